@@ -1,0 +1,37 @@
+import type { ColumnType } from './schema.ts';
+
+/** What datasets.yaml says of a dataset, checked. It is part of a run's input: small, and no credentials. */
+export interface DatasetSpec {
+  name: string;
+  /** IANA; the ingest date is the day in this zone. */
+  timeZone: string;
+  sources: SourceSpec[];
+}
+
+export interface SourceSpec {
+  id: string;
+  /** http:, https:, or file: (embedded mode only). */
+  address: string;
+  /** A missing optional source is listed in the manifest as missing; the day is published without it. */
+  optional: boolean;
+  overrides: SourceOverrides;
+}
+
+export interface SourceOverrides {
+  encoding?: Encoding;
+  /** One ASCII character. */
+  delimiter?: string;
+  /** By normalised column name. Declared types win over found ones. */
+  types?: Record<string, DeclaredType>;
+}
+
+export type Encoding = 'utf-8' | 'windows-1252';
+
+export interface DeclaredType {
+  type: ColumnType;
+  /** For DATE and TIMESTAMP: a format of `DATE_FORMATS` / `TIMESTAMP_FORMATS`; by default whichever fits every value. */
+  format?: string;
+}
+
+export const ENGINES = ['duckdb', 'parquetjs'] as const;
+export type Engine = (typeof ENGINES)[number];

@@ -1,0 +1,75 @@
+import type { Encoding, Engine } from './dataset.ts';
+import type { Ledger } from './ledger.ts';
+import type { CsvScan } from './scan.ts';
+import type { Schema } from './schema.ts';
+
+/** What pins a version of a source: compared as strings, never interpreted. */
+export interface Validator {
+  /** Strong only: a weak one does not promise equal bytes. */
+  etag?: string;
+  lastModified?: string;
+}
+
+/** `<raw>/…/<file name>.manifest.json`: what a landing is. Written last; readers trust it, never a listing. */
+export interface LandingManifest {
+  format: 'longhaul/landing/1';
+  dataset: string;
+  ingestDate: string;
+  source: string;
+  /** As it may be shown: see `shownAddress`. */
+  url: string;
+  /** Key of the file, relative to the raw zone. */
+  rawKey: string;
+  bytes: number;
+  /** `crc32:` and 8 hex digits, over every byte. */
+  checksum: string;
+  validator: Validator;
+  /** ISO 8601, UTC. */
+  landedAt: string;
+  scan: CsvScan;
+}
+
+export interface ParquetPart {
+  /** Key relative to the converted zone. */
+  key: string;
+  rows: number;
+  bytes: number;
+  checksum: string;
+}
+
+/**
+ * One source in a snapshot. Also stored alone beside its Parquet files as soon as it is verified
+ * (`source=<id>/_source.json`), so that a retry of an incomplete day repeats only what failed.
+ */
+export interface SourceEntry extends Ledger {
+  id: string;
+  url: string;
+  status: 'converted' | 'unchanged' | 'missing';
+  bytes: number;
+  checksum: string;
+  validator: Validator;
+  /** Key relative to the raw zone; of an earlier day where the source is unchanged. */
+  rawKey: string;
+  encoding: Encoding;
+  /** Blank lines are declared here: they are not records. */
+  blankLines: number;
+  engine: Engine;
+  schema: Schema;
+  parquet: ParquetPart[];
+  /** A hash of everything besides the bytes that decides the rows: engine, overrides, code's schema rules. */
+  settingsKey: string;
+}
+
+/** `<converted>/…/_manifest.json` (`_manifest.r2.json`, … for later revisions): what a snapshot is. Written last. */
+export interface SnapshotManifest {
+  format: 'longhaul/snapshot/1';
+  dataset: string;
+  ingestDate: string;
+  revision: number;
+  status: 'published' | 'unchanged';
+  runId: string;
+  /** ISO 8601, UTC. */
+  publishedAt: string;
+  sources: SourceEntry[];
+  ledger: Ledger;
+}

@@ -1,0 +1,120 @@
+import { LonghaulError } from './errors.ts';
+
+/** Long enough for any real name, short enough for a path segment on every file system. */
+const MAX_NAME_LENGTH = 80;
+const NAME_FORM = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+/** A source's id may hold dots and underscores too (`2024_q1`), but never start or end with one. */
+const SOURCE_ID_FORM = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
+
+/** Columns that the lake itself adds to every view. */
+const RESERVED_COLUMNS = new Set(['source', 'ingest_date']);
+
+/** @throws LonghaulError NAME_INVALID (`../..`, spaces, upper case). */
+export function parseDatasetName(text: string): string {
+  if (text.length > MAX_NAME_LENGTH || !NAME_FORM.test(text)) {
+    throw new LonghaulError(
+      'NAME_INVALID',
+      `${quoteForPeople(text)} is not a dataset name: lower-case letters, digits and dashes, at most ${MAX_NAME_LENGTH}.`,
+    );
+  }
+  return text;
+}
+
+/** @throws LonghaulError NAME_INVALID. */
+export function parseSourceId(text: string): string {
+  if (text.length > MAX_NAME_LENGTH || !SOURCE_ID_FORM.test(text) || text.includes('..')) {
+    throw new LonghaulError(
+      'NAME_INVALID',
+      `${quoteForPeople(text)} is not a source id: letters, digits, dots, dashes and underscores, at most ${MAX_NAME_LENGTH}.`,
+    );
+  }
+  return text;
+}
+
+/** `denver-311` → `denver_311`, the name of its view. */
+export function viewNameOf(dataset: string): string {
+  return dataset.replaceAll('-', '_');
+}
+
+/**
+ * A file name for the raw zone from an address's last path segment; `<id>.csv` where the segment says
+ * nothing (the Denver Hub addresses all end in `/csv`, ArcGIS items in `/data`).
+ */
+export function fileNameOf(address: string, sourceId: string): string {
+  const path = address.replace(/[?#].*$/s, '');
+  const segment = path.slice(path.lastIndexOf('/') + 1);
+  const safe = safeDecode(segment)
+    .replaceAll(/[^A-Za-z0-9._-]+/g, '_')
+    .replace(/^[._]+/, '')
+    .slice(-MAX_NAME_LENGTH);
+  const telling = /^[A-Za-z0-9_-].*\.[A-Za-z0-9]+$/.test(safe) && !safe.endsWith('.manifest.json');
+  return telling ? safe : `${sourceId}.csv`;
+}
+
+export interface NamedColumn {
+  /** snake_case, unique in its file, never a reserved name. */
+  name: string;
+  /** As the publisher wrote it, decoded, control characters and all. */
+  publisherName: string;
+}
+
+/**
+ * Normalised, unique names for a header. `Case Summary`, `Case_Summary` and `CASE SUMMARY` all become
+ * `case_summary`, so that years line up; a duplicate gets `_2`, `_3`; a blank name is `column_<n>` by its
+ * position; `source` and `ingest_date` get a `_`, because readers let the folder's value win without a word.
+ */
+export function nameColumns(header: readonly string[]): NamedColumn[] {
+  const taken = new Set<string>(RESERVED_COLUMNS);
+  return header.map((publisherName, index) => {
+    const wanted = snakeCase(publisherName) || `column_${index + 1}`;
+    const base = RESERVED_COLUMNS.has(wanted) ? `${wanted}_` : wanted;
+    let name = base;
+    for (let n = 2; taken.has(name); n += 1) name = `${base}_${n}`;
+    taken.add(name);
+    return { name, publisherName };
+  });
+}
+
+/** Letters and digits of any script stay; `caseSummary` splits at the hump, `OBJECTID_1` and `IDs` stay whole. */
+function snakeCase(text: string): string {
+  return text
+    .normalize('NFC')
+    .replaceAll(/([\p{Ll}\d])(\p{Lu})(?=\p{Ll}|$)/gu, '$1_$2')
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}]+/gu, '_')
+    .replaceAll(/^_+|_+$/g, '');
+}
+
+/**
+ * A stranger's text made safe for a terminal or a log line: C0, C1 and bidirectional controls become
+ * visible escapes.
+ */
+export function printable(text: string): string {
+  return text.replaceAll(
+    // eslint-disable-next-line no-control-regex
+    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** An identifier for SQL: quoted, its own quotes doubled. The only way a header gets into a statement. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** A string literal for SQL. */
+export function quoteLiteral(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+function quoteForPeople(text: string): string {
+  return JSON.stringify(printable(text.slice(0, MAX_NAME_LENGTH)));
+}
+
+function safeDecode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}

@@ -1,0 +1,124 @@
+import type { DatasetSpec, Engine, SourceSpec } from './dataset.ts';
+import type { ErrorCode } from './errors.ts';
+import type { Ledger } from './ledger.ts';
+
+/** `land` and `convert` are the two halves of `ingest`; `land` publishes nothing. */
+export type RunMode = 'ingest' | 'land' | 'convert';
+
+/** The one argument of the workflow `ingestDataset`: small, no credentials, readable in the Web UI. */
+export interface IngestInput {
+  dataset: DatasetSpec;
+  ingestDate: string;
+  mode: RunMode;
+  engine: Engine;
+  /** Publish a new revision beside the one that is there. */
+  again: boolean;
+  /** Publish although the volume guard holds. */
+  accept: boolean;
+  /** Sources that an earlier run of this day finished are taken as they are, without asking the publisher. */
+  retry: boolean;
+  /** How many sources are in work at once. */
+  sourceConcurrency: number;
+  /** After this long without a heartbeat an attempt is given up and the next one starts; default one minute. */
+  heartbeatTimeoutMs?: number;
+  /** After this long without a worker on the host that holds the files, the sequence starts again elsewhere; default 10 minutes. */
+  hostWaitMs?: number;
+  /** Whether the namespace knows the search attributes: an unknown one would fail the workflow task for ever. */
+  upsertSearchAttributes: boolean;
+}
+
+/** One run for one dataset and day. */
+export function ingestWorkflowId(dataset: string, ingestDate: string): string {
+  return `ingest/${dataset}/${ingestDate}`;
+}
+
+export const TASK_QUEUE = 'longhaul';
+
+/** Search attributes, all Keywords, registered by the embedded server and by `longhaul worker`. */
+export const SEARCH_ATTRIBUTES = {
+  dataset: 'LonghaulDataset',
+  ingestDate: 'LonghaulIngestDate',
+  stage: 'LonghaulStage',
+} as const;
+
+export const STAGES = [
+  'waiting',
+  'probe',
+  'land',
+  'inspect',
+  'convert',
+  'verify',
+  'done',
+  'failed',
+] as const;
+export type SourceStage = (typeof STAGES)[number];
+
+/** The answer to the query `progress`. Bytes come from the pending activities' heartbeats instead. */
+export interface RunProgress {
+  stage: 'open' | 'sources' | 'publish' | 'done' | 'failed';
+  sources: SourceProgress[];
+}
+
+export interface SourceProgress {
+  id: string;
+  stage: SourceStage;
+  outcome?: SourceResult['status'];
+  ledger?: Ledger;
+  error?: RunError;
+}
+
+/** What an activity reports in its heartbeats; the CLI draws its bars from it. */
+export interface TransferHeartbeat {
+  source: string;
+  stage: SourceStage;
+  /** Bytes done of this stage. */
+  bytes: number;
+  /** Unknown where the publisher sends no length. */
+  totalBytes?: number;
+  bytesPerSecond: number;
+  records?: number;
+  /** When this activity, in whichever attempt, last got further; undefined as long as it has not. Unix, ms. */
+  progressedAtMs?: number;
+}
+
+/** A failure as it crosses from workflow to CLI and JSON. */
+export interface RunError {
+  code: ErrorCode;
+  message: string;
+  hint: string;
+  retryable: boolean;
+  source?: string;
+}
+
+/** What `ingestDataset` returns; with `runId` and `durationMs` it is the CLI's JSON. */
+export interface IngestResult {
+  dataset: string;
+  ingestDate: string;
+  mode: RunMode;
+  /** `landed` only for mode `land`. */
+  status: 'published' | 'unchanged' | 'already-published' | 'landed';
+  revision: number;
+  sources: SourceResult[];
+  ledger: Ledger & { balanced: boolean };
+}
+
+export interface SourceResult extends Ledger {
+  id: string;
+  url: string;
+  status: 'converted' | 'unchanged' | 'missing' | 'landed';
+  bytes: number;
+  checksum: string;
+  /** Path or URI of the byte-exact file. */
+  raw: string;
+  parquet: { path: string; rows: number; bytes: number }[];
+}
+
+/** A source in work: what every activity of its sequence gets. */
+export interface SourceTask {
+  dataset: string;
+  ingestDate: string;
+  revision: number;
+  runId: string;
+  source: SourceSpec;
+  engine: Engine;
+}

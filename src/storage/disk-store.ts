@@ -1,0 +1,169 @@
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve, sep } from 'node:path';
+import { LonghaulError } from '../model/errors.ts';
+import type { Store, StoredObject } from './store.ts';
+
+/** A zone of the lake as a folder. `link(2)` makes put-if-absent and move atomic; rename would overwrite. */
+export class DiskStore implements Store {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = resolve(root);
+  }
+
+  uri(key: string): string {
+    const path = resolve(this.root, ...key.split('/'));
+    if (path !== this.root && !path.startsWith(this.root + sep)) {
+      throw new LonghaulError('NAME_INVALID', `The key ${JSON.stringify(key)} leaves the lake.`);
+    }
+    return path;
+  }
+
+  async get(key: string): Promise<Buffer | undefined> {
+    return await readFile(this.uri(key)).catch(undefinedIfAbsent);
+  }
+
+  async putIfAbsent(key: string, body: string | Uint8Array): Promise<'created' | 'exists'> {
+    const temporary = await this.#writeAside(key, body);
+    try {
+      await link(temporary, this.uri(key));
+      await syncFolder(dirname(this.uri(key)));
+      return 'created';
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') return 'exists';
+      throw storageError(error, this.uri(key));
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  async put(key: string, body: string | Uint8Array): Promise<void> {
+    const temporary = await this.#writeAside(key, body);
+    await rename(temporary, this.uri(key));
+    await syncFolder(dirname(this.uri(key)));
+  }
+
+  async *list(prefix: string): AsyncIterable<StoredObject> {
+    const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+    const entries = await readdir(this.uri(folder), { withFileTypes: true }).catch(
+      undefinedIfAbsent,
+    );
+    for (const entry of entries ?? []) {
+      const key = folder + entry.name;
+      if (!key.startsWith(prefix)) continue;
+      if (entry.isDirectory()) {
+        yield* this.list(`${key}/`);
+      } else {
+        const bytes = await this.size(key);
+        if (bytes !== undefined) yield { key, bytes };
+      }
+    }
+  }
+
+  async folders(prefix: string): Promise<string[]> {
+    const entries = await readdir(this.uri(prefix), { withFileTypes: true }).catch(
+      undefinedIfAbsent,
+    );
+    return (entries ?? []).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  }
+
+  async readRange(key: string, start: number, end: number): Promise<Buffer> {
+    const file = await open(this.uri(key));
+    try {
+      const buffer = Buffer.alloc(end - start);
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, start);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async size(key: string): Promise<number | undefined> {
+    return (await stat(this.uri(key)).catch(undefinedIfAbsent))?.size;
+  }
+
+  async move(from: string, to: string): Promise<void> {
+    try {
+      await mkdir(dirname(this.uri(to)), { recursive: true });
+      await link(this.uri(from), this.uri(to));
+      await rm(this.uri(from));
+      await syncFolder(dirname(this.uri(to)));
+    } catch (error) {
+      throw storageError(error, this.uri(to));
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    await rm(this.uri(key), { force: true });
+  }
+
+  async deletePrefix(prefix: string): Promise<void> {
+    await rm(this.uri(prefix), { force: true, recursive: true });
+  }
+
+  async #writeAside(key: string, body: string | Uint8Array): Promise<string> {
+    const path = this.uri(key);
+    const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      const file = await open(temporary, 'wx');
+      try {
+        await file.writeFile(body);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      return temporary;
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw storageError(error, path);
+    }
+  }
+}
+
+/** The catalogue's error for what the file system says; anything that is no such error comes back as it was. */
+export function storageError(error: unknown, path: string): unknown {
+  switch (codeOf(error)) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new LonghaulError(
+        'DISK_FULL',
+        `The disk is full: cannot write ${path}.`,
+        {},
+        { cause: error },
+      );
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+    case 'ENOTDIR':
+      return new LonghaulError(
+        'LAKE_NOT_WRITABLE',
+        `Cannot write ${path}: no permission, a read-only disk, or a file where a folder should be.`,
+        {},
+        { cause: error },
+      );
+    default:
+      return error;
+  }
+}
+
+/** Makes a new name in a folder durable. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function undefinedIfAbsent(error: unknown): undefined {
+  const code = codeOf(error);
+  if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+  throw error;
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}

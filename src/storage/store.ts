@@ -1,0 +1,35 @@
+/** One small interface over a zone of the lake, on disk or in S3. Keys use `/` and never leave the zone. */
+export interface Store {
+  /** What a person or DuckDB opens: an absolute path, or an `s3://` URI. */
+  uri(key: string): string;
+  /** Undefined where there is no such object. */
+  get(key: string): Promise<Buffer | undefined>;
+  /** Atomic and durable; never overwrites: of two writers, one gets `exists`. */
+  putIfAbsent(key: string, body: string | Uint8Array): Promise<'created' | 'exists'>;
+  /** Replaces; only for what is not published (staged schemas, entries of an unpublished day). */
+  put(key: string, body: string | Uint8Array): Promise<void>;
+  /** Every object below the prefix, in no order. */
+  list(prefix: string): AsyncIterable<StoredObject>;
+  /** Names of the folders right below the prefix, which ends with `/` or is empty. */
+  folders(prefix: string): Promise<string[]>;
+  /** Bytes [start, end) of an object. */
+  readRange(key: string, start: number, end: number): Promise<Buffer>;
+  size(key: string): Promise<number | undefined>;
+  /** Moves within the zone; never overwrites. */
+  move(from: string, to: string): Promise<void>;
+  /** No error where there is no such object. */
+  delete(key: string): Promise<void>;
+  /** Deletes everything below the prefix. */
+  deletePrefix(prefix: string): Promise<void>;
+}
+
+export interface StoredObject {
+  key: string;
+  bytes: number;
+}
+
+/** The two zones of one lake. */
+export interface Lake {
+  raw: Store;
+  converted: Store;
+}

@@ -1,0 +1,130 @@
+import { mkdir } from 'node:fs/promises';
+import { attemptPrefix, stagedSchemaKey } from '../model/layout.ts';
+import type { Encoding } from '../model/dataset.ts';
+import { LonghaulError } from '../model/errors.ts';
+import type { LandingManifest } from '../model/manifest.ts';
+import type { Schema } from '../model/schema.ts';
+import type { SourceTask } from '../model/run.ts';
+import { createEngine } from '../conversion/engines.ts';
+import { inspect } from '../conversion/inspect.ts';
+import { assertReadable, decideEncoding } from '../landing/readable.ts';
+import { readJson, readLanding, toJson } from '../storage/manifests.ts';
+import type { Store } from '../storage/store.ts';
+import type { ActivityDeps } from './deps.ts';
+import { workKey } from './landing.ts';
+import type { ConvertInput, ConvertResult, InspectInput, InspectResult } from './types.ts';
+import { working, type Work } from './work.ts';
+
+type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'duckdb' | 'activity'>;
+
+/** What inspection found, kept in staging for every later step: too long for a history. */
+export interface StagedSchema {
+  encoding: Encoding;
+  schema: Schema;
+}
+
+/** Written into the attempt's folder when all of its parts are there. */
+export interface StagedParts {
+  parts: string[];
+  schema: Schema;
+}
+
+/** From the raw zone to Parquet in a place of the attempt's own. */
+export function createConversionActivities(deps: Deps) {
+  return {
+    inspectSource: async (input: InspectInput): Promise<InspectResult> =>
+      await working(
+        deps,
+        { source: input.source.id, stage: 'inspect', key: workKey(input) },
+        async (work) => await inspectSource(deps, input, work),
+      ),
+
+    convertSource: async (input: ConvertInput): Promise<ConvertResult> =>
+      await working(
+        deps,
+        { source: input.source.id, stage: 'convert', key: workKey(input) },
+        async (work) => await convertSource(deps, input, work),
+      ),
+  };
+}
+
+export async function requireLanding(raw: Store, input: InspectInput): Promise<LandingManifest> {
+  const landing = await readLanding(raw, input.rawKey);
+  if (landing && (await raw.size(input.rawKey)) === landing.bytes) return landing;
+  throw new LonghaulError(
+    'LAKE_CORRUPT',
+    `${raw.uri(input.rawKey)} is missing or not as long as its manifest says.`,
+    {
+      source: input.source.id,
+    },
+  );
+}
+
+export async function requireStaged<T>(converted: Store, key: string): Promise<T> {
+  const staged = await readJson<T>(converted, key);
+  if (staged) return staged;
+  throw new LonghaulError('LAKE_CORRUPT', `${converted.uri(key)} is gone.`);
+}
+
+export function stagedPartsKey(stagedPrefix: string): string {
+  return `${stagedPrefix}parts.json`;
+}
+
+async function inspectSource(deps: Deps, input: InspectInput, work: Work): Promise<InspectResult> {
+  const { bytes, scan } = await requireLanding(deps.raw, input);
+  assertReadable(scan, input.source.id);
+  const { overrides } = input.source;
+  const encoding = decideEncoding(scan, overrides.encoding);
+  const path = deps.raw.uri(input.rawKey);
+  const schema = await inspect({
+    path,
+    bytes,
+    scan,
+    encoding,
+    overrides,
+    signal: work.signal,
+    onProgress: (done) => {
+      work.report({ bytes: done.bytes, totalBytes: bytes });
+    },
+  });
+  const staged: StagedSchema = { encoding, schema };
+  await deps.converted.put(stagedSchemaKey(input.runId, input.source.id), toJson(staged));
+  const typed = schema.columns.filter((column) => column.type !== 'VARCHAR');
+  return { columns: schema.columns.length, typedColumns: typed.length, encoding };
+}
+
+async function convertSource(deps: Deps, input: ConvertInput, work: Work): Promise<ConvertResult> {
+  const { bytes, scan } = await requireLanding(deps.raw, input);
+  const { encoding, schema } = await requireSchema(deps.converted, input);
+  const stagedPrefix = attemptPrefix(input.runId, input.source.id, work.attempt);
+  // An attempt of a number comes back only when the activity itself was started again: what it left is nobody's.
+  await deps.converted.deletePrefix(stagedPrefix);
+  const outputFolder = deps.converted.uri(stagedPrefix);
+  await mkdir(outputFolder, { recursive: true });
+  const outcome = await createEngine(input.engine, deps.duckdb).convert({
+    inputPath: deps.raw.uri(input.rawKey),
+    inputBytes: bytes,
+    scan,
+    encoding,
+    schema,
+    outputFolder,
+    signal: work.signal,
+    onProgress: (done) => {
+      work.report({ bytes: done.bytes, totalBytes: bytes });
+    },
+  });
+  const staged: StagedParts = outcome;
+  await deps.converted.put(stagedPartsKey(stagedPrefix), toJson(staged));
+  const sizes = await Promise.all(
+    outcome.parts.map(async (part) => (await deps.converted.size(stagedPrefix + part)) ?? 0),
+  );
+  return {
+    stagedPrefix,
+    parts: outcome.parts.length,
+    bytes: sizes.reduce((sum, each) => sum + each, 0),
+  };
+}
+
+export async function requireSchema(converted: Store, task: SourceTask): Promise<StagedSchema> {
+  return await requireStaged<StagedSchema>(converted, stagedSchemaKey(task.runId, task.source.id));
+}

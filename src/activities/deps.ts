@@ -1,0 +1,19 @@
+import type {
+  AddressPolicy,
+  ActivitySettings,
+  DuckDbSettings,
+  HttpSettings,
+} from '../config/settings.ts';
+import type { DiskStore } from '../storage/disk-store.ts';
+
+/** Everything that activities touch, built once by the worker: one record of named ports. */
+export interface ActivityDeps {
+  raw: DiskStore;
+  converted: DiskStore;
+  http: HttpSettings;
+  addresses: AddressPolicy;
+  duckdb: DuckDbSettings;
+  activity: ActivitySettings;
+  /** The task queue of the workers that share this disk. */
+  hostQueue: string;
+}

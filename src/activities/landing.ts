@@ -1,0 +1,191 @@
+import type { SourceSpec } from '../model/dataset.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { landingManifestKey, sourcePrefix } from '../model/layout.ts';
+import type { LandingManifest, SourceEntry, Validator } from '../model/manifest.ts';
+import { fileNameOf } from '../model/names.ts';
+import type { SourceTask } from '../model/run.ts';
+import { land } from '../landing/land.ts';
+import { probe } from '../landing/probe.ts';
+import { readLanding } from '../storage/manifests.ts';
+import type { ActivityDeps } from './deps.ts';
+import {
+  finishedEntry,
+  previousEntry,
+  previousSnapshot,
+  settingsKeyOf,
+  toLandResult,
+  toSourceResult,
+} from './source-results.ts';
+import type { LandInput, LandResult, ProbeInput, ProbeResult } from './types.ts';
+import { working } from './work.ts';
+
+type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'http' | 'addresses' | 'activity'>;
+
+/** From the publisher to the raw zone. */
+export function createLandingActivities(deps: Deps) {
+  return {
+    probeSource: async (input: ProbeInput): Promise<ProbeResult> =>
+      await working(
+        deps,
+        { source: input.source.id, stage: 'probe', key: workKey(input) },
+        async ({ signal }) => await probeSource(deps, input, signal),
+      ),
+
+    landSource: async (input: LandInput): Promise<LandResult> =>
+      await working(
+        deps,
+        { source: input.source.id, stage: 'land', key: workKey(input) },
+        async ({ signal, report }) => await landSource(deps, input, { signal, onProgress: report }),
+      ),
+
+    findLanding: async (input: SourceTask): Promise<LandResult> =>
+      await working(
+        deps,
+        { source: input.source.id, stage: 'land', key: workKey(input) },
+        async () => toLandResult(deps.raw, await findLanding(deps, input)),
+      ),
+  };
+}
+
+/** One source of one day is one attempt's at a time, whatever the stage. */
+export function workKey(task: SourceTask): string {
+  return `${task.dataset}/${task.ingestDate}/${task.source.id}`;
+}
+
+export function rawKeyOf(at: {
+  dataset: string;
+  ingestDate: string;
+  revision: number;
+  source: SourceSpec;
+}): string {
+  const prefix = sourcePrefix({ ...at, source: at.source.id });
+  return prefix + fileNameOf(at.source.address, at.source.id);
+}
+
+async function probeSource(
+  deps: Deps,
+  input: ProbeInput,
+  signal: AbortSignal,
+): Promise<ProbeResult> {
+  const { source } = input;
+  const found = await probe(source, deps, signal);
+  const own = await readLanding(deps.raw, rawKeyOf(input));
+  if (own && sameVersion(own, found)) {
+    const entry = await finishedEntry(deps.converted, input);
+    if (entry?.checksum === own.checksum)
+      return { outcome: 'finished', result: toSourceResult(deps, entry) };
+    return { outcome: 'landed', landing: toLandResult(deps.raw, own) };
+  }
+  const before = previousEntry(await previousSnapshot(deps.converted, input), source.id);
+  if (
+    before &&
+    sameValidator(before.validator, found.validator) &&
+    (await stillThere(deps, before))
+  ) {
+    const same = !input.again && before.settingsKey === settingsKeyOf(source, input.engine);
+    if (same) return { outcome: 'unchanged', result: toSourceResult(deps, before, 'unchanged') };
+    const landing = await readLanding(deps.raw, before.rawKey);
+    if (landing) return { outcome: 'landed', landing: toLandResult(deps.raw, landing) };
+  }
+  return {
+    outcome: 'fetch',
+    ...(found.totalBytes === undefined ? {} : { totalBytes: found.totalBytes }),
+    ...(own ? { staleLandedAt: own.landedAt } : {}),
+  };
+}
+
+async function landSource(
+  deps: Deps,
+  input: LandInput,
+  watch: Parameters<typeof land>[2],
+): Promise<LandResult> {
+  const rawKey = rawKeyOf(input);
+  const stale = input.staleLandedAt !== undefined && (await readLanding(deps.raw, rawKey));
+  if (stale && stale.landedAt === input.staleLandedAt) await discardLanding(deps, rawKey);
+  const request = { ...input, rawKey };
+  const landing = await land(
+    request,
+    { store: deps.raw, http: deps.http, addresses: deps.addresses },
+    watch,
+  );
+  const before = previousEntry(await previousSnapshot(deps.converted, input), input.source.id);
+  if (
+    !before ||
+    input.again ||
+    before.rawKey === rawKey ||
+    !(await replaces(deps, before, landing, input))
+  ) {
+    return toLandResult(deps.raw, landing);
+  }
+  await discardLanding(deps, rawKey);
+  return {
+    ...toLandResult(deps.raw, landing),
+    unchanged: toSourceResult(deps, before, 'unchanged'),
+  };
+}
+
+/** The earlier entry stands for what was just landed: same bytes, same settings, and its files are there. */
+async function replaces(
+  deps: Deps,
+  before: SourceEntry,
+  landing: LandingManifest,
+  input: LandInput,
+): Promise<boolean> {
+  const sameBytes = before.checksum === landing.checksum && before.bytes === landing.bytes;
+  const sameSettings = before.settingsKey === settingsKeyOf(input.source, input.engine);
+  return sameBytes && sameSettings && (await stillThere(deps, before));
+}
+
+/** The manifest first: a file without one is no landing, a manifest without its file would be a lie. */
+async function discardLanding(deps: Deps, rawKey: string): Promise<void> {
+  await deps.raw.delete(landingManifestKey(rawKey));
+  await deps.raw.delete(rawKey);
+}
+
+/** For `convert`: this revision's landing, an earlier revision's, or the one that the day's snapshot points to. */
+async function findLanding(deps: Deps, task: SourceTask): Promise<LandingManifest> {
+  for (let revision = task.revision; revision >= 1; revision -= 1) {
+    const landing = await readLanding(deps.raw, rawKeyOf({ ...task, revision }));
+    if (landing) return landing;
+  }
+  const published = await previousSnapshot(deps.converted, task);
+  const entry =
+    published?.ingestDate === task.ingestDate
+      ? previousEntry(published, task.source.id)
+      : undefined;
+  const landing = entry && (await readLanding(deps.raw, entry.rawKey));
+  if (landing) return landing;
+  throw new LonghaulError(
+    'NOT_LANDED',
+    `Source ${task.source.id} of ${task.dataset} has no landing of ${task.ingestDate}.`,
+    {
+      source: task.source.id,
+    },
+  );
+}
+
+/**
+ * A publisher without validators gives no way to know but to read the file again, so its landing of the same
+ * day counts as current if it has the same length and reads well.
+ */
+function sameVersion(
+  own: LandingManifest,
+  found: { validator: Validator; totalBytes?: number },
+): boolean {
+  if (found.totalBytes !== undefined && found.totalBytes !== own.bytes) return false;
+  const pinned = found.validator.etag !== undefined || found.validator.lastModified !== undefined;
+  return pinned ? sameValidator(own.validator, found.validator) : own.scan.problems.length === 0;
+}
+
+/** An ETag decides where both have one; Last-Modified alone decides otherwise. */
+function sameValidator(a: Validator, b: Validator): boolean {
+  if (a.etag !== undefined && b.etag !== undefined) return a.etag === b.etag;
+  return a.lastModified !== undefined && a.lastModified === b.lastModified;
+}
+
+async function stillThere(deps: Deps, entry: SourceEntry): Promise<boolean> {
+  const sizes = await Promise.all(
+    entry.parquet.map(async (part) => (await deps.converted.size(part.key)) === part.bytes),
+  );
+  return sizes.every(Boolean) && (await deps.raw.size(entry.rawKey)) === entry.bytes;
+}

@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import type { SourceSpec, Engine } from '../model/dataset.ts';
+import { sourceEntryKey } from '../model/layout.ts';
+import { balances } from '../model/ledger.ts';
+import type { LandingManifest, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
+import type { IngestResult, RunMode, SourceResult, SourceTask } from '../model/run.ts';
+import { listSnapshots, readJson, readSnapshot } from '../storage/manifests.ts';
+import type { Store } from '../storage/store.ts';
+import type { ActivityDeps } from './deps.ts';
+import type { LandResult } from './types.ts';
+
+type Stores = Pick<ActivityDeps, 'raw' | 'converted'>;
+
+/** Raised when the rules that turn the same bytes into rows change: unchanged sources are then converted anew. */
+const SCHEMA_RULES_VERSION = 1;
+
+/** Everything besides the bytes that decides the rows. */
+export function settingsKeyOf(source: SourceSpec, engine: Engine): string {
+  const { encoding, delimiter, types } = source.overrides;
+  const declared = Object.entries(types ?? {}).toSorted(([a], [b]) => a.localeCompare(b));
+  const decisive = [SCHEMA_RULES_VERSION, engine, encoding ?? null, delimiter ?? null, declared];
+  return createHash('sha256').update(JSON.stringify(decisive)).digest('hex').slice(0, 16);
+}
+
+export function toSourceResult(
+  lake: Stores,
+  entry: SourceEntry,
+  status = entry.status,
+): SourceResult {
+  return {
+    id: entry.id,
+    url: entry.url,
+    status,
+    bytes: entry.bytes,
+    records: entry.records,
+    rows: entry.rows,
+    rejected: entry.rejected,
+    checksum: entry.checksum,
+    raw: entry.rawKey === '' ? '' : lake.raw.uri(entry.rawKey),
+    parquet: entry.parquet.map(({ key, rows, bytes }) => ({
+      path: lake.converted.uri(key),
+      rows,
+      bytes,
+    })),
+  };
+}
+
+export function toLandResult(raw: Store, landing: LandingManifest): LandResult {
+  return {
+    rawKey: landing.rawKey,
+    raw: raw.uri(landing.rawKey),
+    bytes: landing.bytes,
+    records: landing.scan.records,
+    checksum: landing.checksum,
+  };
+}
+
+export function toIngestResult(
+  lake: Stores,
+  manifest: SnapshotManifest,
+  how: { mode: RunMode; status: IngestResult['status'] },
+): IngestResult {
+  return {
+    dataset: manifest.dataset,
+    ingestDate: manifest.ingestDate,
+    mode: how.mode,
+    status: how.status,
+    revision: manifest.revision,
+    sources: manifest.sources.map((entry) => toSourceResult(lake, entry)),
+    ledger: { ...manifest.ledger, balanced: balances(manifest.ledger) },
+  };
+}
+
+/** The snapshot that a reader of the day before this one's publication sees: undefined for the first. */
+export async function previousSnapshot(
+  converted: Store,
+  at: { dataset: string; ingestDate: string; revision: number },
+): Promise<SnapshotManifest | undefined> {
+  const refs = await listSnapshots(converted, at.dataset);
+  const last = refs.findLast(
+    (ref) =>
+      ref.ingestDate < at.ingestDate ||
+      (ref.ingestDate === at.ingestDate && ref.revision < at.revision),
+  );
+  return last && (await readSnapshot(converted, last));
+}
+
+/** The source's usable entry in the previous snapshot; a missing one has nothing to point to. */
+export function previousEntry(
+  previous: SnapshotManifest | undefined,
+  id: string,
+): SourceEntry | undefined {
+  return previous?.sources.find((entry) => entry.id === id && entry.status !== 'missing');
+}
+
+/** What an earlier run of this unpublished day verified already, if settings are the same still. */
+export async function finishedEntry(
+  converted: Store,
+  task: Pick<SourceTask, 'dataset' | 'ingestDate' | 'revision' | 'source' | 'engine'>,
+): Promise<SourceEntry | undefined> {
+  const at = { ...task, source: task.source.id };
+  const entry = await readJson<SourceEntry>(converted, sourceEntryKey(at));
+  return entry?.settingsKey === settingsKeyOf(task.source, task.engine) ? entry : undefined;
+}

@@ -1,0 +1,97 @@
+import type { DatasetSpec, Engine } from '../model/dataset.ts';
+import type { IngestResult, RunMode, SourceResult, SourceTask } from '../model/run.ts';
+
+/** What passes between activities is small: keys, counts, checksums; never rows or credentials. */
+
+export interface OpenInput {
+  dataset: DatasetSpec;
+  ingestDate: string;
+  mode: RunMode;
+  engine: Engine;
+  again: boolean;
+  retry: boolean;
+  runId: string;
+}
+
+export interface OpenResult {
+  /** The queue of the worker whose disk holds the landings. */
+  hostQueue: string;
+  revision: number;
+  /** Present where the day is published already (and not `again`): the run ends with it. */
+  published?: IngestResult;
+  /** Sources that an earlier run of this unpublished day finished (only with `retry`). */
+  finished: SourceResult[];
+}
+
+export interface ProbeInput extends SourceTask {
+  again: boolean;
+}
+
+export type ProbeResult =
+  /** The validator equals the last snapshot's: nothing to land or convert. */
+  | { outcome: 'unchanged'; result: SourceResult }
+  /** An earlier run of this day finished it, and the publisher has the same version still. */
+  | { outcome: 'finished'; result: SourceResult }
+  /** Landed already, and the publisher has the same version still; only the conversion is missing. */
+  | { outcome: 'landed'; landing: LandResult }
+  | { outcome: 'fetch'; totalBytes?: number; staleLandedAt?: string };
+
+export interface LandInput extends ProbeInput {
+  /** An unpublished landing of this day that the publisher has replaced since: by its `landedAt`. */
+  staleLandedAt?: string;
+}
+
+export interface LandResult {
+  /** Key in the raw zone. */
+  rawKey: string;
+  raw: string;
+  bytes: number;
+  records: number;
+  checksum: string;
+  /** Present where the checksum shows that the source is unchanged since the last snapshot. */
+  unchanged?: SourceResult;
+}
+
+export interface InspectInput extends SourceTask {
+  rawKey: string;
+}
+
+export interface InspectResult {
+  columns: number;
+  typedColumns: number;
+  encoding: string;
+}
+
+export type ConvertInput = InspectInput;
+
+export interface ConvertResult {
+  /** Prefix in the converted zone where the attempt's parts lie. */
+  stagedPrefix: string;
+  parts: number;
+  bytes: number;
+}
+
+export interface VerifyInput extends ConvertInput {
+  stagedPrefix: string;
+}
+
+export interface PublishInput {
+  dataset: DatasetSpec;
+  ingestDate: string;
+  revision: number;
+  runId: string;
+  accept: boolean;
+  /** Ids of the optional sources that failed. */
+  missing: string[];
+  /** Ids whose entries are copied from the last snapshot. */
+  unchanged: string[];
+}
+
+export interface CleanUpInput {
+  dataset: DatasetSpec;
+  ingestDate: string;
+  revision: number;
+  runId: string;
+  /** A cancelled run leaves no partial landing; a failed one keeps it for the retry. */
+  discardPartials: boolean;
+}

@@ -1,0 +1,118 @@
+import { Context } from '@temporalio/activity';
+import type { SourceStage, TransferHeartbeat } from '../model/run.ts';
+import type { ActivityDeps } from './deps.ts';
+import { exclusively } from './exclusive.ts';
+import { toFailure } from './failure.ts';
+
+/** How often an attempt with nothing new to tell still says that it lives, as a share of the heartbeat timeout. */
+const HEARTBEATS_PER_TIMEOUT = 4;
+/** More often would only be dropped by the worker's throttle. */
+const MIN_HEARTBEAT_INTERVAL_MS = 250;
+
+export interface Progress {
+  bytes: number;
+  totalBytes?: number | undefined;
+  records?: number;
+}
+
+export interface Work {
+  signal: AbortSignal;
+  attempt: number;
+  report: (progress: Progress) => void;
+}
+
+/**
+ * Runs one activity attempt: heartbeats from the first moment with bytes, total and rate; errors mapped once;
+ * one attempt at a time for one source on this worker, so that a timed-out one has stopped before its successor
+ * writes.
+ */
+export async function working<T>(
+  deps: Pick<ActivityDeps, 'activity'>,
+  what: { source: string; stage: SourceStage; key: string },
+  body: (work: Work) => Promise<T>,
+): Promise<T> {
+  const context = Context.current();
+  const before = context.info.heartbeatDetails as TransferHeartbeat | undefined;
+  const beat = new Heartbeats(what, before?.progressedAtMs, (details) => {
+    context.heartbeat(details);
+  });
+  const timer = setInterval(
+    () => {
+      beat.send();
+    },
+    Math.max(MIN_HEARTBEAT_INTERVAL_MS, deps.activity.heartbeatTimeoutMs / HEARTBEATS_PER_TIMEOUT),
+  );
+  try {
+    beat.send();
+    return await exclusively(what.key, context.cancellationSignal, async (signal) => {
+      const report = (progress: Progress): void => {
+        beat.report(progress);
+      };
+      return await body({ signal, attempt: context.info.attempt, report });
+    });
+  } catch (error) {
+    beat.send();
+    throw toFailure(error, {
+      retryForMs: deps.activity.retryForMs,
+      progressedAtMs: beat.progressedAtMs,
+      source: what.source,
+    });
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** For short activities that are of no one source. */
+export async function shortly<T>(
+  deps: Pick<ActivityDeps, 'activity'>,
+  body: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    throw toFailure(error, { retryForMs: deps.activity.retryForMs });
+  }
+}
+
+class Heartbeats {
+  progressedAtMs: number | undefined;
+  readonly #what: { source: string; stage: SourceStage };
+  readonly #emit: (details: TransferHeartbeat) => void;
+  readonly #startedAtMs = Date.now();
+  #sentAtMs = 0;
+  #first: number | undefined;
+  #latest: Progress = { bytes: 0 };
+
+  constructor(
+    what: { source: string; stage: SourceStage },
+    progressedAtMs: number | undefined,
+    emit: (details: TransferHeartbeat) => void,
+  ) {
+    this.#what = what;
+    this.#emit = emit;
+    this.progressedAtMs = progressedAtMs;
+  }
+
+  report(progress: Progress): void {
+    this.#first ??= progress.bytes;
+    if (progress.bytes > this.#latest.bytes && progress.bytes > this.#first)
+      this.progressedAtMs = Date.now();
+    this.#latest = progress;
+    if (Date.now() - this.#sentAtMs >= MIN_HEARTBEAT_INTERVAL_MS) this.send();
+  }
+
+  send(): void {
+    this.#sentAtMs = Date.now();
+    const { bytes, totalBytes, records } = this.#latest;
+    const seconds = Math.max(0.001, (this.#sentAtMs - this.#startedAtMs) / 1000);
+    this.#emit({
+      source: this.#what.source,
+      stage: this.#what.stage,
+      bytes,
+      bytesPerSecond: Math.round((bytes - (this.#first ?? 0)) / seconds),
+      ...(totalBytes === undefined ? {} : { totalBytes }),
+      ...(records === undefined ? {} : { records }),
+      ...(this.progressedAtMs === undefined ? {} : { progressedAtMs: this.progressedAtMs }),
+    });
+  }
+}

@@ -1,0 +1,67 @@
+import { TimeoutType } from '@temporalio/common';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  isCancellation,
+  TimeoutFailure,
+} from '@temporalio/workflow';
+import { hintOf, isErrorCode, isRetryable } from '../model/errors.ts';
+import type { RunError } from '../model/run.ts';
+
+/** What a user sees of a failed activity: the first detail of the application failure behind it. */
+export function toRunError(failure: unknown, source?: string): RunError {
+  for (let each = failure; each instanceof Error; each = each.cause) {
+    if (each instanceof ApplicationFailure && isErrorCode(each.type)) {
+      const detail = each.details?.[0] as RunError | undefined;
+      return withSource(detail ?? runError(each.type, each.message), source);
+    }
+  }
+  const message = failure instanceof Error ? innermost(failure).message : String(failure);
+  return withSource(runError('INTERNAL', message), source);
+}
+
+export function runError(code: RunError['code'], message: string): RunError {
+  return { code, message, hint: hintOf(code), retryable: isRetryable(code) };
+}
+
+/** A workflow may throw nothing else: any other error would retry the workflow task for ever. */
+export function failRun(error: RunError): never {
+  throw ApplicationFailure.create({
+    message: error.message,
+    type: error.code,
+    nonRetryable: true,
+    details: [error],
+  });
+}
+
+/** Nobody polls the host's queue: the worker that held the files is gone. */
+export function isHostGone(failure: unknown): boolean {
+  if (!(failure instanceof ActivityFailure) || isCancellation(failure)) return false;
+  return (
+    failure.cause instanceof TimeoutFailure &&
+    failure.cause.timeoutType === TimeoutType.SCHEDULE_TO_START
+  );
+}
+
+/** One error for a day that cannot be published: the only one, or all of them in a sentence each. */
+export function incomplete(failed: RunError[], sourceCount: number): RunError {
+  const [only] = failed;
+  const rest = sourceCount - failed.length;
+  const others = rest === 0 ? '' : ` The other ${rest} of ${sourceCount} sources are done.`;
+  if (only && failed.length === 1) return { ...only, message: only.message + others };
+  const each = failed.map((error) => `${error.source ?? '?'}: ${error.code}: ${error.message}`);
+  return runError(
+    'SOURCES_INCOMPLETE',
+    `${failed.length} of ${sourceCount} sources failed. ${each.join(' ')}${others}`,
+  );
+}
+
+function withSource(error: RunError, source: string | undefined): RunError {
+  return source === undefined || error.source !== undefined ? error : { ...error, source };
+}
+
+function innermost(error: Error): Error {
+  let each = error;
+  while (each.cause instanceof Error) each = each.cause;
+  return each;
+}

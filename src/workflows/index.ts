@@ -1,0 +1,2 @@
+/** Exports only what may be started: Temporal makes every exported function startable by its name. */
+export { ingestDataset } from './ingest-dataset.ts';

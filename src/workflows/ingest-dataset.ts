@@ -1,0 +1,263 @@
+import { defineSearchAttributeKey } from '@temporalio/common';
+import {
+  CancellationScope,
+  isCancellation,
+  log,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+import type { OpenResult } from '../activities/types.ts';
+import type { SourceSpec } from '../model/dataset.ts';
+import { sumLedgers } from '../model/ledger.ts';
+import {
+  SEARCH_ATTRIBUTES,
+  type IngestInput,
+  type IngestResult,
+  type RunError,
+  type RunProgress,
+  type SourceProgress,
+  type SourceResult,
+} from '../model/run.ts';
+import { failRun, incomplete, isHostGone, runError, toRunError } from './failures.ts';
+import { progressQuery } from './messages.ts';
+import * as policies from './policies.ts';
+import { runSource } from './source-sequence.ts';
+import { tellStory } from './story.ts';
+
+/** One dataset on one day: opens the day, brings every source to verified Parquet, publishes the manifest last. */
+export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
+  const run = new Run(input);
+  setHandler(progressQuery, () => run.progress);
+  try {
+    return await run.ingest();
+  } catch (error) {
+    const cancelled = isCancellation(error);
+    run.tell('failed');
+    await CancellationScope.nonCancellable(async () => {
+      await run.cleanUp({ discardPartials: cancelled });
+    });
+    if (cancelled) throw error;
+    return failRun(toRunError(error));
+  }
+}
+
+type Outcome = { result: SourceResult } | { error: RunError };
+
+class Run {
+  readonly progress: RunProgress;
+  readonly #input: IngestInput;
+  readonly #runId = workflowInfo().runId;
+  readonly #sources: Map<string, SourceProgress>;
+  #opened: OpenResult | undefined;
+
+  constructor(input: IngestInput) {
+    this.#input = input;
+    const sources = input.dataset.sources.map(({ id }): SourceProgress => ({
+      id,
+      stage: 'waiting',
+    }));
+    this.#sources = new Map(sources.map((source) => [source.id, source]));
+    this.progress = { stage: 'open', sources };
+  }
+
+  async ingest(): Promise<IngestResult> {
+    this.tell('open');
+    const opened = await this.#open();
+    if (opened.published) {
+      this.#finishAll(opened.published.sources);
+      this.tell('done');
+      return opened.published;
+    }
+    this.tell('sources');
+    const outcomes = await this.#runSources(opened);
+    const result = await this.#conclude(opened, outcomes);
+    this.tell('done');
+    return result;
+  }
+
+  /** Shows where the run is: in the query, in the Web UI, in the list of runs. */
+  tell(stage: RunProgress['stage']): void {
+    const changed = this.progress.stage !== stage;
+    this.progress.stage = stage;
+    setCurrentDetails(tellStory(this.#input, this.progress));
+    if (!changed || !this.#input.upsertSearchAttributes) return;
+    const key = defineSearchAttributeKey(SEARCH_ATTRIBUTES.stage, 'KEYWORD');
+    upsertSearchAttributes([{ key, value: stage }]);
+  }
+
+  async cleanUp(options: { discardPartials: boolean }): Promise<void> {
+    if (!this.#opened || this.#opened.published) return;
+    const { hostQueue, revision } = this.#opened;
+    const { dataset, ingestDate } = this.#input;
+    const { cleanUp } = proxyActivities<Activities>({
+      ...policies.CLEAN_UP,
+      taskQueue: hostQueue,
+      summary: options.discardPartials ? 'Staging and partial landings' : 'Staging',
+    });
+    await cleanUp({ dataset, ingestDate, revision, runId: this.#runId, ...options }).catch(
+      (error: unknown) => {
+        log.warn('What is left in staging is for the sweeper', { error });
+      },
+    );
+  }
+
+  async #open(): Promise<OpenResult> {
+    const { dataset, ingestDate, mode, engine, again, retry } = this.#input;
+    const { openSnapshot } = proxyActivities<Activities>({
+      ...policies.SHORT_CALL,
+      summary: `${dataset.name} ${ingestDate}: what is there already`,
+    });
+    const input = { dataset, ingestDate, mode, engine, again, retry, runId: this.#runId };
+    this.#opened = await openSnapshot(input);
+    return this.#opened;
+  }
+
+  /** A bounded number at once; one that fails does not stop the others. */
+  async #runSources(opened: OpenResult): Promise<Map<string, Outcome>> {
+    const outcomes = new Map<string, Outcome>();
+    for (const result of opened.finished) {
+      outcomes.set(result.id, { result });
+      this.#finish(result);
+    }
+    const queue = this.#input.dataset.sources.filter((source) => !outcomes.has(source.id));
+    const take = async (): Promise<void> => {
+      for (let source = queue.shift(); source; source = queue.shift()) {
+        outcomes.set(source.id, await this.#settle(source, opened));
+      }
+    };
+    const hands = Array.from({ length: Math.max(1, this.#input.sourceConcurrency) }, take);
+    // All must have stopped, the cancelled too, before anything is cleaned up behind them.
+    const settled = await Promise.allSettled(hands);
+    const broken = settled.find((each) => each.status === 'rejected');
+    if (broken) throw broken.reason;
+    return outcomes;
+  }
+
+  async #settle(source: SourceSpec, opened: OpenResult): Promise<Outcome> {
+    const { id } = source;
+    try {
+      const result = await this.#sequence(source, opened);
+      this.#finish(result);
+      return { result };
+    } catch (failure) {
+      if (isCancellation(failure)) throw failure;
+      const error = toRunError(failure, id);
+      this.#note(id, { stage: 'failed', error });
+      return { error };
+    }
+  }
+
+  /** Starts again wherever a worker is if the host that held the landing is gone. */
+  async #sequence(source: SourceSpec, opened: OpenResult): Promise<SourceResult> {
+    const { dataset, ingestDate, engine, mode, again } = this.#input;
+    const { heartbeatTimeoutMs = policies.DEFAULT_HEARTBEAT_TIMEOUT_MS } = this.#input;
+    const { hostWaitMs = policies.DEFAULT_HOST_WAIT_MS } = this.#input;
+    const { revision } = opened;
+    const task = {
+      dataset: dataset.name,
+      ingestDate,
+      revision,
+      runId: this.#runId,
+      source,
+      engine,
+    };
+    for (let { hostQueue } = opened; ;) {
+      try {
+        return await runSource(task, {
+          mode,
+          again,
+          hostQueue,
+          heartbeatTimeoutMs,
+          hostWaitMs,
+          onStage: (stage) => {
+            this.#note(source.id, { stage });
+          },
+        });
+      } catch (failure) {
+        if (!isHostGone(failure)) throw failure;
+        log.warn('The host of this source is gone; starting again elsewhere', {
+          source: source.id,
+          hostQueue,
+        });
+        ({ hostQueue } = await this.#open());
+      }
+    }
+  }
+
+  async #conclude(opened: OpenResult, outcomes: Map<string, Outcome>): Promise<IngestResult> {
+    const { dataset, ingestDate, mode } = this.#input;
+    const results: SourceResult[] = [];
+    const errors: RunError[] = [];
+    const missing: string[] = [];
+    for (const source of dataset.sources) {
+      const outcome = outcomes.get(source.id) ?? {
+        error: runError('INTERNAL', `${source.id} has no outcome.`),
+      };
+      if ('result' in outcome) results.push(outcome.result);
+      else if (source.optional) missing.push(source.id);
+      else errors.push(outcome.error);
+    }
+    // A day without any source is no snapshot, however optional they are.
+    if (results.length === 0 && errors.length === 0) errors.push(...errorsOf(outcomes));
+    if (errors.length > 0) failRun(incomplete(errors, dataset.sources.length));
+    if (mode === 'land') return this.#landed(opened.revision, results);
+
+    this.tell('publish');
+    const published = await this.#publish(opened, results, missing);
+    await this.cleanUp({ discardPartials: false });
+    return { ...published, dataset: dataset.name, ingestDate, mode };
+  }
+
+  async #publish(
+    opened: OpenResult,
+    results: SourceResult[],
+    missing: string[],
+  ): Promise<IngestResult> {
+    const { dataset, ingestDate, accept } = this.#input;
+    const unchanged = results.filter((each) => each.status === 'unchanged').map((each) => each.id);
+    const { records, rows, rejected } = sumLedgers(results);
+    const { publishSnapshot } = proxyActivities<Activities>({
+      ...policies.SHORT_CALL,
+      taskQueue: this.#opened?.hostQueue ?? opened.hostQueue,
+      summary: `Ledger: ${records} records = ${rows} rows + ${rejected} rejected`,
+    });
+    const at = { dataset, ingestDate, revision: opened.revision, runId: this.#runId };
+    return await publishSnapshot({ ...at, accept, missing, unchanged });
+  }
+
+  #landed(revision: number, sources: SourceResult[]): IngestResult {
+    const { dataset, ingestDate, mode } = this.#input;
+    const ledger = sumLedgers(sources);
+    return {
+      dataset: dataset.name,
+      ingestDate,
+      mode,
+      status: 'landed',
+      revision,
+      sources,
+      ledger: { ...ledger, balanced: false },
+    };
+  }
+
+  #finishAll(results: SourceResult[]): void {
+    for (const result of results) this.#finish(result);
+  }
+
+  #finish(result: SourceResult): void {
+    const { id, status, records, rows, rejected } = result;
+    this.#note(id, { stage: 'done', outcome: status, ledger: { records, rows, rejected } });
+  }
+
+  #note(id: string, news: Partial<SourceProgress>): void {
+    Object.assign(this.#sources.get(id) ?? {}, news);
+    setCurrentDetails(tellStory(this.#input, this.progress));
+  }
+}
+
+function errorsOf(outcomes: Map<string, Outcome>): RunError[] {
+  return [...outcomes.values()].flatMap((outcome) => ('error' in outcome ? outcome.error : []));
+}

@@ -1,0 +1,61 @@
+import type { ActivityOptions } from '@temporalio/workflow';
+import { NON_RETRYABLE_CODES } from '../model/errors.ts';
+
+/** Every timeout and retry of the workflows, by the nature of the work. */
+
+/**
+ * Retry without limit inside the time that an activity has; the error's own class says what is never retried.
+ * How long a source without any progress is tried is the worker's setting (SOURCE_RETRY_MINUTES).
+ */
+const RETRY = {
+  initialInterval: '1s',
+  backoffCoefficient: 2,
+  // A publisher that is back should not wait long for us; one a minute is no load for it.
+  maximumInterval: '1m',
+  nonRetryableErrorTypes: [...NON_RETRYABLE_CODES],
+} satisfies ActivityOptions['retry'];
+
+/** A worker that dies is noticed this long after its last heartbeat. */
+export const DEFAULT_HEARTBEAT_TIMEOUT_MS = 60_000;
+
+/** A listing and a few small files; longer means that the worker is gone. */
+export const SHORT_CALL = {
+  startToCloseTimeout: '2m',
+  scheduleToCloseTimeout: '1h',
+  retry: RETRY,
+} satisfies ActivityOptions;
+
+/**
+ * A queue of one host: nobody may be there any more. Long enough for a worker to restart, or for a busy one to
+ * get to it; after that the sequence starts again wherever a worker is.
+ */
+export const DEFAULT_HOST_WAIT_MS = 600_000;
+
+/** One request and at most a MiB. */
+export const PROBE = {
+  startToCloseTimeout: '10m',
+  scheduleToCloseTimeout: '1d',
+  retry: RETRY,
+} satisfies ActivityOptions;
+
+/** 100 GB at 1 MB/s is 28 hours; a stall is noticed by the transfer itself, a dead worker by its heartbeat. */
+export const TRANSFER = {
+  startToCloseTimeout: '3d',
+  scheduleToCloseTimeout: '7d',
+  retry: RETRY,
+} satisfies ActivityOptions;
+
+/** The whole file is read once or twice from disk; the reference engine does about 1 MB/s. */
+export const CONVERSION = {
+  startToCloseTimeout: '1d',
+  scheduleToCloseTimeout: '2d',
+  retry: RETRY,
+} satisfies ActivityOptions;
+
+/** Cleaning up is a kindness: if the host is gone, so is what there was to clean. */
+export const CLEAN_UP = {
+  scheduleToStartTimeout: '1m',
+  startToCloseTimeout: '2m',
+  scheduleToCloseTimeout: '5m',
+  retry: RETRY,
+} satisfies ActivityOptions;

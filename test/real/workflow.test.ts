@@ -1,0 +1,324 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { after, before, describe, it } from 'node:test';
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure, type WorkflowHandle, WorkflowFailedError } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { bundleWorkflowCode, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import type { Activities } from '../../src/activities/index.ts';
+import type { IngestInput, IngestResult, RunProgress } from '../../src/model/run.ts';
+import { startTemporal, temporalProgram } from '../helpers/temporal.ts';
+import {
+  fakeActivities,
+  ingestInput,
+  sourceResult,
+  type Calls,
+} from '../workflows/fake-activities.ts';
+
+const HISTORIES = new URL('../workflows/histories/', import.meta.url);
+/** Set to rewrite the committed histories; do so from the code that is deployed, never to make a change pass. */
+const rewrite = process.env['UPDATE_REPLAY_HISTORIES'] === '1';
+
+let temporal: TestWorkflowEnvironment;
+let workflowBundle: WorkflowBundleWithSourceMap;
+
+before(async () => {
+  temporal = await startTemporal();
+  const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
+  workflowBundle = await bundleWorkflowCode({ workflowsPath });
+});
+
+after(async () => {
+  await temporal?.teardown();
+});
+
+type Handle = WorkflowHandle<(input: IngestInput) => Promise<IngestResult>>;
+
+interface Ran {
+  calls: Calls;
+  handle: Handle;
+}
+
+async function ingest(
+  input: IngestInput,
+  changes: Partial<Activities>,
+  body: (ran: Ran) => Promise<void>,
+  hostQueue = `host-${randomUUID()}`,
+): Promise<void> {
+  const taskQueue = `queue-${randomUUID()}`;
+  const calls: Calls = [];
+  const activities = fakeActivities(hostQueue, calls, changes);
+  const { nativeConnection: connection } = temporal;
+  const shared = await Worker.create({ connection, taskQueue, workflowBundle, activities });
+  const host = await Worker.create({
+    connection,
+    taskQueue: hostQueue,
+    activities,
+    // Cancellation reaches an activity with the answer to a heartbeat.
+    maxHeartbeatThrottleInterval: 200,
+  });
+  const handle = await temporal.client.workflow.start('ingestDataset', {
+    workflowId: `ingest/${randomUUID()}`,
+    taskQueue,
+    args: [input],
+  });
+  await host.runUntil(shared.runUntil(body({ calls, handle: handle as Handle })));
+}
+
+async function failureOf(handle: Handle): Promise<ApplicationFailure> {
+  const failed = await handle.result().then(
+    () => assert.fail('the run should fail'),
+    (error: unknown) => error,
+  );
+  assert.ok(failed instanceof WorkflowFailedError);
+  assert.ok(failed.cause instanceof ApplicationFailure);
+  return failed.cause;
+}
+
+async function keep(name: string, handle: Handle): Promise<void> {
+  if (!rewrite) return;
+  await mkdir(HISTORIES, { recursive: true });
+  const show = ['workflow', 'show', '--workflow-id', handle.workflowId, '--output', 'json'];
+  const { stdout } = await promisify(execFile)(
+    await temporalProgram(),
+    [...show, '--address', temporal.address],
+    {
+      maxBuffer: 16 * 1024 * 1024,
+    },
+  );
+  await writeFile(new URL(`${name}.json`, HISTORIES), stdout);
+}
+
+function refused(code: string): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: code,
+    message: `${code} happened.`,
+    nonRetryable: true,
+  });
+}
+
+describe('ingestDataset', () => {
+  it('goes probe, land, inspect, convert, verify, publish, in under 60 events', async () => {
+    await ingest(ingestInput(['2015']), {}, async ({ calls, handle }) => {
+      const result = await handle.result();
+      assert.equal(result.status, 'published');
+      assert.deepEqual(calls, [
+        'openSnapshot',
+        'probeSource/2015',
+        'landSource/2015',
+        'inspectSource/2015',
+        'convertSource/2015',
+        'verifySource/2015',
+        'publishSnapshot',
+        'cleanUp',
+      ]);
+      const history = await handle.fetchHistory();
+      assert.ok((history.events?.length ?? 0) < 60, `${history.events?.length} events`);
+      const progress: RunProgress = await handle.query('progress');
+      assert.equal(progress.sources[0]?.stage, 'done');
+      await keep('published', handle);
+    });
+  });
+
+  it('publishes nothing when a source fails, finishes the others, and says which to retry', async () => {
+    const changes: Partial<Activities> = {
+      probeSource: async ({ source }) => {
+        if (source.id === '2019') throw refused('SOURCE_NOT_FOUND');
+        return { outcome: 'fetch' };
+      },
+    };
+    await ingest(ingestInput(['2015', '2019', '2023']), changes, async ({ calls, handle }) => {
+      const failure = await failureOf(handle);
+      assert.equal(failure.type, 'SOURCE_NOT_FOUND');
+      assert.match(failure.message, /other 2 of 3 sources are done/);
+      assert.ok(calls.includes('verifySource/2015') && calls.includes('verifySource/2023'));
+      assert.ok(!calls.includes('publishSnapshot'));
+      assert.ok(calls.includes('cleanUp'));
+      await keep('source-failed', handle);
+    });
+  });
+
+  it('names every failed source when several fail', async () => {
+    const changes: Partial<Activities> = {
+      probeSource: async () => {
+        throw refused('SOURCE_FORBIDDEN');
+      },
+    };
+    await ingest(ingestInput(['a', 'b']), changes, async ({ handle }) => {
+      const failure = await failureOf(handle);
+      assert.equal(failure.type, 'SOURCES_INCOMPLETE');
+      assert.match(failure.message, /a: SOURCE_FORBIDDEN.*b: SOURCE_FORBIDDEN/);
+    });
+  });
+
+  it('lists a missing optional source and publishes without it, but never a day without any', async () => {
+    const fail: Partial<Activities> = {
+      probeSource: async ({ source }) => {
+        if (source.optional) throw refused('SOURCE_NOT_FOUND');
+        return { outcome: 'fetch' };
+      },
+    };
+    const input = ingestInput(['a', 'b']);
+    for (const source of input.dataset.sources) source.optional = source.id === 'b';
+    let missing: string[] = [];
+    const publishSnapshot = fakeActivities('', []).publishSnapshot;
+    const changes: Partial<Activities> = {
+      ...fail,
+      publishSnapshot: async (published) => {
+        ({ missing } = published);
+        return await publishSnapshot(published);
+      },
+    };
+    await ingest(input, changes, async ({ handle }) => {
+      await handle.result();
+      assert.deepEqual(missing, ['b']);
+    });
+    for (const source of input.dataset.sources) source.optional = true;
+    await ingest(input, fail, async ({ handle }) => {
+      assert.equal((await failureOf(handle)).type, 'SOURCES_INCOMPLETE');
+    });
+  });
+
+  it('ends at once with what is published already', async () => {
+    const published: IngestResult = {
+      dataset: 'denver-311',
+      ingestDate: '2026-11-23',
+      mode: 'ingest',
+      status: 'already-published',
+      revision: 1,
+      sources: [sourceResult('2015', 'converted')],
+      ledger: { records: 10, rows: 10, rejected: 0, balanced: true },
+    };
+    const changes: Partial<Activities> = {
+      openSnapshot: async () => ({ hostQueue: 'none', revision: 1, finished: [], published }),
+    };
+    await ingest(ingestInput(['2015']), changes, async ({ calls, handle }) => {
+      assert.deepEqual(await handle.result(), published);
+      assert.deepEqual(calls, ['openSnapshot']);
+    });
+  });
+
+  it('lands and converts nothing for an unchanged source', async () => {
+    const changes: Partial<Activities> = {
+      probeSource: async ({ source }) => ({
+        outcome: 'unchanged',
+        result: sourceResult(source.id, 'unchanged'),
+      }),
+    };
+    await ingest(ingestInput(['2015']), changes, async ({ calls, handle }) => {
+      await handle.result();
+      assert.deepEqual(calls, ['openSnapshot', 'probeSource/2015', 'publishSnapshot', 'cleanUp']);
+      await keep('unchanged', handle);
+    });
+  });
+
+  it('on a retry takes finished sources as they are', async () => {
+    const changes: Partial<Activities> = {
+      openSnapshot: async () => ({
+        hostQueue: retryQueue,
+        revision: 1,
+        finished: [sourceResult('2015', 'converted')],
+      }),
+    };
+    const retryQueue = `host-${randomUUID()}`;
+    const input = ingestInput(['2015', '2019'], { retry: true });
+    await ingest(
+      input,
+      changes,
+      async ({ calls, handle }) => {
+        await handle.result();
+        assert.ok(!calls.includes('probeSource/2015'));
+        assert.ok(calls.includes('verifySource/2019'));
+      },
+      retryQueue,
+    );
+  });
+
+  it('does one half only when asked for it', async () => {
+    await ingest(ingestInput(['2015'], { mode: 'land' }), {}, async ({ calls, handle }) => {
+      assert.equal((await handle.result()).status, 'landed');
+      assert.deepEqual(calls.slice(0, 3), ['openSnapshot', 'probeSource/2015', 'landSource/2015']);
+      assert.ok(!calls.includes('convertSource/2015'));
+    });
+    await ingest(ingestInput(['2015'], { mode: 'convert' }), {}, async ({ calls, handle }) => {
+      assert.equal((await handle.result()).status, 'published');
+      assert.ok(!calls.includes('probeSource/2015') && calls.includes('findLanding/2015'));
+    });
+  });
+
+  it('when cancelled waits for the attempt to stop, then cleans up partial landings too', async () => {
+    let isStarted = (): void => undefined;
+    const started = new Promise<void>((resolve) => {
+      isStarted = resolve;
+    });
+    let stopped = false;
+    let discarded: { discardPartials: boolean; afterStop: boolean } | undefined;
+    const changes: Partial<Activities> = {
+      landSource: async () => {
+        isStarted();
+        const beat = setInterval(() => {
+          Context.current().heartbeat();
+        }, 50);
+        try {
+          return await Context.current().cancelled;
+        } finally {
+          clearInterval(beat);
+          stopped = true;
+        }
+      },
+      cleanUp: async ({ discardPartials }) => {
+        discarded = { discardPartials, afterStop: stopped };
+      },
+    };
+    const input = ingestInput(['2015'], { heartbeatTimeoutMs: 30_000 });
+    await ingest(input, changes, async ({ handle }) => {
+      await started;
+      await handle.cancel();
+      await assert.rejects(handle.result(), WorkflowFailedError);
+      assert.equal((await handle.describe()).status.name, 'CANCELLED');
+      assert.deepEqual(discarded, { discardPartials: true, afterStop: true });
+      await keep('cancelled', handle);
+    });
+  });
+
+  it('starts the sequence again elsewhere when the host that held the files is gone', async () => {
+    const aliveQueue = `host-${randomUUID()}`;
+    const queues = ['host-that-is-gone', aliveQueue];
+    const changes: Partial<Activities> = {
+      openSnapshot: async () => ({
+        hostQueue: queues.shift() ?? aliveQueue,
+        revision: 1,
+        finished: [],
+      }),
+    };
+    const input = ingestInput(['2015'], { hostWaitMs: 1000 });
+    await ingest(
+      input,
+      changes,
+      async ({ calls, handle }) => {
+        assert.equal((await handle.result()).status, 'published');
+        assert.equal(calls.filter((call) => call === 'openSnapshot').length, 2);
+        await keep('host-gone', handle);
+      },
+      aliveQueue,
+    );
+  });
+});
+
+describe('histories of earlier releases', () => {
+  it('replay on this code', async (t) => {
+    const names = await readdir(HISTORIES).catch(() => []);
+    if (names.length === 0) {
+      t.skip('no committed histories');
+      return;
+    }
+    for (const name of names) {
+      const history: unknown = JSON.parse(await readFile(new URL(name, HISTORIES), 'utf8'));
+      await Worker.runReplayHistory({ workflowBundle }, history, name);
+    }
+  });
+});

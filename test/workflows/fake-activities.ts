@@ -1,0 +1,95 @@
+import type { Activities } from '../../src/activities/index.ts';
+import { sumLedgers } from '../../src/model/ledger.ts';
+import type { IngestInput, IngestResult, SourceResult } from '../../src/model/run.ts';
+
+/** What the fakes were asked, in order: `land/2015`. */
+export type Calls = string[];
+
+/** Activities that do at once what the real ones would report, for the workflow's own logic. */
+export function fakeActivities(
+  hostQueue: string,
+  calls: Calls,
+  changes: Partial<Activities> = {},
+): Activities {
+  const landing = {
+    rawKey: 'raw/key',
+    raw: '/lake/raw/key',
+    bytes: 1000,
+    records: 10,
+    checksum: 'crc32:00000000',
+  };
+  const verified = new Map<string, SourceResult>();
+  const fakes: Activities = {
+    openSnapshot: async () => ({ hostQueue, revision: 1, finished: [] }),
+    probeSource: async () => ({ outcome: 'fetch', totalBytes: 1000 }),
+    landSource: async () => landing,
+    findLanding: async () => landing,
+    inspectSource: async () => ({ columns: 2, typedColumns: 1, encoding: 'utf-8' }),
+    convertSource: async () => ({ stagedPrefix: '_staging/x/', parts: 1, bytes: 100 }),
+    verifySource: async ({ source }) => {
+      const result = sourceResult(source.id, 'converted');
+      verified.set(source.id, result);
+      return result;
+    },
+    publishSnapshot: async (input): Promise<IngestResult> => ({
+      dataset: input.dataset.name,
+      ingestDate: input.ingestDate,
+      mode: 'ingest',
+      status: 'published',
+      revision: input.revision,
+      sources: [...verified.values()],
+      ledger: { ...sumLedgers([...verified.values()]), balanced: true },
+    }),
+    cleanUp: async () => undefined,
+    ...changes,
+  };
+  return recording(fakes, calls);
+}
+
+export function sourceResult(id: string, status: SourceResult['status']): SourceResult {
+  const counts = { bytes: 1000, records: 10, rows: 10, rejected: 0 };
+  return {
+    id,
+    url: `http://example.org/${id}.csv`,
+    status,
+    ...counts,
+    checksum: 'crc32:00000000',
+    raw: '/raw',
+    parquet: [],
+  };
+}
+
+export function ingestInput(sources: string[], changes: Partial<IngestInput> = {}): IngestInput {
+  return {
+    dataset: {
+      name: 'denver-311',
+      timeZone: 'America/Denver',
+      sources: sources.map((id) => ({
+        id,
+        address: `http://example.org/${id}.csv`,
+        optional: false,
+        overrides: {},
+      })),
+    },
+    ingestDate: '2026-11-23',
+    mode: 'ingest',
+    engine: 'duckdb',
+    again: false,
+    accept: false,
+    retry: false,
+    sourceConcurrency: 2,
+    upsertSearchAttributes: true,
+    ...changes,
+  };
+}
+
+function recording(fakes: Activities, calls: Calls): Activities {
+  const entries = Object.entries(fakes).map(([name, activity]) => {
+    const recorded = async (input: { source?: { id: string } }): Promise<unknown> => {
+      calls.push(input.source ? `${name}/${input.source.id}` : name);
+      return await (activity as (input: unknown) => Promise<unknown>)(input);
+    };
+    return [name, recorded];
+  });
+  return Object.fromEntries(entries) as Activities;
+}

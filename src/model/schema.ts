@@ -60,7 +60,7 @@ export function meet(a: MeetingColumn, b: MeetingColumn): MeetingColumn {
   const beyondDouble = a.beyondDouble === true || b.beyondDouble === true;
   const wide = beyondDouble ? ({ beyondDouble: true } as const) : {};
   if (a.type === b.type) return { type: a.type, ...wide };
-  const pair = [a.type, b.type].sort().join('+');
+  const pair = [a.type, b.type].toSorted().join('+');
   if (pair === 'BIGINT+DOUBLE' && !beyondDouble) return { type: 'DOUBLE' };
   if (pair === 'DATE+TIMESTAMP') return { type: 'TIMESTAMP' };
   return { type: 'VARCHAR' };

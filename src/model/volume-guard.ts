@@ -2,7 +2,7 @@ import { LonghaulError } from './errors.ts';
 import type { SourceEntry } from './manifest.ts';
 
 /** Under half the rows of the last one: a truncated publication passes every checksum, so a person looks. */
-export const MIN_ROWS_RATIO = 0.5;
+const MIN_ROWS_RATIO = 0.5;
 
 type Counted = Pick<SourceEntry, 'id' | 'rows'>;
 

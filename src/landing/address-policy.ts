@@ -1,0 +1,109 @@
+import { lookup as resolve } from 'node:dns';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
+import type { AddressPolicy } from '../config/settings.ts';
+import { shownAddress } from '../model/addresses.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { printable } from '../model/names.ts';
+
+/** Link-local, and the addresses where clouds hand out credentials: no setting allows them. */
+const NEVER = blockList(
+  ['169.254.0.0/16', '168.63.129.16/32', '100.100.100.200/32'],
+  ['fe80::/10', 'fd00:ec2::254/128', 'fd20:ce::254/128'],
+);
+
+/** Loopback, private, shared, reserved, multicast; 6to4 and site-local lead there too. */
+const PRIVATE = blockList(
+  [
+    '0.0.0.0/8',
+    '10.0.0.0/8',
+    '100.64.0.0/10',
+    '127.0.0.0/8',
+    '172.16.0.0/12',
+    '192.0.0.0/24',
+    '192.168.0.0/16',
+    '198.18.0.0/15',
+    '224.0.0.0/3',
+  ],
+  ['::/128', '::1/128', 'fc00::/7', 'fec0::/10', 'ff00::/8', '2002::/16'],
+);
+
+/**
+ * The address as a URL, if a worker may read it as far as its text tells; host names are checked again when
+ * they are resolved, by `policedLookup`.
+ * @throws LonghaulError ADDRESS_REFUSED: another protocol, user and password, an address not allowed.
+ */
+export function assertAllowed(address: string, policy: AddressPolicy): URL {
+  if (!URL.canParse(address)) throw refused(address, 'is not a URL');
+  const url = new URL(address);
+  if (url.protocol === 'file:') {
+    if (!policy.allowFile) throw refused(address, 'is a file, which only the embedded mode reads');
+    return url;
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw refused(address, 'is neither http nor https');
+  }
+  if (url.username !== '' || url.password !== '')
+    throw refused(address, 'holds a user or password');
+  // URL has normalised decimal, octal and hexadecimal forms of IPv4, and put IPv6 into brackets.
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  if (isIP(host) !== 0) assertAllowedIp(host, policy, address);
+  return url;
+}
+
+/** A `lookup` for `net.connect`: the very addresses that are connected to are the ones that were checked. */
+export function policedLookup(policy: AddressPolicy): LookupFunction {
+  return (hostname, options, callback) => {
+    resolve(hostname, { ...options, all: true }, (error, addresses) => {
+      const [first] = addresses ?? [];
+      if (error || !first) {
+        callback(error ?? Object.assign(new Error('no address'), { code: 'ENOTFOUND' }), []);
+        return;
+      }
+      try {
+        for (const { address } of addresses) assertAllowedIp(address, policy, hostname);
+      } catch (refusal) {
+        callback(refusal as Error, []);
+        return;
+      }
+      if (options.all) callback(null, addresses);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
+
+function assertAllowedIp(ip: string, policy: AddressPolicy, shown: string): void {
+  const plain = embeddedIpv4(ip) ?? ip.replace(/%.*$/, '');
+  const family = isIP(plain) === 6 ? 'ipv6' : 'ipv4';
+  if (NEVER.check(plain, family)) throw refused(shown, `leads to ${ip}, which is link-local`);
+  if (!policy.allowPrivate && PRIVATE.check(plain, family)) {
+    throw refused(shown, `leads to ${ip}, which is not public`);
+  }
+}
+
+/** IPv4 inside IPv6, as URL and resolvers write it: mapped (`::ffff:a9fe:a9fe`), compatible, NAT64. */
+function embeddedIpv4(ip: string): string | undefined {
+  const hex = /^(?:::ffff:|64:ff9b::|::)([\da-f]{1,4}):([\da-f]{1,4})$/i.exec(ip);
+  if (hex) {
+    const [high, low] = [Number.parseInt(hex[1] ?? '', 16), Number.parseInt(hex[2] ?? '', 16)];
+    return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.');
+  }
+  return /^(?:::ffff:|64:ff9b::|::)(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1];
+}
+
+function refused(address: string, why: string): LonghaulError {
+  return new LonghaulError('ADDRESS_REFUSED', `${printable(shownAddress(address))} ${why}.`);
+}
+
+function blockList(ipv4: string[], ipv6: string[]): BlockList {
+  const list = new BlockList();
+  for (const [family, subnets] of [
+    ['ipv4', ipv4],
+    ['ipv6', ipv6],
+  ] as const) {
+    for (const subnet of subnets) {
+      const [net = '', prefix] = subnet.split('/');
+      list.addSubnet(net, Number(prefix), family);
+    }
+  }
+  return list;
+}

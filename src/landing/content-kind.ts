@@ -1,0 +1,111 @@
+import { LonghaulError } from '../model/errors.ts';
+import { printable } from '../model/names.ts';
+
+/** How much of a stranger's text an error message quotes. */
+const SNIPPET_LENGTH = 200;
+
+/** Enough of the head for a file's NULs to show a pattern. */
+const PATTERN_BYTES = 4096;
+
+/** In UTF-16 and UTF-32 text of a Latin script nearly every character has its NULs at the same place. */
+const MIN_NUL_SHARE = 0.7;
+const MAX_STRAY_NUL_SHARE = 0.1;
+
+/** Enough for every mark below. */
+const MARK_BYTES = 32;
+
+/** By the first bytes in hexadecimal. */
+const COMPRESSED: [string, RegExp][] = [
+  ['zip', /^504b(?:0304|0506|0708)/],
+  ['gzip', /^1f8b/],
+  ['zstd', /^28b52ffd/],
+  ['bzip2', /^425a683[1-9]314159265359/],
+  ['xz', /^fd377a585a00/],
+  ['7z', /^377abcaf271c/],
+  ['lz4', /^04224d18/],
+  ['rar', /^526172211a07/],
+];
+
+/** Each has bytes that no text holds: a CSV file's first column may well be named `PAR1`. */
+const BINARY: [string, RegExp][] = [
+  ['Parquet', /^50415231(?:0[0-8e-f]|1)/],
+  ['a PDF document', /^255044462d3\d2e/],
+  ['a PNG image', /^89504e470d0a1a0a/],
+  ['a JPEG image', /^ffd8ff/],
+  ['a GIF image', /^474946383[79]61(?:..){0,16}00/],
+  ['a TIFF image', /^(?:49492a00|4d4d002a)/],
+  ['an old Office document (xls)', /^d0cf11e0/],
+  ['Avro', /^4f626a01/],
+  ['Arrow', /^4152524f573100/],
+  ['ORC', /^4f5243(?:0[0-8e-f]|1)/],
+  ['an SQLite database', /^53514c69746520666f726d6174203300/],
+];
+
+const UNICODE_MARKS: [string, RegExp][] = [
+  ['UTF-32', /^(?:fffe0000|0000feff)/],
+  ['UTF-16', /^(?:fffe|feff)/],
+];
+
+const HTML = /^(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|body|script|title|meta|!--)/i;
+const XML = /^<(?:\?xml|rss|svg|kml|gpx|error>)/i;
+const JSON_TEXT = /^(?:\{\s*"|\[\s*[[{"]|\{\s*\}\s*$|\[\s*\]\s*$)/;
+
+/**
+ * Says no to what a CSV address sometimes answers with instead: a web page, an error in JSON, an archive.
+ * @param head the file's first bytes, at most a MiB.
+ * @throws LonghaulError SOURCE_COMPRESSED, SOURCE_NOT_CSV, SOURCE_ENCODING_UNSUPPORTED, SOURCE_IS_HTML.
+ */
+export function assertPlainText(head: Buffer): void {
+  const mark = head.toString('hex', 0, MARK_BYTES);
+  const compressed = kindOf(mark, COMPRESSED);
+  if (compressed !== undefined) {
+    throw new LonghaulError(
+      'SOURCE_COMPRESSED',
+      `The file is a ${compressed} file, not a plain CSV file.`,
+    );
+  }
+  const unicode = kindOf(mark, UNICODE_MARKS) ?? nulPattern(head.subarray(0, PATTERN_BYTES));
+  if (unicode !== undefined) {
+    throw new LonghaulError('SOURCE_ENCODING_UNSUPPORTED', `The file is in ${unicode}.`);
+  }
+  // trimStart takes a byte order mark for a blank.
+  const text = head.toString('utf8', 0, PATTERN_BYTES).trimStart();
+  if (HTML.test(text)) {
+    throw new LonghaulError('SOURCE_IS_HTML', `The file is a web page: ${snippet(head)}`);
+  }
+  const other = kindOf(mark, BINARY) ?? (XML.test(text) ? 'XML' : undefined);
+  if (other !== undefined)
+    throw new LonghaulError('SOURCE_NOT_CSV', `The file is ${other}, not CSV.`);
+  if (JSON_TEXT.test(text)) {
+    throw new LonghaulError('SOURCE_NOT_CSV', `The file is JSON, not CSV: ${snippet(head)}`);
+  }
+}
+
+function kindOf(mark: string, kinds: [string, RegExp][]): string | undefined {
+  return kinds.find(([, form]) => form.test(mark))?.[0];
+}
+
+/** UTF-16 and UTF-32 without a mark. Files with damaged stretches of NULs are not meant: they have no pattern. */
+function nulPattern(head: Buffer): string | undefined {
+  for (const [name, width] of [
+    ['UTF-32', 4],
+    ['UTF-16', 2],
+  ] as const) {
+    const characters = Math.floor(head.length / width);
+    if (characters === 0) continue;
+    const nuls = Array.from({ length: width }, (_, place) => {
+      let count = 0;
+      for (let at = place; at < characters * width; at += width) if (head[at] === 0) count += 1;
+      return count / characters;
+    });
+    const filled = nuls.filter((share) => share >= MIN_NUL_SHARE).length;
+    const bare = nuls.filter((share) => share <= MAX_STRAY_NUL_SHARE).length;
+    if (filled === width - 1 && bare === 1) return `${name} (without a byte order mark)`;
+  }
+  return undefined;
+}
+
+function snippet(head: Buffer): string {
+  const text = head.toString('utf8', 0, PATTERN_BYTES).replaceAll(/\s+/g, ' ').trim();
+  return printable(text.slice(0, SNIPPET_LENGTH));
+}

@@ -1,0 +1,95 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { shownAddress } from '../model/addresses.ts';
+import { LonghaulError, type ErrorCode } from '../model/errors.ts';
+import type { Validator } from '../model/manifest.ts';
+import { sameVersion } from './http-headers.ts';
+import type { OpenedSource, OpenRequest } from './source.ts';
+
+const READ_BYTES = 1024 * 1024;
+
+/** A file of this machine (embedded mode only), pinned as a publisher's file is. */
+export async function openFile(url: URL, { from, signal }: OpenRequest): Promise<OpenedSource> {
+  const shown = shownAddress(url.href);
+  const path = pathOf(url, shown);
+  const file = await open(path).catch((error: unknown) => {
+    throw openError(error, shown);
+  });
+  try {
+    const { validator, bytes } = await versionOf(file, shown);
+    const resumes = from && from.offset <= bytes && sameVersion(from.validator, validator);
+    const startOffset = resumes ? from.offset : 0;
+    return {
+      validator,
+      totalBytes: bytes,
+      startOffset,
+      body: read(file, startOffset, { shown, bytes, validator, signal }),
+      close: async () => await file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+interface Reading {
+  shown: string;
+  bytes: number;
+  validator: Validator;
+  signal: AbortSignal;
+}
+
+async function* read(file: FileHandle, start: number, reading: Reading): AsyncGenerator<Buffer> {
+  const { shown, bytes, validator, signal } = reading;
+  for (let at = start; at < bytes;) {
+    signal.throwIfAborted();
+    const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, bytes - at));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+    if (bytesRead === 0) break;
+    at += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+  const after = await versionOf(file, shown);
+  if (after.validator.etag !== validator.etag) {
+    throw new LonghaulError('SOURCE_CHANGED', `${shown} was written to while it was read.`);
+  }
+}
+
+async function versionOf(
+  file: FileHandle,
+  shown: string,
+): Promise<{ validator: Validator; bytes: number }> {
+  const { ino, size, mtimeNs, mtime, isRegular } = await file
+    .stat({ bigint: true })
+    .then((stat) => ({
+      ...stat,
+      isRegular: stat.isFile(),
+    }));
+  if (!isRegular) throw new LonghaulError('SOURCE_REFUSED', `${shown} is not a regular file.`);
+  const etag = `"${ino}-${size}-${mtimeNs}"`;
+  return { validator: { etag, lastModified: mtime.toUTCString() }, bytes: Number(size) };
+}
+
+function pathOf(url: URL, shown: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    throw new LonghaulError('ADDRESS_REFUSED', `${shown} is no file here.`, {}, { cause: error });
+  }
+}
+
+function openError(error: unknown, shown: string): LonghaulError {
+  const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+  const codes: Record<string, ErrorCode> = {
+    ENOENT: 'SOURCE_NOT_FOUND',
+    ENOTDIR: 'SOURCE_NOT_FOUND',
+    EACCES: 'SOURCE_FORBIDDEN',
+    EPERM: 'SOURCE_FORBIDDEN',
+  };
+  return new LonghaulError(
+    codes[code] ?? 'SOURCE_REFUSED',
+    `${shown} cannot be opened (${code}).`,
+    {},
+    { cause: error },
+  );
+}

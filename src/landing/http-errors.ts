@@ -1,0 +1,77 @@
+import type { Dispatcher } from 'undici';
+import { LonghaulError, type ErrorCode } from '../model/errors.ts';
+import { printable } from '../model/names.ts';
+import { header, parseRetryAfter } from './http-headers.ts';
+
+/** The catalogue's error for a status that is no success. `shown` is the address as asked for, fit to be shown. */
+export function refusalOf(response: Dispatcher.ResponseData, shown: string): LonghaulError {
+  const { statusCode } = response;
+  const retryAfterSeconds = parseRetryAfter(header(response, 'retry-after'), new Date());
+  const waits =
+    retryAfterSeconds === undefined ? '' : `, to be tried again in ${retryAfterSeconds} s`;
+  return new LonghaulError(
+    codeOfStatus(statusCode),
+    `${shown} answered ${statusCode}${waits}.`,
+    retryAfterSeconds === undefined ? {} : { retryAfterSeconds },
+  );
+}
+
+function codeOfStatus(status: number): ErrorCode {
+  if (status === 404 || status === 410) return 'SOURCE_NOT_FOUND';
+  if (status === 401 || status === 403) return 'SOURCE_FORBIDDEN';
+  if (status === 408 || status === 425 || status === 429) return 'SOURCE_UNAVAILABLE';
+  return status >= 500 ? 'SOURCE_UNAVAILABLE' : 'SOURCE_REFUSED';
+}
+
+export interface Progress {
+  received: number;
+  expected: number | undefined;
+  stallTimeoutMs: number;
+}
+
+/** Node, OpenSSL: a certificate that is wrong now is wrong in a minute. */
+const CERTIFICATE_CODE = /^(?:CERT_|ERR_TLS|ERR_SSL|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_)/;
+
+/**
+ * The catalogue's error for what undici or the network threw.
+ * @param progress of the body, where it was under way.
+ */
+export function failureOf(error: unknown, shown: string, progress?: Progress): LonghaulError {
+  const chain = causesOf(error);
+  const known = chain.find((each) => each instanceof LonghaulError);
+  if (known instanceof LonghaulError) return known;
+  const codes = chain.map((each) => (each as NodeJS.ErrnoException).code ?? '');
+  const has = (...wanted: string[]): boolean => wanted.some((each) => codes.includes(each));
+  const fail = (code: ErrorCode, what: string): LonghaulError =>
+    new LonghaulError(code, `${shown} ${what}.`, {}, { cause: error });
+  const at = progress ? ` after ${progress.received} bytes of its body` : '';
+  if (has('UND_ERR_BODY_TIMEOUT')) {
+    return fail('SOURCE_STALLED', `sent no byte for ${progress?.stallTimeoutMs ?? 0} ms${at}`);
+  }
+  if (has('ENOTFOUND')) return fail('SOURCE_NO_SUCH_HOST', 'has a host name that does not exist');
+  if (codes.some((code) => CERTIFICATE_CODE.test(code))) {
+    return fail('SOURCE_REFUSED', `has no certificate that can be trusted (${codes.join(' ')})`);
+  }
+  if (has('ECONNRESET')) return fail('SOURCE_UNREACHABLE', `reset the connection${at}`);
+  if (progress && endedEarly(codes, progress)) {
+    const expected = progress.expected === undefined ? '' : ` of ${progress.expected}`;
+    return fail('SOURCE_TRUNCATED', `ended its body after ${progress.received} bytes${expected}`);
+  }
+  const reason = codes.filter(Boolean).join(' ') || printable(String(error)).slice(0, 200);
+  return fail('SOURCE_UNREACHABLE', `could not be read${at} (${reason})`);
+}
+
+function endedEarly(codes: string[], { received, expected }: Progress): boolean {
+  if (codes.includes('UND_ERR_RES_CONTENT_LENGTH_MISMATCH')) return true;
+  const closed = codes.includes('UND_ERR_SOCKET') || codes.includes('UND_ERR_ABORTED');
+  return closed && (expected === undefined || received < expected);
+}
+
+function causesOf(error: unknown): unknown[] {
+  const chain: unknown[] = [];
+  for (let each = error; each instanceof Error && !chain.includes(each); each = each.cause) {
+    chain.push(each);
+    if (each instanceof AggregateError) chain.push(...(each.errors as unknown[]));
+  }
+  return chain.length > 0 ? chain : [error ?? {}];
+}

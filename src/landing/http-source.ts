@@ -1,0 +1,188 @@
+import { Readable } from 'node:stream';
+import { Agent, request as undiciRequest, type Dispatcher } from 'undici';
+import { shownAddress } from '../model/addresses.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { assertAllowed, policedLookup } from './address-policy.ts';
+import { failureOf, refusalOf } from './http-errors.ts';
+import { header, parseContentRange, sameVersion, validatorOf } from './http-headers.ts';
+import type { OpenedSource, OpenRequest } from './source.ts';
+
+/** Publishers redirect to a portal and on to storage; more than this is a loop. */
+const MAX_REDIRECTS = 5;
+
+/** What the body's stream holds before the socket waits: of more, the stream makes copies. */
+const READ_AHEAD_BYTES = 64 * 1024;
+
+const USER_AGENT = 'longhaul/0.1 (CSV ingestion)';
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+type Response = Dispatcher.ResponseData;
+
+/** Opens an address over HTTP(S). Redirects and ranges are followed by hand, so that every hop is checked. */
+export async function openHttp(url: URL, request: OpenRequest): Promise<OpenedSource> {
+  const { settings, policy } = request;
+  const agent = new Agent({
+    connect: { timeout: settings.connectTimeoutMs, lookup: policedLookup(policy) },
+    headersTimeout: settings.headersTimeoutMs,
+    bodyTimeout: settings.stallTimeoutMs,
+    pipelining: 1,
+  });
+  const close = async (): Promise<void> => await agent.destroy();
+  try {
+    return { ...(await answer(url, request, agent)), close };
+  } catch (error) {
+    await close();
+    throw request.signal.aborted ? request.signal.reason : failureOf(error, shownAddress(url.href));
+  }
+}
+
+type Answered = Omit<OpenedSource, 'close'>;
+
+/** The ranged answer, if it is one that can be used; else the whole file from its first byte. */
+async function answer(url: URL, request: OpenRequest, agent: Agent): Promise<Answered> {
+  const range = rangeHeaders(request);
+  if (range) {
+    const response = await follow(url, request, agent, range);
+    const answered = ranged(url, request, response);
+    if (answered) return answered;
+    await drop(response);
+  }
+  const response = await follow(url, request, agent, {});
+  if (response.statusCode !== 200) throw refusalOf(response, shownAddress(url.href));
+  return whole(url, request, response);
+}
+
+/** Without a validator a range could be another version's: then everything is asked for. */
+function rangeHeaders({ from, headBytes }: OpenRequest): Record<string, string> | undefined {
+  if (from && from.offset > 0) {
+    const version = from.validator.etag ?? from.validator.lastModified;
+    return version === undefined
+      ? undefined
+      : { range: `bytes=${from.offset}-`, 'if-range': version };
+  }
+  return headBytes === undefined ? undefined : { range: `bytes=0-${headBytes - 1}` };
+}
+
+/** Undefined where the answer to a range is of no use: another place, another version, or a status of no meaning. */
+function ranged(url: URL, request: OpenRequest, response: Response): Answered | undefined {
+  if (response.statusCode === 200) return whole(url, request, response);
+  const validator = validatorOf(response);
+  const offset = request.from?.offset ?? 0;
+  const total = request.from?.totalBytes;
+  const range = parseContentRange(header(response, 'content-range'));
+  const agrees = !request.from || sameVersion(request.from.validator, validator);
+  if (response.statusCode === 416) {
+    const complete = agrees && range?.total === offset && (total ?? offset) === offset;
+    if (!complete) return undefined;
+    return {
+      validator: { ...request.from?.validator, ...validator },
+      totalBytes: offset,
+      startOffset: offset,
+      body: Readable.from([]),
+    };
+  }
+  if (response.statusCode !== 206) throw refusalOf(response, shownAddress(url.href));
+  if (!agrees || range?.start !== offset || range.end === undefined) return undefined;
+  if (total !== undefined && range.total !== undefined && range.total !== total) return undefined;
+  const length = header(response, 'content-length');
+  const expected = range.end + 1 - offset;
+  if (length !== undefined && Number(length) !== expected) return undefined;
+  if (request.from && range.total !== undefined && range.end + 1 !== range.total) return undefined;
+  const totalBytes = range.total ?? total;
+  return {
+    // A 206 to If-Range may leave out what the client knows already.
+    validator: { ...request.from?.validator, ...validator },
+    ...(totalBytes === undefined ? {} : { totalBytes }),
+    startOffset: offset,
+    body: counted(url, request, response, expected),
+  };
+}
+
+function whole(url: URL, request: OpenRequest, response: Response): Answered {
+  const length = header(response, 'content-length');
+  const totalBytes = length === undefined ? undefined : Number(length);
+  return {
+    validator: validatorOf(response),
+    ...(totalBytes === undefined ? {} : { totalBytes }),
+    startOffset: 0,
+    body: counted(url, request, response, totalBytes),
+  };
+}
+
+/** The body, which ends well only after exactly the bytes that the headers announced. */
+async function* counted(
+  url: URL,
+  { signal, settings }: OpenRequest,
+  response: Response,
+  expected: number | undefined,
+): AsyncGenerator<Buffer> {
+  const shown = shownAddress(url.href);
+  let received = 0;
+  try {
+    for await (const chunk of response.body) {
+      received += (chunk as Buffer).length;
+      yield chunk as Buffer;
+    }
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw failureOf(error, shown, { received, expected, stallTimeoutMs: settings.stallTimeoutMs });
+  }
+  if (expected !== undefined && received !== expected) {
+    throw new LonghaulError(
+      'SOURCE_TRUNCATED',
+      `${shown} announced ${expected} bytes and sent ${received}.`,
+    );
+  }
+}
+
+async function follow(
+  first: URL,
+  request: OpenRequest,
+  agent: Agent,
+  range: Record<string, string>,
+): Promise<Response> {
+  let url = first;
+  for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
+    const response = await undiciRequest(url, {
+      dispatcher: agent,
+      signal: request.signal,
+      highWaterMark: READ_AHEAD_BYTES,
+      headers: { 'accept-encoding': 'identity', 'user-agent': USER_AGENT, accept: '*/*', ...range },
+    });
+    if (!REDIRECTS.has(response.statusCode)) return uncompressed(response, first);
+    url = target(url, response, request);
+    await drop(response);
+  }
+  throw new LonghaulError(
+    'SOURCE_REDIRECT_LOOP',
+    `${shownAddress(first.href)} leads through more than ${MAX_REDIRECTS} redirects.`,
+  );
+}
+
+function target(from: URL, response: Response, request: OpenRequest): URL {
+  const location = header(response, 'location');
+  if (location === undefined || !URL.canParse(location, from.href)) {
+    throw new LonghaulError(
+      'SOURCE_REFUSED',
+      `${shownAddress(from.href)} answered ${response.statusCode} without an address to go to.`,
+    );
+  }
+  // A publisher never leads a worker to its own files, whatever the settings say.
+  return assertAllowed(new URL(location, from).href, { ...request.policy, allowFile: false });
+}
+
+/** Some servers compress although they were asked not to: such a body's offsets and length mean nothing here. */
+function uncompressed(response: Response, url: URL): Response {
+  const coding = header(response, 'content-encoding')?.trim().toLowerCase() ?? 'identity';
+  if (coding === 'identity' || coding === '') return response;
+  throw new LonghaulError(
+    'SOURCE_COMPRESSED',
+    `${shownAddress(url.href)} answers in Content-Encoding ${JSON.stringify(coding.slice(0, 40))} although identity was asked for.`,
+  );
+}
+
+/** Reads a small rest, so that the connection can be used again, or drops it. */
+async function drop(response: Response): Promise<void> {
+  await response.body.dump({ limit: 16_384 }).catch(() => undefined);
+}

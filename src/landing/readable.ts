@@ -1,0 +1,78 @@
+import type { Encoding } from '../model/dataset.ts';
+import { LonghaulError, type ErrorCode } from '../model/errors.ts';
+import type { CsvScan, ProblemExample, ScanProblem } from '../model/scan.ts';
+
+type Kind = ScanProblem['kind'];
+
+/** The likelier cause first: an unclosed quote makes a record too long, and NULs can make records ragged. */
+const PROBLEMS: readonly { kind: Kind; code: ErrorCode; what: string }[] = [
+  { kind: 'nul', code: 'SOURCE_HAS_NUL', what: 'NUL bytes' },
+  { kind: 'unclosed-quote', code: 'SOURCE_QUOTING', what: 'quotes that never close' },
+  { kind: 'quoting', code: 'SOURCE_QUOTING', what: 'fields that go on after their closing quote' },
+  {
+    kind: 'record-too-long',
+    code: 'SOURCE_RECORD_TOO_LONG',
+    what: 'records longer than any real one',
+  },
+  { kind: 'ragged', code: 'SOURCE_RAGGED', what: "records whose fields are not the header's" },
+];
+
+/**
+ * Nothing that would need guessing is converted.
+ * @param source its id, for the message.
+ * @throws LonghaulError SOURCE_EMPTY, SOURCE_HAS_NUL, SOURCE_QUOTING, SOURCE_RECORD_TOO_LONG, SOURCE_RAGGED, with the
+ * first five places.
+ */
+export function assertReadable(scan: CsvScan, source: string): void {
+  if (scan.header.length === 0) {
+    throw new LonghaulError('SOURCE_EMPTY', `Source ${source} has no header.`, { source });
+  }
+  for (const { kind, code, what } of PROBLEMS) {
+    const problem = scan.problems.find((each) => each.kind === kind);
+    if (!problem) continue;
+    const places = problem.examples.map((each) => place(each, scan.header.length)).join('; ');
+    const more = problem.count > problem.examples.length ? '; …' : '';
+    throw new LonghaulError(
+      code,
+      `Source ${source} has ${problem.count} ${what}: ${places}${more}.`,
+      { source },
+    );
+  }
+}
+
+function place({ record, byteOffset, fields }: ProblemExample, columns: number): string {
+  const where = record === 0 ? 'the header' : `record ${record}`;
+  const found = fields === undefined ? '' : ` has ${fields} fields where the header has ${columns}`;
+  return `${where} at byte ${byteOffset}${found}`;
+}
+
+/**
+ * By rule, over the whole file: declared; else byte order mark; else valid UTF-8; else Windows-1252, unless the
+ * file speaks against that too.
+ * @throws LonghaulError SOURCE_ENCODING_UNCLEAR with the offsets.
+ */
+export function decideEncoding(scan: CsvScan, declared?: Encoding): Encoding {
+  const { firstInvalidUtf8, firstMultibyteUtf8, firstUndefinedWindows1252 } = scan.encoding;
+  const saysUtf8 = declared === 'utf-8' || (declared === undefined && scan.dialect.bomBytes > 0);
+  if (saysUtf8 && firstInvalidUtf8 !== undefined) {
+    const who = declared === undefined ? 'has the byte order mark of' : 'is declared as';
+    throw unclear(`The file ${who} UTF-8, but byte ${firstInvalidUtf8} is not valid in it.`);
+  }
+  if (declared !== undefined) return declared;
+  if (firstInvalidUtf8 === undefined) return 'utf-8';
+  if (firstUndefinedWindows1252 !== undefined) {
+    throw unclear(
+      `Byte ${firstInvalidUtf8} is not valid UTF-8, and Windows-1252 lacks the one at ${firstUndefinedWindows1252}.`,
+    );
+  }
+  if (firstMultibyteUtf8 !== undefined) {
+    throw unclear(
+      `Byte ${firstInvalidUtf8} is not valid UTF-8, but at byte ${firstMultibyteUtf8} there is a character in UTF-8.`,
+    );
+  }
+  return 'windows-1252';
+}
+
+function unclear(message: string): LonghaulError {
+  return new LonghaulError('SOURCE_ENCODING_UNCLEAR', message);
+}

@@ -1,0 +1,291 @@
+import assert from 'node:assert/strict';
+import { createServer, type AddressInfo } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import type { AddressPolicy, HttpSettings } from '../../src/config/settings.ts';
+import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
+import { openSource, type OpenedSource, type OpenRequest } from '../../src/landing/source.ts';
+import { startOrigin, type Answer, type Origin, type Route } from '../helpers/origin.ts';
+
+const settings: HttpSettings = {
+  connectTimeoutMs: 5000,
+  headersTimeoutMs: 5000,
+  stallTimeoutMs: 5000,
+};
+const open: AddressPolicy = { allowFile: false, allowPrivate: true };
+const BODY = Buffer.from('a,b\n1,2\n3,4\n');
+
+let origin: Origin;
+before(async () => {
+  origin = await startOrigin({});
+});
+after(async () => await origin.close());
+
+/** A path of its own for each route, so that tests do not see each other's requests. */
+let paths = 0;
+function serve(route: Route): string {
+  const path = `/${(paths += 1)}.csv`;
+  origin.set(path, route);
+  return origin.address(path);
+}
+
+async function opened(address: string, extra: Partial<OpenRequest> = {}): Promise<OpenedSource> {
+  const signal = new AbortController().signal;
+  return await openSource(address, { settings, policy: open, signal, ...extra });
+}
+
+async function read(source: OpenedSource): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  try {
+    for await (const piece of source.body) pieces.push(piece);
+    return Buffer.concat(pieces);
+  } finally {
+    await source.close();
+  }
+}
+
+async function fails(work: () => Promise<unknown>, code: ErrorCode): Promise<LonghaulError> {
+  let caught: unknown;
+  await work().catch((error: unknown) => {
+    caught = error;
+  });
+  assert.ok(caught instanceof LonghaulError, `${code} expected, got ${String(caught)}`);
+  assert.equal(caught.code, code, caught.message);
+  return caught;
+}
+
+const readAll = (address: string, extra?: Partial<OpenRequest>) => async () =>
+  await read(await opened(address, extra));
+
+describe('a plain download', () => {
+  it('has every byte, its length and its validators, and asks for no compression', async () => {
+    const address = serve({
+      body: BODY,
+      etag: '"1"',
+      lastModified: 'Sun, 01 Nov 2026 10:00:00 GMT',
+    });
+    const source = await opened(address);
+    assert.equal(source.totalBytes, BODY.length);
+    assert.deepEqual(source.validator, {
+      etag: '"1"',
+      lastModified: 'Sun, 01 Nov 2026 10:00:00 GMT',
+    });
+    assert.deepEqual(await read(source), BODY);
+    const [request] = origin.requestsTo(new URL(address).pathname);
+    assert.equal(request?.headers['accept-encoding'], 'identity');
+    assert.match(request?.headers['user-agent'] ?? '', /longhaul/);
+  });
+
+  it('works without a length', async () => {
+    const source = await opened(serve({ body: BODY, chunked: true }));
+    assert.equal(source.totalBytes, undefined);
+    assert.deepEqual(await read(source), BODY);
+  });
+
+  it('drops a weak ETag', async () => {
+    const source = await opened(serve({ body: BODY, etag: 'W/"1"' }));
+    assert.deepEqual(source.validator, {});
+    await source.close();
+  });
+});
+
+describe('going on from an offset', () => {
+  const from = { offset: 4, validator: { etag: '"1"' }, totalBytes: BODY.length };
+
+  it('goes on where the version is the same', async () => {
+    const address = serve({ body: BODY, etag: '"1"' });
+    const source = await opened(address, { from });
+    assert.equal(source.startOffset, 4);
+    assert.equal(source.totalBytes, BODY.length);
+    assert.deepEqual(await read(source), BODY.subarray(4));
+    assert.equal(origin.requestsTo(new URL(address).pathname)[0]?.headers['if-range'], '"1"');
+  });
+
+  const restarts: [string, Answer, Partial<OpenRequest>][] = [
+    ['the version changed', { body: BODY, etag: '"2"' }, { from }],
+    ['the server ignores Range', { body: BODY, etag: '"1"', ranges: false }, { from }],
+    ['there is no validator', { body: BODY }, { from: { offset: 4, validator: {} } }],
+  ];
+  for (const [name, answer, extra] of restarts) {
+    it(`starts at the first byte where ${name}`, async () => {
+      const source = await opened(serve(answer), extra);
+      assert.equal(source.startOffset, 0);
+      assert.deepEqual(await read(source), BODY);
+    });
+  }
+
+  const useless: [string, Answer][] = [
+    ['of another place', { headers: { 'content-range': `bytes 3-11/${BODY.length}` } }],
+    ['of another length', { headers: { 'content-range': 'bytes 4-11/13' } }],
+    ['of another version', { headers: { etag: '"2"' } }],
+    [
+      'of a part only',
+      { headers: { 'content-range': `bytes 4-7/${BODY.length}`, 'content-length': '4' } },
+    ],
+    ['without Content-Range', { headers: { 'content-range': 'nonsense' } }],
+  ];
+  for (const [name, answer] of useless) {
+    it(`does not trust a 206 ${name}`, async () => {
+      const good = { body: BODY, etag: '"1"' };
+      const source = await opened(
+        serve((n) => (n === 1 ? { ...good, ...answer } : good)),
+        { from },
+      );
+      assert.equal(source.startOffset, 0);
+      assert.deepEqual(await read(source), BODY);
+    });
+  }
+
+  it('is complete where the offset is the end', async () => {
+    const at = { ...from, offset: BODY.length };
+    const source = await opened(serve({ body: BODY, etag: '"1"' }), { from: at });
+    assert.equal(source.startOffset, BODY.length);
+    assert.equal((await read(source)).length, 0);
+  });
+
+  it('starts anew where the offset lies beyond the end', async () => {
+    const at = { offset: 99, validator: { etag: '"1"' } };
+    const source = await opened(serve({ body: BODY, etag: '"1"' }), { from: at });
+    assert.equal(source.startOffset, 0);
+    assert.deepEqual(await read(source), BODY);
+  });
+});
+
+describe('a publisher that misbehaves', () => {
+  const statuses: [number, ErrorCode][] = [
+    [404, 'SOURCE_NOT_FOUND'],
+    [410, 'SOURCE_NOT_FOUND'],
+    [401, 'SOURCE_FORBIDDEN'],
+    [403, 'SOURCE_FORBIDDEN'],
+    [429, 'SOURCE_UNAVAILABLE'],
+    [500, 'SOURCE_UNAVAILABLE'],
+    [503, 'SOURCE_UNAVAILABLE'],
+    [418, 'SOURCE_REFUSED'],
+    [204, 'SOURCE_REFUSED'],
+    [304, 'SOURCE_REFUSED'],
+  ];
+  for (const [status, code] of statuses) {
+    it(`${status} is ${code}`, async () => void (await fails(readAll(serve({ status })), code)));
+  }
+
+  it('Retry-After in both forms becomes seconds', async () => {
+    const answer = (value: string): string =>
+      serve({ status: 429, headers: { 'retry-after': value } });
+    const seconds = await fails(readAll(answer('120')), 'SOURCE_UNAVAILABLE');
+    assert.equal(seconds.details.retryAfterSeconds, 120);
+    const inAnHour = new Date(Date.now() + 3_600_000).toUTCString();
+    const dated = await fails(readAll(answer(inAnHour)), 'SOURCE_UNAVAILABLE');
+    const found = dated.details.retryAfterSeconds ?? 0;
+    assert.ok(found > 3000 && found <= 3600, `${found}`);
+    const odd = await fails(readAll(answer('soon')), 'SOURCE_UNAVAILABLE');
+    assert.equal(odd.details.retryAfterSeconds, undefined);
+  });
+
+  it('a body cut short is never the whole file', async () => {
+    const big = Buffer.alloc(300_000, 'x');
+    const error = await fails(
+      readAll(serve({ body: big, cutAfterBytes: 200_000 })),
+      'SOURCE_TRUNCATED',
+    );
+    assert.match(error.message, /200000 bytes of 300000/);
+    await fails(
+      readAll(serve({ body: big, chunked: true, cutAfterBytes: 200_000 })),
+      'SOURCE_TRUNCATED',
+    );
+  });
+
+  it('a reset in the middle', async () => {
+    const address = serve({ body: Buffer.alloc(8_000_000), resetAfterBytes: 4_000_000 });
+    const source = await opened(address);
+    await assert.rejects(read(source), (error: LonghaulError) =>
+      ['SOURCE_UNREACHABLE', 'SOURCE_TRUNCATED'].includes(error.code),
+    );
+  });
+
+  it('a stall', async () => {
+    const address = serve({ body: BODY, stallAfterBytes: 3 });
+    const impatient = { settings: { ...settings, stallTimeoutMs: 100 } };
+    await fails(readAll(address, impatient), 'SOURCE_STALLED');
+  });
+
+  it('a server that never answers', async () => {
+    const impatient = { settings: { ...settings, headersTimeoutMs: 100 } };
+    await fails(readAll(serve({ silent: true }), impatient), 'SOURCE_UNREACHABLE');
+  });
+
+  it('nobody listens', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    await fails(readAll(`http://127.0.0.1:${port}/`), 'SOURCE_UNREACHABLE');
+  });
+
+  it('compression that nobody asked for', async () => {
+    const address = serve({ body: BODY, headers: { 'content-encoding': 'gzip' } });
+    await fails(readAll(address), 'SOURCE_COMPRESSED');
+  });
+
+  it('an abort ends the body with the reason given', async () => {
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const source = await opened(serve({ body: BODY, stallAfterBytes: 3 }), {
+      signal: controller.signal,
+    });
+    const reading = read(source);
+    controller.abort(reason);
+    await assert.rejects(reading, reason);
+  });
+});
+
+describe('redirects', () => {
+  it('are followed to the file, relative ones too', async () => {
+    const address = serve({ body: BODY, etag: '"1"' });
+    const hop = serve({ redirect: new URL(address).pathname, status: 307 });
+    assert.deepEqual(await read(await opened(serve({ redirect: hop }))), BODY);
+  });
+
+  it('at most five', async () => {
+    let address = serve({ body: BODY });
+    for (let hops = 0; hops < 5; hops += 1) address = serve({ redirect: address });
+    assert.deepEqual(await read(await opened(address)), BODY);
+    await fails(readAll(serve({ redirect: address })), 'SOURCE_REDIRECT_LOOP');
+  });
+
+  it('a loop ends', async () => {
+    const address = serve((n) => ({ redirect: `?${n}` }));
+    await fails(readAll(address), 'SOURCE_REDIRECT_LOOP');
+  });
+
+  it('without Location', async () => {
+    await fails(readAll(serve({ status: 302 })), 'SOURCE_REFUSED');
+  });
+
+  for (const target of [
+    'http://169.254.169.254/latest/meta-data/',
+    'http://[fe80::1]/',
+    'file:///etc/passwd',
+    'ftp://example.org/x',
+  ]) {
+    it(`never to ${target}`, async () => {
+      const policy = { allowFile: true, allowPrivate: true };
+      await fails(readAll(serve({ redirect: target }), { policy }), 'ADDRESS_REFUSED');
+    });
+  }
+
+  it('to a signed address do not show its signature in errors', async () => {
+    const gone = serve({ status: 403 });
+    const error = await fails(
+      readAll(serve({ redirect: `${gone}?X-Amz-Signature=s3cret` })),
+      'SOURCE_FORBIDDEN',
+    );
+    assert.doesNotMatch(error.message, /s3cret/);
+  });
+});
+
+it('a loopback address is refused where private ones are not allowed, by name too', async () => {
+  const policy: AddressPolicy = { allowFile: false, allowPrivate: false };
+  const address = serve({ body: BODY });
+  await fails(readAll(address, { policy }), 'ADDRESS_REFUSED');
+  await fails(readAll(address.replace('127.0.0.1', 'localhost'), { policy }), 'ADDRESS_REFUSED');
+  assert.deepEqual(origin.requestsTo(new URL(address).pathname), []);
+});

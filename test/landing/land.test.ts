@@ -1,0 +1,363 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { crc32 } from 'node:zlib';
+import type { SourceOverrides, SourceSpec } from '../../src/model/dataset.ts';
+import type { ErrorCode } from '../../src/model/errors.ts';
+import { landingManifestKey } from '../../src/model/layout.ts';
+import type { LandingManifest } from '../../src/model/manifest.ts';
+import { discardPartial, land, type LandProgress } from '../../src/landing/land.ts';
+import { probe } from '../../src/landing/probe.ts';
+import { assertReadable } from '../../src/landing/readable.ts';
+import { rescan } from '../../src/landing/rescan.ts';
+import { DiskStore } from '../../src/storage/disk-store.ts';
+import { startOrigin, type Origin, type Route } from '../helpers/origin.ts';
+
+const MIB = 1024 * 1024;
+const KEY = 'demo/ingest_date=2026-11-01/source=all/all.csv';
+const http = { connectTimeoutMs: 5000, headersTimeoutMs: 5000, stallTimeoutMs: 5000 };
+const addresses = { allowFile: true, allowPrivate: true };
+
+let origin: Origin;
+let root: string;
+let store: DiskStore;
+before(async () => {
+  origin = await startOrigin({});
+});
+after(async () => await origin.close());
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'longhaul-landing-'));
+  store = new DiskStore(root);
+});
+afterEach(async () => await rm(root, { recursive: true, force: true }));
+
+let paths = 0;
+function serve(route: Route, overrides: SourceOverrides = {}): SourceSpec {
+  const path = `/${(paths += 1)}.csv`;
+  origin.set(path, route);
+  return { id: 'all', address: origin.address(path), optional: false, overrides };
+}
+
+const requestsOf = (spec: SourceSpec) => origin.requestsTo(new URL(spec.address).pathname);
+
+async function landed(
+  source: SourceSpec,
+  watch: { signal?: AbortSignal; onProgress?: (progress: LandProgress) => void } = {},
+): Promise<LandingManifest> {
+  return await land(
+    { dataset: 'demo', ingestDate: '2026-11-01', source, rawKey: KEY },
+    { store, http, addresses, now: () => new Date('2026-11-01T10:00:00Z') },
+    {
+      signal: watch.signal ?? new AbortController().signal,
+      onProgress: watch.onProgress ?? (() => undefined),
+    },
+  );
+}
+
+async function files(): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((each) => each.isFile())
+    .map((each) => each.name)
+    .toSorted();
+}
+
+/** Records of one length with a quoted line break, so that any offset is easy to reckon. */
+function csvOf(bytes: number, text = 'one'): Buffer {
+  const line = `"${text}\ntwo",3\r\n`;
+  return Buffer.from(`a,b\r\n${line.repeat(Math.ceil(bytes / line.length))}`);
+}
+
+const checksumOf = (bytes: Buffer): string => `crc32:${crc32(bytes).toString(16).padStart(8, '0')}`;
+
+describe('a landing', () => {
+  it('is the exact bytes and a manifest that says what they are; nothing else stays', async () => {
+    const body = csvOf(3 * MIB);
+    const spec = serve({ body, etag: '"1"' });
+    const seen: LandProgress[] = [];
+    const manifest = await landed(spec, { onProgress: (each) => seen.push(each) });
+    assert.deepEqual(await readFile(store.uri(KEY)), body);
+    assert.deepEqual(await files(), ['all.csv', 'all.csv.manifest.json']);
+    assert.deepEqual(
+      JSON.parse(await readFile(store.uri(landingManifestKey(KEY)), 'utf8')),
+      manifest,
+    );
+    assert.equal(manifest.bytes, body.length);
+    assert.equal(manifest.checksum, checksumOf(body));
+    assert.deepEqual(manifest.validator, { etag: '"1"' });
+    assert.equal(manifest.url, spec.address);
+    assert.equal(manifest.landedAt, '2026-11-01T10:00:00.000Z');
+    const records = (body.length - 5) / Buffer.byteLength('"one\ntwo",3\r\n');
+    assert.equal(manifest.scan.records, records);
+    assert.deepEqual(seen.at(-1), { bytes: body.length, totalBytes: body.length, records });
+  });
+
+  it('is the same when it is done again, without another download', async () => {
+    const spec = serve({ body: csvOf(8 * MIB), etag: '"1"' });
+    const first = await landed(spec);
+    assert.deepEqual(await landed(spec), first);
+    assert.ok((requestsOf(spec)[1]?.bytesSent ?? Infinity) < first.bytes);
+  });
+
+  it('without validators is compared byte by byte when it is done again', async () => {
+    const spec = serve({ body: csvOf(MIB) });
+    assert.deepEqual(await landed(spec), await landed(spec));
+    assert.deepEqual(await files(), ['all.csv', 'all.csv.manifest.json']);
+  });
+
+  it('is never overwritten by other bytes', async () => {
+    const [first, second] = [csvOf(MIB), csvOf(MIB, 'two')];
+    await landed(serve({ body: first, etag: '"1"' }));
+    await assert.rejects(landed(serve({ body: second, etag: '"2"' })), { code: 'LAKE_CORRUPT' });
+    assert.deepEqual(await readFile(store.uri(KEY)), first);
+  });
+
+  it('takes the place of a file without manifest, which a killed attempt left', async () => {
+    const body = csvOf(MIB);
+    await mkdir(dirname(store.uri(KEY)), { recursive: true });
+    await writeFile(store.uri(KEY), 'half');
+    await landed(serve({ body, etag: '"1"' }));
+    assert.deepEqual(await readFile(store.uri(KEY)), body);
+  });
+
+  it('keeps problems of the content for the inspection', async () => {
+    const manifest = await landed(serve({ body: 'a,b\n1\n' }));
+    assert.equal(manifest.scan.problems[0]?.kind, 'ragged');
+    assert.throws(() => assertReadable(manifest.scan, 'all'), { code: 'SOURCE_RAGGED' });
+  });
+
+  it('reads a file of this machine where that is allowed', async () => {
+    const path = join(root, 'source.csv');
+    const body = csvOf(2 * MIB);
+    await writeFile(path, body);
+    const spec = { ...serve({}), address: pathToFileURL(path).href };
+    assert.equal((await landed(spec)).checksum, checksumOf(body));
+  });
+
+  it('counted again from the disk is the same', async () => {
+    const manifest = await landed(serve({ body: csvOf(3 * MIB) }));
+    const { signal } = new AbortController();
+    const again = await rescan(store.uri(KEY), manifest.scan.dialect, () => undefined, signal);
+    const { bytes, checksum, scan } = manifest;
+    assert.deepEqual(again, { bytes, checksum, scan });
+  });
+});
+
+describe('going on after an interruption', () => {
+  it('an abort keeps every byte, and the next attempt asks only for the rest', async () => {
+    const body = csvOf(20 * MIB);
+    const slow = { bytesPerSecond: 40 * MIB };
+    const spec = serve((n) => ({ body, etag: '"1"', ...(n === 1 ? slow : {}) }));
+    const controller = new AbortController();
+    const reason = new Error('shutting down');
+    let seenBytes = 0;
+    const attempt = landed(spec, {
+      signal: controller.signal,
+      onProgress: ({ bytes }) => {
+        seenBytes = bytes;
+        if (bytes >= 2 * MIB) controller.abort(reason);
+      },
+    });
+    await assert.rejects(attempt, reason);
+    const kept = (await stat(store.uri(`${KEY}.partial`))).size;
+    assert.ok(kept >= seenBytes);
+    await landed(spec);
+    assert.equal(requestsOf(spec)[1]?.range, `bytes=${kept}-`);
+    assert.deepEqual(await readFile(store.uri(KEY)), body);
+  });
+
+  it('a body cut short is gone on with from its last byte', async () => {
+    const body = csvOf(20 * MIB);
+    const spec = serve((n) => ({
+      body,
+      etag: '"1"',
+      ...(n === 1 ? { cutAfterBytes: 18 * MIB } : {}),
+    }));
+    await assert.rejects(landed(spec), { code: 'SOURCE_TRUNCATED' });
+    assert.deepEqual(await files(), ['all.csv.partial', 'all.csv.partial.checkpoint.json']);
+    const manifest = await landed(spec);
+    assert.equal(requestsOf(spec)[1]?.range, `bytes=${18 * MIB}-`);
+    assert.equal(manifest.checksum, checksumOf(body));
+    assert.deepEqual(await readFile(store.uri(KEY)), body);
+    assert.deepEqual(manifest.scan, (await landedAfresh(body)).scan);
+  });
+
+  it('of a source that changed takes the new version alone', async () => {
+    const [before, now] = [csvOf(20 * MIB), csvOf(16 * MIB, 'new')];
+    const spec = serve((n) =>
+      n === 1 ? { body: before, etag: '"1"', cutAfterBytes: 18 * MIB } : { body: now, etag: '"2"' },
+    );
+    await assert.rejects(landed(spec), { code: 'SOURCE_TRUNCATED' });
+    const manifest = await landed(spec);
+    assert.deepEqual(await readFile(store.uri(KEY)), now);
+    assert.deepEqual(manifest.validator, { etag: '"2"' });
+  });
+
+  it('of a server that ignores Range starts anew', async () => {
+    const body = csvOf(16 * MIB);
+    const spec = serve((n) => ({
+      body,
+      etag: '"1"',
+      ranges: false,
+      ...(n === 1 ? { cutAfterBytes: 14 * MIB } : {}),
+    }));
+    await assert.rejects(landed(spec), { code: 'SOURCE_TRUNCATED' });
+    await landed(spec);
+    assert.deepEqual(await readFile(store.uri(KEY)), body);
+  });
+
+  it('of a source without validators starts anew', async () => {
+    const body = csvOf(16 * MIB);
+    const spec = serve((n) => ({ body, ...(n === 1 ? { cutAfterBytes: 14 * MIB } : {}) }));
+    await assert.rejects(landed(spec), { code: 'SOURCE_TRUNCATED' });
+    assert.deepEqual(await files(), ['all.csv.partial']);
+    await landed(spec);
+    assert.equal(requestsOf(spec)[1]?.range, undefined);
+    assert.deepEqual(await readFile(store.uri(KEY)), body);
+  });
+
+  const damages: [string, (checkpoint: string, partial: string) => Promise<void>][] = [
+    ['is cut off', async (path) => await writeFile(path, (await readFile(path)).subarray(0, 500))],
+    ['is empty', async (path) => await writeFile(path, '')],
+    ['is other JSON', async (path) => await writeFile(path, '{"format":"longhaul/checkpoint/1"}')],
+    [
+      'has another digit',
+      async (path) => {
+        const text = await readFile(path, 'utf8');
+        await writeFile(path, text.replace(/(bytes\\":)(\d)/, '$19'));
+      },
+    ],
+    ['speaks of more than the file has', async (_, partial) => await writeFile(partial, 'short')],
+    ['has lost its file', async (_, partial) => await rm(partial)],
+  ];
+  for (const [name, damage] of damages) {
+    it(`starts anew where the checkpoint ${name}`, async () => {
+      const body = csvOf(4 * MIB);
+      const spec = serve((n) => ({
+        body,
+        etag: '"1"',
+        ...(n === 1 ? { cutAfterBytes: 3 * MIB } : {}),
+      }));
+      await assert.rejects(landed(spec), { code: 'SOURCE_TRUNCATED' });
+      await damage(store.uri(`${KEY}.partial.checkpoint.json`), store.uri(`${KEY}.partial`));
+      await landed(spec);
+      assert.equal(requestsOf(spec)[1]?.range, undefined);
+      assert.deepEqual(await readFile(store.uri(KEY)), body);
+    });
+  }
+
+  it('cuts off what the partial file has beyond its checkpoint', async () => {
+    const body = csvOf(4 * MIB);
+    const spec = serve((n) => ({
+      body,
+      etag: '"1"',
+      ...(n === 1 ? { cutAfterBytes: 3 * MIB } : {}),
+    }));
+    await assert.rejects(landed(spec), { code: 'SOURCE_TRUNCATED' });
+    await writeFile(store.uri(`${KEY}.partial`), Buffer.alloc(6 * MIB, '?'), { flag: 'a' });
+    await landed(spec);
+    assert.equal(requestsOf(spec)[1]?.range, `bytes=${3 * MIB}-`);
+    assert.deepEqual(await readFile(store.uri(KEY)), body);
+  });
+
+  it('is over once the partial file is discarded', async () => {
+    const spec = serve({ body: csvOf(4 * MIB), etag: '"1"', cutAfterBytes: 3 * MIB });
+    await assert.rejects(landed(spec), { code: 'SOURCE_TRUNCATED' });
+    await discardPartial(store, KEY);
+    await discardPartial(store, KEY);
+    assert.deepEqual(await files(), []);
+  });
+
+  it('a local file that changes while it is read is read once more', async () => {
+    const path = join(root, 'source.csv');
+    await writeFile(path, csvOf(8 * MIB));
+    const now = csvOf(9 * MIB, 'new');
+    const spec = { ...serve({}), address: pathToFileURL(path).href };
+    let changed = false;
+    const manifest = await landed(spec, {
+      onProgress: () => {
+        if (!changed) writeFileSync(path, now);
+        changed = true;
+      },
+    });
+    assert.equal(manifest.checksum, checksumOf(now));
+  });
+});
+
+describe('what is no CSV file', () => {
+  const cases: [string, Buffer | string, ErrorCode][] = [
+    ['nothing', '', 'SOURCE_EMPTY'],
+    ['only blank lines', '\r\n\r\n', 'SOURCE_EMPTY'],
+    ['a web page', '\n<!DOCTYPE html><html><body>Log in</body></html>', 'SOURCE_IS_HTML'],
+    ['an error in JSON', '{"error":{"code":400,"message":"Item gone"}}', 'SOURCE_NOT_CSV'],
+    ['a zip file', Buffer.from('504b030414000000', 'hex'), 'SOURCE_COMPRESSED'],
+    ['a gzip file', Buffer.from('1f8b0800000000', 'hex'), 'SOURCE_COMPRESSED'],
+    ['UTF-16', Buffer.from('\ufeffa,b\n1,2\n', 'utf16le'), 'SOURCE_ENCODING_UNSUPPORTED'],
+  ];
+  for (const [name, body, code] of cases) {
+    it(`${name} is ${code} to probe and landing, and nothing stays`, async () => {
+      const spec = serve({ body, etag: '"1"' });
+      await assert.rejects(probe(spec, { http, addresses }), { code, details: { source: 'all' } });
+      await assert.rejects(landed(spec), { code, details: { source: 'all' } });
+      assert.deepEqual(await files(), []);
+    });
+  }
+});
+
+describe('probe', () => {
+  it('tells version, length and dialect from the first MiB', async () => {
+    const body = csvOf(5 * MIB);
+    for (const ranges of [true, false]) {
+      const spec = serve({ body, etag: '"1"', ranges });
+      assert.deepEqual(await probe(spec, { http, addresses }), {
+        validator: { etag: '"1"' },
+        totalBytes: body.length,
+        dialect: { delimiter: ',', quote: '"', bomBytes: 0 },
+      });
+    }
+  });
+
+  it('works where there is no length, and with files shorter than its range', async () => {
+    const big = await probe(serve({ body: csvOf(5 * MIB), chunked: true, ranges: false }), {
+      http,
+      addresses,
+    });
+    assert.equal(big.totalBytes, undefined);
+    const small = await probe(serve({ body: '\ufeffa;b\n', chunked: true }), { http, addresses });
+    assert.deepEqual(small.dialect, { delimiter: ';', quote: '"', bomBytes: 3 });
+  });
+});
+
+describe('a lake that cannot be written', () => {
+  it('under a file', async () => {
+    await writeFile(join(root, 'demo'), '');
+    const spec = serve({ body: 'a,b\n1,2\n' });
+    await assert.rejects(landed(spec), { code: 'LAKE_NOT_WRITABLE' });
+  });
+
+  const skip = process.getuid?.() === 0 && 'permission bits do not bind root';
+  it('without permission', { skip }, async () => {
+    await mkdir(join(root, 'demo'), { mode: 0o555 });
+    const spec = serve({ body: 'a,b\n1,2\n' });
+    await assert.rejects(landed(spec), { code: 'LAKE_NOT_WRITABLE' });
+  });
+});
+
+it('a partial file without a finished first MiB leaves nothing to go on with', async () => {
+  const spec = serve({ body: csvOf(MIB), etag: '"1"', cutAfterBytes: 1000 });
+  await assert.rejects(landed(spec), { code: 'SOURCE_TRUNCATED' });
+  assert.equal((await stat(store.uri(`${KEY}.partial`))).size, 0);
+});
+
+async function landedAfresh(body: Buffer): Promise<LandingManifest> {
+  const other = new DiskStore(join(root, 'afresh'));
+  return await land(
+    { dataset: 'demo', ingestDate: '2026-11-01', source: serve({ body }), rawKey: KEY },
+    { store: other, http, addresses },
+    { signal: new AbortController().signal, onProgress: () => undefined },
+  );
+}

@@ -1,0 +1,83 @@
+import type { DeclaredType } from '../model/dataset.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { printable } from '../model/names.ts';
+import { DATE_FORMATS, TIMESTAMP_FORMATS } from '../model/schema.ts';
+import type { Column, ColumnType } from '../model/schema.ts';
+import { ALL_SHAPES, DECIMAL, INTEGER, shapeOfFormat } from './profile/shapes.ts';
+
+type Decision = Pick<Column, 'type' | 'format' | 'empty' | 'beyondDouble' | 'declared'>;
+
+/** The type of a column with these shapes; `fits` is false where the declared type does not hold every value. */
+export function decideColumn(
+  shapes: number,
+  beyondDouble: boolean,
+  declared: DeclaredType | undefined,
+): { column: Decision; fits: boolean } {
+  const empty = shapes === ALL_SHAPES ? ({ empty: true } as const) : {};
+  if (!declared) {
+    const column = empty.empty ? { type: 'VARCHAR' as const } : foundType(shapes, beyondDouble);
+    return { column: { ...column, ...empty }, fits: true };
+  }
+  const format = formatsOf(declared).find((each) => (shapes & shapeOfFormat(each)) !== 0);
+  const fits = (shapes & shapesOfType(declared)) !== 0 || declared.type === 'VARCHAR';
+  const column: Decision = { type: declared.type, ...empty, declared: true };
+  if (format !== undefined) column.format = format;
+  if (declared.type === 'BIGINT' && beyondDouble) column.beyondDouble = true;
+  return { column, fits };
+}
+
+/** The shapes that hold a declared type's values: any one of them has to fit all. */
+export function shapesOfType(declared: DeclaredType): number {
+  if (declared.type === 'BIGINT') return INTEGER;
+  if (declared.type === 'DOUBLE') return DECIMAL;
+  return formatsOf(declared).reduce((shapes, format) => shapes | shapeOfFormat(format), 0);
+}
+
+/** In the order in which they are tried. */
+function formatsOf(declared: DeclaredType): readonly string[] {
+  if (declared.type !== 'DATE' && declared.type !== 'TIMESTAMP') return [];
+  if (declared.format !== undefined) return [declared.format];
+  return FORMATS_OF[declared.type];
+}
+
+const FORMATS_OF = { DATE: DATE_FORMATS, TIMESTAMP: TIMESTAMP_FORMATS } as const;
+
+function foundType(shapes: number, beyondDouble: boolean): Decision {
+  if ((shapes & INTEGER) !== 0) {
+    return beyondDouble ? { type: 'BIGINT', beyondDouble: true } : { type: 'BIGINT' };
+  }
+  if ((shapes & DECIMAL) !== 0) return { type: 'DOUBLE' };
+  for (const type of ['DATE', 'TIMESTAMP'] as const) {
+    const format = FORMATS_OF[type].find((each) => (shapes & shapeOfFormat(each)) !== 0);
+    if (format !== undefined) return { type, format };
+  }
+  return { type: 'VARCHAR' };
+}
+
+/** @throws LonghaulError CONFIG_INVALID for a column that is not there, or a format that is not of the list. */
+export function checkDeclared(
+  types: Record<string, DeclaredType>,
+  columns: readonly string[],
+): void {
+  for (const [name, declared] of Object.entries(types)) {
+    if (!columns.includes(name)) {
+      throw new LonghaulError(
+        'CONFIG_INVALID',
+        `datasets.yaml declares a type for the column "${printable(name)}", which the file does not have; its columns are ${columns.map(printable).join(', ')}.`,
+      );
+    }
+    const known = FORMATS_OF[declared.type as keyof typeof FORMATS_OF] as
+      readonly string[] | undefined;
+    if (declared.format !== undefined && !known?.includes(declared.format)) {
+      throw new LonghaulError(
+        'CONFIG_INVALID',
+        `datasets.yaml declares the format "${printable(declared.format)}" for the column "${printable(name)}"; ${formatsThereAre(declared.type)}`,
+      );
+    }
+  }
+}
+
+function formatsThereAre(type: ColumnType): string {
+  if (type !== 'DATE' && type !== 'TIMESTAMP') return `${type} has no formats.`;
+  return `the formats of ${type} are ${FORMATS_OF[type].join(', ')}.`;
+}

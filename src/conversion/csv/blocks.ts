@@ -1,0 +1,58 @@
+import { open } from 'node:fs/promises';
+import type { Block } from './fields.ts';
+
+/** Bytes read at once: a few milliseconds of work, so that a caller's event loop stays free between two blocks. */
+const BLOCK_BYTES = 1024 * 1024;
+
+/** Whole records of a file. */
+export interface FileRange {
+  path: string;
+  /** Where a record starts. */
+  start: number;
+  /** Where another one starts, or the file's end. */
+  end: number;
+}
+
+/**
+ * What to do with a block. `bytes[block.limit]` exists and may be overwritten; `position` is where the block
+ * starts in the file.
+ * @returns where in the block the record starts that goes on behind it: it comes again, with more.
+ */
+type BlockReader = (bytes: Uint8Array, block: Block, position: number) => number;
+
+/** Reads a range block by block; memory is one block, or the longest record. */
+export async function readBlocks(
+  range: FileRange,
+  read: BlockReader,
+  signal?: AbortSignal,
+): Promise<void> {
+  const file = await open(range.path);
+  try {
+    let buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES + 1);
+    let kept = 0;
+    let position = range.start;
+    while (position < range.end) {
+      signal?.throwIfAborted();
+      if (kept === buffer.length - 1) buffer = grown(buffer);
+      const wanted = Math.min(buffer.length - 1 - kept, range.end - position);
+      const { bytesRead } = await file.read(buffer, kept, wanted, position);
+      if (bytesRead === 0) {
+        throw new Error(`${range.path} ends at byte ${position}: it was cut short.`);
+      }
+      position += bytesRead;
+      const limit = kept + bytesRead;
+      const block = { start: 0, limit, end: position === range.end };
+      const left = read(buffer, block, position - limit);
+      buffer.copyWithin(0, left, limit);
+      kept = limit - left;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+function grown(buffer: Buffer): Buffer<ArrayBuffer> {
+  const larger = Buffer.allocUnsafeSlow((buffer.length - 1) * 2 + 1);
+  buffer.copy(larger);
+  return larger;
+}

@@ -1,0 +1,179 @@
+import { join } from 'node:path';
+import type { DuckDbSettings } from '../../config/settings.ts';
+import { partName } from '../../model/layout.ts';
+import { quoteIdentifier, quoteLiteral } from '../../model/names.ts';
+import type { CsvScan } from '../../model/scan.ts';
+import type { Column } from '../../model/schema.ts';
+import type { Preparation } from '../csv/prepare.ts';
+import { MAX_REWRITE_GROWTH } from '../csv/rewrite.ts';
+import type { ConversionRequest } from '../engine.ts';
+
+/** As many rows as DuckDB's own row groups hold: its vectors fit, and readers can skip. */
+const ROWS_A_GROUP = 122_880;
+
+/** DuckDB's own longest line; only longer ones need a larger buffer. */
+const DEFAULT_MAX_LINE_BYTES = 2_000_000;
+/** Of DuckDB's read buffer, in longest lines: a line may start anywhere in one and end in the next. */
+const LINES_A_BUFFER = 2;
+
+/** Delimiters that DuckDB takes as they are; any other is rewritten to a comma. */
+const TRUSTED_DELIMITERS = new Set([',', ';', '\t', '|']);
+
+/** Everything that the child does: plain data, sent to it as JSON. */
+export interface DuckDbJob {
+  settings: string[];
+  preparation?: Preparation;
+  copy: string;
+  /**
+   * The same with DuckDB's single-threaded reader: line breaks in quotes can mislead the parallel one, where
+   * the text between them looks like records.
+   */
+  copySerially?: string;
+  /** Rows that have to be written. */
+  records: number;
+  inputBytes: number;
+}
+
+export interface JobPlan {
+  job: DuckDbJob;
+  /** Of the attempt's own, removed afterwards. */
+  scratchFolder: string;
+  part: string;
+}
+
+/** What DuckDB has to do for a conversion. */
+export function planJob(request: ConversionRequest, settings: DuckDbSettings): JobPlan {
+  const { scan, outputFolder, schema } = request;
+  const part = partName(0);
+  const scratchFolder = join(outputFolder, '.scratch');
+  const preparation = preparationOf(request, join(scratchFolder, 'prepared.csv'));
+  const csv = {
+    path: preparation?.outputPath ?? request.inputPath,
+    delimiter: preparation?.rewrite ? ',' : scan.dialect.delimiter,
+    header: preparation === undefined,
+    // Left to itself, DuckDB guesses it from the first line break, be that one inside quotes.
+    lineEnd: !preparation?.rewrite && scan.lineEnds.crlf > 0 ? '\\r\\n' : '\\n',
+    maxLineBytes: scan.maxRecordBytes * (preparation ? MAX_REWRITE_GROWTH : 1) + 1024,
+  };
+  const copy = (parallel: boolean): string =>
+    `COPY (SELECT ${schema.columns.map(projectionOf).join(', ')} FROM ${readCsv(csv, schema.columns, parallel)}) ` +
+    `TO ${quoteLiteral(join(outputFolder, part))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROWS_A_GROUP})`;
+  const job: DuckDbJob = {
+    settings: settingStatements(settings, scratchFolder),
+    copy: scan.records === 0 ? emptyCopy(schema.columns, join(outputFolder, part)) : copy(true),
+    records: scan.records,
+    inputBytes: request.inputBytes,
+  };
+  if (preparation) job.preparation = preparation;
+  if (scan.quotedBreaks) job.copySerially = copy(false);
+  return { job, scratchFolder, part };
+}
+
+function settingStatements(settings: DuckDbSettings, scratchFolder: string): string[] {
+  return [
+    `SET memory_limit = ${quoteLiteral(settings.memoryLimit)}`,
+    `SET threads = ${settings.threads}`,
+    `SET temp_directory = ${quoteLiteral(scratchFolder)}`,
+    'SET preserve_insertion_order = true',
+    // Nothing is fetched: what it needs is built in.
+    'SET autoinstall_known_extensions = false',
+    'SET autoload_known_extensions = false',
+    'SET allow_community_extensions = false',
+  ];
+}
+
+/** Undefined where DuckDB reads the file as it is. */
+function preparationOf(request: ConversionRequest, outputPath: string): Preparation | undefined {
+  const { scan, schema, encoding } = request;
+  const transcode = encoding === 'windows-1252' && !scan.encoding.ascii;
+  const rewrite = !readsExactly(scan, schema.columns.length);
+  if ((!transcode && !rewrite) || scan.records === 0) return undefined;
+  return {
+    inputPath: request.inputPath,
+    start: scan.splits[0] ?? request.inputBytes,
+    end: request.inputBytes,
+    outputPath,
+    transcode,
+    rewrite,
+    delimiter: scan.dialect.delimiter.charCodeAt(0),
+    columns: schema.columns.length,
+  };
+}
+
+/** Whether DuckDB's reader, told the dialect, sees the records that an exact RFC 4180 reader sees. */
+function readsExactly(scan: CsvScan, columns: number): boolean {
+  const { crlf, lf, cr } = scan.lineEnds;
+  return (
+    columns > 1 && // It drops the empty lines of a one-column file.
+    scan.blankLines === 0 &&
+    !scan.bareQuotes &&
+    cr === 0 &&
+    (crlf === 0 || lf === 0) &&
+    TRUSTED_DELIMITERS.has(scan.dialect.delimiter) &&
+    !scan.header.some((name) => /[\r\n]/.test(name))
+  );
+}
+
+interface CsvToRead {
+  path: string;
+  delimiter: string;
+  header: boolean;
+  /** As DuckDB writes it: with backslashes. */
+  lineEnd: string;
+  maxLineBytes: number;
+}
+
+/** Columns are `c0`, `c1`, … here: a publisher's name gets no nearer to DuckDB than the output's identifiers. */
+function readCsv(csv: CsvToRead, columns: readonly Column[], parallel: boolean): string {
+  const types = columns.map((column, index) => `'c${index}': '${readTypeOf(column)}'`);
+  const options = [
+    quoteLiteral(csv.path),
+    'auto_detect = false',
+    `header = ${csv.header}`,
+    `delim = ${quoteLiteral(csv.delimiter)}`,
+    `quote = '"'`,
+    `escape = '"'`,
+    `new_line = ${quoteLiteral(csv.lineEnd)}`,
+    `nullstr = ''`,
+    'allow_quoted_nulls = true',
+    `columns = {${types.join(', ')}}`,
+  ];
+  if (!parallel) options.push('parallel = false');
+  if (csv.maxLineBytes > DEFAULT_MAX_LINE_BYTES) {
+    options.push(
+      `max_line_size = ${csv.maxLineBytes}`,
+      `buffer_size = ${csv.maxLineBytes * LINES_A_BUFFER}`,
+    );
+  }
+  return `read_csv(${options.join(', ')})`;
+}
+
+function readTypeOf(column: Column): string {
+  return column.type === 'DATE' || column.type === 'TIMESTAMP' ? 'VARCHAR' : column.type;
+}
+
+/** Dates through `strptime` with the column's own format: as fast as the reader's one format for all of them. */
+function projectionOf(column: Column, index: number): string {
+  return `${valueOf(column, `c${index}`)} AS ${quoteIdentifier(column.name)}`;
+}
+
+function valueOf(column: Column, read: string): string {
+  if (column.type !== 'DATE' && column.type !== 'TIMESTAMP') return read;
+  // Without a format there is no value.
+  if (column.format === undefined) return `CAST(${read} AS ${column.type})`;
+  return `CAST(strptime(${read}, ${strptimeFormat(column.format)}) AS ${column.type})`;
+}
+
+/** Our `%f` is an optional fraction with its point. */
+function strptimeFormat(format: string): string {
+  if (!format.endsWith('%f')) return quoteLiteral(format);
+  const whole = format.slice(0, -2);
+  return `[${quoteLiteral(whole)}, ${quoteLiteral(`${whole}.%f`)}]`;
+}
+
+function emptyCopy(columns: readonly Column[], path: string): string {
+  const nothing = columns.map(
+    (column) => `CAST(NULL AS ${column.type}) AS ${quoteIdentifier(column.name)}`,
+  );
+  return `COPY (SELECT ${nothing.join(', ')} WHERE false) TO ${quoteLiteral(path)} (FORMAT parquet, COMPRESSION zstd)`;
+}

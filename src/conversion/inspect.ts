@@ -1,0 +1,60 @@
+import type { DeclaredType, Encoding, SourceOverrides } from '../model/dataset.ts';
+import { nameColumns } from '../model/names.ts';
+import type { CsvScan } from '../model/scan.ts';
+import type { Schema } from '../model/schema.ts';
+import type { ConversionProgress } from './engine.ts';
+import { assertDecodable } from './decodable.ts';
+import { checkDeclared, decideColumn } from './column-types.ts';
+import { profileFile } from './profile/profile-file.ts';
+import { throwUnconvertible } from './unconvertible.ts';
+import type { Misfit } from './unconvertible.ts';
+
+export interface InspectRequest {
+  path: string;
+  bytes: number;
+  scan: CsvScan;
+  encoding: Encoding;
+  overrides: SourceOverrides;
+  signal: AbortSignal;
+  onProgress: (done: ConversionProgress) => void;
+}
+
+/**
+ * The schema of a landed file, from all of its values: see docs/fidelity.md. Declared types win, and are
+ * checked against every value here, so that no engine meets one that does not fit.
+ * @throws LonghaulError VALUES_UNCONVERTIBLE with the first values that do not fit a declared type;
+ *   CONFIG_INVALID for a declared column that the file does not have.
+ */
+export async function inspect(request: InspectRequest): Promise<Schema> {
+  const { scan, overrides } = request;
+  assertDecodable(scan, request.encoding);
+  const named = nameColumns(scan.header);
+  checkDeclared(
+    overrides.types ?? {},
+    named.map((column) => column.name),
+  );
+  const profile = await profileFile({
+    path: request.path,
+    bytes: request.bytes,
+    splits: scan.records === 0 ? [] : scan.splits,
+    columns: named.length,
+    delimiter: scan.dialect.delimiter.charCodeAt(0),
+    signal: request.signal,
+    onProgress: (bytes) => request.onProgress({ bytes }),
+  });
+  const misfits: Misfit[] = [];
+  const columns = named.map((column, index) => {
+    const declared = declaredType(overrides, column.name);
+    const shapes = profile.shapes[index] ?? 0;
+    const decision = decideColumn(shapes, profile.beyondDouble[index] === 1, declared);
+    if (declared && !decision.fits) misfits.push({ index, name: column.name, declared });
+    return { ...column, ...decision.column };
+  });
+  if (misfits.length > 0) await throwUnconvertible(request, misfits);
+  return { columns };
+}
+
+function declaredType(overrides: SourceOverrides, name: string): DeclaredType | undefined {
+  const { types } = overrides;
+  return types && Object.hasOwn(types, name) ? types[name] : undefined;
+}

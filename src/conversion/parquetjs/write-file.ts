@@ -1,0 +1,95 @@
+import { createReadStream } from 'node:fs';
+import { pipeline, Transform } from 'node:stream';
+import { parse } from 'csv-parse';
+import parquet from 'parquetjs-lite';
+import type { Column } from '../../model/schema.ts';
+import { MAX_GROWTH, transcode } from '../csv/windows-1252.ts';
+import { rowKey, writerSchema } from './schema.ts';
+import { valueReaderOf } from './values.ts';
+
+/** The writer holds a group as JavaScript values; whichever limit comes first ends it. */
+const MAX_ROWS_A_GROUP = 32_768;
+const MAX_BYTES_A_GROUP = 16 * 1024 * 1024;
+/** Rows between two messages of progress. */
+const ROWS_A_REPORT = 4096;
+
+/** Plain data, for a thread. */
+export interface FileToWrite {
+  inputPath: string;
+  /** The first data record. */
+  start: number;
+  end: number;
+  delimiter: string;
+  transcode: boolean;
+  columns: Column[];
+  records: number;
+  outputPath: string;
+}
+
+/** Reads every record with csv-parse and writes it with parquetjs-lite. */
+export async function writeFile(
+  job: FileToWrite,
+  onProgress: (bytes: number) => void,
+): Promise<void> {
+  const writer = await parquet.ParquetWriter.openFile(writerSchema(job.columns), job.outputPath, {
+    rowGroupSize: MAX_ROWS_A_GROUP,
+    pageSize: ROWS_A_REPORT,
+    useDataPageV2: false,
+  });
+  const readers = job.columns.map((column) => valueReaderOf(column));
+  let groupRows = 0;
+  let groupBytes = 0;
+  let rows = 0;
+  for await (const record of job.records === 0 ? [] : recordsOf(job)) {
+    const { values, bytes } = record;
+    const row: Record<string, string | number | null> = {};
+    for (const [index, read] of readers.entries()) {
+      const text = values[index];
+      row[rowKey(index)] = text === undefined || text === '' ? null : read(text);
+      groupBytes += text?.length ?? 0;
+    }
+    groupRows += 1;
+    rows += 1;
+    // The row that fills a group by its bytes makes the group as large as it is by then.
+    const isFull = groupBytes >= MAX_BYTES_A_GROUP || groupRows === MAX_ROWS_A_GROUP;
+    writer.setRowGroupSize(isFull ? groupRows : MAX_ROWS_A_GROUP);
+    await writer.appendRow(row);
+    if (isFull) groupRows = groupBytes = 0;
+    if (rows % ROWS_A_REPORT === 0) onProgress(Math.min(job.start + bytes, job.end));
+  }
+  await writer.close();
+  onProgress(job.end);
+}
+
+interface ParsedRecord {
+  values: string[];
+  /** Of the parser's input, up to here. */
+  bytes: number;
+}
+
+async function* recordsOf(job: FileToWrite): AsyncGenerator<ParsedRecord> {
+  const input = createReadStream(job.inputPath, { start: job.start, end: job.end - 1 });
+  const parser = parse({
+    delimiter: job.delimiter,
+    record_delimiter: ['\r\n', '\n', '\r'],
+    // A quote inside an unquoted field is text; anything worse never gets past the landing.
+    relax_quotes: true,
+    // In a one-column file a blank line is an empty field.
+    skip_empty_lines: job.columns.length > 1,
+  });
+  // A pipeline's error destroys the parser, and so reaches the loop below.
+  if (job.transcode) pipeline(input, transcoder(), parser, () => undefined);
+  else pipeline(input, parser, () => undefined);
+  for await (const values of parser) {
+    yield { values: values as string[], bytes: parser.info.bytes };
+  }
+}
+
+function transcoder(): Transform {
+  return new Transform({
+    transform: (block: Buffer, _encoding, done) => {
+      const target = Buffer.allocUnsafe(block.length * MAX_GROWTH);
+      done(null, target.subarray(0, transcode(block, 0, block.length, target, 0)));
+    },
+  });
+}

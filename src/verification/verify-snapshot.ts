@@ -1,0 +1,118 @@
+import { rescan } from '../landing/rescan.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { balances } from '../model/ledger.ts';
+import type { ParquetPart, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
+import { readLanding } from '../storage/manifests.ts';
+import type { Lake } from '../storage/store.ts';
+import { checksumFile } from './checksum.ts';
+import { countParquetRows } from './footers.ts';
+
+/** What was found of a source, beside what its manifest says. */
+export interface SourceVerification {
+  id: string;
+  status: SourceEntry['status'];
+  /** Counted now, in the raw file. */
+  records: number;
+  /** Counted now, in the Parquet footers. */
+  rows: number;
+  rejected: number;
+  /** Bytes read of raw and Parquet files. */
+  bytes: number;
+  /** One sentence each; none: the source is as it was published. */
+  problems: string[];
+}
+
+export interface VerifyOptions {
+  signal: AbortSignal;
+  /** Gets a source's id when its turn comes. */
+  onSource: (id: string) => void;
+}
+
+/** Counts a stored snapshot again, raw file and Parquet files, and checks every checksum. */
+export async function verifySnapshot(
+  lake: Lake,
+  { sources }: SnapshotManifest,
+  { signal, onSource }: VerifyOptions,
+): Promise<SourceVerification[]> {
+  const found: SourceVerification[] = [];
+  for (const entry of sources) {
+    onSource(entry.id);
+    found.push(await verifySource(lake, entry, signal));
+  }
+  return found;
+}
+
+async function verifySource(
+  lake: Lake,
+  entry: SourceEntry,
+  signal: AbortSignal,
+): Promise<SourceVerification> {
+  const { id, status, rejected } = entry;
+  const found: SourceVerification = {
+    id,
+    status,
+    records: 0,
+    rows: 0,
+    rejected,
+    bytes: 0,
+    problems: [],
+  };
+  if (status === 'missing') return found;
+  await noting(found, async () => await verifyRaw(lake, entry, found, signal));
+  for (const part of entry.parquet) {
+    await noting(found, async () => await verifyPart(lake, part, found, signal));
+  }
+  expect(found, 'rows', found.rows, entry.rows);
+  if (found.problems.length === 0 && !balances(found)) {
+    const { records, rows } = found;
+    found.problems.push(`${records} records are not ${rows} rows and ${rejected} rejected.`);
+  }
+  return found;
+}
+
+async function verifyRaw(
+  { raw }: Lake,
+  entry: SourceEntry,
+  found: SourceVerification,
+  signal: AbortSignal,
+): Promise<void> {
+  const path = raw.uri(entry.rawKey);
+  const landing = await readLanding(raw, entry.rawKey);
+  if (!landing) throw new LonghaulError('LAKE_CORRUPT', `The manifest of ${path} is gone.`);
+  const now = await rescan(path, landing.scan.dialect, () => undefined, signal);
+  found.bytes += now.bytes;
+  found.records = now.scan.records;
+  expect(found, `bytes in ${path}`, now.bytes, entry.bytes);
+  expect(found, `as checksum of ${path}`, now.checksum, entry.checksum);
+  expect(found, `records in ${path}`, now.scan.records, entry.records);
+}
+
+async function verifyPart(
+  { converted }: Lake,
+  part: ParquetPart,
+  found: SourceVerification,
+  signal: AbortSignal,
+): Promise<void> {
+  const path = converted.uri(part.key);
+  const { rows, bytes } = await countParquetRows(converted, part.key);
+  found.rows += rows;
+  found.bytes += bytes;
+  expect(found, `bytes in ${path}`, bytes, part.bytes);
+  expect(found, `as checksum of ${path}`, await checksumFile(path, signal), part.checksum);
+  expect(found, `rows in ${path}`, rows, part.rows);
+}
+
+function expect<T>(found: SourceVerification, what: string, now: T, published: T): void {
+  if (now === published) return;
+  found.problems.push(`Found ${String(now)} ${what}; the manifest says ${String(published)}.`);
+}
+
+/** Damage of one file is told with that of the others. */
+async function noting(found: SourceVerification, act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (!(error instanceof LonghaulError) || error.code !== 'LAKE_CORRUPT') throw error;
+    found.problems.push(error.message);
+  }
+}

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { readFile, readdir } from 'node:fs/promises';
+import { suite, test } from 'node:test';
+import type { ConversionEngine } from '../../src/conversion/engine.ts';
+import type { Encoding } from '../../src/model/dataset.ts';
+import { LonghaulError } from '../../src/model/errors.ts';
+import { DiskStore } from '../../src/storage/disk-store.ts';
+import { countParquetRows } from '../../src/verification/footers.ts';
+import { converted, expectedRows, landed, readBack, scratch } from './samples.ts';
+
+/** What every engine promises, on real files through its public door. */
+export function engineContract(name: string, createEngine: () => ConversionEngine): void {
+  suite(`${name} as an engine`, () => {
+    for (const [what, sample] of Object.entries(SAMPLES)) {
+      test(`writes what csv-parse reads: ${what}`, async (t) => {
+        const folder = await scratch(t);
+        const file = await landed(folder, sample.content, sample);
+        assert.deepEqual(file.scan.problems, []);
+        const result = await converted(createEngine(), file);
+        const read = await readBack(result);
+        assert.deepEqual(read.rows, expectedRows(file, await readFile(file.path), result.schema));
+        assert.deepEqual(
+          read.names,
+          result.schema.columns.map((column) => column.name),
+        );
+        assert.deepEqual(
+          read.types,
+          result.schema.columns.map((column) => column.type),
+        );
+        if (sample.types) assert.deepEqual(read.types, sample.types);
+        if (sample.names) assert.deepEqual(read.names, sample.names);
+        assert.equal(read.rows.length, file.scan.records);
+        assert.deepEqual(await readdir(result.folder), result.parts, 'nothing but parts is left');
+        const footer = await countParquetRows(new DiskStore(result.folder), result.parts[0] ?? '');
+        assert.equal(footer.rows, file.scan.records);
+      });
+    }
+
+    test('keeps a declared type', async (t) => {
+      const file = await landed(await scratch(t), 'id,day\n1,01/02/2020\n2,02/03/2020\n');
+      const result = await converted(createEngine(), file, {
+        overrides: {
+          types: { id: { type: 'VARCHAR' }, day: { type: 'DATE', format: '%d/%m/%Y' } },
+        },
+      });
+      const read = await readBack(result);
+      assert.deepEqual(read.types, ['VARCHAR', 'DATE']);
+      assert.deepEqual(read.rows, [
+        ['1', '2020-02-01'],
+        ['2', '2020-03-02'],
+      ]);
+    });
+
+    test('refuses bytes that are not of the declared encoding', async (t) => {
+      const file = await landed(await scratch(t), Buffer.from('a,b\n\xe9,1\n', 'latin1'));
+      const schema = {
+        columns: ['a', 'b'].map((name) => ({
+          name,
+          publisherName: name,
+          type: 'VARCHAR' as const,
+        })),
+      };
+      await assert.rejects(
+        converted(createEngine(), file, { schema }),
+        (error) => error instanceof LonghaulError && error.code === 'SOURCE_ENCODING_UNCLEAR',
+      );
+    });
+
+    test('throws rather than drop a value that does not fit the schema', async (t) => {
+      const file = await landed(await scratch(t), 'a,b\n1,2019-01-01\nx,nonsense\n');
+      const schema = {
+        columns: [
+          { name: 'a', publisherName: 'a', type: 'BIGINT' as const },
+          { name: 'b', publisherName: 'b', type: 'DATE' as const, format: '%Y-%m-%d' },
+        ],
+      };
+      await assert.rejects(
+        converted(createEngine(), file, { schema }),
+        (error) => error instanceof LonghaulError && error.code === 'ENGINE_FAILED',
+      );
+    });
+  });
+}
+
+interface ContractSample {
+  content: string | Buffer;
+  delimiter?: string;
+  encoding?: Encoding;
+  types?: string[];
+  names?: string[];
+}
+
+const longText = 'many words, "quoted" and not\n'.repeat(200_000);
+
+const SAMPLES: Record<string, ContractSample> = {
+  'every type': {
+    content:
+      'i,d,day,at,t\r\n1,1.5,1/2/2019,1/2/2019 9:51:11 AM,x\r\n-20,-0.25,12/31/2020,12/31/2020 12:00:00 PM,007\r\n,,,,\r\n',
+    types: ['BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR'],
+  },
+  'fractions of seconds, before 1970 and far ahead': {
+    content:
+      'at,day\n2019-01-02 03:04:05,1969-12-31\n1969-12-31 23:59:59.999999,0001-01-01\n0001-01-01 00:00:00.5,9999-12-31\n9999-12-31 23:59:59.000001,1970-01-01\n',
+    types: ['TIMESTAMP', 'DATE'],
+  },
+  'midnight and noon by the half day': {
+    content:
+      'at,x\n1/1/2019 12:00:00 AM,a\n1/1/2019 12:00:00 PM,b\n1/1/2019 1:00:00 AM,c\n1/13/2019 11:59:59 PM,d\n',
+    types: ['TIMESTAMP', 'VARCHAR'],
+  },
+  'empty fields, quoted or not': { content: 'a,b\n"",1\n,2\nx,""\n' },
+  'blanks and the words NULL and NA, which are text': {
+    content: 'a,b\n ,NULL\nNA,null\n"  ",\\N\n',
+  },
+  'line breaks inside quotes': {
+    content: 'a,b\r\n"one\ntwo",1\r\n"three\r\nfour",2\r\n"x\ry",3\r\n',
+  },
+  'quotes inside quotes': { content: 'a,b\n"say ""hi""",1\n"""",2\n' },
+  'bare quotes': { content: 'a,b\n5" pipe,1\nx"",2\n' },
+  'Windows-1252': {
+    content: Buffer.concat([
+      Buffer.from('a,b\r\n'),
+      Buffer.from([0x80, 0x92, 0xc6, 0x2c, 0x31, 0x0d, 0x0a]),
+      Buffer.from([0x22, 0xe9, 0x2c, 0x9f, 0x22, 0x2c, 0xff, 0x0d, 0x0a]),
+    ]),
+    encoding: 'windows-1252',
+  },
+  'a byte order mark': { content: '\ufeffa,b\r\n1,ä\r\n', names: ['a', 'b'] },
+  'a byte order mark before a quoted name with a comma': { content: '\ufeff"a,b",c\r\n1,ä\r\n' },
+  'a header with a line break': { content: '"a\nb",c\n1,2\n3,4\n', names: ['a_b', 'c'] },
+  'LF, CRLF and CR ends': { content: 'a,b\n1,2\r\n3,4\r5,6' },
+  'CR ends only': { content: 'a,b\r1,x\r2,y\r' },
+  'no line end after the last record': { content: 'a,b\r\n1,2\r\n3,4' },
+  'blank lines': { content: 'a,b\n\n1,2\n\n\n3,4\n\n' },
+  'one column with blank lines': { content: 'a\nx\n\ny\n""\nz\n', names: ['a'] },
+  'one column of numbers': { content: 'a\n1\n\n3\n', types: ['BIGINT'] },
+  'a header without rows': { content: 'a,b\n', types: ['VARCHAR', 'VARCHAR'] },
+  'a header without rows or line end': { content: 'a,b' },
+  'a column without values': { content: 'a,b\n1,\n2,\n', types: ['BIGINT', 'VARCHAR'] },
+  'duplicate and blank names': {
+    content: 'x,,x,X,\n1,2,3,4,5\n',
+    names: ['x', 'column_2', 'x_2', 'x_3', 'column_5'],
+  },
+  'names that are numbers, in their place': {
+    content: 'b,2015,a,1\nx,y,z,w\n',
+    names: ['b', '2015', 'a', '1'],
+  },
+  'names of JavaScript objects': {
+    content: '__proto__,constructor,toString,hasOwnProperty\n1,2,3,4\n',
+  },
+  'names that would be SQL or terminal codes': {
+    content: '"x""); DROP TABLE t; --",\u001b[31mred,"\'; --"\n1,2,3\n',
+  },
+  'columns named source and ingest_date': {
+    content: 'source,Ingest Date\n1,2\n',
+    names: ['source_', 'ingest_date_'],
+  },
+  semicolons: { content: 'a;b\n1,5;"x;y"\n2,5;z\n', delimiter: ';' },
+  tabs: { content: 'a\tb\n1\tx y\n2\t"t\tt"\n', delimiter: '\t' },
+  'an unusual delimiter': { content: 'a~b\n1,5~x\n"2~"~"y,z"\n', delimiter: '~' },
+  'leading zeros and long integers': {
+    content: 'zip,id,big\n00123,9007199254740993,123456789012345678901\n80202,1,1\n',
+  },
+  'numbers at the edge of a double': {
+    content:
+      'a,b\n0.1,123456.789\n-104.98765432109876,-0.5\n1234567890.12345,100\n0.30000000000000004,5.00\n',
+    types: ['DOUBLE', 'DOUBLE'],
+  },
+  'a record longer than any buffer': {
+    content: `a,b\n1,x\n2,"${longText.replaceAll('"', '""')}"\n3,z\n`,
+  },
+};

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  emptyProfile,
+  mergeProfiles,
+  profileRecords,
+} from '../../src/conversion/profile/profiler.ts';
+import type { Profile } from '../../src/conversion/profile/profiler.ts';
+import { profileFile } from '../../src/conversion/profile/profile-file.ts';
+import { LonghaulError } from '../../src/model/errors.ts';
+import { typedValue } from './csv-files.ts';
+import { referenceType } from './reference-types.ts';
+import { inspected, landed, scratch } from './samples.ts';
+
+test('a column has the type that the written rules give it, quoted or not', async (t) => {
+  const folder = await scratch(t);
+  const column = fc.oneof(
+    fc.array(typedValue(), { minLength: 1, maxLength: 4 }),
+    typedValue().map((value) => [value, '', value]),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      column,
+      fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
+      async (values, quoted) => {
+        const lines = values.map((value, row) => `${quoted[row] ? `"${value}"` : value},x`);
+        const sample = await landed(folder, `a,b\n${lines.join('\n')}\n`);
+        const { name, publisherName, ...type } =
+          (await inspected(sample)).columns[0] ?? assert.fail();
+        assert.deepEqual({ name, publisherName }, { name: 'a', publisherName: 'a' });
+        assert.deepEqual(type, referenceType(values));
+      },
+    ),
+    { numRuns: 1500 },
+  );
+});
+
+test('the file may be cut anywhere, into shards and blocks: the profile is the same', () => {
+  const rows = fc.array(fc.array(typedValue(), { minLength: 3, maxLength: 3 }), {
+    minLength: 1,
+    maxLength: 8,
+  });
+  fc.assert(
+    fc.property(
+      rows,
+      fc.array(fc.nat()),
+      fc.constantFrom('\n', '\r\n', '\r'),
+      (records, cutSizes, lineEnd) => {
+        const text = records.map((record) => record.join(',') + lineEnd).join('');
+        const whole = profileOf(Buffer.from(text), []);
+        assert.deepEqual(profileOf(Buffer.from(text), cutSizes), whole);
+        const merged = emptyProfile(3);
+        for (const record of records)
+          mergeProfiles(merged, profileOf(Buffer.from(record.join(',')), []));
+        assert.deepEqual(merged, whole);
+      },
+    ),
+  );
+});
+
+/** As `readBlocks` does it, with blocks of any size. */
+function profileOf(text: Buffer, blockSizes: number[]): Profile {
+  const profile = emptyProfile(3);
+  let start = 0;
+  for (const size of [...blockSizes, text.length]) {
+    const limit = Math.min(start + (size % 40), text.length);
+    const isLast = size === text.length;
+    const bytes = Buffer.concat([
+      text.subarray(start, isLast ? text.length : limit),
+      Buffer.alloc(1),
+    ]);
+    const block = { start: 0, limit: bytes.length - 1, end: isLast };
+    start += profileRecords(profile, bytes, block, 0x2c);
+  }
+  return profile;
+}
+
+test('threads find what one thread finds', async (t) => {
+  const line = '1,2.5,1/13/2019,x y\r\n';
+  const count = Math.ceil((40 * 1024 * 1024) / line.length);
+  const content = Buffer.from(`a,b,c,d\r\n${line.repeat(count)}9007199254740993,-7,12/1/2019,"z"`);
+  const sample = await landed(await scratch(t), content);
+  assert.ok(sample.scan.splits.length > 2);
+  let done = 0;
+  const file = {
+    path: sample.path,
+    bytes: sample.bytes,
+    columns: 4,
+    delimiter: 0x2c,
+    signal: new AbortController().signal,
+    onProgress: (bytes: number) => (done = bytes),
+  };
+  const cut = await profileFile({ ...file, splits: sample.scan.splits });
+  assert.equal(done, sample.bytes);
+  const whole = await profileFile({ ...file, splits: sample.scan.splits.slice(0, 1) });
+  assert.deepEqual(cut, whole);
+  const { columns } = await inspected(sample);
+  assert.deepEqual(
+    columns.map((column) => column.type),
+    ['BIGINT', 'DOUBLE', 'DATE', 'VARCHAR'],
+  );
+  assert.equal(columns[0]?.beyondDouble, true);
+});
+
+test('an abort ends inspection with its reason', async (t) => {
+  const sample = await landed(await scratch(t), 'a,b\n1,2\n');
+  const controller = new AbortController();
+  controller.abort(new Error('enough'));
+  const request = {
+    path: sample.path,
+    bytes: sample.bytes,
+    splits: [4],
+    columns: 2,
+    delimiter: 0x2c,
+  };
+  await assert.rejects(
+    profileFile({ ...request, signal: controller.signal, onProgress: () => undefined }),
+    /enough/,
+  );
+});
+
+test('values that a declared type does not hold are shown with record, byte and value', async (t) => {
+  const sample = await landed(
+    await scratch(t),
+    'id,when\n1,2019-01-01\n\nx"y,2019-01-02\n"0""7",01/02/2019\n4,2019-02-30\n',
+  );
+  const types = { id: { type: 'BIGINT' as const }, when: { type: 'DATE' as const } };
+  await assert.rejects(inspected(sample, { types }), (error) => {
+    assert.ok(error instanceof LonghaulError);
+    assert.equal(error.code, 'VALUES_UNCONVERTIBLE');
+    assert.match(error.message, /Column "id" is declared BIGINT/);
+    assert.match(error.message, /"x"y" \(record 2, byte 22\), "0"7" \(record 3, byte 37\)/);
+    assert.match(
+      error.message,
+      /"01\/02\/2019" \(record 3, byte 44\), "2019-02-30" \(record 4, byte 57\)/,
+    );
+    return true;
+  });
+});
+
+test('at most five misfits of a column are shown, cut and printable', async (t) => {
+  const sample = await landed(
+    await scratch(t),
+    `id,x\n${`\u001b[31m${'y'.repeat(100)},\n`.repeat(9)}`,
+  );
+  await assert.rejects(inspected(sample, { types: { id: { type: 'DOUBLE' } } }), (error) => {
+    assert.ok(error instanceof LonghaulError);
+    assert.equal(error.message.match(/\(record /g)?.length, 5);
+    assert.ok(!error.message.includes('\u001b'));
+    assert.ok(error.message.length < 1000);
+    return true;
+  });
+});
+
+test('a declared column that the file does not have is named, with those that it has', async (t) => {
+  const sample = await landed(await scratch(t), 'Case Id,b\n1,2\n');
+  await assert.rejects(
+    inspected(sample, { types: { case_no: { type: 'BIGINT' } } }),
+    /"case_no".*case_id, b/,
+  );
+});
+
+test('a declared type wins over the found one', async (t) => {
+  const sample = await landed(await scratch(t), 'a,b,c\n1,1,1/2/2019\n2,,3/4/2019\n');
+  const types = {
+    a: { type: 'VARCHAR' as const },
+    b: { type: 'DOUBLE' as const },
+    c: { type: 'DATE' as const, format: '%d/%m/%Y' },
+  };
+  assert.deepEqual((await inspected(sample, { types })).columns, [
+    { name: 'a', publisherName: 'a', type: 'VARCHAR', declared: true },
+    { name: 'b', publisherName: 'b', type: 'DOUBLE', declared: true },
+    { name: 'c', publisherName: 'c', type: 'DATE', format: '%d/%m/%Y', declared: true },
+  ]);
+});

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { createEngine } from '../../src/conversion/engines.ts';
+import type { Encoding } from '../../src/model/dataset.ts';
+import { LonghaulError } from '../../src/model/errors.ts';
+import { engineContract } from '../conversion/engine-contract.ts';
+import {
+  converted,
+  expectedRows,
+  inspected,
+  landed,
+  readBack,
+  scratch,
+} from '../conversion/samples.ts';
+
+const settings = { memoryLimit: '1GiB', threads: 2 };
+const duckdb = createEngine('duckdb', settings);
+const parquetjs = createEngine('parquetjs', settings);
+
+engineContract('duckdb', () => duckdb);
+engineContract('parquetjs', () => parquetjs);
+
+test('parquetjs writes integers beyond 2^53 as text and says so in its schema', async (t) => {
+  const file = await landed(await scratch(t), 'id,n\n9007199254740993,1\n20186000994239900,2\n');
+  const schema = await inspected(file);
+  assert.equal(schema.columns[0]?.type, 'BIGINT');
+  const result = await converted(parquetjs, file);
+  assert.deepEqual(result.schema.columns, [
+    { name: 'id', publisherName: 'id', type: 'VARCHAR' },
+    { name: 'n', publisherName: 'n', type: 'BIGINT' },
+  ]);
+  assert.deepEqual((await readBack(result)).rows[0], ['9007199254740993', '1']);
+});
+
+test('DuckDB that needs more than its memory limit says so', async (t) => {
+  const line = `${'x'.repeat(2000)},`.repeat(50);
+  const file = await landed(await scratch(t), `${'a,'.repeat(50)}b\n${`${line}1\n`.repeat(300)}`);
+  const small = createEngine('duckdb', { memoryLimit: '4MB', threads: 2 });
+  await assert.rejects(
+    converted(small, file),
+    (error) => error instanceof LonghaulError && error.code === 'ENGINE_OUT_OF_MEMORY',
+  );
+  assert.deepEqual(await readdir(join(file.path, '..', 'out')), []);
+});
+
+test('quoted text that looks like records does not mislead the parallel reader', async (t) => {
+  const long = '1,2019-01-01,abc\r\n'.repeat(60_000);
+  const block = `7,2020-02-03,"${long}"\r\n${'8,2020-02-04,x\r\n'.repeat(2000)}`;
+  const file = await landed(await scratch(t), `id,day,words\r\n${block.repeat(60)}`);
+  const { rows } = await readBack(await converted(duckdb, file));
+  assert.equal(rows.length, file.scan.records);
+  assert.equal(rows.filter(([, , words]) => words === 'x').length, 120_000);
+});
+
+for (const [name, engine] of Object.entries({ duckdb, parquetjs })) {
+  test(`${name}: cancelled in the middle, it leaves no process, thread or file`, async (t) => {
+    const line = `${'some words,'.repeat(20)}1\n`;
+    const file = await landed(await scratch(t), `${'a,'.repeat(20)}b\n${line.repeat(200_000)}`);
+    const schema = await inspected(file);
+    const controller = new AbortController();
+    const { outputFolder, request } = await requestOf(file, schema, controller.signal);
+    const conversion = engine.convert({
+      ...request,
+      onProgress: () => controller.abort(new Error('cancelled by the test')),
+    });
+    await assert.rejects(conversion, /cancelled by the test/);
+    assert.deepEqual(await readdir(outputFolder), []);
+    const left = process.getActiveResourcesInfo();
+    assert.ok(!left.includes('ProcessWrap'), 'no child process');
+    assert.ok(!left.includes('MessagePort'), 'no thread');
+  });
+}
+
+async function requestOf(
+  file: Awaited<ReturnType<typeof landed>>,
+  schema: Awaited<ReturnType<typeof inspected>>,
+  signal: AbortSignal,
+) {
+  const outputFolder = join(file.path, '..', 'cancelled');
+  await mkdir(outputFolder);
+  const request = {
+    inputPath: file.path,
+    inputBytes: file.bytes,
+    scan: file.scan,
+    encoding: file.encoding,
+    schema,
+    outputFolder,
+    signal,
+  };
+  return { outputFolder, request };
+}
+
+const REAL_SAMPLES: [file: string, rows: number, encoding: Encoding][] = [
+  ['311_service_data_2015.csv', 47_170, 'windows-1252'],
+  ['traffic_accidents_2014.csv', 4_171, 'utf-8'],
+  ['crime.csv', 49_089, 'utf-8'],
+];
+
+suite('the real samples', () => {
+  for (const [name, count, encoding] of REAL_SAMPLES) {
+    const path = join(import.meta.dirname, '../../../shared/data', name);
+    const skip = existsSync(path) ? false : `${name} is not beside this checkout`;
+    test(`${name}: both engines write what csv-parse reads`, { skip }, async (t) => {
+      const content = await readFile(path);
+      const file = await landed(await scratch(t), content, { encoding });
+      assert.deepEqual(file.scan.problems, []);
+      assert.equal(file.scan.records, count);
+      const schema = await inspected(file);
+      const expected = expectedRows(file, content, schema);
+      for (const [engineName, engine] of Object.entries({ duckdb, parquetjs })) {
+        const { rows } = await readBack(await converted(engine, file, { name: engineName }));
+        assert.equal(rows.length, count);
+        // Row by row: a difference of the whole would take the assertion minutes to print.
+        for (const [index, row] of rows.entries()) assert.deepEqual(row, expected[index]);
+      }
+    });
+  }
+});

@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process';
+import { mkdir, open } from 'node:fs/promises';
+import { rotateLog, statePaths } from './state-files.ts';
+
+export interface HostCommand {
+  /** Path of the module that Node is to run. */
+  entry: string;
+  args: readonly string[];
+}
+
+export interface StartedHost {
+  pid: number;
+  ended(): boolean;
+  /** It ended with another code than 0. */
+  failed(): boolean;
+}
+
+/** Starts a host that outlives this process and its terminal; its output goes to its log. */
+export async function startHost(
+  stateDir: string,
+  { entry, args }: HostCommand,
+): Promise<StartedHost> {
+  const { hostLog } = statePaths(stateDir);
+  await mkdir(stateDir, { recursive: true });
+  await rotateLog(hostLog);
+  const log = await open(hostLog, 'a');
+  try {
+    const child = spawn(process.execPath, [...inheritedFlags(process.execArgv), entry, ...args], {
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', reject);
+    });
+    child.unref();
+    const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
+    return { pid: child.pid ?? 0, ended, failed: () => ended() && child.exitCode !== 0 };
+  } finally {
+    await log.close();
+  }
+}
+
+/** With the loader that this process runs under (tsx), without what concerns this process alone. */
+function inheritedFlags(flags: readonly string[]): string[] {
+  return flags.filter((flag) => !/^--(?:inspect|test|watch|cpu-prof|heap-prof)/.test(flag));
+}

@@ -1,0 +1,8 @@
+import { fileURLToPath } from 'node:url';
+import type { HostCommand } from '../../src/embedded/host-launch.ts';
+
+/** Starts the tests' own host, `host-entry.ts`. */
+export function hostCommand(stateDir: string, ...args: string[]): HostCommand {
+  const entry = fileURLToPath(new URL('./host-entry.ts', import.meta.url));
+  return { entry, args: [stateDir, ...args] };
+}

@@ -1,0 +1,26 @@
+/** The host process of the tests: `host-entry.ts STATE_DIR [temporal-cli|worker-fails|...]`. */
+import { runHost } from '../../src/embedded/index.ts';
+
+const [stateDir = '', mode = '', detail = ''] = process.argv.slice(2);
+
+await runHost({
+  stateDir,
+  version: '1.0.0',
+  temporal: {
+    cli: mode === 'temporal-cli' ? detail : process.env['TEMPORAL_CLI'],
+    searchPath: process.env['PATH'],
+    // Any free ones: other servers may run here.
+    ports: [],
+  },
+  runWorker: async ({ signal, ready }) => {
+    if (mode === 'worker-fails') throw new Error('no such bundle');
+    ready();
+    await new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true });
+      if (signal.aborted) resolve();
+    });
+  },
+}).then(
+  () => process.exit(0),
+  () => process.exit(1),
+);

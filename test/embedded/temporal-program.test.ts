@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { locateTemporal, type Installer } from '../../src/embedded/temporal-program.ts';
+import { withTempFolder } from '../helpers/temp-folder.ts';
+
+test('TEMPORAL_CLI is taken, and nothing else is tried when it is wrong', async () => {
+  await withTempFolder(async (folder) => {
+    const cli = await writeProgram(join(folder, 'my-temporal'), 'echo temporal version 9.9');
+    const searchPath = dirname(await writeProgram(join(folder, 'bin', 'temporal'), GOOD));
+    assert.equal(await locateTemporal({ cli, searchPath }), cli);
+    const absent = join(folder, 'nonsense');
+    await assert.rejects(locateTemporal({ cli: absent, searchPath }), {
+      code: 'TEMPORAL_NOT_INSTALLED',
+      message: `TEMPORAL_CLI names ${absent}, which is no program that can be run.`,
+    });
+    const other = await writeProgram(join(folder, 'other'), 'echo hello');
+    await assert.rejects(locateTemporal({ cli: other, searchPath }), {
+      code: 'TEMPORAL_NOT_INSTALLED',
+      message: `TEMPORAL_CLI names ${other}, which is not the Temporal CLI.`,
+    });
+  });
+});
+
+test('a program named temporal that is another one is passed over on the PATH', async () => {
+  await withTempFolder(async (folder) => {
+    const wrong = await writeProgram(join(folder, 'a', 'temporal'), 'echo a calendar; exit 1');
+    const right = await writeProgram(join(folder, 'b', 'temporal'), GOOD);
+    const searchPath = [dirname(wrong), dirname(right)].join(delimiter);
+    assert.equal(await locateTemporal({ searchPath }), right);
+  });
+});
+
+test('a program is fetched once, by the first way that works, and said so', async () => {
+  await withTempFolder(async (folder) => {
+    const notes: string[] = [];
+    let fetched = 0;
+    const works: Installer = {
+      name: 'second way',
+      install: async (path) => {
+        fetched += 1;
+        await writeProgram(path, GOOD);
+      },
+    };
+    const fails: Installer = { name: 'first way', install: failing };
+    const onNote = (note: string): void => void notes.push(note);
+    const options = { toolsDirs: [folder], installers: [fails, works], onNote };
+    const path = await locateTemporal(options);
+    assert.equal(await locateTemporal(options), path);
+    assert.equal(fetched, 1);
+    assert.match(notes.join(), /first way.*second way/);
+  });
+});
+
+test('where a folder cannot be written, the program goes to the next', async () => {
+  await withTempFolder(async (folder) => {
+    const file = join(folder, 'file');
+    await writeFile(file, '');
+    const install = async (path: string): Promise<void> => void (await writeProgram(path, GOOD));
+    const toolsDirs = [join(file, 'tools'), join(folder, 'tools')];
+    const path = await locateTemporal({ toolsDirs, installers: [{ name: 'way', install }] });
+    assert.ok(path.startsWith(join(folder, 'tools')));
+  });
+});
+
+test('a program that cannot be had is an error that names each thing tried', async () => {
+  await withTempFolder(async (folder) => {
+    const installers = ['one way', 'another way'].map((name) => ({ name, install: failing }));
+    await assert.rejects(locateTemporal({ toolsDirs: [folder], installers }), (error: Error) => {
+      assert.match(
+        error.message,
+        /no `temporal` on the PATH; one way: no network\u0020?.*another way: /,
+      );
+      return true;
+    });
+  });
+});
+
+const GOOD = 'echo temporal version 1.2.3';
+
+async function failing(): Promise<void> {
+  await Promise.reject(new Error('something\nno network'));
+}
+
+async function writeProgram(path: string, script: string): Promise<string> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, `#!/bin/sh\n${script}\n`);
+  await chmod(path, 0o755);
+  return path;
+}

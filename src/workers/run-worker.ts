@@ -14,6 +14,8 @@ import { DiskStore } from '../storage/disk-store.ts';
 const MAX_HEARTBEAT_THROTTLE_MS = 1000;
 /** Enough to write a checkpoint and go; less than any service manager waits before it kills. */
 const SHUTDOWN_GRACE = '10s';
+/** A worker that was killed keeps its runs waiting for this long; a busy one only replays a little more often. */
+const STICKY_TIMEOUT = '2s';
 /** Sources of several runs at once: each landing holds some MiB, each conversion DuckDB's memory limit. */
 const MAX_HOST_ACTIVITIES = 4;
 
@@ -48,7 +50,12 @@ export async function runWorker(target: WorkerTarget): Promise<void> {
       maxHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE_MS,
       shutdownGraceTime: SHUTDOWN_GRACE,
     } satisfies Partial<WorkerOptions>;
-    const shared = await Worker.create({ ...common, ...workflowSource(), taskQueue: TASK_QUEUE });
+    const shared = await Worker.create({
+      ...common,
+      ...workflowSource(),
+      taskQueue: TASK_QUEUE,
+      stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
+    });
     const host = await Worker.create({
       ...common,
       taskQueue: deps.hostQueue,

@@ -1,0 +1,22 @@
+import { Command } from 'commander';
+import type { CliContext } from '../context.ts';
+
+/** What `joinEmbedded` starts in a process of its own; not for people. */
+export function hostCommand(context: CliContext): Command {
+  return new Command('__host').action(async () => await host(context));
+}
+
+/** The embedded server and worker of DATA_DIR, in this process, until nobody uses them. */
+async function host(context: CliContext): Promise<void> {
+  const { settings, searchPath } = context.loadConfig();
+  const { runHost } = await import('../../embedded/index.ts');
+  await runHost({
+    stateDir: settings.stateDir,
+    version: context.version,
+    temporal: { cli: settings.temporalCli, searchPath },
+    runWorker: async (target) => {
+      const { runWorker } = await import('../../workers/run-worker.ts');
+      await runWorker({ settings, ...target });
+    },
+  });
+}

@@ -1,0 +1,97 @@
+import { Command } from 'commander';
+import type { Engine } from '../../model/dataset.ts';
+import type { RunMode } from '../../model/run.ts';
+import type { CliContext } from '../context.ts';
+import { examples, withDate, withEngine, withJson, withName } from './options.ts';
+
+interface Flags {
+  name?: string;
+  date?: string;
+  json?: boolean;
+  detach?: boolean;
+  again?: boolean;
+  accept?: boolean;
+  engine?: Engine;
+}
+
+export function ingestCommand(context: CliContext): Command {
+  const command = new Command('ingest')
+    .summary('load datasets: download, convert, verify, publish')
+    .description(
+      'Loads datasets of datasets.yaml, or the CSV file at a URL, as the snapshot of a day: downloads what ' +
+        'changed, converts it to Parquet, proves that no row was lost, and publishes it. Starts the run, or ' +
+        'attaches to the one under way. Ctrl-C cancels it.',
+    )
+    .argument('<dataset|URL...>', 'names of datasets.yaml, or one URL');
+  withEngine(withDate(withName(command)))
+    .option('--again', 'publish a new revision beside the one that is there')
+    .option('--accept', 'publish although the snapshot has under half the rows of the last one')
+    .option('--detach', 'start the run and leave (needs `longhaul up` or TEMPORAL_ADDRESS)');
+  withJson(command).action(async (targets: string[], flags: Flags) => {
+    await run(context, 'ingest', targets, flags);
+  });
+  return examples(command, [
+    'ingest denver-311',
+    'ingest denver-311 denver-crime --json',
+    'ingest https://example.com/trees.csv --name trees',
+    'ingest denver-311 --date 2026-11-01 --again',
+  ]);
+}
+
+export function landCommand(context: CliContext): Command {
+  const command = new Command('land')
+    .summary('only download: the first half of ingest')
+    .description(
+      'Downloads the sources byte for byte into the raw zone, counting their records on the way. Nothing is ' +
+        'converted or published.',
+    )
+    .argument('<dataset|URL>', 'a name of datasets.yaml, or a URL');
+  withJson(withDate(withName(command)))
+    .option('--detach', 'start the run and leave (needs `longhaul up` or TEMPORAL_ADDRESS)')
+    .action(async (target: string, flags: Flags) => {
+      await run(context, 'land', [target], flags);
+    });
+  return examples(command, ['land denver-311', 'land denver-311 --date 2026-11-01 --json']);
+}
+
+export function convertCommand(context: CliContext): Command {
+  const command = new Command('convert')
+    .summary('only convert what is landed: the second half of ingest')
+    .description(
+      'Converts what is landed for a day to Parquet, verifies it and publishes it. The publisher is not asked.',
+    )
+    .argument('<dataset|URL>', 'a name of datasets.yaml, or a URL');
+  withJson(withEngine(withDate(withName(command))))
+    .option('--again', 'publish a new revision beside the one that is there')
+    .option('--accept', 'publish although the snapshot has under half the rows of the last one')
+    .option('--detach', 'start the run and leave (needs `longhaul up` or TEMPORAL_ADDRESS)')
+    .action(async (target: string, flags: Flags) => {
+      await run(context, 'convert', [target], flags);
+    });
+  return examples(command, [
+    'convert denver-311',
+    'convert denver-311 --date 2026-11-01 --engine parquetjs --again',
+  ]);
+}
+
+async function run(
+  context: CliContext,
+  mode: RunMode,
+  names: string[],
+  flags: Flags,
+): Promise<void> {
+  const config = context.loadConfig();
+  const { targetsOf, ingestDateOf } = await import('../targets.ts');
+  const now = new Date();
+  const requests = targetsOf(config, names, flags.name).map((dataset) => ({
+    dataset,
+    ingestDate: ingestDateOf(dataset, flags.date, now),
+    mode,
+    engine: flags.engine ?? config.settings.engine,
+    again: flags.again ?? false,
+    accept: flags.accept ?? false,
+    retry: false,
+  }));
+  const { runRequests } = await import('../ingest.ts');
+  await runRequests(context, config, requests, flags);
+}

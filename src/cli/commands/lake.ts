@@ -1,0 +1,68 @@
+import { Command, Option } from 'commander';
+import type { CliContext } from '../context.ts';
+import { examples, positiveCount, withJson } from './options.ts';
+
+/** As in `render/query-output.ts`, which is too heavy to load for --help. */
+const FORMATS = ['table', 'csv', 'json'] as const;
+/** More than a person reads. */
+const DEFAULT_TABLE_ROWS = 200;
+
+export interface QueryFlags {
+  format: (typeof FORMATS)[number];
+  limit: number;
+  json?: boolean;
+}
+
+export function queryCommand(context: CliContext): Command {
+  const command = new Command('query')
+    .summary('run one SELECT over everything that is published')
+    .description(
+      'Runs one SELECT with DuckDB. Every dataset is a view named in snake_case (denver_311): the latest ' +
+        'published snapshot, all sources, with the columns source and ingest_date; <view>_history has every ' +
+        'snapshot. Nothing can be written, and nothing outside the lake can be read.',
+    )
+    .argument('<sql>', 'one SELECT; DESCRIBE <view>, SUMMARIZE <view> and SHOW TABLES work too')
+    .addOption(
+      new Option('--format <format>', 'how rows are printed').choices(FORMATS).default('table'),
+    )
+    .option('--limit <rows>', 'most rows of a table', positiveCount, DEFAULT_TABLE_ROWS)
+    .option('--json', 'the same as --format json: an array of objects, one a row');
+  command.action(async (sql: string, flags: QueryFlags) => {
+    const { runQuery } = await import('../query.ts');
+    await runQuery(context, sql, flags);
+  });
+  return examples(command, [
+    'query "SELECT source, count(*) FROM denver_311 GROUP BY source ORDER BY source"',
+    'query "DESCRIBE denver_crime"',
+    'query "SELECT ingest_date, count(*) FROM denver_311_history GROUP BY 1" --format csv',
+  ]);
+}
+
+export function datasetsCommand(context: CliContext): Command {
+  const command = new Command('datasets')
+    .summary('list the datasets: configured and published')
+    .description(
+      'Lists what datasets.yaml has and what is published, with views and last snapshots.',
+    );
+  withJson(command).action(async (flags: { json?: boolean }) => {
+    const { showDatasets } = await import('../datasets.ts');
+    await showDatasets(context, flags);
+  });
+  return examples(command, ['datasets', 'datasets --json']);
+}
+
+export function verifyCommand(context: CliContext): Command {
+  const command = new Command('verify')
+    .summary('prove a stored snapshot once more')
+    .description(
+      'Reads a published snapshot again: recounts the records of the raw files, checks every checksum, and ' +
+        'counts the rows of the Parquet files.',
+    )
+    .argument('<dataset>', 'the name of a published dataset')
+    .option('--date <YYYY-MM-DD>', 'ingest date (default: the latest snapshot)');
+  withJson(command).action(async (dataset: string, flags: { date?: string; json?: boolean }) => {
+    const { verify } = await import('../verify.ts');
+    await verify(context, dataset, flags);
+  });
+  return examples(command, ['verify denver-311', 'verify denver-311 --date 2026-11-01 --json']);
+}

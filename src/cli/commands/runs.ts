@@ -1,0 +1,41 @@
+import { Command } from 'commander';
+import type { CliContext } from '../context.ts';
+import { examples, positiveCount, withJson } from './options.ts';
+
+export function runsCommand(context: CliContext): Command {
+  const command = new Command('runs')
+    .summary('list the runs')
+    .description('Lists the runs that Temporal remembers, newest first.')
+    .option('--limit <count>', 'how many', positiveCount, 20);
+  withJson(command).action(async (flags: { limit: number; json?: boolean }) => {
+    const { showRuns } = await import('../show.ts');
+    await showRuns(context, flags);
+  });
+  return examples(command, ['runs', 'runs --limit 100 --json']);
+}
+
+export function showCommand(context: CliContext): Command {
+  const command = new Command('show')
+    .summary('show one run: stages, ledger, failures')
+    .description(
+      'Shows how far each source of a run is or got, its ledger, what is tried again and why, and why it failed.',
+    )
+    .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>');
+  withJson(command).action(async (run: string, flags: { json?: boolean }) => {
+    const { showRun } = await import('../show.ts');
+    await showRun(context, run, flags);
+  });
+  return examples(command, ['show denver-311/2026-11-23', 'show <run id> --json']);
+}
+
+export function cancelCommand(context: CliContext): Command {
+  const command = new Command('cancel')
+    .summary('cancel a run')
+    .description('Cancels a run and waits until it has cleaned up. Nothing of it is published.')
+    .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>');
+  withJson(command).action(async (run: string, flags: { json?: boolean }) => {
+    const { cancelRun } = await import('../show.ts');
+    await cancelRun(context, run, flags);
+  });
+  return examples(command, ['cancel denver-311/2026-11-23']);
+}

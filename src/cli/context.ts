@@ -1,0 +1,32 @@
+import type { Config } from '../config/load-config.ts';
+
+/** What a command may use of the outside: handed in, so that the program can be built without any effect. */
+export interface CliContext {
+  /** Of package.json. */
+  readonly version: string;
+  /** The module that Node runs to become this program: the embedded host is started with it. */
+  readonly entry: string;
+  loadConfig(): Config;
+  /** Standard output: the result, and nothing else. Resolves when there is room for more. */
+  out(text: string): Promise<void>;
+  /** Standard error: everything that is said on the way. */
+  note(text: string): void;
+  /** Standard error is a terminal: progress may be drawn over. */
+  readonly interactive: boolean;
+  /** Standard output is a terminal: what strangers wrote is shown with its control characters visible. */
+  readonly outIsTerminal: boolean;
+  /** Columns of the terminal. */
+  readonly width: number;
+  /** Where the result itself says how it went (several datasets, one of which failed). */
+  setExitCode(code: number): void;
+}
+
+/** Prints the result: one JSON object, or text for people. */
+export async function print(
+  context: CliContext,
+  { json }: { json?: boolean | undefined },
+  value: object,
+  text: () => string,
+): Promise<void> {
+  await context.out(json ? `${JSON.stringify(value)}\n` : `${text()}\n`);
+}

@@ -1,0 +1,68 @@
+import { readCatalogue } from '../lake/catalogue.ts';
+import { viewNameOf } from '../model/names.ts';
+import { readSnapshot } from '../storage/manifests.ts';
+import { DiskStore } from '../storage/disk-store.ts';
+import { print, type CliContext } from './context.ts';
+import { tableText } from './render/table.ts';
+import { countText } from './render/units.ts';
+
+interface DatasetSummary {
+  name: string;
+  view: string;
+  historyView: string;
+  /** It is in datasets.yaml. */
+  configured: boolean;
+  /** Ids; of datasets.yaml, else of the last snapshot. */
+  sources: string[];
+  snapshots: number;
+  last?: { ingestDate: string; revision: number; rows: number };
+}
+
+export async function showDatasets(context: CliContext, flags: { json?: boolean }): Promise<void> {
+  const { settings, datasets } = context.loadConfig();
+  const converted = new DiskStore(settings.convertedDir);
+  const summaries = new Map<string, DatasetSummary>();
+  for (const { name, sources } of datasets) {
+    summaries.set(name, {
+      ...namesOf(name),
+      configured: true,
+      sources: sources.map(({ id }) => id),
+      snapshots: 0,
+    });
+  }
+  for (const { name, snapshots } of await readCatalogue(converted)) {
+    const ref = snapshots.at(-1);
+    if (!ref) continue;
+    const { sources, ledger, ingestDate, revision } = await readSnapshot(converted, ref);
+    const known = summaries.get(name) ?? {
+      ...namesOf(name),
+      configured: false,
+      sources: sources.map(({ id }) => id),
+    };
+    const last = { ingestDate, revision, rows: ledger.rows };
+    summaries.set(name, { ...known, snapshots: snapshots.length, last });
+  }
+  const list = [...summaries.values()];
+  await print(context, flags, { datasets: list }, () => datasetsText(list));
+}
+
+function namesOf(name: string) {
+  const view = viewNameOf(name);
+  return { name, view, historyView: `${view}_history` };
+}
+
+function datasetsText(datasets: readonly DatasetSummary[]): string {
+  if (datasets.length === 0) return 'No datasets: neither in datasets.yaml nor published.';
+  const rows = datasets.map(({ name, view, configured, sources, snapshots, last }) => [
+    configured ? name : `${name} (not in datasets.yaml)`,
+    String(sources.length),
+    last ? view : '',
+    last
+      ? `${last.ingestDate}${last.revision > 1 ? ` r${last.revision}` : ''}`
+      : 'not published yet',
+    last ? countText(last.rows) : '',
+    countText(snapshots),
+  ]);
+  const head = ['dataset', 'sources', 'view', 'last snapshot', 'rows', 'snapshots'];
+  return tableText(head, rows, { right: [1, 4, 5] });
+}

@@ -1,0 +1,171 @@
+import type { Config } from '../config/load-config.ts';
+import { exitCodeOf, LonghaulError } from '../model/errors.ts';
+import type { IngestInput, RunError, RunMode } from '../model/run.ts';
+import type { DatasetSpec, Engine } from '../model/dataset.ts';
+import { assertLasting, openTemporal, type TemporalLink } from './connection.ts';
+import { print, type CliContext } from './context.ts';
+import { followRun } from './follow.ts';
+import { interruptible } from './interrupts.ts';
+import { progressView } from './progress-view.ts';
+import { asLonghaulError, errorObject, errorText } from './render/error.ts';
+import { progressTable, resultText, type RunReport } from './render/result.ts';
+import { readProgress } from './run-state.ts';
+import { satisfies, startRun, type StartedRun } from './start.ts';
+
+export interface RunRequest {
+  dataset: DatasetSpec;
+  ingestDate: string;
+  mode: RunMode;
+  engine: Engine;
+  again: boolean;
+  accept: boolean;
+  retry: boolean;
+}
+
+export interface RunOptions {
+  json?: boolean;
+  detach?: boolean;
+}
+
+/** Runs one dataset after the other, each to its end, and prints what became of them. */
+export async function runRequests(
+  context: CliContext,
+  { settings }: Config,
+  requests: readonly RunRequest[],
+  options: RunOptions,
+): Promise<void> {
+  if (options.detach) await assertLasting(settings);
+  await interruptible(async (signal) => {
+    const link = await openTemporal(context, settings, signal);
+    try {
+      if (link.uiUrl !== undefined) context.note(`Temporal Web UI: ${link.uiUrl}`);
+      const session = { context, link, settings, signal };
+      if (options.detach) await detach(session, requests, options);
+      else if (requests.length === 1 && requests[0]) await runOne(session, requests[0], options);
+      else await runSeveral(session, requests, options);
+    } finally {
+      await link.close();
+    }
+  });
+}
+
+interface Session {
+  context: CliContext;
+  link: TemporalLink;
+  settings: Config['settings'];
+  signal: AbortSignal;
+}
+
+async function runOne(session: Session, request: RunRequest, options: RunOptions): Promise<void> {
+  const report = await runToEnd(session, request);
+  await print(session.context, options, report, () => resultText(report));
+}
+
+type RunOutcome = RunReport | { dataset: string; ingestDate: string; error: RunError };
+
+/** A dataset that fails does not stop the others; Ctrl-C does. */
+async function runSeveral(
+  session: Session,
+  requests: readonly RunRequest[],
+  options: RunOptions,
+): Promise<void> {
+  const { context, signal } = session;
+  const runs: RunOutcome[] = [];
+  for (const request of requests) {
+    if (signal.aborted) break;
+    const { ingestDate, dataset } = request;
+    try {
+      const report = await runToEnd(session, request);
+      runs.push(report);
+      if (!options.json) await context.out(`${resultText(report)}\n\n`);
+    } catch (thrown) {
+      const error = asLonghaulError(thrown);
+      runs.push({ dataset: dataset.name, ingestDate, error: errorObject(error) });
+      if (!options.json) context.note(`${dataset.name}: ${errorText(error)}`);
+    }
+  }
+  const failed = runs.flatMap((run) => ('error' in run ? [run.error] : []));
+  const code = failed[0]?.code ?? (signal.aborted ? 'CANCELLED' : undefined);
+  if (code) context.setExitCode(exitCodeOf(code));
+  const summary = `${runs.length - failed.length} of ${requests.length} datasets are done.`;
+  await print(context, options, { runs }, () => summary);
+}
+
+async function detach(
+  { context, link, settings }: Session,
+  requests: readonly RunRequest[],
+  options: RunOptions,
+): Promise<void> {
+  const runs: { dataset: string; runId: string; workflowId: string }[] = [];
+  for (const request of requests) {
+    const { runId, workflowId } = await startRun(link.client, inputOf(request, link, settings));
+    const { dataset, ingestDate } = request;
+    const run = { dataset: dataset.name, ingestDate, status: 'started', runId, workflowId };
+    runs.push(run);
+  }
+  const [first] = runs;
+  const value = runs.length === 1 && first ? first : { runs };
+  await print(context, options, value, () =>
+    runs.map(({ workflowId, runId }) => `${workflowId} runs: longhaul show ${runId}`).join('\n'),
+  );
+}
+
+async function runToEnd(session: Session, request: RunRequest): Promise<RunReport> {
+  const { context, link, settings, signal } = session;
+  const startedAt = performance.now();
+  const wanted = inputOf(request, link, settings);
+  let run = await startRun(link.client, wanted);
+  while (!satisfies(run.input, wanted)) {
+    context.note(`Another run of this day is under way (${run.input.mode}): waiting for its end.`);
+    await follow(session, run, { foreign: true }).catch((error: unknown) => {
+      if (signal.aborted) throw error;
+    });
+    run = await startRun(link.client, wanted);
+  }
+  context.note(`Run ${run.workflowId} (${run.runId})`);
+  const result = await follow(session, run, { foreign: false });
+  return { ...result, runId: run.runId, durationMs: Math.round(performance.now() - startedAt) };
+}
+
+async function follow(session: Session, run: StartedRun, { foreign }: { foreign: boolean }) {
+  const { context, signal } = session;
+  const view = progressView(context, run.input.dataset.name);
+  try {
+    return await followRun(run.handle, {
+      foreign,
+      signal,
+      onState: (state) => view.show(state),
+      onCancel: () => {
+        if (!foreign)
+          context.note('Cancelling the run and cleaning up; Ctrl-C again leaves at once.');
+      },
+    });
+  } catch (error) {
+    view.close();
+    const progress = foreign ? undefined : await readProgress(run.handle);
+    if (progress) context.note(progressTable(progress));
+    throw error instanceof LonghaulError ? withRun(error, run) : error;
+  } finally {
+    view.close();
+  }
+}
+
+/** The hint names the run, so that it can be pasted. */
+function withRun(error: LonghaulError, { runId }: StartedRun): LonghaulError {
+  const { hint } = errorObject(error);
+  const details = { ...error.details, hint: hint.replaceAll('<run>', runId) };
+  return new LonghaulError(error.code, error.message, details, { cause: error.cause });
+}
+
+function inputOf(
+  request: RunRequest,
+  link: TemporalLink,
+  settings: Config['settings'],
+): IngestInput {
+  return {
+    ...request,
+    sourceConcurrency: settings.sourceConcurrency,
+    heartbeatTimeoutMs: settings.activity.heartbeatTimeoutMs,
+    upsertSearchAttributes: link.hasSearchAttributes,
+  };
+}

@@ -1,0 +1,49 @@
+import { createLogUpdate } from 'log-update';
+import type { CliContext } from './context.ts';
+import { progressLine, progressLines } from './render/progress.ts';
+import type { RunState } from './run-state.ts';
+
+export interface ProgressView {
+  show(state: RunState): void;
+  close(): void;
+}
+
+/** Bars that are drawn over on a terminal; else a plain line now and then. */
+export function progressView(context: CliContext, dataset: string): ProgressView {
+  return context.interactive ? bars(context) : plainLines(context, dataset);
+}
+
+function bars(context: CliContext): ProgressView {
+  const update = createLogUpdate(process.stderr);
+  return {
+    show: (state) => update(progressLines(state, context.width).join('\n')),
+    // The ledger says it all again, and better.
+    close: () => update.clear(),
+  };
+}
+
+/** Between two lines of a source that is at the same stage still. */
+const PLAIN_INTERVAL_MS = 5000;
+
+/** @param now milliseconds. */
+export function plainLines(
+  context: Pick<CliContext, 'note'>,
+  dataset: string,
+  now: () => number = () => performance.now(),
+): ProgressView {
+  const told = new Map<string, { stage: string; line: string; at: number }>();
+  return {
+    show: (state) => {
+      for (const source of state.sources) {
+        const last = told.get(source.id);
+        const line = progressLine(dataset, source);
+        const isNews = last ? last.stage !== source.stage : source.stage !== 'waiting';
+        const isDue = last && last.line !== line && now() - last.at >= PLAIN_INTERVAL_MS;
+        if (!isNews && !isDue) continue;
+        told.set(source.id, { stage: source.stage, line, at: now() });
+        context.note(line);
+      }
+    },
+    close: () => undefined,
+  };
+}

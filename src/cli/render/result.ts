@@ -1,0 +1,82 @@
+import type { IngestResult, RunProgress, SourceResult } from '../../model/run.ts';
+import { printable, viewNameOf } from '../../model/names.ts';
+import { tableText } from './table.ts';
+import { bytesText, countText, durationText } from './units.ts';
+
+/** The CLI's JSON of a run that ended well. */
+export interface RunReport extends IngestResult {
+  runId: string;
+  durationMs: number;
+}
+
+/** What a run made: its ledger, a line a source, and where the files lie. */
+export function resultText(report: RunReport): string {
+  const { dataset, ingestDate, sources, ledger } = report;
+  const rows = sources.map((source) => [
+    source.id,
+    source.status,
+    bytesText(source.bytes),
+    ...[source.records, source.rows, source.rejected].map((count) => countText(count)),
+  ]);
+  const total = [ledger.records, ledger.rows, ledger.rejected].map((count) => countText(count));
+  const size = bytesText(sources.reduce((sum, { bytes }) => sum + bytes, 0));
+  return [
+    `${dataset}, ${ingestDate}: ${headline(report)}`,
+    tableText(LEDGER_HEAD, [...rows, ['all', '', size, ...total]], { right: [2, 3, 4, 5] }),
+    ...sources.flatMap((source) => placeLines(source)),
+    '',
+    closing(report),
+  ].join('\n');
+}
+
+const LEDGER_HEAD = ['source', 'status', 'size', 'records', 'rows', 'rejected'];
+
+function headline({ status, revision, durationMs, ledger }: RunReport): string {
+  const took = durationText(durationMs);
+  switch (status) {
+    case 'published':
+      return `published as revision ${revision} in ${took}; the ledger ${ledger.balanced ? 'balances' : 'does not balance'}.`;
+    case 'unchanged':
+      return `published as revision ${revision} in ${took}; every source is unchanged since the last snapshot.`;
+    case 'already-published':
+      return `already published (revision ${revision}); nothing was changed. --again publishes a new revision.`;
+    case 'landed':
+      return `landed in ${took}; not converted or published yet.`;
+  }
+}
+
+function placeLines({ id, raw, parquet }: SourceResult): string[] {
+  const lines: string[] = [];
+  if (raw !== '') lines.push(`${id}  raw      ${printable(raw)}`);
+  const [first] = parquet;
+  if (first) {
+    const folder = first.path.slice(0, first.path.lastIndexOf('/') + 1);
+    const size = bytesText(parquet.reduce((sum, { bytes }) => sum + bytes, 0));
+    const files = parquet.length === 1 ? '1 file' : `${parquet.length} files`;
+    lines.push(`${id}  parquet  ${printable(folder)} (${files}, ${size})`);
+  }
+  return lines;
+}
+
+function closing({ dataset, status, ingestDate, runId }: RunReport): string {
+  if (status === 'landed') return `Next: longhaul convert ${dataset} --date ${ingestDate}`;
+  return [
+    `Query it:  longhaul query "SELECT source, count(*) FROM ${viewNameOf(dataset)} GROUP BY source"`,
+    `The run:   longhaul show ${runId}`,
+  ].join('\n');
+}
+
+/** How far a run got that did not end well. */
+export function progressTable(progress: RunProgress): string {
+  const rows = progress.sources.map(({ id, stage, outcome, ledger, error }) => [
+    id,
+    stage,
+    outcome ?? error?.code ?? '',
+    ...[ledger?.records, ledger?.rows, ledger?.rejected].map((count) =>
+      count === undefined ? '' : countText(count),
+    ),
+  ]);
+  return tableText(['source', 'stage', '', 'records', 'rows', 'rejected'], rows, {
+    right: [3, 4, 5],
+  });
+}

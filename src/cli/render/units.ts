@@ -1,0 +1,38 @@
+/** `1.5 MiB`, `812 B`. */
+export function bytesText(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= STEP && unit < UNITS.length - 1) {
+    value /= STEP;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= THREE_DIGITS ? 0 : 1;
+  return `${value.toFixed(digits)} ${UNITS[unit] ?? 'B'}`;
+}
+
+/** From here on, tenths of a second tell nothing. */
+const TENTHS_BELOW_MS = 10_000;
+const STEP = 1024;
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+const THREE_DIGITS = 100;
+
+/** `1,234,567`, the same everywhere. */
+export function countText(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
+/** `0.4s`, `12s`, `2m 05s`, `3h 07m`. */
+export function durationText(milliseconds: number): string {
+  if (milliseconds < TENTHS_BELOW_MS) return `${(Math.max(0, milliseconds) / 1000).toFixed(1)}s`;
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const minutes = Math.floor(seconds / 60);
+  if (minutes === 0) return `${seconds}s`;
+  const hours = Math.floor(minutes / 60);
+  return hours === 0 ? `${minutes}m ${two(seconds % 60)}s` : `${hours}h ${two(minutes % 60)}m`;
+}
+
+/** `2026-11-23 04:05:06Z`: to the second, and in no doubt of the zone. */
+export function momentText(moment: Date): string {
+  return `${moment.toISOString().slice(0, 19).replace('T', ' ')}Z`;
+}

@@ -1,0 +1,36 @@
+import { openTemporal } from './connection.ts';
+import type { CliContext } from './context.ts';
+import { runRequests } from './ingest.ts';
+import { interruptible } from './interrupts.ts';
+import { findRun } from './runs.ts';
+import { inputOf } from './start.ts';
+
+/** Starts the run's dataset and day again; datasets.yaml may have been mended meanwhile, so its word counts. */
+export async function retryRun(
+  context: CliContext,
+  text: string,
+  flags: { json?: boolean; accept?: boolean },
+): Promise<void> {
+  const config = context.loadConfig();
+  await interruptible(async (signal) => {
+    // Held while the run goes on, so that the embedded server does not stop in between.
+    const link = await openTemporal(context, config.settings, signal);
+    try {
+      const { workflowId, runId } = await findRun(link.client, text);
+      const earlier = await inputOf(link.client, workflowId, runId);
+      const configured = config.datasets.find(({ name }) => name === earlier.dataset.name);
+      const request = {
+        dataset: configured ?? earlier.dataset,
+        ingestDate: earlier.ingestDate,
+        mode: earlier.mode,
+        engine: earlier.engine,
+        again: earlier.again,
+        accept: flags.accept ?? earlier.accept,
+        retry: true,
+      };
+      await runRequests(context, config, [request], flags);
+    } finally {
+      await link.close();
+    }
+  });
+}

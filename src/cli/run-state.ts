@@ -1,0 +1,106 @@
+import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import { arrayFromPayloads, defaultPayloadConverter } from '@temporalio/common';
+import type { ErrorCode } from '../model/errors.ts';
+import { isErrorCode } from '../model/errors.ts';
+import type { RunError, RunProgress, SourceProgress, TransferHeartbeat } from '../model/run.ts';
+
+/** What can be seen of a run from outside: the workflow's own progress, and the bytes from the heartbeats. */
+export interface RunState {
+  stage: RunProgress['stage'];
+  sources: SourceState[];
+}
+
+export interface SourceState extends SourceProgress {
+  transfer?: TransferHeartbeat;
+  retrying?: Retrying;
+}
+
+/** An attempt failed, and the next one is due or under way. */
+export interface Retrying {
+  attempt: number;
+  code: ErrorCode;
+  message: string;
+}
+
+/** Undefined where no worker answers yet. */
+export async function readRunState(handle: WorkflowHandle): Promise<RunState | undefined> {
+  const [description, progress] = await Promise.all([handle.describe(), readProgress(handle)]);
+  return progress && withTransfers(progress, pendingOf(description));
+}
+
+export async function readProgress(handle: WorkflowHandle): Promise<RunProgress | undefined> {
+  try {
+    const { client } = handle;
+    return await client.withDeadline(
+      Date.now() + QUERY_TIMEOUT_MS,
+      async () => await handle.query<RunProgress>('progress'),
+    );
+  } catch {
+    // The worker is busy, restarting or not there: the next look may find it.
+    return undefined;
+  }
+}
+
+/** A picture that is older than this is drawn anew anyway. */
+const QUERY_TIMEOUT_MS = 2000;
+
+export interface PendingActivity {
+  type: string;
+  attempt: number;
+  transfer?: TransferHeartbeat;
+  lastFailure?: { code: ErrorCode; message: string; source?: string };
+}
+
+/** The activities of a run that are due or under way, with their last heartbeats and failures. */
+export function pendingOf(
+  description: Pick<WorkflowExecutionDescription, 'raw'>,
+): PendingActivity[] {
+  return (description.raw.pendingActivities ?? []).map((activity) => {
+    const transfer = firstPayload(activity.heartbeatDetails);
+    const info = activity.lastFailure?.applicationFailureInfo;
+    const detail = firstPayload(info?.details) as RunError | undefined;
+    return {
+      type: activity.activityType?.name ?? '',
+      attempt: activity.attempt ?? 1,
+      ...(isTransfer(transfer) && { transfer }),
+      ...(activity.lastFailure && {
+        lastFailure: {
+          code: isErrorCode(info?.type) ? info.type : 'INTERNAL',
+          message: detail?.message ?? activity.lastFailure.message ?? '',
+          ...(detail?.source !== undefined && { source: detail.source }),
+        },
+      }),
+    };
+  });
+}
+
+function withTransfers(progress: RunProgress, pending: readonly PendingActivity[]): RunState {
+  const sources = progress.sources.map((source): SourceState => {
+    if (source.stage === 'done' || source.stage === 'failed') return source;
+    const own = pending.find(
+      ({ transfer, lastFailure }) => (transfer?.source ?? lastFailure?.source) === source.id,
+    );
+    const current = own?.transfer?.stage === source.stage ? own.transfer : undefined;
+    return {
+      ...source,
+      ...(current && { transfer: current }),
+      ...(own?.lastFailure && { retrying: { attempt: own.attempt, ...own.lastFailure } }),
+    };
+  });
+  return { stage: progress.stage, sources };
+}
+
+type Payloads = { payloads?: Parameters<typeof arrayFromPayloads>[1] } | null | undefined;
+
+function firstPayload(payloads: Payloads): unknown {
+  try {
+    return arrayFromPayloads(defaultPayloadConverter, payloads?.payloads)[0];
+  } catch {
+    return undefined;
+  }
+}
+
+function isTransfer(value: unknown): value is TransferHeartbeat {
+  const transfer = value as Partial<TransferHeartbeat> | null | undefined;
+  return typeof transfer?.source === 'string' && typeof transfer.bytes === 'number';
+}

@@ -1,0 +1,75 @@
+import { findSnapshot } from '../lake/catalogue.ts';
+import { parseIngestDate } from '../model/dates.ts';
+import { exitCodeOf, LonghaulError } from '../model/errors.ts';
+import { parseDatasetName, printable } from '../model/names.ts';
+import { DiskStore } from '../storage/disk-store.ts';
+import { verifySnapshot, type SourceVerification } from '../verification/verify-snapshot.ts';
+import { print, type CliContext } from './context.ts';
+import { interruptible } from './interrupts.ts';
+import { tableText } from './render/table.ts';
+import { bytesText, countText, durationText } from './render/units.ts';
+
+/** The JSON of `longhaul verify`. */
+export interface VerifyReport {
+  dataset: string;
+  ingestDate: string;
+  revision: number;
+  verified: boolean;
+  sources: SourceVerification[];
+  durationMs: number;
+}
+
+/** Damage is a result, told whole, and not an error on the way; the exit code says it too. */
+export async function verify(
+  context: CliContext,
+  name: string,
+  flags: { date?: string; json?: boolean },
+): Promise<void> {
+  const { settings } = context.loadConfig();
+  const dataset = parseDatasetName(name);
+  const date = flags.date === undefined ? undefined : parseIngestDate(flags.date);
+  const lake = {
+    raw: new DiskStore(settings.rawDir),
+    converted: new DiskStore(settings.convertedDir),
+  };
+  const manifest = await findSnapshot(lake.converted, dataset, date);
+  if (!manifest) {
+    const when = date === undefined ? '' : ` for ${date}`;
+    throw new LonghaulError('NOT_PUBLISHED', `No snapshot of ${dataset} is published${when}.`);
+  }
+  const startedAt = performance.now();
+  const sources = await interruptible(async (signal) => {
+    const onSource = (id: string): void => context.note(`Reading ${dataset} ${id} …`);
+    return await verifySnapshot(lake, manifest, { signal, onSource }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+      throw new LonghaulError('CANCELLED', 'Verifying was cancelled.', {
+        hint: 'Nothing was changed; run the command again.',
+      });
+    });
+  });
+  const { ingestDate, revision } = manifest;
+  const verified = sources.every(({ problems }) => problems.length === 0);
+  const durationMs = Math.round(performance.now() - startedAt);
+  const report = { dataset, ingestDate, revision, verified, sources, durationMs };
+  if (!verified) context.setExitCode(exitCodeOf('LAKE_CORRUPT'));
+  await print(context, flags, report, () => verifyText(report));
+}
+
+function verifyText(report: VerifyReport): string {
+  const { dataset, ingestDate, revision, verified, sources, durationMs } = report;
+  const rows = sources.map(({ id, status, bytes, records, rows, rejected, problems }) => [
+    id,
+    status,
+    bytesText(bytes),
+    ...[records, rows, rejected].map((count) => countText(count)),
+    problems.length === 0 ? 'as published' : 'DAMAGED',
+  ]);
+  const head = ['source', 'status', 'read', 'records', 'rows', 'rejected', ''];
+  const verdict = verified ? 'every count and checksum is as published' : 'it is damaged';
+  return [
+    `${dataset}, ${ingestDate}, revision ${revision}: ${verdict} (${durationText(durationMs)}).`,
+    tableText(head, rows, { right: [2, 3, 4, 5] }),
+    ...sources.flatMap(({ id, problems }) => problems.map((each) => `${id}: ${printable(each)}`)),
+    ...(verified ? [] : ['→ Restore the files, or publish the day again with --again.']),
+  ].join('\n');
+}

@@ -1,0 +1,131 @@
+import type { core } from 'zod';
+import type { DatasetSpec, SourceSpec } from '../model/dataset.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { nameColumns, parseDatasetName } from '../model/names.ts';
+import { DATASETS_SHAPE, type SourceShape } from './dataset-shape.ts';
+import { nearest, shown } from './problems.ts';
+import { sourcesOf } from './source-templates.ts';
+
+/** A problem at a path inside the file, which becomes its line. */
+export interface PathProblem {
+  path: PropertyKey[];
+  message: string;
+  /** The key is to blame, not what it holds. */
+  atKey?: boolean;
+}
+
+/** Checks what datasets.yaml holds, and writes its templates out: names, addresses, ids, types. */
+export function datasetsOf(content: unknown): {
+  datasets: DatasetSpec[];
+  problems: PathProblem[];
+} {
+  const parsed = DATASETS_SHAPE.safeParse(content);
+  if (!parsed.success) {
+    return {
+      datasets: [],
+      problems: parsed.error.issues.flatMap((issue) => ofIssue(issue, content)),
+    };
+  }
+  const problems: PathProblem[] = [];
+  const datasets = Object.entries(parsed.data.datasets).map(([name, { time_zone, sources }]) => {
+    const path = ['datasets', name];
+    const problem = problemOfName(name);
+    if (problem) problems.push({ path, message: problem, atKey: true });
+    return {
+      name,
+      timeZone: time_zone ?? 'UTC',
+      sources: specsOf(sources, [...path, 'sources'], problems),
+    };
+  });
+  return { datasets, problems };
+}
+
+/** Its view's name would be that of another dataset's history. */
+const HISTORY_SUFFIX = '-history';
+
+/** @throws LonghaulError NAME_INVALID. */
+export function parseNewDatasetName(name: string): string {
+  if (name.endsWith(HISTORY_SUFFIX)) {
+    throw new LonghaulError(
+      'NAME_INVALID',
+      `${shown(name)} ends in ${HISTORY_SUFFIX}, which names the view of every snapshot of a dataset.`,
+    );
+  }
+  return parseDatasetName(name);
+}
+
+function problemOfName(name: string): string | undefined {
+  try {
+    parseNewDatasetName(name);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function specsOf(
+  shapes: readonly SourceShape[],
+  path: readonly PropertyKey[],
+  problems: PathProblem[],
+): SourceSpec[] {
+  const specs: SourceSpec[] = [];
+  const taken = new Set<string>();
+  for (const [index, shape] of shapes.entries()) {
+    const here = [...path, index];
+    for (const column of Object.keys(shape.types ?? {})) {
+      const name = nameColumns([column])[0]?.name;
+      if (name === column) continue;
+      const message = `${shown(column)} is not a normalised column name; write ${name}`;
+      problems.push({ path: [...here, 'types', column], message, atKey: true });
+    }
+    const { sources, problems: found } = sourcesOf(shape);
+    for (const each of found) problems.push({ ...each, path: [...here, ...each.path] });
+    for (const source of sources) {
+      // Ids become folders, and some file systems take `Q1` and `q1` for the same.
+      const folder = source.id.toLowerCase();
+      if (taken.has(folder)) {
+        const message = `the source id ${shown(source.id)} is there already`;
+        problems.push({ path: [...here, 'id'], message });
+      }
+      taken.add(folder);
+      specs.push(source);
+    }
+  }
+  return specs;
+}
+
+const KNOWN_KEYS =
+  'datasets time_zone sources id address years optional encoding delimiter types type format'.split(
+    ' ',
+  );
+
+function ofIssue(issue: core.$ZodIssue, content: unknown): PathProblem[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => {
+      const meant = nearest(key, KNOWN_KEYS);
+      const message = `${shown(key)} is not known here${meant ? `; did you mean ${meant}?` : ''}`;
+      return { path: [...issue.path, key], message, atKey: true };
+    });
+  }
+  if (issue.code === 'invalid_union') return ofUnion(issue, content);
+  const name = String(issue.path.at(-1) ?? 'the file');
+  const message = holds(content, issue.path) ? issue.message : 'is missing';
+  return [{ path: [...issue.path], message: `${shown(name)} ${message}` }];
+}
+
+function holds(content: unknown, path: readonly PropertyKey[]): boolean {
+  let value = content;
+  for (const step of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[step];
+  return value !== undefined;
+}
+
+/** Of a union's branches, the one that got furthest says most. */
+function ofUnion(issue: core.$ZodIssueInvalidUnion, content: unknown): PathProblem[] {
+  const branches = issue.errors.map((errors) =>
+    errors.flatMap((each) => ofIssue({ ...each, path: [...issue.path, ...each.path] }, content)),
+  );
+  const depth = (problems: PathProblem[]): number =>
+    Math.max(0, ...problems.map(({ path }) => path.length));
+  const best = branches.toSorted((a, b) => depth(b) - depth(a))[0];
+  return best && best.length > 0 ? best : [{ path: [...issue.path], message: issue.message }];
+}

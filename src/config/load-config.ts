@@ -1,0 +1,33 @@
+import { existsSync } from 'node:fs';
+import type { DatasetSpec } from '../model/dataset.ts';
+import { readDatasets } from './load-datasets.ts';
+import { readSettings, type SettingsSource } from './load-settings.ts';
+import { assertNoProblems } from './problems.ts';
+import type { Settings } from './settings.ts';
+
+export interface Config {
+  settings: Settings;
+  /** Empty where there is no datasets.yaml and nobody asked for one: a URL with --name needs none. */
+  datasets: DatasetSpec[];
+  /** PATH, where outside programs are looked for. */
+  searchPath: string | undefined;
+}
+
+/**
+ * The settings and the datasets, checked together at start.
+ * @throws LonghaulError CONFIG_INVALID naming every problem of both, each with file and line.
+ */
+export function loadConfig(source: SettingsSource = ofThisProcess()): Config {
+  const { settings, problems, datasetsFileChosen } = readSettings(source);
+  const wanted = datasetsFileChosen || existsSync(settings.datasetsFile);
+  const found = wanted
+    ? readDatasets(settings.datasetsFile, source.cwd)
+    : { datasets: [], problems: [] };
+  assertNoProblems([...problems, ...found.problems]);
+  return { settings, datasets: found.datasets, searchPath: source.env['PATH'] };
+}
+
+/** The one place that reads the process's own environment. */
+function ofThisProcess(): SettingsSource {
+  return { env: process.env, cwd: process.cwd() };
+}

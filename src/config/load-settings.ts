@@ -1,0 +1,122 @@
+import { availableParallelism, totalmem } from 'node:os';
+import { resolve } from 'node:path';
+import { readEnvFile, type EnvEntry } from './env-file.ts';
+import { assertNoProblems, shown, type Problem } from './problems.ts';
+import { SETTING_KEYS, type SettingKey, type SettingValues } from './setting-keys.ts';
+import type { Settings } from './settings.ts';
+
+export interface SettingsSource {
+  env: Readonly<Record<string, string | undefined>>;
+  /** Absolute; relative paths of the settings start here. */
+  cwd: string;
+  /** Relative to `cwd`; `.env` by default. Need not exist. */
+  envFile?: string;
+}
+
+/**
+ * Every setting, from the environment, else from `.env`, else its default. An empty value means "not set", so an
+ * empty variable in the environment undoes a line of the file.
+ * @throws LonghaulError CONFIG_INVALID naming every problem with its file and line.
+ */
+export function loadSettings(source: SettingsSource): Settings {
+  const { settings, problems } = readSettings(source);
+  assertNoProblems(problems);
+  return settings;
+}
+
+/** As `loadSettings`, but hands the problems back, so that they can be told together with those of datasets.yaml. */
+export function readSettings(source: SettingsSource): {
+  settings: Settings;
+  problems: Problem[];
+  /** Whether somebody chose the datasets file, so that its absence is a problem. */
+  datasetsFileChosen: boolean;
+} {
+  const label = source.envFile ?? '.env';
+  const file = readEnvFile(resolve(source.cwd, label), label);
+  const problems = [...file.problems];
+  const values: Partial<Record<SettingKey, unknown>> = {};
+  for (const key of Object.keys(SETTING_KEYS) as SettingKey[]) {
+    const entry = entryOf(key, source.env, file.entries);
+    if (!entry || entry.value === '') continue;
+    const { schema, expects, secret } = SETTING_KEYS[key];
+    const parsed = schema.safeParse(entry.value);
+    if (parsed.success) values[key] = parsed.data;
+    else {
+      const found = secret ? '' : `, not ${shown(entry.value)}`;
+      problems.push({ where: entry.where, message: `${key} must be ${expects}${found}` });
+    }
+  }
+  if (values.TEMPORAL_API_KEY !== undefined && values.TEMPORAL_ADDRESS === undefined) {
+    const where = entryOf('TEMPORAL_API_KEY', source.env, file.entries)?.where ?? label;
+    problems.push({ where, message: 'TEMPORAL_API_KEY needs a TEMPORAL_ADDRESS to go with it' });
+  }
+  const settings = withDefaults(values as SettingValues, source.cwd);
+  return { settings, problems, datasetsFileChosen: values.DATASETS_FILE !== undefined };
+}
+
+function entryOf(
+  key: string,
+  env: SettingsSource['env'],
+  file: ReadonlyMap<string, EnvEntry>,
+): EnvEntry | undefined {
+  const value = env[key];
+  return value === undefined ? file.get(key) : { value, where: 'environment' };
+}
+
+function withDefaults(values: SettingValues, cwd: string): Settings {
+  const dataDir = resolve(cwd, values.DATA_DIR ?? 'data');
+  const embedded = values.TEMPORAL_ADDRESS === undefined;
+  return {
+    dataDir,
+    rawDir: resolve(dataDir, 'takehome-raw'),
+    convertedDir: resolve(dataDir, 'takehome-converted'),
+    stateDir: resolve(dataDir, '.longhaul'),
+    datasetsFile: resolve(cwd, values.DATASETS_FILE ?? 'datasets.yaml'),
+    temporal: {
+      address: values.TEMPORAL_ADDRESS,
+      namespace: values.TEMPORAL_NAMESPACE ?? 'default',
+      apiKey: values.TEMPORAL_API_KEY,
+      // An API key goes over TLS or not at all.
+      tls: values.TEMPORAL_TLS ?? values.TEMPORAL_API_KEY !== undefined,
+    },
+    temporalCli: values.TEMPORAL_CLI,
+    engine: values.ENGINE ?? 'duckdb',
+    sourceConcurrency: values.SOURCE_CONCURRENCY ?? 2,
+    duckdb: {
+      memoryLimit: values.DUCKDB_MEMORY_LIMIT ?? defaultMemoryLimit(),
+      threads: values.DUCKDB_THREADS ?? availableParallelism(),
+    },
+    http: {
+      connectTimeoutMs: milliseconds(values.HTTP_CONNECT_TIMEOUT_SECONDS ?? 10),
+      headersTimeoutMs: milliseconds(values.HTTP_HEADERS_TIMEOUT_SECONDS ?? 60),
+      stallTimeoutMs: milliseconds(values.HTTP_STALL_TIMEOUT_SECONDS ?? 60),
+    },
+    addresses: {
+      allowFile: embedded,
+      allowPrivate: values.ALLOW_PRIVATE_ADDRESSES ?? embedded,
+    },
+    activity: {
+      heartbeatTimeoutMs: milliseconds(values.HEARTBEAT_TIMEOUT_SECONDS ?? 60),
+      retryForMs: milliseconds((values.SOURCE_RETRY_MINUTES ?? 15) * 60),
+    },
+  };
+}
+
+const MIB = 1024 * 1024;
+/** Two conversions at once, each with a quarter, leave half of the machine to everything else. */
+const MEMORY_SHARE = 1 / 4;
+/** Under this, whole-file typing of a wide file spills more than it works. */
+const MIN_MEMORY_MIB = 512;
+/** More made no file of this size faster. */
+const MAX_MEMORY_MIB = 8192;
+
+function defaultMemoryLimit(): string {
+  const constrained = process.constrainedMemory();
+  const memory = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+  const share = Math.floor((memory * MEMORY_SHARE) / MIB);
+  return `${Math.min(MAX_MEMORY_MIB, Math.max(MIN_MEMORY_MIB, share))}MiB`;
+}
+
+function milliseconds(seconds: number): number {
+  return Math.round(seconds * 1000);
+}

@@ -1,0 +1,46 @@
+import { viewNameOf } from '../model/names.ts';
+import type { SnapshotManifest } from '../model/manifest.ts';
+import { listSnapshots, readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
+import type { Store } from '../storage/store.ts';
+
+/** A dataset that has a published snapshot. */
+export interface PublishedDataset {
+  name: string;
+  view: string;
+  historyView: string;
+  /** The newest revision of each ingest date, oldest first; never empty. */
+  snapshots: SnapshotRef[];
+}
+
+/** What is published in a converted zone, by name. Only manifests count: a folder without one is nothing. */
+export async function readCatalogue(converted: Store): Promise<PublishedDataset[]> {
+  const datasets: PublishedDataset[] = [];
+  for (const name of (await converted.folders('')).toSorted()) {
+    if (name.startsWith('_')) continue;
+    const snapshots = newestRevisions(await listSnapshots(converted, name));
+    if (snapshots.length === 0) continue;
+    const view = viewNameOf(name);
+    datasets.push({ name, view, historyView: `${view}_history`, snapshots });
+  }
+  return datasets;
+}
+
+/** The newest published snapshot; undefined where there is none (of that date). */
+export async function findSnapshot(
+  converted: Store,
+  dataset: string,
+  ingestDate?: string,
+): Promise<SnapshotManifest | undefined> {
+  const refs = newestRevisions(await listSnapshots(converted, dataset));
+  const ref = refs.findLast((each) => ingestDate === undefined || each.ingestDate === ingestDate);
+  return ref && (await readSnapshot(converted, ref));
+}
+
+function newestRevisions(refs: readonly SnapshotRef[]): SnapshotRef[] {
+  const newest = new Map<string, SnapshotRef>();
+  for (const ref of refs) {
+    const known = newest.get(ref.ingestDate);
+    if (!known || known.revision < ref.revision) newest.set(ref.ingestDate, ref);
+  }
+  return [...newest.values()].toSorted((a, b) => a.ingestDate.localeCompare(b.ingestDate));
+}

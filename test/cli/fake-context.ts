@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig } from '../../src/config/load-config.ts';
+import type { CliContext } from '../../src/cli/context.ts';
+import { runCli } from '../../src/cli/run-cli.ts';
+
+export interface Ran {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** A folder that a user stands in, and commands run in it without a process of their own. */
+export class Workplace {
+  readonly cwd = mkdtempSync(join(tmpdir(), 'longhaul-cli-'));
+
+  constructor(files: Record<string, string> = {}) {
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(this.cwd, name), text);
+  }
+
+  async run(...argv: string[]): Promise<Ran> {
+    let stdout = '';
+    let stderr = '';
+    const context = contextOf({
+      loadConfig: () => loadConfig({ env: {}, cwd: this.cwd }),
+      out: async (text) => void (stdout += text),
+      note: (text) => void (stderr += `${text}\n`),
+    });
+    return { exitCode: await runCli(argv, context), stdout, stderr };
+  }
+
+  remove(): void {
+    rmSync(this.cwd, { recursive: true, force: true });
+  }
+}
+
+export function contextOf(parts: Partial<CliContext> = {}): CliContext {
+  return {
+    version: '0.0.0',
+    entry: 'none',
+    loadConfig: () => {
+      throw new Error('No settings here.');
+    },
+    out: async () => undefined,
+    note: () => undefined,
+    interactive: false,
+    outIsTerminal: false,
+    width: 80,
+    setExitCode: () => undefined,
+    ...parts,
+  };
+}

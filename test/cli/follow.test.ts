@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancelledFailure,
+  defaultPayloadConverter,
+  RetryState,
+  WorkflowNotFoundError,
+} from '@temporalio/common';
+import { fromTemporal } from '../../src/cli/failures.ts';
+import { followRun } from '../../src/cli/follow.ts';
+import { pendingOf, readRunState, type RunState } from '../../src/cli/run-state.ts';
+import { satisfies } from '../../src/cli/start.ts';
+import type { LonghaulError } from '../../src/model/errors.ts';
+import type { IngestInput, RunProgress, TransferHeartbeat } from '../../src/model/run.ts';
+
+const HEARTBEAT: TransferHeartbeat = {
+  source: '2019',
+  stage: 'land',
+  bytes: 10,
+  totalBytes: 100,
+  bytesPerSecond: 5,
+};
+
+function pending(): unknown {
+  return {
+    activityType: { name: 'landSource' },
+    attempt: 2,
+    heartbeatDetails: { payloads: [defaultPayloadConverter.toPayload(HEARTBEAT)] },
+    lastFailure: {
+      message: 'h answered 503.',
+      applicationFailureInfo: { type: 'SOURCE_UNAVAILABLE', details: null },
+    },
+  };
+}
+
+type Description = Parameters<typeof pendingOf>[0];
+
+function describedAs(activities: unknown[]): Description {
+  return { raw: { pendingActivities: activities } } as Description;
+}
+
+/** A run of one source that ends when the test says so. */
+class FakeRun {
+  cancelled = false;
+  progress: RunProgress = { stage: 'sources', sources: [{ id: '2019', stage: 'land' }] };
+  end: (outcome: unknown) => void = () => undefined;
+  fail: (error: Error) => void = () => undefined;
+  readonly #result: Promise<unknown>;
+
+  constructor() {
+    this.#result = new Promise((resolve, reject) => {
+      this.end = resolve;
+      this.fail = reject;
+    });
+  }
+
+  get handle(): WorkflowHandle {
+    return {
+      client: {
+        withDeadline: async (_deadline: number, act: () => Promise<unknown>) => await act(),
+      },
+      describe: async () => describedAs([pending()]),
+      query: async () => this.progress,
+      result: async () => await this.#result,
+      cancel: async () => {
+        this.cancelled = true;
+        this.fail(
+          new WorkflowFailedError('x', new CancelledFailure('x'), RetryState.NON_RETRYABLE_FAILURE),
+        );
+      },
+    } as unknown as WorkflowHandle;
+  }
+}
+
+void test('the state has the bytes of the heartbeats and why an attempt failed', async () => {
+  const state = await readRunState(new FakeRun().handle);
+  assert.deepEqual(state?.sources, [
+    {
+      id: '2019',
+      stage: 'land',
+      transfer: HEARTBEAT,
+      retrying: { attempt: 2, code: 'SOURCE_UNAVAILABLE', message: 'h answered 503.' },
+    },
+  ]);
+});
+
+void test('a heartbeat of an earlier stage, or one that is not ours, is no progress', async () => {
+  const run = new FakeRun();
+  run.progress = { stage: 'sources', sources: [{ id: '2019', stage: 'convert' }] };
+  assert.equal((await readRunState(run.handle))?.sources[0]?.transfer, undefined);
+  const odd = { heartbeatDetails: { payloads: [{ data: Buffer.from('x') }] } };
+  assert.deepEqual(pendingOf(describedAs([odd])), [{ type: '', attempt: 1 }]);
+});
+
+void test("following shows states and ends with the run's result", async () => {
+  const run = new FakeRun();
+  const states: RunState[] = [];
+  const result = await followRun(run.handle, {
+    signal: new AbortController().signal,
+    onState: (state) => {
+      states.push(state);
+      run.end({ status: 'published' });
+    },
+  });
+  assert.deepEqual(result, { status: 'published' });
+  assert.equal(states.length, 1);
+  assert.equal(run.cancelled, false);
+});
+
+void test('Ctrl-C cancels the run and waits for its end', async () => {
+  const run = new FakeRun();
+  const interrupt = new AbortController();
+  let told = false;
+  const following = followRun(run.handle, {
+    signal: interrupt.signal,
+    onState: () => interrupt.abort(),
+    onCancel: () => (told = true),
+  });
+  await assert.rejects(following, { code: 'CANCELLED' });
+  assert.ok(run.cancelled);
+  assert.ok(told);
+});
+
+void test("Ctrl-C while waiting for somebody else's run leaves that run alone", async () => {
+  const run = new FakeRun();
+  const interrupt = new AbortController();
+  const following = followRun(run.handle, {
+    signal: interrupt.signal,
+    foreign: true,
+    onState: () => interrupt.abort(),
+  });
+  await assert.rejects(following, { code: 'CANCELLED' });
+  assert.equal(run.cancelled, false);
+  run.end(undefined);
+});
+
+void test('a failed run is the error of the catalogue behind it, wherever it is in the chain', () => {
+  const detail = {
+    code: 'SOURCE_NOT_FOUND',
+    message: 'h answered 404.',
+    hint: 'Mend it.',
+    retryable: false,
+    source: '2019',
+  };
+  const application = ApplicationFailure.create({
+    message: 'h answered 404.',
+    type: 'SOURCE_NOT_FOUND',
+    details: [detail],
+  });
+  const activity = new ActivityFailure(
+    'Activity task failed',
+    'probeSource',
+    '1',
+    RetryState.NON_RETRYABLE_FAILURE,
+    'w',
+    application,
+  );
+  for (const cause of [application, activity]) {
+    const failed = new WorkflowFailedError(
+      'Workflow failed',
+      cause,
+      RetryState.NON_RETRYABLE_FAILURE,
+    );
+    const error = fromTemporal(failed) as LonghaulError;
+    assert.equal(error.code, 'SOURCE_NOT_FOUND');
+    assert.equal(error.message, 'h answered 404.');
+    assert.deepEqual(error.details, { hint: 'Mend it.', source: '2019' });
+  }
+});
+
+void test('what Temporal itself says becomes an error of the catalogue too', () => {
+  const codeOf = (error: unknown): string => (fromTemporal(error) as LonghaulError).code;
+  assert.equal(codeOf(new WorkflowNotFoundError('x', 'w', undefined)), 'RUN_UNKNOWN');
+  const foreign = ApplicationFailure.create({ message: 'boom', type: 'TypeError' });
+  const failed = new WorkflowFailedError('x', foreign, RetryState.NON_RETRYABLE_FAILURE);
+  assert.equal(codeOf(failed), 'INTERNAL');
+  const other = new Error('mine');
+  assert.equal(fromTemporal(other), other);
+});
+
+void test('a run under way is enough only if it does what was asked for', () => {
+  const running = { mode: 'ingest', engine: 'duckdb', again: false, accept: false } as IngestInput;
+  assert.ok(satisfies(running, running));
+  assert.ok(satisfies({ ...running, again: true }, running));
+  for (const other of [
+    { mode: 'land' },
+    { engine: 'parquetjs' },
+    { again: true },
+    { accept: true },
+  ] as Partial<IngestInput>[]) {
+    assert.ok(!satisfies(running, { ...running, ...other }));
+  }
+});

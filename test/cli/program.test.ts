@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { buildProgram } from '../../src/cli/program.ts';
+import { contextOf, Workplace } from './fake-context.ts';
+
+const workplace = new Workplace();
+after(() => {
+  workplace.remove();
+});
+
+const program = buildProgram(contextOf());
+const visible = program.createHelp().visibleCommands(program);
+
+void test('the commands are those that the documentation promises, and the host is hidden', () => {
+  const names = visible.map((command) => command.name()).toSorted();
+  assert.equal(
+    names.join(' '),
+    'cancel convert datasets down ingest land query retry runs show up verify worker',
+  );
+  assert.ok(program.commands.some((command) => command.name() === '__host'));
+});
+
+for (const command of visible) {
+  void test(`longhaul ${command.name()} --help describes every option, with an example`, () => {
+    let help = '';
+    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+    assert.match(help, new RegExp(`\\$ longhaul ${command.name()}`));
+    assert.notEqual(command.summary(), '');
+    for (const option of command.options) assert.notEqual(option.description, '', option.flags);
+  });
+}
+
+void test('every command that prints a result can print JSON', () => {
+  const without = visible
+    .filter((command) => !command.options.some((option) => option.long === '--json'))
+    .map((command) => command.name());
+  assert.deepEqual(without, ['worker']);
+});
+
+for (const argv of [
+  ['ingest'],
+  ['ingest', 'd', '--nosuch'],
+  ['nosuch'],
+  ['ingest', 'd', '--engine', 'sprak'],
+  ['query'],
+  ['query', 'SELECT 1', '--format', 'xml'],
+  ['query', 'SELECT 1', '--limit', '0'],
+  ['runs', 'extra'],
+]) {
+  void test(`longhaul ${argv.join(' ')} is an error of usage, in words and in JSON`, async () => {
+    const words = await workplace.run(...argv);
+    assert.equal(words.exitCode, 2);
+    assert.equal(words.stdout, '');
+    assert.match(words.stderr, /^USAGE: .*\n→ longhaul .*--help has examples\.\n$/);
+
+    const json = await workplace.run(...argv, '--json');
+    assert.equal(json.exitCode, 2);
+    assert.equal(json.stderr, '');
+    const { error } = JSON.parse(json.stdout) as { error: Record<string, unknown> };
+    assert.deepEqual(Object.keys(error), ['code', 'message', 'hint', 'retryable']);
+    assert.equal(error['code'], 'USAGE');
+  });
+}
+
+void test('a slip is answered with what was meant', async () => {
+  assert.match((await workplace.run('ingst')).stderr, /Did you mean ingest\?/);
+  assert.match((await workplace.run('ingest', 'd', '--jsn')).stderr, /Did you mean --json\?/);
+});
+
+void test('a word after -- is no option', async () => {
+  const ran = await workplace.run('datasets', '--', '--json');
+  assert.equal(ran.exitCode, 2);
+  assert.equal(ran.stdout, '');
+});

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { parse } from 'dotenv';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { loadSettings } from '../../src/config/load-settings.ts';
+import { SETTING_KEYS } from '../../src/config/setting-keys.ts';
+import type { LonghaulError } from '../../src/model/errors.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'longhaul-settings-'));
+after(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function folderWith(files: Record<string, string>): string {
+  const cwd = mkdtempSync(join(folder, 'case-'));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text);
+  return cwd;
+}
+
+function messageOf(act: () => unknown): string {
+  try {
+    act();
+  } catch (error) {
+    assert.equal((error as LonghaulError).code, 'CONFIG_INVALID');
+    return (error as Error).message;
+  }
+  return assert.fail('nothing was thrown');
+}
+
+void test('without any setting the lake lies in data/ and Temporal is embedded', () => {
+  const cwd = folderWith({});
+  const settings = loadSettings({ env: {}, cwd });
+  assert.equal(settings.rawDir, join(cwd, 'data', 'takehome-raw'));
+  assert.equal(settings.convertedDir, join(cwd, 'data', 'takehome-converted'));
+  assert.equal(settings.stateDir, join(cwd, 'data', '.longhaul'));
+  assert.equal(settings.temporal.address, undefined);
+  assert.deepEqual(settings.addresses, { allowFile: true, allowPrivate: true });
+  assert.match(settings.duckdb.memoryLimit, /^\d+MiB$/);
+});
+
+void test('a configured Temporal takes file: and private addresses away', () => {
+  const settings = loadSettings({ env: { TEMPORAL_ADDRESS: 't.example:7233' }, cwd: folder });
+  assert.deepEqual(settings.addresses, { allowFile: false, allowPrivate: false });
+});
+
+void test('the environment wins over the file, and an empty variable undoes a line of it', () => {
+  const cwd = folderWith({ '.env': 'ENGINE=parquetjs\nTEMPORAL_ADDRESS=t.example:7233\n' });
+  const file = loadSettings({ env: {}, cwd });
+  assert.equal(file.engine, 'parquetjs');
+  assert.equal(file.temporal.address, 't.example:7233');
+  const both = loadSettings({ env: { ENGINE: 'duckdb', TEMPORAL_ADDRESS: '' }, cwd });
+  assert.equal(both.engine, 'duckdb');
+  assert.equal(both.temporal.address, undefined);
+});
+
+void test('an API key turns TLS on', () => {
+  const env = { TEMPORAL_ADDRESS: 't.example:7233', TEMPORAL_API_KEY: 'k' };
+  assert.equal(loadSettings({ env, cwd: folder }).temporal.tls, true);
+  assert.equal(
+    loadSettings({ env: { ...env, TEMPORAL_TLS: 'false' }, cwd: folder }).temporal.tls,
+    false,
+  );
+});
+
+void test('every problem is told at once, with its file and line', () => {
+  const cwd = folderWith({
+    '.env': '# ours\nDUCKDB_THREADS=0\n\nexport DATA_DIRR=x\nTEMPORAL_FOO=1\nAWS_PROFILE=theirs\n',
+    'datasets.yaml':
+      'datasets:\n  denver:\n    sources:\n      - id: a\n        address: nonsense\n',
+  });
+  const message = messageOf(() => loadConfig({ env: { ENGINE: 'sprak' }, cwd }));
+  assert.match(message, /^5 settings are not right/);
+  assert.match(message, /\.env:2: DUCKDB_THREADS must be a whole number from 1 to 1024, not "0"/);
+  assert.match(message, /\.env:4: "DATA_DIRR" is not a setting; did you mean DATA_DIR\?/);
+  assert.match(message, /\.env:5: "TEMPORAL_FOO" is not a setting/);
+  assert.match(message, /environment: ENGINE must be one of duckdb, parquetjs, not "sprak"/);
+  assert.match(message, /datasets\.yaml:5: "nonsense" is not an http\(s\) address/);
+  assert.doesNotMatch(message, /AWS_PROFILE/);
+});
+
+void test('a secret is never part of a message', () => {
+  const message = messageOf(() =>
+    loadSettings({ env: { TEMPORAL_API_KEY: 'sekrit', ENGINE: 'x' }, cwd: folder }),
+  );
+  assert.match(message, /TEMPORAL_API_KEY needs a TEMPORAL_ADDRESS/);
+  assert.doesNotMatch(message, /sekrit/);
+});
+
+void test('control characters of a value do not reach the terminal', () => {
+  const message = messageOf(() => loadSettings({ env: { ENGINE: '\u001b[31mred' }, cwd: folder }));
+  assert.ok(!message.includes('\u001b'));
+});
+
+void test('a datasets file that nobody asked for may be absent, a chosen one may not', () => {
+  const cwd = folderWith({});
+  assert.deepEqual(loadConfig({ env: {}, cwd }).datasets, []);
+  const message = messageOf(() => loadConfig({ env: { DATASETS_FILE: 'mine.yaml' }, cwd }));
+  assert.match(message, /mine\.yaml: cannot be read/);
+});
+
+void test('.env.example has every setting, each with a value that is accepted, and none besides', () => {
+  const example = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
+  const uncommented = example.replaceAll(/^#(?=[A-Z_]+=)/gm, '');
+  assert.deepEqual(
+    Object.keys(parse(uncommented)).toSorted(),
+    Object.keys(SETTING_KEYS).toSorted(),
+  );
+  assert.ok(loadSettings({ env: {}, cwd: folderWith({ '.env': uncommented }) }));
+});
+
+void test('docs/configuration.md explains every setting', () => {
+  const docs = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
+  for (const key of Object.keys(SETTING_KEYS)) assert.ok(docs.includes(`\`${key}\``), key);
+});

@@ -1,0 +1,138 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { jsonOf, jsonText } from '../../src/lake/values.ts';
+import { query } from '../../src/lake/query.ts';
+import { partName, snapshotManifestKey, sourcePrefix } from '../../src/model/layout.ts';
+import type { SnapshotManifest, SourceEntry } from '../../src/model/manifest.ts';
+import { quoteLiteral } from '../../src/model/names.ts';
+import type { Column } from '../../src/model/schema.ts';
+import { DiskStore } from '../../src/storage/disk-store.ts';
+
+export interface TinySource {
+  id: string;
+  columns: (Partial<Column> & Pick<Column, 'name' | 'type'>)[];
+  /** A SELECT whose columns are those above; none: no Parquet file. */
+  select?: string;
+}
+
+/** A converted zone with real Parquet files and manifests, in a folder of its own. */
+export class TinyLake {
+  readonly root: string;
+  readonly store: DiskStore;
+  readonly #folder: string;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+    this.root = join(folder, 'converted');
+    this.store = new DiskStore(this.root);
+  }
+
+  /** @param name part of its path: what a user may call a folder. */
+  static async create(name = 'lake'): Promise<TinyLake> {
+    return new TinyLake(await mkdtemp(join(tmpdir(), `longhaul-${name}-`)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.remove();
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async publish(
+    dataset: string,
+    ingestDate: string,
+    sources: TinySource[],
+    revision = 1,
+  ): Promise<SnapshotManifest> {
+    const at = { dataset, ingestDate, revision };
+    const entries = await Promise.all(sources.map(async (source) => this.#entry(at, source)));
+    return await this.publishEntries(at, entries);
+  }
+
+  async publishEntries(
+    at: { dataset: string; ingestDate: string; revision: number },
+    sources: SourceEntry[],
+  ): Promise<SnapshotManifest> {
+    const manifest: SnapshotManifest = {
+      format: 'longhaul/snapshot/1',
+      ...at,
+      status: 'published',
+      runId: 'r',
+      publishedAt: '2026-01-01T00:00:00.000Z',
+      sources,
+      ledger: { records: 0, rows: 0, rejected: 0 },
+    };
+    const key = snapshotManifestKey(at.dataset, at.ingestDate, at.revision);
+    await this.store.putIfAbsent(key, JSON.stringify(manifest));
+    return manifest;
+  }
+
+  /** Rows as JSON text, parsed: what `query --format json` prints. */
+  async rows(sql: string): Promise<unknown[]> {
+    const options = { converted: this.store, duckdb: { memoryLimit: '1GiB', threads: 1 } };
+    return await query(sql, { ...options, stream: false }, async (result) => {
+      const names = result.deduplicatedColumnNames();
+      const rows = await result.getRows();
+      return rows.map((row) => {
+        const members = row.map((value, index) => [names[index] ?? '', jsonOf(value)] as const);
+        return JSON.parse(jsonText(new Map(members))) as unknown;
+      });
+    });
+  }
+
+  /** Name and hash of every file of the folder, to show that nothing changed. */
+  async fingerprint(): Promise<string[]> {
+    const entries = await readdir(this.#folder, { recursive: true, withFileTypes: true });
+    const lines = entries.map(async (entry) => {
+      const path = join(entry.parentPath, entry.name);
+      if (entry.isDirectory()) return `${path}/`;
+      return `${path} ${createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex')}`;
+    });
+    return (await Promise.all(lines)).toSorted();
+  }
+
+  async #entry(
+    at: { dataset: string; ingestDate: string; revision: number },
+    { id, columns, select }: TinySource,
+  ): Promise<SourceEntry> {
+    const key = `${sourcePrefix({ ...at, source: id })}${partName(0)}`;
+    if (select !== undefined) await writeParquet(select, this.store.uri(key));
+    return {
+      id,
+      url: 'http://h/',
+      status: 'converted',
+      bytes: 1,
+      records: 0,
+      rows: 0,
+      rejected: 0,
+      checksum: 'crc32:00000000',
+      validator: {},
+      rawKey: 'x',
+      encoding: 'utf-8',
+      blankLines: 0,
+      engine: 'duckdb',
+      schema: { columns: columns.map((column) => ({ publisherName: column.name, ...column })) },
+      parquet: select === undefined ? [] : [{ key, rows: 0, bytes: 1, checksum: 'x' }],
+      settingsKey: 'x',
+    };
+  }
+}
+
+export async function writeParquet(select: string, path: string): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true });
+  const instance = await DuckDBInstance.create(':memory:');
+  try {
+    const connection = await instance.connect();
+    await connection.run(`COPY (${select}) TO ${quoteLiteral(path)} (FORMAT parquet)`);
+  } finally {
+    instance.closeSync();
+  }
+}

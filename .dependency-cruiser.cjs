@@ -1,0 +1,148 @@
+/**
+ * Who may import whom: see docs/architecture.md. Types count as imports; where only types are allowed,
+ * oxlint's no-restricted-imports says so (.oxlintrc.json), since swc's reading does not tell them apart; for
+ * the same reason cycles are oxlint's too.
+ * test/tools/dependency-rules.test.ts proves that each rule catches its violation.
+ *
+ * Each folder lists what it may reach; whatever else lies under src is forbidden to it.
+ */
+
+/** Folder → folders it may import from (besides itself). */
+const MAY_IMPORT = {
+  model: [],
+  workflows: ['model'],
+  storage: ['model'],
+  landing: ['model', 'storage'],
+  conversion: ['model', 'storage'],
+  // A stored file is recounted by the scanner that counted it when it was landed.
+  verification: ['model', 'storage', 'landing'],
+  lake: ['model', 'storage'],
+  config: ['model'],
+  activities: ['model', 'storage', 'landing', 'conversion', 'verification', 'lake'],
+  embedded: ['model'],
+  workers: [
+    'model',
+    'storage',
+    'landing',
+    'conversion',
+    'verification',
+    'lake',
+    'activities',
+    'workflows',
+    'config',
+    'embedded',
+  ],
+  cli: ['model', 'storage', 'lake', 'verification', 'config', 'embedded'],
+};
+
+/** Folder → folders of which it may import types, and nothing that runs (the second half is oxlint's). */
+const MAY_IMPORT_TYPES = {
+  workflows: ['activities'],
+  landing: ['config'],
+  conversion: ['config'],
+  verification: ['config'],
+  lake: ['config'],
+  activities: ['config'],
+  embedded: ['config'],
+  cli: ['workflows'],
+};
+
+/** The commands that are a process (a worker, the embedded host): they compose what they run, so they may have workers. */
+const PROCESS_COMMANDS = '^src/cli/commands/(worker|host)\\.ts$';
+
+const folderRules = Object.entries(MAY_IMPORT).map(([folder, allowed]) => {
+  const types = MAY_IMPORT_TYPES[folder] ?? [];
+  const alsoTypes = types.length > 0 ? `, and types of ${types.join(', ')}` : '';
+  return {
+    name: `${folder}-reaches-too-far`,
+    comment: `src/${folder} may import ${allowed.join(', ') || 'nothing'}${alsoTypes}.`,
+    severity: 'error',
+    from: {
+      path: `^src/${folder}/`,
+      ...(folder === 'cli' ? { pathNot: PROCESS_COMMANDS } : {}),
+    },
+    to: { path: '^src/', pathNot: pattern([folder, ...allowed, ...types]) },
+  };
+});
+
+module.exports = {
+  forbidden: [
+    ...folderRules,
+    {
+      name: 'unknown-folder',
+      comment: 'A new folder of src needs a line in MAY_IMPORT above, and in docs/architecture.md.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: pattern(Object.keys(MAY_IMPORT)) },
+      to: {},
+    },
+    {
+      name: 'process-command-reaches-too-far',
+      comment: 'The hidden commands may import what cli may, and workers; nothing below these.',
+      severity: 'error',
+      from: { path: PROCESS_COMMANDS },
+      to: {
+        path: '^src/',
+        pathNot: pattern(['cli', 'workers', ...MAY_IMPORT.cli, ...MAY_IMPORT_TYPES.cli]),
+      },
+    },
+    {
+      name: 'process-command-loads-workers-late',
+      comment: 'import(): every other command starts without the worker’s packages.',
+      severity: 'error',
+      from: { path: PROCESS_COMMANDS },
+      to: { path: '^src/workers/', dynamic: false },
+    },
+    {
+      name: 'model-is-pure',
+      comment: 'No package and no node: module: workflow code imports it.',
+      severity: 'error',
+      from: { path: '^src/model/' },
+      to: { pathNot: '^src/' },
+    },
+    {
+      name: 'workflows-packages',
+      comment: 'Workflow code runs in the sandbox of @temporalio/workflow, and has nothing else.',
+      severity: 'error',
+      from: { path: '^src/workflows/' },
+      to: { pathNot: '(^src/|node_modules/@temporalio/(workflow|common)/)' },
+    },
+    {
+      name: 'src-stands-alone',
+      comment: 'The program never needs its tests, benchmarks or tools.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(test|tools|bench)/' },
+    },
+    {
+      name: 'only-run-time-dependencies',
+      comment: 'What is installed for development is not there for a user.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'resolvable',
+      comment: 'An import that leads nowhere.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    // TypeScript 7 has no JavaScript API, so swc reads the files.
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^dist/' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'types', 'default'],
+      extensions: ['.ts', '.js', '.cjs', '.mjs', '.json', '.d.ts'],
+      mainFields: ['main', 'types', 'typings'],
+    },
+  },
+};
+
+function pattern(folders) {
+  return `^src/(${folders.join('|')})/`;
+}

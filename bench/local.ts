@@ -1,0 +1,156 @@
+/**
+ * `npm run bench -- local [--size 1GB] [--rounds 3] [--dir FOLDER]`: `longhaul ingest` of one file from a loopback
+ * server against curl and DuckDB's own typed COPY, in turn, with everything included (counting, checksum,
+ * verification, Temporal, the CLI's own start) but the embedded server's start.
+ */
+import { spawn } from 'node:child_process';
+import { createWriteStream, existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { parseArgs } from 'node:util';
+import { loadSettings } from '../src/config/load-settings.ts';
+import { generate } from '../tools/generate/generate.ts';
+import { parseSize } from '../tools/generate/size.ts';
+import { machineFacts, median } from './machine.ts';
+import { curlThenDuckDb, timed } from './peers.ts';
+import { watchMemory, type MemoryPeaks } from './process-memory.ts';
+
+const PROGRAM = join('dist', 'cli', 'main.js');
+const GOAL_RATIO = 1.25;
+const FILE = '311_2023.csv';
+
+interface Round {
+  longhaulSeconds: number;
+  peerSeconds: number;
+  peerPeakBytes: number;
+}
+
+const { values } = parseArgs({
+  options: {
+    size: { type: 'string', default: '1GB' },
+    rounds: { type: 'string', default: '3' },
+    dir: { type: 'string', default: tmpdir() },
+  },
+});
+const sizeBytes = parseSize(values.size);
+if (sizeBytes === undefined || !existsSync(PROGRAM)) {
+  throw new Error(`Needs a --size such as 1GB, and ${PROGRAM} (npm run build).`);
+}
+const folder = await mkdtemp(join(values.dir, 'longhaul-bench-'));
+const dataDir = join(folder, 'data');
+const environment = {
+  DATA_DIR: dataDir,
+  DATASETS_FILE: join(folder, 'datasets.yaml'),
+  TEMPORAL_ADDRESS: '',
+  ALLOW_PRIVATE_ADDRESSES: 'true',
+};
+try {
+  await bench(sizeBytes, Number(values.rounds));
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function bench(bytes: number, count: number): Promise<void> {
+  console.log(machineFacts());
+  const records = await makeFile(bytes);
+  const origin = await startOrigin();
+  try {
+    await longhaul('up', '--background');
+    const memory = watchMemory('DATA_DIR', dataDir);
+    const rounds: Round[] = [];
+    for (let number = 1; number <= count; number += 1) {
+      rounds.push(await round(number, `${origin.url}/${FILE}`, records));
+    }
+    report(rounds, await memory.stop());
+  } finally {
+    await longhaul('down').catch((error: unknown) => console.error(error));
+    origin.stop();
+  }
+}
+
+/** Each starts first in every other round: who comes second finds a warmer cache. */
+async function round(number: number, url: string, records: number): Promise<Round> {
+  let peer = number % 2 === 0 ? await runPeer(url, records) : undefined;
+  const longhaulSeconds = await runLonghaul(number, url, records);
+  peer ??= await runPeer(url, records);
+  console.log(`round ${number}: longhaul ${shown(longhaulSeconds)}, peer ${shown(peer.seconds)}`);
+  return { longhaulSeconds, peerSeconds: peer.seconds, peerPeakBytes: peer.peakBytes };
+}
+
+async function runLonghaul(number: number, url: string, records: number): Promise<number> {
+  const { seconds, stdout } = await longhaul('ingest', url, '--name', `bench-${number}`, '--json');
+  const { ledger } = JSON.parse(stdout) as { ledger: { rows: number; balanced: boolean } };
+  if (!ledger.balanced || ledger.rows !== records)
+    throw new Error(`Not ${records} rows: ${stdout}`);
+  for (const zone of ['takehome-raw', 'takehome-converted']) {
+    await rm(join(dataDir, zone, `bench-${number}`), { recursive: true, force: true });
+  }
+  return seconds;
+}
+
+async function runPeer(
+  url: string,
+  records: number,
+): Promise<{ seconds: number; peakBytes: number }> {
+  const { duckdb } = loadSettings({ env: process.env, cwd: process.cwd() });
+  const [csv, parquet] = [join(folder, 'peer.csv'), join(folder, 'peer.parquet')];
+  const peer = await curlThenDuckDb(url, { csv, parquet, ...duckdb });
+  if (peer.rows !== records) console.log(`(DuckDB by itself made ${peer.rows} rows of ${records})`);
+  await Promise.all([csv, parquet].map((path) => rm(path)));
+  return peer;
+}
+
+async function makeFile(bytes: number): Promise<number> {
+  await mkdir(join(folder, 'origin'));
+  await writeFile(environment.DATASETS_FILE, 'datasets: {}\n');
+  const file = generate({ dataset: 'denver-311', year: 2023, seed: 1, limit: { bytes } });
+  await pipeline(Readable.from(file.chunks), createWriteStream(join(folder, 'origin', FILE)));
+  console.log(`denver-311 2023: ${file.bytes} bytes, ${file.records} records\n`);
+  return file.records;
+}
+
+/** In a process of its own: its work is no part of either. */
+async function startOrigin(): Promise<{ url: string; stop: () => void }> {
+  const script = join('tools', 'origin', 'main.ts');
+  const child = spawn(process.execPath, ['--import', 'tsx', script, join(folder, 'origin')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const url = await new Promise<string>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', () => reject(new Error('The origin did not start.')));
+    child.stdout.once('data', (line: Buffer) => resolve(line.toString().trim()));
+  });
+  return { url, stop: () => child.stdin.end() };
+}
+
+function longhaul(...args: string[]): ReturnType<typeof timed> {
+  return timed(process.execPath, [PROGRAM, ...args], environment);
+}
+
+function report(rounds: readonly Round[], { togetherBytes, byProcess }: MemoryPeaks): void {
+  const ours = median(rounds.map((each) => each.longhaulSeconds));
+  const theirs = median(rounds.map((each) => each.peerSeconds));
+  const peerPeak = Math.max(...rounds.map((each) => each.peerPeakBytes));
+  const ratio = ours / theirs;
+  console.log(`\nmedian of ${rounds.length}      seconds   peak memory`);
+  console.log(
+    `longhaul ingest   ${shown(ours)}   ${megabytes(togetherBytes)} (all processes together)`,
+  );
+  console.log(`curl, then DuckDB ${shown(theirs)}   ${megabytes(peerPeak)}`);
+  const verdict = ratio <= GOAL_RATIO ? 'met' : 'missed';
+  console.log(`ratio ${ratio.toFixed(2)} (goal: at most ${GOAL_RATIO}, ${verdict})\n`);
+  for (const [name, bytes] of byProcess) {
+    if (bytes > 0) console.log(`${megabytes(bytes)}  ${name}`);
+  }
+}
+
+function shown(seconds: number): string {
+  return `${seconds.toFixed(2).padStart(6)} s`;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(0).padStart(6)} MB`;
+}

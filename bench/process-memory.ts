@@ -1,0 +1,107 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Short enough to see a conversion's child, rare enough to cost nothing. */
+const SAMPLE_EVERY_MS = 100;
+
+export interface MemoryPeaks {
+  /** The highest sum over all processes at one time, bytes. */
+  togetherBytes: number;
+  /** Peak of each kind of process, bytes. */
+  byProcess: Map<string, number>;
+}
+
+/**
+ * Watches every process whose environment has a variable of that value (children inherit it), until stopped.
+ * Linux only: elsewhere there is nothing to see, and the peaks are 0.
+ */
+export function watchMemory(variable: string, value: string): { stop(): Promise<MemoryPeaks> } {
+  const peaks: MemoryPeaks = { togetherBytes: 0, byProcess: new Map() };
+  const mark = `${variable}=${value}`;
+  const stopping = new AbortController();
+  const watching = watch(mark, peaks, stopping.signal);
+  return {
+    stop: async () => {
+      stopping.abort();
+      await watching;
+      return peaks;
+    },
+  };
+}
+
+async function watch(mark: string, peaks: MemoryPeaks, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    let together = 0;
+    for (const pid of pidsWith(mark)) {
+      const { name, residentBytes, peakBytes } = memoryOf(pid);
+      together += residentBytes;
+      peaks.byProcess.set(name, Math.max(peaks.byProcess.get(name) ?? 0, peakBytes));
+    }
+    peaks.togetherBytes = Math.max(peaks.togetherBytes, together);
+    await delay(SAMPLE_EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** Those with the mark, and their descendants: a child may be given an environment of its own. */
+function pidsWith(mark: string): Set<string> {
+  const own = String(process.pid);
+  const pids = readdirOrNone('/proc').filter((pid) => /^\d+$/.test(pid) && pid !== own);
+  const found = new Set(
+    pids.filter((pid) => read(`/proc/${pid}/environ`).split('\0').includes(mark)),
+  );
+  const parents = new Map(pids.map((pid) => [pid, parentOf(pid)]));
+  for (let before = -1; before < found.size;) {
+    before = found.size;
+    for (const [pid, parent] of parents) if (found.has(parent)) found.add(pid);
+  }
+  return found;
+}
+
+function parentOf(pid: string): string {
+  return /^PPid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? '';
+}
+
+function memoryOf(pid: string): { name: string; residentBytes: number; peakBytes: number } {
+  const status = read(`/proc/${pid}/status`);
+  const kilobytes = (key: string): number =>
+    Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
+  return {
+    name: nameOf(pid),
+    residentBytes: kilobytes('VmRSS') * 1024,
+    peakBytes: kilobytes('VmHWM') * 1024,
+  };
+}
+
+/** `temporal`, or the script and first word that Node runs. */
+function nameOf(pid: string): string {
+  const words = read(`/proc/${pid}/cmdline`).split('\0');
+  const script = words.findIndex((word) => /\.[cm]?[jt]s$/.test(word));
+  if (script === -1) return (words[0] ?? '').replace(/^.*\//, '') || executableOf(pid);
+  const path = words[script]?.split('/').slice(-2).join('/');
+  return [path, words[script + 1]].filter(Boolean).join(' ').slice(0, 40);
+}
+
+function executableOf(pid: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`).replace(/^.*\//, '');
+  } catch {
+    return 'ended';
+  }
+}
+
+/** A process may end while it is looked at, or belong to someone else. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function readdirOrNone(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,18 @@
+/** `npm run bench -- local|scanner|conversion [options]`: each benchmark is a program of its own. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+const BENCHMARKS = ['local', 'scanner', 'conversion'];
+
+const [name, ...options] = process.argv.slice(2);
+const file = join(import.meta.dirname, `${name}.ts`);
+if (name === undefined || !BENCHMARKS.includes(name) || !existsSync(file)) {
+  console.error(`Usage: npm run bench -- ${BENCHMARKS.join('|')} [options]`);
+  process.exitCode = 2;
+} else {
+  const { status } = spawnSync(process.execPath, ['--import', 'tsx', file, ...options], {
+    stdio: 'inherit',
+  });
+  process.exitCode = status ?? 1;
+}

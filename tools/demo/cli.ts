@@ -1,0 +1,27 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+
+/** As `npx longhaul` runs it. */
+export const PROGRAM = join('dist', 'cli', 'main.js');
+
+/**
+ * The real CLI in this terminal: progress bars, Ctrl-C and all.
+ * @returns its exit code.
+ */
+export async function longhaul(args: string[], env: Record<string, string>): Promise<number> {
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  });
+  // Ctrl-C reaches the child too: it cancels its run, and this process waits for that.
+  const wait = (): void => undefined;
+  process.on('SIGINT', wait);
+  try {
+    return await new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 1)));
+    });
+  } finally {
+    process.off('SIGINT', wait);
+  }
+}

@@ -1,0 +1,66 @@
+export interface DocumentCommand {
+  line: number;
+  /** `longhaul` or `npm`, then its words. */
+  words: string[];
+}
+
+/** Every `longhaul …` and `npm run …` of code blocks (at a line's start) and inline code. */
+export function commandsIn(text: string): DocumentCommand[] {
+  const inBlocks = linesOf(text).filter(({ fenced }) => fenced);
+  return [...inBlocks.map(({ line, text: code }) => ({ line, code })), ...inlineCode(text)].flatMap(
+    ({ line, code }) => {
+      const words = commandWords(code);
+      return words ? [{ line, words }] : [];
+    },
+  );
+}
+
+export function inlineCode(text: string): { line: number; code: string }[] {
+  return linesOf(text)
+    .filter(({ fenced }) => !fenced)
+    .flatMap(({ line, text: content }) =>
+      Array.from(content.matchAll(/`([^`]+)`/g), ([, code]) => ({ line, code: code ?? '' })),
+    );
+}
+
+/** Targets of links and images, without those that lead to another host. */
+export function links(text: string): { line: number; target: string }[] {
+  return linesOf(text)
+    .filter(({ fenced }) => !fenced)
+    .flatMap(({ line, text: content }) =>
+      Array.from(withoutCode(content).matchAll(/\]\(\s*<?([^)>\s]+)/g), ([, target]) => ({
+        line,
+        target: target ?? '',
+      })),
+    )
+    .filter(({ target }) => !/^[a-z][a-z0-9+.-]*:/i.test(target));
+}
+
+function linesOf(text: string): { line: number; text: string; fenced: boolean }[] {
+  let fenced = false;
+  return text.split('\n').flatMap((content, index) => {
+    const fence = /^\s*(```|~~~)/.test(content);
+    if (fence) fenced = !fenced;
+    return fence ? [] : [{ line: index + 1, text: content, fenced }];
+  });
+}
+
+function withoutCode(content: string): string {
+  return content.replaceAll(/`[^`]*`/g, '');
+}
+
+/** Undefined where it is no command of ours. Prompts, variables and npx before it are left out. */
+function commandWords(code: string): string[] | undefined {
+  const plain = code.trim().replace(/^(?:\$\s+)?(?:[A-Z_]+=\S*\s+)*(?:npx\s+)?/, '');
+  if (!/^(longhaul|npm (run|test))(\s|$)/.test(plain)) return undefined;
+  const words: string[] = [];
+  for (const [word] of plain.matchAll(/"[^"]*"|'[^']*'|[^\s"']+/g)) {
+    if (/^(#.*|[|;<>&]+|\|\||\d?>.*)$/.test(word)) break;
+    // `[--name NAME]` and `<dataset…>` are how a synopsis is written.
+    const bare = word.replaceAll(/^[["'(]+|[\])"',;…]+$/g, '');
+    if (bare !== '') words.push(bare);
+  }
+  // What npm hands on to a script is the script's own affair.
+  const handedOn = words[0] === 'npm' ? words.indexOf('--') : -1;
+  return handedOn === -1 ? words : words.slice(0, handedOn);
+}

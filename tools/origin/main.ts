@@ -1,0 +1,9 @@
+/** `tools/origin/main.ts FOLDER`: a publisher in a process of its own; prints its URL, ends with its input. */
+import { startFileOrigin } from './file-origin.ts';
+
+const [folder] = process.argv.slice(2);
+if (folder === undefined) throw new Error('Usage: tools/origin/main.ts FOLDER');
+const origin = await startFileOrigin(folder);
+console.log(origin.url);
+process.stdin.resume();
+process.stdin.once('end', () => void origin.close());

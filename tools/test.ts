@@ -1,0 +1,68 @@
+/**
+ * `npm run unit` and `npm test`: runs node:test over the test files, reports, and ends with the plain line
+ * `N passed, N failed` (`, N skipped`). Fails where a test fails, a file holds none, or nothing ran.
+ *
+ *     tools/test.ts unit|all [part of a file name…]
+ */
+import { readdirSync } from 'node:fs';
+import { join, resolve, sep } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+
+/** More would let the tests with real parts starve each other on a small machine. */
+const CONCURRENCY = 2;
+/** No file takes near as long; one that hangs must not hang the whole run. */
+const FILE_TIMEOUT_MS = 15 * 60 * 1000;
+const REAL_TESTS = `${join('test', 'real')}${sep}`;
+
+const [scope = 'all', ...parts] = process.argv.slice(2);
+const files = testFiles().filter(
+  (file) =>
+    (scope === 'all' || !file.startsWith(REAL_TESTS)) &&
+    (parts.length === 0 || parts.some((part) => file.includes(part))),
+);
+const counts = { passed: 0, failed: 0 };
+const skipped: string[] = [];
+
+if (files.length === 0) finish('No test file fits.');
+else runFiles();
+
+function testFiles(): string[] {
+  return readdirSync('test', { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => join('test', file))
+    .toSorted();
+}
+
+function runFiles(): void {
+  const paths = new Set(files.map((file) => resolve(file)));
+  const stream = run({
+    files: [...paths],
+    concurrency: CONCURRENCY,
+    timeout: FILE_TIMEOUT_MS,
+  });
+  stream.on('test:pass', ({ name, skip, details }) => {
+    if (details.type === 'suite') return;
+    if (paths.has(resolve(name))) fail(`${name} holds no test.`);
+    else if (skip === undefined) counts.passed += 1;
+    else skipped.push(`${name}${typeof skip === 'string' ? `: ${skip}` : ''}`);
+  });
+  stream.on('test:fail', ({ details, todo }) => {
+    if (details.type !== 'suite' && todo === undefined) counts.failed += 1;
+  });
+  stream.once('end', () => process.once('beforeExit', () => finish()));
+  stream.pipe(new spec()).pipe(process.stdout);
+}
+
+function fail(reason: string): void {
+  counts.failed += 1;
+  console.error(reason);
+}
+
+function finish(reason?: string): void {
+  if (reason !== undefined) console.error(reason);
+  for (const each of skipped) console.log(`skipped: ${each}`);
+  const alsoSkipped = skipped.length > 0 ? `, ${skipped.length} skipped` : '';
+  console.log(`${counts.passed} passed, ${counts.failed} failed${alsoSkipped}`);
+  process.exitCode = counts.failed > 0 || counts.passed === 0 ? 1 : 0;
+}

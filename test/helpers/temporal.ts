@@ -24,5 +24,8 @@ export async function startTemporal(): Promise<TestWorkflowEnvironment> {
 }
 
 export async function temporalProgram(): Promise<string> {
-  return await locateTemporal({ cli: process.env['TEMPORAL_CLI'], searchPath: process.env['PATH'] });
+  return await locateTemporal({
+    cli: process.env['TEMPORAL_CLI'],
+    searchPath: process.env['PATH'],
+  });
 }

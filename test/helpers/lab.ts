@@ -1,0 +1,189 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { stringify } from 'yaml';
+import type { SnapshotManifest } from '../../src/model/manifest.ts';
+import { startOrigin, type Origin, type Route } from './origin.ts';
+
+/** The CLI as it is shipped: `npm run build` makes it. */
+const CLI = resolve(import.meta.dirname, '../../dist/cli/main.js');
+
+/** A user's machine for one test: a folder, settings, a publisher, and the real command line. */
+export interface Lab {
+  folder: string;
+  dataDir: string;
+  origin: Origin;
+  env: Record<string, string>;
+  /** Writes datasets.yaml: dataset → sources, an address each, or the YAML's own form of a source. */
+  datasets(datasets: Record<string, Record<string, string | object>>): Promise<void>;
+  run(args: string[], options?: RunOptions): Promise<Outcome>;
+  start(args: string[], options?: RunOptions): Running;
+  /** `run` with --json, parsed; fails where standard output is anything but one JSON value. */
+  json<T = Record<string, never>>(
+    args: string[],
+    options?: RunOptions,
+  ): Promise<Outcome & { json: T }>;
+  /** Every file of the lake, both zones, relative to DATA_DIR, sorted. */
+  lakeFiles(): Promise<string[]>;
+  /** The manifests of published snapshots. */
+  published(): Promise<SnapshotManifest[]>;
+}
+
+interface RunOptions {
+  env?: Record<string, string>;
+}
+
+export interface Outcome {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Running {
+  process: ChildProcess;
+  ended: Promise<Outcome>;
+  /** Resolves as soon as either stream has said something that matches. */
+  says(pattern: RegExp): Promise<void>;
+}
+
+/** Starts `longhaul up --background` for the test, so that its commands need not; all is stopped and gone afterwards. */
+export async function withLab(
+  setup: { routes?: Record<string, Route>; env?: Record<string, string>; up?: boolean },
+  body: (lab: Lab) => Promise<void>,
+): Promise<void> {
+  if (!existsSync(CLI))
+    throw new Error('dist/ is missing: run `npm run build`, or `npm test`, which does.');
+  const folder = await mkdtemp(join(tmpdir(), 'longhaul-lab-'));
+  const origin = await startOrigin(setup.routes ?? {});
+  const lab = makeLab(folder, origin, setup.env ?? {});
+  try {
+    await lab.datasets({ nothing: { a: origin.address('/none.csv') } });
+    if (setup.up ?? true) await mustRun(lab, ['up', '--background']);
+    await body(lab);
+  } finally {
+    await lab.run(['down']);
+    await origin.close();
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+function makeLab(folder: string, origin: Origin, changes: Record<string, string>): Lab {
+  const dataDir = join(folder, 'data');
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: process.env['HOME'] ?? '',
+    ...(process.env['TEMPORAL_CLI'] ? { TEMPORAL_CLI: process.env['TEMPORAL_CLI'] } : {}),
+    DATA_DIR: dataDir,
+    DATASETS_FILE: join(folder, 'datasets.yaml'),
+    SOURCE_RETRY_MINUTES: '0',
+    HTTP_STALL_TIMEOUT_SECONDS: '1',
+    HEARTBEAT_TIMEOUT_SECONDS: '5',
+    NO_COLOR: '1',
+    ...changes,
+  };
+  const start: Lab['start'] = (args, options) =>
+    follow(
+      spawn(process.execPath, [CLI, ...args], { cwd: folder, env: { ...env, ...options?.env } }),
+    );
+  const run: Lab['run'] = async (args, options) => await start(args, options).ended;
+  return {
+    folder,
+    dataDir,
+    origin,
+    env,
+    start,
+    run,
+    datasets: async (datasets) => {
+      await writeFile(join(folder, 'datasets.yaml'), datasetsYaml(datasets));
+    },
+    json: async <T>(args: string[], options?: RunOptions) => {
+      const outcome = await run([...args, '--json'], options);
+      try {
+        return { ...outcome, json: JSON.parse(outcome.stdout) as T };
+      } catch {
+        throw new Error(
+          `No single JSON value on standard output:\n${outcome.stdout}\n${outcome.stderr}`,
+        );
+      }
+    },
+    lakeFiles: async () => await lakeFiles(dataDir),
+    published: async () => {
+      const manifests = (await lakeFiles(dataDir)).filter((file) =>
+        /\/_manifest[^/]*\.json$/.test(file),
+      );
+      return await Promise.all(
+        manifests.map(
+          async (file) =>
+            JSON.parse(await readFile(join(dataDir, file), 'utf8')) as SnapshotManifest,
+        ),
+      );
+    },
+  };
+}
+
+async function mustRun(lab: Lab, args: string[]): Promise<void> {
+  const outcome = await lab.run(args);
+  if (outcome.code !== 0)
+    throw new Error(`longhaul ${args.join(' ')}: ${outcome.stdout}${outcome.stderr}`);
+}
+
+function datasetsYaml(datasets: Record<string, Record<string, string | object>>): string {
+  const entries = Object.entries(datasets).map(([name, sources]) => {
+    const list = Object.entries(sources).map(([id, source]) =>
+      typeof source === 'string' ? { id, address: source } : { id, ...source },
+    );
+    return [name, { time_zone: 'America/Denver', sources: list }];
+  });
+  return stringify({ datasets: Object.fromEntries(entries) as object });
+}
+
+async function lakeFiles(dataDir: string): Promise<string[]> {
+  const entries = await readdir(dataDir, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(dataDir.length + 1))
+    .filter((path) => !path.startsWith('.longhaul'))
+    .toSorted();
+}
+
+function follow(child: ChildProcess): Running {
+  const said = { stdout: '', stderr: '' };
+  const listeners = new Set<() => void>();
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream]?.setEncoding('utf8').on('data', (text: string) => {
+      said[stream] += text;
+      for (const listener of listeners) listener();
+    });
+  }
+  child.stdin?.end();
+  const ended = new Promise<Outcome>((resolveEnd, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      resolveEnd({ code, signal, ...said });
+    });
+  });
+  return {
+    process: child,
+    ended,
+    says: async (pattern) => {
+      await new Promise<void>((resolveSaid, reject) => {
+        const check = (): void => {
+          if (pattern.test(said.stdout) || pattern.test(said.stderr)) resolveSaid();
+        };
+        listeners.add(check);
+        check();
+        const fail = (): void => {
+          reject(
+            new Error(
+              `It ended without saying ${String(pattern)}:\n${said.stdout}\n${said.stderr}`,
+            ),
+          );
+        };
+        ended.then(fail, fail);
+      });
+    },
+  };
+}

@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict';
+import { gzipSync } from 'node:zlib';
+import { describe, it } from 'node:test';
+import type { ErrorCode } from '../../src/model/errors.ts';
+import type { Answer, Route } from '../helpers/origin.ts';
+import { withLab, type Lab } from '../helpers/lab.ts';
+
+const GOOD = 'id,name\r\n1,a\r\n2,b\r\n';
+/** Bigger than the probe reads, so that faults hit the landing. */
+const LARGE = `id,name\r\n${Array.from({ length: 400_000 }, (_, n) => `${n},name ${n}`).join('\r\n')}\r\n`;
+const LARGE_RECORDS = 400_000;
+
+interface Failure {
+  error: { code: ErrorCode; message: string; hint: string; retryable: boolean; source?: string };
+}
+
+interface Bad {
+  name: string;
+  route?: Route;
+  /** In place of the origin's own address. */
+  address?: string;
+  code: ErrorCode;
+  says?: RegExp;
+}
+
+const BAD: Bad[] = [
+  {
+    name: 'no such host',
+    address: 'http://no-such-host.invalid/a.csv',
+    code: 'SOURCE_NO_SUCH_HOST',
+  },
+  {
+    name: 'a port where nobody listens',
+    address: 'http://127.0.0.1:1/a.csv',
+    code: 'SOURCE_UNREACHABLE',
+  },
+  { name: '404', route: { status: 404 }, code: 'SOURCE_NOT_FOUND' },
+  { name: '403', route: { status: 403 }, code: 'SOURCE_FORBIDDEN' },
+  { name: '500 for good', route: { status: 500 }, code: 'SOURCE_UNAVAILABLE' },
+  {
+    name: 'a body cut short',
+    route: { body: LARGE, cutAfterBytes: 2_000_000 },
+    code: 'SOURCE_TRUNCATED',
+  },
+  { name: 'a stall', route: { body: LARGE, stallAfterBytes: 2_000_000 }, code: 'SOURCE_STALLED' },
+  { name: 'a redirect loop', route: { redirect: '/a.csv' }, code: 'SOURCE_REDIRECT_LOOP' },
+  {
+    name: 'a link-local address',
+    address: 'http://169.254.169.254/latest/meta-data/',
+    code: 'ADDRESS_REFUSED',
+  },
+  {
+    name: 'a redirect to one',
+    route: { redirect: 'http://169.254.169.254/latest/' },
+    code: 'ADDRESS_REFUSED',
+  },
+  {
+    name: 'an HTML page',
+    route: { body: '<!DOCTYPE html><html><body>Log in</body></html>' },
+    code: 'SOURCE_IS_HTML',
+  },
+  { name: 'a gzip file', route: { body: gzipSync(GOOD) }, code: 'SOURCE_COMPRESSED' },
+  {
+    name: 'a zip file',
+    route: { body: Buffer.from('504b030414000000', 'hex') },
+    code: 'SOURCE_COMPRESSED',
+  },
+  { name: 'an empty file', route: { body: '' }, code: 'SOURCE_EMPTY' },
+  {
+    name: 'ragged rows',
+    route: { body: 'a,b\n1,2\n3\n4,5,6\n' },
+    code: 'SOURCE_RAGGED',
+    says: /record 2.*byte 8|byte 8.*record 2/is,
+  },
+  {
+    name: 'a quote that never closes',
+    route: { body: 'a,b\n1,"x\n2,y\n' },
+    code: 'SOURCE_QUOTING',
+    says: /byte 6/i,
+  },
+  { name: 'NUL bytes', route: { body: `${GOOD}3,\0\r\n` }, code: 'SOURCE_HAS_NUL', says: /2[0-9]/ },
+  {
+    name: 'an unclear encoding',
+    route: { body: Buffer.concat([Buffer.from('a\nné\n'), Buffer.from([0x92, 0x0a])]) },
+    code: 'SOURCE_ENCODING_UNCLEAR',
+    says: /byte 6/i,
+  },
+];
+
+async function failing(
+  lab: Lab,
+  address: string,
+  env?: Record<string, string>,
+): Promise<Failure['error']> {
+  await lab.datasets({ bad: { a: address } });
+  const { code, json, stderr } = await lab.json<Failure>(['ingest', 'bad'], env ? { env } : {});
+  assert.notEqual(code, 0);
+  assert.ok(json.error, `no error: ${JSON.stringify(json)} ${stderr}`);
+  assert.deepEqual(await lab.published(), []);
+  return json.error;
+}
+
+describe('bad input ends in a clear error, with nothing published', () => {
+  it('whatever the publisher does', async (t) => {
+    await withLab({}, async (lab) => {
+      for (const [n, bad] of BAD.entries()) {
+        await t.test(bad.name, async () => {
+          const path = `/${n}/a.csv`;
+          const route = bad.route ?? { body: GOOD };
+          const redirect = (route as Answer).redirect === '/a.csv' ? { redirect: path } : route;
+          lab.origin.set(path, redirect);
+          const error = await failing(lab, bad.address ?? lab.origin.address(path));
+          assert.equal(error.code, bad.code, error.message);
+          assert.ok(error.hint.length > 0);
+          assert.equal(error.source, 'a');
+          if (bad.says) assert.match(error.message, bad.says);
+        });
+      }
+    });
+  });
+
+  it('a dataset name or date that leaves the lake', async () => {
+    await withLab({ up: false }, async (lab) => {
+      await lab.datasets({ good: { a: 'http://127.0.0.1:1/a.csv' } });
+      for (const args of [
+        ['ingest', '../..'],
+        ['ingest', 'good', '--date', '../..'],
+        ['ingest', 'http://127.0.0.1:1/a.csv', '--name', '../..'],
+        ['verify', 'good', '--date', '2026-02-30'],
+      ]) {
+        const { code, json } = await lab.json<Failure>(args);
+        assert.equal(code, 2, args.join(' '));
+        assert.ok(
+          ['NAME_INVALID', 'DATASET_UNKNOWN', 'USAGE'].includes(json.error.code),
+          json.error.code,
+        );
+      }
+    });
+  });
+
+  it('Temporal not reachable', async () => {
+    await withLab({ up: false }, async (lab) => {
+      await lab.datasets({ good: { a: 'http://127.0.0.1:1/a.csv' } });
+      const { code, json } = await lab.json<Failure>(['ingest', 'good'], {
+        env: { TEMPORAL_ADDRESS: '127.0.0.1:1' },
+      });
+      assert.deepEqual([code, json.error.code], [9, 'TEMPORAL_UNREACHABLE']);
+    });
+  });
+});
+
+interface Good {
+  status: string;
+  ledger: { records: number; rows: number };
+  sources: { rows: number; raw: string }[];
+}
+
+describe('what only looks bad is published whole', () => {
+  const retries = { SOURCE_RETRY_MINUTES: '15' };
+
+  async function publishes(
+    route: Route,
+    expectedRows: number,
+    check?: (lab: Lab) => Promise<void>,
+  ): Promise<void> {
+    await withLab({ routes: { '/a.csv': route }, env: retries }, async (lab) => {
+      await lab.datasets({ shaky: { a: lab.origin.address('/a.csv') } });
+      const { code, json, stderr } = await lab.json<Good>(['ingest', 'shaky']);
+      assert.equal(code, 0, stderr + JSON.stringify(json));
+      assert.deepEqual([json.ledger.records, json.ledger.rows], [expectedRows, expectedRows]);
+      await check?.(lab);
+    });
+  }
+
+  it('500 for a while, then good', async () => {
+    await publishes((n) => (n <= 2 ? { status: 500 } : { body: GOOD }), 2);
+  });
+
+  it('429 with Retry-After', async () => {
+    await publishes(
+      (n) => (n === 1 ? { status: 429, headers: { 'Retry-After': '1' } } : { body: GOOD }),
+      2,
+    );
+  });
+
+  it('a connection reset in mid-transfer', async () => {
+    const answer: Answer = { body: LARGE, etag: '"1"' };
+    await publishes(
+      (n) => (n === 2 ? { ...answer, resetAfterBytes: 3_000_000 } : answer),
+      LARGE_RECORDS,
+    );
+  });
+
+  it('a source that changes in mid-transfer: one version only', async () => {
+    const newer = LARGE.replaceAll('name ', 'newer ');
+    const route: Route = (n) =>
+      n <= 2
+        ? { body: LARGE, etag: '"1"', resetAfterBytes: n === 2 ? 3_000_000 : 9e9 }
+        : { body: newer, etag: '"2"' };
+    await publishes(route, LARGE_RECORDS, async (lab) => {
+      const { stdout } = await lab.run([
+        'query',
+        "SELECT count(*) AS n FROM shaky WHERE name LIKE 'newer%'",
+        '--format',
+        'json',
+      ]);
+      assert.deepEqual(JSON.parse(stdout), [{ n: LARGE_RECORDS }]);
+    });
+  });
+
+  it('a server that ignores Range', async () => {
+    const answer: Answer = { body: LARGE, etag: '"1"', ranges: false };
+    await publishes(
+      (n) => (n === 2 ? { ...answer, resetAfterBytes: 3_000_000 } : answer),
+      LARGE_RECORDS,
+    );
+  });
+
+  it('a header without rows', async () => {
+    await publishes({ body: 'a,b\r\n' }, 0);
+  });
+
+  it('duplicate, blank, reserved and hostile column names, made unique and recorded', async () => {
+    const header = 'a,a,,source,"x""); DROP TABLE t; --",\u001b[31mred';
+    await publishes({ body: `${header}\n1,2,3,4,5,6\n` }, 1, async (lab) => {
+      const [manifest] = await lab.published();
+      const columns = manifest?.sources[0]?.schema.columns ?? [];
+      assert.deepEqual(
+        columns.map((column) => column.name),
+        ['a', 'a_2', 'column_3', 'source_', 'x_drop_table_t', '31mred'],
+      );
+      assert.equal(columns[4]?.publisherName, 'x"); DROP TABLE t; --');
+      const { stdout } = await lab.run([
+        'query',
+        'SELECT source, source_ FROM shaky',
+        '--format',
+        'json',
+      ]);
+      assert.deepEqual(JSON.parse(stdout), [{ source: 'a', source_: 4 }]);
+      const shown = await lab.run(['query', 'SELECT * FROM shaky']);
+      assert.ok(!shown.stdout.includes('\u001b['));
+    });
+  });
+
+  it('quoted line breaks, CRLF with bare LF inside, BOM, no line end at the end, blank lines', async () => {
+    await publishes(
+      { body: '\uFEFFid,text\r\n1,"a\nb"\r\n\r\n2,"c\r\nd"\r\n3,e' },
+      3,
+      async (lab) => {
+        const { stdout } = await lab.run([
+          'query',
+          'SELECT text FROM shaky ORDER BY id',
+          '--format',
+          'json',
+        ]);
+        assert.deepEqual(JSON.parse(stdout), [{ text: 'a\nb' }, { text: 'c\r\nd' }, { text: 'e' }]);
+        const [manifest] = await lab.published();
+        assert.equal(manifest?.sources[0]?.blankLines, 1);
+      },
+    );
+  });
+});

@@ -1,0 +1,374 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { describe, it } from 'node:test';
+import { withLab, type Lab } from '../helpers/lab.ts';
+
+const SAMPLES = resolve(import.meta.dirname, '../../../shared/data');
+const skip = existsSync(SAMPLES)
+  ? false
+  : 'the real Denver samples (../shared/data) are not on this machine';
+
+interface Run {
+  dataset: string;
+  ingestDate: string;
+  status: string;
+  revision: number;
+  runId: string;
+  sources: Source[];
+  ledger: { records: number; rows: number; rejected: number; balanced: boolean };
+  durationMs: number;
+}
+
+interface Source {
+  id: string;
+  url: string;
+  status: string;
+  bytes: number;
+  records: number;
+  rows: number;
+  rejected: number;
+  checksum: string;
+  raw: string;
+  parquet: { path: string; rows: number; bytes: number }[];
+}
+
+async function query(lab: Lab, sql: string): Promise<Record<string, unknown>[]> {
+  const { code, stdout, stderr } = await lab.run(['query', sql, '--format', 'json']);
+  assert.equal(code, 0, stderr + stdout);
+  return JSON.parse(stdout) as Record<string, unknown>[];
+}
+
+function csv(rows: number, header = 'id,Name,When'): string {
+  const lines = Array.from(
+    { length: rows },
+    (_, n) => `${n},name ${n},${(n % 12) + 1}/${(n % 28) + 1}/2023`,
+  );
+  return `${[header, ...lines].join('\r\n')}\r\n`;
+}
+
+describe('the real Denver samples', { skip }, () => {
+  it('come out with every record, Windows-1252 text right and every digit of the ids', async () => {
+    const names = ['311_service_data_2015.csv', 'traffic_accidents_2014.csv', 'crime.csv'];
+    const routes = Object.fromEntries(
+      names.map((name) => [`/${name}`, { body: { file: join(SAMPLES, name) }, etag: `"${name}"` }]),
+    );
+    await withLab({ routes }, async (lab) => {
+      const [service, accidents, crime] = names.map((name) => lab.origin.address(`/${name}`));
+      await lab.datasets({
+        'denver-311': { 2015: service ?? '' },
+        'denver-traffic-accidents': { all: accidents ?? '' },
+        'denver-crime': { all: crime ?? '' },
+      });
+      const { json, code } = await lab.json<{ runs: Run[] }>([
+        'ingest',
+        'denver-311',
+        'denver-traffic-accidents',
+        'denver-crime',
+      ]);
+      assert.equal(code, 0);
+      assert.deepEqual(
+        json.runs.map((run) => [run.dataset, run.status, run.ledger]),
+        [
+          [
+            'denver-311',
+            'published',
+            { records: 47_170, rows: 47_170, rejected: 0, balanced: true },
+          ],
+          [
+            'denver-traffic-accidents',
+            'published',
+            { records: 4171, rows: 4171, rejected: 0, balanced: true },
+          ],
+          [
+            'denver-crime',
+            'published',
+            { records: 49_089, rows: 49_089, rejected: 0, balanced: true },
+          ],
+        ],
+      );
+      for (const run of json.runs) {
+        for (const source of run.sources) {
+          assert.deepEqual(
+            await readFile(source.raw),
+            await readFile(join(SAMPLES, basename(source.raw))),
+          );
+        }
+      }
+      const [letters] = await query(
+        lab,
+        "SELECT count(*) AS n FROM denver_311 WHERE case_summary LIKE '%Æ%'",
+      );
+      assert.ok(Number(letters?.['n']) > 0, 'byte C6 is Æ');
+      const [id] = await query(
+        lab,
+        "SELECT count(*) AS n, max(length(offense_id)) AS digits, count(*) FILTER (offense_id = '20186000994239900') AS known FROM denver_crime",
+      );
+      assert.deepEqual(id, { n: 49_089, digits: 19, known: 1 });
+    });
+  });
+
+  it('come out the same from both engines', async () => {
+    const name = 'traffic_accidents_2014.csv';
+    const routes = { '/a.csv': { body: { file: join(SAMPLES, name) }, etag: '"1"' } };
+    await withLab({ routes }, async (lab) => {
+      const address = lab.origin.address('/a.csv');
+      await lab.datasets({ accidents: { a: address } });
+      const first = await lab.json<Run>(['ingest', 'accidents', '--date', '2026-11-22']);
+      const second = await lab.json<Run>([
+        'ingest',
+        'accidents',
+        '--date',
+        '2026-11-23',
+        '--engine',
+        'parquetjs',
+      ]);
+      assert.deepEqual([first.json.ledger.rows, second.json.ledger.rows], [4171, 4171]);
+      const days = ['2026-11-22', '2026-11-23'].map(
+        (day) =>
+          `(SELECT * EXCLUDE (ingest_date) FROM accidents_history WHERE ingest_date = '${day}')`,
+      );
+      const [difference] = await query(
+        lab,
+        `SELECT (SELECT count(*) FROM (${days.join(' EXCEPT ALL ')})) AS ab, (SELECT count(*) FROM (${days.toReversed().join(' EXCEPT ALL ')})) AS ba`,
+      );
+      assert.deepEqual(difference, { ab: 0, ba: 0 });
+    });
+  });
+});
+
+describe('a day', () => {
+  it('is published once: a second run finds it, says so and changes nothing; --again publishes a revision beside it', async () => {
+    const routes = { '/a.csv': { body: csv(100), etag: '"1"' } };
+    await withLab({ routes }, async (lab) => {
+      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
+      const first = await lab.json<Run>(['ingest', 'things', '--date', '2026-11-23']);
+      assert.equal(first.json.status, 'published');
+      assert.ok(first.json.durationMs > 0 && first.json.runId.length > 0);
+      const files = await lab.lakeFiles();
+      assert.ok(files.includes('takehome-raw/things/ingest_date=2026-11-23/source=a/a.csv'));
+      assert.ok(files.includes('takehome-converted/things/ingest_date=2026-11-23/_manifest.json'));
+      assert.ok(
+        files.includes(
+          'takehome-converted/things/ingest_date=2026-11-23/source=a/part-00000.parquet',
+        ),
+      );
+      assert.ok(
+        !files.some((file) => file.includes('_staging') || file.includes('.partial')),
+        files.join('\n'),
+      );
+
+      const second = await lab.json<Run>(['ingest', 'things', '--date', '2026-11-23']);
+      assert.equal(second.code, 0);
+      assert.equal(second.json.status, 'already-published');
+      assert.deepEqual(await lab.lakeFiles(), files);
+
+      const again = await lab.json<Run>(['ingest', 'things', '--date', '2026-11-23', '--again']);
+      assert.deepEqual([again.json.status, again.json.revision], ['published', 2]);
+      const after = await lab.lakeFiles();
+      assert.deepEqual(
+        files.filter((file) => !after.includes(file)),
+        [],
+      );
+      assert.equal((await query(lab, 'SELECT count(*) AS n FROM things'))[0]?.['n'], 100);
+      assert.equal((await query(lab, 'SELECT count(*) AS n FROM things_history'))[0]?.['n'], 100);
+    });
+  });
+
+  it('costs only what changed: an unchanged source is neither landed nor converted again', async () => {
+    const routes = {
+      '/a.csv': { body: csv(100), etag: '"1"' },
+      '/b.csv': { body: csv(50) },
+      '/c.csv': { body: csv(10), etag: '"1"' },
+    };
+    await withLab({ routes }, async (lab) => {
+      const { origin } = lab;
+      await lab.datasets({
+        things: {
+          a: origin.address('/a.csv'),
+          b: origin.address('/b.csv'),
+          c: origin.address('/c.csv'),
+        },
+      });
+      await lab.json<Run>(['ingest', 'things', '--date', '2026-11-22']);
+      origin.set('/c.csv', { body: csv(20), etag: '"2"' });
+      const { json } = await lab.json<Run>(['ingest', 'things', '--date', '2026-11-23']);
+      assert.deepEqual(
+        json.sources.map((source) => [source.id, source.status, source.rows]),
+        [
+          ['a', 'unchanged', 100],
+          ['b', 'unchanged', 50],
+          ['c', 'converted', 20],
+        ],
+      );
+      const ofTheDay = (await lab.lakeFiles()).filter(
+        (file) => file.includes('2026-11-23') && /csv$|parquet$/.test(file),
+      );
+      assert.deepEqual(ofTheDay.map((file) => basename(file)).toSorted(), [
+        'c.csv',
+        'part-00000.parquet',
+      ]);
+      assert.equal((await query(lab, 'SELECT count(*) AS n FROM things'))[0]?.['n'], 170);
+      assert.equal((await query(lab, 'SELECT count(*) AS n FROM things_history'))[0]?.['n'], 330);
+
+      const third = await lab.json<Run>(['ingest', 'things', '--date', '2026-11-24']);
+      assert.equal(third.json.status, 'unchanged');
+    });
+  });
+
+  it('that shrank to under half is held, not published, until --accept', async () => {
+    const routes = { '/a.csv': { body: csv(100), etag: '"1"' } };
+    await withLab({ routes }, async (lab) => {
+      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
+      await lab.json<Run>(['ingest', 'things', '--date', '2026-11-22']);
+      lab.origin.set('/a.csv', { body: csv(49), etag: '"2"' });
+      const held = await lab.json<{ error: { code: string } }>([
+        'ingest',
+        'things',
+        '--date',
+        '2026-11-23',
+      ]);
+      assert.deepEqual([held.code, held.json.error.code], [8, 'SNAPSHOT_SHRUNK']);
+      assert.equal((await lab.published()).length, 1);
+      const accepted = await lab.json<Run>([
+        'ingest',
+        'things',
+        '--date',
+        '2026-11-23',
+        '--accept',
+      ]);
+      assert.equal(accepted.json.ledger.rows, 49);
+    });
+  });
+
+  it('whose sources are not all there is not published; retry repeats only what failed', async () => {
+    const routes = { '/a.csv': { body: csv(100), etag: '"1"' }, '/b.csv': { status: 404 } };
+    await withLab({ routes }, async (lab) => {
+      const { origin } = lab;
+      await lab.datasets({ things: { a: origin.address('/a.csv'), b: origin.address('/b.csv') } });
+      const failed = await lab.json<{ error: { code: string; source: string; message: string } }>([
+        'ingest',
+        'things',
+      ]);
+      assert.equal(failed.code, 4);
+      assert.deepEqual(
+        [failed.json.error.code, failed.json.error.source],
+        ['SOURCE_NOT_FOUND', 'b'],
+      );
+      assert.deepEqual(await lab.published(), []);
+      const asked = origin.requestsTo('/a.csv').length;
+      origin.set('/b.csv', { body: csv(5) });
+      const { stdout } = await lab.run(['runs']);
+      const runId = /ingest\/things\/\d{4}-\d{2}-\d{2}/.exec(stdout)?.[0] ?? '';
+      const retried = await lab.json<Run>(['retry', runId]);
+      assert.equal(retried.json.ledger.rows, 105);
+      assert.equal(origin.requestsTo('/a.csv').length, asked);
+    });
+  });
+
+  it('lists an optional source that is missing, and is published without it', async () => {
+    const routes = { '/a.csv': { body: csv(100) } };
+    await withLab({ routes }, async (lab) => {
+      const { origin } = lab;
+      await lab.datasets({
+        things: {
+          a: origin.address('/a.csv'),
+          b: { address: origin.address('/b.csv'), optional: true },
+        },
+      });
+      const { json } = await lab.json<Run>(['ingest', 'things']);
+      assert.deepEqual(
+        json.sources.map((source) => source.status),
+        ['converted', 'missing'],
+      );
+      const [manifest] = await lab.published();
+      assert.equal(manifest?.sources[1]?.status, 'missing');
+    });
+  });
+
+  it('can be done in two halves', async () => {
+    const routes = { '/a.csv': { body: csv(100), etag: '"1"' } };
+    await withLab({ routes }, async (lab) => {
+      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
+      const early = await lab.json<{ error: { code: string } }>([
+        'convert',
+        'things',
+        '--date',
+        '2026-11-23',
+      ]);
+      assert.equal(early.json.error.code, 'NOT_LANDED');
+      const landed = await lab.json<Run>(['land', 'things', '--date', '2026-11-23']);
+      assert.deepEqual([landed.code, landed.json.status], [0, 'landed']);
+      assert.deepEqual(await lab.published(), []);
+      const asked = lab.origin.requests.length;
+      const converted = await lab.json<Run>(['convert', 'things', '--date', '2026-11-23']);
+      assert.deepEqual([converted.json.status, converted.json.ledger.rows], ['published', 100]);
+      assert.equal(lab.origin.requests.length, asked);
+      const again = await lab.json<Run>(['convert', 'things', '--date', '2026-11-23', '--again']);
+      assert.deepEqual([again.json.status, again.json.revision], ['published', 2]);
+    });
+  });
+
+  it('of a plain URL needs no entry in datasets.yaml', async () => {
+    const routes = { '/some/a.csv': { body: csv(7) } };
+    await withLab({ routes }, async (lab) => {
+      await lab.datasets({ other: { a: lab.origin.address('/none') } });
+      const { json } = await lab.json<Run>([
+        'ingest',
+        lab.origin.address('/some/a.csv'),
+        '--name',
+        'adhoc',
+      ]);
+      assert.deepEqual([json.dataset, json.ledger.rows], ['adhoc', 7]);
+      assert.equal((await query(lab, 'SELECT count(*) AS n FROM adhoc'))[0]?.['n'], 7);
+    });
+  });
+
+  it('is one run for two that ask at once', async () => {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolvePause) => {
+      release = resolvePause;
+    });
+    const body = csv(50_000);
+    const routes = {
+      '/a.csv': { body, etag: '"1"', pauseAfterBytes: { bytes: 1_100_000, until: held } },
+    };
+    await withLab({ routes, env: { HTTP_STALL_TIMEOUT_SECONDS: '60' } }, async (lab) => {
+      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
+      const both = [
+        lab.start(['ingest', 'things', '--json']),
+        lab.start(['ingest', 'things', '--json']),
+      ];
+      await Promise.all(
+        both.map(async (each) => {
+          await each.says(/ingest\/things/);
+        }),
+      );
+      release();
+      const outcomes = await Promise.all(both.map(async (each) => await each.ended));
+      const [one, two] = outcomes.map((outcome) => JSON.parse(outcome.stdout) as Run);
+      assert.deepEqual([one?.status, two?.status], ['published', 'published']);
+      assert.equal(one?.runId, two?.runId);
+      assert.equal((await lab.published()).length, 1);
+    });
+  });
+});
+
+describe('verify', () => {
+  it('finds a changed byte and a missing file in a stored snapshot', async () => {
+    const routes = { '/a.csv': { body: csv(1000), etag: '"1"' } };
+    await withLab({ routes }, async (lab) => {
+      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
+      const { json } = await lab.json<Run>(['ingest', 'things']);
+      assert.equal((await lab.run(['verify', 'things'])).code, 0);
+      const [source] = json.sources;
+      assert.ok(source);
+      const bytes = await readFile(source.raw);
+      bytes[20] = bytes[20] === 0x31 ? 0x32 : 0x31;
+      await writeFile(source.raw, bytes);
+      const broken = await lab.json<{ error: { code: string } }>(['verify', 'things']);
+      assert.deepEqual([broken.code, broken.json.error.code], [6, 'LAKE_CORRUPT']);
+    });
+  });
+});

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { withLab, type Lab } from '../helpers/lab.ts';
+import type { Answer } from '../helpers/origin.ts';
+
+/** 48 MB, so that every stage takes long enough to be met; quoted line breaks throughout. */
+const RECORDS = 600_000;
+const BODY = Buffer.from(
+  `id,text,when,amount\r\n${Array.from(
+    { length: RECORDS },
+    (_, n) =>
+      `${n},"line one of ${n}\nline two, and some more text to make it long",${(n % 12) + 1}/${(n % 28) + 1}/2023,${n}.5`,
+  ).join('\r\n')}\r\n`,
+);
+/** What one checkpoint may be behind, and so may be read again after a kill. */
+const MAX_REREAD_BYTES = 32 * 1024 * 1024;
+
+interface Run {
+  status: string;
+  ledger: { records: number; rows: number; balanced: boolean };
+  sources: { raw: string; bytes: number }[];
+}
+
+async function hostPid(lab: Lab): Promise<number> {
+  const host = JSON.parse(await readFile(join(lab.dataDir, '.longhaul', 'host.json'), 'utf8')) as {
+    pid: number;
+  };
+  return host.pid;
+}
+
+async function assertWhole(lab: Lab, run: Run): Promise<void> {
+  assert.deepEqual(run.ledger, { records: RECORDS, rows: RECORDS, rejected: 0, balanced: true });
+  assert.ok(BODY.equals(await readFile(run.sources[0]?.raw ?? '')));
+  const left = (await lab.lakeFiles()).filter((file) => /_staging|partial|\.tmp$/.test(file));
+  assert.deepEqual(left, []);
+  assert.equal((await lab.published()).length, 1);
+}
+
+const SLOW: Answer = { body: BODY, etag: '"1"', bytesPerSecond: 30_000_000 };
+
+/** What is to be seen in the lake as soon as a source has reached a stage. */
+const SIGNS: Record<string, RegExp> = {
+  land: /\.partial$/,
+  inspect: /a\.csv\.manifest\.json$/,
+  convert: /_staging\/.*\/schema\.json$/,
+  verify: /_staging\/.*\/parts\.json$/,
+  publish: /_source\.json$/,
+};
+
+describe('a worker that is killed', () => {
+  for (const stage of ['probe', 'land', 'inspect', 'convert', 'verify', 'publish']) {
+    it(`while a source is at "${stage}" loses nothing and publishes nothing twice`, async () => {
+      const route = (n: number): Answer => (n === 1 && stage === 'probe' ? { silent: true } : SLOW);
+      const env = {
+        HEARTBEAT_TIMEOUT_SECONDS: '2',
+        SOURCE_RETRY_MINUTES: '15',
+        HTTP_HEADERS_TIMEOUT_SECONDS: '5',
+      };
+      await withLab({ routes: { '/a.csv': route }, env, up: false }, async (lab) => {
+        await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
+        const running = lab.start(['ingest', 'things', '--json']);
+        const sign = SIGNS[stage];
+        await until(async () =>
+          sign === undefined
+            ? lab.origin.requests.length > 0
+            : (await lab.lakeFiles()).some((file) => sign.test(file)),
+        );
+        process.kill(await hostPid(lab), 'SIGKILL');
+        const { code, stdout, stderr } = await running.ended;
+        assert.equal(code, 0, stdout + stderr);
+        await assertWhole(lab, JSON.parse(stdout) as Run);
+        const sent = lab.origin
+          .requestsTo('/a.csv')
+          .reduce((sum, request) => sum + request.bytesSent, 0);
+        const slack = 8 * 1024 * 1024; // The probes, and what was in sockets' buffers.
+        assert.ok(sent <= BODY.length + MAX_REREAD_BYTES + slack, `${sent} bytes were sent`);
+      });
+    });
+  }
+
+  it('together with the command that asked for the run: the next command takes it over', async () => {
+    const env = { HEARTBEAT_TIMEOUT_SECONDS: '2', SOURCE_RETRY_MINUTES: '15' };
+    await withLab({ routes: { '/a.csv': SLOW }, env, up: false }, async (lab) => {
+      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
+      const running = lab.start(['ingest', 'things', '--json']);
+      await running.says(/things a: land/);
+      const pid = await hostPid(lab);
+      running.process.kill('SIGKILL');
+      process.kill(pid, 'SIGKILL');
+      await running.ended;
+      const { code, json } = await lab.json<Run>(['ingest', 'things']);
+      assert.equal(code, 0);
+      await assertWhole(lab, json);
+    });
+  });
+});
+
+describe('Ctrl-C', () => {
+  it('cancels the run, leaves nothing half done, and says so', async () => {
+    let release = (): void => undefined;
+    const until = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const route: Answer = { ...SLOW, pauseAfterBytes: { bytes: 20_000_000, until } };
+    const env = { HTTP_STALL_TIMEOUT_SECONDS: '60', HEARTBEAT_TIMEOUT_SECONDS: '5' };
+    await withLab({ routes: { '/a.csv': route }, env, up: false }, async (lab) => {
+      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
+      const running = lab.start(['ingest', 'things', '--json']);
+      await running.says(/things a: land/);
+      running.process.kill('SIGINT');
+      const { code, stdout, stderr } = await running.ended;
+      assert.equal(code, 130, stdout + stderr);
+      assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, 'CANCELLED');
+      assert.deepEqual(await lab.lakeFiles(), []);
+      release();
+    });
+  });
+
+  it('twice leaves at once', async () => {
+    const route: Answer = { ...SLOW, stallAfterBytes: 20_000_000 };
+    const env = { HTTP_STALL_TIMEOUT_SECONDS: '60' };
+    await withLab({ routes: { '/a.csv': route }, env }, async (lab) => {
+      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
+      const running = lab.start(['ingest', 'things']);
+      await running.says(/things a: land/);
+      running.process.kill('SIGINT');
+      await running.says(/[Cc]ancel/);
+      running.process.kill('SIGINT');
+      const { code } = await running.ended;
+      assert.equal(code, 130);
+    });
+  });
+});
+
+describe('longhaul up', () => {
+  it('keeps history over a restart, and down leaves no process', async () => {
+    await withLab({ routes: { '/a.csv': { body: 'a\n1\n' } } }, async (lab) => {
+      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
+      await lab.json(['ingest', 'things', '--date', '2026-11-23']);
+      const pid = await hostPid(lab);
+      assert.equal((await lab.run(['down'])).code, 0);
+      await assertGone(pid);
+      const { code, stdout } = await lab.run(['show', 'ingest/things/2026-11-23']);
+      assert.equal(code, 0);
+      assert.match(stdout, /COMPLETED|completed|published/);
+    });
+  });
+});
+
+/** A killed process may take a moment to be reaped by its parent. */
+async function assertGone(pid: number): Promise<void> {
+  await until(() => {
+    try {
+      process.kill(pid, 0);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+}
+
+const WAIT_LIMIT_MS = 60_000;
+
+/** Looks every few milliseconds: the stages are short, and this test wants to hit them. */
+async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + WAIT_LIMIT_MS;
+  while (!(await isTrue())) {
+    assert.ok(performance.now() < end, 'it never came to it');
+    await sleep(5);
+  }
+}

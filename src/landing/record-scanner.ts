@@ -4,6 +4,7 @@ import { EncodingDetector } from './encoding-detector.ts';
 import { HeaderCapture } from './header.ts';
 import { ProblemLog } from './problem-log.ts';
 import { FIELD_START, initialState, type ScannerState } from './scanner-state.ts';
+import { UnquotedRun } from './unquoted-run.ts';
 
 /**
  * How far apart the record starts in `splits` are at least: small enough to share a file out over cores,
@@ -25,14 +26,6 @@ const QUOTE_IN_QUOTED = 3;
 /** After a CR that ended a record: an LF belongs to it. */
 const AFTER_CR = 4;
 
-// What a byte is. Anything but ORDINARY leaves the inner loops.
-const ORDINARY = 0;
-const DELIMITER = 1;
-const QUOTE = 2;
-const CR = 3;
-const LF = 4;
-const NUL = 5;
-
 const QUOTE_BYTE = 0x22;
 const CR_BYTE = 0x0d;
 const LF_BYTE = 0x0a;
@@ -44,22 +37,22 @@ const LF_BYTE = 0x0a;
  */
 export class CsvScanner {
   readonly #dialect: Dialect;
-  readonly #unquotedKinds: Uint8Array;
-  readonly #quotedKinds: Uint8Array;
   readonly #state: ScannerState;
   readonly #encoding: EncodingDetector;
   readonly #header: HeaderCapture;
   readonly #problems: ProblemLog;
+  readonly #run: UnquotedRun;
+  readonly #delimiter: number;
 
   /** @param state of an earlier scanner with the same dialect, which this one goes on from. */
   constructor(dialect: Dialect, state: ScannerState = initialState(dialect)) {
     this.#dialect = dialect;
-    this.#unquotedKinds = kindTable(dialect.delimiter);
-    this.#quotedKinds = kindTable(undefined);
     this.#state = structuredClone(state);
     this.#encoding = new EncodingDetector(this.#state.encoding);
     this.#header = new HeaderCapture(Buffer.from(state.header, 'base64'));
     this.#problems = new ProblemLog(this.#state.problems);
+    this.#run = new UnquotedRun(dialect.delimiter);
+    this.#delimiter = dialect.delimiter.charCodeAt(0);
   }
 
   /** Data records that have ended so far. */
@@ -106,85 +99,89 @@ export class CsvScanner {
     };
   }
 
-  /**
-   * The hot loop: one tight inner loop for unquoted and one for quoted bytes, everything else is rare. Letters and
-   * digits lie above every byte that matters (but for a bar as delimiter), so that most bytes cost one comparison.
-   */
+  /** The hot loop. Runs of unquoted bytes are read by `UnquotedRun`, quoted ones by `#quoted`; the rest is rare. */
   #scan(chunk: Uint8Array, start: number): void {
     const state = this.#state;
-    const { offset } = state;
-    const unquotedKinds = this.#unquotedKinds;
-    const quotedKinds = this.#quotedKinds;
     const end = chunk.length;
-    let { mode, delimiters, quoteStart } = state;
-    const delimiter = this.#dialect.delimiter.charCodeAt(0);
-    const highest = Math.max(delimiter, QUOTE_BYTE);
     let at = start;
     while (at < end) {
-      if (mode === FIELD_START) {
-        mode = chunk[at] === QUOTE_BYTE ? QUOTED : UNQUOTED;
-        if (mode === QUOTED) {
-          quoteStart = offset + at;
-          at += 1;
-        }
-      } else if (mode === UNQUOTED) {
-        let kind = ORDINARY;
-        for (; at < end; at += 1) {
-          const byte = chunk[at] as number;
-          if (byte > highest) continue;
-          kind = unquotedKinds[byte] as number;
-          if (kind === ORDINARY) continue;
-          if (kind !== DELIMITER) break;
-          delimiters += 1;
-          if (at + 1 === end || chunk[at + 1] === QUOTE_BYTE) break;
-        }
-        if (at === end) break;
-        if (kind === DELIMITER) mode = FIELD_START;
-        else if (kind === CR || kind === LF) {
-          this.#endRecord(chunk, at, delimiters);
-          delimiters = 0;
-          mode = kind === CR ? AFTER_CR : FIELD_START;
-        } else if (kind === QUOTE) state.bareQuotes = true;
-        else this.#problem('nul', offset + at);
+      if (state.mode === FIELD_START && chunk[at] === QUOTE_BYTE) {
+        state.quoteStart = state.offset + at;
+        state.mode = QUOTED;
         at += 1;
-      } else if (mode === QUOTED) {
-        let kind = ORDINARY;
-        for (; at < end; at += 1) {
-          const byte = chunk[at] as number;
-          if (byte > QUOTE_BYTE) continue;
-          kind = quotedKinds[byte] as number;
-          if (kind !== ORDINARY) break;
-        }
-        if (at === end) break;
-        if (kind === QUOTE) {
-          mode = QUOTE_IN_QUOTED;
-          // Files with every field quoted: straight from one field into the next.
-          if (at + 2 < end && chunk[at + 2] === QUOTE_BYTE && chunk[at + 1] === delimiter) {
-            delimiters += 1;
-            mode = QUOTED;
-            at += 2;
-            quoteStart = offset + at;
-          }
-        } else if (kind === NUL) this.#problem('nul', offset + at);
-        else state.quotedBreaks = true;
-        at += 1;
-      } else if (mode === QUOTE_IN_QUOTED) {
-        mode = this.#afterQuote(unquotedKinds[chunk[at] as number] as number, offset + at);
-        if (mode === QUOTED) at += 1;
+      } else if (state.mode === FIELD_START || state.mode === UNQUOTED) {
+        at = this.#unquoted(chunk, at);
+      } else if (state.mode === QUOTED) {
+        at = this.#quoted(chunk, at);
+      } else if (state.mode === QUOTE_IN_QUOTED) {
+        state.mode = this.#afterQuote(chunk[at] as number, state.offset + at);
+        if (state.mode === QUOTED) at += 1;
       } else {
         at = this.#afterCr(chunk, at);
-        mode = FIELD_START;
+        state.mode = FIELD_START;
       }
     }
-    state.mode = mode;
-    state.delimiters = delimiters;
-    state.quoteStart = quoteStart;
+  }
+
+  /** Outside quotes, and not at a quote that opens a field. @returns where to go on. */
+  #unquoted(chunk: Uint8Array, start: number): number {
+    const state = this.#state;
+    const run = this.#run;
+    run.read(chunk, start);
+    const { end } = run;
+    state.delimiters += run.delimiters;
+    if (end > start) state.mode = chunk[end - 1] === this.#delimiter ? FIELD_START : UNQUOTED;
+    if (end === chunk.length) return end;
+    const byte = chunk[end];
+    if (byte === LF_BYTE || byte === CR_BYTE) {
+      this.#endRecord(chunk, end, state.delimiters);
+      state.delimiters = 0;
+      state.mode = FIELD_START;
+      if (byte === LF_BYTE) return end + 1;
+      if (end + 1 < chunk.length) return this.#afterCr(chunk, end + 1);
+      state.mode = AFTER_CR;
+      return end + 1;
+    }
+    // The loop of `#scan` opens the field.
+    if (byte === QUOTE_BYTE && state.mode === FIELD_START) return end;
+    if (byte === QUOTE_BYTE) state.bareQuotes = true;
+    else this.#problem('nul', state.offset + end);
+    state.mode = UNQUOTED;
+    return end + 1;
+  }
+
+  /**
+   * Inside quotes. Blanks too pass by the two comparisons that most bytes cost, and in files with every field quoted
+   * it goes from one field straight into the next. @returns where to go on.
+   */
+  #quoted(chunk: Uint8Array, start: number): number {
+    const state = this.#state;
+    const delimiter = this.#delimiter;
+    const end = chunk.length;
+    let opened = -1;
+    let at = start;
+    for (; at < end; at += 1) {
+      const byte = chunk[at] as number;
+      if (byte > CR_BYTE && byte !== QUOTE_BYTE) continue;
+      if (byte === QUOTE_BYTE) {
+        if (chunk[at + 1] !== delimiter || chunk[at + 2] !== QUOTE_BYTE) break;
+        state.delimiters += 1;
+        at += 2;
+        opened = at;
+      } else if (byte === LF_BYTE || byte === CR_BYTE) state.quotedBreaks = true;
+      else if (byte === 0) this.#problem('nul', state.offset + at);
+    }
+    if (opened !== -1) state.quoteStart = state.offset + opened;
+    if (at >= end) return end;
+    state.mode = QUOTE_IN_QUOTED;
+    return at + 1;
   }
 
   /** @returns the mode: QUOTED where the byte was the second half of an escaped quote. */
-  #afterQuote(kind: number, byteOffset: number): number {
-    if (kind === QUOTE) return QUOTED;
-    if (kind === ORDINARY || kind === NUL) this.#problem('quoting', byteOffset);
+  #afterQuote(byte: number, byteOffset: number): number {
+    if (byte === QUOTE_BYTE) return QUOTED;
+    const ends = byte === this.#delimiter || byte === LF_BYTE || byte === CR_BYTE;
+    if (!ends) this.#problem('quoting', byteOffset);
     return UNQUOTED;
   }
 
@@ -258,14 +255,4 @@ export class CsvScanner {
     const record = this.#state.columns === 0 ? 0 : this.#state.records + 1;
     this.#problems.add(kind, record, byteOffset);
   }
-}
-
-function kindTable(delimiter: string | undefined): Uint8Array {
-  const kinds = new Uint8Array(256);
-  kinds[0] = NUL;
-  kinds[QUOTE_BYTE] = QUOTE;
-  kinds[CR_BYTE] = CR;
-  kinds[LF_BYTE] = LF;
-  if (delimiter !== undefined) kinds[delimiter.charCodeAt(0)] = DELIMITER;
-  return kinds;
 }

@@ -1,7 +1,8 @@
 import type { SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { landingManifestKey, sourcePrefix } from '../model/layout.ts';
-import type { LandingManifest, SourceEntry, Validator } from '../model/manifest.ts';
+import type { LandingManifest, SourceEntry } from '../model/manifest.ts';
+import { isPinned, isSameVersion, type Validator } from '../model/validator.ts';
 import { fileNameOf } from '../model/names.ts';
 import type { SourceTask } from '../model/run.ts';
 import { land } from '../landing/land.ts';
@@ -79,7 +80,7 @@ async function probeSource(
   const before = previousEntry(await previousSnapshot(deps.converted, input), source.id);
   if (
     before &&
-    sameValidator(before.validator, found.validator) &&
+    isSameVersion(before.validator, found.validator) &&
     (await stillThere(deps, before))
   ) {
     const same = !input.again && before.settingsKey === settingsKeyOf(source, input.engine);
@@ -173,14 +174,9 @@ function sameVersion(
   found: { validator: Validator; totalBytes?: number },
 ): boolean {
   if (found.totalBytes !== undefined && found.totalBytes !== own.bytes) return false;
-  const pinned = found.validator.etag !== undefined || found.validator.lastModified !== undefined;
-  return pinned ? sameValidator(own.validator, found.validator) : own.scan.problems.length === 0;
-}
-
-/** An ETag decides where both have one; Last-Modified alone decides otherwise. */
-function sameValidator(a: Validator, b: Validator): boolean {
-  if (a.etag !== undefined && b.etag !== undefined) return a.etag === b.etag;
-  return a.lastModified !== undefined && a.lastModified === b.lastModified;
+  return isPinned(found.validator)
+    ? isSameVersion(own.validator, found.validator)
+    : own.scan.problems.length === 0;
 }
 
 async function stillThere(deps: Deps, entry: SourceEntry): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { createHash } from 'node:crypto';
 import type { SourceSpec } from '../model/dataset.ts';
-import type { Validator } from '../model/manifest.ts';
+import type { Validator } from '../model/validator.ts';
 import type { Dialect } from '../model/scan.ts';
 import type { Store } from '../storage/store.ts';
 import type { ScannerState } from './scanner-state.ts';

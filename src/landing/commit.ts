@@ -2,15 +2,14 @@ import { createReadStream } from 'node:fs';
 import { link } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { formatChecksum } from '../model/checksum.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { landingManifestKey } from '../model/layout.ts';
 import type { LandingManifest } from '../model/manifest.ts';
-import { syncFolder } from '../storage/disk-store.ts';
+import { storageError, syncFolder } from '../storage/disk-store.ts';
 import { readLanding } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 import { partialKey } from './checkpoint.ts';
-import { formatChecksum } from './checksum.ts';
-import { lakeError } from './partial-file.ts';
 
 /**
  * Gives the complete partial file its name, and then its manifest. Nothing that has a manifest is overwritten;
@@ -43,7 +42,7 @@ async function nameFile(store: Store, manifest: LandingManifest): Promise<void> 
     }
     await syncFolder(dirname(path));
   } catch (error) {
-    throw lakeError(error, path);
+    throw storageError(error, path);
   }
 }
 

@@ -2,8 +2,8 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { shownAddress } from '../model/addresses.ts';
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
-import type { Validator } from '../model/manifest.ts';
-import { sameVersion } from './http-headers.ts';
+import type { Validator } from '../model/validator.ts';
+import { mayBeSame } from '../model/validator.ts';
 import type { OpenedSource, OpenRequest } from './source.ts';
 
 const READ_BYTES = 1024 * 1024;
@@ -17,7 +17,7 @@ export async function openFile(url: URL, { from, signal }: OpenRequest): Promise
   });
   try {
     const { validator, bytes } = await versionOf(file, shown);
-    const resumes = from && from.offset <= bytes && sameVersion(from.validator, validator);
+    const resumes = from && from.offset <= bytes && mayBeSame(from.validator, validator);
     const startOffset = resumes ? from.offset : 0;
     return {
       validator,

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import type { Validator } from '../model/manifest.ts';
+import type { Validator } from '../model/validator.ts';
 
 type Response = Pick<Dispatcher.ResponseData, 'headers'>;
 
@@ -16,13 +16,6 @@ export function validatorOf(response: Response): Validator {
     ...(etag !== undefined && /^"[^"]*"$/.test(etag) ? { etag } : {}),
     ...(lastModified === undefined ? {} : { lastModified }),
   };
-}
-
-/** What both name must be equal; the ETag decides where both have one. */
-export function sameVersion(known: Validator, seen: Validator): boolean {
-  if (known.etag !== undefined && seen.etag !== undefined) return known.etag === seen.etag;
-  if (known.lastModified === undefined || seen.lastModified === undefined) return true;
-  return known.lastModified === seen.lastModified;
 }
 
 export interface ContentRange {

@@ -4,7 +4,8 @@ import { shownAddress } from '../model/addresses.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { assertAllowed, policedLookup } from './address-policy.ts';
 import { failureOf, refusalOf } from './http-errors.ts';
-import { header, parseContentRange, sameVersion, validatorOf } from './http-headers.ts';
+import { mayBeSame } from '../model/validator.ts';
+import { header, parseContentRange, validatorOf } from './http-headers.ts';
 import type { OpenedSource, OpenRequest } from './source.ts';
 
 /** Publishers redirect to a portal and on to storage; more than this is a loop. */
@@ -71,7 +72,7 @@ function ranged(url: URL, request: OpenRequest, response: Response): Answered | 
   const offset = request.from?.offset ?? 0;
   const total = request.from?.totalBytes;
   const range = parseContentRange(header(response, 'content-range'));
-  const agrees = !request.from || sameVersion(request.from.validator, validator);
+  const agrees = !request.from || mayBeSame(request.from.validator, validator);
   if (response.statusCode === 416) {
     const complete = agrees && range?.total === offset && (total ?? offset) === offset;
     if (!complete) return undefined;

@@ -3,6 +3,7 @@ import { shownAddress } from '../model/addresses.ts';
 import type { AddressPolicy, HttpSettings } from '../config/settings.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import type { LandingManifest } from '../model/manifest.ts';
+import { isSameVersion } from '../model/validator.ts';
 import type { DiskStore } from '../storage/disk-store.ts';
 import { readLanding } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
@@ -152,13 +153,9 @@ async function isCurrent(
   present: LandingManifest,
   { validator, totalBytes }: OpenedSource,
 ): Promise<boolean> {
-  const pinned =
-    validator.etag === undefined
-      ? validator.lastModified !== undefined &&
-        validator.lastModified === present.validator.lastModified
-      : validator.etag === present.validator.etag;
   const sameLength = totalBytes === undefined || totalBytes === present.bytes;
-  return pinned && sameLength && (await store.size(present.rawKey)) === present.bytes;
+  const same = isSameVersion(validator, present.validator);
+  return same && sameLength && (await store.size(present.rawKey)) === present.bytes;
 }
 
 function isChanged(error: unknown): boolean {

@@ -1,13 +1,13 @@
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { formatChecksum } from '../model/checksum.ts';
 import type { SourceSpec } from '../model/dataset.ts';
-import { LonghaulError } from '../model/errors.ts';
 import type { CsvScan, Dialect } from '../model/scan.ts';
+import { isPinned } from '../model/validator.ts';
 import { storageError } from '../storage/disk-store.ts';
 import type { Store } from '../storage/store.ts';
 import { partialKey, sourceKeyOf, writeCheckpoint, type Checkpoint } from './checkpoint.ts';
-import { formatChecksum } from './checksum.ts';
 import { HEAD_BYTES, sniffHead } from './dialect.ts';
 import { CsvScanner } from './record-scanner.ts';
 import type { OpenedSource } from './source.ts';
@@ -63,7 +63,7 @@ export class PartialFile {
       if (resumed) await file.truncate(resumed.bytes);
       return new PartialFile(target, file, resumed);
     } catch (error) {
-      throw lakeError(error, path);
+      throw storageError(error, path);
     }
   }
 
@@ -94,7 +94,7 @@ export class PartialFile {
       await this.#checkpointing;
       await this.#file.sync();
     } catch (error) {
-      throw lakeError(error, this.#path());
+      throw storageError(error, this.#path());
     }
     if (!this.#scanner) throw new Error('A finished file was never begun.');
     const scan = this.#scanner.finish(this.#spec.overrides.encoding);
@@ -126,7 +126,7 @@ export class PartialFile {
     try {
       await this.#writing;
     } catch (error) {
-      throw lakeError(error, this.#path());
+      throw storageError(error, this.#path());
     }
     this.#writing = quiet(writeAll(this.#file, block, this.#bytes));
     this.#crc32 = crc32(block, this.#crc32);
@@ -149,8 +149,7 @@ export class PartialFile {
   /** In the background: the data's sync first, then the checkpoint that speaks of it. */
   #checkpoint(scanner: CsvScanner): void {
     const { validator, totalBytes } = this.#source;
-    const pinned = validator.etag !== undefined || validator.lastModified !== undefined;
-    if (!pinned || !this.#dialect) return;
+    if (!isPinned(validator) || !this.#dialect) return;
     const checkpoint: Checkpoint = {
       sourceKey: sourceKeyOf(this.#spec),
       validator,
@@ -180,19 +179,6 @@ export interface Target {
   rawKey: string;
   spec: SourceSpec;
   source: OpenedSource;
-}
-
-/** The catalogue's error for what the disk says. */
-export function lakeError(error: unknown, path: string): unknown {
-  if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') {
-    return new LonghaulError(
-      'LAKE_NOT_WRITABLE',
-      `A part of ${path} is a file, not a folder.`,
-      {},
-      { cause: error },
-    );
-  }
-  return storageError(error, path);
 }
 
 async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {

@@ -1,6 +1,6 @@
 import type { AddressPolicy, HttpSettings } from '../config/settings.ts';
 import type { SourceSpec } from '../model/dataset.ts';
-import type { Validator } from '../model/manifest.ts';
+import type { Validator } from '../model/validator.ts';
 import type { Dialect } from '../model/scan.ts';
 import { HEAD_BYTES, sniffHead } from './dialect.ts';
 import { openSource } from './source.ts';

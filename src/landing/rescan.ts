@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { formatChecksum } from '../model/checksum.ts';
 import { LonghaulError } from '../model/errors.ts';
 import type { CsvScan, Dialect } from '../model/scan.ts';
-import { formatChecksum } from './checksum.ts';
 import { CsvScanner } from './record-scanner.ts';
 
 const READ_BYTES = 1024 * 1024;

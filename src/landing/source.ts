@@ -1,5 +1,5 @@
 import type { AddressPolicy, HttpSettings } from '../config/settings.ts';
-import type { Validator } from '../model/manifest.ts';
+import type { Validator } from '../model/validator.ts';
 import { assertAllowed } from './address-policy.ts';
 import { openFile } from './file-source.ts';
 import { openHttp } from './http-source.ts';

@@ -2,13 +2,7 @@ import type { Encoding, Engine } from './dataset.ts';
 import type { Ledger } from './ledger.ts';
 import type { CsvScan } from './scan.ts';
 import type { Schema } from './schema.ts';
-
-/** What pins a version of a source: compared as strings, never interpreted. */
-export interface Validator {
-  /** Strong only: a weak one does not promise equal bytes. */
-  etag?: string;
-  lastModified?: string;
-}
+import type { Validator } from './validator.ts';
 
 /** `<raw>/…/<file name>.manifest.json`: what a landing is. Written last; readers trust it, never a listing. */
 export interface LandingManifest {

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { formatChecksum } from '../model/checksum.ts';
 
 /** Read at once: few system calls, little memory. */
 const BLOCK_BYTES = 1024 * 1024;
@@ -13,9 +14,4 @@ export async function checksumFile(path: string, signal?: AbortSignal): Promise<
   });
   for await (const block of stream) state = crc32(block as Buffer, state);
   return formatChecksum(state);
-}
-
-/** @param state what `zlib.crc32` returned last. */
-export function formatChecksum(state: number): string {
-  return `crc32:${state.toString(16).padStart(8, '0')}`;
 }

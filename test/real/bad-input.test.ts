@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, it } from 'node:test';
 import type { ErrorCode } from '../../src/model/errors.ts';
@@ -134,6 +137,40 @@ describe('bad input ends in a clear error, with nothing published', () => {
           ['NAME_INVALID', 'DATASET_UNKNOWN', 'USAGE'].includes(json.error.code),
           json.error.code,
         );
+      }
+    });
+  });
+
+  it('a lake folder that cannot be written', async () => {
+    await withLab({ routes: { '/a.csv': { body: GOOD } } }, async (lab) => {
+      await writeFile(join(lab.dataDir, 'takehome-converted'), 'a file where a folder should be');
+      const error = await failing(lab, lab.origin.address('/a.csv'));
+      assert.equal(error.code, 'LAKE_NOT_WRITABLE', error.message);
+    });
+  });
+
+  it('a disk that is full while converting, after which a retry goes on', async (t) => {
+    const route = { body: LARGE, etag: '"1"' };
+    await withLab({ routes: { '/a.csv': route } }, async (lab) => {
+      const folder = join(lab.dataDir, 'takehome-converted');
+      await mkdir(folder, { recursive: true });
+      const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=600k', 'tmpfs', folder]);
+      if (mounted.status !== 0) {
+        t.skip('no small file system can be mounted here');
+        return;
+      }
+      try {
+        const error = await failing(lab, lab.origin.address('/a.csv'));
+        assert.equal(error.code, 'DISK_FULL', error.message);
+        assert.equal(spawnSync('mount', ['-o', 'remount,size=80m', folder]).status, 0);
+        const asked = lab.origin.requestsTo('/a.csv').filter((request) => !request.range).length;
+        const { code, json } = await lab.json<Good>(['ingest', 'bad']);
+        assert.deepEqual([code, json.ledger.rows], [0, LARGE_RECORDS]);
+        const after = lab.origin.requestsTo('/a.csv').filter((request) => !request.range).length;
+        assert.equal(after, asked, 'the landing was there already');
+      } finally {
+        await lab.run(['down']);
+        spawnSync('umount', [folder]);
       }
     });
   });

@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { checksumFile, formatChecksum } from '../../src/verification/checksum.ts';
+import { formatChecksum } from '../../src/model/checksum.ts';
+import { checksumFile } from '../../src/verification/checksum.ts';
 
 test('the checksum is the CRC-32 of every byte, in eight hex digits', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-checksum-'));

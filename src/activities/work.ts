@@ -36,12 +36,9 @@ export async function working<T>(
   const beat = new Heartbeats(what, before?.progressedAtMs, (details) => {
     context.heartbeat(details);
   });
-  const timer = setInterval(
-    () => {
-      beat.send();
-    },
-    Math.max(MIN_HEARTBEAT_INTERVAL_MS, deps.activity.heartbeatTimeoutMs / HEARTBEATS_PER_TIMEOUT),
-  );
+  const timer = setInterval(() => {
+    beat.send();
+  }, heartbeatIntervalMs(deps));
   try {
     beat.send();
     return await exclusively(what.key, context.cancellationSignal, async (signal) => {
@@ -62,16 +59,26 @@ export async function working<T>(
   }
 }
 
-/** For short activities that are of no one source. */
+/** For short activities that are of no one source: they heartbeat only to show that their worker lives. */
 export async function shortly<T>(
   deps: Pick<ActivityDeps, 'activity'>,
   body: () => Promise<T>,
 ): Promise<T> {
+  const context = Context.current();
+  const timer = setInterval(() => {
+    context.heartbeat();
+  }, heartbeatIntervalMs(deps));
   try {
     return await body();
   } catch (error) {
     throw toFailure(error, { retryForMs: deps.activity.retryForMs });
+  } finally {
+    clearInterval(timer);
   }
+}
+
+function heartbeatIntervalMs({ activity }: Pick<ActivityDeps, 'activity'>): number {
+  return Math.max(MIN_HEARTBEAT_INTERVAL_MS, activity.heartbeatTimeoutMs / HEARTBEATS_PER_TIMEOUT);
 }
 
 class Heartbeats {

@@ -51,11 +51,13 @@ class Run {
   readonly progress: RunProgress;
   readonly #input: IngestInput;
   readonly #runId = workflowInfo().runId;
+  readonly #heartbeatTimeoutMs: number;
   readonly #sources: Map<string, SourceProgress>;
   #opened: OpenResult | undefined;
 
   constructor(input: IngestInput) {
     this.#input = input;
+    this.#heartbeatTimeoutMs = input.heartbeatTimeoutMs ?? policies.DEFAULT_HEARTBEAT_TIMEOUT_MS;
     const sources = input.dataset.sources.map(({ id }): SourceProgress => ({
       id,
       stage: 'waiting',
@@ -95,6 +97,7 @@ class Run {
     const { dataset, ingestDate } = this.#input;
     const { cleanUp } = proxyActivities<Activities>({
       ...policies.CLEAN_UP,
+      heartbeatTimeout: this.#heartbeatTimeoutMs,
       taskQueue: hostQueue,
       summary: options.discardPartials ? 'Staging and partial landings' : 'Staging',
     });
@@ -109,6 +112,7 @@ class Run {
     const { dataset, ingestDate, mode, engine, again, retry } = this.#input;
     const { openSnapshot } = proxyActivities<Activities>({
       ...policies.SHORT_CALL,
+      heartbeatTimeout: this.#heartbeatTimeoutMs,
       summary: `${dataset.name} ${ingestDate}: what is there already`,
     });
     const input = { dataset, ingestDate, mode, engine, again, retry, runId: this.#runId };
@@ -154,7 +158,6 @@ class Run {
   /** Starts again wherever a worker is if the host that held the landing is gone. */
   async #sequence(source: SourceSpec, opened: OpenResult): Promise<SourceResult> {
     const { dataset, ingestDate, engine, mode, again } = this.#input;
-    const { heartbeatTimeoutMs = policies.DEFAULT_HEARTBEAT_TIMEOUT_MS } = this.#input;
     const { hostWaitMs = policies.DEFAULT_HOST_WAIT_MS } = this.#input;
     const { revision } = opened;
     const task = {
@@ -171,7 +174,7 @@ class Run {
           mode,
           again,
           hostQueue,
-          heartbeatTimeoutMs,
+          heartbeatTimeoutMs: this.#heartbeatTimeoutMs,
           hostWaitMs,
           onStage: (stage) => {
             this.#note(source.id, { stage });
@@ -222,6 +225,7 @@ class Run {
     const { records, rows, rejected } = sumLedgers(results);
     const { publishSnapshot } = proxyActivities<Activities>({
       ...policies.SHORT_CALL,
+      heartbeatTimeout: this.#heartbeatTimeoutMs,
       taskQueue: this.#opened?.hostQueue ?? opened.hostQueue,
       summary: `Ledger: ${records} records = ${rows} rows + ${rejected} rejected`,
     });

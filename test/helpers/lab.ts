@@ -25,10 +25,10 @@ export interface Lab {
     args: string[],
     options?: RunOptions,
   ): Promise<Outcome & { json: T }>;
-  /** Every file of the lake, both zones, relative to DATA_DIR, sorted. */
-  lakeFiles(): Promise<string[]>;
-  /** The manifests of published snapshots. */
-  published(): Promise<SnapshotManifest[]>;
+  /** Every file of the lake, both zones, relative to DATA_DIR, sorted; or only a dataset's and what is staged. */
+  lakeFiles(dataset?: string): Promise<string[]>;
+  /** The manifests of published snapshots, of all datasets or one. */
+  published(dataset?: string): Promise<SnapshotManifest[]>;
 }
 
 interface RunOptions {
@@ -49,24 +49,42 @@ export interface Running {
   says(pattern: RegExp): Promise<void>;
 }
 
-/** Starts `longhaul up --background` for the test, so that its commands need not; all is stopped and gone afterwards. */
-export async function withLab(
-  setup: { routes?: Record<string, Route>; env?: Record<string, string>; up?: boolean },
-  body: (lab: Lab) => Promise<void>,
-): Promise<void> {
+interface LabSetup {
+  routes?: Record<string, Route>;
+  env?: Record<string, string>;
+  /** False: no `longhaul up --background` beforehand, so every command brings its own server. */
+  up?: boolean;
+}
+
+/** A lab for one test; all is stopped and gone afterwards. */
+export async function withLab(setup: LabSetup, body: (lab: Lab) => Promise<void>): Promise<void> {
+  const lab = await startLab(setup);
+  try {
+    await body(lab);
+  } finally {
+    await lab.close();
+  }
+}
+
+/** A lab for several tests, each with datasets of its own. */
+export async function startLab(setup: LabSetup = {}): Promise<Lab & { close(): Promise<void> }> {
   if (!existsSync(CLI))
     throw new Error('dist/ is missing: run `npm run build`, or `npm test`, which does.');
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-lab-'));
   const origin = await startOrigin(setup.routes ?? {});
   const lab = makeLab(folder, origin, setup.env ?? {});
-  try {
-    await lab.datasets({ nothing: { a: origin.address('/none.csv') } });
-    if (setup.up ?? true) await mustRun(lab, ['up', '--background']);
-    await body(lab);
-  } finally {
+  const close = async (): Promise<void> => {
     await lab.run(['down']);
     await origin.close();
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
+  try {
+    await lab.datasets({ nothing: { a: origin.address('/none.csv') } });
+    if (setup.up ?? true) await mustRun(lab, ['up', '--background']);
+    return { ...lab, close };
+  } catch (error) {
+    await close();
+    throw error;
   }
 }
 
@@ -109,9 +127,9 @@ function makeLab(folder: string, origin: Origin, changes: Record<string, string>
         );
       }
     },
-    lakeFiles: async () => await lakeFiles(dataDir),
-    published: async () => {
-      const manifests = (await lakeFiles(dataDir)).filter((file) =>
+    lakeFiles: async (dataset) => await lakeFiles(dataDir, dataset),
+    published: async (dataset) => {
+      const manifests = (await lakeFiles(dataDir, dataset)).filter((file) =>
         /\/_manifest[^/]*\.json$/.test(file),
       );
       return await Promise.all(
@@ -140,12 +158,15 @@ function datasetsYaml(datasets: Record<string, Record<string, string | object>>)
   return stringify({ datasets: Object.fromEntries(entries) as object });
 }
 
-async function lakeFiles(dataDir: string): Promise<string[]> {
+async function lakeFiles(dataDir: string, dataset?: string): Promise<string[]> {
   const entries = await readdir(dataDir, { recursive: true, withFileTypes: true }).catch(() => []);
   return entries
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(dataDir.length + 1))
     .filter((path) => !path.startsWith('.longhaul'))
+    .filter(
+      (path) => dataset === undefined || [dataset, '_staging'].includes(path.split('/')[1] ?? ''),
+    )
     .toSorted();
 }
 

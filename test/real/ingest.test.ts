@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { describe, it } from 'node:test';
-import { withLab, type Lab } from '../helpers/lab.ts';
+import { after, before, describe, it } from 'node:test';
+import { startLab, withLab, type Lab } from '../helpers/lab.ts';
 
 const SAMPLES = resolve(import.meta.dirname, '../../../shared/data');
 const skip = existsSync(SAMPLES)
@@ -139,192 +139,191 @@ describe('the real Denver samples', { skip }, () => {
 });
 
 describe('a day', () => {
+  let lab: Awaited<ReturnType<typeof startLab>>;
+
+  before(async () => {
+    lab = await startLab();
+  });
+
+  after(async () => {
+    await lab.close();
+  });
+
   it('is published once: a second run finds it, says so and changes nothing; --again publishes a revision beside it', async () => {
-    const routes = { '/a.csv': { body: csv(100), etag: '"1"' } };
-    await withLab({ routes }, async (lab) => {
-      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
-      const first = await lab.json<Run>(['ingest', 'things', '--date', '2026-11-23']);
-      assert.equal(first.json.status, 'published');
-      assert.ok(first.json.durationMs > 0 && first.json.runId.length > 0);
-      const files = await lab.lakeFiles();
-      assert.ok(files.includes('takehome-raw/things/ingest_date=2026-11-23/source=a/a.csv'));
-      assert.ok(files.includes('takehome-converted/things/ingest_date=2026-11-23/_manifest.json'));
-      assert.ok(
-        files.includes(
-          'takehome-converted/things/ingest_date=2026-11-23/source=a/part-00000.parquet',
-        ),
-      );
-      assert.ok(
-        !files.some((file) => file.includes('_staging') || file.includes('.partial')),
-        files.join('\n'),
-      );
+    const routes = { '/once/a.csv': { body: csv(100), etag: '"1"' } };
+    for (const [path, route] of Object.entries(routes)) lab.origin.set(path, route);
+    await lab.datasets({ once: { a: lab.origin.address('/once/a.csv') } });
+    const first = await lab.json<Run>(['ingest', 'once', '--date', '2026-11-23']);
+    assert.equal(first.json.status, 'published');
+    assert.ok(first.json.durationMs > 0 && first.json.runId.length > 0);
+    const files = await lab.lakeFiles('once');
+    assert.ok(files.includes('takehome-raw/once/ingest_date=2026-11-23/source=a/a.csv'));
+    assert.ok(files.includes('takehome-converted/once/ingest_date=2026-11-23/_manifest.json'));
+    assert.ok(
+      files.includes('takehome-converted/once/ingest_date=2026-11-23/source=a/part-00000.parquet'),
+    );
+    assert.ok(
+      !files.some((file) => file.includes('_staging') || file.includes('.partial')),
+      files.join('\n'),
+    );
 
-      const second = await lab.json<Run>(['ingest', 'things', '--date', '2026-11-23']);
-      assert.equal(second.code, 0);
-      assert.equal(second.json.status, 'already-published');
-      assert.deepEqual(await lab.lakeFiles(), files);
+    const second = await lab.json<Run>(['ingest', 'once', '--date', '2026-11-23']);
+    assert.equal(second.code, 0);
+    assert.equal(second.json.status, 'already-published');
+    assert.deepEqual(await lab.lakeFiles('once'), files);
 
-      const again = await lab.json<Run>(['ingest', 'things', '--date', '2026-11-23', '--again']);
-      assert.deepEqual([again.json.status, again.json.revision], ['published', 2]);
-      const after = await lab.lakeFiles();
-      assert.deepEqual(
-        files.filter((file) => !after.includes(file)),
-        [],
-      );
-      assert.equal((await query(lab, 'SELECT count(*) AS n FROM things'))[0]?.['n'], 100);
-      assert.equal((await query(lab, 'SELECT count(*) AS n FROM things_history'))[0]?.['n'], 100);
-    });
+    const again = await lab.json<Run>(['ingest', 'once', '--date', '2026-11-23', '--again']);
+    assert.deepEqual([again.json.status, again.json.revision], ['published', 2]);
+    const after = await lab.lakeFiles('once');
+    assert.deepEqual(
+      files.filter((file) => !after.includes(file)),
+      [],
+    );
+    assert.equal((await query(lab, 'SELECT count(*) AS n FROM once'))[0]?.['n'], 100);
+    assert.equal((await query(lab, 'SELECT count(*) AS n FROM once_history'))[0]?.['n'], 100);
   });
 
   it('costs only what changed: an unchanged source is neither landed nor converted again', async () => {
     const routes = {
-      '/a.csv': { body: csv(100), etag: '"1"' },
-      '/b.csv': { body: csv(50) },
-      '/c.csv': { body: csv(10), etag: '"1"' },
+      '/changes/a.csv': { body: csv(100), etag: '"1"' },
+      '/changes/b.csv': { body: csv(50) },
+      '/changes/c.csv': { body: csv(10), etag: '"1"' },
     };
-    await withLab({ routes }, async (lab) => {
-      const { origin } = lab;
-      await lab.datasets({
-        things: {
-          a: origin.address('/a.csv'),
-          b: origin.address('/b.csv'),
-          c: origin.address('/c.csv'),
-        },
-      });
-      await lab.json<Run>(['ingest', 'things', '--date', '2026-11-22']);
-      origin.set('/c.csv', { body: csv(20), etag: '"2"' });
-      const { json } = await lab.json<Run>(['ingest', 'things', '--date', '2026-11-23']);
-      assert.deepEqual(
-        json.sources.map((source) => [source.id, source.status, source.rows]),
-        [
-          ['a', 'unchanged', 100],
-          ['b', 'unchanged', 50],
-          ['c', 'converted', 20],
-        ],
-      );
-      const ofTheDay = (await lab.lakeFiles()).filter(
-        (file) => file.includes('2026-11-23') && /csv$|parquet$/.test(file),
-      );
-      assert.deepEqual(ofTheDay.map((file) => basename(file)).toSorted(), [
-        'c.csv',
-        'part-00000.parquet',
-      ]);
-      assert.equal((await query(lab, 'SELECT count(*) AS n FROM things'))[0]?.['n'], 170);
-      assert.equal((await query(lab, 'SELECT count(*) AS n FROM things_history'))[0]?.['n'], 330);
-
-      const third = await lab.json<Run>(['ingest', 'things', '--date', '2026-11-24']);
-      assert.equal(third.json.status, 'unchanged');
+    for (const [path, route] of Object.entries(routes)) lab.origin.set(path, route);
+    const { origin } = lab;
+    await lab.datasets({
+      changes: {
+        a: origin.address('/changes/a.csv'),
+        b: origin.address('/changes/b.csv'),
+        c: origin.address('/changes/c.csv'),
+      },
     });
+    await lab.json<Run>(['ingest', 'changes', '--date', '2026-11-22']);
+    origin.set('/changes/c.csv', { body: csv(20), etag: '"2"' });
+    const { json } = await lab.json<Run>(['ingest', 'changes', '--date', '2026-11-23']);
+    assert.deepEqual(
+      json.sources.map((source) => [source.id, source.status, source.rows]),
+      [
+        ['a', 'unchanged', 100],
+        ['b', 'unchanged', 50],
+        ['c', 'converted', 20],
+      ],
+    );
+    const ofTheDay = (await lab.lakeFiles('changes')).filter(
+      (file) => file.includes('2026-11-23') && /csv$|parquet$/.test(file),
+    );
+    assert.deepEqual(ofTheDay.map((file) => basename(file)).toSorted(), [
+      'c.csv',
+      'part-00000.parquet',
+    ]);
+    assert.equal((await query(lab, 'SELECT count(*) AS n FROM changes'))[0]?.['n'], 170);
+    assert.equal((await query(lab, 'SELECT count(*) AS n FROM changes_history'))[0]?.['n'], 330);
+
+    const third = await lab.json<Run>(['ingest', 'changes', '--date', '2026-11-24']);
+    assert.equal(third.json.status, 'unchanged');
   });
 
   it('that shrank to under half is held, not published, until --accept', async () => {
-    const routes = { '/a.csv': { body: csv(100), etag: '"1"' } };
-    await withLab({ routes }, async (lab) => {
-      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
-      await lab.json<Run>(['ingest', 'things', '--date', '2026-11-22']);
-      lab.origin.set('/a.csv', { body: csv(49), etag: '"2"' });
-      const held = await lab.json<{ error: { code: string } }>([
-        'ingest',
-        'things',
-        '--date',
-        '2026-11-23',
-      ]);
-      assert.deepEqual([held.code, held.json.error.code], [8, 'SNAPSHOT_SHRUNK']);
-      assert.equal((await lab.published()).length, 1);
-      const accepted = await lab.json<Run>([
-        'ingest',
-        'things',
-        '--date',
-        '2026-11-23',
-        '--accept',
-      ]);
-      assert.equal(accepted.json.ledger.rows, 49);
-    });
+    const routes = { '/shrinks/a.csv': { body: csv(100), etag: '"1"' } };
+    for (const [path, route] of Object.entries(routes)) lab.origin.set(path, route);
+    await lab.datasets({ shrinks: { a: lab.origin.address('/shrinks/a.csv') } });
+    await lab.json<Run>(['ingest', 'shrinks', '--date', '2026-11-22']);
+    lab.origin.set('/shrinks/a.csv', { body: csv(49), etag: '"2"' });
+    const held = await lab.json<{ error: { code: string } }>([
+      'ingest',
+      'shrinks',
+      '--date',
+      '2026-11-23',
+    ]);
+    assert.deepEqual([held.code, held.json.error.code], [8, 'SNAPSHOT_SHRUNK']);
+    assert.equal((await lab.published('shrinks')).length, 1);
+    const accepted = await lab.json<Run>(['ingest', 'shrinks', '--date', '2026-11-23', '--accept']);
+    assert.equal(accepted.json.ledger.rows, 49);
   });
 
   it('whose sources are not all there is not published; retry repeats only what failed', async () => {
-    const routes = { '/a.csv': { body: csv(100), etag: '"1"' }, '/b.csv': { status: 404 } };
-    await withLab({ routes }, async (lab) => {
-      const { origin } = lab;
-      await lab.datasets({ things: { a: origin.address('/a.csv'), b: origin.address('/b.csv') } });
-      const failed = await lab.json<{ error: { code: string; source: string; message: string } }>([
-        'ingest',
-        'things',
-      ]);
-      assert.equal(failed.code, 4);
-      assert.deepEqual(
-        [failed.json.error.code, failed.json.error.source],
-        ['SOURCE_NOT_FOUND', 'b'],
-      );
-      assert.deepEqual(await lab.published(), []);
-      const asked = origin.requestsTo('/a.csv').length;
-      origin.set('/b.csv', { body: csv(5) });
-      const { stdout } = await lab.run(['runs']);
-      const runId = /ingest\/things\/\d{4}-\d{2}-\d{2}/.exec(stdout)?.[0] ?? '';
-      const retried = await lab.json<Run>(['retry', runId]);
-      assert.equal(retried.json.ledger.rows, 105);
-      assert.equal(origin.requestsTo('/a.csv').length, asked);
+    const routes = {
+      '/incomplete/a.csv': { body: csv(100), etag: '"1"' },
+      '/incomplete/b.csv': { status: 404 },
+    };
+    for (const [path, route] of Object.entries(routes)) lab.origin.set(path, route);
+    const { origin } = lab;
+    await lab.datasets({
+      incomplete: {
+        a: origin.address('/incomplete/a.csv'),
+        b: origin.address('/incomplete/b.csv'),
+      },
     });
+    const failed = await lab.json<{ error: { code: string; source: string; message: string } }>([
+      'ingest',
+      'incomplete',
+    ]);
+    assert.equal(failed.code, 4);
+    assert.deepEqual([failed.json.error.code, failed.json.error.source], ['SOURCE_NOT_FOUND', 'b']);
+    assert.deepEqual(await lab.published('incomplete'), []);
+    const asked = origin.requestsTo('/incomplete/a.csv').length;
+    origin.set('/incomplete/b.csv', { body: csv(5) });
+    const { stdout } = await lab.run(['runs']);
+    const runId = /ingest\/incomplete\/\d{4}-\d{2}-\d{2}/.exec(stdout)?.[0] ?? '';
+    const retried = await lab.json<Run>(['retry', runId]);
+    assert.equal(retried.json.ledger.rows, 105);
+    assert.equal(origin.requestsTo('/incomplete/a.csv').length, asked);
   });
 
   it('lists an optional source that is missing, and is published without it', async () => {
-    const routes = { '/a.csv': { body: csv(100) } };
-    await withLab({ routes }, async (lab) => {
-      const { origin } = lab;
-      await lab.datasets({
-        things: {
-          a: origin.address('/a.csv'),
-          b: { address: origin.address('/b.csv'), optional: true },
-        },
-      });
-      const { json } = await lab.json<Run>(['ingest', 'things']);
-      assert.deepEqual(
-        json.sources.map((source) => source.status),
-        ['converted', 'missing'],
-      );
-      const [manifest] = await lab.published();
-      assert.equal(manifest?.sources[1]?.status, 'missing');
+    const routes = { '/optional/a.csv': { body: csv(100) } };
+    for (const [path, route] of Object.entries(routes)) lab.origin.set(path, route);
+    const { origin } = lab;
+    await lab.datasets({
+      optional: {
+        a: origin.address('/optional/a.csv'),
+        b: { address: origin.address('/optional/b.csv'), optional: true },
+      },
     });
+    const { json } = await lab.json<Run>(['ingest', 'optional']);
+    assert.deepEqual(
+      json.sources.map((source) => source.status),
+      ['converted', 'missing'],
+    );
+    const [manifest] = await lab.published('optional');
+    assert.equal(manifest?.sources[1]?.status, 'missing');
   });
 
   it('can be done in two halves', async () => {
-    const routes = { '/a.csv': { body: csv(100), etag: '"1"' } };
-    await withLab({ routes }, async (lab) => {
-      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
-      const early = await lab.json<{ error: { code: string } }>([
-        'convert',
-        'things',
-        '--date',
-        '2026-11-23',
-      ]);
-      assert.equal(early.json.error.code, 'NOT_LANDED');
-      const landed = await lab.json<Run>(['land', 'things', '--date', '2026-11-23']);
-      assert.deepEqual([landed.code, landed.json.status], [0, 'landed']);
-      assert.deepEqual(await lab.published(), []);
-      const asked = lab.origin.requests.length;
-      const converted = await lab.json<Run>(['convert', 'things', '--date', '2026-11-23']);
-      assert.deepEqual([converted.json.status, converted.json.ledger.rows], ['published', 100]);
-      assert.equal(lab.origin.requests.length, asked);
-      const again = await lab.json<Run>(['convert', 'things', '--date', '2026-11-23', '--again']);
-      assert.deepEqual([again.json.status, again.json.revision], ['published', 2]);
-    });
+    const routes = { '/halves/a.csv': { body: csv(100), etag: '"1"' } };
+    for (const [path, route] of Object.entries(routes)) lab.origin.set(path, route);
+    await lab.datasets({ halves: { a: lab.origin.address('/halves/a.csv') } });
+    const early = await lab.json<{ error: { code: string } }>([
+      'convert',
+      'halves',
+      '--date',
+      '2026-11-23',
+    ]);
+    assert.equal(early.json.error.code, 'NOT_LANDED');
+    const landed = await lab.json<Run>(['land', 'halves', '--date', '2026-11-23']);
+    assert.deepEqual([landed.code, landed.json.status], [0, 'landed']);
+    assert.deepEqual(await lab.published('halves'), []);
+    const asked = lab.origin.requests.length;
+    const converted = await lab.json<Run>(['convert', 'halves', '--date', '2026-11-23']);
+    assert.deepEqual([converted.json.status, converted.json.ledger.rows], ['published', 100]);
+    assert.equal(lab.origin.requests.length, asked);
+    const again = await lab.json<Run>(['convert', 'halves', '--date', '2026-11-23', '--again']);
+    assert.deepEqual([again.json.status, again.json.revision], ['published', 2]);
   });
 
   it('of a plain URL needs no entry in datasets.yaml', async () => {
-    const routes = { '/some/a.csv': { body: csv(7) } };
-    await withLab({ routes }, async (lab) => {
-      await lab.datasets({ other: { a: lab.origin.address('/none') } });
-      const { json } = await lab.json<Run>([
-        'ingest',
-        lab.origin.address('/some/a.csv'),
-        '--name',
-        'adhoc',
-      ]);
-      assert.deepEqual([json.dataset, json.ledger.rows], ['adhoc', 7]);
-      assert.equal((await query(lab, 'SELECT count(*) AS n FROM adhoc'))[0]?.['n'], 7);
-    });
+    const routes = { '/plain/some/a.csv': { body: csv(7) } };
+    for (const [path, route] of Object.entries(routes)) lab.origin.set(path, route);
+    await lab.datasets({ other: { a: lab.origin.address('/plain/none') } });
+    const { json } = await lab.json<Run>([
+      'ingest',
+      lab.origin.address('/plain/some/a.csv'),
+      '--name',
+      'adhoc',
+    ]);
+    assert.deepEqual([json.dataset, json.ledger.rows], ['adhoc', 7]);
+    assert.equal((await query(lab, 'SELECT count(*) AS n FROM adhoc'))[0]?.['n'], 7);
   });
-
   it('is one run for two that ask at once', async () => {
     let release = (): void => undefined;
     const held = new Promise<void>((resolvePause) => {
@@ -367,8 +366,10 @@ describe('verify', () => {
       const bytes = await readFile(source.raw);
       bytes[20] = bytes[20] === 0x31 ? 0x32 : 0x31;
       await writeFile(source.raw, bytes);
-      const broken = await lab.json<{ error: { code: string } }>(['verify', 'things']);
-      assert.deepEqual([broken.code, broken.json.error.code], [6, 'LAKE_CORRUPT']);
+      const broken = await lab.json<{ verified: boolean }>(['verify', 'things']);
+      assert.deepEqual([broken.code, broken.json.verified], [6, false]);
+      await rm(source.raw);
+      assert.equal((await lab.run(['verify', 'things'])).code, 6);
     });
   });
 });

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { crc32 } from 'node:zlib';
-import { generate } from '../../tools/generate/generate.ts';
+import { DUPLICATE_EVERY, generate } from '../../tools/generate/generate.ts';
 import { withLab } from '../helpers/lab.ts';
 
 const SIZE_BYTES = 2_000_000_000;
@@ -59,12 +59,17 @@ it('a 2 GB file with quoted line breaks comes out exact', async () => {
       [json.sources[0]?.bytes, json.sources[0]?.checksum],
       [written.bytes, written.checksum],
     );
-    // The file numbers its records: each is there once, with every line break that it had.
+    // The file numbers its records but for its exact copies: all are there, with every line break that they had.
     const sql = `SELECT count(DISTINCT object_id) AS ids, min(object_id) AS first, max(object_id) AS last,
       sum(length(case_summary) - length(replace(case_summary, chr(10), '')))::BIGINT AS breaks FROM large`;
     const { stdout } = await lab.run(['query', sql, '--format', 'json']);
     assert.deepEqual(JSON.parse(stdout), [
-      { ids: records, first: 1, last: records, breaks: written.innerBreaks },
+      {
+        ids: records - Math.floor(records / DUPLICATE_EVERY),
+        first: 1,
+        last: records,
+        breaks: written.innerBreaks,
+      },
     ]);
   });
 });

@@ -34,7 +34,7 @@ const CHUNK_BYTES = 1024 * 1024;
 /** Longer than any record here. */
 const MAX_RECORD_BYTES = 4096;
 /** One record in this many is an exact copy of the one before it, as the real files have some. */
-const DUPLICATE_EVERY = 500;
+export const DUPLICATE_EVERY = 500;
 
 const SHAPES: Record<GeneratedDataset, (year: number, seed: number) => FileShape> = {
   'denver-311': denver311,

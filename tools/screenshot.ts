@@ -19,7 +19,7 @@ try {
   await page.goto(url);
   // The Web UI asks for the workflow's details after it has loaded.
   await page.waitForLoadState('networkidle');
-  await page.screenshot({ path: file });
+  await page.screenshot({ path: file, fullPage: true });
 } finally {
   await browser.close();
 }

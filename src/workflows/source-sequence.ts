@@ -48,7 +48,7 @@ export async function runSource(task: SourceTask, options: SequenceOptions): Pro
     summary,
   ).convertSource(input);
   onStage('verify');
-  const counted = `${landing.records} records against the rows of ${converted.parts} Parquet files`;
+  const counted = `${landing.records} records against the rows of ${converted.parts} Parquet file${converted.parts === 1 ? '' : 's'}`;
   const verify = activity(
     options,
     policies.CONVERSION,

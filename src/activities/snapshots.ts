@@ -1,4 +1,4 @@
-import { snapshotManifestKey, sourceEntryKey, stagingPrefix } from '../model/layout.ts';
+import { dayPrefix, snapshotManifestKey, sourceEntryKey, stagingPrefix } from '../model/layout.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { shownAddress } from '../model/addresses.ts';
 import { sumLedgers } from '../model/ledger.ts';
@@ -142,6 +142,9 @@ function missingEntry(id: string, address: string): SourceEntry {
 
 async function cleanUp(deps: Deps, input: CleanUpInput): Promise<void> {
   await deps.converted.deletePrefix(stagingPrefix(input.runId));
+  // One run a day: nobody else writes below its folders.
+  const day = dayPrefix(input.dataset.name, input.ingestDate);
+  await Promise.all([deps.raw.deleteTemporaries(day), deps.converted.deleteTemporaries(day)]);
   if (!input.discardPartials) return;
   for (const source of input.dataset.sources) {
     const { dataset, ingestDate, revision } = input;

@@ -92,6 +92,6 @@ export interface CleanUpInput {
   ingestDate: string;
   revision: number;
   runId: string;
-  /** A cancelled run leaves no partial landing; a failed one keeps it for the retry. */
+  /** A failed run keeps its partial landings for the retry; any other leaves none, a killed worker's neither. */
   discardPartials: boolean;
 }

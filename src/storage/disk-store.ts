@@ -102,6 +102,11 @@ export class DiskStore implements Store {
     await rm(this.uri(prefix), { force: true, recursive: true });
   }
 
+  /** What writers that were killed left below a prefix; only where nobody else writes now. */
+  async deleteTemporaries(prefix: string): Promise<void> {
+    for await (const { key } of this.list(prefix)) if (TEMPORARY.test(key)) await this.delete(key);
+  }
+
   async #writeAside(key: string, body: string | Uint8Array): Promise<string> {
     const path = this.uri(key);
     const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
@@ -121,6 +126,9 @@ export class DiskStore implements Store {
     }
   }
 }
+
+/** As `#writeAside` names them. */
+const TEMPORARY = /(?:^|\/)\.[\da-f-]{36}\.tmp$/;
 
 /** The catalogue's error for what the file system says; anything that is no such error comes back as it was. */
 export function storageError(error: unknown, path: string): unknown {

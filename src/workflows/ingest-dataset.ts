@@ -211,7 +211,7 @@ class Run {
 
     this.tell('publish');
     const published = await this.#publish(opened, results, missing);
-    await this.cleanUp({ discardPartials: false });
+    await this.cleanUp({ discardPartials: true });
     return { ...published, dataset: dataset.name, ingestDate, mode };
   }
 

@@ -29,3 +29,17 @@ it('says what to do where it may not write', async () => {
     await assert.rejects(store.putIfAbsent('a', '1'), { code: 'LAKE_NOT_WRITABLE' });
   });
 });
+
+it('sweeps what a killed writer left, and nothing else', async () => {
+  await withTempFolder(async (folder) => {
+    const store = new DiskStore(folder);
+    await store.put('day/source=a/a.csv', '1');
+    await store.put('other/a.csv', '1');
+    const left = '.0b0e1a52-7c3a-4a4e-9f4e-2f1f5a3f0c11.tmp';
+    await writeFile(join(folder, 'day', 'source=a', left), 'half');
+    await writeFile(join(folder, 'other', left), 'half');
+    await store.deleteTemporaries('day/');
+    assert.deepEqual(await readdir(join(folder, 'day', 'source=a')), ['a.csv']);
+    assert.deepEqual((await readdir(join(folder, 'other'))).toSorted(), [left, 'a.csv']);
+  });
+});

@@ -90,7 +90,9 @@ async function keep(name: string, handle: Handle): Promise<void> {
       maxBuffer: 16 * 1024 * 1024,
     },
   );
-  await writeFile(new URL(`${name}.json`, HISTORIES), stdout);
+  // Stack traces name files: by their place in the repository, not on one machine.
+  const root = fileURLToPath(new URL('../../', import.meta.url));
+  await writeFile(new URL(`${name}.json`, HISTORIES), stdout.replaceAll(root, ''));
 }
 
 function refused(code: string): ApplicationFailure {

@@ -36,6 +36,30 @@ export async function findSnapshot(
   return ref && (await readSnapshot(converted, ref));
 }
 
+/**
+ * The newest snapshot; where it lists a source as missing, also the last one that has it, cut down to that. A
+ * source that the newest does not list at all has left the dataset.
+ * @param refs of one dataset, oldest first; never empty.
+ */
+export async function latestOfEachSource(
+  converted: Store,
+  refs: readonly SnapshotRef[],
+): Promise<SnapshotManifest[]> {
+  const found: SnapshotManifest[] = [];
+  let wanted: Set<string> | undefined;
+  for (const ref of refs.toReversed()) {
+    if (wanted?.size === 0) break;
+    const manifest = await readSnapshot(converted, ref);
+    wanted ??= new Set(manifest.sources.map(({ id }) => id));
+    const sources = manifest.sources.filter(
+      ({ id, status }) => status !== 'missing' && wanted?.has(id),
+    );
+    for (const { id } of sources) wanted.delete(id);
+    if (sources.length > 0 || found.length === 0) found.push({ ...manifest, sources });
+  }
+  return found;
+}
+
 function newestRevisions(refs: readonly SnapshotRef[]): SnapshotRef[] {
   const newest = new Map<string, SnapshotRef>();
   for (const ref of refs) {

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { DuckDBInstance, StatementType } from '@duckdb/node-api';
 import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult } from '@duckdb/node-api';
 import { LonghaulError } from '../model/errors.ts';
+import type { SnapshotManifest } from '../model/manifest.ts';
 import { printable, quoteIdentifier, quoteLiteral } from '../model/names.ts';
 import { readSnapshot } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
-import { readCatalogue, type PublishedDataset } from './catalogue.ts';
+import { latestOfEachSource, readCatalogue } from './catalogue.ts';
 import { filesOf, viewSql } from './views.ts';
 
 export interface QueryOptions {
@@ -79,9 +80,9 @@ async function createViews(
   const broken: BrokenView[] = [];
   const datasets = await readCatalogue(converted);
   const ownViews = new Set(datasets.map(({ view }) => view));
-  const create = async (view: string, refs: PublishedDataset['snapshots']): Promise<void> => {
+  const create = async (view: string, read: () => Promise<SnapshotManifest[]>): Promise<void> => {
     try {
-      const snapshots = await Promise.all(refs.map(async (ref) => readSnapshot(converted, ref)));
+      const snapshots = await read();
       await connection.run(`CREATE VIEW ${quoteIdentifier(view)} AS ${viewSql(snapshots, uriOf)}`);
       for (const file of filesOf(snapshots, uriOf)) files.add(file);
     } catch (error) {
@@ -89,9 +90,12 @@ async function createViews(
     }
   };
   for (const { view, historyView, snapshots } of datasets) {
-    if (mayMean(sql, view)) await create(view, snapshots.slice(-1));
+    if (mayMean(sql, view))
+      await create(view, async () => latestOfEachSource(converted, snapshots));
     if (ownViews.has(historyView) || !mayMean(sql, historyView)) continue;
-    await create(historyView, snapshots);
+    await create(historyView, async () =>
+      Promise.all(snapshots.map(async (ref) => readSnapshot(converted, ref))),
+    );
   }
   await lockDown(connection, [...files]);
   return { broken, known: [...ownViews] };

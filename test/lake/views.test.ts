@@ -299,3 +299,24 @@ void test('whatever names and types the sources have, every value is there, exac
 function isNumber(type: ColumnType): boolean {
   return type === 'BIGINT' || type === 'DOUBLE';
 }
+
+void test('a source that is missing today is seen as it last was; one that left the dataset is not', async () => {
+  const dataset = newDataset();
+  const columns = [{ name: 'n', type: 'BIGINT' as const }];
+  const of = (id: string, n: number): TinySource => ({
+    id,
+    columns,
+    select: `SELECT ${n}::BIGINT AS n`,
+  });
+  const first = await lake.publish(dataset, '2026-01-01', [of('a', 1), of('b', 2), of('c', 3)]);
+  const [, b] = first.sources;
+  assert.ok(b);
+  const today = await lake.publish(`${dataset}x`, '2026-01-02', [of('a', 4)]);
+  const missing: SourceEntry = { ...b, status: 'missing', parquet: [], schema: { columns: [] } };
+  const at = { dataset, ingestDate: '2026-01-02', revision: 1 };
+  await lake.publishEntries(at, [...today.sources, missing]);
+  assert.deepEqual(await lake.rows(`SELECT source, ingest_date, n FROM ${dataset} ORDER BY n`), [
+    { source: 'b', ingest_date: '2026-01-01', n: 2 },
+    { source: 'a', ingest_date: '2026-01-02', n: 4 },
+  ]);
+});

@@ -59,13 +59,10 @@ async function versionOf(
   file: FileHandle,
   shown: string,
 ): Promise<{ validator: Validator; bytes: number }> {
-  const { ino, size, mtimeNs, mtime, isRegular } = await file
-    .stat({ bigint: true })
-    .then((stat) => ({
-      ...stat,
-      isRegular: stat.isFile(),
-    }));
-  if (!isRegular) throw new LonghaulError('SOURCE_REFUSED', `${shown} is not a regular file.`);
+  const stat = await file.stat({ bigint: true });
+  if (!stat.isFile()) throw new LonghaulError('SOURCE_REFUSED', `${shown} is not a regular file.`);
+  // Read one by one: the dates are getters, which a spread does not copy on every version of Node.
+  const { ino, size, mtimeNs, mtime } = stat;
   const etag = `"${ino}-${size}-${mtimeNs}"`;
   return { validator: { etag, lastModified: mtime.toUTCString() }, bytes: Number(size) };
 }

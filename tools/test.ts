@@ -42,7 +42,7 @@ function runFiles(): void {
     timeout: FILE_TIMEOUT_MS,
   });
   stream.on('test:pass', ({ name, skip, details }) => {
-    if (details.type === 'suite') return;
+    if (details.type === 'suite' && skip === undefined) return;
     if (paths.has(resolve(name))) fail(`${name} holds no test.`);
     else if (skip === undefined) counts.passed += 1;
     else skipped.push(`${name}${typeof skip === 'string' ? `: ${skip}` : ''}`);

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance, StatementType } from '@duckdb/node-api';
@@ -27,7 +28,8 @@ export async function query<T>(
   options: QueryOptions & { stream: boolean },
   use: (result: DuckDBResult) => Promise<T>,
 ): Promise<T> {
-  const spillFolder = await mkdtemp(join(tmpdir(), 'longhaul-query-'));
+  // DuckDB makes it when it first spills: a query that is cut off (`| head`) leaves nothing otherwise.
+  const spillFolder = join(tmpdir(), `longhaul-query-${randomUUID()}`);
   const instance = await DuckDBInstance.create(':memory:', {
     memory_limit: options.duckdb.memoryLimit,
     threads: String(options.duckdb.threads),

@@ -83,9 +83,7 @@ async function inspectSource(deps: Deps, input: InspectInput, work: Work): Promi
     encoding,
     overrides,
     signal: work.signal,
-    onProgress: (done) => {
-      work.report({ bytes: done.bytes, totalBytes: bytes });
-    },
+    onProgress: reporting(work, bytes),
   });
   const staged: StagedSchema = { encoding, schema };
   await deps.converted.put(stagedSchemaKey(input.runId, input.source.id), toJson(staged));
@@ -109,9 +107,7 @@ async function convertSource(deps: Deps, input: ConvertInput, work: Work): Promi
     schema,
     outputFolder,
     signal: work.signal,
-    onProgress: (done) => {
-      work.report({ bytes: done.bytes, totalBytes: bytes });
-    },
+    onProgress: reporting(work, bytes),
   });
   const staged: StagedParts = outcome;
   await deps.converted.put(stagedPartsKey(stagedPrefix), toJson(staged));
@@ -122,6 +118,13 @@ async function convertSource(deps: Deps, input: ConvertInput, work: Work): Promi
     stagedPrefix,
     parts: outcome.parts.length,
     bytes: sizes.reduce((sum, each) => sum + each, 0),
+  };
+}
+
+/** Both steps read a file whose length is known. */
+function reporting(work: Work, totalBytes: number): (done: { bytes: number }) => void {
+  return ({ bytes }) => {
+    work.report({ bytes, totalBytes });
   };
 }
 

@@ -1,7 +1,6 @@
 import type { Config } from '../config/load-config.ts';
 import { exitCodeOf, LonghaulError } from '../model/errors.ts';
-import type { IngestInput, RunError, RunMode } from '../model/run.ts';
-import type { DatasetSpec, Engine } from '../model/dataset.ts';
+import type { IngestInput, RunError } from '../model/run.ts';
 import { assertLasting, openTemporal, type TemporalLink } from './connection.ts';
 import { print, type CliContext } from './context.ts';
 import { followRun } from './follow.ts';
@@ -12,15 +11,11 @@ import { progressTable, resultText, type RunReport } from './render/result.ts';
 import { readProgress } from './run-state.ts';
 import { satisfies, startRun, type StartedRun } from './start.ts';
 
-export interface RunRequest {
-  dataset: DatasetSpec;
-  ingestDate: string;
-  mode: RunMode;
-  engine: Engine;
-  again: boolean;
-  accept: boolean;
-  retry: boolean;
-}
+/** What a command asks of a run; the settings bring the rest of its input. */
+export type RunRequest = Pick<
+  IngestInput,
+  'dataset' | 'ingestDate' | 'mode' | 'engine' | 'again' | 'accept' | 'retry'
+>;
 
 export interface RunOptions {
   json?: boolean;

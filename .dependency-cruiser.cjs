@@ -10,18 +10,21 @@
 /** Folder → folders it may import from (besides itself). */
 const MAY_IMPORT = {
   model: [],
+  // Outside programs: found on this machine, or fetched at a pinned version.
+  programs: ['model'],
   workflows: ['model'],
   storage: ['model'],
   landing: ['model', 'storage'],
-  conversion: ['model', 'storage'],
+  conversion: ['model', 'storage', 'programs'],
   // A stored file is recounted by the scanner that counted it when it was landed.
   verification: ['model', 'storage', 'landing'],
   lake: ['model', 'storage'],
   config: ['model'],
   activities: ['model', 'storage', 'landing', 'conversion', 'verification', 'lake'],
-  embedded: ['model'],
+  embedded: ['model', 'programs'],
   workers: [
     'model',
+    'programs',
     'storage',
     'landing',
     'conversion',
@@ -32,12 +35,13 @@ const MAY_IMPORT = {
     'config',
     'embedded',
   ],
-  cli: ['model', 'storage', 'lake', 'verification', 'config', 'embedded'],
+  cli: ['model', 'programs', 'storage', 'lake', 'verification', 'config', 'embedded'],
 };
 
 /** Folder → folders of which it may import types, and nothing that runs (the second half is oxlint's). */
 const MAY_IMPORT_TYPES = {
   workflows: ['activities'],
+  storage: ['config'],
   landing: ['config'],
   conversion: ['config'],
   verification: ['config'],

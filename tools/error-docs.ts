@@ -11,6 +11,7 @@ const CLASS_TITLES: Record<ErrorClass, string> = {
   refused: 'The publisher, or the address',
   content: 'What the publisher published',
   storage: 'The lake’s own disk or bucket',
+  'storage-unavailable': 'The lake’s bucket, for now',
   conversion: 'The conversion',
   held: 'Held for a person to look at',
   orchestration: 'Temporal',

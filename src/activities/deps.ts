@@ -4,12 +4,12 @@ import type {
   DuckDbSettings,
   HttpSettings,
 } from '../config/settings.ts';
-import type { DiskStore } from '../storage/disk-store.ts';
+import type { Store } from '../storage/store.ts';
 
 /** Everything that activities touch, built once by the worker: one record of named ports. */
 export interface ActivityDeps {
-  raw: DiskStore;
-  converted: DiskStore;
+  raw: Store;
+  converted: Store;
   http: HttpSettings;
   addresses: AddressPolicy;
   duckdb: DuckDbSettings;

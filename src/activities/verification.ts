@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises';
 import { shownAddress } from '../model/addresses.ts';
 import { partName, sourceEntryKey, sourcePrefix } from '../model/layout.ts';
 import { assertBalanced } from '../model/ledger.ts';
@@ -6,7 +5,6 @@ import type { ParquetPart, SourceEntry } from '../model/manifest.ts';
 import type { SourceResult } from '../model/run.ts';
 import { toJson } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
-import { checksumFile } from '../verification/checksum.ts';
 import { countParquetRows } from '../verification/footers.ts';
 import {
   requireLanding,
@@ -49,12 +47,17 @@ async function verifySource(deps: Deps, input: VerifyInput, work: Work): Promise
     from: input.stagedPrefix + name,
     to: sourcePrefix(at) + partName(index),
   }));
-  const counted: ParquetPart[] = [];
+  const counted: CountedPart[] = [];
   for (const place of places) counted.push(await countPart(deps.converted, place, work));
   const rows = counted.reduce((sum, part) => sum + part.rows, 0);
   const ledger = { records: landing.scan.records, rows, rejected: 0 };
   assertBalanced(ledger, input.source.id);
-  for (const place of places) await movePart(deps.converted, place);
+  const parquet: ParquetPart[] = [];
+  for (const { place, rows, bytes } of counted) {
+    await movePart(deps.converted, place);
+    const checksum = await deps.converted.checksum(place.to, work.signal);
+    parquet.push({ key: place.to, rows, bytes, checksum });
+  }
   const entry: SourceEntry = {
     id: input.source.id,
     url: shownAddress(input.source.address),
@@ -68,11 +71,17 @@ async function verifySource(deps: Deps, input: VerifyInput, work: Work): Promise
     blankLines: landing.scan.blankLines,
     engine: input.engine,
     schema: staged.schema,
-    parquet: counted,
+    parquet,
     settingsKey: settingsKeyOf(input.source, input.engine),
   };
   await deps.converted.put(sourceEntryKey(at), toJson(entry));
   return entry;
+}
+
+interface CountedPart {
+  place: Place;
+  rows: number;
+  bytes: number;
 }
 
 interface Place {
@@ -81,28 +90,16 @@ interface Place {
 }
 
 /** A part that an attempt before this one has moved already is counted where it is now. */
-async function countPart(converted: Store, place: Place, work: Work): Promise<ParquetPart> {
+async function countPart(converted: Store, place: Place, work: Work): Promise<CountedPart> {
   const isStaged = (await converted.size(place.from)) !== undefined;
   const key = isStaged ? place.from : place.to;
   const { rows, bytes } = await countParquetRows(converted, key);
-  const checksum = await checksumFile(converted.uri(key), work.signal);
   work.report({ bytes });
-  return { key: place.to, rows, bytes, checksum };
+  return { place, rows, bytes };
 }
 
 async function movePart(converted: Store, place: Place): Promise<void> {
   if ((await converted.size(place.from)) === undefined) return;
-  await syncFile(converted.uri(place.from));
   await converted.delete(place.to);
   await converted.move(place.from, place.to);
-}
-
-/** The converter's own writes are not durable until this. */
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }

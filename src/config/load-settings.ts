@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { readEnvFile, type EnvEntry } from './env-file.ts';
 import { assertNoProblems, shown, type Problem } from './problems.ts';
 import { SETTING_KEYS, type SettingKey, type SettingValues } from './setting-keys.ts';
-import type { Settings } from './settings.ts';
+import type { S3Settings, Settings } from './settings.ts';
 
 export interface SettingsSource {
   env: Readonly<Record<string, string | undefined>>;
@@ -50,8 +50,28 @@ export function readSettings(source: SettingsSource): {
     const where = entryOf('TEMPORAL_API_KEY', source.env, file.entries)?.where ?? label;
     problems.push({ where, message: 'TEMPORAL_API_KEY needs a TEMPORAL_ADDRESS to go with it' });
   }
-  const settings = withDefaults(values as SettingValues, source.cwd);
+  const labelled = (key: string): string => entryOf(key, source.env, file.entries)?.where ?? label;
+  const customEndpoint = ENDPOINT_KEYS.some((key) => entryOf(key, source.env, file.entries)?.value);
+  const settings = withDefaults(values as SettingValues, source.cwd, customEndpoint);
+  problems.push(...problemsOfS3(settings, labelled));
   return { settings, problems, datasetsFileChosen: values.DATASETS_FILE !== undefined };
+}
+
+/** As every AWS SDK reads them. */
+const ENDPOINT_KEYS = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'] as const;
+
+function problemsOfS3({ target, s3 }: Settings, where: (key: string) => string): Problem[] {
+  if (target === 's3' && !s3) {
+    const message = 'LONGHAUL_TARGET=s3 needs an S3_BUCKET to go with it';
+    return [{ where: where('LONGHAUL_TARGET'), message }];
+  }
+  if (!s3 || !overlap(s3.rawPrefix, s3.convertedPrefix)) return [];
+  const message = 'S3_RAW_PREFIX and S3_CONVERTED_PREFIX must not lie inside each other';
+  return [{ where: where('S3_CONVERTED_PREFIX'), message }];
+}
+
+function overlap(one: string, other: string): boolean {
+  return one.startsWith(other) || other.startsWith(one);
 }
 
 function entryOf(
@@ -63,7 +83,7 @@ function entryOf(
   return value === undefined ? file.get(key) : { value, where: 'environment' };
 }
 
-function withDefaults(values: SettingValues, cwd: string): Settings {
+function withDefaults(values: SettingValues, cwd: string, customEndpoint: boolean): Settings {
   const dataDir = resolve(cwd, values.DATA_DIR ?? 'data');
   const embedded = values.TEMPORAL_ADDRESS === undefined;
   return {
@@ -72,6 +92,8 @@ function withDefaults(values: SettingValues, cwd: string): Settings {
     convertedDir: resolve(dataDir, 'takehome-converted'),
     stateDir: resolve(dataDir, '.longhaul'),
     datasetsFile: resolve(cwd, values.DATASETS_FILE ?? 'datasets.yaml'),
+    target: values.LONGHAUL_TARGET ?? 'disk',
+    s3: s3Settings(values, customEndpoint),
     temporal: {
       address: values.TEMPORAL_ADDRESS,
       namespace: values.TEMPORAL_NAMESPACE ?? 'default',
@@ -85,6 +107,7 @@ function withDefaults(values: SettingValues, cwd: string): Settings {
     duckdb: {
       memoryLimit: values.DUCKDB_MEMORY_LIMIT ?? defaultMemoryLimit(),
       threads: values.DUCKDB_THREADS ?? availableParallelism(),
+      httpfs: values.DUCKDB_HTTPFS === undefined ? undefined : resolve(cwd, values.DUCKDB_HTTPFS),
     },
     http: {
       connectTimeoutMs: milliseconds(values.HTTP_CONNECT_TIMEOUT_SECONDS ?? 10),
@@ -101,6 +124,24 @@ function withDefaults(values: SettingValues, cwd: string): Settings {
     },
   };
 }
+
+/** Undefined without a bucket. `customEndpoint`: S3-compatible stores are mostly reached by path. */
+function s3Settings(values: SettingValues, customEndpoint: boolean): S3Settings | undefined {
+  if (values.S3_BUCKET === undefined) return undefined;
+  return {
+    bucket: values.S3_BUCKET,
+    rawPrefix: values.S3_RAW_PREFIX ?? DEFAULT_RAW_PREFIX,
+    convertedPrefix: values.S3_CONVERTED_PREFIX ?? DEFAULT_CONVERTED_PREFIX,
+    pathStyle: values.S3_PATH_STYLE ?? customEndpoint,
+    checksums: values.S3_CHECKSUMS ?? true,
+    uploadConcurrency: values.S3_UPLOAD_CONCURRENCY ?? 4,
+    connectTimeoutMs: milliseconds(values.HTTP_CONNECT_TIMEOUT_SECONDS ?? 10),
+    stallTimeoutMs: milliseconds(values.S3_STALL_TIMEOUT_SECONDS ?? 60),
+  };
+}
+
+const DEFAULT_RAW_PREFIX = 'takehome-raw/';
+const DEFAULT_CONVERTED_PREFIX = 'takehome-converted/';
 
 const MIB = 1024 * 1024;
 /** Two conversions at once, each with a quarter, leave half of the machine to everything else. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ENGINES } from '../model/dataset.ts';
+import { TARGETS } from '../model/run.ts';
 
 /** A day: longer ones are a slip (milliseconds). */
 const MAX_TIMEOUT_SECONDS = 86_400;
@@ -14,6 +15,14 @@ const MAX_PORT = 65_535;
 export const SETTING_KEYS = {
   DATA_DIR: key(z.string(), 'a folder'),
   DATASETS_FILE: key(z.string(), 'the path of a YAML file'),
+  LONGHAUL_TARGET: key(z.enum(TARGETS), `one of ${TARGETS.join(', ')}`),
+  S3_BUCKET: key(bucketName(), 'the name of a bucket, without s3://'),
+  S3_RAW_PREFIX: key(prefix(), 'a prefix such as lake/takehome-raw'),
+  S3_CONVERTED_PREFIX: key(prefix(), 'a prefix such as lake/takehome-converted'),
+  S3_PATH_STYLE: key(flag(), 'true or false'),
+  S3_CHECKSUMS: key(flag(), 'true or false'),
+  S3_UPLOAD_CONCURRENCY: key(whole(1, 32), 'a whole number from 1 to 32'),
+  S3_STALL_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
   ENGINE: key(z.enum(ENGINES), `one of ${ENGINES.join(', ')}`),
   SOURCE_CONCURRENCY: key(whole(1, 32), 'a whole number from 1 to 32'),
   TEMPORAL_ADDRESS: key(hostAndPort(), 'host:port, without a scheme'),
@@ -22,6 +31,7 @@ export const SETTING_KEYS = {
   TEMPORAL_TLS: key(flag(), 'true or false'),
   TEMPORAL_CLI: key(z.string(), 'the path of the Temporal program'),
   DUCKDB_MEMORY_LIMIT: key(memorySize(), 'a size such as 2GiB or 512MiB'),
+  DUCKDB_HTTPFS: key(z.string(), 'the path of httpfs.duckdb_extension'),
   DUCKDB_THREADS: key(whole(1, 1024), 'a whole number from 1 to 1024'),
   HTTP_CONNECT_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
   HTTP_HEADERS_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
@@ -83,6 +93,20 @@ function flag(): z.ZodType<boolean, string> {
 
 function memorySize(): z.ZodType<string, string> {
   return z.string().regex(/^[1-9]\d*(\.\d+)?[KMGT]i?B$/);
+}
+
+/** As S3 allows them: a dot would break TLS for virtual-hosted names, but path style takes it. */
+function bucketName(): z.ZodType<string, string> {
+  return z.string().regex(/^[a-z\d][a-z\d.-]{1,61}[a-z\d]$/);
+}
+
+/** Folders of plain names: they are part of keys, URIs and globs. @returns with one `/` at its end. */
+function prefix(): z.ZodType<string, string> {
+  return z
+    .string()
+    .regex(/^\/?[\w.=-]+(?:\/[\w.=-]+)*\/?$/)
+    .refine((value) => !value.split('/').some((name) => name === '.' || name === '..'))
+    .transform((value) => `${value.replaceAll(/^\/|\/$/g, '')}/`);
 }
 
 function hostAndPort(): z.ZodType<string, string> {

@@ -1,4 +1,5 @@
 import type { Engine } from '../model/dataset.ts';
+import type { Target } from '../model/run.ts';
 
 /** Every setting, checked and typed: what `.env` and the environment say. */
 export interface Settings {
@@ -12,6 +13,10 @@ export interface Settings {
   stateDir: string;
   /** Absolute path of datasets.yaml. */
   datasetsFile: string;
+  /** Which lake commands use, unless --target says otherwise. */
+  target: Target;
+  /** Undefined where S3_BUCKET is not set. */
+  s3: S3Settings | undefined;
   temporal: TemporalSettings;
   /** The Temporal program for the embedded server; undefined: `temporal` on the PATH, else fetched. */
   temporalCli: string | undefined;
@@ -32,10 +37,33 @@ export interface TemporalSettings {
   tls: boolean;
 }
 
+/**
+ * The lake in a bucket: plain data, handed to child processes as it is. Region, endpoint and credentials are not
+ * in it: every process finds them as every AWS SDK does.
+ */
+export interface S3Settings {
+  bucket: string;
+  /** Of the raw zone: '' or ends with `/`. */
+  rawPrefix: string;
+  /** Of the converted zone: '' or ends with `/`; differs from `rawPrefix`. */
+  convertedPrefix: string;
+  /** `https://endpoint/bucket/key` instead of `https://bucket.endpoint/key`. */
+  pathStyle: boolean;
+  /** Full-object CRC-32 by S3; false for stores that know no such checksum: size and ETags are compared instead. */
+  checksums: boolean;
+  /** Parts of one landing on their way at once. */
+  uploadConcurrency: number;
+  connectTimeoutMs: number;
+  /** No byte in either direction for this long fails the request. */
+  stallTimeoutMs: number;
+}
+
 export interface DuckDbSettings {
   /** As DuckDB writes it: `1GiB`. */
   memoryLimit: string;
   threads: number;
+  /** DuckDB's httpfs extension, needed for S3; undefined: a pinned one, fetched once. */
+  httpfs?: string | undefined;
 }
 
 export interface HttpSettings {

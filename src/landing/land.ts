@@ -4,7 +4,6 @@ import type { AddressPolicy, HttpSettings } from '../config/settings.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import type { LandingManifest } from '../model/manifest.ts';
 import { isSameVersion } from '../model/validator.ts';
-import type { DiskStore } from '../storage/disk-store.ts';
 import { readLanding } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 import { checkpointKey, partialKey, readCheckpoint, sourceKeyOf } from './checkpoint.ts';
@@ -22,7 +21,7 @@ export interface LandRequest {
 }
 
 export interface LandDeps {
-  store: DiskStore;
+  store: Store;
   http: HttpSettings;
   addresses: AddressPolicy;
   now?: () => Date;

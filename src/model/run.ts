@@ -2,6 +2,10 @@ import type { DatasetSpec, Engine, SourceSpec } from './dataset.ts';
 import type { ErrorCode } from './errors.ts';
 import type { Ledger } from './ledger.ts';
 
+/** Where a lake lies: in folders of this machine, or in a bucket. */
+export const TARGETS = ['disk', 's3'] as const;
+export type Target = (typeof TARGETS)[number];
+
 /** `land` and `convert` are the two halves of `ingest`; `land` publishes nothing. */
 export type RunMode = 'ingest' | 'land' | 'convert';
 
@@ -11,6 +15,8 @@ export interface IngestInput {
   ingestDate: string;
   mode: RunMode;
   engine: Engine;
+  /** Which of the worker's lakes; `disk` where it is absent. */
+  target?: Target;
   /** Publish a new revision beside the one that is there. */
   again: boolean;
   /** Publish although the volume guard holds. */

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { LonghaulError } from '../model/errors.ts';
+import { checksumFile } from './checksum-file.ts';
+import type { StoredPlace } from './place.ts';
 import type { Store, StoredObject } from './store.ts';
 
 /** A zone of the lake as a folder. `link(2)` makes put-if-absent and move atomic; rename would overwrite. */
@@ -18,6 +20,10 @@ export class DiskStore implements Store {
       throw new LonghaulError('NAME_INVALID', `The key ${JSON.stringify(key)} leaves the lake.`);
     }
     return path;
+  }
+
+  place(key: string): StoredPlace {
+    return { kind: 'disk', path: this.uri(key) };
   }
 
   async get(key: string): Promise<Buffer | undefined> {
@@ -55,8 +61,8 @@ export class DiskStore implements Store {
       if (entry.isDirectory()) {
         yield* this.list(`${key}/`);
       } else {
-        const bytes = await this.size(key);
-        if (bytes !== undefined) yield { key, bytes };
+        const found = await stat(this.uri(key)).catch(undefinedIfAbsent);
+        if (found) yield { key, bytes: found.size, modifiedAtMs: found.mtimeMs };
       }
     }
   }
@@ -83,9 +89,15 @@ export class DiskStore implements Store {
     return (await stat(this.uri(key)).catch(undefinedIfAbsent))?.size;
   }
 
+  async checksum(key: string, signal?: AbortSignal): Promise<string> {
+    return await checksumFile(this.uri(key), signal);
+  }
+
   async move(from: string, to: string): Promise<void> {
     try {
       await mkdir(dirname(this.uri(to)), { recursive: true });
+      // A converter's own writes are not durable until this.
+      await syncFile(this.uri(from));
       await link(this.uri(from), this.uri(to));
       await rm(this.uri(from));
       await syncFolder(dirname(this.uri(to)));
@@ -102,7 +114,6 @@ export class DiskStore implements Store {
     await rm(this.uri(prefix), { force: true, recursive: true });
   }
 
-  /** What writers that were killed left below a prefix; only where nobody else writes now. */
   async deleteTemporaries(prefix: string): Promise<void> {
     for await (const { key } of this.list(prefix)) if (TEMPORARY.test(key)) await this.delete(key);
   }
@@ -153,6 +164,15 @@ export function storageError(error: unknown, path: string): unknown {
       );
     default:
       return error;
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

@@ -1,12 +1,16 @@
+import type { StoredPlace } from './place.ts';
+
 /** One small interface over a zone of the lake, on disk or in S3. Keys use `/` and never leave the zone. */
 export interface Store {
   /** What a person or DuckDB opens: an absolute path, or an `s3://` URI. */
   uri(key: string): string;
+  /** The same as plain data: what a thread or a child process opens with `openPlace`. */
+  place(key: string): StoredPlace;
   /** Undefined where there is no such object. */
   get(key: string): Promise<Buffer | undefined>;
   /** Atomic and durable; never overwrites: of two writers, one gets `exists`. */
   putIfAbsent(key: string, body: string | Uint8Array): Promise<'created' | 'exists'>;
-  /** Replaces; only for what is not published (staged schemas, entries of an unpublished day). */
+  /** Replaces; only for what is not published (staged schemas, checkpoints, entries of an unpublished day). */
   put(key: string, body: string | Uint8Array): Promise<void>;
   /** Every object below the prefix, in no order. */
   list(prefix: string): AsyncIterable<StoredObject>;
@@ -15,17 +19,25 @@ export interface Store {
   /** Bytes [start, end) of an object. */
   readRange(key: string, start: number, end: number): Promise<Buffer>;
   size(key: string): Promise<number | undefined>;
-  /** Moves within the zone; never overwrites. */
+  /**
+   * Of a whole object, as the store has it now: `crc32:` and 8 hex digits, read (disk) or computed by S3 itself;
+   * `etag:…` of a store that knows no such checksum.
+   */
+  checksum(key: string, signal?: AbortSignal): Promise<string>;
+  /** Moves within the zone, durably and without its bytes passing through here; never overwrites. */
   move(from: string, to: string): Promise<void>;
   /** No error where there is no such object. */
   delete(key: string): Promise<void>;
-  /** Deletes everything below the prefix. */
+  /** Deletes everything below the prefix, unfinished uploads too. */
   deletePrefix(prefix: string): Promise<void>;
+  /** What killed writers left below a prefix; only where nobody else writes now. */
+  deleteTemporaries(prefix: string): Promise<void>;
 }
 
 export interface StoredObject {
   key: string;
   bytes: number;
+  modifiedAtMs: number;
 }
 
 /** The two zones of one lake. */

@@ -1,0 +1,317 @@
+/**
+ * The catalogue of everything that can go wrong and that a user may see.
+ *
+ * A code says what happened; its class says whether a retry helps and how the CLI exits. Nothing else
+ * in the code decides retryability: activities map these errors to Temporal's failures in one place.
+ */
+export const ERROR_CLASSES = {
+  internal: { retryable: true, exitCode: 1 },
+  usage: { retryable: false, exitCode: 2 },
+  /** The publisher's side answers badly for now: waiting may help. */
+  unavailable: { retryable: true, exitCode: 3 },
+  /** The publisher's side refuses, or the address is wrong: waiting will not help. */
+  refused: { retryable: false, exitCode: 4 },
+  /** What was published is not a CSV file that can be read without guessing. */
+  content: { retryable: false, exitCode: 5 },
+  /** The lake's own disk or bucket. */
+  storage: { retryable: false, exitCode: 6 },
+  /** The bucket cannot be reached or answers badly for now: waiting may help. */
+  'storage-unavailable': { retryable: true, exitCode: 6 },
+  /** A converter failed, or its output does not balance with the source. */
+  conversion: { retryable: false, exitCode: 7 },
+  /** Everything is ready, but a person should look before it is published. */
+  held: { retryable: false, exitCode: 8 },
+  /** Temporal cannot be reached or started. */
+  orchestration: { retryable: true, exitCode: 9 },
+  cancelled: { retryable: false, exitCode: 130 },
+} as const;
+
+export type ErrorClass = keyof typeof ERROR_CLASSES;
+
+interface CatalogueEntry {
+  class: ErrorClass;
+  /** What happened, in general; the error's own message says it of this case. */
+  happened: string;
+  /** What happens next, or what the user can do. */
+  next: string;
+}
+
+export const ERROR_CATALOGUE = {
+  INTERNAL: {
+    class: 'internal',
+    happened: 'Something that this program does not foresee.',
+    next: 'Temporal tries again; if it stays, `longhaul show <run>` has the stack to report.',
+  },
+  USAGE: {
+    class: 'usage',
+    happened: 'The command line does not fit.',
+    next: 'Run the command with --help: it has examples.',
+  },
+  CONFIG_INVALID: {
+    class: 'usage',
+    happened: 'The settings (.env, environment) or datasets.yaml do not pass their checks.',
+    next: 'Mend every line that the message names, then run the command again.',
+  },
+  DATASET_UNKNOWN: {
+    class: 'usage',
+    happened: 'No dataset of that name is in datasets.yaml.',
+    next: '`longhaul datasets` lists them; a URL with --name works without an entry.',
+  },
+  NAME_INVALID: {
+    class: 'usage',
+    happened: 'A dataset name, source id or date has a form that could leave the lake or mislead.',
+    next: 'Names are lower-case letters, digits and dashes; dates are YYYY-MM-DD.',
+  },
+  QUERY_REFUSED: {
+    class: 'usage',
+    happened: 'The query is not one single SELECT, or reaches outside the lake.',
+    next: 'Write one SELECT over the views that `longhaul datasets` lists.',
+  },
+  QUERY_FAILED: {
+    class: 'usage',
+    happened: 'DuckDB could not run the query.',
+    next: 'Mend the SQL; `longhaul datasets` lists the views, `DESCRIBE <view>` their columns.',
+  },
+  NOT_PUBLISHED: {
+    class: 'usage',
+    happened: 'No published snapshot of that dataset and date.',
+    next: '`longhaul ingest <dataset>` publishes one; `longhaul datasets` lists what is there.',
+  },
+  NOT_LANDED: {
+    class: 'usage',
+    happened: 'There is no landing of that source for that date.',
+    next: '`longhaul land <dataset>` lands it; `longhaul convert` takes --date for another day.',
+  },
+  RUN_UNKNOWN: {
+    class: 'usage',
+    happened: 'Temporal knows no such run.',
+    next: '`longhaul runs` lists the runs.',
+  },
+  SOURCE_UNREACHABLE: {
+    class: 'unavailable',
+    happened: "The publisher's host refused, reset or never answered the connection.",
+    next: 'The run tries again until its time is up; check the address and your network.',
+  },
+  SOURCE_UNAVAILABLE: {
+    class: 'unavailable',
+    happened: 'The publisher answered 429 or 5xx.',
+    next: 'The run tries again, after Retry-After where the publisher sends one.',
+  },
+  SOURCE_STALLED: {
+    class: 'unavailable',
+    happened: 'No byte arrived for the stall time.',
+    next: 'The run connects again and goes on from the last checkpoint.',
+  },
+  SOURCE_TRUNCATED: {
+    class: 'unavailable',
+    happened: 'The body ended before its Content-Length.',
+    next: 'The run goes on from the last checkpoint; a short body never becomes a file.',
+  },
+  SOURCE_CHANGED: {
+    class: 'unavailable',
+    happened: 'The publisher replaced the file while it was being read.',
+    next: 'The run starts again from the first byte of the new version.',
+  },
+  SOURCE_NO_SUCH_HOST: {
+    class: 'refused',
+    happened: "The address's host name does not exist.",
+    next: 'Mend the address in datasets.yaml.',
+  },
+  SOURCE_NOT_FOUND: {
+    class: 'refused',
+    happened: 'The publisher answered 404 or 410.',
+    next: 'Mend the address in datasets.yaml; publishers move files.',
+  },
+  SOURCE_FORBIDDEN: {
+    class: 'refused',
+    happened: 'The publisher answered 401 or 403.',
+    next: 'The file is not public at this address; look for its public one.',
+  },
+  SOURCE_REFUSED: {
+    class: 'refused',
+    happened: 'The publisher answered with a status that a retry will not change.',
+    next: 'Open the address in a browser and mend it in datasets.yaml.',
+  },
+  SOURCE_REDIRECT_LOOP: {
+    class: 'refused',
+    happened: 'More redirects than are followed.',
+    next: 'Put the final address into datasets.yaml.',
+  },
+  ADDRESS_REFUSED: {
+    class: 'refused',
+    happened: 'The address, or one that it leads to, is not one that a worker may read.',
+    next: 'Use a public http(s) address; private ranges need ALLOW_PRIVATE_ADDRESSES=true.',
+  },
+  SOURCE_EMPTY: {
+    class: 'content',
+    happened: 'The file has no byte, or nothing but blank lines.',
+    next: 'Nothing is published; the last snapshot stays. Ask the publisher, then run again.',
+  },
+  SOURCE_IS_HTML: {
+    class: 'content',
+    happened: 'The address answers with a web page, not a CSV file.',
+    next: 'Open it in a browser: a login page, or a page with the real link. Mend the address.',
+  },
+  SOURCE_NOT_CSV: {
+    class: 'content',
+    happened: 'The file is of another kind (JSON, Parquet, an image, …).',
+    next: 'Mend the address in datasets.yaml.',
+  },
+  SOURCE_COMPRESSED: {
+    class: 'content',
+    happened: 'The file is compressed (zip, gzip, …), which is not supported yet.',
+    next: 'Use the address of the plain CSV file.',
+  },
+  SOURCE_HAS_NUL: {
+    class: 'content',
+    happened: 'The file has NUL bytes: it is not text, or it was damaged.',
+    next: 'Nothing is published; the landing is kept for a look at the offset.',
+  },
+  SOURCE_ENCODING_UNCLEAR: {
+    class: 'content',
+    happened: 'The bytes are neither all UTF-8 nor plausibly Windows-1252.',
+    next: "Set the source's `encoding` in datasets.yaml once you know it.",
+  },
+  SOURCE_ENCODING_UNSUPPORTED: {
+    class: 'content',
+    happened: 'The file is in an encoding that is not supported (UTF-16, UTF-32).',
+    next: 'Use an export in UTF-8 or Windows-1252.',
+  },
+  SOURCE_RAGGED: {
+    class: 'content',
+    happened: 'Records have more or fewer fields than the header.',
+    next: 'Nothing is published; look at the records that the message names.',
+  },
+  SOURCE_QUOTING: {
+    class: 'content',
+    happened: 'A quoted field goes on after its closing quote, or a quote never closes.',
+    next: 'Nothing is published; look at the offsets that the message names.',
+  },
+  SOURCE_RECORD_TOO_LONG: {
+    class: 'content',
+    happened: 'One record is longer than any real one: most likely a quote is missing.',
+    next: 'Nothing is published; look at the offset that the message names.',
+  },
+  VALUES_UNCONVERTIBLE: {
+    class: 'content',
+    happened: 'Values do not fit the type that datasets.yaml declares for their column.',
+    next: "Mend the declared type, or remove it: the type is then found from the file's own values.",
+  },
+  DISK_FULL: {
+    class: 'storage',
+    happened: 'The disk is full.',
+    next: 'Free space (or point DATA_DIR elsewhere); `longhaul retry <run>` goes on from there.',
+  },
+  LAKE_NOT_WRITABLE: {
+    class: 'storage',
+    happened: 'The worker may not write into the lake.',
+    next: 'Give it permission, or point DATA_DIR elsewhere; then `longhaul retry <run>`.',
+  },
+  LAKE_CORRUPT: {
+    class: 'storage',
+    happened: 'A stored file is missing, or differs from what its manifest says.',
+    next: 'Restore the file, or publish the day again with --again; readers still see the manifest.',
+  },
+  STORE_UNREACHABLE: {
+    class: 'storage-unavailable',
+    happened: 'S3 refused, reset or never answered the connection.',
+    next: 'The run tries again until its time is up; check AWS_ENDPOINT_URL_S3 and your network.',
+  },
+  STORE_UNAVAILABLE: {
+    class: 'storage-unavailable',
+    happened: 'S3 answered SlowDown, a 5xx or RequestTimeout, again and again.',
+    next: 'The run tries again and goes on with the parts that S3 has; `longhaul doctor` looks at the bucket.',
+  },
+  UPLOAD_LOST: {
+    class: 'storage-unavailable',
+    happened:
+      'An unfinished upload is gone: aborted by a lifecycle rule, a sweep or another worker.',
+    next: 'The run starts that file again from its first byte.',
+  },
+  STORE_FORBIDDEN: {
+    class: 'storage',
+    happened: 'S3 denies the worker a permission that the lake needs.',
+    next: 'Grant the permission that the message names (docs/aws.md has the least policy), then `longhaul retry <run>`.',
+  },
+  STORE_CREDENTIALS: {
+    class: 'storage',
+    happened:
+      'There are no AWS credentials, or S3 does not accept them, or they have expired and nothing renews them.',
+    next: 'Renew them (`aws sso login`, the keys in .env, the instance role), then `longhaul retry <run>`.',
+  },
+  STORE_NO_BUCKET: {
+    class: 'storage',
+    happened: 'The bucket does not exist.',
+    next: 'Create it, or mend S3_BUCKET; docs/aws.md says how it should be set.',
+  },
+  STORE_WRONG_REGION: {
+    class: 'storage',
+    happened: 'The bucket is in another region than the one that is asked.',
+    next: 'Set AWS_REGION to the region of the bucket.',
+  },
+  STORE_FULL: {
+    class: 'storage',
+    happened: 'The bucket, or the account behind it, takes no more data.',
+    next: 'Raise its quota or free space; `longhaul retry <run>` goes on with the parts that S3 has.',
+  },
+  STORE_REFUSED: {
+    class: 'storage',
+    happened: 'S3 refused a request in a way that a retry will not change.',
+    next: 'Run `longhaul doctor`; a store that lacks a feature of S3 may need S3_CHECKSUMS=false.',
+  },
+  ENGINE_FAILED: {
+    class: 'conversion',
+    happened: 'The converter stopped with an error.',
+    next: 'Nothing is published. Try --engine parquetjs, and report the message.',
+  },
+  ENGINE_OUT_OF_MEMORY: {
+    class: 'conversion',
+    happened: 'The converter needs more memory than its limit.',
+    next: 'Raise DUCKDB_MEMORY_LIMIT in .env, then `longhaul retry <run>`.',
+  },
+  LEDGER_UNBALANCED: {
+    class: 'conversion',
+    happened: 'The Parquet rows and rejected rows are not as many as the source records.',
+    next: 'Nothing is published. Try --engine parquetjs, and report the two numbers.',
+  },
+  SOURCES_INCOMPLETE: {
+    class: 'held',
+    happened: 'Some of the sources failed, so the day is not published; the others are converted.',
+    next: '`longhaul retry <run>` repeats only what failed.',
+  },
+  SNAPSHOT_SHRUNK: {
+    class: 'held',
+    happened: 'The snapshot has under half the rows of the last one: a truncated publication?',
+    next: 'Look at the source; if it is right, run again with --accept.',
+  },
+  TEMPORAL_UNREACHABLE: {
+    class: 'orchestration',
+    happened: 'No Temporal server answers at the configured address.',
+    next: 'Check TEMPORAL_ADDRESS, or remove it to use the embedded server.',
+  },
+  TEMPORAL_NOT_INSTALLED: {
+    class: 'orchestration',
+    happened: 'The Temporal program could not be found or fetched.',
+    next: 'Set TEMPORAL_CLI to the program, put `temporal` on the PATH, or install Python 3.',
+  },
+  PROGRAM_NOT_INSTALLED: {
+    class: 'usage',
+    happened: 'An outside program or extension that this needs could not be found or fetched.',
+    next: 'Install it, or name its path in .env, as the message says.',
+  },
+  EMBEDDED_NOT_RUNNING: {
+    class: 'usage',
+    happened: 'This needs a server that stays: none is running and none is configured.',
+    next: 'Run `longhaul up --background`, or set TEMPORAL_ADDRESS.',
+  },
+  EMBEDDED_FAILED: {
+    class: 'orchestration',
+    happened: 'The embedded Temporal server or its worker did not start.',
+    next: 'Its log is in DATA_DIR/.longhaul/; `longhaul down`, then try again.',
+  },
+  CANCELLED: {
+    class: 'cancelled',
+    happened: 'The run was cancelled.',
+    next: 'Nothing of it was published; run the command again to start over.',
+  },
+} as const satisfies Record<string, CatalogueEntry>;

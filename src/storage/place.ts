@@ -1,0 +1,37 @@
+import { open } from 'node:fs/promises';
+import type { S3Settings } from '../config/settings.ts';
+import { S3ObjectReader } from './s3/object-reader.ts';
+
+/** Where an object lies, as plain data: it crosses to threads and child processes, and holds no credentials. */
+export type StoredPlace =
+  | { kind: 'disk'; path: string }
+  /** `key` is the bucket's, prefix included. */
+  | { kind: 's3'; settings: S3Settings; key: string };
+
+/** Reads an object from wherever a reader wants; made for reading on and on, in few and large pieces. */
+export interface PlaceReader {
+  /** Fills `target` from `position` on, as far as the object goes. @returns the number of bytes read. */
+  read(target: Uint8Array, position: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+/**
+ * @throws LonghaulError LAKE_CORRUPT where there is no such object (S3: at the first read), STORE_… of S3, or the
+ *   file system's error.
+ */
+export async function openPlace(place: StoredPlace): Promise<PlaceReader> {
+  if (place.kind === 's3') return new S3ObjectReader(place.settings, place.key);
+  const file = await open(place.path);
+  return {
+    read: async (target, position) => {
+      let at = 0;
+      while (at < target.length) {
+        const { bytesRead } = await file.read(target, at, target.length - at, position + at);
+        if (bytesRead === 0) break;
+        at += bytesRead;
+      }
+      return at;
+    },
+    close: async () => await file.close(),
+  };
+}

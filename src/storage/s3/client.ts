@@ -1,0 +1,72 @@
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import type { S3Settings } from '../../config/settings.ts';
+
+/**
+ * Tries of one request, the first included: with the SDK's backoff (up to 20 s a time) a minute or two of
+ * SlowDown is sat out here, a part at a time. What lasts longer is for Temporal's retries.
+ */
+const MAX_ATTEMPTS = 8;
+/** Parts of a landing, and a few small requests beside them. */
+const MAX_SOCKETS = 64;
+
+const clients = new Map<string, S3Client>();
+
+/** One client, and one pool of connections, for all that a process asks of one store. */
+export function s3ClientOf(settings: S3Settings): S3Client {
+  const { pathStyle, checksums, connectTimeoutMs, stallTimeoutMs } = settings;
+  const key = JSON.stringify([pathStyle, checksums, connectTimeoutMs, stallTimeoutMs]);
+  const known = clients.get(key);
+  if (known) return known;
+  const client = createS3Client(settings);
+  clients.set(key, client);
+  return client;
+}
+
+/** A client of its own, with what differs from the settings'; region, endpoint and credentials are the SDK's to find. */
+export function createS3Client(settings: S3Settings, changes: S3ClientConfig = {}): S3Client {
+  const { pathStyle, checksums, connectTimeoutMs, stallTimeoutMs } = settings;
+  const client = new S3Client({
+    forcePathStyle: pathStyle,
+    maxAttempts: MAX_ATTEMPTS,
+    // Ours are given with each request; others are left out, since many stores refuse what they do not know.
+    requestChecksumCalculation: checksums ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: {
+      connectionTimeout: connectTimeoutMs,
+      // Idle for this long: a half-open connection is noticed, a slow one is not cut off.
+      socketTimeout: stallTimeoutMs,
+      httpAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
+      httpsAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
+    },
+    ...changes,
+  });
+  leaveBodiesUnsigned(client);
+  return client;
+}
+
+/**
+ * A body is not hashed for its signature where its own checksum is signed and nobody is in between: over TLS, and
+ * on this machine. SHA-256 would take as long as all the rest of an upload.
+ */
+function leaveBodiesUnsigned(client: S3Client): void {
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const request = args.request as HttpRequest;
+      if (request.protocol === 'https:' || isLoopback(request.hostname)) {
+        request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
+      }
+      return await next(args);
+    },
+    { step: 'build', name: 'leaveBodiesUnsigned' },
+  );
+}
+
+interface HttpRequest {
+  protocol: string;
+  hostname: string;
+  headers: Record<string, string>;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || host.startsWith('127.');
+}

@@ -1,0 +1,214 @@
+import {
+  CopyObjectCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type HeadObjectCommandOutput,
+  type ListObjectsV2CommandOutput,
+} from '@aws-sdk/client-s3';
+import { crc32 } from 'node:zlib';
+import { LonghaulError } from '../../model/errors.ts';
+import type { StoredPlace } from '../place.ts';
+import type { Store, StoredObject } from '../store.ts';
+import { fromS3Checksum, toS3Checksum } from './checksums.ts';
+import { statusOf } from './errors.ts';
+import { abortUploads } from './uploads.ts';
+import type { S3Zone } from './zone.ts';
+
+/** Deletions of one prefix on their way at once. */
+const DELETE_CONCURRENCY = 8;
+
+/**
+ * A zone of the lake as a prefix of a bucket. A PUT is whole or not at all, and `If-None-Match: *` makes
+ * put-if-absent atomic, so a killed writer leaves nothing but unfinished multipart uploads.
+ */
+export class S3Store implements Store {
+  readonly zone: S3Zone;
+
+  constructor(zone: S3Zone) {
+    this.zone = zone;
+  }
+
+  uri(key: string): string {
+    return `s3://${this.zone.bucket}/${this.zone.keyOf(key)}`;
+  }
+
+  place(key: string): StoredPlace {
+    return { kind: 's3', settings: this.zone.settings, key: this.zone.keyOf(key) };
+  }
+
+  async get(key: string): Promise<Buffer | undefined> {
+    const command = new GetObjectCommand(this.#at(key));
+    try {
+      const output = await this.zone.send(command, 'GetObject', {
+        expected: isNoSuchKey,
+      });
+      return Buffer.from((await output.Body?.transformToByteArray()) ?? []);
+    } catch (error) {
+      if (isNoSuchKey(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async putIfAbsent(key: string, body: string | Uint8Array): Promise<'created' | 'exists'> {
+    const command = new PutObjectCommand({ ...this.#put(key, body), IfNoneMatch: '*' });
+    try {
+      await this.zone.send(command, 'PutObject', { expected: isTaken });
+      return 'created';
+    } catch (error) {
+      if (!isTaken(error)) throw error;
+      // The SDK's own retry of a PUT whose answer was lost finds that PUT's object.
+      const present = await this.get(key);
+      const isOurs = wasRetried(error) && present?.equals(Buffer.from(body));
+      if (isOurs) return 'created';
+      // 409: another writer is at it, and may yet fail.
+      if (present === undefined) return await this.putIfAbsent(key, body);
+      return 'exists';
+    }
+  }
+
+  async put(key: string, body: string | Uint8Array): Promise<void> {
+    await this.zone.send(new PutObjectCommand(this.#put(key, body)), 'PutObject');
+  }
+
+  async *list(prefix: string): AsyncIterable<StoredObject> {
+    for await (const { Contents = [] } of this.#pages(prefix)) {
+      for (const { Key = '', Size = 0, LastModified } of Contents) {
+        const modifiedAtMs = LastModified?.getTime() ?? 0;
+        yield { key: this.zone.relative(Key), bytes: Size, modifiedAtMs };
+      }
+    }
+  }
+
+  async folders(prefix: string): Promise<string[]> {
+    const names: string[] = [];
+    for await (const { CommonPrefixes = [] } of this.#pages(prefix, '/')) {
+      for (const { Prefix = '' } of CommonPrefixes) {
+        names.push(this.zone.relative(Prefix).slice(prefix.length, -1));
+      }
+    }
+    return names;
+  }
+
+  async readRange(key: string, start: number, end: number): Promise<Buffer> {
+    if (end <= start) return Buffer.alloc(0);
+    const command = new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end - 1}` });
+    const isBeyond = (error: unknown): boolean => statusOf(error) === 416;
+    try {
+      const expected = isBeyond;
+      const output = await this.zone.send(command, 'GetObject', {
+        expected,
+      });
+      return Buffer.from((await output.Body?.transformToByteArray()) ?? []);
+    } catch (error) {
+      if (isBeyond(error)) return Buffer.alloc(0);
+      throw error;
+    }
+  }
+
+  async size(key: string): Promise<number | undefined> {
+    return (await this.#head(key))?.ContentLength;
+  }
+
+  async checksum(key: string): Promise<string> {
+    const head = await this.#head(key);
+    if (!head) throw new LonghaulError('LAKE_CORRUPT', `${this.uri(key)} is gone.`);
+    return fromS3Checksum(head.ChecksumCRC32, head.ChecksumType) ?? `etag:${head.ETag ?? ''}`;
+  }
+
+  /** A copy on S3's side, which computes the copy's checksum; S3 copies up to 5 GiB at once. */
+  async move(from: string, to: string): Promise<void> {
+    if ((await this.size(to)) !== undefined) {
+      throw new LonghaulError('LAKE_CORRUPT', `${this.uri(to)} is there already.`);
+    }
+    const { Bucket, Key } = this.#at(from);
+    const command = new CopyObjectCommand({
+      ...this.#at(to),
+      CopySource: encodeURI(`${Bucket}/${Key}`),
+      ...(this.zone.settings.checksums ? { ChecksumAlgorithm: 'CRC32' as const } : {}),
+    });
+    await this.zone.send(command, 'PutObject');
+    await this.delete(from);
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.zone.send(new DeleteObjectCommand(this.#at(key)), 'DeleteObject');
+  }
+
+  async deletePrefix(prefix: string): Promise<void> {
+    await abortUploads(this.zone, prefix);
+    const keys: string[] = [];
+    for await (const { key } of this.list(prefix)) keys.push(key);
+    const deleteAll = async (): Promise<void> => {
+      for (let key = keys.pop(); key !== undefined; key = keys.pop()) await this.delete(key);
+    };
+    await Promise.all(Array.from({ length: DELETE_CONCURRENCY }, deleteAll));
+  }
+
+  /** None: unfinished landings are uploads that go on, and everything else is written whole. */
+  async deleteTemporaries(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  async #head(key: string): Promise<HeadObjectCommandOutput | undefined> {
+    const command = new HeadObjectCommand({ ...this.#at(key), ...this.#checksumMode() });
+    const isAbsent = (error: unknown): boolean => statusOf(error) === 404;
+    try {
+      return await this.zone.send(command, 'GetObject', { expected: isAbsent });
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async *#pages(prefix: string, delimiter?: string): AsyncIterable<ListObjectsV2CommandOutput> {
+    let token: string | undefined;
+    do {
+      const command: ListObjectsV2Command = new ListObjectsV2Command({
+        Bucket: this.zone.bucket,
+        Prefix: this.zone.keyOf(prefix),
+        ...(delimiter === undefined ? {} : { Delimiter: delimiter }),
+        ...(token === undefined ? {} : { ContinuationToken: token }),
+      });
+      const page = await this.zone.send(command, 'ListBucket');
+      yield page;
+      token = page.IsTruncated ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+
+  #put(key: string, body: string | Uint8Array) {
+    const bytes = Buffer.from(body);
+    const { checksums } = this.zone.settings;
+    return {
+      ...this.#at(key),
+      Body: bytes,
+      ...(checksums ? { ChecksumCRC32: toS3Checksum(crc32(bytes)) } : {}),
+    };
+  }
+
+  #checksumMode() {
+    return this.zone.settings.checksums ? { ChecksumMode: 'ENABLED' as const } : {};
+  }
+
+  #at(key: string): { Bucket: string; Key: string } {
+    return { Bucket: this.zone.bucket, Key: this.zone.keyOf(key) };
+  }
+}
+
+/** Of a 404, the bucket's absence has a name of its own. */
+function isNoSuchKey(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'NoSuchKey' || error.name === 'NotFound');
+}
+
+/** 412: the key exists. 409: another conditional write of it is under way. */
+function isTaken(error: unknown): boolean {
+  const status = statusOf(error);
+  return status === 412 || status === 409;
+}
+
+function wasRetried(error: unknown): boolean {
+  const { $metadata } = error as { $metadata?: { attempts?: number } };
+  return ($metadata?.attempts ?? 1) > 1;
+}

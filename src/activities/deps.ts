@@ -4,9 +4,10 @@ import type {
   DuckDbSettings,
   HttpSettings,
 } from '../config/settings.ts';
+import type { Target } from '../model/run.ts';
 import type { Store } from '../storage/store.ts';
 
-/** Everything that activities touch, built once by the worker: one record of named ports. */
+/** Everything that the activities of one lake touch, built once by the worker: one record of named ports. */
 export interface ActivityDeps {
   raw: Store;
   converted: Store;
@@ -14,6 +15,9 @@ export interface ActivityDeps {
   addresses: AddressPolicy;
   duckdb: DuckDbSettings;
   activity: ActivitySettings;
-  /** The task queue of the workers that share this disk. */
-  hostQueue: string;
+  /** The task queue of the workers that reach this lake: those of one host for a disk, any with its bucket for S3. */
+  lakeQueue: string;
 }
+
+/** @throws LonghaulError CONFIG_INVALID where this worker has no such lake. */
+export type DepsOf = (target: Target) => ActivityDeps;

@@ -1,10 +1,17 @@
 import { createConversionActivities } from './conversion.ts';
-import type { ActivityDeps } from './deps.ts';
+import type { ActivityDeps, DepsOf } from './deps.ts';
 import { createLandingActivities } from './landing.ts';
+import { createOpeningActivities } from './opening.ts';
 import { createSnapshotActivities } from './snapshots.ts';
 import { createVerificationActivities } from './verification.ts';
 
-export function createActivities(deps: ActivityDeps) {
+/** For the queue that every worker polls. */
+export function createSharedActivities(deps: Pick<ActivityDeps, 'activity'>, depsOf: DepsOf) {
+  return createOpeningActivities(deps, depsOf);
+}
+
+/** For the queue of one lake. */
+export function createLakeActivities(deps: ActivityDeps) {
   return {
     ...createSnapshotActivities(deps),
     ...createLandingActivities(deps),
@@ -13,4 +20,5 @@ export function createActivities(deps: ActivityDeps) {
   };
 }
 
-export type Activities = ReturnType<typeof createActivities>;
+export type Activities = ReturnType<typeof createSharedActivities> &
+  ReturnType<typeof createLakeActivities>;

@@ -6,28 +6,23 @@ import type { SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import type { IngestResult } from '../model/run.ts';
 import { assertVolume } from '../model/volume-guard.ts';
 import { discardPartial } from '../landing/land.ts';
-import { listSnapshots, readJson, readSnapshot, toJson } from '../storage/manifests.ts';
+import { readJson, readSnapshot, toJson } from '../storage/manifests.ts';
 import type { ActivityDeps } from './deps.ts';
 import { rawKeyOf } from './landing.ts';
 import {
-  finishedEntry,
   previousEntry,
   previousSnapshot,
   settingsKeyOf,
   toIngestResult,
-  toSourceResult,
 } from './source-results.ts';
-import type { CleanUpInput, OpenInput, OpenResult, PublishInput } from './types.ts';
+import type { CleanUpInput, PublishInput } from './types.ts';
 import { shortly } from './work.ts';
 
-type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'hostQueue'>;
+type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity'>;
 
-/** The day as a whole: what is there already, and its publication. */
+/** The end of a day: its publication, and what is left behind. */
 export function createSnapshotActivities(deps: Deps) {
   return {
-    openSnapshot: async (input: OpenInput): Promise<OpenResult> =>
-      await shortly(deps, async () => await openSnapshot(deps, input)),
-
     publishSnapshot: async (input: PublishInput): Promise<IngestResult> =>
       await shortly(deps, async () => await publishSnapshot(deps, input)),
 
@@ -37,34 +32,6 @@ export function createSnapshotActivities(deps: Deps) {
       });
     },
   };
-}
-
-async function openSnapshot(deps: Deps, input: OpenInput): Promise<OpenResult> {
-  const { dataset, ingestDate, engine } = input;
-  const refs = await listSnapshots(deps.converted, dataset.name);
-  const newest = refs.findLast((ref) => ref.ingestDate === ingestDate);
-  const revision = (newest?.revision ?? 0) + 1;
-  const { hostQueue } = deps;
-  if (newest && !input.again) {
-    const manifest = await readSnapshot(deps.converted, newest);
-    const published = toIngestResult(deps, manifest, {
-      mode: input.mode,
-      status: 'already-published',
-    });
-    return { hostQueue, revision: newest.revision, published, finished: [] };
-  }
-  const finished = [];
-  for (const source of input.retry ? dataset.sources : []) {
-    const entry = await finishedEntry(deps.converted, {
-      dataset: dataset.name,
-      ingestDate,
-      revision,
-      source,
-      engine,
-    });
-    if (entry) finished.push(toSourceResult(deps, entry));
-  }
-  return { hostQueue, revision, finished };
 }
 
 /** The manifest is the last thing written; put-if-absent is the last lock. */
@@ -116,6 +83,11 @@ async function verifiedEntry(
   const entry = await readJson<SourceEntry>(deps.converted, sourceEntryKey(at));
   if (!entry)
     throw new LonghaulError('LAKE_CORRUPT', `${deps.converted.uri(sourceEntryKey(at))} is gone.`);
+  for (const { key, bytes } of entry.parquet) {
+    if ((await deps.converted.size(key)) === bytes) continue;
+    const what = `${deps.converted.uri(key)} is missing or not as long as when it was verified.`;
+    throw new LonghaulError('LAKE_CORRUPT', what, { source: at.source });
+  }
   return entry;
 }
 

@@ -1,9 +1,11 @@
 import type { DatasetSpec, Engine } from '../model/dataset.ts';
-import type { IngestResult, RunMode, SourceResult, SourceTask } from '../model/run.ts';
+import type { IngestResult, RunMode, SourceResult, SourceTask, Target } from '../model/run.ts';
 
 /** What passes between activities is small: keys, counts, checksums; never rows or credentials. */
 
 export interface OpenInput {
+  /** `disk` where it is absent. */
+  target?: Target;
   dataset: DatasetSpec;
   ingestDate: string;
   mode: RunMode;
@@ -14,7 +16,7 @@ export interface OpenInput {
 }
 
 export interface OpenResult {
-  /** The queue of the worker whose disk holds the landings. */
+  /** The queue of the workers that reach the landings: one host's for a disk, any with the bucket for S3. */
   hostQueue: string;
   revision: number;
   /** Present where the day is published already (and not `again`): the run ends with it. */

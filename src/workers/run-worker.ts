@@ -1,14 +1,10 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, realpath } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
-import { createActivities } from '../activities/index.ts';
-import type { ActivityDeps } from '../activities/deps.ts';
+import { createLakeActivities, createSharedActivities } from '../activities/index.ts';
 import type { Settings } from '../config/settings.ts';
 import { TASK_QUEUE } from '../model/run.ts';
-import { DiskStore } from '../storage/disk-store.ts';
+import { openLakes } from './lakes.ts';
 
 /** Progress should be fresh: the default throttle lets a heartbeat through every 30 s. */
 const MAX_HEARTBEAT_THROTTLE_MS = 1000;
@@ -17,7 +13,7 @@ const SHUTDOWN_GRACE = '10s';
 /** A worker that was killed keeps its runs waiting for this long; a busy one only replays a little more often. */
 const STICKY_TIMEOUT = '2s';
 /** Sources of several runs at once: each landing holds some MiB, each conversion DuckDB's memory limit. */
-const MAX_HOST_ACTIVITIES = 4;
+const MAX_LAKE_ACTIVITIES = 4;
 
 export interface WorkerTarget {
   settings: Settings;
@@ -26,13 +22,13 @@ export interface WorkerTarget {
   namespace: string;
   /** Aborting it shuts the worker down in order: stop polling, checkpoint, go. */
   signal: AbortSignal;
-  /** Called once, when both task queues are polled. */
+  /** Called once, when every task queue is polled. */
   ready: () => void;
 }
 
 /**
- * The composition root: settings → dependencies → activities → two workers on one connection, one for the
- * workflows and what any host may do, one for what is bound to this host's disk. Resolves after shutdown.
+ * The composition root: settings → lakes → activities → workers on one connection: one for the workflows and what
+ * any worker may do, and one for each lake that this one reaches. Resolves after shutdown.
  */
 export async function runWorker(target: WorkerTarget): Promise<void> {
   const { settings } = target;
@@ -42,26 +38,32 @@ export async function runWorker(target: WorkerTarget): Promise<void> {
     ...(settings.temporal.apiKey === undefined ? {} : { apiKey: settings.temporal.apiKey }),
   });
   try {
-    const deps = await buildDeps(settings);
+    const lakes = await openLakes(settings);
     const common = {
       connection,
       namespace: target.namespace,
-      activities: createActivities(deps),
       maxHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE_MS,
       shutdownGraceTime: SHUTDOWN_GRACE,
     } satisfies Partial<WorkerOptions>;
-    const shared = await Worker.create({
-      ...common,
-      ...workflowSource(),
-      taskQueue: TASK_QUEUE,
-      stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
-    });
-    const host = await Worker.create({
-      ...common,
-      taskQueue: deps.hostQueue,
-      maxConcurrentActivityTaskExecutions: MAX_HOST_ACTIVITIES,
-    });
-    await runUntil(target, [shared, host]);
+    const workers = [
+      await Worker.create({
+        ...common,
+        ...workflowSource(),
+        activities: createSharedActivities(settings, lakes.of),
+        taskQueue: TASK_QUEUE,
+        stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
+      }),
+    ];
+    for (const deps of lakes.all) {
+      const worker = await Worker.create({
+        ...common,
+        activities: createLakeActivities(deps),
+        taskQueue: deps.lakeQueue,
+        maxConcurrentActivityTaskExecutions: MAX_LAKE_ACTIVITIES,
+      });
+      workers.push(worker);
+    }
+    await runUntil(target, workers);
   } finally {
     await connection.close();
   }
@@ -84,25 +86,6 @@ async function runUntil(target: WorkerTarget, workers: Worker[]): Promise<void> 
     stop();
     await Promise.allSettled(runs);
   }
-}
-
-async function buildDeps(settings: Settings): Promise<ActivityDeps> {
-  await mkdir(settings.dataDir, { recursive: true });
-  return {
-    raw: new DiskStore(settings.rawDir),
-    converted: new DiskStore(settings.convertedDir),
-    http: settings.http,
-    addresses: settings.addresses,
-    duckdb: settings.duckdb,
-    activity: settings.activity,
-    hostQueue: await hostQueueOf(settings.dataDir),
-  };
-}
-
-/** The same after a restart, so that a run goes on where its files are; another for every host and lake. */
-async function hostQueueOf(dataDir: string): Promise<string> {
-  const identity = `${hostname()}\0${await realpath(dataDir)}`;
-  return `${TASK_QUEUE}@${createHash('sha256').update(identity).digest('hex').slice(0, 12)}`;
 }
 
 /** Built: the bundle that the build made. From source: the workflows themselves, bundled at start. */

@@ -109,14 +109,14 @@ class Run {
   }
 
   async #open(): Promise<OpenResult> {
-    const { dataset, ingestDate, mode, engine, again, retry } = this.#input;
+    const { dataset, ingestDate, mode, engine, again, retry, target } = this.#input;
     const { openSnapshot } = proxyActivities<Activities>({
       ...policies.SHORT_CALL,
       heartbeatTimeout: this.#heartbeatTimeoutMs,
       summary: `${dataset.name} ${ingestDate}: what is there already`,
     });
     const input = { dataset, ingestDate, mode, engine, again, retry, runId: this.#runId };
-    this.#opened = await openSnapshot(input);
+    this.#opened = await openSnapshot(target === undefined ? input : { ...input, target });
     return this.#opened;
   }
 

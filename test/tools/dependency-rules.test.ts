@@ -13,6 +13,7 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const CRUISER_VIOLATIONS: Record<string, { file: string; text: string }> = {
   'model-reaches-too-far': reach('model', 'storage'),
   'workflows-reaches-too-far': reach('workflows', 'storage'),
+  'programs-reaches-too-far': reach('programs', 'storage'),
   'storage-reaches-too-far': reach('storage', 'landing'),
   'landing-reaches-too-far': reach('landing', 'conversion'),
   'conversion-reaches-too-far': reach('conversion', 'activities'),

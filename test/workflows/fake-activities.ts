@@ -21,6 +21,7 @@ export function fakeActivities(
   const verified = new Map<string, SourceResult>();
   const fakes: Activities = {
     openSnapshot: async () => ({ hostQueue, revision: 1, finished: [] }),
+    locateLake: async () => ({ queue: hostQueue }),
     probeSource: async () => ({ outcome: 'fetch', totalBytes: 1000 }),
     landSource: async () => landing,
     findLanding: async () => landing,

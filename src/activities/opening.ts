@@ -1,0 +1,56 @@
+import type { Target } from '../model/run.ts';
+import { listSnapshots, readSnapshot } from '../storage/manifests.ts';
+import type { ActivityDeps, DepsOf } from './deps.ts';
+import { finishedEntry, toIngestResult, toSourceResult } from './source-results.ts';
+import type { OpenInput, OpenResult } from './types.ts';
+import { shortly } from './work.ts';
+
+/** What any worker may be asked before it is known whose lake the work is about. */
+export function createOpeningActivities(
+  { activity }: Pick<ActivityDeps, 'activity'>,
+  depsOf: DepsOf,
+) {
+  return {
+    /** What is there already of a day, and which workers reach its lake. */
+    openSnapshot: async (input: OpenInput): Promise<OpenResult> =>
+      await shortly(
+        { activity },
+        async () => await openSnapshot(depsOf(input.target ?? 'disk'), input),
+      ),
+
+    /** The task queue of a lake. */
+    locateLake: async ({ target }: { target: Target }): Promise<{ queue: string }> =>
+      await shortly(
+        { activity },
+        async () => await Promise.resolve({ queue: depsOf(target).lakeQueue }),
+      ),
+  };
+}
+
+async function openSnapshot(deps: ActivityDeps, input: OpenInput): Promise<OpenResult> {
+  const { dataset, ingestDate, engine } = input;
+  const refs = await listSnapshots(deps.converted, dataset.name);
+  const newest = refs.findLast((ref) => ref.ingestDate === ingestDate);
+  const revision = (newest?.revision ?? 0) + 1;
+  const hostQueue = deps.lakeQueue;
+  if (newest && !input.again) {
+    const manifest = await readSnapshot(deps.converted, newest);
+    const published = toIngestResult(deps, manifest, {
+      mode: input.mode,
+      status: 'already-published',
+    });
+    return { hostQueue, revision: newest.revision, published, finished: [] };
+  }
+  const finished = [];
+  for (const source of input.retry ? dataset.sources : []) {
+    const entry = await finishedEntry(deps.converted, {
+      dataset: dataset.name,
+      ingestDate,
+      revision,
+      source,
+      engine,
+    });
+    if (entry) finished.push(toSourceResult(deps, entry));
+  }
+  return { hostQueue, revision, finished };
+}

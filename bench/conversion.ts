@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, open, rm, stat } from 'node:fs/promises';
+import { mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -11,6 +11,7 @@ import { ENGINES } from '../src/model/dataset.ts';
 import type { Encoding, Engine } from '../src/model/dataset.ts';
 import { quoteLiteral } from '../src/model/names.ts';
 import type { CsvScan } from '../src/model/scan.ts';
+import { DiskStore } from '../src/storage/disk-store.ts';
 
 /**
  * `node --import tsx bench/conversion.ts FILE [--engine duckdb] [--encoding windows-1252]`: seconds of
@@ -38,21 +39,21 @@ try {
 async function run(path: string): Promise<void> {
   const encoding: Encoding = values.encoding === 'windows-1252' ? 'windows-1252' : 'utf-8';
   const scan = await timed('scan (the landing does it on the way)', () => scanOf(path, encoding));
+  const input = { kind: 'disk' as const, path };
   const signal = new AbortController().signal;
   const onProgress = (): void => undefined;
   const schema = await timed('inspect', () =>
-    inspect({ path, bytes, scan, encoding, overrides: {}, signal, onProgress }),
+    inspect({ input, bytes, scan, encoding, overrides: {}, signal, onProgress }),
   );
-  const outputFolder = join(folder, 'out');
-  await mkdir(outputFolder);
   await timed(`convert (${engine})`, () =>
     createEngine(engine, { memoryLimit: MEMORY_LIMIT, threads }).convert({
-      inputPath: path,
+      input,
       inputBytes: bytes,
       scan,
       encoding,
       schema,
-      outputFolder,
+      output: new DiskStore(folder),
+      outputPrefix: 'out/',
       signal,
       onProgress,
     }),

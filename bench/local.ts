@@ -3,18 +3,15 @@
  * server against curl and DuckDB's own typed COPY, in turn, with everything included (counting, checksum,
  * verification, Temporal, the CLI's own start) but the embedded server's start.
  */
-import { spawn } from 'node:child_process';
-import { createWriteStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { loadSettings } from '../src/config/load-settings.ts';
-import { generate } from '../tools/generate/generate.ts';
 import { parseSize } from '../tools/generate/size.ts';
 import { machineFacts, median } from './machine.ts';
+import { makeSource, startOrigin } from './origin.ts';
 import { curlThenDuckDb, timed } from './peers.ts';
 import { watchMemory, type MemoryPeaks } from './process-memory.ts';
 
@@ -56,7 +53,7 @@ try {
 async function bench(bytes: number, count: number): Promise<void> {
   console.log(machineFacts());
   const records = await makeFile(bytes);
-  const origin = await startOrigin();
+  const origin = await startOrigin(join(folder, 'origin'));
   try {
     await longhaul('up', '--background');
     const memory = watchMemory('DATA_DIR', dataDir);
@@ -106,24 +103,9 @@ async function runPeer(
 async function makeFile(bytes: number): Promise<number> {
   await mkdir(join(folder, 'origin'));
   await writeFile(environment.DATASETS_FILE, 'datasets: {}\n');
-  const file = generate({ dataset: 'denver-311', year: 2023, seed: 1, limit: { bytes } });
-  await pipeline(Readable.from(file.chunks), createWriteStream(join(folder, 'origin', FILE)));
-  console.log(`denver-311 2023: ${file.bytes} bytes, ${file.records} records\n`);
-  return file.records;
-}
-
-/** In a process of its own: its work is no part of either. */
-async function startOrigin(): Promise<{ url: string; stop: () => void }> {
-  const script = join('tools', 'origin', 'main.ts');
-  const child = spawn(process.execPath, ['--import', 'tsx', script, join(folder, 'origin')], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const url = await new Promise<string>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', () => reject(new Error('The origin did not start.')));
-    child.stdout.once('data', (line: Buffer) => resolve(line.toString().trim()));
-  });
-  return { url, stop: () => child.stdin.end() };
+  const made = await makeSource(join(folder, 'origin'), bytes, FILE);
+  console.log(`denver-311 2023: ${made.bytes} bytes, ${made.records} records\n`);
+  return made.records;
 }
 
 function longhaul(...args: string[]): ReturnType<typeof timed> {

@@ -61,7 +61,12 @@ function parentOf(pid: string): string {
   return /^PPid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? '';
 }
 
-function memoryOf(pid: string): { name: string; residentBytes: number; peakBytes: number } {
+/** Of one process, now; zeros where it has ended. */
+export function memoryOf(pid: string): {
+  name: string;
+  residentBytes: number;
+  peakBytes: number;
+} {
   const status = read(`/proc/${pid}/status`);
   const kilobytes = (key: string): number =>
     Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { attemptPrefix, stagedSchemaKey } from '../model/layout.ts';
 import type { Encoding } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
@@ -75,9 +74,8 @@ async function inspectSource(deps: Deps, input: InspectInput, work: Work): Promi
   assertReadable(scan, input.source.id);
   const { overrides } = input.source;
   const encoding = decideEncoding(scan, overrides.encoding);
-  const path = deps.raw.uri(input.rawKey);
   const schema = await inspect({
-    path,
+    input: deps.raw.place(input.rawKey),
     bytes,
     scan,
     encoding,
@@ -97,15 +95,14 @@ async function convertSource(deps: Deps, input: ConvertInput, work: Work): Promi
   const stagedPrefix = attemptPrefix(input.runId, input.source.id, work.attempt);
   // An attempt of a number comes back only when the activity itself was started again: what it left is nobody's.
   await deps.converted.deletePrefix(stagedPrefix);
-  const outputFolder = deps.converted.uri(stagedPrefix);
-  await mkdir(outputFolder, { recursive: true });
   const outcome = await createEngine(input.engine, deps.duckdb).convert({
-    inputPath: deps.raw.uri(input.rawKey),
+    input: deps.raw.place(input.rawKey),
     inputBytes: bytes,
     scan,
     encoding,
     schema,
-    outputFolder,
+    output: deps.converted,
+    outputPrefix: stagedPrefix,
     signal: work.signal,
     onProgress: reporting(work, bytes),
   });

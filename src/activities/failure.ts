@@ -7,6 +7,12 @@ import { storageError } from '../storage/disk-store.ts';
 
 /** An error that the program does not foresee is more likely a fault of ours than a passing one: few tries. */
 const MAX_UNFORESEEN_ATTEMPTS = 3;
+/** The longer nothing gets further, the longer the waits: this share of that time, */
+const WAIT_SHARE = 1 / 2;
+/** … at least so long, which is all that a transfer waits that broke off in mid-progress, */
+const MIN_WAIT_MS = 1000;
+/** … and at most so long: who is back should not wait for us, and one request a minute is no load. */
+const MAX_WAIT_MS = 60_000;
 
 export interface Watch {
   /** How long a retryable error is tried again without any progress. */
@@ -30,7 +36,8 @@ export function toFailure(error: unknown, watch: Watch): Error {
   const known = asLonghaulError(error);
   const { scheduledTimestampMs, attempt } = context.info;
   const unforeseen = known.code === 'INTERNAL' && attempt >= MAX_UNFORESEEN_ATTEMPTS;
-  const late = Date.now() - (watch.progressedAtMs ?? scheduledTimestampMs) >= watch.retryForMs;
+  const quietMs = Date.now() - (watch.progressedAtMs ?? scheduledTimestampMs);
+  const late = quietMs >= watch.retryForMs;
   const retryable = isRetryable(known.code) && !unforeseen && !late;
   return ApplicationFailure.create({
     message: known.message,
@@ -38,10 +45,14 @@ export function toFailure(error: unknown, watch: Watch): Error {
     nonRetryable: !retryable,
     details: [toRunError(known, watch.source)],
     ...(error instanceof Error && known.code === 'INTERNAL' ? { cause: error } : {}),
-    ...(known.details.retryAfterSeconds === undefined
-      ? {}
-      : { nextRetryDelay: Math.min(known.details.retryAfterSeconds * 1000, watch.retryForMs) }),
+    ...(retryable ? { nextRetryDelay: waitMs(known, quietMs, watch.retryForMs) } : {}),
   });
+}
+
+function waitMs({ details }: LonghaulError, quietMs: number, retryForMs: number): number {
+  const { retryAfterSeconds } = details;
+  if (retryAfterSeconds !== undefined) return Math.min(retryAfterSeconds * 1000, retryForMs);
+  return Math.round(Math.min(MAX_WAIT_MS, Math.max(MIN_WAIT_MS, quietMs * WAIT_SHARE)));
 }
 
 function toRunError(error: LonghaulError, source: string | undefined): RunError {

@@ -3,6 +3,7 @@ import type { ActivityDeps, DepsOf } from './deps.ts';
 import { createLandingActivities } from './landing.ts';
 import { createOpeningActivities } from './opening.ts';
 import { createSnapshotActivities } from './snapshots.ts';
+import { createSweepActivities } from './sweep.ts';
 import { createVerificationActivities } from './verification.ts';
 
 /** For the queue that every worker polls. */
@@ -17,6 +18,7 @@ export function createLakeActivities(deps: ActivityDeps) {
     ...createLandingActivities(deps),
     ...createConversionActivities(deps),
     ...createVerificationActivities(deps),
+    ...createSweepActivities(deps),
   };
 }
 

@@ -12,6 +12,8 @@ export interface TemporalLink {
   namespace: string;
   /** Known for the embedded server only. */
   uiUrl?: string;
+  /** Of the embedded server. `s3Place`: of the settings that its worker was started with. */
+  embedded?: { s3Place: string | undefined };
   /** Whether runs may carry the search attributes. */
   hasSearchAttributes: boolean;
   close(): Promise<void>;
@@ -35,13 +37,14 @@ export async function openTemporal(
     ...(signal && { signal }),
   });
   try {
-    const { address, namespace, uiUrl } = server;
+    const { address, namespace, uiUrl, s3Place } = server;
     const connection = await connectTo({ ...settings.temporal, address, tls: false });
     return {
       client: new Client({ connection, namespace }),
       address,
       namespace,
       uiUrl,
+      embedded: { s3Place },
       hasSearchAttributes: true,
       close: async () => {
         await connection.close();

@@ -1,8 +1,10 @@
 import { readCatalogue } from '../lake/catalogue.ts';
 import { viewNameOf } from '../model/names.ts';
+import type { Target } from '../model/run.ts';
 import { readSnapshot } from '../storage/manifests.ts';
-import { DiskStore } from '../storage/disk-store.ts';
+import { openLake } from '../storage/open-lake.ts';
 import { print, type CliContext } from './context.ts';
+import { lakeTarget } from './lake-target.ts';
 import { tableText } from './render/table.ts';
 import { countText } from './render/units.ts';
 
@@ -18,9 +20,12 @@ interface DatasetSummary {
   last?: { ingestDate: string; revision: number; rows: number };
 }
 
-export async function showDatasets(context: CliContext, flags: { json?: boolean }): Promise<void> {
+export async function showDatasets(
+  context: CliContext,
+  flags: { target?: Target; json?: boolean },
+): Promise<void> {
   const { settings, datasets } = context.loadConfig();
-  const converted = new DiskStore(settings.convertedDir);
+  const { converted } = await openLake(lakeTarget(settings, flags.target), settings);
   const summaries = new Map<string, DatasetSummary>();
   for (const { name, sources } of datasets) {
     summaries.set(name, {

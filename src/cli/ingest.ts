@@ -10,11 +10,12 @@ import { asLonghaulError, errorObject, errorText } from './render/error.ts';
 import { progressTable, resultText, type RunReport } from './render/result.ts';
 import { readProgress } from './run-state.ts';
 import { satisfies, startRun, type StartedRun } from './start.ts';
+import { assertReaches } from './worker-lake.ts';
 
 /** What a command asks of a run; the settings bring the rest of its input. */
 export type RunRequest = Pick<
   IngestInput,
-  'dataset' | 'ingestDate' | 'mode' | 'engine' | 'again' | 'accept' | 'retry'
+  'dataset' | 'ingestDate' | 'mode' | 'engine' | 'target' | 'again' | 'accept' | 'retry'
 >;
 
 export interface RunOptions {
@@ -25,14 +26,16 @@ export interface RunOptions {
 /** Runs one dataset after the other, each to its end, and prints what became of them. */
 export async function runRequests(
   context: CliContext,
-  { settings }: Config,
+  config: Config,
   requests: readonly RunRequest[],
   options: RunOptions,
 ): Promise<void> {
+  const { settings } = config;
   if (options.detach) await assertLasting(settings);
   await interruptible(async (signal) => {
     const link = await openTemporal(context, settings, signal);
     try {
+      if (requests.some(({ target }) => target === 's3')) assertReaches(link, config);
       if (link.uiUrl !== undefined) context.note(`Temporal Web UI: ${link.uiUrl}`);
       const session = { context, link, settings, signal };
       if (options.detach) await detach(session, requests, options);
@@ -111,7 +114,10 @@ async function runToEnd(session: Session, request: RunRequest): Promise<RunRepor
   const wanted = inputOf(request, link, settings);
   let run = await startRun(link.client, wanted);
   while (!satisfies(run.input, wanted)) {
-    context.note(`Another run of this day is under way (${run.input.mode}): waiting for its end.`);
+    const { mode, target = 'disk' } = run.input;
+    context.note(
+      `Another run of this day is under way (${mode}, target ${target}): waiting for its end.`,
+    );
     await follow(session, run, { foreign: true }).catch((error: unknown) => {
       if (signal.aborted) throw error;
     });

@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import { ERROR_CLASSES } from '../model/errors.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { downCommand, upCommand } from './commands/embedded.ts';
 import { hostCommand } from './commands/host.ts';
 import { convertCommand, ingestCommand, landCommand } from './commands/ingest.ts';
 import { datasetsCommand, queryCommand, verifyCommand } from './commands/lake.ts';
 import { retryCommand } from './commands/retry.ts';
 import { cancelCommand, runsCommand, showCommand } from './commands/runs.ts';
+import { sweepCommand } from './commands/sweep.ts';
 import { workerCommand } from './commands/worker.ts';
 import type { CliContext } from './context.ts';
 
@@ -44,6 +46,8 @@ function groupsOf(context: CliContext): [heading: string, commands: Command[]][]
     ],
     ['Look:', [datasetsCommand(context), queryCommand(context), verifyCommand(context)]],
     ['Runs:', [runsCommand(context), showCommand(context), cancelCommand(context)]],
+    ['Clean up:', [sweepCommand(context)]],
+    ['Check:', [doctorCommand(context)]],
     ['Temporal:', [upCommand(context), downCommand(context), workerCommand(context)]],
   ];
 }

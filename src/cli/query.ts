@@ -1,22 +1,24 @@
-import { query } from '../lake/query.ts';
-import { DiskStore } from '../storage/disk-store.ts';
+import type { Config } from '../config/load-config.ts';
+import { query, type QueryOptions } from '../lake/query.ts';
+import type { Target } from '../model/run.ts';
+import { openLake } from '../storage/open-lake.ts';
 import type { QueryFlags } from './commands/lake.ts';
 import type { CliContext } from './context.ts';
+import { lakeTarget } from './lake-target.ts';
 import { writeResult } from './render/query-output.ts';
 
 export async function runQuery(
   context: CliContext,
   sql: string,
-  { format: wanted, json = false, limit }: QueryFlags,
+  { format: wanted, json = false, limit, target }: QueryFlags,
 ): Promise<void> {
   const { settings } = context.loadConfig();
   const format = json ? 'json' : wanted;
-  // JSON is promised to be whole or an error: its rows are all there before the first is printed.
-  const stream = format !== 'json';
   const options = {
-    converted: new DiskStore(settings.convertedDir),
+    ...(await readableLake(context, settings, lakeTarget(settings, target))),
     duckdb: settings.duckdb,
-    stream,
+    // JSON is promised to be whole or an error: its rows are all there before the first is printed.
+    stream: format !== 'json',
   };
   await query(sql, options, async (result) => {
     await writeResult(result, format, {
@@ -26,4 +28,18 @@ export async function runQuery(
       maxRows: limit,
     });
   });
+}
+
+async function readableLake(
+  context: CliContext,
+  settings: Config['settings'],
+  target: Target,
+): Promise<Pick<QueryOptions, 'converted' | 's3'>> {
+  const { converted } = await openLake(target, settings);
+  const { s3, duckdb } = settings;
+  if (target === 'disk' || !s3) return { converted };
+  const { locateHttpfs } = await import('../programs/httpfs.ts');
+  const onNote = (note: string): void => context.note(note);
+  const httpfsPath = await locateHttpfs({ given: duckdb.httpfs, onNote });
+  return { converted, s3: { settings: s3, httpfsPath } };
 }

@@ -2,6 +2,7 @@ import { openTemporal } from './connection.ts';
 import type { CliContext } from './context.ts';
 import { runRequests } from './ingest.ts';
 import { interruptible } from './interrupts.ts';
+import { lakeTarget, ofTarget } from './lake-target.ts';
 import { findRun } from './runs.ts';
 import { inputOf } from './start.ts';
 
@@ -24,6 +25,7 @@ export async function retryRun(
         ingestDate: earlier.ingestDate,
         mode: earlier.mode,
         engine: earlier.engine,
+        ...ofTarget(lakeTarget(config.settings, earlier.target ?? 'disk')),
         again: earlier.again,
         accept: flags.accept ?? earlier.accept,
         retry: true,

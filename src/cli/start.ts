@@ -19,7 +19,7 @@ export interface StartedRun {
 
 /** Starts the run of a dataset and day, or attaches to the one under way. */
 export async function startRun(client: Client, input: IngestInput): Promise<StartedRun> {
-  const { dataset, ingestDate, mode } = input;
+  const { dataset, ingestDate, mode, target } = input;
   const workflowId = ingestWorkflowId(dataset.name, ingestDate);
   try {
     const handle = await client.workflow.start<typeof ingestDataset>('ingestDataset', {
@@ -27,7 +27,7 @@ export async function startRun(client: Client, input: IngestInput): Promise<Star
       workflowId,
       workflowIdConflictPolicy: 'USE_EXISTING',
       args: [input],
-      staticSummary: `${mode} ${dataset.name}, ${ingestDate}`,
+      staticSummary: `${mode} ${dataset.name}, ${ingestDate}${target === 's3' ? ', in S3' : ''}`,
       staticDetails: detailsOf(input),
       ...(input.upsertSearchAttributes && { typedSearchAttributes: attributesOf(input) }),
     });
@@ -58,6 +58,7 @@ export function satisfies(running: IngestInput, wanted: IngestInput): boolean {
   return (
     running.mode === wanted.mode &&
     running.engine === wanted.engine &&
+    (running.target ?? 'disk') === (wanted.target ?? 'disk') &&
     (running.again || !wanted.again) &&
     (running.accept || !wanted.accept)
   );
@@ -70,10 +71,11 @@ function attributesOf({ dataset, ingestDate }: IngestInput) {
   ];
 }
 
-function detailsOf({ dataset, engine, again }: IngestInput): string {
+function detailsOf({ dataset, engine, target, again }: IngestInput): string {
   const sources = dataset.sources.map(({ id, address, optional }) => {
     return `- **${id}**${optional ? ' (optional)' : ''}: ${shownAddress(address)}`;
   });
-  const how = `Engine ${engine}${again ? ', a new revision' : ''}.`;
+  const where = target === 's3' ? ', into S3' : '';
+  const how = `Engine ${engine}${where}${again ? ', a new revision' : ''}.`;
   return [how, '', ...sources].join('\n');
 }

@@ -2,10 +2,12 @@ import { findSnapshot } from '../lake/catalogue.ts';
 import { parseIngestDate } from '../model/dates.ts';
 import { exitCodeOf, LonghaulError } from '../model/errors.ts';
 import { parseDatasetName, printable } from '../model/names.ts';
-import { DiskStore } from '../storage/disk-store.ts';
+import { openLake } from '../storage/open-lake.ts';
 import { verifySnapshot, type SourceVerification } from '../verification/verify-snapshot.ts';
+import type { VerifyFlags } from './commands/lake.ts';
 import { print, type CliContext } from './context.ts';
 import { interruptible } from './interrupts.ts';
+import { lakeTarget } from './lake-target.ts';
 import { tableText } from './render/table.ts';
 import { bytesText, countText, durationText } from './render/units.ts';
 
@@ -20,18 +22,11 @@ export interface VerifyReport {
 }
 
 /** Damage is a result, told whole, and not an error on the way; the exit code says it too. */
-export async function verify(
-  context: CliContext,
-  name: string,
-  flags: { date?: string; json?: boolean },
-): Promise<void> {
+export async function verify(context: CliContext, name: string, flags: VerifyFlags): Promise<void> {
   const { settings } = context.loadConfig();
   const dataset = parseDatasetName(name);
   const date = flags.date === undefined ? undefined : parseIngestDate(flags.date);
-  const lake = {
-    raw: new DiskStore(settings.rawDir),
-    converted: new DiskStore(settings.convertedDir),
-  };
+  const lake = await openLake(lakeTarget(settings, flags.target), settings);
   const manifest = await findSnapshot(lake.converted, dataset, date);
   if (!manifest) {
     const when = date === undefined ? '' : ` for ${date}`;

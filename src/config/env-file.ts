@@ -33,7 +33,7 @@ export function readEnvFile(path: string, label: string): EnvFile {
   return { entries, problems };
 }
 
-const OUR_PREFIXES = /^(?:LONGHAUL|TEMPORAL|DUCKDB|HEARTBEAT|DATASETS?)_/;
+const OUR_PREFIXES = /^(?:LONGHAUL|TEMPORAL|DUCKDB|HEARTBEAT|DATASETS?|S3)_/;
 
 function problemOfKey(key: string): string | undefined {
   if (Object.hasOwn(SETTING_KEYS, key)) return undefined;

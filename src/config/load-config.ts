@@ -11,20 +11,26 @@ export interface Config {
   datasets: DatasetSpec[];
   /** PATH, where outside programs are looked for. */
   searchPath: string | undefined;
+  /** The lake in S3 in words, to be compared with another process's; undefined without a bucket. */
+  s3Place: string | undefined;
 }
 
 /**
- * The settings and the datasets, checked together at start.
+ * The settings and the datasets, checked together at start. Of this process: what `.env` has for the AWS SDK becomes
+ * part of its environment.
  * @throws LonghaulError CONFIG_INVALID naming every problem of both, each with file and line.
  */
-export function loadConfig(source: SettingsSource = ofThisProcess()): Config {
-  const { settings, problems, datasetsFileChosen } = readSettings(source);
+export function loadConfig(given?: SettingsSource): Config {
+  const source = given ?? ofThisProcess();
+  const { settings, problems, datasetsFileChosen, s3Place, aws } = readSettings(source);
   const wanted = datasetsFileChosen || existsSync(settings.datasetsFile);
   const found = wanted
     ? readDatasets(settings.datasetsFile, source.cwd)
     : { datasets: [], problems: [] };
   assertNoProblems([...problems, ...found.problems]);
-  return { settings, datasets: found.datasets, searchPath: source.env['PATH'] };
+  // Before any client is made; children and threads inherit it.
+  if (!given) Object.assign(process.env, aws);
+  return { settings, datasets: found.datasets, searchPath: source.env['PATH'], s3Place };
 }
 
 /** The one place that reads the process's own environment. */

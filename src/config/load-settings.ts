@@ -1,5 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { resolve } from 'node:path';
+import { awsOfFile, endpointOf, s3PlaceOf } from './aws-environment.ts';
 import { readEnvFile, type EnvEntry } from './env-file.ts';
 import { assertNoProblems, shown, type Problem } from './problems.ts';
 import { SETTING_KEYS, type SettingKey, type SettingValues } from './setting-keys.ts';
@@ -30,6 +31,10 @@ export function readSettings(source: SettingsSource): {
   problems: Problem[];
   /** Whether somebody chose the datasets file, so that its absence is a problem. */
   datasetsFileChosen: boolean;
+  /** The lake in S3, in words; undefined without a bucket. */
+  s3Place: string | undefined;
+  /** What of the file is for the AWS SDK, which reads the environment only. */
+  aws: Record<string, string>;
 } {
   const label = source.envFile ?? '.env';
   const file = readEnvFile(resolve(source.cwd, label), label);
@@ -50,24 +55,31 @@ export function readSettings(source: SettingsSource): {
     const where = entryOf('TEMPORAL_API_KEY', source.env, file.entries)?.where ?? label;
     problems.push({ where, message: 'TEMPORAL_API_KEY needs a TEMPORAL_ADDRESS to go with it' });
   }
-  const labelled = (key: string): string => entryOf(key, source.env, file.entries)?.where ?? label;
-  const customEndpoint = ENDPOINT_KEYS.some((key) => entryOf(key, source.env, file.entries)?.value);
-  const settings = withDefaults(values as SettingValues, source.cwd, customEndpoint);
-  problems.push(...problemsOfS3(settings, labelled));
-  return { settings, problems, datasetsFileChosen: values.DATASETS_FILE !== undefined };
+  const endpoint = endpointOf(file.entries, source.env);
+  const settings = withDefaults(values as SettingValues, source.cwd, endpoint !== undefined);
+  const labelled = (...keys: string[]): string =>
+    keys.map((key) => entryOf(key, source.env, file.entries)?.where).find(Boolean) ?? label;
+  // Where the bucket itself is not right, that is said already.
+  if (!problems.some(({ message }) => message.startsWith('S3_BUCKET '))) {
+    problems.push(...problemsOfS3(settings, labelled));
+  }
+  return {
+    settings,
+    problems,
+    datasetsFileChosen: values.DATASETS_FILE !== undefined,
+    s3Place: s3PlaceOf(settings.s3, endpoint),
+    aws: awsOfFile(file.entries, source.env),
+  };
 }
 
-/** As every AWS SDK reads them. */
-const ENDPOINT_KEYS = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'] as const;
-
-function problemsOfS3({ target, s3 }: Settings, where: (key: string) => string): Problem[] {
+function problemsOfS3({ target, s3 }: Settings, where: (...keys: string[]) => string): Problem[] {
   if (target === 's3' && !s3) {
     const message = 'LONGHAUL_TARGET=s3 needs an S3_BUCKET to go with it';
     return [{ where: where('LONGHAUL_TARGET'), message }];
   }
   if (!s3 || !overlap(s3.rawPrefix, s3.convertedPrefix)) return [];
   const message = 'S3_RAW_PREFIX and S3_CONVERTED_PREFIX must not lie inside each other';
-  return [{ where: where('S3_CONVERTED_PREFIX'), message }];
+  return [{ where: where('S3_CONVERTED_PREFIX', 'S3_RAW_PREFIX'), message }];
 }
 
 function overlap(one: string, other: string): boolean {

@@ -1,16 +1,20 @@
 import type { Encoding } from '../model/dataset.ts';
 import type { CsvScan } from '../model/scan.ts';
 import type { Schema } from '../model/schema.ts';
+import type { StoredPlace } from '../storage/place.ts';
+import type { Store } from '../storage/store.ts';
 
 /** What every engine gets: a landed file, what is known of it, and the schema that all engines write. */
 export interface ConversionRequest {
-  inputPath: string;
+  input: StoredPlace;
   inputBytes: number;
   scan: CsvScan;
   encoding: Encoding;
   schema: Schema;
-  /** Exists and is empty; the attempt's own. */
-  outputFolder: string;
+  /** Where the parts go: a zone of the lake that the input lies in. */
+  output: Store;
+  /** In it, ending with `/`: the attempt's own, with nothing in it yet. */
+  outputPrefix: string;
   signal: AbortSignal;
   onProgress: (done: ConversionProgress) => void;
 }
@@ -21,15 +25,17 @@ export interface ConversionProgress {
 }
 
 export interface ConversionOutcome {
-  /** File names in the output folder, `part-00000.parquet` onwards, in the source's order. */
+  /** Names below the output prefix, `part-00000.parquet` onwards, in the source's order. */
   parts: string[];
   /** The request's schema, but for types that this engine cannot write losslessly and so wrote as text. */
   schema: Schema;
 }
 
 /**
- * CSV → Parquet. An engine writes every record or throws: it never drops one.
- * @throws LonghaulError VALUES_UNCONVERTIBLE, ENGINE_FAILED, ENGINE_OUT_OF_MEMORY, DISK_FULL.
+ * CSV → Parquet. An engine writes every record or throws: it never drops one. Where it throws, it leaves nothing
+ * below the output prefix.
+ * @throws LonghaulError ENGINE_FAILED, ENGINE_OUT_OF_MEMORY, DISK_FULL, LAKE_…, STORE_… of S3,
+ *   PROGRAM_NOT_INSTALLED (DuckDB's httpfs); the signal's reason.
  */
 export interface ConversionEngine {
   convert(request: ConversionRequest): Promise<ConversionOutcome>;

@@ -3,12 +3,18 @@ import type { Engine } from '../model/dataset.ts';
 import { createDuckDbEngine } from './duckdb/engine.ts';
 import type { ConversionEngine } from './engine.ts';
 import { createParquetJsEngine } from './parquetjs/engine.ts';
+import { PART_SIZES } from './parts/next-range.ts';
 
-export function createEngine(name: Engine, settings: DuckDbSettings): ConversionEngine {
+/** @param sizes for tests, whose files are small. */
+export function createEngine(
+  name: Engine,
+  settings: DuckDbSettings,
+  sizes = PART_SIZES,
+): ConversionEngine {
   switch (name) {
     case 'duckdb':
-      return createDuckDbEngine(settings);
+      return createDuckDbEngine(settings, sizes);
     case 'parquetjs':
-      return createParquetJsEngine();
+      return createParquetJsEngine(sizes);
   }
 }

@@ -52,7 +52,7 @@ export async function throwUnconvertible(
 }
 
 async function search(request: InspectRequest, columns: SearchedColumn[]): Promise<void> {
-  const { scan, path, bytes: end, encoding } = request;
+  const { scan, input: place, bytes: end, encoding } = request;
   const delimiter = scan.dialect.delimiter.charCodeAt(0);
   const isDone = (): boolean => columns.every((each) => each.examples.length === MAX_EXAMPLES);
   let records = 0;
@@ -68,7 +68,7 @@ async function search(request: InspectRequest, columns: SearchedColumn[]): Promi
     }
   };
   await readBlocks(
-    { path, start: scan.splits[0] ?? end, end },
+    { place, start: scan.splits[0] ?? end, end },
     (bytes, block, position) => {
       bytes[block.limit] = LF;
       let record = block.start;

@@ -9,6 +9,8 @@ export interface HostRecord extends ProcessIdentity {
   status: HostStatus;
   /** Of the program, to tell a server that an older one started. */
   version: string;
+  /** The lake in S3 that its worker reaches, in words; none without a bucket. */
+  s3Place?: string;
   /** `host:port`; from `ready` on. */
   address?: string;
   uiUrl?: string;
@@ -42,9 +44,9 @@ export class HostRecordWriter {
   #stopping = false;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(stateDir: string, version: string) {
+  constructor(stateDir: string, started: Pick<HostRecord, 'version' | 's3Place'>) {
     this.#path = statePaths(stateDir).host;
-    this.#record = { ...ownIdentity(), status: 'starting', version };
+    this.#record = { ...ownIdentity(), status: 'starting', ...started };
   }
 
   get status(): HostStatus {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { packageToolsDir } from '../programs/tools-folder.ts';
 import type { TemporalPorts } from './free-ports.ts';
 import { takeLock, type GenerationLock } from './generation-lock.ts';
 import { HostRecordWriter, toHostError, type HostChange } from './host-record.ts';
@@ -7,13 +8,15 @@ import { Presence } from './presence.ts';
 import { statePaths } from './state-files.ts';
 import { superviseWorker, type RunWorker } from './supervision.ts';
 import { findTemporal } from './temporal-process.ts';
-import { locateTemporal, packageToolsDir } from './temporal-program.ts';
+import { locateTemporal } from './temporal-program.ts';
 import { startOrAdoptTemporal, type TemporalServer } from './temporal-server.ts';
 
 export interface HostOptions {
   stateDir: string;
   /** Of this program. */
   version: string;
+  /** The lake in S3 that the worker reaches, for the commands that join it; none without a bucket. */
+  s3Place?: string | undefined;
   temporal: {
     /** TEMPORAL_CLI. */
     cli?: string | undefined;
@@ -55,7 +58,9 @@ class Host {
 
   constructor(options: HostOptions) {
     this.#options = options;
-    this.#record = new HostRecordWriter(options.stateDir, options.version);
+    const { stateDir, version, s3Place } = options;
+    const started = s3Place === undefined ? { version } : { version, s3Place };
+    this.#record = new HostRecordWriter(stateDir, started);
     this.#presence = new Presence(options.stateDir, this.#record);
   }
 

@@ -26,6 +26,8 @@ export interface EmbeddedServer {
   address: string;
   namespace: string;
   uiUrl: string;
+  /** The lake in S3 that its worker reaches: of the settings that it was started with. */
+  s3Place: string | undefined;
   /** The last one to leave waits until the server has stopped. Leaving twice does no harm. */
   leave(): Promise<void>;
 }
@@ -45,7 +47,7 @@ export async function joinEmbedded(options: JoinOptions): Promise<EmbeddedServer
     await stopIfUnused(stateDir);
   });
   try {
-    const { address = '', uiUrl = '', version } = await readyHost(options);
+    const { address = '', uiUrl = '', version, s3Place } = await readyHost(options);
     if (options.version !== undefined && options.version !== version) {
       const advice = '`longhaul down` and the next command start it anew';
       options.onNote?.(
@@ -53,7 +55,7 @@ export async function joinEmbedded(options: JoinOptions): Promise<EmbeddedServer
       );
     }
     void guardHost(options, guarding.signal);
-    return { address, uiUrl, namespace: EMBEDDED_NAMESPACE, leave };
+    return { address, uiUrl, s3Place, namespace: EMBEDDED_NAMESPACE, leave };
   } catch (error) {
     await leave();
     throw error;

@@ -6,11 +6,13 @@ import type { LandingManifest } from '../model/manifest.ts';
 import { isSameVersion } from '../model/validator.ts';
 import { readLanding } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
-import { checkpointKey, partialKey, readCheckpoint, sourceKeyOf } from './checkpoint.ts';
+import { sourceKeyOf } from './checkpoint.ts';
 import { commitLanding } from './commit.ts';
-import { PartialFile } from './partial-file.ts';
+import type { LandingSink } from './sink.ts';
+import { sinksOf } from './sinks.ts';
 import { withSource } from './source-errors.ts';
 import { openSource, type OpenedSource } from './source.ts';
+import type { Landed } from './tally.ts';
 
 export interface LandRequest {
   dataset: string;
@@ -48,7 +50,8 @@ const PROGRESS_INTERVAL_MS = 200;
  * Brings a source's bytes into the raw zone, exactly, and says in the manifest what they are. An attempt that
  * was killed is gone on with where its last checkpoint is, if the source is still the same version. Problems of
  * the content are in `scan.problems`: only what is no CSV file at all is refused here.
- * @throws LonghaulError as `openSource` and `sniffHead` do; SOURCE_CHANGED, DISK_FULL, LAKE_NOT_WRITABLE, LAKE_CORRUPT.
+ * @throws LonghaulError as `openSource` and `sniffHead` do; SOURCE_CHANGED, LAKE_CORRUPT; of a disk DISK_FULL and
+ *   LAKE_NOT_WRITABLE, of S3 UPLOAD_LOST and STORE_….
  */
 export async function land(
   request: LandRequest,
@@ -59,9 +62,8 @@ export async function land(
     try {
       return await attempt(request, deps, watch);
     } catch (error) {
-      if (!isChanged(error)) throw error;
-      // One version only: once more from the first byte, and then it is Temporal's turn.
-      await discardPartial(deps.store, request.rawKey);
+      if (!isChanged(error) && !isLost(error)) throw error;
+      // Nothing is left to go on with: once more from the first byte, and then it is Temporal's turn.
       return await attempt(request, deps, watch);
     }
   });
@@ -69,8 +71,7 @@ export async function land(
 
 /** Removes what an unfinished landing left; no error where there is nothing. */
 export async function discardPartial(store: Store, rawKey: string): Promise<void> {
-  await store.delete(checkpointKey(rawKey));
-  await store.delete(partialKey(rawKey));
+  await sinksOf(store).discard(rawKey);
 }
 
 async function attempt(
@@ -78,29 +79,54 @@ async function attempt(
   deps: LandDeps,
   watch: LandWatch,
 ): Promise<LandingManifest> {
-  watch.signal.throwIfAborted();
+  const { signal } = watch;
+  signal.throwIfAborted();
   const { source: spec, rawKey } = request;
-  const checkpoint = await readCheckpoint(deps.store, rawKey, sourceKeyOf(spec));
+  const sinks = sinksOf(deps.store);
+  const unfinished = await sinks.find(rawKey, sourceKeyOf(spec));
   const opened = await openSource(spec.address, {
     settings: deps.http,
     policy: deps.addresses,
-    signal: watch.signal,
-    ...(checkpoint ? { from: { ...checkpoint, offset: checkpoint.bytes } } : {}),
+    signal,
+    ...(unfinished ? { from: unfinished } : {}),
   });
   try {
     const present = await readLanding(deps.store, rawKey);
-    if (present && (await isCurrent(deps.store, present, opened))) return present;
-    const resumed = opened.startOffset === checkpoint?.bytes ? checkpoint : undefined;
-    const target = { store: deps.store, rawKey, spec, source: opened };
-    const partial = await PartialFile.open(target, resumed);
-    const landed = await receive(partial, opened, watch).catch(async (error: unknown) => {
-      if (isUseless(error)) await discardPartial(deps.store, rawKey);
-      throw error;
-    });
-    const manifest = await commitLanding(deps.store, {
+    const current = present && (await isCurrent(deps.store, present, opened)) ? present : undefined;
+    const target = { rawKey, spec, source: opened, signal };
+    const open = async (): Promise<LandingSink> =>
+      unfinished && opened.startOffset === unfinished.offset
+        ? await unfinished.goOn(target)
+        : await sinks.begin(target);
+    const manifest = current ?? (await landInto(await open(), { request, deps, watch, opened }));
+    await sinks.discard(rawKey);
+    return manifest;
+  } catch (error) {
+    if (isUseless(error)) await sinks.discard(rawKey);
+    throw error;
+  } finally {
+    await opened.close();
+  }
+}
+
+interface Landing {
+  request: LandRequest;
+  deps: LandDeps;
+  watch: LandWatch;
+  opened: OpenedSource;
+}
+
+async function landInto(
+  sink: LandingSink,
+  { request, deps, watch, opened }: Landing,
+): Promise<LandingManifest> {
+  const { source: spec, rawKey, dataset, ingestDate } = request;
+  try {
+    const landed = await receive(sink, opened, watch);
+    const manifest: LandingManifest = {
       format: 'longhaul/landing/1',
-      dataset: request.dataset,
-      ingestDate: request.ingestDate,
+      dataset,
+      ingestDate,
       source: spec.id,
       url: shownAddress(spec.address),
       rawKey,
@@ -109,40 +135,37 @@ async function attempt(
       validator: opened.validator,
       landedAt: (deps.now?.() ?? new Date()).toISOString(),
       scan: landed.scan,
-    });
-    await discardPartial(deps.store, rawKey);
-    return manifest;
+    };
+    return await commitLanding(deps.store, manifest, async () => await sink.publish(landed));
   } finally {
-    await opened.close();
+    await sink.close();
   }
 }
 
 async function receive(
-  partial: PartialFile,
+  sink: LandingSink,
   opened: OpenedSource,
   { signal, onProgress }: LandWatch,
-): ReturnType<PartialFile['finish']> {
+): Promise<Landed> {
   const { totalBytes } = opened;
   let reportedAt = 0;
   const report = (): void => {
     reportedAt = Date.now();
-    const { bytes, records } = partial;
+    const { bytes, records } = sink;
     onProgress({ bytes, records, ...(totalBytes === undefined ? {} : { totalBytes }) });
   };
   try {
     for await (const chunk of opened.body) {
-      await partial.append(chunk);
+      await sink.append(chunk);
       if (Date.now() - reportedAt >= PROGRESS_INTERVAL_MS) report();
     }
     signal.throwIfAborted();
-    const landed = await partial.finish();
+    const landed = await sink.finish();
     report();
     return landed;
   } catch (error) {
-    await partial.interrupt();
+    await sink.interrupt();
     throw error;
-  } finally {
-    await partial.close();
   }
 }
 
@@ -159,6 +182,11 @@ async function isCurrent(
 
 function isChanged(error: unknown): boolean {
   return error instanceof LonghaulError && error.code === 'SOURCE_CHANGED';
+}
+
+/** Somebody ended the upload, or changed its parts. */
+function isLost(error: unknown): boolean {
+  return error instanceof LonghaulError && error.code === 'UPLOAD_LOST';
 }
 
 /** What arrived is no part of any CSV file, or of no one version. */

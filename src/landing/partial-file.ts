@@ -1,19 +1,22 @@
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { crc32 } from 'node:zlib';
-import { formatChecksum } from '../model/checksum.ts';
-import type { SourceSpec } from '../model/dataset.ts';
-import type { CsvScan, Dialect } from '../model/scan.ts';
 import { isPinned } from '../model/validator.ts';
 import { storageError } from '../storage/disk-store.ts';
 import type { Store } from '../storage/store.ts';
-import { partialKey, sourceKeyOf, writeCheckpoint, type Checkpoint } from './checkpoint.ts';
-import { HEAD_BYTES, sniffHead } from './dialect.ts';
-import { CsvScanner } from './record-scanner.ts';
-import type { OpenedSource } from './source.ts';
+import {
+  checkpointKey,
+  partialKey,
+  seal,
+  sourceKeyOf,
+  type CheckpointedSource,
+} from './checkpoint.ts';
+import type { LandingSink, Target } from './sink.ts';
+import { BLOCK_BYTES, Tally, type Landed, type TallyState } from './tally.ts';
 
-/** One block is filled while the other is written; the first is also what the dialect is told from. */
-const BLOCK_BYTES = HEAD_BYTES;
+/** Up to here the partial file is synced and everything about it known: where a later attempt goes on. */
+export type DiskCheckpoint = CheckpointedSource & TallyState;
+
+export const DISK_FORMAT = 'longhaul/checkpoint/1';
 
 /**
  * A checkpoint is begun this often and takes effect once its bytes are synced, before the next one begins. So a
@@ -21,41 +24,32 @@ const BLOCK_BYTES = HEAD_BYTES;
  */
 const CHECKPOINT_SPACING_BYTES = 12 * 1024 * 1024;
 
-/** A source on its way to the disk: written, checksummed and counted as it passes. */
-export class PartialFile {
-  readonly #store: Store;
-  readonly #rawKey: string;
-  readonly #spec: SourceSpec;
-  readonly #source: OpenedSource;
+export interface DiskTarget extends Target {
+  store: Store;
+  publish: (rawKey: string, landed: Landed) => Promise<void>;
+}
+
+/** A source on its way to the disk: one block is filled while the other is written. */
+export class PartialFile implements LandingSink {
+  readonly #target: DiskTarget;
   readonly #file: FileHandle;
+  readonly #tally: Tally;
   #block = Buffer.allocUnsafe(BLOCK_BYTES);
   #otherBlock = Buffer.allocUnsafe(BLOCK_BYTES);
   #filled = 0;
-  /** Of the blocks that were handed on. */
-  #bytes = 0;
-  #crc32 = 0;
-  #dialect: Dialect | undefined;
-  #scanner: CsvScanner | undefined;
-  #checkpointedBytes = 0;
+  #checkpointedBytes: number;
   #writing: Promise<void> = Promise.resolve();
   #checkpointing: Promise<void> = Promise.resolve();
 
-  private constructor(target: Target, file: FileHandle, resumed: Checkpoint | undefined) {
-    this.#store = target.store;
-    this.#rawKey = target.rawKey;
-    this.#spec = target.spec;
-    this.#source = target.source;
+  private constructor(target: DiskTarget, file: FileHandle, resumed: TallyState | undefined) {
+    this.#target = target;
     this.#file = file;
-    if (!resumed) return;
-    this.#bytes = resumed.bytes;
-    this.#checkpointedBytes = resumed.bytes;
-    this.#crc32 = resumed.crc32;
-    this.#dialect = resumed.dialect;
-    this.#scanner = new CsvScanner(resumed.dialect, resumed.scanner);
+    this.#tally = new Tally(target.spec.overrides, resumed);
+    this.#checkpointedBytes = this.#tally.bytes;
   }
 
   /** Goes on at `resumed`, whose bytes the file has; else from zero. */
-  static async open(target: Target, resumed: Checkpoint | undefined): Promise<PartialFile> {
+  static async open(target: DiskTarget, resumed: TallyState | undefined): Promise<PartialFile> {
     const path = target.store.uri(partialKey(target.rawKey));
     try {
       await mkdir(dirname(path), { recursive: true });
@@ -68,14 +62,13 @@ export class PartialFile {
   }
 
   get bytes(): number {
-    return this.#bytes + this.#filled;
+    return this.#tally.bytes + this.#filled;
   }
 
   get records(): number {
-    return this.#scanner?.records ?? 0;
+    return this.#tally.records;
   }
 
-  /** Resolves when there is room for more. */
   async append(chunk: Uint8Array): Promise<void> {
     for (let at = 0; at < chunk.length;) {
       const piece = chunk.subarray(at, at + BLOCK_BYTES - this.#filled);
@@ -87,7 +80,7 @@ export class PartialFile {
   }
 
   /** Everything is synced; the file still has its partial name. */
-  async finish(): Promise<{ bytes: number; checksum: string; scan: CsvScan }> {
+  async finish(): Promise<Landed> {
     await this.#passOn(true);
     try {
       await this.#writing;
@@ -96,18 +89,19 @@ export class PartialFile {
     } catch (error) {
       throw storageError(error, this.#path());
     }
-    if (!this.#scanner) throw new Error('A finished file was never begun.');
-    const scan = this.#scanner.finish(this.#spec.overrides.encoding);
-    return { bytes: this.#bytes, checksum: formatChecksum(this.#crc32), scan };
+    return this.#tally.finish();
   }
 
-  /** Keeps what arrived for the next attempt, as far as it can be kept. */
+  async publish(landed: Landed): Promise<void> {
+    await this.#target.publish(this.#target.rawKey, landed);
+  }
+
   async interrupt(): Promise<void> {
     try {
       await this.#writing;
       await this.#checkpointing;
-      if (this.#scanner && this.#filled > 0) await this.#passOn(false);
-      if (this.#scanner && this.#bytes > this.#checkpointedBytes) this.#checkpoint(this.#scanner);
+      if (this.#tally.bytes > 0 && this.#filled > 0) await this.#passOn(false);
+      if (this.#tally.bytes > this.#checkpointedBytes) this.#checkpoint();
       await this.#checkpointing;
     } catch {
       // The error that interrupted is the one to report; the last checkpoint holds.
@@ -122,63 +116,47 @@ export class PartialFile {
   /** Hands the block to the disk, and counts it while it is being written. */
   async #passOn(last: boolean): Promise<void> {
     const block = this.#block.subarray(0, this.#filled);
-    const scanner = this.#scanner ?? this.#begin(block, last);
     try {
       await this.#writing;
     } catch (error) {
       throw storageError(error, this.#path());
     }
-    this.#writing = quiet(writeAll(this.#file, block, this.#bytes));
-    this.#crc32 = crc32(block, this.#crc32);
-    scanner.push(block);
-    this.#bytes += block.length;
+    this.#writing = quiet(writeAll(this.#file, block, this.#tally.bytes));
+    this.#tally.push(block, last);
     this.#filled = 0;
     [this.#block, this.#otherBlock] = [this.#otherBlock, this.#block];
-    if (!last && this.#bytes - this.#checkpointedBytes >= CHECKPOINT_SPACING_BYTES) {
+    if (!last && this.#tally.bytes - this.#checkpointedBytes >= CHECKPOINT_SPACING_BYTES) {
       await this.#checkpointing;
-      this.#checkpoint(scanner);
+      this.#checkpoint();
     }
   }
 
-  #begin(head: Buffer, complete: boolean): CsvScanner {
-    this.#dialect = sniffHead(head, complete, this.#spec.overrides);
-    this.#scanner = new CsvScanner(this.#dialect);
-    return this.#scanner;
-  }
-
   /** In the background: the data's sync first, then the checkpoint that speaks of it. */
-  #checkpoint(scanner: CsvScanner): void {
-    const { validator, totalBytes } = this.#source;
-    if (!isPinned(validator) || !this.#dialect) return;
-    const checkpoint: Checkpoint = {
-      sourceKey: sourceKeyOf(this.#spec),
+  #checkpoint(): void {
+    const { source, spec } = this.#target;
+    const { validator, totalBytes } = source;
+    const state = this.#tally.state();
+    if (!isPinned(validator) || !state) return;
+    const checkpoint: DiskCheckpoint = {
+      sourceKey: sourceKeyOf(spec),
       validator,
       ...(totalBytes === undefined ? {} : { totalBytes }),
-      bytes: this.#bytes,
-      crc32: this.#crc32,
-      dialect: this.#dialect,
-      scanner: scanner.state(),
+      ...state,
     };
-    this.#checkpointedBytes = this.#bytes;
+    this.#checkpointedBytes = state.bytes;
     this.#checkpointing = quiet(this.#sync(checkpoint, this.#writing));
   }
 
-  async #sync(checkpoint: Checkpoint, written: Promise<void>): Promise<void> {
+  async #sync(checkpoint: DiskCheckpoint, written: Promise<void>): Promise<void> {
+    const { store, rawKey } = this.#target;
     await written;
     await this.#file.datasync();
-    await writeCheckpoint(this.#store, this.#rawKey, checkpoint);
+    await store.put(checkpointKey(rawKey), seal(DISK_FORMAT, checkpoint));
   }
 
   #path(): string {
-    return this.#store.uri(partialKey(this.#rawKey));
+    return this.#target.store.uri(partialKey(this.#target.rawKey));
   }
-}
-
-export interface Target {
-  store: Store;
-  rawKey: string;
-  spec: SourceSpec;
-  source: OpenedSource;
 }
 
 async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {

@@ -43,10 +43,19 @@ export class CsvScanner {
   readonly #problems: ProblemLog;
   readonly #run: UnquotedRun;
   readonly #delimiter: number;
+  readonly #splitSpacingBytes: number;
 
-  /** @param state of an earlier scanner with the same dialect, which this one goes on from. */
-  constructor(dialect: Dialect, state: ScannerState = initialState(dialect)) {
+  /**
+   * @param state of an earlier scanner with the same dialect, which this one goes on from.
+   * @param splitSpacingBytes for tests, whose files are small.
+   */
+  constructor(
+    dialect: Dialect,
+    state: ScannerState = initialState(dialect),
+    splitSpacingBytes = SPLIT_SPACING_BYTES,
+  ) {
     this.#dialect = dialect;
+    this.#splitSpacingBytes = splitSpacingBytes;
     this.#state = structuredClone(state);
     this.#encoding = new EncodingDetector(this.#state.encoding);
     this.#header = new HeaderCapture(Buffer.from(state.header, 'base64'));
@@ -95,6 +104,7 @@ export class CsvScanner {
       maxRecordBytes: state.maxRecordBytes,
       encoding: this.#dialect.bomBytes > 0 ? { ...evidence, ascii: false } : evidence,
       splits: state.splits,
+      ...(state.splitRecords ? { splitRecords: state.splitRecords } : {}),
       problems: this.#problems.list(),
     };
   }
@@ -226,8 +236,10 @@ export class CsvScanner {
     if (fields !== state.columns)
       this.#problems.add('ragged', state.records, state.recordStart, fields);
     const last = state.splits.at(-1);
-    if (last === undefined || state.recordStart >= last + SPLIT_SPACING_BYTES) {
+    if (last === undefined || state.recordStart >= last + this.#splitSpacingBytes) {
       state.splits.push(state.recordStart);
+      // Without this record itself, which has been counted.
+      state.splitRecords?.push(state.records - 1);
     }
   }
 

@@ -25,6 +25,8 @@ export interface ScannerState {
   bareQuotes: boolean;
   maxRecordBytes: number;
   splits: number[];
+  /** Absent in states of before it was counted: it cannot be known then. */
+  splitRecords?: number[];
   problems: CsvScan['problems'];
   encoding: EncodingState;
 }
@@ -46,6 +48,7 @@ export function initialState(dialect: Dialect): ScannerState {
     bareQuotes: false,
     maxRecordBytes: 0,
     splits: [],
+    splitRecords: [],
     problems: [],
     encoding: { ascii: true, missing: 0, lowest: 0x80, highest: 0xbf, sequenceStart: 0 },
   };

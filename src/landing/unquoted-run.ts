@@ -9,7 +9,10 @@ const LF_BYTE = 0x0a;
 export class UnquotedRun {
   readonly #delimiter: number;
   #chunk: Uint8Array = new Uint8Array();
-  /** Where the next quote or NUL of the chunk is; its length where there is none. */
+  /** Where the chunk's next quote is, and its next NUL; its length where there is none. Each is found only once. */
+  #quote = 0;
+  #nul = 0;
+  /** The nearer of them. */
   #limit = 0;
   /** A CR without LF was met: from then on the loop looks for each, or a file of them would take it quadratic time. */
   #hasLoneCr = false;
@@ -60,10 +63,15 @@ export class UnquotedRun {
   }
 
   #look(chunk: Uint8Array, start: number): void {
-    const quote = chunk.indexOf(QUOTE_BYTE, start);
-    const before = quote === -1 ? chunk.length : quote;
-    const nul = chunk.subarray(start, before).indexOf(0);
+    const isNew = this.#chunk !== chunk;
+    if (isNew || this.#quote < start) this.#quote = indexOrEnd(chunk, QUOTE_BYTE, start);
+    if (isNew || this.#nul < start) this.#nul = indexOrEnd(chunk, 0, start);
     this.#chunk = chunk;
-    this.#limit = nul === -1 ? before : start + nul;
+    this.#limit = Math.min(this.#quote, this.#nul);
   }
+}
+
+function indexOrEnd(chunk: Uint8Array, byte: number, start: number): number {
+  const index = chunk.indexOf(byte, start);
+  return index === -1 ? chunk.length : index;
 }

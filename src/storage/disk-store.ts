@@ -3,8 +3,9 @@ import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/
 import { dirname, join, resolve, sep } from 'node:path';
 import { LonghaulError } from '../model/errors.ts';
 import { checksumFile } from './checksum-file.ts';
+import { placeBlocks } from './place-blocks.ts';
 import type { StoredPlace } from './place.ts';
-import type { Store, StoredObject } from './store.ts';
+import type { Store, StoredObject, StoredRange } from './store.ts';
 
 /** A zone of the lake as a folder. `link(2)` makes put-if-absent and move atomic; rename would overwrite. */
 export class DiskStore implements Store {
@@ -103,6 +104,32 @@ export class DiskStore implements Store {
       await syncFolder(dirname(this.uri(to)));
     } catch (error) {
       throw storageError(error, this.uri(to));
+    }
+  }
+
+  async copyRange(range: StoredRange, to: string, signal?: AbortSignal): Promise<void> {
+    const path = this.uri(to);
+    await mkdir(dirname(path), { recursive: true });
+    const output = await open(path, 'wx');
+    try {
+      const { place, start, end } = range;
+      for await (const block of placeBlocks(place, { start, end, signal })) {
+        await output.appendFile(block);
+      }
+    } catch (error) {
+      await rm(path, { force: true });
+      throw storageError(error, path);
+    } finally {
+      await output.close();
+    }
+  }
+
+  async putFile(key: string, path: string): Promise<void> {
+    try {
+      await mkdir(dirname(this.uri(key)), { recursive: true });
+      await rename(path, this.uri(key));
+    } catch (error) {
+      throw storageError(error, this.uri(key));
     }
   }
 

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { S3Settings } from '../config/settings.ts';
+import { LonghaulError } from '../model/errors.ts';
 import { S3ObjectReader } from './s3/object-reader.ts';
 
 /** Where an object lies, as plain data: it crosses to threads and child processes, and holds no credentials. */
@@ -8,6 +9,11 @@ export type StoredPlace =
   /** `key` is the bucket's, prefix included. */
   | { kind: 's3'; settings: S3Settings; key: string };
 
+/** What a person or DuckDB opens: an absolute path, or an `s3://` URI. */
+export function uriOf(place: StoredPlace): string {
+  return place.kind === 'disk' ? place.path : `s3://${place.settings.bucket}/${place.key}`;
+}
+
 /** Reads an object from wherever a reader wants; made for reading on and on, in few and large pieces. */
 export interface PlaceReader {
   /** Fills `target` from `position` on, as far as the object goes. @returns the number of bytes read. */
@@ -15,13 +21,26 @@ export interface PlaceReader {
   close(): Promise<void>;
 }
 
+export interface ReadOptions {
+  /** Nothing from here on is wanted: S3 is not asked for it. Default: the object's end. */
+  end?: number;
+  /** Ends a read that waits. */
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * @throws LonghaulError LAKE_CORRUPT where there is no such object (S3: at the first read), STORE_… of S3, or the
  *   file system's error.
  */
-export async function openPlace(place: StoredPlace): Promise<PlaceReader> {
-  if (place.kind === 's3') return new S3ObjectReader(place.settings, place.key);
-  const file = await open(place.path);
+export async function openPlace(
+  place: StoredPlace,
+  options: ReadOptions = {},
+): Promise<PlaceReader> {
+  if (place.kind === 's3') return new S3ObjectReader(place.settings, place.key, options);
+  const file = await open(place.path).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new LonghaulError('LAKE_CORRUPT', `${place.path} is gone.`, {}, { cause: error });
+  });
   return {
     read: async (target, position) => {
       let at = 0;

@@ -26,12 +26,26 @@ export interface Store {
   checksum(key: string, signal?: AbortSignal): Promise<string>;
   /** Moves within the zone, durably and without its bytes passing through here; never overwrites. */
   move(from: string, to: string): Promise<void>;
+  /**
+   * Copies bytes [start, end) of an object of the same lake to a key; in S3 without their passing through here.
+   * For what is the caller's alone: nothing is left of a copy that fails or is aborted.
+   */
+  copyRange(range: StoredRange, to: string, signal?: AbortSignal): Promise<void>;
+  /** Moves a local file to a key, whole or not at all. On disk it must be on the zone's own file system. */
+  putFile(key: string, path: string, signal?: AbortSignal): Promise<void>;
   /** No error where there is no such object. */
   delete(key: string): Promise<void>;
   /** Deletes everything below the prefix, unfinished uploads too. */
   deletePrefix(prefix: string): Promise<void>;
   /** What killed writers left below a prefix; only where nobody else writes now. */
   deleteTemporaries(prefix: string): Promise<void>;
+}
+
+/** Bytes [start, end) of an object, in whichever zone. */
+export interface StoredRange {
+  place: StoredPlace;
+  start: number;
+  end: number;
 }
 
 export interface StoredObject {

@@ -18,7 +18,7 @@ export async function openLakes(settings: Settings): Promise<Lakes> {
   for (const target of TARGETS) {
     if (target === 's3' && !settings.s3) continue;
     found.set(target, {
-      ...openLake(target, settings),
+      ...(await openLake(target, settings)),
       http: settings.http,
       addresses: settings.addresses,
       duckdb: settings.duckdb,

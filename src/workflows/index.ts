@@ -1,2 +1,3 @@
 /** Exports only what may be started: Temporal makes every exported function startable by its name. */
 export { ingestDataset } from './ingest-dataset.ts';
+export { sweepLake } from './sweep-lake.ts';

@@ -10,8 +10,9 @@ import { NON_RETRYABLE_CODES } from '../model/errors.ts';
 const RETRY = {
   initialInterval: '1s',
   backoffCoefficient: 2,
-  // A publisher that is back should not wait long for us; one a minute is no load for it.
-  maximumInterval: '1m',
+  // A failure says itself when to try again (see the activities' failure.ts). This is for attempts that said nothing,
+  // because their worker died: whoever takes over, however many have died, should start at once.
+  maximumInterval: '2s',
   nonRetryableErrorTypes: [...NON_RETRYABLE_CODES],
 } satisfies ActivityOptions['retry'];
 
@@ -57,5 +58,13 @@ export const CLEAN_UP = {
   scheduleToStartTimeout: '1m',
   startToCloseTimeout: '2m',
   scheduleToCloseTimeout: '5m',
+  retry: RETRY,
+} satisfies ActivityOptions;
+
+/** A listing of a whole lake, and a request for each leftover: hours for a very old one, and nobody waits for it. */
+export const SWEEP = {
+  scheduleToStartTimeout: DEFAULT_HOST_WAIT_MS,
+  startToCloseTimeout: '6h',
+  scheduleToCloseTimeout: '12h',
   retry: RETRY,
 } satisfies ActivityOptions;

@@ -15,7 +15,10 @@ export interface Ran {
 export class Workplace {
   readonly cwd = mkdtempSync(join(tmpdir(), 'longhaul-cli-'));
 
-  constructor(files: Record<string, string> = {}) {
+  readonly #env: Record<string, string>;
+
+  constructor(files: Record<string, string> = {}, env: Record<string, string> = {}) {
+    this.#env = env;
     for (const [name, text] of Object.entries(files)) writeFileSync(join(this.cwd, name), text);
   }
 
@@ -23,7 +26,7 @@ export class Workplace {
     let stdout = '';
     let stderr = '';
     const context = contextOf({
-      loadConfig: () => loadConfig({ env: {}, cwd: this.cwd }),
+      loadConfig: () => loadConfig({ env: this.#env, cwd: this.cwd }),
       out: async (text) => void (stdout += text),
       note: (text) => void (stderr += `${text}\n`),
     });

@@ -181,6 +181,13 @@ void test('what Temporal itself says becomes an error of the catalogue too', () 
   assert.equal(fromTemporal(other), other);
 });
 
+void test('a run without a target is one into the disk', () => {
+  const running = { mode: 'ingest', engine: 'duckdb', again: false, accept: false } as IngestInput;
+  assert.ok(satisfies(running, { ...running, target: 'disk' }));
+  assert.ok(satisfies({ ...running, target: 's3' }, { ...running, target: 's3' }));
+  assert.ok(!satisfies({ ...running, target: 's3' }, running));
+});
+
 void test('a run under way is enough only if it does what was asked for', () => {
   const running = { mode: 'ingest', engine: 'duckdb', again: false, accept: false } as IngestInput;
   assert.ok(satisfies(running, running));
@@ -190,6 +197,7 @@ void test('a run under way is enough only if it does what was asked for', () => 
     { engine: 'parquetjs' },
     { again: true },
     { accept: true },
+    { target: 's3' },
   ] as Partial<IngestInput>[]) {
     assert.ok(!satisfies(running, { ...running, ...other }));
   }

@@ -15,7 +15,7 @@ void test('the commands are those that the documentation promises, and the host 
   const names = visible.map((command) => command.name()).toSorted();
   assert.equal(
     names.join(' '),
-    'cancel convert datasets down ingest land query retry runs show up verify worker',
+    'cancel convert datasets doctor down ingest land query retry runs show sweep up verify worker',
   );
   assert.ok(program.commands.some((command) => command.name() === '__host'));
 });

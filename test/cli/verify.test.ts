@@ -37,7 +37,12 @@ async function publish(): Promise<void> {
 
   const signal = new AbortController().signal;
   const dialect = { delimiter: ',', quote: '"', bomBytes: 0 } as const;
-  const { bytes, checksum, scan } = await rescan(rawPath, dialect, () => undefined, signal);
+  const { bytes, checksum, scan } = await rescan(
+    raw.place(rawKey),
+    dialect,
+    () => undefined,
+    signal,
+  );
   const landing = { format: 'longhaul/landing/1', ...at, rawKey, bytes, checksum, scan };
   await raw.put(`${rawKey}.manifest.json`, JSON.stringify(landing));
   const footer = await countParquetRows(converted, key);

@@ -103,7 +103,7 @@ void test('a datasets file that nobody asked for may be absent, a chosen one may
 
 void test('.env.example has every setting, each with a value that is accepted, and none besides', () => {
   const example = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
-  const uncommented = example.replaceAll(/^#(?=[A-Z_]+=)/gm, '');
+  const uncommented = example.replaceAll(/^#(?=[A-Z\d_]+=)/gm, '');
   assert.deepEqual(
     Object.keys(parse(uncommented)).toSorted(),
     Object.keys(SETTING_KEYS).toSorted(),

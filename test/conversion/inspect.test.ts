@@ -15,7 +15,7 @@ import { referenceType } from './reference-types.ts';
 import { inspected, landed, scratch } from './samples.ts';
 
 test('a column has the type that the written rules give it, quoted or not', async (t) => {
-  const folder = await scratch(t);
+  const store = await scratch(t);
   const column = fc.oneof(
     fc.array(typedValue(), { minLength: 1, maxLength: 4 }),
     typedValue().map((value) => [value, '', value]),
@@ -26,7 +26,7 @@ test('a column has the type that the written rules give it, quoted or not', asyn
       fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
       async (values, quoted) => {
         const lines = values.map((value, row) => `${quoted[row] ? `"${value}"` : value},x`);
-        const sample = await landed(folder, `a,b\n${lines.join('\n')}\n`);
+        const sample = await landed(store, `a,b\n${lines.join('\n')}\n`);
         const { name, publisherName, ...type } =
           (await inspected(sample)).columns[0] ?? assert.fail();
         assert.deepEqual({ name, publisherName }, { name: 'a', publisherName: 'a' });
@@ -85,7 +85,7 @@ test('threads find what one thread finds', async (t) => {
   assert.ok(sample.scan.splits.length > 2);
   let done = 0;
   const file = {
-    path: sample.path,
+    place: sample.input,
     bytes: sample.bytes,
     columns: 4,
     delimiter: 0x2c,
@@ -109,7 +109,7 @@ test('an abort ends inspection with its reason', async (t) => {
   const controller = new AbortController();
   controller.abort(new Error('enough'));
   const request = {
-    path: sample.path,
+    place: sample.input,
     bytes: sample.bytes,
     splits: [4],
     columns: 2,

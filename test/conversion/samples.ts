@@ -1,48 +1,80 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { parse } from 'csv-parse/sync';
-import type { ConversionEngine, ConversionOutcome } from '../../src/conversion/engine.ts';
+import { createDuckDbEngine, type JobRunner } from '../../src/conversion/duckdb/engine.ts';
+import { jobError } from '../../src/conversion/duckdb/errors.ts';
 import { runJob } from '../../src/conversion/duckdb/job.ts';
-import { planJob } from '../../src/conversion/duckdb/plan.ts';
+import type {
+  ConversionEngine,
+  ConversionOutcome,
+  ConversionRequest,
+} from '../../src/conversion/engine.ts';
 import { inspect } from '../../src/conversion/inspect.ts';
+import { PART_SIZES, type PartSizes } from '../../src/conversion/parts/next-range.ts';
+import { toPlainError } from '../../src/conversion/plain-error.ts';
 import { CsvScanner } from '../../src/landing/record-scanner.ts';
 import type { Encoding, SourceOverrides } from '../../src/model/dataset.ts';
 import type { CsvScan } from '../../src/model/scan.ts';
 import type { Column, Schema } from '../../src/model/schema.ts';
+import { DiskStore } from '../../src/storage/disk-store.ts';
+import type { StoredPlace } from '../../src/storage/place.ts';
+import { S3Store } from '../../src/storage/s3/s3-store.ts';
+import { listUploads } from '../../src/storage/s3/uploads.ts';
+import type { Store } from '../../src/storage/store.ts';
+import { withTempFolder } from '../helpers/temp-folder.ts';
 
 /** A landed file, as inspection and engines get it. */
 export interface Sample {
-  path: string;
+  store: Store;
+  content: Buffer;
+  input: StoredPlace;
   bytes: number;
   scan: CsvScan;
   encoding: Encoding;
 }
 
-/** A folder that goes with the test. */
-export async function scratch(t: TestContext): Promise<string> {
+/** A store that goes with the test. */
+export async function scratch(t: TestContext): Promise<DiskStore> {
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-conversion-'));
   t.after(async () => await rm(folder, { recursive: true, force: true }));
-  return folder;
+  return new DiskStore(folder);
+}
+
+interface Landing {
+  delimiter?: string | undefined;
+  encoding?: Encoding | undefined;
+  /** Of splits, for small files. */
+  spacing?: number | undefined;
 }
 
 export async function landed(
-  folder: string,
+  store: Store,
   content: string | Buffer,
-  { delimiter = ',', encoding = 'utf-8' }: { delimiter?: string; encoding?: Encoding } = {},
+  { delimiter = ',', encoding = 'utf-8', spacing }: Landing = {},
 ): Promise<Sample> {
   const bytes = Buffer.from(content as string);
-  await mkdir(folder, { recursive: true });
-  const path = join(folder, 'sample.csv');
-  await writeFile(path, bytes);
-  return { path, bytes: bytes.length, scan: scanOf(bytes, delimiter, encoding), encoding };
+  await store.put('sample.csv', bytes);
+  return {
+    store,
+    content: bytes,
+    input: store.place('sample.csv'),
+    bytes: bytes.length,
+    scan: scanOf(bytes, delimiter, encoding, spacing),
+    encoding,
+  };
 }
 
-export function scanOf(bytes: Buffer, delimiter: string, encoding: Encoding): CsvScan {
+export function scanOf(
+  bytes: Buffer,
+  delimiter: string,
+  encoding: Encoding,
+  spacing?: number,
+): CsvScan {
   const bomBytes = bytes.subarray(0, 3).equals(Buffer.from([0xef, 0xbb, 0xbf])) ? 3 : 0;
-  const scanner = new CsvScanner({ delimiter, quote: '"', bomBytes });
+  const scanner = new CsvScanner({ delimiter, quote: '"', bomBytes }, undefined, spacing);
   scanner.push(bytes);
   return scanner.finish(encoding);
 }
@@ -56,70 +88,89 @@ export async function inspected(sample: Sample, overrides: SourceOverrides = {})
   });
 }
 
-/** DuckDB's job without its child process: fast enough for properties. */
-export async function convertedInProcess(sample: Sample, schema: Schema): Promise<Converted> {
-  const folder = join(sample.path, '..', 'out');
-  await rm(folder, { recursive: true, force: true });
-  const request = {
-    inputPath: sample.path,
-    inputBytes: sample.bytes,
-    scan: sample.scan,
-    encoding: sample.encoding,
-    schema,
-    outputFolder: folder,
-    signal: new AbortController().signal,
-    onProgress: () => undefined,
+/** DuckDB without its child process: fast enough for properties. */
+export function inProcessDuckDb(sizes: PartSizes = PART_SIZES): ConversionEngine {
+  const run: JobRunner = async (job, _signal, onProgress) => {
+    await runJob(job, onProgress).catch((error: unknown) => {
+      throw jobError(toPlainError(error), undefined);
+    });
   };
-  const { job, scratchFolder, part } = planJob(request, { memoryLimit: '1GiB', threads: 2 });
-  await mkdir(scratchFolder, { recursive: true });
-  await runJob(job, () => undefined);
-  return { folder, parts: [part], schema };
+  return createDuckDbEngine({ memoryLimit: '1GiB', threads: 2 }, sizes, run);
 }
 
 export interface Converted extends ConversionOutcome {
-  folder: string;
+  store: Store;
+  prefix: string;
 }
 
 export async function converted(
   engine: ConversionEngine,
   sample: Sample,
-  {
-    overrides = {},
-    schema,
-    name = 'out',
-  }: { overrides?: SourceOverrides; schema?: Schema; name?: string } = {},
+  options: { overrides?: SourceOverrides; schema?: Schema; name?: string } = {},
 ): Promise<Converted> {
-  const folder = join(sample.path, '..', name);
-  await mkdir(folder);
-  const outcome = await engine.convert({
-    inputPath: sample.path,
+  const schema = options.schema ?? (await inspected(sample, options.overrides));
+  const request = requestOf(sample, schema, options.name);
+  const outcome = await engine.convert(request);
+  return { ...outcome, store: sample.store, prefix: request.outputPrefix };
+}
+
+export function requestOf(sample: Sample, schema: Schema, name = 'out'): ConversionRequest {
+  return {
+    input: sample.input,
     inputBytes: sample.bytes,
     scan: sample.scan,
     encoding: sample.encoding,
-    schema: schema ?? (await inspected(sample, overrides)),
-    outputFolder: folder,
+    schema,
+    output: sample.store,
+    outputPrefix: `${name}/`,
     signal: new AbortController().signal,
     onProgress: () => undefined,
-  });
-  return { ...outcome, folder };
+  };
+}
+
+/** Names of what lies below a prefix, and of unfinished uploads there. */
+export async function namesBelow(store: Store, prefix: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { key } of store.list(prefix)) names.push(key.slice(prefix.length));
+  if (store instanceof S3Store) {
+    for await (const { key } of listUploads(store.zone, prefix)) names.push(`upload of ${key}`);
+  }
+  return names.toSorted();
 }
 
 /** What DuckDB reads of the Parquet files: names, types, and every value in the fixed form of its type. */
-export async function readBack(result: Converted): Promise<{
+export async function readBack({ store, prefix, parts }: Converted): Promise<ReadBack> {
+  return await withTempFolder(async (folder) => {
+    const paths: string[] = [];
+    for (const part of parts) {
+      const path = join(folder, part);
+      await writeFile(path, (await store.get(prefix + part)) ?? '');
+      paths.push(path);
+    }
+    return await readParquet(paths);
+  });
+}
+
+/** DuckDB's binding drops a byte order mark that starts a value. */
+const SHOWN_MARK = '(mark)';
+
+interface ReadBack {
   names: string[];
   types: string[];
   rows: (string | null)[][];
-}> {
+}
+
+async function readParquet(paths: readonly string[]): Promise<ReadBack> {
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
   try {
-    const files = `read_parquet([${result.parts.map((part) => `'${join(result.folder, part)}'`).join(', ')}])`;
+    const files = `read_parquet([${paths.map((path) => `'${path}'`).join(', ')}])`;
     const described = await connection.runAndReadAll(
       `SELECT column_name, column_type FROM (DESCRIBE FROM ${files})`,
     );
     const columns = described.getRowsJS() as [string, string][];
     const read = await connection.runAndReadAll(
-      `SELECT ${columns.map(([name]) => `CAST("${name.replaceAll('"', '""')}" AS VARCHAR)`).join(', ')} FROM ${files}`,
+      `SELECT ${columns.map(([name]) => `replace(CAST("${name.replaceAll('"', '""')}" AS VARCHAR), chr(65279), '${SHOWN_MARK}')`).join(', ')} FROM ${files}`,
     );
     return {
       names: columns.map(([name]) => name),
@@ -137,9 +188,9 @@ export async function readBack(result: Converted): Promise<{
 }
 
 /** What csv-parse reads, in the same fixed forms. */
-export function expectedRows(sample: Sample, content: Buffer, schema: Schema): (string | null)[][] {
+export function expectedRows(sample: Sample, schema: Schema): (string | null)[][] {
   if (sample.scan.records === 0) return [];
-  const body = content.subarray(sample.scan.splits[0]);
+  const body = sample.content.subarray(sample.scan.splits[0]);
   const text = sample.encoding === 'utf-8' ? body.toString() : windows1252(body);
   const records = parse(text, {
     delimiter: sample.scan.dialect.delimiter,
@@ -164,7 +215,7 @@ function fixedForm(text: string, column: Column): string {
       return momentForm(text, column.format ?? '');
     case 'BIGINT':
     case 'VARCHAR':
-      return text;
+      return text.replaceAll('\ufeff', SHOWN_MARK);
   }
 }
 

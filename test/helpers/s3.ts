@@ -1,12 +1,11 @@
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { join } from 'node:path';
 import type { S3Settings } from '../../src/config/settings.ts';
+import { startS3Server } from '../../src/embedded/s3-server.ts';
+import { locateVersitygw } from '../../src/programs/versitygw.ts';
+import { createS3Client } from '../../src/storage/s3/client.ts';
 
 /** A real S3 gateway of the test's own, over a folder, with one bucket. */
 export interface TestS3 {
@@ -15,66 +14,54 @@ export interface TestS3 {
   bucket: string;
   settings: S3Settings;
   /** What a process needs in its environment to use it as any AWS SDK does; `AWS_ENDPOINT_URL_S3` is the gateway. */
-  env: Record<string, string>;
+  env: TestS3Env;
   /** For looking at the bucket behind the program's back. */
   client: S3Client;
   close(): Promise<void>;
 }
 
-const VERSITYGW = resolve(import.meta.dirname, '../../.tools/versitygw-1.8.0/versitygw');
-const START_LIMIT_MS = 20_000;
-
-export async function startS3(): Promise<TestS3> {
-  const folder = await mkdtemp(join(tmpdir(), 'longhaul-s3-'));
-  const port = await freePort();
-  await mkdir(join(folder, 'buckets'));
-  await mkdir(join(folder, 'meta'));
-  const endpoint = `http://127.0.0.1:${port}`;
-  const env = {
-    AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'test-secret',
-    AWS_REGION: 'us-east-1',
-    AWS_ENDPOINT_URL_S3: endpoint,
-  };
-  const gateway = spawn(
-    VERSITYGW,
-    [
-      ...['--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`],
-      ...['posix', '--sidecar', join(folder, 'meta'), join(folder, 'buckets')],
-    ],
-    {
-      stdio: 'ignore',
-      env: { ROOT_ACCESS_KEY: env.AWS_ACCESS_KEY_ID, ROOT_SECRET_KEY: env.AWS_SECRET_ACCESS_KEY },
-    },
-  );
-  const ended = once(gateway, 'close');
-  const client = clientOf(endpoint, env);
-  const close = async (): Promise<void> => {
-    client.destroy();
-    gateway.kill('SIGKILL');
-    await ended;
-    await rm(folder, { recursive: true, force: true });
-  };
-  const bucket = 'longhaul-test';
-  try {
-    await makeBucket(client, bucket);
-    return { endpoint, bucket, settings: settingsOf(bucket), env, client, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+export interface TestS3Env extends Record<string, string> {
+  AWS_ACCESS_KEY_ID: string;
+  AWS_SECRET_ACCESS_KEY: string;
+  AWS_REGION: string;
+  AWS_ENDPOINT_URL_S3: string;
 }
 
-function clientOf(endpoint: string, env: Record<string, string>): S3Client {
-  return new S3Client({
-    endpoint,
-    region: env['AWS_REGION'] ?? '',
-    forcePathStyle: true,
-    credentials: {
-      accessKeyId: env['AWS_ACCESS_KEY_ID'] ?? '',
-      secretAccessKey: env['AWS_SECRET_ACCESS_KEY'] ?? '',
-    },
+const BUCKET = 'longhaul-test';
+
+export async function startS3(): Promise<TestS3> {
+  const program = await locateVersitygw({
+    given: process.env['VERSITYGW'],
+    searchPath: process.env['PATH'],
   });
+  const folder = await mkdtemp(join(tmpdir(), 'longhaul-s3-'));
+  const removeFolder = async (): Promise<void> =>
+    await rm(folder, { recursive: true, force: true });
+  const server = await startS3Server({ folder, program }).catch(async (error: unknown) => {
+    await removeFolder();
+    throw error;
+  });
+  const { endpoint, accessKeyId, secretAccessKey, region } = server;
+  await server.createBucket(BUCKET);
+  const credentials = { accessKeyId, secretAccessKey };
+  const client = createS3Client(settingsOf(BUCKET), { endpoint, region, credentials });
+  return {
+    endpoint,
+    bucket: BUCKET,
+    settings: settingsOf(BUCKET),
+    env: {
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      AWS_REGION: region,
+      AWS_ENDPOINT_URL_S3: endpoint,
+    },
+    client,
+    close: async () => {
+      client.destroy();
+      await server.stop();
+      await removeFolder();
+    },
+  };
 }
 
 function settingsOf(bucket: string): S3Settings {
@@ -88,26 +75,4 @@ function settingsOf(bucket: string): S3Settings {
     connectTimeoutMs: 2000,
     stallTimeoutMs: 2000,
   };
-}
-
-async function makeBucket(client: S3Client, bucket: string): Promise<void> {
-  const end = Date.now() + START_LIMIT_MS;
-  for (;;) {
-    try {
-      await client.send(new CreateBucketCommand({ Bucket: bucket }));
-      return;
-    } catch (error) {
-      if (Date.now() > end) throw error;
-      await delay(50);
-    }
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

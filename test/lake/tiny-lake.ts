@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { mkdirSync } from 'node:fs';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { jsonOf, jsonText } from '../../src/lake/values.ts';
-import { query } from '../../src/lake/query.ts';
+import { query, type QueryOptions } from '../../src/lake/query.ts';
 import { partName, snapshotManifestKey, sourcePrefix } from '../../src/model/layout.ts';
 import type { SnapshotManifest, SourceEntry } from '../../src/model/manifest.ts';
 import { quoteLiteral } from '../../src/model/names.ts';
@@ -75,15 +75,7 @@ export class TinyLake {
 
   /** Rows as JSON text, parsed: what `query --format json` prints. */
   async rows(sql: string): Promise<unknown[]> {
-    const options = { converted: this.store, duckdb: { memoryLimit: '1GiB', threads: 1 } };
-    return await query(sql, { ...options, stream: false }, async (result) => {
-      const names = result.deduplicatedColumnNames();
-      const rows = await result.getRows();
-      return rows.map((row) => {
-        const members = row.map((value, index) => [names[index] ?? '', jsonOf(value)] as const);
-        return JSON.parse(jsonText(new Map(members))) as unknown;
-      });
-    });
+    return await rowsOf(sql, { converted: this.store });
   }
 
   /** Name and hash of every file of the folder, to show that nothing changed. */
@@ -124,6 +116,22 @@ export class TinyLake {
       settingsKey: 'x',
     };
   }
+}
+
+/** As `TinyLake.rows`, of any lake. */
+export async function rowsOf(
+  sql: string,
+  lake: Pick<QueryOptions, 'converted' | 's3'>,
+): Promise<unknown[]> {
+  const options = { ...lake, duckdb: { memoryLimit: '1GiB', threads: 1 }, stream: false };
+  return await query(sql, options, async (result) => {
+    const names = result.deduplicatedColumnNames();
+    const rows = await result.getRows();
+    return rows.map((row) => {
+      const members = row.map((value, index) => [names[index] ?? '', jsonOf(value)] as const);
+      return JSON.parse(jsonText(new Map(members))) as unknown;
+    });
+  });
 }
 
 export async function writeParquet(select: string, path: string): Promise<void> {

@@ -12,10 +12,13 @@ import type { ScannerState } from '../../src/landing/scanner-state.ts';
 import type { CsvScan, Dialect } from '../../src/model/scan.ts';
 import { cut, csvFile, cuts, roughText } from './generators.ts';
 
+/** Of splits: a few in the shortest text. */
+const SPACING_BYTES = 8;
+
 const COMMA: Dialect = { delimiter: ',', quote: '"', bomBytes: 0 };
 
-function scan(text: string | Uint8Array, dialect: Dialect = COMMA): CsvScan {
-  const scanner = new CsvScanner(dialect);
+function scan(text: string | Uint8Array, dialect: Dialect = COMMA, spacing?: number): CsvScan {
+  const scanner = new CsvScanner(dialect, undefined, spacing);
   scanner.push(typeof text === 'string' ? Buffer.from(text) : text);
   return scanner.finish();
 }
@@ -137,22 +140,47 @@ it('splits are record starts, about every 16 MiB, from the first data record on'
   const scanner = new CsvScanner(COMMA);
   scanner.push(Buffer.from('a,b\r\n'));
   for (let n = 0; n < 3; n += 1) scanner.push(rows);
-  const { splits } = scanner.finish();
+  const { splits, splitRecords } = scanner.finish();
   assert.equal(splits.length, Math.ceil((3 * rows.length) / SPLIT_SPACING_BYTES));
   assert.equal(splits[0], 5);
   for (const [index, split] of splits.entries()) {
     assert.equal((split - 5) % 13, 0, 'at the start of a record');
+    assert.equal(splitRecords?.[index], (split - 5) / 13, 'with the records before it');
     if (index > 0) assert.ok(split - (splits[index - 1] ?? 0) >= SPLIT_SPACING_BYTES);
   }
 });
 
+it('a state of before records were counted at splits gives none, rather than wrong ones', () => {
+  const scanner = new CsvScanner(COMMA, undefined, 4);
+  scanner.push(Buffer.from('a,b\n1,2\n3,4\n'));
+  const { splitRecords, ...state } = scanner.state();
+  assert.deepEqual(splitRecords, [0, 1]);
+  const next = new CsvScanner(COMMA, state, 4);
+  next.push(Buffer.from('5,6\n'));
+  const seen = next.finish();
+  assert.deepEqual(seen.splits, [4, 8, 12]);
+  assert.equal('splitRecords' in seen, false);
+});
+
 describe('whatever the bytes', () => {
+  it('each split has before it the records that a scan up to there counts', () => {
+    fc.assert(
+      fc.property(roughText(), fc.integer({ min: 1, max: 40 }), (bytes, spacing) => {
+        const dialect = dialectOf(bytes);
+        const { splits, splitRecords } = scan(bytes, dialect, spacing);
+        const counted = splits.map((split) => scan(bytes.subarray(0, split), dialect).records);
+        assert.deepEqual(splitRecords, counted);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it('the scan does not depend on how they were cut into chunks', () => {
     fc.assert(
       fc.property(roughText(), cuts(), (bytes, at) => {
-        const scanner = new CsvScanner(dialectOf(bytes));
+        const scanner = new CsvScanner(dialectOf(bytes), undefined, SPACING_BYTES);
         for (const piece of cut(bytes, at)) scanner.push(piece);
-        assert.deepEqual(scanner.finish(), scan(bytes, dialectOf(bytes)));
+        assert.deepEqual(scanner.finish(), scan(bytes, dialectOf(bytes), SPACING_BYTES));
       }),
       { numRuns: 500 },
     );
@@ -161,13 +189,13 @@ describe('whatever the bytes', () => {
   it('a scanner goes on from its state as JSON as if nothing had happened', () => {
     fc.assert(
       fc.property(roughText(), cuts(), (bytes, at) => {
-        let scanner = new CsvScanner(dialectOf(bytes));
+        let scanner = new CsvScanner(dialectOf(bytes), undefined, SPACING_BYTES);
         for (const piece of cut(bytes, at)) {
           scanner.push(piece);
           const state = JSON.parse(JSON.stringify(scanner.state())) as ScannerState;
-          scanner = new CsvScanner(dialectOf(bytes), state);
+          scanner = new CsvScanner(dialectOf(bytes), state, SPACING_BYTES);
         }
-        assert.deepEqual(scanner.finish(), scan(bytes, dialectOf(bytes)));
+        assert.deepEqual(scanner.finish(), scan(bytes, dialectOf(bytes), SPACING_BYTES));
       }),
       { numRuns: 500 },
     );

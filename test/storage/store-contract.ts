@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import { checksumPlace } from '../../src/storage/checksum-file.ts';
+import { placeBlocks } from '../../src/storage/place-blocks.ts';
 import type { Store } from '../../src/storage/store.ts';
+import { withTempFolder } from '../helpers/temp-folder.ts';
 
 /** What every store must do, whatever it is made of. */
 export function testStore(
@@ -58,6 +64,52 @@ export function testStore(
         await store.deletePrefix('deep/');
         await store.delete('deep/to');
         assert.equal(await store.get('deep/to'), undefined);
+      });
+    });
+
+    it('copies a range of an object, and nothing where it fails', async () => {
+      await withStore(async (store) => {
+        await store.put('from', '0123456789');
+        const place = store.place('from');
+        await store.copyRange({ place, start: 2, end: 7 }, 'deep/source=a/shard.csv');
+        assert.equal((await store.get('deep/source=a/shard.csv'))?.toString(), '23456');
+        const gone = { place: store.place('gone'), start: 0, end: 5 };
+        await assert.rejects(store.copyRange(gone, 'deep/none'));
+        const range = { place, start: 0, end: 5 };
+        await assert.rejects(store.copyRange(range, 'deep/none', AbortSignal.abort()));
+        assert.equal(await store.size('deep/none'), undefined);
+      });
+    });
+
+    it('takes a local file in, whole', async () => {
+      await withStore(async (store) => {
+        await withTempFolder(async (folder) => {
+          const path = join(folder, 'file');
+          const bytes = Buffer.alloc(17 * 1024 * 1024, 'longhaul');
+          await writeFile(path, bytes);
+          await store.putFile('deep/file', path);
+          assert.ok(bytes.equals((await store.get('deep/file')) ?? Buffer.alloc(0)));
+          assert.equal(existsSync(path), false);
+        });
+      });
+    });
+
+    it('reads an object block by block from its place, and checks its sum', async () => {
+      await withStore(async (store) => {
+        const bytes = Buffer.alloc(2_500_000, 'some words');
+        await store.put('object', bytes);
+        const place = store.place('object');
+        const blocks: Buffer[] = [];
+        for await (const block of placeBlocks(place, { start: 3, end: 2_400_000 })) {
+          blocks.push(Buffer.from(block));
+        }
+        assert.ok(Buffer.concat(blocks).equals(bytes.subarray(3, 2_400_000)));
+        assert.equal(await checksumPlace(place), await store.checksum('object'));
+        const readTooFar = async (): Promise<void> => {
+          for await (const block of placeBlocks(place, { end: 2_500_001 })) assert.ok(block);
+        };
+        await assert.rejects(readTooFar(), { code: 'LAKE_CORRUPT' });
+        await assert.rejects(checksumPlace(store.place('gone')), { code: 'LAKE_CORRUPT' });
       });
     });
 

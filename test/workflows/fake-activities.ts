@@ -42,6 +42,16 @@ export function fakeActivities(
       ledger: { ...sumLedgers([...verified.values()]), balanced: true },
     }),
     cleanUp: async () => undefined,
+    sweepLeftovers: async ({ target, olderThanMs, dryRun }) => ({
+      target,
+      olderThanMs,
+      dryRun,
+      items: [],
+      count: 0,
+      bytes: 0,
+      totals: [],
+      younger: 0,
+    }),
     ...changes,
   };
   return recording(fakes, calls);

@@ -1,14 +1,18 @@
 /**
- * `npm run demo [-- --size 20MB]`: the whole main job on made-up Denver files, served from this machine: a
- * first look at what Longhaul does, with the real CLI.
+ * `npm run demo [-- --size 20MB] [--target s3]`: the whole main job on made-up Denver files, served from this
+ * machine, into a lake on disk or in an S3 of this machine's own: a first look at what Longhaul does, with the
+ * real CLI.
  */
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadSettings } from '../../src/config/load-settings.ts';
+import type { Settings } from '../../src/config/settings.ts';
+import { TARGETS } from '../../src/model/run.ts';
 import { parseSize } from '../generate/size.ts';
 import { startFileOrigin } from '../origin/file-origin.ts';
 import { longhaul, PROGRAM } from './cli.ts';
+import { startDemoS3, type DemoS3 } from './s3.ts';
 import { DEMO_DATASETS, makeDatasetsFile, makeSourceFiles } from './sources.ts';
 
 const DEFAULT_SIZE = '20MB';
@@ -16,62 +20,80 @@ const SAMPLE_SQL = `SELECT source AS year, count(*) AS requests, count(DISTINCT 
        min(case_created_dttm) AS first_request, max(case_created_dttm) AS last_request
 FROM denver_311 GROUP BY source ORDER BY source`;
 
+const NEXT_ON_DISK = [
+  '  npx longhaul up              the same history again, in the Web UI',
+  '  npm run demo                 again today: it is published already, and nothing changes',
+  '  npx longhaul query "SELECT * FROM denver_311 LIMIT 5"',
+];
+
+/** The S3 is gone with the demo; its bucket stays. */
+const NEXT_WITH_S3 = [
+  '  npm run demo -- --target s3  again today: it is published already, and nothing changes',
+  '  LONGHAUL_TARGET=s3 S3_BUCKET=… npx longhaul ingest <dataset>    with a bucket of yours: docs/aws.md',
+];
+
 process.exitCode = await demo();
 
 async function demo(): Promise<number> {
-  const { values } = parseArgs({ options: { size: { type: 'string', default: DEFAULT_SIZE } } });
+  const { values } = parseArgs({
+    options: {
+      size: { type: 'string', default: DEFAULT_SIZE },
+      target: { type: 'string', default: 'disk' },
+    },
+  });
   const bytes = parseSize(values.size);
-  if (bytes === undefined) {
-    console.error(`${values.size} is not a size such as 20MB or 1GB.`);
-    return 2;
-  }
-  if (!existsSync(PROGRAM)) {
-    console.error(`There is no ${PROGRAM} yet: run npm run build.`);
+  const target = TARGETS.find((each) => each === values.target);
+  const problem =
+    bytes === undefined
+      ? `${values.size} is not a size such as 20MB or 1GB.`
+      : !target
+        ? `${values.target} is not one of the targets ${TARGETS.join(', ')}.`
+        : !existsSync(PROGRAM) && `There is no ${PROGRAM} yet: run npm run build.`;
+  if (problem || bytes === undefined) {
+    console.error(problem);
     return 2;
   }
   const settings = loadSettings({ env: process.env, cwd: process.cwd() });
   const folder = join(settings.stateDir, 'demo');
   say(`Making Denver-shaped files of ${values.size} each`);
   const files = await makeSourceFiles(join(folder, 'files'), bytes);
+  if (target === 's3') say('Starting an S3 on this machine');
+  const s3 = target === 's3' ? await startDemoS3(settings.stateDir) : undefined;
   const origin = await startFileOrigin(join(folder, 'files'));
   try {
     const datasetsFile = join(folder, 'datasets.yaml');
     await makeDatasetsFile(datasetsFile, origin.url, files);
-    return await run(settings, datasetsFile);
+    return await run(settings, datasetsFile, s3);
   } finally {
     await origin.close();
+    await s3?.stop();
   }
 }
 
-async function run(
-  settings: { rawDir: string; convertedDir: string },
-  datasetsFile: string,
-): Promise<number> {
+async function run(settings: Settings, datasetsFile: string, s3?: DemoS3): Promise<number> {
   // An empty TEMPORAL_ADDRESS is no address: the demo always has the embedded server.
   const env = {
     DATASETS_FILE: datasetsFile,
     TEMPORAL_ADDRESS: '',
     ALLOW_PRIVATE_ADDRESSES: 'true',
+    LONGHAUL_TARGET: 'disk',
+    ...s3?.env,
   };
   say(`longhaul ingest ${DEMO_DATASETS.join(' ')}`);
   const ingested = await longhaul(['ingest', ...DEMO_DATASETS], env);
   if (ingested !== 0) return ingested;
   say('The lake');
-  console.log(
-    `  raw, byte-exact  ${near(settings.rawDir)}\n  Parquet          ${near(settings.convertedDir)}`,
-  );
+  const onDisk = [
+    `  raw, byte-exact  ${near(settings.rawDir)}`,
+    `  Parquet          ${near(settings.convertedDir)}`,
+  ];
+  console.log((s3 ? await s3.describe() : onDisk).join('\n'));
   say('longhaul query, over all years');
   console.log(`${SAMPLE_SQL}\n`);
   const queried = await longhaul(['query', SAMPLE_SQL], env);
   if (queried !== 0) return queried;
   say('What next');
-  console.log(
-    [
-      '  npx longhaul up              the same history again, in the Web UI',
-      '  npm run demo                 again today: it is published already, and nothing changes',
-      '  npx longhaul query "SELECT * FROM denver_311 LIMIT 5"',
-    ].join('\n'),
-  );
+  console.log((s3 ? NEXT_WITH_S3 : NEXT_ON_DISK).join('\n'));
   return 0;
 }
 

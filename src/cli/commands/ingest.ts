@@ -1,8 +1,9 @@
 import { Command } from 'commander';
 import type { Engine } from '../../model/dataset.ts';
-import type { RunMode } from '../../model/run.ts';
+import type { RunMode, Target } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';
-import { examples, withDate, withEngine, withJson, withName } from './options.ts';
+import { lakeTarget, ofTarget } from '../lake-target.ts';
+import { examples, withDate, withEngine, withJson, withName, withTarget } from './options.ts';
 
 interface Flags {
   name?: string;
@@ -12,6 +13,7 @@ interface Flags {
   again?: boolean;
   accept?: boolean;
   engine?: Engine;
+  target?: Target;
 }
 
 export function ingestCommand(context: CliContext): Command {
@@ -23,7 +25,7 @@ export function ingestCommand(context: CliContext): Command {
         'attaches to the one under way. Ctrl-C cancels it.',
     )
     .argument('<dataset|URL...>', 'names of datasets.yaml, or one URL');
-  withEngine(withDate(withName(command)))
+  withTarget(withEngine(withDate(withName(command))))
     .option('--again', 'publish a new revision beside the one that is there')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one')
     .option('--detach', 'start the run and leave (needs `longhaul up` or TEMPORAL_ADDRESS)');
@@ -35,6 +37,7 @@ export function ingestCommand(context: CliContext): Command {
     'ingest denver-311 denver-crime --json',
     'ingest https://example.com/trees.csv --name trees',
     'ingest denver-311 --date 2026-11-01 --again',
+    'ingest denver-311 --target s3',
   ]);
 }
 
@@ -46,7 +49,7 @@ export function landCommand(context: CliContext): Command {
         'converted or published.',
     )
     .argument('<dataset|URL>', 'a name of datasets.yaml, or a URL');
-  withJson(withDate(withName(command)))
+  withJson(withTarget(withDate(withName(command))))
     .option('--detach', 'start the run and leave (needs `longhaul up` or TEMPORAL_ADDRESS)')
     .action(async (target: string, flags: Flags) => {
       await run(context, 'land', [target], flags);
@@ -61,7 +64,7 @@ export function convertCommand(context: CliContext): Command {
       'Converts what is landed for a day to Parquet, verifies it and publishes it. The publisher is not asked.',
     )
     .argument('<dataset|URL>', 'a name of datasets.yaml, or a URL');
-  withJson(withEngine(withDate(withName(command))))
+  withJson(withTarget(withEngine(withDate(withName(command)))))
     .option('--again', 'publish a new revision beside the one that is there')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one')
     .option('--detach', 'start the run and leave (needs `longhaul up` or TEMPORAL_ADDRESS)')
@@ -81,6 +84,7 @@ async function run(
   flags: Flags,
 ): Promise<void> {
   const config = context.loadConfig();
+  const target = lakeTarget(config.settings, flags.target);
   const { targetsOf, ingestDateOf } = await import('../targets.ts');
   const now = new Date();
   const requests = targetsOf(config, names, flags.name).map((dataset) => ({
@@ -91,6 +95,7 @@ async function run(
     again: flags.again ?? false,
     accept: flags.accept ?? false,
     retry: false,
+    ...ofTarget(target),
   }));
   const { runRequests } = await import('../ingest.ts');
   await runRequests(context, config, requests, flags);

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
+import type { Target } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';
-import { examples, positiveCount, withJson } from './options.ts';
+import { examples, positiveCount, withJson, withTarget } from './options.ts';
 
 /** As in `render/query-output.ts`, which is too heavy to load for --help. */
 const FORMATS = ['table', 'csv', 'json'] as const;
@@ -10,6 +11,13 @@ const DEFAULT_TABLE_ROWS = 200;
 export interface QueryFlags {
   format: (typeof FORMATS)[number];
   limit: number;
+  json?: boolean;
+  target?: Target;
+}
+
+export interface VerifyFlags {
+  date?: string;
+  target?: Target;
   json?: boolean;
 }
 
@@ -27,7 +35,7 @@ export function queryCommand(context: CliContext): Command {
     )
     .option('--limit <rows>', 'most rows of a table', positiveCount, DEFAULT_TABLE_ROWS)
     .option('--json', 'the same as --format json: an array of objects, one a row');
-  command.action(async (sql: string, flags: QueryFlags) => {
+  withTarget(command).action(async (sql: string, flags: QueryFlags) => {
     const { runQuery } = await import('../query.ts');
     await runQuery(context, sql, flags);
   });
@@ -35,6 +43,7 @@ export function queryCommand(context: CliContext): Command {
     'query "SELECT source, count(*) FROM denver_311 GROUP BY source ORDER BY source"',
     'query "DESCRIBE denver_crime"',
     'query "SELECT ingest_date, count(*) FROM denver_311_history GROUP BY 1" --format csv',
+    'query --target s3 "SHOW TABLES"',
   ]);
 }
 
@@ -44,11 +53,11 @@ export function datasetsCommand(context: CliContext): Command {
     .description(
       'Lists what datasets.yaml has and what is published, with views and last snapshots.',
     );
-  withJson(command).action(async (flags: { json?: boolean }) => {
+  withJson(withTarget(command)).action(async (flags: { target?: Target; json?: boolean }) => {
     const { showDatasets } = await import('../datasets.ts');
     await showDatasets(context, flags);
   });
-  return examples(command, ['datasets', 'datasets --json']);
+  return examples(command, ['datasets', 'datasets --target s3 --json']);
 }
 
 export function verifyCommand(context: CliContext): Command {
@@ -60,7 +69,7 @@ export function verifyCommand(context: CliContext): Command {
     )
     .argument('<dataset>', 'the name of a published dataset')
     .option('--date <YYYY-MM-DD>', 'ingest date (default: the latest snapshot)');
-  withJson(command).action(async (dataset: string, flags: { date?: string; json?: boolean }) => {
+  withJson(withTarget(command)).action(async (dataset: string, flags: VerifyFlags) => {
     const { verify } = await import('../verify.ts');
     await verify(context, dataset, flags);
   });

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { ENGINES } from '../../model/dataset.ts';
+import { TARGETS } from '../../model/run.ts';
 
 /** Options that several commands share: described once. */
 export function withJson(command: Command): Command {
@@ -16,6 +17,14 @@ export function withDate(command: Command): Command {
 export function withEngine(command: Command): Command {
   const option = new Option('--engine <engine>', 'what converts (default: ENGINE of .env)');
   return command.addOption(option.choices(ENGINES));
+}
+
+export function withTarget(command: Command): Command {
+  const option = new Option(
+    '--target <target>',
+    'the lake: in DATA_DIR, or in S3_BUCKET (default: LONGHAUL_TARGET of .env)',
+  );
+  return command.addOption(option.choices(TARGETS));
 }
 
 export function withName(command: Command): Command {

@@ -58,10 +58,11 @@ function placeLines({ id, raw, parquet }: SourceResult): string[] {
   return lines;
 }
 
-function closing({ dataset, status, ingestDate, runId }: RunReport): string {
-  if (status === 'landed') return `Next: longhaul convert ${dataset} --date ${ingestDate}`;
+function closing({ dataset, status, ingestDate, runId, sources }: RunReport): string {
+  const target = sources.some(({ raw }) => raw.startsWith('s3://')) ? ' --target s3' : '';
+  if (status === 'landed') return `Next: longhaul convert ${dataset} --date ${ingestDate}${target}`;
   return [
-    `Query it:  longhaul query "SELECT source, count(*) FROM ${viewNameOf(dataset)} GROUP BY source"`,
+    `Query it:  longhaul query${target} "SELECT source, count(*) FROM ${viewNameOf(dataset)} GROUP BY source"`,
     `The run:   longhaul show ${runId}`,
   ].join('\n');
 }

@@ -1,12 +1,13 @@
-import { open } from 'node:fs/promises';
+import { cutShort } from '../../storage/place-blocks.ts';
+import { openPlace, type StoredPlace } from '../../storage/place.ts';
 import type { Block } from './fields.ts';
 
 /** Bytes read at once: a few milliseconds of work, so that a caller's event loop stays free between two blocks. */
 const BLOCK_BYTES = 1024 * 1024;
 
-/** Whole records of a file. */
+/** Whole records of a file. Plain data, for a thread. */
 export interface FileRange {
-  path: string;
+  place: StoredPlace;
   /** Where a record starts. */
   start: number;
   /** Where another one starts, or the file's end. */
@@ -26,7 +27,7 @@ export async function readBlocks(
   read: BlockReader,
   signal?: AbortSignal,
 ): Promise<void> {
-  const file = await open(range.path);
+  const file = await openPlace(range.place, { end: range.end, signal });
   try {
     let buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES + 1);
     let kept = 0;
@@ -35,10 +36,8 @@ export async function readBlocks(
       signal?.throwIfAborted();
       if (kept === buffer.length - 1) buffer = grown(buffer);
       const wanted = Math.min(buffer.length - 1 - kept, range.end - position);
-      const { bytesRead } = await file.read(buffer, kept, wanted, position);
-      if (bytesRead === 0) {
-        throw new Error(`${range.path} ends at byte ${position}: it was cut short.`);
-      }
+      const bytesRead = await file.read(buffer.subarray(kept, kept + wanted), position);
+      if (bytesRead === 0) throw cutShort(range.place, position);
       position += bytesRead;
       const limit = kept + bytesRead;
       const block = { start: 0, limit, end: position === range.end };

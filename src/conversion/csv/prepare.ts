@@ -1,19 +1,24 @@
 import { isAscii } from 'node:buffer';
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
+import { cutShort } from '../../storage/place-blocks.ts';
+import { openPlace, type PlaceReader, type StoredPlace } from '../../storage/place.ts';
 import { MAX_REWRITE_GROWTH, rewriteRecords } from './rewrite.ts';
 import { MAX_GROWTH, transcode } from './windows-1252.ts';
 
 /** Read at once: large enough for few system calls, small beside a converter's memory. */
 const BLOCK_BYTES = 4 * 1024 * 1024;
 
-/** What has to be done to a landed file before a converter can be trusted with it. Plain data. */
+/** What has to be done to records of a landed file before a converter can be trusted with them. Plain data. */
 export interface Preparation {
-  inputPath: string;
-  /** The first data record; everything before it (mark, header, blank lines) is left out. */
+  input: StoredPlace;
+  /** Where a record starts: mark, header and the blank lines behind it are never among them. */
   start: number;
   end: number;
+  /** On this machine. */
   outputPath: string;
+  /** Written before the records: a reader takes a byte order mark that starts a file, even a value's, for none of its. */
+  header: string;
   /** Windows-1252 → UTF-8. */
   transcode: boolean;
   /** Into plain commas and LF: see `rewriteRecords`. */
@@ -23,15 +28,19 @@ export interface Preparation {
   columns: number;
 }
 
-/** Writes the prepared file, block by block: memory is a few blocks, or the longest record. */
+/**
+ * Writes the prepared file, block by block: memory is a few blocks, or the longest record.
+ * @param onProgress bytes read so far.
+ */
 export async function prepareCsv(
   job: Preparation,
   onProgress: (bytes: number) => void,
 ): Promise<void> {
-  const input = await open(job.inputPath);
+  const input = await openPlace(job.input, { end: job.end });
   try {
     const output = await open(job.outputPath, 'w');
     try {
+      await output.writeFile(job.header);
       await copyBlocks(job, input, output, onProgress);
     } finally {
       await output.close();
@@ -43,7 +52,7 @@ export async function prepareCsv(
 
 async function copyBlocks(
   job: Preparation,
-  input: FileHandle,
+  input: PlaceReader,
   output: FileHandle,
   onProgress: (bytes: number) => void,
 ): Promise<void> {
@@ -52,8 +61,8 @@ async function copyBlocks(
   let position = job.start;
   while (position < job.end) {
     const wanted = Math.min(BLOCK_BYTES, job.end - position);
-    const { bytesRead } = await input.read(block, 0, wanted, position);
-    if (bytesRead === 0) throw new Error(`The input ends at byte ${position}: it was cut short.`);
+    const bytesRead = await input.read(block.subarray(0, wanted), position);
+    if (bytesRead === 0) throw cutShort(job.input, position);
     position += bytesRead;
     const text = job.transcode
       ? utf8Of(block.subarray(0, bytesRead))
@@ -65,7 +74,7 @@ async function copyBlocks(
     } else {
       await writeAll(output, text);
     }
-    onProgress(position);
+    onProgress(position - job.start);
   }
 }
 

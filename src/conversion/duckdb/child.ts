@@ -1,18 +1,27 @@
+import { rmSync } from 'node:fs';
+import { toPlainError, type PlainError } from '../plain-error.ts';
 import { runJob } from './job.ts';
 import type { DuckDbJob } from './plan.ts';
 
 /** One conversion in a process of its own: DuckDB's internal errors kill it alone, and ending it ends the work. */
-export type ChildMessage = { bytes: number } | { done: true } | { error: string };
+export type ChildMessage = { bytes: number } | { done: true } | { error: PlainError };
 
-process.once('message', (job) => {
-  runJob(job as DuckDbJob, (bytes) => send({ bytes })).then(
+let scratchFolder: string | undefined;
+
+process.once('message', (message) => {
+  const job = message as DuckDbJob;
+  scratchFolder = job.s3?.scratchFolder;
+  runJob(job, (bytes) => send({ bytes })).then(
     () => finish({ done: true }),
-    (error: unknown) => finish({ error: error instanceof Error ? error.message : String(error) }),
+    (error: unknown) => finish({ error: toPlainError(error) }),
   );
 });
 
 // Whoever started this is gone: nobody waits for the result, and its folder may be cleaned up at any time.
-process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+process.once('disconnect', () => {
+  if (scratchFolder !== undefined) rmSync(scratchFolder, { recursive: true, force: true });
+  process.kill(process.pid, 'SIGKILL');
+});
 
 function send(message: ChildMessage): void {
   process.send?.(message);

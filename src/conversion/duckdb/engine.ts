@@ -1,33 +1,101 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { DuckDbSettings } from '../../config/settings.ts';
-import { storageError } from '../../storage/disk-store.ts';
+import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
+import { locateHttpfs } from '../../programs/httpfs.ts';
+import { openPlace, type StoredPlace } from '../../storage/place.ts';
 import { assertDecodable } from '../decodable.ts';
 import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../engine.ts';
+import { convertInParts, type PartToWrite } from '../parts/convert-in-parts.ts';
+import type { PartSizes, RecordRange } from '../parts/next-range.ts';
 import { runInChild } from './child-process.ts';
-import { planJob } from './plan.ts';
+import { planJob, type DuckDbJob, type JobPlan } from './plan.ts';
 
-/** The default engine: DuckDB in a child process, one a conversion. */
-export function createDuckDbEngine(settings: DuckDbSettings): ConversionEngine {
-  return { convert: (request) => convert(request, settings) };
+/** How a job is done: its errors are the catalogue's. */
+export type JobRunner = typeof runInChild;
+
+/**
+ * The default engine: DuckDB in a child process, one a part.
+ * @param run for tests of many small files, which a process each would make slow.
+ */
+export function createDuckDbEngine(
+  settings: DuckDbSettings,
+  sizes: PartSizes,
+  run: JobRunner = runInChild,
+): ConversionEngine {
+  return { convert: async (request) => await convert(request, settings, sizes, run) };
 }
 
 async function convert(
   request: ConversionRequest,
   settings: DuckDbSettings,
+  sizes: PartSizes,
+  run: JobRunner,
 ): Promise<ConversionOutcome> {
+  const { output, outputPrefix, signal, schema } = request;
   assertDecodable(request.scan, request.encoding);
-  const { job, scratchFolder, part } = planJob(request, settings);
-  await mkdir(scratchFolder).catch((error: unknown) => {
-    throw storageError(error, scratchFolder);
+  const isInS3 = output.place(outputPrefix).kind === 's3';
+  const httpfsPath = isInS3 ? await locateHttpfs({ given: settings.httpfs, signal }) : undefined;
+  const parts = await convertInParts(request, sizes, async (part) => {
+    const isMarked = await startsWithMark(request.input, part.range, signal);
+    const plan = planJob(request, part, settings, { httpfsPath, isMarked });
+    await writePart(request, part, plan, run);
   });
+  return { parts, schema };
+}
+
+/** DuckDB would take a value's first character for the mark of the shard that starts with it. */
+async function startsWithMark(
+  input: StoredPlace,
+  { start, end, whole }: RecordRange,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (whole) return false;
+  const bytes = Buffer.alloc(MARK.length);
+  const reader = await openPlace(input, { end: Math.min(end, start + bytes.length), signal });
   try {
-    await runInChild(job, request.signal, request.onProgress);
-    return { parts: [part], schema: request.schema };
-  } catch (error) {
-    await rm(join(request.outputFolder, part), { force: true });
-    throw error;
+    await reader.read(bytes, start);
   } finally {
-    await rm(scratchFolder, { recursive: true, force: true });
+    await reader.close();
   }
+  return bytes.equals(MARK);
+}
+
+const MARK = Buffer.from('\ufeff');
+
+async function writePart(
+  request: ConversionRequest,
+  part: PartToWrite,
+  { job, serialJob, shardKey }: JobPlan,
+  run: JobRunner,
+): Promise<void> {
+  const { input: place, output, signal } = request;
+  const { start, end } = part.range;
+  if (shardKey !== undefined) await output.copyRange({ place, start, end }, shardKey, signal);
+  try {
+    await runFresh(request, part, job, run);
+  } catch (error) {
+    if (!serialJob || !isOf(error, ['ENGINE_FAILED', 'ENGINE_OUT_OF_MEMORY'])) throw error;
+    await output.deletePrefix(part.key);
+    await runFresh(request, part, serialJob, run);
+  }
+  if (shardKey !== undefined) await output.delete(shardKey);
+}
+
+/** A child finds its credentials anew: what a session that has ended early needs is another child. */
+async function runFresh(
+  { output, signal }: ConversionRequest,
+  { key, onProgress }: PartToWrite,
+  job: DuckDbJob,
+  run: JobRunner,
+): Promise<void> {
+  try {
+    await run(job, signal, onProgress);
+  } catch (error) {
+    if (!isOf(error, ['STORE_CREDENTIALS'])) throw error;
+    await output.deletePrefix(key);
+    await run(job, signal, onProgress);
+  }
+}
+
+function isOf(error: unknown, codes: readonly ErrorCode[]): boolean {
+  return error instanceof LonghaulError && codes.includes(error.code);
 }

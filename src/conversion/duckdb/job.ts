@@ -1,7 +1,8 @@
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { duckDbS3Statements, runS3Setup } from '../../storage/s3/duckdb.ts';
 import { prepareCsv } from '../csv/prepare.ts';
-import type { DuckDbJob } from './plan.ts';
+import type { DuckDbJob, S3Access } from './plan.ts';
 
 /** How often DuckDB is asked how far it is: often enough for a bar, too seldom to cost anything. */
 const PROGRESS_INTERVAL_MS = 250;
@@ -9,7 +10,17 @@ const PROGRESS_INTERVAL_MS = 250;
 /** The part of the input's bytes that preparing them counts for, where they have to be prepared. */
 const PREPARATION_SHARE = 0.2;
 
-/** Does a job in this process: DuckDB's threads do the work, this one only waits. */
+/**
+ * What DuckDB's uploads are cut for: it holds a ten-thousandth of this for each part, which then is 16 MiB and not the
+ * 80 MB that it takes for the largest object that S3 allows. No part of ours comes near to it.
+ */
+const MAX_UPLOAD_SIZE = '160GiB';
+
+/**
+ * Does a job in this process: DuckDB's threads do the work, this one only waits.
+ * @param onProgress bytes of the range done so far.
+ * @throws LonghaulError of S3 and of what is read for preparing it; DuckDB's own errors; Error for missing rows.
+ */
 export async function runJob(job: DuckDbJob, onProgress: (bytes: number) => void): Promise<void> {
   const share = job.preparation ? PREPARATION_SHARE : 0;
   if (job.preparation) {
@@ -18,6 +29,7 @@ export async function runJob(job: DuckDbJob, onProgress: (bytes: number) => void
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
   try {
+    if (job.s3) await openS3(connection, job.s3);
     for (const statement of job.settings) await connection.run(statement);
     const stop = followProgress(connection, (done) =>
       onProgress(Math.floor(job.inputBytes * (share + (1 - share) * done))),
@@ -34,24 +46,20 @@ export async function runJob(job: DuckDbJob, onProgress: (bytes: number) => void
   }
 }
 
-/** Misled, the parallel reader mostly notices; where it does not, the number of rows tells. */
-async function copy(connection: DuckDBConnection, job: DuckDbJob): Promise<void> {
-  const { copySerially, records } = job;
-  let rows = await rowsCopied(connection, job.copy).catch((error: unknown) => {
-    if (copySerially === undefined) throw error;
-    return NO_ROWS;
-  });
-  if (rows !== records && copySerially !== undefined) {
-    rows = await rowsCopied(connection, copySerially);
-  }
-  if (rows !== records) throw new Error(`It wrote ${rows} rows of ${records} records.`);
+/** With credentials as they are now, just before they are used. */
+async function openS3(
+  connection: DuckDBConnection,
+  { settings, httpfsPath }: S3Access,
+): Promise<void> {
+  await runS3Setup(connection, await duckDbS3Statements(settings, httpfsPath));
+  await connection.run(`SET s3_uploader_max_filesize = '${MAX_UPLOAD_SIZE}'`);
 }
 
-const NO_ROWS = -1;
-
-async function rowsCopied(connection: DuckDBConnection, statement: string): Promise<number> {
-  const result = await connection.runAndReadAll(statement);
-  return Number(result.getRowsJS()[0]?.[0]);
+/** DuckDB's reader mostly notices when it is misled; where it does not, the number of rows tells. */
+async function copy(connection: DuckDBConnection, job: DuckDbJob): Promise<void> {
+  const result = await connection.runAndReadAll(job.copy);
+  const rows = Number(result.getRowsJS()[0]?.[0]);
+  if (rows !== job.records) throw new Error(`It wrote ${rows} rows of ${job.records} records.`);
 }
 
 function followProgress(

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
-import type { DuckDbSettings } from '../../config/settings.ts';
-import { partName } from '../../model/layout.ts';
+import type { DuckDbSettings, S3Settings } from '../../config/settings.ts';
 import { quoteIdentifier, quoteLiteral } from '../../model/names.ts';
 import type { CsvScan } from '../../model/scan.ts';
 import type { Column } from '../../model/schema.ts';
+import { uriOf } from '../../storage/place.ts';
 import type { Preparation } from '../csv/prepare.ts';
 import { MAX_REWRITE_GROWTH } from '../csv/rewrite.ts';
 import type { ConversionRequest } from '../engine.ts';
+import type { PartToWrite } from '../parts/convert-in-parts.ts';
 
 /** As many rows as DuckDB's own row groups hold: its vectors fit, and readers can skip. */
 const ROWS_A_GROUP = 122_880;
@@ -19,54 +20,87 @@ const LINES_A_BUFFER = 2;
 /** Delimiters that DuckDB takes as they are; any other is rewritten to a comma. */
 const TRUSTED_DELIMITERS = new Set([',', ';', '\t', '|']);
 
-/** Everything that the child does: plain data, sent to it as JSON. */
+/** Everything that the child does: plain data, sent to it as JSON. No credentials: it finds them itself. */
 export interface DuckDbJob {
   settings: string[];
+  /** Present where a file of it lies in S3. */
+  s3?: S3Access;
   preparation?: Preparation;
   copy: string;
-  /**
-   * The same with DuckDB's single-threaded reader: line breaks in quotes can mislead the parallel one, where
-   * the text between them looks like records.
-   */
-  copySerially?: string;
   /** Rows that have to be written. */
   records: number;
+  /** Of the range. */
   inputBytes: number;
+}
+
+export interface S3Access {
+  settings: S3Settings;
+  httpfsPath: string;
+  /** Removed by the child where whoever started it is gone: on disk it is swept with the attempt. */
+  scratchFolder: string;
 }
 
 export interface JobPlan {
   job: DuckDbJob;
-  /** Of the attempt's own, removed afterwards. */
-  scratchFolder: string;
-  part: string;
+  /**
+   * The same with DuckDB's single-threaded reader: line breaks in quotes can mislead the parallel one, where
+   * the text between them looks like records. What was prepared is there already.
+   */
+  serialJob?: DuckDbJob;
+  /** The key that the range must first be copied to, as a file of its own: DuckDB reads files from their start. */
+  shardKey?: string;
 }
 
-/** What DuckDB has to do for a conversion. */
-export function planJob(request: ConversionRequest, settings: DuckDbSettings): JobPlan {
-  const { scan, outputFolder, schema } = request;
-  const part = partName(0);
-  const scratchFolder = join(outputFolder, '.scratch');
-  const preparation = preparationOf(request, join(scratchFolder, 'prepared.csv'));
+interface PlanFacts {
+  /** Of the extension, where the lake lies in S3. */
+  httpfsPath: string | undefined;
+  /** The range starts with a byte order mark, which in its place is part of a value. */
+  isMarked: boolean;
+}
+
+/** What DuckDB has to do for a part. */
+export function planJob(
+  request: ConversionRequest,
+  part: PartToWrite,
+  settings: DuckDbSettings,
+  { httpfsPath, isMarked }: PlanFacts,
+): JobPlan {
+  const { scan, schema, output, outputPrefix } = request;
+  const { range, key, scratchFolder } = part;
+  const lineEnd = scan.lineEnds.crlf > 0 ? '\r\n' : '\n';
+  const preparation = preparationOf(request, part, { isMarked, lineEnd });
+  const isShard = preparation === undefined && !range.whole;
+  const shardKey = `${outputPrefix}shard.csv`;
   const csv = {
-    path: preparation?.outputPath ?? request.inputPath,
+    path: preparation?.outputPath ?? (isShard ? output.uri(shardKey) : uriOf(request.input)),
     delimiter: preparation?.rewrite ? ',' : scan.dialect.delimiter,
-    header: preparation === undefined,
+    header: !isShard,
     // Left to itself, DuckDB guesses it from the first line break, be that one inside quotes.
-    lineEnd: !preparation?.rewrite && scan.lineEnds.crlf > 0 ? '\\r\\n' : '\\n',
+    lineEnd: preparation?.rewrite ? '\n' : lineEnd,
     maxLineBytes: scan.maxRecordBytes * (preparation ? MAX_REWRITE_GROWTH : 1) + 1024,
   };
   const copy = (parallel: boolean): string =>
     `COPY (SELECT ${schema.columns.map(projectionOf).join(', ')} FROM ${readCsv(csv, schema.columns, parallel)}) ` +
-    `TO ${quoteLiteral(join(outputFolder, part))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROWS_A_GROUP})`;
-  const job: DuckDbJob = {
+    `TO ${quoteLiteral(output.uri(key))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROWS_A_GROUP})`;
+  const place = output.place(key);
+  const base = {
     settings: settingStatements(settings, scratchFolder),
-    copy: scan.records === 0 ? emptyCopy(schema.columns, join(outputFolder, part)) : copy(true),
-    records: scan.records,
-    inputBytes: request.inputBytes,
+    records: range.records,
+    inputBytes: range.end - range.start,
+    ...(place.kind === 's3' && httpfsPath !== undefined
+      ? { s3: { settings: place.settings, httpfsPath, scratchFolder } }
+      : {}),
   };
-  if (preparation) job.preparation = preparation;
-  if (scan.quotedBreaks) job.copySerially = copy(false);
-  return { job, scratchFolder, part };
+  const empty = emptyCopy(schema.columns, output.uri(key));
+  return {
+    job: {
+      ...base,
+      copy: range.records === 0 ? empty : copy(true),
+      ...(preparation ? { preparation } : {}),
+    },
+    ...(scan.quotedBreaks ? { serialJob: { ...base, copy: copy(false) } } : {}),
+    ...(isShard ? { shardKey } : {}),
+  };
 }
 
 function settingStatements(settings: DuckDbSettings, scratchFolder: string): string[] {
@@ -82,17 +116,23 @@ function settingStatements(settings: DuckDbSettings, scratchFolder: string): str
   ];
 }
 
-/** Undefined where DuckDB reads the file as it is. */
-function preparationOf(request: ConversionRequest, outputPath: string): Preparation | undefined {
+/** Undefined where DuckDB reads the file, or a shard of it, as it is. */
+function preparationOf(
+  request: ConversionRequest,
+  part: PartToWrite,
+  { isMarked, lineEnd }: { isMarked: boolean; lineEnd: string },
+): Preparation | undefined {
   const { scan, schema, encoding } = request;
   const transcode = encoding === 'windows-1252' && !scan.encoding.ascii;
   const rewrite = !readsExactly(scan, schema.columns.length);
-  if ((!transcode && !rewrite) || scan.records === 0) return undefined;
+  if ((!transcode && !rewrite && !isMarked) || scan.records === 0) return undefined;
+  const names = schema.columns.map((_, index) => `c${index}`);
   return {
-    inputPath: request.inputPath,
-    start: scan.splits[0] ?? request.inputBytes,
-    end: request.inputBytes,
-    outputPath,
+    input: request.input,
+    start: part.range.start,
+    end: part.range.end,
+    outputPath: join(part.scratchFolder, 'prepared.csv'),
+    header: rewrite ? `${names.join(',')}\n` : names.join(scan.dialect.delimiter) + lineEnd,
     transcode,
     rewrite,
     delimiter: scan.dialect.delimiter.charCodeAt(0),
@@ -118,7 +158,6 @@ interface CsvToRead {
   path: string;
   delimiter: string;
   header: boolean;
-  /** As DuckDB writes it: with backslashes. */
   lineEnd: string;
   maxLineBytes: number;
 }
@@ -133,7 +172,7 @@ function readCsv(csv: CsvToRead, columns: readonly Column[], parallel: boolean):
     `delim = ${quoteLiteral(csv.delimiter)}`,
     `quote = '"'`,
     `escape = '"'`,
-    `new_line = ${quoteLiteral(csv.lineEnd)}`,
+    `new_line = '${csv.lineEnd === '\n' ? '\\n' : '\\r\\n'}'`,
     `nullstr = ''`,
     'allow_quoted_nulls = true',
     `columns = {${types.join(', ')}}`,

@@ -1,70 +1,87 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { LonghaulError } from '../../model/errors.ts';
-import { partName } from '../../model/layout.ts';
 import { printable } from '../../model/names.ts';
+import type { Schema } from '../../model/schema.ts';
 import { assertDecodable } from '../decodable.ts';
 import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../engine.ts';
+import { convertInParts, type PartToWrite } from '../parts/convert-in-parts.ts';
+import type { PartSizes } from '../parts/next-range.ts';
+import { ofCatalogue, toPlainError, type PlainError } from '../plain-error.ts';
 import { startThread } from '../sibling-script.ts';
 import { writableSchema, writerSchema } from './schema.ts';
 import type { FileToWrite } from './write-file.ts';
 import type { WriteMessage } from './write-worker.ts';
 
 /** The reference engine: csv-parse and parquetjs-lite in a thread. No native code, bounded memory, slow. */
-export function createParquetJsEngine(): ConversionEngine {
-  return { convert };
+export function createParquetJsEngine(sizes: PartSizes): ConversionEngine {
+  return { convert: async (request) => await convert(request, sizes) };
 }
 
-async function convert(request: ConversionRequest): Promise<ConversionOutcome> {
-  const { scan, signal } = request;
-  signal.throwIfAborted();
-  assertDecodable(scan, request.encoding);
+async function convert(request: ConversionRequest, sizes: PartSizes): Promise<ConversionOutcome> {
+  assertDecodable(request.scan, request.encoding);
   const schema = writableSchema(request.schema);
   writerSchema(schema.columns);
-  const part = partName(0);
+  const parts = await convertInParts(
+    request,
+    sizes,
+    async (part) => await writePart(request, schema, part),
+  );
+  return { parts, schema };
+}
+
+/** The writer knows files only. */
+async function writePart(
+  request: ConversionRequest,
+  schema: Schema,
+  part: PartToWrite,
+): Promise<void> {
+  const { input, scan, encoding, output, signal } = request;
+  const { start, end, records } = part.range;
   const job: FileToWrite = {
-    inputPath: request.inputPath,
-    start: scan.splits[0] ?? request.inputBytes,
-    end: request.inputBytes,
+    input,
+    start,
+    end,
     delimiter: scan.dialect.delimiter,
-    transcode: request.encoding === 'windows-1252' && !scan.encoding.ascii,
+    transcode: encoding === 'windows-1252' && !scan.encoding.ascii,
     columns: schema.columns,
-    records: scan.records,
-    outputPath: join(request.outputFolder, part),
+    records,
+    outputPath: join(part.scratchFolder, 'part.parquet'),
   };
   const worker = startThread('write-worker', import.meta.url, job);
   try {
-    await finished(worker, request);
-    return { parts: [part], schema };
-  } catch (error) {
+    await finished(worker, signal, part.onProgress);
+  } finally {
     await worker.terminate();
-    await rm(job.outputPath, { force: true });
-    throw error;
   }
+  await output.putFile(part.key, job.outputPath, signal);
 }
 
-async function finished(worker: Worker, request: ConversionRequest): Promise<void> {
-  const { signal, onProgress } = request;
+async function finished(
+  worker: Worker,
+  signal: AbortSignal,
+  onProgress: (bytes: number) => void,
+): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const abort = (): void => reject(signal.reason as Error);
     signal.addEventListener('abort', abort, { once: true });
     worker.on('message', (message: WriteMessage) => {
-      if ('bytes' in message) onProgress(message);
+      if ('bytes' in message) onProgress(message.bytes);
       else if ('done' in message) resolve();
-      else reject(engineError(message.error, message.code));
+      else reject(engineError(message.error));
     });
-    worker.once('error', (error: NodeJS.ErrnoException) =>
-      reject(engineError(error.message, error.code)),
-    );
+    worker.once('error', (error) => reject(engineError(toPlainError(error))));
     worker.once('exit', (code) => {
       signal.removeEventListener('abort', abort);
-      reject(engineError(`its thread ended with ${code}`, undefined));
+      reject(engineError({ message: `its thread ended with ${code}` }));
     });
   });
 }
 
-function engineError(message: string, code: string | undefined): LonghaulError {
+function engineError(error: PlainError): LonghaulError {
+  const known = ofCatalogue(error);
+  if (known) return known;
+  const { message, code } = error;
   const line = `parquetjs: ${printable(message.split('\n', 1)[0] ?? '')}`;
   if (code === 'ENOSPC' || code === 'EDQUOT') return new LonghaulError('DISK_FULL', line);
   if (code === 'EACCES' || code === 'EROFS') return new LonghaulError('LAKE_NOT_WRITABLE', line);

@@ -1,8 +1,9 @@
-import { createReadStream } from 'node:fs';
-import { pipeline, Transform } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { parse } from 'csv-parse';
 import parquet from 'parquetjs-lite';
 import type { Column } from '../../model/schema.ts';
+import { placeBlocks } from '../../storage/place-blocks.ts';
+import type { StoredPlace } from '../../storage/place.ts';
 import { MAX_GROWTH, transcode } from '../csv/windows-1252.ts';
 import { rowKey, writerSchema } from './schema.ts';
 import { valueReaderOf } from './values.ts';
@@ -15,18 +16,25 @@ const ROWS_A_REPORT = 4096;
 
 /** Plain data, for a thread. */
 export interface FileToWrite {
-  inputPath: string;
-  /** The first data record. */
+  input: StoredPlace;
+  /** Where a record starts. */
   start: number;
+  /** Where another one starts, or the file's end. */
   end: number;
   delimiter: string;
   transcode: boolean;
   columns: Column[];
+  /** That have to be written. */
   records: number;
+  /** On this machine. */
   outputPath: string;
 }
 
-/** Reads every record with csv-parse and writes it with parquetjs-lite. */
+/**
+ * Reads every record with csv-parse and writes it with parquetjs-lite.
+ * @param onProgress bytes read so far.
+ * @throws Error where there are other than the expected records.
+ */
 export async function writeFile(
   job: FileToWrite,
   onProgress: (bytes: number) => void,
@@ -55,10 +63,11 @@ export async function writeFile(
     writer.setRowGroupSize(isFull ? groupRows : MAX_ROWS_A_GROUP);
     await writer.appendRow(row);
     if (isFull) groupRows = groupBytes = 0;
-    if (rows % ROWS_A_REPORT === 0) onProgress(Math.min(job.start + bytes, job.end));
+    if (rows % ROWS_A_REPORT === 0) onProgress(Math.min(bytes, job.end - job.start));
   }
   await writer.close();
-  onProgress(job.end);
+  if (rows !== job.records) throw new Error(`It wrote ${rows} rows of ${job.records} records.`);
+  onProgress(job.end - job.start);
 }
 
 interface ParsedRecord {
@@ -68,7 +77,7 @@ interface ParsedRecord {
 }
 
 async function* recordsOf(job: FileToWrite): AsyncGenerator<ParsedRecord> {
-  const input = createReadStream(job.inputPath, { start: job.start, end: job.end - 1 });
+  const input = Readable.from(blocksOf(job), { objectMode: false });
   const parser = parse({
     delimiter: job.delimiter,
     record_delimiter: ['\r\n', '\n', '\r'],
@@ -78,18 +87,20 @@ async function* recordsOf(job: FileToWrite): AsyncGenerator<ParsedRecord> {
     skip_empty_lines: job.columns.length > 1,
   });
   // A pipeline's error destroys the parser, and so reaches the loop below.
-  if (job.transcode) pipeline(input, transcoder(), parser, () => undefined);
-  else pipeline(input, parser, () => undefined);
+  pipeline(input, parser, () => undefined);
   for await (const values of parser) {
     yield { values: values as string[], bytes: parser.info.bytes };
   }
 }
 
-function transcoder(): Transform {
-  return new Transform({
-    transform: (block: Buffer, _encoding, done) => {
-      const target = Buffer.allocUnsafe(block.length * MAX_GROWTH);
-      done(null, target.subarray(0, transcode(block, 0, block.length, target, 0)));
-    },
-  });
+/** Copies, since the parser keeps them for longer than they are good. */
+async function* blocksOf(job: FileToWrite): AsyncGenerator<Buffer> {
+  for await (const block of placeBlocks(job.input, job)) {
+    yield job.transcode ? utf8Of(block) : Buffer.from(block);
+  }
+}
+
+function utf8Of(block: Buffer): Buffer {
+  const target = Buffer.allocUnsafe(block.length * MAX_GROWTH);
+  return target.subarray(0, transcode(block, 0, block.length, target, 0));
 }

@@ -1,5 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
+import type { StoredPlace } from '../../storage/place.ts';
+import { ofCatalogue } from '../plain-error.ts';
 import { startThread } from '../sibling-script.ts';
 import { profileRange } from './profile-range.ts';
 import { emptyProfile, mergeProfiles } from './profiler.ts';
@@ -11,7 +13,7 @@ import type { Profile } from './profiler.ts';
 const MIN_BYTES_FOR_THREADS = 32 * 1024 * 1024;
 
 interface FileToProfile {
-  path: string;
+  place: StoredPlace;
   bytes: number;
   /** Where records start; the first one is the first data record. Empty: no record at all. */
   splits: readonly number[];
@@ -26,49 +28,36 @@ interface FileToProfile {
 export async function profileFile(file: FileToProfile): Promise<Profile> {
   const { signal, onProgress, splits } = file;
   signal.throwIfAborted();
-  const ranges = splits.map((start, index) => ({
-    path: file.path,
-    start,
-    end: splits[index + 1] ?? file.bytes,
-    columns: file.columns,
-    delimiter: file.delimiter,
-  }));
   let done = splits[0] ?? 0;
   const advance = (bytes: number): void => onProgress((done += bytes));
-  const groups = file.bytes < MIN_BYTES_FOR_THREADS ? [] : grouped(ranges, availableParallelism());
+  const ranges = cut(file, file.bytes < MIN_BYTES_FOR_THREADS ? 1 : availableParallelism());
   const profiles =
-    groups.length > 1
-      ? await inThreads(groups, advance, signal)
-      : await inline(ranges, advance, signal);
+    ranges.length > 1
+      ? await inThreads(ranges, advance, signal)
+      : await Promise.all(ranges.map((range) => profileRange(range, advance, signal)));
   const total = emptyProfile(file.columns);
   for (const profile of profiles) mergeProfiles(total, profile);
   return total;
 }
 
-async function inline(
-  ranges: readonly RangeToProfile[],
-  advance: (bytes: number) => void,
-  signal: AbortSignal,
-): Promise<Profile[]> {
-  const profiles: Profile[] = [];
-  for (const range of ranges) profiles.push(await profileRange(range, advance, signal));
-  return profiles;
-}
-
-/** Neighbouring ranges, about as many bytes in each group: sequential reading for every thread. */
-function grouped(ranges: readonly RangeToProfile[], groups: number): RangeToProfile[][] {
-  const size = Math.ceil(ranges.length / groups);
-  const result: RangeToProfile[][] = [];
-  for (let at = 0; at < ranges.length; at += size) result.push(ranges.slice(at, at + size));
+/** About as many bytes in each range: sequential reading for every thread. */
+function cut(file: FileToProfile, ranges: number): RangeToProfile[] {
+  const { place, bytes, splits, columns, delimiter } = file;
+  const size = Math.ceil(splits.length / ranges);
+  const result: RangeToProfile[] = [];
+  for (let at = 0; at < splits.length; at += size) {
+    const start = splits[at] ?? bytes;
+    result.push({ place, start, end: splits[at + size] ?? bytes, columns, delimiter });
+  }
   return result;
 }
 
 async function inThreads(
-  groups: readonly RangeToProfile[][],
+  ranges: readonly RangeToProfile[],
   advance: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<Profile[]> {
-  const workers = groups.map((ranges) => startThread('profile-worker', import.meta.url, ranges));
+  const workers = ranges.map((range) => startThread('profile-worker', import.meta.url, range));
   try {
     return await Promise.all(workers.map((worker) => profileFrom(worker, advance, signal)));
   } finally {
@@ -86,7 +75,8 @@ function profileFrom(
     signal.addEventListener('abort', abort, { once: true });
     worker.on('message', (message: ProfileMessage) => {
       if ('bytes' in message) advance(message.bytes);
-      else resolve(message.profile);
+      else if ('profile' in message) resolve(message.profile);
+      else reject(ofCatalogue(message.error) ?? new Error(message.error.message));
     });
     worker.once('error', reject);
     worker.once('exit', (code) => {

@@ -1,18 +1,17 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { toPlainError, type PlainError } from '../plain-error.ts';
 import { profileRange } from './profile-range.ts';
-import { emptyProfile, mergeProfiles } from './profiler.ts';
-import type { Profile } from './profiler.ts';
 import type { RangeToProfile } from './profile-range.ts';
+import type { Profile } from './profiler.ts';
 
-/** Profiles its ranges one after the other; messages to the parent are `ProfileMessage`s. */
-export type ProfileMessage = { bytes: number } | { profile: Profile };
+/** Profiles its range; messages to the parent are `ProfileMessage`s. */
+export type ProfileMessage = { bytes: number } | { profile: Profile } | { error: PlainError };
 
-const ranges = workerData as RangeToProfile[];
-const total = emptyProfile(ranges[0]?.columns ?? 0);
-for (const range of ranges) {
-  mergeProfiles(total, await profileRange(range, (bytes) => send({ bytes })));
+try {
+  send({ profile: await profileRange(workerData as RangeToProfile, (bytes) => send({ bytes })) });
+} catch (error) {
+  send({ error: toPlainError(error) });
 }
-send({ profile: total });
 
 function send(message: ProfileMessage): void {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window

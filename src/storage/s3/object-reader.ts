@@ -2,7 +2,7 @@ import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s
 import type { Readable } from 'node:stream';
 import type { S3Settings } from '../../config/settings.ts';
 import { LonghaulError } from '../../model/errors.ts';
-import type { PlaceReader } from '../place.ts';
+import type { PlaceReader, ReadOptions } from '../place.ts';
 import { statusOf } from './errors.ts';
 import { S3Zone } from './zone.ts';
 
@@ -16,13 +16,18 @@ const MAX_ATTEMPTS = 5;
 export class S3ObjectReader implements PlaceReader {
   readonly #zone: S3Zone;
   readonly #key: string;
+  readonly #end: number | undefined;
+  readonly #signal: AbortSignal | undefined;
   #etag: string | undefined;
   #answer: { body: Readable; chunks: AsyncIterator<Buffer>; position: number } | undefined;
   #rest: Buffer = Buffer.alloc(0);
 
-  constructor(settings: S3Settings, key: string) {
+  constructor(settings: S3Settings, key: string, { end, signal }: ReadOptions = {}) {
     this.#zone = new S3Zone(settings, '');
     this.#key = key;
+    this.#end = end;
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#drop, { once: true });
   }
 
   async read(target: Uint8Array, position: number): Promise<number> {
@@ -30,12 +35,16 @@ export class S3ObjectReader implements PlaceReader {
     for (let failures = 0; filled < target.length;) {
       try {
         const chunk = await this.#next(position + filled, target.length - filled);
-        if (!chunk) break;
+        if (!chunk) {
+          this.#signal?.throwIfAborted();
+          break;
+        }
         target.set(chunk, filled);
         filled += chunk.length;
         failures = 0;
       } catch (error) {
         this.#drop();
+        this.#signal?.throwIfAborted();
         failures += 1;
         if (error instanceof LonghaulError || failures >= MAX_ATTEMPTS) throw this.#broken(error);
       }
@@ -44,6 +53,7 @@ export class S3ObjectReader implements PlaceReader {
   }
 
   async close(): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#drop);
     await Promise.resolve(this.#drop());
   }
 
@@ -66,16 +76,17 @@ export class S3ObjectReader implements PlaceReader {
 
   /** False where the object ends before `position`. */
   async #open(position: number): Promise<boolean> {
+    if (this.#end !== undefined && position >= this.#end) return false;
     const command = new GetObjectCommand({
       Bucket: this.#zone.bucket,
       Key: this.#key,
-      Range: `bytes=${position}-`,
+      Range: `bytes=${position}-${this.#end === undefined ? '' : this.#end - 1}`,
       ...(this.#etag === undefined ? {} : { IfMatch: this.#etag }),
     });
     const expected = (error: unknown): boolean => [404, 412, 416].includes(statusOf(error) ?? 0);
     let output: GetObjectCommandOutput;
     try {
-      output = await this.#zone.send(command, 'GetObject', { expected });
+      output = await this.#zone.send(command, 'GetObject', { expected, signal: this.#signal });
     } catch (error) {
       const status = statusOf(error);
       if (status === 416) return false;
@@ -93,11 +104,11 @@ export class S3ObjectReader implements PlaceReader {
     return true;
   }
 
-  #drop(): void {
+  readonly #drop = (): void => {
     this.#answer?.body.destroy();
     this.#answer = undefined;
     this.#rest = Buffer.alloc(0);
-  }
+  };
 
   #corrupt(what: string, cause: unknown): LonghaulError {
     const uri = `s3://${this.#zone.bucket}/${this.#key}`;

@@ -8,17 +8,24 @@ import {
   type HeadObjectCommandOutput,
   type ListObjectsV2CommandOutput,
 } from '@aws-sdk/client-s3';
+import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { LonghaulError } from '../../model/errors.ts';
 import type { StoredPlace } from '../place.ts';
-import type { Store, StoredObject } from '../store.ts';
+import type { Store, StoredObject, StoredRange } from '../store.ts';
 import { fromS3Checksum, toS3Checksum } from './checksums.ts';
+import { copyRange } from './copy-range.ts';
 import { statusOf } from './errors.ts';
+import { putFile } from './put-file.ts';
 import { abortUploads } from './uploads.ts';
 import type { S3Zone } from './zone.ts';
 
 /** Deletions of one prefix on their way at once. */
 const DELETE_CONCURRENCY = 8;
+/** A conditional write that is under way ends within a request's time: together, half a minute is given to it. */
+const MAX_CONFLICTS = 30;
+const CONFLICT_WAIT_MS = 1000;
 
 /**
  * A zone of the lake as a prefix of a bucket. A PUT is whole or not at all, and `If-None-Match: *` makes
@@ -42,10 +49,7 @@ export class S3Store implements Store {
   async get(key: string): Promise<Buffer | undefined> {
     const command = new GetObjectCommand(this.#at(key));
     try {
-      const output = await this.zone.send(command, 'GetObject', {
-        expected: isNoSuchKey,
-      });
-      return Buffer.from((await output.Body?.transformToByteArray()) ?? []);
+      return await this.zone.read(command, { expected: isNoSuchKey });
     } catch (error) {
       if (isNoSuchKey(error)) return undefined;
       throw error;
@@ -53,19 +57,22 @@ export class S3Store implements Store {
   }
 
   async putIfAbsent(key: string, body: string | Uint8Array): Promise<'created' | 'exists'> {
-    const command = new PutObjectCommand({ ...this.#put(key, body), IfNoneMatch: '*' });
-    try {
-      await this.zone.send(command, 'PutObject', { expected: isTaken });
-      return 'created';
-    } catch (error) {
-      if (!isTaken(error)) throw error;
-      // The SDK's own retry of a PUT whose answer was lost finds that PUT's object.
-      const present = await this.get(key);
-      const isOurs = wasRetried(error) && present?.equals(Buffer.from(body));
-      if (isOurs) return 'created';
-      // 409: another writer is at it, and may yet fail.
-      if (present === undefined) return await this.putIfAbsent(key, body);
-      return 'exists';
+    for (let tries = 1; ; tries += 1) {
+      const command = new PutObjectCommand({ ...this.#put(key, body), IfNoneMatch: '*' });
+      try {
+        await this.zone.send(command, 'PutObject', { expected: isTaken });
+        return 'created';
+      } catch (error) {
+        if (!isTaken(error)) throw error;
+        const present = await this.get(key);
+        // The SDK's own retry of a PUT whose answer was lost finds that PUT's object.
+        const isOurs = wasRetried(error) && present?.equals(Buffer.from(body));
+        if (isOurs) return 'created';
+        if (present !== undefined) return 'exists';
+        // 409: another writer is at it, and may yet fail.
+        if (tries >= MAX_CONFLICTS) throw this.#conflict(key, error);
+        await sleep(CONFLICT_WAIT_MS);
+      }
     }
   }
 
@@ -97,11 +104,7 @@ export class S3Store implements Store {
     const command = new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end - 1}` });
     const isBeyond = (error: unknown): boolean => statusOf(error) === 416;
     try {
-      const expected = isBeyond;
-      const output = await this.zone.send(command, 'GetObject', {
-        expected,
-      });
-      return Buffer.from((await output.Body?.transformToByteArray()) ?? []);
+      return await this.zone.read(command, { expected: isBeyond });
     } catch (error) {
       if (isBeyond(error)) return Buffer.alloc(0);
       throw error;
@@ -133,6 +136,15 @@ export class S3Store implements Store {
     await this.delete(from);
   }
 
+  async copyRange(range: StoredRange, to: string, signal?: AbortSignal): Promise<void> {
+    await copyRange(this.zone, range, to, signal);
+  }
+
+  async putFile(key: string, path: string, signal?: AbortSignal): Promise<void> {
+    await putFile(this.zone, key, path, signal);
+    await rm(path);
+  }
+
   async delete(key: string): Promise<void> {
     await this.zone.send(new DeleteObjectCommand(this.#at(key)), 'DeleteObject');
   }
@@ -161,6 +173,11 @@ export class S3Store implements Store {
       if (isAbsent(error)) return undefined;
       throw error;
     }
+  }
+
+  #conflict(key: string, cause: unknown): LonghaulError {
+    const message = `Another writer is at ${this.uri(key)}, and does not come to an end.`;
+    return new LonghaulError('STORE_UNAVAILABLE', message, {}, { cause });
   }
 
   async *#pages(prefix: string, delimiter?: string): AsyncIterable<ListObjectsV2CommandOutput> {

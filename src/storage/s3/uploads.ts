@@ -1,4 +1,8 @@
-import { AbortMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
+import {
+  AbortMultipartUploadCommand,
+  ListMultipartUploadsCommand,
+  type ListMultipartUploadsOutput,
+} from '@aws-sdk/client-s3';
 import type { S3Zone } from './zone.ts';
 
 /** A multipart upload that is not finished. */
@@ -11,14 +15,9 @@ export interface OpenUpload {
 
 /** Every unfinished upload below a prefix. */
 export async function* listUploads(zone: S3Zone, prefix: string): AsyncIterable<OpenUpload> {
-  let marker: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {};
+  let marker: Marker | undefined = {};
   while (marker) {
-    const command: ListMultipartUploadsCommand = new ListMultipartUploadsCommand({
-      Bucket: zone.bucket,
-      Prefix: zone.keyOf(prefix),
-      ...marker,
-    });
-    const page = await zone.send(command, 'ListBucketMultipartUploads');
+    const page: ListMultipartUploadsOutput = await uploadsAfter(zone, prefix, marker);
     for (const { Key = '', UploadId = '', Initiated } of page.Uploads ?? []) {
       const initiatedAtMs = Initiated?.getTime() ?? 0;
       yield { key: zone.relative(Key), uploadId: UploadId, initiatedAtMs };
@@ -26,6 +25,35 @@ export async function* listUploads(zone: S3Zone, prefix: string): AsyncIterable<
     marker = page.IsTruncated
       ? { KeyMarker: page.NextKeyMarker ?? '', UploadIdMarker: page.NextUploadIdMarker ?? '' }
       : undefined;
+  }
+}
+
+interface Marker {
+  KeyMarker?: string;
+  UploadIdMarker?: string;
+}
+
+/**
+ * versitygw 1.8.0 refuses the very UploadIdMarker that it gave. By the key alone it goes on; further uploads of that
+ * one key are left out then.
+ */
+async function uploadsAfter(
+  zone: S3Zone,
+  prefix: string,
+  marker: Marker,
+): Promise<ListMultipartUploadsOutput> {
+  const at = { Bucket: zone.bucket, Prefix: zone.keyOf(prefix) };
+  const isRefused = (error: unknown): boolean =>
+    marker.UploadIdMarker !== undefined &&
+    error instanceof Error &&
+    error.name === 'InvalidArgument';
+  try {
+    const command = new ListMultipartUploadsCommand({ ...at, ...marker });
+    return await zone.send(command, 'ListBucketMultipartUploads', { expected: isRefused });
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    const { KeyMarker = '' } = marker;
+    return await uploadsAfter(zone, prefix, { KeyMarker });
   }
 }
 

@@ -1,14 +1,26 @@
-import type {
-  $Command,
-  S3Client,
-  S3ClientResolvedConfig,
-  ServiceInputTypes,
-  ServiceOutputTypes,
+import {
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  type $Command,
+  type GetObjectCommand,
+  type S3Client,
+  type S3ClientResolvedConfig,
+  type ServiceInputTypes,
+  type ServiceOutputTypes,
 } from '@aws-sdk/client-s3';
 import type { S3Settings } from '../../config/settings.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { s3ClientOf } from './client.ts';
-import { isExpired, s3Error } from './errors.ts';
+import { isExpired, isOfStore, s3Error, statusOf } from './errors.ts';
+
+/** Of answers that break off in their bodies, after the SDK's own attempts at getting one. */
+const MAX_ANSWERS = 5;
+
+export interface SendOptions {
+  signal?: AbortSignal | undefined;
+  /** An answer about the object that the caller deals with: it is thrown as the SDK's error. */
+  expected?: (error: unknown) => boolean;
+}
 
 /** A prefix of a bucket, and how requests to it are made: with errors of the catalogue, and credentials renewed once. */
 export class S3Zone {
@@ -16,6 +28,8 @@ export class S3Zone {
   readonly bucket: string;
   readonly #prefix: string;
   readonly #client: S3Client;
+  /** Something of it was answered. */
+  #isBucketSeen = false;
 
   constructor(settings: S3Settings, prefix: string, client = s3ClientOf(settings)) {
     this.settings = settings;
@@ -41,16 +55,24 @@ export class S3Zone {
   /**
    * @param command with its Bucket, and its Key as `keyOf` says.
    * @param permission what IAM calls the right to do this, without `s3:`.
-   * @throws LonghaulError STORE_…; the SDK's own error for a status that the caller asked for in `expected`.
+   * @throws LonghaulError STORE_…; the SDK's own error for what the caller asked for in `expected`; the signal's reason.
    */
   async send<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
     command: $Command<I, O, S3ClientResolvedConfig>,
     permission: string,
-    options: { signal?: AbortSignal | undefined; expected?: (error: unknown) => boolean } = {},
+    options: SendOptions = {},
   ): Promise<O> {
     const { signal, expected } = options;
-    const once = async (): Promise<O> =>
+    const ask = async (): Promise<O> =>
       await this.#client.send(command, signal ? { abortSignal: signal } : {});
+    const once = async (): Promise<O> => {
+      const output =
+        command instanceof HeadObjectCommand
+          ? await ask().catch(async (error: unknown) => await this.#explain(error, ask, signal))
+          : await ask();
+      this.#isBucketSeen = true;
+      return output;
+    };
     try {
       return await once().catch(async (error: unknown) => {
         if (!isExpired(error)) throw error;
@@ -59,18 +81,57 @@ export class S3Zone {
       });
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
-      if (expected?.(error)) throw error;
-      const { Key: key } = command.input as { Key?: string };
-      throw s3Error(error, {
-        permission,
-        bucket: this.bucket,
-        ...(key === undefined ? {} : { key }),
-      });
+      if (!isOfStore(error) && expected?.(error)) throw error;
+      throw this.#error(error, permission, command.input);
     }
+  }
+
+  /** All that a GET answers, for what fits into memory; an answer that breaks off is asked for again. Throws as `send`. */
+  async read(command: GetObjectCommand, options: SendOptions = {}): Promise<Buffer> {
+    for (let answers = 1; ; answers += 1) {
+      const { Body } = await this.send(command, 'GetObject', options);
+      try {
+        return Buffer.from((await Body?.transformToByteArray()) ?? []);
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        if (answers >= MAX_ANSWERS) throw this.#error(error, 'GetObject', command.input);
+      }
+    }
+  }
+
+  /**
+   * A HEAD's error has no body to say what it is about: the object, the bucket or the credentials. A LIST below the
+   * prefix says it, and is allowed wherever the lake works. A 404 is believed once the bucket has been seen.
+   */
+  async #explain<O>(error: unknown, again: () => Promise<O>, signal?: AbortSignal): Promise<O> {
+    const status = statusOf(error) ?? 0;
+    const isBare = [301, 400, 403, 404].includes(status);
+    if (!isBare || (status === 404 && this.#isBucketSeen)) throw error;
+    const list = { Bucket: this.bucket, Prefix: this.#prefix, MaxKeys: 1 };
+    try {
+      await this.#client.send(
+        new ListObjectsV2Command(list),
+        signal ? { abortSignal: signal } : {},
+      );
+    } catch (named) {
+      // Who may not list gets 403 for a missing object too, so that is what is missing first.
+      if (statusOf(named) !== 403 || isOfStore(named)) throw named;
+      throw status === 403 ? this.#error(named, 'ListBucket', {}) : error;
+    }
+    this.#isBucketSeen = true;
+    if (status === 404) throw error;
+    // The SDK has learned S3's clock from the two answers, but no HEAD's error tells it to try again.
+    return await again();
   }
 
   /** The SDK renews what says when it expires; a session that was ended before that is noticed only by S3. */
   async #renew(): Promise<void> {
     await this.#client.config.credentials({ forceRefresh: true });
+  }
+
+  #error(error: unknown, permission: string, input: object): unknown {
+    const { Key: key } = input as { Key?: string };
+    const request = { permission, bucket: this.bucket, ...(key === undefined ? {} : { key }) };
+    return s3Error(error, request);
   }
 }

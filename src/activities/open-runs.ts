@@ -1,0 +1,119 @@
+import { isGrpcServiceError, ServiceError, type Client } from '@temporalio/client';
+import {
+  arrayFromPayloads,
+  defaultPayloadConverter,
+  WorkflowNotFoundError,
+} from '@temporalio/common';
+import { LonghaulError } from '../model/errors.ts';
+import type { DayAt } from '../model/leftover-keys.ts';
+import { printable } from '../model/names.ts';
+import { ingestWorkflowId, type IngestInput } from '../model/run.ts';
+import type { Leftover } from '../storage/leftovers.ts';
+
+/** Not `ExecutionStatus = 'Running'`: a paused run holds its things too. */
+const OPEN_RUNS = "WorkflowType = 'ingestDataset' AND CloseTime IS NULL";
+
+/**
+ * Temporal's list of runs may lag behind the runs themselves, by seconds as a rule. A run that it does not know
+ * and whose staging is older than this is one whose history has expired.
+ */
+const MAX_LISTING_LAG_MS = 600_000;
+
+/**
+ * What the runs under way hold: their staging, and the unfinished landings of their datasets and days. A run that
+ * ended since `sinceMs` counts too: what was found may be of its last moments. In doubt everything is held.
+ */
+export class OpenRuns {
+  readonly #client: Client;
+  readonly #sinceMs: number;
+  readonly #runIds = new Set<string>();
+  readonly #days = new Set<string>();
+  #isAnyUnreadable = false;
+
+  private constructor(client: Client, sinceMs: number) {
+    this.#client = client;
+    this.#sinceMs = sinceMs;
+  }
+
+  /** @throws LonghaulError TEMPORAL_UNREACHABLE. */
+  static async ask(client: Client, sinceMs: number): Promise<OpenRuns> {
+    const runs = new OpenRuns(client, sinceMs);
+    await asking(async () => {
+      for await (const { workflowId, runId } of client.workflow.list({ query: OPEN_RUNS })) {
+        if (await runs.#isOpen(workflowId, runId)) await runs.#note(workflowId, runId);
+      }
+    });
+    return runs;
+  }
+
+  /** To be asked right before each removal. @throws LonghaulError TEMPORAL_UNREACHABLE. */
+  async hold({ holder, modifiedAtMs }: Leftover): Promise<boolean> {
+    return await asking(async () =>
+      'runId' in holder
+        ? await this.#holdRun(holder.runId, modifiedAtMs)
+        : await this.#holdDay(holder),
+    );
+  }
+
+  async #holdDay({ dataset, ingestDate }: DayAt): Promise<boolean> {
+    const workflowId = ingestWorkflowId(dataset, ingestDate);
+    if (this.#isAnyUnreadable || this.#days.has(workflowId)) return true;
+    return await this.#isOpen(workflowId);
+  }
+
+  async #holdRun(runId: string, modifiedAtMs: number): Promise<boolean> {
+    if (this.#runIds.has(runId)) return true;
+    const query = `RunId = '${runId}'`;
+    for await (const { workflowId } of this.#client.workflow.list({ query })) {
+      return await this.#isOpen(workflowId, runId);
+    }
+    return this.#sinceMs - modifiedAtMs < MAX_LISTING_LAG_MS;
+  }
+
+  /** Of the run itself, which no listing lags behind. */
+  async #isOpen(workflowId: string, runId?: string): Promise<boolean> {
+    try {
+      const handle = this.#client.workflow.getHandle(workflowId, runId);
+      const { closeTime } = await handle.describe();
+      return closeTime === undefined || closeTime.getTime() >= this.#sinceMs;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+  }
+
+  /** The workflow's id tells its dataset and day as a rule; its input always does. */
+  async #note(workflowId: string, runId: string): Promise<void> {
+    this.#runIds.add(runId);
+    this.#days.add(workflowId);
+    const input = await this.#inputOf(workflowId, runId);
+    const { dataset, ingestDate } = input ?? {};
+    if (dataset?.name === undefined || ingestDate === undefined) this.#isAnyUnreadable = true;
+    else this.#days.add(ingestWorkflowId(dataset.name, ingestDate));
+  }
+
+  async #inputOf(workflowId: string, runId: string): Promise<Partial<IngestInput> | undefined> {
+    const { history } = await this.#client.workflowService.getWorkflowExecutionHistory({
+      namespace: this.#client.options.namespace,
+      execution: { workflowId, runId },
+      maximumPageSize: 1,
+    });
+    const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
+    try {
+      const [input] = arrayFromPayloads(defaultPayloadConverter, started?.input?.payloads);
+      return input as Partial<IngestInput> | undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+async function asking<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof ServiceError) && !isGrpcServiceError(error)) throw error;
+    const message = `Temporal does not tell which runs are under way: ${printable(error.message)}.`;
+    throw new LonghaulError('TEMPORAL_UNREACHABLE', message, {}, { cause: error });
+  }
+}

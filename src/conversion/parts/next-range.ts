@@ -1,0 +1,93 @@
+import type { CsvScan } from '../../model/scan.ts';
+
+const MIB = 1024 * 1024;
+
+/** How large the Parquet files become. */
+export interface PartSizes {
+  /** CSV of the first range, which is cut before anything is known; a file of at most so much stays whole. */
+  firstRangeBytes: number;
+  /** CSV of any range: a prepared one lies in a scratch folder, and S3 copies a shard. */
+  maxRangeBytes: number;
+  /** Of a Parquet file, as aimed at. */
+  partBytes: number;
+  /** Of a Parquet file: where fewer files would be larger, there is one more. */
+  maxPartBytes: number;
+}
+
+/**
+ * 128 to 256 MB each: few enough for listings, large enough for scans, small enough to be shared out. The first
+ * guess is what ordinary open data, four to five times as long as its Parquet, comes to.
+ */
+export const PART_SIZES: PartSizes = {
+  firstRangeBytes: 768 * MIB,
+  maxRangeBytes: 4096 * MIB,
+  partBytes: 192_000_000,
+  maxPartBytes: 256_000_000,
+};
+
+/** Whole records of a landed file: what becomes one Parquet file. */
+export interface RecordRange {
+  /** Where its first record starts. */
+  start: number;
+  /** Where the next range's starts, or the file's end. */
+  end: number;
+  records: number;
+  /** All of the file's records. */
+  whole: boolean;
+}
+
+export interface FileToCut {
+  bytes: number;
+  scan: Pick<CsvScan, 'records' | 'splits' | 'splitRecords'>;
+}
+
+/** What of the file is converted. */
+export interface Converted {
+  /** Where the last range ended; undefined before the first. */
+  end: number | undefined;
+  /** Of all Parquet files so far. */
+  parquetBytes: number;
+}
+
+/**
+ * The next range, in the file's order; undefined where all is converted. It is balanced with those behind it, so
+ * that no small one is left. A file is cut only at its `splits`, and where the records before them are known.
+ */
+export function nextRange(
+  file: FileToCut,
+  done: Converted,
+  sizes: PartSizes = PART_SIZES,
+): RecordRange | undefined {
+  const first = file.scan.splits[0] ?? file.bytes;
+  const start = done.end ?? first;
+  if (done.end !== undefined && start >= file.bytes) return undefined;
+  const end = endOfNext(file, start, rangesLeft(file, start, done, sizes));
+  const records = recordsBefore(file, end) - recordsBefore(file, start);
+  return { start, end, records, whole: start === first && end === file.bytes };
+}
+
+function rangesLeft(file: FileToCut, start: number, done: Converted, sizes: PartSizes): number {
+  const left = file.bytes - start;
+  if (done.end === undefined) return Math.ceil(left / sizes.firstRangeBytes);
+  const first = file.scan.splits[0] ?? 0;
+  const parquetLeft = (done.parquetBytes / (start - first)) * left;
+  const ranges = Math.max(1, Math.round(parquetLeft / sizes.partBytes));
+  const balanced = parquetLeft / ranges > sizes.maxPartBytes ? ranges + 1 : ranges;
+  return Math.max(balanced, Math.ceil(left / sizes.maxRangeBytes));
+}
+
+/** The record start that is nearest to an equal share. */
+function endOfNext({ bytes, scan }: FileToCut, start: number, ranges: number): number {
+  if (ranges <= 1 || scan.splitRecords?.length !== scan.splits.length) return bytes;
+  const wanted = start + (bytes - start) / ranges;
+  let end = bytes;
+  for (const split of scan.splits) {
+    if (split > start && Math.abs(split - wanted) < Math.abs(end - wanted)) end = split;
+  }
+  return end;
+}
+
+function recordsBefore({ bytes, scan }: FileToCut, position: number): number {
+  if (position === bytes) return scan.records;
+  return scan.splitRecords?.[scan.splits.indexOf(position)] ?? 0;
+}

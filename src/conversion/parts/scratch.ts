@@ -1,0 +1,35 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { storageError } from '../../storage/disk-store.ts';
+import type { StoredPlace } from '../../storage/place.ts';
+
+export interface Scratch {
+  folder: string;
+  close(): Promise<void>;
+}
+
+/**
+ * A folder on this machine for what an attempt needs besides its parts: on disk inside the attempt's own folder,
+ * which is swept with it and on the lake's file system; for S3 in the system's folder for temporary files (TMPDIR).
+ * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE.
+ */
+export async function openScratch(output: StoredPlace): Promise<Scratch> {
+  const folder = output.kind === 'disk' ? await within(output.path) : await temporary();
+  return { folder, close: async () => await rm(folder, { recursive: true, force: true }) };
+}
+
+async function within(path: string): Promise<string> {
+  const folder = join(path, '.scratch');
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw storageError(error, folder);
+  });
+  return folder;
+}
+
+async function temporary(): Promise<string> {
+  const prefix = join(tmpdir(), 'longhaul-scratch-');
+  return await mkdtemp(prefix).catch((error: unknown) => {
+    throw storageError(error, prefix);
+  });
+}

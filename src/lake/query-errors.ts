@@ -1,0 +1,48 @@
+import { LonghaulError } from '../model/errors.ts';
+import { printable } from '../model/names.ts';
+
+/** What DuckDB says of S3, as an error of the catalogue; undefined for what is about something else. */
+export type StoreErrorOf = (message: string) => LonghaulError | undefined;
+
+/** The catalogue's error for what DuckDB throws at a query. */
+export function asQueryError(error: unknown, storeError: StoreErrorOf): unknown {
+  if (error instanceof LonghaulError || !(error instanceof Error)) return error;
+  // The system's, from writing the result out: a closed pipe is no fault of the query.
+  if ('code' in error) return error;
+  const message = printableLines(error.message);
+  if (/^(?:Failed to extract statements: )?Permission Error/.test(error.message)) {
+    return refused(`The query reaches outside the lake: ${message}`, error);
+  }
+  // What DuckDB's binding says of a text without any statement.
+  if (error.message === 'Error in native callback') return refused('The query is empty.', error);
+  const ofStore = storeError(error.message);
+  return ofStore ?? new LonghaulError('QUERY_FAILED', message, {}, { cause: error });
+}
+
+/** The same for what it throws at making a view: the query has no part in that. */
+export function asViewError(error: unknown, view: string, storeError: StoreErrorOf): LonghaulError {
+  if (error instanceof LonghaulError) return error;
+  const message = error instanceof Error ? error.message : '';
+  const ofStore = storeError(message);
+  if (ofStore && ofStore.code !== 'LAKE_CORRUPT') return ofStore;
+  const why = printable(ofStore?.message ?? message.split('\n')[0] ?? '');
+  return new LonghaulError(
+    'LAKE_CORRUPT',
+    `The files of ${view} cannot be read: ${why}`,
+    {},
+    { cause: error },
+  );
+}
+
+export function refused(message: string, cause?: unknown): LonghaulError {
+  return new LonghaulError('QUERY_REFUSED', message, {}, { cause });
+}
+
+/** DuckDB points at the place with a caret on a line of its own: line ends stay. */
+function printableLines(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => printable(line))
+    .join('\n')
+    .trimEnd();
+}

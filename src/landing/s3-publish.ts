@@ -1,0 +1,123 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { LonghaulError } from '../model/errors.ts';
+import { readLanding } from '../storage/manifests.ts';
+import { isTaken } from '../storage/s3/upload-parts.ts';
+import { deleteIfSame, findObject, type FoundObject } from '../storage/s3/objects.ts';
+import type { S3Store } from '../storage/s3/s3-store.ts';
+
+/** Another writer's conflicting request, or a leftover object, may stand in the way this often. */
+const MAX_TRIES = 4;
+/** Between them where S3 says that another request is under way. */
+const CONFLICT_WAIT_MS = 500;
+
+/** What the object must be. */
+export interface ExpectedObject {
+  bytes: number;
+  checksum: string;
+  /** As it follows from the parts' ETags: for stores that keep no checksum. */
+  etag: string;
+}
+
+export interface Publication {
+  store: S3Store;
+  rawKey: string;
+  /** ETag of the object that had the name when this landing started. */
+  leftover: string | undefined;
+  signal: AbortSignal;
+}
+
+/**
+ * Gives an object its name, and looks at what S3 then has, whatever it answered: an answer may be lost, and of two
+ * workers with the same bytes one finds the other's object.
+ * @param put does it if the name is free, and returns the ETag; throws the SDK's error for 409 and 412.
+ * @throws LonghaulError LAKE_CORRUPT where another object has the name; STORE_…, UPLOAD_LOST as `put` does.
+ */
+export async function publishObject(
+  publication: Publication,
+  expected: ExpectedObject,
+  put: () => Promise<string>,
+): Promise<void> {
+  const { store, rawKey, leftover, signal } = publication;
+  for (let tries = 1; ; tries += 1) {
+    const answer = await put().then(
+      (etag) => ({ etag }),
+      (error: unknown) => ({ error }),
+    );
+    signal.throwIfAborted();
+    const found = await look(publication, answer);
+    const answered = 'etag' in answer ? answer.etag : undefined;
+    if (found && (isExpected(found, expected) || isAnswered(found, expected, answered))) return;
+    if ('etag' in answer) throw found ? damaged(publication, expected, found) : gone(publication);
+    if (!isTaken(answer.error) || tries === MAX_TRIES) throw translated(answer.error, publication);
+    if (!found) {
+      await delay(CONFLICT_WAIT_MS);
+      continue;
+    }
+    const isDead = found.etag === leftover && !(await readLanding(store, rawKey));
+    if (!isDead) throw taken(publication, expected, found);
+    await deleteIfSame(store.zone, rawKey, found.etag, signal);
+  }
+}
+
+/** By its checksum where S3 keeps one, else by its ETag. */
+export function isExpected(found: FoundObject, { bytes, checksum, etag }: ExpectedObject): boolean {
+  if (found.bytes !== bytes) return false;
+  return found.checksum === undefined ? found.etag === etag : found.checksum === checksum;
+}
+
+/** Encrypted with KMS, ETags follow from nothing; the one of S3's answer is then this object's. */
+function isAnswered(
+  found: FoundObject,
+  { bytes }: ExpectedObject,
+  answered: string | undefined,
+): boolean {
+  return found.checksum === undefined && found.bytes === bytes && found.etag === answered;
+}
+
+/** Where it failed and looking fails too, the first failure is the one to report. */
+async function look(
+  { store, rawKey, signal }: Publication,
+  answer: { etag: string } | { error: unknown },
+): Promise<FoundObject | undefined> {
+  try {
+    return await findObject(store.zone, rawKey, signal);
+  } catch (error) {
+    if (!('error' in answer) || isTaken(answer.error)) throw error;
+    throw answer.error;
+  }
+}
+
+function translated(error: unknown, { store, rawKey }: Publication): unknown {
+  if (!isTaken(error)) return error;
+  const what = `Other writers kept S3 from giving ${store.uri(rawKey)} its name ${MAX_TRIES} times.`;
+  return new LonghaulError('STORE_UNAVAILABLE', what, {}, { cause: error });
+}
+
+function gone({ store, rawKey }: Publication): LonghaulError {
+  const what = `S3 says that it has ${store.uri(rawKey)}, and then that there is no such object.`;
+  return new LonghaulError('UPLOAD_LOST', what);
+}
+
+function damaged(
+  { store, rawKey }: Publication,
+  expected: ExpectedObject,
+  found: FoundObject,
+): LonghaulError {
+  const what = `S3 took ${store.uri(rawKey)} with ${shown(expected)}, and now has ${shown(found)}.`;
+  return new LonghaulError('LAKE_CORRUPT', what);
+}
+
+function taken(
+  { store, rawKey }: Publication,
+  expected: ExpectedObject,
+  found: FoundObject,
+): LonghaulError {
+  const what = `Another writer put ${store.uri(rawKey)} there with ${shown(found)}, and the publisher sends ${shown(expected)}.`;
+  return new LonghaulError('LAKE_CORRUPT', what, {
+    hint: 'Run again with --again: it lands a revision beside it.',
+  });
+}
+
+function shown({ bytes, checksum, etag }: FoundObject): string {
+  return `${bytes} bytes (${checksum ?? `ETag ${etag}`})`;
+}

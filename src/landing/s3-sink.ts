@@ -1,0 +1,153 @@
+import { LonghaulError } from '../model/errors.ts';
+import { isPinned } from '../model/validator.ts';
+import { md5 } from '../storage/s3/upload-parts.ts';
+import { putIfFree } from '../storage/s3/objects.ts';
+import { crc32OfRest } from './crc32-rest.ts';
+import { MAX_PARTS, partSizeBytesOf } from './part-plan.ts';
+import { PartRing } from './part-ring.ts';
+import type { S3Checkpoint } from './s3-checkpoint.ts';
+import { publishObject } from './s3-publish.ts';
+import { S3Upload, type S3Target } from './s3-upload.ts';
+import type { LandingSink } from './sink.ts';
+import { BLOCK_BYTES, Tally, type Landed } from './tally.ts';
+
+/** What an interrupted landing still waits for: half of what a worker has to shut down in. */
+const INTERRUPT_GRACE_MS = 5000;
+
+/**
+ * A source on its way to S3: each part is filled whole, then sent while the next ones are filled. Only so many
+ * parts are begun and not done, which bounds both the memory and what a killed worker reads again. A file of one
+ * part is one request.
+ */
+export class S3Sink implements LandingSink {
+  readonly #target: S3Target;
+  readonly #partSizeBytes: number;
+  readonly #ring: PartRing;
+  readonly #tally: Tally;
+  readonly #upload: S3Upload;
+  /** Ends requests to S3: later than the landing's own signal. */
+  readonly #requests = new AbortController();
+  #grace: NodeJS.Timeout | undefined;
+  /** Parts handed on; the next one is being filled. */
+  #parts = 0;
+  #buffer: Buffer | undefined;
+  #filled = 0;
+  #crc32AtPart: number;
+
+  /** @param resumed goes on at its last boundary, up to which S3 has every part. */
+  constructor(target: S3Target, resumed?: S3Checkpoint) {
+    const { source, store, signal, spec } = target;
+    const boundary = resumed?.boundaries.at(-1);
+    this.#target = target;
+    this.#partSizeBytes = resumed?.partSizeBytes ?? partSizeBytesOf(source.totalBytes);
+    this.#ring = new PartRing(this.#partSizeBytes, store.zone.settings.uploadConcurrency);
+    this.#tally = new Tally(spec.overrides, boundary);
+    this.#upload = new S3Upload(target, this.#partSizeBytes, this.#requests.signal, resumed);
+    this.#parts = Math.ceil(this.#tally.bytes / this.#partSizeBytes);
+    this.#crc32AtPart = this.#tally.crc32;
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  get bytes(): number {
+    return this.#tally.bytes + (this.#filled % BLOCK_BYTES);
+  }
+
+  get records(): number {
+    return this.#tally.records;
+  }
+
+  async append(chunk: Uint8Array): Promise<void> {
+    this.#ring.throwIfStopped();
+    for (let at = 0; at < chunk.length;) {
+      // Only now is it known that more follows: the last part is for `finish`.
+      if (this.#filled === this.#partSizeBytes) this.#sendPart();
+      const buffer = (this.#buffer ??= await this.#ring.buffer(this.#parts));
+      const piece = chunk.subarray(at, at + BLOCK_BYTES - (this.#filled % BLOCK_BYTES));
+      buffer.set(piece, this.#filled);
+      this.#filled += piece.length;
+      at += piece.length;
+      if (this.#filled % BLOCK_BYTES === 0) {
+        this.#tally.push(buffer.subarray(this.#filled - BLOCK_BYTES, this.#filled), false);
+      }
+    }
+  }
+
+  /** All parts but a file's only one are with S3 then. */
+  async finish(): Promise<Landed> {
+    const restBytes = this.#filled % BLOCK_BYTES;
+    this.#tally.push(this.#body().subarray(this.#filled - restBytes), true);
+    if (this.#parts > 0) {
+      if (this.#filled > 0) this.#sendPart();
+      await this.#ring.drained();
+    }
+    return this.#tally.finish();
+  }
+
+  async publish(landed: Landed): Promise<void> {
+    const { crc32 } = this.#tally;
+    if (this.#parts > 0) {
+      await this.#upload.publish(landed, crc32);
+      return;
+    }
+    const { signal } = this.#requests;
+    const body = this.#body();
+    const { store, rawKey } = this.#target;
+    const put = async (): Promise<string> =>
+      await putIfFree(store.zone, rawKey, { body, crc32 }, signal);
+    await publishObject({ ...this.#target, signal }, { ...landed, etag: md5(body) }, put);
+  }
+
+  async interrupt(): Promise<void> {
+    this.#startGrace();
+    const isFull = this.#filled === this.#partSizeBytes;
+    try {
+      if (isFull && isPinned(this.#target.source.validator)) this.#sendPart();
+    } catch {
+      // The error that interrupted is the one to report.
+    }
+    await this.#ring.settled();
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#grace);
+    this.#target.signal.removeEventListener('abort', this.#onAbort);
+    this.#requests.abort();
+    await this.#ring.settled();
+  }
+
+  readonly #onAbort = (): void => {
+    this.#ring.stop(this.#target.signal.reason);
+    this.#startGrace();
+  };
+
+  #startGrace(): void {
+    this.#grace ??= setTimeout(() => {
+      this.#requests.abort(this.#target.signal.reason);
+    }, INTERRUPT_GRACE_MS);
+  }
+
+  /** The part in the buffer, a full one or the last, goes on its way; the next may be filled. */
+  #sendPart(): void {
+    const number = this.#parts + 1;
+    const end = this.#tally.state();
+    if (!end) throw new Error('A part without a byte.');
+    if (number > MAX_PARTS) throw this.#tooLong();
+    const body = this.#body();
+    const crc32 = crc32OfRest(this.#crc32AtPart, end.crc32, body.length);
+    const part = { number, body, crc32 };
+    this.#ring.hold(this.#parts, async () => await this.#upload.send(part, end));
+    this.#parts = number;
+    this.#crc32AtPart = end.crc32;
+    this.#buffer = undefined;
+    this.#filled = 0;
+  }
+
+  #body(): Buffer {
+    return this.#buffer?.subarray(0, this.#filled) ?? Buffer.alloc(0);
+  }
+
+  #tooLong(): LonghaulError {
+    const what = `${this.#target.rawKey} is longer than ${MAX_PARTS} parts of ${this.#partSizeBytes} bytes, and its publisher does not say how long.`;
+    return new LonghaulError('STORE_REFUSED', what);
+  }
+}

@@ -1,0 +1,51 @@
+import type { SourceSpec } from '../model/dataset.ts';
+import type { Validator } from '../model/validator.ts';
+import type { OpenedSource } from './source.ts';
+import type { Landed } from './tally.ts';
+
+/** A source on its way into a store: kept, checksummed and counted as it passes. */
+export interface LandingSink {
+  /** Taken in so far, earlier attempts' included. */
+  readonly bytes: number;
+  readonly records: number;
+  /** Resolves when there is room for more. */
+  append(chunk: Uint8Array): Promise<void>;
+  /** Everything is in the store durably, and not yet under its own name. */
+  finish(): Promise<Landed>;
+  /**
+   * Gives the finished bytes their name. An object that has a landing manifest is never overwritten.
+   * @throws LonghaulError LAKE_CORRUPT where other bytes have the name.
+   */
+  publish(landed: Landed): Promise<void>;
+  /** Keeps what arrived for the next attempt, as far as it can be kept in a short time. Never throws. */
+  interrupt(): Promise<void>;
+  /** To be called always, and last. */
+  close(): Promise<void>;
+}
+
+/** How one kind of store takes landings in. */
+export interface LandingSinks {
+  /** What an earlier attempt left of this source that can be gone on with; cleans up what cannot. */
+  find(rawKey: string, sourceKey: string): Promise<Unfinished | undefined>;
+  /** From the first byte. */
+  begin(target: Target): Promise<LandingSink>;
+  /** Removes all that unfinished landings left; no error where there is nothing. */
+  discard(rawKey: string): Promise<void>;
+}
+
+/** A landing that can be gone on with, if the source is still this version. */
+export interface Unfinished {
+  /** More than 0. */
+  offset: number;
+  validator: Validator;
+  totalBytes?: number;
+  goOn(target: Target): Promise<LandingSink>;
+}
+
+export interface Target {
+  rawKey: string;
+  spec: SourceSpec;
+  source: OpenedSource;
+  /** Aborted: waiting ends soon. */
+  signal: AbortSignal;
+}

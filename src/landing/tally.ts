@@ -1,0 +1,93 @@
+import { crc32 } from 'node:zlib';
+import { formatChecksum } from '../model/checksum.ts';
+import type { SourceOverrides } from '../model/dataset.ts';
+import type { CsvScan, Dialect } from '../model/scan.ts';
+import { HEAD_BYTES, sniffHead } from './dialect.ts';
+import { CsvScanner } from './record-scanner.ts';
+import type { ScannerState } from './scanner-state.ts';
+
+/** The first block is what the dialect is told from; of this size they stay in the processor's cache. */
+export const BLOCK_BYTES = HEAD_BYTES;
+
+/** Everything that is known of a source's first `bytes`, as plain JSON: where a later attempt can go on. */
+export interface TallyState {
+  bytes: number;
+  /** Of those bytes. */
+  crc32: number;
+  dialect: Dialect;
+  scanner: ScannerState;
+}
+
+/** What a landing is, once all of it has passed. */
+export interface Landed {
+  bytes: number;
+  checksum: string;
+  scan: CsvScan;
+}
+
+/** Counts and checksums a source's bytes as they pass, whatever kind of store they go to. */
+export class Tally {
+  readonly #overrides: SourceOverrides;
+  #bytes = 0;
+  #crc32 = 0;
+  #dialect: Dialect | undefined;
+  #scanner: CsvScanner | undefined;
+
+  constructor(overrides: SourceOverrides, resumed?: TallyState) {
+    this.#overrides = overrides;
+    if (!resumed) return;
+    this.#bytes = resumed.bytes;
+    this.#crc32 = resumed.crc32;
+    this.#dialect = resumed.dialect;
+    this.#scanner = new CsvScanner(resumed.dialect, resumed.scanner);
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Of those bytes. */
+  get crc32(): number {
+    return this.#crc32;
+  }
+
+  get records(): number {
+    return this.#scanner?.records ?? 0;
+  }
+
+  /**
+   * @param block of `BLOCK_BYTES`; the last may be shorter, even empty.
+   * @throws LonghaulError as `sniffHead` does, at the first block.
+   */
+  push(block: Buffer, last: boolean): void {
+    const scanner = this.#scanner ?? this.#begin(block, last);
+    // An empty block may have no address, and of that zlib.crc32 makes 0 whatever it starts from.
+    if (block.length > 0) this.#crc32 = crc32(block, this.#crc32);
+    scanner.push(block);
+    this.#bytes += block.length;
+  }
+
+  /** Undefined before the first block. */
+  state(): TallyState | undefined {
+    if (!this.#dialect || !this.#scanner) return undefined;
+    return {
+      bytes: this.#bytes,
+      crc32: this.#crc32,
+      dialect: this.#dialect,
+      scanner: this.#scanner.state(),
+    };
+  }
+
+  /** Ends the file, whose last block was pushed. The tally is used up. */
+  finish(): Landed {
+    if (!this.#scanner) throw new Error('A finished file was never begun.');
+    const scan = this.#scanner.finish(this.#overrides.encoding);
+    return { bytes: this.#bytes, checksum: formatChecksum(this.#crc32), scan };
+  }
+
+  #begin(head: Buffer, complete: boolean): CsvScanner {
+    this.#dialect = sniffHead(head, complete, this.#overrides);
+    this.#scanner = new CsvScanner(this.#dialect);
+    return this.#scanner;
+  }
+}

@@ -1,0 +1,86 @@
+import type { Target } from './run.ts';
+
+/** What dead runs leave, in the order in which the parts of one landing must go: what points to another goes later. */
+export const LEFTOVER_KINDS = ['upload', 'checkpoint', 'partial', 'temporary', 'staging'] as const;
+export type LeftoverKind = (typeof LEFTOVER_KINDS)[number];
+
+/** The one argument of the workflow `sweepLake`. */
+export interface SweepInput {
+  /** Which of the worker's lakes; `disk` where it is absent. */
+  target?: Target;
+  /** Only what nobody has touched for this long. */
+  olderThanMs: number;
+  /** Removes nothing, and says what would go. */
+  dryRun: boolean;
+  /** As in `IngestInput`; default one minute. */
+  heartbeatTimeoutMs?: number;
+}
+
+/** What the activity of the lake gets. */
+export interface SweepTask extends SweepInput {
+  target: Target;
+}
+
+/** `kept-live`: a run under way holds it, or it could not be told that none does. */
+export type SweepOutcome = 'removed' | 'would-remove' | 'kept-live';
+
+export interface SweptItem {
+  kind: LeftoverKind;
+  zone: 'raw' | 'converted';
+  /** Relative to the zone; of staging the folder of a whole run, ending with `/`. */
+  key: string;
+  /** Since it, or what belongs to it, was last modified. */
+  ageMs: number;
+  bytes: number;
+  outcome: SweepOutcome;
+}
+
+export interface SweepTotal {
+  kind: LeftoverKind;
+  outcome: SweepOutcome;
+  count: number;
+  bytes: number;
+}
+
+/** What `sweepLake` returns, and the CLI's JSON. A retried sweep tells what its last attempt did. */
+export interface SweepResult {
+  target: Target;
+  olderThanMs: number;
+  dryRun: boolean;
+  /** At most `MAX_SWEPT_ITEMS`. */
+  items: SweptItem[];
+  /** Of all of them, also of those that `items` has no room for. */
+  count: number;
+  bytes: number;
+  /** The same by kind and outcome; only those that occur. */
+  totals: SweepTotal[];
+  /** How many more are too young to be asked about. */
+  younger: number;
+}
+
+/** Some 400 bytes each at the most: well below the 2 MB that Temporal lets pass. */
+export const MAX_SWEPT_ITEMS = 1000;
+
+/** One sweep of one lake at a time. */
+export function sweepWorkflowId(target: Target): string {
+  return `sweep/${target}`;
+}
+
+const MINUTE_MS = 60_000;
+const UNIT_MS: Readonly<Record<string, number>> = {
+  m: MINUTE_MS,
+  h: 60 * MINUTE_MS,
+  d: 24 * 60 * MINUTE_MS,
+};
+
+/**
+ * `90m`, `24h`, `7d`: a whole number of minutes, hours or days, so a minute at least. Only a bare `0` means no
+ * age at all: whoever takes that shall have meant it.
+ * @returns milliseconds; undefined for any other text.
+ */
+export function parseAge(text: string): number | undefined {
+  if (text === '0') return 0;
+  const [, count, unit = ''] = /^([1-9]\d{0,4})([mhd])$/.exec(text) ?? [];
+  const unitMs = UNIT_MS[unit];
+  return unitMs === undefined ? undefined : Number(count) * unitMs;
+}

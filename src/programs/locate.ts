@@ -1,0 +1,152 @@
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { delimiter, join, resolve } from 'node:path';
+import { LonghaulError, type ErrorCode } from '../model/errors.ts';
+import { printable } from '../model/names.ts';
+import { firstWritable, packageToolsDir } from './tools-folder.ts';
+
+/** Where somebody who needs an outside program lets it be looked for. */
+export interface LocateOptions {
+  /** The setting that names it: when set, nothing else is tried. */
+  given?: string | undefined;
+  /** PATH, as the environment has it. */
+  searchPath?: string | undefined;
+  /** Where a fetched one is kept: the first of them that can be written. Default: `.tools` of this package. */
+  toolsDirs?: readonly string[];
+  /** What takes time, for people. */
+  onNote?: (note: string) => void;
+  /** Gives up fetching. */
+  signal?: AbortSignal;
+  /** The ways to fetch it, in turn; the program's own by default. */
+  installers?: readonly Installer[];
+}
+
+/** Puts the program at `path`, whole or not at all. */
+export interface Installer {
+  name: string;
+  install(path: string, signal?: AbortSignal): Promise<void>;
+}
+
+/** An outside program, or a file that is as good as one (an extension). */
+export interface Wanted {
+  /** `Temporal program`. */
+  title: string;
+  /** The setting that names its path. */
+  setting: string;
+  /** Thrown where it cannot be had. */
+  code: ErrorCode;
+  /** What to do then. */
+  hint: string;
+  /** As it is kept, and on the PATH. */
+  fileName: string;
+  /** Looked for on the PATH too: a program, not an extension. */
+  onPath: boolean;
+  /** Below a tools folder; names the version, so that a new one is fetched anew. */
+  folder: string;
+  /** Other programs' places where it may lie, read only. */
+  elsewhere?: readonly string[];
+  /** About what comes through the line, for the note. */
+  size: string;
+  installers: readonly Installer[];
+  /** What speaks against the file: `is not the Temporal CLI`; undefined where it is right. */
+  problemWith(path: string): Promise<string | undefined>;
+}
+
+/**
+ * The path of an outside program: the setting's, or the one on the PATH, or one fetched before, or else fetched now.
+ * @throws LonghaulError of `wanted.code`, naming each thing tried.
+ */
+export async function locate(wanted: Wanted, options: LocateOptions): Promise<string> {
+  if (options.given) return await given(wanted, options.given);
+  const tried: string[] = [];
+  const onPath = wanted.onPath && (await findOnPath(wanted, options.searchPath ?? '', tried));
+  if (onPath) return onPath;
+  if (tried.length === 0) tried.push(nothingGiven(wanted));
+  const toolsDirs = options.toolsDirs ?? [packageToolsDir()];
+  const kept = toolsDirs.map((dir) => join(dir, wanted.folder, wanted.fileName));
+  for (const path of kept) if (await isThere(wanted, path)) return path;
+  for (const path of wanted.elsewhere ?? []) {
+    if ((await isThere(wanted, path)) && !(await wanted.problemWith(path))) return path;
+  }
+  const path = await firstWritable(kept, tried);
+  if (path && (await installInTurn(wanted, path, options, tried))) return path;
+  const message = `No ${wanted.title}: ${tried.join('; ')}.`;
+  throw new LonghaulError(wanted.code, message, { hint: wanted.hint });
+}
+
+async function given(wanted: Wanted, setting: string): Promise<string> {
+  const path = resolve(setting);
+  const problem = await problemOf(wanted, path);
+  if (problem === undefined) return path;
+  const hint = `Set ${wanted.setting} to the path of the ${wanted.title}, or remove it to have it found or fetched.`;
+  const message = `${wanted.setting} names ${printable(setting)}, which ${problem}.`;
+  throw new LonghaulError(wanted.code, message, { hint });
+}
+
+/** Another program may have the same name. */
+async function findOnPath(
+  wanted: Wanted,
+  searchPath: string,
+  tried: string[],
+): Promise<string | undefined> {
+  for (const folder of searchPath.split(delimiter).filter((each) => each !== '')) {
+    const path = resolve(folder, wanted.fileName);
+    if (!(await isThere(wanted, path))) continue;
+    const problem = await wanted.problemWith(path);
+    if (problem === undefined) return path;
+    tried.push(`${path} ${problem}`);
+  }
+  return undefined;
+}
+
+function nothingGiven({ setting, onPath, fileName }: Wanted): string {
+  return `${setting} is not set${onPath ? `; no \`${fileName}\` on the PATH` : ''}`;
+}
+
+async function problemOf(wanted: Wanted, path: string): Promise<string | undefined> {
+  if (await isThere(wanted, path)) return await wanted.problemWith(path);
+  return wanted.onPath ? 'is no program that can be run' : 'is no file that can be read';
+}
+
+async function isThere({ onPath }: Wanted, path: string): Promise<boolean> {
+  try {
+    await access(path, onPath ? constants.X_OK : constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function installInTurn(
+  wanted: Wanted,
+  path: string,
+  options: LocateOptions,
+  tried: string[],
+): Promise<boolean> {
+  for (const installer of options.installers ?? wanted.installers) {
+    const { name } = installer;
+    options.onNote?.(`Fetching the ${wanted.title} (once, ${wanted.size}): ${name}`);
+    try {
+      await installer.install(path, options.signal);
+      const problem = await problemOf(wanted, path);
+      if (problem === undefined) return true;
+      tried.push(`${name}: what it brought ${problem}`);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      tried.push(`${name}: ${reasonOf(error)}`);
+    }
+  }
+  return false;
+}
+
+/** The last thing that was said: of a command its own last line. */
+function reasonOf(error: unknown): string {
+  const { stderr, message } = error as { stderr?: unknown; message?: unknown };
+  const lines = `${String(message)}\n${typeof stderr === 'string' ? stderr : ''}`
+    .trim()
+    .split('\n');
+  return printable((lines.at(-1) ?? '').trim().slice(0, MAX_REASON_LENGTH));
+}
+
+/** A few lines of the terminal. */
+const MAX_REASON_LENGTH = 400;

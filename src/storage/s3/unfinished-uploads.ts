@@ -1,0 +1,71 @@
+import { ListPartsCommand } from '@aws-sdk/client-s3';
+import { abortUpload, listUploads, type OpenUpload } from './uploads.ts';
+import type { S3Zone } from './zone.ts';
+
+/** An upload with what it holds: S3 keeps, and bills, the parts until it is completed or aborted. */
+export interface UnfinishedUpload {
+  /** Relative to the zone. */
+  key: string;
+  /** Of the parts that have arrived. */
+  bytes: number;
+  /** When it was begun, or its last part arrived. */
+  modifiedAtMs: number;
+  /** No error where it is gone already. */
+  abort: () => Promise<void>;
+}
+
+/** Those below a prefix whose key is wanted; only their parts are asked for. */
+export async function* unfinishedUploads(
+  zone: S3Zone,
+  prefix: string,
+  isWanted: (key: string) => boolean,
+): AsyncIterable<UnfinishedUpload> {
+  for await (const upload of listUploads(zone, prefix)) {
+    if (!isWanted(upload.key)) continue;
+    const parts = await partsOf(zone, upload);
+    if (!parts) continue;
+    const { key, uploadId, initiatedAtMs } = upload;
+    yield {
+      key,
+      bytes: parts.bytes,
+      modifiedAtMs: Math.max(initiatedAtMs, parts.modifiedAtMs),
+      abort: async () => await abortUpload(zone, key, uploadId),
+    };
+  }
+}
+
+/** Undefined where the upload has ended since it was listed. */
+async function partsOf(
+  zone: S3Zone,
+  { key, uploadId }: OpenUpload,
+): Promise<{ bytes: number; modifiedAtMs: number } | undefined> {
+  const found = { bytes: 0, modifiedAtMs: 0 };
+  let marker: string | undefined;
+  do {
+    const command: ListPartsCommand = new ListPartsCommand({
+      Bucket: zone.bucket,
+      Key: zone.keyOf(key),
+      UploadId: uploadId,
+      ...(marker === undefined ? {} : { PartNumberMarker: marker }),
+    });
+    const expected = isGone;
+    const page = await zone
+      .send(command, 'ListMultipartUploadParts', { expected })
+      .catch(undefinedIfGone);
+    if (!page) return undefined;
+    for (const { Size = 0, LastModified } of page.Parts ?? []) {
+      found.bytes += Size;
+      found.modifiedAtMs = Math.max(found.modifiedAtMs, LastModified?.getTime() ?? 0);
+    }
+    marker = page.IsTruncated ? page.NextPartNumberMarker : undefined;
+  } while (marker !== undefined);
+  return found;
+}
+
+function undefinedIfGone(error: unknown): undefined {
+  if (!isGone(error)) throw error;
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && error.name === 'NoSuchUpload';
+}

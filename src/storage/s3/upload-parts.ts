@@ -1,0 +1,238 @@
+import {
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  ListPartsCommand,
+  UploadPartCommand,
+  type UploadPartCommandOutput,
+} from '@aws-sdk/client-s3';
+import { createHash } from 'node:crypto';
+import { LonghaulError } from '../../model/errors.ts';
+import { toS3Checksum } from './checksums.ts';
+import { statusOf } from './errors.ts';
+import { S3Zone } from './zone.ts';
+
+/** Gateways over a file system copy the parts together before they say a word: many GB in this time. */
+const COMPLETE_STALL_MS = 5 * 60 * 1000;
+
+export interface UploadRef {
+  /** Relative to the zone. */
+  key: string;
+  uploadId: string;
+}
+
+export interface PartToSend {
+  /** From 1 on. */
+  number: number;
+  /** Not to be written to before the answer. */
+  body: Buffer;
+  crc32: number;
+}
+
+/** A part as S3 has it. */
+export interface StoredPart {
+  number: number;
+  bytes: number;
+  /** Without its quotes. */
+  etag: string;
+  /** As S3 writes it; undefined where the store keeps none. */
+  checksumCrc32?: string | undefined;
+}
+
+/** @returns the new upload's id. With checksums on, S3 computes a CRC-32 of the whole object. */
+export async function createUpload(
+  zone: S3Zone,
+  key: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const command = new CreateMultipartUploadCommand({
+    Bucket: zone.bucket,
+    Key: zone.keyOf(key),
+    ...(zone.settings.checksums
+      ? { ChecksumAlgorithm: 'CRC32' as const, ChecksumType: 'FULL_OBJECT' as const }
+      : {}),
+  });
+  const { UploadId: uploadId } = await zone.send(command, 'PutObject', { signal });
+  if (uploadId === undefined || uploadId === '') {
+    throw new LonghaulError('STORE_REFUSED', `S3 began an upload of ${key} without giving its id.`);
+  }
+  return uploadId;
+}
+
+/**
+ * Returns when S3 has the part and has checked it, or its ETag shows that it arrived whole.
+ * @throws LonghaulError STORE_…; UPLOAD_LOST where the upload is gone.
+ */
+export async function uploadPart(
+  zone: S3Zone,
+  { key, uploadId }: UploadRef,
+  { number, body, crc32 }: PartToSend,
+  signal: AbortSignal,
+): Promise<StoredPart> {
+  const { checksums } = zone.settings;
+  const checksumCrc32 = checksums ? toS3Checksum(crc32) : undefined;
+  const command = new UploadPartCommand({
+    Bucket: zone.bucket,
+    Key: zone.keyOf(key),
+    UploadId: uploadId,
+    PartNumber: number,
+    Body: body,
+    ContentLength: body.length,
+    ...(checksumCrc32 === undefined ? {} : { ChecksumCRC32: checksumCrc32 }),
+  });
+  try {
+    const expected = isBadDigest;
+    const output = await zone.send(command, 'PutObject', { signal, expected });
+    const etag = unquoted(output.ETag);
+    if (!checksums && isMd5(etag, output) && etag !== md5(body)) throw damaged(key, number);
+    return { number, bytes: body.length, etag, checksumCrc32 };
+  } catch (error) {
+    if (isBadDigest(error)) throw damaged(key, number, error);
+    throw await causeOf(error, zone, { key, uploadId }, signal);
+  }
+}
+
+/**
+ * The parts of an upload, in order.
+ * @param most so many of them are enough.
+ * @throws LonghaulError UPLOAD_LOST where the upload is gone.
+ */
+export async function listParts(
+  zone: S3Zone,
+  { key, uploadId }: UploadRef,
+  signal?: AbortSignal,
+  most = Infinity,
+): Promise<StoredPart[]> {
+  const parts: StoredPart[] = [];
+  let marker: string | undefined;
+  do {
+    const command: ListPartsCommand = new ListPartsCommand({
+      Bucket: zone.bucket,
+      Key: zone.keyOf(key),
+      UploadId: uploadId,
+      ...(marker === undefined ? {} : { PartNumberMarker: marker }),
+      ...(most === Infinity ? {} : { MaxParts: most }),
+    });
+    const page = await zone.send(command, 'ListMultipartUploadParts', { signal });
+    for (const { PartNumber = 0, Size = 0, ETag, ChecksumCRC32 } of page.Parts ?? []) {
+      const etag = unquoted(ETag);
+      parts.push({ number: PartNumber, bytes: Size, etag, checksumCrc32: ChecksumCRC32 });
+    }
+    marker = page.IsTruncated ? page.NextPartNumberMarker : undefined;
+  } while (marker !== undefined && parts.length < most);
+  return parts;
+}
+
+/**
+ * Makes the parts one object, if the key is free. S3 compares length and, with checksums on, the checksum.
+ * @param whole its `crc32` is of all the bytes.
+ * @returns the object's ETag.
+ * @throws the SDK's error for 409 and 412; LonghaulError STORE_…, UPLOAD_LOST where the upload is gone or S3 finds
+ *   that the whole is not what was sent.
+ */
+export async function completeUpload(
+  zone: S3Zone,
+  { key, uploadId }: UploadRef,
+  whole: { parts: readonly StoredPart[]; bytes: number; crc32: number },
+  signal: AbortSignal,
+): Promise<string> {
+  const { checksums } = zone.settings;
+  const command = new CompleteMultipartUploadCommand({
+    Bucket: zone.bucket,
+    Key: zone.keyOf(key),
+    UploadId: uploadId,
+    IfNoneMatch: '*',
+    MpuObjectSize: whole.bytes,
+    MultipartUpload: {
+      Parts: whole.parts.map(({ number, etag, checksumCrc32 }) => ({
+        PartNumber: number,
+        ETag: `"${etag}"`,
+        ...(checksums && checksumCrc32 !== undefined ? { ChecksumCRC32: checksumCrc32 } : {}),
+      })),
+    },
+    ...(checksums
+      ? { ChecksumCRC32: toS3Checksum(whole.crc32), ChecksumType: 'FULL_OBJECT' as const }
+      : {}),
+  });
+  try {
+    const expected = (error: unknown): boolean => isTaken(error) || isNotOurs(error);
+    const output = await patient(zone).send(command, 'PutObject', { signal, expected });
+    return unquoted(output.ETag);
+  } catch (error) {
+    if (!isNotOurs(error)) throw error;
+    const what = `The parts of ${key} do not add up to what was sent`;
+    throw new LonghaulError('UPLOAD_LOST', `${what} (${error.message}).`, {}, { cause: error });
+  }
+}
+
+/** Asking again while S3 is still at it spoils it on some: a request is not given up as early as others. */
+function patient({ settings }: S3Zone): S3Zone {
+  const stallTimeoutMs = Math.max(settings.stallTimeoutMs, COMPLETE_STALL_MS);
+  return new S3Zone({ ...settings, stallTimeoutMs }, '');
+}
+
+/** The ETag that S3 gives an object of these parts, where ETags are MD5. */
+export function multipartEtag(parts: readonly StoredPart[]): string {
+  const hash = createHash('md5');
+  for (const { etag } of parts) hash.update(etag, 'hex');
+  return `${hash.digest('hex')}-${parts.length}`;
+}
+
+/** 412: the key exists. 409: another conditional write of it is under way. */
+export function isTaken(error: unknown): boolean {
+  const status = statusOf(error);
+  return status === 412 || status === 409;
+}
+
+export function md5(body: Buffer): string {
+  return createHash('md5').update(body).digest('hex');
+}
+
+export function unquoted(etag: string | undefined): string {
+  return (etag ?? '').replaceAll('"', '');
+}
+
+/** Of a part whose upload is gone, some stores drop the connection or say something else: then that is the cause. */
+async function causeOf(
+  error: unknown,
+  zone: S3Zone,
+  upload: UploadRef,
+  signal: AbortSignal,
+): Promise<unknown> {
+  if (signal.aborted) return error;
+  try {
+    await listParts(zone, upload, signal, 1);
+    return error;
+  } catch (listing) {
+    return isLost(listing) ? listing : error;
+  }
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof LonghaulError && error.code === 'UPLOAD_LOST';
+}
+
+/** Encrypted with a key of KMS or the client's own, S3's ETags are something else of the same form. */
+function isMd5(
+  etag: string,
+  {
+    ServerSideEncryption: encryption,
+    SSECustomerAlgorithm: own,
+  }: Pick<UploadPartCommandOutput, 'ServerSideEncryption' | 'SSECustomerAlgorithm'>,
+): boolean {
+  const isKms = encryption?.startsWith('aws:kms') ?? false;
+  return /^[\da-f]{32}$/.test(etag) && !isKms && own === undefined;
+}
+
+/** The parts as S3 has them are not the ones that were listed and summed up. */
+function isNotOurs(error: unknown): error is Error {
+  return isBadDigest(error) || (error instanceof Error && error.name === 'InvalidPart');
+}
+
+function isBadDigest(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'BadDigest';
+}
+
+function damaged(key: string, number: number, cause?: unknown): LonghaulError {
+  const message = `Part ${number} of ${key} reached S3 with other bytes than were sent.`;
+  return new LonghaulError('STORE_UNAVAILABLE', message, {}, { cause });
+}

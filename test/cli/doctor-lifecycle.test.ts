@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, test } from 'node:test';
+import { uploadRuleFinding } from '../../src/cli/doctor/s3-bucket.ts';
+import type { S3Settings } from '../../src/config/settings.ts';
+import { findUploadRules, openTrial } from '../../src/storage/s3/trial.ts';
+
+/** What the store answers when it is asked for its lifecycle: versitygw knows none. */
+let answer = { status: 200, body: '' };
+const server = createServer((_, response) => {
+  response.writeHead(answer.status, { 'content-type': 'application/xml' }).end(answer.body);
+});
+
+before(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  Object.assign(process.env, {
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+    AWS_REGION: 'us-east-1',
+    AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  });
+});
+after(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+const SETTINGS: S3Settings = {
+  bucket: 'lake',
+  rawPrefix: 'takehome-raw/',
+  convertedPrefix: 'takehome-converted/',
+  pathStyle: true,
+  checksums: true,
+  uploadConcurrency: 4,
+  connectTimeoutMs: 2000,
+  stallTimeoutMs: 2000,
+};
+
+async function find(status: number, body: string) {
+  answer = { status, body };
+  const rules = await findUploadRules(openTrial(SETTINGS), new AbortController().signal);
+  return uploadRuleFinding('lake', rules);
+}
+
+function rule(prefix: string, days: number | undefined, status = 'Enabled'): string {
+  const abort =
+    days === undefined
+      ? '<Expiration><Days>9</Days></Expiration>'
+      : `<AbortIncompleteMultipartUpload><DaysAfterInitiation>${days}</DaysAfterInitiation></AbortIncompleteMultipartUpload>`;
+  return `<Rule><Status>${status}</Status>${prefix}${abort}</Rule>`;
+}
+
+function below(prefix: string): string {
+  return `<Filter><Prefix>${prefix}</Prefix></Filter>`;
+}
+
+function configuration(...rules: string[]): string {
+  return `<LifecycleConfiguration>${rules.join('')}</LifecycleConfiguration>`;
+}
+
+for (const [name, body, status, said] of [
+  ['a rule for everything', configuration(rule(below(''), 7)), 'ok', /takehome-raw\/ after 7 days/],
+  [
+    'a rule without a filter',
+    configuration(rule('<Prefix></Prefix>', 3)),
+    'ok',
+    /takehome-converted\/ after 3 days/,
+  ],
+  [
+    'a rule a zone',
+    configuration(rule(below('takehome-raw/'), 7), rule(below('takehome-'), 9)),
+    'ok',
+    /takehome-raw\/ after 7 days, takehome-converted\/ after 9 days/,
+  ],
+  [
+    'a rule for one zone only',
+    configuration(rule(below('takehome-raw/'), 7)),
+    'problem',
+    /below takehome-converted\/:/,
+  ],
+  [
+    'a rule that is switched off',
+    configuration(rule(below(''), 7, 'Disabled')),
+    'problem',
+    /below takehome-raw\/ and takehome-converted\//,
+  ],
+  ['a rule of another kind', configuration(rule(below(''), undefined)), 'problem', /no rule ends/],
+] as const) {
+  test(`${name} is ${status}`, async () => {
+    const finding = await find(200, body);
+    assert.equal(finding.status, status);
+    assert.match(finding.found, said);
+  });
+}
+
+for (const [code, httpStatus, status, said] of [
+  ['NoSuchLifecycleConfiguration', 404, 'problem', /no rule ends/],
+  ['AccessDenied', 403, 'unknown', /denies s3:GetLifecycleConfiguration/],
+  ['NotImplemented', 501, 'unknown', /does not say \(NotImplemented\)/],
+] as const) {
+  test(`${code} is ${status}`, async () => {
+    const finding = await find(httpStatus, `<Error><Code>${code}</Code></Error>`);
+    assert.equal(finding.status, status);
+    assert.match(finding.found, said);
+    if (status === 'problem') assert.match(finding.fix ?? '', /put-bucket-lifecycle-configuration/);
+  });
+}

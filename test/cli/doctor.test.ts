@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import type { DoctorReport } from '../../src/cli/doctor.ts';
+import { runGroup, type Check, type Finding } from '../../src/cli/doctor/check.ts';
+import { spaceFinding } from '../../src/cli/doctor/disk.ts';
+import { nodeFinding } from '../../src/cli/doctor/node.ts';
+import { javaFinding } from '../../src/cli/doctor/programs.ts';
+import { clockFinding } from '../../src/cli/doctor/s3-bucket.ts';
+import { LonghaulError } from '../../src/model/errors.ts';
+import { Workplace } from './fake-context.ts';
+
+const workplaces: Workplace[] = [];
+after(() => {
+  for (const each of workplaces) each.remove();
+});
+
+function workplace(files: Record<string, string> = {}): Workplace {
+  const made = new Workplace(files);
+  workplaces.push(made);
+  return made;
+}
+
+async function look(place: Workplace): Promise<DoctorReport & { exitCode: number }> {
+  const { exitCode, stdout } = await place.run('doctor', '--json');
+  return { ...(JSON.parse(stdout) as DoctorReport), exitCode };
+}
+
+function find({ checks }: DoctorReport, id: string) {
+  return checks.find((each) => each.id === id);
+}
+
+test('without a bucket nothing is asked of S3, and the look changes nothing', async () => {
+  const place = workplace();
+  const report = await look(place);
+  const ids = report.checks.map(({ id }) => id);
+  assert.deepEqual(ids, ['node', 'settings', 'temporal', 'disk', 'java', 'spark', 'emr']);
+  assert.deepEqual(readdirSync(place.cwd), []);
+  assert.equal(find(report, 'settings')?.status, 'ok');
+});
+
+test('--target disk leaves the bucket out', async () => {
+  const place = workplace({ '.env': 'S3_BUCKET=some-bucket\n' });
+  const { stdout } = await place.run('doctor', '--target', 'disk', '--json');
+  const ids = (JSON.parse(stdout) as DoctorReport).checks.map(({ id }) => id);
+  assert.ok(!ids.some((id) => id.startsWith('s3')), ids.join());
+});
+
+test('settings that do not pass are one check with all their problems; the rest goes on', async () => {
+  const place = workplace({ 'datasets.yaml': 'datasets: 3\n', '.env': 'ENGINE=sprak\n' });
+  const report = await look(place);
+  assert.equal(report.exitCode, 2);
+  assert.equal(report.ok, false);
+  const settings = find(report, 'settings');
+  assert.equal(settings?.status, 'problem');
+  assert.match(settings.found, /\.env:1: ENGINE[^]*datasets\.yaml:1: "datasets" must be a map/);
+  assert.ok(find(report, 'node'));
+  const { stdout } = await place.run('doctor');
+  assert.match(stdout, /^PROBLEM\s+Settings .*\n\s+\.env:1: .*\n\s+datasets\.yaml:1: .*\n\s+→ /m);
+});
+
+test('a Temporal that nobody answers for is a problem with its address', async () => {
+  const report = await look(workplace({ '.env': 'TEMPORAL_ADDRESS=127.0.0.1:1\n' }));
+  const temporal = find(report, 'temporal');
+  assert.equal(temporal?.status, 'problem');
+  assert.match(temporal.found, /127\.0\.0\.1:1/);
+  assert.match(temporal.fix ?? '', /TEMPORAL_ADDRESS/);
+});
+
+test('a TEMPORAL_CLI that is no Temporal is a problem; nothing is fetched instead', async () => {
+  const report = await look(workplace({ '.env': 'TEMPORAL_CLI=nowhere/temporal\n' }));
+  const temporal = find(report, 'temporal');
+  assert.equal(temporal?.status, 'problem');
+  assert.match(temporal.found, /TEMPORAL_CLI names nowhere\/temporal/);
+});
+
+test('a DATA_DIR that cannot be written is a problem, and nothing is left in one that can', async () => {
+  const place = workplace({ '.env': 'DATA_DIR=file/data\n', file: 'no folder\n' });
+  const disk = find(await look(place), 'disk');
+  assert.equal(disk?.status, 'problem');
+  assert.match(disk.found, /cannot be written: ENOTDIR/);
+  const good = workplace();
+  mkdirSync(join(good.cwd, 'data'));
+  await look(good);
+  assert.deepEqual(readdirSync(join(good.cwd, 'data')), []);
+});
+
+test('a DUCKDB_HTTPFS that is no extension is a problem', async () => {
+  const place = workplace({
+    '.env': 'S3_BUCKET=some-bucket\nDUCKDB_HTTPFS=httpfs\nS3_PATH_STYLE=true\n',
+    httpfs: 'no extension\n',
+  });
+  process.env['AWS_ENDPOINT_URL_S3'] = 'http://127.0.0.1:1';
+  try {
+    const httpfs = find(await look(place), 'httpfs');
+    assert.equal(httpfs?.status, 'problem');
+    assert.match(httpfs.found, /DUCKDB_HTTPFS names .*httpfs/);
+  } finally {
+    delete process.env['AWS_ENDPOINT_URL_S3'];
+  }
+});
+
+test('a program that fails is no problem where nothing needs it', async () => {
+  const place = workplace();
+  const bin = join(place.cwd, 'bin');
+  mkdirSync(bin);
+  for (const name of ['java', 'spark-submit', 'python3']) {
+    writeFileSync(join(bin, name), '#!/bin/sh\nexit 1\n');
+    chmodSync(join(bin, name), 0o755);
+  }
+  const { PATH, JAVA_HOME, SPARK_HOME } = process.env;
+  process.env['PATH'] = bin;
+  delete process.env['JAVA_HOME'];
+  delete process.env['SPARK_HOME'];
+  try {
+    const report = await look(place);
+    for (const id of ['java', 'spark']) {
+      assert.equal(find(report, id)?.status, 'unknown');
+      assert.match(find(report, id)?.found ?? '', /not found/);
+    }
+    writeFileSync(join(bin, 'spark-submit'), '#!/bin/sh\necho "   version 4.1.1" >&2\n');
+    assert.match(find(await look(place), 'spark')?.found ?? '', /^4\.1\.1 \(spark-submit\)/);
+  } finally {
+    Object.assign(process.env, { PATH }, JAVA_HOME && { JAVA_HOME }, SPARK_HOME && { SPARK_HOME });
+  }
+});
+
+for (const [version, status, said] of [
+  ['18.20.0', 'problem', /too old/],
+  ['20.18.3', 'problem', /too old/],
+  ['20.19.0', 'ok', /24 is recommended.*January 2027 need Node 22/],
+  ['22.1.0', 'ok', /24 is recommended\)$/],
+  ['24.0.0', 'ok', /^24\.0\.0$/],
+] as const) {
+  test(`Node ${version} is ${status}`, () => {
+    const finding = nodeFinding(version);
+    assert.equal(finding.status, status);
+    assert.match(finding.found, said);
+    assert.equal(finding.fix !== undefined, status === 'problem');
+  });
+}
+
+for (const [said, status] of [
+  ['openjdk version "17.0.15" 2025-04-15', 'ok'],
+  ['openjdk version "21" 2023-09-19', 'ok'],
+  ['java version "1.8.0_401"', 'unknown'],
+  ['openjdk version "25.0.1"', 'unknown'],
+  [undefined, 'unknown'],
+] as const) {
+  test(`Java that says ${said} is ${status}`, () => {
+    assert.equal(javaFinding(said).status, status);
+  });
+}
+
+test('little space is a problem', () => {
+  assert.equal(spaceFinding(6 * 1024 ** 3, 'data').status, 'ok');
+  const few = spaceFinding(100 * 1024 ** 2, 'data');
+  assert.equal(few.status, 'problem');
+  assert.match(few.found, /100 MiB free, less than 5\.0 GiB/);
+});
+
+test('a clock says in which direction it is off, and 5 minutes are too much', () => {
+  assert.deepEqual(clockFinding(-3000), { status: 'ok', found: "3.0s ahead of S3's" });
+  assert.match(clockFinding(6 * 60_000).found, /^6m 00s behind S3's/);
+  assert.equal(clockFinding(-6 * 60_000).status, 'problem');
+  assert.equal(clockFinding(undefined).status, 'unknown');
+});
+
+function check(id: string, run: Check['run'], more: Partial<Check> = {}): Check {
+  return { id, title: id, limitMs: 60_000, run, ...more };
+}
+
+async function finds(status: Finding['status']): Promise<Finding> {
+  return await Promise.resolve({ status, found: status });
+}
+
+const LISTENING = new AbortController().signal;
+
+test('whatever a check throws is a finding, and the next one runs', async () => {
+  const results = await runGroup(
+    [
+      check('known', async () => {
+        throw new LonghaulError('STORE_FULL', 'Full.');
+      }),
+      check('unforeseen', async () => {
+        throw new TypeError('of undefined');
+      }),
+      check('last', async () => await finds('ok')),
+    ],
+    LISTENING,
+  );
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ['problem', 'unknown', 'ok'],
+  );
+  assert.match(results[0]?.fix ?? '', /quota/);
+});
+
+test('a check that never ends is given up', async () => {
+  const never = async (): Promise<Finding> => await new Promise(() => undefined);
+  const results = await runGroup([check('never', never, { limitMs: 20 })], LISTENING);
+  assert.equal(results[0]?.status, 'problem');
+  assert.equal(results[0]?.found, 'no answer within 0.02 s');
+});
+
+test('behind a gate that has a problem only what always runs does', async () => {
+  const results = await runGroup(
+    [
+      check('gate', async () => await finds('problem'), { gate: true }),
+      check('behind', async () => await finds('ok')),
+      check('always', async () => await finds('ok'), { always: true }),
+    ],
+    LISTENING,
+  );
+  assert.deepEqual(
+    results.map(({ found }) => found),
+    ['problem', 'not checked: gate comes first', 'ok'],
+  );
+});

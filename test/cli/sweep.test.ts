@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { sweepText } from '../../src/cli/render/sweep.ts';
+import type { SweepResult, SweptItem } from '../../src/model/sweep.ts';
+import { Workplace } from './fake-context.ts';
+
+const workplace = new Workplace();
+after(() => {
+  workplace.remove();
+});
+
+const HOUR_MS = 3_600_000;
+const NOTHING: SweepResult = {
+  target: 'disk',
+  olderThanMs: 24 * HOUR_MS,
+  dryRun: false,
+  items: [],
+  count: 0,
+  bytes: 0,
+  totals: [],
+  younger: 0,
+};
+const UPLOAD: SweptItem = {
+  kind: 'upload',
+  zone: 'raw',
+  key: 'denver-311/ingest_date=2026-11-20/source=2015/x.csv',
+  ageMs: 30 * HOUR_MS,
+  bytes: 3 * 1024 * 1024,
+  outcome: 'removed',
+};
+
+test('nothing to sweep is one line', () => {
+  assert.equal(sweepText(NOTHING), 'Removed nothing (target disk).');
+  assert.equal(
+    sweepText({ ...NOTHING, dryRun: true, younger: 2 }),
+    'Dry run, nothing was removed: nothing would go (target disk); 2 younger than 24h 00m.',
+  );
+});
+
+test('a line a leftover, what is not shown, and one line for all', () => {
+  const { kind, bytes } = UPLOAD;
+  const text = sweepText({
+    ...NOTHING,
+    target: 's3',
+    items: [UPLOAD],
+    count: 1201,
+    totals: [
+      { kind, outcome: 'removed', count: 1200, bytes: 1200 * bytes },
+      { kind: 'staging', outcome: 'kept-live', count: 1, bytes: 512 },
+    ],
+  });
+  assert.match(text, /│ upload │ 30h 00m │ 3\.0 MiB │ denver-311\/\S+x\.csv │ removed │/);
+  assert.match(text, /^… and 1,200 more\.$/m);
+  assert.match(
+    text,
+    /^Removed 1,200 leftovers, 3\.5 GiB \(target s3\); kept 1 leftover, 512 B of runs under way\.$/m,
+  );
+});
+
+for (const age of ['1s', '0h', '-1', 'soon', '']) {
+  test(`--older-than ${JSON.stringify(age)} is an error of usage, and sweeps nothing`, async () => {
+    const { exitCode, stderr } = await workplace.run('sweep', '--older-than', age);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /^USAGE: .*minutes, hours or days/);
+  });
+}

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  nextRange,
+  PART_SIZES,
+  type FileToCut,
+  type PartSizes,
+  type RecordRange,
+} from '../../src/conversion/parts/next-range.ts';
+
+const MIB = 1024 * 1024;
+const HEADER_BYTES = 100;
+const SPACING_BYTES = 16 * MIB;
+
+/** A file with a split every 16 MiB or a little more, as a scan finds them. */
+function fileOf(bytes: number, recordBytes = 200): FileToCut {
+  const splits: number[] = [];
+  const step = Math.ceil(SPACING_BYTES / recordBytes) * recordBytes;
+  for (let at = HEADER_BYTES; at < bytes; at += step) splits.push(at);
+  const splitRecords = splits.map((split) => (split - HEADER_BYTES) / recordBytes);
+  const records = Math.ceil((bytes - HEADER_BYTES) / recordBytes);
+  return { bytes, scan: { records, splits, splitRecords } };
+}
+
+/** The plan as it comes out where each range's Parquet is so many times smaller. */
+function plan(file: FileToCut, ratios: readonly number[], sizes?: PartSizes): Planned[] {
+  const ranges: Planned[] = [];
+  let done: { end: number | undefined; parquetBytes: number } = { end: undefined, parquetBytes: 0 };
+  for (;;) {
+    const range = nextRange(file, done, sizes);
+    if (!range) return ranges;
+    const ratio = ratios[ranges.length % ratios.length] ?? 1;
+    const parquetBytes = (range.end - range.start) / ratio;
+    ranges.push({ ...range, parquetBytes });
+    done = { end: range.end, parquetBytes: done.parquetBytes + parquetBytes };
+  }
+}
+
+interface Planned extends RecordRange {
+  parquetBytes: number;
+}
+
+const sizesOfFiles = fc.oneof(
+  fc.integer({ min: 1, max: 40 * 1024 }).map((mebibytes) => mebibytes * MIB),
+  fc.integer({ min: HEADER_BYTES, max: 3_000_000_000 }),
+);
+const ratios = fc.array(fc.double({ min: 1, max: 60, noNaN: true }), { minLength: 1 });
+
+test('ranges hold every record once, in order, and are cut at record starts', () => {
+  fc.assert(
+    fc.property(sizesOfFiles, fc.integer({ min: 20, max: 20_000_000 }), ratios, (...args) => {
+      const [bytes, recordBytes, each] = args;
+      const file = fileOf(bytes, recordBytes);
+      const ranges = plan(file, each);
+      let at = file.scan.splits[0] ?? bytes;
+      for (const { start, end } of ranges) {
+        assert.equal(start, at);
+        assert.ok(end > start || ranges.length === 1);
+        assert.ok(end === bytes || file.scan.splits.includes(end));
+        at = end;
+      }
+      assert.equal(at, bytes);
+      assert.equal(
+        ranges.reduce((sum, range) => sum + range.records, 0),
+        file.scan.records,
+      );
+      assert.deepEqual(
+        ranges.map(({ whole }) => whole),
+        ranges.map(() => ranges.length === 1),
+      );
+    }),
+  );
+});
+
+test('Parquet files are of 128 to 256 MB, none of them tiny, whatever the file compresses to', () => {
+  const ratio = fc.double({ min: 2.5, max: 12, noNaN: true });
+  fc.assert(
+    fc.property(fc.integer({ min: 2000, max: 40 * 1024 }), ratio, (mebibytes, each) => {
+      const [first, ...others] = plan(fileOf(mebibytes * MIB), [each]);
+      const last = others.at(-1);
+      assert.ok(first && last);
+      // A split more or less, and a rest of one and a half files that is cut in two.
+      const slackBytes = (2 * SPACING_BYTES) / each;
+      for (const { parquetBytes } of others.length > 1 ? others : []) {
+        assert.ok(parquetBytes <= PART_SIZES.maxPartBytes + slackBytes, String(parquetBytes));
+        assert.ok(parquetBytes >= 128_000_000 - slackBytes, String(parquetBytes));
+      }
+      assert.ok(last.parquetBytes >= Math.min(first.parquetBytes, 128_000_000) - slackBytes);
+    }),
+  );
+});
+
+test('a file of at most the first guess stays whole, one a little longer is halved', () => {
+  assert.equal(plan(fileOf(768 * MIB), [5]).length, 1);
+  const halves = plan(fileOf(800 * MIB), [5]);
+  assert.equal(halves.length, 2);
+  for (const { start, end } of halves) assert.ok(end - start > 380 * MIB);
+});
+
+test('a file without records, or of a landing that counted none at its splits, stays whole', () => {
+  const empty = { bytes: HEADER_BYTES, scan: { records: 0, splits: [] } };
+  assert.deepEqual(plan(empty, [5]), [
+    { start: HEADER_BYTES, end: HEADER_BYTES, records: 0, whole: true, parquetBytes: 0 },
+  ]);
+  const { bytes, scan } = fileOf(3000 * MIB);
+  const old = { bytes, scan: { records: scan.records, splits: scan.splits } };
+  const [range] = plan(old, [5]);
+  assert.deepEqual([range?.whole, range?.records], [true, scan.records]);
+});
+
+test('a range is bounded however well the file compresses', () => {
+  for (const { start, end } of plan(fileOf(40_000 * MIB), [60])) {
+    assert.ok(end - start <= PART_SIZES.maxRangeBytes + SPACING_BYTES);
+  }
+});

@@ -1,0 +1,36 @@
+import { ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { withLab, type Lab } from './lab.ts';
+import type { Route } from './origin.ts';
+import { startS3, type TestS3 } from './s3.ts';
+
+interface S3LabSetup {
+  routes?: Record<string, Route>;
+  env?: Record<string, string>;
+  up?: boolean;
+}
+
+/** A lab whose lake is in a bucket of a gateway of its own. */
+export async function withS3Lab(
+  setup: S3LabSetup,
+  body: (lab: Lab, s3: TestS3) => Promise<void>,
+): Promise<void> {
+  const s3 = await startS3();
+  try {
+    const env = { ...s3.env, LONGHAUL_TARGET: 's3', S3_BUCKET: s3.bucket, ...setup.env };
+    await withLab({ ...setup, env }, async (lab) => {
+      await body(lab, s3);
+    });
+  } finally {
+    await s3.close();
+  }
+}
+
+/** Everything in the bucket, finished or not. */
+export async function bucketContents(s3: TestS3): Promise<{ keys: string[]; uploads: string[] }> {
+  const objects = await s3.client.send(new ListObjectsV2Command({ Bucket: s3.bucket }));
+  const open = await s3.client.send(new ListMultipartUploadsCommand({ Bucket: s3.bucket }));
+  return {
+    keys: (objects.Contents ?? []).map(({ Key = '' }) => Key).toSorted(),
+    uploads: (open.Uploads ?? []).map(({ Key = '' }) => Key),
+  };
+}

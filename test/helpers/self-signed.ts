@@ -1,0 +1,42 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
+
+/** A key and a certificate for `localhost` that nobody has signed, made now: none has to be kept in a repository. */
+export function selfSigned(): { key: string; cert: string } {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const algorithm = sequence(ECDSA_WITH_SHA256);
+  const name = sequence(set(sequence(COMMON_NAME, der(0x0c, Buffer.from('localhost')))));
+  const validity = sequence(time('200101000000Z'), time('491231235959Z'));
+  const version = der(0xa0, der(0x02, Buffer.from([2])));
+  const serial = der(0x02, Buffer.from([1]));
+  const publicInfo = publicKey.export({ type: 'spki', format: 'der' });
+  const content = sequence(version, serial, algorithm, name, validity, name, publicInfo);
+  const signature = sign('sha256', content, privateKey);
+  const bits = der(0x03, Buffer.concat([Buffer.from([0]), signature]));
+  const base64 = sequence(content, algorithm, bits).toString('base64');
+  return {
+    key: String(privateKey.export({ type: 'pkcs8', format: 'pem' })),
+    cert: `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`,
+  };
+}
+
+/** Object ids, as DER writes them. */
+const ECDSA_WITH_SHA256 = Buffer.from('06082a8648ce3d040302', 'hex');
+const COMMON_NAME = Buffer.from('0603550403', 'hex');
+
+function sequence(...parts: Buffer[]): Buffer {
+  return der(0x30, Buffer.concat(parts));
+}
+
+function set(content: Buffer): Buffer {
+  return der(0x31, content);
+}
+
+function time(text: string): Buffer {
+  return der(0x17, Buffer.from(text));
+}
+
+function der(tag: number, content: Buffer): Buffer {
+  const { length } = content;
+  const size = length < 128 ? [length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...size]), content]);
+}

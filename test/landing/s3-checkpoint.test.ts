@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { CsvScanner } from '../../src/landing/record-scanner.ts';
+import {
+  decodeCheckpoint,
+  encodeCheckpoint,
+  type S3Checkpoint,
+} from '../../src/landing/s3-checkpoint.ts';
+import type { Dialect } from '../../src/model/scan.ts';
+import { initialState, type ScannerState } from '../../src/landing/scanner-state.ts';
+import type { TallyState } from '../../src/landing/tally.ts';
+
+const dialect: Dialect = { delimiter: ',', quote: '"', bomBytes: 0 };
+
+/** States as one scanner has them one after the other: what is in their lists only grows. */
+const boundaries = fc
+  .array(
+    fc.record({
+      bytes: fc.nat(),
+      crc32: fc.integer({ min: 0, max: 0xffffffff }),
+      mode: fc.nat({ max: 4 }),
+      header: fc.constantFrom('', 'YSxi'),
+      grown: fc.array(fc.nat(), { maxLength: 5 }),
+      isRagged: fc.boolean(),
+      firstInvalidUtf8: fc.option(fc.nat(), { nil: undefined }),
+    }),
+    { minLength: 1, maxLength: 6 },
+  )
+  .map((steps): TallyState[] => {
+    const splits: number[] = [];
+    return steps.map(({ bytes, crc32, mode, header, grown, isRagged, firstInvalidUtf8 }) => {
+      splits.push(...grown);
+      const scanner: ScannerState = {
+        ...initialState(dialect),
+        ...{ offset: bytes, mode, header, splits: [...splits] },
+        splitRecords: splits.map((each) => each % 7),
+        problems: isRagged ? [{ kind: 'ragged', count: 1, examples: [] }] : [],
+      };
+      if (firstInvalidUtf8 !== undefined) scanner.encoding.firstInvalidUtf8 = firstInvalidUtf8;
+      return { bytes, crc32, dialect, scanner };
+    });
+  });
+
+const checkpoints = fc.record(
+  {
+    sourceKey: fc.string(),
+    validator: fc.record({ etag: fc.string() }, { noNullPrototype: true }),
+    totalBytes: fc.nat(),
+    uploadId: fc.string(),
+    partSizeBytes: fc.nat(),
+    boundaries,
+    completingEtag: fc.string(),
+  },
+  {
+    noNullPrototype: true,
+    requiredKeys: ['sourceKey', 'validator', 'uploadId', 'partSizeBytes', 'boundaries'],
+  },
+);
+
+const roundTrip = (checkpoint: S3Checkpoint): S3Checkpoint | undefined =>
+  decodeCheckpoint(Buffer.from(encodeCheckpoint(checkpoint)));
+
+describe('the checkpoint of an upload', () => {
+  it('comes back as it was written, whatever is in it', () => {
+    fc.assert(
+      fc.property(checkpoints, (checkpoint) => {
+        assert.deepEqual(roundTrip(checkpoint), checkpoint);
+      }),
+    );
+  });
+
+  it('has the states of a real scanner, and each goes on as the scanner itself', () => {
+    const line = '"one\ntwo",3\r\n';
+    const scanner = new CsvScanner(dialect, undefined, 100);
+    scanner.push(Buffer.from('a,b\r\n'));
+    const states: TallyState[] = [];
+    for (let step = 1; step <= 4; step += 1) {
+      scanner.push(Buffer.from(line.repeat(50)));
+      states.push({ bytes: step, crc32: step, dialect, scanner: scanner.state() });
+    }
+    const upload = { sourceKey: '', validator: {}, uploadId: 'u', partSizeBytes: 1 };
+    const back = roundTrip({ ...upload, boundaries: states });
+    const whole = scanner.finish();
+    back?.boundaries.forEach((boundary, index) => {
+      const resumed = new CsvScanner(dialect, boundary.scanner, 100);
+      resumed.push(Buffer.from(line.repeat(50 * (3 - index))));
+      assert.deepEqual(resumed.finish(), whole);
+    });
+    assert.equal(back?.boundaries.length, 4);
+  });
+
+  it('writes the long lists once', () => {
+    const splits = Array.from({ length: 60_000 }, (_, index) => index * 17_000_000);
+    const scanner = { ...initialState(dialect), splits, splitRecords: splits };
+    const boundary = { bytes: 1, crc32: 1, dialect, scanner };
+    const upload = { sourceKey: '', validator: {}, uploadId: 'u', partSizeBytes: 1 };
+    const one = encodeCheckpoint({ ...upload, boundaries: [boundary] }).length;
+    const six = encodeCheckpoint({
+      ...upload,
+      boundaries: Array.from({ length: 6 }, () => boundary),
+    });
+    assert.ok(six.length < one + 2000);
+  });
+
+  it('that is damaged anywhere is none', () => {
+    fc.assert(
+      fc.property(checkpoints, fc.nat(), fc.nat({ max: 255 }), (checkpoint, seed, byte) => {
+        const sealed = Buffer.from(encodeCheckpoint(checkpoint));
+        const at = seed % sealed.length;
+        fc.pre(sealed[at] !== byte);
+        sealed[at] = byte;
+        const back = decodeCheckpoint(sealed);
+        // A blank more or less between the envelope's own words changes nothing.
+        if (back !== undefined) assert.deepEqual(back, checkpoint);
+      }),
+    );
+    assert.equal(decodeCheckpoint(undefined), undefined);
+    assert.equal(decodeCheckpoint(Buffer.from('null')), undefined);
+  });
+});

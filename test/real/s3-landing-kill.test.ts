@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { after, before, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { startOrigin, type Origin } from '../helpers/origin.ts';
+import { startS3Proxy, type S3Proxy } from '../helpers/s3-proxy.ts';
+import { startS3, type TestS3 } from '../helpers/s3.ts';
+import { bigBody, everything, MIB, PART_BYTES, storedChecksum } from '../landing/s3-landing.ts';
+
+const KEY = 'demo/ingest_date=2026-11-01/source=all/all.csv';
+const WHOLE = ['all.csv', 'all.csv.manifest.json'];
+const KILLS = 10;
+const SEED = 20_261_101;
+/** A landing of this size makes a few more than so many requests to S3. */
+const REQUESTS = 24;
+const CONCURRENCY = 1;
+/** What lies in the sockets between origin and worker when it is killed, besides the parts. */
+const IN_SOCKETS_BYTES = 8 * MIB;
+/** Five buffers of 16 MiB, and what the SDK and the sockets need. */
+const MAX_MEMORY_BYTES = 160 * MIB;
+
+let s3: TestS3;
+let proxy: S3Proxy;
+let origin: Origin;
+before(async () => {
+  origin = await startOrigin({});
+  s3 = await startS3();
+  proxy = await startS3Proxy(s3.endpoint);
+});
+after(async () => {
+  await proxy.close();
+  await s3.close();
+  await origin.close();
+});
+
+interface Line {
+  bytes?: number;
+  checksum?: string;
+  records?: number;
+  seconds?: number;
+  idleRss?: number;
+  peakRss?: number;
+  code?: string;
+}
+
+interface LandingProcess {
+  child: ChildProcess;
+  /** The last line, once the process is gone. */
+  end: Promise<Line>;
+}
+
+function landInProcess(
+  path: string,
+  prefix: string,
+  endpoint: string,
+  concurrency: number,
+): LandingProcess {
+  const script = fileURLToPath(new URL('../landing/s3-land-process.ts', import.meta.url));
+  const settings = JSON.stringify({ ...s3.settings, uploadConcurrency: concurrency });
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', script, origin.address(path), settings, prefix, KEY],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...s3.env, AWS_ENDPOINT_URL_S3: endpoint },
+    },
+  );
+  const exited = once(child, 'exit');
+  const read = async (): Promise<Line> => {
+    let last: Line = {};
+    for await (const text of createInterface({ input: child.stdout })) {
+      last = JSON.parse(text) as Line;
+    }
+    await exited;
+    return last;
+  };
+  return { child, end: read() };
+}
+
+/** mulberry32 */
+function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+it('killed at any request to S3, again and again, no byte is wrong and few are read twice', async (t) => {
+  const body = bigBody(110);
+  origin.set('/killed.csv', { body, etag: '"1"' });
+  const random = randomOf(SEED);
+  const moments: string[] = [];
+  for (let round = 1; moments.length < KILLS; round += 1) {
+    const prefix = `round-${round}/`;
+    const files = async (): Promise<string[]> =>
+      await everything(s3, prefix + KEY.replace('all.csv', ''));
+    let [startedAt, reachedBytes] = [0, 0];
+    for (let end: Line = {}; end.checksum === undefined;) {
+      const isLanded = (await files()).includes('all.csv.manifest.json');
+      const seen = origin.requestsTo('/killed.csv').length;
+      proxy.clear();
+      const running = landInProcess('/killed.csv', prefix, proxy.endpoint, CONCURRENCY);
+      const nth = Math.ceil(random() * REQUESTS);
+      const before = ({ operation }: { operation: string }): void => {
+        if (running.child.kill('SIGKILL')) moments.push(operation);
+      };
+      proxy.on({ nth }, { before });
+      end = await running.end;
+      const request = origin.requestsTo('/killed.csv')[seen];
+      // With its manifest in place, nothing of a landing is read any more.
+      if (!request || isLanded) continue;
+      const from = Number(/^bytes=(\d+)-$/.exec(request.range ?? 'bytes=0-')?.[1]);
+      assert.ok(from >= startedAt, `fell back from ${startedAt} to ${from}`);
+      const again = reachedBytes - from;
+      assert.ok(again <= (CONCURRENCY + 1) * PART_BYTES + IN_SOCKETS_BYTES, `${again} bytes again`);
+      [startedAt, reachedBytes] = [from, from + request.bytesSent];
+    }
+    assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+    assert.deepEqual(await files(), WHOLE);
+  }
+  t.diagnostic(`killed at ${moments.join(', ')}`);
+});
+
+it('memory stays at the parts on their way, whatever the size', async (t) => {
+  const body = bigBody(600);
+  origin.set('/big.csv', { body, etag: '"1"' });
+  const { end } = landInProcess('/big.csv', 'big/', s3.endpoint, 4);
+  const { checksum, seconds, peakRss = Infinity, idleRss = 0, records } = await end;
+  assert.equal(checksum, body.checksum);
+  assert.equal(records, body.records);
+  const above = peakRss - idleRss;
+  const took = `${(body.bytes / 1e6).toFixed(0)} MB in ${seconds?.toFixed(2)} s`;
+  t.diagnostic(`${took}, ${(above / MIB).toFixed(0)} MiB above idle`);
+  assert.ok(above <= MAX_MEMORY_BYTES, `${above} bytes above idle`);
+});

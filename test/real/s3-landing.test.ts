@@ -1,0 +1,482 @@
+import { AbortMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import type { S3Settings } from '../../src/config/settings.ts';
+import { discardPartial, land, type LandProgress } from '../../src/landing/land.ts';
+import type { SourceSpec } from '../../src/model/dataset.ts';
+import type { LandingManifest } from '../../src/model/manifest.ts';
+import { createS3Client } from '../../src/storage/s3/client.ts';
+import { S3Store } from '../../src/storage/s3/s3-store.ts';
+import { S3Zone } from '../../src/storage/s3/zone.ts';
+import { startOrigin, type Answer, type Origin, type Route } from '../helpers/origin.ts';
+import { startS3Proxy, type S3Proxy } from '../helpers/s3-proxy.ts';
+import { startS3, type TestS3 } from '../helpers/s3.ts';
+import { bigBody, everything, MIB, PART_BYTES, storedChecksum } from '../landing/s3-landing.ts';
+
+const KEY = 'demo/ingest_date=2026-11-01/source=all/all.csv';
+const WHOLE = ['all.csv', 'all.csv.manifest.json'];
+/** What lies in the sockets between origin and worker when a landing ends early. */
+const IN_SOCKETS_BYTES = 8 * MIB;
+const http = { connectTimeoutMs: 5000, headersTimeoutMs: 5000, stallTimeoutMs: 5000 };
+const addresses = { allowFile: false, allowPrivate: true };
+
+let s3: TestS3;
+let proxy: S3Proxy;
+let origin: Origin;
+let prefix: string;
+let zones = 0;
+before(async () => {
+  origin = await startOrigin({});
+  s3 = await startS3();
+  proxy = await startS3Proxy(s3.endpoint);
+  Object.assign(process.env, s3.env, { AWS_ENDPOINT_URL_S3: proxy.endpoint });
+});
+after(async () => {
+  await proxy.close();
+  await s3.close();
+  await origin.close();
+});
+beforeEach(() => {
+  zones += 1;
+  prefix = `zone-${zones}/`;
+  proxy.clear();
+});
+
+/** Every call is another worker, as far as anything is remembered in memory. */
+function openStore(changes: Partial<S3Settings> = {}, attempts = 2): S3Store {
+  const settings = { ...s3.settings, ...changes };
+  const client = createS3Client(settings, { maxAttempts: attempts });
+  return new S3Store(new S3Zone(settings, prefix, client));
+}
+
+let paths = 0;
+function serve(route: Route): SourceSpec {
+  const path = `/${(paths += 1)}.csv`;
+  origin.set(path, route);
+  return { id: 'all', address: origin.address(path), optional: false, overrides: {} };
+}
+
+const requestsOf = (spec: SourceSpec) => origin.requestsTo(new URL(spec.address).pathname);
+
+async function landed(
+  source: SourceSpec,
+  store = openStore(),
+  watch: { signal?: AbortSignal; onProgress?: (progress: LandProgress) => void } = {},
+): Promise<LandingManifest> {
+  return await land(
+    { dataset: 'demo', ingestDate: '2026-11-01', source, rawKey: KEY },
+    { store, http, addresses },
+    {
+      signal: watch.signal ?? new AbortController().signal,
+      onProgress: watch.onProgress ?? (() => undefined),
+    },
+  );
+}
+
+/** Everything of the source's folder, by file name. */
+async function files(): Promise<string[]> {
+  return await everything(s3, prefix + KEY.replace('all.csv', ''));
+}
+
+const asked = (operation: string): number =>
+  proxy.requests.filter((each) => each.operation === operation && each.key.startsWith(prefix))
+    .length;
+
+/** Ends the first request's body after so many MiB. */
+const cutOnce =
+  (answer: Answer, mebibytes: number): Route =>
+  (n) => ({ ...answer, ...(n === 1 ? { cutAfterBytes: mebibytes * MIB } : {}) });
+
+async function abortUploads(): Promise<void> {
+  const { client, bucket } = s3;
+  const at = { Bucket: bucket, Prefix: prefix };
+  const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand(at));
+  for (const { Key, UploadId } of Uploads) {
+    await client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }));
+  }
+}
+
+for (const checksums of [true, false]) {
+  describe(`a landing in S3 with checksums ${checksums ? 'on' : 'off'}`, () => {
+    it('of many parts is the exact bytes and a manifest; nothing else stays', async () => {
+      const body = bigBody(100);
+      const seen: LandProgress[] = [];
+      const manifest = await landed(serve({ body, etag: '"1"' }), openStore({ checksums }), {
+        onProgress: (each) => seen.push(each),
+      });
+      assert.equal(manifest.checksum, body.checksum);
+      assert.equal(manifest.bytes, body.bytes);
+      assert.equal(manifest.scan.records, body.records);
+      assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+      assert.deepEqual(await files(), WHOLE);
+      const { bytes, records } = body;
+      assert.deepEqual(seen.at(-1), { bytes, totalBytes: bytes, records });
+      assert.equal(asked('UploadPart'), Math.ceil(bytes / PART_BYTES));
+    });
+
+    it('of one part is one conditional PUT', async () => {
+      const body = bigBody(3);
+      const manifest = await landed(serve({ body, etag: '"1"' }), openStore({ checksums }));
+      assert.equal(manifest.checksum, body.checksum);
+      assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+      assert.deepEqual(await files(), WHOLE);
+      assert.equal(asked('CreateMultipartUpload'), 0);
+    });
+
+    it('goes on after an interruption and after a change of the worker', async () => {
+      const body = bigBody(100);
+      const spec = serve(cutOnce({ body, etag: '"1"' }, 70));
+      const first = openStore({ checksums, uploadConcurrency: 2 });
+      await assert.rejects(landed(spec, first), { code: 'SOURCE_TRUNCATED' });
+      assert.deepEqual(await files(), ['all.csv.partial.checkpoint.json', 'upload all.csv']);
+      const manifest = await landed(spec, openStore({ checksums, uploadConcurrency: 2 }));
+      // 70 MiB are four full parts, which the interrupted attempt waits for.
+      assert.equal(requestsOf(spec)[1]?.range, `bytes=${4 * PART_BYTES}-`);
+      assert.equal(manifest.checksum, body.checksum);
+      assert.equal(manifest.scan.records, body.records);
+      assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+      assert.deepEqual(await files(), WHOLE);
+    });
+
+    it('is done although the answer to Complete never arrives', async () => {
+      const body = bigBody(40);
+      proxy.on({ operation: 'CompleteMultipartUpload' }, { loseAnswer: true });
+      const manifest = await landed(serve({ body, etag: '"1"' }), openStore({ checksums }));
+      assert.equal(manifest.checksum, body.checksum);
+      assert.deepEqual(await files(), WHOLE);
+    });
+
+    it('is done although the answer to the only PUT never arrives', async () => {
+      const body = bigBody(3);
+      proxy.on({ operation: 'PutObject', nth: 1 }, { loseAnswer: true });
+      await landed(serve({ body, etag: '"1"' }), openStore({ checksums }, 1));
+      assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+      assert.deepEqual(await files(), WHOLE);
+    });
+
+    it('killed between Complete and manifest is gone on with at the end', async () => {
+      const body = bigBody(40);
+      const spec = serve({ body, etag: '"1"' });
+      const answer = { status: 403, code: 'AccessDenied' };
+      proxy.on({ operation: 'PutObject', key: 'manifest' }, { answer });
+      await assert.rejects(landed(spec, openStore({ checksums })), { code: 'STORE_FORBIDDEN' });
+      proxy.clear();
+      const manifest = await landed(spec, openStore({ checksums }));
+      assert.equal(requestsOf(spec)[1]?.range, `bytes=${body.bytes}-`);
+      assert.equal(manifest.checksum, body.checksum);
+      assert.deepEqual(await files(), WHOLE);
+    });
+
+    it('takes the place of a whole leftover object without manifest', async () => {
+      const store = openStore({ checksums });
+      const body = bigBody(40);
+      await store.put(KEY, 'half');
+      await landed(serve({ body, etag: '"1"' }), store);
+      assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+    });
+  });
+}
+
+describe('sources of other kinds', () => {
+  it('of unknown length come in parts of 64 MiB, and the first may be the last', async () => {
+    const body = bigBody(70);
+    const manifest = await landed(serve({ body, etag: '"1"', chunked: true }));
+    assert.equal(manifest.checksum, body.checksum);
+    assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+    assert.equal(asked('UploadPart'), 2);
+    assert.deepEqual(await files(), WHOLE);
+  });
+
+  it('exactly as long as two parts have two parts, and one as long as one is one PUT', async () => {
+    for (const parts of [1, 2]) {
+      prefix = `zone-exact-${parts}/`;
+      const line = Buffer.from('a,b,c,d\n');
+      const body = Buffer.alloc(parts * PART_BYTES, line);
+      const manifest = await landed(serve({ body, etag: '"1"' }));
+      assert.equal(manifest.scan.records, body.length / line.length - 1);
+      assert.equal(await storedChecksum(s3, prefix + KEY), manifest.checksum);
+      assert.equal(asked('UploadPart'), parts === 1 ? 0 : 2);
+    }
+  });
+
+  it('without a byte leave nothing', async () => {
+    await assert.rejects(landed(serve({ body: '', etag: '"1"' })), { code: 'SOURCE_EMPTY' });
+    assert.deepEqual(await files(), []);
+  });
+
+  it('without validators start anew, and no upload stays', async () => {
+    const body = bigBody(40);
+    const spec = serve(cutOnce({ body }, 36));
+    await assert.rejects(landed(spec), { code: 'SOURCE_TRUNCATED' });
+    assert.deepEqual(await files(), ['upload all.csv']);
+    await landed(spec);
+    assert.equal(requestsOf(spec)[1]?.range, undefined);
+    assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+    assert.deepEqual(await files(), WHOLE);
+  });
+
+  it('landed again without validators are compared', async () => {
+    const spec = serve({ body: bigBody(3) });
+    assert.deepEqual(await landed(spec), await landed(spec));
+    assert.deepEqual(await files(), WHOLE);
+  });
+
+  it('landed before and not changed since are not read again', async () => {
+    const spec = serve({ body: bigBody(40), etag: '"1"' });
+    assert.deepEqual(await landed(spec), await landed(spec));
+    assert.ok((requestsOf(spec)[1]?.bytesSent ?? Infinity) < 40 * MIB);
+  });
+
+  it('with other bytes never replace a landing', async () => {
+    const before = await landed(serve({ body: bigBody(3), etag: '"1"' }));
+    const other = landed(serve({ body: bigBody(3, 'two'), etag: '"2"' }));
+    await assert.rejects(other, { code: 'LAKE_CORRUPT', message: /publisher now sends/ });
+    assert.equal(await storedChecksum(s3, prefix + KEY), before.checksum);
+  });
+});
+
+describe('a source that changes', () => {
+  it('between attempts is taken whole in its new version', async () => {
+    const [before, now] = [bigBody(60), bigBody(50, 'new')];
+    const spec = serve((n) =>
+      n === 1 ? { body: before, etag: '"1"', cutAfterBytes: 40 * MIB } : { body: now, etag: '"2"' },
+    );
+    await assert.rejects(landed(spec), { code: 'SOURCE_TRUNCATED' });
+    const manifest = await landed(spec);
+    assert.equal(manifest.checksum, now.checksum);
+    assert.equal(manifest.scan.records, now.records);
+    assert.equal(await storedChecksum(s3, prefix + KEY), now.checksum);
+    assert.deepEqual(await files(), WHOLE);
+  });
+
+  it('of a server that ignores Range starts anew', async () => {
+    const body = bigBody(50);
+    const spec = serve(cutOnce({ body, etag: '"1"', ranges: false }, 40));
+    await assert.rejects(landed(spec), { code: 'SOURCE_TRUNCATED' });
+    await landed(spec);
+    assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+    assert.deepEqual(await files(), WHOLE);
+  });
+});
+
+describe('a checkpoint', () => {
+  for (const [name, damaged] of [
+    ['is empty', ''],
+    ['is other JSON', '{"format":"longhaul/s3-checkpoint/1"}'],
+    ['is no JSON', 'x'],
+    ['is gone', undefined],
+  ] as const) {
+    it(`that ${name} is not believed: from zero, and the old upload is aborted`, async () => {
+      const store = openStore();
+      const body = bigBody(50);
+      const spec = serve(cutOnce({ body, etag: '"1"' }, 40));
+      await assert.rejects(landed(spec, store), { code: 'SOURCE_TRUNCATED' });
+      const key = `${KEY}.partial.checkpoint.json`;
+      if (damaged === undefined) await store.delete(key);
+      else await store.put(key, damaged);
+      await landed(spec, store);
+      assert.equal(requestsOf(spec)[1]?.range, undefined);
+      assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+      assert.deepEqual(await files(), WHOLE);
+    });
+  }
+
+  it('names the upload before it has a part', async () => {
+    await landed(serve({ body: bigBody(40), etag: '"1"' }));
+    const names = proxy.requests.filter(({ key }) => key.startsWith(prefix));
+    const named = names.findIndex(
+      ({ operation, key }) => operation === 'PutObject' && key.endsWith('checkpoint.json'),
+    );
+    const first = names.findIndex(({ operation }) => operation === 'UploadPart');
+    assert.ok(named !== -1 && named < first);
+  });
+
+  it('that cannot be written holds the parts back, and ends the landing', async () => {
+    const answer = { status: 403, code: 'AccessDenied' };
+    proxy.on({ operation: 'PutObject', key: 'checkpoint' }, { answer });
+    const spec = serve({ body: bigBody(100), etag: '"1"' });
+    await assert.rejects(landed(spec), { code: 'STORE_FORBIDDEN' });
+    assert.equal(asked('UploadPart'), 0);
+  });
+});
+
+describe('uploads that others end', () => {
+  it('in the middle of an attempt: it starts anew at once', async () => {
+    const body = bigBody(100);
+    const spec = serve({ body, etag: '"1"' });
+    proxy.on({ operation: 'UploadPart', nth: 3 }, { before: abortUploads });
+    const manifest = await landed(spec, openStore({ uploadConcurrency: 1 }));
+    assert.equal(manifest.checksum, body.checksum);
+    assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+    assert.deepEqual(await files(), WHOLE);
+    assert.equal(requestsOf(spec).length, 2);
+  });
+
+  it('just before Complete: it starts anew at once', async () => {
+    const body = bigBody(40);
+    proxy.on({ operation: 'CompleteMultipartUpload', nth: 1 }, { before: abortUploads });
+    await landed(serve({ body, etag: '"1"' }));
+    assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+    assert.deepEqual(await files(), WHOLE);
+  });
+
+  it('between attempts: the next one starts anew', async () => {
+    const body = bigBody(50);
+    const spec = serve(cutOnce({ body, etag: '"1"' }, 40));
+    await assert.rejects(landed(spec), { code: 'SOURCE_TRUNCATED' });
+    await abortUploads();
+    await landed(spec);
+    assert.equal(requestsOf(spec)[1]?.range, undefined);
+    assert.deepEqual(await files(), WHOLE);
+  });
+});
+
+describe('two landings of one key at once', () => {
+  for (const mebibytes of [3, 60]) {
+    it(`with the same ${mebibytes} MiB both succeed, and there is one object`, async () => {
+      const body = bigBody(mebibytes);
+      const spec = serve({ body, etag: '"1"', bytesPerSecond: 60 * MIB });
+      const [one, other] = await Promise.all([landed(spec), landed(spec)]);
+      assert.equal(one.checksum, body.checksum);
+      assert.deepEqual(one, other);
+      assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+      assert.deepEqual(await files(), WHOLE);
+    });
+  }
+
+  it('one that is second to Complete uses the object of the first', async () => {
+    const body = bigBody(40);
+    const spec = serve({ body, etag: '"1"' });
+    let first: LandingManifest | undefined;
+    proxy.on(
+      { operation: 'CompleteMultipartUpload', nth: 1 },
+      {
+        before: async () => {
+          first = await landed(spec);
+        },
+      },
+    );
+    assert.deepEqual(await landed(spec), first);
+    assert.deepEqual(await files(), WHOLE);
+  });
+
+  it('with other bytes that came in meanwhile fail, saying what is there', async () => {
+    const store = openStore();
+    const [body, other] = [bigBody(40), bigBody(3, 'two')];
+    proxy.on(
+      { operation: 'CompleteMultipartUpload', nth: 1 },
+      { before: async () => await store.put(KEY, 'an object of somebody else') },
+    );
+    const spec = serve({ body, etag: '"1"' });
+    await assert.rejects(landed(spec, store), {
+      code: 'LAKE_CORRUPT',
+      message: new RegExp(`26 bytes .* ${body.bytes} bytes \\(${body.checksum}\\)`),
+    });
+    await store.delete(KEY);
+    // A landing with a manifest, too.
+    proxy.clear();
+    let first: LandingManifest | undefined;
+    proxy.on(
+      { operation: 'CompleteMultipartUpload', nth: 1 },
+      {
+        before: async () => {
+          first = await landed(serve({ body: other, etag: '"2"' }));
+        },
+      },
+    );
+    await assert.rejects(landed(spec, store), { code: 'LAKE_CORRUPT' });
+    assert.equal(first?.checksum, other.checksum);
+    assert.equal(await storedChecksum(s3, prefix + KEY), other.checksum);
+  });
+});
+
+describe('an S3 that misbehaves', () => {
+  it('for a while is sat out a part at a time', async () => {
+    const body = bigBody(60);
+    proxy.on({ operation: 'UploadPart', nth: 1 }, { answer: { status: 503, code: 'SlowDown' } });
+    proxy.on({ operation: 'UploadPart', nth: 2 }, { resetAfterRequestBytes: MIB });
+    proxy.on({ operation: 'UploadPart', nth: 3 }, { loseAnswer: true });
+    const spec = serve({ body, etag: '"1"' });
+    await landed(spec, openStore({}, 8));
+    assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+    assert.equal(requestsOf(spec).length, 1);
+  });
+
+  it('for longer ends the attempt, which the next one goes on with', async () => {
+    const body = bigBody(100);
+    const spec = serve({ body, etag: '"1"' });
+    let parts = 0;
+    const answer = { status: 500, code: 'InternalError' };
+    proxy.on({ operation: 'UploadPart', first: 3 }, { before: () => (parts += 1) });
+    proxy.on({ operation: 'UploadPart' }, { answer });
+    const settings = { uploadConcurrency: 1 };
+    await assert.rejects(landed(spec, openStore(settings)), { code: 'STORE_UNAVAILABLE' });
+    proxy.clear();
+    await landed(spec, openStore(settings));
+    assert.equal(parts, 3);
+    assert.equal(requestsOf(spec)[1]?.range, `bytes=${3 * PART_BYTES}-`);
+    assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+  });
+
+  it('that damages a part on its way is found out, and the attempt is retryable', async () => {
+    const answer = { status: 400, code: 'BadDigest' };
+    proxy.on({ operation: 'UploadPart', nth: 1 }, { answer });
+    const spec = serve({ body: bigBody(40), etag: '"1"' });
+    await assert.rejects(landed(spec), { code: 'STORE_UNAVAILABLE', message: /Part 1 of/ });
+  });
+});
+
+describe('the end before the end', () => {
+  it('an abort keeps what was full, and reads at most concurrency + 1 parts again', async () => {
+    const body = bigBody(100);
+    const spec = serve((n) => ({
+      body,
+      etag: '"1"',
+      ...(n === 1 ? { stallAfterBytes: 70 * MIB } : {}),
+    }));
+    const settings = { uploadConcurrency: 1 };
+    const controller = new AbortController();
+    const reason = new Error('shutting down');
+    proxy.on({ operation: 'UploadPart', nth: 3 }, { before: () => controller.abort(reason) });
+    const attempt = landed(spec, openStore(settings), { signal: controller.signal });
+    await assert.rejects(attempt, reason);
+    const sent = requestsOf(spec)[0]?.bytesSent ?? Infinity;
+    await landed(spec, openStore(settings));
+    const from = Number(/^bytes=(\d+)-$/.exec(requestsOf(spec)[1]?.range ?? '')?.[1]);
+    assert.ok(from >= 3 * PART_BYTES, `went on at ${from}`);
+    assert.ok(sent - from <= 2 * PART_BYTES + IN_SOCKETS_BYTES);
+    assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+  });
+
+  it('an abort while S3 does not answer ends soon', async () => {
+    const controller = new AbortController();
+    const reason = new Error('cancelled');
+    // Two parts hang in S3, a third is full: nothing can be taken in any more.
+    proxy.on(
+      { operation: 'UploadPart', nth: 2 },
+      { before: () => controller.abort(reason), stallAfterRequestBytes: MIB },
+    );
+    proxy.on({ operation: 'UploadPart' }, { stallAfterRequestBytes: MIB });
+    const spec = serve({ body: bigBody(100), etag: '"1"' });
+    const settings = { stallTimeoutMs: 60_000, uploadConcurrency: 2 };
+    const attempt = landed(spec, openStore(settings), { signal: controller.signal });
+    await assert.rejects(attempt, reason);
+    proxy.clear();
+    await discardPartial(openStore(), KEY);
+    assert.deepEqual(await files(), []);
+  });
+
+  it('a cancelled landing is discarded without a trace', async () => {
+    const store = openStore();
+    const spec = serve({ body: bigBody(60), etag: '"1"', stallAfterBytes: 50 * MIB });
+    const controller = new AbortController();
+    const reason = new Error('cancelled');
+    proxy.on({ operation: 'UploadPart', nth: 2 }, { before: () => controller.abort(reason) });
+    const attempt = landed(spec, store, { signal: controller.signal });
+    await assert.rejects(attempt, reason);
+    assert.notDeepEqual(await files(), []);
+    await discardPartial(store, KEY);
+    await discardPartial(store, KEY);
+    assert.deepEqual(await files(), []);
+  });
+});

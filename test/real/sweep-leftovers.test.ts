@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { CreateMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3';
+import { findLeftovers, type FoundLeftovers } from '../../src/storage/leftovers.ts';
+import { createS3Client } from '../../src/storage/s3/client.ts';
+import { S3Store } from '../../src/storage/s3/s3-store.ts';
+import { unfinishedUploads } from '../../src/storage/s3/unfinished-uploads.ts';
+import { S3Zone } from '../../src/storage/s3/zone.ts';
+import type { Lake } from '../../src/storage/store.ts';
+import { startS3, type TestS3 } from '../helpers/s3.ts';
+
+const HOUR_MS = 3_600_000;
+const SOURCE = 'denver-311/ingest_date=2026-11-23/source=2015';
+const RUN = '0b0e1a52-7c3a-4a4e-9f4e-2f1f5a3f0c11';
+
+let s3: TestS3;
+let lakes = 0;
+
+before(async () => {
+  s3 = await startS3();
+  Object.assign(process.env, s3.env);
+});
+after(async () => await s3.close());
+
+function newLake(): Lake & Record<'raw' | 'converted', S3Store> {
+  lakes += 1;
+  const zone = (name: string): S3Zone => new S3Zone(s3.settings, `lake-${lakes}/${name}/`);
+  return { raw: new S3Store(zone('raw')), converted: new S3Store(zone('converted')) };
+}
+
+async function begin({ zone }: S3Store, key: string, parts: string[] = []): Promise<void> {
+  const at = { Bucket: zone.bucket, Key: zone.keyOf(key) };
+  const { UploadId } = await s3.client.send(new CreateMultipartUploadCommand(at));
+  for (const [index, Body] of parts.entries()) {
+    const part = { ...at, UploadId, PartNumber: index + 1, Body };
+    await s3.client.send(new UploadPartCommand(part));
+  }
+}
+
+/** S3 gives every object the present time: so the present is moved instead. */
+async function find(lake: Lake, hoursLater: number): Promise<FoundLeftovers> {
+  const nowMs = Date.now() + hoursLater * HOUR_MS;
+  const { signal } = new AbortController();
+  return await findLeftovers(lake, { olderThanMs: 24 * HOUR_MS, nowMs, signal });
+}
+
+function piecesOf({ old }: FoundLeftovers): string[] {
+  return old.flatMap(({ pieces }) =>
+    pieces.map(({ kind, key, bytes }) => `${kind} ${key} ${bytes}`),
+  );
+}
+
+test('in S3 it finds uploads with what they hold, checkpoints and staging, and nothing of strangers', async () => {
+  const lake = newLake();
+  await begin(lake.raw, `${SOURCE}/x.csv`, ['four', 'byte']);
+  await lake.raw.put(`${SOURCE}/x.csv.partial.checkpoint.json`, '{}');
+  await begin(lake.raw, 'strangers/x.csv');
+  await lake.raw.put(`${SOURCE}/done.csv`, 'x');
+  await lake.raw.put(`${SOURCE}/done.csv.manifest.json`, '{}');
+  await lake.converted.put(`${SOURCE}/part-00000.parquet`, 'x');
+  await lake.converted.put(`_staging/${RUN}/2015/schema.json`, '{}');
+  await begin(lake.converted, `_staging/${RUN}/2015/attempt=1/part-00000.parquet`, ['seven b']);
+  await begin(lake.converted, `${SOURCE}/part-00001.parquet`);
+
+  assert.deepEqual(await find(lake, 23), { old: [], younger: 4 });
+  const found = await find(lake, 25);
+  assert.deepEqual(piecesOf(found), [
+    `upload ${SOURCE}/x.csv 8`,
+    `checkpoint ${SOURCE}/x.csv.partial.checkpoint.json 2`,
+    `upload ${SOURCE}/part-00001.parquet 0`,
+    `staging _staging/${RUN}/ 9`,
+  ]);
+  for (const { pieces } of found.old) {
+    for (const piece of pieces) {
+      await piece.remove();
+      // A sweep that was cut off begins again.
+      await piece.remove();
+    }
+  }
+  assert.deepEqual(await find(lake, 25), { old: [], younger: 0 });
+  const left: string[] = [];
+  for (const store of [lake.raw, lake.converted])
+    for await (const { key } of store.list('')) left.push(key);
+  assert.deepEqual(left, [
+    `${SOURCE}/done.csv`,
+    `${SOURCE}/done.csv.manifest.json`,
+    `${SOURCE}/part-00000.parquet`,
+  ]);
+  const uploads: string[] = [];
+  for await (const { key } of unfinishedUploads(lake.raw.zone, '', () => true)) uploads.push(key);
+  assert.deepEqual(uploads, ['strangers/x.csv']);
+});
+
+test('an upload is as young as its checkpoint: a slow landing goes on for days', async () => {
+  const lake = newLake();
+  await begin(lake.raw, `${SOURCE}/x.csv`, ['part']);
+  await lake.raw.put(`${SOURCE}/x.csv.partial.checkpoint.json`, '{}');
+  const { old } = await find(lake, 25);
+  const [first] = old;
+  assert.equal(old.length, 1, 'they are one leftover');
+  let checkpointedAtMs = 0;
+  for await (const object of lake.raw.list(`${SOURCE}/`)) checkpointedAtMs = object.modifiedAtMs;
+  assert.ok((first?.modifiedAtMs ?? 0) >= checkpointedAtMs);
+});
+
+test('no upload and no part is missed where S3 answers in pages', async () => {
+  const lake = newLake();
+  const wanted = Array.from({ length: 7 }, (_, n) => `${SOURCE}/${n}.csv`);
+  for (const key of wanted) await begin(lake.raw, key, ['one', 'three', 'x']);
+  const client = createS3Client(s3.settings);
+  const markers: string[] = [];
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const input = args.input as { KeyMarker?: string; UploadIdMarker?: string };
+      if (input.KeyMarker !== undefined && input.UploadIdMarker) markers.push(input.KeyMarker);
+      Object.assign(input, { MaxUploads: 2, MaxParts: 2 });
+      return await next(args);
+    },
+    { step: 'initialize' },
+  );
+  const zone = new S3Zone(s3.settings, `lake-${lakes}/raw/`, client);
+  const found: string[] = [];
+  for await (const { key, bytes } of unfinishedUploads(zone, '', () => true))
+    found.push(`${key} ${bytes}`);
+  client.destroy();
+  assert.deepEqual(
+    found.toSorted(),
+    wanted.map((key) => `${key} 9`),
+  );
+  const lastOfPages = [1, 3, 5].map((n) => zone.keyOf(`${SOURCE}/${n}.csv`));
+  assert.deepEqual(markers, lastOfPages);
+});

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { checkpointKey, partialKey } from '../../src/landing/checkpoint.ts';
+import {
+  attemptPrefix,
+  landingManifestKey,
+  partName,
+  snapshotManifestKey,
+  sourceEntryKey,
+  sourcePrefix,
+  stagedSchemaKey,
+} from '../../src/model/layout.ts';
+import {
+  parseRawLeftover,
+  parseStagingKey,
+  parseTemporary,
+  parseUploadKey,
+} from '../../src/model/leftover-keys.ts';
+import { fileNameOf } from '../../src/model/names.ts';
+
+const day = fc
+  .date({ min: new Date('2000-01-01'), max: new Date('2099-12-31'), noInvalidDate: true })
+  .map((date) => date.toISOString().slice(0, 10));
+const at = fc.record({
+  dataset: fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?$/),
+  ingestDate: day,
+  source: fc.stringMatching(/^[A-Za-z0-9]([A-Za-z0-9_-]{0,20}[A-Za-z0-9])?$/),
+  revision: fc.integer({ min: 1, max: 99 }),
+});
+const landing = fc
+  .tuple(at, fc.webUrl({ withQueryParameters: true }))
+  .map(([at, address]) => ({ at, rawKey: sourcePrefix(at) + fileNameOf(address, at.source) }));
+
+test('what an unfinished landing leaves is known by its key, whatever the publisher called the file', () => {
+  fc.assert(
+    fc.property(landing, fc.uuid(), ({ at, rawKey }, id) => {
+      const { dataset, ingestDate } = at;
+      const day = { dataset, ingestDate };
+      const partial = partialKey(rawKey);
+      assert.deepEqual(parseRawLeftover(partial), { ...day, kind: 'partial', rawKey });
+      const checkpoint = checkpointKey(rawKey);
+      assert.deepEqual(parseRawLeftover(checkpoint), { ...day, kind: 'checkpoint', rawKey });
+      const temporary = `${sourcePrefix(at)}.${id}.tmp`;
+      assert.deepEqual(parseRawLeftover(temporary), { ...day, kind: 'temporary' });
+      assert.deepEqual(parseTemporary(temporary), { ...day, kind: 'temporary' });
+      for (const key of [rawKey, partial])
+        assert.deepEqual(parseUploadKey(key), { ...day, rawKey });
+    }),
+  );
+});
+
+test('what is landed or published is no leftover', () => {
+  fc.assert(
+    fc.property(landing, fc.nat(9999), ({ at, rawKey }, index) => {
+      const published = [
+        ...(rawKey.endsWith('.partial') ? [] : [rawKey]),
+        landingManifestKey(rawKey),
+        sourceEntryKey(at),
+        sourcePrefix(at) + partName(index),
+        snapshotManifestKey(at.dataset, at.ingestDate, at.revision),
+      ];
+      for (const key of published) {
+        assert.equal(parseRawLeftover(key), undefined, key);
+        assert.equal(parseTemporary(key), undefined, key);
+        assert.equal(parseStagingKey(key), undefined, key);
+      }
+    }),
+  );
+});
+
+test("a run's staging is known by the run, a doctor's trial by its name", () => {
+  fc.assert(
+    fc.property(fc.uuid(), fc.nat(9), (runId, attempt) => {
+      assert.equal(parseStagingKey(stagedSchemaKey(runId, '2015')), runId);
+      assert.equal(parseStagingKey(`${attemptPrefix(runId, '2015', attempt)}part`), runId);
+      assert.equal(parseStagingKey(`_staging/doctor-${runId}/object`), `doctor-${runId}`);
+    }),
+  );
+});
+
+const DAY = 'denver-311/ingest_date=2026-11-23';
+const TEMPORARY = '.0b0e1a52-7c3a-4a4e-9f4e-2f1f5a3f0c11.tmp';
+
+for (const key of [
+  'x.csv.partial',
+  `${DAY}/x.csv.partial`,
+  `${DAY}/source=2015/deeper/x.csv.partial`,
+  `${DAY}/source=2015/.partial`,
+  `${DAY}/source=2015/x.csv.partial.bak`,
+  `${DAY}/source=2015/x.partial.checkpoint.json.bak`,
+  `${DAY}/source=2015/x.csv.checkpoint.json`,
+  `${DAY}/source=/x.csv.partial`,
+  `${DAY}/source=../x.csv.partial`,
+  `${DAY}/_revision=1/source=2015/x.csv.partial`,
+  `${DAY}/_revision=x/source=2015/x.csv.partial`,
+  `backup/${DAY}/source=2015/x.csv.partial`,
+  `Denver/ingest_date=2026-11-23/source=2015/x.csv.partial`,
+  `denver-311/ingest_date=2026-02-30/source=2015/x.csv.partial`,
+  `denver-311/date=2026-11-23/source=2015/x.csv.partial`,
+  `${DAY}/source=2015/x y.csv.partial`,
+  `${DAY}/other/${TEMPORARY}`,
+  `${DAY}/source=2015/notes.tmp`,
+  TEMPORARY,
+  '_staging/notes/x',
+  '_staging/0b0e1a52-7c3a-4a4e-9f4e-2f1f5a3f0c11',
+  'x/_staging/0b0e1a52-7c3a-4a4e-9f4e-2f1f5a3f0c11/x',
+  '_staging/doctor-/x',
+]) {
+  test(`${key} is not ours to remove`, () => {
+    assert.equal(parseRawLeftover(key), undefined);
+    assert.equal(parseTemporary(key), undefined);
+    assert.equal(parseStagingKey(key), undefined);
+  });
+}

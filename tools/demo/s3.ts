@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { loadSettings } from '../../src/config/load-settings.ts';
+import { startS3Server } from '../../src/embedded/s3-server.ts';
+import { locateVersitygw } from '../../src/programs/versitygw.ts';
+import { openLake } from '../../src/storage/open-lake.ts';
+import type { StoredObject } from '../../src/storage/store.ts';
+
+const BUCKET = 'longhaul-demo';
+/** Of each zone; the rest is counted. */
+const SHOWN_OBJECTS = 4;
+
+export interface DemoS3 {
+  /** What makes the CLI use it, whatever this machine's own settings for AWS are. */
+  env: Record<string, string>;
+  /** A few lines: where the lake lies, and what is in it. */
+  describe(): Promise<string[]>;
+  stop(): Promise<void>;
+}
+
+/**
+ * An S3 of the demo's own, with a bucket that is kept from run to run. The DATA_DIR of the runs lies beside it:
+ * an embedded Temporal that is up for another lake has a worker which knows nothing of this one.
+ */
+export async function startDemoS3(stateDir: string): Promise<DemoS3> {
+  const folder = join(stateDir, 'demo-s3');
+  const program = await locateVersitygw({
+    given: process.env['VERSITYGW'],
+    searchPath: process.env['PATH'],
+    onNote: (note) => console.log(`  ${note}`),
+  });
+  const server = await startS3Server({ folder: join(folder, 's3'), program });
+  await server.createBucket(BUCKET);
+  const env = {
+    ...Object.fromEntries(UNSET.map((key) => [key, ''])),
+    DATA_DIR: join(folder, 'data'),
+    LONGHAUL_TARGET: 's3',
+    S3_BUCKET: BUCKET,
+    AWS_ENDPOINT_URL_S3: server.endpoint,
+    AWS_REGION: server.region,
+    AWS_ACCESS_KEY_ID: server.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
+  };
+  return {
+    env,
+    describe: async () => await describeLake(env),
+    stop: async () => await server.stop(),
+  };
+}
+
+/** An empty value is no value: of a real bucket's settings in .env or the environment nothing must be left. */
+const UNSET = [
+  ...['AWS_PROFILE', 'AWS_SESSION_TOKEN', 'AWS_ENDPOINT_URL'],
+  ...['S3_RAW_PREFIX', 'S3_CONVERTED_PREFIX', 'S3_PATH_STYLE', 'S3_CHECKSUMS'],
+];
+
+async function describeLake(env: Record<string, string>): Promise<string[]> {
+  // This process finds the server as any AWS program does.
+  Object.assign(process.env, env);
+  const settings = loadSettings({ env: process.env, cwd: process.cwd() });
+  const lake = await openLake('s3', settings);
+  const lines: string[] = [];
+  for (const [title, store] of [
+    ['raw, byte-exact', lake.raw],
+    ['Parquet', lake.converted],
+  ] as const) {
+    const objects: StoredObject[] = [];
+    for await (const object of store.list('')) objects.push(object);
+    const bytes = objects.reduce((sum, object) => sum + object.bytes, 0);
+    lines.push(`  ${title.padEnd(16)} ${store.uri('')}  ${objects.length} objects, ${size(bytes)}`);
+    const shown = objects.toSorted((a, b) => (a.key < b.key ? -1 : 1)).slice(0, SHOWN_OBJECTS);
+    for (const { key, bytes: each } of shown) lines.push(`    ${size(each).padStart(9)}  ${key}`);
+    if (objects.length > shown.length) {
+      lines.push(`    ${'…'.padStart(9)}  and ${objects.length - shown.length} more`);
+    }
+  }
+  return lines;
+}
+
+function size(bytes: number): string {
+  return bytes < 100_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}

@@ -63,7 +63,14 @@ export async function rcloneCopyUrl(
   const { seconds } = await timed(
     rclone,
     [
-      ...['copyurl', url, `bench:${s3.bucket}/rclone.csv`, '--config', '/dev/null'],
+      ...[
+        'copyurl',
+        url,
+        `bench:${s3.bucket}/rclone.csv`,
+        '--config',
+        '/dev/null',
+        '--s3-no-check-bucket',
+      ],
       ...['--s3-chunk-size', `${PART_MIB}Mi`, '--s3-upload-cutoff', `${PART_MIB}Mi`],
       ...['--s3-upload-concurrency', String(CONCURRENCY)],
     ],

@@ -8,8 +8,12 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { loadSettings } from '../src/config/load-settings.ts';
 import { locateVersitygw } from '../src/programs/versitygw.ts';
 import { startS3Server } from '../src/embedded/s3-server.ts';
+import { createS3Client } from '../src/storage/s3/client.ts';
+import { S3Store } from '../src/storage/s3/s3-store.ts';
+import { S3Zone } from '../src/storage/s3/zone.ts';
 import { parseSize } from '../tools/generate/size.ts';
 import { machineFacts, median } from './machine.ts';
 import { makeSource, startOrigin } from './origin.ts';
@@ -22,6 +26,8 @@ const BUCKET = 'longhaul-bench';
 /** Of the issue: what the landing may take above the idle worker. */
 const GOAL_MEMORY_MIB = 160;
 const MIB = 1024 * 1024;
+/** Two parts and a bit: all of a landing's code runs once. */
+const WARM_BYTES = 40 * MIB;
 
 const { values } = parseArgs({
   options: {
@@ -41,7 +47,6 @@ try {
 
 interface Lab {
   s3: S3Access;
-  originUrl: string;
   environment: Record<string, string>;
 }
 
@@ -49,7 +54,7 @@ async function bench(): Promise<void> {
   console.log(machineFacts());
   const peers = await installS3Peers();
   console.log(`rclone ${peers.rcloneVersion}, aws-cli ${peers.awsVersion}\n`);
-  await Promise.all(['origin', 's3'].map(async (name) => await mkdir(join(folder, name))));
+  await mkdir(join(folder, 's3'));
   await writeFile(join(folder, 'datasets.yaml'), 'datasets: {}\n');
   const server = await startS3Server({
     folder: join(folder, 's3'),
@@ -58,16 +63,14 @@ async function bench(): Promise<void> {
       searchPath: process.env['PATH'],
     }),
   });
-  const origin = await startOrigin(join(folder, 'origin'));
   try {
     await server.createBucket(BUCKET);
     const { endpoint, accessKeyId, secretAccessKey, region } = server;
     const s3 = { endpoint, accessKeyId, secretAccessKey, region, bucket: BUCKET };
-    const lab = { s3, originUrl: origin.url, environment: environmentOf(s3) };
+    const lab = { s3, environment: environmentOf(s3) };
     await compare(lab, peers);
     await scale(lab);
   } finally {
-    origin.stop();
     await server.stop();
   }
 }
@@ -89,69 +92,99 @@ function environmentOf(s3: S3Access): Record<string, string> {
 
 type Peers = Awaited<ReturnType<typeof installS3Peers>>;
 
-/** Each comes first in some rounds: who comes later finds warmer caches. */
-async function compare(lab: Lab, peers: Peers): Promise<void> {
-  const source = await makeSource(join(folder, 'origin'), sizeOf(values.size));
-  const url = `${lab.originUrl}/${source.file}`;
-  const seconds: Record<string, number[]> = { longhaul: [], rclone: [], aws: [] };
-  const runs: [string, (round: number) => Promise<number>][] = [
-    ['longhaul', async (round) => (await land(lab, url, `round-${round}`)).seconds],
-    ['rclone', async () => await rcloneCopyUrl(peers, lab.s3, url)],
-    ['aws', async () => await curlIntoAws(peers, lab.s3, url)],
-  ];
+interface Run {
+  name: string;
+  /** @returns seconds. */
+  run: (round: number) => Promise<number>;
+}
+
+interface Source {
+  url: string;
+  /** A small one: the first landing of a worker loads what the later ones find. */
+  warmUrl: string;
+  bytes: number;
+  records: number;
+}
+
+/** A file of that size at a publisher on this machine, as long as `use` takes. */
+async function withSource(size: string, use: (source: Source) => Promise<void>): Promise<void> {
+  const origin = join(folder, 'origin');
+  await mkdir(origin);
+  const { file, bytes, records } = await makeSource(origin, sizeOf(size));
+  const warm = await makeSource(origin, WARM_BYTES, 'warm.csv');
+  const server = await startOrigin(origin);
+  try {
+    await use({
+      url: `${server.url}/${file}`,
+      warmUrl: `${server.url}/${warm.file}`,
+      bytes,
+      records,
+    });
+  } finally {
+    server.stop();
+    await rm(origin, { recursive: true });
+  }
+}
+
+async function withWorker(lab: Lab, use: () => Promise<void>): Promise<void> {
   await longhaul(lab, 'up', '--background');
   try {
-    for (let round = 0; round < Number(values.rounds); round += 1) {
-      for (let turn = 0; turn < runs.length; turn += 1) {
-        const [name, run] = runs[(round + turn) % runs.length] ?? ['', async () => Number.NaN];
-        seconds[name]?.push(await run(round));
-        await emptyBucket();
-      }
-    }
+    await use();
   } finally {
     await longhaul(lab, 'down');
   }
-  const [ours = Number.NaN, ...theirs] = Object.values(seconds).map((each) => median(each));
-  console.log(`${source.bytes} bytes, ${source.records} records; median of ${values.rounds}:`);
-  console.log(`longhaul land (counts, checks)  ${shown(ours)}`);
-  console.log(`rclone copyurl, 16 MiB x 4      ${shown(theirs[0] ?? Number.NaN)}`);
-  console.log(`curl | aws s3 cp -, 16 MiB      ${shown(theirs[1] ?? Number.NaN)}`);
-  const ratio = ours / Math.min(...theirs);
-  console.log(`ratio to the faster ${ratio.toFixed(2)} (goal: at most 1.00)\n`);
-  await rm(join(folder, 'origin', source.file));
+}
+
+/** Each comes first in some rounds: who comes later finds warmer caches. */
+async function compare(lab: Lab, peers: Peers): Promise<void> {
+  await withSource(values.size, async ({ url, bytes, records }) => {
+    const runs: Run[] = [
+      { name: 'longhaul land', run: async (n) => (await land(lab, url, `round-${n}`)).seconds },
+      { name: 'rclone copyurl', run: async () => await rcloneCopyUrl(peers, lab.s3, url) },
+      { name: 'curl | aws s3 cp -', run: async () => await curlIntoAws(peers, lab.s3, url) },
+    ];
+    const seconds = new Map(runs.map(({ name }): [string, number[]] => [name, []]));
+    await withWorker(lab, async () => {
+      for (let round = 0; round < Number(values.rounds); round += 1) {
+        const turn = round % runs.length;
+        for (const { name, run } of [...runs.slice(turn), ...runs.slice(0, turn)]) {
+          const took = await run(round);
+          seconds.get(name)?.push(took);
+          console.log(`round ${round + 1}  ${name.padEnd(20)} ${shown(took)}`);
+          await emptyBucket(lab);
+        }
+      }
+    });
+    const [ours = Number.NaN, ...theirs] = [...seconds.values()].map((each) => median(each));
+    console.log(`\n${bytes} bytes, ${records} records; medians of ${values.rounds} rounds`);
+    for (const [name, each] of seconds) console.log(`${name.padEnd(20)} ${shown(median(each))}`);
+    const ratio = ours / Math.min(...theirs);
+    console.log(`ratio to the faster peer ${ratio.toFixed(2)} (goal: at most 1.00)\n`);
+  });
 }
 
 /** A fresh worker for each size, so that its peak is of that landing alone. */
 async function scale(lab: Lab): Promise<void> {
-  console.log('size        seconds   s per GB   worker idle   peak above idle');
+  console.log('size        seconds    s per GB   worker idle   peak above idle');
   for (const size of values.sizes.split(',')) {
-    const source = await makeSource(join(folder, 'origin'), sizeOf(size));
-    await longhaul(lab, 'up', '--background');
-    try {
-      // The first landing of a worker loads what the later ones find: it is no part of idling.
-      const warm = await makeSource(join(folder, 'origin'), 40 * MIB, 'warm.csv');
-      await land(lab, `${lab.originUrl}/${warm.file}`, `warm-${size.toLowerCase()}`);
-      const { residentBytes: idle, pid } = await workerMemory(lab);
-      const { seconds } = await land(
-        lab,
-        `${lab.originUrl}/${source.file}`,
-        `size-${size.toLowerCase()}`,
-      );
-      const above = (memoryOf(pid).peakBytes - idle) / MIB;
-      console.log(
-        [
+    await withSource(size, async ({ url, warmUrl, bytes }) => {
+      await withWorker(lab, async () => {
+        const name = size.toLowerCase();
+        await land(lab, warmUrl, `warm-${name}`);
+        const { residentBytes: idle, pid } = await workerMemory(lab);
+        const { seconds } = await land(lab, url, `size-${name}`);
+        const aboveBytes = memoryOf(pid).peakBytes - idle;
+        const columns = [
           size.padEnd(8),
           shown(seconds),
-          (seconds / (source.bytes / 1e9)).toFixed(2).padStart(10),
-          `${(idle / MIB).toFixed(0).padStart(10)} MiB`,
-          `${above.toFixed(0).padStart(10)} MiB (goal: at most ${GOAL_MEMORY_MIB})`,
-        ].join('  '),
-      );
-    } finally {
-      await longhaul(lab, 'down');
-    }
-    await emptyBucket();
-    await rm(join(folder, 'origin', source.file));
+          (seconds / (bytes / 1e9)).toFixed(2).padStart(9),
+          mebibytes(idle),
+          mebibytes(aboveBytes),
+        ];
+        console.log(`${columns.join('  ')} (goal: at most ${GOAL_MEMORY_MIB})`);
+      });
+    });
+    await emptyBucket(lab);
   }
 }
 
@@ -168,12 +201,15 @@ async function workerMemory(lab: Lab): Promise<{ pid: string; residentBytes: num
   return { pid: String(pid), residentBytes: memoryOf(String(pid)).residentBytes };
 }
 
-/** Behind the gateway's back, so that no run pays for another's files. */
-async function emptyBucket(): Promise<void> {
-  for (const part of ['buckets', 'meta']) {
-    await rm(join(folder, 's3', part, BUCKET), { recursive: true, force: true });
-    await mkdir(join(folder, 's3', part, BUCKET), { recursive: true });
-  }
+/** So that no run pays for another's files. */
+async function emptyBucket({ s3, environment }: Lab): Promise<void> {
+  const { endpoint, region, accessKeyId, secretAccessKey } = s3;
+  const credentials = { accessKeyId, secretAccessKey };
+  const settings = loadSettings({ env: environment, cwd: folder }).s3;
+  if (!settings) throw new Error('The environment names no bucket.');
+  const client = createS3Client(settings, { endpoint, region, credentials });
+  await new S3Store(new S3Zone(settings, '', client)).deletePrefix('');
+  client.destroy();
 }
 
 function longhaul(lab: Lab, ...args: string[]): ReturnType<typeof timed> {
@@ -188,4 +224,8 @@ function sizeOf(text: string): number {
 
 function shown(seconds: number): string {
   return `${seconds.toFixed(2).padStart(6)} s`;
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / MIB).toFixed(0).padStart(8)} MiB`;
 }

@@ -45,7 +45,7 @@ test('a child whose worker was killed ends, and takes its scratch folder with it
       await once(server, 'connection');
       assert.ok(existsSync(scratchFolder));
       child.disconnect();
-      const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+      const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
       assert.deepEqual([code, signal], [null, 'SIGKILL']);
       assert.equal(existsSync(scratchFolder), false);
     } finally {

@@ -63,6 +63,6 @@ export async function everything({ client, bucket }: TestS3, prefix: string): Pr
   ];
 }
 
-export function checksumOf(crc: number): string {
+function checksumOf(crc: number): string {
   return `crc32:${(crc >>> 0).toString(16).padStart(8, '0')}`;
 }

@@ -16,7 +16,8 @@ import {
 const duckdb = inProcessDuckDb();
 /** A few records each. */
 const inSmallParts = inProcessDuckDb({
-  firstRangeBytes: 20,
+  maxWholeBytes: 20,
+  sampleBytes: 20 / 4,
   maxRangeBytes: 40,
   partBytes: 1e9,
   maxPartBytes: 1e9,

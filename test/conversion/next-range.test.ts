@@ -4,6 +4,8 @@ import fc from 'fast-check';
 import {
   nextRange,
   PART_SIZES,
+  sampleRange,
+  type Converted,
   type FileToCut,
   type PartSizes,
   type RecordRange,
@@ -26,14 +28,21 @@ function fileOf(bytes: number, recordBytes = 200): FileToCut {
 /** The plan as it comes out where each range's Parquet is so many times smaller. */
 function plan(file: FileToCut, ratios: readonly number[], sizes?: PartSizes): Planned[] {
   const ranges: Planned[] = [];
-  let done: { end: number | undefined; parquetBytes: number } = { end: undefined, parquetBytes: 0 };
+  const sample = sampleRange(file, sizes);
+  const csvBytes = sample ? sample.end - sample.start : 0;
+  let done: Converted = { end: undefined, csvBytes, parquetBytes: csvBytes / (ratios[0] ?? 1) };
   for (;;) {
     const range = nextRange(file, done, sizes);
     if (!range) return ranges;
     const ratio = ratios[ranges.length % ratios.length] ?? 1;
     const parquetBytes = (range.end - range.start) / ratio;
     ranges.push({ ...range, parquetBytes });
-    done = { end: range.end, parquetBytes: done.parquetBytes + parquetBytes };
+    const before = ranges.length === 1 ? { csvBytes: 0, parquetBytes: 0 } : done;
+    done = {
+      end: range.end,
+      csvBytes: before.csvBytes + range.end - range.start,
+      parquetBytes: before.parquetBytes + parquetBytes,
+    };
   }
 }
 
@@ -76,26 +85,33 @@ test('ranges hold every record once, in order, and are cut at record starts', ()
 test('Parquet files are of 128 to 256 MB, none of them tiny, whatever the file compresses to', () => {
   const ratio = fc.double({ min: 2.5, max: 12, noNaN: true });
   fc.assert(
-    fc.property(fc.integer({ min: 2000, max: 40 * 1024 }), ratio, (mebibytes, each) => {
-      const [first, ...others] = plan(fileOf(mebibytes * MIB), [each]);
-      const last = others.at(-1);
-      assert.ok(first && last);
+    fc.property(fc.integer({ min: 3500, max: 40 * 1024 }), ratio, (mebibytes, each) => {
+      const parts = plan(fileOf(mebibytes * MIB), [each]);
       // A split more or less, and a rest of one and a half files that is cut in two.
       const slackBytes = (2 * SPACING_BYTES) / each;
-      for (const { parquetBytes } of others.length > 1 ? others : []) {
+      for (const { parquetBytes } of parts) {
         assert.ok(parquetBytes <= PART_SIZES.maxPartBytes + slackBytes, String(parquetBytes));
         assert.ok(parquetBytes >= 128_000_000 - slackBytes, String(parquetBytes));
       }
-      assert.ok(last.parquetBytes >= Math.min(first.parquetBytes, 128_000_000) - slackBytes);
     }),
   );
 });
 
-test('a file of at most the first guess stays whole, one a little longer is halved', () => {
-  assert.equal(plan(fileOf(768 * MIB), [5]).length, 1);
-  const halves = plan(fileOf(800 * MIB), [5]);
+test('a file stays whole where it is short, or where its Parquet is', () => {
+  assert.equal(plan(fileOf(768 * MIB), [2]).length, 1);
+  assert.equal(plan(fileOf(1000 * MIB), [12]).length, 1);
+  const halves = plan(fileOf(1000 * MIB), [3]);
   assert.equal(halves.length, 2);
-  for (const { start, end } of halves) assert.ok(end - start > 380 * MIB);
+  for (const { start, end } of halves) assert.ok(end - start > 480 * MIB);
+});
+
+test('the sample is whole records from the start, and only of what may be cut', () => {
+  assert.equal(sampleRange(fileOf(768 * MIB)), undefined);
+  const file = fileOf(1000 * MIB);
+  const sample = sampleRange(file);
+  assert.equal(sample?.start, HEADER_BYTES);
+  assert.ok(file.scan.splits.includes(sample.end) && sample.end > 32 * MIB);
+  assert.equal(sample.records, (sample.end - HEADER_BYTES) / 200);
 });
 
 test('a file without records, or of a landing that counted none at its splits, stays whole', () => {

@@ -30,7 +30,8 @@ import {
 const settings = { memoryLimit: '1GiB', threads: 2, httpfs: process.env['DUCKDB_HTTPFS'] };
 /** As small as they can be: a range is a few of the splits. */
 const SMALL: PartSizes = {
-  firstRangeBytes: 200_000,
+  maxWholeBytes: 200_000,
+  sampleBytes: 200_000 / 4,
   maxRangeBytes: 250_000,
   partBytes: 1e9,
   maxPartBytes: 1e9,
@@ -110,7 +111,7 @@ for (const name of ENGINES) {
         ...requestOf(file, await inspected(file)),
         signal: controller.signal,
         onProgress: ({ bytes }) => {
-          if (bytes > 3 * SMALL.firstRangeBytes) controller.abort(new Error('cancelled'));
+          if (bytes > 3 * SMALL.maxWholeBytes) controller.abort(new Error('cancelled'));
         },
       });
       await assert.rejects(conversion, /cancelled/);

@@ -1,5 +1,6 @@
 import { ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
@@ -82,7 +83,8 @@ async function killWorkers(lab: Lab, landing: Running): Promise<number> {
   });
   let kills = 0;
   for (; kills < KILLS && !ended.signal.aborted; kills += 1) {
-    const worker = lab.start(['worker']);
+    // With a disk of its own, as on another host.
+    const worker = lab.start(['worker'], { env: { DATA_DIR: join(lab.folder, `host-${kills}`) } });
     // The first ones as soon as they are there; the others anywhere between their first byte and some parts later.
     if (kills < 2) await worker.says(/Working for/);
     else await untilSent(lab, sentBy(lab) + random.below(MAX_KILL_AFTER_BYTES), ended.signal);

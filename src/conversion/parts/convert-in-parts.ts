@@ -1,6 +1,12 @@
 import { partName } from '../../model/layout.ts';
 import type { ConversionRequest } from '../engine.ts';
-import { nextRange, type PartSizes, type RecordRange } from './next-range.ts';
+import {
+  nextRange,
+  sampleRange,
+  type Converted,
+  type PartSizes,
+  type RecordRange,
+} from './next-range.ts';
 import { openScratch } from './scratch.ts';
 
 /** One Parquet file to write. */
@@ -15,7 +21,7 @@ export interface PartToWrite {
 }
 
 /**
- * Converts a file range by range, since only the Parquet of one says how long the next should be. Nothing is left
+ * Converts a file range by range, since only their Parquet says how long the next should be. Nothing is left
  * below the output prefix where it fails.
  * @returns the parts' names in order.
  */
@@ -46,19 +52,37 @@ async function writeParts(
 ): Promise<string[]> {
   const { output, outputPrefix, inputBytes, scan, signal } = request;
   const file = { bytes: inputBytes, scan };
-  const parts: string[] = [];
-  let end: number | undefined;
-  let parquetBytes = 0;
-  for (;;) {
-    const range = nextRange(file, { end, parquetBytes }, sizes);
-    if (!range) return parts;
+  const write = async (range: RecordRange, name: string, isPart = true): Promise<number> => {
     signal.throwIfAborted();
-    const name = partName(parts.length);
     const key = outputPrefix + name;
-    const onProgress = (bytes: number): void => request.onProgress({ bytes: range.start + bytes });
+    const onProgress = (bytes: number): void => {
+      if (isPart) request.onProgress({ bytes: range.start + bytes });
+    };
     await writePart({ range, key, scratchFolder, onProgress });
+    return (await output.size(key)) ?? 0;
+  };
+  let done: Converted = { end: undefined, csvBytes: 0, parquetBytes: 0 };
+  const sample = sampleRange(file, sizes);
+  if (sample) {
+    const parquetBytes = await write(sample, SAMPLE_NAME, false);
+    await output.delete(outputPrefix + SAMPLE_NAME);
+    done = { end: undefined, csvBytes: sample.end - sample.start, parquetBytes };
+  }
+  const parts: string[] = [];
+  for (;;) {
+    const range = nextRange(file, done, sizes);
+    if (!range) return parts;
+    const name = partName(parts.length);
+    const parquetBytes = await write(range, name);
+    // What the ranges came to is worth more than the sample.
+    const before = parts.length === 0 ? { csvBytes: 0, parquetBytes: 0 } : done;
+    done = {
+      end: range.end,
+      csvBytes: before.csvBytes + range.end - range.start,
+      parquetBytes: before.parquetBytes + parquetBytes,
+    };
     parts.push(name);
-    ({ end } = range);
-    parquetBytes += (await output.size(key)) ?? 0;
   }
 }
+
+const SAMPLE_NAME = 'sample.parquet';

@@ -4,8 +4,10 @@ const MIB = 1024 * 1024;
 
 /** How large the Parquet files become. */
 export interface PartSizes {
-  /** CSV of the first range, which is cut before anything is known; a file of at most so much stays whole. */
-  firstRangeBytes: number;
+  /** CSV: a file of at most so much is one part, whatever it compresses to. */
+  maxWholeBytes: number;
+  /** CSV of the sample that tells how far a longer file compresses. */
+  sampleBytes: number;
   /** CSV of any range: a prepared one lies in a scratch folder, and S3 copies a shard. */
   maxRangeBytes: number;
   /** Of a Parquet file, as aimed at. */
@@ -15,11 +17,12 @@ export interface PartSizes {
 }
 
 /**
- * 128 to 256 MB each: few enough for listings, large enough for scans, small enough to be shared out. The first
- * guess is what ordinary open data, four to five times as long as its Parquet, comes to.
+ * 128 to 256 MB each: few enough for listings, large enough for scans, small enough to be shared out. Of open data,
+ * four to twelve times as long as its Parquet, 768 MiB never makes more than that.
  */
 export const PART_SIZES: PartSizes = {
-  firstRangeBytes: 768 * MIB,
+  maxWholeBytes: 768 * MIB,
+  sampleBytes: 32 * MIB,
   maxRangeBytes: 4096 * MIB,
   partBytes: 192_000_000,
   maxPartBytes: 256_000_000,
@@ -45,8 +48,23 @@ export interface FileToCut {
 export interface Converted {
   /** Where the last range ended; undefined before the first. */
   end: number | undefined;
-  /** Of all Parquet files so far. */
+  /** How much CSV became how much Parquet so far, in the ranges or at first in the sample. */
+  csvBytes: number;
   parquetBytes: number;
+}
+
+/**
+ * The start of a file that is too long for one part: converted for its size alone. Undefined where the file is one
+ * part anyway.
+ */
+export function sampleRange(
+  file: FileToCut,
+  sizes: PartSizes = PART_SIZES,
+): RecordRange | undefined {
+  const start = file.scan.splits[0] ?? file.bytes;
+  if (file.bytes - start <= sizes.maxWholeBytes || !isCuttable(file)) return undefined;
+  const end = file.scan.splits.find((split) => split >= start + sizes.sampleBytes) ?? file.bytes;
+  return { start, end, records: recordsBefore(file, end), whole: end === file.bytes };
 }
 
 /**
@@ -61,30 +79,34 @@ export function nextRange(
   const first = file.scan.splits[0] ?? file.bytes;
   const start = done.end ?? first;
   if (done.end !== undefined && start >= file.bytes) return undefined;
-  const end = endOfNext(file, start, rangesLeft(file, start, done, sizes));
+  const end = endOfNext(file, start, rangesLeft(file.bytes - start, done, sizes));
   const records = recordsBefore(file, end) - recordsBefore(file, start);
   return { start, end, records, whole: start === first && end === file.bytes };
 }
 
-function rangesLeft(file: FileToCut, start: number, done: Converted, sizes: PartSizes): number {
-  const left = file.bytes - start;
-  if (done.end === undefined) return Math.ceil(left / sizes.firstRangeBytes);
-  const first = file.scan.splits[0] ?? 0;
-  const parquetLeft = (done.parquetBytes / (start - first)) * left;
+function rangesLeft(csvBytes: number, done: Converted, sizes: PartSizes): number {
+  if (done.csvBytes === 0) return 1;
+  const parquetLeft = (done.parquetBytes / done.csvBytes) * csvBytes;
   const ranges = Math.max(1, Math.round(parquetLeft / sizes.partBytes));
   const balanced = parquetLeft / ranges > sizes.maxPartBytes ? ranges + 1 : ranges;
-  return Math.max(balanced, Math.ceil(left / sizes.maxRangeBytes));
+  return Math.max(balanced, Math.ceil(csvBytes / sizes.maxRangeBytes));
 }
 
 /** The record start that is nearest to an equal share. */
-function endOfNext({ bytes, scan }: FileToCut, start: number, ranges: number): number {
-  if (ranges <= 1 || scan.splitRecords?.length !== scan.splits.length) return bytes;
+function endOfNext(file: FileToCut, start: number, ranges: number): number {
+  const { bytes, scan } = file;
+  if (ranges <= 1 || !isCuttable(file)) return bytes;
   const wanted = start + (bytes - start) / ranges;
   let end = bytes;
   for (const split of scan.splits) {
     if (split > start && Math.abs(split - wanted) < Math.abs(end - wanted)) end = split;
   }
   return end;
+}
+
+/** Landings of earlier releases counted no records at their splits. */
+function isCuttable({ scan }: FileToCut): boolean {
+  return scan.splitRecords?.length === scan.splits.length;
 }
 
 function recordsBefore({ bytes, scan }: FileToCut, position: number): number {

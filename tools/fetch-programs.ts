@@ -1,0 +1,29 @@
+/**
+ * `npm run programs`: finds or fetches, one after the other, every outside program that the tests use, at the
+ * versions of tools/versions.json, into `.tools/`. `npm test` does it first: two tests that start together would
+ * otherwise fetch the same program twice.
+ */
+import { locateTemporal } from '../src/embedded/temporal-program.ts';
+import { locateHttpfs } from '../src/programs/httpfs.ts';
+import { locateVersitygw } from '../src/programs/versitygw.ts';
+
+const searchPath = process.env['PATH'];
+const onNote = (note: string): void => console.log(note);
+
+const programs: Record<string, () => Promise<string>> = {
+  Temporal: async () =>
+    await locateTemporal({ cli: process.env['TEMPORAL_CLI'], searchPath, onNote }),
+  versitygw: async () =>
+    await locateVersitygw({ given: process.env['VERSITYGW'], searchPath, onNote }),
+  httpfs: async () =>
+    await locateHttpfs({ given: process.env['DUCKDB_HTTPFS'], searchPath, onNote }),
+};
+
+for (const [name, locate] of Object.entries(programs)) {
+  try {
+    await locate();
+  } catch (error) {
+    // The tests that need it fail, and say the same; the others are worth running.
+    console.error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

@@ -1,5 +1,6 @@
 import type { Encoding } from '../model/dataset.ts';
 import type { CsvScan, Dialect } from '../model/scan.ts';
+import { CleanRecords, scanKernel, type ScanKernel } from './clean-records.ts';
 import { EncodingDetector } from './encoding-detector.ts';
 import { HeaderCapture } from './header.ts';
 import { ProblemLog } from './problem-log.ts';
@@ -17,6 +18,14 @@ export const SPLIT_SPACING_BYTES = 16 * 1024 * 1024;
  * closed swallows the rest of a file.
  */
 export const MAX_RECORD_BYTES = 64 * 1024 * 1024;
+
+/** Fewer clean bytes in a row are not worth looking for them. */
+const MIN_CLEAN_BYTES = 512;
+/** What is read carefully at least before clean records are looked for again: more each time that they were not worth it. */
+const MIN_CAREFUL_BYTES = 64;
+const MAX_CAREFUL_BYTES = 64 * 1024;
+/** Most records end within it: so far a piece that is read carefully goes on at the most. */
+const CAREFUL_RECORD_BYTES = 4096;
 
 // Where the machine is between two bytes, besides FIELD_START.
 const UNQUOTED = 1;
@@ -44,18 +53,22 @@ export class CsvScanner {
   readonly #run: UnquotedRun;
   readonly #delimiter: number;
   readonly #splitSpacingBytes: number;
+  readonly #kernel: ScanKernel | null;
 
   /**
    * @param state of an earlier scanner with the same dialect, which this one goes on from.
    * @param splitSpacingBytes for tests, whose files are small.
+   * @param kernel null where none can be had: the same scan, at a fraction of the speed.
    */
   constructor(
     dialect: Dialect,
     state: ScannerState = initialState(dialect),
     splitSpacingBytes = SPLIT_SPACING_BYTES,
+    kernel = scanKernel(),
   ) {
     this.#dialect = dialect;
     this.#splitSpacingBytes = splitSpacingBytes;
+    this.#kernel = kernel;
     this.#state = structuredClone(state);
     this.#encoding = new EncodingDetector(this.#state.encoding);
     this.#header = new HeaderCapture(Buffer.from(state.header, 'base64'));
@@ -73,9 +86,10 @@ export class CsvScanner {
     const state = this.#state;
     const bomLeft = Math.min(Math.max(this.#dialect.bomBytes - state.offset, 0), chunk.length);
     this.#encoding.push(chunk.subarray(bomLeft), state.offset + bomLeft);
-    this.#scan(chunk, bomLeft);
-    if (state.columns === 0) this.#header.append(this.#ofRecord(chunk, chunk.length));
-    state.offset += chunk.length;
+    state.offset += bomLeft;
+    const rest = bomLeft > 0 ? chunk.subarray(bomLeft) : chunk;
+    if (this.#kernel) this.#readFast(rest, this.#kernel);
+    else this.#readCarefully(rest, Infinity);
   }
 
   state(): ScannerState {
@@ -109,12 +123,65 @@ export class CsvScanner {
     };
   }
 
-  /** The hot loop. Runs of unquoted bytes are read by `UnquotedRun`, quoted ones by `#quoted`; the rest is rare. */
-  #scan(chunk: Uint8Array, start: number): void {
+  /** Clean records by the kernel, all else by the machine: neither reads what the other has read. */
+  #readFast(chunk: Uint8Array, kernel: ScanKernel): void {
+    const clean = new CleanRecords(kernel, chunk, this.#delimiter);
+    let carefulBytes = MIN_CAREFUL_BYTES;
+    let at = 0;
+    while (at < chunk.length) {
+      const skipped = this.#skipClean(clean, at);
+      at += skipped;
+      if (skipped >= MIN_CLEAN_BYTES) {
+        carefulBytes = MIN_CAREFUL_BYTES;
+        continue;
+      }
+      const piece = chunk.subarray(at, at + carefulBytes + CAREFUL_RECORD_BYTES);
+      at += this.#readCarefully(piece, carefulBytes);
+      carefulBytes = Math.min(carefulBytes * 2, MAX_CAREFUL_BYTES);
+    }
+  }
+
+  /** @returns the bytes of clean records at `chunk[at]`, which are counted now. */
+  #skipClean(clean: CleanRecords, at: number): number {
+    const state = this.#state;
+    const last = state.splits.at(-1);
+    // The first data record is a split, as is the first one from `nextSplit` on: the machine adds both.
+    if (!this.#atDataRecord(state.offset) || last === undefined) return 0;
+    const nextSplit = last + this.#splitSpacingBytes;
+    const stretch = clean.from(at, at + nextSplit - state.offset, state.columns);
+    if (!stretch) return 0;
+    const start = state.offset - at;
+    state.records += stretch.records;
+    state.lineEnds.crlf += stretch.crlf;
+    state.lineEnds.lf += stretch.records - stretch.crlf;
+    state.maxRecordBytes = Math.max(state.maxRecordBytes, stretch.maxRecordBytes);
+    if (stretch.quotedBreaks) state.quotedBreaks = true;
+    if (stretch.lastQuoteStart !== undefined) state.quoteStart = start + stretch.lastQuoteStart;
+    state.offset = start + stretch.end;
+    state.recordStart = state.offset;
+    return stretch.end - at;
+  }
+
+  #atDataRecord(offset: number): boolean {
+    const { mode, recordStart, columns } = this.#state;
+    return mode === FIELD_START && recordStart === offset && columns > 0;
+  }
+
+  /** By the machine, to the piece's end or the first record start `leastBytes` on. @returns the bytes read. */
+  #readCarefully(piece: Uint8Array, leastBytes: number): number {
+    const end = this.#scan(piece, leastBytes);
+    if (this.#state.columns === 0) this.#header.append(this.#ofRecord(piece, end));
+    this.#state.offset += end;
+    return end;
+  }
+
+  /** The machine's loop. Runs of unquoted bytes are read by `UnquotedRun`, quoted ones by `#quoted`; the rest is rare. */
+  #scan(chunk: Uint8Array, leastBytes: number): number {
     const state = this.#state;
     const end = chunk.length;
-    let at = start;
+    let at = 0;
     while (at < end) {
+      if (at >= leastBytes && this.#atDataRecord(state.offset + at)) return at;
       if (state.mode === FIELD_START && chunk[at] === QUOTE_BYTE) {
         state.quoteStart = state.offset + at;
         state.mode = QUOTED;
@@ -131,6 +198,7 @@ export class CsvScanner {
         state.mode = FIELD_START;
       }
     }
+    return end;
   }
 
   /** Outside quotes, and not at a quote that opens a field. @returns where to go on. */

@@ -44,6 +44,54 @@ export function csvFile(): fc.Arbitrary<{ bytes: Buffer; delimiter: string }> {
   });
 }
 
+/**
+ * What the fast path of the scanner reads, and what it must leave: many clean records of one shape, a few kilobytes,
+ * and between them ragged ones, blank lines and rough text.
+ */
+export function mostlyCleanFile(): fc.Arbitrary<{ bytes: Buffer; delimiter: string }> {
+  const options = fc.record({
+    delimiter: fc.constantFrom(',', ';', '\t', '|'),
+    columns: fc.integer({ min: 1, max: 5 }),
+    bom: fc.boolean(),
+    lastLineEnd: fc.boolean(),
+    lineEnd: fc.constantFrom('\n', '\r\n'),
+    quoteAll: fc.boolean(),
+  });
+  return options.chain(({ delimiter, columns, bom, lastLineEnd, lineEnd, quoteAll }) => {
+    const line = (count: number) =>
+      fc
+        .array(longField(), { minLength: count, maxLength: count })
+        .map((fields) =>
+          fields
+            .map(({ text, quoted }) => written({ text, quoted: quoted || quoteAll }, delimiter))
+            .join(delimiter),
+        )
+        .map((text) => Buffer.from(text + lineEnd));
+    const part = fc.oneof(
+      { weight: 40, arbitrary: line(columns) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: 6 }).chain(line) },
+      { weight: 1, arbitrary: fc.constantFrom('\n', '\r\n', '\r').map((end) => Buffer.from(end)) },
+      { weight: 1, arbitrary: roughText().map((bytes) => bytes.subarray(0, 12)) },
+    );
+    const parts = fc.array(part, { maxLength: 60, size: 'max' });
+    return fc.tuple(line(columns), parts).map(([header, parts]) => {
+      const bytes = Buffer.concat([Buffer.from(bom ? '\ufeff' : ''), header, ...parts]);
+      return { bytes: lastLineEnd ? bytes : bytes.subarray(0, -1), delimiter };
+    });
+  });
+}
+
+/** Clean, once written: some reach over several windows of 64 bytes. */
+function longField(): fc.Arbitrary<Field> {
+  const piece = fc.constantFrom('', 'a', '12', ',', ';', '"', '""', '\n', '\r\n', 'é', '😀');
+  const text = fc.oneof(
+    { weight: 6, arbitrary: fc.constantFrom('', '1', 'some text', 'naïve') },
+    { weight: 2, arbitrary: fc.array(piece, { maxLength: 6 }).map((parts) => parts.join('')) },
+    { weight: 1, arbitrary: fc.integer({ min: 50, max: 200 }).map((n) => 'x'.repeat(n)) },
+  );
+  return fc.record({ text, quoted: fc.boolean() });
+}
+
 interface Field {
   text: string;
   quoted: boolean;

@@ -1,0 +1,121 @@
+import { SCAN_KERNEL } from './scan-kernel.ts';
+
+/** Records one after the other without anything unusual in them. Places are indexes of the chunk. */
+export interface CleanStretch {
+  /** Where the next record starts. */
+  end: number;
+  records: number;
+  /** Those of the records that end in CRLF; the others end in LF. */
+  crlf: number;
+  maxRecordBytes: number;
+  /**
+   * A line break in quotes was seen. It and `lastQuoteStart` may be of bytes of the same chunk that follow `end`, and
+   * that the scanner has yet to read.
+   */
+  quotedBreaks: boolean;
+  /** The last quote that opened a field. */
+  lastQuoteStart?: number;
+}
+
+/** scan-kernel.wat, which says what it does. */
+export interface ScanKernel {
+  memory: Uint8Array;
+  /** Its numbers, as they lie in the memory. */
+  results: Int32Array;
+  run: (
+    from: number,
+    end: number,
+    stop: number,
+    delimiter: number,
+    delimitersWanted: number,
+  ) => number;
+}
+
+/** Where a piece of the chunk lies in the kernel's memory: behind the results, and aligned. */
+const PIECE_ADDRESS = 64;
+/** The kernel reads no less. */
+const WINDOW_BYTES = 64;
+/** With less left of a piece, the next is fetched: a record that ends behind it must not cost a slow read each time. */
+const MIN_REST_BYTES = 16 * 1024;
+
+/** Finds the clean stretches of one chunk. Only during one `push`: all scanners share the kernel's memory. */
+export class CleanRecords {
+  readonly #kernel: ScanKernel;
+  readonly #chunk: Uint8Array;
+  readonly #delimiter: number;
+  /** What of the chunk lies in the kernel's memory. */
+  #from = 0;
+  #to = 0;
+
+  constructor(kernel: ScanKernel, chunk: Uint8Array, delimiter: number) {
+    this.#kernel = kernel;
+    this.#chunk = chunk;
+    this.#delimiter = delimiter;
+  }
+
+  /**
+   * @param start a record's, and never before that of an earlier call.
+   * @param stop the first record that starts there or later is left, clean or not.
+   * @param columns of every clean record.
+   * @returns undefined where the first record is not clean, or not known to be.
+   */
+  from(start: number, stop: number, columns: number): CleanStretch | undefined {
+    if (this.#chunk.length - start < WINDOW_BYTES || stop <= start) return undefined;
+    if (this.#to - start < MIN_REST_BYTES && this.#to < this.#chunk.length) this.#fetch(start);
+    const { run, results } = this.#kernel;
+    const offset = PIECE_ADDRESS - this.#from;
+    const until = Math.min(stop, this.#to) + offset;
+    const end =
+      run(start + offset, this.#to + offset, until, this.#delimiter, columns - 1) - offset;
+    if (end === start) return undefined;
+    const [records = 0, crlf = 0, maxRecordBytes = 0, breaks = 0, lastQuote = 0] = results;
+    return {
+      end,
+      records,
+      crlf,
+      maxRecordBytes,
+      quotedBreaks: breaks !== 0,
+      ...(lastQuote > 0 && { lastQuoteStart: lastQuote - offset }),
+    };
+  }
+
+  #fetch(start: number): void {
+    const { memory } = this.#kernel;
+    this.#from = start;
+    this.#to = Math.min(start + memory.length - PIECE_ADDRESS, this.#chunk.length);
+    memory.set(this.#chunk.subarray(start, this.#to), PIECE_ADDRESS);
+  }
+}
+
+/** What is used of it here; the types of Node.js 20 lack it. */
+declare const WebAssembly: {
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object) => { exports: object };
+};
+
+const RESULTS = 5;
+
+let shared: ScanKernel | null | undefined;
+
+/** The process's one kernel; null where the processor has no SIMD for WebAssembly. */
+export function scanKernel(): ScanKernel | null {
+  if (shared === undefined) shared = instantiate();
+  return shared;
+}
+
+function instantiate(): ScanKernel | null {
+  try {
+    const module = new WebAssembly.Module(Buffer.from(SCAN_KERNEL, 'base64'));
+    const { memory, run } = new WebAssembly.Instance(module).exports as {
+      memory: { buffer: ArrayBuffer };
+      run: ScanKernel['run'];
+    };
+    return {
+      memory: new Uint8Array(memory.buffer),
+      results: new Int32Array(memory.buffer, 0, RESULTS),
+      run,
+    };
+  } catch {
+    return null;
+  }
+}

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LonghaulError } from '../model/errors.ts';
 import { readLanding } from '../storage/manifests.ts';
-import { isTaken } from '../storage/s3/upload-parts.ts';
+import { isTaken } from '../storage/s3/errors.ts';
 import { deleteIfSame, findObject, type FoundObject } from '../storage/s3/objects.ts';
 import type { S3Store } from '../storage/s3/s3-store.ts';
 

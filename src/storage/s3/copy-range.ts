@@ -17,7 +17,7 @@ export async function copyRange(
   signal?: AbortSignal,
 ): Promise<void> {
   if (place.kind !== 's3') throw new TypeError('Of a file on disk, S3 copies nothing.');
-  const source = sourceOf(place.settings.bucket, place.key);
+  const source = copySourceOf(place.settings.bucket, place.key);
   const ranges = cut(start, end);
   await multipart(zone, to, {}, async (upload) => {
     const parts: CompletedPart[] = [];
@@ -54,7 +54,7 @@ async function copyPart(
 }
 
 /** As S3 wants it: in a URL's escapes, names one by one. */
-function sourceOf(bucket: string, key: string): string {
+export function copySourceOf(bucket: string, key: string): string {
   return [bucket, ...key.split('/')].map((name) => encodeURIComponent(name)).join('/');
 }
 

@@ -24,6 +24,16 @@ export function s3Error(error: unknown, request: S3Request): unknown {
   return new LonghaulError(code, message, details, { cause: causeOf(error) });
 }
 
+/** 412: the key exists. 409: another conditional write of it is under way. */
+export function isTaken(error: unknown): boolean {
+  const status = statusOf(error);
+  return status === 412 || status === 409;
+}
+
+export function isNoSuchUpload(error: unknown): boolean {
+  return error instanceof Error && error.name === 'NoSuchUpload';
+}
+
 /** Whether fresh credentials may help. */
 export function isExpired(error: unknown): boolean {
   return error instanceof Error && /^(?:ExpiredToken|TokenRefreshRequired)/.test(error.name);

@@ -1,7 +1,7 @@
 import { DeleteObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { fromS3Checksum, toS3Checksum } from './checksums.ts';
-import { statusOf } from './errors.ts';
-import { isTaken, unquoted } from './upload-parts.ts';
+import { isTaken, statusOf } from './errors.ts';
+import { unquoted } from './upload-parts.ts';
 import type { S3Zone } from './zone.ts';
 
 /** What S3 says of an object as it is now. */

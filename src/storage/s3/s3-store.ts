@@ -2,10 +2,8 @@ import {
   CopyObjectCommand,
   DeleteObjectCommand,
   GetObjectCommand,
-  HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  type HeadObjectCommandOutput,
   type ListObjectsV2CommandOutput,
 } from '@aws-sdk/client-s3';
 import { rm } from 'node:fs/promises';
@@ -14,9 +12,10 @@ import { crc32 } from 'node:zlib';
 import { LonghaulError } from '../../model/errors.ts';
 import type { StoredPlace } from '../place.ts';
 import type { Store, StoredObject, StoredRange } from '../store.ts';
-import { fromS3Checksum, toS3Checksum } from './checksums.ts';
-import { copyRange } from './copy-range.ts';
-import { statusOf } from './errors.ts';
+import { toS3Checksum } from './checksums.ts';
+import { copyRange, copySourceOf } from './copy-range.ts';
+import { isTaken, statusOf } from './errors.ts';
+import { findObject } from './objects.ts';
 import { putFile } from './put-file.ts';
 import { abortUploads } from './uploads.ts';
 import type { S3Zone } from './zone.ts';
@@ -112,13 +111,13 @@ export class S3Store implements Store {
   }
 
   async size(key: string): Promise<number | undefined> {
-    return (await this.#head(key))?.ContentLength;
+    return (await findObject(this.zone, key))?.bytes;
   }
 
   async checksum(key: string): Promise<string> {
-    const head = await this.#head(key);
-    if (!head) throw new LonghaulError('LAKE_CORRUPT', `${this.uri(key)} is gone.`);
-    return fromS3Checksum(head.ChecksumCRC32, head.ChecksumType) ?? `etag:${head.ETag ?? ''}`;
+    const found = await findObject(this.zone, key);
+    if (!found) throw new LonghaulError('LAKE_CORRUPT', `${this.uri(key)} is gone.`);
+    return found.checksum ?? `etag:"${found.etag}"`;
   }
 
   /** A copy on S3's side, which computes the copy's checksum; S3 copies up to 5 GiB at once. */
@@ -129,7 +128,7 @@ export class S3Store implements Store {
     const { Bucket, Key } = this.#at(from);
     const command = new CopyObjectCommand({
       ...this.#at(to),
-      CopySource: encodeURI(`${Bucket}/${Key}`),
+      CopySource: copySourceOf(Bucket, Key),
       ...(this.zone.settings.checksums ? { ChecksumAlgorithm: 'CRC32' as const } : {}),
     });
     await this.zone.send(command, 'PutObject');
@@ -164,17 +163,6 @@ export class S3Store implements Store {
     await Promise.resolve();
   }
 
-  async #head(key: string): Promise<HeadObjectCommandOutput | undefined> {
-    const command = new HeadObjectCommand({ ...this.#at(key), ...this.#checksumMode() });
-    const isAbsent = (error: unknown): boolean => statusOf(error) === 404;
-    try {
-      return await this.zone.send(command, 'GetObject', { expected: isAbsent });
-    } catch (error) {
-      if (isAbsent(error)) return undefined;
-      throw error;
-    }
-  }
-
   #conflict(key: string, cause: unknown): LonghaulError {
     const message = `Another writer is at ${this.uri(key)}, and does not come to an end.`;
     return new LonghaulError('STORE_UNAVAILABLE', message, {}, { cause });
@@ -205,10 +193,6 @@ export class S3Store implements Store {
     };
   }
 
-  #checksumMode() {
-    return this.zone.settings.checksums ? { ChecksumMode: 'ENABLED' as const } : {};
-  }
-
   #at(key: string): { Bucket: string; Key: string } {
     return { Bucket: this.zone.bucket, Key: this.zone.keyOf(key) };
   }
@@ -217,12 +201,6 @@ export class S3Store implements Store {
 /** Of a 404, the bucket's absence has a name of its own. */
 function isNoSuchKey(error: unknown): boolean {
   return error instanceof Error && (error.name === 'NoSuchKey' || error.name === 'NotFound');
-}
-
-/** 412: the key exists. 409: another conditional write of it is under way. */
-function isTaken(error: unknown): boolean {
-  const status = statusOf(error);
-  return status === 412 || status === 409;
 }
 
 function wasRetried(error: unknown): boolean {

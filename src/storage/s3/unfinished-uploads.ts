@@ -1,4 +1,4 @@
-import { ListPartsCommand } from '@aws-sdk/client-s3';
+import { eachPart, isLost } from './upload-parts.ts';
 import { abortUpload, listUploads, type OpenUpload } from './uploads.ts';
 import type { S3Zone } from './zone.ts';
 
@@ -37,35 +37,17 @@ export async function* unfinishedUploads(
 /** Undefined where the upload has ended since it was listed. */
 async function partsOf(
   zone: S3Zone,
-  { key, uploadId }: OpenUpload,
+  upload: OpenUpload,
 ): Promise<{ bytes: number; modifiedAtMs: number } | undefined> {
   const found = { bytes: 0, modifiedAtMs: 0 };
-  let marker: string | undefined;
-  do {
-    const command: ListPartsCommand = new ListPartsCommand({
-      Bucket: zone.bucket,
-      Key: zone.keyOf(key),
-      UploadId: uploadId,
-      ...(marker === undefined ? {} : { PartNumberMarker: marker }),
-    });
-    const expected = isGone;
-    const page = await zone
-      .send(command, 'ListMultipartUploadParts', { expected })
-      .catch(undefinedIfGone);
-    if (!page) return undefined;
-    for (const { Size = 0, LastModified } of page.Parts ?? []) {
+  try {
+    for await (const { Size = 0, LastModified } of eachPart(zone, upload)) {
       found.bytes += Size;
       found.modifiedAtMs = Math.max(found.modifiedAtMs, LastModified?.getTime() ?? 0);
     }
-    marker = page.IsTruncated ? page.NextPartNumberMarker : undefined;
-  } while (marker !== undefined);
-  return found;
-}
-
-function undefinedIfGone(error: unknown): undefined {
-  if (!isGone(error)) throw error;
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof Error && error.name === 'NoSuchUpload';
+    return found;
+  } catch (error) {
+    if (isLost(error)) return undefined;
+    throw error;
+  }
 }

@@ -3,12 +3,13 @@ import {
   CreateMultipartUploadCommand,
   ListPartsCommand,
   UploadPartCommand,
+  type Part,
   type UploadPartCommandOutput,
 } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
 import { LonghaulError } from '../../model/errors.ts';
 import { toS3Checksum } from './checksums.ts';
-import { statusOf } from './errors.ts';
+import { isTaken } from './errors.ts';
 import { S3Zone } from './zone.ts';
 
 /** Gateways over a file system copy the parts together before they say a word: many GB in this time. */
@@ -98,11 +99,31 @@ export async function uploadPart(
  */
 export async function listParts(
   zone: S3Zone,
-  { key, uploadId }: UploadRef,
+  upload: UploadRef,
   signal?: AbortSignal,
   most = Infinity,
 ): Promise<StoredPart[]> {
   const parts: StoredPart[] = [];
+  for await (const part of eachPart(zone, upload, signal, most)) {
+    const { PartNumber = 0, Size = 0, ETag, ChecksumCRC32 } = part;
+    const etag = unquoted(ETag);
+    parts.push({ number: PartNumber, bytes: Size, etag, checksumCrc32: ChecksumCRC32 });
+    if (parts.length >= most) break;
+  }
+  return parts;
+}
+
+/**
+ * The same as S3 says it, page by page.
+ * @param pageParts most of a page.
+ * @throws LonghaulError UPLOAD_LOST where the upload is gone.
+ */
+export async function* eachPart(
+  zone: S3Zone,
+  { key, uploadId }: UploadRef,
+  signal?: AbortSignal,
+  pageParts = Infinity,
+): AsyncIterable<Part> {
   let marker: string | undefined;
   do {
     const command: ListPartsCommand = new ListPartsCommand({
@@ -110,16 +131,12 @@ export async function listParts(
       Key: zone.keyOf(key),
       UploadId: uploadId,
       ...(marker === undefined ? {} : { PartNumberMarker: marker }),
-      ...(most === Infinity ? {} : { MaxParts: most }),
+      ...(pageParts === Infinity ? {} : { MaxParts: pageParts }),
     });
     const page = await zone.send(command, 'ListMultipartUploadParts', { signal });
-    for (const { PartNumber = 0, Size = 0, ETag, ChecksumCRC32 } of page.Parts ?? []) {
-      const etag = unquoted(ETag);
-      parts.push({ number: PartNumber, bytes: Size, etag, checksumCrc32: ChecksumCRC32 });
-    }
+    yield* page.Parts ?? [];
     marker = page.IsTruncated ? page.NextPartNumberMarker : undefined;
-  } while (marker !== undefined && parts.length < most);
-  return parts;
+  } while (marker !== undefined);
 }
 
 /**
@@ -177,12 +194,6 @@ export function multipartEtag(parts: readonly StoredPart[]): string {
   return `${hash.digest('hex')}-${parts.length}`;
 }
 
-/** 412: the key exists. 409: another conditional write of it is under way. */
-export function isTaken(error: unknown): boolean {
-  const status = statusOf(error);
-  return status === 412 || status === 409;
-}
-
 export function md5(body: Buffer): string {
   return createHash('md5').update(body).digest('hex');
 }
@@ -207,7 +218,7 @@ async function causeOf(
   }
 }
 
-function isLost(error: unknown): boolean {
+export function isLost(error: unknown): boolean {
   return error instanceof LonghaulError && error.code === 'UPLOAD_LOST';
 }
 

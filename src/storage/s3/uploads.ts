@@ -3,6 +3,7 @@ import {
   ListMultipartUploadsCommand,
   type ListMultipartUploadsOutput,
 } from '@aws-sdk/client-s3';
+import { isNoSuchUpload } from './errors.ts';
 import type { S3Zone } from './zone.ts';
 
 /** A multipart upload that is not finished. */
@@ -59,17 +60,15 @@ async function uploadsAfter(
 
 /** No error where the upload is gone already. */
 export async function abortUpload(zone: S3Zone, key: string, uploadId: string): Promise<void> {
-  const isGone = (error: unknown): boolean =>
-    error instanceof Error && error.name === 'NoSuchUpload';
   const command = new AbortMultipartUploadCommand({
     Bucket: zone.bucket,
     Key: zone.keyOf(key),
     UploadId: uploadId,
   });
   try {
-    await zone.send(command, 'AbortMultipartUpload', { expected: isGone });
+    await zone.send(command, 'AbortMultipartUpload', { expected: isNoSuchUpload });
   } catch (error) {
-    if (!isGone(error)) throw error;
+    if (!isNoSuchUpload(error)) throw error;
   }
 }
 

@@ -1,6 +1,5 @@
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { duckDbS3Statements, runS3Setup } from '../../storage/s3/duckdb.ts';
 import { prepareCsv } from '../csv/prepare.ts';
 import type { DuckDbJob, S3Access } from './plan.ts';
 
@@ -51,6 +50,8 @@ async function openS3(
   connection: DuckDBConnection,
   { settings, httpfsPath }: S3Access,
 ): Promise<void> {
+  // The SDK, which a child that works on disk does not need.
+  const { duckDbS3Statements, runS3Setup } = await import('../../storage/s3/duckdb.ts');
   await runS3Setup(connection, await duckDbS3Statements(settings, httpfsPath));
   await connection.run(`SET s3_uploader_max_filesize = '${MAX_UPLOAD_SIZE}'`);
 }

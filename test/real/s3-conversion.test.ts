@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { after, before, suite, test } from 'node:test';
-import { readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createEngine } from '../../src/conversion/engines.ts';
 import type { PartSizes } from '../../src/conversion/parts/next-range.ts';
 import { ENGINES } from '../../src/model/dataset.ts';
@@ -39,13 +42,19 @@ const SMALL: PartSizes = {
 const SPACING_BYTES = 50_000;
 
 let s3: TestS3;
+let temporary: string;
 let zones = 0;
 
 before(async () => {
   s3 = await startS3();
-  Object.assign(process.env, s3.env);
+  // Of this file's own: other tests, whose workers are killed, have scratch folders too.
+  temporary = await mkdtemp(join(tmpdir(), 'longhaul-test-'));
+  Object.assign(process.env, s3.env, { TMPDIR: temporary });
 });
-after(async () => await s3.close());
+after(async () => {
+  await rm(temporary, { recursive: true, force: true });
+  await s3.close();
+});
 
 function bucket(): S3Store {
   zones += 1;
@@ -145,6 +154,23 @@ test('cancelled in the middle of an upload, DuckDB leaves none', async () => {
   await assertNothingLeft(file);
 });
 
+test('a killed worker’s scratch folder goes with the next conversion, a living one’s stays', async () => {
+  const killed = spawn(process.execPath, ['-e', 'process.kill(process.pid, "SIGKILL")']);
+  await once(killed, 'close');
+  const owned = (pid: number | undefined): string => `longhaul-scratch-${hostname()}-${pid}-x`;
+  const left = join(temporary, owned(killed.pid));
+  const held = join(temporary, owned(process.ppid));
+  await mkdir(left);
+  await mkdir(held);
+  try {
+    const content = CONTENTS['plain records']?.content ?? '';
+    await converted(createEngine('duckdb', settings, SMALL), await landed(bucket(), content));
+    assert.deepEqual(await scratchFolders(), [owned(process.ppid)]);
+  } finally {
+    await rm(held, { recursive: true });
+  }
+});
+
 test('refused credentials are told as such, after one more try, and without the credentials', async () => {
   const file = await landed(bucket(), CONTENTS['plain records']?.content ?? '');
   const schema = await inspected(file);
@@ -212,10 +238,13 @@ async function largeFile(megabytes: number): Promise<Sample> {
 
 async function assertNothingLeft({ store }: Sample): Promise<void> {
   assert.deepEqual(await namesBelow(store, 'out/'), []);
-  const scratchFolders = (await readdir(tmpdir())).filter((each) =>
-    each.startsWith('longhaul-scratch-'),
-  );
-  assert.deepEqual(scratchFolders, []);
+  assert.deepEqual(await scratchFolders(), []);
   const left = process.getActiveResourcesInfo();
   assert.ok(!left.includes('MessagePort'), 'no thread');
+}
+
+/** Node's and tsx's own things lie there too. */
+async function scratchFolders(): Promise<string[]> {
+  const names = await readdir(temporary);
+  return names.filter((each) => each.startsWith('longhaul-'));
 }

@@ -18,11 +18,19 @@ export interface OpenInput {
 export interface OpenResult {
   /** The queue of the workers that reach the landings: one host's for a disk, any with the bucket for S3. */
   hostQueue: string;
+  /** Absent where a worker of an older version answered: then everything goes to `hostQueue`. */
+  stepQueues?: StepQueues;
   revision: number;
   /** Present where the day is published already (and not `again`): the run ends with it. */
   published?: IngestResult;
   /** Sources that an earlier run of this unpublished day finished (only with `retry`). */
   finished: SourceResult[];
+}
+
+/** Task queues by the kind of work: downloads must not wait behind conversions, nor small steps behind either. */
+export interface StepQueues {
+  transfer: string;
+  convert: string;
 }
 
 export interface ProbeInput extends SourceTask {

@@ -287,7 +287,23 @@ export const ERROR_CATALOGUE = {
   TEMPORAL_UNREACHABLE: {
     class: 'orchestration',
     happened: 'No Temporal server answers at the configured address.',
-    next: 'Check TEMPORAL_ADDRESS, or remove it to use the embedded server.',
+    next: 'Check TEMPORAL_ADDRESS (or TEMPORAL_PROFILE) and TLS, or remove them to use the embedded server.',
+  },
+  TEMPORAL_DENIED: {
+    class: 'usage',
+    happened:
+      'The Temporal server answers, and denies: the API key or the certificate, or the namespace to them.',
+    next: 'Check TEMPORAL_API_KEY or the certificate, and what they may do in TEMPORAL_NAMESPACE.',
+  },
+  TEMPORAL_NO_NAMESPACE: {
+    class: 'usage',
+    happened: 'The Temporal server answers, and does not have that namespace.',
+    next: 'Set TEMPORAL_NAMESPACE (or mend the profile), or have it made: `temporal operator namespace create`.',
+  },
+  TEMPORAL_TOO_OLD: {
+    class: 'usage',
+    happened: 'The Temporal server does not know a call that this needs.',
+    next: 'Update the server: 1.28 is the oldest that docs/operations.md counts on.',
   },
   TEMPORAL_NOT_INSTALLED: {
     class: 'orchestration',

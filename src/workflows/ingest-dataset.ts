@@ -168,12 +168,13 @@ class Run {
       source,
       engine,
     };
-    for (let { hostQueue } = opened; ;) {
+    for (let { hostQueue, stepQueues } = opened; ;) {
       try {
         return await runSource(task, {
           mode,
           again,
           hostQueue,
+          stepQueues,
           heartbeatTimeoutMs: this.#heartbeatTimeoutMs,
           hostWaitMs,
           onStage: (stage) => {
@@ -186,7 +187,7 @@ class Run {
           source: source.id,
           hostQueue,
         });
-        ({ hostQueue } = await this.#open());
+        ({ hostQueue, stepQueues } = await this.#open());
       }
     }
   }

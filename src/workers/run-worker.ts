@@ -4,6 +4,8 @@ import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker
 import { createLakeActivities, createSharedActivities } from '../activities/index.ts';
 import type { ActivityDeps } from '../activities/deps.ts';
 import type { Settings } from '../config/settings.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { printable } from '../model/names.ts';
 import { TASK_QUEUE } from '../model/run.ts';
 import { activityTelemetry } from './activity-telemetry.ts';
 import { openLakes } from './lakes.ts';
@@ -39,7 +41,7 @@ export interface RunningWorker {
  */
 export async function runWorker(target: WorkerTarget): Promise<void> {
   const { settings } = target;
-  const connection = await NativeConnection.connect(connectionOf(target));
+  const connection = await connect(target);
   try {
     const lakes = await openLakes(settings);
     const common = commonOptions(target, connection);
@@ -65,6 +67,17 @@ export async function runWorker(target: WorkerTarget): Promise<void> {
     }
   } finally {
     await connection.close();
+  }
+}
+
+/** @throws LonghaulError TEMPORAL_UNREACHABLE. */
+async function connect(target: WorkerTarget): Promise<NativeConnection> {
+  try {
+    return await NativeConnection.connect(connectionOf(target));
+  } catch (error) {
+    const reason = error instanceof Error ? printable(error.message) : String(error);
+    const message = `The worker cannot connect to Temporal at ${target.address}: ${reason}`;
+    throw new LonghaulError('TEMPORAL_UNREACHABLE', message, {}, { cause: error });
   }
 }
 

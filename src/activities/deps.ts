@@ -20,6 +20,8 @@ export interface ActivityDeps {
   lakeQueue: string;
   /** Queues of the same workers, for steps that are many and long: each kind has slots of its own. */
   stepQueues: StepQueues;
+  /** Of the same workers: what `stepQueues` are to other runs, to those of backfilled days. */
+  backfillQueue: string;
 }
 
 /** @throws LonghaulError CONFIG_INVALID where this worker has no such lake. */

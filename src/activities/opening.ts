@@ -32,7 +32,10 @@ async function openSnapshot(deps: ActivityDeps, input: OpenInput): Promise<OpenR
   const refs = await listSnapshots(deps.converted, dataset.name);
   const newest = refs.findLast((ref) => ref.ingestDate === ingestDate);
   const revision = (newest?.revision ?? 0) + 1;
-  const { lakeQueue: hostQueue, stepQueues } = deps;
+  const { lakeQueue: hostQueue, backfillQueue } = deps;
+  const stepQueues = input.backfill
+    ? { transfer: backfillQueue, convert: backfillQueue }
+    : deps.stepQueues;
   if (newest && !input.again) {
     const manifest = await readSnapshot(deps.converted, newest);
     const published = toIngestResult(deps, manifest, {

@@ -127,6 +127,7 @@ function withDefaults(
     temporalCli: values.TEMPORAL_CLI,
     engine: values.ENGINE ?? 'duckdb',
     sourceConcurrency: values.SOURCE_CONCURRENCY ?? 2,
+    datasetConcurrency: values.DATASET_CONCURRENCY ?? 2,
     duckdb: {
       memoryLimit: values.DUCKDB_MEMORY_LIMIT ?? defaultMemoryLimit(),
       threads: values.DUCKDB_THREADS ?? availableParallelism(),
@@ -156,6 +157,7 @@ function workerSettings(values: SettingValues): WorkerSettings {
   return {
     transferSlots: values.TRANSFER_SLOTS ?? DEFAULT_TRANSFER_SLOTS,
     convertSlots: values.CONVERT_SLOTS ?? DEFAULT_CONVERT_SLOTS,
+    backfillSlots: values.BACKFILL_SLOTS ?? 1,
     graceMs: milliseconds(values.WORKER_GRACE_SECONDS ?? DEFAULT_GRACE_SECONDS),
     healthAddress: values.WORKER_HEALTH_ADDRESS,
     metricsAddress: values.METRICS_ADDRESS,

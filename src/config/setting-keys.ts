@@ -56,6 +56,8 @@ export const SETTING_KEYS = {
   WORKER_DEPLOYMENT_NAME: key(versionWord(), 'a name without dots and spaces'),
   WORKER_BUILD_ID: key(versionWord(true), 'a build id without spaces'),
   METRICS_ADDRESS: key(listenAddress(), 'a port, or an address with one: 127.0.0.1:9464'),
+  BACKFILL_SLOTS: key(whole(1, 64), 'a whole number from 1 to 64'),
+  DATASET_CONCURRENCY: key(whole(1, 32), 'a whole number from 1 to 32'),
   LOG_FORMAT: key(z.enum(LOG_FORMATS), `one of ${LOG_FORMATS.join(', ')}`),
   LOG_LEVEL: key(z.enum(LOG_LEVELS), `one of ${LOG_LEVELS.join(', ')}`),
 } as const;

@@ -87,6 +87,36 @@ export const ERROR_CATALOGUE = {
     happened: 'Temporal knows no such run.',
     next: '`longhaul runs` lists the runs.',
   },
+  RUN_INPUT_INVALID: {
+    class: 'usage',
+    happened: 'The input that a run was started with by hand is not one.',
+    next: 'Start it again with the input that docs/schedules.md shows, such as {"dataset":"denver-311"}.',
+  },
+  SCHEDULE_UNKNOWN: {
+    class: 'usage',
+    happened: 'Temporal has no schedule of that dataset.',
+    next: '`longhaul schedule list` lists them; `longhaul schedule apply` makes those of datasets.yaml.',
+  },
+  BACKFILL_REFUSED: {
+    class: 'usage',
+    happened: "A past day was asked for of a source that only has today's version.",
+    next: 'Nothing is published. Only addresses with a date ({date} in datasets.yaml) have past days.',
+  },
+  SCHEDULE_CHANGED: {
+    class: 'orchestration',
+    happened: 'Somebody else changed a schedule again and again while it was being changed.',
+    next: 'Each schedule is as one of you left it. `longhaul schedule apply --dry-run` shows what is left to do.',
+  },
+  SCHEDULES_LEFT_ALONE: {
+    class: 'held',
+    happened: 'Schedules differ from datasets.yaml because somebody else changed or made them.',
+    next: 'Look at them in the Web UI; `longhaul schedule apply --force` makes ours equal to the file.',
+  },
+  SNAPSHOT_LATE: {
+    class: 'held',
+    happened: 'The last published snapshot of a dataset is older than its schedule says.',
+    next: '`longhaul schedule list` shows its last runs, `longhaul show <run>` why one failed.',
+  },
   SOURCE_UNREACHABLE: {
     class: 'unavailable',
     happened: "The publisher's host refused, reset or never answered the connection.",

@@ -25,6 +25,7 @@ export async function openLakes(settings: Settings): Promise<Lakes> {
       duckdb: settings.duckdb,
       activity: settings.activity,
       lakeQueue,
+      backfillQueue: `${lakeQueue}-backfill`,
       stepQueues: { transfer: `${lakeQueue}-transfer`, convert: `${lakeQueue}-convert` },
     });
   }

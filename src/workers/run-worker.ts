@@ -1,7 +1,11 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
-import { createLakeActivities, createSharedActivities } from '../activities/index.ts';
+import {
+  createLakeActivities,
+  createRunActivities,
+  createSharedActivities,
+} from '../activities/index.ts';
 import type { ActivityDeps } from '../activities/deps.ts';
 import type { Settings } from '../config/settings.ts';
 import { LonghaulError } from '../model/errors.ts';
@@ -9,12 +13,15 @@ import { printable } from '../model/names.ts';
 import { TASK_QUEUE } from '../model/run.ts';
 import { activityTelemetry } from './activity-telemetry.ts';
 import { openLakes } from './lakes.ts';
+import { runDefaultsOf } from './run-defaults.ts';
 import { watchSnapshotAges } from './snapshot-ages.ts';
 
 /** Progress should be fresh: the default throttle lets a heartbeat through every 30 s. */
 const MAX_HEARTBEAT_THROTTLE_MS = 1000;
 /** A worker that was killed keeps its runs waiting for this long; a busy one only replays a little more often. */
 const STICKY_TIMEOUT = '2s';
+/** Most of them only wait for a run's end (a schedule's, one started by hand), which costs nothing. */
+const SHARED_SLOTS = 1000;
 /** Short steps of one lake at once: a listing, a manifest, the footers and checksum of what was converted. */
 const LAKE_SLOTS = 4;
 
@@ -37,7 +44,7 @@ export interface RunningWorker {
 
 /**
  * The composition root: settings → lakes → activities → workers on one connection: one for the workflows and what
- * any worker may do, and three for each lake that this one reaches, by the kind of work. Resolves after shutdown.
+ * any worker may do, and some for each lake that this one reaches, by the kind of work. Resolves after shutdown.
  */
 export async function runWorker(target: WorkerTarget): Promise<void> {
   const { settings } = target;
@@ -49,7 +56,11 @@ export async function runWorker(target: WorkerTarget): Promise<void> {
       await Worker.create({
         ...common,
         ...workflowSource(),
-        activities: createSharedActivities(settings, lakes.of),
+        activities: {
+          ...createSharedActivities(settings, lakes.of),
+          ...createRunActivities(runDefaultsOf(settings)),
+        },
+        maxConcurrentActivityTaskExecutions: SHARED_SLOTS,
         taskQueue: TASK_QUEUE,
         stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
       }),
@@ -119,6 +130,7 @@ function queuesOf(deps: ActivityDeps, { worker }: Settings) {
     queue(deps.lakeQueue, LAKE_SLOTS),
     queue(deps.stepQueues.transfer, worker.transferSlots),
     queue(deps.stepQueues.convert, worker.convertSlots),
+    queue(deps.backfillQueue, worker.backfillSlots),
   ];
 }
 

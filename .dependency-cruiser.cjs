@@ -20,7 +20,9 @@ const MAY_IMPORT = {
   verification: ['model', 'storage', 'landing'],
   lake: ['model', 'storage'],
   config: ['model'],
-  activities: ['model', 'storage', 'landing', 'conversion', 'verification', 'lake'],
+  // Starting a run, or joining the one under way: for the command line, and for workers on a schedule's behalf.
+  runs: ['model'],
+  activities: ['model', 'storage', 'landing', 'conversion', 'verification', 'lake', 'runs'],
   embedded: ['model', 'programs'],
   workers: [
     'model',
@@ -30,12 +32,13 @@ const MAY_IMPORT = {
     'conversion',
     'verification',
     'lake',
+    'runs',
     'activities',
     'workflows',
     'config',
     'embedded',
   ],
-  cli: ['model', 'programs', 'storage', 'lake', 'verification', 'config', 'embedded'],
+  cli: ['model', 'programs', 'storage', 'lake', 'verification', 'config', 'embedded', 'runs'],
 };
 
 /** Folder → folders of which it may import types, and nothing that runs (the second half is oxlint's). */
@@ -49,6 +52,7 @@ const MAY_IMPORT_TYPES = {
   activities: ['config'],
   embedded: ['config'],
   cli: ['workflows'],
+  runs: ['workflows'],
 };
 
 /** The commands that are a process (a worker, the embedded host): they compose what they run, so they may have workers. */

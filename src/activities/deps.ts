@@ -6,6 +6,7 @@ import type {
 } from '../config/settings.ts';
 import type { Target } from '../model/run.ts';
 import type { Store } from '../storage/store.ts';
+import type { StepQueues } from './types.ts';
 
 /** Everything that the activities of one lake touch, built once by the worker: one record of named ports. */
 export interface ActivityDeps {
@@ -17,6 +18,10 @@ export interface ActivityDeps {
   activity: ActivitySettings;
   /** The task queue of the workers that reach this lake: those of one host for a disk, any with its bucket for S3. */
   lakeQueue: string;
+  /** Queues of the same workers, for steps that are many and long: each kind has slots of its own. */
+  stepQueues: StepQueues;
+  /** Of the same workers: what `stepQueues` are to other runs, to those of backfilled days. */
+  backfillQueue: string;
 }
 
 /** @throws LonghaulError CONFIG_INVALID where this worker has no such lake. */

@@ -39,8 +39,10 @@ export function toFailure(error: unknown, watch: Watch): Error {
   const quietMs = Date.now() - (watch.progressedAtMs ?? scheduledTimestampMs);
   const late = quietMs >= watch.retryForMs;
   const retryable = isRetryable(known.code) && !unforeseen && !late;
+  const hint = hintOf(known.code, known.details);
   return ApplicationFailure.create({
-    message: known.message,
+    // What the Web UI shows of a failed attempt; the command line has the details.
+    message: hint === '' ? known.message : `${known.message} → ${hint}`,
     type: known.code,
     nonRetryable: !retryable,
     details: [toRunError(known, watch.source)],

@@ -2,6 +2,7 @@ import { createConversionActivities } from './conversion.ts';
 import type { ActivityDeps, DepsOf } from './deps.ts';
 import { createLandingActivities } from './landing.ts';
 import { createOpeningActivities } from './opening.ts';
+import { createRunActivities } from './runs.ts';
 import { createSnapshotActivities } from './snapshots.ts';
 import { createSweepActivities } from './sweep.ts';
 import { createVerificationActivities } from './verification.ts';
@@ -22,5 +23,8 @@ export function createLakeActivities(deps: ActivityDeps) {
   };
 }
 
+export { createRunActivities };
+
 export type Activities = ReturnType<typeof createSharedActivities> &
+  ReturnType<typeof createRunActivities> &
   ReturnType<typeof createLakeActivities>;

@@ -87,6 +87,8 @@ export class OpenRuns {
     this.#runIds.add(runId);
     this.#days.add(workflowId);
     const input = await this.#inputOf(workflowId, runId);
+    // Started by hand: it holds nothing but what the run holds that has the day's own id.
+    if (typeof input?.dataset === 'string') return;
     const { dataset, ingestDate } = input ?? {};
     if (dataset?.name === undefined || ingestDate === undefined) this.#isAnyUnreadable = true;
     else this.#days.add(ingestWorkflowId(dataset.name, ingestDate));

@@ -32,14 +32,17 @@ async function openSnapshot(deps: ActivityDeps, input: OpenInput): Promise<OpenR
   const refs = await listSnapshots(deps.converted, dataset.name);
   const newest = refs.findLast((ref) => ref.ingestDate === ingestDate);
   const revision = (newest?.revision ?? 0) + 1;
-  const hostQueue = deps.lakeQueue;
+  const { lakeQueue: hostQueue, backfillQueue } = deps;
+  const stepQueues = input.backfill
+    ? { transfer: backfillQueue, convert: backfillQueue }
+    : deps.stepQueues;
   if (newest && !input.again) {
     const manifest = await readSnapshot(deps.converted, newest);
     const published = toIngestResult(deps, manifest, {
       mode: input.mode,
       status: 'already-published',
     });
-    return { hostQueue, revision: newest.revision, published, finished: [] };
+    return { hostQueue, stepQueues, revision: newest.revision, published, finished: [] };
   }
   const finished = [];
   for (const source of input.retry ? dataset.sources : []) {
@@ -52,5 +55,5 @@ async function openSnapshot(deps: ActivityDeps, input: OpenInput): Promise<OpenR
     });
     if (entry) finished.push(toSourceResult(deps, entry));
   }
-  return { hostQueue, revision, finished };
+  return { hostQueue, stepQueues, revision, finished };
 }

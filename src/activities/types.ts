@@ -1,5 +1,13 @@
 import type { DatasetSpec, Engine } from '../model/dataset.ts';
-import type { IngestResult, RunMode, SourceResult, SourceTask, Target } from '../model/run.ts';
+import type { HandInput } from '../model/run-input.ts';
+import type {
+  IngestResult,
+  RunError,
+  RunMode,
+  SourceResult,
+  SourceTask,
+  Target,
+} from '../model/run.ts';
 
 /** What passes between activities is small: keys, counts, checksums; never rows or credentials. */
 
@@ -13,16 +21,25 @@ export interface OpenInput {
   again: boolean;
   retry: boolean;
   runId: string;
+  backfill?: boolean;
 }
 
 export interface OpenResult {
   /** The queue of the workers that reach the landings: one host's for a disk, any with the bucket for S3. */
   hostQueue: string;
+  /** Absent where a worker of an older version answered: then everything goes to `hostQueue`. */
+  stepQueues?: StepQueues;
   revision: number;
   /** Present where the day is published already (and not `again`): the run ends with it. */
   published?: IngestResult;
   /** Sources that an earlier run of this unpublished day finished (only with `retry`). */
   finished: SourceResult[];
+}
+
+/** Task queues by the kind of work: downloads must not wait behind conversions, nor small steps behind either. */
+export interface StepQueues {
+  transfer: string;
+  convert: string;
 }
 
 export interface ProbeInput extends SourceTask {
@@ -96,4 +113,25 @@ export interface CleanUpInput {
   runId: string;
   /** A failed run keeps its partial landings for the retry; any other leaves none, a killed worker's neither. */
   discardPartials: boolean;
+}
+
+export interface ResolveInput {
+  hand: HandInput;
+  /** When the workflow started, ISO 8601: today is its day. */
+  startedAt: string;
+}
+
+export interface PauseInput {
+  scheduleId: string;
+  /** Of the run that has failed just now. */
+  workflowId: string;
+  pauseAfterFailures: number;
+  catchupMs: number;
+  error: RunError;
+}
+
+export interface PauseResult {
+  /** In a row, this one included. */
+  failures: number;
+  paused: boolean;
 }

@@ -15,6 +15,7 @@ import {
 } from './conversion.ts';
 import type { ActivityDeps } from './deps.ts';
 import { workKey } from './landing.ts';
+import { countLedger } from './metrics.ts';
 import { settingsKeyOf, toSourceResult } from './source-results.ts';
 import type { VerifyInput } from './types.ts';
 import { working, type Work } from './work.ts';
@@ -52,6 +53,7 @@ async function verifySource(deps: Deps, input: VerifyInput, work: Work): Promise
   const rows = counted.reduce((sum, part) => sum + part.rows, 0);
   const ledger = { records: landing.scan.records, rows, rejected: 0 };
   assertBalanced(ledger, input.source.id);
+  countLedger(ledger);
   const parquet: ParquetPart[] = [];
   for (const { place, rows, bytes } of counted) {
     await movePart(deps.converted, place);

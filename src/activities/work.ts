@@ -3,6 +3,7 @@ import type { SourceStage, TransferHeartbeat } from '../model/run.ts';
 import type { ActivityDeps } from './deps.ts';
 import { exclusively } from './exclusive.ts';
 import { toFailure } from './failure.ts';
+import { StageMetrics } from './metrics.ts';
 
 /** How often an attempt with nothing new to tell still says that it lives, as a share of the heartbeat timeout. */
 const HEARTBEATS_PER_TIMEOUT = 4;
@@ -33,8 +34,10 @@ export async function working<T>(
 ): Promise<T> {
   const context = Context.current();
   const before = context.info.heartbeatDetails as TransferHeartbeat | undefined;
-  const beat = new Heartbeats(what, before?.progressedAtMs, (details) => {
+  const metrics = new StageMetrics(what.stage);
+  const beat = new Heartbeats(what, before?.progressedAtMs, (details, done) => {
     context.heartbeat(details);
+    metrics.report(done);
   });
   const timer = setInterval(() => {
     beat.send();
@@ -48,7 +51,6 @@ export async function working<T>(
       return await body({ signal, attempt: context.info.attempt, report });
     });
   } catch (error) {
-    beat.send();
     throw toFailure(error, {
       retryForMs: deps.activity.retryForMs,
       progressedAtMs: beat.progressedAtMs,
@@ -56,6 +58,9 @@ export async function working<T>(
     });
   } finally {
     clearInterval(timer);
+    // The last word, also to the next attempt.
+    beat.send();
+    metrics.end();
   }
 }
 
@@ -81,10 +86,16 @@ function heartbeatIntervalMs({ activity }: Pick<ActivityDeps, 'activity'>): numb
   return Math.max(MIN_HEARTBEAT_INTERVAL_MS, activity.heartbeatTimeoutMs / HEARTBEATS_PER_TIMEOUT);
 }
 
+interface Done {
+  bytes: number;
+  records: number;
+  bytesPerSecond: number;
+}
+
 class Heartbeats {
   progressedAtMs: number | undefined;
   readonly #what: { source: string; stage: SourceStage };
-  readonly #emit: (details: TransferHeartbeat) => void;
+  readonly #emit: (details: TransferHeartbeat, done: Done) => void;
   readonly #startedAtMs = Date.now();
   #sentAtMs = 0;
   #first: number | undefined;
@@ -93,7 +104,7 @@ class Heartbeats {
   constructor(
     what: { source: string; stage: SourceStage },
     progressedAtMs: number | undefined,
-    emit: (details: TransferHeartbeat) => void,
+    emit: (details: TransferHeartbeat, done: Done) => void,
   ) {
     this.#what = what;
     this.#emit = emit;
@@ -112,14 +123,16 @@ class Heartbeats {
     this.#sentAtMs = Date.now();
     const { bytes, totalBytes, records } = this.#latest;
     const seconds = Math.max(0.001, (this.#sentAtMs - this.#startedAtMs) / 1000);
-    this.#emit({
+    const bytesPerSecond = Math.round((bytes - (this.#first ?? 0)) / seconds);
+    const details = {
       source: this.#what.source,
       stage: this.#what.stage,
       bytes,
-      bytesPerSecond: Math.round((bytes - (this.#first ?? 0)) / seconds),
+      bytesPerSecond,
       ...(totalBytes === undefined ? {} : { totalBytes }),
       ...(records === undefined ? {} : { records }),
       ...(this.progressedAtMs === undefined ? {} : { progressedAtMs: this.progressedAtMs }),
-    });
+    };
+    this.#emit(details, { bytes, records: records ?? 0, bytesPerSecond });
   }
 }

@@ -4,6 +4,7 @@ import { findEmbedded, joinEmbedded } from '../embedded/index.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { SEARCH_ATTRIBUTES } from '../model/run.ts';
 import type { CliContext } from './context.ts';
+import { ofGrpc } from './failures.ts';
 
 /** A Temporal that a command uses until it closes it. */
 export interface TemporalLink {
@@ -38,7 +39,7 @@ export async function openTemporal(
   });
   try {
     const { address, namespace, uiUrl, s3Place } = server;
-    const connection = await connectTo({ ...settings.temporal, address, tls: false });
+    const connection = await connectTo({ address, namespace, tls: false, metadata: {} });
     return {
       client: new Client({ connection, namespace }),
       address,
@@ -86,21 +87,26 @@ async function openConfigured(settings: Settings): Promise<TemporalLink> {
 /** A person waits. */
 const CONNECT_TIMEOUT_MS = 5000;
 
-async function connectTo(
-  temporal: Settings['temporal'] & { address: string },
-): Promise<Connection> {
+type Reached = Omit<Settings['temporal'], 'address' | 'apiKey'> & {
+  address: string;
+  apiKey?: string | undefined;
+};
+
+async function connectTo(temporal: Reached): Promise<Connection> {
   try {
     return await Connection.connect({
       address: temporal.address,
       tls: temporal.tls,
+      metadata: temporal.metadata,
       connectTimeout: CONNECT_TIMEOUT_MS,
-      ...(temporal.apiKey === undefined
-        ? {}
-        : { apiKey: temporal.apiKey, metadata: { 'temporal-namespace': temporal.namespace } }),
+      ...(temporal.apiKey === undefined ? {} : { apiKey: temporal.apiKey }),
       // A proxy of the environment has no way to this machine's loopback.
       ...(isLoopback(temporal.address) && { channelArgs: { 'grpc.enable_http_proxy': 0 } }),
     });
   } catch (error) {
+    // One that denies, or lacks what is asked, does answer.
+    const answered = ofGrpc(error);
+    if (answered && answered.code !== 'TEMPORAL_UNREACHABLE') throw answered;
     throw new LonghaulError(
       'TEMPORAL_UNREACHABLE',
       `No Temporal server answers at ${temporal.address}.`,

@@ -5,7 +5,7 @@ import {
   TerminatedFailure,
   WorkflowNotFoundError,
 } from '@temporalio/common';
-import { isErrorCode, LonghaulError } from '../model/errors.ts';
+import { isErrorCode, LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import type { RunError } from '../model/run.ts';
 
@@ -16,10 +16,30 @@ export function fromTemporal(error: unknown): unknown {
     return new LonghaulError('RUN_UNKNOWN', 'Temporal knows no such run.', {}, { cause: error });
   }
   if (error instanceof WorkflowFailedError) return fromFailure(error);
+  return ofGrpc(error) ?? error;
+}
+
+/** What the status of a gRPC call means, for those that no retry mends. */
+const GRPC_CODES: Readonly<Record<number, { code: ErrorCode; what: string }>> = {
+  7: { code: 'TEMPORAL_DENIED', what: 'Temporal denies access' },
+  12: { code: 'TEMPORAL_TOO_OLD', what: 'The Temporal server does not know this call' },
+  16: { code: 'TEMPORAL_DENIED', what: 'Temporal does not accept who this is' },
+};
+const NOT_FOUND = 5;
+
+/** Undefined where no gRPC call failed. */
+export function ofGrpc(error: unknown): LonghaulError | undefined {
   const service = causes(error).find((each) => isGrpcServiceError(each));
-  if (!service) return error;
-  const message = `Temporal does not answer as it should: ${printable(service.details || service.message)}.`;
-  return new LonghaulError('TEMPORAL_UNREACHABLE', message, {}, { cause: error });
+  if (!service) return undefined;
+  const said = printable(service.details || service.message).replace(/\.$/, '');
+  if (service.code === NOT_FOUND && /^namespace\b/i.test(said)) {
+    return new LonghaulError('TEMPORAL_NO_NAMESPACE', `${said}.`, {}, { cause: error });
+  }
+  const { code, what } = GRPC_CODES[service.code] ?? {
+    code: 'TEMPORAL_UNREACHABLE' as const,
+    what: 'Temporal does not answer as it should',
+  };
+  return new LonghaulError(code, `${what}: ${said}.`, {}, { cause: error });
 }
 
 /** Why a run failed: the first failure of the chain that is of the catalogue. */

@@ -9,7 +9,9 @@ import { progressView } from './progress-view.ts';
 import { asLonghaulError, errorObject, errorText } from './render/error.ts';
 import { progressTable, resultText, type RunReport } from './render/result.ts';
 import { readProgress } from './run-state.ts';
-import { satisfies, startRun, type StartedRun } from './start.ts';
+import { isHandInput } from '../model/run-input.ts';
+import { satisfies, type StartedRun } from '../runs/start-run.ts';
+import { startRun } from './start.ts';
 import { assertReaches } from './worker-lake.ts';
 
 /** What a command asks of a run; the settings bring the rest of its input. */
@@ -114,7 +116,7 @@ async function runToEnd(session: Session, request: RunRequest): Promise<RunRepor
   const wanted = inputOf(request, link, settings);
   let run = await startRun(link.client, wanted);
   while (!satisfies(run.input, wanted)) {
-    const { mode, target = 'disk' } = run.input;
+    const { mode = 'ingest', target = 'disk' } = run.input;
     context.note(
       `Another run of this day is under way (${mode}, target ${target}): waiting for its end.`,
     );
@@ -130,7 +132,8 @@ async function runToEnd(session: Session, request: RunRequest): Promise<RunRepor
 
 async function follow(session: Session, run: StartedRun, { foreign }: { foreign: boolean }) {
   const { context, signal } = session;
-  const view = progressView(context, run.input.dataset.name);
+  const { input } = run;
+  const view = progressView(context, isHandInput(input) ? input.dataset : input.dataset.name);
   try {
     return await followRun(run.handle, {
       foreign,
@@ -168,5 +171,6 @@ function inputOf(
     sourceConcurrency: settings.sourceConcurrency,
     heartbeatTimeoutMs: settings.activity.heartbeatTimeoutMs,
     upsertSearchAttributes: link.hasSearchAttributes,
+    ...(link.hasSearchAttributes && { upsertRows: true }),
   };
 }

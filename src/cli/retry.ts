@@ -4,7 +4,9 @@ import { runRequests } from './ingest.ts';
 import { interruptible } from './interrupts.ts';
 import { lakeTarget, ofTarget } from './lake-target.ts';
 import { findRun } from './runs.ts';
-import { inputOf } from './start.ts';
+import { isHandInput } from '../model/run-input.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { inputOf } from '../runs/start-run.ts';
 
 /** Starts the run's dataset and day again; datasets.yaml may have been mended meanwhile, so its word counts. */
 export async function retryRun(
@@ -19,6 +21,7 @@ export async function retryRun(
     try {
       const { workflowId, runId } = await findRun(link.client, text);
       const earlier = await inputOf(link.client, workflowId, runId);
+      if (isHandInput(earlier)) throw startedByHand(earlier.dataset);
       const configured = config.datasets.find(({ name }) => name === earlier.dataset.name);
       const request = {
         dataset: configured ?? earlier.dataset,
@@ -34,5 +37,13 @@ export async function retryRun(
     } finally {
       await link.close();
     }
+  });
+}
+
+/** Its day is in the run that it started or joined, or went on as. */
+function startedByHand(dataset: string): LonghaulError {
+  const message = 'This run was started by hand with a few words; the day has a run of its own.';
+  return new LonghaulError('USAGE', message, {
+    hint: `longhaul retry ${dataset}/<date> repeats what failed of that day.`,
   });
 }

@@ -10,7 +10,7 @@ import { fromTemporal } from './failures.ts';
 import { interruptible } from './interrupts.ts';
 import { sweepText } from './render/sweep.ts';
 import { durationText } from './render/units.ts';
-import { inputOf } from './start.ts';
+import { inputOf } from '../runs/start-run.ts';
 
 /** Runs a sweep to its end and prints what went. One sweep of a lake at a time: another one's end is waited for. */
 export async function runSweep(context: CliContext, flags: SweepFlags): Promise<void> {

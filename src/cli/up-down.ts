@@ -16,9 +16,9 @@ export async function up(
 ): Promise<void> {
   const { settings } = context.loadConfig();
   if (settings.temporal.address !== undefined) {
-    const message = `TEMPORAL_ADDRESS is ${settings.temporal.address}: no embedded server is needed.`;
+    const message = `Temporal is configured, at ${settings.temporal.address}: no embedded server is needed.`;
     const hint =
-      '`longhaul worker` runs a worker for it; remove TEMPORAL_ADDRESS to use the embedded one.';
+      '`longhaul worker` runs a worker for it; remove TEMPORAL_ADDRESS or TEMPORAL_PROFILE to use the embedded one.';
     throw new LonghaulError('USAGE', message, { hint });
   }
   const { stateDir } = settings;

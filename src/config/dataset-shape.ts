@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DATE_FORMATS, TIMESTAMP_FORMATS, type ColumnType } from '../model/schema.ts';
+import { isTimeZone, SCHEDULE_SHAPE } from './schedule-shape.ts';
 
 /**
  * The form of datasets.yaml, before names, addresses and templates are looked at. Every scalar arrives as its
@@ -60,6 +61,7 @@ const source = z.strictObject(
 
 export const DATASETS_SHAPE = z.strictObject(
   {
+    schedule: SCHEDULE_SHAPE.optional(),
     datasets: z.record(
       z.string(),
       z.strictObject(
@@ -67,6 +69,7 @@ export const DATASETS_SHAPE = z.strictObject(
           time_zone: text
             .refine(isTimeZone, 'must be a time zone such as America/Denver')
             .optional(),
+          schedule: SCHEDULE_SHAPE.optional(),
           sources: z.array(source, 'must be a list of sources').min(1, 'must not be empty'),
         },
         { error: objectError },
@@ -81,12 +84,4 @@ export type SourceShape = z.output<typeof source>;
 
 function objectError(issue: { code?: string }): string | undefined {
   return issue.code === 'invalid_type' ? 'must be a map' : undefined;
-}
-
-function isTimeZone(zone: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en-US', { timeZone: zone }).resolvedOptions().timeZone !== '';
-  } catch {
-    return false;
-  }
 }

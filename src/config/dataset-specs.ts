@@ -3,7 +3,10 @@ import type { DatasetSpec, SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { nameColumns, parseDatasetName } from '../model/names.ts';
 import { DATASETS_SHAPE, type SourceShape } from './dataset-shape.ts';
+import type { ScheduleSpec } from '../model/schedule.ts';
 import { nearest, shown } from './problems.ts';
+import { SCHEDULE_KEYS } from './schedule-shape.ts';
+import { scheduleOf } from './schedule-specs.ts';
 import { sourcesOf } from './source-templates.ts';
 
 /** A problem at a path inside the file, which becomes its line. */
@@ -14,30 +17,41 @@ export interface PathProblem {
   atKey?: boolean;
 }
 
-/** Checks what datasets.yaml holds, and writes its templates out: names, addresses, ids, types. */
+/** By dataset; a dataset that is not here has none. */
+export type Schedules = ReadonlyMap<string, ScheduleSpec>;
+
+/** Checks what datasets.yaml holds, and writes its templates out: names, addresses, ids, types, schedules. */
 export function datasetsOf(content: unknown): {
   datasets: DatasetSpec[];
+  schedules: Schedules;
   problems: PathProblem[];
 } {
   const parsed = DATASETS_SHAPE.safeParse(content);
   if (!parsed.success) {
     return {
       datasets: [],
+      schedules: new Map(),
       problems: parsed.error.issues.flatMap((issue) => ofIssue(issue, content)),
     };
   }
   const problems: PathProblem[] = [];
-  const datasets = Object.entries(parsed.data.datasets).map(([name, { time_zone, sources }]) => {
+  const schedules = new Map<string, ScheduleSpec>();
+  const { schedule: top } = parsed.data;
+  const datasets = Object.entries(parsed.data.datasets).map(([name, dataset]) => {
+    const { time_zone, sources } = dataset;
     const path = ['datasets', name];
     const problem = problemOfName(name);
     if (problem) problems.push({ path, message: problem, atKey: true });
+    const timeZone = time_zone ?? 'UTC';
+    const schedule = scheduleOf(dataset.schedule, top, timeZone);
+    if (schedule) schedules.set(name, schedule);
     return {
       name,
-      timeZone: time_zone ?? 'UTC',
+      timeZone,
       sources: specsOf(sources, [...path, 'sources'], problems),
     };
   });
-  return { datasets, problems };
+  return { datasets, schedules, problems };
 }
 
 /** Its view's name would be that of another dataset's history. */
@@ -95,9 +109,9 @@ function specsOf(
 }
 
 const KNOWN_KEYS =
-  'datasets time_zone sources id address years optional encoding delimiter types type format'.split(
-    ' ',
-  );
+  'datasets time_zone sources id address years optional encoding delimiter types type format'
+    .split(' ')
+    .concat(SCHEDULE_KEYS);
 
 function ofIssue(issue: core.$ZodIssue, content: unknown): PathProblem[] {
   if (issue.code === 'unrecognized_keys') {

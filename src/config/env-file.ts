@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'dotenv';
 import { nearest, shown, type Problem } from './problems.ts';
 import { SETTING_KEYS } from './setting-keys.ts';
+import { GRPC_META_PREFIX } from './temporal-settings.ts';
 
 export interface EnvEntry {
   value: string;
@@ -33,10 +34,10 @@ export function readEnvFile(path: string, label: string): EnvFile {
   return { entries, problems };
 }
 
-const OUR_PREFIXES = /^(?:LONGHAUL|TEMPORAL|DUCKDB|HEARTBEAT|DATASETS?|S3)_/;
+const OUR_PREFIXES = /^(?:LONGHAUL|TEMPORAL|DUCKDB|HEARTBEAT|DATASETS?|S3|WORKER)_/;
 
 function problemOfKey(key: string): string | undefined {
-  if (Object.hasOwn(SETTING_KEYS, key)) return undefined;
+  if (Object.hasOwn(SETTING_KEYS, key) || key.startsWith(GRPC_META_PREFIX)) return undefined;
   const meant = nearest(key, Object.keys(SETTING_KEYS));
   if (meant) return `${shown(key)} is not a setting; did you mean ${meant}?`;
   if (!OUR_PREFIXES.test(key)) return undefined;

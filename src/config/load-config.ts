@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { DatasetSpec } from '../model/dataset.ts';
+import type { Schedules } from './dataset-specs.ts';
 import { readDatasets } from './load-datasets.ts';
 import { readSettings, type SettingsSource } from './load-settings.ts';
 import { assertNoProblems } from './problems.ts';
@@ -9,6 +10,8 @@ export interface Config {
   settings: Settings;
   /** Empty where there is no datasets.yaml and nobody asked for one: a URL with --name needs none. */
   datasets: DatasetSpec[];
+  /** By dataset; those with `schedule: false` are not here. */
+  schedules: Schedules;
   /** PATH, where outside programs are looked for. */
   searchPath: string | undefined;
   /** The lake in S3 in words, to be compared with another process's; undefined without a bucket. */
@@ -26,11 +29,12 @@ export function loadConfig(given?: SettingsSource): Config {
   const wanted = datasetsFileChosen || existsSync(settings.datasetsFile);
   const found = wanted
     ? readDatasets(settings.datasetsFile, source.cwd)
-    : { datasets: [], problems: [] };
+    : { datasets: [], schedules: new Map(), problems: [] };
   assertNoProblems([...problems, ...found.problems]);
   // Before any client is made; children and threads inherit it.
   if (!given) Object.assign(process.env, aws);
-  return { settings, datasets: found.datasets, searchPath: source.env['PATH'], s3Place };
+  const { datasets, schedules } = found;
+  return { settings, datasets, schedules, searchPath: source.env['PATH'], s3Place };
 }
 
 /** The one place that reads the process's own environment. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import type { DatasetSpec } from '../model/dataset.ts';
-import { datasetsOf, type PathProblem } from './dataset-specs.ts';
+import { datasetsOf, type PathProblem, type Schedules } from './dataset-specs.ts';
 import { assertNoProblems, type Problem } from './problems.ts';
 
 /**
@@ -15,18 +15,21 @@ export function loadDatasets(path: string): DatasetSpec[] {
   return datasets;
 }
 
+export interface DatasetsFile {
+  datasets: DatasetSpec[];
+  schedules: Schedules;
+  problems: Problem[];
+}
+
 /** As `loadDatasets`, but hands the problems back. @param cwd what messages show the path relative to. */
-export function readDatasets(
-  path: string,
-  cwd?: string,
-): { datasets: DatasetSpec[]; problems: Problem[] } {
+export function readDatasets(path: string, cwd?: string): DatasetsFile {
   const label = labelOf(path, cwd);
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     const message = `cannot be read: ${(error as Error).message}`;
-    return { datasets: [], problems: [{ where: label, message }] };
+    return nothing([{ where: label, message }]);
   }
   return parseDatasets(text, label);
 }
@@ -35,10 +38,7 @@ export function readDatasets(
 const MAX_ALIASES = 100;
 
 /** @param label how messages name the file. */
-export function parseDatasets(
-  text: string,
-  label: string,
-): { datasets: DatasetSpec[]; problems: Problem[] } {
+export function parseDatasets(text: string, label: string): DatasetsFile {
   const lines = new LineCounter();
   // The failsafe schema leaves every scalar as its text: `2015` is an id, and an item id like `12e45` is no number.
   const document = parseDocument(text, {
@@ -51,22 +51,27 @@ export function parseDatasets(
       where: `${label}:${lines.linePos(error.pos[0]).line}`,
       message: error.message,
     }));
-    return { datasets: [], problems };
+    return nothing(problems);
   }
   let content: unknown;
   try {
     content = document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (error) {
-    return { datasets: [], problems: [{ where: `${label}:1`, message: (error as Error).message }] };
+    return nothing([{ where: `${label}:1`, message: (error as Error).message }]);
   }
-  const { datasets, problems } = datasetsOf(content);
+  const { datasets, schedules, problems } = datasetsOf(content);
   return {
     datasets,
+    schedules,
     problems: problems.map((problem) => ({
       where: `${label}:${lineOf(document, lines, problem)}`,
       message: problem.message,
     })),
   };
+}
+
+function nothing(problems: Problem[]): DatasetsFile {
+  return { datasets: [], schedules: new Map(), problems };
 }
 
 /** The line of the deepest part of the path that the file has. */

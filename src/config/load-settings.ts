@@ -4,7 +4,8 @@ import { awsOfFile, endpointOf, s3PlaceOf } from './aws-environment.ts';
 import { readEnvFile, type EnvEntry } from './env-file.ts';
 import { assertNoProblems, shown, type Problem } from './problems.ts';
 import { SETTING_KEYS, type SettingKey, type SettingValues } from './setting-keys.ts';
-import type { S3Settings, Settings } from './settings.ts';
+import type { S3Settings, Settings, TemporalSettings, WorkerSettings } from './settings.ts';
+import { readTemporal } from './temporal-settings.ts';
 
 export interface SettingsSource {
   env: Readonly<Record<string, string | undefined>>;
@@ -51,17 +52,29 @@ export function readSettings(source: SettingsSource): {
       problems.push({ where: entry.where, message: `${key} must be ${expects}${found}` });
     }
   }
-  if (values.TEMPORAL_API_KEY !== undefined && values.TEMPORAL_ADDRESS === undefined) {
-    const where = entryOf('TEMPORAL_API_KEY', source.env, file.entries)?.where ?? label;
-    problems.push({ where, message: 'TEMPORAL_API_KEY needs a TEMPORAL_ADDRESS to go with it' });
-  }
+  const { temporal, problems: ofTemporal } = readTemporal({
+    env: source.env,
+    file: file.entries,
+    cwd: source.cwd,
+    has: (key) => values[key] !== undefined,
+    entryOf: (key) => entryOf(key, source.env, file.entries),
+    label,
+  });
+  problems.push(...ofTemporal);
   const endpoint = endpointOf(file.entries, source.env);
-  const settings = withDefaults(values as SettingValues, source.cwd, endpoint !== undefined);
+  const settings = withDefaults(values as SettingValues, temporal, {
+    cwd: source.cwd,
+    customEndpoint: endpoint !== undefined,
+  });
   const labelled = (...keys: string[]): string =>
     keys.map((key) => entryOf(key, source.env, file.entries)?.where).find(Boolean) ?? label;
   // Where the bucket itself is not right, that is said already.
   if (!problems.some(({ message }) => message.startsWith('S3_BUCKET '))) {
     problems.push(...problemsOfS3(settings, labelled));
+  }
+  if ((values.WORKER_DEPLOYMENT_NAME === undefined) !== (values.WORKER_BUILD_ID === undefined)) {
+    const where = labelled('WORKER_DEPLOYMENT_NAME', 'WORKER_BUILD_ID');
+    problems.push({ where, message: 'WORKER_DEPLOYMENT_NAME and WORKER_BUILD_ID go together' });
   }
   return {
     settings,
@@ -95,9 +108,13 @@ function entryOf(
   return value === undefined ? file.get(key) : { value, where: 'environment' };
 }
 
-function withDefaults(values: SettingValues, cwd: string, customEndpoint: boolean): Settings {
+function withDefaults(
+  values: SettingValues,
+  temporal: TemporalSettings,
+  { cwd, customEndpoint }: { cwd: string; customEndpoint: boolean },
+): Settings {
   const dataDir = resolve(cwd, values.DATA_DIR ?? 'data');
-  const embedded = values.TEMPORAL_ADDRESS === undefined;
+  const embedded = temporal.address === undefined;
   return {
     dataDir,
     rawDir: resolve(dataDir, 'takehome-raw'),
@@ -106,16 +123,11 @@ function withDefaults(values: SettingValues, cwd: string, customEndpoint: boolea
     datasetsFile: resolve(cwd, values.DATASETS_FILE ?? 'datasets.yaml'),
     target: values.LONGHAUL_TARGET ?? 'disk',
     s3: s3Settings(values, customEndpoint),
-    temporal: {
-      address: values.TEMPORAL_ADDRESS,
-      namespace: values.TEMPORAL_NAMESPACE ?? 'default',
-      apiKey: values.TEMPORAL_API_KEY,
-      // An API key goes over TLS or not at all.
-      tls: values.TEMPORAL_TLS ?? values.TEMPORAL_API_KEY !== undefined,
-    },
+    temporal,
     temporalCli: values.TEMPORAL_CLI,
     engine: values.ENGINE ?? 'duckdb',
     sourceConcurrency: values.SOURCE_CONCURRENCY ?? 2,
+    datasetConcurrency: values.DATASET_CONCURRENCY ?? 2,
     duckdb: {
       memoryLimit: values.DUCKDB_MEMORY_LIMIT ?? defaultMemoryLimit(),
       threads: values.DUCKDB_THREADS ?? availableParallelism(),
@@ -134,8 +146,31 @@ function withDefaults(values: SettingValues, cwd: string, customEndpoint: boolea
       heartbeatTimeoutMs: milliseconds(values.HEARTBEAT_TIMEOUT_SECONDS ?? 60),
       retryForMs: milliseconds((values.SOURCE_RETRY_MINUTES ?? 15) * 60),
     },
+    worker: workerSettings(values),
+    log: { format: values.LOG_FORMAT, level: values.LOG_LEVEL ?? 'info' },
   };
 }
+
+function workerSettings(values: SettingValues): WorkerSettings {
+  const { WORKER_DEPLOYMENT_NAME: deploymentName, WORKER_BUILD_ID: buildId } = values;
+  const versioned = deploymentName !== undefined && buildId !== undefined;
+  return {
+    transferSlots: values.TRANSFER_SLOTS ?? DEFAULT_TRANSFER_SLOTS,
+    convertSlots: values.CONVERT_SLOTS ?? DEFAULT_CONVERT_SLOTS,
+    backfillSlots: values.BACKFILL_SLOTS ?? 1,
+    graceMs: milliseconds(values.WORKER_GRACE_SECONDS ?? DEFAULT_GRACE_SECONDS),
+    healthAddress: values.WORKER_HEALTH_ADDRESS,
+    metricsAddress: values.METRICS_ADDRESS,
+    version: versioned ? { deploymentName, buildId } : undefined,
+  };
+}
+
+/** A download waits for its network most of the time, and holds some MiB: 80 into S3. */
+const DEFAULT_TRANSFER_SLOTS = 4;
+/** DuckDB keeps all cores busy by itself; a second conversion fills the gaps, and memory is shared out for two. */
+const DEFAULT_CONVERT_SLOTS = 2;
+/** A small step ends in that time, and need not be done again; a large one writes its checkpoint after it. */
+const DEFAULT_GRACE_SECONDS = 10;
 
 /** Undefined without a bucket. `customEndpoint`: S3-compatible stores are mostly reached by path. */
 function s3Settings(values: SettingValues, customEndpoint: boolean): S3Settings | undefined {

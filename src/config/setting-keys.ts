@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ENGINES } from '../model/dataset.ts';
 import { TARGETS } from '../model/run.ts';
+import { LOG_FORMATS, LOG_LEVELS } from './settings.ts';
 
 /** A day: longer ones are a slip (milliseconds). */
 const MAX_TIMEOUT_SECONDS = 86_400;
@@ -29,6 +30,15 @@ export const SETTING_KEYS = {
   TEMPORAL_NAMESPACE: key(z.string().regex(/^[\w.-]+$/), 'a namespace'),
   TEMPORAL_API_KEY: key(z.string(), 'an API key', { secret: true }),
   TEMPORAL_TLS: key(flag(), 'true or false'),
+  TEMPORAL_PROFILE: key(z.string(), 'the name of a profile'),
+  TEMPORAL_CONFIG_FILE: key(z.string(), 'the path of a TOML file'),
+  TEMPORAL_TLS_CLIENT_CERT_PATH: key(z.string(), 'the path of a PEM file'),
+  TEMPORAL_TLS_CLIENT_CERT_DATA: key(z.string(), 'a certificate in PEM', { secret: true }),
+  TEMPORAL_TLS_CLIENT_KEY_PATH: key(z.string(), 'the path of a PEM file'),
+  TEMPORAL_TLS_CLIENT_KEY_DATA: key(z.string(), 'a key in PEM', { secret: true }),
+  TEMPORAL_TLS_SERVER_CA_CERT_PATH: key(z.string(), 'the path of a PEM file'),
+  TEMPORAL_TLS_SERVER_CA_CERT_DATA: key(z.string(), 'a certificate in PEM', { secret: true }),
+  TEMPORAL_TLS_SERVER_NAME: key(z.string(), "the name in the server's certificate"),
   TEMPORAL_CLI: key(z.string(), 'the path of the Temporal program'),
   DUCKDB_MEMORY_LIMIT: key(memorySize(), 'a size such as 2GiB or 512MiB'),
   DUCKDB_HTTPFS: key(z.string(), 'the path of httpfs.duckdb_extension'),
@@ -39,6 +49,17 @@ export const SETTING_KEYS = {
   SOURCE_RETRY_MINUTES: key(minutes(), `minutes, a whole number from 0 to ${MAX_RETRY_MINUTES}`),
   HEARTBEAT_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
   ALLOW_PRIVATE_ADDRESSES: key(flag(), 'true or false'),
+  TRANSFER_SLOTS: key(whole(1, 64), 'a whole number from 1 to 64'),
+  CONVERT_SLOTS: key(whole(1, 64), 'a whole number from 1 to 64'),
+  WORKER_GRACE_SECONDS: key(whole(0, 3600), 'seconds, a whole number from 0 to 3600'),
+  WORKER_HEALTH_ADDRESS: key(listenAddress(), 'a port, or an address with one: 127.0.0.1:8081'),
+  WORKER_DEPLOYMENT_NAME: key(versionWord(), 'a name without dots and spaces'),
+  WORKER_BUILD_ID: key(versionWord(true), 'a build id without spaces'),
+  METRICS_ADDRESS: key(listenAddress(), 'a port, or an address with one: 127.0.0.1:9464'),
+  BACKFILL_SLOTS: key(whole(1, 64), 'a whole number from 1 to 64'),
+  DATASET_CONCURRENCY: key(whole(1, 32), 'a whole number from 1 to 32'),
+  LOG_FORMAT: key(z.enum(LOG_FORMATS), `one of ${LOG_FORMATS.join(', ')}`),
+  LOG_LEVEL: key(z.enum(LOG_LEVELS), `one of ${LOG_LEVELS.join(', ')}`),
 } as const;
 
 export type SettingKey = keyof typeof SETTING_KEYS;
@@ -114,4 +135,23 @@ function hostAndPort(): z.ZodType<string, string> {
     const port = /^(?:[\w.-]+|\[[\da-fA-F:]+\]):(\d{1,5})$/.exec(value)?.[1];
     return port !== undefined && Number(port) >= 1 && Number(port) <= MAX_PORT;
   });
+}
+
+/** A port alone is on loopback: what others may see is said with its address. @returns as `host:port`. */
+function listenAddress(): z.ZodType<string, string> {
+  const address = /^(?:(?:\d{1,3}\.){3}\d{1,3}|localhost|\[[\da-fA-F:]+\]):\d{1,5}$/;
+  return z
+    .string()
+    .transform((value) => (/^\d{1,5}$/.test(value) ? `127.0.0.1:${value}` : value))
+    .refine((value) => address.test(value))
+    .transform((value) => value.replace(/^localhost:/, '127.0.0.1:'))
+    .refine((value) => {
+      const port = Number(value.slice(value.lastIndexOf(':') + 1));
+      return port >= 1 && port <= MAX_PORT;
+    });
+}
+
+/** Temporal writes the two with a dot between them, so the first one must not have any. */
+function versionWord(dots = false): z.ZodType<string, string> {
+  return z.string().regex(dots ? /^[\w.+@-]{1,200}$/ : /^[\w@-]{1,200}$/);
 }

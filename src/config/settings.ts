@@ -23,10 +23,14 @@ export interface Settings {
   engine: Engine;
   /** Sources of one run in work at once. */
   sourceConcurrency: number;
+  /** Datasets that one command has in work at once. */
+  datasetConcurrency: number;
   duckdb: DuckDbSettings;
   http: HttpSettings;
   addresses: AddressPolicy;
   activity: ActivitySettings;
+  worker: WorkerSettings;
+  log: LogSettings;
 }
 
 export interface TemporalSettings {
@@ -34,7 +38,18 @@ export interface TemporalSettings {
   address: string | undefined;
   namespace: string;
   apiKey: string | undefined;
-  tls: boolean;
+  tls: boolean | TemporalTls;
+  /** Headers for every request. */
+  metadata: Record<string, string>;
+}
+
+/** As Temporal's SDK takes it; what is absent is as the system has it. */
+export interface TemporalTls {
+  serverNameOverride?: string;
+  /** PEM. */
+  serverRootCACertificate?: Buffer;
+  /** PEM, both. */
+  clientCertPair?: { crt: Buffer; key: Buffer };
 }
 
 /**
@@ -85,4 +100,31 @@ export interface ActivitySettings {
   heartbeatTimeoutMs: number;
   /** How long a source that makes no progress is tried again before its last error counts. */
   retryForMs: number;
+}
+
+/** What a worker process takes on, and how it can be watched. */
+export interface WorkerSettings {
+  /** Downloads, of one lake, at once in one worker. */
+  transferSlots: number;
+  /** Inspections and conversions, of one lake, at once in one worker. */
+  convertSlots: number;
+  /** Downloads and conversions of backfilled days, of one lake, at once in one worker: beside the others. */
+  backfillSlots: number;
+  /** How long work under way may go on after the first signal, before it is told to write its checkpoint. */
+  graceMs: number;
+  /** `host:port` of liveness and readiness; undefined: none. */
+  healthAddress: string | undefined;
+  /** `host:port` of Prometheus's page; undefined: none. */
+  metricsAddress: string | undefined;
+  /** For Temporal's worker versioning; undefined: not versioned. */
+  version: { deploymentName: string; buildId: string } | undefined;
+}
+
+export const LOG_FORMATS = ['json', 'text'] as const;
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+
+export interface LogSettings {
+  /** Undefined: text for people (a terminal, the embedded host's file), else JSON. */
+  format: (typeof LOG_FORMATS)[number] | undefined;
+  level: (typeof LOG_LEVELS)[number];
 }

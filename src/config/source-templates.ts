@@ -1,4 +1,5 @@
 import { shownAddress } from '../model/addresses.ts';
+import { DATE_PLACEHOLDERS, datedAddress } from '../model/dated-address.ts';
 import type { SourceOverrides, SourceSpec } from '../model/dataset.ts';
 import { parseSourceId } from '../model/names.ts';
 import type { SourceShape } from './dataset-shape.ts';
@@ -7,7 +8,8 @@ import { shown } from './problems.ts';
 
 /**
  * One entry of `sources`: a single source, or, with `years`, one source a year. `{year}` and, where `years` is a
- * map, `{item}` (the year's value) stand in `address` and `id`; the id is `{year}` where none is given.
+ * map, `{item}` (the year's value) stand in `address` and `id`; the id is `{year}` where none is given. In `address`
+ * the ingest date may stand too: `{date}`, or `{yyyy}`, `{mm}` and `{dd}`.
  */
 export function sourcesOf(shape: SourceShape): { sources: SourceSpec[]; problems: PathProblem[] } {
   const problems: PathProblem[] = [];
@@ -18,7 +20,8 @@ export function sourcesOf(shape: SourceShape): { sources: SourceSpec[]; problems
   }
   for (const values of valuesOf(shape)) {
     const id = filled(template, values, ['id'], problems);
-    const address = filled(shape.address, values, ['address'], problems);
+    // The ingest date is filled in when a run starts.
+    const address = filled(shape.address, { ...values, ...DATES }, ['address'], problems);
     if (id === undefined || address === undefined) break;
     const problem = problemOfId(id) ?? problemOfAddress(address);
     if (problem) problems.push(problem);
@@ -39,6 +42,9 @@ export function sourcesOf(shape: SourceShape): { sources: SourceSpec[]; problems
 
 type Values = Record<string, string>;
 
+/** Each stands for itself until there is a day. */
+const DATES: Values = Object.fromEntries(DATE_PLACEHOLDERS.map((name) => [name, `{${name}}`]));
+
 function valuesOf({ years }: SourceShape): Values[] {
   if (years === undefined) return [{}];
   if (Array.isArray(years)) return years.map((year) => ({ year }));
@@ -58,12 +64,14 @@ function filled(
     return value ?? placeholder;
   });
   if (unknown.length === 0) return text;
-  const known = Object.keys(values).map((name) => `{${name}}`);
+  const known = Object.keys(values).flatMap((name) => (name in DATES ? [] : `{${name}}`));
   const here =
-    known.length > 0 ? `here is ${known.join(' and ')}` : 'only a source with years has any';
+    known.length > 0 ? `here is ${known.join(' and ')}` : 'only a source with years has others';
+  const dates =
+    path[0] === 'address' ? `; ${Object.values(DATES).join(', ')} are the ingest date` : '';
   problems.push({
     path,
-    message: `the placeholder ${shown(unknown[0] ?? '')} stands for nothing: ${here}`,
+    message: `the placeholder ${shown(unknown[0] ?? '')} stands for nothing: ${here}${dates}`,
   });
   return undefined;
 }
@@ -83,7 +91,8 @@ function problemOfAddress(address: string): PathProblem | undefined {
 }
 
 /** Why a text cannot be a source's address; undefined where it can. */
-export function whyNotAnAddress(address: string): string | undefined {
+export function whyNotAnAddress(template: string): string | undefined {
+  const address = datedAddress(template, ANY_DATE);
   const url = URL.canParse(address) ? new URL(address) : undefined;
   const known = url && ['http:', 'https:', 'file:'].includes(url.protocol);
   if (!known) return `${shown(shownAddress(address))} is not an http(s) address`;
@@ -92,6 +101,8 @@ export function whyNotAnAddress(address: string): string | undefined {
   }
   return undefined;
 }
+
+const ANY_DATE = '2026-01-31';
 
 function overridesOf({ encoding, delimiter, types }: SourceShape): SourceOverrides {
   return {

@@ -1,6 +1,6 @@
 import { Connection } from '@temporalio/client';
 import { msNumberToTs } from '@temporalio/common/lib/time.js';
-import { SEARCH_ATTRIBUTES } from '../model/run.ts';
+import { SEARCH_ATTRIBUTE_TYPES } from '../model/run.ts';
 
 export const EMBEDDED_NAMESPACE = 'default';
 
@@ -26,17 +26,14 @@ export async function prepareNamespace(address: string): Promise<void> {
       namespace: EMBEDDED_NAMESPACE,
       config: { workflowExecutionRetentionTtl: msNumberToTs(RETENTION_DAYS * MS_PER_DAY) },
     });
-    const names = Object.values(SEARCH_ATTRIBUTES);
     await operatorService.addSearchAttributes({
       namespace: EMBEDDED_NAMESPACE,
-      searchAttributes: Object.fromEntries(names.map((name) => [name, KEYWORD])),
+      searchAttributes: SEARCH_ATTRIBUTE_TYPES,
     });
   });
 }
 
 const MS_PER_DAY = 86_400_000;
-/** `temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD` */
-const KEYWORD = 2;
 /** Loopback answers in milliseconds or not at all. */
 const CALL_TIMEOUT_MS = 5000;
 

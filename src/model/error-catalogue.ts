@@ -87,6 +87,36 @@ export const ERROR_CATALOGUE = {
     happened: 'Temporal knows no such run.',
     next: '`longhaul runs` lists the runs.',
   },
+  RUN_INPUT_INVALID: {
+    class: 'usage',
+    happened: 'The input that a run was started with by hand is not one.',
+    next: 'Start it again with the input that docs/schedules.md shows, such as {"dataset":"denver-311"}.',
+  },
+  SCHEDULE_UNKNOWN: {
+    class: 'usage',
+    happened: 'Temporal has no schedule of that dataset.',
+    next: '`longhaul schedule list` lists them; `longhaul schedule apply` makes those of datasets.yaml.',
+  },
+  BACKFILL_REFUSED: {
+    class: 'usage',
+    happened: "A past day was asked for of a source that only has today's version.",
+    next: 'Nothing is published. Only addresses with a date ({date} in datasets.yaml) have past days.',
+  },
+  SCHEDULE_CHANGED: {
+    class: 'orchestration',
+    happened: 'Somebody else changed a schedule again and again while it was being changed.',
+    next: 'Each schedule is as one of you left it. `longhaul schedule apply --dry-run` shows what is left to do.',
+  },
+  SCHEDULES_LEFT_ALONE: {
+    class: 'held',
+    happened: 'Schedules differ from datasets.yaml because somebody else changed or made them.',
+    next: 'Look at them in the Web UI; `longhaul schedule apply --force` makes ours equal to the file.',
+  },
+  SNAPSHOT_LATE: {
+    class: 'held',
+    happened: 'The last published snapshot of a dataset is older than its schedule says.',
+    next: '`longhaul schedule list` shows its last runs, `longhaul show <run>` why one failed.',
+  },
   SOURCE_UNREACHABLE: {
     class: 'unavailable',
     happened: "The publisher's host refused, reset or never answered the connection.",
@@ -287,7 +317,23 @@ export const ERROR_CATALOGUE = {
   TEMPORAL_UNREACHABLE: {
     class: 'orchestration',
     happened: 'No Temporal server answers at the configured address.',
-    next: 'Check TEMPORAL_ADDRESS, or remove it to use the embedded server.',
+    next: 'Check TEMPORAL_ADDRESS (or TEMPORAL_PROFILE) and TLS, or remove them to use the embedded server.',
+  },
+  TEMPORAL_DENIED: {
+    class: 'usage',
+    happened:
+      'The Temporal server answers, and denies: the API key or the certificate, or the namespace to them.',
+    next: 'Check TEMPORAL_API_KEY or the certificate, and what they may do in TEMPORAL_NAMESPACE.',
+  },
+  TEMPORAL_NO_NAMESPACE: {
+    class: 'usage',
+    happened: 'The Temporal server answers, and does not have that namespace.',
+    next: 'Set TEMPORAL_NAMESPACE (or mend the profile), or have it made: `temporal operator namespace create`.',
+  },
+  TEMPORAL_TOO_OLD: {
+    class: 'usage',
+    happened: 'The Temporal server does not know a call that this needs.',
+    next: 'Update the server: 1.28 is the oldest that docs/operations.md counts on.',
   },
   TEMPORAL_NOT_INSTALLED: {
     class: 'orchestration',

@@ -31,6 +31,10 @@ export interface IngestInput {
   hostWaitMs?: number;
   /** Whether the namespace knows the search attributes: an unknown one would fail the workflow task for ever. */
   upsertSearchAttributes: boolean;
+  /** … and that of the rows, which came later. */
+  upsertRows?: boolean;
+  /** A past day that is made up for: it has slots of its own, so that it does not delay today's. */
+  backfill?: boolean;
 }
 
 /** One run for one dataset and day. */
@@ -40,12 +44,24 @@ export function ingestWorkflowId(dataset: string, ingestDate: string): string {
 
 export const TASK_QUEUE = 'longhaul';
 
-/** Search attributes, all Keywords, registered by the embedded server and by `longhaul worker`. */
+/** Search attributes, registered by the embedded server and by `longhaul worker`. */
 export const SEARCH_ATTRIBUTES = {
   dataset: 'LonghaulDataset',
   ingestDate: 'LonghaulIngestDate',
   stage: 'LonghaulStage',
+  rows: 'LonghaulRows',
 } as const;
+
+/** `temporal.api.enums.v1.IndexedValueType`: KEYWORD and INT. */
+const [KEYWORD, INT] = [2, 3];
+
+/** As `addSearchAttributes` takes them: name → type. */
+export const SEARCH_ATTRIBUTE_TYPES: Readonly<Record<string, number>> = {
+  [SEARCH_ATTRIBUTES.dataset]: KEYWORD,
+  [SEARCH_ATTRIBUTES.ingestDate]: KEYWORD,
+  [SEARCH_ATTRIBUTES.stage]: KEYWORD,
+  [SEARCH_ATTRIBUTES.rows]: INT,
+};
 
 export const STAGES = [
   'waiting',
@@ -85,6 +101,11 @@ export interface TransferHeartbeat {
   records?: number;
   /** When this activity, in whichever attempt, last got further; undefined as long as it has not. Unix, ms. */
   progressedAtMs?: number;
+}
+
+/** What an activity reports that waits for the run of a day on behalf of another workflow. */
+export interface JoinHeartbeat {
+  joined: { workflowId: string; runId: string };
 }
 
 /** A failure as it crosses from workflow to CLI and JSON. */

@@ -17,13 +17,16 @@ export async function openLakes(settings: Settings): Promise<Lakes> {
   const found = new Map<Target, ActivityDeps>();
   for (const target of TARGETS) {
     if (target === 's3' && !settings.s3) continue;
+    const lakeQueue = await queueOf(target, settings);
     found.set(target, {
       ...(await openLake(target, settings)),
       http: settings.http,
       addresses: settings.addresses,
       duckdb: settings.duckdb,
       activity: settings.activity,
-      lakeQueue: await queueOf(target, settings),
+      lakeQueue,
+      backfillQueue: `${lakeQueue}-backfill`,
+      stepQueues: { transfer: `${lakeQueue}-transfer`, convert: `${lakeQueue}-convert` },
     });
   }
   return {

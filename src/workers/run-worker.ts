@@ -1,19 +1,29 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
-import { createLakeActivities, createSharedActivities } from '../activities/index.ts';
+import {
+  createLakeActivities,
+  createRunActivities,
+  createSharedActivities,
+} from '../activities/index.ts';
+import type { ActivityDeps } from '../activities/deps.ts';
 import type { Settings } from '../config/settings.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { printable } from '../model/names.ts';
 import { TASK_QUEUE } from '../model/run.ts';
+import { activityTelemetry } from './activity-telemetry.ts';
 import { openLakes } from './lakes.ts';
+import { runDefaultsOf } from './run-defaults.ts';
+import { watchSnapshotAges } from './snapshot-ages.ts';
 
 /** Progress should be fresh: the default throttle lets a heartbeat through every 30 s. */
 const MAX_HEARTBEAT_THROTTLE_MS = 1000;
-/** Enough to write a checkpoint and go; less than any service manager waits before it kills. */
-const SHUTDOWN_GRACE = '10s';
 /** A worker that was killed keeps its runs waiting for this long; a busy one only replays a little more often. */
 const STICKY_TIMEOUT = '2s';
-/** Sources of several runs at once: each landing holds some MiB, each conversion DuckDB's memory limit. */
-const MAX_LAKE_ACTIVITIES = 4;
+/** Most of them only wait for a run's end (a schedule's, one started by hand), which costs nothing. */
+const SHARED_SLOTS = 1000;
+/** Short steps of one lake at once: a listing, a manifest, the footers and checksum of what was converted. */
+const LAKE_SLOTS = 4;
 
 export interface WorkerTarget {
   settings: Settings;
@@ -22,54 +32,110 @@ export interface WorkerTarget {
   namespace: string;
   /** Aborting it shuts the worker down in order: stop polling, checkpoint, go. */
   signal: AbortSignal;
-  /** Called once, when every task queue is polled. */
-  ready: () => void;
+  /** Called once, when every task queue is polled; what it gets is good until the end. */
+  ready: (running: RunningWorker) => void;
+}
+
+export interface RunningWorker {
+  connection: NativeConnection;
+  /** One a task queue. */
+  workers: readonly Worker[];
 }
 
 /**
  * The composition root: settings → lakes → activities → workers on one connection: one for the workflows and what
- * any worker may do, and one for each lake that this one reaches. Resolves after shutdown.
+ * any worker may do, and some for each lake that this one reaches, by the kind of work. Resolves after shutdown.
  */
 export async function runWorker(target: WorkerTarget): Promise<void> {
   const { settings } = target;
-  const connection = await NativeConnection.connect({
-    address: target.address,
-    ...(settings.temporal.tls ? { tls: true } : {}),
-    ...(settings.temporal.apiKey === undefined ? {} : { apiKey: settings.temporal.apiKey }),
-  });
+  const connection = await connect(target);
   try {
     const lakes = await openLakes(settings);
-    const common = {
-      connection,
-      namespace: target.namespace,
-      maxHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE_MS,
-      shutdownGraceTime: SHUTDOWN_GRACE,
-    } satisfies Partial<WorkerOptions>;
+    const common = commonOptions(target, connection);
     const workers = [
       await Worker.create({
         ...common,
         ...workflowSource(),
-        activities: createSharedActivities(settings, lakes.of),
+        activities: {
+          ...createSharedActivities(settings, lakes.of),
+          ...createRunActivities(runDefaultsOf(settings)),
+        },
+        maxConcurrentActivityTaskExecutions: SHARED_SLOTS,
         taskQueue: TASK_QUEUE,
         stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
       }),
     ];
     for (const deps of lakes.all) {
-      const worker = await Worker.create({
-        ...common,
-        activities: createLakeActivities(deps),
-        taskQueue: deps.lakeQueue,
-        maxConcurrentActivityTaskExecutions: MAX_LAKE_ACTIVITIES,
-      });
-      workers.push(worker);
+      for (const queue of queuesOf(deps, settings)) {
+        workers.push(await Worker.create({ ...common, ...queue }));
+      }
     }
-    await runUntil(target, workers);
+    const ages = settings.worker.metricsAddress && watchSnapshotAges(lakes.all);
+    try {
+      await runUntil(target, { connection, workers });
+    } finally {
+      if (ages) await ages.stop();
+    }
   } finally {
     await connection.close();
   }
 }
 
-async function runUntil(target: WorkerTarget, workers: Worker[]): Promise<void> {
+/** @throws LonghaulError TEMPORAL_UNREACHABLE. */
+async function connect(target: WorkerTarget): Promise<NativeConnection> {
+  try {
+    return await NativeConnection.connect(connectionOf(target));
+  } catch (error) {
+    const reason = error instanceof Error ? printable(error.message) : String(error);
+    const message = `The worker cannot connect to Temporal at ${target.address}: ${reason}`;
+    throw new LonghaulError('TEMPORAL_UNREACHABLE', message, {}, { cause: error });
+  }
+}
+
+/** The embedded server is on this machine's loopback, whatever the settings say of others. */
+function connectionOf({ settings, address }: WorkerTarget) {
+  const { address: configured, tls, apiKey, metadata } = settings.temporal;
+  if (configured === undefined) return { address };
+  return { address, tls, metadata, ...(apiKey === undefined ? {} : { apiKey }) };
+}
+
+function commonOptions({ settings, namespace }: WorkerTarget, connection: NativeConnection) {
+  const { graceMs, version } = settings.worker;
+  return {
+    connection,
+    namespace,
+    maxHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE_MS,
+    shutdownGraceTime: graceMs,
+    interceptors: { activity: [activityTelemetry] },
+    ...(version && {
+      workerDeploymentOptions: {
+        version,
+        useWorkerVersioning: true,
+        // Workflow code can go on with the histories of older builds (docs/decisions/0018).
+        defaultVersioningBehavior: 'AUTO_UPGRADE',
+      },
+    }),
+  } satisfies Partial<WorkerOptions>;
+}
+
+/** All of them know all activities: runs of older versions have everything on the lake's first queue. */
+function queuesOf(deps: ActivityDeps, { worker }: Settings) {
+  const activities = createLakeActivities(deps);
+  const queue = (taskQueue: string, slots: number) => ({
+    activities,
+    taskQueue,
+    maxConcurrentActivityTaskExecutions: slots,
+  });
+  return [
+    queue(deps.lakeQueue, LAKE_SLOTS),
+    queue(deps.stepQueues.transfer, worker.transferSlots),
+    queue(deps.stepQueues.convert, worker.convertSlots),
+    queue(deps.backfillQueue, worker.backfillSlots),
+  ];
+}
+
+async function runUntil(target: WorkerTarget, running: RunningWorker): Promise<void> {
+  const { workers } = running;
   const stop = (): void => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
@@ -78,7 +144,7 @@ async function runUntil(target: WorkerTarget, workers: Worker[]): Promise<void> 
   });
   target.signal.addEventListener('abort', stop, { once: true });
   if (target.signal.aborted) stop();
-  else target.ready();
+  else target.ready(running);
   try {
     await Promise.all(runs);
   } finally {

@@ -5,11 +5,12 @@ import {
   isCancellation,
   TimeoutFailure,
 } from '@temporalio/workflow';
-import { hintOf, isErrorCode, isRetryable } from '../model/errors.ts';
+import { hintOf, isErrorCode, isRetryable, LonghaulError } from '../model/errors.ts';
 import type { RunError } from '../model/run.ts';
 
 /** What a user sees of a failed activity: the first detail of the application failure behind it. */
 export function toRunError(failure: unknown, source?: string): RunError {
+  if (failure instanceof LonghaulError) return runError(failure.code, failure.message);
   for (let each = failure; each instanceof Error; each = each.cause) {
     if (each instanceof ApplicationFailure && isErrorCode(each.type)) {
       const detail = each.details?.[0] as RunError | undefined;
@@ -24,14 +25,24 @@ export function runError(code: RunError['code'], message: string): RunError {
   return { code, message, hint: hintOf(code), retryable: isRetryable(code) };
 }
 
-/** A workflow may throw nothing else: any other error would retry the workflow task for ever. */
+/**
+ * A workflow may throw nothing else: any other error would retry the workflow task for ever. The Web UI shows the
+ * message alone, so it says what to do too.
+ */
 export function failRun(error: RunError): never {
   throw ApplicationFailure.create({
-    message: error.message,
+    message: told(error),
     type: error.code,
     nonRetryable: true,
     details: [error],
   });
+}
+
+const ARROW = ' → ';
+
+/** A failure that passes through several workflows says what to do once. */
+function told({ message, hint }: RunError): string {
+  return hint === '' ? message : `${message}${ARROW}${hint}`;
 }
 
 /** Nobody polls the host's queue: the worker that held the files is gone. */

@@ -1,8 +1,10 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import {
   CancellationScope,
+  ContinueAsNew,
   isCancellation,
   log,
+  patched,
   proxyActivities,
   setCurrentDetails,
   setHandler,
@@ -12,8 +14,11 @@ import {
 import type { Activities } from '../activities/index.ts';
 import type { OpenResult } from '../activities/types.ts';
 import type { SourceSpec } from '../model/dataset.ts';
+import { datedDataset } from '../model/dated-address.ts';
 import { sumLedgers } from '../model/ledger.ts';
+import { checkRunInput, isHandInput, type HandInput } from '../model/run-input.ts';
 import {
+  ingestWorkflowId,
   SEARCH_ATTRIBUTES,
   type IngestInput,
   type IngestResult,
@@ -23,13 +28,16 @@ import {
   type SourceResult,
 } from '../model/run.ts';
 import { failRun, incomplete, isHostGone, runError, toRunError } from './failures.ts';
+import { joinDay, startedByHand } from './join-day.ts';
 import { progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
 import { runSource } from './source-sequence.ts';
 import { tellStory } from './story.ts';
 
 /** One dataset on one day: opens the day, brings every source to verified Parquet, publishes the manifest last. */
-export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
+export async function ingestDataset(given: IngestInput | HandInput): Promise<IngestResult> {
+  const input = checked(given);
+  if (isHandInput(input) || hasOtherId(input)) return await onBehalf(input);
   const run = new Run(input);
   setHandler(progressQuery, () => run.progress);
   try {
@@ -45,6 +53,31 @@ export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
   }
 }
 
+function checked(given: unknown): HandInput | IngestInput {
+  try {
+    return checkRunInput(given);
+  } catch (error) {
+    return failRun(toRunError(error));
+  }
+}
+
+/** A person may type any id; before this was known, such a run was the day's own. */
+function hasOtherId({ dataset, ingestDate }: IngestInput): boolean {
+  return (
+    workflowInfo().workflowId !== ingestWorkflowId(dataset.name, ingestDate) &&
+    patched('other-ids-join')
+  );
+}
+
+async function onBehalf(input: HandInput | IngestInput): Promise<IngestResult> {
+  try {
+    return await (isHandInput(input) ? startedByHand(input) : joinDay(input));
+  } catch (error) {
+    if (isCancellation(error) || error instanceof ContinueAsNew) throw error;
+    return failRun(toRunError(error));
+  }
+}
+
 type Outcome = { result: SourceResult } | { error: RunError };
 
 class Run {
@@ -56,7 +89,7 @@ class Run {
   #opened: OpenResult | undefined;
 
   constructor(input: IngestInput) {
-    this.#input = input;
+    this.#input = { ...input, dataset: datedDataset(input.dataset, input.ingestDate) };
     this.#heartbeatTimeoutMs = input.heartbeatTimeoutMs ?? policies.DEFAULT_HEARTBEAT_TIMEOUT_MS;
     const sources = input.dataset.sources.map(({ id }): SourceProgress => ({
       id,
@@ -88,7 +121,15 @@ class Run {
     setCurrentDetails(tellStory(this.#input, this.progress));
     if (!changed || !this.#input.upsertSearchAttributes) return;
     const key = defineSearchAttributeKey(SEARCH_ATTRIBUTES.stage, 'KEYWORD');
-    upsertSearchAttributes([{ key, value: stage }]);
+    upsertSearchAttributes([{ key, value: stage }, ...this.#rowsAttribute()]);
+  }
+
+  /** Known at the end. */
+  #rowsAttribute() {
+    if (!this.#input.upsertRows || this.progress.stage !== 'done') return [];
+    const key = defineSearchAttributeKey(SEARCH_ATTRIBUTES.rows, 'INT');
+    const { rows } = sumLedgers(this.progress.sources.flatMap(({ ledger }) => ledger ?? []));
+    return [{ key, value: rows }];
   }
 
   async cleanUp(options: { discardPartials: boolean }): Promise<void> {
@@ -109,14 +150,18 @@ class Run {
   }
 
   async #open(): Promise<OpenResult> {
-    const { dataset, ingestDate, mode, engine, again, retry, target } = this.#input;
+    const { dataset, ingestDate, mode, engine, again, retry, target, backfill } = this.#input;
     const { openSnapshot } = proxyActivities<Activities>({
       ...policies.SHORT_CALL,
       heartbeatTimeout: this.#heartbeatTimeoutMs,
       summary: `${dataset.name} ${ingestDate}: what is there already`,
     });
     const input = { dataset, ingestDate, mode, engine, again, retry, runId: this.#runId };
-    this.#opened = await openSnapshot(target === undefined ? input : { ...input, target });
+    this.#opened = await openSnapshot({
+      ...input,
+      ...(target !== undefined && { target }),
+      ...(backfill && { backfill }),
+    });
     return this.#opened;
   }
 
@@ -168,12 +213,13 @@ class Run {
       source,
       engine,
     };
-    for (let { hostQueue } = opened; ;) {
+    for (let { hostQueue, stepQueues } = opened; ;) {
       try {
         return await runSource(task, {
           mode,
           again,
           hostQueue,
+          stepQueues,
           heartbeatTimeoutMs: this.#heartbeatTimeoutMs,
           hostWaitMs,
           onStage: (stage) => {
@@ -186,7 +232,7 @@ class Run {
           source: source.id,
           hostQueue,
         });
-        ({ hostQueue } = await this.#open());
+        ({ hostQueue, stepQueues } = await this.#open());
       }
     }
   }

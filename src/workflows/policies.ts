@@ -61,6 +61,18 @@ export const CLEAN_UP = {
   retry: RETRY,
 } satisfies ActivityOptions;
 
+/**
+ * Waiting for a run's end: as long as the longest run takes. A worker that dies is followed by another, however
+ * often; the run's own failure is not retryable.
+ */
+export const JOIN = {
+  startToCloseTimeout: '30d',
+  retry: RETRY,
+} satisfies ActivityOptions;
+
+/** Backfilled days wait for each other at their few slots: that is no sign that their worker is gone. */
+export const BACKFILL_WAIT_MS = 6 * 3_600_000;
+
 /** A listing of a whole lake, and a request for each leftover: hours for a very old one, and nobody waits for it. */
 export const SWEEP = {
   scheduleToStartTimeout: DEFAULT_HOST_WAIT_MS,

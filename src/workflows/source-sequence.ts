@@ -4,7 +4,7 @@ import {
   type ActivityOptions,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
-import type { LandResult } from '../activities/types.ts';
+import type { LandResult, StepQueues } from '../activities/types.ts';
 import { shownAddress } from '../model/addresses.ts';
 import type { RunMode, SourceResult, SourceStage, SourceTask } from '../model/run.ts';
 import * as policies from './policies.ts';
@@ -13,6 +13,7 @@ export interface SequenceOptions {
   mode: RunMode;
   again: boolean;
   hostQueue: string;
+  stepQueues?: StepQueues | undefined;
   heartbeatTimeoutMs: number;
   hostWaitMs: number;
   onStage: (stage: SourceStage) => void;
@@ -98,7 +99,7 @@ function activity(
 ) {
   return proxyActivities<Activities>({
     ...policy,
-    taskQueue: options.hostQueue,
+    taskQueue: queueOf(step, options),
     heartbeatTimeout: options.heartbeatTimeoutMs,
     scheduleToStartTimeout: options.hostWaitMs,
     // The attempt must have stopped before anything is cleaned up behind it.
@@ -106,6 +107,19 @@ function activity(
     activityId: `${step}/${task.source.id}`,
     summary: summary.slice(0, MAX_SUMMARY_LENGTH),
   });
+}
+
+/** Steps that are not here are short, and must not wait behind those that are. */
+const KINDS: Readonly<Record<string, keyof StepQueues>> = {
+  probe: 'transfer',
+  land: 'transfer',
+  inspect: 'convert',
+  convert: 'convert',
+};
+
+function queueOf(step: string, { hostQueue, stepQueues }: SequenceOptions): string {
+  const kind = KINDS[step];
+  return kind === undefined ? hostQueue : (stepQueues?.[kind] ?? hostQueue);
 }
 
 function landedResult(task: SourceTask, landing: LandResult): SourceResult {

@@ -12,7 +12,7 @@ import {
 import { fromTemporal } from '../../src/cli/failures.ts';
 import { followRun } from '../../src/cli/follow.ts';
 import { pendingOf, readRunState, type RunState } from '../../src/cli/run-state.ts';
-import { satisfies } from '../../src/cli/start.ts';
+import { satisfies } from '../../src/runs/start-run.ts';
 import type { LonghaulError } from '../../src/model/errors.ts';
 import type { IngestInput, RunProgress, TransferHeartbeat } from '../../src/model/run.ts';
 

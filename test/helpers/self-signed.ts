@@ -9,7 +9,16 @@ export function selfSigned(): { key: string; cert: string } {
   const version = der(0xa0, der(0x02, Buffer.from([2])));
   const serial = der(0x02, Buffer.from([1]));
   const publicInfo = publicKey.export({ type: 'spki', format: 'der' });
-  const content = sequence(version, serial, algorithm, name, validity, name, publicInfo);
+  const content = sequence(
+    version,
+    serial,
+    algorithm,
+    name,
+    validity,
+    name,
+    publicInfo,
+    der(0xa3, sequence(alternativeNames())),
+  );
   const signature = sign('sha256', content, privateKey);
   const bits = der(0x03, Buffer.concat([Buffer.from([0]), signature]));
   const base64 = sequence(content, algorithm, bits).toString('base64');
@@ -22,6 +31,12 @@ export function selfSigned(): { key: string; cert: string } {
 /** Object ids, as DER writes them. */
 const ECDSA_WITH_SHA256 = Buffer.from('06082a8648ce3d040302', 'hex');
 const COMMON_NAME = Buffer.from('0603550403', 'hex');
+
+/** Not every client looks at the common name. */
+function alternativeNames(): Buffer {
+  const names = sequence(der(0x82, Buffer.from('localhost')), der(0x87, Buffer.from([127, 0, 0, 1])));
+  return sequence(Buffer.from('0603551d11', 'hex'), der(0x04, names));
+}
 
 function sequence(...parts: Buffer[]): Buffer {
   return der(0x30, Buffer.concat(parts));
@@ -37,6 +52,8 @@ function time(text: string): Buffer {
 
 function der(tag: number, content: Buffer): Buffer {
   const { length } = content;
-  const size = length < 128 ? [length] : [0x82, length >> 8, length & 0xff];
+  // The shortest form, or strict readers refuse it.
+  const long = length < 256 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  const size = length < 128 ? [length] : long;
   return Buffer.concat([Buffer.from([tag, ...size]), content]);
 }

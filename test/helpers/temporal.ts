@@ -12,7 +12,7 @@ export async function startTemporal(): Promise<TestWorkflowEnvironment> {
   const path = await temporalProgram();
   const attributes = Object.values(SEARCH_ATTRIBUTES).flatMap((name) => [
     '--search-attribute',
-    `${name}=Keyword`,
+    `${name}=${name === SEARCH_ATTRIBUTES.rows ? 'Int' : 'Keyword'}`,
   ]);
   return await TestWorkflowEnvironment.createLocal({
     server: {

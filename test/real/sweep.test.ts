@@ -65,7 +65,7 @@ async function startWorker(): Promise<void> {
   await new Promise<void>((ready, reject) => {
     const { address } = temporal;
     const { signal } = stopWorker;
-    working = runWorker({ settings, address, namespace: 'default', signal, ready });
+    working = runWorker({ settings, address, namespace: 'default', signal, ready: () => ready() });
     working.catch(reject);
   });
 }

@@ -10,7 +10,12 @@ import { ApplicationFailure, type WorkflowHandle, WorkflowFailedError } from '@t
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { Activities } from '../../src/activities/index.ts';
-import type { IngestInput, IngestResult, RunProgress } from '../../src/model/run.ts';
+import {
+  ingestWorkflowId,
+  type IngestInput,
+  type IngestResult,
+  type RunProgress,
+} from '../../src/model/run.ts';
 import { startTemporal, temporalProgram } from '../helpers/temporal.ts';
 import {
   fakeActivities,
@@ -62,7 +67,7 @@ async function ingest(
     maxHeartbeatThrottleInterval: 200,
   });
   const handle = await temporal.client.workflow.start('ingestDataset', {
-    workflowId: `ingest/${randomUUID()}`,
+    workflowId: ingestWorkflowId(input.dataset.name, input.ingestDate),
     taskQueue,
     args: [input],
   });

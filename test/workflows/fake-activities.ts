@@ -42,6 +42,20 @@ export function fakeActivities(
       ledger: { ...sumLedgers([...verified.values()]), balanced: true },
     }),
     cleanUp: async () => undefined,
+    resolveRun: async ({ hand }) => ({
+      ...ingestInput(['2015']),
+      ingestDate: hand.ingestDate ?? '2026-11-23',
+    }),
+    runDay: async (input) => ({
+      dataset: input.dataset.name,
+      ingestDate: input.ingestDate,
+      mode: input.mode,
+      status: 'published',
+      revision: 1,
+      sources: [],
+      ledger: { records: 0, rows: 0, rejected: 0, balanced: true },
+    }),
+    pauseIfFailing: async () => ({ failures: 1, paused: false }),
     sweepLeftovers: async ({ target, olderThanMs, dryRun }) => ({
       target,
       olderThanMs,

@@ -17,6 +17,9 @@ async function host(context: CliContext): Promise<void> {
     temporal: { cli: settings.temporalCli, searchPath },
     runWorker: async (target) => {
       const { runWorker } = await import('../../workers/run-worker.ts');
+      const { installTelemetry, loggerOf } = await import('../../workers/telemetry.ts');
+      const logger = loggerOf(settings, 'text', (line) => process.stdout.write(line));
+      installTelemetry(settings, logger);
       await runWorker({ settings, ...target });
     },
   });

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { Settings } from '../../config/settings.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import type { CliContext } from '../context.ts';
 import { examples } from './options.ts';
@@ -7,8 +8,10 @@ export function workerCommand(context: CliContext): Command {
   const command = new Command('worker')
     .summary('run a worker for the configured Temporal')
     .description(
-      'Runs workflows and activities for the Temporal server at TEMPORAL_ADDRESS until Ctrl-C, which gives ' +
-        'work under way time to write its checkpoint. The embedded server has its own worker.',
+      'Runs workflows and activities for the Temporal server of TEMPORAL_ADDRESS or TEMPORAL_PROFILE until ' +
+        'Ctrl-C, which gives ' +
+        'work under way time to write its checkpoint; a second one ends it at once. WORKER_HEALTH_ADDRESS serves ' +
+        '/livez and /readyz, METRICS_ADDRESS Prometheus metrics. The embedded server has its own worker.',
     )
     .action(async () => await work(context));
   return examples(command, ['worker']);
@@ -23,20 +26,34 @@ async function work(context: CliContext): Promise<void> {
     });
   }
   const { interruptible } = await import('../interrupts.ts');
+  const { serveWorker } = await import('../../workers/serve-worker.ts');
+  const { loggerOf } = await import('../../workers/telemetry.ts');
+  const write = (line: string): void => context.note(line.trimEnd());
+  const logger = loggerOf(settings, context.interactive ? 'text' : 'json', write);
+  await interruptible(async (signal) => {
+    if (!(await prepare(context, settings))) {
+      logger.warn('The search attributes could not be registered: runs go without them.');
+    }
+    await serveWorker({ settings, address, namespace, logger, signal });
+  });
+}
+
+/**
+ * Looks whether the namespace is there and open to this worker, and adds what runs want of it.
+ * @returns false where the search attributes are neither there nor allowed.
+ */
+async function prepare(context: CliContext, settings: Settings): Promise<boolean> {
   const { registerSearchAttributes } = await import('../search-attributes.ts');
   const { openTemporal } = await import('../connection.ts');
-  const { runWorker } = await import('../../workers/run-worker.ts');
-  await interruptible(async (signal) => {
-    const link = await openTemporal(context, settings);
-    const registered = await registerSearchAttributes(link);
+  const { fromTemporal } = await import('../failures.ts');
+  const link = await openTemporal(context, settings);
+  try {
+    const { client, namespace } = link;
+    await client.workflowService.describeNamespace({ namespace });
+    return await registerSearchAttributes(link);
+  } catch (error) {
+    throw fromTemporal(error);
+  } finally {
     await link.close();
-    if (!registered) {
-      context.note('The search attributes could not be registered: runs go without them.');
-    }
-    signal.addEventListener('abort', () => {
-      context.note('Stopping: work under way writes its checkpoint …');
-    });
-    const ready = (): void => context.note(`Working for ${address}, namespace ${namespace}.`);
-    await runWorker({ settings, address, namespace, signal, ready });
-  });
+  }
 }

@@ -68,7 +68,7 @@ function ofError(error: unknown, { address, namespace }: TemporalLink): Finding 
     return {
       status: 'problem',
       found: `${address} answers, and denies the namespace ${namespace}`,
-      fix: 'Set TEMPORAL_API_KEY to a key that may use TEMPORAL_NAMESPACE.',
+      fix: 'Set TEMPORAL_API_KEY, or the certificate, to one that may use TEMPORAL_NAMESPACE.',
     };
   }
   throw fromTemporal(error);

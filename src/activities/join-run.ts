@@ -1,0 +1,113 @@
+import { Context } from '@temporalio/activity';
+import {
+  isGrpcServiceError,
+  ServiceError,
+  WorkflowFailedError,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { isErrorCode } from '../model/errors.ts';
+import { printable } from '../model/names.ts';
+import type { IngestInput, IngestResult, JoinHeartbeat } from '../model/run.ts';
+import { satisfies, startRun, type StartedRun } from '../runs/start-run.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/** How often it is said that this attempt lives, as a share of the heartbeat timeout. */
+const HEARTBEATS_PER_TIMEOUT = 4;
+
+/**
+ * Starts the run of a dataset and day, or joins the one under way, and waits for its end: hours, perhaps. Another
+ * attempt, on any worker, joins it again. Cancelled, it cancels the run that was started on its behalf, no other.
+ * @returns its result. @throws ApplicationFailure with the run's own error.
+ */
+export async function joinRun(
+  { activity }: Pick<ActivityDeps, 'activity'>,
+  input: IngestInput,
+): Promise<IngestResult> {
+  const context = Context.current();
+  let joined: JoinHeartbeat | undefined;
+  const timer = setInterval(() => {
+    context.heartbeat(joined);
+  }, activity.heartbeatTimeoutMs / HEARTBEATS_PER_TIMEOUT);
+  try {
+    for (;;) {
+      const run = await startRun(context.client, input, ownerOf(context));
+      joined = { joined: { workflowId: run.workflowId, runId: run.runId } };
+      context.heartbeat(joined);
+      // Another kind of run of this day is under way: ours comes after it.
+      if (!satisfies(run.input, input)) await endOf(context, run).catch(rethrowIfCancelled);
+      else return await endOf(context, run);
+    }
+  } catch (error) {
+    throw toJoinFailure(error, input);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+async function endOf(context: Context, run: StartedRun): Promise<IngestResult> {
+  const ended = run.handle.result() as Promise<IngestResult>;
+  // Nobody listens any more once the wait has ended otherwise.
+  ended.catch(() => undefined);
+  try {
+    return await Promise.race([ended, context.cancelled]);
+  } catch (error) {
+    const isOurs = run.startedBy === ownerOf(context);
+    if (isOurs && context.cancellationDetails?.cancelRequested) await cancelled(run.handle);
+    throw error;
+  }
+}
+
+/** With the cleaning up that a run does at its end. */
+async function cancelled(handle: WorkflowHandle): Promise<void> {
+  try {
+    await handle.cancel();
+    await handle.result();
+  } catch {
+    // That it was cancelled is what was wanted; where it had ended already, there is nothing to cancel.
+  }
+}
+
+function ownerOf({ info }: Context): string {
+  return info.workflowExecution?.workflowId ?? '';
+}
+
+function rethrowIfCancelled(error: unknown): void {
+  if (!(error instanceof WorkflowFailedError)) throw error;
+}
+
+function toJoinFailure(error: unknown, { dataset, ingestDate }: IngestInput): Error {
+  if (error instanceof CancelledFailure) return error;
+  const day = `${dataset.name}, ${ingestDate}`;
+  if (error instanceof WorkflowFailedError) return ofRun(error, day);
+  const message = printable(error instanceof Error ? error.message : String(error));
+  if (!(error instanceof ServiceError) && !isGrpcServiceError(error)) {
+    return ApplicationFailure.create({ message, type: 'INTERNAL', nonRetryable: true });
+  }
+  // The server that gives us work will be back.
+  return ApplicationFailure.retryable(
+    `Temporal does not answer while ${day} is waited for: ${message}`,
+    'TEMPORAL_UNREACHABLE',
+  );
+}
+
+/** The run has failed for good: its error is ours. */
+function ofRun({ cause, message }: WorkflowFailedError, day: string): Error {
+  if (cause instanceof ApplicationFailure && isErrorCode(cause.type)) {
+    const { type, details } = cause;
+    return ApplicationFailure.create({
+      message: cause.message,
+      type,
+      nonRetryable: true,
+      details: details ?? [],
+    });
+  }
+  const isCancelled = !(cause instanceof ApplicationFailure);
+  return ApplicationFailure.create({
+    message: isCancelled
+      ? `The run of ${day} was cancelled or terminated.`
+      : printable(cause.message || message),
+    type: isCancelled ? 'CANCELLED' : 'INTERNAL',
+    nonRetryable: true,
+  });
+}

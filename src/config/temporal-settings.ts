@@ -1,0 +1,166 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import {
+  loadClientConfig,
+  loadClientConfigProfile,
+  toClientOptions,
+  type ClientConfigProfile,
+} from '@temporalio/envconfig';
+import type { EnvEntry } from './env-file.ts';
+import { shown, type Problem } from './problems.ts';
+import type { TemporalSettings, TemporalTls } from './settings.ts';
+
+/** What Temporal's own environment configuration knows: its keys are settings of ours too. */
+const OFFICIAL_KEYS = [
+  'TEMPORAL_PROFILE',
+  'TEMPORAL_CONFIG_FILE',
+  'TEMPORAL_ADDRESS',
+  'TEMPORAL_NAMESPACE',
+  'TEMPORAL_API_KEY',
+  'TEMPORAL_TLS',
+  'TEMPORAL_TLS_CLIENT_CERT_PATH',
+  'TEMPORAL_TLS_CLIENT_CERT_DATA',
+  'TEMPORAL_TLS_CLIENT_KEY_PATH',
+  'TEMPORAL_TLS_CLIENT_KEY_DATA',
+  'TEMPORAL_TLS_SERVER_CA_CERT_PATH',
+  'TEMPORAL_TLS_SERVER_CA_CERT_DATA',
+  'TEMPORAL_TLS_SERVER_NAME',
+] as const;
+type OfficialKey = (typeof OFFICIAL_KEYS)[number];
+
+/** Headers for every request, by the name that follows. */
+export const GRPC_META_PREFIX = 'TEMPORAL_GRPC_META_';
+/** Where Temporal's own tools look for temporal.toml. */
+const FOLDER_KEYS = ['HOME', 'XDG_CONFIG_HOME', 'APPDATA'];
+const DEFAULT_NAMESPACE = 'default';
+
+export interface TemporalSources {
+  env: Readonly<Record<string, string | undefined>>;
+  file: ReadonlyMap<string, EnvEntry>;
+  /** Absolute: relative paths start here. */
+  cwd: string;
+  /** Whether the key is set and has passed its check. */
+  has: (key: OfficialKey) => boolean;
+  /** The key's own text, and where it stands. */
+  entryOf: (key: string) => EnvEntry | undefined;
+  /** How messages name the settings where no key is to blame. */
+  label: string;
+}
+
+/**
+ * How Temporal is reached: the TEMPORAL_ settings over the profile that one of them chose. Where none chose a profile,
+ * no temporal.toml is read: one that lies on the machine for other tools takes nobody away from the embedded server.
+ */
+export function readTemporal(sources: TemporalSources): {
+  temporal: TemporalSettings;
+  problems: Problem[];
+} {
+  const { has } = sources;
+  const problems: Problem[] = [];
+  const note = (key: OfficialKey, message: string): void => {
+    problems.push({ where: sources.entryOf(key)?.where ?? sources.label, message });
+  };
+  const chosen = has('TEMPORAL_PROFILE') || has('TEMPORAL_CONFIG_FILE');
+  const profile = chosen ? chosenProfile(sources, note) : fromSettings(sources);
+  if (chosen && profile && profile.address === undefined) {
+    note(
+      'TEMPORAL_PROFILE',
+      `${profileName(sources)} has no address, and TEMPORAL_ADDRESS is not set`,
+    );
+  }
+  if (!chosen && has('TEMPORAL_API_KEY') && !has('TEMPORAL_ADDRESS')) {
+    const message =
+      'TEMPORAL_API_KEY needs a TEMPORAL_ADDRESS, or a TEMPORAL_PROFILE, to go with it';
+    note('TEMPORAL_API_KEY', message);
+  }
+  return { temporal: settingsOf(profile ?? {}, note), problems };
+}
+
+type Note = (key: OfficialKey, message: string) => void;
+
+function fromSettings(sources: TemporalSources): ClientConfigProfile {
+  return loadClientConfigProfile({ overrideEnvVars: official(sources), disableFile: true });
+}
+
+/** Undefined where it is a problem. Nothing of the file's text gets into a message: it may hold an API key. */
+function chosenProfile(sources: TemporalSources, note: Note): ClientConfigProfile | undefined {
+  const overrideEnvVars = official(sources);
+  const path = overrideEnvVars['TEMPORAL_CONFIG_FILE'];
+  const file = path ?? 'the temporal.toml of your configuration folder';
+  const name = overrideEnvVars['TEMPORAL_PROFILE'] ?? 'default';
+  try {
+    // The library takes a file that is not there for an empty one.
+    if (path !== undefined) readFileSync(path);
+    const { profiles } = loadClientConfig({ overrideEnvVars });
+    if (Object.hasOwn(profiles, name)) return loadClientConfigProfile({ overrideEnvVars });
+    const known = Object.keys(profiles).map((each) => shown(each));
+    const others = known.length === 0 ? 'it has none' : `it has ${known.join(', ')}`;
+    note('TEMPORAL_PROFILE', `there is no profile ${shown(name)} in ${file}: ${others}`);
+  } catch (error) {
+    note('TEMPORAL_CONFIG_FILE', `${file} ${reasonOf(error)}`);
+  }
+  return undefined;
+}
+
+function profileName(sources: TemporalSources): string {
+  return `the profile ${shown(official(sources)['TEMPORAL_PROFILE'] ?? 'default')}`;
+}
+
+/** The keys as the library wants them: what `.env` and the environment say together. */
+function official({ env, file, cwd, has, entryOf }: TemporalSources): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const key of FOLDER_KEYS) if (env[key]) found[key] = env[key];
+  for (const key of [...file.keys(), ...Object.keys(env)]) {
+    const value = key.startsWith(GRPC_META_PREFIX) ? entryOf(key)?.value : undefined;
+    if (value !== undefined) found[key] = value;
+  }
+  for (const key of OFFICIAL_KEYS) {
+    const value = has(key) ? entryOf(key)?.value : undefined;
+    if (value === undefined) continue;
+    found[key] = key.endsWith('_PATH') || key.endsWith('_FILE') ? resolve(cwd, value) : value;
+  }
+  return found;
+}
+
+function settingsOf(profile: ClientConfigProfile, note: Note): TemporalSettings {
+  const { address, namespace = DEFAULT_NAMESPACE, apiKey, grpcMeta = {} } = profile;
+  const tls = tlsOf(profile, note);
+  // Temporal Cloud tells by it whose key it is.
+  const forCloud: Record<string, string> =
+    apiKey === undefined ? {} : { 'temporal-namespace': namespace };
+  return { address, namespace, apiKey, tls, metadata: { ...forCloud, ...grpcMeta } };
+}
+
+function tlsOf(profile: ClientConfigProfile, note: Note): TemporalSettings['tls'] {
+  const { clientCert, clientKey } = profile.tls ?? {};
+  if ((clientCert === undefined) !== (clientKey === undefined)) {
+    const [given, missing] = clientCert ? ['certificate', 'key'] : ['key', 'certificate'];
+    note(
+      'TEMPORAL_TLS_CLIENT_CERT_PATH',
+      `the client's TLS ${given} has no ${missing} to go with it`,
+    );
+  }
+  try {
+    const { tls } = toClientOptions(profile).connectionOptions;
+    if (typeof tls !== 'object' || tls === null) return tls ?? false;
+    const { serverNameOverride, serverRootCACertificate, clientCertPair } = tls;
+    const found: TemporalTls = {};
+    if (serverNameOverride) found.serverNameOverride = serverNameOverride;
+    if (serverRootCACertificate)
+      found.serverRootCACertificate = Buffer.from(serverRootCACertificate);
+    if (clientCertPair) {
+      const { crt, key } = clientCertPair;
+      found.clientCertPair = { crt: Buffer.from(crt), key: Buffer.from(key) };
+    }
+    return Object.keys(found).length === 0 ? true : found;
+  } catch (error) {
+    note('TEMPORAL_TLS_CLIENT_CERT_PATH', `a TLS file ${reasonOf(error)}`);
+    return true;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const { code, path, line } = error as NodeJS.ErrnoException & { line?: unknown };
+  if (code !== undefined) return `cannot be read (${code}${path === undefined ? '' : `: ${path}`})`;
+  return typeof line === 'number' ? `is no valid TOML, line ${line}` : 'is no valid configuration';
+}

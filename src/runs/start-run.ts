@@ -1,0 +1,107 @@
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import {
+  arrayFromPayloads,
+  defaultPayloadConverter,
+  defineSearchAttributeKey,
+} from '@temporalio/common';
+import { shownAddress } from '../model/addresses.ts';
+import { datedDataset } from '../model/dated-address.ts';
+import { isHandInput, type HandInput } from '../model/run-input.ts';
+import { ingestWorkflowId, SEARCH_ATTRIBUTES, TASK_QUEUE, type IngestInput } from '../model/run.ts';
+import type { ingestDataset } from '../workflows/index.ts';
+
+export interface StartedRun {
+  handle: WorkflowHandle<typeof ingestDataset>;
+  workflowId: string;
+  runId: string;
+  /** What the run was started with: not ours where another run of the day was under way. */
+  input: IngestInput | HandInput;
+  /** Who started it; undefined for the command line and for people. */
+  startedBy: string | undefined;
+}
+
+/** The memo's key for `startedBy`. */
+const STARTED_BY = 'startedBy';
+
+/**
+ * Starts the run of a dataset and day, or attaches to the one under way.
+ * @param startedBy the workflow on whose behalf it is started.
+ */
+export async function startRun(
+  client: Client,
+  input: IngestInput,
+  startedBy?: string,
+): Promise<StartedRun> {
+  const { dataset, ingestDate, mode, target } = input;
+  const workflowId = ingestWorkflowId(dataset.name, ingestDate);
+  const handle = await client.workflow.start<typeof ingestDataset>('ingestDataset', {
+    taskQueue: TASK_QUEUE,
+    workflowId,
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    args: [input],
+    staticSummary: `${mode} ${dataset.name}, ${ingestDate}${target === 's3' ? ', in S3' : ''}`,
+    staticDetails: detailsOf(input),
+    ...(startedBy !== undefined && { memo: { [STARTED_BY]: startedBy } }),
+    ...(input.upsertSearchAttributes && { typedSearchAttributes: attributesOf(input) }),
+  });
+  const runId = handle.firstExecutionRunId;
+  const started = await startOf(client, workflowId, runId);
+  return { handle, workflowId, runId, ...started };
+}
+
+/** The input of a run, from the first event of its history. */
+export async function inputOf(
+  client: Client,
+  workflowId: string,
+  runId: string,
+): Promise<IngestInput | HandInput> {
+  return (await startOf(client, workflowId, runId)).input;
+}
+
+/** Whether waiting for the run under way gives what was asked for. */
+export function satisfies(running: IngestInput | HandInput, wanted: IngestInput): boolean {
+  if (isHandInput(running)) return false;
+  return (
+    running.mode === wanted.mode &&
+    running.engine === wanted.engine &&
+    (running.target ?? 'disk') === (wanted.target ?? 'disk') &&
+    (running.again || !wanted.again) &&
+    (running.accept || !wanted.accept)
+  );
+}
+
+async function startOf(
+  client: Client,
+  workflowId: string,
+  runId: string,
+): Promise<Pick<StartedRun, 'input' | 'startedBy'>> {
+  const { history } = await client.workflowService.getWorkflowExecutionHistory({
+    namespace: client.options.namespace,
+    execution: { workflowId, runId },
+    maximumPageSize: 1,
+  });
+  const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
+  const values = arrayFromPayloads(defaultPayloadConverter, started?.input?.payloads);
+  const memo = started?.memo?.fields?.[STARTED_BY];
+  const startedBy: unknown = memo ? defaultPayloadConverter.fromPayload(memo) : undefined;
+  return {
+    input: values[0] as IngestInput | HandInput,
+    startedBy: typeof startedBy === 'string' ? startedBy : undefined,
+  };
+}
+
+function attributesOf({ dataset, ingestDate }: IngestInput) {
+  return [
+    { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dataset, 'KEYWORD'), value: dataset.name },
+    { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.ingestDate, 'KEYWORD'), value: ingestDate },
+  ];
+}
+
+function detailsOf({ dataset, ingestDate, engine, target, again }: IngestInput): string {
+  const sources = datedDataset(dataset, ingestDate).sources.map(({ id, address, optional }) => {
+    return `- **${id}**${optional ? ' (optional)' : ''}: ${shownAddress(address)}`;
+  });
+  const where = target === 's3' ? ', into S3' : '';
+  const how = `Engine ${engine}${where}${again ? ', a new revision' : ''}.`;
+  return [how, '', ...sources].join('\n');
+}

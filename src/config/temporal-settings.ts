@@ -63,10 +63,14 @@ export function readTemporal(sources: TemporalSources): {
   const chosen = has('TEMPORAL_PROFILE') || has('TEMPORAL_CONFIG_FILE');
   const profile = chosen ? chosenProfile(sources, note) : fromSettings(sources);
   if (chosen && profile && profile.address === undefined) {
-    note('TEMPORAL_PROFILE', `${profileName(sources)} has no address, and TEMPORAL_ADDRESS is not set`);
+    note(
+      'TEMPORAL_PROFILE',
+      `${profileName(sources)} has no address, and TEMPORAL_ADDRESS is not set`,
+    );
   }
   if (!chosen && has('TEMPORAL_API_KEY') && !has('TEMPORAL_ADDRESS')) {
-    const message = 'TEMPORAL_API_KEY needs a TEMPORAL_ADDRESS, or a TEMPORAL_PROFILE, to go with it';
+    const message =
+      'TEMPORAL_API_KEY needs a TEMPORAL_ADDRESS, or a TEMPORAL_PROFILE, to go with it';
     note('TEMPORAL_API_KEY', message);
   }
   return { temporal: settingsOf(profile ?? {}, note), problems };
@@ -131,7 +135,10 @@ function tlsOf(profile: ClientConfigProfile, note: Note): TemporalSettings['tls'
   const { clientCert, clientKey } = profile.tls ?? {};
   if ((clientCert === undefined) !== (clientKey === undefined)) {
     const [given, missing] = clientCert ? ['certificate', 'key'] : ['key', 'certificate'];
-    note('TEMPORAL_TLS_CLIENT_CERT_PATH', `the client's TLS ${given} has no ${missing} to go with it`);
+    note(
+      'TEMPORAL_TLS_CLIENT_CERT_PATH',
+      `the client's TLS ${given} has no ${missing} to go with it`,
+    );
   }
   try {
     const { tls } = toClientOptions(profile).connectionOptions;
@@ -139,7 +146,8 @@ function tlsOf(profile: ClientConfigProfile, note: Note): TemporalSettings['tls'
     const { serverNameOverride, serverRootCACertificate, clientCertPair } = tls;
     const found: TemporalTls = {};
     if (serverNameOverride) found.serverNameOverride = serverNameOverride;
-    if (serverRootCACertificate) found.serverRootCACertificate = Buffer.from(serverRootCACertificate);
+    if (serverRootCACertificate)
+      found.serverRootCACertificate = Buffer.from(serverRootCACertificate);
     if (clientCertPair) {
       const { crt, key } = clientCertPair;
       found.clientCertPair = { crt: Buffer.from(crt), key: Buffer.from(key) };

@@ -29,7 +29,10 @@ export class Health {
   static async serve(address: string): Promise<Health> {
     const server = createServer((request, response) => {
       void health.#answer(request.url ?? '/').then(({ status, body }) => {
-        response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+        response.writeHead(status, {
+          'content-type': 'application/json',
+          'cache-control': 'no-store',
+        });
         response.end(`${JSON.stringify(body)}\n`);
       });
     });

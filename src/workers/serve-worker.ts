@@ -33,7 +33,8 @@ export async function serveWorker(options: ServeOptions): Promise<void> {
       ready: (running) => {
         health?.started(running);
         if (healthAddress !== undefined) logger.info(`Health at http://${healthAddress}/readyz`);
-        if (metricsAddress !== undefined) logger.info(`Metrics at http://${metricsAddress}/metrics`);
+        if (metricsAddress !== undefined)
+          logger.info(`Metrics at http://${metricsAddress}/metrics`);
         logger.info(`Working for ${address}, namespace ${namespace}.`);
       },
     });

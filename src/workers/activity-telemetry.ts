@@ -8,8 +8,14 @@ interface Subject {
   ingestDate?: string;
 }
 
-/** Puts what an activity is about on all that it logs and measures, and logs its end. */
-export function activityTelemetry({ info, log }: Context): ActivityInterceptors {
+/**
+ * Puts what an activity is about on all that it logs and measures, and logs its end.
+ * @param onDone gets the name of each activity that has ended well.
+ */
+export function activityTelemetry(
+  { info, log }: Context,
+  onDone: (activity: string) => void,
+): ActivityInterceptors {
   let subject: Subject = {};
   return {
     inbound: {
@@ -21,6 +27,7 @@ export function activityTelemetry({ info, log }: Context): ActivityInterceptors 
         const seconds = Math.round(performance.now() - startedAtMs) / 1000;
         // The SDK logs a failure itself.
         log.info(`${info.activityType} done`, { seconds });
+        onDone(info.activityType);
         return result;
       },
     },

@@ -51,7 +51,11 @@ export async function runWorker(target: WorkerTarget): Promise<void> {
   const connection = await connect(target);
   try {
     const lakes = await openLakes(settings);
-    const common = commonOptions(target, connection);
+    const isMeasured = settings.worker.metricsAddress !== undefined;
+    const ages = isMeasured ? watchSnapshotAges(lakes.all) : undefined;
+    const common = commonOptions(target, connection, (activity) => {
+      if (activity === 'publishSnapshot') ages?.lookSoon();
+    });
     const workers = [
       await Worker.create({
         ...common,
@@ -70,11 +74,10 @@ export async function runWorker(target: WorkerTarget): Promise<void> {
         workers.push(await Worker.create({ ...common, ...queue }));
       }
     }
-    const ages = settings.worker.metricsAddress && watchSnapshotAges(lakes.all);
     try {
       await runUntil(target, { connection, workers });
     } finally {
-      if (ages) await ages.stop();
+      await ages?.stop();
     }
   } finally {
     await connection.close();
@@ -99,14 +102,18 @@ function connectionOf({ settings, address }: WorkerTarget) {
   return { address, tls, metadata, ...(apiKey === undefined ? {} : { apiKey }) };
 }
 
-function commonOptions({ settings, namespace }: WorkerTarget, connection: NativeConnection) {
+function commonOptions(
+  { settings, namespace }: WorkerTarget,
+  connection: NativeConnection,
+  onDone: (activity: string) => void,
+) {
   const { graceMs, version } = settings.worker;
   return {
     connection,
     namespace,
     maxHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE_MS,
     shutdownGraceTime: graceMs,
-    interceptors: { activity: [activityTelemetry] },
+    interceptors: { activity: [(context) => activityTelemetry(context, onDone)] },
     ...(version && {
       workerDeploymentOptions: {
         version,

@@ -6,7 +6,9 @@ import type { Target } from '../model/run.ts';
 /** A listing a dataset of each lake: cheap, but not for every look at the page. */
 const INTERVAL_MS = 60_000;
 
-interface Watch {
+export interface SnapshotAges {
+  /** Something may have been published. */
+  lookSoon(): void;
   stop(): Promise<void>;
 }
 
@@ -14,7 +16,7 @@ interface Watch {
  * Keeps the gauges of how old each dataset's newest snapshot is, while a worker runs. Every worker tells them of
  * the lakes that it reaches.
  */
-export function watchSnapshotAges(lakes: readonly ActivityDeps[]): Watch {
+export function watchSnapshotAges(lakes: readonly ActivityDeps[]): SnapshotAges {
   const { metricMeter, logger } = Runtime.instance();
   const age = metricMeter.createGauge('longhaul_snapshot_age_seconds', 'float');
   let running = Promise.resolve();
@@ -38,6 +40,7 @@ export function watchSnapshotAges(lakes: readonly ActivityDeps[]): Watch {
   tick();
   const timer = setInterval(tick, INTERVAL_MS);
   return {
+    lookSoon: tick,
     stop: async () => {
       isStopped = true;
       clearInterval(timer);

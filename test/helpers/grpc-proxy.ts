@@ -49,7 +49,11 @@ export async function startGrpcProxy(options: ProxyOptions): Promise<GrpcProxy> 
     else forward(stream, headers);
   };
   const forward = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
-    const request = upstream.request({ ...headers, ':scheme': 'http', ':authority': options.target });
+    const request = upstream.request({
+      ...headers,
+      ':scheme': 'http',
+      ':authority': options.target,
+    });
     request.on('error', () => stream.close());
     stream.on('close', () => request.close());
     let trailers: IncomingHttpHeaders = {};

@@ -74,6 +74,8 @@ export async function startLab(setup: LabSetup = {}): Promise<Lab & { close(): P
   const origin = await startOrigin(setup.routes ?? {});
   const lab = makeLab(folder, origin, setup.env ?? {});
   const close = async (): Promise<void> => {
+    // Left behind only by a test that failed.
+    for (const child of lab.children) child.kill('SIGKILL');
     await lab.run(['down']);
     await origin.close();
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -88,7 +90,12 @@ export async function startLab(setup: LabSetup = {}): Promise<Lab & { close(): P
   }
 }
 
-function makeLab(folder: string, origin: Origin, changes: Record<string, string>): Lab {
+function makeLab(
+  folder: string,
+  origin: Origin,
+  changes: Record<string, string>,
+): Lab & { children: ReadonlySet<ChildProcess> } {
+  const children = new Set<ChildProcess>();
   const dataDir = join(folder, 'data');
   const env = {
     PATH: process.env['PATH'] ?? '',
@@ -102,12 +109,18 @@ function makeLab(folder: string, origin: Origin, changes: Record<string, string>
     NO_COLOR: '1',
     ...changes,
   };
-  const start: Lab['start'] = (args, options) =>
-    follow(
-      spawn(process.execPath, [CLI, ...args], { cwd: folder, env: { ...env, ...options?.env } }),
-    );
+  const start: Lab['start'] = (args, options) => {
+    const child = spawn(process.execPath, [CLI, ...args], {
+      cwd: folder,
+      env: { ...env, ...options?.env },
+    });
+    children.add(child);
+    child.once('close', () => children.delete(child));
+    return follow(child);
+  };
   const run: Lab['run'] = async (args, options) => await start(args, options).ended;
   return {
+    children,
     folder,
     dataDir,
     origin,

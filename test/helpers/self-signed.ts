@@ -34,7 +34,10 @@ const COMMON_NAME = Buffer.from('0603550403', 'hex');
 
 /** Not every client looks at the common name. */
 function alternativeNames(): Buffer {
-  const names = sequence(der(0x82, Buffer.from('localhost')), der(0x87, Buffer.from([127, 0, 0, 1])));
+  const names = sequence(
+    der(0x82, Buffer.from('localhost')),
+    der(0x87, Buffer.from([127, 0, 0, 1])),
+  );
   return sequence(Buffer.from('0603551d11', 'hex'), der(0x04, names));
 }
 

@@ -130,7 +130,10 @@ describe('an API key', () => {
       const without = proxy.seen.filter(
         ({ headers }) => headers.authorization !== `Bearer ${API_KEY}`,
       );
-      assert.deepEqual(without.map(({ method }) => method), []);
+      assert.deepEqual(
+        without.map(({ method }) => method),
+        [],
+      );
       const methods = new Set(proxy.seen.map(({ method }) => method));
       assert.ok(methods.has('PollActivityTaskQueue') && methods.has('StartWorkflowExecution'));
     });

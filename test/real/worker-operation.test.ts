@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { freePorts } from '../../src/embedded/free-ports.ts';
+import type { Readiness } from '../../src/workers/health.ts';
+import { startGrpcProxy } from '../helpers/grpc-proxy.ts';
+import { withLab, type Lab, type Running } from '../helpers/lab.ts';
+import type { Answer } from '../helpers/origin.ts';
+import { startTemporal } from '../helpers/temporal.ts';
+
+const RECORD = `1,${'x'.repeat(97)}\n`;
+const RECORDS = 40_000;
+const BODY = `id,text\n${RECORD.repeat(RECORDS)}`;
+const HALF_BYTES = 2_000_000;
+
+interface Run {
+  status: string;
+  ledger: { rows: number };
+}
+
+let temporal: TestWorkflowEnvironment;
+
+before(async () => {
+  temporal = await startTemporal();
+});
+
+after(async () => {
+  await temporal?.teardown();
+});
+
+/** An answer that stops half-way until the test lets it go on. */
+function heldAnswer(): { answer: Answer; letGo: () => void } {
+  let letGo = (): void => undefined;
+  const until = new Promise<void>((resolve) => (letGo = resolve));
+  return {
+    answer: { body: BODY, etag: '"1"', pauseAfterBytes: { bytes: HALF_BYTES, until } },
+    letGo,
+  };
+}
+
+/** Loops until it holds: whatever is waited for is another process's. */
+async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
+  const end = Date.now() + 30_000;
+  while (!(await holds())) {
+    assert.ok(Date.now() < end, 'it never came to that');
+    await sleep(20);
+  }
+}
+
+async function readiness(port: number): Promise<{ http: number; body: Readiness } | undefined> {
+  try {
+    const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
+    return { http: answer.status, body: (await answer.json()) as Readiness };
+  } catch {
+    return undefined;
+  }
+}
+
+function env(more: Record<string, string> = {}): Record<string, string> {
+  return { TEMPORAL_ADDRESS: temporal.address, ALLOW_PRIVATE_ADDRESSES: 'true', ...more };
+}
+
+async function stop(worker: Running): Promise<void> {
+  worker.process.kill('SIGTERM');
+  assert.equal((await worker.ended).code, 0);
+}
+
+describe('a worker that is told to end', () => {
+  it('hands a download over where it was; a second signal ends it at once', async () => {
+    const { port: healthPort } = await freePorts([]);
+    const holds = [heldAnswer(), heldAnswer()] as const;
+    // The first request is the probe.
+    const route = (request: number): Answer =>
+      request === 1
+        ? { body: BODY, etag: '"1"' }
+        : (holds[request - 2]?.answer ?? { body: BODY, etag: '"1"' });
+    await withLab({ routes: { '/a.csv': route }, env: env(), up: false }, async (lab) => {
+      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
+      const sent = (nth: number): number => lab.origin.requestsTo('/a.csv')[nth]?.bytesSent ?? 0;
+      const ingest = lab.start(['ingest', 'things', '--json']);
+
+      const hasty = lab.start(['worker'], { env: { WORKER_GRACE_SECONDS: '600' } });
+      await until(() => sent(1) >= HALF_BYTES);
+      hasty.process.kill('SIGTERM');
+      await hasty.says(/Stopping/);
+      hasty.process.kill('SIGTERM');
+      assert.equal((await hasty.ended).code, 130);
+
+      const orderly = lab.start(['worker'], {
+        env: { WORKER_GRACE_SECONDS: '1', WORKER_HEALTH_ADDRESS: String(healthPort) },
+      });
+      await until(() => sent(2) > 0 && lab.origin.requestsTo('/a.csv').length > 2);
+      await until(() => holdsHalf(lab));
+      orderly.process.kill('SIGTERM');
+      await orderly.says(/Stopping/);
+      const seen = await readiness(healthPort);
+      assert.deepEqual([seen?.http, seen?.body.status], [503, 'stopping']);
+      assert.equal((await orderly.ended).code, 0);
+
+      const last = lab.start(['worker']);
+      const { code, stdout, stderr } = await ingest.ended;
+      assert.equal(code, 0, stdout + stderr);
+      assert.equal((JSON.parse(stdout) as Run).ledger.rows, RECORDS);
+      await stop(last);
+      const resumed = lab.origin.requestsTo('/a.csv').at(-1);
+      const from = Number(/^bytes=(\d+)-$/.exec(resumed?.range ?? '')?.[1]);
+      assert.ok(from >= 1_000_000, `went on at ${resumed?.range}`);
+      for (const { letGo } of holds) letGo();
+    });
+  });
+});
+
+/** The answer in work has sent its half, wherever it started. */
+function holdsHalf(lab: Lab): boolean {
+  return (lab.origin.requestsTo('/a.csv').at(-1)?.bytesSent ?? 0) >= HALF_BYTES;
+}
+
+describe('a worker that is watched', () => {
+  it('says when it is ready, what it did in Prometheus’s words, and a line of JSON an event', async () => {
+    const { port: healthPort, uiPort: metricsPort } = await freePorts([]);
+    const routes = { '/a.csv': { body: BODY } };
+    await withLab({ routes, env: env(), up: false }, async (lab) => {
+      await lab.datasets({ watched: { a: lab.origin.address('/a.csv') } });
+      const worker = lab.start(['worker'], {
+        env: { WORKER_HEALTH_ADDRESS: String(healthPort), METRICS_ADDRESS: String(metricsPort) },
+      });
+      const statuses = new Set<string | undefined>();
+      await until(async () => {
+        const seen = await readiness(healthPort);
+        statuses.add(seen && `${seen.http} ${seen.body.status}`);
+        return seen?.http === 200;
+      });
+      assert.deepEqual([...statuses].filter(Boolean).slice(-2), ['503 starting', '200 ready']);
+      const live = await fetch(`http://127.0.0.1:${healthPort}/livez`);
+      assert.equal(live.status, 200);
+      const { code } = await lab.run(['ingest', 'watched']);
+      assert.equal(code, 0);
+      await until(async () =>
+        (await scrape(metricsPort)).includes('longhaul_snapshot_age_seconds{'),
+      );
+      const page = await scrape(metricsPort);
+      const of = (name: string, stage: string): number =>
+        Number(
+          new RegExp(
+            `^${name}\\{[^}]*dataset="watched"[^}]*source="a"[^}]*${stage}[^}]*\\} (\\d+)$`,
+            'm',
+          ).exec(page)?.[1],
+        );
+      assert.equal(of('longhaul_bytes_total', 'stage="land"'), BODY.length);
+      assert.equal(of('longhaul_records_total', 'stage="land"'), RECORDS);
+      assert.equal(of('longhaul_rows_total', ''), RECORDS);
+      assert.equal(of('longhaul_rejected_rows_total', ''), 0);
+      assert.match(
+        page,
+        /^longhaul_snapshot_age_seconds\{.*dataset="watched",lake="disk".*\} [\d.]+$/m,
+      );
+      assert.match(page, /^temporal_worker_task_slots_available\{/m);
+      worker.process.kill('SIGTERM');
+      const { stderr } = await worker.ended;
+      const entries = stderr
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+      const landed = entries.find(({ message }) => message === 'landSource done');
+      const { run, dataset, source, activity, level } = landed ?? {};
+      assert.match(String(run), /^[\da-f-]{36}$/);
+      assert.deepEqual([dataset, source, activity, level], ['watched', 'a', 'landSource', 'info']);
+    });
+  });
+
+  it('says so where it cannot listen', async () => {
+    const { port } = await freePorts([]);
+    const proxy = await startGrpcProxy({ target: temporal.address });
+    const taken = proxy.address.split(':')[1] ?? '';
+    try {
+      for (const key of ['WORKER_HEALTH_ADDRESS', 'METRICS_ADDRESS']) {
+        await withLab({ env: env({ [key]: taken }), up: false }, async (lab) => {
+          const { code, stderr } = await lab.run(['worker']);
+          assert.equal(code, 2, stderr);
+          assert.match(
+            stderr,
+            new RegExp(`CONFIG_INVALID: .* cannot be served at ${key} 127.0.0.1:${taken}`),
+          );
+        });
+      }
+    } finally {
+      await proxy.close();
+    }
+    assert.ok(port > 0);
+  });
+});
+
+async function scrape(port: number): Promise<string> {
+  return await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+}
+
+describe('a Temporal server that goes away', () => {
+  it('is waited for: the worker says that it is cut off, and goes on when it is back', async () => {
+    const { port: healthPort } = await freePorts([]);
+    const hold = heldAnswer();
+    const proxy = await startGrpcProxy({ target: temporal.address });
+    const route = (request: number): Answer =>
+      request === 1 ? { body: BODY, etag: '"1"' } : hold.answer;
+    try {
+      await withLab({ routes: { '/a.csv': route }, env: env(), up: false }, async (lab) => {
+        await lab.datasets({ patient: { a: lab.origin.address('/a.csv') } });
+        const worker = lab.start(['worker'], {
+          env: { WORKER_HEALTH_ADDRESS: String(healthPort), TEMPORAL_ADDRESS: proxy.address },
+        });
+        const ingest = lab.start(['ingest', 'patient', '--json']);
+        await until(() => (lab.origin.requestsTo('/a.csv')[1]?.bytesSent ?? 0) >= HALF_BYTES);
+        await proxy.goAway();
+        await until(async () => (await readiness(healthPort))?.body.status === 'disconnected');
+        hold.letGo();
+        await proxy.back();
+        await until(async () => (await readiness(healthPort))?.body.status === 'ready');
+        const { code, stdout, stderr } = await ingest.ended;
+        assert.equal(code, 0, stdout + stderr);
+        assert.equal((JSON.parse(stdout) as Run).ledger.rows, RECORDS);
+        await stop(worker);
+      });
+    } finally {
+      hold.letGo();
+      await proxy.close();
+    }
+  });
+});

@@ -64,6 +64,7 @@ export function readSettings(source: SettingsSource): {
   const endpoint = endpointOf(file.entries, source.env);
   const settings = withDefaults(values as SettingValues, temporal, {
     cwd: source.cwd,
+    searchPath: source.env['PATH'],
     customEndpoint: endpoint !== undefined,
   });
   const labelled = (...keys: string[]): string =>
@@ -111,7 +112,11 @@ function entryOf(
 function withDefaults(
   values: SettingValues,
   temporal: TemporalSettings,
-  { cwd, customEndpoint }: { cwd: string; customEndpoint: boolean },
+  {
+    cwd,
+    searchPath,
+    customEndpoint,
+  }: { cwd: string; searchPath: string | undefined; customEndpoint: boolean },
 ): Settings {
   const dataDir = resolve(cwd, values.DATA_DIR ?? 'data');
   const embedded = temporal.address === undefined;
@@ -132,6 +137,13 @@ function withDefaults(
       memoryLimit: values.DUCKDB_MEMORY_LIMIT ?? defaultMemoryLimit(),
       threads: values.DUCKDB_THREADS ?? availableParallelism(),
       httpfs: values.DUCKDB_HTTPFS === undefined ? undefined : resolve(cwd, values.DUCKDB_HTTPFS),
+    },
+    spark: {
+      home: folderOf(values.SPARK_HOME, cwd),
+      javaHome: folderOf(values.JAVA_HOME, cwd),
+      searchPath,
+      master: values.SPARK_MASTER ?? DEFAULT_SPARK_MASTER,
+      driverMemory: values.SPARK_DRIVER_MEMORY ?? DEFAULT_DRIVER_MEMORY,
     },
     http: {
       connectTimeoutMs: milliseconds(values.HTTP_CONNECT_TIMEOUT_SECONDS ?? 10),
@@ -189,6 +201,14 @@ function s3Settings(values: SettingValues, customEndpoint: boolean): S3Settings 
 
 const DEFAULT_RAW_PREFIX = 'takehome-raw/';
 const DEFAULT_CONVERTED_PREFIX = 'takehome-converted/';
+
+const DEFAULT_SPARK_MASTER = 'local[3]';
+/** A task holds a row group of text, up to 128 MiB, while it compresses it: three of them, and Spark itself. */
+const DEFAULT_DRIVER_MEMORY = '2g';
+
+function folderOf(value: string | undefined, cwd: string): string | undefined {
+  return value === undefined ? undefined : resolve(cwd, value);
+}
 
 const MIB = 1024 * 1024;
 /** Two conversions at once, each with a quarter, leave half of the machine to everything else. */

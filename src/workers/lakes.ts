@@ -23,6 +23,7 @@ export async function openLakes(settings: Settings): Promise<Lakes> {
       http: settings.http,
       addresses: settings.addresses,
       duckdb: settings.duckdb,
+      spark: settings.spark,
       activity: settings.activity,
       lakeQueue,
       backfillQueue: `${lakeQueue}-backfill`,

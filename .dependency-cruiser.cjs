@@ -18,9 +18,10 @@ const MAY_IMPORT = {
   conversion: ['model', 'storage', 'programs'],
   // A stored file is recounted by the scanner that counted it when it was landed.
   verification: ['model', 'storage', 'landing'],
+  emr: ['model', 'storage'],
   lake: ['model', 'storage'],
   config: ['model'],
-  activities: ['model', 'storage', 'landing', 'conversion', 'verification', 'lake'],
+  activities: ['model', 'storage', 'landing', 'conversion', 'verification', 'emr', 'lake'],
   embedded: ['model', 'programs'],
   workers: [
     'model',
@@ -29,13 +30,14 @@ const MAY_IMPORT = {
     'landing',
     'conversion',
     'verification',
+    'emr',
     'lake',
     'activities',
     'workflows',
     'config',
     'embedded',
   ],
-  cli: ['model', 'programs', 'storage', 'lake', 'verification', 'config', 'embedded'],
+  cli: ['model', 'programs', 'storage', 'emr', 'lake', 'verification', 'config', 'embedded'],
 };
 
 /** Folder → folders of which it may import types, and nothing that runs (the second half is oxlint's). */
@@ -45,6 +47,7 @@ const MAY_IMPORT_TYPES = {
   landing: ['config'],
   conversion: ['config'],
   verification: ['config'],
+  emr: ['config'],
   lake: ['config'],
   activities: ['config'],
   embedded: ['config'],

@@ -1,4 +1,5 @@
 import type { DatasetSpec, Engine } from '../model/dataset.ts';
+import type { EmrOutput } from '../model/emr.ts';
 import type { IngestResult, RunMode, SourceResult, SourceTask, Target } from '../model/run.ts';
 
 /** What passes between activities is small: keys, counts, checksums; never rows or credentials. */
@@ -23,6 +24,8 @@ export interface OpenResult {
   published?: IngestResult;
   /** Sources that an earlier run of this unpublished day finished (only with `retry`). */
   finished: SourceResult[];
+  /** Engine `emr` only: where the worker's settings put what is converted. */
+  emrOutput?: EmrOutput;
 }
 
 export interface ProbeInput extends SourceTask {

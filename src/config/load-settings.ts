@@ -1,6 +1,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { awsOfFile, endpointOf, s3PlaceOf } from './aws-environment.ts';
+import { emrSettings, problemOfEmr } from './emr-settings.ts';
 import { readEnvFile, type EnvEntry } from './env-file.ts';
 import { assertNoProblems, shown, type Problem } from './problems.ts';
 import { SETTING_KEYS, type SettingKey, type SettingValues } from './setting-keys.ts';
@@ -63,6 +64,8 @@ export function readSettings(source: SettingsSource): {
   if (!problems.some(({ message }) => message.startsWith('S3_BUCKET '))) {
     problems.push(...problemsOfS3(settings, labelled));
   }
+  const emr = problemOfEmr(settings.emr);
+  if (emr !== undefined) problems.push({ where: labelled('EMR_OUTPUT'), message: emr });
   return {
     settings,
     problems,
@@ -134,6 +137,7 @@ function withDefaults(values: SettingValues, cwd: string, customEndpoint: boolea
       heartbeatTimeoutMs: milliseconds(values.HEARTBEAT_TIMEOUT_SECONDS ?? 60),
       retryForMs: milliseconds((values.SOURCE_RETRY_MINUTES ?? 15) * 60),
     },
+    emr: emrSettings(values),
   };
 }
 

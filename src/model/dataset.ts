@@ -33,5 +33,5 @@ export interface DeclaredType {
   format?: string;
 }
 
-export const ENGINES = ['duckdb', 'parquetjs'] as const;
+export const ENGINES = ['duckdb', 'parquetjs', 'emr'] as const;
 export type Engine = (typeof ENGINES)[number];

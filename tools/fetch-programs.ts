@@ -4,19 +4,22 @@
  * otherwise fetch the same program twice.
  */
 import { locateTemporal } from '../src/embedded/temporal-program.ts';
+import { locateHadoopJars } from '../src/programs/hadoop.ts';
 import { locateHttpfs } from '../src/programs/httpfs.ts';
 import { locateVersitygw } from '../src/programs/versitygw.ts';
 
 const searchPath = process.env['PATH'];
 const onNote = (note: string): void => console.log(note);
 
-const programs: Record<string, () => Promise<string>> = {
+const programs: Record<string, () => Promise<unknown>> = {
   Temporal: async () =>
     await locateTemporal({ cli: process.env['TEMPORAL_CLI'], searchPath, onNote }),
   versitygw: async () =>
     await locateVersitygw({ given: process.env['VERSITYGW'], searchPath, onNote }),
   httpfs: async () =>
     await locateHttpfs({ given: process.env['DUCKDB_HTTPFS'], searchPath, onNote }),
+  'Hadoop for S3': async () => await locateHadoopJars('s3a', { onNote }),
+  Hadoop: async () => await locateHadoopJars('cluster', { onNote }),
 };
 
 for (const [name, locate] of Object.entries(programs)) {

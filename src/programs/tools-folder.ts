@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, chmod, link, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { access, chmod, link, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 
 /** From src/programs and from dist/programs alike. */
@@ -47,6 +47,27 @@ export async function makeWhole(
     await chmod(file, 0o755);
     await link(file, path).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    });
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The same for a folder: it is made beside its place, and renamed. Of two at once, the first one's stays.
+ * @param make fills the scratch folder. @returns the folder in it that is wanted.
+ */
+export async function makeFolderWhole(
+  path: string,
+  make: (scratch: string) => Promise<string>,
+): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await removeAbandoned(dirname(path));
+  const scratch = await mkdtemp(join(dirname(path), SCRATCH_PREFIX));
+  try {
+    await rename(await make(scratch), path).catch((error: unknown) => {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
     });
   } finally {
     await rm(scratch, { recursive: true, force: true });

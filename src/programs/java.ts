@@ -1,0 +1,100 @@
+import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { delimiter, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { LonghaulError } from '../model/errors.ts';
+import { printable } from '../model/names.ts';
+
+const run = promisify(execFile);
+
+export interface Java {
+  /** The program itself. */
+  path: string;
+  /** As it says it: `17.0.15`. */
+  version: string;
+  /** What it belongs to; undefined where it is simply the one on the PATH. */
+  home: string | undefined;
+}
+
+export interface JavaOptions {
+  /** JAVA_HOME: when set, nothing else is looked at. */
+  given?: string | undefined;
+  /** PATH, as the environment has it. */
+  searchPath?: string | undefined;
+  /** Major versions that fit. Default: those of Spark 4. */
+  majors?: readonly number[];
+  /** What needs it, for the message. */
+  neededBy?: string;
+}
+
+/** What Spark 4 and Hadoop 3.5 run on, and are tested with by their makers. */
+export const JAVA_MAJORS: readonly number[] = [17, 21];
+
+/** A JVM on a cold disk takes some seconds. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
+/**
+ * The Java of JAVA_HOME, else the first one on the PATH. It is never fetched: a JVM is the system's.
+ * @throws LonghaulError PROGRAM_NOT_INSTALLED where there is none, or none of a version that fits.
+ */
+export async function locateJava(options: JavaOptions = {}): Promise<Java> {
+  const { given, searchPath = '', majors = JAVA_MAJORS, neededBy = 'Spark 4' } = options;
+  const wanted = `${neededBy} needs Java ${majors.join(' or ')}`;
+  const home = given ? resolve(given) : undefined;
+  const path = home ? join(home, 'bin', 'java') : await onPath(searchPath);
+  const named = home ? `JAVA_HOME names ${printable(given ?? '')}` : 'JAVA_HOME is not set';
+  if (path === undefined) {
+    throw missing(`${wanted}: ${named}, and there is no \`java\` on the PATH.`, majors);
+  }
+  const version = await versionOf(path);
+  if (version === undefined) {
+    const what = home ? `${named}, where bin/java does not run` : `${path} does not run`;
+    throw missing(`${wanted}: ${what}.`, majors);
+  }
+  if (!majors.includes(majorOf(version))) {
+    const what = home ? `${named}, which is Java ${version}` : `${path} is Java ${version}`;
+    throw missing(`${wanted}: ${what}.`, majors);
+  }
+  return { path, version, home };
+}
+
+function missing(message: string, majors: readonly number[]): LonghaulError {
+  const hint =
+    `Install Java ${majors[0]} (Debian: \`apt-get install openjdk-${majors[0]}-jre-headless\`), or set JAVA_HOME in ` +
+    '.env to the folder of one; --engine duckdb needs none.';
+  return new LonghaulError('PROGRAM_NOT_INSTALLED', message, { hint });
+}
+
+async function onPath(searchPath: string): Promise<string | undefined> {
+  for (const folder of searchPath.split(delimiter).filter((each) => each !== '')) {
+    const path = resolve(folder, 'java');
+    const isThere = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return path;
+  }
+  return undefined;
+}
+
+/** `java -version` says it on standard error. */
+async function versionOf(path: string): Promise<string | undefined> {
+  try {
+    const { stdout, stderr } = await run(path, ['-version'], { timeout: ANSWER_TIMEOUT_MS });
+    return javaVersionIn(`${stderr}\n${stdout}`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param said by `java -version`. */
+export function javaVersionIn(said: string): string | undefined {
+  const version = /version "([^"]+)"/.exec(said)?.[1];
+  return version === undefined ? undefined : printable(version);
+}
+
+/** Java 8 called itself 1.8. */
+export function majorOf(version: string): number {
+  return Number(/^(?:1\.)?(\d+)/.exec(version)?.[1]);
+}

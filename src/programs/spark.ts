@@ -1,0 +1,134 @@
+import { execFile } from 'node:child_process';
+import { readdir, realpath, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { LonghaulError } from '../model/errors.ts';
+import { printable } from '../model/names.ts';
+import { locateJava, type Java } from './java.ts';
+import { locate, type LocateOptions } from './locate.ts';
+import { readPin } from './pins.ts';
+import { pypiFolderInstaller } from './pypi.ts';
+
+const run = promisify(execFile);
+
+const FILE_NAME = 'spark-submit';
+const FOLDER = 'pyspark';
+
+export interface Spark {
+  /** SPARK_HOME: `bin/spark-submit`, `jars/` and `python/lib/` are in it. */
+  home: string;
+  submit: string;
+  /** `4.3.0`. */
+  version: string;
+}
+
+export interface SparkOptions extends Omit<LocateOptions, 'given'> {
+  /** SPARK_HOME: when set, nothing else is tried. */
+  given?: string | undefined;
+  /** Whether `python3` may be asked for a pyspark of its own. Default: true. */
+  askPython?: boolean;
+}
+
+/** `convert.py` is tried with these and later ones. */
+const OLDEST = [3, 5] as const;
+
+/**
+ * Spark's folder: SPARK_HOME, or that of `spark-submit` on the PATH, or of a pyspark that python3 imports, or one fetched
+ * before, or else the pinned pyspark fetched now.
+ * @throws LonghaulError PROGRAM_NOT_INSTALLED naming each thing tried.
+ */
+export async function locateSpark({
+  given,
+  askPython = true,
+  ...options
+}: SparkOptions = {}): Promise<Spark> {
+  const pin = await readPin('pyspark', 'pypi');
+  const wanted = {
+    title: 'Spark',
+    setting: 'SPARK_HOME',
+    code: 'PROGRAM_NOT_INSTALLED',
+    hint:
+      `Run \`pip install pyspark==${pin.version}\`, or set SPARK_HOME in .env to the folder of a Spark ` +
+      `${OLDEST.join('.')} or later, the one with bin/${FILE_NAME} in it.`,
+    fileName: FILE_NAME,
+    onPath: true,
+    folder: `pyspark-${pin.version}`,
+    size: 'about 450 MB',
+    installers: [
+      pypiFolderInstaller(
+        pin,
+        FOLDER,
+        (path) => join(dirname(path), FOLDER),
+        async (path) => await linkSubmit(path),
+      ),
+    ],
+    problemWith,
+  } as const;
+  const search = { ...options, given: given ? join(given, 'bin', FILE_NAME) : undefined };
+  const path = await locate(wanted, { ...search, installers: [] }).catch(async (error: unknown) => {
+    if (given || !(error instanceof LonghaulError)) throw error;
+    const elsewhere = askPython ? await ofPython() : [];
+    return await locate({ ...wanted, elsewhere }, search);
+  });
+  const home = await homeOf(path);
+  return { home, submit: join(home, 'bin', FILE_NAME), version: (await versionIn(home)) ?? '' };
+}
+
+/** The Java that this Spark runs on. @throws as `locateJava`. */
+export async function locateJavaFor(
+  spark: Pick<Spark, 'version'>,
+  options: { given?: string | undefined; searchPath?: string | undefined },
+): Promise<Java> {
+  const isOld = spark.version.startsWith('3.');
+  return await locateJava({
+    ...options,
+    neededBy: `Spark ${spark.version}`,
+    ...(isOld ? { majors: [17, 11, 8] } : {}),
+  });
+}
+
+/** Whoever comes second finds it there. */
+async function linkSubmit(path: string): Promise<void> {
+  await symlink(join(FOLDER, 'bin', FILE_NAME), path).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  });
+}
+
+/** Without importing it, which takes a second. */
+async function ofPython(): Promise<string[]> {
+  const script =
+    'import importlib.util as u; s = u.find_spec("pyspark"); print(s.submodule_search_locations[0] if s else "")';
+  try {
+    const { stdout } = await run('python3', ['-c', script], { timeout: ANSWER_TIMEOUT_MS });
+    const folder = stdout.trim();
+    return folder === '' ? [] : [join(folder, 'bin', FILE_NAME)];
+  } catch {
+    return [];
+  }
+}
+
+/** It takes 0.1 s; a cold, slow disk takes longer. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
+async function problemWith(path: string): Promise<string | undefined> {
+  const home = await homeOf(path).catch(() => undefined);
+  const version = home === undefined ? undefined : await versionIn(home);
+  if (version === undefined) return 'lies in no folder of Spark (one with jars/spark-core_….jar)';
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const isOld = major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
+  return isOld ? `is of Spark ${printable(version)}, older than ${OLDEST.join('.')}` : undefined;
+}
+
+async function homeOf(submit: string): Promise<string> {
+  return dirname(dirname(await realpath(submit)));
+}
+
+/** As its core's name has it: asking `spark-submit --version` starts a JVM. */
+async function versionIn(home: string): Promise<string | undefined> {
+  const names = await readdir(join(home, 'jars')).catch(() => []);
+  for (const name of names) {
+    const version = /^spark-core_[\d.]+-(\d[\w.-]*)\.jar$/.exec(name)?.[1];
+    if (version !== undefined) return version;
+  }
+  return undefined;
+}

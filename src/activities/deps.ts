@@ -2,6 +2,7 @@ import type {
   AddressPolicy,
   ActivitySettings,
   DuckDbSettings,
+  EmrSettings,
   HttpSettings,
 } from '../config/settings.ts';
 import type { Target } from '../model/run.ts';
@@ -15,6 +16,7 @@ export interface ActivityDeps {
   addresses: AddressPolicy;
   duckdb: DuckDbSettings;
   activity: ActivitySettings;
+  emr: EmrSettings;
   /** The task queue of the workers that reach this lake: those of one host for a disk, any with its bucket for S3. */
   lakeQueue: string;
 }

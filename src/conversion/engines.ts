@@ -1,5 +1,5 @@
 import type { DuckDbSettings } from '../config/settings.ts';
-import type { Engine } from '../model/dataset.ts';
+import type { WorkerEngine } from '../model/dataset.ts';
 import { createDuckDbEngine } from './duckdb/engine.ts';
 import type { ConversionEngine } from './engine.ts';
 import { createParquetJsEngine } from './parquetjs/engine.ts';
@@ -7,7 +7,7 @@ import { PART_SIZES } from './parts/next-range.ts';
 
 /** @param sizes for tests, whose files are small. */
 export function createEngine(
-  name: Engine,
+  name: WorkerEngine,
   settings: DuckDbSettings,
   sizes = PART_SIZES,
 ): ConversionEngine {

@@ -23,6 +23,7 @@ export async function openLakes(settings: Settings): Promise<Lakes> {
       addresses: settings.addresses,
       duckdb: settings.duckdb,
       activity: settings.activity,
+      emr: settings.emr,
       lakeQueue: await queueOf(target, settings),
     });
   }

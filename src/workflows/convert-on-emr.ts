@@ -123,9 +123,9 @@ class EmrConversion {
       usedInstanceHours,
       queue,
       heartbeatTimeoutMs,
-      onNews: () => this.#tell(),
+      onNews: () => void this.#tell(),
     });
-    this.#tell();
+    void this.#tell();
     await this.#watch.ready();
   }
 
@@ -151,7 +151,7 @@ class EmrConversion {
           }
           this.#errors.set(id, failure);
         }
-        this.#tell();
+        void this.#tell();
       }),
     );
     const broken = settled.find((each) => each.status === 'rejected');
@@ -206,7 +206,8 @@ class EmrConversion {
       log.error('A cluster of this run may still be there: `longhaul sweep` ends it', { error });
     }
     if (watch) this.#progress.earlierInstanceHours += this.#hoursOf(watch);
-    this.#tell();
+    // Waited for: the run may be about to end.
+    await this.#tell();
   }
 
   #hoursOf({ cluster, instanceHours: seen }: ClusterWatch): number {
@@ -214,7 +215,7 @@ class EmrConversion {
   }
 
   /** Here and in the run that started this one. */
-  #tell(): void {
+  async #tell(): Promise<void> {
     const watch = this.#watch;
     if (watch) {
       this.#progress.cluster = watch.cluster;
@@ -225,7 +226,7 @@ class EmrConversion {
     setCurrentDetails(tellEmr(this.#progress, watch?.instanceHours ?? 0));
     const { parent } = workflowInfo();
     if (!parent) return;
-    void getExternalWorkflowHandle(parent.workflowId, parent.runId)
+    await getExternalWorkflowHandle(parent.workflowId, parent.runId)
       .signal(emrNews, this.#progress)
       // It has ended, or is about to: nobody looks any more.
       .catch(() => undefined);

@@ -5,7 +5,7 @@ import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { createEngine } from '../../src/conversion/engines.ts';
 import type { PartSizes } from '../../src/conversion/parts/next-range.ts';
-import { ENGINES } from '../../src/model/dataset.ts';
+import { WORKER_ENGINES } from '../../src/model/dataset.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import type { SnapshotManifest } from '../../src/model/manifest.ts';
 import { checksumPlace } from '../../src/storage/checksum-file.ts';
@@ -52,7 +52,7 @@ function bucket(): S3Store {
   return new S3Store(new S3Zone(s3.settings, `zone-${zones}/`));
 }
 
-for (const name of ENGINES) {
+for (const name of WORKER_ENGINES) {
   engineContract(
     `${name} in S3`,
     () => createEngine(name, settings),
@@ -81,7 +81,7 @@ function numbered(recordOf: (n: number) => string): Buffer {
   return Buffer.from(`n,words,x\r\n${records.join('\r\n')}\r\n`, 'latin1');
 }
 
-for (const name of ENGINES) {
+for (const name of WORKER_ENGINES) {
   suite(`${name} in parts`, () => {
     for (const [what, { content, encoding }] of Object.entries(CONTENTS)) {
       test(`${what}: on disk and in S3 the same rows, in the file's order`, async (t) => {

@@ -1,4 +1,5 @@
 import type { Activities } from '../../src/activities/index.ts';
+import { fakeEmr } from './fake-emr.ts';
 import { sumLedgers } from '../../src/model/ledger.ts';
 import type { IngestInput, IngestResult, SourceResult } from '../../src/model/run.ts';
 
@@ -42,6 +43,7 @@ export function fakeActivities(
       ledger: { ...sumLedgers([...verified.values()]), balanced: true },
     }),
     cleanUp: async () => undefined,
+    ...fakeEmr(),
     sweepLeftovers: async ({ target, olderThanMs, dryRun }) => ({
       target,
       olderThanMs,

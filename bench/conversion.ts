@@ -24,7 +24,7 @@ const { values, positionals } = parseArgs({
 const [path] = positionals;
 const engine = (values.engine ?? 'duckdb') as WorkerEngine;
 if (path === undefined || !WORKER_ENGINES.includes(engine)) {
-  throw new Error('Usage: bench/conversion.ts FILE [--engine duckdb|parquetjs] [--encoding …]');
+  throw new Error('Usage: bench/conversion.ts FILE [--engine duckdb|spark|parquetjs] [--encoding …]');
 }
 const MEMORY_LIMIT = '1GiB';
 const threads = availableParallelism();
@@ -46,7 +46,10 @@ async function run(path: string): Promise<void> {
     inspect({ input, bytes, scan, encoding, overrides: {}, signal, onProgress }),
   );
   await timed(`convert (${engine})`, () =>
-    createEngine(engine, { memoryLimit: MEMORY_LIMIT, threads }).convert({
+    createEngine(engine, {
+      duckdb: { memoryLimit: MEMORY_LIMIT, threads },
+      spark: { master: `local[${threads}]`, driverMemory: '2g', searchPath: process.env['PATH'] },
+    }).convert({
       input,
       inputBytes: bytes,
       scan,

@@ -1,6 +1,6 @@
 /** `npm run build`: TypeScript to dist/, then the workflow bundle that production workers load. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, rmSync } from 'node:fs';
 import { buildWorkflowBundle } from './build-workflow-bundle.ts';
 
 const CLI = 'dist/cli/main.js';
@@ -10,6 +10,10 @@ const compiler = spawnSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'
   stdio: 'inherit',
 });
 if (compiler.status !== 0) process.exit(compiler.status ?? 1);
+// Python, as it is.
+for (const script of ['convert.py', 'count.py']) {
+  cpSync(`src/conversion/spark/${script}`, `dist/conversion/spark/${script}`);
+}
 // npx runs it as a program.
 if (existsSync(CLI)) chmodSync(CLI, 0o755);
 await buildWorkflowBundle();

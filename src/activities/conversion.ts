@@ -14,7 +14,7 @@ import { workKey } from './landing.ts';
 import type { ConvertInput, ConvertResult, InspectInput, InspectResult } from './types.ts';
 import { working, type Work } from './work.ts';
 
-type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'duckdb' | 'activity'>;
+type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'duckdb' | 'spark' | 'activity'>;
 
 /** What inspection found, kept in staging for every later step: too long for a history. */
 export interface StagedSchema {
@@ -97,7 +97,7 @@ async function convertSource(deps: Deps, input: ConvertInput, work: Work): Promi
   const stagedPrefix = attemptPrefix(input.runId, input.source.id, work.attempt);
   // An attempt of a number comes back only when the activity itself was started again: what it left is nobody's.
   await deps.converted.deletePrefix(stagedPrefix);
-  const outcome = await createEngine(engine, deps.duckdb).convert({
+  const outcome = await createEngine(engine, deps).convert({
     input: deps.raw.place(input.rawKey),
     inputBytes: bytes,
     scan,

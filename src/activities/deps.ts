@@ -4,6 +4,7 @@ import type {
   DuckDbSettings,
   EmrSettings,
   HttpSettings,
+  SparkSettings,
 } from '../config/settings.ts';
 import type { Target } from '../model/run.ts';
 import type { Store } from '../storage/store.ts';
@@ -15,6 +16,7 @@ export interface ActivityDeps {
   http: HttpSettings;
   addresses: AddressPolicy;
   duckdb: DuckDbSettings;
+  spark: SparkSettings;
   activity: ActivitySettings;
   emr: EmrSettings;
   /** The task queue of the workers that reach this lake: those of one host for a disk, any with its bucket for S3. */

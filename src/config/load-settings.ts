@@ -57,7 +57,8 @@ export function readSettings(source: SettingsSource): {
     problems.push({ where, message: 'TEMPORAL_API_KEY needs a TEMPORAL_ADDRESS to go with it' });
   }
   const endpoint = endpointOf(file.entries, source.env);
-  const settings = withDefaults(values as SettingValues, source.cwd, endpoint !== undefined);
+  const place = { cwd: source.cwd, searchPath: source.env['PATH'] };
+  const settings = withDefaults(values as SettingValues, place, endpoint !== undefined);
   const labelled = (...keys: string[]): string =>
     keys.map((key) => entryOf(key, source.env, file.entries)?.where).find(Boolean) ?? label;
   // Where the bucket itself is not right, that is said already.
@@ -98,7 +99,11 @@ function entryOf(
   return value === undefined ? file.get(key) : { value, where: 'environment' };
 }
 
-function withDefaults(values: SettingValues, cwd: string, customEndpoint: boolean): Settings {
+function withDefaults(
+  values: SettingValues,
+  { cwd, searchPath }: { cwd: string; searchPath: string | undefined },
+  customEndpoint: boolean,
+): Settings {
   const dataDir = resolve(cwd, values.DATA_DIR ?? 'data');
   const embedded = values.TEMPORAL_ADDRESS === undefined;
   return {
@@ -123,6 +128,13 @@ function withDefaults(values: SettingValues, cwd: string, customEndpoint: boolea
       memoryLimit: values.DUCKDB_MEMORY_LIMIT ?? defaultMemoryLimit(),
       threads: values.DUCKDB_THREADS ?? availableParallelism(),
       httpfs: values.DUCKDB_HTTPFS === undefined ? undefined : resolve(cwd, values.DUCKDB_HTTPFS),
+    },
+    spark: {
+      home: folderOf(values.SPARK_HOME, cwd),
+      javaHome: folderOf(values.JAVA_HOME, cwd),
+      searchPath,
+      master: values.SPARK_MASTER ?? DEFAULT_SPARK_MASTER,
+      driverMemory: values.SPARK_DRIVER_MEMORY ?? DEFAULT_DRIVER_MEMORY,
     },
     http: {
       connectTimeoutMs: milliseconds(values.HTTP_CONNECT_TIMEOUT_SECONDS ?? 10),
@@ -158,6 +170,14 @@ function s3Settings(values: SettingValues, customEndpoint: boolean): S3Settings 
 
 const DEFAULT_RAW_PREFIX = 'takehome-raw/';
 const DEFAULT_CONVERTED_PREFIX = 'takehome-converted/';
+
+const DEFAULT_SPARK_MASTER = 'local[3]';
+/** A task holds a row group of text, up to 128 MiB, while it compresses it: three of them, and Spark itself. */
+const DEFAULT_DRIVER_MEMORY = '2g';
+
+function folderOf(value: string | undefined, cwd: string): string | undefined {
+  return value === undefined ? undefined : resolve(cwd, value);
+}
 
 const MIB = 1024 * 1024;
 /** Two conversions at once, each with a quarter, leave half of the machine to everything else. */

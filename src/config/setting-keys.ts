@@ -34,6 +34,10 @@ export const SETTING_KEYS = {
   DUCKDB_MEMORY_LIMIT: key(memorySize(), 'a size such as 2GiB or 512MiB'),
   DUCKDB_HTTPFS: key(z.string(), 'the path of httpfs.duckdb_extension'),
   DUCKDB_THREADS: key(whole(1, 1024), 'a whole number from 1 to 1024'),
+  SPARK_HOME: key(z.string(), 'the folder of a Spark, with bin/spark-submit in it'),
+  SPARK_MASTER: key(sparkMaster(), 'a Spark master such as local[3] or spark://host:7077'),
+  SPARK_DRIVER_MEMORY: key(javaMemory(), 'a size such as 2g or 512m'),
+  JAVA_HOME: key(z.string(), 'the folder of a Java, with bin/java in it'),
   HTTP_CONNECT_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
   HTTP_HEADERS_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
   HTTP_STALL_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
@@ -122,6 +126,15 @@ function flag(): z.ZodType<boolean, string> {
 
 function memorySize(): z.ZodType<string, string> {
   return z.string().regex(/^[1-9]\d*(\.\d+)?[KMGT]i?B$/);
+}
+
+function sparkMaster(): z.ZodType<string, string> {
+  return z.string().regex(/^(?:local(?:\[(?:\*|[1-9]\d*)\])?|yarn|(?:spark|k8s):\/\/[^\s,]+(?:,[^\s,]+)*)$/);
+}
+
+/** As Java takes it: no fractions. */
+function javaMemory(): z.ZodType<string, string> {
+  return z.string().regex(/^[1-9]\d*[mMgG]$/);
 }
 
 /** As S3 allows them: a dot would break TLS for virtual-hosted names, but path style takes it. */

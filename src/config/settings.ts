@@ -25,6 +25,7 @@ export interface Settings {
   /** Sources of one run in work at once. */
   sourceConcurrency: number;
   duckdb: DuckDbSettings;
+  spark: SparkSettings;
   http: HttpSettings;
   addresses: AddressPolicy;
   activity: ActivitySettings;
@@ -66,6 +67,19 @@ export interface DuckDbSettings {
   threads: number;
   /** DuckDB's httpfs extension, needed for S3; undefined: a pinned one, fetched once. */
   httpfs?: string | undefined;
+}
+
+export interface SparkSettings {
+  /** SPARK_HOME; undefined: `spark-submit` on the PATH, python3's pyspark, or a pinned one, fetched once. */
+  home?: string | undefined;
+  /** JAVA_HOME; undefined: `java` on the PATH. */
+  javaHome?: string | undefined;
+  /** PATH, where both are looked for. */
+  searchPath?: string | undefined;
+  /** As spark-submit takes it: `local[3]`. */
+  master: string;
+  /** As Java takes it: `2g`. */
+  driverMemory: string;
 }
 
 export interface HttpSettings {

@@ -34,7 +34,7 @@ export interface DeclaredType {
 }
 
 /** Those that convert where the worker is; `emr` has a cluster do it. */
-export const WORKER_ENGINES = ['duckdb', 'parquetjs'] as const;
+export const WORKER_ENGINES = ['duckdb', 'spark', 'parquetjs'] as const;
 export type WorkerEngine = (typeof WORKER_ENGINES)[number];
 
 export const ENGINES = [...WORKER_ENGINES, 'emr'] as const;

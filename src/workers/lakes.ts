@@ -22,6 +22,7 @@ export async function openLakes(settings: Settings): Promise<Lakes> {
       http: settings.http,
       addresses: settings.addresses,
       duckdb: settings.duckdb,
+      spark: settings.spark,
       activity: settings.activity,
       emr: settings.emr,
       lakeQueue: await queueOf(target, settings),

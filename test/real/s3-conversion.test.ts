@@ -27,7 +27,12 @@ import {
   type Sample,
 } from '../conversion/samples.ts';
 
-const settings = { memoryLimit: '1GiB', threads: 2, httpfs: process.env['DUCKDB_HTTPFS'] };
+const settings = {
+  duckdb: { memoryLimit: '1GiB', threads: 2, httpfs: process.env['DUCKDB_HTTPFS'] },
+  spark: { master: 'local[2]', driverMemory: '1g' },
+};
+/** Spark's own tests are in spark-s3.test.ts: a JVM a conversion would make these slow. */
+const HERE = WORKER_ENGINES.filter((name) => name !== 'spark');
 /** As small as they can be: a range is a few of the splits. */
 const SMALL: PartSizes = {
   maxWholeBytes: 200_000,
@@ -52,7 +57,7 @@ function bucket(): S3Store {
   return new S3Store(new S3Zone(s3.settings, `zone-${zones}/`));
 }
 
-for (const name of WORKER_ENGINES) {
+for (const name of HERE) {
   engineContract(
     `${name} in S3`,
     () => createEngine(name, settings),
@@ -81,7 +86,7 @@ function numbered(recordOf: (n: number) => string): Buffer {
   return Buffer.from(`n,words,x\r\n${records.join('\r\n')}\r\n`, 'latin1');
 }
 
-for (const name of WORKER_ENGINES) {
+for (const name of HERE) {
   suite(`${name} in parts`, () => {
     for (const [what, { content, encoding }] of Object.entries(CONTENTS)) {
       test(`${what}: on disk and in S3 the same rows, in the file's order`, async (t) => {

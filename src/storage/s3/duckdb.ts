@@ -1,14 +1,11 @@
 import type { S3Settings } from '../../config/settings.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { quoteLiteral } from '../../model/names.ts';
-import { s3ClientOf } from './client.ts';
-import { s3Error } from './errors.ts';
+import { s3Session } from './session.ts';
 
 /** With `RETRY_WAIT_MS`, doubled each time, 12 s a request; what lasts longer is for Temporal's retries. */
 const RETRIES = 7;
 const RETRY_WAIT_MS = 200;
-/** Credentials that end sooner are renewed first: DuckDB keeps what it is given for as long as its work takes. */
-const MIN_LIFETIME_MS = 15 * 60_000;
 /** Loading httpfs copies the credentials of the environment into settings, where any query could read them. */
 const ENVIRONMENT_COPIES = ['s3_access_key_id', 's3_secret_access_key', 's3_session_token'];
 const SECRET_NAME = 'longhaul_s3';
@@ -59,8 +56,8 @@ export async function runS3Setup(
 
 async function secretSql(settings: S3Settings): Promise<string> {
   const { bucket } = settings;
-  const { endpoint, region } = await locate(settings);
-  const { accessKeyId, secretAccessKey, sessionToken } = await credentialsOf(settings);
+  const { endpoint, region, credentials } = await s3Session(settings);
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
   const host = endpoint.host + endpoint.pathname.replace(/\/$/, '');
   // As the SDK does it: a dot of the bucket's name would not fit the store's certificate.
   const byPath = settings.pathStyle || bucket.includes('.');
@@ -76,34 +73,6 @@ async function secretSql(settings: S3Settings): Promise<string> {
     `SCOPE ${quoteLiteral(`s3://${bucket}/`)}`,
   ];
   return `CREATE OR REPLACE TEMPORARY SECRET ${SECRET_NAME} (${values.join(', ')})`;
-}
-
-/** Where the SDK finds the store: of a configuration, else of AWS, for its partition and with FIPS and dual stack. */
-async function locate(settings: S3Settings): Promise<{ endpoint: URL; region: string }> {
-  const { config } = s3ClientOf(settings);
-  const region = await config.region().catch((error: unknown) => {
-    throw s3Error(error, { permission: 'GetObject', bucket: settings.bucket });
-  });
-  const configured = await config.serviceConfiguredEndpoint?.();
-  const { url } = config.endpointProvider({
-    Region: region,
-    UseFIPS: await config.useFipsEndpoint(),
-    UseDualStack: await config.useDualstackEndpoint(),
-    ForcePathStyle: true,
-    ...(configured === undefined ? {} : { Endpoint: configured }),
-  });
-  return { endpoint: url, region };
-}
-
-async function credentialsOf(settings: S3Settings) {
-  const { config } = s3ClientOf(settings);
-  try {
-    const known = await config.credentials();
-    const lasts = (known.expiration?.getTime() ?? Infinity) - Date.now() > MIN_LIFETIME_MS;
-    return lasts ? known : await config.credentials({ forceRefresh: true });
-  } catch (error) {
-    throw s3Error(error, { permission: 'GetObject', bucket: settings.bucket });
-  }
 }
 
 function notLoaded(cause: unknown): LonghaulError {

@@ -1,0 +1,134 @@
+import type { SparkSettings } from '../../config/settings.ts';
+import { LonghaulError } from '../../model/errors.ts';
+import { uriOf, type StoredPlace } from '../../storage/place.ts';
+import { assertDecodable } from '../decodable.ts';
+import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../engine.ts';
+import { openScratch } from '../parts/scratch.ts';
+import { sparkError } from './errors.ts';
+import { makeInputs, type SparkInputs } from './inputs.ts';
+import {
+  MAX_PART_BYTES,
+  PART_BYTES,
+  SHARD_BYTES,
+  type SparkJob,
+  type SparkPart,
+} from './job.ts';
+import { fileUri, submitting, type SparkRunner } from './submit.ts';
+
+export interface SparkSizes {
+  shardBytes: number;
+  partBytes: number;
+  maxPartBytes: number;
+}
+
+const SIZES: SparkSizes = {
+  shardBytes: SHARD_BYTES,
+  partBytes: PART_BYTES,
+  maxPartBytes: MAX_PART_BYTES,
+};
+
+/** Of the whole, what making the inputs counts for: nothing where Spark reads the landed file itself. */
+const INPUTS_SHARE = 0.15;
+
+/**
+ * Apache Spark, by spark-submit: one job a conversion, in which shards of the file go side by side.
+ * @param run for tests of many small files, which a JVM each would make slow.
+ */
+export function createSparkEngine(
+  settings: SparkSettings,
+  sizes: SparkSizes = SIZES,
+  run: SparkRunner = submitting(settings),
+): ConversionEngine {
+  return { convert: async (request) => await convert(request, sizes, run) };
+}
+
+async function convert(
+  request: ConversionRequest,
+  sizes: SparkSizes,
+  run: SparkRunner,
+): Promise<ConversionOutcome> {
+  const { output, outputPrefix, signal, schema } = request;
+  assertDecodable(request.scan, request.encoding);
+  signal.throwIfAborted();
+  const scratch = await openScratch(output.place(outputPrefix));
+  const shardsPrefix = `${outputPrefix}${SHARDS}`;
+  try {
+    const inputs = await makeInputs({
+      request,
+      shardBytes: sizes.shardBytes,
+      scratchFolder: scratch.folder,
+      shardsPrefix,
+      uriOf: hadoopUri,
+      onProgress: (bytes) => request.onProgress({ bytes: Math.floor(bytes * INPUTS_SHARE) }),
+    });
+    const job = jobOf(request, inputs, sizes);
+    const parts = await runFresh(request, job, scratch.folder, run);
+    await output.deletePrefix(shardsPrefix);
+    return { parts: parts.map(({ name }) => name), schema };
+  } catch (error) {
+    // The error is what counts; what cannot be removed now is swept with the run's staging.
+    await output.deletePrefix(outputPrefix).catch(() => undefined);
+    throw error;
+  } finally {
+    await scratch.close();
+  }
+}
+
+const SHARDS = 'shards/';
+const STAGING = 'staging/';
+
+function jobOf(
+  { output, outputPrefix, schema }: ConversionRequest,
+  inputs: SparkInputs,
+  sizes: SparkSizes,
+): SparkJob {
+  const folder = `${hadoopUri(output.place(outputPrefix)).replace(/\/$/, '')}/`;
+  return {
+    format: 'longhaul/spark-job/1',
+    ...inputs,
+    columns: schema.columns,
+    output: folder,
+    staging: folder + STAGING,
+    partBytes: sizes.partBytes,
+    maxPartBytes: sizes.maxPartBytes,
+    // Whoever runs it says where.
+    result: '',
+    progress: true,
+  };
+}
+
+/** Each run finds its credentials anew: what a session that has ended early needs is another run. */
+async function runFresh(
+  request: ConversionRequest,
+  job: SparkJob,
+  scratchFolder: string,
+  run: SparkRunner,
+): Promise<SparkPart[]> {
+  const { input, output, outputPrefix, inputBytes, signal } = request;
+  const total = job.inputs.reduce((sum, each) => sum + each.bytes, 0);
+  const before = job.inputs.some(({ uri }) => uri === hadoopUri(input)) ? 0 : INPUTS_SHARE;
+  const onProgress = (bytes: number): void => {
+    const done = total === 0 ? 1 : bytes / total;
+    request.onProgress({ bytes: Math.floor(inputBytes * (before + (1 - before) * done)) });
+  };
+  const place = output.place(outputPrefix);
+  const s3 = place.kind === 's3' ? place.settings : undefined;
+  const once = async (): Promise<SparkPart[]> => {
+    const result = await run(job, { scratchFolder, s3, signal, onProgress });
+    if ('error' in result) throw sparkError(result.error, s3?.bucket);
+    return result.parts;
+  };
+  try {
+    return await once();
+  } catch (error) {
+    const isOfCredentials = error instanceof LonghaulError && error.code === 'STORE_CREDENTIALS';
+    if (!isOfCredentials) throw error;
+    await output.deletePrefix(outputPrefix + STAGING);
+    return await once();
+  }
+}
+
+/** As Hadoop opens it. */
+function hadoopUri(place: StoredPlace): string {
+  return place.kind === 'disk' ? fileUri(place.path) : uriOf(place).replace(/^s3:/, 's3a:');
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { SparkResult } from '../../src/conversion/spark/job.ts';
+import { fileUri, type SparkRunner } from '../../src/conversion/spark/submit.ts';
+import { locateJavaFor, locateSpark } from '../../src/programs/spark.ts';
+
+export const CONVERT_SCRIPT = fileURLToPath(
+  new URL('../../src/conversion/spark/convert.py', import.meta.url),
+);
+
+export interface SparkSession {
+  /** Jobs one after the other in the one JVM; without cancelling, which is spark-submit's. */
+  run: SparkRunner;
+  /** The same with another script. */
+  runnerOf: (script: string) => SparkRunner;
+  close(): Promise<void>;
+}
+
+/** The product's own script in a JVM that stays: a start of Spark takes seconds. */
+export async function startSparkSession(
+  more: { conf?: Record<string, string>; env?: Record<string, string> } = {},
+): Promise<SparkSession> {
+  const spark = await locateSpark({
+    given: process.env['SPARK_HOME'],
+    searchPath: process.env['PATH'],
+  });
+  const java = await locateJavaFor(spark, {
+    given: process.env['JAVA_HOME'],
+    searchPath: process.env['PATH'],
+  });
+  const folder = await mkdtemp(join(tmpdir(), 'longhaul-spark-'));
+  const libraries = join(spark.home, 'python', 'lib');
+  const zips = (await readdir(libraries)).filter((name) => name.endsWith('.zip'));
+  const conf = {
+    'spark.ui.enabled': 'false',
+    'spark.driver.memory': '1g',
+    'spark.driver.bindAddress': '127.0.0.1',
+    'spark.driver.host': '127.0.0.1',
+    'spark.local.dir': folder,
+    'spark.hadoop.fs.file.impl': 'org.apache.hadoop.fs.RawLocalFileSystem',
+    // Many small jobs: compiled at once, and not well.
+    'spark.driver.extraJavaOptions': `-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Djava.io.tmpdir=${folder}`,
+    ...more.conf,
+  };
+  const script = fileURLToPath(new URL('spark_session.py', import.meta.url));
+  const child = spawn('python3', [script, JSON.stringify(conf)], {
+    cwd: folder,
+    detached: true,
+    env: {
+      ...process.env,
+      SPARK_HOME: spark.home,
+      ...(java.home === undefined ? {} : { JAVA_HOME: java.home }),
+      PYTHONPATH: zips.map((name) => join(libraries, name)).join(delimiter),
+      PYSPARK_PYTHON: 'python3',
+      PYTHONDONTWRITEBYTECODE: '1',
+      ...more.env,
+    },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-20_000);
+  });
+  let hear: (said: { bytes?: number; ready?: true; ended?: true } | undefined) => void = () =>
+    undefined;
+  createInterface(child.stdout)
+    .on('line', (line) => hear(JSON.parse(line)))
+    .on('close', () => hear(undefined));
+  /** Waits for what ends a step. */
+  const until = async (end: 'ready' | 'ended', onBytes: (bytes: number) => void): Promise<void> =>
+    await new Promise((resolve, reject) => {
+      hear = (said) => {
+        if (said === undefined) reject(new Error(`The Spark session ended: ${stderr}`));
+        else if (said.bytes !== undefined) onBytes(said.bytes);
+        else if (said[end]) resolve();
+      };
+    });
+  await until('ready', () => undefined);
+  let last: Promise<unknown> = Promise.resolve();
+  let jobs = 0;
+  const runnerOf =
+    (path: string): SparkRunner =>
+    async (job, { onProgress }) => {
+      const turn = last.then(async () => {
+        jobs += 1;
+        const jobPath = join(folder, `job-${jobs}.json`);
+        const resultPath = join(folder, `result-${jobs}.json`);
+        await writeFile(jobPath, JSON.stringify({ ...job, result: fileUri(resultPath) }));
+        const ended = until('ended', onProgress);
+        child.stdin.write(`${JSON.stringify({ script: path, job: fileUri(jobPath) })}\n`);
+        await ended;
+        return JSON.parse(await readFile(resultPath, 'utf8')) as SparkResult;
+      });
+      last = turn.catch(() => undefined);
+      return await turn;
+    };
+  return {
+    run: runnerOf(CONVERT_SCRIPT),
+    runnerOf,
+    close: async () => {
+      const ended = child.exitCode === null ? once(child, 'close') : undefined;
+      assert.ok(child.pid);
+      process.kill(-child.pid, 'SIGKILL');
+      await ended;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -18,11 +18,21 @@ const MAY_IMPORT = {
   conversion: ['model', 'storage', 'programs'],
   // A stored file is recounted by the scanner that counted it when it was landed.
   verification: ['model', 'storage', 'landing'],
+  emr: ['model', 'storage'],
   lake: ['model', 'storage'],
   config: ['model'],
   // Starting a run, or joining the one under way: for the command line, and for workers on a schedule's behalf.
   runs: ['model'],
-  activities: ['model', 'storage', 'landing', 'conversion', 'verification', 'lake', 'runs'],
+  activities: [
+    'model',
+    'storage',
+    'landing',
+    'conversion',
+    'verification',
+    'emr',
+    'lake',
+    'runs',
+  ],
   embedded: ['model', 'programs'],
   workers: [
     'model',
@@ -31,6 +41,7 @@ const MAY_IMPORT = {
     'landing',
     'conversion',
     'verification',
+    'emr',
     'lake',
     'runs',
     'activities',
@@ -38,7 +49,17 @@ const MAY_IMPORT = {
     'config',
     'embedded',
   ],
-  cli: ['model', 'programs', 'storage', 'lake', 'verification', 'config', 'embedded', 'runs'],
+  cli: [
+    'model',
+    'programs',
+    'storage',
+    'emr',
+    'lake',
+    'verification',
+    'config',
+    'embedded',
+    'runs',
+  ],
 };
 
 /** Folder → folders of which it may import types, and nothing that runs (the second half is oxlint's). */
@@ -48,6 +69,7 @@ const MAY_IMPORT_TYPES = {
   landing: ['config'],
   conversion: ['config'],
   verification: ['config'],
+  emr: ['config'],
   lake: ['config'],
   activities: ['config'],
   embedded: ['config'],

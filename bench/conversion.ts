@@ -7,8 +7,8 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { createEngine } from '../src/conversion/engines.ts';
 import { inspect } from '../src/conversion/inspect.ts';
 import { CsvScanner } from '../src/landing/record-scanner.ts';
-import { ENGINES } from '../src/model/dataset.ts';
-import type { Encoding, Engine } from '../src/model/dataset.ts';
+import { WORKER_ENGINES } from '../src/model/dataset.ts';
+import type { Encoding, WorkerEngine } from '../src/model/dataset.ts';
 import { quoteLiteral } from '../src/model/names.ts';
 import type { CsvScan } from '../src/model/scan.ts';
 import { DiskStore } from '../src/storage/disk-store.ts';
@@ -22,8 +22,8 @@ const { values, positionals } = parseArgs({
   options: { engine: { type: 'string' }, encoding: { type: 'string' } },
 });
 const [path] = positionals;
-const engine = (values.engine ?? 'duckdb') as Engine;
-if (path === undefined || !ENGINES.includes(engine)) {
+const engine = (values.engine ?? 'duckdb') as WorkerEngine;
+if (path === undefined || !WORKER_ENGINES.includes(engine)) {
   throw new Error('Usage: bench/conversion.ts FILE [--engine duckdb|spark|parquetjs] [--encoding …]');
 }
 const MEMORY_LIMIT = '1GiB';

@@ -11,7 +11,9 @@ const compiler = spawnSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'
 });
 if (compiler.status !== 0) process.exit(compiler.status ?? 1);
 // Python, as it is.
-cpSync('src/conversion/spark/convert.py', 'dist/conversion/spark/convert.py');
+for (const script of ['convert.py', 'count.py']) {
+  cpSync(`src/conversion/spark/${script}`, `dist/conversion/spark/${script}`);
+}
 // npx runs it as a program.
 if (existsSync(CLI)) chmodSync(CLI, 0o755);
 await buildWorkflowBundle();

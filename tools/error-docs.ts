@@ -15,6 +15,8 @@ const CLASS_TITLES: Record<ErrorClass, string> = {
   conversion: 'The conversion',
   held: 'Held for a person to look at',
   orchestration: 'Temporal',
+  cluster: 'The EMR cluster',
+  'cluster-unavailable': 'EMR, for now',
   cancelled: 'Cancelled',
 };
 

@@ -92,10 +92,12 @@ async function inspectSource(deps: Deps, input: InspectInput, work: Work): Promi
 async function convertSource(deps: Deps, input: ConvertInput, work: Work): Promise<ConvertResult> {
   const { bytes, scan } = await requireLanding(deps.raw, input);
   const { encoding, schema } = await requireSchema(deps.converted, input);
+  const { engine } = input;
+  if (engine === 'emr') throw new TypeError('A cluster converts, not a worker.');
   const stagedPrefix = attemptPrefix(input.runId, input.source.id, work.attempt);
   // An attempt of a number comes back only when the activity itself was started again: what it left is nobody's.
   await deps.converted.deletePrefix(stagedPrefix);
-  const outcome = await createEngine(input.engine, deps).convert({
+  const outcome = await createEngine(engine, deps).convert({
     input: deps.raw.place(input.rawKey),
     inputBytes: bytes,
     scan,

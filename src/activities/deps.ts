@@ -2,6 +2,7 @@ import type {
   AddressPolicy,
   ActivitySettings,
   DuckDbSettings,
+  EmrSettings,
   HttpSettings,
   SparkSettings,
 } from '../config/settings.ts';
@@ -18,6 +19,7 @@ export interface ActivityDeps {
   duckdb: DuckDbSettings;
   spark: SparkSettings;
   activity: ActivitySettings;
+  emr: EmrSettings;
   /** The task queue of the workers that reach this lake: those of one host for a disk, any with its bucket for S3. */
   lakeQueue: string;
   /** Queues of the same workers, for steps that are many and long: each kind has slots of its own. */

@@ -65,6 +65,7 @@ function toRunError(error: LonghaulError, source: string | undefined): RunError 
     hint: hintOf(error.code, error.details),
     retryable: isRetryable(error.code),
     ...(blamed === undefined ? {} : { source: blamed }),
+    ...(error.details.log === undefined ? {} : { log: error.details.log }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { createConversionActivities } from './conversion.ts';
 import type { ActivityDeps, DepsOf } from './deps.ts';
+import { createEmrActivities } from './emr.ts';
 import { createLandingActivities } from './landing.ts';
 import { createOpeningActivities } from './opening.ts';
 import { createRunActivities } from './runs.ts';
@@ -20,6 +21,7 @@ export function createLakeActivities(deps: ActivityDeps) {
     ...createConversionActivities(deps),
     ...createVerificationActivities(deps),
     ...createSweepActivities(deps),
+    ...createEmrActivities(deps),
   };
 }
 

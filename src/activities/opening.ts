@@ -36,6 +36,8 @@ async function openSnapshot(deps: ActivityDeps, input: OpenInput): Promise<OpenR
   const stepQueues = input.backfill
     ? { transfer: backfillQueue, convert: backfillQueue }
     : deps.stepQueues;
+  // Before anything is downloaded for a cluster that cannot be had.
+  const onEmr = engine === 'emr' && input.mode !== 'land' ? await checkedForEmr(deps) : {};
   if (newest && !input.again) {
     const manifest = await readSnapshot(deps.converted, newest);
     const published = toIngestResult(deps, manifest, {
@@ -55,5 +57,16 @@ async function openSnapshot(deps: ActivityDeps, input: OpenInput): Promise<OpenR
     });
     if (entry) finished.push(toSourceResult(deps, entry));
   }
-  return { hostQueue, stepQueues, revision, finished };
+  return { hostQueue, stepQueues, revision, finished, ...onEmr };
+}
+
+/** @throws LonghaulError EMR_NEEDS_S3, EMR_TOO_EXPENSIVE. */
+async function checkedForEmr({
+  converted,
+  emr,
+}: ActivityDeps): Promise<Pick<OpenResult, 'emrOutput'>> {
+  const { assertAffordable, s3Of } = await import('./emr-plan.ts');
+  s3Of(converted);
+  assertAffordable(emr, 0);
+  return { emrOutput: emr.output };
 }

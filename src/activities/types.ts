@@ -1,4 +1,5 @@
 import type { DatasetSpec, Engine } from '../model/dataset.ts';
+import type { EmrOutput } from '../model/emr.ts';
 import type { HandInput } from '../model/run-input.ts';
 import type {
   IngestResult,
@@ -34,6 +35,8 @@ export interface OpenResult {
   published?: IngestResult;
   /** Sources that an earlier run of this unpublished day finished (only with `retry`). */
   finished: SourceResult[];
+  /** Engine `emr` only: where the worker's settings put what is converted. */
+  emrOutput?: EmrOutput;
 }
 
 /** Task queues by the kind of work: downloads must not wait behind conversions, nor small steps behind either. */

@@ -1,6 +1,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { awsOfFile, endpointOf, s3PlaceOf } from './aws-environment.ts';
+import { emrSettings, problemOfEmr } from './emr-settings.ts';
 import { readEnvFile, type EnvEntry } from './env-file.ts';
 import { assertNoProblems, shown, type Problem } from './problems.ts';
 import { SETTING_KEYS, type SettingKey, type SettingValues } from './setting-keys.ts';
@@ -77,6 +78,8 @@ export function readSettings(source: SettingsSource): {
     const where = labelled('WORKER_DEPLOYMENT_NAME', 'WORKER_BUILD_ID');
     problems.push({ where, message: 'WORKER_DEPLOYMENT_NAME and WORKER_BUILD_ID go together' });
   }
+  const emr = problemOfEmr(settings.emr);
+  if (emr !== undefined) problems.push({ where: labelled('EMR_OUTPUT'), message: emr });
   return {
     settings,
     problems,
@@ -160,6 +163,7 @@ function withDefaults(
     },
     worker: workerSettings(values),
     log: { format: values.LOG_FORMAT, level: values.LOG_LEVEL ?? 'info' },
+    emr: emrSettings(values),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Engine } from '../model/dataset.ts';
+import type { EmrOutput, EmrSpot } from '../model/emr.ts';
 import type { Target } from '../model/run.ts';
 
 /** Every setting, checked and typed: what `.env` and the environment say. */
@@ -32,6 +33,7 @@ export interface Settings {
   activity: ActivitySettings;
   worker: WorkerSettings;
   log: LogSettings;
+  emr: EmrSettings;
 }
 
 export interface TemporalSettings {
@@ -141,4 +143,44 @@ export interface LogSettings {
   /** Undefined: text for people (a terminal, the embedded host's file), else JSON. */
   format: (typeof LOG_FORMATS)[number] | undefined;
   level: (typeof LOG_LEVELS)[number];
+}
+
+/** The engine `emr`: the cluster that a run makes, or uses. Region, endpoint and credentials are the SDK's to find. */
+export interface EmrSettings {
+  releaseLabel: string;
+  applications: string[];
+  master: InstanceSettings;
+  core: InstanceSettings;
+  task: InstanceSettings;
+  spot: EmrSpot;
+  /** After this long without spot instances EMR takes on-demand ones. */
+  spotTimeoutMinutes: number;
+  subnetId: string | undefined;
+  serviceRole: string;
+  instanceProfile: string;
+  /** Ends with `/`; undefined: below the converted zone of the lake. */
+  logUri: string | undefined;
+  tags: Record<string, string>;
+  bootstrapActions: { path: string; args: string[] }[];
+  sparkConf: Record<string, string>;
+  stepConcurrency: number;
+  /** Set on the server for every cluster that we make. */
+  idleTimeoutMs: number;
+  /** A cluster that we made stays after a run that ended well, until it has been idle for long enough. */
+  keepAlive: boolean;
+  /** Somebody's cluster to be used: never ended, tagged or given a policy. */
+  clusterId: string | undefined;
+  output: EmrOutput;
+  maxInstanceHours: number;
+  pollMs: number;
+  provisioningLimitMs: number;
+  bootstrapLimitMs: number;
+  stepLimitMs: number;
+  /** May hold `{master}` and `{cluster}`; no `/` at its end. */
+  webHdfsUrl: string;
+}
+
+export interface InstanceSettings {
+  type: string;
+  count: number;
 }

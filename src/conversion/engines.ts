@@ -1,5 +1,5 @@
 import type { DuckDbSettings, SparkSettings } from '../config/settings.ts';
-import type { Engine } from '../model/dataset.ts';
+import type { WorkerEngine } from '../model/dataset.ts';
 import { createDuckDbEngine } from './duckdb/engine.ts';
 import type { ConversionEngine } from './engine.ts';
 import { createParquetJsEngine } from './parquetjs/engine.ts';
@@ -13,7 +13,7 @@ export interface EngineSettings {
 
 /** @param sizes of DuckDB's and parquetjs' parts, for tests, whose files are small. */
 export function createEngine(
-  name: Engine,
+  name: WorkerEngine,
   settings: EngineSettings,
   sizes = PART_SIZES,
 ): ConversionEngine {

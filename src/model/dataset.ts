@@ -33,5 +33,9 @@ export interface DeclaredType {
   format?: string;
 }
 
-export const ENGINES = ['duckdb', 'spark', 'parquetjs'] as const;
+/** Those that convert where the worker is; `emr` has a cluster do it. */
+export const WORKER_ENGINES = ['duckdb', 'spark', 'parquetjs'] as const;
+export type WorkerEngine = (typeof WORKER_ENGINES)[number];
+
+export const ENGINES = [...WORKER_ENGINES, 'emr'] as const;
 export type Engine = (typeof ENGINES)[number];

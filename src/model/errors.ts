@@ -11,6 +11,15 @@ export interface ErrorDetails {
   retryAfterSeconds?: number;
   /** Replaces the catalogue's `next` where this case has a better one. */
   hint?: string;
+  /** What a program on another machine printed last. */
+  log?: ErrorLog;
+}
+
+export interface ErrorLog {
+  /** Where the whole of it lies, or will lie. */
+  uri: string;
+  /** Its last lines, printable; none where it is not there yet. */
+  lines: string[];
 }
 
 /** The one error class that crosses this program's layers; `code` indexes the catalogue. */

@@ -1,5 +1,6 @@
 import type { DatasetSpec, Engine, SourceSpec } from './dataset.ts';
-import type { ErrorCode } from './errors.ts';
+import type { EmrOutput, EmrProgress } from './emr.ts';
+import type { ErrorCode, ErrorLog } from './errors.ts';
 import type { Ledger } from './ledger.ts';
 
 /** Where a lake lies: in folders of this machine, or in a bucket. */
@@ -79,6 +80,8 @@ export type SourceStage = (typeof STAGES)[number];
 export interface RunProgress {
   stage: 'open' | 'sources' | 'publish' | 'done' | 'failed';
   sources: SourceProgress[];
+  /** Engine `emr` only, once there is a cluster. */
+  emr?: EmrProgress;
 }
 
 export interface SourceProgress {
@@ -115,6 +118,8 @@ export interface RunError {
   hint: string;
   retryable: boolean;
   source?: string;
+  /** What a program on another machine printed last. */
+  log?: ErrorLog;
 }
 
 /** What `ingestDataset` returns; with `runId` and `durationMs` it is the CLI's JSON. */
@@ -122,11 +127,13 @@ export interface IngestResult {
   dataset: string;
   ingestDate: string;
   mode: RunMode;
-  /** `landed` only for mode `land`. */
-  status: 'published' | 'unchanged' | 'already-published' | 'landed';
+  /** `landed` only for mode `land`; `on-hdfs` for what no lake lists: it lies on a cluster's HDFS only. */
+  status: 'published' | 'unchanged' | 'already-published' | 'landed' | 'on-hdfs';
   revision: number;
   sources: SourceResult[];
   ledger: Ledger & { balanced: boolean };
+  /** Engine `emr` only: the cluster that was used last, and what of it was paid for. */
+  emr?: { clusterId: string; instanceHours: number; output: EmrOutput };
 }
 
 export interface SourceResult extends Ledger {
@@ -148,4 +155,31 @@ export interface SourceTask {
   runId: string;
   source: SourceSpec;
   engine: Engine;
+}
+
+/** The one argument of the workflow `convertOnEmr`: what is landed and inspected, and waits for a cluster. */
+export interface EmrInput {
+  dataset: string;
+  ingestDate: string;
+  revision: number;
+  runId: string;
+  /** The queue of the workers that reach the lake. */
+  queue: string;
+  heartbeatTimeoutMs: number;
+  sources: PreparedSource[];
+}
+
+export interface PreparedSource {
+  task: SourceTask;
+  rawKey: string;
+  records: number;
+  bytes: number;
+}
+
+/** What `convertOnEmr` returns: some sources may have failed, and the others count. */
+export interface EmrResult {
+  output: EmrOutput;
+  results: SourceResult[];
+  errors: RunError[];
+  progress: EmrProgress;
 }

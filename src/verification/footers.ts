@@ -2,6 +2,9 @@ import parquet from 'parquetjs-lite';
 import { LonghaulError } from '../model/errors.ts';
 import type { Store } from '../storage/store.ts';
 
+/** Where Parquet files lie: a zone of the lake, or whatever else reads ranges. */
+export type ParquetFiles = Pick<Store, 'uri' | 'size' | 'readRange'>;
+
 /** The magic at both ends and the footer's length: no Parquet file is shorter. */
 const MIN_PARQUET_BYTES = 12;
 
@@ -10,7 +13,7 @@ const MIN_PARQUET_BYTES = 12;
  * @throws LonghaulError LAKE_CORRUPT for a file that is missing, cut short, or not Parquet.
  */
 export async function countParquetRows(
-  store: Store,
+  store: ParquetFiles,
   key: string,
 ): Promise<{ rows: number; bytes: number }> {
   const bytes = await store.size(key);
@@ -41,7 +44,7 @@ interface ByteRange {
   bytes: number;
 }
 
-async function readExactly(store: Store, key: string, range: ByteRange): Promise<Buffer> {
+async function readExactly(store: ParquetFiles, key: string, range: ByteRange): Promise<Buffer> {
   const { offset, length, bytes } = range;
   if (offset < 0 || length < 0 || offset + length > bytes) {
     throw corrupt(store, key, `points outside of itself (byte ${offset} + ${length} of ${bytes})`);
@@ -51,6 +54,6 @@ async function readExactly(store: Store, key: string, range: ByteRange): Promise
   throw corrupt(store, key, `ends at byte ${offset + buffer.length}`);
 }
 
-function corrupt(store: Store, key: string, what: string, cause?: unknown): LonghaulError {
+function corrupt(store: ParquetFiles, key: string, what: string, cause?: unknown): LonghaulError {
   return new LonghaulError('LAKE_CORRUPT', `${store.uri(key)} ${what}.`, {}, { cause });
 }

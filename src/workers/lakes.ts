@@ -25,6 +25,7 @@ export async function openLakes(settings: Settings): Promise<Lakes> {
       duckdb: settings.duckdb,
       spark: settings.spark,
       activity: settings.activity,
+      emr: settings.emr,
       lakeQueue,
       backfillQueue: `${lakeQueue}-backfill`,
       stepQueues: { transfer: `${lakeQueue}-transfer`, convert: `${lakeQueue}-convert` },

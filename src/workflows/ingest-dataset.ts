@@ -15,23 +15,27 @@ import type { Activities } from '../activities/index.ts';
 import type { OpenResult } from '../activities/types.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import { datedDataset } from '../model/dated-address.ts';
-import { sumLedgers } from '../model/ledger.ts';
+import type { EmrProgress } from '../model/emr.ts';
+import { balances, sumLedgers } from '../model/ledger.ts';
 import { checkRunInput, isHandInput, type HandInput } from '../model/run-input.ts';
 import {
   ingestWorkflowId,
   SEARCH_ATTRIBUTES,
+  type EmrResult,
   type IngestInput,
   type IngestResult,
+  type PreparedSource,
   type RunError,
   type RunProgress,
   type SourceProgress,
   type SourceResult,
 } from '../model/run.ts';
+import { convertPrepared } from './emr-child.ts';
 import { failRun, incomplete, isHostGone, runError, toRunError } from './failures.ts';
 import { joinDay, startedByHand } from './join-day.ts';
-import { progressQuery } from './messages.ts';
+import { emrNews, progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
-import { runSource } from './source-sequence.ts';
+import { runSource, type Sequence } from './source-sequence.ts';
 import { tellStory } from './story.ts';
 
 /** One dataset on one day: opens the day, brings every source to verified Parquet, publishes the manifest last. */
@@ -40,6 +44,7 @@ export async function ingestDataset(given: IngestInput | HandInput): Promise<Ing
   if (isHandInput(input) || hasOtherId(input)) return await onBehalf(input);
   const run = new Run(input);
   setHandler(progressQuery, () => run.progress);
+  setHandler(emrNews, (news) => run.note(news));
   try {
     return await run.ingest();
   } catch (error) {
@@ -80,12 +85,16 @@ async function onBehalf(input: HandInput | IngestInput): Promise<IngestResult> {
 
 type Outcome = { result: SourceResult } | { error: RunError };
 
+/** What the engine `emr` made, where that is all that the run ends with. */
+type OnEmr = Pick<EmrResult, 'output' | 'progress'>;
+
 class Run {
   readonly progress: RunProgress;
   readonly #input: IngestInput;
   readonly #runId = workflowInfo().runId;
   readonly #heartbeatTimeoutMs: number;
   readonly #sources: Map<string, SourceProgress>;
+  readonly #prepared: PreparedSource[] = [];
   #opened: OpenResult | undefined;
 
   constructor(input: IngestInput) {
@@ -109,7 +118,8 @@ class Run {
     }
     this.tell('sources');
     const outcomes = await this.#runSources(opened);
-    const result = await this.#conclude(opened, outcomes);
+    const onEmr = await this.#convertOnEmr(opened, outcomes);
+    const result = await this.#conclude(opened, outcomes, onEmr);
     this.tell('done');
     return result;
   }
@@ -175,7 +185,9 @@ class Run {
     const queue = this.#input.dataset.sources.filter((source) => !outcomes.has(source.id));
     const take = async (): Promise<void> => {
       for (let source = queue.shift(); source; source = queue.shift()) {
-        outcomes.set(source.id, await this.#settle(source, opened));
+        const outcome = await this.#settle(source, opened);
+        if ('prepared' in outcome) this.#prepared.push(outcome.prepared);
+        else outcomes.set(source.id, outcome);
       }
     };
     const hands = Array.from({ length: Math.max(1, this.#input.sourceConcurrency) }, take);
@@ -186,12 +198,12 @@ class Run {
     return outcomes;
   }
 
-  async #settle(source: SourceSpec, opened: OpenResult): Promise<Outcome> {
+  async #settle(source: SourceSpec, opened: OpenResult): Promise<Outcome | Sequence> {
     const { id } = source;
     try {
-      const result = await this.#sequence(source, opened);
-      this.#finish(result);
-      return { result };
+      const sequence = await this.#sequence(source, opened);
+      if ('result' in sequence) this.#finish(sequence.result);
+      return sequence;
     } catch (failure) {
       if (isCancellation(failure)) throw failure;
       const error = toRunError(failure, id);
@@ -201,7 +213,7 @@ class Run {
   }
 
   /** Starts again wherever a worker is if the host that held the landing is gone. */
-  async #sequence(source: SourceSpec, opened: OpenResult): Promise<SourceResult> {
+  async #sequence(source: SourceSpec, opened: OpenResult): Promise<Sequence> {
     const { dataset, ingestDate, engine, mode, again } = this.#input;
     const { hostWaitMs = policies.DEFAULT_HOST_WAIT_MS } = this.#input;
     const { revision } = opened;
@@ -217,7 +229,8 @@ class Run {
       try {
         return await runSource(task, {
           mode,
-          again,
+          // What lies on some cluster's HDFS only is never what a source is unchanged from.
+          again: again || opened.emrOutput === 'hdfs',
           hostQueue,
           stepQueues,
           heartbeatTimeoutMs: this.#heartbeatTimeoutMs,
@@ -237,7 +250,57 @@ class Run {
     }
   }
 
-  async #conclude(opened: OpenResult, outcomes: Map<string, Outcome>): Promise<IngestResult> {
+  /** Nothing where no source waits for a cluster: other engines, a day without news. */
+  async #convertOnEmr(
+    opened: OpenResult,
+    outcomes: Map<string, Outcome>,
+  ): Promise<OnEmr | undefined> {
+    if (this.#prepared.length === 0) return undefined;
+    const { dataset, ingestDate } = this.#input;
+    try {
+      const converted = await convertPrepared({
+        dataset: dataset.name,
+        ingestDate,
+        revision: opened.revision,
+        runId: this.#runId,
+        queue: this.#opened?.hostQueue ?? opened.hostQueue,
+        heartbeatTimeoutMs: this.#heartbeatTimeoutMs,
+        sources: this.#prepared,
+      });
+      for (const result of converted.results) {
+        outcomes.set(result.id, { result });
+        this.#finish(result);
+      }
+      for (const error of converted.errors) this.#fail(error.source ?? '?', error, outcomes);
+      return converted;
+    } catch (failure) {
+      if (isCancellation(failure)) throw failure;
+      const error = toRunError(failure);
+      for (const { task } of this.#prepared) this.#fail(task.source.id, error, outcomes);
+      return failRun(error);
+    }
+  }
+
+  #fail(id: string, error: RunError, outcomes: Map<string, Outcome>): void {
+    outcomes.set(id, { error });
+    this.#note(id, { stage: 'failed', error });
+  }
+
+  /** What `convertOnEmr` tells. */
+  note(news: EmrProgress): void {
+    this.progress.emr = news;
+    for (const { source, kind } of news.steps) {
+      const known = this.#sources.get(source);
+      if (known?.stage === 'convert' && kind !== 'convert') known.stage = 'verify';
+    }
+    setCurrentDetails(tellStory(this.#input, this.progress));
+  }
+
+  async #conclude(
+    opened: OpenResult,
+    outcomes: Map<string, Outcome>,
+    onEmr: OnEmr | undefined,
+  ): Promise<IngestResult> {
     const { dataset, ingestDate, mode } = this.#input;
     const results: SourceResult[] = [];
     const errors: RunError[] = [];
@@ -253,12 +316,19 @@ class Run {
     // A day without any source is no snapshot, however optional they are.
     if (results.length === 0 && errors.length === 0) errors.push(...errorsOf(outcomes));
     if (errors.length > 0) failRun(incomplete(errors, dataset.sources.length));
-    if (mode === 'land') return this.#landed(opened.revision, results);
+    if (mode === 'land') return this.#unpublished('landed', opened.revision, results);
+    const emr = onEmr && emrFacts(onEmr);
+    if (onEmr?.output === 'hdfs') {
+      await this.cleanUp({ discardPartials: true });
+      const told = this.#unpublished('on-hdfs', opened.revision, results);
+      const balanced = balances(told.ledger);
+      return { ...told, ...emr, ledger: { ...told.ledger, balanced } };
+    }
 
     this.tell('publish');
     const published = await this.#publish(opened, results, missing);
     await this.cleanUp({ discardPartials: true });
-    return { ...published, dataset: dataset.name, ingestDate, mode };
+    return { ...published, ...emr, dataset: dataset.name, ingestDate, mode };
   }
 
   async #publish(
@@ -279,14 +349,18 @@ class Run {
     return await publishSnapshot({ ...at, accept, missing, unchanged });
   }
 
-  #landed(revision: number, sources: SourceResult[]): IngestResult {
+  #unpublished(
+    status: IngestResult['status'],
+    revision: number,
+    sources: SourceResult[],
+  ): IngestResult {
     const { dataset, ingestDate, mode } = this.#input;
     const ledger = sumLedgers(sources);
     return {
       dataset: dataset.name,
       ingestDate,
       mode,
-      status: 'landed',
+      status,
       revision,
       sources,
       ledger: { ...ledger, balanced: false },
@@ -310,4 +384,11 @@ class Run {
 
 function errorsOf(outcomes: Map<string, Outcome>): RunError[] {
   return [...outcomes.values()].flatMap((outcome) => ('error' in outcome ? outcome.error : []));
+}
+
+function emrFacts({ output, progress }: OnEmr): Pick<IngestResult, 'emr'> {
+  const { cluster, earlierInstanceHours } = progress;
+  if (!cluster) return {};
+  const hours = Number(earlierInstanceHours.toFixed(3));
+  return { emr: { clusterId: cluster.id, instanceHours: hours, output } };
 }

@@ -80,3 +80,27 @@ export const SWEEP = {
   scheduleToCloseTimeout: '12h',
   retry: RETRY,
 } satisfies ActivityOptions;
+
+/**
+ * A few requests to EMR. Workers may be away for hours: the cluster goes on meanwhile, and the next one finds it. A
+ * cluster that nobody looks after ends by its idle timeout.
+ */
+export const EMR_CALL = {
+  startToCloseTimeout: '5m',
+  scheduleToCloseTimeout: '2d',
+  retry: RETRY,
+} satisfies ActivityOptions;
+
+/** Copies on S3's side, or footers over the network: of 100 GB, minutes. */
+export const EMR_WORK = {
+  startToCloseTimeout: '1d',
+  scheduleToCloseTimeout: '2d',
+  retry: RETRY,
+} satisfies ActivityOptions;
+
+/** A cluster that is not ended costs until it is: tried for longer than any fault of AWS lasts. */
+export const EMR_CLOSE = {
+  startToCloseTimeout: '5m',
+  scheduleToCloseTimeout: '2d',
+  retry: RETRY,
+} satisfies ActivityOptions;

@@ -6,7 +6,13 @@ import {
 import type { Activities } from '../activities/index.ts';
 import type { LandResult, StepQueues } from '../activities/types.ts';
 import { shownAddress } from '../model/addresses.ts';
-import type { RunMode, SourceResult, SourceStage, SourceTask } from '../model/run.ts';
+import type {
+  PreparedSource,
+  RunMode,
+  SourceResult,
+  SourceStage,
+  SourceTask,
+} from '../model/run.ts';
 import * as policies from './policies.ts';
 
 export interface SequenceOptions {
@@ -19,14 +25,17 @@ export interface SequenceOptions {
   onStage: (stage: SourceStage) => void;
 }
 
+/** A source that is done, or, of the engine `emr`, one that waits for a cluster. */
+export type Sequence = { result: SourceResult } | { prepared: PreparedSource };
+
 /** One source on its way from the publisher to verified Parquet: probe → land → inspect → convert → verify. */
-export async function runSource(task: SourceTask, options: SequenceOptions): Promise<SourceResult> {
+export async function runSource(task: SourceTask, options: SequenceOptions): Promise<Sequence> {
   const { onStage, mode } = options;
   const landed =
     mode === 'convert' ? await findLanding(task, options) : await landIfNew(task, options);
-  if ('result' in landed) return landed.result;
+  if ('result' in landed) return landed;
   const { landing } = landed;
-  if (mode === 'land') return landedResult(task, landing);
+  if (mode === 'land') return { result: landedResult(task, landing) };
 
   const input = { ...task, rawKey: landing.rawKey };
   const what = `${task.source.id}: ${landing.records} records, ${megabytes(landing.bytes)}`;
@@ -40,6 +49,10 @@ export async function runSource(task: SourceTask, options: SequenceOptions): Pro
   );
   const found = await inspect.inspectSource(input);
   onStage('convert');
+  if (task.engine === 'emr') {
+    const { rawKey, records, bytes } = landing;
+    return { prepared: { task, rawKey, records, bytes } };
+  }
   const summary = `${what}, ${found.encoding} → Parquet by ${task.engine}, ${found.typedColumns} of ${found.columns} columns typed`;
   const converted = await activity(
     options,
@@ -58,7 +71,7 @@ export async function runSource(task: SourceTask, options: SequenceOptions): Pro
     `${task.source.id}: ${counted}`,
   );
   const { stagedPrefix } = converted;
-  return await verify.verifySource({ ...input, stagedPrefix });
+  return { result: await verify.verifySource({ ...input, stagedPrefix }) };
 }
 
 type Landed = { landing: LandResult } | { result: SourceResult };

@@ -1,3 +1,4 @@
+import type { EmrProgress } from '../model/emr.ts';
 import { sumLedgers } from '../model/ledger.ts';
 import type { IngestInput, RunProgress, SourceProgress } from '../model/run.ts';
 
@@ -11,8 +12,45 @@ export function tellStory(input: IngestInput, progress: RunProgress): string {
     '| --- | --- | ---: | ---: | ---: | --- |',
     ...progress.sources.map(sourceLine),
     line(['**all**', '', count(total.records), count(total.rows), count(total.rejected), '']),
+    ...(progress.emr ? ['', tellEmr(progress.emr)] : []),
   ].join('\n');
 }
+
+/**
+ * The cluster and its steps, with EMR's own words where it gives any.
+ * @param hours instance-hours of the cluster in use, where they are known.
+ */
+export function tellEmr(
+  { cluster, steps, earlierInstanceHours }: EmrProgress,
+  hours = 0,
+): string {
+  if (!cluster) return 'No cluster yet.';
+  const { id, state, reason, logUri, isOurs } = cluster;
+  const total = earlierInstanceHours + hours;
+  const facts = [
+    `**EMR cluster ${id}**: ${state}${reason === undefined ? '' : ` (${cell(reason)})`}`,
+    ...(isOurs ? [] : ['not ours, and left as it is']),
+    ...(total > 0 ? [`${total.toFixed(2)} instance-hours so far`] : []),
+    ...(logUri === undefined ? [] : [`logs in \`${cell(logUri)}\``]),
+  ];
+  if (steps.length === 0) return facts.join('; ');
+  return [
+    facts.join('; '),
+    '',
+    line(['source', 'step', 'state', 'id', '']),
+    '| --- | --- | --- | --- | --- |',
+    ...steps.map((step) =>
+      line([step.source, step.kind, step.state, step.id, cell(step.reason ?? '')]),
+    ),
+  ].join('\n');
+}
+
+/** EMR's words may quote a log: no markup of it counts. */
+function cell(text: string): string {
+  return text.replaceAll(/[|`<>*_[\]\\]/g, ' ').slice(0, MAX_CELL_LENGTH);
+}
+
+const MAX_CELL_LENGTH = 200;
 
 function sourceLine({ id, stage, ledger, error, outcome }: SourceProgress): string {
   const counts = ledger ? [ledger.records, ledger.rows, ledger.rejected].map(count) : ['', '', ''];

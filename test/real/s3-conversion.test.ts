@@ -8,7 +8,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEngine } from '../../src/conversion/engines.ts';
 import type { PartSizes } from '../../src/conversion/parts/next-range.ts';
-import { ENGINES } from '../../src/model/dataset.ts';
+import { WORKER_ENGINES } from '../../src/model/dataset.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import type { SnapshotManifest } from '../../src/model/manifest.ts';
 import { checksumPlace } from '../../src/storage/checksum-file.ts';
@@ -35,7 +35,7 @@ const settings = {
   spark: { master: 'local[2]', driverMemory: '1g' },
 };
 /** Spark's own tests are in spark-s3.test.ts: a JVM a conversion would make these slow. */
-const HERE = ENGINES.filter((name) => name !== 'spark');
+const HERE = WORKER_ENGINES.filter((name) => name !== 'spark');
 /** As small as they can be: a range is a few of the splits. */
 const SMALL: PartSizes = {
   maxWholeBytes: 200_000,

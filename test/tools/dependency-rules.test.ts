@@ -18,6 +18,7 @@ const CRUISER_VIOLATIONS: Record<string, { file: string; text: string }> = {
   'landing-reaches-too-far': reach('landing', 'conversion'),
   'conversion-reaches-too-far': reach('conversion', 'activities'),
   'verification-reaches-too-far': reach('verification', 'lake'),
+  'emr-reaches-too-far': reach('emr', 'landing'),
   'lake-reaches-too-far': reach('lake', 'cli'),
   'config-reaches-too-far': reach('config', 'lake'),
   'activities-reaches-too-far': reach('activities', 'workers'),

@@ -1,4 +1,5 @@
 import type { Activities } from '../../src/activities/index.ts';
+import { fakeEmr } from './fake-emr.ts';
 import { sumLedgers } from '../../src/model/ledger.ts';
 import type { IngestInput, IngestResult, SourceResult } from '../../src/model/run.ts';
 
@@ -56,6 +57,7 @@ export function fakeActivities(
       ledger: { records: 0, rows: 0, rejected: 0, balanced: true },
     }),
     pauseIfFailing: async () => ({ failures: 1, paused: false }),
+    ...fakeEmr(),
     sweepLeftovers: async ({ target, olderThanMs, dryRun }) => ({
       target,
       olderThanMs,

@@ -31,7 +31,7 @@ export function resultText(report: RunReport): string {
 
 const LEDGER_HEAD = ['source', 'status', 'size', 'records', 'rows', 'rejected'];
 
-function headline({ status, revision, durationMs, ledger }: RunReport): string {
+function headline({ status, revision, durationMs, ledger, emr }: RunReport): string {
   const took = durationText(durationMs);
   switch (status) {
     case 'published':
@@ -42,6 +42,8 @@ function headline({ status, revision, durationMs, ledger }: RunReport): string {
       return `already published (revision ${revision}); nothing was changed. --again publishes a new revision.`;
     case 'landed':
       return `landed in ${took}; not converted or published yet.`;
+    case 'on-hdfs':
+      return `converted in ${took} to HDFS of cluster ${emr?.clusterId ?? '?'} only; no lake lists it.`;
   }
 }
 

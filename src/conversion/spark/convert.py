@@ -68,6 +68,10 @@ def convert(spark, files, job):
         spark.sparkContext.setLogLevel("WARN")
     for key, value in SETTINGS.items():
         spark.conf.set(key, value)
+    if "unless" in job:
+        if files.exists(job["unless"]):
+            raise FileExistsError(f"published already: {job['unless']}")
+        files.delete(job["output"])
     try:
         with Progress(spark, job) as progress:
             shards = write_shards(spark, files, job, progress)
@@ -244,6 +248,10 @@ class Files:
     def make_folder(self, uri):
         path = self._path(uri)
         path.getFileSystem(self.configuration).mkdirs(path)
+
+    def exists(self, uri):
+        path = self._path(uri)
+        return path.getFileSystem(self.configuration).exists(path)
 
     def delete(self, uri):
         path = self._path(uri)

@@ -25,6 +25,8 @@ export interface SparkJob {
   maxPartBytes: number;
   /** URI of the one JSON that is written, last: a `SparkResult`. */
   result: string;
+  /** URI of a manifest: where it is there, the output is published, and an error; else what lies there is nobody's, and gives way. */
+  unless?: string;
   /** Progress goes to standard output, a line `{"bytes":…}` each time; nothing is printed otherwise. */
   progress?: true;
 }

@@ -50,7 +50,7 @@ export function createS3Client(settings: S3Settings, changes: S3ClientConfig = {
  * The SDK tells every command's standard error that its versions of 2027 will need Node 22; the pinned one does not.
  * The flag is the SDK's only switch for it, so it is set here, and nothing is read from the environment.
  */
-function silenceVersionWarning(): void {
+export function silenceVersionWarning(): void {
   // oxlint-disable-next-line node/no-process-env
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
 }

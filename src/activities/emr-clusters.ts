@@ -1,0 +1,191 @@
+import { Context } from '@temporalio/activity';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sharedEmrApi, type EmrApi } from '../emr/api.ts';
+import { clusterRequest, instanceCount } from '../emr/cluster-request.ts';
+import {
+  describeCluster,
+  keepUntilIdle,
+  listOurClusters,
+  runJobFlow,
+  terminate,
+  type FoundCluster,
+} from '../emr/clusters.ts';
+import { cancelSteps, describeSteps } from '../emr/steps.ts';
+import { WebHdfs, webHdfsBase } from '../emr/webhdfs.ts';
+import { LonghaulError } from '../model/errors.ts';
+import {
+  hasEnded,
+  instanceHours,
+  isEnding,
+  type EmrCluster,
+} from '../model/emr.ts';
+import { clusterName, parseClusterName } from '../model/emr-names.ts';
+import type { EmrDeps } from './emr.ts';
+import { hdfsStaging } from './emr-places.ts';
+import { assertAffordable } from './emr-plan.ts';
+import type { CloseInput, OpenClusterInput, PollInput, PollResult } from './emr-types.ts';
+
+/** EMR's list may lag behind what was made: so often, */
+const LOOKS = 3;
+/** … with this in between. */
+const LOOK_AGAIN_MS = 1500;
+/** A cluster says within seconds that it is ending; its instances take minutes more. */
+const ENDING_LOOKS = 30;
+const ENDING_LOOK_MS = 1000;
+const DISCARD_LIMIT_MS = 10_000;
+
+export function apiOf(deps: EmrDeps): EmrApi {
+  return deps.emrApi?.() ?? sharedEmrApi();
+}
+
+export async function open(deps: EmrDeps, input: OpenClusterInput): Promise<EmrCluster> {
+  const { emr } = deps;
+  const api = apiOf(deps);
+  if (emr.clusterId !== undefined) return await borrowed(api, emr.clusterId);
+  const name = clusterName(input);
+  // An attempt before this one may have made it, and died before it could say so.
+  const isDoubtful = Context.current().info.attempt > 1;
+  const known = await adopt(deps, input.runId, name, isDoubtful ? LOOKS : 1);
+  if (known) return known;
+  assertAffordable(emr, input.usedInstanceHours);
+  const logUri = emr.logUri ?? deps.converted.uri('_emr-logs/');
+  try {
+    // Not cancelled once it is sent: then it could not be told what became of it.
+    const id = await runJobFlow(api, clusterRequest(emr, input, logUri));
+    return (await describe(deps, id)).cluster;
+  } catch (error) {
+    const code = error instanceof LonghaulError ? error.code : 'INTERNAL';
+    if (code !== 'EMR_UNREACHABLE' && code !== 'EMR_UNAVAILABLE') throw error;
+    const made = await adopt(deps, input.runId, name, LOOKS);
+    if (made) return made;
+    throw error;
+  }
+}
+
+export async function poll(
+  deps: EmrDeps,
+  { cluster: asked, stepIds }: PollInput,
+): Promise<PollResult> {
+  const signal = Context.current().cancellationSignal;
+  const api = apiOf(deps);
+  const known = asked.isOurs ? { instances: asked.instances } : undefined;
+  const { cluster } = await describeCluster(api, asked.id, known, signal);
+  const steps = await describeSteps(api, asked.id, stepIds, signal);
+  const hours = cluster.isOurs ? instanceHours(cluster, Date.now()) : 0;
+  return { cluster, steps, instanceHours: hours };
+}
+
+export async function cancel(
+  deps: EmrDeps,
+  { clusterId, stepIds }: { clusterId: string; stepIds: string[] },
+): Promise<void> {
+  await cancelSteps(apiOf(deps), clusterId, stepIds, Context.current().cancellationSignal);
+}
+
+export async function close(
+  deps: EmrDeps,
+  input: CloseInput,
+): Promise<EmrCluster | undefined> {
+  const { cluster, keep, openStepIds } = input;
+  const api = apiOf(deps);
+  if (deps.emr.clusterId !== undefined && (!cluster || !cluster.isOurs)) {
+    return cluster && (await leave(deps, input, cluster.id));
+  }
+  if (keep && cluster) {
+    await cancelSteps(api, cluster.id, openStepIds);
+    await keepUntilIdle(api, cluster.id, deps.emr.idleTimeoutMs);
+    return (await describe(deps, cluster.id)).cluster;
+  }
+  // Also those of which the run never learned: a lost answer, a worker that died.
+  const found = await listed(deps, input.runId, () => true, cluster ? 1 : LOOKS);
+  const ids = new Set([...(cluster ? [cluster.id] : []), ...found.map(({ id }) => id)]);
+  await terminate(api, [...ids]);
+  let last: EmrCluster | undefined;
+  for (const id of ids) last = await untilEnding(deps, id);
+  return last;
+}
+
+/** Somebody's cluster: nothing of it is touched but what is this run's. */
+async function leave(
+  deps: EmrDeps,
+  { openStepIds, discard, runId }: CloseInput,
+  id: string,
+): Promise<EmrCluster> {
+  const api = apiOf(deps);
+  await cancelSteps(api, id, openStepIds);
+  for (let looks = 1; looks <= ENDING_LOOKS && openStepIds.length > 0; looks += 1) {
+    const steps = await describeSteps(api, id, openStepIds);
+    if (steps.every(hasEnded)) break;
+    await sleep(ENDING_LOOK_MS);
+  }
+  const { cluster, master } = await describeCluster(api, id, undefined);
+  const base = discard ? webHdfsBase(deps.emr.webHdfsUrl, { id, master }) : undefined;
+  if (base !== undefined) await discardStaging(base, runId);
+  return cluster;
+}
+
+/** Best effort: the cluster's owner can remove it too, and no reader takes it for data. */
+async function discardStaging(base: string, runId: string): Promise<void> {
+  const webHdfs = new WebHdfs(base, AbortSignal.timeout(DISCARD_LIMIT_MS));
+  try {
+    await webHdfs.deleteFolder(hdfsStaging(runId));
+  } catch {
+    // Out of reach.
+  } finally {
+    await webHdfs.close();
+  }
+}
+
+async function borrowed(api: EmrApi, id: string): Promise<EmrCluster> {
+  const { cluster } = await describeCluster(api, id, undefined);
+  if (!isEnding(cluster)) return cluster;
+  const message = `The cluster ${id} of EMR_CLUSTER_ID is ${cluster.state}.`;
+  throw new LonghaulError('EMR_NO_SUCH_CLUSTER', message);
+}
+
+/** The oldest of that name; others, made by a request that was believed to be lost, are ended. */
+async function adopt(
+  deps: EmrDeps,
+  runId: string,
+  name: string,
+  looks: number,
+): Promise<EmrCluster | undefined> {
+  const [first, ...others] = await listed(deps, runId, (each) => each.name === name, looks);
+  if (!first) return undefined;
+  if (others.length > 0) await terminate(apiOf(deps), others.map(({ id }) => id));
+  return (await describe(deps, first.id)).cluster;
+}
+
+/** Live clusters of the run, as name and tag say both. */
+async function listed(
+  deps: EmrDeps,
+  runId: string,
+  isWanted: (cluster: FoundCluster) => boolean,
+  looks: number,
+): Promise<FoundCluster[]> {
+  for (let look = 1; ; look += 1) {
+    const found: FoundCluster[] = [];
+    for (const each of await listOurClusters(apiOf(deps))) {
+      if (parseClusterName(each.name)?.runId !== runId || !isWanted(each)) continue;
+      const { runTag } = await describe(deps, each.id);
+      if (runTag === runId) found.push(each);
+    }
+    if (found.length > 0 || look >= looks) return found;
+    await sleep(LOOK_AGAIN_MS);
+  }
+}
+
+async function describe(deps: EmrDeps, id: string) {
+  return await describeCluster(apiOf(deps), id, { instances: instanceCount(deps.emr) });
+}
+
+async function untilEnding(deps: EmrDeps, id: string): Promise<EmrCluster> {
+  for (let looks = 1; ; looks += 1) {
+    const { cluster } = await describe(deps, id);
+    if (isEnding(cluster)) return cluster;
+    if (looks >= ENDING_LOOKS) {
+      throw new LonghaulError('EMR_UNAVAILABLE', `The cluster ${id} does not end: ${cluster.state}.`);
+    }
+    await sleep(ENDING_LOOK_MS);
+  }
+}

@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises';
+import type { EmrSettings } from '../config/settings.ts';
+import { instanceCount } from '../emr/cluster-request.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { stagingPrefix } from '../model/layout.ts';
+import type { Store } from '../storage/store.ts';
+import type { S3Settings } from '../config/settings.ts';
+import type { EmrDeps } from './emr.ts';
+import type { EmrPlan, EmrRun } from './emr-types.ts';
+
+const SCRIPTS = ['convert.py', 'count.py'] as const;
+/** A history holds some 50,000 events, and a poll makes eleven of them. */
+const MAX_POLLS = 3000;
+const HOUR_MS = 3_600_000;
+
+export async function plan({ converted, emr }: EmrDeps, { runId }: EmrRun): Promise<EmrPlan> {
+  s3Of(converted);
+  assertAffordable(emr, 0);
+  for (const name of SCRIPTS) {
+    const path = new URL(`../conversion/spark/${name}`, import.meta.url);
+    await converted.put(scriptKey(runId, name), await readFile(path));
+  }
+  const { provisioningLimitMs, bootstrapLimitMs, stepLimitMs } = emr;
+  const longestMs = provisioningLimitMs + bootstrapLimitMs + stepLimitMs;
+  return {
+    output: emr.output,
+    pollMs: Math.max(emr.pollMs, Math.ceil(longestMs / MAX_POLLS)),
+    provisioningLimitMs,
+    bootstrapLimitMs,
+    stepLimitMs,
+    maxInstanceHours: emr.maxInstanceHours,
+    keepAlive: emr.keepAlive,
+  };
+}
+
+/**
+ * Before a cluster is made: what it may cost at the most, if every phase takes as long as it may. While it runs, the
+ * hours that it has really used are what counts.
+ * @throws LonghaulError EMR_TOO_EXPENSIVE.
+ */
+export function assertAffordable(emr: EmrSettings, usedInstanceHours: number): void {
+  if (emr.clusterId !== undefined) return;
+  const { provisioningLimitMs, bootstrapLimitMs, stepLimitMs, maxInstanceHours } = emr;
+  const hours = (provisioningLimitMs + bootstrapLimitMs + stepLimitMs) / HOUR_MS;
+  const instances = instanceCount(emr);
+  const total = usedInstanceHours + instances * hours;
+  if (total <= maxInstanceHours) return;
+  const used = usedInstanceHours > 0 ? `${usedInstanceHours.toFixed(1)} used and ` : '';
+  throw new LonghaulError(
+    'EMR_TOO_EXPENSIVE',
+    `${instances} instances for up to ${hours.toFixed(1)} hours are ${used}${(instances * hours).toFixed(1)} instance-hours; EMR_MAX_INSTANCE_HOURS is ${maxInstanceHours}.`,
+  );
+}
+
+/** @throws LonghaulError EMR_NEEDS_S3 for a lake on a disk. */
+export function s3Of(store: Store): S3Settings {
+  const place = store.place('x');
+  if (place.kind === 's3') return place.settings;
+  throw new LonghaulError('EMR_NEEDS_S3', 'A cluster cannot read a lake that lies on a disk.');
+}
+
+export function scriptKey(runId: string, name: string): string {
+  return `${stagingPrefix(runId)}_emr/${name}`;
+}

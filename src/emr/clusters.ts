@@ -1,0 +1,154 @@
+import {
+  DescribeClusterCommand,
+  ListClustersCommand,
+  PutAutoTerminationPolicyCommand,
+  RunJobFlowCommand,
+  TerminateJobFlowsCommand,
+  type Cluster,
+  type ListClustersCommandOutput,
+  type RunJobFlowCommandInput,
+} from '@aws-sdk/client-emr';
+import { LonghaulError } from '../model/errors.ts';
+import { isEnding, type ClusterState, type EmrCluster } from '../model/emr.ts';
+import { parseClusterName, RUN_TAG } from '../model/emr-names.ts';
+import { printable } from '../model/names.ts';
+import type { EmrApi } from './api.ts';
+
+/** Those that cost, and are not on their way out. */
+const LIVE_STATES: ClusterState[] = ['STARTING', 'BOOTSTRAPPING', 'RUNNING', 'WAITING'];
+/** A day that is published on a cluster which was made longer ago than this is no day. */
+const MAX_CLUSTER_AGE_MS = 30 * 24 * 3_600_000;
+
+export interface FoundCluster {
+  id: string;
+  name: string;
+  createdAtMs: number;
+}
+
+/** Clusters that cost, whose name is of our form, oldest first. A name is no proof: see `describeCluster`. */
+export async function listOurClusters(api: EmrApi, signal?: AbortSignal): Promise<FoundCluster[]> {
+  const found: FoundCluster[] = [];
+  let marker: string | undefined;
+  do {
+    const page: ListClustersCommandOutput = await api.send(
+      new ListClustersCommand({
+        ClusterStates: LIVE_STATES,
+        CreatedAfter: new Date(Date.now() - MAX_CLUSTER_AGE_MS),
+        ...(marker === undefined ? {} : { Marker: marker }),
+      }),
+      { signal },
+    );
+    for (const { Id = '', Name = '', Status } of page.Clusters ?? []) {
+      if (parseClusterName(Name) === undefined) continue;
+      const createdAtMs = Status?.Timeline?.CreationDateTime?.getTime() ?? 0;
+      found.push({ id: Id, name: Name, createdAtMs });
+    }
+    marker = page.Marker === undefined || page.Marker === '' ? undefined : page.Marker;
+  } while (marker !== undefined);
+  return found.toSorted((a, b) => a.createdAtMs - b.createdAtMs);
+}
+
+/** What a cluster is now, and the run that it was made for as its tags say. */
+export interface DescribedCluster {
+  cluster: EmrCluster;
+  name: string;
+  runTag: string | undefined;
+  /** `MasterPublicDnsName`; undefined before it has one. */
+  master: string | undefined;
+}
+
+/**
+ * @param ours what is known of one that we made: how many instances it was asked for.
+ * @throws LonghaulError EMR_NO_SUCH_CLUSTER, EMR_….
+ */
+export async function describeCluster(
+  api: EmrApi,
+  id: string,
+  ours: { instances: number } | undefined,
+  signal?: AbortSignal,
+): Promise<DescribedCluster> {
+  const { Cluster: found } = await api.send(new DescribeClusterCommand({ ClusterId: id }), {
+    signal,
+  });
+  if (!found) throw new LonghaulError('EMR_NO_SUCH_CLUSTER', `EMR has no cluster ${id}.`);
+  const tag = found.Tags?.find(({ Key }) => Key === RUN_TAG)?.Value;
+  return {
+    cluster: clusterOf(found, id, ours),
+    name: found.Name ?? '',
+    runTag: tag,
+    master: found.MasterPublicDnsName,
+  };
+}
+
+function clusterOf(
+  { Status, LogUri }: Cluster,
+  id: string,
+  ours: { instances: number } | undefined,
+): EmrCluster {
+  const { State, StateChangeReason: change, Timeline: timeline } = Status ?? {};
+  const ended = timeline?.EndDateTime?.getTime();
+  const logs = logsOf(LogUri, id);
+  return {
+    id,
+    isOurs: ours !== undefined,
+    state: (State ?? 'STARTING') as ClusterState,
+    ...(change?.Code === undefined ? {} : { reasonCode: change.Code }),
+    ...(change?.Message ? { reason: printable(change.Message) } : {}),
+    ...(logs === undefined ? {} : { logUri: logs }),
+    instances: ours?.instances ?? 0,
+    createdAtMs: timeline?.CreationDateTime?.getTime() ?? Date.now(),
+    ...(ended === undefined ? {} : { endedAtMs: ended }),
+  };
+}
+
+/** EMR hands `s3://` back as `s3n://`, and "None" where there are no logs. */
+function logsOf(uri: string | undefined, id: string): string | undefined {
+  const [, rest] = /^s3[na]?:\/\/(.+)$/.exec(uri ?? '') ?? [];
+  return rest === undefined ? undefined : `s3://${rest.replace(/\/*$/, '/')}${id}/`;
+}
+
+/** Sent once: see `EmrRequest.once`. @returns the cluster's id. */
+export async function runJobFlow(
+  api: EmrApi,
+  request: RunJobFlowCommandInput,
+  signal?: AbortSignal,
+): Promise<string> {
+  const { JobFlowId: id } = await api.send(new RunJobFlowCommand(request), { once: true, signal });
+  if (id !== undefined) return id;
+  throw new LonghaulError('EMR_UNAVAILABLE', 'EMR made a cluster and did not say its id.');
+}
+
+/** No error where they have ended. */
+export async function terminate(
+  api: EmrApi,
+  ids: readonly string[],
+  signal?: AbortSignal,
+): Promise<void> {
+  for (let first = 0; first < ids.length; first += MAX_TERMINATED_AT_ONCE) {
+    const JobFlowIds = ids.slice(first, first + MAX_TERMINATED_AT_ONCE);
+    await api.send(new TerminateJobFlowsCommand({ JobFlowIds }), { signal });
+  }
+}
+
+const MAX_TERMINATED_AT_ONCE = 10;
+
+/** For a cluster of ours that stays: it was made with the policy already, but somebody may have taken it away. */
+export async function keepUntilIdle(
+  api: EmrApi,
+  id: string,
+  idleTimeoutMs: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const IdleTimeout = Math.max(60, Math.round(idleTimeoutMs / 1000));
+  await api.send(
+    new PutAutoTerminationPolicyCommand({
+      ClusterId: id,
+      AutoTerminationPolicy: { IdleTimeout },
+    }),
+    { signal },
+  );
+}
+
+export function isLive(cluster: EmrCluster): boolean {
+  return !isEnding(cluster);
+}

@@ -1,0 +1,143 @@
+import type { ErrorCode } from './errors.ts';
+
+/** Where converted files stay: on the cluster's HDFS, in the bucket, or both. */
+export const EMR_OUTPUTS = ['hdfs', 's3', 'both'] as const;
+export type EmrOutput = (typeof EMR_OUTPUTS)[number];
+
+/** Which instances may be spot: none, those without HDFS, or all but the master. */
+export const EMR_SPOTS = ['none', 'task', 'core'] as const;
+export type EmrSpot = (typeof EMR_SPOTS)[number];
+
+/** EMR's own names. */
+export type ClusterState =
+  | 'STARTING'
+  | 'BOOTSTRAPPING'
+  | 'RUNNING'
+  | 'WAITING'
+  | 'TERMINATING'
+  | 'TERMINATED'
+  | 'TERMINATED_WITH_ERRORS';
+
+export type StepState =
+  | 'PENDING'
+  | 'CANCEL_PENDING'
+  | 'RUNNING'
+  | 'COMPLETED'
+  | 'CANCELLED'
+  | 'FAILED'
+  | 'INTERRUPTED';
+
+/** A cluster as EMR told it at one moment. */
+export interface EmrCluster {
+  id: string;
+  /** We created it, for this run: only then it is ours to end. */
+  isOurs: boolean;
+  state: ClusterState;
+  /** EMR's code, such as BOOTSTRAP_FAILURE. */
+  reasonCode?: string;
+  /** EMR's words, such as "Provisioning Amazon EC2 capacity". */
+  reason?: string;
+  /** `s3://…/<cluster>/`; absent for a cluster without logs. */
+  logUri?: string;
+  /** Instances that it was asked for; 0 for a cluster that is not ours. */
+  instances: number;
+  /** Unix, ms. */
+  createdAtMs: number;
+  endedAtMs?: number;
+}
+
+/** A step as EMR told it at one moment. */
+export interface EmrStep {
+  id: string;
+  state: StepState;
+  /** EMR's words: of its state, and of its failure. */
+  reason?: string;
+  startedAtMs?: number;
+}
+
+/** What is done by a step: the conversion, the rows of its files, the way to S3, and the manifest on HDFS. */
+export type StepKind = 'convert' | 'count' | 'copy' | 'manifest';
+
+/** Part of the answer to the query `progress`: everything of EMR that a person wants to see. */
+export interface EmrProgress {
+  /** The one in use; one that was lost is replaced by the next. */
+  cluster?: EmrCluster;
+  steps: EmrStepProgress[];
+  /** Of clusters before this one. */
+  earlierInstanceHours: number;
+}
+
+export interface EmrStepProgress extends EmrStep {
+  source: string;
+  kind: StepKind;
+}
+
+const ENDING: readonly ClusterState[] = ['TERMINATING', 'TERMINATED', 'TERMINATED_WITH_ERRORS'];
+const ENDED_STEPS: readonly StepState[] = ['COMPLETED', 'CANCELLED', 'FAILED', 'INTERRUPTED'];
+
+export function isEnding({ state }: Pick<EmrCluster, 'state'>): boolean {
+  return ENDING.includes(state);
+}
+
+/** It takes steps and runs them. */
+export function isReady({ state }: Pick<EmrCluster, 'state'>): boolean {
+  return state === 'RUNNING' || state === 'WAITING';
+}
+
+export function hasEnded({ state }: Pick<EmrStep, 'state'>): boolean {
+  return ENDED_STEPS.includes(state);
+}
+
+/** What AWS charges for, until now or until its end. */
+export function instanceHours(
+  { instances, createdAtMs, endedAtMs }: EmrCluster,
+  nowMs: number,
+): number {
+  return (instances * Math.max(0, (endedAtMs ?? nowMs) - createdAtMs)) / HOUR_MS;
+}
+
+const HOUR_MS = 3_600_000;
+
+/** Why a cluster is at its end, as an error of the catalogue, from EMR's code and words. */
+export function clusterFailure({ reasonCode, reason = '' }: EmrCluster): ErrorCode {
+  if (NO_CAPACITY.test(reason)) return 'EMR_NO_CAPACITY';
+  switch (reasonCode) {
+    case 'BOOTSTRAP_FAILURE':
+      return 'EMR_BOOTSTRAP_FAILED';
+    case 'INSTANCE_FLEET_TIMEOUT':
+      return 'EMR_NO_CAPACITY';
+    case 'INSTANCE_FAILURE':
+    case 'INTERNAL_ERROR':
+      return 'EMR_CLUSTER_LOST';
+    case 'ALL_STEPS_COMPLETED':
+      return 'EMR_CLUSTER_LOST';
+    case 'USER_REQUEST':
+      return IDLE.test(reason) ? 'EMR_CLUSTER_LOST' : 'EMR_CLUSTER_ENDED';
+    default:
+      return 'EMR_CLUSTER_FAILED';
+  }
+}
+
+/** EC2's words for instances that it does not have; EMR hands them on under several codes. */
+const NO_CAPACITY =
+  /insufficient.{0,20}capacity|not enough capacity|no spot capacity|capacity-not-available|max ?spot ?instance ?count|spot.{0,40}not (?:be )?(?:available|fulfilled)/i;
+/** Terminated by its own policy. */
+const IDLE = /auto-?terminat|idle/i;
+
+/** Whether another cluster of the same kind may do better, soon. */
+export function isWorthAnotherCluster(code: ErrorCode): boolean {
+  return ['EMR_NO_CAPACITY', 'EMR_CLUSTER_LOST', 'EMR_STEPS_USED_UP'].includes(code);
+}
+
+/**
+ * Whether a step's failure came with machines that went away and not with the job: the same step may do better.
+ * @param text EMR's words and the end of the log.
+ */
+export function isLostNodes(text: string): boolean {
+  return LOST_NODES.test(text) && !OWN_FAULT.test(text);
+}
+
+const LOST_NODES =
+  /ExecutorLostFailure|Slave lost|Executor heartbeat timed out|on a \*?lost\*? node|node ?manager.{0,40}lost|spot (?:instance )?(?:interrupt|reclaim|terminat|loss|lost)|decommission|ClosedChannelException|Could not obtain block|BlockMissingException|instance.{0,30}(?:was )?(?:reclaimed|interrupted)/i;
+/** A job that is at fault meets this again, wherever it runs. */
+const OWN_FAULT = /AnalysisException|ParseException|SyntaxError|OutOfMemoryError|AccessDenied/;

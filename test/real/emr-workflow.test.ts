@@ -1,0 +1,408 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { after, before, describe, it } from 'node:test';
+import { ApplicationFailure, type WorkflowHandle, WorkflowFailedError } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { bundleWorkflowCode, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import type { Activities } from '../../src/activities/index.ts';
+import type { EmrPlan } from '../../src/activities/emr-types.ts';
+import type { EmrStep } from '../../src/model/emr.ts';
+import type { IngestInput, IngestResult, RunError, RunProgress } from '../../src/model/run.ts';
+import { startTemporal, temporalProgram } from '../helpers/temporal.ts';
+import { fakeActivities, ingestInput, type Calls } from '../workflows/fake-activities.ts';
+import { FAKE_PLAN, fakeCluster } from '../workflows/fake-emr.ts';
+
+const HISTORIES = new URL('../workflows/histories/', import.meta.url);
+/** Set to rewrite the committed histories; do so from the code that is deployed, never to make a change pass. */
+const rewrite = process.env['UPDATE_REPLAY_HISTORIES'] === '1';
+
+let temporal: TestWorkflowEnvironment;
+let workflowBundle: WorkflowBundleWithSourceMap;
+
+before(async () => {
+  temporal = await startTemporal();
+  const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
+  workflowBundle = await bundleWorkflowCode({ workflowsPath });
+});
+
+after(async () => {
+  await temporal?.teardown();
+});
+
+type Handle = WorkflowHandle<(input: IngestInput) => Promise<IngestResult>>;
+
+interface Ran {
+  calls: Calls;
+  handle: Handle;
+}
+
+interface Setup {
+  plan?: Partial<EmrPlan>;
+  changes?: Partial<Activities>;
+  sources?: string[];
+}
+
+async function ingest(
+  { plan, changes = {}, sources = ['2015', '2016'] }: Setup,
+  body: (ran: Ran) => Promise<void>,
+): Promise<void> {
+  const taskQueue = `queue-${randomUUID()}`;
+  const hostQueue = `host-${randomUUID()}`;
+  const calls: Calls = [];
+  const planned = plan && { planConversion: async () => ({ ...FAKE_PLAN, ...plan }) };
+  const openSnapshot = async () => ({
+    ...{ hostQueue, revision: 1, finished: [] },
+    emrOutput: plan?.output ?? FAKE_PLAN.output,
+  });
+  const activities = fakeActivities(hostQueue, calls, { openSnapshot, ...planned, ...changes });
+  const { nativeConnection: connection } = temporal;
+  const shared = await Worker.create({ connection, taskQueue, workflowBundle, activities });
+  const host = await Worker.create({
+    connection,
+    taskQueue: hostQueue,
+    activities,
+    maxHeartbeatThrottleInterval: 200,
+  });
+  const handle = await temporal.client.workflow.start('ingestDataset', {
+    workflowId: `ingest/${randomUUID()}`,
+    taskQueue,
+    args: [ingestInput(sources, { engine: 'emr', target: 's3' })],
+  });
+  await host.runUntil(shared.runUntil(body({ calls, handle: handle as Handle })));
+}
+
+async function failureOf(handle: Handle): Promise<ApplicationFailure> {
+  const failed = await handle.result().then(
+    () => assert.fail('the run should fail'),
+    (error: unknown) => error,
+  );
+  assert.ok(failed instanceof WorkflowFailedError);
+  assert.ok(failed.cause instanceof ApplicationFailure);
+  return failed.cause;
+}
+
+/** Of the run and of its child. */
+async function keep(name: string, handle: Handle): Promise<void> {
+  if (!rewrite) return;
+  await mkdir(HISTORIES, { recursive: true });
+  const { runId } = await handle.describe();
+  const ids = { [name]: handle.workflowId, [`${name}-child`]: childIdOf(runId) };
+  for (const [file, id] of Object.entries(ids)) {
+    const show = ['workflow', 'show', '--workflow-id', id, '--output', 'json'];
+    const { stdout } = await promisify(execFile)(
+      await temporalProgram(),
+      [...show, '--address', temporal.address],
+      { maxBuffer: 16 * 1024 * 1024 },
+    );
+    // Stack traces name files: by their place in the repository, not on one machine.
+    const root = fileURLToPath(new URL('../../', import.meta.url));
+    await writeFile(new URL(`${file}.json`, HISTORIES), stdout.replaceAll(root, ''));
+  }
+}
+
+function childIdOf(runId: string): string {
+  return `emr/denver-311/2026-11-23/${runId}`;
+}
+
+function refused(code: string): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: code,
+    message: `${code} happened.`,
+    nonRetryable: true,
+  });
+}
+
+function count(calls: Calls, name: string): number {
+  return calls.filter((call) => call.split('/')[0] === name).length;
+}
+
+describe('convertOnEmr', () => {
+  it('converts all sources on one cluster, which is closed before the day is published', async () => {
+    await ingest({}, async ({ calls, handle }) => {
+      const result = await handle.result();
+      assert.equal(result.status, 'published');
+      assert.deepEqual(result.emr?.clusterId, 'j-1');
+      assert.equal(count(calls, 'openCluster'), 1);
+      assert.equal(count(calls, 'closeCluster'), 1);
+      assert.ok(calls.indexOf('closeCluster') < calls.indexOf('publishSnapshot'));
+      assert.ok(calls.lastIndexOf('inspectSource/2016') < calls.indexOf('openCluster'));
+      // Conversion and copy of each source, and the manifest on HDFS.
+      assert.equal(count(calls, 'submitStep'), 5);
+      const progress: RunProgress = await handle.query('progress');
+      assert.equal(progress.emr?.cluster?.state, 'TERMINATING');
+      assert.deepEqual(
+        progress.emr?.steps.map(({ kind, state }) => `${kind} ${state}`).toSorted(),
+        [
+          ...['convert COMPLETED', 'convert COMPLETED', 'copy COMPLETED', 'copy COMPLETED'],
+          'manifest COMPLETED',
+        ],
+      );
+      await keep('emr-published', handle);
+    });
+  });
+
+  it('keeps what is converted of a day on HDFS only where it is told so, and publishes nothing', async () => {
+    await ingest({ plan: { output: 'hdfs', keepAlive: true } }, async ({ calls, handle }) => {
+      const result = await handle.result();
+      assert.equal(result.status, 'on-hdfs');
+      assert.ok(result.ledger.balanced);
+      assert.equal(count(calls, 'publishSnapshot'), 0);
+      assert.equal(count(calls, 'verifySource'), 0);
+      assert.equal(count(calls, 'stageHdfsManifest'), 1);
+    });
+  });
+
+  it('names the source whose step failed, and ends the cluster', async () => {
+    const log = { uri: 's3://bucket/logs/j-1/steps/s-1/stderr.gz', lines: ['AnalysisException'] };
+    const changes: Partial<Activities> = {
+      pollCluster: async ({ cluster, stepIds }) => ({
+        cluster: fakeCluster({ ...cluster, state: 'RUNNING' }),
+        steps: stepIds.map((id): EmrStep => ({ id, state: id === 's-1' ? 'FAILED' : 'COMPLETED' })),
+        instanceHours: 0,
+      }),
+      explainStep: async () => ({
+        code: 'EMR_STEP_FAILED',
+        message: 'The step failed; probable cause: AnalysisException.',
+        log,
+        isLostNodes: false,
+      }),
+    };
+    await ingest({ changes }, async ({ calls, handle }) => {
+      const failure = await failureOf(handle);
+      assert.equal(failure.type, 'EMR_STEP_FAILED');
+      assert.match(failure.message, /AnalysisException.*other 1 of 2 sources are done/);
+      assert.deepEqual((failure.details?.[0] as RunError).log, log);
+      assert.equal(count(calls, 'closeCluster'), 1);
+      assert.equal(count(calls, 'explainStep'), 1);
+      assert.equal(count(calls, 'publishSnapshot'), 0);
+      await keep('emr-step-failed', handle);
+    });
+  });
+
+  it('does a step again whose nodes were lost, three times at most', async () => {
+    let failures = 2;
+    const failing: Partial<Activities> = {
+      pollCluster: async ({ cluster, stepIds }) => ({
+        cluster: fakeCluster({ ...cluster, state: 'RUNNING' }),
+        steps: stepIds.map((id): EmrStep => {
+          failures -= 1;
+          return { id, state: failures >= 0 ? 'FAILED' : 'COMPLETED' };
+        }),
+        instanceHours: 0,
+      }),
+      explainStep: async () => ({
+        code: 'EMR_STEP_FAILED',
+        message: 'Slave lost.',
+        isLostNodes: true,
+      }),
+    };
+    await ingest({ changes: failing, sources: ['2015'] }, async ({ calls, handle }) => {
+      assert.equal((await handle.result()).status, 'published');
+      assert.equal(count(calls, 'stageJob'), 3);
+    });
+    failures = 100;
+    await ingest({ changes: failing, sources: ['2015'] }, async ({ calls, handle }) => {
+      assert.equal((await failureOf(handle)).type, 'EMR_STEP_FAILED');
+      assert.equal(count(calls, 'stageJob'), 3);
+    });
+  });
+
+  it('makes another cluster where one is lost or used up, and does not repeat what is done', async () => {
+    for (const [code, reasonCode] of [
+      ['EMR_CLUSTER_LOST', 'INSTANCE_FAILURE'],
+      ['EMR_NO_CAPACITY', 'INSTANCE_FLEET_TIMEOUT'],
+    ] as const) {
+      const changes: Partial<Activities> = {
+        pollCluster: async ({ cluster, stepIds }) => {
+          const isLost = cluster.id === 'j-1' && stepIds.length < 2;
+          const state = isLost ? 'TERMINATED_WITH_ERRORS' : 'RUNNING';
+          return {
+            cluster: fakeCluster({ ...cluster, state, ...(isLost ? { reasonCode } : {}) }),
+            steps: stepIds.map((id): EmrStep => ({ id, state: 'COMPLETED' })),
+            instanceHours: 1,
+          };
+        },
+      };
+      await ingest({ changes }, async ({ calls, handle }) => {
+        const result = await handle.result();
+        assert.equal(result.status, 'published', code);
+        assert.equal(result.emr?.clusterId, 'j-2');
+        assert.equal(count(calls, 'openCluster'), 2);
+        assert.equal(count(calls, 'closeCluster'), 2);
+      });
+    }
+  });
+
+  it('gives up after three clusters that have no capacity', async () => {
+    const changes: Partial<Activities> = {
+      pollCluster: async ({ cluster }) => ({
+        cluster: fakeCluster({
+          ...cluster,
+          state: 'TERMINATED_WITH_ERRORS',
+          reasonCode: 'VALIDATION_ERROR',
+          reason: 'EC2 has insufficient instance capacity',
+        }),
+        steps: [],
+        instanceHours: 0,
+      }),
+    };
+    await ingest({ changes }, async ({ calls, handle }) => {
+      const failure = await failureOf(handle);
+      assert.equal(failure.type, 'EMR_NO_CAPACITY');
+      assert.match(failure.message, /insufficient instance capacity/);
+      assert.equal(count(calls, 'openCluster'), 3);
+      assert.equal(count(calls, 'closeCluster'), 3);
+    });
+  });
+
+  it('goes on with a new cluster where the steps of one are used up', async () => {
+    let left = 2;
+    let steps = 0;
+    const changes: Partial<Activities> = {
+      submitStep: async ({ clusterId }) => {
+        if (clusterId === 'j-1') left -= 1;
+        if (clusterId === 'j-1' && left < 0) throw refused('EMR_STEPS_USED_UP');
+        steps += 1;
+        return { id: `s-${steps}`, state: 'PENDING' };
+      },
+    };
+    await ingest({ changes }, async ({ calls, handle }) => {
+      assert.equal((await handle.result()).emr?.clusterId, 'j-2');
+      assert.equal(count(calls, 'openCluster'), 2);
+    });
+  });
+
+  it('does not wait for ever: instances, bootstrap, steps', async () => {
+    const stuck = (state: 'STARTING' | 'BOOTSTRAPPING' | 'RUNNING'): Partial<Activities> => ({
+      pollCluster: async ({ cluster, stepIds }) => ({
+        cluster: fakeCluster({ ...cluster, state }),
+        steps: stepIds.map((id): EmrStep => ({ id, state: 'RUNNING' })),
+        instanceHours: 0,
+      }),
+    });
+    const cases = [
+      [stuck('STARTING'), { provisioningLimitMs: 300 }, 'EMR_PROVISIONING_TIMED_OUT'],
+      [stuck('BOOTSTRAPPING'), { bootstrapLimitMs: 300 }, 'EMR_BOOTSTRAP_TIMED_OUT'],
+      [stuck('RUNNING'), { stepLimitMs: 300 }, 'EMR_STEP_TIMED_OUT'],
+    ] as const;
+    for (const [changes, plan, code] of cases) {
+      await ingest({ plan, changes, sources: ['2015'] }, async ({ calls, handle }) => {
+        assert.equal((await failureOf(handle)).type, code);
+        assert.equal(count(calls, 'closeCluster'), 1);
+        assert.equal(count(calls, 'cancelSteps'), code === 'EMR_STEP_TIMED_OUT' ? 1 : 0);
+      });
+    }
+  });
+
+  it('ends a cluster that has cost more than it may', async () => {
+    const plan = { maxInstanceHours: 0.4 };
+    await ingest({ plan }, async ({ calls, handle }) => {
+      assert.equal((await failureOf(handle)).type, 'EMR_TOO_EXPENSIVE');
+      assert.equal(count(calls, 'closeCluster'), 1);
+    });
+  });
+
+  it('tells of a cluster that somebody else ended', async () => {
+    const changes: Partial<Activities> = {
+      pollCluster: async ({ cluster, stepIds }) => ({
+        cluster: fakeCluster({
+          ...cluster,
+          state: 'TERMINATING',
+          reasonCode: 'USER_REQUEST',
+          reason: 'Terminated by user request',
+        }),
+        steps: stepIds.map((id): EmrStep => ({ id, state: 'CANCELLED' })),
+        instanceHours: 0,
+      }),
+    };
+    await ingest({ changes }, async ({ handle }) => {
+      const failure = await failureOf(handle);
+      assert.equal(failure.type, 'EMR_CLUSTER_ENDED');
+      assert.match(failure.message, /USER_REQUEST: Terminated by user request/);
+    });
+  });
+
+  it('when cancelled ends the cluster, and only then says that it is cancelled', async () => {
+    const ready = gate();
+    const closed: (boolean | undefined)[] = [];
+    const changes: Partial<Activities> = {
+      pollCluster: async ({ cluster, stepIds }) => {
+        if (stepIds.length > 0) ready.open();
+        return {
+          cluster: fakeCluster({ ...cluster, state: 'RUNNING' }),
+          steps: stepIds.map((id): EmrStep => ({ id, state: 'RUNNING' })),
+          instanceHours: 0,
+        };
+      },
+      closeCluster: async ({ cluster, keep, openStepIds }) => {
+        closed.push(keep, openStepIds.length > 0, cluster?.isOurs);
+        return undefined;
+      },
+    };
+    await ingest({ changes, sources: ['2015'] }, async ({ calls, handle }) => {
+      await ready.opened;
+      await handle.cancel();
+      await assert.rejects(handle.result(), WorkflowFailedError);
+      assert.equal((await handle.describe()).status.name, 'CANCELLED');
+      assert.deepEqual(closed, [false, true, true]);
+      assert.ok(calls.indexOf('closeCluster') < calls.indexOf('cleanUp'));
+      await keep('emr-cancelled', handle);
+    });
+  });
+
+  it('looks for a cluster by its name where it is cancelled before it knows of one', async () => {
+    const opening = gate();
+    const closed: unknown[] = [];
+    const changes: Partial<Activities> = {
+      openCluster: async () => {
+        opening.open();
+        throw ApplicationFailure.create({ type: 'EMR_UNREACHABLE', message: 'No answer.' });
+      },
+      closeCluster: async ({ cluster }) => {
+        closed.push(cluster);
+        return undefined;
+      },
+    };
+    await ingest({ changes, sources: ['2015'] }, async ({ handle }) => {
+      await opening.opened;
+      await handle.cancel();
+      await assert.rejects(handle.result(), WorkflowFailedError);
+      assert.deepEqual(closed, [undefined]);
+    });
+  });
+
+  it('leaves a run of another lake alone: a day without news needs no cluster', async () => {
+    const { probeSource } = fakeActivities('', []);
+    const changes: Partial<Activities> = {
+      probeSource: async (input) => {
+        const probed = await probeSource(input);
+        return probed.outcome === 'fetch'
+          ? { outcome: 'unchanged', result: unchanged(input.source.id) }
+          : probed;
+      },
+    };
+    await ingest({ changes }, async ({ calls, handle }) => {
+      await handle.result();
+      assert.equal(count(calls, 'planConversion'), 0);
+    });
+  });
+});
+
+function unchanged(id: string) {
+  return {
+    ...{ id, url: '', status: 'unchanged' as const, bytes: 1, records: 1, rows: 1, rejected: 0 },
+    ...{ checksum: '', raw: '', parquet: [] },
+  };
+}
+
+function gate(): { open: () => void; opened: Promise<void> } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open: () => open(), opened };
+}

@@ -6,6 +6,7 @@ import { hostCommand } from './commands/host.ts';
 import { convertCommand, ingestCommand, landCommand } from './commands/ingest.ts';
 import { datasetsCommand, queryCommand, verifyCommand } from './commands/lake.ts';
 import { retryCommand } from './commands/retry.ts';
+import { scheduleCommand } from './commands/schedule.ts';
 import { cancelCommand, runsCommand, showCommand } from './commands/runs.ts';
 import { sweepCommand } from './commands/sweep.ts';
 import { workerCommand } from './commands/worker.ts';
@@ -25,7 +26,10 @@ export function buildProgram(context: CliContext): Command {
     for (const command of commands) program.addCommand(command);
   }
   program.addCommand(hostCommand(context), { hidden: true });
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands].flatMap((each) => [
+    each,
+    ...each.commands,
+  ])) {
     // The caller prints errors, as text or as JSON.
     command.exitOverride().configureOutput({ outputError: () => undefined });
     command.showSuggestionAfterError();
@@ -46,6 +50,7 @@ function groupsOf(context: CliContext): [heading: string, commands: Command[]][]
     ],
     ['Look:', [datasetsCommand(context), queryCommand(context), verifyCommand(context)]],
     ['Runs:', [runsCommand(context), showCommand(context), cancelCommand(context)]],
+    ['Every day:', [scheduleCommand(context)]],
     ['Clean up:', [sweepCommand(context)]],
     ['Check:', [doctorCommand(context)]],
     ['Temporal:', [upCommand(context), downCommand(context), workerCommand(context)]],

@@ -1,13 +1,13 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { IngestResult, RunError, RunProgress } from '../model/run.ts';
-import { openTemporal, type TemporalLink } from './connection.ts';
+import type { TemporalLink } from './connection.ts';
 import { print, type CliContext } from './context.ts';
 import { fromTemporal } from './failures.ts';
-import { interruptible } from './interrupts.ts';
 import { asLonghaulError, errorObject } from './render/error.ts';
 import { runsText, runText } from './render/runs.ts';
 import { pendingOf, readProgress, type PendingActivity } from './run-state.ts';
 import { findRun, listRuns, type RunRef } from './runs.ts';
+import { withTemporal } from './with-temporal.ts';
 
 interface Flags {
   json?: boolean;
@@ -90,21 +90,4 @@ async function outcomeOf(handle: WorkflowHandle): Promise<Pick<RunDetails, 'resu
   } catch (error) {
     return { error: errorObject(asLonghaulError(fromTemporal(error))) };
   }
-}
-
-async function withTemporal(
-  context: CliContext,
-  use: (link: TemporalLink) => Promise<void>,
-): Promise<void> {
-  const { settings } = context.loadConfig();
-  await interruptible(async (signal) => {
-    const link = await openTemporal(context, settings, signal);
-    try {
-      await use(link);
-    } catch (error) {
-      throw fromTemporal(error);
-    } finally {
-      await link.close();
-    }
-  });
 }

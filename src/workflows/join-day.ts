@@ -7,14 +7,19 @@ import {
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import type { HandInput } from '../model/run-input.ts';
-import { ingestWorkflowId, type IngestInput, type IngestResult } from '../model/run.ts';
+import {
+  ingestWorkflowId,
+  type DayInput,
+  type IngestInput,
+  type IngestResult,
+} from '../model/run.ts';
 import * as policies from './policies.ts';
 
 /**
  * Ends with the result of the run that has the day's own id: starts it, or joins it where it is under way. For
  * workflows that have another id: a schedule's, or one that a person typed.
  */
-export async function joinDay(input: IngestInput): Promise<IngestResult> {
+export async function joinDay(input: DayInput): Promise<IngestResult> {
   const { dataset, ingestDate } = input;
   const workflowId = ingestWorkflowId(dataset.name, ingestDate);
   setCurrentDetails(`The run of **${dataset.name}**, ${ingestDate}, is \`${workflowId}\`.`);

@@ -8,6 +8,7 @@ import { datasetsCommand, queryCommand, verifyCommand } from './commands/lake.ts
 import { retryCommand } from './commands/retry.ts';
 import { scheduleCommand } from './commands/schedule.ts';
 import { cancelCommand, runsCommand, showCommand } from './commands/runs.ts';
+import { statusCommand } from './commands/status.ts';
 import { sweepCommand } from './commands/sweep.ts';
 import { workerCommand } from './commands/worker.ts';
 import type { CliContext } from './context.ts';
@@ -48,7 +49,15 @@ function groupsOf(context: CliContext): [heading: string, commands: Command[]][]
         retryCommand(context),
       ],
     ],
-    ['Look:', [datasetsCommand(context), queryCommand(context), verifyCommand(context)]],
+    [
+      'Look:',
+      [
+        datasetsCommand(context),
+        statusCommand(context),
+        queryCommand(context),
+        verifyCommand(context),
+      ],
+    ],
     ['Runs:', [runsCommand(context), showCommand(context), cancelCommand(context)]],
     ['Every day:', [scheduleCommand(context)]],
     ['Clean up:', [sweepCommand(context)]],

@@ -6,7 +6,12 @@ import { ingestDateAt, parseIngestDate } from '../model/dates.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { datedDataset } from '../model/dated-address.ts';
 import type { HandInput } from '../model/run-input.ts';
-import { SEARCH_ATTRIBUTES, type IngestInput, type IngestResult } from '../model/run.ts';
+import {
+  SEARCH_ATTRIBUTES,
+  type DayInput,
+  type IngestInput,
+  type IngestResult,
+} from '../model/run.ts';
 import { joinRun } from './join-run.ts';
 import { pauseIfFailing } from './schedule-failures.ts';
 import type { PauseInput, PauseResult, ResolveInput } from './types.ts';
@@ -31,8 +36,11 @@ export function createRunActivities(defaults: RunDefaults) {
       await shortly(defaults, async () => await resolveRun(defaults, input)),
 
     /** Starts or joins the run of a dataset and day, and ends with its result. */
-    runDay: async (input: IngestInput): Promise<IngestResult> =>
-      await joinRun(defaults, await withAttributes(Context.current().client, input)),
+    runDay: async (input: DayInput): Promise<IngestResult> =>
+      await joinRun(
+        defaults,
+        await withAttributes(Context.current().client, wholeInput(defaults, input)),
+      ),
 
     pauseIfFailing: async (input: PauseInput): Promise<PauseResult> =>
       await shortly(defaults, async () => await pauseIfFailing(input)),
@@ -45,10 +53,7 @@ async function resolveRun(
 ): Promise<IngestInput> {
   const dataset = datasetNamed(defaults.datasets(), hand);
   const { ingestDate, target, ...choices } = hand;
-  const input: IngestInput = {
-    again: false,
-    accept: false,
-    retry: false,
+  const input = wholeInput(defaults, {
     ...defaults.input,
     ...choices,
     ...(target !== undefined && { target }),
@@ -57,9 +62,21 @@ async function resolveRun(
       ingestDate === undefined
         ? ingestDateAt(new Date(startedAt), dataset.timeZone)
         : parseIngestDate(ingestDate),
-    upsertSearchAttributes: false,
-  };
+  });
   return await withAttributes(Context.current().client, input);
+}
+
+function wholeInput({ input: defaults }: RunDefaults, input: DayInput): IngestInput {
+  const { sourceConcurrency, heartbeatTimeoutMs } = defaults;
+  return {
+    again: false,
+    accept: false,
+    retry: false,
+    sourceConcurrency,
+    ...(heartbeatTimeoutMs !== undefined && { heartbeatTimeoutMs }),
+    upsertSearchAttributes: false,
+    ...input,
+  };
 }
 
 function datasetNamed(datasets: DatasetSpec[], { dataset: name }: HandInput): DatasetSpec {

@@ -3,9 +3,9 @@ import { exitCodeOf, LonghaulError } from '../model/errors.ts';
 import type { IngestInput, RunError } from '../model/run.ts';
 import { assertLasting, openTemporal, type TemporalLink } from './connection.ts';
 import { print, type CliContext } from './context.ts';
-import { followRun } from './follow.ts';
+import { followRun, GIVE_UP_AFTER_MS, LINK_NEWS } from './follow.ts';
 import { interruptible } from './interrupts.ts';
-import { progressView } from './progress-view.ts';
+import { progressViews, type ProgressViews } from './progress-view.ts';
 import { asLonghaulError, errorObject, errorText } from './render/error.ts';
 import { progressTable, resultText, type RunReport } from './render/result.ts';
 import { readProgress } from './run-state.ts';
@@ -23,9 +23,11 @@ export type RunRequest = Pick<
 export interface RunOptions {
   json?: boolean;
   detach?: boolean;
+  /** Datasets in work at once; default: the setting. */
+  concurrency?: number;
 }
 
-/** Runs one dataset after the other, each to its end, and prints what became of them. */
+/** Runs datasets to their end, a few at once, and prints what became of them. */
 export async function runRequests(
   context: CliContext,
   config: Config,
@@ -39,7 +41,8 @@ export async function runRequests(
     try {
       if (requests.some(({ target }) => target === 's3')) assertReaches(link, config);
       if (link.uiUrl !== undefined) context.note(`Temporal Web UI: ${link.uiUrl}`);
-      const session = { context, link, settings, signal };
+      if (!link.hasSearchAttributes) context.note(NO_ATTRIBUTES);
+      const session = { context, link, settings, signal, views: progressViews(context) };
       if (options.detach) await detach(session, requests, options);
       else if (requests.length === 1 && requests[0]) await runOne(session, requests[0], options);
       else await runSeveral(session, requests, options);
@@ -49,11 +52,15 @@ export async function runRequests(
   });
 }
 
+const NO_ATTRIBUTES =
+  'This namespace has no search attributes of Longhaul: runs go without. `longhaul worker` adds them where it may.';
+
 interface Session {
   context: CliContext;
   link: TemporalLink;
   settings: Config['settings'];
   signal: AbortSignal;
+  views: ProgressViews;
 }
 
 async function runOne(session: Session, request: RunRequest, options: RunOptions): Promise<void> {
@@ -69,26 +76,42 @@ async function runSeveral(
   requests: readonly RunRequest[],
   options: RunOptions,
 ): Promise<void> {
-  const { context, signal } = session;
-  const runs: RunOutcome[] = [];
-  for (const request of requests) {
-    if (signal.aborted) break;
-    const { ingestDate, dataset } = request;
-    try {
-      const report = await runToEnd(session, request);
-      runs.push(report);
-      if (!options.json) await context.out(`${resultText(report)}\n\n`);
-    } catch (thrown) {
-      const error = asLonghaulError(thrown);
-      runs.push({ dataset: dataset.name, ingestDate, error: errorObject(error) });
-      if (!options.json) context.note(`${dataset.name}: ${errorText(error)}`);
+  const { context, signal, settings } = session;
+  const outcomes: (RunOutcome | undefined)[] = requests.map(() => undefined);
+  const queue = [...requests.entries()];
+  const take = async (): Promise<void> => {
+    for (let next = queue.shift(); next && !signal.aborted; next = queue.shift()) {
+      outcomes[next[0]] = await runOneOfSeveral(session, next[1], options);
     }
-  }
+  };
+  const hands = options.concurrency ?? settings.datasetConcurrency;
+  await Promise.all(Array.from({ length: Math.min(hands, requests.length) }, take));
+  const runs = outcomes.filter((each) => each !== undefined);
   const failed = runs.flatMap((run) => ('error' in run ? [run.error] : []));
   const code = failed[0]?.code ?? (signal.aborted ? 'CANCELLED' : undefined);
   if (code) context.setExitCode(exitCodeOf(code));
   const summary = `${runs.length - failed.length} of ${requests.length} datasets are done.`;
   await print(context, options, { runs }, () => summary);
+}
+
+async function runOneOfSeveral(
+  session: Session,
+  request: RunRequest,
+  { json }: RunOptions,
+): Promise<RunOutcome> {
+  const { context, views } = session;
+  const { ingestDate, dataset } = request;
+  try {
+    const report = await runToEnd(session, request);
+    views.clear();
+    if (!json) await context.out(`${resultText(report)}\n\n`);
+    return report;
+  } catch (thrown) {
+    const error = asLonghaulError(thrown);
+    views.clear();
+    if (!json) context.note(`${dataset.name}: ${errorText(error)}`);
+    return { dataset: dataset.name, ingestDate, error: errorObject(error) };
+  }
 }
 
 async function detach(
@@ -131,14 +154,16 @@ async function runToEnd(session: Session, request: RunRequest): Promise<RunRepor
 }
 
 async function follow(session: Session, run: StartedRun, { foreign }: { foreign: boolean }) {
-  const { context, signal } = session;
+  const { context, signal, link, views } = session;
   const { input } = run;
-  const view = progressView(context, isHandInput(input) ? input.dataset : input.dataset.name);
+  const view = views.open(isHandInput(input) ? input.dataset : input.dataset.name);
   try {
     return await followRun(run.handle, {
       foreign,
       signal,
       onState: (state) => view.show(state),
+      onLink: (news) => context.note(LINK_NEWS[news]),
+      giveUpAfterMs: GIVE_UP_AFTER_MS[link.embedded ? 'embedded' : 'configured'],
       onCancel: () => {
         if (!foreign)
           context.note('Cancelling the run and cleaning up; Ctrl-C again leaves at once.');

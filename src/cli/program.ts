@@ -6,7 +6,9 @@ import { hostCommand } from './commands/host.ts';
 import { convertCommand, ingestCommand, landCommand } from './commands/ingest.ts';
 import { datasetsCommand, queryCommand, verifyCommand } from './commands/lake.ts';
 import { retryCommand } from './commands/retry.ts';
+import { scheduleCommand } from './commands/schedule.ts';
 import { cancelCommand, runsCommand, showCommand } from './commands/runs.ts';
+import { statusCommand } from './commands/status.ts';
 import { sweepCommand } from './commands/sweep.ts';
 import { workerCommand } from './commands/worker.ts';
 import type { CliContext } from './context.ts';
@@ -25,7 +27,10 @@ export function buildProgram(context: CliContext): Command {
     for (const command of commands) program.addCommand(command);
   }
   program.addCommand(hostCommand(context), { hidden: true });
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands].flatMap((each) => [
+    each,
+    ...each.commands,
+  ])) {
     // The caller prints errors, as text or as JSON.
     command.exitOverride().configureOutput({ outputError: () => undefined });
     command.showSuggestionAfterError();
@@ -44,8 +49,17 @@ function groupsOf(context: CliContext): [heading: string, commands: Command[]][]
         retryCommand(context),
       ],
     ],
-    ['Look:', [datasetsCommand(context), queryCommand(context), verifyCommand(context)]],
+    [
+      'Look:',
+      [
+        datasetsCommand(context),
+        statusCommand(context),
+        queryCommand(context),
+        verifyCommand(context),
+      ],
+    ],
     ['Runs:', [runsCommand(context), showCommand(context), cancelCommand(context)]],
+    ['Every day:', [scheduleCommand(context)]],
     ['Clean up:', [sweepCommand(context)]],
     ['Check:', [doctorCommand(context)]],
     ['Temporal:', [upCommand(context), downCommand(context), workerCommand(context)]],

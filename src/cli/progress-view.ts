@@ -8,17 +8,46 @@ export interface ProgressView {
   close(): void;
 }
 
-/** Bars that are drawn over on a terminal; else a plain line now and then. */
-export function progressView(context: CliContext, dataset: string): ProgressView {
-  return context.interactive ? bars(context) : plainLines(context, dataset);
+/** One view a dataset, all in one place of the terminal. */
+export interface ProgressViews {
+  open(dataset: string): ProgressView;
+  /** Makes room for something else; what is under way is drawn again at its next news. */
+  clear(): void;
 }
 
-function bars(context: CliContext): ProgressView {
-  const update = createLogUpdate(process.stderr);
+/** Bars that are drawn over on a terminal; else a plain line now and then. */
+export function progressViews(context: CliContext): ProgressViews {
+  if (!context.interactive) {
+    return { open: (dataset) => plainLines(context, dataset), clear: () => undefined };
+  }
+  return bars(context.width, createLogUpdate(process.stderr));
+}
+
+type Draw = Pick<ReturnType<typeof createLogUpdate>, 'clear'> & ((text: string) => void);
+
+/** Of several datasets each has its name above its bars. */
+export function bars(width: number, update: Draw): ProgressViews {
+  const shown = new Map<string, RunState>();
+  const draw = (): void => {
+    const blocks = [...shown].map(([dataset, state]) => {
+      const lines = progressLines(state, width);
+      return shown.size === 1 ? lines : [dataset, ...lines];
+    });
+    update(blocks.flat().join('\n'));
+  };
   return {
-    show: (state) => update(progressLines(state, context.width).join('\n')),
-    // The ledger says it all again, and better.
-    close: () => update.clear(),
+    open: (dataset) => ({
+      show: (state) => {
+        shown.set(dataset, state);
+        draw();
+      },
+      // The ledger says it all again, and better.
+      close: () => {
+        shown.delete(dataset);
+        update.clear();
+      },
+    }),
+    clear: () => update.clear(),
   };
 }
 

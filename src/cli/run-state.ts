@@ -2,7 +2,13 @@ import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/c
 import { arrayFromPayloads, defaultPayloadConverter } from '@temporalio/common';
 import type { ErrorCode } from '../model/errors.ts';
 import { isErrorCode } from '../model/errors.ts';
-import type { RunError, RunProgress, SourceProgress, TransferHeartbeat } from '../model/run.ts';
+import type {
+  JoinHeartbeat,
+  RunError,
+  RunProgress,
+  SourceProgress,
+  TransferHeartbeat,
+} from '../model/run.ts';
 
 /** What can be seen of a run from outside: the workflow's own progress, and the bytes from the heartbeats. */
 export interface RunState {
@@ -25,7 +31,12 @@ export interface Retrying {
 /** Undefined where no worker answers yet. */
 export async function readRunState(handle: WorkflowHandle): Promise<RunState | undefined> {
   const [description, progress] = await Promise.all([handle.describe(), readProgress(handle)]);
-  return progress && withTransfers(progress, pendingOf(description));
+  const pending = pendingOf(description);
+  if (progress) return withTransfers(progress, pending);
+  // A schedule's workflow, or one that was started by hand, waits for the run that has the day's own id.
+  const joined = pending.find((each) => each.joined)?.joined;
+  if (!joined) return undefined;
+  return await readRunState(handle.client.getHandle(joined.workflowId, joined.runId));
 }
 
 export async function readProgress(handle: WorkflowHandle): Promise<RunProgress | undefined> {
@@ -48,6 +59,8 @@ export interface PendingActivity {
   type: string;
   attempt: number;
   transfer?: TransferHeartbeat;
+  /** The run of the day that this one waits for. */
+  joined?: JoinHeartbeat['joined'];
   lastFailure?: { code: ErrorCode; message: string; source?: string };
 }
 
@@ -63,6 +76,7 @@ export function pendingOf(
       type: activity.activityType?.name ?? '',
       attempt: activity.attempt ?? 1,
       ...(isTransfer(transfer) && { transfer }),
+      ...(isJoin(transfer) && { joined: transfer.joined }),
       ...(activity.lastFailure && {
         lastFailure: {
           code: isErrorCode(info?.type) ? info.type : 'INTERNAL',
@@ -98,6 +112,11 @@ function firstPayload(payloads: Payloads): unknown {
   } catch {
     return undefined;
   }
+}
+
+function isJoin(value: unknown): value is JoinHeartbeat {
+  const { joined } = (value ?? {}) as Partial<JoinHeartbeat>;
+  return typeof joined?.workflowId === 'string' && typeof joined.runId === 'string';
 }
 
 function isTransfer(value: unknown): value is TransferHeartbeat {

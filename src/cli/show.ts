@@ -1,13 +1,16 @@
 import type { WorkflowHandle } from '@temporalio/client';
+import { exitCodeOf } from '../model/errors.ts';
 import type { IngestResult, RunError, RunProgress } from '../model/run.ts';
-import { openTemporal, type TemporalLink } from './connection.ts';
+import type { TemporalLink } from './connection.ts';
 import { print, type CliContext } from './context.ts';
 import { fromTemporal } from './failures.ts';
-import { interruptible } from './interrupts.ts';
+import { followRun, GIVE_UP_AFTER_MS, LINK_NEWS } from './follow.ts';
+import { progressViews } from './progress-view.ts';
 import { asLonghaulError, errorObject } from './render/error.ts';
 import { runsText, runText } from './render/runs.ts';
 import { pendingOf, readProgress, type PendingActivity } from './run-state.ts';
 import { findRun, listRuns, type RunRef } from './runs.ts';
+import { withTemporal } from './with-temporal.ts';
 
 interface Flags {
   json?: boolean;
@@ -38,11 +41,42 @@ export async function showRuns(
   });
 }
 
-export async function showRun(context: CliContext, text: string, flags: Flags): Promise<void> {
-  await withTemporal(context, async (link) => {
-    const details = await detailsOf(await findRun(link.client, text), link);
+export async function showRun(
+  context: CliContext,
+  text: string,
+  flags: Flags & { follow?: boolean },
+): Promise<void> {
+  await withTemporal(context, async (link, signal) => {
+    const handle = await findRun(link.client, text);
+    if (flags.follow) await followToEnd(context, handle, link, signal);
+    const details = await detailsOf(handle, link);
+    if (flags.follow && details.error) context.setExitCode(exitCodeOf(details.error.code));
     await print(context, flags, details, () => runText(details, new Date()));
   });
+}
+
+/** Its failure is told with all the rest of the run. */
+async function followToEnd(
+  context: CliContext,
+  handle: WorkflowHandle & RunRef,
+  { embedded }: TemporalLink,
+  signal: AbortSignal,
+): Promise<void> {
+  const view = progressViews(context).open(handle.workflowId);
+  try {
+    await followRun(handle, {
+      foreign: true,
+      signal,
+      onState: (state) => view.show(state),
+      onLink: (news) => context.note(LINK_NEWS[news]),
+      giveUpAfterMs: GIVE_UP_AFTER_MS[embedded ? 'embedded' : 'configured'],
+    });
+  } catch (error) {
+    const { status } = await handle.describe();
+    if (status.name === 'RUNNING' || signal.aborted) throw error;
+  } finally {
+    view.close();
+  }
 }
 
 export async function cancelRun(context: CliContext, text: string, flags: Flags): Promise<void> {
@@ -90,21 +124,4 @@ async function outcomeOf(handle: WorkflowHandle): Promise<Pick<RunDetails, 'resu
   } catch (error) {
     return { error: errorObject(asLonghaulError(fromTemporal(error))) };
   }
-}
-
-async function withTemporal(
-  context: CliContext,
-  use: (link: TemporalLink) => Promise<void>,
-): Promise<void> {
-  const { settings } = context.loadConfig();
-  await interruptible(async (signal) => {
-    const link = await openTemporal(context, settings, signal);
-    try {
-      await use(link);
-    } catch (error) {
-      throw fromTemporal(error);
-    } finally {
-      await link.close();
-    }
-  });
 }

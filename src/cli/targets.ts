@@ -15,7 +15,14 @@ export function targetsOf(
   { datasets, settings }: Pick<Config, 'datasets' | 'settings'>,
   names: readonly string[],
   givenName: string | undefined,
+  all = false,
 ): DatasetSpec[] {
+  if (all) return allOf(datasets, names, settings.datasetsFile);
+  if (names.length === 0) {
+    throw new LonghaulError('USAGE', 'Name a dataset or a URL, or all of them with --all.', {
+      hint: 'longhaul ingest --help has examples.',
+    });
+  }
   const url = names.find((name) => isUrl(name));
   if (url === undefined) {
     if (givenName !== undefined) throw usage('--name goes with a URL; a dataset has its name.');
@@ -24,6 +31,16 @@ export function targetsOf(
   if (names.length > 1)
     throw usage('One URL at a time: several sources make a dataset of datasets.yaml.');
   return [ofUrl(url, givenName, datasets)];
+}
+
+function allOf(
+  datasets: readonly DatasetSpec[],
+  names: readonly string[],
+  datasetsFile: string,
+): DatasetSpec[] {
+  if (names.length > 0) throw usage('--all names every dataset already.');
+  if (datasets.length > 0) return [...datasets];
+  throw new LonghaulError('DATASET_UNKNOWN', `No dataset is in ${printable(datasetsFile)}.`);
 }
 
 function datasetNamed(

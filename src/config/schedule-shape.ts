@@ -57,7 +57,7 @@ export const SCHEDULE_SHAPE = z.unknown().transform((value, context): ScheduleSh
   }
   const parsed = settings.safeParse(value);
   if (parsed.success) return parsed.data;
-  for (const issue of parsed.error.issues) context.addIssue({ ...issue } as never);
+  for (const issue of parsed.error.issues) context.addIssue({ ...issue });
   return z.NEVER;
 });
 

@@ -28,6 +28,18 @@ export function lastDue(recurrence: Recurrence, now: Date): Date | undefined {
   return undefined;
 }
 
+/** The first instant of a day in a zone; where the clocks skip midnight, that is later. @param date YYYY-MM-DD. */
+export function startOfDay(date: string, timeZone: string): Date {
+  const clock = clockOf(timeZone);
+  const midnight = Date.parse(`${date}T00:00:00Z`);
+  for (let local = midnight; local < midnight + MS_PER_DAY; local += MS_PER_MINUTE) {
+    const instant = instantOf(local, clock);
+    if (instant) return instant;
+  }
+  // A whole day was skipped, as Samoa did at the date line.
+  return new Date(midnight - offsetAt(clock, midnight));
+}
+
 function isDue({ daysOfMonth, months, daysOfWeek }: CronFields, day: Date): boolean {
   return (
     months.includes(day.getUTCMonth() + 1) &&

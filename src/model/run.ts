@@ -38,6 +38,10 @@ export interface IngestInput {
   backfill?: boolean;
 }
 
+/** What a run of a day needs to be told; the worker's settings bring the rest. */
+export type DayInput = Pick<IngestInput, 'dataset' | 'ingestDate' | 'mode' | 'engine'> &
+  Partial<IngestInput>;
+
 /** One run for one dataset and day. */
 export function ingestWorkflowId(dataset: string, ingestDate: string): string {
   return `ingest/${dataset}/${ingestDate}`;

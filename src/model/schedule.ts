@@ -1,5 +1,5 @@
 import type { CronFields } from './cron.ts';
-import type { IngestInput } from './run.ts';
+import type { DayInput } from './run.ts';
 
 export const OVERLAPS = ['skip', 'buffer-one', 'buffer-all', 'allow-all'] as const;
 /** What happens where a run is due and the schedule's last one is still under way. */
@@ -60,7 +60,7 @@ export function scheduledWorkflowId(dataset: string): string {
  */
 export interface ScheduledInput {
   /** The run that it starts; its day comes from the schedule's nominal time. */
-  run: Omit<IngestInput, 'ingestDate'>;
+  run: Omit<DayInput, 'ingestDate'>;
   catchupMs: number;
   pauseAfterFailures: number;
   applied: AppliedSchedule;

@@ -1,10 +1,8 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import {
   CancellationScope,
-  ContinueAsNew,
   isCancellation,
   log,
-  patched,
   proxyActivities,
   setCurrentDetails,
   setHandler,
@@ -17,9 +15,8 @@ import type { SourceSpec } from '../model/dataset.ts';
 import { datedDataset } from '../model/dated-address.ts';
 import type { EmrProgress } from '../model/emr.ts';
 import { balances, sumLedgers } from '../model/ledger.ts';
-import { checkRunInput, isHandInput, type HandInput } from '../model/run-input.ts';
+import { isHandInput, type HandInput } from '../model/run-input.ts';
 import {
-  ingestWorkflowId,
   SEARCH_ATTRIBUTES,
   type EmrResult,
   type IngestInput,
@@ -32,7 +29,7 @@ import {
 } from '../model/run.ts';
 import { convertPrepared } from './emr-child.ts';
 import { failRun, incomplete, isHostGone, runError, toRunError } from './failures.ts';
-import { joinDay, startedByHand } from './join-day.ts';
+import { checkedInput, hasOtherId, onBehalf } from './on-behalf.ts';
 import { emrNews, progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
 import { runSource, type Sequence } from './source-sequence.ts';
@@ -40,7 +37,7 @@ import { tellStory } from './story.ts';
 
 /** One dataset on one day: opens the day, brings every source to verified Parquet, publishes the manifest last. */
 export async function ingestDataset(given: IngestInput | HandInput): Promise<IngestResult> {
-  const input = checked(given);
+  const input = checkedInput(given);
   if (isHandInput(input) || hasOtherId(input)) return await onBehalf(input);
   const run = new Run(input);
   setHandler(progressQuery, () => run.progress);
@@ -54,31 +51,6 @@ export async function ingestDataset(given: IngestInput | HandInput): Promise<Ing
       await run.cleanUp({ discardPartials: cancelled });
     });
     if (cancelled) throw error;
-    return failRun(toRunError(error));
-  }
-}
-
-function checked(given: unknown): HandInput | IngestInput {
-  try {
-    return checkRunInput(given);
-  } catch (error) {
-    return failRun(toRunError(error));
-  }
-}
-
-/** A person may type any id; before this was known, such a run was the day's own. */
-function hasOtherId({ dataset, ingestDate }: IngestInput): boolean {
-  return (
-    workflowInfo().workflowId !== ingestWorkflowId(dataset.name, ingestDate) &&
-    patched('other-ids-join')
-  );
-}
-
-async function onBehalf(input: HandInput | IngestInput): Promise<IngestResult> {
-  try {
-    return await (isHandInput(input) ? startedByHand(input) : joinDay(input));
-  } catch (error) {
-    if (isCancellation(error) || error instanceof ContinueAsNew) throw error;
     return failRun(toRunError(error));
   }
 }

@@ -3,7 +3,7 @@ import { isCancellation, log, proxyActivities, workflowInfo } from '@temporalio/
 import type { Activities } from '../activities/index.ts';
 import { undatedSources } from '../model/dated-address.ts';
 import { ingestDateAt } from '../model/dates.ts';
-import type { IngestInput, IngestResult, RunError } from '../model/run.ts';
+import type { DayInput, IngestResult, RunError } from '../model/run.ts';
 import { isTooOld, type ScheduledInput } from '../model/schedule.ts';
 import { failRun, runError, toRunError } from './failures.ts';
 import { joinDay } from './join-day.ts';
@@ -21,7 +21,7 @@ export async function ingestOnSchedule(input: ScheduledInput): Promise<IngestRes
   const ingestDate: string = ingestDateAt(nominal, dataset.timeZone);
   try {
     if (isBackfill) assertHasPastDays(dataset, ingestDate);
-    const run: IngestInput = { ...input.run, ingestDate };
+    const run: DayInput = { ...input.run, ingestDate };
     return await joinDay(
       isBackfill ? { ...run, backfill: true, hostWaitMs: policies.BACKFILL_WAIT_MS } : run,
     );

@@ -10,31 +10,39 @@ after(() => {
 
 const program = buildProgram(contextOf());
 const visible = program.createHelp().visibleCommands(program);
+const schedule = visible.find((command) => command.name() === 'schedule');
+const ofSchedule = schedule?.commands ?? [];
 
 void test('the commands are those that the documentation promises, and the host is hidden', () => {
   const names = visible.map((command) => command.name()).toSorted();
   assert.equal(
     names.join(' '),
-    'cancel convert datasets doctor down ingest land query retry runs show sweep up verify worker',
+    'cancel convert datasets doctor down ingest land query retry runs schedule show status sweep up verify worker',
   );
   assert.ok(program.commands.some((command) => command.name() === '__host'));
 });
 
-for (const command of visible) {
+void test('schedule has a command for everything that can be done with one', () => {
+  const names = ofSchedule.map((command) => command.name());
+  assert.equal(names.join(' '), 'apply list pause resume trigger backfill remove');
+});
+
+for (const command of [...visible, ...ofSchedule]) {
   void test(`longhaul ${command.name()} --help describes every option, with an example`, () => {
     let help = '';
     command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
-    assert.match(help, new RegExp(`\\$ longhaul ${command.name()}`));
+    const parent = ofSchedule.includes(command) ? 'schedule ' : '';
+    assert.match(help, new RegExp(`\\$ longhaul ${parent}${command.name()}`));
     assert.notEqual(command.summary(), '');
     for (const option of command.options) assert.notEqual(option.description, '', option.flags);
   });
 }
 
 void test('every command that prints a result can print JSON', () => {
-  const without = visible
+  const without = [...visible, ...ofSchedule]
     .filter((command) => !command.options.some((option) => option.long === '--json'))
     .map((command) => command.name());
-  assert.deepEqual(without, ['worker']);
+  assert.deepEqual(without, ['schedule', 'worker']);
 });
 
 for (const argv of [

@@ -3,7 +3,15 @@ import type { Engine } from '../../model/dataset.ts';
 import type { RunMode, Target } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';
 import { lakeTarget, ofTarget } from '../lake-target.ts';
-import { examples, withDate, withEngine, withJson, withName, withTarget } from './options.ts';
+import {
+  examples,
+  positiveCount,
+  withDate,
+  withEngine,
+  withJson,
+  withName,
+  withTarget,
+} from './options.ts';
 
 interface Flags {
   name?: string;
@@ -14,6 +22,8 @@ interface Flags {
   accept?: boolean;
   engine?: Engine;
   target?: Target;
+  all?: boolean;
+  concurrency?: number;
 }
 
 export function ingestCommand(context: CliContext): Command {
@@ -24,8 +34,14 @@ export function ingestCommand(context: CliContext): Command {
         'changed, converts it to Parquet, proves that no row was lost, and publishes it. Starts the run, or ' +
         'attaches to the one under way. Ctrl-C cancels it.',
     )
-    .argument('<dataset|URL...>', 'names of datasets.yaml, or one URL');
+    .argument('[dataset|URL...]', 'names of datasets.yaml, or one URL');
   withTarget(withEngine(withDate(withName(command))))
+    .option('--all', 'every dataset of datasets.yaml')
+    .option(
+      '--concurrency <count>',
+      'datasets in work at once (default: DATASET_CONCURRENCY of .env)',
+      positiveCount,
+    )
     .option('--again', 'publish a new revision beside the one that is there')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one')
     .option('--detach', 'start the run and leave (needs `longhaul up` or TEMPORAL_ADDRESS)');
@@ -35,6 +51,7 @@ export function ingestCommand(context: CliContext): Command {
   return examples(command, [
     'ingest denver-311',
     'ingest denver-311 denver-crime --json',
+    'ingest --all --concurrency 3',
     'ingest https://example.com/trees.csv --name trees',
     'ingest denver-311 --date 2026-11-01 --again',
     'ingest denver-311 --target s3',
@@ -87,7 +104,7 @@ async function run(
   const target = lakeTarget(config.settings, flags.target);
   const { targetsOf, ingestDateOf } = await import('../targets.ts');
   const now = new Date();
-  const requests = targetsOf(config, names, flags.name).map((dataset) => ({
+  const requests = targetsOf(config, names, flags.name, flags.all).map((dataset) => ({
     dataset,
     ingestDate: ingestDateOf(dataset, flags.date, now),
     mode,

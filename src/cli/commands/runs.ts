@@ -20,12 +20,17 @@ export function showCommand(context: CliContext): Command {
     .description(
       'Shows how far each source of a run is or got, its ledger, what is tried again and why, and why it failed.',
     )
-    .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>');
-  withJson(command).action(async (run: string, flags: { json?: boolean }) => {
+    .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
+    .option('--follow', 'stay until it ends, whoever started it; Ctrl-C leaves the run alone');
+  withJson(command).action(async (run: string, flags: { json?: boolean; follow?: boolean }) => {
     const { showRun } = await import('../show.ts');
     await showRun(context, run, flags);
   });
-  return examples(command, ['show denver-311/2026-11-23', 'show <run id> --json']);
+  return examples(command, [
+    'show denver-311/2026-11-23',
+    'show denver-311/2026-11-23 --follow',
+    'show <run id> --json',
+  ]);
 }
 
 export function cancelCommand(context: CliContext): Command {

@@ -1,0 +1,154 @@
+import type { CalendarSpec } from '@temporalio/client';
+import type { Config } from '../../config/load-config.ts';
+import type { DatasetSpec } from '../../model/dataset.ts';
+import { TASK_QUEUE, type Target } from '../../model/run.ts';
+import {
+  scheduledWorkflowId,
+  scheduleIdOf,
+  type Recurrence,
+  type ScheduledInput,
+  type ScheduleSpec,
+} from '../../model/schedule.ts';
+import { ofTarget } from '../lake-target.ts';
+import { factsOf, hashOf, type Described, type Facts } from './facts.ts';
+
+/** A schedule as datasets.yaml wants it, ready to be sent. */
+export interface DesiredSchedule {
+  dataset: DatasetSpec;
+  scheduleId: string;
+  facts: Facts;
+  paused: boolean;
+  lake: string;
+  spec: {
+    calendars?: CalendarSpec[];
+    intervals?: { every: number }[];
+    timezone?: string;
+    jitter: number;
+  };
+  policies: { overlap: Described['policies']['overlap']; catchupWindow: number };
+  action: {
+    type: 'startWorkflow';
+    workflowType: string;
+    workflowId: string;
+    taskQueue: string;
+    staticSummary: string;
+    args: [ScheduledInput];
+  };
+}
+
+export function desiredSchedules(config: Config, target: Target): DesiredSchedule[] {
+  return config.datasets.flatMap((dataset) => {
+    const schedule = config.schedules.get(dataset.name);
+    return schedule ? [desired(dataset, schedule, config, target)] : [];
+  });
+}
+
+/** The lake that schedules fill, in words: those of another one, in the same namespace, are not ours. */
+export function lakeOf({ s3Place }: Pick<Config, 's3Place'>, target: Target): string {
+  return target === 's3' ? (s3Place ?? 's3') : 'disk';
+}
+
+function desired(
+  dataset: DatasetSpec,
+  schedule: ScheduleSpec,
+  config: Config,
+  target: Target,
+): DesiredSchedule {
+  const { jitterMs, catchupMs, overlap, pauseAfterFailures, paused, recurrence } = schedule;
+  const lake = lakeOf(config, target);
+  const { engine } = config.settings;
+  // What an earlier run of the day finished is not done again: a second start in a day repeats what failed.
+  const run = { dataset, mode: 'ingest', engine, ...ofTarget(target), retry: true } as const;
+  const input = { run, catchupMs, pauseAfterFailures };
+  const spec = { ...timesOf(recurrence), jitter: jitterMs };
+  const policies = { overlap: OVERLAP_POLICIES[overlap], catchupWindow: catchupMs };
+  const action = {
+    type: 'startWorkflow',
+    workflowType: 'ingestOnSchedule',
+    workflowId: scheduledWorkflowId(dataset.name),
+    taskQueue: TASK_QUEUE,
+    staticSummary: `ingest ${dataset.name} on schedule${target === 's3' ? ', in S3' : ''}`,
+  } as const;
+  const facts = factsOf({
+    spec: describedTimes(recurrence, jitterMs),
+    policies: { ...policies, pauseOnFailure: false },
+    action: { ...action, args: [input] },
+  });
+  const applied = { hash: hashOf(facts), paused, lake };
+  return {
+    dataset,
+    scheduleId: scheduleIdOf(dataset.name),
+    facts,
+    paused,
+    lake,
+    spec,
+    policies,
+    action: { ...action, args: [{ ...input, applied }] },
+  };
+}
+
+const OVERLAP_POLICIES = {
+  skip: 'SKIP',
+  'buffer-one': 'BUFFER_ONE',
+  'buffer-all': 'BUFFER_ALL',
+  'allow-all': 'ALLOW_ALL',
+} as const;
+
+const MONTHS = [
+  'JANUARY',
+  'FEBRUARY',
+  'MARCH',
+  'APRIL',
+  'MAY',
+  'JUNE',
+  'JULY',
+  'AUGUST',
+  'SEPTEMBER',
+  'OCTOBER',
+  'NOVEMBER',
+  'DECEMBER',
+] as const;
+const DAYS = [
+  'SUNDAY',
+  'MONDAY',
+  'TUESDAY',
+  'WEDNESDAY',
+  'THURSDAY',
+  'FRIDAY',
+  'SATURDAY',
+] as const;
+
+function timesOf(recurrence: Recurrence): Omit<DesiredSchedule['spec'], 'jitter'> {
+  if (recurrence.kind === 'every') return { intervals: [{ every: recurrence.everyMs }] };
+  const { fields, text, timeZone } = recurrence;
+  const { months, daysOfWeek, daysOfMonth } = fields;
+  const calendar: CalendarSpec = {
+    second: 0,
+    minute: fields.minutes,
+    hour: fields.hours,
+    dayOfMonth: daysOfMonth,
+    month: months.map((month) => MONTHS[month - 1] ?? 'JANUARY'),
+    dayOfWeek: daysOfWeek.map((day) => DAYS[day] ?? 'SUNDAY'),
+    comment: text,
+  };
+  return { calendars: [calendar], timezone: timeZone };
+}
+
+/** The same times in the form in which a server describes them. */
+function describedTimes(recurrence: Recurrence, jitter: number): Described['spec'] {
+  if (recurrence.kind === 'every')
+    return { intervals: [{ every: recurrence.everyMs, offset: 0 }], jitter };
+  const { fields, timeZone } = recurrence;
+  const ranges = (values: readonly (number | string)[]) =>
+    values.map((value) => ({ start: value, end: value, step: 1 }));
+  const calendar = {
+    second: ranges([0]),
+    minute: ranges(fields.minutes),
+    hour: ranges(fields.hours),
+    dayOfMonth: ranges(fields.daysOfMonth),
+    month: ranges(fields.months),
+    dayOfWeek: ranges(fields.daysOfWeek),
+    year: [],
+  };
+  return { calendars: [calendar], timezone: timeZone, jitter } as unknown as Described['spec'];
+}

@@ -2,6 +2,19 @@ import { Context } from '@temporalio/activity';
 import type { Ledger } from '../model/ledger.ts';
 import type { SourceStage } from '../model/run.ts';
 
+interface Totals {
+  bytes: number;
+  records?: number;
+}
+
+/** Totals of a stage, with what earlier attempts did. */
+export interface StageProgress {
+  /** The first news of this attempt; undefined as long as there is none. */
+  first: Totals | undefined;
+  latest: Totals;
+  bytesPerSecond: number;
+}
+
 /** A landing whose first news is of more goes on where an earlier attempt was: those bytes are counted already. */
 const MAX_FIRST_READ_BYTES = 1_048_576;
 
@@ -12,28 +25,26 @@ const MAX_FIRST_READ_BYTES = 1_048_576;
 export class StageMetrics {
   readonly #meter = Context.current().metricMeter;
   readonly #stage: SourceStage;
-  #bytes: number | undefined;
-  #records = 0;
+  /** Counted already. */
+  #done: Totals | undefined;
 
   constructor(stage: SourceStage) {
     this.#stage = stage;
   }
 
-  /** @param done totals of the stage so far, with what earlier attempts did. */
-  report(done: { bytes: number; records: number; bytesPerSecond: number }): void {
-    if (done.bytes === 0) return;
-    const tags = { stage: this.#stage };
-    if (this.#bytes === undefined) {
-      const isGoingOn = this.#stage === 'land' && done.bytes > MAX_FIRST_READ_BYTES;
-      this.#bytes = isGoingOn ? done.bytes : 0;
-      this.#records = isGoingOn ? done.records : 0;
+  report({ first, latest, bytesPerSecond }: StageProgress): void {
+    if (!first) return;
+    if (this.#done === undefined) {
+      const isGoingOn = this.#stage === 'land' && first.bytes > MAX_FIRST_READ_BYTES;
+      this.#done = isGoingOn ? first : { bytes: 0 };
     }
-    const [bytes, records] = [done.bytes - this.#bytes, done.records - this.#records];
+    const tags = { stage: this.#stage };
+    const bytes = latest.bytes - this.#done.bytes;
+    const records = (latest.records ?? 0) - (this.#done.records ?? 0);
     if (bytes > 0) this.#meter.createCounter('longhaul_bytes_total').add(bytes, tags);
     if (records > 0) this.#meter.createCounter('longhaul_records_total').add(records, tags);
-    this.#meter.createGauge('longhaul_bytes_per_second').set(done.bytesPerSecond, tags);
-    this.#bytes = Math.max(this.#bytes, done.bytes);
-    this.#records = Math.max(this.#records, done.records);
+    this.#meter.createGauge('longhaul_bytes_per_second').set(bytesPerSecond, tags);
+    this.#done = latest;
   }
 
   /** Whatever the end: nothing moves any more. */

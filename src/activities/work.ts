@@ -3,7 +3,7 @@ import type { SourceStage, TransferHeartbeat } from '../model/run.ts';
 import type { ActivityDeps } from './deps.ts';
 import { exclusively } from './exclusive.ts';
 import { toFailure } from './failure.ts';
-import { StageMetrics } from './metrics.ts';
+import { StageMetrics, type StageProgress } from './metrics.ts';
 
 /** How often an attempt with nothing new to tell still says that it lives, as a share of the heartbeat timeout. */
 const HEARTBEATS_PER_TIMEOUT = 4;
@@ -86,25 +86,19 @@ function heartbeatIntervalMs({ activity }: Pick<ActivityDeps, 'activity'>): numb
   return Math.max(MIN_HEARTBEAT_INTERVAL_MS, activity.heartbeatTimeoutMs / HEARTBEATS_PER_TIMEOUT);
 }
 
-interface Done {
-  bytes: number;
-  records: number;
-  bytesPerSecond: number;
-}
-
 class Heartbeats {
   progressedAtMs: number | undefined;
   readonly #what: { source: string; stage: SourceStage };
-  readonly #emit: (details: TransferHeartbeat, done: Done) => void;
+  readonly #emit: (details: TransferHeartbeat, done: StageProgress) => void;
   readonly #startedAtMs = Date.now();
   #sentAtMs = 0;
-  #first: number | undefined;
+  #first: Progress | undefined;
   #latest: Progress = { bytes: 0 };
 
   constructor(
     what: { source: string; stage: SourceStage },
     progressedAtMs: number | undefined,
-    emit: (details: TransferHeartbeat, done: Done) => void,
+    emit: (details: TransferHeartbeat, done: StageProgress) => void,
   ) {
     this.#what = what;
     this.#emit = emit;
@@ -112,8 +106,8 @@ class Heartbeats {
   }
 
   report(progress: Progress): void {
-    this.#first ??= progress.bytes;
-    if (progress.bytes > this.#latest.bytes && progress.bytes > this.#first)
+    this.#first ??= progress;
+    if (progress.bytes > this.#latest.bytes && progress.bytes > this.#first.bytes)
       this.progressedAtMs = Date.now();
     this.#latest = progress;
     if (Date.now() - this.#sentAtMs >= MIN_HEARTBEAT_INTERVAL_MS) this.send();
@@ -123,7 +117,7 @@ class Heartbeats {
     this.#sentAtMs = Date.now();
     const { bytes, totalBytes, records } = this.#latest;
     const seconds = Math.max(0.001, (this.#sentAtMs - this.#startedAtMs) / 1000);
-    const bytesPerSecond = Math.round((bytes - (this.#first ?? 0)) / seconds);
+    const bytesPerSecond = Math.round((bytes - (this.#first?.bytes ?? 0)) / seconds);
     const details = {
       source: this.#what.source,
       stage: this.#what.stage,
@@ -133,6 +127,6 @@ class Heartbeats {
       ...(records === undefined ? {} : { records }),
       ...(this.progressedAtMs === undefined ? {} : { progressedAtMs: this.progressedAtMs }),
     };
-    this.#emit(details, { bytes, records: records ?? 0, bytesPerSecond });
+    this.#emit(details, { first: this.#first, latest: this.#latest, bytesPerSecond });
   }
 }

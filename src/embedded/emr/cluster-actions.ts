@@ -34,13 +34,13 @@ export const clusterActions = {
   },
 
   DescribeCluster: ({ ClusterId: id }: DescribeClusterInput, clusters: Clusters) => {
-    return { Cluster: describeCluster(clusters.get(id)) };
+    return { Cluster: describeCluster(clusters.get(id), clusters.world.now()) };
   },
 
   ListClusters: (input: ListClustersInput, clusters: Clusters) => {
     const found = clusters.all().filter((cluster) => isListed(cluster, input));
     const { page, marker } = pageOf(found, ({ id }) => id, input.Marker);
-    return { Clusters: page.map(summarise), Marker: marker };
+    return { Clusters: page.map((each) => summarise(each, clusters.world.now())), Marker: marker };
   },
 
   TerminateJobFlows: ({ JobFlowIds: ids = [] }: TerminateJobFlowsInput, clusters: Clusters) => {
@@ -100,7 +100,7 @@ export const clusterActions = {
     const cluster = clusters.get(input.ClusterId);
     const seconds = input.AutoTerminationPolicy?.IdleTimeout;
     checkIdleTimeout(seconds);
-    clusters.open(cluster.id).idleTimeoutMs = (seconds ?? DEFAULT_IDLE_SECONDS) * 1000;
+    clusters.open(cluster.id).idleTimeout = seconds ?? DEFAULT_IDLE_SECONDS;
     cluster.wake();
     return {};
   },
@@ -109,15 +109,13 @@ export const clusterActions = {
     { ClusterId: id }: GetAutoTerminationPolicyInput,
     clusters: Clusters,
   ) => {
-    const { idleTimeoutMs } = clusters.get(id);
-    return idleTimeoutMs === undefined
-      ? {}
-      : { AutoTerminationPolicy: { IdleTimeout: idleTimeoutMs / 1000 } };
+    const { idleTimeout } = clusters.get(id);
+    return idleTimeout === undefined ? {} : { AutoTerminationPolicy: { IdleTimeout: idleTimeout } };
   },
 
   RemoveAutoTerminationPolicy: (input: RemoveAutoTerminationPolicyInput, clusters: Clusters) => {
     const cluster = clusters.get(input.ClusterId);
-    cluster.idleTimeoutMs = undefined;
+    cluster.idleTimeout = undefined;
     cluster.wake();
     return {};
   },

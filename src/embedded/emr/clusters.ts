@@ -19,7 +19,6 @@ export class Clusters {
 
   create(request: RunJobFlowInput): Cluster {
     const id = newId('j-');
-    const idleTimeout = request.AutoTerminationPolicy?.IdleTimeout;
     const cluster: Cluster = {
       id,
       arn: `arn:aws:elasticmapreduce:${this.#region}:${ACCOUNT}:cluster/${id}`,
@@ -33,7 +32,7 @@ export class Clusters {
       terminationProtected: request.Instances?.TerminationProtected ?? false,
       keepAlive: request.Instances?.KeepJobFlowAliveWhenNoSteps ?? false,
       stepConcurrency: request.StepConcurrencyLevel ?? 1,
-      idleTimeoutMs: idleTimeout === undefined ? undefined : idleTimeout * 1000,
+      idleTimeout: request.AutoTerminationPolicy?.IdleTimeout,
       wake: () => undefined,
       abort: new AbortController(),
     };

@@ -38,7 +38,8 @@ export interface Cluster {
   terminationProtected: boolean;
   keepAlive: boolean;
   stepConcurrency: number;
-  idleTimeoutMs: number | undefined;
+  /** Of its auto-termination policy, in seconds. */
+  idleTimeout: number | undefined;
   /** Where its machine is reached: the folder, HDFS, what runs on it. None before it is provisioned, and after its end. */
   webHdfsUrl?: string | undefined;
   /** Set once: it is to end so. */
@@ -60,6 +61,7 @@ export interface Step {
   failure?: FailureDetails;
   /** What runs it, while it runs. */
   cancel?: (how: CancelHow) => void;
+  cancelAsked?: CancelHow;
 }
 
 /** Steps have one code of their own. */

@@ -1,6 +1,14 @@
 import type { ActionOnFailure } from '@aws-sdk/client-emr';
 import { takeFault, takePlainFault } from './faults.ts';
-import { endCluster, isEnded, isOpen, type Cluster, type Ending, type Step } from './model.ts';
+import {
+  endCluster,
+  isEnded,
+  isOpen,
+  type CancelHow,
+  type Cluster,
+  type Ending,
+  type Step,
+} from './model.ts';
 import type { Machine, StepEnd } from './runtime.ts';
 import type { World } from './world.ts';
 
@@ -21,7 +29,7 @@ export async function runSteps(cluster: Cluster, machine: Machine, world: World)
     }
     showState(cluster);
     if (!isOpen(cluster)) break;
-    await waitFor(woken, cluster);
+    await waitFor(woken, cluster, world.delays.idleSecondMs);
   }
   for (const step of cluster.steps) step.cancel?.('TERMINATE_PROCESS');
   await Promise.all(running);
@@ -89,13 +97,13 @@ const ALL_STEPS_COMPLETED: Ending = {
 };
 
 /** The idle timeout of a policy runs while the cluster waits, and starts anew with the policy. */
-async function waitFor(woken: Promise<void>, cluster: Cluster): Promise<void> {
-  const { idleTimeoutMs, state } = cluster;
-  if (idleTimeoutMs === undefined || state !== 'WAITING') {
+async function waitFor(woken: Promise<void>, cluster: Cluster, secondMs: number): Promise<void> {
+  const { idleTimeout, state } = cluster;
+  if (idleTimeout === undefined || state !== 'WAITING') {
     await woken;
     return;
   }
-  const timer = setTimeout(() => endCluster(cluster, IDLE), idleTimeoutMs);
+  const timer = setTimeout(() => endCluster(cluster, IDLE), idleTimeout * secondMs);
   try {
     await woken;
   } finally {
@@ -128,7 +136,9 @@ async function runStep(
     const name = step.config.Name ?? '';
     const run = await machine.start({ id: step.id, name, jar: Jar, args: Args, hang });
     step.cancel = (how) => run.cancel(how);
+    // It may have been asked for while the program was being started.
     if (!isOpen(cluster)) run.cancel('TERMINATE_PROCESS');
+    else if (step.cancelAsked) run.cancel(step.cancelAsked);
     end = await run.ended;
   } catch (error) {
     end = { isCompleted: false, message: error instanceof Error ? error.message : String(error) };
@@ -160,11 +170,7 @@ const SPOT_LOST: Ending = {
 };
 
 /** Asks a step to end. @returns whether it could be asked: it is PENDING or RUNNING. */
-export function cancelStep(
-  step: Step,
-  how: 'SEND_INTERRUPT' | 'TERMINATE_PROCESS',
-  nowMs = Date.now(),
-): boolean {
+export function cancelStep(step: Step, how: CancelHow, nowMs = Date.now()): boolean {
   if (step.state === 'PENDING') {
     step.state = 'CANCELLED';
     step.endedMs = nowMs;
@@ -172,6 +178,7 @@ export function cancelStep(
   }
   if (step.state !== 'RUNNING') return false;
   step.state = 'CANCEL_PENDING';
+  step.cancelAsked = how;
   step.cancel?.(how);
   return true;
 }

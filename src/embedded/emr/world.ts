@@ -12,6 +12,8 @@ export interface EmrDelays {
   bootstrappingMs: number;
   /** TERMINATING. */
   terminatingMs: number;
+  /** What passes for a second of an idle timeout, whose least is 60 of them. */
+  idleSecondMs: number;
 }
 
 export interface World {

@@ -60,14 +60,17 @@ async function configurationOf({
   httpPort,
   capacityBytes,
 }: HdfsPlaces): Promise<Record<'core' | 'hdfs', HadoopConfiguration>> {
+  const client = clientConfiguration(`hdfs://${LOOPBACK}:${rpcPort}`);
   const core = {
-    ...clientConfiguration(`hdfs://${LOOPBACK}:${rpcPort}`),
+    ...client,
     'hadoop.tmp.dir': join(folder, 'tmp'),
     // The DataNode starts beside the NameNode and is there first.
     'ipc.client.connect.retry.interval': '200',
     'hadoop.http.staticuser.user': 'hadoop',
   };
   const hdfs = {
+    // Here, since the defaults of this file would come after core-site.xml.
+    ...client,
     'dfs.namenode.name.dir': `file://${join(folder, 'name')}`,
     'dfs.datanode.data.dir': `file://${join(folder, 'data')}`,
     'dfs.permissions.enabled': 'false',

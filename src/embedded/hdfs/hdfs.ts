@@ -119,9 +119,9 @@ async function comesUp(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const limit = performance.now() + START_LIMIT_MS;
-  while (!children.some((child) => child.hasEnded()) && !signal?.aborted) {
+  const goesOn = (): boolean => !children.some((child) => child.hasEnded()) && !signal?.aborted;
+  while (goesOn() && performance.now() < limit) {
     if ((await liveDataNodes(httpUrl)) > 0) return true;
-    if (performance.now() > limit) return false;
     await sleep(POLL_MS);
   }
   return false;

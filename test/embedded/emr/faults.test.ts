@@ -1,0 +1,165 @@
+import {
+  AddJobFlowStepsCommand,
+  ListClustersCommand,
+  ListStepsCommand,
+  RunJobFlowCommand,
+  type EMRClient,
+  type RunJobFlowInput,
+} from '@aws-sdk/client-emr';
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EmrFaults } from '../../../src/embedded/emr/faults.ts';
+import { smallCluster, stepOf, untilState, withQuickEmr, type QuickEmr } from './quick-emr.ts';
+
+const ENDED = ['TERMINATED', 'TERMINATED_WITH_ERRORS'];
+
+describe('a fault that was asked for', () => {
+  it('throttles as often as it says, and does nothing then', async () => {
+    await withFaults({ throttle: { RunJobFlow: 2 } }, async ({ client }) => {
+      const request = new RunJobFlowCommand(smallCluster());
+      for (let call = 0; call < 2; call += 1) {
+        await assert.rejects(client.send(request), { name: 'ThrottlingException' });
+      }
+      assert.deepEqual((await client.send(new ListClustersCommand({}))).Clusters, []);
+      await client.send(request);
+    });
+  });
+
+  it('loses the answer, and the cluster and the step are there', async () => {
+    await withFaults({ loseAnswer: { RunJobFlow: 1, AddJobFlowSteps: 1 } }, async ({ client }) => {
+      await assert.rejects(client.send(new RunJobFlowCommand(smallCluster({ Name: 'lost' }))));
+      const { Clusters = [] } = await client.send(new ListClustersCommand({}));
+      assert.deepEqual(
+        Clusters.map(({ Name }) => Name),
+        ['lost'],
+      );
+      const id = Clusters[0]?.Id;
+      const steps = new AddJobFlowStepsCommand({ JobFlowId: id, Steps: [stepOf('lost', 'ok')] });
+      await assert.rejects(client.send(steps));
+      const { Steps = [] } = await client.send(new ListStepsCommand({ ClusterId: id }));
+      assert.deepEqual(
+        Steps.map(({ Name }) => Name),
+        ['lost'],
+      );
+    });
+  });
+
+  it('of capacity, subnet or bootstrap ends the cluster, each with its reason', async () => {
+    const cases: [EmrFaults, string, RegExp][] = [
+      [{ noCapacity: 1 }, 'INSTANCE_FAILURE', /Insufficient capacity.* m5\.xlarge/],
+      [{ bootstrapFailure: 1 }, 'BOOTSTRAP_FAILURE', /bootstrap action 1 returned a non-zero/],
+      [{}, 'VALIDATION_ERROR', /The subnet subnet-0123456789abcdef0 does not exist/],
+    ];
+    for (const [faults, code, message] of cases) {
+      await withFaults(faults, async ({ client, machines }) => {
+        const isSubnet = Object.keys(faults).length === 0;
+        const instances = isSubnet ? { Ec2SubnetId: 'subnet-0123456789abcdef0' } : {};
+        const id = await create(client, { Instances: instances });
+        const { cluster } = await untilState(client, id, ENDED);
+        assert.equal(cluster.Status?.State, 'TERMINATED_WITH_ERRORS');
+        assert.equal(cluster.Status.StateChangeReason?.Code, code);
+        assert.match(cluster.Status.StateChangeReason.Message ?? '', message);
+        assert.equal(cluster.Status.Timeline?.ReadyDateTime, undefined);
+        assert.equal(machines.size, 0);
+      });
+    }
+  });
+
+  it('of spot instances falls back to on-demand, or ends the cluster, as its fleet says', async () => {
+    const fleet = (
+      TimeoutAction: 'SWITCH_TO_ON_DEMAND' | 'TERMINATE_CLUSTER',
+    ): Partial<RunJobFlowInput> => {
+      const spot = { TimeoutAction, TimeoutDurationMinutes: 5 };
+      const core = {
+        InstanceFleetType: 'CORE',
+        TargetSpotCapacity: 2,
+        LaunchSpecifications: { SpotSpecification: spot },
+      };
+      const fleets = [{ InstanceFleetType: 'MASTER', TargetOnDemandCapacity: 1 }, core];
+      return {
+        Instances: { InstanceGroups: undefined, InstanceFleets: fleets },
+      } as Partial<RunJobFlowInput>;
+    };
+    await withFaults({ spotNotGranted: { count: 2, ms: 5 } }, async ({ client }) => {
+      await untilState(client, await create(client, fleet('SWITCH_TO_ON_DEMAND')), ['WAITING']);
+      const { cluster } = await untilState(
+        client,
+        await create(client, fleet('TERMINATE_CLUSTER')),
+        ENDED,
+      );
+      assert.equal(cluster.Status?.StateChangeReason?.Code, 'INSTANCE_FLEET_TIMEOUT');
+    });
+  });
+
+  it('loses the spot nodes in mid-step: the step is interrupted, and the cluster is gone', async () => {
+    await withFaults({ spotLoss: { count: 1, afterMs: 20 } }, async ({ client, machines }) => {
+      const id = await create(client, { Steps: [stepOf('one', 'wait'), stepOf('two', 'ok')] });
+      const { cluster } = await untilState(client, id, ENDED);
+      assert.equal(cluster.Status?.State, 'TERMINATED_WITH_ERRORS');
+      assert.equal(cluster.Status.StateChangeReason?.Code, 'INSTANCE_FAILURE');
+      assert.match(cluster.Status.StateChangeReason.Message ?? '', /due to Spot/);
+      assert.deepEqual(await statesOf(client, id), ['INTERRUPTED', 'CANCELLED']);
+      assert.equal(machines.size, 0);
+    });
+  });
+
+  it('lets somebody else end the cluster, or cancel a step', async () => {
+    const faults = { terminatedByOther: { count: 1, afterMs: 20 } };
+    await withFaults(faults, async ({ client }) => {
+      const { cluster } = await untilState(client, await create(client, {}), ENDED);
+      assert.equal(cluster.Status?.StateChangeReason?.Code, 'USER_REQUEST');
+    });
+    await withFaults({ cancelledByOther: { count: 1, afterMs: 5 } }, async ({ client }) => {
+      const id = await create(client, { Steps: [stepOf('one', 'wait'), stepOf('two', 'ok')] });
+      await untilState(client, id, ['WAITING']);
+      assert.deepEqual(await statesOf(client, id), ['CANCELLED', 'COMPLETED']);
+    });
+  });
+
+  it('starts late, keeps a step PENDING, or lets it hang', async () => {
+    const faults = { slowStart: { count: 1, ms: 30 }, pending: { count: 1, ms: 30 }, hang: 1 };
+    await withFaults(faults, async ({ client, started }) => {
+      const id = await create(client, { Steps: [stepOf('one', 'ok')] });
+      const { seen } = await untilState(client, id, ['RUNNING']);
+      assert.equal(seen[0], 'STARTING');
+      assert.deepEqual(await statesOf(client, id), ['PENDING']);
+      assert.deepEqual(started, []);
+      await untilStep(client, id, 'RUNNING');
+      await sleep(10);
+      assert.deepEqual(await statesOf(client, id), ['RUNNING']);
+    });
+  });
+
+  it('may be asked for while the server runs', async () => {
+    await withFaults({}, async (emr) => {
+      await untilState(emr.client, await create(emr.client, {}), ['WAITING']);
+      emr.faults = { throttle: { ListClusters: 1 } };
+      await assert.rejects(emr.client.send(new ListClustersCommand({})), {
+        name: 'ThrottlingException',
+      });
+    });
+  });
+});
+
+async function withFaults(
+  faults: EmrFaults,
+  body: (emr: QuickEmr) => Promise<void>,
+): Promise<void> {
+  await withQuickEmr(body, { faults, subnets: [] });
+}
+
+async function create(client: EMRClient, changes: Partial<RunJobFlowInput>): Promise<string> {
+  const { JobFlowId: id = '' } = await client.send(new RunJobFlowCommand(smallCluster(changes)));
+  return id;
+}
+
+async function untilStep(client: EMRClient, id: string, state: string): Promise<void> {
+  while ((await statesOf(client, id))[0] !== state) await sleep(2);
+}
+
+/** Oldest first. */
+async function statesOf(client: EMRClient, id: string): Promise<(string | undefined)[]> {
+  const { Steps = [] } = await client.send(new ListStepsCommand({ ClusterId: id }));
+  return Steps.map(({ Status }) => Status?.State).toReversed();
+}

@@ -1,0 +1,220 @@
+import {
+  DescribeClusterCommand,
+  DescribeStepCommand,
+  EMRClient,
+  ListClustersCommand,
+  RunJobFlowCommand,
+  type EMRClientConfig,
+  type RunJobFlowInput,
+} from '@aws-sdk/client-emr';
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { checkShape, inputShapeOf } from '../../../src/embedded/emr/request-shape.ts';
+import { verifySignature } from '../../../src/embedded/emr/signature.ts';
+import { IDENTITY, smallCluster, stepOf, withQuickEmr } from './quick-emr.ts';
+
+describe('a request', () => {
+  it('of nobody, of somebody else, or with another secret is refused', async () => {
+    await withQuickEmr(async ({ endpoint }) => {
+      const bare = await fetch(endpoint, {
+        method: 'POST',
+        headers: { 'x-amz-target': 'ElasticMapReduce.ListClusters' },
+        body: '{}',
+      });
+      assert.equal(bare.status, 403);
+      assert.deepEqual(await bare.json(), {
+        __type: 'MissingAuthenticationTokenException',
+        message: 'Missing Authentication Token',
+      });
+      const stranger = { ...IDENTITY, accessKeyId: 'stranger' };
+      await assert.rejects(list(endpoint, { credentials: stranger }), {
+        name: 'UnrecognizedClientException',
+      });
+      const wrong = { ...IDENTITY, secretAccessKey: 'guessed' };
+      await assert.rejects(list(endpoint, { credentials: wrong }), {
+        name: 'InvalidSignatureException',
+      });
+      await assert.rejects(list(endpoint, { region: 'eu-west-1' }), {
+        name: 'InvalidSignatureException',
+        message: /scoped to us-east-1\/elasticmapreduce/,
+      });
+      await list(endpoint, {});
+    });
+  });
+
+  it('is refused where a byte of it was changed, or it is older than 15 minutes', async () => {
+    const sent = await capture();
+    const now = Date.parse(sent.sentAt);
+    verifySignature(sent, IDENTITY, now);
+    const later = now + 16 * 60_000;
+    assert.throws(() => verifySignature(sent, IDENTITY, later), {
+      name: 'InvalidSignatureException',
+    });
+    const changes = [
+      { ...sent, body: Buffer.from('{"Marker":"x"}') },
+      { ...sent, method: 'PUT' },
+      { ...sent, url: '/?x=1' },
+      {
+        ...sent,
+        headers: { ...sent.headers, 'x-amz-target': 'ElasticMapReduce.TerminateJobFlows' },
+      },
+    ];
+    for (const changed of changes) {
+      assert.throws(() => verifySignature(changed, IDENTITY, now), {
+        name: 'InvalidSignatureException',
+      });
+    }
+  });
+
+  it('with a member that EMR does not know, or of another type, is refused by its path', () => {
+    const shape = inputShapeOf('RunJobFlow');
+    assert.ok(shape !== undefined);
+    checkShape(shape, smallCluster());
+    const refusals: [object, RegExp][] = [
+      [{ Nmae: 'x' }, /Unknown member "nmae"/],
+      [{ Name: 1 }, /Expected string at 'name', found number/],
+      [{ Tags: {} }, /Expected list at 'tags'/],
+      [
+        { Steps: [{ Name: 'x', HadoopJarStep: { Jar: 'j', Args: [1] } }] },
+        /'steps\.1\.member\.hadoopJarStep\.args\.1\.member'/,
+      ],
+      [
+        { Instances: { KeepJobFlowAliveWhenNoSteps: 'yes' } },
+        /Expected boolean at 'instances\.keep/,
+      ],
+      [{ Configurations: [{ Classification: 'c', Properties: { a: 1 } }] }, /Expected string/],
+    ];
+    for (const [change, message] of refusals) {
+      assert.throws(() => checkShape(shape, { ...smallCluster(), ...change }), {
+        name: 'SerializationException',
+        message,
+      });
+    }
+    assert.throws(() => checkShape(shape, { Name: 'x' }), {
+      name: 'ValidationException',
+      message:
+        "1 validation error detected: Value null at 'instances' failed to satisfy constraint: Member must not be null",
+    });
+    assert.equal(inputShapeOf('RunNothing'), undefined);
+  });
+
+  it('for what EMR has and this server has not is answered as not implemented', async () => {
+    await withQuickEmr(async ({ client }) => {
+      const { ListStudiosCommand } = await import('@aws-sdk/client-emr');
+      await assert.rejects(client.send(new ListStudiosCommand({})), { name: 'NotImplemented' });
+    });
+  });
+
+  it('for a cluster or step that is not there names it', async () => {
+    await withQuickEmr(async ({ client }) => {
+      await assert.rejects(client.send(new DescribeClusterCommand({ ClusterId: 'j-NONE' })), {
+        name: 'InvalidRequestException',
+        message: "Cluster id 'j-NONE' is not valid.",
+      });
+      const { JobFlowId } = await client.send(new RunJobFlowCommand(smallCluster()));
+      await assert.rejects(
+        client.send(new DescribeStepCommand({ ClusterId: JobFlowId, StepId: 's-NONE' })),
+        {
+          name: 'InvalidRequestException',
+          message: "Step id 's-NONE' is not valid.",
+        },
+      );
+    });
+  });
+
+  it('for a cluster that EMR would not make is refused as EMR does', async () => {
+    const master = { InstanceRole: 'MASTER', InstanceType: 'm5.xlarge', InstanceCount: 1 } as const;
+    const fleet = { InstanceFleetType: 'MASTER', TargetOnDemandCapacity: 1 } as const;
+    const many = Array.from({ length: 257 }, (_, index) => stepOf(`s${index}`, 'ok'));
+    const refused: [Partial<RunJobFlowInput>, RegExp][] = [
+      [{ ReleaseLabel: 'emr-9.9.9' }, /The supplied release label is invalid: emr-9\.9\.9\./],
+      [{ ServiceRole: '' }, /ServiceRole is required/],
+      [{ JobFlowRole: '' }, /InstanceProfile is required/],
+      [{ ServiceRole: 'Nobody' }, /Nobody is invalid/],
+      [
+        { JobFlowRole: 'arn:aws:iam::123456789012:instance-profile/None' },
+        /Invalid InstanceProfile: None\./,
+      ],
+      [
+        { Instances: { InstanceGroups: [master], InstanceFleets: [fleet] } },
+        /cannot be specified together/,
+      ],
+      [
+        { Instances: { InstanceGroups: [{ ...master, InstanceType: 'big one' }] } },
+        /'big one' is not supported/,
+      ],
+      [
+        { Instances: { InstanceGroups: [{ ...master, InstanceCount: 0 }] } },
+        /greater than or equal to 1/,
+      ],
+      [{ Instances: { Ec2SubnetId: 'somewhere' } }, /ec2SubnetId is not valid/],
+      [{ Steps: many }, /A maximum of 256 steps/],
+      [{ StepConcurrencyLevel: 0 }, /between 1 and 256/],
+      [
+        { StepConcurrencyLevel: 2, Steps: [stepOf('x', 'ok', 'CANCEL_AND_WAIT')] },
+        /CANCEL_AND_WAIT is not supported/,
+      ],
+      [
+        { StepConcurrencyLevel: 2, Steps: [stepOf('x', 'ok', 'TERMINATE_CLUSTER')] },
+        /TERMINATE_CLUSTER is not supported/,
+      ],
+      [{ AutoTerminationPolicy: { IdleTimeout: 59 } }, /between 60 and 604800/],
+      [{ Tags: [{ Key: '', Value: 'x' }] }, /Invalid tag/],
+    ];
+    const roles = ['EMR_DefaultRole', 'EMR_EC2_DefaultRole'];
+    await withQuickEmr(
+      async ({ client }) => {
+        for (const [change, message] of refused) {
+          await assert.rejects(client.send(new RunJobFlowCommand(smallCluster(change))), {
+            name: 'ValidationException',
+            message,
+          });
+        }
+        const { Clusters } = await client.send(new ListClustersCommand({}));
+        assert.deepEqual(Clusters, []);
+      },
+      { roles },
+    );
+  });
+});
+
+async function list(endpoint: string, config: EMRClientConfig): Promise<void> {
+  const client = new EMRClient({
+    endpoint,
+    region: 'us-east-1',
+    credentials: IDENTITY,
+    maxAttempts: 1,
+    ...config,
+  });
+  try {
+    await client.send(new ListClustersCommand({}));
+  } finally {
+    client.destroy();
+  }
+}
+
+/** A request as the SDK signs it. */
+async function capture(): Promise<Parameters<typeof verifySignature>[0] & { sentAt: string }> {
+  const client = new EMRClient({
+    endpoint: 'http://127.0.0.1:1',
+    region: 'us-east-1',
+    credentials: IDENTITY,
+  });
+  let sent: { headers: Record<string, string>; body: string } | undefined;
+  client.middlewareStack.add(
+    () => async (args) => {
+      sent = args.request as NonNullable<typeof sent>;
+      return await Promise.reject(new Error('seen'));
+    },
+    { step: 'finalizeRequest', priority: 'low' },
+  );
+  await assert.rejects(client.send(new ListClustersCommand({})), /seen/);
+  client.destroy();
+  assert.ok(sent);
+  const headers = Object.fromEntries(
+    Object.entries(sent.headers).map(([name, value]) => [name.toLowerCase(), value]),
+  );
+  const date = headers['x-amz-date'] ?? '';
+  const sentAt = date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z');
+  return { method: 'POST', url: '/', headers, body: Buffer.from(sent.body), sentAt };
+}

@@ -1,0 +1,132 @@
+import {
+  EMRClient,
+  DescribeClusterCommand,
+  type Cluster,
+  type RunJobFlowInput,
+  type StepConfig,
+} from '@aws-sdk/client-emr';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  startEmrServer,
+  type EmrServer,
+  type EmrServerOptions,
+} from '../../../src/embedded/emr/emr-server.ts';
+import type { EmrRuntime, RunnableStep, RunningStep } from '../../../src/embedded/emr/runtime.ts';
+
+/** A server of the API whose steps are run by the test: nothing of Java, some milliseconds a cluster. */
+export interface QuickEmr extends EmrServer {
+  client: EMRClient;
+  /** Steps that were started, in their order. */
+  started: string[];
+  /** Clusters whose machine is still there. */
+  machines: Set<string>;
+}
+
+export const IDENTITY = {
+  accessKeyId: 'someone',
+  secretAccessKey: 'a-secret',
+  region: 'us-east-1',
+};
+
+/** What a step of the test does, by its first argument: `ok`, `fail`, or `wait` until it is cancelled. */
+export async function withQuickEmr(
+  body: (emr: QuickEmr) => Promise<void>,
+  options: Partial<EmrServerOptions> = {},
+): Promise<void> {
+  const started: string[] = [];
+  const machines = new Set<string>();
+  const runtime = quickRuntime(started, machines);
+  const delays = { provisioningMs: 1, bootstrappingMs: 1, terminatingMs: 1 };
+  const server = await startEmrServer({ identity: IDENTITY, runtime, delays, ...options });
+  const { endpoint } = server;
+  const credentials = IDENTITY;
+  // A blind retry of RunJobFlow makes a second cluster: see every error as it comes.
+  const client = new EMRClient({ endpoint, region: 'us-east-1', credentials, maxAttempts: 1 });
+  try {
+    await body(Object.assign(server, { client, started, machines }));
+  } finally {
+    client.destroy();
+    await server.stop();
+  }
+}
+
+function quickRuntime(started: string[], machines: Set<string>): EmrRuntime {
+  return {
+    prepare: async ({ clusterId }) => {
+      machines.add(clusterId);
+      return await Promise.resolve({
+        webHdfsUrl: 'http://127.0.0.1:9',
+        bootstrap: async ({ ScriptBootstrapAction: script }) =>
+          await Promise.resolve(script?.Path === 's3://b/fails.sh' ? 3 : 0),
+        start: async (step) => {
+          started.push(step.name);
+          return await Promise.resolve(quickStep(step));
+        },
+        stop: async () => {
+          machines.delete(clusterId);
+          await Promise.resolve();
+        },
+      });
+    },
+  };
+}
+
+function quickStep({ args, hang }: RunnableStep): RunningStep {
+  const [what] = args;
+  if (what === 'ok' && !hang) {
+    return { ended: Promise.resolve({ isCompleted: true }), cancel: () => undefined };
+  }
+  let end: () => void = () => undefined;
+  const ended = new Promise<{ isCompleted: boolean; message?: string }>((resolve) => {
+    end = () => resolve({ isCompleted: false });
+    if (what === 'fail') resolve({ isCompleted: false, message: 'java.lang.Error: no' });
+  });
+  return { ended, cancel: () => end() };
+}
+
+/** The least that EMR takes for a cluster; kept alive. */
+export function smallCluster(changes: Partial<RunJobFlowInput> = {}): RunJobFlowInput {
+  const { Instances: instances, ...rest } = changes;
+  return {
+    Name: 'test',
+    ReleaseLabel: 'emr-7.12.0',
+    ServiceRole: 'EMR_DefaultRole',
+    JobFlowRole: 'EMR_EC2_DefaultRole',
+    ...rest,
+    Instances: {
+      InstanceGroups: [{ InstanceRole: 'MASTER', InstanceType: 'm5.xlarge', InstanceCount: 1 }],
+      KeepJobFlowAliveWhenNoSteps: true,
+      ...instances,
+    },
+  };
+}
+
+export function stepOf(
+  name: string,
+  does: 'ok' | 'fail' | 'wait',
+  action: StepConfig['ActionOnFailure'] = 'CONTINUE',
+): StepConfig {
+  return {
+    Name: name,
+    ActionOnFailure: action,
+    HadoopJarStep: { Jar: 'command-runner.jar', Args: [does] },
+  };
+}
+
+/** Every state that was seen on the way to one of `states`. */
+export async function untilState(
+  client: EMRClient,
+  id: string | undefined,
+  states: readonly string[],
+): Promise<{ cluster: Cluster; seen: string[] }> {
+  const seen: string[] = [];
+  for (;;) {
+    const { Cluster: cluster = {} as Cluster } = await client.send(
+      new DescribeClusterCommand({ ClusterId: id }),
+    );
+    const state = cluster.Status?.State ?? '';
+    if (seen.at(-1) !== state) seen.push(state);
+    if (states.includes(state)) return { cluster, seen };
+    await sleep(2);
+  }
+}

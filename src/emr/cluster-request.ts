@@ -53,7 +53,7 @@ export function instanceCount({ master, core, task }: EmrSettings): number {
 }
 
 /** Names of tags that are ours: EMR_TAGS may not change them. */
-const OWN_TAGS = [RUN_TAG, DATASET_TAG, DATE_TAG];
+const OWN_TAGS = new Set([RUN_TAG, DATASET_TAG, DATE_TAG]);
 /** EMR's bounds. */
 const MIN_IDLE_SECONDS = 60;
 const MAX_IDLE_SECONDS = 604_800;
@@ -68,7 +68,7 @@ function tags(settings: EmrSettings, { dataset, ingestDate, runId }: ClusterName
     { Key: DATASET_TAG, Value: dataset },
     { Key: DATE_TAG, Value: ingestDate },
   ];
-  const given = Object.entries(settings.tags).filter(([key]) => !OWN_TAGS.includes(key));
+  const given = Object.entries(settings.tags).filter(([key]) => !OWN_TAGS.has(key));
   return [...own, ...given.map(([Key, Value]) => ({ Key, Value }))];
 }
 

@@ -91,7 +91,7 @@ function clusterOf(
   return {
     id,
     isOurs: ours !== undefined,
-    state: (State ?? 'STARTING') as ClusterState,
+    state: State ?? 'STARTING',
     ...(change?.Code === undefined ? {} : { reasonCode: change.Code }),
     ...(change?.Message ? { reason: printable(change.Message) } : {}),
     ...(logs === undefined ? {} : { logUri: logs }),

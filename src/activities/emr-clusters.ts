@@ -43,10 +43,11 @@ export async function open(deps: EmrDeps, input: OpenClusterInput): Promise<EmrC
   const known = await adopt(deps, input.runId, name, isDoubtful ? LOOKS : 1);
   if (known) return known;
   assertAffordable(emr, input.usedInstanceHours);
-  const logUri = emr.logUri ?? deps.converted.uri('_emr-logs/');
+  const lake = deps.converted.uri('');
+  const where = { logUri: emr.logUri ?? `${lake}_emr-logs/`, lake };
   try {
     // Not cancelled once it is sent: then it could not be told what became of it.
-    const id = await runJobFlow(api, clusterRequest(emr, input, logUri));
+    const id = await runJobFlow(api, clusterRequest(emr, input, where));
     return (await describe(deps, id)).cluster;
   } catch (error) {
     const code = error instanceof LonghaulError ? error.code : 'INTERNAL';

@@ -46,23 +46,20 @@ export async function locateHadoopJars(
     folder: `hadoop-${version}`,
     size: set === 's3a' ? 'about 13 MB' : 'about 122 MB',
     installers: [mavenInstaller(pomOf(set, pins), pins.plugin)],
-    problemWith: async (path: string) => await problemWith(path, MAIN_JARS[set], version),
+    problemWith: async (path: string) => await problemWith(path, mainJars(set, pins)),
   } as const;
   const folder = await locate(wanted, { ...options, given: given ? join(given, set) : undefined });
   return { folder, classPath: join(folder, '*'), version };
 }
-
-/** They tell a set from another folder. */
-const MAIN_JARS: Record<HadoopJarSet, readonly string[]> = {
-  s3a: ['hadoop-aws'],
-  cluster: ['hadoop-aws', 'hadoop-client-minicluster', 'hadoop-distcp'],
-};
 
 interface HadoopPins {
   hadoop: Pin;
   /** The AWS SDK's modules, in place of its bundle of 600 MB. */
   awsSdk: Pin;
   accelerator: Pin;
+  /** Beside the shaded jars of Hadoop's client, DistCp needs these two as they are. */
+  commandLine: Pin;
+  language: Pin;
   /** NameNode and DataNode say nothing without it. */
   logging: Pin;
   plugin: Pin;
@@ -73,6 +70,8 @@ async function readPins(): Promise<HadoopPins> {
     hadoop: await readPin('hadoop', 'maven'),
     awsSdk: await readPin('aws-sdk-java', 'maven'),
     accelerator: await readPin('analytics-accelerator', 'maven'),
+    commandLine: await readPin('commons-cli', 'maven'),
+    language: await readPin('commons-lang3', 'maven'),
     logging: await readPin('slf4j-reload4j', 'maven'),
     plugin: await readPin('maven-dependency-plugin', 'maven'),
   };
@@ -111,6 +110,8 @@ function dependenciesOf(set: HadoopJarSet, pins: HadoopPins): Dependency[] {
   return [
     { pin: pins.hadoop, artifact: 'hadoop-client-minicluster' },
     { pin: pins.hadoop, artifact: 'hadoop-distcp' },
+    { pin: pins.commandLine, artifact: 'commons-cli' },
+    { pin: pins.language, artifact: 'commons-lang3' },
     { pin: pins.logging, artifact: 'slf4j-reload4j' },
     ...s3a,
   ];
@@ -156,15 +157,14 @@ function mavenInstaller(pom: string, plugin: Pin): Installer {
   };
 }
 
-async function problemWith(
-  folder: string,
-  mainJars: readonly string[],
-  version: string,
-): Promise<string | undefined> {
+/** The jars that are asked for by name: they tell a set from another folder, and from an older set. */
+function mainJars(set: HadoopJarSet, pins: HadoopPins): string[] {
+  return dependenciesOf(set, pins).map(({ pin, artifact }) => `${artifact}-${pin.version}.jar`);
+}
+
+async function problemWith(folder: string, jars: readonly string[]): Promise<string | undefined> {
   const names = await readdir(folder).catch(() => undefined);
   if (!names) return 'is no folder';
-  const missing = mainJars
-    .map((jar) => `${jar}-${version}.jar`)
-    .find((jar) => !names.includes(jar));
+  const missing = jars.find((jar) => !names.includes(jar));
   return missing === undefined ? undefined : `has no ${missing} in it`;
 }

@@ -1,0 +1,116 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { takeFault, takePlainFault } from './faults.ts';
+import { endCluster, isEnded, isOpen, USER_REQUEST, type Cluster, type Ending } from './model.ts';
+import { provision } from './provisioning.ts';
+import type { Machine } from './runtime.ts';
+import { runSteps } from './step-queue.ts';
+import { pause, type World } from './world.ts';
+
+/** A cluster from STARTING to TERMINATED. Never rejects, and always comes to its end, whatever its runtime does. */
+export async function live(cluster: Cluster, world: World): Promise<void> {
+  let machine: Machine | undefined;
+  try {
+    await provision(cluster, world);
+    machine = await bootstrap(cluster, world);
+    if (isOpen(cluster)) await serve(cluster, machine, world);
+  } catch (error) {
+    // An end that was asked for interrupts whatever is under way.
+    endCluster(cluster, internalError(error));
+  } finally {
+    await terminate(cluster, machine, world);
+  }
+}
+
+async function bootstrap(cluster: Cluster, world: World): Promise<Machine> {
+  cluster.state = 'BOOTSTRAPPING';
+  cluster.reason = { Message: 'Running bootstrap actions' };
+  const hdfsBytes = takeFault(world.faults(), 'smallHdfs')?.bytes;
+  const { signal } = cluster.abort;
+  const { LogUri: logUri, Configurations: configurations = [] } = cluster.request;
+  const machine = await world.runtime.prepare({
+    clusterId: cluster.id,
+    logUri,
+    configurations,
+    hdfsBytes,
+    signal,
+  });
+  cluster.webHdfsUrl = machine.webHdfsUrl;
+  try {
+    await pause(world.delays.bootstrappingMs, cluster);
+    await runBootstrapActions(cluster, machine, world);
+  } catch (error) {
+    endCluster(cluster, internalError(error));
+  }
+  return machine;
+}
+
+async function runBootstrapActions(
+  cluster: Cluster,
+  machine: Machine,
+  world: World,
+): Promise<void> {
+  if (takePlainFault(world.faults(), 'bootstrapFailure')) {
+    endCluster(cluster, bootstrapFailure(1));
+    return;
+  }
+  for (const [index, action] of (cluster.request.BootstrapActions ?? []).entries()) {
+    const code = await machine.bootstrap(action, index + 1, cluster.abort.signal);
+    if (code !== 0) endCluster(cluster, bootstrapFailure(index + 1));
+    if (!isOpen(cluster)) return;
+  }
+}
+
+async function serve(cluster: Cluster, machine: Machine, world: World): Promise<void> {
+  cluster.readyMs = world.now();
+  const other = takeFault(world.faults(), 'terminatedByOther');
+  const timer = other && setTimeout(() => endCluster(cluster, USER_REQUEST), other.afterMs);
+  try {
+    await runSteps(cluster, machine, world);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function terminate(
+  cluster: Cluster,
+  machine: Machine | undefined,
+  { delays, now }: World,
+): Promise<void> {
+  const ending = cluster.ending ?? internalError('its life ended');
+  cluster.ending = ending;
+  cluster.state = 'TERMINATING';
+  cluster.reason = ending.reason;
+  for (const step of cluster.steps) {
+    if (isEnded(step)) continue;
+    step.state = 'CANCELLED';
+    step.reason = { Message: 'Job terminated' };
+    step.endedMs = now();
+  }
+  await Promise.all([machine?.stop().catch(() => undefined), delay(delays.terminatingMs)]);
+  cluster.webHdfsUrl = undefined;
+  cluster.state = ending.state;
+  cluster.errors = ending.errors ?? [];
+  cluster.endedMs = now();
+}
+
+function bootstrapFailure(index: number): Ending {
+  const message = `On the master instance (${MASTER_INSTANCE}), bootstrap action ${index} returned a non-zero return code`;
+  return {
+    state: 'TERMINATED_WITH_ERRORS',
+    reason: { Code: 'BOOTSTRAP_FAILURE', Message: message },
+  };
+}
+
+/** There is but this machine. */
+export const MASTER_INSTANCE = 'i-00000000000000001';
+
+function internalError(error: unknown): Ending {
+  const text = error instanceof Error ? error.message : String(error);
+  return {
+    state: 'TERMINATED_WITH_ERRORS',
+    reason: {
+      Code: 'INTERNAL_ERROR',
+      Message: `Failed to start the job flow due to an internal error: ${text}`,
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto';
+import type { RunJobFlowInput, StepConfig } from '@aws-sdk/client-emr';
+import { invalidRequest, validation } from './api-error.ts';
+import { live } from './cluster-life.ts';
+import { isOpen, type Cluster, type Step } from './model.ts';
+import type { World } from './world.ts';
+
+/** All clusters of a server. They are kept, as EMR keeps them for two months, until the server ends. */
+export class Clusters {
+  readonly world: World;
+  readonly #region: string;
+  readonly #clusters = new Map<string, Cluster>();
+  readonly #lives = new Set<Promise<void>>();
+
+  constructor(world: World, region: string) {
+    this.world = world;
+    this.#region = region;
+  }
+
+  create(request: RunJobFlowInput): Cluster {
+    const id = newId('j-');
+    const idleTimeout = request.AutoTerminationPolicy?.IdleTimeout;
+    const cluster: Cluster = {
+      id,
+      arn: `arn:aws:elasticmapreduce:${this.#region}:${ACCOUNT}:cluster/${id}`,
+      request,
+      createdMs: this.world.now(),
+      state: 'STARTING',
+      reason: {},
+      errors: [],
+      tags: [...(request.Tags ?? [])],
+      steps: [],
+      terminationProtected: request.Instances?.TerminationProtected ?? false,
+      keepAlive: request.Instances?.KeepJobFlowAliveWhenNoSteps ?? false,
+      stepConcurrency: request.StepConcurrencyLevel ?? 1,
+      idleTimeoutMs: idleTimeout === undefined ? undefined : idleTimeout * 1000,
+      wake: () => undefined,
+      abort: new AbortController(),
+    };
+    this.#clusters.set(id, cluster);
+    this.addSteps(cluster, request.Steps ?? []);
+    const life = live(cluster, this.world).finally(() => this.#lives.delete(life));
+    this.#lives.add(life);
+    return cluster;
+  }
+
+  addSteps(cluster: Cluster, configs: readonly StepConfig[]): Step[] {
+    const steps = configs.map((config): Step => {
+      return { id: newId('s-'), config, createdMs: this.world.now(), state: 'PENDING', reason: {} };
+    });
+    cluster.steps.push(...steps);
+    cluster.wake();
+    return steps;
+  }
+
+  /** In no order that is promised: newest first. */
+  all(): Cluster[] {
+    return [...this.#clusters.values()].toReversed();
+  }
+
+  find(id: string | undefined): Cluster | undefined {
+    return this.#clusters.get(id ?? '');
+  }
+
+  /** @throws ApiError as the Describe and List actions say it. */
+  get(id: string | undefined): Cluster {
+    const cluster = this.find(id);
+    if (!cluster) throw invalidRequest(`Cluster id '${id ?? ''}' is not valid.`, 'NoSuchCluster');
+    return cluster;
+  }
+
+  /** For a change. @throws ApiError as the older actions say it. */
+  open(id: string | undefined): Cluster {
+    const cluster = this.find(id);
+    if (!cluster) throw validation('Specified job flow ID not valid.');
+    if (isOpen(cluster)) return cluster;
+    throw validation(
+      'A job flow that is shutting down, terminated, or finished may not be modified.',
+    );
+  }
+
+  /** Ends when every cluster has. */
+  async ended(): Promise<void> {
+    while (this.#lives.size > 0) await Promise.all(this.#lives);
+  }
+}
+
+/** AWS's own example. */
+const ACCOUNT = '123456789012';
+const ID_LENGTH = 13;
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
+
+function newId(prefix: string): string {
+  const letters = [...randomBytes(ID_LENGTH)].map((byte) => LETTERS[byte % LETTERS.length]);
+  return prefix + letters.join('');
+}

@@ -1,0 +1,129 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BootstrapActionConfig } from '@aws-sdk/client-emr';
+import { startChild } from '../child.ts';
+import { startHdfs, type Hdfs } from '../hdfs/hdfs.ts';
+import { writeMachineConfiguration } from './machine-files.ts';
+import type { EmrRuntime, Machine, WantedMachine } from './runtime.ts';
+import { startStep } from './run-step.ts';
+import { environmentOf, type LocalRuntimeOptions, type Site } from './site.ts';
+import { parseS3Address, uploadLogs } from './step-logs.ts';
+
+/** This machine as every cluster's: HDFS, Spark and DistCp as processes of their own. */
+export function localRuntime(options: LocalRuntimeOptions, client: S3Client): EmrRuntime {
+  return {
+    prepare: async (wanted) => {
+      const folder = join(options.folder, wanted.clusterId);
+      await mkdir(join(folder, 'hdfs'), { recursive: true });
+      const remove = async (): Promise<void> => await rm(folder, { recursive: true, force: true });
+      let hdfs: Hdfs | undefined;
+      try {
+        hdfs = await startHdfsOf(folder, options, wanted);
+        return await machineOf({ ...options, folder }, wanted, hdfs, client);
+      } catch (error) {
+        await hdfs?.stop();
+        await remove();
+        throw error;
+      }
+    },
+  };
+}
+
+async function startHdfsOf(
+  folder: string,
+  { programs }: LocalRuntimeOptions,
+  { hdfsBytes, signal }: WantedMachine,
+): Promise<Hdfs> {
+  return await startHdfs({
+    folder: join(folder, 'hdfs'),
+    java: programs.java.path,
+    classPath: programs.hadoop.classPath,
+    capacityBytes: hdfsBytes,
+    signal,
+  });
+}
+
+async function machineOf(
+  options: LocalRuntimeOptions,
+  { clusterId, logUri, configurations }: WantedMachine,
+  hdfs: Hdfs,
+  client: S3Client,
+): Promise<Machine> {
+  const { folder, s3, programs } = options;
+  const conf = await writeMachineConfiguration(folder, {
+    s3,
+    hdfs: hdfs.configuration,
+    s3aJars: programs.s3a.classPath,
+    classifications: configurations,
+  });
+  const env = environmentOf(options, conf);
+  const site: Site = { ...options, clusterId, logUri: withSlash(logUri), conf, client, env };
+  return {
+    webHdfsUrl: hdfs.httpUrl,
+    bootstrap: async (action, index, signal) => await bootstrap(site, action, index, signal),
+    start: async (step) => await startStep(site, step),
+    stop: async () => {
+      await hdfs.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function withSlash(uri: string | undefined): string | undefined {
+  return uri === undefined || uri.endsWith('/') ? uri : `${uri}/`;
+}
+
+/** Fetches the script and runs it as it is: its first line says by what. */
+async function bootstrap(
+  site: Site,
+  { ScriptBootstrapAction: script }: BootstrapActionConfig,
+  index: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const folder = join(site.folder, 'bootstrap-actions', String(index));
+  await mkdir(folder, { recursive: true });
+  const file = join(folder, 'script');
+  const stderr = join(folder, 'stderr');
+  let code: number;
+  try {
+    await writeFile(file, await download(site.client, script?.Path ?? ''));
+    await chmod(file, 0o700);
+    const args = script?.Args ?? [];
+    const command = {
+      program: file,
+      args,
+      env: site.env,
+      folder,
+      stdout: join(folder, 'stdout'),
+      stderr,
+    };
+    const child = await startChild(command);
+    const kill = (): void => child.signal('SIGKILL');
+    signal.addEventListener('abort', kill, { once: true });
+    code = (await child.ended).code ?? 1;
+    signal.removeEventListener('abort', kill);
+  } catch (error) {
+    await writeFile(stderr, `${error instanceof Error ? error.message : String(error)}\n`);
+    code = 1;
+  }
+  if (site.logUri !== undefined) {
+    const place = `${site.logUri}${site.clusterId}/node/${NODE}/bootstrap-actions/${index}/`;
+    await uploadLogs(site.client, folder, ['stderr', 'stdout'], place).catch(() => undefined);
+  }
+  return code;
+}
+
+/** There is but this machine. */
+const NODE = 'i-00000000000000001';
+
+async function download(client: S3Client, uri: string): Promise<Uint8Array> {
+  const place = parseS3Address(uri);
+  if (!place) throw new Error(`The script ${uri} does not lie in S3.`);
+  const { GetObjectCommand } = await import('@aws-sdk/client-s3');
+  const { Body } = await client.send(
+    new GetObjectCommand({ Bucket: place.bucket, Key: place.key }),
+  );
+  if (!Body) throw new Error(`${uri} is empty.`);
+  return await Body.transformToByteArray();
+}

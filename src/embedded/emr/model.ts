@@ -1,0 +1,102 @@
+import type {
+  ClusterState,
+  ClusterStateChangeReasonCode,
+  ErrorDetail,
+  FailureDetails,
+  RunJobFlowInput,
+  StepConfig,
+  StepState,
+  Tag,
+} from '@aws-sdk/client-emr';
+
+export interface Reason {
+  Code?: ClusterStateChangeReasonCode;
+  Message?: string;
+}
+
+/** How a cluster ends. */
+export interface Ending {
+  state: 'TERMINATED' | 'TERMINATED_WITH_ERRORS';
+  reason: Reason;
+  errors?: ErrorDetail[];
+}
+
+/** A cluster as the server keeps it. Whoever changes it calls `wake`, so that its life goes on. */
+export interface Cluster {
+  readonly id: string;
+  readonly arn: string;
+  readonly request: RunJobFlowInput;
+  readonly createdMs: number;
+  readyMs?: number;
+  endedMs?: number;
+  state: ClusterState;
+  reason: Reason;
+  errors: ErrorDetail[];
+  tags: Tag[];
+  /** In the order they were added. */
+  steps: Step[];
+  terminationProtected: boolean;
+  keepAlive: boolean;
+  stepConcurrency: number;
+  idleTimeoutMs: number | undefined;
+  /** Where its machine is reached: the folder, HDFS, what runs on it. None before it is provisioned, and after its end. */
+  webHdfsUrl?: string | undefined;
+  /** Set once: it is to end so. */
+  ending?: Ending;
+  /** Ends the wait of its life for something to do. */
+  wake: () => void;
+  /** Aborted when it is to end. */
+  readonly abort: AbortController;
+}
+
+export interface Step {
+  readonly id: string;
+  readonly config: StepConfig;
+  readonly createdMs: number;
+  startedMs?: number;
+  endedMs?: number;
+  state: StepState;
+  reason: StepReason;
+  failure?: FailureDetails;
+  /** What runs it, while it runs. */
+  cancel?: (how: CancelHow) => void;
+}
+
+/** Steps have one code of their own. */
+export interface StepReason {
+  Code?: 'NONE';
+  Message?: string;
+}
+
+export type CancelHow = 'SEND_INTERRUPT' | 'TERMINATE_PROCESS';
+
+export const ENDED_STEPS: readonly StepState[] = [
+  'COMPLETED',
+  'CANCELLED',
+  'FAILED',
+  'INTERRUPTED',
+];
+
+export const isEnded = ({ state }: Step): boolean => ENDED_STEPS.includes(state);
+
+/** It takes steps, and can be modified. */
+export function isOpen({ state, ending }: Cluster): boolean {
+  const isGoing =
+    state === 'TERMINATING' || state === 'TERMINATED' || state === 'TERMINATED_WITH_ERRORS';
+  return !isGoing && ending === undefined;
+}
+
+/** Takes effect once: what comes later changes nothing. */
+export function endCluster(cluster: Cluster, ending: Ending): void {
+  if (!isOpen(cluster)) return;
+  cluster.ending = ending;
+  cluster.state = 'TERMINATING';
+  cluster.reason = ending.reason;
+  cluster.abort.abort();
+  cluster.wake();
+}
+
+export const USER_REQUEST: Ending = {
+  state: 'TERMINATED',
+  reason: { Code: 'USER_REQUEST', Message: 'Terminated by user request' },
+};

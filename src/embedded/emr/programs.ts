@@ -1,0 +1,32 @@
+import { locateHadoopJars } from '../../programs/hadoop.ts';
+import { locateJava } from '../../programs/java.ts';
+import { locateSpark } from '../../programs/spark.ts';
+import type { EmrPrograms } from './site.ts';
+
+export interface EmrProgramOptions {
+  /** PATH. */
+  searchPath: string;
+  /** SPARK_HOME. */
+  sparkHome?: string | undefined;
+  /** JAVA_HOME. */
+  javaHome?: string | undefined;
+  /** HADOOP_JARS. */
+  hadoopJars?: string | undefined;
+  /** What takes time, for people. */
+  onNote?: (note: string) => void;
+}
+
+/**
+ * Everything that the local EMR runs, found or fetched.
+ * @throws LonghaulError PROGRAM_NOT_INSTALLED with what to do.
+ */
+export async function locateEmrPrograms(options: EmrProgramOptions): Promise<EmrPrograms> {
+  const { searchPath, sparkHome, javaHome, hadoopJars } = options;
+  const note = options.onNote ? { onNote: options.onNote } : {};
+  return {
+    java: await locateJava({ given: javaHome, searchPath }),
+    spark: await locateSpark({ given: sparkHome, searchPath, ...note }),
+    s3a: await locateHadoopJars('s3a', { given: hadoopJars, ...note }),
+    hadoop: await locateHadoopJars('cluster', { given: hadoopJars, ...note }),
+  };
+}

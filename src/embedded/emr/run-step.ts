@@ -1,0 +1,132 @@
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { startChild, type Child, type ChildCommand } from '../child.ts';
+import { distCpArguments } from './dist-cp-command.ts';
+import type { CancelHow } from './model.ts';
+import type { RunnableStep, RunningStep, StepEnd } from './runtime.ts';
+import type { Site } from './site.ts';
+import { readSparkSubmit } from './spark-command.ts';
+import { causeIn, uploadLogs } from './step-logs.ts';
+
+/** As EMR has them in S3, each with `.gz`. */
+const LOGS = ['controller', 'stderr', 'stdout', 'syslog'] as const;
+/** For what a JVM does on SIGTERM, such as removing its staging. */
+const INTERRUPT_LIMIT_MS = 10_000;
+
+/** Starts a step's program; what cannot be started is a failed step. Never rejects. */
+export async function startStep(site: Site, step: RunnableStep): Promise<RunningStep> {
+  const folder = join(site.folder, 'steps', step.id);
+  await mkdir(folder, { recursive: true });
+  const note = async (text: string): Promise<void> => {
+    await appendFile(join(folder, 'controller'), `${new Date().toISOString()} ${text}\n`);
+  };
+  await note(`INFO startExec '${[step.jar, ...step.args].join(' ')}'`);
+  const process = step.hang ? hanging() : await start(site, step, folder);
+  const ended = process.ended.then(async (code) => {
+    await note(code === 0 ? 'INFO Step succeeded' : `WARN Step failed with exitCode ${code}`);
+    return await endOf(site, step, folder, code);
+  });
+  return { ended, cancel: (how) => process.cancel(how) };
+}
+
+interface Process {
+  /** The exit code; 1 where it was killed or could not be started. */
+  ended: Promise<number>;
+  cancel(how: CancelHow): void;
+}
+
+/** Fault: a step that does nothing, for ever. */
+function hanging(): Process {
+  let end: (code: number) => void = () => undefined;
+  const ended = new Promise<number>((resolve) => {
+    end = resolve;
+  });
+  return { ended, cancel: () => end(KILLED) };
+}
+
+/** As a shell says it of SIGTERM. */
+const KILLED = 143;
+
+async function start(site: Site, step: RunnableStep, folder: string): Promise<Process> {
+  const stderr = join(folder, 'stderr');
+  try {
+    const command = commandOf(site, step);
+    const child = await startChild({ ...command, folder, stdout: join(folder, 'stdout'), stderr });
+    return { ended: codeOf(child), cancel: (how) => cancel(child, how) };
+  } catch (error) {
+    await appendFile(stderr, `Exception in thread "main" ${(error as Error).message}\n`);
+    return { ended: Promise.resolve(1), cancel: () => undefined };
+  }
+}
+
+async function codeOf(child: Child): Promise<number> {
+  return (await child.ended).code ?? KILLED;
+}
+
+function cancel(child: Child, how: CancelHow): void {
+  if (how === 'TERMINATE_PROCESS') child.signal('SIGKILL');
+  else void child.stop(INTERRUPT_LIMIT_MS);
+}
+
+/** @throws Error as `command-runner.jar` says it. */
+function commandOf(
+  site: Site,
+  { jar, args }: RunnableStep,
+): Pick<ChildCommand, 'program' | 'args' | 'env'> {
+  if (basename(jar) !== 'command-runner.jar') {
+    throw new Error(`java.io.IOException: The local EMR runs command-runner.jar, and no ${jar}`);
+  }
+  const [program = '', ...rest] = args;
+  if (program === 'spark-submit') return sparkSubmit(site, rest);
+  if (program === 's3-dist-cp') return distCp(site, rest);
+  throw new Error(
+    `java.lang.RuntimeException: java.io.IOException: Cannot run program "${program}" (in directory "."): ` +
+      'error=2, No such file or directory',
+  );
+}
+
+function sparkSubmit(site: Site, given: readonly string[]): ReturnType<typeof commandOf> {
+  const { args, driverClassPath } = readSparkSubmit(given);
+  const ours = site.programs.s3a.classPath;
+  const classPath =
+    driverClassPath === undefined ? [] : ['--driver-class-path', `${ours}:${driverClassPath}`];
+  const master = ['--master', `local[${site.cores}]`, '--deploy-mode', 'client'];
+  return {
+    program: site.programs.spark.submit,
+    args: [...master, ...classPath, ...args],
+    env: site.env,
+  };
+}
+
+function distCp(site: Site, given: readonly string[]): ReturnType<typeof commandOf> {
+  const classPath = `${site.conf}:${site.programs.hadoop.classPath}`;
+  const args = [
+    ...JVM_OPTIONS,
+    '-cp',
+    classPath,
+    'org.apache.hadoop.tools.DistCp',
+    ...distCpArguments(given),
+  ];
+  return { program: site.programs.java.path, args, env: site.env };
+}
+
+/** It copies through buffers of 8 KiB, and parts of 64 MB wait on the disk. */
+const JVM_OPTIONS = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
+
+async function endOf(
+  site: Site,
+  step: RunnableStep,
+  folder: string,
+  code: number,
+): Promise<StepEnd> {
+  const place = site.logUri && `${site.logUri}${site.clusterId}/steps/${step.id}/`;
+  // A step is what it is, whatever becomes of its logs.
+  if (place) await uploadLogs(site.client, folder, LOGS, place).catch(() => undefined);
+  if (code === 0) return { isCompleted: true };
+  const stderr = await readFile(join(folder, 'stderr'), 'utf8').catch(() => '');
+  return {
+    isCompleted: false,
+    message: causeIn(stderr),
+    logFile: place ? `${place}stderr.gz` : undefined,
+  };
+}

@@ -1,0 +1,58 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import { homedir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import type { HadoopJars } from '../../programs/hadoop.ts';
+import type { Java } from '../../programs/java.ts';
+import type { Spark } from '../../programs/spark.ts';
+import type { EmrS3 } from './machine-files.ts';
+
+export interface EmrPrograms {
+  java: Java;
+  spark: Spark;
+  /** For Spark. */
+  s3a: HadoopJars;
+  /** For HDFS and DistCp. */
+  hadoop: HadoopJars;
+}
+
+export interface LocalRuntimeOptions {
+  /** Each cluster has a folder in it, which goes with the cluster. */
+  folder: string;
+  s3: EmrS3;
+  programs: EmrPrograms;
+  /** PATH, for what the steps start: `python3` above all. */
+  searchPath: string;
+  /** What a Spark step may use. */
+  cores: number;
+}
+
+/** Where everything of one cluster lies. */
+export interface Site extends LocalRuntimeOptions {
+  clusterId: string;
+  logUri: string | undefined;
+  conf: string;
+  client: S3Client;
+  env: Readonly<Record<string, string>>;
+}
+
+/** All that a step and a bootstrap action find in their environment; the credentials are here and nowhere else. */
+export function environmentOf(options: LocalRuntimeOptions, conf: string): Record<string, string> {
+  const { folder, s3, programs, searchPath } = options;
+  const { java, spark } = programs;
+  return {
+    PATH: [dirname(java.path), join(spark.home, 'bin'), searchPath].join(delimiter),
+    HOME: homedir(),
+    LC_ALL: 'C.UTF-8',
+    ...(java.home === undefined ? {} : { JAVA_HOME: java.home }),
+    SPARK_HOME: spark.home,
+    SPARK_CONF_DIR: conf,
+    SPARK_LOCAL_DIRS: join(folder, 'tmp'),
+    SPARK_LOCAL_IP: '127.0.0.1',
+    PYSPARK_PYTHON: 'python3',
+    HADOOP_CONF_DIR: conf,
+    HADOOP_USER_NAME: 'hadoop',
+    AWS_ACCESS_KEY_ID: s3.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    AWS_REGION: s3.region,
+  };
+}

@@ -1,0 +1,215 @@
+import type { ActionOnFailure } from '@aws-sdk/client-emr';
+import { takeFault, takePlainFault } from './faults.ts';
+import { endCluster, isEnded, isOpen, type Cluster, type Ending, type Step } from './model.ts';
+import type { Machine, StepEnd } from './runtime.ts';
+import type { World } from './world.ts';
+
+/**
+ * RUNNING and WAITING: steps in their order, as many at once as the cluster's concurrency has it, until the cluster is to
+ * end. What ran is over when this ends.
+ */
+export async function runSteps(cluster: Cluster, machine: Machine, world: World): Promise<void> {
+  const running = new Set<Promise<void>>();
+  while (isOpen(cluster)) {
+    const woken = nextWake(cluster);
+    for (const step of startable(cluster, world)) {
+      const run = runStep(step, cluster, machine, world).finally(() => {
+        running.delete(run);
+        cluster.wake();
+      });
+      running.add(run);
+    }
+    showState(cluster);
+    if (!isOpen(cluster)) break;
+    await waitFor(woken, cluster);
+  }
+  for (const step of cluster.steps) step.cancel?.('TERMINATE_PROCESS');
+  await Promise.all(running);
+}
+
+/** Asked for before the look at the steps, so that no change is missed. */
+async function nextWake(cluster: Cluster): Promise<void> {
+  const { promise, resolve } = deferred();
+  cluster.wake = resolve;
+  return await promise;
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+function startable(cluster: Cluster, world: World): Step[] {
+  const held = heldBack(cluster, world);
+  const busy = cluster.steps.filter(
+    ({ state }) => state === 'RUNNING' || state === 'CANCEL_PENDING',
+  );
+  const pending = cluster.steps.filter(({ state }) => state === 'PENDING');
+  return held ? [] : pending.slice(0, Math.max(0, cluster.stepConcurrency - busy.length));
+}
+
+/** Fault: nothing starts for a while, though there is room. */
+function heldBack(cluster: Cluster, { faults, now }: World): boolean {
+  const isPending = cluster.steps.some(({ state }) => state === 'PENDING');
+  const hold = isPending && !holds.has(cluster) ? takeFault(faults(), 'pending') : undefined;
+  if (hold) {
+    holds.set(cluster, now() + hold.ms);
+    setTimeout(() => cluster.wake(), hold.ms).unref();
+  }
+  const until = holds.get(cluster);
+  if (until === undefined || now() < until) return until !== undefined;
+  holds.delete(cluster);
+  return false;
+}
+
+const holds = new WeakMap<Cluster, number>();
+
+/** RUNNING while a step is to be done, else WAITING, or the end of a cluster that is not to wait. */
+function showState(cluster: Cluster): void {
+  if (cluster.steps.some((step) => !isEnded(step))) {
+    cluster.state = 'RUNNING';
+    cluster.reason = { Message: 'Running step' };
+  } else if (cluster.keepAlive) {
+    cluster.state = 'WAITING';
+    const after = cluster.steps.length > 0;
+    cluster.reason = {
+      Message: after ? 'Cluster ready after last step completed.' : 'Cluster ready to run steps.',
+    };
+  } else {
+    endCluster(cluster, ALL_STEPS_COMPLETED);
+  }
+}
+
+const ALL_STEPS_COMPLETED: Ending = {
+  state: 'TERMINATED',
+  reason: { Code: 'ALL_STEPS_COMPLETED', Message: 'Steps completed' },
+};
+
+/** The idle timeout of a policy runs while the cluster waits, and starts anew with the policy. */
+async function waitFor(woken: Promise<void>, cluster: Cluster): Promise<void> {
+  const { idleTimeoutMs, state } = cluster;
+  if (idleTimeoutMs === undefined || state !== 'WAITING') {
+    await woken;
+    return;
+  }
+  const timer = setTimeout(() => endCluster(cluster, IDLE), idleTimeoutMs);
+  try {
+    await woken;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const IDLE: Ending = {
+  state: 'TERMINATED',
+  reason: {
+    Code: 'USER_REQUEST',
+    Message: 'Cluster was idle for longer than its auto-termination policy allows',
+  },
+};
+
+async function runStep(
+  step: Step,
+  cluster: Cluster,
+  machine: Machine,
+  world: World,
+): Promise<void> {
+  const { now, faults } = world;
+  step.state = 'RUNNING';
+  step.startedMs = now();
+  const timers = startFaults(step, cluster, world);
+  let end: StepEnd;
+  try {
+    const { Jar = '', Args = [] } = step.config.HadoopJarStep ?? {};
+    const hang = takePlainFault(faults(), 'hang');
+    const name = step.config.Name ?? '';
+    const run = await machine.start({ id: step.id, name, jar: Jar, args: Args, hang });
+    step.cancel = (how) => run.cancel(how);
+    if (!isOpen(cluster)) run.cancel('TERMINATE_PROCESS');
+    end = await run.ended;
+  } catch (error) {
+    end = { isCompleted: false, message: error instanceof Error ? error.message : String(error) };
+  } finally {
+    for (const timer of timers) clearTimeout(timer);
+    delete step.cancel;
+  }
+  // A cluster that ends says itself what becomes of its steps.
+  if (isOpen(cluster)) settle(step, cluster, end, now());
+  else if (cluster.ending?.reason.Code === 'INSTANCE_FAILURE') interrupt(step, now());
+}
+
+function startFaults(step: Step, cluster: Cluster, { faults }: World): NodeJS.Timeout[] {
+  const timers: NodeJS.Timeout[] = [];
+  const lost = takeFault(faults(), 'spotLoss');
+  if (lost) timers.push(setTimeout(() => endCluster(cluster, SPOT_LOST), lost.afterMs));
+  const cancelled = takeFault(faults(), 'cancelledByOther');
+  if (cancelled)
+    timers.push(setTimeout(() => cancelStep(step, 'SEND_INTERRUPT'), cancelled.afterMs));
+  return timers;
+}
+
+const SPOT_LOST: Ending = {
+  state: 'TERMINATED_WITH_ERRORS',
+  reason: {
+    Code: 'INSTANCE_FAILURE',
+    Message: 'All slaves in the job flow were terminated due to Spot',
+  },
+};
+
+/** Asks a step to end. @returns whether it could be asked: it is PENDING or RUNNING. */
+export function cancelStep(
+  step: Step,
+  how: 'SEND_INTERRUPT' | 'TERMINATE_PROCESS',
+  nowMs = Date.now(),
+): boolean {
+  if (step.state === 'PENDING') {
+    step.state = 'CANCELLED';
+    step.endedMs = nowMs;
+    return true;
+  }
+  if (step.state !== 'RUNNING') return false;
+  step.state = 'CANCEL_PENDING';
+  step.cancel?.(how);
+  return true;
+}
+
+function interrupt(step: Step, nowMs: number): void {
+  step.state = 'INTERRUPTED';
+  step.reason = {};
+  step.endedMs = nowMs;
+}
+
+function settle(step: Step, cluster: Cluster, end: StepEnd, nowMs: number): void {
+  step.endedMs = nowMs;
+  if (end.isCompleted) {
+    step.state = 'COMPLETED';
+  } else if (step.state === 'CANCEL_PENDING') {
+    step.state = 'CANCELLED';
+  } else {
+    step.state = 'FAILED';
+    step.failure = {
+      Reason: 'Unknown Error.',
+      ...(end.message === undefined ? {} : { Message: end.message }),
+      ...(end.logFile === undefined ? {} : { LogFile: end.logFile }),
+    };
+    afterFailure(step.config.ActionOnFailure ?? 'TERMINATE_CLUSTER', cluster, nowMs);
+  }
+}
+
+function afterFailure(action: ActionOnFailure, cluster: Cluster, nowMs: number): void {
+  if (action === 'CONTINUE') return;
+  for (const step of cluster.steps) {
+    if (step.state === 'PENDING') cancelStep(step, 'SEND_INTERRUPT', nowMs);
+  }
+  // With termination protection it waits instead.
+  if (action !== 'CANCEL_AND_WAIT' && !cluster.terminationProtected)
+    endCluster(cluster, STEP_FAILURE);
+}
+
+const STEP_FAILURE: Ending = {
+  state: 'TERMINATED_WITH_ERRORS',
+  reason: { Code: 'STEP_FAILURE', Message: 'Shut down as step failed' },
+};

@@ -13,12 +13,7 @@ import {
 import { cancelSteps, describeSteps } from '../emr/steps.ts';
 import { WebHdfs, webHdfsBase } from '../emr/webhdfs.ts';
 import { LonghaulError } from '../model/errors.ts';
-import {
-  hasEnded,
-  instanceHours,
-  isEnding,
-  type EmrCluster,
-} from '../model/emr.ts';
+import { hasEnded, instanceHours, isEnding, type EmrCluster } from '../model/emr.ts';
 import { clusterName, parseClusterName } from '../model/emr-names.ts';
 import type { EmrDeps } from './emr.ts';
 import { hdfsStaging } from './emr-places.ts';
@@ -48,10 +43,11 @@ export async function open(deps: EmrDeps, input: OpenClusterInput): Promise<EmrC
   const known = await adopt(deps, input.runId, name, isDoubtful ? LOOKS : 1);
   if (known) return known;
   assertAffordable(emr, input.usedInstanceHours);
-  const logUri = emr.logUri ?? deps.converted.uri('_emr-logs/');
+  const lake = deps.converted.uri('');
+  const where = { logUri: emr.logUri ?? `${lake}_emr-logs/`, lake };
   try {
     // Not cancelled once it is sent: then it could not be told what became of it.
-    const id = await runJobFlow(api, clusterRequest(emr, input, logUri));
+    const id = await runJobFlow(api, clusterRequest(emr, input, where));
     return (await describe(deps, id)).cluster;
   } catch (error) {
     const code = error instanceof LonghaulError ? error.code : 'INTERNAL';
@@ -82,10 +78,7 @@ export async function cancel(
   await cancelSteps(apiOf(deps), clusterId, stepIds, Context.current().cancellationSignal);
 }
 
-export async function close(
-  deps: EmrDeps,
-  input: CloseInput,
-): Promise<EmrCluster | undefined> {
+export async function close(deps: EmrDeps, input: CloseInput): Promise<EmrCluster | undefined> {
   const { cluster, keep, openStepIds } = input;
   const api = apiOf(deps);
   if (deps.emr.clusterId !== undefined && (!cluster || !cluster.isOurs)) {
@@ -152,7 +145,11 @@ async function adopt(
 ): Promise<EmrCluster | undefined> {
   const [first, ...others] = await listed(deps, runId, (each) => each.name === name, looks);
   if (!first) return undefined;
-  if (others.length > 0) await terminate(apiOf(deps), others.map(({ id }) => id));
+  if (others.length > 0)
+    await terminate(
+      apiOf(deps),
+      others.map(({ id }) => id),
+    );
   return (await describe(deps, first.id)).cluster;
 }
 
@@ -184,7 +181,10 @@ async function untilEnding(deps: EmrDeps, id: string): Promise<EmrCluster> {
     const { cluster } = await describe(deps, id);
     if (isEnding(cluster)) return cluster;
     if (looks >= ENDING_LOOKS) {
-      throw new LonghaulError('EMR_UNAVAILABLE', `The cluster ${id} does not end: ${cluster.state}.`);
+      throw new LonghaulError(
+        'EMR_UNAVAILABLE',
+        `The cluster ${id} does not end: ${cluster.state}.`,
+      );
     }
     await sleep(ENDING_LOOK_MS);
   }

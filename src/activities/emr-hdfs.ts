@@ -82,10 +82,7 @@ export async function planCopy(
   return { from: hdfsUri(hdfsFolder), to: converted.uri(stagedPrefix) };
 }
 
-export async function stageParts(
-  { converted }: EmrDeps,
-  input: CopiedInput,
-): Promise<void> {
+export async function stageParts({ converted }: EmrDeps, input: CopiedInput): Promise<void> {
   const { schema } = await requireSchema(converted, input);
   const counted = await requireCounted(converted, input);
   const parts = counted.parts.map(({ name }) => name).toSorted();
@@ -156,7 +153,12 @@ async function entryOnHdfs(deps: EmrDeps, input: CountedInput): Promise<SourceEn
     engine: input.engine,
     schema,
     // HDFS checks its blocks by itself, and says no checksum that another store could be compared with.
-    parquet: parts.map(({ name, rows, bytes }) => ({ key: prefix + name, rows, bytes, checksum: '' })),
+    parquet: parts.map(({ name, rows, bytes }) => ({
+      key: prefix + name,
+      rows,
+      bytes,
+      checksum: '',
+    })),
     settingsKey: settingsKeyOf(input.source, input.engine),
   };
 }
@@ -234,4 +236,3 @@ function countedKey(input: StageJobInput): string {
 function entryKey(runId: string, source: string): string {
   return `${stagingPrefix(runId)}${source}/hdfs-entry.json`;
 }
-

@@ -1,10 +1,5 @@
 import { makeInputs } from '../conversion/spark/inputs.ts';
-import {
-  MAX_PART_BYTES,
-  PART_BYTES,
-  SHARD_BYTES,
-  type SparkJob,
-} from '../conversion/spark/job.ts';
+import { MAX_PART_BYTES, PART_BYTES, SHARD_BYTES, type SparkJob } from '../conversion/spark/job.ts';
 import { openScratch } from '../conversion/parts/scratch.ts';
 import { uriOf } from '../storage/place.ts';
 import { toJson } from '../storage/manifests.ts';

@@ -70,8 +70,7 @@ export interface SubmitInput {
 
 /** `from` and `to`: folder URIs, with `/` at their ends. */
 export type StepCommand =
-  | { script: 'convert.py' | 'count.py'; args: string[] }
-  | { from: string; to: string };
+  { script: 'convert.py' | 'count.py'; args: string[] } | { from: string; to: string };
 
 export interface ExplainInput extends SourceTask {
   cluster: EmrCluster;

@@ -4,6 +4,7 @@ import {
   defaultPayloadConverter,
   WorkflowNotFoundError,
 } from '@temporalio/common';
+import { emrWorkflowId, type ClusterName } from '../model/emr-names.ts';
 import { LonghaulError } from '../model/errors.ts';
 import type { DayAt } from '../model/leftover-keys.ts';
 import { printable } from '../model/names.ts';
@@ -53,6 +54,23 @@ export class OpenRuns {
         ? await this.#holdRun(holder.runId, modifiedAtMs)
         : await this.#holdDay(holder),
     );
+  }
+
+  /** Of a cluster: its run, or the child that is to end it, goes on. @throws LonghaulError TEMPORAL_UNREACHABLE. */
+  async holdCluster(name: ClusterName, createdAtMs: number): Promise<boolean> {
+    return await asking(
+      async () =>
+        (await this.#holdRun(name.runId, createdAtMs)) || (await this.#isOpen(emrWorkflowId(name))),
+    );
+  }
+
+  /** Whether Temporal remembers any run that had a cluster. */
+  async hadClusters(): Promise<boolean> {
+    return await asking(async () => {
+      const query = "WorkflowType = 'convertOnEmr'";
+      for await (const _ of this.#client.workflow.list({ query, pageSize: 1 })) return true;
+      return false;
+    });
   }
 
   async #holdDay({ dataset, ingestDate }: DayAt): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import {
   MAX_SWEPT_ITEMS,
+  outcomeOf,
   type SweepOutcome,
   type SweepResult,
   type SweepTask,
@@ -10,9 +11,10 @@ import {
 import { findLeftovers, type Leftover, type Piece } from '../storage/leftovers.ts';
 import type { ActivityDeps } from './deps.ts';
 import { OpenRuns } from './open-runs.ts';
+import type { ClusterSweep, SweptClusters } from './sweep-clusters.ts';
 import { shortly } from './work.ts';
 
-type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity'>;
+type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'>;
 
 /** What dead runs left of one lake. */
 export function createSweepActivities(deps: Deps) {
@@ -43,12 +45,21 @@ async function sweepLeftovers(
       report.add(itemOf(piece, leftover, nowMs, outcome));
     }
   }
-  return { target, olderThanMs, dryRun, younger, ...report.result() };
+  const clusters = await sweepClusters(deps, { olderThanMs, dryRun, nowMs, runs, signal });
+  for (const item of clusters.items) report.add(item);
+  return {
+    ...{ target, olderThanMs, dryRun, younger: younger + clusters.younger },
+    ...report.result(),
+    ...(clusters.unknown === undefined ? {} : { clustersUnknown: clusters.unknown }),
+  };
 }
 
-function outcomeOf(isHeld: boolean, dryRun: boolean): SweepOutcome {
-  if (isHeld) return 'kept-live';
-  return dryRun ? 'would-remove' : 'removed';
+/** The AWS SDK's EMR client is loaded where a run has had a cluster, and not otherwise. */
+async function sweepClusters(deps: Deps, how: ClusterSweep): Promise<SweptClusters> {
+  if (deps.converted.place('x').kind === 's3' && (await how.runs.hadClusters())) {
+    return await (await import('./sweep-clusters.ts')).sweepClusters(deps, how);
+  }
+  return { items: [], younger: 0 };
 }
 
 function itemOf(

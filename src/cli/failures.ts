@@ -66,10 +66,11 @@ function ofRunError(
   error: Pick<RunError, 'code' | 'message'> & Partial<RunError>,
   cause?: unknown,
 ): LonghaulError {
-  const { code, message, hint, source } = error;
+  const { code, message, hint, source, log } = error;
   const details = {
     ...(hint !== undefined && { hint }),
     ...(source !== undefined && { source }),
+    ...(log !== undefined && { log }),
   };
   return new LonghaulError(code, message, details, { cause });
 }

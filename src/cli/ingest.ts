@@ -35,6 +35,7 @@ export async function runRequests(
   options: RunOptions,
 ): Promise<void> {
   const { settings } = config;
+  assertOnS3(requests);
   if (options.detach) await assertLasting(settings);
   await interruptible(async (signal) => {
     const link = await openTemporal(context, settings, signal);
@@ -54,6 +55,18 @@ export async function runRequests(
 
 const NO_ATTRIBUTES =
   'This namespace has no search attributes of Longhaul: runs go without. `longhaul worker` adds them where it may.';
+
+/** Before anything starts. The worker looks too: a run may come from elsewhere. */
+function assertOnS3(requests: readonly RunRequest[]): void {
+  const isMisplaced = requests.some(
+    ({ engine, mode, target }) => engine === 'emr' && mode !== 'land' && target !== 's3',
+  );
+  if (!isMisplaced) return;
+  throw new LonghaulError(
+    'EMR_NEEDS_S3',
+    'The engine emr reads and writes S3: the target is disk.',
+  );
+}
 
 interface Session {
   context: CliContext;

@@ -1,5 +1,6 @@
 import { createLogUpdate } from 'log-update';
 import type { CliContext } from './context.ts';
+import { emrLines } from './render/emr.ts';
 import { progressLine, progressLines } from './render/progress.ts';
 import type { RunState } from './run-state.ts';
 
@@ -71,6 +72,14 @@ export function plainLines(
         if (!isNews && !isDue) continue;
         told.set(source.id, { stage: source.stage, line, at: now() });
         context.note(line);
+      }
+      for (const line of state.emr ? emrLines(state.emr, Date.now()) : []) {
+        // Hours go up all the time; what is said of the rest is news.
+        const news = line.replace(/, [\d.]+ instance-hours.*$/, '');
+        const key = `emr ${news.slice(0, news.indexOf(':'))}`;
+        if (told.get(key)?.line === news) continue;
+        told.set(key, { stage: 'emr', line: news, at: now() });
+        context.note(`${dataset} ${line}`);
       }
     },
     close: () => undefined,

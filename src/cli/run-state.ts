@@ -1,5 +1,6 @@
 import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
 import { arrayFromPayloads, defaultPayloadConverter } from '@temporalio/common';
+import type { EmrProgress } from '../model/emr.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import { isErrorCode } from '../model/errors.ts';
 import type {
@@ -14,6 +15,7 @@ import type {
 export interface RunState {
   stage: RunProgress['stage'];
   sources: SourceState[];
+  emr?: EmrProgress;
 }
 
 export interface SourceState extends SourceProgress {
@@ -101,7 +103,8 @@ function withTransfers(progress: RunProgress, pending: readonly PendingActivity[
       ...(own?.lastFailure && { retrying: { attempt: own.attempt, ...own.lastFailure } }),
     };
   });
-  return { stage: progress.stage, sources };
+  const { stage, emr } = progress;
+  return { stage, sources, ...(emr && { emr }) };
 }
 
 type Payloads = { payloads?: Parameters<typeof arrayFromPayloads>[1] } | null | undefined;

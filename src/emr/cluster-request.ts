@@ -10,6 +10,8 @@ import {
   clusterName,
   DATASET_TAG,
   DATE_TAG,
+  KEPT_TAG,
+  LAKE_TAG,
   RUN_TAG,
   type ClusterName,
 } from '../model/emr-names.ts';
@@ -17,12 +19,12 @@ import {
 /**
  * What RunJobFlow gets: nothing but the settings and the run's name, the same for each attempt. The cluster stays
  * without steps, since ours come later, and ends by itself when it has been idle for long.
- * @param logUri ends with `/`.
+ * @param where `logUri` ends with `/`; `lake` is what the sweep of another lake must leave alone.
  */
 export function clusterRequest(
   settings: EmrSettings,
   name: ClusterName,
-  logUri: string,
+  { logUri, lake }: { logUri: string; lake: string },
 ): RunJobFlowCommandInput {
   const { bootstrapActions, stepConcurrency, idleTimeoutMs } = settings;
   return {
@@ -33,7 +35,7 @@ export function clusterRequest(
     ServiceRole: settings.serviceRole,
     JobFlowRole: settings.instanceProfile,
     Instances: instances(settings),
-    Tags: tags(settings, name),
+    Tags: tags(settings, name, lake),
     StepConcurrencyLevel: stepConcurrency,
     AutoTerminationPolicy: { IdleTimeout: idleSeconds(idleTimeoutMs) },
     ...(bootstrapActions.length === 0
@@ -53,7 +55,7 @@ export function instanceCount({ master, core, task }: EmrSettings): number {
 }
 
 /** Names of tags that are ours: EMR_TAGS may not change them. */
-const OWN_TAGS = [RUN_TAG, DATASET_TAG, DATE_TAG];
+const OWN_TAGS = new Set([RUN_TAG, LAKE_TAG, KEPT_TAG, DATASET_TAG, DATE_TAG]);
 /** EMR's bounds. */
 const MIN_IDLE_SECONDS = 60;
 const MAX_IDLE_SECONDS = 604_800;
@@ -62,13 +64,18 @@ function idleSeconds(idleTimeoutMs: number): number {
   return Math.min(MAX_IDLE_SECONDS, Math.max(MIN_IDLE_SECONDS, Math.round(idleTimeoutMs / 1000)));
 }
 
-function tags(settings: EmrSettings, { dataset, ingestDate, runId }: ClusterName): Tag[] {
+function tags(
+  settings: EmrSettings,
+  { dataset, ingestDate, runId }: ClusterName,
+  lake: string,
+): Tag[] {
   const own = [
     { Key: RUN_TAG, Value: runId },
+    { Key: LAKE_TAG, Value: lake },
     { Key: DATASET_TAG, Value: dataset },
     { Key: DATE_TAG, Value: ingestDate },
   ];
-  const given = Object.entries(settings.tags).filter(([key]) => !OWN_TAGS.includes(key));
+  const given = Object.entries(settings.tags).filter(([key]) => !OWN_TAGS.has(key));
   return [...own, ...given.map(([Key, Value]) => ({ Key, Value }))];
 }
 

@@ -1,4 +1,5 @@
 import {
+  AddTagsCommand,
   DescribeClusterCommand,
   ListClustersCommand,
   PutAutoTerminationPolicyCommand,
@@ -9,8 +10,8 @@ import {
   type RunJobFlowCommandInput,
 } from '@aws-sdk/client-emr';
 import { LonghaulError } from '../model/errors.ts';
-import { isEnding, type ClusterState, type EmrCluster } from '../model/emr.ts';
-import { parseClusterName, RUN_TAG } from '../model/emr-names.ts';
+import type { ClusterState, EmrCluster } from '../model/emr.ts';
+import { KEPT_TAG, LAKE_TAG, parseClusterName, RUN_TAG } from '../model/emr-names.ts';
 import { printable } from '../model/names.ts';
 import type { EmrApi } from './api.ts';
 
@@ -53,6 +54,8 @@ export interface DescribedCluster {
   cluster: EmrCluster;
   name: string;
   runTag: string | undefined;
+  lakeTag: string | undefined;
+  isKept: boolean;
   /** `MasterPublicDnsName`; undefined before it has one. */
   master: string | undefined;
 }
@@ -71,11 +74,14 @@ export async function describeCluster(
     signal,
   });
   if (!found) throw new LonghaulError('EMR_NO_SUCH_CLUSTER', `EMR has no cluster ${id}.`);
-  const tag = found.Tags?.find(({ Key }) => Key === RUN_TAG)?.Value;
+  const tagOf = (key: string): string | undefined =>
+    found.Tags?.find(({ Key }) => Key === key)?.Value;
   return {
     cluster: clusterOf(found, id, ours),
     name: found.Name ?? '',
-    runTag: tag,
+    runTag: tagOf(RUN_TAG),
+    lakeTag: tagOf(LAKE_TAG),
+    isKept: tagOf(KEPT_TAG) !== undefined,
     master: found.MasterPublicDnsName,
   };
 }
@@ -91,7 +97,7 @@ function clusterOf(
   return {
     id,
     isOurs: ours !== undefined,
-    state: (State ?? 'STARTING') as ClusterState,
+    state: State ?? 'STARTING',
     ...(change?.Code === undefined ? {} : { reasonCode: change.Code }),
     ...(change?.Message ? { reason: printable(change.Message) } : {}),
     ...(logs === undefined ? {} : { logUri: logs }),
@@ -132,7 +138,10 @@ export async function terminate(
 
 const MAX_TERMINATED_AT_ONCE = 10;
 
-/** For a cluster of ours that stays: it was made with the policy already, but somebody may have taken it away. */
+/**
+ * For a cluster of ours that stays: it was made with the policy already, but somebody may have taken it away; and the
+ * sweep is told.
+ */
 export async function keepUntilIdle(
   api: EmrApi,
   id: string,
@@ -147,8 +156,6 @@ export async function keepUntilIdle(
     }),
     { signal },
   );
-}
-
-export function isLive(cluster: EmrCluster): boolean {
-  return !isEnding(cluster);
+  const kept = { Key: KEPT_TAG, Value: new Date().toISOString() };
+  await api.send(new AddTagsCommand({ ResourceId: id, Tags: [kept] }), { signal });
 }

@@ -7,7 +7,7 @@ import {
   type StepSummary,
 } from '@aws-sdk/client-emr';
 import { LonghaulError } from '../model/errors.ts';
-import type { EmrStep, StepState } from '../model/emr.ts';
+import type { EmrStep } from '../model/emr.ts';
 import { printable } from '../model/names.ts';
 import type { EmrApi } from './api.ts';
 
@@ -117,7 +117,7 @@ function stepOf({ Id = '', Status }: StepSummary): EmrStep {
   const startedAtMs = Timeline?.StartDateTime?.getTime();
   return {
     id: Id,
-    state: (State ?? 'PENDING') as StepState,
+    state: State ?? 'PENDING',
     ...(words.length === 0
       ? {}
       : { reason: printable([...new Set(words)].join(': ')).slice(0, MAX_REASON_CHARACTERS) }),

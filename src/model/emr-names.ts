@@ -30,6 +30,10 @@ export function parseClusterName(name: string): ClusterName | undefined {
 
 /** The second proof that a cluster is ours, beside its name: a name alone may be anybody's. */
 export const RUN_TAG = 'longhaul:run';
+/** `s3://bucket/prefix/`: whose Temporal is asked whether the run is over. */
+export const LAKE_TAG = 'longhaul:lake';
+/** It stays on purpose, until it has been idle for long enough. */
+export const KEPT_TAG = 'longhaul:kept';
 export const DATASET_TAG = 'longhaul:dataset';
 export const DATE_TAG = 'longhaul:ingest-date';
 

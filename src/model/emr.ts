@@ -19,13 +19,7 @@ export type ClusterState =
   | 'TERMINATED_WITH_ERRORS';
 
 export type StepState =
-  | 'PENDING'
-  | 'CANCEL_PENDING'
-  | 'RUNNING'
-  | 'COMPLETED'
-  | 'CANCELLED'
-  | 'FAILED'
-  | 'INTERRUPTED';
+  'PENDING' | 'CANCEL_PENDING' | 'RUNNING' | 'COMPLETED' | 'CANCELLED' | 'FAILED' | 'INTERRUPTED';
 
 /** A cluster as EMR told it at one moment. */
 export interface EmrCluster {
@@ -72,11 +66,20 @@ export interface EmrStepProgress extends EmrStep {
   kind: StepKind;
 }
 
-const ENDING: readonly ClusterState[] = ['TERMINATING', 'TERMINATED', 'TERMINATED_WITH_ERRORS'];
-const ENDED_STEPS: readonly StepState[] = ['COMPLETED', 'CANCELLED', 'FAILED', 'INTERRUPTED'];
+const ENDING: ReadonlySet<ClusterState> = new Set([
+  'TERMINATING',
+  'TERMINATED',
+  'TERMINATED_WITH_ERRORS',
+]);
+const ENDED_STEPS: ReadonlySet<StepState> = new Set([
+  'COMPLETED',
+  'CANCELLED',
+  'FAILED',
+  'INTERRUPTED',
+]);
 
 export function isEnding({ state }: Pick<EmrCluster, 'state'>): boolean {
-  return ENDING.includes(state);
+  return ENDING.has(state);
 }
 
 /** It takes steps and runs them. */
@@ -85,7 +88,7 @@ export function isReady({ state }: Pick<EmrCluster, 'state'>): boolean {
 }
 
 export function hasEnded({ state }: Pick<EmrStep, 'state'>): boolean {
-  return ENDED_STEPS.includes(state);
+  return ENDED_STEPS.has(state);
 }
 
 /** What AWS charges for, until now or until its end. */

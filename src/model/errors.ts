@@ -1,6 +1,8 @@
-import { ERROR_CATALOGUE, ERROR_CLASSES } from './error-catalogue.ts';
+import { ERROR_CATALOGUE } from './error-catalogue.ts';
+import { ERROR_CLASSES } from './error-classes.ts';
 
-export { ERROR_CATALOGUE, ERROR_CLASSES, type ErrorClass } from './error-catalogue.ts';
+export { ERROR_CATALOGUE } from './error-catalogue.ts';
+export { ERROR_CLASSES, type ErrorClass } from './error-classes.ts';
 
 export type ErrorCode = keyof typeof ERROR_CATALOGUE;
 

@@ -4,6 +4,9 @@ import type { Target } from './run.ts';
 export const LEFTOVER_KINDS = ['upload', 'checkpoint', 'partial', 'temporary', 'staging'] as const;
 export type LeftoverKind = (typeof LEFTOVER_KINDS)[number];
 
+/** EMR clusters, which lie in no zone, go last: what they write goes with them. */
+export type SweptKind = LeftoverKind | 'cluster';
+
 /** The one argument of the workflow `sweepLake`. */
 export interface SweepInput {
   /** Which of the worker's lakes; `disk` where it is absent. */
@@ -24,7 +27,20 @@ export interface SweepTask extends SweepInput {
 /** `kept-live`: a run under way holds it, or it could not be told that none does. */
 export type SweepOutcome = 'removed' | 'would-remove' | 'kept-live';
 
-export interface SweptItem {
+export function outcomeOf(isHeld: boolean, dryRun: boolean): SweepOutcome {
+  if (isHeld) return 'kept-live';
+  return dryRun ? 'would-remove' : 'removed';
+}
+
+export type SweptItem = SweptFile | SweptCluster;
+
+export interface SweptCluster extends Omit<SweptFile, 'kind' | 'zone'> {
+  kind: 'cluster';
+  /** Its id and its name. */
+  key: string;
+}
+
+export interface SweptFile {
   kind: LeftoverKind;
   zone: 'raw' | 'converted';
   /** Relative to the zone; of staging the folder of a whole run, ending with `/`. */
@@ -36,7 +52,7 @@ export interface SweptItem {
 }
 
 export interface SweepTotal {
-  kind: LeftoverKind;
+  kind: SweptKind;
   outcome: SweepOutcome;
   count: number;
   bytes: number;
@@ -56,6 +72,8 @@ export interface SweepResult {
   totals: SweepTotal[];
   /** How many more are too young to be asked about. */
   younger: number;
+  /** Why EMR was not looked at, where it may have clusters of ours. */
+  clustersUnknown?: string;
 }
 
 /** Some 400 bytes each at the most: well below the 2 MB that Temporal lets pass. */

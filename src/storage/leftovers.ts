@@ -9,7 +9,7 @@ import {
 } from '../model/leftover-keys.ts';
 import { landingManifestKey, stagingPrefix } from '../model/layout.ts';
 import { parseDatasetName } from '../model/names.ts';
-import { LEFTOVER_KINDS, type SweptItem } from '../model/sweep.ts';
+import { LEFTOVER_KINDS, type SweptFile } from '../model/sweep.ts';
 import { DiskStore } from './disk-store.ts';
 import { S3Store } from './s3/s3-store.ts';
 import { unfinishedUploads } from './s3/unfinished-uploads.ts';
@@ -25,7 +25,7 @@ export interface Leftover {
   pieces: Piece[];
 }
 
-export interface Piece extends Pick<SweptItem, 'kind' | 'zone' | 'key' | 'bytes'> {
+export interface Piece extends Pick<SweptFile, 'kind' | 'zone' | 'key' | 'bytes'> {
   /** No error where it is gone already. */
   remove: () => Promise<void>;
 }
@@ -102,7 +102,7 @@ function byOrderOfRemoval(a: Piece, b: Piece): number {
 /** A dataset at a time: what else lies in the zone is not even listed. */
 async function collectFiles(
   found: Collection,
-  zone: SweptItem['zone'],
+  zone: SweptFile['zone'],
   store: Store,
 ): Promise<void> {
   const parse = zone === 'raw' ? parseRawLeftover : parseTemporary;
@@ -131,7 +131,7 @@ const MANIFEST_SUFFIX = landingManifestKey('');
 
 async function collectUploads(
   found: Collection,
-  zone: SweptItem['zone'],
+  zone: SweptFile['zone'],
   store: Store,
 ): Promise<void> {
   if (!(store instanceof S3Store)) return;
@@ -148,7 +148,7 @@ async function collectUploads(
 /** A run's staging is one leftover: all of it is the run's, and nothing of it is of use without the run. */
 async function collectStaging(
   found: Collection,
-  zone: SweptItem['zone'],
+  zone: SweptFile['zone'],
   store: Store,
 ): Promise<void> {
   const runs = new Map<string, { bytes: number; modifiedAtMs: number }>();

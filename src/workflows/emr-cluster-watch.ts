@@ -54,7 +54,7 @@ export class ClusterWatch {
   cluster: EmrCluster;
   readonly steps = new Map<string, EmrStepProgress>();
   readonly #options: WatchOptions;
-  #trouble: unknown;
+  #trouble: ClusterTrouble | undefined;
   #scope: CancellationScope | undefined;
   #instanceHours = 0;
 
@@ -156,9 +156,7 @@ export class ClusterWatch {
 
   #isOverCeiling(): boolean {
     const { plan, usedInstanceHours } = this.#options;
-    return (
-      this.cluster.isOurs && usedInstanceHours + this.#instanceHours > plan.maxInstanceHours
-    );
+    return this.cluster.isOurs && usedInstanceHours + this.#instanceHours > plan.maxInstanceHours;
   }
 
   #tooExpensive(): ClusterTrouble {

@@ -71,7 +71,10 @@ export async function convertOnCluster(
   await runStep('copy', { from, to }, source, state, context);
   const copied = { ...task, rawKey, attempt: state.jobs, stagedPrefix };
   await call(policies.EMR_WORK, `Files of ${task.source.id} in S3`).stageCopiedParts(copied);
-  const verify = call(policies.CONVERSION, `${task.source.id}: ${source.records} records against the rows in S3`);
+  const verify = call(
+    policies.CONVERSION,
+    `${task.source.id}: ${source.records} records against the rows in S3`,
+  );
   return await verify.verifySource({ ...task, rawKey, stagedPrefix });
 }
 
@@ -143,7 +146,13 @@ async function tryStep(
   if (ended?.state === 'COMPLETED') return true;
   if (!ended) return await hang(step, kind, source, context);
   const explain = call(policies.EMR_CALL, `Why ${kind} of ${task.source.id} failed`);
-  const failure = await explain.explainStep({ ...task, cluster: watch.cluster, step: ended, kind, attempt: state.jobs });
+  const failure = await explain.explainStep({
+    ...task,
+    cluster: watch.cluster,
+    step: ended,
+    kind,
+    attempt: state.jobs,
+  });
   if (failure.isLostNodes && !isLast) return false;
   const { code, message } = failure;
   const error = { ...runError(code, message), source: task.source.id };

@@ -14,11 +14,10 @@ import type { OpenResult } from '../activities/types.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import { datedDataset } from '../model/dated-address.ts';
 import type { EmrProgress } from '../model/emr.ts';
-import { balances, sumLedgers } from '../model/ledger.ts';
+import { sumLedgers } from '../model/ledger.ts';
 import { isHandInput, type HandInput } from '../model/run-input.ts';
 import {
   SEARCH_ATTRIBUTES,
-  type EmrResult,
   type IngestInput,
   type IngestResult,
   type PreparedSource,
@@ -32,6 +31,7 @@ import { failRun, incomplete, isHostGone, runError, toRunError } from './failure
 import { checkedInput, hasOtherId, onBehalf } from './on-behalf.ts';
 import { emrNews, progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
+import { emrFacts, errorsOf, unpublished, type OnEmr, type Outcome } from './outcomes.ts';
 import { runSource, type Sequence } from './source-sequence.ts';
 import { tellStory } from './story.ts';
 
@@ -54,11 +54,6 @@ export async function ingestDataset(given: IngestInput | HandInput): Promise<Ing
     return failRun(toRunError(error));
   }
 }
-
-type Outcome = { result: SourceResult } | { error: RunError };
-
-/** What the engine `emr` made, where that is all that the run ends with. */
-type OnEmr = Pick<EmrResult, 'output' | 'progress'>;
 
 class Run {
   readonly progress: RunProgress;
@@ -288,13 +283,11 @@ class Run {
     // A day without any source is no snapshot, however optional they are.
     if (results.length === 0 && errors.length === 0) errors.push(...errorsOf(outcomes));
     if (errors.length > 0) failRun(incomplete(errors, dataset.sources.length));
-    if (mode === 'land') return this.#unpublished('landed', opened.revision, results);
+    if (mode === 'land') return unpublished(this.#input, 'landed', opened.revision, results);
     const emr = onEmr && emrFacts(onEmr);
     if (onEmr?.output === 'hdfs') {
       await this.cleanUp({ discardPartials: true });
-      const told = this.#unpublished('on-hdfs', opened.revision, results);
-      const balanced = balances(told.ledger);
-      return { ...told, ...emr, ledger: { ...told.ledger, balanced } };
+      return { ...unpublished(this.#input, 'on-hdfs', opened.revision, results), ...emr };
     }
 
     this.tell('publish');
@@ -321,24 +314,6 @@ class Run {
     return await publishSnapshot({ ...at, accept, missing, unchanged });
   }
 
-  #unpublished(
-    status: IngestResult['status'],
-    revision: number,
-    sources: SourceResult[],
-  ): IngestResult {
-    const { dataset, ingestDate, mode } = this.#input;
-    const ledger = sumLedgers(sources);
-    return {
-      dataset: dataset.name,
-      ingestDate,
-      mode,
-      status,
-      revision,
-      sources,
-      ledger: { ...ledger, balanced: false },
-    };
-  }
-
   #finishAll(results: SourceResult[]): void {
     for (const result of results) this.#finish(result);
   }
@@ -352,15 +327,4 @@ class Run {
     Object.assign(this.#sources.get(id) ?? {}, news);
     setCurrentDetails(tellStory(this.#input, this.progress));
   }
-}
-
-function errorsOf(outcomes: Map<string, Outcome>): RunError[] {
-  return [...outcomes.values()].flatMap((outcome) => ('error' in outcome ? outcome.error : []));
-}
-
-function emrFacts({ output, progress }: OnEmr): Pick<IngestResult, 'emr'> {
-  const { cluster, earlierInstanceHours } = progress;
-  if (!cluster) return {};
-  const hours = Number(earlierInstanceHours.toFixed(3));
-  return { emr: { clusterId: cluster.id, instanceHours: hours, output } };
 }

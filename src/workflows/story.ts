@@ -20,10 +20,7 @@ export function tellStory(input: IngestInput, progress: RunProgress): string {
  * The cluster and its steps, with EMR's own words where it gives any.
  * @param hours instance-hours of the cluster in use, where they are known.
  */
-export function tellEmr(
-  { cluster, steps, earlierInstanceHours }: EmrProgress,
-  hours = 0,
-): string {
+export function tellEmr({ cluster, steps, earlierInstanceHours }: EmrProgress, hours = 0): string {
   if (!cluster) return 'No cluster yet.';
   const { id, state, reason, logUri, isOurs } = cluster;
   const total = earlierInstanceHours + hours;

@@ -175,7 +175,8 @@ describe('convertOnEmr', () => {
       const failure = await failureOf(handle);
       assert.equal(failure.type, 'EMR_STEP_FAILED');
       assert.match(failure.message, /AnalysisException.*other 1 of 2 sources are done/);
-      assert.deepEqual((failure.details?.[0] as RunError).log, log);
+      const [detail] = (failure.details ?? []) as RunError[];
+      assert.deepEqual(detail?.log, log);
       assert.equal(count(calls, 'closeCluster'), 1);
       assert.equal(count(calls, 'explainStep'), 1);
       assert.equal(count(calls, 'publishSnapshot'), 0);

@@ -17,12 +17,8 @@ import {
   type RunProgress,
 } from '../../src/model/run.ts';
 import { startTemporal, temporalProgram } from '../helpers/temporal.ts';
-import {
-  fakeActivities,
-  ingestInput,
-  sourceResult,
-  type Calls,
-} from '../workflows/fake-activities.ts';
+import { fakeActivities, ingestInput, type Calls } from '../workflows/fake-activities.ts';
+import { sourceResult } from '../workflows/source-result.ts';
 
 const HISTORIES = new URL('../workflows/histories/', import.meta.url);
 /** Set to rewrite the committed histories; do so from the code that is deployed, never to make a change pass. */

@@ -2,6 +2,7 @@ import type { Activities } from '../../src/activities/index.ts';
 import { fakeEmr } from './fake-emr.ts';
 import { sumLedgers } from '../../src/model/ledger.ts';
 import type { IngestInput, IngestResult, SourceResult } from '../../src/model/run.ts';
+import { sourceResult } from './source-result.ts';
 
 /** What the fakes were asked, in order: `land/2015`. */
 export type Calls = string[];
@@ -71,19 +72,6 @@ export function fakeActivities(
     ...changes,
   };
   return recording(fakes, calls);
-}
-
-export function sourceResult(id: string, status: SourceResult['status']): SourceResult {
-  const counts = { bytes: 1000, records: 10, rows: 10, rejected: 0 };
-  return {
-    id,
-    url: `http://example.org/${id}.csv`,
-    status,
-    ...counts,
-    checksum: 'crc32:00000000',
-    raw: '/raw',
-    parquet: [],
-  };
 }
 
 export function ingestInput(sources: string[], changes: Partial<IngestInput> = {}): IngestInput {

@@ -1,7 +1,7 @@
 import type { Activities } from '../../src/activities/index.ts';
 import type { EmrPlan } from '../../src/activities/emr-types.ts';
 import type { ClusterState, EmrCluster, EmrStep } from '../../src/model/emr.ts';
-import { sourceResult } from './fake-activities.ts';
+import { sourceResult } from './source-result.ts';
 
 type EmrActivity =
   | 'planConversion'

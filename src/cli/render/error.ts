@@ -17,6 +17,7 @@ export function errorObject({ code, message, details }: LonghaulError): RunError
     hint: hintOf(code, details),
     retryable: isRetryable(code),
     ...(details.source !== undefined && { source: details.source }),
+    ...(details.log !== undefined && { log: details.log }),
   };
 }
 

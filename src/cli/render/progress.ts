@@ -1,14 +1,16 @@
+import { emrLines } from './emr.ts';
 import type { RunState, SourceState } from '../run-state.ts';
 import { printable } from '../../model/names.ts';
 import { bytesText, countText, durationText } from './units.ts';
 
 /** The run as lines to be drawn over: one a source. @param width columns of the terminal. */
-export function progressLines(state: RunState, width: number): string[] {
+export function progressLines(state: RunState, width: number, nowMs = Date.now()): string[] {
   const idWidth = Math.max(0, ...state.sources.map(({ id }) => id.length));
   const lines = state.sources.map((source) => {
     const head = `${source.id.padEnd(idWidth)}  ${source.stage.padEnd(STAGE_WIDTH)}`;
     return `${head}  ${barOf(source)}${factsOf(source).join('  ')}`;
   });
+  if (state.emr) lines.push(...emrLines(state.emr, nowMs));
   if (state.stage === 'open' || state.stage === 'publish') lines.push(`${state.stage} …`);
   return lines.map((line) => cut(printable(line), width));
 }

@@ -24,6 +24,9 @@ export function resultText(report: RunReport): string {
     `${dataset}, ${ingestDate}: ${headline(report)}`,
     tableText(LEDGER_HEAD, [...rows, ['all', '', size, ...total]], { right: [2, 3, 4, 5] }),
     ...sources.flatMap((source) => placeLines(source)),
+    ...(report.emr
+      ? [`EMR ${report.emr.clusterId}  ${report.emr.instanceHours.toFixed(2)} instance-hours`]
+      : []),
     '',
     closing(report),
   ].join('\n');
@@ -62,6 +65,7 @@ function placeLines({ id, raw, parquet }: SourceResult): string[] {
 
 function closing({ dataset, status, ingestDate, runId, sources }: RunReport): string {
   const target = sources.some(({ raw }) => raw.startsWith('s3://')) ? ' --target s3' : '';
+  if (status === 'on-hdfs') return `The run:   longhaul show ${runId}`;
   if (status === 'landed') return `Next: longhaul convert ${dataset} --date ${ingestDate}${target}`;
   return [
     `Query it:  longhaul query${target} "SELECT source, count(*) FROM ${viewNameOf(dataset)} GROUP BY source"`,

@@ -1,6 +1,7 @@
 import { printable } from '../../model/names.ts';
 import type { RunDetails } from '../show.ts';
 import type { RunSummary } from '../runs.ts';
+import { emrText } from './emr.ts';
 import { progressLine } from './progress.ts';
 import { progressTable, resultText } from './result.ts';
 import { tableText } from './table.ts';
@@ -29,9 +30,33 @@ export function runText(run: RunDetails, now: Date): string {
   if (result) lines.push('', resultText({ ...result, runId, durationMs }));
   else if (progress) lines.push('', progressTable(progress));
   for (const line of pendingLines(run)) lines.push(line);
+  if (progress?.emr) lines.push('', ...emrText(progress.emr, now.getTime()));
   if (error)
     lines.push('', `${error.code}: ${printable(error.message)}`, `→ ${printable(error.hint)}`);
+  for (const { source, log } of logsOf(run)) {
+    lines.push(
+      '',
+      `The end of ${printable(log.uri)}${source === undefined ? '' : ` (${source})`}:`,
+    );
+    lines.push(
+      ...(log.lines.length === 0
+        ? ['  (not there yet)']
+        : log.lines.map((line) => `  ${printable(line)}`)),
+    );
+  }
   return lines.join('\n');
+}
+
+/** Of the run's own error, and of its sources' where there are several. */
+function logsOf({ error, progress }: RunDetails) {
+  const failed = [
+    ...(error ? [error] : []),
+    ...(progress?.sources ?? []).flatMap((source) => source.error ?? []),
+  ];
+  const found = failed.flatMap(({ source, log }) => (log ? [{ source, log }] : []));
+  return found.filter(
+    ({ log }, index) => found.findIndex((each) => each.log.uri === log.uri) === index,
+  );
 }
 
 function pendingLines({ pending }: RunDetails): string[] {

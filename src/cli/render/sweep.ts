@@ -35,7 +35,9 @@ function totalsLine(result: SweepResult): string {
   if (countOf(result, 'kept-live') > 0)
     facts.push(`kept ${amount(result, 'kept-live')} of runs under way`);
   if (younger > 0) facts.push(`${countText(younger)} younger than ${durationText(olderThanMs)}`);
-  return `${facts.join('; ')}.`;
+  const { clustersUnknown: unknown } = result;
+  const emr = unknown === undefined ? '' : ` EMR's clusters could not be looked at: ${unknown}`;
+  return `${facts.join('; ')}.${emr}`;
 }
 
 function amount(result: SweepResult, outcome: SweepOutcome): string {

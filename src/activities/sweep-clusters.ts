@@ -1,0 +1,55 @@
+import { describeCluster, listOurClusters, terminate } from '../emr/clusters.ts';
+import { isEnding } from '../model/emr.ts';
+import { parseClusterName } from '../model/emr-names.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { outcomeOf, type SweptItem } from '../model/sweep.ts';
+import type { ActivityDeps } from './deps.ts';
+import { apiOf } from './emr-clusters.ts';
+import type { OpenRuns } from './open-runs.ts';
+
+export interface ClusterSweep {
+  olderThanMs: number;
+  dryRun: boolean;
+  nowMs: number;
+  runs: OpenRuns;
+  signal: AbortSignal;
+}
+
+export interface SweptClusters {
+  items: SweptItem[];
+  younger: number;
+  /** Why EMR could not be asked. */
+  unknown?: string;
+}
+
+/**
+ * Ends clusters that a run of this lake made and left: by name, tags and age. One that somebody else made, that is to
+ * stay, or whose run goes on is left alone.
+ */
+export async function sweepClusters(
+  deps: Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'>,
+  { olderThanMs, dryRun, nowMs, runs, signal }: ClusterSweep,
+): Promise<SweptClusters> {
+  const api = apiOf(deps);
+  const swept: SweptClusters = { items: [], younger: 0 };
+  try {
+    for (const { id, name, createdAtMs } of await listOurClusters(api, signal)) {
+      const run = parseClusterName(name);
+      const found = await describeCluster(api, id, undefined, signal);
+      const isOurs = found.runTag === run?.runId && found.lakeTag === deps.converted.uri('');
+      if (!run || !isOurs || found.isKept || isEnding(found.cluster)) continue;
+      const ageMs = Math.max(0, Math.round(nowMs - createdAtMs));
+      if (ageMs < olderThanMs) {
+        swept.younger += 1;
+        continue;
+      }
+      const outcome = outcomeOf(await runs.holdCluster(run, createdAtMs), dryRun);
+      if (outcome === 'removed') await terminate(api, [id], signal);
+      swept.items.push({ kind: 'cluster', key: `${id} ${name}`, ageMs, bytes: 0, outcome });
+    }
+  } catch (error) {
+    if (!(error instanceof LonghaulError) || !error.code.startsWith('EMR_')) throw error;
+    swept.unknown = error.message;
+  }
+  return swept;
+}

@@ -1,0 +1,96 @@
+import { join } from 'node:path';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { EMRClient, ListClustersCommand } from '@aws-sdk/client-emr';
+import { startLocalEmr, type LocalEmr } from '../../src/embedded/emr/local-emr.ts';
+import { locateHadoopJars } from '../../src/programs/hadoop.ts';
+import { locateJavaFor, locateSpark } from '../../src/programs/spark.ts';
+import { withLab, type Lab } from './lab.ts';
+import type { Route } from './origin.ts';
+import { startS3, type TestS3 } from './s3.ts';
+
+/** A bucket and a local EMR that several tests share; each brings a lab, and settings, of its own. */
+export interface EmrWorld {
+  s3: TestS3;
+  emr: LocalEmr;
+  /** For looking at EMR behind the program's back. */
+  client: EMRClient;
+  /** Ids of those that cost still. */
+  liveClusters(): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+export async function startEmrWorld(): Promise<EmrWorld> {
+  const searchPath = process.env['PATH'] ?? '';
+  const spark = await locateSpark({ searchPath });
+  const programs = {
+    spark,
+    java: await locateJavaFor(spark, { searchPath }),
+    s3a: await locateHadoopJars('s3a'),
+    hadoop: await locateHadoopJars('cluster'),
+  };
+  const s3 = await startS3();
+  const folder = await mkdtemp(join(tmpdir(), 'longhaul-emr-'));
+  const { endpoint, env } = s3;
+  const identity = {
+    accessKeyId: env.AWS_ACCESS_KEY_ID,
+    secretAccessKey: env.AWS_SECRET_ACCESS_KEY,
+  };
+  const region = env.AWS_REGION;
+  const emr = await startLocalEmr({
+    folder,
+    programs,
+    searchPath,
+    s3: { endpoint, region, ...identity },
+    // More than those of a first attempt's settings would be refused.
+    roles: ['EMR_DefaultRole', 'EMR_EC2_DefaultRole'],
+  });
+  const client = new EMRClient({ endpoint: emr.endpoint, region, credentials: identity });
+  return {
+    s3,
+    emr,
+    client,
+    liveClusters: async () => {
+      const states = ['STARTING', 'BOOTSTRAPPING', 'RUNNING', 'WAITING'] as const;
+      const { Clusters = [] } = await client.send(
+        new ListClustersCommand({ ClusterStates: [...states] }),
+      );
+      return Clusters.map(({ Id = '' }) => Id);
+    },
+    close: async () => {
+      client.destroy();
+      await emr.stop();
+      await s3.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A lab with a lake of its own in the world's bucket, whose runs use the world's EMR. */
+export async function withEmrLab(
+  { s3, emr }: EmrWorld,
+  setup: { routes?: Record<string, Route>; env?: Record<string, string> },
+  body: (lab: Lab, prefix: string) => Promise<void>,
+): Promise<void> {
+  labs += 1;
+  const prefix = `lab-${labs}`;
+  const env = {
+    ...s3.env,
+    LONGHAUL_TARGET: 's3',
+    ENGINE: 'emr',
+    S3_BUCKET: s3.bucket,
+    S3_RAW_PREFIX: `${prefix}/raw`,
+    S3_CONVERTED_PREFIX: `${prefix}/converted`,
+    AWS_ENDPOINT_URL_EMR: emr.endpoint,
+    EMR_WEBHDFS_URL: emr.webHdfsUrl,
+    EMR_POLL_SECONDS: '0.3',
+    EMR_PROVISIONING_LIMIT_MINUTES: '1',
+    EMR_BOOTSTRAP_LIMIT_MINUTES: '1',
+    EMR_STEP_LIMIT_MINUTES: '3',
+    SOURCE_RETRY_MINUTES: '1',
+    ...setup.env,
+  };
+  await withLab({ ...setup, env }, async (lab) => await body(lab, prefix));
+}
+
+let labs = 0;

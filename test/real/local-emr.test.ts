@@ -1,0 +1,226 @@
+import {
+  AddJobFlowStepsCommand,
+  CancelStepsCommand,
+  type CancelStepsCommandInput,
+  DescribeStepCommand,
+  ListStepsCommand,
+  RunJobFlowCommand,
+  TerminateJobFlowsCommand,
+  type EMRClient,
+  type RunJobFlowInput,
+  type Step,
+  type StepConfig,
+} from '@aws-sdk/client-emr';
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
+import { smallCluster, untilState } from '../embedded/emr/quick-emr.ts';
+import { withLocalEmr } from '../helpers/local-emr.ts';
+import { startS3, type TestS3 } from '../helpers/s3.ts';
+
+const ENDED = ['TERMINATED', 'TERMINATED_WITH_ERRORS'];
+
+/** Two records, one with a line break in it. */
+const CSV = 'id,text\n1,one\n2,"two\nlines"\n';
+
+const CONVERT = `import sys
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+rows = spark.read.option("header", True).option("multiLine", True).csv(sys.argv[1])
+rows.coalesce(1).write.parquet(sys.argv[2])
+print("rows", spark.read.parquet(sys.argv[2]).count(), spark.sparkContext.master)
+`;
+
+describe('the local EMR', () => {
+  it('converts S3 to HDFS with Spark, copies both ways, and keeps the logs', async () => {
+    await withS3(async (s3) => {
+      await put(s3, 'in/data.csv', CSV);
+      await put(s3, 'convert.py', CONVERT);
+      await put(s3, 'bootstrap.sh', '#!/bin/sh\necho "bootstrap $1"\n');
+      const bucket = `s3://${s3.bucket}`;
+      await withLocalEmr(s3, async ({ client, webHdfsUrl, folder }) => {
+        const script = { Path: `${bucket}/bootstrap.sh`, Args: ['$HOME `x`'] };
+        const id = await create(client, {
+          LogUri: `${bucket}/logs/`,
+          BootstrapActions: [{ Name: 'hello', ScriptBootstrapAction: script }],
+        });
+        await untilState(client, id, ['WAITING', ...ENDED]);
+        const convert = [
+          'spark-submit',
+          '--deploy-mode',
+          'cluster',
+          '--master',
+          'yarn',
+          `${bucket}/convert.py`,
+        ];
+        const steps = await run(client, id, [
+          stepOf('convert', [...convert, `${bucket}/in/data.csv`, 'hdfs:///converted/x']),
+          stepOf('to S3', [
+            's3-dist-cp',
+            '--src',
+            'hdfs:///converted',
+            '--dest',
+            `${bucket}/copied/`,
+          ]),
+          stepOf('to HDFS', ['s3-dist-cp', `--src=${bucket}/copied`, '--dest=hdfs:///back']),
+          stepOf('unknown', ['hive', '-e', 'SELECT 1']),
+          stepOf('no source', ['s3-dist-cp', '--src', 'hdfs:///none', '--dest', `${bucket}/none/`]),
+        ]);
+        assert.deepEqual(states(steps), [
+          'COMPLETED',
+          'COMPLETED',
+          'COMPLETED',
+          'FAILED',
+          'FAILED',
+        ]);
+
+        const copied = (await keys(s3, 'copied/')).filter((key) => key.endsWith('.parquet'));
+        assert.equal(copied.length, 1);
+        assert.match(copied[0] ?? '', /^copied\/x\/part-00000-.*\.parquet$/);
+        const parquet = await get(s3, copied[0] ?? '');
+        assert.equal(parquet.subarray(-4).toString(), 'PAR1');
+        const name = (copied[0] ?? '').slice('copied/'.length);
+        const webHdfs = webHdfsUrl.replace('{cluster}', id);
+        const back = await fetch(`${webHdfs}/webhdfs/v1/back/${name}?op=OPEN`);
+        assert.deepEqual(Buffer.from(await back.arrayBuffer()), parquet);
+
+        const logs = `logs/${id}/steps/${steps[0]?.Id}/`;
+        assert.deepEqual(
+          (await keys(s3, logs)).map((key) => key.slice(logs.length)),
+          ['controller.gz', 'stderr.gz', 'stdout.gz'],
+        );
+        const stdout = gunzipSync(await get(s3, `${logs}stdout.gz`)).toString();
+        assert.match(stdout, /^rows 2 local\[\d\]$/m);
+        const failure = steps[3]?.Status?.FailureDetails;
+        assert.match(failure?.Message ?? '', /Cannot run program "hive"/);
+        assert.equal(failure?.LogFile, `${bucket}/logs/${id}/steps/${steps[3]?.Id}/stderr.gz`);
+        const said = (await keys(s3, `logs/${id}/node/`)).find((key) => key.endsWith('stdout.gz'));
+        assert.equal(gunzipSync(await get(s3, said ?? '')).toString(), 'bootstrap $HOME `x`\n');
+        for (const key of await keys(s3, 'logs/')) {
+          const text = gunzipSync(await get(s3, key)).toString();
+          assert.ok(!text.includes(s3.env.AWS_SECRET_ACCESS_KEY), key);
+        }
+
+        await client.send(new TerminateJobFlowsCommand({ JobFlowIds: [id] }));
+        await untilState(client, id, ENDED);
+        assert.equal((await fetch(`${webHdfs}/webhdfs/v1/back?op=LISTSTATUS`)).status, 404);
+        assert.deepEqual(await readdir(folder), []);
+        assert.deepEqual(commandsOf(folder), []);
+      });
+    });
+  });
+
+  it('ends a step that is cancelled, with all that it started, and a full HDFS fails a step', async () => {
+    await withS3(async (s3) => {
+      await put(s3, 'endless.py', 'import subprocess, sys\nsubprocess.run(["sleep", "600"])\n');
+      await put(s3, 'big.bin', Buffer.alloc(24 * 1024 * 1024, 1));
+      const bucket = `s3://${s3.bucket}`;
+      const faults = { smallHdfs: { count: 1, bytes: 8 * 1024 * 1024 } };
+      await withLocalEmr(
+        s3,
+        async ({ client, folder }) => {
+          const id = await create(client, { LogUri: `${bucket}/logs` });
+          const endless = stepOf('endless', ['spark-submit', `${bucket}/endless.py`]);
+          const [step = ''] = await add(client, id, [endless]);
+          while (!commandsOf(folder).some((line) => line.includes('endless.py'))) await sleep(100);
+          const request: CancelStepsCommandInput = {
+            ClusterId: id,
+            StepIds: [step],
+            StepCancellationOption: 'SEND_INTERRUPT',
+          };
+          await client.send(new CancelStepsCommand(request));
+          assert.equal((await ended(client, id, step)).Status?.State, 'CANCELLED');
+          assert.ok(!commandsOf(folder).some((line) => line.includes('endless.py')));
+          const copy = stepOf('too big', [
+            's3-dist-cp',
+            '--src',
+            `${bucket}/big.bin`,
+            '--dest',
+            'hdfs:///big/',
+          ]);
+          const [full] = await run(client, id, [copy]);
+          assert.equal(full?.Status?.State, 'FAILED');
+          const stderr = gunzipSync(
+            await get(s3, `logs/${id}/steps/${full.Id}/stderr.gz`),
+          ).toString();
+          assert.match(stderr, /could only be written to 0 of the 1 minReplication nodes/);
+        },
+        { faults },
+      );
+    });
+  });
+});
+
+async function withS3(body: (s3: TestS3) => Promise<void>): Promise<void> {
+  const s3 = await startS3();
+  try {
+    await body(s3);
+  } finally {
+    await s3.close();
+  }
+}
+
+async function put(s3: TestS3, Key: string, Body: string | Buffer): Promise<void> {
+  await s3.client.send(new PutObjectCommand({ Bucket: s3.bucket, Key, Body }));
+}
+
+async function get(s3: TestS3, Key: string): Promise<Buffer> {
+  const { Body } = await s3.client.send(new GetObjectCommand({ Bucket: s3.bucket, Key }));
+  return Buffer.from((await Body?.transformToByteArray()) ?? []);
+}
+
+async function keys(s3: TestS3, Prefix: string): Promise<string[]> {
+  const { Contents = [] } = await s3.client.send(
+    new ListObjectsV2Command({ Bucket: s3.bucket, Prefix }),
+  );
+  return Contents.map(({ Key = '' }) => Key);
+}
+
+async function create(client: EMRClient, changes: Partial<RunJobFlowInput>): Promise<string> {
+  const { JobFlowId: id = '' } = await client.send(new RunJobFlowCommand(smallCluster(changes)));
+  return id;
+}
+
+function stepOf(Name: string, Args: string[]): StepConfig {
+  const HadoopJarStep = { Jar: 'command-runner.jar', Args };
+  return { Name, ActionOnFailure: 'CONTINUE', HadoopJarStep };
+}
+
+async function add(client: EMRClient, id: string, Steps: StepConfig[]): Promise<string[]> {
+  const { StepIds = [] } = await client.send(new AddJobFlowStepsCommand({ JobFlowId: id, Steps }));
+  return StepIds;
+}
+
+/** Oldest first. */
+async function run(client: EMRClient, id: string, configs: StepConfig[]): Promise<Step[]> {
+  const ids = await add(client, id, configs);
+  await ended(client, id, ids.at(-1) ?? '');
+  const { Steps = [] } = await client.send(new ListStepsCommand({ ClusterId: id, StepIds: ids }));
+  return Steps.toReversed();
+}
+
+async function ended(client: EMRClient, ClusterId: string, StepId: string): Promise<Step> {
+  for (;;) {
+    const { Step = {} as Step } = await client.send(new DescribeStepCommand({ ClusterId, StepId }));
+    if (Step.Status?.Timeline?.EndDateTime !== undefined) return Step;
+    await sleep(50);
+  }
+}
+
+function states(steps: readonly Step[]): (string | undefined)[] {
+  return steps.map(({ Status }) => Status?.State);
+}
+
+/** Processes of every group of which one has the folder in its arguments: a cluster's, with all that they started. */
+function commandsOf(folder: string): string[] {
+  const listed = execFileSync('ps', ['-A', '-ww', '-o', 'pgid=,args='], { encoding: 'utf8' });
+  const lines = listed.split('\n').map((line) => line.trim().split(/\s+/));
+  const groups = new Set(
+    lines.filter((line) => line.some((word) => word.includes(folder))).map(([group]) => group),
+  );
+  return lines.filter(([group]) => groups.has(group)).map((line) => line.join(' '));
+}

@@ -130,7 +130,11 @@ async function follow(
     if (bytes !== undefined) onProgress(bytes);
   });
   try {
-    const [code, ending] = (await once(child, 'close')) as [number | null, string | null];
+    const closed = once(child, 'close');
+    const [code, ending] = (await once(child, 'exit')) as [number | null, string | null];
+    // Who waits at the pipe holds it open; what was said last is still to be read.
+    kill();
+    await closed;
     return deathError(code, ending, stderr, s3?.bucket);
   } finally {
     signal.removeEventListener('abort', kill);

@@ -24,7 +24,9 @@ const { values, positionals } = parseArgs({
 const [path] = positionals;
 const engine = (values.engine ?? 'duckdb') as Engine;
 if (path === undefined || !ENGINES.includes(engine)) {
-  throw new Error('Usage: bench/conversion.ts FILE [--engine duckdb|spark|parquetjs] [--encoding …]');
+  throw new Error(
+    'Usage: bench/conversion.ts FILE [--engine duckdb|spark|parquetjs] [--encoding …]',
+  );
 }
 const MEMORY_LIMIT = '1GiB';
 const threads = availableParallelism();

@@ -100,7 +100,9 @@ function memorySize(): z.ZodType<string, string> {
 }
 
 function sparkMaster(): z.ZodType<string, string> {
-  return z.string().regex(/^(?:local(?:\[(?:\*|[1-9]\d*)\])?|yarn|(?:spark|k8s):\/\/[^\s,]+(?:,[^\s,]+)*)$/);
+  return z
+    .string()
+    .regex(/^(?:local(?:\[(?:\*|[1-9]\d*)\])?|yarn|(?:spark|k8s):\/\/[^\s,]+(?:,[^\s,]+)*)$/);
 }
 
 /** As Java takes it: no fractions. */

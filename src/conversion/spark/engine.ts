@@ -6,13 +6,7 @@ import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../
 import { openScratch } from '../parts/scratch.ts';
 import { sparkError } from './errors.ts';
 import { makeInputs, type SparkInputs } from './inputs.ts';
-import {
-  MAX_PART_BYTES,
-  PART_BYTES,
-  SHARD_BYTES,
-  type SparkJob,
-  type SparkPart,
-} from './job.ts';
+import { MAX_PART_BYTES, PART_BYTES, SHARD_BYTES, type SparkJob, type SparkPart } from './job.ts';
 import { fileUri, submitting, type SparkRunner } from './submit.ts';
 
 export interface SparkSizes {

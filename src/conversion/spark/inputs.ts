@@ -91,19 +91,17 @@ async function preparedInputs(
   shards: readonly Shard[],
 ): Promise<SparkInputs> {
   const { scan, schema, encoding, output, signal } = request;
-  const ranges = shards.map(
-    ({ start, end }, index): Preparation => ({
-      input: request.input,
-      start,
-      end,
-      outputPath: join(scratchFolder, shardName(index)),
-      header: `${schema.columns.map((_, column) => `c${column}`).join(',')}\n`,
-      transcode: encoding === 'windows-1252' && !scan.encoding.ascii,
-      rewrite: true,
-      delimiter: scan.dialect.delimiter.charCodeAt(0),
-      columns: schema.columns.length,
-    }),
-  );
+  const ranges = shards.map(({ start, end }, index): Preparation => ({
+    input: request.input,
+    start,
+    end,
+    outputPath: join(scratchFolder, shardName(index)),
+    header: `${schema.columns.map((_, column) => `c${column}`).join(',')}\n`,
+    transcode: encoding === 'windows-1252' && !scan.encoding.ascii,
+    rewrite: true,
+    delimiter: scan.dialect.delimiter.charCodeAt(0),
+    columns: schema.columns.length,
+  }));
   await prepareRanges(ranges, signal, onProgress);
   const inputs = [];
   for (const [index, { outputPath }] of ranges.entries()) {

@@ -36,7 +36,8 @@ const CAUSED_BY = new RegExp(String.raw`^\s*Caused by: ${CLASS}(?::\s*(.*))?$`);
 const JVM_EXCEPTION = new RegExp(
   String.raw`^(?:: |Exception in thread "[^"]*" |.*\b(?:ERROR|FATAL)\b.*?: )?((?:[a-z_][\w$]*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable))(?::\s*(.*))?$`,
 );
-const PYTHON_EXCEPTION = /^((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt))(?::\s*(.*))?$/;
+const PYTHON_EXCEPTION =
+  /^((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt))(?::\s*(.*))?$/;
 
 /** Two lines of a terminal. */
 const MAX_MESSAGE_CHARACTERS = 400;

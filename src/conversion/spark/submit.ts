@@ -80,7 +80,9 @@ function options(
     'spark.driver.extraJavaOptions': `-Djava.io.tmpdir=${scratchFolder} -XX:-UsePerfData`,
     // Without a checksum file beside each file.
     'spark.hadoop.fs.file.impl': 'org.apache.hadoop.fs.RawLocalFileSystem',
-    ...(isLocal ? { 'spark.driver.bindAddress': '127.0.0.1', 'spark.driver.host': '127.0.0.1' } : {}),
+    ...(isLocal
+      ? { 'spark.driver.bindAddress': '127.0.0.1', 'spark.driver.host': '127.0.0.1' }
+      : {}),
     ...conf,
   };
   return Object.entries(all).flatMap(([key, value]) => ['--conf', `${key}=${value}`]);

@@ -12,6 +12,7 @@ const compiler = spawnSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'
 if (compiler.status !== 0) process.exit(compiler.status ?? 1);
 // Python, as it is.
 cpSync('src/conversion/spark/convert.py', 'dist/conversion/spark/convert.py');
+cpSync('src/lake/spark/query.py', 'dist/lake/spark/query.py');
 // npx runs it as a program.
 if (existsSync(CLI)) chmodSync(CLI, 0o755);
 await buildWorkflowBundle();

@@ -6,6 +6,7 @@
 import { locateTemporal } from '../src/embedded/temporal-program.ts';
 import { locateHadoopJars } from '../src/programs/hadoop.ts';
 import { locateHttpfs } from '../src/programs/httpfs.ts';
+import { locateSpark } from '../src/programs/spark.ts';
 import { locateVersitygw } from '../src/programs/versitygw.ts';
 
 const searchPath = process.env['PATH'];
@@ -20,6 +21,8 @@ const programs: Record<string, () => Promise<unknown>> = {
     await locateHttpfs({ given: process.env['DUCKDB_HTTPFS'], searchPath, onNote }),
   'Hadoop for S3': async () => await locateHadoopJars('s3a', { onNote }),
   Hadoop: async () => await locateHadoopJars('cluster', { onNote }),
+  Spark: async () =>
+    (await locateSpark({ given: process.env['SPARK_HOME'], searchPath, onNote })).submit,
 };
 
 for (const [name, locate] of Object.entries(programs)) {

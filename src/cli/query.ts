@@ -1,3 +1,4 @@
+import type { DuckDBResult } from '@duckdb/node-api';
 import type { Config } from '../config/load-config.ts';
 import { query, type QueryOptions } from '../lake/query.ts';
 import type { Target } from '../model/run.ts';
@@ -10,24 +11,32 @@ import { writeResult } from './render/query-output.ts';
 export async function runQuery(
   context: CliContext,
   sql: string,
-  { format: wanted, json = false, limit, target }: QueryFlags,
+  { format: wanted, json = false, limit, target, engine }: QueryFlags,
 ): Promise<void> {
   const { settings } = context.loadConfig();
   const format = json ? 'json' : wanted;
-  const options = {
-    ...(await readableLake(context, settings, lakeTarget(settings, target))),
-    duckdb: settings.duckdb,
-    // JSON is promised to be whole or an error: its rows are all there before the first is printed.
-    stream: format !== 'json',
-  };
-  await query(sql, options, async (result) => {
+  const write = async (result: DuckDBResult): Promise<void> => {
     await writeResult(result, format, {
       out: async (text) => await context.out(text),
       note: (text) => context.note(text),
       outIsTerminal: context.outIsTerminal,
       maxRows: limit,
     });
-  });
+  };
+  if (engine === 'spark') {
+    const { queryWithSpark } = await import('./query-spark.ts');
+    // One more than are shown tells that there are more.
+    const maxRows = format === 'table' ? limit + 1 : undefined;
+    await queryWithSpark(context, sql, { target: lakeTarget(settings, target), maxRows }, write);
+    return;
+  }
+  const options = {
+    ...(await readableLake(context, settings, lakeTarget(settings, target))),
+    duckdb: settings.duckdb,
+    // JSON is promised to be whole or an error: its rows are all there before the first is printed.
+    stream: format !== 'json',
+  };
+  await query(sql, options, write);
 }
 
 async function readableLake(

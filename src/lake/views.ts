@@ -29,13 +29,13 @@ export function filesOf(snapshots: readonly SnapshotManifest[], uriOf: UriOf): s
 }
 
 /** One set of files, and the ingest dates on which it was what the source held. */
-interface Branch {
+export interface Branch {
   entry: SourceEntry;
   ingestDates: string[];
 }
 
 /** A source that stayed unchanged for a year is one branch with many dates, not hundreds of branches. */
-function branchesOf(snapshots: readonly SnapshotManifest[]): Branch[] {
+export function branchesOf(snapshots: readonly SnapshotManifest[]): Branch[] {
   const branches = new Map<string, Branch>();
   for (const { ingestDate, sources } of snapshots) {
     for (const entry of sources) {
@@ -48,13 +48,13 @@ function branchesOf(snapshots: readonly SnapshotManifest[]): Branch[] {
   return [...branches.values()];
 }
 
-interface MetColumn {
+export interface MetColumn {
   name: string;
   type: ColumnType;
 }
 
 /** In order of first appearance. */
-function metColumns(entries: readonly SourceEntry[]): MetColumn[] {
+export function metColumns(entries: readonly SourceEntry[]): MetColumn[] {
   const met = new Map<string, ReturnType<typeof meet>>();
   for (const { schema } of entries) {
     for (const column of schema.columns) {

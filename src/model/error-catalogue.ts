@@ -270,7 +270,7 @@ export const ERROR_CATALOGUE = {
   ENGINE_OUT_OF_MEMORY: {
     class: 'conversion',
     happened: 'The converter needs more memory than its limit.',
-    next: 'Raise DUCKDB_MEMORY_LIMIT in .env, then `longhaul retry <run>`.',
+    next: 'Raise DUCKDB_MEMORY_LIMIT (of Spark: SPARK_DRIVER_MEMORY) in .env, then `longhaul retry <run>`.',
   },
   LEDGER_UNBALANCED: {
     class: 'conversion',

@@ -13,6 +13,7 @@ export interface QueryFlags {
   limit: number;
   json?: boolean;
   target?: Target;
+  engine: 'duckdb' | 'spark';
 }
 
 export interface VerifyFlags {
@@ -25,13 +26,18 @@ export function queryCommand(context: CliContext): Command {
   const command = new Command('query')
     .summary('run one SELECT over everything that is published')
     .description(
-      'Runs one SELECT with DuckDB. Every dataset is a view named in snake_case (denver_311): the latest ' +
+      'Runs one SELECT with DuckDB, or with Spark. Every dataset is a view named in snake_case (denver_311): the latest ' +
         'published snapshot, all sources, with the columns source and ingest_date; <view>_history has every ' +
         'snapshot. Nothing can be written, and nothing outside the lake can be read.',
     )
     .argument('<sql>', 'one SELECT; DESCRIBE <view>, SUMMARIZE <view> and SHOW TABLES work too')
     .addOption(
       new Option('--format <format>', 'how rows are printed').choices(FORMATS).default('table'),
+    )
+    .addOption(
+      new Option('--engine <engine>', 'what runs it, in its own SQL; spark needs Java')
+        .choices(['duckdb', 'spark'])
+        .default('duckdb'),
     )
     .option('--limit <rows>', 'most rows of a table', positiveCount, DEFAULT_TABLE_ROWS)
     .option('--json', 'the same as --format json: an array of objects, one a row');
@@ -44,6 +50,7 @@ export function queryCommand(context: CliContext): Command {
     'query "DESCRIBE denver_crime"',
     'query "SELECT ingest_date, count(*) FROM denver_311_history GROUP BY 1" --format csv',
     'query --target s3 "SHOW TABLES"',
+    'query --engine spark "SELECT source, count(*) FROM denver_311 GROUP BY source"',
   ]);
 }
 

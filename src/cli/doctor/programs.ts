@@ -1,6 +1,12 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import type { SparkSettings } from '../../config/settings.ts';
+import { LonghaulError } from '../../model/errors.ts';
+import { JAVA_MAJORS, javaVersionIn, locateJava, majorOf } from '../../programs/java.ts';
+import { locateSpark } from '../../programs/spark.ts';
+import { packageToolsDir } from '../../programs/tools-folder.ts';
 import type { Check, Finding } from './check.ts';
+import { foldersThere } from './tools-folders.ts';
 
 /** A JVM on a cold disk takes some seconds. */
 const PROGRAM_LIMIT_MS = 20_000;
@@ -8,13 +14,26 @@ const PROGRAM_LIMIT_MS = 20_000;
 const SPARK_LIMIT_MS = 2 * PROGRAM_LIMIT_MS + 1000;
 const INSTANT_MS = 1000;
 
-const UNUSED = 'nothing in this version needs it';
+const UNUSED = 'only --engine spark needs it';
 
-/** What engines of other versions need: its absence is never a problem. */
-export function engineChecks(): Check[] {
+/**
+ * What only some engines need.
+ * @param spark where the configured one is Spark: what it needs is then missing where it is not there.
+ */
+export function engineChecks(spark?: SparkSettings): Check[] {
   return [
-    { id: 'java', title: 'Java', limitMs: PROGRAM_LIMIT_MS + 1000, run: lookForJava },
-    { id: 'spark', title: 'Spark', limitMs: SPARK_LIMIT_MS, run: lookForSpark },
+    {
+      id: 'java',
+      title: 'Java',
+      limitMs: PROGRAM_LIMIT_MS + 1000,
+      run: async () => await (spark ? javaOf(spark) : lookForJava()),
+    },
+    {
+      id: 'spark',
+      title: 'Spark',
+      limitMs: SPARK_LIMIT_MS,
+      run: async () => await (spark ? sparkOf(spark) : lookForSpark()),
+    },
     {
       id: 'emr',
       title: 'EMR',
@@ -29,8 +48,24 @@ export function engineChecks(): Check[] {
   ];
 }
 
-/** Of Spark 4. */
-const JAVA_MAJORS = [17, 21];
+/** As a conversion looks for it. */
+async function javaOf({ javaHome: given, searchPath }: SparkSettings): Promise<Finding> {
+  const { version, path } = await locateJava({ given, searchPath });
+  return { status: 'ok', found: `${version} (${path})` };
+}
+
+/** As a conversion looks for it, but nothing is fetched. */
+async function sparkOf({ home: given, searchPath }: SparkSettings): Promise<Finding> {
+  const toolsDirs = await foldersThere([packageToolsDir()]);
+  try {
+    const { version, home } = await locateSpark({ given, searchPath, toolsDirs, installers: [] });
+    return { status: 'ok', found: `${version} (${home})` };
+  } catch (error) {
+    const isAbsent = error instanceof LonghaulError && error.code === 'PROGRAM_NOT_INSTALLED';
+    if (given !== undefined || !isAbsent) throw error;
+    return { status: 'unknown', found: 'not here yet: the first conversion with Spark fetches it' };
+  }
+}
 
 async function lookForJava(): Promise<Finding> {
   const said = await outputOf('"${JAVA_HOME:+$JAVA_HOME/bin/}java" -version');
@@ -39,10 +74,9 @@ async function lookForJava(): Promise<Finding> {
 
 /** @param said by `java -version`; undefined where there is none. */
 export function javaFinding(said: string | undefined): Finding {
-  const version = /version "([^"]+)"/.exec(said ?? '')?.[1];
+  const version = javaVersionIn(said ?? '');
   if (version === undefined) return { status: 'unknown', found: `not found; ${UNUSED}` };
-  const major = Number(/^(?:1\.)?(\d+)/.exec(version)?.[1]);
-  if (JAVA_MAJORS.includes(major)) return { status: 'ok', found: version };
+  if (JAVA_MAJORS.includes(majorOf(version))) return { status: 'ok', found: version };
   const wanted = JAVA_MAJORS.join(' or ');
   return { status: 'unknown', found: `${version}, and Spark 4 needs ${wanted}; ${UNUSED}` };
 }

@@ -6,6 +6,7 @@ import { prepareCsv, type Preparation } from './prepare.ts';
 export type PrepareMessage = { bytes: number } | { done: true } | { error: PlainError };
 
 function send(message: PrepareMessage): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window
   parentPort?.postMessage(message);
 }
 

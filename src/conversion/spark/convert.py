@@ -29,6 +29,8 @@ SETTINGS = {
     "spark.sql.caseSensitive": "true",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+    # Spark 4 knows windows-1252 only so.
+    "spark.sql.legacy.javaCharsets": "true",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.parquet.writeLegacyFormat": "false",

@@ -1,6 +1,7 @@
 import { LonghaulError } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
 import { s3Error } from '../../storage/s3/errors.ts';
+import type { SparkEnd } from '../../programs/spark-submit.ts';
 import type { SparkError } from './job.ts';
 import { causeText, probableCause } from './probable-cause.ts';
 
@@ -29,9 +30,7 @@ export function sparkError(error: SparkError, bucket: string | undefined): Longh
 
 /** Of a Spark that ended without a result: what it wrote to its standard error last tells most. */
 export function deathError(
-  code: number | null,
-  signal: string | null,
-  stderr: string,
+  { code, signal, stderr }: SparkEnd,
   bucket: string | undefined,
 ): LonghaulError {
   const cause = probableCause(stderr);

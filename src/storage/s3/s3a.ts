@@ -1,7 +1,8 @@
 import type { S3Settings } from '../../config/settings.ts';
-import { locateHadoopJars } from '../../programs/hadoop.ts';
+import { s3Session } from './session.ts';
 
-export interface S3Access {
+/** How Spark reaches a bucket by Hadoop's S3A. */
+export interface S3aAccess {
   /** Spark's settings: where the store is. No credentials. */
   conf: Record<string, string>;
   /** The credentials, for the child's environment alone. */
@@ -9,22 +10,16 @@ export interface S3Access {
 }
 
 /**
- * How Spark reaches the bucket: as this process does, with credentials as they are now.
- * @throws LonghaulError PROGRAM_NOT_INSTALLED without Hadoop's jars for S3, STORE_CREDENTIALS, STORE_WRONG_REGION.
+ * As this process reaches it, with credentials as they are now.
+ * @param classPath of Hadoop's jars for S3.
+ * @throws LonghaulError STORE_CREDENTIALS, STORE_WRONG_REGION.
  */
-export async function s3Access(
-  settings: S3Settings,
-  { searchPath, signal }: { searchPath?: string | undefined; signal?: AbortSignal },
-): Promise<S3Access> {
-  // The SDK, which a conversion on disk does not need.
-  const { s3Session } = await import('../../storage/s3/session.ts');
-  const jars = await locateHadoopJars('s3a', { searchPath, ...(signal ? { signal } : {}) });
+export async function s3aAccess(settings: S3Settings, classPath: string): Promise<S3aAccess> {
   const { endpoint, region, credentials } = await s3Session(settings);
-  const host = endpoint.origin + endpoint.pathname.replace(/\/$/, '');
   // As the SDK does it: a dot of the bucket's name would not fit the store's certificate.
   const byPath = settings.pathStyle || settings.bucket.includes('.');
   const s3a: Record<string, string> = {
-    endpoint: host,
+    endpoint: endpoint.origin + endpoint.pathname.replace(/\/$/, ''),
     'endpoint.region': region,
     'path.style.access': String(byPath),
     'connection.ssl.enabled': String(endpoint.protocol === 'https:'),
@@ -38,8 +33,8 @@ export async function s3Access(
   const hadoop = Object.entries(s3a).map(([key, value]) => [`spark.hadoop.fs.s3a.${key}`, value]);
   return {
     conf: {
-      'spark.driver.extraClassPath': jars.classPath,
-      'spark.executor.extraClassPath': jars.classPath,
+      'spark.driver.extraClassPath': classPath,
+      'spark.executor.extraClassPath': classPath,
       ...(Object.fromEntries(hadoop) as Record<string, string>),
     },
     env: {

@@ -1,0 +1,50 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DuckDBResult } from '@duckdb/node-api';
+import type { S3Settings } from '../config/settings.ts';
+import { QUERY_SCRIPT, sparkQuery } from '../lake/spark/query.ts';
+import type { Target } from '../model/run.ts';
+import { locateHadoopJars } from '../programs/hadoop.ts';
+import { submitSpark } from '../programs/spark-submit.ts';
+import { openLake } from '../storage/open-lake.ts';
+import type { CliContext } from './context.ts';
+import { interruptible } from './interrupts.ts';
+
+/** The rows of one SELECT, found by Spark in a JVM of its own; nothing of it is left after that. */
+export async function queryWithSpark(
+  context: CliContext,
+  sql: string,
+  { target, maxRows }: { target: Target; maxRows: number | undefined },
+  use: (result: DuckDBResult) => Promise<void>,
+): Promise<void> {
+  const { settings } = context.loadConfig();
+  const { converted } = await openLake(target, settings);
+  const onNote = (note: string): void => context.note(note);
+  const scratchFolder = await mkdtemp(join(tmpdir(), 'longhaul-query-'));
+  try {
+    await interruptible(async (signal) => {
+      const s3 = target === 's3' ? settings.s3 : undefined;
+      const access = s3 ? await accessOf(s3, { onNote, signal }) : {};
+      const run = async (jobPath: string): Promise<string> => {
+        const args = ['--job', jobPath];
+        const how = { ...settings.spark, ...access, scratchFolder, signal, onNote };
+        return (await submitSpark({ ...how, script: QUERY_SCRIPT, args })).stderr;
+      };
+      const uriOf = (key: string): string =>
+        s3 ? converted.uri(key).replace(/^s3:/, 's3a:') : `file://${converted.uri(key)}`;
+      await sparkQuery(sql, { converted, uriOf, scratchFolder, maxRows, run }, use);
+    });
+  } finally {
+    await rm(scratchFolder, { recursive: true, force: true });
+  }
+}
+
+async function accessOf(
+  s3: S3Settings,
+  how: { onNote: (note: string) => void; signal: AbortSignal },
+) {
+  const { s3aAccess } = await import('../storage/s3/s3a.ts');
+  const { classPath } = await locateHadoopJars('s3a', how);
+  return await s3aAccess(s3, classPath);
+}

@@ -40,18 +40,24 @@ export async function readStepLog(
   uri: string,
   waitMs = MAX_LOG_WAIT_MS,
 ): Promise<StepLog> {
-  const signal = AbortSignal.timeout(waitMs);
-  while (!signal.aborted) {
-    try {
-      const packed = await Promise.race([read(uri, signal), aborted(signal)]);
-      if (packed) return { uri, text: await unpackEnd(packed) };
-    } catch {
-      // Forbidden, unreachable, too late: where it lies is said all the same.
-      break;
-    }
-    await sleep(LOOK_AGAIN_MS, undefined, { signal }).catch(() => undefined);
+  const over = new AbortController();
+  const timer = setTimeout(() => over.abort(new Error('It took too long.')), waitMs);
+  try {
+    return { uri, text: await readEnd(read, uri, over.signal) };
+  } catch {
+    // Forbidden, unreachable, too late: where it lies is said all the same.
+    return { uri, text: '' };
+  } finally {
+    clearTimeout(timer);
   }
-  return { uri, text: '' };
+}
+
+async function readEnd(read: LogReader, uri: string, signal: AbortSignal): Promise<string> {
+  for (;;) {
+    const packed = await Promise.race([read(uri, signal), aborted(signal)]);
+    if (packed) return await unpackEnd(packed);
+    await sleep(LOOK_AGAIN_MS, undefined, { signal });
+  }
 }
 
 /** The last lines, printable, and without what looks like a credential. */

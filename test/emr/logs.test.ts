@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { readStepLog, stepLogUri, tailOf, withoutSecrets } from '../../src/emr/logs.ts';
+
+const URI = 's3://b/logs/j-1/steps/s-1/stderr.gz';
+
+describe('the log of a step', () => {
+  it('is read to its end, and its last lines are told', async () => {
+    const text = Array.from({ length: 5000 }, (_, n) => `line ${n}`).join('\n');
+    const log = await readStepLog(async () => gzipSync(text), URI);
+    assert.equal(log.uri, URI);
+    const tail = tailOf(log.text);
+    assert.equal(tail.length, 50);
+    assert.equal(tail.at(-1), 'line 4999');
+  });
+
+  it('that is not there delays nobody for longer than it may', async () => {
+    const started = performance.now();
+    let looks = 0;
+    const read = async () => {
+      looks += 1;
+      return undefined;
+    };
+    assert.deepEqual(await readStepLog(read, URI, 50), { uri: URI, text: '' });
+    assert.ok(looks >= 1 && performance.now() - started < 5000);
+    const hangs = async (): Promise<Buffer> => await new Promise(() => undefined);
+    assert.equal((await readStepLog(hangs, URI, 50)).text, '');
+  });
+
+  it('never makes an error of its own', async () => {
+    const refused = async (): Promise<Buffer> => {
+      throw new Error('AccessDenied');
+    };
+    assert.equal((await readStepLog(refused, URI)).text, '');
+    assert.equal((await readStepLog(async () => Buffer.from('no gzip'), URI)).text, '');
+    const whole = gzipSync('a\n'.repeat(100_000));
+    const cut = await readStepLog(async () => whole.subarray(0, whole.length - 20), URI);
+    assert.match(cut.text, /^(a\n)*a?$/);
+  });
+
+  it('lies where EMR puts it', () => {
+    assert.equal(stepLogUri('s3://b/logs/j-1/', 's-1'), URI);
+  });
+
+  it('is safe to print, line by line', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        for (const line of tailOf(text)) {
+          assert.ok(!/[\u0000-\u001f\u007f-\u009f\u202e]/.test(line));
+          assert.ok(line.length <= 500);
+        }
+      }),
+    );
+  });
+
+  it('shows no credential that a careless program printed', () => {
+    const line = 'fs.s3a.secret.key=abc/def AKIAIOSFODNN7EXAMPLE password: hunter2, rest';
+    const shown = withoutSecrets(line);
+    for (const secret of ['abc/def', 'AKIAIOSFODNN7EXAMPLE', 'hunter2']) {
+      assert.ok(!shown.includes(secret), shown);
+    }
+    assert.match(shown, /rest/);
+  });
+});

@@ -1,0 +1,326 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { after, before, describe, it } from 'node:test';
+import { Client, Connection } from '@temporalio/client';
+import type { ScheduleSummary } from '../../src/cli/schedule/list.ts';
+import type { Change } from '../../src/cli/schedule/plan.ts';
+import { findEmbedded } from '../../src/embedded/index.ts';
+import { startLab, type Lab } from '../helpers/lab.ts';
+
+const CSV = 'id,name\r\n1,a\r\n2,b\r\n';
+const DAYS = ['2026-03-06', '2026-03-07', '2026-03-08', '2026-03-09'];
+
+let lab: Lab & { close(): Promise<void> };
+let connection: Connection;
+let client: Client;
+
+before(async () => {
+  const days = DAYS.map((day) => [`/days/${day}.csv`, { body: CSV }] as const);
+  lab = await startLab({ routes: { '/a.csv': { body: CSV }, ...Object.fromEntries(days) } });
+  const embedded = await findEmbedded(`${lab.dataDir}/.longhaul`);
+  connection = await Connection.connect({ address: embedded?.address ?? '' });
+  client = new Client({ connection });
+});
+
+after(async () => {
+  await connection?.close();
+  await lab?.close();
+});
+
+interface Applied {
+  changes: Change[];
+}
+
+interface Failure {
+  error: { code: string; message: string };
+}
+
+async function datasets(entries: string[], top = 'schedule: { jitter: "0" }'): Promise<void> {
+  await writeFile(
+    lab.env['DATASETS_FILE'] ?? '',
+    `${top}\ndatasets:\n${entries.map((each) => `  ${each}\n`).join('')}`,
+  );
+}
+
+function dataset(name: string, keys = '', path = '/a.csv'): string {
+  const sources = `[{ id: a, address: "${lab.origin.address(path)}" }]`;
+  return `${name}: { time_zone: America/Denver, sources: ${sources}${keys && `, ${keys}`} }`;
+}
+
+async function apply(...flags: string[]): Promise<{ code: number | null; actions: string[] }> {
+  const { code, json } = await lab.json<Applied>(['schedule', 'apply', ...flags]);
+  const actions = json.changes.map((change) => `${change.action} ${change.dataset}`);
+  return { code, actions };
+}
+
+async function listed(name: string): Promise<ScheduleSummary> {
+  const { json } = await lab.json<{ schedules: ScheduleSummary[] }>(['schedule', 'list']);
+  const found = json.schedules.find((each) => each.dataset === name);
+  return found ?? assert.fail(`${name} is not in the list`);
+}
+
+/** Every run of the schedule has ended, and there are so many. */
+async function ended(name: string, runs: number): Promise<ScheduleSummary> {
+  for (;;) {
+    const schedule = await listed(name);
+    const done = schedule.runs.filter(({ status }) => status !== 'RUNNING');
+    if (done.length >= runs) return schedule;
+    await delay(200);
+  }
+}
+
+async function publishedDays(name: string): Promise<string[]> {
+  return (await lab.published(name)).map(({ ingestDate }) => ingestDate).toSorted();
+}
+
+describe('longhaul schedule apply', () => {
+  it('makes the server equal to the file, and nothing more when it is', async () => {
+    await datasets([
+      dataset('one'),
+      dataset('two', 'schedule: { every: 6h }'),
+      dataset('no', 'schedule: false'),
+    ]);
+    assert.deepEqual((await apply('--dry-run')).actions, ['create one', 'create two']);
+    assert.deepEqual((await apply()).actions, ['create one', 'create two']);
+    assert.deepEqual((await apply()).actions, ['unchanged one', 'unchanged two']);
+
+    const { when, timeZone, next, runs, state } = await listed('one');
+    assert.deepEqual(
+      [when, timeZone, state, runs.length, next.length],
+      ['0 6 * * *', 'America/Denver', 'applied', 0, 5],
+    );
+    assert.equal((await listed('two')).when, 'every 6h');
+
+    await datasets([
+      dataset('one', 'schedule: { cron: "30 5 * * mon-fri", timezone: Asia/Kolkata }'),
+      dataset('zwei', 'schedule: { every: 6h }'),
+      dataset('no', 'schedule: false'),
+    ]);
+    const changed = await lab.json<Applied>(['schedule', 'apply']);
+    assert.deepEqual(
+      changed.json.changes.map(({ action, differences }) => [
+        action,
+        differences.map(({ fact }) => fact),
+      ]),
+      [
+        ['update', ['when', 'time zone']],
+        ['create', changed.json.changes[1]?.differences.map(({ fact }) => fact)],
+        ['delete', []],
+      ],
+    );
+    assert.equal((await listed('one')).when, '30 5 * * 1-5');
+    await datasets([]);
+    assert.deepEqual((await apply()).actions, ['delete one', 'delete zwei']);
+  });
+
+  it('tells that a deleted schedule looks renamed', async () => {
+    await datasets([dataset('before', 'schedule: { paused: true }')]);
+    await apply();
+    await datasets([dataset('afterwards', 'schedule: { paused: true }')]);
+    const { json } = await lab.json<Applied>(['schedule', 'apply']);
+    assert.match(json.changes[1]?.reason ?? '', /no dataset before .* those of afterwards now/);
+    await datasets([]);
+    await apply();
+  });
+
+  it('shows what was changed in the Web UI and leaves it alone, unless forced', async () => {
+    await datasets([dataset('edited')]);
+    await apply();
+    const handle = client.schedule.getHandle('longhaul/edited');
+    await handle.update(({ spec, ...rest }) => ({ ...rest, spec: { ...spec, jitter: '1h' } }));
+    assert.equal((await listed('edited')).state, 'by-hand');
+    const left = await lab.json<Applied>(['schedule', 'apply']);
+    assert.equal(left.code, 8);
+    assert.equal(left.json.changes[0]?.action, 'left-alone');
+    assert.deepEqual(left.json.changes[0]?.differences, [{ fact: 'jitter', from: '1h', to: '0' }]);
+    assert.deepEqual(await apply('--force'), { code: 0, actions: ['update edited'] });
+    assert.deepEqual(await apply(), { code: 0, actions: ['unchanged edited'] });
+    await datasets([]);
+    await apply();
+  });
+
+  it('touches no schedule that it did not make', async () => {
+    const action = { type: 'startWorkflow', workflowType: 'theirs', taskQueue: 'theirs' } as const;
+    for (const scheduleId of ['theirs', 'longhaul/mine']) {
+      await client.schedule.create({ scheduleId, spec: {}, action, state: { paused: true } });
+    }
+    await datasets([dataset('mine')]);
+    assert.deepEqual(await apply('--force'), { code: 8, actions: ['left-alone mine'] });
+    await datasets([]);
+    assert.deepEqual((await apply('--force')).actions, []);
+    for (const scheduleId of ['theirs', 'longhaul/mine']) {
+      const handle = client.schedule.getHandle(scheduleId);
+      assert.equal((await handle.describe()).action.workflowType, 'theirs');
+      await handle.delete();
+    }
+  });
+
+  it('leaves a pause alone until the file says otherwise', async () => {
+    await datasets([dataset('paused')]);
+    await apply();
+    assert.equal((await lab.run(['schedule', 'pause', 'paused', '--note', 'a move'])).code, 0);
+    await datasets([dataset('paused', 'schedule: { every: 1d }')]);
+    assert.deepEqual((await apply()).actions, ['update paused']);
+    const { paused, note, next } = await listed('paused');
+    assert.deepEqual([paused, note, next], [true, 'a move', []]);
+    await lab.run(['schedule', 'resume', 'paused']);
+    assert.equal((await listed('paused')).paused, false);
+    await datasets([dataset('paused', 'schedule: { every: 1d, paused: true }')]);
+    await apply();
+    assert.equal((await listed('paused')).paused, true);
+    await datasets([]);
+    await apply();
+  });
+
+  it('twice at once leaves the server equal to the file', async () => {
+    const names = ['a', 'b', 'c', 'd'].map((name) => `both-${name}`);
+    await datasets(names.map((name) => dataset(name)));
+    const runs = await Promise.all([apply(), apply()]);
+    assert.deepEqual(
+      runs.map(({ code }) => code),
+      [0, 0],
+    );
+    await datasets(names.map((name) => dataset(name, 'schedule: { every: 2d }')));
+    const again = await Promise.all([apply(), apply()]);
+    assert.deepEqual(
+      again.map(({ code }) => code),
+      [0, 0],
+    );
+    assert.deepEqual(
+      (await apply()).actions,
+      names.map((name) => `unchanged ${name}`),
+    );
+    await datasets([]);
+    await apply();
+  });
+});
+
+describe('a schedule', () => {
+  it('loads past days, each as the nominal day in the time zone, across a change of the clocks', async () => {
+    await datasets([dataset('days', 'schedule: { cron: "30 2,23 * * *" }', '/days/{date}.csv')]);
+    await apply();
+    const backfill = ['--from', DAYS[0] ?? '', '--to', DAYS[3] ?? ''];
+    const { code, stderr } = await lab.run(['schedule', 'backfill', 'days', ...backfill]);
+    assert.equal(code, 0, stderr);
+    // 02:30 of 8 March does not exist; 23:30 is the next day in UTC.
+    await ended('days', 5);
+    for (;;) {
+      if ((await publishedDays('days')).length === DAYS.length) break;
+      await delay(200);
+    }
+    assert.deepEqual(await publishedDays('days'), DAYS);
+    for (const { ingestDate, sources } of await lab.published('days')) {
+      assert.equal(sources[0]?.url, lab.origin.address(`/days/${ingestDate}.csv`));
+    }
+  });
+
+  it('refuses a past day of a source that has only today, from whoever asks', async () => {
+    await datasets([dataset('today')]);
+    await apply();
+    const flags = ['--from', '2026-03-06', '--to', '2026-03-06'];
+    const { code, json } = await lab.json<Failure>(['schedule', 'backfill', 'today', ...flags]);
+    assert.deepEqual([code, json.error.code], [2, 'BACKFILL_REFUSED']);
+    await client.schedule.getHandle('longhaul/today').backfill({
+      start: new Date('2026-03-06T00:00:00Z'),
+      end: new Date('2026-03-07T00:00:00Z'),
+      overlap: 'ALLOW_ALL',
+    });
+    const { runs, paused } = await ended('today', 1);
+    assert.equal(runs[0]?.status, 'FAILED');
+    assert.equal(paused, false);
+    const shown = await lab.json<Failure>(['show', runs[0].workflowId]);
+    assert.equal(shown.json.error.code, 'BACKFILL_REFUSED');
+    assert.match(shown.json.error.message, /stored as what today was on 2026-03-06/);
+    assert.deepEqual(await publishedDays('today'), []);
+  });
+
+  it('that is triggered joins the run of the day, and can be followed', async () => {
+    await datasets([dataset('joined')]);
+    await apply();
+    const { json } = await lab.json<{ ingestDate: string }>(['schedule', 'trigger', 'joined']);
+    const { runs } = await ended('joined', 1);
+    const follow = await lab.json<{ status: string; result: { status: string } }>([
+      'show',
+      runs[0]?.workflowId ?? '',
+      '--follow',
+    ]);
+    assert.deepEqual(
+      [follow.code, follow.json.status, follow.json.result.status],
+      [0, 'COMPLETED', 'published'],
+    );
+    assert.deepEqual(await publishedDays('joined'), [json.ingestDate]);
+  });
+
+  it('goes on after a failed run, and pauses itself after several in a row, saying why', async () => {
+    await datasets([dataset('failing', 'schedule: { pause_after_failures: 2 }', '/gone.csv')]);
+    await apply();
+    await lab.run(['schedule', 'trigger', 'failing']);
+    const once = await ended('failing', 1);
+    assert.deepEqual([once.paused, once.runs[0]?.status], [false, 'FAILED']);
+    await lab.run(['schedule', 'trigger', 'failing']);
+    const twice = await ended('failing', 2);
+    assert.equal(twice.paused, true);
+    assert.match(
+      twice.note ?? '',
+      /after 2 failed runs in a row.*SOURCE_NOT_FOUND: .*→ Mend the address/,
+    );
+  });
+
+  it('that is not there is an error that says so', async () => {
+    for (const command of ['pause', 'resume', 'trigger', 'remove']) {
+      const { code, json } = await lab.json<Failure>(['schedule', command, 'nosuch']);
+      assert.deepEqual([code, json.error.code], [2, 'SCHEDULE_UNKNOWN']);
+    }
+    await datasets([dataset('gone')]);
+    await apply();
+    assert.equal((await lab.run(['schedule', 'remove', 'gone'])).code, 0);
+    assert.equal((await lab.run(['schedule', 'trigger', 'gone'])).code, 2);
+  });
+});
+
+describe('ingestDataset started by hand', () => {
+  const start = async (workflowId: string, input: unknown): Promise<unknown> => {
+    const handle = await client.workflow.start('ingestDataset', {
+      workflowId,
+      taskQueue: 'longhaul',
+      args: [input],
+    });
+    return await handle.result();
+  };
+
+  it('with a name alone takes the rest from datasets.yaml, and joins the run of the day under any id', async () => {
+    await datasets([dataset('hand', '', '/days/{yyyy}-{mm}-{dd}.csv')]);
+    const [first, second] = (await Promise.all([
+      start('my own id', { dataset: 'hand', ingestDate: DAYS[1] }),
+      start(`ingest/hand/${DAYS[1]}`, { dataset: 'hand', ingestDate: DAYS[1] }),
+    ])) as { status: string; ingestDate: string }[];
+    assert.ok([first?.status, second?.status].includes('published'));
+    assert.deepEqual(await publishedDays('hand'), [DAYS[1]]);
+    const again = await lab.json<{ status: string }>(['ingest', 'hand', '--date', DAYS[1] ?? '']);
+    assert.equal(again.json.status, 'already-published');
+  });
+
+  it('fails at once where the input is none, and says what to write', async () => {
+    const failures: [unknown, string, RegExp][] = [
+      [{ dataset: 'nosuch' }, 'DATASET_UNKNOWN', /there: hand/],
+      [{ dataset: '../up' }, 'RUN_INPUT_INVALID', /not a dataset name/],
+      [{ dataset: 'hand', ingestDate: 'today' }, 'RUN_INPUT_INVALID', /not a date/],
+      [{ dataset: 'hand', colour: 'red' }, 'RUN_INPUT_INVALID', /"colour" is not known/],
+      ['hand', 'RUN_INPUT_INVALID', /must be a JSON object.*Write \{"dataset"/],
+      [{}, 'RUN_INPUT_INVALID', /"dataset" is missing/],
+      [
+        { dataset: { name: 'hand', sources: [] } },
+        'RUN_INPUT_INVALID',
+        /must be a list of sources/,
+      ],
+    ];
+    for (const [index, [input, code, message]] of failures.entries()) {
+      const id = `wrong ${index}`;
+      await assert.rejects(start(id, input));
+      const { json } = await lab.json<Failure>(['show', id]);
+      assert.equal(json.error.code, code);
+      assert.match(json.error.message, message);
+    }
+  });
+});

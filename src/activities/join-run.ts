@@ -46,7 +46,7 @@ export async function joinRun(
 }
 
 async function endOf(context: Context, run: StartedRun): Promise<IngestResult> {
-  const ended = run.handle.result() as Promise<IngestResult>;
+  const ended = run.handle.result();
   // Nobody listens any more once the wait has ended otherwise.
   ended.catch(() => undefined);
   try {

@@ -32,10 +32,11 @@ export function ofGrpc(error: unknown): LonghaulError | undefined {
   const service = causes(error).find((each) => isGrpcServiceError(each));
   if (!service) return undefined;
   const said = printable(service.details || service.message).replace(/\.$/, '');
-  if (service.code === NOT_FOUND && /^namespace\b/i.test(said)) {
+  const status: number = service.code;
+  if (status === NOT_FOUND && /^namespace\b/i.test(said)) {
     return new LonghaulError('TEMPORAL_NO_NAMESPACE', `${said}.`, {}, { cause: error });
   }
-  const { code, what } = GRPC_CODES[service.code] ?? {
+  const { code, what } = GRPC_CODES[status] ?? {
     code: 'TEMPORAL_UNREACHABLE' as const,
     what: 'Temporal does not answer as it should',
   };

@@ -91,7 +91,7 @@ const LOST_CODES = new Set([1, 2, 4, 13, 14]);
 
 function isLost(error: unknown): boolean {
   for (let each = error; each instanceof Error; each = each.cause) {
-    if (isGrpcServiceError(each)) return LOST_CODES.has(Number(each.code));
+    if (isGrpcServiceError(each)) return LOST_CODES.has(each.code);
   }
   return false;
 }

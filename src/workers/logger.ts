@@ -50,7 +50,7 @@ const LEFT_OUT = new Set(['isLocal', 'activityId', 'workflowType', 'namespace', 
 function fieldsOf({ level, message, timestampNanos, meta = {} }: LogEntry): Fields {
   const time = new Date(Number(timestampNanos / 1_000_000n)).toISOString();
   const fields: Fields = { time, level: level.toLowerCase(), message };
-  for (const [key, value] of Object.entries(meta as Record<string, unknown>)) {
+  for (const [key, value] of Object.entries(meta)) {
     if (value === undefined || LEFT_OUT.has(key)) continue;
     fields[NAMES[key] ?? key] = value instanceof Error ? errorOf(value) : value;
   }

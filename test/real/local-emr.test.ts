@@ -205,7 +205,7 @@ async function run(client: EMRClient, id: string, configs: StepConfig[]): Promis
 
 async function ended(client: EMRClient, ClusterId: string, StepId: string): Promise<Step> {
   for (;;) {
-    const { Step = {} as Step } = await client.send(new DescribeStepCommand({ ClusterId, StepId }));
+    const { Step = {} } = await client.send(new DescribeStepCommand({ ClusterId, StepId }));
     if (Step.Status?.Timeline?.EndDateTime !== undefined) return Step;
     await sleep(50);
   }

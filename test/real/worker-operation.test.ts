@@ -319,8 +319,8 @@ describe('a worker with a version', () => {
 /** The build that the namespace's one run was last worked on by. */
 async function buildOf(namespace: string): Promise<string | null | undefined> {
   const { workflowService } = temporal.connection;
-  const { executions = [] } = await workflowService.listWorkflowExecutions({ namespace });
-  const execution = executions?.[0]?.execution ?? null;
+  const { executions } = await workflowService.listWorkflowExecutions({ namespace });
+  const execution = executions[0]?.execution ?? null;
   const found = await workflowService.describeWorkflowExecution({ namespace, execution });
   return found.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId;
 }

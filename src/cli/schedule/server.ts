@@ -122,7 +122,8 @@ export async function update(
     });
     return true;
   } catch (error) {
-    if (isGrpcServiceError(error) && Number(error.code) === FAILED_PRECONDITION) return false;
+    const status: number | undefined = isGrpcServiceError(error) ? error.code : undefined;
+    if (status === FAILED_PRECONDITION) return false;
     throw error;
   }
 }

@@ -5,8 +5,6 @@ import { stepActions } from './step-actions.ts';
 /** What an action answers: dates are Date; an empty answer is `{}`. */
 export type Action = (input: never, clusters: Clusters) => object;
 
-export type ActionName = keyof typeof clusterActions | keyof typeof stepActions;
-
 const ACTIONS: Readonly<Record<string, Action>> = { ...clusterActions, ...stepActions };
 
 /** Undefined where this server has none of that name. */

@@ -102,7 +102,7 @@ function bootstrapFailure(index: number): Ending {
 }
 
 /** There is but this machine. */
-export const MASTER_INSTANCE = 'i-00000000000000001';
+const MASTER_INSTANCE = 'i-00000000000000001';
 
 function internalError(error: unknown): Ending {
   const text = error instanceof Error ? error.message : String(error);

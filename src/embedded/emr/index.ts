@@ -1,4 +1,3 @@
 /** An EMR of this machine's own: its API, its clusters' HDFS, and steps that really run. */
-export type { EmrFaults } from './faults.ts';
 export { startLocalEmr, type LocalEmr, type LocalEmrOptions } from './local-emr.ts';
 export { locateEmrPrograms } from './programs.ts';

@@ -72,14 +72,14 @@ export interface StepReason {
 
 export type CancelHow = 'SEND_INTERRUPT' | 'TERMINATE_PROCESS';
 
-export const ENDED_STEPS: readonly StepState[] = [
+const ENDED_STEPS: ReadonlySet<StepState> = new Set([
   'COMPLETED',
   'CANCELLED',
   'FAILED',
   'INTERRUPTED',
-];
+]);
 
-export const isEnded = ({ state }: Step): boolean => ENDED_STEPS.includes(state);
+export const isEnded = ({ state }: Step): boolean => ENDED_STEPS.has(state);
 
 /** It takes steps, and can be modified. */
 export function isOpen({ state, ending }: Cluster): boolean {

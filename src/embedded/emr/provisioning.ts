@@ -36,7 +36,7 @@ async function waitForSpot(cluster: Cluster, ms: number): Promise<void> {
 /** As long as a timer can be: 24 days. */
 const FOR_EVER_MS = 2 ** 31 - 1;
 
-export function isSpot(cluster: Cluster): boolean {
+function isSpot(cluster: Cluster): boolean {
   const groups = cluster.request.Instances?.InstanceGroups ?? [];
   const isSpotFleet = fleetsOf(cluster).some(
     ({ TargetSpotCapacity = 0 }) => TargetSpotCapacity > 0,

@@ -121,7 +121,7 @@ export async function untilState(
 ): Promise<{ cluster: Cluster; seen: string[] }> {
   const seen: string[] = [];
   for (;;) {
-    const { Cluster: cluster = {} as Cluster } = await client.send(
+    const { Cluster: cluster = {} } = await client.send(
       new DescribeClusterCommand({ ClusterId: id }),
     );
     const state = cluster.Status?.State ?? '';

@@ -1,0 +1,113 @@
+/** What can go wrong with an address and with what it publishes: part of the catalogue. */
+export const SOURCE_ERRORS = {
+  SOURCE_UNREACHABLE: {
+    class: 'unavailable',
+    happened: "The publisher's host refused, reset or never answered the connection.",
+    next: 'The run tries again until its time is up; check the address and your network.',
+  },
+  SOURCE_UNAVAILABLE: {
+    class: 'unavailable',
+    happened: 'The publisher answered 429 or 5xx.',
+    next: 'The run tries again, after Retry-After where the publisher sends one.',
+  },
+  SOURCE_STALLED: {
+    class: 'unavailable',
+    happened: 'No byte arrived for the stall time.',
+    next: 'The run connects again and goes on from the last checkpoint.',
+  },
+  SOURCE_TRUNCATED: {
+    class: 'unavailable',
+    happened: 'The body ended before its Content-Length.',
+    next: 'The run goes on from the last checkpoint; a short body never becomes a file.',
+  },
+  SOURCE_CHANGED: {
+    class: 'unavailable',
+    happened: 'The publisher replaced the file while it was being read.',
+    next: 'The run starts again from the first byte of the new version.',
+  },
+  SOURCE_NO_SUCH_HOST: {
+    class: 'refused',
+    happened: "The address's host name does not exist.",
+    next: 'Mend the address in datasets.yaml.',
+  },
+  SOURCE_NOT_FOUND: {
+    class: 'refused',
+    happened: 'The publisher answered 404 or 410.',
+    next: 'Mend the address in datasets.yaml; publishers move files.',
+  },
+  SOURCE_FORBIDDEN: {
+    class: 'refused',
+    happened: 'The publisher answered 401 or 403.',
+    next: 'The file is not public at this address; look for its public one.',
+  },
+  SOURCE_REFUSED: {
+    class: 'refused',
+    happened: 'The publisher answered with a status that a retry will not change.',
+    next: 'Open the address in a browser and mend it in datasets.yaml.',
+  },
+  SOURCE_REDIRECT_LOOP: {
+    class: 'refused',
+    happened: 'More redirects than are followed.',
+    next: 'Put the final address into datasets.yaml.',
+  },
+  ADDRESS_REFUSED: {
+    class: 'refused',
+    happened: 'The address, or one that it leads to, is not one that a worker may read.',
+    next: 'Use a public http(s) address; private ranges need ALLOW_PRIVATE_ADDRESSES=true.',
+  },
+  SOURCE_EMPTY: {
+    class: 'content',
+    happened: 'The file has no byte, or nothing but blank lines.',
+    next: 'Nothing is published; the last snapshot stays. Ask the publisher, then run again.',
+  },
+  SOURCE_IS_HTML: {
+    class: 'content',
+    happened: 'The address answers with a web page, not a CSV file.',
+    next: 'Open it in a browser: a login page, or a page with the real link. Mend the address.',
+  },
+  SOURCE_NOT_CSV: {
+    class: 'content',
+    happened: 'The file is of another kind (JSON, Parquet, an image, …).',
+    next: 'Mend the address in datasets.yaml.',
+  },
+  SOURCE_COMPRESSED: {
+    class: 'content',
+    happened: 'The file is compressed (zip, gzip, …), which is not supported yet.',
+    next: 'Use the address of the plain CSV file.',
+  },
+  SOURCE_HAS_NUL: {
+    class: 'content',
+    happened: 'The file has NUL bytes: it is not text, or it was damaged.',
+    next: 'Nothing is published; the landing is kept for a look at the offset.',
+  },
+  SOURCE_ENCODING_UNCLEAR: {
+    class: 'content',
+    happened: 'The bytes are neither all UTF-8 nor plausibly Windows-1252.',
+    next: "Set the source's `encoding` in datasets.yaml once you know it.",
+  },
+  SOURCE_ENCODING_UNSUPPORTED: {
+    class: 'content',
+    happened: 'The file is in an encoding that is not supported (UTF-16, UTF-32).',
+    next: 'Use an export in UTF-8 or Windows-1252.',
+  },
+  SOURCE_RAGGED: {
+    class: 'content',
+    happened: 'Records have more or fewer fields than the header.',
+    next: 'Nothing is published; look at the records that the message names.',
+  },
+  SOURCE_QUOTING: {
+    class: 'content',
+    happened: 'A quoted field goes on after its closing quote, or a quote never closes.',
+    next: 'Nothing is published; look at the offsets that the message names.',
+  },
+  SOURCE_RECORD_TOO_LONG: {
+    class: 'content',
+    happened: 'One record is longer than any real one: most likely a quote is missing.',
+    next: 'Nothing is published; look at the offset that the message names.',
+  },
+  VALUES_UNCONVERTIBLE: {
+    class: 'content',
+    happened: 'Values do not fit the type that datasets.yaml declares for their column.',
+    next: "Mend the declared type, or remove it: the type is then found from the file's own values.",
+  },
+} as const;

@@ -21,6 +21,7 @@ const CRUISER_VIOLATIONS: Record<string, { file: string; text: string }> = {
   'emr-reaches-too-far': reach('emr', 'landing'),
   'lake-reaches-too-far': reach('lake', 'cli'),
   'config-reaches-too-far': reach('config', 'lake'),
+  'runs-reaches-too-far': reach('runs', 'storage'),
   'activities-reaches-too-far': reach('activities', 'workers'),
   'embedded-reaches-too-far': reach('embedded', 'workers'),
   'workers-reaches-too-far': reach('workers', 'cli'),

@@ -13,6 +13,7 @@ import { printable } from '../model/names.ts';
 import { TASK_QUEUE } from '../model/run.ts';
 import { activityTelemetry } from './activity-telemetry.ts';
 import { openLakes } from './lakes.ts';
+import { watchOpenClusters } from './open-clusters.ts';
 import { runDefaultsOf } from './run-defaults.ts';
 import { watchSnapshotAges } from './snapshot-ages.ts';
 
@@ -53,8 +54,10 @@ export async function runWorker(target: WorkerTarget): Promise<void> {
     const lakes = await openLakes(settings);
     const isMeasured = settings.worker.metricsAddress !== undefined;
     const ages = isMeasured ? watchSnapshotAges(lakes.all) : undefined;
+    const clusters = isMeasured ? watchOpenClusters(settings) : undefined;
     const common = commonOptions(target, connection, (activity) => {
       if (activity === 'publishSnapshot') ages?.lookSoon();
+      clusters?.ended(activity);
     });
     const workers = [
       await Worker.create({
@@ -77,7 +80,7 @@ export async function runWorker(target: WorkerTarget): Promise<void> {
     try {
       await runUntil(target, { connection, workers });
     } finally {
-      await ages?.stop();
+      await Promise.all([ages?.stop(), clusters?.stop()]);
     }
   } finally {
     await connection.close();

@@ -7,6 +7,7 @@ import { QUERY_SCRIPT, sparkQuery } from '../lake/spark/query.ts';
 import type { Target } from '../model/run.ts';
 import { locateHadoopJars } from '../programs/hadoop.ts';
 import { submitSpark } from '../programs/spark-submit.ts';
+import type { S3aAccess } from '../storage/s3/s3a.ts';
 import { openLake } from '../storage/open-lake.ts';
 import type { CliContext } from './context.ts';
 import { interruptible } from './interrupts.ts';
@@ -25,25 +26,30 @@ export async function queryWithSpark(
   try {
     await interruptible(async (signal) => {
       const s3 = target === 's3' ? settings.s3 : undefined;
-      const access = s3 ? await accessOf(s3, { onNote, signal }) : {};
+      const access: Partial<S3aAccess> = s3 ? await accessOf(s3, { onNote, signal }) : {};
       const run = async (jobPath: string): Promise<string> => {
         const args = ['--job', jobPath];
-        const how = { ...settings.spark, ...access, scratchFolder, signal, onNote };
+        const conf = { ...access.conf, ...OWN_CATALOGUE };
+        const how = { ...settings.spark, ...access, conf, scratchFolder, signal, onNote };
         return (await submitSpark({ ...how, script: QUERY_SCRIPT, args })).stderr;
       };
       const uriOf = (key: string): string =>
         s3 ? converted.uri(key).replace(/^s3:/, 's3a:') : `file://${converted.uri(key)}`;
-      await sparkQuery(sql, { converted, uriOf, scratchFolder, maxRows, run }, use);
+      const lake = { converted, uriOf, bucket: s3?.bucket };
+      await sparkQuery(sql, { ...lake, scratchFolder, maxRows, run }, use);
     });
   } finally {
     await rm(scratchFolder, { recursive: true, force: true });
   }
 }
 
+/** Whatever Hive this machine's Spark is set up with: the lake's views are all that is there. */
+const OWN_CATALOGUE = { 'spark.sql.catalogImplementation': 'in-memory' };
+
 async function accessOf(
   s3: S3Settings,
   how: { onNote: (note: string) => void; signal: AbortSignal },
-) {
+): Promise<S3aAccess> {
   const { s3aAccess } = await import('../storage/s3/s3a.ts');
   const { classPath } = await locateHadoopJars('s3a', how);
   return await s3aAccess(s3, classPath);

@@ -19,6 +19,8 @@ export interface SparkSession {
   run: SparkRunner;
   /** The same with another script. */
   runnerOf: (script: string) => SparkRunner;
+  /** Has a script do a job that says itself where its result goes. */
+  do: (script: string, job: string) => Promise<void>;
   close(): Promise<void>;
 }
 
@@ -83,26 +85,34 @@ export async function startSparkSession(
     });
   await until('ready', () => undefined);
   let last: Promise<unknown> = Promise.resolve();
+  const inTurn = async (
+    script: string,
+    job: string,
+    onBytes: (bytes: number) => void,
+  ): Promise<void> => {
+    const turn = last.then(async () => {
+      const ended = until('ended', onBytes);
+      child.stdin.write(`${JSON.stringify({ script, job })}\n`);
+      await ended;
+    });
+    last = turn.catch(() => undefined);
+    await turn;
+  };
   let jobs = 0;
   const runnerOf =
     (path: string): SparkRunner =>
     async (job, { onProgress }) => {
-      const turn = last.then(async () => {
-        jobs += 1;
-        const jobPath = join(folder, `job-${jobs}.json`);
-        const resultPath = join(folder, `result-${jobs}.json`);
-        await writeFile(jobPath, JSON.stringify({ ...job, result: fileUri(resultPath) }));
-        const ended = until('ended', onProgress);
-        child.stdin.write(`${JSON.stringify({ script: path, job: fileUri(jobPath) })}\n`);
-        await ended;
-        return JSON.parse(await readFile(resultPath, 'utf8')) as SparkResult;
-      });
-      last = turn.catch(() => undefined);
-      return await turn;
+      jobs += 1;
+      const jobPath = join(folder, `job-${jobs}.json`);
+      const resultPath = join(folder, `result-${jobs}.json`);
+      await writeFile(jobPath, JSON.stringify({ ...job, result: fileUri(resultPath) }));
+      await inTurn(path, fileUri(jobPath), onProgress);
+      return JSON.parse(await readFile(resultPath, 'utf8')) as SparkResult;
     };
   return {
     run: runnerOf(CONVERT_SCRIPT),
     runnerOf,
+    do: async (script, job) => await inTurn(script, job, () => undefined),
     close: async () => {
       const ended = child.exitCode === null ? once(child, 'close') : undefined;
       assert.ok(child.pid);

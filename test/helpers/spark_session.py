@@ -1,4 +1,4 @@
-"""A Spark that stays: does the jobs that come in as lines of standard input, `<script> <URI of the job>` each."""
+"""A Spark that stays: does the jobs that come in as lines of standard input, `{"script": path, "job": …}` each."""
 
 import importlib.util
 import json

@@ -19,7 +19,13 @@ SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     # No file is a table by its path.
     "spark.sql.runSQLOnFiles": "false",
+    # Nor of a catalogue that this machine's Spark knows.
+    "spark.sql.defaultCatalog": "spark_catalog",
+    # ${env:…} would be this process's environment, credentials too.
+    "spark.sql.variable.substitute": "false",
     "spark.sql.parquet.compression.codec": "zstd",
+    # With its zone, where it has one.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
 }
@@ -44,9 +50,11 @@ READING = {
     "Offset",
     "OneRowRelation",
     "ParameterizedQuery",
+    "PipeOperator",
     "Pivot",
     "Project",
     "Range",
+    "RepartitionByExpression",
     "Sample",
     "Sort",
     "Subquery",
@@ -54,8 +62,10 @@ READING = {
     "Tail",
     "Union",
     "UnresolvedHaving",
+    "UnresolvedHint",
     "UnresolvedInlineTable",
     "UnresolvedOrderedWindow",
+    "UnresolvedQualify",
     "UnresolvedRelation",
     "UnresolvedSubqueryColumnAliases",
     "UnresolvedTableValuedFunction",
@@ -68,7 +78,21 @@ READING = {
 # A statement of its own, about the views.
 DESCRIBING = {"DescribeRelation", "ShowTables", "ShowColumns"}
 TARGETS = {"UnresolvedTableOrView", "UnresolvedNamespace", "CurrentNamespace", "ResolvedNamespace"}
-# They call Java, or open files by their names.
+# Table functions that make rows of their arguments; whatever else there is, now or later, is refused.
+TABLE_FUNCTIONS = {
+    "explode",
+    "explode_outer",
+    "inline",
+    "inline_outer",
+    "json_tuple",
+    "posexplode",
+    "posexplode_outer",
+    "range",
+    "stack",
+    "variant_explode",
+    "variant_explode_outer",
+}
+# They call Java, or open files that their options name.
 REFUSED_FUNCTIONS = {
     "reflect",
     "java_method",
@@ -78,6 +102,8 @@ REFUSED_FUNCTIONS = {
     "schema_of_avro",
     "from_protobuf",
     "to_protobuf",
+    "from_xml",
+    "schema_of_xml",
 }
 # A function or column whose name is made up on the way.
 REFUSED_EXPRESSIONS = {"ExpressionWithUnresolvedIdentifier", "CallMethodViaReflection"}
@@ -90,31 +116,51 @@ class Refused(Exception):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--job", required=True, help="path of the job's JSON")
-    with open(parser.parse_args().job, encoding="utf-8") as file:
-        job = json.load(file)
+    path = parser.parse_args().job
     spark = SparkSession.builder.appName("longhaul-query").getOrCreate()
     try:
-        answer = answer_of(spark, job)
-        with open(job["answer"], "w", encoding="utf-8") as file:
-            json.dump(answer, file)
+        run(spark, path)
         return 0
     finally:
         spark.stop()
 
 
+def run(spark, path):
+    """Does the job and writes its answer."""
+    with open(path, encoding="utf-8") as file:
+        job = json.load(file)
+    answer = answer_of(spark, job)
+    with open(job["answer"], "w", encoding="utf-8") as file:
+        json.dump(answer, file)
+
+
 def answer_of(spark, job):
     spark.sparkContext.setLogLevel("ERROR")
+    for key, value in SETTINGS.items():
+        spark.conf.set(key, value)
+    broken = []
     try:
-        for key, value in SETTINGS.items():
-            spark.conf.set(key, value)
-        refuse_all_but_reading(spark, job["sql"])
+        Guard(spark).check(job["sql"])
         for view in job["views"]:
-            create(spark, view)
+            try:
+                create(spark, view)
+            except Exception as error:  # It matters only to a query that wants it.
+                broken.append({**told(error), "view": view["name"]})
         return {"columns": write(spark.sql(job["sql"]), job)}
-    except Refused as error:
-        return {"error": {"kind": "refused", "message": str(error)}}
     except Exception as error:  # Whatever it is, the user is told.
-        return {"error": {"kind": type(error).__name__, "message": str(error)}}
+        return {"error": told(error), "broken": broken}
+
+
+def told(error):
+    """Class and words of the last cause: of the JVM's exception where there is one."""
+    if isinstance(error, Refused):
+        return {"kind": "refused", "message": str(error)}
+    java = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    if java is None:
+        return {"kind": type(error).__name__, "message": str(error)}
+    while java.getCause() is not None:
+        java = java.getCause()
+    return {"kind": java.getClass().getName(), "message": str(java.getMessage())}
 
 
 def create(spark, view):
@@ -139,71 +185,92 @@ def write(data, job):
     return names
 
 
-def refuse_all_but_reading(spark, sql):
-    """Looks at every node of the parsed plan: nothing has run yet."""
-    plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(sql)
-    root = name_of(plan)
-    if root in DESCRIBING:
+class Guard:
+    """Looks at every node of the parsed query, before anything of it has run."""
+
+    def __init__(self, spark):
+        jvm = spark.sparkContext._jvm
+        self.parser = spark._jsparkSession.sessionState().sqlParser()
+        self.plan = self._class(jvm, "org.apache.spark.sql.catalyst.plans.logical.LogicalPlan")
+        self.expression = self._class(jvm, "org.apache.spark.sql.catalyst.expressions.Expression")
+        self.several = self._class(jvm, "scala.collection.Iterable")
+        self.product = self._class(jvm, "scala.Product")
+
+    def check(self, sql):
+        """Raises Refused where it is no query, or reaches outside the lake."""
+        plan = self.parser.parsePlan(sql)
+        if name_of(plan) not in DESCRIBING:
+            self._check_plan(plan)
+            return
         for child in items(plan.children()):
             if name_of(child) not in TARGETS:
-                raise Refused(f"The query is of the kind {root}; only SELECT may run.")
+                raise Refused(f"The query is of the kind {name_of(plan)}; only SELECT may run.")
             refuse_paths(child)
-        return
-    refuse_in_plan(plan)
+
+    def _check_plan(self, plan):
+        name = name_of(plan)
+        if name not in READING:
+            raise Refused(f"The query is of the kind {name}; only SELECT may run.")
+        if name == "UnresolvedRelation":
+            refuse_paths(plan)
+        if name == "UnresolvedTableValuedFunction":
+            refuse_table_function(items(plan.name()))
+        self._check_parts(plan)
+
+    def _check_expression(self, expression):
+        name = name_of(expression)
+        if name in REFUSED_EXPRESSIONS:
+            raise Refused(f"The query has a {name}, which is no part of a SELECT here.")
+        if name == "UnresolvedFunction":
+            refuse_function(items(expression.nameParts()))
+        self._check_parts(expression)
+
+    def _check_parts(self, node):
+        """Plans and expressions of a node, however deep in lists, maps and options: `children` leaves some out."""
+        for part in self._iterate(node.productIterator()):
+            self._check_value(part)
+
+    def _check_value(self, value):
+        if not hasattr(value, "getClass"):  # A text or number, which py4j makes Python's own.
+            return
+        if self.plan.isInstance(value):
+            self._check_plan(value)
+        elif self.expression.isInstance(value):
+            self._check_expression(value)
+        elif self.several.isInstance(value):
+            for each in self._iterate(value.iterator()):
+                self._check_value(each)
+        elif self.product.isInstance(value):
+            self._check_parts(value)
+
+    @staticmethod
+    def _iterate(iterator):
+        while iterator.hasNext():
+            yield iterator.next()
+
+    @staticmethod
+    def _class(jvm, name):
+        loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
+        return jvm.java.lang.Class.forName(name, False, loader)
 
 
-def refuse_in_plan(plan):
-    name = name_of(plan)
-    if name not in READING:
-        raise Refused(f"The query is of the kind {name}; only SELECT may run.")
-    if name == "UnresolvedRelation":
-        refuse_paths(plan)
-    if name == "UnresolvedTableValuedFunction":
-        refuse_function(".".join(items(plan.name())))
-    for child in items(plan.children()):
-        refuse_in_plan(child)
-    if name == "UnresolvedWith":
-        for child in items(plan.innerChildren()):
-            refuse_in_plan(child)
-    for expression in items(plan.expressions()):
-        refuse_in_expression(expression)
+def refuse_function(parts):
+    if parts[-1].lower() in REFUSED_FUNCTIONS:
+        raise Refused(f"The query calls {'.'.join(parts)}, which is no part of a SELECT here.")
 
 
-def refuse_in_expression(expression):
-    name = name_of(expression)
-    if name in REFUSED_EXPRESSIONS:
-        raise Refused(f"The query has a {name}, which is no part of a SELECT here.")
-    if name == "UnresolvedFunction":
-        refuse_function(".".join(items(expression.nameParts())))
-    if is_a(expression, "org.apache.spark.sql.catalyst.expressions.PlanExpression"):
-        refuse_in_plan(expression.plan())
-    for child in items(expression.children()):
-        refuse_in_expression(child)
+def refuse_table_function(parts):
+    if len(parts) > 1 or parts[0].lower() not in TABLE_FUNCTIONS:
+        raise Refused(f"The query calls {'.'.join(parts)}, which is no part of a SELECT here.")
 
 
-def refuse_function(name):
-    if name.lower().split(".")[-1] in REFUSED_FUNCTIONS:
-        raise Refused(f"The query calls {name}, which is no part of a SELECT here.")
-
-
-def refuse_paths(relation):
+def refuse_paths(target):
     """``parquet.`/etc/x` `` is a file, and `a.b` a table of another catalogue: views have one name."""
-    parts = items(relation.multipartIdentifier()) if hasattr_java(relation, "multipartIdentifier") else []
-    if len(parts) > 1:
-        raise Refused(f"The query reaches outside the lake: {'.'.join(parts)}.")
-
-
-def hasattr_java(value, method):
-    return any(each.getName() == method for each in value.getClass().getMethods())
-
-
-def is_a(value, name):
-    found = value.getClass()
-    while found is not None:
-        if found.getName() == name:
-            return True
-        found = found.getSuperclass()
-    return False
+    for method in ("multipartIdentifier", "nameParts"):
+        if any(each.getName() == method for each in target.getClass().getMethods()):
+            parts = items(getattr(target, method)())
+            if len(parts) > 1:
+                raise Refused(f"The query reaches outside the lake: {'.'.join(parts)}.")
 
 
 def name_of(value):

@@ -1,11 +1,11 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DuckDBInstance, type DuckDBResult } from '@duckdb/node-api';
 import { LonghaulError } from '../../model/errors.ts';
 import { printable, quoteIdentifier, quoteLiteral } from '../../model/names.ts';
 import type { Store } from '../../storage/store.ts';
+import { mentions } from '../create-views.ts';
 import { refused } from '../query-errors.ts';
 import { sparkViews, type SparkView } from './views.ts';
 
@@ -23,13 +23,26 @@ interface SparkQueryJob {
   answer: string;
 }
 
-type SparkQueryAnswer =
-  { columns: string[] } | { error: { kind: 'refused' | (string & {}); message: string } };
+type SparkQueryAnswer = { columns: string[] } | SparkQueryFailure;
+
+interface SparkQueryFailure {
+  error: Said;
+  /** Views that could not be made: an error only for a query that wants them. */
+  broken: (Said & { view: string })[];
+}
+
+/** Of an exception: its class, or `refused`, and its words. */
+interface Said {
+  kind: string;
+  message: string;
+}
 
 export interface SparkQueryOptions {
   converted: Store;
   /** A key of the converted zone as Spark opens it. */
   uriOf: (key: string) => string;
+  /** Where the converted zone is in S3. */
+  bucket?: string | undefined;
   /** On this machine; nothing else is in it. */
   scratchFolder: string;
   maxRows: number | undefined;
@@ -38,14 +51,16 @@ export interface SparkQueryOptions {
 }
 
 /**
- * Runs one SELECT with Spark over the views of everything that is published, and hands its rows to `use`.
- * @throws LonghaulError QUERY_REFUSED, QUERY_FAILED, LAKE_CORRUPT; what `run` throws.
+ * Runs one SELECT with Spark over the views of everything that is published, and hands its rows to `use`; the whole
+ * result is there before `use` starts.
+ * @throws LonghaulError QUERY_REFUSED, QUERY_FAILED, LAKE_CORRUPT, ENGINE_OUT_OF_MEMORY, STORE_… of S3; what `run` throws.
  */
-export async function sparkQuery(
+export async function sparkQuery<T>(
   sql: string,
-  { converted, uriOf, scratchFolder, maxRows, run }: SparkQueryOptions,
-  use: (result: DuckDBResult) => Promise<void>,
-): Promise<void> {
+  options: SparkQueryOptions,
+  use: (result: DuckDBResult) => Promise<T>,
+): Promise<T> {
+  const { converted, uriOf, scratchFolder, maxRows, run } = options;
   if (sql.trim() === '') throw refused('The query is empty.');
   const { views, known } = await sparkViews(converted, sql, uriOf);
   const rowsFolder = join(scratchFolder, 'rows');
@@ -56,42 +71,77 @@ export async function sparkQuery(
   const stderr = await run(jobPath);
   const text = await readFile(answer, 'utf8').catch(() => undefined);
   if (text === undefined) {
-    const last = printable(stderr.trim().split('\n').at(-1) ?? '');
-    throw new LonghaulError('QUERY_FAILED', `Spark ended without an answer: ${last}`);
+    const last = stderr.trim().split('\n').at(-1) ?? '';
+    const end = { kind: 'no answer', message: `Spark ended without an answer: ${last}` };
+    throw asQueryError(/OutOfMemoryError/.test(stderr) ? { ...end, kind: MEMORY } : end, known);
   }
   const said = JSON.parse(text) as SparkQueryAnswer;
-  if ('error' in said) throw asQueryError(said.error, known);
-  await readRows(rowsFolder, said.columns, use);
+  if ('error' in said) throw await errorOf(said, sql, known, options.bucket);
+  return await readRows(rowsFolder, said.columns, use);
 }
 
-function asQueryError(
-  { kind, message }: { kind: string; message: string },
+const MEMORY = 'java.lang.OutOfMemoryError';
+
+async function errorOf(
+  { error, broken }: SparkQueryFailure,
+  sql: string,
   known: readonly string[],
-): LonghaulError {
-  const lines = message.split('\n').map((line) => printable(line));
-  // Behind them comes the plan, or the JVM's stack.
-  const end = lines.findIndex((line) => /^(?:;|JVM stacktrace|\s*'?\w+ \[)/.test(line));
-  const words = (end > 0 ? lines.slice(0, end) : lines).join('\n').trim();
+  bucket: string | undefined,
+): Promise<LonghaulError> {
+  const wanted = error.kind === 'refused' ? [] : broken.filter(({ view }) => mentions(sql, view));
+  for (const said of [...wanted, error]) {
+    const ofStore = bucket === undefined ? undefined : await storeError(said, bucket);
+    if (ofStore) return ofStore;
+  }
+  const [first] = wanted;
+  if (first) {
+    const why = wordsOf(first.message).split('\n', 1)[0] ?? '';
+    return new LonghaulError('LAKE_CORRUPT', `The files of ${first.view} cannot be read: ${why}`);
+  }
+  return asQueryError(error, known);
+}
+
+async function storeError(said: Said, bucket: string): Promise<LonghaulError | undefined> {
+  // The SDK, which a lake on disk does not need.
+  const { s3aError } = await import('../../storage/s3/s3a-errors.ts');
+  return s3aError(said, { permission: 'GetObject', bucket });
+}
+
+function asQueryError({ kind, message }: Said, known: readonly string[]): LonghaulError {
+  const words = wordsOf(message);
   if (kind === 'refused') return refused(words);
+  if (kind === MEMORY) {
+    const hint = 'Raise SPARK_DRIVER_MEMORY in .env, or ask for less at once.';
+    return new LonghaulError('ENGINE_OUT_OF_MEMORY', `Spark: ${words}`, { hint });
+  }
   if (!words.includes('TABLE_OR_VIEW_NOT_FOUND')) return new LonghaulError('QUERY_FAILED', words);
   const list = known.length > 0 ? `The views are ${known.join(', ')}` : 'Nothing is published yet';
   const hint = `${list}; each has a …_history with every snapshot. DESCRIBE <view> lists its columns.`;
   return new LonghaulError('QUERY_FAILED', words, { hint });
 }
 
+/** Without the plan, or the JVM's stack, that comes behind them. */
+function wordsOf(message: string): string {
+  const lines = message.split('\n').map((line) => printable(line));
+  const end = lines.findIndex((line) => /^(?:;|JVM stacktrace|\s*'?\w+ \[)/.test(line));
+  return (end > 0 ? lines.slice(0, end) : lines).join('\n').trim().replace(/;$/, '');
+}
+
 /** DuckDB reads them back: what is printed looks the same whichever engine found it. */
-async function readRows(
+async function readRows<T>(
   folder: string,
   columns: readonly string[],
-  use: (result: DuckDBResult) => Promise<void>,
-): Promise<void> {
+  use: (result: DuckDBResult) => Promise<T>,
+): Promise<T> {
   const files = (await readdir(folder)).filter((name) => name.endsWith('.parquet')).toSorted();
   const paths = files.map((name) => quoteLiteral(join(folder, name))).join(', ');
   const values = columns.map((name, index) => `c${index} AS ${quoteIdentifier(name)}`);
   const instance = await DuckDBInstance.create(':memory:');
   try {
     const connection = await instance.connect();
-    await use(await connection.stream(`SELECT ${values.join(', ')} FROM read_parquet([${paths}])`));
+    return await use(
+      await connection.stream(`SELECT ${values.join(', ')} FROM read_parquet([${paths}])`),
+    );
   } finally {
     instance.closeSync();
   }

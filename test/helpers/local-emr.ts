@@ -34,7 +34,7 @@ export async function withLocalEmr(
 }
 
 /** `stop()` removes its folder too. */
-export async function startTestEmr(
+async function startTestEmr(
   s3: TestS3,
   options: Partial<LocalEmrOptions> = {},
 ): Promise<TestEmr> {

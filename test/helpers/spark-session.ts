@@ -10,7 +10,7 @@ import type { SparkResult } from '../../src/conversion/spark/job.ts';
 import { fileUri, type SparkRunner } from '../../src/conversion/spark/submit.ts';
 import { locateJavaFor, locateSpark } from '../../src/programs/spark.ts';
 
-export const CONVERT_SCRIPT = fileURLToPath(
+const CONVERT_SCRIPT = fileURLToPath(
   new URL('../../src/conversion/spark/convert.py', import.meta.url),
 );
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { DuckDBResult } from '@duckdb/node-api';
 import type { S3Settings } from '../config/settings.ts';
 import { QUERY_SCRIPT, sparkQuery } from '../lake/spark/query.ts';
+import { LonghaulError } from '../model/errors.ts';
 import type { Target } from '../model/run.ts';
 import { locateHadoopJars } from '../programs/hadoop.ts';
 import { submitSpark } from '../programs/spark-submit.ts';
@@ -36,7 +37,12 @@ export async function queryWithSpark(
       const uriOf = (key: string): string =>
         s3 ? converted.uri(key).replace(/^s3:/, 's3a:') : `file://${converted.uri(key)}`;
       const lake = { converted, uriOf, bucket: s3?.bucket };
-      await sparkQuery(sql, { ...lake, scratchFolder, maxRows, run }, use);
+      const asked = sparkQuery(sql, { ...lake, scratchFolder, maxRows, run }, use);
+      await asked.catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+        const hint = 'Nothing was changed; ask again.';
+        throw new LonghaulError('CANCELLED', 'The query was cancelled.', { hint });
+      });
     });
   } finally {
     await rm(scratchFolder, { recursive: true, force: true });

@@ -46,7 +46,7 @@ export const SETTING_KEYS = {
   DUCKDB_THREADS: key(whole(1, 1024), 'a whole number from 1 to 1024'),
   SPARK_HOME: key(z.string(), 'the folder of a Spark, with bin/spark-submit in it'),
   SPARK_MASTER: key(sparkMaster(), 'a Spark master such as local[3] or spark://host:7077'),
-  SPARK_DRIVER_MEMORY: key(javaMemory(), 'a size such as 2g or 512m'),
+  SPARK_DRIVER_MEMORY: key(driverMemory(), 'a size such as 2g, and 512m or more'),
   JAVA_HOME: key(z.string(), 'the folder of a Java, with bin/java in it'),
   HTTP_CONNECT_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
   HTTP_HEADERS_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
@@ -155,9 +155,17 @@ function sparkMaster(): z.ZodType<string, string> {
     .regex(/^(?:local(?:\[(?:\*|[1-9]\d*)\])?|yarn|(?:spark|k8s):\/\/[^\s,]+(?:,[^\s,]+)*)$/);
 }
 
+/** Spark starts with no less. */
+const MIN_DRIVER_MIB = 512;
+
 /** As Java takes it: no fractions. */
-function javaMemory(): z.ZodType<string, string> {
-  return z.string().regex(/^[1-9]\d*[mMgG]$/);
+function driverMemory(): z.ZodType<string, string> {
+  return z
+    .string()
+    .regex(/^[1-9]\d*[mMgG]$/)
+    .refine(
+      (value) => Number.parseInt(value, 10) * (/g$/i.test(value) ? 1024 : 1) >= MIN_DRIVER_MIB,
+    );
 }
 
 /** As S3 allows them: a dot would break TLS for virtual-hosted names, but path style takes it. */

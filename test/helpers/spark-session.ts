@@ -10,9 +10,12 @@ import type { SparkResult } from '../../src/conversion/spark/job.ts';
 import { fileUri, type SparkRunner } from '../../src/conversion/spark/submit.ts';
 import { locateJavaFor, locateSpark } from '../../src/programs/spark.ts';
 
-export const CONVERT_SCRIPT = fileURLToPath(
+const CONVERT_SCRIPT = fileURLToPath(
   new URL('../../src/conversion/spark/convert.py', import.meta.url),
 );
+
+/** Of a JVM that does little: compiled at once, and not well, it starts in half the time. */
+export const SHORT_LIVED = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC';
 
 export interface SparkSession {
   /** Jobs one after the other in the one JVM; without cancelling, which is spark-submit's. */
@@ -46,8 +49,7 @@ export async function startSparkSession(
     'spark.driver.host': '127.0.0.1',
     'spark.local.dir': folder,
     'spark.hadoop.fs.file.impl': 'org.apache.hadoop.fs.RawLocalFileSystem',
-    // Many small jobs: compiled at once, and not well.
-    'spark.driver.extraJavaOptions': `-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Djava.io.tmpdir=${folder}`,
+    'spark.driver.extraJavaOptions': `${SHORT_LIVED} -Djava.io.tmpdir=${folder}`,
     ...more.conf,
   };
   const script = fileURLToPath(new URL('spark_session.py', import.meta.url));

@@ -340,19 +340,20 @@ class Progress:
     def finished(self, size):
         with self.lock:
             self.done += size
+            self._show(self.done)
 
     def _follow(self):
         while not self.over.wait(PROGRESS_INTERVAL_SECONDS):
             try:
-                self._show()
+                stages = self.store.activeStages()
+                active = sum(stages.apply(index).inputBytes() for index in range(stages.size()))
             except Exception:  # A stage that is over just now; the next look says more.
                 continue
+            with self.lock:
+                self._show(min(self.done + active, self.total))
 
-    def _show(self):
-        stages = self.store.activeStages()
-        active = sum(stages.apply(index).inputBytes() for index in range(stages.size()))
-        read = min(self.done + active, self.total)
-        if read > self.shown:
+    def _show(self, read):
+        if self.store and read > self.shown:
             self.shown = read
             print(json.dumps({"bytes": read}), flush=True)
 

@@ -34,6 +34,11 @@ export function deathError(
   { code, signal, stderr }: SparkEnd,
   bucket: string | undefined,
 ): LonghaulError {
+  // Whatever failed behind it failed for want of memory.
+  const memory = /^.*(OutOfMemoryError.*|System memory \d+ must be at least .*)$/m.exec(
+    stderr,
+  )?.[1];
+  if (memory !== undefined) return outOfMemory(`Spark: ${firstLine(memory)}`);
   const cause = probableCause(stderr);
   if (cause) return sparkError(cause, bucket);
   const ending = `Spark ended with ${signal ?? code ?? 'no code'}`;

@@ -45,9 +45,10 @@ export function submitting(
         if (bytes !== undefined) onProgress(bytes);
       },
     });
-    const result = await readFile(resultPath, 'utf8').catch(() => undefined);
-    if (result === undefined) throw deathError(end, s3?.bucket);
-    return JSON.parse(result) as SparkResult;
+    const result = await readFile(resultPath, 'utf8').catch(() => '');
+    const said = parsed(result) as SparkResult | undefined;
+    if (!said) throw deathError(end, s3?.bucket);
+    return said;
   };
 }
 
@@ -65,9 +66,14 @@ async function s3Access(settings: S3Settings, signal: AbortSignal) {
 }
 
 function bytesIn(line: string): number | undefined {
+  const said = parsed(line) as { bytes?: unknown } | null | undefined;
+  return typeof said?.bytes === 'number' ? said.bytes : undefined;
+}
+
+/** Undefined for what is no JSON: a JVM without memory may have written half of it. */
+function parsed(text: string): unknown {
   try {
-    const said = JSON.parse(line) as { bytes?: unknown } | null;
-    return typeof said?.bytes === 'number' ? said.bytes : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

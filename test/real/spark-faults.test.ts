@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { withLab, type Lab, type Running } from '../helpers/lab.ts';
+import type { Answer } from '../helpers/origin.ts';
+import { SHORT_LIVED } from '../helpers/spark-session.ts';
+import { processesWith, until } from '../helpers/processes.ts';
+
+/** 24 MB, so that a conversion takes long enough to be met; quoted line breaks throughout. */
+const RECORDS = 300_000;
+const BODY = Buffer.from(
+  `id,text,when,amount\r\n${Array.from(
+    { length: RECORDS },
+    (_, n) =>
+      `${n},"line one of ${n}\nline two, and some more text to make it long",${(n % 12) + 1}/${(n % 28) + 1}/2023,${n}.5`,
+  ).join('\r\n')}\r\n`,
+);
+const routes: Record<string, Answer> = { '/a.csv': { body: BODY, etag: '"1"' } };
+const env = {
+  SPARK_MASTER: 'local[2]',
+  SPARK_DRIVER_MEMORY: '1g',
+  HEARTBEAT_TIMEOUT_SECONDS: '2',
+  JAVA_TOOL_OPTIONS: SHORT_LIVED,
+};
+const INGEST = ['ingest', 'things', '--engine', 'spark', '--json'];
+
+interface Failure {
+  error: { code: string; message: string; hint: string };
+}
+
+async function oneSource(lab: Lab): Promise<void> {
+  await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
+}
+
+/** Until Spark's tasks write. */
+async function untilWriting(lab: Lab, running: Running): Promise<void> {
+  let ended = false;
+  void running.ended.then(() => {
+    ended = true;
+  });
+  await until('Spark writes', async () => {
+    assert.ok(!ended, 'the run ended before');
+    return (await lab.lakeFiles()).some((file) => /_staging\/.*\/staging\//.test(file));
+  });
+}
+
+/** Spark's own folder, which each of its processes has in its command line, is in the lab's. */
+async function untilNoSpark(lab: Lab): Promise<void> {
+  await until('no process of Spark', async () => {
+    const found = await processesWith(lab.dataDir);
+    return !found.some((line) => /spark|convert\.py/i.test(line));
+  });
+}
+
+async function convertedFiles(lab: Lab): Promise<string[]> {
+  return (await lab.lakeFiles()).filter((file) => file.includes('converted'));
+}
+
+describe('a conversion by Spark', () => {
+  it('that is cancelled leaves no JVM and no file', async () => {
+    await withLab({ routes, env, up: false }, async (lab) => {
+      await oneSource(lab);
+      const running = lab.start(INGEST);
+      await untilWriting(lab, running);
+      running.process.kill('SIGINT');
+      const { code, stdout, stderr } = await running.ended;
+      assert.equal(code, 130, stdout + stderr);
+      assert.equal((JSON.parse(stdout) as Failure).error.code, 'CANCELLED');
+      await untilNoSpark(lab);
+      assert.deepEqual(await convertedFiles(lab), []);
+    });
+  });
+
+  it('whose worker is killed goes with it, and the next worker does it anew', async () => {
+    const retrying = { ...env, SOURCE_RETRY_MINUTES: '15' };
+    await withLab({ routes, env: retrying, up: false }, async (lab) => {
+      await oneSource(lab);
+      const running = lab.start(INGEST);
+      await untilWriting(lab, running);
+      const [before] = await processesWith(lab.dataDir);
+      assert.ok(before);
+      const host = await readFile(join(lab.dataDir, '.longhaul', 'host.json'), 'utf8');
+      process.kill((JSON.parse(host) as { pid: number }).pid, 'SIGKILL');
+      const { code, stdout, stderr } = await running.ended;
+      assert.equal(code, 0, stdout + stderr);
+      const { ledger } = JSON.parse(stdout) as { ledger: object };
+      assert.deepEqual(ledger, { records: RECORDS, rows: RECORDS, rejected: 0, balanced: true });
+      await untilNoSpark(lab);
+      assert.equal((await lab.published()).length, 1);
+      const left = (await lab.lakeFiles()).filter((file) => file.includes('_staging'));
+      assert.deepEqual(left, []);
+    });
+  });
+
+  it('that cannot run says what is missing, and publishes nothing', async () => {
+    await withLab({ routes: { '/a.csv': { body: 'a,b\n1,2\n' } }, up: false }, async (lab) => {
+      await oneSource(lab);
+      const old = join(lab.folder, 'java-8');
+      await mkdir(join(old, 'bin'), { recursive: true });
+      const java = join(old, 'bin', 'java');
+      await writeFile(java, '#!/bin/sh\necho \'openjdk version "1.8.0_402"\' >&2\n');
+      await chmod(java, 0o755);
+      for (const [changes, code, message] of [
+        [
+          { JAVA_HOME: '/nonexistent' },
+          'PROGRAM_NOT_INSTALLED',
+          /needs Java 17 or 21: JAVA_HOME names \/nonexistent/,
+        ],
+        [
+          { JAVA_HOME: old },
+          'PROGRAM_NOT_INSTALLED',
+          /needs Java 17 or 21: .* is Java 1\.8\.0_402/,
+        ],
+        [{ SPARK_HOME: '/nonexistent' }, 'PROGRAM_NOT_INSTALLED', /SPARK_HOME names \/nonexistent/],
+      ] as const) {
+        const { json, stderr } = await lab.json<Failure>(INGEST.slice(0, -1), { env: changes });
+        assert.equal(json.error?.code, code, stderr);
+        assert.match(json.error.message, message);
+        assert.deepEqual(await convertedFiles(lab), []);
+      }
+    });
+  });
+
+  it('that needs more memory than it has says so, and which setting helps', async () => {
+    const record = `"${'many words, and more. '.repeat(2_200_000)}"`;
+    const long: Answer = {
+      body: `a,b\n${Array.from({ length: 4 }, () => `1,${record}`).join('\n')}\n`,
+    };
+    const small = { ...env, SPARK_DRIVER_MEMORY: '512m' };
+    await withLab({ routes: { '/a.csv': long }, env: small, up: false }, async (lab) => {
+      await oneSource(lab);
+      const { json, code, stderr } = await lab.json<Failure>(INGEST.slice(0, -1));
+      assert.deepEqual([json.error?.code, code], ['ENGINE_OUT_OF_MEMORY', 7], stderr);
+      assert.match(json.error.hint, /SPARK_DRIVER_MEMORY/);
+      assert.deepEqual(await convertedFiles(lab), []);
+      await untilNoSpark(lab);
+    });
+  });
+});
+
+describe('a query by Spark', () => {
+  it('that is interrupted leaves no JVM', async () => {
+    await withLab({ env }, async (lab) => {
+      const temporary = join(lab.folder, 'tmp');
+      await mkdir(temporary);
+      const sql =
+        'SELECT count(*) FROM range(1000000000000) a JOIN range(1000000) b ON a.id % 7 = b.id';
+      const running = lab.start(['query', '--engine', 'spark', sql], {
+        env: { TMPDIR: temporary },
+      });
+      await until('Spark runs', async () => (await processesWith(temporary)).length > 0);
+      running.process.kill('SIGINT');
+      const { code, stdout, stderr } = await running.ended;
+      assert.equal(code, 130, stdout + stderr);
+      await until('no process', async () => (await processesWith(temporary)).length === 0);
+    });
+  });
+});

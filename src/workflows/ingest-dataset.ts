@@ -319,8 +319,12 @@ class Run {
   }
 
   #finish(result: SourceResult): void {
-    const { id, status, records, rows, rejected } = result;
-    this.#note(id, { stage: 'done', outcome: status, ledger: { records, rows, rejected } });
+    const { id, status, records, rows, rejected, bytes, raw } = result;
+    const parquet = result.parquet[0]?.path.replace(/[^/]*$/, '');
+    this.#note(id, {
+      ...{ stage: 'done', outcome: status, ledger: { records, rows, rejected }, bytes, raw },
+      ...(parquet !== undefined && { parquet }),
+    });
   }
 
   #note(id: string, news: Partial<SourceProgress>): void {

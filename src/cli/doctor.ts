@@ -1,4 +1,4 @@
-import type { Settings, SparkSettings } from '../config/settings.ts';
+import type { EmrSettings, Settings, SparkSettings } from '../config/settings.ts';
 import { exitCodeOf, LonghaulError } from '../model/errors.ts';
 import type { Target } from '../model/run.ts';
 import { print, type CliContext } from './context.ts';
@@ -36,11 +36,15 @@ export async function doctor(
 /** Groups go side by side; the checks of one build on each other. */
 function groupsOf(context: CliContext, loaded: LoadedConfig, target?: Target): Check[][] {
   const general = [[nodeCheck(process.versions.node)], [settingsCheck(loaded)]];
-  const ofEngine = (spark?: SparkSettings): Check[][] => engineChecks(spark).map((each) => [each]);
+  const ofEngine = (spark?: SparkSettings, emr?: EmrSettings): Check[][] =>
+    engineChecks(spark, emr).map((each) => [each]);
   if ('error' in loaded) return [...general, ...ofEngine()];
   const { config } = loaded;
-  const { engine, spark } = config.settings;
-  const engines = ofEngine(engine === 'spark' ? spark : undefined);
+  const { engine, spark, emr } = config.settings;
+  const engines = ofEngine(
+    engine === 'spark' ? spark : undefined,
+    engine === 'emr' ? emr : undefined,
+  );
   const here = [[temporalCheck(context, config)], [diskCheck(config.settings.dataDir)]];
   return [...general, ...here, ...s3Groups(config.settings, target), ...engines];
 }

@@ -27,7 +27,7 @@ export function progressViews(context: CliContext): ProgressViews {
 type Draw = Pick<ReturnType<typeof createLogUpdate>, 'clear'> & ((text: string) => void);
 
 /** Of several datasets each has its name above its bars. */
-export function bars(width: number, update: Draw): ProgressViews {
+function bars(width: number, update: Draw): ProgressViews {
   const shown = new Map<string, RunState>();
   const draw = (): void => {
     const blocks = [...shown].map(([dataset, state]) => {

@@ -7,9 +7,9 @@ import { findObject } from '../storage/s3/objects.ts';
 import { S3Zone } from '../storage/s3/zone.ts';
 
 /** Of the end of a log, for an error's details: enough for the exception that counts. */
-export const TAIL_LINES = 50;
+const TAIL_LINES = 50;
 /** EMR brings logs every five minutes: a run that has failed does not wait for them longer than this. */
-export const MAX_LOG_WAIT_MS = 10_000;
+const MAX_LOG_WAIT_MS = 10_000;
 const LOOK_AGAIN_MS = 500;
 /** Of the end of the text: whole stack traces, whatever their length. */
 const KEPT_CHARACTERS = 256 * 1024;

@@ -76,7 +76,10 @@ void test('every problem is told at once, with its file and line', () => {
   assert.match(message, /\.env:2: DUCKDB_THREADS must be a whole number from 1 to 1024, not "0"/);
   assert.match(message, /\.env:4: "DATA_DIRR" is not a setting; did you mean DATA_DIR\?/);
   assert.match(message, /\.env:5: "TEMPORAL_FOO" is not a setting/);
-  assert.match(message, /environment: ENGINE must be one of duckdb, spark, parquetjs, emr, not "sprak"/);
+  assert.match(
+    message,
+    /environment: ENGINE must be one of duckdb, spark, parquetjs, emr, not "sprak"/,
+  );
   assert.match(message, /datasets\.yaml:5: "nonsense" is not an http\(s\) address/);
   assert.doesNotMatch(message, /AWS_PROFILE/);
 });

@@ -34,10 +34,7 @@ export async function withLocalEmr(
 }
 
 /** `stop()` removes its folder too. */
-export async function startTestEmr(
-  s3: TestS3,
-  options: Partial<LocalEmrOptions> = {},
-): Promise<TestEmr> {
+async function startTestEmr(s3: TestS3, options: Partial<LocalEmrOptions> = {}): Promise<TestEmr> {
   const searchPath = process.env['PATH'] ?? '';
   const programs = await locateEmrPrograms({
     searchPath,

@@ -11,7 +11,13 @@ import { bundleWorkflowCode, Worker, type WorkflowBundleWithSourceMap } from '@t
 import type { Activities } from '../../src/activities/index.ts';
 import type { EmrPlan } from '../../src/activities/emr-types.ts';
 import type { EmrStep } from '../../src/model/emr.ts';
-import type { IngestInput, IngestResult, RunError, RunProgress } from '../../src/model/run.ts';
+import {
+  ingestWorkflowId,
+  type IngestInput,
+  type IngestResult,
+  type RunError,
+  type RunProgress,
+} from '../../src/model/run.ts';
 import { startTemporal, temporalProgram } from '../helpers/temporal.ts';
 import { fakeActivities, ingestInput, type Calls } from '../workflows/fake-activities.ts';
 import { FAKE_PLAN, fakeCluster } from '../workflows/fake-emr.ts';
@@ -67,10 +73,11 @@ async function ingest(
     activities,
     maxHeartbeatThrottleInterval: 200,
   });
+  const input = ingestInput(sources, { engine: 'emr', target: 's3' });
   const handle = await temporal.client.workflow.start('ingestDataset', {
-    workflowId: `ingest/${randomUUID()}`,
+    workflowId: ingestWorkflowId(input.dataset.name, input.ingestDate),
     taskQueue,
-    args: [ingestInput(sources, { engine: 'emr', target: 's3' })],
+    args: [input],
   });
   await host.runUntil(shared.runUntil(body({ calls, handle: handle as Handle })));
 }

@@ -16,7 +16,8 @@ let connection: Connection;
 let client: Client;
 
 before(async () => {
-  const days = DAYS.map((day) => [`/days/${day}.csv`, { body: CSV }] as const);
+  // One day's file is not another's, though their ETags may be.
+  const days = DAYS.map((day) => [`/days/${day}.csv`, { body: `${CSV}${day},x\n` }] as const);
   lab = await startLab({ routes: { '/a.csv': { body: CSV }, ...Object.fromEntries(days) } });
   const embedded = await findEmbedded(`${lab.dataDir}/.longhaul`);
   connection = await Connection.connect({ address: embedded?.address ?? '' });
@@ -39,7 +40,7 @@ interface Failure {
 async function datasets(entries: string[], top = 'schedule: { jitter: "0" }'): Promise<void> {
   await writeFile(
     lab.env['DATASETS_FILE'] ?? '',
-    `${top}\ndatasets:\n${entries.map((each) => `  ${each}\n`).join('')}`,
+    `${top}\ndatasets:${entries.length === 0 ? ' {}' : ''}\n${entries.map((each) => `  ${each}\n`).join('')}`,
   );
 }
 

@@ -1,5 +1,5 @@
 /**
- * `npm run demo [-- --size 20MB] [--target s3]`: the whole main job on made-up Denver files, served from this
+ * `npm run demo [-- --size 20MB] [--target s3] [--engine emr]`: the whole main job on made-up Denver files, served from this
  * machine, into a lake on disk or in an S3 of this machine's own: a first look at what Longhaul does, with the
  * real CLI.
  */
@@ -12,6 +12,7 @@ import { TARGETS } from '../../src/model/run.ts';
 import { parseSize } from '../generate/size.ts';
 import { startFileOrigin } from '../origin/file-origin.ts';
 import { longhaul, PROGRAM } from './cli.ts';
+import { startDemoEmr } from './emr.ts';
 import { startDemoS3, type DemoS3 } from './s3.ts';
 import { DEMO_DATASETS, makeDatasetsFile, makeSourceFiles } from './sources.ts';
 
@@ -38,17 +39,24 @@ async function demo(): Promise<number> {
   const { values } = parseArgs({
     options: {
       size: { type: 'string', default: DEFAULT_SIZE },
-      target: { type: 'string', default: 'disk' },
+      target: { type: 'string' },
+      engine: { type: 'string' },
     },
   });
   const bytes = parseSize(values.size);
-  const target = TARGETS.find((each) => each === values.target);
+  const isEmr = values.engine === 'emr';
+  const wanted = values.target ?? (isEmr ? 's3' : 'disk');
+  const target = TARGETS.find((each) => each === wanted);
   const problem =
     bytes === undefined
       ? `${values.size} is not a size such as 20MB or 1GB.`
       : !target
-        ? `${values.target} is not one of the targets ${TARGETS.join(', ')}.`
-        : !existsSync(PROGRAM) && `There is no ${PROGRAM} yet: run npm run build.`;
+        ? `${wanted} is not one of the targets ${TARGETS.join(', ')}.`
+        : values.engine !== undefined && !isEmr
+          ? `${values.engine} is no engine of the demo: emr, or none for DuckDB.`
+          : isEmr && target !== 's3'
+            ? 'The engine emr reads and writes S3: leave --target out.'
+            : !existsSync(PROGRAM) && `There is no ${PROGRAM} yet: run npm run build.`;
   if (problem || bytes === undefined) {
     console.error(problem);
     return 2;
@@ -59,18 +67,26 @@ async function demo(): Promise<number> {
   const files = await makeSourceFiles(join(folder, 'files'), bytes);
   if (target === 's3') say('Starting an S3 on this machine');
   const s3 = target === 's3' ? await startDemoS3(settings.stateDir) : undefined;
+  if (isEmr) say('Starting an EMR on this machine: HDFS and Spark');
+  const emr = s3 && isEmr ? await startDemoEmr(settings.stateDir, s3.env) : undefined;
   const origin = await startFileOrigin(join(folder, 'files'));
   try {
     const datasetsFile = join(folder, 'datasets.yaml');
     await makeDatasetsFile(datasetsFile, origin.url, files);
-    return await run(settings, datasetsFile, s3);
+    return await run(settings, datasetsFile, s3, emr?.env);
   } finally {
     await origin.close();
+    await emr?.stop();
     await s3?.stop();
   }
 }
 
-async function run(settings: Settings, datasetsFile: string, s3?: DemoS3): Promise<number> {
+async function run(
+  settings: Settings,
+  datasetsFile: string,
+  s3?: DemoS3,
+  emr?: Record<string, string>,
+): Promise<number> {
   // An empty TEMPORAL_ADDRESS is no address: the demo always has the embedded server.
   const env = {
     DATASETS_FILE: datasetsFile,
@@ -78,6 +94,7 @@ async function run(settings: Settings, datasetsFile: string, s3?: DemoS3): Promi
     ALLOW_PRIVATE_ADDRESSES: 'true',
     LONGHAUL_TARGET: 'disk',
     ...s3?.env,
+    ...emr,
   };
   say(`longhaul ingest ${DEMO_DATASETS.join(' ')}`);
   const ingested = await longhaul(['ingest', ...DEMO_DATASETS], env);

@@ -1,26 +1,27 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { SparkSettings } from '../../config/settings.ts';
+import type { EmrSettings, SparkSettings } from '../../config/settings.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { JAVA_MAJORS, javaVersionIn, locateJava, majorOf } from '../../programs/java.ts';
 import { locateSpark } from '../../programs/spark.ts';
 import { packageToolsDir } from '../../programs/tools-folder.ts';
 import type { Check, Finding } from './check.ts';
+import { emrCheck } from './emr.ts';
 import { foldersThere } from './tools-folders.ts';
 
 /** A JVM on a cold disk takes some seconds. */
 const PROGRAM_LIMIT_MS = 20_000;
 /** Spark is looked for in two ways. */
 const SPARK_LIMIT_MS = 2 * PROGRAM_LIMIT_MS + 1000;
-const INSTANT_MS = 1000;
 
 const UNUSED = 'only --engine spark needs it';
 
 /**
  * What only some engines need.
  * @param spark where the configured one is Spark: what it needs is then missing where it is not there.
+ * @param emr where the configured one is EMR: it is then asked.
  */
-export function engineChecks(spark?: SparkSettings): Check[] {
+export function engineChecks(spark?: SparkSettings, emr?: EmrSettings): Check[] {
   return [
     {
       id: 'java',
@@ -34,17 +35,7 @@ export function engineChecks(spark?: SparkSettings): Check[] {
       limitMs: SPARK_LIMIT_MS,
       run: async () => await (spark ? sparkOf(spark) : lookForSpark()),
     },
-    {
-      id: 'emr',
-      title: 'EMR',
-      limitMs: INSTANT_MS,
-      run: async () =>
-        await Promise.resolve<Finding>({
-          status: 'unknown',
-          found:
-            'not checked: this version has no EMR engine, and creating clusters cannot be tried without cost',
-        }),
-    },
+    emrCheck(emr),
   ];
 }
 

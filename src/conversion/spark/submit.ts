@@ -46,7 +46,7 @@ export function submitting(
       },
     });
     const result = await readFile(resultPath, 'utf8').catch(() => '');
-    const said = parsed<SparkResult>(result);
+    const said = parsed(result) as SparkResult | undefined;
     if (!said) throw deathError(end, s3?.bucket);
     return said;
   };
@@ -66,14 +66,14 @@ async function s3Access(settings: S3Settings, signal: AbortSignal) {
 }
 
 function bytesIn(line: string): number | undefined {
-  const said = parsed<{ bytes?: unknown } | null>(line);
+  const said = parsed(line) as { bytes?: unknown } | null | undefined;
   return typeof said?.bytes === 'number' ? said.bytes : undefined;
 }
 
 /** Undefined for what is no JSON: a JVM without memory may have written half of it. */
-function parsed<T>(text: string): T | undefined {
+function parsed(text: string): unknown {
   try {
-    return JSON.parse(text) as T;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

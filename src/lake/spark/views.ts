@@ -36,7 +36,7 @@ export async function sparkViews(
 }
 
 /** As `viewSql` has it for DuckDB: every branch names every column in the same order, in the type where all meet. */
-export function viewOf(
+function viewOf(
   name: string,
   snapshots: readonly SnapshotManifest[],
   uriOf: (key: string) => string,

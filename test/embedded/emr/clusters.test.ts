@@ -46,7 +46,7 @@ describe('a cluster', () => {
         // Again: no error, as EMR.
         await client.send(new TerminateJobFlowsCommand({ JobFlowIds: [id] }));
       },
-      { delays: { provisioningMs: 30, bootstrappingMs: 30, terminatingMs: 1 } },
+      { delays: { provisioningMs: 2000, bootstrappingMs: 2000, terminatingMs: 1 } },
     );
   });
 

@@ -118,7 +118,7 @@ describe('a fault that was asked for', () => {
   });
 
   it('starts late, keeps a step PENDING, or lets it hang', async () => {
-    const faults = { slowStart: { count: 1, ms: 30 }, pending: { count: 1, ms: 30 }, hang: 1 };
+    const faults = { slowStart: { count: 1, ms: 2000 }, pending: { count: 1, ms: 2000 }, hang: 1 };
     await withFaults(faults, async ({ client, started }) => {
       const id = await create(client, { Steps: [stepOf('one', 'ok')] });
       const { seen } = await untilState(client, id, ['RUNNING']);

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { DescribeClusterCommand, TerminateJobFlowsCommand } from '@aws-sdk/client-emr';
+import type { SweepResult } from '../../src/model/sweep.ts';
+import { startEmrWorld, withEmrLab, type EmrWorld } from '../helpers/emr-lab.ts';
+
+const ROUTES = { '/a.csv': { body: 'id,text\r\n1,"a\nb"\r\n2,c\r\n', etag: '"1"' } };
+const DAY = '2026-11-20';
+
+interface Run {
+  status: string;
+  ledger: { rows: number };
+  emr: { clusterId: string };
+}
+
+let world: EmrWorld;
+before(async () => {
+  world = await startEmrWorld();
+});
+after(async () => await world?.close());
+
+describe('a run on spot instances', () => {
+  it('falls back to on-demand, takes another cluster where its nodes are lost, and keeps the last', async () => {
+    const env = { EMR_SPOT: 'core', EMR_OUTPUT: 'hdfs', EMR_KEEP_ALIVE: 'true' };
+    await withEmrLab(world, { routes: ROUTES, env }, async (lab) => {
+      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
+      world.emr.faults = {
+        spotNotGranted: { count: 1, ms: 500 },
+        spotLoss: { count: 1, afterMs: 500 },
+      };
+      const ingest = ['ingest', 'things', '--date', DAY];
+      const { json, code, stdout, stderr } = await lab.json<Run>(ingest);
+      assert.equal(code, 0, stdout + stderr);
+      assert.deepEqual([json.status, json.ledger.rows], ['on-hdfs', 2]);
+      assert.match(stderr, /INTERRUPTED|FAILED/);
+      const { clusterId } = json.emr;
+      assert.deepEqual(await world.liveClusters(), [clusterId]);
+      const described = await world.client.send(
+        new DescribeClusterCommand({ ClusterId: clusterId }),
+      );
+      assert.equal(described.Cluster?.Status?.State, 'WAITING');
+      const swept = await lab.json<SweepResult>(['sweep', '--older-than', '0']);
+      assert.deepEqual(
+        swept.json.items.filter(({ kind }) => kind === 'cluster'),
+        [],
+      );
+      assert.deepEqual(await world.liveClusters(), [clusterId]);
+      await world.client.send(new TerminateJobFlowsCommand({ JobFlowIds: [clusterId] }));
+    });
+  });
+});

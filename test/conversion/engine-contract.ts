@@ -3,6 +3,7 @@ import { suite, test, type TestContext } from 'node:test';
 import type { ConversionEngine } from '../../src/conversion/engine.ts';
 import type { Encoding } from '../../src/model/dataset.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
+import type { Column } from '../../src/model/schema.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import { converted, expectedRows, landed, namesBelow, readBack } from './samples.ts';
@@ -73,21 +74,27 @@ export function engineContract(
       );
     });
 
-    test('throws rather than drop a value that does not fit the schema', async (t) => {
-      const file = await landed(await scratch(t), 'a,b\n1,2019-01-01\nx,nonsense\n');
-      const schema = {
-        columns: [
-          { name: 'a', publisherName: 'a', type: 'BIGINT' as const },
-          { name: 'b', publisherName: 'b', type: 'DATE' as const, format: '%Y-%m-%d' },
-        ],
-      };
-      await assert.rejects(
-        converted(createEngine(), file, { schema }),
-        (error) => error instanceof LonghaulError && error.code === 'ENGINE_FAILED',
-      );
-    });
+    for (const [column, value] of MISFITS) {
+      test(`throws rather than drop ${value}, which is no ${column.type}`, async (t) => {
+        const file = await landed(await scratch(t), `a,b\n1,${value}\n`);
+        const b = { name: 'b', publisherName: 'b', ...column };
+        const columns = [{ name: 'a', publisherName: 'a', type: 'BIGINT' as const }, b];
+        await assert.rejects(
+          converted(createEngine(), file, { schema: { columns } }),
+          (error) => error instanceof LonghaulError && error.code === 'ENGINE_FAILED',
+        );
+      });
+    }
   });
 }
+
+/** One at a time: where two do not fit, the one that is noticed hides the other. */
+const MISFITS: [column: Pick<Column, 'type' | 'format'>, value: string][] = [
+  [{ type: 'BIGINT' }, 'x'],
+  [{ type: 'DOUBLE' }, 'x'],
+  [{ type: 'DATE', format: '%m/%d/%Y' }, '13/45/2020'],
+  [{ type: 'TIMESTAMP', format: '%m/%d/%Y %I:%M:%S %p' }, '1/2/2020'],
+];
 
 interface ContractSample {
   content: string | Buffer;

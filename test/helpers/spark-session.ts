@@ -29,10 +29,10 @@ export interface SparkSession {
 
 /** The product's own script in a JVM that stays: a start of Spark takes seconds. */
 export async function startSparkSession(
-  more: { conf?: Record<string, string>; env?: Record<string, string> } = {},
+  more: { home?: string; conf?: Record<string, string>; env?: Record<string, string> } = {},
 ): Promise<SparkSession> {
   const spark = await locateSpark({
-    given: process.env['SPARK_HOME'],
+    given: more.home ?? process.env['SPARK_HOME'],
     searchPath: process.env['PATH'],
   });
   const java = await locateJavaFor(spark, {

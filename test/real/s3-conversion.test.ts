@@ -34,7 +34,7 @@ const settings = {
   duckdb: { memoryLimit: '1GiB', threads: 2, httpfs: process.env['DUCKDB_HTTPFS'] },
   spark: { master: 'local[2]', driverMemory: '1g' },
 };
-/** Spark's own tests are in spark-s3.test.ts: a JVM a conversion would make these slow. */
+/** Spark has its own tests in spark-engine.test.ts: a JVM a conversion would make these slow. */
 const HERE = WORKER_ENGINES.filter((name) => name !== 'spark');
 /** As small as they can be: a range is a few of the splits. */
 const SMALL: PartSizes = {

@@ -87,10 +87,14 @@ def write_shards(spark, files, job, progress):
     if not job["inputs"]:
         return [write(empty(spark, job), files, job["staging"] + "shard-00000")]
 
+    # Here, where the session is: Spark 3.5 asks its thread's for its settings, and a pool's thread has none. Without
+    # them it would make NULL of what does not fit.
+    values = values_of(job)
+
     def convert_input(index):
         source = job["inputs"][index]
         target = f"{job['staging']}shard-{index:05d}"
-        written = write(frame(spark, job, source["uri"]), files, target)
+        written = write(frame(spark, job, source["uri"]).select(*values), files, target)
         progress.finished(source["bytes"])
         return written
 
@@ -116,8 +120,8 @@ def write(data, files, folder):
 
 
 def frame(spark, job, uri):
-    """One CSV file, all of whose values are what the schema says."""
-    names = [f"c{index}" for index in range(len(job["columns"]))]
+    """One CSV file, all of whose values are text."""
+    names = names_of(job)
     reader = (
         spark.read.schema(StructType([StructField(name, StringType()) for name in names]))
         .option("multiLine", "true")
@@ -137,14 +141,21 @@ def frame(spark, job, uri):
         # A path is a path, whatever characters are in it.
         .option("__globPaths__", "false")
     )
-    values = [value_of(name, column) for name, column in zip(names, job["columns"])]
-    return reader.csv(uri).select(*values)
+    return reader.csv(uri)
 
 
 def empty(spark, job):
-    fields = [StructField(f"c{index}", StringType()) for index in range(len(job["columns"]))]
-    values = [value_of(field.name, column) for field, column in zip(fields, job["columns"])]
-    return spark.createDataFrame([], StructType(fields)).select(*values)
+    fields = [StructField(name, StringType()) for name in names_of(job)]
+    return spark.createDataFrame([], StructType(fields)).select(*values_of(job))
+
+
+def names_of(job):
+    return [f"c{index}" for index in range(len(job["columns"]))]
+
+
+def values_of(job):
+    """All values as the schema says."""
+    return [value_of(name, column) for name, column in zip(names_of(job), job["columns"])]
 
 
 def value_of(name, column):

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { ServiceError, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -136,6 +136,47 @@ void test("Ctrl-C while waiting for somebody else's run leaves that run alone", 
   assert.equal(run.cancelled, false);
   run.end(undefined);
 });
+
+void test('a connection that breaks is told of, and the run is followed on over the next one', async () => {
+  const run = new FakeRun();
+  const links: string[] = [];
+  let asked = 0;
+  const handle = {
+    ...run.handle,
+    result: async () => {
+      asked += 1;
+      if (asked === 1) throw unavailable();
+      return { status: 'published' };
+    },
+  } as unknown as WorkflowHandle;
+  const result = await followRun(handle, {
+    signal: new AbortController().signal,
+    onState: () => undefined,
+    onLink: (link) => links.push(link),
+  });
+  assert.deepEqual([result, links], [{ status: 'published' }, ['lost', 'back']]);
+});
+
+void test('a Temporal that stays away is given up in the end', async () => {
+  const handle = {
+    ...new FakeRun().handle,
+    result: async () => {
+      throw unavailable();
+    },
+  } as unknown as WorkflowHandle;
+  const following = followRun(handle, {
+    signal: new AbortController().signal,
+    onState: () => undefined,
+    giveUpAfterMs: 0,
+  });
+  await assert.rejects(following, { code: 'TEMPORAL_UNREACHABLE' });
+});
+
+/** As the client throws it: `grpc.status.UNAVAILABLE`. */
+function unavailable(): Error {
+  const details = { code: 14, details: 'connect ECONNREFUSED', metadata: {} };
+  return new ServiceError('x', { cause: Object.assign(new Error('x'), details) });
+}
 
 void test('a failed run is the error of the catalogue behind it, wherever it is in the chain', () => {
   const detail = {

@@ -203,7 +203,7 @@ async function scrape(port: number): Promise<string> {
 }
 
 describe('a Temporal server that goes away', () => {
-  it('is waited for: the worker says that it is cut off, and goes on when it is back', async () => {
+  it('is waited for: by the worker, which says that it is cut off, and by who follows the run', async () => {
     const { port: healthPort } = await freePorts([]);
     const hold = heldAnswer();
     const proxy = await startGrpcProxy({ target: temporal.address });
@@ -215,8 +215,12 @@ describe('a Temporal server that goes away', () => {
         const worker = lab.start(['worker'], {
           env: { WORKER_HEALTH_ADDRESS: String(healthPort), TEMPORAL_ADDRESS: proxy.address },
         });
-        const ingest = lab.start(['ingest', 'patient', '--json']);
+        const ingest = lab.start(['ingest', 'patient', '--date', '2026-03-07', '--json']);
         await until(() => (lab.origin.requestsTo('/a.csv')[1]?.bytesSent ?? 0) >= HALF_BYTES);
+        const follow = lab.start(['show', 'patient/2026-03-07', '--follow'], {
+          env: { TEMPORAL_ADDRESS: proxy.address },
+        });
+        await follow.says(/patient\/2026-03-07 a: land/);
         await proxy.goAway();
         await until(async () => (await readiness(healthPort))?.body.status === 'disconnected');
         hold.letGo();
@@ -225,6 +229,9 @@ describe('a Temporal server that goes away', () => {
         const { code, stdout, stderr } = await ingest.ended;
         assert.equal(code, 0, stdout + stderr);
         assert.equal((JSON.parse(stdout) as Run).ledger.rows, RECORDS);
+        const followed = await follow.ended;
+        assert.equal(followed.code, 0, followed.stdout + followed.stderr);
+        assert.match(followed.stdout, /published as revision 1/);
         await stop(worker);
       });
     } finally {

@@ -1,11 +1,15 @@
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { defineSearchAttributeKey } from '@temporalio/common';
 import { openTemporal } from './connection.ts';
 import type { CliContext } from './context.ts';
 import { runRequests } from './ingest.ts';
 import { interruptible } from './interrupts.ts';
 import { lakeTarget, ofTarget } from './lake-target.ts';
-import { findRun } from './runs.ts';
-import { isHandInput } from '../model/run-input.ts';
+import { findRun, type RunRef } from './runs.ts';
+import { ingestDateAt } from '../model/dates.ts';
 import { LonghaulError } from '../model/errors.ts';
+import { checkRunInput, isHandInput } from '../model/run-input.ts';
+import type { DayInput } from '../model/run.ts';
 import { inputOf } from '../runs/start-run.ts';
 
 /** Starts the run's dataset and day again; datasets.yaml may have been mended meanwhile, so its word counts. */
@@ -19,9 +23,7 @@ export async function retryRun(
     // Held while the run goes on, so that the embedded server does not stop in between.
     const link = await openTemporal(context, config.settings, signal);
     try {
-      const { workflowId, runId } = await findRun(link.client, text);
-      const earlier = await inputOf(link.client, workflowId, runId);
-      if (isHandInput(earlier)) throw startedByHand(earlier.dataset);
+      const earlier = await dayOf(link.client, await findRun(link.client, text));
       const configured = config.datasets.find(({ name }) => name === earlier.dataset.name);
       const request = {
         dataset: configured ?? earlier.dataset,
@@ -29,8 +31,8 @@ export async function retryRun(
         mode: earlier.mode,
         engine: earlier.engine,
         ...ofTarget(lakeTarget(config.settings, earlier.target ?? 'disk')),
-        again: earlier.again,
-        accept: flags.accept ?? earlier.accept,
+        again: earlier.again ?? false,
+        accept: flags.accept ?? earlier.accept ?? false,
         retry: true,
       };
       await runRequests(context, config, [request], flags);
@@ -38,6 +40,21 @@ export async function retryRun(
       await link.close();
     }
   });
+}
+
+const SCHEDULED_START = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME');
+
+/** What the run was to do. @throws LonghaulError RUN_INPUT_INVALID; USAGE where its words do not say all of it. */
+async function dayOf(client: Client, run: WorkflowHandle & RunRef): Promise<DayInput> {
+  const input = (await inputOf(client, run)) ?? {};
+  if ('run' in input && input.run) {
+    const { typedSearchAttributes, startTime } = await run.describe();
+    const nominal = typedSearchAttributes.get(SCHEDULED_START) ?? startTime;
+    return { ...input.run, ingestDate: ingestDateAt(nominal, input.run.dataset.timeZone) };
+  }
+  const checked = checkRunInput(input);
+  if (isHandInput(checked)) throw startedByHand(checked.dataset);
+  return checked;
 }
 
 /** Its day is in the run that it started or joined, or went on as. */

@@ -35,11 +35,13 @@ function wantsJson(argv: readonly string[]): boolean {
 }
 
 function ofUsage(
-  { message }: CommanderError,
+  { code, message }: CommanderError,
   argv: readonly string[],
   program: Command,
 ): LonghaulError {
-  const text = message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
+  // A command of commands was given none; commander has printed its help.
+  const said = code === 'commander.help' ? 'One of its commands must follow' : message;
+  const text = said.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
   const command = program.commands.find((each) => argv.includes(each.name()))?.name();
   const hint = `longhaul ${command === undefined ? '' : `${command} `}--help has examples.`;
   const sentence = /[.?)]$/.test(text) ? text : `${text}.`;

@@ -49,7 +49,7 @@ export async function showStatus(context: CliContext, flags: StatusFlags): Promi
   await print(context, flags, { late, datasets }, () => statusText(datasets));
 }
 
-async function statusOf(
+export async function statusOf(
   { datasets, schedules }: Pick<Config, 'datasets' | 'schedules'>,
   converted: Store,
   { now, graceMs }: { now: Date; graceMs: number },

@@ -45,7 +45,7 @@ async function sweepInTurn(
   for (;;) {
     const handle = await start(client, input);
     const { workflowId, firstExecutionRunId: runId } = handle;
-    const running = (await inputOf(client, workflowId, runId)) as unknown as SweepInput;
+    const running = (await inputOf(client, { workflowId, runId })) as unknown as SweepInput;
     if (running.dryRun === input.dryRun && running.olderThanMs === input.olderThanMs) {
       context.note(`Sweep ${workflowId} (${runId})`);
       return await follow(context, handle, signal);

@@ -6,7 +6,7 @@ export const DATE_PLACEHOLDERS = ['date', 'yyyy', 'mm', 'dd'] as const;
 const PLACEHOLDER = /\{(date|yyyy|mm|dd)\}/g;
 
 /** The address has a day's own file: a past day can be loaded later. */
-function isDated({ address }: Pick<SourceSpec, 'address'>): boolean {
+export function isDated({ address }: Pick<SourceSpec, 'address'>): boolean {
   return new RegExp(PLACEHOLDER.source).test(address);
 }
 

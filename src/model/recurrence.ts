@@ -7,7 +7,8 @@ const MS_PER_DAY = 86_400_000;
 
 /**
  * The last time at or before `now` that is due; undefined where there was none for years. A local time that a change
- * of the clocks leaves out is not due on that day; one that it repeats is due once.
+ * of the clocks leaves out is not due on that day; one that it repeats is due the first time. (Temporal starts both:
+ * the day is the same, and the second run finds it published.)
  */
 export function lastDue(recurrence: Recurrence, now: Date): Date | undefined {
   if (recurrence.kind === 'every') {

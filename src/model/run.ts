@@ -93,6 +93,11 @@ export interface SourceProgress {
   stage: SourceStage;
   outcome?: SourceResult['status'];
   ledger?: Ledger;
+  /** Of the byte-exact file, where the source is done. */
+  bytes?: number;
+  /** Paths or URIs, where the source is done: of the byte-exact file, and of the folder with its Parquet. */
+  raw?: string;
+  parquet?: string;
   error?: RunError;
 }
 

@@ -8,6 +8,7 @@ import { shownAddress } from '../model/addresses.ts';
 import { datedDataset } from '../model/dated-address.ts';
 import { isHandInput, type HandInput } from '../model/run-input.ts';
 import { ingestWorkflowId, SEARCH_ATTRIBUTES, TASK_QUEUE, type IngestInput } from '../model/run.ts';
+import type { ScheduledInput } from '../model/schedule.ts';
 import type { ingestDataset } from '../workflows/index.ts';
 
 export interface StartedRun {
@@ -49,12 +50,11 @@ export async function startRun(
   return { handle, workflowId, runId, ...started };
 }
 
-/** The input of a run, from the first event of its history. */
+/** The input of a run, or of a schedule's, from the first event of its history: whatever is there, unchecked. */
 export async function inputOf(
   client: Client,
-  workflowId: string,
-  runId: string,
-): Promise<IngestInput | HandInput> {
+  { workflowId, runId }: { workflowId: string; runId: string },
+): Promise<Partial<IngestInput | HandInput | ScheduledInput> | undefined> {
   return (await startOf(client, workflowId, runId)).input;
 }
 

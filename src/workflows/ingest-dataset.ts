@@ -27,11 +27,11 @@ import {
   type SourceResult,
 } from '../model/run.ts';
 import { convertPrepared } from './emr-child.ts';
-import { failRun, incomplete, isHostGone, runError, toRunError } from './failures.ts';
+import { failRun, incomplete, isHostGone, toRunError } from './failures.ts';
 import { checkedInput, hasOtherId, onBehalf } from './on-behalf.ts';
 import { emrNews, progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
-import { emrFacts, errorsOf, unpublished, type OnEmr, type Outcome } from './outcomes.ts';
+import { emrFacts, sorted, unpublished, type OnEmr, type Outcome } from './outcomes.ts';
 import { runSource, type Sequence } from './source-sequence.ts';
 import { tellStory } from './story.ts';
 
@@ -269,19 +269,7 @@ class Run {
     onEmr: OnEmr | undefined,
   ): Promise<IngestResult> {
     const { dataset, ingestDate, mode } = this.#input;
-    const results: SourceResult[] = [];
-    const errors: RunError[] = [];
-    const missing: string[] = [];
-    for (const source of dataset.sources) {
-      const outcome = outcomes.get(source.id) ?? {
-        error: runError('INTERNAL', `${source.id} has no outcome.`),
-      };
-      if ('result' in outcome) results.push(outcome.result);
-      else if (source.optional) missing.push(source.id);
-      else errors.push(outcome.error);
-    }
-    // A day without any source is no snapshot, however optional they are.
-    if (results.length === 0 && errors.length === 0) errors.push(...errorsOf(outcomes));
+    const { results, errors, missing } = sorted(dataset.sources, outcomes);
     if (errors.length > 0) failRun(incomplete(errors, dataset.sources.length));
     if (mode === 'land') return unpublished(this.#input, 'landed', opened.revision, results);
     const emr = onEmr && emrFacts(onEmr);
@@ -319,8 +307,12 @@ class Run {
   }
 
   #finish(result: SourceResult): void {
-    const { id, status, records, rows, rejected } = result;
-    this.#note(id, { stage: 'done', outcome: status, ledger: { records, rows, rejected } });
+    const { id, status, records, rows, rejected, bytes, raw } = result;
+    const parquet = result.parquet[0]?.path.replace(/[^/]*$/, '');
+    this.#note(id, {
+      ...{ stage: 'done', outcome: status, ledger: { records, rows, rejected }, bytes, raw },
+      ...(parquet !== undefined && { parquet }),
+    });
   }
 
   #note(id: string, news: Partial<SourceProgress>): void {

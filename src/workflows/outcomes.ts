@@ -1,5 +1,7 @@
+import type { SourceSpec } from '../model/dataset.ts';
 import { balances, sumLedgers } from '../model/ledger.ts';
 import type { EmrResult, IngestInput, IngestResult, RunError, SourceResult } from '../model/run.ts';
+import { runError } from './failures.ts';
 
 /** What became of a source. */
 export type Outcome = { result: SourceResult } | { error: RunError };
@@ -7,7 +9,33 @@ export type Outcome = { result: SourceResult } | { error: RunError };
 /** What the engine `emr` made. */
 export type OnEmr = Pick<EmrResult, 'output' | 'progress'>;
 
-export function errorsOf(outcomes: Map<string, Outcome>): RunError[] {
+interface SortedOutcomes {
+  results: SourceResult[];
+  /** Of sources without which the day is not published. */
+  errors: RunError[];
+  /** Ids of the optional sources that failed. */
+  missing: string[];
+}
+
+export function sorted(
+  sources: readonly SourceSpec[],
+  outcomes: ReadonlyMap<string, Outcome>,
+): SortedOutcomes {
+  const results: SourceResult[] = [];
+  const errors: RunError[] = [];
+  const missing: string[] = [];
+  for (const { id, optional } of sources) {
+    const outcome = outcomes.get(id) ?? { error: runError('INTERNAL', `${id} has no outcome.`) };
+    if ('result' in outcome) results.push(outcome.result);
+    else if (optional) missing.push(id);
+    else errors.push(outcome.error);
+  }
+  // A day without any source is no snapshot, however optional they are.
+  if (results.length === 0 && errors.length === 0) errors.push(...errorsOf(outcomes));
+  return { results, errors, missing };
+}
+
+function errorsOf(outcomes: ReadonlyMap<string, Outcome>): RunError[] {
   return [...outcomes.values()].flatMap((outcome) => ('error' in outcome ? outcome.error : []));
 }
 

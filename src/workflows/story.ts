@@ -5,13 +5,15 @@ import type { IngestInput, RunProgress, SourceProgress } from '../model/run.ts';
 /** The run as a small markdown table for the Web UI's current details. Publishers' text never gets into it. */
 export function tellStory(input: IngestInput, progress: RunProgress): string {
   const total = sumLedgers(progress.sources.flatMap((source) => source.ledger ?? []));
+  const bytes = progress.sources.reduce((sum, source) => sum + (source.bytes ?? 0), 0);
   return [
     `**${input.dataset.name}**, ${input.ingestDate}: ${progress.stage}`,
     '',
-    line(['source', 'stage', 'records', 'rows', 'rejected', '']),
-    '| --- | --- | ---: | ---: | ---: | --- |',
+    line(['source', 'stage', 'bytes', 'records', 'rows', 'rejected', '']),
+    '| --- | --- | ---: | ---: | ---: | ---: | --- |',
     ...progress.sources.map(sourceLine),
-    line(['**all**', '', count(total.records), count(total.rows), count(total.rejected), '']),
+    line(['**all**', '', ...[bytes, total.records, total.rows, total.rejected].map(count), '']),
+    ...placesOf(progress.sources),
     ...(progress.emr ? ['', tellEmr(progress.emr)] : []),
   ].join('\n');
 }
@@ -49,9 +51,20 @@ function cell(text: string): string {
 
 const MAX_CELL_LENGTH = 200;
 
-function sourceLine({ id, stage, ledger, error, outcome }: SourceProgress): string {
+function sourceLine({ id, stage, bytes, ledger, error, outcome }: SourceProgress): string {
+  const size = bytes === undefined ? '' : count(bytes);
   const counts = ledger ? [ledger.records, ledger.rows, ledger.rejected].map(count) : ['', '', ''];
-  return line([id, stage, ...counts, error?.code ?? outcome ?? '']);
+  return line([id, stage, size, ...counts, error?.code ?? outcome ?? '']);
+}
+
+/** Too long for a column. A backtick would end the code that a path is shown as. */
+function placesOf(sources: readonly SourceProgress[]): string[] {
+  const places = sources.flatMap(({ id, raw, parquet }) =>
+    Object.entries({ raw, parquet }).flatMap(([what, place]) =>
+      place === undefined ? [] : [`- **${id}** ${what}: \`${place.replaceAll('`', ' ')}\``],
+    ),
+  );
+  return places.length === 0 ? [] : ['', ...places];
 }
 
 /** The Web UI gives its tables no space between columns: each cell brings its own, which Markdown leaves alone. */

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { after, before, describe, it } from 'node:test';
 import { ApplicationFailure, type WorkflowHandle, WorkflowFailedError } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
@@ -18,13 +15,10 @@ import {
   type RunError,
   type RunProgress,
 } from '../../src/model/run.ts';
-import { startTemporal, temporalProgram } from '../helpers/temporal.ts';
+import { startTemporal } from '../helpers/temporal.ts';
 import { fakeActivities, ingestInput, type Calls } from '../workflows/fake-activities.ts';
 import { FAKE_PLAN, fakeCluster } from '../workflows/fake-emr.ts';
-
-const HISTORIES = new URL('../workflows/histories/', import.meta.url);
-/** Set to rewrite the committed histories; do so from the code that is deployed, never to make a change pass. */
-const rewrite = process.env['UPDATE_REPLAY_HISTORIES'] === '1';
+import { keepHistory } from '../workflows/history.ts';
 
 let temporal: TestWorkflowEnvironment;
 let workflowBundle: WorkflowBundleWithSourceMap;
@@ -94,21 +88,9 @@ async function failureOf(handle: Handle): Promise<ApplicationFailure> {
 
 /** Of the run and of its child. */
 async function keep(name: string, handle: Handle): Promise<void> {
-  if (!rewrite) return;
-  await mkdir(HISTORIES, { recursive: true });
   const { runId } = await handle.describe();
-  const ids = { [name]: handle.workflowId, [`${name}-child`]: childIdOf(runId) };
-  for (const [file, id] of Object.entries(ids)) {
-    const show = ['workflow', 'show', '--workflow-id', id, '--output', 'json'];
-    const { stdout } = await promisify(execFile)(
-      await temporalProgram(),
-      [...show, '--address', temporal.address],
-      { maxBuffer: 16 * 1024 * 1024 },
-    );
-    // Stack traces name files: by their place in the repository, not on one machine.
-    const root = fileURLToPath(new URL('../../', import.meta.url));
-    await writeFile(new URL(`${file}.json`, HISTORIES), stdout.replaceAll(root, ''));
-  }
+  await keepHistory(name, { workflowId: handle.workflowId }, temporal);
+  await keepHistory(`${name}-child`, { workflowId: childIdOf(runId) }, temporal);
 }
 
 function childIdOf(runId: string): string {

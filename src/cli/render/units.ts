@@ -29,8 +29,13 @@ export function durationText(milliseconds: number): string {
   const minutes = Math.floor(seconds / 60);
   if (minutes === 0) return `${seconds}s`;
   const hours = Math.floor(minutes / 60);
-  return hours === 0 ? `${minutes}m ${two(seconds % 60)}s` : `${hours}h ${two(minutes % 60)}m`;
+  if (hours === 0) return `${minutes}m ${two(seconds % 60)}s`;
+  if (hours < DAYS_FROM_HOURS) return `${hours}h ${two(minutes % 60)}m`;
+  return `${Math.floor(hours / 24)}d ${two(hours % 24)}h`;
 }
+
+/** Up to two days people count hours. */
+const DAYS_FROM_HOURS = 48;
 
 /** `2026-11-23 04:05:06Z`: to the second, and in no doubt of the zone. */
 export function momentText(moment: Date): string {

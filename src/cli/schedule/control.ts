@@ -88,8 +88,12 @@ export async function backfillSchedule(
     const { handle, existing } = await scheduleNamed(client, dataset);
     const now = new Date();
     const timeZone = timeZoneOf(existing);
-    if (last > ingestDateAt(now, timeZone)) {
-      throw new LonghaulError('USAGE', `--to ${to} is not over yet in ${timeZone}.`);
+    const today: string = ingestDateAt(now, timeZone);
+    if (last > today) {
+      throw new LonghaulError(
+        'USAGE',
+        `--to ${to} is still to come: in ${timeZone} it is ${today}.`,
+      );
     }
     const start = startOfDay(first, timeZone);
     assertHasPastDays(existing, start, now);

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { removeAbandonedClusters } from './cluster-folders.ts';
 import { startEmrServer, type EmrServer, type EmrServerOptions } from './emr-server.ts';
 import { localRuntime } from './local-runtime.ts';
 import type { EmrS3 } from './machine-files.ts';
@@ -32,6 +33,7 @@ export async function startLocalEmr(options: LocalEmrOptions): Promise<LocalEmr>
   const { s3, cores = Math.max(1, availableParallelism() - 1) } = options;
   const folder = resolve(options.folder);
   await mkdir(folder, { recursive: true });
+  await removeAbandonedClusters(folder);
   const { accessKeyId, secretAccessKey, region, endpoint } = s3;
   const { S3Client } = await import('@aws-sdk/client-s3');
   const credentials = { accessKeyId, secretAccessKey };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { BootstrapActionConfig } from '@aws-sdk/client-emr';
 import { startChild } from '../child.ts';
 import { startHdfs, type Hdfs } from '../hdfs/hdfs.ts';
+import { makeClusterFolder } from './cluster-folders.ts';
 import { writeMachineConfiguration } from './machine-files.ts';
 import type { EmrRuntime, Machine, WantedMachine } from './runtime.ts';
 import { startStep } from './run-step.ts';
@@ -14,7 +15,7 @@ import { parseS3Address, uploadLogs } from './step-logs.ts';
 export function localRuntime(options: LocalRuntimeOptions, client: S3Client): EmrRuntime {
   return {
     prepare: async (wanted) => {
-      const folder = join(options.folder, wanted.clusterId);
+      const folder = await makeClusterFolder(options.folder, wanted.clusterId);
       await mkdir(join(folder, 'hdfs'), { recursive: true });
       const remove = async (): Promise<void> => await rm(folder, { recursive: true, force: true });
       let hdfs: Hdfs | undefined;

@@ -9,7 +9,7 @@ import { readSparkSubmit } from './spark-command.ts';
 import { causeIn, uploadLogs } from './step-logs.ts';
 
 /** As EMR has them in S3, each with `.gz`. */
-const LOGS = ['controller', 'stderr', 'stdout', 'syslog'] as const;
+const LOGS = ['controller', 'stderr', 'stdout'] as const;
 /** For what a JVM does on SIGTERM, such as removing its staging. */
 const INTERRUPT_LIMIT_MS = 10_000;
 

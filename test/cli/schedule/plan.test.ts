@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { desiredSchedules, type DesiredSchedule } from '../../../src/cli/schedule/desired.ts';
+import { hashOf } from '../../../src/cli/schedule/facts.ts';
+import {
+  planOf,
+  planOfUnwanted,
+  type Change,
+  type ExistingSchedule,
+} from '../../../src/cli/schedule/plan.ts';
+import { changesText, schedulesText } from '../../../src/cli/render/schedules.ts';
+import { parseDatasets } from '../../../src/config/load-datasets.ts';
+import type { Config } from '../../../src/config/load-config.ts';
+
+/** @param keys of the schedule, in YAML's flow form. */
+function wanted(keys = '{}', address = 'http://h/a.csv'): DesiredSchedule {
+  const text = `datasets:\n  d: { schedule: ${keys}, sources: [{ id: a, address: "${address}" }] }`;
+  const { datasets, schedules, problems } = parseDatasets(text, 'd.yaml');
+  assert.deepEqual(problems, []);
+  const settings = { engine: 'duckdb' } as Config['settings'];
+  const config: Config = { datasets, schedules, settings, searchPath: '', s3Place: undefined };
+  const [first] = desiredSchedules(config, 'disk');
+  return first ?? assert.fail();
+}
+
+/** As the server has it once it was applied. */
+function applied(as: DesiredSchedule, changes: Partial<ExistingSchedule> = {}): ExistingSchedule {
+  const { scheduleId, facts, paused, lake } = as;
+  const memo = { hash: hashOf(facts), paused, lake };
+  return { scheduleId, dataset: 'd', facts, paused, applied: memo, ...changes };
+}
+
+function changed(change: Change): string {
+  const differences = change.differences.map(({ fact, from, to }) => `${fact}: ${from} → ${to}`);
+  return [change.action, ...differences].join(', ');
+}
+
+const QUIET = { force: false };
+const FORCE = { force: true };
+
+describe('what apply does with a schedule', () => {
+  it('creates, updates only what differs, and then nothing more', () => {
+    const daily = wanted();
+    assert.equal(planOf(daily, undefined, QUIET).action, 'create');
+    assert.equal(changed(planOf(daily, applied(daily), QUIET)), 'unchanged');
+    const later = wanted('{ cron: "30 7 * * *", jitter: 90m }');
+    assert.equal(
+      changed(planOf(later, applied(daily), QUIET)),
+      'update, when: 0 6 * * * → 30 7 * * *, jitter: 5m → 90m',
+    );
+    const moved = wanted('{}', 'http://h/b.csv');
+    assert.match(
+      changed(planOf(moved, applied(daily), QUIET)),
+      /^update, source a: http:\/\/h\/a\.csv .* → http:\/\/h\/b\.csv/,
+    );
+  });
+
+  it('leaves alone what somebody changed, unless forced, or changed to what the file says', () => {
+    const daily = wanted();
+    const edited = applied(daily, { facts: { ...daily.facts, jitter: '1h' } });
+    const left = planOf(daily, edited, QUIET);
+    assert.equal(changed(left), 'left-alone, jitter: 1h → 5m');
+    assert.match(left.reason ?? '', /changed since the last apply/);
+    assert.equal(planOf(daily, edited, FORCE).action, 'update');
+    const sameAsFile = applied(wanted('{ every: 1d }'), { facts: daily.facts });
+    assert.equal(changed(planOf(daily, sameAsFile, QUIET)), 'update');
+  });
+
+  it('never takes over one that it did not make, and one of another lake only if forced', () => {
+    const daily = wanted();
+    const foreign = applied(daily, { applied: undefined });
+    for (const asked of [QUIET, FORCE]) {
+      assert.equal(planOf(daily, foreign, asked).action, 'left-alone');
+    }
+    const elsewhere = applied(daily);
+    const other = { ...elsewhere, applied: { hash: '', paused: false, lake: 's3://b/' } };
+    assert.match(planOf(daily, other, QUIET).reason ?? '', /fills another lake \(s3:\/\/b\//);
+    assert.equal(planOf(daily, other, FORCE).action, 'update');
+  });
+
+  it('touches a pause only when the file changes its mind', () => {
+    const running = wanted();
+    const paused = wanted('{ paused: true }');
+    assert.equal(changed(planOf(running, applied(running, { paused: true }), QUIET)), 'unchanged');
+    assert.equal(changed(planOf(paused, applied(running), QUIET)), 'update, paused: false → true');
+    assert.equal(changed(planOf(running, applied(paused), QUIET)), 'update, paused: true → false');
+    const resumed = applied(paused, { paused: false });
+    assert.match(planOf(paused, resumed, QUIET).reason ?? '', /resumed by hand/);
+    assert.equal(changed(planOf(paused, resumed, FORCE)), 'update, paused: false → true');
+  });
+
+  it('deletes only what is its own, of this lake, as it left it', () => {
+    const daily = wanted();
+    const here = { lake: 'disk', ...QUIET };
+    assert.equal(planOfUnwanted(applied(daily), 'gone', here)?.action, 'delete');
+    assert.equal(planOfUnwanted(applied(daily), 'gone', { ...here, lake: 's3' }), undefined);
+    assert.equal(planOfUnwanted(applied(daily, { applied: undefined }), 'gone', here), undefined);
+    const edited = applied(daily, { facts: { ...daily.facts, jitter: '1h' } });
+    assert.equal(planOfUnwanted(edited, 'gone', here)?.action, 'left-alone');
+    assert.equal(planOfUnwanted(edited, 'gone', { ...here, ...FORCE })?.action, 'delete');
+  });
+});
+
+describe('the difference, printed', () => {
+  it('has a line for each schedule, what differs below, and a total', () => {
+    const daily = wanted();
+    const edited = applied(daily, { facts: { ...daily.facts, jitter: '1h' } });
+    const changes = [
+      planOf(daily, undefined, QUIET),
+      planOf(wanted('{ every: 6h }'), applied(daily), QUIET),
+      planOf(daily, edited, QUIET),
+    ];
+    assert.equal(
+      changesText(changes, true),
+      [
+        '+ d  create: 0 6 * * * UTC',
+        '~ d  update',
+        '    when: 0 6 * * * → every 6h',
+        '    time zone: UTC → (nothing)',
+        '! d  left alone: it was changed since the last apply, in the Web UI perhaps',
+        '    jitter: 1h → 5m',
+        '',
+        'Dry run, nothing was changed: 1 to create, 1 to update, 0 to delete, 0 unchanged, ' +
+          '1 left alone (--force makes ours equal to the file).',
+      ].join('\n'),
+    );
+  });
+
+  it('shows nothing of a note that a terminal would obey', () => {
+    const text = schedulesText([
+      {
+        ...{ dataset: 'd', scheduleId: 'longhaul/d', when: '0 6 * * *', timeZone: 'UTC' },
+        ...{ paused: true, note: 'gone\u001b[2J', state: 'applied', next: [], runs: [] },
+      },
+    ]);
+    assert.ok(text.includes('paused: gone') && !text.includes('\u001b'));
+  });
+});

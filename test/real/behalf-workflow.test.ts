@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { after, before, describe, it } from 'node:test';
+import {
+  ApplicationFailure,
+  WorkflowFailedError,
+  type ScheduleDescription,
+} from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { bundleWorkflowCode, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import type { Activities } from '../../src/activities/index.ts';
+import type { PauseInput } from '../../src/activities/types.ts';
+import type { DayInput, IngestResult } from '../../src/model/run.ts';
+import {
+  scheduledWorkflowId,
+  scheduleIdOf,
+  type ScheduledInput,
+} from '../../src/model/schedule.ts';
+import { startTemporal } from '../helpers/temporal.ts';
+import { fakeActivities, ingestInput } from '../workflows/fake-activities.ts';
+import { keepHistory } from '../workflows/history.ts';
+
+const DAY_MS = 86_400_000;
+
+let temporal: TestWorkflowEnvironment;
+let workflowBundle: WorkflowBundleWithSourceMap;
+
+before(async () => {
+  temporal = await startTemporal();
+  const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
+  workflowBundle = await bundleWorkflowCode({ workflowsPath });
+});
+
+after(async () => {
+  await temporal?.teardown();
+});
+
+/** What the activities were asked that start runs, or look at schedules. */
+interface Asked {
+  days: DayInput[];
+  pauses: PauseInput[];
+}
+
+async function withWorker(
+  changes: Partial<Activities>,
+  body: (taskQueue: string, asked: Asked) => Promise<void>,
+): Promise<void> {
+  const taskQueue = `queue-${randomUUID()}`;
+  const asked: Asked = { days: [], pauses: [] };
+  const fakes = fakeActivities(taskQueue, []);
+  const runDay = changes.runDay ?? fakes.runDay;
+  const activities: Activities = {
+    ...fakes,
+    runDay: async (input) => {
+      asked.days.push(input);
+      return await runDay(input);
+    },
+    pauseIfFailing: async (input) => {
+      asked.pauses.push(input);
+      return { failures: 1, paused: false };
+    },
+  };
+  const { nativeConnection: connection } = temporal;
+  const worker = await Worker.create({ connection, taskQueue, workflowBundle, activities });
+  await worker.runUntil(body(taskQueue, asked));
+}
+
+const FAILING: Pick<Activities, 'runDay'> = {
+  runDay: async () => {
+    const message = 'h answered 404.';
+    throw ApplicationFailure.create({ type: 'SOURCE_NOT_FOUND', message, nonRetryable: true });
+  },
+};
+
+async function resultOf(workflowId: string): Promise<IngestResult> {
+  return (await temporal.client.workflow.getHandle(workflowId).result()) as IngestResult;
+}
+
+async function failureOf(workflowId: string): Promise<ApplicationFailure> {
+  const failed = await resultOf(workflowId).then(
+    () => assert.fail('the workflow should fail'),
+    (error: unknown) => error,
+  );
+  assert.ok(failed instanceof WorkflowFailedError);
+  assert.ok(failed.cause instanceof ApplicationFailure);
+  return failed.cause;
+}
+
+interface Scheduled {
+  taskQueue: string;
+  address?: string;
+  /** A past time that is made up for; else the schedule is triggered. */
+  nominal?: Date;
+}
+
+/** A schedule of the test's own starts the workflow: only so it has a nominal time. @returns the workflow's id. */
+async function startOnSchedule({ taskQueue, address, nominal }: Scheduled): Promise<string> {
+  const name = `d-${randomUUID()}`;
+  const { ingestDate: _, ...run } = ingestInput(['a']);
+  const sources = run.dataset.sources.map((source) => ({
+    ...source,
+    address: address ?? source.address,
+  }));
+  const input: ScheduledInput = {
+    run: { ...run, dataset: { name, timeZone: 'America/Denver', sources } },
+    catchupMs: DAY_MS,
+    pauseAfterFailures: 3,
+    applied: { hash: '', paused: false, lake: 'disk' },
+  };
+  const handle = await temporal.client.schedule.create({
+    scheduleId: scheduleIdOf(name),
+    spec: { calendars: [{ hour: 23, minute: 30 }], timezone: 'America/Denver' },
+    state: { paused: true },
+    policies: { overlap: 'ALLOW_ALL' },
+    action: {
+      type: 'startWorkflow',
+      workflowType: 'ingestOnSchedule',
+      workflowId: scheduledWorkflowId(name),
+      taskQueue,
+      args: [input],
+    },
+  });
+  // The server leaves the start out and takes the end in.
+  if (nominal === undefined) await handle.trigger();
+  else await handle.backfill({ start: new Date(nominal.getTime() - 1), end: nominal });
+  return await startedBy(async () => await handle.describe());
+}
+
+async function startedBy(describeIt: () => Promise<ScheduleDescription>): Promise<string> {
+  for (;;) {
+    const [first] = (await describeIt()).info.recentActions;
+    if (first) return first.action.workflow.workflowId;
+    await delay(50);
+  }
+}
+
+/** Half past eleven at night in Denver is the next day in UTC. */
+const PAST = { nominal: new Date('2026-03-08T06:30:00Z'), ingestDate: '2026-03-07' };
+const DATED = 'http://example.org/{date}.csv';
+
+describe('ingestOnSchedule', () => {
+  it('starts the run of today', async () => {
+    await withWorker({}, async (taskQueue, { days, pauses }) => {
+      const workflowId = await startOnSchedule({ taskQueue });
+      assert.equal((await resultOf(workflowId)).status, 'published');
+      assert.deepEqual([days.length, days[0]?.backfill, pauses], [1, undefined, []]);
+      await keepHistory('scheduled', { workflowId }, temporal);
+    });
+  });
+
+  it('made up for, is the run of the day that it was in the time zone, with slots of its own', async () => {
+    await withWorker({}, async (taskQueue, { days }) => {
+      const { nominal, ingestDate } = PAST;
+      const workflowId = await startOnSchedule({ taskQueue, address: DATED, nominal });
+      await resultOf(workflowId);
+      assert.deepEqual([days[0]?.ingestDate, days[0]?.backfill], [ingestDate, true]);
+      await keepHistory('scheduled-backfill', { workflowId }, temporal);
+    });
+  });
+
+  it('refuses to store today as a past day, which says nothing of the schedule', async () => {
+    await withWorker({}, async (taskQueue, { days, pauses }) => {
+      const workflowId = await startOnSchedule({ taskQueue, nominal: PAST.nominal });
+      assert.equal((await failureOf(workflowId)).type, 'BACKFILL_REFUSED');
+      assert.deepEqual([days, pauses], [[], []]);
+      await keepHistory('scheduled-refused', { workflowId }, temporal);
+    });
+  });
+
+  it('that failed fails with the error of the run, and lets the schedule be looked at', async () => {
+    await withWorker(FAILING, async (taskQueue, { pauses }) => {
+      const workflowId = await startOnSchedule({ taskQueue });
+      const failure = await failureOf(workflowId);
+      assert.equal(failure.type, 'SOURCE_NOT_FOUND');
+      assert.match(failure.message, /h answered 404\./);
+      assert.deepEqual(
+        pauses.map((each) => [each.workflowId, each.pauseAfterFailures, each.error.code]),
+        [[workflowId, 3, 'SOURCE_NOT_FOUND']],
+      );
+      await keepHistory('scheduled-failed', { workflowId }, temporal);
+    });
+  });
+});
+
+describe('ingestDataset, started by hand', () => {
+  const start = async (taskQueue: string, workflowId: string, input: unknown) =>
+    await temporal.client.workflow.start('ingestDataset', { taskQueue, workflowId, args: [input] });
+
+  it('under the id of the day goes on as the whole run', async () => {
+    await withWorker({}, async (taskQueue, { days }) => {
+      const workflowId = 'ingest/denver-311/2026-11-23';
+      const input = { dataset: 'denver-311', ingestDate: '2026-11-23' };
+      const { firstExecutionRunId: runId } = await start(taskQueue, workflowId, input);
+      assert.deepEqual([(await resultOf(workflowId)).status, days], ['published', []]);
+      await keepHistory('by-hand', { workflowId, runId }, temporal);
+    });
+  });
+
+  it('under another id joins the run of the day', async () => {
+    await withWorker({}, async (taskQueue, { days }) => {
+      const few = `a few words ${randomUUID()}`;
+      await start(taskQueue, few, { dataset: 'denver-311' });
+      await resultOf(few);
+      const whole = `all of it ${randomUUID()}`;
+      await start(taskQueue, whole, ingestInput(['2015']));
+      await resultOf(whole);
+      assert.deepEqual(
+        days.map(({ dataset }) => dataset.name),
+        ['denver-311', 'denver-311'],
+      );
+      await keepHistory('by-hand-other-id', { workflowId: few }, temporal);
+      await keepHistory('whole-other-id', { workflowId: whole }, temporal);
+    });
+  });
+
+  it('with a wrong input fails at once, for good, saying what to write', async () => {
+    await withWorker({}, async (taskQueue) => {
+      const workflowId = `wrong ${randomUUID()}`;
+      await start(taskQueue, workflowId, { dataset: 'denver-311', date: 'today' });
+      const failure = await failureOf(workflowId);
+      assert.deepEqual([failure.type, failure.nonRetryable], ['RUN_INPUT_INVALID', true]);
+      assert.match(failure.message, /"date" is not known.* dataset, ingestDate/);
+      await keepHistory('by-hand-wrong', { workflowId }, temporal);
+    });
+  });
+});

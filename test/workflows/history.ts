@@ -1,0 +1,37 @@
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { temporalProgram } from '../helpers/temporal.ts';
+
+/** Of workflows as releases ran them: each must replay on every later one. */
+export const HISTORIES = new URL('./histories/', import.meta.url);
+
+/** Set by `npm run record-histories`: what stands behind the names of the files that are recorded, or nothing. */
+const suffix = process.env['RECORD_HISTORIES'];
+const MAX_HISTORY_BYTES = 16 * 1024 * 1024;
+
+/** Keeps a workflow's history where histories are recorded. One that is there stays: it is an earlier release's. */
+export async function keepHistory(
+  name: string,
+  { workflowId, runId }: { workflowId: string; runId?: string },
+  { address }: { address: string },
+): Promise<void> {
+  if (suffix === undefined) return;
+  await mkdir(HISTORIES, { recursive: true });
+  const run = runId === undefined ? [] : ['--run-id', runId];
+  const show = ['workflow', 'show', '--workflow-id', workflowId, ...run, '--output', 'json'];
+  const { stdout } = await promisify(execFile)(
+    await temporalProgram(),
+    [...show, '--address', address],
+    { maxBuffer: MAX_HISTORY_BYTES },
+  );
+  // Stack traces name files: by their place in the repository, not on one machine.
+  const root = fileURLToPath(new URL('../../', import.meta.url));
+  const file = new URL(`${name}${suffix}.json`, HISTORIES);
+  await writeFile(file, stdout.replaceAll(root, ''), { flag: 'wx' }).catch(ignoreExisting);
+}
+
+function ignoreExisting(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+}

@@ -1,0 +1,105 @@
+/**
+ * `npm run local-emr`: an S3 and an EMR of this machine's own, until Ctrl-C, for trying a client of EMR without an
+ * account. It prints what the client's environment needs. See docs/local-emr.md.
+ */
+import { parseArgs } from 'node:util';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import type { EmrFaults } from '../src/embedded/emr/faults.ts';
+import { locateEmrPrograms, startLocalEmr } from '../src/embedded/emr/index.ts';
+import { startS3Server } from '../src/embedded/s3-server.ts';
+import { locateVersitygw } from '../src/programs/versitygw.ts';
+
+const BUCKET = 'local-emr';
+
+const USAGE = `npm run local-emr -- [--folder <folder>] [--faults <JSON>]
+
+  --folder <folder>  where the bucket is kept, and clusters live (default: data/.longhaul/local-emr)
+  --faults <JSON>    what is to go wrong, as docs/local-emr.md has it: '{"noCapacity": 1}'
+`;
+
+/** As the CLI's. */
+const USAGE_EXIT_CODE = 2;
+
+const count = z.number().min(0);
+const after = z.strictObject({ count, afterMs: count });
+const lasting = z.strictObject({ count, ms: count });
+const faultsShape = z.strictObject({
+  throttle: z.record(z.string(), count),
+  loseAnswer: z.record(z.string(), count),
+  noCapacity: count,
+  bootstrapFailure: count,
+  slowStart: lasting,
+  spotNotGranted: lasting,
+  spotLoss: after,
+  hang: count,
+  pending: lasting,
+  terminatedByOther: after,
+  cancelledByOther: after,
+  smallHdfs: z.strictObject({ count, bytes: count }),
+} satisfies Record<keyof EmrFaults, z.ZodType>);
+
+const { values } = parseArgs({
+  options: {
+    folder: { type: 'string', default: 'data/.longhaul/local-emr' },
+    faults: { type: 'string', default: '{}' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+
+if (values.help) {
+  console.log(USAGE);
+} else {
+  await serve(resolve(values.folder), faultsOf(values.faults));
+}
+
+function faultsOf(text: string): EmrFaults {
+  try {
+    // What is left out does not happen.
+    return faultsShape.partial().parse(JSON.parse(text)) as EmrFaults;
+  } catch (error) {
+    const reason = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
+    console.error(`--faults: ${reason}`);
+    return process.exit(USAGE_EXIT_CODE);
+  }
+}
+
+async function serve(folder: string, faults: EmrFaults): Promise<void> {
+  const searchPath = process.env['PATH'] ?? '';
+  const onNote = (note: string): void => console.error(note);
+  const programs = await locateEmrPrograms({
+    searchPath,
+    sparkHome: process.env['SPARK_HOME'],
+    javaHome: process.env['JAVA_HOME'],
+    onNote,
+  });
+  const given = process.env['VERSITYGW'];
+  const program = await locateVersitygw({ given, searchPath, onNote });
+  const s3 = await startS3Server({ folder: join(folder, 's3'), program });
+  await s3.createBucket(BUCKET);
+  const emr = await startLocalEmr({
+    folder: join(folder, 'clusters'),
+    s3,
+    programs,
+    searchPath,
+    faults,
+  });
+  const env = {
+    AWS_ACCESS_KEY_ID: s3.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    AWS_REGION: s3.region,
+    // Python's SDK reads this one.
+    AWS_DEFAULT_REGION: s3.region,
+    AWS_ENDPOINT_URL_S3: s3.endpoint,
+    AWS_ENDPOINT_URL_EMR: emr.endpoint,
+    EMR_WEBHDFS_URL: emr.webHdfsUrl,
+    S3_BUCKET: BUCKET,
+  };
+  for (const [key, value] of Object.entries(env)) console.log(`export ${key}='${value}'`);
+  console.error('Ctrl-C ends it, with every cluster.');
+  await new Promise<void>((end) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => end());
+  });
+  await emr.stop();
+  await s3.stop();
+}

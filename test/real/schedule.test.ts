@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, type ScheduleSpec } from '@temporalio/client';
+import { msToTs, tsToMs } from '@temporalio/common/lib/time.js';
 import type { ScheduleSummary } from '../../src/cli/schedule/list.ts';
 import type { Change } from '../../src/cli/schedule/plan.ts';
+import { parseCron } from '../../src/model/cron.ts';
+import { ingestDateAt } from '../../src/model/dates.ts';
+import { lastDue } from '../../src/model/recurrence.ts';
 import { findEmbedded } from '../../src/embedded/index.ts';
 import { startLab, type Lab } from '../helpers/lab.ts';
 
@@ -87,6 +92,26 @@ async function ended(name: string, runs: number): Promise<ScheduleSummary> {
     if (done.length >= runs) return schedule;
     await delay(200);
   }
+}
+
+/** From and to, twice: in these weeks the zones of the test change their clocks. */
+const CHANGES = ['2027-03-10', '2027-05-05', '2027-09-28', '2027-11-12'];
+
+/** When the server itself would start what has these times. */
+async function serverTimes(spec: ScheduleSpec, from: string, to: string): Promise<Date[]> {
+  const action = { type: 'startWorkflow', workflowType: 'none', taskQueue: 'none' } as const;
+  const scheduleId = `times-${randomUUID()}`;
+  const handle = await client.schedule.create({
+    ...{ scheduleId, spec, action, state: { paused: true } },
+  });
+  const { startTime } = await client.workflowService.listScheduleMatchingTimes({
+    namespace: 'default',
+    scheduleId,
+    startTime: msToTs(Date.parse(from)),
+    endTime: msToTs(Date.parse(to)),
+  });
+  await handle.delete();
+  return (startTime ?? []).map((time) => new Date(tsToMs(time)));
 }
 
 async function publishedDays(name: string): Promise<string[]> {
@@ -232,6 +257,26 @@ describe('a schedule', () => {
     }
   });
 
+  it('is due on the days that `status` reckons with, whatever the clocks do', async () => {
+    const zones = ['America/Denver', 'Australia/Lord_Howe', 'Africa/Cairo', 'Asia/Kathmandu'];
+    for (const timezone of zones) {
+      const parsed = parseCron('30 0,2,23 * * *');
+      if ('problem' in parsed) assert.fail(parsed.problem);
+      const { fields } = parsed;
+      const recurrence = { kind: 'cron', text: '', fields, timeZone: timezone } as const;
+      const { minutes: minute, hours: hour } = fields;
+      const spec = { timezone, calendars: [{ minute, hour }] };
+      for (const [from, to] of [CHANGES.slice(0, 2), CHANGES.slice(2)]) {
+        const times = await serverTimes(spec, from ?? '', to ?? '');
+        assert.ok(times.length > 20, `${times.length} times`);
+        for (const time of times) {
+          const due = lastDue(recurrence, time);
+          assert.equal(due && ingestDateAt(due, timezone), ingestDateAt(time, timezone));
+        }
+      }
+    }
+  });
+
   it('refuses a past day of a source that has only today, from whoever asks', async () => {
     await datasets([dataset('today')]);
     await apply();
@@ -267,6 +312,14 @@ describe('a schedule', () => {
       [0, 'COMPLETED', 'published'],
     );
     assert.deepEqual(await publishedDays('joined'), [json.ingestDate]);
+    const again = await lab.json<{ status: string; ingestDate: string }>([
+      'retry',
+      runs[0]?.workflowId ?? '',
+    ]);
+    assert.deepEqual(
+      [again.json.status, again.json.ingestDate],
+      ['already-published', json.ingestDate],
+    );
   });
 
   it('goes on after a failed run, and pauses itself after several in a row, saying why', async () => {

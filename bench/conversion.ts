@@ -1,17 +1,13 @@
-import { createReadStream } from 'node:fs';
-import { mkdtemp, open, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { createEngine } from '../src/conversion/engines.ts';
-import { inspect } from '../src/conversion/inspect.ts';
-import { CsvScanner } from '../src/landing/record-scanner.ts';
 import { WORKER_ENGINES } from '../src/model/dataset.ts';
 import type { Encoding, WorkerEngine } from '../src/model/dataset.ts';
 import { quoteLiteral } from '../src/model/names.ts';
-import type { CsvScan } from '../src/model/scan.ts';
-import { DiskStore } from '../src/storage/disk-store.ts';
+import { inspected, outputIn, scanOf } from './landed-file.ts';
 
 /**
  * `node --import tsx bench/conversion.ts FILE [--engine duckdb] [--encoding windows-1252]`: seconds of
@@ -41,27 +37,12 @@ try {
 async function run(path: string): Promise<void> {
   const encoding: Encoding = values.encoding === 'windows-1252' ? 'windows-1252' : 'utf-8';
   const scan = await timed('scan (the landing does it on the way)', () => scanOf(path, encoding));
-  const input = { kind: 'disk' as const, path };
-  const signal = new AbortController().signal;
-  const onProgress = (): void => undefined;
-  const schema = await timed('inspect', () =>
-    inspect({ input, bytes, scan, encoding, overrides: {}, signal, onProgress }),
-  );
+  const file = await timed('inspect', () => inspected(path, scan, encoding));
   await timed(`convert (${engine})`, () =>
     createEngine(engine, {
       duckdb: { memoryLimit: MEMORY_LIMIT, threads },
       spark: { master: `local[${threads}]`, driverMemory: '2g', searchPath: process.env['PATH'] },
-    }).convert({
-      input,
-      inputBytes: bytes,
-      scan,
-      encoding,
-      schema,
-      output: new DiskStore(folder),
-      outputPrefix: 'out/',
-      signal,
-      onProgress,
-    }),
+    }).convert({ ...file, ...outputIn(folder) }),
   );
   if (encoding === 'utf-8') await timed("DuckDB's own typed COPY", () => ownCopy(path));
 }
@@ -73,19 +54,6 @@ async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
   const rate = bytes / 1e6 / seconds;
   process.stdout.write(`${what}: ${seconds.toFixed(2)} s (${rate.toFixed(0)} MB/s)\n`);
   return result;
-}
-
-async function scanOf(path: string, encoding: Encoding): Promise<CsvScan> {
-  const file = await open(path);
-  const mark = Buffer.alloc(3);
-  await file.read(mark, 0, mark.length, 0);
-  await file.close();
-  const bomBytes = mark.equals(Buffer.from([0xef, 0xbb, 0xbf])) ? mark.length : 0;
-  const scanner = new CsvScanner({ delimiter: ',', quote: '"', bomBytes });
-  for await (const block of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
-    scanner.push(block as Buffer);
-  }
-  return scanner.finish(encoding);
 }
 
 async function ownCopy(path: string): Promise<void> {

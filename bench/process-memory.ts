@@ -9,6 +9,8 @@ export interface MemoryPeaks {
   togetherBytes: number;
   /** Peak of each kind of process, bytes. */
   byProcess: Map<string, number>;
+  /** Seconds of all processes: what a busy machine does not change much. */
+  cpuSeconds: number;
 }
 
 /**
@@ -16,7 +18,7 @@ export interface MemoryPeaks {
  * Linux only: elsewhere there is nothing to see, and the peaks are 0.
  */
 export function watchMemory(variable: string, value: string): { stop(): Promise<MemoryPeaks> } {
-  const peaks: MemoryPeaks = { togetherBytes: 0, byProcess: new Map() };
+  const peaks: MemoryPeaks = { togetherBytes: 0, byProcess: new Map(), cpuSeconds: 0 };
   const mark = `${variable}=${value}`;
   const stopping = new AbortController();
   const watching = watch(mark, peaks, stopping.signal);
@@ -30,14 +32,17 @@ export function watchMemory(variable: string, value: string): { stop(): Promise<
 }
 
 async function watch(mark: string, peaks: MemoryPeaks, signal: AbortSignal): Promise<void> {
+  const cpu = new Map<string, number>();
   while (!signal.aborted) {
     let together = 0;
     for (const pid of pidsWith(mark)) {
       const { name, residentBytes, peakBytes } = memoryOf(pid);
       together += residentBytes;
+      cpu.set(pid, Math.max(cpu.get(pid) ?? 0, cpuSecondsOf(pid)));
       peaks.byProcess.set(name, Math.max(peaks.byProcess.get(name) ?? 0, peakBytes));
     }
     peaks.togetherBytes = Math.max(peaks.togetherBytes, together);
+    peaks.cpuSeconds = [...cpu.values()].reduce((sum, each) => sum + each, 0);
     await delay(SAMPLE_EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
 }
@@ -75,6 +80,17 @@ export function memoryOf(pid: string): {
     residentBytes: kilobytes('VmRSS') * 1024,
     peakBytes: kilobytes('VmHWM') * 1024,
   };
+}
+
+/** Of Linux, always. */
+const TICKS_PER_SECOND = 100;
+
+function cpuSecondsOf(pid: string): number {
+  // Behind the name, which may hold anything: user and system time are the 12th and 13th.
+  const words = read(`/proc/${pid}/stat`)
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  return (Number(words[11] ?? 0) + Number(words[12] ?? 0)) / TICKS_PER_SECOND;
 }
 
 /** `temporal`, or the script and first word that Node runs. */

@@ -35,11 +35,18 @@ function daysOf(fields: MomentFields): number {
   // Date.UTC takes the years 0 to 99 for 1900 to 1999.
   const date = new Date(0);
   date.setUTCFullYear(fields.year, fields.month - 1, fields.day);
+  // A day that its month lacks would become one of the next month.
+  if (date.getUTCMonth() !== fields.month - 1 || date.getUTCDate() !== fields.day) {
+    throw new Error(`${fields.year}-${fields.month}-${fields.day} is no day.`);
+  }
   return date.getTime() / DAY_MS;
 }
 
 function microsecondsOf(fields: MomentFields): bigint {
   const { hour, minute, second, microsecond } = fields;
+  if (hour > 23 || minute > 59 || second > 59) {
+    throw new Error(`${hour}:${minute}:${second} is no time of a day.`);
+  }
   const seconds = daysOf(fields) * 86_400 + hour * 3600 + minute * 60 + second;
   return BigInt(seconds) * 1_000_000n + BigInt(microsecond);
 }
@@ -51,6 +58,10 @@ function fieldsOf(text: string, format: string | undefined): MomentFields {
   }
   const numbers = text.match(/\d+/g) ?? [];
   const letters = format.match(/%[YmdHIMSf]/g) ?? [];
+  const optional = format.endsWith('%f') ? 1 : 0;
+  if (numbers.length > letters.length || numbers.length < letters.length - optional) {
+    throw new Error(`${text} does not fit the format ${format}.`);
+  }
   const found: Record<string, string | undefined> = {};
   for (const [index, letter] of letters.entries()) found[letter] = numbers[index];
   const of = (letter: string): number => Number(found[letter] ?? 0);

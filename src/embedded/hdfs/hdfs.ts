@@ -46,6 +46,7 @@ const JVM_OPTIONS = ['-Xmx192m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', 
 export async function startHdfs(options: HdfsOptions): Promise<Hdfs> {
   const { folder, signal } = options;
   await mkdir(join(folder, 'logs'), { recursive: true });
+  await mkdir(join(folder, 'tmp'), { recursive: true });
   const { port: rpcPort, uiPort: httpPort } = await freePorts([]);
   const { capacityBytes } = options;
   const conf = await writeHdfsConfiguration({ folder, rpcPort, httpPort, capacityBytes });
@@ -98,7 +99,15 @@ async function start(
   const log = logPath(folder, server);
   return await startChild({
     program: java,
-    args: [...JVM_OPTIONS, '-cp', `${conf}:${classPath}`, `${SERVERS}.${server}`, ...args],
+    // Jetty unpacks its pages there, and leaves them.
+    args: [
+      ...JVM_OPTIONS,
+      `-Djava.io.tmpdir=${join(folder, 'tmp')}`,
+      '-cp',
+      `${conf}:${classPath}`,
+      `${SERVERS}.${server}`,
+      ...args,
+    ],
     // Hadoop asks the system who it is; with permissions off the name means nothing.
     env: { HADOOP_USER_NAME: 'hadoop', LC_ALL: 'C.UTF-8' },
     folder,

@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { readPin } from '../src/programs/pins.ts';
+import type { Spark } from '../src/programs/spark.ts';
+import { timed } from './peers.ts';
+
+const run = promisify(execFile);
+
+/** What a person writes who knows that values have line breaks, and wants types of the whole file. */
+const PLAIN_SPARK = `
+import sys
+from pyspark.sql import SparkSession
+csv, parquet = sys.argv[1:]
+spark = SparkSession.builder.config("spark.sql.parquet.compression.codec", "zstd").getOrCreate()
+frame = spark.read.csv(csv, header=True, multiLine=True, escape='"', inferSchema=True)
+frame.write.parquet(parquet)
+`;
+
+/** The same, in as little memory as it can. Dates stay text: finding them too takes it 0.8 s a megabyte. */
+const PLAIN_POLARS = `
+import sys
+import polars
+csv, parquet = sys.argv[1:]
+polars.scan_csv(csv, infer_schema_length=None).sink_parquet(parquet, compression="zstd")
+`;
+
+export interface PlainJob {
+  csv: string;
+  /** File or folder, not there yet. */
+  parquet: string;
+  /** For scripts. */
+  folder: string;
+  threads: number;
+}
+
+/** @returns seconds. */
+export async function plainSpark(
+  spark: Spark,
+  { driverMemory, javaHome }: { driverMemory: string; javaHome: string | undefined },
+  { csv, parquet, folder, threads }: PlainJob,
+): Promise<number> {
+  const script = join(folder, 'plain_spark.py');
+  await writeFile(script, PLAIN_SPARK);
+  const args = [
+    ...['--master', `local[${threads}]`, '--driver-memory', driverMemory],
+    ...['--conf', 'spark.ui.enabled=false', '--conf', `spark.local.dir=${folder}`],
+    ...[script, csv, parquet],
+  ];
+  const env = {
+    SPARK_HOME: spark.home,
+    ...(javaHome === undefined ? {} : { JAVA_HOME: javaHome }),
+  };
+  return (await timed(spark.submit, args, env)).seconds;
+}
+
+export interface Polars {
+  version: string;
+  /** For PYTHONPATH. */
+  path: string;
+}
+
+/** From PyPI at the version of tools/versions.json, into `.tools/`, once. */
+export async function installPolars(): Promise<Polars> {
+  const { name, version } = await readPin('polars', 'pypi');
+  const venv = join('.tools', `bench-polars-${version}`);
+  if (!existsSync(join(venv, 'done'))) {
+    await run('python3', ['-m', 'venv', venv]);
+    const python = join(venv, 'bin', 'python3');
+    await run(python, ['-m', 'pip', 'install', '--quiet', `${name}==${version}`]);
+    await writeFile(join(venv, 'done'), '');
+  }
+  const [library = ''] = await readdir(join(venv, 'lib'));
+  return { version, path: join(venv, 'lib', library, 'site-packages') };
+}
+
+/** @returns seconds. */
+export async function plainPolars(
+  { path }: Polars,
+  { csv, parquet, folder, threads }: PlainJob,
+): Promise<number> {
+  const script = join(folder, 'plain_polars.py');
+  await writeFile(script, PLAIN_POLARS);
+  const env = {
+    PYTHONPATH: [path, process.env['PYTHONPATH']].filter(Boolean).join(delimiter),
+    POLARS_MAX_THREADS: String(threads),
+  };
+  return (await timed('python3', [script, csv, parquet], env)).seconds;
+}

@@ -1,0 +1,202 @@
+/**
+ * `npm run bench -- engines [--size 1GB] [--rounds 3] [--dir FOLDER] [--only NAME,…]`: one file with quoted line breaks
+ * from disk to typed Parquet, types found in the whole file: Longhaul's engines beside DuckDB, Spark and polars as a
+ * person would use them. Longhaul's times are of inspection and conversion; the landing counted the records before.
+ */
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { createDuckDbEngine } from '../src/conversion/duckdb/engine.ts';
+import type { ConversionEngine, ConversionRequest } from '../src/conversion/engine.ts';
+import { PART_SIZES } from '../src/conversion/parts/next-range.ts';
+import { createSparkEngine } from '../src/conversion/spark/engine.ts';
+import { MAX_PART_BYTES, PART_BYTES, SHARD_BYTES } from '../src/conversion/spark/job.ts';
+import { quoteLiteral } from '../src/model/names.ts';
+import { locateSpark } from '../src/programs/spark.ts';
+import { parseSize } from '../tools/generate/size.ts';
+import { installPolars, plainPolars, plainSpark, type PlainJob } from './engine-peers.ts';
+import { inspected, outputIn, scanOf } from './landed-file.ts';
+import { machineFacts, median } from './machine.ts';
+import { makeSource } from './origin.ts';
+import { duckDbCopy } from './peers.ts';
+import { watchMemory } from './process-memory.ts';
+
+const THREADS = availableParallelism();
+const DUCKDB = { memoryLimit: '2GiB', threads: THREADS };
+const SPARK = {
+  master: `local[${THREADS}]`,
+  driverMemory: '2g',
+  home: process.env['SPARK_HOME'],
+  javaHome: process.env['JAVA_HOME'],
+  searchPath: process.env['PATH'],
+};
+/** Of the same Spark, sharded and in one task. */
+const GOAL_RATIO = 1.6;
+
+const { values } = parseArgs({
+  options: {
+    size: { type: 'string', default: '1GB' },
+    rounds: { type: 'string', default: '3' },
+    dir: { type: 'string', default: tmpdir() },
+    only: { type: 'string' },
+  },
+});
+const sizeBytes = parseSize(values.size);
+if (sizeBytes === undefined) throw new Error('Needs a --size such as 1GB.');
+const folder = await mkdtemp(join(values.dir, 'longhaul-bench-'));
+try {
+  await bench(sizeBytes, Number(values.rounds));
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+
+interface Contestant {
+  name: string;
+  /** Leaves its Parquet below the folder. @returns seconds. */
+  run: (into: string) => Promise<number>;
+}
+
+interface Figures {
+  seconds: number[];
+  cpuSeconds: number[];
+  peakBytes: number;
+  rows: number;
+  files: number;
+}
+
+async function bench(bytes: number, rounds: number): Promise<void> {
+  console.log(machineFacts());
+  const made = await makeSource(folder, bytes);
+  const csv = join(folder, made.file);
+  console.log(`denver-311 2023: ${made.bytes} bytes, ${made.records} records`);
+  const contestants = (await allContestants(csv)).filter(
+    ({ name }) => values.only === undefined || values.only.split(',').includes(name),
+  );
+  const table = new Map<string, Figures>();
+  for (let round = 1; round <= rounds; round += 1) {
+    // In turn from either end: who comes later finds a warmer cache.
+    const order = round % 2 === 1 ? contestants : contestants.toReversed();
+    for (const contestant of order) await measure(contestant, table, round);
+  }
+  report(contestants, table, made.records);
+}
+
+async function allContestants(csv: string): Promise<Contestant[]> {
+  const scan = await scanOf(csv, 'utf-8');
+  const spark = await locateSpark({ given: SPARK.home, searchPath: SPARK.searchPath });
+  const polars = await installPolars();
+  console.log(`Spark ${spark.version}, polars ${polars.version}\n`);
+  const engine = (name: string, converter: ConversionEngine): Contestant => ({
+    name,
+    run: async (into) => await ours(converter, csv, scan, into),
+  });
+  const sizes = { shardBytes: SHARD_BYTES, partBytes: PART_BYTES, maxPartBytes: MAX_PART_BYTES };
+  const single = { ...sizes, shardBytes: Number.MAX_SAFE_INTEGER };
+  const job = (into: string): PlainJob => ({
+    csv,
+    parquet: join(into, 'out.parquet'),
+    folder: into,
+    threads: THREADS,
+  });
+  return [
+    engine('longhaul-duckdb', createDuckDbEngine(DUCKDB, PART_SIZES)),
+    engine('longhaul-spark', createSparkEngine(SPARK, sizes)),
+    engine('longhaul-spark-single', createSparkEngine(SPARK, single)),
+    {
+      name: 'duckdb',
+      run: async (into) => (await duckDbCopy({ ...DUCKDB, ...job(into) })).seconds,
+    },
+    { name: 'spark', run: async (into) => await plainSpark(spark, SPARK, job(into)) },
+    { name: 'polars', run: async (into) => await plainPolars(polars, job(into)) },
+  ];
+}
+
+async function ours(
+  engine: ConversionEngine,
+  csv: string,
+  scan: ConversionRequest['scan'],
+  into: string,
+): Promise<number> {
+  const before = performance.now();
+  const file = await inspected(csv, scan, 'utf-8');
+  const converting = performance.now();
+  await engine.convert({ ...file, ...outputIn(into) });
+  const after = performance.now();
+  console.log(`  of it the conversion: ${shown((after - converting) / 1000)}`);
+  return (after - before) / 1000;
+}
+
+async function measure(
+  { name, run }: Contestant,
+  table: Map<string, Figures>,
+  round: number,
+): Promise<void> {
+  const into = await mkdtemp(join(folder, 'out-'));
+  process.env['LONGHAUL_BENCH'] = into;
+  const memory = watchMemory('LONGHAUL_BENCH', into);
+  const seconds = await run(into);
+  const { togetherBytes, cpuSeconds } = await memory.stop();
+  const before = table.get(name) ?? { seconds: [], cpuSeconds: [], peakBytes: 0 };
+  table.set(name, {
+    seconds: [...before.seconds, seconds],
+    cpuSeconds: [...before.cpuSeconds, cpuSeconds],
+    peakBytes: Math.max(before.peakBytes, togetherBytes),
+    ...(await parquetIn(into)),
+  });
+  const [load = 0] = loadavg();
+  console.log(
+    `round ${round}, ${name}: ${shown(seconds)}, CPU ${shown(cpuSeconds)} (load ${load.toFixed(1)})`,
+  );
+  await rm(into, { recursive: true });
+}
+
+async function parquetIn(into: string): Promise<{ rows: number; files: number }> {
+  const paths: string[] = [];
+  for (const entry of await readdir(into, { recursive: true })) {
+    const path = join(into, entry);
+    if (entry.endsWith('.parquet') && (await stat(path)).isFile()) paths.push(path);
+  }
+  const instance = await DuckDBInstance.create(':memory:');
+  try {
+    const list = paths.map((path) => quoteLiteral(path)).join(', ');
+    const sql = `SELECT sum(num_rows)::DOUBLE FROM parquet_file_metadata([${list}])`;
+    const reader = await (await instance.connect()).runAndReadAll(sql);
+    return { rows: Number(reader.getRows()[0]?.[0]), files: paths.length };
+  } finally {
+    instance.closeSync();
+  }
+}
+
+function report(
+  contestants: readonly Contestant[],
+  table: ReadonlyMap<string, Figures>,
+  records: number,
+): void {
+  console.log(
+    '\n|  | seconds | CPU seconds | peak memory | files | rows |\n| --- | --- | --- | --- | --- | --- |',
+  );
+  for (const { name } of contestants) {
+    const {
+      seconds = [],
+      cpuSeconds = [],
+      peakBytes = 0,
+      files = 0,
+      rows = 0,
+    } = table.get(name) ?? {};
+    const right = rows === records ? 'all' : `${rows - records} more than there are`;
+    const times = [seconds, cpuSeconds].map((each) => median(each).toFixed(1));
+    const memory = `${(peakBytes / 1e9).toFixed(2)} GB`;
+    console.log(`| ${name} | ${times.join(' | ')} | ${memory} | ${files} | ${right} |`);
+  }
+  const of = (name: string): number => median(table.get(name)?.seconds ?? []);
+  const ratio = of('longhaul-spark-single') / of('longhaul-spark');
+  if (Number.isNaN(ratio)) return;
+  const verdict = ratio >= GOAL_RATIO ? 'met' : 'missed';
+  console.log(`\nsharded, ${ratio.toFixed(2)} times as fast (goal: ${GOAL_RATIO}, ${verdict})`);
+}
+
+function shown(seconds: number): string {
+  return `${seconds.toFixed(2)} s`;
+}

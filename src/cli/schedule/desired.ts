@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { CalendarSpec } from '@temporalio/client';
 import type { Config } from '../../config/load-config.ts';
 import type { DatasetSpec } from '../../model/dataset.ts';
@@ -43,10 +44,18 @@ export function desiredSchedules(config: Config, target: Target): DesiredSchedul
   });
 }
 
-/** The lake that schedules fill, in words: those of another one, in the same namespace, are not ours. */
-export function lakeOf({ s3Place }: Pick<Config, 's3Place'>, target: Target): string {
-  return target === 's3' ? (s3Place ?? 's3') : 'disk';
+/**
+ * The lake that schedules fill, in words: those of another one, in the same namespace, are not ours. A disk is one of
+ * this host, but for the embedded server, which has no other.
+ */
+export function lakeOf({ s3Place, settings }: LakeConfig, target: Target): string {
+  if (target === 's3') return s3Place ?? 's3';
+  return settings.temporal.address === undefined ? 'disk' : `${settings.dataDir} of ${hostname()}`;
 }
+
+type LakeConfig = Pick<Config, 's3Place'> & {
+  settings: Pick<Config['settings'], 'temporal' | 'dataDir'>;
+};
 
 function desired(
   dataset: DatasetSpec,

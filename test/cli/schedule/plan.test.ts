@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { desiredSchedules, type DesiredSchedule } from '../../../src/cli/schedule/desired.ts';
+import {
+  desiredSchedules,
+  lakeOf,
+  type DesiredSchedule,
+} from '../../../src/cli/schedule/desired.ts';
 import { hashOf } from '../../../src/cli/schedule/facts.ts';
 import {
   planOf,
@@ -17,7 +21,7 @@ function wanted(keys = '{}', address = 'http://h/a.csv'): DesiredSchedule {
   const text = `datasets:\n  d: { schedule: ${keys}, sources: [{ id: a, address: "${address}" }] }`;
   const { datasets, schedules, problems } = parseDatasets(text, 'd.yaml');
   assert.deepEqual(problems, []);
-  const settings = { engine: 'duckdb' } as Config['settings'];
+  const settings = { engine: 'duckdb', temporal: {} } as Config['settings'];
   const config: Config = { datasets, schedules, settings, searchPath: '', s3Place: undefined };
   const [first] = desiredSchedules(config, 'disk');
   return first ?? assert.fail();
@@ -87,6 +91,16 @@ describe('what apply does with a schedule', () => {
     const resumed = applied(paused, { paused: false });
     assert.match(planOf(paused, resumed, QUIET).reason ?? '', /resumed by hand/);
     assert.equal(changed(planOf(paused, resumed, FORCE)), 'update, paused: false → true');
+  });
+
+  it('takes two folders for two lakes where others may use the server too', () => {
+    const of = (dataDir: string, address?: string): string => {
+      const settings = { dataDir, temporal: { address } } as Config['settings'];
+      return lakeOf({ s3Place: undefined, settings }, 'disk');
+    };
+    assert.notEqual(of('/a', 'h:7233'), of('/b', 'h:7233'));
+    assert.equal(of('/a', 'h:7233'), of('/a', 'h:7233'));
+    assert.equal(of('/a'), 'disk');
   });
 
   it('deletes only what is its own, of this lake, as it left it', () => {

@@ -169,6 +169,8 @@ async function hang(
   const { watch, plan } = context;
   const { id: sourceId } = source.task.source;
   const call = caller(context);
+  // As it hung: a poll may see what our own request makes of it.
+  const state = watch.steps.get(id)?.state ?? 'PENDING';
   await call(policies.EMR_CALL, `${kind} of ${sourceId} hangs`)
     .cancelSteps({ clusterId: watch.cluster.id, stepIds: [id] })
     .catch((error: unknown) => {
@@ -176,7 +178,6 @@ async function hang(
       log.warn('A step that hangs could not be cancelled', { error });
     });
   const minutes = Number((plan.stepLimitMs / MINUTE_MS).toFixed(2));
-  const state = watch.steps.get(id)?.state ?? 'PENDING';
   const message = `The step ${id} (${kind} of ${sourceId}) has not ended after ${minutes} minutes; it is ${state}.`;
   return failRun({ ...runError('EMR_STEP_TIMED_OUT', message), source: sourceId });
 }

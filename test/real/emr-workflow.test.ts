@@ -288,6 +288,35 @@ describe('convertOnEmr', () => {
     }
   });
 
+  it('says of a step that hangs what it was, not what became of it when it was cancelled', async () => {
+    let state: EmrStep['state'] = 'RUNNING';
+    const seen = gate();
+    let isTold = false;
+    const changes: Partial<Activities> = {
+      submitStep: async () => ({ id: 's-1', state }),
+      pollCluster: async ({ cluster, stepIds }) => {
+        // The next look comes when the workflow has taken what this one finds.
+        if (isTold) seen.open();
+        isTold = state === 'CANCELLED';
+        return {
+          cluster: fakeCluster({ ...cluster, state: 'RUNNING' }),
+          steps: stepIds.map((id): EmrStep => ({ id, state })),
+          instanceHours: 0,
+        };
+      },
+      cancelSteps: async () => {
+        state = 'CANCELLED';
+        await seen.opened;
+      },
+    };
+    const plan = { stepLimitMs: 300 };
+    await ingest({ plan, changes, sources: ['2015'] }, async ({ handle }) => {
+      const { type, message } = await failureOf(handle);
+      assert.equal(type, 'EMR_STEP_TIMED_OUT');
+      assert.match(message, /it is RUNNING\./);
+    });
+  });
+
   it('ends a cluster that has cost more than it may', async () => {
     const plan = { maxInstanceHours: 0.4 };
     await ingest({ plan }, async ({ calls, handle }) => {

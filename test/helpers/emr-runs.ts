@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ListClustersCommand, ListStepsCommand } from '@aws-sdk/client-emr';
+import { withEmrLab, type EmrWorld } from './emr-lab.ts';
+import type { Lab } from './lab.ts';
+import { bucketContents } from './s3-lab.ts';
+
+export const DAY = '2026-11-20';
+/** Two records: what goes wrong here goes wrong around Spark, not in it. */
+const ROUTES = { '/a.csv': { body: 'id,text\r\n1,"a\nb"\r\n2,c\r\n', etag: '"1"' } };
+
+interface Failure {
+  error: { code: string; message: string };
+}
+
+/** A lab whose datasets have one small source each, and that leaves nothing: no cluster, no half output. */
+export async function withDatasets(
+  world: EmrWorld,
+  names: string[],
+  env: Record<string, string>,
+  body: (lab: Lab, prefix: string) => Promise<void>,
+): Promise<void> {
+  await withEmrLab(world, { routes: ROUTES, env }, async (lab, prefix) => {
+    const source = { a: lab.origin.address('/a.csv') };
+    await lab.datasets(Object.fromEntries(names.map((name) => [name, source])));
+    await body(lab, prefix);
+    await assertNothingLeft(world, prefix);
+  });
+}
+
+/** Nothing that costs, and nothing in the converted zone but logs. */
+async function assertNothingLeft(world: EmrWorld, prefix: string): Promise<void> {
+  assert.deepEqual(await world.liveClusters(), []);
+  const { keys, uploads } = await bucketContents(world.s3);
+  const zone = `${prefix}/converted/`;
+  const left = keys.filter((key) => key.startsWith(zone) && !key.includes('_emr-logs'));
+  assert.deepEqual([left, uploads], [[], []]);
+}
+
+export async function ingestError(lab: Lab, name: string): Promise<Failure['error']> {
+  const ingest = ['ingest', name, '--date', DAY];
+  const { json, code, stdout, stderr } = await lab.json<Failure>(ingest);
+  assert.notEqual(code, 0, stdout + stderr);
+  return json.error;
+}
+
+/** Every cluster that was ever made for a dataset. */
+export async function clustersOf({ client }: EmrWorld, name: string): Promise<string[]> {
+  const { Clusters = [] } = await client.send(new ListClustersCommand({}));
+  return Clusters.filter(({ Name }) => Name?.startsWith(`longhaul/${name}/`)).map(
+    ({ Id = '' }) => Id,
+  );
+}
+
+/** The one cluster of a dataset, and its one step, once that runs. */
+export async function runningStep(
+  world: EmrWorld,
+  name: string,
+): Promise<{ cluster: string; step: string }> {
+  for (;;) {
+    const [cluster, ...others] = await clustersOf(world, name);
+    assert.deepEqual(others, [], 'one cluster');
+    if (cluster !== undefined) {
+      const { Steps = [] } = await world.client.send(new ListStepsCommand({ ClusterId: cluster }));
+      assert.ok(Steps.length <= 1, 'one step');
+      if (Steps[0]?.Status?.State === 'RUNNING') return { cluster, step: Steps[0].Id ?? '' };
+    }
+    await sleep(100);
+  }
+}
+
+/** The lab's worker, and the Temporal that it brought. */
+export async function killHost(lab: Lab): Promise<void> {
+  const file = await readFile(join(lab.dataDir, '.longhaul', 'host.json'), 'utf8');
+  process.kill((JSON.parse(file) as { pid: number }).pid, 'SIGKILL');
+}

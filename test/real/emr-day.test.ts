@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { RunJobFlowCommand, TerminateJobFlowsCommand } from '@aws-sdk/client-emr';
+import { loadSettings } from '../../src/config/load-settings.ts';
+import { clusterRequest } from '../../src/emr/cluster-request.ts';
+import type { SweepResult } from '../../src/model/sweep.ts';
+import { startEmrWorld, withEmrLab, type EmrWorld } from '../helpers/emr-lab.ts';
+import { clustersOf, DAY, ingestError, withDatasets } from '../helpers/emr-runs.ts';
+import { bucketContents } from '../helpers/s3-lab.ts';
+
+interface Run {
+  status: string;
+  runId: string;
+  revision: number;
+  ledger: { rows: number };
+}
+
+let world: EmrWorld;
+before(async () => {
+  world = await startEmrWorld();
+});
+after(async () => await world?.close());
+afterEach(() => {
+  world.emr.faults = {};
+});
+
+describe('runs of one day on EMR', () => {
+  it('that are asked for at once are one; a later one, with EMR_OUTPUT=s3 too, is a revision on a new cluster', async () => {
+    const route = { body: 'id,text\r\n1,"a\nb"\r\n', etag: '"1"' };
+    const env = { EMR_OUTPUT: 's3' };
+    await withEmrLab(world, { routes: { '/a.csv': route }, env }, async (lab, prefix) => {
+      await lab.datasets({ twice: { a: lab.origin.address('/a.csv') } });
+      const ingest = ['ingest', 'twice', '--date', DAY];
+      const both = await Promise.all([lab.json<Run>(ingest), lab.json<Run>(ingest)]);
+      const said = both.map(({ stdout, stderr }) => stdout + stderr).join('\n');
+      assert.deepEqual(
+        both.map(({ code, json }) => [code, json.status, json.ledger?.rows]),
+        [
+          [0, 'published', 1],
+          [0, 'published', 1],
+        ],
+        said,
+      );
+      assert.equal(both[0].json.runId, both[1].json.runId);
+      assert.equal((await clustersOf(world, 'twice')).length, 1);
+      lab.origin.set('/a.csv', { body: `${route.body}2,c\r\n`, etag: '"2"' });
+      const again = await lab.json<Run>([...ingest, '--again']);
+      assert.deepEqual(
+        [again.json.status, again.json.revision, again.json.ledger?.rows],
+        ['published', 2, 2],
+        again.stdout + again.stderr,
+      );
+      assert.equal((await clustersOf(world, 'twice')).length, 2);
+      assert.deepEqual(await world.liveClusters(), []);
+      const { keys, uploads } = await bucketContents(world.s3);
+      const left = keys.filter((key) => key.startsWith(prefix) && key.includes('_staging'));
+      assert.deepEqual([left, uploads], [[], []]);
+    });
+  });
+});
+
+describe('the sweep of a lake that uses EMR', () => {
+  it('ends the cluster that a dead run left, and no other', async () => {
+    await withDatasets(world, ['swept'], {}, async (lab, prefix) => {
+      world.emr.faults = { bootstrapFailure: 1 };
+      assert.equal((await ingestError(lab, 'swept')).code, 'EMR_BOOTSTRAP_FAILED');
+      const { json } = await lab.json<{ runs: { runId: string }[] }>(['runs']);
+      const name = {
+        ...{ dataset: 'swept', ingestDate: DAY, runId: json.runs[0]?.runId ?? '', generation: 2 },
+      };
+      const { emr } = loadSettings({ env: {}, cwd: lab.folder });
+      const make = async (lake: string, runId = name.runId): Promise<string> => {
+        const request = clusterRequest(emr, { ...name, runId }, { logUri: `${lake}logs/`, lake });
+        return (await world.client.send(new RunJobFlowCommand(request))).JobFlowId ?? '';
+      };
+      const lake = `s3://${world.s3.bucket}/${prefix}/converted/`;
+      const [ours, foreign] = [await make(lake), await make('s3://another-lake/')];
+      const look = await lab.json<SweepResult>(['sweep', '--older-than', '0', '--dry-run']);
+      const found = look.json.items.filter(({ kind }) => kind === 'cluster');
+      assert.deepEqual(
+        found.map(({ key, outcome }) => [key.split(' ')[0], outcome]),
+        [[ours, 'would-remove']],
+        look.stdout,
+      );
+      assert.equal((await world.liveClusters()).length, 2);
+      const swept = await lab.run(['sweep', '--older-than', '0']);
+      assert.equal(swept.code, 0, swept.stderr);
+      assert.deepEqual(await world.liveClusters(), [foreign]);
+      await world.client.send(new TerminateJobFlowsCommand({ JobFlowIds: [foreign] }));
+    });
+  });
+});

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startEmrWorld, type EmrWorld } from '../helpers/emr-lab.ts';
+import { startEmrProxy } from '../helpers/emr-proxy.ts';
+import { clustersOf, DAY, killHost, runningStep, withDatasets } from '../helpers/emr-runs.ts';
+import type { Lab } from '../helpers/lab.ts';
+
+let world: EmrWorld;
+before(async () => {
+  world = await startEmrWorld();
+});
+after(async () => await world?.close());
+afterEach(() => {
+  world.emr.faults = {};
+});
+
+function ingest(name: string): string[] {
+  return ['ingest', name, '--date', DAY, '--json'];
+}
+
+async function statusOf(lab: Lab): Promise<string | undefined> {
+  const { json } = await lab.json<{ runs: { status: string }[] }>(['runs']);
+  return json.runs[0]?.status;
+}
+
+describe('a run on EMR whose answers or worker are lost', () => {
+  it('in its answers: lost ones and "too often" make no second cluster; Ctrl-C ends the one', async () => {
+    await withDatasets(world, ['lost'], {}, async (lab) => {
+      world.emr.faults = {
+        hang: 9,
+        loseAnswer: { RunJobFlow: 1, AddJobFlowSteps: 1, DescribeCluster: 1 },
+        throttle: { RunJobFlow: 1, DescribeCluster: 2, ListSteps: 1, TerminateJobFlows: 1 },
+      };
+      const running = lab.start(ingest('lost'));
+      await runningStep(world, 'lost');
+      running.process.kill('SIGINT');
+      const { code, stdout, stderr } = await running.ended;
+      assert.equal(code, 130, stdout + stderr);
+      assert.equal((await clustersOf(world, 'lost')).length, 1);
+    });
+  });
+
+  it('with its worker and Temporal killed goes on where it was, on the same cluster', async () => {
+    await withDatasets(world, ['killed'], { HEARTBEAT_TIMEOUT_SECONDS: '2' }, async (lab) => {
+      world.emr.faults = { hang: 9 };
+      const running = lab.start(ingest('killed'));
+      const { cluster } = await runningStep(world, 'killed');
+      await killHost(lab);
+      running.process.kill('SIGKILL');
+      await running.ended;
+      assert.deepEqual(await world.liveClusters(), [cluster]);
+      // Whoever asks next starts both again; the run is under way still.
+      const cancelled = await lab.json<{ status: string }>(['cancel', `killed/${DAY}`]);
+      assert.equal(cancelled.json.status, 'CANCELLED', cancelled.stderr);
+      assert.deepEqual(await clustersOf(world, 'killed'), [cluster]);
+    });
+  });
+
+  it('whose worker is killed at each call, before it hears the answer, has one cluster, one step, one end', async () => {
+    const proxy = await startEmrProxy(world.emr.endpoint);
+    const env = { HEARTBEAT_TIMEOUT_SECONDS: '2', AWS_ENDPOINT_URL_EMR: proxy.endpoint };
+    try {
+      await withDatasets(world, ['calls'], env, async (lab) => {
+        world.emr.faults = { hang: 9 };
+        const kill = async (): Promise<void> => await killHost(lab);
+        let killed = proxy.afterNext('RunJobFlow', kill);
+        const running = lab.start(ingest('calls'));
+        await killed;
+        running.process.kill('SIGKILL');
+        await running.ended;
+        for (const action of ['DescribeCluster', 'AddJobFlowSteps', 'ListSteps']) {
+          killed = proxy.afterNext(action, kill);
+          await lab.run(['up', '--background']);
+          await killed;
+        }
+        await lab.run(['up', '--background']);
+        const { cluster } = await runningStep(world, 'calls');
+        killed = proxy.afterNext('TerminateJobFlows', kill);
+        // Its worker dies under it, so what it says is of no interest.
+        const cancelling = lab.run(['cancel', `calls/${DAY}`]);
+        await killed;
+        await cancelling;
+        await lab.run(['up', '--background']);
+        while ((await statusOf(lab)) === 'RUNNING') await sleep(200);
+        assert.equal(await statusOf(lab), 'CANCELLED');
+        assert.deepEqual(await clustersOf(world, 'calls'), [cluster]);
+      });
+    } finally {
+      await proxy.close();
+    }
+  });
+});

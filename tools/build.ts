@@ -11,7 +11,12 @@ const compiler = spawnSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'
 });
 if (compiler.status !== 0) process.exit(compiler.status ?? 1);
 // Python, as it is.
-const SCRIPTS = ['conversion/spark/convert.py', 'conversion/spark/count.py', 'lake/spark/query.py'];
+const SCRIPTS = [
+  'conversion/spark/convert.py',
+  'conversion/spark/count.py',
+  'lake/spark/query.py',
+  'programs/spark-classes.py',
+];
 for (const script of SCRIPTS) cpSync(`src/${script}`, `dist/${script}`);
 // npx runs it as a program.
 if (existsSync(CLI)) chmodSync(CLI, 0o755);

@@ -6,7 +6,8 @@
 import { locateTemporal } from '../src/embedded/temporal-program.ts';
 import { locateHadoopJars } from '../src/programs/hadoop.ts';
 import { locateHttpfs } from '../src/programs/httpfs.ts';
-import { locateSpark } from '../src/programs/spark.ts';
+import { ensureClassArchive } from '../src/programs/spark-classes.ts';
+import { locateJavaFor, locateSpark } from '../src/programs/spark.ts';
 import { locateVersitygw } from '../src/programs/versitygw.ts';
 
 const searchPath = process.env['PATH'];
@@ -21,8 +22,13 @@ const programs: Record<string, () => Promise<unknown>> = {
     await locateHttpfs({ given: process.env['DUCKDB_HTTPFS'], searchPath, onNote }),
   'Hadoop for S3': async () => await locateHadoopJars('s3a', { onNote }),
   Hadoop: async () => await locateHadoopJars('cluster', { onNote }),
-  Spark: async () =>
-    (await locateSpark({ given: process.env['SPARK_HOME'], searchPath, onNote })).submit,
+  Spark: async () => {
+    const spark = await locateSpark({ given: process.env['SPARK_HOME'], searchPath, onNote });
+    const java = await locateJavaFor(spark, { given: process.env['JAVA_HOME'], searchPath });
+    const { classPath } = await locateHadoopJars('s3a', { onNote });
+    await ensureClassArchive({ spark, java }, { onNote });
+    await ensureClassArchive({ spark, java, classPath }, { onNote });
+  },
 };
 
 for (const [name, locate] of Object.entries(programs)) {

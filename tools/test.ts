@@ -5,7 +5,7 @@
  *     tools/test.ts unit|all [part of a file name…]
  */
 import { readdirSync } from 'node:fs';
-import { join, resolve, sep } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 
@@ -13,6 +13,8 @@ import { spec } from 'node:test/reporters';
 const CONCURRENCY = 2;
 /** No file takes near as long; one that hangs must not hang the whole run. */
 const FILE_TIMEOUT_MS = 15 * 60 * 1000;
+/** More than a screenful is read by nobody. */
+const SHOWN_FILES = 20;
 const REAL_TESTS = `${join('test', 'real')}${sep}`;
 
 const [scope = 'all', ...parts] = process.argv.slice(2);
@@ -23,6 +25,7 @@ const files = testFiles().filter(
 );
 const counts = { passed: 0, failed: 0 };
 const skipped: string[] = [];
+const seconds = new Map<string, number>();
 
 if (files.length === 0) finish('No test file fits.');
 else runFiles();
@@ -50,6 +53,12 @@ function runFiles(): void {
   stream.on('test:fail', ({ details, todo }) => {
     if (details.type !== 'suite' && todo === undefined) counts.failed += 1;
   });
+  for (const event of ['test:pass', 'test:fail'] as const) {
+    stream.on(event, ({ nesting, file = '', details }) => {
+      if (nesting > 0) return;
+      seconds.set(file, (seconds.get(file) ?? 0) + details.duration_ms / 1000);
+    });
+  }
   stream.once('end', () => process.once('beforeExit', () => finish()));
   stream.pipe(new spec()).pipe(process.stdout);
 }
@@ -59,8 +68,15 @@ function fail(reason: string): void {
   console.error(reason);
 }
 
+/** Where the time goes: what is worth making shorter. */
+function slowest(): string[] {
+  const files = [...seconds].toSorted(([, a], [, b]) => b - a).slice(0, SHOWN_FILES);
+  return files.map(([file, took]) => `${took.toFixed(0).padStart(5)} s  ${relative('.', file)}`);
+}
+
 function finish(reason?: string): void {
   if (reason !== undefined) console.error(reason);
+  for (const each of slowest()) console.log(each);
   for (const each of skipped) console.log(`skipped: ${each}`);
   const alsoSkipped = skipped.length > 0 ? `, ${skipped.length} skipped` : '';
   console.log(`${counts.passed} passed, ${counts.failed} failed${alsoSkipped}`);

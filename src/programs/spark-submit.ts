@@ -1,11 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
+import { sep } from 'node:path';
+import { classArchiveOptions, ensureClassArchive, type SparkStart } from './spark-classes.ts';
+import { runSparkSubmit, sparkEnvironment, type SparkEnd } from './spark-process.ts';
 import { locateJavaFor, locateSpark } from './spark.ts';
-
-/** The end of what Spark writes to its standard error: a stack trace with its causes. */
-const MAX_STDERR_CHARACTERS = 64 * 1024;
+import { packageToolsDir } from './tools-folder.ts';
 
 export interface SparkPrograms {
   /** SPARK_HOME. */
@@ -37,14 +34,6 @@ export interface SparkCommand extends SparkPrograms {
   onNote?: (note: string) => void;
 }
 
-/** How spark-submit ended. */
-export interface SparkEnd {
-  code: number | null;
-  signal: string | null;
-  /** The end of its standard error. */
-  stderr: string;
-}
-
 /**
  * Runs spark-submit in a process group of its own: no process of it is left when this returns or throws, nor when this
  * process is killed.
@@ -61,16 +50,30 @@ export async function submitSpark(command: SparkCommand): Promise<SparkEnd> {
     ...options(command),
     ...[command.script, ...command.args],
   ];
-  const end = await follow(words, command, {
-    SPARK_HOME: spark.home,
-    ...(java.home === undefined ? {} : { JAVA_HOME: java.home }),
-    PYSPARK_PYTHON: 'python3',
-    PYSPARK_DRIVER_PYTHON: 'python3',
-    PYTHONDONTWRITEBYTECODE: '1',
+  const start = { spark, java, classPath: command.conf?.['spark.driver.extraClassPath'] };
+  const env = {
+    ...sparkEnvironment(spark, java),
+    ...(await classArchive(start, command)),
     ...command.env,
-  });
+  };
+  const { scratchFolder, onLine } = command;
+  const end = await runSparkSubmit(words, { scratchFolder, env, signal, onLine });
   signal.throwIfAborted();
   return end;
+}
+
+/** Of a Spark that Longhaul brought: into another one's start it puts no work of its own. */
+async function classArchive(
+  start: SparkStart,
+  { signal, onNote }: SparkCommand,
+): Promise<Record<string, string>> {
+  const toolsDir = packageToolsDir();
+  if (start.spark.home.startsWith(toolsDir + sep)) {
+    await ensureClassArchive(start, { toolsDir, signal, ...(onNote ? { onNote } : {}) });
+  }
+  // oxlint-disable-next-line node/no-process-env
+  const own = process.env['SPARK_SUBMIT_OPTS'] ?? '';
+  return { SPARK_SUBMIT_OPTS: `${await classArchiveOptions(start, toolsDir)} ${own}`.trim() };
 }
 
 /**
@@ -96,57 +99,4 @@ function options({ master, scratchFolder, conf }: SparkCommand): string[] {
     ...conf,
   };
   return Object.entries(all).flatMap(([key, value]) => ['--conf', `${key}=${value}`]);
-}
-
-/**
- * A shell becomes spark-submit, after it has left somebody behind who waits for the end of a pipe that this process
- * holds: it closes even when this process is killed, and then the whole group ends.
- */
-const END_WITH_PARENT = '(read -r _ <&3 || kill -KILL -- -$$) >/dev/null 2>&1 & exec "$@" 3<&-';
-
-async function follow(
-  words: readonly string[],
-  { scratchFolder, signal, onLine }: SparkCommand,
-  env: Readonly<Record<string, string>>,
-): Promise<SparkEnd> {
-  const child = spawn('/bin/sh', ['-c', END_WITH_PARENT, 'longhaul-spark', ...words], {
-    cwd: scratchFolder,
-    detached: true,
-    // Spark finds programs, proxies and its own settings there.
-    // oxlint-disable-next-line node/no-process-env
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-  });
-  const kill = (): void => endGroup(child.pid);
-  signal.addEventListener('abort', kill, { once: true });
-  const [stdout, stderrStream, lifeline] = child.stdio.slice(1) as [Readable, Readable, Writable];
-  // It goes with whoever waits at its other end.
-  lifeline.on('error', () => undefined);
-  let stderr = '';
-  stderrStream.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-MAX_STDERR_CHARACTERS);
-  });
-  createInterface(stdout).on('line', (line) => onLine?.(line));
-  try {
-    const closed = once(child, 'close');
-    const [code, ending] = (await once(child, 'exit')) as [number | null, string | null];
-    // Who waits at the pipe holds it open; what was said last is still to be read.
-    kill();
-    await closed;
-    return { code, signal: ending, stderr };
-  } finally {
-    signal.removeEventListener('abort', kill);
-    kill();
-    lifeline.end();
-  }
-}
-
-/** Whatever is left of it: spark-submit's JVM, its Python, and who waits at the pipe. */
-function endGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // Nobody is left.
-  }
 }

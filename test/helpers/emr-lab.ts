@@ -2,9 +2,7 @@ import { join } from 'node:path';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { EMRClient, ListClustersCommand } from '@aws-sdk/client-emr';
-import { startLocalEmr, type LocalEmr } from '../../src/embedded/emr/local-emr.ts';
-import { locateHadoopJars } from '../../src/programs/hadoop.ts';
-import { locateJavaFor, locateSpark } from '../../src/programs/spark.ts';
+import { locateEmrPrograms, startLocalEmr, type LocalEmr } from '../../src/embedded/emr/index.ts';
 import { withLab, type Lab } from './lab.ts';
 import type { Route } from './origin.ts';
 import { startS3, type TestS3 } from './s3.ts';
@@ -22,13 +20,7 @@ export interface EmrWorld {
 
 export async function startEmrWorld(): Promise<EmrWorld> {
   const searchPath = process.env['PATH'] ?? '';
-  const spark = await locateSpark({ searchPath });
-  const programs = {
-    spark,
-    java: await locateJavaFor(spark, { searchPath }),
-    s3a: await locateHadoopJars('s3a'),
-    hadoop: await locateHadoopJars('cluster'),
-  };
+  const programs = await locateEmrPrograms({ searchPath });
   const s3 = await startS3();
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-emr-'));
   const { endpoint, env } = s3;

@@ -1,7 +1,5 @@
 import { join } from 'node:path';
-import { startLocalEmr } from '../../src/embedded/emr/local-emr.ts';
-import { locateHadoopJars } from '../../src/programs/hadoop.ts';
-import { locateJavaFor, locateSpark } from '../../src/programs/spark.ts';
+import { locateEmrPrograms, startLocalEmr } from '../../src/embedded/emr/index.ts';
 
 export interface DemoEmr {
   /** What makes the CLI use it. */
@@ -13,7 +11,6 @@ export interface DemoEmr {
 export async function startDemoEmr(stateDir: string, s3: Record<string, string>): Promise<DemoEmr> {
   const searchPath = process.env['PATH'] ?? '';
   const onNote = (note: string): void => console.log(`  ${note}`);
-  const spark = await locateSpark({ searchPath, onNote });
   const emr = await startLocalEmr({
     folder: join(stateDir, 'demo-emr'),
     searchPath,
@@ -23,12 +20,7 @@ export async function startDemoEmr(stateDir: string, s3: Record<string, string>)
       accessKeyId: s3['AWS_ACCESS_KEY_ID'] ?? '',
       secretAccessKey: s3['AWS_SECRET_ACCESS_KEY'] ?? '',
     },
-    programs: {
-      spark,
-      java: await locateJavaFor(spark, { searchPath }),
-      s3a: await locateHadoopJars('s3a', { onNote }),
-      hadoop: await locateHadoopJars('cluster', { onNote }),
-    },
+    programs: await locateEmrPrograms({ searchPath, onNote }),
   });
   return {
     env: {

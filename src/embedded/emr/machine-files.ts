@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import type { Configuration } from '@aws-sdk/client-emr';
 import { LOG4J, toXml } from '../hdfs/configuration.ts';
 
+/** Spark's settings, among the files of a machine. */
+export const SPARK_DEFAULTS = 'spark-defaults.conf';
+
 /** S3 as a step finds it. */
 export interface EmrS3 {
   endpoint: string;
@@ -50,7 +53,7 @@ export async function writeMachineConfiguration(
     ...propertiesOf(classifications, 'spark-defaults'),
     'spark.driver.extraClassPath': s3aJars,
   };
-  await writeFile(join(conf, 'spark-defaults.conf'), toProperties(spark));
+  await writeFile(join(conf, SPARK_DEFAULTS), toProperties(spark));
   return conf;
 }
 

@@ -1,5 +1,6 @@
 import { locateHadoopJars } from '../../programs/hadoop.ts';
 import { locateJava } from '../../programs/java.ts';
+import { classArchiveOptions, ensureClassArchive } from '../../programs/spark-classes.ts';
 import { locateSpark } from '../../programs/spark.ts';
 import type { EmrPrograms } from './site.ts';
 
@@ -23,10 +24,11 @@ export interface EmrProgramOptions {
 export async function locateEmrPrograms(options: EmrProgramOptions): Promise<EmrPrograms> {
   const { searchPath, sparkHome, javaHome, hadoopJars } = options;
   const note = options.onNote ? { onNote: options.onNote } : {};
-  return {
-    java: await locateJava({ given: javaHome, searchPath }),
-    spark: await locateSpark({ given: sparkHome, searchPath, ...note }),
-    s3a: await locateHadoopJars('s3a', { given: hadoopJars, ...note }),
-    hadoop: await locateHadoopJars('cluster', { given: hadoopJars, ...note }),
-  };
+  const java = await locateJava({ given: javaHome, searchPath });
+  const spark = await locateSpark({ given: sparkHome, searchPath, ...note });
+  const s3a = await locateHadoopJars('s3a', { given: hadoopJars, ...note });
+  const hadoop = await locateHadoopJars('cluster', { given: hadoopJars, ...note });
+  const start = { spark, java, classPath: s3a.classPath };
+  await ensureClassArchive(start, note);
+  return { java, spark, s3a, hadoop, sparkOptions: await classArchiveOptions(start) };
 }

@@ -2,6 +2,7 @@ import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { startChild, type Child, type ChildCommand } from '../child.ts';
 import { distCpArguments } from './dist-cp-command.ts';
+import { SPARK_DEFAULTS } from './machine-files.ts';
 import type { CancelHow } from './model.ts';
 import type { RunnableStep, RunningStep, StepEnd } from './runtime.ts';
 import type { Site } from './site.ts';
@@ -91,10 +92,12 @@ function sparkSubmit(site: Site, given: readonly string[]): ReturnType<typeof co
   const classPath =
     driverClassPath === undefined ? [] : ['--driver-class-path', `${ours}:${driverClassPath}`];
   const master = ['--master', `local[${site.cores}]`, '--deploy-mode', 'client'];
+  // In place of SPARK_CONF_DIR, which would be on the class path, where the JVM's class archive allows no folder.
+  const defaults = ['--properties-file', join(site.conf, SPARK_DEFAULTS)];
   return {
     program: site.programs.spark.submit,
-    args: [...master, ...classPath, ...args],
-    env: site.env,
+    args: [...master, ...defaults, ...classPath, ...args],
+    env: { ...site.env, SPARK_SUBMIT_OPTS: site.programs.sparkOptions },
   };
 }
 

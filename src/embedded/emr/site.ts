@@ -13,6 +13,8 @@ export interface EmrPrograms {
   s3a: HadoopJars;
   /** For HDFS and DistCp. */
   hadoop: HadoopJars;
+  /** SPARK_SUBMIT_OPTS: the JVM's options that let Spark start faster. */
+  sparkOptions: string;
 }
 
 export interface LocalRuntimeOptions {
@@ -45,7 +47,6 @@ export function environmentOf(options: LocalRuntimeOptions, conf: string): Recor
     LC_ALL: 'C.UTF-8',
     ...(java.home === undefined ? {} : { JAVA_HOME: java.home }),
     SPARK_HOME: spark.home,
-    SPARK_CONF_DIR: conf,
     SPARK_LOCAL_DIRS: join(folder, 'tmp'),
     SPARK_LOCAL_IP: '127.0.0.1',
     PYSPARK_PYTHON: 'python3',

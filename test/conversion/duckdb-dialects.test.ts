@@ -34,7 +34,7 @@ test('DuckDB writes exactly the rows that csv-parse reads, whatever the dialect 
       assert.deepEqual(rows, expectedRows(sample, schema));
       assert.equal(rows.length, sample.scan.records);
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });
 
@@ -52,7 +52,7 @@ test('in parts, it writes the same rows in the same order', async (t) => {
       assert.deepEqual(await namesBelow(store, 'out/'), result.parts);
       await store.deletePrefix('out/');
     }),
-    { numRuns: 40 },
+    { numRuns: 20 },
   );
   assert.ok(parts > 2, 'there were files of several parts');
 });
@@ -72,6 +72,6 @@ test('a typed value comes back from Parquet as the publisher wrote it', async (t
       const { rows } = await readBack(await converted(duckdb, sample, { schema }));
       assert.deepEqual(rows, expectedRows(sample, schema));
     }),
-    { numRuns: 40 },
+    { numRuns: 20 },
   );
 });

@@ -33,7 +33,7 @@ test('a column has the type that the written rules give it, quoted or not', asyn
         assert.deepEqual(type, referenceType(values));
       },
     ),
-    { numRuns: 1500 },
+    { numRuns: 500 },
   );
 });
 

@@ -53,7 +53,7 @@ describe('the generator', () => {
           else assert.ok(file.records === 0 || file.bytes <= limit.bytes);
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 15 },
     );
   });
 

@@ -13,7 +13,7 @@ import type { Store } from '../storage/store.ts';
 import { countParquetRows } from '../verification/footers.ts';
 import { requireLanding, requireSchema, stagedPartsKey, type StagedParts } from './conversion.ts';
 import { apiOf } from './emr-clusters.ts';
-import type { EmrDeps } from './emr.ts';
+import type { EmrDeps } from './emr-deps.ts';
 import { hdfsManifest, hdfsUri, jobPrefix, manifestName } from './emr-places.ts';
 import type {
   CopiedInput,

@@ -4,7 +4,7 @@ import { openScratch } from '../conversion/parts/scratch.ts';
 import { uriOf } from '../storage/place.ts';
 import { toJson } from '../storage/manifests.ts';
 import { requireLanding, requireSchema } from './conversion.ts';
-import type { EmrDeps } from './emr.ts';
+import type { EmrDeps } from './emr-deps.ts';
 import { hdfsFolder, hdfsJobStaging, hdfsManifest, hdfsUri, jobPrefix } from './emr-places.ts';
 import type { StagedJob, StageJobInput } from './emr-types.ts';
 import type { Work } from './work.ts';

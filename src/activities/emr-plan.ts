@@ -5,7 +5,7 @@ import { LonghaulError } from '../model/errors.ts';
 import { stagingPrefix } from '../model/layout.ts';
 import type { Store } from '../storage/store.ts';
 import type { S3Settings } from '../config/settings.ts';
-import type { EmrDeps } from './emr.ts';
+import type { EmrDeps } from './emr-deps.ts';
 import type { EmrPlan, EmrRun } from './emr-types.ts';
 
 const SCRIPTS = ['convert.py', 'count.py'] as const;

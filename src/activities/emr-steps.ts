@@ -8,7 +8,7 @@ import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { apiOf } from './emr-clusters.ts';
 import { jobResult } from './emr-hdfs.ts';
-import type { EmrDeps } from './emr.ts';
+import type { EmrDeps } from './emr-deps.ts';
 import { s3Of, scriptKey } from './emr-plan.ts';
 import type { ExplainInput, StepCommand, StepFailure, SubmitInput } from './emr-types.ts';
 

@@ -1,7 +1,6 @@
-import type { EmrApi } from '../emr/api.ts';
 import type { EmrCluster, EmrStep } from '../model/emr.ts';
 import type { SourceResult } from '../model/run.ts';
-import type { ActivityDeps } from './deps.ts';
+import type { EmrDeps } from './emr-deps.ts';
 import type {
   CloseInput,
   CopiedInput,
@@ -24,11 +23,6 @@ import type {
 } from './emr-types.ts';
 import { workKey } from './landing.ts';
 import { shortly, working } from './work.ts';
-
-export type EmrDeps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'> & {
-  /** For tests: EMR as something else says it is. */
-  emrApi?: () => EmrApi;
-};
 
 /** An end that EMR does not take is asked for again for so long, whatever the settings say: it costs until then. */
 const CLOSE_FOR_MS = 24 * 3_600_000;

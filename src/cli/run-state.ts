@@ -73,6 +73,7 @@ export function pendingOf(
   return (description.raw.pendingActivities ?? []).map((activity) => {
     const transfer = firstPayload(activity.heartbeatDetails);
     const info = activity.lastFailure?.applicationFailureInfo;
+    const unknown = activity.lastFailure?.timeoutFailureInfo ? 'WORKER_LOST' : 'INTERNAL';
     const detail = firstPayload(info?.details) as RunError | undefined;
     return {
       type: activity.activityType?.name ?? '',
@@ -81,7 +82,7 @@ export function pendingOf(
       ...(isJoin(transfer) && { joined: transfer.joined }),
       ...(activity.lastFailure && {
         lastFailure: {
-          code: isErrorCode(info?.type) ? info.type : 'INTERNAL',
+          code: isErrorCode(info?.type) ? info.type : unknown,
           message: detail?.message ?? activity.lastFailure.message ?? '',
           ...(detail?.source !== undefined && { source: detail.source }),
         },

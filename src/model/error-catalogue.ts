@@ -215,6 +215,12 @@ export const ERROR_CATALOGUE = {
     happened: 'This needs a server that stays: none is running and none is configured.',
     next: 'Run `longhaul up --background`, or set TEMPORAL_ADDRESS.',
   },
+  WORKER_LOST: {
+    class: 'orchestration',
+    happened:
+      'The worker that did a step was not heard of for too long: it was killed, cut off, or stuck.',
+    next: 'A worker takes the step over where it was; `longhaul doctor` says whether one is there.',
+  },
   EMBEDDED_FAILED: {
     class: 'orchestration',
     happened: 'The embedded Temporal server or its worker did not start.',

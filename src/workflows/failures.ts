@@ -17,8 +17,9 @@ export function toRunError(failure: unknown, source?: string): RunError {
       return withSource(detail ?? runError(each.type, each.message), source);
     }
   }
-  const message = failure instanceof Error ? innermost(failure).message : String(failure);
-  return withSource(runError('INTERNAL', message), source);
+  const cause = failure instanceof Error ? innermost(failure) : undefined;
+  const code = cause instanceof TimeoutFailure ? 'WORKER_LOST' : 'INTERNAL';
+  return withSource(runError(code, cause?.message ?? String(failure)), source);
 }
 
 export function runError(code: RunError['code'], message: string): RunError {

@@ -95,6 +95,15 @@ void test('a heartbeat of an earlier stage, or one that is not ours, is no progr
   assert.deepEqual(pendingOf(describedAs([odd])), [{ type: '', attempt: 1 }]);
 });
 
+void test('a step whose worker was not heard of for too long says that', () => {
+  const message = 'activity Heartbeat timeout';
+  const lost = { attempt: 2, lastFailure: { message, timeoutFailureInfo: {} } };
+  assert.deepEqual(pendingOf(describedAs([lost]))[0]?.lastFailure, {
+    code: 'WORKER_LOST',
+    message,
+  });
+});
+
 void test("following shows states and ends with the run's result", async () => {
   const run = new FakeRun();
   const states: RunState[] = [];

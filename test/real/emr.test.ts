@@ -9,8 +9,10 @@ import {
 } from '@aws-sdk/client-emr';
 import { WebHdfs } from '../../src/emr/webhdfs.ts';
 import type { SnapshotManifest } from '../../src/model/manifest.ts';
+import { generate } from '../../tools/generate/generate.ts';
 import { startEmrWorld, withEmrLab, type EmrWorld } from '../helpers/emr-lab.ts';
 import type { Lab } from '../helpers/lab.ts';
+import type { Answer } from '../helpers/origin.ts';
 import { bucketContents } from '../helpers/s3-lab.ts';
 
 const SAMPLES = resolve(import.meta.dirname, '../../../shared/data');
@@ -22,6 +24,15 @@ const DAY = '2026-11-20';
 const RECORDS = 500;
 const CSV = `id,text,when\r\n${Array.from({ length: RECORDS }, (_, n) => `${n},"line ${n}\nmore",${(n % 12) + 1}/2/2023`).join('\r\n')}\r\n`;
 const ROUTES = { '/a.csv': { body: CSV, etag: '"1"' } };
+
+/** Of the samples, and of what is generated: with quoted line breaks, and twelve-hour times. */
+const GENERATED = 20_000;
+const ROWS = 47_170 + 49_089 + 4171 + GENERATED;
+
+function generatedCsv(): Buffer {
+  const limit = { records: GENERATED };
+  return Buffer.concat([...generate({ dataset: 'denver-311', year: 2023, seed: 5, limit }).chunks]);
+}
 
 interface Run {
   status: string;
@@ -55,26 +66,30 @@ async function rowsOf(lab: Lab, sql: string): Promise<Record<string, unknown>[]>
 
 describe('the engine emr', () => {
   it(
-    'makes of the real Denver samples the rows that DuckDB makes, all of them',
+    'makes of the real Denver samples and a generated file the rows that DuckDB makes, all of them',
     { skip },
     async () => {
-      const names = { a: '311_service_data_2015.csv', b: 'crime.csv' };
-      const routes = Object.fromEntries(
-        Object.entries(names).map(([id, name]) => [
-          `/${id}.csv`,
-          { body: { file: join(SAMPLES, name) }, etag: `"${name}"` },
-        ]),
-      );
+      const names = {
+        a: '311_service_data_2015.csv',
+        b: 'crime.csv',
+        c: 'traffic_accidents_2014.csv',
+      };
+      const samples = Object.entries(names).map(([id, name]): [string, Answer] => [
+        `/${id}.csv`,
+        { body: { file: join(SAMPLES, name) }, etag: `"${name}"` },
+      ]);
+      const generated: Answer = { body: generatedCsv(), etag: '"d"' };
+      const routes = { ...Object.fromEntries(samples), '/d.csv': generated };
       const env = { EMR_STEP_CONCURRENCY: '2' };
       await withEmrLab(world, { routes, env }, async (lab, prefix) => {
         const sources = Object.fromEntries(
-          Object.keys(names).map((id) => [id, lab.origin.address(`/${id}.csv`)]),
+          ['a', 'b', 'c', 'd'].map((id) => [id, lab.origin.address(`/${id}.csv`)]),
         );
         await lab.datasets({ spark: sources, duck: sources });
         const run = await ingested(lab, 'spark');
         assert.deepEqual(
           [run.status, run.ledger.rows, run.ledger.balanced],
-          ['published', 47_170 + 49_089, true],
+          ['published', ROWS, true],
         );
         assert.match(run.sources[0]?.parquet[0]?.path ?? '', /^s3:.*\/part-00000\.parquet$/);
         assert.deepEqual(await world.liveClusters(), []);
@@ -85,13 +100,13 @@ describe('the engine emr', () => {
                 (SELECT count(*) FROM (FROM duck EXCEPT ALL FROM spark)) AS fewer,
                 (SELECT count(*) FROM spark) AS n`,
         );
-        assert.deepEqual(found, { more: 0, fewer: 0, n: 47_170 + 49_089 });
+        assert.deepEqual(found, { more: 0, fewer: 0, n: ROWS });
         const { keys, uploads } = await bucketContents(world.s3);
         const left = keys.filter((key) => key.startsWith(prefix) && key.includes('_staging'));
         assert.deepEqual([left, uploads], [[], []]);
         const show = await lab.run(['show', `spark/${DAY}`]);
         assert.match(show.stdout, /EMR j-\w+: TERMINAT\w+/);
-        assert.match(show.stdout, /EMR steps completed: 5 of 5/);
+        assert.match(show.stdout, /EMR steps completed: 9 of 9/);
         assert.equal((await lab.run(['verify', 'spark', '--date', DAY])).code, 0);
       });
     },

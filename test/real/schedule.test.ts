@@ -257,6 +257,36 @@ describe('a schedule', () => {
     }
   });
 
+  it('that loads past days has a slot of its own for them: the daily run passes them by', async () => {
+    let release: () => void = () => undefined;
+    const until = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    for (const day of DAYS) {
+      const body = `${CSV}${day},slow\n`;
+      lab.origin.set(`/slow/${day}.csv`, { body, pauseAfterBytes: { bytes: 5, until } });
+    }
+    await datasets([dataset('past', '', '/slow/{date}.csv'), dataset('daily')]);
+    await apply();
+    try {
+      const days = ['--from', DAYS[0] ?? '', '--to', DAYS[3] ?? ''];
+      await lab.run(['schedule', 'backfill', 'past', ...days]);
+      const asked = (): string[] => [
+        ...new Set(
+          lab.origin.requests.map(({ path }) => path).filter((path) => path.startsWith('/slow/')),
+        ),
+      ];
+      while (asked().length === 0) await delay(50);
+      await lab.run(['schedule', 'trigger', 'daily']);
+      await ended('daily', 1);
+      assert.equal((await publishedDays('daily')).length, 1);
+      assert.deepEqual([asked().length, await publishedDays('past')], [1, []]);
+    } finally {
+      release();
+    }
+    while ((await publishedDays('past')).length < DAYS.length) await delay(200);
+  });
+
   it('is due on the days that `status` reckons with, whatever the clocks do', async () => {
     const zones = ['America/Denver', 'Australia/Lord_Howe', 'Africa/Cairo', 'Asia/Kathmandu'];
     for (const timezone of zones) {

@@ -57,7 +57,11 @@ const CSV = `id,text,when,amount\r\n${Array.from(
 
 describe('the engine spark', () => {
   it('makes of the real Denver samples the rows that DuckDB makes', { skip }, async () => {
-    const files = { service: '311_service_data_2015.csv', crime: 'crime.csv' };
+    const files = {
+      service: '311_service_data_2015.csv',
+      crime: 'crime.csv',
+      accidents: 'traffic_accidents_2014.csv',
+    };
     const routes = Object.fromEntries(
       Object.values(files).map((file) => [`/${file}`, { body: { file: join(SAMPLES, file) } }]),
     );
@@ -79,6 +83,7 @@ describe('the engine spark', () => {
         [
           ['published', 47_170, true],
           ['published', 49_089, true],
+          ['published', 4171, true],
         ],
       );
       await ingest(lab, ...by('duckdb'));

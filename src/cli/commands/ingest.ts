@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { Engine } from '../../model/dataset.ts';
 import type { RunMode, Target } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';
@@ -44,7 +44,8 @@ export function ingestCommand(context: CliContext): Command {
     )
     .option('--again', 'publish a new revision beside the one that is there')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one')
-    .option('--detach', 'start the run and leave (needs `longhaul up` or TEMPORAL_ADDRESS)');
+    // Whoever has left bounds nothing: the worker's slots do.
+    .addOption(detachOption().conflicts('concurrency'));
   withJson(command).action(async (targets: string[], flags: Flags) => {
     await run(context, 'ingest', targets, flags);
   });
@@ -67,7 +68,7 @@ export function landCommand(context: CliContext): Command {
     )
     .argument('<dataset|URL>', 'a name of datasets.yaml, or a URL');
   withJson(withTarget(withDate(withName(command))))
-    .option('--detach', 'start the run and leave (needs `longhaul up` or TEMPORAL_ADDRESS)')
+    .addOption(detachOption())
     .action(async (target: string, flags: Flags) => {
       await run(context, 'land', [target], flags);
     });
@@ -84,7 +85,7 @@ export function convertCommand(context: CliContext): Command {
   withJson(withTarget(withEngine(withDate(withName(command)))))
     .option('--again', 'publish a new revision beside the one that is there')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one')
-    .option('--detach', 'start the run and leave (needs `longhaul up` or TEMPORAL_ADDRESS)')
+    .addOption(detachOption())
     .action(async (target: string, flags: Flags) => {
       await run(context, 'convert', [target], flags);
     });
@@ -116,4 +117,11 @@ async function run(
   }));
   const { runRequests } = await import('../ingest.ts');
   await runRequests(context, config, requests, flags);
+}
+
+function detachOption(): Option {
+  return new Option(
+    '--detach',
+    'start the run and leave (needs `longhaul up` or TEMPORAL_ADDRESS)',
+  );
 }

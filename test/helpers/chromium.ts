@@ -7,7 +7,19 @@ import { chromium, type Browser, type Frame, type Page } from 'playwright-core';
 export interface WebBrowser {
   /** Opens an address, waits until the page says something that matches, and keeps a picture of it. @returns its text. */
   look(url: string, picture: string, expected: RegExp): Promise<string>;
+  /** Fills in the form that starts a workflow as a person does, and sends it. */
+  startWorkflow(form: StartForm): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface StartForm {
+  /** Of the namespace in the Web UI. */
+  url: string;
+  workflowId: string;
+  workflowType: string;
+  taskQueue: string;
+  /** JSON. */
+  input: string;
 }
 
 /** Where Debian's package puts it; CHROMIUM names another one. */
@@ -44,6 +56,31 @@ export async function openChromium(): Promise<WebBrowser> {
         return await untilItSays(page, expected);
       } finally {
         await page.screenshot({ path: fileURLToPath(new URL(`${picture}.png`, PICTURES)) });
+        await page.close();
+      }
+    },
+    startWorkflow: async ({ url, input, ...fields }) => {
+      const page = await context.newPage();
+      try {
+        await page.goto(`${url}/workflows/start-workflow`);
+        // Key by key: the form does not take what is only put there.
+        for (const [id, value] of Object.entries(fields)) {
+          await page.locator(`#${id}`).pressSequentially(value);
+          await page.keyboard.press('Tab');
+        }
+        await page.click('[contenteditable][aria-label="Data"]');
+        await page.keyboard.insertText(input);
+        await page.click('h1');
+        const button = page.locator('[data-testid="start-workflow-button"]:not([disabled])');
+        const answered = page.waitForResponse(
+          (answer) =>
+            answer.request().method() === 'POST' && /\/workflows\/[^/]/.test(answer.url()),
+        );
+        await button.click();
+        const answer = await answered;
+        if (!answer.ok()) throw new Error(`${answer.status()}: ${await answer.text()}`);
+      } finally {
+        await page.screenshot({ path: fileURLToPath(new URL('start-form.png', PICTURES)) });
         await page.close();
       }
     },

@@ -78,4 +78,13 @@ describe('the Web UI', { skip: noChromium }, () => {
     const schedule = `${webUi}/schedules/${encodeURIComponent('longhaul/denver-benches')}`;
     await browser.look(schedule, 'schedule', new RegExp(NOTE));
   });
+
+  it('starts a run of a day by its own form, with a dataset’s name for all input', async () => {
+    const input = JSON.stringify({ dataset: 'denver-benches' });
+    const workflowId = 'by my own hand';
+    const form = { workflowId, workflowType: 'ingestDataset', taskQueue: 'longhaul', input };
+    await browser.startWorkflow({ url: webUi, ...form });
+    const { json } = await lab.json<{ error?: { code: string } }>(['show', workflowId, '--follow']);
+    assert.equal(json.error?.code, 'SOURCE_NOT_FOUND');
+  });
 });

@@ -20,12 +20,17 @@ const programs: Record<string, () => Promise<unknown>> = {
     await locateVersitygw({ given: process.env['VERSITYGW'], searchPath, onNote }),
   httpfs: async () =>
     await locateHttpfs({ given: process.env['DUCKDB_HTTPFS'], searchPath, onNote }),
-  'Hadoop for S3': async () => await locateHadoopJars('s3a', { onNote }),
-  Hadoop: async () => await locateHadoopJars('cluster', { onNote }),
+  'Hadoop for S3': async () =>
+    await locateHadoopJars('s3a', { given: process.env['HADOOP_JARS'], onNote }),
+  Hadoop: async () =>
+    await locateHadoopJars('cluster', { given: process.env['HADOOP_JARS'], onNote }),
   Spark: async () => {
     const spark = await locateSpark({ given: process.env['SPARK_HOME'], searchPath, onNote });
     const java = await locateJavaFor(spark, { given: process.env['JAVA_HOME'], searchPath });
-    const { classPath } = await locateHadoopJars('s3a', { onNote });
+    const { classPath } = await locateHadoopJars('s3a', {
+      given: process.env['HADOOP_JARS'],
+      onNote,
+    });
     await ensureClassArchive({ spark, java }, { onNote });
     await ensureClassArchive({ spark, java, classPath }, { onNote });
   },

@@ -70,6 +70,7 @@ async function serve(folder: string, faults: EmrFaults): Promise<void> {
   const programs = await locateEmrPrograms({
     searchPath,
     sparkHome: process.env['SPARK_HOME'],
+    hadoopJars: process.env['HADOOP_JARS'],
     javaHome: process.env['JAVA_HOME'],
     onNote,
   });

@@ -7,6 +7,7 @@ import { QUERY_SCRIPT, sparkQuery } from '../lake/spark/query.ts';
 import { LonghaulError } from '../model/errors.ts';
 import type { Target } from '../model/run.ts';
 import { locateHadoopJars } from '../programs/hadoop.ts';
+import type { LocateOptions } from '../programs/locate.ts';
 import { submitSpark } from '../programs/spark-submit.ts';
 import type { S3aAccess } from '../storage/s3/s3a.ts';
 import { openLake } from '../storage/open-lake.ts';
@@ -27,7 +28,9 @@ export async function queryWithSpark(
   try {
     await interruptible(async (signal) => {
       const s3 = target === 's3' ? settings.s3 : undefined;
-      const access: Partial<S3aAccess> = s3 ? await accessOf(s3, { onNote, signal }) : {};
+      const access: Partial<S3aAccess> = s3
+        ? await accessOf(s3, { given: settings.spark.hadoopJars, onNote, signal })
+        : {};
       const run = async (jobPath: string): Promise<string> => {
         const args = ['--job', jobPath];
         const conf = { ...access.conf, ...OWN_CATALOGUE };
@@ -54,7 +57,7 @@ const OWN_CATALOGUE = { 'spark.sql.catalogImplementation': 'in-memory' };
 
 async function accessOf(
   s3: S3Settings,
-  how: { onNote: (note: string) => void; signal: AbortSignal },
+  how: Pick<LocateOptions, 'given' | 'onNote' | 'signal'>,
 ): Promise<S3aAccess> {
   const { s3aAccess } = await import('../storage/s3/s3a.ts');
   const { classPath } = await locateHadoopJars('s3a', how);

@@ -143,6 +143,7 @@ function withDefaults(
     },
     spark: {
       home: folderOf(values.SPARK_HOME, cwd),
+      hadoopJars: folderOf(values.HADOOP_JARS, cwd),
       javaHome: folderOf(values.JAVA_HOME, cwd),
       searchPath,
       master: values.SPARK_MASTER ?? DEFAULT_SPARK_MASTER,

@@ -45,6 +45,7 @@ export const SETTING_KEYS = {
   DUCKDB_HTTPFS: key(z.string(), 'the path of httpfs.duckdb_extension'),
   DUCKDB_THREADS: key(whole(1, 1024), 'a whole number from 1 to 1024'),
   SPARK_HOME: key(z.string(), 'the folder of a Spark, with bin/spark-submit in it'),
+  HADOOP_JARS: key(z.string(), 'a folder with the folders `s3a` and `cluster` of jars in it'),
   SPARK_MASTER: key(sparkMaster(), 'a Spark master such as local[3] or spark://host:7077'),
   SPARK_DRIVER_MEMORY: key(driverMemory(), 'a size such as 2g, and 512m or more'),
   JAVA_HOME: key(z.string(), 'the folder of a Java, with bin/java in it'),

@@ -89,6 +89,8 @@ export interface SparkSettings {
   home?: string | undefined;
   /** JAVA_HOME; undefined: `java` on the PATH. */
   javaHome?: string | undefined;
+  /** HADOOP_JARS: a folder with `s3a` in it; undefined: fetched once by Maven, when Spark is to reach S3. */
+  hadoopJars?: string | undefined;
   /** PATH, where both are looked for. */
   searchPath?: string | undefined;
   /** As spark-submit takes it: `local[3]`. */

@@ -35,7 +35,7 @@ export function submitting(
     await writeFile(jobPath, JSON.stringify({ ...job, result: fileUri(resultPath) }));
     const end = await submitSpark({
       ...settings,
-      ...(s3 ? await s3Access(s3, signal) : {}),
+      ...(s3 ? await s3Access(s3, settings.hadoopJars, signal) : {}),
       script,
       args: ['--job', fileUri(jobPath)],
       scratchFolder,
@@ -58,10 +58,10 @@ export function fileUri(path: string): string {
 }
 
 /** With credentials as they are now. */
-async function s3Access(settings: S3Settings, signal: AbortSignal) {
+async function s3Access(settings: S3Settings, given: string | undefined, signal: AbortSignal) {
   // The SDK, which a conversion on disk does not need.
   const { s3aAccess } = await import('../../storage/s3/s3a.ts');
-  const jars = await locateHadoopJars('s3a', { signal });
+  const jars = await locateHadoopJars('s3a', { given, signal });
   return await s3aAccess(settings, jars.classPath);
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from '../../src/embedded/free-ports.ts';
 import { startEmrWorld, type EmrWorld } from '../helpers/emr-lab.ts';
 import { startEmrProxy } from '../helpers/emr-proxy.ts';
 import { clustersOf, DAY, killHost, runningStep, withDatasets } from '../helpers/emr-runs.ts';
@@ -24,9 +25,14 @@ async function statusOf(lab: Lab): Promise<string | undefined> {
   return json.runs[0]?.status;
 }
 
+async function metrics(port: number): Promise<string> {
+  return await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+}
+
 describe('a run on EMR whose answers or worker are lost', () => {
   it('in its answers: lost ones and "too often" make no second cluster; Ctrl-C ends the one', async () => {
-    await withDatasets(world, ['lost'], {}, async (lab) => {
+    const { port } = await freePorts([]);
+    await withDatasets(world, ['lost'], { METRICS_ADDRESS: String(port) }, async (lab) => {
       world.emr.faults = {
         hang: 9,
         loseAnswer: { RunJobFlow: 1, AddJobFlowSteps: 1, DescribeCluster: 1 },
@@ -34,6 +40,8 @@ describe('a run on EMR whose answers or worker are lost', () => {
       };
       const running = lab.start(ingest('lost'));
       await runningStep(world, 'lost');
+      // A monitor sees what costs.
+      while (!/^longhaul_open_clusters\b.* 1$/m.test(await metrics(port))) await sleep(100);
       running.process.kill('SIGINT');
       const { code, stdout, stderr } = await running.ended;
       assert.equal(code, 130, stdout + stderr);

@@ -37,6 +37,7 @@ const faultsShape = z.strictObject({
   terminatedByOther: after,
   cancelledByOther: after,
   smallHdfs: z.strictObject({ count, bytes: count }),
+  stepsUsed: z.strictObject({ count, steps: count }),
 } satisfies Record<keyof EmrFaults, z.ZodType>);
 
 const { values } = parseArgs({

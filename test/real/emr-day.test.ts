@@ -59,6 +59,33 @@ describe('runs of one day on EMR', () => {
   });
 });
 
+describe('a run on EMR with more steps than a cluster takes', () => {
+  it('goes on with a new cluster, and ends both', async () => {
+    const csv = (n: number) => ({ body: `id,text\r\n${n},"a\nb"\r\n`, etag: `"${n}"` });
+    const routes = { '/a.csv': csv(1), '/b.csv': csv(2) };
+    await withEmrLab(world, { routes, env: { EMR_OUTPUT: 's3' } }, async (lab) => {
+      const address = (name: string): string => lab.origin.address(`/${name}.csv`);
+      await lab.datasets({ many: { a: address('a'), b: address('b') } });
+      world.emr.faults = { stepsUsed: { count: 1, steps: 253 } };
+      const run = await lab.json<Run>(['ingest', 'many', '--date', DAY]);
+      assert.deepEqual(
+        [run.code, run.json.status, run.json.ledger?.rows],
+        [0, 'published', 2],
+        run.stdout + run.stderr,
+      );
+      assert.equal((await clustersOf(world, 'many')).length, 2);
+      assert.deepEqual(await world.liveClusters(), []);
+      const { stdout } = await lab.run([
+        'query',
+        'SELECT id FROM many ORDER BY id',
+        '--format',
+        'csv',
+      ]);
+      assert.match(stdout, /1\r?\n2/);
+    });
+  });
+});
+
 describe('the sweep of a lake that uses EMR', () => {
   it('ends the cluster that a dead run left, and no other', async () => {
     await withDatasets(world, ['swept'], {}, async (lab, prefix) => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { RunJobFlowInput, StepConfig } from '@aws-sdk/client-emr';
 import { invalidRequest, validation } from './api-error.ts';
 import { live } from './cluster-life.ts';
+import { takeFault } from './faults.ts';
 import { isOpen, type Cluster, type Step } from './model.ts';
 import type { World } from './world.ts';
 
@@ -32,6 +33,7 @@ export class Clusters {
       terminationProtected: request.Instances?.TerminationProtected ?? false,
       keepAlive: request.Instances?.KeepJobFlowAliveWhenNoSteps ?? false,
       stepConcurrency: request.StepConcurrencyLevel ?? 1,
+      usedSteps: takeFault(this.world.faults(), 'stepsUsed')?.steps ?? 0,
       idleTimeout: request.AutoTerminationPolicy?.IdleTimeout,
       wake: () => undefined,
       abort: new AbortController(),

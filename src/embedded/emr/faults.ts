@@ -27,6 +27,8 @@ export interface EmrFaults {
   cancelledByOther?: { count: number; afterMs: number };
   /** Clusters whose HDFS holds so little. */
   smallHdfs?: { count: number; bytes: number };
+  /** Clusters that have had so many steps of the 256 that EMR allows when they are made. */
+  stepsUsed?: { count: number; steps: number };
 }
 
 type Counted = {

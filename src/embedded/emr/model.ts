@@ -38,6 +38,8 @@ export interface Cluster {
   terminationProtected: boolean;
   keepAlive: boolean;
   stepConcurrency: number;
+  /** That count towards what EMR allows, beside `steps`. */
+  usedSteps: number;
   /** Of its auto-termination policy, in seconds. */
   idleTimeout: number | undefined;
   /** Where its machine is reached: the folder, HDFS, what runs on it. None before it is provisioned, and after its end. */

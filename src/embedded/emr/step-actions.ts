@@ -17,7 +17,8 @@ export const stepActions = {
     const steps = input.Steps ?? [];
     if (steps.length === 0) throw validation('At least one step is required.');
     checkSteps(steps, cluster.stepConcurrency);
-    if (cluster.steps.length + steps.length > MAX_STEPS) throw tooManySteps();
+    const { length: own } = cluster.steps;
+    if (cluster.usedSteps + own + steps.length > MAX_STEPS) throw tooManySteps();
     return { StepIds: clusters.addSteps(cluster, steps).map(({ id }) => id) };
   },
 

@@ -108,7 +108,7 @@ async function train(
 }
 
 /** Loaded is what counts, not how fast. */
-const TRAINING = '-XX:+UseSerialGC -XX:TieredStopAtLevel=1';
+const TRAINING = '-XX:TieredStopAtLevel=1';
 async function isThere(path: string): Promise<boolean> {
   return await access(path).then(
     () => true,

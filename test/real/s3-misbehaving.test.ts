@@ -72,8 +72,14 @@ async function ingest(
   }
 }
 
-async function assertPublished({ code, json, name, stderr }: Awaited<ReturnType<typeof ingest>>) {
-  assert.equal(code, 0, stderr);
+async function assertPublished({
+  code,
+  json,
+  name,
+  stdout,
+  stderr,
+}: Awaited<ReturnType<typeof ingest>>) {
+  assert.equal(code, 0, stdout + stderr);
   assert.deepEqual(
     [json.status, json.ledger.rows, json.ledger.balanced],
     ['published', RECORDS, true],

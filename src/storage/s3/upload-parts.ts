@@ -9,7 +9,7 @@ import {
 import { createHash } from 'node:crypto';
 import { LonghaulError } from '../../model/errors.ts';
 import { toS3Checksum } from './checksums.ts';
-import { isTaken } from './errors.ts';
+import { isTaken, statusOf } from './errors.ts';
 import { S3Zone } from './zone.ts';
 
 /** Gateways over a file system copy the parts together before they say a word: many GB in this time. */
@@ -210,12 +210,19 @@ async function causeOf(
   signal: AbortSignal,
 ): Promise<unknown> {
   if (signal.aborted) return error;
+  // While it is going a listing may still have it. A bucket that is gone has a code of its own.
+  if (isRefusedAsAbsent(error)) return new LonghaulError('UPLOAD_LOST', error.message);
   try {
     await listParts(zone, upload, signal, 1);
     return error;
   } catch (listing) {
     return isLost(listing) ? listing : error;
   }
+}
+
+function isRefusedAsAbsent(error: unknown): error is LonghaulError {
+  const isRefused = error instanceof LonghaulError && error.code === 'STORE_REFUSED';
+  return isRefused && statusOf(error.cause) === 404;
 }
 
 export function isLost(error: unknown): boolean {

@@ -53,12 +53,8 @@ function runFiles(): void {
   stream.on('test:fail', ({ details, todo }) => {
     if (details.type !== 'suite' && todo === undefined) counts.failed += 1;
   });
-  for (const event of ['test:pass', 'test:fail'] as const) {
-    stream.on(event, ({ nesting, file = '', details }) => {
-      if (nesting > 0) return;
-      seconds.set(file, (seconds.get(file) ?? 0) + details.duration_ms / 1000);
-    });
-  }
+  stream.on('test:pass', addTime);
+  stream.on('test:fail', addTime);
   stream.once('end', () => process.once('beforeExit', () => finish()));
   stream.pipe(new spec()).pipe(process.stdout);
 }
@@ -66,6 +62,17 @@ function runFiles(): void {
 function fail(reason: string): void {
   counts.failed += 1;
   console.error(reason);
+}
+
+interface Ended {
+  nesting: number;
+  file?: string;
+  details: { duration_ms: number };
+}
+
+function addTime({ nesting, file = '', details }: Ended): void {
+  if (nesting > 0) return;
+  seconds.set(file, (seconds.get(file) ?? 0) + details.duration_ms / 1000);
 }
 
 /** Where the time goes: what is worth making shorter. */

@@ -23,7 +23,11 @@ let client: Client;
 before(async () => {
   // One day's file is not another's, though their ETags may be.
   const days = DAYS.map((day) => [`/days/${day}.csv`, { body: `${CSV}${day},x\n` }] as const);
-  lab = await startLab({ routes: { '/a.csv': { body: CSV }, ...Object.fromEntries(days) } });
+  lab = await startLab({
+    routes: { '/a.csv': { body: CSV }, ...Object.fromEntries(days) },
+    // An answer that is held is no stall.
+    env: { HTTP_STALL_TIMEOUT_SECONDS: '60' },
+  });
   const embedded = await findEmbedded(`${lab.dataDir}/.longhaul`);
   connection = await Connection.connect({ address: embedded?.address ?? '' });
   client = new Client({ connection });

@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { after, afterEach, before } from 'node:test';
 import { EMRClient, ListClustersCommand } from '@aws-sdk/client-emr';
 import { locateEmrPrograms, startLocalEmr, type LocalEmr } from '../../src/embedded/emr/index.ts';
 import { withLab, type Lab } from './lab.ts';
@@ -15,10 +17,9 @@ export interface EmrWorld {
   client: EMRClient;
   /** Ids of those that cost still. */
   liveClusters(): Promise<string[]>;
-  close(): Promise<void>;
 }
 
-export async function startEmrWorld(): Promise<EmrWorld> {
+async function startEmrWorld(): Promise<StartedWorld> {
   const searchPath = process.env['PATH'] ?? '';
   const programs = await locateEmrPrograms({ searchPath });
   const s3 = await startS3();
@@ -56,6 +57,33 @@ export async function startEmrWorld(): Promise<EmrWorld> {
       await s3.close();
       await rm(folder, { recursive: true, force: true });
     },
+  };
+}
+
+type StartedWorld = EmrWorld & { close(): Promise<void> };
+
+/** The world of a test file: there while its tests run, each of which starts without a fault. */
+export function sharedEmrWorld(): EmrWorld {
+  let started: StartedWorld | undefined;
+  const world = (): StartedWorld => started ?? assert.fail('the world is there while tests run');
+  before(async () => {
+    started = await startEmrWorld();
+  });
+  after(async () => await started?.close());
+  afterEach(() => {
+    world().emr.faults = {};
+  });
+  return {
+    get s3() {
+      return world().s3;
+    },
+    get emr() {
+      return world().emr;
+    },
+    get client() {
+      return world().client;
+    },
+    liveClusters: async () => await world().liveClusters(),
   };
 }
 

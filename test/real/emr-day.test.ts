@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { RunJobFlowCommand, TerminateJobFlowsCommand } from '@aws-sdk/client-emr';
 import { loadSettings } from '../../src/config/load-settings.ts';
 import { clusterRequest } from '../../src/emr/cluster-request.ts';
 import type { SweepResult } from '../../src/model/sweep.ts';
-import { startEmrWorld, withEmrLab, type EmrWorld } from '../helpers/emr-lab.ts';
+import { sharedEmrWorld, withEmrLab } from '../helpers/emr-lab.ts';
 import { clustersOf, DAY, ingestError, withDatasets } from '../helpers/emr-runs.ts';
 import { bucketContents } from '../helpers/s3-lab.ts';
 
@@ -15,14 +15,7 @@ interface Run {
   ledger: { rows: number };
 }
 
-let world: EmrWorld;
-before(async () => {
-  world = await startEmrWorld();
-});
-after(async () => await world?.close());
-afterEach(() => {
-  world.emr.faults = {};
-});
+const world = sharedEmrWorld();
 
 describe('runs of one day on EMR', () => {
   it('that are asked for at once are one; a later one, with EMR_OUTPUT=s3 too, is a revision on a new cluster', async () => {

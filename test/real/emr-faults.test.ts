@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { CancelStepsCommand, TerminateJobFlowsCommand } from '@aws-sdk/client-emr';
-import { startEmrWorld, type EmrWorld } from '../helpers/emr-lab.ts';
+import { sharedEmrWorld } from '../helpers/emr-lab.ts';
 import { clustersOf, ingestError, runningStep, withDatasets } from '../helpers/emr-runs.ts';
 
-let world: EmrWorld;
-before(async () => {
-  world = await startEmrWorld();
-});
-after(async () => await world?.close());
-afterEach(() => {
-  world.emr.faults = {};
-});
+const world = sharedEmrWorld();
 
 describe('a run on EMR that goes wrong', () => {
   it('while its cluster comes to be: capacity, time, bootstrap', async () => {
@@ -33,7 +26,8 @@ describe('a run on EMR that goes wrong', () => {
   });
 
   it('while its step runs: it hangs, somebody ends it or its cluster', async () => {
-    const env = { EMR_STEP_LIMIT_MINUTES: '0.1' };
+    // Long enough that a busy machine's poll has seen it run.
+    const env = { EMR_STEP_LIMIT_MINUTES: '0.25' };
     await withDatasets(world, ['hangs', 'step', 'cluster'], env, async (lab) => {
       world.emr.faults = { hang: 9 };
       const hang = await ingestError(lab, 'hangs');

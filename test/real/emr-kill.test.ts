@@ -1,20 +1,13 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePorts } from '../../src/embedded/free-ports.ts';
-import { startEmrWorld, type EmrWorld } from '../helpers/emr-lab.ts';
+import { sharedEmrWorld } from '../helpers/emr-lab.ts';
 import { startEmrProxy } from '../helpers/emr-proxy.ts';
 import { clustersOf, DAY, killHost, runningStep, withDatasets } from '../helpers/emr-runs.ts';
 import type { Lab } from '../helpers/lab.ts';
 
-let world: EmrWorld;
-before(async () => {
-  world = await startEmrWorld();
-});
-after(async () => await world?.close());
-afterEach(() => {
-  world.emr.faults = {};
-});
+const world = sharedEmrWorld();
 
 function ingest(name: string): string[] {
   return ['ingest', name, '--date', DAY, '--json'];

@@ -1,22 +1,15 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { ListStepsCommand } from '@aws-sdk/client-emr';
-import { startEmrWorld, type EmrWorld } from '../helpers/emr-lab.ts';
+import { sharedEmrWorld } from '../helpers/emr-lab.ts';
 import { clustersOf, ingestError, withDatasets } from '../helpers/emr-runs.ts';
 
 interface Failure {
   error: { code: string };
 }
 
-let world: EmrWorld;
-before(async () => {
-  world = await startEmrWorld();
-});
-after(async () => await world?.close());
-afterEach(() => {
-  world.emr.faults = {};
-});
+const world = sharedEmrWorld();
 
 describe('a run on EMR that would fail again is not tried again', () => {
   it('and makes no cluster: a lake on a disk, too many hours, no such role', async () => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import {
   DescribeClusterCommand,
   ListStepsCommand,
   TerminateJobFlowsCommand,
 } from '@aws-sdk/client-emr';
 import type { SweepResult } from '../../src/model/sweep.ts';
-import { startEmrWorld, withEmrLab, type EmrWorld } from '../helpers/emr-lab.ts';
+import { sharedEmrWorld, withEmrLab } from '../helpers/emr-lab.ts';
 
 const ROUTES = { '/a.csv': { body: 'id,text\r\n1,"a\nb"\r\n2,c\r\n', etag: '"1"' } };
 const DAY = '2026-11-20';
@@ -17,11 +17,7 @@ interface Run {
   emr: { clusterId: string };
 }
 
-let world: EmrWorld;
-before(async () => {
-  world = await startEmrWorld();
-});
-after(async () => await world?.close());
+const world = sharedEmrWorld();
 
 /** Every cluster that the progress lines tell of. */
 function clustersIn(text: string): string[] {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import {
   DescribeClusterCommand,
   RunJobFlowCommand,
@@ -10,7 +10,7 @@ import {
 import { WebHdfs } from '../../src/emr/webhdfs.ts';
 import type { SnapshotManifest } from '../../src/model/manifest.ts';
 import { generate } from '../../tools/generate/generate.ts';
-import { startEmrWorld, withEmrLab, type EmrWorld } from '../helpers/emr-lab.ts';
+import { sharedEmrWorld, withEmrLab } from '../helpers/emr-lab.ts';
 import type { Lab } from '../helpers/lab.ts';
 import type { Answer } from '../helpers/origin.ts';
 import { bucketContents } from '../helpers/s3-lab.ts';
@@ -46,11 +46,7 @@ interface Failure {
   error: { code: string; message: string; log?: { uri: string; lines: string[] } };
 }
 
-let world: EmrWorld;
-before(async () => {
-  world = await startEmrWorld();
-});
-after(async () => await world?.close());
+const world = sharedEmrWorld();
 
 async function ingested(lab: Lab, ...args: string[]): Promise<Run> {
   const { code, json, stdout, stderr } = await lab.json<Run>(['ingest', ...args, '--date', DAY]);

@@ -51,7 +51,7 @@ export async function classArchiveOptions(start: SparkStart, toolsDir?: string):
 }
 
 /**
- * The archive, made where there is none, by starting Spark once: half a minute, and 170 MB. What goes wrong is no
+ * The archive, made where there is none, by starting Spark once: about a minute, and 200 MB. What goes wrong is no
  * error, and is not tried again: Spark starts without one too.
  */
 export async function ensureClassArchive(
@@ -61,7 +61,7 @@ export async function ensureClassArchive(
   const path = classArchivePath(start, toolsDir);
   const failed = `${path}.failed`;
   if (!canArchive(start, path) || (await isThere(path)) || (await isThere(failed))) return;
-  onNote?.('Preparing Spark to start faster (once, half a minute)');
+  onNote?.('Preparing Spark to start faster (once, about a minute)');
   try {
     await mkdir(join(path, '..'), { recursive: true });
     await makeWhole(path, async (scratch) => await train(start, scratch, signal));

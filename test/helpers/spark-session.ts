@@ -107,7 +107,7 @@ export async function startSparkSession(
       jobs += 1;
       const jobPath = join(folder, `job-${jobs}.json`);
       const resultPath = join(folder, `result-${jobs}.json`);
-      await writeFile(jobPath, JSON.stringify({ ...job, result: fileUri(resultPath) }));
+      await writeFile(jobPath, JSON.stringify({ ...(await job), result: fileUri(resultPath) }));
       await inTurn(path, fileUri(jobPath), onProgress);
       return JSON.parse(await readFile(resultPath, 'utf8')) as SparkResult;
     };

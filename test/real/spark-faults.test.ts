@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { submitting } from '../../src/conversion/spark/submit.ts';
+import { LonghaulError } from '../../src/model/errors.ts';
 import { withLab, type Lab, type Running } from '../helpers/lab.ts';
 import type { Answer } from '../helpers/origin.ts';
 import { SHORT_LIVED } from '../helpers/spark-session.ts';
 import { processesWith, until } from '../helpers/processes.ts';
+import { withTempFolder } from '../helpers/temp-folder.ts';
 
 /** 24 MB, so that a conversion takes long enough to be met; quoted line breaks throughout. */
 const RECORDS = 300_000;
@@ -90,6 +95,54 @@ describe('a conversion by Spark', () => {
       assert.equal((await lab.published()).length, 1);
       const left = (await lab.lakeFiles()).filter((file) => file.includes('_staging'));
       assert.deepEqual(left, []);
+    });
+  });
+
+  it('that fills the disk says so and leaves nothing, and a retry goes on', async (t) => {
+    await withLab({ routes, env, up: false }, async (lab) => {
+      await oneSource(lab);
+      const folder = join(lab.dataDir, 'takehome-converted');
+      await mkdir(folder, { recursive: true });
+      const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder]);
+      if (mounted.status !== 0) {
+        t.skip('no small file system can be mounted here');
+        return;
+      }
+      try {
+        const full = await lab.json<Failure>(INGEST.slice(0, -1));
+        assert.equal(full.json.error?.code, 'DISK_FULL', full.json.error?.message);
+        assert.deepEqual(await convertedFiles(lab), []);
+        assert.equal(spawnSync('mount', ['-o', 'remount,size=200m', folder]).status, 0);
+        const { code, json } = await lab.json<{ ledger: { rows: number } }>(INGEST.slice(0, -1));
+        assert.deepEqual([code, json.ledger.rows], [0, RECORDS]);
+      } finally {
+        await lab.run(['down']);
+        spawnSync('umount', [folder]);
+      }
+    });
+  });
+
+  it('whose inputs cannot be made ends with their error, and leaves no JVM', async () => {
+    await withTempFolder(async (scratchFolder) => {
+      const full = new LonghaulError('DISK_FULL', 'No space is left.');
+      const starting = new AbortController();
+      const job = once(starting.signal, 'abort').then(() => Promise.reject(full));
+      const run = submitting({
+        master: 'local[1]',
+        driverMemory: '1g',
+        home: process.env['SPARK_HOME'],
+        javaHome: process.env['JAVA_HOME'],
+        searchPath: process.env['PATH'],
+      });
+      const { signal } = new AbortController();
+      const ended = run(job, { scratchFolder, signal, onProgress: () => undefined });
+      const refused = assert.rejects(ended, full);
+      await until('Spark starts', async () => (await processesWith(scratchFolder)).length > 0);
+      starting.abort();
+      await refused;
+      await until('no process of Spark', async () => {
+        return (await processesWith(scratchFolder)).length === 0;
+      });
     });
   });
 

@@ -11,16 +11,20 @@ import argparse
 import json
 import sys
 import threading
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 RESULT_FORMAT = "longhaul/spark-result/1"
-# Jobs that are handed to Spark at once: it works on as many as it has cores, the others wait without cost.
-MAX_JOBS = 64
+# Files put in their places at once: in a bucket that is waiting.
+MAX_MOVES = 64
 PROGRESS_INTERVAL_SECONDS = 0.5
+WAIT_INTERVAL_SECONDS = 0.05
+# More than any input has; times any number of inputs it is still a long.
+TASK_BYTES = 2**40
 # More columns than a table of people has; Spark's own limit where there are fewer.
 MIN_MAX_COLUMNS = 20480
 
@@ -35,19 +39,31 @@ SETTINGS = {
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.parquet.writeLegacyFormat": "false",
     "spark.sql.files.maxRecordsPerFile": "0",
+    # A task an input: none is cut, and no two are put together, since opening one counts as much as a task may read.
+    "spark.sql.files.maxPartitionBytes": str(TASK_BYTES),
+    "spark.sql.files.openCostInBytes": str(TASK_BYTES),
+    "spark.sql.files.maxPartitionNum": str(2**31 - 1),
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
 }
-WRITE_OPTIONS = {"mapreduce.fileoutputcommitter.marksuccessfuljobs": "false"}
+WRITE_OPTIONS = {
+    "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    # A finished task puts its file in its place itself: in a bucket that is a copy, and the driver would make them all, one
+    # after the other. What a failed job leaves goes with the staging folder.
+    "mapreduce.fileoutputcommitter.algorithm.version": "2",
+}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--job", required=True, help="URI of a SparkJob's JSON")
-    uri = parser.parse_args().job
+    parser.add_argument("--wait", action="store_true", help="until the job is there: Spark starts meanwhile")
+    given = parser.parse_args()
     spark = SparkSession.builder.appName("longhaul-convert").getOrCreate()
     try:
-        return 0 if run(spark, uri) else 1
+        while given.wait and not Files(spark).exists(given.job):
+            time.sleep(WAIT_INTERVAL_SECONDS)
+        return 0 if run(spark, given.job) else 1
     finally:
         spark.stop()
 
@@ -83,44 +99,19 @@ def convert(spark, files, job):
 
 
 def write_shards(spark, files, job, progress):
-    """One Spark job an input, side by side. Returns the Parquet files in the inputs' order."""
-    if not job["inputs"]:
-        return [write(empty(spark, job), files, job["staging"] + "shard-00000")]
-
-    # Here, where the session is: Spark 3.5 asks its thread's for its settings, and a pool's thread has none. Without
-    # them it would make NULL of what does not fit.
-    values = values_of(job)
-
-    def convert_input(index):
-        source = job["inputs"][index]
-        target = f"{job['staging']}shard-{index:05d}"
-        written = write(frame(spark, job, source["uri"]).select(*values), files, target)
-        progress.finished(source["bytes"])
-        return written
-
-    indices = range(len(job["inputs"]))
-    return in_parallel(convert_input, indices, MAX_JOBS, spark.sparkContext.cancelAllJobs)
+    """One task an input, all of one Spark job. Returns the Parquet files in the inputs' order."""
+    folder = job["staging"] + "shards"
+    inputs = job["inputs"]
+    text = frame(spark, job) if inputs else empty(spark, job)
+    order = files.order_of_tasks(text, inputs) if len(inputs) > 1 else [0]
+    text.select(*values_of(job)).write.options(**WRITE_OPTIONS).parquet(folder)
+    progress.finish()
+    # A task that found no record writes no file: the ledger says what is missing.
+    return [file for _, file in sorted((order[task], file) for task, file in files.of_tasks(folder))]
 
 
-def in_parallel(act, items, limit, cancel):
-    with ThreadPoolExecutor(max_workers=min(limit, len(items))) as pool:
-        futures = [pool.submit(act, item) for item in items]
-        failed = [each for each in wait(futures, return_when=FIRST_EXCEPTION).done if each.exception()]
-        if failed:
-            for future in futures:
-                future.cancel()
-            cancel()
-            raise failed[0].exception()
-        return [future.result() for future in futures]
-
-
-def write(data, files, folder):
-    data.coalesce(1).write.options(**WRITE_OPTIONS).parquet(folder)
-    return files.only_file(folder)
-
-
-def frame(spark, job, uri):
-    """One CSV file, all of whose values are text."""
+def frame(spark, job):
+    """The inputs, all of whose values are text."""
     names = names_of(job)
     reader = (
         spark.read.schema(StructType([StructField(name, StringType()) for name in names]))
@@ -141,12 +132,12 @@ def frame(spark, job, uri):
         # A path is a path, whatever characters are in it.
         .option("__globPaths__", "false")
     )
-    return reader.csv(uri)
+    return reader.csv([source["uri"] for source in job["inputs"]])
 
 
 def empty(spark, job):
     fields = [StructField(name, StringType()) for name in names_of(job)]
-    return spark.createDataFrame([], StructType(fields)).select(*values_of(job))
+    return spark.createDataFrame([], StructType(fields)).coalesce(1)
 
 
 def names_of(job):
@@ -214,7 +205,8 @@ def join_shards(files, job, shards):
         files.move(source, job["output"] + name)
         return files.part(job["output"], name)
 
-    return in_parallel(finish, range(len(groups)), MAX_JOBS, lambda: None)
+    with ThreadPoolExecutor(max_workers=MAX_MOVES) as pool:
+        return list(pool.map(finish, range(len(groups))))
 
 
 def grouped(shards, wanted, most):
@@ -277,17 +269,24 @@ class Files:
         if system.exists(to) or not system.rename(self._path(source["uri"] if isinstance(source, dict) else source), to):
             raise OSError(f"cannot put a file in its place: {target}")
 
-    def only_file(self, folder):
-        """The one Parquet file that a task wrote into its folder."""
+    def order_of_tasks(self, data, inputs):
+        """For each task, which input it reads: Spark begins with the longest."""
+        indices = {self._local(self._path(source["uri"])): index for index, source in enumerate(inputs)}
+        order = []
+        for partition in data._jdf.queryExecution().toRdd().partitions():
+            (file,) = partition.files()
+            order.append(indices.pop(self._local(file.toPath())))
+        if indices:
+            raise OSError(f"no task reads {', '.join(indices)}")
+        return order
+
+    def of_tasks(self, folder):
+        """The Parquet files there, each with the number of the task that wrote it."""
         path = self._path(folder)
-        found = [
-            status
-            for status in path.getFileSystem(self.configuration).listStatus(path)
-            if status.getPath().getName().endswith(".parquet")
-        ]
-        if len(found) != 1:
-            raise OSError(f"{len(found)} Parquet files in {folder}, not one")
-        return {"uri": f"{folder}/{found[0].getPath().getName()}", "bytes": found[0].getLen()}
+        for status in path.getFileSystem(self.configuration).listStatus(path):
+            name = status.getPath().getName()
+            if name.endswith(".parquet"):
+                yield int(name.split("-")[1]), {"uri": f"{folder}/{name}", "bytes": status.getLen()}
 
     def part(self, folder, name):
         path = self._path(folder + name)
@@ -325,17 +324,23 @@ class Files:
         finally:
             reader.close()
 
+    @staticmethod
+    def _local(path):
+        """Without what one of two names of a file may leave out."""
+        return path.toUri().getPath()
+
     def _path(self, uri):
         return self.jvm.org.apache.hadoop.fs.Path(uri)
 
 
 class Progress:
-    """Bytes of the inputs done so far, from Spark's own stages, where the job wants to be told."""
+    """Bytes of the inputs read so far, where the job wants to be told."""
 
     def __init__(self, spark, job):
         self.store = spark.sparkContext._jsc.sc().statusStore() if job.get("progress") else None
+        self.systems = spark.sparkContext._jvm.org.apache.hadoop.fs.FileSystem
+        self.before = self._read_here()
         self.total = sum(source["bytes"] for source in job["inputs"])
-        self.done = 0
         self.shown = 0
         self.over = threading.Event()
         self.lock = threading.Lock()
@@ -348,25 +353,30 @@ class Progress:
     def __exit__(self, *_):
         self.over.set()
 
-    def finished(self, size):
-        with self.lock:
-            self.done += size
-            self._show(self.done)
+    def finish(self):
+        self._show(self.total)
 
     def _follow(self):
         while not self.over.wait(PROGRESS_INTERVAL_SECONDS):
             try:
-                stages = self.store.activeStages()
-                active = sum(stages.apply(index).inputBytes() for index in range(stages.size()))
+                read = max(self._read_here() - self.before, self._read_by_tasks())
             except Exception:  # A stage that is over just now; the next look says more.
                 continue
-            with self.lock:
-                self._show(min(self.done + active, self.total))
+            self._show(min(read, self.total))
+
+    def _read_here(self):
+        """By this JVM: where tasks run in it, Spark's stages hear of what they read only at their ends."""
+        return sum(each.getBytesRead() for each in self.systems.getAllStatistics())
+
+    def _read_by_tasks(self):
+        stages = self.store.activeStages()
+        return sum(stages.apply(index).inputBytes() for index in range(stages.size()))
 
     def _show(self, read):
-        if self.store and read > self.shown:
-            self.shown = read
-            print(json.dumps({"bytes": read}), flush=True)
+        with self.lock:
+            if self.store and read > self.shown:
+                self.shown = read
+                print(json.dumps({"bytes": read}), flush=True)
 
 
 def cause_of(error):

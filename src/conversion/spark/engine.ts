@@ -46,20 +46,24 @@ async function convert(
   signal.throwIfAborted();
   const scratch = await openScratch(output.place(outputPrefix));
   const shardsPrefix = `${outputPrefix}${SHARDS}`;
+  const ended = new AbortController();
+  const making = makeInputs({
+    request: { ...request, signal: AbortSignal.any([signal, ended.signal]) },
+    shardBytes: sizes.shardBytes,
+    scratchFolder: scratch.folder,
+    shardsPrefix,
+    uriOf: hadoopUri,
+    onProgress: (bytes) => request.onProgress({ bytes: Math.floor(bytes * INPUTS_SHARE) }),
+  });
   try {
-    const inputs = await makeInputs({
-      request,
-      shardBytes: sizes.shardBytes,
-      scratchFolder: scratch.folder,
-      shardsPrefix,
-      uriOf: hadoopUri,
-      onProgress: (bytes) => request.onProgress({ bytes: Math.floor(bytes * INPUTS_SHARE) }),
-    });
-    const job = jobOf(request, inputs, sizes);
+    // Spark starts while its inputs are made.
+    const job = making.then((inputs) => jobOf(request, inputs, sizes));
     const parts = await runFresh(request, job, scratch.folder, run);
     await output.deletePrefix(shardsPrefix);
     return { parts: parts.map(({ name }) => name), schema };
   } catch (error) {
+    ended.abort(error);
+    await making.catch(() => undefined);
     // The error is what counts; what cannot be removed now is swept with the run's staging.
     await output.deletePrefix(outputPrefix).catch(() => undefined);
     throw error;
@@ -94,21 +98,23 @@ function jobOf(
 /** Each run finds its credentials anew: what a session that has ended early needs is another run. */
 async function runFresh(
   request: ConversionRequest,
-  job: SparkJob,
+  job: Promise<SparkJob>,
   scratchFolder: string,
   run: SparkRunner,
 ): Promise<SparkPart[]> {
-  const { input, output, outputPrefix, inputBytes, signal } = request;
-  const total = job.inputs.reduce((sum, each) => sum + each.bytes, 0);
-  const before = job.inputs.some(({ uri }) => uri === hadoopUri(input)) ? 0 : INPUTS_SHARE;
-  const onProgress = (bytes: number): void => {
-    const done = total === 0 ? 1 : bytes / total;
-    request.onProgress({ bytes: Math.floor(inputBytes * (before + (1 - before) * done)) });
-  };
+  const { output, outputPrefix, signal } = request;
   const place = output.place(outputPrefix);
   const s3 = place.kind === 's3' ? place.settings : undefined;
+  const known = job.then((each) => onProgressOf(request, each));
+  let onProgress: (bytes: number) => void = () => undefined;
+  // Before that there is nothing to tell; who waits for the job hears of its error.
+  void known.then(
+    (each) => (onProgress = each),
+    () => undefined,
+  );
   const once = async (): Promise<SparkPart[]> => {
-    const result = await run(job, { scratchFolder, s3, signal, onProgress });
+    const told = (bytes: number): void => onProgress(bytes);
+    const result = await run(job, { scratchFolder, s3, signal, onProgress: told });
     if ('error' in result) throw sparkError(result.error, s3?.bucket);
     return result.parts;
   };
@@ -117,9 +123,24 @@ async function runFresh(
   } catch (error) {
     const isOfCredentials = error instanceof LonghaulError && error.code === 'STORE_CREDENTIALS';
     if (!isOfCredentials) throw error;
+    // What making the inputs failed of is not Spark's.
+    await job;
     await output.deletePrefix(outputPrefix + STAGING);
     return await once();
   }
+}
+
+/** Bytes of the inputs as bytes of the landed file, after those that making the inputs counted for. */
+function onProgressOf(
+  { input, inputBytes, onProgress }: ConversionRequest,
+  { inputs }: SparkJob,
+): (bytes: number) => void {
+  const total = inputs.reduce((sum, each) => sum + each.bytes, 0);
+  const before = inputs.some(({ uri }) => uri === hadoopUri(input)) ? 0 : INPUTS_SHARE;
+  return (bytes) => {
+    const done = total === 0 ? 1 : bytes / total;
+    onProgress({ bytes: Math.floor(inputBytes * (before + (1 - before) * done)) });
+  };
 }
 
 /** As Hadoop opens it. */

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { S3Settings, SparkSettings } from '../../config/settings.ts';
@@ -17,8 +17,11 @@ export interface SparkRun {
   onProgress: (bytes: number) => void;
 }
 
-/** How a job is done. */
-export type SparkRunner = (job: SparkJob, run: SparkRun) => Promise<SparkResult>;
+/**
+ * How a job is done.
+ * @param job what starting takes need not wait for it; its rejection is the run's.
+ */
+export type SparkRunner = (job: Promise<SparkJob>, run: SparkRun) => Promise<SparkResult>;
 
 /**
  * Jobs by `spark-submit`, a process group for each.
@@ -32,14 +35,17 @@ export function submitting(
   return async (job, { scratchFolder, s3, signal, onProgress }) => {
     const jobPath = join(scratchFolder, 'job.json');
     const resultPath = join(scratchFolder, 'result.json');
-    await writeFile(jobPath, JSON.stringify({ ...job, result: fileUri(resultPath) }));
+    const gaveUp = new AbortController();
+    // Of another try.
+    await rm(resultPath, { force: true });
+    void handOver(job, jobPath, resultPath).catch((error: unknown) => gaveUp.abort(error));
     const end = await submitSpark({
       ...settings,
       ...(s3 ? await s3Access(s3, settings.hadoopJars, signal) : {}),
       script,
-      args: ['--job', fileUri(jobPath)],
+      args: ['--job', fileUri(jobPath), '--wait'],
       scratchFolder,
-      signal,
+      signal: AbortSignal.any([signal, gaveUp.signal]),
       onLine: (line) => {
         const bytes = bytesIn(line);
         if (bytes !== undefined) onProgress(bytes);
@@ -50,6 +56,17 @@ export function submitting(
     if (!said) throw deathError(end, s3?.bucket);
     return said;
   };
+}
+
+/** Whole at once: somebody waits for it. */
+async function handOver(
+  job: Promise<SparkJob>,
+  jobPath: string,
+  resultPath: string,
+): Promise<void> {
+  const text = JSON.stringify({ ...(await job), result: fileUri(resultPath) });
+  await writeFile(`${jobPath}.new`, text);
+  await rename(`${jobPath}.new`, jobPath);
 }
 
 /** As Hadoop's file systems take it: nothing in it is an escape. */

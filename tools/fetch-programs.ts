@@ -34,6 +34,7 @@ const programs: Record<string, () => Promise<unknown>> = {
     await ensureClassArchive({ spark, java }, { onNote });
     await ensureClassArchive({ spark, java, classPath }, { onNote });
   },
+  'Spark 3.5': async () => await locateSpark({ pinned: 'pyspark-3.5', onNote }),
 };
 
 for (const [name, locate] of Object.entries(programs)) {

@@ -9,8 +9,8 @@ import { join, relative, resolve, sep } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 
-/** More would let the tests with real parts starve each other on a small machine. */
-const CONCURRENCY = 2;
+/** On two cores: they wait for processes and timers a good part of their time. More would starve each other. */
+const CONCURRENCY = 3;
 /** No file takes near as long; one that hangs must not hang the whole run. */
 const FILE_TIMEOUT_MS = 15 * 60 * 1000;
 /** More than a screenful is read by nobody. */

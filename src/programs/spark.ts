@@ -27,6 +27,8 @@ export interface SparkOptions extends Omit<LocateOptions, 'given'> {
   given?: string | undefined;
   /** Whether `python3` may be asked for a pyspark of its own. Default: true. */
   askPython?: boolean;
+  /** As tools/versions.json calls it. Of the older one, which EMR has, only a fetched one is looked for. */
+  pinned?: 'pyspark' | 'pyspark-3.5';
 }
 
 /** `convert.py` is tried with these and later ones. */
@@ -39,10 +41,11 @@ const OLDEST = [3, 5] as const;
  */
 export async function locateSpark({
   given,
-  askPython = true,
+  pinned = 'pyspark',
+  askPython = pinned === 'pyspark',
   ...options
 }: SparkOptions = {}): Promise<Spark> {
-  const pin = await readPin('pyspark', 'pypi');
+  const pin = await readPin(pinned, 'pypi');
   const wanted = {
     title: 'Spark',
     setting: 'SPARK_HOME',
@@ -51,7 +54,7 @@ export async function locateSpark({
       `Run \`pip install pyspark==${pin.version}\`, or set SPARK_HOME in .env to the folder of a Spark ` +
       `${OLDEST.join('.')} or later, the one with bin/${FILE_NAME} in it.`,
     fileName: FILE_NAME,
-    onPath: true,
+    onPath: pinned === 'pyspark',
     folder: `pyspark-${pin.version}`,
     size: 'about 450 MB',
     installers: [

@@ -1,9 +1,10 @@
-import { after, before, suite } from 'node:test';
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
 import { createSparkEngine } from '../../src/conversion/spark/engine.ts';
 import type { SparkRunner } from '../../src/conversion/spark/submit.ts';
 import { locateSpark } from '../../src/programs/spark.ts';
 import { engineContract } from '../conversion/engine-contract.ts';
-import { scratch } from '../conversion/samples.ts';
+import { converted, expectedRows, landed, readBack, scratch } from '../conversion/samples.ts';
 import { startSparkSession, type SparkSession } from '../helpers/spark-session.ts';
 
 suite('the job on Spark 3.5, which EMR 7 has', () => {
@@ -18,11 +19,16 @@ suite('the job on Spark 3.5, which EMR 7 has', () => {
   const run: SparkRunner = async (job, how) => await session.run(job, how);
   const whole = createSparkEngine(settings, undefined, run);
   engineContract('spark 3.5', () => whole, scratch);
-  // Every contract file of more than a few records is then read by tasks of its own.
-  const sharded = createSparkEngine(
-    settings,
-    { shardBytes: 30, partBytes: 1, maxPartBytes: 1 },
-    run,
-  );
-  engineContract('spark 3.5 in shards', () => sharded, scratch);
+
+  test('shards of unlike sizes, a task each: all rows, in order', async (t) => {
+    const sizes = { shardBytes: 2000, partBytes: 1, maxPartBytes: 1 };
+    const sharded = createSparkEngine(settings, sizes, run);
+    // Growing records: the last shards are the longest, with which Spark begins.
+    const lines = Array.from({ length: 60 }, (_, n) => `${n},"${'line\n'.repeat(n)}"\n`);
+    const file = await landed(await scratch(t), `n,t\n${lines.join('')}`, { spacing: 500 });
+    const result = await converted(sharded, file);
+    assert.ok(result.parts.length > 2, result.parts.join(' '));
+    const { rows } = await readBack(result);
+    assert.deepEqual(rows, expectedRows(file, result.schema));
+  });
 });

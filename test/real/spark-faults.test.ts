@@ -184,7 +184,11 @@ describe('a conversion by Spark', () => {
     await withLab({ routes: { '/a.csv': long }, env: small, up: false }, async (lab) => {
       await oneSource(lab);
       const { json, code, stderr } = await lab.json<Failure>(INGEST.slice(0, -1));
-      assert.deepEqual([json.error?.code, code], ['ENGINE_OUT_OF_MEMORY', 7], stderr);
+      assert.deepEqual(
+        [json.error?.code, code],
+        ['ENGINE_OUT_OF_MEMORY', 7],
+        stderr + JSON.stringify(json.error),
+      );
       assert.match(json.error.hint, /SPARK_DRIVER_MEMORY/);
       assert.deepEqual(await convertedFiles(lab), []);
       await untilNoSpark(lab);

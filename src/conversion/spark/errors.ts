@@ -29,16 +29,22 @@ export function sparkError(error: SparkError, bucket: string | undefined): Longh
   return new LonghaulError('ENGINE_FAILED', line);
 }
 
-/** Of a Spark that ended without a result: what it wrote to its standard error last tells most. */
-export function deathError(
-  { code, signal, stderr }: SparkEnd,
-  bucket: string | undefined,
-): LonghaulError {
-  // Whatever failed behind it failed for want of memory.
+/**
+ * Whatever failed behind it failed for want of memory: the JVM goes, and what the job says then is that its Spark was
+ * shut down.
+ */
+export function memoryError({ stderr }: Pick<SparkEnd, 'stderr'>): LonghaulError | undefined {
   const memory = /^.*(OutOfMemoryError.*|System memory \d+ must be at least .*)$/m.exec(
     stderr,
   )?.[1];
-  if (memory !== undefined) return outOfMemory(`Spark: ${firstLine(memory)}`);
+  return memory === undefined ? undefined : outOfMemory(`Spark: ${firstLine(memory)}`);
+}
+
+/** Of a Spark that ended without a result: what it wrote to its standard error last tells most. */
+export function deathError(end: SparkEnd, bucket: string | undefined): LonghaulError {
+  const { code, signal, stderr } = end;
+  const memory = memoryError(end);
+  if (memory) return memory;
   const cause = probableCause(stderr);
   if (cause) return sparkError(cause, bucket);
   const ending = `Spark ended with ${signal ?? code ?? 'no code'}`;

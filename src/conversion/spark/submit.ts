@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { S3Settings, SparkSettings } from '../../config/settings.ts';
 import { locateHadoopJars } from '../../programs/hadoop.ts';
 import { submitSpark } from '../../programs/spark-submit.ts';
-import { deathError } from './errors.ts';
+import { deathError, memoryError } from './errors.ts';
 import type { SparkJob, SparkResult } from './job.ts';
 
 export interface SparkRun {
@@ -54,6 +54,8 @@ export function submitting(
     const result = await readFile(resultPath, 'utf8').catch(() => '');
     const said = parsed(result) as SparkResult | undefined;
     if (!said) throw deathError(end, s3?.bucket);
+    const memory = 'error' in said ? memoryError(end) : undefined;
+    if (memory) throw memory;
     return said;
   };
 }

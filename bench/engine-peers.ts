@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { readPin } from '../src/programs/pins.ts';
 import type { Spark } from '../src/programs/spark.ts';
-import { timed } from './peers.ts';
+import { timed, type Timed } from './peers.ts';
 
 const run = promisify(execFile);
 
@@ -36,12 +36,11 @@ export interface PlainJob {
   threads: number;
 }
 
-/** @returns seconds. */
 export async function plainSpark(
   spark: Spark,
   { driverMemory, javaHome }: { driverMemory: string; javaHome: string | undefined },
   { csv, parquet, folder, threads }: PlainJob,
-): Promise<number> {
+): Promise<Timed> {
   const script = join(folder, 'plain_spark.py');
   await writeFile(script, PLAIN_SPARK);
   const args = [
@@ -53,7 +52,7 @@ export async function plainSpark(
     SPARK_HOME: spark.home,
     ...(javaHome === undefined ? {} : { JAVA_HOME: javaHome }),
   };
-  return (await timed(spark.submit, args, env)).seconds;
+  return await timed(spark.submit, args, env);
 }
 
 export interface Polars {
@@ -76,16 +75,15 @@ export async function installPolars(): Promise<Polars> {
   return { version, path: join(venv, 'lib', library, 'site-packages') };
 }
 
-/** @returns seconds. */
 export async function plainPolars(
   { path }: Polars,
   { csv, parquet, folder, threads }: PlainJob,
-): Promise<number> {
+): Promise<Timed> {
   const script = join(folder, 'plain_polars.py');
   await writeFile(script, PLAIN_POLARS);
   const env = {
     PYTHONPATH: [path, process.env['PYTHONPATH']].filter(Boolean).join(delimiter),
     POLARS_MAX_THREADS: String(threads),
   };
-  return (await timed('python3', [script, csv, parquet], env)).seconds;
+  return await timed('python3', [script, csv, parquet], env);
 }

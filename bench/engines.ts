@@ -111,18 +111,9 @@ async function allContestants(csv: string): Promise<Contestant[]> {
     engine('longhaul-duckdb', createDuckDbEngine(DUCKDB, PART_SIZES)),
     engine('longhaul-spark', createSparkEngine(SPARK, sizes)),
     engine('longhaul-spark-single', createSparkEngine(SPARK, single)),
-    {
-      name: 'duckdb',
-      run: async (into) => await duckDbCopy({ ...DUCKDB, ...job(into) }),
-    },
-    {
-      name: 'spark',
-      run: async (into) => ({ seconds: await plainSpark(spark, SPARK, job(into)) }),
-    },
-    {
-      name: 'polars',
-      run: async (into) => ({ seconds: await plainPolars(polars, job(into)) }),
-    },
+    { name: 'duckdb', run: async (into) => await duckDbCopy({ ...DUCKDB, ...job(into) }) },
+    { name: 'spark', run: async (into) => await plainSpark(spark, SPARK, job(into)) },
+    { name: 'polars', run: async (into) => await plainPolars(polars, job(into)) },
   ];
 }
 
@@ -150,12 +141,13 @@ async function measure(
   const memory = watchMemory('LONGHAUL_BENCH', into);
   const { seconds, conversionSeconds = seconds } = await run(into);
   const { togetherBytes, cpuSeconds } = await memory.stop();
-  const before = table.get(name);
+  const none = { seconds: [], conversionSeconds: [], cpuSeconds: [], peakBytes: 0 };
+  const before = table.get(name) ?? none;
   table.set(name, {
-    seconds: [...(before?.seconds ?? []), seconds],
-    conversionSeconds: [...(before?.conversionSeconds ?? []), conversionSeconds],
-    cpuSeconds: [...(before?.cpuSeconds ?? []), cpuSeconds],
-    peakBytes: Math.max(before?.peakBytes ?? 0, togetherBytes),
+    seconds: [...before.seconds, seconds],
+    conversionSeconds: [...before.conversionSeconds, conversionSeconds],
+    cpuSeconds: [...before.cpuSeconds, cpuSeconds],
+    peakBytes: Math.max(before.peakBytes, togetherBytes),
     ...(await parquetIn(into)),
   });
   const [load = 0] = loadavg();

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { after, before, describe, it } from 'node:test';
 import type { ErrorCode } from '../../src/model/errors.ts';
 import type { Answer, Route } from '../helpers/origin.ts';
 import { startLab, withLab, type Lab } from '../helpers/lab.ts';
+import { withSmallDisk } from '../helpers/small-disk.ts';
 
 const GOOD = 'id,name\r\n1,a\r\n2,b\r\n';
 /** Bigger than the probe reads, so that faults hit the landing. */
@@ -157,26 +157,21 @@ describe('bad input ends in a clear error, with nothing published', () => {
   it('a disk that is full while converting, after which a retry goes on', async (t) => {
     const route = { body: LARGE, etag: '"1"' };
     await withLab({ routes: { '/a.csv': route } }, async (lab) => {
-      const folder = join(lab.dataDir, 'takehome-converted');
-      await mkdir(folder, { recursive: true });
-      const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=600k', 'tmpfs', folder]);
-      if (mounted.status !== 0) {
-        t.skip('no small file system can be mounted here');
-        return;
-      }
-      try {
-        const error = await failing(lab, lab.origin.address('/a.csv'));
-        assert.equal(error.code, 'DISK_FULL', error.message);
-        assert.equal(spawnSync('mount', ['-o', 'remount,size=80m', folder]).status, 0);
-        const asked = lab.origin.requestsTo('/a.csv').filter((request) => !request.range).length;
-        const { code, json } = await lab.json<Good>(['ingest', 'bad']);
-        assert.deepEqual([code, json.ledger.rows], [0, LARGE_RECORDS]);
-        const after = lab.origin.requestsTo('/a.csv').filter((request) => !request.range).length;
-        assert.equal(after, asked, 'the landing was there already');
-      } finally {
-        await lab.run(['down']);
-        spawnSync('umount', [folder]);
-      }
+      const disk = { folder: join(lab.dataDir, 'takehome-converted'), size: '600k' };
+      await withSmallDisk(t, disk, async ({ grow }) => {
+        try {
+          const error = await failing(lab, lab.origin.address('/a.csv'));
+          assert.equal(error.code, 'DISK_FULL', error.message);
+          grow('80m');
+          const asked = lab.origin.requestsTo('/a.csv').filter((request) => !request.range).length;
+          const { code, json } = await lab.json<Good>(['ingest', 'bad']);
+          assert.deepEqual([code, json.ledger.rows], [0, LARGE_RECORDS]);
+          const after = lab.origin.requestsTo('/a.csv').filter((request) => !request.range).length;
+          assert.equal(after, asked, 'the landing was there already');
+        } finally {
+          await lab.run(['down']);
+        }
+      });
     });
   });
 

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import type { SparkJob } from '../../src/conversion/spark/job.ts';
 import { submitting } from '../../src/conversion/spark/submit.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
+import { alteredSpark } from '../helpers/altered-spark.ts';
 import { withLab, type Lab, type Running } from '../helpers/lab.ts';
 import type { Answer } from '../helpers/origin.ts';
 import { SHORT_LIVED } from '../helpers/spark-session.ts';
 import { processesWith, until } from '../helpers/processes.ts';
+import { withSmallDisk } from '../helpers/small-disk.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 /** 24 MB, so that a conversion takes long enough to be met; quoted line breaks throughout. */
@@ -27,6 +29,13 @@ const env = {
   SPARK_DRIVER_MEMORY: '1g',
   HEARTBEAT_TIMEOUT_SECONDS: '2',
   JAVA_TOOL_OPTIONS: SHORT_LIVED,
+};
+const SETTINGS = {
+  master: 'local[1]',
+  driverMemory: '1g',
+  home: process.env['SPARK_HOME'],
+  javaHome: process.env['JAVA_HOME'],
+  searchPath: process.env['PATH'],
 };
 const INGEST = ['ingest', 'things', '--engine', 'spark', '--json'];
 
@@ -101,24 +110,19 @@ describe('a conversion by Spark', () => {
   it('that fills the disk says so and leaves nothing, and a retry goes on', async (t) => {
     await withLab({ routes, env, up: false }, async (lab) => {
       await oneSource(lab);
-      const folder = join(lab.dataDir, 'takehome-converted');
-      await mkdir(folder, { recursive: true });
-      const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder]);
-      if (mounted.status !== 0) {
-        t.skip('no small file system can be mounted here');
-        return;
-      }
-      try {
-        const full = await lab.json<Failure>(INGEST.slice(0, -1));
-        assert.equal(full.json.error?.code, 'DISK_FULL', full.json.error?.message);
-        assert.deepEqual(await convertedFiles(lab), []);
-        assert.equal(spawnSync('mount', ['-o', 'remount,size=200m', folder]).status, 0);
-        const { code, json } = await lab.json<{ ledger: { rows: number } }>(INGEST.slice(0, -1));
-        assert.deepEqual([code, json.ledger.rows], [0, RECORDS]);
-      } finally {
-        await lab.run(['down']);
-        spawnSync('umount', [folder]);
-      }
+      const disk = { folder: join(lab.dataDir, 'takehome-converted'), size: '1m' };
+      await withSmallDisk(t, disk, async ({ grow }) => {
+        try {
+          const full = await lab.json<Failure>(INGEST.slice(0, -1));
+          assert.equal(full.json.error?.code, 'DISK_FULL', full.json.error?.message);
+          assert.deepEqual(await convertedFiles(lab), []);
+          grow('200m');
+          const { code, json } = await lab.json<{ ledger: { rows: number } }>(INGEST.slice(0, -1));
+          assert.deepEqual([code, json.ledger.rows], [0, RECORDS]);
+        } finally {
+          await lab.run(['down']);
+        }
+      });
     });
   });
 
@@ -127,13 +131,7 @@ describe('a conversion by Spark', () => {
       const full = new LonghaulError('DISK_FULL', 'No space is left.');
       const starting = new AbortController();
       const job = once(starting.signal, 'abort').then(() => Promise.reject(full));
-      const run = submitting({
-        master: 'local[1]',
-        driverMemory: '1g',
-        home: process.env['SPARK_HOME'],
-        javaHome: process.env['JAVA_HOME'],
-        searchPath: process.env['PATH'],
-      });
+      const run = submitting(SETTINGS);
       const { signal } = new AbortController();
       const ended = run(job, { scratchFolder, signal, onProgress: () => undefined });
       const refused = assert.rejects(ended, full);
@@ -142,6 +140,26 @@ describe('a conversion by Spark', () => {
       await refused;
       await until('no process of Spark', async () => {
         return (await processesWith(scratchFolder)).length === 0;
+      });
+    });
+  });
+
+  it('whose job blames something else where memory ran out is one of memory', async () => {
+    await withTempFolder(async (folder) => {
+      const error = { kind: 'org.apache.spark.SparkException', message: 'Spark was shut down' };
+      const result = JSON.stringify({ format: 'longhaul/spark-result/1', error });
+      const home = await alteredSpark(
+        join(folder, 'spark'),
+        () => `printf '%s' '${result}' > result.json
+echo 'java.lang.OutOfMemoryError: Java heap space' >&2
+exit 1
+`,
+      );
+      const { signal } = new AbortController();
+      const how = { scratchFolder: folder, signal, onProgress: () => undefined };
+      const job = Promise.resolve({} as SparkJob);
+      await assert.rejects(submitting({ ...SETTINGS, home })(job, how), {
+        code: 'ENGINE_OUT_OF_MEMORY',
       });
     });
   });

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
-import { locateSpark } from '../../src/programs/spark.ts';
+import { alteredSpark } from '../helpers/altered-spark.ts';
 import { withLab, type Lab } from '../helpers/lab.ts';
 import type { Answer } from '../helpers/origin.ts';
 import { SHORT_LIVED } from '../helpers/spark-session.ts';
@@ -137,12 +136,6 @@ describe('the engine spark', () => {
 
 /** A Spark whose spark-submit runs our job as many write it: line by line, and past whatever does not fit. */
 async function carelessSpark(folder: string): Promise<string> {
-  const { home } = await locateSpark({
-    given: process.env['SPARK_HOME'],
-    searchPath: process.env['PATH'],
-  });
-  await mkdir(join(folder, 'bin'), { recursive: true });
-  await symlink(join(home, 'jars'), join(folder, 'jars'));
   const careless = [
     's/"multiLine", "true"/"multiLine", "false"/',
     's/"FAILFAST"/"PERMISSIVE"/',
@@ -151,8 +144,9 @@ async function carelessSpark(folder: string): Promise<string> {
     's/F.to_timestamp_ntz(/F.try_to_timestamp(/',
     's/\\.cast(/.try_cast(/',
   ];
-  const script = `#!/bin/sh
-for each; do
+  return await alteredSpark(
+    folder,
+    (home) => `for each; do
   shift
   case "$each" in */convert.py)
     sed ${careless.map((edit) => `-e '${edit}'`).join(' ')} "$each" > careless.py
@@ -161,8 +155,6 @@ for each; do
   set -- "$@" "$each"
 done
 SPARK_HOME='${home}' exec '${home}/bin/spark-submit' "$@"
-`;
-  await writeFile(join(folder, 'bin', 'spark-submit'), script);
-  await chmod(join(folder, 'bin', 'spark-submit'), 0o755);
-  return folder;
+`,
+  );
 }

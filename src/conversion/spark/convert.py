@@ -61,7 +61,8 @@ def main():
     given = parser.parse_args()
     spark = SparkSession.builder.appName("longhaul-convert").getOrCreate()
     try:
-        while given.wait and not Files(spark).exists(given.job):
+        files = Files(spark)
+        while given.wait and not files.exists(given.job):
             time.sleep(WAIT_INTERVAL_SECONDS)
         return 0 if run(spark, given.job) else 1
     finally:

@@ -105,16 +105,15 @@ async function runFresh(
   const { output, outputPrefix, signal } = request;
   const place = output.place(outputPrefix);
   const s3 = place.kind === 's3' ? place.settings : undefined;
-  const known = job.then((each) => onProgressOf(request, each));
-  let onProgress: (bytes: number) => void = () => undefined;
-  // Before that there is nothing to tell; who waits for the job hears of its error.
-  void known.then(
-    (each) => (onProgress = each),
+  let tell: ((bytes: number) => void) | undefined;
+  // Without a job there is nothing to tell; who waits for it hears of its error.
+  void job.then(
+    (each) => (tell = onProgressOf(request, each)),
     () => undefined,
   );
+  const onProgress = (bytes: number): void => tell?.(bytes);
   const once = async (): Promise<SparkPart[]> => {
-    const told = (bytes: number): void => onProgress(bytes);
-    const result = await run(job, { scratchFolder, s3, signal, onProgress: told });
+    const result = await run(job, { scratchFolder, s3, signal, onProgress });
     if ('error' in result) throw sparkError(result.error, s3?.bucket);
     return result.parts;
   };

@@ -29,10 +29,7 @@ export function sparkError(error: SparkError, bucket: string | undefined): Longh
   return new LonghaulError('ENGINE_FAILED', line);
 }
 
-/**
- * Whatever failed behind it failed for want of memory: the JVM goes, and what the job says then is that its Spark was
- * shut down.
- */
+/** Undefined where memory was enough. Whatever else failed behind it, and the job may say, failed for want of it. */
 export function memoryError({ stderr }: Pick<SparkEnd, 'stderr'>): LonghaulError | undefined {
   const memory = /^.*(OutOfMemoryError.*|System memory \d+ must be at least .*)$/m.exec(
     stderr,

@@ -48,16 +48,16 @@ export async function followRun(
   };
   if (signal.aborted) cancel();
   else signal.addEventListener('abort', cancel, { once: true });
+  const polled = poll(handle, onState, done.signal);
   try {
-    const polled = poll(handle, onState, done.signal);
-    const outcome = await (foreign ? Promise.race([ended, rejectOn(signal)]) : ended);
-    await polled;
-    return outcome;
+    return await (foreign ? Promise.race([ended, rejectOn(signal)]) : ended);
   } catch (error) {
     throw fromTemporal(error);
   } finally {
     done.abort();
     signal.removeEventListener('abort', cancel);
+    // A call that is still tried again throws past everybody once its connection is closed.
+    await polled;
   }
 }
 

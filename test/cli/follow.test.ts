@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ServiceError, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import {
   ActivityFailure,
@@ -251,4 +252,22 @@ void test('a run under way is enough only if it does what was asked for', () => 
   ] as Partial<IngestInput>[]) {
     assert.ok(!satisfies(running, { ...running, ...other }));
   }
+});
+
+void test('a run that fails leaves no call behind, which would fail once the connection is closed', async () => {
+  const run = new FakeRun();
+  const calls = { begun: 0, ended: 0 };
+  const handle = {
+    ...run.handle,
+    query: async () => {
+      calls.begun += 1;
+      run.fail(new Error('the run failed'));
+      await sleep(50);
+      calls.ended += 1;
+      return run.progress;
+    },
+  } as WorkflowHandle;
+  const { signal } = new AbortController();
+  await assert.rejects(followRun(handle, { signal, onState: () => undefined }));
+  assert.deepEqual(calls, { begun: 1, ended: 1 });
 });

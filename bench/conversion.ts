@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { createEngine } from '../src/conversion/engines.ts';
+import { sparkSessions } from '../src/conversion/spark/sessions.ts';
 import { WORKER_ENGINES } from '../src/model/dataset.ts';
 import type { Encoding, WorkerEngine } from '../src/model/dataset.ts';
 import { quoteLiteral } from '../src/model/names.ts';
@@ -38,11 +39,15 @@ async function run(path: string): Promise<void> {
   const encoding: Encoding = values.encoding === 'windows-1252' ? 'windows-1252' : 'utf-8';
   const scan = await timed('scan (the landing does it on the way)', () => scanOf(path, encoding));
   const file = await timed('inspect', () => inspected(path, scan, encoding));
+  const spark = sparkSessions({
+    master: `local[${threads}]`,
+    driverMemory: '2g',
+    searchPath: process.env['PATH'],
+    idleMs: 0,
+  });
+  const deps = { duckdb: { memoryLimit: MEMORY_LIMIT, threads }, spark: spark.run };
   await timed(`convert (${engine})`, () =>
-    createEngine(engine, {
-      duckdb: { memoryLimit: MEMORY_LIMIT, threads },
-      spark: { master: `local[${threads}]`, driverMemory: '2g', searchPath: process.env['PATH'] },
-    }).convert({ ...file, ...outputIn(folder) }),
+    createEngine(engine, deps).convert({ ...file, ...outputIn(folder) }),
   );
   if (encoding === 'utf-8') await timed("DuckDB's own typed COPY", () => ownCopy(path));
 }

@@ -9,7 +9,7 @@ export interface MemoryPeaks {
   togetherBytes: number;
   /** Peak of each kind of process, bytes. */
   byProcess: Map<string, number>;
-  /** Seconds of all processes: what a busy machine does not change much. */
+  /** Seconds of all processes since the watch began: what a busy machine does not change much. */
   cpuSeconds: number;
 }
 
@@ -32,13 +32,14 @@ export function watchMemory(variable: string, value: string): { stop(): Promise<
 }
 
 async function watch(mark: string, peaks: MemoryPeaks, signal: AbortSignal): Promise<void> {
+  const before = new Map([...pidsWith(mark)].map((pid) => [pid, cpuSecondsOf(pid)]));
   const cpu = new Map<string, number>();
   while (!signal.aborted) {
     let together = 0;
     for (const pid of pidsWith(mark)) {
       const { name, residentBytes, peakBytes } = memoryOf(pid);
       together += residentBytes;
-      cpu.set(pid, Math.max(cpu.get(pid) ?? 0, cpuSecondsOf(pid)));
+      cpu.set(pid, Math.max(cpu.get(pid) ?? 0, cpuSecondsOf(pid) - (before.get(pid) ?? 0)));
       peaks.byProcess.set(name, Math.max(peaks.byProcess.get(name) ?? 0, peakBytes));
     }
     peaks.togetherBytes = Math.max(peaks.togetherBytes, together);

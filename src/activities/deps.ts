@@ -4,8 +4,8 @@ import type {
   DuckDbSettings,
   EmrSettings,
   HttpSettings,
-  SparkSettings,
 } from '../config/settings.ts';
+import type { SparkRunner } from '../conversion/spark/sessions.ts';
 import type { Target } from '../model/run.ts';
 import type { Store } from '../storage/store.ts';
 import type { StepQueues } from './types.ts';
@@ -17,7 +17,7 @@ export interface ActivityDeps {
   http: HttpSettings;
   addresses: AddressPolicy;
   duckdb: DuckDbSettings;
-  spark: SparkSettings;
+  spark: SparkRunner;
   activity: ActivitySettings;
   emr: EmrSettings;
   /** The task queue of the workers that reach this lake: those of one host for a disk, any with its bucket for S3. */

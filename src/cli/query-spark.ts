@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { DuckDBResult } from '@duckdb/node-api';
 import type { S3Settings } from '../config/settings.ts';
 import { QUERY_SCRIPT, sparkQuery } from '../lake/spark/query.ts';
@@ -11,6 +8,7 @@ import type { LocateOptions } from '../programs/locate.ts';
 import { submitSpark } from '../programs/spark-submit.ts';
 import type { S3aAccess } from '../storage/s3/s3a.ts';
 import { openLake } from '../storage/open-lake.ts';
+import { openTemporaryFolder } from '../storage/temporary-folder.ts';
 import type { CliContext } from './context.ts';
 import { interruptible } from './interrupts.ts';
 
@@ -24,7 +22,8 @@ export async function queryWithSpark(
   const { settings } = context.loadConfig();
   const { converted } = await openLake(target, settings);
   const onNote = (note: string): void => context.note(note);
-  const scratchFolder = await mkdtemp(join(tmpdir(), 'longhaul-query-'));
+  const scratch = await openTemporaryFolder();
+  const scratchFolder = scratch.folder;
   try {
     await interruptible(async (signal) => {
       const s3 = target === 's3' ? settings.s3 : undefined;
@@ -48,7 +47,7 @@ export async function queryWithSpark(
       });
     });
   } finally {
-    await rm(scratchFolder, { recursive: true, force: true });
+    await scratch.close();
   }
 }
 

@@ -148,6 +148,7 @@ function withDefaults(
       searchPath,
       master: values.SPARK_MASTER ?? DEFAULT_SPARK_MASTER,
       driverMemory: values.SPARK_DRIVER_MEMORY ?? DEFAULT_DRIVER_MEMORY,
+      idleMs: milliseconds(values.SPARK_IDLE_SECONDS ?? DEFAULT_SPARK_IDLE_SECONDS),
     },
     http: {
       connectTimeoutMs: milliseconds(values.HTTP_CONNECT_TIMEOUT_SECONDS ?? 10),
@@ -210,6 +211,8 @@ const DEFAULT_CONVERTED_PREFIX = 'takehome-converted/';
 const DEFAULT_SPARK_MASTER = 'local[3]';
 /** A task holds a row group of text, up to 128 MiB, while it compresses it: three of them, and Spark itself. */
 const DEFAULT_DRIVER_MEMORY = '2g';
+/** From one source's conversion to the next one's, while that is inspected; then its memory is free. */
+const DEFAULT_SPARK_IDLE_SECONDS = 60;
 
 function folderOf(value: string | undefined, cwd: string): string | undefined {
   return value === undefined ? undefined : resolve(cwd, value);

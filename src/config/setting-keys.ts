@@ -48,6 +48,7 @@ export const SETTING_KEYS = {
   HADOOP_JARS: key(z.string(), 'a folder with the folders `s3a` and `cluster` of jars in it'),
   SPARK_MASTER: key(sparkMaster(), 'a Spark master such as local[3] or spark://host:7077'),
   SPARK_DRIVER_MEMORY: key(driverMemory(), 'a size such as 2g, and 512m or more'),
+  SPARK_IDLE_SECONDS: key(whole(0, 86_400), 'seconds, a whole number from 0 to 86400'),
   JAVA_HOME: key(z.string(), 'the folder of a Java, with bin/java in it'),
   HTTP_CONNECT_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
   HTTP_HEADERS_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),

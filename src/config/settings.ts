@@ -97,6 +97,8 @@ export interface SparkSettings {
   master: string;
   /** As Java takes it: `2g`. */
   driverMemory: string;
+  /** How long one without a job waits for the next; 0: not at all. */
+  idleMs: number;
 }
 
 export interface HttpSettings {

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
+import { END_WITH_PARENT } from '../programs/end-with-parent.ts';
 
 /** A program to run: never a shell line. */
 export interface ChildCommand {
@@ -32,12 +33,6 @@ export interface Child {
   /** SIGTERM to the group, and SIGKILL to what is left after the limit. Ends when it has ended. */
   stop(limitMs: number): Promise<ChildEnd>;
 }
-
-/**
- * A fixed line of shell becomes the program (its arguments are never part of the line), after it has left somebody
- * behind who waits for the end of a pipe that this process holds: the pipe closes even when this process is killed.
- */
-const END_WITH_PARENT = '(read -r _ <&3 || kill -KILL -$$) >/dev/null 2>&1 & exec "$@" 3<&-';
 
 /** @throws where it cannot be started at all. A program that is not there ends with code 127 or 126. */
 export async function startChild(command: ChildCommand): Promise<Child> {

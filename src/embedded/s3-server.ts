@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../model/errors.ts';
+import { END_WITH_PARENT } from '../programs/end-with-parent.ts';
 import { freePorts } from './free-ports.ts';
 import { rotateLog } from './state-files.ts';
 
@@ -76,12 +77,6 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
     stop,
   };
 }
-
-/**
- * A shell becomes the server, after it has left somebody behind who waits for the end of a pipe that this process
- * holds: it closes even when this process is killed.
- */
-const END_WITH_PARENT = '(read -r _ <&3 || kill -KILL $$) >/dev/null 2>&1 & exec "$@" 3<&-';
 
 async function launch(
   { folder, program }: S3ServerOptions,

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { END_WITH_PARENT } from './end-with-parent.ts';
 import type { Java } from './java.ts';
 import type { Spark } from './spark.ts';
 
@@ -25,12 +26,6 @@ export interface SparkEnd {
   /** The end of its standard error. */
   stderr: string;
 }
-
-/**
- * A shell becomes spark-submit, after it has left somebody behind who waits for the end of a pipe that this process
- * holds: it closes even when this process is killed, and then the whole group ends.
- */
-const END_WITH_PARENT = '(read -r _ <&3 || kill -KILL -- -$$) >/dev/null 2>&1 & exec "$@" 3<&-';
 
 /**
  * Runs spark-submit in a process group of its own: no process of it is left when this returns or throws, nor when this

@@ -3,6 +3,7 @@ import { mkdir, realpath } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { ActivityDeps, DepsOf } from '../activities/deps.ts';
 import type { S3Settings, Settings } from '../config/settings.ts';
+import type { SparkRunner } from '../conversion/spark/sessions.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { TARGETS, TASK_QUEUE, type Target } from '../model/run.ts';
 import { openLake } from '../storage/open-lake.ts';
@@ -13,7 +14,7 @@ interface Lakes {
 }
 
 /** Every lake that this worker reaches: the one on its disk, and the one in a bucket where one is set. */
-export async function openLakes(settings: Settings): Promise<Lakes> {
+export async function openLakes(settings: Settings, spark: SparkRunner): Promise<Lakes> {
   const found = new Map<Target, ActivityDeps>();
   for (const target of TARGETS) {
     if (target === 's3' && !settings.s3) continue;
@@ -23,7 +24,7 @@ export async function openLakes(settings: Settings): Promise<Lakes> {
       http: settings.http,
       addresses: settings.addresses,
       duckdb: settings.duckdb,
-      spark: settings.spark,
+      spark,
       activity: settings.activity,
       emr: settings.emr,
       lakeQueue,

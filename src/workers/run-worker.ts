@@ -8,6 +8,7 @@ import {
 } from '../activities/index.ts';
 import type { ActivityDeps } from '../activities/deps.ts';
 import type { Settings } from '../config/settings.ts';
+import { sparkSessions } from '../conversion/spark/sessions.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { TASK_QUEUE } from '../model/run.ts';
@@ -50,8 +51,9 @@ export interface RunningWorker {
 export async function runWorker(target: WorkerTarget): Promise<void> {
   const { settings } = target;
   const connection = await connect(target);
+  const sparks = sparkSessions(settings.spark);
   try {
-    const lakes = await openLakes(settings);
+    const lakes = await openLakes(settings, sparks.run);
     const isMeasured = settings.worker.metricsAddress !== undefined;
     const ages = isMeasured ? watchSnapshotAges(lakes.all) : undefined;
     const clusters = isMeasured ? watchOpenClusters(settings) : undefined;
@@ -83,6 +85,7 @@ export async function runWorker(target: WorkerTarget): Promise<void> {
       await Promise.all([ages?.stop(), clusters?.stop()]);
     }
   } finally {
+    await sparks.close();
     await connection.close();
   }
 }

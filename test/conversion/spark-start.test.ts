@@ -5,13 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { createSparkEngine } from '../../src/conversion/spark/engine.ts';
-import type { SparkRunner } from '../../src/conversion/spark/submit.ts';
+import type { SparkRunner } from '../../src/conversion/spark/sessions.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import type { StoredRange } from '../../src/storage/store.ts';
 import { inspected, landed, namesBelow, requestOf, scratch } from './samples.ts';
 
-const SETTINGS = { master: 'local[1]', driverMemory: '1g' };
 const SIZES = { shardBytes: 30, partBytes: 1, maxPartBytes: 1 };
 const CSV = `n,t\n${Array.from({ length: 30 }, (_, n) => `${n},"a\n${n}"\n`).join('')}`;
 
@@ -42,7 +41,7 @@ async function converting(
   t.after(async () => await rm(folder, { recursive: true, force: true }));
   const output = new FaultyDisk(folder, onThird);
   const request = { ...requestOf(file, await inspected(file)), output };
-  return { output, ended: createSparkEngine(SETTINGS, SIZES, run).convert(request) };
+  return { output, ended: createSparkEngine(run, SIZES).convert(request) };
 }
 
 suite('Spark starts while its inputs are made', () => {

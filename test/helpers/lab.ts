@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
@@ -71,6 +71,7 @@ export async function startLab(setup: LabSetup = {}): Promise<Lab & { close(): P
   if (!existsSync(CLI))
     throw new Error('dist/ is missing: run `npm run build`, or `npm test`, which does.');
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-lab-'));
+  await mkdir(join(folder, 'tmp'));
   const origin = await startOrigin(setup.routes ?? {});
   const lab = makeLab(folder, origin, setup.env ?? {});
   const close = async (): Promise<void> => {
@@ -103,6 +104,8 @@ function makeLab(
     ...(process.env['TEMPORAL_CLI'] ? { TEMPORAL_CLI: process.env['TEMPORAL_CLI'] } : {}),
     DATA_DIR: dataDir,
     DATASETS_FILE: join(folder, 'datasets.yaml'),
+    // What is left there can be seen, and goes with the lab.
+    TMPDIR: join(folder, 'tmp'),
     SOURCE_RETRY_MINUTES: '0',
     HTTP_STALL_TIMEOUT_SECONDS: '1',
     HEARTBEAT_TIMEOUT_SECONDS: '5',

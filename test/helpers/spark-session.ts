@@ -7,7 +7,8 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { SparkResult } from '../../src/conversion/spark/job.ts';
-import { fileUri, type SparkRunner } from '../../src/conversion/spark/submit.ts';
+import { fileUri } from '../../src/conversion/spark/session.ts';
+import type { SparkRunner } from '../../src/conversion/spark/sessions.ts';
 import { locateJavaFor, locateSpark } from '../../src/programs/spark.ts';
 
 const CONVERT_SCRIPT = fileURLToPath(

@@ -11,3 +11,17 @@ export async function withTempFolder<T>(body: (folder: string) => Promise<T>): P
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+/** The same, as this process's TMPDIR: what is left there can be seen. */
+export async function withTmpdir<T>(body: (folder: string) => Promise<T>): Promise<T> {
+  const before = process.env['TMPDIR'];
+  return await withTempFolder(async (folder) => {
+    process.env['TMPDIR'] = folder;
+    try {
+      return await body(folder);
+    } finally {
+      if (before === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = before;
+    }
+  });
+}

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -109,6 +110,29 @@ describe('spark-submit', () => {
         onLine: () => controller.abort(new Error('cancelled by the test')),
       });
       await assert.rejects(running, /cancelled by the test/);
+      await until('nobody is left', async () => (await processesWith(folder)).length === 0);
+    });
+  });
+
+  it('ends with everything it started when the process that started it is killed', async () => {
+    await withTempFolder(async (folder) => {
+      await writeFile(join(folder, 'forever'), '');
+      const command = await commandIn(folder, `tail -f '${join(folder, 'forever')}' & wait`);
+      const module = JSON.stringify(new URL('../../src/programs/spark-submit.ts', import.meta.url));
+      const signal = 'new AbortController().signal';
+      const code = `import { submitSpark } from ${module};
+        await submitSpark({ ...${JSON.stringify({ ...command, signal: undefined })}, signal: ${signal} });`;
+      const parent = spawn(process.execPath, [
+        '--import',
+        'tsx',
+        '--input-type=module',
+        '-e',
+        code,
+      ]);
+      await until('it runs', async () => {
+        return (await processesWith(folder)).some((line) => line.startsWith('tail'));
+      });
+      parent.kill('SIGKILL');
       await until('nobody is left', async () => (await processesWith(folder)).length === 0);
     });
   });

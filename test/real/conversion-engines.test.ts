@@ -17,8 +17,9 @@ import {
   requestOf,
   scratch,
 } from '../conversion/samples.ts';
+import { notSpark } from '../helpers/not-spark.ts';
 
-const spark = { master: 'local[2]', driverMemory: '1g' };
+const spark = notSpark;
 const settings = { duckdb: { memoryLimit: '1GiB', threads: 2 }, spark };
 const duckdb = createEngine('duckdb', settings);
 const parquetjs = createEngine('parquetjs', settings);

@@ -16,6 +16,7 @@ import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { S3Zone } from '../../src/storage/s3/zone.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import { verifySnapshot } from '../../src/verification/verify-snapshot.ts';
+import { notSpark } from '../helpers/not-spark.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 import { engineContract } from '../conversion/engine-contract.ts';
 import {
@@ -32,7 +33,7 @@ import {
 
 const settings = {
   duckdb: { memoryLimit: '1GiB', threads: 2, httpfs: process.env['DUCKDB_HTTPFS'] },
-  spark: { master: 'local[2]', driverMemory: '1g' },
+  spark: notSpark,
 };
 /** Spark has its own tests in spark-engine.test.ts: a JVM a conversion would make these slow. */
 const HERE = WORKER_ENGINES.filter((name) => name !== 'spark');

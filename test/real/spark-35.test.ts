@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { createSparkEngine } from '../../src/conversion/spark/engine.ts';
-import type { SparkRunner } from '../../src/conversion/spark/submit.ts';
+import type { SparkRunner } from '../../src/conversion/spark/sessions.ts';
 import { locateSpark } from '../../src/programs/spark.ts';
 import { engineContract } from '../conversion/engine-contract.ts';
 import { converted, expectedRows, landed, readBack, scratch } from '../conversion/samples.ts';
@@ -15,14 +15,13 @@ suite('the job on Spark 3.5, which EMR 7 has', () => {
   });
   after(async () => await session?.close());
 
-  const settings = { master: 'local[2]', driverMemory: '1g' };
   const run: SparkRunner = async (job, how) => await session.run(job, how);
-  const whole = createSparkEngine(settings, undefined, run);
+  const whole = createSparkEngine(run);
   engineContract('spark 3.5', () => whole, scratch);
 
   test('shards of unlike sizes, a task each: all rows, in order', async (t) => {
     const sizes = { shardBytes: 2000, partBytes: 1, maxPartBytes: 1 };
-    const sharded = createSparkEngine(settings, sizes, run);
+    const sharded = createSparkEngine(run, sizes);
     // Growing records: the last shards are the longest, with which Spark begins.
     const lines = Array.from({ length: 60 }, (_, n) => `${n},"${'line\n'.repeat(n)}"\n`);
     const file = await landed(await scratch(t), `n,t\n${lines.join('')}`, { spacing: 500 });

@@ -6,7 +6,7 @@ import { after, before, suite, test } from 'node:test';
 import fc from 'fast-check';
 import { createSparkEngine } from '../../src/conversion/spark/engine.ts';
 import type { ConversionEngine } from '../../src/conversion/engine.ts';
-import type { SparkRunner } from '../../src/conversion/spark/submit.ts';
+import type { SparkRunner } from '../../src/conversion/spark/sessions.ts';
 import type { Encoding } from '../../src/model/dataset.ts';
 import { locateHadoopJars } from '../../src/programs/hadoop.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
@@ -29,8 +29,6 @@ import {
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 import { startSparkSession, type SparkSession } from '../helpers/spark-session.ts';
 
-const SETTINGS = { master: 'local[2]', driverMemory: '1g' };
-
 let s3: TestS3;
 let session: SparkSession;
 before(async () => {
@@ -45,14 +43,10 @@ after(async () => {
 });
 
 const run: SparkRunner = async (job, how) => await session.run(job, how);
-const whole = createSparkEngine(SETTINGS, undefined, run);
+const whole = createSparkEngine(run);
 /** A few records a shard, and each a part, or a few shards a part. */
-const inParts = createSparkEngine(SETTINGS, { shardBytes: 30, partBytes: 1, maxPartBytes: 1 }, run);
-const joined = createSparkEngine(
-  SETTINGS,
-  { shardBytes: 30, partBytes: 3000, maxPartBytes: 4000 },
-  run,
-);
+const inParts = createSparkEngine(run, { shardBytes: 30, partBytes: 1, maxPartBytes: 1 });
+const joined = createSparkEngine(run, { shardBytes: 30, partBytes: 3000, maxPartBytes: 4000 });
 
 engineContract('spark', () => whole, scratch);
 
@@ -113,11 +107,11 @@ function bucket(): S3Store {
 const SPACING_BYTES = 20_000;
 
 suite('Spark in shards', () => {
-  const engine = createSparkEngine(
-    SETTINGS,
-    { shardBytes: 100_000, partBytes: 100_000, maxPartBytes: 150_000 },
-    run,
-  );
+  const engine = createSparkEngine(run, {
+    shardBytes: 100_000,
+    partBytes: 100_000,
+    maxPartBytes: 150_000,
+  });
   for (const [what, { content, encoding }] of Object.entries(CONTENTS)) {
     test(`${what}: in S3 and on disk the rows of one task, in the file's order`, async (t) => {
       for (const store of [await scratch(t), bucket()]) {

@@ -4,7 +4,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { SparkJob } from '../../src/conversion/spark/job.ts';
-import { submitting } from '../../src/conversion/spark/submit.ts';
+import { sparkSessions } from '../../src/conversion/spark/sessions.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import { alteredSpark } from '../helpers/altered-spark.ts';
 import { withLab, type Lab, type Running } from '../helpers/lab.ts';
@@ -12,7 +12,7 @@ import type { Answer } from '../helpers/origin.ts';
 import { SHORT_LIVED } from '../helpers/spark-session.ts';
 import { processesWith, until } from '../helpers/processes.ts';
 import { withSmallDisk } from '../helpers/small-disk.ts';
-import { withTempFolder } from '../helpers/temp-folder.ts';
+import { withTmpdir } from '../helpers/temp-folder.ts';
 
 /** 24 MB, so that a conversion takes long enough to be met; quoted line breaks throughout. */
 const RECORDS = 300_000;
@@ -36,6 +36,7 @@ const SETTINGS = {
   home: process.env['SPARK_HOME'],
   javaHome: process.env['JAVA_HOME'],
   searchPath: process.env['PATH'],
+  idleMs: 0,
 };
 const INGEST = ['ingest', 'things', '--engine', 'spark', '--json'];
 
@@ -59,10 +60,10 @@ async function untilWriting(lab: Lab, running: Running): Promise<void> {
   });
 }
 
-/** Spark's own folder, which each of its processes has in its command line, is in the lab's. */
+/** Spark's own folder, which each of its processes has in its command line, is in the lab's TMPDIR. */
 async function untilNoSpark(lab: Lab): Promise<void> {
   await until('no process of Spark', async () => {
-    const found = await processesWith(lab.dataDir);
+    const found = await processesWith(lab.folder);
     return !found.some((line) => /spark|convert\.py/i.test(line));
   });
 }
@@ -92,7 +93,7 @@ describe('a conversion by Spark', () => {
       await oneSource(lab);
       const running = lab.start(INGEST);
       await untilWriting(lab, running);
-      const [before] = await processesWith(lab.dataDir);
+      const [before] = await processesWith(join(lab.folder, 'tmp'));
       assert.ok(before);
       const host = await readFile(join(lab.dataDir, '.longhaul', 'host.json'), 'utf8');
       process.kill((JSON.parse(host) as { pid: number }).pid, 'SIGKILL');
@@ -110,7 +111,7 @@ describe('a conversion by Spark', () => {
   it('that fills the disk says so and leaves nothing, and a retry goes on', async (t) => {
     await withLab({ routes, env, up: false }, async (lab) => {
       await oneSource(lab);
-      const disk = { folder: join(lab.dataDir, 'takehome-converted'), size: '1m' };
+      const disk = { folder: join(lab.dataDir, 'takehome-converted'), size: '256k' };
       await withSmallDisk(t, disk, async ({ grow }) => {
         try {
           const full = await lab.json<Failure>(INGEST.slice(0, -1));
@@ -127,38 +128,38 @@ describe('a conversion by Spark', () => {
   });
 
   it('whose inputs cannot be made ends with their error, and leaves no JVM', async () => {
-    await withTempFolder(async (scratchFolder) => {
+    await withTmpdir(async (temporary) => {
       const full = new LonghaulError('DISK_FULL', 'No space is left.');
       const starting = new AbortController();
       const job = once(starting.signal, 'abort').then(() => Promise.reject(full));
-      const run = submitting(SETTINGS);
+      const run = sparkSessions(SETTINGS).run;
       const { signal } = new AbortController();
-      const ended = run(job, { scratchFolder, signal, onProgress: () => undefined });
+      const ended = run(job, { signal, onProgress: () => undefined });
       const refused = assert.rejects(ended, full);
-      await until('Spark starts', async () => (await processesWith(scratchFolder)).length > 0);
+      await until('Spark starts', async () => (await processesWith(temporary)).length > 0);
       starting.abort();
       await refused;
       await until('no process of Spark', async () => {
-        return (await processesWith(scratchFolder)).length === 0;
+        return (await processesWith(temporary)).length === 0;
       });
     });
   });
 
   it('whose job blames something else where memory ran out is one of memory', async () => {
-    await withTempFolder(async (folder) => {
+    await withTmpdir(async (folder) => {
       const error = { kind: 'org.apache.spark.SparkException', message: 'Spark was shut down' };
       const result = JSON.stringify({ format: 'longhaul/spark-result/1', error });
       const home = await alteredSpark(
         join(folder, 'spark'),
-        () => `printf '%s' '${result}' > result.json
+        () => `printf '%s' '${result}' > result-1.json
 echo 'java.lang.OutOfMemoryError: Java heap space' >&2
 exit 1
 `,
       );
       const { signal } = new AbortController();
-      const how = { scratchFolder: folder, signal, onProgress: () => undefined };
+      const how = { signal, onProgress: () => undefined };
       const job = Promise.resolve({} as SparkJob);
-      await assert.rejects(submitting({ ...SETTINGS, home })(job, how), {
+      await assert.rejects(sparkSessions({ ...SETTINGS, home }).run(job, how), {
         code: 'ENGINE_OUT_OF_MEMORY',
       });
     });
@@ -218,12 +219,9 @@ describe('a query by Spark', () => {
   it('that is interrupted leaves no JVM', async () => {
     await withLab({ env }, async (lab) => {
       const temporary = join(lab.folder, 'tmp');
-      await mkdir(temporary);
       const sql =
         'SELECT count(*) FROM range(1000000000000) a JOIN range(1000000) b ON a.id % 7 = b.id';
-      const running = lab.start(['query', '--engine', 'spark', sql], {
-        env: { TMPDIR: temporary },
-      });
+      const running = lab.start(['query', '--engine', 'spark', sql]);
       await until('Spark runs', async () => (await processesWith(temporary)).length > 0);
       running.process.kill('SIGINT');
       const { code, stdout, stderr } = await running.ended;

@@ -1,14 +1,19 @@
 """CSV to Parquet with Spark: one script for a laptop and for EMR, on Spark 3.5 and 4.
 
     spark-submit convert.py --job URI
+    spark-submit convert.py --jobs FOLDER
 
 The job, and what it means, is `SparkJob` of job.ts. One JSON is written, last, to the place that the job names
-(`SparkResult`); the exit code is 0 only when it has parts. Every value is read as text and cast by the schema's type:
+(`SparkResult`); the exit code is 0 only when it has parts. In a folder of this machine jobs come one after the other,
+job-1.json, job-2.json: a line `{"begun": 1}` says that one is found, `{"done": 1}` that it has its parts. The first without
+them is the last. Every value is read as text and cast by the schema's type:
 whatever does not fit is an error, never a NULL.
 """
 
 import argparse
+import itertools
 import json
+import os
 import sys
 import threading
 import time
@@ -56,17 +61,28 @@ WRITE_OPTIONS = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--job", required=True, help="URI of a SparkJob's JSON")
-    parser.add_argument("--wait", action="store_true", help="until the job is there: Spark starts meanwhile")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--job", help="URI of a SparkJob's JSON")
+    what.add_argument("--jobs", help="folder to which SparkJobs come")
     given = parser.parse_args()
     spark = SparkSession.builder.appName("longhaul-convert").getOrCreate()
     try:
-        files = Files(spark)
-        while given.wait and not files.exists(given.job):
-            time.sleep(WAIT_INTERVAL_SECONDS)
-        return 0 if run(spark, given.job) else 1
+        done = run(spark, given.job) if given.job else run_all(spark, given.jobs)
+        return 0 if done else 1
     finally:
         spark.stop()
+
+
+def run_all(spark, folder):
+    """Until one fails, or whoever started this ends it."""
+    for number in itertools.count(1):
+        path = os.path.join(folder, f"job-{number}.json")
+        while not os.path.exists(path):
+            time.sleep(WAIT_INTERVAL_SECONDS)
+        print(json.dumps({"begun": number}), flush=True)
+        if not run(spark, f"file://{path}"):
+            return False
+        print(json.dumps({"done": number}), flush=True)
 
 
 def run(spark, uri):

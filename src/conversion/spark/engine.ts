@@ -1,4 +1,3 @@
-import type { SparkSettings } from '../../config/settings.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { uriOf, type StoredPlace } from '../../storage/place.ts';
 import { assertDecodable } from '../decodable.ts';
@@ -7,7 +6,8 @@ import { openScratch } from '../parts/scratch.ts';
 import { sparkError } from './errors.ts';
 import { makeInputs, type SparkInputs } from './inputs.ts';
 import { MAX_PART_BYTES, PART_BYTES, SHARD_BYTES, type SparkJob, type SparkPart } from './job.ts';
-import { fileUri, submitting, type SparkRunner } from './submit.ts';
+import { fileUri } from './session.ts';
+import type { SparkRunner } from './sessions.ts';
 
 export interface SparkSizes {
   shardBytes: number;
@@ -24,15 +24,8 @@ const SIZES: SparkSizes = {
 /** Of the whole, what making the inputs counts for: nothing where Spark reads the landed file itself. */
 const INPUTS_SHARE = 0.15;
 
-/**
- * Apache Spark, by spark-submit: one job a conversion, in which shards of the file go side by side.
- * @param run for tests of many small files, which a JVM each would make slow.
- */
-export function createSparkEngine(
-  settings: SparkSettings,
-  sizes: SparkSizes = SIZES,
-  run: SparkRunner = submitting(settings),
-): ConversionEngine {
+/** Apache Spark: one job a conversion, in which shards of the file go side by side. */
+export function createSparkEngine(run: SparkRunner, sizes: SparkSizes = SIZES): ConversionEngine {
   return { convert: async (request) => await convert(request, sizes, run) };
 }
 
@@ -58,7 +51,7 @@ async function convert(
   try {
     // Spark starts while its inputs are made.
     const job = making.then((inputs) => jobOf(request, inputs, sizes));
-    const parts = await runFresh(request, job, scratch.folder, run);
+    const parts = await runFresh(request, job, run);
     await output.deletePrefix(shardsPrefix);
     return { parts: parts.map(({ name }) => name), schema };
   } catch (error) {
@@ -99,7 +92,6 @@ function jobOf(
 async function runFresh(
   request: ConversionRequest,
   job: Promise<SparkJob>,
-  scratchFolder: string,
   run: SparkRunner,
 ): Promise<SparkPart[]> {
   const { output, outputPrefix, signal } = request;
@@ -113,7 +105,7 @@ async function runFresh(
   );
   const onProgress = (bytes: number): void => tell?.(bytes);
   const once = async (): Promise<SparkPart[]> => {
-    const result = await run(job, { scratchFolder, s3, signal, onProgress });
+    const result = await run(job, { s3, signal, onProgress });
     if ('error' in result) throw sparkError(result.error, s3?.bucket);
     return result.parts;
   };

@@ -1,12 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { DuckDBInstance, StatementType } from '@duckdb/node-api';
 import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult } from '@duckdb/node-api';
 import type { S3Settings } from '../config/settings.ts';
 import { LonghaulError } from '../model/errors.ts';
 import type { Store } from '../storage/store.ts';
+import { temporaryPath } from '../storage/temporary-folder.ts';
 import { createViews, mentions } from './create-views.ts';
 import { refuseSideDoors, shutDoors } from './doors.ts';
 import { asQueryError, refused, type StoreErrorOf } from './query-errors.ts';
@@ -30,7 +28,7 @@ export async function query<T>(
   use: (result: DuckDBResult) => Promise<T>,
 ): Promise<T> {
   // DuckDB makes it when it first spills: a query that is cut off (`| head`) leaves nothing otherwise.
-  const spillFolder = join(tmpdir(), `longhaul-query-${randomUUID()}`);
+  const spillFolder = await temporaryPath();
   const instance = await DuckDBInstance.create(':memory:', {
     memory_limit: options.duckdb.memoryLimit,
     threads: String(options.duckdb.threads),

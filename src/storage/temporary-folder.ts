@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { storageError } from './disk-store.ts';
@@ -13,14 +14,22 @@ export interface TemporaryFolder {
  * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE.
  */
 export async function openTemporaryFolder(): Promise<TemporaryFolder> {
-  const place = tmpdir();
-  await removeAbandoned(place);
-  const prefix = join(place, `${ownersPrefix()}${process.pid}-`);
-  const folder = await mkdtemp(prefix).catch((error: unknown) => {
-    throw storageError(error, prefix);
+  const folder = await temporaryPath();
+  await mkdir(folder, { mode: PRIVATE }).catch((error: unknown) => {
+    throw storageError(error, folder);
   });
   return { folder, close: async () => await rm(folder, { recursive: true, force: true }) };
 }
+
+/** For a folder that somebody else makes there, or not, and this process removes. */
+export async function temporaryPath(): Promise<string> {
+  const place = tmpdir();
+  await removeAbandoned(place);
+  return join(place, `${ownersPrefix()}${process.pid}-${randomUUID()}`);
+}
+
+/** TMPDIR is everybody's. */
+const PRIVATE = 0o700;
 
 /** A process that was killed cannot remove its own, and nothing sweeps TMPDIR: the next one does. */
 async function removeAbandoned(folder: string): Promise<void> {

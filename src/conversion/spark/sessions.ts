@@ -1,7 +1,8 @@
 import type { S3Settings, SparkSettings } from '../../config/settings.ts';
 import { locateHadoopJars } from '../../programs/hadoop.ts';
 import type { SparkJob, SparkResult } from './job.ts';
-import { SparkGone, SparkSession, type SparkStart } from './session.ts';
+import { IdleSessions } from './idle-sessions.ts';
+import { SparkGone, SparkSession, type SparkStart, type SparkTask } from './session.ts';
 
 export interface SparkRun {
   /** Where files of the job lie in a bucket. */
@@ -25,71 +26,42 @@ export interface SparkSessions {
   close: () => Promise<void>;
 }
 
-interface Idle {
-  session: SparkSession;
-  access: string;
-  timer: NodeJS.Timeout;
-}
-
 /**
  * Jobs by `spark-submit`. A Spark that has done its job waits `idleMs` for the next: a start takes longer than most
  * conversions, and what Java has compiled stays.
  */
 export function sparkSessions(settings: SparkSettings): SparkSessions {
-  const idle = new Map<SparkSession, Idle>();
-
-  const forget = async (session: SparkSession): Promise<void> => {
-    clearTimeout(idle.get(session)?.timer);
-    idle.delete(session);
-    await session.close();
-  };
-  const keep = async (session: SparkSession, access: string): Promise<void> => {
-    if (settings.idleMs === 0) return await session.close();
-    const timer = setTimeout(() => void forget(session), settings.idleMs);
-    idle.set(session, { session, access, timer });
-  };
-  /** One that reaches the same with the same credentials; any other has to make room. */
-  const take = async (access: string): Promise<SparkSession | undefined> => {
-    for (const each of idle.values()) {
-      if (each.access === access && each.session.isOpen) {
-        clearTimeout(each.timer);
-        idle.delete(each.session);
-        return each.session;
-      }
-    }
-    await Promise.all([...idle.keys()].map(forget));
-    return undefined;
-  };
-
+  const idle = new IdleSessions(settings.idleMs);
   return {
     run: async (job, { s3, signal, onProgress }) => {
       const reach = s3 ? await s3Access(s3, settings.hadoopJars, signal) : {};
       const access = JSON.stringify(reach);
       const task = { job, bucket: s3?.bucket, signal, onProgress };
       const within = async (session: SparkSession): Promise<SparkResult> => {
-        try {
-          const result = await session.run(task);
-          if ('parts' in result) await keep(session, access);
-          else await session.close();
-          return result;
-        } catch (error) {
-          await session.close();
-          throw error;
-        }
+        const result = await runOrClose(session, task);
+        const canDoMore = 'parts' in result && session.isOpen;
+        await (canDoMore ? idle.keep(session, access) : session.close());
+        return result;
       };
       const start = { ...settings, ...reach };
-      const open = async (): Promise<SparkSession> => await SparkSession.open(start);
       try {
-        return await within((await take(access)) ?? (await open()));
+        return await within((await idle.take(access)) ?? (await SparkSession.open(start)));
       } catch (error) {
         if (!(error instanceof SparkGone)) throw error;
-        return await within(await open());
+        return await within(await SparkSession.open(start));
       }
     },
-    close: async () => {
-      await Promise.all([...idle.keys()].map(forget));
-    },
+    close: async () => await idle.close(),
   };
+}
+
+async function runOrClose(session: SparkSession, task: SparkTask): Promise<SparkResult> {
+  try {
+    return await session.run(task);
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
 }
 
 /** With credentials as they are now. */

@@ -39,7 +39,7 @@ async function startHdfsOf(
   return await startHdfs({
     folder: join(folder, 'hdfs'),
     java: programs.java.path,
-    classPath: programs.hadoop.classPath,
+    jars: programs.hadoop.folder,
     capacityBytes: hdfsBytes,
     signal,
   });

@@ -64,8 +64,9 @@ async function configurationOf({
   const core = {
     ...client,
     'hadoop.tmp.dir': join(folder, 'tmp'),
-    // The DataNode starts beside the NameNode and is there first.
+    // The DataNode starts beside the NameNode and is there first. When it has given up it sleeps for 5 s.
     'ipc.client.connect.retry.interval': '200',
+    'ipc.client.connect.max.retries': String(CONNECT_RETRIES),
     'hadoop.http.staticuser.user': 'hadoop',
   };
   const hdfs = {
@@ -92,6 +93,8 @@ async function configurationOf({
 }
 
 const LOOPBACK = '127.0.0.1';
+/** Two minutes: a NameNode on a busy machine. */
+const CONNECT_RETRIES = 600;
 
 /** A DataNode knows no size of its own: it leaves free what is reserved. */
 async function capacityOf(

@@ -1,19 +1,20 @@
 import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
 import { startChild, type Child } from '../child.ts';
 import { freePorts } from '../free-ports.ts';
 import { clientConfiguration, writeHdfsConfiguration } from './configuration.ts';
+import { makeNameFolder, pagesFolder } from './once.ts';
 
 export interface HdfsOptions {
   /** Of this HDFS alone: holds its data, configuration and logs. It has to be there. */
   folder: string;
   /** The Java program. */
   java: string;
-  /** Hadoop's `cluster` jars, as `-cp` takes them. */
-  classPath: string;
+  /** The folder of Hadoop's `cluster` jars. */
+  jars: string;
   /** What all files may take together; undefined: what the disk has. */
   capacityBytes?: number | undefined;
   /** Gives up, and stops what was started. */
@@ -31,7 +32,10 @@ export interface Hdfs {
   stop(): Promise<void>;
 }
 
-/** 3 to 6 s on an idle machine with two cores; four JVMs may be starting at once. */
+/** With what Java finds first on its class path: this HDFS's configuration. */
+type HdfsProgram = HdfsOptions & { classPath: string };
+
+/** 6 to 9 s on a machine with two cores; four JVMs may be starting at once. */
 const START_LIMIT_MS = 180_000;
 const POLL_MS = 100;
 /** What is not on the disk by then is thrown away anyway: an HDFS ends with its cluster. */
@@ -50,11 +54,14 @@ export async function startHdfs(options: HdfsOptions): Promise<Hdfs> {
   const { port: rpcPort, uiPort: httpPort } = await freePorts([]);
   const { capacityBytes } = options;
   const conf = await writeHdfsConfiguration({ folder, rpcPort, httpPort, capacityBytes });
-  await format(options, conf);
+  const pages = await pagesFolder(options.jars);
+  const classPath = [conf, pages, join(options.jars, '*')].filter((each) => each !== undefined);
+  const program = { ...options, classPath: classPath.join(delimiter) };
+  await makeNameFolder(join(folder, 'name'), options.jars, async () => await format(program));
   signal?.throwIfAborted();
   const children = [
-    await start(options, conf, 'namenode.NameNode'),
-    await start(options, conf, 'datanode.DataNode'),
+    await start(program, 'namenode.NameNode'),
+    await start(program, 'datanode.DataNode'),
   ];
   const stop = async (): Promise<void> => {
     await Promise.all(children.map(async (child) => await child.stop(STOP_LIMIT_MS)));
@@ -69,11 +76,11 @@ export async function startHdfs(options: HdfsOptions): Promise<Hdfs> {
   return { uri, httpUrl, configuration: clientConfiguration(uri), stop };
 }
 
-async function format(options: HdfsOptions, conf: string): Promise<void> {
-  const child = await start(options, conf, 'namenode.NameNode', ['-format', '-nonInteractive']);
-  const { code } = await endOrAbort(child, options.signal);
-  options.signal?.throwIfAborted();
-  if (code !== 0) throw await startFailure(options.folder);
+async function format(program: HdfsProgram): Promise<void> {
+  const child = await start(program, 'namenode.NameNode', ['-format', '-nonInteractive']);
+  const { code } = await endOrAbort(child, program.signal);
+  program.signal?.throwIfAborted();
+  if (code !== 0) throw await startFailure(program.folder);
 }
 
 async function endOrAbort(
@@ -91,8 +98,7 @@ async function endOrAbort(
 }
 
 async function start(
-  { folder, java, classPath }: HdfsOptions,
-  conf: string,
+  { folder, java, classPath }: HdfsProgram,
   server: string,
   args: readonly string[] = [],
 ): Promise<Child> {
@@ -104,7 +110,7 @@ async function start(
       ...JVM_OPTIONS,
       `-Djava.io.tmpdir=${join(folder, 'tmp')}`,
       '-cp',
-      `${conf}:${classPath}`,
+      classPath,
       `${SERVERS}.${server}`,
       ...args,
     ],

@@ -9,6 +9,7 @@ import { locateHttpfs } from '../src/programs/httpfs.ts';
 import { ensureClassArchive } from '../src/programs/spark-classes.ts';
 import { locateJavaFor, locateSpark } from '../src/programs/spark.ts';
 import { locateVersitygw } from '../src/programs/versitygw.ts';
+import { fetchMoto } from './moto.ts';
 
 const searchPath = process.env['PATH'];
 const onNote = (note: string): void => console.log(note);
@@ -35,6 +36,7 @@ const programs: Record<string, () => Promise<unknown>> = {
     await ensureClassArchive({ spark, java, classPath }, { onNote });
   },
   'Spark 3.5': async () => await locateSpark({ pinned: 'pyspark-3.5', onNote }),
+  moto: async () => await fetchMoto(onNote),
 };
 
 for (const [name, locate] of Object.entries(programs)) {

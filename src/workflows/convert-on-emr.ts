@@ -41,6 +41,10 @@ export async function convertOnEmr(input: EmrInput): Promise<EmrResult> {
   }
 }
 
+const CLUSTER_LEFT = 'A cluster of this run may still be there: `longhaul sweep` ends it';
+const STEP_LEFT =
+  'Steps of this run may still be on a cluster that is not ours: its owner can cancel them';
+
 class EmrConversion {
   readonly #input: EmrInput;
   readonly #results = new Map<string, SourceResult>();
@@ -192,7 +196,9 @@ class EmrConversion {
     const watch = this.#watch;
     this.#watch = undefined;
     watch?.stop();
-    const close = this.#call(policies.EMR_CLOSE, 'End of what is ours on EMR');
+    const isOurs = this.#isOurs;
+    const policy = isOurs ? policies.EMR_CLOSE : policies.EMR_LEAVE;
+    const close = this.#call(policy, 'End of what is ours on EMR');
     try {
       const closed = await close.closeCluster({
         ...this.#run,
@@ -203,7 +209,7 @@ class EmrConversion {
       });
       if (closed) this.#progress.cluster = closed;
     } catch (error) {
-      log.error('A cluster of this run may still be there: `longhaul sweep` ends it', { error });
+      log.error(isOurs ? CLUSTER_LEFT : STEP_LEFT, { error });
     }
     if (watch) this.#progress.earlierInstanceHours += this.#hoursOf(watch);
     // Waited for: the run may be about to end.

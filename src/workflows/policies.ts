@@ -98,6 +98,13 @@ export const EMR_WORK = {
   retry: RETRY,
 } satisfies ActivityOptions;
 
+/** A step that cannot be cancelled on somebody else's cluster: its owner can, and the run's outcome does not wait longer. */
+export const EMR_LEAVE = {
+  startToCloseTimeout: '5m',
+  scheduleToCloseTimeout: '15m',
+  retry: RETRY,
+} satisfies ActivityOptions;
+
 /** A cluster that is not ended costs until it is: tried for longer than any fault of AWS lasts. */
 export const EMR_CLOSE = {
   startToCloseTimeout: '5m',

@@ -345,6 +345,27 @@ describe('convertOnEmr', () => {
     });
   });
 
+  it('tries for two days to end a cluster of its own, and a quarter of an hour to leave another', async () => {
+    for (const [isOurs, minutes] of [
+      [true, 2 * 24 * 60],
+      [false, 15],
+    ] as const) {
+      const changes: Partial<Activities> = {
+        openCluster: async () => ({ cluster: fakeCluster({ isOurs }) }),
+      };
+      await ingest({ changes, sources: ['2015'] }, async ({ handle }) => {
+        await handle.result();
+        const { runId } = await handle.describe();
+        const child = temporal.client.workflow.getHandle(childIdOf(runId));
+        const { events } = await child.fetchHistory();
+        const close = events
+          ?.map(({ activityTaskScheduledEventAttributes: scheduled }) => scheduled)
+          .find((scheduled) => scheduled?.activityType?.name === 'closeCluster');
+        assert.equal(Number(close?.scheduleToCloseTimeout?.seconds) / 60, minutes);
+      });
+    }
+  });
+
   it('when cancelled ends the cluster, and only then says that it is cancelled', async () => {
     const ready = gate();
     const closed: (boolean | undefined)[] = [];

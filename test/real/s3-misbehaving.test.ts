@@ -1,9 +1,10 @@
-import { AbortMultipartUploadCommand } from '@aws-sdk/client-s3';
+import { AbortMultipartUploadCommand, ListPartsCommand } from '@aws-sdk/client-s3';
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { startLab, type Lab, type Outcome } from '../helpers/lab.ts';
 import type { Answer, Route } from '../helpers/origin.ts';
 import { bucketContents } from '../helpers/s3-lab.ts';
+import { until } from '../helpers/processes.ts';
 import { startS3Proxy, type Fault, type Match, type S3Proxy } from '../helpers/s3-proxy.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 
@@ -17,6 +18,7 @@ const BODY = Buffer.from(
       `${n},"line one of ${n}\nline two, and some more text to make it long",${(n % 12) + 1}/${(n % 28) + 1}/2023`,
   ).join('\r\n')}\r\n`,
 );
+const PARTS = Math.ceil(BODY.length / (16 * MIB));
 const GOOD: Answer = { body: BODY, etag: '"1"' };
 
 interface Run {
@@ -138,9 +140,13 @@ describe('an S3 that', () => {
       before: async ({ key, query }) => {
         aborted += 1;
         const UploadId = query.get('uploadId') ?? '';
-        await s3.client.send(
-          new AbortMultipartUploadCommand({ Bucket: s3.bucket, Key: key, UploadId }),
-        );
+        const upload = { Bucket: s3.bucket, Key: key, UploadId };
+        // A part that this gateway is writing when the upload goes brings half of it back.
+        await until('the other parts are there', async () => {
+          const { Parts = [] } = await s3.client.send(new ListPartsCommand(upload));
+          return Parts.length === PARTS - 1;
+        });
+        await s3.client.send(new AbortMultipartUploadCommand(upload));
       },
     };
     const match: Match = { operation: 'UploadPart', key: 'takehome-raw', nth: 3 };

@@ -88,7 +88,7 @@ export class SparkSession {
       };
     });
     void this.#handOver(job, number).catch((error: unknown) => gaveUp.abort(error));
-    await this.#unless(AbortSignal.any([signal, gaveUp.signal]), done);
+    await this.#endOf(done, AbortSignal.any([signal, gaveUp.signal]));
     const result = await readFile(resultPath, 'utf8').catch(() => '');
     const said = parsed(result) as SparkResult | undefined;
     if (said && 'parts' in said) return said;
@@ -110,7 +110,7 @@ export class SparkSession {
   }
 
   /** Until the job is done or Spark has ended, which an abort makes it do. */
-  async #unless(signal: AbortSignal, done: Promise<void>): Promise<void> {
+  async #endOf(done: Promise<void>, signal: AbortSignal): Promise<void> {
     const stop = (): void => this.#stopping.abort(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();

@@ -50,12 +50,26 @@ async function fetched(
   scratch: string,
   signal: AbortSignal | undefined,
 ): Promise<string> {
+  return await pipInstall([`${name}==${version}`], scratch, signal);
+}
+
+/**
+ * Packages without what they need, by way of a virtual environment.
+ * @param what as pip takes it.
+ * @param scratch where all of it is made.
+ * @returns the folder that pip laid them out in.
+ */
+export async function pipInstall(
+  what: readonly string[],
+  scratch: string,
+  signal?: AbortSignal,
+): Promise<string> {
   const limits = { timeout: FETCH_TIMEOUT_MS, ...(signal ? { signal } : {}) };
   const venv = join(scratch, 'venv');
   const target = join(scratch, 'wheel');
   await run('python3', ['-m', 'venv', venv], limits);
   const pip = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--disable-pip-version-check'];
-  const wheel = ['--target', target, `${name}==${version}`];
+  const wheel = ['--target', target, ...what];
   await run(join(venv, 'bin', 'python3'), [...pip, ...wheel], limits);
   return target;
 }

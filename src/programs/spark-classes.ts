@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Java } from './java.ts';
 import { runSparkSubmit, sparkEnvironment } from './spark-process.ts';
 import type { Spark } from './spark.ts';
-import { makeWhole, packageToolsDir } from './tools-folder.ts';
+import { isThere, makeWhole, packageToolsDir } from './tools-folder.ts';
 
 /** A Spark as it is started: an archive fits exactly one. */
 export interface SparkStart {
@@ -109,9 +109,3 @@ async function train(
 
 /** Loaded is what counts, not how fast. */
 const TRAINING = '-XX:TieredStopAtLevel=1';
-async function isThere(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
-}

@@ -8,6 +8,7 @@ import { sparkSessions } from '../../src/conversion/spark/sessions.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import { alteredSpark } from '../helpers/altered-spark.ts';
 import { withLab, type Lab, type Running } from '../helpers/lab.ts';
+import { LOCAL_SPARK } from '../helpers/local-spark.ts';
 import type { Answer } from '../helpers/origin.ts';
 import { SHORT_LIVED } from '../helpers/spark-session.ts';
 import { processesWith, until } from '../helpers/processes.ts';
@@ -30,14 +31,7 @@ const env = {
   HEARTBEAT_TIMEOUT_SECONDS: '2',
   JAVA_TOOL_OPTIONS: SHORT_LIVED,
 };
-const SETTINGS = {
-  master: 'local[1]',
-  driverMemory: '1g',
-  home: process.env['SPARK_HOME'],
-  javaHome: process.env['JAVA_HOME'],
-  searchPath: process.env['PATH'],
-  idleMs: 0,
-};
+const SETTINGS = { ...LOCAL_SPARK, master: 'local[1]', idleMs: 0 };
 const INGEST = ['ingest', 'things', '--engine', 'spark', '--json'];
 
 interface Failure {

@@ -18,18 +18,12 @@ import {
   scratch,
 } from '../conversion/samples.ts';
 import { withLab } from '../helpers/lab.ts';
+import { LOCAL_SPARK } from '../helpers/local-spark.ts';
 import { processesWith, until } from '../helpers/processes.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 import { SHORT_LIVED } from '../helpers/spark-session.ts';
 import { withTmpdir } from '../helpers/temp-folder.ts';
 
-const SETTINGS = {
-  master: 'local[2]',
-  driverMemory: '1g',
-  home: process.env['SPARK_HOME'],
-  javaHome: process.env['JAVA_HOME'],
-  searchPath: process.env['PATH'],
-};
 /** Longer than any of these tests. */
 const IDLE_MS = 600_000;
 
@@ -49,7 +43,6 @@ interface Sparks {
   running: () => Promise<string[]>;
   /** What is left in TMPDIR. */
   folders: () => Promise<string[]>;
-  close: () => Promise<void>;
 }
 
 async function withSparks(
@@ -59,7 +52,7 @@ async function withSparks(
 ): Promise<void> {
   const disk = await scratch(t);
   await withTmpdir(async (temporary) => {
-    const { run, close } = sparkSessions({ ...SETTINGS, idleMs });
+    const { run, close } = sparkSessions({ ...LOCAL_SPARK, master: 'local[2]', idleMs });
     const engine = createSparkEngine(run);
     let files = 0;
     const convert = async (store: Store = disk): Promise<void> => {
@@ -85,7 +78,7 @@ async function withSparks(
     const folders = async (): Promise<string[]> =>
       (await readdir(temporary)).filter((name) => name.startsWith('longhaul-'));
     try {
-      await body({ convert, fail, running, folders, close });
+      await body({ convert, fail, running, folders });
     } finally {
       await close();
     }

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomInt, randomUUID } from 'node:crypto';
-import { access, cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { makeFolderWhole, packageToolsDir } from '../../programs/tools-folder.ts';
+import { isThere, makeFolderWhole, packageToolsDir } from '../../programs/tools-folder.ts';
 
 const run = promisify(execFile);
 
@@ -81,10 +81,3 @@ async function placeOf(what: string, jars: string, toolsDir: string): Promise<st
 }
 
 const HASH_LENGTH = 16;
-
-async function isThere(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
-}

@@ -1,0 +1,7 @@
+/** Spark as it is found on this machine, in little memory. */
+export const LOCAL_SPARK = {
+  driverMemory: '1g',
+  home: process.env['SPARK_HOME'],
+  javaHome: process.env['JAVA_HOME'],
+  searchPath: process.env['PATH'],
+};

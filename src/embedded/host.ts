@@ -17,6 +17,8 @@ export interface HostOptions {
   version: string;
   /** The lake in S3 that the worker reaches, for the commands that join it; none without a bucket. */
   s3Place?: string | undefined;
+  /** Fingerprints of the settings that the worker's work depends on; see `JoinOptions`. */
+  settings?: Readonly<Record<string, string>>;
   temporal: {
     /** TEMPORAL_CLI. */
     cli?: string | undefined;

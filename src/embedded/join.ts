@@ -15,19 +15,41 @@ export interface JoinOptions {
   host: HostCommand;
   /** Of this program: a note says when the running server is of another one. */
   version?: string;
+  /** False: the command only asks, so the host starts Temporal and no worker for it. Default: true. */
+  needsWorker?: boolean;
+  /**
+   * Fingerprints of the settings that a worker's work depends on: name of the setting → hash. A command that needs the
+   * worker, and differs from the running host, is refused with CONFIG_INVALID that names them.
+   */
+  settings?: Readonly<Record<string, string>>;
+  /** A foreground `longhaul up`: `longhaul down` asks it to leave (`EmbeddedServer.stopped`), and waits for no other reason. */
+  isUp?: boolean;
   /** What takes time, for people. */
   onNote?: (note: string) => void;
   /** Gives up waiting. */
   signal?: AbortSignal;
 }
 
-export interface EmbeddedServer {
+/** Where a server is. */
+export interface EmbeddedAddress {
   /** `host:port`. */
   address: string;
+  /** Of this state folder alone. */
   namespace: string;
   uiUrl: string;
+}
+
+/** Its address is as it was at the join. */
+export interface EmbeddedServer extends EmbeddedAddress {
   /** The lake in S3 that its worker reaches: of the settings that it was started with. */
   s3Place: string | undefined;
+  /**
+   * Where the server is now: waits until the host's Temporal answers, after a restart perhaps on another port.
+   * @throws LonghaulError as `joinEmbedded` does; CANCELLED.
+   */
+  current(signal?: AbortSignal): Promise<EmbeddedAddress>;
+  /** Resolves, with why in words, when `longhaul down` asks this `up` to leave, or stops the server under this command. */
+  stopped: Promise<string>;
   /** The last one to leave waits until the server has stopped. Leaving twice does no harm. */
   leave(): Promise<void>;
 }
@@ -54,8 +76,18 @@ export async function joinEmbedded(options: JoinOptions): Promise<EmbeddedServer
         `The running server is of version ${version}, this is ${options.version}: ${advice}`,
       );
     }
-    void guardHost(options, guarding.signal);
-    return { address, uiUrl, s3Place, namespace: EMBEDDED_NAMESPACE, leave };
+    let tellStopped = (_why: string): void => undefined;
+    const stopped = new Promise<string>((resolve) => (tellStopped = resolve));
+    void guardHost(options, guarding.signal, tellStopped);
+    const current = async (signal?: AbortSignal): Promise<EmbeddedAddress> => {
+      const host = await readyHost({ ...options, ...(signal && { signal }) });
+      return {
+        address: host.address ?? '',
+        uiUrl: host.uiUrl ?? '',
+        namespace: EMBEDDED_NAMESPACE,
+      };
+    };
+    return { address, uiUrl, s3Place, namespace: EMBEDDED_NAMESPACE, current, stopped, leave };
   } catch (error) {
     await leave();
     throw error;
@@ -104,11 +136,16 @@ function signalProcess({ pid }: ProcessIdentity, signal: NodeJS.Signals): true {
  * A host that is killed under its members is started again by one of them, and takes over the Temporal that it
  * left: their runs go on. One that was told to stop says so in its record, and is left alone.
  */
-async function guardHost(options: JoinOptions, signal: AbortSignal): Promise<void> {
+async function guardHost(
+  options: JoinOptions,
+  signal: AbortSignal,
+  tellStopped: (why: string) => void,
+): Promise<void> {
   while (!signal.aborted) {
     await sleep(GUARD_INTERVAL_MS, undefined, { signal, ref: false }).catch(() => undefined);
     if (signal.aborted || (await runningHost(options.stateDir))) continue;
     const record = await readHostRecord(options.stateDir);
+    if (record?.status === 'stopped') tellStopped('The server was stopped.');
     if (record?.status !== 'ready' && record?.status !== 'starting') continue;
     options.onNote?.('The embedded worker was killed; starting it again');
     await readyHost({ ...options, signal }).catch(() => undefined);

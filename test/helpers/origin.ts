@@ -18,8 +18,12 @@ import { setTimeout as delay } from 'node:timers/promises';
  *
  * A route is an answer, or a function from the request's number for its path (1 is the first) to an answer.
  * Note that a probe is a request too (`Range: bytes=0-1048575`).
+ * @param options a port for a publisher that comes back where it was; by default a free one.
  */
-export async function startOrigin(routes: Record<string, Route>): Promise<Origin> {
+export async function startOrigin(
+  routes: Record<string, Route>,
+  { port = 0 }: { port?: number } = {},
+): Promise<Origin> {
   const table = new Map(Object.entries(routes));
   const requests: SeenRequest[] = [];
   const server = createServer((request, response) => {
@@ -31,7 +35,10 @@ export async function startOrigin(routes: Record<string, Route>): Promise<Origin
     const answer = typeof route === 'function' ? route(number, seen) : route;
     respond(answer, request, response, seen).catch(() => response.destroy());
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     url,

@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { Random } from '../generate/random.ts';
+import { Commands, type Ended } from './commands.ts';
+import { Gateway } from './gateway.ts';
+import type { LakeFolders } from './lake-check.ts';
+import { OriginProcess } from './origin-process.ts';
+import { processesOf, signal, type Role } from './processes.ts';
+import { publish, serve, type Published } from './publisher.ts';
+
+export interface Weather {
+  seed: number;
+  iteration: number;
+  target: 'disk' | 's3';
+}
+
+export const DATASET = 'things';
+/** No command takes near as long, even on a busy machine. */
+const COMMAND_LIMIT_MS = 240_000;
+/** Errors that no fault of the weather may lead to. */
+const UNFIT = new Set(['INTERNAL', 'LAKE_CORRUPT', 'LEDGER_UNBALANCED', 'RUN_UNKNOWN']);
+
+/** What a storm strikes: a folder with a publisher, a user's settings and a lake, or an S3 gateway that has it. */
+export class World {
+  readonly folder: string;
+  /** In no file may either be: the key of the environment, and the signature that the publisher redirects to. */
+  readonly secrets: readonly [string, string] = [newSecret(), newSecret()];
+  readonly problems: string[] = [];
+  /** What happened when. */
+  readonly timeline: string[] = [];
+  readonly gateway: Gateway | undefined;
+  readonly #weather: Weather;
+  readonly #origin: OriginProcess;
+  readonly #startedAtMs = performance.now();
+  #commands: Commands | undefined;
+  #sources: Published[] = [];
+
+  private constructor(weather: Weather, folder: string) {
+    const [key, signature] = this.secrets;
+    this.#weather = weather;
+    this.folder = folder;
+    this.#origin = new OriginProcess(join(folder, 'publisher'), this.random('origin'), signature);
+    this.gateway = weather.target === 's3' ? new Gateway(folder, key) : undefined;
+  }
+
+  static async create(weather: Weather): Promise<World> {
+    return new World(weather, await mkdtemp(join(tmpdir(), 'longhaul-chaos-')));
+  }
+
+  async open(): Promise<void> {
+    await mkdir(join(this.folder, 'tmp'));
+    const long = this.gateway !== undefined;
+    this.#sources = await publish(join(this.folder, 'publisher'), this.random('files'), { long });
+    await this.gateway?.start();
+    await this.#origin.start();
+    const sources = this.#sources.map(({ id }) => ({ id, address: this.#origin.address(id) }));
+    const datasets = { [DATASET]: { time_zone: 'America/Denver', sources } };
+    await writeFile(join(this.folder, 'datasets.yaml'), stringify({ datasets }));
+    for (const { id, manners } of this.#sources) this.note(`${id}: ${JSON.stringify(manners)}`);
+    const env = { AWS_SECRET_ACCESS_KEY: this.secrets[0], ...this.gateway?.env() };
+    this.#commands = new Commands(this.folder, env);
+  }
+
+  get sources(): readonly Published[] {
+    return this.#sources;
+  }
+
+  get lake(): LakeFolders {
+    const data = join(this.folder, 'data');
+    const disk = { raw: join(data, 'takehome-raw'), converted: join(data, 'takehome-converted') };
+    return this.gateway?.folders() ?? disk;
+  }
+
+  async run(...args: string[]): Promise<Ended> {
+    if (!this.#commands) throw new Error('The world is not open.');
+    const ended = await this.#commands.run(args, COMMAND_LIMIT_MS);
+    const { code, said, log } = ended;
+    this.note(`longhaul ${args[0]} → ${code}${code === 0 ? '' : `: ${said} (${log})`}`);
+    if (UNFIT.has(said)) this.problems.push(`longhaul ${args[0]} said ${said}: ${log}`);
+    if (code === 'endless') throw new Error(`longhaul ${args.join(' ')} did not end: ${log}`);
+    return ended;
+  }
+
+  /** A killed server that nobody else starts again. */
+  async revive(role: Role): Promise<void> {
+    await (role === 'gateway' ? this.gateway?.start() : this.#origin.start());
+    this.note(`the ${role} is back`);
+  }
+
+  /** The publisher has another version of a file. */
+  async replace(choice: number): Promise<void> {
+    const source = this.#sources[choice % this.#sources.length];
+    if (!source) return;
+    const version = Math.floor(choice / this.#sources.length) % source.versions.length;
+    await serve(join(this.folder, 'publisher'), source.id, version);
+    this.note(`the publisher has version ${version} of ${source.id}`);
+  }
+
+  /** From now on the publisher behaves. */
+  async calm(): Promise<void> {
+    await writeFile(join(this.folder, 'publisher', 'calm'), '');
+    this.note('the storm is over');
+  }
+
+  async stopServers(): Promise<void> {
+    await this.#origin.stop();
+    await this.gateway?.stop();
+  }
+
+  /** Whatever still lives belongs to this folder, and so to this world. */
+  async close(): Promise<void> {
+    await this.stopServers().catch(() => undefined);
+    for (const { pid } of processesOf(this.folder)) signal(pid, 'SIGKILL');
+  }
+
+  /** A stream a use, so that the moment of one thing does not change what another one does. */
+  random(use: string): Random {
+    return new Random(this.#weather.seed, `${use} of iteration ${this.#weather.iteration}`);
+  }
+
+  note(what: string): void {
+    const seconds = (performance.now() - this.#startedAtMs) / 1000;
+    this.timeline.push(`${seconds.toFixed(2).padStart(7)} s  ${what}`);
+  }
+}
+
+function newSecret(): string {
+  return `canary${randomBytes(12).toString('hex')}`;
+}

@@ -1,3 +1,4 @@
+import { assertDayHasCome, assertVersionOfDay } from '../model/ingest-day.ts';
 import type { Target } from '../model/run.ts';
 import { listSnapshots, readSnapshot } from '../storage/manifests.ts';
 import type { ActivityDeps, DepsOf } from './deps.ts';
@@ -29,6 +30,7 @@ export function createOpeningActivities(
 
 async function openSnapshot(deps: ActivityDeps, input: OpenInput): Promise<OpenResult> {
   const { dataset, ingestDate, engine } = input;
+  assertDayHasCome(dataset, ingestDate, new Date());
   const refs = await listSnapshots(deps.converted, dataset.name);
   const newest = refs.findLast((ref) => ref.ingestDate === ingestDate);
   const revision = (newest?.revision ?? 0) + 1;
@@ -46,6 +48,7 @@ async function openSnapshot(deps: ActivityDeps, input: OpenInput): Promise<OpenR
     });
     return { hostQueue, stepQueues, revision: newest.revision, published, finished: [] };
   }
+  assertVersionOfDay(input, new Date(input.startedAt));
   const finished = [];
   for (const source of input.retry ? dataset.sources : []) {
     const entry = await finishedEntry(deps.converted, {

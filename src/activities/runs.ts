@@ -4,7 +4,6 @@ import type { ActivitySettings } from '../config/settings.ts';
 import type { DatasetSpec } from '../model/dataset.ts';
 import { ingestDateAt, parseIngestDate } from '../model/dates.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { datedDataset } from '../model/dated-address.ts';
 import type { HandInput } from '../model/run-input.ts';
 import {
   SEARCH_ATTRIBUTES,
@@ -92,10 +91,7 @@ function datasetNamed(datasets: DatasetSpec[], { dataset: name }: HandInput): Da
 /** Whoever wrote the input (a schedule, long ago) may not have known what the namespace has now. */
 async function withAttributes(client: Client, input: IngestInput): Promise<IngestInput> {
   const known = await knowsAttributes(client);
-  const { upsertRows: _, ...rest } = {
-    ...input,
-    dataset: datedDataset(input.dataset, input.ingestDate),
-  };
+  const { upsertRows: _, ...rest } = input;
   return { ...rest, upsertSearchAttributes: known, ...(known && { upsertRows: true }) };
 }
 

@@ -6,7 +6,8 @@ import {
   type ScheduleExecutionResult,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { datasetOfSchedule, isTooOld } from '../model/schedule.ts';
+import { isTooOld } from '../model/ingest-day.ts';
+import { datasetOfSchedule } from '../model/schedule.ts';
 import type { PauseInput, PauseResult } from './types.ts';
 
 /**

@@ -1,28 +1,21 @@
-import type { DatasetSpec, Engine } from '../model/dataset.ts';
+import type { DatasetSpec } from '../model/dataset.ts';
 import type { EmrOutput } from '../model/emr.ts';
 import type { HandInput } from '../model/run-input.ts';
 import type {
+  IngestInput,
   IngestResult,
   RunError,
-  RunMode,
   SourceResult,
   SourceTask,
-  Target,
 } from '../model/run.ts';
 
 /** What passes between activities is small: keys, counts, checksums; never rows or credentials. */
 
-export interface OpenInput {
-  /** `disk` where it is absent. */
-  target?: Target;
-  dataset: DatasetSpec;
-  ingestDate: string;
-  mode: RunMode;
-  engine: Engine;
-  again: boolean;
-  retry: boolean;
+/** The run's input as it was given: a placeholder of the day still stands in its addresses. */
+export interface OpenInput extends IngestInput {
   runId: string;
-  backfill?: boolean;
+  /** When the workflow started, ISO 8601: whether its day was over then. */
+  startedAt: string;
 }
 
 export interface OpenResult {
@@ -87,7 +80,7 @@ export interface InspectResult {
 export type ConvertInput = InspectInput;
 
 export interface ConvertResult {
-  /** Prefix in the converted zone where the attempt's parts lie. */
+  /** Prefix in the converted zone where it says which parts the attempt has written. */
   stagedPrefix: string;
   parts: number;
   bytes: number;

@@ -17,7 +17,7 @@ import { assertReaches } from './worker-lake.ts';
 /** What a command asks of a run; the settings bring the rest of its input. */
 export type RunRequest = Pick<
   IngestInput,
-  'dataset' | 'ingestDate' | 'mode' | 'engine' | 'target' | 'again' | 'accept' | 'retry'
+  'dataset' | 'ingestDate' | 'mode' | 'engine' | 'target' | 'again' | 'accept' | 'retry' | 'asIf'
 >;
 
 export interface RunOptions {

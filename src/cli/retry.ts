@@ -8,6 +8,7 @@ import { lakeTarget, ofTarget } from './lake-target.ts';
 import { findRun, type RunRef } from './runs.ts';
 import { ingestDateAt } from '../model/dates.ts';
 import { LonghaulError } from '../model/errors.ts';
+import { isPastDay, isTooOld } from '../model/ingest-day.ts';
 import { checkRunInput, isHandInput } from '../model/run-input.ts';
 import type { DayInput } from '../model/run.ts';
 import { inputOf } from '../runs/start-run.ts';
@@ -34,6 +35,7 @@ export async function retryRun(
         again: earlier.again ?? false,
         accept: flags.accept ?? earlier.accept ?? false,
         retry: true,
+        ...(earlier.asIf && { asIf: true }),
       };
       await runRequests(context, config, [request], flags);
     } finally {
@@ -44,17 +46,23 @@ export async function retryRun(
 
 const SCHEDULED_START = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME');
 
-/** What the run was to do. @throws LonghaulError RUN_INPUT_INVALID; USAGE where its words do not say all of it. */
+/**
+ * What the run was to do; `asIf` where it started in time for its day, since its retry goes on with that.
+ * @throws LonghaulError RUN_INPUT_INVALID; USAGE where its words do not say all of it.
+ */
 async function dayOf(client: Client, run: WorkflowHandle & RunRef): Promise<DayInput> {
   const input = (await inputOf(client, run)) ?? {};
+  const { typedSearchAttributes, startTime } = await run.describe();
   if ('run' in input && input.run) {
-    const { typedSearchAttributes, startTime } = await run.describe();
     const nominal = typedSearchAttributes.get(SCHEDULED_START) ?? startTime;
-    return { ...input.run, ingestDate: ingestDateAt(nominal, input.run.dataset.timeZone) };
+    const ingestDate = ingestDateAt(nominal, input.run.dataset.timeZone);
+    const asIf = !isTooOld(nominal, startTime, input.catchupMs ?? 0);
+    return { ...input.run, ingestDate, asIf };
   }
   const checked = checkRunInput(input);
   if (isHandInput(checked)) throw startedByHand(checked.dataset);
-  return checked;
+  const { asIf, dataset, ingestDate } = checked;
+  return { ...checked, asIf: asIf ?? !isPastDay(dataset, ingestDate, startTime) };
 }
 
 /** Its day is in the run that it started or joined, or went on as. */

@@ -1,5 +1,5 @@
 import type { Config } from '../config/load-config.ts';
-import { readCatalogue } from '../lake/catalogue.ts';
+import { newestRevisions } from '../lake/catalogue.ts';
 import { ingestDateAt } from '../model/dates.ts';
 import { exitCodeOf } from '../model/errors.ts';
 import { lastDue } from '../model/recurrence.ts';
@@ -36,6 +36,8 @@ export interface DatasetStatus {
     /** The nominal time, ISO 8601, UTC. */
     at: string;
   };
+  /** Published ingest dates that have not begun, which count for nothing here. */
+  future?: string[];
 }
 
 /** How fresh each dataset of datasets.yaml is: from the lake and the file alone, whatever state Temporal is in. */
@@ -54,10 +56,12 @@ export async function statusOf(
   converted: Store,
   { now, graceMs }: { now: Date; graceMs: number },
 ): Promise<DatasetStatus[]> {
-  const published = new Map((await readCatalogue(converted)).map((each) => [each.name, each]));
   const all: DatasetStatus[] = [];
   for (const { name, timeZone } of datasets) {
-    const ref = published.get(name)?.snapshots.at(-1);
+    const refs = await newestRevisions(converted, name);
+    const today = ingestDateAt(now, timeZone);
+    const ref = refs.findLast(({ ingestDate }) => ingestDate <= today);
+    const future = refs.map(({ ingestDate }) => ingestDate).filter((date) => date > today);
     const last = ref && lastOf(await readSnapshot(converted, ref), now);
     const schedule = schedules.get(name);
     // A run that is due now has the grace to finish, and the jitter before that.
@@ -70,6 +74,7 @@ export async function statusOf(
       state: !schedule ? 'unscheduled' : schedule.paused ? 'paused' : isBehind ? 'late' : 'fresh',
       ...(last && { last }),
       ...(due && { due }),
+      ...(future.length > 0 && { future }),
     });
   }
   return all;

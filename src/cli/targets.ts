@@ -5,6 +5,7 @@ import { shownAddress } from '../model/addresses.ts';
 import type { DatasetSpec } from '../model/dataset.ts';
 import { ingestDateAt, parseIngestDate } from '../model/dates.ts';
 import { LonghaulError } from '../model/errors.ts';
+import { assertDayHasCome } from '../model/ingest-day.ts';
 import { fileNameOf, parseDatasetName, printable } from '../model/names.ts';
 
 /**
@@ -58,9 +59,15 @@ function datasetNamed(
   );
 }
 
-/** The given day, else today in the dataset's time zone. */
+/**
+ * The given day, else today in the dataset's time zone.
+ * @throws LonghaulError NAME_INVALID; DATE_IN_FUTURE, before anything starts: the worker looks too.
+ */
 export function ingestDateOf(dataset: DatasetSpec, date: string | undefined, now: Date): string {
-  return date === undefined ? ingestDateAt(now, dataset.timeZone) : parseIngestDate(date);
+  if (date === undefined) return ingestDateAt(now, dataset.timeZone);
+  const ingestDate = parseIngestDate(date);
+  assertDayHasCome(dataset, ingestDate, now);
+  return ingestDate;
 }
 
 function isUrl(text: string): boolean {

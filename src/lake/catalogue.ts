@@ -1,3 +1,4 @@
+import { ingestDateAt } from '../model/dates.ts';
 import { viewNameOf } from '../model/names.ts';
 import type { SnapshotManifest } from '../model/manifest.ts';
 import { listSnapshots, readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
@@ -8,16 +9,22 @@ export interface PublishedDataset {
   name: string;
   view: string;
   historyView: string;
-  /** The newest revision of each ingest date, oldest first; never empty. */
+  /** The newest revision of each ingest date that has begun, oldest first; never empty. */
   snapshots: SnapshotRef[];
 }
 
-/** What is published in a converted zone, by name. Only manifests count: a folder without one is nothing. */
-export async function readCatalogue(converted: Store): Promise<PublishedDataset[]> {
+/**
+ * What is published in a converted zone, by name. Only manifests count: a folder without one is nothing. A day that
+ * has not begun anywhere is left out: it would stand before every day that is to come until then.
+ */
+export async function readCatalogue(
+  converted: Store,
+  now: Date = new Date(),
+): Promise<PublishedDataset[]> {
   const datasets: PublishedDataset[] = [];
   for (const name of (await converted.folders('')).toSorted()) {
     if (name.startsWith('_')) continue;
-    const snapshots = newestRevisions(await listSnapshots(converted, name));
+    const snapshots = (await newestRevisions(converted, name)).filter(hasBegun(now));
     if (snapshots.length === 0) continue;
     const view = viewNameOf(name);
     datasets.push({ name, view, historyView: `${view}_history`, snapshots });
@@ -25,14 +32,17 @@ export async function readCatalogue(converted: Store): Promise<PublishedDataset[
   return datasets;
 }
 
-/** The newest published snapshot; undefined where there is none (of that date). */
+/** The snapshot of that date; else of the newest one that has begun. Undefined where there is none. */
 export async function findSnapshot(
   converted: Store,
   dataset: string,
   ingestDate?: string,
 ): Promise<SnapshotManifest | undefined> {
-  const refs = newestRevisions(await listSnapshots(converted, dataset));
-  const ref = refs.findLast((each) => ingestDate === undefined || each.ingestDate === ingestDate);
+  const isWanted =
+    ingestDate === undefined
+      ? hasBegun(new Date())
+      : (ref: SnapshotRef): boolean => ref.ingestDate === ingestDate;
+  const ref = (await newestRevisions(converted, dataset)).findLast(isWanted);
   return ref && (await readSnapshot(converted, ref));
 }
 
@@ -60,11 +70,20 @@ export async function latestOfEachSource(
   return found;
 }
 
-function newestRevisions(refs: readonly SnapshotRef[]): SnapshotRef[] {
+/** Of each ingest date, oldest first; those of days to come too. */
+export async function newestRevisions(converted: Store, dataset: string): Promise<SnapshotRef[]> {
   const newest = new Map<string, SnapshotRef>();
-  for (const ref of refs) {
+  for (const ref of await listSnapshots(converted, dataset)) {
     const known = newest.get(ref.ingestDate);
     if (!known || known.revision < ref.revision) newest.set(ref.ingestDate, ref);
   }
   return [...newest.values()].toSorted((a, b) => a.ingestDate.localeCompare(b.ingestDate));
+}
+
+/** Where days begin first, 14 hours before UTC: a lake does not say its datasets' time zones. */
+const FIRST_TIME_ZONE = 'Pacific/Kiritimati';
+
+function hasBegun(now: Date): (ref: SnapshotRef) => boolean {
+  const newest = ingestDateAt(now, FIRST_TIME_ZONE);
+  return ({ ingestDate }) => ingestDate <= newest;
 }

@@ -74,7 +74,14 @@ export const ERROR_CATALOGUE = {
   BACKFILL_REFUSED: {
     class: 'usage',
     happened: "A past day was asked for of a source that only has today's version.",
-    next: 'Nothing is published. Only addresses with a date ({date} in datasets.yaml) have past days.',
+    next:
+      'Nothing is published. Addresses with a date ({date} in datasets.yaml) have past days; ' +
+      "`longhaul ingest <dataset> --date <day> --as-if` stores today's version as that day's all the same.",
+  },
+  DATE_IN_FUTURE: {
+    class: 'usage',
+    happened: "A run was asked for of a day that has not begun in the dataset's time zone.",
+    next: 'Nothing is published. Give today or a past day as --date, or leave it out.',
   },
   SCHEDULE_CHANGED: {
     class: 'orchestration',

@@ -16,10 +16,11 @@ export interface HandInput {
   again?: boolean;
   accept?: boolean;
   retry?: boolean;
+  asIf?: boolean;
 }
 
 const MODES = ['ingest', 'land', 'convert'] as const;
-const FLAGS = ['again', 'accept', 'retry'] as const;
+const FLAGS = ['again', 'accept', 'retry', 'asIf'] as const;
 const HAND_KEYS = ['dataset', 'ingestDate', 'mode', 'engine', 'target', ...FLAGS];
 const EXAMPLE = 'Write {"dataset":"denver-311"}, a name of datasets.yaml';
 

@@ -22,6 +22,8 @@ export interface IngestInput {
   again: boolean;
   /** Publish although the volume guard holds. */
   accept: boolean;
+  /** What the sources have now is stored as what a past day had, also where they have no address for each day. */
+  asIf?: boolean;
   /** Sources that an earlier run of this day finished are taken as they are, without asking the publisher. */
   retry: boolean;
   /** How many sources are in work at once. */

@@ -75,11 +75,3 @@ export interface AppliedSchedule {
   /** The lake that the schedule fills: another one's schedules are not ours. */
   lake: string;
 }
-
-/** A backfilled day that is too old to be taken from a source that has today's version only. */
-export function isTooOld(nominal: Date, startedAt: Date, catchupMs: number): boolean {
-  return startedAt.getTime() - nominal.getTime() > catchupMs + TOO_OLD_SLACK_MS;
-}
-
-/** Jitter, a busy server: what is this much later than the catch-up allows was still not asked for afterwards. */
-const TOO_OLD_SLACK_MS = 3_600_000;

@@ -66,7 +66,8 @@ export function satisfies(running: IngestInput | HandInput, wanted: IngestInput)
     running.engine === wanted.engine &&
     (running.target ?? 'disk') === (wanted.target ?? 'disk') &&
     (running.again || !wanted.again) &&
-    (running.accept || !wanted.accept)
+    (running.accept || !wanted.accept) &&
+    (running.asIf === true || wanted.asIf !== true)
   );
 }
 

@@ -57,6 +57,8 @@ export async function ingestDataset(given: IngestInput | HandInput): Promise<Ing
 
 class Run {
   readonly progress: RunProgress;
+  readonly #given: IngestInput;
+  /** With the addresses of its day. */
   readonly #input: IngestInput;
   readonly #runId = workflowInfo().runId;
   readonly #heartbeatTimeoutMs: number;
@@ -65,6 +67,7 @@ class Run {
   #opened: OpenResult | undefined;
 
   constructor(input: IngestInput) {
+    this.#given = input;
     this.#input = { ...input, dataset: datedDataset(input.dataset, input.ingestDate) };
     this.#heartbeatTimeoutMs = input.heartbeatTimeoutMs ?? policies.DEFAULT_HEARTBEAT_TIMEOUT_MS;
     const sources = input.dataset.sources.map(({ id }): SourceProgress => ({
@@ -127,18 +130,14 @@ class Run {
   }
 
   async #open(): Promise<OpenResult> {
-    const { dataset, ingestDate, mode, engine, again, retry, target, backfill } = this.#input;
+    const { dataset, ingestDate } = this.#given;
     const { openSnapshot } = proxyActivities<Activities>({
       ...policies.SHORT_CALL,
       heartbeatTimeout: this.#heartbeatTimeoutMs,
       summary: `${dataset.name} ${ingestDate}: what is there already`,
     });
-    const input = { dataset, ingestDate, mode, engine, again, retry, runId: this.#runId };
-    this.#opened = await openSnapshot({
-      ...input,
-      ...(target !== undefined && { target }),
-      ...(backfill && { backfill }),
-    });
+    const startedAt = workflowInfo().startTime.toISOString();
+    this.#opened = await openSnapshot({ ...this.#given, runId: this.#runId, startedAt });
     return this.#opened;
   }
 

@@ -1,11 +1,11 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { isCancellation, log, proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
-import { undatedSources } from '../model/dated-address.ts';
 import { ingestDateAt } from '../model/dates.ts';
 import type { DayInput, IngestResult, RunError } from '../model/run.ts';
-import { isTooOld, type ScheduledInput } from '../model/schedule.ts';
-import { failRun, runError, toRunError } from './failures.ts';
+import { assertHasPastDays, isTooOld } from '../model/ingest-day.ts';
+import type { ScheduledInput } from '../model/schedule.ts';
+import { failRun, toRunError } from './failures.ts';
 import { joinDay } from './join-day.ts';
 import * as policies from './policies.ts';
 
@@ -21,7 +21,8 @@ export async function ingestOnSchedule(input: ScheduledInput): Promise<IngestRes
   const ingestDate: string = ingestDateAt(nominal, dataset.timeZone);
   try {
     if (isBackfill) assertHasPastDays(dataset, ingestDate);
-    const run: DayInput = { ...input.run, ingestDate };
+    // What the catch-up allows is today's version, stored as the day's that it was due on.
+    const run: DayInput = { ...input.run, ingestDate, ...(!isBackfill && { asIf: true }) };
     return await joinDay(
       isBackfill ? { ...run, backfill: true, hostWaitMs: policies.BACKFILL_WAIT_MS } : run,
     );
@@ -39,14 +40,6 @@ const SCHEDULED_BY = defineSearchAttributeKey('TemporalScheduledById', 'KEYWORD'
 /** Undefined where a person started this workflow. */
 function nominalTime(): Date | undefined {
   return workflowInfo().typedSearchAttributes.get(SCHEDULED_START);
-}
-
-function assertHasPastDays(dataset: ScheduledInput['run']['dataset'], ingestDate: string): void {
-  const undated = undatedSources(dataset);
-  if (undated.length === 0) return;
-  const which = undated.length === 1 ? `The source ${undated[0]} has` : 'The sources have';
-  const message = `${which} today's version only: it would be stored as what ${dataset.name} was on ${ingestDate}.`;
-  failRun(runError('BACKFILL_REFUSED', message));
 }
 
 async function pauseIfFailing(input: ScheduledInput, error: RunError): Promise<void> {

@@ -132,6 +132,7 @@ for (const [argv, code, exitCode] of [
   [['ingest', '../..'], 'NAME_INVALID', 2],
   [['ingest', 'denver-311', '--date', '../..'], 'NAME_INVALID', 2],
   [['ingest', 'denver-311', '--date', '2026-02-30'], 'NAME_INVALID', 2],
+  [['ingest', 'denver-311', '--date', '9999-12-31', '--as-if'], 'DATE_IN_FUTURE', 2],
   [['ingest', 'denver-311', '--name', 'x'], 'USAGE', 2],
   [['ingest', 'http://127.0.0.1/x.csv', '--name', 'denver-311'], 'USAGE', 2],
   [['ingest', 'http://127.0.0.1/x.csv', '--name', '../..'], 'NAME_INVALID', 2],

@@ -66,6 +66,20 @@ describe('longhaul status', () => {
     });
   });
 
+  it('is not fresh for a day that has not begun, and names it', async () => {
+    await publish('daily', '2027-01-01', '2026-11-24T14:00:00Z');
+    const states = await statesAt('2026-11-25T16:00:00Z');
+    const file = parseDatasets(FILE, 'd.yaml');
+    const all = await statusOf(file, store, { now: new Date('2026-11-25T16:00:00Z'), graceMs: 0 });
+    await store.delete('daily/ingest_date=2027-01-01/_manifest.json');
+    assert.equal(states['daily'], 'late');
+    assert.equal(all[0]?.last?.ingestDate, '2026-11-24');
+    assert.match(
+      statusText(all),
+      /\nNot counted, since the day is still to come: daily 2027-01-01\.$/,
+    );
+  });
+
   it('tells age, rows and what is due, in one line a dataset', async () => {
     const file = parseDatasets(FILE, 'd.yaml');
     const now = new Date('2026-11-24T15:10:00Z');

@@ -40,7 +40,7 @@ async function assertNothingLeft(world: EmrWorld, prefix: string): Promise<void>
 }
 
 export async function ingestError(lab: Lab, name: string): Promise<Failure['error']> {
-  const ingest = ['ingest', name, '--date', DAY];
+  const ingest = ['ingest', name, '--date', DAY, '--as-if'];
   const { json, code, stdout, stderr } = await lab.json<Failure>(ingest);
   assert.notEqual(code, 0, stdout + stderr);
   return json.error;

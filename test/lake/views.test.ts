@@ -189,6 +189,19 @@ void test('readers take the newest revision of the newest date; the history has 
   assert.equal(catalogue.find(({ name }) => name === dataset)?.snapshots.length, 3);
 });
 
+void test('a day that has not begun does not stand before those that have', async () => {
+  const dataset = newDataset();
+  const source = (n: number): TinySource => ({
+    ...{ id: 'a', columns: [{ name: 'n', type: 'BIGINT' }], select: `SELECT ${n}::BIGINT AS n` },
+  });
+  await lake.publish(dataset, '2026-01-02', [source(2)]);
+  await lake.publish(dataset, '9999-12-31', [source(9)]);
+  assert.deepEqual(await lake.rows(`SELECT n FROM ${dataset}`), [{ n: 2 }]);
+  assert.deepEqual(await lake.rows(`SELECT n FROM ${dataset}_history`), [{ n: 2 }]);
+  assert.equal((await findSnapshot(lake.store, dataset))?.ingestDate, '2026-01-02');
+  assert.equal((await findSnapshot(lake.store, dataset, '9999-12-31'))?.revision, 1);
+});
+
 void test('a decimal as text is what a publisher writes: no exponent, no .0', async () => {
   const instance = await DuckDBInstance.create(':memory:');
   try {

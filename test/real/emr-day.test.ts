@@ -23,7 +23,7 @@ describe('runs of one day on EMR', () => {
     const env = { EMR_OUTPUT: 's3' };
     await withEmrLab(world, { routes: { '/a.csv': route }, env }, async (lab, prefix) => {
       await lab.datasets({ twice: { a: lab.origin.address('/a.csv') } });
-      const ingest = ['ingest', 'twice', '--date', DAY];
+      const ingest = ['ingest', 'twice', '--date', DAY, '--as-if'];
       const both = await Promise.all([lab.json<Run>(ingest), lab.json<Run>(ingest)]);
       const said = both.map(({ stdout, stderr }) => stdout + stderr).join('\n');
       assert.deepEqual(
@@ -60,7 +60,7 @@ describe('a run on EMR with more steps than a cluster takes', () => {
       const address = (name: string): string => lab.origin.address(`/${name}.csv`);
       await lab.datasets({ many: { a: address('a'), b: address('b') } });
       world.emr.faults = { stepsUsed: { count: 1, steps: 253 } };
-      const run = await lab.json<Run>(['ingest', 'many', '--date', DAY]);
+      const run = await lab.json<Run>(['ingest', 'many', '--date', DAY, '--as-if']);
       assert.deepEqual(
         [run.code, run.json.status, run.json.ledger?.rows],
         [0, 'published', 2],

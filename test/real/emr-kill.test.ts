@@ -10,7 +10,7 @@ import type { Lab } from '../helpers/lab.ts';
 const world = sharedEmrWorld();
 
 function ingest(name: string): string[] {
-  return ['ingest', name, '--date', DAY, '--json'];
+  return ['ingest', name, '--date', DAY, '--as-if', '--json'];
 }
 
 async function statusOf(lab: Lab): Promise<string | undefined> {

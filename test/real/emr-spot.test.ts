@@ -44,7 +44,7 @@ describe('a run on spot instances', () => {
         spotNotGranted: { count: 1, ms: 500 },
         spotLoss: { count: 1, afterMs: 500 },
       };
-      const ingest = ['ingest', 'things', '--date', DAY];
+      const ingest = ['ingest', 'things', '--date', DAY, '--as-if'];
       const { json, code, stdout, stderr } = await lab.json<Run>(ingest);
       assert.equal(code, 0, stdout + stderr);
       assert.deepEqual([json.status, json.ledger.rows], ['on-hdfs', 2]);

@@ -49,7 +49,13 @@ interface Failure {
 const world = sharedEmrWorld();
 
 async function ingested(lab: Lab, ...args: string[]): Promise<Run> {
-  const { code, json, stdout, stderr } = await lab.json<Run>(['ingest', ...args, '--date', DAY]);
+  const { code, json, stdout, stderr } = await lab.json<Run>([
+    'ingest',
+    ...args,
+    '--date',
+    DAY,
+    '--as-if',
+  ]);
   assert.equal(code, 0, stdout + stderr);
   return json;
 }
@@ -132,7 +138,7 @@ describe('the engine emr', () => {
         const listed = await lab.json<{ datasets: { snapshots: number }[] }>(['datasets']);
         assert.equal(listed.json.datasets[0]?.snapshots, 0);
         await assertOnHdfs(id, run);
-        const again = await lab.json<Failure>(['ingest', 'things', '--date', DAY]);
+        const again = await lab.json<Failure>(['ingest', 'things', '--date', DAY, '--as-if']);
         assert.equal(again.json.error?.code, 'EMR_OUTPUT_EXISTS', again.stdout);
       });
       const { Cluster } = await world.client.send(new DescribeClusterCommand({ ClusterId: id }));
@@ -147,7 +153,13 @@ describe('the engine emr', () => {
     const env = { EMR_SPARK_CONF: 'spark.jars=hdfs:///no/such.jar' };
     await withEmrLab(world, { routes: ROUTES, env }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
-      const { json, code, stdout } = await lab.json<Failure>(['ingest', 'things', '--date', DAY]);
+      const { json, code, stdout } = await lab.json<Failure>([
+        'ingest',
+        'things',
+        '--date',
+        DAY,
+        '--as-if',
+      ]);
       assert.deepEqual([code, json.error.code], [10, 'EMR_STEP_FAILED'], stdout);
       assert.match(json.error.message, /probable cause: .*no\/such\.jar/);
       assert.match(json.error.log?.uri ?? '', /^s3:\/\/.*\/steps\/s-\w+\/stderr\.gz$/);

@@ -115,12 +115,13 @@ describe('the real Denver samples', { skip }, () => {
     await withLab({ routes }, async (lab) => {
       const address = lab.origin.address('/a.csv');
       await lab.datasets({ accidents: { a: address } });
-      const first = await lab.json<Run>(['ingest', 'accidents', '--date', '2026-11-22']);
+      const first = await lab.json<Run>(['ingest', 'accidents', '--date', '2026-11-22', '--as-if']);
       const second = await lab.json<Run>([
         'ingest',
         'accidents',
         '--date',
         '2026-11-23',
+        '--as-if',
         '--engine',
         'parquetjs',
       ]);
@@ -153,7 +154,7 @@ describe('a day', () => {
     const routes = { '/once/a.csv': { body: csv(100), etag: '"1"' } };
     for (const [path, route] of Object.entries(routes)) lab.origin.set(path, route);
     await lab.datasets({ once: { a: lab.origin.address('/once/a.csv') } });
-    const first = await lab.json<Run>(['ingest', 'once', '--date', '2026-11-23']);
+    const first = await lab.json<Run>(['ingest', 'once', '--date', '2026-11-23', '--as-if']);
     assert.equal(first.json.status, 'published');
     assert.ok(first.json.durationMs > 0 && first.json.runId.length > 0);
     const files = await lab.lakeFiles('once');
@@ -167,12 +168,19 @@ describe('a day', () => {
       files.join('\n'),
     );
 
-    const second = await lab.json<Run>(['ingest', 'once', '--date', '2026-11-23']);
+    const second = await lab.json<Run>(['ingest', 'once', '--date', '2026-11-23', '--as-if']);
     assert.equal(second.code, 0);
     assert.equal(second.json.status, 'already-published');
     assert.deepEqual(await lab.lakeFiles('once'), files);
 
-    const again = await lab.json<Run>(['ingest', 'once', '--date', '2026-11-23', '--again']);
+    const again = await lab.json<Run>([
+      'ingest',
+      'once',
+      '--date',
+      '2026-11-23',
+      '--as-if',
+      '--again',
+    ]);
     assert.deepEqual([again.json.status, again.json.revision], ['published', 2]);
     const after = await lab.lakeFiles('once');
     assert.deepEqual(
@@ -181,6 +189,34 @@ describe('a day', () => {
     );
     assert.equal((await query(lab, 'SELECT count(*) AS n FROM once'))[0]?.['n'], 100);
     assert.equal((await query(lab, 'SELECT count(*) AS n FROM once_history'))[0]?.['n'], 100);
+  });
+
+  it('holds what there is today under a past day only with --as-if; its retry goes on without', async () => {
+    const route = { body: csv(3), etag: '"1"' };
+    lab.origin.set('/past/a.csv', route);
+    lab.origin.set('/past/b.csv', { status: 404 });
+    lab.origin.set('/past/2026-11-23.csv', route);
+    await lab.datasets({
+      past: { a: lab.origin.address('/past/a.csv'), b: lab.origin.address('/past/b.csv') },
+      dated: { a: lab.origin.address('/past/{date}.csv') },
+    });
+    type Refusal = { error: { code: string; message: string } };
+    for (const command of ['ingest', 'land']) {
+      const refused = await lab.json<Refusal>([command, 'past', '--date', '2026-11-23']);
+      assert.deepEqual([refused.code, refused.json.error.code], [2, 'BACKFILL_REFUSED']);
+      assert.match(refused.json.error.message, /sources a, b have today's version only/);
+      // A run that was refused is none that its retry could go on with.
+      const again = await lab.json<Refusal>(['retry', 'past/2026-11-23']);
+      assert.equal(again.json.error.code, 'BACKFILL_REFUSED');
+    }
+    assert.equal(lab.origin.requestsTo('/past/a.csv').length, 0);
+    const meant = ['ingest', 'past', '--date', '2026-11-23', '--as-if'];
+    assert.equal((await lab.json<Refusal>(meant)).json.error.code, 'SOURCE_NOT_FOUND');
+    lab.origin.set('/past/b.csv', route);
+    const retried = await lab.json<Run>(['retry', 'past/2026-11-23']);
+    assert.deepEqual([retried.json.status, retried.json.ledger.rows], ['published', 6]);
+    const dated = await lab.json<Run>(['ingest', 'dated', '--date', '2026-11-23']);
+    assert.equal(dated.json.status, 'published');
   });
 
   it('costs only what changed: an unchanged source is neither landed nor converted again', async () => {
@@ -198,9 +234,9 @@ describe('a day', () => {
         c: origin.address('/changes/c.csv'),
       },
     });
-    await lab.json<Run>(['ingest', 'changes', '--date', '2026-11-22']);
+    await lab.json<Run>(['ingest', 'changes', '--date', '2026-11-22', '--as-if']);
     origin.set('/changes/c.csv', { body: csv(20), etag: '"2"' });
-    const { json } = await lab.json<Run>(['ingest', 'changes', '--date', '2026-11-23']);
+    const { json } = await lab.json<Run>(['ingest', 'changes', '--date', '2026-11-23', '--as-if']);
     assert.deepEqual(
       json.sources.map((source) => [source.id, source.status, source.rows]),
       [
@@ -219,7 +255,7 @@ describe('a day', () => {
     assert.equal((await query(lab, 'SELECT count(*) AS n FROM changes'))[0]?.['n'], 170);
     assert.equal((await query(lab, 'SELECT count(*) AS n FROM changes_history'))[0]?.['n'], 330);
 
-    const third = await lab.json<Run>(['ingest', 'changes', '--date', '2026-11-24']);
+    const third = await lab.json<Run>(['ingest', 'changes', '--date', '2026-11-24', '--as-if']);
     assert.equal(third.json.status, 'unchanged');
   });
 
@@ -227,17 +263,25 @@ describe('a day', () => {
     const routes = { '/shrinks/a.csv': { body: csv(100), etag: '"1"' } };
     for (const [path, route] of Object.entries(routes)) lab.origin.set(path, route);
     await lab.datasets({ shrinks: { a: lab.origin.address('/shrinks/a.csv') } });
-    await lab.json<Run>(['ingest', 'shrinks', '--date', '2026-11-22']);
+    await lab.json<Run>(['ingest', 'shrinks', '--date', '2026-11-22', '--as-if']);
     lab.origin.set('/shrinks/a.csv', { body: csv(49), etag: '"2"' });
     const held = await lab.json<{ error: { code: string } }>([
       'ingest',
       'shrinks',
       '--date',
       '2026-11-23',
+      '--as-if',
     ]);
     assert.deepEqual([held.code, held.json.error.code], [8, 'SNAPSHOT_SHRUNK']);
     assert.equal((await lab.published('shrinks')).length, 1);
-    const accepted = await lab.json<Run>(['ingest', 'shrinks', '--date', '2026-11-23', '--accept']);
+    const accepted = await lab.json<Run>([
+      'ingest',
+      'shrinks',
+      '--date',
+      '2026-11-23',
+      '--as-if',
+      '--accept',
+    ]);
     assert.equal(accepted.json.ledger.rows, 49);
   });
 
@@ -300,7 +344,7 @@ describe('a day', () => {
       '2026-11-23',
     ]);
     assert.equal(early.json.error.code, 'NOT_LANDED');
-    const landed = await lab.json<Run>(['land', 'halves', '--date', '2026-11-23']);
+    const landed = await lab.json<Run>(['land', 'halves', '--date', '2026-11-23', '--as-if']);
     assert.deepEqual([landed.code, landed.json.status], [0, 'landed']);
     assert.deepEqual(await lab.published('halves'), []);
     const asked = lab.origin.requests.length;

@@ -139,7 +139,7 @@ describe('longhaul up', () => {
   it('keeps history over a restart, and down leaves no process', async () => {
     await withLab({ routes: { '/a.csv': { body: 'a\n1\n' } } }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
-      await lab.json(['ingest', 'things', '--date', '2026-11-23']);
+      await lab.json(['ingest', 'things', '--date', '2026-11-23', '--as-if']);
       const pid = await hostPid(lab);
       assert.equal((await lab.run(['down'])).code, 0);
       await assertGone(pid);

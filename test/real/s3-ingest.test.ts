@@ -92,18 +92,18 @@ describe('a lake in S3', () => {
         assert.equal(code, 0, stdout + stderr);
         return json;
       };
-      const first = await ingest('--date', '2026-11-01');
+      const first = await ingest('--date', '2026-11-01', '--as-if');
       assert.deepEqual([first.status, first.ledger.rows], ['published', 500]);
       assert.match(first.sources[0]?.parquet[0]?.path ?? '', /^s3:\/\/.*\/part-00000\.parquet$/);
       const before = await bucketContents(s3);
       assert.deepEqual(before.uploads, []);
       assert.ok(!before.keys.some((key) => /_staging|partial/.test(key)), before.keys.join('\n'));
-      assert.equal((await ingest('--date', '2026-11-01')).status, 'already-published');
+      assert.equal((await ingest('--date', '2026-11-01', '--as-if')).status, 'already-published');
       assert.deepEqual(await bucketContents(s3), before);
 
-      assert.equal((await ingest('--date', '2026-11-02')).status, 'unchanged');
+      assert.equal((await ingest('--date', '2026-11-02', '--as-if')).status, 'unchanged');
       lab.origin.set('/a.csv', { body: NEXT_CSV, etag: '"2"' });
-      const third = await ingest('--date', '2026-11-02', '--again');
+      const third = await ingest('--date', '2026-11-02', '--as-if', '--again');
       assert.deepEqual([third.status, third.revision, third.ledger.rows], ['published', 2, 501]);
       const rows = await query(
         lab,

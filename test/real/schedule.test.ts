@@ -327,7 +327,7 @@ describe('a schedule', () => {
     assert.equal(paused, false);
     const shown = await lab.json<Failure>(['show', runs[0].workflowId]);
     assert.equal(shown.json.error.code, 'BACKFILL_REFUSED');
-    assert.match(shown.json.error.message, /stored as what today was on 2026-03-06/);
+    assert.match(shown.json.error.message, /stored as what was there on 2026-03-06/);
     assert.deepEqual(await publishedDays('today'), []);
   });
 
@@ -426,5 +426,25 @@ describe('ingestDataset started by hand', () => {
       assert.equal(json.error.code, code);
       assert.match(json.error.message, message);
     }
+  });
+
+  it('takes no day that is to come, and what there is today as a past day only if that is meant', async () => {
+    await datasets([dataset('meant')]);
+    const hand = async (id: string, choices: object): Promise<string> => {
+      const done = start(id, { dataset: 'meant', ...choices });
+      if (
+        await done.then(
+          () => true,
+          () => false,
+        )
+      )
+        return 'published';
+      return (await lab.json<Failure>(['show', id])).json.error.code;
+    };
+    assert.equal(await hand('to come', { ingestDate: '9999-12-31', asIf: true }), 'DATE_IN_FUTURE');
+    assert.equal(await hand('past', { ingestDate: '2026-03-05' }), 'BACKFILL_REFUSED');
+    assert.deepEqual(await publishedDays('meant'), []);
+    assert.equal(await hand('meant', { ingestDate: '2026-03-05', asIf: true }), 'published');
+    assert.deepEqual(await publishedDays('meant'), ['2026-03-05']);
   });
 });

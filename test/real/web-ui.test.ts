@@ -20,8 +20,8 @@ before(async () => {
     'denver-trees': { 2025: lab.origin.address('/a.csv') },
     'denver-benches': { all: lab.origin.address('/gone.csv') },
   });
-  assert.equal((await lab.run(['ingest', 'denver-trees', '--date', DAY])).code, 0);
-  assert.notEqual((await lab.run(['ingest', 'denver-benches', '--date', DAY])).code, 0);
+  assert.equal((await lab.run(['ingest', 'denver-trees', '--date', DAY, '--as-if'])).code, 0);
+  assert.notEqual((await lab.run(['ingest', 'denver-benches', '--date', DAY, '--as-if'])).code, 0);
   assert.equal((await lab.run(['schedule', 'apply'])).code, 0);
   assert.equal((await lab.run(['schedule', 'pause', 'denver-benches', '--note', NOTE])).code, 0);
   const embedded = await findEmbedded(`${lab.dataDir}/.longhaul`);

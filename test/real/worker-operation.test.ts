@@ -216,7 +216,14 @@ describe('a Temporal server that goes away', () => {
         const worker = lab.start(['worker'], {
           env: { WORKER_HEALTH_ADDRESS: String(healthPort), TEMPORAL_ADDRESS: proxy.address },
         });
-        const ingest = lab.start(['ingest', 'patient', '--date', '2026-03-07', '--json']);
+        const ingest = lab.start([
+          'ingest',
+          'patient',
+          '--date',
+          '2026-03-07',
+          '--as-if',
+          '--json',
+        ]);
         await until(() => (lab.origin.requestsTo('/a.csv')[1]?.bytesSent ?? 0) >= HALF_BYTES);
         const follow = lab.start(['show', 'patient/2026-03-07', '--follow'], {
           env: { TEMPORAL_ADDRESS: proxy.address },

@@ -20,6 +20,7 @@ interface Flags {
   detach?: boolean;
   again?: boolean;
   accept?: boolean;
+  asIf?: boolean;
   engine?: Engine;
   target?: Target;
   all?: boolean;
@@ -35,7 +36,7 @@ export function ingestCommand(context: CliContext): Command {
         'attaches to the one under way. Ctrl-C cancels it.',
     )
     .argument('[dataset|URL...]', 'names of datasets.yaml, or one URL');
-  withTarget(withEngine(withDate(withName(command))))
+  withAsIf(withTarget(withEngine(withDate(withName(command)))))
     .option('--all', 'every dataset of datasets.yaml')
     .option(
       '--concurrency <count>',
@@ -54,7 +55,7 @@ export function ingestCommand(context: CliContext): Command {
     'ingest denver-311 denver-crime --json',
     'ingest --all --concurrency 3',
     'ingest https://example.com/trees.csv --name trees',
-    'ingest denver-311 --date 2026-11-01 --again',
+    'ingest denver-311 --date 2026-11-01 --as-if',
     'ingest denver-311 --target s3',
   ]);
 }
@@ -67,12 +68,12 @@ export function landCommand(context: CliContext): Command {
         'converted or published.',
     )
     .argument('<dataset|URL>', 'a name of datasets.yaml, or a URL');
-  withJson(withTarget(withDate(withName(command))))
+  withJson(withAsIf(withTarget(withDate(withName(command)))))
     .addOption(detachOption())
     .action(async (target: string, flags: Flags) => {
       await run(context, 'land', [target], flags);
     });
-  return examples(command, ['land denver-311', 'land denver-311 --date 2026-11-01 --json']);
+  return examples(command, ['land denver-311', 'land denver-311 --date 2026-11-01 --as-if --json']);
 }
 
 export function convertCommand(context: CliContext): Command {
@@ -113,10 +114,19 @@ async function run(
     again: flags.again ?? false,
     accept: flags.accept ?? false,
     retry: false,
+    ...(flags.asIf && { asIf: true }),
     ...ofTarget(target),
   }));
   const { runRequests } = await import('../ingest.ts');
   await runRequests(context, config, requests, flags);
+}
+
+function withAsIf(command: Command): Command {
+  return command.option(
+    '--as-if',
+    'with a past --date: store what the publisher has today as if it had been there on that day (a source whose ' +
+      'address has the day in it needs no --as-if: it has a file of that day)',
+  );
 }
 
 function detachOption(): Option {

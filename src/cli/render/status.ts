@@ -18,5 +18,12 @@ export function statusText(datasets: readonly DatasetStatus[]): string {
   const head = ['dataset', 'state', 'last snapshot', 'age', 'rows', 'due'];
   const late = datasets.filter(({ state }) => state === 'late').map(({ dataset }) => dataset);
   const closing = late.length === 0 ? 'Nothing is late.' : `Late: ${late.join(', ')}.`;
-  return `${tableText(head, rows, { right: [3, 4] })}\n${closing}`;
+  const future = datasets.flatMap(({ dataset, future: dates = [] }) =>
+    dates.map((date) => `${dataset} ${date}`),
+  );
+  const ignored =
+    future.length === 0
+      ? ''
+      : `\nNot counted, since the day is still to come: ${future.join(', ')}.`;
+  return `${tableText(head, rows, { right: [3, 4] })}\n${closing}${ignored}`;
 }

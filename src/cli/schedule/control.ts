@@ -1,9 +1,8 @@
 import { ScheduleOverlapPolicy } from '@temporalio/client';
-import { undatedSources } from '../../model/dated-address.ts';
 import { ingestDateAt, parseIngestDate } from '../../model/dates.ts';
 import { LonghaulError } from '../../model/errors.ts';
+import { assertDayHasCome, assertHasPastDays, isTooOld } from '../../model/ingest-day.ts';
 import { startOfDay } from '../../model/recurrence.ts';
-import { isTooOld } from '../../model/schedule.ts';
 import { print, type CliContext } from '../context.ts';
 import { withTemporal } from '../with-temporal.ts';
 import { inputOf, scheduleNamed, type OnServer } from './server.ts';
@@ -71,7 +70,7 @@ export interface BackfillFlags {
 const MAX_DAYS = 366;
 const MS_PER_DAY = 86_400_000;
 
-/** @throws LonghaulError BACKFILL_REFUSED, USAGE, NAME_INVALID. */
+/** @throws LonghaulError BACKFILL_REFUSED, DATE_IN_FUTURE, USAGE, NAME_INVALID. */
 export async function backfillSchedule(
   context: CliContext,
   dataset: string,
@@ -88,15 +87,10 @@ export async function backfillSchedule(
     const { handle, existing } = await scheduleNamed(client, dataset);
     const now = new Date();
     const timeZone = timeZoneOf(existing);
-    const today: string = ingestDateAt(now, timeZone);
-    if (last > today) {
-      throw new LonghaulError(
-        'USAGE',
-        `--to ${to} is still to come: in ${timeZone} it is ${today}.`,
-      );
-    }
+    assertDayHasCome({ timeZone }, last, now);
     const start = startOfDay(first, timeZone);
-    assertHasPastDays(existing, start, now);
+    const { run, catchupMs = 0 } = inputOf(existing.description);
+    if (run && isTooOld(start, now, catchupMs)) assertHasPastDays(run.dataset, first);
     const end = startOfDay(dayAfter(last), timeZone);
     await handle.backfill({
       // The server leaves the start out and takes the end in.
@@ -114,18 +108,6 @@ export async function backfillSchedule(
         `Backfilling ${days} day${days === 1 ? '' : 's'}: longhaul schedule list, longhaul runs`,
     );
   });
-}
-
-function assertHasPastDays({ dataset, description }: OnServer, start: Date, now: Date): void {
-  const { run, catchupMs = 0 } = inputOf(description);
-  const undated = run ? undatedSources(run.dataset) : [];
-  if (undated.length === 0 || !isTooOld(start, now, catchupMs)) return;
-  const which =
-    undated.length === 1 ? `source ${undated[0]} has` : `sources ${undated.join(', ')} have`;
-  throw new LonghaulError(
-    'BACKFILL_REFUSED',
-    `Of ${dataset}, the ${which} today's version only: it would be stored as what was there on a past day.`,
-  );
 }
 
 function timeZoneOf({ description }: OnServer): string {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { DatasetSpec } from '../model/dataset.ts';
 import type { Schedules } from './dataset-specs.ts';
+import type { Fingerprints } from './fingerprints.ts';
 import { readDatasets } from './load-datasets.ts';
 import { readSettings, type SettingsSource } from './load-settings.ts';
 import { assertNoProblems } from './problems.ts';
@@ -14,8 +15,10 @@ export interface Config {
   schedules: Schedules;
   /** PATH, where outside programs are looked for. */
   searchPath: string | undefined;
-  /** The lake in S3 in words, to be compared with another process's; undefined without a bucket. */
+  /** The lake in S3 in words, without credentials; undefined without a bucket. */
   s3Place: string | undefined;
+  /** To be compared with another process's. */
+  fingerprints: Fingerprints;
 }
 
 /**
@@ -25,7 +28,8 @@ export interface Config {
  */
 export function loadConfig(given?: SettingsSource): Config {
   const source = given ?? ofThisProcess();
-  const { settings, problems, datasetsFileChosen, s3Place, aws } = readSettings(source);
+  const { settings, problems, datasetsFileChosen, s3Place, aws, fingerprints } =
+    readSettings(source);
   const wanted = datasetsFileChosen || existsSync(settings.datasetsFile);
   const found = wanted
     ? readDatasets(settings.datasetsFile, source.cwd)
@@ -34,7 +38,7 @@ export function loadConfig(given?: SettingsSource): Config {
   // Before any client is made; children and threads inherit it.
   if (!given) Object.assign(process.env, aws);
   const { datasets, schedules } = found;
-  return { settings, datasets, schedules, searchPath: source.env['PATH'], s3Place };
+  return { settings, datasets, schedules, searchPath: source.env['PATH'], s3Place, fingerprints };
 }
 
 /** The one place that reads the process's own environment. */

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { awsOfFile, endpointOf, s3PlaceOf } from './aws-environment.ts';
 import { emrSettings, problemOfEmr } from './emr-settings.ts';
 import { readEnvFile, type EnvEntry } from './env-file.ts';
+import { fingerprintsOf, type Fingerprints } from './fingerprints.ts';
 import { assertNoProblems, shown, type Problem } from './problems.ts';
 import { SETTING_KEYS, type SettingKey, type SettingValues } from './setting-keys.ts';
 import type { S3Settings, Settings, TemporalSettings, WorkerSettings } from './settings.ts';
@@ -37,6 +38,7 @@ export function readSettings(source: SettingsSource): {
   s3Place: string | undefined;
   /** What of the file is for the AWS SDK, which reads the environment only. */
   aws: Record<string, string>;
+  fingerprints: Fingerprints;
 } {
   const label = source.envFile ?? '.env';
   const file = readEnvFile(resolve(source.cwd, label), label);
@@ -80,12 +82,14 @@ export function readSettings(source: SettingsSource): {
   }
   const emr = problemOfEmr(settings.emr);
   if (emr !== undefined) problems.push({ where: labelled('EMR_OUTPUT'), message: emr });
+  const aws = awsOfFile(file.entries, source.env);
   return {
     settings,
     problems,
     datasetsFileChosen: values.DATASETS_FILE !== undefined,
     s3Place: s3PlaceOf(settings.s3, endpoint),
-    aws: awsOfFile(file.entries, source.env),
+    aws,
+    fingerprints: fingerprintsOf(values as SettingValues, { ...source.env, ...aws }, source.cwd),
   };
 }
 

@@ -22,7 +22,14 @@ function wanted(keys = '{}', address = 'http://h/a.csv'): DesiredSchedule {
   const { datasets, schedules, problems } = parseDatasets(text, 'd.yaml');
   assert.deepEqual(problems, []);
   const settings = { engine: 'duckdb', temporal: {} } as Config['settings'];
-  const config: Config = { datasets, schedules, settings, searchPath: '', s3Place: undefined };
+  const config: Config = {
+    datasets,
+    schedules,
+    settings,
+    searchPath: '',
+    s3Place: undefined,
+    fingerprints: {},
+  };
   const [first] = desiredSchedules(config, 'disk');
   return first ?? assert.fail();
 }

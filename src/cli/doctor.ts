@@ -25,7 +25,7 @@ export async function doctor(
   context: CliContext,
   flags: { target?: Target; json?: boolean },
 ): Promise<void> {
-  const groups = groupsOf(context, tryConfig(context), flags.target);
+  const groups = groupsOf(tryConfig(context), flags.target);
   const checks = await interruptible(async (signal) => await runAll(groups, signal));
   const ok = checks.every(({ status }) => status !== 'problem');
   if (!ok) context.setExitCode(exitCodeOf('CONFIG_INVALID'));
@@ -34,7 +34,7 @@ export async function doctor(
 }
 
 /** Groups go side by side; the checks of one build on each other. */
-function groupsOf(context: CliContext, loaded: LoadedConfig, target?: Target): Check[][] {
+function groupsOf(loaded: LoadedConfig, target?: Target): Check[][] {
   const general = [[nodeCheck(process.versions.node)], [settingsCheck(loaded)]];
   const ofEngine = (spark?: SparkSettings, emr?: EmrSettings): Check[][] =>
     engineChecks(spark, emr).map((each) => [each]);
@@ -45,7 +45,7 @@ function groupsOf(context: CliContext, loaded: LoadedConfig, target?: Target): C
     engine === 'spark' ? spark : undefined,
     engine === 'emr' ? emr : undefined,
   );
-  const here = [[temporalCheck(context, config)], [diskCheck(config.settings.dataDir)]];
+  const here = [[temporalCheck(config)], [diskCheck(config.settings.dataDir)]];
   return [...general, ...here, ...s3Groups(config.settings, target), ...engines];
 }
 

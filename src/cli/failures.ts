@@ -2,6 +2,7 @@ import { isGrpcServiceError, WorkflowFailedError } from '@temporalio/client';
 import {
   ApplicationFailure,
   CancelledFailure,
+  NamespaceNotFoundError,
   TerminatedFailure,
   WorkflowNotFoundError,
 } from '@temporalio/common';
@@ -12,11 +13,34 @@ import type { RunError } from '../model/run.ts';
 /** The error of the catalogue behind what Temporal's client throws; anything else comes back as it was. */
 export function fromTemporal(error: unknown): unknown {
   if (error instanceof LonghaulError) return error;
+  // Before "not found": it says nothing of the run.
+  const unknown = unknownNamespace(error);
+  if (unknown !== undefined) {
+    const message = `${printable(unknown.message).replace(/\.$/, '')}.`;
+    return new LonghaulError('TEMPORAL_NO_NAMESPACE', message, {}, { cause: error });
+  }
   if (error instanceof WorkflowNotFoundError) {
     return new LonghaulError('RUN_UNKNOWN', 'Temporal knows no such run.', {}, { cause: error });
   }
   if (error instanceof WorkflowFailedError) return fromFailure(error);
   return ofGrpc(error) ?? error;
+}
+
+/** Temporal answers, and does not have the namespace that was asked for: another server, or a slip. */
+export function isNamespaceUnknown(error: unknown): boolean {
+  return unknownNamespace(error) !== undefined;
+}
+
+/** As the client says it, or the server itself; undefined where it is something else. */
+function unknownNamespace(error: unknown): { message: string } | undefined {
+  for (const each of causes(error)) {
+    if (each instanceof NamespaceNotFoundError) return each;
+    if (!isGrpcServiceError(each)) continue;
+    const status: number = each.code;
+    const message = each.details;
+    if (status === NOT_FOUND && /^namespace\b/i.test(message)) return { message };
+  }
+  return undefined;
 }
 
 /** What the status of a gRPC call means, for those that no retry mends. */
@@ -33,9 +57,6 @@ export function ofGrpc(error: unknown): LonghaulError | undefined {
   if (!service) return undefined;
   const said = printable(service.details || service.message).replace(/\.$/, '');
   const status: number = service.code;
-  if (status === NOT_FOUND && /^namespace\b/i.test(said)) {
-    return new LonghaulError('TEMPORAL_NO_NAMESPACE', `${said}.`, {}, { cause: error });
-  }
   const { code, what } = GRPC_CODES[status] ?? {
     code: 'TEMPORAL_UNREACHABLE' as const,
     what: 'Temporal does not answer as it should',

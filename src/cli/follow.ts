@@ -1,54 +1,71 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isGrpcServiceError, type WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import { LonghaulError } from '../model/errors.ts';
 import type { IngestResult } from '../model/run.ts';
 import { fromTemporal } from './failures.ts';
 import { readRunState, type RunState } from './run-state.ts';
+import type { RunRef } from './runs.ts';
+import type { TemporalLink } from './temporal-link.ts';
 
-export interface FollowOptions {
-  /** Gets the run's state about once a second. */
-  onState: (state: RunState) => void;
+export interface WaitOptions {
   /** Aborted by Ctrl-C: cancels the run and waits for its end. */
   signal: AbortSignal;
-  /** The run is somebody else's, waited for only: Ctrl-C stops the waiting, not the run. */
+  /** The run is another command's, waited for only: Ctrl-C stops the waiting, not the run. */
   foreign?: boolean;
   onCancel?: () => void;
-  /** Called when Temporal answers no more, and when it does again; the run itself goes on meanwhile. */
-  onLink?: (link: 'lost' | 'back') => void;
-  /** How long a Temporal that does not answer is waited for. */
-  giveUpAfterMs?: number;
+  /** Hears that Temporal answers no more, and that it does again; the run itself goes on meanwhile. */
+  onNote?: (note: string) => void;
 }
 
-/** A server of a team is back after its upgrade; the embedded one within seconds, or never. */
-export const GIVE_UP_AFTER_MS = { configured: 600_000, embedded: 60_000 };
-
-/** For people: what `onLink` means. */
-export const LINK_NEWS = {
-  lost: 'Temporal does not answer any more: trying again. The run goes on as soon as it is back.',
-  back: 'Temporal is back.',
-} as const;
+export interface FollowOptions extends WaitOptions {
+  /** Gets the run's state about once a second. */
+  onState: (state: RunState) => void;
+}
 
 const POLL_INTERVAL_MS = 1000;
 
 /**
- * Waits for a run's end.
- * @throws LonghaulError of why the run failed; CANCELLED.
+ * Shows a run until its end.
+ * @throws LonghaulError as `awaitRun`.
  */
 export async function followRun(
-  handle: WorkflowHandle,
+  link: TemporalLink,
+  run: RunRef,
   options: FollowOptions,
 ): Promise<IngestResult> {
-  const { onState, signal, foreign = false, onCancel } = options;
   const done = new AbortController();
-  const ended = resultOf(handle, options, done.signal).finally(() => done.abort());
+  const polled = poll(link, run, options.onState, done.signal);
+  try {
+    return await awaitRun<IngestResult>(link, run, options);
+  } finally {
+    done.abort();
+    // A call that is still tried again throws past its caller once its connection is closed.
+    await polled;
+  }
+}
+
+/**
+ * Waits for a run's result, over as many connections as it takes.
+ * @throws LonghaulError of why the run failed; CANCELLED.
+ */
+export async function awaitRun<T>(
+  link: TemporalLink,
+  run: RunRef,
+  options: WaitOptions,
+): Promise<T> {
+  const { signal, foreign = false, onCancel } = options;
+  const done = new AbortController();
+  const ended = resultOf<T>(link, run, options, done.signal).finally(() => done.abort());
   const cancel = (): void => {
     onCancel?.();
+    if (foreign) return;
     // Where it ended meanwhile there is nothing to cancel; any other fault shows in its result.
-    if (!foreign) void handle.cancel().catch(() => undefined);
+    void link
+      .call(async (client) => await handleOf(client, run).cancel(), done.signal)
+      .catch(() => undefined);
   };
   if (signal.aborted) cancel();
   else signal.addEventListener('abort', cancel, { once: true });
-  const polled = poll(handle, onState, done.signal);
   try {
     return await (foreign ? Promise.race([ended, rejectOn(signal)]) : ended);
   } catch (error) {
@@ -56,54 +73,77 @@ export async function followRun(
   } finally {
     done.abort();
     signal.removeEventListener('abort', cancel);
-    // A call that is still tried again throws past everybody once its connection is closed.
-    await polled;
   }
 }
 
-/** The result, over as many connections as it takes. */
-async function resultOf(
-  handle: WorkflowHandle,
-  { onLink, giveUpAfterMs = GIVE_UP_AFTER_MS.configured }: FollowOptions,
+/** Of the client that a link has now. */
+export function handleOf(client: TemporalLink['client'], run: RunRef): WorkflowHandle {
+  return client.workflow.getHandle(run.workflowId, run.runId);
+}
+
+const LINK_NEWS = {
+  lost: 'Temporal does not answer any more: trying again. The run goes on as soon as it is back.',
+  back: 'Temporal is back.',
+} as const;
+
+async function resultOf<T>(
+  link: TemporalLink,
+  run: RunRef,
+  { onNote }: WaitOptions,
   done: AbortSignal,
-): Promise<IngestResult> {
+): Promise<T> {
   let lostAt: number | undefined;
   for (;;) {
+    const { client } = link;
     try {
       if (lostAt !== undefined) {
-        await handle.describe();
-        onLink?.('back');
+        await handleOf(client, run).describe();
+        onNote?.(LINK_NEWS.back);
         lostAt = undefined;
       }
-      return (await handle.result()) as IngestResult;
+      return (await handleOf(client, run).result()) as T;
     } catch (error) {
-      if (done.aborted || !isLost(error)) throw error;
-      if (lostAt === undefined) onLink?.('lost');
+      if (done.aborted || !link.isLost(error)) throw error;
+      if (lostAt === undefined) onNote?.(LINK_NEWS.lost);
       lostAt ??= performance.now();
-      if (performance.now() - lostAt >= giveUpAfterMs) throw error;
+      const restMs = link.giveUpAfterMs - (performance.now() - lostAt);
+      if (restMs <= 0) throw error;
+      await reconnect(
+        link,
+        client,
+        AbortSignal.any([done, AbortSignal.timeout(Math.ceil(restMs))]),
+        error,
+      );
+      if (link.client !== client) continue;
       await sleep(POLL_INTERVAL_MS, undefined, { signal: done }).catch(() => undefined);
     }
   }
 }
 
-/** `grpc.status`: CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE: a connection that broke. */
-const LOST_CODES = new Set([1, 2, 4, 13, 14]);
-
-function isLost(error: unknown): boolean {
-  for (let each = error; each instanceof Error; each = each.cause) {
-    if (isGrpcServiceError(each)) return LOST_CODES.has(each.code);
+/** @throws what the host says of a server that does not come back, or `why` where it says nothing in time. */
+async function reconnect(
+  link: TemporalLink,
+  lost: TemporalLink['client'],
+  signal: AbortSignal,
+  why: unknown,
+): Promise<void> {
+  try {
+    await link.reconnect(lost, signal);
+  } catch (error) {
+    if (signal.aborted) throw why;
+    if (!link.isLost(error)) throw error;
   }
-  return false;
 }
 
 async function poll(
-  handle: WorkflowHandle,
+  link: TemporalLink,
+  run: RunRef,
   onState: (state: RunState) => void,
   done: AbortSignal,
 ): Promise<void> {
   while (!done.aborted) {
     // The result says what is wrong with the server, if anything is.
-    const state = await readRunState(handle).catch(() => undefined);
+    const state = await readRunState(handleOf(link.client, run)).catch(() => undefined);
     if (state) onState(state);
     await sleep(POLL_INTERVAL_MS, undefined, { signal: done }).catch(() => undefined);
   }

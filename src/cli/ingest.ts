@@ -1,18 +1,19 @@
 import type { Config } from '../config/load-config.ts';
 import { exitCodeOf, LonghaulError } from '../model/errors.ts';
 import type { IngestInput, RunError } from '../model/run.ts';
-import { assertLasting, openTemporal, type TemporalLink } from './connection.ts';
+import type { Work } from '../config/fingerprints.ts';
+import { assertLasting, openTemporal } from './connection.ts';
 import { print, type CliContext } from './context.ts';
-import { followRun, GIVE_UP_AFTER_MS, LINK_NEWS } from './follow.ts';
+import { fromTemporal } from './failures.ts';
+import { followRun, handleOf } from './follow.ts';
 import { interruptible } from './interrupts.ts';
 import { progressViews, type ProgressViews } from './progress-view.ts';
 import { asLonghaulError, errorObject, errorText } from './render/error.ts';
 import { progressTable, resultText, type RunReport } from './render/result.ts';
 import { readProgress } from './run-state.ts';
 import { isHandInput } from '../model/run-input.ts';
-import { satisfies, type StartedRun } from '../runs/start-run.ts';
-import { startRun } from './start.ts';
-import { assertReaches } from './worker-lake.ts';
+import { satisfies, startRun, type StartedRun } from '../runs/start-run.ts';
+import type { TemporalLink } from './temporal-link.ts';
 
 /** What a command asks of a run; the settings bring the rest of its input. */
 export type RunRequest = Pick<
@@ -38,10 +39,9 @@ export async function runRequests(
   assertOnS3(requests);
   if (options.detach) await assertLasting(settings);
   await interruptible(async (signal) => {
-    const link = await openTemporal(context, settings, signal);
+    const link = await openTemporal(context, config, { work: requests.map(workOf), signal });
     try {
-      if (requests.some(({ target }) => target === 's3')) assertReaches(link, config);
-      if (link.uiUrl !== undefined) context.note(`Temporal Web UI: ${link.uiUrl}`);
+      if (link.webUi !== undefined) context.note(`Temporal Web UI: ${link.webUi}`);
       if (!link.hasSearchAttributes) context.note(NO_ATTRIBUTES);
       const session = { context, link, settings, signal, views: progressViews(context) };
       if (options.detach) await detach(session, requests, options);
@@ -55,6 +55,10 @@ export async function runRequests(
 
 const NO_ATTRIBUTES =
   'This namespace has no search attributes of Longhaul: runs go without. `longhaul worker` adds them where it may.';
+
+function workOf({ target = 'disk', engine, mode }: RunRequest): Work {
+  return mode === 'land' ? { target } : { target, engine };
+}
 
 /** Before anything starts. The worker looks too: a run may come from elsewhere. */
 function assertOnS3(requests: readonly RunRequest[]): void {
@@ -134,7 +138,7 @@ async function detach(
 ): Promise<void> {
   const runs: { dataset: string; runId: string; workflowId: string }[] = [];
   for (const request of requests) {
-    const { runId, workflowId } = await startRun(link.client, inputOf(request, link, settings));
+    const { runId, workflowId } = await start(link, inputOf(request, link, settings));
     const { dataset, ingestDate } = request;
     const run = { dataset: dataset.name, ingestDate, status: 'started', runId, workflowId };
     runs.push(run);
@@ -150,20 +154,36 @@ async function runToEnd(session: Session, request: RunRequest): Promise<RunRepor
   const { context, link, settings, signal } = session;
   const startedAt = performance.now();
   const wanted = inputOf(request, link, settings);
-  let run = await startRun(link.client, wanted);
-  while (!satisfies(run.input, wanted)) {
+  let run = await start(link, wanted, signal);
+  while (run.isEnding || !satisfies(run.input, wanted)) {
     const { mode = 'ingest', target = 'disk' } = run.input;
-    context.note(
-      `Another run of this day is under way (${mode}, target ${target}): waiting for its end.`,
-    );
+    const what = run.isEnding ? 'cancelled' : `${mode}, target ${target}`;
+    context.note(`Another run of this day is under way (${what}): waiting for its end.`);
     await follow(session, run, { foreign: true }).catch((error: unknown) => {
       if (signal.aborted) throw error;
     });
-    run = await startRun(link.client, wanted);
+    run = await start(link, wanted, signal);
   }
   context.note(`Run ${run.workflowId} (${run.runId})`);
   const result = await follow(session, run, { foreign: false });
   return { ...result, runId: run.runId, durationMs: Math.round(performance.now() - startedAt) };
+}
+
+/** Starts the run of a dataset and day, or attaches to the one under way. `isEnding`: it is cancelled, and cleans up. */
+async function start(
+  link: TemporalLink,
+  input: IngestInput,
+  signal?: AbortSignal,
+): Promise<StartedRun & { isEnding: boolean }> {
+  try {
+    return await link.call(async (client) => {
+      const run = await startRun(client, input);
+      const { raw } = await handleOf(client, run).describe();
+      return { ...run, isEnding: raw.workflowExtendedInfo?.cancelRequested ?? false };
+    }, signal);
+  } catch (error) {
+    throw fromTemporal(error);
+  }
 }
 
 async function follow(session: Session, run: StartedRun, { foreign }: { foreign: boolean }) {
@@ -171,12 +191,11 @@ async function follow(session: Session, run: StartedRun, { foreign }: { foreign:
   const { input } = run;
   const view = views.open(isHandInput(input) ? input.dataset : input.dataset.name);
   try {
-    return await followRun(run.handle, {
+    return await followRun(link, run, {
       foreign,
       signal,
       onState: (state) => view.show(state),
-      onLink: (news) => context.note(LINK_NEWS[news]),
-      giveUpAfterMs: GIVE_UP_AFTER_MS[link.embedded ? 'embedded' : 'configured'],
+      onNote: (note) => context.note(note),
       onCancel: () => {
         if (!foreign)
           context.note('Cancelling the run and cleaning up; Ctrl-C again leaves at once.');
@@ -184,7 +203,7 @@ async function follow(session: Session, run: StartedRun, { foreign }: { foreign:
     });
   } catch (error) {
     view.close();
-    const progress = foreign ? undefined : await readProgress(run.handle);
+    const progress = foreign ? undefined : await readProgress(handleOf(link.client, run));
     if (progress) context.note(progressTable(progress));
     throw error instanceof LonghaulError ? withRun(error, run) : error;
   } finally {

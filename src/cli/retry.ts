@@ -22,9 +22,11 @@ export async function retryRun(
   const config = context.loadConfig();
   await interruptible(async (signal) => {
     // Held while the run goes on, so that the embedded server does not stop in between.
-    const link = await openTemporal(context, config.settings, signal);
+    const link = await openTemporal(context, config, { worker: false, signal });
     try {
-      const earlier = await dayOf(link.client, await findRun(link.client, text));
+      const earlier = await link.call(async (client) => {
+        return await dayOf(client, await findRun(client, text));
+      }, signal);
       const configured = config.datasets.find(({ name }) => name === earlier.dataset.name);
       const request = {
         dataset: configured ?? earlier.dataset,

@@ -1,5 +1,5 @@
 import { SEARCH_ATTRIBUTE_TYPES } from '../model/run.ts';
-import type { TemporalLink } from './connection.ts';
+import type { TemporalLink } from './temporal-link.ts';
 
 /** Does no harm when repeated. @returns false where the server forbids it (Temporal Cloud has its own way). */
 export async function registerSearchAttributes({

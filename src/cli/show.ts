@@ -1,15 +1,16 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { exitCodeOf } from '../model/errors.ts';
 import type { IngestResult, RunError, RunProgress } from '../model/run.ts';
-import type { TemporalLink } from './connection.ts';
 import { print, type CliContext } from './context.ts';
 import { fromTemporal } from './failures.ts';
-import { followRun, GIVE_UP_AFTER_MS, LINK_NEWS } from './follow.ts';
+import { awaitRun, followRun, handleOf } from './follow.ts';
+import { noWorkerPolls } from './pollers.ts';
 import { progressViews } from './progress-view.ts';
 import { asLonghaulError, errorObject } from './render/error.ts';
 import { runsText, runText } from './render/runs.ts';
 import { pendingOf, readProgress, type PendingActivity } from './run-state.ts';
 import { findRun, listRuns, type RunRef } from './runs.ts';
+import type { TemporalLink } from './temporal-link.ts';
 import { withTemporal } from './with-temporal.ts';
 
 interface Flags {
@@ -35,7 +36,7 @@ export async function showRuns(
   context: CliContext,
   { limit, json }: Flags & { limit: number },
 ): Promise<void> {
-  await withTemporal(context, async (link) => {
+  await withTemporal(context, { worker: false }, async (link) => {
     const runs = await listRuns(link.client, limit);
     await print(context, { json }, { runs }, () => runsText(runs));
   });
@@ -46,10 +47,12 @@ export async function showRun(
   text: string,
   flags: Flags & { follow?: boolean },
 ): Promise<void> {
-  await withTemporal(context, async (link, signal) => {
-    const handle = await findRun(link.client, text);
-    if (flags.follow) await followToEnd(context, handle, link, signal);
-    const details = await detailsOf(handle, link);
+  // Somebody must do what is followed to its end.
+  const worker = flags.follow ?? false;
+  await withTemporal(context, { worker }, async (link, signal) => {
+    const run = await findRun(link.client, text);
+    if (flags.follow) await followToEnd(context, run, link, signal);
+    const details = await detailsOf(run, link);
     if (flags.follow && details.error) context.setExitCode(exitCodeOf(details.error.code));
     await print(context, flags, details, () => runText(details, new Date()));
   });
@@ -58,60 +61,91 @@ export async function showRun(
 /** Its failure is told with all the rest of the run. */
 async function followToEnd(
   context: CliContext,
-  handle: WorkflowHandle & RunRef,
-  { embedded }: TemporalLink,
+  run: RunRef,
+  link: TemporalLink,
   signal: AbortSignal,
 ): Promise<void> {
-  const view = progressViews(context).open(handle.workflowId);
+  const view = progressViews(context).open(run.workflowId);
   try {
-    await followRun(handle, {
+    await followRun(link, run, {
       foreign: true,
       signal,
       onState: (state) => view.show(state),
-      onLink: (news) => context.note(LINK_NEWS[news]),
-      giveUpAfterMs: GIVE_UP_AFTER_MS[embedded ? 'embedded' : 'configured'],
+      onNote: (note) => context.note(note),
     });
   } catch (error) {
-    const { status } = await handle.describe();
-    if (status.name === 'RUNNING' || signal.aborted) throw error;
+    if (signal.aborted || (await statusOf(link, run)) === 'RUNNING') throw error;
   } finally {
     view.close();
   }
 }
 
+async function statusOf({ client }: TemporalLink, run: RunRef): Promise<string> {
+  return (await handleOf(client, run).describe()).status.name;
+}
+
 export async function cancelRun(context: CliContext, text: string, flags: Flags): Promise<void> {
-  await withTemporal(context, async (link) => {
-    const handle = await findRun(link.client, text);
-    const { status } = await handle.describe();
-    if (status.name === 'RUNNING') {
-      await handle.cancel();
+  await withTemporal(context, { worker: false }, async (link, signal) => {
+    const { workflowId, runId } = await findRun(link.client, text);
+    const run = { workflowId, runId };
+    const hadEnded = (await statusOf(link, run)) !== 'RUNNING';
+    if (!hadEnded) {
+      await handleOf(link.client, run).cancel();
       context.note('Cancelling the run and cleaning up …');
-      await handle.result().catch(() => undefined);
+      await untilEnded(context, link, run, signal);
     }
-    const after = (await handle.describe()).status.name;
-    const { workflowId, runId } = handle;
-    const hadEnded = status.name !== 'RUNNING';
-    await print(context, flags, { workflowId, runId, status: after }, () =>
-      hadEnded ? `The run had ended: ${after}.` : `The run has ended: ${after}.`,
+    const status = await statusOf(link, run);
+    await print(context, flags, { ...run, status }, () =>
+      cancelText(status, { hadEnded, isEmbedded: link.isEmbedded }),
     );
   });
 }
 
-async function detailsOf(
-  handle: WorkflowHandle & RunRef,
-  { uiUrl, namespace }: TemporalLink,
-): Promise<RunDetails> {
+function cancelText(
+  status: string,
+  { hadEnded, isEmbedded }: { hadEnded: boolean; isEmbedded: boolean },
+): string {
+  if (hadEnded) return `The run had ended: ${status}.`;
+  if (status !== 'RUNNING') return `The run has ended: ${status}.`;
+  const how = isEmbedded ? '`longhaul up`, or the next command that loads' : '`longhaul worker`';
+  return `The run is cancelled. No worker runs: it ends, and is cleaned up, as soon as one does (${how}).`;
+}
+
+/** Or until it is clear that no worker is there to end it. */
+async function untilEnded(
+  context: CliContext,
+  link: TemporalLink,
+  run: RunRef,
+  signal: AbortSignal,
+): Promise<void> {
+  const stop = new AbortController();
+  const waiting = AbortSignal.any([signal, stop.signal]);
+  const onNote = (note: string): void => context.note(note);
+  const ended = awaitRun(link, run, { signal: waiting, foreign: true, onNote })
+    .catch((error: unknown) => {
+      // How it ended is its status.
+      if (signal.aborted) throw error;
+    })
+    .finally(() => stop.abort());
+  void noWorkerPolls(link, stop.signal).finally(() => stop.abort());
+  await ended;
+}
+
+async function detailsOf(run: RunRef, { client, webUi }: TemporalLink): Promise<RunDetails> {
+  const { workflowId, runId } = run;
+  const handle = handleOf(client, run);
   const description = await handle.describe();
   const { startTime, closeTime, status } = description;
   const progress = await readProgress(handle);
-  const page = `${uiUrl}/namespaces/${namespace}/workflows/${encodeURIComponent(handle.workflowId)}/${handle.runId}`;
   return {
-    workflowId: handle.workflowId,
-    runId: handle.runId,
+    workflowId,
+    runId,
     status: status.name,
     startedAt: startTime.toISOString(),
     durationMs: (closeTime ?? new Date()).getTime() - startTime.getTime(),
-    ...(uiUrl !== undefined && { uiUrl: page }),
+    ...(webUi !== undefined && {
+      uiUrl: `${webUi}/${encodeURIComponent(workflowId)}/${runId}`,
+    }),
     ...(progress && { progress }),
     pending: pendingOf(description),
     ...(status.name === 'RUNNING' ? {} : await outcomeOf(handle)),

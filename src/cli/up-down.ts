@@ -1,51 +1,65 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  findEmbedded,
   joinEmbedded,
   pinEmbedded,
   stopEmbedded,
+  type EmbeddedServer,
   type StopResult,
 } from '../embedded/index.ts';
 import { LonghaulError } from '../model/errors.ts';
+import { joinOptions } from './connection.ts';
 import { print, type CliContext } from './context.ts';
 import { interruptible } from './interrupts.ts';
+import { webUiOf } from './temporal-link.ts';
 
 export async function up(
   context: CliContext,
   { background = false, json }: { background?: boolean; json?: boolean },
 ): Promise<void> {
-  const { settings } = context.loadConfig();
+  const { settings, fingerprints } = context.loadConfig();
   if (settings.temporal.address !== undefined) {
     const message = `Temporal is configured, at ${settings.temporal.address}: no embedded server is needed.`;
     const hint =
       '`longhaul worker` runs a worker for it; remove TEMPORAL_ADDRESS or TEMPORAL_PROFILE to use the embedded one.';
     throw new LonghaulError('USAGE', message, { hint });
   }
-  const { stateDir } = settings;
   await interruptible(async (signal) => {
-    const server = await joinEmbedded({
-      stateDir,
-      host: { entry: context.entry, args: ['__host'] },
-      version: context.version,
-      onNote: (note) => context.note(note),
-      signal,
-    });
+    const join = joinOptions(context, settings, fingerprints);
+    const server = await joinEmbedded({ ...join, isUp: !background, signal });
     try {
-      if (background) await pinEmbedded(stateDir);
-      const { address, namespace, uiUrl } = server;
+      if (background) await pinEmbedded(settings.stateDir);
+      const { address, namespace } = server;
+      const uiUrl = webUiOf(server);
       const value = { status: 'running', address, namespace, uiUrl, background };
       await print(context, { json }, value, () =>
         [
           `Temporal Web UI: ${uiUrl}`,
           `Temporal server: ${address}, namespace ${namespace}`,
-          background ? 'It stays until `longhaul down`.' : 'It stays until Ctrl-C.',
+          background
+            ? 'It stays until `longhaul down`.'
+            : 'It stays until Ctrl-C or `longhaul down`.',
         ].join('\n'),
       );
-      if (!background) await untilStopped(context, stateDir, signal);
+      if (!background) context.note(await untilStopped(server, signal));
     } finally {
       await server.leave();
     }
   });
+}
+
+/** @throws LonghaulError why the server ended, and cannot be started again. */
+async function untilStopped({ stopped }: EmbeddedServer, signal: AbortSignal): Promise<string> {
+  const interrupted = new Promise<string>((resolve) => {
+    const stop = (): void => resolve('Stopping …');
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+  // A promise alone keeps no process.
+  const awake = setInterval(() => undefined, 60_000);
+  try {
+    return await Promise.race([stopped, interrupted]);
+  } finally {
+    clearInterval(awake);
+  }
 }
 
 export async function down(
@@ -68,22 +82,4 @@ function stopText({ outcome, members }: StopResult): string {
         ? 'It is stopping.'
         : `It stops when the commands that use it end (process ${members.join(', ')}); --force stops it now.`;
   }
-}
-
-/** Somebody else may stop it, by force. */
-const LOOK_INTERVAL_MS = 1000;
-
-async function untilStopped(
-  context: CliContext,
-  stateDir: string,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    await sleep(LOOK_INTERVAL_MS, undefined, { signal }).catch(() => undefined);
-    if (!signal.aborted && !(await findEmbedded(stateDir))) {
-      context.note('The server was stopped.');
-      return;
-    }
-  }
-  context.note('Stopping …');
 }

@@ -1,18 +1,23 @@
-import { openTemporal, type TemporalLink } from './connection.ts';
+import { openTemporal, type Needs } from './connection.ts';
 import type { CliContext } from './context.ts';
 import { fromTemporal } from './failures.ts';
 import { interruptible } from './interrupts.ts';
+import type { TemporalLink } from './temporal-link.ts';
 
-/** A Temporal for as long as `use` needs it; its errors become those of the catalogue. */
+/**
+ * A Temporal for as long as `use` needs it; its errors become those of the catalogue.
+ * @param use is done again from its start where the embedded server moved meanwhile.
+ */
 export async function withTemporal(
   context: CliContext,
+  needs: Omit<Needs, 'signal'>,
   use: (link: TemporalLink, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const { settings } = context.loadConfig();
+  const config = context.loadConfig();
   await interruptible(async (signal) => {
-    const link = await openTemporal(context, settings, signal);
+    const link = await openTemporal(context, config, { ...needs, signal });
     try {
-      await use(link, signal);
+      await link.call(async () => await use(link, signal), signal);
     } catch (error) {
       throw fromTemporal(error);
     } finally {

@@ -1,6 +1,11 @@
 /** Temporal on this machine, for first use and tests: one server and worker for each state folder. */
 export { runHost } from './host.ts';
-export { joinEmbedded } from './join.ts';
+export {
+  joinEmbedded,
+  type EmbeddedAddress,
+  type EmbeddedServer,
+  type JoinOptions,
+} from './join.ts';
 export {
   findEmbedded,
   pinEmbedded,

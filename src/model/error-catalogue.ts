@@ -222,6 +222,11 @@ export const ERROR_CATALOGUE = {
     happened: 'This needs a server that stays: none is running and none is configured.',
     next: 'Run `longhaul up --background`, or set TEMPORAL_ADDRESS.',
   },
+  EMBEDDED_STOPPED: {
+    class: 'orchestration',
+    happened: 'The embedded server was stopped under this command, by `longhaul down --force`.',
+    next: 'Run the command again: a run under way goes on where it was.',
+  },
   WORKER_LOST: {
     class: 'orchestration',
     happened:

@@ -7,14 +7,16 @@ import {
   ApplicationFailure,
   CancelledFailure,
   defaultPayloadConverter,
+  NamespaceNotFoundError,
   RetryState,
   WorkflowNotFoundError,
 } from '@temporalio/common';
 import { fromTemporal } from '../../src/cli/failures.ts';
 import { followRun } from '../../src/cli/follow.ts';
+import type { TemporalLink } from '../../src/cli/temporal-link.ts';
 import { pendingOf, readRunState, type RunState } from '../../src/cli/run-state.ts';
 import { satisfies } from '../../src/runs/start-run.ts';
-import type { LonghaulError } from '../../src/model/errors.ts';
+import { LonghaulError } from '../../src/model/errors.ts';
 import type { IngestInput, RunProgress, TransferHeartbeat } from '../../src/model/run.ts';
 
 const HEARTBEAT: TransferHeartbeat = {
@@ -43,6 +45,26 @@ function describedAs(activities: unknown[]): Description {
   return { raw: { pendingActivities: activities } } as Description;
 }
 
+const RUN = { workflowId: 'w', runId: 'r' };
+
+/** A link whose client's runs are all this one. */
+function linkTo(handle: WorkflowHandle, parts: Partial<TemporalLink> = {}): TemporalLink {
+  const client = { workflow: { getHandle: () => handle } } as unknown as TemporalLink['client'];
+  return {
+    client,
+    address: 'here:1',
+    namespace: 'n',
+    isEmbedded: true,
+    hasSearchAttributes: true,
+    giveUpAfterMs: 60_000,
+    isLost: (error) => error instanceof ServiceError,
+    reconnect: async () => undefined,
+    call: async (use) => await use(client),
+    close: async () => undefined,
+    ...parts,
+  };
+}
+
 /** A run of one source that ends when the test says so. */
 class FakeRun {
   cancelled = false;
@@ -56,6 +78,8 @@ class FakeRun {
       this.end = resolve;
       this.fail = reject;
     });
+    // It may end before it is waited for.
+    this.#result.catch(() => undefined);
   }
 
   get handle(): WorkflowHandle {
@@ -108,7 +132,7 @@ void test('a step whose worker was not heard of for too long says that', () => {
 void test("following shows states and ends with the run's result", async () => {
   const run = new FakeRun();
   const states: RunState[] = [];
-  const result = await followRun(run.handle, {
+  const result = await followRun(linkTo(run.handle), RUN, {
     signal: new AbortController().signal,
     onState: (state) => {
       states.push(state);
@@ -124,7 +148,7 @@ void test('Ctrl-C cancels the run and waits for its end', async () => {
   const run = new FakeRun();
   const interrupt = new AbortController();
   let told = false;
-  const following = followRun(run.handle, {
+  const following = followRun(linkTo(run.handle), RUN, {
     signal: interrupt.signal,
     onState: () => interrupt.abort(),
     onCancel: () => (told = true),
@@ -137,7 +161,7 @@ void test('Ctrl-C cancels the run and waits for its end', async () => {
 void test("Ctrl-C while waiting for somebody else's run leaves that run alone", async () => {
   const run = new FakeRun();
   const interrupt = new AbortController();
-  const following = followRun(run.handle, {
+  const following = followRun(linkTo(run.handle), RUN, {
     signal: interrupt.signal,
     foreign: true,
     onState: () => interrupt.abort(),
@@ -149,7 +173,7 @@ void test("Ctrl-C while waiting for somebody else's run leaves that run alone", 
 
 void test('a connection that breaks is told of, and the run is followed on over the next one', async () => {
   const run = new FakeRun();
-  const links: string[] = [];
+  const notes: string[] = [];
   let asked = 0;
   const handle = {
     ...run.handle,
@@ -159,12 +183,40 @@ void test('a connection that breaks is told of, and the run is followed on over 
       return { status: 'published' };
     },
   } as unknown as WorkflowHandle;
-  const result = await followRun(handle, {
+  const result = await followRun(linkTo(handle), RUN, {
     signal: new AbortController().signal,
     onState: () => undefined,
-    onLink: (link) => links.push(link),
+    onNote: (note) => notes.push(note),
   });
-  assert.deepEqual([result, links], [{ status: 'published' }, ['lost', 'back']]);
+  assert.deepEqual(result, { status: 'published' });
+  assert.match(notes.join('\n'), /^Temporal does not answer .*\nTemporal is back\.$/);
+});
+
+void test('a server that moved is followed to where it is now, and Ctrl-C still cancels the same run', async () => {
+  const run = new FakeRun();
+  const gone = { ...run.handle, result: async () => await Promise.reject(unavailable()) };
+  const link: { -readonly [K in keyof TemporalLink]: TemporalLink[K] } = linkTo(gone);
+  const moved = linkTo(run.handle).client;
+  link.reconnect = async () => void (link.client = moved);
+  link.call = async (use) => await use(link.client);
+  const interrupt = new AbortController();
+  const following = followRun(link, RUN, {
+    signal: interrupt.signal,
+    onState: () => link.client === moved && interrupt.abort(),
+  });
+  await assert.rejects(following, { code: 'CANCELLED' });
+  assert.ok(run.cancelled);
+});
+
+void test('what the host says of a server that does not come back is the error', async () => {
+  const handle = {
+    ...new FakeRun().handle,
+    result: async () => await Promise.reject(unavailable()),
+  };
+  const stopped = new LonghaulError('EMBEDDED_STOPPED', 'The server was stopped.');
+  const link = linkTo(handle, { reconnect: async () => await Promise.reject(stopped) });
+  const { signal } = new AbortController();
+  await assert.rejects(followRun(link, RUN, { signal, onState: () => undefined }), stopped);
 });
 
 void test('a Temporal that stays away is given up in the end', async () => {
@@ -174,10 +226,9 @@ void test('a Temporal that stays away is given up in the end', async () => {
       throw unavailable();
     },
   } as unknown as WorkflowHandle;
-  const following = followRun(handle, {
+  const following = followRun(linkTo(handle, { giveUpAfterMs: 0 }), RUN, {
     signal: new AbortController().signal,
     onState: () => undefined,
-    giveUpAfterMs: 0,
   });
   await assert.rejects(following, { code: 'TEMPORAL_UNREACHABLE' });
 });
@@ -225,6 +276,8 @@ void test('a failed run is the error of the catalogue behind it, wherever it is 
 void test('what Temporal itself says becomes an error of the catalogue too', () => {
   const codeOf = (error: unknown): string => (fromTemporal(error) as LonghaulError).code;
   assert.equal(codeOf(new WorkflowNotFoundError('x', 'w', undefined)), 'RUN_UNKNOWN');
+  // Nothing is known of the run: it is another server, or a slip.
+  assert.equal(codeOf(new NamespaceNotFoundError('lake')), 'TEMPORAL_NO_NAMESPACE');
   const foreign = ApplicationFailure.create({ message: 'boom', type: 'TypeError' });
   const failed = new WorkflowFailedError('x', foreign, RetryState.NON_RETRYABLE_FAILURE);
   assert.equal(codeOf(failed), 'INTERNAL');
@@ -268,6 +321,7 @@ void test('a run that fails leaves no call behind, which would fail once the con
     },
   } as WorkflowHandle;
   const { signal } = new AbortController();
-  await assert.rejects(followRun(handle, { signal, onState: () => undefined }));
+  const following = followRun(linkTo(handle), RUN, { signal, onState: () => undefined });
+  await assert.rejects(following);
   assert.deepEqual(calls, { begun: 1, ended: 1 });
 });

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { lakeTarget, ofTarget } from '../../src/cli/lake-target.ts';
 import { resultText } from '../../src/cli/render/result.ts';
-import { assertReaches } from '../../src/cli/worker-lake.ts';
 import type { S3Settings } from '../../src/config/settings.ts';
 import type { LonghaulError } from '../../src/model/errors.ts';
 import { Workplace } from './fake-context.ts';
@@ -54,24 +53,6 @@ void test('--target wins over LONGHAUL_TARGET; a disk needs no bucket', () => {
 void test("the input of a laptop's run says nothing of a target", () => {
   assert.deepEqual(ofTarget('disk'), {});
   assert.deepEqual(ofTarget('s3'), { target: 's3' });
-});
-
-void test('work for S3 is given to no embedded worker with other settings', () => {
-  const ours = { s3Place: 's3://lake (a/, b/) at AWS' };
-  for (const s3Place of [undefined, 's3://other (a/, b/) at AWS']) {
-    assert.throws(
-      () => assertReaches({ embedded: { s3Place } }, ours),
-      (error: LonghaulError) => {
-        assert.equal(error.code, 'CONFIG_INVALID');
-        assert.match(error.message, /this command has s3:\/\/lake/);
-        assert.match(error.details.hint ?? '', /longhaul down/);
-        return true;
-      },
-    );
-  }
-  assert.doesNotThrow(() => assertReaches({ embedded: ours }, ours));
-  // A worker elsewhere may have the bucket although this machine says it otherwise.
-  assert.doesNotThrow(() => assertReaches({}, ours));
 });
 
 void test('what to do next goes to the same lake', () => {

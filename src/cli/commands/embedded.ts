@@ -7,7 +7,7 @@ export function upCommand(context: CliContext): Command {
     .summary('run Temporal, its Web UI and a worker on this machine')
     .description(
       'Keeps the embedded Temporal server, its Web UI and a worker running until Ctrl-C, or, with ' +
-        '--background, until `longhaul down`. Its history of 90 days lies in DATA_DIR/.longhaul/.',
+        '--background, until `longhaul down`, which ends both. A host that is killed is started again. Its history of 90 days lies in DATA_DIR/.longhaul/.',
     )
     .option('--background', 'leave it running and return');
   withJson(command).action(async (flags: { background?: boolean; json?: boolean }) => {
@@ -19,9 +19,10 @@ export function upCommand(context: CliContext): Command {
 
 export function downCommand(context: CliContext): Command {
   const command = new Command('down')
-    .summary('stop what `up --background` left running')
+    .summary('stop what `up` keeps running')
     .description(
-      'Stops the embedded server as soon as no command uses it. Runs under way go on when it starts again.',
+      'Stops the embedded server as soon as no command uses it; `longhaul up`, in the foreground too, ends. Runs ' +
+        'under way go on when it starts again.',
     )
     .option('--force', 'stop it at once, even under commands that use it');
   withJson(command).action(async (flags: { force?: boolean; json?: boolean }) => {

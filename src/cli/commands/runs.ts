@@ -5,7 +5,7 @@ import { examples, positiveCount, withJson } from './options.ts';
 export function runsCommand(context: CliContext): Command {
   const command = new Command('runs')
     .summary('list the runs')
-    .description('Lists the runs that Temporal remembers, newest first.')
+    .description('Lists the runs that Temporal remembers, newest first. Starts no worker.')
     .option('--limit <count>', 'how many', positiveCount, 20);
   withJson(command).action(async (flags: { limit: number; json?: boolean }) => {
     const { showRuns } = await import('../show.ts');
@@ -18,7 +18,8 @@ export function showCommand(context: CliContext): Command {
   const command = new Command('show')
     .summary('show one run: stages, ledger, failures')
     .description(
-      'Shows how far each source of a run is or got, its ledger, what is tried again and why, and why it failed.',
+      'Shows how far each source of a run is or got, its ledger, what is tried again and why, and why it failed. ' +
+        'Starts no worker, except with --follow.',
     )
     .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
     .option('--follow', 'stay until it ends, whoever started it; Ctrl-C leaves the run alone');
@@ -36,7 +37,9 @@ export function showCommand(context: CliContext): Command {
 export function cancelCommand(context: CliContext): Command {
   const command = new Command('cancel')
     .summary('cancel a run')
-    .description('Cancels a run and waits until it has cleaned up. Nothing of it is published.')
+    .description(
+      'Cancels a run and waits until a worker has cleaned up; it starts none. Nothing of the run is published.',
+    )
     .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>');
   withJson(command).action(async (run: string, flags: { json?: boolean }) => {
     const { cancelRun } = await import('../show.ts');

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { Settings } from '../../config/settings.ts';
+import type { Config } from '../../config/load-config.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import type { CliContext } from '../context.ts';
 import { examples } from './options.ts';
@@ -18,7 +18,8 @@ export function workerCommand(context: CliContext): Command {
 }
 
 async function work(context: CliContext): Promise<void> {
-  const { settings } = context.loadConfig();
+  const config = context.loadConfig();
+  const { settings } = config;
   const { address, namespace } = settings.temporal;
   if (address === undefined) {
     throw new LonghaulError('EMBEDDED_NOT_RUNNING', 'No Temporal server is configured.', {
@@ -31,7 +32,7 @@ async function work(context: CliContext): Promise<void> {
   const write = (line: string): void => context.note(line.trimEnd());
   const logger = loggerOf(settings, context.interactive ? 'text' : 'json', write);
   await interruptible(async (signal) => {
-    if (!(await prepare(context, settings))) {
+    if (!(await prepare(context, config))) {
       logger.warn('The search attributes could not be registered: runs go without them.');
     }
     await serveWorker({ settings, address, namespace, logger, signal });
@@ -42,11 +43,11 @@ async function work(context: CliContext): Promise<void> {
  * Looks whether the namespace is there and open to this worker, and adds what runs want of it.
  * @returns false where the search attributes are neither there nor allowed.
  */
-async function prepare(context: CliContext, settings: Settings): Promise<boolean> {
+async function prepare(context: CliContext, config: Config): Promise<boolean> {
   const { registerSearchAttributes } = await import('../search-attributes.ts');
   const { openTemporal } = await import('../connection.ts');
   const { fromTemporal } = await import('../failures.ts');
-  const link = await openTemporal(context, settings);
+  const link = await openTemporal(context, config);
   try {
     const { client, namespace } = link;
     await client.workflowService.describeNamespace({ namespace });

@@ -6,9 +6,8 @@ import { findEmbedded } from '../../embedded/index.ts';
 import { locateTemporal } from '../../embedded/temporal-program.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { packageToolsDir } from '../../programs/tools-folder.ts';
-import { openTemporal, type TemporalLink } from '../connection.ts';
-import type { CliContext } from '../context.ts';
 import { fromTemporal } from '../failures.ts';
+import { linkConfigured, webUiOf, type TemporalLink } from '../temporal-link.ts';
 import type { Check, Finding } from './check.ts';
 import { foldersThere } from './tools-folders.ts';
 
@@ -16,7 +15,7 @@ import { foldersThere } from './tools-folders.ts';
 const LIMIT_MS = 20_000;
 const CALLS_LIMIT_MS = 5000;
 
-export function temporalCheck(context: CliContext, config: Config): Check {
+export function temporalCheck(config: Config): Check {
   const { settings } = config;
   const embedded = settings.temporal.address === undefined;
   return {
@@ -24,12 +23,12 @@ export function temporalCheck(context: CliContext, config: Config): Check {
     title: 'Temporal',
     limitMs: LIMIT_MS,
     run: async () =>
-      embedded ? await lookAtEmbedded(config) : await lookAtConfigured(context, settings),
+      embedded ? await lookAtEmbedded(config) : await lookAtConfigured(config.settings),
   };
 }
 
-async function lookAtConfigured(context: CliContext, settings: Settings): Promise<Finding> {
-  const link = await openTemporal(context, settings);
+async function lookAtConfigured(settings: Settings): Promise<Finding> {
+  const link = await linkConfigured(settings);
   try {
     const { client, address, namespace } = link;
     const deadline = Date.now() + CALLS_LIMIT_MS;
@@ -77,8 +76,8 @@ function ofError(error: unknown, { address, namespace }: TemporalLink): Finding 
 async function lookAtEmbedded({ settings, searchPath }: Config): Promise<Finding> {
   const running = await findEmbedded(settings.stateDir);
   if (running) {
-    const { status, address = 'no address yet', uiUrl } = running;
-    const webUi = uiUrl === undefined ? '' : `, Web UI ${uiUrl}`;
+    const { status, address = 'no address yet', uiUrl, namespace } = running;
+    const webUi = uiUrl === undefined ? '' : `, Web UI ${webUiOf({ uiUrl, namespace })}`;
     return { status: 'ok', found: `embedded, ${status}: ${address}${webUi}` };
   }
   const program = await keptProgram(settings, searchPath);

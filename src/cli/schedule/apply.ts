@@ -32,7 +32,7 @@ export async function applySchedules(context: CliContext, flags: ApplyFlags): Pr
   const target = lakeTarget(config.settings, flags.target);
   const dryRun = flags.dryRun ?? false;
   const asked = { force: flags.force ?? false, lake: lakeOf(config, target) };
-  await withTemporal(context, async ({ client, embedded }) => {
+  await withTemporal(context, { worker: false }, async ({ client, isEmbedded }) => {
     const wanted = desiredSchedules(config, target);
     // All is read before anything is changed: who may not read changes nothing by half.
     const plans = await plan(client, config, wanted, asked);
@@ -40,7 +40,7 @@ export async function applySchedules(context: CliContext, flags: ApplyFlags): Pr
     for (const each of plans)
       changes.push(dryRun ? each.change : await carryOut(client, each, asked));
     await print(context, flags, { dryRun, changes }, () => changesText(changes, dryRun));
-    if (embedded && wanted.length > 0) {
+    if (isEmbedded && wanted.length > 0) {
       context.note('Schedules of the embedded server run while it runs: `longhaul up`.');
     }
     if (changes.some(({ action }) => action === 'left-alone')) {
@@ -130,7 +130,7 @@ export async function removeSchedule(
   flags: { json?: boolean },
 ): Promise<void> {
   const config = context.loadConfig();
-  await withTemporal(context, async ({ client }) => {
+  await withTemporal(context, { worker: false }, async ({ client }) => {
     const { handle } = await scheduleNamed(client, dataset);
     await handle.delete();
     const comesBack = config.schedules.has(dataset)

@@ -17,7 +17,7 @@ export async function pauseSchedule(
   dataset: string,
   flags: Flags,
 ): Promise<void> {
-  await withTemporal(context, async ({ client }) => {
+  await withTemporal(context, { worker: false }, async ({ client }) => {
     const { handle } = await scheduleNamed(client, dataset);
     const note = flags.note ?? 'Paused by longhaul schedule pause.';
     await handle.pause(note);
@@ -31,7 +31,7 @@ export async function resumeSchedule(
   dataset: string,
   flags: Flags,
 ): Promise<void> {
-  await withTemporal(context, async ({ client }) => {
+  await withTemporal(context, { worker: false }, async ({ client }) => {
     const { handle } = await scheduleNamed(client, dataset);
     const note = flags.note ?? 'Resumed by longhaul schedule resume.';
     await handle.unpause(note);
@@ -46,7 +46,7 @@ export async function triggerSchedule(
   dataset: string,
   flags: Flags,
 ): Promise<void> {
-  await withTemporal(context, async ({ client }) => {
+  await withTemporal(context, { worker: false }, async ({ client }) => {
     const { handle, existing } = await scheduleNamed(client, dataset);
     await handle.trigger(ScheduleOverlapPolicy.ALLOW_ALL);
     const ingestDate: string = ingestDateAt(new Date(), timeZoneOf(existing));
@@ -83,7 +83,7 @@ export async function backfillSchedule(
   if (days > MAX_DAYS) {
     throw new LonghaulError('USAGE', `${days} days at once; at most ${MAX_DAYS}.`);
   }
-  await withTemporal(context, async ({ client }) => {
+  await withTemporal(context, { worker: false }, async ({ client }) => {
     const { handle, existing } = await scheduleNamed(client, dataset);
     const now = new Date();
     const timeZone = timeZoneOf(existing);

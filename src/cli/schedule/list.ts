@@ -33,7 +33,7 @@ const SHOWN_TIMES = 5;
 const SHOWN_RUNS = 5;
 
 export async function listSchedules(context: CliContext, flags: { json?: boolean }): Promise<void> {
-  await withTemporal(context, async ({ client }) => {
+  await withTemporal(context, { worker: false }, async ({ client }) => {
     const schedules: ScheduleSummary[] = [];
     for (const id of await listScheduleIds(client)) {
       const existing = await readSchedule(client, id);

@@ -1,0 +1,225 @@
+import {
+  Client,
+  Connection,
+  defaultGrpcRetryOptions,
+  isGrpcServiceError,
+  makeGrpcRetryInterceptor,
+} from '@temporalio/client';
+import type { Settings } from '../config/settings.ts';
+import type { EmbeddedAddress, EmbeddedServer } from '../embedded/index.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { SEARCH_ATTRIBUTES } from '../model/run.ts';
+import { isNamespaceUnknown, ofGrpc } from './failures.ts';
+
+/** A Temporal that a command uses until it closes it. */
+export interface TemporalLink {
+  /** Of where the server is now: taken anew for each call, since `reconnect` puts another in its place. */
+  readonly client: Client;
+  readonly address: string;
+  readonly namespace: string;
+  /** The page of the Web UI with this namespace's runs; known for the embedded server only. */
+  readonly webUi?: string;
+  readonly isEmbedded: boolean;
+  /** Whether runs may carry the search attributes. */
+  readonly hasSearchAttributes: boolean;
+  /** How long a Temporal that does not answer is waited for. */
+  readonly giveUpAfterMs: number;
+  /** Whether a call failed because the server is not there, or not there any more: what was asked may be asked again. */
+  isLost(error: unknown): boolean;
+  /** Connects with where the server is now, unless another caller has done so since `lost` was taken. */
+  reconnect(lost: Client, signal?: AbortSignal): Promise<void>;
+  /** Does what can be done twice; on the embedded server again, where it moved or was away. */
+  call<T>(use: (client: Client) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** A configured server. Its address is a person's word: its client finds it again by itself. */
+export async function linkConfigured({ temporal }: Settings): Promise<TemporalLink> {
+  const { address = '', namespace } = temporal;
+  const connection = await connectTo({ ...temporal, address });
+  const client = new Client({ connection, namespace });
+  return {
+    client,
+    address,
+    namespace,
+    isEmbedded: false,
+    hasSearchAttributes: await knowsSearchAttributes(connection, namespace),
+    // A server of a team is back after its upgrade.
+    giveUpAfterMs: 600_000,
+    isLost: isConnectionLost,
+    reconnect: async () => await Promise.resolve(),
+    call: async (use) => await use(client),
+    close: async () => await connection.close(),
+  };
+}
+
+/** The embedded server. @param server is left by `close`, and where no connection comes about. */
+export async function linkEmbedded(server: EmbeddedServer): Promise<TemporalLink> {
+  try {
+    return new EmbeddedLink(server, await connectEmbedded(server));
+  } catch (error) {
+    await server.leave();
+    throw error;
+  }
+}
+
+class EmbeddedLink implements TemporalLink {
+  readonly isEmbedded = true;
+  readonly hasSearchAttributes = true;
+  /** It is back within seconds, on a slow machine with a large database within a minute, or never. */
+  readonly giveUpAfterMs = 120_000;
+  client: Client;
+  readonly #server: EmbeddedServer;
+  /** Earlier ones too: a call that is tried again throws past its caller once its connection is closed. */
+  readonly #connections: Connection[] = [];
+  #at: EmbeddedAddress;
+
+  constructor(server: EmbeddedServer, connection: Connection) {
+    this.#server = server;
+    this.#at = server;
+    this.client = this.#clientOf(connection, server);
+  }
+
+  get address(): string {
+    return this.#at.address;
+  }
+
+  get namespace(): string {
+    return this.#at.namespace;
+  }
+
+  get webUi(): string {
+    return webUiOf(this.#at);
+  }
+
+  /** Another lake's server on the port that was ours does not know our namespace. */
+  isLost(error: unknown): boolean {
+    return isConnectionLost(error) || isNamespaceUnknown(error);
+  }
+
+  async reconnect(lost: Client, signal?: AbortSignal): Promise<void> {
+    const at = await this.#whereNow(signal);
+    const isSame = at.address === this.address && at.namespace === this.namespace;
+    if (this.client !== lost || isSame) return;
+    const connection = await connectEmbedded(at);
+    if (this.client !== lost) {
+      await connection.close();
+      return;
+    }
+    this.client = this.#clientOf(connection, at);
+    this.#at = at;
+  }
+
+  async call<T>(use: (client: Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      const { client } = this;
+      try {
+        return await use(client);
+      } catch (error) {
+        if (tries === MAX_TRIES || !this.isLost(error)) throw error;
+        await this.reconnect(client, signal);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#connections.map(async (each) => await each.close()));
+    await this.#server.leave();
+  }
+
+  /** @throws LonghaulError EMBEDDED_STOPPED where `longhaul down --force` stopped it under this command. */
+  async #whereNow(signal: AbortSignal | undefined): Promise<EmbeddedAddress> {
+    const known = new AbortController();
+    const either = signal ? AbortSignal.any([signal, known.signal]) : known.signal;
+    const stopped = this.#server.stopped.then((why) => {
+      throw new LonghaulError('EMBEDDED_STOPPED', why);
+    });
+    try {
+      return await Promise.race([this.#server.current(either), stopped]);
+    } finally {
+      known.abort();
+    }
+  }
+
+  #clientOf(connection: Connection, { namespace }: EmbeddedAddress): Client {
+    this.#connections.push(connection);
+    return new Client({ connection, namespace });
+  }
+}
+
+/** A server that moves more often within one call is no server. */
+const MAX_TRIES = 4;
+
+/** The runs of the namespace: the Web UI's front page shows those of another one. */
+export function webUiOf({ uiUrl, namespace }: Omit<EmbeddedAddress, 'address'>): string {
+  return `${uiUrl}/namespaces/${namespace}/workflows`;
+}
+
+/** `grpc.status`: CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE: a connection that broke. */
+const LOST_CODES = new Set([1, 2, 4, 13, 14]);
+
+function isConnectionLost(error: unknown): boolean {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    if (isGrpcServiceError(each)) return LOST_CODES.has(each.code);
+  }
+  return error instanceof LonghaulError && error.code === 'TEMPORAL_UNREACHABLE';
+}
+
+/** A person waits. */
+const CONNECT_TIMEOUT_MS = 5000;
+/** Half a second: a server that moved does not come back to where it was, and who asks again does so elsewhere. */
+const EMBEDDED_ATTEMPTS = 3;
+
+type Reached = Omit<Settings['temporal'], 'address' | 'apiKey'> & {
+  address: string;
+  apiKey?: string | undefined;
+};
+
+async function connectEmbedded({ address, namespace }: EmbeddedAddress): Promise<Connection> {
+  return await connectTo({ address, namespace, tls: false, metadata: {} }, EMBEDDED_ATTEMPTS);
+}
+
+async function connectTo(temporal: Reached, maxAttempts?: number): Promise<Connection> {
+  try {
+    return await Connection.connect({
+      address: temporal.address,
+      tls: temporal.tls,
+      metadata: temporal.metadata,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      ...(temporal.apiKey === undefined ? {} : { apiKey: temporal.apiKey }),
+      ...(maxAttempts !== undefined && {
+        interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts }))],
+      }),
+      // A proxy of the environment has no way to this machine's loopback.
+      ...(isLoopback(temporal.address) && { channelArgs: { 'grpc.enable_http_proxy': 0 } }),
+    });
+  } catch (error) {
+    // One that denies, or lacks what is asked, does answer.
+    const answered = ofGrpc(error);
+    if (answered && answered.code !== 'TEMPORAL_UNREACHABLE') throw answered;
+    throw new LonghaulError(
+      'TEMPORAL_UNREACHABLE',
+      `No Temporal server answers at ${temporal.address}.`,
+      {},
+      { cause: error },
+    );
+  }
+}
+
+function isLoopback(address: string): boolean {
+  return /^(?:127\.|localhost:|\[::1\])/.test(address);
+}
+
+/** An unknown one would make the start fail, and asking may be forbidden: then they are left out. */
+async function knowsSearchAttributes(connection: Connection, namespace: string): Promise<boolean> {
+  try {
+    const known = await connection.withDeadline(
+      Date.now() + CONNECT_TIMEOUT_MS,
+      async () => await connection.operatorService.listSearchAttributes({ namespace }),
+    );
+    const names = Object.keys(known.customAttributes ?? {});
+    return Object.values(SEARCH_ATTRIBUTES).every((name) => names.includes(name));
+  } catch {
+    return false;
+  }
+}

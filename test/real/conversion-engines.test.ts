@@ -50,6 +50,23 @@ test('DuckDB that needs more than its memory limit says so', async (t) => {
   assert.deepEqual(await namesBelow(file.store, 'out/'), []);
 });
 
+test('DuckDB tells how far a conversion is while it is under way, and its end only at the end', async (t) => {
+  const record = `7,2020-02-03,"two\nlines ${'x'.repeat(60)}"\n`;
+  const file = await landed(await scratch(t), `id,day,words\n${record.repeat(1_000_000)}`);
+  const told: number[] = [];
+  const request = requestOf(file, await inspected(file));
+  await duckdb.convert({ ...request, onProgress: ({ bytes }) => void told.push(bytes) });
+  const total = request.inputBytes;
+  assert.equal(told.at(-1), total);
+  const before = told.filter((bytes) => bytes < total);
+  assert.ok(new Set(before).size >= 2 && Math.min(...before) > 0, `told: ${told.join()}`);
+  assert.ok(Math.max(...before) <= total * 0.99);
+  assert.deepEqual(
+    told,
+    told.toSorted((one, other) => one - other),
+  );
+});
+
 test('quoted text that looks like records does not mislead the parallel reader', async (t) => {
   const long = '1,2019-01-01,abc\r\n'.repeat(60_000);
   const block = `7,2020-02-03,"${long}"\r\n${'8,2020-02-04,x\r\n'.repeat(2000)}`;

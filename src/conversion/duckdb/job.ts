@@ -6,6 +6,12 @@ import type { DuckDbJob, S3Access } from './plan.ts';
 /** How often DuckDB is asked how far it is: often enough for a bar, too seldom to cost anything. */
 const PROGRESS_INTERVAL_MS = 250;
 
+/** Percent: the end is told by the end alone. */
+const MOST_BEFORE_END = 99;
+
+/** DuckDB counts its progress only where a progress bar is wanted; the bar itself would go to standard output. */
+const COUNT_PROGRESS = ['SET enable_progress_bar = true', 'SET enable_progress_bar_print = false'];
+
 /** The part of the input's bytes that preparing them counts for, where they have to be prepared. */
 const PREPARATION_SHARE = 0.2;
 
@@ -29,7 +35,7 @@ export async function runJob(job: DuckDbJob, onProgress: (bytes: number) => void
   const connection = await instance.connect();
   try {
     if (job.s3) await openS3(connection, job.s3);
-    for (const statement of job.settings) await connection.run(statement);
+    for (const statement of [...COUNT_PROGRESS, ...job.settings]) await connection.run(statement);
     const stop = followProgress(connection, (done) =>
       onProgress(Math.floor(job.inputBytes * (share + (1 - share) * done))),
     );
@@ -70,8 +76,10 @@ function followProgress(
   let furthest = 0;
   const timer = setInterval(() => {
     const { percentage } = connection.progress;
-    furthest = Math.max(furthest, Math.min(percentage, 100) / 100);
-    onProgress(furthest);
+    // Unknown is −1; and DuckDB may say 100 % before the last row group is written.
+    if (percentage <= furthest) return;
+    furthest = Math.min(percentage, MOST_BEFORE_END);
+    onProgress(furthest / 100);
   }, PROGRESS_INTERVAL_MS);
   return () => clearInterval(timer);
 }

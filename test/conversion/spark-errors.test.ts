@@ -58,6 +58,19 @@ const ENDS: [what: string, end: Parameters<typeof deathError>[0], code: string, 
     'ENGINE_OUT_OF_MEMORY',
     /SIGKILL, most likely/,
   ],
+  [
+    'harmless warnings at its end',
+    {
+      code: 1,
+      signal: null,
+      stderr:
+        'spark-submit: no such option\n' +
+        '26/11/28 18:15:37 WARN NativeCodeLoader: Unable to load native-hadoop library\n' +
+        'WARNING: A terminally deprecated method in java.lang.System has been called\n\n',
+    },
+    'ENGINE_FAILED',
+    /: spark-submit: no such option$/,
+  ],
   ['killed by a container', { code: 137, signal: null, stderr: '' }, 'ENGINE_OUT_OF_MEMORY', /137/],
   [
     'a heap that is too small to start',

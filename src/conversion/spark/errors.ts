@@ -49,8 +49,15 @@ export function deathError(end: SparkEnd, bucket: string | undefined): LonghaulE
   if (signal === 'SIGKILL' || code === SHELL_KILLED || /insufficient memory/i.test(stderr)) {
     return outOfMemory(`${ending}, most likely for using too much memory.`);
   }
-  const last = firstLine(stderr.trim().split('\n').at(-1) ?? '');
+  const last = firstLine(stderr.split('\n').findLast((line) => isTelling(line)) ?? '');
   return new LonghaulError('ENGINE_FAILED', last === '' ? `${ending}.` : `${ending}: ${last}`);
+}
+
+/** Spark and the JVM warn of much that is harmless, up to their last moment: no cause is among it. */
+function isTelling(line: string): boolean {
+  return (
+    line.trim() !== '' && !/^(?:[\d/-]+ [\d:.,]+ )?(?:WARN|INFO|DEBUG|TRACE)(?:ING)?\b/.test(line)
+  );
 }
 
 /** How a shell, and Python, say that a child was killed by signal 9. */

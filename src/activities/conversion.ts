@@ -107,6 +107,7 @@ async function convertSource(deps: Deps, input: ConvertInput, work: Work): Promi
     outputPrefix: stagedPrefix,
     signal: work.signal,
     onProgress: reporting(work, bytes),
+    onNote: work.note,
   });
   const staged: StagedParts = outcome;
   await deps.converted.put(stagedPartsKey(stagedPrefix), toJson(staged));

@@ -20,6 +20,8 @@ export interface Work {
   signal: AbortSignal;
   attempt: number;
   report: (progress: Progress) => void;
+  /** What takes time where no bytes are done, for people; until the next progress. */
+  note: (text: string) => void;
 }
 
 /**
@@ -48,7 +50,10 @@ export async function working<T>(
       const report = (progress: Progress): void => {
         beat.report(progress);
       };
-      return await body({ signal, attempt: context.info.attempt, report });
+      const note = (text: string): void => {
+        beat.note(text);
+      };
+      return await body({ signal, attempt: context.info.attempt, report, note });
     });
   } catch (error) {
     throw toFailure(error, {
@@ -94,6 +99,7 @@ class Heartbeats {
   #sentAtMs = 0;
   #first: Progress | undefined;
   #latest: Progress = { bytes: 0 };
+  #note: string | undefined;
 
   constructor(
     what: { source: string; stage: SourceStage },
@@ -110,7 +116,13 @@ class Heartbeats {
     if (progress.bytes > this.#latest.bytes && progress.bytes > this.#first.bytes)
       this.progressedAtMs = Date.now();
     this.#latest = progress;
+    this.#note = undefined;
     if (Date.now() - this.#sentAtMs >= MIN_HEARTBEAT_INTERVAL_MS) this.send();
+  }
+
+  note(text: string): void {
+    this.#note = text;
+    this.send();
   }
 
   send(): void {
@@ -125,6 +137,7 @@ class Heartbeats {
       bytesPerSecond,
       ...(totalBytes === undefined ? {} : { totalBytes }),
       ...(records === undefined ? {} : { records }),
+      ...(this.#note === undefined ? {} : { note: this.#note }),
       ...(this.progressedAtMs === undefined ? {} : { progressedAtMs: this.progressedAtMs }),
     };
     this.#emit(details, { first: this.#first, latest: this.#latest, bytesPerSecond });

@@ -13,6 +13,8 @@ export interface WaitOptions {
   /** The run is another command's, waited for only: Ctrl-C stops the waiting, not the run. */
   foreign?: boolean;
   onCancel?: () => void;
+  /** A cancelled run throws away what it downloaded. */
+  discard?: boolean | undefined;
   /** Hears that Temporal answers no more, and that it does again; the run itself goes on meanwhile. */
   onNote?: (note: string) => void;
 }
@@ -61,7 +63,7 @@ export async function awaitRun<T>(
     if (foreign) return;
     // Where it ended meanwhile there is nothing to cancel; any other fault shows in its result.
     void link
-      .call(async (client) => await handleOf(client, run).cancel(), done.signal)
+      .call(async (client) => await cancelRun(handleOf(client, run), options), done.signal)
       .catch(() => undefined);
   };
   if (signal.aborted) cancel();
@@ -79,6 +81,21 @@ export async function awaitRun<T>(
 /** Of the client that a link has now. */
 export function handleOf(client: TemporalLink['client'], run: RunRef): WorkflowHandle {
   return client.workflow.getHandle(run.workflowId, run.runId);
+}
+
+/** For people. */
+export function cancelText({ discard = false }: { discard?: boolean | undefined }): string {
+  const kept = discard ? 'and throwing away what it downloaded' : 'and keeping what it downloaded';
+  return `Cancelling the run ${kept}.`;
+}
+
+/** @param discard what was downloaded is thrown away, instead of kept for the next run of the day. */
+export async function cancelRun(
+  handle: WorkflowHandle,
+  { discard = false }: { discard?: boolean | undefined },
+): Promise<void> {
+  if (discard) await handle.signal('discardDownloads');
+  await handle.cancel();
 }
 
 const LINK_NEWS = {

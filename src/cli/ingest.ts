@@ -5,7 +5,7 @@ import type { Work } from '../config/fingerprints.ts';
 import { assertLasting, openTemporal } from './connection.ts';
 import { print, type CliContext } from './context.ts';
 import { fromTemporal } from './failures.ts';
-import { followRun, handleOf } from './follow.ts';
+import { cancelText, followRun, handleOf } from './follow.ts';
 import { interruptible } from './interrupts.ts';
 import { progressViews, type ProgressViews } from './progress-view.ts';
 import { asLonghaulError, errorObject, errorText } from './render/error.ts';
@@ -24,6 +24,8 @@ export type RunRequest = Pick<
 export interface RunOptions {
   json?: boolean;
   detach?: boolean;
+  /** Ctrl-C throws away what was downloaded. */
+  discard?: boolean;
   /** Datasets in work at once; default: the setting. */
   concurrency?: number;
 }
@@ -43,7 +45,8 @@ export async function runRequests(
     try {
       if (link.webUi !== undefined) context.note(`Temporal Web UI: ${link.webUi}`);
       if (!link.hasSearchAttributes) context.note(NO_ATTRIBUTES);
-      const session = { context, link, settings, signal, views: progressViews(context) };
+      const views = progressViews(context);
+      const session = { context, link, settings, signal, views, discard: options.discard };
       if (options.detach) await detach(session, requests, options);
       else if (requests.length === 1 && requests[0]) await runOne(session, requests[0], options);
       else await runSeveral(session, requests, options);
@@ -78,6 +81,7 @@ interface Session {
   settings: Config['settings'];
   signal: AbortSignal;
   views: ProgressViews;
+  discard: boolean | undefined;
 }
 
 async function runOne(session: Session, request: RunRequest, options: RunOptions): Promise<void> {
@@ -187,7 +191,7 @@ async function start(
 }
 
 async function follow(session: Session, run: StartedRun, { foreign }: { foreign: boolean }) {
-  const { context, signal, link, views } = session;
+  const { context, signal, link, views, discard } = session;
   const { input } = run;
   const view = views.open(isHandInput(input) ? input.dataset : input.dataset.name);
   try {
@@ -195,10 +199,10 @@ async function follow(session: Session, run: StartedRun, { foreign }: { foreign:
       foreign,
       signal,
       onState: (state) => view.show(state),
-      onNote: (note) => context.note(note),
+      onNote: (note) => views.note(note),
+      discard,
       onCancel: () => {
-        if (!foreign)
-          context.note('Cancelling the run and cleaning up; Ctrl-C again leaves at once.');
+        if (!foreign) views.note(`${cancelText({ discard })} Ctrl-C again leaves at once.`);
       },
     });
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
 import { arrayFromPayloads, defaultPayloadConverter } from '@temporalio/common';
+import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import type { EmrProgress } from '../model/emr.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import { isErrorCode } from '../model/errors.ts';
@@ -15,31 +16,46 @@ import type {
 export interface RunState {
   stage: RunProgress['stage'];
   sources: SourceState[];
+  /** What the run as a whole waits for. */
+  waits: Wait[];
   emr?: EmrProgress;
 }
 
 export interface SourceState extends SourceProgress {
   transfer?: TransferHeartbeat;
-  retrying?: Retrying;
+  /** Why it gets no further. */
+  wait?: Wait;
 }
 
-/** An attempt failed, and the next one is due or under way. */
-export interface Retrying {
-  attempt: number;
-  code: ErrorCode;
-  message: string;
+/** An activity that failed and is tried again, or that shows no sign of work. */
+export interface Wait {
+  /** What is waited for, for people: one clause without a full stop. */
+  text: string;
+  /** The attempt that is due or under way, where an earlier one failed. */
+  attempt?: number;
+  /** When that attempt starts; Unix, ms. */
+  nextAttemptAtMs?: number;
+  /** Without a failure: since when; Unix, ms. */
+  sinceMs?: number;
 }
 
-/** Undefined where no worker answers yet. */
+/** @returns undefined where the run has ended, or is too young for its silence to mean anything. */
 export async function readRunState(handle: WorkflowHandle): Promise<RunState | undefined> {
   const [description, progress] = await Promise.all([handle.describe(), readProgress(handle)]);
   const pending = pendingOf(description);
-  if (progress) return withTransfers(progress, pending);
+  const nowMs = Date.now();
+  if (progress) return stateOf(progress, pending, nowMs);
   // A schedule's workflow, or one that was started by hand, waits for the run that has the day's own id.
   const joined = pending.find((each) => each.joined)?.joined;
-  if (!joined) return undefined;
-  return await readRunState(handle.client.getHandle(joined.workflowId, joined.runId));
+  if (joined) return await readRunState(handle.client.getHandle(joined.workflowId, joined.runId));
+  const sinceMs = description.startTime.getTime();
+  if (description.status.name !== 'RUNNING' || nowMs - sinceMs < QUIET_MS) return undefined;
+  const waits = [{ text: 'no worker answers for this run', sinceMs }, ...runWaits(pending, nowMs)];
+  return { stage: 'open', sources: [], waits };
 }
+
+/** From here on a silent activity is worth a word: shorter ones are over before a person wonders. */
+const QUIET_MS = 3000;
 
 export async function readProgress(handle: WorkflowHandle): Promise<RunProgress | undefined> {
   try {
@@ -59,7 +75,13 @@ const QUERY_TIMEOUT_MS = 2000;
 
 export interface PendingActivity {
   type: string;
+  /** The source that it works for, where it is of one. */
+  source?: string;
   attempt: number;
+  /** No worker has it yet. */
+  isDue: boolean;
+  /** Since when it is due, or in work; Unix, ms. In the future where an attempt waits for its time. */
+  sinceMs: number;
   transfer?: TransferHeartbeat;
   /** The run of the day that this one waits for. */
   joined?: JoinHeartbeat['joined'];
@@ -71,43 +93,81 @@ export function pendingOf(
   description: Pick<WorkflowExecutionDescription, 'raw'>,
 ): PendingActivity[] {
   return (description.raw.pendingActivities ?? []).map((activity) => {
-    const transfer = firstPayload(activity.heartbeatDetails);
-    const info = activity.lastFailure?.applicationFailureInfo;
-    const unknown = activity.lastFailure?.timeoutFailureInfo ? 'WORKER_LOST' : 'INTERNAL';
-    const detail = firstPayload(info?.details) as RunError | undefined;
+    const heartbeat = firstPayload(activity.heartbeatDetails);
+    const transfer = isTransfer(heartbeat) ? heartbeat : undefined;
+    const failure = failureOf(activity.lastFailure);
+    const source = transfer?.source ?? sourceOf(activity.activityId) ?? failure?.source;
+    const isDue = Number(activity.state) === DUE;
     return {
       type: activity.activityType?.name ?? '',
+      ...(source !== undefined && { source }),
       attempt: activity.attempt ?? 1,
-      ...(isTransfer(transfer) && { transfer }),
-      ...(isJoin(transfer) && { joined: transfer.joined }),
-      ...(activity.lastFailure && {
-        lastFailure: {
-          code: isErrorCode(info?.type) ? info.type : unknown,
-          message: detail?.message ?? activity.lastFailure.message ?? '',
-          ...(detail?.source !== undefined && { source: detail.source }),
-        },
-      }),
+      isDue,
+      sinceMs: optionalTsToMs(isDue ? activity.scheduledTime : activity.lastStartedTime) ?? 0,
+      ...(transfer && { transfer }),
+      ...(isJoin(heartbeat) && { joined: heartbeat.joined }),
+      ...(failure && { lastFailure: failure }),
     };
   });
 }
 
-function withTransfers(progress: RunProgress, pending: readonly PendingActivity[]): RunState {
+/** `temporal.api.enums.v1.PendingActivityState`: no worker has it. */
+const DUE = 1;
+
+/** Activities of one source are named `<step>/<source>` by the workflow. */
+function sourceOf(activityId: string | null | undefined): string | undefined {
+  return /^[a-z]+\/(.+)$/.exec(activityId ?? '')?.[1];
+}
+
+function failureOf(
+  failure: PendingInfo['lastFailure'],
+): PendingActivity['lastFailure'] | undefined {
+  if (!failure) return undefined;
+  const info = failure.applicationFailureInfo;
+  const unknown = failure.timeoutFailureInfo ? 'WORKER_LOST' : 'INTERNAL';
+  const detail = firstPayload(info?.details) as RunError | undefined;
+  return {
+    code: isErrorCode(info?.type) ? info.type : unknown,
+    message: detail?.message ?? failure.message ?? '',
+    ...(detail?.source !== undefined && { source: detail.source }),
+  };
+}
+
+function stateOf(
+  progress: RunProgress,
+  pending: readonly PendingActivity[],
+  nowMs: number,
+): RunState {
   const sources = progress.sources.map((source): SourceState => {
     if (source.stage === 'done' || source.stage === 'failed') return source;
-    const own = pending.find(
-      ({ transfer, lastFailure }) => (transfer?.source ?? lastFailure?.source) === source.id,
-    );
+    const own = pending.find((each) => each.source === source.id);
     const current = own?.transfer?.stage === source.stage ? own.transfer : undefined;
-    return {
-      ...source,
-      ...(current && { transfer: current }),
-      ...(own?.lastFailure && { retrying: { attempt: own.attempt, ...own.lastFailure } }),
-    };
+    const wait = own && waitOf(own, nowMs);
+    return { ...source, ...(current && { transfer: current }), ...(wait && { wait }) };
   });
+  const known = new Set(progress.sources.map(({ id }) => id));
+  const others = pending.filter(({ source }) => source === undefined || !known.has(source));
   const { stage, emr } = progress;
-  return { stage, sources, ...(emr && { emr }) };
+  return { stage, sources, waits: runWaits(others, nowMs), ...(emr && { emr }) };
 }
 
+function runWaits(pending: readonly PendingActivity[], nowMs: number): Wait[] {
+  return pending.flatMap((each) => waitOf(each, nowMs) ?? []);
+}
+
+/** A failure is told at once, silence after a while. */
+function waitOf(activity: PendingActivity, nowMs: number): Wait | undefined {
+  const { type, attempt, isDue, sinceMs, lastFailure, transfer } = activity;
+  if (lastFailure) {
+    const text = lastFailure.message.replace(/\.$/, '');
+    return { text, attempt, ...(isDue && { nextAttemptAtMs: sinceMs }) };
+  }
+  // Heartbeats tell of what is in work by themselves.
+  if (sinceMs === 0 || nowMs - sinceMs < QUIET_MS || transfer) return undefined;
+  return { text: isDue ? `no worker is free for ${type}` : `${type} is under way`, sinceMs };
+}
+
+type PendingInfo = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
 type Payloads = { payloads?: Parameters<typeof arrayFromPayloads>[1] } | null | undefined;
 
 function firstPayload(payloads: Payloads): unknown {

@@ -3,7 +3,7 @@ import { exitCodeOf } from '../model/errors.ts';
 import type { IngestResult, RunError, RunProgress } from '../model/run.ts';
 import { print, type CliContext } from './context.ts';
 import { fromTemporal } from './failures.ts';
-import { awaitRun, followRun, handleOf } from './follow.ts';
+import { awaitRun, cancelRun, cancelText, followRun, handleOf } from './follow.ts';
 import { noWorkerPolls } from './pollers.ts';
 import { progressViews } from './progress-view.ts';
 import { asLonghaulError, errorObject } from './render/error.ts';
@@ -84,24 +84,28 @@ async function statusOf({ client }: TemporalLink, run: RunRef): Promise<string> 
   return (await handleOf(client, run).describe()).status.name;
 }
 
-export async function cancelRun(context: CliContext, text: string, flags: Flags): Promise<void> {
+export async function cancel(
+  context: CliContext,
+  text: string,
+  flags: Flags & { discard?: boolean },
+): Promise<void> {
   await withTemporal(context, { worker: false }, async (link, signal) => {
     const { workflowId, runId } = await findRun(link.client, text);
     const run = { workflowId, runId };
     const hadEnded = (await statusOf(link, run)) !== 'RUNNING';
     if (!hadEnded) {
-      await handleOf(link.client, run).cancel();
-      context.note('Cancelling the run and cleaning up …');
+      await cancelRun(handleOf(link.client, run), flags);
+      context.note(cancelText(flags));
       await untilEnded(context, link, run, signal);
     }
     const status = await statusOf(link, run);
     await print(context, flags, { ...run, status }, () =>
-      cancelText(status, { hadEnded, isEmbedded: link.isEmbedded }),
+      endText(status, { hadEnded, isEmbedded: link.isEmbedded }),
     );
   });
 }
 
-function cancelText(
+function endText(
   status: string,
   { hadEnded, isEmbedded }: { hadEnded: boolean; isEmbedded: boolean },
 ): string {

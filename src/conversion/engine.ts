@@ -17,6 +17,8 @@ export interface ConversionRequest {
   outputPrefix: string;
   signal: AbortSignal;
   onProgress: (done: ConversionProgress) => void;
+  /** What takes time before or beside the conversion (a program that is fetched), for people. */
+  onNote?: (note: string) => void;
 }
 
 export interface ConversionProgress {

@@ -117,12 +117,12 @@ export const ERROR_CATALOGUE = {
   STORE_UNREACHABLE: {
     class: 'storage-unavailable',
     happened: 'S3 refused, reset or never answered the connection.',
-    next: 'The run tries again until its time is up; check AWS_ENDPOINT_URL_S3 and your network.',
+    next: 'Check AWS_ENDPOINT_URL_S3 and the network. A run tries again until its time is up; run any other command again.',
   },
   STORE_UNAVAILABLE: {
     class: 'storage-unavailable',
     happened: 'S3 answered SlowDown, a 5xx or RequestTimeout, again and again.',
-    next: 'The run tries again and goes on with the parts that S3 has; `longhaul doctor` looks at the bucket.',
+    next: 'A run tries again and goes on with the parts that S3 has; run any other command again. `longhaul doctor` looks at the bucket.',
   },
   UPLOAD_LOST: {
     class: 'storage-unavailable',
@@ -133,13 +133,13 @@ export const ERROR_CATALOGUE = {
   STORE_FORBIDDEN: {
     class: 'storage',
     happened: 'S3 denies the worker a permission that the lake needs.',
-    next: 'Grant the permission that the message names (docs/aws.md has the least policy), then `longhaul retry <run>`.',
+    next: 'Grant the permission that the message names (docs/aws.md has the least policy), then `longhaul retry <run>`, or the command again.',
   },
   STORE_CREDENTIALS: {
     class: 'storage',
     happened:
       'There are no AWS credentials, or S3 does not accept them, or they have expired and nothing renews them.',
-    next: 'Renew them (`aws sso login`, the keys in .env, the instance role), then `longhaul retry <run>`.',
+    next: 'Renew them (`aws sso login`, the keys in .env, the instance role), then `longhaul retry <run>`, or the command again.',
   },
   STORE_NO_BUCKET: {
     class: 'storage',
@@ -242,6 +242,6 @@ export const ERROR_CATALOGUE = {
   CANCELLED: {
     class: 'cancelled',
     happened: 'The run was cancelled.',
-    next: 'Nothing of it was published; run the command again to start over.',
+    next: 'Nothing of it was published. The next run of the day goes on with what was downloaded, unless --discard threw it away.',
   },
 } as const satisfies Record<string, CatalogueEntry>;

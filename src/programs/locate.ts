@@ -14,7 +14,7 @@ export interface LocateOptions {
   /** Where a fetched one is kept: the first of them that can be written. Default: `.tools` of this package. */
   toolsDirs?: readonly string[];
   /** What takes time, for people. */
-  onNote?: (note: string) => void;
+  onNote?: ((note: string) => void) | undefined;
   /** Gives up fetching. */
   signal?: AbortSignal;
   /** The ways to fetch it, in turn; the program's own by default. */

@@ -29,7 +29,7 @@ import {
 import { convertPrepared } from './emr-child.ts';
 import { failRun, incomplete, isHostGone, toRunError } from './failures.ts';
 import { checkedInput, hasOtherId, onBehalf } from './on-behalf.ts';
-import { emrNews, progressQuery } from './messages.ts';
+import { discardDownloads, emrNews, progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
 import { emrFacts, sorted, unpublished, type OnEmr, type Outcome } from './outcomes.ts';
 import { runSource, type Sequence } from './source-sequence.ts';
@@ -42,15 +42,18 @@ export async function ingestDataset(given: IngestInput | HandInput): Promise<Ing
   const run = new Run(input);
   setHandler(progressQuery, () => run.progress);
   setHandler(emrNews, (news) => run.note(news));
+  let discardPartials = false;
+  setHandler(discardDownloads, () => {
+    discardPartials = true;
+  });
   try {
     return await run.ingest();
   } catch (error) {
-    const cancelled = isCancellation(error);
     run.tell('failed');
     await CancellationScope.nonCancellable(async () => {
-      await run.cleanUp({ discardPartials: cancelled });
+      await run.cleanUp({ discardPartials });
     });
-    if (cancelled) throw error;
+    if (isCancellation(error)) throw error;
     return failRun(toRunError(error));
   }
 }

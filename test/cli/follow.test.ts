@@ -107,7 +107,7 @@ void test('the state has the bytes of the heartbeats and why an attempt failed',
       id: '2019',
       stage: 'land',
       transfer: HEARTBEAT,
-      retrying: { attempt: 2, code: 'SOURCE_UNAVAILABLE', message: 'h answered 503.' },
+      wait: { text: 'h answered 503', attempt: 2 },
     },
   ]);
 });
@@ -117,7 +117,9 @@ void test('a heartbeat of an earlier stage, or one that is not ours, is no progr
   run.progress = { stage: 'sources', sources: [{ id: '2019', stage: 'convert' }] };
   assert.equal((await readRunState(run.handle))?.sources[0]?.transfer, undefined);
   const odd = { heartbeatDetails: { payloads: [{ data: Buffer.from('x') }] } };
-  assert.deepEqual(pendingOf(describedAs([odd])), [{ type: '', attempt: 1 }]);
+  assert.deepEqual(pendingOf(describedAs([odd])), [
+    { type: '', attempt: 1, isDue: false, sinceMs: 0 },
+  ]);
 });
 
 void test('a step whose worker was not heard of for too long says that', () => {

@@ -32,16 +32,42 @@ void test('a source under way shows bytes, rate, time left and records', () => {
   );
 });
 
-void test('a source that is tried again says why', () => {
-  const source: SourceState = {
-    id: 'a',
-    stage: 'land',
-    retrying: { attempt: 3, code: 'SOURCE_UNAVAILABLE', message: 'h answered 503.' },
+void test('a source that is tried again says why, which try it is, and when the next one starts', () => {
+  const wait = { text: 'h answered 503', attempt: 3, nextAttemptAtMs: 12_000 };
+  const source: SourceState = { id: 'a', stage: 'land', wait };
+  assert.equal(progressLine('d', source, 4000), 'd a: land, h answered 503, try 3, next in 8.0s');
+  // Under way now.
+  assert.equal(progressLine('d', source, 12_000), 'd a: land, h answered 503, try 3');
+});
+
+void test('what the whole run waits for is told, and on a narrow terminal the try and the time stay', () => {
+  const text =
+    'S3 did not answer ListBucket of s3://my-lake (connect ECONNREFUSED 127.0.0.1:18998)';
+  const wait = { text, attempt: 4, nextAttemptAtMs: 12_000 };
+  const state: RunState = {
+    stage: 'open',
+    sources: [{ id: 'a', stage: 'waiting' }],
+    waits: [wait],
   };
-  assert.equal(
-    progressLine('d', source),
-    'd a: land, attempt 3 after SOURCE_UNAVAILABLE: h answered 503.',
-  );
+  assert.deepEqual(progressLines(state, 200, 4000), [
+    'a  waiting  ',
+    `open  ${text}, try 4, next in 8.0s`,
+  ]);
+  const [, narrow = ''] = progressLines(state, 60, 4000);
+  assert.equal(narrow.length, 60);
+  assert.match(narrow, /^open {2}S3 did not answer ListBucket.*…, try 4, next in 8\.0s$/);
+  const silent = { text: 'no worker is free for openSnapshot', sinceMs: 1000 };
+  assert.deepEqual(progressLines({ stage: 'open', sources: [], waits: [silent] }, 80, 13_000), [
+    'open  no worker is free for openSnapshot, for 12s',
+  ]);
+});
+
+void test('at 60 columns the bar shrinks, and speed and time left stay', () => {
+  const at = (width: number): string =>
+    progressLines({ stage: 'sources', sources: [landing(25 * MIB)], waits: [] }, width)[0] ?? '';
+  assert.match(at(120), /\[█{6}░{18}\] {2}25% {2}25\.0 MiB of 100 MiB .* 1,234 records$/);
+  assert.match(at(60), /^2019 {2}land {5}\[█+░+\] {2}25% {2}10\.0 MiB\/s {2}ETA 7\.5s$/);
+  assert.match(at(42), /^2019 {2}land {5}25% {2}10\.0 MiB\/s {2}ETA 7\.5s$/);
 });
 
 void test('bars never are wider than the terminal, whatever the numbers', () => {
@@ -50,7 +76,7 @@ void test('bars never are wider than the terminal, whatever the numbers', () => 
     fc.property(number, number, fc.integer({ min: 1, max: 200 }), (bytes, rate, width) => {
       const source = landing(bytes);
       if (source.transfer) source.transfer.bytesPerSecond = rate;
-      const lines = progressLines({ stage: 'sources', sources: [source] }, width);
+      const lines = progressLines({ stage: 'sources', sources: [source], waits: [] }, width);
       for (const line of lines) assert.ok(line.length <= width);
     }),
   );
@@ -62,7 +88,7 @@ void test('without a terminal a stage is told at once, its progress now and then
   const view = plainLines({ note: (text) => notes.push(text) }, 'd', () => now);
   const show = (source: SourceState, at: number): void => {
     now = at;
-    view.show({ stage: 'sources', sources: [source] } satisfies RunState);
+    view.show({ stage: 'sources', sources: [source], waits: [] } satisfies RunState);
   };
   show({ id: '2019', stage: 'waiting' }, 0);
   show(landing(1 * MIB), 1000);
@@ -77,6 +103,23 @@ void test('without a terminal a stage is told at once, its progress now and then
     ['d 2019: land 1%', 'd 2019: land 60%', 'd 2019: convert'],
   );
   for (const line of notes) assert.equal(line, stripVTControlCharacters(line));
+});
+
+void test('without a terminal a wait is told once for each try', () => {
+  const notes: string[] = [];
+  const view = plainLines({ note: (text) => notes.push(text) }, 'd');
+  const show = (attempt: number, nextAttemptAtMs: number): void => {
+    const sources: SourceState[] = [{ id: 'a', stage: 'waiting' }];
+    view.show({
+      stage: 'open',
+      sources,
+      waits: [{ text: 'S3 is away', attempt, nextAttemptAtMs }],
+    });
+  };
+  show(2, Date.now() - 1);
+  show(2, Date.now() - 500);
+  show(3, Date.now() - 1);
+  assert.deepEqual(notes, ['d: S3 is away, try 2', 'd: S3 is away, try 3']);
 });
 
 const REPORT: RunReport = {

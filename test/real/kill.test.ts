@@ -99,7 +99,32 @@ describe('a worker that is killed', () => {
 });
 
 describe('Ctrl-C', () => {
-  it('cancels the run, leaves nothing half done, and says so', async () => {
+  it('cancels the run and keeps what was downloaded: the next run of the day goes on from there', async () => {
+    const stalled: Answer = { ...SLOW, stallAfterBytes: 20_000_000 };
+    // The first request is the probe, the second the download.
+    const route = (n: number): Answer => (n <= 2 ? stalled : SLOW);
+    const env = { HTTP_STALL_TIMEOUT_SECONDS: '60', HEARTBEAT_TIMEOUT_SECONDS: '5' };
+    await withLab({ routes: { '/a.csv': route }, env, up: false }, async (lab) => {
+      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
+      const running = lab.start(['ingest', 'things']);
+      await until(async () => (await lab.lakeFiles()).length > 0);
+      running.process.kill('SIGINT');
+      const { code, stderr } = await running.ended;
+      assert.equal(code, 130, stderr);
+      assert.match(
+        stderr,
+        /Cancelling the run and keeping what it downloaded\. Ctrl-C again leaves/,
+      );
+      const left = await lab.lakeFiles();
+      assert.ok(left.length > 0 && left.every((file) => file.includes('.partial')), left.join());
+      const { json } = await lab.json<Run>(['ingest', 'things']);
+      await assertWhole(lab, json);
+      const { range = '' } = lab.origin.requestsTo('/a.csv').at(-1) ?? {};
+      assert.match(range, /^bytes=[1-9]\d*-$/);
+    });
+  });
+
+  it('with --discard leaves nothing, and says so', async () => {
     let release = (): void => undefined;
     const until = new Promise<void>((resolve) => {
       release = resolve;
@@ -108,11 +133,12 @@ describe('Ctrl-C', () => {
     const env = { HTTP_STALL_TIMEOUT_SECONDS: '60', HEARTBEAT_TIMEOUT_SECONDS: '5' };
     await withLab({ routes: { '/a.csv': route }, env, up: false }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
-      const running = lab.start(['ingest', 'things', '--json']);
+      const running = lab.start(['ingest', 'things', '--discard', '--json']);
       await running.says(/things a: land/);
       running.process.kill('SIGINT');
       const { code, stdout, stderr } = await running.ended;
       assert.equal(code, 130, stdout + stderr);
+      assert.match(stderr, /throwing away what it downloaded/);
       assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, 'CANCELLED');
       assert.deepEqual(await lab.lakeFiles(), []);
       release();

@@ -134,7 +134,7 @@ describe('a lake in S3', () => {
     });
   });
 
-  it('is left as it was by a run that is cancelled in mid-transfer', async () => {
+  it('is left as it was by a run that is cancelled with --discard in mid-transfer', async () => {
     const body = Buffer.from(CSV.repeat(3000));
     const routes: Record<string, Answer> = {
       '/a.csv': { body, etag: '"1"', stallAfterBytes: body.length - 1000 },
@@ -142,7 +142,7 @@ describe('a lake in S3', () => {
     const env = { HTTP_STALL_TIMEOUT_SECONDS: '60' };
     await withS3Lab({ routes, env }, async (lab, s3) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
-      const running = lab.start(['ingest', 'things', '--json']);
+      const running = lab.start(['ingest', 'things', '--discard', '--json']);
       await running.says(/things a: land/);
       while ((await bucketContents(s3)).uploads.length === 0);
       running.process.kill('SIGINT');

@@ -236,7 +236,11 @@ describe('ingestDataset', () => {
     });
   });
 
-  it('when cancelled waits for the attempt to stop, then cleans up partial landings too', async () => {
+  it('when cancelled waits for the attempt to stop, and keeps what it downloaded unless told to discard it', async () => {
+    for (const discard of [true, false]) await cancelDuringLanding(discard);
+  });
+
+  async function cancelDuringLanding(discard: boolean): Promise<void> {
     let isStarted = (): void => undefined;
     const started = new Promise<void>((resolve) => {
       isStarted = resolve;
@@ -263,13 +267,14 @@ describe('ingestDataset', () => {
     const input = ingestInput(['2015'], { heartbeatTimeoutMs: 30_000 });
     await ingest(input, changes, async ({ handle }) => {
       await started;
+      if (discard) await handle.signal('discardDownloads');
       await handle.cancel();
       await assert.rejects(handle.result(), WorkflowFailedError);
       assert.equal((await handle.describe()).status.name, 'CANCELLED');
-      assert.deepEqual(discarded, { discardPartials: true, afterStop: true });
+      assert.deepEqual(discarded, { discardPartials: discard, afterStop: true });
       await keep('cancelled', handle);
     });
-  });
+  }
 
   it('starts the sequence again elsewhere when the host that held the files is gone', async () => {
     const aliveQueue = `host-${randomUUID()}`;

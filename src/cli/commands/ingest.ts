@@ -18,6 +18,7 @@ interface Flags {
   date?: string;
   json?: boolean;
   detach?: boolean;
+  discard?: boolean;
   again?: boolean;
   accept?: boolean;
   asIf?: boolean;
@@ -33,7 +34,8 @@ export function ingestCommand(context: CliContext): Command {
     .description(
       'Loads datasets of datasets.yaml, or the CSV file at a URL, as the snapshot of a day: downloads what ' +
         'changed, converts it to Parquet, proves that no row was lost, and publishes it. Starts the run, or ' +
-        'attaches to the one under way. Ctrl-C cancels it.',
+        'attaches to the one under way. Ctrl-C cancels it and keeps what was downloaded: the next run of the day ' +
+        'goes on from there.',
     )
     .argument('[dataset|URL...]', 'names of datasets.yaml, or one URL');
   withAsIf(withTarget(withEngine(withDate(withName(command)))))
@@ -45,6 +47,7 @@ export function ingestCommand(context: CliContext): Command {
     )
     .option('--again', 'publish a new revision beside the one that is there')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one')
+    .addOption(discardOption().conflicts('detach'))
     // Whoever has left bounds nothing: the worker's slots do.
     .addOption(detachOption().conflicts('concurrency'));
   withJson(command).action(async (targets: string[], flags: Flags) => {
@@ -69,6 +72,7 @@ export function landCommand(context: CliContext): Command {
     )
     .argument('<dataset|URL>', 'a name of datasets.yaml, or a URL');
   withJson(withAsIf(withTarget(withDate(withName(command)))))
+    .addOption(discardOption().conflicts('detach'))
     .addOption(detachOption())
     .action(async (target: string, flags: Flags) => {
       await run(context, 'land', [target], flags);
@@ -127,6 +131,10 @@ function withAsIf(command: Command): Command {
     'with a past --date: store what the publisher has today as if it had been there on that day (a source whose ' +
       'address has the day in it needs no --as-if: it has a file of that day)',
   );
+}
+
+function discardOption(): Option {
+  return new Option('--discard', 'on Ctrl-C, throw away what was downloaded instead of keeping it');
 }
 
 function detachOption(): Option {

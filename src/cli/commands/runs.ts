@@ -38,12 +38,14 @@ export function cancelCommand(context: CliContext): Command {
   const command = new Command('cancel')
     .summary('cancel a run')
     .description(
-      'Cancels a run and waits until a worker has cleaned up; it starts none. Nothing of the run is published.',
+      'Cancels a run and waits until a worker has cleaned up; it starts none. Nothing of the run is published; what it ' +
+        'downloaded is kept for the next run of the day.',
     )
     .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>');
-  withJson(command).action(async (run: string, flags: { json?: boolean }) => {
-    const { cancelRun } = await import('../show.ts');
-    await cancelRun(context, run, flags);
+  command.option('--discard', 'throw away what it downloaded');
+  withJson(command).action(async (run: string, flags: { json?: boolean; discard?: boolean }) => {
+    const { cancel } = await import('../show.ts');
+    await cancel(context, run, flags);
   });
   return examples(command, ['cancel denver-311/2026-11-23']);
 }

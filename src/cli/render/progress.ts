@@ -1,65 +1,102 @@
 import { emrLines } from './emr.ts';
-import type { RunState, SourceState } from '../run-state.ts';
+import type { RunState, SourceState, Wait } from '../run-state.ts';
 import { printable } from '../../model/names.ts';
 import { bytesText, countText, durationText } from './units.ts';
 
 /** The run as lines to be drawn over: one a source. @param width columns of the terminal. */
 export function progressLines(state: RunState, width: number, nowMs = Date.now()): string[] {
   const idWidth = Math.max(0, ...state.sources.map(({ id }) => id.length));
-  const lines = state.sources.map((source) => {
-    const head = `${source.id.padEnd(idWidth)}  ${source.stage.padEnd(STAGE_WIDTH)}`;
-    return `${head}  ${barOf(source)}${factsOf(source).join('  ')}`;
-  });
-  if (state.emr) lines.push(...emrLines(state.emr, nowMs));
-  if (state.stage === 'open' || state.stage === 'publish') lines.push(`${state.stage} …`);
-  return lines.map((line) => cut(printable(line), width));
+  const lines = state.sources.map((source) => sourceLine(source, idWidth, width, nowMs));
+  if (state.emr) lines.push(...emrLines(state.emr, nowMs).map((line) => cut(line, width)));
+  const stage = state.stage === 'open' || state.stage === 'publish' ? state.stage : undefined;
+  if (state.waits.length > 0) {
+    const head = stage === undefined ? '' : `${stage}  `;
+    lines.push(...state.waits.map((wait) => head + waitText(wait, nowMs, width - head.length)));
+  } else if (stage !== undefined) lines.push(`${stage} …`);
+  return lines.map((line) => cut(line, width));
 }
 
 /** The same for a log: one plain line of a source. */
-export function progressLine(dataset: string, source: SourceState): string {
-  const facts = factsOf(source).join(', ');
+export function progressLine(dataset: string, source: SourceState, nowMs = Date.now()): string {
+  const { wait } = source;
+  const facts = [...factsOf(source), ...(wait ? [waitText(wait, nowMs)] : [])].join(', ');
   return printable(`${dataset} ${source.id}: ${source.stage}${facts === '' ? '' : `, ${facts}`}`);
 }
 
+/**
+ * `S3 did not answer …, try 4, next in 8 s`.
+ * @param width columns; where they are too few, the numbers stay and the text is cut.
+ */
+export function waitText(wait: Wait, nowMs: number, width = Number.POSITIVE_INFINITY): string {
+  const { attempt, nextAttemptAtMs, sinceMs } = wait;
+  const facts = [
+    ...(attempt === undefined ? [] : [`try ${attempt}`]),
+    ...(nextAttemptAtMs !== undefined && nextAttemptAtMs > nowMs
+      ? [`next in ${durationText(nextAttemptAtMs - nowMs)}`]
+      : []),
+    ...(sinceMs === undefined ? [] : [`for ${durationText(nowMs - sinceMs)}`]),
+  ];
+  const tail = facts.map((fact) => `, ${fact}`).join('');
+  return cut(printable(wait.text), width - tail.length) + tail;
+}
+
 const STAGE_WIDTH = 'inspect'.length;
-const BAR_WIDTH = 24;
+const MAX_BAR_WIDTH = 24;
+/** Narrower says nothing. */
+const MIN_BAR_WIDTH = 6;
+const BAR_FRAME = '[]  '.length;
 
-function barOf({ transfer }: SourceState): string {
-  if (!transfer?.totalBytes) return '';
-  const share = Math.min(1, transfer.bytes / transfer.totalBytes);
-  const full = Math.floor(share * BAR_WIDTH);
-  return `[${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)}]  `;
-}
-
-function factsOf(source: SourceState): string[] {
-  const { ledger, outcome, error, retrying } = source;
-  if (error) return [error.code];
-  if (ledger) {
-    const rows = source.stage === 'done' ? `${countText(ledger.rows)} rows` : '';
-    return [outcome ?? '', `${countText(ledger.records)} records`, rows].filter(Boolean);
+/** On a narrow terminal the bar shrinks, and what matters least goes, before speed and time left do. */
+function sourceLine(source: SourceState, idWidth: number, width: number, nowMs: number): string {
+  const head = `${printable(source.id).padEnd(idWidth)}  ${source.stage.padEnd(STAGE_WIDTH)}  `;
+  const room = width - head.length;
+  const facts = [factsOf(source), ...LESS.map((less) => factsOf(source, less))]
+    .map((each) => printable(each.join('  ')))
+    .find((text, index) => text.length <= room || index === LESS.length);
+  if (source.wait) {
+    const before = facts ? `${head}${facts}  ` : head;
+    return before + waitText(source.wait, nowMs, width - before.length);
   }
-  const facts = transferFacts(source);
-  if (retrying)
-    facts.push(`attempt ${retrying.attempt} after ${retrying.code}: ${retrying.message}`);
-  return facts;
+  const text = facts ?? '';
+  return head + barOf(source, room - text.length - BAR_FRAME) + text;
 }
 
-function transferFacts({ transfer }: SourceState): string[] {
+/** What is left out, step by step. */
+const LESS: readonly Detail[][] = [['records'], ['records', 'bytes']];
+type Detail = 'records' | 'bytes';
+
+function barOf({ transfer }: SourceState, room: number): string {
+  const width = Math.min(MAX_BAR_WIDTH, room);
+  if (!transfer?.totalBytes || transfer.note !== undefined || width < MIN_BAR_WIDTH) return '';
+  const share = Math.min(1, transfer.bytes / transfer.totalBytes);
+  const full = Math.floor(share * width);
+  return `[${'█'.repeat(full)}${'░'.repeat(width - full)}]  `;
+}
+
+function factsOf(source: SourceState, without: readonly Detail[] = []): string[] {
+  const { ledger, outcome, error } = source;
+  if (error) return [error.code];
+  if (!ledger) return transferFacts(source, without);
+  const rows = source.stage === 'done' ? `${countText(ledger.rows)} rows` : '';
+  return [outcome ?? '', `${countText(ledger.records)} records`, rows].filter(Boolean);
+}
+
+function transferFacts({ transfer }: SourceState, without: readonly Detail[]): string[] {
+  if (transfer?.note !== undefined) return [transfer.note];
   if (!transfer || transfer.bytes === 0) return [];
   const { bytes, totalBytes, bytesPerSecond, records } = transfer;
-  const facts = totalBytes
-    ? [
-        `${Math.floor((bytes / totalBytes) * 100)}%`,
-        `${bytesText(bytes)} of ${bytesText(totalBytes)}`,
-      ]
-    : [bytesText(bytes)];
+  const facts: string[] = [];
+  if (totalBytes) facts.push(`${Math.floor((bytes / totalBytes) * 100)}%`);
+  if (!totalBytes) facts.push(bytesText(bytes));
+  else if (!without.includes('bytes'))
+    facts.push(`${bytesText(bytes)} of ${bytesText(totalBytes)}`);
   if (bytesPerSecond > 0) {
     facts.push(`${bytesText(bytesPerSecond)}/s`);
     if (totalBytes && totalBytes > bytes) {
       facts.push(`ETA ${durationText(((totalBytes - bytes) / bytesPerSecond) * 1000)}`);
     }
   }
-  if (records) facts.push(`${countText(records)} records`);
+  if (records && !without.includes('records')) facts.push(`${countText(records)} records`);
   return facts;
 }
 

@@ -30,10 +30,12 @@ async function convert(
   sizes: PartSizes,
   run: JobRunner,
 ): Promise<ConversionOutcome> {
-  const { output, outputPrefix, signal, schema } = request;
+  const { output, outputPrefix, signal, schema, onNote } = request;
   assertDecodable(request.scan, request.encoding);
   const isInS3 = output.place(outputPrefix).kind === 's3';
-  const httpfsPath = isInS3 ? await locateHttpfs({ given: settings.httpfs, signal }) : undefined;
+  const httpfsPath = isInS3
+    ? await locateHttpfs({ given: settings.httpfs, signal, onNote })
+    : undefined;
   const parts = await convertInParts(request, sizes, async (part) => {
     const isMarked = await startsWithMark(request.input, part.range, signal);
     const plan = planJob(request, part, settings, { httpfsPath, isMarked });

@@ -94,7 +94,7 @@ async function runFresh(
   job: Promise<SparkJob>,
   run: SparkRunner,
 ): Promise<SparkPart[]> {
-  const { output, outputPrefix, signal } = request;
+  const { output, outputPrefix, signal, onNote } = request;
   const place = output.place(outputPrefix);
   const s3 = place.kind === 's3' ? place.settings : undefined;
   let tell: ((bytes: number) => void) | undefined;
@@ -105,7 +105,7 @@ async function runFresh(
   );
   const onProgress = (bytes: number): void => tell?.(bytes);
   const once = async (): Promise<SparkPart[]> => {
-    const result = await run(job, { s3, signal, onProgress });
+    const result = await run(job, { s3, signal, onProgress, onNote });
     if ('error' in result) throw sparkError(result.error, s3?.bucket);
     return result.parts;
   };

@@ -14,7 +14,7 @@ export class SparkGone extends Error {}
 
 /** How Spark is started. Nobody else can see its environment; everybody can see the rest. */
 export type SparkStart = SparkPrograms &
-  Pick<SparkCommand, 'master' | 'driverMemory' | 'conf' | 'env'>;
+  Pick<SparkCommand, 'master' | 'driverMemory' | 'conf' | 'env' | 'onNote'>;
 
 export interface SparkTask {
   /** Spark starts meanwhile; its rejection is the task's. */

@@ -10,6 +10,7 @@ export interface SparkRun {
   signal: AbortSignal;
   /** @param bytes of the inputs done so far. */
   onProgress: (bytes: number) => void;
+  onNote?: ((note: string) => void) | undefined;
 }
 
 /**
@@ -33,8 +34,8 @@ export interface SparkSessions {
 export function sparkSessions(settings: SparkSettings): SparkSessions {
   const idle = new IdleSessions(settings.idleMs);
   return {
-    run: async (job, { s3, signal, onProgress }) => {
-      const reach = s3 ? await s3Access(s3, settings.hadoopJars, signal) : {};
+    run: async (job, { s3, signal, onProgress, onNote }) => {
+      const reach = s3 ? await s3Access(s3, settings.hadoopJars, signal, onNote) : {};
       const access = JSON.stringify(reach);
       const task = { job, bucket: s3?.bucket, signal, onProgress };
       const within = async (session: SparkSession): Promise<SparkResult> => {
@@ -43,7 +44,7 @@ export function sparkSessions(settings: SparkSettings): SparkSessions {
         await (canDoMore ? idle.keep(session, access) : session.close());
         return result;
       };
-      const start = { ...settings, ...reach };
+      const start = { ...settings, ...reach, ...(onNote && { onNote }) };
       try {
         return await within((await idle.take(access)) ?? (await SparkSession.open(start)));
       } catch (error) {
@@ -69,9 +70,10 @@ async function s3Access(
   settings: S3Settings,
   given: string | undefined,
   signal: AbortSignal,
+  onNote: SparkRun['onNote'],
 ): Promise<Pick<SparkStart, 'conf' | 'env'>> {
   // The SDK, which a conversion on disk does not need.
   const { s3aAccess } = await import('../../storage/s3/s3a.ts');
-  const jars = await locateHadoopJars('s3a', { given, signal });
+  const jars = await locateHadoopJars('s3a', { given, signal, onNote });
   return await s3aAccess(settings, jars.classPath);
 }

@@ -43,6 +43,7 @@ export function createS3Client(settings: S3Settings, changes: S3ClientConfig = {
     ...changes,
   });
   leaveBodiesUnsigned(client);
+  tellFirstRefusal(client);
   return client;
 }
 
@@ -69,6 +70,31 @@ function leaveBodiesUnsigned(client: S3Client): void {
       return await next(args);
     },
     { step: 'build', name: 'leaveBodiesUnsigned' },
+  );
+}
+
+/**
+ * A store that refuses the very first connection is most likely not there, or named wrongly: the operator hears of it at
+ * once, and Temporal tries again. One that has answered before is most likely starting anew: that is sat out here.
+ */
+function tellFirstRefusal(client: S3Client): void {
+  let hasAnswered = false;
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      try {
+        const result = await next(args);
+        hasAnswered = true;
+        return result;
+      } catch (error) {
+        const { code, message } = error as NodeJS.ErrnoException;
+        if (code !== 'ECONNREFUSED') hasAnswered = true;
+        // The SDK finds the code in an error and its causes, and would try again; the message holds it for the operator.
+        // oxlint-disable-next-line eslint/preserve-caught-error
+        if (!hasAnswered) throw new Error(message || code);
+        throw error;
+      }
+    },
+    { step: 'deserialize', priority: 'low', name: 'tellFirstRefusal' },
   );
 }
 

@@ -150,7 +150,7 @@ function messageOf(
 
 /** Where this case has a better one than its code. */
 function hintFor(code: ErrorCode, error: ServiceError): string | undefined {
-  const then = 'then `longhaul retry <run>`.';
+  const then = 'then `longhaul retry <run>`, or the command again.';
   if (error.name === 'RequestTimeTooSkewed') {
     return `The clock of this machine is wrong: set it right (NTP), ${then}`;
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Client,
   Connection,
@@ -116,8 +117,9 @@ class EmbeddedLink implements TemporalLink {
       try {
         return await use(client);
       } catch (error) {
-        if (tries === MAX_TRIES || !this.isLost(error)) throw error;
+        if (tries === MAX_TRIES || signal?.aborted || !this.isLost(error)) throw error;
         await this.reconnect(client, signal);
+        if (this.client === client) await sleep(TRY_INTERVAL_MS);
       }
     }
   }
@@ -147,8 +149,9 @@ class EmbeddedLink implements TemporalLink {
   }
 }
 
-/** A server that moves more often within one call is no server. */
-const MAX_TRIES = 4;
+/** The host sees its server's end at once, and within some seconds that another one is in its place. */
+const MAX_TRIES = 30;
+const TRY_INTERVAL_MS = 250;
 
 /** The runs of the namespace: the Web UI's front page shows those of another one. */
 export function webUiOf({ uiUrl, namespace }: Omit<EmbeddedAddress, 'address'>): string {

@@ -30,7 +30,7 @@ before(async () => {
   });
   const embedded = await findEmbedded(`${lab.dataDir}/.longhaul`);
   connection = await Connection.connect({ address: embedded?.address ?? '' });
-  client = new Client({ connection });
+  client = new Client({ connection, namespace: embedded?.namespace ?? '' });
 });
 
 after(async () => {
@@ -109,7 +109,7 @@ async function serverTimes(spec: ScheduleSpec, from: string, to: string): Promis
     ...{ scheduleId, spec, action, state: { paused: true } },
   });
   const { startTime } = await client.workflowService.listScheduleMatchingTimes({
-    namespace: 'default',
+    namespace: client.options.namespace,
     scheduleId,
     startTime: msToTs(Date.parse(from)),
     endTime: msToTs(Date.parse(to)),

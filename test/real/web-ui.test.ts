@@ -25,7 +25,7 @@ before(async () => {
   assert.equal((await lab.run(['schedule', 'apply'])).code, 0);
   assert.equal((await lab.run(['schedule', 'pause', 'denver-benches', '--note', NOTE])).code, 0);
   const embedded = await findEmbedded(`${lab.dataDir}/.longhaul`);
-  webUi = `${embedded?.uiUrl}/namespaces/default`;
+  webUi = `${embedded?.uiUrl}/namespaces/${embedded?.namespace}`;
   browser = await openChromium();
 });
 

@@ -1,4 +1,4 @@
-import { attemptPrefix, stagedSchemaKey } from '../model/layout.ts';
+import { attemptPrefix, stagedSchemaKey, stagedSourcePrefix } from '../model/layout.ts';
 import type { Encoding } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import type { LandingManifest } from '../model/manifest.ts';
@@ -69,6 +69,15 @@ export function stagedPartsKey(stagedPrefix: string): string {
   return `${stagedPrefix}parts.json`;
 }
 
+/** What is made of a landing that only its owner reads is the owner's alone too. */
+export async function keepPrivate(
+  { raw, converted }: Pick<ActivityDeps, 'raw' | 'converted'>,
+  rawKey: string,
+  folder: string,
+): Promise<void> {
+  if (await raw.isPrivate(rawKey)) await converted.makePrivate(folder);
+}
+
 async function inspectSource(deps: Deps, input: InspectInput, work: Work): Promise<InspectResult> {
   const { bytes, scan } = await requireLanding(deps.raw, input);
   assertReadable(scan, input.source.id);
@@ -84,6 +93,7 @@ async function inspectSource(deps: Deps, input: InspectInput, work: Work): Promi
     onProgress: reporting(work, bytes),
   });
   const staged: StagedSchema = { encoding, schema };
+  await keepPrivate(deps, input.rawKey, stagedSourcePrefix(input.runId, input.source.id));
   await deps.converted.put(stagedSchemaKey(input.runId, input.source.id), toJson(staged));
   const typed = schema.columns.filter((column) => column.type !== 'VARCHAR');
   return { columns: schema.columns.length, typedColumns: typed.length, encoding };
@@ -97,6 +107,8 @@ async function convertSource(deps: Deps, input: ConvertInput, work: Work): Promi
   const stagedPrefix = attemptPrefix(input.runId, input.source.id, work.attempt);
   // An attempt of a number comes back only when the activity itself was started again: what it left is nobody's.
   await deps.converted.deletePrefix(stagedPrefix);
+  const keep = async (): Promise<void> => await keepPrivate(deps, input.rawKey, stagedPrefix);
+  await keep();
   const outcome = await createEngine(engine, deps).convert({
     input: deps.raw.place(input.rawKey),
     inputBytes: bytes,
@@ -109,6 +121,7 @@ async function convertSource(deps: Deps, input: ConvertInput, work: Work): Promi
     onProgress: reporting(work, bytes),
     onNote: work.note,
   });
+  await keep();
   const staged: StagedParts = outcome;
   await deps.converted.put(stagedPartsKey(stagedPrefix), toJson(staged));
   const sizes = await Promise.all(

@@ -7,6 +7,7 @@ import { toJson } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 import { countParquetRows } from '../verification/footers.ts';
 import {
+  keepPrivate,
   requireLanding,
   requireSchema,
   requireStaged,
@@ -54,6 +55,7 @@ async function verifySource(deps: Deps, input: VerifyInput, work: Work): Promise
   const ledger = { records: landing.scan.records, rows, rejected: 0 };
   assertBalanced(ledger, input.source.id);
   countLedger(ledger);
+  await keepPrivate(deps, input.rawKey, sourcePrefix(at));
   const parquet: ParquetPart[] = [];
   for (const { place, rows, bytes } of counted) {
     await movePart(deps.converted, place);

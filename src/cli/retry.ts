@@ -4,6 +4,7 @@ import { openTemporal } from './connection.ts';
 import type { CliContext } from './context.ts';
 import { runRequests } from './ingest.ts';
 import { interruptible } from './interrupts.ts';
+import { nameFiles } from './name-files.ts';
 import { lakeTarget, ofTarget } from './lake-target.ts';
 import { findRun, type RunRef } from './runs.ts';
 import { ingestDateAt } from '../model/dates.ts';
@@ -39,6 +40,7 @@ export async function retryRun(
         retry: true,
         ...(earlier.asIf && { asIf: true }),
       };
+      if (configured) await nameFiles(config.settings, [configured]);
       await runRequests(context, config, [request], flags);
     } finally {
       await link.close();

@@ -160,7 +160,7 @@ function withDefaults(
       stallTimeoutMs: milliseconds(values.HTTP_STALL_TIMEOUT_SECONDS ?? 60),
     },
     addresses: {
-      allowFile: embedded,
+      ...(embedded && { fileMarks: resolve(dataDir, '.longhaul', 'files') }),
       allowPrivate: values.ALLOW_PRIVATE_ADDRESSES ?? embedded,
     },
     activity: {

@@ -110,7 +110,8 @@ export interface HttpSettings {
 
 /** What a worker may read: an address comes from a stranger. */
 export interface AddressPolicy {
-  allowFile: boolean;
+  /** Absolute: the folder of marks for the files that may be read; undefined: no `file:` address is followed. */
+  fileMarks?: string | undefined;
   /** Loopback, RFC 1918, unique local. Link-local is refused always. */
   allowPrivate: boolean;
 }

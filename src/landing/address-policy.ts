@@ -27,6 +27,9 @@ const PRIVATE = blockList(
   ['::/128', '::1/128', 'fc00::/7', 'fec0::/10', 'ff00::/8', '2002::/16'],
 );
 
+const NO_FILES_HINT =
+  'Workers of a configured Temporal read http(s) only: publish the file there, or unset TEMPORAL_ADDRESS and TEMPORAL_PROFILE to run it on this machine.';
+
 /**
  * The address as a URL, if a worker may read it as far as its text tells; host names are checked again when
  * they are resolved, by `policedLookup`.
@@ -36,8 +39,9 @@ export function assertAllowed(address: string, policy: AddressPolicy): URL {
   if (!URL.canParse(address)) throw refused(address, 'is not a URL');
   const url = new URL(address);
   if (url.protocol === 'file:') {
-    if (!policy.allowFile) throw refused(address, 'is a file, which only the embedded mode reads');
-    return url;
+    if (policy.fileMarks !== undefined) return url;
+    const message = `${printable(shownAddress(address))} is a file, which only the embedded mode reads.`;
+    throw new LonghaulError('ADDRESS_REFUSED', message, { hint: NO_FILES_HINT });
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw refused(address, 'is neither http nor https');

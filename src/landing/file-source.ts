@@ -1,21 +1,27 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, readlink, type FileHandle } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { shownAddress } from '../model/addresses.ts';
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import type { Validator } from '../model/validator.ts';
 import { mayBeSame } from '../model/validator.ts';
+import { isMarked, realPathOf } from '../storage/file-marks.ts';
 import type { OpenedSource, OpenRequest } from './source.ts';
 
 const READ_BYTES = 1024 * 1024;
 
-/** A file of this machine (embedded mode only), pinned as a publisher's file is. */
-export async function openFile(url: URL, { from, signal }: OpenRequest): Promise<OpenedSource> {
+/** A file of this machine (embedded mode only) that the lake's owner named, pinned as a publisher's file is. */
+export async function openFile(
+  url: URL,
+  { from, signal, policy }: OpenRequest,
+): Promise<OpenedSource> {
   const shown = shownAddress(url.href);
-  const path = pathOf(url, shown);
-  const file = await open(path).catch((error: unknown) => {
+  const path = await namedPath(url, policy.fileMarks, shown);
+  const file = await open(path, READ_ONLY).catch((error: unknown) => {
     throw openError(error, shown);
   });
   try {
+    await assertIsAt(file, path, shown);
     const { validator, bytes } = await versionOf(file, shown);
     const resumes = from && from.offset <= bytes && mayBeSame(from.validator, validator);
     const startOffset = resumes ? from.offset : 0;
@@ -65,6 +71,31 @@ async function versionOf(
   const { ino, size, mtimeNs, mtime } = stat;
   const etag = `"${ino}-${size}-${mtimeNs}"`;
   return { validator: { etag, lastModified: mtime.toUTCString() }, bytes: Number(size) };
+}
+
+/** Before it is opened: a stranger is not to know either what is there. */
+async function namedPath(url: URL, marks: string | undefined, shown: string): Promise<string> {
+  const path = await realPathOf(pathOf(url, shown));
+  if (marks !== undefined && (await isMarked(marks, path))) return path;
+  throw new LonghaulError(
+    'SOURCE_NOT_NAMED',
+    `No command of this lake's owner has named ${shown}.`,
+  );
+}
+
+/** Of macOS: no symlink anywhere in the path. Node does not name it. */
+const O_NOFOLLOW_ANY = 0x20_00_00_00;
+/** A pipe without a writer must not hold a thread for ever; it is refused as no regular file. */
+const READ_ONLY =
+  constants.O_RDONLY |
+  constants.O_NONBLOCK |
+  (process.platform === 'darwin' ? O_NOFOLLOW_ANY : constants.O_NOFOLLOW);
+
+/** Folders of the path may have become symlinks since it was resolved: on Linux the kernel says what was opened. */
+async function assertIsAt(file: FileHandle, path: string, shown: string): Promise<void> {
+  if (process.platform !== 'linux') return;
+  if ((await readlink(`/proc/self/fd/${file.fd}`)) === path) return;
+  throw new LonghaulError('SOURCE_CHANGED', `${shown} was replaced while it was opened.`);
 }
 
 function pathOf(url: URL, shown: string): string {

@@ -170,7 +170,7 @@ function target(from: URL, response: Response, request: OpenRequest): URL {
     );
   }
   // A publisher never leads a worker to its own files, whatever the settings say.
-  return assertAllowed(new URL(location, from).href, { ...request.policy, allowFile: false });
+  return assertAllowed(new URL(location, from).href, { ...request.policy, fileMarks: undefined });
 }
 
 /** Some servers compress although they were asked not to: such a body's offsets and length mean nothing here. */

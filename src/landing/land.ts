@@ -1,5 +1,5 @@
 import { LonghaulError, ERROR_CATALOGUE } from '../model/errors.ts';
-import { shownAddress } from '../model/addresses.ts';
+import { isFileAddress, shownAddress } from '../model/addresses.ts';
 import type { AddressPolicy, HttpSettings } from '../config/settings.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import type { LandingManifest } from '../model/manifest.ts';
@@ -91,6 +91,8 @@ async function attempt(
     ...(unfinished ? { from: unfinished } : {}),
   });
   try {
+    // What only the owner reads stays so: what is made of it follows the landing's own mode.
+    if (isFileAddress(spec.address)) await deps.store.makePrivate(folderOf(rawKey));
     const present = await readLanding(deps.store, rawKey);
     const current = present && (await isCurrent(deps.store, present, opened)) ? present : undefined;
     const target = { rawKey, spec, source: opened, signal };
@@ -167,6 +169,10 @@ async function receive(
     await sink.interrupt();
     throw error;
   }
+}
+
+function folderOf(key: string): string {
+  return key.slice(0, key.lastIndexOf('/') + 1);
 }
 
 /** An earlier attempt finished, but its answer was lost: the publisher has the same version still. */

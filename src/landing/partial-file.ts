@@ -1,7 +1,7 @@
-import { mkdir, open, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isPinned } from '../model/validator.ts';
-import { storageError } from '../storage/disk-store.ts';
+import { modeOfFilesIn, storageError } from '../storage/disk-store.ts';
 import type { Store } from '../storage/store.ts';
 import {
   checkpointKey,
@@ -53,8 +53,14 @@ export class PartialFile implements LandingSink {
     const path = target.store.uri(partialKey(target.rawKey));
     try {
       await mkdir(dirname(path), { recursive: true });
-      const file = await open(path, resumed ? 'r+' : 'w');
-      if (resumed) await file.truncate(resumed.bytes);
+      if (!resumed) {
+        // Another file, not the same one emptied: somebody may hold that open, who must not read what comes now.
+        await rm(path, { force: true });
+        const mode = await modeOfFilesIn(dirname(path));
+        return new PartialFile(target, await open(path, 'wx', mode), resumed);
+      }
+      const file = await open(path, 'r+');
+      await file.truncate(resumed.bytes);
       return new PartialFile(target, file, resumed);
     } catch (error) {
       throw storageError(error, path);

@@ -11,5 +11,10 @@ export function shownAddress(address: string): string {
   return `${plain.slice(0, queryAt)}?…`;
 }
 
+/** A file of the machine that reads it. */
+export function isFileAddress(address: string): boolean {
+  return /^file:/i.test(address);
+}
+
 const SECRET_PARAMETER =
   /[?&#](?:[^=&]*(?:token|sig|signature|secret|password|passwd|credential|apikey|api_key|api-key|auth)[^=&]*|key|code)=/i;

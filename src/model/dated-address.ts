@@ -16,6 +16,21 @@ export function datedAddress(address: string, ingestDate: string): string {
   return address.replaceAll(PLACEHOLDER, (whole, name: string) => values[name] ?? whole);
 }
 
+/** What a text with such placeholders is on any day. */
+export function datedPattern(template: string): RegExp {
+  const literal = (text: string): string => text.replaceAll(/[$()*+.?[\\\]^{|}]/g, '\\$&');
+  const pieces = template.split(PLACEHOLDER);
+  const source = pieces.map((piece, index) => (index % 2 ? DIGITS[piece] : literal(piece)));
+  return new RegExp(`^${source.join('')}$`, 's');
+}
+
+const DIGITS: Record<string, string> = {
+  date: String.raw`\d{4}-\d{2}-\d{2}`,
+  yyyy: String.raw`\d{4}`,
+  mm: String.raw`\d{2}`,
+  dd: String.raw`\d{2}`,
+};
+
 /** The dataset as it is on a day: every address is one that can be read. */
 export function datedDataset(dataset: DatasetSpec, ingestDate: string): DatasetSpec {
   if (!dataset.sources.some(isDated)) return dataset;

@@ -56,12 +56,17 @@ export function stagingPrefix(runId: string): string {
   return `_staging/${runId}/`;
 }
 
+/** Of one source of a run. */
+export function stagedSourcePrefix(runId: string, source: string): string {
+  return `${stagingPrefix(runId)}${source}/`;
+}
+
 /** One attempt's own place. */
 export function attemptPrefix(runId: string, source: string, attempt: number): string {
-  return `${stagingPrefix(runId)}${source}/attempt=${attempt}/`;
+  return `${stagedSourcePrefix(runId, source)}attempt=${attempt}/`;
 }
 
 /** The schema that inspection found, handed to every engine. */
 export function stagedSchemaKey(runId: string, source: string): string {
-  return `${stagingPrefix(runId)}${source}/schema.json`;
+  return `${stagedSourcePrefix(runId, source)}schema.json`;
 }

@@ -55,6 +55,11 @@ export const SOURCE_ERRORS = {
     happened: 'The address, or one that it leads to, is not one that a worker may read.',
     next: 'Use a public http(s) address; private ranges need ALLOW_PRIVATE_ADDRESSES=true.',
   },
+  SOURCE_NOT_NAMED: {
+    class: 'refused',
+    happened: "A `file:` address leads to a file that no command of the lake's owner has named.",
+    next: 'As the owner of the lake, run `longhaul ingest <dataset>` or `longhaul schedule apply`: they name its files. A symlink that leads elsewhere now is named again.',
+  },
   SOURCE_EMPTY: {
     class: 'content',
     happened: 'The file has no byte, or nothing but blank lines.',

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { LonghaulError } from '../model/errors.ts';
 import { checksumFile } from './checksum-file.ts';
@@ -110,7 +110,7 @@ export class DiskStore implements Store {
   async copyRange(range: StoredRange, to: string, signal?: AbortSignal): Promise<void> {
     const path = this.uri(to);
     await mkdir(dirname(path), { recursive: true });
-    const output = await open(path, 'wx');
+    const output = await open(path, 'wx', await modeOfFilesIn(dirname(path)));
     try {
       const { place, start, end } = range;
       for await (const block of placeBlocks(place, { start, end, signal })) {
@@ -133,6 +133,23 @@ export class DiskStore implements Store {
     }
   }
 
+  async isPrivate(key: string): Promise<boolean> {
+    return isOwnersOnly(await stat(this.uri(key)));
+  }
+
+  async makePrivate(prefix: string): Promise<void> {
+    const folder = this.uri(prefix);
+    try {
+      await mkdir(folder, { recursive: true });
+      await chmod(folder, 0o700);
+      for (const entry of await readdir(folder, { withFileTypes: true })) {
+        if (entry.isFile()) await chmod(join(folder, entry.name), PRIVATE_FILE);
+      }
+    } catch (error) {
+      throw storageError(error, folder);
+    }
+  }
+
   async delete(key: string): Promise<void> {
     await rm(this.uri(key), { force: true });
   }
@@ -150,7 +167,7 @@ export class DiskStore implements Store {
     const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
     try {
       await mkdir(dirname(path), { recursive: true });
-      const file = await open(temporary, 'wx');
+      const file = await open(temporary, 'wx', await modeOfFilesIn(dirname(path)));
       try {
         await file.writeFile(body);
         await file.sync();
@@ -163,6 +180,17 @@ export class DiskStore implements Store {
       throw storageError(error, path);
     }
   }
+}
+
+const PRIVATE_FILE = 0o600;
+
+/** For a new file: as private as its folder; the process's umask goes on top. */
+export async function modeOfFilesIn(folder: string): Promise<number> {
+  return isOwnersOnly(await stat(folder)) ? PRIVATE_FILE : 0o666;
+}
+
+function isOwnersOnly({ mode }: { mode: number }): boolean {
+  return (mode & 0o077) === 0;
 }
 
 /** As `#writeAside` names them. */

@@ -33,6 +33,13 @@ export interface Store {
   copyRange(range: StoredRange, to: string, signal?: AbortSignal): Promise<void>;
   /** Moves a local file to a key, whole or not at all. On disk it must be on the zone's own file system. */
   putFile(key: string, path: string, signal?: AbortSignal): Promise<void>;
+  /** Only the owner of the file can read it: of S3, never so. */
+  isPrivate(key: string): Promise<boolean>;
+  /**
+   * Only this process's user reads what lies right in the folder, and what is written there from now on. In S3 the
+   * bucket's policy decides, and this does nothing.
+   */
+  makePrivate(prefix: string): Promise<void>;
   /** No error where there is no such object. */
   delete(key: string): Promise<void>;
   /** Deletes everything below the prefix, unfinished uploads too. */

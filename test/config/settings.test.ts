@@ -37,13 +37,16 @@ void test('without any setting the lake lies in data/ and Temporal is embedded',
   assert.equal(settings.convertedDir, join(cwd, 'data', 'takehome-converted'));
   assert.equal(settings.stateDir, join(cwd, 'data', '.longhaul'));
   assert.equal(settings.temporal.address, undefined);
-  assert.deepEqual(settings.addresses, { allowFile: true, allowPrivate: true });
+  assert.deepEqual(settings.addresses, {
+    fileMarks: join(settings.stateDir, 'files'),
+    allowPrivate: true,
+  });
   assert.match(settings.duckdb.memoryLimit, /^\d+MiB$/);
 });
 
 void test('a configured Temporal takes file: and private addresses away', () => {
   const settings = loadSettings({ env: { TEMPORAL_ADDRESS: 't.example:7233' }, cwd: folder });
-  assert.deepEqual(settings.addresses, { allowFile: false, allowPrivate: false });
+  assert.deepEqual(settings.addresses, { allowPrivate: false });
 });
 
 void test('the environment wins over the file, and an empty variable undoes a line of it', () => {

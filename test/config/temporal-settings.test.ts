@@ -73,7 +73,7 @@ void test('a temporal.toml that merely lies there changes nothing', () => {
     tls: false,
     metadata: {},
   });
-  assert.equal(addresses.allowFile, true);
+  assert.ok(addresses.fileMarks);
   const { apiKey, namespace } = temporalOf({ TEMPORAL_ADDRESS: 't.example:7233' });
   assert.deepEqual([apiKey, namespace], [undefined, 'default']);
 });
@@ -96,7 +96,7 @@ void test('a chosen profile is used whole, from where Temporal keeps it or from 
 void test('a configured server, by profile too, takes file: and private addresses away', () => {
   const env = { HOME: folder, TEMPORAL_PROFILE: 'cloud' };
   const { addresses } = loadSettings({ env, cwd: folder });
-  assert.deepEqual(addresses, { allowFile: false, allowPrivate: false });
+  assert.deepEqual(addresses, { allowPrivate: false });
 });
 
 void test('settings win over the profile', () => {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { assertAllowed } from '../../src/landing/address-policy.ts';
 
-const strict = { allowFile: false, allowPrivate: false };
-const lax = { allowFile: true, allowPrivate: true };
+const strict = { allowPrivate: false };
+const lax = { fileMarks: '/no/marks', allowPrivate: true };
 const refused = { code: 'ADDRESS_REFUSED' };
 
 describe('addresses that are never read', () => {

@@ -11,7 +11,7 @@ const settings: HttpSettings = {
   headersTimeoutMs: 5000,
   stallTimeoutMs: 5000,
 };
-const open: AddressPolicy = { allowFile: false, allowPrivate: true };
+const open: AddressPolicy = { allowPrivate: true };
 const BODY = Buffer.from('a,b\n1,2\n3,4\n');
 
 let origin: Origin;
@@ -267,7 +267,7 @@ describe('redirects', () => {
     'ftp://example.org/x',
   ]) {
     it(`never to ${target}`, async () => {
-      const policy = { allowFile: true, allowPrivate: true };
+      const policy = { fileMarks: '/no/marks', allowPrivate: true };
       await fails(readAll(serve({ redirect: target }), { policy }), 'ADDRESS_REFUSED');
     });
   }
@@ -283,7 +283,7 @@ describe('redirects', () => {
 });
 
 it('a loopback address is refused where private ones are not allowed, by name too', async () => {
-  const policy: AddressPolicy = { allowFile: false, allowPrivate: false };
+  const policy: AddressPolicy = { allowPrivate: false };
   const address = serve({ body: BODY });
   await fails(readAll(address, { policy }), 'ADDRESS_REFUSED');
   await fails(readAll(address.replace('127.0.0.1', 'localhost'), { policy }), 'ADDRESS_REFUSED');

@@ -28,7 +28,7 @@ try {
     {
       store: new DiskStore(root),
       http: { connectTimeoutMs: 5000, headersTimeoutMs: 5000, stallTimeoutMs: 5000 },
-      addresses: { allowFile: false, allowPrivate: true },
+      addresses: { allowPrivate: true },
     },
     { signal: new AbortController().signal, onProgress: ({ bytes }) => print({ bytes }) },
   );

@@ -14,16 +14,17 @@ import { discardPartial, land, type LandProgress } from '../../src/landing/land.
 import { probe } from '../../src/landing/probe.ts';
 import { assertReadable } from '../../src/landing/readable.ts';
 import { rescan } from '../../src/landing/rescan.ts';
+import { markFile } from '../../src/storage/file-marks.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { startOrigin, type Origin, type Route } from '../helpers/origin.ts';
 
 const MIB = 1024 * 1024;
 const KEY = 'demo/ingest_date=2026-11-01/source=all/all.csv';
 const http = { connectTimeoutMs: 5000, headersTimeoutMs: 5000, stallTimeoutMs: 5000 };
-const addresses = { allowFile: true, allowPrivate: true };
 
 let origin: Origin;
 let root: string;
+let addresses: { fileMarks: string; allowPrivate: true };
 let store: DiskStore;
 before(async () => {
   origin = await startOrigin({});
@@ -31,9 +32,19 @@ before(async () => {
 after(async () => await origin.close());
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'longhaul-landing-'));
+  addresses = { fileMarks: `${root}-marks`, allowPrivate: true };
   store = new DiskStore(root);
 });
-afterEach(async () => await rm(root, { recursive: true, force: true }));
+afterEach(async () => {
+  await rm(root, { recursive: true, force: true });
+  await rm(addresses.fileMarks, { recursive: true, force: true });
+});
+
+/** The address of a file that its owner named. */
+async function named(path: string): Promise<string> {
+  await markFile(addresses.fileMarks, path, { dated: false });
+  return pathToFileURL(path).href;
+}
 
 let paths = 0;
 function serve(route: Route, overrides: SourceOverrides = {}): SourceSpec {
@@ -134,7 +145,7 @@ describe('a landing', () => {
     const path = join(root, 'source.csv');
     const body = csvOf(2 * MIB);
     await writeFile(path, body);
-    const spec = { ...serve({}), address: pathToFileURL(path).href };
+    const spec = { ...serve({}), address: await named(path) };
     assert.equal((await landed(spec)).checksum, checksumOf(body));
   });
 
@@ -276,7 +287,7 @@ describe('going on after an interruption', () => {
     const path = join(root, 'source.csv');
     await writeFile(path, csvOf(8 * MIB));
     const now = csvOf(9 * MIB, 'new');
-    const spec = { ...serve({}), address: pathToFileURL(path).href };
+    const spec = { ...serve({}), address: await named(path) };
     let changed = false;
     const manifest = await landed(spec, {
       onProgress: () => {

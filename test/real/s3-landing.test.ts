@@ -18,7 +18,7 @@ const WHOLE = ['all.csv', 'all.csv.manifest.json'];
 /** What lies in the sockets between origin and worker when a landing ends early. */
 const IN_SOCKETS_BYTES = 8 * MIB;
 const http = { connectTimeoutMs: 5000, headersTimeoutMs: 5000, stallTimeoutMs: 5000 };
-const addresses = { allowFile: false, allowPrivate: true };
+const addresses = { allowPrivate: true };
 
 let s3: TestS3;
 let proxy: S3Proxy;

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { datedDataset } from '../../model/dated-address.ts';
 import type { Engine } from '../../model/dataset.ts';
 import type { RunMode, Target } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';
@@ -121,6 +122,10 @@ async function run(
     ...(flags.asIf && { asIf: true }),
     ...ofTarget(target),
   }));
+  const { nameFiles } = await import('../name-files.ts');
+  // The day's own file too: it may be a symlink.
+  const days = requests.map(({ dataset, ingestDate }) => datedDataset(dataset, ingestDate));
+  await nameFiles(config.settings, [...requests.map(({ dataset }) => dataset), ...days]);
   const { runRequests } = await import('../ingest.ts');
   await runRequests(context, config, requests, flags);
 }

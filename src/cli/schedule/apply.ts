@@ -4,6 +4,7 @@ import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
 import type { Target } from '../../model/run.ts';
 import { scheduleIdOf } from '../../model/schedule.ts';
 import { print, type CliContext } from '../context.ts';
+import { nameFiles } from '../name-files.ts';
 import { lakeTarget } from '../lake-target.ts';
 import { changesText } from '../render/schedules.ts';
 import { withTemporal } from '../with-temporal.ts';
@@ -36,6 +37,11 @@ export async function applySchedules(context: CliContext, flags: ApplyFlags): Pr
     const wanted = desiredSchedules(config, target);
     // All is read before anything is changed: who may not read changes nothing by half.
     const plans = await plan(client, config, wanted, asked);
+    if (!dryRun)
+      await nameFiles(
+        config.settings,
+        wanted.map(({ dataset }) => dataset),
+      );
     const changes: Change[] = [];
     for (const each of plans)
       changes.push(dryRun ? each.change : await carryOut(client, each, asked));

@@ -144,6 +144,12 @@ export class S3Store implements Store {
     await rm(path);
   }
 
+  async isPrivate(): Promise<boolean> {
+    return await Promise.resolve(false);
+  }
+
+  async makePrivate(): Promise<void> {}
+
   async delete(key: string): Promise<void> {
     await this.zone.send(new DeleteObjectCommand(this.#at(key)), 'DeleteObject');
   }

@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+import { lstat, mkdir, readdir, readFile, realpath, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { datedPattern } from '../model/dated-address.ts';
+
+/**
+ * The files that `file:` addresses may lead to: whoever reaches the embedded Temporal can start a run with any address,
+ * so a worker follows only those that a command of the lake's owner has named. A mark is a file in a folder of the
+ * owner's own, `<sha256 of the real path>`; of a path with the ingest date in it, `<sha256>.dated`, for any day.
+ */
+export async function markFile(
+  marks: string,
+  path: string,
+  { dated }: { dated: boolean },
+): Promise<void> {
+  const real = await realPathOf(path);
+  await mkdir(marks, { recursive: true, mode: OWNER_ONLY });
+  const ending = dated ? DATED : '';
+  // The content is for people, and of a dated path for `isMarked`.
+  await writeFile(join(marks, hashOf(real) + ending), real, { mode: 0o600 });
+}
+
+/** @param real as `realPathOf` gives it. */
+export async function isMarked(marks: string, real: string): Promise<boolean> {
+  if (await isOwn(join(marks, hashOf(real)))) return true;
+  const names = await readdir(marks).catch(() => []);
+  for (const name of names.filter((each) => each.endsWith(DATED))) {
+    const path = join(marks, name);
+    if ((await isOwn(path)) && datedPattern(await readFile(path, 'utf8')).test(real)) return true;
+  }
+  return false;
+}
+
+/** Without symlinks, as far as the path exists: what is not there yet, or holds a day to come, has a real path too. */
+export async function realPathOf(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    const folder = dirname(path);
+    if (folder === path) throw error;
+    return join(await realPathOf(folder), basename(path));
+  }
+}
+
+const OWNER_ONLY = 0o700;
+const DATED = '.dated';
+
+/** A mark that another user could place is none. */
+async function isOwn(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  return found !== undefined && found.isFile() && found.uid === process.getuid?.();
+}
+
+function hashOf(real: string): string {
+  return createHash('sha256').update(real).digest('hex');
+}

@@ -1,6 +1,8 @@
 import type { Config } from '../config/load-config.ts';
+import { shownAddress } from '../model/addresses.ts';
+import { datedDataset } from '../model/dated-address.ts';
 import { exitCodeOf, LonghaulError } from '../model/errors.ts';
-import type { IngestInput, RunError } from '../model/run.ts';
+import type { IngestInput, IngestResult, RunError } from '../model/run.ts';
 import type { Work } from '../config/fingerprints.ts';
 import { assertLasting, openTemporal } from './connection.ts';
 import { print, type CliContext } from './context.ts';
@@ -37,7 +39,7 @@ export async function runRequests(
   requests: readonly RunRequest[],
   options: RunOptions,
 ): Promise<void> {
-  const { settings } = config;
+  const { settings, datasets } = config;
   assertOnS3(requests);
   if (options.detach) await assertLasting(settings);
   await interruptible(async (signal) => {
@@ -46,7 +48,8 @@ export async function runRequests(
       if (link.webUi !== undefined) context.note(`Temporal Web UI: ${link.webUi}`);
       if (!link.hasSearchAttributes) context.note(NO_ATTRIBUTES);
       const views = progressViews(context);
-      const session = { context, link, settings, signal, views, discard: options.discard };
+      const { discard } = options;
+      const session = { context, link, settings, datasets, signal, views, discard };
       if (options.detach) await detach(session, requests, options);
       else if (requests.length === 1 && requests[0]) await runOne(session, requests[0], options);
       else await runSeveral(session, requests, options);
@@ -79,6 +82,8 @@ interface Session {
   context: CliContext;
   link: TemporalLink;
   settings: Config['settings'];
+  /** Of datasets.yaml. */
+  datasets: Config['datasets'];
   signal: AbortSignal;
   views: ProgressViews;
   discard: boolean | undefined;
@@ -170,6 +175,7 @@ async function runToEnd(session: Session, request: RunRequest): Promise<RunRepor
   }
   context.note(`Run ${run.workflowId} (${run.runId})`);
   const result = await follow(session, run, { foreign: false });
+  if (!session.datasets.includes(request.dataset)) assertIsOf(request, result);
   return { ...result, runId: run.runId, durationMs: Math.round(performance.now() - startedAt) };
 }
 
@@ -188,6 +194,19 @@ async function start(
   } catch (error) {
     throw fromTemporal(error);
   }
+}
+
+/** Two files may give a dataset the same name: the one that is published must not be taken for the other. */
+function assertIsOf({ dataset, ingestDate }: RunRequest, { status, sources }: IngestResult): void {
+  if (status !== 'already-published') return;
+  const [asked] = datedDataset(dataset, ingestDate).sources;
+  const [found] = sources;
+  if (!asked || !found || found.url === shownAddress(asked.address)) return;
+  throw new LonghaulError(
+    'USAGE',
+    `${dataset.name} is published for ${ingestDate} already, from ${found.url}.`,
+    { hint: 'Give this one a --name of its own, or publish it as a new revision with --again.' },
+  );
 }
 
 async function follow(session: Session, run: StartedRun, { foreign }: { foreign: boolean }) {

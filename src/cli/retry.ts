@@ -4,7 +4,7 @@ import { openTemporal } from './connection.ts';
 import type { CliContext } from './context.ts';
 import { runRequests } from './ingest.ts';
 import { interruptible } from './interrupts.ts';
-import { nameFiles } from './name-files.ts';
+import { nameFiles } from './local-files.ts';
 import { lakeTarget, ofTarget } from './lake-target.ts';
 import { findRun, type RunRef } from './runs.ts';
 import { ingestDateAt } from '../model/dates.ts';

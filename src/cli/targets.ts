@@ -1,37 +1,55 @@
 import type { Config } from '../config/load-config.ts';
 import { parseNewDatasetName } from '../config/dataset-specs.ts';
 import { whyNotAnAddress } from '../config/source-templates.ts';
-import { shownAddress } from '../model/addresses.ts';
+import { isFileAddress, shownAddress } from '../model/addresses.ts';
+import { isDated } from '../model/dated-address.ts';
 import type { DatasetSpec } from '../model/dataset.ts';
 import { ingestDateAt, parseIngestDate } from '../model/dates.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { assertDayHasCome } from '../model/ingest-day.ts';
 import { fileNameOf, parseDatasetName, printable } from '../model/names.ts';
+import { addressOfPath } from './local-files.ts';
+
+interface Named {
+  names: readonly string[];
+  /** --name. */
+  name?: string | undefined;
+  all?: boolean | undefined;
+  /** What a path names must be there. */
+  isRead: boolean;
+}
 
 /**
- * What the command line names: datasets of datasets.yaml, or one URL.
- * @throws LonghaulError DATASET_UNKNOWN, NAME_INVALID, USAGE.
+ * What the command line names: datasets of datasets.yaml, or one URL or path.
+ * @throws LonghaulError DATASET_UNKNOWN, NAME_INVALID, USAGE, ADDRESS_REFUSED; SOURCE_NOT_FOUND, SOURCE_FORBIDDEN,
+ *   SOURCE_REFUSED of a path.
  */
 export function targetsOf(
-  { datasets, settings }: Pick<Config, 'datasets' | 'settings'>,
-  names: readonly string[],
-  givenName: string | undefined,
-  all = false,
+  config: Pick<Config, 'datasets' | 'settings' | 'cwd'>,
+  { names, name, all = false, isRead }: Named,
 ): DatasetSpec[] {
+  const { datasets, settings } = config;
   if (all) return allOf(datasets, names, settings.datasetsFile);
   if (names.length === 0) {
-    throw new LonghaulError('USAGE', 'Name a dataset or a URL, or all of them with --all.', {
-      hint: 'longhaul ingest --help has examples.',
-    });
+    throw new LonghaulError(
+      'USAGE',
+      'Name a dataset, a URL or a file, or all datasets with --all.',
+      {
+        hint: 'longhaul ingest --help has examples.',
+      },
+    );
   }
-  const url = names.find((name) => isUrl(name));
-  if (url === undefined) {
-    if (givenName !== undefined) throw usage('--name goes with a URL; a dataset has its name.');
-    return [...new Set(names)].map((name) => datasetNamed(name, datasets, settings.datasetsFile));
+  const place = names.find((each) => isUrl(each) || isPath(each));
+  if (place === undefined) {
+    if (name !== undefined)
+      throw usage('--name goes with a URL or a file; a dataset has its name.');
+    return [...new Set(names)].map((each) => datasetNamed(each, datasets, settings.datasetsFile));
   }
   if (names.length > 1)
-    throw usage('One URL at a time: several sources make a dataset of datasets.yaml.');
-  return [ofUrl(url, givenName, datasets)];
+    throw usage('One URL or file at a time: several sources make a dataset of datasets.yaml.');
+  const isFile = isUrl(place) ? isFileAddress(place) && !isDated({ address: place }) : true;
+  const address = isFile ? addressOfPath(place, config, isRead) : place;
+  return [ofAddress(address, name, datasets)];
 }
 
 function allOf(
@@ -70,23 +88,44 @@ export function ingestDateOf(dataset: DatasetSpec, date: string | undefined, now
   return ingestDate;
 }
 
+/** One slash is a slip that URLs forgive; `file:` needs none. */
 function isUrl(text: string): boolean {
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) || /^file:/i.test(text);
+  return /^[a-z][a-z0-9+.-]*:\//i.test(text) || isFileAddress(text);
 }
 
-function ofUrl(
+/** No name of a dataset has a dot or a slash. */
+function isPath(text: string): boolean {
+  return /[./\\]/.test(text);
+}
+
+function ofAddress(
   address: string,
   givenName: string | undefined,
   datasets: readonly DatasetSpec[],
 ): DatasetSpec {
   const problem = whyNotAnAddress(address);
-  if (problem !== undefined) throw new LonghaulError('ADDRESS_REFUSED', `${problem}.`);
+  if (problem !== undefined) {
+    throw new LonghaulError('ADDRESS_REFUSED', `${problem}.`, hintOfScheme(address));
+  }
   const name = parseNewDatasetName(givenName ?? nameFrom(address));
   if (datasets.some((each) => each.name === name)) {
-    throw usage(`${name} is a dataset of datasets.yaml already: give the URL another --name.`);
+    throw usage(`${name} is a dataset of datasets.yaml already: add another --name.`);
   }
   const timeZone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
   return { name, timeZone, sources: [{ id: name, address, optional: false, overrides: {} }] };
+}
+
+function hintOfScheme(address: string): { hint?: string } {
+  const [, scheme = '', rest = ''] = /^([^:]+):\/*(.*)$/s.exec(address) ?? [];
+  if (/^(?:https?|file)$/i.test(scheme)) return {};
+  // Letters of "https" that came out wrong.
+  if (/^[htps]+$/i.test(scheme)) {
+    const meant = `http${/s$/i.test(scheme) ? 's' : ''}://${rest}`;
+    return { hint: `Did you mean ${shownAddress(meant)}?` };
+  }
+  return {
+    hint: `${scheme}: is not read, only http:, https: and files of this machine: download it, then give its path.`,
+  };
 }
 
 /** `Traffic_2014.csv` → `traffic-2014`. */

@@ -8,8 +8,10 @@ import { assertNoProblems } from './problems.ts';
 import type { Settings } from './settings.ts';
 
 export interface Config {
+  /** Absolute: where relative paths of the command line start. */
+  cwd: string;
   settings: Settings;
-  /** Empty where there is no datasets.yaml and nobody asked for one: a URL with --name needs none. */
+  /** Empty where there is no datasets.yaml and nobody asked for one: a URL or a path needs none. */
   datasets: DatasetSpec[];
   /** By dataset; those with `schedule: false` are not here. */
   schedules: Schedules;
@@ -38,7 +40,8 @@ export function loadConfig(given?: SettingsSource): Config {
   // Before any client is made; children and threads inherit it.
   if (!given) Object.assign(process.env, aws);
   const { datasets, schedules } = found;
-  return { settings, datasets, schedules, searchPath: source.env['PATH'], s3Place, fingerprints };
+  const { cwd, env } = source;
+  return { cwd, settings, datasets, schedules, searchPath: env['PATH'], s3Place, fingerprints };
 }
 
 /** The one place that reads the process's own environment. */

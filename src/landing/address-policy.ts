@@ -1,7 +1,7 @@
 import { lookup as resolve } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import type { AddressPolicy } from '../config/settings.ts';
-import { shownAddress } from '../model/addresses.ts';
+import { NO_FILES_HINT, shownAddress } from '../model/addresses.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 
@@ -26,9 +26,6 @@ const PRIVATE = blockList(
   ],
   ['::/128', '::1/128', 'fc00::/7', 'fec0::/10', 'ff00::/8', '2002::/16'],
 );
-
-const NO_FILES_HINT =
-  'Workers of a configured Temporal read http(s) only: publish the file there, or unset TEMPORAL_ADDRESS and TEMPORAL_PROFILE to run it on this machine.';
 
 /**
  * The address as a URL, if a worker may read it as far as its text tells; host names are checked again when

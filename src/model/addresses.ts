@@ -11,6 +11,9 @@ export function shownAddress(address: string): string {
   return `${plain.slice(0, queryAt)}?…`;
 }
 
+export const NO_FILES_HINT =
+  'Workers of a configured Temporal read http(s) only: publish the file there, or unset TEMPORAL_ADDRESS and TEMPORAL_PROFILE to run it on this machine.';
+
 /** A file of the machine that reads it. */
 export function isFileAddress(address: string): boolean {
   return /^file:/i.test(address);

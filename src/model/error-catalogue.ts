@@ -29,7 +29,7 @@ export const ERROR_CATALOGUE = {
   DATASET_UNKNOWN: {
     class: 'usage',
     happened: 'No dataset of that name is in datasets.yaml.',
-    next: '`longhaul datasets` lists them; a URL with --name works without an entry.',
+    next: '`longhaul datasets` lists them; a URL or a path (./my.csv) works without an entry.',
   },
   NAME_INVALID: {
     class: 'usage',

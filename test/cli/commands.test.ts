@@ -129,7 +129,9 @@ void test('a misspelt view is answered with the views that are there', async () 
 
 for (const [argv, code, exitCode] of [
   [['ingest', 'nosuch'], 'DATASET_UNKNOWN', 2],
-  [['ingest', '../..'], 'NAME_INVALID', 2],
+  [['ingest', 'Trees'], 'NAME_INVALID', 2],
+  [['ingest', '../..'], 'SOURCE_REFUSED', 4],
+  [['ingest', './none.csv'], 'SOURCE_NOT_FOUND', 4],
   [['ingest', 'denver-311', '--date', '../..'], 'NAME_INVALID', 2],
   [['ingest', 'denver-311', '--date', '2026-02-30'], 'NAME_INVALID', 2],
   [['ingest', 'denver-311', '--date', '9999-12-31', '--as-if'], 'DATE_IN_FUTURE', 2],
@@ -156,6 +158,30 @@ for (const [argv, code, exitCode] of [
     assert.equal((JSON.parse(json.stdout) as { error: { code: string } }).error.code, code);
   });
 }
+
+for (const [typed, hint] of [
+  ['htp://example.com/a.csv', /Did you mean http:\/\/example\.com\/a\.csv\?/],
+  ['htps://example.com/a.csv', /Did you mean https:\/\/example\.com\/a\.csv\?/],
+  ['www.example.com/a.csv', /starts with https:\/\//],
+  ['https//example.com/a.csv', /starts with https:\/\//],
+  ['s3://lake/a.csv', /download it, then give its path/],
+  ['none.csv', /Look at the path/],
+  ['/', /Name one CSV file/],
+] as const) {
+  void test(`the hint for ${typed} fits`, async () => {
+    const { stderr } = await workplace().run('ingest', typed);
+    assert.match(stderr.split('\n')[1] ?? '', hint);
+  });
+}
+
+void test('a file of this machine is refused for the workers of a configured Temporal', async () => {
+  const place = workplace({ '.env': 'TEMPORAL_ADDRESS=127.0.0.1:1\n', 'my.csv': 'a\n1\n' });
+  for (const typed of ['./my.csv', `file://${place.cwd}/my.csv`]) {
+    const { stderr, exitCode } = await place.run('ingest', typed);
+    assert.equal(exitCode, 4);
+    assert.match(stderr, /^ADDRESS_REFUSED: .*my\.csv .*127\.0\.0\.1:1[^]*→.*TEMPORAL_ADDRESS/);
+  }
+});
 
 void test('settings that do not pass are the error of every command that needs them', async () => {
   const place = workplace({ 'datasets.yaml': 'datasets: 3\n', '.env': 'ENGINE=sprak\n' });

@@ -33,12 +33,12 @@ export function ingestCommand(context: CliContext): Command {
   const command = new Command('ingest')
     .summary('load datasets: download, convert, verify, publish')
     .description(
-      'Loads datasets of datasets.yaml, or the CSV file at a URL, as the snapshot of a day: downloads what ' +
+      'Loads datasets of datasets.yaml, or the CSV file at a URL or path, as the snapshot of a day: downloads what ' +
         'changed, converts it to Parquet, proves that no row was lost, and publishes it. Starts the run, or ' +
         'attaches to the one under way. Ctrl-C cancels it and keeps what was downloaded: the next run of the day ' +
         'goes on from there.',
     )
-    .argument('[dataset|URL...]', 'names of datasets.yaml, or one URL');
+    .argument('[dataset|URL|file...]', 'names of datasets.yaml, or one URL or CSV file');
   withAsIf(withTarget(withEngine(withDate(withName(command)))))
     .option('--all', 'every dataset of datasets.yaml')
     .option(
@@ -59,6 +59,7 @@ export function ingestCommand(context: CliContext): Command {
     'ingest denver-311 denver-crime --json',
     'ingest --all --concurrency 3',
     'ingest https://example.com/trees.csv --name trees',
+    'ingest ./trees.csv',
     'ingest denver-311 --date 2026-11-01 --as-if',
     'ingest denver-311 --target s3',
   ]);
@@ -71,7 +72,7 @@ export function landCommand(context: CliContext): Command {
       'Downloads the sources byte for byte into the raw zone, counting their records on the way. Nothing is ' +
         'converted or published.',
     )
-    .argument('<dataset|URL>', 'a name of datasets.yaml, or a URL');
+    .argument('<dataset|URL|file>', 'a name of datasets.yaml, a URL, or a CSV file');
   withJson(withAsIf(withTarget(withDate(withName(command)))))
     .addOption(discardOption().conflicts('detach'))
     .addOption(detachOption())
@@ -87,7 +88,7 @@ export function convertCommand(context: CliContext): Command {
     .description(
       'Converts what is landed for a day to Parquet, verifies it and publishes it. The publisher is not asked.',
     )
-    .argument('<dataset|URL>', 'a name of datasets.yaml, or a URL');
+    .argument('<dataset|URL|file>', 'a name of datasets.yaml, a URL, or a CSV file');
   withJson(withTarget(withEngine(withDate(withName(command)))))
     .option('--again', 'publish a new revision beside the one that is there')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one')
@@ -111,7 +112,9 @@ async function run(
   const target = lakeTarget(config.settings, flags.target);
   const { targetsOf, ingestDateOf } = await import('../targets.ts');
   const now = new Date();
-  const requests = targetsOf(config, names, flags.name, flags.all).map((dataset) => ({
+  const { name, all } = flags;
+  const isRead = mode !== 'convert';
+  const requests = targetsOf(config, { names, name, all, isRead }).map((dataset) => ({
     dataset,
     ingestDate: ingestDateOf(dataset, flags.date, now),
     mode,
@@ -122,7 +125,7 @@ async function run(
     ...(flags.asIf && { asIf: true }),
     ...ofTarget(target),
   }));
-  const { nameFiles } = await import('../name-files.ts');
+  const { nameFiles } = await import('../local-files.ts');
   // The day's own file too: it may be a symlink.
   const days = requests.map(({ dataset, ingestDate }) => datedDataset(dataset, ingestDate));
   await nameFiles(config.settings, [...requests.map(({ dataset }) => dataset), ...days]);

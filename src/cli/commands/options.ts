@@ -28,7 +28,7 @@ export function withTarget(command: Command): Command {
 }
 
 export function withName(command: Command): Command {
-  return command.option('--name <name>', 'name of the dataset that a URL becomes');
+  return command.option('--name <name>', 'name of the dataset that a URL or file becomes');
 }
 
 export function examples(command: Command, lines: readonly string[]): Command {

@@ -34,7 +34,7 @@ function ofConfig({ settings, datasets }: Config): Finding {
   const { target, datasetsFile, engine } = settings;
   const known =
     datasets.length === 0
-      ? `no datasets in ${datasetsFile}, so only a URL with --name can be ingested`
+      ? `no datasets in ${datasetsFile}, so only a URL or a file can be ingested`
       : `${datasets.length === 1 ? '1 dataset' : `${datasets.length} datasets`} in ${datasetsFile}`;
   return { status: 'ok', found: `target ${target}, engine ${engine}, ${known}` };
 }

@@ -4,7 +4,7 @@ import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
 import type { Target } from '../../model/run.ts';
 import { scheduleIdOf } from '../../model/schedule.ts';
 import { print, type CliContext } from '../context.ts';
-import { nameFiles } from '../name-files.ts';
+import { nameFiles } from '../local-files.ts';
 import { lakeTarget } from '../lake-target.ts';
 import { changesText } from '../render/schedules.ts';
 import { withTemporal } from '../with-temporal.ts';

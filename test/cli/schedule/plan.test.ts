@@ -23,6 +23,7 @@ function wanted(keys = '{}', address = 'http://h/a.csv'): DesiredSchedule {
   assert.deepEqual(problems, []);
   const settings = { engine: 'duckdb', temporal: {} } as Config['settings'];
   const config: Config = {
+    cwd: '/',
     datasets,
     schedules,
     settings,

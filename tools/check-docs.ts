@@ -5,7 +5,8 @@ import type { CliContext } from '../src/cli/context.ts';
 import { buildProgram } from '../src/cli/program.ts';
 import { ERROR_CATALOGUE } from '../src/model/errors.ts';
 import type { Known } from './docs/problems.ts';
-import { problemsOf } from './docs/problems.ts';
+import { anchorsOf } from './docs/markdown.ts';
+import { pointerProblems, problemsOf } from './docs/problems.ts';
 import { ERROR_DOCS_FILE, errorDocs } from './error-docs.ts';
 
 /** The tree of commands is only looked at: none runs. */
@@ -15,6 +16,8 @@ const problems = [...(await staleErrorDocs())];
 const known = whatExists();
 for (const file of documents())
   problems.push(...problemsOf(file, readFileSync(file, 'utf8'), known));
+for (const file of sources())
+  problems.push(...pointerProblems(file, readFileSync(file, 'utf8'), known));
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exitCode = 1;
 
@@ -25,6 +28,13 @@ function documents(): string[] {
   return ['README.md', 'CONTRIBUTING.md', ...guides].filter(
     (file) => file.endsWith('.md') && existsSync(file),
   );
+}
+
+/** The program's messages point to documents too. */
+function sources(): string[] {
+  return readdirSync('src', { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join('src', name));
 }
 
 async function staleErrorDocs(): Promise<string[]> {
@@ -48,5 +58,6 @@ function whatExists(): Known {
     errorCodes: new Set(Object.keys(ERROR_CATALOGUE)),
     settings: new Set(settings),
     exists: existsSync,
+    anchors: (path) => anchorsOf(readFileSync(path, 'utf8')),
   };
 }

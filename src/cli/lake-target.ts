@@ -13,7 +13,7 @@ export function lakeTarget(
   const target = flag ?? settings.target;
   if (target === 'disk' || settings.s3) return target;
   throw new LonghaulError('CONFIG_INVALID', 'The target s3 needs an S3_BUCKET, which is not set.', {
-    hint: 'Set S3_BUCKET in .env or the environment; docs/configuration.md says the rest.',
+    hint: 'Set S3_BUCKET in .env or the environment; docs/configuration.md#the-lake-in-s3 says the rest.',
   });
 }
 

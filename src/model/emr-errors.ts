@@ -28,7 +28,7 @@ export const EMR_ERRORS = {
   EMR_FORBIDDEN: {
     class: 'cluster',
     happened: 'EMR denies the worker a permission that the run needs.',
-    next: 'Grant it (docs/aws.md has the least policy, iam:PassRole among it), then `longhaul retry <run>`.',
+    next: 'Grant it (docs/aws.md#emr, iam:PassRole among it), then `longhaul retry <run>`.',
   },
   EMR_CREDENTIALS: {
     class: 'cluster',

@@ -64,7 +64,7 @@ export const ERROR_CATALOGUE = {
   RUN_INPUT_INVALID: {
     class: 'usage',
     happened: 'The input that a run was started with by hand is not one.',
-    next: 'Start it again with the input that docs/schedules.md shows, such as {"dataset":"denver-311"}.',
+    next: 'Start it again with the input that docs/schedules.md#starting-a-run-by-hand-in-the-web-ui shows, such as {"dataset":"denver-311"}.',
   },
   SCHEDULE_UNKNOWN: {
     class: 'usage',
@@ -133,7 +133,7 @@ export const ERROR_CATALOGUE = {
   STORE_FORBIDDEN: {
     class: 'storage',
     happened: 'S3 denies the worker a permission that the lake needs.',
-    next: 'Grant the permission that the message names (docs/aws.md has the least policy), then `longhaul retry <run>`, or the command again.',
+    next: 'Grant the permission that the message names (docs/aws.md#the-least-policy), then `longhaul retry <run>`, or the command again.',
   },
   STORE_CREDENTIALS: {
     class: 'storage',
@@ -144,7 +144,7 @@ export const ERROR_CATALOGUE = {
   STORE_NO_BUCKET: {
     class: 'storage',
     happened: 'The bucket does not exist.',
-    next: 'Create it, or mend S3_BUCKET; docs/aws.md says how it should be set.',
+    next: 'Create it, or mend S3_BUCKET; docs/aws.md#the-bucket says how it should be set.',
   },
   STORE_WRONG_REGION: {
     class: 'storage',
@@ -205,7 +205,7 @@ export const ERROR_CATALOGUE = {
   TEMPORAL_TOO_OLD: {
     class: 'usage',
     happened: 'The Temporal server does not know a call that this needs.',
-    next: 'Update the server: 1.28 is the oldest that docs/operations.md counts on.',
+    next: 'Update the server: docs/operations.md#temporals-server has what was tried.',
   },
   TEMPORAL_NOT_INSTALLED: {
     class: 'orchestration',

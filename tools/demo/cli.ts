@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
 /** As `npx longhaul` runs it. */
-export const PROGRAM = join('dist', 'cli', 'main.js');
+export const PROGRAM = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js');
 
 /**
  * The real CLI in this terminal: progress bars, Ctrl-C and all.

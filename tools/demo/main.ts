@@ -16,16 +16,24 @@ import { startDemoEmr } from './emr.ts';
 import { startDemoS3, type DemoS3 } from './s3.ts';
 import { DEMO_DATASETS, makeDatasetsFile, makeSourceFiles } from './sources.ts';
 
+/** A lake of the demo's own: in that of the user's datasets, a day of made-up files would stand for the real one. */
+const DEMO_DATA_DIR = 'data-demo';
 const DEFAULT_SIZE = '20MB';
 const SAMPLE_SQL = `SELECT source AS year, count(*) AS requests, count(DISTINCT agency) AS agencies,
        min(case_created_dttm) AS first_request, max(case_created_dttm) AS last_request
 FROM denver_311 GROUP BY source ORDER BY source`;
 
-const NEXT_ON_DISK = [
-  '  npx longhaul up              the same history again, in the Web UI',
-  '  npm run demo                 again today: it is published already, and nothing changes',
-  '  npx longhaul query "SELECT * FROM denver_311 LIMIT 5"',
-];
+function nextOnDisk(dataDir: string): string[] {
+  return [
+    `  DATA_DIR=${dataDir} npx longhaul up`,
+    '      the same history again, in the Web UI',
+    `  DATA_DIR=${dataDir} npx longhaul query "SELECT * FROM denver_311 LIMIT 5"`,
+    '  npm run demo',
+    '      again today: it is published already, and nothing changes',
+    '  npx longhaul ingest denver-311',
+    '      the real files, into a lake of their own',
+  ];
+}
 
 /** The S3 is gone with the demo; its bucket stays. */
 const NEXT_WITH_S3 = [
@@ -61,7 +69,8 @@ async function demo(): Promise<number> {
     console.error(problem);
     return 2;
   }
-  const settings = loadSettings({ env: process.env, cwd: process.cwd() });
+  const dataDir = process.env['DATA_DIR'] || DEMO_DATA_DIR;
+  const settings = loadSettings({ env: { ...process.env, DATA_DIR: dataDir }, cwd: process.cwd() });
   const folder = join(settings.stateDir, 'demo');
   say(`Making Denver-shaped files of ${values.size} each`);
   const files = await makeSourceFiles(join(folder, 'files'), bytes);
@@ -89,6 +98,7 @@ async function run(
 ): Promise<number> {
   // An empty TEMPORAL_ADDRESS is no address: the demo always has the embedded server.
   const env = {
+    DATA_DIR: settings.dataDir,
     DATASETS_FILE: datasetsFile,
     TEMPORAL_ADDRESS: '',
     ALLOW_PRIVATE_ADDRESSES: 'true',
@@ -110,7 +120,7 @@ async function run(
   const queried = await longhaul(['query', SAMPLE_SQL], env);
   if (queried !== 0) return queried;
   say('What next');
-  console.log((s3 ? NEXT_WITH_S3 : NEXT_ON_DISK).join('\n'));
+  console.log((s3 ? NEXT_WITH_S3 : nextOnDisk(near(settings.dataDir))).join('\n'));
   return 0;
 }
 

@@ -36,6 +36,31 @@ export function links(text: string): { line: number; target: string }[] {
     .filter(({ target }) => !/^[a-z][a-z0-9+.-]*:/i.test(target));
 }
 
+/** `docs/<name>.md`, with or without `#<heading>`, wherever it stands. */
+export function pointers(text: string): { line: number; target: string }[] {
+  return text.split('\n').flatMap((content, index) =>
+    Array.from(content.matchAll(/(?<![\w/.-])docs\/[\w/-]+\.md(?:#[\w-]+)?/g), ([target]) => ({
+      line: index + 1,
+      target,
+    })),
+  );
+}
+
+/** As GitHub makes them of headings. */
+export function anchorsOf(text: string): Set<string> {
+  const anchors = new Set<string>();
+  for (const { text: content, fenced } of linesOf(text)) {
+    const heading = fenced ? undefined : /^#{1,6}\s+(.*?)\s*$/.exec(content)?.[1];
+    if (heading === undefined) continue;
+    const plain = heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase();
+    const slug = plain.replaceAll(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-');
+    let anchor = slug;
+    for (let n = 1; anchors.has(anchor); n += 1) anchor = `${slug}-${n}`;
+    anchors.add(anchor);
+  }
+  return anchors;
+}
+
 function linesOf(text: string): { line: number; text: string; fenced: boolean }[] {
   let fenced = false;
   return text.split('\n').flatMap((content, index) => {

@@ -1,6 +1,6 @@
 import { dirname, join, normalize } from 'node:path';
 import type { Command } from 'commander';
-import { commandsIn, inlineCode, links } from './markdown.ts';
+import { commandsIn, inlineCode, links, pointers } from './markdown.ts';
 
 /** What a document may speak of. */
 export interface Known {
@@ -10,6 +10,8 @@ export interface Known {
   settings: ReadonlySet<string>;
   /** Of a path relative to the repository. */
   exists: (path: string) => boolean;
+  /** Of the headings of a document. */
+  anchors: (path: string) => ReadonlySet<string>;
 }
 
 /** Everything that a document says and that is not so: one line each, with file and line. */
@@ -23,12 +25,35 @@ export function problemsOf(file: string, text: string, known: Known): string[] {
     if (problem !== undefined) report(line, problem);
   }
   for (const { line, target } of links(text)) {
-    if (!known.exists(pathOf(file, target))) report(line, `links to ${target}, which is not there`);
+    if (!isThere(pathOf(file, target), target, known))
+      report(line, `links to ${target}, which is not there`);
   }
+  problems.push(...pointerProblems(file, text, known));
   for (const { line, code } of inlineCode(text)) {
     if (isUnknownErrorCode(code, known)) report(line, `names ${code}, which is no error code`);
   }
   return problems;
+}
+
+/** What a text, a message of the program too, says of `docs/<name>.md` or of a passage there (`#<heading>`). */
+export function pointerProblems(
+  file: string,
+  text: string,
+  known: Pick<Known, 'exists' | 'anchors'>,
+): string[] {
+  return pointers(text)
+    .filter(({ target }) => !isThere(target.replace(/#.*$/s, ''), target, known))
+    .map(({ line, target }) => `${file}:${line} points to ${target}, which is not there`);
+}
+
+function isThere(
+  path: string,
+  target: string,
+  { exists, anchors }: Pick<Known, 'exists' | 'anchors'>,
+): boolean {
+  if (!exists(path)) return false;
+  const anchor = /#(.+)$/s.exec(target)?.[1];
+  return anchor === undefined || !path.endsWith('.md') || anchors(path).has(anchor);
 }
 
 function commandProblem(words: readonly string[], known: Known): string | undefined {

@@ -36,6 +36,6 @@ export function uploadRuleFinding(
   return {
     status: 'problem',
     found: `no rule ends unfinished uploads below ${without.map(({ prefix }) => prefix).join(' and ')}: they are paid for until \`longhaul sweep\``,
-    fix: `Add AbortIncompleteMultipartUpload (docs/aws.md has the rule): aws s3api put-bucket-lifecycle-configuration --bucket ${bucket} --lifecycle-configuration file://lifecycle.json`,
+    fix: `Add AbortIncompleteMultipartUpload (docs/aws.md#the-bucket has the rule): aws s3api put-bucket-lifecycle-configuration --bucket ${bucket} --lifecycle-configuration file://lifecycle.json`,
   };
 }

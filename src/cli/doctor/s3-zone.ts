@@ -20,9 +20,9 @@ export function zoneFinding(bucket: string, prefix: string, probe: ZoneProbe): F
 }
 
 function fixOf(bucket: string, prefix: string, denied: readonly string[]): string {
-  if (denied.length === 0) return 'docs/aws.md says what a store must be able to do.';
+  if (denied.length === 0) return 'docs/aws.md#other-stores says what a store must be able to do.';
   const where = `arn:aws:s3:::${bucket} and arn:aws:s3:::${bucket}/${prefix}*`;
-  return `Grant ${denied.join(', ')} on ${where} (docs/aws.md has the least policy).`;
+  return `Grant ${denied.join(', ')} on ${where} (docs/aws.md#the-least-policy).`;
 }
 
 /** Without it, two workers could publish one day. */

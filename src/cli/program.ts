@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { ERROR_CLASSES } from '../model/errors.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { downCommand, upCommand } from './commands/embedded.ts';
+import { helpCommand } from './commands/help.ts';
 import { hostCommand } from './commands/host.ts';
 import { convertCommand, ingestCommand, landCommand } from './commands/ingest.ts';
 import { datasetsCommand, queryCommand, verifyCommand } from './commands/lake.ts';
@@ -26,6 +27,8 @@ export function buildProgram(context: CliContext): Command {
     program.commandsGroup(heading);
     for (const command of commands) program.addCommand(command);
   }
+  program.commandsGroup('Help:');
+  program.addCommand(helpCommand(program));
   program.addCommand(hostCommand(context), { hidden: true });
   for (const command of [program, ...program.commands].flatMap((each) => [
     each,

@@ -11,6 +11,7 @@ import { runsText, runText } from './render/runs.ts';
 import { pendingOf, readProgress, type PendingActivity } from './run-state.ts';
 import { findRun, listRuns, type RunRef } from './runs.ts';
 import type { TemporalLink } from './temporal-link.ts';
+import { zonesOf } from './time-zones.ts';
 import { withTemporal } from './with-temporal.ts';
 
 interface Flags {
@@ -38,7 +39,9 @@ export async function showRuns(
 ): Promise<void> {
   await withTemporal(context, { worker: false }, async (link) => {
     const runs = await listRuns(link.client, limit);
-    await print(context, { json }, { runs }, () => runsText(runs));
+    await print(context, { json }, { runs }, () =>
+      runsText(runs, zonesOf(context.loadConfig().datasets)),
+    );
   });
 }
 
@@ -54,7 +57,9 @@ export async function showRun(
     if (flags.follow) await followToEnd(context, run, link, signal);
     const details = await detailsOf(run, link);
     if (flags.follow && details.error) context.setExitCode(exitCodeOf(details.error.code));
-    await print(context, flags, details, () => runText(details, new Date()));
+    await print(context, flags, details, () =>
+      runText(details, new Date(), zonesOf(context.loadConfig().datasets)),
+    );
   });
 }
 

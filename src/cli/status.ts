@@ -20,6 +20,8 @@ export interface StatusFlags {
 
 export interface DatasetStatus {
   dataset: string;
+  /** IANA: times are shown in it. */
+  timeZone: string;
   /** `unscheduled` and `paused` (both by datasets.yaml) are never late. */
   state: 'fresh' | 'late' | 'unscheduled' | 'paused';
   last?: {
@@ -71,6 +73,7 @@ export async function statusOf(
     const isBehind = due !== undefined && (!last || last.ingestDate < due.ingestDate);
     all.push({
       dataset: name,
+      timeZone,
       state: !schedule ? 'unscheduled' : schedule.paused ? 'paused' : isBehind ? 'late' : 'fresh',
       ...(last && { last }),
       ...(due && { due }),

@@ -9,6 +9,7 @@ import { LonghaulError } from '../model/errors.ts';
 import { assertDayHasCome } from '../model/ingest-day.ts';
 import { fileNameOf, parseDatasetName, printable } from '../model/names.ts';
 import { addressOfPath } from './local-files.ts';
+import { localZone } from './time-zones.ts';
 
 interface Named {
   names: readonly string[];
@@ -111,8 +112,11 @@ function ofAddress(
   if (datasets.some((each) => each.name === name)) {
     throw usage(`${name} is a dataset of datasets.yaml already: add another --name.`);
   }
-  const timeZone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
-  return { name, timeZone, sources: [{ id: name, address, optional: false, overrides: {} }] };
+  return {
+    name,
+    timeZone: localZone(),
+    sources: [{ id: name, address, optional: false, overrides: {} }],
+  };
 }
 
 function hintOfScheme(address: string): { hint?: string } {

@@ -17,7 +17,7 @@ void test('the commands are those that the documentation promises, and the host 
   const names = visible.map((command) => command.name()).toSorted();
   assert.equal(
     names.join(' '),
-    'cancel convert datasets doctor down ingest land query retry runs schedule show status sweep up verify worker',
+    'cancel convert datasets doctor down help ingest land query retry runs schedule show status sweep up verify worker',
   );
   assert.ok(program.commands.some((command) => command.name() === '__host'));
 });
@@ -42,7 +42,7 @@ void test('every command that prints a result can print JSON', () => {
   const without = [...visible, ...ofSchedule]
     .filter((command) => !command.options.some((option) => option.long === '--json'))
     .map((command) => command.name());
-  assert.deepEqual(without, ['schedule', 'worker']);
+  assert.deepEqual(without, ['schedule', 'worker', 'help']);
 });
 
 for (const argv of [
@@ -80,3 +80,31 @@ void test('a word after -- is no option', async () => {
   assert.equal(ran.exitCode, 2);
   assert.equal(ran.stdout, '');
 });
+
+void test('help <command> prints what <command> --help prints', async () => {
+  for (const [words, usage] of [
+    [[], 'Usage: longhaul [options] [command]'],
+    [['ingest'], 'Usage: longhaul ingest'],
+    [['schedule', 'backfill'], 'Usage: longhaul schedule backfill'],
+  ] as const) {
+    const said = await printed(['help', ...words]);
+    assert.ok(said.startsWith(usage), said);
+    assert.equal(said, await printed([...words, '--help']));
+  }
+  const { stderr, exitCode } = await workplace.run('help', 'schedule', 'ingest');
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /There is no command ingest; there are apply, list/);
+});
+
+/** Help goes to the process's own standard output. */
+async function printed(argv: string[]): Promise<string> {
+  const tree = buildProgram(contextOf());
+  let said = '';
+  for (const each of [tree, ...tree.commands].flatMap((one) => [one, ...one.commands])) {
+    each.configureOutput({ writeOut: (text) => (said += text) });
+  }
+  await tree.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
+    assert.equal((error as { exitCode?: number }).exitCode, 0);
+  });
+  return said;
+}

@@ -6,8 +6,11 @@ import { plainLines } from '../../src/cli/progress-view.ts';
 import { errorObject, errorText } from '../../src/cli/render/error.ts';
 import { progressLine, progressLines } from '../../src/cli/render/progress.ts';
 import { resultText, type RunReport } from '../../src/cli/render/result.ts';
+import { runsText } from '../../src/cli/render/runs.ts';
+import { statusText } from '../../src/cli/render/status.ts';
 import { tableText } from '../../src/cli/render/table.ts';
-import { bytesText, durationText } from '../../src/cli/render/units.ts';
+import { bytesText, durationText, momentText } from '../../src/cli/render/units.ts';
+import { zonesOf } from '../../src/cli/time-zones.ts';
 import type { RunState, SourceState } from '../../src/cli/run-state.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 
@@ -205,4 +208,26 @@ void test('sizes and times read well', () => {
     '2m 05s',
     '3h 07m',
   ]);
+});
+
+void test('a moment is shown as the clocks of its zone have it', () => {
+  const moment = new Date('2026-11-01T07:30:00Z');
+  assert.equal(momentText(moment, 'UTC'), '2026-11-01 07:30:00 +00:00');
+  assert.equal(momentText(moment, 'America/Denver'), '2026-11-01 01:30:00 -06:00');
+  const anHourLater = new Date('2026-11-01T08:30:00Z');
+  assert.equal(momentText(anHourLater, 'America/Denver'), '2026-11-01 01:30:00 -07:00');
+  assert.equal(momentText(moment, 'Asia/Kathmandu'), '2026-11-01 13:15:00 +05:45');
+});
+
+void test('times of runs and schedules are in the zone of their dataset', () => {
+  const spec = (name: string, timeZone: string) => ({ name, timeZone, sources: [] });
+  const zoneOf = zonesOf([spec('trees', 'Asia/Tokyo'), spec('trees-old', 'America/Denver')]);
+  assert.equal(zoneOf('ingest/trees/2026-11-01'), 'Asia/Tokyo');
+  assert.equal(zoneOf('scheduled/trees-old-2026-11-01T13:00:00Z'), 'America/Denver');
+  const run = { runId: 'r', status: 'COMPLETED', startedAt: '2026-11-01T13:00:00.000Z' };
+  const runs = [{ ...run, workflowId: 'ingest/trees/2026-11-01' }];
+  assert.match(runsText(runs, zoneOf), /2026-11-01 22:00:00 \+09:00/);
+  const due = { ingestDate: '2026-11-01', at: '2026-11-01T13:00:00.000Z' };
+  const status = { dataset: 'trees', timeZone: 'Asia/Tokyo', state: 'late', due } as const;
+  assert.match(statusText([status]), /2026-11-01 22:00:00 \+09:00/);
 });

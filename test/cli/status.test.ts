@@ -86,6 +86,7 @@ describe('longhaul status', () => {
     const [daily, ...rest] = await statusOf(file, store, { now, graceMs: GRACE_MS });
     assert.deepEqual(daily, {
       dataset: 'daily',
+      timeZone: 'America/Denver',
       state: 'fresh',
       last: {
         ...{ ingestDate: '2026-11-24', revision: 1, publishedAt: '2026-11-24T13:10:00Z' },

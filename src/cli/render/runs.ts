@@ -1,30 +1,31 @@
 import { printable } from '../../model/names.ts';
 import type { RunDetails } from '../show.ts';
 import type { RunSummary } from '../runs.ts';
+import type { ZoneOf } from '../time-zones.ts';
 import { emrText } from './emr.ts';
 import { progressLine } from './progress.ts';
 import { progressTable, resultText } from './result.ts';
 import { tableText } from './table.ts';
 import { durationText, momentText } from './units.ts';
 
-export function runsText(runs: readonly RunSummary[]): string {
+export function runsText(runs: readonly RunSummary[], zoneOf: ZoneOf): string {
   if (runs.length === 0) return 'No runs yet: `longhaul ingest <dataset>` starts one.';
   const rows = runs.map(({ workflowId, runId, status, startedAt, durationMs }) => [
     workflowId,
     status.toLowerCase(),
-    momentText(new Date(startedAt)),
+    momentText(new Date(startedAt), zoneOf(workflowId)),
     durationMs === undefined ? '' : durationText(durationMs),
     runId,
   ]);
   return tableText(['run', 'status', 'started', 'took', 'run id'], rows, { right: [3] });
 }
 
-export function runText(run: RunDetails, now: Date): string {
+export function runText(run: RunDetails, now: Date, zoneOf: ZoneOf): string {
   const { workflowId, runId, status, startedAt, durationMs, progress, result, error } = run;
   const ago = durationText(now.getTime() - new Date(startedAt).getTime());
   const lines = [
     `${printable(workflowId)} (${runId}): ${status.toLowerCase()}`,
-    `Started ${momentText(new Date(startedAt))}, ${ago} ago; took ${durationText(durationMs)}.`,
+    `Started ${momentText(new Date(startedAt), zoneOf(workflowId))}, ${ago} ago; took ${durationText(durationMs)}.`,
   ];
   if (run.uiUrl !== undefined) lines.push(`Web UI: ${run.uiUrl}`);
   if (result) lines.push('', resultText({ ...result, runId, durationMs }));

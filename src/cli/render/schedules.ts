@@ -59,20 +59,30 @@ const STATES = {
 
 function scheduleLines(schedule: ScheduleSummary): string[] {
   const { dataset, when, timeZone, paused, note, state, next, runs } = schedule;
+  // Of a schedule that somebody else made, whatever is written there.
+  const zone = isZone(timeZone) ? timeZone : 'UTC';
   const lines = [`${dataset}: ${printable(when)}, ${printable(timeZone)}${STATES[state]}`];
   if (paused) lines.push(`  paused: ${printable(note ?? 'without a note')}`);
   else {
     if (note !== undefined) lines.push(`  note: ${printable(note)}`);
-    lines.push(`  next: ${next.map((time) => momentText(new Date(time))).join(', ')}`);
+    lines.push(`  next: ${next.map((time) => momentText(new Date(time), zone)).join(', ')}`);
   }
   if (runs.length === 0) lines.push('  no runs yet');
-  else lines.push(runsTable(runs));
+  else lines.push(runsTable(runs, zone));
   return lines;
 }
 
-function runsTable(runs: readonly ScheduledRun[]): string {
+function isZone(timeZone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}
+
+function runsTable(runs: readonly ScheduledRun[], zone: string): string {
   const rows = runs.map(({ scheduledAt, status, workflowId }) => [
-    momentText(new Date(scheduledAt)),
+    momentText(new Date(scheduledAt), zone),
     status.toLowerCase(),
     workflowId,
   ]);

@@ -5,7 +5,7 @@ import { countText, durationText, momentText } from './units.ts';
 /** A line a dataset, and one that says whether all is well. */
 export function statusText(datasets: readonly DatasetStatus[]): string {
   if (datasets.length === 0) return 'No datasets in datasets.yaml.';
-  const rows = datasets.map(({ dataset, state, last, due }) => [
+  const rows = datasets.map(({ dataset, timeZone, state, last, due }) => [
     dataset,
     state,
     last
@@ -13,7 +13,7 @@ export function statusText(datasets: readonly DatasetStatus[]): string {
       : 'not published yet',
     last ? durationText(last.ageMs) : '',
     last ? countText(last.rows) : '',
-    due ? `${due.ingestDate} (${momentText(new Date(due.at))})` : '',
+    due ? `${due.ingestDate} (${momentText(new Date(due.at), timeZone)})` : '',
   ]);
   const head = ['dataset', 'state', 'last snapshot', 'age', 'rows', 'due'];
   const late = datasets.filter(({ state }) => state === 'late').map(({ dataset }) => dataset);

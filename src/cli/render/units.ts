@@ -37,7 +37,13 @@ export function durationText(milliseconds: number): string {
 /** Up to two days people count hours. */
 const DAYS_FROM_HOURS = 48;
 
-/** `2026-11-23 04:05:06Z`: to the second, and in no doubt of the zone. */
-export function momentText(moment: Date): string {
-  return `${moment.toISOString().slice(0, 19).replace('T', ' ')}Z`;
+/** `2026-11-23 04:05:06 -07:00`: to the second, as the clocks of a time zone show it, and in no doubt of which. */
+export function momentText(moment: Date, timeZone: string): string {
+  const parts = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' });
+  const name = parts.formatToParts(moment).find(({ type }) => type === 'timeZoneName')?.value ?? '';
+  // `GMT-07:00`; of UTC only `GMT`.
+  const [, sign = '+', hours = '00', minutes = '00'] = /([+-])(\d+):(\d+)/.exec(name) ?? [];
+  const offsetMinutes = Number(`${sign}1`) * (Number(hours) * 60 + Number(minutes));
+  const clock = new Date(moment.getTime() + offsetMinutes * 60_000).toISOString();
+  return `${clock.slice(0, 19).replace('T', ' ')} ${sign}${hours}:${minutes}`;
 }

@@ -1,4 +1,5 @@
 import { LonghaulError } from './errors.ts';
+import { isReserved } from './reserved-words.ts';
 
 /** Long enough for any real name, short enough for a path segment on every file system. */
 const MAX_NAME_LENGTH = 80;
@@ -31,9 +32,10 @@ export function parseSourceId(text: string): string {
   return text;
 }
 
-/** `denver-311` → `denver_311`, the name of its view. */
+/** `denver-311` → `denver_311`, the name of its view. `order` → `_order`, `311` → `_311`: none needs quotes in SQL. */
 export function viewNameOf(dataset: string): string {
-  return dataset.replaceAll('-', '_');
+  const name = dataset.replaceAll('-', '_');
+  return /^\d/.test(name) || isReserved(name) ? `_${name}` : name;
 }
 
 /**

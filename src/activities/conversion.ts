@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { attemptPrefix, stagedSchemaKey, stagedSourcePrefix } from '../model/layout.ts';
 import type { Encoding } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
@@ -7,6 +8,7 @@ import type { SourceTask } from '../model/run.ts';
 import { createEngine } from '../conversion/engines.ts';
 import { inspect } from '../conversion/inspect.ts';
 import { assertReadable, decideEncoding } from '../landing/readable.ts';
+import { keepingReserve } from '../storage/free-space.ts';
 import { readJson, readLanding, toJson } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -109,18 +111,23 @@ async function convertSource(deps: Deps, input: ConvertInput, work: Work): Promi
   await deps.converted.deletePrefix(stagedPrefix);
   const keep = async (): Promise<void> => await keepPrivate(deps, input.rawKey, stagedPrefix);
   await keep();
-  const outcome = await createEngine(engine, deps).convert({
-    input: deps.raw.place(input.rawKey),
-    inputBytes: bytes,
-    scan,
-    encoding,
-    schema,
-    output: deps.converted,
-    outputPrefix: stagedPrefix,
-    signal: work.signal,
-    onProgress: reporting(work, bytes),
-    onNote: work.note,
-  });
+  const outcome = await keepingReserve(
+    writtenFolder(deps.converted),
+    work.signal,
+    async (signal) =>
+      await createEngine(engine, deps).convert({
+        input: deps.raw.place(input.rawKey),
+        inputBytes: bytes,
+        scan,
+        encoding,
+        schema,
+        output: deps.converted,
+        outputPrefix: stagedPrefix,
+        signal,
+        onProgress: reporting(work, bytes),
+        onNote: work.note,
+      }),
+  );
   await keep();
   const staged: StagedParts = outcome;
   await deps.converted.put(stagedPartsKey(stagedPrefix), toJson(staged));
@@ -132,6 +139,12 @@ async function convertSource(deps: Deps, input: ConvertInput, work: Work): Promi
     parts: outcome.parts.length,
     bytes: sizes.reduce((sum, each) => sum + each, 0),
   };
+}
+
+/** On whose disk a conversion writes: its Parquet and scratch, of a lake in S3 only its scratch. */
+function writtenFolder(converted: Store): string {
+  const place = converted.place('');
+  return place.kind === 'disk' ? place.path : tmpdir();
 }
 
 /** Both steps read a file whose length is known. */

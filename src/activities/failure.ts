@@ -3,7 +3,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { hintOf, isRetryable, LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import type { RunError } from '../model/run.ts';
-import { storageError } from '../storage/disk-store.ts';
+import { storageError } from '../storage/disk-errors.ts';
 
 /** An error that the program does not foresee is more likely a fault of ours than a passing one: few tries. */
 const MAX_UNFORESEEN_ATTEMPTS = 3;

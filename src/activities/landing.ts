@@ -106,7 +106,8 @@ async function landSource(
   const rawKey = rawKeyOf(input);
   const stale = input.staleLandedAt !== undefined && (await readLanding(deps.raw, rawKey));
   if (stale && stale.landedAt === input.staleLandedAt) await discardLanding(deps, rawKey);
-  const request = { ...input, rawKey };
+  const converted = input.thenConverted ? deps.converted.place('') : undefined;
+  const request = { ...input, rawKey, converted };
   const landing = await land(
     request,
     { store: deps.raw, http: deps.http, addresses: deps.addresses },

@@ -52,6 +52,8 @@ export type ProbeResult =
   | { outcome: 'fetch'; totalBytes?: number; staleLandedAt?: string };
 
 export interface LandInput extends ProbeInput {
+  /** It is converted next, and its Parquet needs room too. */
+  thenConverted?: boolean;
   /** An unpublished landing of this day that the publisher has replaced since: by its `landedAt`. */
   staleLandedAt?: string;
 }

@@ -8,7 +8,7 @@ import { assertLasting, openTemporal } from './connection.ts';
 import { print, type CliContext } from './context.ts';
 import { fromTemporal } from './failures.ts';
 import { cancelText, followRun, handleOf } from './follow.ts';
-import { interruptible } from './interrupts.ts';
+import { unlessDiskIsFull } from './full-disk.ts';
 import { progressViews, type ProgressViews } from './progress-view.ts';
 import { asLonghaulError, errorObject, errorText } from './render/error.ts';
 import { progressTable, resultText, type RunReport } from './render/result.ts';
@@ -42,7 +42,7 @@ export async function runRequests(
   const { settings, datasets } = config;
   assertOnS3(requests);
   if (options.detach) await assertLasting(settings);
-  await interruptible(async (signal) => {
+  await unlessDiskIsFull(settings, async (signal) => {
     const link = await openTemporal(context, config, { work: requests.map(workOf), signal });
     try {
       if (link.webUi !== undefined) context.note(`Temporal Web UI: ${link.webUi}`);

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { loadConfig } from '../config/load-config.ts';
+import { exitCodeOf } from '../model/errors.ts';
 import type { CliContext } from './context.ts';
-import { runCli } from './run-cli.ts';
+import { asLonghaulError, errorJson, errorText, wantsJson } from './render/error.ts';
 
 // Libraries warn of their own affairs (a Node version, a deprecation): nothing that a user can act on here.
 process.removeAllListeners('warning');
@@ -12,17 +12,33 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
 
-const exitCode = await runCli(process.argv.slice(2), contextOfProcess());
+const exitCode = await run(process.argv.slice(2));
 // Not left to the event loop: a worker's threads or a connection on its way down would keep the user waiting.
 await written(process.stdout);
 await written(process.stderr);
 process.exit(exitCode);
 
-function contextOfProcess(): CliContext {
+/** All else is loaded here: where too few files may be open for that, the command says so. */
+async function run(argv: readonly string[]): Promise<number> {
+  try {
+    const [{ runCli }, { loadConfig }] = await Promise.all([
+      import('./run-cli.ts'),
+      import('../config/load-config.ts'),
+    ]);
+    return await runCli(argv, contextOfProcess(loadConfig));
+  } catch (thrown) {
+    const error = asLonghaulError(thrown);
+    if (wantsJson(argv)) process.stdout.write(errorJson(error));
+    else process.stderr.write(`${errorText(error)}\n`);
+    return exitCodeOf(error.code);
+  }
+}
+
+function contextOfProcess(loadConfig: CliContext['loadConfig']): CliContext {
   return {
     version: versionOfPackage(),
     entry: fileURLToPath(import.meta.url),
-    loadConfig: () => loadConfig(),
+    loadConfig,
     out: async (text) => {
       if (!process.stdout.write(text))
         await new Promise((resolve) => process.stdout.once('drain', resolve));

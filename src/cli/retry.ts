@@ -2,8 +2,8 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { openTemporal } from './connection.ts';
 import type { CliContext } from './context.ts';
+import { unlessDiskIsFull } from './full-disk.ts';
 import { runRequests } from './ingest.ts';
-import { interruptible } from './interrupts.ts';
 import { nameFiles } from './local-files.ts';
 import { lakeTarget, ofTarget } from './lake-target.ts';
 import { findRun, type RunRef } from './runs.ts';
@@ -21,7 +21,7 @@ export async function retryRun(
   flags: { json?: boolean; accept?: boolean },
 ): Promise<void> {
   const config = context.loadConfig();
-  await interruptible(async (signal) => {
+  await unlessDiskIsFull(config.settings, async (signal) => {
     // Held while the run goes on, so that the embedded server does not stop in between.
     const link = await openTemporal(context, config, { worker: false, signal });
     try {

@@ -2,7 +2,7 @@ import { CommanderError, type Command } from 'commander';
 import { exitCodeOf, LonghaulError } from '../model/errors.ts';
 import type { CliContext } from './context.ts';
 import { buildProgram } from './program.ts';
-import { asLonghaulError, errorObject, errorText } from './render/error.ts';
+import { asLonghaulError, errorJson, errorText, wantsJson } from './render/error.ts';
 
 /** Runs one command line. Never throws: every error is printed. @returns the exit code. */
 export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
@@ -16,22 +16,10 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
     const error =
       thrown instanceof CommanderError ? ofUsage(thrown, argv, program) : asLonghaulError(thrown);
-    if (wantsJson(argv)) await context.out(`${JSON.stringify({ error: errorObject(error) })}\n`);
+    if (wantsJson(argv)) await context.out(errorJson(error));
     else context.note(errorText(error));
     return exitCodeOf(error.code);
   }
-}
-
-/** Looked up in the bare words, as a command line that does not parse wants its error in JSON too. */
-function wantsJson(argv: readonly string[]): boolean {
-  const end = argv.indexOf('--');
-  const words = end === -1 ? argv : argv.slice(0, end);
-  return words.some(
-    (word, index) =>
-      word === '--json' ||
-      word === '--format=json' ||
-      (word === '--format' && words[index + 1] === 'json'),
-  );
 }
 
 function ofUsage(

@@ -9,7 +9,8 @@ import { print, type CliContext } from './context.ts';
 import { interruptible } from './interrupts.ts';
 import { lakeTarget } from './lake-target.ts';
 import { tableText } from './render/table.ts';
-import { bytesText, countText, durationText } from './render/units.ts';
+import { bytesText } from '../model/bytes-text.ts';
+import { countText, durationText } from './render/units.ts';
 
 /** The JSON of `longhaul verify`. */
 export interface VerifyReport {

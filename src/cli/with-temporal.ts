@@ -1,7 +1,7 @@
 import { openTemporal, type Needs } from './connection.ts';
 import type { CliContext } from './context.ts';
 import { fromTemporal } from './failures.ts';
-import { interruptible } from './interrupts.ts';
+import { unlessDiskIsFull } from './full-disk.ts';
 import type { TemporalLink } from './temporal-link.ts';
 
 /**
@@ -14,7 +14,7 @@ export async function withTemporal(
   use: (link: TemporalLink, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const config = context.loadConfig();
-  await interruptible(async (signal) => {
+  await unlessDiskIsFull(config.settings, async (signal) => {
     const link = await openTemporal(context, config, { ...needs, signal });
     try {
       await link.call(async () => await use(link, signal), signal);

@@ -5,6 +5,7 @@ import type { SourceSpec } from '../model/dataset.ts';
 import type { LandingManifest } from '../model/manifest.ts';
 import { isSameVersion } from '../model/validator.ts';
 import { readLanding } from '../storage/manifests.ts';
+import type { StoredPlace } from '../storage/place.ts';
 import type { Store } from '../storage/store.ts';
 import { sourceKeyOf } from './checkpoint.ts';
 import { commitLanding } from './commit.ts';
@@ -20,6 +21,8 @@ export interface LandRequest {
   source: SourceSpec;
   /** Where the file goes in the raw zone. */
   rawKey: string;
+  /** Where its Parquet is written next, if it is. */
+  converted?: StoredPlace | undefined;
 }
 
 export interface LandDeps {
@@ -81,7 +84,7 @@ async function attempt(
 ): Promise<LandingManifest> {
   const { signal } = watch;
   signal.throwIfAborted();
-  const { source: spec, rawKey } = request;
+  const { source: spec, rawKey, converted } = request;
   const sinks = sinksOf(deps.store);
   const unfinished = await sinks.find(rawKey, sourceKeyOf(spec));
   const opened = await openSource(spec.address, {
@@ -95,7 +98,7 @@ async function attempt(
     if (isFileAddress(spec.address)) await deps.store.makePrivate(folderOf(rawKey));
     const present = await readLanding(deps.store, rawKey);
     const current = present && (await isCurrent(deps.store, present, opened)) ? present : undefined;
-    const target = { rawKey, spec, source: opened, signal };
+    const target = { rawKey, spec, source: opened, converted, signal };
     const open = async (): Promise<LandingSink> =>
       unfinished && opened.startOffset === unfinished.offset
         ? await unfinished.goOn(target)

@@ -1,7 +1,9 @@
 import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isPinned } from '../model/validator.ts';
-import { modeOfFilesIn, storageError } from '../storage/disk-store.ts';
+import { storageError } from '../storage/disk-errors.ts';
+import { modeOfFilesIn } from '../storage/disk-store.ts';
+import { assertReserve } from '../storage/free-space.ts';
 import type { Store } from '../storage/store.ts';
 import {
   checkpointKey,
@@ -10,6 +12,7 @@ import {
   sourceKeyOf,
   type CheckpointedSource,
 } from './checkpoint.ts';
+import { claimRoom } from './claim-room.ts';
 import type { LandingSink, Target } from './sink.ts';
 import { BLOCK_BYTES, Tally, type Landed, type TallyState } from './tally.ts';
 
@@ -23,6 +26,9 @@ export const DISK_FORMAT = 'longhaul/checkpoint/1';
  * killed worker reads at most twice this again, and what was on its way: under 32 MiB.
  */
 const CHECKPOINT_SPACING_BYTES = 12 * 1024 * 1024;
+
+/** The free space is looked at this often: four downloads at once take 40 MiB in between, less than the reserve. */
+const LOOK_SPACING_BYTES = 8 * 1024 * 1024;
 
 export interface DiskTarget extends Target {
   store: Store;
@@ -38,6 +44,11 @@ export class PartialFile implements LandingSink {
   #otherBlock = Buffer.allocUnsafe(BLOCK_BYTES);
   #filled = 0;
   #checkpointedBytes: number;
+  /** What the last checkpoint that is on the disk speaks of. */
+  #durableBytes: number;
+  #endClaim: () => void = () => undefined;
+  #lookedAtBytes: number;
+  #looking: Promise<void> = Promise.resolve();
   #writing: Promise<void> = Promise.resolve();
   #checkpointing: Promise<void> = Promise.resolve();
 
@@ -46,22 +57,28 @@ export class PartialFile implements LandingSink {
     this.#file = file;
     this.#tally = new Tally(target.spec.overrides, resumed);
     this.#checkpointedBytes = this.#tally.bytes;
+    this.#durableBytes = this.#tally.bytes;
+    this.#lookedAtBytes = this.#tally.bytes;
   }
 
-  /** Goes on at `resumed`, whose bytes the file has; else from zero. */
+  /**
+   * Goes on at `resumed`, whose bytes the file has; else from zero.
+   * @throws LonghaulError DISK_FULL also where it is known already that the source will not fit.
+   */
   static async open(target: DiskTarget, resumed: TallyState | undefined): Promise<PartialFile> {
     const path = target.store.uri(partialKey(target.rawKey));
     try {
       await mkdir(dirname(path), { recursive: true });
-      if (!resumed) {
-        // Another file, not the same one emptied: somebody may hold that open, who must not read what comes now.
-        await rm(path, { force: true });
-        const mode = await modeOfFilesIn(dirname(path));
-        return new PartialFile(target, await open(path, 'wx', mode), resumed);
+      const file = await openFile(path, resumed !== undefined);
+      const partial = new PartialFile(target, file, resumed);
+      try {
+        if (resumed) await file.truncate(resumed.bytes);
+        await partial.#claimRoom();
+        return partial;
+      } catch (error) {
+        await partial.close();
+        throw error;
       }
-      const file = await open(path, 'r+');
-      await file.truncate(resumed.bytes);
-      return new PartialFile(target, file, resumed);
     } catch (error) {
       throw storageError(error, path);
     }
@@ -81,7 +98,10 @@ export class PartialFile implements LandingSink {
       this.#block.set(piece, this.#filled);
       this.#filled += piece.length;
       at += piece.length;
-      if (this.#filled === BLOCK_BYTES) await this.#passOn(false);
+      if (this.#filled < BLOCK_BYTES) continue;
+      await this.#looking;
+      await this.#passOn(false);
+      this.#lookForRoom();
     }
   }
 
@@ -110,13 +130,34 @@ export class PartialFile implements LandingSink {
       if (this.#tally.bytes > this.#checkpointedBytes) this.#checkpoint();
       await this.#checkpointing;
     } catch {
-      // The error that interrupted is the one to report; the last checkpoint holds.
+      // The error that interrupted is the one to report; the last checkpoint holds. What lies behind it would be
+      // fetched again, and may be all that keeps Temporal from writing on a full disk.
+      await Promise.allSettled([this.#writing, this.#checkpointing]);
+      await this.#file.truncate(this.#durableBytes).catch(() => undefined);
     }
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([this.#writing, this.#checkpointing]);
+    this.#endClaim();
+    await Promise.allSettled([this.#looking, this.#writing, this.#checkpointing]);
     await this.#file.close();
+  }
+
+  /** Beside the writing: the next block waits for it. */
+  #lookForRoom(): void {
+    if (this.#tally.bytes - this.#lookedAtBytes < LOOK_SPACING_BYTES) return;
+    this.#lookedAtBytes = this.#tally.bytes;
+    this.#looking = quiet(assertReserve(this.#target.store.uri('')));
+  }
+
+  async #claimRoom(): Promise<void> {
+    const { source, converted } = this.#target;
+    this.#endClaim = await claimRoom({
+      path: this.#target.store.uri(''),
+      totalBytes: source.totalBytes,
+      landedBytes: () => this.#tally.bytes,
+      convertedPath: converted?.kind === 'disk' ? converted.path : undefined,
+    });
   }
 
   /** Hands the block to the disk, and counts it while it is being written. */
@@ -158,11 +199,19 @@ export class PartialFile implements LandingSink {
     await written;
     await this.#file.datasync();
     await store.put(checkpointKey(rawKey), seal(DISK_FORMAT, checkpoint));
+    this.#durableBytes = checkpoint.bytes;
   }
 
   #path(): string {
     return this.#target.store.uri(partialKey(this.#target.rawKey));
   }
+}
+
+async function openFile(path: string, isResumed: boolean): Promise<FileHandle> {
+  if (isResumed) return await open(path, 'r+');
+  // Another file, not the same one emptied: somebody may hold that open, who must not read what comes now.
+  await rm(path, { force: true });
+  return await open(path, 'wx', await modeOfFilesIn(dirname(path)));
 }
 
 async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {

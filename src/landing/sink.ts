@@ -1,5 +1,6 @@
 import type { SourceSpec } from '../model/dataset.ts';
 import type { Validator } from '../model/validator.ts';
+import type { StoredPlace } from '../storage/place.ts';
 import type { OpenedSource } from './source.ts';
 import type { Landed } from './tally.ts';
 
@@ -46,6 +47,8 @@ export interface Target {
   rawKey: string;
   spec: SourceSpec;
   source: OpenedSource;
+  /** Where its Parquet is written next, if it is: that needs room too. */
+  converted: StoredPlace | undefined;
   /** Aborted: waiting ends soon. */
   signal: AbortSignal;
 }

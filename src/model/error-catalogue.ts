@@ -101,12 +101,13 @@ export const ERROR_CATALOGUE = {
   ...SOURCE_ERRORS,
   DISK_FULL: {
     class: 'storage',
-    happened: 'The disk is full.',
+    happened: 'The disk is full, or a file will not fit on it.',
     next: 'Free space (or point DATA_DIR elsewhere); `longhaul retry <run>` goes on from there.',
   },
   LAKE_NOT_WRITABLE: {
     class: 'storage',
-    happened: 'The worker may not write into the lake.',
+    happened:
+      'The lake or the state folder cannot be written: no permission, or a read-only file system.',
     next: 'Give it permission, or point DATA_DIR elsewhere; then `longhaul retry <run>`.',
   },
   LAKE_CORRUPT: {
@@ -216,6 +217,11 @@ export const ERROR_CATALOGUE = {
     class: 'usage',
     happened: 'An outside program or extension that this needs could not be found or fetched.',
     next: 'Install it, or name its path in .env, as the message says.',
+  },
+  TOO_MANY_OPEN_FILES: {
+    class: 'usage',
+    happened: 'The limit on open files, of this process or of the machine, is reached.',
+    next: 'Raise it (`ulimit -n 4096` in the shell, LimitNOFILE= of a systemd unit), then run the command again.',
   },
   EMBEDDED_NOT_RUNNING: {
     class: 'usage',

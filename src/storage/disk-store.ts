@@ -3,6 +3,7 @@ import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'n
 import { dirname, join, resolve, sep } from 'node:path';
 import { LonghaulError } from '../model/errors.ts';
 import { checksumFile } from './checksum-file.ts';
+import { storageError } from './disk-errors.ts';
 import { placeBlocks } from './place-blocks.ts';
 import type { StoredPlace } from './place.ts';
 import type { Store, StoredObject, StoredRange } from './store.ts';
@@ -195,32 +196,6 @@ function isOwnersOnly({ mode }: { mode: number }): boolean {
 
 /** As `#writeAside` names them. */
 const TEMPORARY = /(?:^|\/)\.[\da-f-]{36}\.tmp$/;
-
-/** The catalogue's error for what the file system says; anything that is no such error comes back as it was. */
-export function storageError(error: unknown, path: string): unknown {
-  switch (codeOf(error)) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new LonghaulError(
-        'DISK_FULL',
-        `The disk is full: cannot write ${path}.`,
-        {},
-        { cause: error },
-      );
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-    case 'ENOTDIR':
-      return new LonghaulError(
-        'LAKE_NOT_WRITABLE',
-        `Cannot write ${path}: no permission, a read-only disk, or a file where a folder should be.`,
-        {},
-        { cause: error },
-      );
-    default:
-      return error;
-  }
-}
 
 async function syncFile(path: string): Promise<void> {
   const file = await open(path, 'r');

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { storageError } from './disk-store.ts';
+import { storageError } from './disk-errors.ts';
 
 export interface TemporaryFolder {
   folder: string;

@@ -94,9 +94,11 @@ async function landIfNew(task: SourceTask, options: SequenceOptions): Promise<La
   const size = probed.totalBytes === undefined ? 'length unknown' : megabytes(probed.totalBytes);
   const land = activity(options, policies.TRANSFER, 'land', task, `${address} (${size})`);
   const { staleLandedAt } = probed;
-  const landing = await land.landSource(
-    staleLandedAt === undefined ? input : { ...input, staleLandedAt },
-  );
+  const landing = await land.landSource({
+    ...input,
+    thenConverted: options.mode === 'ingest',
+    ...(staleLandedAt === undefined ? {} : { staleLandedAt }),
+  });
   return landing.unchanged ? { result: landing.unchanged } : { landing };
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, open, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
 /** `1m`, as mount takes it. */
@@ -9,6 +10,9 @@ type Size = string;
 export interface SmallDisk {
   folder: string;
   grow: (to: Size) => void;
+  /** Another program's file takes all but so many bytes; the function that is returned removes it. */
+  fill: (leaveBytes?: number) => Promise<() => Promise<void>>;
+  makeReadOnly: () => void;
 }
 
 /**
@@ -17,21 +21,44 @@ export interface SmallDisk {
  */
 export async function withSmallDisk(
   t: TestContext,
-  { folder, size }: { folder: string; size: Size },
+  { folder, size, files }: { folder: string; size: Size; files?: number },
   body: (disk: SmallDisk) => Promise<void>,
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder]);
+  const limits = `size=${size}${files === undefined ? '' : `,nr_inodes=${files}`}`;
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', limits, 'tmpfs', folder]);
   if (mounted.status !== 0) {
     t.skip('no small file system can be mounted here');
     return;
   }
-  const grow = (to: Size): void => {
-    assert.equal(spawnSync('mount', ['-o', `remount,size=${to}`, folder]).status, 0);
+  const remount = (change: string): void => {
+    assert.equal(spawnSync('mount', ['-o', `remount,${change}`, folder]).status, 0);
   };
   try {
-    await body({ folder, grow });
+    await body({
+      folder,
+      grow: (to) => remount(`size=${to}`),
+      fill: async (leaveBytes = 0) => await fillDisk(folder, leaveBytes),
+      makeReadOnly: () => remount('ro'),
+    });
   } finally {
     spawnSync('umount', [folder]);
   }
+}
+
+async function fillDisk(folder: string, leaveBytes: number): Promise<() => Promise<void>> {
+  const path = join(folder, 'filler');
+  const file = await open(path, 'a');
+  const block = Buffer.alloc(1024 * 1024);
+  try {
+    for (;;) {
+      const { bavail, bsize } = await statfs(folder);
+      const left = bavail * bsize - leaveBytes;
+      if (left <= 0) break;
+      await file.write(block.subarray(0, Math.min(block.length, left)));
+    }
+  } finally {
+    await file.close();
+  }
+  return async () => await rm(path);
 }

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
+import { land } from '../../src/landing/land.ts';
+import type { LandingManifest } from '../../src/model/manifest.ts';
+import { DiskStore } from '../../src/storage/disk-store.ts';
+import { freeSpace } from '../../src/storage/free-space.ts';
 import { startOrigin, type Origin } from '../helpers/origin.ts';
+import { until } from '../helpers/processes.ts';
 import { withSmallDisk } from '../helpers/small-disk.ts';
 
 const MIB = 1024 * 1024;
@@ -119,18 +124,90 @@ it('memory stays flat whatever the size', async (t) => {
   assert.ok(above <= MAX_MEMORY_BYTES, `${above} bytes above idle`);
 });
 
-describe('a full disk', () => {
-  it('is said so, and the landing goes on once there is room', async (t) => {
-    const body = bigBody(30);
-    origin.set('/full.csv', { body, etag: '"1"' });
-    const disk = { folder: join(root, 'tiny'), size: '20m' };
+describe('a disk that gets full', () => {
+  it('by others: the file is cut back to its checkpoint, and the landing goes on from there', async (t) => {
+    const body = bigBody(60);
+    const disk = { folder: join(root, 'others'), size: '150m' };
+    await withSmallDisk(t, disk, async ({ folder, fill }) => {
+      let goOn = (): void => undefined;
+      const filled = new Promise<void>((done) => (goOn = done));
+      const pauseAfterBytes = { bytes: 40 * MIB, until: filled };
+      origin.set('/others.csv', (n) => ({
+        body,
+        etag: '"1"',
+        ...(n === 1 && { pauseAfterBytes }),
+      }));
+      const address = origin.address('/others.csv');
+      const landing = landInProcess(address, folder);
+      await until('the file is on its way', async () =>
+        Promise.resolve((origin.requestsTo('/others.csv')[0]?.bytesSent ?? 0) >= 40 * MIB),
+      );
+      const makeRoom = await fill();
+      goOn();
+      assert.equal((await landing).code, 'DISK_FULL');
+      const { size } = await stat(join(folder, `${KEY}.partial`));
+      assert.ok(size > 10 * MIB, `${size} bytes are kept`);
+      await makeRoom();
+      assert.equal((await landInProcess(address, folder)).checksum, body.checksum);
+      assert.equal(origin.requestsTo('/others.csv')[1]?.range, `bytes=${size}-`);
+    });
+  });
+
+  it('by a file of unknown length: it ends at the reserve, and goes on from there', async (t) => {
+    const body = bigBody(60);
+    const disk = { folder: join(root, 'unknown'), size: '100m' };
     await withSmallDisk(t, disk, async ({ folder, grow }) => {
-      const end = await landInProcess(origin.address('/full.csv'), folder);
-      assert.equal(end.code, 'DISK_FULL');
-      grow('80m');
-      const again = await landInProcess(origin.address('/full.csv'), folder);
-      assert.equal(again.checksum, body.checksum);
-      assert.match(origin.requestsTo('/full.csv')[1]?.range ?? '', /^bytes=\d{7,}-$/);
+      origin.set('/unknown.csv', { body, etag: '"1"', chunked: true });
+      const address = origin.address('/unknown.csv');
+      assert.equal((await landInProcess(address, folder)).code, 'DISK_FULL');
+      assert.ok((await freeSpace(folder)).bytes > 50 * MIB);
+      grow('200m');
+      assert.equal((await landInProcess(address, folder)).checksum, body.checksum);
+      assert.match(origin.requestsTo('/unknown.csv')[1]?.range ?? '', /^bytes=\d{8}-$/);
+    });
+  });
+
+  it('by two files at once: the second is refused before its first byte, the first lands', async (t) => {
+    const body = bigBody(40);
+    const disk = { folder: join(root, 'two'), size: '130m' };
+    await withSmallDisk(t, disk, async ({ folder }) => {
+      let goOn = (): void => undefined;
+      const refused = new Promise<void>((done) => (goOn = done));
+      origin.set('/first.csv', {
+        body,
+        etag: '"1"',
+        pauseAfterBytes: { bytes: 2 * MIB, until: refused },
+      });
+      origin.set('/second.csv', { body, etag: '"1"' });
+      let first: Promise<LandingManifest> | undefined;
+      await new Promise<void>((begun) => {
+        first = landHere('/first.csv', folder, begun);
+      });
+      const said = { code: 'DISK_FULL', message: /for other files on their way/ };
+      await assert.rejects(landHere('/second.csv', folder), said);
+      goOn();
+      assert.equal((await first)?.checksum, body.checksum);
     });
   });
 });
+
+async function landHere(
+  path: string,
+  folder: string,
+  onProgress: () => void = () => undefined,
+): Promise<LandingManifest> {
+  return await land(
+    {
+      dataset: 'demo',
+      ingestDate: '2026-11-01',
+      source: { id: 'all', address: origin.address(path), optional: false, overrides: {} },
+      rawKey: path.slice(1),
+    },
+    {
+      store: new DiskStore(folder),
+      http: { connectTimeoutMs: 5000, headersTimeoutMs: 5000, stallTimeoutMs: 60_000 },
+      addresses: { allowPrivate: true },
+    },
+    { signal: new AbortController().signal, onProgress },
+  );
+}

@@ -105,7 +105,8 @@ describe('a conversion by Spark', () => {
   it('that fills the disk says so and leaves nothing, and a retry goes on', async (t) => {
     await withLab({ routes, env, up: false }, async (lab) => {
       await oneSource(lab);
-      const disk = { folder: join(lab.dataDir, 'takehome-converted'), size: '256k' };
+      // The reserve, and room for a quarter of a MiB.
+      const disk = { folder: join(lab.dataDir, 'takehome-converted'), size: `${65_536 + 256}k` };
       await withSmallDisk(t, disk, async ({ grow }) => {
         try {
           const full = await lab.json<Failure>(INGEST.slice(0, -1));

@@ -1,13 +1,14 @@
-import { randomUUID } from 'node:crypto';
-import { rm, stat, statfs, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { bytesText } from '../render/units.ts';
+import { bytesText } from '../../model/bytes-text.ts';
+import { LonghaulError } from '../../model/errors.ts';
+import { freeSpace, nearestThere, tryWriting } from '../../storage/free-space.ts';
 import type { Check, Finding } from './check.ts';
 
 /** A disk that sleeps, or a network's, takes a few seconds. */
 const LIMIT_MS = 15_000;
 /** A landing of a few years of a city's files, what is converted from it, and what DuckDB spills meanwhile. */
 const ENOUGH_BYTES = 5 * 1024 ** 3;
+
+const MAKE_ROOM = 'Free some space, or set DATA_DIR to a folder of a larger disk.';
 
 export function diskCheck(dataDir: string): Check {
   return {
@@ -19,19 +20,22 @@ export function diskCheck(dataDir: string): Check {
 }
 
 async function lookAtDisk(dataDir: string): Promise<Finding> {
+  // DATA_DIR is made by the first command that needs it, and not by a look at it.
   const folder = await nearestThere(dataDir);
   const place = folder === dataDir ? dataDir : `${dataDir} (not there yet; ${folder} is)`;
   try {
-    await writeAndRemove(folder);
+    await tryWriting(folder);
   } catch (error) {
+    const isFull = error instanceof LonghaulError && error.code === 'DISK_FULL';
     return {
       status: 'problem',
       found: `${place} cannot be written: ${(error as Error).message}`,
-      fix: 'Set DATA_DIR to a folder that you may write, or change the rights of this one.',
+      fix: isFull
+        ? MAKE_ROOM
+        : 'Set DATA_DIR to a folder that you may write, or change the rights of this one.',
     };
   }
-  const { bavail, bsize } = await statfs(folder);
-  return spaceFinding(bavail * bsize, place);
+  return spaceFinding((await freeSpace(folder)).bytes, place);
 }
 
 export function spaceFinding(freeBytes: number, place: string): Finding {
@@ -40,30 +44,6 @@ export function spaceFinding(freeBytes: number, place: string): Finding {
   return {
     status: 'problem',
     found: `${free}, less than ${bytesText(ENOUGH_BYTES)}`,
-    fix: 'Free some space, or set DATA_DIR to a folder of a larger disk.',
+    fix: MAKE_ROOM,
   };
-}
-
-/** DATA_DIR is made by the first command that needs it, and not by a look at it. */
-async function nearestThere(folder: string): Promise<string> {
-  const parent = dirname(folder);
-  if (parent === folder) return folder;
-  const isThere = await stat(folder).then(
-    () => true,
-    () => false,
-  );
-  return isThere ? folder : await nearestThere(parent);
-}
-
-/** Rights alone say little: a disk may be full, or mounted for reading. */
-async function writeAndRemove(folder: string): Promise<void> {
-  const path = join(folder, `.longhaul-doctor-${randomUUID()}`);
-  try {
-    await writeFile(path, 'longhaul doctor\n', { flush: true });
-  } catch (error) {
-    // What a full disk took of it.
-    await rm(path, { force: true }).catch(() => undefined);
-    throw error;
-  }
-  await rm(path);
 }

@@ -1,12 +1,36 @@
 import { hintOf, isRetryable, LonghaulError } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
+import { storageError } from '../../storage/disk-errors.ts';
 import type { RunError } from '../../model/run.ts';
 
 /** Whatever was thrown, as an error of the catalogue. */
 export function asLonghaulError(error: unknown): LonghaulError {
   if (error instanceof LonghaulError) return error;
+  const { code = '', path = 'a file' } = (error ?? {}) as NodeJS.ErrnoException;
+  const ofSystem = SYSTEM_CODES.has(code) ? storageError(error, path) : undefined;
+  if (ofSystem instanceof LonghaulError) return ofSystem;
   const message = error instanceof Error ? error.message : String(error);
   return new LonghaulError('INTERNAL', printable(message), {}, { cause: error });
+}
+
+/** Of the system's codes, those that mean the same whatever was done to a file. */
+const SYSTEM_CODES = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE', 'ENFILE']);
+
+/** For standard output, where the command line asks for JSON: its one value. */
+export function errorJson(error: LonghaulError): string {
+  return `${JSON.stringify({ error: errorObject(error) })}\n`;
+}
+
+/** Looked up in the bare words, as a command line that does not parse wants its error in JSON too. */
+export function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  const words = end === -1 ? argv : argv.slice(0, end);
+  return words.some(
+    (word, index) =>
+      word === '--json' ||
+      word === '--format=json' ||
+      (word === '--format' && words[index + 1] === 'json'),
+  );
 }
 
 /** As the JSON of every command has it, under `error`. */

@@ -1,7 +1,8 @@
 import { emrLines } from './emr.ts';
 import type { RunState, SourceState, Wait } from '../run-state.ts';
 import { printable } from '../../model/names.ts';
-import { bytesText, countText, durationText } from './units.ts';
+import { bytesText } from '../../model/bytes-text.ts';
+import { countText, durationText } from './units.ts';
 
 /** The run as lines to be drawn over: one a source. @param width columns of the terminal. */
 export function progressLines(state: RunState, width: number, nowMs = Date.now()): string[] {

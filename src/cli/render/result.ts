@@ -1,7 +1,8 @@
 import type { IngestResult, RunProgress, SourceResult } from '../../model/run.ts';
 import { printable, viewNameOf } from '../../model/names.ts';
 import { tableText } from './table.ts';
-import { bytesText, countText, durationText } from './units.ts';
+import { bytesText } from '../../model/bytes-text.ts';
+import { countText, durationText } from './units.ts';
 
 /** The CLI's JSON of a run that ended well. */
 export interface RunReport extends IngestResult {

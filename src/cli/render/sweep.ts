@@ -1,6 +1,7 @@
 import type { SweepOutcome, SweepResult } from '../../model/sweep.ts';
 import { tableText } from './table.ts';
-import { bytesText, countText, durationText } from './units.ts';
+import { bytesText } from '../../model/bytes-text.ts';
+import { countText, durationText } from './units.ts';
 
 /** Longer than any key that this program makes: a cut one could not be looked up. */
 const MAX_KEY_LENGTH = 400;

@@ -1,20 +1,5 @@
-/** `1.5 MiB`, `812 B`. */
-export function bytesText(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= STEP && unit < UNITS.length - 1) {
-    value /= STEP;
-    unit += 1;
-  }
-  const digits = unit === 0 || value >= THREE_DIGITS ? 0 : 1;
-  return `${value.toFixed(digits)} ${UNITS[unit] ?? 'B'}`;
-}
-
 /** From here on, tenths of a second tell nothing. */
 const TENTHS_BELOW_MS = 10_000;
-const STEP = 1024;
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-const THREE_DIGITS = 100;
 
 /** `1,234,567`, the same everywhere. */
 export function countText(count: number): string {

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { storageError } from '../../storage/disk-store.ts';
+import { storageError } from '../../storage/disk-errors.ts';
 import { ofCatalogue, type PlainError } from '../plain-error.ts';
 import { startThread } from '../sibling-script.ts';
 import type { PrepareMessage } from './prepare-worker.ts';

@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { storageError } from '../../storage/disk-store.ts';
+import { storageError } from '../../storage/disk-errors.ts';
 import type { StoredPlace } from '../../storage/place.ts';
 import { openTemporaryFolder, type TemporaryFolder } from '../../storage/temporary-folder.ts';
 

@@ -1,0 +1,98 @@
+import { existsSync, mkdirSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { bytesText } from '../model/bytes-text.ts';
+import { LonghaulError } from '../model/errors.ts';
+
+/** The catalogue's error for what the file system says; anything that is no such error comes back as it was. */
+export function storageError(error: unknown, path: string): unknown {
+  const options = { cause: error };
+  switch (codeOf(error)) {
+    case 'ENOSPC':
+      return fullError(path, options);
+    case 'EDQUOT':
+      return new LonghaulError(
+        'DISK_FULL',
+        `The disk quota of this user is used up: cannot write ${path}.`,
+        { hint: QUOTA_HINT },
+        options,
+      );
+    case 'EROFS':
+      return new LonghaulError(
+        'LAKE_NOT_WRITABLE',
+        `Cannot write ${path}: its file system is read-only.`,
+        {},
+        options,
+      );
+    case 'EACCES':
+    case 'EPERM':
+    case 'ENOTDIR':
+      return new LonghaulError(
+        'LAKE_NOT_WRITABLE',
+        `Cannot write ${path}: no permission, or a file where a folder should be.`,
+        {},
+        options,
+      );
+    case 'EMFILE':
+    case 'ENFILE':
+      return new LonghaulError(
+        'TOO_MANY_OPEN_FILES',
+        `Cannot open ${path}: the limit on open files is reached.`,
+        {},
+        options,
+      );
+    default:
+      return error;
+  }
+}
+
+/**
+ * Node says of a folder and those above it that it could not make, on a read-only disk or with a quota that is used up,
+ * only ENOENT: the file system is asked again for the one that failed.
+ */
+function codeOf(error: unknown): string | undefined {
+  const { code, syscall, path } = (error ?? {}) as NodeJS.ErrnoException;
+  if (code !== 'ENOENT' || syscall !== 'mkdir' || path === undefined) return code;
+  try {
+    mkdirSync(path);
+    return code;
+  } catch (again) {
+    return (again as NodeJS.ErrnoException).code;
+  }
+}
+
+/** A file system says the same where it has no inode for another file as where it has no room for bytes. */
+function fullError(path: string, options: { cause: unknown }): LonghaulError {
+  const free = freeNow(path);
+  if (free && free.files === 0 && free.bytes > 0) return noInodesError(path, free.bytes, options);
+  const says = free ? ` (${bytesText(free.bytes)} free)` : '';
+  const message = `The disk is full${says}: cannot write ${path}.`;
+  return new LonghaulError('DISK_FULL', message, {}, options);
+}
+
+export function noInodesError(
+  path: string,
+  freeBytes: number,
+  options?: { cause: unknown },
+): LonghaulError {
+  return new LonghaulError(
+    'DISK_FULL',
+    `No inodes are left for new files on the disk of ${path}, though ${bytesText(freeBytes)} are free.`,
+    { hint: NO_INODES_HINT },
+    options,
+  );
+}
+
+const NO_INODES_HINT =
+  'Remove files, most likely many small ones (`df -i` counts them); `longhaul retry <run>` goes on from there.';
+const QUOTA_HINT =
+  'Remove files of this user, or have the quota raised; `longhaul retry <run>` goes on from there.';
+
+/** Undefined where the file system does not say. */
+function freeNow(path: string): { bytes: number; files: number | undefined } | undefined {
+  try {
+    const { bavail, bsize, files, ffree } = statfsSync(existsSync(path) ? path : dirname(path));
+    return { bytes: bavail * bsize, files: files === 0 ? undefined : ffree };
+  } catch {
+    return undefined;
+  }
+}

@@ -26,7 +26,7 @@ export async function inspected(
   path: string,
   scan: CsvScan,
   encoding: Encoding,
-): Promise<Omit<ConversionRequest, 'output' | 'outputPrefix'>> {
+): Promise<Omit<ConversionRequest, keyof Output>> {
   const file = {
     input: { kind: 'disk' as const, path },
     scan,
@@ -39,7 +39,9 @@ export async function inspected(
   return { ...file, inputBytes: size, schema };
 }
 
+type Output = Pick<ConversionRequest, 'output' | 'outputPrefix' | 'scratchPrefix'>;
+
 /** Where the parts go: a folder below it. */
-export function outputIn(folder: string): Pick<ConversionRequest, 'output' | 'outputPrefix'> {
-  return { output: new DiskStore(folder), outputPrefix: 'out/' };
+export function outputIn(folder: string): Output {
+  return { output: new DiskStore(folder), outputPrefix: 'out/', scratchPrefix: 'scratch/' };
 }

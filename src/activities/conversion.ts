@@ -1,5 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
-import { attemptPrefix, stagedSchemaKey, stagedSourcePrefix } from '../model/layout.ts';
+import {
+  attemptPrefix,
+  partPrefix,
+  sourcePrefix,
+  stagedSchemaKey,
+  stagedSourcePrefix,
+} from '../model/layout.ts';
 import type { Encoding } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import type { LandingManifest } from '../model/manifest.ts';
@@ -24,13 +31,14 @@ export interface StagedSchema {
   schema: Schema;
 }
 
-/** Written into the attempt's folder when all of its parts are there. */
+/** Written when all parts of an attempt are there: whole, in their places, and not named by anything yet. */
 export interface StagedParts {
+  /** Keys in the converted zone, in the source's order. */
   parts: string[];
   schema: Schema;
 }
 
-/** From the raw zone to Parquet in a place of the attempt's own. */
+/** From the raw zone to Parquet, under keys of the attempt's own. */
 export function createConversionActivities(deps: Deps) {
   return {
     inspectSource: async (input: InspectInput): Promise<InspectResult> =>
@@ -72,7 +80,7 @@ export function stagedPartsKey(stagedPrefix: string): string {
 }
 
 /** What is made of a landing that only its owner reads is the owner's alone too. */
-export async function keepPrivate(
+async function keepPrivate(
   { raw, converted }: Pick<ActivityDeps, 'raw' | 'converted'>,
   rawKey: string,
   folder: string,
@@ -106,39 +114,50 @@ async function convertSource(deps: Deps, input: ConvertInput, work: Work): Promi
   const { encoding, schema } = await requireSchema(deps.converted, input);
   const { engine } = input;
   if (engine === 'emr') throw new TypeError('A cluster converts, not a worker.');
-  const stagedPrefix = attemptPrefix(input.runId, input.source.id, work.attempt);
-  // An attempt of a number comes back only when the activity itself was started again: what it left is nobody's.
-  await deps.converted.deletePrefix(stagedPrefix);
-  const keep = async (): Promise<void> => await keepPrivate(deps, input.rawKey, stagedPrefix);
-  await keep();
-  const outcome = await keepingReserve(
-    writtenFolder(deps.converted),
-    work.signal,
-    async (signal) =>
-      await createEngine(engine, deps).convert({
-        input: deps.raw.place(input.rawKey),
-        inputBytes: bytes,
-        scan,
-        encoding,
-        schema,
-        output: deps.converted,
-        outputPrefix: stagedPrefix,
-        signal,
-        onProgress: reporting(work, bytes),
-        onNote: work.note,
-      }),
-  );
-  await keep();
-  const staged: StagedParts = outcome;
-  await deps.converted.put(stagedPartsKey(stagedPrefix), toJson(staged));
-  const sizes = await Promise.all(
-    outcome.parts.map(async (part) => (await deps.converted.size(stagedPrefix + part)) ?? 0),
-  );
-  return {
-    stagedPrefix,
-    parts: outcome.parts.length,
-    bytes: sizes.reduce((sum, each) => sum + each, 0),
+  const attempt = newAttempt();
+  const stagedPrefix = attemptPrefix(input.runId, input.source.id, attempt);
+  const folder = sourcePrefix({ ...input, source: input.source.id });
+  const outputPrefix = folder + partPrefix(input.runId, attempt);
+  const keep = async (): Promise<void> => {
+    for (const each of [stagedPrefix, folder]) await keepPrivate(deps, input.rawKey, each);
   };
+  try {
+    await keep();
+    const place = { output: deps.converted, outputPrefix, scratchPrefix: stagedPrefix };
+    const outcome = await keepingReserve(
+      writtenFolder(deps.converted),
+      work.signal,
+      async (signal) =>
+        await createEngine(engine, deps).convert({
+          input: deps.raw.place(input.rawKey),
+          inputBytes: bytes,
+          ...{ scan, encoding, schema, signal, ...place },
+          onProgress: reporting(work, bytes),
+          onNote: work.note,
+        }),
+    );
+    await keep();
+    const parts = outcome.parts.map((name) => outputPrefix + name);
+    const staged: StagedParts = { parts, schema: outcome.schema };
+    await deps.converted.put(stagedPartsKey(stagedPrefix), toJson(staged));
+    const sizes = await Promise.all(parts.map(async (key) => await deps.converted.size(key)));
+    // Nobody takes what an attempt made that was given up.
+    work.signal.throwIfAborted();
+    return {
+      stagedPrefix,
+      parts: parts.length,
+      bytes: sizes.reduce((sum: number, each) => sum + (each ?? 0), 0),
+    };
+  } catch (error) {
+    const own = [outputPrefix, stagedPrefix];
+    await Promise.allSettled(own.map(async (each) => await deps.converted.deletePrefix(each)));
+    throw error;
+  }
+}
+
+/** Two attempts may be at work at once, on two machines: a number of Temporal's would be that of both. */
+export function newAttempt(): string {
+  return randomUUID().slice(0, 8);
 }
 
 /** On whose disk a conversion writes: its Parquet and scratch, of a lake in S3 only its scratch. */

@@ -73,24 +73,22 @@ export async function result(deps: EmrDeps, input: CountedInput): Promise<Source
   return { ...told, parquet };
 }
 
-/** @returns folders for s3-dist-cp. The target is the job's own, and empty. */
-export async function planCopy(
-  { converted }: EmrDeps,
-  { hdfsFolder, stagedPrefix }: CopyInput,
-): Promise<{ from: string; to: string }> {
-  await converted.deletePrefix(stagedPrefix);
-  return { from: hdfsUri(hdfsFolder), to: converted.uri(stagedPrefix) };
+/** @returns folders for s3-dist-cp. What is copied has names of the job's own, so it stays where it comes. */
+export function planCopy({ converted }: EmrDeps, input: CopyInput): { from: string; to: string } {
+  const to = converted.uri(sourcePrefix({ ...input, source: input.source.id }));
+  return { from: hdfsUri(input.hdfsFolder), to };
 }
 
 export async function stageParts({ converted }: EmrDeps, input: CopiedInput): Promise<void> {
   const { schema } = await requireSchema(converted, input);
   const counted = await requireCounted(converted, input);
-  const parts = counted.parts.map(({ name }) => name).toSorted();
+  const prefix = sourcePrefix({ ...input, source: input.source.id });
+  const parts = counted.parts.map(({ name }) => prefix + name).toSorted();
   const staged: StagedParts = { parts, schema };
   for (const { name, bytes } of counted.parts) {
-    const copied = await converted.size(input.stagedPrefix + name);
+    const copied = await converted.size(prefix + name);
     if (copied === bytes) continue;
-    const uri = converted.uri(input.stagedPrefix + name);
+    const uri = converted.uri(prefix + name);
     const what = `${uri} has ${copied ?? 'no'} bytes; on HDFS it has ${bytes}.`;
     throw new LonghaulError('LAKE_CORRUPT', what, { source: input.source.id });
   }

@@ -3,7 +3,8 @@ import { MAX_PART_BYTES, PART_BYTES, SHARD_BYTES, type SparkJob } from '../conve
 import { openScratch } from '../conversion/parts/scratch.ts';
 import { uriOf } from '../storage/place.ts';
 import { toJson } from '../storage/manifests.ts';
-import { requireLanding, requireSchema } from './conversion.ts';
+import { partPrefix } from '../model/layout.ts';
+import { newAttempt, requireLanding, requireSchema } from './conversion.ts';
 import type { EmrDeps } from './emr-deps.ts';
 import { hdfsFolder, hdfsJobStaging, hdfsManifest, hdfsUri, jobPrefix } from './emr-places.ts';
 import type { StagedJob, StageJobInput } from './emr-types.ts';
@@ -27,7 +28,8 @@ export async function stageJob(
     const onProgress = (done: number): void => report({ bytes: done, totalBytes: bytes });
     const request = {
       ...{ input: raw.place(input.rawKey), inputBytes: bytes, scan, encoding, schema },
-      ...{ output: converted, outputPrefix: prefix, signal, onProgress: () => undefined },
+      ...{ output: converted, outputPrefix: prefix, scratchPrefix: prefix },
+      ...{ signal, onProgress: () => undefined },
     };
     const inputs = await makeInputs({
       request,
@@ -42,6 +44,8 @@ export async function stageJob(
       ...inputs,
       columns: schema.columns,
       output: hdfsUri(hdfsFolder(input)),
+      // They have these names in the bucket too, beside those of other attempts.
+      partPrefix: partPrefix(input.runId, newAttempt()),
       staging: hdfsUri(hdfsJobStaging(input)),
       partBytes: PART_BYTES,
       maxPartBytes: MAX_PART_BYTES,

@@ -104,12 +104,10 @@ export type CountResult =
 
 export interface CopyInput extends CountedInput {
   hdfsFolder: string;
-  /** In the converted zone, ending with `/`. */
-  stagedPrefix: string;
 }
 
 export interface CopiedInput extends StageJobInput {
-  /** In the converted zone, ending with `/`: where the step copied the files to. */
+  /** In the converted zone, ending with `/`: where it says which files the step has copied. */
   stagedPrefix: string;
 }
 

@@ -84,9 +84,9 @@ export function createEmrActivities(deps: EmrDeps) {
       await shortly(deps, async () => await (await hdfs()).result(deps, input)),
 
     planCopy: async (input: CopyInput): Promise<{ from: string; to: string }> =>
-      await shortly(deps, async () => await (await hdfs()).planCopy(deps, input)),
+      await shortly(deps, async () => (await hdfs()).planCopy(deps, input)),
 
-    /** What a step has copied to the converted zone, as the lake's own verification wants it. */
+    /** What a step has copied to the converted zone, as the lake's own verification wants it to be told. */
     stageCopiedParts: async (input: CopiedInput): Promise<void> => {
       await shortly(deps, async () => await (await hdfs()).stageParts(deps, input));
     },

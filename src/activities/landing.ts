@@ -11,6 +11,7 @@ import { probe } from '../landing/probe.ts';
 import { readLanding } from '../storage/manifests.ts';
 import type { ActivityDeps } from './deps.ts';
 import {
+  arePartsThere,
   finishedEntry,
   previousEntry,
   previousSnapshot,
@@ -184,8 +185,6 @@ function sameVersion(
 }
 
 async function stillThere(deps: Deps, entry: SourceEntry): Promise<boolean> {
-  const sizes = await Promise.all(
-    entry.parquet.map(async (part) => (await deps.converted.size(part.key)) === part.bytes),
-  );
-  return sizes.every(Boolean) && (await deps.raw.size(entry.rawKey)) === entry.bytes;
+  const areParts = await arePartsThere(deps.converted, entry);
+  return areParts && (await deps.raw.size(entry.rawKey)) === entry.bytes;
 }

@@ -7,6 +7,7 @@ import type { IngestResult } from '../model/run.ts';
 import { assertVolume } from '../model/volume-guard.ts';
 import { discardPartial } from '../landing/land.ts';
 import { readJson, readSnapshot, toJson } from '../storage/manifests.ts';
+import { deleteDeadParts } from '../storage/parts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { rawKeyOf } from './landing.ts';
 import {
@@ -113,16 +114,14 @@ function missingEntry(id: string, address: string): SourceEntry {
 }
 
 async function cleanUp(deps: Deps, input: CleanUpInput): Promise<void> {
+  const { ingestDate, revision } = input;
+  const { name: dataset, sources } = input.dataset;
   await deps.converted.deletePrefix(stagingPrefix(input.runId));
   // One run a day: nobody else writes below its folders.
-  const day = dayPrefix(input.dataset.name, input.ingestDate);
-  await Promise.all([deps.raw.deleteTemporaries(day), deps.converted.deleteTemporaries(day)]);
-  if (!input.discardPartials) return;
-  for (const source of input.dataset.sources) {
-    const { dataset, ingestDate, revision } = input;
-    await discardPartial(
-      deps.raw,
-      rawKeyOf({ dataset: dataset.name, ingestDate, revision, source }),
-    );
+  const prefix = dayPrefix(dataset, ingestDate);
+  await Promise.all([deps.raw.deleteTemporaries(prefix), deps.converted.deleteTemporaries(prefix)]);
+  for (const source of input.discardPartials ? sources : []) {
+    await discardPartial(deps.raw, rawKeyOf({ dataset, ingestDate, revision, source }));
   }
+  await deleteDeadParts(deps.converted, { dataset, ingestDate, revision }, { runId: input.runId });
 }

@@ -100,5 +100,13 @@ export async function finishedEntry(
 ): Promise<SourceEntry | undefined> {
   const at = { ...task, source: task.source.id };
   const entry = await readJson<SourceEntry>(converted, sourceEntryKey(at));
-  return entry?.settingsKey === settingsKeyOf(task.source, task.engine) ? entry : undefined;
+  if (entry?.settingsKey !== settingsKeyOf(task.source, task.engine)) return undefined;
+  return (await arePartsThere(converted, entry)) ? entry : undefined;
+}
+
+export async function arePartsThere(converted: Store, { parquet }: SourceEntry): Promise<boolean> {
+  const sizes = await Promise.all(
+    parquet.map(async ({ key, bytes }) => (await converted.size(key)) === bytes),
+  );
+  return sizes.every(Boolean);
 }

@@ -1,13 +1,14 @@
 import { shownAddress } from '../model/addresses.ts';
-import { partName, sourceEntryKey, sourcePrefix } from '../model/layout.ts';
+import { isRetryable, LonghaulError } from '../model/errors.ts';
+import { sourceEntryKey } from '../model/layout.ts';
 import { assertBalanced } from '../model/ledger.ts';
 import type { ParquetPart, SourceEntry } from '../model/manifest.ts';
 import type { SourceResult } from '../model/run.ts';
+import { checksumPlace } from '../storage/checksum-file.ts';
 import { toJson } from '../storage/manifests.ts';
-import type { Store } from '../storage/store.ts';
+import { deleteDeadParts } from '../storage/parts.ts';
 import { countParquetRows } from '../verification/footers.ts';
 import {
-  keepPrivate,
   requireLanding,
   requireSchema,
   requireStaged,
@@ -45,23 +46,16 @@ async function verifySource(deps: Deps, input: VerifyInput, work: Work): Promise
   const at = { ...input, source: input.source.id };
   // Nobody reads an entry of a day that is not published; one of an earlier, unfinished run gives way.
   await deps.converted.delete(sourceEntryKey(at));
-  const places = staged.parts.map((name, index) => ({
-    from: input.stagedPrefix + name,
-    to: sourcePrefix(at) + partName(index),
-  }));
-  const counted: CountedPart[] = [];
-  for (const place of places) counted.push(await countPart(deps.converted, place, work));
-  const rows = counted.reduce((sum, part) => sum + part.rows, 0);
-  const ledger = { records: landing.scan.records, rows, rejected: 0 };
-  assertBalanced(ledger, input.source.id);
+  const { parquet, ledger } = await orDelete(deps, staged.parts, async () => {
+    const found = await readParts(deps, staged.parts, work);
+    const rows = found.reduce((sum, part) => sum + part.rows, 0);
+    const counted = { records: landing.scan.records, rows, rejected: 0 };
+    assertBalanced(counted, input.source.id);
+    return { parquet: found, ledger: counted };
+  });
   countLedger(ledger);
-  await keepPrivate(deps, input.rawKey, sourcePrefix(at));
-  const parquet: ParquetPart[] = [];
-  for (const { place, rows, bytes } of counted) {
-    await movePart(deps.converted, place);
-    const checksum = await deps.converted.checksum(place.to, work.signal);
-    parquet.push({ key: place.to, rows, bytes, checksum });
-  }
+  const { runId } = input;
+  await deleteDeadParts(deps.converted, at, { runId, keep: staged.parts, signal: work.signal });
   const entry: SourceEntry = {
     id: input.source.id,
     url: shownAddress(input.source.address),
@@ -82,28 +76,31 @@ async function verifySource(deps: Deps, input: VerifyInput, work: Work): Promise
   return entry;
 }
 
-interface CountedPart {
-  place: Place;
-  rows: number;
-  bytes: number;
+/** In their order, as their footers and the store have them. */
+async function readParts(deps: Deps, keys: readonly string[], work: Work): Promise<ParquetPart[]> {
+  const parts: ParquetPart[] = [];
+  for (const key of keys) {
+    const { rows, bytes } = await countParquetRows(deps.converted, key);
+    work.report({ bytes });
+    // Of the bytes as they lie there: of what DuckDB or a cluster uploads, S3 knows no CRC-32 of the whole.
+    const checksum = await checksumPlace(deps.converted.place(key), work.signal);
+    parts.push({ key, rows, bytes, checksum });
+  }
+  return parts;
 }
 
-interface Place {
-  from: string;
-  to: string;
-}
-
-/** A part that an attempt before this one has moved already is counted where it is now. */
-async function countPart(converted: Store, place: Place, work: Work): Promise<CountedPart> {
-  const isStaged = (await converted.size(place.from)) !== undefined;
-  const key = isStaged ? place.from : place.to;
-  const { rows, bytes } = await countParquetRows(converted, key);
-  work.report({ bytes });
-  return { place, rows, bytes };
-}
-
-async function movePart(converted: Store, place: Place): Promise<void> {
-  if ((await converted.size(place.from)) === undefined) return;
-  await converted.delete(place.to);
-  await converted.move(place.from, place.to);
+/** What is found wrong for good is in nobody's way: its parts are this conversion's alone. */
+async function orDelete<T>(
+  deps: Deps,
+  keys: readonly string[],
+  check: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await check();
+  } catch (error) {
+    if (error instanceof LonghaulError && !isRetryable(error.code)) {
+      await Promise.allSettled(keys.map(async (key) => await deps.converted.delete(key)));
+    }
+    throw error;
+  }
 }

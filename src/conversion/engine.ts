@@ -13,8 +13,10 @@ export interface ConversionRequest {
   schema: Schema;
   /** Where the parts go: a zone of the lake that the input lies in. */
   output: Store;
-  /** In it, ending with `/`: the attempt's own, with nothing in it yet. */
+  /** What the keys of the parts start with: the attempt's own, so that no other one writes or reads them. */
   outputPrefix: string;
+  /** In it too, ending with `/`: for what else the attempt makes. Its owner removes it. */
+  scratchPrefix: string;
   signal: AbortSignal;
   onProgress: (done: ConversionProgress) => void;
   /** What takes time before or beside the conversion (a program that is fetched), for people. */
@@ -27,7 +29,7 @@ export interface ConversionProgress {
 }
 
 export interface ConversionOutcome {
-  /** Names below the output prefix, `part-00000.parquet` onwards, in the source's order. */
+  /** What follows the output prefix, `00000.parquet` onwards, in the source's order. */
   parts: string[];
   /** The request's schema, but for types that this engine cannot write losslessly and so wrote as text. */
   schema: Schema;
@@ -35,7 +37,7 @@ export interface ConversionOutcome {
 
 /**
  * CSV → Parquet. An engine writes every record or throws: it never drops one. Where it throws, it leaves nothing
- * below the output prefix.
+ * below the output prefix. Nobody sees a part under its name before it is whole, even if the engine is killed.
  * @throws LonghaulError ENGINE_FAILED, ENGINE_OUT_OF_MEMORY, DISK_FULL, LAKE_…, STORE_… of S3,
  *   PROGRAM_NOT_INSTALLED (DuckDB's httpfs); the signal's reason.
  */

@@ -7,30 +7,64 @@ export interface SourceAt {
   revision: number;
 }
 
-/** Underscore folders are skipped by Spark and Hive readers, so a later revision never counts twice there. */
+/**
+ * Spark and pyarrow skip a folder with an underscore, so a later revision does not count twice there. Its name has no
+ * `=`: readers of Hive partitions would take it for a partition that the first revision lacks, and refuse both.
+ */
 function revisionFolder(revision: number): string {
-  return revision === 1 ? '' : `_revision=${revision}/`;
+  return revision === 1 ? '' : `_r${revision}/`;
 }
 
 export function dayPrefix(dataset: string, ingestDate: string): string {
   return `${dataset}/ingest_date=${ingestDate}/`;
 }
 
+/** What the keys of all sources of a day's revision start with. */
+export function sourcesPrefix(at: Omit<SourceAt, 'source'>): string {
+  return `${dayPrefix(at.dataset, at.ingestDate)}${revisionFolder(at.revision)}source=`;
+}
+
 /** The folder of a source, in either zone. */
 export function sourcePrefix(at: SourceAt): string {
-  return `${dayPrefix(at.dataset, at.ingestDate)}${revisionFolder(at.revision)}source=${at.source}/`;
+  return `${sourcesPrefix(at)}${at.source}/`;
 }
 
 export function landingManifestKey(rawKey: string): string {
   return `${rawKey}.manifest.json`;
 }
 
+/** Of the file that says what a verified source is, in its folder. */
+export const SOURCE_ENTRY_NAME = '_source.json';
+
 export function sourceEntryKey(at: SourceAt): string {
-  return `${sourcePrefix(at)}_source.json`;
+  return sourcePrefix(at) + SOURCE_ENTRY_NAME;
 }
 
+/**
+ * What the names of an attempt's parts start with: two attempts at once never write the same key, and a run knows its
+ * own.
+ */
+export function partPrefix(runId: string, attempt: string): string {
+  return `part-${runId.slice(-RUN_DIGITS)}-${attempt}-`;
+}
+
+/** The random end of Temporal's run ids. */
+const RUN_DIGITS = 8;
+
+/** Whether a key is of a part of that run. */
+export function isPartOfRun(key: string, runId: string): boolean {
+  return key.slice(key.lastIndexOf('/') + 1).startsWith(`part-${runId.slice(-RUN_DIGITS)}-`);
+}
+
+/** Behind the attempt's `partPrefix`. */
 export function partName(index: number): string {
-  return `part-${String(index).padStart(5, '0')}.parquet`;
+  return `${String(index).padStart(5, '0')}.parquet`;
+}
+
+/** Of a part on a disk that is not whole: Spark and pyarrow read every file of a folder but those named with a dot first. */
+export function partialPartKey(key: string): string {
+  const at = key.lastIndexOf('/') + 1;
+  return `${key.slice(0, at)}.${key.slice(at)}.partial`;
 }
 
 export function snapshotManifestKey(dataset: string, ingestDate: string, revision: number): string {
@@ -51,7 +85,7 @@ export function parseSnapshotManifestKey(
   return { dataset, ingestDate, revision: Number(revision) };
 }
 
-/** Everything of a run that is not published yet lies below this. */
+/** What a run needs between its steps, besides the parts, lies below this. */
 export function stagingPrefix(runId: string): string {
   return `_staging/${runId}/`;
 }
@@ -61,8 +95,8 @@ export function stagedSourcePrefix(runId: string, source: string): string {
   return `${stagingPrefix(runId)}${source}/`;
 }
 
-/** One attempt's own place. */
-export function attemptPrefix(runId: string, source: string, attempt: number): string {
+/** One attempt's own place: what it makes on its way to its parts. */
+export function attemptPrefix(runId: string, source: string, attempt: string | number): string {
   return `${stagedSourcePrefix(runId, source)}attempt=${attempt}/`;
 }
 

@@ -9,16 +9,33 @@ export interface DayAt {
 }
 
 export type LeftoverFile = DayAt &
-  /** `rawKey` is the landing that they would have become. */
-  ({ kind: 'partial' | 'checkpoint'; rawKey: string } | { kind: 'temporary' });
+  /** `wholeKey` is the landing or part that they would have become. */
+  ({ kind: 'partial' | 'checkpoint'; wholeKey: string } | { kind: 'temporary' });
 
 /** A file of the raw zone that only an unfinished landing or a killed writer leaves. */
 export function parseRawLeftover(key: string): LeftoverFile | undefined {
   const temporary = parseTemporary(key);
   if (temporary) return temporary;
-  const [, rawKey = '', checkpoint] = PARTIAL.exec(key) ?? [];
-  const day = parseSourceFile(rawKey);
-  return day && { ...day, kind: checkpoint ? 'checkpoint' : 'partial', rawKey };
+  const [, wholeKey = '', checkpoint] = PARTIAL.exec(key) ?? [];
+  const day = parseSourceFile(wholeKey);
+  return day && { ...day, kind: checkpoint ? 'checkpoint' : 'partial', wholeKey };
+}
+
+/** A file of the converted zone on a disk that only a killed writer leaves. */
+export function parseConvertedLeftover(key: string): LeftoverFile | undefined {
+  const temporary = parseTemporary(key);
+  if (temporary) return temporary;
+  const [, folder = '', name = ''] = PARTIAL_PART.exec(key) ?? [];
+  const wholeKey = folder + name;
+  const day = parsePartKey(wholeKey);
+  return day && { ...day, kind: 'partial', wholeKey };
+}
+
+/** A whole part. Whether something names it, its key does not tell. */
+export function parsePartKey(key: string): DayAt | undefined {
+  const at = parseDayFile(key);
+  if (at?.source === undefined || !PART_NAME.test(at.file)) return undefined;
+  return { dataset: at.dataset, ingestDate: at.ingestDate };
 }
 
 /** A file that a killed writer on a disk was about to give its name; both zones have them. */
@@ -43,8 +60,12 @@ export function parseStagingKey(key: string): string | undefined {
 
 /** As `landing/checkpoint.ts` names them. */
 const PARTIAL = /^(.+)\.partial(\.checkpoint\.json)?$/;
+/** As `layout.ts` names them. */
+const PARTIAL_PART = /^(.+\/)\.([^/]+)\.partial$/;
 /** As `storage/disk-store.ts` names them. */
 const TEMPORARY_NAME = /^\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\.tmp$/;
+/** As `layout.ts` makes them: of the run and of the attempt, eight hex digits each. */
+const PART_NAME = /^part-[\da-f]{8}-[\da-f]{8}-\d{5,}\.parquet$/;
 /** As `fileNameOf` makes them. */
 const FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
 /** As Temporal numbers its runs, and as `storage/s3/scratch-check.ts` names its trials. */
@@ -58,7 +79,7 @@ function parseSourceFile(key: string): DayAt | undefined {
 
 /** As `layout.ts` makes them. */
 const DAY_FILE =
-  /^([^/]+)\/ingest_date=([^/]+)\/(?:_revision=(?:[2-9]|[1-9]\d+)\/)?(?:source=([^/]+)\/)?([^/]+)$/;
+  /^([^/]+)\/ingest_date=([^/]+)\/(?:_r(?:[2-9]|[1-9]\d+)\/)?(?:source=([^/]+)\/)?([^/]+)$/;
 
 /** Undefined unless the names are ones that this program gives, in the places where it puts them. */
 function parseDayFile(

@@ -1,7 +1,14 @@
 import type { Target } from './run.ts';
 
 /** What dead runs leave, in the order in which the parts of one landing must go: what points to another goes later. */
-export const LEFTOVER_KINDS = ['upload', 'checkpoint', 'partial', 'temporary', 'staging'] as const;
+export const LEFTOVER_KINDS = [
+  'upload',
+  'checkpoint',
+  'partial',
+  'temporary',
+  'part',
+  'staging',
+] as const;
 export type LeftoverKind = (typeof LEFTOVER_KINDS)[number];
 
 /** EMR clusters, which lie in no zone, go last: what they write goes with them. */

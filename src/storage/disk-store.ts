@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { LonghaulError } from '../model/errors.ts';
-import { checksumFile } from './checksum-file.ts';
+import { parseConvertedLeftover } from '../model/leftover-keys.ts';
 import { storageError } from './disk-errors.ts';
 import { placeBlocks } from './place-blocks.ts';
 import type { StoredPlace } from './place.ts';
 import type { Store, StoredObject, StoredRange } from './store.ts';
 
-/** A zone of the lake as a folder. `link(2)` makes put-if-absent and move atomic; rename would overwrite. */
+/** A zone of the lake as a folder. `link(2)` makes put-if-absent atomic; rename would overwrite. */
 export class DiskStore implements Store {
   readonly root: string;
 
@@ -91,23 +91,6 @@ export class DiskStore implements Store {
     return (await stat(this.uri(key)).catch(undefinedIfAbsent))?.size;
   }
 
-  async checksum(key: string, signal?: AbortSignal): Promise<string> {
-    return await checksumFile(this.uri(key), signal);
-  }
-
-  async move(from: string, to: string): Promise<void> {
-    try {
-      await mkdir(dirname(this.uri(to)), { recursive: true });
-      // A converter's own writes are not durable until this.
-      await syncFile(this.uri(from));
-      await link(this.uri(from), this.uri(to));
-      await rm(this.uri(from));
-      await syncFolder(dirname(this.uri(to)));
-    } catch (error) {
-      throw storageError(error, this.uri(to));
-    }
-  }
-
   async copyRange(range: StoredRange, to: string, signal?: AbortSignal): Promise<void> {
     const path = this.uri(to);
     await mkdir(dirname(path), { recursive: true });
@@ -128,7 +111,10 @@ export class DiskStore implements Store {
   async putFile(key: string, path: string): Promise<void> {
     try {
       await mkdir(dirname(this.uri(key)), { recursive: true });
+      // Its writer's bytes are not durable until this.
+      await syncFile(path);
       await rename(path, this.uri(key));
+      await syncFolder(dirname(this.uri(key)));
     } catch (error) {
       throw storageError(error, this.uri(key));
     }
@@ -156,7 +142,15 @@ export class DiskStore implements Store {
   }
 
   async deletePrefix(prefix: string): Promise<void> {
-    await rm(this.uri(prefix), { force: true, recursive: true });
+    if (prefix.endsWith('/')) await rm(this.uri(prefix), { force: true, recursive: true });
+    else for await (const { key } of this.list(prefix)) await this.delete(key);
+  }
+
+  async deletePartialParts(prefix: string, isDead: (key: string) => boolean): Promise<void> {
+    for await (const { key } of this.list(prefix)) {
+      const found = parseConvertedLeftover(key);
+      if (found?.kind === 'partial' && isDead(found.wholeKey)) await this.delete(key);
+    }
   }
 
   async deleteTemporaries(prefix: string): Promise<void> {

@@ -1,21 +1,24 @@
 import { stat } from 'node:fs/promises';
 import {
+  parseConvertedLeftover,
+  parsePartKey,
   parseRawLeftover,
   parseStagingKey,
-  parseTemporary,
   parseUploadKey,
   type DayAt,
   type LeftoverFile,
 } from '../model/leftover-keys.ts';
+import { LonghaulError } from '../model/errors.ts';
 import { landingManifestKey, stagingPrefix } from '../model/layout.ts';
 import { parseDatasetName } from '../model/names.ts';
 import { LEFTOVER_KINDS, type SweptFile } from '../model/sweep.ts';
 import { DiskStore } from './disk-store.ts';
+import { unnamedParts } from './parts.ts';
 import { S3Store } from './s3/s3-store.ts';
 import { unfinishedUploads } from './s3/unfinished-uploads.ts';
 import type { Lake, Store, StoredObject } from './store.ts';
 
-/** What belongs together and goes together: one unfinished landing, one temporary file, one run's staging. */
+/** What belongs together and goes together: one unfinished landing or part, one temporary file, one run's staging. */
 export interface Leftover {
   /** Whose it is, if that run is under way: the one of a day, or the one of an id. */
   holder: DayAt | { runId: string };
@@ -44,17 +47,18 @@ export interface AgeLimit {
 }
 
 /**
- * Everything in a lake that no finished work needs, by keys alone: published snapshots, landings with their
- * manifest, and whatever is not named as this program names things are no leftovers. Whether a run still holds it
- * is for the caller to ask.
+ * Everything in a lake that no finished work needs, by keys and, of whole parts, by what the manifests name: published
+ * snapshots, landings with their manifest, and whatever is not named as this program names things are no leftovers.
+ * Whether a run still holds it is for the caller to ask.
  */
 export async function findLeftovers(lake: Lake, limit: AgeLimit): Promise<FoundLeftovers> {
   const found = new Collection(limit.signal);
   await collectFiles(found, 'raw', lake.raw);
   await collectUploads(found, 'raw', lake.raw);
-  // S3 writes whole or not at all: no temporaries there, and the Parquet files need not be listed.
+  // S3 writes whole or not at all: no temporaries there, and no partial parts but uploads.
   if (!(lake.converted instanceof S3Store)) await collectFiles(found, 'converted', lake.converted);
   await collectUploads(found, 'converted', lake.converted);
+  await collectParts(found, lake.converted);
   await collectStaging(found, 'raw', lake.raw);
   await collectStaging(found, 'converted', lake.converted);
   const all = found.leftovers();
@@ -105,7 +109,7 @@ async function collectFiles(
   zone: SweptFile['zone'],
   store: Store,
 ): Promise<void> {
-  const parse = zone === 'raw' ? parseRawLeftover : parseTemporary;
+  const parse = zone === 'raw' ? parseRawLeftover : parseConvertedLeftover;
   for (const folder of await store.folders('')) {
     if (!isDatasetName(folder)) continue;
     const manifests = new Set<string>();
@@ -120,7 +124,7 @@ async function collectFiles(
       // A publisher's file may itself be called `x.partial`: landed, it has a manifest.
       if (manifests.has(landingManifestKey(key))) continue;
       const remove = async (): Promise<void> => await store.delete(key);
-      const name = `${zone}/${file.kind === 'temporary' ? key : file.rawKey}`;
+      const name = `${zone}/${file.kind === 'temporary' ? key : file.wholeKey}`;
       const day = { dataset: file.dataset, ingestDate: file.ingestDate };
       found.add(name, day, modifiedAtMs, { kind: file.kind, zone, key, bytes, remove });
     }
@@ -143,6 +147,27 @@ async function collectUploads(
     const { dataset, ingestDate, rawKey } = at;
     found.add(`${zone}/${rawKey}`, { dataset, ingestDate }, modifiedAtMs, piece);
   }
+}
+
+/** A dataset with a manifest that cannot be read keeps all of its parts: it may name them. */
+async function collectParts(found: Collection, converted: Store): Promise<void> {
+  for (const dataset of await converted.folders('')) {
+    if (!isDatasetName(dataset)) continue;
+    const parts = await unnamedParts(converted, { dataset, prefix: `${dataset}/` }).catch(
+      noneIfCorrupt,
+    );
+    for (const { key, bytes, modifiedAtMs } of parts) {
+      const day = parsePartKey(key);
+      const remove = async (): Promise<void> => await converted.delete(key);
+      const piece: Piece = { kind: 'part', zone: 'converted', key, bytes, remove };
+      if (day) found.add(`converted/${key}`, day, modifiedAtMs, piece);
+    }
+  }
+}
+
+function noneIfCorrupt(error: unknown): StoredObject[] {
+  if (error instanceof LonghaulError && error.code === 'LAKE_CORRUPT') return [];
+  throw error;
 }
 
 /** A run's staging is one leftover: all of it is the run's, and nothing of it is of use without the run. */

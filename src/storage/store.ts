@@ -20,18 +20,14 @@ export interface Store {
   readRange(key: string, start: number, end: number): Promise<Buffer>;
   size(key: string): Promise<number | undefined>;
   /**
-   * Of a whole object, as the store has it now: `crc32:` and 8 hex digits, read (disk) or computed by S3 itself;
-   * `etag:…` of a store that knows no such checksum.
-   */
-  checksum(key: string, signal?: AbortSignal): Promise<string>;
-  /** Moves within the zone, durably and without its bytes passing through here; never overwrites. */
-  move(from: string, to: string): Promise<void>;
-  /**
    * Copies bytes [start, end) of an object of the same lake to a key; in S3 without their passing through here.
    * For what is the caller's alone: nothing is left of a copy that fails or is aborted.
    */
   copyRange(range: StoredRange, to: string, signal?: AbortSignal): Promise<void>;
-  /** Moves a local file to a key, whole or not at all. On disk it must be on the zone's own file system. */
+  /**
+   * Moves a local file to a key that is its writer's own: durably, whole or not at all. On disk it must be on the zone's
+   * own file system.
+   */
   putFile(key: string, path: string, signal?: AbortSignal): Promise<void>;
   /** Only the owner of the file can read it: of S3, never so. */
   isPrivate(key: string): Promise<boolean>;
@@ -42,8 +38,14 @@ export interface Store {
   makePrivate(prefix: string): Promise<void>;
   /** No error where there is no such object. */
   delete(key: string): Promise<void>;
-  /** Deletes everything below the prefix, unfinished uploads too. */
+  /** Deletes every object whose key starts with the prefix, unfinished uploads too. */
   deletePrefix(prefix: string): Promise<void>;
+  /**
+   * Deletes the parts below a prefix that are not finished: partial files on a disk, uploads in S3. One that is still
+   * written fails.
+   * @param isDead gets the key that it would have.
+   */
+  deletePartialParts(prefix: string, isDead: (key: string) => boolean): Promise<void>;
   /** What killed writers left below a prefix; only where nobody else writes now. */
   deleteTemporaries(prefix: string): Promise<void>;
 }

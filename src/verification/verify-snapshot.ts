@@ -3,7 +3,7 @@ import { LonghaulError } from '../model/errors.ts';
 import { balances } from '../model/ledger.ts';
 import type { ParquetPart, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import { readLanding } from '../storage/manifests.ts';
-import type { Lake, Store } from '../storage/store.ts';
+import type { Lake } from '../storage/store.ts';
 import { checksumPlace } from '../storage/checksum-file.ts';
 import { countParquetRows } from './footers.ts';
 
@@ -101,20 +101,9 @@ async function verifyPart(
   found.rows += rows;
   found.bytes += bytes;
   expect(found, `bytes in ${path}`, bytes, part.bytes);
-  const checksum = await checksumOf(converted, part, signal);
+  const checksum = await checksumPlace(converted.place(part.key), signal);
   expect(found, `as checksum of ${path}`, checksum, part.checksum);
   expect(found, `rows in ${path}`, rows, part.rows);
-}
-
-/** Of the bytes as they are read now; a store that knew no checksum at publication has but its ETag to compare. */
-async function checksumOf(
-  converted: Store,
-  part: ParquetPart,
-  signal: AbortSignal,
-): Promise<string> {
-  return part.checksum.startsWith('etag:')
-    ? await converted.checksum(part.key)
-    : await checksumPlace(converted.place(part.key), signal);
 }
 
 function expect<T>(found: SourceVerification, what: string, now: T, published: T): void {

@@ -66,7 +66,6 @@ export async function convertOnCluster(
   const { from, to } = await call(policies.EMR_CALL, `Where ${task.source.id} goes`).planCopy({
     ...counted,
     hdfsFolder,
-    stagedPrefix,
   });
   await runStep('copy', { from, to }, source, state, context);
   const copied = { ...task, rawKey, attempt: state.jobs, stagedPrefix };

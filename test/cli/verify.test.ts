@@ -5,7 +5,7 @@ import { after, beforeEach, test } from 'node:test';
 import { rescan } from '../../src/landing/rescan.ts';
 import type { SnapshotManifest, SourceEntry } from '../../src/model/manifest.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
-import { checksumFile } from '../../src/storage/checksum-file.ts';
+import { checksumPlace } from '../../src/storage/checksum-file.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import type { VerifyReport } from '../../src/cli/verify.ts';
 import { writeParquet } from '../lake/tiny-lake.ts';
@@ -46,7 +46,7 @@ async function publish(): Promise<void> {
   const landing = { format: 'longhaul/landing/1', ...at, rawKey, bytes, checksum, scan };
   await raw.put(`${rawKey}.manifest.json`, JSON.stringify(landing));
   const footer = await countParquetRows(converted, key);
-  const part = { key, ...footer, checksum: await checksumFile(partPath) };
+  const part = { key, ...footer, checksum: await checksumPlace({ kind: 'disk', path: partPath }) };
   const counts = { records: 2, rows: 2, rejected: 0 };
   const entry = {
     id: 'a',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { createDuckDbEngine, type JobRunner } from '../../src/conversion/duckdb/engine.ts';
 import { PART_SIZES } from '../../src/conversion/parts/next-range.ts';
@@ -11,8 +12,9 @@ function failing(codes: ErrorCode[]) {
   const run: JobRunner = async (job) => {
     const code = codes[copies.length];
     copies.push(job.copy);
+    const [, path = ''] = /TO '([^']+)' \(FORMAT/.exec(job.copy) ?? [];
+    await writeFile(path, 'PAR1');
     if (code) throw new LonghaulError(code, code);
-    await Promise.resolve();
   };
   const engine = createDuckDbEngine({ memoryLimit: '1GiB', threads: 1 }, PART_SIZES, run);
   return { copies, engine };
@@ -31,6 +33,7 @@ test('expired credentials are found anew by another child, once', async (t) => {
   await converted(engine, file);
   assert.equal(copies.length, 2);
   assert.equal(copies[0], copies[1]);
+  assert.deepEqual(await namesBelow(file.store, 'out/'), ['00000.parquet']);
   await file.store.deletePrefix('out/');
   await assertFails(['STORE_CREDENTIALS', 'STORE_CREDENTIALS'], file, 2);
 });

@@ -123,6 +123,7 @@ export function requestOf(sample: Sample, schema: Schema, name = 'out'): Convers
     schema,
     output: sample.store,
     outputPrefix: `${name}/`,
+    scratchPrefix: `${name}-scratch/`,
     signal: new AbortController().signal,
     onProgress: () => undefined,
   };

@@ -22,10 +22,7 @@ describe('layout', () => {
   it('puts the first revision where the design says and later ones beside it', () => {
     const at = { dataset: 'd', ingestDate: '2026-11-23', source: '2015' };
     assert.equal(sourcePrefix({ ...at, revision: 1 }), 'd/ingest_date=2026-11-23/source=2015/');
-    assert.equal(
-      sourcePrefix({ ...at, revision: 2 }),
-      'd/ingest_date=2026-11-23/_revision=2/source=2015/',
-    );
+    assert.equal(sourcePrefix({ ...at, revision: 2 }), 'd/ingest_date=2026-11-23/_r2/source=2015/');
     assert.equal(landingManifestKey('a.csv'), 'a.csv.manifest.json');
   });
 

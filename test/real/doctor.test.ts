@@ -161,7 +161,7 @@ test('--target s3 without a bucket is a problem of the settings', async () => {
 
 /** What is denied, which permission that is, and how many objects and uploads cannot be removed for that. */
 const DENIALS: [S3Operation[], string, { keys: number; uploads: number }][] = [
-  [['PutObject', 'CreateMultipartUpload', 'UploadPart', 'CopyObject'], 's3:PutObject', none()],
+  [['PutObject', 'CreateMultipartUpload', 'UploadPart', 'UploadPartCopy'], 's3:PutObject', none()],
   [['GetObject', 'HeadObject'], 's3:GetObject', none()],
   [['ListObjectsV2'], 's3:ListBucket', none()],
   [['ListMultipartUploads'], 's3:ListBucketMultipartUploads', none()],

@@ -94,7 +94,10 @@ describe('a lake in S3', () => {
       };
       const first = await ingest('--date', '2026-11-01', '--as-if');
       assert.deepEqual([first.status, first.ledger.rows], ['published', 500]);
-      assert.match(first.sources[0]?.parquet[0]?.path ?? '', /^s3:\/\/.*\/part-00000\.parquet$/);
+      assert.match(
+        first.sources[0]?.parquet[0]?.path ?? '',
+        /^s3:\/\/.*\/part-[\da-f]{8}-[\da-f]{8}-00000\.parquet$/,
+      );
       const before = await bucketContents(s3);
       assert.deepEqual(before.uploads, []);
       assert.ok(!before.keys.some((key) => /_staging|partial/.test(key)), before.keys.join('\n'));

@@ -99,7 +99,6 @@ async function assertPublished({
 const passing: Record<string, [Match, Fault][]> = {
   'answers SlowDown for a while': [
     [{ operation: 'UploadPart', first: 4 }, { answer: { status: 503, code: 'SlowDown' } }],
-    [{ operation: 'CopyObject', first: 2 }, { answer: { status: 503, code: 'SlowDown' } }],
   ],
   'answers 500 and RequestTimeout now and then, whatever is asked': [
     [
@@ -192,6 +191,37 @@ describe('an S3 that', () => {
     assert.ok(!stdout.includes(s3.env['AWS_SECRET_ACCESS_KEY'] ?? '?'));
   });
 });
+
+describe('Parquet in S3', () => {
+  it('is written where it stays: not seen before it is whole, and never copied', async () => {
+    const sent = proxy.requests.length;
+    const seen: string[] = [];
+    let completed = 0;
+    const look: Fault = {
+      before: async () => {
+        completed += 1;
+        const { keys } = await bucketContents(s3);
+        seen.push(...keys.filter((key) => key.includes(`things-${datasets}/`) && isParquet(key)));
+      },
+    };
+    const ends: Match['operation'] = ['PutObject', 'CompleteMultipartUpload'];
+    const match: Match = { operation: ends, key: '.parquet' };
+    const run = await ingest([[match, look]]);
+    await assertPublished(run);
+    assert.deepEqual([completed, seen], [1, []]);
+    const copies = proxy.requests
+      .slice(sent)
+      .filter(({ operation }) => operation === 'CopyObject' || operation === 'UploadPartCopy');
+    assert.deepEqual(copies, []);
+    const { keys } = await bucketContents(s3);
+    const parts = keys.filter((key) => key.includes(`${run.name}/`) && isParquet(key));
+    assert.match(parts.join(' '), /^[^ ]*\/source=a\/part-[\da-f]{8}-[\da-f]{8}-00000\.parquet$/);
+  });
+});
+
+function isParquet(key: string): boolean {
+  return key.endsWith('.parquet');
+}
 
 describe('a publisher, on the way to S3, that', () => {
   it('resets, stalls and then changes the file is read again, and versions are never spliced', async () => {

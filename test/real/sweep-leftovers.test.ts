@@ -11,6 +11,11 @@ import { startS3, type TestS3 } from '../helpers/s3.ts';
 
 const HOUR_MS = 3_600_000;
 const SOURCE = 'denver-311/ingest_date=2026-11-23/source=2015';
+const MANIFEST_KEY = 'denver-311/ingest_date=2026-11-23/_manifest.json';
+const MANIFEST = JSON.stringify({
+  format: 'longhaul/snapshot/1',
+  sources: [{ parquet: [{ key: `${SOURCE}/part-01234567-89abcdef-00000.parquet` }] }],
+});
 const RUN = '0b0e1a52-7c3a-4a4e-9f4e-2f1f5a3f0c11';
 
 let s3: TestS3;
@@ -50,24 +55,27 @@ function piecesOf({ old }: FoundLeftovers): string[] {
   );
 }
 
-test('in S3 it finds uploads with what they hold, checkpoints and staging, and nothing of strangers', async () => {
+test('in S3 it finds uploads with what they hold, checkpoints, parts that nothing names and staging, and nothing of strangers', async () => {
   const lake = newLake();
   await begin(lake.raw, `${SOURCE}/x.csv`, ['four', 'byte']);
   await lake.raw.put(`${SOURCE}/x.csv.partial.checkpoint.json`, '{}');
   await begin(lake.raw, 'strangers/x.csv');
   await lake.raw.put(`${SOURCE}/done.csv`, 'x');
   await lake.raw.put(`${SOURCE}/done.csv.manifest.json`, '{}');
-  await lake.converted.put(`${SOURCE}/part-00000.parquet`, 'x');
+  await lake.converted.put(`${SOURCE}/part-01234567-89abcdef-00000.parquet`, 'x');
+  await lake.converted.put(MANIFEST_KEY, MANIFEST);
+  await lake.converted.put(`${SOURCE}/part-ba987654-32100123-00000.parquet`, 'dead');
   await lake.converted.put(`_staging/${RUN}/2015/schema.json`, '{}');
-  await begin(lake.converted, `_staging/${RUN}/2015/attempt=1/part-00000.parquet`, ['seven b']);
-  await begin(lake.converted, `${SOURCE}/part-00001.parquet`);
+  await begin(lake.converted, `_staging/${RUN}/2015/attempt=1/shard.csv`, ['seven b']);
+  await begin(lake.converted, `${SOURCE}/part-ba987654-32100123-00001.parquet`);
 
-  assert.deepEqual(await find(lake, 23), { old: [], younger: 4 });
+  assert.deepEqual(await find(lake, 23), { old: [], younger: 5 });
   const found = await find(lake, 25);
   assert.deepEqual(piecesOf(found), [
     `upload ${SOURCE}/x.csv 8`,
     `checkpoint ${SOURCE}/x.csv.partial.checkpoint.json 2`,
-    `upload ${SOURCE}/part-00001.parquet 0`,
+    `upload ${SOURCE}/part-ba987654-32100123-00001.parquet 0`,
+    `part ${SOURCE}/part-ba987654-32100123-00000.parquet 4`,
     `staging _staging/${RUN}/ 9`,
   ]);
   for (const { pieces } of found.old) {
@@ -84,7 +92,8 @@ test('in S3 it finds uploads with what they hold, checkpoints and staging, and n
   assert.deepEqual(left, [
     `${SOURCE}/done.csv`,
     `${SOURCE}/done.csv.manifest.json`,
-    `${SOURCE}/part-00000.parquet`,
+    MANIFEST_KEY,
+    `${SOURCE}/part-01234567-89abcdef-00000.parquet`,
   ]);
   const uploads: string[] = [];
   for await (const { key } of unfinishedUploads(lake.raw.zone, '', () => true)) uploads.push(key);

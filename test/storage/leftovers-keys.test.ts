@@ -4,14 +4,19 @@ import fc from 'fast-check';
 import { checkpointKey, partialKey } from '../../src/landing/checkpoint.ts';
 import {
   attemptPrefix,
+  isPartOfRun,
   landingManifestKey,
+  partialPartKey,
   partName,
+  partPrefix,
   snapshotManifestKey,
   sourceEntryKey,
   sourcePrefix,
   stagedSchemaKey,
 } from '../../src/model/layout.ts';
 import {
+  parseConvertedLeftover,
+  parsePartKey,
   parseRawLeftover,
   parseStagingKey,
   parseTemporary,
@@ -38,9 +43,13 @@ test('what an unfinished landing leaves is known by its key, whatever the publis
       const { dataset, ingestDate } = at;
       const day = { dataset, ingestDate };
       const partial = partialKey(rawKey);
-      assert.deepEqual(parseRawLeftover(partial), { ...day, kind: 'partial', rawKey });
+      assert.deepEqual(parseRawLeftover(partial), { ...day, kind: 'partial', wholeKey: rawKey });
       const checkpoint = checkpointKey(rawKey);
-      assert.deepEqual(parseRawLeftover(checkpoint), { ...day, kind: 'checkpoint', rawKey });
+      assert.deepEqual(parseRawLeftover(checkpoint), {
+        ...day,
+        kind: 'checkpoint',
+        wholeKey: rawKey,
+      });
       const temporary = `${sourcePrefix(at)}.${id}.tmp`;
       assert.deepEqual(parseRawLeftover(temporary), { ...day, kind: 'temporary' });
       assert.deepEqual(parseTemporary(temporary), { ...day, kind: 'temporary' });
@@ -57,15 +66,38 @@ test('what is landed or published is no leftover', () => {
         ...(rawKey.endsWith('.partial') ? [] : [rawKey]),
         landingManifestKey(rawKey),
         sourceEntryKey(at),
-        sourcePrefix(at) + partName(index),
+        sourcePrefix(at) +
+          partPrefix('0b0e1a52-7c3a-4a4e-9f4e-2f1f5a3f0c11', '01234567') +
+          partName(index),
         snapshotManifestKey(at.dataset, at.ingestDate, at.revision),
       ];
       for (const key of published) {
         assert.equal(parseRawLeftover(key), undefined, key);
+        assert.equal(parseConvertedLeftover(key), undefined, key);
         assert.equal(parseTemporary(key), undefined, key);
         assert.equal(parseStagingKey(key), undefined, key);
       }
     }),
+  );
+});
+
+test('a part is known by its key, and so is what a killed writer left of it', () => {
+  fc.assert(
+    fc.property(
+      at,
+      fc.uuid(),
+      fc.stringMatching(/^[0-9a-f]{8}$/),
+      fc.nat(9999),
+      (at, run, attempt, index) => {
+        const { dataset, ingestDate } = at;
+        const key = sourcePrefix(at) + partPrefix(run, attempt) + partName(index);
+        assert.ok(isPartOfRun(key, run));
+        assert.deepEqual(parsePartKey(key), { dataset, ingestDate });
+        const partial = { dataset, ingestDate, kind: 'partial', wholeKey: key };
+        assert.deepEqual(parseConvertedLeftover(partialPartKey(key)), partial);
+        assert.deepEqual(parseUploadKey(key), { dataset, ingestDate, rawKey: key });
+      },
+    ),
   );
 });
 
@@ -92,8 +124,11 @@ for (const key of [
   `${DAY}/source=2015/x.csv.checkpoint.json`,
   `${DAY}/source=/x.csv.partial`,
   `${DAY}/source=../x.csv.partial`,
-  `${DAY}/_revision=1/source=2015/x.csv.partial`,
-  `${DAY}/_revision=x/source=2015/x.csv.partial`,
+  `${DAY}/_r1/source=2015/x.csv.partial`,
+  `${DAY}/_rx/source=2015/x.csv.partial`,
+  `${DAY}/source=2015/part-notes.parquet`,
+  `${DAY}/source=2015/part-01234567-89abcdef-00000.parquet.bak`,
+  `${DAY}/part-01234567-89abcdef-00000.parquet`,
   `backup/${DAY}/source=2015/x.csv.partial`,
   `Denver/ingest_date=2026-11-23/source=2015/x.csv.partial`,
   `denver-311/ingest_date=2026-02-30/source=2015/x.csv.partial`,
@@ -109,6 +144,8 @@ for (const key of [
 ]) {
   test(`${key} is not ours to remove`, () => {
     assert.equal(parseRawLeftover(key), undefined);
+    assert.equal(parseConvertedLeftover(key), undefined);
+    assert.equal(parsePartKey(key), undefined);
     assert.equal(parseTemporary(key), undefined);
     assert.equal(parseStagingKey(key), undefined);
   });

@@ -3,6 +3,7 @@ import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { partialPartKey } from '../../src/model/layout.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { findLeftovers, type FoundLeftovers } from '../../src/storage/leftovers.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
@@ -11,6 +12,8 @@ const HOUR_MS = 3_600_000;
 const NOW_MS = Date.now();
 const DAY = 'denver-311/ingest_date=2026-11-23';
 const SOURCE = `${DAY}/source=2015`;
+const PART = `${SOURCE}/part-01234567-89abcdef-00000.parquet`;
+const DEAD_PART = `${SOURCE}/part-ba987654-32100123-00000.parquet`;
 const RUN = '0b0e1a52-7c3a-4a4e-9f4e-2f1f5a3f0c11';
 
 class DiskLake {
@@ -54,6 +57,11 @@ async function withLake(body: (lake: DiskLake) => Promise<void>): Promise<void> 
   await withTempFolder(async (folder) => await body(new DiskLake(folder)));
 }
 
+function manifestOf(...parts: string[]): string {
+  const sources = [{ parquet: parts.map((key) => ({ key })) }];
+  return JSON.stringify({ format: 'longhaul/snapshot/1', sources });
+}
+
 function keysOf({ old }: FoundLeftovers): string[] {
   return old.flatMap(({ pieces }) => pieces.map(({ zone, key }) => `${zone}/${key}`));
 }
@@ -62,14 +70,15 @@ async function removeAll({ old }: FoundLeftovers): Promise<void> {
   for (const { pieces } of old) for (const piece of pieces) await piece.remove();
 }
 
-test('on a disk it finds partial files, checkpoints, temporaries and staging, and removes only these', async () => {
+test('on a disk it finds partial files, checkpoints, temporaries, parts that nothing names, and staging, and removes only these', async () => {
   await withLake(async (lake) => {
     const published = [
       `raw/${SOURCE}/x.csv`,
       `raw/${SOURCE}/x.csv.manifest.json`,
-      `converted/${SOURCE}/part-00000.parquet`,
+      `converted/${PART}`,
       `converted/${SOURCE}/_source.json`,
-      `converted/${DAY}/_manifest.json`,
+      // Verified, of a day that is not published.
+      `converted/denver-311/ingest_date=2026-11-24/source=a/part-01234567-89abcdef-00000.parquet`,
     ];
     const foreign = [
       'raw/notes.partial',
@@ -82,23 +91,46 @@ test('on a disk it finds partial files, checkpoints, temporaries and staging, an
     const left = [
       `raw/${SOURCE}/x.csv.partial`,
       `raw/${SOURCE}/x.csv.partial.checkpoint.json`,
-      `raw/${DAY}/_revision=2/source=2015/x.csv.partial`,
+      `raw/${DAY}/_r2/source=2015/x.csv.partial`,
       `raw/${SOURCE}/.${RUN}.tmp`,
       `converted/${DAY}/.${RUN}.tmp`,
-      `converted/_staging/${RUN}/2015/attempt=1/part-00000.parquet`,
+      `converted/${DEAD_PART}`,
+      `converted/${partialPartKey(DEAD_PART)}`,
+      `converted/_staging/${RUN}/2015/attempt=1/shard.csv`,
       `converted/_staging/${RUN}/2015/schema.json`,
     ];
     for (const path of [...published, ...foreign, ...left]) await lake.put(path);
+    const manifest = `converted/${DAY}/_manifest.json`;
+    await lake.put(manifest, 48, manifestOf(PART));
+    const entry = 'converted/denver-311/ingest_date=2026-11-24/source=a/_source.json';
+    const verified =
+      'denver-311/ingest_date=2026-11-24/source=a/part-01234567-89abcdef-00000.parquet';
+    await lake.put(entry, 48, JSON.stringify({ parquet: [{ key: verified }] }));
+    await lake.put(`converted/${SOURCE}/_source.json`, 48, '{}');
+    published.push(manifest, entry);
     await lake.age(`converted/_staging/${RUN}`, 48);
 
     const found = await lake.find();
     const staging = `converted/_staging/${RUN}/`;
-    assert.deepEqual(keysOf(found).toSorted(), [...left.slice(0, 5), staging].toSorted());
+    assert.deepEqual(keysOf(found).toSorted(), [...left.slice(0, 7), staging].toSorted());
     assert.equal(found.younger, 0);
     await removeAll(found);
     assert.deepEqual(await lake.files(), [...published, ...foreign].toSorted());
     assert.ok(!(await lake.converted.folders('_staging/')).includes(RUN));
     assert.deepEqual(keysOf(await lake.find()), []);
+  });
+});
+
+test('a part stays that only a later day names, and every part of a dataset with a manifest that cannot be read', async () => {
+  await withLake(async (lake) => {
+    await lake.put(`converted/${PART}`);
+    const later = 'converted/denver-311/ingest_date=2026-11-25/_manifest.json';
+    await lake.put(later, 48, manifestOf(PART));
+    assert.deepEqual(keysOf(await lake.find()), []);
+    await lake.put(later, 48, '{');
+    assert.deepEqual(keysOf(await lake.find()), []);
+    await lake.put(later, 48, manifestOf());
+    assert.deepEqual(keysOf(await lake.find()), [`converted/${PART}`]);
   });
 });
 
@@ -166,10 +198,17 @@ test('a lake that is not there yet has no leftovers', async () => {
 test('whatever lies in the zones: only keys of the patterns go, and all of the others stay', async () => {
   const name = fc.constantFrom(
     ...['a.csv', 'a.csv.partial', 'a.csv.partial.checkpoint.json', 'b.partial', '.hidden.partial'],
-    ...[`.${RUN}.tmp`, 'x.tmp', 'part-00000.parquet', '_manifest.json', '_source.json'],
+    ...[
+      `.${RUN}.tmp`,
+      'x.tmp',
+      'part-x.parquet',
+      '_source.json',
+      'part-01234567-89abcdef-00000.parquet',
+    ],
+    '.part-01234567-89abcdef-00000.parquet.partial',
   );
   const folder = fc.constantFrom(
-    ...['', 'denver-311', DAY, SOURCE, `${DAY}/_revision=2/source=a.b`, `${SOURCE}/deep`],
+    ...['', 'denver-311', DAY, SOURCE, `${DAY}/_r2/source=a.b`, `${SOURCE}/deep`],
     ...['UPPER/ingest_date=2026-11-23/source=a', 'd/ingest_date=2026-02-30/source=a'],
     ...[`_staging/${RUN}/2015`, '_staging', '_staging/other', 'ingest_date=2026-11-23/source=a'],
   );
@@ -179,7 +218,7 @@ test('whatever lies in the zones: only keys of the patterns go, and all of the o
   await fc.assert(
     fc.asyncProperty(fc.uniqueArray(path, { maxLength: 12 }), async (paths) => {
       await withLake(async (lake) => {
-        for (const each of paths) await lake.put(each);
+        for (const each of paths) await lake.put(each, 48, '{}');
         await removeAll(await lake.find(0));
         assert.deepEqual(await lake.files(), paths.filter((each) => !isLeftover(each)).toSorted());
       });
@@ -191,10 +230,13 @@ test('whatever lies in the zones: only keys of the patterns go, and all of the o
 /** The rule once more, written down in another way. */
 function isLeftover(path: string): boolean {
   const staged = new RegExp(`^(raw|converted)/_staging/${RUN}/`);
-  const source = '(raw)/denver-311/ingest_date=2026-11-23/(_revision=2/)?source=(2015|a\\.b)';
-  const partial = new RegExp(`^${source}/(a\\.csv|b)\\.partial(\\.checkpoint\\.json)?$`);
-  const temporary = new RegExp(
-    `^(raw|converted)/denver-311/ingest_date=2026-11-23/((_revision=2/)?source=(2015|a\\.b)/)?\\.${RUN}\\.tmp$`,
+  const source = 'denver-311/ingest_date=2026-11-23/(_r2/)?source=(2015|a\\.b)';
+  const part = new RegExp(
+    `^converted/${source}/(part-01234567-89abcdef-00000\\.parquet|\\.part-01234567-89abcdef-00000\\.parquet\\.partial)$`,
   );
-  return staged.test(path) || partial.test(path) || temporary.test(path);
+  const partial = new RegExp(`^raw/${source}/(a\\.csv|b)\\.partial(\\.checkpoint\\.json)?$`);
+  const temporary = new RegExp(
+    `^(raw|converted)/denver-311/ingest_date=2026-11-23/((_r2/)?source=(2015|a\\.b)/)?\\.${RUN}\\.tmp$`,
+  );
+  return [staged, part, partial, temporary].some((each) => each.test(path));
 }

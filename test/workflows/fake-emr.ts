@@ -77,9 +77,9 @@ export function fakeEmr(plan: Partial<EmrPlan> = {}): Pick<Activities, EmrActivi
     }),
     countOnHdfs: async () => ({ outcome: 'counted', parts: 1, rows: 10 }),
     resultOnHdfs: async ({ source }) => sourceResult(source.id, 'converted'),
-    planCopy: async ({ hdfsFolder, stagedPrefix }) => ({
+    planCopy: async ({ hdfsFolder, source }) => ({
       from: `hdfs://${hdfsFolder}`,
-      to: `s3://bucket/${stagedPrefix}`,
+      to: `s3://bucket/source=${source.id}/`,
     }),
     stageCopiedParts: async () => undefined,
     stageHdfsManifest: async () => ({ from: 's3://bucket/manifest/', to: 'hdfs:///day/' }),

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import type { DuckDbSettings } from '../../config/settings.ts';
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import { locateHttpfs } from '../../programs/httpfs.ts';
@@ -76,26 +77,35 @@ async function writePart(
     await runFresh(request, part, job, run);
   } catch (error) {
     if (!serialJob || !isOf(error, ['ENGINE_FAILED', 'ENGINE_OUT_OF_MEMORY'])) throw error;
-    await output.deletePrefix(part.key);
+    await discard(request, part);
     await runFresh(request, part, serialJob, run);
   }
   if (shardKey !== undefined) await output.delete(shardKey);
+  // An object in S3 is whole and where it stays; on a disk only this makes it so.
+  if (output.place(part.key).kind === 'disk') await output.putFile(part.key, part.partialPath);
 }
 
 /** A child finds its credentials anew: what a session that has ended early needs is another child. */
 async function runFresh(
-  { output, signal }: ConversionRequest,
-  { key, onProgress }: PartToWrite,
+  request: ConversionRequest,
+  part: PartToWrite,
   job: DuckDbJob,
   run: JobRunner,
 ): Promise<void> {
+  const { signal } = request;
   try {
-    await run(job, signal, onProgress);
+    await run(job, signal, part.onProgress);
   } catch (error) {
     if (!isOf(error, ['STORE_CREDENTIALS'])) throw error;
-    await output.deletePrefix(key);
-    await run(job, signal, onProgress);
+    await discard(request, part);
+    await run(job, signal, part.onProgress);
   }
+}
+
+/** What a job that failed has written. */
+async function discard({ output }: ConversionRequest, part: PartToWrite): Promise<void> {
+  await output.deletePrefix(part.key);
+  await rm(part.partialPath, { force: true });
 }
 
 function isOf(error: unknown, codes: readonly ErrorCode[]): boolean {

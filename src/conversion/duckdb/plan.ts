@@ -65,12 +65,14 @@ export function planJob(
   settings: DuckDbSettings,
   { httpfsPath, isMarked }: PlanFacts,
 ): JobPlan {
-  const { scan, schema, output, outputPrefix } = request;
-  const { range, key, scratchFolder } = part;
+  const { scan, schema, output, scratchPrefix } = request;
+  const { range, key, partialPath, scratchFolder } = part;
   const lineEnd = scan.lineEnds.crlf > 0 ? '\r\n' : '\n';
   const preparation = preparationOf(request, part, { isMarked, lineEnd });
   const isShard = preparation === undefined && !range.whole;
-  const shardKey = `${outputPrefix}shard.csv`;
+  const shardKey = `${scratchPrefix}shard.csv`;
+  const place = output.place(key);
+  const outputPath = place.kind === 's3' ? uriOf(place) : partialPath;
   const csv = {
     path: preparation?.outputPath ?? (isShard ? output.uri(shardKey) : uriOf(request.input)),
     delimiter: preparation?.rewrite ? ',' : scan.dialect.delimiter,
@@ -81,8 +83,7 @@ export function planJob(
   };
   const copy = (parallel: boolean): string =>
     `COPY (SELECT ${schema.columns.map(projectionOf).join(', ')} FROM ${readCsv(csv, schema.columns, parallel)}) ` +
-    `TO ${quoteLiteral(output.uri(key))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROWS_A_GROUP})`;
-  const place = output.place(key);
+    `TO ${quoteLiteral(outputPath)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROWS_A_GROUP})`;
   const base = {
     settings: settingStatements(settings, scratchFolder),
     records: range.records,
@@ -91,7 +92,7 @@ export function planJob(
       ? { s3: { settings: place.settings, httpfsPath, scratchFolder } }
       : {}),
   };
-  const empty = emptyCopy(schema.columns, output.uri(key));
+  const empty = emptyCopy(schema.columns, outputPath);
   return {
     job: {
       ...base,

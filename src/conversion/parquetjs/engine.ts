@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { LonghaulError } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
@@ -46,7 +45,7 @@ async function writePart(
     transcode: encoding === 'windows-1252' && !scan.encoding.ascii,
     columns: schema.columns,
     records,
-    outputPath: join(part.scratchFolder, 'part.parquet'),
+    outputPath: part.partialPath,
   };
   const worker = startThread('write-worker', import.meta.url, job);
   try {

@@ -1,4 +1,6 @@
-import { partName } from '../../model/layout.ts';
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { partialPartKey, partName } from '../../model/layout.ts';
 import type { ConversionRequest } from '../engine.ts';
 import {
   nextRange,
@@ -12,8 +14,10 @@ import { openScratch } from './scratch.ts';
 /** One Parquet file to write. */
 export interface PartToWrite {
   range: RecordRange;
-  /** In the request's output. */
+  /** In the request's output. An object in S3 may be written straight to it: nobody sees it before it is whole. */
   key: string;
+  /** On this machine: a file that is written here and then put (`putFile`) to the key. */
+  partialPath: string;
   /** A folder on this machine, of this attempt's own. */
   scratchFolder: string;
   /** @param bytes of the range done so far. */
@@ -30,13 +34,13 @@ export async function convertInParts(
   sizes: PartSizes,
   writePart: (part: PartToWrite) => Promise<void>,
 ): Promise<string[]> {
-  const { output, outputPrefix } = request;
+  const { output, outputPrefix, scratchPrefix } = request;
   request.signal.throwIfAborted();
-  const scratch = await openScratch(output.place(outputPrefix));
+  const scratch = await openScratch(output.place(scratchPrefix));
   try {
     return await writeParts(request, sizes, scratch.folder, writePart);
   } catch (error) {
-    // The error is what counts; what cannot be removed now is swept with the run's staging.
+    // The error is what counts; what cannot be removed now is left for the run's cleaning up, or for a sweep.
     await output.deletePrefix(outputPrefix).catch(() => undefined);
     throw error;
   } finally {
@@ -50,22 +54,30 @@ async function writeParts(
   scratchFolder: string,
   writePart: (part: PartToWrite) => Promise<void>,
 ): Promise<string[]> {
-  const { output, outputPrefix, inputBytes, scan, signal } = request;
+  const { output, outputPrefix, scratchPrefix, inputBytes, scan, signal } = request;
   const file = { bytes: inputBytes, scan };
-  const write = async (range: RecordRange, name: string, isPart = true): Promise<number> => {
+  const write = async (range: RecordRange, key: string, isPart = true): Promise<number> => {
     signal.throwIfAborted();
-    const key = outputPrefix + name;
+    const isOnDisk = output.place(key).kind === 'disk';
+    const partialPath = isOnDisk ? output.uri(partialPartKey(key)) : join(scratchFolder, 'partial');
+    if (isOnDisk) await mkdir(dirname(partialPath), { recursive: true });
     const onProgress = (bytes: number): void => {
       if (isPart) request.onProgress({ bytes: range.start + bytes });
     };
-    await writePart({ range, key, scratchFolder, onProgress });
+    try {
+      await writePart({ range, key, partialPath, scratchFolder, onProgress });
+    } catch (error) {
+      await rm(partialPath, { force: true }).catch(() => undefined);
+      throw error;
+    }
     return (await output.size(key)) ?? 0;
   };
   let done: Converted = { end: undefined, csvBytes: 0, parquetBytes: 0 };
   const sample = sampleRange(file, sizes);
   if (sample) {
-    const parquetBytes = await write(sample, SAMPLE_NAME, false);
-    await output.delete(outputPrefix + SAMPLE_NAME);
+    const key = scratchPrefix + SAMPLE_NAME;
+    const parquetBytes = await write(sample, key, false);
+    await output.delete(key);
     done = { end: undefined, csvBytes: sample.end - sample.start, parquetBytes };
   }
   const parts: string[] = [];
@@ -73,7 +85,7 @@ async function writeParts(
     const range = nextRange(file, done, sizes);
     if (!range) return parts;
     const name = partName(parts.length);
-    const parquetBytes = await write(range, name);
+    const parquetBytes = await write(range, outputPrefix + name);
     // What the ranges came to is worth more than the sample.
     const before = parts.length === 0 ? { csvBytes: 0, parquetBytes: 0 } : done;
     done = {
@@ -85,4 +97,4 @@ async function writeParts(
   }
 }
 
-const SAMPLE_NAME = 'sample.parquet';
+const SAMPLE_NAME = 'sample';

@@ -5,8 +5,8 @@ import type { StoredPlace } from '../../storage/place.ts';
 import { openTemporaryFolder, type TemporaryFolder } from '../../storage/temporary-folder.ts';
 
 /**
- * A folder on this machine for what an attempt needs besides its parts: on disk inside the attempt's own folder,
- * which is swept with it and on the lake's file system; for S3 in the system's folder for temporary files (TMPDIR).
+ * A folder on this machine for what an attempt needs besides its parts: on disk inside the attempt's scratch,
+ * which is swept with its run and on the lake's file system; for S3 in the system's folder for temporary files (TMPDIR).
  * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE.
  */
 export async function openScratch(output: StoredPlace): Promise<TemporaryFolder> {

@@ -214,7 +214,7 @@ def join_shards(files, job, shards):
     files.make_folder(job["output"])
 
     def finish(index):
-        name = f"part-{index:05d}.parquet"
+        name = f"{job['partPrefix']}{index:05d}.parquet"
         source = groups[index][0]
         if len(groups[index]) > 1:
             source = job["staging"] + name

@@ -1,4 +1,7 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { LonghaulError } from '../../model/errors.ts';
+import { partName } from '../../model/layout.ts';
 import { uriOf, type StoredPlace } from '../../storage/place.ts';
 import { assertDecodable } from '../decodable.ts';
 import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../engine.ts';
@@ -34,11 +37,11 @@ async function convert(
   sizes: SparkSizes,
   run: SparkRunner,
 ): Promise<ConversionOutcome> {
-  const { output, outputPrefix, signal, schema } = request;
+  const { output, outputPrefix, scratchPrefix, signal, schema } = request;
   assertDecodable(request.scan, request.encoding);
   signal.throwIfAborted();
-  const scratch = await openScratch(output.place(outputPrefix));
-  const shardsPrefix = `${outputPrefix}${SHARDS}`;
+  const scratch = await openScratch(output.place(scratchPrefix));
+  const shardsPrefix = `${scratchPrefix}shards/`;
   const ended = new AbortController();
   const making = makeInputs({
     request: { ...request, signal: AbortSignal.any([signal, ended.signal]) },
@@ -50,14 +53,19 @@ async function convert(
   });
   try {
     // Spark starts while its inputs are made.
-    const job = making.then((inputs) => jobOf(request, inputs, sizes));
-    const parts = await runFresh(request, job, run);
+    const job = making.then((inputs) => jobOf(request, inputs, sizes, scratch.folder));
+    const written = await runFresh(request, job, run, scratch.folder);
     await output.deletePrefix(shardsPrefix);
-    return { parts: parts.map(({ name }) => name), schema };
+    const parts = written.map((_, index) => partName(index));
+    for (const [index, { name }] of written.entries()) {
+      const path = join(scratch.folder, OUTPUT, name);
+      await output.putFile(`${outputPrefix}${parts[index]}`, path, signal);
+    }
+    return { parts, schema };
   } catch (error) {
     ended.abort(error);
     await making.catch(() => undefined);
-    // The error is what counts; what cannot be removed now is swept with the run's staging.
+    // The error is what counts; what cannot be removed now is left for the run's cleaning up, or for a sweep.
     await output.deletePrefix(outputPrefix).catch(() => undefined);
     throw error;
   } finally {
@@ -65,21 +73,23 @@ async function convert(
   }
 }
 
-const SHARDS = 'shards/';
-const STAGING = 'staging/';
+/** On this machine, also for a bucket: there, Spark puts a finished file in its place by copying it. */
+const OUTPUT = 'output';
+const STAGING = 'staging';
 
 function jobOf(
-  { output, outputPrefix, schema }: ConversionRequest,
+  { schema }: ConversionRequest,
   inputs: SparkInputs,
   sizes: SparkSizes,
+  folder: string,
 ): SparkJob {
-  const folder = `${hadoopUri(output.place(outputPrefix)).replace(/\/$/, '')}/`;
   return {
     format: 'longhaul/spark-job/1',
     ...inputs,
     columns: schema.columns,
-    output: folder,
-    staging: folder + STAGING,
+    output: fileUri(`${join(folder, OUTPUT)}/`),
+    partPrefix: 'part-',
+    staging: fileUri(`${join(folder, STAGING)}/`),
     partBytes: sizes.partBytes,
     maxPartBytes: sizes.maxPartBytes,
     // Whoever runs it says where.
@@ -93,6 +103,7 @@ async function runFresh(
   request: ConversionRequest,
   job: Promise<SparkJob>,
   run: SparkRunner,
+  folder: string,
 ): Promise<SparkPart[]> {
   const { output, outputPrefix, signal, onNote } = request;
   const place = output.place(outputPrefix);
@@ -116,7 +127,9 @@ async function runFresh(
     if (!isOfCredentials) throw error;
     // What making the inputs failed of is not Spark's.
     await job;
-    await output.deletePrefix(outputPrefix + STAGING);
+    for (const left of [OUTPUT, STAGING]) {
+      await rm(join(folder, left), { recursive: true, force: true });
+    }
     return await once();
   }
 }

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openPlace, type StoredPlace } from '../../storage/place.ts';
 import { prepareRanges } from '../csv/prepare-ranges.ts';
@@ -106,10 +107,12 @@ async function preparedInputs(
   const inputs = [];
   for (const [index, { outputPath }] of ranges.entries()) {
     const shard = shards[index] as Shard;
-    const key = shardsPrefix + shardName(index);
-    await output.putFile(key, outputPath, signal);
-    const uri = uriOf(output.place(key));
-    inputs.push({ uri, bytes: (await output.size(key)) ?? 0, records: shard.records });
+    const { size: bytes } = await stat(outputPath);
+    let place: StoredPlace = output.place(shardsPrefix + shardName(index));
+    if (place.kind === 's3')
+      await output.putFile(shardsPrefix + shardName(index), outputPath, signal);
+    else place = { kind: 'disk', path: outputPath };
+    inputs.push({ uri: uriOf(place), bytes, records: shard.records });
   }
   return { inputs, header: true, delimiter: ',', encoding: 'utf-8', lineEnd: '\n' };
 }

@@ -16,8 +16,10 @@ export interface SparkJob {
   /** What ends a record, in every input. Left to itself, Spark guesses it from the first line break, be that in quotes. */
   lineEnd: '\n' | '\r\n';
   columns: Column[];
-  /** A folder's URI ending with `/`, empty or absent before: becomes `part-00000.parquet` … in the inputs' order. */
+  /** A folder's URI ending with `/`, empty or absent before: becomes `<partPrefix>00000.parquet` … in the inputs' order. */
   output: string;
+  /** What the names of the parts start with. */
+  partPrefix: string;
   /** A folder's URI ending with `/`, the job's own: what is not finished lies there, and nothing is left of it. */
   staging: string;
   /** Of a Parquet file: small ones of neighbouring inputs become one, without being written anew. */

@@ -54,7 +54,7 @@ async function copyPart(
 }
 
 /** As S3 wants it: in a URL's escapes, names one by one. */
-export function copySourceOf(bucket: string, key: string): string {
+function copySourceOf(bucket: string, key: string): string {
   return [bucket, ...key.split('/')].map((name) => encodeURIComponent(name)).join('/');
 }
 

@@ -1,5 +1,4 @@
 import {
-  CopyObjectCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   ListObjectsV2Command,
@@ -10,10 +9,11 @@ import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { LonghaulError } from '../../model/errors.ts';
+import { parsePartKey } from '../../model/leftover-keys.ts';
 import type { StoredPlace } from '../place.ts';
 import type { Store, StoredObject, StoredRange } from '../store.ts';
 import { toS3Checksum } from './checksums.ts';
-import { copyRange, copySourceOf } from './copy-range.ts';
+import { copyRange } from './copy-range.ts';
 import { isTaken, statusOf } from './errors.ts';
 import { findObject } from './objects.ts';
 import { putFile } from './put-file.ts';
@@ -114,27 +114,6 @@ export class S3Store implements Store {
     return (await findObject(this.zone, key))?.bytes;
   }
 
-  async checksum(key: string): Promise<string> {
-    const found = await findObject(this.zone, key);
-    if (!found) throw new LonghaulError('LAKE_CORRUPT', `${this.uri(key)} is gone.`);
-    return found.checksum ?? `etag:"${found.etag}"`;
-  }
-
-  /** A copy on S3's side, which computes the copy's checksum; S3 copies up to 5 GiB at once. */
-  async move(from: string, to: string): Promise<void> {
-    if ((await this.size(to)) !== undefined) {
-      throw new LonghaulError('LAKE_CORRUPT', `${this.uri(to)} is there already.`);
-    }
-    const { Bucket, Key } = this.#at(from);
-    const command = new CopyObjectCommand({
-      ...this.#at(to),
-      CopySource: copySourceOf(Bucket, Key),
-      ...(this.zone.settings.checksums ? { ChecksumAlgorithm: 'CRC32' as const } : {}),
-    });
-    await this.zone.send(command, 'PutObject');
-    await this.delete(from);
-  }
-
   async copyRange(range: StoredRange, to: string, signal?: AbortSignal): Promise<void> {
     await copyRange(this.zone, range, to, signal);
   }
@@ -162,6 +141,10 @@ export class S3Store implements Store {
       for (let key = keys.pop(); key !== undefined; key = keys.pop()) await this.delete(key);
     };
     await Promise.all(Array.from({ length: DELETE_CONCURRENCY }, deleteAll));
+  }
+
+  async deletePartialParts(prefix: string, isDead: (key: string) => boolean): Promise<void> {
+    await abortUploads(this.zone, prefix, (key) => parsePartKey(key) !== undefined && isDead(key));
   }
 
   /** None: unfinished landings are uploads that go on, and everything else is written whole. */

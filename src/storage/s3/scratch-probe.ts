@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { formatChecksum } from '../../model/checksum.ts';
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
+import { findObject } from './objects.ts';
 import { S3Store } from './s3-store.ts';
 import { ScratchUpload } from './scratch-upload.ts';
 import type { ScratchZone } from './scratch-zone.ts';
@@ -113,7 +114,9 @@ export class ScratchProbe {
   async #copy(): Promise<void> {
     const copy = `${this.#prefix}copy`;
     this.#written.add(copy);
-    await this.#store.move(this.#object, copy);
+    const place = this.#store.place(this.#object);
+    await this.#store.copyRange({ place, start: 0, end: BODY.length }, copy);
+    await this.#store.delete(this.#object);
     this.#written.delete(this.#object);
   }
 
@@ -132,8 +135,8 @@ export class ScratchProbe {
       this.#written.add(upload.key);
       await upload.complete();
       if (!this.#zone.settings.checksums) return;
-      const checksum = await this.#store.checksum(upload.key);
-      this.result.hasChecksums = checksum === formatChecksum(crc32(BODY));
+      const found = await findObject(this.#zone, upload.key);
+      this.result.hasChecksums = found?.checksum === formatChecksum(crc32(BODY));
     });
   }
 

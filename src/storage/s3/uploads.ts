@@ -72,8 +72,12 @@ export async function abortUpload(zone: S3Zone, key: string, uploadId: string): 
   }
 }
 
-export async function abortUploads(zone: S3Zone, prefix: string): Promise<void> {
+export async function abortUploads(
+  zone: S3Zone,
+  prefix: string,
+  isWanted: (key: string) => boolean = () => true,
+): Promise<void> {
   for await (const { key, uploadId } of listUploads(zone, prefix)) {
-    await abortUpload(zone, key, uploadId);
+    if (isWanted(key)) await abortUpload(zone, key, uploadId);
   }
 }

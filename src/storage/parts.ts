@@ -1,0 +1,82 @@
+import { parsePartKey } from '../model/leftover-keys.ts';
+import {
+  isPartOfRun,
+  SOURCE_ENTRY_NAME,
+  snapshotManifestKey,
+  sourcePrefix,
+  sourcesPrefix,
+  type SourceAt,
+} from '../model/layout.ts';
+import type { SourceEntry } from '../model/manifest.ts';
+import { listSnapshots, readJson, readSnapshot, type SnapshotRef } from './manifests.ts';
+import type { Store, StoredObject } from './store.ts';
+
+/**
+ * Deletes the parts of a day's revision, or of one source of it, that nothing names and nobody will name: those of the
+ * run, whose attempts are over; once the revision is published, those of every run. Until then another run may be at
+ * work, which another Temporal started.
+ */
+export async function deleteDeadParts(
+  converted: Store,
+  at: Omit<SourceAt, 'source'> & { source?: string },
+  { runId, keep = [], signal }: { runId: string; keep?: readonly string[]; signal?: AbortSignal },
+): Promise<void> {
+  const { dataset, ingestDate, revision, source } = at;
+  const prefix = source === undefined ? sourcesPrefix(at) : sourcePrefix({ ...at, source });
+  const manifest = snapshotManifestKey(dataset, ingestDate, revision);
+  const isPublished = (await converted.size(manifest)) !== undefined;
+  const isDead = (key: string): boolean => isPublished || isPartOfRun(key, runId);
+  await converted.deletePartialParts(prefix, isDead);
+  for (const { key } of await unnamedParts(converted, { dataset, prefix, since: ingestDate })) {
+    signal?.throwIfAborted();
+    if (isDead(key) && !keep.includes(key)) await converted.delete(key);
+  }
+}
+
+export interface PartsAt {
+  dataset: string;
+  /** Of the dataset's keys. */
+  prefix: string;
+  /** The first ingest date that the prefix covers: an earlier day's manifest names none of these parts. */
+  since?: string;
+}
+
+/**
+ * Whole parts that nothing names: no published manifest, and no entry of a source that is verified and not published
+ * yet. A dead attempt left them, or one at work has them.
+ */
+export async function unnamedParts(
+  converted: Store,
+  { dataset, prefix, since = '' }: PartsAt,
+): Promise<StoredObject[]> {
+  const parts: StoredObject[] = [];
+  const entries: string[] = [];
+  for await (const object of converted.list(prefix)) {
+    if (parsePartKey(object.key)) parts.push(object);
+    else if (object.key.endsWith(`/${SOURCE_ENTRY_NAME}`)) entries.push(object.key);
+  }
+  if (parts.length === 0) return [];
+  const refs = (await listSnapshots(converted, dataset)).filter((ref) => ref.ingestDate >= since);
+  const named = await publishedParts(converted, refs);
+  const unpublished = parts.filter(({ key }) => !named.has(key));
+  if (unpublished.length === 0) return [];
+  // What another run verified of a revision that is published now counts for nothing.
+  const published = refs.map((ref) => sourcesPrefix(ref));
+  for (const key of entries.filter((each) => !published.some((one) => each.startsWith(one)))) {
+    const entry = await readJson<SourceEntry>(converted, key);
+    for (const part of entry?.parquet ?? []) named.add(part.key);
+  }
+  return unpublished.filter(({ key }) => !named.has(key));
+}
+
+async function publishedParts(
+  converted: Store,
+  refs: readonly SnapshotRef[],
+): Promise<Set<string>> {
+  const snapshots = await Promise.all(refs.map(async (ref) => await readSnapshot(converted, ref)));
+  return new Set(
+    snapshots.flatMap(({ sources }) =>
+      sources.flatMap(({ parquet }) => parquet.map(({ key }) => key)),
+    ),
+  );
+}

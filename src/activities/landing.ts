@@ -29,22 +29,20 @@ export function createLandingActivities(deps: Deps) {
     probeSource: async (input: ProbeInput): Promise<ProbeResult> =>
       await working(
         deps,
-        { source: input.source.id, stage: 'probe', key: workKey(input) },
+        { ...ofSource(input), stage: 'probe', followed: input.followed },
         async ({ signal }) => await probeSource(deps, input, signal),
       ),
 
     landSource: async (input: LandInput): Promise<LandResult> =>
       await working(
         deps,
-        { source: input.source.id, stage: 'land', key: workKey(input) },
+        { ...ofSource(input), stage: 'land', followed: input.followed },
         async ({ signal, report }) => await landSource(deps, input, { signal, onProgress: report }),
       ),
 
     findLanding: async (input: SourceTask): Promise<LandResult> =>
-      await working(
-        deps,
-        { source: input.source.id, stage: 'land', key: workKey(input) },
-        async () => toLandResult(deps.raw, await findLanding(deps, input)),
+      await working(deps, { ...ofSource(input), stage: 'land' }, async () =>
+        toLandResult(deps.raw, await findLanding(deps, input)),
       ),
   };
 }
@@ -52,6 +50,10 @@ export function createLandingActivities(deps: Deps) {
 /** One source of one day is one attempt's at a time, whatever the stage. */
 export function workKey(task: SourceTask): string {
   return `${task.dataset}/${task.ingestDate}/${task.source.id}`;
+}
+
+function ofSource(task: SourceTask): { source: string; key: string } {
+  return { source: task.source.id, key: workKey(task) };
 }
 
 export function rawKeyOf(at: {

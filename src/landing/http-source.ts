@@ -6,6 +6,7 @@ import { assertAllowed, policedLookup } from './address-policy.ts';
 import { failureOf, refusalOf } from './http-errors.ts';
 import { mayBeSame } from '../model/validator.ts';
 import { header, parseContentRange, validatorOf } from './http-headers.ts';
+import { Pace } from './pace.ts';
 import type { OpenedSource, OpenRequest } from './source.ts';
 
 /** Publishers redirect to a portal and on to storage; more than this is a loop. */
@@ -45,12 +46,12 @@ async function answer(url: URL, request: OpenRequest, agent: Agent): Promise<Ans
   const range = rangeHeaders(request);
   if (range) {
     const response = await follow(url, request, agent, range);
-    const answered = ranged(url, request, response);
+    const answered = await ranged(url, request, response);
     if (answered) return answered;
     await drop(response);
   }
   const response = await follow(url, request, agent, {});
-  if (response.statusCode !== 200) throw refusalOf(response, shownAddress(url.href));
+  if (response.statusCode !== 200) throw await refusalOf(response, shownAddress(url.href));
   return whole(url, request, response);
 }
 
@@ -66,7 +67,11 @@ function rangeHeaders({ from, headBytes }: OpenRequest): Record<string, string> 
 }
 
 /** Undefined where the answer to a range is of no use: another place, another version, or a status of no meaning. */
-function ranged(url: URL, request: OpenRequest, response: Response): Answered | undefined {
+async function ranged(
+  url: URL,
+  request: OpenRequest,
+  response: Response,
+): Promise<Answered | undefined> {
   if (response.statusCode === 200) return whole(url, request, response);
   const validator = validatorOf(response);
   const offset = request.from?.offset ?? 0;
@@ -83,7 +88,7 @@ function ranged(url: URL, request: OpenRequest, response: Response): Answered | 
       body: Readable.from([]),
     };
   }
-  if (response.statusCode !== 206) throw refusalOf(response, shownAddress(url.href));
+  if (response.statusCode !== 206) throw await refusalOf(response, shownAddress(url.href));
   if (!agrees || range?.start !== offset || range.end === undefined) return undefined;
   if (total !== undefined && range.total !== undefined && range.total !== total) return undefined;
   const length = header(response, 'content-length');
@@ -119,11 +124,19 @@ async function* counted(
   expected: number | undefined,
 ): AsyncGenerator<Buffer> {
   const shown = shownAddress(url.href);
+  const pace = new Pace(settings.minRate);
   let received = 0;
+  let askedAt = performance.now();
   try {
     for await (const chunk of response.body) {
       received += (chunk as Buffer).length;
+      const slow = pace.tooSlow((chunk as Buffer).length, performance.now() - askedAt);
+      if (slow && received !== expected) {
+        const what = `${shown} sends too slowly: ${slow}, after ${received} bytes of its body.`;
+        throw new LonghaulError('SOURCE_TOO_SLOW', what);
+      }
       yield chunk as Buffer;
+      askedAt = performance.now();
     }
   } catch (error) {
     if (signal.aborted) throw signal.reason;

@@ -198,8 +198,9 @@ function isLost(error: unknown): boolean {
   return error instanceof LonghaulError && error.code === 'UPLOAD_LOST';
 }
 
-/** What arrived is no part of any CSV file, or of no one version. */
+/** What arrived is no part of any CSV file, of no one version, or of a file that is not wanted. */
 function isUseless(error: unknown): boolean {
   if (!(error instanceof LonghaulError)) return false;
+  if (error.code === 'SOURCE_TOO_LARGE' || error.code === 'SOURCE_EXPORT_FAILED') return true;
   return isChanged(error) || ERROR_CATALOGUE[error.code].class === 'content';
 }

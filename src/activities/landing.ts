@@ -21,7 +21,10 @@ import {
 import type { LandInput, LandResult, ProbeInput, ProbeResult } from './types.ts';
 import { working } from './work.ts';
 
-type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'http' | 'addresses' | 'activity'>;
+type Deps = Pick<
+  ActivityDeps,
+  'raw' | 'converted' | 'http' | 'addresses' | 'secretsOf' | 'activity'
+>;
 
 /** From the publisher to the raw zone. */
 export function createLandingActivities(deps: Deps) {
@@ -72,7 +75,7 @@ async function probeSource(
   signal: AbortSignal,
 ): Promise<ProbeResult> {
   const { source } = input;
-  const found = await probe(source, deps, signal);
+  const found = await probe(source, { ...deps, secrets: secretsOf(deps, input) }, signal);
   const own = await readLanding(deps.raw, rawKeyOf(input));
   if (own && sameVersion(own, found)) {
     const entry = await finishedEntry(deps.converted, input);
@@ -100,6 +103,14 @@ async function probeSource(
   };
 }
 
+/** At the moment of the request, and for nothing but it. */
+function secretsOf(
+  deps: Deps,
+  { dataset, ingestDate, source }: SourceTask,
+): Record<string, string> {
+  return deps.secretsOf({ dataset, ingestDate, address: source.address });
+}
+
 async function landSource(
   deps: Deps,
   input: LandInput,
@@ -112,7 +123,12 @@ async function landSource(
   const request = { ...input, rawKey, converted };
   const landing = await land(
     request,
-    { store: deps.raw, http: deps.http, addresses: deps.addresses },
+    {
+      store: deps.raw,
+      http: deps.http,
+      addresses: deps.addresses,
+      secrets: secretsOf(deps, input),
+    },
     watch,
   );
   const before = previousEntry(await previousSnapshot(deps.converted, input), input.source.id);

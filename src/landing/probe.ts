@@ -4,6 +4,7 @@ import type { Validator } from '../model/validator.ts';
 import type { Dialect } from '../model/scan.ts';
 import { assertPlainText } from './content-kind.ts';
 import { HEAD_BYTES, sniffHead } from './dialect.ts';
+import type { Secrets } from './secrets.ts';
 import { openSource } from './source.ts';
 import { withSource } from './source-errors.ts';
 
@@ -26,14 +27,15 @@ const READ_SHARE_OF_STALL = 1 / 2;
  */
 export async function probe(
   spec: SourceSpec,
-  deps: { http: HttpSettings; addresses: AddressPolicy },
+  deps: { http: HttpSettings; addresses: AddressPolicy; secrets?: Secrets },
   signal: AbortSignal = new AbortController().signal,
 ): Promise<ProbeResult> {
-  return await withSource(spec.id, async () => {
-    const { http: settings, addresses: policy } = deps;
+  return await withSource(spec.id, deps.secrets ?? {}, async () => {
+    const { http: settings, addresses: policy, secrets = {} } = deps;
     const opened = await openSource(spec.address, {
       settings,
       policy,
+      secrets,
       signal,
       headBytes: HEAD_BYTES,
     });

@@ -80,6 +80,11 @@ export const SOURCE_ERRORS = {
     happened: "A `file:` address leads to a file that no command of the lake's owner has named.",
     next: 'As the owner of the lake, run `longhaul ingest <dataset>` or `longhaul schedule apply`: they name its files. A symlink that leads elsewhere now is named again.',
   },
+  SECRET_MISSING: {
+    class: 'usage',
+    happened: 'An address names a variable, such as ${CITY_TOKEN}, that the worker does not have.',
+    next: 'Set it in the environment of the worker, or in its .env, which is read anew each time; then `longhaul retry <run>`.',
+  },
   SOURCE_EMPTY: {
     class: 'content',
     happened: 'The file has no byte, or nothing but blank lines.',

@@ -109,6 +109,8 @@ export type Body =
 export interface SeenRequest {
   method: string;
   path: string;
+  /** Of the address, without its `?`. */
+  query: string;
   headers: IncomingMessage['headers'];
   /** The Range header. */
   range: string | undefined;
@@ -122,7 +124,8 @@ const BLOCK_BYTES = 65_536;
 
 function see(request: IncomingMessage, path: string): SeenRequest {
   const { method = 'GET', headers } = request;
-  return { method, path, headers, range: headers.range, status: 0, bytesSent: 0 };
+  const query = (request.url ?? '').slice(path.length + 1);
+  return { method, path, query, headers, range: headers.range, status: 0, bytesSent: 0 };
 }
 
 async function respond(

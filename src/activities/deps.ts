@@ -1,3 +1,4 @@
+import type { AddressSecrets } from '../config/address-secrets.ts';
 import type {
   AddressPolicy,
   ActivitySettings,
@@ -16,6 +17,8 @@ export interface ActivityDeps {
   converted: Store;
   http: HttpSettings;
   addresses: AddressPolicy;
+  /** What the variables in an address stand for; never part of an input, a result or a heartbeat. */
+  secretsOf: AddressSecrets;
   duckdb: DuckDbSettings;
   spark: SparkRunner;
   activity: ActivitySettings;

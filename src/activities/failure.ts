@@ -19,7 +19,14 @@ export interface Watch {
   retryForMs: number;
   progressedAtMs?: number | undefined;
   source?: string;
+  /** A person waits for the run at a terminal. */
+  followed?: boolean | undefined;
 }
+
+/** A portal makes a big export in minutes; that is no fault of its, so SOURCE_RETRY_MINUTES does not shorten it. */
+const MIN_READY_WAIT_MS = 15 * 60_000;
+/** A slip in a host name should not keep a person waiting; a DNS server that restarts is back by then. */
+const FOLLOWED_NAME_WAIT_MS = 30_000;
 
 /**
  * The one place where errors become Temporal's failures: the code is the failure's type, the class of the code
@@ -37,7 +44,8 @@ export function toFailure(error: unknown, watch: Watch): Error {
   const { scheduledTimestampMs, attempt } = context.info;
   const unforeseen = known.code === 'INTERNAL' && attempt >= MAX_UNFORESEEN_ATTEMPTS;
   const quietMs = Date.now() - (watch.progressedAtMs ?? scheduledTimestampMs);
-  const late = quietMs >= watch.retryForMs;
+  const limitMs = retryForMs(known, watch);
+  const late = quietMs >= limitMs;
   const retryable = isRetryable(known.code) && !unforeseen && !late;
   const hint = hintOf(known.code, known.details);
   return ApplicationFailure.create({
@@ -47,14 +55,24 @@ export function toFailure(error: unknown, watch: Watch): Error {
     nonRetryable: !retryable,
     details: [toRunError(known, watch.source)],
     ...(error instanceof Error && known.code === 'INTERNAL' ? { cause: error } : {}),
-    ...(retryable ? { nextRetryDelay: waitMs(known, quietMs, watch.retryForMs) } : {}),
+    ...(retryable ? { nextRetryDelay: waitMs(known, quietMs, limitMs) } : {}),
   });
 }
 
-function waitMs({ details }: LonghaulError, quietMs: number, retryForMs: number): number {
+function retryForMs({ code }: LonghaulError, watch: Watch): number {
+  if (code === 'SOURCE_NOT_READY') return Math.max(watch.retryForMs, MIN_READY_WAIT_MS);
+  const isSlip = code === 'SOURCE_NO_SUCH_HOST' && watch.followed;
+  return isSlip ? Math.min(watch.retryForMs, FOLLOWED_NAME_WAIT_MS) : watch.retryForMs;
+}
+
+/** What the publisher asked for, else the longer the longer nothing gets further; the last try is when time is up. */
+function waitMs({ details }: LonghaulError, quietMs: number, limitMs: number): number {
   const { retryAfterSeconds } = details;
-  if (retryAfterSeconds !== undefined) return Math.min(retryAfterSeconds * 1000, retryForMs);
-  return Math.round(Math.min(MAX_WAIT_MS, Math.max(MIN_WAIT_MS, quietMs * WAIT_SHARE)));
+  const wanted =
+    retryAfterSeconds === undefined
+      ? Math.min(MAX_WAIT_MS, quietMs * WAIT_SHARE)
+      : retryAfterSeconds * 1000;
+  return Math.round(Math.max(MIN_WAIT_MS, Math.min(wanted, limitMs - quietMs)));
 }
 
 function toRunError(error: LonghaulError, source: string | undefined): RunError {

@@ -22,7 +22,10 @@ import {
 import type { LandInput, LandResult, ProbeInput, ProbeResult } from './types.ts';
 import { working } from './work.ts';
 
-type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'http' | 'addresses' | 'activity'>;
+type Deps = Pick<
+  ActivityDeps,
+  'raw' | 'converted' | 'http' | 'addresses' | 'secretsOf' | 'activity'
+>;
 
 /** From the publisher to the raw zone. */
 export function createLandingActivities(deps: Deps) {
@@ -30,22 +33,20 @@ export function createLandingActivities(deps: Deps) {
     probeSource: async (input: ProbeInput): Promise<ProbeResult> =>
       await working(
         deps,
-        { source: input.source.id, stage: 'probe', key: workKey(input) },
+        { ...ofSource(input), stage: 'probe', followed: input.followed },
         async ({ signal }) => await probeSource(deps, input, signal),
       ),
 
     landSource: async (input: LandInput): Promise<LandResult> =>
       await working(
         deps,
-        { source: input.source.id, stage: 'land', key: workKey(input) },
+        { ...ofSource(input), stage: 'land', followed: input.followed },
         async ({ signal, report }) => await landSource(deps, input, { signal, onProgress: report }),
       ),
 
     findLanding: async (input: SourceTask): Promise<LandResult> =>
-      await working(
-        deps,
-        { source: input.source.id, stage: 'land', key: workKey(input) },
-        async () => toLandResult(deps.raw, await findLanding(deps, input)),
+      await working(deps, { ...ofSource(input), stage: 'land' }, async () =>
+        toLandResult(deps.raw, await findLanding(deps, input)),
       ),
   };
 }
@@ -53,6 +54,10 @@ export function createLandingActivities(deps: Deps) {
 /** One source of one day is one attempt's at a time, whatever the stage. */
 export function workKey(task: SourceTask): string {
   return `${task.dataset}/${task.ingestDate}/${task.source.id}`;
+}
+
+function ofSource(task: SourceTask): { source: string; key: string } {
+  return { source: task.source.id, key: workKey(task) };
 }
 
 export function rawKeyOf(at: {
@@ -71,7 +76,7 @@ async function probeSource(
   signal: AbortSignal,
 ): Promise<ProbeResult> {
   const { source } = input;
-  const found = await probe(source, deps, signal);
+  const found = await probe(source, { ...deps, secrets: secretsOf(deps, input) }, signal);
   const own = await readLanding(deps.raw, rawKeyOf(input));
   if (own && sameVersion(own, found)) {
     const entry = await finishedEntry(deps.converted, input);
@@ -99,6 +104,14 @@ async function probeSource(
   };
 }
 
+/** At the moment of the request, and for nothing but it. */
+function secretsOf(
+  deps: Deps,
+  { dataset, ingestDate, source }: SourceTask,
+): Record<string, string> {
+  return deps.secretsOf({ dataset, ingestDate, address: source.address });
+}
+
 async function landSource(
   deps: Deps,
   input: LandInput,
@@ -111,7 +124,12 @@ async function landSource(
   const request = { ...input, rawKey, converted };
   const landing = await land(
     request,
-    { store: deps.raw, http: deps.http, addresses: deps.addresses },
+    {
+      store: deps.raw,
+      http: deps.http,
+      addresses: deps.addresses,
+      secrets: secretsOf(deps, input),
+    },
     watch,
   );
   const before = previousEntry(await previousSnapshot(deps.converted, input), input.source.id);

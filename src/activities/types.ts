@@ -40,6 +40,8 @@ export interface StepQueues {
 
 export interface ProbeInput extends SourceTask {
   again: boolean;
+  /** See `IngestInput`. */
+  followed?: boolean;
 }
 
 export type ProbeResult =

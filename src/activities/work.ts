@@ -9,6 +9,11 @@ import { StageMetrics, type StageProgress } from './metrics.ts';
 const HEARTBEATS_PER_TIMEOUT = 4;
 /** More often would only be dropped by the worker's throttle. */
 const MIN_HEARTBEAT_INTERVAL_MS = 250;
+/**
+ * Fewer new bytes are no progress: about what the slowest body that is not given up brings in a minute. Else one that
+ * sends a byte a second would be read again and again for days.
+ */
+const PROGRESS_BYTES = 64 * 1024;
 
 export interface Progress {
   bytes: number;
@@ -31,7 +36,7 @@ export interface Work {
  */
 export async function working<T>(
   deps: Pick<ActivityDeps, 'activity'>,
-  what: { source: string; stage: SourceStage; key: string },
+  what: { source: string; stage: SourceStage; key: string; followed?: boolean | undefined },
   body: (work: Work) => Promise<T>,
 ): Promise<T> {
   const context = Context.current();
@@ -60,6 +65,7 @@ export async function working<T>(
       retryForMs: deps.activity.retryForMs,
       progressedAtMs: beat.progressedAtMs,
       source: what.source,
+      followed: what.followed,
     });
   } finally {
     clearInterval(timer);
@@ -100,6 +106,8 @@ class Heartbeats {
   #first: Progress | undefined;
   #latest: Progress = { bytes: 0 };
   #note: string | undefined;
+  /** Where the last progress was noted. */
+  #markedBytes = 0;
 
   constructor(
     what: { source: string; stage: SourceStage },
@@ -112,9 +120,13 @@ class Heartbeats {
   }
 
   report(progress: Progress): void {
+    // A landing that finds another version starts again within one attempt.
+    if (!this.#first || progress.bytes < this.#latest.bytes) this.#markedBytes = progress.bytes;
     this.#first ??= progress;
-    if (progress.bytes > this.#latest.bytes && progress.bytes > this.#first.bytes)
+    if (progress.bytes >= this.#markedBytes + PROGRESS_BYTES) {
+      this.#markedBytes = progress.bytes;
       this.progressedAtMs = Date.now();
+    }
     this.#latest = progress;
     this.#note = undefined;
     if (Date.now() - this.#sentAtMs >= MIN_HEARTBEAT_INTERVAL_MS) this.send();

@@ -162,7 +162,7 @@ async function detach(
 async function runToEnd(session: Session, request: RunRequest): Promise<RunReport> {
   const { context, link, settings, signal } = session;
   const startedAt = performance.now();
-  const wanted = inputOf(request, link, settings);
+  const wanted = { ...inputOf(request, link, settings), followed: true };
   let run = await start(link, wanted, signal);
   while (run.isEnding || !satisfies(run.input, wanted)) {
     const { mode = 'ingest', target = 'disk' } = run.input;

@@ -1,7 +1,13 @@
 import type { Config } from '../config/load-config.ts';
 import { parseNewDatasetName } from '../config/dataset-specs.ts';
 import { whyNotAnAddress } from '../config/source-templates.ts';
-import { isFileAddress, shownAddress } from '../model/addresses.ts';
+import {
+  isFileAddress,
+  SECRET_HINT,
+  secretIn,
+  shownAddress,
+  variablesIn,
+} from '../model/addresses.ts';
 import { isDated } from '../model/dated-address.ts';
 import type { DatasetSpec } from '../model/dataset.ts';
 import { ingestDateAt, parseIngestDate } from '../model/dates.ts';
@@ -106,7 +112,13 @@ function ofAddress(
 ): DatasetSpec {
   const problem = whyNotAnAddress(address);
   if (problem !== undefined) {
-    throw new LonghaulError('ADDRESS_REFUSED', `${problem}.`, hintOfScheme(address));
+    const hint = secretIn(address) === undefined ? hintOfScheme(address) : { hint: SECRET_HINT };
+    throw new LonghaulError('ADDRESS_REFUSED', `${problem}.`, hint);
+  }
+  const [variable] = variablesIn(address);
+  if (variable !== undefined) {
+    const what = `\${${variable}} stands for something in the addresses of datasets.yaml only`;
+    throw new LonghaulError('ADDRESS_REFUSED', `${what}.`, { hint: SECRET_HINT });
   }
   const name = parseNewDatasetName(givenName ?? nameFrom(address));
   if (datasets.some((each) => each.name === name)) {

@@ -44,6 +44,13 @@ function problemOfKey(key: string): string | undefined {
   return `${shown(key)} is not a setting; .env.example lists them all`;
 }
 
+/** Names that a publisher's secret must not have: it would be told as a slip, or carry our own credentials away. */
+export function looksLikeSetting(key: string): boolean {
+  return (
+    Object.hasOwn(SETTING_KEYS, key) || key.startsWith('AWS_') || problemOfKey(key) !== undefined
+  );
+}
+
 /** The last line that sets the key, as the last one wins. */
 function lineOf(text: string, key: string): number {
   const escaped = key.replaceAll(/[.\\]/g, String.raw`\$&`);

@@ -45,6 +45,6 @@ export function loadConfig(given?: SettingsSource): Config {
 }
 
 /** The one place that reads the process's own environment. */
-function ofThisProcess(): SettingsSource {
+export function ofThisProcess(): SettingsSource {
   return { env: process.env, cwd: process.cwd() };
 }

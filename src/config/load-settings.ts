@@ -6,7 +6,13 @@ import { readEnvFile, type EnvEntry } from './env-file.ts';
 import { fingerprintsOf, type Fingerprints } from './fingerprints.ts';
 import { assertNoProblems, shown, type Problem } from './problems.ts';
 import { SETTING_KEYS, type SettingKey, type SettingValues } from './setting-keys.ts';
-import type { S3Settings, Settings, TemporalSettings, WorkerSettings } from './settings.ts';
+import type {
+  HttpSettings,
+  S3Settings,
+  Settings,
+  TemporalSettings,
+  WorkerSettings,
+} from './settings.ts';
 import { readTemporal } from './temporal-settings.ts';
 
 export interface SettingsSource {
@@ -154,11 +160,7 @@ function withDefaults(
       driverMemory: values.SPARK_DRIVER_MEMORY ?? DEFAULT_DRIVER_MEMORY,
       idleMs: milliseconds(values.SPARK_IDLE_SECONDS ?? DEFAULT_SPARK_IDLE_SECONDS),
     },
-    http: {
-      connectTimeoutMs: milliseconds(values.HTTP_CONNECT_TIMEOUT_SECONDS ?? 10),
-      headersTimeoutMs: milliseconds(values.HTTP_HEADERS_TIMEOUT_SECONDS ?? 60),
-      stallTimeoutMs: milliseconds(values.HTTP_STALL_TIMEOUT_SECONDS ?? 60),
-    },
+    http: httpSettings(values),
     addresses: {
       ...(embedded && { fileMarks: resolve(dataDir, '.longhaul', 'files') }),
       allowPrivate: values.ALLOW_PRIVATE_ADDRESSES ?? embedded,
@@ -206,6 +208,23 @@ function s3Settings(values: SettingValues, customEndpoint: boolean): S3Settings 
     uploadConcurrency: values.S3_UPLOAD_CONCURRENCY ?? 4,
     connectTimeoutMs: milliseconds(values.HTTP_CONNECT_TIMEOUT_SECONDS ?? 10),
     stallTimeoutMs: milliseconds(values.S3_STALL_TIMEOUT_SECONDS ?? 60),
+  };
+}
+
+/** With less even a MiB takes a quarter of an hour; a modem of 1995 had three times as much. */
+const DEFAULT_MIN_BYTES_PER_SECOND = 1024;
+/** As long as a body may stall: a short break is no slowness. */
+const DEFAULT_MIN_RATE_SECONDS = 60;
+
+function httpSettings(values: SettingValues): HttpSettings {
+  const bytesPerSecond = values.HTTP_MIN_BYTES_PER_SECOND ?? DEFAULT_MIN_BYTES_PER_SECOND;
+  const overMs = milliseconds(values.HTTP_MIN_RATE_SECONDS ?? DEFAULT_MIN_RATE_SECONDS);
+  return {
+    connectTimeoutMs: milliseconds(values.HTTP_CONNECT_TIMEOUT_SECONDS ?? 10),
+    headersTimeoutMs: milliseconds(values.HTTP_HEADERS_TIMEOUT_SECONDS ?? 60),
+    stallTimeoutMs: milliseconds(values.HTTP_STALL_TIMEOUT_SECONDS ?? 60),
+    ...(bytesPerSecond > 0 && { minRate: { bytesPerSecond, overMs } }),
+    ...(values.MAX_SOURCE_SIZE !== undefined && { maxBytes: values.MAX_SOURCE_SIZE }),
   };
 }
 

@@ -53,6 +53,9 @@ export const SETTING_KEYS = {
   HTTP_CONNECT_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
   HTTP_HEADERS_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
   HTTP_STALL_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
+  HTTP_MIN_BYTES_PER_SECOND: key(whole(0, 999_999_999), 'bytes, a whole number from 0'),
+  HTTP_MIN_RATE_SECONDS: key(seconds(), secondsExpected()),
+  MAX_SOURCE_SIZE: key(byteSize(), 'a size such as 200GiB or 500MB'),
   SOURCE_RETRY_MINUTES: key(minutes(), `minutes, a whole number from 0 to ${MAX_RETRY_MINUTES}`),
   HEARTBEAT_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
   ALLOW_PRIVATE_ADDRESSES: key(flag(), 'true or false'),
@@ -149,6 +152,14 @@ function flag(): z.ZodType<boolean, string> {
 
 function memorySize(): z.ZodType<string, string> {
   return z.string().regex(/^[1-9]\d*(\.\d+)?[KMGT]i?B$/);
+}
+
+/** @returns bytes. */
+function byteSize(): z.ZodType<number, string> {
+  return memorySize().transform((value) => {
+    const power = ' KMGT'.indexOf(value.replaceAll(/[\d.]/g, '').charAt(0));
+    return Math.floor(Number.parseFloat(value) * (value.includes('i') ? 1024 : 1000) ** power);
+  });
 }
 
 function sparkMaster(): z.ZodType<string, string> {

@@ -106,6 +106,10 @@ export interface HttpSettings {
   headersTimeoutMs: number;
   /** No byte for this long fails the attempt. */
   stallTimeoutMs: number;
+  /** A body slower than this on average, while it is waited for, fails the attempt; absent: none is too slow. */
+  minRate?: { bytesPerSecond: number; overMs: number };
+  /** A longer file is not read; absent: whatever the lake has room for. */
+  maxBytes?: number;
 }
 
 /** What a worker may read: an address comes from a stranger. */

@@ -1,15 +1,17 @@
-import { shownAddress } from '../model/addresses.ts';
+import { secretIn, shownAddress, variablesIn } from '../model/addresses.ts';
 import { DATE_PLACEHOLDERS, datedAddress } from '../model/dated-address.ts';
 import type { SourceOverrides, SourceSpec } from '../model/dataset.ts';
 import { parseSourceId } from '../model/names.ts';
 import type { SourceShape } from './dataset-shape.ts';
 import type { PathProblem } from './dataset-specs.ts';
+import { looksLikeSetting } from './env-file.ts';
 import { shown } from './problems.ts';
 
 /**
  * One entry of `sources`: a single source, or, with `years`, one source a year. `{year}` and, where `years` is a
  * map, `{item}` (the year's value) stand in `address` and `id`; the id is `{year}` where none is given. In `address`
- * the ingest date may stand too: `{date}`, or `{yyyy}`, `{mm}` and `{dd}`.
+ * the ingest date may stand too: `{date}`, or `{yyyy}`, `{mm}` and `{dd}`. `${NAME}` is no template: it stays as it is
+ * until a worker asks the publisher, and is then a variable of that worker.
  */
 export function sourcesOf(shape: SourceShape): { sources: SourceSpec[]; problems: PathProblem[] } {
   const problems: PathProblem[] = [];
@@ -58,11 +60,16 @@ function filled(
   problems: PathProblem[],
 ): string | undefined {
   const unknown: string[] = [];
-  const text = template.replaceAll(/\{(\w*)\}/g, (placeholder, name: string) => {
-    const value = Object.hasOwn(values, name) ? values[name] : undefined;
-    if (value === undefined) unknown.push(placeholder);
-    return value ?? placeholder;
-  });
+  const text = template.replaceAll(
+    /(\$?)\{(\w*)\}/g,
+    (placeholder, dollar: string, name: string) => {
+      // A variable of the worker, which is looked at below.
+      if (dollar !== '') return placeholder;
+      const value = Object.hasOwn(values, name) ? values[name] : undefined;
+      if (value === undefined) unknown.push(placeholder);
+      return value ?? placeholder;
+    },
+  );
   if (unknown.length === 0) return text;
   const known = Object.keys(values).flatMap((name) => (name in DATES ? [] : `{${name}}`));
   const here =
@@ -99,7 +106,32 @@ export function whyNotAnAddress(template: string): string | undefined {
   if (url.username || url.password) {
     return `${shown(shownAddress(address))} holds a user or password: they would end in the history of every run`;
   }
-  return undefined;
+  const secret = secretIn(address);
+  if (secret !== undefined) {
+    const what = `${shown(shownAddress(address))} holds what looks like a secret, ${shown(secret)}`;
+    return `${what}, which would end in the history of every run: write a variable in its place, such as \${CITY_TOKEN}, and set that for the worker, in its environment or .env`;
+  }
+  return whyNotItsVariables(address, url);
+}
+
+function whyNotItsVariables(address: string, url: URL): string | undefined {
+  const written = address.match(/\$\{[^}]*\}?/g) ?? [];
+  const known = variablesIn(address);
+  const wrong = written.find((each) => !known.includes(each.slice(2, -1)));
+  if (wrong !== undefined) {
+    return `${shown(wrong)} is no variable: it is written \${CITY_TOKEN}, in upper case, and a template without the $`;
+  }
+  const [first] = known;
+  if (first === undefined) return undefined;
+  const ours = known.find(looksLikeSetting);
+  if (ours !== undefined) {
+    return `\${${ours}} is, or looks like, a setting of Longhaul or of AWS: give the publisher's secret another name`;
+  }
+  // A value must not choose the host that it is sent to.
+  const isBehindHost = /^https?:\/\/[^/?#$]+[/?]/.test(address);
+  return isBehindHost && url.protocol !== 'file:'
+    ? undefined
+    : `\${${first}} may stand in the path and the query of an http(s) address only`;
 }
 
 const ANY_DATE = '2026-01-31';

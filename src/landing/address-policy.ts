@@ -30,24 +30,28 @@ const PRIVATE = blockList(
 /**
  * The address as a URL, if a worker may read it as far as its text tells; host names are checked again when
  * they are resolved, by `policedLookup`.
+ * @param shown as it is shown in errors, where that is not its own text.
  * @throws LonghaulError ADDRESS_REFUSED: another protocol, user and password, an address not allowed.
  */
-export function assertAllowed(address: string, policy: AddressPolicy): URL {
-  if (!URL.canParse(address)) throw refused(address, 'is not a URL');
+export function assertAllowed(
+  address: string,
+  policy: AddressPolicy,
+  shown: string = shownAddress(address),
+): URL {
+  if (!URL.canParse(address)) throw refused(shown, 'is not a URL');
   const url = new URL(address);
   if (url.protocol === 'file:') {
     if (policy.fileMarks !== undefined) return url;
-    const message = `${printable(shownAddress(address))} is a file, which only the embedded mode reads.`;
+    const message = `${printable(shown)} is a file, which only the embedded mode reads.`;
     throw new LonghaulError('ADDRESS_REFUSED', message, { hint: NO_FILES_HINT });
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw refused(address, 'is neither http nor https');
+    throw refused(shown, 'is neither http nor https');
   }
-  if (url.username !== '' || url.password !== '')
-    throw refused(address, 'holds a user or password');
+  if (url.username !== '' || url.password !== '') throw refused(shown, 'holds a user or password');
   // URL has normalised decimal, octal and hexadecimal forms of IPv4, and put IPv6 into brackets.
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (isIP(host) !== 0) assertAllowedIp(host, policy, address);
+  if (isIP(host) !== 0) assertAllowedIp(host, policy, shown);
   return url;
 }
 
@@ -91,8 +95,8 @@ function embeddedIpv4(ip: string): string | undefined {
   return /^(?:::ffff:|64:ff9b::|::)(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1];
 }
 
-function refused(address: string, why: string): LonghaulError {
-  return new LonghaulError('ADDRESS_REFUSED', `${printable(shownAddress(address))} ${why}.`);
+function refused(shown: string, why: string): LonghaulError {
+  return new LonghaulError('ADDRESS_REFUSED', `${printable(shown)} ${why}.`);
 }
 
 function blockList(ipv4: string[], ipv6: string[]): BlockList {

@@ -1,5 +1,6 @@
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
+import { MAX_SAID_BYTES, saidIn } from './publisher-says.ts';
 
 /** How much of a stranger's text an error message quotes. */
 const SNIPPET_LENGTH = 200;
@@ -53,7 +54,8 @@ const JSON_TEXT = /^(?:\{\s*"|\[\s*[[{"]|\{\s*\}\s*$|\[\s*\]\s*$)/;
 /**
  * Says no to what a CSV address sometimes answers with instead: a web page, an error in JSON, an archive.
  * @param head the file's first bytes, at most a MiB.
- * @throws LonghaulError SOURCE_COMPRESSED, SOURCE_NOT_CSV, SOURCE_ENCODING_UNSUPPORTED, SOURCE_IS_HTML.
+ * @throws LonghaulError SOURCE_COMPRESSED, SOURCE_NOT_CSV, SOURCE_ENCODING_UNSUPPORTED, SOURCE_IS_HTML,
+ * SOURCE_EXPORT_FAILED.
  */
 export function assertPlainText(head: Buffer): void {
   const mark = head.toString('hex', 0, MARK_BYTES);
@@ -77,8 +79,21 @@ export function assertPlainText(head: Buffer): void {
   if (other !== undefined)
     throw new LonghaulError('SOURCE_NOT_CSV', `The file is ${other}, not CSV.`);
   if (JSON_TEXT.test(text)) {
+    assertNoFailedExport(head);
     throw new LonghaulError('SOURCE_NOT_CSV', `The file is JSON, not CSV: ${snippet(head)}`);
   }
+}
+
+/** ArcGIS Hub answers 200 also where it could not make the file. */
+const FAILED_EXPORT = new Set(['Failed', 'CompletedWithErrors']);
+
+function assertNoFailedExport(head: Buffer): void {
+  const said = head.length <= MAX_SAID_BYTES ? saidIn(head.toString('utf8')) : undefined;
+  if (said?.status === undefined || !FAILED_EXPORT.has(said.status)) return;
+  throw new LonghaulError(
+    'SOURCE_EXPORT_FAILED',
+    `The publisher could not make the file, and says: ${said.text}.`,
+  );
 }
 
 function kindOf(mark: string, kinds: [string, RegExp][]): string | undefined {

@@ -2,21 +2,32 @@ import type { Dispatcher } from 'undici';
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { header, parseRetryAfter } from './http-headers.ts';
+import { saidBy } from './publisher-says.ts';
 
-/** The catalogue's error for a status that is no success. `shown` is the address as asked for, fit to be shown. */
-export function refusalOf(response: Dispatcher.ResponseData, shown: string): LonghaulError {
+/** What ArcGIS Hub's own client waits between two looks at an export that is being made. */
+const NOT_READY_SECONDS = 10;
+
+/** The catalogue's error for a status that is not the file. `shown` is the address as asked for, fit to be shown. */
+export async function refusalOf(
+  response: Dispatcher.ResponseData,
+  shown: string,
+): Promise<LonghaulError> {
   const { statusCode } = response;
-  const retryAfterSeconds = parseRetryAfter(header(response, 'retry-after'), new Date());
-  const waits =
-    retryAfterSeconds === undefined ? '' : `, to be tried again in ${retryAfterSeconds} s`;
+  const code = codeOfStatus(statusCode);
+  const given = parseRetryAfter(header(response, 'retry-after'), new Date());
+  const retryAfterSeconds = given ?? (code === 'SOURCE_NOT_READY' ? NOT_READY_SECONDS : undefined);
+  const waits = given === undefined ? '' : `, to be tried again in ${given} s`;
+  const said = (await saidBy(response))?.text ?? '';
   return new LonghaulError(
-    codeOfStatus(statusCode),
-    `${shown} answered ${statusCode}${waits}.`,
+    code,
+    `${shown} answered ${statusCode}${waits}${said && `: ${said}`}.`,
     retryAfterSeconds === undefined ? {} : { retryAfterSeconds },
   );
 }
 
 function codeOfStatus(status: number): ErrorCode {
+  // Accepted, and not done: a portal makes the file when it is asked for, and has it in some seconds or minutes.
+  if (status === 202) return 'SOURCE_NOT_READY';
   if (status === 404 || status === 410) return 'SOURCE_NOT_FOUND';
   if (status === 401 || status === 403) return 'SOURCE_FORBIDDEN';
   if (status === 408 || status === 425 || status === 429) return 'SOURCE_UNAVAILABLE';
@@ -48,7 +59,8 @@ export function failureOf(error: unknown, shown: string, progress?: Progress): L
   if (has('UND_ERR_BODY_TIMEOUT')) {
     return fail('SOURCE_STALLED', `sent no byte for ${progress?.stallTimeoutMs ?? 0} ms${at}`);
   }
-  if (has('ENOTFOUND')) return fail('SOURCE_NO_SUCH_HOST', 'has a host name that does not exist');
+  if (has('ENOTFOUND'))
+    return fail('SOURCE_NO_SUCH_HOST', 'has a host name that DNS does not know');
   if (codes.some((code) => CERTIFICATE_CODE.test(code))) {
     return fail('SOURCE_REFUSED', `has no certificate that can be trusted (${codes.join(' ')})`);
   }

@@ -1,11 +1,12 @@
 import { Readable } from 'node:stream';
 import { Agent, request as undiciRequest, type Dispatcher } from 'undici';
-import { shownAddress } from '../model/addresses.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { assertAllowed, policedLookup } from './address-policy.ts';
 import { failureOf, refusalOf } from './http-errors.ts';
 import { mayBeSame } from '../model/validator.ts';
 import { header, parseContentRange, validatorOf } from './http-headers.ts';
+import { Pace } from './pace.ts';
+import { secretHeldBy, type Secrets } from './secrets.ts';
 import type { OpenedSource, OpenRequest } from './source.ts';
 
 /** Publishers redirect to a portal and on to storage; more than this is a loop. */
@@ -20,8 +21,14 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 type Response = Dispatcher.ResponseData;
 
+export interface HttpRequest extends OpenRequest {
+  secrets: Secrets;
+  /** The address as it is shown. */
+  shown: string;
+}
+
 /** Opens an address over HTTP(S). Redirects and ranges are followed by hand, so that every hop is checked. */
-export async function openHttp(url: URL, request: OpenRequest): Promise<OpenedSource> {
+export async function openHttp(url: URL, request: HttpRequest): Promise<OpenedSource> {
   const { settings, policy } = request;
   const agent = new Agent({
     connect: { timeout: settings.connectTimeoutMs, lookup: policedLookup(policy) },
@@ -34,28 +41,28 @@ export async function openHttp(url: URL, request: OpenRequest): Promise<OpenedSo
     return { ...(await answer(url, request, agent)), close };
   } catch (error) {
     await close();
-    throw request.signal.aborted ? request.signal.reason : failureOf(error, shownAddress(url.href));
+    throw request.signal.aborted ? request.signal.reason : failureOf(error, request.shown);
   }
 }
 
 type Answered = Omit<OpenedSource, 'close'>;
 
 /** The ranged answer, if it is one that can be used; else the whole file from its first byte. */
-async function answer(url: URL, request: OpenRequest, agent: Agent): Promise<Answered> {
+async function answer(url: URL, request: HttpRequest, agent: Agent): Promise<Answered> {
   const range = rangeHeaders(request);
   if (range) {
     const response = await follow(url, request, agent, range);
-    const answered = ranged(url, request, response);
+    const answered = await ranged(request, response);
     if (answered) return answered;
     await drop(response);
   }
   const response = await follow(url, request, agent, {});
-  if (response.statusCode !== 200) throw refusalOf(response, shownAddress(url.href));
-  return whole(url, request, response);
+  if (response.statusCode !== 200) throw await refusalOf(response, request.shown);
+  return whole(request, response);
 }
 
 /** Without a validator a range could be another version's: then everything is asked for. */
-function rangeHeaders({ from, headBytes }: OpenRequest): Record<string, string> | undefined {
+function rangeHeaders({ from, headBytes }: HttpRequest): Record<string, string> | undefined {
   if (from && from.offset > 0) {
     const version = from.validator.etag ?? from.validator.lastModified;
     return version === undefined
@@ -66,8 +73,8 @@ function rangeHeaders({ from, headBytes }: OpenRequest): Record<string, string> 
 }
 
 /** Undefined where the answer to a range is of no use: another place, another version, or a status of no meaning. */
-function ranged(url: URL, request: OpenRequest, response: Response): Answered | undefined {
-  if (response.statusCode === 200) return whole(url, request, response);
+async function ranged(request: HttpRequest, response: Response): Promise<Answered | undefined> {
+  if (response.statusCode === 200) return whole(request, response);
   const validator = validatorOf(response);
   const offset = request.from?.offset ?? 0;
   const total = request.from?.totalBytes;
@@ -83,7 +90,7 @@ function ranged(url: URL, request: OpenRequest, response: Response): Answered | 
       body: Readable.from([]),
     };
   }
-  if (response.statusCode !== 206) throw refusalOf(response, shownAddress(url.href));
+  if (response.statusCode !== 206) throw await refusalOf(response, request.shown);
   if (!agrees || range?.start !== offset || range.end === undefined) return undefined;
   if (total !== undefined && range.total !== undefined && range.total !== total) return undefined;
   const length = header(response, 'content-length');
@@ -96,34 +103,40 @@ function ranged(url: URL, request: OpenRequest, response: Response): Answered | 
     validator: { ...request.from?.validator, ...validator },
     ...(totalBytes === undefined ? {} : { totalBytes }),
     startOffset: offset,
-    body: counted(url, request, response, expected),
+    body: counted(request, response, expected),
   };
 }
 
-function whole(url: URL, request: OpenRequest, response: Response): Answered {
+function whole(request: HttpRequest, response: Response): Answered {
   const length = header(response, 'content-length');
   const totalBytes = length === undefined ? undefined : Number(length);
   return {
     validator: validatorOf(response),
     ...(totalBytes === undefined ? {} : { totalBytes }),
     startOffset: 0,
-    body: counted(url, request, response, totalBytes),
+    body: counted(request, response, totalBytes),
   };
 }
 
 /** The body, which ends well only after exactly the bytes that the headers announced. */
 async function* counted(
-  url: URL,
-  { signal, settings }: OpenRequest,
+  { signal, settings, shown }: HttpRequest,
   response: Response,
   expected: number | undefined,
 ): AsyncGenerator<Buffer> {
-  const shown = shownAddress(url.href);
+  const pace = new Pace(settings.minRate);
   let received = 0;
+  let askedAt = performance.now();
   try {
     for await (const chunk of response.body) {
       received += (chunk as Buffer).length;
+      const slow = pace.tooSlow((chunk as Buffer).length, performance.now() - askedAt);
+      if (slow && received !== expected) {
+        const what = `${shown} sends too slowly: ${slow}, after ${received} bytes of its body.`;
+        throw new LonghaulError('SOURCE_TOO_SLOW', what);
+      }
       yield chunk as Buffer;
+      askedAt = performance.now();
     }
   } catch (error) {
     if (signal.aborted) throw signal.reason;
@@ -139,7 +152,7 @@ async function* counted(
 
 async function follow(
   first: URL,
-  request: OpenRequest,
+  request: HttpRequest,
   agent: Agent,
   range: Record<string, string>,
 ): Promise<Response> {
@@ -151,35 +164,59 @@ async function follow(
       highWaterMark: READ_AHEAD_BYTES,
       headers: { 'accept-encoding': 'identity', 'user-agent': USER_AGENT, accept: '*/*', ...range },
     });
-    if (!REDIRECTS.has(response.statusCode)) return uncompressed(response, first);
-    url = target(url, response, request);
+    if (!REDIRECTS.has(response.statusCode)) return uncompressed(response, request);
+    url = target({ first, from: url, response }, request);
     await drop(response);
   }
   throw new LonghaulError(
     'SOURCE_REDIRECT_LOOP',
-    `${shownAddress(first.href)} leads through more than ${MAX_REDIRECTS} redirects.`,
+    `${request.shown} leads through more than ${MAX_REDIRECTS} redirects.`,
   );
 }
 
-function target(from: URL, response: Response, request: OpenRequest): URL {
+interface Redirect {
+  first: URL;
+  from: URL;
+  response: Response;
+}
+
+function target({ first, from, response }: Redirect, request: HttpRequest): URL {
   const location = header(response, 'location');
   if (location === undefined || !URL.canParse(location, from.href)) {
     throw new LonghaulError(
       'SOURCE_REFUSED',
-      `${shownAddress(from.href)} answered ${response.statusCode} without an address to go to.`,
+      `${request.shown} answered ${response.statusCode} without an address to go to.`,
     );
   }
   // A publisher never leads a worker to its own files, whatever the settings say.
-  return assertAllowed(new URL(location, from).href, { ...request.policy, fileMarks: undefined });
+  const to = assertAllowed(new URL(location, from).href, {
+    ...request.policy,
+    fileMarks: undefined,
+  });
+  const secret = isSameHost(first, to) ? undefined : secretHeldBy(to.href, request.secrets);
+  if (secret === undefined) return to;
+  throw new LonghaulError(
+    'ADDRESS_REFUSED',
+    `${request.shown} redirects to ${to.origin} with the value of ${secret} in the address, which was not sent there.`,
+    {
+      hint: 'Use the address that it leads to in datasets.yaml, if that host may have the secret.',
+    },
+  );
+}
+
+/** The one that the secrets are for: on the same port, or its own https. */
+function isSameHost(first: URL, to: URL): boolean {
+  const isUpgrade = first.protocol === 'http:' && to.protocol === 'https:';
+  return first.origin === to.origin || (isUpgrade && first.hostname === to.hostname);
 }
 
 /** Some servers compress although they were asked not to: such a body's offsets and length mean nothing here. */
-function uncompressed(response: Response, url: URL): Response {
+function uncompressed(response: Response, request: HttpRequest): Response {
   const coding = header(response, 'content-encoding')?.trim().toLowerCase() ?? 'identity';
   if (coding === 'identity' || coding === '') return response;
   throw new LonghaulError(
     'SOURCE_COMPRESSED',
-    `${shownAddress(url.href)} answers in Content-Encoding ${JSON.stringify(coding.slice(0, 40))} although identity was asked for.`,
+    `${request.shown} answers in Content-Encoding ${JSON.stringify(coding.slice(0, 40))} although identity was asked for.`,
   );
 }
 

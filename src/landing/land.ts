@@ -11,6 +11,7 @@ import { sourceKeyOf } from './checkpoint.ts';
 import { commitLanding } from './commit.ts';
 import type { LandingSink } from './sink.ts';
 import { sinksOf } from './sinks.ts';
+import type { Secrets } from './secrets.ts';
 import { withSource } from './source-errors.ts';
 import { openSource, type OpenedSource } from './source.ts';
 import type { Landed } from './tally.ts';
@@ -29,6 +30,8 @@ export interface LandDeps {
   store: Store;
   http: HttpSettings;
   addresses: AddressPolicy;
+  /** What the variables in the source's address stand for. */
+  secrets?: Secrets;
   now?: () => Date;
 }
 
@@ -61,7 +64,7 @@ export async function land(
   deps: LandDeps,
   watch: LandWatch,
 ): Promise<LandingManifest> {
-  return await withSource(request.source.id, async () => {
+  return await withSource(request.source.id, deps.secrets ?? {}, async () => {
     try {
       return await attempt(request, deps, watch);
     } catch (error) {
@@ -90,6 +93,7 @@ async function attempt(
   const opened = await openSource(spec.address, {
     settings: deps.http,
     policy: deps.addresses,
+    secrets: deps.secrets ?? {},
     signal,
     ...(unfinished ? { from: unfinished } : {}),
   });
@@ -198,8 +202,9 @@ function isLost(error: unknown): boolean {
   return error instanceof LonghaulError && error.code === 'UPLOAD_LOST';
 }
 
-/** What arrived is no part of any CSV file, or of no one version. */
+/** What arrived is no part of any CSV file, of no one version, or of a file that is not wanted. */
 function isUseless(error: unknown): boolean {
   if (!(error instanceof LonghaulError)) return false;
+  if (error.code === 'SOURCE_TOO_LARGE' || error.code === 'SOURCE_EXPORT_FAILED') return true;
   return isChanged(error) || ERROR_CATALOGUE[error.code].class === 'content';
 }

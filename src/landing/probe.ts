@@ -2,15 +2,24 @@ import type { AddressPolicy, HttpSettings } from '../config/settings.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import type { Validator } from '../model/validator.ts';
 import type { Dialect } from '../model/scan.ts';
+import { assertPlainText } from './content-kind.ts';
 import { HEAD_BYTES, sniffHead } from './dialect.ts';
+import type { Secrets } from './secrets.ts';
 import { openSource } from './source.ts';
 import { withSource } from './source-errors.ts';
 
 export interface ProbeResult {
   validator: Validator;
   totalBytes?: number;
-  dialect: Dialect;
+  /** Absent where the publisher was too slow for it to be told in time. */
+  dialect?: Dialect;
 }
+
+/**
+ * A head that comes slowly is not waited for: the landing reads it anyway, and a retry would throw it away. A share of
+ * the stall time, so that what came is judged before the body counts as stalled or too slow.
+ */
+const READ_SHARE_OF_STALL = 1 / 2;
 
 /**
  * What a source is now, from its first MiB: which version, how long, and whether it is CSV at all.
@@ -18,41 +27,53 @@ export interface ProbeResult {
  */
 export async function probe(
   spec: SourceSpec,
-  deps: { http: HttpSettings; addresses: AddressPolicy },
+  deps: { http: HttpSettings; addresses: AddressPolicy; secrets?: Secrets },
   signal: AbortSignal = new AbortController().signal,
 ): Promise<ProbeResult> {
-  return await withSource(spec.id, async () => {
-    const { http: settings, addresses: policy } = deps;
+  return await withSource(spec.id, deps.secrets ?? {}, async () => {
+    const { http: settings, addresses: policy, secrets = {} } = deps;
     const opened = await openSource(spec.address, {
       settings,
       policy,
+      secrets,
       signal,
       headBytes: HEAD_BYTES,
     });
     try {
-      const { head, ended } = await readHead(opened.body);
+      const { head, ended } = await readHead(
+        opened.body,
+        settings.stallTimeoutMs * READ_SHARE_OF_STALL,
+      );
       // A 206 of unknown total may end at the asked-for byte without being the whole file.
       const complete =
         ended &&
         (opened.totalBytes === undefined
           ? head.length < HEAD_BYTES
           : opened.totalBytes === head.length);
-      const dialect = sniffHead(head, complete, spec.overrides);
       const { validator, totalBytes = complete ? head.length : undefined } = opened;
-      return { validator, dialect, ...(totalBytes === undefined ? {} : { totalBytes }) };
+      const found = { validator, ...(totalBytes === undefined ? {} : { totalBytes }) };
+      if (ended || head.length === HEAD_BYTES) {
+        return { ...found, dialect: sniffHead(head, complete, spec.overrides) };
+      }
+      assertPlainText(head);
+      return found;
     } finally {
       await opened.close();
     }
   });
 }
 
-async function readHead(body: AsyncIterable<Buffer>): Promise<{ head: Buffer; ended: boolean }> {
+async function readHead(
+  body: AsyncIterable<Buffer>,
+  limitMs: number,
+): Promise<{ head: Buffer; ended: boolean }> {
   const pieces: Buffer[] = [];
+  const startedAt = performance.now();
   let length = 0;
   for await (const piece of body) {
     pieces.push(piece);
     length += piece.length;
-    if (length > HEAD_BYTES)
+    if (length > HEAD_BYTES || performance.now() - startedAt > limitMs)
       return { head: Buffer.concat(pieces).subarray(0, HEAD_BYTES), ended: false };
   }
   return { head: Buffer.concat(pieces), ended: true };

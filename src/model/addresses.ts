@@ -1,14 +1,13 @@
 import { printable } from './names.ts';
 
 /**
- * An address as it may be shown, logged and kept: without user and password, and without its query where
- * that holds a signature or a token (publishers redirect to signed S3 and Azure addresses).
+ * An address as it may be shown, logged and kept: without user and password, and without its query where that holds
+ * what looks like a secret in clear (publishers redirect to signed S3 and Azure addresses).
  */
 export function shownAddress(address: string): string {
-  const plain = printable(address).replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#@]*@/i, '$1');
-  const queryAt = plain.search(/[?#]/);
-  if (queryAt === -1 || !SECRET_PARAMETER.test(plain.slice(queryAt))) return plain;
-  return `${plain.slice(0, queryAt)}?…`;
+  const plain = printable(address).replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1');
+  if (secretIn(address) === undefined) return plain;
+  return `${plain.slice(0, plain.search(/[?#]/))}?…`;
 }
 
 export const NO_FILES_HINT =
@@ -19,5 +18,57 @@ export function isFileAddress(address: string): boolean {
   return /^file:/i.test(address);
 }
 
-const SECRET_PARAMETER =
-  /[?&#](?:[^=&]*(?:token|sig|signature|secret|password|passwd|credential|apikey|api_key|api-key|auth)[^=&]*|key|code)=/i;
+/** A variable of the worker. Upper case, as environments have them; the templates of datasets.yaml are lower case. */
+const VARIABLE = /\$\{([A-Z_][A-Z0-9_]*)\}/g;
+
+/** The names of the variables that stand for an address's secrets, `${CITY_TOKEN}`, in order. */
+export function variablesIn(address: string): string[] {
+  return [...address.matchAll(VARIABLE)].map(([, name = '']) => name);
+}
+
+/**
+ * The address to be asked for. A value goes in as it is, as it would stand in a browser's address; only `#`, which
+ * would cut the rest off, is escaped.
+ */
+export function filledAddress(address: string, values: Readonly<Record<string, string>>): string {
+  return address.replaceAll(VARIABLE, (whole, name: string) =>
+    (values[name] ?? whole).replaceAll('#', '%23'),
+  );
+}
+
+/** What is told of a secret in clear. */
+export const SECRET_HINT =
+  'Put the address into datasets.yaml with a variable in place of the secret, such as ?token=${CITY_TOKEN}, and set CITY_TOKEN in the environment of the worker or in its .env.';
+
+/** Names that nothing but a secret has, whatever is written between the words: `X-Amz-Signature`, `subscription-key`. */
+const SECRET_NAME =
+  /token|signature|secret|passw|credential|jwt|hmac|bearer|(?:api|access|subscription|private|account|shared|auth|app|client|master)key|^(?:sig|sas|pwd|pass|authorization)$/;
+/** Names that other things have too: a state, a table. What is longer than such a word is taken for a secret. */
+const AMBIGUOUS_NAME = /^(?:key|code|st|auth|session|sessionid|sid|ticket)$/;
+/** A short word, a number, a day. */
+const PLAIN_VALUE = /^(?:[a-z0-9]{0,5}|\d{1,12}|\d{4}-\d\d-\d\d(?:[T ].*)?)$/i;
+
+/** The name of a parameter whose value looks like a secret in clear; undefined where none does. */
+export function secretIn(address: string): string | undefined {
+  const queryAt = address.search(/[?#]/);
+  if (queryAt === -1) return undefined;
+  for (const parameter of address.slice(queryAt + 1).split(/[?&#;]/)) {
+    const [, name = '', value = ''] = /^([^=]*)=(.*)$/s.exec(parameter) ?? [];
+    const bare = decoded(name)
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]/g, '');
+    const isClear = value.replaceAll(VARIABLE, '') !== '';
+    if (!isClear) continue;
+    if (SECRET_NAME.test(bare)) return printable(name);
+    if (AMBIGUOUS_NAME.test(bare) && !PLAIN_VALUE.test(decoded(value))) return printable(name);
+  }
+  return undefined;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -26,6 +26,8 @@ export interface IngestInput {
   asIf?: boolean;
   /** Sources that an earlier run of this day finished are taken as they are, without asking the publisher. */
   retry: boolean;
+  /** A person waits for it at a terminal: a host name that DNS does not know ends it after 30 s. */
+  followed?: boolean;
   /** How many sources are in work at once. */
   sourceConcurrency: number;
   /** After this long without a heartbeat an attempt is given up and the next one starts; default one minute. */

@@ -10,10 +10,25 @@ export const SOURCE_ERRORS = {
     happened: 'The publisher answered 429 or 5xx.',
     next: 'The run tries again, after Retry-After where the publisher sends one.',
   },
+  SOURCE_NOT_READY: {
+    class: 'unavailable',
+    happened: 'The publisher answered 202: it is still making the file.',
+    next: 'The run asks again, after Retry-After or 10 s, for up to 15 minutes. `longhaul retry <run>` asks again later.',
+  },
+  SOURCE_EXPORT_FAILED: {
+    class: 'unavailable',
+    happened: 'The publisher answered that it could not make the file (an export of a portal).',
+    next: 'The run asks again until its time is up; open the page of the data set in a browser and download it there.',
+  },
   SOURCE_STALLED: {
     class: 'unavailable',
     happened: 'No byte arrived for the stall time.',
     next: 'The run connects again and goes on from the last checkpoint.',
+  },
+  SOURCE_TOO_SLOW: {
+    class: 'unavailable',
+    happened: 'The body came more slowly than HTTP_MIN_BYTES_PER_SECOND.',
+    next: 'The run connects again and goes on from the last checkpoint; if the publisher is always so slow, lower the limit.',
   },
   SOURCE_TRUNCATED: {
     class: 'unavailable',
@@ -26,9 +41,14 @@ export const SOURCE_ERRORS = {
     next: 'The run starts again from the first byte of the new version.',
   },
   SOURCE_NO_SUCH_HOST: {
+    class: 'unavailable',
+    happened: 'DNS does not know the host name of the address.',
+    next: 'Check the host name in datasets.yaml. A scheduled run tries again until its time is up, a command for 30 s.',
+  },
+  SOURCE_TOO_LARGE: {
     class: 'refused',
-    happened: "The address's host name does not exist.",
-    next: 'Mend the address in datasets.yaml.',
+    happened: 'The file is larger than MAX_SOURCE_SIZE.',
+    next: 'Raise MAX_SOURCE_SIZE if the file is meant to be so large, then `longhaul retry <run>`.',
   },
   SOURCE_NOT_FOUND: {
     class: 'refused',
@@ -59,6 +79,11 @@ export const SOURCE_ERRORS = {
     class: 'refused',
     happened: "A `file:` address leads to a file that no command of the lake's owner has named.",
     next: 'As the owner of the lake, run `longhaul ingest <dataset>` or `longhaul schedule apply`: they name its files. A symlink that leads elsewhere now is named again.',
+  },
+  SECRET_MISSING: {
+    class: 'usage',
+    happened: 'An address names a variable, such as ${CITY_TOKEN}, that the worker does not have.',
+    next: 'Set it in the environment of the worker, or in its .env, which is read anew each time; then `longhaul retry <run>`.',
   },
   SOURCE_EMPTY: {
     class: 'content',

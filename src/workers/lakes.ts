@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { mkdir, realpath } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { ActivityDeps, DepsOf } from '../activities/deps.ts';
+import { addressSecrets } from '../config/address-secrets.ts';
+import { ofThisProcess } from '../config/load-config.ts';
 import type { S3Settings, Settings } from '../config/settings.ts';
 import type { SparkRunner } from '../conversion/spark/sessions.ts';
 import { LonghaulError } from '../model/errors.ts';
@@ -15,6 +17,7 @@ interface Lakes {
 
 /** Every lake that this worker reaches: the one on its disk, and the one in a bucket where one is set. */
 export async function openLakes(settings: Settings, spark: SparkRunner): Promise<Lakes> {
+  const secretsOf = addressSecrets(settings.datasetsFile, ofThisProcess());
   const found = new Map<Target, ActivityDeps>();
   for (const target of TARGETS) {
     if (target === 's3' && !settings.s3) continue;
@@ -23,6 +26,7 @@ export async function openLakes(settings: Settings, spark: SparkRunner): Promise
       ...(await openLake(target, settings)),
       http: settings.http,
       addresses: settings.addresses,
+      secretsOf,
       duckdb: settings.duckdb,
       spark,
       activity: settings.activity,

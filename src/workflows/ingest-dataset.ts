@@ -183,7 +183,7 @@ class Run {
 
   /** Starts again wherever a worker is if the host that held the landing is gone. */
   async #sequence(source: SourceSpec, opened: OpenResult): Promise<Sequence> {
-    const { dataset, ingestDate, engine, mode, again } = this.#input;
+    const { dataset, ingestDate, engine, mode, again, followed } = this.#input;
     const { hostWaitMs = policies.DEFAULT_HOST_WAIT_MS } = this.#input;
     const { revision } = opened;
     const task = {
@@ -200,6 +200,7 @@ class Run {
           mode,
           // What lies on some cluster's HDFS only is never what a source is unchanged from.
           again: again || opened.emrOutput === 'hdfs',
+          followed,
           hostQueue,
           stepQueues,
           heartbeatTimeoutMs: this.#heartbeatTimeoutMs,

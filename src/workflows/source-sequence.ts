@@ -18,6 +18,7 @@ import * as policies from './policies.ts';
 export interface SequenceOptions {
   mode: RunMode;
   again: boolean;
+  followed?: boolean | undefined;
   hostQueue: string;
   stepQueues?: StepQueues | undefined;
   heartbeatTimeoutMs: number;
@@ -85,7 +86,8 @@ async function findLanding(task: SourceTask, options: SequenceOptions): Promise<
 async function landIfNew(task: SourceTask, options: SequenceOptions): Promise<Landed> {
   const address = shownAddress(task.source.address);
   options.onStage('probe');
-  const input = { ...task, again: options.again };
+  const { again, followed } = options;
+  const input = { ...task, again, ...(followed && { followed }) };
   const probed = await activity(options, policies.PROBE, 'probe', task, address).probeSource(input);
   if (probed.outcome === 'unchanged' || probed.outcome === 'finished')
     return { result: probed.result };

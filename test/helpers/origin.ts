@@ -85,6 +85,8 @@ export interface Answer {
   /** Further headers; they win over the ones made here (`Retry-After`, a wrong Content-Length or Content-Range). */
   headers?: Record<string, string>;
   bytesPerSecond?: number;
+  /** How much is sent at once; 64 KiB by default. */
+  blockBytes?: number;
   /** After that many bytes of this answer's body: the connection ends politely, too early. */
   cutAfterBytes?: number;
   /** … it is reset. */
@@ -107,6 +109,8 @@ export type Body =
 export interface SeenRequest {
   method: string;
   path: string;
+  /** Of the address, without its `?`. */
+  query: string;
   headers: IncomingMessage['headers'];
   /** The Range header. */
   range: string | undefined;
@@ -120,7 +124,8 @@ const BLOCK_BYTES = 65_536;
 
 function see(request: IncomingMessage, path: string): SeenRequest {
   const { method = 'GET', headers } = request;
-  return { method, path, headers, range: headers.range, status: 0, bytesSent: 0 };
+  const query = (request.url ?? '').slice(path.length + 1);
+  return { method, path, query, headers, range: headers.range, status: 0, bytesSent: 0 };
 }
 
 async function respond(
@@ -139,7 +144,7 @@ async function respond(
     response.end();
     return;
   }
-  await send(answer, response, seen, readBody(body, slice.start, slice.end));
+  await send(answer, response, seen, readBody(answer, slice.start, slice.end));
 }
 
 interface Slice {
@@ -246,12 +251,16 @@ async function bodyBytes(body: Body): Promise<number> {
   return body instanceof Uint8Array ? body.length : body.bytes;
 }
 
-async function* readBody(body: Body, start: number, end: number): AsyncIterable<Uint8Array> {
+async function* readBody(
+  { body = '', blockBytes = BLOCK_BYTES }: Answer,
+  start: number,
+  end: number,
+): AsyncIterable<Uint8Array> {
   if (end <= start) return;
   if (typeof body === 'string' || body instanceof Uint8Array) {
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-    for (let at = start; at < end; at += BLOCK_BYTES) {
-      yield bytes.subarray(at, Math.min(at + BLOCK_BYTES, end));
+    for (let at = start; at < end; at += blockBytes) {
+      yield bytes.subarray(at, Math.min(at + blockBytes, end));
     }
   } else if ('file' in body) {
     yield* createReadStream(body.file, { start, end: end - 1, highWaterMark: 1 << 20 });

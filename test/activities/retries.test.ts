@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { working } from '../../src/activities/work.ts';
+import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
+
+const MINUTE_MS = 60_000;
+
+interface Attempt {
+  /** How long ago the activity was scheduled. */
+  sinceMs: number;
+  code: ErrorCode;
+  retryForMs?: number;
+  retryAfterSeconds?: number;
+  followed?: boolean;
+  /** Reported before it fails. */
+  bytes?: number[];
+}
+
+/** The failure that Temporal gets of an attempt. */
+async function failureOf(attempt: Attempt): Promise<ApplicationFailure> {
+  const { sinceMs, code, retryForMs = 15 * MINUTE_MS, retryAfterSeconds, followed } = attempt;
+  const environment = new MockActivityEnvironment(
+    { scheduledTimestampMs: Date.now() - sinceMs, attempt: 4 },
+    { logger: new DefaultLogger('ERROR') },
+  );
+  const what = { source: 'a', stage: 'land', key: 'd/a', followed } as const;
+  const deps = { activity: { heartbeatTimeoutMs: 60_000, retryForMs } };
+  const failed = await environment
+    .run(async () => {
+      await working(deps, what, async ({ report }) => {
+        for (const bytes of attempt.bytes ?? []) report({ bytes });
+        const details = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
+        return await Promise.reject(new LonghaulError(code, 'It failed.', details));
+      });
+    })
+    .catch((error: unknown) => error);
+  assert.ok(failed instanceof ApplicationFailure);
+  assert.equal(failed.type, code);
+  return failed;
+}
+
+const isFinal = async (attempt: Attempt): Promise<boolean> =>
+  (await failureOf(attempt)).nonRetryable === true;
+
+describe('a portal that is still making the file', () => {
+  const code = 'SOURCE_NOT_READY';
+
+  it('is asked for 15 minutes, even where faults are not retried so long', async () => {
+    for (const retryForMs of [0, 15 * MINUTE_MS]) {
+      assert.equal(await isFinal({ sinceMs: 14 * MINUTE_MS, code, retryForMs }), false);
+      assert.equal(await isFinal({ sinceMs: 15 * MINUTE_MS, code, retryForMs }), true);
+    }
+  });
+
+  it('is asked when it said, once more before time is up, and never at once', async () => {
+    const wait = async (retryAfterSeconds: number, sinceMs: number): Promise<unknown> => {
+      const { nextRetryDelay } = await failureOf({ sinceMs, code, retryAfterSeconds });
+      return nextRetryDelay;
+    };
+    assert.equal(await wait(10, 0), 10_000);
+    assert.equal(await wait(0, 0), 1000);
+    const last = Number(await wait(3600, 14 * MINUTE_MS));
+    assert.ok(last > 1000 && last <= MINUTE_MS, `${last}`);
+  });
+});
+
+describe('a host name that DNS does not know', () => {
+  const code = 'SOURCE_NO_SUCH_HOST';
+
+  it('is tried as long as any fault of the network where nobody waits at a terminal', async () => {
+    assert.equal(await isFinal({ sinceMs: 0, code }), false);
+    assert.equal(await isFinal({ sinceMs: 14 * MINUTE_MS, code }), false);
+    assert.equal(await isFinal({ sinceMs: 15 * MINUTE_MS, code }), true);
+  });
+
+  it('ends a command that a person follows after 30 s, and not sooner', async () => {
+    assert.equal(await isFinal({ sinceMs: 25_000, code, followed: true }), false);
+    assert.equal(await isFinal({ sinceMs: 30_000, code, followed: true }), true);
+    assert.equal(
+      await isFinal({ sinceMs: 31_000, code: 'SOURCE_UNREACHABLE', followed: true }),
+      false,
+    );
+  });
+});
+
+describe('a body that trickles', () => {
+  const late = { sinceMs: 16 * MINUTE_MS, code: 'SOURCE_TOO_SLOW' } as const;
+
+  it('is no progress, so that it is not read again and again for days', async () => {
+    assert.equal(await isFinal({ ...late, bytes: [1, 60, 120] }), true);
+  });
+
+  it('is tried again where the attempt got further before', async () => {
+    assert.equal(await isFinal({ ...late, bytes: [1, 100_000, 100_060] }), false);
+    // Another version: the landing began again at its first byte.
+    assert.equal(await isFinal({ ...late, bytes: [5_000_000, 1, 100_000] }), false);
+  });
+});

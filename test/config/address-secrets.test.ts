@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { addressSecrets } from '../../src/config/address-secrets.ts';
+import { parseDatasets } from '../../src/config/load-datasets.ts';
+import { LonghaulError } from '../../src/model/errors.ts';
+import { withTempFolder } from '../helpers/temp-folder.ts';
+
+const ADDRESS = 'https://x.org/{year}/a.csv?token=${CITY_TOKEN}&day={date}';
+const DATASETS = `datasets:
+  city:
+    sources:
+      - years: [2024, 2025]
+        address: ${ADDRESS}
+  other:
+    sources:
+      - id: a
+        address: https://x.org/a.csv
+`;
+const ASKED = {
+  dataset: 'city',
+  ingestDate: '2026-11-28',
+  address: 'https://x.org/2025/a.csv?token=${CITY_TOKEN}&day=2026-11-28',
+};
+
+type Env = Record<string, string>;
+
+async function withWorker(
+  files: { env?: Env; dotenv?: string },
+  body: (secretsOf: ReturnType<typeof addressSecrets>, folder: string) => Promise<void>,
+): Promise<void> {
+  await withTempFolder(async (folder) => {
+    const datasetsFile = join(folder, 'datasets.yaml');
+    await writeFile(datasetsFile, DATASETS);
+    if (files.dotenv !== undefined) await writeFile(join(folder, '.env'), files.dotenv);
+    await body(addressSecrets(datasetsFile, { env: files.env ?? {}, cwd: folder }), folder);
+  });
+}
+
+function errorOf(work: () => unknown): LonghaulError {
+  try {
+    work();
+  } catch (error) {
+    assert.ok(error instanceof LonghaulError, String(error));
+    return error;
+  }
+  return assert.fail('an error is expected');
+}
+
+describe('the secrets of an address', () => {
+  it('are those of the environment, else of .env as it is now', async () => {
+    await withWorker({ dotenv: 'CITY_TOKEN=one\n' }, async (secretsOf, folder) => {
+      assert.deepEqual(secretsOf(ASKED), { CITY_TOKEN: 'one' });
+      await writeFile(join(folder, '.env'), 'CITY_TOKEN="two"\n');
+      assert.deepEqual(secretsOf(ASKED), { CITY_TOKEN: 'two' });
+    });
+    await withWorker({ env: { CITY_TOKEN: 'three' }, dotenv: 'CITY_TOKEN=one\n' }, async (of) => {
+      assert.deepEqual(of(ASKED), { CITY_TOKEN: 'three' });
+    });
+  });
+
+  it('that are not there are named', async () => {
+    await withWorker({ env: { CITY_TOKEN: '' } }, async (secretsOf) => {
+      const { code, message } = errorOf(() => secretsOf(ASKED));
+      assert.equal(code, 'SECRET_MISSING');
+      assert.match(message, /needs CITY_TOKEN/);
+    });
+  });
+
+  it('go with exactly the address that datasets.yaml has for this dataset', async () => {
+    await withWorker({ env: { CITY_TOKEN: 's3cr3t', HOME: '/root' } }, async (secretsOf) => {
+      for (const strange of [
+        { address: ASKED.address.replace('x.org', 'evil.org') },
+        { address: `${ASKED.address}&more` },
+        { address: ASKED.address.replace('https:', 'http:') },
+        { address: 'https://x.org/2025/a.csv?token=${HOME}&day=2026-11-28' },
+        { ingestDate: '2026-11-27' },
+        { dataset: 'other' },
+        { dataset: 'unknown' },
+      ]) {
+        const { code, message } = errorOf(() => secretsOf({ ...ASKED, ...strange }));
+        assert.equal(code, 'ADDRESS_REFUSED');
+        assert.doesNotMatch(message, /s3cr3t/);
+      }
+      assert.deepEqual(secretsOf({ ...ASKED, address: 'https://anywhere.org/b.csv' }), {});
+    });
+  });
+
+  it('are refused in clear, whoever started the run', async () => {
+    await withWorker({}, async (secretsOf) => {
+      const address = 'https://x.org/a.csv?X-Amz-Signature=c4n4ry8d2f';
+      const { code, message, details } = errorOf(() => secretsOf({ ...ASKED, address }));
+      assert.equal(code, 'ADDRESS_REFUSED');
+      assert.match(message, /X-Amz-Signature/);
+      assert.doesNotMatch(message, /c4n4ry/);
+      assert.match(details.hint ?? '', /\$\{CITY_TOKEN\}/);
+    });
+  });
+});
+
+describe('an address of datasets.yaml', () => {
+  const problemsOf = (address: string): string[] =>
+    parseDatasets(
+      `datasets:\n  d:\n    sources:\n      - id: a\n        address: ${address}\n`,
+      'd.yaml',
+    ).problems.map(({ where, message }) => `${where} ${message}`);
+
+  it('may hold variables in its path and its query', () => {
+    for (const good of [
+      'https://x.org/${KEY}/a.csv',
+      'http://x.org?${QUERY}',
+      'https://x.org/?k=${A}${B}',
+    ]) {
+      assert.deepEqual(problemsOf(good), [], good);
+    }
+  });
+
+  it('may hold them nowhere else, and none of ours', () => {
+    for (const [bad, problem] of [
+      ['https://${HOST}/a.csv', /path and the query|not an http/],
+      ['https://x.org:${PORT}/a.csv', /path and the query|not an http/],
+      ['https://${USER}:${PASSWORD}@x.org/a.csv', /user or password/],
+      ['file:///x/${NAME}.csv', /path and the query/],
+      ['https://x.org/${year}.csv', /"\$\{year\}" is no variable/],
+      ['https://x.org/${}.csv', /is no variable/],
+      ['https://x.org/${OPEN', /is no variable/],
+      ['https://x.org/?k=${TEMPORAL_API_KEY}', /setting of Longhaul/],
+      ['https://x.org/?k=${AWS_SECRET_ACCESS_KEY}', /setting of Longhaul/],
+      ['https://x.org/?k=${WORKER_TOKEN}', /setting of Longhaul/],
+    ] as const) {
+      const problems = problemsOf(bad);
+      assert.equal(problems.length, 1, `${bad}: ${problems.join('; ')}`);
+      assert.match(problems[0] ?? '', problem);
+    }
+  });
+
+  it('holds no secret in clear: the line is named, the secret is not, and how it is written', () => {
+    const [problem = ''] = problemsOf('https://x.org/a.csv?subscription-key=c4n4ry8d2f');
+    assert.match(problem, /^d\.yaml:5 .*subscription-key.*\$\{CITY_TOKEN\}/);
+    assert.doesNotMatch(problem, /c4n4ry/);
+  });
+});

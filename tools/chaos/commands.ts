@@ -11,6 +11,8 @@ export interface Ended {
   code: number | string;
   /** Its error's code, else the end of what it said last. */
   said: string;
+  /** Every error code in what it said. */
+  codes: string[];
   /** The file with all of it. */
   log: string;
 }
@@ -65,6 +67,7 @@ export class Commands {
     clearTimeout(timer);
     const text = await readFile(log, 'utf8');
     const said = /"code": ?"(\w+)"/.exec(text)?.[1] ?? text.trim().slice(-200);
-    return { code: isEndless ? 'endless' : code, said, log };
+    const codes = text.match(/\b[A-Z]+(?:_[A-Z]+)+\b|\bINTERNAL\b/g) ?? [];
+    return { code: isEndless ? 'endless' : code, said, codes, log };
   }
 }

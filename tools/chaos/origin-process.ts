@@ -26,6 +26,8 @@ export class OriginProcess {
     const args = ['--import', 'tsx', SCRIPT, this.#folder, port, seed, this.#token];
     const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child = child;
+    // A pipe to a killed process may break; what counts is that the process is gone.
+    for (const pipe of [child.stdin, child.stdout]) pipe.on('error', () => undefined);
     const [line] = (await Promise.race([
       once(child.stdout, 'data'),
       once(child, 'exit').then(() => {

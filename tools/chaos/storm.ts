@@ -62,6 +62,8 @@ export async function rage(
     if (over.aborted) break;
     if (blow.deed === 'replace') await victims.replace(blow.choice);
     else recoveries.push((await strike(blow, victims, over))());
+    // One that fails is told at the end, and not by ending this process now.
+    void recoveries.at(-1)?.catch(() => undefined);
   }
   await Promise.all(recoveries);
 }

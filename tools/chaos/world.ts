@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { Random } from '../generate/random.ts';
 import { Commands, type Ended } from './commands.ts';
@@ -20,6 +21,8 @@ export interface Weather {
 export const DATASET = 'things';
 /** No command takes near as long, even on a busy machine. */
 const COMMAND_LIMIT_MS = 240_000;
+const REVIVE_LIMIT_MS = 60_000;
+const REVIVE_INTERVAL_MS = 500;
 /** Errors that no fault of the weather may lead to. */
 const UNFIT = new Set(['INTERNAL', 'LAKE_CORRUPT', 'LEDGER_UNBALANCED', 'RUN_UNKNOWN']);
 
@@ -77,17 +80,26 @@ export class World {
   async run(...args: string[]): Promise<Ended> {
     if (!this.#commands) throw new Error('The world is not open.');
     const ended = await this.#commands.run(args, COMMAND_LIMIT_MS);
-    const { code, said, log } = ended;
+    const { code, said, codes, log } = ended;
     this.note(`longhaul ${args[0]} → ${code}${code === 0 ? '' : `: ${said} (${log})`}`);
-    if (UNFIT.has(said)) this.problems.push(`longhaul ${args[0]} said ${said}: ${log}`);
+    const unfit = codes.find((each) => UNFIT.has(each));
+    if (unfit !== undefined) this.problems.push(`longhaul ${args[0]} said ${unfit}: ${log}`);
     if (code === 'endless') throw new Error(`longhaul ${args.join(' ')} did not end: ${log}`);
     return ended;
   }
 
-  /** A killed server that nobody else starts again. */
+  /** A killed server that nobody else starts again: at its port, which another process's connection may have for a while. */
   async revive(role: Role): Promise<void> {
-    await (role === 'gateway' ? this.gateway?.start() : this.#origin.start());
-    this.note(`the ${role} is back`);
+    for (const limit = performance.now() + REVIVE_LIMIT_MS; ;) {
+      try {
+        await (role === 'gateway' ? this.gateway?.start() : this.#origin.start());
+        this.note(`the ${role} is back`);
+        return;
+      } catch (error) {
+        if (performance.now() > limit) throw error;
+        await sleep(REVIVE_INTERVAL_MS);
+      }
+    }
   }
 
   /** The publisher has another version of a file. */

@@ -8,7 +8,8 @@ import { fileNameOf } from '../model/names.ts';
 import type { SourceTask } from '../model/run.ts';
 import { land } from '../landing/land.ts';
 import { probe } from '../landing/probe.ts';
-import { readLanding } from '../storage/manifests.ts';
+import { readLanding, readLandings } from '../storage/manifests.ts';
+import type { Store } from '../storage/store.ts';
 import type { ActivityDeps } from './deps.ts';
 import {
   arePartsThere,
@@ -77,8 +78,9 @@ async function probeSource(
 ): Promise<ProbeResult> {
   const { source } = input;
   const found = await probe(source, { ...deps, secrets: secretsOf(deps, input) }, signal);
-  const own = await readLanding(deps.raw, rawKeyOf(input));
-  if (own && sameVersion(own, found)) {
+  const landings = await readLandings(deps.raw, rawKeyOf(input));
+  const own = landings.findLast((landing) => sameVersion(landing, found));
+  if (own) {
     const entry = await finishedEntry(deps.converted, input);
     if (entry?.checksum === own.checksum)
       return { outcome: 'finished', result: toSourceResult(deps, entry) };
@@ -100,7 +102,6 @@ async function probeSource(
   return {
     outcome: 'fetch',
     ...(found.totalBytes === undefined ? {} : { totalBytes: found.totalBytes }),
-    ...(own ? { staleLandedAt: own.landedAt } : {}),
   };
 }
 
@@ -117,11 +118,8 @@ async function landSource(
   input: LandInput,
   watch: Parameters<typeof land>[2],
 ): Promise<LandResult> {
-  const rawKey = rawKeyOf(input);
-  const stale = input.staleLandedAt !== undefined && (await readLanding(deps.raw, rawKey));
-  if (stale && stale.landedAt === input.staleLandedAt) await discardLanding(deps, rawKey);
   const converted = input.thenConverted ? deps.converted.place('') : undefined;
-  const request = { ...input, rawKey, converted };
+  const request = { ...input, rawKey: rawKeyOf(input), converted };
   const landing = await land(
     request,
     {
@@ -136,12 +134,12 @@ async function landSource(
   if (
     !before ||
     input.again ||
-    before.rawKey === rawKey ||
+    before.rawKey === landing.rawKey ||
     !(await replaces(deps, before, landing, input))
   ) {
     return toLandResult(deps.raw, landing);
   }
-  await discardLanding(deps, rawKey);
+  await discardLanding(deps.raw, landing.rawKey);
   return {
     ...toLandResult(deps.raw, landing),
     unchanged: toSourceResult(deps, before, 'unchanged'),
@@ -161,15 +159,15 @@ async function replaces(
 }
 
 /** The manifest first: a file without one is no landing, a manifest without its file would be a lie. */
-async function discardLanding(deps: Deps, rawKey: string): Promise<void> {
-  await deps.raw.delete(landingManifestKey(rawKey));
-  await deps.raw.delete(rawKey);
+async function discardLanding(raw: Store, rawKey: string): Promise<void> {
+  await raw.delete(landingManifestKey(rawKey));
+  await raw.delete(rawKey);
 }
 
 /** For `convert`: this revision's landing, an earlier revision's, or the one that the day's snapshot points to. */
 async function findLanding(deps: Deps, task: SourceTask): Promise<LandingManifest> {
   for (let revision = task.revision; revision >= 1; revision -= 1) {
-    const landing = await readLanding(deps.raw, rawKeyOf({ ...task, revision }));
+    const landing = (await readLandings(deps.raw, rawKeyOf({ ...task, revision }))).at(-1);
     if (landing) return landing;
   }
   const published = await previousSnapshot(deps.converted, task);

@@ -1,4 +1,13 @@
-import { dayPrefix, snapshotManifestKey, sourceEntryKey, stagingPrefix } from '../model/layout.ts';
+import {
+  dayPrefix,
+  landingManifestKey,
+  landingNameOf,
+  snapshotManifestKey,
+  sourceEntryKey,
+  sourcePrefix,
+  stagedEntryKey,
+  stagingPrefix,
+} from '../model/layout.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { shownAddress } from '../model/addresses.ts';
 import { sumLedgers } from '../model/ledger.ts';
@@ -8,6 +17,7 @@ import { assertVolume } from '../model/volume-guard.ts';
 import { discardPartial } from '../landing/land.ts';
 import { readJson, readSnapshot, toJson } from '../storage/manifests.ts';
 import { deleteDeadParts } from '../storage/parts.ts';
+import type { Store } from '../storage/store.ts';
 import type { ActivityDeps } from './deps.ts';
 import { rawKeyOf } from './landing.ts';
 import {
@@ -16,7 +26,7 @@ import {
   settingsKeyOf,
   toIngestResult,
 } from './source-results.ts';
-import type { CleanUpInput, PublishInput } from './types.ts';
+import type { CleanUpInput, CleanUpResult, PublishInput } from './types.ts';
 import { shortly } from './work.ts';
 
 type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity'>;
@@ -27,11 +37,8 @@ export function createSnapshotActivities(deps: Deps) {
     publishSnapshot: async (input: PublishInput): Promise<IngestResult> =>
       await shortly(deps, async () => await publishSnapshot(deps, input)),
 
-    cleanUp: async (input: CleanUpInput): Promise<void> => {
-      await shortly(deps, async () => {
-        await cleanUp(deps, input);
-      });
-    },
+    cleanUp: async (input: CleanUpInput): Promise<CleanUpResult> =>
+      await shortly(deps, async () => await cleanUp(deps, input)),
   };
 }
 
@@ -44,7 +51,7 @@ async function publishSnapshot(deps: Deps, input: PublishInput): Promise<IngestR
     dataset.sources.map(async (source): Promise<SourceEntry> => {
       if (input.missing.includes(source.id)) return missingEntry(source.id, source.address);
       if (!input.unchanged.includes(source.id))
-        return await verifiedEntry(deps, { ...at, source: source.id });
+        return await verifiedEntry(deps, { ...at, source: source.id, runId });
       const entry = previousEntry(previous, source.id);
       if (!entry)
         throw new LonghaulError(
@@ -71,17 +78,35 @@ async function publishSnapshot(deps: Deps, input: PublishInput): Promise<IngestR
   const stored = await readSnapshot(deps.converted, at);
   // `exists` with our own run id: an earlier attempt wrote it and its answer was lost.
   const ours = outcome === 'created' || stored.runId === runId;
+  if (!ours && contentOf(stored) !== contentOf(manifest)) throw publishedMeanwhile(stored);
   return toIngestResult(deps, stored, {
     mode: 'ingest',
     status: ours ? stored.status : 'already-published',
   });
 }
 
+/** Two runs with the same bytes of each source publish the same. */
+function contentOf({ sources }: SnapshotManifest): string {
+  return JSON.stringify(sources.map(({ id, checksum, bytes }) => [id, checksum, bytes]));
+}
+
+function publishedMeanwhile({
+  dataset,
+  ingestDate,
+  revision,
+  runId,
+}: SnapshotManifest): LonghaulError {
+  const what = `Another run (${runId}) published ${dataset} ${ingestDate} as revision ${revision} from other bytes while this one was under way.`;
+  return new LonghaulError('PUBLISHED_MEANWHILE', what);
+}
+
 async function verifiedEntry(
   deps: Deps,
-  at: { dataset: string; ingestDate: string; revision: number; source: string },
+  at: { dataset: string; ingestDate: string; revision: number; source: string; runId: string },
 ): Promise<SourceEntry> {
-  const entry = await readJson<SourceEntry>(deps.converted, sourceEntryKey(at));
+  const own = await readJson<SourceEntry>(deps.converted, stagedEntryKey(at.runId, at.source));
+  // None where an earlier run of the day finished it.
+  const entry = own ?? (await readJson<SourceEntry>(deps.converted, sourceEntryKey(at)));
   if (!entry)
     throw new LonghaulError('LAKE_CORRUPT', `${deps.converted.uri(sourceEntryKey(at))} is gone.`);
   for (const { key, bytes } of entry.parquet) {
@@ -113,15 +138,41 @@ function missingEntry(id: string, address: string): SourceEntry {
   };
 }
 
-async function cleanUp(deps: Deps, input: CleanUpInput): Promise<void> {
-  const { ingestDate, revision } = input;
+async function cleanUp(deps: Deps, input: CleanUpInput): Promise<CleanUpResult> {
+  const { ingestDate, revision, runId, discardPartials } = input;
   const { name: dataset, sources } = input.dataset;
-  await deps.converted.deletePrefix(stagingPrefix(input.runId));
-  // One run a day: nobody else writes below its folders.
-  const prefix = dayPrefix(dataset, ingestDate);
-  await Promise.all([deps.raw.deleteTemporaries(prefix), deps.converted.deleteTemporaries(prefix)]);
-  for (const source of input.discardPartials ? sources : []) {
-    await discardPartial(deps.raw, rawKeyOf({ dataset, ingestDate, revision, source }));
+  await deps.converted.deletePrefix(stagingPrefix(runId));
+  const day = dayPrefix(dataset, ingestDate);
+  await Promise.all([deps.raw.deleteTemporaries(day), deps.converted.deleteTemporaries(day)]);
+  const key = snapshotManifestKey(dataset, ingestDate, revision);
+  const published = await readJson<SnapshotManifest>(deps.converted, key);
+  for (const source of sources) {
+    const at = { dataset, ingestDate, revision, source };
+    if (discardPartials || published) await discardPartial(deps.raw, rawKeyOf(at));
+    if (published) await removeOtherLandings(deps.raw, published, at);
   }
-  await deleteDeadParts(deps.converted, { dataset, ingestDate, revision }, { runId: input.runId });
+  await deleteDeadParts(deps.converted, { dataset, ingestDate, revision }, { runId });
+  return published ? { publishedBy: published.runId } : {};
+}
+
+/**
+ * Once a day's revision is published, a landing of it that the manifest does not name is of no use to any run: an older
+ * version's, or a run's that another one overtook. Before that, another host's run may be about to name it.
+ */
+async function removeOtherLandings(
+  raw: Store,
+  { sources }: SnapshotManifest,
+  at: Parameters<typeof rawKeyOf>[0],
+): Promise<void> {
+  const folder = sourcePrefix({ ...at, source: at.source.id });
+  const named = new Set(sources.flatMap(({ rawKey }) => [rawKey, landingManifestKey(rawKey)]));
+  const landed = rawKeyOf(at).slice(folder.length);
+  const others: string[] = [];
+  for await (const { key } of raw.list(folder)) {
+    const name = landingNameOf(key.slice(folder.length));
+    const isLanding = name === landed || name === landingManifestKey(landed);
+    if (isLanding && !named.has(key)) others.push(key);
+  }
+  // A file without its manifest is no landing; a manifest without its file would be a lie.
+  for (const key of others.toSorted((a, b) => b.length - a.length)) await raw.delete(key);
 }

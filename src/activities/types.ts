@@ -51,13 +51,11 @@ export type ProbeResult =
   | { outcome: 'finished'; result: SourceResult }
   /** Landed already, and the publisher has the same version still; only the conversion is missing. */
   | { outcome: 'landed'; landing: LandResult }
-  | { outcome: 'fetch'; totalBytes?: number; staleLandedAt?: string };
+  | { outcome: 'fetch'; totalBytes?: number };
 
 export interface LandInput extends ProbeInput {
   /** It is converted next, and its Parquet needs room too. */
   thenConverted?: boolean;
-  /** An unpublished landing of this day that the publisher has replaced since: by its `landedAt`. */
-  staleLandedAt?: string;
 }
 
 export interface LandResult {
@@ -113,6 +111,11 @@ export interface CleanUpInput {
   runId: string;
   /** A failed run keeps its partial landings for the retry; any other leaves none, a killed worker's neither. */
   discardPartials: boolean;
+}
+
+export interface CleanUpResult {
+  /** The run that published the day's revision; undefined where none did. */
+  publishedBy?: string;
 }
 
 export interface ResolveInput {

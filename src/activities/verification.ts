@@ -1,6 +1,6 @@
 import { shownAddress } from '../model/addresses.ts';
 import { isRetryable, LonghaulError } from '../model/errors.ts';
-import { sourceEntryKey } from '../model/layout.ts';
+import { sourceEntryKey, stagedEntryKey } from '../model/layout.ts';
 import { assertBalanced } from '../model/ledger.ts';
 import type { ParquetPart, SourceEntry } from '../model/manifest.ts';
 import type { SourceResult } from '../model/run.ts';
@@ -44,8 +44,6 @@ async function verifySource(deps: Deps, input: VerifyInput, work: Work): Promise
     stagedPartsKey(input.stagedPrefix),
   );
   const at = { ...input, source: input.source.id };
-  // Nobody reads an entry of a day that is not published; one of an earlier, unfinished run gives way.
-  await deps.converted.delete(sourceEntryKey(at));
   const { parquet, ledger } = await orDelete(deps, staged.parts, async () => {
     const found = await readParts(deps, staged.parts, work);
     const rows = found.reduce((sum, part) => sum + part.rows, 0);
@@ -72,6 +70,8 @@ async function verifySource(deps: Deps, input: VerifyInput, work: Work): Promise
     parquet,
     settingsKey: settingsKeyOf(input.source, input.engine),
   };
+  await deps.converted.put(stagedEntryKey(input.runId, at.source), toJson(entry));
+  // For a retry of the day, in the place of an earlier run's.
   await deps.converted.put(sourceEntryKey(at), toJson(entry));
   return entry;
 }

@@ -8,6 +8,7 @@ import { syncFolder } from '../storage/disk-store.ts';
 import type { Store } from '../storage/store.ts';
 import { checkpointKey, partialKey, unseal } from './checkpoint.ts';
 import { DISK_FORMAT, PartialFile, type DiskCheckpoint } from './partial-file.ts';
+import { LandingNameTaken } from './commit.ts';
 import type { LandingSinks, Unfinished } from './sink.ts';
 import type { Landed } from './tally.ts';
 
@@ -42,8 +43,7 @@ async function nameFile(store: Store, rawKey: string, landed: Landed): Promise<v
   const partial = store.uri(partialKey(rawKey));
   try {
     if (!(await linked(partial, path)) && !(await holds(path, landed))) {
-      await store.delete(rawKey);
-      await link(partial, path);
+      throw new LandingNameTaken(rawKey);
     }
     await syncFolder(dirname(path));
   } catch (error) {

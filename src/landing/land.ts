@@ -2,13 +2,14 @@ import { LonghaulError, ERROR_CATALOGUE } from '../model/errors.ts';
 import { isFileAddress, shownAddress } from '../model/addresses.ts';
 import type { AddressPolicy, HttpSettings } from '../config/settings.ts';
 import type { SourceSpec } from '../model/dataset.ts';
+import { nextLandingKey } from '../model/layout.ts';
 import type { LandingManifest } from '../model/manifest.ts';
 import { isSameVersion } from '../model/validator.ts';
-import { readLanding } from '../storage/manifests.ts';
+import { landingNames, type LandingName } from '../storage/manifests.ts';
 import type { StoredPlace } from '../storage/place.ts';
 import type { Store } from '../storage/store.ts';
 import { sourceKeyOf } from './checkpoint.ts';
-import { commitLanding } from './commit.ts';
+import { commitLanding, LandingNameTaken } from './commit.ts';
 import type { LandingSink } from './sink.ts';
 import { sinksOf } from './sinks.ts';
 import type { Secrets } from './secrets.ts';
@@ -20,7 +21,7 @@ export interface LandRequest {
   dataset: string;
   ingestDate: string;
   source: SourceSpec;
-  /** Where the file goes in the raw zone. */
+  /** Where the file goes in the raw zone; one that is there already keeps its name, and this one gets the next. */
   rawKey: string;
   /** Where its Parquet is written next, if it is. */
   converted?: StoredPlace | undefined;
@@ -56,8 +57,8 @@ const PROGRESS_INTERVAL_MS = 200;
  * Brings a source's bytes into the raw zone, exactly, and says in the manifest what they are. An attempt that
  * was killed is gone on with where its last checkpoint is, if the source is still the same version. Problems of
  * the content are in `scan.problems`: only what is no CSV file at all is refused here.
- * @throws LonghaulError as `openSource` and `sniffHead` do; SOURCE_CHANGED, LAKE_CORRUPT; of a disk DISK_FULL and
- *   LAKE_NOT_WRITABLE, of S3 UPLOAD_LOST and STORE_….
+ * @throws LonghaulError as `openSource` and `sniffHead` do; SOURCE_CHANGED; of a disk DISK_FULL and LAKE_NOT_WRITABLE,
+ *   of S3 UPLOAD_LOST and STORE_….
  */
 export async function land(
   request: LandRequest,
@@ -65,30 +66,43 @@ export async function land(
   watch: LandWatch,
 ): Promise<LandingManifest> {
   return await withSource(request.source.id, deps.secrets ?? {}, async () => {
-    try {
-      return await attempt(request, deps, watch);
-    } catch (error) {
-      if (!isChanged(error) && !isLost(error)) throw error;
-      // Nothing is left to go on with: once more from the first byte, and then it is Temporal's turn.
-      return await attempt(request, deps, watch);
+    const taken = new Set<string>();
+    for (let mayRestart = true; ;) {
+      try {
+        return await attempt(request, taken, deps, watch);
+      } catch (error) {
+        if (error instanceof LandingNameTaken) {
+          taken.add(error.rawKey);
+          continue;
+        }
+        // Nothing is left to go on with: once more from the first byte, and then it is Temporal's turn.
+        if (!mayRestart || (!isChanged(error) && !isLost(error))) throw error;
+        mayRestart = false;
+      }
     }
   });
 }
 
-/** Removes what an unfinished landing left; no error where there is nothing. */
-export async function discardPartial(store: Store, rawKey: string): Promise<void> {
-  await sinksOf(store).discard(rawKey);
+/** Removes what unfinished landings left; no error where there is nothing. */
+export async function discardPartial(store: Store, firstKey: string): Promise<void> {
+  for (const { rawKey } of await landingNames(store, firstKey)) {
+    await sinksOf(store).discard(rawKey);
+  }
 }
 
 async function attempt(
   request: LandRequest,
+  taken: ReadonlySet<string>,
   deps: LandDeps,
   watch: LandWatch,
 ): Promise<LandingManifest> {
   const { signal } = watch;
   signal.throwIfAborted();
-  const { source: spec, rawKey, converted } = request;
+  const { source: spec, converted } = request;
   const sinks = sinksOf(deps.store);
+  const names = await landingNames(deps.store, request.rawKey);
+  const earlier = names.flatMap(({ landing }) => landing ?? []);
+  const rawKey = freeName(names, taken);
   const unfinished = await sinks.find(rawKey, sourceKeyOf(spec));
   const opened = await openSource(spec.address, {
     settings: deps.http,
@@ -100,26 +114,34 @@ async function attempt(
   try {
     // What only the owner reads stays so: what is made of it follows the landing's own mode.
     if (isFileAddress(spec.address)) await deps.store.makePrivate(folderOf(rawKey));
-    const present = await readLanding(deps.store, rawKey);
-    const current = present && (await isCurrent(deps.store, present, opened)) ? present : undefined;
+    const current = await currentOf(deps.store, earlier, opened);
     const target = { rawKey, spec, source: opened, converted, signal };
     const open = async (): Promise<LandingSink> =>
       unfinished && opened.startOffset === unfinished.offset
         ? await unfinished.goOn(target)
         : await sinks.begin(target);
-    const manifest = current ?? (await landInto(await open(), { request, deps, watch, opened }));
+    const landing = { request: { ...request, rawKey }, earlier, deps, watch, opened };
+    const manifest = current ?? (await landInto(await open(), landing));
     await sinks.discard(rawKey);
     return manifest;
   } catch (error) {
-    if (isUseless(error)) await sinks.discard(rawKey);
+    if (isUseless(error) || error instanceof LandingNameTaken) await sinks.discard(rawKey);
     throw error;
   } finally {
     await opened.close();
   }
 }
 
+/** A name without a manifest may be of an attempt of ours that was killed: whether the bytes are the same shows later. */
+function freeName(names: readonly LandingName[], taken: ReadonlySet<string>): string {
+  const free = names.find(({ rawKey, landing }) => !landing && !taken.has(rawKey));
+  return free?.rawKey ?? nextLandingKey(names.at(-1)?.rawKey ?? '');
+}
+
 interface Landing {
+  /** With the name that the landing gets. */
   request: LandRequest;
+  earlier: readonly LandingManifest[];
   deps: LandDeps;
   watch: LandWatch;
   opened: OpenedSource;
@@ -127,7 +149,7 @@ interface Landing {
 
 async function landInto(
   sink: LandingSink,
-  { request, deps, watch, opened }: Landing,
+  { request, earlier, deps, watch, opened }: Landing,
 ): Promise<LandingManifest> {
   const { source: spec, rawKey, dataset, ingestDate } = request;
   try {
@@ -145,7 +167,8 @@ async function landInto(
       landedAt: (deps.now?.() ?? new Date()).toISOString(),
       scan: landed.scan,
     };
-    return await commitLanding(deps.store, manifest, async () => await sink.publish(landed));
+    const publish = async (): Promise<void> => await sink.publish(landed);
+    return await commitLanding(deps.store, manifest, earlier, publish);
   } finally {
     await sink.close();
   }
@@ -183,14 +206,17 @@ function folderOf(key: string): string {
 }
 
 /** An earlier attempt finished, but its answer was lost: the publisher has the same version still. */
-async function isCurrent(
+async function currentOf(
   store: Store,
-  present: LandingManifest,
+  earlier: readonly LandingManifest[],
   { validator, totalBytes }: OpenedSource,
-): Promise<boolean> {
-  const sameLength = totalBytes === undefined || totalBytes === present.bytes;
-  const same = isSameVersion(validator, present.validator);
-  return same && sameLength && (await store.size(present.rawKey)) === present.bytes;
+): Promise<LandingManifest | undefined> {
+  const current = earlier.findLast(
+    (each) =>
+      isSameVersion(validator, each.validator) &&
+      (totalBytes === undefined || totalBytes === each.bytes),
+  );
+  return current && (await store.size(current.rawKey)) === current.bytes ? current : undefined;
 }
 
 function isChanged(error: unknown): boolean {

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LonghaulError } from '../model/errors.ts';
-import { readLanding } from '../storage/manifests.ts';
 import { isTaken } from '../storage/s3/errors.ts';
-import { deleteIfSame, findObject, type FoundObject } from '../storage/s3/objects.ts';
+import { findObject, type FoundObject } from '../storage/s3/objects.ts';
 import type { S3Store } from '../storage/s3/s3-store.ts';
+import { LandingNameTaken } from './commit.ts';
 
-/** Another writer's conflicting request, or a leftover object, may stand in the way this often. */
+/** Another writer's conflicting request may stand in the way this often. */
 const MAX_TRIES = 4;
 /** Between them where S3 says that another request is under way. */
 const CONFLICT_WAIT_MS = 500;
@@ -21,8 +21,6 @@ export interface ExpectedObject {
 export interface Publication {
   store: S3Store;
   rawKey: string;
-  /** ETag of the object that had the name when this landing started. */
-  leftover: string | undefined;
   signal: AbortSignal;
 }
 
@@ -30,14 +28,15 @@ export interface Publication {
  * Gives an object its name, and looks at what S3 then has, whatever it answered: an answer may be lost, and of two
  * workers with the same bytes one finds the other's object.
  * @param put does it if the name is free, and returns the ETag; throws the SDK's error for 409 and 412.
- * @throws LonghaulError LAKE_CORRUPT where another object has the name; STORE_…, UPLOAD_LOST as `put` does.
+ * @throws LandingNameTaken where other bytes have the name; LonghaulError LAKE_CORRUPT where S3 spoilt what it took;
+ *   STORE_…, UPLOAD_LOST as `put` does.
  */
 export async function publishObject(
   publication: Publication,
   expected: ExpectedObject,
   put: () => Promise<string>,
 ): Promise<void> {
-  const { store, rawKey, leftover, signal } = publication;
+  const { rawKey, signal } = publication;
   for (let tries = 1; ; tries += 1) {
     const answer = await put().then(
       (etag) => ({ etag }),
@@ -48,14 +47,10 @@ export async function publishObject(
     const answered = 'etag' in answer ? answer.etag : undefined;
     if (found && (isExpected(found, expected) || isAnswered(found, expected, answered))) return;
     if ('etag' in answer) throw found ? damaged(publication, expected, found) : gone(publication);
-    if (!isTaken(answer.error) || tries === MAX_TRIES) throw translated(answer.error, publication);
-    if (!found) {
-      await delay(CONFLICT_WAIT_MS);
-      continue;
-    }
-    const isDead = found.etag === leftover && !(await readLanding(store, rawKey));
-    if (!isDead) throw taken(publication, expected, found);
-    await deleteIfSame(store.zone, rawKey, found.etag, signal);
+    if (!isTaken(answer.error)) throw answer.error;
+    if (found) throw new LandingNameTaken(rawKey);
+    if (tries === MAX_TRIES) throw translated(answer.error, publication);
+    await delay(CONFLICT_WAIT_MS);
   }
 }
 
@@ -87,8 +82,7 @@ async function look(
   }
 }
 
-function translated(error: unknown, { store, rawKey }: Publication): unknown {
-  if (!isTaken(error)) return error;
+function translated(error: unknown, { store, rawKey }: Publication): LonghaulError {
   const what = `Other writers kept S3 from giving ${store.uri(rawKey)} its name ${MAX_TRIES} times.`;
   return new LonghaulError('STORE_UNAVAILABLE', what, {}, { cause: error });
 }
@@ -105,17 +99,6 @@ function damaged(
 ): LonghaulError {
   const what = `S3 took ${store.uri(rawKey)} with ${shown(expected)}, and now has ${shown(found)}.`;
   return new LonghaulError('LAKE_CORRUPT', what);
-}
-
-function taken(
-  { store, rawKey }: Publication,
-  expected: ExpectedObject,
-  found: FoundObject,
-): LonghaulError {
-  const what = `Another writer put ${store.uri(rawKey)} there with ${shown(found)}, and the publisher sends ${shown(expected)}.`;
-  return new LonghaulError('LAKE_CORRUPT', what, {
-    hint: 'Run again with --again: it lands a revision beside it.',
-  });
 }
 
 function shown({ bytes, checksum, etag }: FoundObject): string {

@@ -13,10 +13,8 @@ import type { LandingSinks, Target, Unfinished } from './sink.ts';
 
 /** Landings in S3: a multipart upload to the landing's own key, and a checkpoint beside it. */
 export function s3Sinks(store: S3Store): LandingSinks {
-  const open = async (target: Target, resumed?: S3Checkpoint): Promise<S3Sink> => {
-    const found = await findObject(store.zone, target.rawKey, target.signal);
-    return new S3Sink({ ...target, store, leftover: found?.etag }, resumed);
-  };
+  const open = async (target: Target, resumed?: S3Checkpoint): Promise<S3Sink> =>
+    await Promise.resolve(new S3Sink({ ...target, store }, resumed));
   return {
     find: async (rawKey, sourceKey): Promise<Unfinished | undefined> => {
       const checkpoint = await claim(store, rawKey);

@@ -22,8 +22,6 @@ import type { Landed, TallyState } from './tally.ts';
 
 export interface S3Target extends Target {
   store: S3Store;
-  /** ETag of the object that had the name when the landing started. */
-  leftover: string | undefined;
 }
 
 /** One multipart upload and the checkpoint that goes with it. */
@@ -81,8 +79,8 @@ export class S3Upload {
    */
   async publish(landed: Landed, crc32: number): Promise<void> {
     const expected: ExpectedObject = { ...landed, etag: this.#completingEtag ?? '' };
-    const { store, rawKey, leftover } = this.#target;
-    const publication = { store, rawKey, leftover, signal: this.#signal };
+    const { store, rawKey } = this.#target;
+    const publication = { store, rawKey, signal: this.#signal };
     await publishObject(publication, expected, async () => {
       const upload = await this.#upload();
       const parts = await this.#storedParts(upload, landed.bytes);

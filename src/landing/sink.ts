@@ -14,8 +14,8 @@ export interface LandingSink {
   /** Everything is in the store durably, and not yet under its own name. */
   finish(): Promise<Landed>;
   /**
-   * Gives the finished bytes their name. An object that has a landing manifest is never overwritten.
-   * @throws LonghaulError LAKE_CORRUPT where other bytes have the name.
+   * Gives the finished bytes their name. Nothing that has it is overwritten.
+   * @throws LandingNameTaken where other bytes have the name.
    */
   publish(landed: Landed): Promise<void>;
   /** Keeps what arrived for the next attempt, as far as it can be kept in a short time. Never throws. */

@@ -182,6 +182,12 @@ export const ERROR_CATALOGUE = {
     happened: 'Some of the sources failed, so the day is not published; the others are converted.',
     next: '`longhaul retry <run>` repeats only what failed.',
   },
+  PUBLISHED_MEANWHILE: {
+    class: 'held',
+    happened:
+      'Another run, of another host, published the same dataset and day while this one was under way.',
+    next: 'That snapshot stays, and this run leaves nothing. Run again with --again: it publishes what the publisher has now as a revision beside it.',
+  },
   SNAPSHOT_SHRUNK: {
     class: 'held',
     happened: 'The snapshot has under half the rows of the last one: a truncated publication?',

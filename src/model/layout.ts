@@ -29,6 +29,22 @@ export function sourcePrefix(at: SourceAt): string {
   return `${sourcesPrefix(at)}${at.source}/`;
 }
 
+/**
+ * Where a landing goes whose name another one of the same day and revision has: `source=a/_landing2/a.csv` and so on.
+ * No landing takes the place of another: whoever made that may be about to publish it.
+ */
+export function nextLandingKey(rawKey: string): string {
+  return rawKey.replace(
+    /(?:_landing(\d+)\/)?([^/]+)$/,
+    (_, number: string | undefined, name: string) => `_landing${Number(number ?? 1) + 1}/${name}`,
+  );
+}
+
+/** Of a file in a source's folder, relative to it: its name, however many landings there are. */
+export function landingNameOf(relativeKey: string): string {
+  return relativeKey.replace(/^_landing\d+\//, '');
+}
+
 export function landingManifestKey(rawKey: string): string {
   return `${rawKey}.manifest.json`;
 }
@@ -98,6 +114,11 @@ export function stagedSourcePrefix(runId: string, source: string): string {
 /** One attempt's own place: what it makes on its way to its parts. */
 export function attemptPrefix(runId: string, source: string, attempt: string | number): string {
   return `${stagedSourcePrefix(runId, source)}attempt=${attempt}/`;
+}
+
+/** What a run has verified of a source: another host's run may replace `sourceEntryKey` before this one publishes. */
+export function stagedEntryKey(runId: string, source: string): string {
+  return `${stagingPrefix(runId)}${source}/entry.json`;
 }
 
 /** The schema that inspection found, handed to every engine. */

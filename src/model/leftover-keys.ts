@@ -79,7 +79,7 @@ function parseSourceFile(key: string): DayAt | undefined {
 
 /** As `layout.ts` makes them. */
 const DAY_FILE =
-  /^([^/]+)\/ingest_date=([^/]+)\/(?:_r(?:[2-9]|[1-9]\d+)\/)?(?:source=([^/]+)\/)?([^/]+)$/;
+  /^([^/]+)\/ingest_date=([^/]+)\/(?:_r(?:[2-9]|[1-9]\d+)\/)?(?:source=([^/]+)\/(?:_landing(?:[2-9]|[1-9]\d+)\/)?)?([^/]+)$/;
 
 /** Undefined unless the names are ones that this program gives, in the places where it puts them. */
 function parseDayFile(

@@ -2,6 +2,7 @@ import { LonghaulError } from '../model/errors.ts';
 import {
   dayPrefix,
   landingManifestKey,
+  nextLandingKey,
   parseSnapshotManifestKey,
   snapshotManifestKey,
 } from '../model/layout.ts';
@@ -41,6 +42,28 @@ export async function readLanding(
   rawKey: string,
 ): Promise<LandingManifest | undefined> {
   return await readJson<LandingManifest>(raw, landingManifestKey(rawKey));
+}
+
+/** A name for a landing of one source of a day's revision. */
+export interface LandingName {
+  rawKey: string;
+  /** Undefined: nobody has finished a landing of that name. */
+  landing: LandingManifest | undefined;
+}
+
+/** The names that are taken, also by a file without a manifest, the oldest first; then the first free one. */
+export async function landingNames(raw: Store, firstKey: string): Promise<LandingName[]> {
+  const names: LandingName[] = [];
+  for (let rawKey = firstKey; ; rawKey = nextLandingKey(rawKey)) {
+    const landing = await readLanding(raw, rawKey);
+    names.push({ rawKey, landing });
+    if (!landing && (await raw.size(rawKey)) === undefined) return names;
+  }
+}
+
+/** All landings of one source of a day's revision, the oldest first. */
+export async function readLandings(raw: Store, firstKey: string): Promise<LandingManifest[]> {
+  return (await landingNames(raw, firstKey)).flatMap(({ landing }) => landing ?? []);
 }
 
 /** @throws LonghaulError LAKE_CORRUPT for what is no JSON. */

@@ -27,7 +27,7 @@ import {
   type SourceResult,
 } from '../model/run.ts';
 import { convertPrepared } from './emr-child.ts';
-import { failRun, incomplete, isHostGone, toRunError } from './failures.ts';
+import { failRun, incomplete, isHostGone, runError, toRunError } from './failures.ts';
 import { checkedInput, hasOtherId, onBehalf } from './on-behalf.ts';
 import { discardDownloads, emrNews, progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
@@ -50,11 +50,11 @@ export async function ingestDataset(given: IngestInput | HandInput): Promise<Ing
     return await run.ingest();
   } catch (error) {
     run.tell('failed');
-    await CancellationScope.nonCancellable(async () => {
-      await run.cleanUp({ discardPartials });
-    });
+    const overtaken = await CancellationScope.nonCancellable(
+      async () => await run.cleanUp({ discardPartials }),
+    );
     if (isCancellation(error)) throw error;
-    return failRun(toRunError(error));
+    return failRun(overtaken ?? toRunError(error));
   }
 }
 
@@ -115,8 +115,9 @@ class Run {
     return [{ key, value: rows }];
   }
 
-  async cleanUp(options: { discardPartials: boolean }): Promise<void> {
-    if (!this.#opened || this.#opened.published) return;
+  /** @returns why the run cannot publish any more: another host's run has, and what was this one's may be gone. */
+  async cleanUp(options: { discardPartials: boolean }): Promise<RunError | undefined> {
+    if (!this.#opened || this.#opened.published) return undefined;
     const { hostQueue, revision } = this.#opened;
     const { dataset, ingestDate } = this.#input;
     const { cleanUp } = proxyActivities<Activities>({
@@ -125,11 +126,16 @@ class Run {
       taskQueue: hostQueue,
       summary: options.discardPartials ? 'Staging and partial landings' : 'Staging',
     });
-    await cleanUp({ dataset, ingestDate, revision, runId: this.#runId, ...options }).catch(
-      (error: unknown) => {
-        log.warn('What is left in staging is for the sweeper', { error });
-      },
-    );
+    const input = { dataset, ingestDate, revision, runId: this.#runId, ...options };
+    try {
+      const { publishedBy } = await cleanUp(input);
+      if (publishedBy === undefined || publishedBy === this.#runId) return undefined;
+      const what = `Another run (${publishedBy}) published ${dataset.name} ${ingestDate} as revision ${revision} while this one was under way.`;
+      return runError('PUBLISHED_MEANWHILE', what);
+    } catch (error) {
+      log.warn('What is left in staging is for the sweeper', { error });
+      return undefined;
+    }
   }
 
   async #open(): Promise<OpenResult> {

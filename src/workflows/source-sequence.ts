@@ -95,12 +95,7 @@ async function landIfNew(task: SourceTask, options: SequenceOptions): Promise<La
   options.onStage('land');
   const size = probed.totalBytes === undefined ? 'length unknown' : megabytes(probed.totalBytes);
   const land = activity(options, policies.TRANSFER, 'land', task, `${address} (${size})`);
-  const { staleLandedAt } = probed;
-  const landing = await land.landSource({
-    ...input,
-    thenConverted: options.mode === 'ingest',
-    ...(staleLandedAt === undefined ? {} : { staleLandedAt }),
-  });
+  const landing = await land.landSource({ ...input, thenConverted: options.mode === 'ingest' });
   return landing.unchanged ? { result: landing.unchanged } : { landing };
 }
 

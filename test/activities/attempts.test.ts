@@ -71,11 +71,11 @@ class Worker {
     return (await new MockActivityEnvironment().run(verifySource, input)) as SourceResult;
   }
 
-  async cleanUp(): Promise<void> {
+  async cleanUp(): Promise<unknown> {
     const { cleanUp } = createSnapshotActivities(this.#deps);
     const dataset = { name: 'd', timeZone: 'UTC', sources: [TASK.source] };
     const input = { ...TASK, dataset, discardPartials: true };
-    await new MockActivityEnvironment().run(cleanUp, input);
+    return await new MockActivityEnvironment().run(cleanUp, input);
   }
 
   async files(): Promise<string[]> {
@@ -170,9 +170,9 @@ test("another run's parts stay until the day is published, and no longer", async
     );
     // The other run was the first to publish: what this one verified counts for nothing now.
     const sources = [{ parquet: [{ key: `${DAY}${foreign[1]}` }] }];
-    const manifest = { format: 'longhaul/snapshot/1', sources };
+    const manifest = { format: 'longhaul/snapshot/1', runId: 'other', sources };
     await worker.converted.put(`${DAY}_manifest.json`, toJson(manifest));
-    await worker.cleanUp();
+    assert.deepEqual(await worker.cleanUp(), { publishedBy: 'other' });
     assert.deepEqual(
       await worker.files(),
       ['_manifest.json', 'source=a/_source.json', foreign[1] ?? ''].toSorted(),

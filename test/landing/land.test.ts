@@ -120,19 +120,37 @@ describe('a landing', () => {
     assert.deepEqual(await files(), ['all.csv', 'all.csv.manifest.json']);
   });
 
-  it('is never overwritten by other bytes', async () => {
-    const [first, second] = [csvOf(MIB), csvOf(MIB, 'two')];
-    await landed(serve({ body: first, etag: '"1"' }));
-    await assert.rejects(landed(serve({ body: second, etag: '"2"' })), { code: 'LAKE_CORRUPT' });
-    assert.deepEqual(await readFile(store.uri(KEY)), first);
+  it('is never overwritten by another version, which lies beside it', async () => {
+    const versions = [csvOf(MIB), csvOf(MIB, 'two'), csvOf(MIB, 'three')];
+    const keys: string[] = [];
+    for (const body of versions) keys.push((await landed(serve({ body }))).rawKey);
+    assert.deepEqual(
+      keys.map((key) => key.slice(dirname(KEY).length)),
+      ['/all.csv', '/_landing2/all.csv', '/_landing3/all.csv'],
+    );
+    for (const [index, body] of versions.entries()) {
+      assert.deepEqual(await readFile(store.uri(keys[index] ?? '')), body);
+    }
+    // The publisher has an earlier version again, without and with a validator.
+    assert.equal((await landed(serve({ body: versions[1] ?? '' }))).rawKey, keys[1]);
+    assert.equal((await files()).length, 2 * versions.length, 'and no partial');
   });
 
-  it('takes the place of a file without manifest, which a killed attempt left', async () => {
+  it('leaves a file without manifest alone: its writer may be about to write one', async () => {
     const body = csvOf(MIB);
     await mkdir(dirname(store.uri(KEY)), { recursive: true });
     await writeFile(store.uri(KEY), 'half');
-    await landed(serve({ body, etag: '"1"' }));
-    assert.deepEqual(await readFile(store.uri(KEY)), body);
+    const { rawKey } = await landed(serve({ body, etag: '"1"' }));
+    assert.deepEqual(await readFile(store.uri(rawKey)), body);
+    assert.equal(await readFile(store.uri(KEY), 'utf8'), 'half');
+  });
+
+  it('takes over its own bytes without manifest, which a killed attempt left', async () => {
+    const body = csvOf(MIB);
+    await mkdir(dirname(store.uri(KEY)), { recursive: true });
+    await writeFile(store.uri(KEY), body);
+    assert.equal((await landed(serve({ body, etag: '"1"' }))).rawKey, KEY);
+    assert.deepEqual(await files(), ['all.csv', 'all.csv.manifest.json']);
   });
 
   it('keeps problems of the content for the inspection', async () => {

@@ -15,6 +15,7 @@ import { bigBody, everything, MIB, PART_BYTES, storedChecksum } from '../landing
 
 const KEY = 'demo/ingest_date=2026-11-01/source=all/all.csv';
 const WHOLE = ['all.csv', 'all.csv.manifest.json'];
+const BESIDE = ['_landing2/all.csv', '_landing2/all.csv.manifest.json', ...WHOLE];
 /** What lies in the sockets between origin and worker when a landing ends early. */
 const IN_SOCKETS_BYTES = 8 * MIB;
 const http = { connectTimeoutMs: 5000, headersTimeoutMs: 5000, stallTimeoutMs: 5000 };
@@ -167,12 +168,13 @@ for (const checksums of [true, false]) {
       assert.deepEqual(await files(), WHOLE);
     });
 
-    it('takes the place of a whole leftover object without manifest', async () => {
+    it('leaves an object without manifest alone: its writer may be about to write one', async () => {
       const store = openStore({ checksums });
       const body = bigBody(40);
       await store.put(KEY, 'half');
-      await landed(serve({ body, etag: '"1"' }), store);
-      assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+      const { rawKey } = await landed(serve({ body, etag: '"1"' }), store);
+      assert.equal(String(await store.get(KEY)), 'half');
+      assert.equal(await storedChecksum(s3, prefix + rawKey), body.checksum);
     });
   });
 }
@@ -229,9 +231,10 @@ describe('sources of other kinds', () => {
 
   it('with other bytes never replace a landing', async () => {
     const before = await landed(serve({ body: bigBody(3), etag: '"1"' }));
-    const other = landed(serve({ body: bigBody(3, 'two'), etag: '"2"' }));
-    await assert.rejects(other, { code: 'LAKE_CORRUPT', message: /publisher now sends/ });
+    const other = await landed(serve({ body: bigBody(3, 'two'), etag: '"2"' }));
     assert.equal(await storedChecksum(s3, prefix + KEY), before.checksum);
+    assert.equal(await storedChecksum(s3, prefix + other.rawKey), other.checksum);
+    assert.deepEqual(await files(), BESIDE);
   });
 });
 
@@ -360,33 +363,34 @@ describe('two landings of one key at once', () => {
     assert.deepEqual(await files(), WHOLE);
   });
 
-  it('with other bytes that came in meanwhile fail, saying what is there', async () => {
+  it('with other bytes that came in meanwhile, without a manifest yet, lie beside them', async () => {
     const store = openStore();
+    const body = bigBody(40);
+    const theirs = 'an object of another host';
+    proxy.on(
+      { operation: 'CompleteMultipartUpload', nth: 1 },
+      { before: async () => await store.put(KEY, theirs) },
+    );
+    const { rawKey } = await landed(serve({ body, etag: '"1"' }), store);
+    assert.equal(await storedChecksum(s3, prefix + rawKey), body.checksum);
+    assert.equal(String(await store.get(KEY)), theirs, 'its manifest may come');
+    assert.deepEqual(
+      await files(),
+      BESIDE.filter((name) => name !== 'all.csv.manifest.json'),
+      'and no upload',
+    );
+  });
+
+  it('with other bytes that landed meanwhile lie beside them', async () => {
     const [body, other] = [bigBody(40), bigBody(3, 'two')];
     proxy.on(
       { operation: 'CompleteMultipartUpload', nth: 1 },
-      { before: async () => await store.put(KEY, 'an object of somebody else') },
+      { before: async () => void (await landed(serve({ body: other, etag: '"2"' }))) },
     );
-    const spec = serve({ body, etag: '"1"' });
-    await assert.rejects(landed(spec, store), {
-      code: 'LAKE_CORRUPT',
-      message: new RegExp(`26 bytes .* ${body.bytes} bytes \\(${body.checksum}\\)`),
-    });
-    await store.delete(KEY);
-    // A landing with a manifest, too.
-    proxy.clear();
-    let first: LandingManifest | undefined;
-    proxy.on(
-      { operation: 'CompleteMultipartUpload', nth: 1 },
-      {
-        before: async () => {
-          first = await landed(serve({ body: other, etag: '"2"' }));
-        },
-      },
-    );
-    await assert.rejects(landed(spec, store), { code: 'LAKE_CORRUPT' });
-    assert.equal(first?.checksum, other.checksum);
+    const { rawKey } = await landed(serve({ body, etag: '"1"' }));
+    assert.equal(await storedChecksum(s3, prefix + rawKey), body.checksum);
     assert.equal(await storedChecksum(s3, prefix + KEY), other.checksum);
+    assert.deepEqual(await files(), BESIDE);
   });
 });
 

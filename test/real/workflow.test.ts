@@ -262,6 +262,7 @@ describe('ingestDataset', () => {
       },
       cleanUp: async ({ discardPartials }) => {
         discarded = { discardPartials, afterStop: stopped };
+        return {};
       },
     };
     const input = ingestInput(['2015'], { heartbeatTimeoutMs: 30_000 });

@@ -6,6 +6,8 @@ import {
   attemptPrefix,
   isPartOfRun,
   landingManifestKey,
+  landingNameOf,
+  nextLandingKey,
   partialPartKey,
   partName,
   partPrefix,
@@ -34,8 +36,23 @@ const at = fc.record({
   revision: fc.integer({ min: 1, max: 99 }),
 });
 const landing = fc
-  .tuple(at, fc.webUrl({ withQueryParameters: true }))
-  .map(([at, address]) => ({ at, rawKey: sourcePrefix(at) + fileNameOf(address, at.source) }));
+  .tuple(at, fc.webUrl({ withQueryParameters: true }), fc.nat({ max: 11 }))
+  .map(([at, address, earlier]) => {
+    let rawKey = sourcePrefix(at) + fileNameOf(address, at.source);
+    for (let landings = 0; landings < earlier; landings += 1) rawKey = nextLandingKey(rawKey);
+    return { at, rawKey, earlier };
+  });
+
+test('each landing of a source has a folder of its own, and the same file name', () => {
+  fc.assert(
+    fc.property(landing, ({ at, rawKey, earlier }) => {
+      const [folder, file] = rawKey.slice(sourcePrefix(at).length).split('/');
+      assert.ok(rawKey.startsWith(sourcePrefix(at)));
+      if (earlier > 0) assert.equal(folder, `_landing${earlier + 1}`);
+      assert.equal(landingNameOf(rawKey.slice(sourcePrefix(at).length)), file ?? folder);
+    }),
+  );
+});
 
 test('what an unfinished landing leaves is known by its key, whatever the publisher called the file', () => {
   fc.assert(

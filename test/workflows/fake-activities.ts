@@ -43,7 +43,7 @@ export function fakeActivities(
       sources: [...verified.values()],
       ledger: { ...sumLedgers([...verified.values()]), balanced: true },
     }),
-    cleanUp: async () => undefined,
+    cleanUp: async () => ({}),
     resolveRun: async ({ hand }) => ({
       ...ingestInput(['2015']),
       ingestDate: hand.ingestDate ?? '2026-11-23',

@@ -1,4 +1,4 @@
-import { DeleteObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { fromS3Checksum, toS3Checksum } from './checksums.ts';
 import { isTaken, statusOf } from './errors.ts';
 import { unquoted } from './upload-parts.ts';
@@ -58,24 +58,4 @@ export async function putIfFree(
   });
   const output = await zone.send(command, 'PutObject', { signal, expected: isTaken });
   return unquoted(output.ETag);
-}
-
-/** No error where it is gone, or another one by now. */
-export async function deleteIfSame(
-  zone: S3Zone,
-  key: string,
-  etag: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const command = new DeleteObjectCommand({
-    Bucket: zone.bucket,
-    Key: zone.keyOf(key),
-    IfMatch: `"${etag}"`,
-  });
-  const isOther = (error: unknown): boolean => isTaken(error) || statusOf(error) === 404;
-  try {
-    await zone.send(command, 'DeleteObject', { signal, expected: isOther });
-  } catch (error) {
-    if (!isOther(error)) throw error;
-  }
 }

@@ -56,7 +56,7 @@ export function joinOptions(
 export async function assertLasting(settings: Settings): Promise<void> {
   if (settings.temporal.address !== undefined) return;
   const running = await findEmbedded(settings.stateDir);
-  if (running && (running.pinned || running.members.length > 0)) return;
+  if (running && (running.pinned || running.members.length + running.ups.length > 0)) return;
   throw new LonghaulError(
     'EMBEDDED_NOT_RUNNING',
     'A detached run needs a server that stays: none is running and none is configured.',

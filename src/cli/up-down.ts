@@ -71,15 +71,15 @@ export async function down(
   await print(context, { json }, stopped, () => stopText(stopped));
 }
 
-function stopText({ outcome, members }: StopResult): string {
+function stopText({ outcome, members, ups }: StopResult): string {
+  const ended =
+    ups.length === 0 ? '' : ` \`longhaul up\` (process ${ups.join(', ')}) ends with it.`;
   switch (outcome) {
     case 'not-running':
       return 'No embedded server is running.';
     case 'stopped':
-      return 'Stopped.';
+      return `Stopped.${ended}`;
     case 'stops-later':
-      return members.length === 0
-        ? 'It is stopping.'
-        : `It stops when the commands that use it end (process ${members.join(', ')}); --force stops it now.`;
+      return `It stops when the commands that use it end (process ${members.join(', ')}); --force stops it now.${ended}`;
   }
 }

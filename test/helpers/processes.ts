@@ -10,6 +10,26 @@ export async function processesWith(text: string): Promise<string[]> {
   return stdout.split('\n').filter((line) => line.includes(text));
 }
 
+/** Process ids of those whose command line matches. One that has ended and was not reaped is none. */
+export async function pidsWith(pattern: RegExp): Promise<number[]> {
+  return (await living()).flatMap(({ pid, args }) => (pattern.test(args) ? [pid] : []));
+}
+
+/** Those of the processes that live. */
+export async function livingOf(pids: readonly number[]): Promise<number[]> {
+  const all = new Set((await living()).map(({ pid }) => pid));
+  return pids.filter((pid) => all.has(pid));
+}
+
+async function living(): Promise<{ pid: number; args: string }[]> {
+  const args = ['-A', '-ww', '-o', 'pid=,stat=,args='];
+  const { stdout } = await run('ps', args, { maxBuffer: 2 ** 26 });
+  return stdout.split('\n').flatMap((line) => {
+    const [, pid = '', stat = '', command = ''] = /^\s*(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
+    return pid === '' || stat.startsWith('Z') ? [] : [{ pid: Number(pid), args: command }];
+  });
+}
+
 const WAIT_LIMIT_MS = 120_000;
 
 /** Looks again and again, as what is waited for is short. */

@@ -29,9 +29,12 @@ export async function openTemporal(
   if (settings.temporal.address !== undefined) return await linkConfigured(settings);
   const wanted = work.length === 0 ? {} : fingerprintsFor(work, fingerprints);
   const options = joinOptions(context, settings, wanted);
-  return await linkEmbedded(
-    await joinEmbedded({ ...options, needsWorker: worker, ...(signal && { signal }) }),
-  );
+  const server = await joinEmbedded({
+    ...options,
+    needsWorker: worker,
+    ...(signal && { signal }),
+  });
+  return await linkEmbedded(server, settings.stateDir);
 }
 
 /** How the embedded server of these settings is joined. */

@@ -23,8 +23,14 @@ export async function up(
     throw new LonghaulError('USAGE', message, { hint });
   }
   await interruptible(async (signal) => {
+    let said = '';
+    const say = (note: string): void => {
+      // What the host says as it stops is why it stopped.
+      if (note !== said) context.note(note);
+      said = note;
+    };
     const join = joinOptions(context, settings, fingerprints);
-    const server = await joinEmbedded({ ...join, isUp: !background, signal });
+    const server = await joinEmbedded({ ...join, isUp: !background, onNote: say, signal });
     try {
       if (background) await pinEmbedded(settings.stateDir);
       const { address, namespace } = server;
@@ -39,7 +45,7 @@ export async function up(
             : 'It stays until Ctrl-C or `longhaul down`.',
         ].join('\n'),
       );
-      if (!background) context.note(await untilStopped(server, signal));
+      if (!background) say(await untilStopped(server, signal));
     } finally {
       await server.leave();
     }

@@ -21,12 +21,20 @@ export async function livingOf(pids: readonly number[]): Promise<number[]> {
   return pids.filter((pid) => all.has(pid));
 }
 
-async function living(): Promise<{ pid: number; args: string }[]> {
-  const args = ['-A', '-ww', '-o', 'pid=,stat=,args='];
+/** A process's own children whose command line matches. */
+export async function childrenOf(parent: number, pattern: RegExp): Promise<number[]> {
+  const children = (await living()).filter(({ ppid }) => ppid === parent);
+  return children.flatMap(({ pid, args }) => (pattern.test(args) ? [pid] : []));
+}
+
+async function living(): Promise<{ pid: number; ppid: number; args: string }[]> {
+  const args = ['-A', '-ww', '-o', 'pid=,ppid=,stat=,args='];
   const { stdout } = await run('ps', args, { maxBuffer: 2 ** 26 });
   return stdout.split('\n').flatMap((line) => {
-    const [, pid = '', stat = '', command = ''] = /^\s*(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
-    return pid === '' || stat.startsWith('Z') ? [] : [{ pid: Number(pid), args: command }];
+    const [, pid = '', ppid = '', stat = '', command = ''] =
+      /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
+    if (pid === '' || stat.startsWith('Z')) return [];
+    return [{ pid: Number(pid), ppid: Number(ppid), args: command }];
   });
 }
 

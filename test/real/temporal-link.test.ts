@@ -131,7 +131,7 @@ async function withLink(
   server: EmbeddedServer,
   body: (link: TemporalLink) => Promise<void>,
 ): Promise<void> {
-  const link = await linkEmbedded(server);
+  const link = await linkEmbedded(server, 'nowhere');
   try {
     await body(link);
   } finally {

@@ -21,26 +21,31 @@ describe('what is not converted', () => {
       'ragged rows',
       'a,b\n1,2\n1,2,3\n',
       'SOURCE_RAGGED',
-      /record 2 at byte 8 has 3 fields where the header has 2/,
+      /record 2 \(line 3, byte 8\) has 3 fields where the header has 2.*line 1 as its header: a,b/,
     ],
-    ['text after a closing quote', 'a,b\n"x"y,2\n', 'SOURCE_QUOTING', /record 1 at byte 7/],
+    [
+      'text after a closing quote',
+      'a,b\n"x"y,2\n',
+      'SOURCE_QUOTING',
+      /record 1 \(line 2, byte 7\)/,
+    ],
     [
       'a quote that never closes',
       'a,b\n1,"2\n',
       'SOURCE_QUOTING',
-      /never close: record 1 at byte 6/,
+      /never close: record 1 \(line 2, byte 6\)/,
     ],
     [
       'a quote of the header that never closes',
       '"a,b\n1,2\n',
       'SOURCE_QUOTING',
-      /the header at byte 0/,
+      /the header \(line 1, byte 0\)/,
     ],
-    ['NUL bytes', 'a,b\n1,\0\n', 'SOURCE_HAS_NUL', /1 NUL bytes: record 1 at byte 6/],
+    ['NUL bytes', 'a,b\n1,\0\n', 'SOURCE_HAS_NUL', /1 NUL bytes: record 1 \(line 2, byte 6\)/],
   ];
   for (const [name, text, code, message] of cases) {
     it(name, () => {
-      const error = { code, message, details: { source: 'all' } };
+      const error = { code, message };
       assert.throws(() => assertReadable(scan(text), 'all'), error);
     });
   }
@@ -49,7 +54,7 @@ describe('what is not converted', () => {
     const seen = scan(`a,b\n${'x\n'.repeat(100)}`);
     assert.throws(
       () => assertReadable(seen, 'all'),
-      /has 100 records.*record 5 at byte 12.*; …\.$/,
+      /has 100 records.*record 5 \(line 6, byte 12\).*; …\. It was read/,
     );
   });
 

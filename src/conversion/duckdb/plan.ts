@@ -98,7 +98,7 @@ export function planJob(
       copy: range.records === 0 ? empty : copy(true),
       ...(preparation ? { preparation } : {}),
     },
-    ...(scan.quotedBreaks ? { serialJob: { ...base, copy: copy(false) } } : {}),
+    ...(scan.quotedBreaks > 0 ? { serialJob: { ...base, copy: copy(false) } } : {}),
     ...(isShard ? { shardKey } : {}),
   };
 }
@@ -146,7 +146,7 @@ function readsExactly(scan: CsvScan, columns: number): boolean {
   return (
     columns > 1 && // It drops the empty lines of a one-column file.
     scan.blankLines === 0 &&
-    !scan.bareQuotes &&
+    scan.bareQuotes.count === 0 &&
     cr === 0 &&
     (crlf === 0 || lf === 0) &&
     TRUSTED_DELIMITERS.has(scan.dialect.delimiter) &&

@@ -84,7 +84,8 @@ function hintFor(code: ErrorCode, { dialect }: CsvScan): { hint?: string } {
  * @throws LonghaulError SOURCE_ENCODING_UNCLEAR with the offsets.
  */
 export function decideEncoding(scan: CsvScan, declared?: Encoding): Encoding {
-  const { firstInvalidUtf8, firstMultibyteUtf8, firstUndefinedWindows1252 } = scan.encoding;
+  const { firstInvalidUtf8, firstMultibyteUtf8 } = scan.encoding;
+  const { firstUndefinedWindows1252, firstUnlikelyWindows1252 } = scan.encoding;
   const saysUtf8 = declared === 'utf-8' || (declared === undefined && scan.dialect.bomBytes > 0);
   if (saysUtf8 && firstInvalidUtf8 !== undefined) {
     const who = declared === undefined ? 'has the byte order mark of' : 'is declared as';
@@ -100,6 +101,11 @@ export function decideEncoding(scan: CsvScan, declared?: Encoding): Encoding {
   if (firstMultibyteUtf8 !== undefined) {
     throw unclear(
       `Byte ${firstInvalidUtf8} is not valid UTF-8, but at byte ${firstMultibyteUtf8} there is a character in UTF-8.`,
+    );
+  }
+  if (firstUnlikelyWindows1252 !== undefined) {
+    throw unclear(
+      `The file is not UTF-8 (byte ${firstInvalidUtf8}), and as Windows-1252 most of its other letters would be signs inside words, the first at byte ${firstUnlikelyWindows1252}: it may be Mac Roman or of a DOS code page.`,
     );
   }
   return 'windows-1252';

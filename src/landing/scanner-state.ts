@@ -1,7 +1,7 @@
 import { firstRecordOffset, type CsvScan, type Dialect } from '../model/scan.ts';
 import type { LineEnds, Places } from '../model/scan.ts';
 import type { BareQuote } from './bare-quotes.ts';
-import type { EncodingState } from './encoding-detector.ts';
+import { initialEncodingState, type EncodingState } from './encoding-detector.ts';
 
 /** The mode of a new scanner: the next byte is a field's first. */
 export const FIELD_START = 0;
@@ -71,7 +71,7 @@ export function initialState(dialect: Dialect): ScannerState {
     splits: [],
     splitRecords: [],
     problems: [],
-    encoding: { ascii: true, missing: 0, lowest: 0x80, highest: 0xbf, sequenceStart: 0 },
+    encoding: initialEncodingState(),
   };
 }
 

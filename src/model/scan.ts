@@ -61,6 +61,8 @@ export interface EncodingEvidence {
   firstMultibyteUtf8?: number;
   /** First byte that Windows-1252 lacks (81 8D 8F 90 9D). */
   firstUndefinedWindows1252?: number;
+  /** Most of the bytes from 80 on stand where Windows-1252's character makes no sense (`Chlo‘`); this is the first. */
+  firstUnlikelyWindows1252?: number;
 }
 
 /** Only the first five are kept, with the number of all. */

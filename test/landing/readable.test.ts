@@ -80,6 +80,7 @@ describe('the encoding', () => {
       /Byte 5 .* byte 2/,
       undefined,
     ],
+    ['Mac Roman', latin1('name\nChlo\u0091\n'), /Mac Roman/, undefined],
     ['a byte that Windows-1252 lacks', latin1('a\n\u00e9\u0081\n'), /Byte 2 .* at 3/, undefined],
     [
       'a UTF-8 mark on another encoding',

@@ -104,10 +104,11 @@ export function whyNotAnAddress(template: string): string | undefined {
 
 const ANY_DATE = '2026-01-31';
 
-function overridesOf({ encoding, delimiter, types }: SourceShape): SourceOverrides {
+function overridesOf({ encoding, delimiter, header, types }: SourceShape): SourceOverrides {
   return {
     ...(encoding && { encoding }),
     ...(delimiter && { delimiter }),
+    ...(header !== undefined && { header }),
     ...(types && { types }),
   };
 }

@@ -45,6 +45,14 @@ export function firstRecordOffset({ bomBytes, sepLineBytes = 0 }: Dialect): numb
   return bomBytes + sepLineBytes;
 }
 
+/**
+ * Whether a converter that is told only delimiter and header can read the file from its first byte: it passes a byte
+ * order mark over, but knows no `sep=` line, and takes a mark before data for part of a value.
+ */
+export function isReadableWhole({ bomBytes, sepLineBytes, header }: Dialect): boolean {
+  return sepLineBytes === undefined && (header !== false || bomBytes === 0);
+}
+
 /** Record ends outside quotes, by kind. */
 export interface LineEnds {
   crlf: number;

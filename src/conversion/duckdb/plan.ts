@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { DuckDbSettings, S3Settings } from '../../config/settings.ts';
 import { quoteIdentifier, quoteLiteral } from '../../model/names.ts';
-import type { CsvScan } from '../../model/scan.ts';
+import { isReadableWhole, type CsvScan } from '../../model/scan.ts';
 import type { Column } from '../../model/schema.ts';
 import { uriOf } from '../../storage/place.ts';
 import type { Preparation } from '../csv/prepare.ts';
@@ -69,12 +69,13 @@ export function planJob(
   const { range, key, scratchFolder } = part;
   const lineEnd = scan.lineEnds.crlf > 0 ? '\r\n' : '\n';
   const preparation = preparationOf(request, part, { isMarked, lineEnd });
-  const isShard = preparation === undefined && !range.whole;
+  const isWhole = range.whole && isReadableWhole(scan.dialect);
+  const isShard = preparation === undefined && !isWhole;
   const shardKey = `${outputPrefix}shard.csv`;
   const csv = {
     path: preparation?.outputPath ?? (isShard ? output.uri(shardKey) : uriOf(request.input)),
     delimiter: preparation?.rewrite ? ',' : scan.dialect.delimiter,
-    header: !isShard,
+    header: preparation !== undefined || (isWhole && scan.dialect.header !== false),
     // Left to itself, DuckDB guesses it from the first line break, be that one inside quotes.
     lineEnd: preparation?.rewrite ? '\n' : lineEnd,
     maxLineBytes: scan.maxRecordBytes * (preparation ? MAX_REWRITE_GROWTH : 1) + 1024,

@@ -28,7 +28,7 @@ export function assertHeader(records: readonly HeadRecord[]): void {
   const why =
     whyNoNames(names, columns) ??
     whyTitle(names, data[0]) ??
-    whyLikeItsColumn(names, columns) ??
+    whyLikeItsColumn(names, columns, data) ??
     whyRepeated(names, columns);
   if (why === undefined) return;
   const shown = printable(Buffer.from(names.join(' | '), 'latin1').toString('utf8'));
@@ -62,14 +62,18 @@ function whyTitle(names: readonly string[], next: HeadRecord | undefined): strin
 function whyLikeItsColumn(
   names: readonly string[],
   columns: readonly (readonly string[])[],
+  data: readonly HeadRecord[],
 ): string | undefined {
   if (isAxis(names)) return undefined;
   const index = names.findIndex((name, at) => {
     const values = (columns[at] ?? []).filter((value) => value.trim() !== '');
+    // Without a record below, only what hardly any name looks like tells.
+    if (data.length === 0) return ['number', 'moment'].includes(kindOf(name));
     return values.length > 0 && isOfItsColumn(name, values, at === 0);
   });
   if (index === -1) return undefined;
-  return `cell ${index + 1} is ${printable(names[index] ?? '')}, as the values below it are`;
+  const below = data.length === 0 ? 'a value' : 'as the values below it are';
+  return `cell ${index + 1} is ${printable(names[index] ?? '')}, ${below}`;
 }
 
 function isOfItsColumn(name: string, values: readonly string[], isFirst: boolean): boolean {
@@ -100,10 +104,13 @@ function isCount(name: string, values: readonly string[]): boolean {
   return values.slice(0, 3).every((value, index) => Number(value) === Number(name) + index + 1);
 }
 
+/** Behind the name of the rows' names, numbers side by side that only rise, or only fall. */
 function isAxis(names: readonly string[]): boolean {
-  const numbers = names.filter((name) => ['integer', 'number'].includes(kindOf(name))).map(Number);
-  const steps = numbers.slice(1).map((number, index) => Math.sign(number - (numbers[index] ?? 0)));
-  return numbers.length >= MIN_AXIS_LENGTH && steps[0] !== 0 && new Set(steps).size === 1;
+  const isNumber = names.map((name) => ['integer', 'number'].includes(kindOf(name)));
+  const axis = names.slice(isNumber.indexOf(true), isNumber.lastIndexOf(true) + 1).map(Number);
+  if (isNumber[0] === true || axis.length < MIN_AXIS_LENGTH) return false;
+  const steps = axis.slice(1).map((number, index) => Math.sign(number - (axis[index] ?? 0)));
+  return Math.abs(steps[0] ?? 0) === 1 && new Set(steps).size === 1;
 }
 
 /** `CO` over `CO` and `NY`, or the header once more below. A column of its name and blanks is a ticked box. */

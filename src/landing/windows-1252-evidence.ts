@@ -10,14 +10,14 @@ export interface Windows1252Evidence {
 /** After so many, more would not change what is decided. */
 const MAX_BYTES = 10_000;
 
-/** Š Œ Ž Ÿ: no text has them right behind a small letter. Mac Roman has ä å é ü there. */
+/** Š Œ Ž Ÿ: no text has them right behind a small letter, or within a word before one. Mac Roman has ä å é ü there. */
 const CAPITALS = new Set([0x8a, 0x8c, 0x8e, 0x9f]);
 /** € ‚ ƒ „ † ‡ ˆ ‰ ‹ ‘ “ ” • ˜ ™ ›: not between two letters. */
 const NOT_IN_WORDS = new Set([
   0x80, 0x82, 0x83, 0x84, 0x86, 0x87, 0x88, 0x89, 0x8b, 0x91, 0x93, 0x94, 0x95, 0x98, 0x99, 0x9b,
 ]);
-/** ‚ „ ˆ ‹ ‘: not at the end of a word. German texts close quotations with ‘; they open as many, which are likely. */
-const NOT_BEHIND_WORDS = new Set([0x82, 0x84, 0x88, 0x8b, 0x91]);
+/** ‚ „ ˆ ‰ ‹ ‘: not at the end of a word. German texts close quotations with ‘; they open as many, which are likely. */
+const NOT_BEHIND_WORDS = new Set([0x82, 0x84, 0x88, 0x89, 0x8b, 0x91]);
 /** The ‘okina of Hawai‘i. */
 const OKINA = 0x91;
 
@@ -36,7 +36,7 @@ export function weigh(
 
 function isUnlikely(byte: number, before: number, after: number): boolean {
   if (!isLetter(before)) return false;
-  if (CAPITALS.has(byte)) return isSmall(before);
+  if (CAPITALS.has(byte)) return isSmall(before) || isSmall(after);
   if (!isLetter(after)) return isSmall(before) && NOT_BEHIND_WORDS.has(byte);
   if (byte === OKINA && isVowel(before) && isVowel(after)) return false;
   return NOT_IN_WORDS.has(byte);
@@ -50,8 +50,6 @@ function isSmall(byte: number): boolean {
   return byte >= 0x61 && byte <= 0x7a;
 }
 
-const VOWELS = new Set([...'aeiouAEIOU'].map((letter) => letter.charCodeAt(0)));
-
 function isVowel(byte: number): boolean {
-  return VOWELS.has(byte);
+  return 'aeiouAEIOU'.includes(String.fromCharCode(byte));
 }

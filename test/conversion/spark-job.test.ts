@@ -76,6 +76,10 @@ test('Spark reads a plain RFC 4180 file as it is, and nothing that leaves room f
     assert.ok(!readsExactly(scan(content), 'utf-8'), what);
   }
   assert.ok(!readsExactly(scan('a~b\n1~2\n', '~'), 'utf-8'), 'an unusual delimiter');
-  const undefinedByte = scanOf(Buffer.from([...EXACT, 0x81, 0x2c, 0x0a]), { delimiter: ',' }, 'windows-1252');
+  const undefinedByte = scanOf(
+    Buffer.from([...EXACT, 0x81, 0x2c, 0x0a]),
+    { delimiter: ',' },
+    'windows-1252',
+  );
   assert.ok(!readsExactly(undefinedByte, 'windows-1252'), 'a byte that is no letter');
 });

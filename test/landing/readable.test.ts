@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { assertReadable, decideEncoding } from '../../src/landing/readable.ts';
 import { CsvScanner } from '../../src/landing/record-scanner.ts';
+import type { LonghaulError } from '../../src/model/errors.ts';
 import type { CsvScan } from '../../src/model/scan.ts';
 
 function scan(text: string | Buffer): CsvScan {
@@ -49,6 +50,27 @@ describe('what is not converted', () => {
       assert.throws(() => assertReadable(scan(text), 'all'), error);
     });
   }
+
+  it('says how it was read, and what setting helps', () => {
+    const scanner = new CsvScanner({
+      delimiter: ';',
+      delimiterFrom: 'head',
+      quote: '"',
+      bomBytes: 0,
+    });
+    scanner.push(Buffer.from('\n"id";"name"\n"1";"Ann";\n'));
+    const error = {
+      code: 'SOURCE_RAGGED',
+      message: /the delimiter ";" \(found.*line 2 as its header: id;name/,
+    };
+    const scan = scanner.finish();
+    assert.throws(() => assertReadable(scan, 'all'), error);
+    assert.throws(
+      () => assertReadable(scan, 'all'),
+      (thrown: LonghaulError) =>
+        ['`delimiter`', '`header: false`'].every((each) => thrown.details.hint?.includes(each)),
+    );
+  });
 
   it('says how many there are beyond the first five', () => {
     const seen = scan(`a,b\n${'x\n'.repeat(100)}`);

@@ -7,6 +7,7 @@ import {
   stagedSchemaKey,
   stagedSourcePrefix,
 } from '../model/layout.ts';
+import { csvFactsOf, type CsvFacts } from '../model/csv-facts.ts';
 import type { Encoding } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import type { LandingManifest } from '../model/manifest.ts';
@@ -15,6 +16,8 @@ import type { SourceTask } from '../model/run.ts';
 import { createEngine } from '../conversion/engines.ts';
 import { inspect } from '../conversion/inspect.ts';
 import { assertReadable, decideEncoding } from '../landing/readable.ts';
+import { scannedAsConfigured } from '../landing/rescan.ts';
+import { withSource } from '../landing/source-errors.ts';
 import { keepingReserve } from '../storage/free-space.ts';
 import { readJson, readLanding, toJson } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
@@ -28,6 +31,8 @@ type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'duckdb' | 'spark' | 'activ
 /** What inspection found, kept in staging for every later step: too long for a history. */
 export interface StagedSchema {
   encoding: Encoding;
+  /** For the ledger. */
+  csv: CsvFacts;
   schema: Schema;
 }
 
@@ -89,9 +94,19 @@ async function keepPrivate(
 }
 
 async function inspectSource(deps: Deps, input: InspectInput, work: Work): Promise<InspectResult> {
-  const { bytes, scan } = await requireLanding(deps.raw, input);
-  assertReadable(scan, input.source.id);
   const { overrides } = input.source;
+  const landing = await requireLanding(deps.raw, input);
+  const { bytes } = landing;
+  const { scan } = await withSource(
+    input.source.id,
+    {},
+    async () =>
+      await scannedAsConfigured(deps.raw, landing, overrides, {
+        signal: work.signal,
+        onProgress: (done) => work.report({ bytes: done, totalBytes: bytes }),
+      }),
+  );
+  assertReadable(scan, input.source.id);
   const encoding = decideEncoding(scan, overrides.encoding);
   const schema = await inspect({
     input: deps.raw.place(input.rawKey),
@@ -102,7 +117,8 @@ async function inspectSource(deps: Deps, input: InspectInput, work: Work): Promi
     signal: work.signal,
     onProgress: reporting(work, bytes),
   });
-  const staged: StagedSchema = { encoding, schema };
+  const csv = csvFactsOf(scan, encoding, overrides);
+  const staged: StagedSchema = { encoding, csv, schema };
   await keepPrivate(deps, input.rawKey, stagedSourcePrefix(input.runId, input.source.id));
   await deps.converted.put(stagedSchemaKey(input.runId, input.source.id), toJson(staged));
   const typed = schema.columns.filter((column) => column.type !== 'VARCHAR');

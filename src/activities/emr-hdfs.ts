@@ -132,7 +132,7 @@ export async function stageManifest(
 
 async function entryOnHdfs(deps: EmrDeps, input: CountedInput): Promise<SourceEntry> {
   const landing = await requireLanding(deps.raw, input);
-  const { encoding, schema } = await requireSchema(deps.converted, input);
+  const { encoding, csv, schema } = await requireSchema(deps.converted, input);
   const { parts } = await requireCounted(deps.converted, input);
   const prefix = sourcePrefix({ ...input, source: input.source.id });
   return {
@@ -147,6 +147,8 @@ async function entryOnHdfs(deps: EmrDeps, input: CountedInput): Promise<SourceEn
     validator: landing.validator,
     rawKey: landing.rawKey,
     encoding,
+    csv,
+    dialect: landing.scan.dialect,
     blankLines: landing.scan.blankLines,
     engine: input.engine,
     schema,

@@ -16,9 +16,10 @@ const SCHEMA_RULES_VERSION = 1;
 
 /** Everything besides the bytes that decides the rows. */
 export function settingsKeyOf(source: SourceSpec, engine: Engine): string {
-  const { encoding, delimiter, types } = source.overrides;
+  const { encoding, delimiter, header, types } = source.overrides;
   const declared = Object.entries(types ?? {}).toSorted(([a], [b]) => a.localeCompare(b));
-  const decisive = [SCHEMA_RULES_VERSION, engine, encoding ?? null, delimiter ?? null, declared];
+  const csv = [encoding ?? null, delimiter ?? null, header ?? null];
+  const decisive = [SCHEMA_RULES_VERSION, engine, ...csv, declared];
   return createHash('sha256').update(JSON.stringify(decisive)).digest('hex').slice(0, 16);
 }
 
@@ -42,6 +43,7 @@ export function toSourceResult(
       rows,
       bytes,
     })),
+    ...(entry.csv && { csv: entry.csv }),
   };
 }
 

@@ -38,7 +38,7 @@ export function createVerificationActivities(deps: Deps) {
 
 async function verifySource(deps: Deps, input: VerifyInput, work: Work): Promise<SourceEntry> {
   const landing = await requireLanding(deps.raw, input);
-  const { encoding } = await requireSchema(deps.converted, input);
+  const { encoding, csv } = await requireSchema(deps.converted, input);
   const staged = await requireStaged<StagedParts>(
     deps.converted,
     stagedPartsKey(input.stagedPrefix),
@@ -64,6 +64,8 @@ async function verifySource(deps: Deps, input: VerifyInput, work: Work): Promise
     validator: landing.validator,
     rawKey: landing.rawKey,
     encoding,
+    csv,
+    dialect: landing.scan.dialect,
     blankLines: landing.scan.blankLines,
     engine: input.engine,
     schema: staged.schema,

@@ -29,9 +29,12 @@ export async function openTemporal(
   if (settings.temporal.address !== undefined) return await linkConfigured(settings);
   const wanted = work.length === 0 ? {} : fingerprintsFor(work, fingerprints);
   const options = joinOptions(context, settings, wanted);
-  return await linkEmbedded(
-    await joinEmbedded({ ...options, needsWorker: worker, ...(signal && { signal }) }),
-  );
+  const server = await joinEmbedded({
+    ...options,
+    needsWorker: worker,
+    ...(signal && { signal }),
+  });
+  return await linkEmbedded(server, settings.stateDir);
 }
 
 /** How the embedded server of these settings is joined. */
@@ -56,7 +59,7 @@ export function joinOptions(
 export async function assertLasting(settings: Settings): Promise<void> {
   if (settings.temporal.address !== undefined) return;
   const running = await findEmbedded(settings.stateDir);
-  if (running && (running.pinned || running.members.length > 0)) return;
+  if (running && (running.pinned || running.members.length + running.ups.length > 0)) return;
   throw new LonghaulError(
     'EMBEDDED_NOT_RUNNING',
     'A detached run needs a server that stays: none is running and none is configured.',

@@ -1,10 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { exitCodeOf } from '../model/errors.ts';
 import type { IngestResult, RunError, RunProgress } from '../model/run.ts';
 import { print, type CliContext } from './context.ts';
 import { fromTemporal } from './failures.ts';
 import { awaitRun, cancelRun, cancelText, followRun, handleOf } from './follow.ts';
-import { noWorkerPolls } from './pollers.ts';
 import { progressViews } from './progress-view.ts';
 import { asLonghaulError, errorObject } from './render/error.ts';
 import { runsText, runText } from './render/runs.ts';
@@ -50,12 +50,15 @@ export async function showRun(
   text: string,
   flags: Flags & { follow?: boolean },
 ): Promise<void> {
-  // Somebody must do what is followed to its end.
+  // What is followed to its end needs a worker to get there.
   const worker = flags.follow ?? false;
   await withTemporal(context, { worker }, async (link, signal) => {
     const run = await findRun(link.client, text);
     if (flags.follow) await followToEnd(context, run, link, signal);
     const details = await detailsOf(run, link);
+    if (details.status === 'RUNNING' && !(await link.hasWorker())) {
+      context.note(`No worker runs: the run goes on as soon as one does (${howToWork(link)}).`);
+    }
     if (flags.follow && details.error) context.setExitCode(exitCodeOf(details.error.code));
     await print(context, flags, details, () =>
       runText(details, new Date(), zonesOf(context.loadConfig().datasets)),
@@ -116,11 +119,17 @@ function endText(
 ): string {
   if (hadEnded) return `The run had ended: ${status}.`;
   if (status !== 'RUNNING') return `The run has ended: ${status}.`;
-  const how = isEmbedded ? '`longhaul up`, or the next command that loads' : '`longhaul worker`';
+  const how = howToWork({ isEmbedded });
   return `The run is cancelled. No worker runs: it ends, and is cleaned up, as soon as one does (${how}).`;
 }
 
-/** Or until it is clear that no worker is there to end it. */
+function howToWork({ isEmbedded }: Pick<TemporalLink, 'isEmbedded'>): string {
+  return isEmbedded ? '`longhaul up`, or the next command that loads' : '`longhaul worker`';
+}
+
+const WORKER_LOOK_MS = 1000;
+
+/** Or until no worker is there to end it. */
 async function untilEnded(
   context: CliContext,
   link: TemporalLink,
@@ -136,7 +145,10 @@ async function untilEnded(
       if (signal.aborted) throw error;
     })
     .finally(() => stop.abort());
-  void noWorkerPolls(link, stop.signal).finally(() => stop.abort());
+  while (!waiting.aborted) {
+    if (!(await link.hasWorker())) stop.abort();
+    await sleep(WORKER_LOOK_MS, undefined, { signal: waiting }).catch(() => undefined);
+  }
   await ended;
 }
 

@@ -7,10 +7,11 @@ import {
   makeGrpcRetryInterceptor,
 } from '@temporalio/client';
 import type { Settings } from '../config/settings.ts';
-import type { EmbeddedAddress, EmbeddedServer } from '../embedded/index.ts';
+import { findEmbedded, type EmbeddedAddress, type EmbeddedServer } from '../embedded/index.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { SEARCH_ATTRIBUTES } from '../model/run.ts';
 import { isNamespaceUnknown, ofGrpc } from './failures.ts';
+import { workerPolls } from './pollers.ts';
 
 /** A Temporal that a command uses until it closes it. */
 export interface TemporalLink {
@@ -27,7 +28,12 @@ export interface TemporalLink {
   readonly giveUpAfterMs: number;
   /** Whether a call failed because the server is not there, or not there any more: what was asked may be asked again. */
   isLost(error: unknown): boolean;
-  /** Connects with where the server is now, unless another caller has done so since `lost` was taken. */
+  /** False where it is clear that no worker is there, or starting, that would do what is asked of it. */
+  hasWorker(): Promise<boolean>;
+  /**
+   * Connects with where the server is now, unless another caller has done so since `lost` was taken.
+   * @throws LonghaulError EMBEDDED_STOPPED where it was stopped under this command, or why it does not come back.
+   */
   reconnect(lost: Client, signal?: AbortSignal): Promise<void>;
   /** Does what can be done twice; on the embedded server again, where it moved or was away. */
   call<T>(use: (client: Client) => Promise<T>, signal?: AbortSignal): Promise<T>;
@@ -48,6 +54,7 @@ export async function linkConfigured({ temporal }: Settings): Promise<TemporalLi
     // A server of a team is back after its upgrade.
     giveUpAfterMs: 600_000,
     isLost: isConnectionLost,
+    hasWorker: async () => await workerPolls(client, namespace).catch(() => true),
     reconnect: async () => await Promise.resolve(),
     call: async (use) => await use(client),
     close: async () => await connection.close(),
@@ -55,9 +62,12 @@ export async function linkConfigured({ temporal }: Settings): Promise<TemporalLi
 }
 
 /** The embedded server. @param server is left by `close`, and where no connection comes about. */
-export async function linkEmbedded(server: EmbeddedServer): Promise<TemporalLink> {
+export async function linkEmbedded(
+  server: EmbeddedServer,
+  stateDir: string,
+): Promise<TemporalLink> {
   try {
-    return new EmbeddedLink(server, await connectEmbedded(server));
+    return new EmbeddedLink(server, stateDir, await connectEmbedded(server));
   } catch (error) {
     await server.leave();
     throw error;
@@ -71,12 +81,14 @@ class EmbeddedLink implements TemporalLink {
   readonly giveUpAfterMs = 120_000;
   client: Client;
   readonly #server: EmbeddedServer;
+  readonly #stateDir: string;
   /** Earlier ones too: a call that is tried again throws past its caller once its connection is closed. */
   readonly #connections: Connection[] = [];
   #at: EmbeddedAddress;
 
-  constructor(server: EmbeddedServer, connection: Connection) {
+  constructor(server: EmbeddedServer, stateDir: string, connection: Connection) {
     this.#server = server;
+    this.#stateDir = stateDir;
     this.#at = server;
     this.client = this.#clientOf(connection, server);
   }
@@ -98,8 +110,14 @@ class EmbeddedLink implements TemporalLink {
     return isConnectionLost(error) || isNamespaceUnknown(error);
   }
 
+  async hasWorker(): Promise<boolean> {
+    const host = await findEmbedded(this.#stateDir).catch(() => undefined);
+    // One that is starting again, since it was killed, brings what there was.
+    return host?.worker !== 'none' || host.status !== 'ready';
+  }
+
   async reconnect(lost: Client, signal?: AbortSignal): Promise<void> {
-    const at = await this.#whereNow(signal);
+    const at = await this.#server.current(signal);
     const isSame = at.address === this.address && at.namespace === this.namespace;
     if (this.client !== lost || isSame) return;
     const connection = await connectEmbedded(at);
@@ -127,20 +145,6 @@ class EmbeddedLink implements TemporalLink {
   async close(): Promise<void> {
     await Promise.all(this.#connections.map(async (each) => await each.close()));
     await this.#server.leave();
-  }
-
-  /** @throws LonghaulError EMBEDDED_STOPPED where `longhaul down --force` stopped it under this command. */
-  async #whereNow(signal: AbortSignal | undefined): Promise<EmbeddedAddress> {
-    const known = new AbortController();
-    const either = signal ? AbortSignal.any([signal, known.signal]) : known.signal;
-    const stopped = this.#server.stopped.then((why) => {
-      throw new LonghaulError('EMBEDDED_STOPPED', why);
-    });
-    try {
-      return await Promise.race([this.#server.current(either), stopped]);
-    } finally {
-      known.abort();
-    }
   }
 
   #clientOf(connection: Connection, { namespace }: EmbeddedAddress): Client {

@@ -23,8 +23,14 @@ export async function up(
     throw new LonghaulError('USAGE', message, { hint });
   }
   await interruptible(async (signal) => {
+    let said = '';
+    const say = (note: string): void => {
+      // What the host says as it stops is why it stopped.
+      if (note !== said) context.note(note);
+      said = note;
+    };
     const join = joinOptions(context, settings, fingerprints);
-    const server = await joinEmbedded({ ...join, isUp: !background, signal });
+    const server = await joinEmbedded({ ...join, isUp: !background, onNote: say, signal });
     try {
       if (background) await pinEmbedded(settings.stateDir);
       const { address, namespace } = server;
@@ -39,7 +45,7 @@ export async function up(
             : 'It stays until Ctrl-C or `longhaul down`.',
         ].join('\n'),
       );
-      if (!background) context.note(await untilStopped(server, signal));
+      if (!background) say(await untilStopped(server, signal));
     } finally {
       await server.leave();
     }
@@ -71,15 +77,15 @@ export async function down(
   await print(context, { json }, stopped, () => stopText(stopped));
 }
 
-function stopText({ outcome, members }: StopResult): string {
+function stopText({ outcome, members, ups }: StopResult): string {
+  const ended =
+    ups.length === 0 ? '' : ` \`longhaul up\` (process ${ups.join(', ')}) ends with it.`;
   switch (outcome) {
     case 'not-running':
       return 'No embedded server is running.';
     case 'stopped':
-      return 'Stopped.';
+      return `Stopped.${ended}`;
     case 'stops-later':
-      return members.length === 0
-        ? 'It is stopping.'
-        : `It stops when the commands that use it end (process ${members.join(', ')}); --force stops it now.`;
+      return `It stops when the commands that use it end (process ${members.join(', ')}); --force stops it now.${ended}`;
   }
 }

@@ -35,6 +35,10 @@ const declaredType = z.union([
   }),
 ]);
 
+const flag = z
+  .enum(['true', 'false'], { error: 'must be true or false' })
+  .transform((word) => word === 'true');
+
 const year = z.string().regex(/^\d{4}$/, 'must be a year of four digits');
 
 const source = z.strictObject(
@@ -42,10 +46,7 @@ const source = z.strictObject(
     id: text.optional(),
     address: text,
     years: z.union([z.array(year).min(1), z.record(year, text)]).optional(),
-    optional: z
-      .enum(['true', 'false'], { error: 'must be true or false' })
-      .transform((word) => word === 'true')
-      .default(false),
+    optional: flag.default(false),
     encoding: z
       .enum(['utf-8', 'windows-1252'], { error: 'must be utf-8 or windows-1252' })
       .optional(),
@@ -54,6 +55,7 @@ const source = z.strictObject(
       // Printable ASCII or a tab; a quote or a line end would make the file unreadable.
       .regex(/^[\t\u0020-\u0021\u0023-\u007e]$/, 'must be one ASCII character, and no quote')
       .optional(),
+    header: flag.optional(),
     types: z.record(z.string(), declaredType).optional(),
   },
   { error: objectError },

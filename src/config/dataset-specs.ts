@@ -109,7 +109,7 @@ function specsOf(
 }
 
 const KNOWN_KEYS =
-  'datasets time_zone sources id address years optional encoding delimiter types type format'
+  'datasets time_zone sources id address years optional encoding delimiter header types type format'
     .split(' ')
     .concat(SCHEDULE_KEYS);
 

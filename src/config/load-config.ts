@@ -17,6 +17,8 @@ export interface Config {
   schedules: Schedules;
   /** PATH, where outside programs are looked for. */
   searchPath: string | undefined;
+  /** XDG_RUNTIME_DIR, for the socket of an embedded host whose state folder cannot hold one. */
+  runtimeDir: string | undefined;
   /** The lake in S3 in words, without credentials; undefined without a bucket. */
   s3Place: string | undefined;
   /** To be compared with another process's. */
@@ -41,7 +43,8 @@ export function loadConfig(given?: SettingsSource): Config {
   if (!given) Object.assign(process.env, aws);
   const { datasets, schedules } = found;
   const { cwd, env } = source;
-  return { cwd, settings, datasets, schedules, searchPath: env['PATH'], s3Place, fingerprints };
+  const [searchPath, runtimeDir] = [env['PATH'], env['XDG_RUNTIME_DIR']];
+  return { cwd, settings, datasets, schedules, searchPath, runtimeDir, s3Place, fingerprints };
 }
 
 /** The one place that reads the process's own environment. */

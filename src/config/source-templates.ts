@@ -136,10 +136,11 @@ function whyNotItsVariables(address: string, url: URL): string | undefined {
 
 const ANY_DATE = '2026-01-31';
 
-function overridesOf({ encoding, delimiter, types }: SourceShape): SourceOverrides {
+function overridesOf({ encoding, delimiter, header, types }: SourceShape): SourceOverrides {
   return {
     ...(encoding && { encoding }),
     ...(delimiter && { delimiter }),
+    ...(header !== undefined && { header }),
     ...(types && { types }),
   };
 }

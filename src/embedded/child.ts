@@ -14,6 +14,8 @@ export interface ChildCommand {
   /** Paths that its output is appended to. */
   stdout: string;
   stderr: string;
+  /** An open file that it and all that it starts hold too, from their first moment to their last. */
+  holds?: number;
 }
 
 export interface ChildEnd {
@@ -36,7 +38,7 @@ export interface Child {
 
 /** @throws where it cannot be started at all. A program that is not there ends with code 127 or 126. */
 export async function startChild(command: ChildCommand): Promise<Child> {
-  const { program, args, env, folder } = command;
+  const { program, args, env, folder, holds } = command;
   const stdout = await open(command.stdout, 'a');
   const stderr = await open(command.stderr, 'a').catch(async (error: unknown) => {
     await stdout.close();
@@ -48,7 +50,7 @@ export async function startChild(command: ChildCommand): Promise<Child> {
       cwd: folder,
       detached: true,
       env,
-      stdio: ['ignore', stdout.fd, stderr.fd, 'pipe'],
+      stdio: ['ignore', stdout.fd, stderr.fd, 'pipe', ...(holds === undefined ? [] : [holds])],
     });
     // Listened for before anything else: a short program ends at once.
     const ended = endOf(child);

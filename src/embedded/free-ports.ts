@@ -6,10 +6,14 @@ export interface TemporalPorts {
   uiPort: number;
 }
 
-/** The first of the wishes of which both ports are free, else two that the system picks. Only loopback. */
+/**
+ * The first of the wishes of which both ports are free, else two that the system picks; a wish of 0 is any port.
+ * Only loopback.
+ */
 export async function freePorts(wishes: readonly TemporalPorts[]): Promise<TemporalPorts> {
   for (const { port, uiPort } of wishes) {
-    if ((await tryPorts(port, uiPort)) !== undefined) return { port, uiPort };
+    const free = await tryPorts(port, uiPort);
+    if (free) return free;
   }
   const picked = await tryPorts(0, 0);
   if (!picked) throw new Error('The system has no two free ports on 127.0.0.1.');

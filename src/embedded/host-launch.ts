@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open } from 'node:fs/promises';
-import { rotateLog, statePaths } from './state-files.ts';
+import { open } from 'node:fs/promises';
+import { makeStateDir, rotateLog, stateError, statePaths } from './state-files.ts';
 
 export interface HostCommand {
   /** Path of the module that Node is to run. */
@@ -11,7 +11,7 @@ export interface HostCommand {
 export interface StartedHost {
   pid: number;
   ended(): boolean;
-  /** It ended with another code than 0. */
+  /** It ended by itself, with another code than 0: another start would end like it. */
   failed(): boolean;
 }
 
@@ -21,9 +21,11 @@ export async function startHost(
   { entry, args }: HostCommand,
 ): Promise<StartedHost> {
   const { hostLog } = statePaths(stateDir);
-  await mkdir(stateDir, { recursive: true });
+  await makeStateDir(stateDir);
   await rotateLog(hostLog);
-  const log = await open(hostLog, 'a');
+  const log = await open(hostLog, 'a', 0o600).catch((error: unknown) => {
+    throw stateError(error, hostLog);
+  });
   try {
     const child = spawn(process.execPath, [...inheritedFlags(process.execArgv), entry, ...args], {
       detached: true,
@@ -35,7 +37,7 @@ export async function startHost(
     });
     child.unref();
     const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
-    return { pid: child.pid ?? 0, ended, failed: () => ended() && child.exitCode !== 0 };
+    return { pid: child.pid ?? 0, ended, failed: () => (child.exitCode ?? 0) !== 0 };
   } finally {
     await log.close();
   }

@@ -1,24 +1,25 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LonghaulError } from '../model/errors.ts';
 import { packageToolsDir } from '../programs/tools-folder.ts';
-import type { TemporalPorts } from './free-ports.ts';
-import { takeLock, type GenerationLock } from './generation-lock.ts';
-import { HostRecordWriter, toHostError, type HostChange } from './host-record.ts';
-import { Presence } from './presence.ts';
-import { statePaths } from './state-files.ts';
-import { superviseWorker, type RunWorker } from './supervision.ts';
-import { findTemporal } from './temporal-process.ts';
+import { Door } from './door.ts';
+import { takeHostLock, type HostLock } from './lifeline.ts';
+import type { HostState } from './protocol.ts';
+import { makeStateDir, statePaths } from './state-files.ts';
+import { isDiskFull, startTemporal, type Temporal } from './temporal.ts';
+import { isNamespaceGone, readTemporalRecord, type TemporalRecord } from './temporal-namespace.ts';
 import { locateTemporal } from './temporal-program.ts';
-import { startOrAdoptTemporal, type TemporalServer } from './temporal-server.ts';
+import { openUiDoor, type UiDoor } from './ui-door.ts';
+import { aborted, superviseWorker, type RunWorker } from './worker.ts';
 
 export interface HostOptions {
   stateDir: string;
   /** Of this program. */
   version: string;
-  /** The lake in S3 that the worker reaches, for the commands that join it; none without a bucket. */
-  s3Place?: string | undefined;
   /** Fingerprints of the settings that the worker's work depends on; see `JoinOptions`. */
   settings?: Readonly<Record<string, string>>;
+  /** XDG_RUNTIME_DIR: where the socket lies when the state folder cannot hold it. */
+  runtimeDir?: string | undefined;
   temporal: {
     /** TEMPORAL_CLI. */
     cli?: string | undefined;
@@ -27,129 +28,220 @@ export interface HostOptions {
     /** Default: `.tools` of this package, then `tools` in the state folder. */
     toolsDirs?: readonly string[];
     /** Wishes. Default: the ports that people know from Temporal's own documentation. */
-    ports?: readonly TemporalPorts[];
+    ports?: { server: readonly number[]; ui: readonly number[] };
   };
   runWorker: RunWorker;
 }
 
 /**
- * The host process of a state folder: holds its lock, its Temporal server and its worker, until nobody uses
- * them. The process is to exit when this ends, since a worker that does not stop is left behind.
+ * The host process of a state folder: its Temporal server, and its worker once a command needs one, until no command
+ * uses them. The process is to exit when this ends, since a worker that does not stop is left behind.
  * @returns `already-running` where another host has the lock.
- * @throws what made it fail, after writing it into `host.json` for the commands that wait.
+ * @throws what made it fail, after telling the commands that wait.
  */
 export async function runHost(options: HostOptions): Promise<'stopped' | 'already-running'> {
-  const attempt = await takeLock(statePaths(options.stateDir).locks);
-  if (!('taken' in attempt)) {
-    log(`Process ${attempt.holder.pid} is the host already`);
+  const { stateDir } = options;
+  await makeStateDir(stateDir);
+  const lock = await takeHostLock(stateDir);
+  if (!lock) {
+    log('Another process is the host already');
     return 'already-running';
   }
-  await new Host(options).run(attempt.taken);
-  return 'stopped';
+  log(`Host of ${stateDir}, process ${process.pid}`);
+  try {
+    await new Host(options).run(lock);
+    return 'stopped';
+  } finally {
+    await lock.release();
+  }
 }
 
-/** Temporal and the worker are started again when they fail, but not for ever: this often in a host's life. */
+const KNOWN_PORTS = { server: [7233], ui: [8233] };
+/** The first pause after a failure; each one that follows is twice as long. */
+const FIRST_PAUSE_MS = 250;
+const MAX_PAUSE_MS = 60_000;
+/** One that served this long starts counting anew. */
+const STEADY_MS = 60_000;
+/** Trouble that passes by itself, a full disk, is waited for; any other ends the host after so many restarts. */
 const MAX_RESTARTS = 3;
-const RESTART_DELAY_MS = 1000;
-const KNOWN_PORTS: readonly TemporalPorts[] = [{ port: 7233, uiPort: 8233 }];
+/** Its folder's and its namespace's end are seen within these times. */
+const FOLDER_INTERVAL_MS = 1000;
+const NAMESPACE_INTERVAL_MS = 5000;
 
 class Host {
   readonly #options: HostOptions;
-  readonly #record: HostRecordWriter;
-  readonly #presence: Presence;
+  readonly #stop = new AbortController();
+  #door!: Door;
+  #ui!: UiDoor;
+  #record!: TemporalRecord;
 
   constructor(options: HostOptions) {
     this.#options = options;
-    const { stateDir, version, s3Place } = options;
-    const started = s3Place === undefined ? { version } : { version, s3Place };
-    this.#record = new HostRecordWriter(stateDir, started);
-    this.#presence = new Presence(options.stateDir, this.#record);
   }
 
-  async run(lock: GenerationLock): Promise<void> {
-    const { stateDir } = this.#options;
-    log(`Host of ${stateDir}, process ${process.pid}, lock generation ${lock.generation}`);
+  async run(lock: HostLock): Promise<void> {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(name, () => this.#stop.abort(`It received ${name}.`));
+    }
+    const watch = setInterval(() => void this.#watchFolder(lock), FOLDER_INTERVAL_MS);
     try {
-      await this.#record.write();
+      await this.#open();
       await this.#serve();
-      await this.#end({ status: 'stopped' });
+      await this.#end({ status: 'stopped', note: String(this.#stop.signal.reason) });
     } catch (error) {
       log(error instanceof Error ? (error.stack ?? error.message) : String(error));
-      await this.#end({
-        status: 'failed',
-        error: toHostError(error, statePaths(stateDir).hostLog),
-      });
+      await this.#end({ status: 'failed', error: this.#toError(error) });
       throw error;
     } finally {
-      this.#presence.close();
-      await lock.release();
+      clearInterval(watch);
     }
+  }
+
+  async #open(): Promise<void> {
+    const { stateDir, version, settings = {}, runtimeDir, temporal } = this.#options;
+    const { isCopy, ...record } = await readTemporalRecord(stateDir);
+    const { namespace } = record;
+    this.#door = await Door.open({
+      stateDir,
+      runtimeDir,
+      state: { version, namespace, settings },
+      onStop: (why) => this.#stop.abort(why),
+      onError: (error) => log(String(error)),
+    });
+    const { signal } = this.#stop;
+    const tellStop = (): void =>
+      void this.#door.tell({ status: 'stopping', note: String(signal.reason) });
+    if (signal.aborted) tellStop();
+    else signal.addEventListener('abort', tellStop, { once: true });
+    if (isCopy) {
+      this.#note(
+        'This state folder is a copy: its runs and schedules stay with the original; `longhaul schedule apply` makes schedules here',
+      );
+    }
+    const wishes = temporal.ports ?? KNOWN_PORTS;
+    this.#ui = await openUiDoor([...(record.uiPort ? [record.uiPort] : []), ...wishes.ui]);
+    this.#record = { ...record, uiPort: this.#ui.port };
   }
 
   async #serve(): Promise<void> {
-    const { signal } = this.#presence;
-    for (let restarts = 0; ; restarts += 1) {
-      const server = await this.#startTemporal();
-      if (!server) return;
-      const { failure } = await this.#serveWorker(server);
-      if (failure) log(`Ended with: ${failure.message}`);
+    const { signal } = this.#stop;
+    for (let restarts = 0; !signal.aborted; restarts += 1) {
+      const begin = performance.now();
+      const failure = await this.#serveOnce();
+      if (signal.aborted || !failure) return;
+      if (performance.now() - begin > STEADY_MS) restarts = 0;
+      const passes = await this.#mayPass(failure);
       if (signal.aborted) return;
-      if (failure && restarts >= MAX_RESTARTS) throw failure;
-      await this.#record.write({ status: 'starting', note: 'Starting again after a failure' });
-      await sleep(RESTART_DELAY_MS, undefined, { signal }).catch(() => undefined);
+      if (!passes && (failure instanceof LonghaulError || restarts >= MAX_RESTARTS)) throw failure;
+      const pause = Math.min(FIRST_PAUSE_MS * 2 ** restarts, MAX_PAUSE_MS);
+      log(`Starting again in ${pause / 1000} s after: ${failure.message}`);
+      const note = passes
+        ? `The disk is full; trying again in ${Math.ceil(pause / 1000)} s: ${failure.message}`
+        : `Starting again after a failure: ${failure.message}`;
+      void this.#door.tell({ status: 'starting', worker: 'none', note });
+      await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  /** Undefined when asked to stop meanwhile. */
-  async #startTemporal(): Promise<TemporalServer | undefined> {
+  /** @returns what made it end, where a restart may help. */
+  async #serveOnce(): Promise<Error | undefined> {
+    let temporal: Temporal | undefined;
+    try {
+      temporal = await this.#startTemporal();
+      this.#stop.signal.throwIfAborted();
+      this.#ui.target = temporal.ui;
+      const { address } = temporal;
+      const uiUrl = `http://127.0.0.1:${this.#ui.port}`;
+      log(`Temporal at ${address}, Web UI ${uiUrl}, namespace ${this.#record.namespace}`);
+      void this.#door.tell({ status: 'ready', address, uiUrl, note: '' });
+      return await this.#useTemporal(temporal);
+    } catch (error) {
+      if (this.#stop.signal.aborted) return undefined;
+      return error instanceof Error ? error : new Error(String(error));
+    } finally {
+      this.#ui.target = undefined;
+      await temporal?.stop();
+    }
+  }
+
+  async #startTemporal(): Promise<Temporal> {
     const { stateDir, temporal } = this.#options;
-    const { signal } = this.#presence;
+    const { signal } = this.#stop;
     const toolsDirs = temporal.toolsDirs ?? [packageToolsDir(), join(stateDir, 'tools')];
     const onNote = (note: string): void => this.#note(note);
-    try {
-      return await startOrAdoptTemporal({
-        stateDir,
-        preferredPorts: temporal.ports ?? KNOWN_PORTS,
-        program: async () => await locateTemporal({ ...temporal, toolsDirs, onNote, signal }),
-        onNote,
-        signal,
-      });
-    } catch (error) {
-      if (signal.aborted) return undefined;
-      throw error;
-    }
-  }
-
-  async #serveWorker(server: TemporalServer): Promise<{ failure?: Error }> {
-    const { address, uiUrl } = server;
-    await this.#record.write({ address, uiUrl, note: 'Starting the worker' });
-    return await superviseWorker(server, this.#options.runWorker, this.#presence.signal, () => {
-      log(`Ready at ${address}, Web UI ${uiUrl}`);
-      void this.#record.write({ status: 'ready', note: '' }).catch(logError);
+    const program = await locateTemporal({ ...temporal, toolsDirs, onNote, signal });
+    return await startTemporal({
+      stateDir,
+      program,
+      searchPath: temporal.searchPath,
+      record: this.#record,
+      ports: (temporal.ports ?? KNOWN_PORTS).server,
+      onNote,
+      signal,
     });
   }
 
-  async #end(change: HostChange): Promise<void> {
-    this.#presence.stop('it failed');
-    log(`Stopping: ${String(this.#presence.signal.reason)}`);
-    await this.#record.write({ stopping: true }).catch(logError);
+  /** Until it ends, or the worker does, or the host is to. */
+  async #useTemporal({ address, ended }: Temporal): Promise<Error | undefined> {
+    const { namespace } = this.#record;
+    const lost = new AbortController();
+    void ended.then((why) => lost.abort(new Error(why)));
+    const watch = setInterval(() => {
+      void isNamespaceGone(address, namespace).then((isGone) => {
+        if (isGone) lost.abort(new Error(`Its namespace ${namespace} was gone.`));
+      });
+    }, NAMESPACE_INTERVAL_MS);
+    const signal = AbortSignal.any([this.#stop.signal, lost.signal]);
     try {
-      const temporal = await findTemporal(this.#options.stateDir);
-      await temporal?.stop();
-    } catch (error) {
-      logError(error);
+      await Promise.race([this.#door.workerWanted, aborted(signal)]);
+      if (!signal.aborted) {
+        void this.#door.tell({ worker: 'starting', note: 'Starting the worker' });
+        const onReady = (): void => void this.#door.tell({ worker: 'ready', note: '' });
+        const { runWorker } = this.#options;
+        const failure = await superviseWorker(runWorker, { address, namespace }, signal, onReady);
+        if (failure) return failure;
+      }
+      return lost.signal.aborted ? (lost.signal.reason as Error) : undefined;
+    } finally {
+      clearInterval(watch);
     }
-    await this.#record.write({ ...change, stopping: false }).catch(logError);
+  }
+
+  async #mayPass(failure: Error): Promise<boolean> {
+    if (failure instanceof LonghaulError && failure.code === 'DISK_FULL') return true;
+    return await isDiskFull(this.#options.stateDir, failure.message).catch(() => false);
+  }
+
+  async #watchFolder(lock: HostLock): Promise<void> {
+    const isThere = await lock.isThere().catch(() => true);
+    if (!isThere) this.#stop.abort(`${this.#options.stateDir} was removed, or moved away.`);
+  }
+
+  async #end(change: Partial<HostState>): Promise<void> {
+    log(`Ended: ${change.error?.message ?? change.note ?? ''}`);
+    await this.#door?.tell(change);
+    await this.#door?.close();
   }
 
   #note(note: string): void {
     log(note);
-    void this.#record.write({ note }).catch(logError);
+    void this.#door.tell({ note });
   }
-}
 
-function logError(error: unknown): void {
-  log(String(error));
+  #toError(error: unknown): NonNullable<HostState['error']> {
+    const { hostLog } = statePaths(this.#options.stateDir);
+    const hint = `Its log is ${hostLog}; \`longhaul down\`, then try again.`;
+    if (!(error instanceof LonghaulError)) {
+      return {
+        code: 'EMBEDDED_FAILED',
+        message: `The embedded host failed: ${String(error)}`,
+        hint,
+      };
+    }
+    const { code, message, details } = error;
+    const better = details.hint ?? (code === 'EMBEDDED_FAILED' ? hint : undefined);
+    return { code, message, ...(better !== undefined && { hint: better }) };
+  }
 }
 
 /** A host's standard output is its log file. */

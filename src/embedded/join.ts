@@ -1,13 +1,11 @@
+import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../model/errors.ts';
-import { lockHolder } from './generation-lock.ts';
-import { fromHostError, readHostRecord, type HostRecord } from './host-record.ts';
+import { printable } from '../model/names.ts';
+import { connectHost, type HostLink } from './host-link.ts';
 import { startHost, type HostCommand, type StartedHost } from './host-launch.ts';
-import { enter, isInUse, membershipOf } from './membership.ts';
-import { LOOK_SIGNAL } from './presence.ts';
-import { livenessOf, type ProcessIdentity } from './process-identity.ts';
-import { statePaths } from './state-files.ts';
-import { EMBEDDED_NAMESPACE } from './temporal-namespace.ts';
+import type { HostState } from './protocol.ts';
+import { readFields, statePaths } from './state-files.ts';
 
 export interface JoinOptions {
   stateDir: string;
@@ -22,7 +20,7 @@ export interface JoinOptions {
    * worker, and differs from the running host, is refused with CONFIG_INVALID that names them.
    */
   settings?: Readonly<Record<string, string>>;
-  /** A foreground `longhaul up`: `longhaul down` asks it to leave (`EmbeddedServer.stopped`), and waits for no other reason. */
+  /** A foreground `longhaul up`, which `longhaul down` asks to leave (`EmbeddedServer.stopped`). */
   isUp?: boolean;
   /** What takes time, for people. */
   onNote?: (note: string) => void;
@@ -41,14 +39,15 @@ export interface EmbeddedAddress {
 
 /** Its address is as it was at the join. */
 export interface EmbeddedServer extends EmbeddedAddress {
-  /** The lake in S3 that its worker reaches: of the settings that it was started with. */
-  s3Place: string | undefined;
   /**
    * Where the server is now: waits until the host's Temporal answers, after a restart perhaps on another port.
-   * @throws LonghaulError as `joinEmbedded` does; CANCELLED.
+   * @throws LonghaulError as `joinEmbedded` does; EMBEDDED_STOPPED; CANCELLED.
    */
   current(signal?: AbortSignal): Promise<EmbeddedAddress>;
-  /** Resolves, with why in words, when `longhaul down` asks this `up` to leave, or stops the server under this command. */
+  /**
+   * Resolves, with why in words, when `longhaul down` asks this `up` to leave, or the server was stopped under this
+   * command. Rejects with why where the host ended otherwise, and cannot be started again.
+   */
   stopped: Promise<string>;
   /** The last one to leave waits until the server has stopped. Leaving twice does no harm. */
   leave(): Promise<void>;
@@ -56,160 +55,193 @@ export interface EmbeddedServer extends EmbeddedAddress {
 
 /**
  * Uses the embedded server of a state folder until `leave`: the one that runs, else one started now. A process
- * that dies instead of leaving is noticed.
- * @throws LonghaulError EMBEDDED_FAILED, TEMPORAL_NOT_INSTALLED, CANCELLED, or what made the worker fail.
+ * that dies instead of leaving is noticed. A host that is killed under its members is started again by one of them.
+ * @throws LonghaulError EMBEDDED_FAILED, TEMPORAL_NOT_INSTALLED, CONFIG_INVALID, CANCELLED, or what made the worker fail.
  */
 export async function joinEmbedded(options: JoinOptions): Promise<EmbeddedServer> {
-  const { stateDir } = options;
-  const exit = await enter(stateDir);
-  const guarding = new AbortController();
-  const leave = once(async () => {
-    guarding.abort();
-    await exit();
-    await stopIfUnused(stateDir);
-  });
+  const member = new Member(options);
   try {
-    const { address = '', uiUrl = '', version, s3Place } = await readyHost(options);
-    if (options.version !== undefined && options.version !== version) {
-      const advice = '`longhaul down` and the next command start it anew';
-      options.onNote?.(
-        `The running server is of version ${version}, this is ${options.version}: ${advice}`,
-      );
-    }
-    let tellStopped = (_why: string): void => undefined;
-    const stopped = new Promise<string>((resolve) => (tellStopped = resolve));
-    void guardHost(options, guarding.signal, tellStopped);
-    const current = async (signal?: AbortSignal): Promise<EmbeddedAddress> => {
-      const host = await readyHost({ ...options, ...(signal && { signal }) });
-      return {
-        address: host.address ?? '',
-        uiUrl: host.uiUrl ?? '',
-        namespace: EMBEDDED_NAMESPACE,
-      };
+    const state = await member.ready(options.signal);
+    noteVersion(options, state);
+    return {
+      ...addressOf(state),
+      current: async (signal) => addressOf(await member.ready(signal)),
+      stopped: member.stopped,
+      leave: async () => await member.leave(),
     };
-    return { address, uiUrl, s3Place, namespace: EMBEDDED_NAMESPACE, current, stopped, leave };
   } catch (error) {
-    await leave();
+    await member.leave();
     throw error;
   }
 }
 
-/** Asks the host to look whether anybody uses it, and waits for its end if nobody does. */
-export async function stopIfUnused(stateDir: string): Promise<void> {
-  await signalUntilGone(stateDir, LOOK_SIGNAL, async () => isInUse(await membershipOf(stateDir)));
-}
-
-/** Signals the host once it listens, and waits for its end, or until `enough`. */
-export async function signalUntilGone(
-  stateDir: string,
-  signal: NodeJS.Signals,
-  enough: () => Promise<boolean>,
-): Promise<void> {
-  const host = await lockHolder(statePaths(stateDir).locks);
-  if (!host) return;
-  const end = performance.now() + LEAVE_LIMIT_MS;
-  let signalled = false;
-  // Until the process has gone, not only its lock: nothing of this program is to be left running.
-  while (performance.now() < end && livenessOf(host) === 'alive') {
-    if (await enough()) return;
-    // The holder may be another command that ends what was left; a host's record says that it listens.
-    if (!signalled && isSame(await readHostRecord(stateDir), host))
-      signalled = signalProcess(host, signal);
-    await sleep(POLL_MS);
-  }
-}
-
-export async function isHolder(stateDir: string, host: ProcessIdentity): Promise<boolean> {
-  return isSame(await lockHolder(statePaths(stateDir).locks), host);
-}
-
-function signalProcess({ pid }: ProcessIdentity, signal: NodeJS.Signals): true {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It ended between the look and the signal.
-  }
-  return true;
-}
-
-/**
- * A host that is killed under its members is started again by one of them, and takes over the Temporal that it
- * left: their runs go on. One that was told to stop says so in its record, and is left alone.
- */
-async function guardHost(
-  options: JoinOptions,
-  signal: AbortSignal,
-  tellStopped: (why: string) => void,
-): Promise<void> {
-  while (!signal.aborted) {
-    await sleep(GUARD_INTERVAL_MS, undefined, { signal, ref: false }).catch(() => undefined);
-    if (signal.aborted || (await runningHost(options.stateDir))) continue;
-    const record = await readHostRecord(options.stateDir);
-    if (record?.status === 'stopped') tellStopped('The server was stopped.');
-    if (record?.status !== 'ready' && record?.status !== 'starting') continue;
-    options.onNote?.('The embedded worker was killed; starting it again');
-    await readyHost({ ...options, signal }).catch(() => undefined);
-  }
-}
-
-const POLL_MS = 50;
-/** Soon enough that a run loses less than its heartbeat timeout. */
-const GUARD_INTERVAL_MS = 1000;
+/** A host that is killed again and again is not started for ever. */
+const MAX_STARTS = 5;
+const FIRST_PAUSE_MS = 100;
+const POLL_MS = 25;
 /** A worker may take its grace time, and Temporal some seconds; a host that takes longer is left to itself. */
 const LEAVE_LIMIT_MS = 120_000;
-/** Another command may take and lose the lock between two looks; a host that cannot start says why. */
-const MAX_STARTS = 5;
 
-async function readyHost(options: JoinOptions): Promise<HostRecord> {
-  const { stateDir, onNote, signal } = options;
-  let started: StartedHost | undefined;
-  let starts = 0;
-  let note = '';
-  for (;;) {
-    if (signal?.aborted) {
-      throw new LonghaulError('CANCELLED', 'Stopped waiting for the embedded server.');
+class Member {
+  readonly #options: JoinOptions;
+  readonly #changes = new EventEmitter();
+  readonly stopped: Promise<string>;
+  #tellStopped!: (why: string) => void;
+  #tellFailed!: (error: LonghaulError) => void;
+  #link: HostLink | undefined;
+  #note = '';
+  #isLeaving = false;
+  /** Nothing is to be expected any more. */
+  #over: LonghaulError | undefined;
+
+  constructor(options: JoinOptions) {
+    this.#options = options;
+    this.stopped = new Promise((resolve, reject) => {
+      this.#tellStopped = resolve;
+      this.#tellFailed = reject;
+    });
+    // Most commands hear of it by `current`.
+    this.stopped.catch(() => undefined);
+    this.#changes.setMaxListeners(0);
+    void this.#stayConnected().catch((error: unknown) => this.#fail(error as LonghaulError));
+  }
+
+  async ready(signal?: AbortSignal): Promise<HostState> {
+    return await this.#until(() => {
+      if (this.#over) throw this.#over;
+      const state = this.#link?.isOpen ? this.#link.state : undefined;
+      const { needsWorker = true } = this.#options;
+      if (state && needsWorker) assertSameSettings(this.#options, state);
+      const isReady = state?.status === 'ready' && (!needsWorker || state.worker === 'ready');
+      return isReady ? state : undefined;
+    }, signal);
+  }
+
+  async leave(): Promise<void> {
+    const link = this.#link;
+    if (!this.#isLeaving) link?.say({ say: 'leave' });
+    this.#isLeaving = true;
+    this.#changes.emit('change');
+    const end = AbortSignal.timeout(LEAVE_LIMIT_MS);
+    await this.#until(() => !link?.isOpen || undefined, end).catch(() => undefined);
+    link?.close();
+  }
+
+  /** Until it leaves, or the host was told to stop, or cannot go on. */
+  async #stayConnected(): Promise<void> {
+    while (!this.#isLeaving && !this.#over) {
+      const link = await this.#connect();
+      if (!link) return;
+      this.#link = link;
+      link.onChange = () => this.#hear(link);
+      this.#hear(link);
+      await this.#until(() => !link.isOpen || undefined);
+      this.#judgeEnd(link.state);
     }
-    const host = await runningHost(stateDir);
-    if (host?.status === 'ready') return host;
-    if (host?.note && host.note !== note) onNote?.((note = host.note));
-    if (host === undefined && started?.ended() !== false) {
-      await throwIfFailed(stateDir, started);
-      if (starts >= MAX_STARTS) throw notStarted(stateDir);
-      started = await startHost(stateDir, options.host);
-      starts += 1;
+  }
+
+  #hear({ state }: HostLink): void {
+    const isNews = state?.note && state.note !== this.#note && !this.#isLeaving;
+    if (isNews) this.#options.onNote?.(printable(state.note ?? ''));
+    this.#note = state?.note ?? this.#note;
+    if (state?.leave) this.#tellStopped('It was stopped by `longhaul down`.');
+    this.#changes.emit('change');
+  }
+
+  #judgeEnd(last: HostState | undefined): void {
+    if (this.#isLeaving) return;
+    if (last?.error) return this.#fail(fromHostError(last.error));
+    if (last?.status === 'stopping' || last?.status === 'stopped') {
+      const why = printable(last.note ?? 'It was stopped.');
+      this.#tellStopped(why);
+      return this.#fail(new LonghaulError('EMBEDDED_STOPPED', `The embedded server ended: ${why}`));
     }
-    await sleep(POLL_MS);
+    this.#options.onNote?.('The embedded worker was killed; starting it again');
+  }
+
+  #fail(error: LonghaulError): void {
+    this.#over = error;
+    this.#tellFailed(error);
+    this.#changes.emit('change');
+  }
+
+  /** To the host that runs, else to one started now. Undefined where this command leaves meanwhile. */
+  async #connect(): Promise<HostLink | undefined> {
+    const { stateDir, needsWorker = true, isUp } = this.#options;
+    let started: StartedHost | undefined;
+    for (let starts = 0; !this.#isLeaving;) {
+      const link = await connectHost(stateDir, { role: isUp ? 'up' : 'command', needsWorker });
+      if (link && (await takesMembers(link))) return link;
+      if (link) continue;
+      if (started?.ended() !== false) {
+        await throwIfFailed(stateDir, started);
+        if (starts >= MAX_STARTS) throw notStarted(stateDir);
+        if (starts > 0) await sleep(FIRST_PAUSE_MS * 2 ** starts);
+        started = await startHost(stateDir, this.#options.host);
+        starts += 1;
+      }
+      await sleep(POLL_MS);
+    }
+    return undefined;
+  }
+
+  async #until<T>(look: () => T | undefined, signal?: AbortSignal): Promise<T> {
+    for (;;) {
+      const found = look();
+      if (found !== undefined) return found;
+      await once(this.#changes, 'change', signal ? { signal } : {}).catch(() => {
+        throw new LonghaulError('CANCELLED', 'Stopped waiting for the embedded server.');
+      });
+    }
   }
 }
 
-/** `starting` where a host has the lock and has not yet said more. */
-export async function runningHost(stateDir: string): Promise<HostRecord | undefined> {
-  const holder = await lockHolder(statePaths(stateDir).locks);
-  if (!holder) return undefined;
-  const record = await readHostRecord(stateDir);
-  return isSame(record, holder) ? record : { ...holder, status: 'starting', version: '' };
+/** One that is stopping takes no more members: waits for its end. */
+async function takesMembers(link: HostLink): Promise<boolean> {
+  await new Promise<void>((resolve) => {
+    link.onChange = () => {
+      const isStopping = ['stopping', 'stopped'].includes(link.state?.status ?? '');
+      if (!link.isOpen || (link.state && !isStopping)) resolve();
+    };
+    link.onChange();
+  });
+  return link.isOpen;
 }
 
 async function throwIfFailed(stateDir: string, started: StartedHost | undefined): Promise<void> {
-  if (!started) return;
-  const record = await readHostRecord(stateDir);
-  if (record?.pid === started.pid && record.error) throw fromHostError(record.error);
-  if (started.failed()) throw notStarted(stateDir);
+  if (!started?.failed()) return;
+  const record = await readFields(statePaths(stateDir).host);
+  const error = record?.['error'] as HostState['error'];
+  if (record?.['pid'] === started.pid && error) throw fromHostError(error);
+  throw notStarted(stateDir);
 }
 
-function isSame<T extends ProcessIdentity>(one: T | undefined, other: ProcessIdentity): one is T {
-  return one?.pid === other.pid && one.startTime === other.startTime;
+function assertSameSettings({ settings: ours = {} }: JoinOptions, host: HostState): void {
+  const names = Object.keys(ours).filter((name) => host.settings[name] !== ours[name]);
+  if (names.length === 0) return;
+  const message = `The worker that runs already has other settings than this command: ${names.join(', ')}.`;
+  throw new LonghaulError('CONFIG_INVALID', message, {
+    hint: '`longhaul down`, then run this again: it starts a worker with these settings.',
+  });
+}
+
+function noteVersion({ version, onNote }: JoinOptions, host: HostState): void {
+  if (version === undefined || version === host.version) return;
+  const advice = '`longhaul down` and the next command start it anew';
+  onNote?.(`The running server is of version ${host.version}, this is ${version}: ${advice}`);
+}
+
+function addressOf({ address = '', uiUrl = '', namespace }: HostState): EmbeddedAddress {
+  return { address, uiUrl, namespace };
+}
+
+function fromHostError({ code, message, hint }: NonNullable<HostState['error']>): LonghaulError {
+  return new LonghaulError(code, message, hint === undefined ? {} : { hint });
 }
 
 function notStarted(stateDir: string): LonghaulError {
   const { hostLog } = statePaths(stateDir);
   const hint = `Its log is ${hostLog}; \`longhaul down\`, then try again.`;
-  return new LonghaulError('EMBEDDED_FAILED', 'The embedded server ended before it was ready.', {
-    hint,
-  });
-}
-
-function once(work: () => Promise<void>): () => Promise<void> {
-  let done: Promise<void> | undefined;
-  return async () => await (done ??= work());
+  const message = 'The embedded server ended before it was ready.';
+  return new LonghaulError('EMBEDDED_FAILED', message, { hint });
 }

@@ -1,127 +1,84 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { LonghaulError } from '../model/errors.ts';
 
-/** What lies in `<dataDir>/.longhaul/`. */
+/** What lies in `<dataDir>/.longhaul/`, apart from the hosts' lifelines. */
 export interface StatePaths {
-  stateDir: string;
-  /** Generation-numbered lock files. */
-  locks: string;
-  members: string;
-  pin: string;
+  /** What the host says of itself, and where its socket is. */
   host: string;
   hostLog: string;
+  socket: string;
+  /** What the next start of Temporal has to know. */
   temporal: string;
   temporalLog: string;
+  temporalAlive: string;
   database: string;
 }
 
 export function statePaths(stateDir: string): StatePaths {
   return {
-    stateDir,
-    locks: stateDir,
-    members: join(stateDir, 'members'),
-    pin: join(stateDir, 'up.json'),
     host: join(stateDir, 'host.json'),
     hostLog: join(stateDir, 'host.log'),
+    socket: join(stateDir, 'host.sock'),
     temporal: join(stateDir, 'temporal.json'),
     temporalLog: join(stateDir, 'temporal.log'),
+    temporalAlive: join(stateDir, 'temporal.alive'),
     database: join(stateDir, 'temporal.db'),
   };
 }
 
-/** Readers see the old content or the new, never a part. */
-export async function replaceFile(path: string, body: string): Promise<void> {
-  await withTemporary(path, body, async (temporary) => await rename(temporary, path));
-}
-
-/** Atomic, with its whole content; of two creators one gets `false`. `link(2)`, since rename would overwrite. */
-export async function createFile(path: string, body: string): Promise<boolean> {
-  return await withTemporary(path, body, async (temporary) => {
-    try {
-      await link(temporary, path);
-      return true;
-    } catch (error) {
-      if (codeOf(error) === 'EEXIST') return false;
-      throw withoutLinks(error, path);
-    }
-  });
-}
-
-/** Undefined where there is no such file. */
-export async function readText(path: string): Promise<string | undefined> {
+/** Runs hold what they read and where from: nobody else's concern. */
+export async function makeStateDir(stateDir: string): Promise<void> {
   try {
-    return await readFile(path, 'utf8');
+    await mkdir(stateDir, { recursive: true, mode: 0o700 });
+    await chmod(stateDir, 0o700);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
+    throw stateError(error, stateDir);
+  }
+}
+
+/** Readers see the old fields or the new, never a part. */
+export async function writeFields(path: string, fields: object): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(`${JSON.stringify(fields, null, 2)}\n`);
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw stateError(error, path);
   }
 }
 
 /** The fields of a JSON object; undefined where the file is absent or holds anything else. */
 export async function readFields(path: string): Promise<Record<string, unknown> | undefined> {
-  return parseFields((await readText(path)) ?? '');
-}
-
-export function parseFields(text: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
+    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    return typeof value === 'object' && value !== null ? { ...value } : undefined;
   } catch {
     return undefined;
   }
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Above this a log is put aside as `<name>.1` before the next start, so that logs cannot fill the disk. */
 const MAX_LOG_BYTES = 5 * 1024 * 1024;
 
 export async function rotateLog(path: string): Promise<void> {
-  const bytes = await logSize(path);
+  const bytes = (await stat(path).catch(() => undefined))?.size ?? 0;
   if (bytes > MAX_LOG_BYTES) await rename(path, `${path}.1`).catch(() => undefined);
-}
-
-export async function logSize(path: string): Promise<number> {
-  return (await stat(path).catch(() => undefined))?.size ?? 0;
 }
 
 export function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code;
 }
 
-async function withTemporary<T>(
-  path: string,
-  body: string,
-  use: (temporary: string) => Promise<T>,
-): Promise<T> {
-  const temporary = `${path}.${randomUUID()}.tmp`;
-  try {
-    await writeNew(temporary, body).catch((error: unknown) => {
-      throw stateError(error, path);
-    });
-    return await use(temporary);
-  } finally {
-    await rm(temporary, { force: true }).catch(() => undefined);
-  }
-}
-
-async function writeNew(path: string, body: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const file = await open(path, 'wx');
-  try {
-    await file.writeFile(body);
-    // A lock that is empty after a power cut could not be judged.
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-function stateError(error: unknown, path: string): unknown {
+/** What the file system said, as an error of the catalogue. */
+export function stateError(error: unknown, path: string): unknown {
   switch (codeOf(error)) {
     case 'ENOSPC':
     case 'EDQUOT':
@@ -139,11 +96,4 @@ function stateError(error: unknown, path: string): unknown {
     default:
       return error;
   }
-}
-
-/** Some file systems (exFAT, some network shares) have no hard links; then nothing would guard the database. */
-function withoutLinks(error: unknown, path: string): unknown {
-  if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(codeOf(error) ?? '')) return error;
-  const hint = 'Point DATA_DIR to a folder on a local disk.';
-  return new LonghaulError('EMBEDDED_FAILED', `The disk of ${path} has no hard links.`, { hint });
 }

@@ -1,46 +1,23 @@
-import { takeLock } from './generation-lock.ts';
-import { isHolder, runningHost, signalUntilGone, stopIfUnused } from './join.ts';
-import type { HostStatus } from './host-record.ts';
-import { isInUse, membershipOf, pin, unpin } from './membership.ts';
-import { statePaths } from './state-files.ts';
-import { EMBEDDED_NAMESPACE } from './temporal-namespace.ts';
-import { findTemporal } from './temporal-process.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { connectHost, type HostLink } from './host-link.ts';
+import type { HostState } from './protocol.ts';
 
-export interface EmbeddedInfo {
-  status: HostStatus;
-  pid: number;
-  version: string;
-  namespace: string;
-  /** Once Temporal is up. */
-  address?: string;
-  uiUrl?: string;
-  /** Process ids of the commands that use it. */
-  members: number[];
-  /** It stays without members. */
-  pinned: boolean;
-}
+export type EmbeddedInfo = Omit<HostState, 'leave' | 'error'>;
 
 /** What runs for a state folder, if anything does. */
 export async function findEmbedded(stateDir: string): Promise<EmbeddedInfo | undefined> {
-  const host = await runningHost(stateDir);
-  if (!host) return undefined;
-  const { members, pinned } = await membershipOf(stateDir);
-  const { status, pid, version, address, uiUrl } = host;
-  return {
-    status,
-    pid,
-    version,
-    namespace: EMBEDDED_NAMESPACE,
-    pinned,
-    ...(address === undefined ? {} : { address }),
-    ...(uiUrl === undefined ? {} : { uiUrl }),
-    members: members.map((each) => each.pid),
-  };
+  const link = await look(stateDir);
+  link?.close();
+  return link?.state;
 }
 
 /** Makes the running server stay when its last member leaves, until `stopEmbedded` or a restart of the machine. */
 export async function pinEmbedded(stateDir: string): Promise<void> {
-  await pin(stateDir);
+  const link = await look(stateDir);
+  link?.say({ say: 'stay' });
+  const state = link && (await untilState(link, ({ pinned }) => pinned));
+  link?.close();
+  if (!state) throw new LonghaulError('EMBEDDED_FAILED', 'The embedded server has just ended.');
 }
 
 export interface StopResult {
@@ -48,37 +25,46 @@ export interface StopResult {
   outcome: 'not-running' | 'stopped' | 'stops-later';
   /** Process ids of the commands that use it still. */
   members: number[];
+  /** Process ids of each foreground `longhaul up` that this ended. */
+  ups: number[];
 }
 
 /**
- * Stops the server as soon as nobody uses it; with `force`, at once: runs under way go on with the next start.
- * A Temporal server whose host was killed is stopped too.
+ * Stops the server as soon as no command uses it, and every foreground `longhaul up` at once; with `force`, all of it at
+ * once: runs under way go on with the next start.
  */
 export async function stopEmbedded(
   stateDir: string,
   { force = false }: { force?: boolean } = {},
 ): Promise<StopResult> {
-  await unpin(stateDir);
-  const host = await runningHost(stateDir);
-  if (!host) return { outcome: await stopLeftTemporal(stateDir), members: [] };
-  const membership = await membershipOf(stateDir);
-  if (isInUse(membership) && !force) {
-    return { outcome: 'stops-later', members: membership.members.map((each) => each.pid) };
-  }
-  if (force) await signalUntilGone(stateDir, 'SIGTERM', async () => await Promise.resolve(false));
-  else await stopIfUnused(stateDir);
-  return { outcome: (await isHolder(stateDir, host)) ? 'stops-later' : 'stopped', members: [] };
+  const link = await look(stateDir);
+  if (!link?.state) return { outcome: 'not-running', members: [], ups: [] };
+  const { ups } = link.state;
+  link.say({ say: 'down', force });
+  const answer = await untilState(link, ({ status, pinned, members }) => {
+    return status !== 'stopping' && !force && !pinned && members.length > 0;
+  });
+  link.close();
+  if (answer) return { outcome: 'stops-later', members: answer.members, ups };
+  return { outcome: 'stopped', members: [], ups };
 }
 
-async function stopLeftTemporal(stateDir: string): Promise<'not-running' | 'stopped'> {
-  const attempt = await takeLock(statePaths(stateDir).locks);
-  if (!('taken' in attempt)) return 'not-running';
-  try {
-    const temporal = await findTemporal(stateDir);
-    if (!temporal) return 'not-running';
-    await temporal.stop();
-    return 'stopped';
-  } finally {
-    await attempt.taken.release();
-  }
+/** Undefined where no host listens. */
+async function look(stateDir: string): Promise<HostLink | undefined> {
+  const link = await connectHost(stateDir, { role: 'look', needsWorker: false });
+  return link && (await untilState(link, () => true)) ? link : undefined;
+}
+
+/** Undefined where the connection ends, with the host. */
+async function untilState(
+  link: HostLink,
+  isIt: (state: HostState) => boolean,
+): Promise<HostState | undefined> {
+  return await new Promise((resolve) => {
+    link.onChange = () => {
+      if (link.state && isIt(link.state)) resolve(link.state);
+      else if (!link.isOpen) resolve(undefined);
+    };
+    link.onChange();
+  });
 }

@@ -22,7 +22,7 @@ export function checkpointKey(rawKey: string): string {
 /** No address in clear: it may hold a token. */
 export function sourceKeyOf({ address, overrides }: SourceSpec): string {
   return createHash('sha256')
-    .update(JSON.stringify([address, overrides.delimiter ?? null]))
+    .update(JSON.stringify([address, overrides.delimiter ?? null, overrides.header ?? null]))
     .digest('hex');
 }
 

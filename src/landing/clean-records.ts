@@ -8,13 +8,8 @@ export interface CleanStretch {
   /** Those of the records that end in CRLF; the others end in LF. */
   crlf: number;
   maxRecordBytes: number;
-  /**
-   * A line break in quotes was seen. It and `lastQuoteStart` may be of bytes of the same chunk that follow `end`, and
-   * that the scanner has yet to read.
-   */
-  quotedBreaks: boolean;
-  /** The last quote that opened a field. */
-  lastQuoteStart?: number;
+  /** Line breaks in quotes. */
+  quotedBreaks: number;
 }
 
 /** scan-kernel.wat, which says what it does. */
@@ -29,6 +24,7 @@ export interface ScanKernel {
     delimiter: number,
     delimitersWanted: number,
   ) => number;
+  lines: (from: number, end: number) => number;
 }
 
 /** Where a piece of the chunk lies in the kernel's memory: behind the results, and aligned. */
@@ -62,21 +58,15 @@ export class CleanRecords {
   from(start: number, stop: number, columns: number): CleanStretch | undefined {
     if (this.#chunk.length - start < WINDOW_BYTES || stop <= start) return undefined;
     if (this.#to - start < MIN_REST_BYTES && this.#to < this.#chunk.length) this.#fetch(start);
-    const { run, results } = this.#kernel;
+    const { run, lines, results } = this.#kernel;
     const offset = PIECE_ADDRESS - this.#from;
     const until = Math.min(stop, this.#to) + offset;
     const end =
       run(start + offset, this.#to + offset, until, this.#delimiter, columns - 1) - offset;
     if (end === start) return undefined;
-    const [records = 0, crlf = 0, maxRecordBytes = 0, breaks = 0, lastQuote = 0] = results;
-    return {
-      end,
-      records,
-      crlf,
-      maxRecordBytes,
-      quotedBreaks: breaks !== 0,
-      ...(lastQuote > 0 && { lastQuoteStart: lastQuote - offset }),
-    };
+    const [records = 0, crlf = 0, maxRecordBytes = 0, hasBreaks = 0] = results;
+    const quotedBreaks = hasBreaks === 0 ? 0 : lines(start + offset, end + offset) - records;
+    return { end, records, crlf, maxRecordBytes, quotedBreaks };
   }
 
   #fetch(start: number): void {
@@ -93,7 +83,7 @@ declare const WebAssembly: {
   Instance: new (module: object) => { exports: object };
 };
 
-const RESULTS = 5;
+const RESULTS = 4;
 
 let shared: ScanKernel | null | undefined;
 
@@ -106,14 +96,16 @@ export function scanKernel(): ScanKernel | null {
 function instantiate(): ScanKernel | null {
   try {
     const module = new WebAssembly.Module(Buffer.from(SCAN_KERNEL, 'base64'));
-    const { memory, run } = new WebAssembly.Instance(module).exports as {
+    const { memory, run, lines } = new WebAssembly.Instance(module).exports as {
       memory: { buffer: ArrayBuffer };
       run: ScanKernel['run'];
+      lines: ScanKernel['lines'];
     };
     return {
       memory: new Uint8Array(memory.buffer),
       results: new Int32Array(memory.buffer, 0, RESULTS),
       run,
+      lines,
     };
   } catch {
     return null;

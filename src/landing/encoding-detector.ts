@@ -1,6 +1,7 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import type { EncodingEvidence } from '../model/scan.ts';
 import { UNDEFINED_IN_WINDOWS_1252 } from '../model/windows-1252.ts';
+import { weigh, type Windows1252Evidence } from './windows-1252-evidence.ts';
 
 /** Plain JSON; the UTF-8 sequence that is under way may go on in the next chunk. */
 export interface EncodingState extends EncodingEvidence {
@@ -10,6 +11,24 @@ export interface EncodingState extends EncodingEvidence {
   lowest: number;
   highest: number;
   sequenceStart: number;
+  windows1252: Windows1252Evidence;
+  /** The last byte of all; -1 before the first. */
+  last: number;
+  /** It, where the one behind it decides what it says of Windows-1252. */
+  unweighed: { byte: number; before: number; offset: number } | null;
+}
+
+export function initialEncodingState(): EncodingState {
+  return {
+    ascii: true,
+    missing: 0,
+    lowest: 0x80,
+    highest: 0xbf,
+    sequenceStart: 0,
+    windows1252: { likely: 0, unlikely: 0 },
+    last: -1,
+    unweighed: null,
+  };
 }
 
 /** The byte-by-byte pass runs only over blocks of this size that the native checks cannot settle. */
@@ -27,20 +46,46 @@ export class EncodingDetector {
   /** @param offset of the chunk's first byte in the file. */
   push(chunk: Uint8Array, offset: number): void {
     const state = this.#state;
-    if (state.missing === 0 && isAscii(chunk)) return;
+    if (chunk.length === 0) return;
+    if (state.missing === 0 && isAscii(chunk)) {
+      this.#weighLast(chunk[0] as number);
+      state.last = chunk.at(-1) as number;
+      return;
+    }
     if (state.firstUndefinedWindows1252 === undefined) this.#findUndefined(chunk, offset);
     for (let at = 0; at < chunk.length; at += BLOCK_BYTES) {
       const block = chunk.subarray(at, at + BLOCK_BYTES);
-      if (state.missing === 0 && isAscii(block)) continue;
-      state.ascii = false;
-      this.#checkUtf8(block, offset + at);
+      this.#weighLast(block[0] as number);
+      if (state.missing > 0 || !isAscii(block)) {
+        state.ascii = false;
+        this.#checkUtf8(block, offset + at);
+      }
+      state.last = block.at(-1) as number;
     }
   }
 
   finish(endOffset: number): EncodingEvidence {
-    const { missing, lowest: _lowest, highest: _highest, sequenceStart, ...evidence } = this.#state;
-    if (missing > 0 && endOffset > sequenceStart) evidence.firstInvalidUtf8 ??= sequenceStart;
-    return evidence;
+    const state = this.#state;
+    this.#weighLast(-1);
+    const { ascii, missing, sequenceStart, windows1252, firstMultibyteUtf8 } = state;
+    if (missing > 0 && endOffset > sequenceStart) state.firstInvalidUtf8 ??= sequenceStart;
+    const { firstInvalidUtf8, firstUndefinedWindows1252 } = state;
+    const isPossible = firstInvalidUtf8 !== undefined && firstMultibyteUtf8 === undefined;
+    const isUnlikely = isPossible && windows1252.unlikely > windows1252.likely;
+    return {
+      ascii,
+      ...(firstInvalidUtf8 !== undefined && { firstInvalidUtf8 }),
+      ...(firstMultibyteUtf8 !== undefined && { firstMultibyteUtf8 }),
+      ...(firstUndefinedWindows1252 !== undefined && { firstUndefinedWindows1252 }),
+      ...(isUnlikely && { firstUnlikelyWindows1252: windows1252.firstUnlikely }),
+    };
+  }
+
+  #weighLast(after: number): void {
+    const { unweighed, windows1252 } = this.#state;
+    if (!unweighed) return;
+    weigh(windows1252, unweighed.byte, { ...unweighed, after });
+    this.#state.unweighed = null;
   }
 
   /** Five native searches are many times faster than one loop. */
@@ -76,8 +121,20 @@ export class EncodingDetector {
         state.missing = 0;
         state.firstInvalidUtf8 ??= state.sequenceStart;
       }
-      if (byte >= 0x80) this.#lead(byte, offset + at);
+      if (byte < 0x80) continue;
+      this.#weigh(block, at, offset);
+      this.#lead(byte, offset + at);
     }
+  }
+
+  #weigh(block: Uint8Array, at: number, blockOffset: number): void {
+    const state = this.#state;
+    const byte = block[at] as number;
+    const before = at > 0 ? (block[at - 1] as number) : state.last;
+    const offset = blockOffset + at;
+    const after = block[at + 1];
+    if (after === undefined) state.unweighed = { byte, before, offset };
+    else weigh(state.windows1252, byte, { before, after, offset });
   }
 
   /** The first byte of a sequence, or none (a stray continuation byte, C0, C1, F5 to FF). */

@@ -1,4 +1,4 @@
-import { MAX_PROBLEM_EXAMPLES, type ProblemExample, type ScanProblem } from '../model/scan.ts';
+import { MAX_EXAMPLES, type Place, type Places, type ScanProblem } from '../model/scan.ts';
 
 /** Counts every problem and keeps the first few examples of each kind, so that a file of nothing else stays small. */
 export class ProblemLog {
@@ -9,20 +9,21 @@ export class ProblemLog {
     this.#problems = problems;
   }
 
-  add(kind: ScanProblem['kind'], record: number, byteOffset: number, fields?: number): void {
+  add(kind: ScanProblem['kind'], place: Place): void {
     let problem = this.#problems.find((each) => each.kind === kind);
     if (!problem) {
       problem = { kind, count: 0, examples: [] };
       this.#problems.push(problem);
     }
-    problem.count += 1;
-    if (problem.examples.length >= MAX_PROBLEM_EXAMPLES) return;
-    const example: ProblemExample = { record, byteOffset };
-    if (fields !== undefined) example.fields = fields;
-    problem.examples.push(example);
+    addPlace(problem, place);
   }
 
   list(): ScanProblem[] {
     return this.#problems;
   }
+}
+
+export function addPlace(places: Places, place: Place): void {
+  places.count += 1;
+  if (places.examples.length < MAX_EXAMPLES) places.examples.push(place);
 }

@@ -1,6 +1,8 @@
 import type { Encoding } from '../model/dataset.ts';
+import { delimiterText } from '../model/csv-facts.ts';
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
-import type { CsvScan, ProblemExample, ScanProblem } from '../model/scan.ts';
+import { printable } from '../model/names.ts';
+import type { CsvScan, Place, ScanProblem } from '../model/scan.ts';
 
 type Kind = ScanProblem['kind'];
 
@@ -8,7 +10,11 @@ type Kind = ScanProblem['kind'];
 const PROBLEMS: readonly { kind: Kind; code: ErrorCode; what: string }[] = [
   { kind: 'nul', code: 'SOURCE_HAS_NUL', what: 'NUL bytes' },
   { kind: 'unclosed-quote', code: 'SOURCE_QUOTING', what: 'quotes that never close' },
-  { kind: 'quoting', code: 'SOURCE_QUOTING', what: 'fields that go on after their closing quote' },
+  {
+    kind: 'quoting',
+    code: 'SOURCE_QUOTING',
+    what: 'fields whose quotes do not stand at their first and last byte',
+  },
   {
     kind: 'record-too-long',
     code: 'SOURCE_RECORD_TOO_LONG',
@@ -16,6 +22,9 @@ const PROBLEMS: readonly { kind: Kind; code: ErrorCode; what: string }[] = [
   },
   { kind: 'ragged', code: 'SOURCE_RAGGED', what: "records whose fields are not the header's" },
 ];
+
+/** Of a header, in a message. */
+const MAX_HEADER_CHARACTERS = 100;
 
 /**
  * Nothing that would need guessing is converted.
@@ -30,20 +39,43 @@ export function assertReadable(scan: CsvScan, source: string): void {
   for (const { kind, code, what } of PROBLEMS) {
     const problem = scan.problems.find((each) => each.kind === kind);
     if (!problem) continue;
-    const places = problem.examples.map((each) => place(each, scan.header.length)).join('; ');
+    const places = problem.examples.map((each) => placeText(each, scan.header.length)).join('; ');
     const more = problem.count > problem.examples.length ? '; …' : '';
     throw new LonghaulError(
       code,
-      `Source ${source} has ${problem.count} ${what}: ${places}${more}.`,
-      { source },
+      `Source ${source} has ${problem.count} ${what}: ${places}${more}. ${howItWasRead(scan)}`,
+      { source, ...hintFor(code, scan) },
     );
   }
 }
 
-function place({ record, byteOffset, fields }: ProblemExample, columns: number): string {
+function placeText({ record, line, byteOffset, fields }: Place, columns: number): string {
   const where = record === 0 ? 'the header' : `record ${record}`;
   const found = fields === undefined ? '' : ` has ${fields} fields where the header has ${columns}`;
-  return `${where} at byte ${byteOffset}${found}`;
+  return `${where} (line ${line}, byte ${byteOffset})${found}`;
+}
+
+/** Where these are wrong, so is everything that is said of records and fields. */
+function howItWasRead({ dialect, header, headerLine }: CsvScan): string {
+  const delimiter = delimiterText(dialect);
+  if (headerLine === undefined) return `It was read with ${delimiter}, and without a header.`;
+  const names = printable(header.join(dialect.delimiter));
+  const shown =
+    names.length > MAX_HEADER_CHARACTERS ? `${names.slice(0, MAX_HEADER_CHARACTERS)}…` : names;
+  return `It was read with ${delimiter}, and line ${headerLine} as its header: ${shown}`;
+}
+
+function hintFor(code: ErrorCode, { dialect }: CsvScan): { hint?: string } {
+  if (code !== 'SOURCE_RAGGED' && code !== 'SOURCE_QUOTING') return {};
+  const settings = [
+    ...(dialect.delimiterFrom === 'head' ? ['if the delimiter is another one, `delimiter`'] : []),
+    ...(dialect.header === false ? [] : ['if its first line is data, `header: false`']),
+  ];
+  const inYaml =
+    settings.length > 0 ? ` Set for the source in datasets.yaml, ${settings.join('; ')}.` : '';
+  return {
+    hint: `Nothing is published; look at the lines that the message names.${inYaml} Otherwise the file is damaged: ask its publisher.`,
+  };
 }
 
 /**
@@ -52,7 +84,8 @@ function place({ record, byteOffset, fields }: ProblemExample, columns: number):
  * @throws LonghaulError SOURCE_ENCODING_UNCLEAR with the offsets.
  */
 export function decideEncoding(scan: CsvScan, declared?: Encoding): Encoding {
-  const { firstInvalidUtf8, firstMultibyteUtf8, firstUndefinedWindows1252 } = scan.encoding;
+  const { firstInvalidUtf8, firstMultibyteUtf8 } = scan.encoding;
+  const { firstUndefinedWindows1252, firstUnlikelyWindows1252 } = scan.encoding;
   const saysUtf8 = declared === 'utf-8' || (declared === undefined && scan.dialect.bomBytes > 0);
   if (saysUtf8 && firstInvalidUtf8 !== undefined) {
     const who = declared === undefined ? 'has the byte order mark of' : 'is declared as';
@@ -68,6 +101,11 @@ export function decideEncoding(scan: CsvScan, declared?: Encoding): Encoding {
   if (firstMultibyteUtf8 !== undefined) {
     throw unclear(
       `Byte ${firstInvalidUtf8} is not valid UTF-8, but at byte ${firstMultibyteUtf8} there is a character in UTF-8.`,
+    );
+  }
+  if (firstUnlikelyWindows1252 !== undefined) {
+    throw unclear(
+      `The file is not UTF-8 (byte ${firstInvalidUtf8}), and as Windows-1252 most of its other letters would be signs inside words, the first at byte ${firstUnlikelyWindows1252}: it may be Mac Roman or of a DOS code page.`,
     );
   }
   return 'windows-1252';

@@ -1,9 +1,11 @@
 import type { Encoding } from '../model/dataset.ts';
-import type { CsvScan, Dialect } from '../model/scan.ts';
+import { firstRecordOffset, type CsvScan, type Dialect } from '../model/scan.ts';
+import { BareQuotes, isDigit } from './bare-quotes.ts';
 import { CleanRecords, scanKernel, type ScanKernel } from './clean-records.ts';
 import { EncodingDetector } from './encoding-detector.ts';
 import { HeaderCapture } from './header.ts';
 import { ProblemLog } from './problem-log.ts';
+import { RecordTally } from './record-tally.ts';
 import { FIELD_START, initialState, type ScannerState } from './scanner-state.ts';
 import { UnquotedRun } from './unquoted-run.ts';
 
@@ -12,12 +14,6 @@ import { UnquotedRun } from './unquoted-run.ts';
  * large enough that even a terabyte's list is a few hundred kilobytes of JSON.
  */
 export const SPLIT_SPACING_BYTES = 16 * 1024 * 1024;
-
-/**
- * A longer record is a problem, not data: converters hold whole records in memory, and a quote that was never
- * closed swallows the rest of a file.
- */
-export const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 
 /** Fewer clean bytes in a row are not worth looking for them. */
 const MIN_CLEAN_BYTES = 512;
@@ -34,6 +30,8 @@ const QUOTED = 2;
 const QUOTE_IN_QUOTED = 3;
 /** After a CR that ended a record: an LF belongs to it. */
 const AFTER_CR = 4;
+/** After a quote inside an unquoted field: what it means depends on whether the field ends with it. */
+const AFTER_BARE_QUOTE = 5;
 
 const QUOTE_BYTE = 0x22;
 const CR_BYTE = 0x0d;
@@ -50,8 +48,10 @@ export class CsvScanner {
   readonly #encoding: EncodingDetector;
   readonly #header: HeaderCapture;
   readonly #problems: ProblemLog;
+  readonly #bareQuotes: BareQuotes;
   readonly #run: UnquotedRun;
   readonly #delimiter: number;
+  readonly #tally: RecordTally;
   readonly #splitSpacingBytes: number;
   readonly #kernel: ScanKernel | null;
 
@@ -73,6 +73,9 @@ export class CsvScanner {
     this.#encoding = new EncodingDetector(this.#state.encoding);
     this.#header = new HeaderCapture(Buffer.from(state.header, 'base64'));
     this.#problems = new ProblemLog(this.#state.problems);
+    this.#bareQuotes = new BareQuotes(this.#state, this.#problems);
+    const parts = { state: this.#state, header: this.#header, problems: this.#problems };
+    this.#tally = new RecordTally(dialect, parts, splitSpacingBytes);
     this.#run = new UnquotedRun(dialect.delimiter);
     this.#delimiter = dialect.delimiter.charCodeAt(0);
   }
@@ -84,10 +87,11 @@ export class CsvScanner {
 
   push(chunk: Uint8Array): void {
     const state = this.#state;
-    const bomLeft = Math.min(Math.max(this.#dialect.bomBytes - state.offset, 0), chunk.length);
-    this.#encoding.push(chunk.subarray(bomLeft), state.offset + bomLeft);
-    state.offset += bomLeft;
-    const rest = bomLeft > 0 ? chunk.subarray(bomLeft) : chunk;
+    const before = firstRecordOffset(this.#dialect) - state.offset;
+    const skipped = Math.min(Math.max(before, 0), chunk.length);
+    const rest = skipped > 0 ? chunk.subarray(skipped) : chunk;
+    state.offset += skipped;
+    this.#encoding.push(rest, state.offset);
     if (this.#kernel) this.#readFast(rest, this.#kernel);
     else this.#readCarefully(rest, Infinity);
   }
@@ -109,7 +113,8 @@ export class CsvScanner {
       declared ?? (evidence.firstInvalidUtf8 === undefined ? 'utf-8' : 'windows-1252');
     return {
       dialect: this.#dialect,
-      header: state.columns === 0 ? [] : this.#header.fields(this.#dialect.delimiter, encoding),
+      header: this.#names(encoding),
+      ...(state.headerLine > 0 && { headerLine: state.headerLine }),
       records: state.records,
       blankLines: state.blankLines,
       lineEnds: state.lineEnds,
@@ -121,6 +126,14 @@ export class CsvScanner {
       ...(state.splitRecords ? { splitRecords: state.splitRecords } : {}),
       problems: this.#problems.list(),
     };
+  }
+
+  #names(encoding: Encoding): string[] {
+    const { columns } = this.#state;
+    if (this.#dialect.header === false) {
+      return Array.from({ length: columns }, (_, index) => `column_${index + 1}`);
+    }
+    return columns === 0 ? [] : this.#header.fields(this.#dialect.delimiter, encoding);
   }
 
   /** Clean records by the kernel, all else by the machine: neither reads what the other has read. */
@@ -150,15 +163,13 @@ export class CsvScanner {
     const nextSplit = last + this.#splitSpacingBytes;
     const stretch = clean.from(at, at + nextSplit - state.offset, state.columns);
     if (!stretch) return 0;
-    const start = state.offset - at;
     state.records += stretch.records;
     state.lineEnds.crlf += stretch.crlf;
     state.lineEnds.lf += stretch.records - stretch.crlf;
     state.maxRecordBytes = Math.max(state.maxRecordBytes, stretch.maxRecordBytes);
-    if (stretch.quotedBreaks) state.quotedBreaks = true;
-    if (stretch.lastQuoteStart !== undefined) state.quoteStart = start + stretch.lastQuoteStart;
-    state.offset = start + stretch.end;
-    state.recordStart = state.offset;
+    state.quotedBreaks += stretch.quotedBreaks;
+    state.offset += stretch.end - at;
+    this.#tally.start(state.offset);
     return stretch.end - at;
   }
 
@@ -170,7 +181,7 @@ export class CsvScanner {
   /** By the machine, to the piece's end or the first record start `leastBytes` on. @returns the bytes read. */
   #readCarefully(piece: Uint8Array, leastBytes: number): number {
     const end = this.#scan(piece, leastBytes);
-    if (this.#state.columns === 0) this.#header.append(this.#ofRecord(piece, end));
+    this.#capture(piece, end);
     this.#state.offset += end;
     return end;
   }
@@ -184,6 +195,7 @@ export class CsvScanner {
       if (at >= leastBytes && this.#atDataRecord(state.offset + at)) return at;
       if (state.mode === FIELD_START && chunk[at] === QUOTE_BYTE) {
         state.quoteStart = state.offset + at;
+        state.quoteLine = this.#tally.line();
         state.mode = QUOTED;
         at += 1;
       } else if (state.mode === FIELD_START || state.mode === UNQUOTED) {
@@ -193,6 +205,10 @@ export class CsvScanner {
       } else if (state.mode === QUOTE_IN_QUOTED) {
         state.mode = this.#afterQuote(chunk[at] as number, state.offset + at);
         if (state.mode === QUOTED) at += 1;
+      } else if (state.mode === AFTER_BARE_QUOTE) {
+        const next = chunk[at] as number;
+        this.#bareQuotes.settle(this.#endsField(next) ? undefined : next);
+        state.mode = UNQUOTED;
       } else {
         at = this.#afterCr(chunk, at);
         state.mode = FIELD_START;
@@ -209,6 +225,8 @@ export class CsvScanner {
     const { end } = run;
     state.delimiters += run.delimiters;
     if (end > start) state.mode = chunk[end - 1] === this.#delimiter ? FIELD_START : UNQUOTED;
+    const afterDigit = end > start ? isDigit(chunk[end - 1]) : state.afterDigit;
+    state.afterDigit = end === chunk.length && state.mode === UNQUOTED && afterDigit;
     if (end === chunk.length) return end;
     const byte = chunk[end];
     if (byte === LF_BYTE || byte === CR_BYTE) {
@@ -222,9 +240,13 @@ export class CsvScanner {
     }
     // The loop of `#scan` opens the field.
     if (byte === QUOTE_BYTE && state.mode === FIELD_START) return end;
-    if (byte === QUOTE_BYTE) state.bareQuotes = true;
-    else this.#problem('nul', state.offset + end);
-    state.mode = UNQUOTED;
+    if (byte === QUOTE_BYTE) {
+      this.#bareQuotes.met(this.#tally.place(state.offset + end), afterDigit);
+      state.mode = AFTER_BARE_QUOTE;
+    } else {
+      this.#problems.add('nul', this.#tally.place(state.offset + end));
+      state.mode = UNQUOTED;
+    }
     return end + 1;
   }
 
@@ -237,6 +259,7 @@ export class CsvScanner {
     const delimiter = this.#delimiter;
     const end = chunk.length;
     let opened = -1;
+    let breaks = 0;
     let at = start;
     for (; at < end; at += 1) {
       const byte = chunk[at] as number;
@@ -246,10 +269,18 @@ export class CsvScanner {
         state.delimiters += 1;
         at += 2;
         opened = at;
-      } else if (byte === LF_BYTE || byte === CR_BYTE) state.quotedBreaks = true;
-      else if (byte === 0) this.#problem('nul', state.offset + at);
+        breaks = state.quotedBreaks;
+      } else if (byte === CR_BYTE) state.quotedBreaks += 1;
+      else if (byte === LF_BYTE) {
+        const afterCr = at > 0 ? chunk[at - 1] === CR_BYTE : state.afterQuotedCr;
+        if (!afterCr) state.quotedBreaks += 1;
+      } else if (byte === 0) this.#problems.add('nul', this.#tally.place(state.offset + at));
     }
-    if (opened !== -1) state.quoteStart = state.offset + opened;
+    if (opened !== -1) {
+      state.quoteStart = state.offset + opened;
+      state.quoteLine = this.#tally.line() - (state.quotedBreaks - breaks);
+    }
+    state.afterQuotedCr = at >= end && chunk[end - 1] === CR_BYTE;
     if (at >= end) return end;
     state.mode = QUOTE_IN_QUOTED;
     return at + 1;
@@ -258,9 +289,12 @@ export class CsvScanner {
   /** @returns the mode: QUOTED where the byte was the second half of an escaped quote. */
   #afterQuote(byte: number, byteOffset: number): number {
     if (byte === QUOTE_BYTE) return QUOTED;
-    const ends = byte === this.#delimiter || byte === LF_BYTE || byte === CR_BYTE;
-    if (!ends) this.#problem('quoting', byteOffset);
+    if (!this.#endsField(byte)) this.#problems.add('quoting', this.#tally.place(byteOffset));
     return UNQUOTED;
+  }
+
+  #endsField(byte: number): boolean {
+    return byte === this.#delimiter || byte === LF_BYTE || byte === CR_BYTE;
   }
 
   /** @returns where the next record starts in the chunk. */
@@ -268,7 +302,7 @@ export class CsvScanner {
     const crlf = chunk[at] === LF_BYTE;
     this.#state.lineEnds[crlf ? 'crlf' : 'cr'] += 1;
     const next = crlf ? at + 1 : at;
-    this.#state.recordStart = this.#state.offset + next;
+    this.#tally.start(this.#state.offset + next);
     return next;
   }
 
@@ -276,13 +310,19 @@ export class CsvScanner {
   #endRecord(chunk: Uint8Array, at: number, delimiters: number): void {
     const state = this.#state;
     const end = state.offset + at;
-    if (chunk[at] === LF_BYTE) state.lineEnds.lf += 1;
     if (end === state.recordStart && state.columns !== 1) state.blankLines += 1;
-    else if (state.columns === 0) {
-      this.#header.append(this.#ofRecord(chunk, at));
-      this.#endHeader(end, delimiters + 1);
-    } else this.#endDataRecord(end, delimiters + 1);
-    state.recordStart = end + 1;
+    else {
+      this.#capture(chunk, at);
+      this.#tally.end(end, delimiters + 1);
+    }
+    // A CR's line end is counted when the byte behind it is known.
+    if (chunk[at] === LF_BYTE) state.lineEnds.lf += 1;
+    this.#tally.start(end + 1);
+  }
+
+  /** Where the header is read: its bytes before `chunk[at]`. */
+  #capture(chunk: Uint8Array, at: number): void {
+    if (this.#tally.isAtHeader) this.#header.append(this.#ofRecord(chunk, at));
   }
 
   /** The chunk's bytes before `at` that belong to the record under way. */
@@ -290,49 +330,16 @@ export class CsvScanner {
     return chunk.subarray(Math.max(this.#state.recordStart - this.#state.offset, 0), at);
   }
 
-  #endHeader(end: number, fields: number): void {
-    const state = this.#state;
-    this.#measure(end);
-    state.columns = fields;
-    if (this.#header.tooLong) this.#problems.add('record-too-long', 0, state.recordStart);
-  }
-
-  #endDataRecord(end: number, fields: number): void {
-    const state = this.#state;
-    state.records += 1;
-    this.#measure(end);
-    if (fields !== state.columns)
-      this.#problems.add('ragged', state.records, state.recordStart, fields);
-    const last = state.splits.at(-1);
-    if (last === undefined || state.recordStart >= last + this.#splitSpacingBytes) {
-      state.splits.push(state.recordStart);
-      // Without this record itself, which has been counted.
-      state.splitRecords?.push(state.records - 1);
-    }
-  }
-
-  #measure(end: number): void {
-    const state = this.#state;
-    const bytes = end - state.recordStart;
-    if (bytes > state.maxRecordBytes) state.maxRecordBytes = bytes;
-    if (bytes > MAX_RECORD_BYTES) {
-      this.#problems.add('record-too-long', state.records, state.recordStart);
-    }
-  }
-
   /** The last record has no line end. Where its quote never closed, its fields mean nothing: not ragged too. */
   #endOfFile(): void {
     const state = this.#state;
+    if (state.mode === AFTER_BARE_QUOTE) this.#bareQuotes.settle(undefined);
     const unclosed = state.mode === QUOTED;
-    if (unclosed) this.#problem('unclosed-quote', state.quoteStart);
-    const fields = state.delimiters + 1;
-    if (state.columns === 0) this.#endHeader(state.offset, fields);
-    else this.#endDataRecord(state.offset, unclosed ? state.columns : fields);
-  }
-
-  /** At a byte of the record that is under way. */
-  #problem(kind: 'nul' | 'quoting' | 'unclosed-quote', byteOffset: number): void {
-    const record = this.#state.columns === 0 ? 0 : this.#state.records + 1;
-    this.#problems.add(kind, record, byteOffset);
+    if (unclosed) {
+      this.#problems.add('unclosed-quote', this.#tally.place(state.quoteStart, state.quoteLine));
+    }
+    // An unclosed header has as many fields as it has.
+    const isCounted = unclosed && state.columns > 0;
+    this.#tally.end(state.offset, isCounted ? state.columns : state.delimiters + 1);
   }
 }

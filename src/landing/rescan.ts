@@ -1,8 +1,15 @@
 import { crc32 } from 'node:zlib';
 import { formatChecksum } from '../model/checksum.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Encoding, SourceOverrides } from '../model/dataset.ts';
+import { landingManifestKey } from '../model/layout.ts';
+import type { LandingManifest } from '../model/manifest.ts';
 import type { CsvScan, Dialect } from '../model/scan.ts';
+import { toJson } from '../storage/manifests.ts';
 import { placeBlocks } from '../storage/place-blocks.ts';
 import type { StoredPlace } from '../storage/place.ts';
+import type { Store } from '../storage/store.ts';
+import { HEAD_BYTES, sniffHead } from './dialect.ts';
 import { CsvScanner } from './record-scanner.ts';
 
 export interface Rescan {
@@ -21,6 +28,7 @@ export async function rescan(
   dialect: Dialect,
   onProgress: (bytes: number) => void,
   signal: AbortSignal,
+  declared?: Encoding,
 ): Promise<Rescan> {
   const scanner = new CsvScanner(dialect);
   let bytes = 0;
@@ -31,5 +39,30 @@ export async function rescan(
     bytes += block.length;
     onProgress(bytes);
   }
-  return { bytes, checksum: formatChecksum(crc), scan: scanner.finish() };
+  return { bytes, checksum: formatChecksum(crc), scan: scanner.finish(declared) };
+}
+
+/**
+ * A landing as datasets.yaml now has it read: where its delimiter or header was set after the file was landed, the stored
+ * bytes are counted again, and the landing's manifest says so. Published snapshots keep what they were read with.
+ * @throws LonghaulError as `sniffHead` and `rescan` do.
+ */
+export async function scannedAsConfigured(
+  raw: Store,
+  landing: LandingManifest,
+  overrides: SourceOverrides,
+  { signal, onProgress }: { signal: AbortSignal; onProgress: (bytes: number) => void },
+): Promise<LandingManifest> {
+  const place = raw.place(landing.rawKey);
+  const headBytes = Math.min(HEAD_BYTES, landing.bytes);
+  const pieces: Buffer[] = [];
+  // A block is good until the next one is asked for.
+  for await (const block of placeBlocks(place, { end: headBytes, signal }))
+    pieces.push(Buffer.from(block));
+  const dialect = sniffHead(Buffer.concat(pieces), headBytes === landing.bytes, overrides);
+  if (isDeepStrictEqual(dialect, landing.scan.dialect)) return landing;
+  const { scan } = await rescan(place, dialect, onProgress, signal, overrides.encoding);
+  const rescanned = { ...landing, scan };
+  await raw.put(landingManifestKey(landing.rawKey), toJson(rescanned));
+  return rescanned;
 }

@@ -16,9 +16,7 @@
   ;;    0 the records passed
   ;;    4 those of them that end in CRLF
   ;;    8 the bytes of the longest, without its line end
-  ;;   12 not 0 where a line break in quotes was seen
-  ;;   16 the address of the last quote that opened a field, 0 where none did
-  ;; The last two may be of the record where it stopped: whoever goes on from there sees the same.
+  ;;   12 not 0 where a line break in quotes was seen, perhaps only in the record where it stopped
   (func (export "run")
     (param $from i32)
     (param $end i32)
@@ -33,7 +31,6 @@
     (local $records i32)
     (local $crlfs i32)
     (local $longest i32)
-    (local $lastOpen i32)
     (local $breaks i64)           ;; line breaks in quotes, of all windows
 
     (local $v0 v128) (local $v1 v128) (local $v2 v128) (local $v3 v128)
@@ -212,15 +209,6 @@
             (i64.and
               (i64.and (i64.or (local.get $lfs) (local.get $crs)) (local.get $inside))
               (local.get $sure))))
-        (local.set $opening
-          (i64.and (i64.and (local.get $opening) (local.get $starts)) (local.get $sure)))
-        (if (i64.ne (local.get $opening) (i64.const 0))
-          (then
-            (local.set $lastOpen
-              (i32.add
-                (local.get $at)
-                (i32.wrap_i64 (i64.sub (i64.const 63) (i64.clz (local.get $opening))))))))
-
         (local.set $ends (i64.and (local.get $ends) (local.get $sure)))
         (block $noMoreEnds
           (loop $record
@@ -273,5 +261,56 @@
     (i32.store (i32.const 4) (local.get $crlfs))
     (i32.store (i32.const 8) (local.get $longest))
     (i32.store (i32.const 12) (i64.ne (local.get $breaks) (i64.const 0)))
-    (i32.store (i32.const 16) (local.get $lastOpen))
-    (local.get $recordStart)))
+    (local.get $recordStart))
+
+  ;; Line ends in whole records from address $from up to $end, in quotes or not: LF, CRLF and CR are one each. The byte
+  ;; before $from is read, but does not matter: no record starts with the LF of a CRLF.
+  (func (export "lines")
+    (param $from i32)
+    (param $end i32)
+    (result i32)
+
+    (local $lines i32)
+    (local $byte i32)
+    (local $v v128)
+    (local $lfBytes v128)
+    (local $crBytes v128)
+
+    (local.set $lfBytes (i8x16.splat (i32.const 0x0a)))
+    (local.set $crBytes (i8x16.splat (i32.const 0x0d)))
+    (block $tail
+      (loop $window
+        (br_if $tail (i32.gt_u (i32.add (local.get $from) (i32.const 16)) (local.get $end)))
+        (local.set $v (v128.load align=1 (local.get $from)))
+        ;; Each CR, and each LF that has none before it.
+        (local.set $lines
+          (i32.add
+            (local.get $lines)
+            (i32.popcnt
+              (i8x16.bitmask
+                (v128.or
+                  (i8x16.eq (local.get $v) (local.get $crBytes))
+                  (v128.andnot
+                    (i8x16.eq (local.get $v) (local.get $lfBytes))
+                    (i8x16.eq
+                      (v128.load align=1 (i32.sub (local.get $from) (i32.const 1)))
+                      (local.get $crBytes))))))))
+        (local.set $from (i32.add (local.get $from) (i32.const 16)))
+        (br $window)))
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $from) (local.get $end)))
+        (local.set $byte (i32.load8_u (local.get $from)))
+        (local.set $lines
+          (i32.add
+            (local.get $lines)
+            (i32.or
+              (i32.eq (local.get $byte) (i32.const 0x0d))
+              (i32.and
+                (i32.eq (local.get $byte) (i32.const 0x0a))
+                (i32.ne
+                  (i32.load8_u (i32.sub (local.get $from) (i32.const 1)))
+                  (i32.const 0x0d))))))
+        (local.set $from (i32.add (local.get $from) (i32.const 1)))
+        (br $next)))
+    (local.get $lines)))

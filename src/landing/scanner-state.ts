@@ -1,5 +1,7 @@
-import type { CsvScan, Dialect, LineEnds } from '../model/scan.ts';
-import type { EncodingState } from './encoding-detector.ts';
+import { firstRecordOffset, type CsvScan, type Dialect } from '../model/scan.ts';
+import type { LineEnds, Places } from '../model/scan.ts';
+import type { BareQuote } from './bare-quotes.ts';
+import { initialEncodingState, type EncodingState } from './encoding-detector.ts';
 
 /** The mode of a new scanner: the next byte is a field's first. */
 export const FIELD_START = 0;
@@ -12,17 +14,29 @@ export interface ScannerState {
   /** Delimiters seen in the record that is under way. */
   delimiters: number;
   recordStart: number;
-  /** Where the last quoted field opened. */
+  recordLine: number;
+  /** Where the last quoted field of the record under way opened; 0 where none has. */
   quoteStart: number;
+  quoteLine: number;
+  /** In quotes, and the byte before is a CR: an LF is of the same line break. */
+  afterQuotedCr: boolean;
+  /** In an unquoted field, and the byte before is a digit. */
+  afterDigit: boolean;
+  /** In an unquoted field, and the byte before is this quote. */
+  bareQuote: BareQuote | null;
+  /** One of the record that no other has closed yet. */
+  openBareQuote: BareQuote | null;
   /** Of the header; 0 until it has ended. */
   columns: number;
+  /** Where it starts; 0 as long as it has not ended. */
+  headerLine: number;
   /** The header's raw bytes, base64. */
   header: string;
   records: number;
   blankLines: number;
   lineEnds: LineEnds;
-  quotedBreaks: boolean;
-  bareQuotes: boolean;
+  quotedBreaks: number;
+  bareQuotes: Places;
   maxRecordBytes: number;
   splits: number[];
   /** Absent in states of before it was counted: it cannot be known then. */
@@ -37,19 +51,31 @@ export function initialState(dialect: Dialect): ScannerState {
     offset: 0,
     mode: FIELD_START,
     delimiters: 0,
-    recordStart: dialect.bomBytes,
+    recordStart: firstRecordOffset(dialect),
+    recordLine: firstLine(dialect),
     quoteStart: 0,
+    quoteLine: 0,
+    afterQuotedCr: false,
+    afterDigit: false,
+    bareQuote: null,
+    openBareQuote: null,
     columns: 0,
+    headerLine: 0,
     header: '',
     records: 0,
     blankLines: 0,
     lineEnds: { crlf: 0, lf: 0, cr: 0 },
-    quotedBreaks: false,
-    bareQuotes: false,
+    quotedBreaks: 0,
+    bareQuotes: { count: 0, examples: [] },
     maxRecordBytes: 0,
     splits: [],
     splitRecords: [],
     problems: [],
-    encoding: { ascii: true, missing: 0, lowest: 0x80, highest: 0xbf, sequenceStart: 0 },
+    encoding: initialEncodingState(),
   };
+}
+
+/** Where the first record, be it blank, starts. */
+export function firstLine({ sepLineBytes }: Dialect): number {
+  return sepLineBytes === undefined ? 1 : 2;
 }

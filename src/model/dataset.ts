@@ -21,6 +21,8 @@ export interface SourceOverrides {
   encoding?: Encoding;
   /** One ASCII character. */
   delimiter?: string;
+  /** False: the first record is data, and the columns are `column_1`, …. True: it is the header, whatever it looks like. */
+  header?: boolean;
   /** By normalised column name. Declared types win over found ones. */
   types?: Record<string, DeclaredType>;
 }

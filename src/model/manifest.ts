@@ -1,6 +1,7 @@
 import type { Encoding, Engine } from './dataset.ts';
 import type { Ledger } from './ledger.ts';
-import type { CsvScan } from './scan.ts';
+import type { CsvFacts } from './csv-facts.ts';
+import type { CsvScan, Dialect } from './scan.ts';
 import type { Schema } from './schema.ts';
 import type { Validator } from './validator.ts';
 
@@ -45,6 +46,10 @@ export interface SourceEntry extends Ledger {
   /** Key relative to the raw zone; of an earlier day where the source is unchanged. */
   rawKey: string;
   encoding: Encoding;
+  /** How the file was read; absent of a missing source. */
+  csv?: CsvFacts;
+  /** What it was scanned with: the landing's own scan may be of a later setting. Absent of a missing source. */
+  dialect?: Dialect;
   /** Blank lines are declared here: they are not records. */
   blankLines: number;
   engine: Engine;

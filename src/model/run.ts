@@ -1,3 +1,4 @@
+import type { CsvFacts } from './csv-facts.ts';
 import type { DatasetSpec, Engine, SourceSpec } from './dataset.ts';
 import type { EmrOutput, EmrProgress } from './emr.ts';
 import type { ErrorCode, ErrorLog } from './errors.ts';
@@ -102,6 +103,8 @@ export interface SourceProgress {
   /** Paths or URIs, where the source is done: of the byte-exact file, and of the folder with its Parquet. */
   raw?: string;
   parquet?: string;
+  /** How the file was read, where the source is done. */
+  csv?: CsvFacts;
   error?: RunError;
 }
 
@@ -160,6 +163,8 @@ export interface SourceResult extends Ledger {
   /** Path or URI of the byte-exact file. */
   raw: string;
   parquet: { path: string; rows: number; bytes: number }[];
+  /** How the file was read; absent of a missing source, and of one that was landed only. */
+  csv?: CsvFacts;
 }
 
 /** A source in work: what every activity of its sequence gets. */

@@ -5,17 +5,19 @@
  */
 export interface CsvScan {
   dialect: Dialect;
-  /** Raw header fields, decoded as `encoding` says; control characters and all. */
+  /** Raw header fields, decoded as `encoding` says; control characters and all. `column_1`, … where the file has none. */
   header: string[];
+  /** Where the header starts; absent where there is none. */
+  headerLine?: number;
   /** Data records: header and blank lines not counted. */
   records: number;
   /** Declared, not records; in a one-column file a blank line is an empty field and counts as a record. */
   blankLines: number;
   lineEnds: LineEnds;
-  /** Quoted fields with a line break inside exist. */
-  quotedBreaks: boolean;
-  /** An unquoted field holds a quote character (`5" pipe`): taken literally. */
-  bareQuotes: boolean;
+  /** Line breaks inside quoted fields. */
+  quotedBreaks: number;
+  /** Quote characters inside unquoted fields (`5" pipe`): taken literally. */
+  bareQuotes: Places;
   maxRecordBytes: number;
   encoding: EncodingEvidence;
   /** Byte offsets where a record starts, about every `SPLIT_SPACING_BYTES`, ascending; the first is the first data record. */
@@ -27,9 +29,28 @@ export interface CsvScan {
 
 export interface Dialect {
   delimiter: string;
+  /** Absent where datasets.yaml declares it. `sep=` is the line of that form that Excel reads and writes. */
+  delimiterFrom?: 'sep=' | 'head';
   quote: '"';
   /** Bytes of a UTF-8 byte order mark at the start: 0 or 3. */
   bomBytes: number;
+  /** Of the `sep=` line behind the mark, its line end included; absent where there is none. */
+  sepLineBytes?: number;
+  /** Present where the first record is data. */
+  header?: false;
+}
+
+/** Where the first record starts, be it the header or data. */
+export function firstRecordOffset({ bomBytes, sepLineBytes = 0 }: Dialect): number {
+  return bomBytes + sepLineBytes;
+}
+
+/**
+ * Whether a converter that is told only delimiter and header can read the file from its first byte: it passes a byte
+ * order mark over, but knows no `sep=` line, and takes a mark before data for part of a value.
+ */
+export function isReadableWhole({ bomBytes, sepLineBytes, header }: Dialect): boolean {
+  return sepLineBytes === undefined && (header !== false || bomBytes === 0);
 }
 
 /** Record ends outside quotes, by kind. */
@@ -48,22 +69,29 @@ export interface EncodingEvidence {
   firstMultibyteUtf8?: number;
   /** First byte that Windows-1252 lacks (81 8D 8F 90 9D). */
   firstUndefinedWindows1252?: number;
+  /** Most of the bytes from 80 on stand where Windows-1252's character makes no sense (`Chlo‘`); this is the first. */
+  firstUnlikelyWindows1252?: number;
 }
 
-/** Only the first five of a kind are kept, with the number of all. */
-export interface ScanProblem {
-  kind: 'ragged' | 'quoting' | 'unclosed-quote' | 'nul' | 'record-too-long';
+/** Only the first five are kept, with the number of all. */
+export interface Places {
   count: number;
-  examples: ProblemExample[];
+  examples: Place[];
 }
 
-export interface ProblemExample {
+export interface ScanProblem extends Places {
+  kind: 'ragged' | 'quoting' | 'unclosed-quote' | 'nul' | 'record-too-long';
+}
+
+export interface Place {
   /** 1 is the first data record; 0 is the header. */
   record: number;
-  /** Of the record's first byte (`nul`, `unclosed-quote`, `quoting`: of the byte itself). */
+  /** Of the file, from 1 on, as editors count: LF, CRLF and CR each end one, in quotes too. */
+  line: number;
+  /** Of the record's first byte (`nul`, `unclosed-quote`, `quoting`, bare quotes: of the byte itself). */
   byteOffset: number;
   /** `ragged`: how many fields it has. */
   fields?: number;
 }
 
-export const MAX_PROBLEM_EXAMPLES = 5;
+export const MAX_EXAMPLES = 5;

@@ -113,7 +113,18 @@ export const SOURCE_ERRORS = {
   SOURCE_ENCODING_UNCLEAR: {
     class: 'content',
     happened: 'The bytes are neither all UTF-8 nor plausibly Windows-1252.',
-    next: "Set the source's `encoding` in datasets.yaml once you know it.",
+    next: 'Nothing is published. `encoding: windows-1252` for the source in datasets.yaml takes every byte as it is; text of another encoding (Mac Roman, a DOS code page, or two in one file) is for the publisher to mend, or for a copy of yours: `iconv -f MACINTOSH -t UTF-8`.',
+  },
+  SOURCE_DELIMITER_UNCLEAR: {
+    class: 'content',
+    happened:
+      'More than one delimiter fits the start of the file, or it is one column that looks like more.',
+    next: "Look at the file's first lines, then set the source's `delimiter` in datasets.yaml.",
+  },
+  SOURCE_HEADER_UNCLEAR: {
+    class: 'content',
+    happened: 'The first record does not look like the names of the columns below it.',
+    next: 'Set for the source in datasets.yaml `header: false` if it is data, `header: true` if it is the header. A title above the header is for the publisher to remove.',
   },
   SOURCE_ENCODING_UNSUPPORTED: {
     class: 'content',

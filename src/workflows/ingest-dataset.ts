@@ -316,11 +316,12 @@ class Run {
   }
 
   #finish(result: SourceResult): void {
-    const { id, status, records, rows, rejected, bytes, raw } = result;
+    const { id, status, records, rows, rejected, bytes, raw, csv } = result;
     const parquet = result.parquet[0]?.path.replace(/[^/]*$/, '');
     this.#note(id, {
       ...{ stage: 'done', outcome: status, ledger: { records, rows, rejected }, bytes, raw },
       ...(parquet !== undefined && { parquet }),
+      ...(csv && { csv }),
     });
   }
 

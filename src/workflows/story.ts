@@ -1,3 +1,4 @@
+import { csvFactsText } from '../model/csv-facts.ts';
 import type { EmrProgress } from '../model/emr.ts';
 import { sumLedgers } from '../model/ledger.ts';
 import type { IngestInput, RunProgress, SourceProgress } from '../model/run.ts';
@@ -59,11 +60,12 @@ function sourceLine({ id, stage, bytes, ledger, error, outcome }: SourceProgress
 
 /** Too long for a column. A backtick would end the code that a path is shown as. */
 function placesOf(sources: readonly SourceProgress[]): string[] {
-  const places = sources.flatMap(({ id, raw, parquet }) =>
-    Object.entries({ raw, parquet }).flatMap(([what, place]) =>
+  const places = sources.flatMap(({ id, raw, parquet, csv }) => [
+    ...Object.entries({ raw, parquet }).flatMap(([what, place]) =>
       place === undefined ? [] : [`- **${id}** ${what}: \`${place.replaceAll('`', ' ')}\``],
     ),
-  );
+    ...(csv ? [`- **${id}** read as: ${csvFactsText(csv)}`] : []),
+  ]);
   return places.length === 0 ? [] : ['', ...places];
 }
 

@@ -42,7 +42,7 @@ class Worker {
   }
 
   async land(records = 3): Promise<void> {
-    const scan = { ...scanOf(CSV, ',', 'utf-8'), records };
+    const scan = { ...scanOf(CSV, { delimiter: ',' }, 'utf-8'), records };
     const landing = {
       bytes: CSV.length,
       rawKey: RAW_KEY,

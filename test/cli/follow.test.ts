@@ -58,6 +58,7 @@ function linkTo(handle: WorkflowHandle, parts: Partial<TemporalLink> = {}): Temp
     hasSearchAttributes: true,
     giveUpAfterMs: 60_000,
     isLost: (error) => error instanceof ServiceError,
+    hasWorker: async () => true,
     reconnect: async () => undefined,
     call: async (use) => await use(client),
     close: async () => undefined,

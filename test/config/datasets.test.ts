@@ -75,6 +75,7 @@ void test('types are words, or a type with a format of the fixed list', () => {
         '      - id: a',
         '        address: http://h/',
         '        delimiter: "\\t"',
+        '        header: false',
         '        types:',
         '          zip: text',
         '          day: { type: date, format: "%d/%m/%Y" }',
@@ -85,6 +86,7 @@ void test('types are words, or a type with a format of the fixed list', () => {
   assert.deepEqual(problems, []);
   assert.deepEqual(datasets[0]?.sources[0]?.overrides, {
     delimiter: '\t',
+    header: false,
     types: { zip: { type: 'VARCHAR' }, day: { type: 'DATE', format: '%d/%m/%Y' } },
   });
 });

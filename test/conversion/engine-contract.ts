@@ -99,6 +99,8 @@ const MISFITS: [column: Pick<Column, 'type' | 'format'>, value: string][] = [
 interface ContractSample {
   content: string | Buffer;
   delimiter?: string;
+  header?: false;
+  sepLineBytes?: number;
   encoding?: Encoding;
   types?: string[];
   names?: string[];
@@ -173,6 +175,35 @@ const SAMPLES: Record<string, ContractSample> = {
   semicolons: { content: 'a;b\n1,5;"x;y"\n2,5;z\n', delimiter: ';' },
   tabs: { content: 'a\tb\n1\tx y\n2\t"t\tt"\n', delimiter: '\t' },
   'an unusual delimiter': { content: 'a~b\n1,5~x\n"2~"~"y,z"\n', delimiter: '~' },
+  'no header': {
+    content: '1,Ann,5.00\n2,"Bob, Jr",6.10\n',
+    header: false,
+    names: ['column_1', 'column_2', 'column_3'],
+    types: ['BIGINT', 'VARCHAR', 'DOUBLE'],
+  },
+  'no header behind a byte order mark': { content: '\ufeff1,ä\r\n2,b\r\n', header: false },
+  'no header, in a form that has to be written anew': {
+    content: '1,5" pipe\n\n2,b\r\n3,c',
+    header: false,
+  },
+  'no header, one column': { content: 'x\n\ny\n', header: false, names: ['column_1'] },
+  'no header in Windows-1252': {
+    content: Buffer.from('1,caf\xe9\n2,b\n', 'latin1'),
+    header: false,
+    encoding: 'windows-1252',
+  },
+  'the line sep=': {
+    content: 'sep=;\r\na;b\r\n1;"x;y"\r\n2;z\r\n',
+    delimiter: ';',
+    sepLineBytes: 7,
+    names: ['a', 'b'],
+  },
+  'the line sep= behind a byte order mark, and no header': {
+    content: '\ufeffsep=\t\n1\tx\n2\ty\n',
+    delimiter: '\t',
+    sepLineBytes: 6,
+    header: false,
+  },
   'leading zeros and long integers': {
     content: 'zip,id,big\n00123,9007199254740993,123456789012345678901\n80202,1,1\n',
   },

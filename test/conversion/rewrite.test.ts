@@ -10,7 +10,7 @@ import { scanOf } from './samples.ts';
 test('a rewritten file has the same values, in plain commas and LF, however it is cut into blocks', () => {
   fc.assert(
     fc.property(csvFiles(), fc.array(fc.nat(60)), ({ content, delimiter }, blockSizes) => {
-      const scan = scanOf(content, delimiter, 'utf-8');
+      const scan = scanOf(content, { delimiter }, 'utf-8');
       const body = content.subarray(scan.splits[0] ?? content.length);
       const source = { delimiter: delimiter.charCodeAt(0), columns: scan.header.length };
       const text = rewritten(body, blockSizes, source).toString('latin1');

@@ -45,6 +45,8 @@ export async function scratch(t: TestContext): Promise<DiskStore> {
 
 interface Landing {
   delimiter?: string | undefined;
+  header?: false | undefined;
+  sepLineBytes?: number | undefined;
   encoding?: Encoding | undefined;
   /** Of splits, for small files. */
   spacing?: number | undefined;
@@ -53,7 +55,7 @@ interface Landing {
 export async function landed(
   store: Store,
   content: string | Buffer,
-  { delimiter = ',', encoding = 'utf-8', spacing }: Landing = {},
+  { delimiter = ',', encoding = 'utf-8', spacing, header, sepLineBytes }: Landing = {},
 ): Promise<Sample> {
   const bytes = Buffer.from(content as string);
   await store.put('sample.csv', bytes);
@@ -62,19 +64,24 @@ export async function landed(
     content: bytes,
     input: store.place('sample.csv'),
     bytes: bytes.length,
-    scan: scanOf(bytes, delimiter, encoding, spacing),
+    scan: scanOf(bytes, { delimiter, header, sepLineBytes }, encoding, spacing),
     encoding,
   };
 }
 
 export function scanOf(
   bytes: Buffer,
-  delimiter: string,
+  { delimiter, header, sepLineBytes }: Landing & { delimiter: string },
   encoding: Encoding,
   spacing?: number,
 ): CsvScan {
   const bomBytes = bytes.subarray(0, 3).equals(Buffer.from([0xef, 0xbb, 0xbf])) ? 3 : 0;
-  const scanner = new CsvScanner({ delimiter, quote: '"', bomBytes }, undefined, spacing);
+  const dialect = {
+    ...{ delimiter, quote: '"' as const, bomBytes },
+    ...(header === false && { header }),
+    ...(sepLineBytes !== undefined && { sepLineBytes }),
+  };
+  const scanner = new CsvScanner(dialect, undefined, spacing);
   scanner.push(bytes);
   return scanner.finish(encoding);
 }

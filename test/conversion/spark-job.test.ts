@@ -67,7 +67,7 @@ const DOUBTFUL: Record<string, string> = {
 
 test('Spark reads a plain RFC 4180 file as it is, and nothing that leaves room for judgement', () => {
   const scan = (content: string | Buffer, delimiter = ','): CsvScan =>
-    scanOf(Buffer.from(content as string), delimiter, 'utf-8');
+    scanOf(Buffer.from(content as string), { delimiter }, 'utf-8');
   assert.ok(readsExactly(scan(EXACT), 'utf-8'));
   assert.ok(readsExactly(scan(EXACT), 'windows-1252'));
   assert.equal(lineEndOf(scan(EXACT)), '\r\n');
@@ -76,6 +76,10 @@ test('Spark reads a plain RFC 4180 file as it is, and nothing that leaves room f
     assert.ok(!readsExactly(scan(content), 'utf-8'), what);
   }
   assert.ok(!readsExactly(scan('a~b\n1~2\n', '~'), 'utf-8'), 'an unusual delimiter');
-  const undefinedByte = scanOf(Buffer.from([...EXACT, 0x81, 0x2c, 0x0a]), ',', 'windows-1252');
+  const undefinedByte = scanOf(
+    Buffer.from([...EXACT, 0x81, 0x2c, 0x0a]),
+    { delimiter: ',' },
+    'windows-1252',
+  );
   assert.ok(!readsExactly(undefinedByte, 'windows-1252'), 'a byte that is no letter');
 });

@@ -1,4 +1,4 @@
-/** The host process of the tests: `host-entry.ts STATE_DIR [temporal-cli|worker-fails|...]`. */
+/** The host process of the tests: `host-entry.ts STATE_DIR [temporal-cli|worker-fails|settings …]`. */
 import { runHost } from '../../src/embedded/index.ts';
 
 const [stateDir = '', mode = '', detail = ''] = process.argv.slice(2);
@@ -6,11 +6,13 @@ const [stateDir = '', mode = '', detail = ''] = process.argv.slice(2);
 await runHost({
   stateDir,
   version: '1.0.0',
+  runtimeDir: process.env['TMPDIR'],
+  ...(mode === 'settings' && { settings: JSON.parse(detail) as Record<string, string> }),
   temporal: {
     cli: mode === 'temporal-cli' ? detail : process.env['TEMPORAL_CLI'],
     searchPath: process.env['PATH'],
     // Any free ones: other servers may run here.
-    ports: [],
+    ports: { server: [], ui: [] },
   },
   runWorker: async ({ signal, ready }) => {
     if (mode === 'worker-fails') throw new Error('no such bundle');

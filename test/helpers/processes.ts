@@ -10,6 +10,34 @@ export async function processesWith(text: string): Promise<string[]> {
   return stdout.split('\n').filter((line) => line.includes(text));
 }
 
+/** Process ids of those whose command line matches. One that has ended and was not reaped is none. */
+export async function pidsWith(pattern: RegExp): Promise<number[]> {
+  return (await living()).flatMap(({ pid, args }) => (pattern.test(args) ? [pid] : []));
+}
+
+/** Those of the processes that live. */
+export async function livingOf(pids: readonly number[]): Promise<number[]> {
+  const all = new Set((await living()).map(({ pid }) => pid));
+  return pids.filter((pid) => all.has(pid));
+}
+
+/** A process's own children whose command line matches. */
+export async function childrenOf(parent: number, pattern: RegExp): Promise<number[]> {
+  const children = (await living()).filter(({ ppid }) => ppid === parent);
+  return children.flatMap(({ pid, args }) => (pattern.test(args) ? [pid] : []));
+}
+
+async function living(): Promise<{ pid: number; ppid: number; args: string }[]> {
+  const args = ['-A', '-ww', '-o', 'pid=,ppid=,stat=,args='];
+  const { stdout } = await run('ps', args, { maxBuffer: 2 ** 26 });
+  return stdout.split('\n').flatMap((line) => {
+    const [, pid = '', ppid = '', stat = '', command = ''] =
+      /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
+    if (pid === '' || stat.startsWith('Z')) return [];
+    return [{ pid: Number(pid), ppid: Number(ppid), args: command }];
+  });
+}
+
 const WAIT_LIMIT_MS = 120_000;
 
 /** Looks again and again, as what is waited for is short. */

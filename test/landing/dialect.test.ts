@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { sniffHead } from '../../src/landing/dialect.ts';
-import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
+import type { SourceOverrides } from '../../src/model/dataset.ts';
+import { hintOf, LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
 import { roughText } from './generators.ts';
 
 const DELIMITERS = [',', ';', '\t', '|'];
@@ -42,16 +43,118 @@ describe('the delimiter', () => {
         shape,
         fc.infiniteStream(word),
         ({ delimiter, columns, rows, bom, lost }, words) => {
-          const lines = Array.from({ length: rows }, () =>
-            Array.from({ length: columns }, () => `x${words.next().value}`).join(delimiter),
+          const lines = Array.from({ length: rows }, (_, row) =>
+            Array.from({ length: columns }, (_, column) =>
+              row === 0 ? `name ${column}` : `x${words.next().value}`,
+            ).join(delimiter),
           );
           const text = `${bom ? '\ufeff' : ''}${lines.join('\r\n')}`;
           const head = Buffer.from(text.slice(0, text.length - lost));
           const dialect = sniffHead(head, false, {});
-          assert.deepEqual(dialect, { delimiter, quote: '"', bomBytes: bom ? 3 : 0 });
+          const bomBytes = bom ? 3 : 0;
+          assert.deepEqual(dialect, { delimiter, delimiterFrom: 'head', quote: '"', bomBytes });
         },
       ),
     );
+  });
+});
+
+describe('a file that could be another table', () => {
+  const long = 'x'.repeat(1024 * 1024);
+  const refused: [string, string, ErrorCode, RegExp][] = [
+    [
+      'a title line above semicolons',
+      'Report 2019\nid;name\n1;Ann\n2;Bob\n',
+      'SOURCE_DELIMITER_UNCLEAR',
+      /`delimiter: ";"`/,
+    ],
+    ['one column and a tab in its name', 'a\tb\n12\n', 'SOURCE_DELIMITER_UNCLEAR', /"\\t"/],
+    [
+      'two delimiters alike',
+      'city, state;zip\nDenver, CO;80202\n',
+      'SOURCE_DELIMITER_UNCLEAR',
+      /`delimiter: ","` or `delimiter: ";"`/,
+    ],
+    ['blanks as delimiters', 'a b c d\n1 2 3 4\n5 6 7 8\n', 'SOURCE_DELIMITER_UNCLEAR', /" "/],
+    ['numbers and dates only', '1,2020-01-31,\n2,2020-02-01,x\n', 'SOURCE_HEADER_UNCLEAR', /false/],
+    ['a record of data first', '1,Ann,5.00\n2,Bob,6.10\n', 'SOURCE_HEADER_UNCLEAR', /false/],
+    ['dates over dates', 'Ann,1/2/2020\nBob,3/4/2020\n', 'SOURCE_HEADER_UNCLEAR', /false/],
+    ['zip codes over zip codes', 'CO,80202\nNY,10001\n', 'SOURCE_HEADER_UNCLEAR', /false/],
+    [
+      'the header once more below',
+      'city,state\nDenver,CO\ncity,state\nReno,NV\n',
+      'SOURCE_HEADER_UNCLEAR',
+      /true/,
+    ],
+    [
+      'a title padded with delimiters',
+      'Report,,\nid,a,b\n1,2,3\n',
+      'SOURCE_HEADER_UNCLEAR',
+      /title/,
+    ],
+  ];
+  for (const [name, text, code, hint] of refused) {
+    it(`${name}: ${code}`, () => {
+      assert.throws(
+        () => sniffHead(Buffer.from(text), true, {}),
+        (error) =>
+          error instanceof LonghaulError &&
+          error.code === code &&
+          hint.test(hintOf(code, error.details)),
+      );
+    });
+  }
+
+  const read: [string, string, string][] = [
+    ['a comma in a tab file', 'name\tcity, state\nAnn\tDenver, CO\n', '\t'],
+    ['one delimiter too many in every record', 'id;name;amount\n1;Ann;5.00;\n2;Bob;6.10;\n', ';'],
+    ['the same in quotes', '"id";"name"\n"1";"Ann";\n"2";"Bob";\n', ';'],
+    ['a first record longer than the head', `a;b\n1;${long}`, ';'],
+    ['a tab file of which only the header is whole', `a\tb\n1,${long}`, '\t'],
+    ['years as names', 'country,2019,2020,2021\nUSA,1,2,3\n', ','],
+    ['a cross table', ',1940,1945,1950\nFood,22.2,44.5,59.6\n', ','],
+    ['doses as names', 'sample,0.1,0.5,1.0\nA,3.2,4.1,5.5\n', ','],
+    ['days as names', 'region,1/22/20,1/23/20\nA,5,6\n', ','],
+    ['ticked boxes', 'id,Pool,Garage\n1,Pool,\n2,,Garage\n', ','],
+    ['an index without a name', ',name\n0,Ann\n1,Bob\n', ','],
+    ['one column of texts with semicolons', 'note\na; b\nplain\nplain too\n', ','],
+    ['one column of times', 'Created Date\n01/02/2020 10:00:00 AM\n', ','],
+    ['a bar within every value of a column', 'id,a|b,c\n1,x|y,2\n2,z|w,3\n', ','],
+  ];
+  for (const [name, text, delimiter] of read) {
+    it(`${name} is read`, () => {
+      const head = Buffer.from(text).subarray(0, 1024 * 1024);
+      const complete = head.length === Buffer.byteLength(text);
+      assert.equal(sniffHead(head, complete, {}).delimiter, delimiter);
+    });
+  }
+
+  it('is read as datasets.yaml says', () => {
+    const sniffed = (text: string, overrides: SourceOverrides) =>
+      sniffHead(Buffer.from(text), true, overrides);
+    const bare = { quote: '"', bomBytes: 0 };
+    assert.deepEqual(sniffed('1,x\n2,y\n', { header: false }), {
+      ...{ ...bare, delimiter: ',', delimiterFrom: 'head' },
+      header: false,
+    });
+    assert.deepEqual(sniffed('1,2\n3,4\n', { header: true, delimiter: ',' }), {
+      ...bare,
+      delimiter: ',',
+    });
+    assert.deepEqual(sniffed('tags\na;b\nc;d\n', { delimiter: ',' }), { ...bare, delimiter: ',' });
+  });
+
+  it('understands the line sep=', () => {
+    const dialect = { delimiterFrom: 'sep=', quote: '"', bomBytes: 0 };
+    const cases: [string, string, number][] = [
+      ['sep=;\r\na;b\r\n1,5;2\r\n', ';', 7],
+      ['"sep=\t"\na\tb\n', '\t', 8],
+      ['SEP=|||\ra|b|c\r', '|', 8],
+    ];
+    for (const [text, delimiter, sepLineBytes] of cases) {
+      const expected = { ...dialect, delimiter, sepLineBytes };
+      assert.deepEqual(sniffHead(Buffer.from(text), true, {}), expected);
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isAscii, isUtf8 } from 'node:buffer';
-import { it } from 'node:test';
+import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { CsvScanner } from '../../src/landing/record-scanner.ts';
 import type { EncodingEvidence } from '../../src/model/scan.ts';
@@ -42,7 +42,10 @@ it('the evidence is exact for any bytes in any chunks', () => {
         Buffer.alloc(padding, 'y'),
         bytes,
       ]);
-      assert.deepEqual(evidence(cut(file, at)), evidenceByDefinition(file));
+      const found = evidence(cut(file, at));
+      assert.deepEqual(found, evidence([file]));
+      const { firstUnlikelyWindows1252: _, ...known } = found;
+      assert.deepEqual(known, evidenceByDefinition(file));
     }),
     { numRuns: 500 },
   );
@@ -50,4 +53,35 @@ it('the evidence is exact for any bytes in any chunks', () => {
 
 it('a sequence that the end of the file breaks off is invalid where it starts', () => {
   assert.equal(evidence([Buffer.from('abc\u00e2\u0080', 'latin1')]).firstInvalidUtf8, 3);
+});
+
+describe('text that Windows-1252 would make signs inside words of', () => {
+  const unlikely: [string, string][] = [
+    ['Mac Roman at the end of a word', 'name\nChlo\x91\n'],
+    ['Mac Roman: café, Müller, Noël', 'caf\x8e,M\x9fller,No\x91l\n'],
+    ['a DOS code page: café, naïve', 'caf\x82,na\x8bve\n'],
+  ];
+  for (const [name, text] of unlikely) {
+    it(`${name}: told`, () => {
+      const bytes = Buffer.from(text, 'latin1');
+      const first = bytes.findIndex((byte) => byte >= 0x80);
+      assert.equal(evidence([bytes]).firstUnlikelyWindows1252, first);
+    });
+  }
+
+  const likely: [string, string][] = [
+    ['an apostrophe and quotation marks', 'don\x92t say \x93word\x94 or \x91word\x92\n'],
+    ['German quotation marks', '\x84Wort\x93 und \x82Wort\x91\n'],
+    ['dashes, an ellipsis, a trade mark', 'a\x96b, well\x97no, on\x85 and Word\x99, 5\x80\n'],
+    ['letters of it', '\x8akoda, \x9cuvre, Ha\x9aek, caf\xe9, Stra\xdfe\n'],
+    ['the ‘okina', 'Hawai\x91i, Kaua\x91i\n'],
+    ['a mistake among many right ones', 'it\x92s, don\x92t, won\x92t, word\x93word\n'],
+    ['the mojibake of 2015', 'don\xc6t\n'],
+    ['valid UTF-8 besides', 'Chlo\x91 \xc3\xa9\n'],
+  ];
+  for (const [name, text] of likely) {
+    it(`${name}: not told`, () => {
+      assert.equal(evidence([Buffer.from(text, 'latin1')]).firstUnlikelyWindows1252, undefined);
+    });
+  }
 });

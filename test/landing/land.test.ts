@@ -345,7 +345,7 @@ describe('probe', () => {
       assert.deepEqual(await probe(spec, { http, addresses }), {
         validator: { etag: '"1"' },
         totalBytes: body.length,
-        dialect: { delimiter: ',', quote: '"', bomBytes: 0 },
+        dialect: { delimiter: ',', delimiterFrom: 'head', quote: '"', bomBytes: 0 },
       });
     }
   });
@@ -357,7 +357,12 @@ describe('probe', () => {
     });
     assert.equal(big.totalBytes, undefined);
     const small = await probe(serve({ body: '\ufeffa;b\n', chunked: true }), { http, addresses });
-    assert.deepEqual(small.dialect, { delimiter: ';', quote: '"', bomBytes: 3 });
+    assert.deepEqual(small.dialect, {
+      delimiter: ';',
+      delimiterFrom: 'head',
+      quote: '"',
+      bomBytes: 3,
+    });
   });
 });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { assertReadable, decideEncoding } from '../../src/landing/readable.ts';
 import { CsvScanner } from '../../src/landing/record-scanner.ts';
+import type { LonghaulError } from '../../src/model/errors.ts';
 import type { CsvScan } from '../../src/model/scan.ts';
 
 function scan(text: string | Buffer): CsvScan {
@@ -21,35 +22,61 @@ describe('what is not converted', () => {
       'ragged rows',
       'a,b\n1,2\n1,2,3\n',
       'SOURCE_RAGGED',
-      /record 2 at byte 8 has 3 fields where the header has 2/,
+      /record 2 \(line 3, byte 8\) has 3 fields where the header has 2.*line 1 as its header: a,b/,
     ],
-    ['text after a closing quote', 'a,b\n"x"y,2\n', 'SOURCE_QUOTING', /record 1 at byte 7/],
+    [
+      'text after a closing quote',
+      'a,b\n"x"y,2\n',
+      'SOURCE_QUOTING',
+      /record 1 \(line 2, byte 7\)/,
+    ],
     [
       'a quote that never closes',
       'a,b\n1,"2\n',
       'SOURCE_QUOTING',
-      /never close: record 1 at byte 6/,
+      /never close: record 1 \(line 2, byte 6\)/,
     ],
     [
       'a quote of the header that never closes',
       '"a,b\n1,2\n',
       'SOURCE_QUOTING',
-      /the header at byte 0/,
+      /the header \(line 1, byte 0\)/,
     ],
-    ['NUL bytes', 'a,b\n1,\0\n', 'SOURCE_HAS_NUL', /1 NUL bytes: record 1 at byte 6/],
+    ['NUL bytes', 'a,b\n1,\0\n', 'SOURCE_HAS_NUL', /1 NUL bytes: record 1 \(line 2, byte 6\)/],
   ];
   for (const [name, text, code, message] of cases) {
     it(name, () => {
-      const error = { code, message, details: { source: 'all' } };
+      const error = { code, message };
       assert.throws(() => assertReadable(scan(text), 'all'), error);
     });
   }
+
+  it('says how it was read, and what setting helps', () => {
+    const scanner = new CsvScanner({
+      delimiter: ';',
+      delimiterFrom: 'head',
+      quote: '"',
+      bomBytes: 0,
+    });
+    scanner.push(Buffer.from('\n"id";"name"\n"1";"Ann";\n'));
+    const error = {
+      code: 'SOURCE_RAGGED',
+      message: /the delimiter ";" \(found.*line 2 as its header: id;name/,
+    };
+    const scan = scanner.finish();
+    assert.throws(() => assertReadable(scan, 'all'), error);
+    assert.throws(
+      () => assertReadable(scan, 'all'),
+      (thrown: LonghaulError) =>
+        ['`delimiter`', '`header: false`'].every((each) => thrown.details.hint?.includes(each)),
+    );
+  });
 
   it('says how many there are beyond the first five', () => {
     const seen = scan(`a,b\n${'x\n'.repeat(100)}`);
     assert.throws(
       () => assertReadable(seen, 'all'),
-      /has 100 records.*record 5 at byte 12.*; …\.$/,
+      /has 100 records.*record 5 \(line 6, byte 12\).*; …\. It was read/,
     );
   });
 
@@ -75,6 +102,7 @@ describe('the encoding', () => {
       /Byte 5 .* byte 2/,
       undefined,
     ],
+    ['Mac Roman', latin1('name\nChlo\u0091\n'), /Mac Roman/, undefined],
     ['a byte that Windows-1252 lacks', latin1('a\n\u00e9\u0081\n'), /Byte 2 .* at 3/, undefined],
     [
       'a UTF-8 mark on another encoding',

@@ -3,11 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
-import {
-  CsvScanner,
-  MAX_RECORD_BYTES,
-  SPLIT_SPACING_BYTES,
-} from '../../src/landing/record-scanner.ts';
+import { CsvScanner, SPLIT_SPACING_BYTES } from '../../src/landing/record-scanner.ts';
+import { MAX_RECORD_BYTES } from '../../src/landing/record-tally.ts';
 import type { ScannerState } from '../../src/landing/scanner-state.ts';
 import type { CsvScan, Dialect } from '../../src/model/scan.ts';
 import { cut, csvFile, cuts, roughText } from './generators.ts';
@@ -53,8 +50,11 @@ describe('counting records', () => {
     const seen = scan('\na,b\r\n"x\ny",5" pipe\r\n\n1,2\r3,4');
     assert.equal(seen.blankLines, 2);
     assert.deepEqual(seen.lineEnds, { crlf: 2, lf: 2, cr: 1 });
-    assert.equal(seen.quotedBreaks, true);
-    assert.equal(seen.bareQuotes, true);
+    assert.equal(seen.quotedBreaks, 1);
+    assert.deepEqual(seen.bareQuotes, {
+      count: 1,
+      examples: [{ record: 1, line: 4, byteOffset: 13 }],
+    });
     assert.equal(seen.maxRecordBytes, Buffer.byteLength('"x\ny",5" pipe'));
     assert.deepEqual(seen.problems, []);
   });
@@ -92,21 +92,21 @@ describe('problems', () => {
     assert.equal(seen.problems[0]?.kind, 'ragged');
     assert.equal(seen.problems[0]?.count, 8);
     assert.deepEqual(seen.problems[0]?.examples.slice(0, 2), [
-      { record: 2, byteOffset: 8, fields: 1 },
-      { record: 3, byteOffset: 10, fields: 1 },
+      { record: 2, line: 3, byteOffset: 8, fields: 1 },
+      { record: 3, line: 4, byteOffset: 10, fields: 1 },
     ]);
     assert.equal(seen.problems[0]?.examples.length, 5);
   });
 
   it('text after a closing quote', () => {
     assert.deepEqual(scan('a,b\n"x"y,2\n').problems, [
-      { kind: 'quoting', count: 1, examples: [{ record: 1, byteOffset: 7 }] },
+      { kind: 'quoting', count: 1, examples: [{ record: 1, line: 2, byteOffset: 7 }] },
     ]);
   });
 
   it('a quote that never closes, at the offset where it opened', () => {
     assert.deepEqual(scan('a,b\n1,2\n3,"x\n4,5\n').problems, [
-      { kind: 'unclosed-quote', count: 1, examples: [{ record: 2, byteOffset: 10 }] },
+      { kind: 'unclosed-quote', count: 1, examples: [{ record: 2, line: 3, byteOffset: 10 }] },
     ]);
   });
 
@@ -116,8 +116,8 @@ describe('problems', () => {
         kind: 'nul',
         count: 2,
         examples: [
-          { record: 1, byteOffset: 6 },
-          { record: 2, byteOffset: 9 },
+          { record: 1, line: 2, byteOffset: 6 },
+          { record: 2, line: 3, byteOffset: 9 },
         ],
       },
     ]);
@@ -130,7 +130,7 @@ describe('problems', () => {
     for (let bytes = 0; bytes <= MAX_RECORD_BYTES; bytes += block.length) scanner.push(block);
     scanner.push(Buffer.from('",2\n'));
     assert.deepEqual(scanner.finish().problems, [
-      { kind: 'record-too-long', count: 1, examples: [{ record: 1, byteOffset: 4 }] },
+      { kind: 'record-too-long', count: 1, examples: [{ record: 1, line: 2, byteOffset: 4 }] },
     ]);
   });
 });
@@ -257,3 +257,82 @@ function parseWithCsvParse(
   };
   return parse(bytes, options);
 }
+
+describe('bare quotes', () => {
+  const places = (text: string): string[] =>
+    scan(text).problems.flatMap(({ kind, examples }) =>
+      examples.map(({ record, line, byteOffset }) => `${kind} ${record} ${line} ${byteOffset}`),
+    );
+  const moved: [string, string, string[]][] = [
+    [
+      'a lost delimiter before a quoted field with one in it',
+      'id,price,name,text\n1,$5.00,"Ann","x"\n2,$6.10"Bob, Jr","z"\n',
+      ['quoting 2 3 44'],
+    ],
+    ['a blank before the quote', 'a,b,c\n1, "Bob, Jr"\n', ['quoting 1 2 9']],
+    ['over several fields, at the end of the file', 'a,b,c\nx"1,2,3"', ['quoting 1 2 7']],
+    ['in the header', 'a,b"c,d"\n1,2,3\n', ['quoting 0 1 3']],
+    ['with escaped quotes in it', 'a,b,c\n1,$6"Bob ""Ace"", Jr"\n', ['quoting 1 2 10']],
+  ];
+  for (const [name, text, expected] of moved) {
+    it(`${name}: a problem`, () => assert.deepEqual(places(text), expected));
+  }
+
+  const kept: [string, string][] = [
+    ['inches before a word', 'a,b\n5" pipe,6" pipe\n'],
+    ['inches at the end of fields', 'a,b\n5",6"\n'],
+    ['inches in a text, and at the end of the next field', 'a,b\n5" pipe,6"\n'],
+    ['three of them in one field', 'a,b\n12" x 5" x 7",8"\n'],
+    ['a pair in a field', 'a,b\nthe "Ace",the "King"\n'],
+    ['one in each of two records', 'a,b\n1,an "odd one\n2,another"\n'],
+  ];
+  for (const [name, text] of kept) {
+    it(`${name}: text, counted`, () => {
+      assert.deepEqual(places(text), []);
+      assert.equal(scan(text).bareQuotes.count, text.split('"').length - 1);
+    });
+  }
+});
+
+describe('a file without a header', () => {
+  const dialect: Dialect = { ...COMMA, header: false };
+
+  it('has its first record as data, and numbered columns', () => {
+    const seen = scan('\n1,2,3\n4,5\n', dialect);
+    assert.deepEqual(seen.header, ['column_1', 'column_2', 'column_3']);
+    assert.equal('headerLine' in seen, false);
+    assert.equal(seen.records, 2);
+    assert.deepEqual([seen.splits, seen.splitRecords], [[1], [0]]);
+    assert.deepEqual(seen.problems, [
+      { kind: 'ragged', count: 1, examples: [{ record: 2, line: 3, byteOffset: 7, fields: 2 }] },
+    ]);
+  });
+
+  it('of which nothing is there has no columns', () => {
+    assert.deepEqual(scan('\n\n', dialect).header, []);
+    assert.equal(scan('1', dialect).records, 1);
+  });
+});
+
+it('the line sep= is none of the file, but a line', () => {
+  const seen = scan('sep=;\r\na;b\r\n1;2\r\n3\r\n', { ...COMMA, delimiter: ';', sepLineBytes: 7 });
+  assert.deepEqual([seen.header, seen.headerLine, seen.records], [['a', 'b'], 2, 2]);
+  assert.equal(seen.splits[0], 12);
+  assert.deepEqual(seen.problems[0]?.examples, [{ record: 2, line: 4, byteOffset: 17, fields: 1 }]);
+});
+
+it('every place has the line that an editor shows', () => {
+  fc.assert(
+    fc.property(roughText(), cuts(), (bytes, at) => {
+      const dialect = dialectOf(bytes);
+      const scanner = new CsvScanner(dialect, undefined, SPACING_BYTES);
+      for (const piece of cut(bytes, at)) scanner.push(piece);
+      const { problems, bareQuotes } = scanner.finish();
+      for (const { line, byteOffset } of [...problems, bareQuotes].flatMap((p) => p.examples)) {
+        const before = bytes.subarray(0, byteOffset).toString('latin1');
+        assert.equal(line, before.split(/\r\n|\r|\n/).length);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});

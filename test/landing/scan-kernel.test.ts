@@ -51,8 +51,7 @@ describe('clean records', () => {
       records: 20,
       crlf: 20,
       maxRecordBytes: record.length - 2,
-      quotedBreaks: true,
-      lastQuoteStart: last,
+      quotedBreaks: 20,
     });
   });
 

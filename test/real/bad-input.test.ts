@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { after, before, describe, it } from 'node:test';
 import type { ErrorCode } from '../../src/model/errors.ts';
+import type { IngestResult } from '../../src/model/run.ts';
 import type { Answer, Route } from '../helpers/origin.ts';
 import { startLab, withLab, type Lab } from '../helpers/lab.ts';
 import { withSmallDisk } from '../helpers/small-disk.ts';
@@ -86,6 +87,35 @@ const BAD: Bad[] = [
     code: 'SOURCE_QUOTING',
     says: /byte 6/i,
   },
+  {
+    name: 'one column instead of a table',
+    route: { body: 'Report 2019\nid;name\n1;Ann\n2;Bob\n' },
+    code: 'SOURCE_DELIMITER_UNCLEAR',
+    says: /";"/,
+  },
+  {
+    name: 'semicolons at the end of every record',
+    route: { body: 'id;name;amount\n1;Ann;5.00;\n2;Bob;6.10;\n' },
+    code: 'SOURCE_RAGGED',
+    says: /record 1 \(line 2, byte 15\).*delimiter ";"/,
+  },
+  {
+    name: 'moved cells',
+    route: { body: 'id,price,name,text\n1,$5.00,"Ann","x"\n2,$6.10"Bob, Jr","z"\n' },
+    code: 'SOURCE_QUOTING',
+    says: /record 2 \(line 3, byte 44\)/,
+  },
+  {
+    name: 'no header',
+    route: { body: '1,Ann,5.00\n2,Bob,6.10\n' },
+    code: 'SOURCE_HEADER_UNCLEAR',
+  },
+  {
+    name: 'Mac Roman',
+    route: { body: Buffer.from('id,name\n1,Chlo\x91\n', 'latin1') },
+    code: 'SOURCE_ENCODING_UNCLEAR',
+    says: /Mac Roman/,
+  },
   { name: 'NUL bytes', route: { body: `${GOOD}3,\0\r\n` }, code: 'SOURCE_HAS_NUL', says: /2[0-9]/ },
   {
     name: 'an unclear encoding',
@@ -124,6 +154,30 @@ describe('bad input ends in a clear error, with nothing published', () => {
           if (bad.says) assert.match(error.message, bad.says);
         });
       }
+    });
+  });
+
+  it('and the setting that its hint names leads to a published day, which says how it was read', async () => {
+    const body = '1;"5"" pipe";1,5\n2;6" pipe;2,5\n';
+    await withLab({ routes: { '/a.csv': { body } } }, async (lab) => {
+      const address = lab.origin.address('/a.csv');
+      const error = await failing(lab, address);
+      assert.equal(error.code, 'SOURCE_HEADER_UNCLEAR');
+      assert.match(error.hint, /`header: false`/);
+      // A landing that was counted otherwise is counted again, not downloaded.
+      await lab.datasets({ bad: { a: { address, header: true } } });
+      assert.equal((await lab.json<IngestResult>(['land', 'bad'])).json.ledger.records, 1);
+      lab.origin.set('/a.csv', { status: 500 });
+      await lab.datasets({ bad: { a: { address, header: false } } });
+      const { code, json } = await lab.json<IngestResult>(['convert', 'bad']);
+      assert.equal(code, 0, JSON.stringify(json));
+      assert.equal(json.ledger.rows, 2);
+      assert.deepEqual(json.sources[0]?.csv, {
+        ...{ delimiter: ';', delimiterFrom: 'found', encoding: 'utf-8', encodingFrom: 'found' },
+        header: false,
+        bareQuotes: { count: 1, examples: [{ record: 2, line: 2, byteOffset: 20 }] },
+      });
+      assert.equal((await lab.json(['verify', 'bad'])).code, 0);
     });
   });
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import {
   findEmbedded,
@@ -16,10 +16,12 @@ import {
   stopEmbedded,
   type EmbeddedInfo,
 } from '../../src/embedded/index.ts';
-import { commandLineOf } from '../../src/embedded/process-identity.ts';
+import type { EmbeddedAddress, JoinOptions } from '../../src/embedded/join.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/model/run.ts';
 import { hostCommand } from '../embedded/host-command.ts';
-import { withTempFolder } from '../helpers/temp-folder.ts';
+import { livingOf, pidsWith, until } from '../helpers/processes.ts';
+import { withTempFolder, withTmpdir } from '../helpers/temp-folder.ts';
+import { temporalProgram } from '../helpers/temporal.ts';
 
 test('two commands share one server, and the last to leave stops all of it', async () => {
   await withState(async (stateDir) => {
@@ -32,14 +34,14 @@ test('two commands share one server, and the last to leave stops all of it', asy
     assert.equal((await infoOf(stateDir)).status, 'ready');
     await second.leave();
     assert.equal(await findEmbedded(stateDir), undefined);
-    assert.deepEqual(pids.filter(isAlive), []);
+    await untilGone(pids);
   });
 });
 
 test('history survives a restart for 90 days, and search attributes are known', async () => {
   await withState(async (stateDir) => {
     const first = await joined(stateDir);
-    await withClient(first.address, async (client) => {
+    await withClient(first, async (client) => {
       await client.workflow.start('someWorkflow', {
         workflowId: 'a-run',
         taskQueue: 'nobody',
@@ -48,10 +50,12 @@ test('history survives a restart for 90 days, and search attributes are known', 
     });
     await first.leave();
     const second = await joined(stateDir);
-    await withClient(second.address, async (client) => {
+    await withClient(second, async (client) => {
       const run = await client.workflow.getHandle('a-run').describe();
       assert.equal(run.status.name, 'RUNNING');
-      const { config } = await client.workflowService.describeNamespace({ namespace: 'default' });
+      const { config } = await client.workflowService.describeNamespace({
+        namespace: second.namespace,
+      });
       assert.equal(Number(config?.workflowExecutionRetentionTtl?.seconds), 90 * 24 * 3600);
     });
     await second.leave();
@@ -66,7 +70,7 @@ test('two first commands at once end with one server, which stops when both have
     const pids = await serverPids(stateDir);
     await Promise.all([first.leave(), second.leave()]);
     assert.equal(await findEmbedded(stateDir), undefined);
-    assert.deepEqual(pids.filter(isAlive), []);
+    await untilGone(pids);
   });
 });
 
@@ -76,7 +80,7 @@ test('commands that come and go in any order always get a server, and one at a t
     const comeAndGo = async (staysMs: number): Promise<void> => {
       for (let times = 0; times < 4; times += 1) {
         const server = await joined(stateDir);
-        await withClient(server.address, async (client) => {
+        await withClient(server, async (client) => {
           await client.workflowService.getSystemInfo({});
         });
         most = Math.max(most, (await temporalsOn(stateDir)).length);
@@ -96,7 +100,7 @@ test('a server whose only command was killed stops by itself', async () => {
     const member = await startMember(stateDir);
     const pids = await serverPids(stateDir);
     member.kill();
-    await until(() => !pids.some(isAlive));
+    await untilGone(pids);
     assert.equal(await findEmbedded(stateDir), undefined);
   });
 });
@@ -111,33 +115,41 @@ test('a command that comes after the only other was killed keeps the server', as
   });
 });
 
-test('Temporal left by a killed host is taken over with the same address and process', async () => {
+test('a host that is killed takes its Temporal along, and runs go on at the same address', async () => {
   await withState(async (stateDir) => {
     const first = await joined(stateDir);
-    const [temporal] = await temporalsOn(stateDir);
-    const { pid } = await infoOf(stateDir);
-    process.kill(pid, 'SIGKILL');
-    await until(() => !isAlive(pid));
-    const second = await joined(stateDir);
-    assert.equal(second.address, first.address);
-    assert.deepEqual(await temporalsOn(stateDir), [temporal]);
-    assert.notEqual((await infoOf(stateDir)).pid, pid);
-    await Promise.all([first.leave(), second.leave()]);
-    assert.deepEqual(await temporalsOn(stateDir), []);
+    await withClient(first, async (client) => {
+      await client.workflow.start('someWorkflow', { workflowId: 'a-run', taskQueue: 'nobody' });
+    });
+    const pids = await serverPids(stateDir);
+    process.kill((await infoOf(stateDir)).pid, 'SIGKILL');
+    await untilGone(pids);
+    const now = await first.current();
+    assert.deepEqual(
+      [now.address, now.namespace, now.uiUrl],
+      [first.address, first.namespace, first.uiUrl],
+    );
+    assert.equal((await temporalsOn(stateDir)).length, 1);
+    await withClient(now, async (client) => {
+      assert.equal((await client.workflow.getHandle('a-run').describe()).status.name, 'RUNNING');
+    });
+    await first.leave();
+    await untilGone(await temporalsOn(stateDir));
   });
 });
 
 test('after host and Temporal were killed the next command starts both on the same history', async () => {
   await withState(async (stateDir) => {
     const first = await joined(stateDir);
-    await withClient(first.address, async (client) => {
+    await withClient(first, async (client) => {
       await client.workflow.start('someWorkflow', { workflowId: 'a-run', taskQueue: 'nobody' });
     });
     const pids = await serverPids(stateDir);
-    for (const pid of pids) process.kill(pid, 'SIGKILL');
-    await until(() => !pids.some(isAlive));
+    // Temporal first: its host's end would take it along.
+    for (const pid of pids.toReversed()) process.kill(pid, 'SIGKILL');
+    await untilGone(pids);
     const second = await joined(stateDir);
-    await withClient(second.address, async (client) => {
+    await withClient(second, async (client) => {
       assert.equal((await client.workflow.getHandle('a-run').describe()).status.name, 'RUNNING');
     });
     await Promise.all([first.leave(), second.leave()]);
@@ -151,9 +163,9 @@ test('Temporal left stopped is ended, and another starts in its place', async ()
     const { pid } = await infoOf(stateDir);
     process.kill(temporal, 'SIGSTOP');
     process.kill(pid, 'SIGKILL');
-    await until(() => !isAlive(pid));
+    await untilGone([pid]);
     const second = await joined(stateDir);
-    assert.equal(isAlive(temporal), false);
+    assert.deepEqual(await livingOf([temporal]), []);
     assert.equal((await temporalsOn(stateDir)).length, 1);
     await Promise.all([first.leave(), second.leave()]);
   });
@@ -164,7 +176,7 @@ test('when Temporal dies the host starts it again for the commands that are ther
     const member = await joined(stateDir);
     const [temporal = 0] = await temporalsOn(stateDir);
     process.kill(temporal, 'SIGKILL');
-    await until(async () => {
+    await until('another Temporal', async () => {
       const running = await temporalsOn(stateDir);
       return running.length === 1 && running[0] !== temporal && (await isReady(stateDir));
     });
@@ -184,35 +196,34 @@ test('a pinned server stays when all have left, until it is stopped', async () =
     assert.deepEqual(await stopEmbedded(stateDir), {
       outcome: 'stops-later',
       members: [process.pid],
+      ups: [],
     });
     const pids = await serverPids(stateDir);
     await member.leave();
-    assert.deepEqual(pids.filter(isAlive), []);
-    assert.deepEqual(await stopEmbedded(stateDir), { outcome: 'not-running', members: [] });
+    await untilGone(pids);
+    assert.deepEqual(await stopEmbedded(stateDir), {
+      outcome: 'not-running',
+      members: [],
+      ups: [],
+    });
   });
 });
 
-test('stopping with force stops a server in use, and one whose host was killed', async () => {
+test('stopping with force stops a server in use, and tells its commands that it was', async () => {
   await withState(async (stateDir) => {
     const member = await joined(stateDir);
     const pids = await serverPids(stateDir);
-    assert.deepEqual(await stopEmbedded(stateDir, { force: true }), {
-      outcome: 'stopped',
-      members: [],
-    });
-    assert.deepEqual(pids.filter(isAlive), []);
+    const stopped = await stopEmbedded(stateDir, { force: true });
+    assert.deepEqual(stopped, { outcome: 'stopped', members: [], ups: [] });
+    await untilGone(pids);
+    assert.match(await member.stopped, /longhaul down --force/);
+    await assert.rejects(member.current(), { code: 'EMBEDDED_STOPPED' });
+    assert.equal(await findEmbedded(stateDir), undefined);
     await member.leave();
-    const other = await joined(stateDir);
-    process.kill((await infoOf(stateDir)).pid, 'SIGKILL');
-    await until(async () => (await findEmbedded(stateDir)) === undefined);
-    assert.equal((await temporalsOn(stateDir)).length, 1);
-    assert.equal((await stopEmbedded(stateDir)).outcome, 'stopped');
-    assert.deepEqual(await temporalsOn(stateDir), []);
-    await other.leave();
   });
 });
 
-test('what keeps the server from starting is told: no Temporal program, a worker that fails, a broken database', async () => {
+test('what keeps the server from starting is told: no Temporal program, a worker that fails, no module', async () => {
   await withState(async (stateDir) => {
     const noProgram = hostCommand(stateDir, 'temporal-cli', '/nonsense');
     await assert.rejects(joinEmbedded({ stateDir, host: noProgram }), {
@@ -231,12 +242,184 @@ test('what keeps the server from starting is told: no Temporal program, a worker
     assert.deepEqual(await temporalsOn(stateDir), []);
     const noModule = { entry: join(stateDir, 'absent.ts'), args: [] };
     await assert.rejects(joinEmbedded({ stateDir, host: noModule }), { code: 'EMBEDDED_FAILED' });
-    await writeFile(join(stateDir, 'temporal.db'), 'no database');
-    await assert.rejects(joined(stateDir), {
-      code: 'EMBEDDED_FAILED',
-      message: /did not start.*database/,
-    });
     assert.equal(await findEmbedded(stateDir), undefined);
+  });
+});
+
+test('a database that is damaged is set aside with a word, and the server starts', async () => {
+  await withState(async (stateDir) => {
+    const first = await joined(stateDir);
+    await first.leave();
+    await writeFile(join(stateDir, 'temporal.db'), 'no database');
+    const notes: string[] = [];
+    const onNote = (note: string): void => void notes.push(note);
+    const second = await joinEmbedded({ stateDir, host: hostCommand(stateDir), onNote });
+    assert.match(notes.join('\n'), /temporal\.db\.damaged-\S+ .*longhaul schedule apply/);
+    const aside = (await readdir(stateDir)).find((name) => name.startsWith('temporal.db.dam'));
+    assert.equal(await readFile(join(stateDir, aside ?? ''), 'utf8'), 'no database');
+    await second.leave();
+  });
+});
+
+test('a state folder that is removed leaves no host and no Temporal, and commands hear of it', async () => {
+  await withState(async (stateDir) => {
+    const member = await joined(stateDir);
+    const pids = await serverPids(stateDir);
+    await rm(stateDir, { recursive: true, force: true });
+    await untilGone(pids);
+    assert.match(await member.stopped, /was removed/);
+    await assert.rejects(member.current(), { code: 'EMBEDDED_STOPPED' });
+    await member.leave();
+  });
+});
+
+test('a host that is killed while it starts is started again', async () => {
+  await withState(async (stateDir) => {
+    const joining = joined(stateDir);
+    await until('a host that starts', async () => (await findEmbedded(stateDir)) !== undefined);
+    const { pid, status } = await infoOf(stateDir);
+    assert.equal(status, 'starting');
+    process.kill(pid, 'SIGKILL');
+    const server = await joining;
+    assert.notEqual((await infoOf(stateDir)).pid, pid);
+    await server.leave();
+  });
+});
+
+test('a Temporal whose command line cannot be read is not taken for dead', async () => {
+  await withState(async (stateDir) => {
+    await mkdir(stateDir, { recursive: true });
+    const slow = join(stateDir, 'slow-temporal');
+    // For six seconds its command line has no word of Temporal.
+    const script = `#!/bin/sh
+[ "$1" = --version ] && exec '${await temporalProgram()}' --version
+echo start >> '${stateDir}/starts'
+for each; do printf '%s\\n' "$each"; done > '${stateDir}/arguments'
+exec /bin/sh -c 'sleep 6; IFS="
+"; set -f; exec "$0" $(cat "$1")' '${await temporalProgram()}' '${stateDir}/arguments'
+`;
+    await writeFile(slow, script, { mode: 0o755 });
+    const host = hostCommand(stateDir, 'temporal-cli', slow);
+    const server = await joinEmbedded({ stateDir, host });
+    assert.equal(await readFile(join(stateDir, 'starts'), 'utf8'), 'start\n');
+    assert.equal((await temporalsOn(stateDir)).length, 1);
+    await server.leave();
+  });
+});
+
+test('each state folder has a namespace of its own, which it keeps when moved and not when copied', async () => {
+  await withTempFolder(async (folder) => {
+    const [one, moved, copied] = ['one', 'moved', 'copied'].map((name) => join(folder, name));
+    const namespaceOf = async (stateDir = ''): Promise<string> => {
+      const server = await joined(stateDir);
+      try {
+        await withClient(server, async (client) => {
+          await client.workflow.count();
+        });
+        return server.namespace;
+      } finally {
+        await server.leave();
+      }
+    };
+    const first = await namespaceOf(one);
+    assert.equal(await namespaceOf(one), first);
+    await rename(one ?? '', moved ?? '');
+    assert.equal(await namespaceOf(moved), first);
+    await cp(moved ?? '', copied ?? '', { recursive: true, filter: isPlain });
+    assert.notEqual(await namespaceOf(copied), first);
+    assert.equal(await namespaceOf(moved), first);
+  });
+});
+
+test('a namespace that is gone under the worker comes back', async () => {
+  await withState(async (stateDir) => {
+    const server = await joined(stateDir);
+    await withClient(server, async (client) => {
+      await client.connection.operatorService.deleteNamespace({ namespace: server.namespace });
+    });
+    await until('the namespace', async () => {
+      const now = await server.current();
+      return await withClient(now, async (client) => {
+        await client.workflow.start('w', { workflowId: 'anew', taskQueue: 'nobody' });
+        return true;
+      }).catch(() => false);
+    });
+    assert.equal((await temporalsOn(stateDir)).length, 1);
+    await server.leave();
+  });
+});
+
+test('a command that only asks starts no worker, and the first one that works does', async () => {
+  await withState(async (stateDir) => {
+    const asks = await joined(stateDir, { needsWorker: false });
+    assert.equal((await infoOf(stateDir)).worker, 'none');
+    const works = await joined(stateDir);
+    assert.equal((await infoOf(stateDir)).worker, 'ready');
+    await Promise.all([asks.leave(), works.leave()]);
+  });
+});
+
+test('a command that works with other settings than the worker’s is refused, by their names', async () => {
+  await withState(async (stateDir) => {
+    const settings = { S3_BUCKET: 'a', TRANSFER_SLOTS: 'b' };
+    const host = hostCommand(stateDir, 'settings', JSON.stringify(settings));
+    const up = await joinEmbedded({ stateDir, host, settings });
+    const others = { ...settings, TRANSFER_SLOTS: 'c' };
+    await assert.rejects(joinEmbedded({ stateDir, host, settings: others }), {
+      code: 'CONFIG_INVALID',
+      message: /TRANSFER_SLOTS\.$/,
+    });
+    const asks = await joinEmbedded({ stateDir, host, settings: others, needsWorker: false });
+    await asks.leave();
+    assert.equal((await infoOf(stateDir)).status, 'ready');
+    await up.leave();
+  });
+});
+
+test('stopping ends a foreground up at once, and the server with it unless commands use it', async () => {
+  await withState(async (stateDir) => {
+    const up = await joined(stateDir, { isUp: true });
+    const command = await joined(stateDir);
+    const later = await stopEmbedded(stateDir);
+    assert.deepEqual(later, { outcome: 'stops-later', members: [process.pid], ups: [process.pid] });
+    assert.match(await up.stopped, /longhaul down/);
+    await up.leave();
+    assert.equal((await infoOf(stateDir)).status, 'ready');
+    const second = await joined(stateDir, { isUp: true });
+    await command.leave();
+    const stopped = await stopEmbedded(stateDir);
+    assert.deepEqual(stopped, { outcome: 'stopped', members: [], ups: [process.pid] });
+    assert.match(await second.stopped, /longhaul down/);
+    await second.leave();
+  });
+});
+
+test('a state folder with a long path has its socket elsewhere, in a folder of this user alone', async () => {
+  await withTmpdir(async (folder) => {
+    const stateDir = join(folder, 'x'.repeat(100), '.longhaul');
+    const server = await joined(stateDir);
+    const record = JSON.parse(await readFile(join(stateDir, 'host.json'), 'utf8')) as {
+      socket: string;
+    };
+    assert.equal(dirname(record.socket), join(folder, `longhaul-${userInfo().uid}`));
+    assert.equal((await stat(dirname(record.socket))).mode & 0o777, 0o700);
+    const again = await joined(stateDir);
+    assert.equal(again.address, server.address);
+    await Promise.all([again.leave(), server.leave()]);
+    assert.deepEqual(await readdir(dirname(record.socket)), []);
+  });
+});
+
+test('the state folder, the database and the records are for this user alone', async () => {
+  await withState(async (stateDir) => {
+    await mkdir(stateDir, { recursive: true, mode: 0o755 });
+    const server = await joined(stateDir);
+    const modes = new Map<string, number>();
+    for (const name of ['.', 'temporal.db', 'host.json', 'temporal.json', 'host.log']) {
+      modes.set(name, (await stat(join(stateDir, name))).mode & 0o777);
+    }
+    assert.deepEqual([...modes.values()], [0o700, 0o600, 0o600, 0o600, 0o600]);
+    await server.leave();
   });
 });
 
@@ -246,8 +429,11 @@ interface Member {
   kill: () => void;
 }
 
-async function joined(stateDir: string): ReturnType<typeof joinEmbedded> {
-  return await joinEmbedded({ stateDir, host: hostCommand(stateDir) });
+async function joined(
+  stateDir: string,
+  options: Partial<JoinOptions> = {},
+): ReturnType<typeof joinEmbedded> {
+  return await joinEmbedded({ stateDir, host: hostCommand(stateDir), ...options });
 }
 
 /** A command in a process of its own. */
@@ -285,10 +471,13 @@ async function withState(body: (stateDir: string) => Promise<void>): Promise<voi
   });
 }
 
-async function withClient(address: string, use: (client: Client) => Promise<void>): Promise<void> {
+async function withClient<T>(
+  { address, namespace }: EmbeddedAddress,
+  use: (client: Client) => Promise<T>,
+): Promise<T> {
   const connection = await Connection.connect({ address });
   try {
-    await use(new Client({ connection }));
+    return await use(new Client({ connection, namespace }));
   } finally {
     await connection.close();
   }
@@ -308,23 +497,17 @@ async function serverPids(stateDir: string): Promise<number[]> {
   return [(await infoOf(stateDir)).pid, ...(await temporalsOn(stateDir))];
 }
 
-/** Seen from outside: every process that has this database on its command line. */
+/** Seen from outside: every process that serves this database, by its command line. Its guard is a shell. */
 async function temporalsOn(stateDir: string): Promise<number[]> {
-  const database = join(stateDir, 'temporal.db');
-  return (await allPids()).filter((pid) => commandLineOf(pid)?.includes(database));
+  return await pidsWith(new RegExp(`^(?!/bin/sh ).* --db-filename ${stateDir}/temporal\\.db`));
 }
 
-async function allPids(): Promise<number[]> {
-  if (process.platform === 'linux')
-    return (await readdir('/proc')).map(Number).filter((pid) => pid > 0);
-  const { stdout } = await promisify(execFile)('ps', ['-axo', 'pid=']);
-  return stdout.trim().split(/\s+/).map(Number);
+async function untilGone(pids: readonly number[]): Promise<void> {
+  await until(`the end of ${pids.join()}`, async () => (await livingOf(pids)).length === 0);
 }
 
-function isAlive(pid: number): boolean {
-  return commandLineOf(pid) !== undefined;
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await sleep(20);
+/** Sockets and FIFOs cannot be copied. */
+async function isPlain(path: string): Promise<boolean> {
+  const entry = await stat(path);
+  return entry.isFile() || entry.isDirectory();
 }

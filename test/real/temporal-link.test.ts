@@ -85,7 +85,7 @@ describe("another lake's server on the port that was ours", () => {
   it('that has our place still when the host was asked is told as what it is', async () => {
     const at = { address: temporal.address, namespace: 'lake-of-ours', uiUrl: 'http://h' };
     const server = { ...at, current: async () => at, stopped: never(), leave: async () => {} };
-    await withLink(server as unknown as EmbeddedServer, async (link) => {
+    await withLink(server, async (link) => {
       const asked = link.call(async (client) => await findRun(client, 'ingest/x/2026-01-01'));
       await assert.rejects(asked, { code: 'TEMPORAL_NO_NAMESPACE' });
     });
@@ -131,7 +131,7 @@ async function withLink(
   server: EmbeddedServer,
   body: (link: TemporalLink) => Promise<void>,
 ): Promise<void> {
-  const link = await linkEmbedded(server);
+  const link = await linkEmbedded(server, 'nowhere');
   try {
     await body(link);
   } finally {

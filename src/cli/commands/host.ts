@@ -8,12 +8,13 @@ export function hostCommand(context: CliContext): Command {
 
 /** The embedded server and worker of DATA_DIR, in this process, until nobody uses them. */
 async function host(context: CliContext): Promise<void> {
-  const { settings, searchPath, fingerprints } = context.loadConfig();
+  const { settings, searchPath, runtimeDir, fingerprints } = context.loadConfig();
   const { runHost } = await import('../../embedded/index.ts');
   await runHost({
     stateDir: settings.stateDir,
     version: context.version,
     settings: fingerprints,
+    runtimeDir,
     temporal: { cli: settings.temporalCli, searchPath },
     runWorker: async (target) => {
       const { runWorker } = await import('../../workers/run-worker.ts');

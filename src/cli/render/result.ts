@@ -1,4 +1,5 @@
 import type { IngestResult, RunProgress, SourceResult } from '../../model/run.ts';
+import { csvFactsText } from '../../model/csv-facts.ts';
 import { printable, viewNameOf } from '../../model/names.ts';
 import { tableText } from './table.ts';
 import { bytesText } from '../../model/bytes-text.ts';
@@ -51,7 +52,7 @@ function headline({ status, revision, durationMs, ledger, emr }: RunReport): str
   }
 }
 
-function placeLines({ id, raw, parquet }: SourceResult): string[] {
+function placeLines({ id, raw, parquet, csv }: SourceResult): string[] {
   const lines: string[] = [];
   if (raw !== '') lines.push(`${id}  raw      ${printable(raw)}`);
   const [first] = parquet;
@@ -61,6 +62,7 @@ function placeLines({ id, raw, parquet }: SourceResult): string[] {
     const files = parquet.length === 1 ? '1 file' : `${parquet.length} files`;
     lines.push(`${id}  parquet  ${printable(folder)} (${files}, ${size})`);
   }
+  if (csv) lines.push(`${id}  read as  ${csvFactsText(csv)}`);
   return lines;
 }
 

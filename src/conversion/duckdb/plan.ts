@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { DuckDbSettings, S3Settings } from '../../config/settings.ts';
 import { quoteIdentifier, quoteLiteral } from '../../model/names.ts';
-import type { CsvScan } from '../../model/scan.ts';
+import { isReadableWhole, type CsvScan } from '../../model/scan.ts';
 import type { Column } from '../../model/schema.ts';
 import { uriOf } from '../../storage/place.ts';
 import type { Preparation } from '../csv/prepare.ts';
@@ -69,14 +69,15 @@ export function planJob(
   const { range, key, partialPath, scratchFolder } = part;
   const lineEnd = scan.lineEnds.crlf > 0 ? '\r\n' : '\n';
   const preparation = preparationOf(request, part, { isMarked, lineEnd });
-  const isShard = preparation === undefined && !range.whole;
+  const isWhole = range.whole && isReadableWhole(scan.dialect);
+  const isShard = preparation === undefined && !isWhole;
   const shardKey = `${scratchPrefix}shard.csv`;
   const place = output.place(key);
   const outputPath = place.kind === 's3' ? uriOf(place) : partialPath;
   const csv = {
     path: preparation?.outputPath ?? (isShard ? output.uri(shardKey) : uriOf(request.input)),
     delimiter: preparation?.rewrite ? ',' : scan.dialect.delimiter,
-    header: !isShard,
+    header: preparation !== undefined || (isWhole && scan.dialect.header !== false),
     // Left to itself, DuckDB guesses it from the first line break, be that one inside quotes.
     lineEnd: preparation?.rewrite ? '\n' : lineEnd,
     maxLineBytes: scan.maxRecordBytes * (preparation ? MAX_REWRITE_GROWTH : 1) + 1024,
@@ -99,7 +100,7 @@ export function planJob(
       copy: range.records === 0 ? empty : copy(true),
       ...(preparation ? { preparation } : {}),
     },
-    ...(scan.quotedBreaks ? { serialJob: { ...base, copy: copy(false) } } : {}),
+    ...(scan.quotedBreaks > 0 ? { serialJob: { ...base, copy: copy(false) } } : {}),
     ...(isShard ? { shardKey } : {}),
   };
 }
@@ -147,7 +148,7 @@ function readsExactly(scan: CsvScan, columns: number): boolean {
   return (
     columns > 1 && // It drops the empty lines of a one-column file.
     scan.blankLines === 0 &&
-    !scan.bareQuotes &&
+    scan.bareQuotes.count === 0 &&
     cr === 0 &&
     (crlf === 0 || lf === 0) &&
     TRUSTED_DELIMITERS.has(scan.dialect.delimiter) &&

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isReadableWhole, type CsvScan } from '../../model/scan.ts';
 import { openPlace, type StoredPlace } from '../../storage/place.ts';
 import { prepareRanges } from '../csv/prepare-ranges.ts';
 import type { Preparation } from '../csv/prepare.ts';
@@ -37,9 +38,9 @@ export async function makeInputs(making: InputsToMake): Promise<SparkInputs> {
   if (!exact) return await preparedInputs(making, shards);
   const asIs = { delimiter: scan.dialect.delimiter, encoding, lineEnd: lineEndOf(scan) };
   const [first] = shards;
-  if (shards.length === 1 && first) {
+  if (first && isOneWhole(shards, scan)) {
     const whole = { uri: uriOf(request.input), bytes: inputBytes, records: first.records };
-    return { ...asIs, header: true, inputs: [whole] };
+    return { ...asIs, header: scan.dialect.header !== false, inputs: [whole] };
   }
   const inputs = [];
   for (const [index, { start, end, records }] of shards.entries()) {
@@ -48,6 +49,10 @@ export async function makeInputs(making: InputsToMake): Promise<SparkInputs> {
     inputs.push({ uri: uriOf(request.output.place(key)), bytes: end - start, records });
   }
   return { ...asIs, header: false, inputs };
+}
+
+function isOneWhole(shards: readonly Shard[], { dialect }: CsvScan): boolean {
+  return shards.length === 1 && isReadableWhole(dialect);
 }
 
 function shardName(index: number): string {
@@ -62,7 +67,7 @@ async function anyIsMarked(
   { input, scan, encoding, signal }: ConversionRequest,
   shards: readonly Shard[],
 ): Promise<boolean> {
-  const isWhole = shards.length === 1;
+  const isWhole = isOneWhole(shards, scan);
   if (isWhole && encoding === 'utf-8') return false;
   const starts = isWhole ? [0] : shards.map(({ start }) => start);
   const reader = await openPlace(input, { signal });

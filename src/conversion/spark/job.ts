@@ -121,7 +121,7 @@ export function readsExactly(scan: CsvScan, encoding: Encoding): boolean {
   return (
     scan.header.length > 1 && // It drops the empty lines of a one-column file.
     scan.blankLines === 0 &&
-    !scan.bareQuotes &&
+    scan.bareQuotes.count === 0 &&
     cr === 0 &&
     (crlf === 0 || lf === 0) &&
     TRUSTED_DELIMITERS.has(scan.dialect.delimiter) &&

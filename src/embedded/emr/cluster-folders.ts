@@ -1,27 +1,29 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isIdentity, livenessOf, ownIdentity } from '../process-identity.ts';
-import { parseFields } from '../state-files.ts';
+import { holdLifeline, isHeld } from '../lifeline.ts';
 
-/** A folder of a cluster's own, that says which process it belongs to. */
+/** A folder of a cluster's own, which tells whether the process that it belongs to lives. */
 export async function makeClusterFolder(folder: string, clusterId: string): Promise<string> {
   const path = join(folder, clusterId);
   await mkdir(path, { recursive: true });
-  await writeFile(join(path, OWNER), JSON.stringify(ownIdentity()));
+  await holdLifeline(join(path, OWNER));
   return path;
 }
 
-/** Removes what killed servers left: their clusters' HDFS. Whatever says of no dead owner stays. */
+/** Removes what killed servers left: their clusters' HDFS. What has no dead owner stays. */
 export async function removeAbandonedClusters(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!CLUSTER_ID.test(name)) continue;
-    const path = join(folder, name);
-    const owner = parseFields(await readFile(join(path, OWNER), 'utf8').catch(() => ''));
-    if (isIdentity(owner) && livenessOf(owner) === 'dead') {
-      await rm(path, { recursive: true, force: true });
+    const owner = join(folder, name, OWNER);
+    const hasOwner = await access(owner).then(
+      () => true,
+      () => false,
+    );
+    if (hasOwner && !(await isHeld(owner))) {
+      await rm(join(folder, name), { recursive: true, force: true });
     }
   }
 }
 
-const OWNER = 'owner.json';
+const OWNER = 'owner.alive';
 const CLUSTER_ID = /^j-[A-Z0-9]+$/;

@@ -28,6 +28,7 @@ function wanted(keys = '{}', address = 'http://h/a.csv'): DesiredSchedule {
     schedules,
     settings,
     searchPath: '',
+    runtimeDir: '',
     s3Place: undefined,
     fingerprints: {},
   };

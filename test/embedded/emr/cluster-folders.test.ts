@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import {
   makeClusterFolder,
   removeAbandonedClusters,
 } from '../../../src/embedded/emr/cluster-folders.ts';
-import { ownIdentity } from '../../../src/embedded/process-identity.ts';
+import { holdLifeline } from '../../../src/embedded/lifeline.ts';
 import { withTempFolder } from '../../helpers/temp-folder.ts';
 
 describe('folders of clusters', () => {
@@ -15,11 +15,10 @@ describe('folders of clusters', () => {
       await makeClusterFolder(folder, 'j-ALIVE');
       const dead = join(folder, 'j-DEAD');
       await mkdir(join(dead, 'hdfs'), { recursive: true });
-      const identity = { ...ownIdentity(), startTime: 'long ago' };
-      await writeFile(join(dead, 'owner.json'), JSON.stringify(identity));
+      await (await holdLifeline(join(dead, 'owner.alive'))).close();
       await mkdir(join(folder, 'j-UNKNOWN'));
       await mkdir(join(folder, 'mine'));
-      await writeFile(join(folder, 'mine', 'owner.json'), JSON.stringify(identity));
+      await (await holdLifeline(join(folder, 'mine', 'owner.alive'))).close();
       await removeAbandonedClusters(folder);
       assert.deepEqual((await readdir(folder)).toSorted(), ['j-ALIVE', 'j-UNKNOWN', 'mine']);
     });

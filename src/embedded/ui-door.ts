@@ -1,0 +1,66 @@
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** This machine's own names, with any port (one that ssh forwards is another). */
+const OWN_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i;
+
+export interface UiDoor {
+  port: number;
+  /** Where Temporal's Web UI is now. */
+  target: { host: string; port: number } | undefined;
+  close(): void;
+}
+
+/**
+ * The Web UI on 127.0.0.1, on the first port of the wishes that is free, else on any. Temporal's own answers a page of
+ * any site whose name was pointed to this machine (DNS rebinding), which could then start workflows. Here such a
+ * request is refused, by the name that it came for and by the page that sent it.
+ */
+export async function openUiDoor(wishes: readonly number[]): Promise<UiDoor> {
+  const door: UiDoor = { port: 0, target: undefined, close: () => void server.close() };
+  const server = createServer((incoming, outgoing) => {
+    if (!isFromHere(incoming)) return end(outgoing, 403, 'Open this page as http://localhost.');
+    if (!door.target) return end(outgoing, 503, 'Temporal is not running at the moment.');
+    return pass(incoming, outgoing, door.target);
+  });
+  // A download, or an upload that is slow, is not this door's concern.
+  server.requestTimeout = 0;
+  for (const port of [...wishes, 0]) {
+    const isOpen = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (isOpen) break;
+  }
+  door.port = (server.address() as AddressInfo).port;
+  return door;
+}
+
+function isFromHere({ headers, url }: IncomingMessage): boolean {
+  const { host = '', origin } = headers;
+  if (!OWN_HOST.test(host) || !url?.startsWith('/')) return false;
+  return origin === undefined || OWN_HOST.test(origin.replace(/^https?:\/\//, ''));
+}
+
+function pass(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  target: { host: string; port: number },
+): void {
+  const { method, url, headers } = incoming;
+  const asked = request({ ...target, method, path: url, headers }, (answer) => {
+    outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+    answer.pipe(outgoing);
+    answer.on('error', () => outgoing.destroy());
+  });
+  asked.on('error', () => {
+    if (outgoing.headersSent) outgoing.destroy();
+    else end(outgoing, 502, 'Temporal does not answer.');
+  });
+  outgoing.on('close', () => asked.destroy());
+  incoming.pipe(asked);
+}
+
+function end(outgoing: ServerResponse, status: number, text: string): void {
+  outgoing.writeHead(status, { 'content-type': 'text/plain' }).end(`${text}\n`);
+}

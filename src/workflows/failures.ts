@@ -39,6 +39,12 @@ export function failRun(error: RunError): never {
   });
 }
 
+/** Another host's run has published the day. */
+export function overtakenBy(runId: string, day: string, revision: number): RunError {
+  const what = `Another run (${runId}) published ${day} as revision ${revision} while this one was under way.`;
+  return runError('PUBLISHED_MEANWHILE', what);
+}
+
 const ARROW = ' → ';
 
 /** A failure that passes through several workflows says what to do once. */

@@ -27,7 +27,7 @@ import {
   type SourceResult,
 } from '../model/run.ts';
 import { convertPrepared } from './emr-child.ts';
-import { failRun, incomplete, isHostGone, runError, toRunError } from './failures.ts';
+import { failRun, incomplete, isHostGone, overtakenBy, toRunError } from './failures.ts';
 import { checkedInput, hasOtherId, onBehalf } from './on-behalf.ts';
 import { discardDownloads, emrNews, progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
@@ -130,8 +130,7 @@ class Run {
     try {
       const { publishedBy } = await cleanUp(input);
       if (publishedBy === undefined || publishedBy === this.#runId) return undefined;
-      const what = `Another run (${publishedBy}) published ${dataset.name} ${ingestDate} as revision ${revision} while this one was under way.`;
-      return runError('PUBLISHED_MEANWHILE', what);
+      return overtakenBy(publishedBy, `${dataset.name} ${ingestDate}`, revision);
     } catch (error) {
       log.warn('What is left in staging is for the sweeper', { error });
       return undefined;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Settings } from '../config/settings.ts';
-import { ERROR_CATALOGUE, LonghaulError } from '../model/errors.ts';
+import { ERROR_CATALOGUE, hintOf, LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { nearestThere, tryWriting } from '../storage/free-space.ts';
 import { interruptible } from './interrupts.ts';
 import { asLonghaulError } from './render/error.ts';
@@ -48,12 +48,16 @@ async function problemOf(stateDir: string): Promise<LonghaulError | undefined> {
   } catch (error) {
     if (!(error instanceof LonghaulError)) return undefined;
     const message = `${error.message} The embedded Temporal works in that folder.`;
-    return new LonghaulError(error.code, message, { hint: HINT }, { cause: error });
+    const hint = HINTS[error.code] ?? hintOf(error.code);
+    return new LonghaulError(error.code, message, { hint }, { cause: error });
   }
 }
 
-const HINT =
-  'Make room there (or make it writable), then run the same command again: a run under way goes on from its checkpoint.';
+const AGAIN = 'then run the same command again: a run under way goes on from its checkpoint.';
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  DISK_FULL: `Make room there, ${AGAIN}`,
+  LAKE_NOT_WRITABLE: `Make it writable, ${AGAIN}`,
+};
 
 /** What a server without a disk makes of it. */
 function isSuspect(error: unknown): boolean {

@@ -8,9 +8,7 @@ import type { Preparation } from '../csv/prepare.ts';
 import { MAX_REWRITE_GROWTH } from '../csv/rewrite.ts';
 import type { ConversionRequest } from '../engine.ts';
 import type { PartToWrite } from '../parts/convert-in-parts.ts';
-
-/** As many rows as DuckDB's own row groups hold: its vectors fit, and readers can skip. */
-const ROWS_A_GROUP = 122_880;
+import { settingsForWidth } from './width.ts';
 
 /** DuckDB's own longest line; only longer ones need a larger buffer. */
 const DEFAULT_MAX_LINE_BYTES = 2_000_000;
@@ -82,11 +80,12 @@ export function planJob(
     lineEnd: preparation?.rewrite ? '\n' : lineEnd,
     maxLineBytes: scan.maxRecordBytes * (preparation ? MAX_REWRITE_GROWTH : 1) + 1024,
   };
+  const forWidth = settingsForWidth(schema.columns.length, settings);
   const copy = (parallel: boolean): string =>
     `COPY (SELECT ${schema.columns.map(projectionOf).join(', ')} FROM ${readCsv(csv, schema.columns, parallel)}) ` +
-    `TO ${quoteLiteral(outputPath)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROWS_A_GROUP})`;
+    `TO ${quoteLiteral(outputPath)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${forWidth.rowsAGroup})`;
   const base = {
-    settings: settingStatements(settings, scratchFolder),
+    settings: settingStatements(forWidth, scratchFolder),
     records: range.records,
     inputBytes: range.end - range.start,
     ...(place.kind === 's3' && httpfsPath !== undefined
@@ -105,7 +104,10 @@ export function planJob(
   };
 }
 
-function settingStatements(settings: DuckDbSettings, scratchFolder: string): string[] {
+function settingStatements(
+  settings: Pick<DuckDbSettings, 'memoryLimit' | 'threads'>,
+  scratchFolder: string,
+): string[] {
   return [
     `SET memory_limit = ${quoteLiteral(settings.memoryLimit)}`,
     `SET threads = ${settings.threads}`,

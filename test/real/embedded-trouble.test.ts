@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { request, type IncomingMessage } from 'node:http';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { joinEmbedded, stopEmbedded, type EmbeddedServer } from '../../src/embedded/index.ts';
+import { hostCommand } from '../embedded/host-command.ts';
+import { temporalProgram } from '../helpers/temporal.ts';
+import { withTempFolder } from '../helpers/temp-folder.ts';
+
+test('on a full disk the host starts Temporal again for as long as it is full, and says why', async () => {
+  await withState(async (stateDir) => {
+    await mkdir(stateDir);
+    // What Temporal says of a full disk; after five starts there is room.
+    const program = join(stateDir, 'temporal-without-room');
+    const real = await temporalProgram();
+    const script = `#!/bin/sh
+[ "$1" = --version ] && exec '${real}' --version
+echo start >> '${stateDir}/starts'
+[ "$(wc -l < '${stateDir}/starts')" -gt 5 ] && exec '${real}' "$@"
+echo 'Error: failed starting server: database or disk is full (13)' >&2
+exit 1
+`;
+    await writeFile(program, script, { mode: 0o755 });
+    const notes: string[] = [];
+    const server = await joinEmbedded({
+      stateDir,
+      host: hostCommand(stateDir, 'temporal-cli', program),
+      onNote: (note) => notes.push(note),
+    });
+    const told = notes.find((note) => note.startsWith('The disk is full; trying again in '));
+    assert.match(told ?? '', /disk is full \(13\)/);
+    assert.equal((await readFile(join(stateDir, 'starts'), 'utf8')).split('\n').length - 1, 6);
+    await server.leave();
+  });
+});
+
+test('a page of another site starts no workflow by the Web UI, and one of its own does', async () => {
+  await withServer(async ({ uiUrl, namespace }) => {
+    const { host, port } = new URL(uiUrl);
+    const page = await ask({ port, headers: { host }, path: `/namespaces/${namespace}` });
+    const cookie = (page.headers['set-cookie'] ?? []).map((each) => each.split(';')[0]).join('; ');
+    const token = /_csrf=([^;]+)/.exec(cookie)?.[1] ?? '';
+    const start = async (named: string, origin: string) => {
+      const path = `/api/v1/namespaces/${namespace}/workflows/${named.replace(/\W/g, '-')}`;
+      const headers = { host: named, origin, cookie, 'x-csrf-token': token };
+      const body = { workflowType: { name: 'w' }, taskQueue: { name: 'nobody' } };
+      return await ask({ port, headers, path, method: 'POST', body: JSON.stringify(body) });
+    };
+    const ours = await start(host, `http://${host}`);
+    assert.equal(ours.statusCode, 200, await text(ours));
+    const rebound = await start(`evil.example:${port}`, `http://evil.example:${port}`);
+    assert.equal(rebound.statusCode, 403);
+    assert.equal((await start(host, 'http://evil.example')).statusCode, 403);
+  });
+});
+
+test('a state folder whose port another program has gets another port', async () => {
+  await withState(async (stateDir) => {
+    const first = await joinEmbedded({ stateDir, host: hostCommand(stateDir) });
+    await first.leave();
+    const port = Number(first.address.split(':')[1]);
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve));
+    try {
+      assert.equal((other.address() as AddressInfo).port, port);
+      const second = await joinEmbedded({ stateDir, host: hostCommand(stateDir) });
+      assert.notEqual(second.address, first.address);
+      assert.equal(second.namespace, first.namespace);
+      await second.leave();
+    } finally {
+      other.close();
+    }
+  });
+});
+
+test('what is no command of this program gets no answer from the host, which goes on', async () => {
+  await withState(async (stateDir) => {
+    const server = await joinEmbedded({ stateDir, host: hostCommand(stateDir) });
+    for (const words of ['GET / HTTP/1.1\r\n\r\n', '{"say":"hello"}\n', 'x'.repeat(100_000)]) {
+      const socket = connect(join(stateDir, 'host.sock'));
+      socket.on('error', () => undefined);
+      socket.write(words);
+      await new Promise((resolve) => socket.once('close', resolve));
+    }
+    assert.equal((await server.current()).address, server.address);
+    await server.leave();
+  });
+});
+
+interface Asked {
+  port: string;
+  headers: Record<string, string>;
+  path: string;
+  method?: string;
+  body?: string;
+}
+
+async function ask({ body, ...asked }: Asked): Promise<IncomingMessage> {
+  return await new Promise((resolve, reject) => {
+    request({ host: '127.0.0.1', ...asked, agent: false }, resolve)
+      .on('error', reject)
+      .end(body);
+  });
+}
+
+async function withServer(body: (server: EmbeddedServer) => Promise<void>): Promise<void> {
+  await withState(async (stateDir) => {
+    const server = await joinEmbedded({
+      stateDir,
+      host: hostCommand(stateDir),
+      needsWorker: false,
+    });
+    await body(server);
+    await server.leave();
+  });
+}
+
+/** A state folder; whatever a test left running on it is stopped. */
+async function withState(body: (stateDir: string) => Promise<void>): Promise<void> {
+  await withTempFolder(async (folder) => {
+    const stateDir = join(folder, '.longhaul');
+    try {
+      await body(stateDir);
+    } finally {
+      await stopEmbedded(stateDir, { force: true });
+    }
+  });
+}

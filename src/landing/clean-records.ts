@@ -24,7 +24,6 @@ export interface ScanKernel {
     delimiter: number,
     delimitersWanted: number,
   ) => number;
-  lines: (from: number, end: number) => number;
 }
 
 /** Where a piece of the chunk lies in the kernel's memory: behind the results, and aligned. */
@@ -58,14 +57,13 @@ export class CleanRecords {
   from(start: number, stop: number, columns: number): CleanStretch | undefined {
     if (this.#chunk.length - start < WINDOW_BYTES || stop <= start) return undefined;
     if (this.#to - start < MIN_REST_BYTES && this.#to < this.#chunk.length) this.#fetch(start);
-    const { run, lines, results } = this.#kernel;
+    const { run, results } = this.#kernel;
     const offset = PIECE_ADDRESS - this.#from;
     const until = Math.min(stop, this.#to) + offset;
     const end =
       run(start + offset, this.#to + offset, until, this.#delimiter, columns - 1) - offset;
     if (end === start) return undefined;
-    const [records = 0, crlf = 0, maxRecordBytes = 0, hasBreaks = 0] = results;
-    const quotedBreaks = hasBreaks === 0 ? 0 : lines(start + offset, end + offset) - records;
+    const [records = 0, crlf = 0, maxRecordBytes = 0, quotedBreaks = 0] = results;
     return { end, records, crlf, maxRecordBytes, quotedBreaks };
   }
 
@@ -96,16 +94,14 @@ export function scanKernel(): ScanKernel | null {
 function instantiate(): ScanKernel | null {
   try {
     const module = new WebAssembly.Module(Buffer.from(SCAN_KERNEL, 'base64'));
-    const { memory, run, lines } = new WebAssembly.Instance(module).exports as {
+    const { memory, run } = new WebAssembly.Instance(module).exports as {
       memory: { buffer: ArrayBuffer };
       run: ScanKernel['run'];
-      lines: ScanKernel['lines'];
     };
     return {
       memory: new Uint8Array(memory.buffer),
       results: new Int32Array(memory.buffer, 0, RESULTS),
       run,
-      lines,
     };
   } catch {
     return null;

@@ -16,7 +16,7 @@
   ;;    0 the records passed
   ;;    4 those of them that end in CRLF
   ;;    8 the bytes of the longest, without its line end
-  ;;   12 not 0 where a line break in quotes was seen, perhaps only in the record where it stopped
+  ;;   12 the line breaks in their quotes: LF, CRLF and CR are one each
   (func (export "run")
     (param $from i32)
     (param $end i32)
@@ -31,7 +31,9 @@
     (local $records i32)
     (local $crlfs i32)
     (local $longest i32)
-    (local $breaks i64)           ;; line breaks in quotes, of all windows
+    (local $settled i32)          ;; line breaks in quotes, of the records passed
+    (local $pending i32)          ;; … of the record under way, before the window
+    (local $breaks i64)           ;; … first bytes of those of the window
 
     (local $v0 v128) (local $v1 v128) (local $v2 v128) (local $v3 v128)
     (local $delimiterBytes v128)
@@ -204,11 +206,25 @@
             (i64.const 1)))
 
         (local.set $breaks
-          (i64.or
-            (local.get $breaks)
-            (i64.and
-              (i64.and (i64.or (local.get $lfs) (local.get $crs)) (local.get $inside))
-              (local.get $sure))))
+          (i64.and
+            (i64.and (i64.or (local.get $lfs) (local.get $crs)) (local.get $inside))
+            (local.get $sure)))
+        (if (i64.ne (local.get $breaks) (i64.const 0))
+          (then
+            ;; An LF behind a CR is of the same line break.
+            (local.set $before
+              (i64.or
+                (i64.shl (local.get $crs) (i64.const 1))
+                (i64.extend_i32_u
+                  (i32.eq
+                    (i32.load8_u (i32.sub (local.get $at) (i32.const 1)))
+                    (i32.const 0x0d)))))
+            (local.set $breaks
+              (i64.and
+                (local.get $breaks)
+                (i64.or
+                  (local.get $crs)
+                  (i64.xor (local.get $before) (i64.const -1)))))))
         (local.set $ends (i64.and (local.get $ends) (local.get $sure)))
         (block $noMoreEnds
           (loop $record
@@ -252,65 +268,49 @@
             (br $record)))
 
         (br_if $done (i64.ne (local.get $bad) (i64.const 0)))
+        (if (i64.ne (i64.or (local.get $breaks) (i64.extend_i32_u (local.get $pending))) (i64.const 0))
+          (then
+            (if (i32.gt_u (local.get $recordStart) (local.get $at))
+              (then
+                (local.set $before
+                  (i64.shr_u
+                    (i64.const -1)
+                    (i64.extend_i32_u
+                      (i32.sub
+                        (i32.const 64)
+                        (i32.sub (local.get $recordStart) (local.get $at))))))
+                (local.set $settled
+                  (i32.add
+                    (i32.add (local.get $settled) (local.get $pending))
+                    (i32.wrap_i64 (i64.popcnt (i64.and (local.get $breaks) (local.get $before))))))
+                (local.set $pending (i32.const 0))
+                (local.set $breaks
+                  (i64.and (local.get $breaks) (i64.xor (local.get $before) (i64.const -1))))))
+            (local.set $pending
+              (i32.add (local.get $pending) (i32.wrap_i64 (i64.popcnt (local.get $breaks)))))))
         (local.set $seen
           (i32.add (local.get $seen) (i32.wrap_i64 (i64.popcnt (local.get $delimiters)))))
         (local.set $at (i32.add (local.get $at) (i32.const 64)))
         (br $window)))
 
+    ;; Where records of the last window were passed before it stopped in it.
+    (if (i32.gt_u (local.get $recordStart) (local.get $at))
+      (then
+        (local.set $settled
+          (i32.add
+            (i32.add (local.get $settled) (local.get $pending))
+            (i32.wrap_i64
+              (i64.popcnt
+                (i64.and
+                  (local.get $breaks)
+                  (i64.shr_u
+                    (i64.const -1)
+                    (i64.extend_i32_u
+                      (i32.sub
+                        (i32.const 64)
+                        (i32.sub (local.get $recordStart) (local.get $at))))))))))))
     (i32.store (i32.const 0) (local.get $records))
     (i32.store (i32.const 4) (local.get $crlfs))
     (i32.store (i32.const 8) (local.get $longest))
-    (i32.store (i32.const 12) (i64.ne (local.get $breaks) (i64.const 0)))
-    (local.get $recordStart))
-
-  ;; Line ends in whole records from address $from up to $end, in quotes or not: LF, CRLF and CR are one each. The byte
-  ;; before $from is read, but does not matter: no record starts with the LF of a CRLF.
-  (func (export "lines")
-    (param $from i32)
-    (param $end i32)
-    (result i32)
-
-    (local $lines i32)
-    (local $byte i32)
-    (local $v v128)
-    (local $lfBytes v128)
-    (local $crBytes v128)
-
-    (local.set $lfBytes (i8x16.splat (i32.const 0x0a)))
-    (local.set $crBytes (i8x16.splat (i32.const 0x0d)))
-    (block $tail
-      (loop $window
-        (br_if $tail (i32.gt_u (i32.add (local.get $from) (i32.const 16)) (local.get $end)))
-        (local.set $v (v128.load align=1 (local.get $from)))
-        ;; Each CR, and each LF that has none before it.
-        (local.set $lines
-          (i32.add
-            (local.get $lines)
-            (i32.popcnt
-              (i8x16.bitmask
-                (v128.or
-                  (i8x16.eq (local.get $v) (local.get $crBytes))
-                  (v128.andnot
-                    (i8x16.eq (local.get $v) (local.get $lfBytes))
-                    (i8x16.eq
-                      (v128.load align=1 (i32.sub (local.get $from) (i32.const 1)))
-                      (local.get $crBytes))))))))
-        (local.set $from (i32.add (local.get $from) (i32.const 16)))
-        (br $window)))
-    (block $done
-      (loop $next
-        (br_if $done (i32.ge_u (local.get $from) (local.get $end)))
-        (local.set $byte (i32.load8_u (local.get $from)))
-        (local.set $lines
-          (i32.add
-            (local.get $lines)
-            (i32.or
-              (i32.eq (local.get $byte) (i32.const 0x0d))
-              (i32.and
-                (i32.eq (local.get $byte) (i32.const 0x0a))
-                (i32.ne
-                  (i32.load8_u (i32.sub (local.get $from) (i32.const 1)))
-                  (i32.const 0x0d))))))
-        (local.set $from (i32.add (local.get $from) (i32.const 1)))
-        (br $next)))
-    (local.get $lines)))
+    (i32.store (i32.const 12) (local.get $settled))
+    (local.get $recordStart)))

@@ -29,7 +29,7 @@ interface Written {
 type Pollute = (written: Written) => Omit<PollutedFile, 'pollution'> | undefined;
 
 /** The kinds that the literature on messy CSV files names, one at a time. */
-export const POLLUTIONS: Readonly<Record<string, Pollute>> = {
+const POLLUTIONS: Readonly<Record<string, Pollute>> = {
   nothing: ({ lines, style, table }) => file(lines, style, [table]),
   'a delimiter too many in a record': ({ lines, style, at, choice }) => {
     const fields = lines[at] ?? [];

@@ -11,9 +11,9 @@ import { printable } from '../model/names.ts';
 import { markFile } from '../storage/file-marks.ts';
 
 /**
- * The `file:` address of what somebody typed: a path, or a `file:` address already.
+ * The `file:` address of what a person typed: a path, or a `file:` address already.
  * @param isRead whether it must be there, and readable.
- * @throws LonghaulError ADDRESS_REFUSED, SOURCE_NOT_FOUND, SOURCE_FORBIDDEN, SOURCE_REFUSED.
+ * @throws LonghaulError ADDRESS_REFUSED, SOURCE_NOT_FOUND, SOURCE_FORBIDDEN, USAGE.
  */
 export function addressOfPath(
   typed: string,
@@ -43,7 +43,7 @@ function assertReadable(path: string, typed: string): void {
   if (!found.isFile()) {
     const what = found.isDirectory() ? 'a folder' : 'no regular file';
     const hint = 'Name one CSV file; several sources make a dataset of datasets.yaml.';
-    throw new LonghaulError('SOURCE_REFUSED', `${shown} is ${what}.`, { hint });
+    throw new LonghaulError('USAGE', `${shown} is ${what}.`, { hint });
   }
   try {
     accessSync(path, constants.R_OK);

@@ -28,8 +28,8 @@ interface Named {
 
 /**
  * What the command line names: datasets of datasets.yaml, or one URL or path.
- * @throws LonghaulError DATASET_UNKNOWN, NAME_INVALID, USAGE, ADDRESS_REFUSED; SOURCE_NOT_FOUND, SOURCE_FORBIDDEN,
- *   SOURCE_FORBIDDEN of a path.
+ * @throws LonghaulError DATASET_UNKNOWN, NAME_INVALID, USAGE, ADDRESS_REFUSED; SOURCE_NOT_FOUND and SOURCE_FORBIDDEN
+ *   of a path.
  */
 export function targetsOf(
   config: Pick<Config, 'datasets' | 'settings' | 'cwd'>,

@@ -130,7 +130,7 @@ void test('a misspelt view is answered with the views that are there', async () 
 for (const [argv, code, exitCode] of [
   [['ingest', 'nosuch'], 'DATASET_UNKNOWN', 2],
   [['ingest', 'Trees'], 'NAME_INVALID', 2],
-  [['ingest', '../..'], 'SOURCE_REFUSED', 4],
+  [['ingest', '../..'], 'USAGE', 2],
   [['ingest', './none.csv'], 'SOURCE_NOT_FOUND', 4],
   [['ingest', 'denver-311', '--date', '../..'], 'NAME_INVALID', 2],
   [['ingest', 'denver-311', '--date', '2026-02-30'], 'NAME_INVALID', 2],

@@ -183,9 +183,12 @@ function writtenFolder(converted: Store): string {
 }
 
 /** Both steps read a file whose length is known. */
-function reporting(work: Work, totalBytes: number): (done: { bytes: number }) => void {
-  return ({ bytes }) => {
-    work.report({ bytes, totalBytes });
+function reporting(
+  work: Work,
+  totalBytes: number,
+): (done: { bytes: number; bytesWritten?: number }) => void {
+  return ({ bytes, bytesWritten }) => {
+    work.report({ bytes, totalBytes, bytesWritten });
   };
 }
 

@@ -19,6 +19,7 @@ export interface Progress {
   bytes: number;
   totalBytes?: number | undefined;
   records?: number;
+  bytesWritten?: number | undefined;
 }
 
 export interface Work {
@@ -139,7 +140,7 @@ class Heartbeats {
 
   send(): void {
     this.#sentAtMs = Date.now();
-    const { bytes, totalBytes, records } = this.#latest;
+    const { bytes, totalBytes, records, bytesWritten } = this.#latest;
     const seconds = Math.max(0.001, (this.#sentAtMs - this.#startedAtMs) / 1000);
     const bytesPerSecond = Math.round((bytes - (this.#first?.bytes ?? 0)) / seconds);
     const details = {
@@ -149,6 +150,7 @@ class Heartbeats {
       bytesPerSecond,
       ...(totalBytes === undefined ? {} : { totalBytes }),
       ...(records === undefined ? {} : { records }),
+      ...(bytesWritten === undefined ? {} : { bytesWritten }),
       ...(this.#note === undefined ? {} : { note: this.#note }),
       ...(this.progressedAtMs === undefined ? {} : { progressedAtMs: this.progressedAtMs }),
     };

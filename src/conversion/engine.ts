@@ -26,6 +26,8 @@ export interface ConversionRequest {
 export interface ConversionProgress {
   /** Of the input. */
   bytes: number;
+  /** Of Parquet so far; of an object in S3 only once it is whole. Undefined where the engine does not say. */
+  bytesWritten?: number;
 }
 
 export interface ConversionOutcome {

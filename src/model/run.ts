@@ -118,6 +118,8 @@ export interface TransferHeartbeat {
   totalBytes?: number;
   bytesPerSecond: number;
   records?: number;
+  /** Of Parquet, so far. */
+  bytesWritten?: number;
   /** What takes time where no bytes are done, for people. */
   note?: string;
   /** When this activity, in whichever attempt, last got further; undefined as long as it has not. Unix, ms. */

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { createEngine } from '../../src/conversion/engines.ts';
+import type { ConversionProgress } from '../../src/conversion/engine.ts';
 import type { Encoding } from '../../src/model/dataset.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import { engineContract } from '../conversion/engine-contract.ts';
@@ -55,7 +56,12 @@ test('DuckDB tells how far a conversion is while it is under way, and its end on
   const file = await landed(await scratch(t), `id,day,words\n${record.repeat(1_000_000)}`);
   const told: number[] = [];
   const request = requestOf(file, await inspected(file));
-  await duckdb.convert({ ...request, onProgress: ({ bytes }) => void told.push(bytes) });
+  const written: number[] = [];
+  const onProgress = ({ bytes, bytesWritten = 0 }: ConversionProgress): void => {
+    told.push(bytes);
+    written.push(bytesWritten);
+  };
+  const { parts } = await duckdb.convert({ ...request, onProgress });
   const total = request.inputBytes;
   assert.equal(told.at(-1), total);
   const before = told.filter((bytes) => bytes < total);
@@ -65,6 +71,8 @@ test('DuckDB tells how far a conversion is while it is under way, and its end on
     told,
     told.toSorted((one, other) => one - other),
   );
+  const size = (await request.output.size(request.outputPrefix + (parts[0] ?? ''))) ?? 0;
+  assert.ok(written.every((bytes) => bytes <= size) && Math.max(...written) > 0, written.join());
 });
 
 test('quoted text that looks like records does not mislead the parallel reader', async (t) => {

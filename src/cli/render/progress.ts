@@ -85,7 +85,7 @@ function factsOf(source: SourceState, without: readonly Detail[] = []): string[]
 function transferFacts({ transfer }: SourceState, without: readonly Detail[]): string[] {
   if (transfer?.note !== undefined) return [transfer.note];
   if (!transfer || transfer.bytes === 0) return [];
-  const { bytes, totalBytes, bytesPerSecond, records } = transfer;
+  const { bytes, totalBytes, bytesPerSecond, records, bytesWritten } = transfer;
   const facts: string[] = [];
   if (totalBytes) facts.push(`${Math.floor((bytes / totalBytes) * 100)}%`);
   if (!totalBytes) facts.push(bytesText(bytes));
@@ -97,6 +97,8 @@ function transferFacts({ transfer }: SourceState, without: readonly Detail[]): s
       facts.push(`ETA ${durationText(((totalBytes - bytes) / bytesPerSecond) * 1000)}`);
     }
   }
+  if (bytesWritten && !without.includes('records'))
+    facts.push(`${bytesText(bytesWritten)} written`);
   if (records && !without.includes('records')) facts.push(`${countText(records)} records`);
   return facts;
 }

@@ -77,9 +77,9 @@ function followProgress(
   const timer = setInterval(() => {
     const { percentage } = connection.progress;
     // Unknown is −1; and DuckDB may say 100 % before the last row group is written.
-    if (percentage <= furthest) return;
-    furthest = Math.min(percentage, MOST_BEFORE_END);
-    onProgress(furthest / 100);
+    furthest = Math.max(furthest, Math.min(percentage, MOST_BEFORE_END));
+    // Also where it stands still: the file that is written grows.
+    if (furthest > 0) onProgress(furthest / 100);
   }, PROGRESS_INTERVAL_MS);
   return () => clearInterval(timer);
 }

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { partialPartKey, partName } from '../../model/layout.ts';
@@ -56,13 +57,16 @@ async function writeParts(
 ): Promise<string[]> {
   const { output, outputPrefix, scratchPrefix, inputBytes, scan, signal } = request;
   const file = { bytes: inputBytes, scan };
+  let written = 0;
   const write = async (range: RecordRange, key: string, isPart = true): Promise<number> => {
     signal.throwIfAborted();
     const isOnDisk = output.place(key).kind === 'disk';
     const partialPath = isOnDisk ? output.uri(partialPartKey(key)) : join(scratchFolder, 'partial');
     if (isOnDisk) await mkdir(dirname(partialPath), { recursive: true });
     const onProgress = (bytes: number): void => {
-      if (isPart) request.onProgress({ bytes: range.start + bytes });
+      if (!isPart) return;
+      const partial = statSync(partialPath, { throwIfNoEntry: false })?.size ?? 0;
+      request.onProgress({ bytes: range.start + bytes, bytesWritten: written + partial });
     };
     try {
       await writePart({ range, key, partialPath, scratchFolder, onProgress });
@@ -86,6 +90,7 @@ async function writeParts(
     if (!range) return parts;
     const name = partName(parts.length);
     const parquetBytes = await write(range, outputPrefix + name);
+    written += parquetBytes;
     // What the ranges came to is worth more than the sample.
     const before = parts.length === 0 ? { csvBytes: 0, parquetBytes: 0 } : done;
     done = {

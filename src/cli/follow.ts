@@ -75,6 +75,8 @@ export async function awaitRun<T>(
   } finally {
     done.abort();
     signal.removeEventListener('abort', cancel);
+    // As `polled` above: whoever waits no longer leaves no call behind.
+    await ended.catch(() => undefined);
   }
 }
 
@@ -118,7 +120,11 @@ async function resultOf<T>(
         onNote?.(LINK_NEWS.back);
         lostAt = undefined;
       }
-      return (await handleOf(client, run).result()) as T;
+      const result: unknown = await client.withAbortSignal(
+        done,
+        async () => (await handleOf(client, run).result()) as unknown,
+      );
+      return result as T;
     } catch (error) {
       if (done.aborted || !link.isLost(error)) throw error;
       if (lostAt === undefined) onNote?.(LINK_NEWS.lost);

@@ -49,7 +49,11 @@ const RUN = { workflowId: 'w', runId: 'r' };
 
 /** A link whose client's runs are all this one. */
 function linkTo(handle: WorkflowHandle, parts: Partial<TemporalLink> = {}): TemporalLink {
-  const client = { workflow: { getHandle: () => handle } } as unknown as TemporalLink['client'];
+  const client = {
+    workflow: { getHandle: () => handle },
+    withAbortSignal: async (signal: AbortSignal, act: () => Promise<unknown>) =>
+      await Promise.race([act(), rejectedOn(signal)]),
+  } as unknown as TemporalLink['client'];
   return {
     client,
     address: 'here:1',
@@ -64,6 +68,12 @@ function linkTo(handle: WorkflowHandle, parts: Partial<TemporalLink> = {}): Temp
     close: async () => undefined,
     ...parts,
   };
+}
+
+async function rejectedOn(signal: AbortSignal): Promise<never> {
+  return await new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
+  });
 }
 
 /** A run of one source that ends when the test says so. */

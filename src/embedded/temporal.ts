@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { readFile, rename, stat, statfs } from 'node:fs/promises';
+import { readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../model/errors.ts';
@@ -69,6 +69,7 @@ export async function startTemporal(options: TemporalOptions): Promise<Temporal>
     // One that was suspended hears it only when it goes on.
     child.signal('SIGCONT');
     await ended;
+    await removeLifeline(stateDir);
   };
   const end = performance.now() + START_LIMIT_MS;
   while (!child.hasEnded() && performance.now() < end && !signal.aborted) {
@@ -105,6 +106,13 @@ async function endEarlier(stateDir: string, { pid }: TemporalRecord): Promise<vo
     if (waited > GUARD_LIMIT_MS && pid !== undefined) killGroup(pid);
     await sleep(POLL_MS);
   }
+}
+
+/** A FIFO that stays would make programs wait that read every file of a lake. One that is held is for the next start. */
+async function removeLifeline(stateDir: string): Promise<void> {
+  const { temporalAlive } = statePaths(stateDir);
+  if (await isHeld(temporalAlive).catch(() => true)) return;
+  await rm(temporalAlive, { force: true }).catch(() => undefined);
 }
 
 /** The guard of `startChild` takes milliseconds. */

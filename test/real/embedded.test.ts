@@ -35,6 +35,12 @@ test('two commands share one server, and the last to leave stops all of it', asy
     await second.leave();
     assert.equal(await findEmbedded(stateDir), undefined);
     await untilGone(pids);
+    // A socket or FIFO that stays would stop programs that copy a lake, or read all of it.
+    const left = await readdir(stateDir, { withFileTypes: true });
+    assert.deepEqual(
+      left.filter((entry) => !entry.isFile()).map(({ name }) => name),
+      [],
+    );
   });
 });
 

@@ -51,7 +51,8 @@ describe('a run on EMR whose answers or worker are lost', () => {
       running.process.kill('SIGKILL');
       await running.ended;
       assert.deepEqual(await world.liveClusters(), [cluster]);
-      // Whoever asks next starts both again; the run is under way still.
+      // The run is under way still; `cancel` alone would start no worker to end it.
+      await lab.run(['up', '--background']);
       const cancelled = await lab.json<{ status: string }>(['cancel', `killed/${DAY}`]);
       assert.equal(cancelled.json.status, 'CANCELLED', cancelled.stderr);
       assert.deepEqual(await clustersOf(world, 'killed'), [cluster]);

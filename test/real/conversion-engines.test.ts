@@ -65,7 +65,10 @@ test('DuckDB tells how far a conversion is while it is under way, and its end on
   const total = request.inputBytes;
   assert.equal(told.at(-1), total);
   const before = told.filter((bytes) => bytes < total);
-  assert.ok(before.some((bytes) => bytes > total / 100), `told: ${told.join()}`);
+  assert.ok(
+    before.some((bytes) => bytes > total / 100),
+    `told: ${told.join()}`,
+  );
   assert.ok(Math.max(...before) <= total * 0.99);
   assert.deepEqual(
     told,

@@ -71,6 +71,7 @@ void test('at 60 columns the bar shrinks, and speed and time left stay', () => {
     progressLines({ stage: 'sources', sources: [landing(25 * MIB)], waits: [] }, width)[0] ?? '';
   assert.match(at(120), /\[█{6}░{18}\] {2}25% {2}25\.0 MiB of 100 MiB .* 1,234 records$/);
   assert.match(at(60), /^2019 {2}land {5}\[█+░+\] {2}25% {2}10\.0 MiB\/s {2}ETA 7\.5s$/);
+  assert.match(at(66), /^2019 {2}land {5}\[█+░+\] {2}25% {2}10\.0 MiB\/s {2}ETA 7\.5s$/);
   assert.match(at(42), /^2019 {2}land {5}25% {2}10\.0 MiB\/s {2}ETA 7\.5s$/);
 });
 
@@ -107,6 +108,14 @@ void test('without a terminal a stage is told at once, its progress now and then
     ['d 2019: land 1%', 'd 2019: land 60%', 'd 2019: convert'],
   );
   for (const line of notes) assert.equal(line, stripVTControlCharacters(line));
+});
+
+void test('a program that is fetched is told instead of a bar that stands still', () => {
+  const source = landing(0);
+  if (source.transfer)
+    source.transfer.note = 'Fetching the Spark (once, about 450 MB): Python package';
+  const [line] = progressLines({ stage: 'sources', sources: [source], waits: [] }, 120);
+  assert.equal(line, '2019  land     Fetching the Spark (once, about 450 MB): Python package');
 });
 
 void test('without a terminal a wait is told once for each try', () => {

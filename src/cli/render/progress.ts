@@ -51,9 +51,9 @@ const BAR_FRAME = '[]  '.length;
 function sourceLine(source: SourceState, idWidth: number, width: number, nowMs: number): string {
   const head = `${printable(source.id).padEnd(idWidth)}  ${source.stage.padEnd(STAGE_WIDTH)}  `;
   const room = width - head.length;
-  const facts = [factsOf(source), ...LESS.map((less) => factsOf(source, less))]
-    .map((each) => printable(each.join('  ')))
-    .find((text, index) => text.length <= room || index === LESS.length);
+  const texts = LESS.map((less) => printable(factsOf(source, less).join('  ')));
+  const least = source.transfer?.totalBytes ? BAR_FRAME + MIN_BAR_WIDTH : 0;
+  const facts = texts.find((text) => text.length + least <= room) ?? texts.at(-1);
   if (source.wait) {
     const before = facts ? `${head}${facts}  ` : head;
     return before + waitText(source.wait, nowMs, width - before.length);
@@ -63,7 +63,7 @@ function sourceLine(source: SourceState, idWidth: number, width: number, nowMs: 
 }
 
 /** What is left out, step by step. */
-const LESS: readonly Detail[][] = [['records'], ['records', 'bytes']];
+const LESS: readonly Detail[][] = [[], ['records'], ['records', 'bytes']];
 type Detail = 'records' | 'bytes';
 
 function barOf({ transfer }: SourceState, room: number): string {

@@ -45,6 +45,8 @@ const START_LIMIT_MS = 60_000;
 /** Temporal stops in about 1 s; on a loaded machine it may take longer. */
 const STOP_LIMIT_MS = 15_000;
 const POLL_MS = 50;
+/** Another program may take a port between the look and the start, those that Temporal picks for itself too. */
+const START_ATTEMPTS = 3;
 /** SQLite, its journal and the logs. */
 const ROOM_BYTES = 1024 * 1024;
 
@@ -52,14 +54,15 @@ const ROOM_BYTES = 1024 * 1024;
  * Starts Temporal, ready for use. The caller holds the host's lock.
  * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE; EMBEDDED_FAILED with the end of Temporal's log.
  */
-export async function startTemporal(options: TemporalOptions): Promise<Temporal> {
+export async function startTemporal(options: TemporalOptions, attempt = 1): Promise<Temporal> {
   const { stateDir, record, signal } = options;
   await endEarlier(stateDir, record);
   const { temporalLog } = statePaths(stateDir);
   await rotateLog(temporalLog);
   const logStart = (await stat(temporalLog).catch(() => undefined))?.size ?? 0;
   const lastWord = async (): Promise<string> => await endOfLog(temporalLog, logStart);
-  const wishes = [...(record.port === undefined ? [] : [record.port]), ...options.ports];
+  const known = [...(record.port === undefined ? [] : [record.port]), ...options.ports];
+  const wishes = attempt === 1 ? known : [];
   const { port, uiPort } = await freePorts(wishes.map((each) => ({ port: each, uiPort: 0 })));
   const ui = { host: uiHost(), port: uiPort };
   const child = await launch(options, port, ui);
@@ -85,7 +88,10 @@ export async function startTemporal(options: TemporalOptions): Promise<Temporal>
     await setAside(options);
     return await startTemporal(options);
   }
-  throw await startFailure(stateDir, await lastWord());
+  const failure = await startFailure(stateDir, await lastWord());
+  if (failure.code !== 'EMBEDDED_FAILED' || attempt >= START_ATTEMPTS) throw failure;
+  options.onNote('Temporal did not come up; trying again on other ports');
+  return await startTemporal(options, attempt + 1);
 }
 
 /**
@@ -186,9 +192,7 @@ async function setAside({ stateDir, onNote }: TemporalOptions): Promise<void> {
   );
 }
 
-async function startFailure(stateDir: string, lastWord: string): Promise<Error> {
-  // Another program took the port between the look and the start: the next start finds another.
-  if (/address already in use/i.test(lastWord)) return new Error(lastWord);
+async function startFailure(stateDir: string, lastWord: string): Promise<LonghaulError> {
   const { database, temporalLog } = statePaths(stateDir);
   if (await isDiskFull(stateDir, lastWord)) {
     return new LonghaulError('DISK_FULL', `The disk of ${stateDir} is full: ${lastWord}`);
@@ -214,5 +218,7 @@ const MAX_LOG_LINE_LENGTH = 200;
 async function endOfLog(path: string, start: number): Promise<string> {
   const bytes = await readFile(path).catch(() => Buffer.alloc(0));
   const lines = bytes.subarray(start).toString('utf8').trim().split('\n');
-  return printable((lines.at(-1) ?? '').slice(-MAX_LOG_LINE_LENGTH)) || 'nothing';
+  // Below a panic stands its trace.
+  const line = lines.find((each) => each.startsWith('panic:')) ?? lines.at(-1) ?? '';
+  return printable(line.slice(-MAX_LOG_LINE_LENGTH)) || 'nothing';
 }

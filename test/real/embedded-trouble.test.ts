@@ -37,6 +37,33 @@ exit 1
   });
 });
 
+test('a Temporal that panics at its start, since its ports were taken, is started again on others', async () => {
+  await withTempFolder(async (folder) => {
+    const stateDir = join(folder, '.longhaul');
+    await mkdir(stateDir);
+    const program = join(stateDir, 'temporal-that-panics');
+    const real = await temporalProgram();
+    const script = `#!/bin/sh
+[ "$1" = --version ] && exec '${real}' --version
+echo start >> '${stateDir}/starts'
+[ "$(wc -l < '${stateDir}/starts')" -gt "$(cat '${stateDir}/panics')" ] && exec '${real}' "$@"
+printf 'panic: listen tcp 127.0.0.1:1: bind: address already in use\\n\\n\\tmain.go:18 +0x8e\\n' >&2
+exit 2
+`;
+    await writeFile(program, script, { mode: 0o755 });
+    const host = hostCommand(stateDir, 'temporal-cli', program);
+    await writeFile(join(stateDir, 'panics'), '99');
+    await assert.rejects(joinEmbedded({ stateDir, host }), {
+      code: 'EMBEDDED_FAILED',
+      message: /its last word: panic: listen tcp .* address already in use$/,
+    });
+    await writeFile(join(stateDir, 'panics'), '2');
+    await writeFile(join(stateDir, 'starts'), '');
+    const server = await joinEmbedded({ stateDir, host });
+    await server.leave();
+  });
+});
+
 test('a page of another site starts no workflow by the Web UI, and one of its own does', async () => {
   await withServer(async ({ uiUrl, namespace }) => {
     const { host, port } = new URL(uiUrl);

@@ -58,6 +58,8 @@ export class Door {
     let resolve = (): void => undefined;
     const promise = new Promise<void>((done) => (resolve = done));
     this.#workerWanted = { promise, resolve };
+    // One that stays does the work that schedules and earlier commands left, whichever command started it again.
+    if (pinned) resolve();
     this.#server = createServer((socket) => this.#welcome(socket));
     this.#empty = setTimeout(() => this.#stopIfEmpty(), FIRST_MEMBER_MS);
   }
@@ -125,6 +127,7 @@ export class Door {
       case 'leave':
         return this.#leave(socket);
       case 'stay':
+        this.#workerWanted.resolve();
         return void this.tell({ pinned: true });
       case 'down':
         return this.#down(request.force);

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LonghaulError } from '../model/errors.ts';
 import { isTaken } from '../storage/s3/errors.ts';
+import { readLanding } from '../storage/manifests.ts';
 import { findObject, type FoundObject } from '../storage/s3/objects.ts';
 import type { S3Store } from '../storage/s3/s3-store.ts';
 import { LandingNameTaken } from './commit.ts';
@@ -46,12 +47,25 @@ export async function publishObject(
     const found = await look(publication, answer);
     const answered = 'etag' in answer ? answer.etag : undefined;
     if (found && (isExpected(found, expected) || isAnswered(found, expected, answered))) return;
-    if ('etag' in answer) throw found ? damaged(publication, expected, found) : gone(publication);
+    if ('etag' in answer) {
+      if (!found) throw gone(publication);
+      if (await isLanded(publication, found)) throw new LandingNameTaken(rawKey);
+      throw damaged(publication, expected, found);
+    }
     if (!isTaken(answer.error)) throw answer.error;
     if (found) throw new LandingNameTaken(rawKey);
     if (tries === MAX_TRIES) throw translated(answer.error, publication);
     await delay(CONFLICT_WAIT_MS);
   }
+}
+
+/**
+ * Whether another writer's landing has the name: versitygw says yes to completing an upload that this writer aborted,
+ * where the object is there already.
+ */
+async function isLanded({ store, rawKey }: Publication, found: FoundObject): Promise<boolean> {
+  const landing = await readLanding(store, rawKey);
+  return landing?.bytes === found.bytes && landing.checksum === found.checksum;
 }
 
 /** By its checksum where S3 keeps one, else by its ETag. */

@@ -51,29 +51,29 @@ function deferred(): { promise: Promise<void>; resolve: () => void } {
 }
 
 function startable(cluster: Cluster, world: World): Step[] {
-  const held = heldBack(cluster, world);
+  const isHeld = heldBack(cluster, world);
   const busy = cluster.steps.filter(
     ({ state }) => state === 'RUNNING' || state === 'CANCEL_PENDING',
   );
   const pending = cluster.steps.filter(({ state }) => state === 'PENDING');
-  return held ? [] : pending.slice(0, Math.max(0, cluster.stepConcurrency - busy.length));
+  return isHeld ? [] : pending.slice(0, Math.max(0, cluster.stepConcurrency - busy.length));
 }
 
-/** Fault: nothing starts for a while, though there is room. */
-function heldBack(cluster: Cluster, { faults, now }: World): boolean {
+/** Fault: nothing starts for a while, though there is room. A timer ends it, not a clock that may be a moment behind it. */
+function heldBack(cluster: Cluster, { faults }: World): boolean {
   const isPending = cluster.steps.some(({ state }) => state === 'PENDING');
-  const hold = isPending && !holds.has(cluster) ? takeFault(faults(), 'pending') : undefined;
+  const hold = isPending && !held.has(cluster) ? takeFault(faults(), 'pending') : undefined;
   if (hold) {
-    holds.set(cluster, now() + hold.ms);
-    setTimeout(() => cluster.wake(), hold.ms).unref();
+    held.add(cluster);
+    setTimeout(() => {
+      held.delete(cluster);
+      cluster.wake();
+    }, hold.ms).unref();
   }
-  const until = holds.get(cluster);
-  if (until === undefined || now() < until) return until !== undefined;
-  holds.delete(cluster);
-  return false;
+  return held.has(cluster);
 }
 
-const holds = new WeakMap<Cluster, number>();
+const held = new WeakSet<Cluster>();
 
 /** RUNNING while a step is to be done, else WAITING, or the end of a cluster that is not to wait. */
 function showState(cluster: Cluster): void {

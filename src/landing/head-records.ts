@@ -1,5 +1,8 @@
 const QUOTE = '"';
 
+/** Enough to tell how a file is written; more would cost the worker half a second for each source of short records. */
+const MAX_RECORDS = 1000;
+
 /** A field as a candidate delimiter shows it. */
 export interface HeadField {
   /** Unquoted, each byte a character. */
@@ -15,8 +18,8 @@ export interface HeadRecord {
 }
 
 /**
- * The whole records of a file's head by the scanner's rules, blank lines left out. What is cut off at the head's end is
- * no record: nothing is judged by it.
+ * The first `MAX_RECORDS` whole records of a file's head by the scanner's rules, blank lines left out. What is cut off at
+ * the head's end is no record: nothing is judged by it.
  * @param text the head from the first record on, each byte a character.
  * @param complete whether that is the whole file.
  */
@@ -26,7 +29,7 @@ export function recordsOfHead(text: string, delimiter: string, complete: boolean
   let line = 1;
   let recordLine = 1;
   let at = 0;
-  for (;;) {
+  while (records.length < MAX_RECORDS) {
     const { field, end, breaks } = readField(text, at, delimiter);
     if (end === undefined) {
       const isRecord = fields.length > 0 || at < text.length;
@@ -46,6 +49,7 @@ export function recordsOfHead(text: string, delimiter: string, complete: boolean
     recordLine = line;
     fields = [];
   }
+  return records;
 }
 
 /** @returns `end`: the index of the delimiter or line end behind the field; undefined where the head ends first. */

@@ -179,7 +179,7 @@ describe('a landing', () => {
 describe('going on after an interruption', () => {
   it('an abort keeps every byte, and the next attempt asks only for the rest', async () => {
     const body = csvOf(20 * MIB);
-    const slow = { bytesPerSecond: 40 * MIB };
+    const slow = { bytesPerSecond: 10 * MIB };
     const spec = serve((n) => ({ body, etag: '"1"', ...(n === 1 ? slow : {}) }));
     const controller = new AbortController();
     const reason = new Error('shutting down');

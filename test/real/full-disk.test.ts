@@ -78,8 +78,13 @@ async function assertSaysFull(lab: Lab, body: string, fill: SmallDisk['fill']): 
   await makeRoom();
 }
 
-async function assertPublishes(lab: Lab, args: string[], records: number): Promise<void> {
-  const { json, code, stderr } = await lab.json<Published>(args);
+async function assertPublishes(
+  lab: Lab,
+  args: string[],
+  records: number,
+  env: Record<string, string> = {},
+): Promise<void> {
+  const { json, code, stderr } = await lab.json<Published>(args, { env });
   assert.equal(code, 0, JSON.stringify(json) + stderr);
   assert.deepEqual([json.status, json.ledger.rows], ['published', records]);
 }
@@ -127,7 +132,7 @@ describe('a disk that state folder and lake share', () => {
     const { body, records } = csv(60);
     await onSmallDisk(t, { size: '220m' }, async (lab, { fill }) => {
       await assertSaysFull(lab, body, fill);
-      await assertPublishes(lab, ['ingest', 'big'], records);
+      await assertPublishes(lab, ['ingest', 'big'], records, PATIENT);
       assert.ok(lastStart(lab) > 10 * MIB, `went on at ${lastStart(lab)}`);
     });
   });
@@ -166,8 +171,9 @@ describe('a lake on a disk of its own', () => {
 describe('a disk that a conversion fills', () => {
   it('gets back what the attempt took of it at once; a retry goes on with the landing', async (t) => {
     const records = 1_000_000;
-    const noise = randomBytes((records * 3) / 4 + 48).toString('base64');
-    const line = (n: number): string => `${n},${noise.slice(n, n + 40)}\r\n`;
+    // Nothing compresses it: its Parquet is written for long enough to be seen.
+    const noise = randomBytes(records * 30).toString('base64');
+    const line = (n: number): string => `${n},${noise.slice(n * 40, (n + 1) * 40)}\r\n`;
     const body = `id,noise\r\n${Array.from({ length: records }, (_, n) => line(n)).join('')}`;
     await withLab({}, async (lab) => {
       lab.origin.set('/big.csv', { body, etag: '"1"' });
@@ -202,7 +208,7 @@ describe('a lake in S3', () => {
       await withSmallDisk(t, { folder: lab.dataDir, size: '100m' }, async ({ fill }) => {
         try {
           await assertSaysFull(lab, body, fill);
-          await assertPublishes(lab, ['ingest', 'big'], records);
+          await assertPublishes(lab, ['ingest', 'big'], records, PATIENT);
         } finally {
           await lab.run(['down', '--force']);
         }

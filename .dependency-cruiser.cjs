@@ -24,7 +24,7 @@ const MAY_IMPORT = {
   // Starting a run, or joining the one under way: for the command line, and for workers on a schedule's behalf.
   runs: ['model'],
   activities: ['model', 'storage', 'landing', 'conversion', 'verification', 'emr', 'lake', 'runs'],
-  embedded: ['model', 'programs'],
+  embedded: ['model', 'programs', 'storage'],
   workers: [
     'model',
     'programs',

@@ -47,7 +47,7 @@ export async function runRequests(
     try {
       if (link.webUi !== undefined) context.note(`Temporal Web UI: ${link.webUi}`);
       if (!link.hasSearchAttributes) context.note(NO_ATTRIBUTES);
-      const views = progressViews(context);
+      const views = await progressViews(context);
       const { discard } = options;
       const session = { context, link, settings, datasets, signal, views, discard };
       if (options.detach) await detach(session, requests, options);

@@ -1,4 +1,4 @@
-import { createLogUpdate } from 'log-update';
+import type { createLogUpdate } from 'log-update';
 import type { CliContext } from './context.ts';
 import { emrLines } from './render/emr.ts';
 import { progressLine, progressLines, waitText } from './render/progress.ts';
@@ -19,7 +19,7 @@ export interface ProgressViews {
 }
 
 /** Bars that are drawn over on a terminal; else a plain line now and then. */
-export function progressViews(context: CliContext): ProgressViews {
+export async function progressViews(context: CliContext): Promise<ProgressViews> {
   if (!context.interactive) {
     return {
       open: (dataset) => plainLines(context, dataset),
@@ -27,6 +27,7 @@ export function progressViews(context: CliContext): ProgressViews {
       note: (text) => context.note(text),
     };
   }
+  const { createLogUpdate } = await import('log-update');
   const update = createLogUpdate(process.stderr);
   const note = (text: string): void => {
     // What is drawn over is taken away first: else the next drawing would erase the sentence with it.

@@ -73,7 +73,7 @@ async function followToEnd(
   link: TemporalLink,
   signal: AbortSignal,
 ): Promise<void> {
-  const view = progressViews(context).open(run.workflowId);
+  const view = (await progressViews(context)).open(run.workflowId);
   try {
     await followRun(link, run, {
       foreign: true,

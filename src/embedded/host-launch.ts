@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
-import { makeStateDir, rotateLog, stateError, statePaths } from './state-files.ts';
+import { storageError } from '../storage/disk-errors.ts';
+import { makeStateDir, rotateLog, statePaths } from './state-files.ts';
 
 export interface HostCommand {
   /** Path of the module that Node is to run. */
@@ -24,7 +25,7 @@ export async function startHost(
   await makeStateDir(stateDir);
   await rotateLog(hostLog);
   const log = await open(hostLog, 'a', 0o600).catch((error: unknown) => {
-    throw stateError(error, hostLog);
+    throw storageError(error, hostLog);
   });
   try {
     const child = spawn(process.execPath, [...inheritedFlags(process.execArgv), entry, ...args], {

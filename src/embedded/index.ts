@@ -1,5 +1,4 @@
-/** Temporal on this machine, for first use and tests: one server and worker for each state folder. */
-export { runHost } from './host.ts';
+/** What commands use of Temporal on this machine: one server and worker for each state folder. Its process is `host.ts`. */
 export {
   joinEmbedded,
   type EmbeddedAddress,

@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
-import { connectHost, type HostLink } from './host-link.ts';
+import { HostLink } from './host-link.ts';
 import { startHost, type HostCommand, type StartedHost } from './host-launch.ts';
 import type { HostState } from './protocol.ts';
 import { readFields, statePaths } from './state-files.ts';
@@ -133,9 +133,9 @@ class Member {
       const link = await this.#connect();
       if (!link) return;
       this.#link = link;
-      link.onChange = () => this.#hear(link);
+      link.on('change', () => this.#hear(link));
       this.#hear(link);
-      await this.#until(() => !link.isOpen || undefined);
+      await link.until(() => false);
       this.#judgeEnd(link.state);
     }
   }
@@ -170,8 +170,9 @@ class Member {
     const { stateDir, needsWorker = true, isUp } = this.#options;
     let started: StartedHost | undefined;
     for (let starts = 0; !this.#isLeaving;) {
-      const link = await connectHost(stateDir, { role: isUp ? 'up' : 'command', needsWorker });
-      if (link && (await takesMembers(link))) return link;
+      const link = await HostLink.connect(stateDir, { role: isUp ? 'up' : 'command', needsWorker });
+      // One that is stopping takes no more members: its end is waited for.
+      if (await link?.until(({ status }) => !['stopping', 'stopped'].includes(status))) return link;
       if (link) continue;
       if (started?.ended() !== false) {
         await throwIfFailed(stateDir, started);
@@ -194,18 +195,6 @@ class Member {
       });
     }
   }
-}
-
-/** One that is stopping takes no more members: waits for its end. */
-async function takesMembers(link: HostLink): Promise<boolean> {
-  await new Promise<void>((resolve) => {
-    link.onChange = () => {
-      const isStopping = ['stopping', 'stopped'].includes(link.state?.status ?? '');
-      if (!link.isOpen || (link.state && !isStopping)) resolve();
-    };
-    link.onChange();
-  });
-  return link.isOpen;
 }
 
 async function throwIfFailed(stateDir: string, started: StartedHost | undefined): Promise<void> {

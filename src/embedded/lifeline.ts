@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { LonghaulError } from '../model/errors.ts';
-import { codeOf, writeFields } from './state-files.ts';
+import { writeFields } from './state-files.ts';
 
 /**
  * A lifeline is a FIFO that a process holds open. Whoever opens it for writing, without waiting, learns from the kernel
@@ -39,7 +39,7 @@ export async function isHeld(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     // ENXIO: no process has it open for reading.
-    if (['ENXIO', 'ENOENT'].includes(codeOf(error) ?? '')) return false;
+    if (['ENXIO', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
     throw error;
   }
 }

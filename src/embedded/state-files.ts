@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LonghaulError } from '../model/errors.ts';
+import { storageError } from '../storage/disk-errors.ts';
 
 /** What lies in `<dataDir>/.longhaul/`, apart from the hosts' lifelines. */
 export interface StatePaths {
@@ -34,7 +34,7 @@ export async function makeStateDir(stateDir: string): Promise<void> {
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
     await chmod(stateDir, 0o700);
   } catch (error) {
-    throw stateError(error, stateDir);
+    throw storageError(error, stateDir);
   }
 }
 
@@ -51,7 +51,7 @@ export async function writeFields(path: string, fields: object): Promise<void> {
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw stateError(error, path);
+    throw storageError(error, path);
   }
 }
 
@@ -71,29 +71,4 @@ const MAX_LOG_BYTES = 5 * 1024 * 1024;
 export async function rotateLog(path: string): Promise<void> {
   const bytes = (await stat(path).catch(() => undefined))?.size ?? 0;
   if (bytes > MAX_LOG_BYTES) await rename(path, `${path}.1`).catch(() => undefined);
-}
-
-export function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException | undefined)?.code;
-}
-
-/** What the file system said, as an error of the catalogue. */
-export function stateError(error: unknown, path: string): unknown {
-  switch (codeOf(error)) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new LonghaulError('DISK_FULL', `The disk is full: cannot write ${path}.`);
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-    case 'ENOTDIR':
-    case 'EEXIST': {
-      const hint = 'Give it permission, or point DATA_DIR elsewhere.';
-      return new LonghaulError('LAKE_NOT_WRITABLE', `Cannot write ${path}: ${codeOf(error)}.`, {
-        hint,
-      });
-    }
-    default:
-      return error;
-  }
 }

@@ -1,5 +1,5 @@
 import { LonghaulError } from '../model/errors.ts';
-import { connectHost, type HostLink } from './host-link.ts';
+import { HostLink } from './host-link.ts';
 import type { HostState } from './protocol.ts';
 
 export type EmbeddedInfo = Omit<HostState, 'leave' | 'error'>;
@@ -15,7 +15,7 @@ export async function findEmbedded(stateDir: string): Promise<EmbeddedInfo | und
 export async function pinEmbedded(stateDir: string): Promise<void> {
   const link = await look(stateDir);
   link?.say({ say: 'stay' });
-  const state = link && (await untilState(link, ({ pinned }) => pinned));
+  const state = link && (await link.until(({ pinned }) => pinned));
   link?.close();
   if (!state) throw new LonghaulError('EMBEDDED_FAILED', 'The embedded server has just ended.');
 }
@@ -41,7 +41,7 @@ export async function stopEmbedded(
   if (!link?.state) return { outcome: 'not-running', members: [], ups: [] };
   const { ups } = link.state;
   link.say({ say: 'down', force });
-  const answer = await untilState(link, ({ status, pinned, members }) => {
+  const answer = await link.until(({ status, pinned, members }) => {
     return status !== 'stopping' && !force && !pinned && members.length > 0;
   });
   link.close();
@@ -51,20 +51,6 @@ export async function stopEmbedded(
 
 /** Undefined where no host listens. */
 async function look(stateDir: string): Promise<HostLink | undefined> {
-  const link = await connectHost(stateDir, { role: 'look', needsWorker: false });
-  return link && (await untilState(link, () => true)) ? link : undefined;
-}
-
-/** Undefined where the connection ends, with the host. */
-async function untilState(
-  link: HostLink,
-  isIt: (state: HostState) => boolean,
-): Promise<HostState | undefined> {
-  return await new Promise((resolve) => {
-    link.onChange = () => {
-      if (link.state && isIt(link.state)) resolve(link.state);
-      else if (!link.isOpen) resolve(undefined);
-    };
-    link.onChange();
-  });
+  const link = await HostLink.connect(stateDir, { role: 'look', needsWorker: false });
+  return (await link?.until(() => true)) ? link : undefined;
 }

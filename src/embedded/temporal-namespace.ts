@@ -10,6 +10,8 @@ const RETENTION_DAYS = 90;
 const MS_PER_DAY = 86_400_000;
 /** Loopback answers in milliseconds or not at all. */
 const CALL_TIMEOUT_MS = 5000;
+/** A start of Temporal takes about 0.7 s. */
+const RECONNECT_MS = 50;
 /** `grpc.status`. */
 const NOT_FOUND = 5;
 
@@ -103,8 +105,13 @@ async function withConnection(
   const connection = await Connection.connect({
     address,
     connectTimeout: CALL_TIMEOUT_MS,
-    // A proxy of the environment has no way to this machine's loopback.
-    channelArgs: { 'grpc.enable_http_proxy': 0 },
+    channelArgs: {
+      // A proxy of the environment has no way to this machine's loopback.
+      'grpc.enable_http_proxy': 0,
+      // By default a server that comes up is looked for again only after a second.
+      'grpc.initial_reconnect_backoff_ms': RECONNECT_MS,
+      'grpc.max_reconnect_backoff_ms': RECONNECT_MS,
+    },
   });
   try {
     await connection.withDeadline(Date.now() + CALL_TIMEOUT_MS, async () => await use(connection));

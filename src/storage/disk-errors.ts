@@ -47,10 +47,11 @@ export function storageError(error: unknown, path: string): unknown {
 
 /**
  * Node says of a folder and those above it that it could not make, on a read-only disk or with a quota that is used up,
- * only ENOENT: the file system is asked again for the one that failed.
+ * only ENOENT: the file system is asked again for the one that failed. Of a file in a folder's place it says EEXIST.
  */
 function codeOf(error: unknown): string | undefined {
   const { code, syscall, path } = (error ?? {}) as NodeJS.ErrnoException;
+  if (code === 'EEXIST' && syscall === 'mkdir') return 'ENOTDIR';
   if (code !== 'ENOENT' || syscall !== 'mkdir' || path === undefined) return code;
   try {
     mkdirSync(path);

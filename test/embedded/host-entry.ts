@@ -1,5 +1,5 @@
 /** The host process of the tests: `host-entry.ts STATE_DIR [temporal-cli|worker-fails|settings …]`. */
-import { runHost } from '../../src/embedded/index.ts';
+import { runHost } from '../../src/embedded/host.ts';
 
 const [stateDir = '', mode = '', detail = ''] = process.argv.slice(2);
 

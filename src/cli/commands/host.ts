@@ -9,7 +9,7 @@ export function hostCommand(context: CliContext): Command {
 /** The embedded server and worker of DATA_DIR, in this process, until nobody uses them. */
 async function host(context: CliContext): Promise<void> {
   const { settings, searchPath, runtimeDir, fingerprints } = context.loadConfig();
-  const { runHost } = await import('../../embedded/index.ts');
+  const { runHost } = await import('../../embedded/host.ts');
   await runHost({
     stateDir: settings.stateDir,
     version: context.version,

@@ -63,7 +63,6 @@ const MAY_IMPORT_TYPES = {
   emr: ['config'],
   lake: ['config'],
   activities: ['config'],
-  embedded: ['config'],
   cli: ['workflows'],
   runs: ['workflows'],
 };

@@ -8,8 +8,8 @@ import { locateHadoopJars } from '../src/programs/hadoop.ts';
 import { locateHttpfs } from '../src/programs/httpfs.ts';
 import { ensureClassArchive } from '../src/programs/spark-classes.ts';
 import { locateJavaFor, locateSpark } from '../src/programs/spark.ts';
-import { locateVersitygw } from '../src/programs/versitygw.ts';
-import { fetchMoto } from './moto.ts';
+import { locateVersitygw } from './local-aws/versitygw.ts';
+import { fetchMoto } from './local-aws/moto.ts';
 
 const searchPath = process.env['PATH'];
 const onNote = (note: string): void => console.log(note);

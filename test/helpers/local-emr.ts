@@ -7,7 +7,7 @@ import {
   startLocalEmr,
   type LocalEmr,
   type LocalEmrOptions,
-} from '../../src/embedded/emr/index.ts';
+} from '../../tools/local-aws/emr/index.ts';
 import type { TestS3 } from './s3.ts';
 
 /** A local EMR of the test's own, whose clusters have a real HDFS and really run their steps. */

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { freePorts } from '../../src/embedded/free-ports.ts';
-import { fetchMoto } from '../../tools/moto.ts';
+import { fetchMoto } from '../../tools/local-aws/moto.ts';
 import { until } from './processes.ts';
 
 export interface Moto {

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { S3Settings } from '../../src/config/settings.ts';
-import { startS3Server } from '../../src/embedded/s3-server.ts';
-import { locateVersitygw } from '../../src/programs/versitygw.ts';
+import { startS3Server } from '../../tools/local-aws/s3-server.ts';
+import { locateVersitygw } from '../../tools/local-aws/versitygw.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 
 /** A real S3 gateway of the test's own, over a folder, with one bucket. */

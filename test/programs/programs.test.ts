@@ -6,7 +6,7 @@ import { hintOf, LonghaulError } from '../../src/model/errors.ts';
 import { locateHttpfs } from '../../src/programs/httpfs.ts';
 import type { Installer } from '../../src/programs/locate.ts';
 import { makeWhole } from '../../src/programs/tools-folder.ts';
-import { locateVersitygw } from '../../src/programs/versitygw.ts';
+import { locateVersitygw } from '../../tools/local-aws/versitygw.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');

@@ -1,7 +1,7 @@
 import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { join } from 'node:path';
-import { startS3Server, type S3Server } from '../../src/embedded/s3-server.ts';
-import { locateVersitygw } from '../../src/programs/versitygw.ts';
+import { startS3Server, type S3Server } from '../local-aws/s3-server.ts';
+import { locateVersitygw } from '../local-aws/versitygw.ts';
 import type { LakeFolders } from './lake-check.ts';
 
 const BUCKET = 'longhaul-chaos';

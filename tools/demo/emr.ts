@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { locateEmrPrograms, startLocalEmr } from '../../src/embedded/emr/index.ts';
+import { locateEmrPrograms, startLocalEmr } from '../local-aws/emr/index.ts';
 
 export interface DemoEmr {
   /** What makes the CLI use it. */

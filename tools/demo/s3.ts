@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { loadSettings } from '../../src/config/load-settings.ts';
-import { startS3Server } from '../../src/embedded/s3-server.ts';
-import { locateVersitygw } from '../../src/programs/versitygw.ts';
+import { startS3Server } from '../local-aws/s3-server.ts';
+import { locateVersitygw } from '../local-aws/versitygw.ts';
 import { openLake } from '../../src/storage/open-lake.ts';
 import type { StoredObject } from '../../src/storage/store.ts';
 

@@ -9,8 +9,8 @@ import {
 } from '@aws-sdk/client-emr';
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { checkShape, inputShapeOf } from '../../../src/embedded/emr/request-shape.ts';
-import { verifySignature } from '../../../src/embedded/emr/signature.ts';
+import { checkShape, inputShapeOf } from '../../../tools/local-aws/emr/request-shape.ts';
+import { verifySignature } from '../../../tools/local-aws/emr/signature.ts';
 import { IDENTITY, smallCluster, stepOf, withQuickEmr } from './quick-emr.ts';
 
 describe('a request', () => {

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import {
   makeClusterFolder,
   removeAbandonedClusters,
-} from '../../../src/embedded/emr/cluster-folders.ts';
+} from '../../../tools/local-aws/emr/cluster-folders.ts';
 import { holdLifeline } from '../../../src/embedded/lifeline.ts';
 import { withTempFolder } from '../../helpers/temp-folder.ts';
 

@@ -1,6 +1,6 @@
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { startChild, type Child, type ChildCommand } from '../child.ts';
+import { startChild, type Child, type ChildCommand } from '../../../src/embedded/child.ts';
 import { distCpArguments } from './dist-cp-command.ts';
 import { SPARK_DEFAULTS } from './machine-files.ts';
 import type { CancelHow } from './model.ts';

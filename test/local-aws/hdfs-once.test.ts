@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { makeNameFolder } from '../../src/embedded/hdfs/once.ts';
+import { makeNameFolder } from '../../tools/local-aws/hdfs/once.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 const VERSION = [

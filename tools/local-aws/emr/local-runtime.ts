@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BootstrapActionConfig } from '@aws-sdk/client-emr';
-import { startChild } from '../child.ts';
+import { startChild } from '../../../src/embedded/child.ts';
 import { startHdfs, type Hdfs } from '../hdfs/hdfs.ts';
 import { makeClusterFolder } from './cluster-folders.ts';
 import { writeMachineConfiguration } from './machine-files.ts';

@@ -5,10 +5,10 @@
 import { parseArgs } from 'node:util';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import type { EmrFaults } from '../src/embedded/emr/faults.ts';
-import { locateEmrPrograms, startLocalEmr } from '../src/embedded/emr/index.ts';
-import { startS3Server } from '../src/embedded/s3-server.ts';
-import { locateVersitygw } from '../src/programs/versitygw.ts';
+import type { EmrFaults } from './emr/faults.ts';
+import { locateEmrPrograms, startLocalEmr } from './emr/index.ts';
+import { startS3Server } from './s3-server.ts';
+import { locateVersitygw } from './versitygw.ts';
 
 const BUCKET = 'local-emr';
 

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { pipInstall } from '../src/programs/pypi.ts';
-import { makeFolderWhole, packageToolsDir } from '../src/programs/tools-folder.ts';
+import { pipInstall } from '../../src/programs/pypi.ts';
+import { makeFolderWhole, packageToolsDir } from '../../src/programs/tools-folder.ts';
 
 const REQUIREMENTS = fileURLToPath(new URL('moto-requirements.txt', import.meta.url));
 const HASH_LENGTH = 16;

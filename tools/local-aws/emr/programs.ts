@@ -1,7 +1,7 @@
-import { locateHadoopJars } from '../../programs/hadoop.ts';
-import { locateJava } from '../../programs/java.ts';
-import { classArchiveOptions, ensureClassArchive } from '../../programs/spark-classes.ts';
-import { locateSpark } from '../../programs/spark.ts';
+import { locateHadoopJars } from '../../../src/programs/hadoop.ts';
+import { locateJava } from '../../../src/programs/java.ts';
+import { classArchiveOptions, ensureClassArchive } from '../../../src/programs/spark-classes.ts';
+import { locateSpark } from '../../../src/programs/spark.ts';
 import type { EmrPrograms } from './site.ts';
 
 export interface EmrProgramOptions {

@@ -1,6 +1,6 @@
 import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { holdLifeline, isHeld } from '../lifeline.ts';
+import { holdLifeline, isHeld } from '../../../src/embedded/lifeline.ts';
 
 /** A folder of a cluster's own, which tells whether the process that it belongs to lives. */
 export async function makeClusterFolder(folder: string, clusterId: string): Promise<string> {

@@ -5,10 +5,10 @@ import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LonghaulError } from '../model/errors.ts';
-import { END_WITH_PARENT } from '../programs/end-with-parent.ts';
-import { freePorts } from './free-ports.ts';
-import { rotateLog } from './state-files.ts';
+import { LonghaulError } from '../../src/model/errors.ts';
+import { END_WITH_PARENT } from '../../src/programs/end-with-parent.ts';
+import { freePorts } from '../../src/embedded/free-ports.ts';
+import { rotateLog } from '../../src/embedded/state-files.ts';
 
 export interface S3ServerOptions {
   /** Holds the buckets (`buckets`), what S3 knows of the objects (`meta`) and a log; kept from start to start. */

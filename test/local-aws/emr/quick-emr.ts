@@ -10,8 +10,8 @@ import {
   startEmrServer,
   type EmrServer,
   type EmrServerOptions,
-} from '../../../src/embedded/emr/emr-server.ts';
-import type { EmrRuntime, RunnableStep, RunningStep } from '../../../src/embedded/emr/runtime.ts';
+} from '../../../tools/local-aws/emr/emr-server.ts';
+import type { EmrRuntime, RunnableStep, RunningStep } from '../../../tools/local-aws/emr/runtime.ts';
 
 /** A server of the API whose steps are run by the test: nothing of Java, some milliseconds a cluster. */
 export interface QuickEmr extends EmrServer {

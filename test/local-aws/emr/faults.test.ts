@@ -9,7 +9,7 @@ import {
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EmrFaults } from '../../../src/embedded/emr/faults.ts';
+import type { EmrFaults } from '../../../tools/local-aws/emr/faults.ts';
 import { smallCluster, stepOf, untilState, withQuickEmr, type QuickEmr } from './quick-emr.ts';
 
 const ENDED = ['TERMINATED', 'TERMINATED_WITH_ERRORS'];

@@ -1,10 +1,10 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LonghaulError } from '../../model/errors.ts';
-import { printable } from '../../model/names.ts';
-import { startChild, type Child } from '../child.ts';
-import { freePorts } from '../free-ports.ts';
+import { LonghaulError } from '../../../src/model/errors.ts';
+import { printable } from '../../../src/model/names.ts';
+import { startChild, type Child } from '../../../src/embedded/child.ts';
+import { freePorts } from '../../../src/embedded/free-ports.ts';
 import { clientConfiguration, writeHdfsConfiguration } from './configuration.ts';
 import { makeNameFolder, pagesFolder } from './once.ts';
 

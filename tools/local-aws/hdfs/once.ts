@@ -3,7 +3,7 @@ import { createHash, randomInt, randomUUID } from 'node:crypto';
 import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { isThere, makeFolderWhole, packageToolsDir } from '../../programs/tools-folder.ts';
+import { isThere, makeFolderWhole, packageToolsDir } from '../../../src/programs/tools-folder.ts';
 
 const run = promisify(execFile);
 

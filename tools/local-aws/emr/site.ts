@@ -1,9 +1,9 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import type { HadoopJars } from '../../programs/hadoop.ts';
-import type { Java } from '../../programs/java.ts';
-import type { Spark } from '../../programs/spark.ts';
+import type { HadoopJars } from '../../../src/programs/hadoop.ts';
+import type { Java } from '../../../src/programs/java.ts';
+import type { Spark } from '../../../src/programs/spark.ts';
 import type { EmrS3 } from './machine-files.ts';
 
 export interface EmrPrograms {

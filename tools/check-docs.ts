@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CliContext } from '../src/cli/context.ts';
 import { buildProgram } from '../src/cli/program.ts';
+import { LIBRARY_KEYS } from '../src/config/temporal-settings.ts';
 import { ERROR_CATALOGUE } from '../src/model/errors.ts';
 import type { Known } from './docs/problems.ts';
 import { anchorsOf } from './docs/markdown.ts';
@@ -56,7 +57,7 @@ function whatExists(): Known {
     program: buildProgram(CONTEXT),
     scripts: new Set(Object.keys(scripts)),
     errorCodes: new Set(Object.keys(ERROR_CATALOGUE)),
-    settings: new Set(settings),
+    settings: new Set([...settings, ...LIBRARY_KEYS]),
     exists: existsSync,
     anchors: (path) => anchorsOf(readFileSync(path, 'utf8')),
   };

@@ -102,7 +102,7 @@ async function runSeveral(
   requests: readonly RunRequest[],
   options: RunOptions,
 ): Promise<void> {
-  const { context, signal, settings } = session;
+  const { context, signal } = session;
   const outcomes: (RunOutcome | undefined)[] = requests.map(() => undefined);
   const queue = [...requests.entries()];
   const take = async (): Promise<void> => {
@@ -110,8 +110,8 @@ async function runSeveral(
       outcomes[next[0]] = await runOneOfSeveral(session, next[1], options);
     }
   };
-  const hands = options.concurrency ?? settings.datasetConcurrency;
-  await Promise.all(Array.from({ length: Math.min(hands, requests.length) }, take));
+  const { concurrency = requests.length } = options;
+  await Promise.all(Array.from({ length: Math.min(concurrency, requests.length) }, take));
   const runs = outcomes.filter((each) => each !== undefined);
   const failed = runs.flatMap((run) => ('error' in run ? [run.error] : []));
   const code = failed[0]?.code ?? (signal.aborted ? 'CANCELLED' : undefined);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'dotenv';
 import { nearest, shown, type Problem } from './problems.ts';
 import { SETTING_KEYS } from './setting-keys.ts';
-import { GRPC_META_PREFIX } from './temporal-settings.ts';
+import { GRPC_META_PREFIX, LIBRARY_KEYS } from './temporal-settings.ts';
 
 export interface EnvEntry {
   value: string;
@@ -36,9 +36,11 @@ export function readEnvFile(path: string, label: string): EnvFile {
 
 const OUR_PREFIXES = /^(?:LONGHAUL|TEMPORAL|DUCKDB|HEARTBEAT|DATASETS?|S3|WORKER)_/;
 
+const KNOWN_KEYS: readonly string[] = [...Object.keys(SETTING_KEYS), ...LIBRARY_KEYS];
+
 function problemOfKey(key: string): string | undefined {
-  if (Object.hasOwn(SETTING_KEYS, key) || key.startsWith(GRPC_META_PREFIX)) return undefined;
-  const meant = nearest(key, Object.keys(SETTING_KEYS));
+  if (KNOWN_KEYS.includes(key) || key.startsWith(GRPC_META_PREFIX)) return undefined;
+  const meant = nearest(key, KNOWN_KEYS);
   if (meant) return `${shown(key)} is not a setting; did you mean ${meant}?`;
   if (!OUR_PREFIXES.test(key)) return undefined;
   return `${shown(key)} is not a setting; .env.example lists them all`;
@@ -46,9 +48,7 @@ function problemOfKey(key: string): string | undefined {
 
 /** Names that a publisher's secret must not have: it would be told as a slip, or carry our own credentials away. */
 export function looksLikeSetting(key: string): boolean {
-  return (
-    Object.hasOwn(SETTING_KEYS, key) || key.startsWith('AWS_') || problemOfKey(key) !== undefined
-  );
+  return KNOWN_KEYS.includes(key) || key.startsWith('AWS_') || problemOfKey(key) !== undefined;
 }
 
 /** The last line that sets the key, as the last one wins. */

@@ -21,8 +21,6 @@ const NOT_OF_WORKER: ReadonlySet<SettingKey> = new Set<SettingKey>([
   'ENGINE',
   'SOURCE_CONCURRENCY',
   'HEARTBEAT_TIMEOUT_SECONDS',
-  // The command's own.
-  'DATASET_CONCURRENCY',
   // How the server is started; runs do not depend on it.
   'TEMPORAL_CLI',
   // `longhaul worker` alone has it.

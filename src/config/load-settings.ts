@@ -65,7 +65,10 @@ export function readSettings(source: SettingsSource): {
     env: source.env,
     file: file.entries,
     cwd: source.cwd,
-    has: (key) => values[key] !== undefined,
+    has: (key) =>
+      key in SETTING_KEYS
+        ? values[key as SettingKey] !== undefined
+        : (entryOf(key, source.env, file.entries)?.value ?? '') !== '',
     entryOf: (key) => entryOf(key, source.env, file.entries),
     label,
   });
@@ -145,7 +148,6 @@ function withDefaults(
     temporalCli: values.TEMPORAL_CLI,
     engine: values.ENGINE ?? 'duckdb',
     sourceConcurrency: values.SOURCE_CONCURRENCY ?? 2,
-    datasetConcurrency: values.DATASET_CONCURRENCY ?? 2,
     duckdb: {
       memoryLimit: values.DUCKDB_MEMORY_LIMIT ?? defaultMemoryLimit(),
       threads: values.DUCKDB_THREADS ?? availableParallelism(),
@@ -158,7 +160,7 @@ function withDefaults(
       searchPath,
       master: values.SPARK_MASTER ?? DEFAULT_SPARK_MASTER,
       driverMemory: values.SPARK_DRIVER_MEMORY ?? DEFAULT_DRIVER_MEMORY,
-      idleMs: milliseconds(values.SPARK_IDLE_SECONDS ?? DEFAULT_SPARK_IDLE_SECONDS),
+      idleMs: SPARK_IDLE_MS,
     },
     http: httpSettings(values),
     addresses: {
@@ -181,7 +183,6 @@ function workerSettings(values: SettingValues): WorkerSettings {
   return {
     transferSlots: values.TRANSFER_SLOTS ?? DEFAULT_TRANSFER_SLOTS,
     convertSlots: values.CONVERT_SLOTS ?? DEFAULT_CONVERT_SLOTS,
-    backfillSlots: values.BACKFILL_SLOTS ?? 1,
     graceMs: milliseconds(values.WORKER_GRACE_SECONDS ?? DEFAULT_GRACE_SECONDS),
     healthAddress: values.WORKER_HEALTH_ADDRESS,
     metricsAddress: values.METRICS_ADDRESS,
@@ -205,25 +206,29 @@ function s3Settings(values: SettingValues, customEndpoint: boolean): S3Settings 
     convertedPrefix: values.S3_CONVERTED_PREFIX ?? DEFAULT_CONVERTED_PREFIX,
     pathStyle: values.S3_PATH_STYLE ?? customEndpoint,
     checksums: values.S3_CHECKSUMS ?? true,
-    uploadConcurrency: values.S3_UPLOAD_CONCURRENCY ?? 4,
-    connectTimeoutMs: milliseconds(values.HTTP_CONNECT_TIMEOUT_SECONDS ?? 10),
+    uploadConcurrency: UPLOAD_CONCURRENCY,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
     stallTimeoutMs: milliseconds(values.S3_STALL_TIMEOUT_SECONDS ?? 60),
   };
 }
 
-/** With less even a MiB takes a quarter of an hour; a modem of 1995 had three times as much. */
-const DEFAULT_MIN_BYTES_PER_SECOND = 1024;
-/** As long as a body may stall: a short break is no slowness. */
-const DEFAULT_MIN_RATE_SECONDS = 60;
+/** Of one landing, each 16 MiB of memory: more made no landing faster. */
+const UPLOAD_CONCURRENCY = 4;
+/** A server that is there answers in one round trip; curl's users set as much. */
+const CONNECT_TIMEOUT_MS = 10_000;
+/**
+ * With less even a MiB takes a quarter of an hour; a modem of 1995 had three times as much. A minute is as long as a body may
+ * stall: a short break is no slowness.
+ */
+const MIN_RATE = { bytesPerSecond: 1024, overMs: 60_000 };
 
 function httpSettings(values: SettingValues): HttpSettings {
-  const bytesPerSecond = values.HTTP_MIN_BYTES_PER_SECOND ?? DEFAULT_MIN_BYTES_PER_SECOND;
-  const overMs = milliseconds(values.HTTP_MIN_RATE_SECONDS ?? DEFAULT_MIN_RATE_SECONDS);
+  const stallTimeoutMs = milliseconds(values.HTTP_STALL_TIMEOUT_SECONDS ?? 60);
   return {
-    connectTimeoutMs: milliseconds(values.HTTP_CONNECT_TIMEOUT_SECONDS ?? 10),
-    headersTimeoutMs: milliseconds(values.HTTP_HEADERS_TIMEOUT_SECONDS ?? 60),
-    stallTimeoutMs: milliseconds(values.HTTP_STALL_TIMEOUT_SECONDS ?? 60),
-    ...(bytesPerSecond > 0 && { minRate: { bytesPerSecond, overMs } }),
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    headersTimeoutMs: stallTimeoutMs,
+    stallTimeoutMs,
+    minRate: MIN_RATE,
     ...(values.MAX_SOURCE_SIZE !== undefined && { maxBytes: values.MAX_SOURCE_SIZE }),
   };
 }
@@ -235,7 +240,7 @@ const DEFAULT_SPARK_MASTER = 'local[3]';
 /** A task holds a row group of text, up to 128 MiB, while it compresses it: three of them, and Spark itself. */
 const DEFAULT_DRIVER_MEMORY = '2g';
 /** From one source's conversion to the next one's, while that is inspected; then its memory is free. */
-const DEFAULT_SPARK_IDLE_SECONDS = 60;
+const SPARK_IDLE_MS = 60_000;
 
 function folderOf(value: string | undefined, cwd: string): string | undefined {
   return value === undefined ? undefined : resolve(cwd, value);

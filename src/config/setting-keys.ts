@@ -11,7 +11,8 @@ const MAX_RETRY_MINUTES = 10_080;
 const MAX_PORT = 65_535;
 
 /**
- * Every key of `.env` and the environment: how it is read, and what it expects, in the words of an error.
+ * Every key of `.env` and the environment but those that Temporal's own library reads (`temporal-settings.ts`): how it is
+ * read, and what it expects, in the words of an error.
  * `.env.example` and `docs/configuration.md` explain each; a test keeps the three together.
  */
 export const SETTING_KEYS = {
@@ -23,7 +24,6 @@ export const SETTING_KEYS = {
   S3_CONVERTED_PREFIX: key(prefix(), 'a prefix such as lake/takehome-converted'),
   S3_PATH_STYLE: key(flag(), 'true or false'),
   S3_CHECKSUMS: key(flag(), 'true or false'),
-  S3_UPLOAD_CONCURRENCY: key(whole(1, 32), 'a whole number from 1 to 32'),
   S3_STALL_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
   ENGINE: key(z.enum(ENGINES), `one of ${ENGINES.join(', ')}`),
   SOURCE_CONCURRENCY: key(whole(1, 32), 'a whole number from 1 to 32'),
@@ -31,15 +31,6 @@ export const SETTING_KEYS = {
   TEMPORAL_NAMESPACE: key(z.string().regex(/^[\w.-]+$/), 'a namespace'),
   TEMPORAL_API_KEY: key(z.string(), 'an API key', { secret: true }),
   TEMPORAL_TLS: key(flag(), 'true or false'),
-  TEMPORAL_PROFILE: key(z.string(), 'the name of a profile'),
-  TEMPORAL_CONFIG_FILE: key(z.string(), 'the path of a TOML file'),
-  TEMPORAL_TLS_CLIENT_CERT_PATH: key(z.string(), 'the path of a PEM file'),
-  TEMPORAL_TLS_CLIENT_CERT_DATA: key(z.string(), 'a certificate in PEM', { secret: true }),
-  TEMPORAL_TLS_CLIENT_KEY_PATH: key(z.string(), 'the path of a PEM file'),
-  TEMPORAL_TLS_CLIENT_KEY_DATA: key(z.string(), 'a key in PEM', { secret: true }),
-  TEMPORAL_TLS_SERVER_CA_CERT_PATH: key(z.string(), 'the path of a PEM file'),
-  TEMPORAL_TLS_SERVER_CA_CERT_DATA: key(z.string(), 'a certificate in PEM', { secret: true }),
-  TEMPORAL_TLS_SERVER_NAME: key(z.string(), "the name in the server's certificate"),
   TEMPORAL_CLI: key(z.string(), 'the path of the Temporal program'),
   DUCKDB_MEMORY_LIMIT: key(memorySize(), 'a size such as 2GiB or 512MiB'),
   DUCKDB_HTTPFS: key(z.string(), 'the path of httpfs.duckdb_extension'),
@@ -48,13 +39,8 @@ export const SETTING_KEYS = {
   HADOOP_JARS: key(z.string(), 'a folder with the folders `s3a` and `cluster` of jars in it'),
   SPARK_MASTER: key(sparkMaster(), 'a Spark master such as local[3] or spark://host:7077'),
   SPARK_DRIVER_MEMORY: key(driverMemory(), 'a size such as 2g, and 512m or more'),
-  SPARK_IDLE_SECONDS: key(whole(0, 86_400), 'seconds, a whole number from 0 to 86400'),
   JAVA_HOME: key(z.string(), 'the folder of a Java, with bin/java in it'),
-  HTTP_CONNECT_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
-  HTTP_HEADERS_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
   HTTP_STALL_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
-  HTTP_MIN_BYTES_PER_SECOND: key(whole(0, 999_999_999), 'bytes, a whole number from 0'),
-  HTTP_MIN_RATE_SECONDS: key(seconds(), secondsExpected()),
   MAX_SOURCE_SIZE: key(byteSize(), 'a size such as 200GiB or 500MB'),
   SOURCE_RETRY_MINUTES: key(minutes(), `minutes, a whole number from 0 to ${MAX_RETRY_MINUTES}`),
   HEARTBEAT_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
@@ -66,8 +52,6 @@ export const SETTING_KEYS = {
   WORKER_DEPLOYMENT_NAME: key(versionWord(), 'a name without dots and spaces'),
   WORKER_BUILD_ID: key(versionWord(true), 'a build id without spaces'),
   METRICS_ADDRESS: key(listenAddress(), 'a port, or an address with one: 127.0.0.1:9464'),
-  BACKFILL_SLOTS: key(whole(1, 64), 'a whole number from 1 to 64'),
-  DATASET_CONCURRENCY: key(whole(1, 32), 'a whole number from 1 to 32'),
   LOG_FORMAT: key(z.enum(LOG_FORMATS), `one of ${LOG_FORMATS.join(', ')}`),
   LOG_LEVEL: key(z.enum(LOG_LEVELS), `one of ${LOG_LEVELS.join(', ')}`),
   EMR_RELEASE_LABEL: key(z.string().regex(/^emr-[\w.-]+$/), 'a release label such as emr-7.10.0'),

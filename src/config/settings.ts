@@ -24,8 +24,6 @@ export interface Settings {
   engine: Engine;
   /** Sources of one run in work at once. */
   sourceConcurrency: number;
-  /** Datasets that one command has in work at once. */
-  datasetConcurrency: number;
   duckdb: DuckDbSettings;
   spark: SparkSettings;
   http: HttpSettings;
@@ -133,8 +131,6 @@ export interface WorkerSettings {
   transferSlots: number;
   /** Inspections and conversions, of one lake, at once in one worker. */
   convertSlots: number;
-  /** Downloads and conversions of backfilled days, of one lake, at once in one worker: beside the others. */
-  backfillSlots: number;
   /** How long work under way may go on after the first signal, before it is told to write its checkpoint. */
   graceMs: number;
   /** `host:port` of liveness and readiness; undefined: none. */

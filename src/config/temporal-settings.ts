@@ -10,14 +10,17 @@ import type { EnvEntry } from './env-file.ts';
 import { shown, type Problem } from './problems.ts';
 import type { TemporalSettings, TemporalTls } from './settings.ts';
 
-/** What Temporal's own environment configuration knows: its keys are settings of ours too. */
-const OFFICIAL_KEYS = [
-  'TEMPORAL_PROFILE',
-  'TEMPORAL_CONFIG_FILE',
+/** Settings of ours, since Temporal's library takes any text for them, and any but `true` for no TLS. */
+const CHECKED_KEYS = [
   'TEMPORAL_ADDRESS',
   'TEMPORAL_NAMESPACE',
   'TEMPORAL_API_KEY',
   'TEMPORAL_TLS',
+] as const;
+/** The other keys of Temporal's own environment configuration: its library reads and checks them. */
+export const LIBRARY_KEYS = [
+  'TEMPORAL_PROFILE',
+  'TEMPORAL_CONFIG_FILE',
   'TEMPORAL_TLS_CLIENT_CERT_PATH',
   'TEMPORAL_TLS_CLIENT_CERT_DATA',
   'TEMPORAL_TLS_CLIENT_KEY_PATH',
@@ -26,7 +29,7 @@ const OFFICIAL_KEYS = [
   'TEMPORAL_TLS_SERVER_CA_CERT_DATA',
   'TEMPORAL_TLS_SERVER_NAME',
 ] as const;
-type OfficialKey = (typeof OFFICIAL_KEYS)[number];
+type OfficialKey = (typeof CHECKED_KEYS | typeof LIBRARY_KEYS)[number];
 
 /** Headers for every request, by the name that follows. */
 export const GRPC_META_PREFIX = 'TEMPORAL_GRPC_META_';
@@ -39,7 +42,7 @@ export interface TemporalSources {
   file: ReadonlyMap<string, EnvEntry>;
   /** Absolute: relative paths start here. */
   cwd: string;
-  /** Whether the key is set and has passed its check. */
+  /** Whether the key is set and, as a setting of ours, has passed its check. */
   has: (key: OfficialKey) => boolean;
   /** The key's own text, and where it stands. */
   entryOf: (key: string) => EnvEntry | undefined;
@@ -114,7 +117,7 @@ function official({ env, file, cwd, has, entryOf }: TemporalSources): Record<str
     const value = key.startsWith(GRPC_META_PREFIX) ? entryOf(key)?.value : undefined;
     if (value !== undefined) found[key] = value;
   }
-  for (const key of OFFICIAL_KEYS) {
+  for (const key of [...CHECKED_KEYS, ...LIBRARY_KEYS]) {
     const value = has(key) ? entryOf(key)?.value : undefined;
     if (value === undefined) continue;
     found[key] = key.endsWith('_PATH') || key.endsWith('_FILE') ? resolve(cwd, value) : value;

@@ -26,6 +26,8 @@ const STICKY_TIMEOUT = '2s';
 const SHARED_SLOTS = 1000;
 /** Short steps of one lake at once: a listing, a manifest, the footers and checksum of what was converted. */
 const LAKE_SLOTS = 4;
+/** Downloads and conversions of backfilled days, of one lake, beside the others: they are in no hurry. */
+const BACKFILL_SLOTS = 1;
 
 export interface WorkerTarget {
   settings: Settings;
@@ -143,7 +145,7 @@ function queuesOf(deps: ActivityDeps, { worker }: Settings) {
     queue(deps.lakeQueue, LAKE_SLOTS),
     queue(deps.stepQueues.transfer, worker.transferSlots),
     queue(deps.stepQueues.convert, worker.convertSlots),
-    queue(deps.backfillQueue, worker.backfillSlots),
+    queue(deps.backfillQueue, BACKFILL_SLOTS),
   ];
 }
 

@@ -23,7 +23,7 @@ function changed(one: Record<string, string>, other: Record<string, string> = {}
 
 /** What the command does by itself, hands on with the run, or says of another server. */
 const NOT_OF_WORKER =
-  /^(?:DATA_DIR|DATASETS_FILE|LONGHAUL_TARGET|ENGINE|SOURCE_CONCURRENCY|DATASET_CONCURRENCY|HEARTBEAT_TIMEOUT_SECONDS|WORKER_HEALTH_ADDRESS|TEMPORAL_\w+)$/;
+  /^(?:DATA_DIR|DATASETS_FILE|LONGHAUL_TARGET|ENGINE|SOURCE_CONCURRENCY|HEARTBEAT_TIMEOUT_SECONDS|WORKER_HEALTH_ADDRESS|TEMPORAL_\w+)$/;
 
 void test('each setting that a worker depends on changes its own fingerprint, and no other', () => {
   const text = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');

@@ -17,11 +17,11 @@ describe('settings of a command that differ from those of the worker that runs',
   it('are handed on with the run, or the command is refused with their names', async () => {
     await withLab({ routes: { '/a.csv': { body: CSV } } }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
-      const env = { DUCKDB_MEMORY_LIMIT: '700MiB', HTTP_HEADERS_TIMEOUT_SECONDS: '7' };
+      const env = { DUCKDB_MEMORY_LIMIT: '700MiB', HTTP_STALL_TIMEOUT_SECONDS: '7' };
       const refused = await lab.json<Failure>(['ingest', 'things'], { env });
       assert.deepEqual([refused.code, refused.json.error.code], [2, 'CONFIG_INVALID']);
       const { message, hint } = refused.json.error;
-      assert.match(message, /DUCKDB_MEMORY_LIMIT, HTTP_HEADERS_TIMEOUT_SECONDS\.$/);
+      assert.match(message, /DUCKDB_MEMORY_LIMIT, HTTP_STALL_TIMEOUT_SECONDS\.$/);
       assert.match(hint, /longhaul down/);
       assert.deepEqual(await lab.lakeFiles(), []);
       assert.equal((await lab.run(['runs'], { env })).code, 0, 'looking depends on none');

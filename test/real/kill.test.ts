@@ -65,8 +65,8 @@ describe('a worker that is killed', () => {
       const route = (n: number): Answer => (n === 1 && stage === 'probe' ? { silent: true } : SLOW);
       const env = {
         HEARTBEAT_TIMEOUT_SECONDS: '2',
+        HTTP_STALL_TIMEOUT_SECONDS: '5',
         SOURCE_RETRY_MINUTES: '15',
-        HTTP_HEADERS_TIMEOUT_SECONDS: '5',
       };
       await withLab({ routes: { '/a.csv': route }, env, up: false }, async (lab) => {
         await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });

@@ -36,8 +36,6 @@ export class Commands {
       TMPDIR: join(folder, 'tmp'),
       // Short, so that a storm of some seconds meets what follows a lost worker or a silent publisher.
       HEARTBEAT_TIMEOUT_SECONDS: '2',
-      HTTP_CONNECT_TIMEOUT_SECONDS: '2',
-      HTTP_HEADERS_TIMEOUT_SECONDS: '2',
       HTTP_STALL_TIMEOUT_SECONDS: '2',
       SOURCE_RETRY_MINUTES: '5',
       NO_COLOR: '1',

@@ -14,6 +14,9 @@ import {
   withTarget,
 } from './options.ts';
 
+/** One downloads while another converts; the worker's slots bound the rest. */
+const DATASET_CONCURRENCY = 2;
+
 interface Flags {
   name?: string;
   date?: string;
@@ -41,11 +44,7 @@ export function ingestCommand(context: CliContext): Command {
     .argument('[dataset|URL|file...]', 'names of datasets.yaml, or one URL or CSV file');
   withAsIf(withTarget(withEngine(withDate(withName(command)))))
     .option('--all', 'every dataset of datasets.yaml')
-    .option(
-      '--concurrency <count>',
-      'datasets in work at once (default: DATASET_CONCURRENCY of .env)',
-      positiveCount,
-    )
+    .option('--concurrency <count>', 'datasets in work at once', positiveCount, DATASET_CONCURRENCY)
     .option('--again', 'publish a new revision beside the one that is there')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one')
     .addOption(discardOption().conflicts('detach'))

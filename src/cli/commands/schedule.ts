@@ -108,8 +108,8 @@ function backfillCommand(context: CliContext): Command {
     .summary('make up for past days')
     .description(
       'Starts what was due on past days, for addresses that have the date in them ({date} in datasets.yaml). ' +
-        'Refused for a source that has only its version of today. Backfilled days have slots of their own ' +
-        '(BACKFILL_SLOTS), so that they do not delay the daily run.',
+        'Refused for a source that has only its version of today. Backfilled days have a slot of their own, ' +
+        'so that they do not delay the daily run.',
     )
     .argument('<dataset>', 'whose schedule')
     .requiredOption('--from <YYYY-MM-DD>', 'first ingest date')

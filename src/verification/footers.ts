@@ -1,4 +1,4 @@
-import parquet from 'parquetjs-lite';
+import { parquetMetadataAsync } from 'hyparquet';
 import { LonghaulError } from '../model/errors.ts';
 import type { Store } from '../storage/store.ts';
 
@@ -7,6 +7,7 @@ export type ParquetFiles = Pick<Store, 'uri' | 'size' | 'readRange'>;
 
 /** The magic at both ends and the footer's length: no Parquet file is shorter. */
 const MIN_PARQUET_BYTES = 12;
+const MAGIC = 'PAR1';
 
 /**
  * Rows of a Parquet file as its footer's row groups say, read by a program that is none of its writers.
@@ -19,39 +20,33 @@ export async function countParquetRows(
   const bytes = await store.size(key);
   if (bytes === undefined) throw corrupt(store, key, 'is missing');
   if (bytes < MIN_PARQUET_BYTES) throw corrupt(store, key, `has only ${bytes} bytes`);
-  const reader = new parquet.ParquetEnvelopeReader(
-    async (offset, length) => await readExactly(store, key, { offset, length, bytes }),
-    () => undefined,
-    bytes,
-  );
+  const slice = async (start: number, end = bytes): Promise<ArrayBuffer> =>
+    await readExactly(store, key, start, end);
   try {
-    await reader.readHeader();
-    const footer = await reader.readFooter();
+    // The reader looks at the magic of the end alone.
+    const magic = Buffer.from(await slice(0, MAGIC.length)).toString('latin1');
+    if (magic !== MAGIC) throw corrupt(store, key, `does not start with ${MAGIC}`);
+    const footer = await parquetMetadataAsync({ byteLength: bytes, slice }, { geoparquet: false });
     const rows = footer.row_groups.reduce((sum, group) => sum + Number(group.num_rows), 0);
     if (rows === Number(footer.num_rows)) return { rows, bytes };
     throw corrupt(store, key, `says ${Number(footer.num_rows)} rows, its row groups hold ${rows}`);
   } catch (error) {
     if (error instanceof LonghaulError) throw error;
-    // The reader throws strings, and TypeErrors for what is no footer.
+    // The reader throws RangeErrors and TypeErrors for what is no footer.
     throw corrupt(store, key, 'has no readable Parquet footer', error);
   }
 }
 
-interface ByteRange {
-  offset: number;
-  length: number;
-  /** Of the whole file: a damaged footer length leads outside of it. */
-  bytes: number;
-}
-
-async function readExactly(store: ParquetFiles, key: string, range: ByteRange): Promise<Buffer> {
-  const { offset, length, bytes } = range;
-  if (offset < 0 || length < 0 || offset + length > bytes) {
-    throw corrupt(store, key, `points outside of itself (byte ${offset} + ${length} of ${bytes})`);
-  }
-  const buffer = await store.readRange(key, offset, offset + length);
-  if (buffer.length === length) return buffer;
-  throw corrupt(store, key, `ends at byte ${offset + buffer.length}`);
+/** In memory of its own, as the reader takes it. */
+async function readExactly(
+  store: ParquetFiles,
+  key: string,
+  start: number,
+  end: number,
+): Promise<ArrayBuffer> {
+  const buffer = await store.readRange(key, start, end);
+  if (buffer.length === end - start) return new Uint8Array(buffer).buffer;
+  throw corrupt(store, key, `ends at byte ${start + buffer.length}`);
 }
 
 function corrupt(store: ParquetFiles, key: string, what: string, cause?: unknown): LonghaulError {

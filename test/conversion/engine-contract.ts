@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test, type TestContext } from 'node:test';
+import { parquetMetadata } from 'hyparquet';
 import type { ConversionEngine } from '../../src/conversion/engine.ts';
 import type { Encoding } from '../../src/model/dataset.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
@@ -57,6 +58,21 @@ export function engineContract(
         ['1', '2020-02-01'],
         ['2', '2020-03-02'],
       ]);
+    });
+
+    test('declares times as local ones, so that readers do not take them for instants in UTC', async (t) => {
+      const store = await scratch(t);
+      const file = await landed(store, 'at\n2019-07-01 23:30:00\n1969-12-31 00:00:00.5\n');
+      const { parts } = await converted(createEngine(), file);
+      const bytes = (await store.get(`out/${parts[0] ?? ''}`)) ?? assert.fail('no part');
+      const at = parquetMetadata(bytes).schema.find((column) => column.name === 'at');
+      assert.deepEqual(at?.logical_type, {
+        type: 'TIMESTAMP',
+        isAdjustedToUTC: false,
+        unit: 'MICROS',
+      });
+      // For readers that know no logical types, as the format asks.
+      assert.equal(at.converted_type, 'TIMESTAMP_MICROS');
     });
 
     test('refuses bytes that are not of the declared encoding', async (t) => {

@@ -5,9 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
+import { createEngine } from '../../src/conversion/engines.ts';
 import { QUERY_SCRIPT, sparkQuery } from '../../src/lake/spark/query.ts';
 import { jsonOf, jsonText } from '../../src/lake/values.ts';
 import type { LonghaulError } from '../../src/model/errors.ts';
+import type { Column } from '../../src/model/schema.ts';
+import { converted, landed } from '../conversion/samples.ts';
+import { notSpark } from '../helpers/not-spark.ts';
 import { startSparkSession, type SparkSession } from '../helpers/spark-session.ts';
 import { TinyLake, type TinySource } from '../lake/tiny-lake.ts';
 
@@ -178,6 +182,28 @@ for (const sql of [
     assert.ok((await rowsOf(sql)).length > 0);
   });
 }
+
+void test('the times in the files of DuckDB and parquetjs are the same local ones', async () => {
+  const columns: Column[] = [{ name: 'at', publisherName: 'at', type: 'TIMESTAMP' }];
+  const select = "SELECT TIMESTAMP '2019-07-01 23:30:00.25' AS at";
+  const { sources } = await lake.publish('times', '2026-01-01', [
+    { id: 'duckdb', columns, select },
+    { id: 'parquetjs', columns, select },
+  ]);
+  const file = await landed(lake.store, 'at\n2019-07-01 23:30:00.25\n');
+  const engine = createEngine('parquetjs', {
+    duckdb: { memoryLimit: '1GiB', threads: 1 },
+    spark: notSpark,
+  });
+  const { prefix, parts } = await converted(engine, file);
+  const part = await lake.store.get(prefix + (parts[0] ?? ''));
+  await lake.store.put(sources[1]?.parquet[0]?.key ?? '', part ?? assert.fail());
+  const sql = `SELECT source, typeof(at) AS type, at = TIMESTAMP_NTZ '2019-07-01 23:30:00.25' AS same FROM times ORDER BY 1`;
+  assert.deepEqual(await rowsOf(sql), [
+    { source: 'duckdb', type: 'timestamp_ntz', same: true },
+    { source: 'parquetjs', type: 'timestamp_ntz', same: true },
+  ]);
+});
 
 /** Sources whose columns meet in other types than their own, at values where engines differ. */
 const DRIFTING: TinySource[] = [

@@ -13,14 +13,16 @@ import { countParquetRows } from '../../src/verification/footers.ts';
 async function parquetFile(
   t: TestContext,
   rows: number,
+  { columns = 1 } = {},
 ): Promise<{ store: DiskStore; path: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-footers-'));
   t.after(async () => await rm(folder, { recursive: true, force: true }));
   const path = join(folder, 'part.parquet');
+  const words = Array.from({ length: columns }, (_, n) => `'text ' || i AS words_${n}`).join(', ');
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
   await connection.run(
-    `COPY (SELECT i, 'text ' || i AS words FROM range(${rows}) t(i)) TO '${path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)`,
+    `COPY (SELECT i, ${words} FROM range(${rows}) t(i)) TO '${path}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)`,
   );
   connection.closeSync();
   instance.closeSync();
@@ -54,6 +56,20 @@ test('a missing, empty or truncated file, or one of another kind, is corrupt', a
   }
   await writeFile(path, 'id,name\n'.repeat(100));
   await assert.rejects(countParquetRows(store, 'part.parquet'), isCorrupt);
+});
+
+test('a file whose start is not that of Parquet is corrupt, whatever its footer says', async (t) => {
+  const { store, path } = await parquetFile(t, 100);
+  const damaged = await readFile(path);
+  damaged.write('PAR0');
+  await writeFile(path, damaged);
+  await assert.rejects(countParquetRows(store, 'part.parquet'), isCorrupt);
+});
+
+test('a footer longer than the first read is read whole', async (t) => {
+  // A column is some 100 bytes in the footer of each row group.
+  const { store } = await parquetFile(t, 4096, { columns: 4000 });
+  assert.equal((await countParquetRows(store, 'part.parquet')).rows, 4096);
 });
 
 test('a damaged footer gives an error of the catalogue or a number, never anything else', async (t) => {

@@ -33,30 +33,28 @@ declare module 'parquetjs-lite' {
     close(): Promise<void>;
   }
 
-  /** node-int64: a number by `valueOf`. */
-  export interface Int64 {
-    valueOf(): number;
-  }
-
-  export interface FileMetaData {
-    num_rows: Int64 | number;
-    row_groups: { num_rows: Int64 | number }[];
-  }
-
-  export class ParquetEnvelopeReader {
-    constructor(
-      read: (offset: number, length: number) => Promise<Buffer>,
-      close: () => void,
-      fileSize: number,
-    );
-    readHeader(): Promise<void>;
-    readFooter(): Promise<FileMetaData>;
-  }
-
   const parquet: {
     ParquetSchema: typeof ParquetSchema;
     ParquetWriter: typeof ParquetWriter;
-    ParquetEnvelopeReader: typeof ParquetEnvelopeReader;
   };
   export default parquet;
+}
+
+/** Parquet's own format, as Thrift's compiler made JavaScript of it. */
+declare module 'parquetjs-lite/gen-nodejs/parquet_types.js' {
+  /** A column in the footer. */
+  interface SchemaElement {
+    converted_type: number | null;
+    logicalType: object | null;
+    write: (this: SchemaElement, output: object) => void;
+  }
+  const thrift: {
+    ConvertedType: { TIMESTAMP_MICROS: number };
+    SchemaElement: { prototype: SchemaElement };
+    LogicalType: new (fields: { TIMESTAMP: object }) => object;
+    TimestampType: new (fields: { isAdjustedToUTC: boolean; unit: object }) => object;
+    TimeUnit: new (fields: { MICROS: object }) => object;
+    MicroSeconds: new () => object;
+  };
+  export default thrift;
 }

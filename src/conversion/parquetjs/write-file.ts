@@ -1,6 +1,7 @@
 import { pipeline, Readable } from 'node:stream';
 import { parse } from 'csv-parse';
 import parquet from 'parquetjs-lite';
+import thrift from 'parquetjs-lite/gen-nodejs/parquet_types.js';
 import type { Column } from '../../model/schema.ts';
 import { placeBlocks } from '../../storage/place-blocks.ts';
 import type { StoredPlace } from '../../storage/place.ts';
@@ -29,6 +30,8 @@ export interface FileToWrite {
   /** On this machine. */
   outputPath: string;
 }
+
+declareTimestampsLocal();
 
 /**
  * Reads every record with csv-parse and writes it with parquetjs-lite.
@@ -103,4 +106,21 @@ async function* blocksOf(job: FileToWrite): AsyncGenerator<Buffer> {
 function utf8Of(block: Buffer): Buffer {
   const target = Buffer.allocUnsafe(block.length * MAX_GROWTH);
   return target.subarray(0, transcode(block, 0, block.length, target, 0));
+}
+
+/**
+ * Footers written in this thread declare timestamps as local ones, as DuckDB's and Spark's files do: the logical type
+ * TIMESTAMP that is not adjusted to UTC, beside the older TIMESTAMP_MICROS, by which alone pyarrow and Spark take them for
+ * instants in UTC. The writer uses only the older one; its Thrift types know both.
+ */
+function declareTimestampsLocal(): void {
+  const { ConvertedType, LogicalType, MicroSeconds, SchemaElement, TimeUnit, TimestampType } =
+    thrift;
+  const unit = new TimeUnit({ MICROS: new MicroSeconds() });
+  const local = new LogicalType({ TIMESTAMP: new TimestampType({ isAdjustedToUTC: false, unit }) });
+  const { write } = SchemaElement.prototype;
+  SchemaElement.prototype.write = function (output): void {
+    if (this.converted_type === ConvertedType.TIMESTAMP_MICROS) this.logicalType = local;
+    write.call(this, output);
+  };
 }

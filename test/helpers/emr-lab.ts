@@ -4,7 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { after, afterEach, before } from 'node:test';
 import { EMRClient, ListClustersCommand } from '@aws-sdk/client-emr';
-import { locateEmrPrograms, startLocalEmr, type LocalEmr } from '../../tools/local-aws/emr/index.ts';
+import {
+  locateEmrPrograms,
+  startLocalEmr,
+  type LocalEmr,
+} from '../../tools/local-aws/emr/index.ts';
 import { withLab, type Lab } from './lab.ts';
 import type { Route } from './origin.ts';
 import { startS3, type TestS3 } from './s3.ts';

@@ -11,7 +11,11 @@ import {
   type EmrServer,
   type EmrServerOptions,
 } from '../../../tools/local-aws/emr/emr-server.ts';
-import type { EmrRuntime, RunnableStep, RunningStep } from '../../../tools/local-aws/emr/runtime.ts';
+import type {
+  EmrRuntime,
+  RunnableStep,
+  RunningStep,
+} from '../../../tools/local-aws/emr/runtime.ts';
 
 /** A server of the API whose steps are run by the test: nothing of Java, some milliseconds a cluster. */
 export interface QuickEmr extends EmrServer {

@@ -1,16 +1,18 @@
 import { Command } from 'commander';
 import { ERROR_CLASSES } from '../model/errors.ts';
 import { doctorCommand } from './commands/doctor.ts';
-import { downCommand, upCommand } from './commands/embedded.ts';
+import { datasetsCommand } from './commands/datasets.ts';
 import { helpCommand } from './commands/help.ts';
 import { hostCommand } from './commands/host.ts';
 import { convertCommand, ingestCommand, landCommand } from './commands/ingest.ts';
-import { datasetsCommand, queryCommand, verifyCommand } from './commands/lake.ts';
+import { queryCommand } from './commands/query.ts';
 import { retryCommand } from './commands/retry.ts';
 import { scheduleCommand } from './commands/schedule.ts';
 import { cancelCommand, runsCommand, showCommand } from './commands/runs.ts';
 import { statusCommand } from './commands/status.ts';
 import { sweepCommand } from './commands/sweep.ts';
+import { downCommand, upCommand } from './commands/up-down.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { workerCommand } from './commands/worker.ts';
 import type { CliContext } from './context.ts';
 

@@ -7,7 +7,7 @@ import type { SnapshotManifest, SourceEntry } from '../../src/model/manifest.ts'
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { checksumPlace } from '../../src/storage/checksum-file.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
-import type { VerifyReport } from '../../src/cli/verify.ts';
+import type { VerifyReport } from '../../src/cli/commands/verify.ts';
 import { writeParquet } from '../lake/tiny-lake.ts';
 import { Workplace } from './fake-context.ts';
 

@@ -2,10 +2,8 @@ import type { DuckDBResult } from '@duckdb/node-api';
 import { stringify } from 'csv-stringify/sync';
 import { jsonOf, jsonText, textOf } from '../../lake/values.ts';
 import { printable } from '../../model/names.ts';
+import type { QueryFormat } from '../commands/query.ts';
 import { tableText } from './table.ts';
-
-export const QUERY_FORMATS = ['table', 'csv', 'json'] as const;
-export type QueryFormat = (typeof QUERY_FORMATS)[number];
 
 export interface QueryOutput {
   out: (text: string) => Promise<void>;

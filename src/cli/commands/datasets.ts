@@ -1,12 +1,14 @@
-import { readCatalogue } from '../lake/catalogue.ts';
-import { viewNameOf } from '../model/names.ts';
-import type { Target } from '../model/run.ts';
-import { readSnapshot } from '../storage/manifests.ts';
-import { openLake } from '../storage/open-lake.ts';
-import { print, type CliContext } from './context.ts';
-import { lakeTarget } from './lake-target.ts';
-import { tableText } from './render/table.ts';
-import { countText } from './render/units.ts';
+import { Command } from 'commander';
+import { readCatalogue } from '../../lake/catalogue.ts';
+import { viewNameOf } from '../../model/names.ts';
+import type { Target } from '../../model/run.ts';
+import { readSnapshot } from '../../storage/manifests.ts';
+import { openLake } from '../../storage/open-lake.ts';
+import { print, type CliContext } from '../context.ts';
+import { lakeTarget } from '../lake-target.ts';
+import { tableText } from '../render/table.ts';
+import { countText } from '../render/units.ts';
+import { examples, withJson, withTarget } from './options.ts';
 
 interface DatasetSummary {
   name: string;
@@ -20,7 +22,19 @@ interface DatasetSummary {
   last?: { ingestDate: string; revision: number; rows: number };
 }
 
-export async function showDatasets(
+export function datasetsCommand(context: CliContext): Command {
+  const command = new Command('datasets')
+    .summary('list the datasets: configured and published')
+    .description(
+      'Lists what datasets.yaml has and what is published, with views and last snapshots.',
+    );
+  withJson(withTarget(command)).action(async (flags: { target?: Target; json?: boolean }) => {
+    await showDatasets(context, flags);
+  });
+  return examples(command, ['datasets', 'datasets --target s3 --json']);
+}
+
+async function showDatasets(
   context: CliContext,
   flags: { target?: Target; json?: boolean },
 ): Promise<void> {

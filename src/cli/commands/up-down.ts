@@ -1,17 +1,45 @@
+import { Command } from 'commander';
 import {
   joinEmbedded,
   pinEmbedded,
   stopEmbedded,
   type EmbeddedServer,
   type StopResult,
-} from '../embedded/index.ts';
-import { LonghaulError } from '../model/errors.ts';
-import { joinOptions } from './connection.ts';
-import { print, type CliContext } from './context.ts';
-import { interruptible } from './interrupts.ts';
-import { webUiOf } from './temporal-link.ts';
+} from '../../embedded/index.ts';
+import { LonghaulError } from '../../model/errors.ts';
+import { print, type CliContext } from '../context.ts';
+import { interruptible } from '../interrupts.ts';
+import { examples, withJson } from './options.ts';
 
-export async function up(
+export function upCommand(context: CliContext): Command {
+  const command = new Command('up')
+    .summary('run Temporal, its Web UI and a worker on this machine')
+    .description(
+      'Keeps the embedded Temporal server, its Web UI and a worker running until Ctrl-C, or, with ' +
+        '--background, until `longhaul down`, which ends both. A host that is killed is started again. Its history of 90 days lies in DATA_DIR/.longhaul/.',
+    )
+    .option('--background', 'leave it running and return');
+  withJson(command).action(async (flags: { background?: boolean; json?: boolean }) => {
+    await up(context, flags);
+  });
+  return examples(command, ['up', 'up --background']);
+}
+
+export function downCommand(context: CliContext): Command {
+  const command = new Command('down')
+    .summary('stop what `up` keeps running')
+    .description(
+      'Stops the embedded server as soon as no command uses it; `longhaul up`, in the foreground too, ends. Runs ' +
+        'under way go on when it starts again.',
+    )
+    .option('--force', 'stop it at once, even under commands that use it');
+  withJson(command).action(async (flags: { force?: boolean; json?: boolean }) => {
+    await down(context, flags);
+  });
+  return examples(command, ['down', 'down --force']);
+}
+
+async function up(
   context: CliContext,
   { background = false, json }: { background?: boolean; json?: boolean },
 ): Promise<void> {
@@ -29,6 +57,8 @@ export async function up(
       if (note !== said) context.note(note);
       said = note;
     };
+    const { joinOptions } = await import('../connection.ts');
+    const { webUiOf } = await import('../temporal-link.ts');
     const join = joinOptions(context, settings, fingerprints);
     const server = await joinEmbedded({ ...join, isUp: !background, onNote: say, signal });
     try {
@@ -68,7 +98,7 @@ async function untilStopped({ stopped }: EmbeddedServer, signal: AbortSignal): P
   }
 }
 
-export async function down(
+async function down(
   context: CliContext,
   { force = false, json }: { force?: boolean; json?: boolean },
 ): Promise<void> {

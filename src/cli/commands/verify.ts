@@ -1,16 +1,24 @@
-import { findSnapshot } from '../lake/catalogue.ts';
-import { parseIngestDate } from '../model/dates.ts';
-import { exitCodeOf, LonghaulError } from '../model/errors.ts';
-import { parseDatasetName, printable } from '../model/names.ts';
-import { openLake } from '../storage/open-lake.ts';
-import { verifySnapshot, type SourceVerification } from '../verification/verify-snapshot.ts';
-import type { VerifyFlags } from './commands/lake.ts';
-import { print, type CliContext } from './context.ts';
-import { interruptible } from './interrupts.ts';
-import { lakeTarget } from './lake-target.ts';
-import { tableText } from './render/table.ts';
-import { bytesText } from '../model/bytes-text.ts';
-import { countText, durationText } from './render/units.ts';
+import { Command } from 'commander';
+import { findSnapshot } from '../../lake/catalogue.ts';
+import { bytesText } from '../../model/bytes-text.ts';
+import { parseIngestDate } from '../../model/dates.ts';
+import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
+import { parseDatasetName, printable } from '../../model/names.ts';
+import type { Target } from '../../model/run.ts';
+import { openLake } from '../../storage/open-lake.ts';
+import type { SourceVerification } from '../../verification/verify-snapshot.ts';
+import { print, type CliContext } from '../context.ts';
+import { interruptible } from '../interrupts.ts';
+import { lakeTarget } from '../lake-target.ts';
+import { tableText } from '../render/table.ts';
+import { countText, durationText } from '../render/units.ts';
+import { examples, withJson, withTarget } from './options.ts';
+
+interface Flags {
+  date?: string;
+  target?: Target;
+  json?: boolean;
+}
 
 /** The JSON of `longhaul verify`. */
 export interface VerifyReport {
@@ -22,8 +30,23 @@ export interface VerifyReport {
   durationMs: number;
 }
 
+export function verifyCommand(context: CliContext): Command {
+  const command = new Command('verify')
+    .summary('prove a stored snapshot once more')
+    .description(
+      'Reads a published snapshot again: recounts the records of the raw files, checks every checksum, and ' +
+        'counts the rows of the Parquet files.',
+    )
+    .argument('<dataset>', 'the name of a published dataset')
+    .option('--date <YYYY-MM-DD>', 'ingest date (default: the latest snapshot)');
+  withJson(withTarget(command)).action(async (dataset: string, flags: Flags) => {
+    await verify(context, dataset, flags);
+  });
+  return examples(command, ['verify denver-311', 'verify denver-311 --date 2026-11-01 --json']);
+}
+
 /** Damage is a result, told whole, and not an error on the way; the exit code says it too. */
-export async function verify(context: CliContext, name: string, flags: VerifyFlags): Promise<void> {
+async function verify(context: CliContext, name: string, flags: Flags): Promise<void> {
   const { settings } = context.loadConfig();
   const dataset = parseDatasetName(name);
   const date = flags.date === undefined ? undefined : parseIngestDate(flags.date);
@@ -35,6 +58,7 @@ export async function verify(context: CliContext, name: string, flags: VerifyFla
   }
   const startedAt = performance.now();
   const sources = await interruptible(async (signal) => {
+    const { verifySnapshot } = await import('../../verification/verify-snapshot.ts');
     const onSource = (id: string): void => context.note(`Reading ${dataset} ${id} …`);
     return await verifySnapshot(lake, manifest, { signal, onSource }).catch((error: unknown) => {
       if (!signal.aborted) throw error;

@@ -53,7 +53,7 @@ test('a port that another has is an error that names the log', async () => {
 test('it ends with the process that started it, even with one that is killed', async () => {
   await withTempFolder(async (folder) => {
     const code = `
-      import { startS3Server } from ${JSON.stringify(resolve('src/embedded/s3-server.ts'))};
+      import { startS3Server } from ${JSON.stringify(resolve('tools/local-aws/s3-server.ts'))};
       const [folder, program] = process.argv.slice(-2);
       console.log((await startS3Server({ folder, program })).endpoint);
     `;

@@ -1,14 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LonghaulError } from '../../src/model/errors.ts';
-import { END_WITH_PARENT } from '../../src/programs/end-with-parent.ts';
+import { startChild, type Child } from '../../src/embedded/child.ts';
 import { freePorts } from '../../src/embedded/free-ports.ts';
 import { rotateLog } from '../../src/embedded/state-files.ts';
+import { LonghaulError } from '../../src/model/errors.ts';
 
 export interface S3ServerOptions {
   /** Holds the buckets (`buckets`), what S3 knows of the objects (`meta`) and a log; kept from start to start. */
@@ -59,7 +56,7 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
   const healthPath = `/${randomUUID()}`;
   const keys = { ROOT_ACCESS_KEY: accessKeyId, ROOT_SECRET_KEY: secretAccessKey };
   const server = await launch(options, port, healthPath, keys);
-  const stop = async (): Promise<void> => await end(server);
+  const stop = async (): Promise<void> => void (await server.stop(STOP_LIMIT_MS));
   if (!(await comesUp(server, endpoint + healthPath))) {
     await stop();
     const hint = `Its log is ${logPath(folder)}.`;
@@ -83,52 +80,27 @@ async function launch(
   port: number,
   healthPath: string,
   keys: Record<string, string>,
-): Promise<ChildProcess> {
-  await rotateLog(logPath(folder));
-  const log = await open(logPath(folder), 'a');
+): Promise<Child> {
+  const log = logPath(folder);
+  await rotateLog(log);
   const server = ['--port', `127.0.0.1:${port}`, '--region', REGION, '--health', healthPath];
   const quietly = ['--keep-alive', '--quiet'];
   const store = ['posix', '--sidecar', join(folder, 'meta'), join(folder, 'buckets')];
-  const command = [program, ...server, ...quietly, ...store];
-  try {
-    const child = spawn('/bin/sh', ['-c', END_WITH_PARENT, 'longhaul-s3', ...command], {
-      detached: true,
-      // Nothing else of this process's environment concerns it: above all no credentials.
-      env: keys,
-      stdio: ['ignore', log.fd, log.fd, 'pipe'],
-    });
-    await once(child, 'spawn');
-    return child;
-  } finally {
-    await log.close();
-  }
+  const args = [...server, ...quietly, ...store];
+  return await startChild({ program, args, env: keys, folder, stdout: log, stderr: log });
 }
 
 function logPath(folder: string): string {
   return join(folder, 's3.log');
 }
 
-async function comesUp(server: ChildProcess, healthUrl: string): Promise<boolean> {
+async function comesUp(server: Child, healthUrl: string): Promise<boolean> {
   const limit = performance.now() + START_LIMIT_MS;
-  while (!hasEnded(server) && performance.now() < limit) {
+  while (!server.hasEnded() && performance.now() < limit) {
     const answer = await fetch(healthUrl).catch(() => undefined);
     await answer?.body?.cancel();
-    if (answer?.ok) return !hasEnded(server);
+    if (answer?.ok) return !server.hasEnded();
     await sleep(POLL_MS);
   }
   return false;
-}
-
-async function end(server: ChildProcess): Promise<void> {
-  const kill = setTimeout(() => server.kill('SIGKILL'), STOP_LIMIT_MS);
-  const ended = hasEnded(server) ? undefined : once(server, 'exit');
-  server.kill('SIGTERM');
-  await ended;
-  clearTimeout(kill);
-  // A line lets the one who waits go: at the pipe's end it would kill whoever has that pid by now.
-  (server.stdio[3] as Writable | null | undefined)?.end('\n');
-}
-
-function hasEnded(server: ChildProcess): boolean {
-  return server.exitCode !== null || server.signalCode !== null;
 }

@@ -40,10 +40,12 @@ const MAY_IMPORT = {
     'config',
     'embedded',
   ],
+  // Of landing, doctor's trial of a bucket: it is a landing's own upload.
   cli: [
     'model',
     'programs',
     'storage',
+    'landing',
     'emr',
     'lake',
     'verification',

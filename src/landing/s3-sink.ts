@@ -2,17 +2,22 @@ import { LonghaulError } from '../model/errors.ts';
 import { isPinned } from '../model/validator.ts';
 import { md5 } from '../storage/s3/upload-parts.ts';
 import { putIfFree } from '../storage/s3/objects.ts';
+import type { S3Store } from '../storage/s3/s3-store.ts';
 import { crc32OfRest } from './crc32-rest.ts';
 import { MAX_PARTS, partSizeBytesOf } from './part-plan.ts';
 import { PartRing } from './part-ring.ts';
 import type { S3Checkpoint } from './s3-checkpoint.ts';
 import { publishObject } from './s3-publish.ts';
-import { S3Upload, type S3Target } from './s3-upload.ts';
-import type { LandingSink } from './sink.ts';
+import { S3Upload } from './s3-upload.ts';
+import type { LandingSink, Target } from './sink.ts';
 import { BLOCK_BYTES, Tally, type Landed } from './tally.ts';
 
 /** What an interrupted landing still waits for: half of what a worker has to shut down in. */
 const INTERRUPT_GRACE_MS = 5000;
+
+interface S3Target extends Target {
+  store: S3Store;
+}
 
 /**
  * A source on its way to S3: each part is filled whole, then sent while the next ones are filled. Only so many

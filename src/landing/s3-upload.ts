@@ -1,3 +1,4 @@
+import type { SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { isPinned } from '../model/validator.ts';
 import {
@@ -17,16 +18,20 @@ import { NewestOnly } from './newest-only.ts';
 import { problemOfParts } from './part-plan.ts';
 import { encodeCheckpoint, type S3Checkpoint } from './s3-checkpoint.ts';
 import { publishObject, type ExpectedObject } from './s3-publish.ts';
-import type { Target } from './sink.ts';
+import type { OpenedSource } from './source.ts';
 import type { Landed, TallyState } from './tally.ts';
 
-export interface S3Target extends Target {
+/** What an upload must know of its landing. */
+export interface UploadTarget {
   store: S3Store;
+  rawKey: string;
+  spec: SourceSpec;
+  source: Pick<OpenedSource, 'validator' | 'totalBytes'>;
 }
 
 /** One multipart upload and the checkpoint that goes with it. */
 export class S3Upload {
-  readonly #target: S3Target;
+  readonly #target: UploadTarget;
   readonly #partSizeBytes: number;
   readonly #signal: AbortSignal;
   readonly #sent = new Map<number, StoredPart>();
@@ -41,7 +46,7 @@ export class S3Upload {
    * @param resumed an upload to go on with, from its last boundary.
    */
   constructor(
-    target: S3Target,
+    target: UploadTarget,
     partSizeBytes: number,
     signal: AbortSignal,
     resumed?: S3Checkpoint,

@@ -160,7 +160,7 @@ export const ERROR_CATALOGUE = {
   STORE_REFUSED: {
     class: 'storage',
     happened: 'S3 refused a request in a way that a retry will not change.',
-    next: 'Run `longhaul doctor`; a store that lacks a feature of S3 may need S3_CHECKSUMS=false.',
+    next: 'A store that lacks a feature of S3 may need S3_CHECKSUMS=false (docs/aws.md#other-stores); `longhaul doctor` tries what it can do.',
   },
   ENGINE_FAILED: {
     class: 'conversion',

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
-import { uploadRuleFinding } from '../../src/cli/doctor/s3-bucket.ts';
+import { lifecycleFinding } from '../../src/cli/doctor/s3-lifecycle.ts';
 import type { S3Settings } from '../../src/config/settings.ts';
-import { findUploadRules, openTrial } from '../../src/storage/s3/trial.ts';
+import { createS3Client } from '../../src/storage/s3/client.ts';
+import { S3Zone } from '../../src/storage/s3/zone.ts';
 
 /** What the store answers when it is asked for its lifecycle: versitygw knows none. */
 let answer = { status: 200, body: '' };
@@ -39,8 +40,9 @@ const SETTINGS: S3Settings = {
 
 async function find(status: number, body: string) {
   answer = { status, body };
-  const rules = await findUploadRules(openTrial(SETTINGS), new AbortController().signal);
-  return uploadRuleFinding('lake', rules);
+  const client = createS3Client(SETTINGS, { maxAttempts: 1 });
+  const zone = new S3Zone(SETTINGS, '', client);
+  return await lifecycleFinding(zone, new AbortController().signal);
 }
 
 function rule(prefix: string, days: number | undefined, status = 'Enabled'): string {

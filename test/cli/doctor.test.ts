@@ -7,7 +7,7 @@ import { runGroup, type Check, type Finding } from '../../src/cli/doctor/check.t
 import { spaceFinding } from '../../src/cli/doctor/disk.ts';
 import { nodeFinding } from '../../src/cli/doctor/node.ts';
 import { javaFinding } from '../../src/cli/doctor/programs.ts';
-import { clockFinding } from '../../src/cli/doctor/s3-bucket.ts';
+import { clockFinding } from '../../src/cli/doctor/s3.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import { Workplace } from './fake-context.ts';
 

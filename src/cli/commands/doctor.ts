@@ -8,8 +8,8 @@ export function doctorCommand(context: CliContext): Command {
     .summary('look whether everything is as it should be')
     .description(
       'Checks Node, the settings, Temporal, the disk and, with an S3_BUCKET, what the lake needs of S3: a line ' +
-        'each, and what mends a problem. Permissions are really tried, below a scratch key that is removed ' +
-        'again. Exit code 2 where there is a problem.',
+        'each, and what mends a problem. In S3 a small file is landed, read and removed again, and what fails ' +
+        'first is named. Exit code 2 where there is a problem.',
     )
     .addOption(
       new Option(

@@ -1,60 +1,74 @@
+import { ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import type { S3Settings } from '../../config/settings.ts';
-import { hintOf, LonghaulError } from '../../model/errors.ts';
-import { probeZone, ZONE_PROBE_LIMIT_MS } from '../../storage/s3/scratch-check.ts';
-import type { ZoneProbe } from '../../storage/s3/scratch-probe.ts';
-import {
-  findCredentials,
-  findRegion,
-  findUploadRules,
-  openTrial,
-  reachBucket,
-  type S3Trial,
-} from '../../storage/s3/trial.ts';
+import { tryLanding } from '../../landing/s3-trial.ts';
+import { LonghaulError } from '../../model/errors.ts';
+import { createS3Client } from '../../storage/s3/client.ts';
+import { s3Error, statusOf } from '../../storage/s3/errors.ts';
+import { S3Store } from '../../storage/s3/s3-store.ts';
+import { S3Zone } from '../../storage/s3/zone.ts';
+import { durationText } from '../render/units.ts';
 import type { Check, Finding } from './check.ts';
-import { checksumsFinding, conditionalFinding, zoneFinding } from './s3-zone.ts';
-import { clockFinding, uploadRuleFinding } from './s3-bucket.ts';
+import { lifecycleFinding } from './s3-lifecycle.ts';
 
+/** One more than none, since a clock that is wrong is noticed by the first and made good for the second. */
+const MAX_ATTEMPTS = 2;
+/** A person waits for the answer; work has the settings' patience. */
+const PATIENCE_MS = 5000;
 /** The provider chain may ask an instance's metadata, a container's, or a program. */
 const CREDENTIALS_LIMIT_MS = 15_000;
 /** Two tries of one request, each with a connection of its own. */
 const REQUEST_LIMIT_MS = 25_000;
+/** Some thirty-five small requests: a second or two, also to another continent. */
+const TRIAL_LIMIT_MS = 30_000;
+/** The trial, and then the removal of what it wrote. */
+const ZONE_LIMIT_MS = 2 * TRIAL_LIMIT_MS;
 /** Something that earlier checks have found. */
 const INSTANT_MS = 1000;
 
 /** In order: each needs what those before it have found. */
-export function s3Checks(settings: S3Settings): Check[] {
-  const trial = openTrial(settings);
-  const probes: ZoneProbe[] = [];
+export function s3Checks(given: S3Settings): Check[] {
+  const settings = {
+    ...given,
+    connectTimeoutMs: Math.min(given.connectTimeoutMs, PATIENCE_MS),
+    stallTimeoutMs: Math.min(given.stallTimeoutMs, PATIENCE_MS),
+  };
+  const client = createS3Client(settings, { maxAttempts: MAX_ATTEMPTS });
+  const whole = new S3Zone(settings, '', client);
+  const { rawPrefix, convertedPrefix } = settings;
+  const zoneCheck = (name: string, prefix: string): Check => ({
+    ...named(`s3-${name}`, `S3 ${name} zone`, ZONE_LIMIT_MS),
+    run: async (signal) => await zoneFinding(settings, prefix, client, signal),
+  });
+  let hasAnswered = false;
   return [
     {
       ...named('s3-credentials', 'S3 credentials', CREDENTIALS_LIMIT_MS),
       gate: true,
-      run: async () => await credentials(trial),
+      run: async () => await credentialsFinding(settings, client),
     },
     {
       ...named('s3-bucket', 'S3 bucket', REQUEST_LIMIT_MS),
       gate: true,
-      run: async (signal) => await bucket(trial, signal),
+      run: async (signal) => {
+        const reached = await reachBucket(whole, signal);
+        hasAnswered = 'status' in reached || statusOf(reached.cause) !== undefined;
+        if ('status' in reached) return reached;
+        throw reached;
+      },
     },
-    zoneCheck(trial, 'raw', probes),
-    zoneCheck(trial, 'converted', probes),
-    {
-      ...named('s3-if-none-match', 'S3 If-None-Match', INSTANT_MS),
-      run: async () => await Promise.resolve(conditionalFinding(probes)),
-    },
-    {
-      ...named('s3-checksums', 'S3 checksums', INSTANT_MS),
-      run: async () => await Promise.resolve(checksumsFinding(settings, probes)),
-    },
+    zoneCheck('raw', rawPrefix),
+    zoneCheck('converted', convertedPrefix),
     {
       ...named('s3-lifecycle', 'S3 lifecycle', REQUEST_LIMIT_MS),
-      run: async (signal) =>
-        uploadRuleFinding(settings.bucket, await findUploadRules(trial, signal)),
+      run: async (signal) => await lifecycleFinding(whole, signal),
     },
     {
       ...named('clock', 'Clock', INSTANT_MS),
       always: true,
-      run: async () => await Promise.resolve(clockFinding(trial.seen.clockSkewMs)),
+      run: async () => {
+        const skewMs = hasAnswered ? client.config.systemClockOffset : undefined;
+        return await Promise.resolve(clockFinding(skewMs));
+      },
     },
   ];
 }
@@ -69,77 +83,78 @@ export function missingBucketCheck(): Check {
   };
 }
 
-function named(id: string, title: string, limitMs: number) {
-  return { id, title, limitMs };
-}
+/** AWS refuses requests from 15 minutes on; a clock that is 5 minutes off drifts. */
+const MAX_SKEW_MS = 5 * 60_000;
 
-function zoneCheck(trial: S3Trial, zone: 'raw' | 'converted', probes: ZoneProbe[]): Check {
-  const { bucket, rawPrefix, convertedPrefix } = trial.settings;
-  const prefix = zone === 'raw' ? rawPrefix : convertedPrefix;
-  return {
-    ...named(`s3-${zone}`, `S3 ${zone} zone`, ZONE_PROBE_LIMIT_MS),
-    run: async (signal) => {
-      const probe = await probeZone(trial, prefix, signal);
-      probes.push(probe);
-      return zoneFinding(bucket, prefix, probe);
-    },
-  };
-}
-
-async function credentials(trial: S3Trial): Promise<Finding> {
-  const { accessKeyId, expiresAt } = await withFixes(trial, async () => {
-    return await findCredentials(trial);
-  });
-  const region = await findRegion(trial);
-  const until = expiresAt ? `, valid until ${expiresAt.toISOString()}` : '';
-  const key = `access key …${accessKeyId.slice(-SHOWN_OF_KEY)}${until}`;
-  if (region !== undefined) return { status: 'ok', found: `${key}; region ${region}` };
+/** @param skewMs S3's clock minus this machine's; undefined where S3 has not answered. */
+export function clockFinding(skewMs: number | undefined): Finding {
+  if (skewMs === undefined)
+    return { status: 'unknown', found: 'S3 has not answered with its time' };
+  const off = `${durationText(Math.abs(skewMs))} ${skewMs > 0 ? 'behind' : 'ahead of'} S3's`;
+  if (Math.abs(skewMs) <= MAX_SKEW_MS) return { status: 'ok', found: off };
   return {
     status: 'problem',
-    found: `${key}; no region is set`,
-    fix: 'Set AWS_REGION to the region of the bucket.',
+    found: `${off}; AWS refuses requests from 15 minutes on`,
+    fix: 'Set the clock of this machine, and keep it set: sudo timedatectl set-ntp true',
   };
+}
+
+function named(id: string, title: string, limitMs: number) {
+  return { id, title, limitMs };
 }
 
 /** Enough to tell two keys apart. */
 const SHOWN_OF_KEY = 4;
 
-async function bucket(trial: S3Trial, signal: AbortSignal): Promise<Finding> {
-  const name = trial.settings.bucket;
-  try {
-    await withFixes(trial, async () => await reachBucket(trial, signal));
-  } catch (error) {
-    // It is there: which permissions are missing is what the next checks say.
-    if (!(error instanceof LonghaulError) || error.code !== 'STORE_FORBIDDEN') throw error;
-    return { status: 'unknown', found: `${name} answers, and denies to be listed` };
-  }
-  const { bucketRegion } = trial.seen;
-  const where = bucketRegion === undefined ? '' : ` in ${bucketRegion}`;
-  return { status: 'ok', found: `${name}${where} answers` };
+async function credentialsFinding({ bucket }: S3Settings, client: S3Client): Promise<Finding> {
+  const { accessKeyId, expiration } = await client.config.credentials().catch((error: unknown) => {
+    throw s3Error(error, { permission: 'ListBucket', bucket });
+  });
+  const until = expiration ? `, valid until ${expiration.toISOString()}` : '';
+  const key = `access key …${accessKeyId.slice(-SHOWN_OF_KEY)}${until}`;
+  const region = await client.config.region().catch(() => undefined);
+  if (region !== undefined) return { status: 'ok', found: `${key}; region ${region}` };
+  const fix = 'Set AWS_REGION to the region of the bucket.';
+  return { status: 'problem', found: `${key}; no region is set`, fix };
 }
 
-/** Of somebody who has no run under way yet. */
-async function withFixes<T>(trial: S3Trial, action: () => Promise<T>): Promise<T> {
+/**
+ * Lists below the converted prefix: the least policy allows that, HeadBucket it does not, and a HEAD's error has
+ * no body to say what is wrong.
+ * @returns STORE_NO_BUCKET, STORE_WRONG_REGION, STORE_CREDENTIALS, ….
+ */
+async function reachBucket(zone: S3Zone, signal: AbortSignal): Promise<Finding | LonghaulError> {
+  const { bucket, convertedPrefix } = zone.settings;
+  const command = new ListObjectsV2Command({ Bucket: bucket, Prefix: convertedPrefix, MaxKeys: 1 });
   try {
-    return await action();
+    await zone.send(command, 'ListBucket', { signal });
+    return { status: 'ok', found: `${bucket} answers` };
   } catch (error) {
     if (!(error instanceof LonghaulError)) throw error;
-    const hint = fixOf(error, trial);
-    throw new LonghaulError(error.code, error.message, { hint }, { cause: error.cause });
+    // It is there: which permissions are missing is what the next checks say.
+    if (error.code !== 'STORE_FORBIDDEN') return error;
+    return { status: 'unknown', found: `${bucket} answers, and denies to be listed` };
   }
 }
 
-function fixOf({ code }: LonghaulError, { seen }: S3Trial): string {
-  switch (code) {
-    case 'STORE_CREDENTIALS':
-      return 'Renew them: `aws sso login`, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the instance role.';
-    case 'STORE_WRONG_REGION':
-      return `Set AWS_REGION${seen.bucketRegion === undefined ? ' to the region of the bucket' : `=${seen.bucketRegion}`}.`;
-    case 'STORE_UNREACHABLE':
-      return 'Check AWS_ENDPOINT_URL_S3, AWS_REGION and the network.';
-    case 'STORE_UNAVAILABLE':
-      return 'The store has a fault or is busy: try again later.';
-    default:
-      return hintOf(code);
+async function zoneFinding(
+  settings: S3Settings,
+  prefix: string,
+  client: S3Client,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const limit = AbortSignal.timeout(TRIAL_LIMIT_MS);
+  const open = (ending: AbortSignal): S3Store =>
+    new S3Store(new S3Zone(settings, prefix, client, ending));
+  try {
+    await tryLanding(open, AbortSignal.any([signal, limit]));
+  } catch (error) {
+    if (signal.aborted || !limit.aborted) throw error;
+    const what = `S3 did not answer everything within ${TRIAL_LIMIT_MS / 1000} s.`;
+    throw new LonghaulError('STORE_UNAVAILABLE', what, {}, { cause: error });
   }
+  const checked = settings.checksums ? 'CRC-32' : 'sizes and ETags (S3_CHECKSUMS=false)';
+  const where = `s3://${settings.bucket}/${prefix}`;
+  const found = `${where}: a file was landed, checked by ${checked}, read, copied, not overwritten and removed`;
+  return { status: 'ok', found };
 }

@@ -28,14 +28,22 @@ export class S3Zone {
   readonly bucket: string;
   readonly #prefix: string;
   readonly #client: S3Client;
+  readonly #signal: AbortSignal | undefined;
   /** Something of it was answered. */
   #isBucketSeen = false;
 
-  constructor(settings: S3Settings, prefix: string, client = s3ClientOf(settings)) {
+  /** @param signal ends every request that has none of its own. */
+  constructor(
+    settings: S3Settings,
+    prefix: string,
+    client = s3ClientOf(settings),
+    signal?: AbortSignal,
+  ) {
     this.settings = settings;
     this.bucket = settings.bucket;
     this.#prefix = prefix;
     this.#client = client;
+    this.#signal = signal;
   }
 
   /** The bucket's key. @throws LonghaulError NAME_INVALID for one that leaves the zone. */
@@ -62,7 +70,7 @@ export class S3Zone {
     permission: string,
     options: SendOptions = {},
   ): Promise<O> {
-    const { signal, expected } = options;
+    const { signal = this.#signal, expected } = options;
     const ask = async (): Promise<O> =>
       await this.#client.send(command, signal ? { abortSignal: signal } : {});
     const once = async (): Promise<O> => {

@@ -1,14 +1,11 @@
 import { isGrpcServiceError, ServiceError, type Client } from '@temporalio/client';
-import {
-  arrayFromPayloads,
-  defaultPayloadConverter,
-  WorkflowNotFoundError,
-} from '@temporalio/common';
+import { WorkflowNotFoundError } from '@temporalio/common';
 import { emrWorkflowId, type ClusterName } from '../model/emr-names.ts';
 import { LonghaulError } from '../model/errors.ts';
-import type { DayAt } from '../model/leftover-keys.ts';
 import { printable } from '../model/names.ts';
+import type { HandInput } from '../model/run-input.ts';
 import { ingestWorkflowId, type IngestInput } from '../model/run.ts';
+import { inputOf } from '../runs/start-run.ts';
 import type { Leftover } from '../storage/leftovers.ts';
 
 /** Not `ExecutionStatus = 'Running'`: a paused run holds its things too. */
@@ -27,8 +24,8 @@ const MAX_LISTING_LAG_MS = 600_000;
 export class OpenRuns {
   readonly #client: Client;
   readonly #sinceMs: number;
-  readonly #runIds = new Set<string>();
-  readonly #days = new Set<string>();
+  /** Ids of runs, and workflow ids of days. */
+  readonly #held = new Set<string>();
   #isAnyUnreadable = false;
 
   private constructor(client: Client, sinceMs: number) {
@@ -47,21 +44,20 @@ export class OpenRuns {
     return runs;
   }
 
-  /** To be asked right before each removal. @throws LonghaulError TEMPORAL_UNREACHABLE. */
-  async hold({ holder, modifiedAtMs }: Leftover): Promise<boolean> {
-    return await asking(async () =>
-      'runId' in holder
-        ? await this.#holdRun(holder.runId, modifiedAtMs)
-        : await this.#holdDay(holder),
-    );
-  }
-
-  /** Of a cluster: its run, or the child that is to end it, goes on. @throws LonghaulError TEMPORAL_UNREACHABLE. */
-  async holdCluster(name: ClusterName, createdAtMs: number): Promise<boolean> {
-    return await asking(
-      async () =>
-        (await this.#holdRun(name.runId, createdAtMs)) || (await this.#isOpen(emrWorkflowId(name))),
-    );
+  /**
+   * To be asked right before each removal. Of a cluster: its run, or the child that is to end it, goes on.
+   * @throws LonghaulError TEMPORAL_UNREACHABLE.
+   */
+  async hold(holder: Leftover['holder'] | ClusterName, ageMs: number): Promise<boolean> {
+    return await asking(async () => {
+      if (!('runId' in holder)) {
+        const workflowId = ingestWorkflowId(holder.dataset, holder.ingestDate);
+        if (this.#isAnyUnreadable || this.#held.has(workflowId)) return true;
+        return await this.#isOpen(workflowId);
+      }
+      if (await this.#holdRun(holder.runId, ageMs)) return true;
+      return 'dataset' in holder && (await this.#isOpen(emrWorkflowId(holder)));
+    });
   }
 
   /** Whether Temporal remembers any run that had a cluster. */
@@ -73,19 +69,14 @@ export class OpenRuns {
     });
   }
 
-  async #holdDay({ dataset, ingestDate }: DayAt): Promise<boolean> {
-    const workflowId = ingestWorkflowId(dataset, ingestDate);
-    if (this.#isAnyUnreadable || this.#days.has(workflowId)) return true;
-    return await this.#isOpen(workflowId);
-  }
-
-  async #holdRun(runId: string, modifiedAtMs: number): Promise<boolean> {
-    if (this.#runIds.has(runId)) return true;
-    const query = `RunId = '${runId}'`;
-    for await (const { workflowId } of this.#client.workflow.list({ query })) {
+  async #holdRun(runId: string, ageMs: number): Promise<boolean> {
+    if (this.#held.has(runId)) return true;
+    for await (const { workflowId } of this.#client.workflow.list({
+      query: `RunId = '${runId}'`,
+    })) {
       return await this.#isOpen(workflowId, runId);
     }
-    return this.#sinceMs - modifiedAtMs < MAX_LISTING_LAG_MS;
+    return ageMs < MAX_LISTING_LAG_MS;
   }
 
   /** Of the run itself, which no listing lags behind. */
@@ -102,29 +93,13 @@ export class OpenRuns {
 
   /** The workflow's id tells its dataset and day as a rule; its input always does. */
   async #note(workflowId: string, runId: string): Promise<void> {
-    this.#runIds.add(runId);
-    this.#days.add(workflowId);
-    const input = await this.#inputOf(workflowId, runId);
+    this.#held.add(runId).add(workflowId);
+    const input = await inputOf(this.#client, { workflowId, runId }).catch(() => undefined);
+    const { dataset, ingestDate } = (input ?? {}) as Partial<IngestInput | HandInput>;
     // Started by hand: it holds nothing but what the run holds that has the day's own id.
-    if (typeof input?.dataset === 'string') return;
-    const { dataset, ingestDate } = input ?? {};
+    if (typeof dataset === 'string') return;
     if (dataset?.name === undefined || ingestDate === undefined) this.#isAnyUnreadable = true;
-    else this.#days.add(ingestWorkflowId(dataset.name, ingestDate));
-  }
-
-  async #inputOf(workflowId: string, runId: string): Promise<Partial<IngestInput> | undefined> {
-    const { history } = await this.#client.workflowService.getWorkflowExecutionHistory({
-      namespace: this.#client.options.namespace,
-      execution: { workflowId, runId },
-      maximumPageSize: 1,
-    });
-    const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
-    try {
-      const [input] = arrayFromPayloads(defaultPayloadConverter, started?.input?.payloads);
-      return input as Partial<IngestInput> | undefined;
-    } catch {
-      return undefined;
-    }
+    else this.#held.add(ingestWorkflowId(dataset.name, ingestDate));
   }
 }
 

@@ -43,7 +43,7 @@ export async function sweepClusters(
         swept.younger += 1;
         continue;
       }
-      const outcome = outcomeOf(await runs.holdCluster(run, createdAtMs), dryRun);
+      const outcome = outcomeOf(await runs.hold(run, ageMs), dryRun);
       if (outcome === 'removed') await terminate(api, [id], signal);
       swept.items.push({ kind: 'cluster', key: `${id} ${name}`, ageMs, bytes: 0, outcome });
     }

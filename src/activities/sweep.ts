@@ -2,13 +2,12 @@ import { Context } from '@temporalio/activity';
 import {
   MAX_SWEPT_ITEMS,
   outcomeOf,
-  type SweepOutcome,
   type SweepResult,
   type SweepTask,
   type SweepTotal,
   type SweptItem,
 } from '../model/sweep.ts';
-import { findLeftovers, type Leftover, type Piece } from '../storage/leftovers.ts';
+import { findLeftovers } from '../storage/leftovers.ts';
 import type { ActivityDeps } from './deps.ts';
 import { OpenRuns } from './open-runs.ts';
 import type { ClusterSweep, SweptClusters } from './sweep-clusters.ts';
@@ -36,20 +35,21 @@ async function sweepLeftovers(
   const nowMs = Date.now();
   const { old, younger } = await findLeftovers(deps, { olderThanMs, nowMs, signal });
   const runs = await OpenRuns.ask(client, nowMs);
-  const report = new Report();
-  for (const leftover of old) {
+  const items: SweptItem[] = [];
+  for (const { holder, remove, ...file } of old) {
     signal.throwIfAborted();
-    const outcome = outcomeOf(await runs.hold(leftover), dryRun);
-    for (const piece of leftover.pieces) {
-      if (outcome === 'removed') await piece.remove();
-      report.add(itemOf(piece, leftover, nowMs, outcome));
-    }
+    const outcome = outcomeOf(await runs.hold(holder, file.ageMs), dryRun);
+    if (outcome === 'removed') await remove();
+    items.push({ ...file, outcome });
   }
   const clusters = await sweepClusters(deps, { olderThanMs, dryRun, nowMs, runs, signal });
-  for (const item of clusters.items) report.add(item);
+  items.push(...clusters.items);
   return {
     ...{ target, olderThanMs, dryRun, younger: younger + clusters.younger },
-    ...report.result(),
+    items: items.slice(0, MAX_SWEPT_ITEMS),
+    count: items.length,
+    bytes: items.reduce((sum, { bytes }) => sum + bytes, 0),
+    totals: totalsOf(items),
     ...(clusters.unknown === undefined ? {} : { clustersUnknown: clusters.unknown }),
   };
 }
@@ -62,37 +62,11 @@ async function sweepClusters(deps: Deps, how: ClusterSweep): Promise<SweptCluste
   return { items: [], younger: 0 };
 }
 
-function itemOf(
-  { kind, zone, key, bytes }: Piece,
-  { modifiedAtMs }: Leftover,
-  nowMs: number,
-  outcome: SweepOutcome,
-): SweptItem {
-  const ageMs = Math.max(0, Math.round(nowMs - modifiedAtMs));
-  return { kind, zone, key, ageMs, bytes, outcome };
-}
-
-class Report {
-  readonly #items: SweptItem[] = [];
-  readonly #totals = new Map<string, SweepTotal>();
-
-  add(item: SweptItem): void {
-    if (this.#items.length < MAX_SWEPT_ITEMS) this.#items.push(item);
-    const { kind, outcome, bytes } = item;
-    const name = `${kind}/${outcome}`;
-    const total = this.#totals.get(name) ?? { kind, outcome, count: 0, bytes: 0 };
-    total.count += 1;
-    total.bytes += bytes;
-    this.#totals.set(name, total);
+function totalsOf(items: readonly SweptItem[]): SweepTotal[] {
+  const totals = new Map<string, SweepTotal>();
+  for (const { kind, outcome, bytes } of items) {
+    const { count, bytes: before } = totals.get(kind + outcome) ?? { count: 0, bytes: 0 };
+    totals.set(kind + outcome, { kind, outcome, count: count + 1, bytes: before + bytes });
   }
-
-  result(): Pick<SweepResult, 'items' | 'count' | 'bytes' | 'totals'> {
-    const totals = [...this.#totals.values()];
-    return {
-      items: this.#items,
-      count: totals.reduce((sum, { count }) => sum + count, 0),
-      bytes: totals.reduce((sum, { bytes }) => sum + bytes, 0),
-      totals,
-    };
-  }
+  return [...totals.values()];
 }

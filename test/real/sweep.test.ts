@@ -257,10 +257,11 @@ describe('a sweep of a bucket', () => {
 
     const expected = (outcome: string): string[] => [
       `kept-live checkpoint ${sourceKey(LIVE_DAY, 'x.csv.partial.checkpoint.json')}`,
-      `kept-live staging _staging/${liveRunId}/`,
+      `kept-live upload _staging/${liveRunId}/2015/part`,
       `kept-live upload ${sourceKey(LIVE_DAY)}`,
       `${outcome} checkpoint ${sourceKey(DEAD_DAY, 'x.csv.partial.checkpoint.json')}`,
       `${outcome} staging _staging/${deadRunId}/`,
+      `${outcome} upload _staging/${deadRunId}/2015/part`,
       `${outcome} upload ${sourceKey(DEAD_DAY)}`,
     ];
     const argv = ['--target', 's3', '--older-than', '0'];

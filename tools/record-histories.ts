@@ -1,6 +1,6 @@
 /**
- * `npm run record-histories [-- LABEL]`: keeps the histories of the workflows that the tests run, for later releases
- * to be replayed against. Files that are there stay as they are; with a label, such as the version of a release, all
+ * `npm run record-histories [-- LABEL]`: keeps the histories of the workflows that the tests run, for later code to
+ * be replayed against. Files that are there stay as they are; with a label, such as the version of a release, all
  * are recorded beside them (`published@0.2.0.json`). Record from the code that is deployed, never to make a change
  * pass.
  */

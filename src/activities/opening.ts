@@ -14,10 +14,7 @@ export function createOpeningActivities(
   return {
     /** What is there already of a day, and which workers reach its lake. */
     openSnapshot: async (input: OpenInput): Promise<OpenResult> =>
-      await shortly(
-        { activity },
-        async () => await openSnapshot(depsOf(input.target ?? 'disk'), input),
-      ),
+      await shortly({ activity }, async () => await openSnapshot(depsOf(input.target), input)),
 
     /** The task queue of a lake. */
     locateLake: async ({ target }: { target: Target }): Promise<{ queue: string }> =>

@@ -51,11 +51,10 @@ async function resolveRun(
   { hand, startedAt }: ResolveInput,
 ): Promise<IngestInput> {
   const dataset = datasetNamed(defaults.datasets(), hand);
-  const { ingestDate, target, ...choices } = hand;
+  const { ingestDate } = hand;
   const input = wholeInput(defaults, {
     ...defaults.input,
-    ...choices,
-    ...(target !== undefined && { target }),
+    ...hand,
     dataset,
     ingestDate:
       ingestDate === undefined
@@ -72,7 +71,7 @@ function wholeInput({ input: defaults }: RunDefaults, input: DayInput): IngestIn
     accept: false,
     retry: false,
     sourceConcurrency,
-    ...(heartbeatTimeoutMs !== undefined && { heartbeatTimeoutMs }),
+    heartbeatTimeoutMs,
     upsertSearchAttributes: false,
     ...input,
   };
@@ -91,8 +90,7 @@ function datasetNamed(datasets: DatasetSpec[], { dataset: name }: HandInput): Da
 /** Whoever wrote the input (a schedule, long ago) may not have known what the namespace has now. */
 async function withAttributes(client: Client, input: IngestInput): Promise<IngestInput> {
   const known = await knowsAttributes(client);
-  const { upsertRows: _, ...rest } = input;
-  return { ...rest, upsertSearchAttributes: known, ...(known && { upsertRows: true }) };
+  return { ...input, upsertSearchAttributes: known };
 }
 
 /** An unknown one would make the start fail, and asking may be forbidden: then they are left out. */

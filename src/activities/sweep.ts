@@ -3,7 +3,7 @@ import {
   MAX_SWEPT_ITEMS,
   outcomeOf,
   type SweepResult,
-  type SweepTask,
+  type SweepInput,
   type SweepTotal,
   type SweptItem,
 } from '../model/sweep.ts';
@@ -18,7 +18,7 @@ type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'>;
 /** What dead runs left of one lake. */
 export function createSweepActivities(deps: Deps) {
   return {
-    sweepLeftovers: async (input: SweepTask): Promise<SweepResult> =>
+    sweepLeftovers: async (input: SweepInput): Promise<SweepResult> =>
       await shortly(deps, async () => await sweepLeftovers(deps, input)),
   };
 }
@@ -29,7 +29,7 @@ export function createSweepActivities(deps: Deps) {
  */
 async function sweepLeftovers(
   deps: Deps,
-  { target, olderThanMs, dryRun }: SweepTask,
+  { target, olderThanMs, dryRun }: SweepInput,
 ): Promise<SweepResult> {
   const { client, cancellationSignal: signal } = Context.current();
   const nowMs = Date.now();

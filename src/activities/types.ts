@@ -21,8 +21,7 @@ export interface OpenInput extends IngestInput {
 export interface OpenResult {
   /** The queue of the workers that reach the landings: one host's for a disk, any with the bucket for S3. */
   hostQueue: string;
-  /** Absent where a worker of an older version answered: then everything goes to `hostQueue`. */
-  stepQueues?: StepQueues;
+  stepQueues: StepQueues;
   revision: number;
   /** Present where the day is published already (and not `again`): the run ends with it. */
   published?: IngestResult;

@@ -62,7 +62,7 @@ export async function runRequests(
 const NO_ATTRIBUTES =
   'This namespace has no search attributes of Longhaul: runs go without. `longhaul worker` adds them where it may.';
 
-function workOf({ target = 'disk', engine, mode }: RunRequest): Work {
+function workOf({ target, engine, mode }: RunRequest): Work {
   return mode === 'land' ? { target } : { target, engine };
 }
 
@@ -251,6 +251,5 @@ function inputOf(
     sourceConcurrency: settings.sourceConcurrency,
     heartbeatTimeoutMs: settings.activity.heartbeatTimeoutMs,
     upsertSearchAttributes: link.hasSearchAttributes,
-    ...(link.hasSearchAttributes && { upsertRows: true }),
   };
 }

@@ -16,8 +16,3 @@ export function lakeTarget(
     hint: 'Set S3_BUCKET in .env or the environment; docs/configuration.md#the-lake-in-s3 says the rest.',
   });
 }
-
-/** As a run's input has it: `disk` goes without saying, so that the histories of laptops stay what they were. */
-export function ofTarget(target: Target): { target?: Target } {
-  return target === 'disk' ? {} : { target };
-}

@@ -5,7 +5,7 @@ import type { CliContext } from './context.ts';
 import { unlessDiskIsFull } from './full-disk.ts';
 import { runRequests } from './ingest.ts';
 import { nameFiles } from './local-files.ts';
-import { lakeTarget, ofTarget } from './lake-target.ts';
+import { lakeTarget } from './lake-target.ts';
 import { findRun, type RunRef } from './runs.ts';
 import { ingestDateAt } from '../model/dates.ts';
 import { LonghaulError } from '../model/errors.ts';
@@ -34,7 +34,7 @@ export async function retryRun(
         ingestDate: earlier.ingestDate,
         mode: earlier.mode,
         engine: earlier.engine,
-        ...ofTarget(lakeTarget(config.settings, earlier.target ?? 'disk')),
+        target: lakeTarget(config.settings, earlier.target),
         again: earlier.again ?? false,
         accept: flags.accept ?? earlier.accept ?? false,
         retry: true,

@@ -123,7 +123,7 @@ export class CsvScanner {
       maxRecordBytes: state.maxRecordBytes,
       encoding: this.#dialect.bomBytes > 0 ? { ...evidence, ascii: false } : evidence,
       splits: state.splits,
-      ...(state.splitRecords ? { splitRecords: state.splitRecords } : {}),
+      splitRecords: state.splitRecords,
       problems: this.#problems.list(),
     };
   }

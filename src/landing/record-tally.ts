@@ -64,7 +64,7 @@ export class RecordTally {
     if (last === undefined || state.recordStart >= last + this.#splitSpacingBytes) {
       state.splits.push(state.recordStart);
       // Without this record itself, which has been counted.
-      state.splitRecords?.push(state.records - 1);
+      state.splitRecords.push(state.records - 1);
     }
   }
 

@@ -39,8 +39,8 @@ export interface ScannerState {
   bareQuotes: Places;
   maxRecordBytes: number;
   splits: number[];
-  /** Absent in states of before it was counted: it cannot be known then. */
-  splitRecords?: number[];
+  /** Data records before each of the `splits`. */
+  splitRecords: number[];
   problems: CsvScan['problems'];
   encoding: EncodingState;
 }

@@ -67,12 +67,12 @@ function checkWhole(value: Record<string, unknown>): IngestInput {
   }
   checkDate(value['ingestDate']);
   checkChoices(value);
-  for (const key of ['mode', 'engine', 'sourceConcurrency']) {
+  for (const key of ['mode', 'engine', 'target']) {
     if (value[key] === undefined) throw invalid(`"${key}" is missing.`);
   }
-  const { sourceConcurrency } = value;
-  if (!Number.isInteger(sourceConcurrency) || Number(sourceConcurrency) < 1) {
-    throw invalid('"sourceConcurrency" must be a whole number over 0.');
+  for (const key of ['sourceConcurrency', 'heartbeatTimeoutMs']) {
+    if (Number.isInteger(value[key]) && Number(value[key]) > 0) continue;
+    throw invalid(`"${key}" must be a whole number over 0.`);
   }
   return value as unknown as IngestInput;
 }

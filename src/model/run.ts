@@ -17,8 +17,8 @@ export interface IngestInput {
   ingestDate: string;
   mode: RunMode;
   engine: Engine;
-  /** Which of the worker's lakes; `disk` where it is absent. */
-  target?: Target;
+  /** Which of the worker's lakes. */
+  target: Target;
   /** Publish a new revision beside the one that is there. */
   again: boolean;
   /** Publish although the volume guard holds. */
@@ -31,20 +31,18 @@ export interface IngestInput {
   followed?: boolean;
   /** How many sources are in work at once. */
   sourceConcurrency: number;
-  /** After this long without a heartbeat an attempt is given up and the next one starts; default one minute. */
-  heartbeatTimeoutMs?: number;
+  /** After this long without a heartbeat an attempt is given up and the next one starts. */
+  heartbeatTimeoutMs: number;
   /** After this long without a worker on the host that holds the files, the sequence starts again elsewhere; default 10 minutes. */
   hostWaitMs?: number;
   /** Whether the namespace knows the search attributes: an unknown one would fail the workflow task for ever. */
   upsertSearchAttributes: boolean;
-  /** … and that of the rows, which came later. */
-  upsertRows?: boolean;
   /** A past day that is made up for: it has slots of its own, so that it does not delay today's. */
   backfill?: boolean;
 }
 
 /** What a run of a day needs to be told; the worker's settings bring the rest. */
-export type DayInput = Pick<IngestInput, 'dataset' | 'ingestDate' | 'mode' | 'engine'> &
+export type DayInput = Pick<IngestInput, 'dataset' | 'ingestDate' | 'mode' | 'engine' | 'target'> &
   Partial<IngestInput>;
 
 /** One run for one dataset and day. */

@@ -22,8 +22,8 @@ export interface CsvScan {
   encoding: EncodingEvidence;
   /** Byte offsets where a record starts, about every `SPLIT_SPACING_BYTES`, ascending; the first is the first data record. */
   splits: number[];
-  /** Data records before each of the `splits`; absent in manifests of before it was counted. */
-  splitRecords?: number[];
+  /** Data records before each of the `splits`. */
+  splitRecords: number[];
   problems: ScanProblem[];
 }
 

@@ -16,19 +16,14 @@ export type SweptKind = LeftoverKind | 'cluster';
 
 /** The one argument of the workflow `sweepLake`. */
 export interface SweepInput {
-  /** Which of the worker's lakes; `disk` where it is absent. */
-  target?: Target;
+  /** Which of the worker's lakes. */
+  target: Target;
   /** Only what nobody has touched for this long. */
   olderThanMs: number;
   /** Removes nothing, and says what would go. */
   dryRun: boolean;
-  /** As in `IngestInput`; default one minute. */
-  heartbeatTimeoutMs?: number;
-}
-
-/** What the activity of the lake gets. */
-export interface SweepTask extends SweepInput {
-  target: Target;
+  /** As in `IngestInput`. */
+  heartbeatTimeoutMs: number;
 }
 
 /** `kept-live`: a run under way holds it, or it could not be told that none does. */

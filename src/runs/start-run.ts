@@ -64,7 +64,7 @@ export function satisfies(running: IngestInput | HandInput, wanted: IngestInput)
   return (
     running.mode === wanted.mode &&
     running.engine === wanted.engine &&
-    (running.target ?? 'disk') === (wanted.target ?? 'disk') &&
+    running.target === wanted.target &&
     (running.again || !wanted.again) &&
     (running.accept || !wanted.accept) &&
     (running.asIf === true || wanted.asIf !== true)

@@ -82,7 +82,8 @@ async function verifyRaw(
   const path = raw.uri(entry.rawKey);
   const landing = await readLanding(raw, entry.rawKey);
   if (!landing) throw new LonghaulError('LAKE_CORRUPT', `The manifest of ${path} is gone.`);
-  const dialect = entry.dialect ?? landing.scan.dialect;
+  const { dialect } = entry;
+  if (!dialect) throw new LonghaulError('LAKE_CORRUPT', `No manifest says how ${path} was read.`);
   const now = await rescan(raw.place(entry.rawKey), dialect, () => undefined, signal);
   found.bytes += now.bytes;
   found.records = now.scan.records;

@@ -10,7 +10,7 @@ export function runDefaultsOf(settings: Settings): RunDefaults {
     input: {
       mode: 'ingest',
       engine,
-      ...(target === 's3' && { target }),
+      target,
       sourceConcurrency,
       heartbeatTimeoutMs: activity.heartbeatTimeoutMs,
     },

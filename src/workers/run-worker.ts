@@ -126,14 +126,14 @@ function commonOptions(
       workerDeploymentOptions: {
         version,
         useWorkerVersioning: true,
-        // Workflow code can go on with the histories of older builds (docs/decisions/0018).
+        // See docs/decisions/0018.
         defaultVersioningBehavior: 'AUTO_UPGRADE',
       },
     }),
   } satisfies Partial<WorkerOptions>;
 }
 
-/** All of them know all activities: runs of older versions have everything on the lake's first queue. */
+/** All of them know all activities: which queue has which step is said by the workflow. */
 function queuesOf(deps: ActivityDeps, { worker }: Settings) {
   const activities = createLakeActivities(deps);
   const queue = (taskQueue: string, slots: number) => ({

@@ -64,7 +64,6 @@ class Run {
   /** With the addresses of its day. */
   readonly #input: IngestInput;
   readonly #runId = workflowInfo().runId;
-  readonly #heartbeatTimeoutMs: number;
   readonly #sources: Map<string, SourceProgress>;
   readonly #prepared: PreparedSource[] = [];
   #opened: OpenResult | undefined;
@@ -72,7 +71,6 @@ class Run {
   constructor(input: IngestInput) {
     this.#given = input;
     this.#input = { ...input, dataset: datedDataset(input.dataset, input.ingestDate) };
-    this.#heartbeatTimeoutMs = input.heartbeatTimeoutMs ?? policies.DEFAULT_HEARTBEAT_TIMEOUT_MS;
     const sources = input.dataset.sources.map(({ id }): SourceProgress => ({
       id,
       stage: 'waiting',
@@ -109,7 +107,7 @@ class Run {
 
   /** Known at the end. */
   #rowsAttribute() {
-    if (!this.#input.upsertRows || this.progress.stage !== 'done') return [];
+    if (this.progress.stage !== 'done') return [];
     const key = defineSearchAttributeKey(SEARCH_ATTRIBUTES.rows, 'INT');
     const { rows } = sumLedgers(this.progress.sources.flatMap(({ ledger }) => ledger ?? []));
     return [{ key, value: rows }];
@@ -122,7 +120,7 @@ class Run {
     const { dataset, ingestDate } = this.#input;
     const { cleanUp } = proxyActivities<Activities>({
       ...policies.CLEAN_UP,
-      heartbeatTimeout: this.#heartbeatTimeoutMs,
+      heartbeatTimeout: this.#input.heartbeatTimeoutMs,
       taskQueue: hostQueue,
       summary: options.discardPartials ? 'Staging and partial landings' : 'Staging',
     });
@@ -141,7 +139,7 @@ class Run {
     const { dataset, ingestDate } = this.#given;
     const { openSnapshot } = proxyActivities<Activities>({
       ...policies.SHORT_CALL,
-      heartbeatTimeout: this.#heartbeatTimeoutMs,
+      heartbeatTimeout: this.#input.heartbeatTimeoutMs,
       summary: `${dataset.name} ${ingestDate}: what is there already`,
     });
     const startedAt = workflowInfo().startTime.toISOString();
@@ -208,7 +206,7 @@ class Run {
           followed,
           hostQueue,
           stepQueues,
-          heartbeatTimeoutMs: this.#heartbeatTimeoutMs,
+          heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
           hostWaitMs,
           onStage: (stage) => {
             this.#note(source.id, { stage });
@@ -239,7 +237,7 @@ class Run {
         revision: opened.revision,
         runId: this.#runId,
         queue: this.#opened?.hostQueue ?? opened.hostQueue,
-        heartbeatTimeoutMs: this.#heartbeatTimeoutMs,
+        heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
         sources: this.#prepared,
       });
       for (const result of converted.results) {
@@ -302,7 +300,7 @@ class Run {
     const { records, rows, rejected } = sumLedgers(results);
     const { publishSnapshot } = proxyActivities<Activities>({
       ...policies.SHORT_CALL,
-      heartbeatTimeout: this.#heartbeatTimeoutMs,
+      heartbeatTimeout: this.#input.heartbeatTimeoutMs,
       taskQueue: this.#opened?.hostQueue ?? opened.hostQueue,
       summary: `Ledger: ${records} records = ${rows} rows + ${rejected} rejected`,
     });

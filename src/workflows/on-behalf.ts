@@ -2,7 +2,6 @@ import {
   ContinueAsNew,
   continueAsNew,
   isCancellation,
-  patched,
   proxyActivities,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -22,10 +21,9 @@ export function checkedInput(given: unknown): HandInput | IngestInput {
   }
 }
 
-/** A person may type any id; before other ids were looked at, such a run was the day's own. */
+/** A person may type any id. */
 export function hasOtherId({ dataset, ingestDate }: IngestInput): boolean {
-  const own = ingestWorkflowId(dataset.name, ingestDate);
-  return workflowInfo().workflowId !== own && patched('other-ids-join');
+  return workflowInfo().workflowId !== ingestWorkflowId(dataset.name, ingestDate);
 }
 
 /** Ends with the result of the day's own run, whatever it takes to find that. */

@@ -20,7 +20,7 @@ export interface SequenceOptions {
   again: boolean;
   followed?: boolean | undefined;
   hostQueue: string;
-  stepQueues?: StepQueues | undefined;
+  stepQueues: StepQueues;
   heartbeatTimeoutMs: number;
   hostWaitMs: number;
   onStage: (stage: SourceStage) => void;
@@ -131,7 +131,7 @@ const KINDS: Readonly<Record<string, keyof StepQueues>> = {
 
 function queueOf(step: string, { hostQueue, stepQueues }: SequenceOptions): string {
   const kind = KINDS[step];
-  return kind === undefined ? hostQueue : (stepQueues?.[kind] ?? hostQueue);
+  return kind === undefined ? hostQueue : stepQueues[kind];
 }
 
 function landedResult(task: SourceTask, landing: LandResult): SourceResult {

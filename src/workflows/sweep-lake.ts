@@ -20,8 +20,7 @@ export async function sweepLake(input: SweepInput): Promise<SweepResult> {
 }
 
 async function sweep(input: SweepInput): Promise<SweepResult> {
-  const { target = 'disk', heartbeatTimeoutMs: given } = input;
-  const heartbeatTimeout = given ?? policies.DEFAULT_HEARTBEAT_TIMEOUT_MS;
+  const { target, heartbeatTimeoutMs: heartbeatTimeout } = input;
   const { locateLake } = proxyActivities<Activities>({
     ...policies.SHORT_CALL,
     heartbeatTimeout,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { lakeTarget, ofTarget } from '../../src/cli/lake-target.ts';
+import { lakeTarget } from '../../src/cli/lake-target.ts';
 import { resultText } from '../../src/cli/render/result.ts';
 import type { S3Settings } from '../../src/config/settings.ts';
 import type { LonghaulError } from '../../src/model/errors.ts';
@@ -48,11 +48,6 @@ void test('--target wins over LONGHAUL_TARGET; a disk needs no bucket', () => {
   assert.equal(lakeTarget({ target: 's3', s3 }, undefined), 's3');
   assert.equal(lakeTarget({ target: 's3', s3 }, 'disk'), 'disk');
   assert.equal(lakeTarget({ target: 's3', s3: undefined }, 'disk'), 'disk');
-});
-
-void test("the input of a laptop's run says nothing of a target", () => {
-  assert.deepEqual(ofTarget('disk'), {});
-  assert.deepEqual(ofTarget('s3'), { target: 's3' });
 });
 
 void test('what to do next goes to the same lake', () => {

@@ -54,6 +54,7 @@ async function publish(): Promise<void> {
     bytes,
     checksum,
     rawKey,
+    dialect,
     ...counts,
     parquet: [part],
   };

@@ -68,6 +68,8 @@ describe('the input of ingestDataset', () => {
       [{ ...good, ingestDate: '../..' }, /is not a date/],
       [{ ...good, ingestDate: undefined }, /"ingestDate" is missing/],
       [{ ...good, mode: undefined }, /"mode" is missing/],
+      [{ ...good, target: undefined }, /"target" is missing/],
+      [{ ...good, heartbeatTimeoutMs: '1m' }, /"heartbeatTimeoutMs" must be a whole number/],
       [{ ...good, sourceConcurrency: 0 }, /"sourceConcurrency" must be a whole number over 0/],
     ];
     for (const [input, message] of wrong) {

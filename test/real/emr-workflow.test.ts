@@ -16,7 +16,7 @@ import {
   type RunProgress,
 } from '../../src/model/run.ts';
 import { startTemporal } from '../helpers/temporal.ts';
-import { fakeActivities, ingestInput, type Calls } from '../workflows/fake-activities.ts';
+import { fakeActivities, ingestInput, opened, type Calls } from '../workflows/fake-activities.ts';
 import { FAKE_PLAN, fakeCluster } from '../workflows/fake-emr.ts';
 import { keepHistory } from '../workflows/history.ts';
 
@@ -55,7 +55,7 @@ async function ingest(
   const calls: Calls = [];
   const planned = plan && { planConversion: async () => ({ ...FAKE_PLAN, ...plan }) };
   const openSnapshot = async () => ({
-    ...{ hostQueue, revision: 1, finished: [] },
+    ...opened(hostQueue),
     emrOutput: plan?.output ?? FAKE_PLAN.output,
   });
   const activities = fakeActivities(hostQueue, calls, { openSnapshot, ...planned, ...changes });

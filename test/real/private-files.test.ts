@@ -55,10 +55,12 @@ function strangersInput(
     ingestDate: TODAY,
     mode: 'ingest',
     engine: 'duckdb',
+    target: 'disk',
     again: false,
     accept: false,
     retry: false,
     sourceConcurrency: 1,
+    heartbeatTimeoutMs: 60_000,
     upsertSearchAttributes: false,
     ...changes,
   };

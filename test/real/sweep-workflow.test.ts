@@ -7,7 +7,7 @@ import { ApplicationFailure, WorkflowFailedError, type WorkflowHandle } from '@t
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { Activities } from '../../src/activities/index.ts';
-import type { SweepInput, SweepResult, SweepTask } from '../../src/model/sweep.ts';
+import type { SweepInput, SweepResult } from '../../src/model/sweep.ts';
 import { startTemporal } from '../helpers/temporal.ts';
 
 type Fakes = Pick<Activities, 'locateLake' | 'sweepLeftovers'>;
@@ -51,12 +51,19 @@ async function sweep(
   await workers[1].runUntil(workers[0].runUntil(body(handle)));
 }
 
-function resultOf({ target, olderThanMs, dryRun }: SweepTask): SweepResult {
+function resultOf({ target, olderThanMs, dryRun }: SweepInput): SweepResult {
   return { target, olderThanMs, dryRun, items: [], count: 0, bytes: 0, totals: [], younger: 0 };
 }
 
+const INPUT: SweepInput = {
+  target: 's3',
+  olderThanMs: 0,
+  dryRun: true,
+  heartbeatTimeoutMs: 30_000,
+};
+
 describe('sweepLake', () => {
-  it('asks whose lake it is, then sweeps it there: of a disk where nothing else is said', async () => {
+  it('asks whose lake it is, then sweeps it there', async () => {
     const asked: unknown[] = [];
     const fakes = (queue: string): Fakes => ({
       locateLake: async (input) => {
@@ -68,25 +75,18 @@ describe('sweepLake', () => {
         return resultOf(input);
       },
     });
-    await sweep({ olderThanMs: 1000, dryRun: true }, fakes, async (handle) => {
-      assert.deepEqual(
-        await handle.result(),
-        resultOf({ target: 'disk', olderThanMs: 1000, dryRun: true }),
-      );
+    const onDisk = { ...INPUT, target: 'disk', olderThanMs: 1000, dryRun: true } as const;
+    await sweep(onDisk, fakes, async (handle) => {
+      assert.deepEqual(await handle.result(), resultOf(onDisk));
     });
-    const input = { target: 's3', olderThanMs: 0, dryRun: false } as const;
+    const input = { ...INPUT, dryRun: false };
     await sweep(input, fakes, async (handle) => {
       assert.deepEqual(await handle.result(), resultOf(input));
       const { events = [] } = await handle.fetchHistory();
       assert.ok((events?.length ?? 0) < 30, `${events?.length} events`);
       await Worker.runReplayHistory({ workflowBundle }, { events }, handle.workflowId);
     });
-    assert.deepEqual(asked, [
-      { target: 'disk' },
-      { olderThanMs: 1000, dryRun: true, target: 'disk' },
-      { target: 's3' },
-      input,
-    ]);
+    assert.deepEqual(asked, [{ target: 'disk' }, onDisk, { target: 's3' }, input]);
   });
 
   it('fails with the code of what went wrong', async () => {
@@ -100,8 +100,7 @@ describe('sweepLake', () => {
       },
       sweepLeftovers: async (input) => resultOf(input),
     });
-    const input = { target: 's3', olderThanMs: 0, dryRun: true } as const;
-    await sweep(input, fakes, async (handle) => {
+    await sweep(INPUT, fakes, async (handle) => {
       const failed: unknown = await handle.result().catch((error: unknown) => error);
       assert.ok(failed instanceof WorkflowFailedError);
       assert.ok(failed.cause instanceof ApplicationFailure);
@@ -130,8 +129,7 @@ describe('sweepLake', () => {
         }
       },
     });
-    const input = { olderThanMs: 0, dryRun: false, heartbeatTimeoutMs: 30_000 };
-    await sweep(input, fakes, async (handle) => {
+    await sweep({ ...INPUT, dryRun: false }, fakes, async (handle) => {
       await started;
       await handle.cancel();
       await assert.rejects(handle.result(), WorkflowFailedError);

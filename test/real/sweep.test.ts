@@ -187,7 +187,7 @@ describe('a sweep of a disk', () => {
     const other = await temporal.client.workflow.start('sweepLake', {
       workflowId: sweepWorkflowId('disk'),
       taskQueue: 'nobody',
-      args: [{ olderThanMs: 0, dryRun: true }],
+      args: [{ target: 'disk', olderThanMs: 0, dryRun: true, heartbeatTimeoutMs: 60_000 }],
     });
     let isWaiting = (): void => undefined;
     const waiting = new Promise<void>((resolve) => {

@@ -15,7 +15,7 @@ import {
   type RunProgress,
 } from '../../src/model/run.ts';
 import { startTemporal } from '../helpers/temporal.ts';
-import { fakeActivities, ingestInput, type Calls } from '../workflows/fake-activities.ts';
+import { fakeActivities, ingestInput, opened, type Calls } from '../workflows/fake-activities.ts';
 import { HISTORIES, keepHistory } from '../workflows/history.ts';
 import { sourceResult } from '../workflows/source-result.ts';
 
@@ -180,7 +180,7 @@ describe('ingestDataset', () => {
       ledger: { records: 10, rows: 10, rejected: 0, balanced: true },
     };
     const changes: Partial<Activities> = {
-      openSnapshot: async () => ({ hostQueue: 'none', revision: 1, finished: [], published }),
+      openSnapshot: async () => ({ ...opened('none'), published }),
     };
     await ingest(ingestInput(['2015']), changes, async ({ calls, handle }) => {
       assert.deepEqual(await handle.result(), published);
@@ -205,8 +205,7 @@ describe('ingestDataset', () => {
   it('on a retry takes finished sources as they are', async () => {
     const changes: Partial<Activities> = {
       openSnapshot: async () => ({
-        hostQueue: retryQueue,
-        revision: 1,
+        ...opened(retryQueue),
         finished: [sourceResult('2015', 'converted')],
       }),
     };
@@ -281,11 +280,7 @@ describe('ingestDataset', () => {
     const aliveQueue = `host-${randomUUID()}`;
     const queues = ['host-that-is-gone', aliveQueue];
     const changes: Partial<Activities> = {
-      openSnapshot: async () => ({
-        hostQueue: queues.shift() ?? aliveQueue,
-        revision: 1,
-        finished: [],
-      }),
+      openSnapshot: async () => opened(queues.shift() ?? aliveQueue),
     };
     const input = ingestInput(['2015'], { hostWaitMs: 1000 });
     await ingest(
@@ -306,7 +301,7 @@ interface History {
   events: [{ workflowExecutionStartedEventAttributes: { workflowId: string } }];
 }
 
-describe('histories of earlier releases', () => {
+describe('recorded histories', () => {
   it('replay on this code', async () => {
     const names = await readdir(HISTORIES);
     assert.ok(names.length > 0);

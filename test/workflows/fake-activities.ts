@@ -1,4 +1,5 @@
 import type { Activities } from '../../src/activities/index.ts';
+import type { OpenResult } from '../../src/activities/types.ts';
 import { fakeEmr } from './fake-emr.ts';
 import { sumLedgers } from '../../src/model/ledger.ts';
 import type { IngestInput, IngestResult, SourceResult } from '../../src/model/run.ts';
@@ -22,7 +23,7 @@ export function fakeActivities(
   };
   const verified = new Map<string, SourceResult>();
   const fakes: Activities = {
-    openSnapshot: async () => ({ hostQueue, revision: 1, finished: [] }),
+    openSnapshot: async () => opened(hostQueue),
     locateLake: async () => ({ queue: hostQueue }),
     probeSource: async () => ({ outcome: 'fetch', totalBytes: 1000 }),
     landSource: async () => landing,
@@ -89,13 +90,21 @@ export function ingestInput(sources: string[], changes: Partial<IngestInput> = {
     ingestDate: '2026-11-23',
     mode: 'ingest',
     engine: 'duckdb',
+    target: 'disk',
     again: false,
     accept: false,
     retry: false,
     sourceConcurrency: 2,
+    heartbeatTimeoutMs: 60_000,
     upsertSearchAttributes: true,
     ...changes,
   };
+}
+
+/** One queue stands for all three of a lake. */
+export function opened(hostQueue: string): OpenResult {
+  const stepQueues = { transfer: hostQueue, convert: hostQueue };
+  return { hostQueue, stepQueues, revision: 1, finished: [] };
 }
 
 function recording(fakes: Activities, calls: Calls): Activities {

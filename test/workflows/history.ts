@@ -4,14 +4,14 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { temporalProgram } from '../helpers/temporal.ts';
 
-/** Of workflows as releases ran them: each must replay on every later one. */
+/** Of the workflows as they are deployed: each must replay on every later code. */
 export const HISTORIES = new URL('./histories/', import.meta.url);
 
 /** Set by `npm run record-histories`: what stands behind the names of the files that are recorded, or nothing. */
 const suffix = process.env['RECORD_HISTORIES'];
 const MAX_HISTORY_BYTES = 16 * 1024 * 1024;
 
-/** Keeps a workflow's history where histories are recorded. One that is there stays: it is an earlier release's. */
+/** Keeps a workflow's history where histories are recorded. One that is there stays: it is of earlier code. */
 export async function keepHistory(
   name: string,
   { workflowId, runId }: { workflowId: string; runId?: string },

@@ -3,7 +3,7 @@ import { datedDataset } from '../../model/dated-address.ts';
 import type { Engine } from '../../model/dataset.ts';
 import type { RunMode, Target } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';
-import { lakeTarget, ofTarget } from '../lake-target.ts';
+import { lakeTarget } from '../lake-target.ts';
 import {
   examples,
   positiveCount,
@@ -122,7 +122,7 @@ async function run(
     accept: flags.accept ?? false,
     retry: false,
     ...(flags.asIf && { asIf: true }),
-    ...ofTarget(target),
+    target,
   }));
   const { nameFiles } = await import('../local-files.ts');
   // The day's own file too: it may be a symlink.

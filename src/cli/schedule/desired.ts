@@ -10,7 +10,6 @@ import {
   type ScheduledInput,
   type ScheduleSpec,
 } from '../../model/schedule.ts';
-import { ofTarget } from '../lake-target.ts';
 import { factsOf, hashOf, type Described, type Facts } from './facts.ts';
 
 /** A schedule as datasets.yaml wants it, ready to be sent. */
@@ -67,7 +66,7 @@ function desired(
   const lake = lakeOf(config, target);
   const { engine } = config.settings;
   // What an earlier run of the day finished is not done again: a second start in a day repeats what failed.
-  const run = { dataset, mode: 'ingest', engine, ...ofTarget(target), retry: true } as const;
+  const run = { dataset, mode: 'ingest', engine, target, retry: true } as const;
   const input = { run, catchupMs, pauseAfterFailures };
   const spec = { ...timesOf(recurrence), jitter: jitterMs };
   const policies = { overlap: OVERLAP_POLICIES[overlap], catchupWindow: catchupMs };

@@ -62,14 +62,14 @@ export function sampleRange(
   sizes: PartSizes = PART_SIZES,
 ): RecordRange | undefined {
   const start = file.scan.splits[0] ?? file.bytes;
-  if (file.bytes - start <= sizes.maxWholeBytes || !isCuttable(file)) return undefined;
+  if (file.bytes - start <= sizes.maxWholeBytes) return undefined;
   const end = file.scan.splits.find((split) => split >= start + sizes.sampleBytes) ?? file.bytes;
   return { start, end, records: recordsBefore(file, end), whole: end === file.bytes };
 }
 
 /**
  * The next range, in the file's order; undefined where all is converted. It is balanced with those behind it, so
- * that no small one is left. A file is cut only at its `splits`, and where the records before them are known.
+ * that no small one is left. A file is cut only at its `splits`.
  */
 export function nextRange(
   file: FileToCut,
@@ -95,7 +95,7 @@ function rangesLeft(csvBytes: number, done: Converted, sizes: PartSizes): number
 /** The record start that is nearest to an equal share. */
 function endOfNext(file: FileToCut, start: number, ranges: number): number {
   const { bytes, scan } = file;
-  if (ranges <= 1 || !isCuttable(file)) return bytes;
+  if (ranges <= 1) return bytes;
   const wanted = start + (bytes - start) / ranges;
   let end = bytes;
   for (const split of scan.splits) {
@@ -104,12 +104,7 @@ function endOfNext(file: FileToCut, start: number, ranges: number): number {
   return end;
 }
 
-/** Landings of earlier releases counted no records at their splits. */
-function isCuttable({ scan }: FileToCut): boolean {
-  return scan.splitRecords?.length === scan.splits.length;
-}
-
 function recordsBefore({ bytes, scan }: FileToCut, position: number): number {
   if (position === bytes) return scan.records;
-  return scan.splitRecords?.[scan.splits.indexOf(position)] ?? 0;
+  return scan.splitRecords[scan.splits.indexOf(position)] ?? 0;
 }

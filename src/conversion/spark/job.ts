@@ -74,8 +74,7 @@ export interface Shard {
 
 /**
  * A landed file's records, cut at its `splits` into shards of about the same size, none much larger than `shardBytes`:
- * header and byte order mark are in none. One shard where the file cannot be cut (a landing of an early release), or
- * is small; none where it has no record.
+ * header and byte order mark are in none. One shard where the file is small; none where it has no record.
  */
 export function shardsOf(
   file: { bytes: number; scan: Pick<CsvScan, 'records' | 'splits' | 'splitRecords'> },
@@ -84,15 +83,14 @@ export function shardsOf(
   const { bytes, scan } = file;
   const first = scan.splits[0];
   if (first === undefined || scan.records === 0) return [];
-  const isCuttable = scan.splitRecords?.length === scan.splits.length;
-  const count = isCuttable ? Math.ceil((bytes - first) / shardBytes) : 1;
+  const count = Math.ceil((bytes - first) / shardBytes);
   const starts = [0];
   for (let n = 1; n < count; n += 1) {
     const at = nearest(scan.splits, first + ((bytes - first) * n) / count);
     if (at > (starts.at(-1) ?? 0)) starts.push(at);
   }
   const recordsBefore = (index: number | undefined): number =>
-    index === undefined ? scan.records : (scan.splitRecords?.[index] ?? 0);
+    index === undefined ? scan.records : (scan.splitRecords[index] ?? 0);
   return starts.map((at, n) => ({
     start: scan.splits[at] ?? bytes,
     end: scan.splits[starts[n + 1] ?? scan.splits.length] ?? bytes,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { LonghaulError } from '../model/errors.ts';
-import { parseConvertedLeftover } from '../model/leftover-keys.ts';
+import { parseLeftoverFile } from '../model/leftover-keys.ts';
 import { storageError } from './disk-errors.ts';
 import { placeBlocks } from './place-blocks.ts';
 import type { StoredPlace } from './place.ts';
@@ -148,8 +148,8 @@ export class DiskStore implements Store {
 
   async deletePartialParts(prefix: string, isDead: (key: string) => boolean): Promise<void> {
     for await (const { key } of this.list(prefix)) {
-      const found = parseConvertedLeftover(key);
-      if (found?.kind === 'partial' && isDead(found.wholeKey)) await this.delete(key);
+      if (parseLeftoverFile('converted', key)?.kind !== 'partial') continue;
+      if (isDead(key.replace(/\.([^/]+)\.partial$/, '$1'))) await this.delete(key);
     }
   }
 

@@ -1,8 +1,7 @@
 import { stat } from 'node:fs/promises';
 import {
-  parseConvertedLeftover,
+  parseLeftoverFile,
   parsePartKey,
-  parseRawLeftover,
   parseStagingKey,
   parseUploadKey,
   type DayAt,
@@ -78,12 +77,11 @@ async function* filesOf(
   zone: 'raw' | 'converted',
   store: Store,
 ): AsyncIterable<Found> {
-  const parse = zone === 'raw' ? parseRawLeftover : parseConvertedLeftover;
   const objects: StoredObject[] = [];
   for await (const object of store.list(`${dataset}/`)) objects.push(object);
   const keys = new Set(objects.map(({ key }) => key));
   for (const object of objects) {
-    const file = parse(object.key);
+    const file = parseLeftoverFile(zone, object.key);
     // A publisher's file may itself be called `x.partial`: landed, it has a manifest.
     if (!file || keys.has(landingManifestKey(object.key))) continue;
     const holder = { dataset, ingestDate: file.ingestDate };

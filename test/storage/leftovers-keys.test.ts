@@ -17,11 +17,9 @@ import {
   stagedSchemaKey,
 } from '../../src/model/layout.ts';
 import {
-  parseConvertedLeftover,
+  parseLeftoverFile,
   parsePartKey,
-  parseRawLeftover,
   parseStagingKey,
-  parseTemporary,
   parseUploadKey,
 } from '../../src/model/leftover-keys.ts';
 import { fileNameOf } from '../../src/model/names.ts';
@@ -60,18 +58,13 @@ test('what an unfinished landing leaves is known by its key, whatever the publis
       const { dataset, ingestDate } = at;
       const day = { dataset, ingestDate };
       const partial = partialKey(rawKey);
-      assert.deepEqual(parseRawLeftover(partial), { ...day, kind: 'partial', wholeKey: rawKey });
+      assert.deepEqual(parseLeftoverFile('raw', partial), { ...day, kind: 'partial' });
       const checkpoint = checkpointKey(rawKey);
-      assert.deepEqual(parseRawLeftover(checkpoint), {
-        ...day,
-        kind: 'checkpoint',
-        wholeKey: rawKey,
-      });
+      assert.deepEqual(parseLeftoverFile('raw', checkpoint), { ...day, kind: 'checkpoint' });
       const temporary = `${sourcePrefix(at)}.${id}.tmp`;
-      assert.deepEqual(parseRawLeftover(temporary), { ...day, kind: 'temporary' });
-      assert.deepEqual(parseTemporary(temporary), { ...day, kind: 'temporary' });
-      for (const key of [rawKey, partial])
-        assert.deepEqual(parseUploadKey(key), { ...day, rawKey });
+      assert.deepEqual(parseLeftoverFile('raw', temporary), { ...day, kind: 'temporary' });
+      assert.deepEqual(parseLeftoverFile('converted', temporary), { ...day, kind: 'temporary' });
+      for (const key of [rawKey, partial]) assert.deepEqual(parseUploadKey(key), day);
     }),
   );
 });
@@ -89,9 +82,8 @@ test('what is landed or published is no leftover', () => {
         snapshotManifestKey(at.dataset, at.ingestDate, at.revision),
       ];
       for (const key of published) {
-        assert.equal(parseRawLeftover(key), undefined, key);
-        assert.equal(parseConvertedLeftover(key), undefined, key);
-        assert.equal(parseTemporary(key), undefined, key);
+        assert.equal(parseLeftoverFile('raw', key), undefined, key);
+        assert.equal(parseLeftoverFile('converted', key), undefined, key);
         assert.equal(parseStagingKey(key), undefined, key);
       }
     }),
@@ -110,9 +102,9 @@ test('a part is known by its key, and so is what a killed writer left of it', ()
         const key = sourcePrefix(at) + partPrefix(run, attempt) + partName(index);
         assert.ok(isPartOfRun(key, run));
         assert.deepEqual(parsePartKey(key), { dataset, ingestDate });
-        const partial = { dataset, ingestDate, kind: 'partial', wholeKey: key };
-        assert.deepEqual(parseConvertedLeftover(partialPartKey(key)), partial);
-        assert.deepEqual(parseUploadKey(key), { dataset, ingestDate, rawKey: key });
+        const partial = { dataset, ingestDate, kind: 'partial' };
+        assert.deepEqual(parseLeftoverFile('converted', partialPartKey(key)), partial);
+        assert.deepEqual(parseUploadKey(key), { dataset, ingestDate });
       },
     ),
   );
@@ -160,10 +152,9 @@ for (const key of [
   '_staging/doctor-/x',
 ]) {
   test(`${key} is not ours to remove`, () => {
-    assert.equal(parseRawLeftover(key), undefined);
-    assert.equal(parseConvertedLeftover(key), undefined);
+    assert.equal(parseLeftoverFile('raw', key), undefined);
+    assert.equal(parseLeftoverFile('converted', key), undefined);
     assert.equal(parsePartKey(key), undefined);
-    assert.equal(parseTemporary(key), undefined);
     assert.equal(parseStagingKey(key), undefined);
   });
 }

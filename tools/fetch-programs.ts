@@ -3,11 +3,13 @@
  * versions of tools/versions.json, into `.tools/`. `npm test` does it first: two tests that start together would
  * otherwise fetch the same program twice.
  */
-import { locateTemporal } from '../src/embedded/temporal-program.ts';
+import { locateTemporal } from '../src/programs/temporal.ts';
 import { locateHadoopJars } from '../src/programs/hadoop.ts';
 import { locateHttpfs } from '../src/programs/httpfs.ts';
 import { ensureClassArchive } from '../src/programs/spark-classes.ts';
 import { locateJavaFor, locateSpark } from '../src/programs/spark.ts';
+import { locateClusterJars } from './local-aws/emr/hadoop-jars.ts';
+import { fetchSpark35 } from './local-aws/spark-35.ts';
 import { locateVersitygw } from './local-aws/versitygw.ts';
 import { fetchMoto } from './local-aws/moto.ts';
 
@@ -22,20 +24,19 @@ const programs: Record<string, () => Promise<unknown>> = {
   httpfs: async () =>
     await locateHttpfs({ given: process.env['DUCKDB_HTTPFS'], searchPath, onNote }),
   'Hadoop for S3': async () =>
-    await locateHadoopJars('s3a', { given: process.env['HADOOP_JARS'], onNote }),
-  Hadoop: async () =>
-    await locateHadoopJars('cluster', { given: process.env['HADOOP_JARS'], onNote }),
+    await locateHadoopJars({ given: process.env['HADOOP_JARS'], onNote }),
+  Hadoop: async () => await locateClusterJars({ given: process.env['HADOOP_JARS'], onNote }),
   Spark: async () => {
     const spark = await locateSpark({ given: process.env['SPARK_HOME'], searchPath, onNote });
     const java = await locateJavaFor(spark, { given: process.env['JAVA_HOME'], searchPath });
-    const { classPath } = await locateHadoopJars('s3a', {
+    const { classPath } = await locateHadoopJars({
       given: process.env['HADOOP_JARS'],
       onNote,
     });
     await ensureClassArchive({ spark, java }, { onNote });
     await ensureClassArchive({ spark, java, classPath }, { onNote });
   },
-  'Spark 3.5': async () => await locateSpark({ pinned: 'pyspark-3.5', onNote }),
+  'Spark 3.5': async () => await fetchSpark35(onNote),
   moto: async () => await fetchMoto(onNote),
 };
 

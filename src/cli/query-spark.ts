@@ -59,6 +59,6 @@ async function accessOf(
   how: Pick<LocateOptions, 'given' | 'onNote' | 'signal'>,
 ): Promise<S3aAccess> {
   const { s3aAccess } = await import('../storage/s3/s3a.ts');
-  const { classPath } = await locateHadoopJars('s3a', how);
+  const { classPath } = await locateHadoopJars(how);
   return await s3aAccess(s3, classPath);
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../model/errors.ts';
+import { locateTemporal } from '../programs/temporal.ts';
 import { packageToolsDir } from '../programs/tools-folder.ts';
 import { Door } from './door.ts';
 import { takeHostLock, type HostLock } from './lifeline.ts';
@@ -8,7 +9,6 @@ import type { HostState } from './protocol.ts';
 import { makeStateDir, statePaths } from './state-files.ts';
 import { isDiskFull, startTemporal, type Temporal } from './temporal.ts';
 import { isNamespaceGone, readTemporalRecord, type TemporalRecord } from './temporal-namespace.ts';
-import { locateTemporal } from './temporal-program.ts';
 import { openUiDoor, type UiDoor } from './ui-door.ts';
 import { aborted, superviseWorker, type RunWorker } from './worker.ts';
 

@@ -217,7 +217,7 @@ export const ERROR_CATALOGUE = {
   TEMPORAL_NOT_INSTALLED: {
     class: 'orchestration',
     happened: 'The Temporal program could not be found or fetched.',
-    next: 'Set TEMPORAL_CLI to the program, put `temporal` on the PATH, or install Python 3.',
+    next: 'Set TEMPORAL_CLI to the program, put `temporal` on the PATH, or install Python 3 with venv (Debian: `apt-get install python3-venv`).',
   },
   PROGRAM_NOT_INSTALLED: {
     class: 'usage',

@@ -19,69 +19,71 @@ export interface HadoopJars {
 }
 
 /**
- * `s3a`: what Spark lacks for `s3a:` addresses, beside the Hadoop client, Netty and HTTP client that it brings (13 MB).
- * `cluster`: everything for NameNode, DataNode and DistCp, S3A included (122 MB).
- */
-export type HadoopJarSet = 's3a' | 'cluster';
-
-/**
- * Hadoop's jars: those in HADOOP_JARS (`given`: a folder with `s3a` and `cluster` in it), or those fetched before, or
- * else fetched now by Maven.
+ * What Spark lacks for `s3a:` addresses, beside the Hadoop client, Netty and HTTP client that it brings (13 MB): the jars
+ * in HADOOP_JARS (`given`: a folder with `s3a` in it), or those fetched before, or else fetched now by Maven.
  * @throws LonghaulError PROGRAM_NOT_INSTALLED naming each thing tried, and the command to run.
  */
-export async function locateHadoopJars(
-  set: HadoopJarSet,
-  { given, ...options }: LocateOptions = {},
+export async function locateHadoopJars(options: LocateOptions = {}): Promise<HadoopJars> {
+  const set = {
+    name: 's3a',
+    title: 'jars of Hadoop for S3',
+    size: 'about 13 MB',
+    dependencies: await s3aDependencies(OF_SPARK),
+  };
+  return await locateJarSet(set, options);
+}
+
+/** Jars that are fetched together, with what they need. */
+export interface JarSet {
+  /** Of its folder, in HADOOP_JARS too. */
+  name: string;
+  title: string;
+  size: string;
+  dependencies: readonly Dependency[];
+}
+
+export async function locateJarSet(
+  set: JarSet,
+  { given, ...options }: LocateOptions,
 ): Promise<HadoopJars> {
-  const pins = await readPins();
-  const { version } = pins.hadoop;
-  const title = set === 's3a' ? 'jars of Hadoop for S3' : 'jars of Hadoop';
+  const { name, title, size, dependencies } = set;
+  const { version } = await readPin('hadoop', 'maven');
+  const plugin = await readPin('maven-dependency-plugin', 'maven');
+  // The jars that are asked for by name tell a set from another folder, and from an older set.
+  const jars = dependencies.map(({ pin, artifact }) => `${artifact}-${pin.version}.jar`);
   const wanted = {
     title,
     setting: 'HADOOP_JARS',
     code: 'PROGRAM_NOT_INSTALLED',
     hint: 'Install Maven (Debian: `apt-get install maven`), so that `mvn --version` works, and run it again.',
-    fileName: set,
+    fileName: name,
     onPath: false,
     folder: `hadoop-${version}`,
-    size: set === 's3a' ? 'about 13 MB' : 'about 122 MB',
-    installers: [mavenInstaller(pomOf(set, pins), pins.plugin)],
-    problemWith: async (path: string) => await problemWith(path, mainJars(set, pins)),
+    size,
+    installer: mavenInstaller(pomOf(set), plugin),
+    problemWith: async (path: string) => await problemWith(path, jars),
   } as const;
-  const folder = await locate(wanted, { ...options, given: given ? join(given, set) : undefined });
+  const folder = await locate(wanted, { ...options, given: given ? join(given, name) : undefined });
   return { folder, classPath: join(folder, '*'), version };
 }
 
-interface HadoopPins {
-  hadoop: Pin;
-  /** The AWS SDK's modules, in place of its bundle of 600 MB. */
-  awsSdk: Pin;
-  accelerator: Pin;
-  /** Beside the shaded jars of Hadoop's client, DistCp needs these two as they are. */
-  commandLine: Pin;
-  language: Pin;
-  /** NameNode and DataNode say nothing without it. */
-  logging: Pin;
-  plugin: Pin;
-}
-
-async function readPins(): Promise<HadoopPins> {
-  return {
-    hadoop: await readPin('hadoop', 'maven'),
-    awsSdk: await readPin('aws-sdk-java', 'maven'),
-    accelerator: await readPin('analytics-accelerator', 'maven'),
-    commandLine: await readPin('commons-cli', 'maven'),
-    language: await readPin('commons-lang3', 'maven'),
-    logging: await readPin('slf4j-reload4j', 'maven'),
-    plugin: await readPin('maven-dependency-plugin', 'maven'),
-  };
-}
-
-interface Dependency {
+export interface Dependency {
   pin: Pin;
   artifact: string;
   /** `group:artifact`, where `*` is any. */
   without?: readonly string[];
+}
+
+/** @param without what of the AWS SDK's own needs is there already. */
+export async function s3aDependencies(without: readonly string[]): Promise<Dependency[]> {
+  const awsSdk = await readPin('aws-sdk-java', 'maven');
+  const accelerator = await readPin('analytics-accelerator', 'maven');
+  return [
+    // Its own dependencies are the SDK's bundle of 600 MB, and a native TLS library that nothing needs.
+    { pin: await readPin('hadoop', 'maven'), artifact: 'hadoop-aws', without: ['*:*'] },
+    { pin: accelerator, artifact: 'analyticsaccelerator-s3', without: ['*:*'] },
+    ...['s3', 'sts', 's3-transfer-manager'].map((artifact) => ({ pin: awsSdk, artifact, without })),
+  ];
 }
 
 /** Spark brings these, newer. Before its own on the class path they would be taken instead. */
@@ -93,36 +95,11 @@ const OF_SPARK: readonly string[] = [
   'commons-codec:*',
 ];
 
-function dependenciesOf(set: HadoopJarSet, pins: HadoopPins): Dependency[] {
-  const without = set === 's3a' ? OF_SPARK : [];
-  const sdk = ['s3', 'sts', 's3-transfer-manager'].map((artifact) => ({
-    pin: pins.awsSdk,
-    artifact,
-    without,
-  }));
-  const s3a: Dependency[] = [
-    // Its own dependencies are the bundle, and a native TLS library that nothing needs.
-    { pin: pins.hadoop, artifact: 'hadoop-aws', without: ['*:*'] },
-    { pin: pins.accelerator, artifact: 'analyticsaccelerator-s3', without: ['*:*'] },
-    ...sdk,
-  ];
-  if (set === 's3a') return s3a;
-  return [
-    { pin: pins.hadoop, artifact: 'hadoop-client-minicluster' },
-    { pin: pins.hadoop, artifact: 'hadoop-distcp' },
-    { pin: pins.commandLine, artifact: 'commons-cli' },
-    { pin: pins.language, artifact: 'commons-lang3' },
-    { pin: pins.logging, artifact: 'slf4j-reload4j' },
-    ...s3a,
-  ];
-}
-
-function pomOf(set: HadoopJarSet, pins: HadoopPins): string {
-  const dependencies = dependenciesOf(set, pins).map(toXml).join('');
+function pomOf({ name, dependencies }: JarSet): string {
   return (
     '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>' +
-    `<groupId>longhaul</groupId><artifactId>hadoop-${set}</artifactId><version>1</version><packaging>pom</packaging>` +
-    `<dependencies>${dependencies}</dependencies></project>\n`
+    `<groupId>longhaul</groupId><artifactId>hadoop-${name}</artifactId><version>1</version><packaging>pom</packaging>` +
+    `<dependencies>${dependencies.map(toXml).join('')}</dependencies></project>\n`
   );
 }
 
@@ -155,11 +132,6 @@ function mavenInstaller(pom: string, plugin: Pin): Installer {
       });
     },
   };
-}
-
-/** The jars that are asked for by name: they tell a set from another folder, and from an older set. */
-function mainJars(set: HadoopJarSet, pins: HadoopPins): string[] {
-  return dependenciesOf(set, pins).map(({ pin, artifact }) => `${artifact}-${pin.version}.jar`);
 }
 
 async function problemWith(folder: string, jars: readonly string[]): Promise<string | undefined> {

@@ -34,11 +34,12 @@ export async function locateHttpfs({
     fileName: FILE_NAME,
     onPath: false,
     folder: `httpfs-${pin.version}`,
-    elsewhere: [join(ofDuckDb, FILE_NAME)],
+    elsewhere: () => [join(ofDuckDb, FILE_NAME)],
     size: 'about 7 MB',
-    installers: [
-      pypiInstaller(pin, `duckdb_extension_httpfs/extensions/v${pin.version}/${FILE_NAME}`),
-    ],
+    installer: pypiInstaller(
+      pin,
+      `duckdb_extension_httpfs/extensions/v${pin.version}/${FILE_NAME}`,
+    ),
     problemWith: async (path: string) => await problemWith(path, pin.version),
   } as const;
   return await locate(wanted, options);

@@ -17,8 +17,8 @@ export interface LocateOptions {
   onNote?: ((note: string) => void) | undefined;
   /** Gives up fetching. */
   signal?: AbortSignal;
-  /** The ways to fetch it, in turn; the program's own by default. */
-  installers?: readonly Installer[];
+  /** How it is fetched: the program's own way by default. `none`: it is only looked for. */
+  installer?: Installer | 'none';
 }
 
 /** Puts the program at `path`, whole or not at all. */
@@ -43,11 +43,11 @@ export interface Wanted {
   onPath: boolean;
   /** Below a tools folder; names the version, so that a new one is fetched anew. */
   folder: string;
-  /** Other programs' places where it may lie, read only. */
-  elsewhere?: readonly string[];
+  /** Other programs' places where it may lie, read only: asked where it is nowhere else. */
+  elsewhere?: () => readonly string[] | Promise<readonly string[]>;
   /** About what comes through the line, for the note. */
   size: string;
-  installers: readonly Installer[];
+  installer: Installer;
   /** What speaks against the file: `is not the Temporal CLI`; undefined where it is right. */
   problemWith(path: string): Promise<string | undefined>;
 }
@@ -65,11 +65,11 @@ export async function locate(wanted: Wanted, options: LocateOptions): Promise<st
   const toolsDirs = options.toolsDirs ?? [packageToolsDir()];
   const kept = toolsDirs.map((dir) => join(dir, wanted.folder, wanted.fileName));
   for (const path of kept) if (await isThere(wanted, path)) return path;
-  for (const path of wanted.elsewhere ?? []) {
+  for (const path of (await wanted.elsewhere?.()) ?? []) {
     if ((await isThere(wanted, path)) && !(await wanted.problemWith(path))) return path;
   }
   const path = await firstWritable(kept, tried);
-  if (path && (await installInTurn(wanted, path, options, tried))) return path;
+  if (path && (await isFetched(wanted, path, options, tried))) return path;
   const message = `No ${wanted.title}: ${tried.join('; ')}.`;
   throw new LonghaulError(wanted.code, message, { hint: wanted.hint });
 }
@@ -117,24 +117,23 @@ async function isThere({ onPath }: Wanted, path: string): Promise<boolean> {
   }
 }
 
-async function installInTurn(
+async function isFetched(
   wanted: Wanted,
   path: string,
-  options: LocateOptions,
+  { installer = wanted.installer, onNote, signal }: LocateOptions,
   tried: string[],
 ): Promise<boolean> {
-  for (const installer of options.installers ?? wanted.installers) {
-    const { name } = installer;
-    options.onNote?.(`Fetching the ${wanted.title} (once, ${wanted.size}): ${name}`);
-    try {
-      await installer.install(path, options.signal);
-      const problem = await problemOf(wanted, path);
-      if (problem === undefined) return true;
-      tried.push(`${name}: what it brought ${problem}`);
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      tried.push(`${name}: ${reasonOf(error)}`);
-    }
+  if (installer === 'none') return false;
+  const { name } = installer;
+  onNote?.(`Fetching the ${wanted.title} (once, ${wanted.size}): ${name}`);
+  try {
+    await installer.install(path, signal);
+    const problem = await problemOf(wanted, path);
+    if (problem === undefined) return true;
+    tried.push(`${name}: what it brought ${problem}`);
+  } catch (error) {
+    signal?.throwIfAborted();
+    tried.push(`${name}: ${reasonOf(error)}`);
   }
   return false;
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Installer } from './locate.ts';
 import type { Pin } from './pins.ts';
-import { FETCH_TIMEOUT_MS, makeFolderWhole, makeWhole } from './tools-folder.ts';
+import { FETCH_TIMEOUT_MS, makeWhole } from './tools-folder.ts';
 
 const run = promisify(execFile);
 
@@ -12,45 +12,15 @@ const run = promisify(execFile);
  * only the file stays.
  * @param file in the wheel as pip lays it out: `bin/<script>`, or below the package's folder.
  */
-export function pypiInstaller(pin: Pin, file: string): Installer {
+export function pypiInstaller({ name, version }: Pin, file: string): Installer {
   return {
     name: 'Python package',
     install: async (path, signal) => {
-      await makeWhole(path, async (scratch) => join(await fetched(pin, scratch, signal), file));
-    },
-  };
-}
-
-/**
- * A folder of a wheel, or of a source package that pip makes one of: whole or not at all.
- * @param folder in the wheel as pip lays it out.
- * @param placeOf where it goes, for the path of the program in it.
- * @param link makes the program's path from the folder that is there.
- */
-export function pypiFolderInstaller(
-  pin: Pin,
-  folder: string,
-  placeOf: (path: string) => string,
-  link: (path: string) => Promise<void>,
-): Installer {
-  return {
-    name: 'Python package',
-    install: async (path, signal) => {
-      await makeFolderWhole(placeOf(path), async (scratch) =>
-        join(await fetched(pin, scratch, signal), folder),
+      await makeWhole(path, async (scratch) =>
+        join(await pipInstall([`${name}==${version}`], scratch, signal), file),
       );
-      await link(path);
     },
   };
-}
-
-/** @returns the folder that pip laid the package out in. */
-async function fetched(
-  { name, version }: Pin,
-  scratch: string,
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  return await pipInstall([`${name}==${version}`], scratch, signal);
 }
 
 /**

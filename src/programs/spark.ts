@@ -2,12 +2,12 @@ import { execFile } from 'node:child_process';
 import { readdir, realpath, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { locateJava, type Java } from './java.ts';
-import { locate, type LocateOptions } from './locate.ts';
-import { readPin } from './pins.ts';
-import { pypiFolderInstaller } from './pypi.ts';
+import { locate, type Installer, type LocateOptions } from './locate.ts';
+import { readPin, type Pin } from './pins.ts';
+import { pipInstall } from './pypi.ts';
+import { makeFolderWhole } from './tools-folder.ts';
 
 const run = promisify(execFile);
 
@@ -25,10 +25,6 @@ export interface Spark {
 export interface SparkOptions extends Omit<LocateOptions, 'given'> {
   /** SPARK_HOME: when set, nothing else is tried. */
   given?: string | undefined;
-  /** Whether `python3` may be asked for a pyspark of its own. Default: true. */
-  askPython?: boolean;
-  /** As tools/versions.json calls it. Of the older one, which EMR has, only a fetched one is looked for. */
-  pinned?: 'pyspark' | 'pyspark-3.5';
 }
 
 /** `convert.py` is tried with these and later ones. */
@@ -39,13 +35,8 @@ const OLDEST = [3, 5] as const;
  * before, or else the pinned pyspark fetched now.
  * @throws LonghaulError PROGRAM_NOT_INSTALLED naming each thing tried.
  */
-export async function locateSpark({
-  given,
-  pinned = 'pyspark',
-  askPython = pinned === 'pyspark',
-  ...options
-}: SparkOptions = {}): Promise<Spark> {
-  const pin = await readPin(pinned, 'pypi');
+export async function locateSpark({ given, ...options }: SparkOptions = {}): Promise<Spark> {
+  const pin = await readPin('pyspark', 'pypi');
   const wanted = {
     title: 'Spark',
     setting: 'SPARK_HOME',
@@ -54,26 +45,15 @@ export async function locateSpark({
       `Run \`pip install pyspark==${pin.version}\`, or set SPARK_HOME in .env to the folder of a Spark ` +
       `${OLDEST.join('.')} or later, the one with bin/${FILE_NAME} in it.`,
     fileName: FILE_NAME,
-    onPath: pinned === 'pyspark',
+    onPath: true,
     folder: `pyspark-${pin.version}`,
     size: 'about 450 MB',
-    installers: [
-      pypiFolderInstaller(
-        pin,
-        FOLDER,
-        (path) => join(dirname(path), FOLDER),
-        async (path) => await linkSubmit(path),
-      ),
-    ],
+    elsewhere: ofPython,
+    installer: installerOf(pin),
     problemWith,
   } as const;
   const search = { ...options, given: given ? join(given, 'bin', FILE_NAME) : undefined };
-  const path = await locate(wanted, { ...search, installers: [] }).catch(async (error: unknown) => {
-    if (given || !(error instanceof LonghaulError)) throw error;
-    const elsewhere = askPython ? await ofPython() : [];
-    return await locate({ ...wanted, elsewhere }, search);
-  });
-  const home = await homeOf(path);
+  const home = await homeOf(await locate(wanted, search));
   return { home, submit: join(home, 'bin', FILE_NAME), version: (await versionIn(home)) ?? '' };
 }
 
@@ -88,6 +68,19 @@ export async function locateJavaFor(
     neededBy: `Spark ${spark.version}`,
     ...(isOld ? { majors: [17, 11, 8] } : {}),
   });
+}
+
+/** The whole folder of the package, and a link to the program in it. */
+function installerOf({ name, version }: Pin): Installer {
+  return {
+    name: 'Python package',
+    install: async (path, signal) => {
+      await makeFolderWhole(join(dirname(path), FOLDER), async (scratch) =>
+        join(await pipInstall([`${name}==${version}`], scratch, signal), FOLDER),
+      );
+      await linkSubmit(path);
+    },
+  };
 }
 
 /** Whoever comes second finds it there. */

@@ -1,6 +1,6 @@
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
-import { locateTemporal } from '../../src/embedded/temporal-program.ts';
+import { locateTemporal } from '../../src/programs/temporal.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/model/run.ts';
 
 /** A real Temporal dev server of the test's own, with the search attributes, stopped by `teardown()`. */

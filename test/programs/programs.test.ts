@@ -48,7 +48,7 @@ describe('versitygw', () => {
         },
       };
       const onNote = (note: string): void => void notes.push(note);
-      const options = { toolsDirs: [folder], installers: [build], onNote };
+      const options = { toolsDirs: [folder], installer: build, onNote };
       const [one, other] = await Promise.all([locateVersitygw(options), locateVersitygw(options)]);
       assert.equal(one, other);
       assert.equal(await locateVersitygw(options), one);
@@ -64,7 +64,7 @@ describe('versitygw', () => {
         name: 'go install',
         install: async () => await Promise.reject(new Error('go: no such program')),
       };
-      const options = { toolsDirs: [folder], installers: [failing] };
+      const options = { toolsDirs: [folder], installer: failing };
       const error = await locateVersitygw(options).catch((each: unknown) => each);
       assert.ok(error instanceof LonghaulError);
       assert.equal(error.code, 'PROGRAM_NOT_INSTALLED');
@@ -121,7 +121,7 @@ describe("DuckDB's httpfs", () => {
       const own = join(duckDbHome, 'extensions', `v${version}`, platform());
       const path = await writeExtension(join(own, 'httpfs.duckdb_extension'), `v${version}`);
       const toolsDirs = [join(duckDbHome, 'tools')];
-      assert.equal(await locateHttpfs({ duckDbHome, toolsDirs, installers: [] }), path);
+      assert.equal(await locateHttpfs({ duckDbHome, toolsDirs, installer: 'none' }), path);
     });
   });
 
@@ -132,12 +132,12 @@ describe("DuckDB's httpfs", () => {
         name: `of ${duckDb}`,
         install: async (path) => void (await writeExtension(path, duckDb)),
       });
-      const good = { toolsDirs: [join(folder, 'good')], installers: [bringing(`v${version}`)] };
+      const good = { toolsDirs: [join(folder, 'good')], installer: bringing(`v${version}`) };
       const path = await locateHttpfs(good);
-      assert.equal(await locateHttpfs({ ...good, installers: [] }), path);
+      assert.equal(await locateHttpfs({ ...good, installer: 'none' }), path);
       const duckDbHome = join(folder, 'no-duckdb');
-      const installers = [bringing('v1.0.0')];
-      const bad = { toolsDirs: [join(folder, 'bad')], duckDbHome, installers };
+      const installer = bringing('v1.0.0');
+      const bad = { toolsDirs: [join(folder, 'bad')], duckDbHome, installer };
       const error = await locateHttpfs(bad).catch((each: unknown) => each);
       assert.ok(error instanceof LonghaulError);
       assert.match(error.message, /of v1\.0\.0: what it brought is of DuckDB v1\.0\.0/);

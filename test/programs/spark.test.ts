@@ -56,9 +56,9 @@ describe('Spark', () => {
     await withTempFolder(async (folder) => {
       const given = await fakeSpark(join(folder, 'given'), '4.1.1');
       const other = await fakeSpark(join(folder, 'other'), '3.5.7');
-      const options = { searchPath: join(other, 'bin'), toolsDirs: [], installers: [] };
+      const options = { searchPath: join(other, 'bin'), toolsDirs: [], installer: 'none' } as const;
       assert.equal((await locateSpark({ ...options, given })).version, '4.1.1');
-      const found = await locateSpark({ ...options, askPython: false });
+      const found = await locateSpark(options);
       assert.deepEqual([found.version, found.home], ['3.5.7', other]);
     });
   });

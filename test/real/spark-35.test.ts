@@ -2,16 +2,15 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { createSparkEngine } from '../../src/conversion/spark/engine.ts';
 import type { SparkRunner } from '../../src/conversion/spark/sessions.ts';
-import { locateSpark } from '../../src/programs/spark.ts';
 import { engineContract } from '../conversion/engine-contract.ts';
 import { converted, expectedRows, landed, readBack, scratch } from '../conversion/samples.ts';
+import { fetchSpark35 } from '../../tools/local-aws/spark-35.ts';
 import { startSparkSession, type SparkSession } from '../helpers/spark-session.ts';
 
 suite('the job on Spark 3.5, which EMR 7 has', () => {
   let session: SparkSession;
   before(async () => {
-    const { home } = await locateSpark({ pinned: 'pyspark-3.5' });
-    session = await startSparkSession({ home });
+    session = await startSparkSession({ home: await fetchSpark35() });
   });
   after(async () => await session?.close());
 

@@ -23,7 +23,7 @@ export async function locateVersitygw(options: LocateOptions = {}): Promise<stri
     onPath: true,
     folder: `versitygw-${pin.version}`,
     size: 'a build of a few minutes',
-    installers: [goInstaller(pin)],
+    installer: goInstaller(pin),
     problemWith,
   } as const;
   return await locate(wanted, options);

@@ -21,7 +21,7 @@ export function httpfsCheck(settings: Settings): Check {
 async function lookForHttpfs({ duckdb: { httpfs: given } }: Settings): Promise<Finding> {
   const toolsDirs = await foldersThere([packageToolsDir()]);
   try {
-    return { status: 'ok', found: await locateHttpfs({ given, toolsDirs, installers: [] }) };
+    return { status: 'ok', found: await locateHttpfs({ given, toolsDirs, installer: 'none' }) };
   } catch (error) {
     const isAbsent = error instanceof LonghaulError && error.code === 'PROGRAM_NOT_INSTALLED';
     if (given !== undefined || !isAbsent) throw error;

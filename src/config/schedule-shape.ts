@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import { parseCron } from '../model/cron.ts';
 import { MAX_PAUSE_AFTER_FAILURES, OVERLAPS } from '../model/schedule.ts';
 import { parseAge } from '../model/sweep.ts';
+import { readCron } from './cron.ts';
 
 /** The form of `schedule` in datasets.yaml, at the top or of a dataset: `false`, `true`, or what differs from the default. */
 const text = z.string('must be text');
 
 const cron = text.superRefine((line, context) => {
-  const parsed = parseCron(line);
-  if ('problem' in parsed) context.addIssue({ code: 'custom', message: parsed.problem });
+  const read = readCron(line);
+  if ('problem' in read) context.addIssue({ code: 'custom', message: read.problem });
 });
 
 function duration(allowZero: boolean, min: number, what: string): z.ZodType<number, string> {

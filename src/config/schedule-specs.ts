@@ -1,4 +1,3 @@
-import { parseCron } from '../model/cron.ts';
 import { SCHEDULE_DEFAULTS, type Recurrence, type ScheduleSpec } from '../model/schedule.ts';
 import type { ScheduleSettings, ScheduleShape } from './schedule-shape.ts';
 
@@ -32,8 +31,5 @@ function merged(top: ScheduleSettings, own: ScheduleSettings): ScheduleSettings 
 
 function recurrenceOf({ cron, every, timezone }: ScheduleSettings, zone: string): Recurrence {
   if (every !== undefined) return { kind: 'every', everyMs: every };
-  const text = cron ?? SCHEDULE_DEFAULTS.cron;
-  const parsed = parseCron(text);
-  if ('problem' in parsed) throw new TypeError(`${text} ${parsed.problem}`);
-  return { kind: 'cron', text, fields: parsed.fields, timeZone: timezone ?? zone };
+  return { kind: 'cron', text: cron ?? SCHEDULE_DEFAULTS.cron, timeZone: timezone ?? zone };
 }

@@ -1,4 +1,3 @@
-import type { CronFields } from './cron.ts';
 import type { DayInput } from './run.ts';
 
 export const OVERLAPS = ['skip', 'buffer-one', 'buffer-all', 'allow-all'] as const;
@@ -7,7 +6,7 @@ export type Overlap = (typeof OVERLAPS)[number];
 
 /** When a dataset is due. */
 export type Recurrence =
-  | { kind: 'cron'; text: string; fields: CronFields; timeZone: string }
+  | { kind: 'cron'; text: string; timeZone: string }
   /** From the Unix epoch on. */
   | { kind: 'every'; everyMs: number };
 

@@ -3,17 +3,20 @@ import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { Client, Connection, type ScheduleSpec } from '@temporalio/client';
+import fc from 'fast-check';
+import { Client, Connection, type ScheduleDescription } from '@temporalio/client';
 import { msToTs, tsToMs } from '@temporalio/common/lib/time.js';
 import type { ScheduleSummary } from '../../src/cli/schedule/list.ts';
 import type { Change } from '../../src/cli/schedule/plan.ts';
-import { parseCron } from '../../src/model/cron.ts';
-import { ingestDateAt } from '../../src/model/dates.ts';
-import { lastDue } from '../../src/model/recurrence.ts';
+import { lastDue, startOfDay } from '../../src/cli/due.ts';
+import { factsOf, wantedFacts } from '../../src/cli/schedule/facts.ts';
+import { readCron } from '../../src/config/cron.ts';
 import { findEmbedded } from '../../src/embedded/index.ts';
+import { ingestDateAt } from '../../src/model/dates.ts';
 import { startLab, type Lab } from '../helpers/lab.ts';
 
 const CSV = 'id,name\r\n1,a\r\n2,b\r\n';
+const DAY_MS = 86_400_000;
 const DAYS = ['2026-03-06', '2026-03-07', '2026-03-08', '2026-03-09'];
 
 let lab: Lab & { close(): Promise<void> };
@@ -98,24 +101,82 @@ async function ended(name: string, runs: number): Promise<ScheduleSummary> {
   }
 }
 
-/** From and to, twice: in these weeks the zones of the test change their clocks. */
-const CHANGES = ['2027-03-10', '2027-05-05', '2027-09-28', '2027-11-12'];
+/** From and to: in these weeks the zones of the test change their clocks. */
+const CHANGES = [
+  ['2027-03-10', '2027-05-05'],
+  ['2027-08-30', '2027-11-12'],
+] as const;
 
-/** When the server itself would start what has these times. */
-async function serverTimes(spec: ScheduleSpec, from: string, to: string): Promise<Date[]> {
+/** What the server makes of cron lines, and when it would start them. */
+async function onServer(
+  cronExpressions: string[],
+  timezone: string,
+): Promise<{ description: ScheduleDescription; weeks: Date[][] }> {
   const action = { type: 'startWorkflow', workflowType: 'none', taskQueue: 'none' } as const;
   const scheduleId = `times-${randomUUID()}`;
+  const spec = { cronExpressions, timezone };
   const handle = await client.schedule.create({
     ...{ scheduleId, spec, action, state: { paused: true } },
   });
-  const { startTime } = await client.workflowService.listScheduleMatchingTimes({
-    namespace: client.options.namespace,
-    scheduleId,
-    startTime: msToTs(Date.parse(from)),
-    endTime: msToTs(Date.parse(to)),
+  const description = await handle.describe();
+  const weeks = CHANGES.map(async ([from, to]) => {
+    const { startTime } = await client.workflowService.listScheduleMatchingTimes({
+      namespace: client.options.namespace,
+      scheduleId,
+      startTime: msToTs(Date.parse(from)),
+      endTime: msToTs(Date.parse(to)),
+    });
+    return (startTime ?? []).map((time) => new Date(tsToMs(time)));
   });
+  const all = await Promise.all(weeks);
   await handle.delete();
-  return (startTime ?? []).map((time) => new Date(tsToMs(time)));
+  return { description, weeks: all };
+}
+
+/** From the first to the last of the server's times, going back from due to due. */
+function reckonedTimes(text: string, timeZone: string, times: readonly Date[]): Date[] {
+  const [first = assert.fail('nothing is due'), last = first] = [times[0], times.at(-1)];
+  const reckoned: Date[] = [];
+  for (let before = last; before >= first; before = new Date(before.getTime() - 1)) {
+    before = lastDue({ kind: 'cron', text, timeZone }, before) ?? assert.fail('nothing is due');
+    if (before >= first) reckoned.unshift(before);
+  }
+  return reckoned;
+}
+
+function byDay(times: readonly Date[], timeZone: string): Map<string, Date[]> {
+  const days = new Map<string, Date[]>();
+  for (const time of times) {
+    const day = ingestDateAt(time, timeZone);
+    days.set(day, [...(days.get(day) ?? []), time]);
+  }
+  return days;
+}
+
+function isWholeDay(day: string, timeZone: string): boolean {
+  const next = new Date(Date.parse(day) + DAY_MS).toISOString().slice(0, 10);
+  const ms = startOfDay(next, timeZone).getTime() - startOfDay(day, timeZone).getTime();
+  return ms === DAY_MS;
+}
+
+/** A field of a cron line: right for one of the five, or not far from it. */
+function field(): fc.Arbitrary<string> {
+  const value = fc.oneof(
+    fc.integer({ min: 0, max: 32 }).map(String),
+    fc.constantFrom('7', '59', '60', '005', 'mon', 'SUN', 'feb', 'L'),
+  );
+  const range = fc.oneof(
+    fc.constant('*'),
+    value,
+    fc.tuple(value, value).map((ends) => ends.join('-')),
+  );
+  const step = fc.oneof(
+    fc.constant(''),
+    fc.constant(''),
+    fc.integer({ min: 0, max: 61 }).map((by) => `/${by}`),
+  );
+  const item = fc.tuple(range, step).map((both) => both.join(''));
+  return fc.array(item, { minLength: 1, maxLength: 3 }).map((items) => items.join(','));
 }
 
 async function publishedDays(name: string): Promise<string[]> {
@@ -129,11 +190,19 @@ describe('longhaul schedule apply', () => {
     await datasets([
       dataset('one'),
       dataset('two', 'schedule: { every: 6h }'),
+      dataset('odd', 'schedule: { cron: "*/20 8-18/5,23 * JAN,mar-may/2 5-7" }'),
       dataset('no', 'schedule: false'),
     ]);
-    assert.deepEqual((await apply('--dry-run')).actions, ['create one', 'create two']);
-    assert.deepEqual((await apply()).actions, ['create one', 'create two']);
-    assert.deepEqual((await apply()).actions, ['unchanged one', 'unchanged two']);
+    const all = ['one', 'two', 'odd'];
+    const created = all.map((name) => `create ${name}`);
+    assert.deepEqual((await apply('--dry-run')).actions, created);
+    assert.deepEqual((await apply()).actions, created);
+    assert.deepEqual(
+      (await apply()).actions,
+      all.map((name) => `unchanged ${name}`),
+    );
+    const calendars = (await client.schedule.getHandle('longhaul/odd').describe()).spec.calendars;
+    assert.equal(calendars?.[0]?.comment, '*/20 8-18/5,23 * JAN,mar-may/2 5-7');
 
     const { when, timeZone, next, runs, state } = await listed('one');
     assert.deepEqual(
@@ -145,6 +214,7 @@ describe('longhaul schedule apply', () => {
     await datasets([
       dataset('one', 'schedule: { cron: "30 5 * * mon-fri", timezone: Asia/Kolkata }'),
       dataset('zwei', 'schedule: { every: 6h }'),
+      dataset('odd', 'schedule: false'),
       dataset('no', 'schedule: false'),
     ]);
     const changed = await lab.json<Applied>(['schedule', 'apply']);
@@ -156,6 +226,7 @@ describe('longhaul schedule apply', () => {
       [
         ['update', ['when', 'time zone']],
         ['create', changed.json.changes[1]?.differences.map(({ fact }) => fact)],
+        ['delete', []],
         ['delete', []],
       ],
     );
@@ -291,24 +362,52 @@ describe('a schedule', () => {
     while ((await publishedDays('past')).length < DAYS.length) await delay(200);
   });
 
-  it('is due on the days that `status` reckons with, whatever the clocks do', async () => {
-    const zones = ['America/Denver', 'Australia/Lord_Howe', 'Africa/Cairo', 'Asia/Kathmandu'];
-    for (const timezone of zones) {
-      const parsed = parseCron('30 0,2,23 * * *');
-      if ('problem' in parsed) assert.fail(parsed.problem);
-      const { fields } = parsed;
-      const recurrence = { kind: 'cron', text: '', fields, timeZone: timezone } as const;
-      const { minutes: minute, hours: hour } = fields;
-      const spec = { timezone, calendars: [{ minute, hour }] };
-      for (const [from, to] of [CHANGES.slice(0, 2), CHANGES.slice(2)]) {
-        const times = await serverTimes(spec, from ?? '', to ?? '');
-        assert.ok(times.length > 20, `${times.length} times`);
-        for (const time of times) {
-          const due = lastDue(recurrence, time);
-          assert.equal(due && ingestDateAt(due, timezone), ingestDateAt(time, timezone));
+  it('is due when `status` reckons, whatever the clocks do', async () => {
+    const zones = ['America/Denver', 'Australia/Lord_Howe', 'Africa/Cairo', 'America/Santiago'];
+    const lines = [
+      '30 2 * * *',
+      '30 1 * * sun',
+      '0 0 * * *',
+      '30 0,2,23 * * *',
+      '*/20 1-3 */2 * *',
+    ];
+    const both = [...zones, 'Asia/Kathmandu', 'Pacific/Kiritimati'].flatMap((timeZone) =>
+      lines.map((text) => ({ timeZone, text })),
+    );
+    for (const { timeZone, text } of both) {
+      const { weeks } = await onServer([text], timeZone);
+      for (const times of weeks) {
+        const reckoned = byDay(reckonedTimes(text, timeZone, times), timeZone);
+        const started = byDay(times, timeZone);
+        assert.ok(started.size > 7, `${started.size} days`);
+        assert.deepEqual([...reckoned.keys()], [...started.keys()], `${text} in ${timeZone}`);
+        for (const [day, all] of started) {
+          // Where the clocks change, a server may miss one of two, or take one that was skipped for a later one.
+          if (!isWholeDay(day, timeZone)) continue;
+          assert.deepEqual(reckoned.get(day), all, `${text} in ${timeZone}`);
         }
       }
     }
+  });
+
+  it('is due on the values that datasets.yaml was checked for: a line is read alike, or refused', async () => {
+    const line = fc
+      .tuple(fc.integer({ min: 0, max: 4 }), field())
+      .map(([index, part]) => ['0', '6', '*', '*', '*'].with(index, part).join(' '))
+      .filter((text) => 'fields' in readCron(text));
+    await fc.assert(
+      fc.asyncProperty(fc.array(line, { minLength: 40, maxLength: 60 }), async (texts) => {
+        const { description } = await onServer(texts, 'UTC');
+        const { policies, action } = description;
+        const wanted = texts.map((text) => {
+          const recurrence = { kind: 'cron', text, timeZone: 'UTC' } as const;
+          return wantedFacts(recurrence, 0, policies, action)['when'] ?? '';
+        });
+        const found = factsOf(description)['when']?.split('; ');
+        assert.deepEqual(new Set(found), new Set(wanted));
+      }),
+      { numRuns: 5 },
+    );
   });
 
   it('refuses a past day of a source that has only today, from whoever asks', async () => {

@@ -2,8 +2,8 @@ import { ScheduleOverlapPolicy } from '@temporalio/client';
 import { ingestDateAt, parseIngestDate } from '../../model/dates.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { assertDayHasCome, assertHasPastDays, isTooOld } from '../../model/ingest-day.ts';
-import { startOfDay } from '../../model/recurrence.ts';
 import { print, type CliContext } from '../context.ts';
+import { startOfDay } from '../due.ts';
 import { withTemporal } from '../with-temporal.ts';
 import { inputOf, scheduleNamed, type OnServer } from './server.ts';
 

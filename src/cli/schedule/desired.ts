@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { CalendarSpec } from '@temporalio/client';
+import type { ScheduleDescription } from '@temporalio/client';
 import type { Config } from '../../config/load-config.ts';
 import type { DatasetSpec } from '../../model/dataset.ts';
 import { TASK_QUEUE, type Target } from '../../model/run.ts';
@@ -10,7 +10,7 @@ import {
   type ScheduledInput,
   type ScheduleSpec,
 } from '../../model/schedule.ts';
-import { factsOf, hashOf, type Described, type Facts } from './facts.ts';
+import { hashOf, wantedFacts, type Facts } from './facts.ts';
 
 /** A schedule as datasets.yaml wants it, ready to be sent. */
 export interface DesiredSchedule {
@@ -20,12 +20,12 @@ export interface DesiredSchedule {
   paused: boolean;
   lake: string;
   spec: {
-    calendars?: CalendarSpec[];
+    cronExpressions?: string[];
     intervals?: { every: number }[];
     timezone?: string;
     jitter: number;
   };
-  policies: { overlap: Described['policies']['overlap']; catchupWindow: number };
+  policies: { overlap: ScheduleDescription['policies']['overlap']; catchupWindow: number };
   action: {
     type: 'startWorkflow';
     workflowType: string;
@@ -77,11 +77,7 @@ function desired(
     taskQueue: TASK_QUEUE,
     staticSummary: `ingest ${dataset.name} on schedule${target === 's3' ? ', in S3' : ''}`,
   } as const;
-  const facts = factsOf({
-    spec: describedTimes(recurrence, jitterMs),
-    policies: { ...policies, pauseOnFailure: false },
-    action: { ...action, args: [input] },
-  });
+  const facts = wantedFacts(recurrence, jitterMs, policies, { ...action, args: [input] });
   const applied = { hash: hashOf(facts), paused, lake };
   return {
     dataset,
@@ -102,61 +98,9 @@ const OVERLAP_POLICIES = {
   'allow-all': 'ALLOW_ALL',
 } as const;
 
-const MONTHS = [
-  'JANUARY',
-  'FEBRUARY',
-  'MARCH',
-  'APRIL',
-  'MAY',
-  'JUNE',
-  'JULY',
-  'AUGUST',
-  'SEPTEMBER',
-  'OCTOBER',
-  'NOVEMBER',
-  'DECEMBER',
-] as const;
-const DAYS = [
-  'SUNDAY',
-  'MONDAY',
-  'TUESDAY',
-  'WEDNESDAY',
-  'THURSDAY',
-  'FRIDAY',
-  'SATURDAY',
-] as const;
-
 function timesOf(recurrence: Recurrence): Omit<DesiredSchedule['spec'], 'jitter'> {
   if (recurrence.kind === 'every') return { intervals: [{ every: recurrence.everyMs }] };
-  const { fields, text, timeZone } = recurrence;
-  const { months, daysOfWeek, daysOfMonth } = fields;
-  const calendar: CalendarSpec = {
-    second: 0,
-    minute: fields.minutes,
-    hour: fields.hours,
-    dayOfMonth: daysOfMonth,
-    month: months.map((month) => MONTHS[month - 1] ?? 'JANUARY'),
-    dayOfWeek: daysOfWeek.map((day) => DAYS[day] ?? 'SUNDAY'),
-    comment: text,
-  };
-  return { calendars: [calendar], timezone: timeZone };
-}
-
-/** The same times in the form in which a server describes them. */
-function describedTimes(recurrence: Recurrence, jitter: number): Described['spec'] {
-  if (recurrence.kind === 'every')
-    return { intervals: [{ every: recurrence.everyMs, offset: 0 }], jitter };
-  const { fields, timeZone } = recurrence;
-  const ranges = (values: readonly (number | string)[]) =>
-    values.map((value) => ({ start: value, end: value, step: 1 }));
-  const calendar = {
-    second: ranges([0]),
-    minute: ranges(fields.minutes),
-    hour: ranges(fields.hours),
-    dayOfMonth: ranges(fields.daysOfMonth),
-    month: ranges(fields.months),
-    dayOfWeek: ranges(fields.daysOfWeek),
-    year: [],
-  };
-  return { calendars: [calendar], timezone: timeZone, jitter } as unknown as Described['spec'];
+  const { text, timeZone } = recurrence;
+  // The server keeps the comment alone as text, for the Web UI.
+  return { cronExpressions: [`${text} # ${text}`], timezone: timeZone };
 }

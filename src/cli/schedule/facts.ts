@@ -1,7 +1,7 @@
 import type { ScheduleDescription } from '@temporalio/client';
 import { createHash } from 'node:crypto';
-import { DAY_NAMES, MONTH_NAMES } from '../../model/cron.ts';
-import type { ScheduledInput } from '../../model/schedule.ts';
+import { readCron } from '../../config/cron.ts';
+import type { Recurrence, ScheduledInput } from '../../model/schedule.ts';
 
 /**
  * Everything that `apply` sets of a schedule, a line of text each: the same for what is wanted and for what the server
@@ -28,65 +28,90 @@ export function differences(from: Facts, to: Facts): Difference[] {
   });
 }
 
-/** The parts of a schedule that facts are made of: described, or about to be set. */
-export type Described = Pick<ScheduleDescription, 'spec' | 'policies'> & {
-  action: Pick<ScheduleDescription['action'], 'workflowType' | 'taskQueue' | 'workflowId'> & {
-    args?: readonly unknown[];
-  };
-};
-
-export function factsOf({ spec, policies, action }: Described): Facts {
-  const { calendars = [], intervals = [], skip = [] } = spec;
-  const when = [...calendars.map(calendarText), ...intervals.map(intervalText)].toSorted();
+/** A schedule as the server describes it. */
+export function factsOf({ spec, policies, action, raw }: ScheduleDescription): Facts {
+  const { intervals = [], startAt, endAt } = spec;
+  const { structuredCalendar = [], excludeStructuredCalendar = [] } = raw.schedule?.spec ?? {};
+  const calendars = (structuredCalendar ?? []).map(calendarText);
+  const except = (excludeStructuredCalendar ?? []).map(calendarText);
+  const when = [...calendars, ...intervals.map(intervalText)].toSorted();
   return {
     when: when.join('; ') || 'never',
-    ...(skip.length > 0 && { except: skip.map(calendarText).toSorted().join('; ') }),
-    ...(spec.startAt && { from: spec.startAt.toISOString() }),
-    ...(spec.endAt && { until: spec.endAt.toISOString() }),
+    ...(except.length > 0 && { except: except.toSorted().join('; ') }),
+    ...(startAt && { from: startAt.toISOString() }),
+    ...(endAt && { until: endAt.toISOString() }),
     // An interval has no zone; a server may say UTC of it.
     ...(calendars.length > 0 && { 'time zone': spec.timezone || 'UTC' }),
-    jitter: durationFact(spec.jitter ?? 0),
+    ...(policies.pauseOnFailure && { 'pauses at the first failure': 'yes' }),
+    ...commonFacts(spec.jitter ?? 0, policies, action),
+  };
+}
+
+/** What the file wants, in the same words. */
+export function wantedFacts(
+  recurrence: Recurrence,
+  jitterMs: number,
+  policies: Policies,
+  action: Action,
+): Facts {
+  const when =
+    recurrence.kind === 'every'
+      ? { when: intervalText({ every: recurrence.everyMs }) }
+      : { when: cronFact(recurrence.text), 'time zone': recurrence.timeZone };
+  return { ...when, ...commonFacts(jitterMs, policies, action) };
+}
+
+type Policies = Pick<ScheduleDescription['policies'], 'overlap' | 'catchupWindow'>;
+type Action = Pick<ScheduleDescription['action'], 'workflowType' | 'workflowId' | 'taskQueue'> & {
+  args?: readonly unknown[];
+};
+
+function commonFacts(jitterMs: number, policies: Policies, action: Action): Facts {
+  return {
+    jitter: durationFact(jitterMs),
     overlap: String(policies.overlap).toLowerCase().replaceAll('_', '-'),
     'catch-up': durationFact(policies.catchupWindow),
-    ...(policies.pauseOnFailure && { 'pauses at the first failure': 'yes' }),
     starts: `${action.workflowType} ${action.workflowId} on ${action.taskQueue}`,
     ...inputFacts(action.args?.[0]),
   };
 }
 
-type Calendar = NonNullable<ScheduleDescription['spec']['calendars']>[number];
-type Range = { start: unknown; end: unknown; step: number };
+/** The server keeps no cron text, but the values that it allows: so texts are equal that mean the same. */
+function cronFact(text: string): string {
+  const read = readCron(text);
+  return 'fields' in read ? cronText(read.fields) : text;
+}
+
+type RawSpec = NonNullable<NonNullable<ScheduleDescription['raw']['schedule']>['spec']>;
+type Calendar = NonNullable<RawSpec['structuredCalendar']>[number];
 
 /** As cron writes it, with what cron has not: seconds before, years after. */
 function calendarText(calendar: Calendar): string {
   const { second, minute, hour, dayOfMonth, month, dayOfWeek, year } = calendar;
-  const days = { names: DAY_NAMES, max: 6 };
-  const fields = [
-    setText(minute, { max: 59 }),
-    setText(hour, { max: 23 }),
-    setText(dayOfMonth, { min: 1, max: 31 }),
-    setText(month, { min: 1, max: 12, names: MONTH_NAMES }),
-    setText(dayOfWeek, days),
-  ].join(' ');
-  const seconds = setText(second, { max: 59 });
-  const years = setText(year, { max: 0 });
+  const fields = cronText([minute, hour, dayOfMonth, month, dayOfWeek].map(valuesOf));
+  const seconds = runsOf(valuesOf(second));
+  const years = runsOf(valuesOf(year));
   return `${seconds === '0' ? '' : `${seconds}s `}${fields}${years === '' ? '' : ` ${years}`}`;
 }
 
-interface Bounds {
-  min?: number;
-  max: number;
-  names?: readonly string[];
+/** How many values there are: of minute, hour, day of month, month, day of week. */
+const ALL = [60, 24, 31, 12, 7];
+
+function cronText(fields: readonly (readonly number[])[]): string {
+  return fields
+    .map((values, index) => (values.length === ALL[index] ? '*' : runsOf(values)))
+    .join(' ');
 }
 
-function setText(ranges: unknown, { min = 0, max, names }: Bounds): string {
+function valuesOf(ranges: Calendar['minute']): number[] {
   const values = new Set<number>();
-  for (const { start, end, step } of ranges as Range[]) {
-    const [low, high] = [numberOf(start, min, names), numberOf(end, min, names)];
-    for (let value = low; value <= high; value += step) values.add(value);
+  for (const { start, end, step } of ranges ?? []) {
+    const first = start ?? 0;
+    // The server leaves out an end that is the start, and a step of 1.
+    for (let value = first; value <= Math.max(first, end ?? 0); value += step || 1)
+      values.add(value);
   }
-  if (values.size === max - min + 1 && max > 0) return '*';
-  return runsOf([...values].toSorted((a, b) => a - b));
+  return [...values].toSorted((a, b) => a - b);
 }
 
 /** `1,2,3,5` → `1-3,5`. */
@@ -98,12 +123,6 @@ function runsOf(sorted: readonly number[]): string {
     else runs.push([value, value]);
   }
   return runs.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
-}
-
-/** The SDK has names for months and days: `JANUARY`, `SUNDAY`. */
-function numberOf(value: unknown, min: number, names: readonly string[] = []): number {
-  if (typeof value === 'number') return value;
-  return names.indexOf(String(value).slice(0, 3).toLowerCase()) + min;
 }
 
 function intervalText({ every, offset }: { every: unknown; offset?: unknown }): string {

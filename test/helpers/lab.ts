@@ -107,7 +107,8 @@ function makeLab(
     // What is left there can be seen, and goes with the lab.
     TMPDIR: join(folder, 'tmp'),
     SOURCE_RETRY_MINUTES: '0',
-    HTTP_STALL_TIMEOUT_SECONDS: '1',
+    // Long enough for a test process that shares two cores with others.
+    HTTP_STALL_TIMEOUT_SECONDS: '2',
     HEARTBEAT_TIMEOUT_SECONDS: '5',
     NO_COLOR: '1',
     ...changes,

@@ -94,7 +94,10 @@ export class S3Upload {
       // From here on the upload may be gone although nobody heard that it became the object.
       await this.#unlessAborted(this.#checkpoints.save());
       const whole = { parts, bytes: landed.bytes, crc32 };
-      return await completeUpload(store.zone, upload, whole, this.#signal);
+      return await completeUpload(store.zone, upload, whole, {
+        ifFree: true,
+        signal: this.#signal,
+      });
     });
   }
 
@@ -127,7 +130,7 @@ export class S3Upload {
   /** The checkpoint names the upload before it has a part: the next attempt knows whose it is. */
   async #create(): Promise<string> {
     const { store, rawKey } = this.#target;
-    const uploadId = await createUpload(store.zone, rawKey, this.#signal);
+    const uploadId = await createUpload(store.zone, rawKey, { signal: this.#signal });
     await this.#unlessAborted(this.#put(uploadId));
     return uploadId;
   }

@@ -1,7 +1,14 @@
-import { after, before } from 'node:test';
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { S3Zone } from '../../src/storage/s3/zone.ts';
+import { bucketContents } from '../helpers/s3-lab.ts';
+import { startS3Proxy } from '../helpers/s3-proxy.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
+import { withTempFolder } from '../helpers/temp-folder.ts';
 import { testStore } from '../storage/store-contract.ts';
 
 let s3: TestS3;
@@ -16,4 +23,26 @@ after(async () => await s3.close());
 testStore('S3', async (body) => {
   zones += 1;
   await body(new S3Store(new S3Zone(s3.settings, `zone-${zones}/`)));
+});
+
+test('a part of a file that S3 finds damaged is an error that a retry helps, and nothing is left of it', async () => {
+  const proxy = await startS3Proxy(s3.endpoint);
+  const client = createS3Client(s3.settings, { endpoint: proxy.endpoint });
+  const store = new S3Store(new S3Zone(s3.settings, 'damaged/', client));
+  proxy.on({ operation: 'UploadPart' }, { answer: { status: 400, code: 'BadDigest' } });
+  try {
+    await withTempFolder(async (folder) => {
+      const path = join(folder, 'file');
+      await writeFile(path, 'body');
+      await assert.rejects(store.putFile('file', path), { code: 'STORE_UNAVAILABLE' });
+    });
+    const { keys, uploads } = await bucketContents(s3);
+    assert.deepEqual(
+      [...keys, ...uploads].filter((key) => key.startsWith('damaged/')),
+      [],
+    );
+  } finally {
+    client.destroy();
+    await proxy.close();
+  }
 });

@@ -1,6 +1,6 @@
-import { UploadPartCopyCommand, type CompletedPart } from '@aws-sdk/client-s3';
+import { UploadPartCopyCommand } from '@aws-sdk/client-s3';
 import type { StoredRange } from '../store.ts';
-import { multipart, type Upload } from './multipart.ts';
+import { multipart, unquoted, type SentPart, type UploadRef } from './upload-parts.ts';
 import type { S3Zone } from './zone.ts';
 
 /**
@@ -19,8 +19,8 @@ export async function copyRange(
   if (place.kind !== 's3') throw new TypeError('Of a file on disk, S3 copies nothing.');
   const source = copySourceOf(place.settings.bucket, place.key);
   const ranges = cut(start, end);
-  await multipart(zone, to, {}, async (upload) => {
-    const parts: CompletedPart[] = [];
+  await multipart(zone, to, false, async (upload) => {
+    const parts: SentPart[] = [];
     const copy = async (index: number, range: string): Promise<void> => {
       parts[index] = await copyPart(zone, upload, { source, range, number: index + 1 }, signal);
     };
@@ -39,18 +39,20 @@ export async function copyRange(
 
 async function copyPart(
   zone: S3Zone,
-  upload: Upload,
+  { key, uploadId }: UploadRef,
   { source, range, number }: { source: string; range: string; number: number },
   signal?: AbortSignal,
-): Promise<CompletedPart> {
+): Promise<SentPart> {
   const command = new UploadPartCopyCommand({
-    ...upload,
+    Bucket: zone.bucket,
+    Key: zone.keyOf(key),
+    UploadId: uploadId,
     PartNumber: number,
     CopySource: source,
     CopySourceRange: range,
   });
   const { CopyPartResult } = await zone.send(command, 'GetObject', { signal });
-  return { PartNumber: number, ETag: CopyPartResult?.ETag };
+  return { number, etag: unquoted(CopyPartResult?.ETag) };
 }
 
 /** As S3 wants it: in a URL's escapes, names one by one. */

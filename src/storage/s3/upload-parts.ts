@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto';
 import { LonghaulError } from '../../model/errors.ts';
 import { toS3Checksum } from './checksums.ts';
 import { isTaken, statusOf } from './errors.ts';
+import { abortUpload } from './uploads.ts';
 import { S3Zone } from './zone.ts';
 
 /** Gateways over a file system copy the parts together before they say a word: many GB in this time. */
@@ -29,26 +30,58 @@ export interface PartToSend {
   crc32: number;
 }
 
-/** A part as S3 has it. */
-export interface StoredPart {
+/** What an upload's completion says of a part. */
+export interface SentPart {
   number: number;
-  bytes: number;
   /** Without its quotes. */
   etag: string;
   /** As S3 writes it; undefined where the store keeps none. */
   checksumCrc32?: string | undefined;
 }
 
-/** @returns the new upload's id. With checksums on, S3 computes a CRC-32 of the whole object. */
+/** A part as S3 has it. */
+export interface StoredPart extends SentPart {
+  bytes: number;
+}
+
+/** The parts that make an object, and what S3 compares of the whole, as far as it is known. */
+export interface Whole {
+  parts: readonly SentPart[];
+  bytes?: number;
+  crc32?: number;
+}
+
+/**
+ * One upload from its start to its object, for an object that only its caller writes; it is aborted where `fill` fails,
+ * and no other attempt goes on with it.
+ * @param checksums as of `createUpload`. @param fill uploads the parts.
+ */
+export async function multipart(
+  zone: S3Zone,
+  key: string,
+  checksums: boolean,
+  fill: (upload: UploadRef) => Promise<Whole>,
+): Promise<void> {
+  const upload = { key, uploadId: await createUpload(zone, key, { checksums }) };
+  try {
+    await completeUpload(zone, upload, await fill(upload));
+  } catch (error) {
+    // What failed is what counts; what is left then is swept with the attempt's prefix.
+    await abortUpload(zone, key, upload.uploadId).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** @returns the new upload's id. With checksums, S3 computes a CRC-32 of the whole object. */
 export async function createUpload(
   zone: S3Zone,
   key: string,
-  signal: AbortSignal,
+  { checksums = zone.settings.checksums, signal }: { checksums?: boolean; signal?: AbortSignal },
 ): Promise<string> {
   const command = new CreateMultipartUploadCommand({
     Bucket: zone.bucket,
     Key: zone.keyOf(key),
-    ...(zone.settings.checksums
+    ...(checksums
       ? { ChecksumAlgorithm: 'CRC32' as const, ChecksumType: 'FULL_OBJECT' as const }
       : {}),
   });
@@ -67,7 +100,7 @@ export async function uploadPart(
   zone: S3Zone,
   { key, uploadId }: UploadRef,
   { number, body, crc32 }: PartToSend,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<StoredPart> {
   const { checksums } = zone.settings;
   const checksumCrc32 = checksums ? toS3Checksum(crc32) : undefined;
@@ -140,38 +173,38 @@ export async function* eachPart(
 }
 
 /**
- * Makes the parts one object, if the key is free. S3 compares length and, with checksums on, the checksum.
- * @param whole its `crc32` is of all the bytes.
+ * Makes the parts one object. S3 compares length and, with checksums on, the checksum.
+ * @param ifFree only where no object has the key.
  * @returns the object's ETag.
- * @throws the SDK's error for 409 and 412; LonghaulError STORE_…, UPLOAD_LOST where the upload is gone or S3 finds
+ * @throws with `ifFree` the SDK's error for 409 and 412; LonghaulError STORE_…, UPLOAD_LOST where the upload is gone or S3 finds
  *   that the whole is not what was sent.
  */
 export async function completeUpload(
   zone: S3Zone,
   { key, uploadId }: UploadRef,
-  whole: { parts: readonly StoredPart[]; bytes: number; crc32: number },
-  signal: AbortSignal,
+  { parts, bytes, crc32 }: Whole,
+  { ifFree = false, signal }: { ifFree?: boolean; signal?: AbortSignal } = {},
 ): Promise<string> {
   const { checksums } = zone.settings;
   const command = new CompleteMultipartUploadCommand({
     Bucket: zone.bucket,
     Key: zone.keyOf(key),
     UploadId: uploadId,
-    IfNoneMatch: '*',
-    MpuObjectSize: whole.bytes,
+    ...(ifFree ? { IfNoneMatch: '*' } : {}),
+    ...(bytes === undefined ? {} : { MpuObjectSize: bytes }),
     MultipartUpload: {
-      Parts: whole.parts.map(({ number, etag, checksumCrc32 }) => ({
+      Parts: parts.map(({ number, etag, checksumCrc32 }) => ({
         PartNumber: number,
         ETag: `"${etag}"`,
         ...(checksums && checksumCrc32 !== undefined ? { ChecksumCRC32: checksumCrc32 } : {}),
       })),
     },
-    ...(checksums
-      ? { ChecksumCRC32: toS3Checksum(whole.crc32), ChecksumType: 'FULL_OBJECT' as const }
+    ...(checksums && crc32 !== undefined
+      ? { ChecksumCRC32: toS3Checksum(crc32), ChecksumType: 'FULL_OBJECT' as const }
       : {}),
   });
   try {
-    const expected = (error: unknown): boolean => isTaken(error) || isNotOurs(error);
+    const expected = (error: unknown): boolean => (ifFree && isTaken(error)) || isNotOurs(error);
     const output = await patient(zone).send(command, 'PutObject', { signal, expected });
     return unquoted(output.ETag);
   } catch (error) {
@@ -207,9 +240,9 @@ async function causeOf(
   error: unknown,
   zone: S3Zone,
   upload: UploadRef,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<unknown> {
-  if (signal.aborted) return error;
+  if (signal?.aborted) return error;
   // While it is going a listing may still have it. A bucket that is gone has a code of its own.
   if (isRefusedAsAbsent(error)) return new LonghaulError('UPLOAD_LOST', error.message);
   try {

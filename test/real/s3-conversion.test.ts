@@ -207,7 +207,8 @@ test('verify reads a snapshot in S3 again, and finds what has changed since', as
   const verified = async (partChecksum: string): Promise<string[]> => {
     const part = { key, ...footer, checksum: partChecksum };
     const counts = { records: 2, rows: 2, rejected: 0 };
-    const entry = { id: 'a', status: 'converted', rawKey: 'sample.csv', ...counts };
+    const { dialect } = file.scan;
+    const entry = { id: 'a', status: 'converted', rawKey: 'sample.csv', dialect, ...counts };
     const source = { ...entry, bytes: file.bytes, checksum, parquet: [part] };
     const snapshot = { sources: [source] } as unknown as SnapshotManifest;
     const lake = { raw: store, converted: store };

@@ -223,11 +223,9 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const MIN_RATE = { bytesPerSecond: 1024, overMs: 60_000 };
 
 function httpSettings(values: SettingValues): HttpSettings {
-  const stallTimeoutMs = milliseconds(values.HTTP_STALL_TIMEOUT_SECONDS ?? 60);
   return {
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    headersTimeoutMs: stallTimeoutMs,
-    stallTimeoutMs,
+    stallTimeoutMs: milliseconds(values.HTTP_STALL_TIMEOUT_SECONDS ?? 60),
     minRate: MIN_RATE,
     ...(values.MAX_SOURCE_SIZE !== undefined && { maxBytes: values.MAX_SOURCE_SIZE }),
   };

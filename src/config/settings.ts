@@ -101,7 +101,6 @@ export interface SparkSettings {
 
 export interface HttpSettings {
   connectTimeoutMs: number;
-  headersTimeoutMs: number;
   /** No byte for this long fails the attempt. */
   stallTimeoutMs: number;
   /** A body slower than this on average, while it is waited for, fails the attempt; absent: none is too slow. */

@@ -32,7 +32,7 @@ export async function openHttp(url: URL, request: HttpRequest): Promise<OpenedSo
   const { settings, policy } = request;
   const agent = new Agent({
     connect: { timeout: settings.connectTimeoutMs, lookup: policedLookup(policy) },
-    headersTimeout: settings.headersTimeoutMs,
+    headersTimeout: settings.stallTimeoutMs,
     bodyTimeout: settings.stallTimeoutMs,
     pipelining: 1,
   });

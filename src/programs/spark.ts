@@ -22,20 +22,15 @@ export interface Spark {
   version: string;
 }
 
-export interface SparkOptions extends Omit<LocateOptions, 'given'> {
-  /** SPARK_HOME: when set, nothing else is tried. */
-  given?: string | undefined;
-}
-
 /** `convert.py` is tried with these and later ones. */
 const OLDEST = [3, 5] as const;
 
 /**
- * Spark's folder: SPARK_HOME, or that of `spark-submit` on the PATH, or of a pyspark that python3 imports, or one fetched
+ * Spark's folder: SPARK_HOME (`given`), or that of `spark-submit` on the PATH, or of a pyspark that python3 imports, or one fetched
  * before, or else the pinned pyspark fetched now.
  * @throws LonghaulError PROGRAM_NOT_INSTALLED naming each thing tried.
  */
-export async function locateSpark({ given, ...options }: SparkOptions = {}): Promise<Spark> {
+export async function locateSpark({ given, ...options }: LocateOptions = {}): Promise<Spark> {
   const pin = await readPin('pyspark', 'pypi');
   const wanted = {
     title: 'Spark',
@@ -71,16 +66,27 @@ export async function locateJavaFor(
 }
 
 /** The whole folder of the package, and a link to the program in it. */
-function installerOf({ name, version }: Pin): Installer {
+function installerOf(pin: Pin): Installer {
   return {
     name: 'Python package',
     install: async (path, signal) => {
-      await makeFolderWhole(join(dirname(path), FOLDER), async (scratch) =>
-        join(await pipInstall([`${name}==${version}`], scratch, signal), FOLDER),
-      );
+      await fetchPyspark(pin, dirname(path), signal);
       await linkSubmit(path);
     },
   };
+}
+
+/** Puts the package into a folder, whole or not at all. @returns its SPARK_HOME, `pyspark` in that folder. */
+export async function fetchPyspark(
+  { name, version }: Pin,
+  folder: string,
+  signal?: AbortSignal,
+): Promise<string> {
+  const home = join(folder, FOLDER);
+  await makeFolderWhole(home, async (scratch) =>
+    join(await pipInstall([`${name}==${version}`], scratch, signal), FOLDER),
+  );
+  return home;
 }
 
 /** Whoever comes second finds it there. */

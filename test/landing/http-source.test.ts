@@ -8,7 +8,6 @@ import { startOrigin, type Answer, type Origin, type Route } from '../helpers/or
 
 const settings: HttpSettings = {
   connectTimeoutMs: 5000,
-  headersTimeoutMs: 5000,
   stallTimeoutMs: 5000,
 };
 const open: AddressPolicy = { allowPrivate: true };
@@ -208,7 +207,7 @@ describe('a publisher that misbehaves', () => {
   });
 
   it('a server that never answers', async () => {
-    const impatient = { settings: { ...settings, headersTimeoutMs: 100 } };
+    const impatient = { settings: { ...settings, stallTimeoutMs: 100 } };
     await fails(readAll(serve({ silent: true }), impatient), 'SOURCE_UNREACHABLE');
   });
 

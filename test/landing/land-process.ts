@@ -27,7 +27,7 @@ try {
     },
     {
       store: new DiskStore(root),
-      http: { connectTimeoutMs: 5000, headersTimeoutMs: 5000, stallTimeoutMs: 5000 },
+      http: { connectTimeoutMs: 5000, stallTimeoutMs: 5000 },
       addresses: { allowPrivate: true },
     },
     { signal: new AbortController().signal, onProgress: ({ bytes }) => print({ bytes }) },

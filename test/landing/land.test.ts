@@ -20,7 +20,7 @@ import { startOrigin, type Origin, type Route } from '../helpers/origin.ts';
 
 const MIB = 1024 * 1024;
 const KEY = 'demo/ingest_date=2026-11-01/source=all/all.csv';
-const http = { connectTimeoutMs: 5000, headersTimeoutMs: 5000, stallTimeoutMs: 5000 };
+const http = { connectTimeoutMs: 5000, stallTimeoutMs: 5000 };
 
 let origin: Origin;
 let root: string;

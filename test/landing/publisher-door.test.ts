@@ -7,7 +7,7 @@ import { probe } from '../../src/landing/probe.ts';
 import { openSource } from '../../src/landing/source.ts';
 import { startOrigin, type Origin, type Route } from '../helpers/origin.ts';
 
-const http: HttpSettings = { connectTimeoutMs: 5000, headersTimeoutMs: 5000, stallTimeoutMs: 5000 };
+const http: HttpSettings = { connectTimeoutMs: 5000, stallTimeoutMs: 5000 };
 const addresses = { fileMarks: undefined, allowPrivate: true };
 
 let origin: Origin;

@@ -4,7 +4,7 @@ import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
 import { probe } from '../../src/landing/probe.ts';
 import { startOrigin, type Origin, type Route } from '../helpers/origin.ts';
 
-const http = { connectTimeoutMs: 5000, headersTimeoutMs: 5000, stallTimeoutMs: 5000 };
+const http = { connectTimeoutMs: 5000, stallTimeoutMs: 5000 };
 const addresses = { fileMarks: undefined, allowPrivate: true };
 const CANARY = 'c4n4ry+8d2f/=x';
 const secrets = { CITY_TOKEN: CANARY };

@@ -205,7 +205,7 @@ async function landHere(
     },
     {
       store: new DiskStore(folder),
-      http: { connectTimeoutMs: 5000, headersTimeoutMs: 5000, stallTimeoutMs: 60_000 },
+      http: { connectTimeoutMs: 5000, stallTimeoutMs: 60_000 },
       addresses: { allowPrivate: true },
     },
     { signal: new AbortController().signal, onProgress },

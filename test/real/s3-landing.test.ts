@@ -18,7 +18,7 @@ const WHOLE = ['all.csv', 'all.csv.manifest.json'];
 const BESIDE = ['_landing2/all.csv', '_landing2/all.csv.manifest.json', ...WHOLE];
 /** What lies in the sockets between origin and worker when a landing ends early. */
 const IN_SOCKETS_BYTES = 8 * MIB;
-const http = { connectTimeoutMs: 5000, headersTimeoutMs: 5000, stallTimeoutMs: 5000 };
+const http = { connectTimeoutMs: 5000, stallTimeoutMs: 5000 };
 const addresses = { allowPrivate: true };
 
 let s3: TestS3;

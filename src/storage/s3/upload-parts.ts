@@ -11,7 +11,7 @@ import { LonghaulError } from '../../model/errors.ts';
 import { toS3Checksum } from './checksums.ts';
 import { isTaken, statusOf } from './errors.ts';
 import { abortUpload } from './uploads.ts';
-import { S3Zone } from './zone.ts';
+import type { S3Zone } from './zone.ts';
 
 /** Gateways over a file system copy the parts together before they say a word: many GB in this time. */
 const COMPLETE_STALL_MS = 5 * 60 * 1000;
@@ -205,19 +205,16 @@ export async function completeUpload(
   });
   try {
     const expected = (error: unknown): boolean => (ifFree && isTaken(error)) || isNotOurs(error);
-    const output = await patient(zone).send(command, 'PutObject', { signal, expected });
+    // Asking again while S3 is still at it spoils it on some: it is not given up as early as other requests.
+    const output = await zone
+      .patient(COMPLETE_STALL_MS)
+      .send(command, 'PutObject', { signal, expected });
     return unquoted(output.ETag);
   } catch (error) {
     if (!isNotOurs(error)) throw error;
     const what = `The parts of ${key} do not add up to what was sent`;
     throw new LonghaulError('UPLOAD_LOST', `${what} (${error.message}).`, {}, { cause: error });
   }
-}
-
-/** Asking again while S3 is still at it spoils it on some: a request is not given up as early as others. */
-function patient({ settings }: S3Zone): S3Zone {
-  const stallTimeoutMs = Math.max(settings.stallTimeoutMs, COMPLETE_STALL_MS);
-  return new S3Zone({ ...settings, stallTimeoutMs }, '');
 }
 
 /** The ETag that S3 gives an object of these parts, where ETags are MD5. */

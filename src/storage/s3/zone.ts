@@ -46,6 +46,13 @@ export class S3Zone {
     this.#signal = signal;
   }
 
+  /** The same, for requests that wait so long for a byte at least. */
+  patient(stallTimeoutMs: number): S3Zone {
+    const longer = Math.max(this.settings.stallTimeoutMs, stallTimeoutMs);
+    const settings = { ...this.settings, stallTimeoutMs: longer };
+    return new S3Zone(settings, this.#prefix, undefined, this.#signal);
+  }
+
   /** The bucket's key. @throws LonghaulError NAME_INVALID for one that leaves the zone. */
   keyOf(key: string): string {
     const names = key.split('/');

@@ -82,8 +82,8 @@ function toRunError(error: LonghaulError, source: string | undefined): RunError 
     message: error.message,
     hint: hintOf(error.code, error.details),
     retryable: isRetryable(error.code),
-    ...(blamed === undefined ? {} : { source: blamed }),
-    ...(error.details.log === undefined ? {} : { log: error.details.log }),
+    source: blamed,
+    log: error.details.log,
   };
 }
 

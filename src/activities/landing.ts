@@ -101,7 +101,7 @@ async function probeSource(
   }
   return {
     outcome: 'fetch',
-    ...(found.totalBytes === undefined ? {} : { totalBytes: found.totalBytes }),
+    totalBytes: found.totalBytes,
   };
 }
 

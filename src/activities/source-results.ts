@@ -43,7 +43,7 @@ export function toSourceResult(
       rows,
       bytes,
     })),
-    ...(entry.csv && { csv: entry.csv }),
+    csv: entry.csv,
   };
 }
 

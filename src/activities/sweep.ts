@@ -50,7 +50,7 @@ async function sweepLeftovers(
     count: items.length,
     bytes: items.reduce((sum, { bytes }) => sum + bytes, 0),
     totals: totalsOf(items),
-    ...(clusters.unknown === undefined ? {} : { clustersUnknown: clusters.unknown }),
+    clustersUnknown: clusters.unknown,
   };
 }
 

@@ -148,11 +148,11 @@ class Heartbeats {
       stage: this.#what.stage,
       bytes,
       bytesPerSecond,
-      ...(totalBytes === undefined ? {} : { totalBytes }),
-      ...(records === undefined ? {} : { records }),
-      ...(bytesWritten === undefined ? {} : { bytesWritten }),
-      ...(this.#note === undefined ? {} : { note: this.#note }),
-      ...(this.progressedAtMs === undefined ? {} : { progressedAtMs: this.progressedAtMs }),
+      totalBytes,
+      records,
+      bytesWritten,
+      note: this.#note,
+      progressedAtMs: this.progressedAtMs,
     };
     this.#emit(details, { first: this.#first, latest: this.#latest, bytesPerSecond });
   }

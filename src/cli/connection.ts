@@ -32,7 +32,7 @@ export async function openTemporal(
   const server = await joinEmbedded({
     ...options,
     needsWorker: worker,
-    ...(signal && { signal }),
+    signal,
   });
   return await linkEmbedded(server, settings.stateDir);
 }

@@ -90,9 +90,9 @@ function ofRunError(
 ): LonghaulError {
   const { code, message, hint, source, log } = error;
   const details = {
-    ...(hint !== undefined && { hint }),
-    ...(source !== undefined && { source }),
-    ...(log !== undefined && { log }),
+    hint,
+    source,
+    log,
   };
   return new LonghaulError(code, message, details, { cause });
 }

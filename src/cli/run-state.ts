@@ -100,13 +100,13 @@ export function pendingOf(
     const isDue = Number(activity.state) === DUE;
     return {
       type: activity.activityType?.name ?? '',
-      ...(source !== undefined && { source }),
+      source,
       attempt: activity.attempt ?? 1,
       isDue,
       sinceMs: optionalTsToMs(isDue ? activity.scheduledTime : activity.lastStartedTime) ?? 0,
-      ...(transfer && { transfer }),
+      transfer,
       ...(isJoin(heartbeat) && { joined: heartbeat.joined }),
-      ...(failure && { lastFailure: failure }),
+      lastFailure: failure,
     };
   });
 }
@@ -143,12 +143,12 @@ function stateOf(
     const own = pending.find((each) => each.source === source.id);
     const current = own?.transfer?.stage === source.stage ? own.transfer : undefined;
     const wait = own && waitOf(own, nowMs);
-    return { ...source, ...(current && { transfer: current }), ...(wait && { wait }) };
+    return { ...source, transfer: current, wait };
   });
   const known = new Set(progress.sources.map(({ id }) => id));
   const others = pending.filter(({ source }) => source === undefined || !known.has(source));
   const { stage, emr } = progress;
-  return { stage, sources, waits: runWaits(others, nowMs), ...(emr && { emr }) };
+  return { stage, sources, waits: runWaits(others, nowMs), emr };
 }
 
 function runWaits(pending: readonly PendingActivity[], nowMs: number): Wait[] {

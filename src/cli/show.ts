@@ -167,7 +167,7 @@ async function detailsOf(run: RunRef, { client, webUi }: TemporalLink): Promise<
     ...(webUi !== undefined && {
       uiUrl: `${webUi}/${encodeURIComponent(workflowId)}/${runId}`,
     }),
-    ...(progress && { progress }),
+    progress,
     pending: pendingOf(description),
     ...(status.name === 'RUNNING' ? {} : await outcomeOf(handle)),
   };

@@ -75,8 +75,8 @@ export async function statusOf(
       dataset: name,
       timeZone,
       state: !schedule ? 'unscheduled' : schedule.paused ? 'paused' : isBehind ? 'late' : 'fresh',
-      ...(last && { last }),
-      ...(due && { due }),
+      last,
+      due,
       ...(future.length > 0 && { future }),
     });
   }

@@ -193,7 +193,7 @@ async function connectTo(temporal: Reached, maxAttempts?: number): Promise<Conne
       tls: temporal.tls,
       metadata: temporal.metadata,
       connectTimeout: CONNECT_TIMEOUT_MS,
-      ...(temporal.apiKey === undefined ? {} : { apiKey: temporal.apiKey }),
+      apiKey: temporal.apiKey,
       ...(maxAttempts !== undefined && {
         interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts }))],
       }),

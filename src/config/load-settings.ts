@@ -227,7 +227,7 @@ function httpSettings(values: SettingValues): HttpSettings {
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     stallTimeoutMs: milliseconds(values.HTTP_STALL_TIMEOUT_SECONDS ?? 60),
     minRate: MIN_RATE,
-    ...(values.MAX_SOURCE_SIZE !== undefined && { maxBytes: values.MAX_SOURCE_SIZE }),
+    maxBytes: values.MAX_SOURCE_SIZE,
   };
 }
 

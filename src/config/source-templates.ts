@@ -138,9 +138,9 @@ const ANY_DATE = '2026-01-31';
 
 function overridesOf({ encoding, delimiter, header, types }: SourceShape): SourceOverrides {
   return {
-    ...(encoding && { encoding }),
-    ...(delimiter && { delimiter }),
-    ...(header !== undefined && { header }),
-    ...(types && { types }),
+    encoding,
+    delimiter,
+    header,
+    types,
   };
 }

@@ -15,7 +15,7 @@ export function toPlainError(error: unknown): PlainError {
   return {
     message: error.message,
     ...(typeof code === 'string' ? { code } : {}),
-    ...(details === undefined ? {} : { details }),
+    details,
   };
 }
 

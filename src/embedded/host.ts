@@ -240,7 +240,7 @@ class Host {
     }
     const { code, message, details } = error;
     const better = details.hint ?? (code === 'EMBEDDED_FAILED' ? hint : undefined);
-    return { code, message, ...(better !== undefined && { hint: better }) };
+    return { code, message, hint: better };
   }
 }
 

@@ -53,9 +53,9 @@ export async function readTemporalRecord(
     namespace,
     path,
     inode,
-    ...(port !== undefined && { port }),
-    ...(uiPort !== undefined && { uiPort }),
-    ...(pid !== undefined && { pid }),
+    port,
+    uiPort,
+    pid,
   };
 }
 

@@ -86,7 +86,7 @@ function instances(settings: EmrSettings): JobFlowInstancesConfig {
   if (spot === 'none') {
     return {
       ...common,
-      ...(subnetId === undefined ? {} : { Ec2SubnetId: subnetId }),
+      Ec2SubnetId: subnetId,
       InstanceGroups: rolesOf(settings).map(([role, { type, count }]): InstanceGroupConfig => ({
         Name: role.toLowerCase(),
         InstanceRole: role,

@@ -35,7 +35,7 @@ export async function listOurClusters(api: EmrApi, signal?: AbortSignal): Promis
       new ListClustersCommand({
         ClusterStates: LIVE_STATES,
         CreatedAfter: new Date(Date.now() - MAX_CLUSTER_AGE_MS),
-        ...(marker === undefined ? {} : { Marker: marker }),
+        Marker: marker,
       }),
       { signal },
     );
@@ -100,10 +100,10 @@ function clusterOf(
     state: State ?? 'STARTING',
     ...(change?.Code === undefined ? {} : { reasonCode: change.Code }),
     ...(change?.Message ? { reason: printable(change.Message) } : {}),
-    ...(logs === undefined ? {} : { logUri: logs }),
+    logUri: logs,
     instances: ours?.instances ?? 0,
     createdAtMs: timeline?.CreationDateTime?.getTime() ?? Date.now(),
-    ...(ended === undefined ? {} : { endedAtMs: ended }),
+    endedAtMs: ended,
   };
 }
 

@@ -51,7 +51,7 @@ export async function findStep(
     const page: ListStepsCommandOutput = await api.send(
       new ListStepsCommand({
         ClusterId: clusterId,
-        ...(marker === undefined ? {} : { Marker: marker }),
+        Marker: marker,
       }),
       { signal },
     );
@@ -121,7 +121,7 @@ function stepOf({ Id = '', Status }: StepSummary): EmrStep {
     ...(words.length === 0
       ? {}
       : { reason: printable([...new Set(words)].join(': ')).slice(0, MAX_REASON_CHARACTERS) }),
-    ...(startedAtMs === undefined ? {} : { startedAtMs }),
+    startedAtMs,
   };
 }
 

@@ -126,7 +126,7 @@ export class WebHdfs {
       return await request(url.href, {
         method,
         dispatcher: this.#agent,
-        ...(this.#signal ? { signal: this.#signal } : {}),
+        signal: this.#signal,
       });
     } catch (error) {
       throw this.#unreachable(error);

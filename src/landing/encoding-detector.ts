@@ -74,9 +74,9 @@ export class EncodingDetector {
     const isUnlikely = isPossible && windows1252.unlikely > windows1252.likely;
     return {
       ascii,
-      ...(firstInvalidUtf8 !== undefined && { firstInvalidUtf8 }),
-      ...(firstMultibyteUtf8 !== undefined && { firstMultibyteUtf8 }),
-      ...(firstUndefinedWindows1252 !== undefined && { firstUndefinedWindows1252 }),
+      firstInvalidUtf8,
+      firstMultibyteUtf8,
+      firstUndefinedWindows1252,
       ...(isUnlikely && { firstUnlikelyWindows1252: windows1252.firstUnlikely }),
     };
   }

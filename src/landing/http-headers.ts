@@ -14,7 +14,7 @@ export function validatorOf(response: Response): Validator {
   const lastModified = header(response, 'last-modified');
   return {
     ...(etag !== undefined && /^"[^"]*"$/.test(etag) ? { etag } : {}),
-    ...(lastModified === undefined ? {} : { lastModified }),
+    lastModified,
   };
 }
 

@@ -101,7 +101,7 @@ async function ranged(request: HttpRequest, response: Response): Promise<Answere
   return {
     // A 206 to If-Range may leave out what the client knows already.
     validator: { ...request.from?.validator, ...validator },
-    ...(totalBytes === undefined ? {} : { totalBytes }),
+    totalBytes,
     startOffset: offset,
     body: counted(request, response, expected),
   };
@@ -112,7 +112,7 @@ function whole(request: HttpRequest, response: Response): Answered {
   const totalBytes = length === undefined ? undefined : Number(length);
   return {
     validator: validatorOf(response),
-    ...(totalBytes === undefined ? {} : { totalBytes }),
+    totalBytes,
     startOffset: 0,
     body: counted(request, response, totalBytes),
   };

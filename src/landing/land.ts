@@ -109,7 +109,7 @@ async function attempt(
     policy: deps.addresses,
     secrets: deps.secrets ?? {},
     signal,
-    ...(unfinished ? { from: unfinished } : {}),
+    from: unfinished,
   });
   try {
     // What only the owner reads stays so: what is made of it follows the landing's own mode.
@@ -184,7 +184,7 @@ async function receive(
   const report = (): void => {
     reportedAt = Date.now();
     const { bytes, records } = sink;
-    onProgress({ bytes, records, ...(totalBytes === undefined ? {} : { totalBytes }) });
+    onProgress({ bytes, records, totalBytes });
   };
   try {
     for await (const chunk of opened.body) {

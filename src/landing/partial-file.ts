@@ -187,7 +187,7 @@ export class PartialFile implements LandingSink {
     const checkpoint: DiskCheckpoint = {
       sourceKey: sourceKeyOf(spec),
       validator,
-      ...(totalBytes === undefined ? {} : { totalBytes }),
+      totalBytes,
       ...state,
     };
     this.#checkpointedBytes = state.bytes;

@@ -51,7 +51,7 @@ export async function probe(
           ? head.length < HEAD_BYTES
           : opened.totalBytes === head.length);
       const { validator, totalBytes = complete ? head.length : undefined } = opened;
-      const found = { validator, ...(totalBytes === undefined ? {} : { totalBytes }) };
+      const found = { validator, totalBytes };
       if (ended || head.length === HEAD_BYTES) {
         return { ...found, dialect: sniffHead(head, complete, spec.overrides) };
       }

@@ -26,7 +26,7 @@ export function s3Sinks(store: S3Store): LandingSinks {
       return {
         offset,
         validator,
-        ...(totalBytes === undefined ? {} : { totalBytes }),
+        totalBytes,
         goOn: async (target) => await open(target, resumed),
       };
     },

@@ -148,11 +148,11 @@ export class S3Upload {
     const text = encodeCheckpoint({
       sourceKey: sourceKeyOf(spec),
       validator,
-      ...(totalBytes === undefined ? {} : { totalBytes }),
+      totalBytes,
       uploadId,
       partSizeBytes: this.#partSizeBytes,
       boundaries: this.#boundaries,
-      ...(this.#completingEtag === undefined ? {} : { completingEtag: this.#completingEtag }),
+      completingEtag: this.#completingEtag,
     });
     await store.put(checkpointKey(rawKey), text);
   }

@@ -120,7 +120,7 @@ function mavenInstaller(pom: string, plugin: Pin): Installer {
   return {
     name: 'mvn dependency:copy-dependencies',
     install: async (path, signal) => {
-      const limits = { timeout: FETCH_TIMEOUT_MS, ...(signal ? { signal } : {}) };
+      const limits = { timeout: FETCH_TIMEOUT_MS, signal };
       await makeFolderWhole(path, async (scratch) => {
         await writeFile(join(scratch, 'pom.xml'), pom);
         const goal = `${plugin.name}:maven-dependency-plugin:${plugin.version}:copy-dependencies`;

@@ -34,7 +34,7 @@ export async function pipInstall(
   scratch: string,
   signal?: AbortSignal,
 ): Promise<string> {
-  const limits = { timeout: FETCH_TIMEOUT_MS, ...(signal ? { signal } : {}) };
+  const limits = { timeout: FETCH_TIMEOUT_MS, signal };
   const venv = join(scratch, 'venv');
   const target = join(scratch, 'wheel');
   await run('python3', ['-m', 'venv', venv], limits);

@@ -41,7 +41,7 @@ export interface SparkCommand extends SparkPrograms {
  */
 export async function submitSpark(command: SparkCommand): Promise<SparkEnd> {
   const { home, javaHome, searchPath, signal, onNote } = command;
-  const found = { searchPath, signal, ...(onNote ? { onNote } : {}) };
+  const found = { searchPath, signal, onNote };
   const spark = await locateSpark({ given: home, ...found });
   const java = await locateJavaFor(spark, { given: javaHome, searchPath });
   signal.throwIfAborted();
@@ -69,7 +69,7 @@ async function classArchive(
 ): Promise<Record<string, string>> {
   const toolsDir = packageToolsDir();
   if (start.spark.home.startsWith(toolsDir + sep)) {
-    await ensureClassArchive(start, { toolsDir, signal, ...(onNote ? { onNote } : {}) });
+    await ensureClassArchive(start, { toolsDir, signal, onNote });
   }
   // oxlint-disable-next-line node/no-process-env
   const own = process.env['SPARK_SUBMIT_OPTS'] ?? '';

@@ -22,7 +22,7 @@ export async function* placeBlocks(
   { start = 0, end, signal }: BytesWanted = {},
 ): AsyncGenerator<Buffer> {
   signal?.throwIfAborted();
-  const reader = await openPlace(place, { ...(end === undefined ? {} : { end }), signal });
+  const reader = await openPlace(place, { end, signal });
   try {
     const buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
     const limit = end ?? Infinity;

@@ -107,7 +107,7 @@ async function connect(target: WorkerTarget): Promise<NativeConnection> {
 function connectionOf({ settings, address }: WorkerTarget) {
   const { address: configured, tls, apiKey, metadata } = settings.temporal;
   if (configured === undefined) return { address };
-  return { address, tls, metadata, ...(apiKey === undefined ? {} : { apiKey }) };
+  return { address, tls, metadata, apiKey };
 }
 
 function commonOptions(

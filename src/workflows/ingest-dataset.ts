@@ -317,8 +317,8 @@ class Run {
     const parquet = result.parquet[0]?.path.replace(/[^/]*$/, '');
     this.#note(id, {
       ...{ stage: 'done', outcome: status, ledger: { records, rows, rejected }, bytes, raw },
-      ...(parquet !== undefined && { parquet }),
-      ...(csv && { csv }),
+      parquet,
+      csv,
     });
   }
 

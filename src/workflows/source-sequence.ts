@@ -87,7 +87,7 @@ async function landIfNew(task: SourceTask, options: SequenceOptions): Promise<La
   const address = shownAddress(task.source.address);
   options.onStage('probe');
   const { again, followed } = options;
-  const input = { ...task, again, ...(followed && { followed }) };
+  const input = { ...task, again, followed };
   const probed = await activity(options, policies.PROBE, 'probe', task, address).probeSource(input);
   if (probed.outcome === 'unchanged' || probed.outcome === 'finished')
     return { result: probed.result };

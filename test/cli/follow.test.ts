@@ -18,6 +18,7 @@ import { pendingOf, readRunState, type RunState } from '../../src/cli/run-state.
 import { satisfies } from '../../src/runs/start-run.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import type { IngestInput, RunProgress, TransferHeartbeat } from '../../src/model/run.ts';
+import { asJson } from '../helpers/as-json.ts';
 
 const HEARTBEAT: TransferHeartbeat = {
   source: '2019',
@@ -128,7 +129,7 @@ void test('a heartbeat of an earlier stage, or one that is not ours, is no progr
   run.progress = { stage: 'sources', sources: [{ id: '2019', stage: 'convert' }] };
   assert.equal((await readRunState(run.handle))?.sources[0]?.transfer, undefined);
   const odd = { heartbeatDetails: { payloads: [{ data: Buffer.from('x') }] } };
-  assert.deepEqual(pendingOf(describedAs([odd])), [
+  assert.deepEqual(asJson(pendingOf(describedAs([odd]))), [
     { type: '', attempt: 1, isDue: false, sinceMs: 0 },
   ]);
 });
@@ -282,7 +283,7 @@ void test('a failed run is the error of the catalogue behind it, wherever it is 
     const error = fromTemporal(failed) as LonghaulError;
     assert.equal(error.code, 'SOURCE_NOT_FOUND');
     assert.equal(error.message, 'h answered 404.');
-    assert.deepEqual(error.details, { hint: 'Mend it.', source: '2019' });
+    assert.deepEqual(asJson(error.details), { hint: 'Mend it.', source: '2019' });
   }
 });
 

@@ -14,6 +14,7 @@ import { bytesText } from '../../src/model/bytes-text.ts';
 import { zonesOf } from '../../src/cli/time-zones.ts';
 import type { RunState, SourceState } from '../../src/cli/run-state.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
+import { asJson } from '../helpers/as-json.ts';
 
 const MIB = 1024 * 1024;
 
@@ -180,7 +181,7 @@ void test('an error is its code, its message and what to do; JSON has the same',
     errorText(error),
     'SOURCE_NOT_FOUND (2019): h answered 404.\n→ Mend the address in datasets.yaml; publishers move files.',
   );
-  assert.deepEqual(errorObject(error), {
+  assert.deepEqual(asJson(errorObject(error)), {
     code: 'SOURCE_NOT_FOUND',
     message: 'h answered 404.',
     hint: 'Mend the address in datasets.yaml; publishers move files.',

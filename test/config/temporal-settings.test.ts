@@ -79,7 +79,8 @@ void test('a temporal.toml that merely lies there changes nothing', () => {
 });
 
 void test('a chosen profile is used whole, from where Temporal keeps it or from the file that is named', () => {
-  for (const file of [{}, { TEMPORAL_CONFIG_FILE: 'own.toml' }]) {
+  const files: Record<string, string>[] = [{}, { TEMPORAL_CONFIG_FILE: 'own.toml' }];
+  for (const file of files) {
     const found = temporalOf({ TEMPORAL_PROFILE: 'cloud', ...file });
     assert.deepEqual(found, {
       address: 'lake.tmprl.cloud:7233',

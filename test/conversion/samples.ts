@@ -79,7 +79,7 @@ export function scanOf(
   const dialect = {
     ...{ delimiter, quote: '"' as const, bomBytes },
     ...(header === false && { header }),
-    ...(sepLineBytes !== undefined && { sepLineBytes }),
+    sepLineBytes,
   };
   const scanner = new CsvScanner(dialect, undefined, spacing);
   scanner.push(bytes);

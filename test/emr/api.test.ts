@@ -21,7 +21,7 @@ interface Failure {
 function serviceError({ name = 'Error', message = 'no', status, code }: Failure): Error {
   return Object.assign(new Error(message), {
     name,
-    ...(code === undefined ? {} : { code }),
+    code,
     ...(status === undefined ? {} : { $metadata: { httpStatusCode: status } }),
   });
 }

@@ -60,7 +60,7 @@ export async function startSparkSession(
     env: {
       ...process.env,
       SPARK_HOME: spark.home,
-      ...(java.home === undefined ? {} : { JAVA_HOME: java.home }),
+      JAVA_HOME: java.home,
       PYTHONPATH: zips.map((name) => join(libraries, name)).join(delimiter),
       PYSPARK_PYTHON: 'python3',
       PYTHONDONTWRITEBYTECODE: '1',

@@ -12,6 +12,7 @@ import { startOrigin, type Answer, type Origin, type Route } from '../helpers/or
 import { startS3Proxy, type S3Proxy } from '../helpers/s3-proxy.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 import { bigBody, everything, MIB, PART_BYTES, storedChecksum } from '../landing/s3-landing.ts';
+import { asJson } from '../helpers/as-json.ts';
 
 const KEY = 'demo/ingest_date=2026-11-01/source=all/all.csv';
 const WHOLE = ['all.csv', 'all.csv.manifest.json'];
@@ -64,7 +65,7 @@ async function landed(
   store = openStore(),
   watch: { signal?: AbortSignal; onProgress?: (progress: LandProgress) => void } = {},
 ): Promise<LandingManifest> {
-  return await land(
+  const manifest = await land(
     { dataset: 'demo', ingestDate: '2026-11-01', source, rawKey: KEY },
     { store, http, addresses },
     {
@@ -72,6 +73,7 @@ async function landed(
       onProgress: watch.onProgress ?? (() => undefined),
     },
   );
+  return asJson(manifest);
 }
 
 /** Everything of the source's folder, by file name. */

@@ -46,3 +46,16 @@ test('a part of a file that S3 finds damaged is an error that a retry helps, and
     await proxy.close();
   }
 });
+
+test('a key that another host deletes at the same moment is deleted, although this S3 answers 404', async () => {
+  const proxy = await startS3Proxy(s3.endpoint);
+  const client = createS3Client(s3.settings, { endpoint: proxy.endpoint });
+  const store = new S3Store(new S3Zone(s3.settings, 'gone/', client));
+  proxy.on({ operation: 'DeleteObject' }, { answer: { status: 404, code: 'NoSuchKey' } });
+  try {
+    await store.delete('key');
+  } finally {
+    client.destroy();
+    await proxy.close();
+  }
+});

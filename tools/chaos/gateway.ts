@@ -30,7 +30,7 @@ export class Gateway {
       folder: this.#folder,
       program: this.#program,
       secretAccessKey: this.#secretAccessKey,
-      ...(port === undefined ? {} : { port }),
+      port,
     });
     await this.#server.createBucket(BUCKET);
   }

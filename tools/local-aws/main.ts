@@ -57,7 +57,7 @@ if (values.help) {
 function faultsOf(text: string): EmrFaults {
   try {
     // What is left out does not happen.
-    return faultsShape.partial().parse(JSON.parse(text)) as EmrFaults;
+    return faultsShape.partial().parse(JSON.parse(text));
   } catch (error) {
     const reason = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
     console.error(`--faults: ${reason}`);

@@ -34,7 +34,7 @@ function goInstaller(pin: Pin): Installer {
   return {
     name: `go install ${packageOf(pin)}`,
     install: async (path, signal) => {
-      const limits = { timeout: FETCH_TIMEOUT_MS, ...(signal ? { signal } : {}) };
+      const limits = { timeout: FETCH_TIMEOUT_MS, signal };
       await makeWhole(path, async (scratch) => {
         // env(1) leaves the rest of the environment as it is: HOME, GOPROXY, GOFLAGS.
         await run('env', [`GOBIN=${scratch}`, 'go', 'install', packageOf(pin)], limits);

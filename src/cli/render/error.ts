@@ -40,8 +40,8 @@ export function errorObject({ code, message, details }: LonghaulError): RunError
     message,
     hint: hintOf(code, details),
     retryable: isRetryable(code),
-    ...(details.source !== undefined && { source: details.source }),
-    ...(details.log !== undefined && { log: details.log }),
+    source: details.source,
+    log: details.log,
   };
 }
 

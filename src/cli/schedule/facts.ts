@@ -54,7 +54,7 @@ export function wantedFacts(
   policies: Policies,
   action: Action,
 ): Facts {
-  const when =
+  const when: Facts =
     recurrence.kind === 'every'
       ? { when: intervalText({ every: recurrence.everyMs }) }
       : { when: cronFact(recurrence.text), 'time zone': recurrence.timeZone };

@@ -55,7 +55,7 @@ async function summaryOf(client: Client, existing: OnServer): Promise<ScheduleSu
     when: facts['when'] ?? '',
     timeZone: facts['time zone'] ?? 'UTC',
     paused,
-    ...(state.note && { note: state.note }),
+    note: state.note,
     state: !applied ? 'foreign' : applied.hash === hashOf(facts) ? 'applied' : 'by-hand',
     next: paused
       ? []

@@ -97,7 +97,7 @@ export function planJob(
     job: {
       ...base,
       copy: range.records === 0 ? empty : copy(true),
-      ...(preparation ? { preparation } : {}),
+      preparation,
     },
     ...(scan.quotedBreaks > 0 ? { serialJob: { ...base, copy: copy(false) } } : {}),
     ...(isShard ? { shardKey } : {}),

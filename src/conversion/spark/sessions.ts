@@ -44,7 +44,7 @@ export function sparkSessions(settings: SparkSettings): SparkSessions {
         await (canDoMore ? idle.keep(session, access) : session.close());
         return result;
       };
-      const start = { ...settings, ...reach, ...(onNote && { onNote }) };
+      const start = { ...settings, ...reach, onNote };
       try {
         return await within((await idle.take(access)) ?? (await SparkSession.open(start)));
       } catch (error) {

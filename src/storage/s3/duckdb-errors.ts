@@ -26,7 +26,7 @@ export function duckDbS3Error(message: string, bucket: string): LonghaulError | 
     $metadata: status === undefined ? {} : { httpStatusCode: Number(status) },
   });
   const permission = WRITES.has(method) ? 'PutObject' : 'GetObject';
-  const found = s3Error(failure, { permission, bucket, ...(key === undefined ? {} : { key }) });
+  const found = s3Error(failure, { permission, bucket, key });
   return found instanceof LonghaulError ? found : undefined;
 }
 

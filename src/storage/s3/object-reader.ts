@@ -81,7 +81,7 @@ export class S3ObjectReader implements PlaceReader {
       Bucket: this.#zone.bucket,
       Key: this.#key,
       Range: `bytes=${position}-${this.#end === undefined ? '' : this.#end - 1}`,
-      ...(this.#etag === undefined ? {} : { IfMatch: this.#etag }),
+      IfMatch: this.#etag,
     });
     const expected = (error: unknown): boolean => [404, 412, 416].includes(statusOf(error) ?? 0);
     let output: GetObjectCommandOutput;

@@ -42,8 +42,8 @@ export function causeOf(error: ServiceError): Error {
   const cause = Object.assign(new Error(wordsOf(error)), {
     name: error.name,
     $metadata: error.$metadata,
-    ...(error.code === undefined ? {} : { code: error.code }),
-    ...(region === undefined ? {} : { Region: region }),
+    code: error.code,
+    Region: region,
   });
   const frames = error.stack?.slice(error.stack.indexOf('\n    at ')) ?? '';
   cause.stack = `${error.name}: ${cause.message}${frames}`;

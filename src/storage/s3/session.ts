@@ -35,7 +35,7 @@ async function locate(settings: S3Settings): Promise<{ endpoint: URL; region: st
     UseFIPS: await config.useFipsEndpoint(),
     UseDualStack: await config.useDualstackEndpoint(),
     ForcePathStyle: true,
-    ...(configured === undefined ? {} : { Endpoint: configured }),
+    Endpoint: configured,
   });
   return { endpoint: url, region };
 }

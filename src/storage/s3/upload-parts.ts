@@ -111,7 +111,7 @@ export async function uploadPart(
     PartNumber: number,
     Body: body,
     ContentLength: body.length,
-    ...(checksumCrc32 === undefined ? {} : { ChecksumCRC32: checksumCrc32 }),
+    ChecksumCRC32: checksumCrc32,
   });
   try {
     const expected = isBadDigest;
@@ -163,7 +163,7 @@ export async function* eachPart(
       Bucket: zone.bucket,
       Key: zone.keyOf(key),
       UploadId: uploadId,
-      ...(marker === undefined ? {} : { PartNumberMarker: marker }),
+      PartNumberMarker: marker,
       ...(pageParts === Infinity ? {} : { MaxParts: pageParts }),
     });
     const page = await zone.send(command, 'ListMultipartUploadParts', { signal });
@@ -191,7 +191,7 @@ export async function completeUpload(
     Key: zone.keyOf(key),
     UploadId: uploadId,
     ...(ifFree ? { IfNoneMatch: '*' } : {}),
-    ...(bytes === undefined ? {} : { MpuObjectSize: bytes }),
+    MpuObjectSize: bytes,
     MultipartUpload: {
       Parts: parts.map(({ number, etag, checksumCrc32 }) => ({
         PartNumber: number,

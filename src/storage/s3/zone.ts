@@ -146,7 +146,7 @@ export class S3Zone {
 
   #error(error: unknown, permission: string, input: object): unknown {
     const { Key: key } = input as { Key?: string };
-    const request = { permission, bucket: this.bucket, ...(key === undefined ? {} : { key }) };
+    const request = { permission, bucket: this.bucket, key };
     return s3Error(error, request);
   }
 }

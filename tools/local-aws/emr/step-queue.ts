@@ -199,8 +199,8 @@ function settle(step: Step, cluster: Cluster, end: StepEnd, nowMs: number): void
     step.state = 'FAILED';
     step.failure = {
       Reason: 'Unknown Error.',
-      ...(end.message === undefined ? {} : { Message: end.message }),
-      ...(end.logFile === undefined ? {} : { LogFile: end.logFile }),
+      Message: end.message,
+      LogFile: end.logFile,
     };
     afterFailure(step.config.ActionOnFailure ?? 'TERMINATE_CLUSTER', cluster, nowMs);
   }

@@ -14,7 +14,7 @@ export function describeCluster(cluster: Cluster, nowMs: number): ClusterDescrip
   const { Instances: instances } = request;
   return {
     ...summarise(cluster, nowMs),
-    ...(request.LogUri === undefined ? {} : { LogUri: request.LogUri }),
+    LogUri: request.LogUri,
     ReleaseLabel: request.ReleaseLabel ?? '',
     AutoTerminate: !cluster.keepAlive,
     TerminationProtected: cluster.terminationProtected,
@@ -94,7 +94,7 @@ export function describeStep(step: Step): StepDescription {
     Name: config.Name ?? '',
     Config: {
       Jar,
-      ...(MainClass === undefined ? {} : { MainClass }),
+      MainClass,
       Args,
       Properties: Object.fromEntries(properties),
     },
@@ -108,7 +108,7 @@ function stepStatusOf(step: Step): StepStatus {
   return {
     State: state,
     StateChangeReason: reason,
-    ...(failure === undefined ? {} : { FailureDetails: failure }),
+    FailureDetails: failure,
     Timeline: {
       CreationDateTime: new Date(createdMs),
       ...(startedMs === undefined ? {} : { StartDateTime: new Date(startedMs) }),

@@ -1,18 +1,16 @@
 import {
-  ActivityCancellationType,
   CancellationScope,
   getExternalWorkflowHandle,
   isCancellation,
   log,
-  proxyActivities,
   setCurrentDetails,
   workflowInfo,
   type ActivityOptions,
 } from '@temporalio/workflow';
-import type { Activities } from '../activities/index.ts';
 import type { EmrPlan } from '../activities/emr-types.ts';
 import { instanceHours, isWorthAnotherCluster, type EmrProgress } from '../model/emr.ts';
 import type { EmrInput, EmrResult, PreparedSource, RunError, SourceResult } from '../model/run.ts';
+import { activities } from './activities.ts';
 import { ClusterTrouble, ClusterWatch } from './emr-cluster-watch.ts';
 import { convertOnCluster, type SourceState } from './emr-source.ts';
 import { failRun, toRunError } from './failures.ts';
@@ -239,14 +237,8 @@ class EmrConversion {
   }
 
   #call(policy: ActivityOptions, summary: string) {
-    return proxyActivities<Activities>({
-      ...policy,
-      taskQueue: this.#input.queue,
-      heartbeatTimeout: this.#input.heartbeatTimeoutMs,
-      // An attempt that may have made something must have ended before that is looked for.
-      cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-      summary,
-    });
+    const { queue, heartbeatTimeoutMs } = this.#input;
+    return activities(policy, { queue, heartbeatTimeoutMs, summary });
   }
 }
 

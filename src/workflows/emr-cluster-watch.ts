@@ -1,11 +1,4 @@
-import {
-  CancellationScope,
-  condition,
-  isCancellation,
-  proxyActivities,
-  sleep,
-} from '@temporalio/workflow';
-import type { Activities } from '../activities/index.ts';
+import { CancellationScope, condition, isCancellation, sleep } from '@temporalio/workflow';
 import type { EmrPlan } from '../activities/emr-types.ts';
 import {
   clusterFailure,
@@ -19,6 +12,7 @@ import {
 } from '../model/emr.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import type { RunError } from '../model/run.ts';
+import { activities } from './activities.ts';
 import { runError, toRunError } from './failures.ts';
 import * as policies from './policies.ts';
 
@@ -121,10 +115,9 @@ export class ClusterWatch {
 
   async #poll(): Promise<void> {
     const { plan, queue, heartbeatTimeoutMs } = this.#options;
-    const { pollCluster } = proxyActivities<Activities>({
-      ...policies.EMR_CALL,
-      taskQueue: queue,
-      heartbeatTimeout: heartbeatTimeoutMs,
+    const { pollCluster } = activities(policies.EMR_CALL, {
+      queue,
+      heartbeatTimeoutMs,
       summary: `State of ${this.cluster.id}`,
     });
     try {

@@ -1,15 +1,9 @@
-import {
-  ActivityCancellationType,
-  isCancellation,
-  log,
-  proxyActivities,
-  type ActivityOptions,
-} from '@temporalio/workflow';
-import type { Activities } from '../activities/index.ts';
+import { isCancellation, log, type ActivityOptions } from '@temporalio/workflow';
 import type { EmrPlan, StagedJob, StepCommand } from '../activities/emr-types.ts';
 import type { EmrStep, StepKind } from '../model/emr.ts';
 import { attemptPrefix } from '../model/layout.ts';
 import type { EmrInput, PreparedSource, SourceResult } from '../model/run.ts';
+import { activities } from './activities.ts';
 import type { ClusterWatch } from './emr-cluster-watch.ts';
 import { failRun, runError } from './failures.ts';
 import * as policies from './policies.ts';
@@ -182,16 +176,8 @@ async function hang(
 }
 
 const MINUTE_MS = 60_000;
-/** Summaries are cut by the server at 200 bytes. */
-const MAX_SUMMARY_LENGTH = 150;
 
-function caller({ input }: EmrSourceContext) {
+function caller({ input: { queue, heartbeatTimeoutMs } }: EmrSourceContext) {
   return (policy: ActivityOptions, summary: string) =>
-    proxyActivities<Activities>({
-      ...policy,
-      taskQueue: input.queue,
-      heartbeatTimeout: input.heartbeatTimeoutMs,
-      cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-      summary: summary.slice(0, MAX_SUMMARY_LENGTH),
-    });
+    activities(policy, { queue, heartbeatTimeoutMs, summary });
 }

@@ -3,13 +3,11 @@ import {
   CancellationScope,
   isCancellation,
   log,
-  proxyActivities,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Activities } from '../activities/index.ts';
 import type { OpenResult } from '../activities/types.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import { datedDataset } from '../model/dated-address.ts';
@@ -26,6 +24,7 @@ import {
   type SourceProgress,
   type SourceResult,
 } from '../model/run.ts';
+import { activities } from './activities.ts';
 import { convertPrepared } from './emr-child.ts';
 import { failRun, incomplete, isHostGone, overtakenBy, toRunError } from './failures.ts';
 import { checkedInput, hasOtherId, onBehalf } from './on-behalf.ts';
@@ -118,10 +117,9 @@ class Run {
     if (!this.#opened || this.#opened.published) return undefined;
     const { hostQueue, revision } = this.#opened;
     const { dataset, ingestDate } = this.#input;
-    const { cleanUp } = proxyActivities<Activities>({
-      ...policies.CLEAN_UP,
-      heartbeatTimeout: this.#input.heartbeatTimeoutMs,
-      taskQueue: hostQueue,
+    const { cleanUp } = activities(policies.CLEAN_UP, {
+      heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
+      queue: hostQueue,
       summary: options.discardPartials ? 'Staging and partial landings' : 'Staging',
     });
     const input = { dataset, ingestDate, revision, runId: this.#runId, ...options };
@@ -137,9 +135,8 @@ class Run {
 
   async #open(): Promise<OpenResult> {
     const { dataset, ingestDate } = this.#given;
-    const { openSnapshot } = proxyActivities<Activities>({
-      ...policies.SHORT_CALL,
-      heartbeatTimeout: this.#input.heartbeatTimeoutMs,
+    const { openSnapshot } = activities(policies.SHORT_CALL, {
+      heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
       summary: `${dataset.name} ${ingestDate}: what is there already`,
     });
     const startedAt = workflowInfo().startTime.toISOString();
@@ -298,10 +295,9 @@ class Run {
     const { dataset, ingestDate, accept } = this.#input;
     const unchanged = results.filter((each) => each.status === 'unchanged').map((each) => each.id);
     const { records, rows, rejected } = sumLedgers(results);
-    const { publishSnapshot } = proxyActivities<Activities>({
-      ...policies.SHORT_CALL,
-      heartbeatTimeout: this.#input.heartbeatTimeoutMs,
-      taskQueue: this.#opened?.hostQueue ?? opened.hostQueue,
+    const { publishSnapshot } = activities(policies.SHORT_CALL, {
+      heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
+      queue: this.#opened?.hostQueue ?? opened.hostQueue,
       summary: `Ledger: ${records} records = ${rows} rows + ${rejected} rejected`,
     });
     const at = { dataset, ingestDate, revision: opened.revision, runId: this.#runId };

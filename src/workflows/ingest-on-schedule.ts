@@ -1,10 +1,10 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
-import { isCancellation, log, proxyActivities, workflowInfo } from '@temporalio/workflow';
-import type { Activities } from '../activities/index.ts';
+import { isCancellation, log, workflowInfo } from '@temporalio/workflow';
 import { ingestDateAt } from '../model/dates.ts';
 import type { DayInput, IngestResult, RunError } from '../model/run.ts';
 import { assertHasPastDays, isTooOld } from '../model/ingest-day.ts';
 import type { ScheduledInput } from '../model/schedule.ts';
+import { activities } from './activities.ts';
 import { failRun, toRunError } from './failures.ts';
 import { joinDay } from './join-day.ts';
 import * as policies from './policies.ts';
@@ -47,9 +47,7 @@ async function pauseIfFailing(input: ScheduledInput, error: RunError): Promise<v
   const scheduleId = typedSearchAttributes.get(SCHEDULED_BY);
   if (scheduleId === undefined) return;
   const { pauseAfterFailures, catchupMs } = input;
-  const { pauseIfFailing: pause } = proxyActivities<Activities>({
-    ...policies.SHORT_CALL,
-    heartbeatTimeout: policies.DEFAULT_HEARTBEAT_TIMEOUT_MS,
+  const { pauseIfFailing: pause } = activities(policies.SHORT_CALL, {
     summary: `Failed: pause ${scheduleId} after ${pauseAfterFailures} in a row`,
   });
   try {

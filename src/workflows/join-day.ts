@@ -1,6 +1,6 @@
-import { ActivityCancellationType, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
-import type { Activities } from '../activities/index.ts';
+import { setCurrentDetails } from '@temporalio/workflow';
 import { ingestWorkflowId, type DayInput, type IngestResult } from '../model/run.ts';
+import { activities } from './activities.ts';
 import * as policies from './policies.ts';
 
 /**
@@ -11,11 +11,8 @@ export async function joinDay(input: DayInput): Promise<IngestResult> {
   const { dataset, ingestDate } = input;
   const workflowId = ingestWorkflowId(dataset.name, ingestDate);
   setCurrentDetails(`The run of **${dataset.name}**, ${ingestDate}, is \`${workflowId}\`.`);
-  const { runDay } = proxyActivities<Activities>({
-    ...policies.JOIN,
-    heartbeatTimeout: input.heartbeatTimeoutMs ?? policies.DEFAULT_HEARTBEAT_TIMEOUT_MS,
-    // The run that was started on our behalf has cleaned up before we end.
-    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  const { runDay } = activities(policies.JOIN, {
+    heartbeatTimeoutMs: input.heartbeatTimeoutMs,
     summary: `Start or join ${workflowId}`,
   });
   return await runDay(input);

@@ -1,13 +1,7 @@
-import {
-  ContinueAsNew,
-  continueAsNew,
-  isCancellation,
-  proxyActivities,
-  workflowInfo,
-} from '@temporalio/workflow';
-import type { Activities } from '../activities/index.ts';
+import { ContinueAsNew, continueAsNew, isCancellation, workflowInfo } from '@temporalio/workflow';
 import { checkRunInput, isHandInput, type HandInput } from '../model/run-input.ts';
 import { ingestWorkflowId, type IngestInput, type IngestResult } from '../model/run.ts';
+import { activities } from './activities.ts';
 import { failRun, toRunError } from './failures.ts';
 import { joinDay } from './join-day.ts';
 import * as policies from './policies.ts';
@@ -39,9 +33,7 @@ export async function onBehalf(input: HandInput | IngestInput): Promise<IngestRe
 /** A few words of a person become the whole input of a run, by what the worker's datasets.yaml and settings say. */
 async function startedByHand(hand: HandInput): Promise<IngestResult> {
   const { startTime, workflowId } = workflowInfo();
-  const { resolveRun } = proxyActivities<Activities>({
-    ...policies.SHORT_CALL,
-    heartbeatTimeout: policies.DEFAULT_HEARTBEAT_TIMEOUT_MS,
+  const { resolveRun } = activities(policies.SHORT_CALL, {
     summary: `What datasets.yaml says of ${hand.dataset}`,
   });
   const input = await resolveRun({ hand, startedAt: startTime.toISOString() });

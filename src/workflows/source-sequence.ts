@@ -1,9 +1,4 @@
-import {
-  ActivityCancellationType,
-  proxyActivities,
-  type ActivityOptions,
-} from '@temporalio/workflow';
-import type { Activities } from '../activities/index.ts';
+import type { ActivityOptions } from '@temporalio/workflow';
 import type { LandResult, StepQueues } from '../activities/types.ts';
 import { shownAddress } from '../model/addresses.ts';
 import type {
@@ -13,6 +8,7 @@ import type {
   SourceStage,
   SourceTask,
 } from '../model/run.ts';
+import { activities } from './activities.ts';
 import * as policies from './policies.ts';
 
 export interface SequenceOptions {
@@ -41,38 +37,20 @@ export async function runSource(task: SourceTask, options: SequenceOptions): Pro
   const input = { ...task, rawKey: landing.rawKey };
   const what = `${task.source.id}: ${landing.records} records, ${megabytes(landing.bytes)}`;
   onStage('inspect');
-  const inspect = activity(
-    options,
-    policies.CONVERSION,
-    'inspect',
-    task,
-    `Types and encoding of ${what}`,
-  );
-  const found = await inspect.inspectSource(input);
+  const call = (step: string, summary: string) =>
+    activity(options, policies.CONVERSION, step, task, summary);
+  const found = await call('inspect', `Types and encoding of ${what}`).inspectSource(input);
   onStage('convert');
   if (task.engine === 'emr') {
     const { rawKey, records, bytes } = landing;
     return { prepared: { task, rawKey, records, bytes } };
   }
   const summary = `${what}, ${found.encoding} → Parquet by ${task.engine}, ${found.typedColumns} of ${found.columns} columns typed`;
-  const converted = await activity(
-    options,
-    policies.CONVERSION,
-    'convert',
-    task,
-    summary,
-  ).convertSource(input);
+  const converted = await call('convert', summary).convertSource(input);
   onStage('verify');
   const counted = `${landing.records} records against the rows of ${converted.parts} Parquet file${converted.parts === 1 ? '' : 's'}`;
-  const verify = activity(
-    options,
-    policies.CONVERSION,
-    'verify',
-    task,
-    `${task.source.id}: ${counted}`,
-  );
-  const { stagedPrefix } = converted;
-  return { result: await verify.verifySource({ ...input, stagedPrefix }) };
+  const verify = call('verify', `${task.source.id}: ${counted}`);
+  return { result: await verify.verifySource({ ...input, stagedPrefix: converted.stagedPrefix }) };
 }
 
 type Landed = { landing: LandResult } | { result: SourceResult };
@@ -99,9 +77,6 @@ async function landIfNew(task: SourceTask, options: SequenceOptions): Promise<La
   return landing.unchanged ? { result: landing.unchanged } : { landing };
 }
 
-/** Static summaries are cut by the server at 200 bytes. */
-const MAX_SUMMARY_LENGTH = 150;
-
 function activity(
   options: SequenceOptions,
   policy: ActivityOptions,
@@ -109,16 +84,10 @@ function activity(
   task: SourceTask,
   summary: string,
 ) {
-  return proxyActivities<Activities>({
-    ...policy,
-    taskQueue: queueOf(step, options),
-    heartbeatTimeout: options.heartbeatTimeoutMs,
-    scheduleToStartTimeout: options.hostWaitMs,
-    // The attempt must have stopped before anything is cleaned up behind it.
-    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-    activityId: `${step}/${task.source.id}`,
-    summary: summary.slice(0, MAX_SUMMARY_LENGTH),
-  });
+  const { heartbeatTimeoutMs, hostWaitMs } = options;
+  const activityId = `${step}/${task.source.id}`;
+  const queue = queueOf(step, options);
+  return activities(policy, { summary, queue, heartbeatTimeoutMs, hostWaitMs, activityId });
 }
 
 /** Steps that are not here are short, and must not wait behind those that are. */

@@ -1,11 +1,6 @@
-import {
-  ActivityCancellationType,
-  isCancellation,
-  log,
-  proxyActivities,
-} from '@temporalio/workflow';
-import type { Activities } from '../activities/index.ts';
+import { isCancellation, log } from '@temporalio/workflow';
 import type { SweepInput, SweepResult } from '../model/sweep.ts';
+import { activities } from './activities.ts';
 import { failRun, isHostGone, toRunError } from './failures.ts';
 import * as policies from './policies.ts';
 
@@ -20,20 +15,16 @@ export async function sweepLake(input: SweepInput): Promise<SweepResult> {
 }
 
 async function sweep(input: SweepInput): Promise<SweepResult> {
-  const { target, heartbeatTimeoutMs: heartbeatTimeout } = input;
-  const { locateLake } = proxyActivities<Activities>({
-    ...policies.SHORT_CALL,
-    heartbeatTimeout,
+  const { target, heartbeatTimeoutMs } = input;
+  const { locateLake } = activities(policies.SHORT_CALL, {
+    heartbeatTimeoutMs,
     summary: `Which workers reach the lake: ${target}`,
   });
   for (;;) {
     const { queue } = await locateLake({ target });
-    const { sweepLeftovers } = proxyActivities<Activities>({
-      ...policies.SWEEP,
-      heartbeatTimeout,
-      taskQueue: queue,
-      // A result that is there says what is gone.
-      cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    const { sweepLeftovers } = activities(policies.SWEEP, {
+      heartbeatTimeoutMs,
+      queue,
       summary: `${input.dryRun ? 'Look for' : 'Remove'} leftovers, ${target}`,
     });
     try {

@@ -1,20 +1,14 @@
-import { rm } from 'node:fs/promises';
-import { createServer, type Server, type Socket } from 'node:net';
-import { readFileSync } from 'node:fs';
-import {
-  MAX_SOCKET_PATH_BYTES,
-  onLines,
-  parseRequest,
-  say,
-  socketElsewhere,
-  type HostState,
-  type Request,
-} from './protocol.ts';
-import { readFields, statePaths, writeFields } from './state-files.ts';
+import { mkdtemp, rm, rmdir } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
+import { onLines, requestSchema, say, type Hello } from './protocol.ts';
+import type { HostRecord } from './protocol.ts';
+import { statePaths, writeFields } from './state-files.ts';
 
 export interface DoorOptions {
   stateDir: string;
-  state: Pick<HostState, 'version' | 'namespace' | 'settings'>;
+  record: HostRecord;
   /** XDG_RUNTIME_DIR. */
   runtimeDir?: string | undefined;
   /** The host is to end. */
@@ -25,87 +19,72 @@ export interface DoorOptions {
 /** Who started the host comes within this time, or was killed; so does the next after one that was killed. */
 const FIRST_MEMBER_MS = 10_000;
 const NEXT_MEMBER_MS = 3000;
+/** The kernel has room for 108 bytes, on macOS for 104, and Node cuts what is longer without a word. */
+const MAX_SOCKET_PATH_BYTES = 90;
 
-/** Where commands come in: who is there, what they are told, and when nobody is left. Only under the host's lock. */
+/** Where commands come in: who is there, what they are told, and when none is left. Only under the host's lock. */
 export class Door {
   readonly #options: DoorOptions;
-  readonly #server: Server;
-  readonly #sessions = new Map<Socket, Extract<Request, { say: 'hello' }> | undefined>();
-  readonly #workerWanted: { promise: Promise<void>; resolve: () => void };
-  #socketPath = '';
-  #state: HostState;
+  readonly #server = createServer((socket) => this.#welcome(socket));
+  readonly #sessions = new Map<Socket, Hello | undefined>();
+  #state: HostRecord;
   #empty: NodeJS.Timeout;
   #written: Promise<void> = Promise.resolve();
+  #wantWorker = (): void => undefined;
+  /** Resolves when the first command comes that needs a worker. */
+  readonly workerWanted = new Promise<void>((resolve) => (this.#wantWorker = resolve));
 
   static async open(options: DoorOptions): Promise<Door> {
-    const door = new Door(options, await wasPinned(options.stateDir));
+    const door = new Door(options);
     await door.#listen();
     await door.tell({});
     return door;
   }
 
-  private constructor(options: DoorOptions, pinned: boolean) {
+  private constructor(options: DoorOptions) {
     this.#options = options;
-    this.#state = {
-      ...options.state,
-      status: 'starting',
-      worker: 'none',
-      pid: process.pid,
-      pinned,
-      members: [],
-      ups: [],
-    };
-    let resolve = (): void => undefined;
-    const promise = new Promise<void>((done) => (resolve = done));
-    this.#workerWanted = { promise, resolve };
+    this.#state = options.record;
     // One that stays does the work that schedules and earlier commands left, whichever command started it again.
-    if (pinned) resolve();
-    this.#server = createServer((socket) => this.#welcome(socket));
+    if (this.#state.pinned) this.#wantWorker();
     this.#empty = setTimeout(() => this.#stopIfEmpty(), FIRST_MEMBER_MS);
   }
 
-  /** Resolves when the first command comes that needs a worker. */
-  get workerWanted(): Promise<void> {
-    return this.#workerWanted.promise;
-  }
-
-  get state(): HostState {
-    return this.#state;
-  }
-
   /** Tells every member, and writes the record for those that come later. */
-  async tell(change: Partial<HostState>): Promise<void> {
+  async tell(change: Partial<HostRecord>): Promise<void> {
     this.#state = { ...this.#state, ...change };
     for (const socket of this.#sessions.keys()) say(socket, this.#state);
-    const record = { ...this.#state, socket: this.#socketPath, bootId: bootId() };
     const { host } = statePaths(this.#options.stateDir);
+    const record = this.#state;
     // The members know it already; a disk that is full does not keep the host from going on.
-    this.#written = this.#written.then(async () => await writeFields(host, record));
-    this.#written = this.#written.catch(this.#options.onError);
+    this.#written = this.#written
+      .then(async () => await writeFields(host, record))
+      .catch(this.#options.onError);
     await this.#written;
   }
 
   /** The members' connections stay: they close when this process has ended. */
   async close(): Promise<void> {
     clearTimeout(this.#empty);
-    await rm(this.#socketPath, { force: true }).catch(this.#options.onError);
+    await removeSocket(this.#options.stateDir, this.#state).catch(this.#options.onError);
   }
 
+  /** In the state folder, where its path is short enough and its disk has sockets. */
   async #listen(): Promise<void> {
-    const { stateDir, runtimeDir } = this.#options;
+    const { stateDir, runtimeDir = tmpdir() } = this.#options;
     const near = statePaths(stateDir).socket;
+    await removeSocket(stateDir, this.#state);
+    this.#state.socket = undefined;
     const fits = Buffer.byteLength(near) < MAX_SOCKET_PATH_BYTES;
     if (fits && (await this.#bind(near).catch(() => false))) return;
-    await this.#bind(await socketElsewhere(stateDir, runtimeDir));
+    const folder = await mkdtemp(join(runtimeDir, `longhaul-${userInfo().uid}-`));
+    this.#state.socket = join(folder, 'host.sock');
+    await this.#bind(this.#state.socket);
   }
 
   async #bind(path: string): Promise<true> {
-    await rm(path, { force: true });
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(path, resolve);
+      this.#server.once('error', reject).listen(path, resolve);
     });
-    this.#socketPath = path;
     return true;
   }
 
@@ -113,25 +92,18 @@ export class Door {
     this.#sessions.set(socket, undefined);
     socket.on('error', () => undefined);
     socket.on('close', () => this.#gone(socket, NEXT_MEMBER_MS));
-    onLines(socket, (line) => this.#hear(socket, parseRequest(line)));
+    onLines(socket, (request) => this.#hear(socket, request));
   }
 
-  #hear(socket: Socket, request: Request): void {
-    switch (request.say) {
-      case 'hello': {
-        this.#sessions.set(socket, request);
-        if (request.needsWorker) this.#workerWanted.resolve();
-        this.#count();
-        return;
-      }
-      case 'leave':
-        return this.#leave(socket);
-      case 'stay':
-        this.#workerWanted.resolve();
-        return void this.tell({ pinned: true });
-      case 'down':
-        return this.#down(request.force);
-    }
+  /** @throws where it is no request. */
+  #hear(socket: Socket, value: unknown): void {
+    const request = requestSchema.parse(value);
+    if (request.say === 'leave') return this.#leave(socket);
+    if (request.say === 'down') return this.#down(request.force);
+    if (request.say === 'hello') this.#sessions.set(socket, request);
+    if (request.say === 'stay' || request.needsWorker) this.#wantWorker();
+    if (request.say === 'stay') void this.tell({ pinned: true });
+    else this.#count();
   }
 
   #leave(socket: Socket): void {
@@ -176,17 +148,10 @@ export class Door {
   }
 }
 
-/** A host that was killed was to stay; a stop and a restart of the machine end that. */
-async function wasPinned(stateDir: string): Promise<boolean> {
-  const last = await readFields(statePaths(stateDir).host);
-  return last?.['pinned'] === true && last['status'] !== 'stopped' && last['bootId'] === bootId();
-}
-
-/** Changes with every boot; empty where the system does not tell. */
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return '';
-  }
+/** With the folder that was made for it. */
+async function removeSocket(stateDir: string, { socket }: HostRecord): Promise<void> {
+  await rm(statePaths(stateDir).socket, { force: true });
+  if (socket === undefined) return;
+  await rm(socket, { force: true });
+  await rmdir(dirname(socket)).catch(() => undefined);
 }

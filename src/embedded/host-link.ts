@@ -1,7 +1,67 @@
 import { EventEmitter, once } from 'node:events';
+import { stat } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
-import { onLines, parseState, say, type HostState, type Request } from './protocol.ts';
+import { LonghaulError } from '../model/errors.ts';
+import {
+  onLines,
+  say,
+  type Hello,
+  type HostRecord,
+  type HostState,
+  type Request,
+} from './protocol.ts';
 import { readFields, statePaths } from './state-files.ts';
+
+/** What runs for a state folder, if anything does. */
+export async function findEmbedded(stateDir: string): Promise<HostState | undefined> {
+  const link = await look(stateDir);
+  link?.close();
+  return link?.state;
+}
+
+/** Makes the running server stay when its last member leaves, until `stopEmbedded`. */
+export async function pinEmbedded(stateDir: string): Promise<void> {
+  const link = await look(stateDir);
+  link?.say({ say: 'stay' });
+  const state = await link?.until(({ pinned }) => pinned);
+  link?.close();
+  if (!state) throw new LonghaulError('EMBEDDED_FAILED', 'The embedded server has just ended.');
+}
+
+export interface StopResult {
+  /** `stops-later`: when the members have left. */
+  outcome: 'not-running' | 'stopped' | 'stops-later';
+  /** Process ids of the commands that use it still. */
+  members: number[];
+  /** Process ids of each foreground `longhaul up` that this ended. */
+  ups: number[];
+}
+
+/**
+ * Stops the server as soon as no command uses it, and every foreground `longhaul up` at once; with `force`, all of it at
+ * once: runs under way go on with the next start.
+ */
+export async function stopEmbedded(
+  stateDir: string,
+  { force = false }: { force?: boolean } = {},
+): Promise<StopResult> {
+  const link = await look(stateDir);
+  if (!link?.state) return { outcome: 'not-running', members: [], ups: [] };
+  const { ups } = link.state;
+  link.say({ say: 'down', force });
+  const answer = await link.until(({ status, pinned, members }) => {
+    return status !== 'stopping' && !force && !pinned && members.length > 0;
+  });
+  link.close();
+  if (answer) return { outcome: 'stops-later', members: answer.members, ups };
+  return { outcome: 'stopped', members: [], ups };
+}
+
+/** Undefined where no host listens. */
+async function look(stateDir: string): Promise<HostLink | undefined> {
+  const link = await HostLink.connect(stateDir, { role: 'look', needsWorker: false });
+  return (await link?.until(() => true)) && link;
+}
 
 /** A command's connection to the host of a state folder. Emits `change` at each state, and at its end. */
 export class HostLink extends EventEmitter {
@@ -12,11 +72,9 @@ export class HostLink extends EventEmitter {
   /** Undefined where no host listens. */
   static async connect(
     stateDir: string,
-    hello: Omit<Extract<Request, { say: 'hello' }>, 'say' | 'pid'>,
+    hello: Omit<Hello, 'say' | 'pid'>,
   ): Promise<HostLink | undefined> {
-    const path = (await readFields(statePaths(stateDir).host))?.['socket'];
-    if (typeof path !== 'string') return undefined;
-    const socket = createConnection(path);
+    const socket = createConnection(await socketPath(stateDir));
     const isThere = await new Promise<boolean>((resolve) => {
       socket.once('connect', () => resolve(true));
       socket.on('error', () => resolve(false));
@@ -30,8 +88,10 @@ export class HostLink extends EventEmitter {
   private constructor(socket: Socket) {
     super();
     this.#socket = socket;
-    onLines(socket, (line) => {
-      this.state = parseState(line);
+    this.setMaxListeners(0);
+    onLines(socket, (state) => {
+      // Said once.
+      this.state = { leave: this.state?.leave, ...(state as HostState) };
       this.emit('change');
     });
     socket.on('close', () => this.emit('change'));
@@ -42,10 +102,10 @@ export class HostLink extends EventEmitter {
   }
 
   /** The first state that fits; undefined where the connection ends before, with the host. */
-  async until(fits: (state: HostState) => boolean): Promise<HostState | undefined> {
+  async until(fits: (state: HostState) => boolean | undefined): Promise<HostState | undefined> {
     for (;;) {
-      if (this.state && fits(this.state)) return this.state;
       if (!this.isOpen) return undefined;
+      if (this.state && fits(this.state)) return this.state;
       await once(this, 'change');
     }
   }
@@ -57,4 +117,12 @@ export class HostLink extends EventEmitter {
   close(): void {
     this.#socket.destroy();
   }
+}
+
+/** A copied state folder has the record of the host of its original, which is none of ours. */
+async function socketPath(stateDir: string): Promise<string> {
+  const paths = statePaths(stateDir);
+  const { socket, inode } = await readFields<HostRecord>(paths.host);
+  const { ino } = (await stat(stateDir).catch(() => undefined)) ?? {};
+  return socket !== undefined && inode === ino ? socket : paths.socket;
 }

@@ -1,16 +1,18 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { fstatSync } from 'node:fs';
+import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../model/errors.ts';
 import { locateTemporal } from '../programs/temporal.ts';
 import { packageToolsDir } from '../programs/tools-folder.ts';
 import { Door } from './door.ts';
-import { takeHostLock, type HostLock } from './lifeline.ts';
-import type { HostState } from './protocol.ts';
-import { makeStateDir, statePaths } from './state-files.ts';
+import { takeLock } from './lock.ts';
+import type { HostRecord, HostState } from './protocol.ts';
+import { makeStateDir, readFields, statePaths } from './state-files.ts';
 import { isDiskFull, startTemporal, type Temporal } from './temporal.ts';
-import { isNamespaceGone, readTemporalRecord, type TemporalRecord } from './temporal-namespace.ts';
 import { openUiDoor, type UiDoor } from './ui-door.ts';
-import { aborted, superviseWorker, type RunWorker } from './worker.ts';
 
 export interface HostOptions {
   stateDir: string;
@@ -25,35 +27,39 @@ export interface HostOptions {
     cli?: string | undefined;
     /** PATH. */
     searchPath?: string | undefined;
-    /** Default: `.tools` of this package, then `tools` in the state folder. */
-    toolsDirs?: readonly string[];
     /** Wishes. Default: the ports that people know from Temporal's own documentation. */
     ports?: { server: readonly number[]; ui: readonly number[] };
   };
-  runWorker: RunWorker;
+  /** Runs a worker until the signal; resolves when it has shut down, rejects when it fails. */
+  runWorker: (context: WorkerContext) => Promise<void>;
+}
+
+export interface WorkerContext {
+  address: string;
+  namespace: string;
+  /** Aborted when the worker is to shut down. */
+  signal: AbortSignal;
+  /** To be called when the worker polls: commands wait for it. */
+  ready: () => void;
 }
 
 /**
  * The host process of a state folder: its Temporal server, and its worker once a command needs one, until no command
- * uses them. The process is to exit when this ends, since a worker that does not stop is left behind.
+ * uses them. The process is to exit when this ends: that frees its lock, and tells the commands that wait for its end.
  * @returns `already-running` where another host has the lock.
  * @throws what made it fail, after telling the commands that wait.
  */
 export async function runHost(options: HostOptions): Promise<'stopped' | 'already-running'> {
   const { stateDir } = options;
   await makeStateDir(stateDir);
-  const lock = await takeHostLock(stateDir);
-  if (!lock) {
+  const lock = takeLock(statePaths(stateDir).hostLock);
+  if (lock === undefined) {
     log('Another process is the host already');
     return 'already-running';
   }
   log(`Host of ${stateDir}, process ${process.pid}`);
-  try {
-    await new Host(options).run(lock);
-    return 'stopped';
-  } finally {
-    await lock.release();
-  }
+  await new Host(options).run(lock);
+  return 'stopped';
 }
 
 const KNOWN_PORTS = { server: [7233], ui: [8233] };
@@ -64,22 +70,23 @@ const MAX_PAUSE_MS = 60_000;
 const STEADY_MS = 60_000;
 /** Trouble that passes by itself, a full disk, is waited for; any other ends the host after so many restarts. */
 const MAX_RESTARTS = 3;
-/** Its folder's and its namespace's end are seen within these times. */
+/** Its folder's end is seen within this time. */
 const FOLDER_INTERVAL_MS = 1000;
-const NAMESPACE_INTERVAL_MS = 5000;
 
 class Host {
   readonly #options: HostOptions;
   readonly #stop = new AbortController();
   #door!: Door;
   #ui!: UiDoor;
-  #record!: TemporalRecord;
+  #namespace = '';
+  /** After a start that failed: none, since another program may take a port between the look and the start. */
+  #ports: readonly number[] = [];
 
   constructor(options: HostOptions) {
     this.#options = options;
   }
 
-  async run(lock: HostLock): Promise<void> {
+  async run(lock: number): Promise<void> {
     for (const name of ['SIGTERM', 'SIGINT'] as const) {
       process.on(name, () => this.#stop.abort(`It received ${name}.`));
     }
@@ -99,43 +106,50 @@ class Host {
 
   async #open(): Promise<void> {
     const { stateDir, version, settings = {}, runtimeDir, temporal } = this.#options;
-    const { isCopy, ...record } = await readTemporalRecord(stateDir);
-    const { namespace } = record;
-    this.#door = await Door.open({
-      stateDir,
-      runtimeDir,
-      state: { version, namespace, settings },
-      onStop: (why) => this.#stop.abort(why),
-      onError: (error) => log(String(error)),
-    });
     const { signal } = this.#stop;
+    const last = await readFields<HostRecord>(statePaths(stateDir).host);
+    const { isCopy, ...identity } = await identityOf(stateDir, last);
+    this.#namespace = identity.namespace;
+    const record: HostRecord = {
+      ...identity,
+      status: 'starting',
+      worker: 'none',
+      pid: process.pid,
+      version,
+      // A host that was killed was to stay; `down` ends that.
+      pinned: last.pinned === true && !isCopy,
+      members: [],
+      ups: [],
+      settings,
+      // Of a host that was killed, so that it is removed.
+      socket: last.inode === identity.inode ? last.socket : undefined,
+    };
+    const onStop = (why: string): void => this.#stop.abort(why);
+    const onError = (error: unknown): void => log(String(error));
+    this.#door = await Door.open({ stateDir, runtimeDir, record, onStop, onError });
     const tellStop = (): void =>
       void this.#door.tell({ status: 'stopping', note: String(signal.reason) });
     if (signal.aborted) tellStop();
     else signal.addEventListener('abort', tellStop, { once: true });
-    if (isCopy) {
-      this.#note(
-        'This state folder is a copy: its runs and schedules stay with the original; `longhaul schedule apply` makes schedules here',
-      );
-    }
+    if (isCopy) this.#note(COPY_NOTE);
     const wishes = temporal.ports ?? KNOWN_PORTS;
-    this.#ui = await openUiDoor([...(record.uiPort ? [record.uiPort] : []), ...wishes.ui]);
-    this.#record = { ...record, uiPort: this.#ui.port };
+    this.#ports = [...portIn(last.address), ...wishes.server];
+    this.#ui = await openUiDoor([...portIn(last.uiUrl), ...wishes.ui]);
   }
 
   async #serve(): Promise<void> {
     const { signal } = this.#stop;
     for (let restarts = 0; !signal.aborted; restarts += 1) {
       const begin = performance.now();
-      const failure = await this.#serveOnce();
+      const failure = await this.#serveOnce().catch((error: unknown) => error as Error);
       if (signal.aborted || !failure) return;
       if (performance.now() - begin > STEADY_MS) restarts = 0;
-      const passes = await this.#mayPass(failure);
-      if (signal.aborted) return;
-      if (!passes && (failure instanceof LonghaulError || restarts >= MAX_RESTARTS)) throw failure;
+      const { stateDir } = this.#options;
+      const isFull = await isDiskFull(stateDir, failure).catch(() => false);
+      if (!isFull && (failure instanceof LonghaulError || restarts >= MAX_RESTARTS)) throw failure;
       const pause = Math.min(FIRST_PAUSE_MS * 2 ** restarts, MAX_PAUSE_MS);
       log(`Starting again in ${pause / 1000} s after: ${failure.message}`);
-      const note = passes
+      const note = isFull
         ? `The disk is full; trying again in ${Math.ceil(pause / 1000)} s: ${failure.message}`
         : `Starting again after a failure: ${failure.message}`;
       void this.#door.tell({ status: 'starting', worker: 'none', note });
@@ -143,78 +157,67 @@ class Host {
     }
   }
 
-  /** @returns what made it end, where a restart may help. */
-  async #serveOnce(): Promise<Error | undefined> {
-    let temporal: Temporal | undefined;
+  /** Until the host is to end. @throws what made it end before. */
+  async #serveOnce(): Promise<void> {
+    const temporal = await this.#startTemporal();
+    const lost = new AbortController();
+    void temporal.lost.then((why) => lost.abort(new Error(why)));
+    const signal = AbortSignal.any([this.#stop.signal, lost.signal]);
     try {
-      temporal = await this.#startTemporal();
-      this.#stop.signal.throwIfAborted();
-      this.#ui.target = temporal.ui;
-      const { address } = temporal;
+      const { address, ui } = temporal;
+      this.#ui.target = ui;
       const uiUrl = `http://127.0.0.1:${this.#ui.port}`;
-      log(`Temporal at ${address}, Web UI ${uiUrl}, namespace ${this.#record.namespace}`);
+      log(`Temporal at ${address}, Web UI ${uiUrl}, namespace ${this.#namespace}`);
       void this.#door.tell({ status: 'ready', address, uiUrl, note: '' });
-      return await this.#useTemporal(temporal);
-    } catch (error) {
-      if (this.#stop.signal.aborted) return undefined;
-      return error instanceof Error ? error : new Error(String(error));
+      await Promise.race([this.#door.workerWanted, signal.aborted || once(signal, 'abort')]);
+      if (!signal.aborted) await this.#work(address, signal);
+      lost.signal.throwIfAborted();
     } finally {
       this.#ui.target = undefined;
-      await temporal?.stop();
+      await temporal.stop();
     }
   }
 
   async #startTemporal(): Promise<Temporal> {
     const { stateDir, temporal } = this.#options;
     const { signal } = this.#stop;
-    const toolsDirs = temporal.toolsDirs ?? [packageToolsDir(), join(stateDir, 'tools')];
+    const toolsDirs = [packageToolsDir(), join(stateDir, 'tools')];
     const onNote = (note: string): void => this.#note(note);
     const program = await locateTemporal({ ...temporal, toolsDirs, onNote, signal });
-    return await startTemporal({
-      stateDir,
-      program,
-      searchPath: temporal.searchPath,
-      record: this.#record,
-      ports: (temporal.ports ?? KNOWN_PORTS).server,
-      onNote,
-      signal,
-    });
+    const ports = this.#ports;
+    this.#ports = [];
+    const { searchPath } = temporal;
+    const namespace = this.#namespace;
+    const options = { stateDir, program, searchPath, namespace, ports, onNote, signal };
+    const started = await startTemporal(options);
+    this.#ports = portIn(started.address);
+    return started;
   }
 
-  /** Until it ends, or the worker does, or the host is to. */
-  async #useTemporal({ address, ended }: Temporal): Promise<Error | undefined> {
-    const { namespace } = this.#record;
-    const lost = new AbortController();
-    void ended.then((why) => lost.abort(new Error(why)));
-    const watch = setInterval(() => {
-      void isNamespaceGone(address, namespace).then((isGone) => {
-        if (isGone) lost.abort(new Error(`Its namespace ${namespace} was gone.`));
-      });
-    }, NAMESPACE_INTERVAL_MS);
-    const signal = AbortSignal.any([this.#stop.signal, lost.signal]);
+  /** Until the signal. @throws a LonghaulError where another start would not help: it failed before it was ready. */
+  async #work(address: string, signal: AbortSignal): Promise<void> {
+    void this.#door.tell({ worker: 'starting', note: 'Starting the worker' });
+    let wasReady = false;
+    const ready = (): void => {
+      wasReady = true;
+      if (!signal.aborted) void this.#door.tell({ worker: 'ready', note: '' });
+    };
     try {
-      await Promise.race([this.#door.workerWanted, aborted(signal)]);
-      if (!signal.aborted) {
-        void this.#door.tell({ worker: 'starting', note: 'Starting the worker' });
-        const onReady = (): void => void this.#door.tell({ worker: 'ready', note: '' });
-        const { runWorker } = this.#options;
-        const failure = await superviseWorker(runWorker, { address, namespace }, signal, onReady);
-        if (failure) return failure;
-      }
-      return lost.signal.aborted ? (lost.signal.reason as Error) : undefined;
-    } finally {
-      clearInterval(watch);
+      await this.#options.runWorker({ address, namespace: this.#namespace, signal, ready });
+    } catch (error) {
+      if (signal.aborted) return;
+      if (wasReady || error instanceof LonghaulError) throw error;
+      const message = `The embedded worker failed: ${messageOf(error)}`;
+      throw new LonghaulError('EMBEDDED_FAILED', message, {}, { cause: error });
     }
+    if (!signal.aborted) throw new Error('The worker ended by itself.');
   }
 
-  async #mayPass(failure: Error): Promise<boolean> {
-    if (failure instanceof LonghaulError && failure.code === 'DISK_FULL') return true;
-    return await isDiskFull(this.#options.stateDir, failure.message).catch(() => false);
-  }
-
-  async #watchFolder(lock: HostLock): Promise<void> {
-    const isThere = await lock.isThere().catch(() => true);
-    if (!isThere) this.#stop.abort(`${this.#options.stateDir} was removed, or moved away.`);
+  async #watchFolder(lock: number): Promise<void> {
+    const { stateDir } = this.#options;
+    const found = await stat(statePaths(stateDir).hostLock).catch(() => undefined);
+    if (found?.ino === fstatSync(lock).ino) return;
+    this.#stop.abort(`${stateDir} was removed, or moved away.`);
   }
 
   async #end(change: Partial<HostState>): Promise<void> {
@@ -232,16 +235,39 @@ class Host {
     const { hostLog } = statePaths(this.#options.stateDir);
     const hint = `Its log is ${hostLog}; \`longhaul down\`, then try again.`;
     if (!(error instanceof LonghaulError)) {
-      return {
-        code: 'EMBEDDED_FAILED',
-        message: `The embedded host failed: ${String(error)}`,
-        hint,
-      };
+      const message = `The embedded host failed: ${messageOf(error)}`;
+      return { code: 'EMBEDDED_FAILED', message, hint };
     }
     const { code, message, details } = error;
-    const better = details.hint ?? (code === 'EMBEDDED_FAILED' ? hint : undefined);
-    return { code, message, hint: better };
+    return { code, message, hint: details.hint ?? (code === 'EMBEDDED_FAILED' ? hint : undefined) };
   }
+}
+
+const COPY_NOTE =
+  'This state folder is a copy: its runs and schedules stay with the original; `longhaul schedule apply` makes schedules here';
+
+/**
+ * A state folder has a namespace of its own, which it keeps when it is moved. A copy, with the original still in its
+ * place, gets another: two servers may then never be taken for each other.
+ */
+async function identityOf(stateDir: string, last: Partial<HostRecord>) {
+  const path = await realpath(stateDir);
+  const { ino: inode } = await stat(path);
+  const original = await stat(last.path ?? path).catch(() => undefined);
+  const isCopy = original?.ino === last.inode && last.inode !== inode;
+  const known = isCopy ? undefined : last.namespace;
+  const namespace = known ?? `longhaul-${randomBytes(6).toString('hex')}`;
+  return { namespace, path, inode, isCopy };
+}
+
+/** Of the last server, so that it keeps its address. */
+function portIn(url: string | undefined): number[] {
+  const port = Number(/:(\d+)$/.exec(url ?? '')?.[1]);
+  return port > 0 ? [port] : [];
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** A host's standard output is its log file. */

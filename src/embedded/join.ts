@@ -1,15 +1,23 @@
-import { EventEmitter, once } from 'node:events';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
+import { storageError } from '../storage/disk-errors.ts';
 import { HostLink } from './host-link.ts';
-import { startHost, type HostCommand, type StartedHost } from './host-launch.ts';
-import type { HostState } from './protocol.ts';
-import { readFields, statePaths } from './state-files.ts';
+import type { HostRecord, HostState } from './protocol.ts';
+import { makeStateDir, readFields, rotateLog, statePaths } from './state-files.ts';
+
+export interface HostCommand {
+  /** Path of the module that Node is to run: it calls `runHost`. */
+  entry: string;
+  args: readonly string[];
+}
 
 export interface JoinOptions {
   stateDir: string;
-  /** How to start the host process where none runs: the module that calls `runHost`, and its arguments. */
+  /** How to start the host process where none runs. */
   host: HostCommand;
   /** Of this program: a note says when the running server is of another one. */
   version?: string;
@@ -40,22 +48,23 @@ export interface EmbeddedAddress {
 /** Its address is as it was at the join. */
 export interface EmbeddedServer extends EmbeddedAddress {
   /**
-   * Where the server is now: waits until the host's Temporal answers, after a restart perhaps on another port.
+   * Where the server is now: waits until the host's Temporal answers, after a restart perhaps on another port. Starts
+   * a host that was killed again.
    * @throws LonghaulError as `joinEmbedded` does; EMBEDDED_STOPPED; CANCELLED.
    */
   current(signal?: AbortSignal): Promise<EmbeddedAddress>;
   /**
-   * Resolves, with why in words, when `longhaul down` asks this `up` to leave, or the server was stopped under this
-   * command. Rejects with why where the host ended otherwise, and cannot be started again.
+   * Ends, with why in words, when `longhaul down` asks this `up` to leave, or the server was stopped under it. Starts a
+   * host that was killed again. @throws why the host ended otherwise, and cannot be started again.
    */
-  stopped: Promise<string>;
+  stopped(): Promise<string>;
   /** The last one to leave waits until the server has stopped. Leaving twice does no harm. */
   leave(): Promise<void>;
 }
 
 /**
  * Uses the embedded server of a state folder until `leave`: the one that runs, else one started now. A process
- * that dies instead of leaving is noticed. A host that is killed under its members is started again by one of them.
+ * that dies instead of leaving is noticed.
  * @throws LonghaulError EMBEDDED_FAILED, TEMPORAL_NOT_INSTALLED, CONFIG_INVALID, CANCELLED, or what made the worker fail.
  */
 export async function joinEmbedded(options: JoinOptions): Promise<EmbeddedServer> {
@@ -66,7 +75,7 @@ export async function joinEmbedded(options: JoinOptions): Promise<EmbeddedServer
     return {
       ...addressOf(state),
       current: async (signal) => addressOf(await member.ready(signal)),
-      stopped: member.stopped,
+      stopped: async () => await member.stopped(),
       leave: async () => await member.leave(),
     };
   } catch (error) {
@@ -84,125 +93,145 @@ const LEAVE_LIMIT_MS = 120_000;
 
 class Member {
   readonly #options: JoinOptions;
-  readonly #changes = new EventEmitter();
-  readonly stopped: Promise<string>;
-  #tellStopped!: (why: string) => void;
-  #tellFailed!: (error: LonghaulError) => void;
+  /** Of a host that was stopped, or failed, the last one stays: it says why nothing is to be expected any more. */
   #link: HostLink | undefined;
+  #joining: Promise<HostState> | undefined;
   #note = '';
   #isLeaving = false;
-  /** Nothing is to be expected any more. */
-  #over: LonghaulError | undefined;
 
   constructor(options: JoinOptions) {
     this.#options = options;
-    this.stopped = new Promise((resolve, reject) => {
-      this.#tellStopped = resolve;
-      this.#tellFailed = reject;
-    });
-    // Most commands hear of it by `current`.
-    this.stopped.catch(() => undefined);
-    this.#changes.setMaxListeners(0);
-    void this.#stayConnected().catch((error: unknown) => this.#fail(error as LonghaulError));
   }
 
-  async ready(signal?: AbortSignal): Promise<HostState> {
-    return await this.#until(() => {
-      if (this.#over) throw this.#over;
-      const state = this.#link?.isOpen ? this.#link.state : undefined;
-      const { needsWorker = true } = this.#options;
-      if (state && needsWorker) assertSameSettings(this.#options, state);
-      const isReady = state?.status === 'ready' && (!needsWorker || state.worker === 'ready');
-      return isReady ? state : undefined;
-    }, signal);
+  /** One look, or one start, for all that ask at a time. */
+  async ready(signal: AbortSignal | undefined): Promise<HostState> {
+    this.#joining ??= this.#join().finally(() => (this.#joining = undefined));
+    if (!signal) return await this.#joining;
+    const aborted = signal.aborted ? Promise.resolve() : once(signal, 'abort');
+    const cancelled = aborted.then(() => {
+      throw new LonghaulError('CANCELLED', 'Stopped waiting for the embedded server.');
+    });
+    return await Promise.race([this.#joining, cancelled]);
+  }
+
+  async stopped(): Promise<string> {
+    for (;;) {
+      const link = this.#link;
+      if (await link?.until(({ leave }) => leave)) return 'It was stopped by `longhaul down`.';
+      if (isEnding(link?.state) && !link?.state?.error) return reasonOf(link?.state);
+      await this.ready(undefined);
+    }
   }
 
   async leave(): Promise<void> {
     const link = this.#link;
     if (!this.#isLeaving) link?.say({ say: 'leave' });
     this.#isLeaving = true;
-    this.#changes.emit('change');
-    const end = AbortSignal.timeout(LEAVE_LIMIT_MS);
-    await this.#until(() => !link?.isOpen || undefined, end).catch(() => undefined);
+    const late = sleep(LEAVE_LIMIT_MS, undefined, { ref: false });
+    await Promise.race([link?.until(() => false), late]);
     link?.close();
   }
 
-  /** Until it leaves, or the host was told to stop, or cannot go on. */
-  async #stayConnected(): Promise<void> {
-    while (!this.#isLeaving && !this.#over) {
-      const link = await this.#connect();
-      if (!link) return;
-      this.#link = link;
-      link.on('change', () => this.#hear(link));
-      this.#hear(link);
-      await link.until(() => false);
-      this.#judgeEnd(link.state);
+  async #join(): Promise<HostState> {
+    const { needsWorker = true, onNote } = this.#options;
+    for (;;) {
+      const link = (this.#link ??= await this.#connect());
+      const state = await link.until((now) => {
+        if (needsWorker) assertSameSettings(this.#options, now);
+        return now.status === 'ready' && (!needsWorker || now.worker === 'ready');
+      });
+      if (state) return state;
+      if (this.#isLeaving) throw hasLeft();
+      if (link.state?.error) throw ofHost(link.state.error);
+      if (isEnding(link.state)) {
+        const message = `The embedded server ended: ${reasonOf(link.state)}`;
+        throw new LonghaulError('EMBEDDED_STOPPED', message);
+      }
+      onNote?.('The embedded worker was killed; starting it again');
+      this.#link = undefined;
     }
   }
 
-  #hear({ state }: HostLink): void {
-    const isNews = state?.note && state.note !== this.#note && !this.#isLeaving;
-    if (isNews) this.#options.onNote?.(printable(state.note ?? ''));
-    this.#note = state?.note ?? this.#note;
-    if (state?.leave) this.#tellStopped('It was stopped by `longhaul down`.');
-    this.#changes.emit('change');
-  }
-
-  #judgeEnd(last: HostState | undefined): void {
-    if (this.#isLeaving) return;
-    if (last?.error) return this.#fail(fromHostError(last.error));
-    if (last?.status === 'stopping' || last?.status === 'stopped') {
-      const why = printable(last.note ?? 'It was stopped.');
-      this.#tellStopped(why);
-      return this.#fail(new LonghaulError('EMBEDDED_STOPPED', `The embedded server ended: ${why}`));
-    }
-    this.#options.onNote?.('The embedded worker was killed; starting it again');
-  }
-
-  #fail(error: LonghaulError): void {
-    this.#over = error;
-    this.#tellFailed(error);
-    this.#changes.emit('change');
-  }
-
-  /** To the host that runs, else to one started now. Undefined where this command leaves meanwhile. */
-  async #connect(): Promise<HostLink | undefined> {
+  /** To the host that runs, else to one started now. */
+  async #connect(): Promise<HostLink> {
     const { stateDir, needsWorker = true, isUp } = this.#options;
     let started: StartedHost | undefined;
-    for (let starts = 0; !this.#isLeaving;) {
+    for (let starts = 0; !this.#isLeaving; await sleep(POLL_MS)) {
       const link = await HostLink.connect(stateDir, { role: isUp ? 'up' : 'command', needsWorker });
+      link?.on('change', () => this.#hear(link));
       // One that is stopping takes no more members: its end is waited for.
-      if (await link?.until(({ status }) => !['stopping', 'stopped'].includes(status))) return link;
-      if (link) continue;
-      if (started?.ended() !== false) {
-        await throwIfFailed(stateDir, started);
-        if (starts >= MAX_STARTS) throw notStarted(stateDir);
-        if (starts > 0) await sleep(FIRST_PAUSE_MS * 2 ** starts);
-        started = await startHost(stateDir, this.#options.host);
-        starts += 1;
+      if (link && (await link.until((state) => !isEnding(state)))) {
+        if (!this.#isLeaving) return link;
+        link.close();
       }
-      await sleep(POLL_MS);
+      const isComing = started && started.exitCode() === undefined;
+      if (link || isComing) continue;
+      if (started?.exitCode()) throw await startFailure(stateDir, started);
+      if (starts >= MAX_STARTS) throw notStarted(stateDir);
+      if (starts > 0) await sleep(FIRST_PAUSE_MS * 2 ** starts);
+      started = await startHost(stateDir, this.#options.host);
+      starts += 1;
     }
-    return undefined;
+    throw hasLeft();
   }
 
-  async #until<T>(look: () => T | undefined, signal?: AbortSignal): Promise<T> {
-    for (;;) {
-      const found = look();
-      if (found !== undefined) return found;
-      await once(this.#changes, 'change', signal ? { signal } : {}).catch(() => {
-        throw new LonghaulError('CANCELLED', 'Stopped waiting for the embedded server.');
-      });
-    }
+  #hear({ state: { note = this.#note } = {} as HostState }: HostLink): void {
+    const isNews = note !== '' && note !== this.#note && !this.#isLeaving;
+    if (isNews) this.#options.onNote?.(printable(note));
+    this.#note = note;
   }
 }
 
-async function throwIfFailed(stateDir: string, started: StartedHost | undefined): Promise<void> {
-  if (!started?.failed()) return;
-  const record = await readFields(statePaths(stateDir).host);
-  const error = record?.['error'] as HostState['error'];
-  if (record?.['pid'] === started.pid && error) throw fromHostError(error);
-  throw notStarted(stateDir);
+interface StartedHost {
+  pid: number | undefined;
+  /** Undefined while it runs; 0 for one that was killed, too. With another, it failed: another start would end like it. */
+  exitCode(): number | undefined;
+}
+
+/** Starts a host that outlives this process and its terminal; its output goes to its log. */
+async function startHost(stateDir: string, { entry, args }: HostCommand): Promise<StartedHost> {
+  const { hostLog } = statePaths(stateDir);
+  await makeStateDir(stateDir);
+  await rotateLog(hostLog);
+  const log = await open(hostLog, 'a', 0o600).catch((error: unknown) => {
+    throw storageError(error, hostLog);
+  });
+  try {
+    // With the loader that this process runs under (tsx), without what concerns this process alone.
+    const flags = process.execArgv.filter(
+      (flag) => !/^--(?:inspect|test|watch|cpu-prof|heap-prof)/.test(flag),
+    );
+    const child = spawn(process.execPath, [...flags, entry, ...args], {
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    });
+    await once(child, 'spawn');
+    child.unref();
+    return {
+      pid: child.pid,
+      exitCode: () => (child.signalCode ? 0 : (child.exitCode ?? undefined)),
+    };
+  } finally {
+    await log.close();
+  }
+}
+
+async function startFailure(stateDir: string, { pid }: StartedHost): Promise<LonghaulError> {
+  const record = await readFields<HostRecord>(statePaths(stateDir).host);
+  return record.pid === pid && record.error ? ofHost(record.error) : notStarted(stateDir);
+}
+
+function isEnding(state: HostState | undefined): boolean {
+  return state?.status === 'stopping' || state?.status === 'stopped';
+}
+
+/** Why it ended. */
+function reasonOf(state: HostState | undefined): string {
+  return printable(state?.note ?? 'It was stopped.');
+}
+
+function hasLeft(): LonghaulError {
+  return new LonghaulError('CANCELLED', 'This command has left the embedded server.');
 }
 
 function assertSameSettings({ settings: ours = {} }: JoinOptions, host: HostState): void {
@@ -224,7 +253,7 @@ function addressOf({ address = '', uiUrl = '', namespace }: HostState): Embedded
   return { address, uiUrl, namespace };
 }
 
-function fromHostError({ code, message, hint }: NonNullable<HostState['error']>): LonghaulError {
+function ofHost({ code, message, hint }: NonNullable<HostState['error']>): LonghaulError {
   return new LonghaulError(code, message, hint === undefined ? {} : { hint });
 }
 

@@ -1,22 +1,15 @@
-import { createHash } from 'node:crypto';
-import { lstat, mkdir, realpath } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
 import { z } from 'zod';
-import { isErrorCode, LonghaulError, type ErrorCode } from '../model/errors.ts';
+import type { ErrorCode } from '../model/errors.ts';
 
 /**
  * What commands and the host of a state folder say to each other over its Unix socket: a JSON value a line. A command
  * says first who it is; the host pushes its whole state at once and at each change. An open connection is membership.
  */
-const text = z.string().max(10_000);
-const pid = z.int().positive();
-
-const requestSchema = z.discriminatedUnion('say', [
+export const requestSchema = z.discriminatedUnion('say', [
   z.strictObject({
     say: z.literal('hello'),
-    pid,
+    pid: z.int().positive(),
     /** `up`: a foreground `longhaul up`, which `down` ends. `look`: it uses nothing. */
     role: z.enum(['command', 'up', 'look']),
     needsWorker: z.boolean(),
@@ -28,54 +21,55 @@ const requestSchema = z.discriminatedUnion('say', [
   z.strictObject({ say: z.literal('down'), force: z.boolean() }),
 ]);
 export type Request = z.infer<typeof requestSchema>;
+export type Hello = Extract<Request, { say: 'hello' }>;
 
-const errorCode = z.custom<ErrorCode>(isErrorCode);
-
-const stateSchema = z.object({
+export interface HostState {
   /** Of Temporal. `stopping`: it takes no more members. */
-  status: z.enum(['starting', 'ready', 'stopping', 'stopped', 'failed']),
+  status: 'starting' | 'ready' | 'stopping' | 'stopped' | 'failed';
   /** It starts when the first command needs it. */
-  worker: z.enum(['none', 'starting', 'ready']),
-  pid,
+  worker: 'none' | 'starting' | 'ready';
+  pid: number;
   /** Of the program, to tell a server that an older one started. */
-  version: text,
-  namespace: text,
+  version: string;
+  namespace: string;
   /** `host:port`; from `ready` on. */
-  address: text.optional(),
-  uiUrl: text.optional(),
+  address?: string;
+  uiUrl?: string;
   /** What it is doing, or why it stops, for people. */
-  note: text.optional(),
-  error: z.object({ code: errorCode, message: text, hint: text.optional() }).optional(),
+  note?: string;
+  error?: { code: ErrorCode; message: string; hint?: string | undefined };
   /** It stays without members. */
-  pinned: z.boolean(),
+  pinned: boolean;
   /** Process ids of the commands that use it, those of `up` apart. */
-  members: z.array(pid),
-  ups: z.array(pid),
+  members: number[];
+  ups: number[];
   /** Fingerprints of the worker's settings. */
-  settings: z.record(text, text),
+  settings: Readonly<Record<string, string>>;
   /** An answer to `down`: this `up` is to leave. */
-  leave: z.boolean().optional(),
-});
-export type HostState = z.infer<typeof stateSchema>;
+  leave?: boolean | undefined;
+}
 
-export const parseRequest = (line: string): Request => requestSchema.parse(JSON.parse(line));
-export const parseState = (line: string): HostState => stateSchema.parse(JSON.parse(line));
+/** `host.json`: the state, and what only the next host has to know. */
+export interface HostRecord extends HostState {
+  /** Where it is not in the state folder. */
+  socket?: string | undefined;
+  /** The state folder when last seen: `namespace` belongs to it, and not to a copy. */
+  path: string;
+  inode: number;
+}
 
 /** A state with a thousand members fits. Who sends more is no part of this program. */
-const MAX_LINE_BYTES = 64 * 1024;
+const MAX_LINE_LENGTH = 64 * 1024;
 
 /** Calls for each line; what is too long, or cannot be read, ends the connection. */
-export function onLines(socket: Socket, use: (line: string) => void): void {
+export function onLines(socket: Socket, use: (value: unknown) => void): void {
   let rest = '';
-  socket.setEncoding('utf8');
-  socket.on('data', (chunk: string) => {
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
     try {
-      if (Math.max(rest.length, ...lines.map((line) => line.length)) > MAX_LINE_BYTES) {
-        throw new Error('A line is too long.');
-      }
-      for (const line of lines) use(line);
+      if (rest.length > MAX_LINE_LENGTH) throw new Error('The line is too long.');
+      for (const line of lines) use(JSON.parse(line));
     } catch {
       socket.destroy();
     }
@@ -84,32 +78,4 @@ export function onLines(socket: Socket, use: (line: string) => void): void {
 
 export function say(socket: Socket, message: Request | HostState): void {
   if (socket.writable) socket.write(`${JSON.stringify(message)}\n`);
-}
-
-/** The kernel has room for 108 bytes, on macOS for 104, and Node cuts what is longer without a word. */
-export const MAX_SOCKET_PATH_BYTES = 90;
-
-/**
- * Where the socket lies when the state folder cannot hold it, with a too long path or on a file system without sockets.
- * @throws LonghaulError EMBEDDED_FAILED where another user made that folder.
- */
-export async function socketElsewhere(
-  stateDir: string,
-  runtimeDir: string = tmpdir(),
-): Promise<string> {
-  const { uid } = userInfo();
-  const folder = join(runtimeDir, `longhaul-${uid}`);
-  await mkdir(folder, { mode: 0o700 }).catch(() => undefined);
-  const found = await lstat(folder);
-  if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0) {
-    const hint = `Remove ${folder}, or point TMPDIR to a folder of yours.`;
-    throw new LonghaulError('EMBEDDED_FAILED', `${folder} is not a folder of this user alone.`, {
-      hint,
-    });
-  }
-  const name = createHash('sha256')
-    .update(await realpath(stateDir))
-    .digest('hex')
-    .slice(0, 16);
-  return join(folder, `${name}.sock`);
 }

@@ -3,32 +3,21 @@ import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises
 import { join } from 'node:path';
 import { storageError } from '../storage/disk-errors.ts';
 
-/** What lies in `<dataDir>/.longhaul/`, apart from the hosts' lifelines. */
-export interface StatePaths {
-  /** What the host says of itself, and where its socket is. */
-  host: string;
-  hostLog: string;
-  socket: string;
-  /** What the next start of Temporal has to know. */
-  temporal: string;
-  temporalLog: string;
-  temporalAlive: string;
-  database: string;
-}
-
-export function statePaths(stateDir: string): StatePaths {
+/** What lies in `<dataDir>/.longhaul/`. */
+export function statePaths(stateDir: string) {
   return {
+    /** The host's state, and where its socket is: for commands, and for the next host. */
     host: join(stateDir, 'host.json'),
+    hostLock: join(stateDir, 'host.lock'),
     hostLog: join(stateDir, 'host.log'),
     socket: join(stateDir, 'host.sock'),
-    temporal: join(stateDir, 'temporal.json'),
-    temporalLog: join(stateDir, 'temporal.log'),
-    temporalAlive: join(stateDir, 'temporal.alive'),
     database: join(stateDir, 'temporal.db'),
+    temporalLock: join(stateDir, 'temporal.lock'),
+    temporalLog: join(stateDir, 'temporal.log'),
   };
 }
 
-/** Runs hold what they read and where from: nobody else's concern. */
+/** Runs hold what they read and where from: no other user's concern. */
 export async function makeStateDir(stateDir: string): Promise<void> {
   try {
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
@@ -38,13 +27,14 @@ export async function makeStateDir(stateDir: string): Promise<void> {
   }
 }
 
-/** Readers see the old fields or the new, never a part. */
+/** Readers see the old fields or the new, never a part, after a loss of power too. */
 export async function writeFields(path: string, fields: object): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     const file = await open(temporary, 'wx', 0o600);
     try {
       await file.writeFile(`${JSON.stringify(fields, null, 2)}\n`);
+      await file.sync();
     } finally {
       await file.close();
     }
@@ -55,20 +45,22 @@ export async function writeFields(path: string, fields: object): Promise<void> {
   }
 }
 
-/** The fields of a JSON object; undefined where the file is absent or holds anything else. */
-export async function readFields(path: string): Promise<Record<string, unknown> | undefined> {
+/** The fields of a JSON object; none where the file is absent or holds anything else. */
+export async function readFields<T extends object>(path: string): Promise<Partial<T>> {
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
-    return typeof value === 'object' && value !== null ? { ...value } : undefined;
+    return { ...(JSON.parse(await readFile(path, 'utf8')) as T) };
   } catch {
-    return undefined;
+    return {};
   }
 }
 
 /** Above this a log is put aside as `<name>.1` before the next start, so that logs cannot fill the disk. */
 const MAX_LOG_BYTES = 5 * 1024 * 1024;
 
-export async function rotateLog(path: string): Promise<void> {
+/** @returns how many bytes the log has. */
+export async function rotateLog(path: string): Promise<number> {
   const bytes = (await stat(path).catch(() => undefined))?.size ?? 0;
-  if (bytes > MAX_LOG_BYTES) await rename(path, `${path}.1`).catch(() => undefined);
+  if (bytes <= MAX_LOG_BYTES) return bytes;
+  await rename(path, `${path}.1`).catch(() => undefined);
+  return 0;
 }

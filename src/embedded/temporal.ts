@@ -1,18 +1,17 @@
 import { randomInt } from 'node:crypto';
-import { readFile, rename, rm, stat, statfs } from 'node:fs/promises';
+import { closeSync } from 'node:fs';
+import { readFile, rename, statfs } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
+import { msNumberToTs } from '@temporalio/common/lib/time.js';
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
-import { startChild, type Child } from './child.ts';
-import { freePorts } from './free-ports.ts';
-import { holdLifeline, isHeld } from './lifeline.ts';
+import { SEARCH_ATTRIBUTE_TYPES } from '../model/run.ts';
+import { startChild } from '../programs/child.ts';
+import { freePort } from './listen.ts';
+import { takeLock } from './lock.ts';
 import { rotateLog, statePaths } from './state-files.ts';
-import {
-  prepareNamespace,
-  writeTemporalRecord,
-  type TemporalRecord,
-} from './temporal-namespace.ts';
 
 /** The one Temporal server of a state folder. It ends with this process, however that ends. */
 export interface Temporal {
@@ -20,8 +19,8 @@ export interface Temporal {
   address: string;
   /** Its own Web UI, behind the host's door. */
   ui: { host: string; port: number };
-  /** With why, in words. */
-  ended: Promise<string>;
+  /** With why, in words: it ended, or its namespace is gone. */
+  lost: Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -31,9 +30,8 @@ export interface TemporalOptions {
   program: string;
   /** PATH, for a program that is a script. */
   searchPath: string | undefined;
-  /** The start is noted in it. */
-  record: TemporalRecord;
-  /** Wishes, after the last port; one that is taken is passed over. */
+  namespace: string;
+  /** Wishes; one that is taken is passed over. */
   ports: readonly number[];
   onNote: (note: string) => void;
   /** Gives up waiting, and stops what was started. */
@@ -45,139 +43,160 @@ const START_LIMIT_MS = 60_000;
 /** Temporal stops in about 1 s; on a loaded machine it may take longer. */
 const STOP_LIMIT_MS = 15_000;
 const POLL_MS = 50;
-/** Another program may take a port between the look and the start, those that Temporal picks for itself too. */
-const START_ATTEMPTS = 3;
-/** SQLite, its journal and the logs. */
-const ROOM_BYTES = 1024 * 1024;
+/** `start-dev` keeps history for 24 h; a lake that is loaded daily wants to be asked about last month. */
+const RETENTION_MS = 90 * 86_400_000;
+const NAMESPACE_INTERVAL_MS = 5000;
+/** Loopback answers in milliseconds or not at all. */
+const CALL_TIMEOUT_MS = 5000;
 
 /**
  * Starts Temporal, ready for use. The caller holds the host's lock.
- * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE; EMBEDDED_FAILED with the end of Temporal's log.
+ * @throws Error where another start may help; LonghaulError LAKE_NOT_WRITABLE, and EMBEDDED_FAILED where another
+ * Temporal has the database.
  */
-export async function startTemporal(options: TemporalOptions, attempt = 1): Promise<Temporal> {
-  const { stateDir, record, signal } = options;
-  await endEarlier(stateDir, record);
+export async function startTemporal(options: TemporalOptions): Promise<Temporal> {
+  const { stateDir, namespace, signal } = options;
   const { temporalLog } = statePaths(stateDir);
-  await rotateLog(temporalLog);
-  const logStart = (await stat(temporalLog).catch(() => undefined))?.size ?? 0;
+  const logStart = await rotateLog(temporalLog);
   const lastWord = async (): Promise<string> => await endOfLog(temporalLog, logStart);
-  const known = [...(record.port === undefined ? [] : [record.port]), ...options.ports];
-  const wishes = attempt === 1 ? known : [];
-  const { port, uiPort } = await freePorts(wishes.map((each) => ({ port: each, uiPort: 0 })));
-  const ui = { host: uiHost(), port: uiPort };
+  const port = await freePort(options.ports);
+  const ui = { host: uiHost(), port: await freePort() };
   const child = await launch(options, port, ui);
   const address = `127.0.0.1:${port}`;
+  const connection = connect(address);
+  let watch: NodeJS.Timeout | undefined;
   const stop = async (): Promise<void> => {
+    clearInterval(watch);
     const ended = child.stop(STOP_LIMIT_MS);
     // One that was suspended hears it only when it goes on.
     child.signal('SIGCONT');
-    await ended;
-    await removeLifeline(stateDir);
+    await Promise.all([ended, connection.close()]);
   };
   const end = performance.now() + START_LIMIT_MS;
   while (!child.hasEnded() && performance.now() < end && !signal.aborted) {
-    if (await prepareNamespace(address, record.namespace)) {
+    if (await prepareNamespace(connection, namespace)) {
       const ended = child.ended.then(async () => `Temporal ended: ${await lastWord()}`);
-      return { address, ui, ended, stop };
+      const gone = new Promise<string>((resolve) => {
+        watch = setInterval(() => {
+          void isNamespaceGone(connection, namespace).then((isGone) => {
+            if (isGone) resolve(`The namespace ${namespace} was gone.`);
+          });
+        }, NAMESPACE_INTERVAL_MS);
+      });
+      return { address, ui, lost: Promise.race([ended, gone]), stop };
     }
     await sleep(POLL_MS);
   }
   await stop();
   signal.throwIfAborted();
-  if (/not a database|malformed/i.test(await lastWord())) {
-    await setAside(options);
-    return await startTemporal(options);
-  }
-  const failure = await startFailure(stateDir, await lastWord());
-  if (failure.code !== 'EMBEDDED_FAILED' || attempt >= START_ATTEMPTS) throw failure;
-  options.onNote('Temporal did not come up; trying again on other ports');
-  return await startTemporal(options, attempt + 1);
-}
-
-/**
- * Two on one database would open it without complaint. A Temporal whose host was killed ends by itself at that moment
- * (`startChild`); its lifeline says when it has, and one whose guard was killed too is ended here.
- */
-async function endEarlier(stateDir: string, { pid }: TemporalRecord): Promise<void> {
-  const { temporalAlive } = statePaths(stateDir);
-  const begin = performance.now();
-  while (await isHeld(temporalAlive)) {
-    const waited = performance.now() - begin;
-    if (waited > STOP_LIMIT_MS) {
-      const hint = `\`fuser ${temporalAlive}\` names it; end it, then try again.`;
-      const message =
-        'A Temporal server that an earlier host started still runs, and does not end.';
-      throw new LonghaulError('EMBEDDED_FAILED', message, { hint });
-    }
-    if (waited > GUARD_LIMIT_MS && pid !== undefined) killGroup(pid);
-    await sleep(POLL_MS);
-  }
-}
-
-/** A FIFO that stays would make programs wait that read every file of a lake. One that is held is for the next start. */
-async function removeLifeline(stateDir: string): Promise<void> {
-  const { temporalAlive } = statePaths(stateDir);
-  if (await isHeld(temporalAlive).catch(() => true)) return;
-  await rm(temporalAlive, { force: true }).catch(() => undefined);
-}
-
-/** The guard of `startChild` takes milliseconds. */
-const GUARD_LIMIT_MS = 1000;
-
-/** The number cannot have gone to others: its lifeline says that one of the group lives. */
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // It ended between the look and the signal.
-  }
+  throw await startFailure(options, await lastWord());
 }
 
 async function launch(
-  { stateDir, program, searchPath = '', record }: TemporalOptions,
+  { stateDir, program, searchPath = '', namespace }: TemporalOptions,
   port: number,
   ui: Temporal['ui'],
-): Promise<Child> {
-  const paths = statePaths(stateDir);
-  record.port = port;
-  // The pid of the last one may belong to a stranger by now.
-  delete record.pid;
-  await writeTemporalRecord(stateDir, record);
-  const lifeline = await holdLifeline(paths.temporalAlive);
+) {
+  const { database, temporalLog, temporalLock } = statePaths(stateDir);
+  const lock = await lockDatabase(temporalLock);
   try {
-    const child = await startChild({
-      program: '/bin/sh',
-      // The database is for this user alone.
-      args: ['-c', 'umask 077; exec "$@"', 'temporal', program, ...serverArguments(paths.database)],
-      env: { PATH: searchPath, HOME: homedir() },
-      folder: stateDir,
-      stdout: paths.temporalLog,
-      stderr: paths.temporalLog,
-      holds: lifeline.fd,
-    });
-    record.pid = child.pid;
-    // Without it only the guard of `startChild` ends a Temporal whose host was killed.
-    await writeTemporalRecord(stateDir, record).catch(() => undefined);
-    return child;
-  } finally {
-    await lifeline.close();
-  }
-
-  function serverArguments(database: string): string[] {
-    return [
+    const args = [
       ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port)],
       ...['--ui-ip', ui.host, '--ui-port', String(ui.port)],
-      ...['--db-filename', database, '--namespace', record.namespace, '--log-level', 'warn'],
+      ...['--db-filename', database, '--namespace', namespace, '--log-level', 'warn'],
       // Its HTTP API answers pages of any site: no page has this host.
       ...['--dynamic-config-value', 'frontend.httpAllowedHosts=["disabled.invalid"]'],
     ];
+    return await startChild([program, ...args], {
+      folder: stateDir,
+      env: { PATH: searchPath, HOME: homedir() },
+      stdout: temporalLog,
+      stderr: temporalLog,
+      holds: lock,
+      isPrivate: true,
+    });
+  } finally {
+    closeSync(lock);
   }
+}
+
+/**
+ * Two on one database would open it without complaint. A Temporal holds this lock from its first moment to its last;
+ * one whose host was killed ends at that moment (`startChild`).
+ */
+async function lockDatabase(path: string): Promise<number> {
+  const end = performance.now() + STOP_LIMIT_MS;
+  for (;;) {
+    const lock = takeLock(path);
+    if (lock !== undefined) return lock;
+    if (performance.now() > end) break;
+    await sleep(POLL_MS);
+  }
+  const hint = `\`fuser ${path}\` names it; end it, then try again.`;
+  const message = 'A Temporal server that an earlier host started still runs, and does not end.';
+  throw new LonghaulError('EMBEDDED_FAILED', message, { hint });
 }
 
 /** On Linux any of 16 million addresses, so that a page of another site cannot guess where the unguarded Web UI is. */
 function uiHost(): string {
   const byte = (): number => randomInt(1, 255);
   return process.platform === 'linux' ? `127.${byte()}.${byte()}.${byte()}` : '127.0.0.1';
+}
+
+function connect(address: string): Connection {
+  return Connection.lazy({
+    address,
+    // Asked again here, until it answers.
+    interceptors: [],
+    channelArgs: {
+      // A proxy of the environment has no way to this machine's loopback.
+      'grpc.enable_http_proxy': 0,
+      // By default a server that comes up is looked for again only after a second.
+      'grpc.initial_reconnect_backoff_ms': POLL_MS,
+      'grpc.max_reconnect_backoff_ms': POLL_MS,
+    },
+  });
+}
+
+/** Sets what runs need of the namespace. False where no server answers yet, or one that has no such namespace. */
+async function prepareNamespace(connection: Connection, namespace: string): Promise<boolean> {
+  const { workflowService, operatorService } = connection;
+  const config = { workflowExecutionRetentionTtl: msNumberToTs(RETENTION_MS) };
+  const prepared = connection.withDeadline(Date.now() + CALL_TIMEOUT_MS, async () => {
+    await workflowService.updateNamespace({ namespace, config });
+    await operatorService.addSearchAttributes({
+      namespace,
+      searchAttributes: SEARCH_ATTRIBUTE_TYPES,
+    });
+  });
+  return await prepared.then(
+    () => true,
+    () => false,
+  );
+}
+
+/** `grpc.status`. */
+const NOT_FOUND = 5;
+
+/** Only where the server says so: one that does not answer may be slow, or suspended. */
+async function isNamespaceGone(connection: Connection, namespace: string): Promise<boolean> {
+  const described = connection.withDeadline(Date.now() + CALL_TIMEOUT_MS, async () => {
+    await connection.workflowService.describeNamespace({ namespace });
+  });
+  return await described.then(
+    () => false,
+    (error: unknown) => (error as { code?: unknown }).code === NOT_FOUND,
+  );
+}
+
+async function startFailure(options: TemporalOptions, lastWord: string): Promise<Error> {
+  const { database } = statePaths(options.stateDir);
+  // Without its tables it was left by a Temporal that was killed while it made them.
+  if (/not a database|malformed|no such table/i.test(lastWord)) await setAside(options);
+  if (/readonly database|read-only file system|permission denied/i.test(lastWord)) {
+    return new LonghaulError('LAKE_NOT_WRITABLE', `Temporal cannot write ${database}: ${lastWord}`);
+  }
+  return new Error(`Temporal did not start; its last word: ${lastWord}`);
 }
 
 async function setAside({ stateDir, onNote }: TemporalOptions): Promise<void> {
@@ -192,22 +211,13 @@ async function setAside({ stateDir, onNote }: TemporalOptions): Promise<void> {
   );
 }
 
-async function startFailure(stateDir: string, lastWord: string): Promise<LonghaulError> {
-  const { database, temporalLog } = statePaths(stateDir);
-  if (await isDiskFull(stateDir, lastWord)) {
-    return new LonghaulError('DISK_FULL', `The disk of ${stateDir} is full: ${lastWord}`);
-  }
-  if (/readonly database|read-only file system|permission denied/i.test(lastWord)) {
-    return new LonghaulError('LAKE_NOT_WRITABLE', `Temporal cannot write ${database}: ${lastWord}`);
-  }
-  const hint = `Its log is ${temporalLog}.`;
-  const message = `Temporal did not start; its last word: ${lastWord}`;
-  return new LonghaulError('EMBEDDED_FAILED', message, { hint });
-}
+/** SQLite, its journal and the logs. */
+const ROOM_BYTES = 1024 * 1024;
 
 /** By what a program said, or by what there is. */
-export async function isDiskFull(folder: string, said: string): Promise<boolean> {
-  if (/disk is full|no space left|ENOSPC|EDQUOT/i.test(said)) return true;
+export async function isDiskFull(folder: string, failure: Error): Promise<boolean> {
+  if (failure instanceof LonghaulError) return failure.code === 'DISK_FULL';
+  if (/disk is full|no space left|ENOSPC|EDQUOT/i.test(failure.message)) return true;
   const { bavail, bsize } = await statfs(folder);
   return bavail * bsize < ROOM_BYTES;
 }

@@ -1,5 +1,5 @@
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listenOn } from './listen.ts';
 
 /** This machine's own names, with any port (one that ssh forwards is another). */
 const OWN_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i;
@@ -25,14 +25,7 @@ export async function openUiDoor(wishes: readonly number[]): Promise<UiDoor> {
   });
   // A download, or an upload that is slow, is not this door's concern.
   server.requestTimeout = 0;
-  for (const port of [...wishes, 0]) {
-    const isOpen = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (isOpen) break;
-  }
-  door.port = (server.address() as AddressInfo).port;
+  door.port = await listenOn(server, wishes);
   return door;
 }
 

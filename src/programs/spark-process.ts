@@ -1,8 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
-import { END_WITH_PARENT } from './end-with-parent.ts';
+import { startChild, type ChildEnd } from './child.ts';
 import type { Java } from './java.ts';
 import type { Spark } from './spark.ts';
 
@@ -20,9 +17,7 @@ export interface SparkSurroundings {
 }
 
 /** How spark-submit ended. */
-export interface SparkEnd {
-  code: number | null;
-  signal: string | null;
+export interface SparkEnd extends ChildEnd {
   /** The end of its standard error. */
   stderr: string;
 }
@@ -36,46 +31,21 @@ export async function runSparkSubmit(
   words: readonly string[],
   { scratchFolder, env, signal, onLine }: SparkSurroundings,
 ): Promise<SparkEnd> {
-  const child = spawn('/bin/sh', ['-c', END_WITH_PARENT, 'longhaul-spark', ...words], {
-    cwd: scratchFolder,
-    detached: true,
-    // Spark finds programs, proxies and its own settings there.
-    // oxlint-disable-next-line node/no-process-env
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-  });
-  const kill = (): void => endGroup(child.pid);
+  // Spark finds programs, proxies and its own settings there.
+  // oxlint-disable-next-line node/no-process-env
+  const child = await startChild(words, { folder: scratchFolder, env: { ...process.env, ...env } });
+  const kill = (): void => child.signal('SIGKILL');
   signal.addEventListener('abort', kill, { once: true });
-  const [stdout, stderrStream, lifeline] = child.stdio.slice(1) as [Readable, Readable, Writable];
-  // It goes with whoever waits at its other end.
-  lifeline.on('error', () => undefined);
-  let stderr = '';
-  stderrStream.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-MAX_STDERR_CHARACTERS);
+  if (signal.aborted) kill();
+  const { stdout, stderr } = child;
+  let said = '';
+  stderr?.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-MAX_STDERR_CHARACTERS);
   });
-  createInterface(stdout).on('line', (line) => onLine?.(line));
-  try {
-    const closed = once(child, 'close');
-    const [code, ending] = (await once(child, 'exit')) as [number | null, string | null];
-    // Who waits at the pipe holds it open; what was said last is still to be read.
-    kill();
-    await closed;
-    return { code, signal: ending, stderr };
-  } finally {
-    signal.removeEventListener('abort', kill);
-    kill();
-    lifeline.end();
-  }
-}
-
-/** Whatever is left of it: spark-submit's JVM, its Python, and who waits at the pipe. */
-function endGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // Nobody is left.
-  }
+  if (stdout) createInterface(stdout).on('line', (line) => onLine?.(line));
+  const end = await child.ended;
+  signal.removeEventListener('abort', kill);
+  return { ...end, stderr: said };
 }
 
 /** What spark-submit finds its parts by. */

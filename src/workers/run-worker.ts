@@ -22,6 +22,8 @@ import { watchSnapshotAges } from './snapshot-ages.ts';
 const MAX_HEARTBEAT_THROTTLE_MS = 1000;
 /** A worker that was killed keeps its runs waiting for this long; a busy one only replays a little more often. */
 const STICKY_TIMEOUT = '2s';
+/** For checkpoints, after the grace time; what does not end then is left behind, and ends with the process. */
+const CHECKPOINT_MS = 50_000;
 /** Most of them only wait for a run's end (a schedule's, one started by hand), which costs nothing. */
 const SHARED_SLOTS = 1000;
 /** Short steps of one lake at once: a listing, a manifest, the footers and checksum of what was converted. */
@@ -121,6 +123,7 @@ function commonOptions(
     namespace,
     maxHeartbeatThrottleInterval: MAX_HEARTBEAT_THROTTLE_MS,
     shutdownGraceTime: graceMs,
+    shutdownForceTime: graceMs + CHECKPOINT_MS,
     interceptors: { activity: [(context) => activityTelemetry(context, onDone)] },
     ...(version && {
       workerDeploymentOptions: {

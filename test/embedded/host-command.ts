@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { HostCommand } from '../../src/embedded/host-launch.ts';
+import type { HostCommand } from '../../src/embedded/join.ts';
 
 /** Starts the tests' own host, `host-entry.ts`. */
 export function hostCommand(stateDir: string, ...args: string[]): HostCommand {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { freePorts } from '../../src/embedded/free-ports.ts';
+import { freePort } from '../../src/embedded/listen.ts';
 import { fetchMoto } from '../../tools/local-aws/moto.ts';
 import { until } from './processes.ts';
 
@@ -12,7 +12,7 @@ export interface Moto {
 
 /** Somebody else's EMR: its clusters start and end at once; their first step runs for ever, since nothing runs it. */
 export async function startMoto(): Promise<Moto> {
-  const { port } = await freePorts([]);
+  const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
   const child = spawn('python3', ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], {
     env: { ...process.env, PYTHONPATH: await fetchMoto(), PYTHONDONTWRITEBYTECODE: '1' },

@@ -20,7 +20,7 @@ test('the host’s lock is held by one at a time, of five processes that race as
     let killed = 0;
     const race = async (): Promise<void> => {
       while (killed < kills) {
-        const { candidate, hasLock } = await startCandidate(folder);
+        const { candidate, hasLock } = await startCandidate(join(folder, 'lock'));
         const ended = once(candidate, 'exit');
         if (hasLock) {
           holders.add(candidate);
@@ -72,15 +72,15 @@ test('while hosts are killed and five commands start them, never two servers hav
 const HOLD_MS = 100;
 
 const CANDIDATE = `
-const { takeHostLock } = await import(${JSON.stringify(new URL('../../src/embedded/lifeline.ts', import.meta.url).href)});
-console.log((await takeHostLock(process.argv.at(-1))) ? 'yes' : 'no');
+const { takeLock } = await import(${JSON.stringify(new URL('../../src/embedded/lock.ts', import.meta.url).href)});
+console.log(takeLock(process.argv.at(-1)) === undefined ? 'no' : 'yes');
 setInterval(() => undefined, 1000);
 `;
 
 async function startCandidate(
-  folder: string,
+  path: string,
 ): Promise<{ candidate: ChildProcess; hasLock: boolean }> {
-  const args = ['--import', 'tsx', '--input-type=module', '--eval', CANDIDATE, folder];
+  const args = ['--import', 'tsx', '--input-type=module', '--eval', CANDIDATE, path];
   const candidate = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   assert.ok(candidate.stdout);
   const [line] = (await once(createInterface(candidate.stdout), 'line')) as string[];

@@ -5,7 +5,7 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { freePorts } from '../../src/embedded/free-ports.ts';
+import { freePort } from '../../src/embedded/listen.ts';
 import { joinEmbedded, stopEmbedded, type EmbeddedServer } from '../../src/embedded/index.ts';
 import { hostCommand } from '../embedded/host-command.ts';
 import { until } from '../helpers/processes.ts';
@@ -94,7 +94,7 @@ test('a page of another site starts no workflow by the HTTP API of Temporal', as
   await withTempFolder(async (folder) => {
     const stateDir = join(folder, '.longhaul');
     await mkdir(stateDir);
-    const { port } = await freePorts([]);
+    const port = await freePort();
     const program = join(stateDir, 'temporal-with-a-known-http-port');
     const real = await temporalProgram();
     const script = `#!/bin/sh

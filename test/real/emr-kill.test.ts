@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePorts } from '../../src/embedded/free-ports.ts';
+import { freePort } from '../../src/embedded/listen.ts';
 import { sharedEmrWorld } from '../helpers/emr-lab.ts';
 import { startEmrProxy } from '../helpers/emr-proxy.ts';
 import { clustersOf, DAY, killHost, runningStep, withDatasets } from '../helpers/emr-runs.ts';
@@ -24,7 +24,7 @@ async function metrics(port: number): Promise<string> {
 
 describe('a run on EMR whose answers or worker are lost', () => {
   it('in its answers: lost ones and "too often" make no second cluster; Ctrl-C ends the one', async () => {
-    const { port } = await freePorts([]);
+    const port = await freePort();
     await withDatasets(world, ['lost'], { METRICS_ADDRESS: String(port) }, async (lab) => {
       world.emr.faults = {
         hang: 9,

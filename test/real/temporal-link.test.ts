@@ -84,7 +84,7 @@ describe("another lake's server on the port that was ours", () => {
 
   it('that has our place still when the host was asked is told as what it is', async () => {
     const at = { address: temporal.address, namespace: 'lake-of-ours', uiUrl: 'http://h' };
-    const server = { ...at, current: async () => at, stopped: never(), leave: async () => {} };
+    const server = { ...at, current: async () => at, stopped: never, leave: async () => {} };
     await withLink(server, async (link) => {
       const asked = link.call(async (client) => await findRun(client, 'ingest/x/2026-01-01'));
       await assert.rejects(asked, { code: 'TEMPORAL_NO_NAMESPACE' });
@@ -96,7 +96,7 @@ describe("another lake's server on the port that was ours", () => {
 class HostSays implements EmbeddedServer {
   readonly uiUrl = 'http://127.0.0.1:1';
   readonly s3Place = undefined;
-  readonly stopped = never();
+  readonly stopped = never;
   readonly address: string;
   readonly namespace: string;
   readonly #now: GrpcProxy;

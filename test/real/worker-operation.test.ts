@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { msNumberToTs } from '@temporalio/common/lib/time.js';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { freePorts } from '../../src/embedded/free-ports.ts';
+import { freePort } from '../../src/embedded/listen.ts';
 import type { Readiness } from '../../src/workers/health.ts';
 import { startGrpcProxy } from '../helpers/grpc-proxy.ts';
 import { withLab, type Lab, type Running } from '../helpers/lab.ts';
@@ -77,7 +77,7 @@ async function stop(worker: Running): Promise<void> {
 
 describe('a worker that is told to end', () => {
   it('hands a download over where it was; a second signal ends it at once', async () => {
-    const { port: healthPort } = await freePorts([]);
+    const healthPort = await freePort();
     const holds = [heldAnswer(), heldAnswer()] as const;
     // The first request is the probe.
     const route = (request: number): Answer =>
@@ -128,7 +128,7 @@ function holdsHalf(lab: Lab): boolean {
 
 describe('a worker that is watched', () => {
   it('says when it is ready, what it did in Prometheus’s words, and a line of JSON an event', async () => {
-    const { port: healthPort, uiPort: metricsPort } = await freePorts([]);
+    const [healthPort, metricsPort] = [await freePort(), await freePort()];
     const routes = { '/a.csv': { body: BODY } };
     await withLab({ routes, env: env(), up: false }, async (lab) => {
       await lab.datasets({ watched: { a: lab.origin.address('/a.csv') } });
@@ -205,7 +205,7 @@ async function scrape(port: number): Promise<string> {
 
 describe('a Temporal server that goes away', () => {
   it('is waited for: by the worker, which says that it is cut off, and by who follows the run', async () => {
-    const { port: healthPort } = await freePorts([]);
+    const healthPort = await freePort();
     const hold = heldAnswer();
     const proxy = await startGrpcProxy({ target: temporal.address });
     const route = (request: number): Answer =>

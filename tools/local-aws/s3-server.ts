@@ -2,10 +2,10 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startChild, type Child } from '../../src/embedded/child.ts';
-import { freePorts } from '../../src/embedded/free-ports.ts';
+import { freePort } from '../../src/embedded/listen.ts';
 import { rotateLog } from '../../src/embedded/state-files.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
+import { startChild, type Child } from '../../src/programs/child.ts';
 
 export interface S3ServerOptions {
   /** Holds the buckets (`buckets`), what S3 knows of the objects (`meta`) and a log; kept from start to start. */
@@ -50,7 +50,7 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
   const buckets = join(folder, 'buckets');
   await mkdir(buckets, { recursive: true });
   await mkdir(join(folder, 'meta'), { recursive: true });
-  const port = options.port ?? (await freePorts([])).port;
+  const port = options.port ?? (await freePort());
   const endpoint = `http://127.0.0.1:${port}`;
   // Only this server answers there: another may have got the port first.
   const healthPath = `/${randomUUID()}`;
@@ -86,8 +86,8 @@ async function launch(
   const server = ['--port', `127.0.0.1:${port}`, '--region', REGION, '--health', healthPath];
   const quietly = ['--keep-alive', '--quiet'];
   const store = ['posix', '--sidecar', join(folder, 'meta'), join(folder, 'buckets')];
-  const args = [...server, ...quietly, ...store];
-  return await startChild({ program, args, env: keys, folder, stdout: log, stderr: log });
+  const words = [program, ...server, ...quietly, ...store];
+  return await startChild(words, { env: keys, folder, stdout: log, stderr: log });
 }
 
 function logPath(folder: string): string {

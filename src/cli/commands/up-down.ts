@@ -83,7 +83,7 @@ async function up(
 }
 
 /** @throws LonghaulError why the server ended, and cannot be started again. */
-async function untilStopped({ stopped }: EmbeddedServer, signal: AbortSignal): Promise<string> {
+async function untilStopped(server: EmbeddedServer, signal: AbortSignal): Promise<string> {
   const interrupted = new Promise<string>((resolve) => {
     const stop = (): void => resolve('Stopping …');
     if (signal.aborted) stop();
@@ -92,7 +92,7 @@ async function untilStopped({ stopped }: EmbeddedServer, signal: AbortSignal): P
   // A promise alone keeps no process.
   const awake = setInterval(() => undefined, 60_000);
   try {
-    return await Promise.race([stopped, interrupted]);
+    return await Promise.race([server.stopped(), interrupted]);
   } finally {
     clearInterval(awake);
   }

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import {
   makeClusterFolder,
   removeAbandonedClusters,
 } from '../../../tools/local-aws/emr/cluster-folders.ts';
-import { holdLifeline } from '../../../src/embedded/lifeline.ts';
 import { withTempFolder } from '../../helpers/temp-folder.ts';
 
 describe('folders of clusters', () => {
@@ -15,10 +14,10 @@ describe('folders of clusters', () => {
       await makeClusterFolder(folder, 'j-ALIVE');
       const dead = join(folder, 'j-DEAD');
       await mkdir(join(dead, 'hdfs'), { recursive: true });
-      await (await holdLifeline(join(dead, 'owner.alive'))).close();
+      await writeFile(join(dead, 'owner.lock'), '');
       await mkdir(join(folder, 'j-UNKNOWN'));
       await mkdir(join(folder, 'mine'));
-      await (await holdLifeline(join(folder, 'mine', 'owner.alive'))).close();
+      await writeFile(join(folder, 'mine', 'owner.lock'), '');
       await removeAbandonedClusters(folder);
       assert.deepEqual((await readdir(folder)).toSorted(), ['j-ALIVE', 'j-UNKNOWN', 'mine']);
     });

@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BootstrapActionConfig } from '@aws-sdk/client-emr';
-import { startChild } from '../../../src/embedded/child.ts';
+import { startChild } from '../../../src/programs/child.ts';
 import { startHdfs, type Hdfs } from '../hdfs/hdfs.ts';
 import { makeClusterFolder } from './cluster-folders.ts';
 import { writeMachineConfiguration } from './machine-files.ts';
@@ -90,16 +90,9 @@ async function bootstrap(
   try {
     await writeFile(file, await download(site.client, script?.Path ?? ''));
     await chmod(file, 0o700);
-    const args = script?.Args ?? [];
-    const command = {
-      program: file,
-      args,
-      env: site.env,
-      folder,
-      stdout: join(folder, 'stdout'),
-      stderr,
-    };
-    const child = await startChild(command);
+    const { env } = site;
+    const words = [file, ...(script?.Args ?? [])];
+    const child = await startChild(words, { env, folder, stdout: join(folder, 'stdout'), stderr });
     const kill = (): void => child.signal('SIGKILL');
     signal.addEventListener('abort', kill, { once: true });
     code = (await child.ended).code ?? 1;

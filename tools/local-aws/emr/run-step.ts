@@ -1,6 +1,6 @@
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { startChild, type Child, type ChildCommand } from '../../../src/embedded/child.ts';
+import { startChild, type Child } from '../../../src/programs/child.ts';
 import { distCpArguments } from './dist-cp-command.ts';
 import { SPARK_DEFAULTS } from './machine-files.ts';
 import type { CancelHow } from './model.ts';
@@ -51,8 +51,8 @@ const KILLED = 143;
 async function start(site: Site, step: RunnableStep, folder: string): Promise<Process> {
   const stderr = join(folder, 'stderr');
   try {
-    const command = commandOf(site, step);
-    const child = await startChild({ ...command, folder, stdout: join(folder, 'stdout'), stderr });
+    const { words, env } = commandOf(site, step);
+    const child = await startChild(words, { env, folder, stdout: join(folder, 'stdout'), stderr });
     return { ended: codeOf(child), cancel: (how) => cancel(child, how) };
   } catch (error) {
     await appendFile(stderr, `Exception in thread "main" ${(error as Error).message}\n`);
@@ -69,11 +69,13 @@ function cancel(child: Child, how: CancelHow): void {
   else void child.stop(INTERRUPT_LIMIT_MS);
 }
 
+interface Command {
+  words: string[];
+  env: NodeJS.ProcessEnv;
+}
+
 /** @throws Error as `command-runner.jar` says it. */
-function commandOf(
-  site: Site,
-  { jar, args }: RunnableStep,
-): Pick<ChildCommand, 'program' | 'args' | 'env'> {
+function commandOf(site: Site, { jar, args }: RunnableStep): Command {
   if (basename(jar) !== 'command-runner.jar') {
     throw new Error(`java.io.IOException: The local EMR runs command-runner.jar, and no ${jar}`);
   }
@@ -86,7 +88,7 @@ function commandOf(
   );
 }
 
-function sparkSubmit(site: Site, given: readonly string[]): ReturnType<typeof commandOf> {
+function sparkSubmit(site: Site, given: readonly string[]): Command {
   const { args, driverClassPath } = readSparkSubmit(given);
   const ours = site.programs.s3a.classPath;
   const classPath =
@@ -95,22 +97,16 @@ function sparkSubmit(site: Site, given: readonly string[]): ReturnType<typeof co
   // In place of SPARK_CONF_DIR, which would be on the class path, where the JVM's class archive allows no folder.
   const defaults = ['--properties-file', join(site.conf, SPARK_DEFAULTS)];
   return {
-    program: site.programs.spark.submit,
-    args: [...master, ...defaults, ...classPath, ...args],
+    words: [site.programs.spark.submit, ...master, ...defaults, ...classPath, ...args],
     env: { ...site.env, SPARK_SUBMIT_OPTS: site.programs.sparkOptions },
   };
 }
 
-function distCp(site: Site, given: readonly string[]): ReturnType<typeof commandOf> {
+function distCp(site: Site, given: readonly string[]): Command {
   const classPath = `${site.conf}:${site.programs.hadoop.classPath}`;
-  const args = [
-    ...JVM_OPTIONS,
-    '-cp',
-    classPath,
-    'org.apache.hadoop.tools.DistCp',
-    ...distCpArguments(given),
-  ];
-  return { program: site.programs.java.path, args, env: site.env };
+  const java = [site.programs.java.path, ...JVM_OPTIONS, '-cp', classPath];
+  const words = [...java, 'org.apache.hadoop.tools.DistCp', ...distCpArguments(given)];
+  return { words, env: site.env };
 }
 
 /** It copies through buffers of 8 KiB, and parts of 64 MB wait on the disk. */

@@ -3,8 +3,8 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../../../src/model/errors.ts';
 import { printable } from '../../../src/model/names.ts';
-import { startChild, type Child } from '../../../src/embedded/child.ts';
-import { freePorts } from '../../../src/embedded/free-ports.ts';
+import { freePort } from '../../../src/embedded/listen.ts';
+import { startChild, type Child } from '../../../src/programs/child.ts';
 import { clientConfiguration, writeHdfsConfiguration } from './configuration.ts';
 import { makeNameFolder, pagesFolder } from './once.ts';
 
@@ -51,7 +51,7 @@ export async function startHdfs(options: HdfsOptions): Promise<Hdfs> {
   const { folder, signal } = options;
   await mkdir(join(folder, 'logs'), { recursive: true });
   await mkdir(join(folder, 'tmp'), { recursive: true });
-  const { port: rpcPort, uiPort: httpPort } = await freePorts([]);
+  const [rpcPort, httpPort] = [await freePort(), await freePort()];
   const { capacityBytes } = options;
   const conf = await writeHdfsConfiguration({ folder, rpcPort, httpPort, capacityBytes });
   const pages = await pagesFolder(options.jars);
@@ -103,17 +103,9 @@ async function start(
   args: readonly string[] = [],
 ): Promise<Child> {
   const log = logPath(folder, server);
-  return await startChild({
-    program: java,
-    // Jetty unpacks its pages there, and leaves them.
-    args: [
-      ...JVM_OPTIONS,
-      `-Djava.io.tmpdir=${join(folder, 'tmp')}`,
-      '-cp',
-      classPath,
-      `${SERVERS}.${server}`,
-      ...args,
-    ],
+  // Jetty unpacks its pages there, and leaves them.
+  const options = [...JVM_OPTIONS, `-Djava.io.tmpdir=${join(folder, 'tmp')}`, '-cp', classPath];
+  return await startChild([java, ...options, `${SERVERS}.${server}`, ...args], {
     // Hadoop asks the system who it is; with permissions off the name means nothing.
     env: { HADOOP_USER_NAME: 'hadoop', LC_ALL: 'C.UTF-8' },
     folder,

@@ -5,7 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startChild, type ChildCommand } from '../../src/embedded/child.ts';
+import { startChild, type ChildOptions } from '../../src/programs/child.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 describe('a child', () => {
@@ -19,7 +19,7 @@ describe('a child', () => {
         '"',
         "'; ls",
       ];
-      const child = await startChild(commandIn(folder, args, { ONLY: 'this' }));
+      const child = await startChild(['/bin/sh', ...args], optionsIn(folder, { ONLY: 'this' }));
       assert.deepEqual(await child.ended, { code: 7, signal: null });
       const stdout = await readFile(join(folder, 'stdout'), 'utf8');
       assert.ok(stdout.startsWith(`$HOME \`id\`|"|'; ls|`));
@@ -31,7 +31,7 @@ describe('a child', () => {
 
   it('that is not there ends with 126 or 127', async () => {
     await withTempFolder(async (folder) => {
-      const child = await startChild({ ...commandIn(folder, []), program: join(folder, 'none') });
+      const child = await startChild([join(folder, 'none')], optionsIn(folder));
       assert.ok([126, 127].includes((await child.ended).code ?? 0));
     });
   });
@@ -39,7 +39,7 @@ describe('a child', () => {
   it('is stopped with all that it started, though it does not listen', async () => {
     await withTempFolder(async (folder) => {
       const script = 'trap "" TERM; sleep 600 & echo started; wait; sleep 600';
-      const child = await startChild(commandIn(folder, ['-c', script]));
+      const child = await startChild(['/bin/sh', '-c', script], optionsIn(folder));
       while ((await readFile(join(folder, 'stdout'), 'utf8')) === '') await sleep(5);
       await child.stop(50);
       await untilGroupIsGone(child.pid);
@@ -48,11 +48,12 @@ describe('a child', () => {
 
   it('ends with the process that started it, killed as that may be', async () => {
     await withTempFolder(async (folder) => {
-      const command = commandIn(folder, ['-c', 'sleep 600 & sleep 600']);
-      const module = resolve(import.meta.dirname, '../../src/embedded/child.ts');
+      const words = ['/bin/sh', '-c', 'sleep 600 & sleep 600'];
+      const given = [words, optionsIn(folder)].map((each) => JSON.stringify(each)).join();
+      const module = resolve(import.meta.dirname, '../../src/programs/child.ts');
       const entry = join(folder, 'parent.mjs');
       const start = `const { startChild } = await import(${JSON.stringify(module)});`;
-      const print = `console.log((await startChild(${JSON.stringify(command)})).pid); setInterval(() => {}, 1000);`;
+      const print = `console.log((await startChild(${given})).pid); setInterval(() => {}, 1000);`;
       await writeFile(entry, `${start}\n${print}\n`);
       const parent = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), entry], {
         stdio: ['ignore', 'pipe', 'inherit'],
@@ -66,16 +67,9 @@ describe('a child', () => {
   });
 });
 
-function commandIn(folder: string, args: string[], env: Record<string, string> = {}): ChildCommand {
+function optionsIn(folder: string, env: Record<string, string> = {}): ChildOptions {
   const [stdout, stderr] = [join(folder, 'stdout'), join(folder, 'stderr')];
-  return {
-    program: '/bin/sh',
-    args,
-    env: { PATH: '/usr/bin:/bin', ...env },
-    folder,
-    stdout,
-    stderr,
-  };
+  return { folder, env: { PATH: '/usr/bin:/bin', ...env }, stdout, stderr };
 }
 
 /** A group that stays makes the test time out. */

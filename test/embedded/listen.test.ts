@@ -1,0 +1,18 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { freePort, listenOn } from '../../src/embedded/listen.ts';
+
+test('the first wish that is free is granted, else another port', async () => {
+  const free = await freePort();
+  const server = createServer();
+  const taken = await listenOn(server, [free]);
+  try {
+    assert.equal(taken, free);
+    const next = await freePort([taken]);
+    assert.notEqual(next, taken);
+    assert.equal(await freePort([taken, next]), next);
+  } finally {
+    server.close();
+  }
+});

@@ -1,8 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { storageError } from '../../storage/disk-errors.ts';
 import { ofCatalogue, type PlainError } from '../plain-error.ts';
-import { startThread } from '../sibling-script.ts';
-import type { PrepareMessage } from './prepare-worker.ts';
+import { runInThread } from '../thread.ts';
 import type { Preparation } from './prepare.ts';
 
 /**
@@ -22,9 +21,16 @@ export async function prepareRanges(
   const lane = async (): Promise<void> => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       const [index, range] = next;
-      await prepareInThread(range, stop, (bytes) => {
-        done[index] = bytes;
-        onProgress(done.reduce((sum, each) => sum + each, 0));
+      await runInThread({
+        script: 'prepare-worker',
+        moduleUrl: import.meta.url,
+        job: range,
+        signal: stop,
+        onProgress: (bytes) => {
+          done[index] = bytes;
+          onProgress(done.reduce((sum, each) => sum + each, 0));
+        },
+        errorOf: (error) => preparationError(error, range.outputPath),
       });
     }
   };
@@ -36,33 +42,6 @@ export async function prepareRanges(
     // None of them writes any more when its folder is removed.
     await Promise.allSettled(lanes);
     throw error;
-  }
-}
-
-async function prepareInThread(
-  range: Preparation,
-  signal: AbortSignal,
-  onProgress: (bytes: number) => void,
-): Promise<void> {
-  signal.throwIfAborted();
-  const worker = startThread('prepare-worker', import.meta.url, range);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      const abort = (): void => reject(signal.reason as Error);
-      signal.addEventListener('abort', abort, { once: true });
-      worker.on('message', (message: PrepareMessage) => {
-        if ('bytes' in message) onProgress(message.bytes);
-        else if ('done' in message) resolve();
-        else reject(preparationError(message.error, range.outputPath));
-      });
-      worker.once('error', reject);
-      worker.once('exit', (code) => {
-        signal.removeEventListener('abort', abort);
-        reject(new Error(`The thread that prepares a range ended with ${code}.`));
-      });
-    });
-  } finally {
-    await worker.terminate();
   }
 }
 

@@ -1,4 +1,3 @@
-import type { Worker } from 'node:worker_threads';
 import { LonghaulError } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
 import type { Schema } from '../../model/schema.ts';
@@ -6,11 +5,10 @@ import { assertDecodable } from '../decodable.ts';
 import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../engine.ts';
 import { convertInParts, type PartToWrite } from '../parts/convert-in-parts.ts';
 import type { PartSizes } from '../parts/next-range.ts';
-import { ofCatalogue, toPlainError, type PlainError } from '../plain-error.ts';
-import { startThread } from '../sibling-script.ts';
+import { ofCatalogue, type PlainError } from '../plain-error.ts';
+import { runInThread } from '../thread.ts';
 import { writableSchema, writerSchema } from './schema.ts';
 import type { FileToWrite } from './write-file.ts';
-import type { WriteMessage } from './write-worker.ts';
 
 /** The reference engine: csv-parse and parquetjs-lite in a thread. No native code, bounded memory, slow. */
 export function createParquetJsEngine(sizes: PartSizes): ConversionEngine {
@@ -47,34 +45,16 @@ async function writePart(
     records,
     outputPath: part.partialPath,
   };
-  const worker = startThread('write-worker', import.meta.url, job);
-  try {
-    await finished(worker, signal, part.onProgress);
-  } finally {
-    await worker.terminate();
-  }
-  await output.putFile(part.key, job.outputPath, signal);
-}
-
-async function finished(
-  worker: Worker,
-  signal: AbortSignal,
-  onProgress: (bytes: number) => void,
-): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-    worker.on('message', (message: WriteMessage) => {
-      if ('bytes' in message) onProgress(message.bytes);
-      else if ('done' in message) resolve();
-      else reject(engineError(message.error));
-    });
-    worker.once('error', (error) => reject(engineError(toPlainError(error))));
-    worker.once('exit', (code) => {
-      signal.removeEventListener('abort', abort);
-      reject(engineError({ message: `its thread ended with ${code}` }));
-    });
+  const { onProgress } = part;
+  await runInThread({
+    script: 'write-worker',
+    moduleUrl: import.meta.url,
+    job,
+    signal,
+    onProgress,
+    errorOf: engineError,
   });
+  await output.putFile(part.key, job.outputPath, signal);
 }
 
 function engineError(error: PlainError): LonghaulError {

@@ -1,12 +1,9 @@
 import { availableParallelism } from 'node:os';
-import type { Worker } from 'node:worker_threads';
 import type { StoredPlace } from '../../storage/place.ts';
-import { ofCatalogue } from '../plain-error.ts';
-import { startThread } from '../sibling-script.ts';
+import { runInThread } from '../thread.ts';
 import { profileRange } from './profile-range.ts';
 import { emptyProfile, mergeProfiles } from './profiler.ts';
 import type { RangeToProfile } from './profile-range.ts';
-import type { ProfileMessage } from './profile-worker.ts';
 import type { Profile } from './profiler.ts';
 
 /** Below this, starting a thread takes longer than the work. */
@@ -52,36 +49,23 @@ function cut(file: FileToProfile, ranges: number): RangeToProfile[] {
   return result;
 }
 
+/** One that fails ends the others. */
 async function inThreads(
   ranges: readonly RangeToProfile[],
-  advance: (bytes: number) => void,
+  onProgress: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<Profile[]> {
-  const workers = ranges.map((range) => startThread('profile-worker', import.meta.url, range));
-  try {
-    return await Promise.all(workers.map((worker) => profileFrom(worker, advance, signal)));
-  } finally {
-    await Promise.all(workers.map((worker) => worker.terminate()));
-  }
-}
-
-function profileFrom(
-  worker: Worker,
-  advance: (bytes: number) => void,
-  signal: AbortSignal,
-): Promise<Profile> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-    worker.on('message', (message: ProfileMessage) => {
-      if ('bytes' in message) advance(message.bytes);
-      else if ('profile' in message) resolve(message.profile);
-      else reject(ofCatalogue(message.error) ?? new Error(message.error.message));
-    });
-    worker.once('error', reject);
-    worker.once('exit', (code) => {
-      signal.removeEventListener('abort', abort);
-      reject(new Error(`The thread that reads the columns' types ended with ${code}.`));
-    });
+  const failing = new AbortController();
+  const stop = AbortSignal.any([signal, failing.signal]);
+  const profiles = ranges.map((job) => {
+    const where = { script: 'profile-worker', moduleUrl: import.meta.url };
+    return runInThread<RangeToProfile, Profile>({ ...where, job, signal: stop, onProgress });
   });
+  try {
+    return await Promise.all(profiles);
+  } catch (error) {
+    failing.abort(error);
+    await Promise.allSettled(profiles);
+    throw error;
+  }
 }

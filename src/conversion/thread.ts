@@ -1,0 +1,69 @@
+import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { ofCatalogue, toPlainError, type PlainError } from './plain-error.ts';
+import { siblingScript } from './sibling-script.ts';
+
+/** What a thread says: bytes as it goes on, and its end. */
+type Message<Result> = { bytes: number } | { result: Result } | { error: PlainError };
+
+export interface Thread<Job> {
+  /** A script beside the module at `moduleUrl` that calls `serveThread`. */
+  script: string;
+  moduleUrl: string;
+  job: Job;
+  signal: AbortSignal;
+  onProgress: (bytes: number) => void;
+  /** Of what the thread threw, or how it ended. */
+  errorOf?: (error: PlainError) => Error;
+}
+
+/** Does a job in a thread, which has ended when this does. @throws the signal's reason when it aborts. */
+export async function runInThread<Job, Result>(thread: Thread<Job>): Promise<Result> {
+  const { signal, onProgress, errorOf = plainly } = thread;
+  signal.throwIfAborted();
+  const worker = start(thread);
+  let abort = (): void => undefined;
+  try {
+    return await new Promise<Result>((resolve, reject) => {
+      abort = () => reject(signal.reason as Error);
+      signal.addEventListener('abort', abort, { once: true });
+      worker.on('message', (message: Message<Result>) => {
+        if ('bytes' in message) onProgress(message.bytes);
+        else if ('result' in message) resolve(message.result);
+        else reject(errorOf(message.error));
+      });
+      worker.once('error', (error) => reject(errorOf(toPlainError(error))));
+      worker.once('exit', (code) => reject(errorOf({ message: `its thread ended with ${code}` })));
+    });
+  } finally {
+    signal.removeEventListener('abort', abort);
+    await worker.terminate();
+  }
+}
+
+/** In the thread: does the job that it was started with. */
+export async function serveThread<Result>(
+  work: (job: never, onProgress: (bytes: number) => void) => Promise<Result>,
+): Promise<void> {
+  const send = (message: Message<Result>): void => {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window
+    parentPort?.postMessage(message);
+  };
+  try {
+    send({ result: await work(workerData as never, (bytes) => send({ bytes })) });
+  } catch (error) {
+    send({ error: toPlainError(error) });
+  }
+}
+
+function plainly(error: PlainError): Error {
+  return ofCatalogue(error) ?? new Error(error.message);
+}
+
+/** In development, Node 20 does not hand tsx on to threads: there it is loaded by hand. */
+function start({ script, moduleUrl, job }: Thread<unknown>): Worker {
+  const address = siblingScript(script, moduleUrl);
+  if (address.pathname.endsWith('.js')) return new Worker(address, { workerData: job });
+  const text = JSON.stringify(address.href);
+  const bootstrap = `import('tsx/esm/api').then((tsx) => tsx.tsImport(${text}, ${text}))`;
+  return new Worker(bootstrap, { eval: true, workerData: job });
+}

@@ -49,7 +49,7 @@ function strangersInput(
   changes: Partial<IngestInput> = {},
 ): IngestInput {
   const source = { id: name, address: pathToFileURL(path).href, optional: false, overrides: {} };
-  const dataset = { name, timeZone: 'UTC', sources: [source] };
+  const dataset = { name, timeZone: 'America/Denver', sources: [source] };
   return {
     dataset,
     ingestDate: TODAY,

@@ -69,8 +69,9 @@ function fromFailure(failure: Error): LonghaulError {
   const chain = causes(failure);
   for (const each of chain) {
     if (each instanceof ApplicationFailure && isErrorCode(each.type)) {
-      const detail = each.details?.[0] as RunError | undefined;
-      return ofRunError(detail ?? { code: each.type, message: each.message }, failure);
+      const detail = each.details?.[0] as Partial<RunError> | undefined;
+      const { code = each.type, message = each.message, hint, source, log } = detail ?? {};
+      return new LonghaulError(code, message, { hint, source, log }, { cause: failure });
     }
   }
   if (chain.some((each) => each instanceof CancelledFailure)) {
@@ -82,19 +83,6 @@ function fromFailure(failure: Error): LonghaulError {
   }
   const last = chain.at(-1) ?? failure;
   return new LonghaulError('INTERNAL', printable(last.message), {}, { cause: failure });
-}
-
-function ofRunError(
-  error: Pick<RunError, 'code' | 'message'> & Partial<RunError>,
-  cause?: unknown,
-): LonghaulError {
-  const { code, message, hint, source, log } = error;
-  const details = {
-    hint,
-    source,
-    log,
-  };
-  return new LonghaulError(code, message, details, { cause });
 }
 
 function causes(error: unknown): Error[] {

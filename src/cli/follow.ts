@@ -1,25 +1,63 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { WorkflowHandle } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { LonghaulError } from '../model/errors.ts';
-import type { IngestResult } from '../model/run.ts';
+import { printable } from '../model/names.ts';
+import { ingestWorkflowId, type IngestResult } from '../model/run.ts';
 import { fromTemporal } from './failures.ts';
 import { readRunState, type RunState } from './run-state.ts';
-import type { RunRef } from './runs.ts';
 import type { TemporalLink } from './temporal-link.ts';
 
-export interface WaitOptions {
+export interface RunRef {
+  workflowId: string;
+  runId: string;
+}
+
+/**
+ * The run that a person means: a run id, a workflow id, or `<dataset>/<date>`.
+ * @throws LonghaulError RUN_UNKNOWN.
+ */
+export async function findRun(client: Client, text: string): Promise<WorkflowHandle & RunRef> {
+  try {
+    const { workflowId, runId } = await refOf(client, text);
+    const handle = client.workflow.getHandle(workflowId, runId);
+    return Object.assign(handle, { workflowId, runId: (await handle.describe()).runId });
+  } catch (error) {
+    const known = fromTemporal(error);
+    if (!(known instanceof LonghaulError) || known.code !== 'RUN_UNKNOWN') throw known;
+    const quoted = JSON.stringify(printable(text));
+    throw new LonghaulError('RUN_UNKNOWN', `Temporal knows no run ${quoted}.`);
+  }
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+async function refOf(
+  client: Client,
+  text: string,
+): Promise<Partial<RunRef> & { workflowId: string }> {
+  if (UUID.test(text)) {
+    const query = `RunId = '${text}'`;
+    for await (const { workflowId } of client.workflow.list({ query })) {
+      return { workflowId, runId: text };
+    }
+  }
+  const [, dataset, date] = /^([a-z0-9-]+)\/(\d{4}-\d{2}-\d{2})$/.exec(text) ?? [];
+  return { workflowId: dataset && date ? ingestWorkflowId(dataset, date) : text };
+}
+
+interface WaitOptions {
   /** Aborted by Ctrl-C: cancels the run and waits for its end. */
   signal: AbortSignal;
   /** The run is another command's, waited for only: Ctrl-C stops the waiting, not the run. */
   foreign?: boolean;
   onCancel?: () => void;
   /** A cancelled run throws away what it downloaded. */
-  discard?: boolean | undefined;
+  discard?: boolean;
   /** Hears that Temporal answers no more, and that it does again; the run itself goes on meanwhile. */
   onNote?: (note: string) => void;
 }
 
-export interface FollowOptions extends WaitOptions {
+interface FollowOptions extends WaitOptions {
   /** Gets the run's state about once a second. */
   onState: (state: RunState) => void;
 }
@@ -55,15 +93,24 @@ export async function awaitRun<T>(
   run: RunRef,
   options: WaitOptions,
 ): Promise<T> {
-  const { signal, foreign = false, onCancel } = options;
+  const { signal, foreign = false, onCancel, onNote = () => undefined } = options;
   const done = new AbortController();
-  const ended = resultOf<T>(link, run, options, done.signal).finally(() => done.abort());
+  const result = async (client: Client): Promise<T> =>
+    (await client.withAbortSignal(
+      done.signal,
+      async () => (await handleOf(client, run).result()) as unknown,
+    )) as T;
+  const ended = link
+    .call(result, { signal: done.signal, onNews: onNote })
+    .finally(() => done.abort());
   const cancel = (): void => {
     onCancel?.();
     if (foreign) return;
     // Where it ended meanwhile there is nothing to cancel; any other fault shows in its result.
     void link
-      .call(async (client) => await cancelRun(handleOf(client, run), options), done.signal)
+      .call(async (client) => await cancelRun(handleOf(client, run), options), {
+        signal: done.signal,
+      })
       .catch(() => undefined);
   };
   if (signal.aborted) cancel();
@@ -86,7 +133,7 @@ export function handleOf(client: TemporalLink['client'], run: RunRef): WorkflowH
 }
 
 /** For people. */
-export function cancelText({ discard = false }: { discard?: boolean | undefined }): string {
+export function cancelText({ discard = false }: { discard?: boolean }): string {
   const kept = discard ? 'and throwing away what it downloaded' : 'and keeping what it downloaded';
   return `Cancelling the run ${kept}.`;
 }
@@ -94,68 +141,10 @@ export function cancelText({ discard = false }: { discard?: boolean | undefined 
 /** @param discard what was downloaded is thrown away, instead of kept for the next run of the day. */
 export async function cancelRun(
   handle: WorkflowHandle,
-  { discard = false }: { discard?: boolean | undefined },
+  { discard = false }: { discard?: boolean },
 ): Promise<void> {
   if (discard) await handle.signal('discardDownloads');
   await handle.cancel();
-}
-
-const LINK_NEWS = {
-  lost: 'Temporal does not answer any more: trying again. The run goes on as soon as it is back.',
-  back: 'Temporal is back.',
-} as const;
-
-async function resultOf<T>(
-  link: TemporalLink,
-  run: RunRef,
-  { onNote }: WaitOptions,
-  done: AbortSignal,
-): Promise<T> {
-  let lostAt: number | undefined;
-  for (;;) {
-    const { client } = link;
-    try {
-      if (lostAt !== undefined) {
-        await handleOf(client, run).describe();
-        onNote?.(LINK_NEWS.back);
-        lostAt = undefined;
-      }
-      const result: unknown = await client.withAbortSignal(
-        done,
-        async () => (await handleOf(client, run).result()) as unknown,
-      );
-      return result as T;
-    } catch (error) {
-      if (done.aborted || !link.isLost(error)) throw error;
-      if (lostAt === undefined) onNote?.(LINK_NEWS.lost);
-      lostAt ??= performance.now();
-      const restMs = link.giveUpAfterMs - (performance.now() - lostAt);
-      if (restMs <= 0) throw error;
-      await reconnect(
-        link,
-        client,
-        AbortSignal.any([done, AbortSignal.timeout(Math.ceil(restMs))]),
-        error,
-      );
-      if (link.client !== client) continue;
-      await sleep(POLL_INTERVAL_MS, undefined, { signal: done }).catch(() => undefined);
-    }
-  }
-}
-
-/** @throws what the host says of a server that does not come back, or `why` where it says nothing in time. */
-async function reconnect(
-  link: TemporalLink,
-  lost: TemporalLink['client'],
-  signal: AbortSignal,
-  why: unknown,
-): Promise<void> {
-  try {
-    await link.reconnect(lost, signal);
-  } catch (error) {
-    if (signal.aborted) throw why;
-    if (!link.isLost(error)) throw error;
-  }
 }
 
 async function poll(

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { exitCodeOf } from '../model/errors.ts';
 import type { CliContext } from './context.ts';
-import { asLonghaulError, errorJson, errorText, wantsJson } from './render/error.ts';
+import { asLonghaulError, errorJson, errorText, wantsJson } from './errors.ts';
 
 // Libraries warn of their own affairs (a Node version, a deprecation): nothing that a user can act on here.
 process.removeAllListeners('warning');
@@ -22,7 +22,7 @@ process.exit(exitCode);
 async function run(argv: readonly string[]): Promise<number> {
   try {
     const [{ runCli }, { loadConfig }] = await Promise.all([
-      import('./run-cli.ts'),
+      import('./program.ts'),
       import('../config/load-config.ts'),
     ]);
     return await runCli(argv, contextOfProcess(loadConfig));

@@ -1,5 +1,5 @@
-import { Command } from 'commander';
-import { ERROR_CLASSES } from '../model/errors.ts';
+import { Command, CommanderError } from 'commander';
+import { ERROR_CLASSES, exitCodeOf, LonghaulError } from '../model/errors.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { datasetsCommand } from './commands/datasets.ts';
 import { helpCommand } from './commands/help.ts';
@@ -8,13 +8,47 @@ import { convertCommand, ingestCommand, landCommand } from './commands/ingest.ts
 import { queryCommand } from './commands/query.ts';
 import { retryCommand } from './commands/retry.ts';
 import { scheduleCommand } from './commands/schedule.ts';
-import { cancelCommand, runsCommand, showCommand } from './commands/runs.ts';
+import { cancelCommand, runsCommand } from './commands/runs.ts';
+import { showCommand } from './commands/show.ts';
 import { statusCommand } from './commands/status.ts';
 import { sweepCommand } from './commands/sweep.ts';
 import { downCommand, upCommand } from './commands/up-down.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { workerCommand } from './commands/worker.ts';
 import type { CliContext } from './context.ts';
+import { asLonghaulError, errorJson, errorText, wantsJson } from './errors.ts';
+
+/** Runs one command line. Never throws: every error is printed. @returns the exit code. */
+export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
+  let exitCode = 0;
+  const program = buildProgram({ ...context, setExitCode: (code) => (exitCode = code) });
+  try {
+    if (argv.length === 0) program.help();
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
+    const error =
+      thrown instanceof CommanderError ? ofUsage(thrown, argv, program) : asLonghaulError(thrown);
+    if (wantsJson(argv)) await context.out(errorJson(error));
+    else context.note(errorText(error));
+    return exitCodeOf(error.code);
+  }
+}
+
+function ofUsage(
+  { code, message }: CommanderError,
+  argv: readonly string[],
+  program: Command,
+): LonghaulError {
+  // A command of commands was given none; commander has printed its help.
+  const said = code === 'commander.help' ? 'One of its commands must follow' : message;
+  const text = said.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
+  const command = program.commands.find((each) => argv.includes(each.name()))?.name();
+  const hint = `longhaul ${command === undefined ? '' : `${command} `}--help has examples.`;
+  const sentence = /[.?)]$/.test(text) ? text : `${text}.`;
+  return new LonghaulError('USAGE', sentence.charAt(0).toUpperCase() + sentence.slice(1), { hint });
+}
 
 /** The tree of all commands. Building it has no effect, and loads nothing heavy: --help is quick. */
 export function buildProgram(context: CliContext): Command {
@@ -25,9 +59,9 @@ export function buildProgram(context: CliContext): Command {
     .version(context.version)
     .helpCommand(false)
     .addHelpText('after', `\n${afterHelp()}`);
-  for (const [heading, commands] of groupsOf(context)) {
+  for (const [heading, commands] of Object.entries(GROUPS)) {
     program.commandsGroup(heading);
-    for (const command of commands) program.addCommand(command);
+    for (const command of commands) program.addCommand(command(context));
   }
   program.commandsGroup('Help:');
   program.addCommand(helpCommand(program));
@@ -43,33 +77,15 @@ export function buildProgram(context: CliContext): Command {
   return program;
 }
 
-function groupsOf(context: CliContext): [heading: string, commands: Command[]][] {
-  return [
-    [
-      'Load:',
-      [
-        ingestCommand(context),
-        landCommand(context),
-        convertCommand(context),
-        retryCommand(context),
-      ],
-    ],
-    [
-      'Look:',
-      [
-        datasetsCommand(context),
-        statusCommand(context),
-        queryCommand(context),
-        verifyCommand(context),
-      ],
-    ],
-    ['Runs:', [runsCommand(context), showCommand(context), cancelCommand(context)]],
-    ['Every day:', [scheduleCommand(context)]],
-    ['Clean up:', [sweepCommand(context)]],
-    ['Check:', [doctorCommand(context)]],
-    ['Temporal:', [upCommand(context), downCommand(context), workerCommand(context)]],
-  ];
-}
+const GROUPS = {
+  'Load:': [ingestCommand, landCommand, convertCommand, retryCommand],
+  'Look:': [datasetsCommand, statusCommand, queryCommand, verifyCommand],
+  'Runs:': [runsCommand, showCommand, cancelCommand],
+  'Every day:': [scheduleCommand],
+  'Clean up:': [sweepCommand],
+  'Check:': [doctorCommand],
+  'Temporal:': [upCommand, downCommand, workerCommand],
+};
 
 function afterHelp(): string {
   const codes = Object.entries(ERROR_CLASSES).map(([name, { exitCode }]) => `${exitCode} ${name}`);

@@ -105,7 +105,7 @@ export function pendingOf(
       isDue,
       sinceMs: optionalTsToMs(isDue ? activity.scheduledTime : activity.lastStartedTime) ?? 0,
       transfer,
-      ...(isJoin(heartbeat) && { joined: heartbeat.joined }),
+      joined: isJoin(heartbeat) ? heartbeat.joined : undefined,
       lastFailure: failure,
     };
   });
@@ -129,7 +129,7 @@ function failureOf(
   return {
     code: isErrorCode(info?.type) ? info.type : unknown,
     message: detail?.message ?? failure.message ?? '',
-    ...(detail?.source !== undefined && { source: detail.source }),
+    source: detail?.source,
   };
 }
 
@@ -160,7 +160,7 @@ function waitOf(activity: PendingActivity, nowMs: number): Wait | undefined {
   const { type, attempt, isDue, sinceMs, lastFailure, transfer } = activity;
   if (lastFailure) {
     const text = lastFailure.message.replace(/\.$/, '');
-    return { text, attempt, ...(isDue && { nextAttemptAtMs: sinceMs }) };
+    return { text, attempt, nextAttemptAtMs: isDue ? sinceMs : undefined };
   }
   // Heartbeats tell of what is in work by themselves.
   if (sinceMs === 0 || nowMs - sinceMs < QUIET_MS || transfer) return undefined;

@@ -9,9 +9,8 @@ import {
 import type { Settings } from '../config/settings.ts';
 import { findEmbedded, type EmbeddedAddress, type EmbeddedServer } from '../embedded/index.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { SEARCH_ATTRIBUTES } from '../model/run.ts';
+import { SEARCH_ATTRIBUTES, TASK_QUEUE } from '../model/run.ts';
 import { isNamespaceUnknown, ofGrpc } from './failures.ts';
-import { workerPolls } from './pollers.ts';
 
 /** A Temporal that a command uses until it closes it. */
 export interface TemporalLink {
@@ -36,8 +35,14 @@ export interface TemporalLink {
    */
   reconnect(lost: Client, signal?: AbortSignal): Promise<void>;
   /** Does what can be done twice; on the embedded server again, where it moved or was away. */
-  call<T>(use: (client: Client) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  call<T>(use: (client: Client) => Promise<T>, options?: CallOptions): Promise<T>;
   close(): Promise<void>;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal;
+  /** What waits for a run goes on with a configured server too, and hears that Temporal answers no more, and does again. */
+  onNews?: (note: string) => void;
 }
 
 /** A configured server. Its address is a person's word: its client finds it again by itself. */
@@ -45,7 +50,7 @@ export async function linkConfigured({ temporal }: Settings): Promise<TemporalLi
   const { address = '', namespace } = temporal;
   const connection = await connectTo({ ...temporal, address });
   const client = new Client({ connection, namespace });
-  return {
+  const link: TemporalLink = {
     client,
     address,
     namespace,
@@ -54,11 +59,29 @@ export async function linkConfigured({ temporal }: Settings): Promise<TemporalLi
     // A server of a team is back after its upgrade.
     giveUpAfterMs: 600_000,
     isLost: isConnectionLost,
-    hasWorker: async () => await workerPolls(client, namespace).catch(() => true),
+    hasWorker: async () => await workerPolls(client).catch(() => true),
     reconnect: async () => await Promise.resolve(),
-    call: async (use) => await use(client),
+    call: async (use, options = {}) =>
+      options.onNews ? await callAgain(link, use, options) : await use(client),
     close: async () => await connection.close(),
   };
+  return link;
+}
+
+/** A poll lasts a minute at most; Temporal remembers a worker that was killed for some minutes more. */
+const SILENT_MS = 75_000;
+/** `temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW` */
+const WORKFLOW_TASKS = 1;
+
+/** Whether a worker has asked for workflow tasks within the time that a poll lasts. */
+async function workerPolls({ workflowService, options }: Client): Promise<boolean> {
+  const { pollers } = await workflowService.describeTaskQueue({
+    namespace: options.namespace,
+    taskQueue: { name: TASK_QUEUE },
+    taskQueueType: WORKFLOW_TASKS,
+  });
+  const seconds = (pollers ?? []).map(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0));
+  return Math.max(0, ...seconds) * 1000 > Date.now() - SILENT_MS;
 }
 
 /** The embedded server. @param server is left by `close`, and where no connection comes about. */
@@ -129,17 +152,8 @@ class EmbeddedLink implements TemporalLink {
     this.#at = at;
   }
 
-  async call<T>(use: (client: Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    for (let tries = 1; ; tries += 1) {
-      const { client } = this;
-      try {
-        return await use(client);
-      } catch (error) {
-        if (tries === MAX_TRIES || signal?.aborted || !this.isLost(error)) throw error;
-        await this.reconnect(client, signal);
-        if (this.client === client) await sleep(TRY_INTERVAL_MS);
-      }
-    }
+  async call<T>(use: (client: Client) => Promise<T>, options: CallOptions = {}): Promise<T> {
+    return await callAgain(this, use, options);
   }
 
   async close(): Promise<void> {
@@ -154,8 +168,45 @@ class EmbeddedLink implements TemporalLink {
 }
 
 /** The host sees its server's end at once, and within some seconds that another one is in its place. */
-const MAX_TRIES = 30;
-const TRY_INTERVAL_MS = 250;
+const MAX_TRIES = 15;
+const TRY_INTERVAL_MS = 500;
+const NEWS = {
+  lost: 'Temporal does not answer any more: trying again. The run goes on as soon as it is back.',
+  back: 'Temporal is back.',
+} as const;
+
+/** @throws what the host says of a server that does not come back, or why the call failed where it says nothing in time. */
+export async function callAgain<T>(
+  link: Pick<TemporalLink, 'client' | 'giveUpAfterMs' | 'isLost' | 'reconnect'>,
+  use: (client: Client) => Promise<T>,
+  { signal, onNews }: CallOptions,
+): Promise<T> {
+  let lostAt: number | undefined;
+  for (let tries = 1; ; tries += 1) {
+    const { client } = link;
+    try {
+      if (lostAt !== undefined && onNews) {
+        await client.workflowService.describeNamespace({ namespace: client.options.namespace });
+        onNews(NEWS.back);
+        lostAt = undefined;
+      }
+      return await use(client);
+    } catch (error) {
+      if (signal?.aborted || !link.isLost(error)) throw error;
+      if (lostAt === undefined) onNews?.(NEWS.lost);
+      lostAt ??= performance.now();
+      const restMs = link.giveUpAfterMs - (performance.now() - lostAt);
+      if (restMs <= 0 || (!onNews && tries === MAX_TRIES)) throw error;
+      const limit = AbortSignal.timeout(Math.ceil(restMs));
+      const over = signal ? AbortSignal.any([signal, limit]) : limit;
+      await link.reconnect(client, over).catch((why: unknown) => {
+        if (over.aborted) throw error;
+        if (!link.isLost(why)) throw why;
+      });
+      if (link.client === client) await sleep(TRY_INTERVAL_MS);
+    }
+  }
+}
 
 /** The runs of the namespace: the Web UI's front page shows those of another one. */
 export function webUiOf({ uiUrl, namespace }: Omit<EmbeddedAddress, 'address'>): string {
@@ -177,10 +228,7 @@ const CONNECT_TIMEOUT_MS = 5000;
 /** Half a second: a server that moved does not come back to where it was, and who asks again does so elsewhere. */
 const EMBEDDED_ATTEMPTS = 3;
 
-type Reached = Omit<Settings['temporal'], 'address' | 'apiKey'> & {
-  address: string;
-  apiKey?: string | undefined;
-};
+type Reached = Partial<Settings['temporal']> & { address: string };
 
 async function connectEmbedded({ address, namespace }: EmbeddedAddress): Promise<Connection> {
   return await connectTo({ address, namespace, tls: false, metadata: {} }, EMBEDDED_ATTEMPTS);
@@ -194,11 +242,11 @@ async function connectTo(temporal: Reached, maxAttempts?: number): Promise<Conne
       metadata: temporal.metadata,
       connectTimeout: CONNECT_TIMEOUT_MS,
       apiKey: temporal.apiKey,
-      ...(maxAttempts !== undefined && {
-        interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts }))],
-      }),
+      interceptors: maxAttempts
+        ? [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts }))]
+        : undefined,
       // A proxy of the environment has no way to this machine's loopback.
-      ...(isLoopback(temporal.address) && { channelArgs: { 'grpc.enable_http_proxy': 0 } }),
+      channelArgs: isLoopback(temporal.address) ? { 'grpc.enable_http_proxy': 0 } : undefined,
     });
   } catch (error) {
     // One that denies, or lacks what is asked, does answer.

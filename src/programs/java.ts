@@ -29,7 +29,7 @@ export interface JavaOptions {
 }
 
 /** What Spark 4 and Hadoop 3.5 run on, and are tested with by their makers. */
-export const JAVA_MAJORS: readonly number[] = [17, 21];
+const JAVA_MAJORS: readonly number[] = [17, 21];
 
 /** A JVM on a cold disk takes some seconds. */
 const ANSWER_TIMEOUT_MS = 30_000;

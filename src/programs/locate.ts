@@ -68,8 +68,12 @@ export async function locate(wanted: Wanted, options: LocateOptions): Promise<st
   for (const path of (await wanted.elsewhere?.()) ?? []) {
     if ((await isThere(wanted, path)) && !(await wanted.problemWith(path))) return path;
   }
-  const path = await firstWritable(kept, tried);
-  if (path && (await isFetched(wanted, path, options, tried))) return path;
+  const { installer = wanted.installer } = options;
+  // A look makes no folder.
+  if (installer !== 'none') {
+    const path = await firstWritable(kept, tried);
+    if (path && (await isFetched(wanted, path, installer, options, tried))) return path;
+  }
   const message = `No ${wanted.title}: ${tried.join('; ')}.`;
   throw new LonghaulError(wanted.code, message, { hint: wanted.hint });
 }
@@ -120,10 +124,10 @@ async function isThere({ onPath }: Wanted, path: string): Promise<boolean> {
 async function isFetched(
   wanted: Wanted,
   path: string,
-  { installer = wanted.installer, onNote, signal }: LocateOptions,
+  installer: Installer,
+  { onNote, signal }: LocateOptions,
   tried: string[],
 ): Promise<boolean> {
-  if (installer === 'none') return false;
   const { name } = installer;
   onNote?.(`Fetching the ${wanted.title} (once, ${wanted.size}): ${name}`);
   try {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
-import { lifecycleFinding } from '../../src/cli/doctor/s3-lifecycle.ts';
+import { lifecycleFinding } from '../../src/cli/doctor/s3.ts';
 import type { S3Settings } from '../../src/config/settings.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Zone } from '../../src/storage/s3/zone.ts';

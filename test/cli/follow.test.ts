@@ -13,7 +13,7 @@ import {
 } from '@temporalio/common';
 import { fromTemporal } from '../../src/cli/failures.ts';
 import { followRun } from '../../src/cli/follow.ts';
-import type { TemporalLink } from '../../src/cli/temporal-link.ts';
+import { callAgain, type TemporalLink } from '../../src/cli/temporal-link.ts';
 import { pendingOf, readRunState, type RunState } from '../../src/cli/run-state.ts';
 import { satisfies } from '../../src/runs/start-run.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
@@ -52,10 +52,12 @@ const RUN = { workflowId: 'w', runId: 'r' };
 function linkTo(handle: WorkflowHandle, parts: Partial<TemporalLink> = {}): TemporalLink {
   const client = {
     workflow: { getHandle: () => handle },
+    options: { namespace: 'n' },
+    workflowService: { describeNamespace: async () => ({}) },
     withAbortSignal: async (signal: AbortSignal, act: () => Promise<unknown>) =>
       await Promise.race([act(), rejectedOn(signal)]),
   } as unknown as TemporalLink['client'];
-  return {
+  const link: TemporalLink = {
     client,
     address: 'here:1',
     namespace: 'n',
@@ -65,10 +67,11 @@ function linkTo(handle: WorkflowHandle, parts: Partial<TemporalLink> = {}): Temp
     isLost: (error) => error instanceof ServiceError,
     hasWorker: async () => true,
     reconnect: async () => undefined,
-    call: async (use) => await use(client),
+    call: async (use, options = {}) => await callAgain(link, use, options),
     close: async () => undefined,
     ...parts,
   };
+  return link;
 }
 
 async function rejectedOn(signal: AbortSignal): Promise<never> {
@@ -114,7 +117,7 @@ class FakeRun {
 
 void test('the state has the bytes of the heartbeats and why an attempt failed', async () => {
   const state = await readRunState(new FakeRun().handle);
-  assert.deepEqual(state?.sources, [
+  assert.deepEqual(asJson(state?.sources), [
     {
       id: '2019',
       stage: 'land',
@@ -137,7 +140,7 @@ void test('a heartbeat of an earlier stage, or one that is not ours, is no progr
 void test('a step whose worker was not heard of for too long says that', () => {
   const message = 'activity Heartbeat timeout';
   const lost = { attempt: 2, lastFailure: { message, timeoutFailureInfo: {} } };
-  assert.deepEqual(pendingOf(describedAs([lost]))[0]?.lastFailure, {
+  assert.deepEqual(asJson(pendingOf(describedAs([lost]))[0]?.lastFailure), {
     code: 'WORKER_LOST',
     message,
   });
@@ -212,7 +215,6 @@ void test('a server that moved is followed to where it is now, and Ctrl-C still 
   const link: { -readonly [K in keyof TemporalLink]: TemporalLink[K] } = linkTo(gone);
   const moved = linkTo(run.handle).client;
   link.reconnect = async () => void (link.client = moved);
-  link.call = async (use) => await use(link.client);
   const interrupt = new AbortController();
   const following = followRun(link, RUN, {
     signal: interrupt.signal,

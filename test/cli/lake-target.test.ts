@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { lakeTarget } from '../../src/cli/lake-target.ts';
-import { resultText } from '../../src/cli/render/result.ts';
+import { lakeTarget } from '../../src/cli/commands/options.ts';
+import { resultText } from '../../src/cli/ledger.ts';
 import type { S3Settings } from '../../src/config/settings.ts';
 import type { LonghaulError } from '../../src/model/errors.ts';
 import { Workplace } from './fake-context.ts';

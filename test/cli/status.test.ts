@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { statusText } from '../../src/cli/render/status.ts';
-import { statusOf } from '../../src/cli/status.ts';
+import { statusText, statusOf } from '../../src/cli/commands/status.ts';
 import { parseDatasets } from '../../src/config/load-datasets.ts';
+import { asJson } from '../helpers/as-json.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 
 const HOUR_MS = 3_600_000;
@@ -83,8 +83,8 @@ describe('longhaul status', () => {
   it('tells age, rows and what is due, in one line a dataset', async () => {
     const file = parseDatasets(FILE, 'd.yaml');
     const now = new Date('2026-11-24T15:10:00Z');
-    const [daily, ...rest] = await statusOf(file, store, { now, graceMs: GRACE_MS });
-    assert.deepEqual(daily, {
+    const all = await statusOf(file, store, { now, graceMs: GRACE_MS });
+    assert.deepEqual(asJson(all[0]), {
       dataset: 'daily',
       timeZone: 'America/Denver',
       state: 'fresh',
@@ -94,7 +94,7 @@ describe('longhaul status', () => {
       },
       due: { ingestDate: '2026-11-23', at: '2026-11-23T13:00:00.000Z' },
     });
-    const text = statusText([daily, ...rest]);
+    const text = statusText(all);
     assert.match(text, /daily +│ fresh +│ 2026-11-24 +│ +2h 00m │/);
     assert.match(text, /paused .* 23d 02h │/);
     assert.match(text, /\nLate: empty\.$/);

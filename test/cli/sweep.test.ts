@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { sweepText } from '../../src/cli/render/sweep.ts';
+import { sweepText } from '../../src/cli/commands/sweep.ts';
 import type { SweepResult, SweptItem } from '../../src/model/sweep.ts';
 import { Workplace } from './fake-context.ts';
 

@@ -5,10 +5,8 @@ import type { Target } from '../../model/run.ts';
 import { readSnapshot } from '../../storage/manifests.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import { print, type CliContext } from '../context.ts';
-import { lakeTarget } from '../lake-target.ts';
-import { tableText } from '../render/table.ts';
-import { countText } from '../render/units.ts';
-import { examples, withJson, withTarget } from './options.ts';
+import { countText, snapshotText, tableText } from '../text.ts';
+import { examples, lakeTarget, withJson, withTarget } from './options.ts';
 
 interface DatasetSummary {
   name: string;
@@ -76,9 +74,7 @@ function datasetsText(datasets: readonly DatasetSummary[]): string {
     configured ? name : `${name} (not in datasets.yaml)`,
     String(sources.length),
     last ? view : '',
-    last
-      ? `${last.ingestDate}${last.revision > 1 ? ` r${last.revision}` : ''}`
-      : 'not published yet',
+    snapshotText(last),
     last ? countText(last.rows) : '',
     countText(snapshots),
   ]);

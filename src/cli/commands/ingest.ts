@@ -3,9 +3,9 @@ import { datedDataset } from '../../model/dated-address.ts';
 import type { Engine } from '../../model/dataset.ts';
 import type { RunMode, Target } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';
-import { lakeTarget } from '../lake-target.ts';
 import {
   examples,
+  lakeTarget,
   positiveCount,
   withDate,
   withEngine,
@@ -108,26 +108,26 @@ async function run(
   flags: Flags,
 ): Promise<void> {
   const config = context.loadConfig();
-  const target = lakeTarget(config.settings, flags.target);
-  const { targetsOf, ingestDateOf } = await import('../targets.ts');
-  const now = new Date();
+  const { settings } = config;
   const { name, all } = flags;
-  const isRead = mode !== 'convert';
-  const requests = targetsOf(config, { names, name, all, isRead }).map((dataset) => ({
+  const target = lakeTarget(settings, flags.target);
+  const { targetsOf, ingestDateOf, nameFiles } = await import('../targets.ts');
+  const now = new Date();
+  const datasets = targetsOf(config, { names, name, all, isRead: mode !== 'convert' });
+  const requests = datasets.map((dataset) => ({
     dataset,
     ingestDate: ingestDateOf(dataset, flags.date, now),
     mode,
-    engine: flags.engine ?? config.settings.engine,
+    engine: flags.engine ?? settings.engine,
     again: flags.again ?? false,
     accept: flags.accept ?? false,
     retry: false,
-    ...(flags.asIf && { asIf: true }),
+    asIf: flags.asIf,
     target,
   }));
-  const { nameFiles } = await import('../local-files.ts');
   // The day's own file too: it may be a symlink.
   const days = requests.map(({ dataset, ingestDate }) => datedDataset(dataset, ingestDate));
-  await nameFiles(config.settings, [...requests.map(({ dataset }) => dataset), ...days]);
+  await nameFiles(settings, [...datasets, ...days]);
   const { runRequests } = await import('../ingest.ts');
   await runRequests(context, config, requests, flags);
 }

@@ -1,6 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { Settings } from '../../config/settings.ts';
 import { ENGINES } from '../../model/dataset.ts';
-import { TARGETS } from '../../model/run.ts';
+import { LonghaulError } from '../../model/errors.ts';
+import { TARGETS, type Target } from '../../model/run.ts';
+import { parseAge } from '../../model/sweep.ts';
 
 /** Options that several commands share: described once. */
 export function withJson(command: Command): Command {
@@ -19,12 +22,26 @@ export function withEngine(command: Command): Command {
   return command.addOption(option.choices(ENGINES));
 }
 
-export function withTarget(command: Command): Command {
-  const option = new Option(
-    '--target <target>',
-    'the lake: in DATA_DIR, or in S3_BUCKET (default: LONGHAUL_TARGET of .env)',
-  );
-  return command.addOption(option.choices(TARGETS));
+export function withTarget(
+  command: Command,
+  text = 'the lake: in DATA_DIR, or in S3_BUCKET (default: LONGHAUL_TARGET of .env)',
+): Command {
+  return command.addOption(new Option('--target <target>', text).choices(TARGETS));
+}
+
+/**
+ * The lake that a command means: --target, else LONGHAUL_TARGET.
+ * @throws LonghaulError CONFIG_INVALID for `s3` without a bucket.
+ */
+export function lakeTarget(
+  settings: Pick<Settings, 'target' | 's3'>,
+  flag: Target | undefined,
+): Target {
+  const target = flag ?? settings.target;
+  if (target === 'disk' || settings.s3) return target;
+  throw new LonghaulError('CONFIG_INVALID', 'The target s3 needs an S3_BUCKET, which is not set.', {
+    hint: 'Set S3_BUCKET in .env or the environment; docs/configuration.md#the-lake-in-s3 says the rest.',
+  });
 }
 
 export function withName(command: Command): Command {
@@ -34,6 +51,16 @@ export function withName(command: Command): Command {
 export function examples(command: Command, lines: readonly string[]): Command {
   const text = lines.map((line) => `  $ longhaul ${line}`).join('\n');
   return command.addHelpText('after', `\nExamples:\n${text}`);
+}
+
+/** Milliseconds to the command, `90m` to people. */
+export function ageOption(flags: string, text: string, fallback: string): Option {
+  const age = (given: string): number => {
+    const ageMs = parseAge(given);
+    if (ageMs !== undefined) return ageMs;
+    throw new InvalidArgumentError('It must be minutes, hours or days (90m, 3h, 1d), or 0.');
+  };
+  return new Option(flags, text).argParser(age).default(age(fallback), fallback);
 }
 
 export function positiveCount(text: string): number {

@@ -1,12 +1,16 @@
 import type { DuckDBResult } from '@duckdb/node-api';
 import { Command, Option } from 'commander';
-import type { Config } from '../../config/load-config.ts';
-import type { QueryOptions } from '../../lake/query.ts';
+import type { S3Settings } from '../../config/settings.ts';
+import { LonghaulError } from '../../model/errors.ts';
 import type { Target } from '../../model/run.ts';
+import type { LocateOptions } from '../../programs/locate.ts';
 import { openLake } from '../../storage/open-lake.ts';
+import type { S3aAccess } from '../../storage/s3/s3a.ts';
+import type { Store } from '../../storage/store.ts';
+import { openTemporaryFolder } from '../../storage/temporary-folder.ts';
 import type { CliContext } from '../context.ts';
-import { lakeTarget } from '../lake-target.ts';
-import { examples, positiveCount, withTarget } from './options.ts';
+import { interruptible } from '../interrupts.ts';
+import { examples, lakeTarget, positiveCount, withTarget } from './options.ts';
 
 const FORMATS = ['table', 'csv', 'json'] as const;
 export type QueryFormat = (typeof FORMATS)[number];
@@ -52,32 +56,29 @@ export function queryCommand(context: CliContext): Command {
   ]);
 }
 
-async function runQuery(
-  context: CliContext,
-  sql: string,
-  { format: wanted, json = false, limit, target, engine }: Flags,
-): Promise<void> {
+async function runQuery(context: CliContext, sql: string, flags: Flags): Promise<void> {
   const { settings } = context.loadConfig();
-  const format = json ? 'json' : wanted;
-  const { writeResult } = await import('../render/query-output.ts');
-  const write = async (result: DuckDBResult): Promise<void> => {
-    await writeResult(result, format, {
-      out: async (text) => await context.out(text),
-      note: (text) => context.note(text),
-      outIsTerminal: context.outIsTerminal,
-      maxRows: limit,
-    });
-  };
+  const { limit, engine } = flags;
+  const format = flags.json ? 'json' : flags.format;
+  const target = lakeTarget(settings, flags.target);
+  const { writeResult } = await import('../query-output.ts');
+  const write = async (result: DuckDBResult): Promise<void> =>
+    await writeResult(context, result, format, limit);
+  const { converted } = await openLake(target, settings);
+  const s3 = target === 's3' ? settings.s3 : undefined;
   if (engine === 'spark') {
-    const { queryWithSpark } = await import('../query-spark.ts');
     // One more than are shown tells that there are more.
     const maxRows = format === 'table' ? limit + 1 : undefined;
-    await queryWithSpark(context, sql, { target: lakeTarget(settings, target), maxRows }, write);
+    await queryWithSpark(context, sql, { converted, s3, maxRows }, write);
     return;
   }
   const { query } = await import('../../lake/query.ts');
+  const { locateHttpfs } = await import('../../programs/httpfs.ts');
+  const onNote = (note: string): void => context.note(note);
+  const given = settings.duckdb.httpfs;
   const options = {
-    ...(await readableLake(context, settings, lakeTarget(settings, target))),
+    converted,
+    s3: s3 && { settings: s3, httpfsPath: await locateHttpfs({ given, onNote }) },
     duckdb: settings.duckdb,
     // JSON is promised to be whole or an error: its rows are all there before the first is printed.
     stream: format !== 'json',
@@ -85,16 +86,52 @@ async function runQuery(
   await query(sql, options, write);
 }
 
-async function readableLake(
+/** Whatever Hive this machine's Spark is set up with: the lake's views are all that is there. */
+const OWN_CATALOGUE = { 'spark.sql.catalogImplementation': 'in-memory' };
+
+/** By Spark in a JVM of its own; nothing of it is left after that. */
+async function queryWithSpark(
   context: CliContext,
-  settings: Config['settings'],
-  target: Target,
-): Promise<Pick<QueryOptions, 'converted' | 's3'>> {
-  const { converted } = await openLake(target, settings);
-  const { s3, duckdb } = settings;
-  if (target === 'disk' || !s3) return { converted };
-  const { locateHttpfs } = await import('../../programs/httpfs.ts');
+  sql: string,
+  { converted, s3, maxRows }: { converted: Store; s3?: S3Settings; maxRows?: number },
+  use: (result: DuckDBResult) => Promise<void>,
+): Promise<void> {
+  const { QUERY_SCRIPT, sparkQuery } = await import('../../lake/spark/query.ts');
+  const { submitSpark } = await import('../../programs/spark-submit.ts');
+  const { spark } = context.loadConfig().settings;
   const onNote = (note: string): void => context.note(note);
-  const httpfsPath = await locateHttpfs({ given: duckdb.httpfs, onNote });
-  return { converted, s3: { settings: s3, httpfsPath } };
+  const scratch = await openTemporaryFolder();
+  const scratchFolder = scratch.folder;
+  try {
+    await interruptible(async (signal) => {
+      const access = s3 && (await accessOf(s3, { given: spark.hadoopJars, onNote, signal }));
+      const run = async (jobPath: string): Promise<string> => {
+        const args = ['--job', jobPath];
+        const conf = { ...access?.conf, ...OWN_CATALOGUE };
+        const how = { ...spark, ...access, conf, scratchFolder, signal, onNote };
+        return (await submitSpark({ ...how, script: QUERY_SCRIPT, args })).stderr;
+      };
+      const uriOf = (key: string): string =>
+        s3 ? converted.uri(key).replace(/^s3:/, 's3a:') : `file://${converted.uri(key)}`;
+      const lake = { converted, uriOf, bucket: s3?.bucket };
+      const asked = sparkQuery(sql, { ...lake, scratchFolder, maxRows, run }, use);
+      await asked.catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+        const hint = 'Nothing was changed; ask again.';
+        throw new LonghaulError('CANCELLED', 'The query was cancelled.', { hint });
+      });
+    });
+  } finally {
+    await scratch.close();
+  }
+}
+
+async function accessOf(
+  s3: S3Settings,
+  how: Pick<LocateOptions, 'given' | 'onNote' | 'signal'>,
+): Promise<S3aAccess> {
+  const { s3aAccess } = await import('../../storage/s3/s3a.ts');
+  const { locateHadoopJars } = await import('../../programs/hadoop.ts');
+  const { classPath } = await locateHadoopJars(how);
+  return await s3aAccess(s3, classPath);
 }

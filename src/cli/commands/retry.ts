@@ -1,6 +1,19 @@
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { Command } from 'commander';
+import { ingestDateAt } from '../../model/dates.ts';
+import { LonghaulError } from '../../model/errors.ts';
+import { isPastDay, isTooOld } from '../../model/ingest-day.ts';
+import { checkRunInput, isHandInput } from '../../model/run-input.ts';
+import type { DayInput } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';
-import { examples, withJson } from './options.ts';
+import type { RunRef } from '../follow.ts';
+import { withLink } from '../temporal.ts';
+import { examples, lakeTarget, withJson } from './options.ts';
+
+interface Flags {
+  json?: boolean;
+  accept?: boolean;
+}
 
 export function retryCommand(context: CliContext): Command {
   const command = new Command('retry')
@@ -11,9 +24,64 @@ export function retryCommand(context: CliContext): Command {
     )
     .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one');
-  withJson(command).action(async (run: string, flags: { json?: boolean; accept?: boolean }) => {
-    const { retryRun } = await import('../retry.ts');
-    await retryRun(context, run, flags);
+  withJson(command).action(async (text: string, flags: Flags) => {
+    // Held while the run goes on, so that the embedded server does not stop in between.
+    await withLink(context, { worker: false }, async (link, signal) => {
+      const { findRun } = await import('../follow.ts');
+      const earlier = await link.call(
+        async (client) => await dayOf(client, await findRun(client, text)),
+        { signal },
+      );
+      await runAgain(context, earlier, flags);
+    });
   });
   return examples(command, ['retry denver-311/2026-11-23', 'retry <run id>']);
+}
+
+/** datasets.yaml may have been mended meanwhile, so its word counts. */
+async function runAgain(context: CliContext, earlier: DayInput, flags: Flags): Promise<void> {
+  const config = context.loadConfig();
+  const configured = config.datasets.find(({ name }) => name === earlier.dataset.name);
+  const request = {
+    dataset: configured ?? earlier.dataset,
+    ingestDate: earlier.ingestDate,
+    mode: earlier.mode,
+    engine: earlier.engine,
+    target: lakeTarget(config.settings, earlier.target),
+    again: earlier.again ?? false,
+    accept: flags.accept ?? earlier.accept ?? false,
+    retry: true,
+    asIf: earlier.asIf || undefined,
+  };
+  const { nameFiles } = await import('../targets.ts');
+  const { runRequests } = await import('../ingest.ts');
+  if (configured) await nameFiles(config.settings, [configured]);
+  await runRequests(context, config, [request], flags);
+}
+
+/**
+ * What the run was to do; `asIf` where it started in time for its day, since its retry goes on with that.
+ * @throws LonghaulError RUN_INPUT_INVALID; USAGE where its words do not say all of it.
+ */
+async function dayOf(client: Client, run: WorkflowHandle & RunRef): Promise<DayInput> {
+  const { inputOf } = await import('../../runs/start-run.ts');
+  const { defineSearchAttributeKey } = await import('@temporalio/common');
+  const input = (await inputOf(client, run)) ?? {};
+  const { typedSearchAttributes, startTime } = await run.describe();
+  if ('run' in input && input.run) {
+    const scheduledStart = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME');
+    const nominal = typedSearchAttributes.get(scheduledStart) ?? startTime;
+    const ingestDate = ingestDateAt(nominal, input.run.dataset.timeZone);
+    const asIf = !isTooOld(nominal, startTime, input.catchupMs ?? 0);
+    return { ...input.run, ingestDate, asIf };
+  }
+  const checked = checkRunInput(input);
+  if (!isHandInput(checked)) {
+    const { asIf, dataset, ingestDate } = checked;
+    return { ...checked, asIf: asIf ?? !isPastDay(dataset, ingestDate, startTime) };
+  }
+  // Its day is in the run that it started or joined, or went on as.
+  const message = 'This run was started by hand with a few words; the day has a run of its own.';
+  const hint = `longhaul retry ${checked.dataset}/<date> repeats what failed of that day.`;
+  throw new LonghaulError('USAGE', message, { hint });
 }

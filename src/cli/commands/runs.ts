@@ -1,5 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
 import { Command } from 'commander';
-import type { CliContext } from '../context.ts';
+import type { DatasetSpec } from '../../model/dataset.ts';
+import { print, type CliContext } from '../context.ts';
+import type { RunRef } from '../follow.ts';
+import type { TemporalLink } from '../temporal-link.ts';
+import { withTemporal } from '../temporal.ts';
+import { durationText, localZone, momentText, tableText } from '../text.ts';
 import { examples, positiveCount, withJson } from './options.ts';
 
 export function runsCommand(context: CliContext): Command {
@@ -8,30 +15,62 @@ export function runsCommand(context: CliContext): Command {
     .description('Lists the runs that Temporal remembers, newest first. Starts no worker.')
     .option('--limit <count>', 'how many', positiveCount, 20);
   withJson(command).action(async (flags: { limit: number; json?: boolean }) => {
-    const { showRuns } = await import('../show.ts');
-    await showRuns(context, flags);
+    await withTemporal(context, { worker: false }, async ({ client }) => {
+      const runs = await listRuns(client, flags.limit);
+      const zoneOf = zonesOf(context.loadConfig().datasets);
+      await print(context, flags, { runs }, () => runsText(runs, zoneOf));
+    });
   });
   return examples(command, ['runs', 'runs --limit 100 --json']);
 }
 
-export function showCommand(context: CliContext): Command {
-  const command = new Command('show')
-    .summary('show one run: stages, ledger, failures')
-    .description(
-      'Shows how far each source of a run is or got, its ledger, what is tried again and why, and why it failed. ' +
-        'Starts no worker, except with --follow.',
-    )
-    .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
-    .option('--follow', 'stay until it ends, whoever started it; Ctrl-C leaves the run alone');
-  withJson(command).action(async (run: string, flags: { json?: boolean; follow?: boolean }) => {
-    const { showRun } = await import('../show.ts');
-    await showRun(context, run, flags);
-  });
-  return examples(command, [
-    'show denver-311/2026-11-23',
-    'show denver-311/2026-11-23 --follow',
-    'show <run id> --json',
+export interface RunSummary extends RunRef {
+  /** Temporal's: RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED, TIMED_OUT. */
+  status: string;
+  /** ISO 8601, UTC. */
+  startedAt: string;
+  durationMs?: number;
+}
+
+async function listRuns(client: Client, limit: number): Promise<RunSummary[]> {
+  const runs: RunSummary[] = [];
+  const query = "WorkflowType = 'ingestDataset'";
+  for await (const run of client.workflow.list({ query, pageSize: limit })) {
+    const { workflowId, runId, startTime, closeTime } = run;
+    const startedAt = startTime.toISOString();
+    const durationMs = closeTime && closeTime.getTime() - startTime.getTime();
+    runs.push({ workflowId, runId, status: run.status.name, startedAt, durationMs });
+    if (runs.length >= limit) break;
+  }
+  return runs;
+}
+
+export function runsText(runs: readonly RunSummary[], zoneOf: ZoneOf): string {
+  if (runs.length === 0) return 'No runs yet: `longhaul ingest <dataset>` starts one.';
+  const rows = runs.map(({ workflowId, runId, status, startedAt, durationMs }) => [
+    workflowId,
+    status.toLowerCase(),
+    momentText(new Date(startedAt), zoneOf(workflowId)),
+    durationMs === undefined ? '' : durationText(durationMs),
+    runId,
   ]);
+  return tableText(['run', 'status', 'started', 'took', 'run id'], rows, { right: [3] });
+}
+
+/** The time zone in which the times of a run are shown: its dataset's, where the workflow id tells one, else this machine's. */
+export type ZoneOf = (workflowId: string) => string;
+
+export function zonesOf(datasets: readonly DatasetSpec[]): ZoneOf {
+  const zones = new Map(datasets.map(({ name, timeZone }) => [name, timeZone]));
+  return (workflowId) => {
+    // `ingest/<dataset>/<date>`, `scheduled/<dataset>-<time>`.
+    const name = /^(?:ingest|scheduled)\/([a-z0-9-]+)/.exec(workflowId)?.[1] ?? '';
+    for (let known = name; known !== ''; known = known.replace(/-?[^-]*$/, '')) {
+      const zone = zones.get(known);
+      if (zone !== undefined) return zone;
+    }
+    return localZone();
+  };
 }
 
 export function cancelCommand(context: CliContext): Command {
@@ -41,11 +80,57 @@ export function cancelCommand(context: CliContext): Command {
       'Cancels a run and waits until a worker has cleaned up; it starts none. Nothing of the run is published; what it ' +
         'downloaded is kept for the next run of the day.',
     )
-    .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>');
-  command.option('--discard', 'throw away what it downloaded');
-  withJson(command).action(async (run: string, flags: { json?: boolean; discard?: boolean }) => {
-    const { cancel } = await import('../show.ts');
-    await cancel(context, run, flags);
+    .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
+    .option('--discard', 'throw away what it downloaded');
+  withJson(command).action(async (text: string, flags: { json?: boolean; discard?: boolean }) => {
+    const { cancelRun, cancelText, findRun, handleOf } = await import('../follow.ts');
+    await withTemporal(context, { worker: false }, async (link, signal) => {
+      const { workflowId, runId } = await findRun(link.client, text);
+      const run = { workflowId, runId };
+      const statusOf = async (): Promise<string> =>
+        (await handleOf(link.client, run).describe()).status.name;
+      const hadEnded = (await statusOf()) !== 'RUNNING';
+      if (!hadEnded) {
+        await cancelRun(handleOf(link.client, run), flags);
+        context.note(cancelText(flags));
+        await untilEnded(context, link, run, signal);
+      }
+      const status = await statusOf();
+      await print(context, flags, { ...run, status }, () => {
+        if (status !== 'RUNNING') return `The run ${hadEnded ? 'had' : 'has'} ended: ${status}.`;
+        return `The run is cancelled. No worker runs: it ends, and is cleaned up, as soon as one does (${howToWork(link)}).`;
+      });
+    });
   });
   return examples(command, ['cancel denver-311/2026-11-23']);
+}
+
+export function howToWork({ isEmbedded }: TemporalLink): string {
+  return isEmbedded ? '`longhaul up`, or the next command that loads' : '`longhaul worker`';
+}
+
+const WORKER_LOOK_MS = 1000;
+
+/** Or until no worker is there to end it. */
+async function untilEnded(
+  context: CliContext,
+  link: TemporalLink,
+  run: RunRef,
+  signal: AbortSignal,
+): Promise<void> {
+  const { awaitRun } = await import('../follow.ts');
+  const stop = new AbortController();
+  const waiting = AbortSignal.any([signal, stop.signal]);
+  const onNote = (note: string): void => context.note(note);
+  const ended = awaitRun(link, run, { signal: waiting, foreign: true, onNote })
+    .catch((error: unknown) => {
+      // How it ended is its status.
+      if (signal.aborted) throw error;
+    })
+    .finally(() => stop.abort());
+  while (!waiting.aborted) {
+    if (!(await link.hasWorker())) stop.abort();
+    await sleep(WORKER_LOOK_MS, undefined, { signal: waiting }).catch(() => undefined);
+  }
+  await ended;
 }

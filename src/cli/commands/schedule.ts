@@ -1,8 +1,15 @@
 import { Command } from 'commander';
-import type { CliContext } from '../context.ts';
-import type { ApplyFlags } from '../schedule/apply.ts';
-import type { BackfillFlags } from '../schedule/control.ts';
-import { examples, withJson, withTarget } from './options.ts';
+import { ingestDateAt, parseIngestDate } from '../../model/dates.ts';
+import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
+import { assertDayHasCome, assertHasPastDays, isTooOld } from '../../model/ingest-day.ts';
+import type { Target } from '../../model/run.ts';
+import { print, type CliContext } from '../context.ts';
+import { startOfDay } from '../due.ts';
+import { inputOf, scheduleNamed } from '../schedule/facts.ts';
+import { listSchedules, schedulesText } from '../schedule/list.ts';
+import { changesText } from '../schedule/plan.ts';
+import { withTemporal } from '../temporal.ts';
+import { examples, lakeTarget, withJson, withTarget } from './options.ts';
 
 export function scheduleCommand(context: CliContext): Command {
   const command = new Command('schedule')
@@ -26,6 +33,13 @@ export function scheduleCommand(context: CliContext): Command {
   return examples(command, ['schedule apply --dry-run', 'schedule apply', 'schedule list']);
 }
 
+interface ApplyFlags {
+  dryRun?: boolean;
+  force?: boolean;
+  target?: Target;
+  json?: boolean;
+}
+
 function applyCommand(context: CliContext): Command {
   const command = new Command('apply')
     .summary('make the server equal to datasets.yaml')
@@ -37,8 +51,20 @@ function applyCommand(context: CliContext): Command {
     .option('--dry-run', 'change nothing, and show what would change')
     .option('--force', 'also where somebody else changed a schedule since the last apply');
   withJson(withTarget(command)).action(async (flags: ApplyFlags) => {
-    const { applySchedules } = await import('../schedule/apply.ts');
-    await applySchedules(context, flags);
+    const { dryRun = false, force = false } = flags;
+    const config = context.loadConfig();
+    const target = lakeTarget(config.settings, flags.target);
+    await withTemporal(context, { worker: false }, async ({ client, isEmbedded }) => {
+      const { applySchedules } = await import('../schedule/apply.ts');
+      const changes = await applySchedules(client, config, { target, force, dryRun });
+      await print(context, flags, { dryRun, changes }, () => changesText(changes, dryRun));
+      if (isEmbedded && config.schedules.size > 0) {
+        context.note('Schedules of the embedded server run while it runs: `longhaul up`.');
+      }
+      if (changes.some(({ action }) => action === 'left-alone')) {
+        context.setExitCode(exitCodeOf('SCHEDULES_LEFT_ALONE'));
+      }
+    });
   });
   return examples(command, [
     'schedule apply --dry-run',
@@ -54,23 +80,50 @@ function listCommand(context: CliContext): Command {
       'Shows each schedule: when, the next five times, its last five runs and their outcome.',
     );
   withJson(command).action(async (flags: { json?: boolean }) => {
-    const { listSchedules } = await import('../schedule/list.ts');
-    await listSchedules(context, flags);
+    await withTemporal(context, { worker: false }, async ({ client }) => {
+      const schedules = await listSchedules(client);
+      await print(context, flags, { schedules }, () => schedulesText(schedules));
+    });
   });
   return examples(command, ['schedule list', 'schedule list --json']);
+}
+
+type Named = Awaited<ReturnType<typeof scheduleNamed>>;
+
+/** Each of these commands has some. */
+interface OneFlags {
+  json?: boolean;
+  note?: string;
+  from?: string;
+  to?: string;
+}
+
+/** What is done with the schedule of one dataset, and how it is told: `text` to people. */
+type Act = (found: Named, flags: OneFlags) => Promise<{ text: string }>;
+
+function ofOne(context: CliContext, command: Command, lines: readonly string[], act: Act): Command {
+  const described = examples(command.argument('<dataset>', 'whose schedule'), lines);
+  return withJson(described).action(async (dataset: string, flags: OneFlags) => {
+    await withTemporal(context, { worker: false }, async ({ client }) => {
+      const found = await scheduleNamed(client, dataset);
+      const { text, ...done } = await act(found, flags);
+      const value = { dataset, scheduleId: found.scheduleId, ...done };
+      await print(context, flags, value, () => text);
+    });
+  });
 }
 
 function pauseCommand(context: CliContext): Command {
   const command = new Command('pause')
     .summary('pause a schedule')
     .description('Starts nothing more until it is resumed. A run under way goes on.')
-    .argument('<dataset>', 'whose schedule')
     .option('--note <text>', 'why, for whoever looks at it');
-  withJson(command).action(async (dataset: string, flags: { note?: string; json?: boolean }) => {
-    const { pauseSchedule } = await import('../schedule/control.ts');
-    await pauseSchedule(context, dataset, flags);
+  const lines = ['schedule pause denver-311 --note "the portal moves this week"'];
+  return ofOne(context, command, lines, async ({ handle, dataset }, flags) => {
+    const { note = 'Paused by longhaul schedule pause.' } = flags;
+    await handle.pause(note);
+    return { paused: true, note, text: `Paused ${dataset}: ${note}` };
   });
-  return examples(command, ['schedule pause denver-311 --note "the portal moves this week"']);
 }
 
 function resumeCommand(context: CliContext): Command {
@@ -79,28 +132,45 @@ function resumeCommand(context: CliContext): Command {
     .description(
       'Goes on at the next time that is due. What was due meanwhile is for `schedule backfill`.',
     )
-    .argument('<dataset>', 'whose schedule')
     .option('--note <text>', 'why, for whoever looks at it');
-  withJson(command).action(async (dataset: string, flags: { note?: string; json?: boolean }) => {
-    const { resumeSchedule } = await import('../schedule/control.ts');
-    await resumeSchedule(context, dataset, flags);
-  });
-  return examples(command, [
+  const lines = [
     'schedule resume denver-311',
     'schedule resume denver-311 --note "address mended"',
-  ]);
+  ];
+  return ofOne(context, command, lines, async ({ handle, dataset }, flags) => {
+    const { note = 'Resumed by longhaul schedule resume.' } = flags;
+    await handle.unpause(note);
+    return { paused: false, note, text: `Resumed ${dataset}: ${note}` };
+  });
 }
 
 function triggerCommand(context: CliContext): Command {
   const command = new Command('trigger')
     .summary('run a schedule now')
-    .description('Starts what the schedule starts, as if it were due now: the run of today.')
-    .argument('<dataset>', 'whose schedule');
-  withJson(command).action(async (dataset: string, flags: { json?: boolean }) => {
-    const { triggerSchedule } = await import('../schedule/control.ts');
-    await triggerSchedule(context, dataset, flags);
+    .description('Starts what the schedule starts, as if it were due now: the run of today.');
+  const lines = ['schedule trigger denver-311'];
+  return ofOne(context, command, lines, async ({ handle, dataset, description }) => {
+    await handle.trigger('ALLOW_ALL');
+    const ingestDate = ingestDateAt(new Date(), timeZoneOf(description));
+    const text = `Triggered: longhaul show --follow ${dataset}/${ingestDate}`;
+    return { triggered: true, ingestDate, text };
   });
-  return examples(command, ['schedule trigger denver-311']);
+}
+
+function removeCommand(context: CliContext): Command {
+  const command = new Command('remove')
+    .summary('delete a schedule')
+    .description(
+      'Deletes the schedule of a dataset. Runs under way go on; what is published stays.',
+    );
+  const lines = ['schedule remove denver-311'];
+  return ofOne(context, command, lines, async ({ handle, dataset, scheduleId }) => {
+    await handle.delete();
+    const comesBack = context.loadConfig().schedules.has(dataset)
+      ? ' The next apply makes it again, unless datasets.yaml says schedule: false.'
+      : '';
+    return { removed: true, text: `Removed ${scheduleId}.${comesBack}` };
+  });
 }
 
 function backfillCommand(context: CliContext): Command {
@@ -111,26 +181,56 @@ function backfillCommand(context: CliContext): Command {
         'Refused for a source that has only its version of today. Backfilled days have a slot of their own, ' +
         'so that they do not delay the daily run.',
     )
-    .argument('<dataset>', 'whose schedule')
     .requiredOption('--from <YYYY-MM-DD>', 'first ingest date')
-    .requiredOption('--to <YYYY-MM-DD>', 'last ingest date');
-  withJson(command).action(async (dataset: string, flags: BackfillFlags) => {
-    const { backfillSchedule } = await import('../schedule/control.ts');
-    await backfillSchedule(context, dataset, flags);
+    .requiredOption('--to <YYYY-MM-DD>', 'last ingest date')
+    // Before anything starts.
+    .hook('preAction', (_, it) => void daysOf(it.opts()));
+  const lines = ['schedule backfill trips --from 2026-11-01 --to 2026-11-20'];
+  return ofOne(context, command, lines, async (found, flags) => {
+    const { from, to, days } = daysOf(flags);
+    await backfill(found, from, to);
+    const text = `Backfilling ${days} day${days === 1 ? '' : 's'}: longhaul schedule list, longhaul runs`;
+    return { from, to, days, text };
   });
-  return examples(command, ['schedule backfill trips --from 2026-11-01 --to 2026-11-20']);
 }
 
-function removeCommand(context: CliContext): Command {
-  const command = new Command('remove')
-    .summary('delete a schedule')
-    .description(
-      'Deletes the schedule of a dataset. Runs under way go on; what is published stays.',
-    )
-    .argument('<dataset>', 'whose schedule');
-  withJson(command).action(async (dataset: string, flags: { json?: boolean }) => {
-    const { removeSchedule } = await import('../schedule/apply.ts');
-    await removeSchedule(context, dataset, flags);
+/** The server starts what was due on these days, all at once; the workers' backfill slots take them in turn. */
+const MAX_DAYS = 366;
+const MS_PER_DAY = 86_400_000;
+
+/** @throws LonghaulError USAGE, NAME_INVALID. */
+function daysOf(flags: OneFlags) {
+  const from = parseIngestDate(flags.from ?? '');
+  const to = parseIngestDate(flags.to ?? '');
+  const days = (Date.parse(to) - Date.parse(from)) / MS_PER_DAY + 1;
+  if (days < 1) throw new LonghaulError('USAGE', `--from ${from} is after --to ${to}.`);
+  if (days <= MAX_DAYS) return { from, to, days };
+  throw new LonghaulError('USAGE', `${days} days at once; at most ${MAX_DAYS}.`);
+}
+
+/** @throws LonghaulError BACKFILL_REFUSED, DATE_IN_FUTURE. */
+async function backfill(
+  { handle, description }: Named,
+  first: string,
+  last: string,
+): Promise<void> {
+  const now = new Date();
+  const timeZone = timeZoneOf(description);
+  assertDayHasCome({ timeZone }, last, now);
+  const start = startOfDay(first, timeZone);
+  const { run, catchupMs = 0 } = inputOf(description);
+  if (run && isTooOld(start, now, catchupMs)) assertHasPastDays(run.dataset, first);
+  const dayAfter = new Date(Date.parse(last) + MS_PER_DAY).toISOString().slice(0, 10);
+  const end = startOfDay(dayAfter, timeZone);
+  await handle.backfill({
+    // The server leaves the start out and takes the end in.
+    start: new Date(start.getTime() - 1),
+    end: new Date(Math.min(end.getTime() - 1, now.getTime())),
+    // A run of a past day must not make the server skip today's.
+    overlap: 'ALLOW_ALL',
   });
-  return examples(command, ['schedule remove denver-311']);
+}
+
+function timeZoneOf(description: Named['description']): string {
+  return inputOf(description).run?.dataset.timeZone ?? 'UTC';
 }

@@ -1,11 +1,23 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseAge } from '../../model/sweep.ts';
-import type { CliContext } from '../context.ts';
-import type { StatusFlags } from '../status.ts';
-import { examples, withJson, withTarget } from './options.ts';
+import { Command } from 'commander';
+import type { Config } from '../../config/load-config.ts';
+import { newestRevisions } from '../../lake/catalogue.ts';
+import { ingestDateAt } from '../../model/dates.ts';
+import { exitCodeOf } from '../../model/errors.ts';
+import type { Target } from '../../model/run.ts';
+import { readSnapshot } from '../../storage/manifests.ts';
+import { openLake } from '../../storage/open-lake.ts';
+import type { Store } from '../../storage/store.ts';
+import { print, type CliContext } from '../context.ts';
+import { lastDue } from '../due.ts';
+import { countText, durationText, momentText, snapshotText, tableText } from '../text.ts';
+import { ageOption, examples, lakeTarget, withJson, withTarget } from './options.ts';
 
-/** Large files take a while, and a run that failed is tried again. */
-const DEFAULT_GRACE = '3h';
+interface Flags {
+  /** Milliseconds. */
+  grace: number;
+  target?: Target;
+  json?: boolean;
+}
 
 export function statusCommand(context: CliContext): Command {
   const command = new Command('status')
@@ -16,19 +28,101 @@ export function statusCommand(context: CliContext): Command {
         'it tells the truth also where Temporal is down.',
     )
     .addOption(
-      new Option('--grace <age>', 'how long a run may take before it is late: 90m, 3h, 1d; or 0')
-        .argParser(age)
-        .default(age(DEFAULT_GRACE), DEFAULT_GRACE),
+      // Large files take a while, and a run that failed is tried again.
+      ageOption(
+        '--grace <age>',
+        'how long a run may take before it is late: 90m, 3h, 1d; or 0',
+        '3h',
+      ),
     );
-  withJson(withTarget(command)).action(async (flags: StatusFlags) => {
-    const { showStatus } = await import('../status.ts');
-    await showStatus(context, flags);
+  withJson(withTarget(command)).action(async (flags: Flags) => {
+    const config = context.loadConfig();
+    const { converted } = await openLake(
+      lakeTarget(config.settings, flags.target),
+      config.settings,
+    );
+    const datasets = await statusOf(config, converted, { now: new Date(), graceMs: flags.grace });
+    const late = datasets.filter(({ state }) => state === 'late').length;
+    if (late > 0) context.setExitCode(exitCodeOf('SNAPSHOT_LATE'));
+    await print(context, flags, { late, datasets }, () => statusText(datasets));
   });
   return examples(command, ['status', 'status --grace 6h --json', 'status --target s3']);
 }
 
-function age(text: string): number {
-  const ageMs = parseAge(text);
-  if (ageMs !== undefined) return ageMs;
-  throw new InvalidArgumentError('It must be minutes, hours or days (90m, 3h, 1d), or 0.');
+export interface DatasetStatus {
+  dataset: string;
+  /** IANA: times are shown in it. */
+  timeZone: string;
+  /** `unscheduled` and `paused` (both by datasets.yaml) are never late. */
+  state: 'fresh' | 'late' | 'unscheduled' | 'paused';
+  /** `publishedAt`: ISO 8601, UTC. */
+  last?: { ingestDate: string; revision: number; publishedAt: string; ageMs: number; rows: number };
+  /** What its schedule says should be published by now, with the nominal time (ISO 8601, UTC); absent without a schedule. */
+  due?: { ingestDate: string; at: string };
+  /** Published ingest dates that have not begun, which count for nothing here. */
+  future?: string[];
+}
+
+/** How fresh each dataset of datasets.yaml is: from the lake and the file alone, whatever state Temporal is in. */
+export async function statusOf(
+  { datasets, schedules }: Pick<Config, 'datasets' | 'schedules'>,
+  converted: Store,
+  { now, graceMs }: { now: Date; graceMs: number },
+): Promise<DatasetStatus[]> {
+  const all: DatasetStatus[] = [];
+  for (const { name, timeZone } of datasets) {
+    const refs = await newestRevisions(converted, name);
+    const today = ingestDateAt(now, timeZone);
+    const ref = refs.findLast(({ ingestDate }) => ingestDate <= today);
+    const future = refs.map(({ ingestDate }) => ingestDate).filter((date) => date > today);
+    const last = ref && lastOf(await readSnapshot(converted, ref), now);
+    const schedule = schedules.get(name);
+    // A run that is due now has the grace to finish, and the jitter before that.
+    const before = new Date(now.getTime() - graceMs - (schedule?.jitterMs ?? 0));
+    const at = schedule && lastDue(schedule.recurrence, before);
+    const due = at && { ingestDate: ingestDateAt(at, timeZone), at: at.toISOString() };
+    const isBehind = due !== undefined && (!last || last.ingestDate < due.ingestDate);
+    all.push({
+      dataset: name,
+      timeZone,
+      state: !schedule ? 'unscheduled' : schedule.paused ? 'paused' : isBehind ? 'late' : 'fresh',
+      last,
+      due,
+      future: future.length > 0 ? future : undefined,
+    });
+  }
+  return all;
+}
+
+function lastOf(
+  { ingestDate, revision, publishedAt, ledger }: Awaited<ReturnType<typeof readSnapshot>>,
+  now: Date,
+) {
+  const ageMs = Math.max(0, now.getTime() - Date.parse(publishedAt));
+  return { ingestDate, revision, publishedAt, ageMs, rows: ledger.rows };
+}
+
+/** A line a dataset, and one that says whether all is well. */
+export function statusText(datasets: readonly DatasetStatus[]): string {
+  if (datasets.length === 0) return 'No datasets in datasets.yaml.';
+  const rows = datasets.map(({ dataset, timeZone, state, last, due }) => [
+    dataset,
+    state,
+    snapshotText(last),
+    last ? durationText(last.ageMs) : '',
+    last ? countText(last.rows) : '',
+    due ? `${due.ingestDate} (${momentText(new Date(due.at), timeZone)})` : '',
+  ]);
+  const head = ['dataset', 'state', 'last snapshot', 'age', 'rows', 'due'];
+  const late = datasets.filter(({ state }) => state === 'late').map(({ dataset }) => dataset);
+  const future = datasets.flatMap(({ dataset, future: dates = [] }) =>
+    dates.map((date) => `${dataset} ${date}`),
+  );
+  return [
+    tableText(head, rows, { right: [3, 4] }),
+    late.length === 0 ? 'Nothing is late.' : `Late: ${late.join(', ')}.`,
+    ...(future.length === 0
+      ? []
+      : [`Not counted, since the day is still to come: ${future.join(', ')}.`]),
+  ].join('\n');
 }

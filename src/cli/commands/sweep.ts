@@ -1,19 +1,27 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { TARGETS, type Target } from '../../model/run.ts';
-import { parseAge } from '../../model/sweep.ts';
-import type { CliContext } from '../context.ts';
-import { examples, withJson } from './options.ts';
+import type { Client } from '@temporalio/client';
+import { Command } from 'commander';
+import { bytesText } from '../../model/bytes-text.ts';
+import { TASK_QUEUE, type Target } from '../../model/run.ts';
+import {
+  sweepWorkflowId,
+  type SweepInput,
+  type SweepOutcome,
+  type SweepResult,
+} from '../../model/sweep.ts';
+import type { sweepLake } from '../../workflows/index.ts';
+import { print, type CliContext } from '../context.ts';
+import type { TemporalLink } from '../temporal-link.ts';
+import { withTemporal } from '../temporal.ts';
+import { countText, durationText, tableText } from '../text.ts';
+import { ageOption, examples, withJson, withTarget } from './options.ts';
 
-export interface SweepFlags {
+interface Flags {
   /** Milliseconds. */
   olderThan: number;
   dryRun?: boolean;
   target?: Target;
   json?: boolean;
 }
-
-/** A run that failed today is retried today: until then its partial landings spare a download. */
-const DEFAULT_AGE = '24h';
 
 export function sweepCommand(context: CliContext): Command {
   const command = new Command('sweep')
@@ -24,21 +32,29 @@ export function sweepCommand(context: CliContext): Command {
         'holds. A failed run that is retried after that downloads from the start. Ctrl-C cancels it.',
     )
     .addOption(
-      new Option(
+      // A run that failed today is retried today: until then its partial landings spare a download.
+      ageOption(
         '--older-than <age>',
         'only what nobody has touched for this long: 90m, 24h, 7d; 0 for all',
-      )
-        .argParser(age)
-        .default(age(DEFAULT_AGE), DEFAULT_AGE),
+        '24h',
+      ),
     )
-    .option('--dry-run', 'remove nothing, and show what would go')
-    .addOption(
-      new Option('--target <target>', 'which lake (default: LONGHAUL_TARGET)').choices(TARGETS),
-    );
-  withJson(command).action(async (flags: SweepFlags) => {
-    const { runSweep } = await import('../sweep.ts');
-    await runSweep(context, flags);
-  });
+    .option('--dry-run', 'remove nothing, and show what would go');
+  withJson(withTarget(command, 'which lake (default: LONGHAUL_TARGET)')).action(
+    async (flags: Flags) => {
+      const { settings } = context.loadConfig();
+      const input: Wanted = {
+        target: flags.target ?? settings.target,
+        olderThanMs: flags.olderThan,
+        dryRun: flags.dryRun ?? false,
+        heartbeatTimeoutMs: settings.activity.heartbeatTimeoutMs,
+      };
+      await withTemporal(context, { work: [input] }, async (link, signal) => {
+        const result = await sweepInTurn(context, link, input, signal);
+        await print(context, flags, result, () => sweepText(result));
+      });
+    },
+  );
   return examples(command, [
     'sweep --dry-run',
     'sweep --older-than 7d',
@@ -46,8 +62,88 @@ export function sweepCommand(context: CliContext): Command {
   ]);
 }
 
-function age(text: string): number {
-  const ageMs = parseAge(text);
-  if (ageMs !== undefined) return ageMs;
-  throw new InvalidArgumentError('It must be minutes, hours or days (90m, 24h, 7d), or 0.');
+type Wanted = Required<SweepInput>;
+
+/** One sweep of a lake at a time: another one's end is waited for. */
+async function sweepInTurn(
+  context: CliContext,
+  link: TemporalLink,
+  input: Wanted,
+  signal: AbortSignal,
+): Promise<SweepResult> {
+  const { awaitRun } = await import('../follow.ts');
+  const onNote = (note: string): void => context.note(note);
+  const onCancel = (): void => onNote('Cancelling the sweep; Ctrl-C again leaves at once.');
+  for (;;) {
+    const { run, running } = await start(link.client, input);
+    if (running.dryRun === input.dryRun && running.olderThanMs === input.olderThanMs) {
+      onNote(`Sweep ${run.workflowId} (${run.runId})`);
+      return await awaitRun(link, run, { signal, onNote, onCancel });
+    }
+    onNote('Another sweep of this lake is under way: waiting for its end.');
+    await awaitRun(link, run, { signal, onNote, foreign: true }).catch((error: unknown) => {
+      if (signal.aborted) throw error;
+    });
+  }
+}
+
+/** `running`: what the sweep under way does, this one or another. */
+async function start(client: Client, input: Wanted) {
+  const { inputOf } = await import('../../runs/start-run.ts');
+  const { target, olderThanMs, dryRun } = input;
+  const what = `sweep ${target}, older than ${durationText(olderThanMs)}`;
+  const { workflowId, firstExecutionRunId } = await client.workflow.start<typeof sweepLake>(
+    'sweepLake',
+    {
+      taskQueue: TASK_QUEUE,
+      workflowId: sweepWorkflowId(target),
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      args: [input],
+      staticSummary: dryRun ? `${what}, dry run` : what,
+    },
+  );
+  const run = { workflowId, runId: firstExecutionRunId };
+  return { run, running: (await inputOf(client, run)) as unknown as SweepInput };
+}
+
+/** Longer than any key that this program makes: a cut one could not be looked up. */
+const MAX_KEY_LENGTH = 400;
+
+/** A line a leftover, and one for all of them. */
+export function sweepText(result: SweepResult): string {
+  const { items, count } = result;
+  if (count === 0) return totalsLine(result);
+  const rows = items.map(({ kind, ageMs, bytes, key, outcome }) => [
+    kind,
+    durationText(ageMs),
+    bytesText(bytes),
+    key,
+    outcome,
+  ]);
+  const layout = { right: [1, 2], maxCellLength: MAX_KEY_LENGTH };
+  const lines = [tableText(['kind', 'age', 'size', 'key', 'outcome'], rows, layout)];
+  if (count > items.length) lines.push(`… and ${countText(count - items.length)} more.`);
+  return [...lines, totalsLine(result)].join('\n');
+}
+
+function totalsLine(result: SweepResult): string {
+  const { target, dryRun, olderThanMs, younger, clustersUnknown: unknown } = result;
+  const gone = dryRun
+    ? `Dry run, nothing was removed: ${amount(result, 'would-remove')} would go`
+    : `Removed ${amount(result, 'removed')}`;
+  const facts = [`${gone} (target ${target})`];
+  const kept = amount(result, 'kept-live');
+  if (kept !== 'nothing') facts.push(`kept ${kept} of runs under way`);
+  if (younger > 0) facts.push(`${countText(younger)} younger than ${durationText(olderThanMs)}`);
+  const emr = unknown === undefined ? '' : ` EMR's clusters could not be looked at: ${unknown}`;
+  return `${facts.join('; ')}.${emr}`;
+}
+
+function amount({ totals }: SweepResult, outcome: SweepOutcome): string {
+  const ofOutcome = totals.filter((each) => each.outcome === outcome);
+  const sum = (key: 'count' | 'bytes'): number =>
+    ofOutcome.reduce((total, each) => total + each[key], 0);
+  const count = sum('count');
+  if (count === 0) return 'nothing';
+  return `${countText(count)} leftover${count === 1 ? '' : 's'}, ${bytesText(sum('bytes'))}`;
 }

@@ -9,6 +9,7 @@ import {
 import { LonghaulError } from '../../model/errors.ts';
 import { print, type CliContext } from '../context.ts';
 import { interruptible } from '../interrupts.ts';
+import { joinOptions } from '../temporal.ts';
 import { examples, withJson } from './options.ts';
 
 export function upCommand(context: CliContext): Command {
@@ -57,7 +58,6 @@ async function up(
       if (note !== said) context.note(note);
       said = note;
     };
-    const { joinOptions } = await import('../connection.ts');
     const { webUiOf } = await import('../temporal-link.ts');
     const join = joinOptions(context, settings, fingerprints);
     const server = await joinEmbedded({ ...join, isUp: !background, onNote: say, signal });

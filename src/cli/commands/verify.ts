@@ -9,10 +9,8 @@ import { openLake } from '../../storage/open-lake.ts';
 import type { SourceVerification } from '../../verification/verify-snapshot.ts';
 import { print, type CliContext } from '../context.ts';
 import { interruptible } from '../interrupts.ts';
-import { lakeTarget } from '../lake-target.ts';
-import { tableText } from '../render/table.ts';
-import { countText, durationText } from '../render/units.ts';
-import { examples, withJson, withTarget } from './options.ts';
+import { countText, durationText, tableText } from '../text.ts';
+import { examples, lakeTarget, withJson, withTarget } from './options.ts';
 
 interface Flags {
   date?: string;

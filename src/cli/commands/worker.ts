@@ -1,7 +1,9 @@
 import { Command } from 'commander';
-import type { Config } from '../../config/load-config.ts';
+import type { Settings } from '../../config/settings.ts';
 import { LonghaulError } from '../../model/errors.ts';
+import { SEARCH_ATTRIBUTE_TYPES } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';
+import { interruptible } from '../interrupts.ts';
 import { examples } from './options.ts';
 
 export function workerCommand(context: CliContext): Command {
@@ -18,21 +20,19 @@ export function workerCommand(context: CliContext): Command {
 }
 
 async function work(context: CliContext): Promise<void> {
-  const config = context.loadConfig();
-  const { settings } = config;
+  const { settings } = context.loadConfig();
   const { address, namespace } = settings.temporal;
   if (address === undefined) {
     throw new LonghaulError('EMBEDDED_NOT_RUNNING', 'No Temporal server is configured.', {
       hint: 'Set TEMPORAL_ADDRESS; the embedded server (`longhaul up`) brings its own worker.',
     });
   }
-  const { interruptible } = await import('../interrupts.ts');
   const { serveWorker } = await import('../../workers/serve-worker.ts');
   const { loggerOf } = await import('../../workers/telemetry.ts');
   const write = (line: string): void => context.note(line.trimEnd());
   const logger = loggerOf(settings, context.interactive ? 'text' : 'json', write);
   await interruptible(async (signal) => {
-    if (!(await prepare(context, config))) {
+    if (!(await prepare(settings))) {
       logger.warn('The search attributes could not be registered: runs go without them.');
     }
     await serveWorker({ settings, address, namespace, logger, signal });
@@ -40,18 +40,24 @@ async function work(context: CliContext): Promise<void> {
 }
 
 /**
- * Looks whether the namespace is there and open to this worker, and adds what runs want of it.
- * @returns false where the search attributes are neither there nor allowed.
+ * Looks whether the namespace is there and open to this worker, and adds what runs want of it, which does no harm when
+ * repeated.
+ * @returns false where the search attributes are neither there nor allowed (Temporal Cloud has its own way).
  */
-async function prepare(context: CliContext, config: Config): Promise<boolean> {
-  const { registerSearchAttributes } = await import('../search-attributes.ts');
-  const { openTemporal } = await import('../connection.ts');
+async function prepare(settings: Settings): Promise<boolean> {
+  const { linkConfigured } = await import('../temporal-link.ts');
   const { fromTemporal } = await import('../failures.ts');
-  const link = await openTemporal(context, config);
+  const link = await linkConfigured(settings);
+  const { client, namespace, hasSearchAttributes } = link;
   try {
-    const { client, namespace } = link;
     await client.workflowService.describeNamespace({ namespace });
-    return await registerSearchAttributes(link);
+    if (hasSearchAttributes) return true;
+    const searchAttributes = SEARCH_ATTRIBUTE_TYPES;
+    const { operatorService } = client.connection;
+    return await operatorService.addSearchAttributes({ namespace, searchAttributes }).then(
+      () => true,
+      () => false,
+    );
   } catch (error) {
     throw fromTemporal(error);
   } finally {

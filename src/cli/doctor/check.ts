@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hintOf, LonghaulError } from '../../model/errors.ts';
 
-/** `unknown`: it cannot be told, or does not matter yet. */
-export type CheckStatus = 'ok' | 'problem' | 'unknown';
-
 export interface Finding {
-  status: CheckStatus;
+  /** `unknown`: it cannot be told, or does not matter yet. */
+  status: 'ok' | 'problem' | 'unknown';
   /** What was found, for people; may have several lines. */
   found: string;
   /** Of a problem: the command or setting that mends it. */
@@ -22,19 +20,21 @@ export interface Check {
   /** For machines: it stays the same. */
   id: string;
   title: string;
-  /** What it takes longer is given up. */
-  limitMs: number;
   /** May throw: a LonghaulError is a problem, anything else cannot be told. */
-  run(signal: AbortSignal): Promise<Finding>;
+  run(signal: AbortSignal): Finding | Promise<Finding>;
   /** While it has a problem, the later checks of its group are left out, but those that say `always`. */
   gate?: boolean;
   always?: boolean;
 }
 
+/** What checks ask for has shorter limits of its own; the longest is a file landed in S3 and removed again. */
+const LIMIT_MS = 60_000;
+
 /** One after the other, since the later ones build on the earlier. @throws only the signal's reason. */
 export async function runGroup(
   checks: readonly Check[],
   signal: AbortSignal,
+  limitMs = LIMIT_MS,
 ): Promise<CheckResult[]> {
   const results: CheckResult[] = [];
   let closed: string | undefined;
@@ -42,7 +42,7 @@ export async function runGroup(
     const { id, title, gate = false, always = false } = check;
     const finding: Finding =
       closed === undefined || always
-        ? await runCheck(check, signal)
+        ? await runCheck(check, signal, limitMs)
         : { status: 'unknown', found: `not checked: ${closed} comes first` };
     if (gate && finding.status === 'problem') closed ??= title;
     results.push({ id, title, ...finding });
@@ -50,10 +50,10 @@ export async function runGroup(
   return results;
 }
 
-async function runCheck(check: Check, signal: AbortSignal): Promise<Finding> {
+async function runCheck(check: Check, signal: AbortSignal, limitMs: number): Promise<Finding> {
   const over = new AbortController();
   try {
-    return await Promise.race([check.run(signal), tooLate(check.limitMs, over.signal)]);
+    return await Promise.race([check.run(signal), tooLate(limitMs, over.signal)]);
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof LonghaulError) {
@@ -69,9 +69,23 @@ async function runCheck(check: Check, signal: AbortSignal): Promise<Finding> {
 async function tooLate(limitMs: number, over: AbortSignal): Promise<Finding> {
   await sleep(limitMs, undefined, { signal: over });
   const found = `no answer within ${limitMs / 1000} s`;
-  return {
-    status: 'problem',
-    found,
-    fix: 'Look at the network, then run `longhaul doctor` again.',
-  };
+  const fix = 'Look at the network, then run `longhaul doctor` again.';
+  return { status: 'problem', found, fix };
+}
+
+/**
+ * Something that work looks for in the same way, and would fetch. @returns `absent` where it is not there.
+ * @param isNeeded its absence is then a problem.
+ */
+export async function lookFor(
+  isNeeded: boolean,
+  absent: (why: string) => string,
+  look: () => Promise<string>,
+): Promise<Finding> {
+  try {
+    return { status: 'ok', found: await look() };
+  } catch (error) {
+    if (isNeeded || !(error instanceof LonghaulError)) throw error;
+    return { status: 'unknown', found: absent(error.message) };
+  }
 }

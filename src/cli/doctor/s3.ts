@@ -1,4 +1,9 @@
-import { ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
+import {
+  GetBucketLifecycleConfigurationCommand,
+  ListObjectsV2Command,
+  type LifecycleRule,
+  type S3Client,
+} from '@aws-sdk/client-s3';
 import type { S3Settings } from '../../config/settings.ts';
 import { tryLanding } from '../../landing/s3-trial.ts';
 import { LonghaulError } from '../../model/errors.ts';
@@ -6,24 +11,15 @@ import { createS3Client } from '../../storage/s3/client.ts';
 import { s3Error, statusOf } from '../../storage/s3/errors.ts';
 import { S3Store } from '../../storage/s3/s3-store.ts';
 import { S3Zone } from '../../storage/s3/zone.ts';
-import { durationText } from '../render/units.ts';
+import { durationText } from '../text.ts';
 import type { Check, Finding } from './check.ts';
-import { lifecycleFinding } from './s3-lifecycle.ts';
 
 /** One more than none, since a clock that is wrong is noticed by the first and made good for the second. */
 const MAX_ATTEMPTS = 2;
 /** A person waits for the answer; work has the settings' patience. */
 const PATIENCE_MS = 5000;
-/** The provider chain may ask an instance's metadata, a container's, or a program. */
-const CREDENTIALS_LIMIT_MS = 15_000;
-/** Two tries of one request, each with a connection of its own. */
-const REQUEST_LIMIT_MS = 25_000;
-/** Some thirty-five small requests: a second or two, also to another continent. */
+/** Some thirty-five small requests: a second or two, also to another continent. The removal has as long again. */
 const TRIAL_LIMIT_MS = 30_000;
-/** The trial, and then the removal of what it wrote. */
-const ZONE_LIMIT_MS = 2 * TRIAL_LIMIT_MS;
-/** Something that earlier checks have found. */
-const INSTANT_MS = 1000;
 
 /** In order: each needs what those before it have found. */
 export function s3Checks(given: S3Settings): Check[] {
@@ -34,20 +30,17 @@ export function s3Checks(given: S3Settings): Check[] {
   };
   const client = createS3Client(settings, { maxAttempts: MAX_ATTEMPTS });
   const whole = new S3Zone(settings, '', client);
-  const { rawPrefix, convertedPrefix } = settings;
-  const zoneCheck = (name: string, prefix: string): Check => ({
-    ...named(`s3-${name}`, `S3 ${name} zone`, ZONE_LIMIT_MS),
-    run: async (signal) => await zoneFinding(settings, prefix, client, signal),
-  });
   let hasAnswered = false;
   return [
     {
-      ...named('s3-credentials', 'S3 credentials', CREDENTIALS_LIMIT_MS),
+      id: 's3-credentials',
+      title: 'S3 credentials',
       gate: true,
       run: async () => await credentialsFinding(settings, client),
     },
     {
-      ...named('s3-bucket', 'S3 bucket', REQUEST_LIMIT_MS),
+      id: 's3-bucket',
+      title: 'S3 bucket',
       gate: true,
       run: async (signal) => {
         const reached = await reachBucket(whole, signal);
@@ -56,31 +49,28 @@ export function s3Checks(given: S3Settings): Check[] {
         throw reached;
       },
     },
-    zoneCheck('raw', rawPrefix),
-    zoneCheck('converted', convertedPrefix),
     {
-      ...named('s3-lifecycle', 'S3 lifecycle', REQUEST_LIMIT_MS),
+      id: 's3-raw',
+      title: 'S3 raw zone',
+      run: async (signal) => await zoneFinding(settings, settings.rawPrefix, client, signal),
+    },
+    {
+      id: 's3-converted',
+      title: 'S3 converted zone',
+      run: async (signal) => await zoneFinding(settings, settings.convertedPrefix, client, signal),
+    },
+    {
+      id: 's3-lifecycle',
+      title: 'S3 lifecycle',
       run: async (signal) => await lifecycleFinding(whole, signal),
     },
     {
-      ...named('clock', 'Clock', INSTANT_MS),
+      id: 'clock',
+      title: 'Clock',
       always: true,
-      run: async () => {
-        const skewMs = hasAnswered ? client.config.systemClockOffset : undefined;
-        return await Promise.resolve(clockFinding(skewMs));
-      },
+      run: () => clockFinding(hasAnswered ? client.config.systemClockOffset : undefined),
     },
   ];
-}
-
-/** `--target s3`, and no bucket to look at. */
-export function missingBucketCheck(): Check {
-  const fix = 'Set S3_BUCKET in .env or the environment.';
-  return {
-    ...named('s3-bucket', 'S3 bucket', INSTANT_MS),
-    run: async () =>
-      await Promise.resolve<Finding>({ status: 'problem', found: 'no bucket is set', fix }),
-  };
 }
 
 /** AWS refuses requests from 15 minutes on; a clock that is 5 minutes off drifts. */
@@ -97,10 +87,6 @@ export function clockFinding(skewMs: number | undefined): Finding {
     found: `${off}; AWS refuses requests from 15 minutes on`,
     fix: 'Set the clock of this machine, and keep it set: sudo timedatectl set-ntp true',
   };
-}
-
-function named(id: string, title: string, limitMs: number) {
-  return { id, title, limitMs };
 }
 
 /** Enough to tell two keys apart. */
@@ -157,4 +143,57 @@ async function zoneFinding(
   const where = `s3://${settings.bucket}/${prefix}`;
   const found = `${where}: a file was landed, checked by ${checked}, read, copied, not overwritten and removed`;
   return { status: 'ok', found };
+}
+
+/** Whether the bucket's lifecycle ends unfinished uploads in both zones. @param zone of the whole bucket. */
+export async function lifecycleFinding(zone: S3Zone, signal: AbortSignal): Promise<Finding> {
+  const command = new GetBucketLifecycleConfigurationCommand({ Bucket: zone.bucket });
+  const options = { signal, expected: () => true };
+  try {
+    const { Rules = [] } = await zone.send(command, 'GetLifecycleConfiguration', options);
+    return ruleFinding(zone.settings, Rules);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof Error)) throw error;
+    if (error.name === 'NoSuchLifecycleConfiguration') return ruleFinding(zone.settings, []);
+    const why =
+      statusOf(error) === 403
+        ? 'S3 denies s3:GetLifecycleConfiguration'
+        : `the store does not say (${error.name})`;
+    return { status: 'unknown', found: `whether unfinished uploads end by themselves: ${why}` };
+  }
+}
+
+function ruleFinding(
+  { bucket, rawPrefix, convertedPrefix }: S3Settings,
+  rules: readonly LifecycleRule[],
+): Finding {
+  const zones = [rawPrefix, convertedPrefix].map((prefix) => ({
+    prefix,
+    days: daysFor(prefix, rules),
+  }));
+  const without = zones.filter(({ days }) => days === undefined);
+  if (without.length === 0) {
+    const days = zones.map((zone) => `${zone.prefix} after ${zone.days} days`).join(', ');
+    return { status: 'ok', found: `unfinished uploads end by themselves: ${days}` };
+  }
+  return {
+    status: 'problem',
+    found: `no rule ends unfinished uploads below ${without.map(({ prefix }) => prefix).join(' and ')}: they are paid for until \`longhaul sweep\``,
+    fix: `Add AbortIncompleteMultipartUpload (docs/aws.md#the-bucket has the rule): aws s3api put-bucket-lifecycle-configuration --bucket ${bucket} --lifecycle-configuration file://lifecycle.json`,
+  };
+}
+
+/** Of the rules that cover the prefix, the one that acts first; undefined: never. */
+function daysFor(prefix: string, rules: readonly LifecycleRule[]): number | undefined {
+  const days = rules
+    .filter((rule) => rule.Status === 'Enabled' && prefix.startsWith(prefixOf(rule)))
+    .map((rule) => rule.AbortIncompleteMultipartUpload?.DaysAfterInitiation)
+    .filter((each) => each !== undefined);
+  return days.length === 0 ? undefined : Math.min(...days);
+}
+
+/** The old form has the prefix beside the filter. */
+function prefixOf({ Filter, Prefix }: LifecycleRule): string {
+  return Filter?.Prefix ?? Filter?.And?.Prefix ?? Prefix ?? '';
 }

@@ -1,76 +1,62 @@
-import type { Client } from '@temporalio/client';
-import type { Config } from '../../config/load-config.ts';
-import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
-import type { Target } from '../../model/run.ts';
-import { scheduleIdOf } from '../../model/schedule.ts';
-import { print, type CliContext } from '../context.ts';
-import { nameFiles } from '../local-files.ts';
-import { lakeTarget } from '../lake-target.ts';
-import { changesText } from '../render/schedules.ts';
-import { withTemporal } from '../with-temporal.ts';
-import { desiredSchedules, lakeOf, type DesiredSchedule } from './desired.ts';
-import { planOf, planOfUnwanted, type Asked, type Change } from './plan.ts';
 import {
-  create,
-  inputOf,
-  listScheduleIds,
-  readSchedule,
-  scheduleNamed,
-  update,
-  type OnServer,
-} from './server.ts';
-
-export interface ApplyFlags {
-  dryRun?: boolean;
-  force?: boolean;
-  target?: Target;
-  json?: boolean;
-}
+  isGrpcServiceError,
+  ScheduleAlreadyRunning,
+  ScheduleNotFoundError,
+  type Client,
+} from '@temporalio/client';
+import {
+  encodeScheduleAction,
+  encodeSchedulePolicies,
+  encodeScheduleSpec,
+  encodeScheduleState,
+} from '@temporalio/client/lib/schedule-helpers.js';
+import type { Config } from '../../config/load-config.ts';
+import { LonghaulError } from '../../model/errors.ts';
+import type { Target } from '../../model/run.ts';
+import { nameFiles } from '../targets.ts';
+import { inputOf, listScheduleIds, readSchedule, type ExistingSchedule } from './facts.ts';
+import {
+  desiredSchedules,
+  lakeOf,
+  planOf,
+  planOfUnwanted,
+  type Change,
+  type DesiredSchedule,
+} from './plan.ts';
 
 /** Makes the server's schedules equal to datasets.yaml: ours, and no other. */
-export async function applySchedules(context: CliContext, flags: ApplyFlags): Promise<void> {
-  const config = context.loadConfig();
-  const target = lakeTarget(config.settings, flags.target);
-  const dryRun = flags.dryRun ?? false;
-  const asked = { force: flags.force ?? false, lake: lakeOf(config, target) };
-  await withTemporal(context, { worker: false }, async ({ client, isEmbedded }) => {
-    const wanted = desiredSchedules(config, target);
-    // All is read before anything is changed: who may not read changes nothing by half.
-    const plans = await plan(client, config, wanted, asked);
-    if (!dryRun)
-      await nameFiles(
-        config.settings,
-        wanted.map(({ dataset }) => dataset),
-      );
-    const changes: Change[] = [];
-    for (const each of plans)
-      changes.push(dryRun ? each.change : await carryOut(client, each, asked));
-    await print(context, flags, { dryRun, changes }, () => changesText(changes, dryRun));
-    if (isEmbedded && wanted.length > 0) {
-      context.note('Schedules of the embedded server run while it runs: `longhaul up`.');
-    }
-    if (changes.some(({ action }) => action === 'left-alone')) {
-      context.setExitCode(exitCodeOf('SCHEDULES_LEFT_ALONE'));
-    }
-  });
+export async function applySchedules(
+  client: Client,
+  config: Config,
+  { target, force, dryRun }: { target: Target; force: boolean; dryRun: boolean },
+): Promise<Change[]> {
+  const wanted = desiredSchedules(config, target);
+  // All is read before anything is changed: who may not read changes nothing by half.
+  const plans = await plan(client, config, wanted, { force, lake: lakeOf(config, target) });
+  if (dryRun) return plans.map(({ change }) => change);
+  const datasets = wanted.map(({ dataset }) => dataset);
+  await nameFiles(config.settings, datasets);
+  const changes: Change[] = [];
+  for (const each of plans) changes.push(await carryOut(client, each, force));
+  return changes;
 }
 
 interface Plan {
   change: Change;
   wanted?: DesiredSchedule;
-  existing?: OnServer | undefined;
+  existing?: ExistingSchedule;
 }
 
 async function plan(
   client: Client,
   config: Config,
   wanted: readonly DesiredSchedule[],
-  asked: Asked,
+  asked: { force: boolean; lake: string },
 ): Promise<Plan[]> {
   const plans: Plan[] = [];
   for (const each of wanted) {
     const existing = await readSchedule(client, each.scheduleId);
-    plans.push({ wanted: each, existing, change: planOf(each, existing, asked) });
+    plans.push({ wanted: each, existing, change: planOf(each, existing, asked.force) });
   }
   const ids = new Set(wanted.map(({ scheduleId }) => scheduleId));
   for (const scheduleId of await listScheduleIds(client)) {
@@ -83,13 +69,12 @@ async function plan(
 }
 
 function whyUnwanted(
-  existing: OnServer,
-  { datasets }: Pick<Config, 'datasets'>,
+  { dataset, description }: ExistingSchedule,
+  { datasets }: Config,
   wanted: readonly DesiredSchedule[],
 ): string {
-  const { dataset } = existing;
   if (datasets.some(({ name }) => name === dataset)) return 'datasets.yaml says schedule: false';
-  const addresses = addressesOf(inputOf(existing.description).run?.dataset);
+  const addresses = addressesOf(inputOf(description).run?.dataset);
   const heir = wanted.find((each) => addresses !== '' && addressesOf(each.dataset) === addresses);
   const renamed = heir
     ? `; its sources are those of ${heir.dataset.name} now: what was published stays as ${dataset}`
@@ -101,23 +86,24 @@ function addressesOf(dataset: { sources?: { address: string }[] } | undefined): 
   return (dataset?.sources ?? []).map(({ address }) => address).join('\n');
 }
 
-/** Somebody who changes the same schedule at the same time is not overwritten unseen. */
+/** What another command changes in the same schedule at the same time is not overwritten unseen. */
 const MAX_TRIES = 4;
 
-async function carryOut(client: Client, first: Plan, asked: Asked): Promise<Change> {
-  let { change, existing } = first;
-  const { wanted } = first;
+async function carryOut(
+  client: Client,
+  { change: first, existing: found, wanted }: Plan,
+  force: boolean,
+): Promise<Change> {
+  let [change, existing] = [first, found];
   for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
-    if (change.action === 'unchanged' || change.action === 'left-alone') return change;
     if (change.action === 'delete') {
       await client.schedule.getHandle(change.scheduleId).delete().catch(ignoreGone);
-      return change;
     }
-    if (!wanted) return change;
+    if (!wanted || (change.action !== 'create' && change.action !== 'update')) return change;
     const done = existing ? await update(client, wanted, existing) : await create(client, wanted);
     if (done) return change;
     existing = await readSchedule(client, wanted.scheduleId);
-    change = planOf(wanted, existing, asked);
+    change = planOf(wanted, existing, force);
   }
   throw new LonghaulError(
     'SCHEDULE_CHANGED',
@@ -126,23 +112,60 @@ async function carryOut(client: Client, first: Plan, asked: Asked): Promise<Chan
 }
 
 function ignoreGone(error: unknown): void {
-  if ((error as Error).name !== 'ScheduleNotFoundError') throw error;
+  if (!(error instanceof ScheduleNotFoundError)) throw error;
 }
 
-/** Deletes the schedule of a dataset; runs under way go on. @throws LonghaulError SCHEDULE_UNKNOWN. */
-export async function removeSchedule(
-  context: CliContext,
-  dataset: string,
-  flags: { json?: boolean },
-): Promise<void> {
-  const config = context.loadConfig();
-  await withTemporal(context, { worker: false }, async ({ client }) => {
-    const { handle } = await scheduleNamed(client, dataset);
-    await handle.delete();
-    const comesBack = config.schedules.has(dataset)
-      ? ' The next apply makes it again, unless datasets.yaml says schedule: false.'
-      : '';
-    const value = { dataset, scheduleId: scheduleIdOf(dataset), removed: true };
-    await print(context, flags, value, () => `Removed ${value.scheduleId}.${comesBack}`);
-  });
+const PAUSED_NOTE = 'Paused by datasets.yaml.';
+
+/** @returns false where there is one meanwhile. */
+async function create(
+  client: Client,
+  { scheduleId, spec, policies, action, paused }: DesiredSchedule,
+): Promise<boolean> {
+  const note = paused ? PAUSED_NOTE : 'Made by longhaul schedule apply, from datasets.yaml.';
+  try {
+    await client.schedule.create({ scheduleId, spec, policies, action, state: { paused, note } });
+    return true;
+  } catch (error) {
+    if (error instanceof ScheduleAlreadyRunning) return false;
+    throw error;
+  }
+}
+
+/** `grpc.status.FAILED_PRECONDITION`: the token is that of an older version. */
+const FAILED_PRECONDITION = 9;
+
+/** @returns false where the schedule is not the one any more that was described: the client's own update does not look. */
+async function update(
+  client: Client,
+  { scheduleId, spec, policies, action, paused }: DesiredSchedule,
+  { description, applied }: ExistingSchedule,
+): Promise<boolean> {
+  const { namespace, identity, dataConverter } = client.schedule.options;
+  const converter = dataConverter as Parameters<typeof encodeScheduleAction>[0];
+  // Only a change of the file's word, or --force, touches what a person or a failure paused.
+  const state =
+    paused === applied?.paused && !(paused && !description.state.paused)
+      ? description.state
+      : { paused, note: paused ? PAUSED_NOTE : 'Resumed by datasets.yaml.' };
+  try {
+    await client.workflowService.updateSchedule({
+      namespace,
+      identity,
+      scheduleId,
+      conflictToken: description.raw.conflictToken,
+      requestId: crypto.randomUUID(),
+      schedule: {
+        spec: encodeScheduleSpec(spec),
+        policies: encodeSchedulePolicies(policies),
+        action: await encodeScheduleAction(converter, namespace, action, {}),
+        state: encodeScheduleState(state),
+      },
+    });
+    return true;
+  } catch (error) {
+    const status: number | undefined = isGrpcServiceError(error) ? error.code : undefined;
+    if (status === FAILED_PRECONDITION) return false;
+    throw error;
+  }
 }

@@ -1,11 +1,17 @@
-import type { ScheduleDescription } from '@temporalio/client';
 import { createHash } from 'node:crypto';
+import type { Client, ScheduleDescription, ScheduleHandle } from '@temporalio/client';
 import { readCron } from '../../config/cron.ts';
-import type { Recurrence, ScheduledInput } from '../../model/schedule.ts';
+import { LonghaulError } from '../../model/errors.ts';
+import {
+  datasetOfSchedule,
+  scheduleIdOf,
+  type AppliedSchedule,
+  type ScheduledInput,
+} from '../../model/schedule.ts';
 
 /**
  * Everything that `apply` sets of a schedule, a line of text each: the same for what is wanted and for what the server
- * describes, however the server writes it. What is not here (pauses, notes) is not the file's.
+ * describes, however the server writes it. What is not here (pauses, notes) is not the file's. Empty: it has none.
  */
 export type Facts = Readonly<Record<string, string>>;
 
@@ -16,7 +22,9 @@ export interface Difference {
 }
 
 export function hashOf(facts: Facts): string {
-  const sorted = Object.entries(facts).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = Object.entries(facts)
+    .filter(([, text]) => text !== '')
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 16);
 }
 
@@ -28,37 +36,85 @@ export function differences(from: Facts, to: Facts): Difference[] {
   });
 }
 
-/** A schedule as the server describes it. */
-export function factsOf({ spec, policies, action, raw }: ScheduleDescription): Facts {
-  const { intervals = [], startAt, endAt } = spec;
-  const { structuredCalendar = [], excludeStructuredCalendar = [] } = raw.schedule?.spec ?? {};
-  const calendars = (structuredCalendar ?? []).map(calendarText);
-  const except = (excludeStructuredCalendar ?? []).map(calendarText);
-  const when = [...calendars, ...intervals.map(intervalText)].toSorted();
-  return {
-    when: when.join('; ') || 'never',
-    ...(except.length > 0 && { except: except.toSorted().join('; ') }),
-    ...(startAt && { from: startAt.toISOString() }),
-    ...(endAt && { until: endAt.toISOString() }),
-    // An interval has no zone; a server may say UTC of it.
-    ...(calendars.length > 0 && { 'time zone': spec.timezone || 'UTC' }),
-    ...(policies.pauseOnFailure && { 'pauses at the first failure': 'yes' }),
-    ...commonFacts(spec.jitter ?? 0, policies, action),
-  };
+/** A schedule as the server has it. */
+export interface ExistingSchedule {
+  scheduleId: string;
+  dataset: string;
+  facts: Facts;
+  paused: boolean;
+  /** Undefined where `apply` did not make it. */
+  applied: AppliedSchedule | undefined;
+  /** With its notes, and the token that says which version this is. */
+  description: ScheduleDescription;
 }
 
-/** What the file wants, in the same words. */
-export function wantedFacts(
-  recurrence: Recurrence,
-  jitterMs: number,
-  policies: Policies,
-  action: Action,
-): Facts {
-  const when: Facts =
-    recurrence.kind === 'every'
-      ? { when: intervalText({ every: recurrence.everyMs }) }
-      : { when: cronFact(recurrence.text), 'time zone': recurrence.timeZone };
-  return { ...when, ...commonFacts(jitterMs, policies, action) };
+/** Undefined where there is none of that id. */
+export async function readSchedule(
+  client: Client,
+  scheduleId: string,
+): Promise<ExistingSchedule | undefined> {
+  try {
+    const description = await client.schedule.getHandle(scheduleId).describe();
+    const { applied } = inputOf(description);
+    const isOurs = typeof applied?.hash === 'string' && typeof applied.lake === 'string';
+    return {
+      scheduleId,
+      dataset: datasetOfSchedule(scheduleId) ?? scheduleId,
+      facts: factsOf(description),
+      paused: description.state.paused,
+      applied: isOurs ? applied : undefined,
+      description,
+    };
+  } catch (error) {
+    if ((error as Error).name === 'ScheduleNotFoundError') return undefined;
+    throw error;
+  }
+}
+
+/** Of every schedule whose id is one of ours. The list may lag behind the schedules themselves by seconds. */
+export async function listScheduleIds(client: Client): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { scheduleId } of client.schedule.list()) {
+    if (datasetOfSchedule(scheduleId) !== undefined) ids.push(scheduleId);
+  }
+  return ids.toSorted();
+}
+
+/** @throws LonghaulError SCHEDULE_UNKNOWN. */
+export async function scheduleNamed(
+  client: Client,
+  dataset: string,
+): Promise<ExistingSchedule & { handle: ScheduleHandle }> {
+  const scheduleId = scheduleIdOf(dataset);
+  const existing = await readSchedule(client, scheduleId);
+  if (existing) return { ...existing, handle: client.schedule.getHandle(scheduleId) };
+  throw new LonghaulError('SCHEDULE_UNKNOWN', `Temporal has no schedule ${scheduleId}.`);
+}
+
+/** A person may have put anything there. */
+export function inputOf({
+  action,
+}: {
+  action: { args?: readonly unknown[] };
+}): Partial<ScheduledInput> {
+  return action.args?.[0] ?? {};
+}
+
+export function factsOf({ spec, policies, action, raw }: ScheduleDescription): Facts {
+  const { structuredCalendar, excludeStructuredCalendar } = raw.schedule?.spec ?? {};
+  const calendars = (structuredCalendar ?? []).map(calendarText);
+  const except = (excludeStructuredCalendar ?? []).map(calendarText);
+  const when = [...calendars, ...(spec.intervals ?? []).map(intervalText)];
+  return {
+    when: when.toSorted().join('; ') || 'never',
+    except: except.toSorted().join('; '),
+    from: spec.startAt?.toISOString() ?? '',
+    until: spec.endAt?.toISOString() ?? '',
+    // An interval has no zone; a server may say UTC of it.
+    'time zone': calendars.length > 0 ? spec.timezone || 'UTC' : '',
+    'pauses at the first failure': policies.pauseOnFailure ? 'yes' : '',
+    ...commonFacts(spec.jitter ?? 0, policies, action),
+  };
 }
 
 type Policies = Pick<ScheduleDescription['policies'], 'overlap' | 'catchupWindow'>;
@@ -66,18 +122,30 @@ type Action = Pick<ScheduleDescription['action'], 'workflowType' | 'workflowId' 
   args?: readonly unknown[];
 };
 
-function commonFacts(jitterMs: number, policies: Policies, action: Action): Facts {
-  return {
+/** What is not of the times themselves. */
+export function commonFacts(jitterMs: number, policies: Policies, action: Action): Facts {
+  const { run, catchupMs, pauseAfterFailures } = inputOf({ action });
+  const { dataset, ...rest } = run ?? {};
+  const { sources = [], ...ofDataset } = dataset ?? {};
+  const facts: Record<string, string> = {
     jitter: durationFact(jitterMs),
     overlap: String(policies.overlap).toLowerCase().replaceAll('_', '-'),
     'catch-up': durationFact(policies.catchupWindow),
     starts: `${action.workflowType} ${action.workflowId} on ${action.taskQueue}`,
-    ...inputFacts(action.args?.[0]),
+    'pause after failures': String(pauseAfterFailures),
+    'catch-up of the run': durationFact(Number(catchupMs)),
   };
+  for (const [key, value] of Object.entries({ ...ofDataset, ...rest })) facts[key] = plain(value);
+  for (const { id, address, ...how } of sources) facts[`source ${id}`] = `${address} ${plain(how)}`;
+  return facts;
+}
+
+function plain(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** The server keeps no cron text, but the values that it allows: so texts are equal that mean the same. */
-function cronFact(text: string): string {
+export function cronFact(text: string): string {
   const read = readCron(text);
   return 'fields' in read ? cronText(read.fields) : text;
 }
@@ -125,9 +193,9 @@ function runsOf(sorted: readonly number[]): string {
   return runs.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
 }
 
-function intervalText({ every, offset }: { every: unknown; offset?: unknown }): string {
-  const phase = Number(offset ?? 0);
-  return `every ${durationFact(Number(every))}${phase === 0 ? '' : ` from ${durationFact(phase)}`}`;
+export function intervalText({ every, offset = 0 }: { every: unknown; offset?: unknown }): string {
+  const phase = offset === 0 ? '' : ` from ${durationFact(Number(offset))}`;
+  return `every ${durationFact(Number(every))}${phase}`;
 }
 
 const UNITS: [string, number][] = [
@@ -142,24 +210,4 @@ function durationFact(ms: number): string {
   if (ms === 0) return '0';
   const [unit, size] = UNITS.find(([, each]) => ms % each === 0) ?? ['ms', 1];
   return `${ms / size}${unit}`;
-}
-
-/** A person may have put anything there. */
-function inputFacts(input: unknown): Facts {
-  const { run, catchupMs, pauseAfterFailures } = (input ?? {}) as Partial<ScheduledInput>;
-  const { dataset, ...rest } = run ?? {};
-  const { sources = [], ...ofDataset } = dataset ?? {};
-  const facts: Record<string, string> = {
-    'pause after failures': String(pauseAfterFailures),
-    'catch-up of the run': durationFact(Number(catchupMs)),
-  };
-  for (const [key, value] of Object.entries({ ...ofDataset, ...rest })) facts[key] = plain(value);
-  for (const { id, address, ...how } of sources) {
-    facts[`source ${id}`] = `${address} ${plain(how)}`;
-  }
-  return facts;
-}
-
-function plain(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
 }

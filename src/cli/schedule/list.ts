@@ -1,9 +1,7 @@
 import type { Client, ScheduleExecutionResult } from '@temporalio/client';
-import { print, type CliContext } from '../context.ts';
-import { schedulesText } from '../render/schedules.ts';
-import { withTemporal } from '../with-temporal.ts';
-import { hashOf } from './facts.ts';
-import { listScheduleIds, readSchedule, type OnServer } from './server.ts';
+import { printable } from '../../model/names.ts';
+import { momentText, tableText } from '../text.ts';
+import { hashOf, listScheduleIds, readSchedule, type ExistingSchedule } from './facts.ts';
 
 export interface ScheduleSummary {
   dataset: string;
@@ -16,65 +14,88 @@ export interface ScheduleSummary {
   state: 'applied' | 'by-hand' | 'foreign';
   /** ISO 8601, UTC; jitter included. */
   next: string[];
-  /** Newest first. */
-  runs: ScheduledRun[];
+  /** Newest first; with the nominal time, and Temporal's status: EXPIRED where its history is gone. */
+  runs: { workflowId: string; runId: string; scheduledAt: string; status: string }[];
 }
 
-export interface ScheduledRun {
-  workflowId: string;
-  runId: string;
-  /** The nominal time, ISO 8601, UTC. */
-  scheduledAt: string;
-  /** Temporal's; EXPIRED where its history is gone. */
-  status: string;
+export async function listSchedules(client: Client): Promise<ScheduleSummary[]> {
+  const schedules: ScheduleSummary[] = [];
+  for (const id of await listScheduleIds(client)) {
+    const existing = await readSchedule(client, id);
+    if (existing) schedules.push(await summaryOf(client, existing));
+  }
+  return schedules;
 }
 
 const SHOWN_TIMES = 5;
 const SHOWN_RUNS = 5;
 
-export async function listSchedules(context: CliContext, flags: { json?: boolean }): Promise<void> {
-  await withTemporal(context, { worker: false }, async ({ client }) => {
-    const schedules: ScheduleSummary[] = [];
-    for (const id of await listScheduleIds(client)) {
-      const existing = await readSchedule(client, id);
-      if (existing) schedules.push(await summaryOf(client, existing));
-    }
-    await print(context, flags, { schedules }, () => schedulesText(schedules));
-  });
-}
-
-async function summaryOf(client: Client, existing: OnServer): Promise<ScheduleSummary> {
+async function summaryOf(client: Client, existing: ExistingSchedule): Promise<ScheduleSummary> {
   const { dataset, scheduleId, facts, paused, applied, description } = existing;
   const { state, info } = description;
   const recent = info.recentActions
     .toSorted((a, b) => b.takenAt.getTime() - a.takenAt.getTime())
     .slice(0, SHOWN_RUNS);
+  const next = paused ? [] : info.nextActionTimes.slice(0, SHOWN_TIMES);
   return {
     dataset,
     scheduleId,
     when: facts['when'] ?? '',
-    timeZone: facts['time zone'] ?? 'UTC',
+    timeZone: facts['time zone'] || 'UTC',
     paused,
-    note: state.note,
+    note: state.note || undefined,
     state: !applied ? 'foreign' : applied.hash === hashOf(facts) ? 'applied' : 'by-hand',
-    next: paused
-      ? []
-      : info.nextActionTimes.slice(0, SHOWN_TIMES).map((time) => time.toISOString()),
+    next: next.map((time) => time.toISOString()),
     runs: await Promise.all(recent.map(async (each) => await runOf(client, each))),
   };
 }
 
-async function runOf(
-  client: Client,
-  { action, scheduledAt }: ScheduleExecutionResult,
-): Promise<ScheduledRun> {
+async function runOf(client: Client, { action, scheduledAt }: ScheduleExecutionResult) {
   const { workflowId, firstExecutionRunId: runId } = action.workflow;
-  const at = { workflowId, runId, scheduledAt: scheduledAt.toISOString() };
+  const handle = client.workflow.getHandle(workflowId, runId);
+  const status = await handle.describe().then(
+    (run): string => run.status.name,
+    (error: unknown) => {
+      if ((error as Error).name === 'WorkflowNotFoundError') return 'EXPIRED';
+      throw error;
+    },
+  );
+  return { workflowId, runId, scheduledAt: scheduledAt.toISOString(), status };
+}
+
+const STATES = {
+  applied: '',
+  'by-hand': ' (changed by hand since the last apply)',
+  foreign: ' (not made by longhaul schedule apply)',
+} as const;
+
+export function schedulesText(schedules: readonly ScheduleSummary[]): string {
+  if (schedules.length === 0) return 'No schedules: `longhaul schedule apply` makes them.';
+  return schedules.map((each) => scheduleLines(each).join('\n')).join('\n\n');
+}
+
+function scheduleLines(schedule: ScheduleSummary): string[] {
+  const { dataset, when, timeZone, paused, note, state, next, runs } = schedule;
+  const zone = isZone(timeZone) ? timeZone : 'UTC';
+  const at = (time: string): string => momentText(new Date(time), zone);
+  const lines = [`${dataset}: ${printable(when)}, ${printable(timeZone)}${STATES[state]}`];
+  if (paused) lines.push(`  paused: ${printable(note ?? 'without a note')}`);
+  else {
+    if (note !== undefined) lines.push(`  note: ${printable(note)}`);
+    lines.push(`  next: ${next.map(at).join(', ')}`);
+  }
+  const rows = runs.map((run) => [at(run.scheduledAt), run.status.toLowerCase(), run.workflowId]);
+  return [
+    ...lines,
+    rows.length === 0 ? '  no runs yet' : tableText(['due', 'status', 'run'], rows),
+  ];
+}
+
+/** Of a schedule that `apply` did not make, anything may stand there. */
+function isZone(timeZone: string): boolean {
   try {
-    const { status } = await client.workflow.getHandle(workflowId, runId).describe();
-    return { ...at, status: status.name };
-  } catch (error) {
-    if ((error as Error).name !== 'WorkflowNotFoundError') throw error;
-    return { ...at, status: 'EXPIRED' };
+    return new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
   }
 }

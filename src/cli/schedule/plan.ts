@@ -1,15 +1,98 @@
-import type { AppliedSchedule } from '../../model/schedule.ts';
-import type { DesiredSchedule } from './desired.ts';
-import { differences, hashOf, type Difference, type Facts } from './facts.ts';
+import { hostname } from 'node:os';
+import type { Config } from '../../config/load-config.ts';
+import type { DatasetSpec } from '../../model/dataset.ts';
+import { printable } from '../../model/names.ts';
+import { TASK_QUEUE, type Target } from '../../model/run.ts';
+import {
+  scheduledWorkflowId,
+  scheduleIdOf,
+  type Recurrence,
+  type ScheduleSpec,
+} from '../../model/schedule.ts';
+import {
+  commonFacts,
+  cronFact,
+  differences,
+  hashOf,
+  intervalText,
+  type Difference,
+  type ExistingSchedule,
+} from './facts.ts';
 
-/** A schedule as the server has it. */
-export interface ExistingSchedule {
-  scheduleId: string;
-  dataset: string;
-  facts: Facts;
-  paused: boolean;
-  /** Undefined where `apply` did not make it. */
-  applied: AppliedSchedule | undefined;
+/** A schedule as datasets.yaml wants it, ready to be sent. */
+export type DesiredSchedule = ReturnType<typeof desired>;
+
+export function desiredSchedules(config: Config, target: Target): DesiredSchedule[] {
+  return config.datasets.flatMap((dataset) => {
+    const schedule = config.schedules.get(dataset.name);
+    return schedule ? [desired(dataset, schedule, config, target)] : [];
+  });
+}
+
+/**
+ * The lake that schedules fill, in words: those of another one, in the same namespace, are not ours. A disk is one of
+ * this host, but for the embedded server, which has no other.
+ */
+export function lakeOf({ s3Place, settings }: LakeConfig, target: Target): string {
+  if (target === 's3') return s3Place ?? 's3';
+  return settings.temporal.address === undefined ? 'disk' : `${settings.dataDir} of ${hostname()}`;
+}
+
+type LakeConfig = Pick<Config, 's3Place'> & {
+  settings: Pick<Config['settings'], 'temporal' | 'dataDir'>;
+};
+
+function desired(dataset: DatasetSpec, schedule: ScheduleSpec, config: Config, target: Target) {
+  const { jitterMs, catchupMs, overlap, pauseAfterFailures, paused, recurrence } = schedule;
+  const lake = lakeOf(config, target);
+  const { engine } = config.settings;
+  // What an earlier run of the day finished is not done again: a second start in a day repeats what failed.
+  const run = { dataset, mode: 'ingest', engine, target, retry: true } as const;
+  const input = { run, catchupMs, pauseAfterFailures };
+  const policies = { overlap: OVERLAP_POLICIES[overlap], catchupWindow: catchupMs };
+  const action = {
+    type: 'startWorkflow',
+    workflowType: 'ingestOnSchedule',
+    workflowId: scheduledWorkflowId(dataset.name),
+    taskQueue: TASK_QUEUE,
+    staticSummary: `ingest ${dataset.name} on schedule${target === 's3' ? ', in S3' : ''}`,
+  } as const;
+  const { spec, when } = timesOf(recurrence);
+  const facts = { ...when, ...commonFacts(jitterMs, policies, { ...action, args: [input] }) };
+  const applied = { hash: hashOf(facts), paused, lake };
+  return {
+    dataset,
+    scheduleId: scheduleIdOf(dataset.name),
+    facts,
+    paused,
+    lake,
+    spec: { ...spec, jitter: jitterMs },
+    policies,
+    action: { ...action, args: [{ ...input, applied }] },
+  };
+}
+
+const OVERLAP_POLICIES = {
+  skip: 'SKIP',
+  'buffer-one': 'BUFFER_ONE',
+  'buffer-all': 'BUFFER_ALL',
+  'allow-all': 'ALLOW_ALL',
+} as const;
+
+function timesOf(recurrence: Recurrence) {
+  if (recurrence.kind === 'every') {
+    const every = recurrence.everyMs;
+    return {
+      spec: { intervals: [{ every }] },
+      when: { when: intervalText({ every }), 'time zone': '' },
+    };
+  }
+  const { text, timeZone } = recurrence;
+  return {
+    // The server keeps the comment alone as text, for the Web UI.
+    spec: { cronExpressions: [`${text} # ${text}`], timezone: timeZone },
+    when: { when: cronFact(text), 'time zone': timeZone },
+  };
 }
 
 export interface Change {
@@ -22,18 +105,13 @@ export interface Change {
   reason?: string;
 }
 
-export interface Asked {
-  force: boolean;
-  lake: string;
-}
-
 /** What makes the server's schedule of a dataset equal to the file's. */
 export function planOf(
   wanted: DesiredSchedule,
   existing: ExistingSchedule | undefined,
-  { force }: Pick<Asked, 'force'>,
+  force: boolean,
 ): Change {
-  const { scheduleId, facts, paused } = wanted;
+  const { scheduleId, facts, paused, lake } = wanted;
   const at = { dataset: wanted.dataset.name, scheduleId };
   if (!existing) return { ...at, action: 'create', differences: differences({}, facts) };
   const { applied } = existing;
@@ -43,14 +121,18 @@ export function planOf(
     return { ...at, action: 'left-alone', differences: found, reason };
   }
   const resumed = paused && applied.paused && !existing.paused;
-  const pausing = paused !== applied.paused || (resumed && force);
-  if (pausing) found.push(pauseDifference(existing.paused, paused));
-  const foreign = whyNotOurs(existing, wanted.lake) ?? whyDrifted(existing, found);
-  const why = foreign ?? (resumed ? 'it was resumed by hand; the file says paused' : undefined);
-  if (why !== undefined && !force) {
-    return { ...at, action: 'left-alone', differences: found, reason: why };
+  if (paused !== applied.paused || (resumed && force)) {
+    found.push({ fact: 'paused', from: String(existing.paused), to: String(paused) });
   }
-  const same = found.length === 0 && applied.hash === hashOf(facts) && applied.lake === wanted.lake;
+  const reason =
+    (applied.lake === lake ? undefined : `it fills another lake (${applied.lake}, not ${lake})`) ??
+    // Who edited it to what the file says has not gone astray.
+    (found.length > 0 ? driftOf(existing) : undefined) ??
+    (resumed ? 'it was resumed by hand; the file says paused' : undefined);
+  if (reason !== undefined && !force) {
+    return { ...at, action: 'left-alone', differences: found, reason };
+  }
+  const same = found.length === 0 && applied.hash === hashOf(facts) && applied.lake === lake;
   return { ...at, action: same ? 'unchanged' : 'update', differences: found };
 }
 
@@ -58,36 +140,52 @@ export function planOf(
 export function planOfUnwanted(
   existing: ExistingSchedule,
   why: string,
-  { force, lake }: Asked,
+  { force, lake }: { force: boolean; lake: string },
 ): Change | undefined {
   const { dataset, scheduleId, applied } = existing;
-  // Somebody else's: not a word about it.
-  if (!applied || applied.lake !== lake) return undefined;
-  const drift = whyDrifted(existing, [{}]);
-  const left = drift !== undefined && !force;
-  return {
-    action: left ? 'left-alone' : 'delete',
-    dataset,
-    scheduleId,
-    differences: [],
-    reason: left ? `${why}, but ${drift}` : why,
-  };
+  // Another's: not a word about it.
+  if (applied?.lake !== lake) return undefined;
+  const drift = force ? undefined : driftOf(existing);
+  const at = { dataset, scheduleId, differences: [] };
+  if (drift === undefined) return { action: 'delete', ...at, reason: why };
+  return { action: 'left-alone', ...at, reason: `${why}, but ${drift}` };
 }
 
-function whyNotOurs({ applied }: ExistingSchedule, lake: string): string | undefined {
-  if (!applied || applied.lake === lake) return undefined;
-  return `it fills another lake (${applied.lake}, not ${lake})`;
-}
-
-/** Somebody who edited it to what the file says has not gone astray. */
-function whyDrifted(
-  { applied, facts }: ExistingSchedule,
-  found: readonly unknown[],
-): string | undefined {
-  if (!applied || found.length === 0 || hashOf(facts) === applied.hash) return undefined;
+function driftOf({ applied, facts }: ExistingSchedule): string | undefined {
+  if (applied?.hash === hashOf(facts)) return undefined;
   return 'it was changed since the last apply, in the Web UI perhaps';
 }
 
-function pauseDifference(from: boolean, to: boolean): Difference {
-  return { fact: 'paused', from: String(from), to: String(to) };
+/** A line a schedule, and below it what differs. */
+export function changesText(changes: readonly Change[], dryRun: boolean): string {
+  if (changes.length === 0) return 'No schedules: neither in datasets.yaml nor on the server.';
+  const count = (action: Change['action']): number =>
+    changes.filter((each) => each.action === action).length;
+  const [to, d] = dryRun ? ['to ', ''] : ['', 'd'];
+  const left = count('left-alone');
+  const facts = [
+    ...(['create', 'update', 'delete'] as const).map((each) => `${count(each)} ${to}${each}${d}`),
+    `${count('unchanged')} unchanged`,
+    ...(left > 0 ? [`${left} left alone (--force makes ours equal to the file)`] : []),
+  ];
+  const total = `${dryRun ? 'Dry run, nothing was changed: ' : ''}${facts.join(', ')}.`;
+  return [...changes.flatMap((change) => changeLines(change)), '', total].join('\n');
+}
+
+const SIGNS = { create: '+', update: '~', delete: '-', unchanged: '=', 'left-alone': '!' } as const;
+
+function changeLines({ action, dataset, differences, reason }: Change): string[] {
+  const why = reason === undefined ? '' : `: ${printable(reason)}`;
+  const line = `${SIGNS[action]} ${dataset}  ${action.replace('-', ' ')}${why}`;
+  if (action === 'create') {
+    const when = differences.filter(({ fact }) => ['when', 'time zone'].includes(fact));
+    return [`${line}: ${when.map(({ to }) => printable(to)).join(' ')}`];
+  }
+  const shown = (text: string): string => (text === '' ? '(nothing)' : printable(text));
+  return [
+    line,
+    ...differences.map(
+      ({ fact, from, to }) => `    ${printable(fact)}: ${shown(from)} → ${shown(to)}`,
+    ),
+  ];
 }

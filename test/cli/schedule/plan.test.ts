@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { hashOf, type ExistingSchedule } from '../../../src/cli/schedule/facts.ts';
+import { schedulesText } from '../../../src/cli/schedule/list.ts';
 import {
+  changesText,
   desiredSchedules,
   lakeOf,
-  type DesiredSchedule,
-} from '../../../src/cli/schedule/desired.ts';
-import { hashOf } from '../../../src/cli/schedule/facts.ts';
-import {
   planOf,
   planOfUnwanted,
   type Change,
-  type ExistingSchedule,
+  type DesiredSchedule,
 } from '../../../src/cli/schedule/plan.ts';
-import { changesText, schedulesText } from '../../../src/cli/render/schedules.ts';
 import { parseDatasets } from '../../../src/config/load-datasets.ts';
 import type { Config } from '../../../src/config/load-config.ts';
 
@@ -40,7 +38,10 @@ function wanted(keys = '{}', address = 'http://h/a.csv'): DesiredSchedule {
 function applied(as: DesiredSchedule, changes: Partial<ExistingSchedule> = {}): ExistingSchedule {
   const { scheduleId, facts, paused, lake } = as;
   const memo = { hash: hashOf(facts), paused, lake };
-  return { scheduleId, dataset: 'd', facts, paused, applied: memo, ...changes };
+  return {
+    ...{ scheduleId, dataset: 'd', facts, paused, applied: memo, ...changes },
+    description: undefined as never,
+  };
 }
 
 function changed(change: Change): string {
@@ -48,8 +49,8 @@ function changed(change: Change): string {
   return [change.action, ...differences].join(', ');
 }
 
-const QUIET = { force: false };
-const FORCE = { force: true };
+const QUIET = false;
+const FORCE = true;
 
 describe('what apply does with a schedule', () => {
   it('creates, updates only what differs, and then nothing more', () => {
@@ -114,13 +115,13 @@ describe('what apply does with a schedule', () => {
 
   it('deletes only what is its own, of this lake, as it left it', () => {
     const daily = wanted();
-    const here = { lake: 'disk', ...QUIET };
+    const here = { lake: 'disk', force: QUIET };
     assert.equal(planOfUnwanted(applied(daily), 'gone', here)?.action, 'delete');
     assert.equal(planOfUnwanted(applied(daily), 'gone', { ...here, lake: 's3' }), undefined);
     assert.equal(planOfUnwanted(applied(daily, { applied: undefined }), 'gone', here), undefined);
     const edited = applied(daily, { facts: { ...daily.facts, jitter: '1h' } });
     assert.equal(planOfUnwanted(edited, 'gone', here)?.action, 'left-alone');
-    assert.equal(planOfUnwanted(edited, 'gone', { ...here, ...FORCE })?.action, 'delete');
+    assert.equal(planOfUnwanted(edited, 'gone', { ...here, force: FORCE })?.action, 'delete');
   });
 });
 

@@ -1,9 +1,8 @@
-import type { IngestResult, RunProgress, SourceResult } from '../../model/run.ts';
-import { csvFactsText } from '../../model/csv-facts.ts';
-import { printable, viewNameOf } from '../../model/names.ts';
-import { tableText } from './table.ts';
-import { bytesText } from '../../model/bytes-text.ts';
-import { countText, durationText } from './units.ts';
+import type { IngestResult, RunProgress, SourceResult } from '../model/run.ts';
+import { csvFactsText } from '../model/csv-facts.ts';
+import { printable, viewNameOf } from '../model/names.ts';
+import { countText, durationText, tableText } from './text.ts';
+import { bytesText } from '../model/bytes-text.ts';
 
 /** The CLI's JSON of a run that ended well. */
 export interface RunReport extends IngestResult {

@@ -1,7 +1,7 @@
-import { hintOf, isRetryable, LonghaulError } from '../../model/errors.ts';
-import { printable } from '../../model/names.ts';
-import { storageError } from '../../storage/disk-errors.ts';
-import type { RunError } from '../../model/run.ts';
+import { hintOf, isRetryable, LonghaulError } from '../model/errors.ts';
+import { printable } from '../model/names.ts';
+import { storageError } from '../storage/disk-errors.ts';
+import type { RunError } from '../model/run.ts';
 
 /** Whatever was thrown, as an error of the catalogue. */
 export function asLonghaulError(error: unknown): LonghaulError {

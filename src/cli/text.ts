@@ -1,5 +1,41 @@
+import Table from 'cli-table3';
+import { printable } from '../model/names.ts';
+
+interface TableOptions {
+  /** Indexes of the columns whose cells are numbers. */
+  right?: readonly number[];
+  /** Longer cells are cut, with an ellipsis. */
+  maxCellLength?: number;
+}
+
+/** A table for the terminal. Every cell is made safe: what strangers wrote cannot move the cursor. */
+export function tableText(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  { right = [], maxCellLength = 120 }: TableOptions = {},
+): string {
+  const cell = (text: string): string => {
+    const safe = printable(text);
+    return safe.length > maxCellLength ? `${safe.slice(0, maxCellLength - 1)}…` : safe;
+  };
+  const table = new Table({
+    head: head.map(cell),
+    colAligns: head.map((_, index) => (right.includes(index) ? 'right' : 'left')),
+    // Without colours of its own: the text may end in a file.
+    style: { head: [], border: [], compact: true },
+  });
+  for (const row of rows) table.push(row.map(cell));
+  return table.toString();
+}
+
 /** From here on, tenths of a second tell nothing. */
 const TENTHS_BELOW_MS = 10_000;
+
+/** `2026-11-23`, `2026-11-23 r2`. */
+export function snapshotText(last: { ingestDate: string; revision: number } | undefined): string {
+  if (!last) return 'not published yet';
+  return last.revision > 1 ? `${last.ingestDate} r${last.revision}` : last.ingestDate;
+}
 
 /** `1,234,567`, the same everywhere. */
 export function countText(count: number): string {
@@ -31,4 +67,9 @@ export function momentText(moment: Date, timeZone: string): string {
   const offsetMinutes = Number(`${sign}1`) * (Number(hours) * 60 + Number(minutes));
   const clock = new Date(moment.getTime() + offsetMinutes * 60_000).toISOString();
   return `${clock.slice(0, 19).replace('T', ' ')} ${sign}${hours}:${minutes}`;
+}
+
+/** Of this machine: the zone of a dataset that is named by a URL or a path alone, too. */
+export function localZone(): string {
+  return new Intl.DateTimeFormat().resolvedOptions().timeZone;
 }

@@ -1,0 +1,162 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import { Command } from 'commander';
+import { exitCodeOf } from '../../model/errors.ts';
+import { printable } from '../../model/names.ts';
+import type { IngestResult, RunError, RunProgress } from '../../model/run.ts';
+import { print, type CliContext } from '../context.ts';
+import { asLonghaulError, errorObject } from '../errors.ts';
+import type { RunRef } from '../follow.ts';
+import { progressTable, resultText } from '../ledger.ts';
+import { emrText, progressLine, progressViews } from '../progress.ts';
+import type { PendingActivity } from '../run-state.ts';
+import type { TemporalLink } from '../temporal-link.ts';
+import { withTemporal } from '../temporal.ts';
+import { durationText, momentText } from '../text.ts';
+import { examples, withJson } from './options.ts';
+import { howToWork, zonesOf, type ZoneOf } from './runs.ts';
+
+/** Everything that can be told of one run. */
+export interface RunDetails {
+  workflowId: string;
+  runId: string;
+  status: string;
+  /** ISO 8601, UTC. */
+  startedAt: string;
+  durationMs: number;
+  uiUrl?: string;
+  progress?: RunProgress;
+  pending: PendingActivity[];
+  result?: IngestResult;
+  error?: RunError;
+}
+
+export function showCommand(context: CliContext): Command {
+  const command = new Command('show')
+    .summary('show one run: stages, ledger, failures')
+    .description(
+      'Shows how far each source of a run is or got, its ledger, what is tried again and why, and why it failed. ' +
+        'Starts no worker, except with --follow.',
+    )
+    .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
+    .option('--follow', 'stay until it ends, whoever started it; Ctrl-C leaves the run alone');
+  withJson(command).action(async (text: string, flags: { json?: boolean; follow?: boolean }) => {
+    const { findRun } = await import('../follow.ts');
+    // What is followed to its end needs a worker to get there.
+    const { follow: worker = false } = flags;
+    await withTemporal(context, { worker }, async (link, signal) => {
+      const run = await findRun(link.client, text);
+      if (flags.follow) await followToEnd(context, run, link, signal);
+      const details = await detailsOf(run, link);
+      if (details.status === 'RUNNING' && !(await link.hasWorker())) {
+        context.note(`No worker runs: the run goes on as soon as one does (${howToWork(link)}).`);
+      }
+      if (flags.follow && details.error) context.setExitCode(exitCodeOf(details.error.code));
+      const zoneOf = zonesOf(context.loadConfig().datasets);
+      await print(context, flags, details, () => runText(details, new Date(), zoneOf));
+    });
+  });
+  return examples(command, [
+    'show denver-311/2026-11-23',
+    'show denver-311/2026-11-23 --follow',
+    'show <run id> --json',
+  ]);
+}
+
+/** Its failure is told with all the rest of the run. */
+async function followToEnd(
+  context: CliContext,
+  run: RunRef,
+  link: TemporalLink,
+  signal: AbortSignal,
+): Promise<void> {
+  const { followRun, handleOf } = await import('../follow.ts');
+  const view = (await progressViews(context)).open(run.workflowId);
+  try {
+    await followRun(link, run, {
+      foreign: true,
+      signal,
+      onState: (state) => view.show(state),
+      onNote: (note) => context.note(note),
+    });
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const { status } = await handleOf(link.client, run).describe();
+    if (status.name === 'RUNNING') throw error;
+  } finally {
+    view.close();
+  }
+}
+
+async function detailsOf(run: RunRef, { client, webUi }: TemporalLink): Promise<RunDetails> {
+  const { handleOf } = await import('../follow.ts');
+  const { pendingOf, readProgress } = await import('../run-state.ts');
+  const { workflowId, runId } = run;
+  const handle = handleOf(client, run);
+  const description = await handle.describe();
+  const { startTime, closeTime, status } = description;
+  const progress = await readProgress(handle);
+  return {
+    workflowId,
+    runId,
+    status: status.name,
+    startedAt: startTime.toISOString(),
+    durationMs: (closeTime ?? new Date()).getTime() - startTime.getTime(),
+    uiUrl: webUi && `${webUi}/${encodeURIComponent(workflowId)}/${runId}`,
+    progress,
+    pending: pendingOf(description),
+    ...(status.name === 'RUNNING' ? {} : await outcomeOf(handle)),
+  };
+}
+
+async function outcomeOf(handle: WorkflowHandle): Promise<Pick<RunDetails, 'result' | 'error'>> {
+  try {
+    return { result: (await handle.result()) as IngestResult };
+  } catch (error) {
+    const { fromTemporal } = await import('../failures.ts');
+    return { error: errorObject(asLonghaulError(fromTemporal(error))) };
+  }
+}
+
+function runText(run: RunDetails, now: Date, zoneOf: ZoneOf): string {
+  const { workflowId, runId, status, startedAt, durationMs, progress, result, error } = run;
+  const ago = durationText(now.getTime() - new Date(startedAt).getTime());
+  const lines = [
+    `${printable(workflowId)} (${runId}): ${status.toLowerCase()}`,
+    `Started ${momentText(new Date(startedAt), zoneOf(workflowId))}, ${ago} ago; took ${durationText(durationMs)}.`,
+  ];
+  if (run.uiUrl !== undefined) lines.push(`Web UI: ${run.uiUrl}`);
+  if (result) lines.push('', resultText({ ...result, runId, durationMs }));
+  else if (progress) lines.push('', progressTable(progress));
+  lines.push(...run.pending.flatMap((each) => pendingLines(each)));
+  if (progress?.emr) lines.push('', ...emrText(progress.emr, now.getTime()));
+  if (error)
+    lines.push('', `${error.code}: ${printable(error.message)}`, `→ ${printable(error.hint)}`);
+  for (const { source, log } of logsOf(run)) {
+    const of = source === undefined ? '' : ` (${source})`;
+    const end = log.lines.length === 0 ? ['(not there yet)'] : log.lines;
+    lines.push('', `The end of ${printable(log.uri)}${of}:`);
+    lines.push(...end.map((line) => `  ${printable(line)}`));
+  }
+  return lines.join('\n');
+}
+
+function pendingLines({ type, attempt, transfer, lastFailure }: PendingActivity): string[] {
+  const what = transfer
+    ? progressLine(type, { id: transfer.source, stage: transfer.stage, transfer })
+    : type;
+  const lines = [`${what}, attempt ${attempt}`];
+  if (lastFailure)
+    lines.push(`  last failure: ${lastFailure.code}: ${printable(lastFailure.message)}`);
+  return lines;
+}
+
+/** Of the run's own error, and of its sources' where there are several. */
+function logsOf({ error, progress }: RunDetails) {
+  const failed = [error, ...(progress?.sources ?? []).map((source) => source.error)];
+  const found = failed.flatMap((each) =>
+    each?.log ? [{ source: each.source, log: each.log }] : [],
+  );
+  return found.filter(
+    ({ log }, index) => found.findIndex((each) => each.log.uri === log.uri) === index,
+  );
+}

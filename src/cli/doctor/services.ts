@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import { isGrpcServiceError } from '@temporalio/client';
+import type { Config } from '../../config/load-config.ts';
+import type { Settings } from '../../config/settings.ts';
+import { findEmbedded } from '../../embedded/index.ts';
+import { instanceHours } from '../../model/emr.ts';
+import { locateTemporal } from '../../programs/temporal.ts';
+import { packageToolsDir } from '../../programs/tools-folder.ts';
+import { fromTemporal } from '../failures.ts';
+import { linkConfigured, webUiOf } from '../temporal-link.ts';
+import { lookFor, type Finding } from './check.ts';
+
+/** Two small calls. */
+const CALLS_LIMIT_MS = 5000;
+/** Of gRPC. */
+const NOT_FOUND = 5;
+const DENIED = new Set([7, 16]);
+
+export async function configuredTemporal(settings: Settings): Promise<Finding> {
+  const link = await linkConfigured(settings);
+  const { client, address, namespace, hasSearchAttributes } = link;
+  try {
+    const deadline = Date.now() + CALLS_LIMIT_MS;
+    return await client.withDeadline(deadline, async () => {
+      await client.workflowService.describeNamespace({ namespace });
+      const { serverVersion } = await client.workflowService.getSystemInfo({});
+      const found = `${address} answers, version ${serverVersion}, namespace ${namespace}`;
+      const lacking =
+        '; runs go without search attributes until `longhaul worker` has registered them';
+      return { status: 'ok' as const, found: found + (hasSearchAttributes ? '' : lacking) };
+    });
+  } catch (error) {
+    const code: number | undefined = isGrpcServiceError(error) ? error.code : undefined;
+    if (code === NOT_FOUND) {
+      return {
+        status: 'problem',
+        found: `${address} answers, and has no namespace ${namespace}`,
+        fix: `Set TEMPORAL_NAMESPACE, or: temporal operator namespace create --namespace ${namespace} --address ${address}`,
+      };
+    }
+    if (code !== undefined && DENIED.has(code)) {
+      return {
+        status: 'problem',
+        found: `${address} answers, and denies the namespace ${namespace}`,
+        fix: 'Set TEMPORAL_API_KEY, or the certificate, to one that may use TEMPORAL_NAMESPACE.',
+      };
+    }
+    throw fromTemporal(error);
+  } finally {
+    await link.close();
+  }
+}
+
+export async function embeddedTemporal({ settings, searchPath }: Config): Promise<Finding> {
+  const { stateDir, temporalCli: cli } = settings;
+  const running = await findEmbedded(stateDir);
+  if (running) {
+    const { status, address = 'no address yet', uiUrl, namespace } = running;
+    const webUi = uiUrl === undefined ? '' : `, Web UI ${webUiOf({ uiUrl, namespace })}`;
+    return { status: 'ok', found: `embedded, ${status}: ${address}${webUi}` };
+  }
+  const absent = (): string =>
+    'embedded; its program is not here yet: the first command fetches it (once, about 50 MB)';
+  // As the embedded host looks.
+  const toolsDirs = [packageToolsDir(), join(stateDir, 'tools')];
+  return await lookFor(cli !== undefined, absent, async () => {
+    const program = await locateTemporal({ cli, searchPath, toolsDirs, installer: 'none' });
+    return `embedded, not running; commands start it with ${program}`;
+  });
+}
+
+const COST = 'creating a cluster cannot be tried without cost';
+
+/** What a run reads. @throws EMR_FORBIDDEN, with the action that is denied, and the like. */
+export async function emrFinding({ emr }: Settings, signal: AbortSignal): Promise<Finding> {
+  const { createEmrApi } = await import('../../emr/api.ts');
+  const { describeCluster, listOurClusters } = await import('../../emr/clusters.ts');
+  const api = createEmrApi();
+  const ours = await listOurClusters(api, signal);
+  const open = `answers; ${ours.length} open cluster${ours.length === 1 ? '' : 's'} of Longhaul's`;
+  const wanted = emr.clusterId ?? ours[0]?.id;
+  if (wanted === undefined) return { status: 'ok', found: `${open}; ${COST}` };
+  const { cluster } = await describeCluster(api, wanted, undefined, signal);
+  const age = instanceHours({ ...cluster, instances: 1 }, Date.now()).toFixed(1);
+  const found = `${open}; ${cluster.id} is ${cluster.state}, ${age} hours old; ${COST}`;
+  return { status: 'ok', found };
+}

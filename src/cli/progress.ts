@@ -1,0 +1,261 @@
+import type { createLogUpdate } from 'log-update';
+import { bytesText } from '../model/bytes-text.ts';
+import { instanceHours, type EmrProgress } from '../model/emr.ts';
+import { printable } from '../model/names.ts';
+import type { CliContext } from './context.ts';
+import type { RunState, SourceState, Wait } from './run-state.ts';
+import { countText, durationText } from './text.ts';
+
+export interface ProgressView {
+  show(state: RunState): void;
+  close(): void;
+}
+
+/** One view for each dataset, all in one place of the terminal. */
+export interface ProgressViews {
+  open(dataset: string): ProgressView;
+  /** Makes room for something else; what is under way is drawn again at its next news. */
+  clear(): void;
+  /** Says a sentence above the bars, which stays. */
+  note(text: string): void;
+}
+
+/** Bars that are drawn over on a terminal; else a plain line now and then. */
+export async function progressViews(context: CliContext): Promise<ProgressViews> {
+  if (!context.interactive) {
+    return {
+      open: (dataset) => plainLines(context, dataset),
+      clear: () => undefined,
+      note: (text) => context.note(text),
+    };
+  }
+  const { createLogUpdate } = await import('log-update');
+  const update = createLogUpdate(process.stderr);
+  const note = (text: string): void => {
+    // What is drawn over is taken away first: else the next drawing would erase the sentence with it.
+    update.clear();
+    context.note(text);
+  };
+  return { ...bars(context.width, update), note };
+}
+
+type Draw = Pick<ReturnType<typeof createLogUpdate>, 'clear'> & ((text: string) => void);
+
+/** Of several datasets each has its name above its bars. */
+function bars(width: number, update: Draw): Omit<ProgressViews, 'note'> {
+  const shown = new Map<string, RunState>();
+  const draw = (): void => {
+    const blocks = [...shown].map(([dataset, state]) => {
+      const lines = progressLines(state, width);
+      return shown.size === 1 ? lines : [dataset, ...lines];
+    });
+    update(blocks.flat().join('\n'));
+  };
+  return {
+    open: (dataset) => ({
+      show: (state) => {
+        // While no worker answers, the sources are as they were last seen.
+        const sources = state.sources.length > 0 ? state.sources : shown.get(dataset)?.sources;
+        shown.set(dataset, { ...state, sources: sources ?? [] });
+        draw();
+      },
+      // The ledger says it all again, and better.
+      close: () => {
+        shown.delete(dataset);
+        update.clear();
+      },
+    }),
+    clear: () => update.clear(),
+  };
+}
+
+/** Between two lines of a source that is at the same stage still. */
+const PLAIN_INTERVAL_MS = 5000;
+
+/** @param now milliseconds. */
+export function plainLines(
+  context: Pick<CliContext, 'note'>,
+  dataset: string,
+  now: () => number = () => performance.now(),
+): ProgressView {
+  const told = new Map<string, { stage: string; line: string; at: number }>();
+  const waited = new Set<string>();
+  /** A wait is told once for each try: its seconds go down all the time. */
+  const isNewWait = (of: string, { text, attempt = 0 }: Wait): boolean => {
+    const key = JSON.stringify([of, text, attempt]);
+    const isNew = !waited.has(key);
+    waited.add(key);
+    return isNew;
+  };
+  return {
+    show: (state) => {
+      for (const source of state.sources) {
+        const last = told.get(source.id);
+        const line = progressLine(dataset, source);
+        const isStage = last ? last.stage !== source.stage : source.stage !== 'waiting';
+        const isNews = (source.wait && isNewWait(source.id, source.wait)) || isStage;
+        const isDue = last && last.line !== line && now() - last.at >= PLAIN_INTERVAL_MS;
+        if (!isNews && (!isDue || source.wait)) continue;
+        told.set(source.id, { stage: source.stage, line, at: now() });
+        context.note(line);
+      }
+      for (const wait of state.waits) {
+        if (isNewWait('', wait)) context.note(`${dataset}: ${waitText(wait, Date.now())}`);
+      }
+      for (const line of state.emr ? emrLines(state.emr, Date.now()) : []) {
+        // Hours go up all the time; what is said of the rest is news.
+        const news = line.replace(/, [\d.]+ instance-hours.*$/, '');
+        const key = `emr ${news.slice(0, news.indexOf(':'))}`;
+        if (told.get(key)?.line === news) continue;
+        told.set(key, { stage: 'emr', line: news, at: now() });
+        context.note(`${dataset} ${line}`);
+      }
+    },
+    close: () => undefined,
+  };
+}
+
+/** The run as lines to be drawn over: one a source. @param width columns of the terminal. */
+export function progressLines(state: RunState, width: number, nowMs = Date.now()): string[] {
+  const idWidth = Math.max(0, ...state.sources.map(({ id }) => id.length));
+  const lines = state.sources.map((source) => sourceLine(source, idWidth, width, nowMs));
+  if (state.emr) lines.push(...emrLines(state.emr, nowMs).map((line) => cut(line, width)));
+  const stage = state.stage === 'open' || state.stage === 'publish' ? state.stage : undefined;
+  if (state.waits.length > 0) {
+    const head = stage === undefined ? '' : `${stage}  `;
+    lines.push(...state.waits.map((wait) => head + waitText(wait, nowMs, width - head.length)));
+  } else if (stage !== undefined) lines.push(`${stage} …`);
+  return lines.map((line) => cut(line, width));
+}
+
+/** The same for a log: one plain line of a source. */
+export function progressLine(dataset: string, source: SourceState, nowMs = Date.now()): string {
+  const { wait } = source;
+  const facts = [...factsOf(source), ...(wait ? [waitText(wait, nowMs)] : [])].join(', ');
+  return printable(`${dataset} ${source.id}: ${source.stage}${facts === '' ? '' : `, ${facts}`}`);
+}
+
+/**
+ * `S3 did not answer …, try 4, next in 8 s`.
+ * @param width columns; where they are too few, the numbers stay and the text is cut.
+ */
+function waitText(wait: Wait, nowMs: number, width = Number.POSITIVE_INFINITY): string {
+  const { attempt, nextAttemptAtMs, sinceMs } = wait;
+  const facts = [
+    ...(attempt === undefined ? [] : [`try ${attempt}`]),
+    ...(nextAttemptAtMs !== undefined && nextAttemptAtMs > nowMs
+      ? [`next in ${durationText(nextAttemptAtMs - nowMs)}`]
+      : []),
+    ...(sinceMs === undefined ? [] : [`for ${durationText(nowMs - sinceMs)}`]),
+  ];
+  const tail = facts.map((fact) => `, ${fact}`).join('');
+  return cut(printable(wait.text), width - tail.length) + tail;
+}
+
+const STAGE_WIDTH = 'inspect'.length;
+const MAX_BAR_WIDTH = 24;
+/** Narrower says nothing. */
+const MIN_BAR_WIDTH = 6;
+const BAR_FRAME = '[]  '.length;
+
+/** On a narrow terminal the bar shrinks, and what matters least goes, before speed and time left do. */
+function sourceLine(source: SourceState, idWidth: number, width: number, nowMs: number): string {
+  const head = `${printable(source.id).padEnd(idWidth)}  ${source.stage.padEnd(STAGE_WIDTH)}  `;
+  const room = width - head.length;
+  const texts = LESS.map((less) => printable(factsOf(source, less).join('  ')));
+  const least = source.transfer?.totalBytes ? BAR_FRAME + MIN_BAR_WIDTH : 0;
+  const facts = texts.find((text) => text.length + least <= room) ?? texts.at(-1);
+  if (source.wait) {
+    const before = facts ? `${head}${facts}  ` : head;
+    return before + waitText(source.wait, nowMs, width - before.length);
+  }
+  const text = facts ?? '';
+  return head + barOf(source, room - text.length - BAR_FRAME) + text;
+}
+
+/** What is left out, step by step. */
+const LESS: readonly Detail[][] = [[], ['records'], ['records', 'bytes']];
+type Detail = 'records' | 'bytes';
+
+function barOf({ transfer }: SourceState, room: number): string {
+  const width = Math.min(MAX_BAR_WIDTH, room);
+  if (!transfer?.totalBytes || transfer.note !== undefined || width < MIN_BAR_WIDTH) return '';
+  const share = Math.min(1, transfer.bytes / transfer.totalBytes);
+  const full = Math.floor(share * width);
+  return `[${'█'.repeat(full)}${'░'.repeat(width - full)}]  `;
+}
+
+function factsOf(source: SourceState, without: readonly Detail[] = []): string[] {
+  const { ledger, outcome, error } = source;
+  if (error) return [error.code];
+  if (!ledger) return transferFacts(source, without);
+  const rows = source.stage === 'done' ? `${countText(ledger.rows)} rows` : '';
+  return [outcome ?? '', `${countText(ledger.records)} records`, rows].filter(Boolean);
+}
+
+function transferFacts({ transfer }: SourceState, without: readonly Detail[]): string[] {
+  if (transfer?.note !== undefined) return [transfer.note];
+  if (!transfer || transfer.bytes === 0) return [];
+  const { bytes, totalBytes, bytesPerSecond, records, bytesWritten } = transfer;
+  const facts: string[] = [];
+  if (totalBytes) facts.push(`${Math.floor((bytes / totalBytes) * 100)}%`);
+  if (!totalBytes) facts.push(bytesText(bytes));
+  else if (!without.includes('bytes'))
+    facts.push(`${bytesText(bytes)} of ${bytesText(totalBytes)}`);
+  if (bytesPerSecond > 0) {
+    facts.push(`${bytesText(bytesPerSecond)}/s`);
+    if (totalBytes && totalBytes > bytes) {
+      facts.push(`ETA ${durationText(((totalBytes - bytes) / bytesPerSecond) * 1000)}`);
+    }
+  }
+  if (bytesWritten && !without.includes('records'))
+    facts.push(`${bytesText(bytesWritten)} written`);
+  if (records && !without.includes('records')) facts.push(`${countText(records)} records`);
+  return facts;
+}
+
+function cut(line: string, width: number): string {
+  return line.length <= width ? line : `${line.slice(0, Math.max(0, width - 1))}…`;
+}
+
+/** The cluster, and a line a step that has not completed; `EMR j-…: STARTING, Provisioning Amazon EC2 capacity`. */
+function emrLines({ cluster, steps, earlierInstanceHours }: EmrProgress, nowMs: number): string[] {
+  if (!cluster) return [];
+  const { id, state, reason, isOurs } = cluster;
+  const hours = earlierInstanceHours + (isOurs ? hoursOf(cluster, nowMs, earlierInstanceHours) : 0);
+  const facts = [
+    `EMR ${id}: ${state}`,
+    ...(reason === undefined || reason === '' ? [] : [reason]),
+    ...(isOurs ? [] : ['not ours']),
+    ...(hours > 0 ? [`${hours.toFixed(2)} instance-hours so far`] : []),
+  ];
+  const open = steps.filter((step) => step.state !== 'COMPLETED');
+  return [
+    facts.join(', '),
+    ...open.map((step) => {
+      const why = step.reason === undefined ? '' : `, ${step.reason}`;
+      return `EMR ${step.kind} of ${step.source} (${step.id}): ${step.state}${why}`;
+    }),
+  ].map((line) => printable(line));
+}
+
+/** For `longhaul show`: all of it, with where the logs lie. */
+export function emrText(emr: EmrProgress, nowMs: number): string[] {
+  const done = emr.steps.filter(({ state }) => state === 'COMPLETED').length;
+  const { logUri } = emr.cluster ?? {};
+  return [
+    ...emrLines(emr, nowMs),
+    ...(done > 0 ? [`EMR steps completed: ${done} of ${emr.steps.length}`] : []),
+    ...(logUri === undefined ? [] : [`EMR logs: ${printable(logUri)}`]),
+  ];
+}
+
+/** Of the cluster in use; one that has ended is among the earlier ones already. */
+function hoursOf(
+  cluster: NonNullable<EmrProgress['cluster']>,
+  nowMs: number,
+  earlierInstanceHours: number,
+): number {
+  const isCounted = cluster.state.startsWith('TERMINAT') && earlierInstanceHours > 0;
+  return isCounted ? 0 : instanceHours(cluster, nowMs);
+}

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fingerprintsFor, type Fingerprints, type Work } from '../config/fingerprints.ts';
+import type { Settings } from '../config/settings.ts';
+import { joinEmbedded, type JoinOptions } from '../embedded/index.ts';
+import { ERROR_CATALOGUE, hintOf, LonghaulError, type ErrorCode } from '../model/errors.ts';
+import { nearestThere, tryWriting } from '../storage/free-space.ts';
+import type { CliContext } from './context.ts';
+import { asLonghaulError } from './errors.ts';
+import { interruptible } from './interrupts.ts';
+import type { TemporalLink } from './temporal-link.ts';
+
+/** What a command wants of a Temporal. */
+export interface Needs {
+  /** What it hands to the worker, whose settings must then be this command's; none: it only asks, or waits. */
+  work?: readonly Work[];
+  /** False: the embedded server is started without a worker. Default: true. */
+  worker?: boolean;
+}
+
+type Use = (link: TemporalLink, signal: AbortSignal) => Promise<void>;
+
+/**
+ * A Temporal for as long as `use` needs it; its errors become those of the catalogue.
+ * @param use is done again from its start where the embedded server moved meanwhile.
+ */
+export async function withTemporal(context: CliContext, needs: Needs, use: Use): Promise<void> {
+  await withLink(context, needs, async (link, signal) => {
+    await link.call(async () => await use(link, signal), { signal });
+  });
+}
+
+/**
+ * The same, and `use` is done once. The configured Temporal, else the embedded one, which is started for as long as the
+ * command needs it, or joined.
+ * @throws LonghaulError TEMPORAL_UNREACHABLE, EMBEDDED_FAILED, TEMPORAL_NOT_INSTALLED, CANCELLED, DISK_FULL,
+ * LAKE_NOT_WRITABLE; CONFIG_INVALID where the embedded worker has other settings than this command's work depends on.
+ */
+export async function withLink(
+  context: CliContext,
+  { work = [], worker = true }: Needs,
+  use: Use,
+): Promise<void> {
+  const { settings, fingerprints } = context.loadConfig();
+  const { linkConfigured, linkEmbedded } = await import('./temporal-link.ts');
+  const { fromTemporal } = await import('./failures.ts');
+  const open = async (signal: AbortSignal): Promise<TemporalLink> => {
+    if (settings.temporal.address !== undefined) return await linkConfigured(settings);
+    const wanted = work.length === 0 ? {} : fingerprintsFor(work, fingerprints);
+    const join = joinOptions(context, settings, wanted);
+    const server = await joinEmbedded({ ...join, needsWorker: worker, signal });
+    return await linkEmbedded(server, settings.stateDir);
+  };
+  await unlessDiskIsFull(settings, async (signal) => {
+    const link = await open(signal);
+    try {
+      await use(link, signal);
+    } catch (error) {
+      throw fromTemporal(error);
+    } finally {
+      await link.close();
+    }
+  });
+}
+
+/** How the embedded server of these settings is joined. */
+export function joinOptions(
+  context: CliContext,
+  { stateDir }: Settings,
+  settings: Fingerprints,
+): JoinOptions {
+  return {
+    stateDir,
+    host: { entry: context.entry, args: ['__host'] },
+    version: context.version,
+    settings,
+    onNote: (note) => context.note(note),
+  };
+}
+
+/** Landings and conversions that hit a full disk give back what they took within a second. */
+const LOOK_INTERVAL_MS = 3000;
+const LOOKS_TO_GIVE_UP = 3;
+
+/**
+ * Does a command's work with Temporal, as `interruptible` does it. On a full disk the embedded Temporal cannot write that
+ * a run has failed, and the command would wait for ever: so it looks at the disk of the state folder itself.
+ * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE; what the work throws.
+ */
+async function unlessDiskIsFull<T>(
+  { stateDir, temporal }: Settings,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (temporal.address !== undefined) return await interruptible(work);
+  const done = new AbortController();
+  try {
+    return await Promise.race([interruptible(work), watch(stateDir, done.signal)]);
+  } catch (error) {
+    const { code } = asLonghaulError(error);
+    // What a server without a disk makes of it.
+    const isSuspect = code === 'INTERNAL' || ERROR_CATALOGUE[code].class === 'orchestration';
+    throw (isSuspect && (await problemOf(stateDir))) || error;
+  } finally {
+    done.abort();
+  }
+}
+
+/** Never resolves. */
+async function watch(stateDir: string, done: AbortSignal): Promise<never> {
+  for (let problems = 0; ;) {
+    await sleep(LOOK_INTERVAL_MS, undefined, { signal: done, ref: false }).catch(() => undefined);
+    if (done.aborted) return await new Promise<never>(() => undefined);
+    const problem = await problemOf(stateDir);
+    problems = problem ? problems + 1 : 0;
+    if (problem && problems >= LOOKS_TO_GIVE_UP) throw problem;
+  }
+}
+
+async function problemOf(stateDir: string): Promise<LonghaulError | undefined> {
+  try {
+    await tryWriting(await nearestThere(stateDir));
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof LonghaulError)) return undefined;
+    const message = `${error.message} The embedded Temporal works in that folder.`;
+    const hint = HINTS[error.code] ?? hintOf(error.code);
+    return new LonghaulError(error.code, message, { hint }, { cause: error });
+  }
+}
+
+const AGAIN = 'then run the same command again: a run under way goes on from its checkpoint.';
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  DISK_FULL: `Make room there, ${AGAIN}`,
+  LAKE_NOT_WRITABLE: `Make it writable, ${AGAIN}`,
+};

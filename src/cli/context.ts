@@ -10,7 +10,7 @@ export interface CliContext {
   /** Standard output: the result, and nothing else. Resolves when there is room for more. */
   out(text: string): Promise<void>;
   /** Standard error: everything that is said on the way. */
-  note(text: string): void;
+  readonly note: (text: string) => void;
   /** Standard error is a terminal: progress may be drawn over. */
   readonly interactive: boolean;
   /** Standard output is a terminal: what strangers wrote is shown with its control characters visible. */

@@ -199,7 +199,7 @@ async function follow(session: Session, run: StartedRun, foreign: boolean): Prom
       foreign,
       signal,
       onState: (state) => view.show(state),
-      onNote: (note) => views.note(note),
+      onNote: views.note,
       discard: options.discard,
       onCancel: () => {
         if (!foreign) views.note(`${cancelText(options)} Ctrl-C again leaves at once.`);

@@ -1,4 +1,3 @@
-import type { createLogUpdate } from 'log-update';
 import { bytesText } from '../model/bytes-text.ts';
 import { instanceHours, type EmrProgress } from '../model/emr.ts';
 import { printable } from '../model/names.ts';
@@ -14,35 +13,23 @@ export interface ProgressView {
 /** One view for each dataset, all in one place of the terminal. */
 export interface ProgressViews {
   open(dataset: string): ProgressView;
-  /** Makes room for something else; what is under way is drawn again at its next news. */
+  /** Says a sentence above what is drawn, which stays; what is under way is drawn again at its next news. */
+  readonly note: (text: string) => void;
+  /** Makes room for something else. */
   clear(): void;
-  /** Says a sentence above the bars, which stays. */
-  note(text: string): void;
 }
 
-/** Bars that are drawn over on a terminal; else a plain line now and then. */
-export async function progressViews(context: CliContext): Promise<ProgressViews> {
-  if (!context.interactive) {
-    return {
-      open: (dataset) => plainLines(context, dataset),
-      clear: () => undefined,
-      note: (text) => context.note(text),
-    };
+/** Bars that are drawn over on a terminal, of several datasets each with its name above; else a plain line now and then. */
+export async function progressViews({
+  interactive,
+  note,
+  width,
+}: CliContext): Promise<ProgressViews> {
+  if (!interactive) {
+    return { open: (dataset) => plainLines(note, dataset), note, clear: () => undefined };
   }
   const { createLogUpdate } = await import('log-update');
   const update = createLogUpdate(process.stderr);
-  const note = (text: string): void => {
-    // What is drawn over is taken away first: else the next drawing would erase the sentence with it.
-    update.clear();
-    context.note(text);
-  };
-  return { ...bars(context.width, update), note };
-}
-
-type Draw = Pick<ReturnType<typeof createLogUpdate>, 'clear'> & ((text: string) => void);
-
-/** Of several datasets each has its name above its bars. */
-function bars(width: number, update: Draw): Omit<ProgressViews, 'note'> {
   const shown = new Map<string, RunState>();
   const draw = (): void => {
     const blocks = [...shown].map(([dataset, state]) => {
@@ -51,6 +38,7 @@ function bars(width: number, update: Draw): Omit<ProgressViews, 'note'> {
     });
     update(blocks.flat().join('\n'));
   };
+  const clear = (): void => update.clear();
   return {
     open: (dataset) => ({
       show: (state) => {
@@ -62,10 +50,15 @@ function bars(width: number, update: Draw): Omit<ProgressViews, 'note'> {
       // The ledger says it all again, and better.
       close: () => {
         shown.delete(dataset);
-        update.clear();
+        clear();
       },
     }),
-    clear: () => update.clear(),
+    note: (text) => {
+      // Else the next drawing would erase the sentence with what was drawn.
+      clear();
+      note(text);
+    },
+    clear,
   };
 }
 
@@ -74,7 +67,7 @@ const PLAIN_INTERVAL_MS = 5000;
 
 /** @param now milliseconds. */
 export function plainLines(
-  context: Pick<CliContext, 'note'>,
+  note: (text: string) => void,
   dataset: string,
   now: () => number = () => performance.now(),
 ): ProgressView {
@@ -97,10 +90,10 @@ export function plainLines(
         const isDue = last && last.line !== line && now() - last.at >= PLAIN_INTERVAL_MS;
         if (!isNews && (!isDue || source.wait)) continue;
         told.set(source.id, { stage: source.stage, line, at: now() });
-        context.note(line);
+        note(line);
       }
       for (const wait of state.waits) {
-        if (isNewWait('', wait)) context.note(`${dataset}: ${waitText(wait, Date.now())}`);
+        if (isNewWait('', wait)) note(`${dataset}: ${waitText(wait, Date.now())}`);
       }
       for (const line of state.emr ? emrLines(state.emr, Date.now()) : []) {
         // Hours go up all the time; what is said of the rest is news.
@@ -108,7 +101,7 @@ export function plainLines(
         const key = `emr ${news.slice(0, news.indexOf(':'))}`;
         if (told.get(key)?.line === news) continue;
         told.set(key, { stage: 'emr', line: news, at: now() });
-        context.note(`${dataset} ${line}`);
+        note(`${dataset} ${line}`);
       }
     },
     close: () => undefined,

@@ -22,71 +22,43 @@ import { fileNameOf, parseDatasetName, printable } from '../model/names.ts';
 import { markFile } from '../storage/file-marks.ts';
 import { localZone } from './text.ts';
 
-interface Named {
-  names: readonly string[];
-  /** --name. */
-  name?: string | undefined;
-  all?: boolean | undefined;
-  /** What a path names must be there. */
-  isRead: boolean;
-}
-
 /**
  * What the command line names: datasets of datasets.yaml, or one URL or path.
+ * @param isRead what a path names must be there.
  * @throws LonghaulError DATASET_UNKNOWN, NAME_INVALID, USAGE, ADDRESS_REFUSED; SOURCE_NOT_FOUND and SOURCE_FORBIDDEN
  *   of a path.
  */
 export function targetsOf(
-  config: Pick<Config, 'datasets' | 'settings' | 'cwd'>,
-  { names, name, all = false, isRead }: Named,
+  config: Config,
+  names: readonly string[],
+  { name, all }: { name?: string; all?: boolean },
+  isRead: boolean,
 ): DatasetSpec[] {
-  const { datasets, settings } = config;
-  if (all) return allOf(datasets, names, settings.datasetsFile);
+  const { datasets } = config;
+  const file = printable(config.settings.datasetsFile);
+  if (all) {
+    if (names.length > 0) throw usage('--all names every dataset already.');
+    if (datasets.length > 0) return [...datasets];
+    throw new LonghaulError('DATASET_UNKNOWN', `No dataset is in ${file}.`);
+  }
   if (names.length === 0) {
-    throw new LonghaulError(
-      'USAGE',
-      'Name a dataset, a URL or a file, or all datasets with --all.',
-      {
-        hint: 'longhaul ingest --help has examples.',
-      },
-    );
+    const hint = 'longhaul ingest --help has examples.';
+    throw usage('Name a dataset, a URL or a file, or all datasets with --all.', hint);
   }
   const place = names.find((each) => isUrl(each) || isPath(each));
-  if (place === undefined) {
-    if (name !== undefined)
-      throw usage('--name goes with a URL or a file; a dataset has its name.');
-    return [...new Set(names)].map((each) => datasetNamed(each, datasets, settings.datasetsFile));
-  }
-  if (names.length > 1)
+  if (place !== undefined) {
+    if (names.length === 1) return [ofPlace(place, name, config, isRead)];
     throw usage('One URL or file at a time: several sources make a dataset of datasets.yaml.');
-  const isFile = isUrl(place) ? isFileAddress(place) && !isDated({ address: place }) : true;
-  const address = isFile ? addressOfPath(place, config, isRead) : place;
-  return [ofAddress(address, name, datasets)];
-}
-
-function allOf(
-  datasets: readonly DatasetSpec[],
-  names: readonly string[],
-  datasetsFile: string,
-): DatasetSpec[] {
-  if (names.length > 0) throw usage('--all names every dataset already.');
-  if (datasets.length > 0) return [...datasets];
-  throw new LonghaulError('DATASET_UNKNOWN', `No dataset is in ${printable(datasetsFile)}.`);
-}
-
-function datasetNamed(
-  name: string,
-  datasets: readonly DatasetSpec[],
-  datasetsFile: string,
-): DatasetSpec {
-  parseDatasetName(name);
-  const dataset = datasets.find((each) => each.name === name);
-  if (dataset) return dataset;
-  const known = datasets.map((each) => each.name).join(', ') || 'none';
-  throw new LonghaulError(
-    'DATASET_UNKNOWN',
-    `No dataset ${name} is in ${printable(datasetsFile)}; there: ${known}.`,
-  );
+  }
+  if (name !== undefined) throw usage('--name goes with a URL or a file; a dataset has its name.');
+  return [...new Set(names)].map((given) => {
+    parseDatasetName(given);
+    const dataset = datasets.find((each) => each.name === given);
+    if (dataset) return dataset;
+    const known = datasets.map((each) => each.name).join(', ') || 'none';
+    const message = `No dataset ${given} is in ${file}; there: ${known}.`;
+    throw new LonghaulError('DATASET_UNKNOWN', message);
+  });
 }
 
 /**
@@ -110,15 +82,18 @@ function isPath(text: string): boolean {
   return /[./\\]/.test(text);
 }
 
-function ofAddress(
-  address: string,
+function ofPlace(
+  place: string,
   givenName: string | undefined,
-  datasets: readonly DatasetSpec[],
+  config: Config,
+  isRead: boolean,
 ): DatasetSpec {
+  const isFile = isUrl(place) ? isFileAddress(place) && !isDated({ address: place }) : true;
+  const address = isFile ? addressOfPath(place, config, isRead) : place;
   const problem = whyNotAnAddress(address);
   if (problem !== undefined) {
-    const hint = secretIn(address) === undefined ? hintOfScheme(address) : { hint: SECRET_HINT };
-    throw new LonghaulError('ADDRESS_REFUSED', `${problem}.`, hint);
+    const hint = secretIn(address) === undefined ? hintOfScheme(address) : SECRET_HINT;
+    throw new LonghaulError('ADDRESS_REFUSED', `${problem}.`, { hint });
   }
   const [variable] = variablesIn(address);
   if (variable !== undefined) {
@@ -126,7 +101,7 @@ function ofAddress(
     throw new LonghaulError('ADDRESS_REFUSED', `${what}.`, { hint: SECRET_HINT });
   }
   const name = parseNewDatasetName(givenName ?? nameFrom(address));
-  if (datasets.some((each) => each.name === name)) {
+  if (config.datasets.some((each) => each.name === name)) {
     throw usage(`${name} is a dataset of datasets.yaml already: add another --name.`);
   }
   return {
@@ -136,17 +111,14 @@ function ofAddress(
   };
 }
 
-function hintOfScheme(address: string): { hint?: string } {
+function hintOfScheme(address: string): string | undefined {
   const [, scheme = '', rest = ''] = /^([^:]+):\/*(.*)$/s.exec(address) ?? [];
-  if (/^(?:https?|file)$/i.test(scheme)) return {};
+  if (/^(?:https?|file)$/i.test(scheme)) return undefined;
   // Letters of "https" that came out wrong.
   if (/^[htps]+$/i.test(scheme)) {
-    const meant = `http${/s$/i.test(scheme) ? 's' : ''}://${rest}`;
-    return { hint: `Did you mean ${shownAddress(meant)}?` };
+    return `Did you mean ${shownAddress(`http${/s$/i.test(scheme) ? 's' : ''}://${rest}`)}?`;
   }
-  return {
-    hint: `${scheme}: is not read, only http:, https: and files of this machine: download it, then give its path.`,
-  };
+  return `${scheme}: is not read, only http:, https: and files of this machine: download it, then give its path.`;
 }
 
 /** `Traffic_2014.csv` → `traffic-2014`. */
@@ -160,8 +132,8 @@ function nameFrom(address: string): string {
   throw usage(`${shownAddress(address)} does not tell a name: add --name.`);
 }
 
-function usage(message: string): LonghaulError {
-  return new LonghaulError('USAGE', message);
+function usage(message: string, hint?: string): LonghaulError {
+  return new LonghaulError('USAGE', message, { hint });
 }
 
 /**
@@ -169,11 +141,7 @@ function usage(message: string): LonghaulError {
  * @param isRead whether it must be there, and readable.
  * @throws LonghaulError ADDRESS_REFUSED, SOURCE_NOT_FOUND, SOURCE_FORBIDDEN, USAGE.
  */
-function addressOfPath(
-  typed: string,
-  { settings, cwd }: Pick<Config, 'settings' | 'cwd'>,
-  isRead: boolean,
-): string {
+function addressOfPath(typed: string, { settings, cwd }: Config, isRead: boolean): string {
   const path = isFileAddress(typed) ? pathOf(typed) : resolve(cwd, typed);
   if (settings.addresses.fileMarks === undefined) {
     const where = settings.temporal.address ?? 'elsewhere';
@@ -197,7 +165,7 @@ function assertReadable(path: string, typed: string): void {
   if (!found.isFile()) {
     const what = found.isDirectory() ? 'a folder' : 'no regular file';
     const hint = 'Name one CSV file; several sources make a dataset of datasets.yaml.';
-    throw new LonghaulError('USAGE', `${shown} is ${what}.`, { hint });
+    throw usage(`${shown} is ${what}.`, hint);
   }
   try {
     accessSync(path, constants.R_OK);

@@ -89,82 +89,46 @@ export async function linkEmbedded(
   server: EmbeddedServer,
   stateDir: string,
 ): Promise<TemporalLink> {
-  try {
-    return new EmbeddedLink(server, stateDir, await connectEmbedded(server));
-  } catch (error) {
+  // Earlier ones too: a call that is tried again throws past its caller once its connection is closed.
+  const connections: Connection[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(connections.map(async (each) => await each.close()));
     await server.leave();
+  };
+  const reach = async ({ address, namespace, uiUrl }: EmbeddedAddress) => {
+    const connection = await connectTo({ address, namespace }, EMBEDDED_ATTEMPTS);
+    connections.push(connection);
+    const client = new Client({ connection, namespace });
+    return { client, address, namespace, webUi: webUiOf({ uiUrl, namespace }) };
+  };
+  const first = await reach(server).catch(async (error: unknown) => {
+    await close();
     throw error;
-  }
-}
-
-class EmbeddedLink implements TemporalLink {
-  readonly isEmbedded = true;
-  readonly hasSearchAttributes = true;
-  /** It is back within seconds, on a slow machine with a large database within a minute, or never. */
-  readonly giveUpAfterMs = 120_000;
-  client: Client;
-  readonly #server: EmbeddedServer;
-  readonly #stateDir: string;
-  /** Earlier ones too: a call that is tried again throws past its caller once its connection is closed. */
-  readonly #connections: Connection[] = [];
-  #at: EmbeddedAddress;
-
-  constructor(server: EmbeddedServer, stateDir: string, connection: Connection) {
-    this.#server = server;
-    this.#stateDir = stateDir;
-    this.#at = server;
-    this.client = this.#clientOf(connection, server);
-  }
-
-  get address(): string {
-    return this.#at.address;
-  }
-
-  get namespace(): string {
-    return this.#at.namespace;
-  }
-
-  get webUi(): string {
-    return webUiOf(this.#at);
-  }
-
-  /** Another lake's server on the port that was ours does not know our namespace. */
-  isLost(error: unknown): boolean {
-    return isConnectionLost(error) || isNamespaceUnknown(error);
-  }
-
-  async hasWorker(): Promise<boolean> {
-    const host = await findEmbedded(this.#stateDir).catch(() => undefined);
-    // One that is starting again, since it was killed, brings what there was.
-    return host?.worker !== 'none' || host.status !== 'ready';
-  }
-
-  async reconnect(lost: Client, signal?: AbortSignal): Promise<void> {
-    const at = await this.#server.current(signal);
-    const isSame = at.address === this.address && at.namespace === this.namespace;
-    if (this.client !== lost || isSame) return;
-    const connection = await connectEmbedded(at);
-    if (this.client !== lost) {
-      await connection.close();
-      return;
-    }
-    this.client = this.#clientOf(connection, at);
-    this.#at = at;
-  }
-
-  async call<T>(use: (client: Client) => Promise<T>, options: CallOptions = {}): Promise<T> {
-    return await callAgain(this, use, options);
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.#connections.map(async (each) => await each.close()));
-    await this.#server.leave();
-  }
-
-  #clientOf(connection: Connection, { namespace }: EmbeddedAddress): Client {
-    this.#connections.push(connection);
-    return new Client({ connection, namespace });
-  }
+  });
+  const link: TemporalLink = {
+    ...first,
+    isEmbedded: true,
+    hasSearchAttributes: true,
+    // It is back within seconds, on a slow machine with a large database within a minute, or never.
+    giveUpAfterMs: 120_000,
+    // Another lake's server on the port that was ours does not know our namespace.
+    isLost: (error) => isConnectionLost(error) || isNamespaceUnknown(error),
+    hasWorker: async () => {
+      const host = await findEmbedded(stateDir).catch(() => undefined);
+      // One that is starting again, since it was killed, brings what there was.
+      return host?.worker !== 'none' || host.status !== 'ready';
+    },
+    reconnect: async (lost, signal) => {
+      const at = await server.current(signal);
+      const isSame = at.address === link.address && at.namespace === link.namespace;
+      if (link.client !== lost || isSame) return;
+      const next = await reach(at);
+      if (link.client === lost) Object.assign(link, next);
+    },
+    call: async (use, options = {}) => await callAgain(link, use, options),
+    close,
+  };
+  return link;
 }
 
 /** The host sees its server's end at once, and within some seconds that another one is in its place. */
@@ -228,41 +192,32 @@ const CONNECT_TIMEOUT_MS = 5000;
 /** Half a second: a server that moved does not come back to where it was, and who asks again does so elsewhere. */
 const EMBEDDED_ATTEMPTS = 3;
 
-type Reached = Partial<Settings['temporal']> & { address: string };
-
-async function connectEmbedded({ address, namespace }: EmbeddedAddress): Promise<Connection> {
-  return await connectTo({ address, namespace, tls: false, metadata: {} }, EMBEDDED_ATTEMPTS);
-}
-
-async function connectTo(temporal: Reached, maxAttempts?: number): Promise<Connection> {
+async function connectTo(
+  { address, tls, metadata, apiKey }: Partial<Settings['temporal']> & { address: string },
+  maxAttempts?: number,
+): Promise<Connection> {
   try {
     return await Connection.connect({
-      address: temporal.address,
-      tls: temporal.tls,
-      metadata: temporal.metadata,
+      address,
+      tls,
+      metadata,
+      apiKey,
       connectTimeout: CONNECT_TIMEOUT_MS,
-      apiKey: temporal.apiKey,
       interceptors: maxAttempts
         ? [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts }))]
         : undefined,
       // A proxy of the environment has no way to this machine's loopback.
-      channelArgs: isLoopback(temporal.address) ? { 'grpc.enable_http_proxy': 0 } : undefined,
+      channelArgs: /^(?:127\.|localhost:|\[::1\])/.test(address)
+        ? { 'grpc.enable_http_proxy': 0 }
+        : undefined,
     });
   } catch (error) {
     // One that denies, or lacks what is asked, does answer.
     const answered = ofGrpc(error);
     if (answered && answered.code !== 'TEMPORAL_UNREACHABLE') throw answered;
-    throw new LonghaulError(
-      'TEMPORAL_UNREACHABLE',
-      `No Temporal server answers at ${temporal.address}.`,
-      {},
-      { cause: error },
-    );
+    const message = `No Temporal server answers at ${address}.`;
+    throw new LonghaulError('TEMPORAL_UNREACHABLE', message, {}, { cause: error });
   }
-}
-
-function isLoopback(address: string): boolean {
-  return /^(?:127\.|localhost:|\[::1\])/.test(address);
 }
 
 /** An unknown one would make the start fail, and asking may be forbidden: then they are left out. */

@@ -73,7 +73,7 @@ export function joinOptions(
     host: { entry: context.entry, args: ['__host'] },
     version: context.version,
     settings,
-    onNote: (note) => context.note(note),
+    onNote: context.note,
   };
 }
 

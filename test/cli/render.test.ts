@@ -88,7 +88,11 @@ void test('bars never are wider than the terminal, whatever the numbers', () => 
 void test('without a terminal a stage is told at once, its progress now and then', () => {
   const notes: string[] = [];
   let now = 0;
-  const view = plainLines({ note: (text) => notes.push(text) }, 'd', () => now);
+  const view = plainLines(
+    (text) => notes.push(text),
+    'd',
+    () => now,
+  );
   const show = (source: SourceState, at: number): void => {
     now = at;
     view.show({ stage: 'sources', sources: [source], waits: [] } satisfies RunState);
@@ -118,7 +122,7 @@ void test('a program that is fetched is told instead of a bar that stands still'
 
 void test('without a terminal a wait is told once for each try', () => {
   const notes: string[] = [];
-  const view = plainLines({ note: (text) => notes.push(text) }, 'd');
+  const view = plainLines((text) => notes.push(text), 'd');
   const show = (attempt: number, nextAttemptAtMs: number): void => {
     const sources: SourceState[] = [{ id: 'a', stage: 'waiting' }];
     view.show({

@@ -109,11 +109,10 @@ async function run(
 ): Promise<void> {
   const config = context.loadConfig();
   const { settings } = config;
-  const { name, all } = flags;
   const target = lakeTarget(settings, flags.target);
   const { targetsOf, ingestDateOf, nameFiles } = await import('../targets.ts');
   const now = new Date();
-  const datasets = targetsOf(config, { names, name, all, isRead: mode !== 'convert' });
+  const datasets = targetsOf(config, names, flags, mode !== 'convert');
   const requests = datasets.map((dataset) => ({
     dataset,
     ingestDate: ingestDateOf(dataset, flags.date, now),

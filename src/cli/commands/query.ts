@@ -58,6 +58,7 @@ export function queryCommand(context: CliContext): Command {
 
 async function runQuery(context: CliContext, sql: string, flags: Flags): Promise<void> {
   const { settings } = context.loadConfig();
+  const { note: onNote } = context;
   const { limit, engine } = flags;
   const format = flags.json ? 'json' : flags.format;
   const target = lakeTarget(settings, flags.target);
@@ -74,7 +75,6 @@ async function runQuery(context: CliContext, sql: string, flags: Flags): Promise
   }
   const { query } = await import('../../lake/query.ts');
   const { locateHttpfs } = await import('../../programs/httpfs.ts');
-  const onNote = (note: string): void => context.note(note);
   const given = settings.duckdb.httpfs;
   const options = {
     converted,
@@ -99,7 +99,7 @@ async function queryWithSpark(
   const { QUERY_SCRIPT, sparkQuery } = await import('../../lake/spark/query.ts');
   const { submitSpark } = await import('../../programs/spark-submit.ts');
   const { spark } = context.loadConfig().settings;
-  const onNote = (note: string): void => context.note(note);
+  const { note: onNote } = context;
   const scratch = await openTemporaryFolder();
   const scratchFolder = scratch.folder;
   try {

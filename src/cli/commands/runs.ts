@@ -121,8 +121,7 @@ async function untilEnded(
   const { awaitRun } = await import('../follow.ts');
   const stop = new AbortController();
   const waiting = AbortSignal.any([signal, stop.signal]);
-  const onNote = (note: string): void => context.note(note);
-  const ended = awaitRun(link, run, { signal: waiting, foreign: true, onNote })
+  const ended = awaitRun(link, run, { signal: waiting, foreign: true, onNote: context.note })
     .catch((error: unknown) => {
       // How it ended is its status.
       if (signal.aborted) throw error;

@@ -76,7 +76,7 @@ async function followToEnd(
       foreign: true,
       signal,
       onState: (state) => view.show(state),
-      onNote: (note) => context.note(note),
+      onNote: context.note,
     });
   } catch (error) {
     if (signal.aborted) throw error;

@@ -72,7 +72,7 @@ async function sweepInTurn(
   signal: AbortSignal,
 ): Promise<SweepResult> {
   const { awaitRun } = await import('../follow.ts');
-  const onNote = (note: string): void => context.note(note);
+  const { note: onNote } = context;
   const onCancel = (): void => onNote('Cancelling the sweep; Ctrl-C again leaves at once.');
   for (;;) {
     const { run, running } = await start(link.client, input);

@@ -2,13 +2,25 @@ import { crc32 } from 'node:zlib';
 import { createHash } from 'node:crypto';
 import type { SourceSpec } from '../model/dataset.ts';
 import type { Validator } from '../model/validator.ts';
+import type { TallyState } from './tally.ts';
 
-/** What every checkpoint says of its source: with another one it is of no use. */
-export interface CheckpointedSource {
-  /** Of the source's address and dialect settings. */
+/** From where a later attempt can go on, if the source is still the same version. */
+export interface Checkpoint {
+  /** Of the source's address and dialect settings: with another source the checkpoint is of no use. */
   sourceKey: string;
   validator: Validator;
-  totalBytes?: number;
+  totalBytes?: number | undefined;
+  /** What is known at the newest places where an attempt may go on, the oldest first; never none. */
+  ends: TallyState[];
+  /** Of a landing in S3; which parts there are, S3 itself knows. */
+  upload?: OpenUpload | undefined;
+}
+
+export interface OpenUpload {
+  id: string;
+  partSizeBytes: number;
+  /** The object's ETag to be, once its parts are being made one: the upload may be gone, and the object there. */
+  completingEtag?: string | undefined;
 }
 
 export function partialKey(rawKey: string): string {
@@ -26,6 +38,8 @@ export function sourceKeyOf({ address, overrides }: SourceSpec): string {
     .digest('hex');
 }
 
+const FORMAT = 'longhaul/checkpoint/2';
+
 interface Envelope {
   format: string;
   /** Of `payload`: a damaged checkpoint must not be believed. */
@@ -33,21 +47,49 @@ interface Envelope {
   payload: string;
 }
 
-export function seal(format: string, content: unknown): string {
-  const payload = JSON.stringify(content);
-  const envelope: Envelope = { format, crc32: crc32(payload), payload };
+/** The lists of a scan only grow, and may be long: they are written once, and of each end how long they were. */
+interface Packed extends Checkpoint {
+  splits: number[];
+  splitRecords: number[];
+  splitCounts: number[];
+}
+
+export function seal({ ends, ...rest }: Checkpoint): string {
+  const { splits = [], splitRecords = [] } = ends.at(-1)?.scanner ?? {};
+  const lists = { splits: [], splitRecords: [] };
+  const packed: Packed = {
+    ...rest,
+    splits,
+    splitRecords,
+    splitCounts: ends.map(({ scanner }) => scanner.splits.length),
+    ends: ends.map((end) => ({ ...end, scanner: { ...end.scanner, ...lists } })),
+  };
+  const payload = JSON.stringify(packed);
+  const envelope: Envelope = { format: FORMAT, crc32: crc32(payload), payload };
   return JSON.stringify(envelope);
 }
 
 /** Undefined for what is damaged, or of another format: start from zero. */
-export function unseal(format: string, sealed: Buffer | undefined): unknown {
+export function unseal(sealed: Buffer | undefined): Checkpoint | undefined {
   if (!sealed) return undefined;
   try {
     const envelope = JSON.parse(sealed.toString('utf8')) as Partial<Envelope> | null;
-    if (envelope?.format !== format || typeof envelope.payload !== 'string') return undefined;
+    if (envelope?.format !== FORMAT || typeof envelope.payload !== 'string') return undefined;
     if (crc32(envelope.payload) !== envelope.crc32) return undefined;
-    return JSON.parse(envelope.payload) as unknown;
+    return unpacked(JSON.parse(envelope.payload) as Packed);
   } catch {
     return undefined;
   }
+}
+
+function unpacked({ ends, splits, splitRecords, splitCounts, ...rest }: Packed): Checkpoint {
+  const upTo = (length = 0) => ({
+    splits: splits.slice(0, length),
+    splitRecords: splitRecords.slice(0, length),
+  });
+  const restored = ends.map((end, index) => ({
+    ...end,
+    scanner: { ...end.scanner, ...upTo(splitCounts[index]) },
+  }));
+  return { ...rest, ends: restored };
 }

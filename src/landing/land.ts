@@ -7,11 +7,13 @@ import type { LandingManifest } from '../model/manifest.ts';
 import { isSameVersion } from '../model/validator.ts';
 import { landingNames, type LandingName } from '../storage/manifests.ts';
 import type { StoredPlace } from '../storage/place.ts';
+import { S3Store } from '../storage/s3/s3-store.ts';
 import type { Store } from '../storage/store.ts';
 import { sourceKeyOf } from './checkpoint.ts';
 import { commitLanding, LandingNameTaken } from './commit.ts';
-import type { LandingSink } from './sink.ts';
-import { sinksOf } from './sinks.ts';
+import { diskSinks } from './disk-sink.ts';
+import { s3Sinks } from './s3-sinks.ts';
+import type { LandingSink, LandingSinks } from './sink.ts';
 import type { Secrets } from './secrets.ts';
 import { withSource } from './source-errors.ts';
 import { openSource, type OpenedSource } from './source.ts';
@@ -116,12 +118,9 @@ async function attempt(
     if (isFileAddress(spec.address)) await deps.store.makePrivate(folderOf(rawKey));
     const current = await currentOf(deps.store, earlier, opened);
     const target = { rawKey, spec, source: opened, converted, signal };
-    const open = async (): Promise<LandingSink> =>
-      unfinished && opened.startOffset === unfinished.offset
-        ? await unfinished.goOn(target)
-        : await sinks.begin(target);
+    const resumed = opened.startOffset === unfinished?.offset ? unfinished : undefined;
     const landing = { request: { ...request, rawKey }, earlier, deps, watch, opened };
-    const manifest = current ?? (await landInto(await open(), landing));
+    const manifest = current ?? (await landInto(await sinks.open(target, resumed), landing));
     await sinks.discard(rawKey);
     return manifest;
   } catch (error) {
@@ -130,6 +129,11 @@ async function attempt(
   } finally {
     await opened.close();
   }
+}
+
+/** The one place where landings tell kinds of stores apart. */
+function sinksOf(store: Store): LandingSinks {
+  return store instanceof S3Store ? s3Sinks(store) : diskSinks(store);
 }
 
 /** A name without a manifest may be of an attempt of ours that was killed: whether the bytes are the same shows later. */

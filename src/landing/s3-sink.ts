@@ -3,21 +3,14 @@ import { isPinned } from '../model/validator.ts';
 import { md5 } from '../storage/s3/upload-parts.ts';
 import { putIfFree } from '../storage/s3/objects.ts';
 import type { S3Store } from '../storage/s3/s3-store.ts';
-import { crc32OfRest } from './crc32-rest.ts';
-import { MAX_PARTS, partSizeBytesOf } from './part-plan.ts';
-import { PartRing } from './part-ring.ts';
-import type { S3Checkpoint } from './s3-checkpoint.ts';
+import { crc32OfRest, MAX_PARTS, partSizeBytesOf } from './s3-parts.ts';
 import { publishObject } from './s3-publish.ts';
 import { S3Upload } from './s3-upload.ts';
-import type { LandingSink, Target } from './sink.ts';
+import type { LandingSink, LandingTarget, Unfinished } from './sink.ts';
 import { BLOCK_BYTES, Tally, type Landed } from './tally.ts';
 
 /** What an interrupted landing still waits for: half of what a worker has to shut down in. */
 const INTERRUPT_GRACE_MS = 5000;
-
-interface S3Target extends Target {
-  store: S3Store;
-}
 
 /**
  * A source on its way to S3: each part is filled whole, then sent while the next ones are filled. Only so many
@@ -25,7 +18,8 @@ interface S3Target extends Target {
  * part is one request.
  */
 export class S3Sink implements LandingSink {
-  readonly #target: S3Target;
+  readonly #store: S3Store;
+  readonly #target: LandingTarget;
   readonly #partSizeBytes: number;
   readonly #ring: PartRing;
   readonly #tally: Tally;
@@ -39,15 +33,19 @@ export class S3Sink implements LandingSink {
   #filled = 0;
   #crc32AtPart: number;
 
-  /** @param resumed goes on at its last boundary, up to which S3 has every part. */
-  constructor(target: S3Target, resumed?: S3Checkpoint) {
-    const { source, store, signal, spec } = target;
-    const boundary = resumed?.boundaries.at(-1);
+  /** @param resumed goes on at its last end, up to which S3 has every part. */
+  constructor(store: S3Store, target: LandingTarget, resumed?: Unfinished) {
+    const { source, signal, spec } = target;
+    this.#store = store;
     this.#target = target;
-    this.#partSizeBytes = resumed?.partSizeBytes ?? partSizeBytesOf(source.totalBytes);
+    this.#partSizeBytes = resumed?.upload?.partSizeBytes ?? partSizeBytesOf(source.totalBytes);
     this.#ring = new PartRing(this.#partSizeBytes, store.zone.settings.uploadConcurrency);
-    this.#tally = new Tally(spec.overrides, boundary);
-    this.#upload = new S3Upload(target, this.#partSizeBytes, this.#requests.signal, resumed);
+    this.#tally = new Tally(spec.overrides, resumed?.ends.at(-1));
+    this.#upload = new S3Upload(
+      { ...target, store, partSizeBytes: this.#partSizeBytes },
+      this.#requests.signal,
+      resumed,
+    );
     this.#parts = Math.ceil(this.#tally.bytes / this.#partSizeBytes);
     this.#crc32AtPart = this.#tally.crc32;
     signal.addEventListener('abort', this.#onAbort, { once: true });
@@ -96,10 +94,13 @@ export class S3Sink implements LandingSink {
     }
     const { signal } = this.#requests;
     const body = this.#body();
-    const { store, rawKey } = this.#target;
-    const put = async (): Promise<string> =>
-      await putIfFree(store.zone, rawKey, { body, crc32 }, signal);
-    await publishObject({ ...this.#target, signal }, { ...landed, etag: md5(body) }, put);
+    const { rawKey } = this.#target;
+    const publication = { store: this.#store, rawKey, signal };
+    await publishObject(
+      publication,
+      { ...landed, etag: md5(body) },
+      async () => await putIfFree(this.#store.zone, rawKey, { body, crc32 }, signal),
+    );
   }
 
   async interrupt(): Promise<void> {
@@ -155,4 +156,78 @@ export class S3Sink implements LandingSink {
     const what = `${this.#target.rawKey} is longer than ${MAX_PARTS} parts of ${this.#partSizeBytes} bytes, and its publisher does not say how long.`;
     return new LonghaulError('STORE_REFUSED', what);
   }
+}
+
+/**
+ * A few buffers that parts are filled into and sent from, in order and again and again: memory stays the same
+ * whatever the file's size. A part gets its buffer when the part that had it before is done.
+ */
+class PartRing {
+  readonly #partSizeBytes: number;
+  /** Made when first needed: small files never touch most of them. */
+  readonly #buffers: (Buffer | undefined)[];
+  readonly #sending: Promise<void>[];
+  readonly #stopped: Promise<never>;
+  readonly #stop: (reason: unknown) => void;
+  #failure: { reason: unknown } | undefined;
+
+  /** @param concurrency parts being sent at once; one more is being filled. */
+  constructor(partSizeBytes: number, concurrency: number) {
+    const slots = concurrency + 1;
+    this.#partSizeBytes = partSizeBytes;
+    this.#buffers = Array.from({ length: slots });
+    this.#sending = Array.from({ length: slots }, async () => await Promise.resolve());
+    const { promise, reject } = withRejection();
+    this.#stopped = promise;
+    this.#stop = reject;
+    this.#stopped.catch(() => undefined);
+  }
+
+  /** Resolves when the part's buffer is free. @throws what stopped the ring. */
+  async buffer(part: number): Promise<Buffer> {
+    const slot = part % this.#buffers.length;
+    await Promise.race([this.#sending[slot], this.#stopped]);
+    // Not from a pool that other buffers share.
+    return (this.#buffers[slot] ??= Buffer.allocUnsafeSlow(this.#partSizeBytes));
+  }
+
+  /**
+   * Sends a filled part, as soon as all but the newest few are done: one buffer is for filling. The part's buffer is
+   * in use until `send` has resolved; its failure stops the ring.
+   */
+  hold(part: number, send: () => Promise<void>): void {
+    const slots = this.#sending.length;
+    const oldest = this.#sending[(part + 1) % slots] ?? Promise.resolve();
+    const sent = oldest.then(send);
+    this.#sending[part % slots] = sent;
+    sent.catch((error: unknown) => this.stop(error));
+  }
+
+  /** Nobody waits any more, and nothing new is begun; what is being sent is not touched. */
+  stop(reason: unknown): void {
+    this.#failure ??= { reason };
+    this.#stop(this.#failure.reason);
+  }
+
+  throwIfStopped(): void {
+    if (this.#failure) throw this.#failure.reason;
+  }
+
+  /** Resolves when every part is done. @throws what stopped the ring. */
+  async drained(): Promise<void> {
+    await Promise.race([Promise.all(this.#sending), this.#stopped]);
+  }
+
+  /** Resolves when no part is being sent, failed or not. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#sending);
+  }
+}
+
+function withRejection(): { promise: Promise<never>; reject: (reason: unknown) => void } {
+  let reject: (reason: unknown) => void = () => undefined;
+  const promise = new Promise<never>((_, refuse) => {
+    reject = refuse;
+  });
+  return { promise, reject };
 }

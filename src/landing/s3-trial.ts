@@ -67,7 +67,7 @@ async function upload(
   if (!end) throw new Error('A file without a byte.');
   const spec = { id: 'doctor', address: 'doctor:', optional: false, overrides: {} };
   const source = { validator: { etag: `"${end.crc32}"` }, totalBytes: body.length };
-  const upload = new S3Upload({ store, rawKey, spec, source }, body.length, signal);
+  const upload = new S3Upload({ store, rawKey, spec, source, partSizeBytes: body.length }, signal);
   await upload.send({ number: 1, body, crc32: end.crc32 }, end);
   return async () => await upload.publish(tally.finish(), end.crc32);
 }

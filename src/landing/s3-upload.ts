@@ -13,10 +13,8 @@ import {
 } from '../storage/s3/upload-parts.ts';
 import type { S3Store } from '../storage/s3/s3-store.ts';
 import { abortUpload } from '../storage/s3/uploads.ts';
-import { checkpointKey, sourceKeyOf } from './checkpoint.ts';
-import { NewestOnly } from './newest-only.ts';
-import { problemOfParts } from './part-plan.ts';
-import { encodeCheckpoint, type S3Checkpoint } from './s3-checkpoint.ts';
+import { checkpointKey, seal, sourceKeyOf, type Checkpoint } from './checkpoint.ts';
+import { problemOfParts } from './s3-parts.ts';
 import { publishObject, type ExpectedObject } from './s3-publish.ts';
 import type { OpenedSource } from './source.ts';
 import type { Landed, TallyState } from './tally.ts';
@@ -27,37 +25,31 @@ export interface UploadTarget {
   rawKey: string;
   spec: SourceSpec;
   source: Pick<OpenedSource, 'validator' | 'totalBytes'>;
+  partSizeBytes: number;
 }
 
 /** One multipart upload and the checkpoint that goes with it. */
 export class S3Upload {
   readonly #target: UploadTarget;
-  readonly #partSizeBytes: number;
   readonly #signal: AbortSignal;
   readonly #sent = new Map<number, StoredPart>();
   readonly #checkpoints = new NewestOnly(async () => await this.#writeCheckpoint());
   #uploadId: Promise<string> | undefined;
   /** At the newest parts' ends, the oldest first. */
-  #boundaries: TallyState[] = [];
+  #ends: TallyState[] = [];
   #completingEtag: string | undefined;
 
   /**
    * @param signal ends every request.
-   * @param resumed an upload to go on with, from its last boundary.
+   * @param resumed an upload to go on with, from its last end.
    */
-  constructor(
-    target: UploadTarget,
-    partSizeBytes: number,
-    signal: AbortSignal,
-    resumed?: S3Checkpoint,
-  ) {
+  constructor(target: UploadTarget, signal: AbortSignal, resumed?: Checkpoint) {
     this.#target = target;
-    this.#partSizeBytes = partSizeBytes;
     this.#signal = signal;
-    if (!resumed) return;
-    this.#uploadId = Promise.resolve(resumed.uploadId);
-    this.#boundaries = resumed.boundaries;
-    this.#completingEtag = resumed.completingEtag;
+    if (!resumed?.upload) return;
+    this.#uploadId = Promise.resolve(resumed.upload.id);
+    this.#ends = resumed.ends;
+    this.#completingEtag = resumed.upload.completingEtag;
   }
 
   /**
@@ -68,7 +60,7 @@ export class S3Upload {
   async send(part: PartToSend, end: TallyState): Promise<void> {
     // Of all parts that may not be done, and of the newest that is.
     const { uploadConcurrency } = this.#target.store.zone.settings;
-    this.#boundaries = [...this.#boundaries, end].slice(-(uploadConcurrency + 2));
+    this.#ends = [...this.#ends, end].slice(-(uploadConcurrency + 2));
     this.#uploadId ??= this.#create();
     const upload = await this.#upload();
     const [stored] = await Promise.all([
@@ -104,7 +96,8 @@ export class S3Upload {
   async #storedParts(upload: UploadRef, bytes: number): Promise<StoredPart[]> {
     const { zone } = this.#target.store;
     const parts = await listParts(zone, upload, this.#signal);
-    const problem = problemOfParts(bytes, parts, this.#partSizeBytes) ?? this.#otherPart(parts);
+    const problem =
+      problemOfParts(bytes, parts, this.#target.partSizeBytes) ?? this.#otherPart(parts);
     if (problem === undefined) return parts;
     await abortUpload(zone, upload.key, upload.uploadId);
     const what = `The upload of ${this.#target.store.uri(upload.key)} was changed: ${problem}.`;
@@ -140,21 +133,15 @@ export class S3Upload {
     await this.#put(uploadId);
   }
 
-  async #put(uploadId: string): Promise<void> {
-    const { store, rawKey, spec, source } = this.#target;
+  async #put(id: string): Promise<void> {
+    const { store, rawKey, spec, source, partSizeBytes } = this.#target;
     const { validator, totalBytes } = source;
     // Nobody could tell whether the source is still the same.
     if (!isPinned(validator)) return;
-    const text = encodeCheckpoint({
-      sourceKey: sourceKeyOf(spec),
-      validator,
-      totalBytes,
-      uploadId,
-      partSizeBytes: this.#partSizeBytes,
-      boundaries: this.#boundaries,
-      completingEtag: this.#completingEtag,
-    });
-    await store.put(checkpointKey(rawKey), text);
+    const upload = { id, partSizeBytes, completingEtag: this.#completingEtag };
+    const sourceKey = sourceKeyOf(spec);
+    const sealed = seal({ sourceKey, validator, totalBytes, ends: this.#ends, upload });
+    await store.put(checkpointKey(rawKey), sealed);
   }
 
   async #unlessAborted(work: Promise<void>): Promise<void> {
@@ -165,5 +152,30 @@ export class S3Upload {
       signal.addEventListener('abort', onAbort, { once: true });
       work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
     });
+  }
+}
+
+/** Writes one after the other; what is asked for while one is under way is done by one more, of the newest state. */
+class NewestOnly {
+  readonly #write: () => Promise<void>;
+  #running: Promise<void> = Promise.resolve();
+  #waiting: Promise<void> | undefined;
+
+  /** @param write takes the state as it is when it is called. */
+  constructor(write: () => Promise<void>) {
+    this.#write = write;
+  }
+
+  /** Resolves when a state not older than now's is written. */
+  async save(): Promise<void> {
+    this.#waiting ??= this.#next();
+    await this.#waiting;
+  }
+
+  async #next(): Promise<void> {
+    await this.#running.catch(() => undefined);
+    this.#waiting = undefined;
+    this.#running = this.#write();
+    await this.#running;
   }
 }

@@ -1,6 +1,6 @@
 import type { SourceSpec } from '../model/dataset.ts';
-import type { Validator } from '../model/validator.ts';
 import type { StoredPlace } from '../storage/place.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import type { OpenedSource } from './source.ts';
 import type { Landed } from './tally.ts';
 
@@ -28,22 +28,19 @@ export interface LandingSink {
 export interface LandingSinks {
   /** What an earlier attempt left of this source that can be gone on with; cleans up what cannot. */
   find(rawKey: string, sourceKey: string): Promise<Unfinished | undefined>;
-  /** From the first byte. */
-  begin(target: Target): Promise<LandingSink>;
+  /** From the first byte, or where an earlier attempt ended. */
+  open(target: LandingTarget, resumed?: Unfinished): Promise<LandingSink>;
   /** Removes all that unfinished landings left; no error where there is nothing. */
   discard(rawKey: string): Promise<void>;
 }
 
-/** A landing that can be gone on with, if the source is still this version. */
-export interface Unfinished {
-  /** More than 0. */
+/** A landing that can be gone on with at its last end, if the source is still this version. */
+export interface Unfinished extends Checkpoint {
+  /** Of the last end; more than 0. */
   offset: number;
-  validator: Validator;
-  totalBytes?: number;
-  goOn(target: Target): Promise<LandingSink>;
 }
 
-export interface Target {
+export interface LandingTarget {
   rawKey: string;
   spec: SourceSpec;
   source: OpenedSource;

@@ -14,7 +14,7 @@ export interface OpenRequest {
   /** What the variables in the address stand for; never shown. */
   secrets?: Secrets;
   /** Go on from here, if the source is still this version. */
-  from?: { offset: number; validator: Validator; totalBytes?: number };
+  from?: { offset: number; validator: Validator; totalBytes?: number | undefined };
   /** Only the first bytes are wanted; a server may send all of them nevertheless. */
   headBytes?: number;
 }

@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
-import { crc32OfRest } from '../../src/landing/crc32-rest.ts';
-import { areCovered, partSizeBytesOf, problemOfParts } from '../../src/landing/part-plan.ts';
+import {
+  areCovered,
+  crc32OfRest,
+  partSizeBytesOf,
+  problemOfParts,
+} from '../../src/landing/s3-parts.ts';
 
 const MIB = 1024 * 1024;
 /** S3's own limits. */

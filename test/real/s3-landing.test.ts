@@ -267,7 +267,7 @@ describe('a source that changes', () => {
 describe('a checkpoint', () => {
   for (const [name, damaged] of [
     ['is empty', ''],
-    ['is other JSON', '{"format":"longhaul/s3-checkpoint/1"}'],
+    ['is other JSON', '{"format":"longhaul/checkpoint/2"}'],
     ['is no JSON', 'x'],
     ['is gone', undefined],
   ] as const) {

@@ -1,25 +1,18 @@
-import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { link, mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { formatChecksum } from '../model/checksum.ts';
 import { isPinned } from '../model/validator.ts';
 import { storageError } from '../storage/disk-errors.ts';
-import { modeOfFilesIn } from '../storage/disk-store.ts';
+import { modeOfFilesIn, syncFolder } from '../storage/disk-store.ts';
 import { assertReserve } from '../storage/free-space.ts';
 import type { Store } from '../storage/store.ts';
-import {
-  checkpointKey,
-  partialKey,
-  seal,
-  sourceKeyOf,
-  type CheckpointedSource,
-} from './checkpoint.ts';
+import { checkpointKey, partialKey, seal, sourceKeyOf, unseal } from './checkpoint.ts';
 import { claimRoom } from './claim-room.ts';
-import type { LandingSink, Target } from './sink.ts';
+import { LandingNameTaken } from './commit.ts';
+import type { LandingSink, LandingSinks, LandingTarget } from './sink.ts';
 import { BLOCK_BYTES, Tally, type Landed, type TallyState } from './tally.ts';
-
-/** Up to here the partial file is synced and everything about it known: where a later attempt goes on. */
-export type DiskCheckpoint = CheckpointedSource & TallyState;
-
-export const DISK_FORMAT = 'longhaul/checkpoint/1';
 
 /**
  * A checkpoint is begun this often and takes effect once its bytes are synced, before the next one begins. So a
@@ -30,14 +23,28 @@ const CHECKPOINT_SPACING_BYTES = 12 * 1024 * 1024;
 /** The free space is looked at this often: four downloads at once take 40 MiB in between, less than the reserve. */
 const LOOK_SPACING_BYTES = 8 * 1024 * 1024;
 
-export interface DiskTarget extends Target {
-  store: Store;
-  publish: (rawKey: string, landed: Landed) => Promise<void>;
+/** Landings on a disk: a partial file beside the landing, which is linked to its name once it is whole. */
+export function diskSinks(store: Store): LandingSinks {
+  return {
+    find: async (rawKey, sourceKey) => {
+      const checkpoint = unseal(await store.get(checkpointKey(rawKey)));
+      const offset = checkpoint?.ends.at(-1)?.bytes ?? 0;
+      if (checkpoint?.sourceKey !== sourceKey || checkpoint.upload) return undefined;
+      const lengthBytes = (await store.size(partialKey(rawKey))) ?? 0;
+      return offset > lengthBytes ? undefined : { ...checkpoint, offset };
+    },
+    open: async (target, resumed) => await DiskSink.open(store, target, resumed?.ends.at(-1)),
+    discard: async (rawKey) => {
+      await store.delete(checkpointKey(rawKey));
+      await store.delete(partialKey(rawKey));
+    },
+  };
 }
 
 /** A source on its way to the disk: one block is filled while the other is written. */
-export class PartialFile implements LandingSink {
-  readonly #target: DiskTarget;
+class DiskSink implements LandingSink {
+  readonly #store: Store;
+  readonly #target: LandingTarget;
   readonly #file: FileHandle;
   readonly #tally: Tally;
   #block = Buffer.allocUnsafe(BLOCK_BYTES);
@@ -52,7 +59,13 @@ export class PartialFile implements LandingSink {
   #writing: Promise<void> = Promise.resolve();
   #checkpointing: Promise<void> = Promise.resolve();
 
-  private constructor(target: DiskTarget, file: FileHandle, resumed: TallyState | undefined) {
+  private constructor(
+    store: Store,
+    target: LandingTarget,
+    file: FileHandle,
+    resumed: TallyState | undefined,
+  ) {
+    this.#store = store;
     this.#target = target;
     this.#file = file;
     this.#tally = new Tally(target.spec.overrides, resumed);
@@ -65,18 +78,22 @@ export class PartialFile implements LandingSink {
    * Goes on at `resumed`, whose bytes the file has; else from zero.
    * @throws LonghaulError DISK_FULL also where it is known already that the source will not fit.
    */
-  static async open(target: DiskTarget, resumed: TallyState | undefined): Promise<PartialFile> {
-    const path = target.store.uri(partialKey(target.rawKey));
+  static async open(
+    store: Store,
+    target: LandingTarget,
+    resumed: TallyState | undefined,
+  ): Promise<DiskSink> {
+    const path = store.uri(partialKey(target.rawKey));
     try {
       await mkdir(dirname(path), { recursive: true });
       const file = await openFile(path, resumed !== undefined);
-      const partial = new PartialFile(target, file, resumed);
+      const sink = new DiskSink(store, target, file, resumed);
       try {
         if (resumed) await file.truncate(resumed.bytes);
-        await partial.#claimRoom();
-        return partial;
+        await sink.#claimRoom();
+        return sink;
       } catch (error) {
-        await partial.close();
+        await sink.close();
         throw error;
       }
     } catch (error) {
@@ -119,7 +136,15 @@ export class PartialFile implements LandingSink {
   }
 
   async publish(landed: Landed): Promise<void> {
-    await this.#target.publish(this.#target.rawKey, landed);
+    const path = this.#store.uri(this.#target.rawKey);
+    try {
+      if (!(await linked(this.#path(), path)) && !(await holds(path, landed))) {
+        throw new LandingNameTaken(this.#target.rawKey);
+      }
+      await syncFolder(dirname(path));
+    } catch (error) {
+      throw storageError(error, path);
+    }
   }
 
   async interrupt(): Promise<void> {
@@ -147,13 +172,13 @@ export class PartialFile implements LandingSink {
   #lookForRoom(): void {
     if (this.#tally.bytes - this.#lookedAtBytes < LOOK_SPACING_BYTES) return;
     this.#lookedAtBytes = this.#tally.bytes;
-    this.#looking = quiet(assertReserve(this.#target.store.uri('')));
+    this.#looking = quiet(assertReserve(this.#store.uri('')));
   }
 
   async #claimRoom(): Promise<void> {
     const { source, converted } = this.#target;
     this.#endClaim = await claimRoom({
-      path: this.#target.store.uri(''),
+      path: this.#store.uri(''),
       totalBytes: source.totalBytes,
       landedBytes: () => this.#tally.bytes,
       convertedPath: converted?.kind === 'disk' ? converted.path : undefined,
@@ -184,26 +209,20 @@ export class PartialFile implements LandingSink {
     const { validator, totalBytes } = source;
     const state = this.#tally.state();
     if (!isPinned(validator) || !state) return;
-    const checkpoint: DiskCheckpoint = {
-      sourceKey: sourceKeyOf(spec),
-      validator,
-      totalBytes,
-      ...state,
-    };
+    const sealed = seal({ sourceKey: sourceKeyOf(spec), validator, totalBytes, ends: [state] });
     this.#checkpointedBytes = state.bytes;
-    this.#checkpointing = quiet(this.#sync(checkpoint, this.#writing));
+    this.#checkpointing = quiet(this.#sync(sealed, state.bytes, this.#writing));
   }
 
-  async #sync(checkpoint: DiskCheckpoint, written: Promise<void>): Promise<void> {
-    const { store, rawKey } = this.#target;
+  async #sync(checkpoint: string, bytes: number, written: Promise<void>): Promise<void> {
     await written;
     await this.#file.datasync();
-    await store.put(checkpointKey(rawKey), seal(DISK_FORMAT, checkpoint));
-    this.#durableBytes = checkpoint.bytes;
+    await this.#store.put(checkpointKey(this.#target.rawKey), checkpoint);
+    this.#durableBytes = bytes;
   }
 
   #path(): string {
-    return this.#target.store.uri(partialKey(this.#target.rawKey));
+    return this.#store.uri(partialKey(this.#target.rawKey));
   }
 }
 
@@ -225,4 +244,25 @@ async function writeAll(file: FileHandle, bytes: Buffer, position: number): Prom
 function quiet(work: Promise<void>): Promise<void> {
   work.catch(() => undefined);
   return work;
+}
+
+/** False where the name is taken. */
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function holds(path: string, { bytes, checksum }: Landed): Promise<boolean> {
+  let length = 0;
+  let crc = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
+    length += (chunk as Buffer).length;
+    crc = crc32(chunk as Buffer, crc);
+  }
+  return length === bytes && formatChecksum(crc) === checksum;
 }

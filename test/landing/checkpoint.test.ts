@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { seal, unseal, type Checkpoint } from '../../src/landing/checkpoint.ts';
 import { CsvScanner } from '../../src/landing/record-scanner.ts';
-import {
-  decodeCheckpoint,
-  encodeCheckpoint,
-  type S3Checkpoint,
-} from '../../src/landing/s3-checkpoint.ts';
 import type { Dialect } from '../../src/model/scan.ts';
 import { initialState, type ScannerState } from '../../src/landing/scanner-state.ts';
 import type { TallyState } from '../../src/landing/tally.ts';
@@ -14,7 +10,7 @@ import type { TallyState } from '../../src/landing/tally.ts';
 const dialect: Dialect = { delimiter: ',', quote: '"', bomBytes: 0 };
 
 /** States as one scanner has them one after the other: what is in their lists only grows. */
-const boundaries = fc
+const ends = fc
   .array(
     fc.record({
       bytes: fc.nat(),
@@ -42,26 +38,26 @@ const boundaries = fc
     });
   });
 
+const uploads = fc.record(
+  { id: fc.string(), partSizeBytes: fc.nat(), completingEtag: fc.string() },
+  { noNullPrototype: true, requiredKeys: ['id', 'partSizeBytes'] },
+);
+
 const checkpoints = fc.record(
   {
     sourceKey: fc.string(),
     validator: fc.record({ etag: fc.string() }, { noNullPrototype: true }),
     totalBytes: fc.nat(),
-    uploadId: fc.string(),
-    partSizeBytes: fc.nat(),
-    boundaries,
-    completingEtag: fc.string(),
+    ends,
+    upload: uploads,
   },
-  {
-    noNullPrototype: true,
-    requiredKeys: ['sourceKey', 'validator', 'uploadId', 'partSizeBytes', 'boundaries'],
-  },
+  { noNullPrototype: true, requiredKeys: ['sourceKey', 'validator', 'ends'] },
 );
 
-const roundTrip = (checkpoint: S3Checkpoint): S3Checkpoint | undefined =>
-  decodeCheckpoint(Buffer.from(encodeCheckpoint(checkpoint)));
+const roundTrip = (checkpoint: Checkpoint): Checkpoint | undefined =>
+  unseal(Buffer.from(seal(checkpoint)));
 
-describe('the checkpoint of an upload', () => {
+describe('the checkpoint of a landing', () => {
   it('comes back as it was written, whatever is in it', () => {
     fc.assert(
       fc.property(checkpoints, (checkpoint) => {
@@ -79,43 +75,39 @@ describe('the checkpoint of an upload', () => {
       scanner.push(Buffer.from(line.repeat(50)));
       states.push({ bytes: step, crc32: step, dialect, scanner: scanner.state() });
     }
-    const upload = { sourceKey: '', validator: {}, uploadId: 'u', partSizeBytes: 1 };
-    const back = roundTrip({ ...upload, boundaries: states });
+    const back = roundTrip({ sourceKey: '', validator: {}, ends: states });
     const whole = scanner.finish();
-    back?.boundaries.forEach((boundary, index) => {
-      const resumed = new CsvScanner(dialect, boundary.scanner, 100);
+    back?.ends.forEach((end, index) => {
+      const resumed = new CsvScanner(dialect, end.scanner, 100);
       resumed.push(Buffer.from(line.repeat(50 * (3 - index))));
       assert.deepEqual(resumed.finish(), whole);
     });
-    assert.equal(back?.boundaries.length, 4);
+    assert.equal(back?.ends.length, 4);
   });
 
   it('writes the long lists once', () => {
     const splits = Array.from({ length: 60_000 }, (_, index) => index * 17_000_000);
     const scanner = { ...initialState(dialect), splits, splitRecords: splits };
-    const boundary = { bytes: 1, crc32: 1, dialect, scanner };
-    const upload = { sourceKey: '', validator: {}, uploadId: 'u', partSizeBytes: 1 };
-    const one = encodeCheckpoint({ ...upload, boundaries: [boundary] }).length;
-    const six = encodeCheckpoint({
-      ...upload,
-      boundaries: Array.from({ length: 6 }, () => boundary),
-    });
-    assert.ok(six.length < one + 2000);
+    const end = { bytes: 1, crc32: 1, dialect, scanner };
+    const source = { sourceKey: '', validator: {} };
+    const one = seal({ ...source, ends: [end] }).length;
+    const six = seal({ ...source, ends: Array.from({ length: 6 }, () => end) });
+    assert.ok(six.length < one + 10_000);
   });
 
   it('that is damaged anywhere is none', () => {
     fc.assert(
       fc.property(checkpoints, fc.nat(), fc.nat({ max: 255 }), (checkpoint, seed, byte) => {
-        const sealed = Buffer.from(encodeCheckpoint(checkpoint));
+        const sealed = Buffer.from(seal(checkpoint));
         const at = seed % sealed.length;
         fc.pre(sealed[at] !== byte);
         sealed[at] = byte;
-        const back = decodeCheckpoint(sealed);
+        const back = unseal(sealed);
         // A blank more or less between the envelope's own words changes nothing.
         if (back !== undefined) assert.deepEqual(back, checkpoint);
       }),
     );
-    assert.equal(decodeCheckpoint(undefined), undefined);
-    assert.equal(decodeCheckpoint(Buffer.from('null')), undefined);
+    assert.equal(unseal(undefined), undefined);
+    assert.equal(unseal(Buffer.from('null')), undefined);
   });
 });

@@ -32,6 +32,50 @@ export async function readCatalogue(
   return datasets;
 }
 
+/** A view that a query may mean. */
+export interface WantedView {
+  view: string;
+  /** What it is over. */
+  snapshots: () => Promise<SnapshotManifest[]>;
+}
+
+/** One view a dataset, and one of its history, where the query may mean it; and the names of all datasets' views. */
+export async function viewsFor(
+  converted: Store,
+  sql: string,
+): Promise<{ wanted: WantedView[]; known: string[] }> {
+  const datasets = await readCatalogue(converted);
+  const known = datasets.map(({ view }) => view);
+  const views = datasets.flatMap(({ view, historyView, snapshots: refs }) => [
+    { view, snapshots: async () => await latestOfEachSource(converted, refs) },
+    { view: historyView, snapshots: async () => await readAll(converted, refs) },
+  ]);
+  const wanted = views.filter(
+    // A dataset may have the name of another one's history.
+    ({ view }, index) => mayMean(sql, view) && !(index % 2 === 1 && known.includes(view)),
+  );
+  return { wanted, known };
+}
+
+export function mentions(sql: string, view: string): boolean {
+  return sql.toLowerCase().includes(view);
+}
+
+/**
+ * A view costs a read of its manifests and of a footer, a history one of every day: only queries that may mean
+ * it pay. Names are plain ASCII, so whoever means one writes it, lists the catalogue, or makes names up as it goes.
+ */
+function mayMean(sql: string, view: string): boolean {
+  return mentions(sql, view) || /show|information_schema|duckdb_|pg_|sqlite_|query/i.test(sql);
+}
+
+async function readAll(
+  converted: Store,
+  refs: readonly SnapshotRef[],
+): Promise<SnapshotManifest[]> {
+  return await Promise.all(refs.map(async (ref) => await readSnapshot(converted, ref)));
+}
+
 /** The snapshot of that date; else of the newest one that has begun. Undefined where there is none. */
 export async function findSnapshot(
   converted: Store,

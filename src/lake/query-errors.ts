@@ -34,6 +34,12 @@ export function asViewError(error: unknown, view: string, storeError: StoreError
   );
 }
 
+/** For a query whose view is not there. */
+export function viewsHint(views: readonly string[]): string {
+  const list = views.length > 0 ? `The views are ${views.join(', ')}` : 'Nothing is published yet';
+  return `${list}; each has a …_history with every snapshot. DESCRIBE <view> lists its columns.`;
+}
+
 export function refused(message: string, cause?: unknown): LonghaulError {
   return new LonghaulError('QUERY_REFUSED', message, {}, { cause });
 }

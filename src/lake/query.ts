@@ -3,11 +3,19 @@ import { DuckDBInstance, StatementType } from '@duckdb/node-api';
 import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult } from '@duckdb/node-api';
 import type { S3Settings } from '../config/settings.ts';
 import { LonghaulError } from '../model/errors.ts';
+import { quoteIdentifier, quoteLiteral } from '../model/names.ts';
 import type { Store } from '../storage/store.ts';
 import { temporaryPath } from '../storage/temporary-folder.ts';
-import { createViews, mentions } from './create-views.ts';
-import { refuseSideDoors, shutDoors } from './doors.ts';
-import { asQueryError, refused, type StoreErrorOf } from './query-errors.ts';
+import { mentions, viewsFor } from './catalogue.ts';
+import { DUCKDB_SQL } from './duckdb-sql.ts';
+import {
+  asQueryError,
+  asViewError,
+  refused,
+  viewsHint,
+  type StoreErrorOf,
+} from './query-errors.ts';
+import { viewSql } from './views.ts';
 
 export interface QueryOptions {
   converted: Store;
@@ -52,7 +60,7 @@ export async function query<T>(
     const statement = await failing(async () => prepareOne(connection, sql)).catch(
       (error: unknown) => {
         const broken = views.broken.find(({ view }) => mentions(sql, view));
-        throw broken?.error ?? withViews(error, views.known);
+        throw broken?.error ?? withHint(error, views.known);
       },
     );
     return await failing(async () =>
@@ -71,17 +79,50 @@ async function openStore(
 ): Promise<StoreErrorOf> {
   if (!s3) return () => undefined;
   const { duckDbS3Statements, runS3Setup } = await import('../storage/s3/duckdb.ts');
-  const { duckDbS3Error } = await import('../storage/s3/duckdb-errors.ts');
+  const { duckDbS3Error } = await import('../storage/s3/told-errors.ts');
   const { settings, httpfsPath } = s3;
   await runS3Setup(connection, await duckDbS3Statements(settings, httpfsPath));
   return (message) => duckDbS3Error(message, settings.bucket);
 }
 
+interface CreatedViews {
+  /** Every file that they read, as DuckDB opens it. */
+  files: Set<string>;
+  /** Views that could not be made: an error only for a query that wants them. */
+  broken: { view: string; error: LonghaulError }[];
+  known: string[];
+}
+
+async function createViews(
+  connection: DuckDBConnection,
+  converted: Store,
+  sql: string,
+  storeError: StoreErrorOf,
+): Promise<CreatedViews> {
+  const { wanted, known } = await viewsFor(converted, sql);
+  const created: CreatedViews = { files: new Set(), broken: [], known };
+  for (const { view, snapshots } of wanted) {
+    const files: string[] = [];
+    const tableOf = (keys: string[]): string => {
+      const uris = keys.map((key) => converted.uri(key));
+      files.push(...uris);
+      return `read_parquet([${uris.map(quoteLiteral).join(', ')}], hive_partitioning = false)`;
+    };
+    try {
+      const select = viewSql(await snapshots(), DUCKDB_SQL, tableOf);
+      await connection.run(`CREATE VIEW ${quoteIdentifier(view)} AS ${select}`);
+      for (const file of files) created.files.add(file);
+    } catch (error) {
+      created.broken.push({ view, error: asViewError(error, view, storeError) });
+    }
+  }
+  return created;
+}
+
 /** DuckDB sees only the views that the query names: whoever misspelt one is told them all. */
-function withViews(error: unknown, views: readonly string[]): unknown {
+function withHint(error: unknown, views: readonly string[]): unknown {
   if (!(error instanceof LonghaulError) || !error.message.startsWith('Catalog Error')) return error;
-  const list = views.length > 0 ? `The views are ${views.join(', ')}` : 'Nothing is published yet';
-  const hint = `${list}; each has a …_history with every snapshot. DESCRIBE <view> lists its columns.`;
+  const hint = viewsHint(views);
   return new LonghaulError(error.code, error.message, { hint }, { cause: error.cause });
 }
 
@@ -104,3 +145,34 @@ async function prepareOne(
 function kindOf(statement: DuckDBPreparedStatement): string {
   return (StatementType as Record<number, string>)[statement.statementType] ?? 'unknown';
 }
+
+/**
+ * Nothing but the manifests' own files can be opened after this, by name: not even the rest of the lake, on disk or
+ * in the bucket, and nothing else over HTTP (`EXPORT DATABASE` makes its folder while it is merely prepared).
+ */
+async function shutDoors(connection: DuckDBConnection, files: ReadonlySet<string>): Promise<void> {
+  const paths = [...files].map(quoteLiteral).join(', ');
+  await connection.run(`SET allowed_paths = [${paths}]`);
+  await connection.run('SET enable_external_access = false');
+  await connection.run('SET lock_configuration = true');
+}
+
+/**
+ * Some table functions change how DuckDB works although a SELECT calls them and the configuration is locked: a log of
+ * its HTTP requests would show their signatures and session token. The plan says which functions a statement calls;
+ * its text does not have to (`query('FROM ' || …)`).
+ * @param sql one SELECT.
+ * @throws LonghaulError QUERY_REFUSED.
+ */
+async function refuseSideDoors(connection: DuckDBConnection, sql: string): Promise<void> {
+  if (!MAY_CALL_ONE.test(sql)) return;
+  const reader = await connection.runAndReadAll(`EXPLAIN (FORMAT json) ${sql}`);
+  const called = SIDE_DOOR.exec(JSON.stringify(reader.getRowsJson()))?.[1];
+  if (called)
+    throw refused(`The query calls ${called.toLowerCase()}, which is no part of a SELECT.`);
+}
+
+/** By its name, or as text that becomes SQL. */
+const MAY_CALL_ONE = /log|profil|query|json/i;
+const SIDE_DOOR =
+  /\b((?:EN|DIS)ABLE_(?:LOGGING|PROFILING)|DUCKDB_LOGS|DUCKDB_LOG_CONTEXTS|TRUNCATE_DUCKDB_LOGS)\b/;

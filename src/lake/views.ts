@@ -1,41 +1,54 @@
 import type { SnapshotManifest, SourceEntry } from '../model/manifest.ts';
-import { quoteIdentifier, quoteLiteral } from '../model/names.ts';
 import { meet, type Column, type ColumnType } from '../model/schema.ts';
-import { castSql } from './casts.ts';
 
-/** A key of the converted zone → what DuckDB opens. */
-export type UriOf = (key: string) => string;
+/** How the engine that runs it writes SQL. A `value` is SQL of a column, quoted. */
+export interface SqlDialect {
+  types: Readonly<Record<ColumnType, string>>;
+  identifier: (name: string) => string;
+  literal: (text: string) => string;
+  /** A double as the publisher wrote it, but for trailing zeros: no exponent, no `.0`. */
+  doubleText: (value: string) => string;
+  /** @param format of strftime, without `%f`. */
+  momentText: (value: string, format: string) => string;
+  /** `.5`: without trailing zeros, and nothing where it is zero. */
+  fractionText: (value: string) => string;
+}
 
 /**
  * The SELECT behind a view: every source of the snapshots, one below the other. A column that sources hold in
- * different types has the type that holds both exactly, else text: DuckDB's own cast would spoil long integers.
- * Every branch names every column in the same order, so that none is lined up by its position alone.
+ * different types has the type that holds both exactly, else text: an engine's own cast would spoil long integers.
+ * Every branch names every column in the same order.
+ * @param tableOf SQL of the table that Parquet files of the converted zone are, given by their keys.
  */
-export function viewSql(snapshots: readonly SnapshotManifest[], uriOf: UriOf): string {
+export function viewSql(
+  snapshots: readonly SnapshotManifest[],
+  dialect: SqlDialect,
+  tableOf: (keys: string[]) => string,
+): string {
   const branches = branchesOf(snapshots);
   const columns = metColumns(branches.map(({ entry }) => entry));
   const selects = branches
     .filter(({ entry }) => entry.parquet.length > 0)
-    .map((branch) => branchSql(branch, columns, uriOf));
-  return selects.length > 0 ? selects.join('\nUNION ALL BY NAME\n') : emptySql(columns);
-}
-
-/** Every Parquet file that the view over these snapshots reads, each once. */
-export function filesOf(snapshots: readonly SnapshotManifest[], uriOf: UriOf): string[] {
-  const keys = snapshots.flatMap(({ sources }) =>
-    sources.flatMap(({ parquet }) => parquet.map(({ key }) => key)),
-  );
-  return [...new Set(keys)].map((key) => uriOf(key));
+    .map(({ entry, ingestDates }) => {
+      const held = new Map(entry.schema.columns.map((column) => [column.name, column]));
+      const dates = ingestDates.map((date) => `(DATE ${dialect.literal(date)})`).join(', ');
+      return [
+        `SELECT ${valuesSql(columns, held, dialect)}, ${dialect.literal(entry.id)} AS source, days.ingest_date`,
+        `FROM ${tableOf(entry.parquet.map(({ key }) => key))} AS part`,
+        `CROSS JOIN (VALUES ${dates}) AS days(ingest_date)`,
+      ].join(' ');
+    });
+  return selects.join('\nUNION ALL\n') || emptySql(columns, dialect);
 }
 
 /** One set of files, and the ingest dates on which it was what the source held. */
-export interface Branch {
+interface Branch {
   entry: SourceEntry;
   ingestDates: string[];
 }
 
 /** A source that stayed unchanged for a year is one branch with many dates, not hundreds of branches. */
-export function branchesOf(snapshots: readonly SnapshotManifest[]): Branch[] {
+function branchesOf(snapshots: readonly SnapshotManifest[]): Branch[] {
   const branches = new Map<string, Branch>();
   for (const { ingestDate, sources } of snapshots) {
     for (const entry of sources) {
@@ -48,13 +61,13 @@ export function branchesOf(snapshots: readonly SnapshotManifest[]): Branch[] {
   return [...branches.values()];
 }
 
-export interface MetColumn {
+interface MetColumn {
   name: string;
   type: ColumnType;
 }
 
 /** In order of first appearance. */
-export function metColumns(entries: readonly SourceEntry[]): MetColumn[] {
+function metColumns(entries: readonly SourceEntry[]): MetColumn[] {
   const met = new Map<string, ReturnType<typeof meet>>();
   for (const { schema } of entries) {
     for (const column of schema.columns) {
@@ -65,30 +78,48 @@ export function metColumns(entries: readonly SourceEntry[]): MetColumn[] {
   return [...met].map(([name, { type }]) => ({ name, type }));
 }
 
-function branchSql({ entry, ingestDates }: Branch, columns: MetColumn[], uriOf: UriOf): string {
-  const held = new Map(entry.schema.columns.map((column) => [column.name, column]));
-  const values = columns.map(
-    ({ name, type }) => `${valueSql(held.get(name), type)} AS ${quoteIdentifier(name)}`,
-  );
-  const files = entry.parquet.map(({ key }) => quoteLiteral(uriOf(key))).join(', ');
-  const dates = ingestDates.map((date) => `(DATE ${quoteLiteral(date)})`).join(', ');
-  return [
-    `SELECT ${[...values, `${quoteLiteral(entry.id)} AS source`, 'days.ingest_date'].join(', ')}`,
-    `FROM read_parquet([${files}], hive_partitioning = false) AS part,`,
-    `(VALUES ${dates}) AS days(ingest_date)`,
-  ].join(' ');
-}
-
-function valueSql(column: Column | undefined, to: ColumnType): string {
-  if (!column || column.empty) return `CAST(NULL AS ${to})`;
-  return castSql(`part.${quoteIdentifier(column.name)}`, column, to);
+function valuesSql(
+  columns: readonly MetColumn[],
+  held: ReadonlyMap<string, Column>,
+  dialect: SqlDialect,
+): string {
+  const values = columns.map(({ name, type }) => {
+    const column = held.get(name);
+    const quoted = dialect.identifier(name);
+    const value =
+      !column || column.empty
+        ? `CAST(NULL AS ${dialect.types[type]})`
+        : castSql(`part.${quoted}`, column, type, dialect);
+    return `${value} AS ${quoted}`;
+  });
+  return values.join(', ');
 }
 
 /** Nothing is published but the columns, or not even those. */
-function emptySql(columns: readonly MetColumn[]): string {
-  const nulls = columns.map(
-    ({ name, type }) => `CAST(NULL AS ${type}) AS ${quoteIdentifier(name)}`,
-  );
-  const own = ['CAST(NULL AS VARCHAR) AS source', 'CAST(NULL AS DATE) AS ingest_date'];
-  return `SELECT ${[...nulls, ...own].join(', ')} WHERE false`;
+function emptySql(columns: readonly MetColumn[], dialect: SqlDialect): string {
+  const { VARCHAR, DATE } = dialect.types;
+  const own = `CAST(NULL AS ${VARCHAR}) AS source, CAST(NULL AS ${DATE}) AS ingest_date`;
+  const values = columns.length > 0 ? `${valuesSql(columns, new Map(), dialect)}, ` : '';
+  return `SELECT ${values}${own} WHERE false`;
+}
+
+/**
+ * A column's value in the type where its sources meet, exactly. As text it is what the publisher wrote, but for
+ * padding of dates and trailing zeros of decimals.
+ */
+export function castSql(
+  value: string,
+  { type, format }: Pick<Column, 'type' | 'format'>,
+  to: ColumnType,
+  dialect: SqlDialect,
+): string {
+  const isPlain = to !== 'VARCHAR' || type === 'VARCHAR' || type === 'BIGINT';
+  if (!isPlain && type === 'DOUBLE') return dialect.doubleText(value);
+  if (isPlain || format === undefined) return `CAST(${value} AS ${dialect.types[to]})`;
+  // `%f` is a fraction that may be absent.
+  const [before = '', after] = format.split('%f', 2);
+  const pieces = [dialect.momentText(value, before)];
+  if (after !== undefined) pieces.push(dialect.fractionText(value));
+  if (after) pieces.push(dialect.momentText(value, after));
+  return pieces.join(' || ');
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import fc from 'fast-check';
-import { castSql } from '../../src/lake/casts.ts';
+import { DUCKDB_SQL } from '../../src/lake/duckdb-sql.ts';
+import { castSql } from '../../src/lake/views.ts';
 import { findSnapshot, readCatalogue } from '../../src/lake/catalogue.ts';
 import type { SourceEntry } from '../../src/model/manifest.ts';
 import { quoteIdentifier } from '../../src/model/names.ts';
@@ -207,7 +208,7 @@ void test('a decimal as text is what a publisher writes: no exponent, no .0', as
   try {
     const connection = await instance.connect();
     const textOf = async (number: string): Promise<unknown> => {
-      const sql = castSql('v', { type: 'DOUBLE' }, 'VARCHAR');
+      const sql = castSql('v', { type: 'DOUBLE' }, 'VARCHAR', DUCKDB_SQL);
       const reader = await connection.runAndReadAll(
         `SELECT ${sql} FROM (SELECT ${number}::DOUBLE AS v)`,
       );

@@ -3,14 +3,24 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DuckDBInstance, type DuckDBResult } from '@duckdb/node-api';
 import { LonghaulError } from '../../model/errors.ts';
+import type { SnapshotManifest } from '../../model/manifest.ts';
 import { printable, quoteIdentifier, quoteLiteral } from '../../model/names.ts';
 import type { Store } from '../../storage/store.ts';
-import { mentions } from '../create-views.ts';
-import { refused } from '../query-errors.ts';
-import { sparkViews, type SparkView } from './views.ts';
+import { mentions, viewsFor } from '../catalogue.ts';
+import { refused, viewsHint } from '../query-errors.ts';
+import { viewSql } from '../views.ts';
+import { SPARK_SQL } from './spark-sql.ts';
 
 /** The script that does a `SparkQueryJob`. */
 export const QUERY_SCRIPT = fileURLToPath(new URL('query.py', import.meta.url));
+
+/** One view, as the script makes it. */
+interface SparkView {
+  name: string;
+  /** Names in `sql`, and the Parquet files that each stands for. */
+  tables: Record<string, string[]>;
+  sql: string;
+}
 
 interface SparkQueryJob {
   sql: string;
@@ -62,7 +72,9 @@ export async function sparkQuery<T>(
 ): Promise<T> {
   const { converted, uriOf, scratchFolder, maxRows, run } = options;
   if (sql.trim() === '') throw refused('The query is empty.');
-  const { views, known } = await sparkViews(converted, sql, uriOf);
+  const { wanted, known } = await viewsFor(converted, sql);
+  const views: SparkView[] = [];
+  for (const { view, snapshots } of wanted) views.push(viewOf(view, await snapshots(), uriOf));
   const rowsFolder = join(scratchFolder, 'rows');
   const answer = join(scratchFolder, 'answer.json');
   const jobPath = join(scratchFolder, 'query.json');
@@ -78,6 +90,20 @@ export async function sparkQuery<T>(
   const said = JSON.parse(text) as SparkQueryAnswer;
   if ('error' in said) throw await errorOf(said, sql, known, options.bucket);
   return await readRows(rowsFolder, said.columns, use);
+}
+
+function viewOf(
+  name: string,
+  snapshots: readonly SnapshotManifest[],
+  uriOf: (key: string) => string,
+): SparkView {
+  const tables: Record<string, string[]> = {};
+  const sql = viewSql(snapshots, SPARK_SQL, (keys) => {
+    const table = `longhaul_part_${Object.keys(tables).length}`;
+    tables[table] = keys.map(uriOf);
+    return table;
+  });
+  return { name, tables, sql };
 }
 
 const MEMORY = 'java.lang.OutOfMemoryError';
@@ -103,7 +129,7 @@ async function errorOf(
 
 async function storeError(said: Said, bucket: string): Promise<LonghaulError | undefined> {
   // The SDK, which a lake on disk does not need.
-  const { s3aError } = await import('../../storage/s3/s3a-errors.ts');
+  const { s3aError } = await import('../../storage/s3/told-errors.ts');
   return s3aError(said, { permission: 'GetObject', bucket });
 }
 
@@ -115,9 +141,7 @@ function asQueryError({ kind, message }: Said, known: readonly string[]): Longha
     return new LonghaulError('ENGINE_OUT_OF_MEMORY', `Spark: ${words}`, { hint });
   }
   if (!words.includes('TABLE_OR_VIEW_NOT_FOUND')) return new LonghaulError('QUERY_FAILED', words);
-  const list = known.length > 0 ? `The views are ${known.join(', ')}` : 'Nothing is published yet';
-  const hint = `${list}; each has a …_history with every snapshot. DESCRIBE <view> lists its columns.`;
-  return new LonghaulError('QUERY_FAILED', words, { hint });
+  return new LonghaulError('QUERY_FAILED', words, { hint: viewsHint(known) });
 }
 
 /** Without the plan, or the JVM's stack, that comes behind them. */

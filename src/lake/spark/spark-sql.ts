@@ -1,39 +1,26 @@
-import type { Column, ColumnType } from '../../model/schema.ts';
+import type { SqlDialect } from '../views.ts';
 
-/** Spark's names of our types. */
-export const SPARK_TYPES: Record<ColumnType, string> = {
-  BIGINT: 'BIGINT',
-  DOUBLE: 'DOUBLE',
-  DATE: 'DATE',
-  TIMESTAMP: 'TIMESTAMP_NTZ',
-  VARCHAR: 'STRING',
+export const SPARK_SQL: SqlDialect = {
+  types: {
+    BIGINT: 'BIGINT',
+    DOUBLE: 'DOUBLE',
+    DATE: 'DATE',
+    TIMESTAMP: 'TIMESTAMP_NTZ',
+    VARCHAR: 'STRING',
+  },
+  identifier: (name) => `\`${name.replaceAll('`', '``')}\``,
+  literal,
+  doubleText,
+  momentText: (value, format) => {
+    const pattern = format.replaceAll(/%[A-Za-z]|T/g, (letter) => JAVA_LETTERS[letter] ?? letter);
+    return `date_format(${value}, ${literal(pattern)})`;
+  },
+  fractionText: (value) => `regexp_replace(date_format(${value}, '.SSSSSS'), '[.]?0+$', '')`,
 };
 
-/** An identifier for Spark SQL. */
-export function quoteName(name: string): string {
-  return `\`${name.replaceAll('`', '``')}\``;
-}
-
-/** A string literal for Spark SQL, which knows backslashes. */
-export function quoteText(text: string): string {
+/** Spark's strings know backslashes. */
+function literal(text: string): string {
   return `'${text.replaceAll(/[\\']/g, (char) => `\\${char}`)}'`;
-}
-
-/**
- * A column's value in the type where its sources meet, as `castSql` has it for DuckDB: as text it is what the publisher
- * wrote, but for padding of dates and trailing zeros of decimals.
- * @param value SQL of the column itself, quoted.
- */
-export function sparkCast(
-  value: string,
-  { type, format }: Pick<Column, 'type' | 'format'>,
-  to: ColumnType,
-): string {
-  if (to !== 'VARCHAR' || type === 'VARCHAR' || type === 'BIGINT') {
-    return `CAST(${value} AS ${SPARK_TYPES[to]})`;
-  }
-  if (type === 'DOUBLE') return doubleText(value);
-  return format === undefined ? `CAST(${value} AS STRING)` : momentText(value, format);
 }
 
 /** The fewest digits that mean the double (Java 17 at times writes one too many), without an exponent. */
@@ -64,16 +51,3 @@ const JAVA_LETTERS: Readonly<Record<string, string>> = {
   '%p': 'a',
   T: "'T'",
 };
-
-/** `%f` is a fraction that may be absent, without its trailing zeros. */
-function momentText(value: string, format: string): string {
-  const [before = '', after] = format.split('%f', 2);
-  const plain = (part: string): string => {
-    const pattern = part.replaceAll(/%[A-Za-z]|T/g, (letter) => JAVA_LETTERS[letter] ?? letter);
-    return `date_format(${value}, ${quoteText(pattern)})`;
-  };
-  if (after === undefined) return plain(before);
-  const fraction = `regexp_replace(date_format(${value}, '.SSSSSS'), '[.]?0+$', '')`;
-  const rest = after === '' ? '' : `, ${plain(after)}`;
-  return `concat(${plain(before)}, ${fraction}${rest})`;
-}

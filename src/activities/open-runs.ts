@@ -3,13 +3,8 @@ import { WorkflowNotFoundError } from '@temporalio/common';
 import { emrWorkflowId, type ClusterName } from '../model/emr-names.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
-import type { HandInput } from '../model/run-input.ts';
-import { ingestWorkflowId, type IngestInput } from '../model/run.ts';
-import { inputOf } from '../runs/start-run.ts';
+import { ingestWorkflowId } from '../model/run.ts';
 import type { Leftover } from '../storage/leftovers.ts';
-
-/** Not `ExecutionStatus = 'Running'`: a paused run holds its things too. */
-const OPEN_RUNS = "WorkflowType = 'ingestDataset' AND CloseTime IS NULL";
 
 /**
  * Temporal's list of runs may lag behind the runs themselves, by seconds as a rule. A run that it does not know
@@ -24,24 +19,10 @@ const MAX_LISTING_LAG_MS = 600_000;
 export class OpenRuns {
   readonly #client: Client;
   readonly #sinceMs: number;
-  /** Ids of runs, and workflow ids of days. */
-  readonly #held = new Set<string>();
-  #isAnyUnreadable = false;
 
-  private constructor(client: Client, sinceMs: number) {
+  constructor(client: Client, sinceMs: number) {
     this.#client = client;
     this.#sinceMs = sinceMs;
-  }
-
-  /** @throws LonghaulError TEMPORAL_UNREACHABLE. */
-  static async ask(client: Client, sinceMs: number): Promise<OpenRuns> {
-    const runs = new OpenRuns(client, sinceMs);
-    await asking(async () => {
-      for await (const { workflowId, runId } of client.workflow.list({ query: OPEN_RUNS })) {
-        if (await runs.#isOpen(workflowId, runId)) await runs.#note(workflowId, runId);
-      }
-    });
-    return runs;
   }
 
   /**
@@ -51,9 +32,8 @@ export class OpenRuns {
   async hold(holder: Leftover['holder'] | ClusterName, ageMs: number): Promise<boolean> {
     return await asking(async () => {
       if (!('runId' in holder)) {
-        const workflowId = ingestWorkflowId(holder.dataset, holder.ingestDate);
-        if (this.#isAnyUnreadable || this.#held.has(workflowId)) return true;
-        return await this.#isOpen(workflowId);
+        // The day's own run: one under another id joins it, and holds nothing itself.
+        return await this.#isOpen(ingestWorkflowId(holder.dataset, holder.ingestDate));
       }
       if (await this.#holdRun(holder.runId, ageMs)) return true;
       return 'dataset' in holder && (await this.#isOpen(emrWorkflowId(holder)));
@@ -62,15 +42,11 @@ export class OpenRuns {
 
   /** Whether Temporal remembers any run that had a cluster. */
   async hadClusters(): Promise<boolean> {
-    return await asking(async () => {
-      const query = "WorkflowType = 'convertOnEmr'";
-      for await (const _ of this.#client.workflow.list({ query, pageSize: 1 })) return true;
-      return false;
-    });
+    const query = "WorkflowType = 'convertOnEmr'";
+    return await asking(async () => (await this.#client.workflow.count(query)).count > 0);
   }
 
   async #holdRun(runId: string, ageMs: number): Promise<boolean> {
-    if (this.#held.has(runId)) return true;
     for await (const { workflowId } of this.#client.workflow.list({
       query: `RunId = '${runId}'`,
     })) {
@@ -89,17 +65,6 @@ export class OpenRuns {
       if (error instanceof WorkflowNotFoundError) return false;
       throw error;
     }
-  }
-
-  /** The workflow's id tells its dataset and day as a rule; its input always does. */
-  async #note(workflowId: string, runId: string): Promise<void> {
-    this.#held.add(runId).add(workflowId);
-    const input = await inputOf(this.#client, { workflowId, runId }).catch(() => undefined);
-    const { dataset, ingestDate } = (input ?? {}) as Partial<IngestInput | HandInput>;
-    // Started by hand: it holds nothing but what the run holds that has the day's own id.
-    if (typeof dataset === 'string') return;
-    if (dataset?.name === undefined || ingestDate === undefined) this.#isAnyUnreadable = true;
-    else this.#held.add(ingestWorkflowId(dataset.name, ingestDate));
   }
 }
 

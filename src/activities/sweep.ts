@@ -23,10 +23,7 @@ export function createSweepActivities(deps: Deps) {
   };
 }
 
-/**
- * First what is there, then who is at work: so a run that started in between is among these. A second attempt finds
- * what the first one has not removed.
- */
+/** A second attempt finds what the first one has not removed. */
 async function sweepLeftovers(
   deps: Deps,
   { target, olderThanMs, dryRun }: SweepInput,
@@ -34,7 +31,7 @@ async function sweepLeftovers(
   const { client, cancellationSignal: signal } = Context.current();
   const nowMs = Date.now();
   const { old, younger } = await findLeftovers(deps, { olderThanMs, nowMs, signal });
-  const runs = await OpenRuns.ask(client, nowMs);
+  const runs = new OpenRuns(client, nowMs);
   const items: SweptItem[] = [];
   for (const { holder, remove, ...file } of old) {
     signal.throwIfAborted();

@@ -1,5 +1,5 @@
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
-import { causeOf, said, statusOf, type ServiceError } from '../storage/s3/said.ts';
+import { causeOf, said, statusOf, type ServiceError } from '../storage/s3/errors.ts';
 
 /** The catalogue's error for what the SDK throws; what is no such error comes back as it was. */
 export function emrError(error: unknown, action: string): unknown {

@@ -9,18 +9,18 @@ export interface Checkpoint {
   /** Of the source's address and dialect settings: with another source the checkpoint is of no use. */
   sourceKey: string;
   validator: Validator;
-  totalBytes?: number | undefined;
+  totalBytes?: number;
   /** What is known at the newest places where an attempt may go on, the oldest first; never none. */
   ends: TallyState[];
   /** Of a landing in S3; which parts there are, S3 itself knows. */
-  upload?: OpenUpload | undefined;
+  upload?: OpenUpload;
 }
 
 export interface OpenUpload {
   id: string;
   partSizeBytes: number;
   /** The object's ETag to be, once its parts are being made one: the upload may be gone, and the object there. */
-  completingEtag?: string | undefined;
+  completingEtag?: string;
 }
 
 export function partialKey(rawKey: string): string {

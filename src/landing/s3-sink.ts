@@ -1,7 +1,7 @@
 import { LonghaulError } from '../model/errors.ts';
 import { isPinned } from '../model/validator.ts';
-import { md5 } from '../storage/s3/upload-parts.ts';
-import { putIfFree } from '../storage/s3/objects.ts';
+import { md5 } from '../storage/s3/uploads.ts';
+import { putObject } from '../storage/s3/objects.ts';
 import type { S3Store } from '../storage/s3/s3-store.ts';
 import { crc32OfRest, MAX_PARTS, partSizeBytesOf } from './s3-parts.ts';
 import { publishObject } from './s3-publish.ts';
@@ -99,7 +99,7 @@ export class S3Sink implements LandingSink {
     await publishObject(
       publication,
       { ...landed, etag: md5(body) },
-      async () => await putIfFree(this.#store.zone, rawKey, { body, crc32 }, signal),
+      async () => await putObject(this.#store.zone, rawKey, body, { crc32, ifFree: true, signal }),
     );
   }
 

@@ -1,6 +1,6 @@
 import { formatChecksum } from '../model/checksum.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { listParts } from '../storage/s3/upload-parts.ts';
+import { listParts } from '../storage/s3/uploads.ts';
 import { findObject } from '../storage/s3/objects.ts';
 import type { S3Store } from '../storage/s3/s3-store.ts';
 import { abortUpload, listUploads } from '../storage/s3/uploads.ts';

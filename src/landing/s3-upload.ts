@@ -8,9 +8,10 @@ import {
   multipartEtag,
   uploadPart,
   type PartToSend,
+  type SentPart,
   type StoredPart,
   type UploadRef,
-} from '../storage/s3/upload-parts.ts';
+} from '../storage/s3/uploads.ts';
 import type { S3Store } from '../storage/s3/s3-store.ts';
 import { abortUpload } from '../storage/s3/uploads.ts';
 import { checkpointKey, seal, sourceKeyOf, type Checkpoint } from './checkpoint.ts';
@@ -32,7 +33,7 @@ export interface UploadTarget {
 export class S3Upload {
   readonly #target: UploadTarget;
   readonly #signal: AbortSignal;
-  readonly #sent = new Map<number, StoredPart>();
+  readonly #sent = new Map<number, SentPart>();
   readonly #checkpoints = new NewestOnly(async () => await this.#writeCheckpoint());
   #uploadId: Promise<string> | undefined;
   /** At the newest parts' ends, the oldest first. */

@@ -6,14 +6,14 @@ import {
   parseUploadKey,
   type DayAt,
 } from '../model/leftover-keys.ts';
-import { LonghaulError } from '../model/errors.ts';
+import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { landingManifestKey, stagingPrefix } from '../model/layout.ts';
 import { parseDatasetName } from '../model/names.ts';
 import { LEFTOVER_KINDS, type SweptFile } from '../model/sweep.ts';
 import { DiskStore } from './disk-store.ts';
 import { unnamedParts } from './parts.ts';
 import { S3Store } from './s3/s3-store.ts';
-import { unfinishedUploads } from './s3/unfinished-uploads.ts';
+import { abortUpload, listParts, listUploads } from './s3/uploads.ts';
 import type { Lake, Store, StoredObject } from './store.ts';
 
 export interface Leftover extends Omit<SweptFile, 'outcome'> {
@@ -84,33 +84,52 @@ async function* filesOf(
     const file = parseLeftoverFile(zone, object.key);
     // A publisher's file may itself be called `x.partial`: landed, it has a manifest.
     if (!file || keys.has(landingManifestKey(object.key))) continue;
-    const holder = { dataset, ingestDate: file.ingestDate };
-    const remove = async (): Promise<void> => await store.delete(object.key);
-    yield { ...object, kind: file.kind, holder, remove };
+    yield ofObject(store, object, file.kind, { dataset, ingestDate: file.ingestDate });
   }
 }
 
 /** A dataset with a manifest that cannot be read keeps all of its parts: it may name them. */
 async function* partsOf(dataset: string, store: Store): AsyncIterable<Found> {
-  const parts = await unnamedParts(store, { dataset, prefix: `${dataset}/` }).catch(noneIfCorrupt);
-  for (const part of parts) {
+  const unnamed = unnamedParts(store, { dataset, prefix: `${dataset}/` });
+  for (const part of (await unnamed.catch(noneIf('LAKE_CORRUPT'))) ?? []) {
     const holder = parsePartKey(part.key);
-    const remove = async (): Promise<void> => await store.delete(part.key);
-    if (holder) yield { ...part, kind: 'part', holder, remove };
+    if (holder) yield ofObject(store, part, 'part', holder);
   }
 }
 
-function noneIfCorrupt(error: unknown): StoredObject[] {
-  if (error instanceof LonghaulError && error.code === 'LAKE_CORRUPT') return [];
-  throw error;
+function ofObject(
+  store: Store,
+  object: StoredObject,
+  kind: Leftover['kind'],
+  holder: Leftover['holder'],
+): Found {
+  return { ...object, kind, holder, remove: async () => await store.delete(object.key) };
 }
 
+/** S3 keeps, and bills, the parts of an upload until it is completed or aborted. */
 async function* uploadsIn({ zone }: S3Store): AsyncIterable<Found> {
-  const isOurs = (key: string): boolean => holderOfUpload(key) !== undefined;
-  for await (const { abort, ...upload } of unfinishedUploads(zone, '', isOurs)) {
-    const holder = holderOfUpload(upload.key);
-    if (holder) yield { ...upload, kind: 'upload', holder, remove: abort };
+  for await (const { key, uploadId, initiatedAtMs } of listUploads(zone, '')) {
+    const holder = holderOfUpload(key);
+    if (!holder) continue;
+    const parts = await listParts(zone, { key, uploadId }).catch(noneIf('UPLOAD_LOST'));
+    // It has ended since it was listed.
+    if (!parts) continue;
+    yield {
+      kind: 'upload',
+      key,
+      holder,
+      bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
+      modifiedAtMs: Math.max(initiatedAtMs, ...parts.map((part) => part.modifiedAtMs)),
+      remove: async () => await abortUpload(zone, key, uploadId),
+    };
   }
+}
+
+function noneIf(code: ErrorCode): (error: unknown) => undefined {
+  return (error) => {
+    if (error instanceof LonghaulError && error.code === code) return undefined;
+    throw error;
+  };
 }
 
 function holderOfUpload(key: string): Leftover['holder'] | undefined {

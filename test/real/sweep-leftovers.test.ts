@@ -8,7 +8,7 @@ import {
 import { findLeftovers, type FoundLeftovers } from '../../src/storage/leftovers.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
-import { unfinishedUploads } from '../../src/storage/s3/unfinished-uploads.ts';
+import { listUploads } from '../../src/storage/s3/uploads.ts';
 import { S3Zone } from '../../src/storage/s3/zone.ts';
 import type { Lake } from '../../src/storage/store.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
@@ -97,7 +97,7 @@ test('in S3 it finds uploads with what they hold, checkpoints, parts that nothin
     `${SOURCE}/part-01234567-89abcdef-00000.parquet`,
   ]);
   const uploads: string[] = [];
-  for await (const { key } of unfinishedUploads(lake.raw.zone, '', () => true)) uploads.push(key);
+  for await (const { key } of listUploads(lake.raw.zone, '')) uploads.push(key);
   assert.deepEqual(uploads, ['strangers/x.csv']);
 });
 
@@ -140,13 +140,11 @@ test('no upload and no part is missed where S3 answers in pages', async () => {
     { step: 'initialize' },
   );
   const zone = new S3Zone(s3.settings, `lake-${lakes}/raw/`, client);
-  const found: string[] = [];
-  for await (const { key, bytes } of unfinishedUploads(zone, '', () => true))
-    found.push(`${key} ${bytes}`);
+  const found = await find({ ...lake, raw: new S3Store(zone) }, 25);
   client.destroy();
   assert.deepEqual(
-    found.toSorted(),
-    wanted.map((key) => `${key} 9`),
+    piecesOf(found).toSorted(),
+    wanted.map((key) => `upload ${key} 9`),
   );
   const lastOfPages = [1, 3, 5].map((n) => zone.keyOf(`${SOURCE}/${n}.csv`));
   assert.deepEqual(markers, lastOfPages);

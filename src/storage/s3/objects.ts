@@ -1,7 +1,7 @@
 import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { fromS3Checksum, toS3Checksum } from './checksums.ts';
+import * as zlib from 'node:zlib';
+import { formatChecksum } from '../../model/checksum.ts';
 import { isTaken, statusOf } from './errors.ts';
-import { unquoted } from './upload-parts.ts';
 import type { S3Zone } from './zone.ts';
 
 /** What S3 says of an object as it is now. */
@@ -9,7 +9,7 @@ export interface FoundObject {
   bytes: number;
   etag: string;
   /** `crc32:` and 8 hex digits, of the whole; undefined where S3 keeps none. */
-  checksum?: string | undefined;
+  checksum?: string;
 }
 
 /** Undefined where there is no such object. */
@@ -18,44 +18,63 @@ export async function findObject(
   key: string,
   signal?: AbortSignal,
 ): Promise<FoundObject | undefined> {
-  const command = new HeadObjectCommand({
-    Bucket: zone.bucket,
-    Key: zone.keyOf(key),
-    ...(zone.settings.checksums ? { ChecksumMode: 'ENABLED' as const } : {}),
-  });
+  const ChecksumMode = zone.settings.checksums ? 'ENABLED' : undefined;
+  const command = new HeadObjectCommand({ ...zone.at(key), ChecksumMode });
   const isAbsent = (error: unknown): boolean => statusOf(error) === 404;
-  try {
-    const head = await zone.send(command, 'GetObject', { signal, expected: isAbsent });
-    return {
+  const head = await zone.find(command, 'GetObject', isAbsent, signal);
+  return (
+    head && {
       bytes: head.ContentLength ?? 0,
       etag: unquoted(head.ETag),
       checksum: fromS3Checksum(head.ChecksumCRC32, head.ChecksumType),
-    };
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
+    }
+  );
+}
+
+interface PutOptions {
+  /** Of the body, where it is known already. */
+  crc32?: number;
+  /** Only where no object has the key. */
+  ifFree?: boolean;
+  signal?: AbortSignal;
 }
 
 /**
- * One request, if the key is free.
+ * One request.
  * @returns the object's ETag.
- * @throws the SDK's error for 409 and 412; LonghaulError STORE_….
+ * @throws with `ifFree` the SDK's error for 409 and 412; LonghaulError STORE_….
  */
-export async function putIfFree(
+export async function putObject(
   zone: S3Zone,
   key: string,
-  { body, crc32 }: { body: Buffer; crc32: number },
-  signal: AbortSignal,
+  body: Buffer,
+  { crc32 = zlib.crc32(body), ifFree = false, signal }: PutOptions = {},
 ): Promise<string> {
   const command = new PutObjectCommand({
-    Bucket: zone.bucket,
-    Key: zone.keyOf(key),
+    ...zone.at(key),
     Body: body,
     ContentLength: body.length,
-    IfNoneMatch: '*',
-    ...(zone.settings.checksums ? { ChecksumCRC32: toS3Checksum(crc32) } : {}),
+    IfNoneMatch: ifFree ? '*' : undefined,
+    ChecksumCRC32: zone.settings.checksums ? toS3Checksum(crc32) : undefined,
   });
-  const output = await zone.send(command, 'PutObject', { signal, expected: isTaken });
-  return unquoted(output.ETag);
+  const expected = ifFree ? isTaken : undefined;
+  return unquoted((await zone.send(command, 'PutObject', { signal, expected })).ETag);
+}
+
+export function unquoted(etag: string | undefined): string {
+  return (etag ?? '').replaceAll('"', '');
+}
+
+/** As S3 writes a CRC-32: base64 of its four bytes, the highest first. */
+export function toS3Checksum(crc32: number): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(crc32 >>> 0);
+  return bytes.toString('base64');
+}
+
+/** `crc32:` and 8 hex digits; undefined where S3 gave none of a whole object (`…-2` is a checksum of checksums). */
+function fromS3Checksum(checksum: string | undefined, type?: string): string | undefined {
+  if (checksum === undefined || type === 'COMPOSITE' || checksum.includes('-')) return undefined;
+  const bytes = Buffer.from(checksum, 'base64');
+  return bytes.length === 4 ? formatChecksum(bytes.readUInt32BE()) : undefined;
 }

@@ -2,21 +2,17 @@ import {
   DeleteObjectCommand,
   GetObjectCommand,
   ListObjectsV2Command,
-  PutObjectCommand,
   type ListObjectsV2CommandOutput,
 } from '@aws-sdk/client-s3';
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { crc32 } from 'node:zlib';
 import { LonghaulError } from '../../model/errors.ts';
 import { parsePartKey } from '../../model/leftover-keys.ts';
 import type { StoredPlace } from '../place.ts';
 import type { Store, StoredObject, StoredRange } from '../store.ts';
-import { toS3Checksum } from './checksums.ts';
-import { copyRange } from './copy-range.ts';
+import { copyRange, putFile } from './copies.ts';
 import { isTaken, statusOf } from './errors.ts';
-import { findObject } from './objects.ts';
-import { putFile } from './put-file.ts';
+import { findObject, putObject } from './objects.ts';
 import { abortUploads } from './uploads.ts';
 import type { S3Zone } from './zone.ts';
 
@@ -46,20 +42,13 @@ export class S3Store implements Store {
   }
 
   async get(key: string): Promise<Buffer | undefined> {
-    const command = new GetObjectCommand(this.#at(key));
-    try {
-      return await this.zone.read(command, { expected: isNoSuchKey });
-    } catch (error) {
-      if (isNoSuchKey(error)) return undefined;
-      throw error;
-    }
+    return await this.zone.read(new GetObjectCommand(this.zone.at(key)), { isNone: isNoSuchKey });
   }
 
   async putIfAbsent(key: string, body: string | Uint8Array): Promise<'created' | 'exists'> {
     for (let tries = 1; ; tries += 1) {
-      const command = new PutObjectCommand({ ...this.#put(key, body), IfNoneMatch: '*' });
       try {
-        await this.zone.send(command, 'PutObject', { expected: isTaken });
+        await putObject(this.zone, key, Buffer.from(body), { ifFree: true });
         return 'created';
       } catch (error) {
         if (!isTaken(error)) throw error;
@@ -76,7 +65,7 @@ export class S3Store implements Store {
   }
 
   async put(key: string, body: string | Uint8Array): Promise<void> {
-    await this.zone.send(new PutObjectCommand(this.#put(key, body)), 'PutObject');
+    await putObject(this.zone, key, Buffer.from(body));
   }
 
   async *list(prefix: string): AsyncIterable<StoredObject> {
@@ -100,14 +89,10 @@ export class S3Store implements Store {
 
   async readRange(key: string, start: number, end: number): Promise<Buffer> {
     if (end <= start) return Buffer.alloc(0);
-    const command = new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end - 1}` });
-    const isBeyond = (error: unknown): boolean => statusOf(error) === 416;
-    try {
-      return await this.zone.read(command, { expected: isBeyond });
-    } catch (error) {
-      if (isBeyond(error)) return Buffer.alloc(0);
-      throw error;
-    }
+    const Range = `bytes=${start}-${end - 1}`;
+    const isNone = (error: unknown): boolean => statusOf(error) === 416;
+    const command = new GetObjectCommand({ ...this.zone.at(key), Range });
+    return (await this.zone.read(command, { isNone })) ?? Buffer.alloc(0);
   }
 
   async size(key: string): Promise<number | undefined> {
@@ -130,13 +115,7 @@ export class S3Store implements Store {
   async makePrivate(): Promise<void> {}
 
   async delete(key: string): Promise<void> {
-    try {
-      const command = new DeleteObjectCommand(this.#at(key));
-      await this.zone.send(command, 'DeleteObject', { expected: isNoSuchKey });
-    } catch (error) {
-      // AWS says 204 for a key that is gone; versitygw says 404 where two hosts delete it at once.
-      if (!isNoSuchKey(error)) throw error;
-    }
+    await this.zone.send(new DeleteObjectCommand(this.zone.at(key)), 'DeleteObject');
   }
 
   async deletePrefix(prefix: string): Promise<void> {
@@ -176,20 +155,6 @@ export class S3Store implements Store {
       yield page;
       token = page.IsTruncated ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
-  }
-
-  #put(key: string, body: string | Uint8Array) {
-    const bytes = Buffer.from(body);
-    const { checksums } = this.zone.settings;
-    return {
-      ...this.#at(key),
-      Body: bytes,
-      ...(checksums ? { ChecksumCRC32: toS3Checksum(crc32(bytes)) } : {}),
-    };
-  }
-
-  #at(key: string): { Bucket: string; Key: string } {
-    return { Bucket: this.zone.bucket, Key: this.zone.keyOf(key) };
   }
 }
 

@@ -1,10 +1,252 @@
 import {
   AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
   ListMultipartUploadsCommand,
+  ListPartsCommand,
+  UploadPartCommand,
   type ListMultipartUploadsOutput,
+  type UploadPartCommandOutput,
 } from '@aws-sdk/client-s3';
-import { isNoSuchUpload } from './errors.ts';
+import { createHash } from 'node:crypto';
+import { LonghaulError } from '../../model/errors.ts';
+import { isNoSuchUpload, isTaken, statusOf } from './errors.ts';
+import { toS3Checksum, unquoted } from './objects.ts';
 import type { S3Zone } from './zone.ts';
+
+/** Gateways over a file system copy the parts together before they say a word: many GB in this time. */
+const COMPLETE_STALL_MS = 5 * 60 * 1000;
+
+export interface UploadRef {
+  /** Relative to the zone. */
+  key: string;
+  uploadId: string;
+}
+
+export interface PartToSend {
+  /** From 1 on. */
+  number: number;
+  /** Not to be written to before the answer. */
+  body: Buffer;
+  crc32: number;
+}
+
+/** What an upload's completion says of a part. */
+export interface SentPart {
+  number: number;
+  /** Without its quotes. */
+  etag: string;
+  /** As S3 writes it; undefined where the store keeps none. */
+  checksumCrc32?: string;
+}
+
+/** A part as S3 has it. */
+export interface StoredPart extends SentPart {
+  bytes: number;
+  modifiedAtMs: number;
+}
+
+/** The parts that make an object, and what S3 compares of the whole, as far as it is known. */
+export interface Whole {
+  parts: readonly SentPart[];
+  bytes?: number;
+  crc32?: number;
+}
+
+/** @returns the new upload's id. With checksums, S3 computes a CRC-32 of the whole object. */
+export async function createUpload(
+  zone: S3Zone,
+  key: string,
+  { checksums = zone.settings.checksums, signal }: { checksums?: boolean; signal?: AbortSignal },
+): Promise<string> {
+  const command = new CreateMultipartUploadCommand({
+    ...zone.at(key),
+    ChecksumAlgorithm: checksums ? 'CRC32' : undefined,
+    ChecksumType: checksums ? 'FULL_OBJECT' : undefined,
+  });
+  const { UploadId: uploadId } = await zone.send(command, 'PutObject', { signal });
+  if (uploadId === undefined || uploadId === '') {
+    throw new LonghaulError('STORE_REFUSED', `S3 began an upload of ${key} without giving its id.`);
+  }
+  return uploadId;
+}
+
+/**
+ * Returns when S3 has the part and has checked it, or its ETag shows that it arrived whole.
+ * @throws LonghaulError STORE_…; UPLOAD_LOST where the upload is gone.
+ */
+export async function uploadPart(
+  zone: S3Zone,
+  { key, uploadId }: UploadRef,
+  { number, body, crc32 }: PartToSend,
+  signal?: AbortSignal,
+): Promise<SentPart> {
+  const { checksums } = zone.settings;
+  const checksumCrc32 = checksums ? toS3Checksum(crc32) : undefined;
+  const command = new UploadPartCommand({
+    ...zone.at(key),
+    UploadId: uploadId,
+    PartNumber: number,
+    Body: body,
+    ContentLength: body.length,
+    ChecksumCRC32: checksumCrc32,
+  });
+  try {
+    const expected = isBadDigest;
+    const output = await zone.send(command, 'PutObject', { signal, expected });
+    const etag = unquoted(output.ETag);
+    if (!checksums && isMd5(etag, output) && etag !== md5(body)) throw damaged(key, number);
+    return { number, etag, checksumCrc32 };
+  } catch (error) {
+    if (isBadDigest(error)) throw damaged(key, number, error);
+    throw await causeOf(error, zone, { key, uploadId }, signal);
+  }
+}
+
+/**
+ * The parts of an upload, in order.
+ * @param most so many of them are enough.
+ * @throws LonghaulError UPLOAD_LOST where the upload is gone.
+ */
+export async function listParts(
+  zone: S3Zone,
+  { key, uploadId }: UploadRef,
+  signal?: AbortSignal,
+  most = Infinity,
+): Promise<StoredPart[]> {
+  const parts: StoredPart[] = [];
+  let marker: string | undefined;
+  do {
+    const command: ListPartsCommand = new ListPartsCommand({
+      ...zone.at(key),
+      UploadId: uploadId,
+      PartNumberMarker: marker,
+      MaxParts: most === Infinity ? undefined : most,
+    });
+    const page = await zone.send(command, 'ListMultipartUploadParts', { signal });
+    for (const { PartNumber = 0, Size = 0, ETag, ChecksumCRC32, LastModified } of page.Parts ??
+      []) {
+      const etag = unquoted(ETag);
+      const modifiedAtMs = LastModified?.getTime() ?? 0;
+      parts.push({
+        number: PartNumber,
+        bytes: Size,
+        etag,
+        checksumCrc32: ChecksumCRC32,
+        modifiedAtMs,
+      });
+    }
+    marker = page.IsTruncated ? page.NextPartNumberMarker : undefined;
+  } while (marker !== undefined && parts.length < most);
+  return parts;
+}
+
+/**
+ * Makes the parts one object. S3 compares length and, with checksums on, the checksum.
+ * @param ifFree only where no object has the key.
+ * @returns the object's ETag.
+ * @throws with `ifFree` the SDK's error for 409 and 412; LonghaulError STORE_…, UPLOAD_LOST where the upload is gone or S3 finds
+ *   that the whole is not what was sent.
+ */
+export async function completeUpload(
+  zone: S3Zone,
+  { key, uploadId }: UploadRef,
+  { parts, bytes, crc32 }: Whole,
+  { ifFree = false, signal }: { ifFree?: boolean; signal?: AbortSignal } = {},
+): Promise<string> {
+  const { checksums } = zone.settings;
+  const command = new CompleteMultipartUploadCommand({
+    ...zone.at(key),
+    UploadId: uploadId,
+    IfNoneMatch: ifFree ? '*' : undefined,
+    MpuObjectSize: bytes,
+    MultipartUpload: {
+      Parts: parts.map(({ number, etag, checksumCrc32 }) => ({
+        PartNumber: number,
+        ETag: `"${etag}"`,
+        ChecksumCRC32: checksums ? checksumCrc32 : undefined,
+      })),
+    },
+    ...(checksums &&
+      crc32 !== undefined && { ChecksumCRC32: toS3Checksum(crc32), ChecksumType: 'FULL_OBJECT' }),
+  });
+  try {
+    const expected = (error: unknown): boolean => (ifFree && isTaken(error)) || isNotOurs(error);
+    // Asking again while S3 is still at it spoils it on some: it is not given up as early as other requests.
+    const output = await zone
+      .patient(COMPLETE_STALL_MS)
+      .send(command, 'PutObject', { signal, expected });
+    return unquoted(output.ETag);
+  } catch (error) {
+    if (!isNotOurs(error)) throw error;
+    const what = `The parts of ${key} do not add up to what was sent`;
+    throw new LonghaulError('UPLOAD_LOST', `${what} (${error.message}).`, {}, { cause: error });
+  }
+}
+
+/** The ETag that S3 gives an object of these parts, where ETags are MD5. */
+export function multipartEtag(parts: readonly SentPart[]): string {
+  const hash = createHash('md5');
+  for (const { etag } of parts) hash.update(etag, 'hex');
+  return `${hash.digest('hex')}-${parts.length}`;
+}
+
+export function md5(body: Buffer): string {
+  return createHash('md5').update(body).digest('hex');
+}
+
+/** Of a part whose upload is gone, some stores drop the connection or say something else: then that is the cause. */
+async function causeOf(
+  error: unknown,
+  zone: S3Zone,
+  upload: UploadRef,
+  signal?: AbortSignal,
+): Promise<unknown> {
+  if (signal?.aborted) return error;
+  // While it is going a listing may still have it. A bucket that is gone has a code of its own.
+  if (isRefusedAsAbsent(error)) return new LonghaulError('UPLOAD_LOST', error.message);
+  try {
+    await listParts(zone, upload, signal, 1);
+    return error;
+  } catch (listing) {
+    return isLost(listing) ? listing : error;
+  }
+}
+
+function isRefusedAsAbsent(error: unknown): error is LonghaulError {
+  const isRefused = error instanceof LonghaulError && error.code === 'STORE_REFUSED';
+  return isRefused && statusOf(error.cause) === 404;
+}
+
+export function isLost(error: unknown): boolean {
+  return error instanceof LonghaulError && error.code === 'UPLOAD_LOST';
+}
+
+/** Encrypted with a key of KMS or the client's own, S3's ETags are something else of the same form. */
+function isMd5(
+  etag: string,
+  {
+    ServerSideEncryption: encryption,
+    SSECustomerAlgorithm: own,
+  }: Pick<UploadPartCommandOutput, 'ServerSideEncryption' | 'SSECustomerAlgorithm'>,
+): boolean {
+  const isKms = encryption?.startsWith('aws:kms') ?? false;
+  return /^[\da-f]{32}$/.test(etag) && !isKms && own === undefined;
+}
+
+/** The parts as S3 has them are not the ones that were listed and summed up. */
+function isNotOurs(error: unknown): error is Error {
+  return isBadDigest(error) || (error instanceof Error && error.name === 'InvalidPart');
+}
+
+function isBadDigest(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'BadDigest';
+}
+
+function damaged(key: string, number: number, cause?: unknown): LonghaulError {
+  const message = `Part ${number} of ${key} reached S3 with other bytes than were sent.`;
+  return new LonghaulError('STORE_UNAVAILABLE', message, {}, { cause });
+}
 
 /** A multipart upload that is not finished. */
 export interface OpenUpload {
@@ -60,16 +302,8 @@ async function uploadsAfter(
 
 /** No error where the upload is gone already. */
 export async function abortUpload(zone: S3Zone, key: string, uploadId: string): Promise<void> {
-  const command = new AbortMultipartUploadCommand({
-    Bucket: zone.bucket,
-    Key: zone.keyOf(key),
-    UploadId: uploadId,
-  });
-  try {
-    await zone.send(command, 'AbortMultipartUpload', { expected: isNoSuchUpload });
-  } catch (error) {
-    if (!isNoSuchUpload(error)) throw error;
-  }
+  const command = new AbortMultipartUploadCommand({ ...zone.at(key), UploadId: uploadId });
+  await zone.find(command, 'AbortMultipartUpload', isNoSuchUpload);
 }
 
 export async function abortUploads(

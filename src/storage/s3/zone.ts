@@ -17,9 +17,14 @@ import { isExpired, isOfStore, s3Error, statusOf } from './errors.ts';
 const MAX_ANSWERS = 5;
 
 export interface SendOptions {
-  signal?: AbortSignal | undefined;
+  signal?: AbortSignal;
   /** An answer about the object that the caller deals with: it is thrown as the SDK's error. */
   expected?: (error: unknown) => boolean;
+}
+
+export interface ReadOptions {
+  signal?: AbortSignal;
+  isNone?: (error: unknown) => boolean;
 }
 
 /** A prefix of a bucket, and how requests to it are made: with errors of the catalogue, and credentials renewed once. */
@@ -62,6 +67,11 @@ export class S3Zone {
     return this.#prefix + key;
   }
 
+  /** What a request for one object begins with. */
+  at(key: string): { Bucket: string; Key: string } {
+    return { Bucket: this.bucket, Key: this.keyOf(key) };
+  }
+
   /** The other way round. */
   relative(bucketKey: string): string {
     return bucketKey.slice(this.#prefix.length);
@@ -78,8 +88,7 @@ export class S3Zone {
     options: SendOptions = {},
   ): Promise<O> {
     const { signal = this.#signal, expected } = options;
-    const ask = async (): Promise<O> =>
-      await this.#client.send(command, signal ? { abortSignal: signal } : {});
+    const ask = async (): Promise<O> => await this.#client.send(command, { abortSignal: signal });
     const once = async (): Promise<O> => {
       const output =
         command instanceof HeadObjectCommand
@@ -101,14 +110,36 @@ export class S3Zone {
     }
   }
 
-  /** All that a GET answers, for what fits into memory; an answer that breaks off is asked for again. Throws as `send`. */
-  async read(command: GetObjectCommand, options: SendOptions = {}): Promise<Buffer> {
+  /** The same; undefined for an error that says that there is nothing, as `isNone` tells. */
+  async find<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
+    command: $Command<I, O, S3ClientResolvedConfig>,
+    permission: string,
+    isNone: (error: unknown) => boolean,
+    signal?: AbortSignal,
+  ): Promise<O | undefined> {
+    try {
+      return await this.send(command, permission, { signal, expected: isNone });
+    } catch (error) {
+      if (isNone(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * All that a GET answers, for what fits into memory; an answer that breaks off is asked for again.
+   * Throws as `send`, undefined as `find`.
+   */
+  async read(
+    command: GetObjectCommand,
+    { isNone = () => false, signal }: ReadOptions = {},
+  ): Promise<Buffer | undefined> {
     for (let answers = 1; ; answers += 1) {
-      const { Body } = await this.send(command, 'GetObject', options);
+      const output = await this.find(command, 'GetObject', isNone, signal);
+      if (!output) return undefined;
       try {
-        return Buffer.from((await Body?.transformToByteArray()) ?? []);
+        return Buffer.from((await output.Body?.transformToByteArray()) ?? []);
       } catch (error) {
-        options.signal?.throwIfAborted();
+        signal?.throwIfAborted();
         if (answers >= MAX_ANSWERS) throw this.#error(error, 'GetObject', command.input);
       }
     }
@@ -124,10 +155,7 @@ export class S3Zone {
     if (!isBare || (status === 404 && this.#isBucketSeen)) throw error;
     const list = { Bucket: this.bucket, Prefix: this.#prefix, MaxKeys: 1 };
     try {
-      await this.#client.send(
-        new ListObjectsV2Command(list),
-        signal ? { abortSignal: signal } : {},
-      );
+      await this.#client.send(new ListObjectsV2Command(list), { abortSignal: signal });
     } catch (named) {
       // Who may not list gets 403 for a missing object too, so that is what is missing first.
       if (statusOf(named) !== 403 || isOfStore(named)) throw named;
@@ -146,7 +174,6 @@ export class S3Zone {
 
   #error(error: unknown, permission: string, input: object): unknown {
     const { Key: key } = input as { Key?: string };
-    const request = { permission, bucket: this.bucket, key };
-    return s3Error(error, request);
+    return s3Error(error, { permission, bucket: this.bucket, key });
   }
 }

@@ -1,7 +1,49 @@
 import { UploadPartCopyCommand } from '@aws-sdk/client-s3';
+import { open } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
 import type { StoredRange } from '../store.ts';
-import { multipart, unquoted, type SentPart, type UploadRef } from './upload-parts.ts';
+import { unquoted } from './objects.ts';
+import {
+  abortUpload,
+  completeUpload,
+  createUpload,
+  uploadPart,
+  type SentPart,
+  type UploadRef,
+  type Whole,
+} from './uploads.ts';
 import type { S3Zone } from './zone.ts';
+
+/** In memory at once; a thousand of them, of the ten thousand that S3 allows, are 16 GiB. */
+const PART_BYTES = 16 * 1024 * 1024;
+
+/** Uploads a file part by part, checked by S3 as a whole: by its length, and by its CRC-32 where the store knows it. */
+export async function putFile(
+  zone: S3Zone,
+  key: string,
+  path: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const file = await open(path);
+  try {
+    await multipart(zone, key, zone.settings.checksums, async (upload) => {
+      const buffer = Buffer.allocUnsafeSlow(PART_BYTES);
+      const parts: SentPart[] = [];
+      const whole = { parts, bytes: 0, crc32: 0 };
+      for (;;) {
+        const { bytesRead } = await file.read(buffer, 0, buffer.length, whole.bytes);
+        if (bytesRead === 0 && parts.length > 0) return whole;
+        const body = buffer.subarray(0, bytesRead);
+        const part = { number: parts.length + 1, body, crc32: crc32(body) };
+        parts.push(await uploadPart(zone, upload, part, signal));
+        whole.crc32 = crc32(body, whole.crc32);
+        whole.bytes += bytesRead;
+      }
+    });
+  } finally {
+    await file.close();
+  }
+}
 
 /**
  * One request copies so much: S3 takes some seconds for it, far from any timeout, and a few go side by side.
@@ -44,8 +86,7 @@ async function copyPart(
   signal?: AbortSignal,
 ): Promise<SentPart> {
   const command = new UploadPartCopyCommand({
-    Bucket: zone.bucket,
-    Key: zone.keyOf(key),
+    ...zone.at(key),
     UploadId: uploadId,
     PartNumber: number,
     CopySource: source,
@@ -65,4 +106,25 @@ function cut(start: number, end: number): string[] {
   const count = Math.ceil((end - start) / COPY_PART_BYTES);
   const at = (index: number): number => start + Math.floor(((end - start) * index) / count);
   return Array.from({ length: count }, (_, index) => `bytes=${at(index)}-${at(index + 1) - 1}`);
+}
+
+/**
+ * One upload from its start to its object, for an object that only its caller writes; it is aborted where `fill` fails,
+ * and no other attempt goes on with it.
+ * @param checksums as of `createUpload`. @param fill uploads the parts.
+ */
+async function multipart(
+  zone: S3Zone,
+  key: string,
+  checksums: boolean,
+  fill: (upload: UploadRef) => Promise<Whole>,
+): Promise<void> {
+  const upload = { key, uploadId: await createUpload(zone, key, { checksums }) };
+  try {
+    await completeUpload(zone, upload, await fill(upload));
+  } catch (error) {
+    // What failed is what counts; what is left then is swept with the attempt's prefix.
+    await abortUpload(zone, key, upload.uploadId).catch(() => undefined);
+    throw error;
+  }
 }

@@ -1,0 +1,95 @@
+import { LonghaulError } from '../../model/errors.ts';
+import { printable } from '../../model/names.ts';
+import { s3Error, type S3Request } from './errors.ts';
+
+/**
+ * The catalogue's error for what DuckDB's httpfs says of S3; undefined for what is about something else. It never
+ * names credentials: httpfs signs in headers, and says addresses, statuses and S3's own words.
+ * @param message of DuckDB's error: `HTTP Error: HTTP GET error reading 's3://…' in region '…' (HTTP 403 Forbidden)`,
+ *   followed by S3's `AccessDenied: …` where it said so.
+ */
+export function duckDbS3Error(message: string, bucket: string): LonghaulError | undefined {
+  const [first = ''] = message.split('\n', 1);
+  if (!/^(?:\w+ )*(?:HTTP|IO) Error: /.test(first)) return undefined;
+  const status = /\bHTTP (\d{3})\b/.exec(first)?.[1];
+  const method = /\bHTTP (HEAD|GET|PUT|POST|DELETE)\b/.exec(first)?.[1];
+  if (method === undefined) return undefined;
+  const said = /^(\w+): (.*)$/m.exec(message.slice(first.length));
+  const key = keyIn(first, bucket);
+  if (status === '404' && !WRITES.has(method)) {
+    const uri = `s3://${bucket}/${key ?? ''}`;
+    return new LonghaulError('LAKE_CORRUPT', `${uri} is gone.`);
+  }
+  const permission = WRITES.has(method) ? 'PutObject' : 'GetObject';
+  const [name = 'Error', words = first] = said?.slice(1) ?? [];
+  return toldError({ name, words, status }, { permission, bucket, key });
+}
+
+const WRITES = new Set(['PUT', 'POST', 'DELETE']);
+
+/** `'s3://bucket/key'`, `'https://host/bucket/key'` or `'https://bucket.host/key'`. */
+function keyIn(text: string, bucket: string): string | undefined {
+  const address = /'(?:s3|https?):\/\/[^/']+\/([^'?]*)/.exec(text)?.[1];
+  if (address === undefined) return undefined;
+  const isByPath = /'https?:/.test(text) && address.startsWith(`${bucket}/`);
+  // `=` of `ingest_date=…` is all that our keys have to escape.
+  return (isByPath ? address.slice(bucket.length + 1) : address).replaceAll(/%3D/gi, '=');
+}
+
+/** As Spark tells it. */
+interface JavaException {
+  /** Its class. */
+  kind: string;
+  message: string;
+}
+
+/**
+ * The catalogue's error for what Hadoop's S3A says of S3; undefined for what is about something else. It never names
+ * credentials.
+ * @param exception `… (Service: S3, Status Code: 403, Request ID: …)`, with S3's own code where the SDK tells it.
+ */
+export function s3aError(
+  { kind, message }: JavaException,
+  reach: { permission: 'GetObject' | 'PutObject'; bucket: string },
+): LonghaulError | undefined {
+  const status = /Status Code: (\d{3})/.exec(message)?.[1];
+  const isOfS3 = NETWORK.test(`${kind}: ${message}`) || CREDENTIALS.test(message);
+  if (status === undefined && !isOfS3) return undefined;
+  const words = printable(message.split('\n', 1)[0] ?? '');
+  return toldError({ name: nameOf(kind, message), words, status }, reach);
+}
+
+const NETWORK =
+  /SocketTimeout|ConnectTimeout|ConnectException|Connection re(?:fused|set)|UnknownHost|NoRouteToHost|ApiCallTimeout/;
+const CREDENTIALS = /Unable to load (?:AWS )?credentials|No AWS Credentials/i;
+
+/** S3's own code, by the sentence that goes with it. */
+const SENTENCES: readonly (readonly [RegExp, string])[] = [
+  [/Access Key Id you provided does not exist/i, 'InvalidAccessKeyId'],
+  [/signature we calculated does not match/i, 'SignatureDoesNotMatch'],
+  [/token (?:has expired|is expired)|ExpiredToken/i, 'ExpiredToken'],
+  [/token included in the request is invalid|InvalidToken/i, 'InvalidToken'],
+  [/bucket does not exist/i, 'NoSuchBucket'],
+  [/Access Denied/i, 'AccessDenied'],
+  [/reduce your request rate/i, 'SlowDown'],
+  [CREDENTIALS, 'CredentialsProviderError'],
+];
+
+function nameOf(kind: string, message: string): string {
+  const known = SENTENCES.find(([sentence]) => sentence.test(message))?.[1];
+  return known ?? kind.replace(/^.*[.$]/, '').replace(/Exception$/, '');
+}
+
+/** As if this process's own SDK had thrown it. Without a status there was no answer. */
+function toldError(
+  { name, words, status }: { name: string; words: string; status: string | undefined },
+  request: S3Request,
+): LonghaulError | undefined {
+  const failure = Object.assign(new Error(words), {
+    name,
+    code: status === undefined ? 'ECONNRESET' : undefined,
+    $metadata: { httpStatusCode: status === undefined ? undefined : Number(status) },
+  });
+  const found = s3Error(failure, request);
+  return found instanceof LonghaulError ? found : undefined;
+}

@@ -95,7 +95,7 @@ export async function findSnapshot(
  * source that the newest does not list at all has left the dataset.
  * @param refs of one dataset, oldest first; never empty.
  */
-export async function latestOfEachSource(
+async function latestOfEachSource(
   converted: Store,
   refs: readonly SnapshotRef[],
 ): Promise<SnapshotManifest[]> {

@@ -184,7 +184,7 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** The bucket's, where the answer tells it: AWS in a header or in the body, others in the sentence. */
-export function regionOf(error: ServiceError): string | undefined {
+function regionOf(error: ServiceError): string | undefined {
   const region = error.$response?.headers?.['x-amz-bucket-region'] ?? error.Region;
   const found = typeof region === 'string' ? region : EXPECTING.exec(error.message)?.[1];
   return found !== undefined && /^[\w-]+$/.test(found) ? found : undefined;

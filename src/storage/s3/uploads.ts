@@ -218,7 +218,7 @@ function isRefusedAsAbsent(error: unknown): error is LonghaulError {
   return isRefused && statusOf(error.cause) === 404;
 }
 
-export function isLost(error: unknown): boolean {
+function isLost(error: unknown): boolean {
   return error instanceof LonghaulError && error.code === 'UPLOAD_LOST';
 }
 

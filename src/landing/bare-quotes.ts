@@ -1,7 +1,5 @@
 import type { Place } from '../model/scan.ts';
-import type { ProblemLog } from './problem-log.ts';
-import { addPlace } from './problem-log.ts';
-import type { ScannerState } from './scanner-state.ts';
+import { addPlace, addProblem, type ScannerState } from './scanner-state.ts';
 
 const QUOTE_BYTE = 0x22;
 
@@ -15,45 +13,33 @@ export interface BareQuote {
   isMeasure: boolean;
 }
 
-/**
- * Follows the bare quotes of a record. One that pairs with a quote at the end of a later field shows a quoted field
- * whose start was lost (`$6.10"Bob, Jr"`), and whose delimiters were taken for the record's: a problem. All others are
- * text: `5" pipe`, a pair within a field, one at a field's end.
+/*
+ * A bare quote that pairs with a quote at the end of a later field of its record shows a quoted field whose start was
+ * lost (`$6.10"Bob, Jr"`), and whose delimiters were taken for the record's: a problem. All others are text: `5" pipe`, a
+ * pair within a field, one at a field's end.
  */
-export class BareQuotes {
-  readonly #state: ScannerState;
-  readonly #problems: ProblemLog;
 
-  /** @param state written to in place. */
-  constructor(state: ScannerState, problems: ProblemLog) {
-    this.#state = state;
-    this.#problems = problems;
-  }
+/** The byte behind it is known only later: see `settleBareQuote`. */
+export function meetBareQuote(state: ScannerState, place: Place, isAfterDigit: boolean): void {
+  addPlace(state.bareQuotes, place);
+  const isSecondHalf = state.bareQuote !== null;
+  state.bareQuote = isSecondHalf
+    ? null
+    : { place, field: state.delimiters, isAfterDigit, isMeasure: false };
+}
 
-  /** The byte behind it is known only later: see `settle`. */
-  met(place: Place, isAfterDigit: boolean): void {
-    const state = this.#state;
-    addPlace(state.bareQuotes, place);
-    const isSecondHalf = state.bareQuote !== null;
-    state.bareQuote = isSecondHalf
-      ? null
-      : { place, field: state.delimiters, isAfterDigit, isMeasure: false };
-  }
-
-  /** @param next the byte behind the quote that was met; undefined where the field ends with the quote. */
-  settle(next: number | undefined): void {
-    const state = this.#state;
-    const { bareQuote: quote, openBareQuote: open } = state;
-    // Two in a row are an escaped one, which opens and closes nothing.
-    if (!quote || next === QUOTE_BYTE) return;
-    state.bareQuote = null;
-    if (open?.field === quote.field) state.openBareQuote = null;
-    else if (next !== undefined) {
-      state.openBareQuote = { ...quote, isMeasure: quote.isAfterDigit && !isWord(next) };
-    } else if (open && !(open.isMeasure && quote.isAfterDigit)) {
-      this.#problems.add('quoting', open.place);
-      state.openBareQuote = null;
-    }
+/** @param next the byte behind the quote that was met; undefined where the field ends with the quote. */
+export function settleBareQuote(state: ScannerState, next: number | undefined): void {
+  const { bareQuote: quote, openBareQuote: open } = state;
+  // Two in a row are an escaped one, which opens and closes nothing.
+  if (!quote || next === QUOTE_BYTE) return;
+  state.bareQuote = null;
+  if (open?.field === quote.field) state.openBareQuote = null;
+  else if (next !== undefined) {
+    state.openBareQuote = { ...quote, isMeasure: quote.isAfterDigit && !isWord(next) };
+  } else if (open && !(open.isMeasure && quote.isAfterDigit)) {
+    addProblem(state, 'quoting', open.place);
+    state.openBareQuote = null;
   }
 }
 

@@ -1,7 +1,6 @@
 import { delimiterLiteral } from '../model/csv-facts.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { isTyped } from './cell-kinds.ts';
-import { recordsOfHead, type HeadField, type HeadRecord } from './head-records.ts';
+import { isTyped, recordsOfHead, type HeadField, type HeadRecord } from './head-records.ts';
 
 /** A record of a file's head is a person's or a program's work: these are what either separates fields with. */
 const DELIMITERS = [',', ';', '\t', '|'];

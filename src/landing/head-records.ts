@@ -52,6 +52,17 @@ export function recordsOfHead(text: string, delimiter: string, complete: boolean
   return records;
 }
 
+/** The fields of one record, whose line end is left out; a quote that never closes takes in all that comes. */
+export function fieldsOfRecord(text: string, delimiter: string): HeadField[] {
+  const fields: HeadField[] = [];
+  for (let at: number | undefined = 0; at !== undefined;) {
+    const { field, end } = readField(text, at, delimiter);
+    fields.push(field);
+    at = end === undefined ? undefined : end + 1;
+  }
+  return fields;
+}
+
 /** @returns `end`: the index of the delimiter or line end behind the field; undefined where the head ends first. */
 function readField(
   text: string,
@@ -65,7 +76,7 @@ function readField(
     const close = closingQuote(text, at + 1);
     if (close === undefined) {
       return {
-        field: { text: text.slice(at), quoted, oddQuotes: true },
+        field: { text: text.slice(at + 1), quoted, oddQuotes: true },
         end: undefined,
         breaks: 0,
       };
@@ -93,4 +104,30 @@ function endOfUnquoted(text: string, from: number, delimiter: string): number | 
     if (char === delimiter || char === '\n' || char === '\r') return at;
   }
   return undefined;
+}
+
+/** What a text looks like: roughly, for telling a table's header and delimiter, not for its types. */
+export type CellKind = 'blank' | 'integer' | 'number' | 'moment' | 'text';
+
+const INTEGER = /^[-+]?\d+$/;
+/** Thousands, decimal commas, money and percents included. */
+const NUMBER = /^[-+(]?[$£]?(?:\d{1,3}(?:[,. ]\d{3})+|\d+)?(?:[.,]?\d+)(?:[eE][-+]?\d+)?%?\)?$/;
+const DAY = String.raw`(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2}))`;
+const TIME = String.raw`\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AP]M)?(?: ?(?:Z|UTC|[-+]\d{2}:?\d{2}))?`;
+const MOMENT = new RegExp(`^(?:${DAY}(?:[ T]${TIME})?|${TIME})$`, 'i');
+
+export function kindOf(text: string): CellKind {
+  const trimmed = text.trim();
+  if (trimmed === '') return 'blank';
+  // Nearly all texts are settled by their first letters.
+  if (!/^[-+($£]?[.,\d]/.test(trimmed)) return 'text';
+  if (INTEGER.test(trimmed)) return 'integer';
+  if (NUMBER.test(trimmed)) return 'number';
+  return MOMENT.test(trimmed) ? 'moment' : 'text';
+}
+
+/** A number, day or time. */
+export function isTyped(text: string): boolean {
+  const kind = kindOf(text);
+  return kind === 'integer' || kind === 'number' || kind === 'moment';
 }

@@ -1,7 +1,6 @@
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
-import { kindOf, type CellKind } from './cell-kinds.ts';
-import type { HeadRecord } from './head-records.ts';
+import { kindOf, type CellKind, type HeadRecord } from './head-records.ts';
 
 /** Of a record, in a message. */
 const MAX_SHOWN_CHARACTERS = 100;

@@ -1,10 +1,9 @@
 import type { Encoding } from '../model/dataset.ts';
-import { decodeBytes } from './windows-1252.ts';
+import { WINDOWS_1252_HIGH } from '../model/windows-1252.ts';
+import { fieldsOfRecord } from './head-records.ts';
 
 /** A longer header is no header but a file whose first quote never closes; it is kept in memory and in checkpoints. */
 const MAX_HEADER_BYTES = 1024 * 1024;
-
-const QUOTE_BYTE = 0x22;
 
 /** Collects the header's raw bytes: its encoding is known only when the whole file has passed. */
 export class HeaderCapture {
@@ -32,28 +31,16 @@ export class HeaderCapture {
 
   /** The names, unquoted and decoded. */
   fields(delimiter: string, encoding: Encoding): string[] {
-    return splitRecord(this.bytes(), delimiter.charCodeAt(0)).map((each) =>
-      decodeBytes(each, encoding),
+    return fieldsOfRecord(this.bytes().toString('latin1'), delimiter).map(({ text }) =>
+      decodeBytes(Buffer.from(text, 'latin1'), encoding),
     );
   }
 }
 
-/** One record's fields as bytes, by the scanner's own rules: a quote counts only at a field's start. */
-function splitRecord(record: Buffer, delimiter: number): Buffer[] {
-  const fields: Buffer[] = [];
-  let at = 0;
-  do {
-    const bytes: number[] = [];
-    if (record[at] === QUOTE_BYTE) {
-      at += 1;
-      while (at < record.length) {
-        if (record[at] === QUOTE_BYTE && record[++at] !== QUOTE_BYTE) break;
-        bytes.push(record[at++] as number);
-      }
-    }
-    while (at < record.length && record[at] !== delimiter) bytes.push(record[at++] as number);
-    fields.push(Buffer.from(bytes));
-    at += 1;
-  } while (at <= record.length);
-  return fields;
+/** Bytes that are not valid UTF-8 become U+FFFD. For short texts: names, not whole files. */
+export function decodeBytes(bytes: Buffer, encoding: Encoding): string {
+  if (encoding === 'utf-8') return bytes.toString('utf8');
+  return bytes
+    .toString('latin1')
+    .replaceAll(/[\u0080-\u009f]/g, (char) => WINDOWS_1252_HIGH[char.charCodeAt(0) - 0x80] ?? char);
 }

@@ -1,13 +1,11 @@
 import type { Encoding } from '../model/dataset.ts';
 import { firstRecordOffset, type CsvScan, type Dialect } from '../model/scan.ts';
-import { BareQuotes, isDigit } from './bare-quotes.ts';
+import { isDigit, meetBareQuote, settleBareQuote } from './bare-quotes.ts';
 import { CleanRecords, scanKernel, type ScanKernel } from './clean-records.ts';
 import { EncodingDetector } from './encoding-detector.ts';
 import { HeaderCapture } from './header.ts';
-import { ProblemLog } from './problem-log.ts';
 import { RecordTally } from './record-tally.ts';
-import { FIELD_START, initialState, type ScannerState } from './scanner-state.ts';
-import { UnquotedRun } from './unquoted-run.ts';
+import { addProblem, FIELD_START, initialState, type ScannerState } from './scanner-state.ts';
 
 /**
  * How far apart the record starts in `splits` are at least: small enough to share a file out over cores,
@@ -37,6 +35,11 @@ const QUOTE_BYTE = 0x22;
 const CR_BYTE = 0x0d;
 const LF_BYTE = 0x0a;
 
+/** What ends a run of unquoted bytes. */
+const ENDS_RUN = Uint8Array.from({ length: QUOTE_BYTE + 1 }, (_, byte) =>
+  [0, LF_BYTE, CR_BYTE, QUOTE_BYTE].includes(byte) ? 1 : 0,
+);
+
 /**
  * RFC 4180 over bytes, in pieces of any size: the same pieces in another cut give the same scan. A quote opens
  * a field only as its first byte; CRLF, LF and CR each end a record. It never throws on content: what a
@@ -47,9 +50,6 @@ export class CsvScanner {
   readonly #state: ScannerState;
   readonly #encoding: EncodingDetector;
   readonly #header: HeaderCapture;
-  readonly #problems: ProblemLog;
-  readonly #bareQuotes: BareQuotes;
-  readonly #run: UnquotedRun;
   readonly #delimiter: number;
   readonly #tally: RecordTally;
   readonly #splitSpacingBytes: number;
@@ -72,11 +72,7 @@ export class CsvScanner {
     this.#state = structuredClone(state);
     this.#encoding = new EncodingDetector(this.#state.encoding);
     this.#header = new HeaderCapture(Buffer.from(state.header, 'base64'));
-    this.#problems = new ProblemLog(this.#state.problems);
-    this.#bareQuotes = new BareQuotes(this.#state, this.#problems);
-    const parts = { state: this.#state, header: this.#header, problems: this.#problems };
-    this.#tally = new RecordTally(dialect, parts, splitSpacingBytes);
-    this.#run = new UnquotedRun(dialect.delimiter);
+    this.#tally = new RecordTally(dialect, this.#state, this.#header, splitSpacingBytes);
     this.#delimiter = dialect.delimiter.charCodeAt(0);
   }
 
@@ -124,7 +120,7 @@ export class CsvScanner {
       encoding: this.#dialect.bomBytes > 0 ? { ...evidence, ascii: false } : evidence,
       splits: state.splits,
       splitRecords: state.splitRecords,
-      problems: this.#problems.list(),
+      problems: state.problems,
     };
   }
 
@@ -186,7 +182,7 @@ export class CsvScanner {
     return end;
   }
 
-  /** The machine's loop. Runs of unquoted bytes are read by `UnquotedRun`, quoted ones by `#quoted`; the rest is rare. */
+  /** The machine's loop. Runs of bytes are read by `#unquoted` and `#quoted`; the rest is rare. */
   #scan(chunk: Uint8Array, leastBytes: number): number {
     const state = this.#state;
     const end = chunk.length;
@@ -207,7 +203,7 @@ export class CsvScanner {
         if (state.mode === QUOTED) at += 1;
       } else if (state.mode === AFTER_BARE_QUOTE) {
         const next = chunk[at] as number;
-        this.#bareQuotes.settle(this.#endsField(next) ? undefined : next);
+        settleBareQuote(state, this.#endsField(next) ? undefined : next);
         state.mode = UNQUOTED;
       } else {
         at = this.#afterCr(chunk, at);
@@ -220,11 +216,17 @@ export class CsvScanner {
   /** Outside quotes, and not at a quote that opens a field. @returns where to go on. */
   #unquoted(chunk: Uint8Array, start: number): number {
     const state = this.#state;
-    const run = this.#run;
-    run.read(chunk, start);
-    const { end } = run;
-    state.delimiters += run.delimiters;
-    if (end > start) state.mode = chunk[end - 1] === this.#delimiter ? FIELD_START : UNQUOTED;
+    const delimiter = this.#delimiter;
+    let end = start;
+    let delimiters = 0;
+    for (; end < chunk.length; end += 1) {
+      const byte = chunk[end] as number;
+      if (byte <= QUOTE_BYTE && ENDS_RUN[byte] === 1) break;
+      // 1 where the bytes are equal: nothing but 0 minus 1 is negative. A branch would be mispredicted too often.
+      delimiters += ((byte ^ delimiter) - 1) >>> 31;
+    }
+    state.delimiters += delimiters;
+    if (end > start) state.mode = chunk[end - 1] === delimiter ? FIELD_START : UNQUOTED;
     const afterDigit = end > start ? isDigit(chunk[end - 1]) : state.afterDigit;
     state.afterDigit = end === chunk.length && state.mode === UNQUOTED && afterDigit;
     if (end === chunk.length) return end;
@@ -241,10 +243,10 @@ export class CsvScanner {
     // The loop of `#scan` opens the field.
     if (byte === QUOTE_BYTE && state.mode === FIELD_START) return end;
     if (byte === QUOTE_BYTE) {
-      this.#bareQuotes.met(this.#tally.place(state.offset + end), afterDigit);
+      meetBareQuote(state, this.#tally.place(state.offset + end), afterDigit);
       state.mode = AFTER_BARE_QUOTE;
     } else {
-      this.#problems.add('nul', this.#tally.place(state.offset + end));
+      addProblem(state, 'nul', this.#tally.place(state.offset + end));
       state.mode = UNQUOTED;
     }
     return end + 1;
@@ -274,7 +276,7 @@ export class CsvScanner {
       else if (byte === LF_BYTE) {
         const afterCr = at > 0 ? chunk[at - 1] === CR_BYTE : state.afterQuotedCr;
         if (!afterCr) state.quotedBreaks += 1;
-      } else if (byte === 0) this.#problems.add('nul', this.#tally.place(state.offset + at));
+      } else if (byte === 0) addProblem(state, 'nul', this.#tally.place(state.offset + at));
     }
     if (opened !== -1) {
       state.quoteStart = state.offset + opened;
@@ -289,7 +291,7 @@ export class CsvScanner {
   /** @returns the mode: QUOTED where the byte was the second half of an escaped quote. */
   #afterQuote(byte: number, byteOffset: number): number {
     if (byte === QUOTE_BYTE) return QUOTED;
-    if (!this.#endsField(byte)) this.#problems.add('quoting', this.#tally.place(byteOffset));
+    if (!this.#endsField(byte)) addProblem(this.#state, 'quoting', this.#tally.place(byteOffset));
     return UNQUOTED;
   }
 
@@ -333,10 +335,10 @@ export class CsvScanner {
   /** The last record has no line end. Where its quote never closed, its fields mean nothing: not ragged too. */
   #endOfFile(): void {
     const state = this.#state;
-    if (state.mode === AFTER_BARE_QUOTE) this.#bareQuotes.settle(undefined);
+    if (state.mode === AFTER_BARE_QUOTE) settleBareQuote(state, undefined);
     const unclosed = state.mode === QUOTED;
     if (unclosed) {
-      this.#problems.add('unclosed-quote', this.#tally.place(state.quoteStart, state.quoteLine));
+      addProblem(state, 'unclosed-quote', this.#tally.place(state.quoteStart, state.quoteLine));
     }
     // An unclosed header has as many fields as it has.
     const isCounted = unclosed && state.columns > 0;

@@ -1,7 +1,6 @@
 import type { Dialect, Place } from '../model/scan.ts';
 import type { HeaderCapture } from './header.ts';
-import type { ProblemLog } from './problem-log.ts';
-import { firstLine, type ScannerState } from './scanner-state.ts';
+import { addProblem, firstLine, type ScannerState } from './scanner-state.ts';
 
 /**
  * A longer record is a problem, not data: converters hold whole records in memory, and a quote that was never
@@ -13,20 +12,19 @@ export const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 export class RecordTally {
   readonly #state: ScannerState;
   readonly #header: HeaderCapture;
-  readonly #problems: ProblemLog;
   readonly #hasHeader: boolean;
   readonly #firstLine: number;
   readonly #splitSpacingBytes: number;
 
-  /** @param parts the state is written to in place. */
+  /** @param state written to in place. */
   constructor(
     dialect: Dialect,
-    parts: { state: ScannerState; header: HeaderCapture; problems: ProblemLog },
+    state: ScannerState,
+    header: HeaderCapture,
     splitSpacingBytes: number,
   ) {
-    this.#state = parts.state;
-    this.#header = parts.header;
-    this.#problems = parts.problems;
+    this.#state = state;
+    this.#header = header;
     this.#hasHeader = dialect.header !== false;
     this.#firstLine = firstLine(dialect);
     this.#splitSpacingBytes = splitSpacingBytes;
@@ -53,13 +51,13 @@ export class RecordTally {
       this.#measure(end);
       state.columns = fields;
       state.headerLine = state.recordLine;
-      if (this.#header.tooLong) this.#problems.add('record-too-long', this.#recordPlace());
+      if (this.#header.tooLong) addProblem(state, 'record-too-long', this.#recordPlace());
       return;
     }
     if (state.columns === 0) state.columns = fields;
     state.records += 1;
     this.#measure(end);
-    if (fields !== state.columns) this.#problems.add('ragged', { ...this.#recordPlace(), fields });
+    if (fields !== state.columns) addProblem(state, 'ragged', { ...this.#recordPlace(), fields });
     const last = state.splits.at(-1);
     if (last === undefined || state.recordStart >= last + this.#splitSpacingBytes) {
       state.splits.push(state.recordStart);
@@ -83,7 +81,7 @@ export class RecordTally {
     const state = this.#state;
     const bytes = end - state.recordStart;
     if (bytes > state.maxRecordBytes) state.maxRecordBytes = bytes;
-    if (bytes > MAX_RECORD_BYTES) this.#problems.add('record-too-long', this.#recordPlace());
+    if (bytes > MAX_RECORD_BYTES) addProblem(state, 'record-too-long', this.#recordPlace());
   }
 
   /** Of the record that has just been counted. */

@@ -1,5 +1,13 @@
-import { firstRecordOffset, type CsvScan, type Dialect } from '../model/scan.ts';
-import type { LineEnds, Places } from '../model/scan.ts';
+import {
+  firstRecordOffset,
+  MAX_EXAMPLES,
+  type CsvScan,
+  type Dialect,
+  type LineEnds,
+  type Place,
+  type Places,
+  type ScanProblem,
+} from '../model/scan.ts';
 import type { BareQuote } from './bare-quotes.ts';
 import { initialEncodingState, type EncodingState } from './encoding-detector.ts';
 
@@ -78,4 +86,23 @@ export function initialState(dialect: Dialect): ScannerState {
 /** Where the first record, be it blank, starts. */
 export function firstLine({ sepLineBytes }: Dialect): number {
   return sepLineBytes === undefined ? 1 : 2;
+}
+
+/** Every problem is counted; a file of nothing else stays small, by a few examples of each kind. */
+export function addProblem(
+  { problems }: ScannerState,
+  kind: ScanProblem['kind'],
+  place: Place,
+): void {
+  let problem = problems.find((each) => each.kind === kind);
+  if (!problem) {
+    problem = { kind, count: 0, examples: [] };
+    problems.push(problem);
+  }
+  addPlace(problem, place);
+}
+
+export function addPlace(places: Places, place: Place): void {
+  places.count += 1;
+  if (places.examples.length < MAX_EXAMPLES) places.examples.push(place);
 }

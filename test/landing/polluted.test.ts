@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { sniffHead } from '../../src/landing/dialect.ts';
-import { decodeBytes } from '../../src/landing/windows-1252.ts';
+import { decodeBytes } from '../../src/landing/header.ts';
 import { assertReadable, decideEncoding } from '../../src/landing/readable.ts';
 import { CsvScanner } from '../../src/landing/record-scanner.ts';
 import { LonghaulError } from '../../src/model/errors.ts';

@@ -17,7 +17,7 @@ import { createEngine } from '../conversion/engines.ts';
 import { inspect } from '../conversion/inspect.ts';
 import { assertReadable, decideEncoding } from '../landing/readable.ts';
 import { scannedAsConfigured } from '../landing/rescan.ts';
-import { withSource } from '../landing/source-errors.ts';
+import { withSource } from '../landing/secrets.ts';
 import { keepingReserve } from '../storage/free-space.ts';
 import { readJson, readLanding, toJson } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';

@@ -4,7 +4,7 @@ import { sourceEntryKey, stagedEntryKey } from '../model/layout.ts';
 import { assertBalanced } from '../model/ledger.ts';
 import type { ParquetPart, SourceEntry } from '../model/manifest.ts';
 import type { SourceResult } from '../model/run.ts';
-import { checksumPlace } from '../storage/checksum-file.ts';
+import { checksumPlace } from '../storage/place.ts';
 import { toJson } from '../storage/manifests.ts';
 import { deleteDeadParts } from '../storage/parts.ts';
 import { countParquetRows } from '../verification/footers.ts';

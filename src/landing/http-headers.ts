@@ -30,12 +30,10 @@ export interface ContentRange {
 export function parseContentRange(text: string | undefined): ContentRange | undefined {
   const match = /^bytes (?:(\d{1,15})-(\d{1,15})|\*)\/(\d{1,15}|\*)$/i.exec(text?.trim() ?? '');
   if (!match) return undefined;
-  const [, start, end, total] = match;
-  return {
-    ...(start === undefined ? {} : { start: Number(start) }),
-    ...(end === undefined ? {} : { end: Number(end) }),
-    ...(total === undefined || total === '*' ? {} : { total: Number(total) }),
-  };
+  const [start, end, total] = match
+    .slice(1)
+    .map((each) => (each === undefined || each === '*' ? undefined : Number(each)));
+  return { start, end, total };
 }
 
 /** Both forms of Retry-After, in seconds from now; undefined for anything else. */

@@ -5,7 +5,6 @@ import { assertAllowed, policedLookup } from './address-policy.ts';
 import { failureOf, refusalOf } from './http-errors.ts';
 import { mayBeSame } from '../model/validator.ts';
 import { header, parseContentRange, validatorOf } from './http-headers.ts';
-import { Pace } from './pace.ts';
 import { secretHeldBy, type Secrets } from './secrets.ts';
 import type { OpenedSource, OpenRequest } from './source.ts';
 
@@ -223,4 +222,34 @@ function uncompressed(response: Response, request: HttpRequest): Response {
 /** Reads a small rest, so that the connection can be used again, or drops it. */
 async function drop(response: Response): Promise<void> {
   await response.body.dump({ limit: 16_384 }).catch(() => undefined);
+}
+
+/**
+ * Watches how fast a body comes. Only the time that is spent waiting for the publisher counts: a lake that takes the
+ * pieces slowly finds the next one there already.
+ */
+class Pace {
+  readonly #minRate: OpenRequest['settings']['minRate'];
+  #bytes = 0;
+  #waitedMs = 0;
+
+  constructor(minRate: OpenRequest['settings']['minRate']) {
+    this.#minRate = minRate;
+  }
+
+  /** @returns in words, what was too slow; undefined while it is fast enough, or not yet known. */
+  tooSlow(bytes: number, waitedMs: number): string | undefined {
+    if (!this.#minRate) return undefined;
+    this.#bytes += bytes;
+    this.#waitedMs += waitedMs;
+    const { bytesPerSecond, overMs } = this.#minRate;
+    if (this.#waitedMs < overMs) return undefined;
+    const seconds = this.#waitedMs / 1000;
+    if (this.#bytes < bytesPerSecond * seconds) {
+      return `${this.#bytes} bytes in ${seconds.toFixed(1)} s, where ${bytesPerSecond} a second are the least`;
+    }
+    this.#bytes = 0;
+    this.#waitedMs = 0;
+    return undefined;
+  }
 }

@@ -14,8 +14,7 @@ import { commitLanding, LandingNameTaken } from './commit.ts';
 import { diskSinks } from './disk-sink.ts';
 import { s3Sinks } from './s3-sinks.ts';
 import type { LandingSink, LandingSinks } from './sink.ts';
-import type { Secrets } from './secrets.ts';
-import { withSource } from './source-errors.ts';
+import { withSource, type Secrets } from './secrets.ts';
 import { openSource, type OpenedSource } from './source.ts';
 import type { Landed } from './tally.ts';
 

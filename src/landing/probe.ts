@@ -4,9 +4,8 @@ import type { Validator } from '../model/validator.ts';
 import type { Dialect } from '../model/scan.ts';
 import { assertPlainText } from './content-kind.ts';
 import { HEAD_BYTES, sniffHead } from './dialect.ts';
-import type { Secrets } from './secrets.ts';
+import { withSource, type Secrets } from './secrets.ts';
 import { openSource } from './source.ts';
-import { withSource } from './source-errors.ts';
 
 export interface ProbeResult {
   validator: Validator;

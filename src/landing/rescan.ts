@@ -1,22 +1,14 @@
-import { crc32 } from 'node:zlib';
-import { formatChecksum } from '../model/checksum.ts';
 import { isDeepStrictEqual } from 'node:util';
 import type { Encoding, SourceOverrides } from '../model/dataset.ts';
 import { landingManifestKey } from '../model/layout.ts';
 import type { LandingManifest } from '../model/manifest.ts';
-import type { CsvScan, Dialect } from '../model/scan.ts';
+import type { Dialect } from '../model/scan.ts';
 import { toJson } from '../storage/manifests.ts';
-import { placeBlocks } from '../storage/place-blocks.ts';
-import type { StoredPlace } from '../storage/place.ts';
+import { placeBlocks, type StoredPlace } from '../storage/place.ts';
 import type { Store } from '../storage/store.ts';
 import { HEAD_BYTES, sniffHead } from './dialect.ts';
-import { CsvScanner } from './record-scanner.ts';
-
-export interface Rescan {
-  bytes: number;
-  checksum: string;
-  scan: CsvScan;
-}
+import { initialState } from './scanner-state.ts';
+import { Tally, type Landed } from './tally.ts';
 
 /**
  * Counts and checksums a landed file again, as it is in its store now.
@@ -28,18 +20,15 @@ export async function rescan(
   dialect: Dialect,
   onProgress: (bytes: number) => void,
   signal: AbortSignal,
-  declared?: Encoding,
-): Promise<Rescan> {
-  const scanner = new CsvScanner(dialect);
-  let bytes = 0;
-  let crc = 0;
+  encoding?: Encoding,
+): Promise<Landed> {
+  const start = { bytes: 0, crc32: 0, dialect, scanner: initialState(dialect) };
+  const tally = new Tally({ encoding }, start);
   for await (const block of placeBlocks(place, { signal })) {
-    crc = crc32(block, crc);
-    scanner.push(block);
-    bytes += block.length;
-    onProgress(bytes);
+    tally.push(block, false);
+    onProgress(tally.bytes);
   }
-  return { bytes, checksum: formatChecksum(crc), scan: scanner.finish(declared) };
+  return tally.finish();
 }
 
 /**

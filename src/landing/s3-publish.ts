@@ -37,35 +37,30 @@ export async function publishObject(
   expected: ExpectedObject,
   put: () => Promise<string>,
 ): Promise<void> {
-  const { rawKey, signal } = publication;
+  const { store, rawKey, signal } = publication;
   for (let tries = 1; ; tries += 1) {
-    const answer = await put().then(
-      (etag) => ({ etag }),
-      (error: unknown) => ({ error }),
-    );
-    signal.throwIfAborted();
-    const found = await look(publication, answer);
-    const answered = 'etag' in answer ? answer.etag : undefined;
-    if (found && (isExpected(found, expected) || isAnswered(found, expected, answered))) return;
-    if ('etag' in answer) {
-      if (!found) throw gone(publication);
-      if (await isLanded(publication, found)) throw new LandingNameTaken(rawKey);
-      throw damaged(publication, expected, found);
+    let etag: string | undefined;
+    let failure: unknown;
+    try {
+      etag = await put();
+    } catch (error) {
+      failure = error;
     }
-    if (!isTaken(answer.error)) throw answer.error;
+    signal.throwIfAborted();
+    const found = await findObject(store.zone, rawKey, signal).catch((error: unknown) => {
+      // Where both failed, the first failure is the one to report.
+      throw failure === undefined || isTaken(failure) ? error : failure;
+    });
+    if (found && (isExpected(found, expected) || isAnswered(found, expected, etag))) return;
+    if (etag !== undefined) throw await whatIsWrong(publication, expected, found);
+    if (!isTaken(failure)) throw failure;
     if (found) throw new LandingNameTaken(rawKey);
-    if (tries === MAX_TRIES) throw translated(answer.error, publication);
+    if (tries === MAX_TRIES) {
+      const what = `Other writers kept S3 from giving ${store.uri(rawKey)} its name ${MAX_TRIES} times.`;
+      throw new LonghaulError('STORE_UNAVAILABLE', what, {}, { cause: failure });
+    }
     await delay(CONFLICT_WAIT_MS);
   }
-}
-
-/**
- * Whether another writer's landing has the name: versitygw says yes to completing an upload that this writer aborted,
- * where the object is there already.
- */
-async function isLanded({ store, rawKey }: Publication, found: FoundObject): Promise<boolean> {
-  const landing = await readLanding(store, rawKey);
-  return landing?.bytes === found.bytes && landing.checksum === found.checksum;
 }
 
 /** By its checksum where S3 keeps one, else by its ETag. */
@@ -75,46 +70,28 @@ export function isExpected(found: FoundObject, { bytes, checksum, etag }: Expect
 }
 
 /** Encrypted with KMS, ETags follow from nothing; the one of S3's answer is then this object's. */
-function isAnswered(
-  found: FoundObject,
-  { bytes }: ExpectedObject,
-  answered: string | undefined,
-): boolean {
+function isAnswered(found: FoundObject, { bytes }: ExpectedObject, answered?: string): boolean {
   return found.checksum === undefined && found.bytes === bytes && found.etag === answered;
 }
 
-/** Where it failed and looking fails too, the first failure is the one to report. */
-async function look(
-  { store, rawKey, signal }: Publication,
-  answer: { etag: string } | { error: unknown },
-): Promise<FoundObject | undefined> {
-  try {
-    return await findObject(store.zone, rawKey, signal);
-  } catch (error) {
-    if (!('error' in answer) || isTaken(answer.error)) throw error;
-    throw answer.error;
-  }
-}
-
-function translated(error: unknown, { store, rawKey }: Publication): LonghaulError {
-  const what = `Other writers kept S3 from giving ${store.uri(rawKey)} its name ${MAX_TRIES} times.`;
-  return new LonghaulError('STORE_UNAVAILABLE', what, {}, { cause: error });
-}
-
-function gone({ store, rawKey }: Publication): LonghaulError {
-  const what = `S3 says that it has ${store.uri(rawKey)}, and then that there is no such object.`;
-  return new LonghaulError('UPLOAD_LOST', what);
-}
-
-function damaged(
+/** S3 said yes, and has something else. */
+async function whatIsWrong(
   { store, rawKey }: Publication,
   expected: ExpectedObject,
-  found: FoundObject,
-): LonghaulError {
-  const what = `S3 took ${store.uri(rawKey)} with ${shown(expected)}, and now has ${shown(found)}.`;
+  found: FoundObject | undefined,
+): Promise<Error> {
+  const uri = store.uri(rawKey);
+  if (!found) {
+    const what = `S3 says that it has ${uri}, and then that there is no such object.`;
+    return new LonghaulError('UPLOAD_LOST', what);
+  }
+  // versitygw says yes to completing an upload that this writer aborted, where another writer's object is there already.
+  const landing = await readLanding(store, rawKey);
+  if (landing?.bytes === found.bytes && landing.checksum === found.checksum) {
+    return new LandingNameTaken(rawKey);
+  }
+  const shown = ({ bytes, checksum, etag }: FoundObject): string =>
+    `${bytes} bytes (${checksum ?? `ETag ${etag}`})`;
+  const what = `S3 took ${uri} with ${shown(expected)}, and now has ${shown(found)}.`;
   return new LonghaulError('LAKE_CORRUPT', what);
-}
-
-function shown({ bytes, checksum, etag }: FoundObject): string {
-  return `${bytes} bytes (${checksum ?? `ETag ${etag}`})`;
 }

@@ -2,6 +2,7 @@ import type { SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { isPinned } from '../model/validator.ts';
 import {
+  abortUpload,
   completeUpload,
   createUpload,
   listParts,
@@ -12,8 +13,8 @@ import {
   type StoredPart,
   type UploadRef,
 } from '../storage/s3/uploads.ts';
+import { putObject } from '../storage/s3/objects.ts';
 import type { S3Store } from '../storage/s3/s3-store.ts';
-import { abortUpload } from '../storage/s3/uploads.ts';
 import { checkpointKey, seal, sourceKeyOf, type Checkpoint } from './checkpoint.ts';
 import { problemOfParts } from './s3-parts.ts';
 import { publishObject, type ExpectedObject } from './s3-publish.ts';
@@ -34,8 +35,9 @@ export class S3Upload {
   readonly #target: UploadTarget;
   readonly #signal: AbortSignal;
   readonly #sent = new Map<number, SentPart>();
-  readonly #checkpoints = new NewestOnly(async () => await this.#writeCheckpoint());
-  #uploadId: Promise<string> | undefined;
+  #upload: Promise<UploadRef> | undefined;
+  #saving: Promise<void> = Promise.resolve();
+  #waiting: Promise<void> | undefined;
   /** At the newest parts' ends, the oldest first. */
   #ends: TallyState[] = [];
   #completingEtag: string | undefined;
@@ -48,7 +50,7 @@ export class S3Upload {
     this.#target = target;
     this.#signal = signal;
     if (!resumed?.upload) return;
-    this.#uploadId = Promise.resolve(resumed.upload.id);
+    this.#upload = Promise.resolve({ key: target.rawKey, uploadId: resumed.upload.id });
     this.#ends = resumed.ends;
     this.#completingEtag = resumed.upload.completingEtag;
   }
@@ -62,13 +64,12 @@ export class S3Upload {
     // Of all parts that may not be done, and of the newest that is.
     const { uploadConcurrency } = this.#target.store.zone.settings;
     this.#ends = [...this.#ends, end].slice(-(uploadConcurrency + 2));
-    this.#uploadId ??= this.#create();
-    const upload = await this.#upload();
-    const [stored] = await Promise.all([
+    const upload = await (this.#upload ??= this.#create());
+    const [sent] = await Promise.all([
       uploadPart(this.#target.store.zone, upload, part, this.#signal),
-      this.#unlessAborted(this.#checkpoints.save()),
+      this.#save(upload),
     ]);
-    this.#sent.set(part.number, stored);
+    this.#sent.set(part.number, sent);
   }
 
   /**
@@ -80,12 +81,13 @@ export class S3Upload {
     const { store, rawKey } = this.#target;
     const publication = { store, rawKey, signal: this.#signal };
     await publishObject(publication, expected, async () => {
-      const upload = await this.#upload();
+      const upload = await this.#upload;
+      if (!upload) throw new Error('An upload without a part.');
       const parts = await this.#storedParts(upload, landed.bytes);
       expected.etag = multipartEtag(parts);
       this.#completingEtag = expected.etag;
       // From here on the upload may be gone although nobody heard that it became the object.
-      await this.#unlessAborted(this.#checkpoints.save());
+      await this.#save(upload);
       const whole = { parts, bytes: landed.bytes, crc32 };
       return await completeUpload(store.zone, upload, whole, {
         ifFree: true,
@@ -116,67 +118,34 @@ export class S3Upload {
     return other && `part ${other.number} is not the one that was sent`;
   }
 
-  async #upload(): Promise<UploadRef> {
-    if (!this.#uploadId) throw new Error('An upload without a part.');
-    return { key: this.#target.rawKey, uploadId: await this.#uploadId };
-  }
-
   /** The checkpoint names the upload before it has a part: the next attempt knows whose it is. */
-  async #create(): Promise<string> {
-    const { store, rawKey } = this.#target;
-    const uploadId = await createUpload(store.zone, rawKey, { signal: this.#signal });
-    await this.#unlessAborted(this.#put(uploadId));
-    return uploadId;
+  async #create(): Promise<UploadRef> {
+    const { store, rawKey: key } = this.#target;
+    const uploadId = await createUpload(store.zone, key, { signal: this.#signal });
+    await this.#put({ key, uploadId });
+    return { key, uploadId };
   }
 
-  async #writeCheckpoint(): Promise<void> {
-    const { uploadId } = await this.#upload();
-    await this.#put(uploadId);
+  /** Writes checkpoints one after the other: all that ask while one is under way get one more, of the newest state. */
+  async #save(upload: UploadRef): Promise<void> {
+    const next = async (): Promise<void> => {
+      await this.#saving.catch(() => undefined);
+      this.#waiting = undefined;
+      this.#saving = this.#put(upload);
+      await this.#saving;
+    };
+    await (this.#waiting ??= next());
   }
 
-  async #put(id: string): Promise<void> {
-    const { store, rawKey, spec, source, partSizeBytes } = this.#target;
+  async #put({ key, uploadId: id }: UploadRef): Promise<void> {
+    const { store, spec, source, partSizeBytes } = this.#target;
     const { validator, totalBytes } = source;
     // Nobody could tell whether the source is still the same.
     if (!isPinned(validator)) return;
     const upload = { id, partSizeBytes, completingEtag: this.#completingEtag };
     const sourceKey = sourceKeyOf(spec);
     const sealed = seal({ sourceKey, validator, totalBytes, ends: this.#ends, upload });
-    await store.put(checkpointKey(rawKey), sealed);
-  }
-
-  async #unlessAborted(work: Promise<void>): Promise<void> {
     const signal = this.#signal;
-    await new Promise<void>((resolve, reject) => {
-      const onAbort = (): void => reject(signal.reason as Error);
-      if (signal.aborted) onAbort();
-      signal.addEventListener('abort', onAbort, { once: true });
-      work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-    });
-  }
-}
-
-/** Writes one after the other; what is asked for while one is under way is done by one more, of the newest state. */
-class NewestOnly {
-  readonly #write: () => Promise<void>;
-  #running: Promise<void> = Promise.resolve();
-  #waiting: Promise<void> | undefined;
-
-  /** @param write takes the state as it is when it is called. */
-  constructor(write: () => Promise<void>) {
-    this.#write = write;
-  }
-
-  /** Resolves when a state not older than now's is written. */
-  async save(): Promise<void> {
-    this.#waiting ??= this.#next();
-    await this.#waiting;
-  }
-
-  async #next(): Promise<void> {
-    await this.#running.catch(() => undefined);
-    this.#waiting = undefined;
-    this.#running = this.#write();
-    await this.#running;
+    await putObject(store.zone, checkpointKey(key), Buffer.from(sealed), { signal });
   }
 }

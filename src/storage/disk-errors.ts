@@ -1,49 +1,38 @@
 import { existsSync, mkdirSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { bytesText } from '../model/bytes-text.ts';
-import { LonghaulError } from '../model/errors.ts';
+import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 
 /** The catalogue's error for what the file system says; anything that is no such error comes back as it was. */
 export function storageError(error: unknown, path: string): unknown {
-  const options = { cause: error };
-  switch (codeOf(error)) {
-    case 'ENOSPC':
-      return fullError(path, options);
-    case 'EDQUOT':
-      return new LonghaulError(
-        'DISK_FULL',
-        `The disk quota of this user is used up: cannot write ${path}.`,
-        { hint: QUOTA_HINT },
-        options,
-      );
-    case 'EROFS':
-      return new LonghaulError(
-        'LAKE_NOT_WRITABLE',
-        `Cannot write ${path}: its file system is read-only.`,
-        {},
-        options,
-      );
-    case 'EACCES':
-    case 'EPERM':
-    case 'ENOTDIR':
-      return new LonghaulError(
-        'LAKE_NOT_WRITABLE',
-        `Cannot write ${path}: no permission, or a file where a folder should be.`,
-        {},
-        options,
-      );
-    case 'EMFILE':
-    case 'ENFILE':
-      return new LonghaulError(
-        'TOO_MANY_OPEN_FILES',
-        `Cannot open ${path}: the limit on open files is reached.`,
-        {},
-        options,
-      );
-    default:
-      return error;
-  }
+  const code = codeOf(error) ?? '';
+  if (code === 'ENOSPC') return fullError(path, { cause: error });
+  const [known, message, hint] = ERRORS[code]?.(path) ?? [];
+  return known && message ? new LonghaulError(known, message, { hint }, { cause: error }) : error;
 }
+
+const denied = (path: string): [ErrorCode, string] => [
+  'LAKE_NOT_WRITABLE',
+  `Cannot write ${path}: no permission, or a file where a folder should be.`,
+];
+const tooMany = (path: string): [ErrorCode, string] => [
+  'TOO_MANY_OPEN_FILES',
+  `Cannot open ${path}: the limit on open files is reached.`,
+];
+
+const ERRORS: Readonly<Record<string, (path: string) => [ErrorCode, string, string?]>> = {
+  EDQUOT: (path) => [
+    'DISK_FULL',
+    `The disk quota of this user is used up: cannot write ${path}.`,
+    'Remove files of this user, or have the quota raised; `longhaul retry <run>` goes on from there.',
+  ],
+  EROFS: (path) => ['LAKE_NOT_WRITABLE', `Cannot write ${path}: its file system is read-only.`],
+  EACCES: denied,
+  EPERM: denied,
+  ENOTDIR: denied,
+  EMFILE: tooMany,
+  ENFILE: tooMany,
+};
 
 /**
  * Node says of a folder and those above it that it could not make, on a read-only disk or with a quota that is used up,
@@ -85,8 +74,6 @@ export function noInodesError(
 
 const NO_INODES_HINT =
   'Remove files, most likely many small ones (`df -i` counts them); `longhaul retry <run>` goes on from there.';
-const QUOTA_HINT =
-  'Remove files of this user, or have the quota raised; `longhaul retry <run>` goes on from there.';
 
 /** Undefined where the file system does not say. */
 function freeNow(path: string): { bytes: number; files: number | undefined } | undefined {

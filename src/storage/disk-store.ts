@@ -4,8 +4,7 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { LonghaulError } from '../model/errors.ts';
 import { parseLeftoverFile } from '../model/leftover-keys.ts';
 import { storageError } from './disk-errors.ts';
-import { placeBlocks } from './place-blocks.ts';
-import type { StoredPlace } from './place.ts';
+import { placeBlocks, type StoredPlace } from './place.ts';
 import type { Store, StoredObject, StoredRange } from './store.ts';
 
 /** A zone of the lake as a folder. `link(2)` makes put-if-absent atomic; rename would overwrite. */

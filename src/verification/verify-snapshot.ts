@@ -4,7 +4,7 @@ import { balances } from '../model/ledger.ts';
 import type { ParquetPart, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import { readLanding } from '../storage/manifests.ts';
 import type { Lake } from '../storage/store.ts';
-import { checksumPlace } from '../storage/checksum-file.ts';
+import { checksumPlace } from '../storage/place.ts';
 import { countParquetRows } from './footers.ts';
 
 /** What was found of a source, beside what its manifest says. */

@@ -5,7 +5,7 @@ import { after, beforeEach, test } from 'node:test';
 import { rescan } from '../../src/landing/rescan.ts';
 import type { SnapshotManifest, SourceEntry } from '../../src/model/manifest.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
-import { checksumPlace } from '../../src/storage/checksum-file.ts';
+import { checksumPlace } from '../../src/storage/place.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import type { VerifyReport } from '../../src/cli/commands/verify.ts';
 import { writeParquet } from '../lake/tiny-lake.ts';

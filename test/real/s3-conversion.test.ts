@@ -11,7 +11,7 @@ import type { PartSizes } from '../../src/conversion/parts/next-range.ts';
 import { WORKER_ENGINES } from '../../src/model/dataset.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import type { SnapshotManifest } from '../../src/model/manifest.ts';
-import { checksumPlace } from '../../src/storage/checksum-file.ts';
+import { checksumPlace } from '../../src/storage/place.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { S3Zone } from '../../src/storage/s3/zone.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';

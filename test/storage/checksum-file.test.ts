@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { formatChecksum } from '../../src/model/checksum.ts';
-import { checksumPlace } from '../../src/storage/checksum-file.ts';
+import { checksumPlace } from '../../src/storage/place.ts';
 
 test('the checksum is the CRC-32 of every byte, in eight hex digits', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-checksum-'));

@@ -5,8 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { formatChecksum } from '../../src/model/checksum.ts';
-import { checksumPlace } from '../../src/storage/checksum-file.ts';
-import { placeBlocks } from '../../src/storage/place-blocks.ts';
+import { checksumPlace, placeBlocks } from '../../src/storage/place.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 

@@ -1,5 +1,4 @@
-import { cutShort } from '../../storage/place-blocks.ts';
-import { openPlace, type StoredPlace } from '../../storage/place.ts';
+import { cutShort, openPlace, type StoredPlace } from '../../storage/place.ts';
 import type { Block } from './fields.ts';
 
 /** Bytes read at once: a few milliseconds of work, so that a caller's event loop stays free between two blocks. */

@@ -1,8 +1,6 @@
 import { isAscii } from 'node:buffer';
-import { open } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
-import { cutShort } from '../../storage/place-blocks.ts';
-import { openPlace, type PlaceReader, type StoredPlace } from '../../storage/place.ts';
+import { open, type FileHandle } from 'node:fs/promises';
+import { cutShort, openPlace, type PlaceReader, type StoredPlace } from '../../storage/place.ts';
 import { MAX_REWRITE_GROWTH, rewriteRecords } from './rewrite.ts';
 import { MAX_GROWTH, transcode } from './windows-1252.ts';
 

@@ -34,18 +34,11 @@ export function outcomeOf(isHeld: boolean, dryRun: boolean): SweepOutcome {
   return dryRun ? 'would-remove' : 'removed';
 }
 
-export type SweptItem = SweptFile | SweptCluster;
-
-export interface SweptCluster extends Omit<SweptFile, 'kind' | 'zone'> {
-  kind: 'cluster';
-  /** Its id and its name. */
-  key: string;
-}
-
-export interface SweptFile {
-  kind: LeftoverKind;
-  zone: 'raw' | 'converted';
-  /** Relative to the zone; of staging the folder of a whole run, ending with `/`. */
+export interface SweptItem {
+  kind: SweptKind;
+  /** Of a cluster, none. */
+  zone?: 'raw' | 'converted';
+  /** Relative to the zone; of staging the folder of a whole run, ending with `/`; of a cluster its id and its name. */
   key: string;
   /** Since it, or what belongs to it, was last modified. */
   ageMs: number;

@@ -9,14 +9,15 @@ import {
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { landingManifestKey, stagingPrefix } from '../model/layout.ts';
 import { parseDatasetName } from '../model/names.ts';
-import { LEFTOVER_KINDS, type SweptFile } from '../model/sweep.ts';
+import { LEFTOVER_KINDS, type LeftoverKind, type SweptItem } from '../model/sweep.ts';
 import { DiskStore } from './disk-store.ts';
 import { unnamedParts } from './parts.ts';
 import { S3Store } from './s3/s3-store.ts';
 import { abortUpload, listParts, listUploads } from './s3/uploads.ts';
 import type { Lake, Store, StoredObject } from './store.ts';
 
-export interface Leftover extends Omit<SweptFile, 'outcome'> {
+export interface Leftover extends Omit<SweptItem, 'outcome'> {
+  kind: LeftoverKind;
   /** Whose it is, if that run is under way: the one of a day, or the one of an id. */
   holder: DayAt | { runId: string };
   /** No error where it is gone already. */

@@ -4,10 +4,8 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import initWabt from 'wabt';
 
-const SOURCE = fileURLToPath(new URL('../src/landing/scan-kernel.wat', import.meta.url));
-export const SCAN_KERNEL_FILE = fileURLToPath(
-  new URL('../src/landing/scan-kernel.ts', import.meta.url),
-);
+const SOURCE = 'src/landing/scan-kernel.wat';
+export const SCAN_KERNEL_FILE = 'src/landing/scan-kernel.ts';
 
 /** So that the lines stay as prettier would have them. */
 const CHARACTERS_A_LINE = 92;

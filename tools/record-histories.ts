@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 
 const TESTS = ['workflow', 'emr-workflow', 'behalf-workflow'].map(
-  (name) => `test/real/${name}.test.ts`,
+  (name) => `.built/test/real/${name}.test.js`,
 );
 const HISTORIES = 'test/workflows/histories';
 
@@ -18,7 +18,7 @@ if (label !== undefined && !/^[\w.-]+$/.test(label)) {
   process.exit(2);
 }
 const before = new Set(readdirSync(HISTORIES));
-const child = spawn(process.execPath, ['--import', 'tsx', '--test', ...TESTS], {
+const child = spawn(process.execPath, ['--test', ...TESTS], {
   stdio: ['ignore', 'ignore', 'inherit'],
   env: { ...process.env, RECORD_HISTORIES: label === undefined ? '' : `@${label}` },
 });

@@ -1,8 +1,8 @@
 /**
- * `npm run unit` and `npm test`: runs node:test over the test files, reports, and ends with the plain line
+ * `npm run unit` and `npm test`: runs node:test over the test files of `.built/`, reports, and ends with the plain line
  * `N passed, N failed` (`, N skipped`). Fails where a test fails, a file holds none, or nothing ran.
  *
- *     tools/test.ts unit|all [part of a file name…]
+ *     node .built/tools/test.js unit|all [part of a file name…]
  */
 import { readdirSync } from 'node:fs';
 import { join, relative, resolve, sep } from 'node:path';
@@ -15,7 +15,8 @@ const CONCURRENCY = 3;
 const FILE_TIMEOUT_MS = 15 * 60 * 1000;
 /** More than a screenful is read by nobody. */
 const SHOWN_FILES = 20;
-const REAL_TESTS = `${join('test', 'real')}${sep}`;
+const TESTS = join('.built', 'test');
+const REAL_TESTS = `${join(TESTS, 'real')}${sep}`;
 
 const [scope = 'all', ...parts] = process.argv.slice(2);
 const files = testFiles().filter(
@@ -31,9 +32,9 @@ if (files.length === 0) finish('No test file fits.');
 else runFiles();
 
 function testFiles(): string[] {
-  return readdirSync('test', { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.test.ts'))
-    .map((file) => join('test', file))
+  return readdirSync(TESTS, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.js'))
+    .map((file) => join(TESTS, file))
     .toSorted();
 }
 

@@ -7,8 +7,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const LOADER = import.meta.resolve('tsx');
+const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const cwd = mkdtempSync(join(tmpdir(), 'longhaul-main-'));
 after(() => {
   rmSync(cwd, { recursive: true });
@@ -18,14 +17,9 @@ async function longhaul(
   ...argv: string[]
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   return await new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['--import', LOADER, MAIN, ...argv],
-      { cwd },
-      (error, stdout, stderr) => {
-        resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
-      },
-    );
+    execFile(process.execPath, [MAIN, ...argv], { cwd }, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
+    });
   });
 }
 
@@ -53,11 +47,10 @@ void test('--help and --version end well', async () => {
 
 void test('a reader that has enough does not make it an error', async () => {
   const sql = 'SELECT range AS n FROM range(3000000)';
-  const child = spawn(
-    process.execPath,
-    ['--import', LOADER, MAIN, 'query', sql, '--format', 'csv'],
-    { cwd, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+  const child = spawn(process.execPath, [MAIN, 'query', sql, '--format', 'csv'], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stderr = '';
   child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
   await once(child.stdout, 'data');

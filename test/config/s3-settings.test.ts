@@ -167,16 +167,16 @@ void test('the AWS keys of .env become the environment of the process; what that
     'AWS_REGION=eu-west-1\nAWS_PROFILE=lake\nAWS_CA_BUNDLE=\nS3_BUCKET=lake\n',
   );
   const script = `
-    import { loadConfig } from ${JSON.stringify(import.meta.resolve('../../src/config/load-config.ts'))};
+    import { loadConfig } from ${JSON.stringify(import.meta.resolve('../../src/config/load-config.js'))};
     loadConfig();
     const { AWS_REGION = '', AWS_PROFILE = '', AWS_CA_BUNDLE = 'unset' } = process.env;
     console.log([AWS_REGION, AWS_PROFILE, AWS_CA_BUNDLE].join(' '));`;
   const run = (env: Record<string, string>): string =>
-    execFileSync(
-      process.execPath,
-      ['--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', script],
-      { cwd, env: { PATH: process.env['PATH'] ?? '', ...env }, encoding: 'utf8' },
-    ).trim();
+    execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
+      cwd,
+      env: { PATH: process.env['PATH'] ?? '', ...env },
+      encoding: 'utf8',
+    }).trim();
   assert.equal(run({}), 'eu-west-1 lake unset');
   assert.equal(run({ AWS_REGION: 'us-east-2' }), 'us-east-2 lake unset');
 });

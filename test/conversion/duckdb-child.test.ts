@@ -30,7 +30,7 @@ test('a child whose worker was killed ends, and takes its scratch folder with it
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const script = new URL('../../src/conversion/duckdb/child.ts', import.meta.url);
+    const script = new URL('../../src/conversion/duckdb/child.js', import.meta.url);
     const child = fork(fileURLToPath(script), {
       env: {
         ...process.env,

@@ -3,6 +3,6 @@ import type { HostCommand } from '../../src/embedded/join.ts';
 
 /** Starts the tests' own host, `host-entry.ts`. */
 export function hostCommand(stateDir: string, ...args: string[]): HostCommand {
-  const entry = fileURLToPath(new URL('./host-entry.ts', import.meta.url));
+  const entry = fileURLToPath(new URL('./host-entry.js', import.meta.url));
   return { entry, args: [stateDir, ...args] };
 }

@@ -55,7 +55,7 @@ describe('a lock', () => {
         const script = `import { takeLock } from ${JSON.stringify(MODULE)}; process.exitCode = takeLock(${JSON.stringify(path)}) === undefined ? 3 : 4;`;
         const withoutFlock = async (): Promise<number | null> => {
           await symlink('/usr/bin/perl', join(folder, 'perl')).catch(() => undefined);
-          const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
+          const args = ['--input-type=module', '--eval', script];
           const child = spawn(process.execPath, args, { env: { PATH: folder }, stdio: 'inherit' });
           return ((await once(child, 'exit')) as [number | null])[0];
         };
@@ -67,7 +67,7 @@ describe('a lock', () => {
   );
 });
 
-const MODULE = new URL('../../src/embedded/lock.ts', import.meta.url).href;
+const MODULE = new URL('../../src/embedded/lock.js', import.meta.url).href;
 
 /** Takes the lock, says so, and keeps it. */
 const HOLDER = `
@@ -77,7 +77,7 @@ setInterval(() => undefined, 1000);
 `;
 
 async function startHolder(path: string): Promise<ChildProcess> {
-  const args = ['--import', 'tsx', '--input-type=module', '--eval', HOLDER, path];
+  const args = ['--input-type=module', '--eval', HOLDER, path];
   const holder = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   assert.ok(holder.stdout);
   assert.deepEqual(await once(createInterface(holder.stdout), 'line'), ['yes']);

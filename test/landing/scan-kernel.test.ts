@@ -180,7 +180,7 @@ describe('with the kernel and without it the scan and every state are the same',
   }
 
   for (const name of ['311_service_data_2015', 'traffic_accidents_2014', 'crime']) {
-    const file = new URL(`../../../shared/data/${name}.csv`, import.meta.url);
+    const file = `../shared/data/${name}.csv`;
     const skip = existsSync(file) ? false : 'the real samples are not beside this checkout';
     it(`for ${name}, also with a wrong delimiter`, { skip }, () => {
       const bytes = readFileSync(file);

@@ -5,7 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startChild, type ChildOptions } from '../../src/programs/child.ts';
+import { startChild, type ChildOptions } from '../../src/programs/child.js';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 describe('a child', () => {
@@ -50,12 +50,12 @@ describe('a child', () => {
     await withTempFolder(async (folder) => {
       const words = ['/bin/sh', '-c', 'sleep 600 & sleep 600'];
       const given = [words, optionsIn(folder)].map((each) => JSON.stringify(each)).join();
-      const module = resolve(import.meta.dirname, '../../src/programs/child.ts');
+      const module = resolve(import.meta.dirname, '../../src/programs/child.js');
       const entry = join(folder, 'parent.mjs');
       const start = `const { startChild } = await import(${JSON.stringify(module)});`;
       const print = `console.log((await startChild(${given})).pid); setInterval(() => {}, 1000);`;
       await writeFile(entry, `${start}\n${print}\n`);
-      const parent = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), entry], {
+      const parent = spawn(process.execPath, [entry], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       const [printed] = (await once(parent.stdout, 'data')) as [Buffer];

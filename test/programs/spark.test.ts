@@ -118,17 +118,11 @@ describe('spark-submit', () => {
     await withTempFolder(async (folder) => {
       await writeFile(join(folder, 'forever'), '');
       const command = await commandIn(folder, `tail -f '${join(folder, 'forever')}' & wait`);
-      const module = JSON.stringify(new URL('../../src/programs/spark-submit.ts', import.meta.url));
+      const module = JSON.stringify(new URL('../../src/programs/spark-submit.js', import.meta.url));
       const signal = 'new AbortController().signal';
       const code = `import { submitSpark } from ${module};
         await submitSpark({ ...${JSON.stringify({ ...command, signal: undefined })}, signal: ${signal} });`;
-      const parent = spawn(process.execPath, [
-        '--import',
-        'tsx',
-        '--input-type=module',
-        '-e',
-        code,
-      ]);
+      const parent = spawn(process.execPath, ['--input-type=module', '-e', code]);
       await until('it runs', async () => {
         return (await processesWith(folder)).some((line) => line.startsWith('tail'));
       });

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 const SEED = '20261128';
 
 async function chaos(...args: string[]): Promise<{ code: unknown; output: string }> {
-  const command = ['--import', 'tsx', 'tools/chaos/main.ts', '--seed', SEED, ...args];
+  const command = ['.built/tools/chaos/main.js', '--seed', SEED, ...args];
   const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
   const output: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk));

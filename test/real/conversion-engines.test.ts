@@ -114,7 +114,7 @@ const REAL_SAMPLES: [file: string, rows: number, encoding: Encoding][] = [
 
 suite('the real samples', () => {
   for (const [name, count, encoding] of REAL_SAMPLES) {
-    const path = join(import.meta.dirname, '../../../shared/data', name);
+    const path = join('..', 'shared', 'data', name);
     const skip = existsSync(path) ? false : `${name} is not beside this checkout`;
     test(`${name}: both engines write what csv-parse reads`, { skip }, async (t) => {
       const content = await readFile(path);

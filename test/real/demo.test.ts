@@ -3,18 +3,16 @@ import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
-const DEMO = resolve(import.meta.dirname, '../../tools/demo/main.ts');
-const TSX = fileURLToPath(import.meta.resolve('tsx'));
+const DEMO = resolve(import.meta.dirname, '../../tools/demo/main.js');
 
 test('the demo leaves the lake of the real datasets alone', async () => {
   await withTempFolder(async (cwd) => {
     const { DATA_DIR: _, ...env } = process.env;
     const run = promisify(execFile);
-    const { stdout } = await run(process.execPath, ['--import', TSX, DEMO, '--size', '200kB'], {
+    const { stdout } = await run(process.execPath, [DEMO, '--size', '200kB'], {
       cwd,
       env,
     });

@@ -72,7 +72,7 @@ test('while hosts are killed and five commands start them, never two servers hav
 const HOLD_MS = 100;
 
 const CANDIDATE = `
-const { takeLock } = await import(${JSON.stringify(new URL('../../src/embedded/lock.ts', import.meta.url).href)});
+const { takeLock } = await import(${JSON.stringify(new URL('../../src/embedded/lock.js', import.meta.url).href)});
 console.log(takeLock(process.argv.at(-1)) === undefined ? 'no' : 'yes');
 setInterval(() => undefined, 1000);
 `;
@@ -80,7 +80,7 @@ setInterval(() => undefined, 1000);
 async function startCandidate(
   path: string,
 ): Promise<{ candidate: ChildProcess; hasLock: boolean }> {
-  const args = ['--import', 'tsx', '--input-type=module', '--eval', CANDIDATE, path];
+  const args = ['--input-type=module', '--eval', CANDIDATE, path];
   const candidate = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   assert.ok(candidate.stdout);
   const [line] = (await once(createInterface(candidate.stdout), 'line')) as string[];

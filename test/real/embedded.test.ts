@@ -446,8 +446,8 @@ async function joined(
 
 /** A command in a process of its own. */
 async function startMember(stateDir: string): Promise<Member> {
-  const entry = fileURLToPath(new URL('../embedded/member-entry.ts', import.meta.url));
-  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', entry, stateDir], {
+  const entry = fileURLToPath(new URL('../embedded/member-entry.js', import.meta.url));
+  const child: ChildProcess = spawn(process.execPath, [entry, stateDir], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   assert.ok(child.stdout);

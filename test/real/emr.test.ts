@@ -15,7 +15,7 @@ import type { Lab } from '../helpers/lab.ts';
 import type { Answer } from '../helpers/origin.ts';
 import { bucketContents } from '../helpers/s3-lab.ts';
 
-const SAMPLES = resolve(import.meta.dirname, '../../../shared/data');
+const SAMPLES = resolve('../shared/data');
 const skip = existsSync(SAMPLES)
   ? false
   : 'the real Denver samples (../shared/data) are not on this machine';

@@ -5,7 +5,7 @@ import { basename, extname, join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { startLab, withLab, type Lab } from '../helpers/lab.ts';
 
-const SAMPLES = resolve(import.meta.dirname, '../../../shared/data');
+const SAMPLES = resolve('../shared/data');
 const skip = existsSync(SAMPLES)
   ? false
   : 'the real Denver samples (../shared/data) are not on this machine';

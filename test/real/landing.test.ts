@@ -52,14 +52,10 @@ async function landInProcess(
   folder: string,
   until: (line: Line) => boolean = () => false,
 ): Promise<Line> {
-  const script = fileURLToPath(new URL('../landing/land-process.ts', import.meta.url));
-  const child: ChildProcess = spawn(
-    process.execPath,
-    ['--import', 'tsx', script, address, folder, KEY],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
+  const script = fileURLToPath(new URL('../landing/land-process.js', import.meta.url));
+  const child: ChildProcess = spawn(process.execPath, [script, address, folder, KEY], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const exited = new Promise((resolve) => child.once('exit', resolve));
   let last: Line = {};
   if (child.stdout) {

@@ -9,7 +9,7 @@ import type { Answer } from '../helpers/origin.ts';
 import type { TestS3 } from '../helpers/s3.ts';
 import { bucketContents, withS3Lab } from '../helpers/s3-lab.ts';
 
-const SAMPLES = resolve(import.meta.dirname, '../../../shared/data');
+const SAMPLES = resolve('../shared/data');
 const skip = existsSync(SAMPLES)
   ? false
   : 'the real Denver samples (../shared/data) are not on this machine';

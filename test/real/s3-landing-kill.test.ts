@@ -57,16 +57,12 @@ function landInProcess(
   endpoint: string,
   concurrency: number,
 ): LandingProcess {
-  const script = fileURLToPath(new URL('../landing/s3-land-process.ts', import.meta.url));
+  const script = fileURLToPath(new URL('../landing/s3-land-process.js', import.meta.url));
   const settings = JSON.stringify({ ...s3.settings, uploadConcurrency: concurrency });
-  const child = spawn(
-    process.execPath,
-    ['--import', 'tsx', script, origin.address(path), settings, prefix, KEY],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, ...s3.env, AWS_ENDPOINT_URL_S3: endpoint },
-    },
-  );
+  const child = spawn(process.execPath, [script, origin.address(path), settings, prefix, KEY], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...s3.env, AWS_ENDPOINT_URL_S3: endpoint },
+  });
   const exited = once(child, 'exit');
   const read = async (): Promise<Line> => {
     let last: Line = {};

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -53,11 +53,11 @@ test('a port that another has is an error that names the log', async () => {
 test('it ends with the process that started it, even with one that is killed', async () => {
   await withTempFolder(async (folder) => {
     const code = `
-      import { startS3Server } from ${JSON.stringify(resolve('tools/local-aws/s3-server.ts'))};
+      import { startS3Server } from ${JSON.stringify(import.meta.resolve('../../tools/local-aws/s3-server.js'))};
       const [folder, program] = process.argv.slice(-2);
       console.log((await startS3Server({ folder, program })).endpoint);
     `;
-    const args = ['--import', 'tsx', '--input-type=module', '--eval', code];
+    const args = ['--input-type=module', '--eval', code];
     const parent = spawn(process.execPath, [...args, folder, await versitygw()], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { test } from 'node:test';
 
-const RUNNER = resolve(import.meta.dirname, '../../tools/test.ts');
+const RUNNER = resolve(import.meta.dirname, '../../tools/test.js');
 const HEAD = `import { test } from 'node:test';\n`;
 
 test('counts passed, failed and skipped, gives the reason of a skip, and fails', async () => {
   const { code, lines } = await runTests({
-    'test/a.test.ts': `${HEAD}test('good', () => {}); test('bad', () => { throw new Error('no'); });`,
-    'test/b.test.ts': `${HEAD}test('later', { skip: 'no samples here' }, () => {});`,
+    '.built/test/a.test.js': `${HEAD}test('good', () => {}); test('bad', () => { throw new Error('no'); });`,
+    '.built/test/b.test.js': `${HEAD}test('later', { skip: 'no samples here' }, () => {});`,
   });
   assert.equal(lines.at(-1), '1 passed, 1 failed, 1 skipped');
   assert.ok(lines.includes('skipped: later: no samples here'));
@@ -20,8 +20,8 @@ test('counts passed, failed and skipped, gives the reason of a skip, and fails',
 
 test('passes where every test passes, and leaves real parts out of the unit tests', async () => {
   const files = {
-    'test/a.test.ts': `${HEAD}test('good', () => {});`,
-    'test/real/b.test.ts': `${HEAD}test('real', () => {});`,
+    '.built/test/a.test.js': `${HEAD}test('good', () => {});`,
+    '.built/test/real/b.test.js': `${HEAD}test('real', () => {});`,
   };
   const unit = await runTests(files, 'unit');
   assert.deepEqual([unit.code, unit.lines.at(-1)], [0, '1 passed, 0 failed']);
@@ -30,11 +30,11 @@ test('passes where every test passes, and leaves real parts out of the unit test
 });
 
 test('fails where nothing ran: no file fits, a file holds no test, a file breaks', async () => {
-  const none = await runTests({ 'test/a.ts': '' });
+  const none = await runTests({ '.built/test/a.js': '' });
   assert.deepEqual([none.code, none.lines.at(-1)], [1, '0 passed, 0 failed']);
-  const empty = await runTests({ 'test/a.test.ts': 'export {};' });
+  const empty = await runTests({ '.built/test/a.test.js': 'export {};' });
   assert.notEqual(empty.code, 0);
-  const broken = await runTests({ 'test/a.test.ts': `import './nowhere.ts';` });
+  const broken = await runTests({ '.built/test/a.test.js': `import './nowhere.js';` });
   assert.deepEqual([broken.code, broken.lines.at(-1)], [1, '0 passed, 1 failed']);
 });
 
@@ -58,7 +58,7 @@ async function runTests(
 async function run(cwd: string, scope: string): Promise<{ code: number | null; lines: string[] }> {
   // Without it the runner takes itself for a test file of the runner that runs this.
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), RUNNER, scope], {
+  const child = spawn(process.execPath, [RUNNER, scope], {
     cwd,
     env,
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { resolve, sep } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { temporalProgram } from '../helpers/temporal.ts';
 
 /** Of the workflows as they are deployed: each must replay on every later code. */
-export const HISTORIES = new URL('./histories/', import.meta.url);
+export const HISTORIES = pathToFileURL(resolve('test/workflows/histories') + sep);
 
 /** Set by `npm run record-histories`: what stands behind the names of the files that are recorded, or nothing. */
 const suffix = process.env['RECORD_HISTORIES'];

@@ -121,6 +121,9 @@ class Host {
       members: [],
       ups: [],
       settings,
+      // For the next host, should this one be killed before it has others.
+      address: last.address,
+      uiUrl: last.uiUrl,
       // Of a host that was killed, so that it is removed.
       socket: last.inode === identity.inode ? last.socket : undefined,
     };

@@ -32,9 +32,9 @@ export interface HostState {
   /** Of the program, to tell a server that an older one started. */
   version: string;
   namespace: string;
-  /** `host:port`; from `ready` on. */
-  address?: string;
-  uiUrl?: string;
+  /** `host:port`; before `ready`, of the last server. */
+  address?: string | undefined;
+  uiUrl?: string | undefined;
   /** What it is doing, or why it stops, for people. */
   note?: string;
   error?: { code: ErrorCode; message: string; hint?: string | undefined };

@@ -14,8 +14,6 @@ export interface HadoopJars {
   folder: string;
   /** All of them, as Java's `-cp` and Spark's `spark.driver.extraClassPath` take it: `<folder>/*`. */
   classPath: string;
-  /** Of Hadoop. */
-  version: string;
 }
 
 /**
@@ -64,7 +62,7 @@ export async function locateJarSet(
     problemWith: async (path: string) => await problemWith(path, jars),
   } as const;
   const folder = await locate(wanted, { ...options, given: given ? join(given, name) : undefined });
-  return { folder, classPath: join(folder, '*'), version };
+  return { folder, classPath: join(folder, '*') };
 }
 
 export interface Dependency {

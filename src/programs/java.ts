@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process';
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
-import { delimiter, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
+import { programsOnPath } from './locate.ts';
 
 const run = promisify(execFile);
 
@@ -42,7 +41,7 @@ export async function locateJava(options: JavaOptions = {}): Promise<Java> {
   const { given, searchPath = '', majors = JAVA_MAJORS, neededBy = 'Spark 4' } = options;
   const wanted = `${neededBy} needs Java ${majors.join(' or ')}`;
   const home = given ? resolve(given) : undefined;
-  const path = home ? join(home, 'bin', 'java') : await onPath(searchPath);
+  const path = home ? join(home, 'bin', 'java') : (await programsOnPath('java', searchPath))[0];
   const named = home ? `JAVA_HOME names ${printable(given ?? '')}` : 'JAVA_HOME is not set';
   if (path === undefined) {
     throw missing(`${wanted}: ${named}, and there is no \`java\` on the PATH.`, majors);
@@ -64,18 +63,6 @@ function missing(message: string, majors: readonly number[]): LonghaulError {
     `Install Java ${majors[0]} (Debian: \`apt-get install openjdk-${majors[0]}-jre-headless\`), or set JAVA_HOME in ` +
     '.env to the folder of one; --engine duckdb needs none.';
   return new LonghaulError('PROGRAM_NOT_INSTALLED', message, { hint });
-}
-
-async function onPath(searchPath: string): Promise<string | undefined> {
-  for (const folder of searchPath.split(delimiter).filter((each) => each !== '')) {
-    const path = resolve(folder, 'java');
-    const isThere = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return path;
-  }
-  return undefined;
 }
 
 /** `java -version` says it on standard error. */

@@ -93,14 +93,20 @@ async function findOnPath(
   searchPath: string,
   tried: string[],
 ): Promise<string | undefined> {
-  for (const folder of searchPath.split(delimiter).filter((each) => each !== '')) {
-    const path = resolve(folder, wanted.fileName);
-    if (!(await isThere(wanted, path))) continue;
+  for (const path of await programsOnPath(wanted.fileName, searchPath)) {
     const problem = await wanted.problemWith(path);
     if (problem === undefined) return path;
     tried.push(`${path} ${problem}`);
   }
   return undefined;
+}
+
+/** In the PATH's order. */
+export async function programsOnPath(name: string, searchPath: string): Promise<string[]> {
+  const folders = searchPath.split(delimiter).filter((each) => each !== '');
+  const paths = folders.map((folder) => resolve(folder, name));
+  const areThere = await Promise.all(paths.map((path) => canAccess(path, constants.X_OK)));
+  return paths.filter((_, index) => areThere[index]);
 }
 
 function nothingGiven({ setting, onPath, fileName }: Wanted): string {
@@ -113,12 +119,14 @@ async function problemOf(wanted: Wanted, path: string): Promise<string | undefin
 }
 
 async function isThere({ onPath }: Wanted, path: string): Promise<boolean> {
-  try {
-    await access(path, onPath ? constants.X_OK : constants.R_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return await canAccess(path, onPath ? constants.X_OK : constants.R_OK);
+}
+
+async function canAccess(path: string, mode: number): Promise<boolean> {
+  return await access(path, mode).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function isFetched(

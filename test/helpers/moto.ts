@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { tmpdir } from 'node:os';
 import { freePort } from '../../src/embedded/listen.ts';
+import { startChild } from '../../src/programs/child.ts';
 import { fetchMoto } from '../../tools/local-aws/moto.ts';
 import { until } from './processes.ts';
 
@@ -14,17 +14,20 @@ export interface Moto {
 export async function startMoto(): Promise<Moto> {
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
-  const child = spawn('python3', ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], {
-    env: { ...process.env, PYTHONPATH: await fetchMoto(), PYTHONDONTWRITEBYTECODE: '1' },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const exit = once(child, 'exit');
+  const child = await startChild(
+    ['python3', '-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)],
+    {
+      folder: tmpdir(),
+      env: { ...process.env, PYTHONPATH: await fetchMoto(), PYTHONDONTWRITEBYTECODE: '1' },
+      stdout: '/dev/null',
+    },
+  );
   let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-2000);
   });
   await until('moto answers', async () => {
-    if (child.exitCode !== null) throw new Error(`moto ended: ${said}`);
+    if (child.hasEnded()) throw new Error(`moto ended: ${said}`);
     return await fetch(endpoint).then(
       ({ ok }) => ok,
       () => false,
@@ -33,8 +36,8 @@ export async function startMoto(): Promise<Moto> {
   return {
     endpoint,
     close: async () => {
-      child.kill('SIGKILL');
-      await exit;
+      child.signal('SIGKILL');
+      await child.ended;
     },
   };
 }

@@ -3,7 +3,6 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { loadSettings } from '../../src/config/load-settings.ts';
 import type { EmrSettings } from '../../src/config/settings.ts';
-import { checkShape, inputShapeOf } from '../../tools/local-aws/emr/request-shape.ts';
 import { validateCluster } from '../../tools/local-aws/emr/validate-cluster.ts';
 import { clusterRequest, instanceCount } from '../../src/emr/cluster-request.ts';
 import { commandStep, copyArgs, sparkArgs } from '../../src/emr/steps.ts';
@@ -45,9 +44,6 @@ describe('the request for a cluster', () => {
       fc.property(envs, (env) => {
         const emr = settings(env);
         const request = clusterRequest(emr, NAME, WHERE);
-        const shape = inputShapeOf('RunJobFlow');
-        assert.ok(shape);
-        checkShape(shape, JSON.parse(JSON.stringify(request)) as object);
         validateCluster(request, {});
         const { InstanceGroups: groups = [], InstanceFleets: fleets = [] } =
           request.Instances ?? {};

@@ -27,11 +27,11 @@ const ENDED = ['TERMINATED', 'TERMINATED_WITH_ERRORS'];
 /** Two records, one with a line break in it. */
 const CSV = 'id,text\n1,one\n2,"two\nlines"\n';
 
-/** For a minute's work a JVM that compiles less is done sooner; and a cluster's settings reach its steps. */
-const QUICK_SPARK = {
-  'spark.driver.extraJavaOptions': '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC',
-  'spark.app.name': 'named-by-the-cluster',
-};
+/** For a minute's work a JVM that compiles less is done sooner; and a step's settings reach it. */
+const QUICK_SPARK = [
+  'spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC',
+  'spark.app.name=named-by-the-step',
+].flatMap((setting) => ['--conf', setting]);
 
 const CONVERT = `import sys
 from pyspark.sql import SparkSession
@@ -52,7 +52,6 @@ describe('the local EMR', () => {
         const script = { Path: `${bucket}/bootstrap.sh`, Args: ['$HOME `x`'] };
         const id = await create(client, {
           LogUri: `${bucket}/logs/`,
-          Configurations: [{ Classification: 'spark-defaults', Properties: QUICK_SPARK }],
           BootstrapActions: [{ Name: 'hello', ScriptBootstrapAction: script }],
         });
         await untilState(client, id, ['WAITING', ...ENDED]);
@@ -62,6 +61,7 @@ describe('the local EMR', () => {
           'cluster',
           '--master',
           'yarn',
+          ...QUICK_SPARK,
           `${bucket}/convert.py`,
         ];
         const steps = await run(client, id, [
@@ -101,7 +101,7 @@ describe('the local EMR', () => {
           ['controller.gz', 'stderr.gz', 'stdout.gz'],
         );
         const stdout = gunzipSync(await get(s3, `${logs}stdout.gz`)).toString();
-        assert.match(stdout, /^rows 2 local\[\d+\] named-by-the-cluster$/m);
+        assert.match(stdout, /^rows 2 local\[\d+\] named-by-the-step$/m);
         const failure = steps[3]?.Status?.FailureDetails;
         assert.match(failure?.Message ?? '', /Cannot run program "hive"/);
         assert.equal(failure?.LogFile, `${bucket}/logs/${id}/steps/${steps[3]?.Id}/stderr.gz`);

@@ -4,46 +4,20 @@
  */
 import { parseArgs } from 'node:util';
 import { join, resolve } from 'node:path';
-import { z } from 'zod';
-import type { EmrFaults } from './emr/faults.ts';
 import { locateEmrPrograms, startLocalEmr } from './emr/index.ts';
 import { startS3Server } from './s3-server.ts';
 import { locateVersitygw } from './versitygw.ts';
 
 const BUCKET = 'local-emr';
 
-const USAGE = `npm run local-emr -- [--folder <folder>] [--faults <JSON>]
+const USAGE = `npm run local-emr -- [--folder <folder>]
 
   --folder <folder>  where the bucket is kept, and clusters live (default: data/.longhaul/local-emr)
-  --faults <JSON>    what is to go wrong, as docs/local-emr.md has it: '{"noCapacity": 1}'
 `;
-
-/** As the CLI's. */
-const USAGE_EXIT_CODE = 2;
-
-const count = z.number().min(0);
-const after = z.strictObject({ count, afterMs: count });
-const lasting = z.strictObject({ count, ms: count });
-const faultsShape = z.strictObject({
-  throttle: z.record(z.string(), count),
-  loseAnswer: z.record(z.string(), count),
-  noCapacity: count,
-  bootstrapFailure: count,
-  slowStart: lasting,
-  spotNotGranted: lasting,
-  spotLoss: after,
-  hang: count,
-  pending: lasting,
-  terminatedByOther: after,
-  cancelledByOther: after,
-  smallHdfs: z.strictObject({ count, bytes: count }),
-  stepsUsed: z.strictObject({ count, steps: count }),
-} satisfies Record<keyof EmrFaults, z.ZodType>);
 
 const { values } = parseArgs({
   options: {
     folder: { type: 'string', default: 'data/.longhaul/local-emr' },
-    faults: { type: 'string', default: '{}' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -51,21 +25,10 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(USAGE);
 } else {
-  await serve(resolve(values.folder), faultsOf(values.faults));
+  await serve(resolve(values.folder));
 }
 
-function faultsOf(text: string): EmrFaults {
-  try {
-    // What is left out does not happen.
-    return faultsShape.partial().parse(JSON.parse(text));
-  } catch (error) {
-    const reason = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
-    console.error(`--faults: ${reason}`);
-    return process.exit(USAGE_EXIT_CODE);
-  }
-}
-
-async function serve(folder: string, faults: EmrFaults): Promise<void> {
+async function serve(folder: string): Promise<void> {
   const searchPath = process.env['PATH'] ?? '';
   const onNote = (note: string): void => console.error(note);
   const programs = await locateEmrPrograms({
@@ -84,7 +47,6 @@ async function serve(folder: string, faults: EmrFaults): Promise<void> {
     s3,
     programs,
     searchPath,
-    faults,
   });
   const env = {
     AWS_ACCESS_KEY_ID: s3.accessKeyId,

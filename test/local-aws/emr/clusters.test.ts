@@ -3,15 +3,10 @@ import {
   AddTagsCommand,
   CancelStepsCommand,
   DescribeStepCommand,
-  GetAutoTerminationPolicyCommand,
   ListClustersCommand,
-  ListInstanceGroupsCommand,
   ListStepsCommand,
-  ModifyClusterCommand,
   PutAutoTerminationPolicyCommand,
-  RemoveTagsCommand,
   RunJobFlowCommand,
-  SetTerminationProtectionCommand,
   TerminateJobFlowsCommand,
   type EMRClient,
   type RunJobFlowInput,
@@ -34,14 +29,16 @@ describe('a cluster', () => {
         assert.ok(cluster.Status?.Timeline?.ReadyDateTime instanceof Date);
         assert.deepEqual([...machines], [id]);
         await client.send(new AddTagsCommand({ ResourceId: id, Tags: [{ Key: 'b', Value: '2' }] }));
-        await client.send(new RemoveTagsCommand({ ResourceId: id, TagKeys: ['a'] }));
         await client.send(new TerminateJobFlowsCommand({ JobFlowIds: [id] }));
         const end = await untilState(client, id, ENDED);
         assert.deepEqual(end.cluster.Status?.StateChangeReason, {
           Code: 'USER_REQUEST',
           Message: 'Terminated by user request',
         });
-        assert.deepEqual(end.cluster.Tags, [{ Key: 'b', Value: '2' }]);
+        assert.deepEqual(end.cluster.Tags, [
+          { Key: 'a', Value: '1' },
+          { Key: 'b', Value: '2' },
+        ]);
         assert.equal(machines.size, 0);
         // Again: no error, as EMR.
         await client.send(new TerminateJobFlowsCommand({ JobFlowIds: [id] }));
@@ -82,20 +79,6 @@ describe('a cluster', () => {
     });
   });
 
-  it('under termination protection is not terminated', async () => {
-    await withQuickEmr(async ({ client }) => {
-      const id = await create(client, {});
-      await client.send(
-        new SetTerminationProtectionCommand({ JobFlowIds: [id], TerminationProtected: true }),
-      );
-      await assert.rejects(client.send(new TerminateJobFlowsCommand({ JobFlowIds: [id] })), {
-        name: 'ValidationException',
-        message: 'Could not shut down one or more job flows since they are termination protected.',
-      });
-      await untilState(client, id, ['WAITING']);
-    });
-  });
-
   it('that is idle for longer than its policy ends, and a new policy counts from anew', async () => {
     await withQuickEmr(
       async ({ client }) => {
@@ -105,8 +88,6 @@ describe('a cluster', () => {
         await client.send(
           new PutAutoTerminationPolicyCommand({ ClusterId: id, AutoTerminationPolicy: policy }),
         );
-        const put = await client.send(new GetAutoTerminationPolicyCommand({ ClusterId: id }));
-        assert.deepEqual(put.AutoTerminationPolicy, policy);
         const { cluster } = await untilState(client, id, ENDED);
         assert.equal(cluster.Status?.State, 'TERMINATED');
       },
@@ -138,20 +119,6 @@ describe('a cluster', () => {
       await assert.rejects(client.send(new ListClustersCommand({ Marker: 'nothing' })), {
         name: 'InvalidRequestException',
       });
-    });
-  });
-
-  it('has its groups', async () => {
-    await withQuickEmr(async ({ client }) => {
-      const id = await create(client, {});
-      await untilState(client, id, ['WAITING']);
-      const { InstanceGroups: groups = [] } = await client.send(
-        new ListInstanceGroupsCommand({ ClusterId: id }),
-      );
-      assert.deepEqual(
-        groups.map(({ InstanceGroupType: type, Status }) => [type, Status?.State]),
-        [['MASTER', 'RUNNING']],
-      );
     });
   });
 
@@ -236,7 +203,7 @@ describe('steps', () => {
     });
   });
 
-  it('run side by side with a higher concurrency, which may be changed', async () => {
+  it('run side by side with a higher concurrency', async () => {
     await withQuickEmr(async ({ client, started }) => {
       const id = await create(client, { StepConcurrencyLevel: 2 });
       const ids = await add(client, id, [
@@ -246,8 +213,6 @@ describe('steps', () => {
       ]);
       await untilStep(client, id, ids[1], 'RUNNING');
       assert.deepEqual(started, ['one', 'two']);
-      await client.send(new ModifyClusterCommand({ ClusterId: id, StepConcurrencyLevel: 3 }));
-      await untilStep(client, id, ids[2], 'RUNNING');
     });
   });
 

@@ -1,10 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { takeFault, takePlainFault } from './faults.ts';
-import { endCluster, isEnded, isOpen, USER_REQUEST, type Cluster, type Ending } from './model.ts';
+import {
+  endCluster,
+  isEnded,
+  isOpen,
+  pause,
+  type Cluster,
+  type Ending,
+  type World,
+} from './model.ts';
 import { provision } from './provisioning.ts';
 import type { Machine } from './runtime.ts';
 import { runSteps } from './step-queue.ts';
-import { pause, type World } from './world.ts';
 
 /** A cluster from STARTING to TERMINATED. Never rejects, and always comes to its end, whatever its runtime does. */
 export async function live(cluster: Cluster, world: World): Promise<void> {
@@ -12,7 +19,10 @@ export async function live(cluster: Cluster, world: World): Promise<void> {
   try {
     await provision(cluster, world);
     machine = await bootstrap(cluster, world);
-    if (isOpen(cluster)) await serve(cluster, machine, world);
+    if (isOpen(cluster)) {
+      cluster.readyMs = world.now();
+      await runSteps(cluster, machine, world);
+    }
   } catch (error) {
     // An end that was asked for interrupts whatever is under way.
     endCluster(cluster, internalError(error));
@@ -26,14 +36,9 @@ async function bootstrap(cluster: Cluster, world: World): Promise<Machine> {
   cluster.reason = { Message: 'Running bootstrap actions' };
   const hdfsBytes = takeFault(world.faults(), 'smallHdfs')?.bytes;
   const { signal } = cluster.abort;
-  const { LogUri: logUri, Configurations: configurations = [] } = cluster.request;
-  const machine = await world.runtime.prepare({
-    clusterId: cluster.id,
-    logUri,
-    configurations,
-    hdfsBytes,
-    signal,
-  });
+  const { id: clusterId, request } = cluster;
+  const wanted = { clusterId, logUri: request.LogUri, hdfsBytes, signal };
+  const machine = await world.runtime.prepare(wanted);
   cluster.webHdfsUrl = machine.webHdfsUrl;
   try {
     await pause(world.delays.bootstrappingMs, cluster);
@@ -57,17 +62,6 @@ async function runBootstrapActions(
     const code = await machine.bootstrap(action, index + 1, cluster.abort.signal);
     if (code !== 0) endCluster(cluster, bootstrapFailure(index + 1));
     if (!isOpen(cluster)) return;
-  }
-}
-
-async function serve(cluster: Cluster, machine: Machine, world: World): Promise<void> {
-  cluster.readyMs = world.now();
-  const other = takeFault(world.faults(), 'terminatedByOther');
-  const timer = other && setTimeout(() => endCluster(cluster, USER_REQUEST), other.afterMs);
-  try {
-    await runSteps(cluster, machine, world);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -3,8 +3,7 @@ import type { RunJobFlowInput, StepConfig } from '@aws-sdk/client-emr';
 import { invalidRequest, validation } from './api-error.ts';
 import { live } from './cluster-life.ts';
 import { takeFault } from './faults.ts';
-import { isOpen, type Cluster, type Step } from './model.ts';
-import type { World } from './world.ts';
+import { isOpen, type Cluster, type Step, type World } from './model.ts';
 
 /** All clusters of a server. They are kept, as EMR keeps them for two months, until the server ends. */
 export class Clusters {
@@ -30,7 +29,6 @@ export class Clusters {
       errors: [],
       tags: [...(request.Tags ?? [])],
       steps: [],
-      terminationProtected: request.Instances?.TerminationProtected ?? false,
       keepAlive: request.Instances?.KeepJobFlowAliveWhenNoSteps ?? false,
       stepConcurrency: request.StepConcurrencyLevel ?? 1,
       usedSteps: takeFault(this.world.faults(), 'stepsUsed')?.steps ?? 0,

@@ -19,12 +19,6 @@ export interface EmrFaults {
   spotLoss?: { count: number; afterMs: number };
   /** Steps that start and never end by themselves. */
   hang?: number;
-  /** Steps that stay PENDING this long, with all behind them. */
-  pending?: { count: number; ms: number };
-  /** Clusters that somebody else terminates, this long after they were ready. */
-  terminatedByOther?: { count: number; afterMs: number };
-  /** Steps that somebody else cancels, this long after their start. */
-  cancelledByOther?: { count: number; afterMs: number };
   /** Clusters whose HDFS holds so little. */
   smallHdfs?: { count: number; bytes: number };
   /** Clusters that have had so many steps of the 256 that EMR allows when they are made. */

@@ -3,8 +3,8 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BootstrapActionConfig } from '@aws-sdk/client-emr';
 import { startChild } from '../../../src/programs/child.ts';
-import { startHdfs, type Hdfs } from '../hdfs/hdfs.ts';
 import { makeClusterFolder } from './cluster-folders.ts';
+import { startHdfs, type Hdfs } from './hdfs.ts';
 import { writeMachineConfiguration } from './machine-files.ts';
 import type { EmrRuntime, Machine, WantedMachine } from './runtime.ts';
 import { startStep } from './run-step.ts';
@@ -47,7 +47,7 @@ async function startHdfsOf(
 
 async function machineOf(
   options: LocalRuntimeOptions,
-  { clusterId, logUri, configurations }: WantedMachine,
+  { clusterId, logUri }: WantedMachine,
   hdfs: Hdfs,
   client: S3Client,
 ): Promise<Machine> {
@@ -56,7 +56,6 @@ async function machineOf(
     s3,
     hdfs: hdfs.configuration,
     s3aJars: programs.s3a.classPath,
-    classifications: configurations,
   });
   const env = environmentOf(options, conf);
   const site: Site = { ...options, clusterId, logUri: withSlash(logUri), conf, client, env };

@@ -1,7 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Configuration } from '@aws-sdk/client-emr';
-import { LOG4J, toXml } from '../hdfs/configuration.ts';
+import { LOG4J } from './hdfs.ts';
 
 /** Spark's settings, among the files of a machine. */
 export const SPARK_DEFAULTS = 'spark-defaults.conf';
@@ -15,8 +14,7 @@ export interface EmrS3 {
 }
 
 /**
- * Writes what Spark and Hadoop read at their start, as EMR has it in /etc: `s3:` is S3A here, and the cluster's
- * classifications are on top. No credential is in it: those are in the environment of each step.
+ * Writes what Spark and Hadoop read at their start, as EMR has it in /etc: `s3:` is S3A here. No credential is in it: those are in the environment of each step.
  * @returns the folder.
  */
 export async function writeMachineConfiguration(
@@ -25,12 +23,10 @@ export async function writeMachineConfiguration(
     s3,
     hdfs,
     s3aJars,
-    classifications,
   }: {
     s3: EmrS3;
     hdfs: Readonly<Record<string, string>>;
     s3aJars: string;
-    classifications: readonly Configuration[];
   },
 ): Promise<string> {
   const conf = join(folder, 'conf');
@@ -39,18 +35,15 @@ export async function writeMachineConfiguration(
     'fs.defaultFS': hdfs['fs.defaultFS'] ?? '',
     ...s3aConfiguration(s3),
     'hadoop.tmp.dir': join(folder, 'tmp'),
-    ...propertiesOf(classifications, 'core-site'),
   };
   await writeFile(join(conf, 'core-site.xml'), toXml(core));
-  const site = { ...hdfs, ...propertiesOf(classifications, 'hdfs-site') };
-  await writeFile(join(conf, 'hdfs-site.xml'), toXml(site));
+  await writeFile(join(conf, 'hdfs-site.xml'), toXml(hdfs));
   await writeFile(join(conf, 'log4j.properties'), LOG4J);
   const spark = {
     'spark.ui.enabled': 'false',
     'spark.driver.bindAddress': '127.0.0.1',
     'spark.driver.host': '127.0.0.1',
     'spark.sql.warehouse.dir': 'hdfs:///user/spark/warehouse',
-    ...propertiesOf(classifications, 'spark-defaults'),
     'spark.driver.extraClassPath': s3aJars,
   };
   await writeFile(join(conf, SPARK_DEFAULTS), toProperties(spark));
@@ -74,17 +67,6 @@ function s3aConfiguration({ endpoint, region }: EmrS3): Record<string, string> {
   };
 }
 
-function propertiesOf(
-  classifications: readonly Configuration[],
-  name: string,
-): Record<string, string> {
-  const found = classifications.filter(({ Classification }) => Classification === name);
-  return Object.assign({}, ...found.map(({ Properties }) => Properties ?? {})) as Record<
-    string,
-    string
-  >;
-}
-
 /** As java.util.Properties reads it. */
 function toProperties(properties: Readonly<Record<string, string>>): string {
   const lines = Object.entries(properties).map(([key, value]) => {
@@ -92,4 +74,17 @@ function toProperties(properties: Readonly<Record<string, string>>): string {
     return `${key.replaceAll(/([\\:=\s])/g, '\\$1')} ${text}\n`;
   });
   return lines.join('');
+}
+
+/** As Hadoop reads it. */
+function toXml(configuration: Readonly<Record<string, string>>): string {
+  const properties = Object.entries(configuration).map(
+    ([name, value]) =>
+      `<property><name>${escaped(name)}</name><value>${escaped(value)}</value></property>\n`,
+  );
+  return `<?xml version="1.0"?>\n<configuration>\n${properties.join('')}</configuration>\n`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

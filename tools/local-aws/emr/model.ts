@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type {
   ClusterState,
   ClusterStateChangeReasonCode,
@@ -8,6 +9,9 @@ import type {
   StepState,
   Tag,
 } from '@aws-sdk/client-emr';
+import type { EmrFaults } from './faults.ts';
+import type { EmrRuntime } from './runtime.ts';
+import type { EmrWorldFacts } from './validate-cluster.ts';
 
 export interface Reason {
   Code?: ClusterStateChangeReasonCode;
@@ -35,7 +39,6 @@ export interface Cluster {
   tags: Tag[];
   /** In the order they were added. */
   steps: Step[];
-  terminationProtected: boolean;
   keepAlive: boolean;
   stepConcurrency: number;
   /** That count towards what EMR allows, beside `steps`. */
@@ -104,3 +107,29 @@ export const USER_REQUEST: Ending = {
   state: 'TERMINATED',
   reason: { Code: 'USER_REQUEST', Message: 'Terminated by user request' },
 };
+
+/** How long a state lasts, in ms; on AWS minutes. */
+export interface EmrDelays {
+  /** STARTING. */
+  provisioningMs: number;
+  /** BOOTSTRAPPING, beside what the actions and HDFS take. */
+  bootstrappingMs: number;
+  /** TERMINATING. */
+  terminatingMs: number;
+  /** What passes for a second of an idle timeout, whose least is 60 of them. */
+  idleSecondMs: number;
+}
+
+export interface World {
+  runtime: EmrRuntime;
+  facts: EmrWorldFacts;
+  delays: EmrDelays;
+  /** Read at each turn: they may be changed at any time. */
+  faults: () => EmrFaults;
+  now: () => number;
+}
+
+/** Waits, or ends with an error where the cluster is to end. */
+export async function pause(ms: number, { abort }: Cluster): Promise<void> {
+  await delay(ms, undefined, { signal: abort.signal });
+}

@@ -1,7 +1,6 @@
 import type { InstanceFleetConfig } from '@aws-sdk/client-emr';
 import { takeFault, takePlainFault } from './faults.ts';
-import { endCluster, type Cluster, type Ending } from './model.ts';
-import { pause, type World } from './world.ts';
+import { endCluster, pause, type Cluster, type Ending, type World } from './model.ts';
 
 /** STARTING: what EC2 and the network have to say. Rejects where the cluster is to end. */
 export async function provision(cluster: Cluster, { delays, faults, facts }: World): Promise<void> {

@@ -1,4 +1,4 @@
-import type { BootstrapActionConfig, Configuration } from '@aws-sdk/client-emr';
+import type { BootstrapActionConfig } from '@aws-sdk/client-emr';
 import type { CancelHow } from './model.ts';
 
 /** What clusters run on: this machine, or in tests of the protocol something quicker. */
@@ -11,8 +11,6 @@ export interface WantedMachine {
   clusterId: string;
   /** Where logs go, `s3://…/` or undefined. */
   logUri: string | undefined;
-  /** Hadoop's and Spark's settings. */
-  configurations: readonly Configuration[];
   /** What its HDFS may hold; undefined: what the disk has. */
   hdfsBytes: number | undefined;
   signal: AbortSignal;

@@ -34,18 +34,18 @@ export interface Site extends LocalRuntimeOptions {
   logUri: string | undefined;
   conf: string;
   client: S3Client;
-  env: Readonly<Record<string, string>>;
+  env: NodeJS.ProcessEnv;
 }
 
 /** All that a step and a bootstrap action find in their environment; the credentials are here and nowhere else. */
-export function environmentOf(options: LocalRuntimeOptions, conf: string): Record<string, string> {
+export function environmentOf(options: LocalRuntimeOptions, conf: string): NodeJS.ProcessEnv {
   const { folder, s3, programs, searchPath } = options;
   const { java, spark } = programs;
   return {
     PATH: [dirname(java.path), join(spark.home, 'bin'), searchPath].join(delimiter),
     HOME: homedir(),
     LC_ALL: 'C.UTF-8',
-    ...(java.home === undefined ? {} : { JAVA_HOME: java.home }),
+    JAVA_HOME: java.home,
     SPARK_HOME: spark.home,
     SPARK_LOCAL_DIRS: join(folder, 'tmp'),
     SPARK_LOCAL_IP: '127.0.0.1',

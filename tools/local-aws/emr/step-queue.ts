@@ -8,9 +8,9 @@ import {
   type Cluster,
   type Ending,
   type Step,
+  type World,
 } from './model.ts';
 import type { Machine, StepEnd } from './runtime.ts';
-import type { World } from './world.ts';
 
 /**
  * RUNNING and WAITING: steps in their order, as many at once as the cluster's concurrency has it, until the cluster is to
@@ -20,7 +20,7 @@ export async function runSteps(cluster: Cluster, machine: Machine, world: World)
   const running = new Set<Promise<void>>();
   while (isOpen(cluster)) {
     const woken = nextWake(cluster);
-    for (const step of startable(cluster, world)) {
+    for (const step of startable(cluster)) {
       const run = runStep(step, cluster, machine, world).finally(() => {
         running.delete(run);
         cluster.wake();
@@ -37,43 +37,16 @@ export async function runSteps(cluster: Cluster, machine: Machine, world: World)
 
 /** Asked for before the look at the steps, so that no change is missed. */
 async function nextWake(cluster: Cluster): Promise<void> {
-  const { promise, resolve } = deferred();
-  cluster.wake = resolve;
-  return await promise;
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve: () => void = () => undefined;
-  const promise = new Promise<void>((done) => {
-    resolve = done;
+  await new Promise<void>((resolve) => {
+    cluster.wake = resolve;
   });
-  return { promise, resolve };
 }
 
-function startable(cluster: Cluster, world: World): Step[] {
-  const isHeld = heldBack(cluster, world);
-  const busy = cluster.steps.filter(
-    ({ state }) => state === 'RUNNING' || state === 'CANCEL_PENDING',
-  );
-  const pending = cluster.steps.filter(({ state }) => state === 'PENDING');
-  return isHeld ? [] : pending.slice(0, Math.max(0, cluster.stepConcurrency - busy.length));
+function startable({ steps, stepConcurrency }: Cluster): Step[] {
+  const busy = steps.filter(({ state }) => state === 'RUNNING' || state === 'CANCEL_PENDING');
+  const pending = steps.filter(({ state }) => state === 'PENDING');
+  return pending.slice(0, Math.max(0, stepConcurrency - busy.length));
 }
-
-/** Fault: nothing starts for a while, though there is room. A timer ends it, not a clock that may be a moment behind it. */
-function heldBack(cluster: Cluster, { faults }: World): boolean {
-  const isPending = cluster.steps.some(({ state }) => state === 'PENDING');
-  const hold = isPending && !held.has(cluster) ? takeFault(faults(), 'pending') : undefined;
-  if (hold) {
-    held.add(cluster);
-    setTimeout(() => {
-      held.delete(cluster);
-      cluster.wake();
-    }, hold.ms).unref();
-  }
-  return held.has(cluster);
-}
-
-const held = new WeakSet<Cluster>();
 
 /** RUNNING while a step is to be done, else WAITING, or the end of a cluster that is not to wait. */
 function showState(cluster: Cluster): void {
@@ -128,7 +101,8 @@ async function runStep(
   const { now, faults } = world;
   step.state = 'RUNNING';
   step.startedMs = now();
-  const timers = startFaults(step, cluster, world);
+  const lost = takeFault(faults(), 'spotLoss');
+  const losing = lost && setTimeout(() => endCluster(cluster, SPOT_LOST), lost.afterMs);
   let end: StepEnd;
   try {
     const { Jar = '', Args = [] } = step.config.HadoopJarStep ?? {};
@@ -143,22 +117,12 @@ async function runStep(
   } catch (error) {
     end = { isCompleted: false, message: error instanceof Error ? error.message : String(error) };
   } finally {
-    for (const timer of timers) clearTimeout(timer);
+    clearTimeout(losing);
     delete step.cancel;
   }
   // A cluster that ends says itself what becomes of its steps.
   if (isOpen(cluster)) settle(step, cluster, end, now());
   else if (cluster.ending?.reason.Code === 'INSTANCE_FAILURE') interrupt(step, now());
-}
-
-function startFaults(step: Step, cluster: Cluster, { faults }: World): NodeJS.Timeout[] {
-  const timers: NodeJS.Timeout[] = [];
-  const lost = takeFault(faults(), 'spotLoss');
-  if (lost) timers.push(setTimeout(() => endCluster(cluster, SPOT_LOST), lost.afterMs));
-  const cancelled = takeFault(faults(), 'cancelledByOther');
-  if (cancelled)
-    timers.push(setTimeout(() => cancelStep(step, 'SEND_INTERRUPT'), cancelled.afterMs));
-  return timers;
 }
 
 const SPOT_LOST: Ending = {
@@ -211,9 +175,7 @@ function afterFailure(action: ActionOnFailure, cluster: Cluster, nowMs: number):
   for (const step of cluster.steps) {
     if (step.state === 'PENDING') cancelStep(step, 'SEND_INTERRUPT', nowMs);
   }
-  // With termination protection it waits instead.
-  if (action !== 'CANCEL_AND_WAIT' && !cluster.terminationProtected)
-    endCluster(cluster, STEP_FAILURE);
+  if (action !== 'CANCEL_AND_WAIT') endCluster(cluster, STEP_FAILURE);
 }
 
 const STEP_FAILURE: Ending = {

@@ -2,7 +2,6 @@ import type {
   Cluster as ClusterDescription,
   ClusterSummary,
   ClusterStatus,
-  InstanceGroup,
   Step as StepDescription,
   StepStatus,
 } from '@aws-sdk/client-emr';
@@ -10,32 +9,16 @@ import type { Cluster, Step } from './model.ts';
 
 /** As DescribeCluster answers it. Dates are Date, and sent as seconds. */
 export function describeCluster(cluster: Cluster, nowMs: number): ClusterDescription {
-  const { request } = cluster;
-  const { Instances: instances } = request;
+  const { request, tags, keepAlive, stepConcurrency, webHdfsUrl } = cluster;
   return {
     ...summarise(cluster, nowMs),
     LogUri: request.LogUri,
-    ReleaseLabel: request.ReleaseLabel ?? '',
-    AutoTerminate: !cluster.keepAlive,
-    TerminationProtected: cluster.terminationProtected,
-    UnhealthyNodeReplacement: instances?.UnhealthyNodeReplacement ?? false,
-    VisibleToAllUsers: request.VisibleToAllUsers ?? true,
-    Applications: (request.Applications ?? []).map(({ Name = '' }) => ({ Name })),
-    Tags: cluster.tags,
-    ServiceRole: request.ServiceRole ?? '',
-    Configurations: request.Configurations ?? [],
-    InstanceCollectionType: instances?.InstanceFleets ? 'INSTANCE_FLEET' : 'INSTANCE_GROUP',
-    ScaleDownBehavior: request.ScaleDownBehavior ?? 'TERMINATE_AT_TASK_COMPLETION',
-    StepConcurrencyLevel: cluster.stepConcurrency,
-    Ec2InstanceAttributes: {
-      IamInstanceProfile: request.JobFlowRole ?? '',
-      Ec2AvailabilityZone: instances?.Placement?.AvailabilityZone ?? '',
-      RequestedEc2SubnetIds: instances?.Ec2SubnetIds ?? [],
-      ...(instances?.Ec2SubnetId === undefined ? {} : { Ec2SubnetId: instances.Ec2SubnetId }),
-    },
-    ...(cluster.readyMs === undefined && cluster.webHdfsUrl === undefined
-      ? {}
-      : { MasterPublicDnsName: 'localhost' }),
+    ReleaseLabel: request.ReleaseLabel,
+    AutoTerminate: !keepAlive,
+    Applications: request.Applications,
+    Tags: tags,
+    StepConcurrencyLevel: stepConcurrency,
+    MasterPublicDnsName: webHdfsUrl && 'localhost',
   };
 }
 
@@ -75,13 +58,17 @@ function statusOf(cluster: Cluster): ClusterStatus {
   return {
     State: state,
     StateChangeReason: reason,
-    ...(errors.length > 0 ? { ErrorDetails: errors } : {}),
+    ErrorDetails: errors.length > 0 ? errors : undefined,
     Timeline: {
       CreationDateTime: new Date(createdMs),
-      ...(readyMs === undefined ? {} : { ReadyDateTime: new Date(readyMs) }),
-      ...(endedMs === undefined ? {} : { EndDateTime: new Date(endedMs) }),
+      ReadyDateTime: dateOf(readyMs),
+      EndDateTime: dateOf(endedMs),
     },
   };
+}
+
+function dateOf(ms: number | undefined): Date | undefined {
+  return ms === undefined ? undefined : new Date(ms);
 }
 
 /** As DescribeStep and ListSteps answer it. */
@@ -111,26 +98,8 @@ function stepStatusOf(step: Step): StepStatus {
     FailureDetails: failure,
     Timeline: {
       CreationDateTime: new Date(createdMs),
-      ...(startedMs === undefined ? {} : { StartDateTime: new Date(startedMs) }),
-      ...(endedMs === undefined ? {} : { EndDateTime: new Date(endedMs) }),
+      StartDateTime: dateOf(startedMs),
+      EndDateTime: dateOf(endedMs),
     },
   };
 }
-
-/** As ListInstanceGroups answers it: the groups that were asked for, all of them this machine. */
-export function describeGroups({ request, readyMs, endedMs }: Cluster): InstanceGroup[] {
-  const state =
-    endedMs !== undefined ? 'TERMINATED' : readyMs !== undefined ? 'RUNNING' : 'PROVISIONING';
-  return (request.Instances?.InstanceGroups ?? []).map((group, index) => ({
-    Id: `ig-${String(index + 1).padStart(ID_DIGITS, '0')}`,
-    Name: group.Name ?? group.InstanceRole ?? '',
-    Market: group.Market ?? 'ON_DEMAND',
-    InstanceGroupType: group.InstanceRole ?? 'CORE',
-    InstanceType: group.InstanceType ?? '',
-    RequestedInstanceCount: group.InstanceCount ?? 1,
-    RunningInstanceCount: state === 'RUNNING' ? (group.InstanceCount ?? 1) : 0,
-    Status: { State: state, StateChangeReason: {} },
-  }));
-}
-
-const ID_DIGITS = 13;

@@ -1,12 +1,11 @@
 import { Command } from 'commander';
 import { readCatalogue } from '../../lake/catalogue.ts';
 import { viewNameOf } from '../../model/names.ts';
-import type { Target } from '../../model/run.ts';
 import { readSnapshot } from '../../storage/manifests.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import { print, type CliContext } from '../context.ts';
 import { countText, snapshotText, tableText } from '../text.ts';
-import { examples, lakeTarget, withJson, withTarget } from './options.ts';
+import { examples, lakeTarget, withJson, withTarget, type Flags } from './options.ts';
 
 interface DatasetSummary {
   name: string;
@@ -26,16 +25,13 @@ export function datasetsCommand(context: CliContext): Command {
     .description(
       'Lists what datasets.yaml has and what is published, with views and last snapshots.',
     );
-  withJson(withTarget(command)).action(async (flags: { target?: Target; json?: boolean }) => {
+  withJson(withTarget(command)).action(async (flags: Flags) => {
     await showDatasets(context, flags);
   });
   return examples(command, ['datasets', 'datasets --target s3 --json']);
 }
 
-async function showDatasets(
-  context: CliContext,
-  flags: { target?: Target; json?: boolean },
-): Promise<void> {
+async function showDatasets(context: CliContext, flags: Flags): Promise<void> {
   const { settings, datasets } = context.loadConfig();
   const { converted } = await openLake(lakeTarget(settings, flags.target), settings);
   const summaries = new Map<string, DatasetSummary>();

@@ -1,10 +1,18 @@
 import { Command } from 'commander';
 import type { Config } from '../../config/load-config.ts';
-import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
+import { exitCodeOf } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
 import type { Target } from '../../model/run.ts';
 import { print, type CliContext } from '../context.ts';
-import { runGroup, type Check, type CheckResult, type Finding } from '../doctor/check.ts';
+import {
+  ok,
+  problem,
+  runGroup,
+  unknown,
+  type Check,
+  type CheckResult,
+  type Finding,
+} from '../doctor/check.ts';
 import {
   diskFinding,
   httpfsFinding,
@@ -13,7 +21,7 @@ import {
   sparkFinding,
 } from '../doctor/machine.ts';
 import { interruptible } from '../interrupts.ts';
-import { examples, withJson, withTarget } from './options.ts';
+import { examples, withJson, withTarget, type Flags } from './options.ts';
 
 /** The JSON of `longhaul doctor`. */
 export interface DoctorReport {
@@ -31,17 +39,15 @@ export function doctorCommand(context: CliContext): Command {
         'first is named. Exit code 2 where there is a problem.',
     );
   const target = 'disk leaves S3 out, s3 insists on it (default: S3 where S3_BUCKET is set)';
-  withJson(withTarget(command, target)).action(
-    async (flags: { target?: Target; json?: boolean }) => {
-      const groups = await groupsOf(context, flags.target);
-      const checks = await interruptible(async (signal) => await runAll(groups, signal));
-      // Problems are the result, and not an error on the way; the exit code says it too.
-      const ok = checks.every(({ status }) => status !== 'problem');
-      if (!ok) context.setExitCode(exitCodeOf('CONFIG_INVALID'));
-      const report: DoctorReport = { checks, ok };
-      await print(context, flags, report, () => doctorText(checks));
-    },
-  );
+  withJson(withTarget(command, target)).action(async (flags: Flags) => {
+    const groups = await groupsOf(context, flags.target);
+    const checks = await interruptible(async (signal) => await runAll(groups, signal), 'The look');
+    // Problems are the result, and not an error on the way; the exit code says it too.
+    const ok = checks.every(({ status }) => status !== 'problem');
+    if (!ok) context.setExitCode(exitCodeOf('CONFIG_INVALID'));
+    const report: DoctorReport = { checks, ok };
+    await print(context, flags, report, () => doctorText(checks));
+  });
   return examples(command, ['doctor', 'doctor --target s3 --json']);
 }
 
@@ -76,7 +82,7 @@ async function groupsOf(context: CliContext, target?: Target): Promise<Check[][]
     alone('emr', 'EMR', async (signal) =>
       settings.engine === 'emr'
         ? await emrFinding(settings, signal)
-        : { status: 'unknown', found: 'not checked: only --engine emr needs it' },
+        : unknown('not checked: only --engine emr needs it'),
     ),
   ];
 }
@@ -85,11 +91,8 @@ async function s3Groups(settings: Config['settings'], target?: Target): Promise<
   const { s3 } = settings;
   if (target === 'disk' || (target === undefined && !s3)) return [];
   const httpfs = async (): Promise<Finding> => await httpfsFinding(settings);
-  const bucket = (): Finding => ({
-    status: 'problem',
-    found: 'no bucket is set',
-    fix: 'Set S3_BUCKET in .env or the environment.',
-  });
+  const bucket = (): Finding =>
+    problem('no bucket is set', 'Set S3_BUCKET in .env or the environment.');
   const { s3Checks } = await import('../doctor/s3.ts');
   return [
     s3 ? s3Checks(s3) : [{ id: 's3-bucket', title: 'S3 bucket', run: bucket }],
@@ -103,15 +106,12 @@ function settingsFinding({ settings, datasets }: Config): Finding {
     datasets.length === 0
       ? `no datasets in ${datasetsFile}, so only a URL or a file can be ingested`
       : `${datasets.length === 1 ? '1 dataset' : `${datasets.length} datasets`} in ${datasetsFile}`;
-  return { status: 'ok', found: `target ${target}, engine ${engine}, ${known}` };
+  return ok(`target ${target}, engine ${engine}, ${known}`);
 }
 
 async function runAll(groups: readonly Check[][], signal: AbortSignal): Promise<CheckResult[]> {
+  // All of them end what they began.
   const ended = await Promise.allSettled(groups.map((group) => runGroup(group, signal)));
-  if (signal.aborted) {
-    const hint = 'Nothing was changed; run the command again.';
-    throw new LonghaulError('CANCELLED', 'The look was cancelled.', { hint });
-  }
   return ended.flatMap((each) => {
     if (each.status === 'rejected') throw each.reason;
     return each.value;

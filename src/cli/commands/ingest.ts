@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander';
 import { datedDataset } from '../../model/dated-address.ts';
-import type { Engine } from '../../model/dataset.ts';
-import type { RunMode, Target } from '../../model/run.ts';
+import type { RunMode } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';
 import {
   examples,
@@ -12,22 +11,18 @@ import {
   withJson,
   withName,
   withTarget,
+  type Flags,
 } from './options.ts';
 
 /** One downloads while another converts; the worker's slots bound the rest. */
 const DATASET_CONCURRENCY = 2;
 
-interface Flags {
-  name?: string;
-  date?: string;
-  json?: boolean;
+interface IngestFlags extends Flags {
   detach?: boolean;
   discard?: boolean;
   again?: boolean;
   accept?: boolean;
   asIf?: boolean;
-  engine?: Engine;
-  target?: Target;
   all?: boolean;
   concurrency?: number;
 }
@@ -50,7 +45,7 @@ export function ingestCommand(context: CliContext): Command {
     .addOption(discardOption().conflicts('detach'))
     // Whoever has left bounds nothing: the worker's slots do.
     .addOption(detachOption().conflicts('concurrency'));
-  withJson(command).action(async (targets: string[], flags: Flags) => {
+  withJson(command).action(async (targets: string[], flags: IngestFlags) => {
     await run(context, 'ingest', targets, flags);
   });
   return examples(command, [
@@ -75,7 +70,7 @@ export function landCommand(context: CliContext): Command {
   withJson(withAsIf(withTarget(withDate(withName(command)))))
     .addOption(discardOption().conflicts('detach'))
     .addOption(detachOption())
-    .action(async (target: string, flags: Flags) => {
+    .action(async (target: string, flags: IngestFlags) => {
       await run(context, 'land', [target], flags);
     });
   return examples(command, ['land denver-311', 'land denver-311 --date 2026-11-01 --as-if --json']);
@@ -92,7 +87,7 @@ export function convertCommand(context: CliContext): Command {
     .option('--again', 'publish a new revision beside the one that is there')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one')
     .addOption(detachOption())
-    .action(async (target: string, flags: Flags) => {
+    .action(async (target: string, flags: IngestFlags) => {
       await run(context, 'convert', [target], flags);
     });
   return examples(command, [
@@ -105,7 +100,7 @@ async function run(
   context: CliContext,
   mode: RunMode,
   names: string[],
-  flags: Flags,
+  flags: IngestFlags,
 ): Promise<void> {
   const config = context.loadConfig();
   const { settings } = config;

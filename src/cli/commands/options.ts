@@ -1,11 +1,20 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Settings } from '../../config/settings.ts';
-import { ENGINES } from '../../model/dataset.ts';
+import { ENGINES, type Engine } from '../../model/dataset.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { TARGETS, type Target } from '../../model/run.ts';
 import { parseAge } from '../../model/sweep.ts';
 
-/** Options that several commands share: described once. */
+/** What the options that several commands share give: described once, below. */
+export interface Flags {
+  json?: boolean;
+  target?: Target;
+  /** As typed. */
+  date?: string;
+  engine?: Engine;
+  name?: string;
+}
+
 export function withJson(command: Command): Command {
   return command.option('--json', 'print one JSON object on standard output and nothing else');
 }

@@ -1,8 +1,6 @@
 import type { DuckDBResult } from '@duckdb/node-api';
 import { Command, Option } from 'commander';
 import type { S3Settings } from '../../config/settings.ts';
-import { LonghaulError } from '../../model/errors.ts';
-import type { Target } from '../../model/run.ts';
 import type { LocateOptions } from '../../programs/locate.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import type { S3aAccess } from '../../storage/s3/s3a.ts';
@@ -10,19 +8,16 @@ import type { Store } from '../../storage/store.ts';
 import { openTemporaryFolder } from '../../storage/temporary-folder.ts';
 import type { CliContext } from '../context.ts';
 import { interruptible } from '../interrupts.ts';
-import { examples, lakeTarget, positiveCount, withTarget } from './options.ts';
+import { examples, lakeTarget, positiveCount, withTarget, type Flags } from './options.ts';
 
 const FORMATS = ['table', 'csv', 'json'] as const;
 export type QueryFormat = (typeof FORMATS)[number];
 /** More than a person reads. */
 const DEFAULT_TABLE_ROWS = 200;
 
-interface Flags {
+interface QueryFlags extends Flags {
   format: QueryFormat;
   limit: number;
-  json?: boolean;
-  target?: Target;
-  engine: 'duckdb' | 'spark';
 }
 
 export function queryCommand(context: CliContext): Command {
@@ -44,7 +39,7 @@ export function queryCommand(context: CliContext): Command {
     )
     .option('--limit <rows>', 'most rows of a table', positiveCount, DEFAULT_TABLE_ROWS)
     .option('--json', 'the same as --format json: an array of objects, one a row');
-  withTarget(command).action(async (sql: string, flags: Flags) => {
+  withTarget(command).action(async (sql: string, flags: QueryFlags) => {
     await runQuery(context, sql, flags);
   });
   return examples(command, [
@@ -56,7 +51,7 @@ export function queryCommand(context: CliContext): Command {
   ]);
 }
 
-async function runQuery(context: CliContext, sql: string, flags: Flags): Promise<void> {
+async function runQuery(context: CliContext, sql: string, flags: QueryFlags): Promise<void> {
   const { settings } = context.loadConfig();
   const { note: onNote } = context;
   const { limit, engine } = flags;
@@ -114,13 +109,8 @@ async function queryWithSpark(
       const uriOf = (key: string): string =>
         s3 ? converted.uri(key).replace(/^s3:/, 's3a:') : `file://${converted.uri(key)}`;
       const lake = { converted, uriOf, bucket: s3?.bucket };
-      const asked = sparkQuery(sql, { ...lake, scratchFolder, maxRows, run }, use);
-      await asked.catch((error: unknown) => {
-        if (!signal.aborted) throw error;
-        const hint = 'Nothing was changed; ask again.';
-        throw new LonghaulError('CANCELLED', 'The query was cancelled.', { hint });
-      });
-    });
+      await sparkQuery(sql, { ...lake, scratchFolder, maxRows, run }, use);
+    }, 'The query');
   } finally {
     await scratch.close();
   }

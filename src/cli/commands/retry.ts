@@ -8,10 +8,9 @@ import type { DayInput } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';
 import type { RunRef } from '../follow.ts';
 import { withLink } from '../temporal.ts';
-import { examples, lakeTarget, withJson } from './options.ts';
+import { examples, lakeTarget, withJson, type Flags } from './options.ts';
 
-interface Flags {
-  json?: boolean;
+interface RetryFlags extends Flags {
   accept?: boolean;
 }
 
@@ -24,7 +23,7 @@ export function retryCommand(context: CliContext): Command {
     )
     .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one');
-  withJson(command).action(async (text: string, flags: Flags) => {
+  withJson(command).action(async (text: string, flags: RetryFlags) => {
     // Held while the run goes on, so that the embedded server does not stop in between.
     await withLink(context, { worker: false }, async (link, signal) => {
       const { findRun } = await import('../follow.ts');
@@ -39,7 +38,7 @@ export function retryCommand(context: CliContext): Command {
 }
 
 /** datasets.yaml may have been mended meanwhile, so its word counts. */
-async function runAgain(context: CliContext, earlier: DayInput, flags: Flags): Promise<void> {
+async function runAgain(context: CliContext, earlier: DayInput, flags: RetryFlags): Promise<void> {
   const config = context.loadConfig();
   const configured = config.datasets.find(({ name }) => name === earlier.dataset.name);
   const request = {

@@ -7,14 +7,14 @@ import type { RunRef } from '../follow.ts';
 import type { TemporalLink } from '../temporal-link.ts';
 import { withTemporal } from '../temporal.ts';
 import { durationText, localZone, momentText, tableText } from '../text.ts';
-import { examples, positiveCount, withJson } from './options.ts';
+import { examples, positiveCount, withJson, type Flags } from './options.ts';
 
 export function runsCommand(context: CliContext): Command {
   const command = new Command('runs')
     .summary('list the runs')
     .description('Lists the runs that Temporal remembers, newest first. Starts no worker.')
     .option('--limit <count>', 'how many', positiveCount, 20);
-  withJson(command).action(async (flags: { limit: number; json?: boolean }) => {
+  withJson(command).action(async (flags: Flags & { limit: number }) => {
     await withTemporal(context, { worker: false }, async ({ client }) => {
       const runs = await listRuns(client, flags.limit);
       const zoneOf = zonesOf(context.loadConfig().datasets);
@@ -82,7 +82,7 @@ export function cancelCommand(context: CliContext): Command {
     )
     .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
     .option('--discard', 'throw away what it downloaded');
-  withJson(command).action(async (text: string, flags: { json?: boolean; discard?: boolean }) => {
+  withJson(command).action(async (text: string, flags: Flags & { discard?: boolean }) => {
     const { cancelRun, cancelText, findRun, handleOf } = await import('../follow.ts');
     await withTemporal(context, { worker: false }, async (link, signal) => {
       const { workflowId, runId } = await findRun(link.client, text);

@@ -2,14 +2,13 @@ import { Command } from 'commander';
 import { ingestDateAt, parseIngestDate } from '../../model/dates.ts';
 import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
 import { assertDayHasCome, assertHasPastDays, isTooOld } from '../../model/ingest-day.ts';
-import type { Target } from '../../model/run.ts';
 import { print, type CliContext } from '../context.ts';
 import { startOfDay } from '../due.ts';
 import { inputOf, scheduleNamed } from '../schedule/facts.ts';
 import { listSchedules, schedulesText } from '../schedule/list.ts';
 import { changesText } from '../schedule/plan.ts';
 import { withTemporal } from '../temporal.ts';
-import { examples, lakeTarget, withJson, withTarget } from './options.ts';
+import { examples, lakeTarget, withJson, withTarget, type Flags } from './options.ts';
 
 export function scheduleCommand(context: CliContext): Command {
   const command = new Command('schedule')
@@ -33,13 +32,6 @@ export function scheduleCommand(context: CliContext): Command {
   return examples(command, ['schedule apply --dry-run', 'schedule apply', 'schedule list']);
 }
 
-interface ApplyFlags {
-  dryRun?: boolean;
-  force?: boolean;
-  target?: Target;
-  json?: boolean;
-}
-
 function applyCommand(context: CliContext): Command {
   const command = new Command('apply')
     .summary('make the server equal to datasets.yaml')
@@ -50,22 +42,24 @@ function applyCommand(context: CliContext): Command {
     )
     .option('--dry-run', 'change nothing, and show what would change')
     .option('--force', 'also where somebody else changed a schedule since the last apply');
-  withJson(withTarget(command)).action(async (flags: ApplyFlags) => {
-    const { dryRun = false, force = false } = flags;
-    const config = context.loadConfig();
-    const target = lakeTarget(config.settings, flags.target);
-    await withTemporal(context, { worker: false }, async ({ client, isEmbedded }) => {
-      const { applySchedules } = await import('../schedule/apply.ts');
-      const changes = await applySchedules(client, config, { target, force, dryRun });
-      await print(context, flags, { dryRun, changes }, () => changesText(changes, dryRun));
-      if (isEmbedded && config.schedules.size > 0) {
-        context.note('Schedules of the embedded server run while it runs: `longhaul up`.');
-      }
-      if (changes.some(({ action }) => action === 'left-alone')) {
-        context.setExitCode(exitCodeOf('SCHEDULES_LEFT_ALONE'));
-      }
-    });
-  });
+  withJson(withTarget(command)).action(
+    async (flags: Flags & { dryRun?: boolean; force?: boolean }) => {
+      const { dryRun = false, force = false } = flags;
+      const config = context.loadConfig();
+      const target = lakeTarget(config.settings, flags.target);
+      await withTemporal(context, { worker: false }, async ({ client, isEmbedded }) => {
+        const { applySchedules } = await import('../schedule/apply.ts');
+        const changes = await applySchedules(client, config, { target, force, dryRun });
+        await print(context, flags, { dryRun, changes }, () => changesText(changes, dryRun));
+        if (isEmbedded && config.schedules.size > 0) {
+          context.note('Schedules of the embedded server run while it runs: `longhaul up`.');
+        }
+        if (changes.some(({ action }) => action === 'left-alone')) {
+          context.setExitCode(exitCodeOf('SCHEDULES_LEFT_ALONE'));
+        }
+      });
+    },
+  );
   return examples(command, [
     'schedule apply --dry-run',
     'schedule apply',
@@ -79,7 +73,7 @@ function listCommand(context: CliContext): Command {
     .description(
       'Shows each schedule: when, the next five times, its last five runs and their outcome.',
     );
-  withJson(command).action(async (flags: { json?: boolean }) => {
+  withJson(command).action(async (flags: Flags) => {
     await withTemporal(context, { worker: false }, async ({ client }) => {
       const schedules = await listSchedules(client);
       await print(context, flags, { schedules }, () => schedulesText(schedules));
@@ -91,8 +85,7 @@ function listCommand(context: CliContext): Command {
 type Named = Awaited<ReturnType<typeof scheduleNamed>>;
 
 /** Each of these commands has some. */
-interface OneFlags {
-  json?: boolean;
+interface OneFlags extends Flags {
   note?: string;
   from?: string;
   to?: string;

@@ -12,7 +12,7 @@ import type { PendingActivity } from '../run-state.ts';
 import type { TemporalLink } from '../temporal-link.ts';
 import { withTemporal } from '../temporal.ts';
 import { durationText, momentText } from '../text.ts';
-import { examples, withJson } from './options.ts';
+import { examples, withJson, type Flags } from './options.ts';
 import { howToWork, zonesOf, type ZoneOf } from './runs.ts';
 
 /** Everything that can be told of one run. */
@@ -39,7 +39,7 @@ export function showCommand(context: CliContext): Command {
     )
     .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
     .option('--follow', 'stay until it ends, whoever started it; Ctrl-C leaves the run alone');
-  withJson(command).action(async (text: string, flags: { json?: boolean; follow?: boolean }) => {
+  withJson(command).action(async (text: string, flags: Flags & { follow?: boolean }) => {
     const { findRun } = await import('../follow.ts');
     // What is followed to its end needs a worker to get there.
     const { follow: worker = false } = flags;

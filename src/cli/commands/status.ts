@@ -3,21 +3,13 @@ import type { Config } from '../../config/load-config.ts';
 import { newestRevisions } from '../../lake/catalogue.ts';
 import { ingestDateAt } from '../../model/dates.ts';
 import { exitCodeOf } from '../../model/errors.ts';
-import type { Target } from '../../model/run.ts';
 import { readSnapshot } from '../../storage/manifests.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import type { Store } from '../../storage/store.ts';
 import { print, type CliContext } from '../context.ts';
 import { lastDue } from '../due.ts';
 import { countText, durationText, momentText, snapshotText, tableText } from '../text.ts';
-import { ageOption, examples, lakeTarget, withJson, withTarget } from './options.ts';
-
-interface Flags {
-  /** Milliseconds. */
-  grace: number;
-  target?: Target;
-  json?: boolean;
-}
+import { ageOption, examples, lakeTarget, withJson, withTarget, type Flags } from './options.ts';
 
 export function statusCommand(context: CliContext): Command {
   const command = new Command('status')
@@ -35,7 +27,7 @@ export function statusCommand(context: CliContext): Command {
         '3h',
       ),
     );
-  withJson(withTarget(command)).action(async (flags: Flags) => {
+  withJson(withTarget(command)).action(async (flags: Flags & { grace: number }) => {
     const config = context.loadConfig();
     const { converted } = await openLake(
       lakeTarget(config.settings, flags.target),

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { Command } from 'commander';
 import { bytesText } from '../../model/bytes-text.ts';
-import { TASK_QUEUE, type Target } from '../../model/run.ts';
+import { TASK_QUEUE } from '../../model/run.ts';
 import {
   sweepWorkflowId,
   type SweepInput,
@@ -13,15 +13,7 @@ import { print, type CliContext } from '../context.ts';
 import type { TemporalLink } from '../temporal-link.ts';
 import { withTemporal } from '../temporal.ts';
 import { countText, durationText, tableText } from '../text.ts';
-import { ageOption, examples, withJson, withTarget } from './options.ts';
-
-interface Flags {
-  /** Milliseconds. */
-  olderThan: number;
-  dryRun?: boolean;
-  target?: Target;
-  json?: boolean;
-}
+import { ageOption, examples, withJson, withTarget, type Flags } from './options.ts';
 
 export function sweepCommand(context: CliContext): Command {
   const command = new Command('sweep')
@@ -41,7 +33,7 @@ export function sweepCommand(context: CliContext): Command {
     )
     .option('--dry-run', 'remove nothing, and show what would go');
   withJson(withTarget(command, 'which lake (default: LONGHAUL_TARGET)')).action(
-    async (flags: Flags) => {
+    async (flags: Flags & { olderThan: number; dryRun?: boolean }) => {
       const { settings } = context.loadConfig();
       const input: Wanted = {
         target: flags.target ?? settings.target,

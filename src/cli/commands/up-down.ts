@@ -10,7 +10,7 @@ import { LonghaulError } from '../../model/errors.ts';
 import { print, type CliContext } from '../context.ts';
 import { interruptible } from '../interrupts.ts';
 import { joinOptions } from '../temporal.ts';
-import { examples, withJson } from './options.ts';
+import { examples, withJson, type Flags } from './options.ts';
 
 export function upCommand(context: CliContext): Command {
   const command = new Command('up')
@@ -20,7 +20,7 @@ export function upCommand(context: CliContext): Command {
         '--background, until `longhaul down`, which ends both. A host that is killed is started again. Its history of 90 days lies in DATA_DIR/.longhaul/.',
     )
     .option('--background', 'leave it running and return');
-  withJson(command).action(async (flags: { background?: boolean; json?: boolean }) => {
+  withJson(command).action(async (flags: Flags & { background?: boolean }) => {
     await up(context, flags);
   });
   return examples(command, ['up', 'up --background']);
@@ -34,7 +34,7 @@ export function downCommand(context: CliContext): Command {
         'under way go on when it starts again.',
     )
     .option('--force', 'stop it at once, even under commands that use it');
-  withJson(command).action(async (flags: { force?: boolean; json?: boolean }) => {
+  withJson(command).action(async (flags: Flags & { force?: boolean }) => {
     await down(context, flags);
   });
   return examples(command, ['down', 'down --force']);
@@ -42,7 +42,7 @@ export function downCommand(context: CliContext): Command {
 
 async function up(
   context: CliContext,
-  { background = false, json }: { background?: boolean; json?: boolean },
+  { background = false, json }: Flags & { background?: boolean },
 ): Promise<void> {
   const { settings, fingerprints } = context.loadConfig();
   if (settings.temporal.address !== undefined) {
@@ -100,7 +100,7 @@ async function untilStopped(server: EmbeddedServer, signal: AbortSignal): Promis
 
 async function down(
   context: CliContext,
-  { force = false, json }: { force?: boolean; json?: boolean },
+  { force = false, json }: Flags & { force?: boolean },
 ): Promise<void> {
   const { settings } = context.loadConfig();
   const stopped = await stopEmbedded(settings.stateDir, { force });

@@ -4,19 +4,12 @@ import { bytesText } from '../../model/bytes-text.ts';
 import { parseIngestDate } from '../../model/dates.ts';
 import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
 import { parseDatasetName, printable } from '../../model/names.ts';
-import type { Target } from '../../model/run.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import type { SourceVerification } from '../../verification/verify-snapshot.ts';
 import { print, type CliContext } from '../context.ts';
 import { interruptible } from '../interrupts.ts';
 import { countText, durationText, tableText } from '../text.ts';
-import { examples, lakeTarget, withJson, withTarget } from './options.ts';
-
-interface Flags {
-  date?: string;
-  target?: Target;
-  json?: boolean;
-}
+import { examples, lakeTarget, withJson, withTarget, type Flags } from './options.ts';
 
 /** The JSON of `longhaul verify`. */
 export interface VerifyReport {
@@ -58,13 +51,8 @@ async function verify(context: CliContext, name: string, flags: Flags): Promise<
   const sources = await interruptible(async (signal) => {
     const { verifySnapshot } = await import('../../verification/verify-snapshot.ts');
     const onSource = (id: string): void => context.note(`Reading ${dataset} ${id} …`);
-    return await verifySnapshot(lake, manifest, { signal, onSource }).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-      throw new LonghaulError('CANCELLED', 'Verifying was cancelled.', {
-        hint: 'Nothing was changed; run the command again.',
-      });
-    });
-  });
+    return await verifySnapshot(lake, manifest, { signal, onSource });
+  }, 'Verifying');
   const { ingestDate, revision } = manifest;
   const verified = sources.every(({ problems }) => problems.length === 0);
   const durationMs = Math.round(performance.now() - startedAt);

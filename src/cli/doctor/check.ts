@@ -10,6 +10,18 @@ export interface Finding {
   fix?: string;
 }
 
+export function ok(found: string): Finding {
+  return { status: 'ok', found };
+}
+
+export function unknown(found: string): Finding {
+  return { status: 'unknown', found };
+}
+
+export function problem(found: string, fix: string): Finding {
+  return { status: 'problem', found, fix };
+}
+
 export interface CheckResult extends Finding {
   id: string;
   title: string;
@@ -43,7 +55,7 @@ export async function runGroup(
     const finding: Finding =
       closed === undefined || always
         ? await runCheck(check, signal, limitMs)
-        : { status: 'unknown', found: `not checked: ${closed} comes first` };
+        : unknown(`not checked: ${closed} comes first`);
     if (gate && finding.status === 'problem') closed ??= title;
     results.push({ id, title, ...finding });
   }
@@ -57,10 +69,10 @@ async function runCheck(check: Check, signal: AbortSignal, limitMs: number): Pro
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof LonghaulError) {
-      return { status: 'problem', found: error.message, fix: hintOf(error.code, error.details) };
+      return problem(error.message, hintOf(error.code, error.details));
     }
     const reason = error instanceof Error ? error.message : String(error);
-    return { status: 'unknown', found: `could not be checked: ${reason}` };
+    return unknown(`could not be checked: ${reason}`);
   } finally {
     over.abort();
   }
@@ -68,9 +80,8 @@ async function runCheck(check: Check, signal: AbortSignal, limitMs: number): Pro
 
 async function tooLate(limitMs: number, over: AbortSignal): Promise<Finding> {
   await sleep(limitMs, undefined, { signal: over });
-  const found = `no answer within ${limitMs / 1000} s`;
   const fix = 'Look at the network, then run `longhaul doctor` again.';
-  return { status: 'problem', found, fix };
+  return problem(`no answer within ${limitMs / 1000} s`, fix);
 }
 
 /**
@@ -83,9 +94,9 @@ export async function lookFor(
   look: () => Promise<string>,
 ): Promise<Finding> {
   try {
-    return { status: 'ok', found: await look() };
+    return ok(await look());
   } catch (error) {
     if (isNeeded || !(error instanceof LonghaulError)) throw error;
-    return { status: 'unknown', found: absent(error.message) };
+    return unknown(absent(error.message));
   }
 }

@@ -5,7 +5,7 @@ import { locateHttpfs } from '../../programs/httpfs.ts';
 import { locateJava } from '../../programs/java.ts';
 import { locateSpark } from '../../programs/spark.ts';
 import { freeSpace, nearestThere, tryWriting } from '../../storage/free-space.ts';
-import { lookFor, type Finding } from './check.ts';
+import { lookFor, ok, problem, type Finding } from './check.ts';
 
 /** As package.json's `engines` has it. */
 const OLDEST = { major: 20, minor: 19 } as const;
@@ -17,18 +17,15 @@ const RECOMMENDED_MAJOR = 24;
 export function nodeFinding(version: string): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < OLDEST.major || (major === OLDEST.major && minor < OLDEST.minor)) {
-    return {
-      status: 'problem',
-      found: `${version} is too old: ${OLDEST.major}.${OLDEST.minor} is the oldest that works`,
-      fix: `Install Node ${RECOMMENDED_MAJOR} (https://nodejs.org).`,
-    };
+    const found = `${version} is too old: ${OLDEST.major}.${OLDEST.minor} is the oldest that works`;
+    return problem(found, `Install Node ${RECOMMENDED_MAJOR} (https://nodejs.org).`);
   }
-  if (major >= RECOMMENDED_MAJOR) return { status: 'ok', found: version };
+  if (major >= RECOMMENDED_MAJOR) return ok(version);
   const awsSdk =
     major < AWS_SDK_MAJOR
       ? `; releases of the AWS SDK after January 2027 need Node ${AWS_SDK_MAJOR} or later`
       : '';
-  return { status: 'ok', found: `${version} (${RECOMMENDED_MAJOR} is recommended)${awsSdk}` };
+  return ok(`${version} (${RECOMMENDED_MAJOR} is recommended)${awsSdk}`);
 }
 
 /** A landing of a few years of a city's files, what is converted from it, and what DuckDB spills meanwhile. */
@@ -43,22 +40,17 @@ export async function diskFinding({ dataDir }: Settings): Promise<Finding> {
     await tryWriting(folder);
   } catch (error) {
     const isFull = error instanceof LonghaulError && error.code === 'DISK_FULL';
-    return {
-      status: 'problem',
-      found: `${place} cannot be written: ${(error as Error).message}`,
-      fix: isFull
-        ? MAKE_ROOM
-        : 'Set DATA_DIR to a folder that you may write, or change the rights of this one.',
-    };
+    const allow = 'Set DATA_DIR to a folder that you may write, or change the rights of this one.';
+    const found = `${place} cannot be written: ${(error as Error).message}`;
+    return problem(found, isFull ? MAKE_ROOM : allow);
   }
   return spaceFinding((await freeSpace(folder)).bytes, place);
 }
 
 export function spaceFinding(freeBytes: number, place: string): Finding {
   const found = `${place} can be written, ${bytesText(freeBytes)} free`;
-  if (freeBytes >= ENOUGH_BYTES) return { status: 'ok', found };
-  const less = `${found}, less than ${bytesText(ENOUGH_BYTES)}`;
-  return { status: 'problem', found: less, fix: MAKE_ROOM };
+  if (freeBytes >= ENOUGH_BYTES) return ok(found);
+  return problem(`${found}, less than ${bytesText(ENOUGH_BYTES)}`, MAKE_ROOM);
 }
 
 const UNUSED = 'Only --engine spark needs it.';

@@ -12,7 +12,7 @@ import { s3Error, statusOf } from '../../storage/s3/errors.ts';
 import { S3Store } from '../../storage/s3/s3-store.ts';
 import { S3Zone } from '../../storage/s3/zone.ts';
 import { durationText } from '../text.ts';
-import type { Check, Finding } from './check.ts';
+import { ok, problem, unknown, type Check, type Finding } from './check.ts';
 
 /** One more than none, since a clock that is wrong is noticed by the first and made good for the second. */
 const MAX_ATTEMPTS = 2;
@@ -43,10 +43,12 @@ export function s3Checks(given: S3Settings): Check[] {
       title: 'S3 bucket',
       gate: true,
       run: async (signal) => {
-        const reached = await reachBucket(whole, signal);
-        hasAnswered = 'status' in reached || statusOf(reached.cause) !== undefined;
-        if ('status' in reached) return reached;
-        throw reached;
+        const finding = await bucketFinding(whole, signal).catch((error: unknown) => {
+          hasAnswered = error instanceof LonghaulError && statusOf(error.cause) !== undefined;
+          throw error;
+        });
+        hasAnswered = true;
+        return finding;
       },
     },
     {
@@ -78,15 +80,11 @@ const MAX_SKEW_MS = 5 * 60_000;
 
 /** @param skewMs S3's clock minus this machine's; undefined where S3 has not answered. */
 export function clockFinding(skewMs: number | undefined): Finding {
-  if (skewMs === undefined)
-    return { status: 'unknown', found: 'S3 has not answered with its time' };
+  if (skewMs === undefined) return unknown('S3 has not answered with its time');
   const off = `${durationText(Math.abs(skewMs))} ${skewMs > 0 ? 'behind' : 'ahead of'} S3's`;
-  if (Math.abs(skewMs) <= MAX_SKEW_MS) return { status: 'ok', found: off };
-  return {
-    status: 'problem',
-    found: `${off}; AWS refuses requests from 15 minutes on`,
-    fix: 'Set the clock of this machine, and keep it set: sudo timedatectl set-ntp true',
-  };
+  if (Math.abs(skewMs) <= MAX_SKEW_MS) return ok(off);
+  const fix = 'Set the clock of this machine, and keep it set: sudo timedatectl set-ntp true';
+  return problem(`${off}; AWS refuses requests from 15 minutes on`, fix);
 }
 
 /** Enough to tell two keys apart. */
@@ -99,27 +97,25 @@ async function credentialsFinding({ bucket }: S3Settings, client: S3Client): Pro
   const until = expiration ? `, valid until ${expiration.toISOString()}` : '';
   const key = `access key …${accessKeyId.slice(-SHOWN_OF_KEY)}${until}`;
   const region = await client.config.region().catch(() => undefined);
-  if (region !== undefined) return { status: 'ok', found: `${key}; region ${region}` };
-  const fix = 'Set AWS_REGION to the region of the bucket.';
-  return { status: 'problem', found: `${key}; no region is set`, fix };
+  if (region !== undefined) return ok(`${key}; region ${region}`);
+  return problem(`${key}; no region is set`, 'Set AWS_REGION to the region of the bucket.');
 }
 
 /**
  * Lists below the converted prefix: the least policy allows that, HeadBucket it does not, and a HEAD's error has
  * no body to say what is wrong.
- * @returns STORE_NO_BUCKET, STORE_WRONG_REGION, STORE_CREDENTIALS, ….
+ * @throws LonghaulError STORE_NO_BUCKET, STORE_WRONG_REGION, STORE_CREDENTIALS, ….
  */
-async function reachBucket(zone: S3Zone, signal: AbortSignal): Promise<Finding | LonghaulError> {
+async function bucketFinding(zone: S3Zone, signal: AbortSignal): Promise<Finding> {
   const { bucket, convertedPrefix } = zone.settings;
   const command = new ListObjectsV2Command({ Bucket: bucket, Prefix: convertedPrefix, MaxKeys: 1 });
   try {
     await zone.send(command, 'ListBucket', { signal });
-    return { status: 'ok', found: `${bucket} answers` };
+    return ok(`${bucket} answers`);
   } catch (error) {
-    if (!(error instanceof LonghaulError)) throw error;
+    if (!(error instanceof LonghaulError) || error.code !== 'STORE_FORBIDDEN') throw error;
     // It is there: which permissions are missing is what the next checks say.
-    if (error.code !== 'STORE_FORBIDDEN') return error;
-    return { status: 'unknown', found: `${bucket} answers, and denies to be listed` };
+    return unknown(`${bucket} answers, and denies to be listed`);
   }
 }
 
@@ -140,9 +136,9 @@ async function zoneFinding(
     throw new LonghaulError('STORE_UNAVAILABLE', what, {}, { cause: error });
   }
   const checked = settings.checksums ? 'CRC-32' : 'sizes and ETags (S3_CHECKSUMS=false)';
-  const where = `s3://${settings.bucket}/${prefix}`;
-  const found = `${where}: a file was landed, checked by ${checked}, read, copied, not overwritten and removed`;
-  return { status: 'ok', found };
+  return ok(
+    `s3://${settings.bucket}/${prefix}: a file was landed, checked by ${checked}, read, copied, not overwritten and removed`,
+  );
 }
 
 /** Whether the bucket's lifecycle ends unfinished uploads in both zones. @param zone of the whole bucket. */
@@ -160,7 +156,7 @@ export async function lifecycleFinding(zone: S3Zone, signal: AbortSignal): Promi
       statusOf(error) === 403
         ? 'S3 denies s3:GetLifecycleConfiguration'
         : `the store does not say (${error.name})`;
-    return { status: 'unknown', found: `whether unfinished uploads end by themselves: ${why}` };
+    return unknown(`whether unfinished uploads end by themselves: ${why}`);
   }
 }
 
@@ -170,30 +166,26 @@ function ruleFinding(
 ): Finding {
   const zones = [rawPrefix, convertedPrefix].map((prefix) => ({
     prefix,
-    days: daysFor(prefix, rules),
+    days: daysOf(prefix, rules),
   }));
-  const without = zones.filter(({ days }) => days === undefined);
+  const without = zones.filter(({ days }) => days === Infinity).map(({ prefix }) => prefix);
   if (without.length === 0) {
     const days = zones.map((zone) => `${zone.prefix} after ${zone.days} days`).join(', ');
-    return { status: 'ok', found: `unfinished uploads end by themselves: ${days}` };
+    return ok(`unfinished uploads end by themselves: ${days}`);
   }
-  return {
-    status: 'problem',
-    found: `no rule ends unfinished uploads below ${without.map(({ prefix }) => prefix).join(' and ')}: they are paid for until \`longhaul sweep\``,
-    fix: `Add AbortIncompleteMultipartUpload (docs/aws.md#the-bucket has the rule): aws s3api put-bucket-lifecycle-configuration --bucket ${bucket} --lifecycle-configuration file://lifecycle.json`,
-  };
+  return problem(
+    `no rule ends unfinished uploads below ${without.join(' and ')}: they are paid for until \`longhaul sweep\``,
+    `Add AbortIncompleteMultipartUpload (docs/aws.md#the-bucket has the rule): aws s3api put-bucket-lifecycle-configuration --bucket ${bucket} --lifecycle-configuration file://lifecycle.json`,
+  );
 }
 
-/** Of the rules that cover the prefix, the one that acts first; undefined: never. */
-function daysFor(prefix: string, rules: readonly LifecycleRule[]): number | undefined {
-  const days = rules
-    .filter((rule) => rule.Status === 'Enabled' && prefix.startsWith(prefixOf(rule)))
-    .map((rule) => rule.AbortIncompleteMultipartUpload?.DaysAfterInitiation)
-    .filter((each) => each !== undefined);
-  return days.length === 0 ? undefined : Math.min(...days);
-}
-
-/** The old form has the prefix beside the filter. */
-function prefixOf({ Filter, Prefix }: LifecycleRule): string {
-  return Filter?.Prefix ?? Filter?.And?.Prefix ?? Prefix ?? '';
+/** Of the rules that cover the prefix, the one that acts first. */
+function daysOf(prefix: string, rules: readonly LifecycleRule[]): number {
+  const days = rules.map(({ Status, Filter, Prefix, AbortIncompleteMultipartUpload: abort }) => {
+    // The old form has the prefix beside the filter.
+    const covered = Filter?.Prefix ?? Filter?.And?.Prefix ?? Prefix ?? '';
+    const isInForce = Status === 'Enabled' && prefix.startsWith(covered);
+    return (isInForce && abort?.DaysAfterInitiation) || Infinity;
+  });
+  return Math.min(...days);
 }

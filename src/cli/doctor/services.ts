@@ -8,7 +8,7 @@ import { locateTemporal } from '../../programs/temporal.ts';
 import { packageToolsDir } from '../../programs/tools-folder.ts';
 import { fromTemporal } from '../failures.ts';
 import { linkConfigured, webUiOf } from '../temporal-link.ts';
-import { lookFor, type Finding } from './check.ts';
+import { lookFor, ok, problem, type Finding } from './check.ts';
 
 /** Two small calls. */
 const CALLS_LIMIT_MS = 5000;
@@ -27,23 +27,21 @@ export async function configuredTemporal(settings: Settings): Promise<Finding> {
       const found = `${address} answers, version ${serverVersion}, namespace ${namespace}`;
       const lacking =
         '; runs go without search attributes until `longhaul worker` has registered them';
-      return { status: 'ok' as const, found: found + (hasSearchAttributes ? '' : lacking) };
+      return ok(found + (hasSearchAttributes ? '' : lacking));
     });
   } catch (error) {
     const code: number | undefined = isGrpcServiceError(error) ? error.code : undefined;
     if (code === NOT_FOUND) {
-      return {
-        status: 'problem',
-        found: `${address} answers, and has no namespace ${namespace}`,
-        fix: `Set TEMPORAL_NAMESPACE, or: temporal operator namespace create --namespace ${namespace} --address ${address}`,
-      };
+      return problem(
+        `${address} answers, and has no namespace ${namespace}`,
+        `Set TEMPORAL_NAMESPACE, or: temporal operator namespace create --namespace ${namespace} --address ${address}`,
+      );
     }
     if (code !== undefined && DENIED.has(code)) {
-      return {
-        status: 'problem',
-        found: `${address} answers, and denies the namespace ${namespace}`,
-        fix: 'Set TEMPORAL_API_KEY, or the certificate, to one that may use TEMPORAL_NAMESPACE.',
-      };
+      return problem(
+        `${address} answers, and denies the namespace ${namespace}`,
+        'Set TEMPORAL_API_KEY, or the certificate, to one that may use TEMPORAL_NAMESPACE.',
+      );
     }
     throw fromTemporal(error);
   } finally {
@@ -57,7 +55,7 @@ export async function embeddedTemporal({ settings, searchPath }: Config): Promis
   if (running) {
     const { status, address = 'no address yet', uiUrl, namespace } = running;
     const webUi = uiUrl === undefined ? '' : `, Web UI ${webUiOf({ uiUrl, namespace })}`;
-    return { status: 'ok', found: `embedded, ${status}: ${address}${webUi}` };
+    return ok(`embedded, ${status}: ${address}${webUi}`);
   }
   const absent = (): string =>
     'embedded; its program is not here yet: the first command fetches it (once, about 50 MB)';
@@ -79,9 +77,8 @@ export async function emrFinding({ emr }: Settings, signal: AbortSignal): Promis
   const ours = await listOurClusters(api, signal);
   const open = `answers; ${ours.length} open cluster${ours.length === 1 ? '' : 's'} of Longhaul's`;
   const wanted = emr.clusterId ?? ours[0]?.id;
-  if (wanted === undefined) return { status: 'ok', found: `${open}; ${COST}` };
+  if (wanted === undefined) return ok(`${open}; ${COST}`);
   const { cluster } = await describeCluster(api, wanted, undefined, signal);
   const age = instanceHours({ ...cluster, instances: 1 }, Date.now()).toFixed(1);
-  const found = `${open}; ${cluster.id} is ${cluster.state}, ${age} hours old; ${COST}`;
-  return { status: 'ok', found };
+  return ok(`${open}; ${cluster.id} is ${cluster.state}, ${age} hours old; ${COST}`);
 }

@@ -1,7 +1,7 @@
 import type { IngestResult, RunProgress, SourceResult } from '../model/run.ts';
 import { csvFactsText } from '../model/csv-facts.ts';
 import { printable, viewNameOf } from '../model/names.ts';
-import { countText, durationText, tableText } from './text.ts';
+import { countsText, durationText, tableText } from './text.ts';
 import { bytesText } from '../model/bytes-text.ts';
 
 /** The CLI's JSON of a run that ended well. */
@@ -17,13 +17,14 @@ export function resultText(report: RunReport): string {
     source.id,
     source.status,
     bytesText(source.bytes),
-    ...[source.records, source.rows, source.rejected].map((count) => countText(count)),
+    ...countsText(source),
   ]);
-  const total = [ledger.records, ledger.rows, ledger.rejected].map((count) => countText(count));
   const size = bytesText(sources.reduce((sum, { bytes }) => sum + bytes, 0));
   return [
     `${dataset}, ${ingestDate}: ${headline(report)}`,
-    tableText(LEDGER_HEAD, [...rows, ['all', '', size, ...total]], { right: [2, 3, 4, 5] }),
+    tableText(LEDGER_HEAD, [...rows, ['all', '', size, ...countsText(ledger)]], {
+      right: [2, 3, 4, 5],
+    }),
     ...sources.flatMap((source) => placeLines(source)),
     ...(report.emr
       ? [`EMR ${report.emr.clusterId}  ${report.emr.instanceHours.toFixed(2)} instance-hours`]
@@ -81,11 +82,8 @@ export function progressTable(progress: RunProgress): string {
     id,
     stage,
     outcome ?? error?.code ?? '',
-    ...[ledger?.records, ledger?.rows, ledger?.rejected].map((count) =>
-      count === undefined ? '' : countText(count),
-    ),
+    ...countsText(ledger),
   ]);
-  return tableText(['source', 'stage', '', 'records', 'rows', 'rejected'], rows, {
-    right: [3, 4, 5],
-  });
+  const head = ['source', 'stage', '', 'records', 'rows', 'rejected'];
+  return tableText(head, rows, { right: [3, 4, 5] });
 }

@@ -42,6 +42,11 @@ export function countText(count: number): string {
   return count.toLocaleString('en-US');
 }
 
+/** Of a ledger, a source or a recount: three cells of a table. */
+export function countsText(of?: { records: number; rows: number; rejected: number }): string[] {
+  return of ? [of.records, of.rows, of.rejected].map((count) => countText(count)) : ['', '', ''];
+}
+
 /** `0.4s`, `12s`, `2m 05s`, `3h 07m`. */
 export function durationText(milliseconds: number): string {
   if (milliseconds < TENTHS_BELOW_MS) return `${(Math.max(0, milliseconds) / 1000).toFixed(1)}s`;

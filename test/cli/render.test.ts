@@ -237,7 +237,7 @@ void test('times of runs and schedules are in the zone of their dataset', () => 
   assert.equal(zoneOf('ingest/trees/2026-11-01'), 'Asia/Tokyo');
   assert.equal(zoneOf('scheduled/trees-old-2026-11-01T13:00:00Z'), 'America/Denver');
   const run = { runId: 'r', status: 'COMPLETED', startedAt: '2026-11-01T13:00:00.000Z' };
-  const runs = [{ ...run, workflowId: 'ingest/trees/2026-11-01' }];
+  const runs = [{ ...run, workflowId: 'ingest/trees/2026-11-01', durationMs: undefined }];
   assert.match(runsText(runs, zoneOf), /2026-11-01 22:00:00 \+09:00/);
   const due = { ingestDate: '2026-11-01', at: '2026-11-01T13:00:00.000Z' };
   const status = { dataset: 'trees', timeZone: 'Asia/Tokyo', state: 'late', due } as const;

@@ -24,22 +24,16 @@ export function runsCommand(context: CliContext): Command {
   return examples(command, ['runs', 'runs --limit 100 --json']);
 }
 
-export interface RunSummary extends RunRef {
-  /** Temporal's: RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED, TIMED_OUT. */
-  status: string;
-  /** ISO 8601, UTC. */
-  startedAt: string;
-  durationMs?: number;
-}
+type RunSummary = Awaited<ReturnType<typeof listRuns>>[number];
 
-async function listRuns(client: Client, limit: number): Promise<RunSummary[]> {
-  const runs: RunSummary[] = [];
+async function listRuns(client: Client, limit: number) {
+  const runs = [];
   const query = "WorkflowType = 'ingestDataset'";
   for await (const run of client.workflow.list({ query, pageSize: limit })) {
-    const { workflowId, runId, startTime, closeTime } = run;
+    const { workflowId, runId, status, startTime, closeTime } = run;
     const startedAt = startTime.toISOString();
     const durationMs = closeTime && closeTime.getTime() - startTime.getTime();
-    runs.push({ workflowId, runId, status: run.status.name, startedAt, durationMs });
+    runs.push({ workflowId, runId, status: status.name as string, startedAt, durationMs });
     if (runs.length >= limit) break;
   }
   return runs;

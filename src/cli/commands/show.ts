@@ -2,7 +2,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { Command } from 'commander';
 import { exitCodeOf } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
-import type { IngestResult, RunError, RunProgress } from '../../model/run.ts';
+import type { IngestResult, RunError } from '../../model/run.ts';
 import { print, type CliContext } from '../context.ts';
 import { asLonghaulError, errorObject } from '../errors.ts';
 import type { RunRef } from '../follow.ts';
@@ -14,21 +14,6 @@ import { withTemporal } from '../temporal.ts';
 import { durationText, momentText } from '../text.ts';
 import { examples, withJson, type Flags } from './options.ts';
 import { howToWork, zonesOf, type ZoneOf } from './runs.ts';
-
-/** Everything that can be told of one run. */
-export interface RunDetails {
-  workflowId: string;
-  runId: string;
-  status: string;
-  /** ISO 8601, UTC. */
-  startedAt: string;
-  durationMs: number;
-  uiUrl?: string;
-  progress?: RunProgress;
-  pending: PendingActivity[];
-  result?: IngestResult;
-  error?: RunError;
-}
 
 export function showCommand(context: CliContext): Command {
   const command = new Command('show')
@@ -87,7 +72,10 @@ async function followToEnd(
   }
 }
 
-async function detailsOf(run: RunRef, { client, webUi }: TemporalLink): Promise<RunDetails> {
+type RunDetails = Awaited<ReturnType<typeof detailsOf>>;
+
+/** Everything that can be told of one run. */
+async function detailsOf(run: RunRef, { client, webUi }: TemporalLink) {
   const { handleOf } = await import('../follow.ts');
   const { pendingOf, readProgress } = await import('../run-state.ts');
   const { workflowId, runId } = run;
@@ -108,7 +96,9 @@ async function detailsOf(run: RunRef, { client, webUi }: TemporalLink): Promise<
   };
 }
 
-async function outcomeOf(handle: WorkflowHandle): Promise<Pick<RunDetails, 'result' | 'error'>> {
+async function outcomeOf(
+  handle: WorkflowHandle,
+): Promise<{ result?: IngestResult; error?: RunError }> {
   try {
     return { result: (await handle.result()) as IngestResult };
   } catch (error) {

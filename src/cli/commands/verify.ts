@@ -5,21 +5,10 @@ import { parseIngestDate } from '../../model/dates.ts';
 import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
 import { parseDatasetName, printable } from '../../model/names.ts';
 import { openLake } from '../../storage/open-lake.ts';
-import type { SourceVerification } from '../../verification/verify-snapshot.ts';
 import { print, type CliContext } from '../context.ts';
 import { interruptible } from '../interrupts.ts';
-import { countText, durationText, tableText } from '../text.ts';
+import { countsText, durationText, tableText } from '../text.ts';
 import { examples, lakeTarget, withJson, withTarget, type Flags } from './options.ts';
-
-/** The JSON of `longhaul verify`. */
-export interface VerifyReport {
-  dataset: string;
-  ingestDate: string;
-  revision: number;
-  verified: boolean;
-  sources: SourceVerification[];
-  durationMs: number;
-}
 
 export function verifyCommand(context: CliContext): Command {
   const command = new Command('verify')
@@ -31,13 +20,18 @@ export function verifyCommand(context: CliContext): Command {
     .argument('<dataset>', 'the name of a published dataset')
     .option('--date <YYYY-MM-DD>', 'ingest date (default: the latest snapshot)');
   withJson(withTarget(command)).action(async (dataset: string, flags: Flags) => {
-    await verify(context, dataset, flags);
+    const report = await reportOf(context, dataset, flags);
+    // Damage is a result, told whole, and not an error on the way; the exit code says it too.
+    if (!report.verified) context.setExitCode(exitCodeOf('LAKE_CORRUPT'));
+    await print(context, flags, report, () => verifyText(report));
   });
   return examples(command, ['verify denver-311', 'verify denver-311 --date 2026-11-01 --json']);
 }
 
-/** Damage is a result, told whole, and not an error on the way; the exit code says it too. */
-async function verify(context: CliContext, name: string, flags: Flags): Promise<void> {
+/** The JSON of `longhaul verify`. */
+export type VerifyReport = Awaited<ReturnType<typeof reportOf>>;
+
+async function reportOf(context: CliContext, name: string, flags: Flags) {
   const { settings } = context.loadConfig();
   const dataset = parseDatasetName(name);
   const date = flags.date === undefined ? undefined : parseIngestDate(flags.date);
@@ -56,9 +50,7 @@ async function verify(context: CliContext, name: string, flags: Flags): Promise<
   const { ingestDate, revision } = manifest;
   const verified = sources.every(({ problems }) => problems.length === 0);
   const durationMs = Math.round(performance.now() - startedAt);
-  const report = { dataset, ingestDate, revision, verified, sources, durationMs };
-  if (!verified) context.setExitCode(exitCodeOf('LAKE_CORRUPT'));
-  await print(context, flags, report, () => verifyText(report));
+  return { dataset, ingestDate, revision, verified, sources, durationMs };
 }
 
 function verifyText(report: VerifyReport): string {
@@ -67,7 +59,7 @@ function verifyText(report: VerifyReport): string {
     id,
     status,
     bytesText(bytes),
-    ...[records, rows, rejected].map((count) => countText(count)),
+    ...countsText({ records, rows, rejected }),
     problems.length === 0 ? 'as published' : 'DAMAGED',
   ]);
   const head = ['source', 'status', 'read', 'records', 'rows', 'rejected', ''];

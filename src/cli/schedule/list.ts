@@ -3,20 +3,7 @@ import { printable } from '../../model/names.ts';
 import { momentText, tableText } from '../text.ts';
 import { hashOf, listScheduleIds, readSchedule, type ExistingSchedule } from './facts.ts';
 
-export interface ScheduleSummary {
-  dataset: string;
-  scheduleId: string;
-  when: string;
-  timeZone: string;
-  paused: boolean;
-  note?: string;
-  /** `by-hand`: changed since the last apply; `foreign`: `apply` did not make it. */
-  state: 'applied' | 'by-hand' | 'foreign';
-  /** ISO 8601, UTC; jitter included. */
-  next: string[];
-  /** Newest first; with the nominal time, and Temporal's status: EXPIRED where its history is gone. */
-  runs: { workflowId: string; runId: string; scheduledAt: string; status: string }[];
-}
+export type ScheduleSummary = Awaited<ReturnType<typeof summaryOf>>;
 
 export async function listSchedules(client: Client): Promise<ScheduleSummary[]> {
   const schedules: ScheduleSummary[] = [];
@@ -30,12 +17,13 @@ export async function listSchedules(client: Client): Promise<ScheduleSummary[]> 
 const SHOWN_TIMES = 5;
 const SHOWN_RUNS = 5;
 
-async function summaryOf(client: Client, existing: ExistingSchedule): Promise<ScheduleSummary> {
+async function summaryOf(client: Client, existing: ExistingSchedule) {
   const { dataset, scheduleId, facts, paused, applied, description } = existing;
   const { state, info } = description;
   const recent = info.recentActions
     .toSorted((a, b) => b.takenAt.getTime() - a.takenAt.getTime())
     .slice(0, SHOWN_RUNS);
+  const isAsApplied = applied?.hash === hashOf(facts);
   const next = paused ? [] : info.nextActionTimes.slice(0, SHOWN_TIMES);
   return {
     dataset,
@@ -44,7 +32,12 @@ async function summaryOf(client: Client, existing: ExistingSchedule): Promise<Sc
     timeZone: facts['time zone'] || 'UTC',
     paused,
     note: state.note || undefined,
-    state: !applied ? 'foreign' : applied.hash === hashOf(facts) ? 'applied' : 'by-hand',
+    state: !applied
+      ? ('foreign' as const)
+      : isAsApplied
+        ? ('applied' as const)
+        : ('by-hand' as const),
+    // Jitter included.
     next: next.map((time) => time.toISOString()),
     runs: await Promise.all(recent.map(async (each) => await runOf(client, each))),
   };

@@ -8,7 +8,7 @@ export interface CliContext {
   readonly entry: string;
   loadConfig(): Config;
   /** Standard output: the result, and nothing else. Resolves when there is room for more. */
-  out(text: string): Promise<void>;
+  readonly out: (text: string) => Promise<void>;
   /** Standard error: everything that is said on the way. */
   readonly note: (text: string) => void;
   /** Standard error is a terminal: progress may be drawn over. */

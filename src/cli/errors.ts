@@ -1,7 +1,8 @@
-import { hintOf, isRetryable, LonghaulError } from '../model/errors.ts';
+import { exitCodeOf, hintOf, isRetryable, LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { storageError } from '../storage/disk-errors.ts';
 import type { RunError } from '../model/run.ts';
+import type { CliContext } from './context.ts';
 
 /** Whatever was thrown, as an error of the catalogue. */
 export function asLonghaulError(error: unknown): LonghaulError {
@@ -16,13 +17,19 @@ export function asLonghaulError(error: unknown): LonghaulError {
 /** Of the system's codes, those that mean the same whatever was done to a file. */
 const SYSTEM_CODES = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE', 'ENFILE']);
 
-/** For standard output, where the command line asks for JSON: its one value. */
-export function errorJson(error: LonghaulError): string {
-  return `${JSON.stringify({ error: errorObject(error) })}\n`;
+/** Where the command line asks for JSON it is that on standard output. @returns the exit code. */
+export async function tellError(
+  argv: readonly string[],
+  error: LonghaulError,
+  { out, note }: Pick<CliContext, 'out' | 'note'>,
+): Promise<number> {
+  if (wantsJson(argv)) await out(`${JSON.stringify({ error: errorObject(error) })}\n`);
+  else note(errorText(error));
+  return exitCodeOf(error.code);
 }
 
 /** Looked up in the bare words, as a command line that does not parse wants its error in JSON too. */
-export function wantsJson(argv: readonly string[]): boolean {
+function wantsJson(argv: readonly string[]): boolean {
   const end = argv.indexOf('--');
   const words = end === -1 ? argv : argv.slice(0, end);
   return words.some(

@@ -93,19 +93,11 @@ export async function awaitRun<T>(
   run: RunRef,
   options: WaitOptions,
 ): Promise<T> {
-  const { signal, foreign = false, onCancel, onNote = () => undefined } = options;
+  const { signal, foreign = false, onCancel, onNote: onNews = () => undefined } = options;
   const done = new AbortController();
-  const result = async (client: Client): Promise<T> =>
-    (await client.withAbortSignal(
-      done.signal,
-      async () => (await handleOf(client, run).result()) as unknown,
-    )) as T;
-  const ended = link
-    .call(result, { signal: done.signal, onNews: onNote })
-    .finally(() => done.abort());
   const cancel = (): void => {
     onCancel?.();
-    if (foreign) return;
+    if (foreign) return done.abort();
     // Where it ended meanwhile there is nothing to cancel; any other fault shows in its result.
     void link
       .call(async (client) => await cancelRun(handleOf(client, run), options), {
@@ -113,17 +105,23 @@ export async function awaitRun<T>(
       })
       .catch(() => undefined);
   };
+  const result = async (client: Client): Promise<unknown> => {
+    done.signal.throwIfAborted();
+    return await client.withAbortSignal(
+      done.signal,
+      async () => (await handleOf(client, run).result()) as unknown,
+    );
+  };
   if (signal.aborted) cancel();
   else signal.addEventListener('abort', cancel, { once: true });
   try {
-    return await (foreign ? Promise.race([ended, rejectOn(signal)]) : ended);
+    return (await link.call(result, { signal: done.signal, onNews })) as T;
   } catch (error) {
-    throw fromTemporal(error);
+    if (!foreign || !signal.aborted) throw fromTemporal(error);
+    throw new LonghaulError('CANCELLED', 'Stopped waiting; the run under way goes on.');
   } finally {
     done.abort();
     signal.removeEventListener('abort', cancel);
-    // As `polled` above: whoever waits no longer leaves no call behind.
-    await ended.catch(() => undefined);
   }
 }
 
@@ -159,14 +157,4 @@ async function poll(
     if (state) onState(state);
     await sleep(POLL_INTERVAL_MS, undefined, { signal: done }).catch(() => undefined);
   }
-}
-
-async function rejectOn(signal: AbortSignal): Promise<never> {
-  return await new Promise((_resolve, reject) => {
-    const stop = (): void => {
-      reject(new LonghaulError('CANCELLED', 'Stopped waiting; the run under way goes on.'));
-    };
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
-  });
 }

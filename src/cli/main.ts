@@ -1,9 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { exitCodeOf } from '../model/errors.ts';
-import type { CliContext } from './context.ts';
-import { asLonghaulError, errorJson, errorText, wantsJson } from './errors.ts';
+import { asLonghaulError, tellError } from './errors.ts';
 
 // Libraries warn of their own affairs (a Node version, a deprecation): nothing that a user can act on here.
 process.removeAllListeners('warning');
@@ -21,37 +19,32 @@ process.exit(exitCode);
 /** All else is loaded here: where too few files may be open for that, the command says so. */
 async function run(argv: readonly string[]): Promise<number> {
   try {
-    const [{ runCli }, { loadConfig }] = await Promise.all([
-      import('./program.ts'),
-      import('../config/load-config.ts'),
-    ]);
-    return await runCli(argv, contextOfProcess(loadConfig));
-  } catch (thrown) {
-    const error = asLonghaulError(thrown);
-    if (wantsJson(argv)) process.stdout.write(errorJson(error));
-    else process.stderr.write(`${errorText(error)}\n`);
-    return exitCodeOf(error.code);
+    const { runCli } = await import('./program.ts');
+    const { loadConfig } = await import('../config/load-config.ts');
+    return await runCli(argv, {
+      version: versionOfPackage(),
+      entry: fileURLToPath(import.meta.url),
+      loadConfig,
+      out,
+      note,
+      // A terminal that does not know its size (a CI's) cannot be drawn over.
+      interactive: process.stderr.isTTY && process.stderr.columns > 0,
+      outIsTerminal: process.stdout.isTTY,
+      width: process.stderr.columns || 80,
+      setExitCode: () => undefined,
+    });
+  } catch (error) {
+    return await tellError(argv, asLonghaulError(error), { out, note });
   }
 }
 
-function contextOfProcess(loadConfig: CliContext['loadConfig']): CliContext {
-  return {
-    version: versionOfPackage(),
-    entry: fileURLToPath(import.meta.url),
-    loadConfig,
-    out: async (text) => {
-      if (!process.stdout.write(text))
-        await new Promise((resolve) => process.stdout.once('drain', resolve));
-    },
-    note: (text) => {
-      process.stderr.write(`${text}\n`);
-    },
-    // A terminal that does not know its size (a CI's) cannot be drawn over.
-    interactive: process.stderr.isTTY && process.stderr.columns > 0,
-    outIsTerminal: process.stdout.isTTY,
-    width: process.stderr.columns || 80,
-    setExitCode: () => undefined,
-  };
+async function out(text: string): Promise<void> {
+  if (process.stdout.write(text)) return;
+  await new Promise((resolve) => process.stdout.once('drain', resolve));
+}
+
+function note(text: string): void {
+  process.stderr.write(`${text}\n`);
 }
 
 function versionOfPackage(): string {

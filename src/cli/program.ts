@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { ERROR_CLASSES, exitCodeOf, LonghaulError } from '../model/errors.ts';
+import { ERROR_CLASSES, LonghaulError } from '../model/errors.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { datasetsCommand } from './commands/datasets.ts';
 import { helpCommand } from './commands/help.ts';
@@ -16,7 +16,7 @@ import { downCommand, upCommand } from './commands/up-down.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { workerCommand } from './commands/worker.ts';
 import type { CliContext } from './context.ts';
-import { asLonghaulError, errorJson, errorText, wantsJson } from './errors.ts';
+import { asLonghaulError, tellError } from './errors.ts';
 
 /** Runs one command line. Never throws: every error is printed. @returns the exit code. */
 export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
@@ -30,9 +30,7 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
     const error =
       thrown instanceof CommanderError ? ofUsage(thrown, argv, program) : asLonghaulError(thrown);
-    if (wantsJson(argv)) await context.out(errorJson(error));
-    else context.note(errorText(error));
-    return exitCodeOf(error.code);
+    return await tellError(argv, error, context);
   }
 }
 

@@ -33,14 +33,10 @@ export function desiredSchedules(config: Config, target: Target): DesiredSchedul
  * The lake that schedules fill, in words: those of another one, in the same namespace, are not ours. A disk is one of
  * this host, but for the embedded server, which has no other.
  */
-export function lakeOf({ s3Place, settings }: LakeConfig, target: Target): string {
+export function lakeOf({ s3Place, settings }: Config, target: Target): string {
   if (target === 's3') return s3Place ?? 's3';
   return settings.temporal.address === undefined ? 'disk' : `${settings.dataDir} of ${hostname()}`;
 }
-
-type LakeConfig = Pick<Config, 's3Place'> & {
-  settings: Pick<Config['settings'], 'temporal' | 'dataDir'>;
-};
 
 function desired(dataset: DatasetSpec, schedule: ScheduleSpec, config: Config, target: Target) {
   const { jitterMs, catchupMs, overlap, pauseAfterFailures, paused, recurrence } = schedule;

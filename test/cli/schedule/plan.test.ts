@@ -106,7 +106,7 @@ describe('what apply does with a schedule', () => {
   it('takes two folders for two lakes where others may use the server too', () => {
     const of = (dataDir: string, address?: string): string => {
       const settings = { dataDir, temporal: { address } } as Config['settings'];
-      return lakeOf({ s3Place: undefined, settings }, 'disk');
+      return lakeOf({ s3Place: undefined, settings } as Config, 'disk');
     };
     assert.notEqual(of('/a', 'h:7233'), of('/b', 'h:7233'));
     assert.equal(of('/a', 'h:7233'), of('/a', 'h:7233'));

@@ -133,14 +133,12 @@ export function progressLine(dataset: string, source: SourceState, nowMs = Date.
  * @param width columns; where they are too few, the numbers stay and the text is cut.
  */
 function waitText(wait: Wait, nowMs: number, width = Number.POSITIVE_INFINITY): string {
-  const { attempt, nextAttemptAtMs, sinceMs } = wait;
-  const facts = [
-    ...(attempt === undefined ? [] : [`try ${attempt}`]),
-    ...(nextAttemptAtMs !== undefined && nextAttemptAtMs > nowMs
-      ? [`next in ${durationText(nextAttemptAtMs - nowMs)}`]
-      : []),
-    ...(sinceMs === undefined ? [] : [`for ${durationText(nowMs - sinceMs)}`]),
-  ];
+  const { attempt, nextAttemptAtMs = 0, sinceMs } = wait;
+  const facts = said([
+    attempt !== undefined && `try ${attempt}`,
+    nextAttemptAtMs > nowMs && `next in ${durationText(nextAttemptAtMs - nowMs)}`,
+    sinceMs !== undefined && `for ${durationText(nowMs - sinceMs)}`,
+  ]);
   const tail = facts.map((fact) => `, ${fact}`).join('');
   return cut(printable(wait.text), width - tail.length) + tail;
 }
@@ -155,7 +153,7 @@ const BAR_FRAME = '[]  '.length;
 function sourceLine(source: SourceState, idWidth: number, width: number, nowMs: number): string {
   const head = `${printable(source.id).padEnd(idWidth)}  ${source.stage.padEnd(STAGE_WIDTH)}  `;
   const room = width - head.length;
-  const texts = LESS.map((less) => printable(factsOf(source, less).join('  ')));
+  const texts = [0, 1, 2].map((less) => printable(factsOf(source, less).join('  ')));
   const least = source.transfer?.totalBytes ? BAR_FRAME + MIN_BAR_WIDTH : 0;
   const facts = texts.find((text) => text.length + least <= room) ?? texts.at(-1);
   if (source.wait) {
@@ -166,10 +164,6 @@ function sourceLine(source: SourceState, idWidth: number, width: number, nowMs: 
   return head + barOf(source, room - text.length - BAR_FRAME) + text;
 }
 
-/** What is left out, step by step. */
-const LESS: readonly Detail[][] = [[], ['records'], ['records', 'bytes']];
-type Detail = 'records' | 'bytes';
-
 function barOf({ transfer }: SourceState, room: number): string {
   const width = Math.min(MAX_BAR_WIDTH, room);
   if (!transfer?.totalBytes || transfer.note !== undefined || width < MIN_BAR_WIDTH) return '';
@@ -178,33 +172,30 @@ function barOf({ transfer }: SourceState, room: number): string {
   return `[${'█'.repeat(full)}${'░'.repeat(width - full)}]  `;
 }
 
-function factsOf(source: SourceState, without: readonly Detail[] = []): string[] {
-  const { ledger, outcome, error } = source;
+/** @param less 1 leaves out the records and what was written, 2 the bytes too. */
+function factsOf(source: SourceState, less = 0): string[] {
+  const { ledger, outcome, error, stage, transfer } = source;
   if (error) return [error.code];
-  if (!ledger) return transferFacts(source, without);
-  const rows = source.stage === 'done' ? `${countText(ledger.rows)} rows` : '';
-  return [outcome ?? '', `${countText(ledger.records)} records`, rows].filter(Boolean);
-}
-
-function transferFacts({ transfer }: SourceState, without: readonly Detail[]): string[] {
+  if (ledger) {
+    const rows = stage === 'done' && `${countText(ledger.rows)} rows`;
+    return said([outcome, `${countText(ledger.records)} records`, rows]);
+  }
   if (transfer?.note !== undefined) return [transfer.note];
   if (!transfer || transfer.bytes === 0) return [];
-  const { bytes, totalBytes, bytesPerSecond, records, bytesWritten } = transfer;
-  const facts: string[] = [];
-  if (totalBytes) facts.push(`${Math.floor((bytes / totalBytes) * 100)}%`);
-  if (!totalBytes) facts.push(bytesText(bytes));
-  else if (!without.includes('bytes'))
-    facts.push(`${bytesText(bytes)} of ${bytesText(totalBytes)}`);
-  if (bytesPerSecond > 0) {
-    facts.push(`${bytesText(bytesPerSecond)}/s`);
-    if (totalBytes && totalBytes > bytes) {
-      facts.push(`ETA ${durationText(((totalBytes - bytes) / bytesPerSecond) * 1000)}`);
-    }
-  }
-  if (bytesWritten && !without.includes('records'))
-    facts.push(`${bytesText(bytesWritten)} written`);
-  if (records && !without.includes('records')) facts.push(`${countText(records)} records`);
-  return facts;
+  const { bytes, totalBytes = 0, bytesPerSecond, records = 0, bytesWritten = 0 } = transfer;
+  const isTimed = totalBytes > bytes && bytesPerSecond > 0;
+  return said([
+    totalBytes > 0 ? `${Math.floor((bytes / totalBytes) * 100)}%` : bytesText(bytes),
+    totalBytes > 0 && less < 2 && `${bytesText(bytes)} of ${bytesText(totalBytes)}`,
+    bytesPerSecond > 0 && `${bytesText(bytesPerSecond)}/s`,
+    isTimed && `ETA ${durationText(((totalBytes - bytes) / bytesPerSecond) * 1000)}`,
+    bytesWritten > 0 && less < 1 && `${bytesText(bytesWritten)} written`,
+    records > 0 && less < 1 && `${countText(records)} records`,
+  ]);
+}
+
+function said(facts: readonly (string | false | undefined)[]): string[] {
+  return facts.filter((fact) => typeof fact === 'string');
 }
 
 function cut(line: string, width: number): string {
@@ -215,13 +206,16 @@ function cut(line: string, width: number): string {
 function emrLines({ cluster, steps, earlierInstanceHours }: EmrProgress, nowMs: number): string[] {
   if (!cluster) return [];
   const { id, state, reason, isOurs } = cluster;
-  const hours = earlierInstanceHours + (isOurs ? hoursOf(cluster, nowMs, earlierInstanceHours) : 0);
-  const facts = [
+  // One that has ended is among the earlier ones already.
+  const isCounted = state.startsWith('TERMINAT') && earlierInstanceHours > 0;
+  const ofThis = isOurs && !isCounted ? instanceHours(cluster, nowMs) : 0;
+  const hours = earlierInstanceHours + ofThis;
+  const facts = said([
     `EMR ${id}: ${state}`,
-    ...(reason === undefined || reason === '' ? [] : [reason]),
-    ...(isOurs ? [] : ['not ours']),
-    ...(hours > 0 ? [`${hours.toFixed(2)} instance-hours so far`] : []),
-  ];
+    reason !== '' && reason,
+    !isOurs && 'not ours',
+    hours > 0 && `${hours.toFixed(2)} instance-hours so far`,
+  ]);
   const open = steps.filter((step) => step.state !== 'COMPLETED');
   return [
     facts.join(', '),
@@ -238,17 +232,9 @@ export function emrText(emr: EmrProgress, nowMs: number): string[] {
   const { logUri } = emr.cluster ?? {};
   return [
     ...emrLines(emr, nowMs),
-    ...(done > 0 ? [`EMR steps completed: ${done} of ${emr.steps.length}`] : []),
-    ...(logUri === undefined ? [] : [`EMR logs: ${printable(logUri)}`]),
+    ...said([
+      done > 0 && `EMR steps completed: ${done} of ${emr.steps.length}`,
+      logUri !== undefined && `EMR logs: ${printable(logUri)}`,
+    ]),
   ];
-}
-
-/** Of the cluster in use; one that has ended is among the earlier ones already. */
-function hoursOf(
-  cluster: NonNullable<EmrProgress['cluster']>,
-  nowMs: number,
-  earlierInstanceHours: number,
-): number {
-  const isCounted = cluster.state.startsWith('TERMINAT') && earlierInstanceHours > 0;
-  return isCounted ? 0 : instanceHours(cluster, nowMs);
 }

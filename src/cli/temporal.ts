@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fingerprintsFor, type Fingerprints, type Work } from '../config/fingerprints.ts';
 import type { Settings } from '../config/settings.ts';
 import { joinEmbedded, type JoinOptions } from '../embedded/index.ts';
-import { ERROR_CATALOGUE, hintOf, LonghaulError, type ErrorCode } from '../model/errors.ts';
+import { ERROR_CATALOGUE, LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { nearestThere, tryWriting } from '../storage/free-space.ts';
 import type { CliContext } from './context.ts';
 import { asLonghaulError } from './errors.ts';
@@ -104,11 +104,10 @@ async function unlessDiskIsFull<T>(
   }
 }
 
-/** Never resolves. */
+/** Never resolves; once it is over, nothing hears its end. */
 async function watch(stateDir: string, done: AbortSignal): Promise<never> {
   for (let problems = 0; ;) {
-    await sleep(LOOK_INTERVAL_MS, undefined, { signal: done, ref: false }).catch(() => undefined);
-    if (done.aborted) return await new Promise<never>(() => undefined);
+    await sleep(LOOK_INTERVAL_MS, undefined, { signal: done, ref: false });
     const problem = await problemOf(stateDir);
     problems = problem ? problems + 1 : 0;
     if (problem && problems >= LOOKS_TO_GIVE_UP) throw problem;
@@ -122,8 +121,7 @@ async function problemOf(stateDir: string): Promise<LonghaulError | undefined> {
   } catch (error) {
     if (!(error instanceof LonghaulError)) return undefined;
     const message = `${error.message} The embedded Temporal works in that folder.`;
-    const hint = HINTS[error.code] ?? hintOf(error.code);
-    return new LonghaulError(error.code, message, { hint }, { cause: error });
+    return new LonghaulError(error.code, message, { hint: HINTS[error.code] }, { cause: error });
   }
 }
 

@@ -37,7 +37,9 @@ const stopWorker = new AbortController();
 let working: Promise<void>;
 
 before(async () => {
-  [temporal, s3] = await Promise.all([startTemporal(), startS3()]);
+  // One after the other: where the second does not start, the first is stopped all the same.
+  s3 = await startS3();
+  temporal = await startTemporal();
   Object.assign(process.env, s3.env);
   folder = await mkdtemp(join(tmpdir(), 'longhaul-sweep-'));
   await writeFile(join(folder, 'datasets.yaml'), 'datasets: {}\n');

@@ -19,6 +19,7 @@ import { assertReadable, decideEncoding } from '../landing/readable.ts';
 import { scannedAsConfigured } from '../landing/rescan.ts';
 import { withSource } from '../landing/secrets.ts';
 import { keepingReserve } from '../storage/free-space.ts';
+import { isPrivate, makePrivate } from '../storage/disk-store.ts';
 import { readJson, readLanding, toJson } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -90,7 +91,7 @@ async function keepPrivate(
   rawKey: string,
   folder: string,
 ): Promise<void> {
-  if (await raw.isPrivate(rawKey)) await converted.makePrivate(folder);
+  if (await isPrivate(raw.place(rawKey))) await makePrivate(converted.place(folder));
 }
 
 async function inspectSource(deps: Deps, input: InspectInput, work: Work): Promise<InspectResult> {

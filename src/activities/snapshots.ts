@@ -143,7 +143,9 @@ async function cleanUp(deps: Deps, input: CleanUpInput): Promise<CleanUpResult> 
   const { name: dataset, sources } = input.dataset;
   await deps.converted.deletePrefix(stagingPrefix(runId));
   const day = dayPrefix(dataset, ingestDate);
-  await Promise.all([deps.raw.deleteTemporaries(day), deps.converted.deleteTemporaries(day)]);
+  for (const zone of [deps.raw, deps.converted]) {
+    await zone.deleteUnfinished(day, (kind) => kind === 'temporary');
+  }
   const key = snapshotManifestKey(dataset, ingestDate, revision);
   const published = await readJson<SnapshotManifest>(deps.converted, key);
   for (const source of sources) {

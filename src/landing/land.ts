@@ -5,6 +5,7 @@ import type { SourceSpec } from '../model/dataset.ts';
 import { nextLandingKey } from '../model/layout.ts';
 import type { LandingManifest } from '../model/manifest.ts';
 import { isSameVersion } from '../model/validator.ts';
+import { makePrivate } from '../storage/disk-store.ts';
 import { landingNames, type LandingName } from '../storage/manifests.ts';
 import type { StoredPlace } from '../storage/place.ts';
 import { S3Store } from '../storage/s3/s3-store.ts';
@@ -114,7 +115,7 @@ async function attempt(
   });
   try {
     // What only the owner reads stays so: what is made of it follows the landing's own mode.
-    if (isFileAddress(spec.address)) await deps.store.makePrivate(folderOf(rawKey));
+    if (isFileAddress(spec.address)) await makePrivate(deps.store.place(folderOf(rawKey)));
     const current = await currentOf(deps.store, earlier, opened);
     const target = { rawKey, spec, source: opened, converted, signal };
     const resumed = opened.startOffset === unfinished?.offset ? unfinished : undefined;

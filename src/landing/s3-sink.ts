@@ -167,9 +167,8 @@ class PartRing {
   /** Made when first needed: small files never touch most of them. */
   readonly #buffers: (Buffer | undefined)[];
   readonly #sending: Promise<void>[];
+  readonly #stop = new AbortController();
   readonly #stopped: Promise<never>;
-  readonly #stop: (reason: unknown) => void;
-  #failure: { reason: unknown } | undefined;
 
   /** @param concurrency parts being sent at once; one more is being filled. */
   constructor(partSizeBytes: number, concurrency: number) {
@@ -177,9 +176,10 @@ class PartRing {
     this.#partSizeBytes = partSizeBytes;
     this.#buffers = Array.from({ length: slots });
     this.#sending = Array.from({ length: slots }, async () => await Promise.resolve());
-    const { promise, reject } = withRejection();
-    this.#stopped = promise;
-    this.#stop = reject;
+    const { signal } = this.#stop;
+    this.#stopped = new Promise((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error));
+    });
     this.#stopped.catch(() => undefined);
   }
 
@@ -205,12 +205,11 @@ class PartRing {
 
   /** Nobody waits any more, and nothing new is begun; what is being sent is not touched. */
   stop(reason: unknown): void {
-    this.#failure ??= { reason };
-    this.#stop(this.#failure.reason);
+    this.#stop.abort(reason);
   }
 
   throwIfStopped(): void {
-    if (this.#failure) throw this.#failure.reason;
+    this.#stop.signal.throwIfAborted();
   }
 
   /** Resolves when every part is done. @throws what stopped the ring. */
@@ -222,12 +221,4 @@ class PartRing {
   async settled(): Promise<void> {
     await Promise.allSettled(this.#sending);
   }
-}
-
-function withRejection(): { promise: Promise<never>; reject: (reason: unknown) => void } {
-  let reject: (reason: unknown) => void = () => undefined;
-  const promise = new Promise<never>((_, refuse) => {
-    reject = refuse;
-  });
-  return { promise, reject };
 }

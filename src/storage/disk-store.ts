@@ -119,23 +119,6 @@ export class DiskStore implements Store {
     }
   }
 
-  async isPrivate(key: string): Promise<boolean> {
-    return isOwnersOnly(await stat(this.uri(key)));
-  }
-
-  async makePrivate(prefix: string): Promise<void> {
-    const folder = this.uri(prefix);
-    try {
-      await mkdir(folder, { recursive: true });
-      await chmod(folder, 0o700);
-      for (const entry of await readdir(folder, { withFileTypes: true })) {
-        if (entry.isFile()) await chmod(join(folder, entry.name), PRIVATE_FILE);
-      }
-    } catch (error) {
-      throw storageError(error, folder);
-    }
-  }
-
   async delete(key: string): Promise<void> {
     await rm(this.uri(key), { force: true });
   }
@@ -145,15 +128,15 @@ export class DiskStore implements Store {
     else for await (const { key } of this.list(prefix)) await this.delete(key);
   }
 
-  async deletePartialParts(prefix: string, isDead: (key: string) => boolean): Promise<void> {
+  async deleteUnfinished(
+    prefix: string,
+    isDead: (kind: 'partial' | 'temporary', key: string) => boolean,
+  ): Promise<void> {
     for await (const { key } of this.list(prefix)) {
-      if (parseLeftoverFile('converted', key)?.kind !== 'partial') continue;
-      if (isDead(key.replace(/\.([^/]+)\.partial$/, '$1'))) await this.delete(key);
+      const kind = parseLeftoverFile('converted', key)?.kind;
+      if (kind === undefined || kind === 'checkpoint') continue;
+      if (isDead(kind, key.replace(/\.([^/]+)\.partial$/, '$1'))) await this.delete(key);
     }
-  }
-
-  async deleteTemporaries(prefix: string): Promise<void> {
-    for await (const { key } of this.list(prefix)) if (TEMPORARY.test(key)) await this.delete(key);
   }
 
   async #writeAside(key: string, body: string | Uint8Array): Promise<string> {
@@ -178,6 +161,26 @@ export class DiskStore implements Store {
 
 const PRIVATE_FILE = 0o600;
 
+/** Only the owner of the file can read it. In S3 the bucket's policy decides: never so. */
+export async function isPrivate(place: StoredPlace): Promise<boolean> {
+  return place.kind === 'disk' && isOwnersOnly(await stat(place.path));
+}
+
+/** Only this process's user reads what lies right in the folder, and what is written there from now on. In S3, nothing is done. */
+export async function makePrivate(folder: StoredPlace): Promise<void> {
+  if (folder.kind !== 'disk') return;
+  const { path } = folder;
+  try {
+    await mkdir(path, { recursive: true });
+    await chmod(path, 0o700);
+    for (const entry of await readdir(path, { withFileTypes: true })) {
+      if (entry.isFile()) await chmod(join(path, entry.name), PRIVATE_FILE);
+    }
+  } catch (error) {
+    throw storageError(error, path);
+  }
+}
+
 /** For a new file: as private as its folder; the process's umask goes on top. */
 export async function modeOfFilesIn(folder: string): Promise<number> {
   return isOwnersOnly(await stat(folder)) ? PRIVATE_FILE : 0o666;
@@ -186,9 +189,6 @@ export async function modeOfFilesIn(folder: string): Promise<number> {
 function isOwnersOnly({ mode }: { mode: number }): boolean {
   return (mode & 0o077) === 0;
 }
-
-/** As `#writeAside` names them. */
-const TEMPORARY = /(?:^|\/)\.[\da-f-]{36}\.tmp$/;
 
 async function syncFile(path: string): Promise<void> {
   const file = await open(path, 'r');

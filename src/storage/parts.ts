@@ -26,7 +26,7 @@ export async function deleteDeadParts(
   const manifest = snapshotManifestKey(dataset, ingestDate, revision);
   const isPublished = (await converted.size(manifest)) !== undefined;
   const isDead = (key: string): boolean => isPublished || isPartOfRun(key, runId);
-  await converted.deletePartialParts(prefix, isDead);
+  await converted.deleteUnfinished(prefix, (kind, key) => kind === 'partial' && isDead(key));
   for (const { key } of await unnamedParts(converted, { dataset, prefix, since: ingestDate })) {
     signal?.throwIfAborted();
     if (isDead(key) && !keep.includes(key)) await converted.delete(key);

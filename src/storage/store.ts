@@ -29,25 +29,19 @@ export interface Store {
    * own file system.
    */
   putFile(key: string, path: string, signal?: AbortSignal): Promise<void>;
-  /** Only the owner of the file can read it: of S3, never so. */
-  isPrivate(key: string): Promise<boolean>;
-  /**
-   * Only this process's user reads what lies right in the folder, and what is written there from now on. In S3 the
-   * bucket's policy decides, and this does nothing.
-   */
-  makePrivate(prefix: string): Promise<void>;
   /** No error where there is no such object. */
   delete(key: string): Promise<void>;
   /** Deletes every object whose key starts with the prefix, unfinished uploads too. */
   deletePrefix(prefix: string): Promise<void>;
   /**
-   * Deletes the parts below a prefix that are not finished: partial files on a disk, uploads in S3. One that is still
-   * written fails.
-   * @param isDead gets the key that it would have.
+   * Deletes what writers left unfinished below a prefix: parts (files on a disk, uploads in S3), and a disk's temporaries.
+   * A writer that is at work on one of them fails.
+   * @param isDead gets the key that a part would have.
    */
-  deletePartialParts(prefix: string, isDead: (key: string) => boolean): Promise<void>;
-  /** What killed writers left below a prefix; only where nobody else writes now. */
-  deleteTemporaries(prefix: string): Promise<void>;
+  deleteUnfinished(
+    prefix: string,
+    isDead: (kind: 'partial' | 'temporary', key: string) => boolean,
+  ): Promise<void>;
 }
 
 /** Bytes [start, end) of an object, in whichever zone. */

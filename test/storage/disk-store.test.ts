@@ -30,16 +30,27 @@ it('says what to do where it may not write', async () => {
   });
 });
 
-it('sweeps what a killed writer left, and nothing else', async () => {
+it('deletes what a killed writer left of a day, and nothing else', async () => {
   await withTempFolder(async (folder) => {
     const store = new DiskStore(folder);
-    await store.put('day/source=a/a.csv', '1');
-    await store.put('other/a.csv', '1');
+    const day = 'denver-311/ingest_date=2026-11-23/';
+    const other = 'denver-311/ingest_date=2026-11-24/';
     const left = '.0b0e1a52-7c3a-4a4e-9f4e-2f1f5a3f0c11.tmp';
-    await writeFile(join(folder, 'day', 'source=a', left), 'half');
-    await writeFile(join(folder, 'other', left), 'half');
-    await store.deleteTemporaries('day/');
-    assert.deepEqual(await readdir(join(folder, 'day', 'source=a')), ['a.csv']);
-    assert.deepEqual((await readdir(join(folder, 'other'))).toSorted(), [left, 'a.csv']);
+    const part = '.part-01234567-89abcdef-00000.parquet.partial';
+    for (const prefix of [`${day}source=a/`, other]) {
+      await store.put(`${prefix}a.csv`, '1');
+      for (const name of [left, part]) await writeFile(join(folder, prefix, name), 'half');
+    }
+    const asked: string[] = [];
+    await store.deleteUnfinished(day, (kind, key) => {
+      asked.push(`${kind} ${key}`);
+      return kind === 'temporary';
+    });
+    assert.deepEqual(asked.toSorted(), [
+      `partial ${day}source=a/part-01234567-89abcdef-00000.parquet`,
+      `temporary ${day}source=a/${left}`,
+    ]);
+    assert.deepEqual((await readdir(join(folder, day, 'source=a'))).toSorted(), [part, 'a.csv']);
+    assert.deepEqual((await readdir(join(folder, other))).toSorted(), [left, part, 'a.csv']);
   });
 });

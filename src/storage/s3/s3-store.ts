@@ -108,12 +108,6 @@ export class S3Store implements Store {
     await rm(path);
   }
 
-  async isPrivate(): Promise<boolean> {
-    return await Promise.resolve(false);
-  }
-
-  async makePrivate(): Promise<void> {}
-
   async delete(key: string): Promise<void> {
     await this.zone.send(new DeleteObjectCommand(this.zone.at(key)), 'DeleteObject');
   }
@@ -128,13 +122,14 @@ export class S3Store implements Store {
     await Promise.all(Array.from({ length: DELETE_CONCURRENCY }, deleteAll));
   }
 
-  async deletePartialParts(prefix: string, isDead: (key: string) => boolean): Promise<void> {
-    await abortUploads(this.zone, prefix, (key) => parsePartKey(key) !== undefined && isDead(key));
-  }
-
-  /** None: unfinished landings are uploads that go on, and everything else is written whole. */
-  async deleteTemporaries(): Promise<void> {
-    await Promise.resolve();
+  /** Everything but a part is written whole, and unfinished landings are uploads that go on. */
+  async deleteUnfinished(
+    prefix: string,
+    isDead: (kind: 'partial', key: string) => boolean,
+  ): Promise<void> {
+    const isDeadPart = (key: string): boolean =>
+      parsePartKey(key) !== undefined && isDead('partial', key);
+    await abortUploads(this.zone, prefix, isDeadPart);
   }
 
   #conflict(key: string, cause: unknown): LonghaulError {

@@ -1,6 +1,6 @@
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
-import { MAX_SAID_BYTES, saidIn } from './http-errors.ts';
+import { MAX_SAID_BYTES, saidIn } from './http-answers.ts';
 
 /** How much of a stranger's text an error message quotes. */
 const SNIPPET_LENGTH = 200;

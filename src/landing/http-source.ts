@@ -2,9 +2,8 @@ import { Readable } from 'node:stream';
 import { Agent, request as undiciRequest, type Dispatcher } from 'undici';
 import { LonghaulError } from '../model/errors.ts';
 import { assertAllowed, policedLookup } from './address-policy.ts';
-import { failureOf, refusalOf } from './http-errors.ts';
+import { failureOf, header, parseContentRange, refusalOf, validatorOf } from './http-answers.ts';
 import { mayBeSame } from '../model/validator.ts';
-import { header, parseContentRange, validatorOf } from './http-headers.ts';
 import { secretHeldBy, type Secrets } from './secrets.ts';
 import type { OpenedSource, OpenRequest } from './source.ts';
 

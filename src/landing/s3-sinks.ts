@@ -1,9 +1,8 @@
 import { formatChecksum } from '../model/checksum.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { listParts } from '../storage/s3/uploads.ts';
+import { abortUpload, listParts, listUploads } from '../storage/s3/uploads.ts';
 import { findObject } from '../storage/s3/objects.ts';
 import type { S3Store } from '../storage/s3/s3-store.ts';
-import { abortUpload, listUploads } from '../storage/s3/uploads.ts';
 import { checkpointKey, unseal, type Checkpoint, type OpenUpload } from './checkpoint.ts';
 import { areCovered } from './s3-parts.ts';
 import { isExpected } from './s3-publish.ts';

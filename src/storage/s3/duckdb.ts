@@ -1,7 +1,7 @@
 import type { S3Settings } from '../../config/settings.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { quoteLiteral } from '../../model/names.ts';
-import { s3Session } from './session.ts';
+import { s3Session } from './client.ts';
 
 /** With `RETRY_WAIT_MS`, doubled each time, 12 s a request; what lasts longer is for Temporal's retries. */
 const RETRIES = 7;

@@ -1,5 +1,5 @@
 import type { S3Settings } from '../../config/settings.ts';
-import { s3Session } from './session.ts';
+import { s3Session } from './client.ts';
 
 /** How Spark reaches a bucket by Hadoop's S3A. */
 export interface S3aAccess {

@@ -52,7 +52,8 @@ export class Door {
   /** Tells every member, and writes the record for those that come later. */
   async tell(change: Partial<HostRecord>): Promise<void> {
     this.#state = { ...this.#state, ...change };
-    for (const socket of this.#sessions.keys()) say(socket, this.#state);
+    // Who has not said who it is hears nothing yet: the first state that a command hears counts it in.
+    for (const [socket, hello] of this.#sessions) if (hello) say(socket, this.#state);
     const { host } = statePaths(this.#options.stateDir);
     const record = this.#state;
     // The members know it already; a disk that is full does not keep the host from going on.

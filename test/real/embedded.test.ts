@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -378,6 +379,22 @@ test('a command that works with other settings than the worker’s is refused, b
     await asks.leave();
     assert.equal((await infoOf(stateDir)).status, 'ready');
     await up.leave();
+  });
+});
+
+test('the first word that a command hears is one that counts it, so that the server does not end under it', async () => {
+  await withState(async (stateDir) => {
+    const first = await joined(stateDir);
+    const socket = createConnection(join(stateDir, 'host.sock'));
+    const heard = once(createInterface(socket), 'line');
+    await once(socket, 'connect');
+    // Each that comes is told to all.
+    const second = await joined(stateDir);
+    socket.write('{"say":"hello","pid":4242,"role":"command","needsWorker":false}\n');
+    const { members } = JSON.parse(((await heard) as [string])[0]) as { members: number[] };
+    assert.ok(members.includes(4242));
+    socket.destroy();
+    await Promise.all([first.leave(), second.leave()]);
   });
 });
 

@@ -25,7 +25,7 @@ let workflowBundle: WorkflowBundleWithSourceMap;
 
 before(async () => {
   temporal = await startTemporal();
-  const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
+  const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.js', import.meta.url));
   workflowBundle = await bundleWorkflowCode({ workflowsPath });
 });
 

@@ -11,7 +11,7 @@ import { quoteLiteral } from '../src/model/names.ts';
 import { inspected, outputIn, scanOf } from './landed-file.ts';
 
 /**
- * `node --import tsx bench/conversion.ts FILE [--engine duckdb] [--encoding windows-1252]`: seconds of
+ * `npm run bench -- conversion FILE [--engine duckdb] [--encoding windows-1252]`: seconds of
  * inspection and conversion beside DuckDB's own typed COPY, which also finds its types in the whole file.
  */
 const { values, positionals } = parseArgs({

@@ -18,8 +18,8 @@ export async function makeSource(
 
 /** Serves a folder over loopback HTTP, in a process of its own: its work is no part of what is measured. */
 export async function startOrigin(folder: string): Promise<{ url: string; stop: () => void }> {
-  const script = join('tools', 'origin', 'main.ts');
-  const child = spawn(process.execPath, ['--import', 'tsx', script, folder], {
+  const script = join(import.meta.dirname, '..', 'tools', 'origin', 'main.js');
+  const child = spawn(process.execPath, [script, folder], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const url = await new Promise<string>((resolve, reject) => {

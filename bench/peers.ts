@@ -38,7 +38,7 @@ export interface DuckDbJob {
 }
 
 /**
- * DuckDB's own typed COPY, in a plain Node process without tsx: types from the whole file, as Longhaul's are.
+ * DuckDB's own typed COPY, in a plain Node process: types from the whole file, as Longhaul's are.
  * Prints the number of rows and the process's peak memory in kB.
  */
 const DUCKDB_COPY = `

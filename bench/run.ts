@@ -6,13 +6,11 @@ import { join } from 'node:path';
 const BENCHMARKS = ['local', 's3', 'scanner', 'conversion', 'engines'];
 
 const [name, ...options] = process.argv.slice(2);
-const file = join(import.meta.dirname, `${name}.ts`);
+const file = join(import.meta.dirname, `${name}.js`);
 if (name === undefined || !BENCHMARKS.includes(name) || !existsSync(file)) {
   console.error(`Usage: npm run bench -- ${BENCHMARKS.join('|')} [options]`);
   process.exitCode = 2;
 } else {
-  const { status } = spawnSync(process.execPath, ['--import', 'tsx', file, ...options], {
-    stdio: 'inherit',
-  });
+  const { status } = spawnSync(process.execPath, [file, ...options], { stdio: 'inherit' });
   process.exitCode = status ?? 1;
 }

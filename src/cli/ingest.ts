@@ -1,3 +1,4 @@
+import pMap, { pMapSkip } from 'p-map';
 import type { Config } from '../config/load-config.ts';
 import type { Work } from '../config/fingerprints.ts';
 import { findEmbedded } from '../embedded/index.ts';
@@ -113,15 +114,11 @@ type RunOutcome = RunReport | { dataset: string; ingestDate: string; error: RunE
 /** A dataset that fails does not stop the others; Ctrl-C does. */
 async function runSeveral(session: Session, requests: readonly RunRequest[]): Promise<void> {
   const { context, signal, options } = session;
-  const outcomes: (RunOutcome | undefined)[] = requests.map(() => undefined);
-  const queue = [...requests.entries()];
-  const take = async (): Promise<void> => {
-    for (let next = queue.shift(); next && !signal.aborted; next = queue.shift()) {
-      outcomes[next[0]] = await runOneOfSeveral(session, next[1]);
-    }
-  };
-  await Promise.all(Array.from({ length: options.concurrency ?? requests.length }, take));
-  const runs = outcomes.filter((each) => each !== undefined);
+  const runs = await pMap(
+    requests,
+    async (request) => (signal.aborted ? pMapSkip : await runOneOfSeveral(session, request)),
+    { concurrency: options.concurrency ?? requests.length },
+  );
   const failed = runs.flatMap((run) => ('error' in run ? [run.error] : []));
   const code = failed[0]?.code ?? (signal.aborted ? 'CANCELLED' : undefined);
   if (code) context.setExitCode(exitCodeOf(code));

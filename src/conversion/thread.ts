@@ -1,14 +1,13 @@
 import { parentPort, Worker, workerData } from 'node:worker_threads';
+import pMap from 'p-map';
 import { ofCatalogue, toPlainError, type PlainError } from './plain-error.ts';
-import { siblingScript } from './sibling-script.ts';
 
 /** What a thread says: bytes as it goes on, and its end. */
 type Message<Result> = { bytes: number } | { result: Result } | { error: PlainError };
 
 export interface Thread<Job> {
-  /** A script beside the module at `moduleUrl` that calls `serveThread`. */
-  script: string;
-  moduleUrl: string;
+  /** It calls `serveThread`. */
+  script: URL;
   job: Job;
   signal: AbortSignal;
   onProgress: (bytes: number) => void;
@@ -20,7 +19,7 @@ export interface Thread<Job> {
 export async function runInThread<Job, Result>(thread: Thread<Job>): Promise<Result> {
   const { signal, onProgress, errorOf = plainly } = thread;
   signal.throwIfAborted();
-  const worker = start(thread);
+  const worker = new Worker(thread.script, { workerData: thread.job });
   let abort = (): void => undefined;
   try {
     return await new Promise<Result>((resolve, reject) => {
@@ -40,6 +39,27 @@ export async function runInThread<Job, Result>(thread: Thread<Job>): Promise<Res
   }
 }
 
+/** Does jobs in threads. The first failure ends them all, and is thrown when the last of them has ended. */
+export async function runInThreads<Job, Result>(
+  threads: readonly Omit<Thread<Job>, 'signal'>[],
+  signal: AbortSignal,
+  concurrency = Infinity,
+): Promise<Result[]> {
+  const failing = new AbortController();
+  const stop = AbortSignal.any([signal, failing.signal]);
+  const run = async (thread: Omit<Thread<Job>, 'signal'>): Promise<Result | undefined> => {
+    try {
+      return await runInThread<Job, Result>({ ...thread, signal: stop });
+    } catch (error) {
+      failing.abort(error);
+      return undefined;
+    }
+  };
+  const results = await pMap(threads, run, { concurrency });
+  stop.throwIfAborted();
+  return results as Result[];
+}
+
 /** In the thread: does the job that it was started with. */
 export async function serveThread<Result>(
   work: (job: never, onProgress: (bytes: number) => void) => Promise<Result>,
@@ -57,13 +77,4 @@ export async function serveThread<Result>(
 
 function plainly(error: PlainError): Error {
   return ofCatalogue(error) ?? new Error(error.message);
-}
-
-/** In development, Node 20 does not hand tsx on to threads: there it is loaded by hand. */
-function start({ script, moduleUrl, job }: Thread<unknown>): Worker {
-  const address = siblingScript(script, moduleUrl);
-  if (address.pathname.endsWith('.js')) return new Worker(address, { workerData: job });
-  const text = JSON.stringify(address.href);
-  const bootstrap = `import('tsx/esm/api').then((tsx) => tsx.tsImport(${text}, ${text}))`;
-  return new Worker(bootstrap, { eval: true, workerData: job });
 }

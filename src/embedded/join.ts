@@ -197,11 +197,7 @@ async function startHost(stateDir: string, { entry, args }: HostCommand): Promis
     throw storageError(error, hostLog);
   });
   try {
-    // With the loader that this process runs under (tsx), without what concerns this process alone.
-    const flags = process.execArgv.filter(
-      (flag) => !/^--(?:inspect|test|watch|cpu-prof|heap-prof)/.test(flag),
-    );
-    const child = spawn(process.execPath, [...flags, entry, ...args], {
+    const child = spawn(process.execPath, [entry, ...args], {
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
     });

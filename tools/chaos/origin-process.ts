@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Random } from '../generate/random.ts';
 
-const SCRIPT = join(import.meta.dirname, `origin${extname(import.meta.filename)}`);
+const SCRIPT = join(import.meta.dirname, 'origin.js');
 
 /** The misbehaving publisher, in a process that may be killed and comes back at its port. */
 export class OriginProcess {
@@ -23,7 +23,7 @@ export class OriginProcess {
     await this.stop();
     const port = this.#url === '' ? '0' : new URL(this.#url).port;
     const seed = String(this.#random.below(1_000_000));
-    const args = [...process.execArgv, SCRIPT, this.#folder, port, seed, this.#token];
+    const args = [SCRIPT, this.#folder, port, seed, this.#token];
     const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child = child;
     // A pipe to a killed process may break; what counts is that the process is gone.

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { storageError } from '../../storage/disk-errors.ts';
 import { ofCatalogue, type PlainError } from '../plain-error.ts';
-import { runInThread } from '../thread.ts';
+import { runInThreads } from '../thread.ts';
 import type { Preparation } from './prepare.ts';
 
 /**
@@ -15,34 +15,16 @@ export async function prepareRanges(
   onProgress: (bytes: number) => void,
 ): Promise<void> {
   const done = ranges.map(() => 0);
-  const failing = new AbortController();
-  const stop = AbortSignal.any([signal, failing.signal]);
-  const waiting = [...ranges.entries()];
-  const lane = async (): Promise<void> => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) {
-      const [index, range] = next;
-      await runInThread({
-        script: 'prepare-worker',
-        moduleUrl: import.meta.url,
-        job: range,
-        signal: stop,
-        onProgress: (bytes) => {
-          done[index] = bytes;
-          onProgress(done.reduce((sum, each) => sum + each, 0));
-        },
-        errorOf: (error) => preparationError(error, range.outputPath),
-      });
-    }
-  };
-  const lanes = Array.from({ length: Math.min(availableParallelism(), ranges.length) }, lane);
-  try {
-    await Promise.all(lanes);
-  } catch (error) {
-    failing.abort(error);
-    // None of them writes any more when its folder is removed.
-    await Promise.allSettled(lanes);
-    throw error;
-  }
+  const threads = ranges.map((range, index) => ({
+    script: new URL('./prepare-worker.js', import.meta.url),
+    job: range,
+    onProgress: (bytes: number) => {
+      done[index] = bytes;
+      onProgress(done.reduce((sum, each) => sum + each, 0));
+    },
+    errorOf: (error: PlainError) => preparationError(error, range.outputPath),
+  }));
+  await runInThreads(threads, signal, availableParallelism());
 }
 
 function preparationError(error: PlainError, path: string): Error {

@@ -1,7 +1,5 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { siblingScript } from '../sibling-script.ts';
 import type { ChildMessage } from './child.ts';
 import { deathError, jobError } from './errors.ts';
 import type { DuckDbJob } from './plan.ts';
@@ -20,7 +18,7 @@ export async function runInChild(
   onProgress: (bytes: number) => void,
 ): Promise<void> {
   signal.throwIfAborted();
-  const child = fork(fileURLToPath(siblingScript('child', import.meta.url)), {
+  const child = fork(new URL('./child.js', import.meta.url), {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   const kill = (): void => void child.kill('SIGKILL');

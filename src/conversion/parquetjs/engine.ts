@@ -47,8 +47,7 @@ async function writePart(
   };
   const { onProgress } = part;
   await runInThread({
-    script: 'write-worker',
-    moduleUrl: import.meta.url,
+    script: new URL('./write-worker.js', import.meta.url),
     job,
     signal,
     onProgress,

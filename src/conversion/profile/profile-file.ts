@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { StoredPlace } from '../../storage/place.ts';
-import { runInThread } from '../thread.ts';
+import { runInThreads } from '../thread.ts';
 import { profileRange } from './profile-range.ts';
 import { emptyProfile, mergeProfiles } from './profiler.ts';
 import type { RangeToProfile } from './profile-range.ts';
@@ -28,9 +28,13 @@ export async function profileFile(file: FileToProfile): Promise<Profile> {
   let done = splits[0] ?? 0;
   const advance = (bytes: number): void => onProgress((done += bytes));
   const ranges = cut(file, file.bytes < MIN_BYTES_FOR_THREADS ? 1 : availableParallelism());
+  const script = new URL('./profile-worker.js', import.meta.url);
   const profiles =
     ranges.length > 1
-      ? await inThreads(ranges, advance, signal)
+      ? await runInThreads<RangeToProfile, Profile>(
+          ranges.map((job) => ({ script, job, onProgress: advance })),
+          signal,
+        )
       : await Promise.all(ranges.map((range) => profileRange(range, advance, signal)));
   const total = emptyProfile(file.columns);
   for (const profile of profiles) mergeProfiles(total, profile);
@@ -47,25 +51,4 @@ function cut(file: FileToProfile, ranges: number): RangeToProfile[] {
     result.push({ place, start, end: splits[at + size] ?? bytes, columns, delimiter });
   }
   return result;
-}
-
-/** One that fails ends the others. */
-async function inThreads(
-  ranges: readonly RangeToProfile[],
-  onProgress: (bytes: number) => void,
-  signal: AbortSignal,
-): Promise<Profile[]> {
-  const failing = new AbortController();
-  const stop = AbortSignal.any([signal, failing.signal]);
-  const profiles = ranges.map((job) => {
-    const where = { script: 'profile-worker', moduleUrl: import.meta.url };
-    return runInThread<RangeToProfile, Profile>({ ...where, job, signal: stop, onProgress });
-  });
-  try {
-    return await Promise.all(profiles);
-  } catch (error) {
-    failing.abort(error);
-    await Promise.allSettled(profiles);
-    throw error;
-  }
 }

@@ -6,6 +6,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pMap from 'p-map';
 import { LonghaulError } from '../../model/errors.ts';
 import { parsePartKey } from '../../model/leftover-keys.ts';
 import type { StoredPlace } from '../place.ts';
@@ -115,12 +116,9 @@ export class S3Store implements Store {
 
   async deletePrefix(prefix: string): Promise<void> {
     await abortUploads(this.zone, prefix);
-    const keys: string[] = [];
-    for await (const { key } of this.list(prefix)) keys.push(key);
-    const deleteAll = async (): Promise<void> => {
-      for (let key = keys.pop(); key !== undefined; key = keys.pop()) await this.delete(key);
-    };
-    await Promise.all(Array.from({ length: DELETE_CONCURRENCY }, deleteAll));
+    await pMap(this.list(prefix), async ({ key }) => await this.delete(key), {
+      concurrency: DELETE_CONCURRENCY,
+    });
   }
 
   /** Everything but a part is written whole, and unfinished landings are uploads that go on. */

@@ -172,9 +172,9 @@ async function runUntil(target: WorkerTarget, running: RunningWorker): Promise<v
   }
 }
 
-/** Built: the bundle that the build made. From source: the workflows themselves, bundled at start. */
+/** The bundle that the build made. The tests' build makes none: the workflows themselves, bundled at start. */
 function workflowSource(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
   const codePath = fileURLToPath(new URL('../workflows/bundle.js', import.meta.url));
   if (existsSync(codePath)) return { workflowBundle: { codePath } };
-  return { workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)) };
+  return { workflowsPath: fileURLToPath(new URL('../workflows/index.js', import.meta.url)) };
 }

@@ -20,15 +20,15 @@ export interface Call {
   activityId?: string;
 }
 
-/** The activities, to be called by one policy. A cancelled attempt has stopped before the workflow goes on. */
+/** The activities, called by one policy. A cancelled attempt has stopped before the workflow goes on, where the policy waits for it. */
 export function activities(policy: ActivityOptions, call: Call) {
   const { summary, queue, heartbeatTimeoutMs, hostWaitMs, activityId } = call;
   return proxyActivities<Activities>({
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     ...policy,
     taskQueue: queue,
     heartbeatTimeout: heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
     ...(hostWaitMs !== undefined && { scheduleToStartTimeout: hostWaitMs }),
-    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     activityId,
     summary: summary.slice(0, MAX_SUMMARY_LENGTH),
   });

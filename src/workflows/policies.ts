@@ -19,8 +19,9 @@ const RETRY = {
 /** A worker that dies is noticed this long after its last heartbeat. */
 export const DEFAULT_HEARTBEAT_TIMEOUT_MS = 60_000;
 
-/** A listing and a few small files; longer means that the worker is gone. */
+/** A listing and a few small files; longer means that the worker is gone. A run that is cancelled waits for none. */
 export const SHORT_CALL = {
+  cancellationType: 'TRY_CANCEL',
   startToCloseTimeout: '2m',
   scheduleToCloseTimeout: '1h',
   retry: RETRY,

@@ -26,11 +26,8 @@ testStore('S3', async (body) => {
 });
 
 test('a part of a file that S3 finds damaged is an error that a retry helps, and nothing is left of it', async () => {
-  const proxy = await startS3Proxy(s3.endpoint);
-  const client = createS3Client(s3.settings, { endpoint: proxy.endpoint });
-  const store = new S3Store(new S3Zone(s3.settings, 'damaged/', client));
-  proxy.on({ operation: 'UploadPart' }, { answer: { status: 400, code: 'BadDigest' } });
-  try {
+  await withProxy('damaged/', async (store, proxy) => {
+    proxy.on({ operation: 'UploadPart' }, { answer: { status: 400, code: 'BadDigest' } });
     await withTempFolder(async (folder) => {
       const path = join(folder, 'file');
       await writeFile(path, 'body');
@@ -41,21 +38,27 @@ test('a part of a file that S3 finds damaged is an error that a retry helps, and
       [...keys, ...uploads].filter((key) => key.startsWith('damaged/')),
       [],
     );
-  } finally {
-    client.destroy();
-    await proxy.close();
-  }
+  });
 });
 
 test('a key that another host deletes at the same moment is deleted, although this S3 answers 404', async () => {
+  await withProxy('gone/', async (store, proxy) => {
+    proxy.on({ operation: 'DeleteObject' }, { answer: { status: 404, code: 'NoSuchKey' } });
+    await store.delete('key');
+  });
+});
+
+/** A store whose requests go through a proxy that can answer in S3's place. */
+async function withProxy(
+  prefix: string,
+  body: (store: S3Store, proxy: Awaited<ReturnType<typeof startS3Proxy>>) => Promise<void>,
+): Promise<void> {
   const proxy = await startS3Proxy(s3.endpoint);
   const client = createS3Client(s3.settings, { endpoint: proxy.endpoint });
-  const store = new S3Store(new S3Zone(s3.settings, 'gone/', client));
-  proxy.on({ operation: 'DeleteObject' }, { answer: { status: 404, code: 'NoSuchKey' } });
   try {
-    await store.delete('key');
+    await body(new S3Store(new S3Zone(s3.settings, prefix, client)), proxy);
   } finally {
     client.destroy();
     await proxy.close();
   }
-});
+}

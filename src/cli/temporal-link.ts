@@ -48,8 +48,9 @@ export interface CallOptions {
 /** A configured server. Its address is a person's word: its client finds it again by itself. */
 export async function linkConfigured({ temporal }: Settings): Promise<TemporalLink> {
   const { address = '', namespace } = temporal;
-  const connection = await connectTo({ ...temporal, address });
+  const connection = connectionTo({ ...temporal, address });
   const client = new Client({ connection, namespace });
+  await connect({ client, address });
   const link: TemporalLink = {
     client,
     address,
@@ -84,29 +85,27 @@ async function workerPolls({ workflowService, options }: Client): Promise<boolea
   return Math.max(0, ...seconds) * 1000 > Date.now() - SILENT_MS;
 }
 
-/** The embedded server. @param server is left by `close`, and where no connection comes about. */
+/**
+ * The embedded server, once it answers, where it is by then.
+ * @param server is left by `close`, and where no connection comes about.
+ */
 export async function linkEmbedded(
   server: EmbeddedServer,
   stateDir: string,
+  signal?: AbortSignal,
 ): Promise<TemporalLink> {
   // Earlier ones too: a call that is tried again throws past its caller once its connection is closed.
   const connections: Connection[] = [];
-  const close = async (): Promise<void> => {
-    await Promise.all(connections.map(async (each) => await each.close()));
-    await server.leave();
-  };
-  const reach = async ({ address, namespace, uiUrl }: EmbeddedAddress) => {
-    const connection = await connectTo({ address, namespace }, EMBEDDED_ATTEMPTS);
+  const at = ({ address, namespace, uiUrl }: EmbeddedAddress) => {
+    const connection = connectionTo({ address }, EMBEDDED_ATTEMPTS);
     connections.push(connection);
     const client = new Client({ connection, namespace });
     return { client, address, namespace, webUi: webUiOf({ uiUrl, namespace }) };
   };
-  const first = await reach(server).catch(async (error: unknown) => {
-    await close();
-    throw error;
-  });
+  // From then on gRPC itself connects again with an address; before, its first failure is its last word.
+  let isConnected = false;
   const link: TemporalLink = {
-    ...first,
+    ...at(server),
     isEmbedded: true,
     hasSearchAttributes: true,
     // It is back within seconds, on a slow machine with a large database within a minute, or never.
@@ -118,17 +117,30 @@ export async function linkEmbedded(
       // One that is starting again, since it was killed, brings what there was.
       return host?.worker !== 'none' || host.status !== 'ready';
     },
-    reconnect: async (lost, signal) => {
-      const at = await server.current(signal);
-      const isSame = at.address === link.address && at.namespace === link.namespace;
-      if (link.client !== lost || isSame) return;
-      const next = await reach(at);
+    reconnect: async (lost, until) => {
+      const now = await server.current(until);
+      const isSame = now.address === link.address && now.namespace === link.namespace;
+      if (link.client !== lost || (isConnected && isSame)) return;
+      const next = at(now);
+      await connect(next);
+      isConnected = true;
       if (link.client === lost) Object.assign(link, next);
     },
     call: async (use, options = {}) => await callAgain(link, use, options),
-    close,
+    close: async () => {
+      await Promise.all(connections.map(async (each) => await each.close()));
+      await server.leave();
+    },
   };
-  return link;
+  try {
+    // Its Temporal may have been killed since the host said where it is.
+    await link.call(async () => await connect(link), { signal });
+    isConnected = true;
+    return link;
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
 }
 
 /** The host sees its server's end at once, and within some seconds that another one is in its place. */
@@ -192,25 +204,33 @@ const CONNECT_TIMEOUT_MS = 5000;
 /** Half a second: a server that moved does not come back to where it was, and who asks again does so elsewhere. */
 const EMBEDDED_ATTEMPTS = 3;
 
-async function connectTo(
+/** Not connected yet. */
+function connectionTo(
   { address, tls, metadata, apiKey }: Partial<Settings['temporal']> & { address: string },
   maxAttempts?: number,
-): Promise<Connection> {
+): Connection {
+  return Connection.lazy({
+    address,
+    tls,
+    metadata,
+    apiKey,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    interceptors: maxAttempts
+      ? [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts }))]
+      : undefined,
+    // A proxy of the environment has no way to this machine's loopback.
+    channelArgs: /^(?:127\.|localhost:|\[::1\])/.test(address)
+      ? { 'grpc.enable_http_proxy': 0 }
+      : undefined,
+  });
+}
+
+async function connect({
+  client,
+  address,
+}: Pick<TemporalLink, 'client' | 'address'>): Promise<void> {
   try {
-    return await Connection.connect({
-      address,
-      tls,
-      metadata,
-      apiKey,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      interceptors: maxAttempts
-        ? [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts }))]
-        : undefined,
-      // A proxy of the environment has no way to this machine's loopback.
-      channelArgs: /^(?:127\.|localhost:|\[::1\])/.test(address)
-        ? { 'grpc.enable_http_proxy': 0 }
-        : undefined,
-    });
+    await client.connection.ensureConnected();
   } catch (error) {
     // One that denies, or lacks what is asked, does answer.
     const answered = ofGrpc(error);

@@ -48,7 +48,7 @@ export async function withLink(
     const wanted = work.length === 0 ? {} : fingerprintsFor(work, fingerprints);
     const join = joinOptions(context, settings, wanted);
     const server = await joinEmbedded({ ...join, needsWorker: worker, signal });
-    return await linkEmbedded(server, settings.stateDir);
+    return await linkEmbedded(server, settings.stateDir, signal);
   };
   await unlessDiskIsFull(settings, async (signal) => {
     const link = await open(signal);

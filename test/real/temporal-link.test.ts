@@ -44,6 +44,18 @@ describe('a server that moved to another port', () => {
     });
   });
 
+  it('is found there by a command that has just come: its host said where the server was', async () => {
+    await withProxies(async (before, now) => {
+      await before.goAway();
+      await withLink(new HostSays(before, now), async (link) => {
+        const { workflowId, runId } = await startedRun();
+        const found = await link.call(async (client) => await findRun(client, workflowId));
+        assert.equal(found.runId, runId);
+        assert.equal(link.address, now.address);
+      });
+    });
+  });
+
   it('is cancelled there by Ctrl-C', async () => {
     await withProxies(async (before, now) => {
       await withLink(new HostSays(before, now), async (link) => {

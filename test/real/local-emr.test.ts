@@ -48,6 +48,7 @@ describe('the local EMR', () => {
       await put(s3, 'convert.py', CONVERT);
       await put(s3, 'bootstrap.sh', '#!/bin/sh\necho "bootstrap $1"\n');
       const bucket = `s3://${s3.bucket}`;
+      let left = '';
       await withLocalEmr(s3, async ({ client, webHdfsUrl, folder }) => {
         const script = { Path: `${bucket}/bootstrap.sh`, Args: ['$HOME `x`'] };
         const id = await create(client, {
@@ -115,9 +116,19 @@ describe('the local EMR', () => {
         await client.send(new TerminateJobFlowsCommand({ JobFlowIds: [id] }));
         await untilState(client, id, ENDED);
         assert.equal((await fetch(`${webHdfs}/webhdfs/v1/back?op=LISTSTATUS`)).status, 404);
-        assert.deepEqual(await readdir(folder), []);
-        assert.deepEqual(commandsOf(folder), []);
+        const [hdfs, ...others] = await readdir(folder);
+        assert.match(hdfs ?? '', /^hdfs-/);
+        assert.deepEqual(others, []);
+
+        const next = await create(client, {});
+        await untilState(client, next, ['WAITING', ...ENDED]);
+        const root = `${webHdfsUrl.replace('{cluster}', next)}/webhdfs/v1/?op=LISTSTATUS`;
+        const listing = await (await fetch(root)).json();
+        assert.deepEqual(listing, { FileStatuses: { FileStatus: [] } });
+        assert.ok((await readdir(folder)).includes(hdfs ?? ''), 'the same HDFS, emptied');
+        left = folder;
       });
+      assert.deepEqual(commandsOf(left), []);
     });
   });
 

@@ -1,14 +1,15 @@
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { removeAbandonedClusters } from './cluster-folders.ts';
 import { startEmrServer, type EmrServer, type EmrServerOptions } from './emr-server.ts';
+import { hdfsPool } from './hdfs-pool.ts';
 import { localRuntime } from './local-runtime.ts';
 import type { EmrS3 } from './machine-files.ts';
+import { removeAbandonedFolders } from './owned-folders.ts';
 import type { EmrPrograms } from './site.ts';
 
 export interface LocalEmrOptions extends Omit<EmrServerOptions, 'identity' | 'runtime'> {
-  /** Each cluster has a folder in it, with its HDFS and logs, that goes with the cluster. Made where it is not there. */
+  /** Each cluster has a folder in it, which goes with the cluster, and each HDFS one. Made where it is not there. */
   folder: string;
   /** Where steps find their data and logs go. Its identity is the one that this EMR takes too. */
   s3: EmrS3;
@@ -33,12 +34,14 @@ export async function startLocalEmr(options: LocalEmrOptions): Promise<LocalEmr>
   const { s3, cores = Math.max(1, availableParallelism() - 1) } = options;
   const folder = resolve(options.folder);
   await mkdir(folder, { recursive: true });
-  await removeAbandonedClusters(folder);
+  await removeAbandonedFolders(folder);
   const { accessKeyId, secretAccessKey, region, endpoint } = s3;
   const { S3Client } = await import('@aws-sdk/client-s3');
   const credentials = { accessKeyId, secretAccessKey };
   const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials });
-  const runtime = localRuntime({ ...options, folder, cores }, client);
+  const { java, hadoop } = options.programs;
+  const pool = hdfsPool(folder, { java: java.path, jars: hadoop.folder });
+  const runtime = localRuntime({ ...options, folder, cores }, client, pool);
   const identity = { accessKeyId, secretAccessKey, region };
   const server = await startEmrServer({ ...options, identity, runtime });
   const stop = server.stop.bind(server);
@@ -49,6 +52,7 @@ export async function startLocalEmr(options: LocalEmrOptions): Promise<LocalEmr>
     webHdfsUrl: `${server.endpoint}/hdfs/{cluster}`,
     stop: async () => {
       await stop();
+      await pool.close();
       client.destroy();
     },
   });

@@ -3,46 +3,36 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BootstrapActionConfig } from '@aws-sdk/client-emr';
 import { startChild } from '../../../src/programs/child.ts';
-import { makeClusterFolder } from './cluster-folders.ts';
-import { startHdfs, type Hdfs } from './hdfs.ts';
+import type { Hdfs } from './hdfs.ts';
+import type { HdfsPool } from './hdfs-pool.ts';
 import { writeMachineConfiguration } from './machine-files.ts';
+import { makeOwnedFolder } from './owned-folders.ts';
 import type { EmrRuntime, Machine, WantedMachine } from './runtime.ts';
 import { startStep } from './run-step.ts';
 import { environmentOf, type LocalRuntimeOptions, type Site } from './site.ts';
 import { parseS3Address, uploadLogs } from './step-logs.ts';
 
 /** This machine as every cluster's: HDFS, Spark and DistCp as processes of their own. */
-export function localRuntime(options: LocalRuntimeOptions, client: S3Client): EmrRuntime {
+export function localRuntime(
+  options: LocalRuntimeOptions,
+  client: S3Client,
+  pool: HdfsPool,
+): EmrRuntime {
   return {
     prepare: async (wanted) => {
-      const folder = await makeClusterFolder(options.folder, wanted.clusterId);
-      await mkdir(join(folder, 'hdfs'), { recursive: true });
-      const remove = async (): Promise<void> => await rm(folder, { recursive: true, force: true });
+      const { clusterId, hdfsBytes: capacityBytes, signal } = wanted;
+      const folder = await makeOwnedFolder(options.folder, clusterId);
       let hdfs: Hdfs | undefined;
       try {
-        hdfs = await startHdfsOf(folder, options, wanted);
+        hdfs = await pool.take({ capacityBytes, signal });
         return await machineOf({ ...options, folder }, wanted, hdfs, client);
       } catch (error) {
         await hdfs?.stop();
-        await remove();
+        await rm(folder, { recursive: true, force: true });
         throw error;
       }
     },
   };
-}
-
-async function startHdfsOf(
-  folder: string,
-  { programs }: LocalRuntimeOptions,
-  { hdfsBytes, signal }: WantedMachine,
-): Promise<Hdfs> {
-  return await startHdfs({
-    folder: join(folder, 'hdfs'),
-    java: programs.java.path,
-    jars: programs.hadoop.folder,
-    capacityBytes: hdfsBytes,
-    signal,
-  });
 }
 
 async function machineOf(

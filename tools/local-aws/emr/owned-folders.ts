@@ -3,18 +3,18 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { takeLock } from '../../../src/embedded/lock.ts';
 
-/** A folder of a cluster's own, which tells whether the process that it belongs to lives. */
-export async function makeClusterFolder(folder: string, clusterId: string): Promise<string> {
-  const path = join(folder, clusterId);
+/** A folder of a cluster's or an HDFS's own, which tells whether the process that it belongs to lives. */
+export async function makeOwnedFolder(folder: string, name: string): Promise<string> {
+  const path = join(folder, name);
   await mkdir(path, { recursive: true });
   takeLock(join(path, OWNER));
   return path;
 }
 
-/** Removes what killed servers left: their clusters' HDFS. What has no dead owner stays. */
-export async function removeAbandonedClusters(folder: string): Promise<void> {
+/** Removes what killed servers left. What has no dead owner stays. */
+export async function removeAbandonedFolders(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    if (!CLUSTER_ID.test(name)) continue;
+    if (!OURS.test(name)) continue;
     const owner = join(folder, name, OWNER);
     const lock = existsSync(owner) ? takeLock(owner) : undefined;
     if (lock === undefined) continue;
@@ -24,4 +24,5 @@ export async function removeAbandonedClusters(folder: string): Promise<void> {
 }
 
 const OWNER = 'owner.lock';
-const CLUSTER_ID = /^j-[A-Z0-9]+$/;
+/** Of a cluster's id, and of `hdfsPool`. */
+const OURS = /^(?:j-[A-Z0-9]+|hdfs-\d+-\d+)$/;

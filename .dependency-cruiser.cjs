@@ -13,9 +13,11 @@ const MAY_IMPORT = {
   // Outside programs: found on this machine, or fetched at a pinned version.
   programs: ['model'],
   workflows: ['model'],
+  // The format: bytes in, facts out.
+  csv: ['model'],
   storage: ['model'],
-  landing: ['model', 'storage'],
-  conversion: ['model', 'storage', 'programs'],
+  landing: ['model', 'csv', 'storage'],
+  conversion: ['model', 'csv', 'storage', 'programs'],
   // A stored file is recounted by the scanner that counted it when it was landed.
   verification: ['model', 'storage', 'landing'],
   emr: ['model', 'storage'],
@@ -23,10 +25,21 @@ const MAY_IMPORT = {
   config: ['model'],
   // Starting a run, or joining the one under way: for the command line, and for workers on a schedule's behalf.
   runs: ['model'],
-  activities: ['model', 'storage', 'landing', 'conversion', 'verification', 'emr', 'lake', 'runs'],
+  activities: [
+    'model',
+    'csv',
+    'storage',
+    'landing',
+    'conversion',
+    'verification',
+    'emr',
+    'lake',
+    'runs',
+  ],
   embedded: ['model', 'programs', 'storage'],
   workers: [
     'model',
+    'csv',
     'programs',
     'storage',
     'landing',
@@ -120,6 +133,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/model/' },
       to: { pathNot: '^src/' },
+    },
+    {
+      name: 'csv-is-pure',
+      comment: 'No package, file or thread: bytes in, facts out.',
+      severity: 'error',
+      from: { path: '^src/csv/' },
+      to: { pathNot: '^(src/|(node:)?buffer$)' },
     },
     {
       name: 'workflows-packages',

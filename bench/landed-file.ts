@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import type { ConversionRequest } from '../src/conversion/engine.ts';
 import { inspect } from '../src/conversion/inspect.ts';
-import { CsvScanner } from '../src/landing/record-scanner.ts';
+import { CsvScanner } from '../src/csv/scanner.ts';
 import type { Encoding } from '../src/model/dataset.ts';
 import type { CsvScan } from '../src/model/scan.ts';
 import { DiskStore } from '../src/storage/disk-store.ts';

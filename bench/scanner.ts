@@ -2,8 +2,8 @@
  * How fast one core counts records, encoding evidence included, on data as the generator makes it, and how fast it does
  * without the SIMD kernel: `npm run bench -- scanner`. The goal is 1 GB/s on one core.
  */
-import { scanKernel, type ScanKernel } from '../src/landing/clean-records.ts';
-import { CsvScanner } from '../src/landing/record-scanner.ts';
+import { scanKernel, type ScanKernel } from '../src/csv/clean-records.ts';
+import { CsvScanner } from '../src/csv/scanner.ts';
 import { generate } from '../tools/generate/generate.ts';
 
 const CHUNK_BYTES = 1024 * 1024;

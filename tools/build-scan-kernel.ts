@@ -4,8 +4,8 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import initWabt from 'wabt';
 
-const SOURCE = 'src/landing/scan-kernel.wat';
-export const SCAN_KERNEL_FILE = 'src/landing/scan-kernel.ts';
+const SOURCE = 'src/csv/scan-kernel.wat';
+export const SCAN_KERNEL_FILE = 'src/csv/scan-kernel.ts';
 
 /** So that the lines stay as prettier would have them. */
 const CHARACTERS_A_LINE = 92;

@@ -3,7 +3,7 @@ import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { DATE_FORMATS, TIMESTAMP_FORMATS } from '../model/schema.ts';
 import type { Column, ColumnType } from '../model/schema.ts';
-import { ALL_SHAPES, DECIMAL, INTEGER, shapeOfFormat } from './profile/shapes.ts';
+import { ALL_SHAPES, DECIMAL, INTEGER, shapeOfFormat } from '../csv/shapes.ts';
 
 type Decision = Pick<Column, 'type' | 'format' | 'empty' | 'beyondDouble' | 'declared'>;
 

@@ -4,9 +4,9 @@ import type { CsvScan } from '../model/scan.ts';
 import type { Schema } from '../model/schema.ts';
 import type { StoredPlace } from '../storage/place.ts';
 import type { ConversionProgress } from './engine.ts';
-import { assertDecodable } from './decodable.ts';
+import { assertDecodable } from '../csv/encoding.ts';
 import { checkDeclared, decideColumn } from './column-types.ts';
-import { profileFile } from './profile/profile-file.ts';
+import { profileFile } from './profile-file.ts';
 import { throwUnconvertible } from './unconvertible.ts';
 import type { Misfit } from './unconvertible.ts';
 

@@ -3,12 +3,11 @@ import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import type { ColumnType } from '../model/schema.ts';
 import { shapesOfType } from './column-types.ts';
-import { readBlocks } from './csv/blocks.ts';
-import { CR, endOfPlain, endOfQuoted, INCOMPLETE, LF, QUOTE, startOfNext } from './csv/fields.ts';
-import type { Block } from './csv/fields.ts';
-import { MAX_GROWTH, transcode } from './csv/windows-1252.ts';
+import { decode } from '../csv/encoding.ts';
+import { shapesOf } from '../csv/shapes.ts';
+import { INCOMPLETE, QUOTE, Tokenizer } from '../csv/tokenizer.ts';
+import { readBlocks } from './blocks.ts';
 import type { InspectRequest } from './inspect.ts';
-import { shapesOf } from './profile/shapes.ts';
 
 /** Of a column: enough to see what is wrong, few enough for one message. */
 const MAX_EXAMPLES = 5;
@@ -53,84 +52,45 @@ export async function throwUnconvertible(
 
 async function search(request: InspectRequest, columns: SearchedColumn[]): Promise<void> {
   const { scan, input: place, bytes: end, encoding } = request;
-  const delimiter = scan.dialect.delimiter.charCodeAt(0);
+  const tokenizer = new Tokenizer(scan.dialect.delimiter.charCodeAt(0));
   const isDone = (): boolean => columns.every((each) => each.examples.length === MAX_EXAMPLES);
-  let records = 0;
-  const examine: FieldReader = (bytes, field, byteOffset) => {
-    for (const column of columns) {
-      if (column.index !== field.column || field.from >= field.to) continue;
-      const fitting = shapesOf(bytes, field.from, field.to, column.shapes) & column.shapes;
-      if (fitting !== 0) column.shapes = fitting;
-      else if (column.examples.length < MAX_EXAMPLES) {
-        const value = decoded(bytes.subarray(field.from, field.to), encoding === 'windows-1252');
-        column.examples.push({ record: records + 1, byteOffset, value });
-      }
+  const examine = (column: SearchedColumn, bytes: Uint8Array, field: Field): void => {
+    const { from, to, record, byteOffset } = field;
+    const fitting = shapesOf(bytes, from, to, column.shapes) & column.shapes;
+    if (fitting !== 0) column.shapes = fitting;
+    else if (column.examples.length < MAX_EXAMPLES) {
+      const value = decode(bytes.subarray(from, to), encoding).replaceAll('""', '"');
+      column.examples.push({ record, byteOffset, value });
     }
   };
+  let records = 0;
   await readBlocks(
     { place, start: scan.splits[0] ?? end, end },
     (bytes, block, position) => {
-      bytes[block.limit] = LF;
-      let record = block.start;
-      while (record < block.limit && !isDone()) {
-        const isBlank = endOfPlain(bytes, record, delimiter) === record && isLineEnd(bytes[record]);
-        const next = eachField(bytes, { ...block, start: record }, delimiter, () => undefined);
-        if (next === INCOMPLETE) return record;
-        eachField(bytes, { ...block, start: record }, delimiter, (_, field) =>
-          examine(bytes, field, position + field.start),
-        );
-        if (!isBlank || scan.header.length === 1) records += 1;
-        record = next;
+      let start = block.start;
+      while (start < block.limit && !isDone()) {
+        const next = tokenizer.read(bytes, start, block);
+        if (next === INCOMPLETE) return start;
+        if (!tokenizer.isBlank(start) || scan.header.length === 1) records += 1;
+        for (const column of columns) {
+          const first = column.index === 0 ? start : (tokenizer.ends[column.index - 1] ?? 0) + 1;
+          const margin = bytes[first] === QUOTE ? 1 : 0;
+          const field = { from: first + margin, to: (tokenizer.ends[column.index] ?? 0) - margin };
+          if (column.index >= tokenizer.fields || field.from >= field.to) continue;
+          examine(column, bytes, { ...field, record: records, byteOffset: position + first });
+        }
+        start = next;
       }
-      return isDone() ? block.limit : record;
+      return isDone() ? block.limit : start;
     },
     request.signal,
   );
 }
 
-interface Field {
-  column: number;
-  /** Its first byte, a quote included. */
-  start: number;
+interface Field extends Omit<Example, 'value'> {
   /** Its value, still escaped. */
   from: number;
   to: number;
-}
-
-type FieldReader = (bytes: Uint8Array, field: Field, byteOffset: number) => void;
-
-/** @returns where the next record starts. */
-function eachField(
-  bytes: Uint8Array,
-  block: Block,
-  delimiter: number,
-  read: (bytes: Uint8Array, field: Field) => void,
-): number {
-  let start = block.start;
-  for (let column = 0; ; column += 1) {
-    const quoted = bytes[start] === QUOTE;
-    const end = quoted
-      ? endOfQuoted(bytes, start, block.limit)
-      : endOfPlain(bytes, start, delimiter);
-    if (end >= block.limit && !block.end) return INCOMPLETE;
-    const margin = quoted ? 1 : 0;
-    read(bytes, { column, start, from: start + margin, to: end - margin });
-    if (bytes[end] !== delimiter) return startOfNext(bytes, end, block);
-    start = end + 1;
-  }
-}
-
-function isLineEnd(byte: number | undefined): boolean {
-  return byte === LF || byte === CR;
-}
-
-function decoded(bytes: Uint8Array, isWindows1252: boolean): string {
-  let utf8 = bytes;
-  if (isWindows1252) {
-    const target = Buffer.alloc(bytes.length * MAX_GROWTH);
-    utf8 = target.subarray(0, transcode(bytes, 0, bytes.length, target, 0));
-  }
-  return Buffer.from(utf8).toString('utf8').replaceAll('""', '"');
 }
 
 function sentenceOf(column: SearchedColumn): string {

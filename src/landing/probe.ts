@@ -3,7 +3,7 @@ import type { SourceSpec } from '../model/dataset.ts';
 import type { Validator } from '../model/validator.ts';
 import type { Dialect } from '../model/scan.ts';
 import { assertPlainText } from './content-kind.ts';
-import { HEAD_BYTES, sniffHead } from './dialect.ts';
+import { HEAD_BYTES, sniffHead } from '../csv/dialect.ts';
 import { withSource, type Secrets } from './secrets.ts';
 import { openSource } from './source.ts';
 
@@ -51,11 +51,9 @@ export async function probe(
           : opened.totalBytes === head.length);
       const { validator, totalBytes = complete ? head.length : undefined } = opened;
       const found = { validator, totalBytes };
-      if (ended || head.length === HEAD_BYTES) {
-        return { ...found, dialect: sniffHead(head, complete, spec.overrides) };
-      }
       assertPlainText(head);
-      return found;
+      const isEnough = ended || head.length === HEAD_BYTES;
+      return isEnough ? { ...found, dialect: sniffHead(head, complete, spec.overrides) } : found;
     } finally {
       await opened.close();
     }

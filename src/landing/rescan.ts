@@ -6,8 +6,8 @@ import type { Dialect } from '../model/scan.ts';
 import { toJson } from '../storage/manifests.ts';
 import { placeBlocks, type StoredPlace } from '../storage/place.ts';
 import type { Store } from '../storage/store.ts';
-import { HEAD_BYTES, sniffHead } from './dialect.ts';
-import { initialState } from './scanner-state.ts';
+import { HEAD_BYTES, sniffHead } from '../csv/dialect.ts';
+import { initialState } from '../csv/scanner-state.ts';
 import { Tally, type Landed } from './tally.ts';
 
 /**

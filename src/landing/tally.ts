@@ -2,9 +2,10 @@ import { crc32 } from 'node:zlib';
 import { formatChecksum } from '../model/checksum.ts';
 import type { SourceOverrides } from '../model/dataset.ts';
 import type { CsvScan, Dialect } from '../model/scan.ts';
-import { HEAD_BYTES, sniffHead } from './dialect.ts';
-import { CsvScanner } from './record-scanner.ts';
-import type { ScannerState } from './scanner-state.ts';
+import { assertPlainText } from './content-kind.ts';
+import { HEAD_BYTES, sniffHead } from '../csv/dialect.ts';
+import { CsvScanner } from '../csv/scanner.ts';
+import type { ScannerState } from '../csv/scanner-state.ts';
 
 /** The first block is what the dialect is told from; of this size they stay in the processor's cache. */
 export const BLOCK_BYTES = HEAD_BYTES;
@@ -57,7 +58,7 @@ export class Tally {
 
   /**
    * @param block of `BLOCK_BYTES`; the last may be shorter, even empty.
-   * @throws LonghaulError as `sniffHead` does, at the first block.
+   * @throws LonghaulError as `assertPlainText` and `sniffHead` do, at the first block.
    */
   push(block: Buffer, last: boolean): void {
     const scanner = this.#scanner ?? this.#begin(block, last);
@@ -86,6 +87,7 @@ export class Tally {
   }
 
   #begin(head: Buffer, complete: boolean): CsvScanner {
+    assertPlainText(head);
     this.#dialect = sniffHead(head, complete, this.#overrides);
     this.#scanner = new CsvScanner(this.#dialect);
     return this.#scanner;

@@ -1,5 +1,5 @@
 import type { Encoding, SourceOverrides } from './dataset.ts';
-import type { CsvScan, Dialect, Places } from './scan.ts';
+import type { CsvScan, Places } from './scan.ts';
 
 /** How a source's file was read: what a person checks first where a table looks wrong. */
 export interface CsvFacts {
@@ -49,22 +49,6 @@ function bareQuoteTexts({ count, examples }: Places): string[] {
   );
   const more = count > examples.length ? ', …' : '';
   return [`${count} quotes inside unquoted fields, kept as text: ${places.join(', ')}${more}`];
-}
-
-/** In a message: with the reason. */
-export function delimiterText({ delimiter, delimiterFrom }: Dialect): string {
-  const reason =
-    delimiterFrom === undefined
-      ? 'declared'
-      : delimiterFrom === 'sep='
-        ? 'of the line sep='
-        : "found in the file's start";
-  return `the delimiter ${delimiterLiteral(delimiter)} (${reason})`;
-}
-
-/** As datasets.yaml and a message write it. */
-export function delimiterLiteral(delimiter: string): string {
-  return JSON.stringify(delimiter);
 }
 
 const NAMES: Readonly<Record<string, string>> = {

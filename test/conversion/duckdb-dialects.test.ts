@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { csvFiles, typedValue } from './csv-files.ts';
+import { csvFiles, typedValue } from '../csv/csv-files.ts';
 import {
   converted,
   expectedRows,

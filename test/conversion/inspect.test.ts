@@ -2,15 +2,9 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import {
-  emptyProfile,
-  mergeProfiles,
-  profileRecords,
-} from '../../src/conversion/profile/profiler.ts';
-import type { Profile } from '../../src/conversion/profile/profiler.ts';
-import { profileFile } from '../../src/conversion/profile/profile-file.ts';
+import { profileFile } from '../../src/conversion/profile-file.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
-import { typedValue } from './csv-files.ts';
+import { typedValue } from '../csv/csv-files.ts';
 import { referenceType } from './reference-types.ts';
 import { inspected, landed, scratch } from './samples.ts';
 
@@ -36,46 +30,6 @@ test('a column has the type that the written rules give it, quoted or not', asyn
     { numRuns: 500 },
   );
 });
-
-test('the file may be cut anywhere, into shards and blocks: the profile is the same', () => {
-  const rows = fc.array(fc.array(typedValue(), { minLength: 3, maxLength: 3 }), {
-    minLength: 1,
-    maxLength: 8,
-  });
-  fc.assert(
-    fc.property(
-      rows,
-      fc.array(fc.nat()),
-      fc.constantFrom('\n', '\r\n', '\r'),
-      (records, cutSizes, lineEnd) => {
-        const text = records.map((record) => record.join(',') + lineEnd).join('');
-        const whole = profileOf(Buffer.from(text), []);
-        assert.deepEqual(profileOf(Buffer.from(text), cutSizes), whole);
-        const merged = emptyProfile(3);
-        for (const record of records)
-          mergeProfiles(merged, profileOf(Buffer.from(record.join(',')), []));
-        assert.deepEqual(merged, whole);
-      },
-    ),
-  );
-});
-
-/** As `readBlocks` does it, with blocks of any size. */
-function profileOf(text: Buffer, blockSizes: number[]): Profile {
-  const profile = emptyProfile(3);
-  let start = 0;
-  for (const size of [...blockSizes, text.length]) {
-    const limit = Math.min(start + (size % 40), text.length);
-    const isLast = size === text.length;
-    const bytes = Buffer.concat([
-      text.subarray(start, isLast ? text.length : limit),
-      Buffer.alloc(1),
-    ]);
-    const block = { start: 0, limit: bytes.length - 1, end: isLast };
-    start += profileRecords(profile, bytes, block, 0x2c);
-  }
-  return profile;
-}
 
 test('threads find what one thread finds', async (t) => {
   const line = '1,2.5,1/13/2019,x y\r\n';

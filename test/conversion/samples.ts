@@ -15,7 +15,7 @@ import type {
 import { inspect } from '../../src/conversion/inspect.ts';
 import { PART_SIZES, type PartSizes } from '../../src/conversion/parts/next-range.ts';
 import { toPlainError } from '../../src/conversion/plain-error.ts';
-import { CsvScanner } from '../../src/landing/record-scanner.ts';
+import { CsvScanner } from '../../src/csv/scanner.ts';
 import type { Encoding, SourceOverrides } from '../../src/model/dataset.ts';
 import type { CsvScan } from '../../src/model/scan.ts';
 import type { Column, Schema } from '../../src/model/schema.ts';

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { seal, unseal, type Checkpoint } from '../../src/landing/checkpoint.ts';
-import { CsvScanner } from '../../src/landing/record-scanner.ts';
+import { CsvScanner } from '../../src/csv/scanner.ts';
 import type { Dialect } from '../../src/model/scan.ts';
-import { initialState, type ScannerState } from '../../src/landing/scanner-state.ts';
+import { initialState, type ScannerState } from '../../src/csv/scanner-state.ts';
 import type { TallyState } from '../../src/landing/tally.ts';
 
 const dialect: Dialect = { delimiter: ',', quote: '"', bomBytes: 0 };

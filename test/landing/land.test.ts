@@ -12,7 +12,7 @@ import { landingManifestKey } from '../../src/model/layout.ts';
 import type { LandingManifest } from '../../src/model/manifest.ts';
 import { discardPartial, land, type LandProgress } from '../../src/landing/land.ts';
 import { probe } from '../../src/landing/probe.ts';
-import { assertReadable } from '../../src/landing/readable.ts';
+import { assertReadable } from '../../src/csv/readable.ts';
 import { rescan } from '../../src/landing/rescan.ts';
 import { markFile } from '../../src/storage/file-marks.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';

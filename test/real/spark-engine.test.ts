@@ -14,7 +14,7 @@ import { s3aAccess } from '../../src/storage/s3/s3a.ts';
 import { S3Zone } from '../../src/storage/s3/zone.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import { engineContract } from '../conversion/engine-contract.ts';
-import { csvFiles } from '../conversion/csv-files.ts';
+import { csvFiles } from '../csv/csv-files.ts';
 import {
   converted,
   expectedRows,

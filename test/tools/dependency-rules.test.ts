@@ -15,6 +15,7 @@ const CRUISER_VIOLATIONS: Record<string, { file: string; text: string }> = {
   'workflows-reaches-too-far': reach('workflows', 'storage'),
   'programs-reaches-too-far': reach('programs', 'storage'),
   'storage-reaches-too-far': reach('storage', 'landing'),
+  'csv-reaches-too-far': reach('csv', 'storage'),
   'landing-reaches-too-far': reach('landing', 'conversion'),
   'conversion-reaches-too-far': reach('conversion', 'activities'),
   'verification-reaches-too-far': reach('verification', 'lake'),
@@ -36,6 +37,7 @@ const CRUISER_VIOLATIONS: Record<string, { file: string; text: string }> = {
     text: `import '../../workers/good.ts';`,
   },
   'model-is-pure': { file: 'src/model/impure.ts', text: `import 'node:fs';` },
+  'csv-is-pure': { file: 'src/csv/impure.ts', text: `import 'node:fs';` },
   'workflows-packages': { file: 'src/workflows/impure.ts', text: `import 'zod';` },
   'footers-by-another-reader': {
     file: 'src/verification/by-the-writer.ts',

@@ -3,7 +3,7 @@ import type { DuckDbSettings } from '../../config/settings.ts';
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import { locateHttpfs } from '../../programs/httpfs.ts';
 import { openPlace, type StoredPlace } from '../../storage/place.ts';
-import { assertDecodable } from '../decodable.ts';
+import { assertDecodable } from '../../csv/encoding.ts';
 import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../engine.ts';
 import { convertInParts, type PartToWrite } from '../parts/convert-in-parts.ts';
 import type { PartSizes, RecordRange } from '../parts/next-range.ts';

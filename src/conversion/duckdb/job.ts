@@ -1,6 +1,6 @@
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { prepareCsv } from '../csv/prepare.ts';
+import { prepareCsv } from '../prepare.ts';
 import type { DuckDbJob, S3Access } from './plan.ts';
 
 /** How often DuckDB is asked how far it is: often enough for a bar, too seldom to cost anything. */

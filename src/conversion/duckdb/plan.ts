@@ -4,8 +4,8 @@ import { quoteIdentifier, quoteLiteral } from '../../model/names.ts';
 import { isReadableWhole, type CsvScan } from '../../model/scan.ts';
 import type { Column } from '../../model/schema.ts';
 import { uriOf } from '../../storage/place.ts';
-import type { Preparation } from '../csv/prepare.ts';
-import { MAX_REWRITE_GROWTH } from '../csv/rewrite.ts';
+import type { Preparation } from '../prepare.ts';
+import { MAX_REWRITE_GROWTH } from '../../csv/rewrite.ts';
 import type { ConversionRequest } from '../engine.ts';
 import type { PartToWrite } from '../parts/convert-in-parts.ts';
 import { settingsForWidth } from './width.ts';
@@ -132,7 +132,7 @@ function preparationOf(
   if ((!transcode && !rewrite && !isMarked) || scan.records === 0) return undefined;
   const names = schema.columns.map((_, index) => `c${index}`);
   return {
-    input: request.input,
+    place: request.input,
     start: part.range.start,
     end: part.range.end,
     outputPath: join(part.scratchFolder, 'prepared.csv'),

@@ -1,7 +1,7 @@
 import { LonghaulError } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
 import type { Schema } from '../../model/schema.ts';
-import { assertDecodable } from '../decodable.ts';
+import { assertDecodable } from '../../csv/encoding.ts';
 import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../engine.ts';
 import { convertInParts, type PartToWrite } from '../parts/convert-in-parts.ts';
 import type { PartSizes } from '../parts/next-range.ts';
@@ -47,7 +47,7 @@ async function writePart(
   };
   const { onProgress } = part;
   await runInThread({
-    script: new URL('./write-worker.js', import.meta.url),
+    script: new URL('./write.thread.js', import.meta.url),
     job,
     signal,
     onProgress,

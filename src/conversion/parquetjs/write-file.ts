@@ -4,7 +4,7 @@ import parquet from 'parquetjs-lite';
 import thrift from 'parquetjs-lite/gen-nodejs/parquet_types.js';
 import type { Column } from '../../model/schema.ts';
 import { placeBlocks, type StoredPlace } from '../../storage/place.ts';
-import { MAX_GROWTH, transcode } from '../csv/windows-1252.ts';
+import { windows1252ToUtf8 } from '../../csv/encoding.ts';
 import { rowKey, writerSchema } from './schema.ts';
 import { valueReaderOf } from './values.ts';
 
@@ -98,13 +98,8 @@ async function* recordsOf(job: FileToWrite): AsyncGenerator<ParsedRecord> {
 /** Copies, since the parser keeps them for longer than they are good. */
 async function* blocksOf(job: FileToWrite): AsyncGenerator<Buffer> {
   for await (const block of placeBlocks(job.input, job)) {
-    yield job.transcode ? utf8Of(block) : Buffer.from(block);
+    yield Buffer.from(job.transcode ? windows1252ToUtf8(block) : block);
   }
-}
-
-function utf8Of(block: Buffer): Buffer {
-  const target = Buffer.allocUnsafe(block.length * MAX_GROWTH);
-  return target.subarray(0, transcode(block, 0, block.length, target, 0));
 }
 
 /**

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { LonghaulError } from '../../model/errors.ts';
 import { partName } from '../../model/layout.ts';
 import { uriOf, type StoredPlace } from '../../storage/place.ts';
-import { assertDecodable } from '../decodable.ts';
+import { assertDecodable } from '../../csv/encoding.ts';
 import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../engine.ts';
 import { openScratch } from '../parts/scratch.ts';
 import { sparkError } from './errors.ts';

@@ -2,8 +2,8 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isReadableWhole, type CsvScan } from '../../model/scan.ts';
 import { openPlace, type StoredPlace } from '../../storage/place.ts';
-import { prepareRanges } from '../csv/prepare-ranges.ts';
-import type { Preparation } from '../csv/prepare.ts';
+import { prepareInThreads } from '../prepare.ts';
+import type { Preparation } from '../prepare.ts';
 import type { ConversionRequest } from '../engine.ts';
 import { lineEndOf, readsExactly, shardsOf, type Shard, type SparkJob } from './job.ts';
 
@@ -98,7 +98,7 @@ async function preparedInputs(
 ): Promise<SparkInputs> {
   const { scan, schema, encoding, output, signal } = request;
   const ranges = shards.map(({ start, end }, index): Preparation => ({
-    input: request.input,
+    place: request.input,
     start,
     end,
     outputPath: join(scratchFolder, shardName(index)),
@@ -108,7 +108,7 @@ async function preparedInputs(
     delimiter: scan.dialect.delimiter.charCodeAt(0),
     columns: schema.columns.length,
   }));
-  await prepareRanges(ranges, signal, onProgress);
+  await prepareInThreads(ranges, signal, onProgress);
   const inputs = [];
   for (const [index, { outputPath }] of ranges.entries()) {
     const shard = shards[index] as Shard;

@@ -1,0 +1,92 @@
+import { isAscii } from 'node:buffer';
+import type { Encoding } from '../model/dataset.ts';
+import { LonghaulError } from '../model/errors.ts';
+import type { CsvScan } from '../model/scan.ts';
+
+/**
+ * What Windows-1252 has at 80 to 9F; the other bytes are the code points of the same number. The five bytes
+ * that it lacks become the C1 controls of their number, as in the WHATWG's table. A table of our own, because
+ * Node 20's `TextDecoder('windows-1252')` decodes as Latin-1 and DuckDB has no decoder that is exact.
+ */
+const WINDOWS_1252_HIGH =
+  '\u20ac\u0081\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u008d\u017d\u008f' +
+  '\u0090\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u009d\u017e\u0178';
+
+/** The bytes that Windows-1252 lacks. */
+export const UNDEFINED_IN_WINDOWS_1252: readonly number[] = [0x81, 0x8d, 0x8f, 0x90, 0x9d];
+
+/** UTF-8 bytes of each byte of 80 to FF. */
+const UTF8_OF_HIGH: readonly Buffer[] = Array.from({ length: 128 }, (_, index) =>
+  Buffer.from(WINDOWS_1252_HIGH[index] ?? String.fromCharCode(0x80 + index)),
+);
+const LONGEST_BYTES = 3;
+
+/** Windows-1252 in UTF-8. @returns bytes of its own, or the ones given where they are the same in both. */
+export function windows1252ToUtf8(bytes: Uint8Array): Uint8Array {
+  if (isAscii(bytes)) return bytes;
+  const target = Buffer.allocUnsafe(bytes.length * LONGEST_BYTES);
+  let at = 0;
+  for (const byte of bytes) {
+    if (byte < 0x80) {
+      target[at] = byte;
+      at += 1;
+    } else {
+      const utf8 = UTF8_OF_HIGH[byte - 0x80] as Buffer;
+      target.set(utf8, at);
+      at += utf8.length;
+    }
+  }
+  return target.subarray(0, at);
+}
+
+/** Bytes that are not valid UTF-8 become U+FFFD. For short texts: names and values, not whole files. */
+export function decode(bytes: Uint8Array, encoding: Encoding): string {
+  return Buffer.from(encoding === 'utf-8' ? bytes : windows1252ToUtf8(bytes)).toString('utf8');
+}
+
+/**
+ * By rule, over the whole file: declared; else byte order mark; else valid UTF-8; else Windows-1252, unless the
+ * file speaks against that too.
+ * @throws LonghaulError SOURCE_ENCODING_UNCLEAR with the offsets.
+ */
+export function decideEncoding(scan: CsvScan, declared?: Encoding): Encoding {
+  const { firstInvalidUtf8, firstMultibyteUtf8 } = scan.encoding;
+  const { firstUndefinedWindows1252, firstUnlikelyWindows1252 } = scan.encoding;
+  const saysUtf8 = declared === 'utf-8' || (declared === undefined && scan.dialect.bomBytes > 0);
+  if (saysUtf8 && firstInvalidUtf8 !== undefined) {
+    const who = declared === undefined ? 'has the byte order mark of' : 'is declared as';
+    throw unclear(`The file ${who} UTF-8, but byte ${firstInvalidUtf8} is not valid in it.`);
+  }
+  if (declared !== undefined) return declared;
+  if (firstInvalidUtf8 === undefined) return 'utf-8';
+  if (firstUndefinedWindows1252 !== undefined) {
+    throw unclear(
+      `Byte ${firstInvalidUtf8} is not valid UTF-8, and Windows-1252 lacks the one at ${firstUndefinedWindows1252}.`,
+    );
+  }
+  if (firstMultibyteUtf8 !== undefined) {
+    throw unclear(
+      `Byte ${firstInvalidUtf8} is not valid UTF-8, but at byte ${firstMultibyteUtf8} there is a character in UTF-8.`,
+    );
+  }
+  if (firstUnlikelyWindows1252 !== undefined) {
+    throw unclear(
+      `The file is not UTF-8 (byte ${firstInvalidUtf8}), and as Windows-1252 most of its other letters would be signs inside words, the first at byte ${firstUnlikelyWindows1252}: it may be Mac Roman or of a DOS code page.`,
+    );
+  }
+  return 'windows-1252';
+}
+
+/**
+ * No decoder here puts U+FFFD for what it cannot read, whatever was declared.
+ * @throws LonghaulError SOURCE_ENCODING_UNCLEAR with the offset of the first byte that is not UTF-8.
+ */
+export function assertDecodable(scan: CsvScan, encoding: Encoding): void {
+  const offset = scan.encoding.firstInvalidUtf8;
+  if (encoding !== 'utf-8' || offset === undefined) return;
+  throw unclear(`The file is read as UTF-8, but the byte at offset ${offset} is not UTF-8.`);
+}
+
+function unclear(message: string): LonghaulError {
+  return new LonghaulError('SOURCE_ENCODING_UNCLEAR', message);
+}

@@ -1,0 +1,78 @@
+import { LonghaulError, type ErrorCode } from '../model/errors.ts';
+import { printable } from '../model/names.ts';
+import type { CsvScan, Place, ScanProblem } from '../model/scan.ts';
+import { delimiterText } from './delimiter.ts';
+
+type Kind = ScanProblem['kind'];
+
+/** The likelier cause first: an unclosed quote makes a record too long, and NULs can make records ragged. */
+const PROBLEMS: readonly { kind: Kind; code: ErrorCode; what: string }[] = [
+  { kind: 'nul', code: 'SOURCE_HAS_NUL', what: 'NUL bytes' },
+  { kind: 'unclosed-quote', code: 'SOURCE_QUOTING', what: 'quotes that never close' },
+  {
+    kind: 'quoting',
+    code: 'SOURCE_QUOTING',
+    what: 'fields whose quotes do not stand at their first and last byte',
+  },
+  {
+    kind: 'record-too-long',
+    code: 'SOURCE_RECORD_TOO_LONG',
+    what: 'records longer than any real one',
+  },
+  { kind: 'ragged', code: 'SOURCE_RAGGED', what: "records whose fields are not the header's" },
+];
+
+/** Of a header, in a message. */
+const MAX_HEADER_CHARACTERS = 100;
+
+/**
+ * Nothing that would need guessing is converted.
+ * @param source its id, for the message.
+ * @throws LonghaulError SOURCE_EMPTY, SOURCE_HAS_NUL, SOURCE_QUOTING, SOURCE_RECORD_TOO_LONG, SOURCE_RAGGED, with the
+ * first five places.
+ */
+export function assertReadable(scan: CsvScan, source: string): void {
+  if (scan.header.length === 0) {
+    throw new LonghaulError('SOURCE_EMPTY', `Source ${source} has no header.`, { source });
+  }
+  for (const { kind, code, what } of PROBLEMS) {
+    const problem = scan.problems.find((each) => each.kind === kind);
+    if (!problem) continue;
+    const places = problem.examples.map((each) => placeText(each, scan.header.length)).join('; ');
+    const more = problem.count > problem.examples.length ? '; …' : '';
+    throw new LonghaulError(
+      code,
+      `Source ${source} has ${problem.count} ${what}: ${places}${more}. ${howItWasRead(scan)}`,
+      { source, ...hintFor(code, scan) },
+    );
+  }
+}
+
+function placeText({ record, line, byteOffset, fields }: Place, columns: number): string {
+  const where = record === 0 ? 'the header' : `record ${record}`;
+  const found = fields === undefined ? '' : ` has ${fields} fields where the header has ${columns}`;
+  return `${where} (line ${line}, byte ${byteOffset})${found}`;
+}
+
+/** Where these are wrong, so is everything that is said of records and fields. */
+function howItWasRead({ dialect, header, headerLine }: CsvScan): string {
+  const delimiter = delimiterText(dialect);
+  if (headerLine === undefined) return `It was read with ${delimiter}, and without a header.`;
+  const names = printable(header.join(dialect.delimiter));
+  const shown =
+    names.length > MAX_HEADER_CHARACTERS ? `${names.slice(0, MAX_HEADER_CHARACTERS)}…` : names;
+  return `It was read with ${delimiter}, and line ${headerLine} as its header: ${shown}`;
+}
+
+function hintFor(code: ErrorCode, { dialect }: CsvScan): { hint?: string } {
+  if (code !== 'SOURCE_RAGGED' && code !== 'SOURCE_QUOTING') return {};
+  const settings = [
+    ...(dialect.delimiterFrom === 'head' ? ['if the delimiter is another one, `delimiter`'] : []),
+    ...(dialect.header === false ? [] : ['if its first line is data, `header: false`']),
+  ];
+  const inYaml =
+    settings.length > 0 ? ` Set for the source in datasets.yaml, ${settings.join('; ')}.` : '';
+  return {
+    hint: `Nothing is published; look at the lines that the message names.${inYaml} Otherwise the file is damaged: ask its publisher.`,
+  };
+}

@@ -1,0 +1,345 @@
+import type { Encoding } from '../model/dataset.ts';
+import { firstRecordOffset, type CsvScan, type Dialect } from '../model/scan.ts';
+import { isDigit, meetBareQuote, settleBareQuote } from './bare-quotes.ts';
+import { CleanRecords, scanKernel, type ScanKernel } from './clean-records.ts';
+import { EncodingDetector } from './encoding-detector.ts';
+import { decode } from './encoding.ts';
+import { fieldsOfRecord } from './head-records.ts';
+import {
+  addProblem,
+  FIELD_START,
+  initialState,
+  RecordTally,
+  type ScannerState,
+} from './scanner-state.ts';
+
+/**
+ * How far apart the record starts in `splits` are at least: small enough to share a file out over cores,
+ * large enough that even a terabyte's list is a few hundred kilobytes of JSON.
+ */
+export const SPLIT_SPACING_BYTES = 16 * 1024 * 1024;
+
+/** Fewer clean bytes in a row are not worth looking for them. */
+const MIN_CLEAN_BYTES = 512;
+/** What is read carefully at least before clean records are looked for again: more each time that they were not worth it. */
+const MIN_CAREFUL_BYTES = 64;
+const MAX_CAREFUL_BYTES = 64 * 1024;
+/** Most records end within it: so far a piece that is read carefully goes on at the most. */
+const CAREFUL_RECORD_BYTES = 4096;
+
+// Where the machine is between two bytes, besides FIELD_START.
+const UNQUOTED = 1;
+const QUOTED = 2;
+/** After a quote inside a quoted field: it closes the field, or is the first half of an escaped one. */
+const QUOTE_IN_QUOTED = 3;
+/** After a CR that ended a record: an LF belongs to it. */
+const AFTER_CR = 4;
+/** After a quote inside an unquoted field: what it means depends on whether the field ends with it. */
+const AFTER_BARE_QUOTE = 5;
+
+// Not imported: V8 would load them anew for every byte, which costs the loops below a fifth of their speed.
+const QUOTE = 0x22;
+const CR = 0x0d;
+const LF = 0x0a;
+
+/** What ends a run of unquoted bytes. */
+const ENDS_RUN = Uint8Array.from({ length: QUOTE + 1 }, (_, byte) =>
+  [0, LF, CR, QUOTE].includes(byte) ? 1 : 0,
+);
+
+/**
+ * RFC 4180 over bytes, in pieces of any size: the same pieces in another cut give the same scan. A quote opens
+ * a field only as its first byte; CRLF, LF and CR each end a record. It never throws on content: what a
+ * converter could not read without guessing is in `problems`.
+ */
+export class CsvScanner {
+  readonly #dialect: Dialect;
+  readonly #state: ScannerState;
+  readonly #encoding: EncodingDetector;
+  readonly #delimiter: number;
+  readonly #tally: RecordTally;
+  readonly #splitSpacingBytes: number;
+  readonly #kernel: ScanKernel | null;
+
+  /**
+   * @param state of an earlier scanner with the same dialect, which this one goes on from.
+   * @param splitSpacingBytes for tests, whose files are small.
+   * @param kernel null where none can be had: the same scan, at a fraction of the speed.
+   */
+  constructor(
+    dialect: Dialect,
+    state: ScannerState = initialState(dialect),
+    splitSpacingBytes = SPLIT_SPACING_BYTES,
+    kernel = scanKernel(),
+  ) {
+    this.#dialect = dialect;
+    this.#splitSpacingBytes = splitSpacingBytes;
+    this.#kernel = kernel;
+    this.#state = structuredClone(state);
+    this.#encoding = new EncodingDetector(this.#state.encoding);
+    this.#tally = new RecordTally(dialect, this.#state, splitSpacingBytes);
+    this.#delimiter = dialect.delimiter.charCodeAt(0);
+  }
+
+  /** Data records that have ended so far. */
+  get records(): number {
+    return this.#state.records;
+  }
+
+  push(chunk: Uint8Array): void {
+    const state = this.#state;
+    const before = firstRecordOffset(this.#dialect) - state.offset;
+    const skipped = Math.min(Math.max(before, 0), chunk.length);
+    const rest = skipped > 0 ? chunk.subarray(skipped) : chunk;
+    state.offset += skipped;
+    this.#encoding.push(rest, state.offset);
+    if (this.#kernel) this.#readFast(rest, this.#kernel);
+    else this.#readCarefully(rest, Infinity);
+  }
+
+  state(): ScannerState {
+    return structuredClone(this.#state);
+  }
+
+  /**
+   * Ends the file. The scanner is used up.
+   * @param declared the encoding of the header's names; by default UTF-8 where the whole file is, else Windows-1252.
+   */
+  finish(declared?: Encoding): CsvScan {
+    const state = this.#state;
+    if (state.mode === AFTER_CR) state.lineEnds.cr += 1;
+    else if (state.offset > state.recordStart) this.#endOfFile();
+    const evidence = this.#encoding.finish(state.offset);
+    const encoding =
+      declared ?? (evidence.firstInvalidUtf8 === undefined ? 'utf-8' : 'windows-1252');
+    return {
+      dialect: this.#dialect,
+      header: this.#names(encoding),
+      ...(state.headerLine > 0 && { headerLine: state.headerLine }),
+      records: state.records,
+      blankLines: state.blankLines,
+      lineEnds: state.lineEnds,
+      quotedBreaks: state.quotedBreaks,
+      bareQuotes: state.bareQuotes,
+      maxRecordBytes: state.maxRecordBytes,
+      encoding: this.#dialect.bomBytes > 0 ? { ...evidence, ascii: false } : evidence,
+      splits: state.splits,
+      splitRecords: state.splitRecords,
+      problems: state.problems,
+    };
+  }
+
+  #names(encoding: Encoding): string[] {
+    const { columns, header } = this.#state;
+    if (this.#dialect.header === false) {
+      return Array.from({ length: columns }, (_, index) => `column_${index + 1}`);
+    }
+    if (columns === 0) return [];
+    return fieldsOfRecord(header, this.#dialect.delimiter).map(({ text }) =>
+      decode(Buffer.from(text, 'latin1'), encoding),
+    );
+  }
+
+  /** Clean records by the kernel, all else by the machine: neither reads what the other has read. */
+  #readFast(chunk: Uint8Array, kernel: ScanKernel): void {
+    const clean = new CleanRecords(kernel, chunk, this.#delimiter);
+    let carefulBytes = MIN_CAREFUL_BYTES;
+    let at = 0;
+    while (at < chunk.length) {
+      const skipped = this.#skipClean(clean, at);
+      at += skipped;
+      if (skipped >= MIN_CLEAN_BYTES) {
+        carefulBytes = MIN_CAREFUL_BYTES;
+        continue;
+      }
+      const piece = chunk.subarray(at, at + carefulBytes + CAREFUL_RECORD_BYTES);
+      at += this.#readCarefully(piece, carefulBytes);
+      carefulBytes = Math.min(carefulBytes * 2, MAX_CAREFUL_BYTES);
+    }
+  }
+
+  /** @returns the bytes of clean records at `chunk[at]`, which are counted now. */
+  #skipClean(clean: CleanRecords, at: number): number {
+    const state = this.#state;
+    const last = state.splits.at(-1);
+    // The first data record is a split, as is the first one from `nextSplit` on: the machine adds both.
+    if (!this.#atDataRecord(state.offset) || last === undefined) return 0;
+    const nextSplit = last + this.#splitSpacingBytes;
+    const stretch = clean.from(at, at + nextSplit - state.offset, state.columns);
+    if (!stretch) return 0;
+    state.records += stretch.records;
+    state.lineEnds.crlf += stretch.crlf;
+    state.lineEnds.lf += stretch.records - stretch.crlf;
+    state.maxRecordBytes = Math.max(state.maxRecordBytes, stretch.maxRecordBytes);
+    state.quotedBreaks += stretch.quotedBreaks;
+    state.offset += stretch.end - at;
+    this.#tally.start(state.offset);
+    return stretch.end - at;
+  }
+
+  #atDataRecord(offset: number): boolean {
+    const { mode, recordStart, columns } = this.#state;
+    return mode === FIELD_START && recordStart === offset && columns > 0;
+  }
+
+  /** By the machine, to the piece's end or the first record start `leastBytes` on. @returns the bytes read. */
+  #readCarefully(piece: Uint8Array, leastBytes: number): number {
+    const end = this.#scan(piece, leastBytes);
+    this.#tally.keepHeader(piece, end);
+    this.#state.offset += end;
+    return end;
+  }
+
+  /** The machine's loop. Runs of bytes are read by `#unquoted` and `#quoted`; the rest is rare. */
+  #scan(chunk: Uint8Array, leastBytes: number): number {
+    const state = this.#state;
+    const end = chunk.length;
+    let at = 0;
+    while (at < end) {
+      if (at >= leastBytes && this.#atDataRecord(state.offset + at)) return at;
+      if (state.mode === FIELD_START && chunk[at] === QUOTE) {
+        state.quoteStart = state.offset + at;
+        state.quoteLine = this.#tally.line();
+        state.mode = QUOTED;
+        at += 1;
+      } else if (state.mode === FIELD_START || state.mode === UNQUOTED) {
+        at = this.#unquoted(chunk, at);
+      } else if (state.mode === QUOTED) {
+        at = this.#quoted(chunk, at);
+      } else if (state.mode === QUOTE_IN_QUOTED) {
+        state.mode = this.#afterQuote(chunk[at] as number, state.offset + at);
+        if (state.mode === QUOTED) at += 1;
+      } else if (state.mode === AFTER_BARE_QUOTE) {
+        const next = chunk[at] as number;
+        settleBareQuote(state, this.#endsField(next) ? undefined : next);
+        state.mode = UNQUOTED;
+      } else {
+        at = this.#afterCr(chunk, at);
+        state.mode = FIELD_START;
+      }
+    }
+    return end;
+  }
+
+  /** Outside quotes, and not at a quote that opens a field. @returns where to go on. */
+  #unquoted(chunk: Uint8Array, start: number): number {
+    const state = this.#state;
+    const delimiter = this.#delimiter;
+    let end = start;
+    let delimiters = 0;
+    for (; end < chunk.length; end += 1) {
+      const byte = chunk[end] as number;
+      if (byte <= QUOTE && ENDS_RUN[byte] === 1) break;
+      // 1 where the bytes are equal: nothing but 0 minus 1 is negative. A branch would be mispredicted too often.
+      delimiters += ((byte ^ delimiter) - 1) >>> 31;
+    }
+    state.delimiters += delimiters;
+    if (end > start) state.mode = chunk[end - 1] === delimiter ? FIELD_START : UNQUOTED;
+    const afterDigit = end > start ? isDigit(chunk[end - 1]) : state.afterDigit;
+    state.afterDigit = end === chunk.length && state.mode === UNQUOTED && afterDigit;
+    if (end === chunk.length) return end;
+    const byte = chunk[end];
+    if (byte === LF || byte === CR) {
+      this.#endRecord(chunk, end, state.delimiters);
+      state.delimiters = 0;
+      state.mode = FIELD_START;
+      if (byte === LF) return end + 1;
+      if (end + 1 < chunk.length) return this.#afterCr(chunk, end + 1);
+      state.mode = AFTER_CR;
+      return end + 1;
+    }
+    // The loop of `#scan` opens the field.
+    if (byte === QUOTE && state.mode === FIELD_START) return end;
+    if (byte === QUOTE) {
+      meetBareQuote(state, this.#tally.place(state.offset + end), afterDigit);
+      state.mode = AFTER_BARE_QUOTE;
+    } else {
+      addProblem(state, 'nul', this.#tally.place(state.offset + end));
+      state.mode = UNQUOTED;
+    }
+    return end + 1;
+  }
+
+  /**
+   * Inside quotes. Blanks too pass by the two comparisons that most bytes cost, and in files with every field quoted
+   * it goes from one field straight into the next. @returns where to go on.
+   */
+  #quoted(chunk: Uint8Array, start: number): number {
+    const state = this.#state;
+    const delimiter = this.#delimiter;
+    const end = chunk.length;
+    let opened = -1;
+    let breaks = 0;
+    let at = start;
+    for (; at < end; at += 1) {
+      const byte = chunk[at] as number;
+      if (byte > CR && byte !== QUOTE) continue;
+      if (byte === QUOTE) {
+        if (chunk[at + 1] !== delimiter || chunk[at + 2] !== QUOTE) break;
+        state.delimiters += 1;
+        at += 2;
+        opened = at;
+        breaks = state.quotedBreaks;
+      } else if (byte === CR) state.quotedBreaks += 1;
+      else if (byte === LF) {
+        const afterCr = at > 0 ? chunk[at - 1] === CR : state.afterQuotedCr;
+        if (!afterCr) state.quotedBreaks += 1;
+      } else if (byte === 0) addProblem(state, 'nul', this.#tally.place(state.offset + at));
+    }
+    if (opened !== -1) {
+      state.quoteStart = state.offset + opened;
+      state.quoteLine = this.#tally.line() - (state.quotedBreaks - breaks);
+    }
+    state.afterQuotedCr = at >= end && chunk[end - 1] === CR;
+    if (at >= end) return end;
+    state.mode = QUOTE_IN_QUOTED;
+    return at + 1;
+  }
+
+  /** @returns the mode: QUOTED where the byte was the second half of an escaped quote. */
+  #afterQuote(byte: number, byteOffset: number): number {
+    if (byte === QUOTE) return QUOTED;
+    if (!this.#endsField(byte)) addProblem(this.#state, 'quoting', this.#tally.place(byteOffset));
+    return UNQUOTED;
+  }
+
+  #endsField(byte: number): boolean {
+    return byte === this.#delimiter || byte === LF || byte === CR;
+  }
+
+  /** @returns where the next record starts in the chunk. */
+  #afterCr(chunk: Uint8Array, at: number): number {
+    const crlf = chunk[at] === LF;
+    this.#state.lineEnds[crlf ? 'crlf' : 'cr'] += 1;
+    const next = crlf ? at + 1 : at;
+    this.#tally.start(this.#state.offset + next);
+    return next;
+  }
+
+  /** A line end outside quotes at `chunk[at]`. */
+  #endRecord(chunk: Uint8Array, at: number, delimiters: number): void {
+    const state = this.#state;
+    const end = state.offset + at;
+    if (end === state.recordStart && state.columns !== 1) state.blankLines += 1;
+    else {
+      this.#tally.keepHeader(chunk, at);
+      this.#tally.end(end, delimiters + 1);
+    }
+    // A CR's line end is counted when the byte behind it is known.
+    if (chunk[at] === LF) state.lineEnds.lf += 1;
+    this.#tally.start(end + 1);
+  }
+
+  /** The last record has no line end. Where its quote never closed, its fields mean nothing: not ragged too. */
+  #endOfFile(): void {
+    const state = this.#state;
+    if (state.mode === AFTER_BARE_QUOTE) settleBareQuote(state, undefined);
+    const unclosed = state.mode === QUOTED;
+    if (unclosed) {
+      addProblem(state, 'unclosed-quote', this.#tally.place(state.quoteStart, state.quoteLine));
+    }
+    // An unclosed header has as many fields as it has.
+    const isCounted = unclosed && state.columns > 0;
+    this.#tally.end(state.offset, isCounted ? state.columns : state.delimiters + 1);
+  }
+}

@@ -1,0 +1,88 @@
+export const QUOTE = 0x22;
+export const LF = 0x0a;
+export const CR = 0x0d;
+
+/** Bytes [start, limit) of a file. `bytes[limit]` exists, and is overwritten: a line end there ends every loop. */
+export interface Block {
+  start: number;
+  limit: number;
+  /** Nothing comes behind the limit. */
+  end: boolean;
+}
+
+/** The record, or the line end behind it, goes on behind the block. */
+export const INCOMPLETE = -1;
+
+/**
+ * RFC 4180 over whole records in memory: the one reader of fields. The scanner counts records without it, on purpose:
+ * docs/decisions/0032-one-csv-room.md.
+ */
+export class Tokenizer {
+  /** The index behind each field of the last record, its quotes included; the next one starts a byte later. */
+  readonly ends: number[] = [];
+  /** How many of the `ends` are of the last record. */
+  fields = 0;
+  readonly #delimiter: number;
+
+  /** @param delimiter a byte. */
+  constructor(delimiter: number) {
+    this.#delimiter = delimiter;
+  }
+
+  /** Reads the record at `start`. @returns where the next one starts, or INCOMPLETE. */
+  read(bytes: Uint8Array, start: number, { limit, end }: Block): number {
+    const delimiter = this.#delimiter;
+    const { ends } = this;
+    bytes[limit] = LF;
+    let from = start;
+    for (let field = 0; ; field += 1) {
+      // What stands behind a closing quote is of the field too.
+      const plain = bytes[from] === QUOTE ? endOfQuoted(bytes, from, limit) : from;
+      const to = endOfPlain(bytes, plain, delimiter);
+      if (to >= limit && !end) return INCOMPLETE;
+      ends[field] = to;
+      if (bytes[to] === delimiter) {
+        from = to + 1;
+        continue;
+      }
+      this.fields = field + 1;
+      return startOfNext(bytes, to, limit, end);
+    }
+  }
+
+  /** Whether the last record, which started there, is a blank line. */
+  isBlank(start: number): boolean {
+    return this.fields === 1 && this.ends[0] === start;
+  }
+}
+
+/** The next delimiter or line end. */
+function endOfPlain(bytes: Uint8Array, from: number, delimiter: number): number {
+  let at = from;
+  // Nearly all bytes of a text are above every byte that could end it: one comparison for them.
+  const top = delimiter > CR ? delimiter : CR;
+  for (;;) {
+    const byte = bytes[at] as number;
+    if (byte <= top && (byte === delimiter || byte === LF || byte === CR)) return at;
+    at += 1;
+  }
+}
+
+/** Behind the closing quote; the limit where there is none. */
+function endOfQuoted(bytes: Uint8Array, from: number, limit: number): number {
+  let at = from + 1;
+  while (at < limit) {
+    if (bytes[at] === QUOTE) {
+      if (bytes[at + 1] !== QUOTE) return at + 1;
+      at += 1;
+    }
+    at += 1;
+  }
+  return limit;
+}
+
+function startOfNext(bytes: Uint8Array, lineEnd: number, limit: number, end: boolean): number {
+  if (bytes[lineEnd] !== CR) return Math.min(lineEnd + 1, limit);
+  if (lineEnd + 1 >= limit) return end ? limit : INCOMPLETE;
+  return lineEnd + (bytes[lineEnd + 1] === LF ? 2 : 1);
+}

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
+import type { z } from 'zod';
 import {
   attemptPrefix,
   partPrefix,
@@ -7,11 +8,9 @@ import {
   stagedSchemaKey,
   stagedSourcePrefix,
 } from '../model/layout.ts';
-import { csvFactsOf, type CsvFacts } from '../model/csv-facts.ts';
-import type { Encoding } from '../model/dataset.ts';
+import { csvFactsOf } from '../model/csv-facts.ts';
 import { LonghaulError } from '../model/errors.ts';
 import type { LandingManifest } from '../model/manifest.ts';
-import type { Schema } from '../model/schema.ts';
 import type { SourceTask } from '../model/run.ts';
 import { createEngine } from '../conversion/engines.ts';
 import { inspect } from '../conversion/inspect.ts';
@@ -21,7 +20,8 @@ import { scannedAsConfigured } from '../landing/rescan.ts';
 import { withSource } from '../landing/secrets.ts';
 import { keepingReserve } from '../storage/free-space.ts';
 import { isPrivate, makePrivate } from '../storage/disk-store.ts';
-import { readJson, readLanding, toJson } from '../storage/manifests.ts';
+import { STAGED_SCHEMA, type StagedParts, type StagedSchema } from '../storage/manifest-shapes.ts';
+import { readLanding, readManifest, toJson } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 import type { ActivityDeps } from './deps.ts';
 import { workKey } from './landing.ts';
@@ -29,21 +29,6 @@ import type { ConvertInput, ConvertResult, InspectInput, InspectResult } from '.
 import { working, type Work } from './work.ts';
 
 type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'duckdb' | 'spark' | 'activity'>;
-
-/** What inspection found, kept in staging for every later step: too long for a history. */
-export interface StagedSchema {
-  encoding: Encoding;
-  /** For the ledger. */
-  csv: CsvFacts;
-  schema: Schema;
-}
-
-/** Written when all parts of an attempt are there: whole, in their places, and not named by anything yet. */
-export interface StagedParts {
-  /** Keys in the converted zone, in the source's order. */
-  parts: string[];
-  schema: Schema;
-}
 
 /** From the raw zone to Parquet, under keys of the attempt's own. */
 export function createConversionActivities(deps: Deps) {
@@ -76,8 +61,13 @@ export async function requireLanding(raw: Store, input: InspectInput): Promise<L
   );
 }
 
-export async function requireStaged<T>(converted: Store, key: string): Promise<T> {
-  const staged = await readJson<T>(converted, key);
+/** @throws LonghaulError LAKE_CORRUPT where it is gone. */
+export async function requireStaged<T>(
+  converted: Store,
+  key: string,
+  shape: z.ZodType<T>,
+): Promise<T> {
+  const staged = await readManifest(converted, key, shape);
   if (staged) return staged;
   throw new LonghaulError('LAKE_CORRUPT', `${converted.uri(key)} is gone.`);
 }
@@ -195,5 +185,5 @@ function reporting(
 }
 
 export async function requireSchema(converted: Store, task: SourceTask): Promise<StagedSchema> {
-  return await requireStaged<StagedSchema>(converted, stagedSchemaKey(task.runId, task.source.id));
+  return await requireStaged(converted, stagedSchemaKey(task.runId, task.source.id), STAGED_SCHEMA);
 }

@@ -8,10 +8,17 @@ import { sourceEntryKey, sourcePrefix, stagingPrefix } from '../model/layout.ts'
 import { assertBalanced, sumLedgers } from '../model/ledger.ts';
 import type { SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import type { SourceResult } from '../model/run.ts';
+import {
+  HDFS_ROWS,
+  SOURCE_ENTRY,
+  SPARK_RESULT,
+  type HdfsRows,
+  type StagedParts,
+} from '../storage/manifest-shapes.ts';
 import { readJson, toJson } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 import { countParquetRows } from '../verification/footers.ts';
-import { requireLanding, requireSchema, stagedPartsKey, type StagedParts } from './conversion.ts';
+import { requireLanding, requireSchema, requireStaged, stagedPartsKey } from './conversion.ts';
 import { apiOf } from './emr-clusters.ts';
 import type { EmrDeps } from './emr-deps.ts';
 import { hdfsManifest, hdfsUri, jobPrefix, manifestName } from './emr-places.ts';
@@ -28,18 +35,12 @@ import type {
 import { settingsKeyOf, toSourceResult } from './source-results.ts';
 import type { Work } from './work.ts';
 
-/** Rows of each file, as somebody who did not write it has read them from its footer. */
-interface Counted {
-  format: 'longhaul/hdfs-rows/1';
-  parts: { name: string; rows: number; bytes: number }[];
-}
-
 /** Undefined where the job wrote none. */
 export async function jobResult(
   converted: Store,
   input: StageJobInput,
 ): Promise<SparkResult | undefined> {
-  return await readJson<SparkResult>(converted, `${jobPrefix(input)}result.json`);
+  return await readJson(converted, `${jobPrefix(input)}result.json`, SPARK_RESULT);
 }
 
 export async function count(deps: EmrDeps, input: CountInput, work: Work): Promise<CountResult> {
@@ -109,9 +110,7 @@ export async function stageManifest(
       output === 'hdfs'
         ? entryKey(runId, source)
         : sourceEntryKey({ dataset, ingestDate, revision, source });
-    const entry = await readJson<SourceEntry>(converted, key);
-    if (!entry) throw new LonghaulError('LAKE_CORRUPT', `${converted.uri(key)} is gone.`);
-    sources.push(entry);
+    sources.push(await requireStaged(converted, key, SOURCE_ENTRY));
   }
   const manifest: SnapshotManifest = {
     format: 'longhaul/snapshot/1',
@@ -167,7 +166,7 @@ async function countHere(
   deps: EmrDeps,
   input: CountInput,
   work: Work,
-): Promise<Counted | CountResult> {
+): Promise<HdfsRows | CountResult> {
   const { clusterId, hdfsFolder: folder } = input;
   const { master } = await describeCluster(apiOf(deps), clusterId, undefined, work.signal);
   const base = webHdfsBase(deps.emr.webHdfsUrl, { id: clusterId, master });
@@ -181,7 +180,7 @@ async function countHere(
   try {
     const entries = (await webHdfs.list(folder)) ?? [];
     const files = entries.filter(({ isFolder }) => !isFolder);
-    const parts: Counted['parts'] = [];
+    const parts: HdfsRows['parts'] = [];
     const store = {
       uri: hdfsUri,
       size: async (path: string) => await webHdfs.size(path),
@@ -211,16 +210,14 @@ function unreachableOf(error: unknown): HdfsUnreachable | undefined {
   return undefined;
 }
 
-async function countedByStep(converted: Store, input: CountInput): Promise<Counted> {
-  const counted = await readJson<Counted>(converted, countKey(input));
-  if (counted?.format === 'longhaul/hdfs-rows/1') return counted;
+async function countedByStep(converted: Store, input: CountInput): Promise<HdfsRows> {
+  const counted = await readJson(converted, countKey(input), HDFS_ROWS);
+  if (counted) return counted;
   throw new LonghaulError('LAKE_CORRUPT', `${converted.uri(countKey(input))} is gone.`);
 }
 
-async function requireCounted(converted: Store, input: StageJobInput): Promise<Counted> {
-  const counted = await readJson<Counted>(converted, countedKey(input));
-  if (counted) return counted;
-  throw new LonghaulError('LAKE_CORRUPT', `${converted.uri(countedKey(input))} is gone.`);
+async function requireCounted(converted: Store, input: StageJobInput): Promise<HdfsRows> {
+  return await requireStaged(converted, countedKey(input), HDFS_ROWS);
 }
 
 /** What the step writes. */

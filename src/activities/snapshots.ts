@@ -15,7 +15,8 @@ import type { SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import type { IngestResult } from '../model/run.ts';
 import { assertVolume } from '../model/volume-guard.ts';
 import { discardPartial } from '../landing/land.ts';
-import { readJson, readSnapshot, toJson } from '../storage/manifests.ts';
+import { SNAPSHOT, SOURCE_ENTRY } from '../storage/manifest-shapes.ts';
+import { readManifest, readSnapshot, toJson } from '../storage/manifests.ts';
 import { deleteDeadParts } from '../storage/parts.ts';
 import type { Store } from '../storage/store.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -104,9 +105,11 @@ async function verifiedEntry(
   deps: Deps,
   at: { dataset: string; ingestDate: string; revision: number; source: string; runId: string },
 ): Promise<SourceEntry> {
-  const own = await readJson<SourceEntry>(deps.converted, stagedEntryKey(at.runId, at.source));
-  // None where an earlier run of the day finished it.
-  const entry = own ?? (await readJson<SourceEntry>(deps.converted, sourceEntryKey(at)));
+  const entryAt = async (key: string): Promise<SourceEntry | undefined> =>
+    await readManifest(deps.converted, key, SOURCE_ENTRY);
+  // None of this run's own where an earlier run of the day finished it.
+  const own = await entryAt(stagedEntryKey(at.runId, at.source));
+  const entry = own ?? (await entryAt(sourceEntryKey(at)));
   if (!entry)
     throw new LonghaulError('LAKE_CORRUPT', `${deps.converted.uri(sourceEntryKey(at))} is gone.`);
   for (const { key, bytes } of entry.parquet) {
@@ -147,7 +150,7 @@ async function cleanUp(deps: Deps, input: CleanUpInput): Promise<CleanUpResult> 
     await zone.deleteUnfinished(day, (kind) => kind === 'temporary');
   }
   const key = snapshotManifestKey(dataset, ingestDate, revision);
-  const published = await readJson<SnapshotManifest>(deps.converted, key);
+  const published = await readManifest(deps.converted, key, SNAPSHOT);
   for (const source of sources) {
     const at = { dataset, ingestDate, revision, source };
     if (discardPartials || published) await discardPartial(deps.raw, rawKeyOf(at));

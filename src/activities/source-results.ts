@@ -4,7 +4,8 @@ import { sourceEntryKey } from '../model/layout.ts';
 import { balances } from '../model/ledger.ts';
 import type { LandingManifest, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import type { IngestResult, RunMode, SourceResult, SourceTask } from '../model/run.ts';
-import { listSnapshots, readJson, readSnapshot } from '../storage/manifests.ts';
+import { SOURCE_ENTRY } from '../storage/manifest-shapes.ts';
+import { listSnapshots, readManifest, readSnapshot } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 import type { ActivityDeps } from './deps.ts';
 import type { LandResult } from './types.ts';
@@ -101,7 +102,7 @@ export async function finishedEntry(
   task: Pick<SourceTask, 'dataset' | 'ingestDate' | 'revision' | 'source' | 'engine'>,
 ): Promise<SourceEntry | undefined> {
   const at = { ...task, source: task.source.id };
-  const entry = await readJson<SourceEntry>(converted, sourceEntryKey(at));
+  const entry = await readManifest(converted, sourceEntryKey(at), SOURCE_ENTRY);
   if (entry?.settingsKey !== settingsKeyOf(task.source, task.engine)) return undefined;
   return (await arePartsThere(converted, entry)) ? entry : undefined;
 }

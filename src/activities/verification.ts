@@ -5,16 +5,11 @@ import { assertBalanced } from '../model/ledger.ts';
 import type { ParquetPart, SourceEntry } from '../model/manifest.ts';
 import type { SourceResult } from '../model/run.ts';
 import { checksumPlace } from '../storage/place.ts';
+import { STAGED_PARTS } from '../storage/manifest-shapes.ts';
 import { toJson } from '../storage/manifests.ts';
 import { deleteDeadParts } from '../storage/parts.ts';
 import { countParquetRows } from '../verification/footers.ts';
-import {
-  requireLanding,
-  requireSchema,
-  requireStaged,
-  stagedPartsKey,
-  type StagedParts,
-} from './conversion.ts';
+import { requireLanding, requireSchema, requireStaged, stagedPartsKey } from './conversion.ts';
 import type { ActivityDeps } from './deps.ts';
 import { workKey } from './landing.ts';
 import { countLedger } from './metrics.ts';
@@ -39,9 +34,10 @@ export function createVerificationActivities(deps: Deps) {
 async function verifySource(deps: Deps, input: VerifyInput, work: Work): Promise<SourceEntry> {
   const landing = await requireLanding(deps.raw, input);
   const { encoding, csv } = await requireSchema(deps.converted, input);
-  const staged = await requireStaged<StagedParts>(
+  const staged = await requireStaged(
     deps.converted,
     stagedPartsKey(input.stagedPrefix),
+    STAGED_PARTS,
   );
   const at = { ...input, source: input.source.id };
   const { parquet, ledger } = await orDelete(deps, staged.parts, async () => {

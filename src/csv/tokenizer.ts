@@ -1,6 +1,6 @@
 export const QUOTE = 0x22;
-export const LF = 0x0a;
-export const CR = 0x0d;
+const LF = 0x0a;
+const CR = 0x0d;
 
 /** Bytes [start, limit) of a file. `bytes[limit]` exists, and is overwritten: a line end there ends every loop. */
 export interface Block {

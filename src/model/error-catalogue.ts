@@ -115,6 +115,12 @@ export const ERROR_CATALOGUE = {
     happened: 'A stored file is missing, or differs from what its manifest says.',
     next: 'Restore the file, or publish the day again with --again; readers still see the manifest.',
   },
+  MANIFEST_UNREADABLE: {
+    class: 'storage',
+    happened:
+      'A manifest, or another file that the proof rests on, is damaged or was written by a newer Longhaul.',
+    next: 'Restore the file that the message names, or update Longhaul. A day whose manifest is moved away counts as not published: run it again.',
+  },
   STORE_UNREACHABLE: {
     class: 'storage-unavailable',
     happened: 'S3 refused, reset or never answered the connection.',

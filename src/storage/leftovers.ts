@@ -92,7 +92,7 @@ async function* filesOf(
 /** A dataset with a manifest that cannot be read keeps all of its parts: it may name them. */
 async function* partsOf(dataset: string, store: Store): AsyncIterable<Found> {
   const unnamed = unnamedParts(store, { dataset, prefix: `${dataset}/` });
-  for (const part of (await unnamed.catch(noneIf('LAKE_CORRUPT'))) ?? []) {
+  for (const part of (await unnamed.catch(noneIf('LAKE_CORRUPT', 'MANIFEST_UNREADABLE'))) ?? []) {
     const holder = parsePartKey(part.key);
     if (holder) yield ofObject(store, part, 'part', holder);
   }
@@ -126,9 +126,9 @@ async function* uploadsIn({ zone }: S3Store): AsyncIterable<Found> {
   }
 }
 
-function noneIf(code: ErrorCode): (error: unknown) => undefined {
+function noneIf(...codes: ErrorCode[]): (error: unknown) => undefined {
   return (error) => {
-    if (error instanceof LonghaulError && error.code === code) return undefined;
+    if (error instanceof LonghaulError && codes.includes(error.code)) return undefined;
     throw error;
   };
 }

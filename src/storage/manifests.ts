@@ -1,3 +1,6 @@
+import { crc32 } from 'node:zlib';
+import type { z } from 'zod';
+import { formatChecksum } from '../model/checksum.ts';
 import { LonghaulError } from '../model/errors.ts';
 import {
   dayPrefix,
@@ -7,6 +10,8 @@ import {
   snapshotManifestKey,
 } from '../model/layout.ts';
 import type { LandingManifest, SnapshotManifest } from '../model/manifest.ts';
+import { LANDING, SNAPSHOT } from './manifest-shapes.ts';
+import { printable } from '../model/names.ts';
 import type { Store } from './store.ts';
 
 export interface SnapshotRef {
@@ -27,21 +32,22 @@ export async function listSnapshots(converted: Store, dataset: string): Promise<
   );
 }
 
-/** @throws LonghaulError LAKE_CORRUPT where the manifest cannot be read. */
+/** @throws LonghaulError MANIFEST_UNREADABLE; LAKE_CORRUPT where it is gone. */
 export async function readSnapshot(converted: Store, ref: SnapshotRef): Promise<SnapshotManifest> {
   const key = snapshotManifestKey(ref.dataset, ref.ingestDate, ref.revision);
-  const manifest = await readJson<SnapshotManifest>(converted, key);
-  if (manifest?.format !== 'longhaul/snapshot/1') {
-    throw new LonghaulError('LAKE_CORRUPT', `${converted.uri(key)} is no snapshot manifest.`);
-  }
-  return manifest;
+  const manifest = await readManifest(converted, key, SNAPSHOT);
+  if (!manifest) throw new LonghaulError('LAKE_CORRUPT', `${converted.uri(key)} is gone.`);
+  const { dataset, ingestDate, revision } = manifest;
+  if (snapshotManifestKey(dataset, ingestDate, revision) === key) return manifest;
+  throw unreadable(converted, key, `it is of ${dataset} ${ingestDate}, revision ${revision}`);
 }
 
+/** @throws LonghaulError MANIFEST_UNREADABLE. */
 export async function readLanding(
   raw: Store,
   rawKey: string,
 ): Promise<LandingManifest | undefined> {
-  return await readJson<LandingManifest>(raw, landingManifestKey(rawKey));
+  return await readManifest(raw, landingManifestKey(rawKey), LANDING);
 }
 
 /** A name for a landing of one source of a day's revision. */
@@ -66,19 +72,70 @@ export async function readLandings(raw: Store, firstKey: string): Promise<Landin
   return (await landingNames(raw, firstKey)).flatMap(({ landing }) => landing ?? []);
 }
 
-/** @throws LonghaulError LAKE_CORRUPT for what is no JSON. */
-export async function readJson<T>(store: Store, key: string): Promise<T | undefined> {
+/**
+ * What `toJson` wrote: a manifest, or another file that the proof rests on.
+ * @returns undefined where there is none.
+ * @throws LonghaulError MANIFEST_UNREADABLE where it is damaged, or of a newer version.
+ */
+export async function readManifest<T>(
+  store: Store,
+  key: string,
+  shape: z.ZodType<T>,
+): Promise<T | undefined> {
+  return await readJson(store, key, shape, true);
+}
+
+/**
+ * Of JSON that another program wrote, or, where it `isChecked`, `toJson`.
+ * @throws LonghaulError MANIFEST_UNREADABLE.
+ */
+export async function readJson<T>(
+  store: Store,
+  key: string,
+  shape: z.ZodType<T>,
+  isChecked = false,
+): Promise<T | undefined> {
   const body = await store.get(key);
   if (!body) return undefined;
+  const json = objectIn(body);
+  if (!json) throw unreadable(store, key, 'it is no JSON object');
+  const { manifestChecksum, ...value } = json;
+  const { data, error } = shape.safeParse(isChecked ? value : json);
+  const [issue] = error?.issues ?? [];
+  // Before the checksum, which a newer version may make in another way.
+  if (error?.issues.some(({ path }) => path.join('.') === 'format')) {
+    throw unreadable(store, key, `this version does not read the format ${String(json['format'])}`);
+  }
+  if (isChecked && manifestChecksum !== checksumOf(value)) {
+    throw unreadable(store, key, 'its content is not the one that its own checksum was made of');
+  }
+  if (issue) throw unreadable(store, key, `${issue.path.join('.')}: ${issue.message}`);
+  return data;
+}
+
+/** With a checksum of the rest as its last field, so that no changed byte passes for what was written. */
+export function toJson(value: object): string {
+  return `${JSON.stringify({ ...value, manifestChecksum: checksumOf(value) }, null, 2)}\n`;
+}
+
+/** Of the JSON without the blanks that make it readable. */
+function checksumOf(value: object): string {
+  return formatChecksum(crc32(JSON.stringify(value)));
+}
+
+function objectIn(body: Buffer): Record<string, unknown> | undefined {
   try {
-    return JSON.parse(body.toString('utf8')) as T;
-  } catch (error) {
-    throw new LonghaulError('LAKE_CORRUPT', `${store.uri(key)} is no JSON.`, {}, { cause: error });
+    const json: unknown = JSON.parse(body.toString('utf8'));
+    const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
+    return isObject ? (json as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
   }
 }
 
-export function toJson(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+function unreadable(store: Store, key: string, why: string): LonghaulError {
+  const message = `${store.uri(key)} cannot be read: ${printable(why)}.`;
+  return new LonghaulError('MANIFEST_UNREADABLE', message);
 }
 
 /** One level a day: a listing of every Parquet file would grow with the lake. */

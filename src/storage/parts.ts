@@ -7,8 +7,8 @@ import {
   sourcesPrefix,
   type SourceAt,
 } from '../model/layout.ts';
-import type { SourceEntry } from '../model/manifest.ts';
-import { listSnapshots, readJson, readSnapshot, type SnapshotRef } from './manifests.ts';
+import { SOURCE_ENTRY } from './manifest-shapes.ts';
+import { listSnapshots, readManifest, readSnapshot, type SnapshotRef } from './manifests.ts';
 import type { Store, StoredObject } from './store.ts';
 
 /**
@@ -63,7 +63,7 @@ export async function unnamedParts(
   // What another run verified of a revision that is published now counts for nothing.
   const published = refs.map((ref) => sourcesPrefix(ref));
   for (const key of entries.filter((each) => !published.some((one) => each.startsWith(one)))) {
-    const entry = await readJson<SourceEntry>(converted, key);
+    const entry = await readManifest(converted, key, SOURCE_ENTRY);
     for (const part of entry?.parquet ?? []) named.add(part.key);
   }
   return unpublished.filter(({ key }) => !named.has(key));

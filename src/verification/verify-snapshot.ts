@@ -1,5 +1,5 @@
 import { rescan } from '../landing/rescan.ts';
-import { LonghaulError } from '../model/errors.ts';
+import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { balances } from '../model/ledger.ts';
 import type { ParquetPart, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import { readLanding } from '../storage/manifests.ts';
@@ -113,12 +113,14 @@ function expect<T>(found: SourceVerification, what: string, now: T, published: T
   found.problems.push(`Found ${String(now)} ${what}; the manifest says ${String(published)}.`);
 }
 
+const DAMAGE: ReadonlySet<ErrorCode> = new Set(['LAKE_CORRUPT', 'MANIFEST_UNREADABLE']);
+
 /** Damage of one file is told with that of the others. */
 async function noting(found: SourceVerification, act: () => Promise<void>): Promise<void> {
   try {
     await act();
   } catch (error) {
-    if (!(error instanceof LonghaulError) || error.code !== 'LAKE_CORRUPT') throw error;
+    if (!(error instanceof LonghaulError) || !DAMAGE.has(error.code)) throw error;
     found.problems.push(error.message);
   }
 }

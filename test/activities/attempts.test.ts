@@ -8,10 +8,11 @@ import { createSnapshotActivities } from '../../src/activities/snapshots.ts';
 import { finishedEntry } from '../../src/activities/source-results.ts';
 import type { ConvertInput, ConvertResult } from '../../src/activities/types.ts';
 import { createVerificationActivities } from '../../src/activities/verification.ts';
-import type { SourceEntry } from '../../src/model/manifest.ts';
 import type { SourceResult, SourceTask } from '../../src/model/run.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
-import { readJson, toJson } from '../../src/storage/manifests.ts';
+import { SOURCE_ENTRY } from '../../src/storage/manifest-shapes.ts';
+import { readManifest } from '../../src/storage/manifests.ts';
+import { entryWith, landingJson, snapshotJson } from '../helpers/manifests.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import { scanOf } from '../conversion/samples.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
@@ -43,15 +44,11 @@ class Worker {
 
   async land(records = 3): Promise<void> {
     const scan = { ...scanOf(CSV, { delimiter: ',' }, 'utf-8'), records };
-    const landing = {
-      bytes: CSV.length,
-      rawKey: RAW_KEY,
-      checksum: 'crc32:0',
-      validator: {},
-      scan,
-    };
     await this.#raw.put(RAW_KEY, CSV);
-    await this.#raw.put(`${RAW_KEY}.manifest.json`, toJson(landing));
+    await this.#raw.put(
+      `${RAW_KEY}.manifest.json`,
+      landingJson({ bytes: CSV.length, rawKey: RAW_KEY, scan }),
+    );
   }
 
   async prepare(): Promise<void> {
@@ -120,9 +117,9 @@ test('a part that a published manifest names stays, whoever converts into its fo
   await withWorker(async (worker) => {
     await worker.convert();
     const [published = ''] = await worker.files();
-    const sources = [{ parquet: [{ key: DAY + published }] }];
-    const manifest = { format: 'longhaul/snapshot/1', sources };
-    await worker.converted.put('d/ingest_date=2026-11-24/_manifest.json', toJson(manifest));
+    const sources = [entryWith(DAY + published)];
+    const manifest = snapshotJson({ ingestDate: '2026-11-24', sources });
+    await worker.converted.put('d/ingest_date=2026-11-24/_manifest.json', manifest);
     await worker.verify(await worker.convert());
     await worker.cleanUp();
     assert.ok((await worker.files()).includes(published));
@@ -169,9 +166,9 @@ test("another run's parts stay until the day is published, and no longer", async
       [...foreign, 'source=a/_source.json', ...parts].toSorted(),
     );
     // The other run was the first to publish: what this one verified counts for nothing now.
-    const sources = [{ parquet: [{ key: `${DAY}${foreign[1]}` }] }];
-    const manifest = { format: 'longhaul/snapshot/1', runId: 'other', sources };
-    await worker.converted.put(`${DAY}_manifest.json`, toJson(manifest));
+    const sources = [entryWith(`${DAY}${foreign[1]}`)];
+    const manifest = snapshotJson({ ingestDate: '2026-11-23', runId: 'other', sources });
+    await worker.converted.put(`${DAY}_manifest.json`, manifest);
     assert.deepEqual(await worker.cleanUp(), { publishedBy: 'other' });
     assert.deepEqual(
       await worker.files(),
@@ -183,7 +180,7 @@ test("another run's parts stay until the day is published, and no longer", async
 test('what was verified counts as finished only while its parts are there', async () => {
   await withWorker(async (worker) => {
     await worker.verify(await worker.convert());
-    const entry = await readJson<SourceEntry>(worker.converted, `${FOLDER}_source.json`);
+    const entry = await readManifest(worker.converted, `${FOLDER}_source.json`, SOURCE_ENTRY);
     assert.deepEqual(await finishedEntry(worker.converted, TASK), entry);
     await worker.converted.delete(entry?.parquet[0]?.key ?? '');
     assert.equal(await finishedEntry(worker.converted, TASK), undefined);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { SnapshotManifest } from '../../src/model/manifest.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
+import { entryWith, snapshotJson } from '../helpers/manifests.ts';
 import { writeParquet } from '../lake/tiny-lake.ts';
 import { Workplace } from './fake-context.ts';
 
@@ -33,20 +33,12 @@ async function published(dataset: string, select: string): Promise<Workplace> {
   const key = `${dataset}/ingest_date=2026-01-01/source=a/part-00000.parquet`;
   mkdirSync(root, { recursive: true });
   await writeParquet(select, join(root, key));
-  const columns = [{ name: 'x', publisherName: 'X', type: 'BIGINT' }];
-  const manifest = {
-    format: 'longhaul/snapshot/1',
-    dataset,
-    ingestDate: '2026-01-01',
-    revision: 1,
-    status: 'published',
-    runId: 'r',
-    ledger: { records: 3, rows: 3, rejected: 0 },
-    sources: [{ id: 'a', status: 'converted', schema: { columns }, parquet: [{ key }] }],
-  } as unknown as SnapshotManifest;
+  const columns = [{ name: 'x', publisherName: 'X', type: 'BIGINT' as const }];
+  const ledger = { records: 3, rows: 3, rejected: 0 };
+  const sources = [{ ...entryWith(key), schema: { columns } }];
   await new DiskStore(root).putIfAbsent(
     `${dataset}/ingest_date=2026-01-01/_manifest.json`,
-    JSON.stringify(manifest),
+    snapshotJson({ dataset, ledger, sources }),
   );
   return place;
 }

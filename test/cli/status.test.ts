@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { statusText, statusOf } from '../../src/cli/commands/status.ts';
 import { parseDatasets } from '../../src/config/load-datasets.ts';
 import { asJson } from '../helpers/as-json.ts';
+import { snapshotJson } from '../helpers/manifests.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 
 const HOUR_MS = 3_600_000;
@@ -37,12 +38,8 @@ after(async () => {
 
 async function publish(dataset: string, ingestDate: string, publishedAt: string): Promise<void> {
   const ledger = { records: 3, rows: 3, rejected: 0 };
-  const manifest = {
-    ...{ format: 'longhaul/snapshot/1', dataset, ingestDate, revision: 1, status: 'published' },
-    ...{ runId: 'r', publishedAt, ledger, sources: [] },
-  };
   const key = `${dataset}/ingest_date=${ingestDate}/_manifest.json`;
-  await store.putIfAbsent(key, JSON.stringify(manifest));
+  await store.putIfAbsent(key, snapshotJson({ dataset, ingestDate, publishedAt, ledger }));
 }
 
 async function statesAt(now: string, graceMs = GRACE_MS): Promise<Record<string, string>> {

@@ -1,19 +1,20 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, beforeEach, test } from 'node:test';
 import { rescan } from '../../src/landing/rescan.ts';
-import type { SnapshotManifest, SourceEntry } from '../../src/model/manifest.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { checksumPlace } from '../../src/storage/place.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import type { VerifyReport } from '../../src/cli/commands/verify.ts';
+import { entryOf, landingJson, snapshotJson } from '../helpers/manifests.ts';
 import { writeParquet } from '../lake/tiny-lake.ts';
 import { Workplace } from './fake-context.ts';
 
 let place = new Workplace();
 let rawPath = '';
 let partPath = '';
+let manifestPath = '';
 
 after(() => place.remove());
 beforeEach(async () => {
@@ -43,29 +44,13 @@ async function publish(): Promise<void> {
     () => undefined,
     signal,
   );
-  const landing = { format: 'longhaul/landing/1', ...at, rawKey, bytes, checksum, scan };
-  await raw.put(`${rawKey}.manifest.json`, JSON.stringify(landing));
+  await raw.put(`${rawKey}.manifest.json`, landingJson({ ...at, rawKey, bytes, checksum, scan }));
   const footer = await countParquetRows(converted, key);
   const part = { key, ...footer, checksum: await checksumPlace({ kind: 'disk', path: partPath }) };
   const counts = { records: 2, rows: 2, rejected: 0 };
-  const entry = {
-    id: 'a',
-    status: 'converted',
-    bytes,
-    checksum,
-    rawKey,
-    dialect,
-    ...counts,
-    parquet: [part],
-  };
-  const manifest: Partial<SnapshotManifest> = {
-    format: 'longhaul/snapshot/1',
-    ...at,
-    revision: 1,
-    ledger: counts,
-    sources: [entry as unknown as SourceEntry],
-  };
-  await converted.put('trees/ingest_date=2026-01-01/_manifest.json', JSON.stringify(manifest));
+  const entry = entryOf({ bytes, checksum, rawKey, dialect, ...counts, parquet: [part] });
+  manifestPath = converted.uri('trees/ingest_date=2026-01-01/_manifest.json');
+  writeFileSync(manifestPath, snapshotJson({ ...at, ledger: counts, sources: [entry] }));
 }
 
 async function verify(): Promise<{ exitCode: number; report: VerifyReport }> {
@@ -98,6 +83,22 @@ for (const [what, damage, expected] of [
     assert.match(words.stdout, /DAMAGED/);
   });
 }
+
+void test('a manifest of the landing that is damaged is damage of the snapshot', async () => {
+  writeFileSync(`${rawPath}.manifest.json`, '{');
+  const { exitCode, report } = await verify();
+  assert.equal(exitCode, 6);
+  assert.match(report.sources[0]?.problems.join('\n') ?? '', /csv\.manifest\.json cannot be read/);
+});
+
+void test('a snapshot whose manifest has another number is no snapshot: it is named, and nothing is counted', async () => {
+  writeFileSync(manifestPath, readFileSync(manifestPath, 'utf8').replace('"rows": 2', '"rows": 3'));
+  const { exitCode, stdout } = await place.run('verify', 'trees', '--json');
+  assert.equal(exitCode, 6);
+  const { error } = JSON.parse(stdout) as { error: { code: string; message: string } };
+  assert.equal(error.code, 'MANIFEST_UNREADABLE');
+  assert.match(error.message, /_manifest\.json cannot be read: its content/);
+});
 
 void test('a Parquet file with other rows is found, although it is a good one', async () => {
   await writeParquet('SELECT 1::BIGINT AS n', partPath);

@@ -11,6 +11,8 @@ import type { SnapshotManifest, SourceEntry } from '../../src/model/manifest.ts'
 import { quoteLiteral } from '../../src/model/names.ts';
 import type { Column } from '../../src/model/schema.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
+import { toJson } from '../../src/storage/manifests.ts';
+import { entryOf, snapshotOf } from '../helpers/manifests.ts';
 
 export interface TinySource {
   id: string;
@@ -59,17 +61,9 @@ export class TinyLake {
     at: { dataset: string; ingestDate: string; revision: number },
     sources: SourceEntry[],
   ): Promise<SnapshotManifest> {
-    const manifest: SnapshotManifest = {
-      format: 'longhaul/snapshot/1',
-      ...at,
-      status: 'published',
-      runId: 'r',
-      publishedAt: '2026-01-01T00:00:00.000Z',
-      sources,
-      ledger: { records: 0, rows: 0, rejected: 0 },
-    };
+    const manifest = snapshotOf({ ...at, sources });
     const key = snapshotManifestKey(at.dataset, at.ingestDate, at.revision);
-    await this.store.putIfAbsent(key, JSON.stringify(manifest));
+    await this.store.putIfAbsent(key, toJson(manifest));
     return manifest;
   }
 
@@ -97,24 +91,11 @@ export class TinyLake {
   ): Promise<SourceEntry> {
     const key = `${sourcePrefix({ ...at, source: id })}${partName(0)}`;
     if (select !== undefined) await writeParquet(select, this.store.uri(key));
-    return {
+    return entryOf({
       id,
-      url: 'http://h/',
-      status: 'converted',
-      bytes: 1,
-      records: 0,
-      rows: 0,
-      rejected: 0,
-      checksum: 'crc32:00000000',
-      validator: {},
-      rawKey: 'x',
-      encoding: 'utf-8',
-      blankLines: 0,
-      engine: 'duckdb',
       schema: { columns: columns.map((column) => ({ publisherName: column.name, ...column })) },
       parquet: select === undefined ? [] : [{ key, rows: 0, bytes: 1, checksum: 'x' }],
-      settingsKey: 'x',
-    };
+    });
   }
 }
 

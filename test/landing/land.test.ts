@@ -8,8 +8,8 @@ import { pathToFileURL } from 'node:url';
 import { crc32 } from 'node:zlib';
 import type { SourceOverrides, SourceSpec } from '../../src/model/dataset.ts';
 import type { ErrorCode } from '../../src/model/errors.ts';
-import { landingManifestKey } from '../../src/model/layout.ts';
 import type { LandingManifest } from '../../src/model/manifest.ts';
+import { readLanding } from '../../src/storage/manifests.ts';
 import { discardPartial, land, type LandProgress } from '../../src/landing/land.ts';
 import { probe } from '../../src/landing/probe.ts';
 import { assertReadable } from '../../src/csv/readable.ts';
@@ -95,10 +95,7 @@ describe('a landing', () => {
     const manifest = await landed(spec, { onProgress: (each) => seen.push(each) });
     assert.deepEqual(await readFile(store.uri(KEY)), body);
     assert.deepEqual(await files(), ['all.csv', 'all.csv.manifest.json']);
-    assert.deepEqual(
-      JSON.parse(await readFile(store.uri(landingManifestKey(KEY)), 'utf8')),
-      manifest,
-    );
+    assert.deepEqual(await readLanding(store, KEY), manifest);
     assert.equal(manifest.bytes, body.length);
     assert.equal(manifest.checksum, checksumOf(body));
     assert.deepEqual(manifest.validator, { etag: '"1"' });

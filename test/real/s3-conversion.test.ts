@@ -17,6 +17,7 @@ import { S3Zone } from '../../src/storage/s3/zone.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import { verifySnapshot } from '../../src/verification/verify-snapshot.ts';
 import { notSpark } from '../helpers/not-spark.ts';
+import { landingJson } from '../helpers/manifests.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 import { engineContract } from '../conversion/engine-contract.ts';
 import {
@@ -201,8 +202,8 @@ test('verify reads a snapshot in S3 again, and finds what has changed since', as
   await converted(createEngine('duckdb', settings), file);
   const key = 'out/00000.parquet';
   const checksum = await checksumPlace(file.input);
-  const landing = { scan: file.scan, bytes: file.bytes, checksum };
-  await store.put('sample.csv.manifest.json', JSON.stringify(landing));
+  const landing = { rawKey: 'sample.csv', scan: file.scan, bytes: file.bytes, checksum };
+  await store.put('sample.csv.manifest.json', landingJson(landing));
   const footer = await countParquetRows(store, key);
   const verified = async (partChecksum: string): Promise<string[]> => {
     const part = { key, ...footer, checksum: partChecksum };

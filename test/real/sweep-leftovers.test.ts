@@ -11,14 +11,15 @@ import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { listUploads } from '../../src/storage/s3/uploads.ts';
 import { S3Zone } from '../../src/storage/s3/zone.ts';
 import type { Lake } from '../../src/storage/store.ts';
+import { entryWith, snapshotJson } from '../helpers/manifests.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 
 const HOUR_MS = 3_600_000;
 const SOURCE = 'denver-311/ingest_date=2026-11-23/source=2015';
 const MANIFEST_KEY = 'denver-311/ingest_date=2026-11-23/_manifest.json';
-const MANIFEST = JSON.stringify({
-  format: 'longhaul/snapshot/1',
-  sources: [{ parquet: [{ key: `${SOURCE}/part-01234567-89abcdef-00000.parquet` }] }],
+const MANIFEST = snapshotJson({
+  ...{ dataset: 'denver-311', ingestDate: '2026-11-23' },
+  sources: [entryWith(`${SOURCE}/part-01234567-89abcdef-00000.parquet`)],
 });
 const RUN = '0b0e1a52-7c3a-4a4e-9f4e-2f1f5a3f0c11';
 

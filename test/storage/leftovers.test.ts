@@ -6,6 +6,8 @@ import fc from 'fast-check';
 import { partialPartKey } from '../../src/model/layout.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { findLeftovers, type FoundLeftovers } from '../../src/storage/leftovers.ts';
+import { toJson } from '../../src/storage/manifests.ts';
+import { entryWith, snapshotJson } from '../helpers/manifests.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 const HOUR_MS = 3_600_000;
@@ -57,9 +59,8 @@ async function withLake(body: (lake: DiskLake) => Promise<void>): Promise<void> 
   await withTempFolder(async (folder) => await body(new DiskLake(folder)));
 }
 
-function manifestOf(...parts: string[]): string {
-  const sources = [{ parquet: parts.map((key) => ({ key })) }];
-  return JSON.stringify({ format: 'longhaul/snapshot/1', sources });
+function manifestOf(ingestDate: string, ...parts: string[]): string {
+  return snapshotJson({ dataset: 'denver-311', ingestDate, sources: [entryWith(...parts)] });
 }
 
 function keysOf({ old }: FoundLeftovers): string[] {
@@ -101,11 +102,11 @@ test('on a disk it finds partial files, checkpoints, temporaries, parts that not
     ];
     for (const path of [...published, ...foreign, ...left]) await lake.put(path);
     const manifest = `converted/${DAY}/_manifest.json`;
-    await lake.put(manifest, 48, manifestOf(PART));
+    await lake.put(manifest, 48, manifestOf('2026-11-23', PART));
     const entry = 'converted/denver-311/ingest_date=2026-11-24/source=a/_source.json';
     const verified =
       'denver-311/ingest_date=2026-11-24/source=a/part-01234567-89abcdef-00000.parquet';
-    await lake.put(entry, 48, JSON.stringify({ parquet: [{ key: verified }] }));
+    await lake.put(entry, 48, toJson(entryWith(verified)));
     await lake.put(`converted/${SOURCE}/_source.json`, 48, '{}');
     published.push(manifest, entry);
     await lake.age(`converted/_staging/${RUN}`, 48);
@@ -125,11 +126,11 @@ test('a part stays that only a later day names, and every part of a dataset with
   await withLake(async (lake) => {
     await lake.put(`converted/${PART}`);
     const later = 'converted/denver-311/ingest_date=2026-11-25/_manifest.json';
-    await lake.put(later, 48, manifestOf(PART));
+    await lake.put(later, 48, manifestOf('2026-11-25', PART));
     assert.deepEqual(keysOf(await lake.find()), []);
     await lake.put(later, 48, '{');
     assert.deepEqual(keysOf(await lake.find()), []);
-    await lake.put(later, 48, manifestOf());
+    await lake.put(later, 48, manifestOf('2026-11-25'));
     assert.deepEqual(keysOf(await lake.find()), [`converted/${PART}`]);
   });
 });

@@ -1,0 +1,165 @@
+import { z } from 'zod';
+import type { CsvFacts } from '../model/csv-facts.ts';
+import { ENGINES } from '../model/dataset.ts';
+import type { Ledger } from '../model/ledger.ts';
+import type { LandingManifest, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
+import type { CsvScan, Dialect, Places } from '../model/scan.ts';
+import { COLUMN_TYPES, type Schema } from '../model/schema.ts';
+
+/*
+ * The forms of what is read back from the lake. The types are in src/model, whose files workflows use, without zod. Every
+ * object is strict: a field that is not known is damage, or of a newer version, and never passed over.
+ */
+
+const count = z.int().nonnegative();
+/** Of a byte. */
+const offset = count.optional();
+const encoding = z.enum(['utf-8', 'windows-1252']);
+const yes = z.literal(true).optional();
+
+const PLACES = z.strictObject({
+  count,
+  examples: z.array(
+    z.strictObject({ record: count, line: count, byteOffset: count, fields: count.optional() }),
+  ),
+}) satisfies z.ZodType<Places>;
+
+const DIALECT = z.strictObject({
+  delimiter: z.string().length(1),
+  delimiterFrom: z.enum(['sep=', 'head']).optional(),
+  quote: z.literal('"'),
+  bomBytes: count,
+  sepLineBytes: count.optional(),
+  header: z.literal(false).optional(),
+}) satisfies z.ZodType<Dialect>;
+
+const SCAN = z.strictObject({
+  dialect: DIALECT,
+  header: z.array(z.string()),
+  headerLine: count.optional(),
+  records: count,
+  blankLines: count,
+  lineEnds: z.strictObject({ crlf: count, lf: count, cr: count }),
+  quotedBreaks: count,
+  bareQuotes: PLACES,
+  maxRecordBytes: count,
+  encoding: z.strictObject({
+    ascii: z.boolean(),
+    firstInvalidUtf8: offset,
+    firstMultibyteUtf8: offset,
+    firstUndefinedWindows1252: offset,
+    firstUnlikelyWindows1252: offset,
+  }),
+  splits: z.array(count),
+  splitRecords: z.array(count),
+  problems: z.array(
+    PLACES.extend({
+      kind: z.enum(['ragged', 'quoting', 'unclosed-quote', 'nul', 'record-too-long']),
+    }),
+  ),
+}) satisfies z.ZodType<CsvScan>;
+
+const VALIDATOR = z.strictObject({
+  etag: z.string().optional(),
+  lastModified: z.string().optional(),
+});
+
+/** What became of every landed byte: the size, the checksum, and the version that the publisher said it was. */
+const VERSION = { bytes: count, checksum: z.string(), validator: VALIDATOR };
+
+export const LANDING = z.strictObject({
+  format: z.literal('longhaul/landing/1'),
+  dataset: z.string(),
+  ingestDate: z.iso.date(),
+  source: z.string(),
+  url: z.string(),
+  rawKey: z.string(),
+  ...VERSION,
+  landedAt: z.iso.datetime(),
+  scan: SCAN,
+}) satisfies z.ZodType<LandingManifest>;
+
+const CSV_FACTS = z.strictObject({
+  delimiter: z.string().length(1),
+  delimiterFrom: z.enum(['declared', 'sep=', 'found']),
+  encoding,
+  encodingFrom: z.enum(['declared', 'byte order mark', 'found']),
+  header: z.boolean(),
+  bareQuotes: PLACES,
+}) satisfies z.ZodType<CsvFacts>;
+
+const SCHEMA = z.strictObject({
+  columns: z.array(
+    z.strictObject({
+      name: z.string(),
+      publisherName: z.string(),
+      type: z.enum(COLUMN_TYPES),
+      format: z.string().optional(),
+      empty: yes,
+      beyondDouble: yes,
+      declared: yes,
+    }),
+  ),
+}) satisfies z.ZodType<Schema>;
+
+const LEDGER = { records: count, rows: count, rejected: count };
+
+export const SOURCE_ENTRY = z.strictObject({
+  id: z.string(),
+  url: z.string(),
+  status: z.enum(['converted', 'unchanged', 'missing']),
+  ...VERSION,
+  ...LEDGER,
+  rawKey: z.string(),
+  encoding,
+  csv: CSV_FACTS.optional(),
+  dialect: DIALECT.optional(),
+  blankLines: count,
+  engine: z.enum(ENGINES),
+  schema: SCHEMA,
+  parquet: z.array(
+    z.strictObject({ key: z.string(), rows: count, bytes: count, checksum: z.string() }),
+  ),
+  settingsKey: z.string(),
+}) satisfies z.ZodType<SourceEntry>;
+
+export const SNAPSHOT = z.strictObject({
+  format: z.literal('longhaul/snapshot/1'),
+  dataset: z.string(),
+  ingestDate: z.iso.date(),
+  revision: z.int().positive(),
+  status: z.enum(['published', 'unchanged']),
+  runId: z.string(),
+  publishedAt: z.iso.datetime(),
+  sources: z.array(SOURCE_ENTRY),
+  ledger: z.strictObject(LEDGER) satisfies z.ZodType<Ledger>,
+}) satisfies z.ZodType<SnapshotManifest>;
+
+/** What inspection found, kept in staging for every later step: too long for a history. */
+export const STAGED_SCHEMA = z.strictObject({ encoding, csv: CSV_FACTS, schema: SCHEMA });
+export type StagedSchema = z.infer<typeof STAGED_SCHEMA>;
+
+/**
+ * Written when all parts of an attempt are there: whole, in their places (keys of the converted zone, in the source's
+ * order), and not named by anything yet.
+ */
+export const STAGED_PARTS = z.strictObject({ parts: z.array(z.string()), schema: SCHEMA });
+export type StagedParts = z.infer<typeof STAGED_PARTS>;
+
+const WRITTEN_PARTS = z.array(z.strictObject({ name: z.string(), rows: count, bytes: count }));
+
+/** Rows of each file on HDFS, as a program that did not write it has read them from its footer. */
+export const HDFS_ROWS = z.strictObject({
+  format: z.literal('longhaul/hdfs-rows/1'),
+  parts: WRITTEN_PARTS,
+});
+export type HdfsRows = z.infer<typeof HDFS_ROWS>;
+
+/** What convert.py writes on a cluster. */
+export const SPARK_RESULT = z.union([
+  z.strictObject({ format: z.literal('longhaul/spark-result/1'), parts: WRITTEN_PARTS }),
+  z.strictObject({
+    format: z.literal('longhaul/spark-result/1'),
+    error: z.strictObject({ kind: z.string(), message: z.string() }),
+  }),
+]);

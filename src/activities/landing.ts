@@ -17,10 +17,10 @@ import {
   previousEntry,
   previousSnapshot,
   settingsKeyOf,
-  toLandResult,
+  toLandedSource,
   toSourceResult,
 } from './source-results.ts';
-import type { LandInput, LandResult, ProbeInput, ProbeResult } from './types.ts';
+import type { LandedSource, LandInput, ProbeInput, ProbeResult } from './types.ts';
 import { working } from './work.ts';
 
 type Deps = Pick<
@@ -38,16 +38,16 @@ export function createLandingActivities(deps: Deps) {
         async ({ signal }) => await probeSource(deps, input, signal),
       ),
 
-    landSource: async (input: LandInput): Promise<LandResult> =>
+    landSource: async (input: LandInput): Promise<LandedSource> =>
       await working(
         deps,
         { ...ofSource(input), stage: 'land', followed: input.followed },
         async ({ signal, report }) => await landSource(deps, input, { signal, onProgress: report }),
       ),
 
-    findLanding: async (input: SourceTask): Promise<LandResult> =>
+    findLanding: async (input: SourceTask): Promise<LandedSource> =>
       await working(deps, { ...ofSource(input), stage: 'land' }, async () =>
-        toLandResult(deps.raw, await findLanding(deps, input)),
+        toLandedSource(deps.raw, input.source, await findLanding(deps, input)),
       ),
   };
 }
@@ -82,9 +82,11 @@ async function probeSource(
   const own = landings.findLast((landing) => sameVersion(landing, found));
   if (own) {
     const entry = await finishedEntry(deps.converted, input);
-    if (entry?.checksum === own.checksum)
-      return { outcome: 'finished', result: toSourceResult(deps, entry) };
-    return { outcome: 'landed', landing: toLandResult(deps.raw, own) };
+    // Converted too where an earlier run finished it.
+    const isDone = entry?.checksum === own.checksum;
+    return {
+      result: isDone ? toSourceResult(deps, entry) : toLandedSource(deps.raw, source, own),
+    };
   }
   const before = previousEntry(await previousSnapshot(deps.converted, input), source.id);
   if (
@@ -95,14 +97,11 @@ async function probeSource(
     (await stillThere(deps, before))
   ) {
     const same = !input.again && before.settingsKey === settingsKeyOf(source, input.engine);
-    if (same) return { outcome: 'unchanged', result: toSourceResult(deps, before, 'unchanged') };
+    if (same) return { result: toSourceResult(deps, before, 'unchanged') };
     const landing = await readLanding(deps.raw, before.rawKey);
-    if (landing) return { outcome: 'landed', landing: toLandResult(deps.raw, landing) };
+    if (landing) return { result: toLandedSource(deps.raw, source, landing) };
   }
-  return {
-    outcome: 'fetch',
-    totalBytes: found.totalBytes,
-  };
+  return { totalBytes: found.totalBytes };
 }
 
 /** At the moment of the request, and for nothing but it. */
@@ -117,7 +116,7 @@ async function landSource(
   deps: Deps,
   input: LandInput,
   watch: Parameters<typeof land>[2],
-): Promise<LandResult> {
+): Promise<LandedSource> {
   const converted = input.thenConverted ? deps.converted.place('') : undefined;
   const request = { ...input, rawKey: rawKeyOf(input), converted };
   const landing = await land(
@@ -137,13 +136,10 @@ async function landSource(
     before.rawKey === landing.rawKey ||
     !(await replaces(deps, before, landing, input))
   ) {
-    return toLandResult(deps.raw, landing);
+    return toLandedSource(deps.raw, input.source, landing);
   }
   await discardLanding(deps.raw, landing.rawKey);
-  return {
-    ...toLandResult(deps.raw, landing),
-    unchanged: toSourceResult(deps, before, 'unchanged'),
-  };
+  return toSourceResult(deps, before, 'unchanged');
 }
 
 /** The earlier entry stands for what was just landed: same bytes, same settings, and its files are there. */

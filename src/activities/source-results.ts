@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { shownAddress } from '../model/addresses.ts';
 import type { SourceSpec, Engine } from '../model/dataset.ts';
 import { sourceEntryKey } from '../model/layout.ts';
 import { balances } from '../model/ledger.ts';
@@ -8,7 +9,7 @@ import { SOURCE_ENTRY } from '../storage/manifest-shapes.ts';
 import { listSnapshots, readManifest, readSnapshot } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 import type { ActivityDeps } from './deps.ts';
-import type { LandResult } from './types.ts';
+import type { LandedSource } from './types.ts';
 
 type Stores = Pick<ActivityDeps, 'raw' | 'converted'>;
 
@@ -48,13 +49,15 @@ export function toSourceResult(
   };
 }
 
-export function toLandResult(raw: Store, landing: LandingManifest): LandResult {
+export function toLandedSource(
+  raw: Store,
+  { id, address }: SourceSpec,
+  { rawKey, bytes, checksum, scan }: LandingManifest,
+): LandedSource {
   return {
-    rawKey: landing.rawKey,
-    raw: raw.uri(landing.rawKey),
-    bytes: landing.bytes,
-    records: landing.scan.records,
-    checksum: landing.checksum,
+    ...{ id, url: shownAddress(address), status: 'landed', bytes, checksum },
+    ...{ records: scan.records, rows: 0, rejected: 0 },
+    ...{ raw: raw.uri(rawKey), parquet: [], rawKey },
   };
 }
 

@@ -43,29 +43,20 @@ export interface ProbeInput extends SourceTask {
   followed?: boolean;
 }
 
-export type ProbeResult =
-  /** The validator equals the last snapshot's: nothing to land or convert. */
-  | { outcome: 'unchanged'; result: SourceResult }
-  /** An earlier run of this day finished it, and the publisher has the same version still. */
-  | { outcome: 'finished'; result: SourceResult }
-  /** Landed already, and the publisher has the same version still; only the conversion is missing. */
-  | { outcome: 'landed'; landing: LandResult }
-  | { outcome: 'fetch'; totalBytes?: number };
+export interface ProbeResult {
+  /** Present where the publisher has the version still that an earlier run landed, or published. */
+  result?: LandedSource;
+  totalBytes?: number;
+}
 
 export interface LandInput extends ProbeInput {
   /** It is converted next, and its Parquet needs room too. */
   thenConverted?: boolean;
 }
 
-export interface LandResult {
-  /** Key in the raw zone. */
-  rawKey: string;
-  raw: string;
-  bytes: number;
-  records: number;
-  checksum: string;
-  /** Present where the checksum shows that the source is unchanged since the last snapshot. */
-  unchanged?: SourceResult;
+export interface LandedSource extends SourceResult {
+  /** Key in the raw zone of what is `landed`, and to be converted; absent of a source that is done. */
+  rawKey?: string;
 }
 
 export interface InspectInput extends SourceTask {

@@ -1,4 +1,9 @@
-import type { IngestResult, RunProgress, SourceResult } from '../model/run.ts';
+import {
+  parquetFolderOf,
+  type IngestResult,
+  type RunProgress,
+  type SourceResult,
+} from '../model/run.ts';
 import { csvFactsText } from '../model/csv-facts.ts';
 import { printable, viewNameOf } from '../model/names.ts';
 import { countsText, durationText, tableText } from './text.ts';
@@ -52,12 +57,12 @@ function headline({ status, revision, durationMs, ledger, emr }: RunReport): str
   }
 }
 
-function placeLines({ id, raw, parquet, csv }: SourceResult): string[] {
+function placeLines(result: SourceResult): string[] {
+  const { id, raw, parquet, csv } = result;
   const lines: string[] = [];
   if (raw !== '') lines.push(`${id}  raw      ${printable(raw)}`);
-  const [first] = parquet;
-  if (first) {
-    const folder = first.path.slice(0, first.path.lastIndexOf('/') + 1);
+  const folder = parquetFolderOf(result);
+  if (folder !== undefined) {
     const size = bytesText(parquet.reduce((sum, { bytes }) => sum + bytes, 0));
     const files = parquet.length === 1 ? '1 file' : `${parquet.length} files`;
     lines.push(`${id}  parquet  ${printable(folder)} (${files}, ${size})`);
@@ -78,11 +83,11 @@ function closing({ dataset, status, ingestDate, runId, sources }: RunReport): st
 
 /** How far a run got that did not end well. */
 export function progressTable(progress: RunProgress): string {
-  const rows = progress.sources.map(({ id, stage, outcome, ledger, error }) => [
+  const rows = progress.sources.map(({ id, stage, result, error }) => [
     id,
     stage,
-    outcome ?? error?.code ?? '',
-    ...countsText(ledger),
+    result?.status ?? error?.code ?? '',
+    ...countsText(result),
   ]);
   const head = ['source', 'stage', '', 'records', 'rows', 'rejected'];
   return tableText(head, rows, { right: [3, 4, 5] });

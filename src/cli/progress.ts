@@ -174,11 +174,11 @@ function barOf({ transfer }: SourceState, room: number): string {
 
 /** @param less 1 leaves out the records and what was written, 2 the bytes too. */
 function factsOf(source: SourceState, less = 0): string[] {
-  const { ledger, outcome, error, stage, transfer } = source;
+  const { result, error, transfer } = source;
   if (error) return [error.code];
-  if (ledger) {
-    const rows = stage === 'done' && `${countText(ledger.rows)} rows`;
-    return said([outcome, `${countText(ledger.records)} records`, rows]);
+  if (result) {
+    const { status, records, rows } = result;
+    return [status, `${countText(records)} records`, `${countText(rows)} rows`];
   }
   if (transfer?.note !== undefined) return [transfer.note];
   if (!transfer || transfer.bytes === 0) return [];

@@ -94,15 +94,8 @@ export interface RunProgress {
 export interface SourceProgress {
   id: string;
   stage: SourceStage;
-  outcome?: SourceResult['status'];
-  ledger?: Ledger;
-  /** Of the byte-exact file, where the source is done. */
-  bytes?: number;
-  /** Paths or URIs, where the source is done: of the byte-exact file, and of the folder with its Parquet. */
-  raw?: string;
-  parquet?: string;
-  /** How the file was read, where the source is done. */
-  csv?: CsvFacts;
+  /** What became of it, at its end: one of these. */
+  result?: SourceResult;
   error?: RunError;
 }
 
@@ -165,6 +158,11 @@ export interface SourceResult extends Ledger {
   parquet: { path: string; rows: number; bytes: number }[];
   /** How the file was read; absent of a missing source, and of one that was landed only. */
   csv?: CsvFacts;
+}
+
+/** With its `/`; undefined where the source has no Parquet. */
+export function parquetFolderOf({ parquet }: SourceResult): string | undefined {
+  return parquet[0]?.path.replace(/[^/]*$/, '');
 }
 
 /** A source in work: what every activity of its sequence gets. */

@@ -30,7 +30,7 @@ import { failRun, incomplete, isHostGone, overtakenBy, toRunError } from './fail
 import { checkedInput, hasOtherId, onBehalf } from './on-behalf.ts';
 import { discardDownloads, emrNews, progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
-import { emrFacts, sorted, unpublished, type OnEmr, type Outcome } from './outcomes.ts';
+import { emrFacts, sorted, unpublished, type OnEmr } from './outcomes.ts';
 import { runSource, type Sequence } from './source-sequence.ts';
 import { tellStory } from './story.ts';
 
@@ -82,14 +82,14 @@ class Run {
     this.tell('open');
     const opened = await this.#open();
     if (opened.published) {
-      this.#finishAll(opened.published.sources);
+      for (const result of opened.published.sources) this.#finish(result);
       this.tell('done');
       return opened.published;
     }
     this.tell('sources');
-    const outcomes = await this.#runSources(opened);
-    const onEmr = await this.#convertOnEmr(opened, outcomes);
-    const result = await this.#conclude(opened, outcomes, onEmr);
+    await this.#runSources(opened);
+    const onEmr = await this.#convertOnEmr(opened);
+    const result = await this.#conclude(opened, onEmr);
     this.tell('done');
     return result;
   }
@@ -108,7 +108,7 @@ class Run {
   #rowsAttribute() {
     if (this.progress.stage !== 'done') return [];
     const key = defineSearchAttributeKey(SEARCH_ATTRIBUTES.rows, 'INT');
-    const { rows } = sumLedgers(this.progress.sources.flatMap(({ ledger }) => ledger ?? []));
+    const { rows } = sumLedgers(this.progress.sources.flatMap(({ result }) => result ?? []));
     return [{ key, value: rows }];
   }
 
@@ -145,18 +145,13 @@ class Run {
   }
 
   /** A bounded number at once; one that fails does not stop the others. */
-  async #runSources(opened: OpenResult): Promise<Map<string, Outcome>> {
-    const outcomes = new Map<string, Outcome>();
-    for (const result of opened.finished) {
-      outcomes.set(result.id, { result });
-      this.#finish(result);
-    }
-    const queue = this.#input.dataset.sources.filter((source) => !outcomes.has(source.id));
+  async #runSources(opened: OpenResult): Promise<void> {
+    for (const result of opened.finished) this.#finish(result);
+    const { sources } = this.#input.dataset;
+    const queue = sources.filter(({ id }) => !this.#sources.get(id)?.result);
     const take = async (): Promise<void> => {
       for (let source = queue.shift(); source; source = queue.shift()) {
-        const outcome = await this.#settle(source, opened);
-        if ('prepared' in outcome) this.#prepared.push(outcome.prepared);
-        else outcomes.set(source.id, outcome);
+        await this.#settle(source, opened);
       }
     };
     const hands = Array.from({ length: Math.max(1, this.#input.sourceConcurrency) }, take);
@@ -164,20 +159,16 @@ class Run {
     const settled = await Promise.allSettled(hands);
     const broken = settled.find((each) => each.status === 'rejected');
     if (broken) throw broken.reason;
-    return outcomes;
   }
 
-  async #settle(source: SourceSpec, opened: OpenResult): Promise<Outcome | Sequence> {
-    const { id } = source;
+  async #settle(source: SourceSpec, opened: OpenResult): Promise<void> {
     try {
       const sequence = await this.#sequence(source, opened);
       if ('result' in sequence) this.#finish(sequence.result);
-      return sequence;
+      else this.#prepared.push(sequence.prepared);
     } catch (failure) {
       if (isCancellation(failure)) throw failure;
-      const error = toRunError(failure, id);
-      this.#note(id, { stage: 'failed', error });
-      return { error };
+      this.#fail(source.id, toRunError(failure, source.id));
     }
   }
 
@@ -221,10 +212,7 @@ class Run {
   }
 
   /** Nothing where no source waits for a cluster: other engines, a day without news. */
-  async #convertOnEmr(
-    opened: OpenResult,
-    outcomes: Map<string, Outcome>,
-  ): Promise<OnEmr | undefined> {
+  async #convertOnEmr(opened: OpenResult): Promise<OnEmr | undefined> {
     if (this.#prepared.length === 0) return undefined;
     const { dataset, ingestDate } = this.#input;
     try {
@@ -237,23 +225,15 @@ class Run {
         heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
         sources: this.#prepared,
       });
-      for (const result of converted.results) {
-        outcomes.set(result.id, { result });
-        this.#finish(result);
-      }
-      for (const error of converted.errors) this.#fail(error.source ?? '?', error, outcomes);
+      for (const result of converted.results) this.#finish(result);
+      for (const error of converted.errors) this.#fail(error.source ?? '?', error);
       return converted;
     } catch (failure) {
       if (isCancellation(failure)) throw failure;
       const error = toRunError(failure);
-      for (const { task } of this.#prepared) this.#fail(task.source.id, error, outcomes);
+      for (const { task } of this.#prepared) this.#fail(task.source.id, error);
       return failRun(error);
     }
-  }
-
-  #fail(id: string, error: RunError, outcomes: Map<string, Outcome>): void {
-    outcomes.set(id, { error });
-    this.#note(id, { stage: 'failed', error });
   }
 
   /** What `convertOnEmr` tells. */
@@ -266,13 +246,9 @@ class Run {
     setCurrentDetails(tellStory(this.#input, this.progress));
   }
 
-  async #conclude(
-    opened: OpenResult,
-    outcomes: Map<string, Outcome>,
-    onEmr: OnEmr | undefined,
-  ): Promise<IngestResult> {
+  async #conclude(opened: OpenResult, onEmr: OnEmr | undefined): Promise<IngestResult> {
     const { dataset, ingestDate, mode } = this.#input;
-    const { results, errors, missing } = sorted(dataset.sources, outcomes);
+    const { results, errors, missing } = sorted(dataset.sources, this.#sources);
     if (errors.length > 0) failRun(incomplete(errors, dataset.sources.length));
     if (mode === 'land') return unpublished(this.#input, 'landed', opened.revision, results);
     const emr = onEmr && emrFacts(onEmr);
@@ -304,18 +280,12 @@ class Run {
     return await publishSnapshot({ ...at, accept, missing, unchanged });
   }
 
-  #finishAll(results: SourceResult[]): void {
-    for (const result of results) this.#finish(result);
+  #finish(result: SourceResult): void {
+    this.#note(result.id, { stage: 'done', result });
   }
 
-  #finish(result: SourceResult): void {
-    const { id, status, records, rows, rejected, bytes, raw, csv } = result;
-    const parquet = result.parquet[0]?.path.replace(/[^/]*$/, '');
-    this.#note(id, {
-      ...{ stage: 'done', outcome: status, ledger: { records, rows, rejected }, bytes, raw },
-      parquet,
-      csv,
-    });
+  #fail(id: string, error: RunError): void {
+    this.#note(id, { stage: 'failed', error });
   }
 
   #note(id: string, news: Partial<SourceProgress>): void {

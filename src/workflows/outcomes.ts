@@ -1,10 +1,14 @@
 import type { SourceSpec } from '../model/dataset.ts';
 import { balances, sumLedgers } from '../model/ledger.ts';
-import type { EmrResult, IngestInput, IngestResult, RunError, SourceResult } from '../model/run.ts';
+import type {
+  EmrResult,
+  IngestInput,
+  IngestResult,
+  RunError,
+  SourceProgress,
+  SourceResult,
+} from '../model/run.ts';
 import { runError } from './failures.ts';
-
-/** What became of a source. */
-export type Outcome = { result: SourceResult } | { error: RunError };
 
 /** What the engine `emr` made. */
 export type OnEmr = Pick<EmrResult, 'output' | 'progress'>;
@@ -19,24 +23,22 @@ interface SortedOutcomes {
 
 export function sorted(
   sources: readonly SourceSpec[],
-  outcomes: ReadonlyMap<string, Outcome>,
+  progress: ReadonlyMap<string, SourceProgress>,
 ): SortedOutcomes {
   const results: SourceResult[] = [];
   const errors: RunError[] = [];
   const missing: string[] = [];
   for (const { id, optional } of sources) {
-    const outcome = outcomes.get(id) ?? { error: runError('INTERNAL', `${id} has no outcome.`) };
-    if ('result' in outcome) results.push(outcome.result);
+    const { result, error } = progress.get(id) ?? {};
+    if (result) results.push(result);
     else if (optional) missing.push(id);
-    else errors.push(outcome.error);
+    else errors.push(error ?? runError('INTERNAL', `${id} has no outcome.`));
   }
   // A day without any source is no snapshot, however optional they are.
-  if (results.length === 0 && errors.length === 0) errors.push(...errorsOf(outcomes));
+  if (results.length === 0 && errors.length === 0) {
+    errors.push(...[...progress.values()].flatMap(({ error }) => error ?? []));
+  }
   return { results, errors, missing };
-}
-
-function errorsOf(outcomes: ReadonlyMap<string, Outcome>): RunError[] {
-  return [...outcomes.values()].flatMap((outcome) => ('error' in outcome ? outcome.error : []));
 }
 
 /** The end of a run that publishes nothing: it was to land only, or what it made lies on HDFS. */

@@ -1,5 +1,5 @@
 import type { ActivityOptions } from '@temporalio/workflow';
-import type { LandResult, StepQueues } from '../activities/types.ts';
+import type { LandedSource, StepQueues } from '../activities/types.ts';
 import { shownAddress } from '../model/addresses.ts';
 import type {
   PreparedSource,
@@ -28,53 +28,44 @@ export type Sequence = { result: SourceResult } | { prepared: PreparedSource };
 /** One source on its way from the publisher to verified Parquet: probe → land → inspect → convert → verify. */
 export async function runSource(task: SourceTask, options: SequenceOptions): Promise<Sequence> {
   const { onStage, mode } = options;
-  const landed =
+  const { rawKey, ...result } =
     mode === 'convert' ? await findLanding(task, options) : await landIfNew(task, options);
-  if ('result' in landed) return landed;
-  const { landing } = landed;
-  if (mode === 'land') return { result: landedResult(task, landing) };
+  if (mode === 'land' || rawKey === undefined) return { result };
 
-  const input = { ...task, rawKey: landing.rawKey };
-  const what = `${task.source.id}: ${landing.records} records, ${megabytes(landing.bytes)}`;
+  const input = { ...task, rawKey };
+  const { records, bytes } = result;
+  const what = `${task.source.id}: ${records} records, ${megabytes(bytes)}`;
   onStage('inspect');
   const call = (step: string, summary: string) =>
     activity(options, policies.CONVERSION, step, task, summary);
   const found = await call('inspect', `Types and encoding of ${what}`).inspectSource(input);
   onStage('convert');
-  if (task.engine === 'emr') {
-    const { rawKey, records, bytes } = landing;
-    return { prepared: { task, rawKey, records, bytes } };
-  }
+  if (task.engine === 'emr') return { prepared: { task, rawKey, records, bytes } };
   const summary = `${what}, ${found.encoding} → Parquet by ${task.engine}, ${found.typedColumns} of ${found.columns} columns typed`;
   const converted = await call('convert', summary).convertSource(input);
   onStage('verify');
-  const counted = `${landing.records} records against the rows of ${converted.parts} Parquet file${converted.parts === 1 ? '' : 's'}`;
+  const counted = `${records} records against the rows of ${converted.parts} Parquet file${converted.parts === 1 ? '' : 's'}`;
   const verify = call('verify', `${task.source.id}: ${counted}`);
   return { result: await verify.verifySource({ ...input, stagedPrefix: converted.stagedPrefix }) };
 }
 
-type Landed = { landing: LandResult } | { result: SourceResult };
-
-async function findLanding(task: SourceTask, options: SequenceOptions): Promise<Landed> {
+async function findLanding(task: SourceTask, options: SequenceOptions): Promise<LandedSource> {
   options.onStage('land');
   const find = activity(options, policies.SHORT_CALL, 'find', task, `Landing of ${task.source.id}`);
-  return { landing: await find.findLanding(task) };
+  return await find.findLanding(task);
 }
 
-async function landIfNew(task: SourceTask, options: SequenceOptions): Promise<Landed> {
+async function landIfNew(task: SourceTask, options: SequenceOptions): Promise<LandedSource> {
   const address = shownAddress(task.source.address);
   options.onStage('probe');
   const { again, followed } = options;
   const input = { ...task, again, followed };
   const probed = await activity(options, policies.PROBE, 'probe', task, address).probeSource(input);
-  if (probed.outcome === 'unchanged' || probed.outcome === 'finished')
-    return { result: probed.result };
-  if (probed.outcome === 'landed') return { landing: probed.landing };
+  if (probed.result) return probed.result;
   options.onStage('land');
   const size = probed.totalBytes === undefined ? 'length unknown' : megabytes(probed.totalBytes);
   const land = activity(options, policies.TRANSFER, 'land', task, `${address} (${size})`);
-  const landing = await land.landSource({ ...input, thenConverted: options.mode === 'ingest' });
-  return landing.unchanged ? { result: landing.unchanged } : { landing };
+  return await land.landSource({ ...input, thenConverted: options.mode === 'ingest' });
 }
 
 function activity(
@@ -101,21 +92,6 @@ const KINDS: Readonly<Record<string, keyof StepQueues>> = {
 function queueOf(step: string, { hostQueue, stepQueues }: SequenceOptions): string {
   const kind = KINDS[step];
   return kind === undefined ? hostQueue : stepQueues[kind];
-}
-
-function landedResult(task: SourceTask, landing: LandResult): SourceResult {
-  return {
-    id: task.source.id,
-    url: shownAddress(task.source.address),
-    status: 'landed',
-    bytes: landing.bytes,
-    records: landing.records,
-    rows: 0,
-    rejected: 0,
-    checksum: landing.checksum,
-    raw: landing.raw,
-    parquet: [],
-  };
 }
 
 function megabytes(bytes: number): string {

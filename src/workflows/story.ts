@@ -1,12 +1,19 @@
 import { csvFactsText } from '../model/csv-facts.ts';
 import type { EmrProgress } from '../model/emr.ts';
 import { sumLedgers } from '../model/ledger.ts';
-import type { IngestInput, RunProgress, SourceProgress } from '../model/run.ts';
+import {
+  parquetFolderOf,
+  type IngestInput,
+  type RunProgress,
+  type SourceProgress,
+  type SourceResult,
+} from '../model/run.ts';
 
 /** The run as a small markdown table for the Web UI's current details. Publishers' text never gets into it. */
 export function tellStory(input: IngestInput, progress: RunProgress): string {
-  const total = sumLedgers(progress.sources.flatMap((source) => source.ledger ?? []));
-  const bytes = progress.sources.reduce((sum, source) => sum + (source.bytes ?? 0), 0);
+  const results = progress.sources.flatMap(({ result }) => result ?? []);
+  const total = sumLedgers(results);
+  const bytes = results.reduce((sum, result) => sum + result.bytes, 0);
   return [
     `**${input.dataset.name}**, ${input.ingestDate}: ${progress.stage}`,
     '',
@@ -14,7 +21,7 @@ export function tellStory(input: IngestInput, progress: RunProgress): string {
     '| --- | --- | ---: | ---: | ---: | ---: | --- |',
     ...progress.sources.map(sourceLine),
     line(['**all**', '', ...[bytes, total.records, total.rows, total.rejected].map(count), '']),
-    ...placesOf(progress.sources),
+    ...placesOf(results),
     ...(progress.emr ? ['', tellEmr(progress.emr)] : []),
   ].join('\n');
 }
@@ -52,20 +59,28 @@ function cell(text: string): string {
 
 const MAX_CELL_LENGTH = 200;
 
-function sourceLine({ id, stage, bytes, ledger, error, outcome }: SourceProgress): string {
-  const size = bytes === undefined ? '' : count(bytes);
-  const counts = ledger ? [ledger.records, ledger.rows, ledger.rejected].map(count) : ['', '', ''];
-  return line([id, stage, size, ...counts, error?.code ?? outcome ?? '']);
+function sourceLine({ id, stage, result, error }: SourceProgress): string {
+  const { bytes, records, rows, rejected, status } = result ?? {};
+  return line([
+    id,
+    stage,
+    ...[bytes, records, rows, rejected].map(count),
+    error?.code ?? status ?? '',
+  ]);
 }
 
 /** Too long for a column. A backtick would end the code that a path is shown as. */
-function placesOf(sources: readonly SourceProgress[]): string[] {
-  const places = sources.flatMap(({ id, raw, parquet, csv }) => [
-    ...Object.entries({ raw, parquet }).flatMap(([what, place]) =>
-      place === undefined ? [] : [`- **${id}** ${what}: \`${place.replaceAll('`', ' ')}\``],
-    ),
-    ...(csv ? [`- **${id}** read as: ${csvFactsText(csv)}`] : []),
-  ]);
+function placesOf(results: readonly SourceResult[]): string[] {
+  const places = results.flatMap((result) => {
+    const { id, raw, csv } = result;
+    const parquet = parquetFolderOf(result) ?? '';
+    return [
+      ...Object.entries({ raw, parquet }).flatMap(([what, place]) =>
+        place === '' ? [] : [`- **${id}** ${what}: \`${place.replaceAll('`', ' ')}\``],
+      ),
+      ...(csv ? [`- **${id}** read as: ${csvFactsText(csv)}`] : []),
+    ];
+  });
   return places.length === 0 ? [] : ['', ...places];
 }
 
@@ -77,6 +92,6 @@ function line(cells: string[]): string {
 }
 
 /** By hand: a workflow's text must not depend on a worker's locale data. */
-function count(value: number): string {
-  return String(value).replaceAll(/\B(?=(?:\d{3})+$)/g, ',');
+function count(value: number | undefined): string {
+  return String(value ?? '').replaceAll(/\B(?=(?:\d{3})+$)/g, ',');
 }

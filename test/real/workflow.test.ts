@@ -114,7 +114,7 @@ describe('ingestDataset', () => {
     const changes: Partial<Activities> = {
       probeSource: async ({ source }) => {
         if (source.id === '2019') throw refused('SOURCE_NOT_FOUND');
-        return { outcome: 'fetch' };
+        return {};
       },
     };
     await ingest(ingestInput(['2015', '2019', '2023']), changes, async ({ calls, handle }) => {
@@ -145,7 +145,7 @@ describe('ingestDataset', () => {
     const fail: Partial<Activities> = {
       probeSource: async ({ source }) => {
         if (source.optional) throw refused('SOURCE_NOT_FOUND');
-        return { outcome: 'fetch' };
+        return {};
       },
     };
     const input = ingestInput(['a', 'b']);
@@ -191,7 +191,6 @@ describe('ingestDataset', () => {
   it('lands and converts nothing for an unchanged source', async () => {
     const changes: Partial<Activities> = {
       probeSource: async ({ source }) => ({
-        outcome: 'unchanged',
         result: sourceResult(source.id, 'unchanged'),
       }),
     };

@@ -1,6 +1,7 @@
 import type { Activities } from '../../src/activities/index.ts';
-import type { OpenResult } from '../../src/activities/types.ts';
+import type { LandedSource, OpenResult } from '../../src/activities/types.ts';
 import { fakeEmr } from './fake-emr.ts';
+import type { SourceSpec } from '../../src/model/dataset.ts';
 import { sumLedgers } from '../../src/model/ledger.ts';
 import type { IngestInput, IngestResult, SourceResult } from '../../src/model/run.ts';
 import { sourceResult } from './source-result.ts';
@@ -14,20 +15,17 @@ export function fakeActivities(
   calls: Calls,
   changes: Partial<Activities> = {},
 ): Activities {
-  const landing = {
+  const landed = async ({ source }: { source: SourceSpec }): Promise<LandedSource> => ({
+    ...sourceResult(source.id, 'landed'),
     rawKey: 'raw/key',
-    raw: '/lake/raw/key',
-    bytes: 1000,
-    records: 10,
-    checksum: 'crc32:00000000',
-  };
+  });
   const verified = new Map<string, SourceResult>();
   const fakes: Activities = {
     openSnapshot: async () => opened(hostQueue),
     locateLake: async () => ({ queue: hostQueue }),
-    probeSource: async () => ({ outcome: 'fetch', totalBytes: 1000 }),
-    landSource: async () => landing,
-    findLanding: async () => landing,
+    probeSource: async () => ({ totalBytes: 1000 }),
+    landSource: landed,
+    findLanding: landed,
     inspectSource: async () => ({ columns: 2, typedColumns: 1, encoding: 'utf-8' }),
     convertSource: async () => ({ stagedPrefix: '_staging/x/', parts: 1, bytes: 100 }),
     verifySource: async ({ source }) => {

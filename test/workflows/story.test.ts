@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { IngestInput } from '../../src/model/run.ts';
 import { tellStory } from '../../src/workflows/story.ts';
+import { sourceResult } from './source-result.ts';
 
 it('the Web UI says how each source was read, and where its bare quotes are', () => {
   const story = tellStory({ dataset: { name: 'x' }, ingestDate: '2026-01-31' } as IngestInput, {
@@ -10,13 +11,16 @@ it('the Web UI says how each source was read, and where its bare quotes are', ()
       {
         id: 'a',
         stage: 'done',
-        csv: {
-          delimiter: '|',
-          delimiterFrom: 'sep=',
-          encoding: 'windows-1252',
-          encodingFrom: 'declared',
-          header: false,
-          bareQuotes: { count: 7, examples: [{ record: 2, line: 3, byteOffset: 20 }] },
+        result: {
+          ...sourceResult('a', 'converted'),
+          csv: {
+            delimiter: '|',
+            delimiterFrom: 'sep=',
+            encoding: 'windows-1252',
+            encodingFrom: 'declared',
+            header: false,
+            bareQuotes: { count: 7, examples: [{ record: 2, line: 3, byteOffset: 20 }] },
+          },
         },
       },
     ],

@@ -39,7 +39,7 @@ if (sizeBytes === undefined || !existsSync(PROGRAM)) {
 const folder = await mkdtemp(join(values.dir, 'longhaul-bench-'));
 const dataDir = join(folder, 'data');
 const environment = {
-  DATA_DIR: dataDir,
+  LAKE: dataDir,
   DATASETS_FILE: join(folder, 'datasets.yaml'),
   TEMPORAL_ADDRESS: '',
   ALLOW_PRIVATE_ADDRESSES: 'true',
@@ -56,7 +56,7 @@ async function bench(bytes: number, count: number): Promise<void> {
   const origin = await startOrigin(join(folder, 'origin'));
   try {
     await longhaul('up', '--background');
-    const memory = watchMemory('DATA_DIR', dataDir);
+    const memory = watchMemory('LAKE', dataDir);
     const rounds: Round[] = [];
     for (let number = 1; number <= count; number += 1) {
       rounds.push(await round(number, `${origin.url}/${FILE}`, records));

@@ -77,12 +77,11 @@ async function bench(): Promise<void> {
 
 function environmentOf(s3: S3Access): Record<string, string> {
   return {
-    DATA_DIR: join(folder, 'data'),
+    STATE_DIR: join(folder, 'state'),
     DATASETS_FILE: join(folder, 'datasets.yaml'),
     TEMPORAL_ADDRESS: '',
     ALLOW_PRIVATE_ADDRESSES: 'true',
-    LONGHAUL_TARGET: 's3',
-    S3_BUCKET: s3.bucket,
+    LAKE: `s3://${s3.bucket}`,
     AWS_ENDPOINT_URL_S3: s3.endpoint,
     AWS_REGION: s3.region,
     AWS_ACCESS_KEY_ID: s3.accessKeyId,
@@ -196,7 +195,7 @@ async function land(lab: Lab, url: string, name: string): Promise<{ seconds: num
 }
 
 async function workerMemory(lab: Lab): Promise<{ pid: string; residentBytes: number }> {
-  const path = join(lab.environment['DATA_DIR'] ?? '', '.longhaul', 'host.json');
+  const path = join(lab.environment['STATE_DIR'] ?? '', 'host.json');
   const { pid } = JSON.parse(await readFile(path, 'utf8')) as { pid: number };
   return { pid: String(pid), residentBytes: memoryOf(String(pid)).residentBytes };
 }
@@ -205,8 +204,8 @@ async function workerMemory(lab: Lab): Promise<{ pid: string; residentBytes: num
 async function emptyBucket({ s3, environment }: Lab): Promise<void> {
   const { endpoint, region, accessKeyId, secretAccessKey } = s3;
   const credentials = { accessKeyId, secretAccessKey };
-  const settings = loadSettings({ env: environment, cwd: folder }).s3;
-  if (!settings) throw new Error('The environment names no bucket.');
+  const settings = loadSettings({ env: environment, cwd: folder }).lake;
+  if (settings.kind !== 's3') throw new Error('The environment names no bucket.');
   const client = createS3Client(settings, { endpoint, region, credentials });
   await new S3Store(new S3Zone(settings, '', client)).deletePrefix('');
   client.destroy();

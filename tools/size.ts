@@ -64,7 +64,7 @@ export async function load(url, context, next) {
   );
   const env = {
     ...process.env,
-    DATA_DIR: join(folder, 'data'),
+    LAKE: join(folder, 'data'),
     NODE_OPTIONS: `--import ${pathToFileURL(register).href}`,
   };
   try {

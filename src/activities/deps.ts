@@ -7,11 +7,9 @@ import type {
   HttpSettings,
 } from '../config/settings.ts';
 import type { SparkRunner } from '../conversion/spark/sessions.ts';
-import type { Target } from '../model/run.ts';
 import type { Store } from '../storage/store.ts';
-import type { StepQueues } from './types.ts';
 
-/** Everything that the activities of one lake touch, built once by the worker: one record of named ports. */
+/** Everything that activities touch, built once by the worker: one record of named ports. */
 export interface ActivityDeps {
   raw: Store;
   converted: Store;
@@ -23,13 +21,4 @@ export interface ActivityDeps {
   spark: SparkRunner;
   activity: ActivitySettings;
   emr: EmrSettings;
-  /** The task queue of the workers that reach this lake: those of one host for a disk, any with its bucket for S3. */
-  lakeQueue: string;
-  /** Queues of the same workers, for steps that are many and long: each kind has slots of its own. */
-  stepQueues: StepQueues;
-  /** Of the same workers: what `stepQueues` are to other runs, to those of backfilled days. */
-  backfillQueue: string;
 }
-
-/** @throws LonghaulError CONFIG_INVALID where this worker has no such lake. */
-export type DepsOf = (target: Target) => ActivityDeps;

@@ -1,21 +1,18 @@
 import { createConversionActivities } from './conversion.ts';
-import type { ActivityDeps, DepsOf } from './deps.ts';
+import type { ActivityDeps } from './deps.ts';
 import { createEmrActivities } from './emr.ts';
 import { createLandingActivities } from './landing.ts';
 import { createOpeningActivities } from './opening.ts';
-import { createRunActivities } from './runs.ts';
+import { createRunActivities, type RunDefaults } from './runs.ts';
 import { createSnapshotActivities } from './snapshots.ts';
 import { createSweepActivities } from './sweep.ts';
 import { createVerificationActivities } from './verification.ts';
 
-/** For the queue that every worker polls. */
-export function createSharedActivities(deps: Pick<ActivityDeps, 'activity'>, depsOf: DepsOf) {
-  return createOpeningActivities(deps, depsOf);
-}
-
-/** For the queue of one lake. */
-export function createLakeActivities(deps: ActivityDeps) {
+/** All activities of a worker: which queue has which of them is said by the workflow. */
+export function createActivities(deps: ActivityDeps, defaults: RunDefaults) {
   return {
+    ...createRunActivities(defaults),
+    ...createOpeningActivities(deps),
     ...createSnapshotActivities(deps),
     ...createLandingActivities(deps),
     ...createConversionActivities(deps),
@@ -25,8 +22,4 @@ export function createLakeActivities(deps: ActivityDeps) {
   };
 }
 
-export { createRunActivities };
-
-export type Activities = ReturnType<typeof createSharedActivities> &
-  ReturnType<typeof createRunActivities> &
-  ReturnType<typeof createLakeActivities>;
+export type Activities = ReturnType<typeof createActivities>;

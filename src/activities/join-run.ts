@@ -31,7 +31,9 @@ export async function joinRun(
   }, activity.heartbeatTimeoutMs / HEARTBEATS_PER_TIMEOUT);
   try {
     for (;;) {
-      const run = await startRun(context.client, input, ownerOf(context));
+      // On the queue of this activity, which is that of workflows.
+      const at = { queue: context.info.taskQueue, startedBy: ownerOf(context) };
+      const run = await startRun(context.client, input, at);
       joined = { joined: { workflowId: run.workflowId, runId: run.runId } };
       context.heartbeat(joined);
       // Another kind of run of this day is under way: ours comes after it.

@@ -19,10 +19,7 @@ import { shortly } from './work.ts';
 /** What a worker brings to a run that is started by hand or by a schedule. */
 export interface RunDefaults {
   activity: ActivitySettings;
-  input: Pick<
-    IngestInput,
-    'mode' | 'engine' | 'target' | 'sourceConcurrency' | 'heartbeatTimeoutMs'
-  >;
+  input: Pick<IngestInput, 'mode' | 'engine' | 'sourceConcurrency' | 'heartbeatTimeoutMs'>;
   /** What datasets.yaml has now. @throws LonghaulError CONFIG_INVALID. */
   datasets: () => DatasetSpec[];
 }

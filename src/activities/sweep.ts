@@ -26,7 +26,7 @@ export function createSweepActivities(deps: Deps) {
 /** A second attempt finds what the first one has not removed. */
 async function sweepLeftovers(
   deps: Deps,
-  { target, olderThanMs, dryRun }: SweepInput,
+  { olderThanMs, dryRun }: SweepInput,
 ): Promise<SweepResult> {
   const { client, cancellationSignal: signal } = Context.current();
   const nowMs = Date.now();
@@ -42,7 +42,7 @@ async function sweepLeftovers(
   const clusters = await sweepClusters(deps, { olderThanMs, dryRun, nowMs, runs, signal });
   items.push(...clusters.items);
   return {
-    ...{ target, olderThanMs, dryRun, younger: younger + clusters.younger },
+    ...{ olderThanMs, dryRun, younger: younger + clusters.younger },
     items: items.slice(0, MAX_SWEPT_ITEMS),
     count: items.length,
     bytes: items.reduce((sum, { bytes }) => sum + bytes, 0),

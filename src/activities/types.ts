@@ -19,9 +19,6 @@ export interface OpenInput extends IngestInput {
 }
 
 export interface OpenResult {
-  /** The queue of the workers that reach the landings: one host's for a disk, any with the bucket for S3. */
-  hostQueue: string;
-  stepQueues: StepQueues;
   revision: number;
   /** Present where the day is published already (and not `again`): the run ends with it. */
   published?: IngestResult;
@@ -29,12 +26,6 @@ export interface OpenResult {
   finished: SourceResult[];
   /** Engine `emr` only: where the worker's settings put what is converted. */
   emrOutput?: EmrOutput;
-}
-
-/** Task queues by the kind of work: downloads must not wait behind conversions, nor small steps behind either. */
-export interface StepQueues {
-  transfer: string;
-  convert: string;
 }
 
 export interface ProbeInput extends SourceTask {

@@ -6,7 +6,10 @@ export interface CliContext {
   readonly version: string;
   /** The module that Node runs to become this program: the embedded host is started with it. */
   readonly entry: string;
-  loadConfig(): Config;
+  /** @param lake what --lake says; a command has it already, and gives none. */
+  loadConfig(lake?: string): Config;
+  /** ` --lake <address>` as the command line has it, for commands that are proposed; else ''. */
+  readonly lakeFlag: string;
   /** Standard output: the result, and nothing else. Resolves when there is room for more. */
   readonly out: (text: string) => Promise<void>;
   /** Standard error: everything that is said on the way. */

@@ -1,6 +1,5 @@
 import pMap, { pMapSkip } from 'p-map';
 import type { Config } from '../config/load-config.ts';
-import type { Work } from '../config/fingerprints.ts';
 import { findEmbedded } from '../embedded/index.ts';
 import { shownAddress } from '../model/addresses.ts';
 import { datedDataset } from '../model/dated-address.ts';
@@ -16,12 +15,12 @@ import { progressTable, resultText, type RunReport } from './ledger.ts';
 import { progressViews, type ProgressViews } from './progress.ts';
 import { readProgress } from './run-state.ts';
 import type { TemporalLink } from './temporal-link.ts';
-import { withLink } from './temporal.ts';
+import { lakeQueue, withLink } from './temporal.ts';
 
 /** What a command asks of a run; the settings bring the rest of its input. */
 type RunRequest = Pick<
   IngestInput,
-  'dataset' | 'ingestDate' | 'mode' | 'engine' | 'target' | 'again' | 'accept' | 'retry' | 'asIf'
+  'dataset' | 'ingestDate' | 'mode' | 'engine' | 'again' | 'accept' | 'retry' | 'asIf'
 >;
 
 interface RunOptions {
@@ -37,6 +36,8 @@ interface Session {
   context: CliContext;
   config: Config;
   link: TemporalLink;
+  /** Of the lake's workflows. */
+  queue: string;
   signal: AbortSignal;
   views: ProgressViews;
   options: RunOptions;
@@ -49,18 +50,21 @@ export async function runRequests(
   requests: readonly RunRequest[],
   options: RunOptions,
 ): Promise<void> {
-  assertOnS3(requests);
-  if (options.detach) await assertLasting(config.settings);
-  await withLink(context, { work: requests.map(workOf) }, async (link, signal) => {
+  const { settings } = config;
+  assertOnS3(settings, requests);
+  if (options.detach) await assertLasting(settings);
+  const work = requests.flatMap(({ engine, mode }) => (mode === 'land' ? [] : engine));
+  await withLink(context, { work }, async (link, signal) => {
     if (link.webUi !== undefined) context.note(`Temporal Web UI: ${link.webUi}`);
     if (!link.hasSearchAttributes) context.note(NO_ATTRIBUTES);
+    const queue = await link.call(async (client) => await lakeQueue(client, settings), { signal });
     const views = await progressViews(context);
-    const session = { context, config, link, signal, views, options };
+    const session = { context, config, link, queue, signal, views, options };
     const [only] = requests;
     if (options.detach) await detach(session, requests);
     else if (only && requests.length === 1) {
       const report = await runToEnd(session, only);
-      await print(context, options, report, () => resultText(report));
+      await print(context, options, report, () => resultText(report, context.lakeFlag));
     } else await runSeveral(session, requests);
   });
 }
@@ -68,17 +72,12 @@ export async function runRequests(
 const NO_ATTRIBUTES =
   'This namespace has no search attributes of Longhaul: runs go without. `longhaul worker` adds them where it may.';
 
-function workOf({ target, engine, mode }: RunRequest): Work {
-  return mode === 'land' ? { target } : { target, engine };
-}
-
 /** Before anything starts. The worker looks too: a run may come from elsewhere. */
-function assertOnS3(requests: readonly RunRequest[]): void {
-  for (const { engine, mode, target } of requests) {
-    if (engine !== 'emr' || mode === 'land' || target === 's3') continue;
-    const message = 'The engine emr reads and writes S3: the target is disk.';
-    throw new LonghaulError('EMR_NEEDS_S3', message);
-  }
+function assertOnS3({ lake }: Config['settings'], requests: readonly RunRequest[]): void {
+  const onEmr = requests.some(({ engine, mode }) => engine === 'emr' && mode !== 'land');
+  if (!onEmr || lake.kind === 's3') return;
+  const message = `The engine emr reads and writes S3: the lake is ${lake.folder}.`;
+  throw new LonghaulError('EMR_NEEDS_S3', message);
 }
 
 /**
@@ -132,7 +131,7 @@ async function runOneOfSeveral(session: Session, request: RunRequest): Promise<R
   try {
     const report = await runToEnd(session, request);
     views.clear();
-    if (!options.json) await context.out(`${resultText(report)}\n\n`);
+    if (!options.json) await context.out(`${resultText(report, context.lakeFlag)}\n\n`);
     return report;
   } catch (thrown) {
     const error = asLonghaulError(fromTemporal(thrown));
@@ -148,8 +147,8 @@ async function runToEnd(session: Session, request: RunRequest): Promise<RunRepor
   const wanted = { ...inputOf(session, request), followed: true };
   let run = await start(session, wanted);
   while (run.isEnding || !satisfies(run.input, wanted)) {
-    const { mode = 'ingest', target = 'disk' } = run.input;
-    const what = run.isEnding ? 'cancelled' : `${mode}, target ${target}`;
+    const { mode = 'ingest', engine = config.settings.engine } = run.input;
+    const what = run.isEnding ? 'cancelled' : `${mode}, engine ${engine}`;
     context.note(`Another run of this day is under way (${what}): waiting for its end.`);
     await follow(session, run, true).catch((error: unknown) => {
       if (signal.aborted) throw error;
@@ -164,12 +163,12 @@ async function runToEnd(session: Session, request: RunRequest): Promise<RunRepor
 
 /** Starts the run of a dataset and day, or attaches to the one under way. `isEnding`: it is cancelled, and cleans up. */
 async function start(
-  { link, signal }: Session,
+  { link, queue, signal }: Session,
   input: IngestInput,
 ): Promise<StartedRun & { isEnding: boolean }> {
   return await link.call(
     async (client) => {
-      const run = await startRun(client, input);
+      const run = await startRun(client, input, { queue });
       const { raw } = await handleOf(client, run).describe();
       return { ...run, isEnding: raw.workflowExtendedInfo?.cancelRequested ?? false };
     },

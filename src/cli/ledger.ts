@@ -15,8 +15,11 @@ export interface RunReport extends IngestResult {
   durationMs: number;
 }
 
-/** What a run made: its ledger, a line a source, and where the files lie. */
-export function resultText(report: RunReport): string {
+/**
+ * What a run made: its ledger, a line a source, and where the files lie.
+ * @param lakeFlag for the commands that are proposed: see `CliContext`.
+ */
+export function resultText(report: RunReport, lakeFlag: string): string {
   const { dataset, ingestDate, sources, ledger } = report;
   const rows = sources.map((source) => [
     source.id,
@@ -35,7 +38,7 @@ export function resultText(report: RunReport): string {
       ? [`EMR ${report.emr.clusterId}  ${report.emr.instanceHours.toFixed(2)} instance-hours`]
       : []),
     '',
-    closing(report),
+    closing(report, lakeFlag),
   ].join('\n');
 }
 
@@ -71,13 +74,13 @@ function placeLines(result: SourceResult): string[] {
   return lines;
 }
 
-function closing({ dataset, status, ingestDate, runId, sources }: RunReport): string {
-  const target = sources.some(({ raw }) => raw.startsWith('s3://')) ? ' --target s3' : '';
-  if (status === 'on-hdfs') return `The run:   longhaul show ${runId}`;
-  if (status === 'landed') return `Next: longhaul convert ${dataset} --date ${ingestDate}${target}`;
+function closing({ dataset, status, ingestDate, runId }: RunReport, lakeFlag: string): string {
+  if (status === 'on-hdfs') return `The run:   longhaul show ${runId}${lakeFlag}`;
+  if (status === 'landed')
+    return `Next: longhaul convert ${dataset} --date ${ingestDate}${lakeFlag}`;
   return [
-    `Query it:  longhaul query${target} "SELECT source, count(*) FROM ${viewNameOf(dataset)} GROUP BY source"`,
-    `The run:   longhaul show ${runId}`,
+    `Query it:  longhaul query${lakeFlag} "SELECT source, count(*) FROM ${viewNameOf(dataset)} GROUP BY source"`,
+    `The run:   longhaul show ${runId}${lakeFlag}`,
   ].join('\n');
 }
 

@@ -24,7 +24,8 @@ async function run(argv: readonly string[]): Promise<number> {
     return await runCli(argv, {
       version: versionOfPackage(),
       entry: fileURLToPath(import.meta.url),
-      loadConfig,
+      loadConfig: (lake) => loadConfig(undefined, lake),
+      lakeFlag: '',
       out,
       note,
       // A terminal that does not know its size (a CI's) cannot be drawn over.

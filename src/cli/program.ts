@@ -49,14 +49,19 @@ function ofUsage(
 }
 
 /** The tree of all commands. Building it has no effect, and loads nothing heavy: --help is quick. */
-export function buildProgram(context: CliContext): Command {
+export function buildProgram(outer: CliContext): Command {
   const program = new Command('longhaul')
     .description(
       'Turns CSV files too big for memory into a queryable, dated Parquet lake: durably, and proven to the last row.',
     )
-    .version(context.version)
+    .version(outer.version)
+    .option(
+      '--lake <address>',
+      'the lake: a folder, or s3://bucket/prefix (default: LAKE of .env, else data)',
+    )
     .helpCommand(false)
     .addHelpText('after', `\n${afterHelp()}`);
+  const context = withLake(outer, () => program.opts<{ lake?: string }>().lake);
   for (const [heading, commands] of Object.entries(GROUPS)) {
     program.commandsGroup(heading);
     for (const command of commands) program.addCommand(command(context));
@@ -70,9 +75,22 @@ export function buildProgram(context: CliContext): Command {
   ])) {
     // The caller prints errors, as text or as JSON.
     command.exitOverride().configureOutput({ outputError: () => undefined });
-    command.showSuggestionAfterError();
+    command.showSuggestionAfterError().configureHelp({ showGlobalOptions: true });
   }
   return program;
+}
+
+/** What commands see of --lake, once the command line is parsed. */
+function withLake(context: CliContext, given: () => string | undefined): CliContext {
+  return {
+    ...context,
+    loadConfig: () => context.loadConfig(given()),
+    get lakeFlag() {
+      const lake = given();
+      if (lake === undefined) return '';
+      return ` --lake ${/^[\w.:/=-]+$/.test(lake) ? lake : JSON.stringify(lake)}`;
+    },
+  };
 }
 
 const GROUPS = {

@@ -9,7 +9,7 @@ import {
 import type { Settings } from '../config/settings.ts';
 import { findEmbedded, type EmbeddedAddress, type EmbeddedServer } from '../embedded/index.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { SEARCH_ATTRIBUTES, TASK_QUEUE } from '../model/run.ts';
+import { SEARCH_ATTRIBUTES } from '../model/run.ts';
 import { isNamespaceUnknown, ofGrpc } from './failures.ts';
 
 /** A Temporal that a command uses until it closes it. */
@@ -27,8 +27,8 @@ export interface TemporalLink {
   readonly giveUpAfterMs: number;
   /** Whether a call failed because the server is not there, or not there any more: what was asked may be asked again. */
   isLost(error: unknown): boolean;
-  /** False where it is clear that no worker is there, or starting, that would do what is asked of it. */
-  hasWorker(): Promise<boolean>;
+  /** False where it is clear that no worker is there, or starting, for the workflows of a task queue. */
+  hasWorker(queue: string): Promise<boolean>;
   /**
    * Connects with where the server is now, unless another caller has done so since `lost` was taken.
    * @throws LonghaulError EMBEDDED_STOPPED where it was stopped under this command, or why it does not come back.
@@ -60,7 +60,7 @@ export async function linkConfigured({ temporal }: Settings): Promise<TemporalLi
     // A server of a team is back after its upgrade.
     giveUpAfterMs: 600_000,
     isLost: isConnectionLost,
-    hasWorker: async () => await workerPolls(client).catch(() => true),
+    hasWorker: async (queue) => await workerPolls(client, queue).catch(() => true),
     reconnect: async () => await Promise.resolve(),
     call: async (use, options = {}) =>
       options.onNews ? await callAgain(link, use, options) : await use(client),
@@ -75,10 +75,10 @@ const SILENT_MS = 75_000;
 const WORKFLOW_TASKS = 1;
 
 /** Whether a worker has asked for workflow tasks within the time that a poll lasts. */
-async function workerPolls({ workflowService, options }: Client): Promise<boolean> {
+async function workerPolls({ workflowService, options }: Client, queue: string): Promise<boolean> {
   const { pollers } = await workflowService.describeTaskQueue({
     namespace: options.namespace,
-    taskQueue: { name: TASK_QUEUE },
+    taskQueue: { name: queue },
     taskQueueType: WORKFLOW_TASKS,
   });
   const seconds = (pollers ?? []).map(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0));

@@ -1,9 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
 import { fingerprintsFor, type Fingerprints, type Work } from '../config/fingerprints.ts';
 import type { Settings } from '../config/settings.ts';
 import { joinEmbedded, type JoinOptions } from '../embedded/index.ts';
 import { ERROR_CATALOGUE, LonghaulError, type ErrorCode } from '../model/errors.ts';
+import { lakeText, type LakeIdentity } from '../model/lake-address.ts';
+import { queuesOf } from '../model/run.ts';
 import { nearestThere, tryWriting } from '../storage/free-space.ts';
+import { identityOfLake } from '../storage/lake-identity.ts';
 import type { CliContext } from './context.ts';
 import { asLonghaulError } from './errors.ts';
 import { interruptible } from './interrupts.ts';
@@ -11,8 +15,8 @@ import type { TemporalLink } from './temporal-link.ts';
 
 /** What a command wants of a Temporal. */
 export interface Needs {
-  /** What it hands to the worker, whose settings must then be this command's; none: it only asks, or waits. */
-  work?: readonly Work[];
+  /** What it hands to the worker, whose settings must then be this command's; absent: it only asks, or waits. */
+  work?: Work;
   /** False: the embedded server is started without a worker. Default: true. */
   worker?: boolean;
 }
@@ -37,7 +41,7 @@ export async function withTemporal(context: CliContext, needs: Needs, use: Use):
  */
 export async function withLink(
   context: CliContext,
-  { work = [], worker = true }: Needs,
+  { work, worker = true }: Needs,
   use: Use,
 ): Promise<void> {
   const { settings, fingerprints } = context.loadConfig();
@@ -45,7 +49,7 @@ export async function withLink(
   const { fromTemporal } = await import('./failures.ts');
   const open = async (signal: AbortSignal): Promise<TemporalLink> => {
     if (settings.temporal.address !== undefined) return await linkConfigured(settings);
-    const wanted = work.length === 0 ? {} : fingerprintsFor(work, fingerprints);
+    const wanted = work ? fingerprintsFor(work, settings.lake, fingerprints) : {};
     const join = joinOptions(context, settings, wanted);
     const server = await joinEmbedded({ ...join, needsWorker: worker, signal });
     return await linkEmbedded(server, settings.stateDir, signal);
@@ -65,16 +69,33 @@ export async function withLink(
 /** How the embedded server of these settings is joined. */
 export function joinOptions(
   context: CliContext,
-  { stateDir }: Settings,
+  { stateDir, lake }: Settings,
   settings: Fingerprints,
 ): JoinOptions {
   return {
     stateDir,
-    host: { entry: context.entry, args: ['__host'] },
+    host: { entry: context.entry, args: ['__host', '--lake', lakeText(lake)] },
     version: context.version,
     settings,
     onNote: context.note,
   };
+}
+
+/** The lake of these settings, and the task queue of its workflows. */
+export async function lakeOf({ lake }: Settings): Promise<LakeIdentity & { queue: string }> {
+  const identity = await identityOfLake(lake);
+  return { ...identity, queue: queuesOf(identity.id).control };
+}
+
+/**
+ * The task queue for what a command starts.
+ * @throws LonghaulError LAKE_NAMESPACE_TAKEN where this Temporal's namespace is another lake's.
+ */
+export async function lakeQueue(client: Client, settings: Settings): Promise<string> {
+  const { assertNamespace } = await import('../runs/lake-namespace.ts');
+  const lake = await lakeOf(settings);
+  await assertNamespace(client, lake);
+  return lake.queue;
 }
 
 /** Landings and conversions that hit a full disk give back what they took within a second. */

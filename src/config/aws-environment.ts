@@ -1,6 +1,3 @@
-import { shownAddress } from '../model/addresses.ts';
-import type { S3Settings } from './settings.ts';
-
 type Entries = ReadonlyMap<string, { value: string }>;
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -33,15 +30,4 @@ export function endpointOf(file: Entries, env: Environment): string | undefined 
     if (value) return value;
   }
   return undefined;
-}
-
-/** The lake in S3 in words, without credentials: processes that say the same have the same. */
-export function s3PlaceOf(
-  s3: S3Settings | undefined,
-  endpoint: string | undefined,
-): string | undefined {
-  if (!s3) return undefined;
-  const { bucket, rawPrefix, convertedPrefix } = s3;
-  const where = endpoint === undefined ? 'AWS' : shownAddress(endpoint);
-  return `s3://${bucket} (${rawPrefix}, ${convertedPrefix}) at ${where}`;
 }

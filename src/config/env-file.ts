@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'dotenv';
 import { nearest, shown, type Problem } from './problems.ts';
+import { isOldLakeKey } from './old-lake-keys.ts';
 import { SETTING_KEYS } from './setting-keys.ts';
 import { GRPC_META_PREFIX, LIBRARY_KEYS } from './temporal-settings.ts';
 
@@ -34,13 +35,17 @@ export function readEnvFile(path: string, label: string): EnvFile {
   return { entries, problems };
 }
 
-const OUR_PREFIXES = /^(?:LONGHAUL|TEMPORAL|DUCKDB|HEARTBEAT|DATASETS?|S3|WORKER)_/;
+const OUR_PREFIXES = /^(?:LONGHAUL|TEMPORAL|DUCKDB|HEARTBEAT|DATASETS?|LAKE|S3|STATE|WORKER)_/;
 
 const KNOWN_KEYS: readonly string[] = [...Object.keys(SETTING_KEYS), ...LIBRARY_KEYS];
+/** `LANG`, `NAME` and `MAKE` are as near to `LAKE` as a slip would be. */
+const TELLING_KEYS = KNOWN_KEYS.filter((key) => key !== 'LAKE');
 
 function problemOfKey(key: string): string | undefined {
   if (KNOWN_KEYS.includes(key) || key.startsWith(GRPC_META_PREFIX)) return undefined;
-  const meant = nearest(key, KNOWN_KEYS);
+  // Its problem names the line to write instead.
+  if (isOldLakeKey(key)) return undefined;
+  const meant = nearest(key, TELLING_KEYS);
   if (meant) return `${shown(key)} is not a setting; did you mean ${meant}?`;
   if (!OUR_PREFIXES.test(key)) return undefined;
   return `${shown(key)} is not a setting; .env.example lists them all`;
@@ -48,7 +53,8 @@ function problemOfKey(key: string): string | undefined {
 
 /** Names that a publisher's secret must not have: it would be told as a slip, or carry our own credentials away. */
 export function looksLikeSetting(key: string): boolean {
-  return KNOWN_KEYS.includes(key) || key.startsWith('AWS_') || problemOfKey(key) !== undefined;
+  if (KNOWN_KEYS.includes(key) || isOldLakeKey(key) || key.startsWith('AWS_')) return true;
+  return problemOfKey(key) !== undefined;
 }
 
 /** The last line that sets the key, as the last one wins. */

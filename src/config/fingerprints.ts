@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import type { Engine } from '../model/dataset.ts';
-import type { Target } from '../model/run.ts';
+import type { LakeAddress } from '../model/lake-address.ts';
 import { SETTING_KEYS, type SettingKey, type SettingValues } from './setting-keys.ts';
 
 /**
@@ -13,11 +13,11 @@ export type Fingerprints = Readonly<Record<string, string>>;
 
 /** Settings that no worker's work depends on: what the command does itself, and what it hands on with the run. */
 const NOT_OF_WORKER: ReadonlySet<SettingKey> = new Set<SettingKey>([
-  // Which state folder, and so which worker, it is.
-  'DATA_DIR',
+  // Which state folder, and so which worker, it is; another lake's worker is refused by its own error.
+  'LAKE',
+  'STATE_DIR',
   // Part of the run's input.
   'DATASETS_FILE',
-  'LONGHAUL_TARGET',
   'ENGINE',
   'SOURCE_CONCURRENCY',
   'HEARTBEAT_TIMEOUT_SECONDS',
@@ -88,19 +88,19 @@ export function fingerprintsOf(values: SettingValues, env: Environment, cwd: str
   return Object.fromEntries(Object.entries(found).map(([key, value]) => [key, hashOf(key, value)]));
 }
 
-/** What a command hands to a worker. */
-export interface Work {
-  target: Target;
-  engine?: Engine;
-}
+/** What a command hands to a worker: the engines of its runs; none where they convert nothing. */
+export type Work = readonly Engine[];
 
-/** Those that this work depends on: a disk's run needs no credentials, DuckDB no Java. */
-export function fingerprintsFor(work: readonly Work[], all: Fingerprints): Fingerprints {
-  const has = (engine: Engine): boolean => work.some((each) => each.engine === engine);
+/** Those that this work depends on: a lake on a disk needs no credentials, DuckDB no Java. */
+export function fingerprintsFor(
+  work: Work,
+  { kind }: Pick<LakeAddress, 'kind'>,
+  all: Fingerprints,
+): Fingerprints {
   const needed: Record<string, boolean> = {
-    s3: work.some(({ target }) => target === 's3'),
-    spark: has('spark'),
-    emr: has('emr'),
+    s3: kind === 's3',
+    spark: work.includes('spark'),
+    emr: work.includes('emr'),
   };
   return Object.fromEntries(
     Object.entries(all).filter(([key]) => needed[groupOf(key) ?? ''] ?? true),

@@ -19,8 +19,6 @@ export interface Config {
   searchPath: string | undefined;
   /** XDG_RUNTIME_DIR, for the socket of an embedded host whose state folder cannot hold one. */
   runtimeDir: string | undefined;
-  /** The lake in S3 in words, without credentials; undefined without a bucket. */
-  s3Place: string | undefined;
   /** To be compared with another process's. */
   fingerprints: Fingerprints;
 }
@@ -28,12 +26,12 @@ export interface Config {
 /**
  * The settings and the datasets, checked together at start. Of this process: what `.env` has for the AWS SDK becomes
  * part of its environment.
+ * @param lake what --lake says.
  * @throws LonghaulError CONFIG_INVALID naming every problem of both, each with file and line.
  */
-export function loadConfig(given?: SettingsSource): Config {
-  const source = given ?? ofThisProcess();
-  const { settings, problems, datasetsFileChosen, s3Place, aws, fingerprints } =
-    readSettings(source);
+export function loadConfig(given?: SettingsSource, lake?: string): Config {
+  const source = { lake, ...(given ?? ofThisProcess()) };
+  const { settings, problems, datasetsFileChosen, aws, fingerprints } = readSettings(source);
   const wanted = datasetsFileChosen || existsSync(settings.datasetsFile);
   const found = wanted
     ? readDatasets(settings.datasetsFile, source.cwd)
@@ -44,7 +42,7 @@ export function loadConfig(given?: SettingsSource): Config {
   const { datasets, schedules } = found;
   const { cwd, env } = source;
   const [searchPath, runtimeDir] = [env['PATH'], env['XDG_RUNTIME_DIR']];
-  return { cwd, settings, datasets, schedules, searchPath, runtimeDir, s3Place, fingerprints };
+  return { cwd, settings, datasets, schedules, searchPath, runtimeDir, fingerprints };
 }
 
 /** The one place that reads the process's own environment. */

@@ -1,14 +1,15 @@
 import { availableParallelism, totalmem } from 'node:os';
-import { resolve } from 'node:path';
-import { awsOfFile, endpointOf, s3PlaceOf } from './aws-environment.ts';
+import { join, resolve } from 'node:path';
+import { awsOfFile, endpointOf } from './aws-environment.ts';
 import { emrSettings, problemOfEmr } from './emr-settings.ts';
 import { readEnvFile, type EnvEntry } from './env-file.ts';
 import { fingerprintsOf, type Fingerprints } from './fingerprints.ts';
+import { problemsOfOldKeys } from './old-lake-keys.ts';
 import { assertNoProblems, shown, type Problem } from './problems.ts';
 import { SETTING_KEYS, type SettingKey, type SettingValues } from './setting-keys.ts';
 import type {
   HttpSettings,
-  S3Settings,
+  LakeSettings,
   Settings,
   TemporalSettings,
   WorkerSettings,
@@ -21,6 +22,8 @@ export interface SettingsSource {
   cwd: string;
   /** Relative to `cwd`; `.env` by default. Need not exist. */
   envFile?: string;
+  /** What --lake says, which wins over LAKE. */
+  lake?: string | undefined;
 }
 
 /**
@@ -40,8 +43,6 @@ export function readSettings(source: SettingsSource): {
   problems: Problem[];
   /** Whether somebody chose the datasets file, so that its absence is a problem. */
   datasetsFileChosen: boolean;
-  /** The lake in S3, in words; undefined without a bucket. */
-  s3Place: string | undefined;
   /** What of the file is for the AWS SDK, which reads the environment only. */
   aws: Record<string, string>;
   fingerprints: Fingerprints;
@@ -50,8 +51,12 @@ export function readSettings(source: SettingsSource): {
   const file = readEnvFile(resolve(source.cwd, label), label);
   const problems = [...file.problems];
   const values: Partial<Record<SettingKey, unknown>> = {};
+  const lookUp = (key: string): EnvEntry | undefined =>
+    key === 'LAKE' && source.lake !== undefined
+      ? { value: source.lake, where: '--lake' }
+      : entryOf(key, source.env, file.entries);
   for (const key of Object.keys(SETTING_KEYS) as SettingKey[]) {
-    const entry = entryOf(key, source.env, file.entries);
+    const entry = lookUp(key);
     if (!entry || entry.value === '') continue;
     const { schema, expects, secret } = SETTING_KEYS[key];
     const parsed = schema.safeParse(entry.value);
@@ -68,8 +73,8 @@ export function readSettings(source: SettingsSource): {
     has: (key) =>
       key in SETTING_KEYS
         ? values[key as SettingKey] !== undefined
-        : (entryOf(key, source.env, file.entries)?.value ?? '') !== '',
-    entryOf: (key) => entryOf(key, source.env, file.entries),
+        : (lookUp(key)?.value ?? '') !== '',
+    entryOf: lookUp,
     label,
   });
   problems.push(...ofTemporal);
@@ -80,11 +85,8 @@ export function readSettings(source: SettingsSource): {
     customEndpoint: endpoint !== undefined,
   });
   const labelled = (...keys: string[]): string =>
-    keys.map((key) => entryOf(key, source.env, file.entries)?.where).find(Boolean) ?? label;
-  // Where the bucket itself is not right, that is said already.
-  if (!problems.some(({ message }) => message.startsWith('S3_BUCKET '))) {
-    problems.push(...problemsOfS3(settings, labelled));
-  }
+    keys.map((key) => lookUp(key)?.where).find(Boolean) ?? label;
+  problems.push(...problemsOfOldKeys(lookUp));
   if ((values.WORKER_DEPLOYMENT_NAME === undefined) !== (values.WORKER_BUILD_ID === undefined)) {
     const where = labelled('WORKER_DEPLOYMENT_NAME', 'WORKER_BUILD_ID');
     problems.push({ where, message: 'WORKER_DEPLOYMENT_NAME and WORKER_BUILD_ID go together' });
@@ -96,24 +98,9 @@ export function readSettings(source: SettingsSource): {
     settings,
     problems,
     datasetsFileChosen: values.DATASETS_FILE !== undefined,
-    s3Place: s3PlaceOf(settings.s3, endpoint),
     aws,
     fingerprints: fingerprintsOf(values as SettingValues, { ...source.env, ...aws }, source.cwd),
   };
-}
-
-function problemsOfS3({ target, s3 }: Settings, where: (...keys: string[]) => string): Problem[] {
-  if (target === 's3' && !s3) {
-    const message = 'LONGHAUL_TARGET=s3 needs an S3_BUCKET to go with it';
-    return [{ where: where('LONGHAUL_TARGET'), message }];
-  }
-  if (!s3 || !overlap(s3.rawPrefix, s3.convertedPrefix)) return [];
-  const message = 'S3_RAW_PREFIX and S3_CONVERTED_PREFIX must not lie inside each other';
-  return [{ where: where('S3_CONVERTED_PREFIX', 'S3_RAW_PREFIX'), message }];
-}
-
-function overlap(one: string, other: string): boolean {
-  return one.startsWith(other) || other.startsWith(one);
 }
 
 function entryOf(
@@ -134,16 +121,14 @@ function withDefaults(
     customEndpoint,
   }: { cwd: string; searchPath: string | undefined; customEndpoint: boolean },
 ): Settings {
-  const dataDir = resolve(cwd, values.DATA_DIR ?? 'data');
+  const lake = lakeSettings(values, cwd, customEndpoint);
+  const stateHome = lake.kind === 'disk' ? lake.folder : cwd;
+  const stateDir = resolve(cwd, values.STATE_DIR ?? join(stateHome, '.longhaul'));
   const embedded = temporal.address === undefined;
   return {
-    dataDir,
-    rawDir: resolve(dataDir, 'takehome-raw'),
-    convertedDir: resolve(dataDir, 'takehome-converted'),
-    stateDir: resolve(dataDir, '.longhaul'),
+    lake,
+    stateDir,
     datasetsFile: resolve(cwd, values.DATASETS_FILE ?? 'datasets.yaml'),
-    target: values.LONGHAUL_TARGET ?? 'disk',
-    s3: s3Settings(values, customEndpoint),
     temporal,
     temporalCli: values.TEMPORAL_CLI,
     engine: values.ENGINE ?? 'duckdb',
@@ -164,7 +149,7 @@ function withDefaults(
     },
     http: httpSettings(values),
     addresses: {
-      ...(embedded && { fileMarks: resolve(dataDir, '.longhaul', 'files') }),
+      ...(embedded && { fileMarks: join(stateDir, 'files') }),
       allowPrivate: values.ALLOW_PRIVATE_ADDRESSES ?? embedded,
     },
     activity: {
@@ -197,13 +182,14 @@ const DEFAULT_CONVERT_SLOTS = 2;
 /** A small step ends in that time, and need not be done again; a large one writes its checkpoint after it. */
 const DEFAULT_GRACE_SECONDS = 10;
 
-/** Undefined without a bucket. `customEndpoint`: S3-compatible stores are mostly reached by path. */
-function s3Settings(values: SettingValues, customEndpoint: boolean): S3Settings | undefined {
-  if (values.S3_BUCKET === undefined) return undefined;
+const DEFAULT_LAKE = { kind: 'disk', folder: 'data' } as const;
+
+/** `customEndpoint`: S3-compatible stores are mostly reached by path. */
+function lakeSettings(values: SettingValues, cwd: string, customEndpoint: boolean): LakeSettings {
+  const lake = values.LAKE ?? DEFAULT_LAKE;
+  if (lake.kind === 'disk') return { kind: 'disk', folder: resolve(cwd, lake.folder) };
   return {
-    bucket: values.S3_BUCKET,
-    rawPrefix: values.S3_RAW_PREFIX ?? DEFAULT_RAW_PREFIX,
-    convertedPrefix: values.S3_CONVERTED_PREFIX ?? DEFAULT_CONVERTED_PREFIX,
+    ...lake,
     pathStyle: values.S3_PATH_STYLE ?? customEndpoint,
     checksums: values.S3_CHECKSUMS ?? true,
     uploadConcurrency: UPLOAD_CONCURRENCY,
@@ -230,9 +216,6 @@ function httpSettings(values: SettingValues): HttpSettings {
     maxBytes: values.MAX_SOURCE_SIZE,
   };
 }
-
-const DEFAULT_RAW_PREFIX = 'takehome-raw/';
-const DEFAULT_CONVERTED_PREFIX = 'takehome-converted/';
 
 const DEFAULT_SPARK_MASTER = 'local[3]';
 /** A task holds a row group of text, up to 128 MiB, while it compresses it: three of them, and Spark itself. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ENGINES } from '../model/dataset.ts';
 import { EMR_OUTPUTS, EMR_SPOTS } from '../model/emr.ts';
-import { TARGETS } from '../model/run.ts';
+import { LAKE_EXPECTS, parseLakeAddress, type LakeAddress } from '../model/lake-address.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './settings.ts';
 
 /** A day: longer ones are a slip (milliseconds). */
@@ -16,12 +16,9 @@ const MAX_PORT = 65_535;
  * `.env.example` and `docs/configuration.md` explain each; a test keeps the three together.
  */
 export const SETTING_KEYS = {
-  DATA_DIR: key(z.string(), 'a folder'),
+  LAKE: key(lakeAddress(), LAKE_EXPECTS),
+  STATE_DIR: key(z.string(), 'a folder'),
   DATASETS_FILE: key(z.string(), 'the path of a YAML file'),
-  LONGHAUL_TARGET: key(z.enum(TARGETS), `one of ${TARGETS.join(', ')}`),
-  S3_BUCKET: key(bucketName(), 'the name of a bucket, without s3://'),
-  S3_RAW_PREFIX: key(prefix(), 'a prefix such as lake/takehome-raw'),
-  S3_CONVERTED_PREFIX: key(prefix(), 'a prefix such as lake/takehome-converted'),
   S3_PATH_STYLE: key(flag(), 'true or false'),
   S3_CHECKSUMS: key(flag(), 'true or false'),
   S3_STALL_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
@@ -165,18 +162,12 @@ function driverMemory(): z.ZodType<string, string> {
     );
 }
 
-/** As S3 allows them: a dot would break TLS for virtual-hosted names, but path style takes it. */
-function bucketName(): z.ZodType<string, string> {
-  return z.string().regex(/^[a-z\d][a-z\d.-]{1,61}[a-z\d]$/);
-}
-
-/** Folders of plain names: they are part of keys, URIs and globs. @returns with one `/` at its end. */
-function prefix(): z.ZodType<string, string> {
-  return z
-    .string()
-    .regex(/^\/?[\w.=-]+(?:\/[\w.=-]+)*\/?$/)
-    .refine((value) => !value.split('/').some((name) => name === '.' || name === '..'))
-    .transform((value) => `${value.replaceAll(/^\/|\/$/g, '')}/`);
+function lakeAddress(): z.ZodType<LakeAddress, string> {
+  return z.string().transform((value, context) => {
+    const lake = parseLakeAddress(value);
+    if (!lake) context.addIssue({ code: 'custom', message: LAKE_EXPECTS });
+    return lake ?? z.NEVER;
+  });
 }
 
 function hostAndPort(): z.ZodType<string, string> {

@@ -1,23 +1,14 @@
 import type { Engine } from '../model/dataset.ts';
 import type { EmrOutput, EmrSpot } from '../model/emr.ts';
-import type { Target } from '../model/run.ts';
+import type { LakeAddress } from '../model/lake-address.ts';
 
 /** Every setting, checked and typed: what `.env` and the environment say. */
 export interface Settings {
-  /** Absolute. Holds the lake and, in `.longhaul/`, the embedded server's state. */
-  dataDir: string;
-  /** Absolute: `<dataDir>/takehome-raw`. */
-  rawDir: string;
-  /** Absolute: `<dataDir>/takehome-converted`. */
-  convertedDir: string;
-  /** Absolute: `<dataDir>/.longhaul`. */
+  lake: LakeSettings;
+  /** Absolute. Holds the embedded server's state. */
   stateDir: string;
   /** Absolute path of datasets.yaml. */
   datasetsFile: string;
-  /** Which lake commands use, unless --target says otherwise. */
-  target: Target;
-  /** Undefined where S3_BUCKET is not set. */
-  s3: S3Settings | undefined;
   temporal: TemporalSettings;
   /** The Temporal program for the embedded server; undefined: `temporal` on the PATH, else fetched. */
   temporalCli: string | undefined;
@@ -53,16 +44,14 @@ export interface TemporalTls {
   clientCertPair?: { crt: Buffer; key: Buffer };
 }
 
+/** The one lake of a process; its folder is absolute. */
+export type LakeSettings = Extract<LakeAddress, { kind: 'disk' }> | S3Settings;
+
 /**
  * The lake in a bucket: plain data, handed to child processes as it is. Region, endpoint and credentials are not
  * in it: every process finds them as every AWS SDK does.
  */
-export interface S3Settings {
-  bucket: string;
-  /** Of the raw zone: '' or ends with `/`. */
-  rawPrefix: string;
-  /** Of the converted zone: '' or ends with `/`; differs from `rawPrefix`. */
-  convertedPrefix: string;
+export type S3Settings = Extract<LakeAddress, { kind: 's3' }> & {
   /** `https://endpoint/bucket/key` instead of `https://bucket.endpoint/key`. */
   pathStyle: boolean;
   /** Full-object CRC-32 by S3; false for stores that know no such checksum: size and ETags are compared instead. */
@@ -72,7 +61,7 @@ export interface S3Settings {
   connectTimeoutMs: number;
   /** No byte in either direction for this long fails the request. */
   stallTimeoutMs: number;
-}
+};
 
 export interface DuckDbSettings {
   /** As DuckDB writes it: `1GiB`. */
@@ -126,9 +115,9 @@ export interface ActivitySettings {
 
 /** What a worker process takes on, and how it can be watched. */
 export interface WorkerSettings {
-  /** Downloads, of one lake, at once in one worker. */
+  /** Downloads at once in one worker. */
   transferSlots: number;
-  /** Inspections and conversions, of one lake, at once in one worker. */
+  /** Inspections and conversions at once in one worker. */
   convertSlots: number;
   /** How long work under way may go on after the first signal, before it is told to write its checkpoint. */
   graceMs: number;

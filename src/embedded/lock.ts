@@ -20,7 +20,7 @@ export function takeLock(path: string): number | undefined {
   if (status === 1) return undefined;
   const message = `Cannot lock ${path}: ${stderr.trim()}`;
   const hint =
-    'Point DATA_DIR to a folder on a local disk; `flock` of util-linux, or `perl`, is needed.';
+    'Set STATE_DIR to a folder on a local disk; `flock` of util-linux, or `perl`, is needed.';
   throw new LonghaulError('EMBEDDED_FAILED', message, { hint });
 }
 

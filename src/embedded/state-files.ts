@@ -3,7 +3,7 @@ import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises
 import { join } from 'node:path';
 import { storageError } from '../storage/disk-errors.ts';
 
-/** What lies in `<dataDir>/.longhaul/`. */
+/** What lies in the state folder. */
 export function statePaths(stateDir: string) {
   return {
     /** The host's state, and where its socket is: for commands, and for the next host. */

@@ -3,7 +3,7 @@ export const EMR_ERRORS = {
   EMR_NEEDS_S3: {
     class: 'usage',
     happened: 'The engine emr was asked for a lake on a disk, which no cluster can read.',
-    next: 'Use --target s3, or LONGHAUL_TARGET=s3, with an S3_BUCKET.',
+    next: 'Use a lake in a bucket: LAKE=s3://bucket/prefix, or --lake.',
   },
   EMR_TOO_EXPENSIVE: {
     class: 'usage',

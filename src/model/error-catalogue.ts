@@ -102,13 +102,13 @@ export const ERROR_CATALOGUE = {
   DISK_FULL: {
     class: 'storage',
     happened: 'The disk is full, or a file will not fit on it.',
-    next: 'Free space (or point DATA_DIR elsewhere); `longhaul retry <run>` goes on from there.',
+    next: 'Free space (or move the lake, and point LAKE there); `longhaul retry <run>` goes on from there.',
   },
   LAKE_NOT_WRITABLE: {
     class: 'storage',
     happened:
       'The lake or the state folder cannot be written: no permission, or a read-only file system.',
-    next: 'Give it permission, or point DATA_DIR elsewhere; then `longhaul retry <run>`.',
+    next: 'Give it permission, or move the lake, and point LAKE there; then `longhaul retry <run>`.',
   },
   LAKE_CORRUPT: {
     class: 'storage',
@@ -151,7 +151,7 @@ export const ERROR_CATALOGUE = {
   STORE_NO_BUCKET: {
     class: 'storage',
     happened: 'The bucket does not exist.',
-    next: 'Create it, or mend S3_BUCKET; docs/aws.md#the-bucket says how it should be set.',
+    next: 'Create it, or fix LAKE; docs/aws.md#the-bucket says how it should be set.',
   },
   STORE_WRONG_REGION: {
     class: 'storage',
@@ -215,6 +215,11 @@ export const ERROR_CATALOGUE = {
     happened: 'The Temporal server answers, and does not have that namespace.',
     next: 'Set TEMPORAL_NAMESPACE (or mend the profile), or have it made: `temporal operator namespace create`.',
   },
+  LAKE_NAMESPACE_TAKEN: {
+    class: 'usage',
+    happened: 'The Temporal namespace is used for another lake: each lake needs one of its own.',
+    next: 'Set LAKE to that lake, or TEMPORAL_NAMESPACE (of the embedded server: STATE_DIR) to another. For a lake that is gone, terminate the run `longhaul/lake` in that namespace.',
+  },
   TEMPORAL_TOO_OLD: {
     class: 'usage',
     happened: 'The Temporal server does not know a call that this needs.',
@@ -254,7 +259,7 @@ export const ERROR_CATALOGUE = {
   EMBEDDED_FAILED: {
     class: 'orchestration',
     happened: 'The embedded Temporal server or its worker did not start.',
-    next: 'Its log is in DATA_DIR/.longhaul/; `longhaul down`, then try again.',
+    next: 'Its log is in the state folder (STATE_DIR; `data/.longhaul/` by default); `longhaul down`, then try again.',
   },
   ...EMR_ERRORS,
   CANCELLED: {

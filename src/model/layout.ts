@@ -1,5 +1,8 @@
 /** The lake's keys: always with `/`, relative to the raw or the converted zone. See the design's "The lake". */
 
+/** The two zones, by their folders' names below the lake's address. */
+export const ZONE_FOLDERS = { raw: 'takehome-raw', converted: 'takehome-converted' } as const;
+
 export interface SourceAt {
   dataset: string;
   ingestDate: string;

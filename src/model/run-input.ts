@@ -2,7 +2,7 @@ import { parseIngestDate } from './dates.ts';
 import { ENGINES } from './dataset.ts';
 import { LonghaulError } from './errors.ts';
 import { parseDatasetName, parseSourceId, printable } from './names.ts';
-import { TARGETS, type IngestInput } from './run.ts';
+import type { IngestInput } from './run.ts';
 
 /** What a person types in the Web UI to start `ingestDataset`; the worker's datasets.yaml and settings say the rest. */
 export interface HandInput {
@@ -12,7 +12,6 @@ export interface HandInput {
   ingestDate?: string;
   mode?: IngestInput['mode'];
   engine?: IngestInput['engine'];
-  target?: IngestInput['target'];
   again?: boolean;
   accept?: boolean;
   retry?: boolean;
@@ -21,7 +20,7 @@ export interface HandInput {
 
 const MODES = ['ingest', 'land', 'convert'] as const;
 const FLAGS = ['again', 'accept', 'retry', 'asIf'] as const;
-const HAND_KEYS = ['dataset', 'ingestDate', 'mode', 'engine', 'target', ...FLAGS];
+const HAND_KEYS = ['dataset', 'ingestDate', 'mode', 'engine', ...FLAGS];
 const EXAMPLE = 'Write {"dataset":"denver-311"}, a name of datasets.yaml';
 
 /**
@@ -67,7 +66,7 @@ function checkWhole(value: Record<string, unknown>): IngestInput {
   }
   checkDate(value['ingestDate']);
   checkChoices(value);
-  for (const key of ['mode', 'engine', 'target']) {
+  for (const key of ['mode', 'engine']) {
     if (value[key] === undefined) throw invalid(`"${key}" is missing.`);
   }
   for (const key of ['sourceConcurrency', 'heartbeatTimeoutMs']) {
@@ -81,7 +80,6 @@ function checkChoices(value: Record<string, unknown>): void {
   const choices: [string, readonly unknown[]][] = [
     ['mode', MODES],
     ['engine', ENGINES],
-    ['target', TARGETS],
     ...FLAGS.map((flag): [string, readonly unknown[]] => [flag, [true, false]]),
   ];
   for (const [key, allowed] of choices) {

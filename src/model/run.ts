@@ -4,10 +4,6 @@ import type { EmrOutput, EmrProgress } from './emr.ts';
 import type { ErrorCode, ErrorLog } from './errors.ts';
 import type { Ledger } from './ledger.ts';
 
-/** Where a lake lies: in folders of this machine, or in a bucket. */
-export const TARGETS = ['disk', 's3'] as const;
-export type Target = (typeof TARGETS)[number];
-
 /** `land` and `convert` are the two halves of `ingest`; `land` publishes nothing. */
 export type RunMode = 'ingest' | 'land' | 'convert';
 
@@ -17,8 +13,6 @@ export interface IngestInput {
   ingestDate: string;
   mode: RunMode;
   engine: Engine;
-  /** Which of the worker's lakes. */
-  target: Target;
   /** Publish a new revision beside the one that is there. */
   again: boolean;
   /** Publish although the volume guard holds. */
@@ -33,8 +27,6 @@ export interface IngestInput {
   sourceConcurrency: number;
   /** After this long without a heartbeat an attempt is given up and the next one starts. */
   heartbeatTimeoutMs: number;
-  /** After this long without a worker on the host that holds the files, the sequence starts again elsewhere; default 10 minutes. */
-  hostWaitMs?: number;
   /** Whether the namespace knows the search attributes: an unknown one would fail the workflow task for ever. */
   upsertSearchAttributes: boolean;
   /** A past day that is made up for: it has slots of its own, so that it does not delay today's. */
@@ -42,7 +34,7 @@ export interface IngestInput {
 }
 
 /** What a run of a day needs to be told; the worker's settings bring the rest. */
-export type DayInput = Pick<IngestInput, 'dataset' | 'ingestDate' | 'mode' | 'engine' | 'target'> &
+export type DayInput = Pick<IngestInput, 'dataset' | 'ingestDate' | 'mode' | 'engine'> &
   Partial<IngestInput>;
 
 /** One run for one dataset and day. */
@@ -50,7 +42,32 @@ export function ingestWorkflowId(dataset: string, ingestDate: string): string {
   return `ingest/${dataset}/${ingestDate}`;
 }
 
-export const TASK_QUEUE = 'longhaul';
+/** Task queues by the kind of work, each with slots of its own. */
+export interface TaskQueues {
+  /** Workflows, and what is short: a download or a conversion must not keep it waiting. */
+  control: string;
+  /** Probes and landings. */
+  transfer: string;
+  /** Inspections and conversions. */
+  convert: string;
+  /** What the two above are to today's runs, to those of backfilled days. */
+  backfill: string;
+}
+
+/** Of one lake, so that no other lake's worker takes its work. */
+export function queuesOf(lakeId: string): TaskQueues {
+  return queuesBeside(`longhaul-${lakeId}`);
+}
+
+/** @param control the queue that a workflow runs on. */
+export function queuesBeside(control: string): TaskQueues {
+  return {
+    control,
+    transfer: `${control}-transfer`,
+    convert: `${control}-convert`,
+    backfill: `${control}-backfill`,
+  };
+}
 
 /** Search attributes, registered by the embedded server and by `longhaul worker`. */
 export const SEARCH_ATTRIBUTES = {
@@ -181,8 +198,6 @@ export interface EmrInput {
   ingestDate: string;
   revision: number;
   runId: string;
-  /** The queue of the workers that reach the lake. */
-  queue: string;
   heartbeatTimeoutMs: number;
   sources: PreparedSource[];
 }

@@ -71,6 +71,4 @@ export interface AppliedSchedule {
   hash: string;
   /** What datasets.yaml said of `paused`. */
   paused: boolean;
-  /** The lake that the schedule fills: another one's schedules are not ours. */
-  lake: string;
 }

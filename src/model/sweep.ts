@@ -1,5 +1,3 @@
-import type { Target } from './run.ts';
-
 /** What dead runs leave, in the order in which the parts of one landing must go: what points to another goes later. */
 export const LEFTOVER_KINDS = [
   'upload',
@@ -16,8 +14,6 @@ export type SweptKind = LeftoverKind | 'cluster';
 
 /** The one argument of the workflow `sweepLake`. */
 export interface SweepInput {
-  /** Which of the worker's lakes. */
-  target: Target;
   /** Only what nobody has touched for this long. */
   olderThanMs: number;
   /** Removes nothing, and says what would go. */
@@ -55,7 +51,6 @@ export interface SweepTotal {
 
 /** What `sweepLake` returns, and the CLI's JSON. A retried sweep tells what its last attempt did. */
 export interface SweepResult {
-  target: Target;
   olderThanMs: number;
   dryRun: boolean;
   /** At most `MAX_SWEPT_ITEMS`. */
@@ -74,10 +69,8 @@ export interface SweepResult {
 /** Some 400 bytes each at the most: well below the 2 MB that Temporal lets pass. */
 export const MAX_SWEPT_ITEMS = 1000;
 
-/** One sweep of one lake at a time. */
-export function sweepWorkflowId(target: Target): string {
-  return `sweep/${target}`;
-}
+/** One sweep of the lake at a time. */
+export const SWEEP_WORKFLOW_ID = 'sweep';
 
 const MINUTE_MS = 60_000;
 const UNIT_MS: Readonly<Record<string, number>> = {

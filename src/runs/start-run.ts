@@ -7,7 +7,7 @@ import {
 import { shownAddress } from '../model/addresses.ts';
 import { datedDataset } from '../model/dated-address.ts';
 import { isHandInput, type HandInput } from '../model/run-input.ts';
-import { ingestWorkflowId, SEARCH_ATTRIBUTES, TASK_QUEUE, type IngestInput } from '../model/run.ts';
+import { ingestWorkflowId, SEARCH_ATTRIBUTES, type IngestInput } from '../model/run.ts';
 import type { ScheduledInput } from '../model/schedule.ts';
 import type { ingestDataset } from '../workflows/index.ts';
 
@@ -26,21 +26,21 @@ const STARTED_BY = 'startedBy';
 
 /**
  * Starts the run of a dataset and day, or attaches to the one under way.
- * @param startedBy the workflow on whose behalf it is started.
+ * @param queue the lake's control queue. @param startedBy the workflow on whose behalf it is started.
  */
 export async function startRun(
   client: Client,
   input: IngestInput,
-  startedBy?: string,
+  { queue, startedBy }: { queue: string; startedBy?: string },
 ): Promise<StartedRun> {
-  const { dataset, ingestDate, mode, target } = input;
+  const { dataset, ingestDate, mode } = input;
   const workflowId = ingestWorkflowId(dataset.name, ingestDate);
   const handle = await client.workflow.start<typeof ingestDataset>('ingestDataset', {
-    taskQueue: TASK_QUEUE,
+    taskQueue: queue,
     workflowId,
     workflowIdConflictPolicy: 'USE_EXISTING',
     args: [input],
-    staticSummary: `${mode} ${dataset.name}, ${ingestDate}${target === 's3' ? ', in S3' : ''}`,
+    staticSummary: `${mode} ${dataset.name}, ${ingestDate}`,
     staticDetails: detailsOf(input),
     ...(startedBy !== undefined && { memo: { [STARTED_BY]: startedBy } }),
     ...(input.upsertSearchAttributes && { typedSearchAttributes: attributesOf(input) }),
@@ -64,7 +64,6 @@ export function satisfies(running: IngestInput | HandInput, wanted: IngestInput)
   return (
     running.mode === wanted.mode &&
     running.engine === wanted.engine &&
-    running.target === wanted.target &&
     (running.again || !wanted.again) &&
     (running.accept || !wanted.accept) &&
     (running.asIf === true || wanted.asIf !== true)
@@ -98,11 +97,10 @@ function attributesOf({ dataset, ingestDate }: IngestInput) {
   ];
 }
 
-function detailsOf({ dataset, ingestDate, engine, target, again }: IngestInput): string {
+function detailsOf({ dataset, ingestDate, engine, again }: IngestInput): string {
   const sources = datedDataset(dataset, ingestDate).sources.map(({ id, address, optional }) => {
     return `- **${id}**${optional ? ' (optional)' : ''}: ${shownAddress(address)}`;
   });
-  const where = target === 's3' ? ', into S3' : '';
-  const how = `Engine ${engine}${where}${again ? ', a new revision' : ''}.`;
+  const how = `Engine ${engine}${again ? ', a new revision' : ''}.`;
   return [how, '', ...sources].join('\n');
 }

@@ -4,13 +4,12 @@ import type { Settings } from '../config/settings.ts';
 
 /** What this worker knows that a run which is started by hand does not say. datasets.yaml is read anew each time. */
 export function runDefaultsOf(settings: Settings): RunDefaults {
-  const { engine, target, sourceConcurrency, activity, datasetsFile } = settings;
+  const { engine, sourceConcurrency, activity, datasetsFile } = settings;
   return {
     activity,
     input: {
       mode: 'ingest',
       engine,
-      target,
       sourceConcurrency,
       heartbeatTimeoutMs: activity.heartbeatTimeoutMs,
     },

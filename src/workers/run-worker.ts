@@ -1,19 +1,17 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
-import {
-  createLakeActivities,
-  createRunActivities,
-  createSharedActivities,
-} from '../activities/index.ts';
-import type { ActivityDeps } from '../activities/deps.ts';
+import { Client } from '@temporalio/client';
+import { createActivities } from '../activities/index.ts';
 import type { Settings } from '../config/settings.ts';
 import { sparkSessions } from '../conversion/spark/sessions.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
-import { TASK_QUEUE } from '../model/run.ts';
+import { queuesOf, type TaskQueues } from '../model/run.ts';
+import { claimNamespace } from '../runs/lake-namespace.ts';
+import { identityOfLake } from '../storage/lake-identity.ts';
+import { openDeps } from './activity-deps.ts';
 import { activityTelemetry } from './activity-telemetry.ts';
-import { openLakes } from './lakes.ts';
 import { watchOpenClusters } from './open-clusters.ts';
 import { runDefaultsOf } from './run-defaults.ts';
 import { watchSnapshotAges } from './snapshot-ages.ts';
@@ -24,11 +22,12 @@ const MAX_HEARTBEAT_THROTTLE_MS = 1000;
 const STICKY_TIMEOUT = '2s';
 /** For checkpoints, after the grace time; what does not end then is left behind, and ends with the process. */
 const CHECKPOINT_MS = 50_000;
-/** Most of them only wait for a run's end (a schedule's, one started by hand), which costs nothing. */
-const SHARED_SLOTS = 1000;
-/** Short steps of one lake at once: a listing, a manifest, the footers and checksum of what was converted. */
-const LAKE_SLOTS = 4;
-/** Downloads and conversions of backfilled days, of one lake, beside the others: they are in no hurry. */
+/**
+ * Most of them only wait for a run's end (a schedule's, one started by hand), which costs nothing; the others are short:
+ * a listing, a manifest, the footers and checksum of what was converted.
+ */
+const CONTROL_SLOTS = 1000;
+/** Downloads and conversions of backfilled days, beside the others: they are in no hurry. */
 const BACKFILL_SLOTS = 1;
 
 export interface WorkerTarget {
@@ -44,44 +43,33 @@ export interface WorkerTarget {
 
 export interface RunningWorker {
   connection: NativeConnection;
-  /** One a task queue. */
+  /** One a task queue, that of the workflows first. */
   workers: readonly Worker[];
 }
 
 /**
- * The composition root: settings → lakes → activities → workers on one connection: one for the workflows and what
- * any worker may do, and some for each lake that this one reaches, by the kind of work. Resolves after shutdown.
+ * The composition root: settings → lake → activities → workers on one connection, one for each task queue of the lake.
+ * Resolves after shutdown.
+ * @throws LonghaulError TEMPORAL_UNREACHABLE; LAKE_NAMESPACE_TAKEN.
  */
 export async function runWorker(target: WorkerTarget): Promise<void> {
   const { settings } = target;
   const connection = await connect(target);
   const sparks = sparkSessions(settings.spark);
   try {
-    const lakes = await openLakes(settings, sparks.run);
+    const queues = await claimLake(target, connection);
+    const deps = await openDeps(settings, sparks.run);
     const isMeasured = settings.worker.metricsAddress !== undefined;
-    const ages = isMeasured ? watchSnapshotAges(lakes.all) : undefined;
+    const ages = isMeasured ? watchSnapshotAges(deps) : undefined;
     const clusters = isMeasured ? watchOpenClusters(settings) : undefined;
     const common = commonOptions(target, connection, (activity) => {
       if (activity === 'publishSnapshot') ages?.lookSoon();
       clusters?.ended(activity);
     });
-    const workers = [
-      await Worker.create({
-        ...common,
-        ...workflowSource(),
-        activities: {
-          ...createSharedActivities(settings, lakes.of),
-          ...createRunActivities(runDefaultsOf(settings)),
-        },
-        maxConcurrentActivityTaskExecutions: SHARED_SLOTS,
-        taskQueue: TASK_QUEUE,
-        stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
-      }),
-    ];
-    for (const deps of lakes.all) {
-      for (const queue of queuesOf(deps, settings)) {
-        workers.push(await Worker.create({ ...common, ...queue }));
-      }
+    const activities = createActivities(deps, runDefaultsOf(settings));
+    const workers: Worker[] = [];
+    for (const options of workersOf(queues, settings)) {
+      workers.push(await Worker.create({ ...common, activities, ...options }));
     }
     try {
       await runUntil(target, { connection, workers });
@@ -136,20 +124,32 @@ function commonOptions(
   } satisfies Partial<WorkerOptions>;
 }
 
+/** The namespace is this lake's from now on. @returns the lake's task queues. */
+async function claimLake(
+  { settings: { lake }, namespace }: WorkerTarget,
+  connection: NativeConnection,
+): Promise<TaskQueues> {
+  const identity = await identityOfLake(lake);
+  await claimNamespace(new Client({ connection, namespace }), identity);
+  return queuesOf(identity.id);
+}
+
 /** All of them know all activities: which queue has which step is said by the workflow. */
-function queuesOf(deps: ActivityDeps, { worker }: Settings) {
-  const activities = createLakeActivities(deps);
-  const queue = (taskQueue: string, slots: number) => ({
-    activities,
+function workersOf(queues: TaskQueues, { worker }: Settings) {
+  const ofQueue = (taskQueue: string, slots: number) => ({
     taskQueue,
     maxConcurrentActivityTaskExecutions: slots,
   });
   return [
-    queue(deps.lakeQueue, LAKE_SLOTS),
-    queue(deps.stepQueues.transfer, worker.transferSlots),
-    queue(deps.stepQueues.convert, worker.convertSlots),
-    queue(deps.backfillQueue, BACKFILL_SLOTS),
-  ];
+    {
+      ...ofQueue(queues.control, CONTROL_SLOTS),
+      ...workflowSource(),
+      stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
+    },
+    ofQueue(queues.transfer, worker.transferSlots),
+    ofQueue(queues.convert, worker.convertSlots),
+    ofQueue(queues.backfill, BACKFILL_SLOTS),
+  ] satisfies Partial<WorkerOptions>[];
 }
 
 async function runUntil(target: WorkerTarget, running: RunningWorker): Promise<void> {

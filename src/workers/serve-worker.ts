@@ -35,7 +35,8 @@ export async function serveWorker(options: ServeOptions): Promise<void> {
         if (healthAddress !== undefined) logger.info(`Health at http://${healthAddress}/readyz`);
         if (metricsAddress !== undefined)
           logger.info(`Metrics at http://${metricsAddress}/metrics`);
-        logger.info(`Working for ${address}, namespace ${namespace}.`);
+        const queue = running.workers[0]?.options.taskQueue;
+        logger.info(`Working for ${address}, namespace ${namespace}, task queue ${queue}.`);
       },
     });
     logger.info('Stopped.');

@@ -1,9 +1,11 @@
 import {
   ActivityCancellationType,
   proxyActivities,
+  workflowInfo,
   type ActivityOptions,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
+import { queuesBeside, type TaskQueues } from '../model/run.ts';
 import { DEFAULT_HEARTBEAT_TIMEOUT_MS } from './policies.ts';
 
 /** Static summaries are cut by the server at 200 bytes. */
@@ -12,23 +14,20 @@ const MAX_SUMMARY_LENGTH = 150;
 export interface Call {
   /** For the Web UI. */
   summary: string;
-  /** The workflow's own where it is left out. */
-  queue?: string;
+  /** Default: control, the workflow's own. */
+  queue?: keyof TaskQueues;
   heartbeatTimeoutMs?: number;
-  /** How long a worker of that queue is waited for, instead of what the policy says. */
-  hostWaitMs?: number;
   activityId?: string;
 }
 
 /** The activities, called by one policy. A cancelled attempt has stopped before the workflow goes on, where the policy waits for it. */
 export function activities(policy: ActivityOptions, call: Call) {
-  const { summary, queue, heartbeatTimeoutMs, hostWaitMs, activityId } = call;
+  const { summary, queue = 'control', heartbeatTimeoutMs, activityId } = call;
   return proxyActivities<Activities>({
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     ...policy,
-    taskQueue: queue,
+    taskQueue: queuesBeside(workflowInfo().taskQueue)[queue],
     heartbeatTimeout: heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
-    ...(hostWaitMs !== undefined && { scheduleToStartTimeout: hostWaitMs }),
     activityId,
     summary: summary.slice(0, MAX_SUMMARY_LENGTH),
   });

@@ -115,7 +115,7 @@ class EmrConversion {
   }
 
   async #openCluster(plan: EmrPlan, generation: number): Promise<void> {
-    const { queue, heartbeatTimeoutMs } = this.#input;
+    const { heartbeatTimeoutMs } = this.#input;
     const usedInstanceHours = this.#progress.earlierInstanceHours;
     const open = this.#call(policies.EMR_CALL, `Cluster ${generation} of this run`);
     const { cluster } = await open.openCluster({ ...this.#run, generation, usedInstanceHours });
@@ -123,7 +123,6 @@ class EmrConversion {
       cluster,
       plan,
       usedInstanceHours,
-      queue,
       heartbeatTimeoutMs,
       onNews: () => void this.#tell(),
     });
@@ -237,8 +236,8 @@ class EmrConversion {
   }
 
   #call(policy: ActivityOptions, summary: string) {
-    const { queue, heartbeatTimeoutMs } = this.#input;
-    return activities(policy, { queue, heartbeatTimeoutMs, summary });
+    const { heartbeatTimeoutMs } = this.#input;
+    return activities(policy, { heartbeatTimeoutMs, summary });
   }
 }
 

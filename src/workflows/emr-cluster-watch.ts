@@ -34,7 +34,6 @@ export interface WatchOptions {
   cluster: EmrCluster;
   plan: EmrPlan;
   usedInstanceHours: number;
-  queue: string;
   heartbeatTimeoutMs: number;
   /** Something that a person sees has changed. */
   onNews: () => void;
@@ -114,9 +113,8 @@ export class ClusterWatch {
   }
 
   async #poll(): Promise<void> {
-    const { plan, queue, heartbeatTimeoutMs } = this.#options;
+    const { plan, heartbeatTimeoutMs } = this.#options;
     const { pollCluster } = activities(policies.EMR_CALL, {
-      queue,
       heartbeatTimeoutMs,
       summary: `State of ${this.cluster.id}`,
     });

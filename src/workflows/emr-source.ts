@@ -2,7 +2,7 @@ import { isCancellation, log, type ActivityOptions } from '@temporalio/workflow'
 import type { EmrPlan, StagedJob, StepCommand } from '../activities/emr-types.ts';
 import type { EmrStep, StepKind } from '../model/emr.ts';
 import { attemptPrefix } from '../model/layout.ts';
-import type { EmrInput, PreparedSource, SourceResult } from '../model/run.ts';
+import type { EmrInput, PreparedSource, SourceResult, TaskQueues } from '../model/run.ts';
 import { activities } from './activities.ts';
 import type { ClusterWatch } from './emr-cluster-watch.ts';
 import { failRun, runError } from './failures.ts';
@@ -82,7 +82,8 @@ async function convert(
     state.jobs += 1;
     const summary = `${task.source.id}: ${records} records, ${(bytes / 1e6).toFixed(1)} MB, cut for Spark`;
     const staged = { ...task, rawKey, attempt: state.jobs };
-    const job = await call(policies.EMR_WORK, summary).stageJob(staged);
+    // It reads and writes as a conversion does, and shares its slots.
+    const job = await call(policies.EMR_WORK, summary, 'convert').stageJob(staged);
     const command: StepCommand = { script: 'convert.py', args: ['--job', job.jobUri] };
     const isLast = tries >= MAX_STEP_ATTEMPTS;
     if (await tryStep('convert', command, { source, state, context, isLast })) return job;
@@ -177,7 +178,7 @@ async function hang(
 
 const MINUTE_MS = 60_000;
 
-function caller({ input: { queue, heartbeatTimeoutMs } }: EmrSourceContext) {
-  return (policy: ActivityOptions, summary: string) =>
+function caller({ input: { heartbeatTimeoutMs } }: EmrSourceContext) {
+  return (policy: ActivityOptions, summary: string, queue?: keyof TaskQueues) =>
     activities(policy, { queue, heartbeatTimeoutMs, summary });
 }

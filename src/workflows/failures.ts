@@ -1,10 +1,4 @@
-import { TimeoutType } from '@temporalio/common';
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  isCancellation,
-  TimeoutFailure,
-} from '@temporalio/workflow';
+import { ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import { hintOf, isErrorCode, isRetryable, LonghaulError } from '../model/errors.ts';
 import type { RunError } from '../model/run.ts';
 
@@ -50,15 +44,6 @@ const ARROW = ' → ';
 /** A failure that passes through several workflows says what to do once. */
 function told({ message, hint }: RunError): string {
   return hint === '' ? message : `${message}${ARROW}${hint}`;
-}
-
-/** Nobody polls the host's queue: the worker that held the files is gone. */
-export function isHostGone(failure: unknown): boolean {
-  if (!(failure instanceof ActivityFailure) || isCancellation(failure)) return false;
-  return (
-    failure.cause instanceof TimeoutFailure &&
-    failure.cause.timeoutType === TimeoutType.SCHEDULE_TO_START
-  );
 }
 
 /** One error for a day that cannot be published: the only one, or all of them in a sentence each. */

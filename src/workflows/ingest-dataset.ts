@@ -26,7 +26,7 @@ import {
 } from '../model/run.ts';
 import { activities } from './activities.ts';
 import { convertPrepared } from './emr-child.ts';
-import { failRun, incomplete, isHostGone, overtakenBy, toRunError } from './failures.ts';
+import { failRun, incomplete, overtakenBy, toRunError } from './failures.ts';
 import { checkedInput, hasOtherId, onBehalf } from './on-behalf.ts';
 import { discardDownloads, emrNews, progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
@@ -115,11 +115,10 @@ class Run {
   /** @returns why the run cannot publish any more: another host's run has, and what was this one's may be gone. */
   async cleanUp(options: { discardPartials: boolean }): Promise<RunError | undefined> {
     if (!this.#opened || this.#opened.published) return undefined;
-    const { hostQueue, revision } = this.#opened;
+    const { revision } = this.#opened;
     const { dataset, ingestDate } = this.#input;
     const { cleanUp } = activities(policies.CLEAN_UP, {
       heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
-      queue: hostQueue,
       summary: options.discardPartials ? 'Staging and partial landings' : 'Staging',
     });
     const input = { dataset, ingestDate, revision, runId: this.#runId, ...options };
@@ -172,10 +171,8 @@ class Run {
     }
   }
 
-  /** Starts again wherever a worker is if the host that held the landing is gone. */
   async #sequence(source: SourceSpec, opened: OpenResult): Promise<Sequence> {
-    const { dataset, ingestDate, engine, mode, again, followed } = this.#input;
-    const { hostWaitMs = policies.DEFAULT_HOST_WAIT_MS } = this.#input;
+    const { dataset, ingestDate, engine, mode, again, followed, backfill } = this.#input;
     const { revision } = opened;
     const task = {
       dataset: dataset.name,
@@ -185,30 +182,17 @@ class Run {
       source,
       engine,
     };
-    for (let { hostQueue, stepQueues } = opened; ;) {
-      try {
-        return await runSource(task, {
-          mode,
-          // What lies on some cluster's HDFS only is never what a source is unchanged from.
-          again: again || opened.emrOutput === 'hdfs',
-          followed,
-          hostQueue,
-          stepQueues,
-          heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
-          hostWaitMs,
-          onStage: (stage) => {
-            this.#note(source.id, { stage });
-          },
-        });
-      } catch (failure) {
-        if (!isHostGone(failure)) throw failure;
-        log.warn('The host of this source is gone; starting again elsewhere', {
-          source: source.id,
-          hostQueue,
-        });
-        ({ hostQueue, stepQueues } = await this.#open());
-      }
-    }
+    return await runSource(task, {
+      mode,
+      // What lies on some cluster's HDFS only is never what a source is unchanged from.
+      again: again || opened.emrOutput === 'hdfs',
+      followed,
+      backfill,
+      heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
+      onStage: (stage) => {
+        this.#note(source.id, { stage });
+      },
+    });
   }
 
   /** Nothing where no source waits for a cluster: other engines, a day without news. */
@@ -221,7 +205,6 @@ class Run {
         ingestDate,
         revision: opened.revision,
         runId: this.#runId,
-        queue: this.#opened?.hostQueue ?? opened.hostQueue,
         heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
         sources: this.#prepared,
       });
@@ -273,7 +256,6 @@ class Run {
     const { records, rows, rejected } = sumLedgers(results);
     const { publishSnapshot } = activities(policies.SHORT_CALL, {
       heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
-      queue: this.#opened?.hostQueue ?? opened.hostQueue,
       summary: `Ledger: ${records} records = ${rows} rows + ${rejected} rejected`,
     });
     const at = { dataset, ingestDate, revision: opened.revision, runId: this.#runId };

@@ -23,9 +23,7 @@ export async function ingestOnSchedule(input: ScheduledInput): Promise<IngestRes
     if (isBackfill) assertHasPastDays(dataset, ingestDate);
     // What the catch-up allows is today's version, stored as the day's that it was due on.
     const run: DayInput = { ...input.run, ingestDate, ...(!isBackfill && { asIf: true }) };
-    return await joinDay(
-      isBackfill ? { ...run, backfill: true, hostWaitMs: policies.BACKFILL_WAIT_MS } : run,
-    );
+    return await joinDay(isBackfill ? { ...run, backfill: true } : run);
   } catch (error) {
     if (isCancellation(error)) throw error;
     const known = toRunError(error);

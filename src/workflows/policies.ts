@@ -27,16 +27,10 @@ export const SHORT_CALL = {
   retry: RETRY,
 } satisfies ActivityOptions;
 
-/**
- * A queue of one host: nobody may be there any more. Long enough for a worker to restart, or for a busy one to
- * get to it; after that the sequence starts again wherever a worker is.
- */
-export const DEFAULT_HOST_WAIT_MS = 600_000;
-
-/** One request and at most a MiB. */
+/** One request and at most a MiB; the time from its schedule on counts the downloads that it waits for a slot behind. */
 export const PROBE = {
   startToCloseTimeout: '10m',
-  scheduleToCloseTimeout: '1d',
+  scheduleToCloseTimeout: '7d',
   retry: RETRY,
 } satisfies ActivityOptions;
 
@@ -50,9 +44,12 @@ export const TRANSFER = {
 /** The whole file is read once or twice from disk; the reference engine does about 1 MB/s. */
 export const CONVERSION = {
   startToCloseTimeout: '1d',
-  scheduleToCloseTimeout: '2d',
+  scheduleToCloseTimeout: '7d',
   retry: RETRY,
 } satisfies ActivityOptions;
+
+/** Backfilled days wait for each other at their one slot. */
+export const BACKFILL = { scheduleToCloseTimeout: '60d' } satisfies ActivityOptions;
 
 /** Cleaning up is a kindness: if the host is gone, so is what there was to clean. */
 export const CLEAN_UP = {
@@ -71,12 +68,8 @@ export const JOIN = {
   retry: RETRY,
 } satisfies ActivityOptions;
 
-/** Backfilled days wait for each other at their few slots: that is no sign that their worker is gone. */
-export const BACKFILL_WAIT_MS = 6 * 3_600_000;
-
 /** A listing of a whole lake, and a request for each leftover: hours for a very old one, and nobody waits for it. */
 export const SWEEP = {
-  scheduleToStartTimeout: DEFAULT_HOST_WAIT_MS,
   startToCloseTimeout: '6h',
   scheduleToCloseTimeout: '12h',
   retry: RETRY,

@@ -1,5 +1,5 @@
 import type { ActivityOptions } from '@temporalio/workflow';
-import type { LandedSource, StepQueues } from '../activities/types.ts';
+import type { LandedSource } from '../activities/types.ts';
 import { shownAddress } from '../model/addresses.ts';
 import type {
   PreparedSource,
@@ -7,6 +7,7 @@ import type {
   SourceResult,
   SourceStage,
   SourceTask,
+  TaskQueues,
 } from '../model/run.ts';
 import { activities } from './activities.ts';
 import * as policies from './policies.ts';
@@ -15,10 +16,8 @@ export interface SequenceOptions {
   mode: RunMode;
   again: boolean;
   followed?: boolean | undefined;
-  hostQueue: string;
-  stepQueues: StepQueues;
+  backfill?: boolean | undefined;
   heartbeatTimeoutMs: number;
-  hostWaitMs: number;
   onStage: (stage: SourceStage) => void;
 }
 
@@ -75,24 +74,21 @@ function activity(
   task: SourceTask,
   summary: string,
 ) {
-  const { heartbeatTimeoutMs, hostWaitMs } = options;
+  const { heartbeatTimeoutMs, backfill } = options;
   const activityId = `${step}/${task.source.id}`;
-  const queue = queueOf(step, options);
-  return activities(policy, { summary, queue, heartbeatTimeoutMs, hostWaitMs, activityId });
+  const call = { summary, heartbeatTimeoutMs, activityId };
+  const queue = QUEUES[step];
+  if (queue === undefined || !backfill) return activities(policy, { ...call, queue });
+  return activities({ ...policy, ...policies.BACKFILL }, { ...call, queue: 'backfill' });
 }
 
 /** Steps that are not here are short, and must not wait behind those that are. */
-const KINDS: Readonly<Record<string, keyof StepQueues>> = {
+const QUEUES: Readonly<Record<string, keyof TaskQueues>> = {
   probe: 'transfer',
   land: 'transfer',
   inspect: 'convert',
   convert: 'convert',
 };
-
-function queueOf(step: string, { hostQueue, stepQueues }: SequenceOptions): string {
-  const kind = KINDS[step];
-  return kind === undefined ? hostQueue : stepQueues[kind];
-}
 
 function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;

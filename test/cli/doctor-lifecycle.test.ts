@@ -29,8 +29,8 @@ after(async () => {
 
 const SETTINGS: S3Settings = {
   bucket: 'lake',
-  rawPrefix: 'takehome-raw/',
-  convertedPrefix: 'takehome-converted/',
+  kind: 's3',
+  prefix: '',
   pathStyle: true,
   checksums: true,
   uploadConcurrency: 4,

@@ -42,9 +42,9 @@ test('without a bucket nothing is asked of S3, and the look changes nothing', as
   assert.equal(find(report, 'settings')?.status, 'ok');
 });
 
-test('--target disk leaves the bucket out', async () => {
-  const place = workplace({ '.env': 'S3_BUCKET=some-bucket\n' });
-  const { stdout } = await place.run('doctor', '--target', 'disk', '--json');
+test('--lake wins over LAKE: a lake on a disk has no checks of a bucket', async () => {
+  const place = workplace({ '.env': 'LAKE=s3://some-bucket\n' });
+  const { stdout } = await place.run('doctor', '--lake', 'data', '--json');
   const ids = (JSON.parse(stdout) as DoctorReport).checks.map(({ id }) => id);
   assert.ok(!ids.some((id) => id.startsWith('s3')), ids.join());
 });
@@ -77,8 +77,8 @@ test('a TEMPORAL_CLI that is no Temporal is a problem; nothing is fetched instea
   assert.match(temporal.found, /TEMPORAL_CLI names nowhere\/temporal/);
 });
 
-test('a DATA_DIR that cannot be written is a problem, and nothing is left in one that can', async () => {
-  const place = workplace({ '.env': 'DATA_DIR=file/data\n', file: 'no folder\n' });
+test('a lake that cannot be written is a problem, and nothing is left in one that can', async () => {
+  const place = workplace({ '.env': 'LAKE=file/data\n', file: 'no folder\n' });
   const disk = find(await look(place), 'disk');
   assert.equal(disk?.status, 'problem');
   assert.match(disk.found, /cannot be written: .* a file where a folder should be/);
@@ -90,7 +90,7 @@ test('a DATA_DIR that cannot be written is a problem, and nothing is left in one
 
 test('a DUCKDB_HTTPFS that is no extension is a problem', async () => {
   const place = workplace({
-    '.env': 'S3_BUCKET=some-bucket\nDUCKDB_HTTPFS=httpfs\nS3_PATH_STYLE=true\n',
+    '.env': 'LAKE=s3://some-bucket\nDUCKDB_HTTPFS=httpfs\nS3_PATH_STYLE=true\n',
     httpfs: 'no extension\n',
   });
   process.env['AWS_ENDPOINT_URL_S3'] = 'http://127.0.0.1:1';

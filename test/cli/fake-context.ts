@@ -26,7 +26,7 @@ export class Workplace {
     let stdout = '';
     let stderr = '';
     const context = contextOf({
-      loadConfig: () => loadConfig({ env: this.#env, cwd: this.cwd }),
+      loadConfig: (lake) => loadConfig({ env: this.#env, cwd: this.cwd, lake }),
       out: async (text) => void (stdout += text),
       note: (text) => void (stderr += `${text}\n`),
     });
@@ -42,6 +42,7 @@ export function contextOf(parts: Partial<CliContext> = {}): CliContext {
   return {
     version: '0.0.0',
     entry: 'none',
+    lakeFlag: '',
     loadConfig: () => {
       throw new Error('No settings here.');
     },

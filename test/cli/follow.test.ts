@@ -305,7 +305,6 @@ void test('a run under way is enough only if it does what was asked for', () => 
   const running = {
     mode: 'ingest',
     engine: 'duckdb',
-    target: 'disk',
     again: false,
     accept: false,
   } as IngestInput;
@@ -316,7 +315,7 @@ void test('a run under way is enough only if it does what was asked for', () => 
     { engine: 'parquetjs' },
     { again: true },
     { accept: true },
-    { target: 's3' },
+    { engine: 'spark' },
   ] as Partial<IngestInput>[]) {
     assert.ok(!satisfies(running, { ...running, ...other }));
   }

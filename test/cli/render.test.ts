@@ -163,7 +163,7 @@ const REPORT: RunReport = {
 };
 
 void test('the end of a run shows the ledger, the revision and where the files lie', () => {
-  const text = resultText(REPORT);
+  const text = resultText(REPORT, '');
   assert.match(text, /published as revision 2 in 1\.5s; the ledger balances/);
   assert.match(text, /│ 2015 +│ converted +│ 8\.0 MiB │ +47,170 │ +47,170 │ +0 │/);
   assert.match(text, /2015 {2}raw +\/lake\/raw\/a\.csv/);
@@ -173,7 +173,7 @@ void test('the end of a run shows the ledger, the revision and where the files l
 });
 
 void test('a second run of the day says that nothing was changed', () => {
-  assert.match(resultText({ ...REPORT, status: 'already-published' }), /nothing was changed/);
+  assert.match(resultText({ ...REPORT, status: 'already-published' }, ''), /nothing was changed/);
 });
 
 void test('an error is its code, its message and what to do; JSON has the same', () => {

@@ -11,7 +11,6 @@ after(() => {
 
 const HOUR_MS = 3_600_000;
 const NOTHING: SweepResult = {
-  target: 'disk',
   olderThanMs: 24 * HOUR_MS,
   dryRun: false,
   items: [],
@@ -30,10 +29,10 @@ const UPLOAD: SweptItem = {
 };
 
 test('nothing to sweep is one line', () => {
-  assert.equal(sweepText(NOTHING), 'Removed nothing (target disk).');
+  assert.equal(sweepText(NOTHING), 'Removed nothing.');
   assert.equal(
     sweepText({ ...NOTHING, dryRun: true, younger: 2 }),
-    'Dry run, nothing was removed: nothing would go (target disk); 2 younger than 24h 00m.',
+    'Dry run, nothing was removed: nothing would go; 2 younger than 24h 00m.',
   );
 });
 
@@ -41,7 +40,6 @@ test('a line a leftover, what is not shown, and one line for all', () => {
   const { kind, bytes } = UPLOAD;
   const text = sweepText({
     ...NOTHING,
-    target: 's3',
     items: [UPLOAD],
     count: 1201,
     totals: [
@@ -53,7 +51,7 @@ test('a line a leftover, what is not shown, and one line for all', () => {
   assert.match(text, /^… and 1,200 more\.$/m);
   assert.match(
     text,
-    /^Removed 1,200 leftovers, 3\.5 GiB \(target s3\); kept 1 leftover, 512 B of runs under way\.$/m,
+    /^Removed 1,200 leftovers, 3\.5 GiB; kept 1 leftover, 512 B of runs under way\.$/m,
   );
 });
 

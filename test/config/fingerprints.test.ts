@@ -6,6 +6,7 @@ import { after, test } from 'node:test';
 import { parse } from 'dotenv';
 import { fingerprintsFor, type Fingerprints } from '../../src/config/fingerprints.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
+import type { Engine } from '../../src/model/dataset.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'longhaul-fingerprints-'));
 after(() => {
@@ -23,7 +24,7 @@ function changed(one: Record<string, string>, other: Record<string, string> = {}
 
 /** What the command does by itself, hands on with the run, or says of another server. */
 const NOT_OF_WORKER =
-  /^(?:DATA_DIR|DATASETS_FILE|LONGHAUL_TARGET|ENGINE|SOURCE_CONCURRENCY|HEARTBEAT_TIMEOUT_SECONDS|WORKER_HEALTH_ADDRESS|TEMPORAL_\w+)$/;
+  /^(?:LAKE|STATE_DIR|DATASETS_FILE|ENGINE|SOURCE_CONCURRENCY|HEARTBEAT_TIMEOUT_SECONDS|WORKER_HEALTH_ADDRESS|TEMPORAL_\w+)$/;
 
 void test('each setting that a worker depends on changes its own fingerprint, and no other', () => {
   const text = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
@@ -34,7 +35,7 @@ void test('each setting that a worker depends on changes its own fingerprint, an
     TEMPORAL_API_KEY: { TEMPORAL_ADDRESS: 't.example:7233' },
   };
   for (const [key, value] of Object.entries(example)) {
-    if (/^TEMPORAL_|^DATASETS_FILE$|^LONGHAUL_TARGET$/.test(key)) continue;
+    if (/^TEMPORAL_|^DATASETS_FILE$/.test(key)) continue;
     const others = needs[key] ?? {};
     const names = changed({ ...others, [key]: value }).filter((name) => !(name in others));
     assert.deepEqual(names, NOT_OF_WORKER.test(key) ? [] : [key]);
@@ -74,13 +75,10 @@ void test('of the PATH it counts which Spark, Java and Python are found there', 
 
 void test('work brings the fingerprints of what it depends on: a disk no credentials, DuckDB no Java', () => {
   const all = fingerprints({});
-  const has = (work: Parameters<typeof fingerprintsFor>[0], ...keys: string[]): boolean[] =>
-    keys.map((key) => key in fingerprintsFor(work, all));
-  const keys = ['DUCKDB_THREADS', 'AWS_PROFILE', 'S3_BUCKET', 'JAVA_HOME', 'PATH', 'EMR_SPOT'];
-  const disk = { target: 'disk', engine: 'duckdb' } as const;
-  assert.deepEqual(has([disk], ...keys), [true, false, false, false, false, false]);
-  const spark = { target: 'disk', engine: 'spark' } as const;
-  assert.deepEqual(has([disk, spark], ...keys), [true, false, false, true, true, false]);
-  const emr = { target: 's3', engine: 'emr' } as const;
-  assert.deepEqual(has([emr], ...keys), [true, true, true, false, false, true]);
+  const keys = ['DUCKDB_THREADS', 'AWS_PROFILE', 'S3_CHECKSUMS', 'JAVA_HOME', 'PATH', 'EMR_SPOT'];
+  const has = (kind: 'disk' | 's3', ...engines: Engine[]): boolean[] =>
+    keys.map((key) => key in fingerprintsFor(engines, { kind }, all));
+  assert.deepEqual(has('disk', 'duckdb'), [true, false, false, false, false, false]);
+  assert.deepEqual(has('disk', 'duckdb', 'spark'), [true, false, false, true, true, false]);
+  assert.deepEqual(has('s3', 'emr'), [true, true, true, false, false, true]);
 });

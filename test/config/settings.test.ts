@@ -33,8 +33,7 @@ function messageOf(act: () => unknown): string {
 void test('without any setting the lake lies in data/ and Temporal is embedded', () => {
   const cwd = folderWith({});
   const settings = loadSettings({ env: {}, cwd });
-  assert.equal(settings.rawDir, join(cwd, 'data', 'takehome-raw'));
-  assert.equal(settings.convertedDir, join(cwd, 'data', 'takehome-converted'));
+  assert.deepEqual(settings.lake, { kind: 'disk', folder: join(cwd, 'data') });
   assert.equal(settings.stateDir, join(cwd, 'data', '.longhaul'));
   assert.equal(settings.temporal.address, undefined);
   assert.deepEqual(settings.addresses, {
@@ -70,14 +69,15 @@ void test('an API key turns TLS on', () => {
 
 void test('every problem is told at once, with its file and line', () => {
   const cwd = folderWith({
-    '.env': '# ours\nDUCKDB_THREADS=0\n\nexport DATA_DIRR=x\nTEMPORAL_FOO=1\nAWS_PROFILE=theirs\n',
+    '.env':
+      '# ours\nDUCKDB_THREADS=0\n\nexport DATASETS_FIL=x\nTEMPORAL_FOO=1\nAWS_PROFILE=theirs\n',
     'datasets.yaml':
       'datasets:\n  denver:\n    sources:\n      - id: a\n        address: nonsense\n',
   });
   const message = messageOf(() => loadConfig({ env: { ENGINE: 'sprak' }, cwd }));
   assert.match(message, /^5 settings are not right/);
   assert.match(message, /\.env:2: DUCKDB_THREADS must be a whole number from 1 to 1024, not "0"/);
-  assert.match(message, /\.env:4: "DATA_DIRR" is not a setting; did you mean DATA_DIR\?/);
+  assert.match(message, /\.env:4: "DATASETS_FIL" is not a setting; did you mean DATASETS_FILE\?/);
   assert.match(message, /\.env:5: "TEMPORAL_FOO" is not a setting/);
   assert.match(
     message,

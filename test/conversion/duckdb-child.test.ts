@@ -12,8 +12,8 @@ import { withTempFolder } from '../helpers/temp-folder.ts';
 
 const SETTINGS = {
   bucket: 'lake',
-  rawPrefix: '',
-  convertedPrefix: 'converted/',
+  kind: 's3' as const,
+  prefix: '',
   pathStyle: true,
   checksums: true,
   uploadConcurrency: 1,

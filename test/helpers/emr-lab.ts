@@ -101,11 +101,8 @@ export async function withEmrLab(
   const prefix = `lab-${labs}`;
   const env = {
     ...s3.env,
-    LONGHAUL_TARGET: 's3',
+    LAKE: `s3://${s3.bucket}/${prefix}`,
     ENGINE: 'emr',
-    S3_BUCKET: s3.bucket,
-    S3_RAW_PREFIX: `${prefix}/raw`,
-    S3_CONVERTED_PREFIX: `${prefix}/converted`,
     AWS_ENDPOINT_URL_EMR: emr.endpoint,
     EMR_WEBHDFS_URL: emr.webHdfsUrl,
     EMR_POLL_SECONDS: '0.3',

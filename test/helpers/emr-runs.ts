@@ -34,7 +34,7 @@ export async function withDatasets(
 async function assertNothingLeft(world: EmrWorld, prefix: string): Promise<void> {
   assert.deepEqual(await world.liveClusters(), []);
   const { keys, uploads } = await bucketContents(world.s3);
-  const zone = `${prefix}/converted/`;
+  const zone = `${prefix}/takehome-converted/`;
   const left = keys.filter((key) => key.startsWith(zone) && !key.includes('_emr-logs'));
   assert.deepEqual([left, uploads], [[], []]);
 }
@@ -73,6 +73,6 @@ export async function runningStep(
 
 /** The lab's worker, and the Temporal that it brought. */
 export async function killHost(lab: Lab): Promise<void> {
-  const file = await readFile(join(lab.dataDir, '.longhaul', 'host.json'), 'utf8');
+  const file = await readFile(join(lab.stateDir, 'host.json'), 'utf8');
   process.kill((JSON.parse(file) as { pid: number }).pid, 'SIGKILL');
 }

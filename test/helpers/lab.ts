@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import type { SnapshotManifest } from '../../src/model/manifest.ts';
+import { loadSettings } from '../../src/config/load-settings.ts';
+import { queuesOf } from '../../src/model/run.ts';
+import { identityOfLake } from '../../src/storage/lake-identity.ts';
 import { startOrigin, type Origin, type Route } from './origin.ts';
 
 /** The CLI as it is shipped: `npm run build` makes it. */
@@ -13,7 +16,9 @@ const CLI = resolve(import.meta.dirname, '../../dist/cli/main.js');
 /** A user's machine for one test: a folder, settings, a publisher, and the real command line. */
 export interface Lab {
   folder: string;
-  dataDir: string;
+  /** The lake's folder, unless the settings say a bucket. */
+  lakeDir: string;
+  stateDir: string;
   origin: Origin;
   env: Record<string, string>;
   /** Writes datasets.yaml: dataset → sources, an address each, or the YAML's own form of a source. */
@@ -25,7 +30,7 @@ export interface Lab {
     args: string[],
     options?: RunOptions,
   ): Promise<Outcome & { json: T }>;
-  /** Every file of the lake, both zones, relative to DATA_DIR, sorted; or only a dataset's and what is staged. */
+  /** Every file of the lake, both zones, relative to its folder, sorted; or only a dataset's and what is staged. */
   lakeFiles(dataset?: string): Promise<string[]>;
   /** The manifests of published snapshots, of all datasets or one. */
   published(dataset?: string): Promise<SnapshotManifest[]>;
@@ -97,12 +102,14 @@ function makeLab(
   changes: Record<string, string>,
 ): Lab & { children: ReadonlySet<ChildProcess> } {
   const children = new Set<ChildProcess>();
-  const dataDir = join(folder, 'data');
+  const lakeDir = join(folder, 'data');
+  const stateDir = join(lakeDir, '.longhaul');
   const env = {
     PATH: process.env['PATH'] ?? '',
     HOME: process.env['HOME'] ?? '',
     ...(process.env['TEMPORAL_CLI'] ? { TEMPORAL_CLI: process.env['TEMPORAL_CLI'] } : {}),
-    DATA_DIR: dataDir,
+    LAKE: lakeDir,
+    STATE_DIR: stateDir,
     DATASETS_FILE: join(folder, 'datasets.yaml'),
     // What is left there can be seen, and goes with the lab.
     TMPDIR: join(folder, 'tmp'),
@@ -126,7 +133,8 @@ function makeLab(
   return {
     children,
     folder,
-    dataDir,
+    lakeDir,
+    stateDir,
     origin,
     env,
     start,
@@ -144,19 +152,24 @@ function makeLab(
         );
       }
     },
-    lakeFiles: async (dataset) => await lakeFiles(dataDir, dataset),
+    lakeFiles: async (dataset) => await lakeFiles(lakeDir, dataset),
     published: async (dataset) => {
-      const manifests = (await lakeFiles(dataDir, dataset)).filter((file) =>
+      const manifests = (await lakeFiles(lakeDir, dataset)).filter((file) =>
         /\/_manifest[^/]*\.json$/.test(file),
       );
       return await Promise.all(
         manifests.map(
           async (file) =>
-            JSON.parse(await readFile(join(dataDir, file), 'utf8')) as SnapshotManifest,
+            JSON.parse(await readFile(join(lakeDir, file), 'utf8')) as SnapshotManifest,
         ),
       );
     },
   };
+}
+
+/** The task queue of the workflows of a lab's lake, for runs that are started without the command line. */
+export async function taskQueueOf({ env, folder }: Lab): Promise<string> {
+  return queuesOf((await identityOfLake(loadSettings({ env, cwd: folder }).lake)).id).control;
 }
 
 async function mustRun(lab: Lab, args: string[]): Promise<void> {
@@ -175,11 +188,11 @@ function datasetsYaml(datasets: Record<string, Record<string, string | object>>)
   return stringify({ datasets: Object.fromEntries(entries) as object });
 }
 
-async function lakeFiles(dataDir: string, dataset?: string): Promise<string[]> {
-  const entries = await readdir(dataDir, { recursive: true, withFileTypes: true }).catch(() => []);
+async function lakeFiles(lakeDir: string, dataset?: string): Promise<string[]> {
+  const entries = await readdir(lakeDir, { recursive: true, withFileTypes: true }).catch(() => []);
   return entries
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(dataDir.length + 1))
+    .map((entry) => join(entry.parentPath, entry.name).slice(lakeDir.length + 1))
     .filter((path) => !path.startsWith('.longhaul'))
     .filter(
       (path) => dataset === undefined || [dataset, '_staging'].includes(path.split('/')[1] ?? ''),

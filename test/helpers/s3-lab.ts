@@ -16,7 +16,7 @@ export async function withS3Lab(
 ): Promise<void> {
   const s3 = await startS3();
   try {
-    const env = { ...s3.env, LONGHAUL_TARGET: 's3', S3_BUCKET: s3.bucket, ...setup.env };
+    const env = { ...s3.env, LAKE: `s3://${s3.bucket}`, ...setup.env };
     await withLab({ ...setup, env }, async (lab) => {
       await body(lab, s3);
     });

@@ -67,8 +67,8 @@ export async function startS3(): Promise<TestS3> {
 function settingsOf(bucket: string): S3Settings {
   return {
     bucket,
-    rawPrefix: 'takehome-raw/',
-    convertedPrefix: 'takehome-converted/',
+    kind: 's3',
+    prefix: '',
     pathStyle: true,
     checksums: true,
     uploadConcurrency: 4,

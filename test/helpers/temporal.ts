@@ -1,3 +1,5 @@
+import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { locateTemporal } from '../../src/programs/temporal.ts';
@@ -27,5 +29,13 @@ export async function temporalProgram(): Promise<string> {
   return await locateTemporal({
     cli: process.env['TEMPORAL_CLI'],
     searchPath: process.env['PATH'],
+  });
+}
+
+/** Lets another lake use the default namespace, as its operator would: by ending the run that says whose it is. */
+export async function freeNamespace(client: Client): Promise<void> {
+  const handle = client.workflow.getHandle('longhaul/lake');
+  await handle.terminate().catch((error: unknown) => {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
   });
 }

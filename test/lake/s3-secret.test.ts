@@ -38,8 +38,8 @@ async function secretOf(
   clients += 1;
   const settings: S3Settings = {
     bucket: 'lake',
-    rawPrefix: 'raw/',
-    convertedPrefix: 'converted/',
+    kind: 's3',
+    prefix: '',
     pathStyle: false,
     checksums: true,
     uploadConcurrency: 1,

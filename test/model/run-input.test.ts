@@ -12,7 +12,7 @@ describe('the input of ingestDataset', () => {
     for (const input of [
       { dataset: 'denver-311' },
       { dataset: 'denver-311', ingestDate: '2026-11-25', again: true, engine: 'spark' },
-      { dataset: 'denver-311', mode: 'land', target: 's3', accept: false, retry: true },
+      { dataset: 'denver-311', mode: 'land', accept: false, retry: true },
     ]) {
       const checked = checkRunInput(input);
       assert.equal(checked, input);
@@ -68,7 +68,7 @@ describe('the input of ingestDataset', () => {
       [{ ...good, ingestDate: '../..' }, /is not a date/],
       [{ ...good, ingestDate: undefined }, /"ingestDate" is missing/],
       [{ ...good, mode: undefined }, /"mode" is missing/],
-      [{ ...good, target: undefined }, /"target" is missing/],
+      [{ ...good, engine: undefined }, /"engine" is missing/],
       [{ ...good, heartbeatTimeoutMs: '1m' }, /"heartbeatTimeoutMs" must be a whole number/],
       [{ ...good, sourceConcurrency: 0 }, /"sourceConcurrency" must be a whole number over 0/],
     ];

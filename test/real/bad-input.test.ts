@@ -202,7 +202,7 @@ describe('bad input ends in a clear error, with nothing published', () => {
 
   it('a lake folder that cannot be written', async () => {
     await withLab({ routes: { '/a.csv': { body: GOOD } } }, async (lab) => {
-      await writeFile(join(lab.dataDir, 'takehome-converted'), 'a file where a folder should be');
+      await writeFile(join(lab.lakeDir, 'takehome-converted'), 'a file where a folder should be');
       const error = await failing(lab, lab.origin.address('/a.csv'));
       assert.equal(error.code, 'LAKE_NOT_WRITABLE', error.message);
     });
@@ -211,7 +211,7 @@ describe('bad input ends in a clear error, with nothing published', () => {
   it('a disk that is full while converting, after which a retry goes on', async (t) => {
     const route = { body: LARGE, etag: '"1"' };
     await withLab({ routes: { '/a.csv': route } }, async (lab) => {
-      const disk = { folder: join(lab.dataDir, 'takehome-converted'), size: '600k' };
+      const disk = { folder: join(lab.lakeDir, 'takehome-converted'), size: '600k' };
       await withSmallDisk(t, disk, async ({ grow }) => {
         try {
           const error = await failing(lab, lab.origin.address('/a.csv'));

@@ -9,7 +9,7 @@ import {
   type ScheduleDescription,
 } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { bundleWorkflowCode, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { Activities } from '../../src/activities/index.ts';
 import type { PauseInput } from '../../src/activities/types.ts';
 import type { DayInput, IngestResult } from '../../src/model/run.ts';
@@ -19,7 +19,7 @@ import {
   type ScheduledInput,
 } from '../../src/model/schedule.ts';
 import { startTemporal } from '../helpers/temporal.ts';
-import { fakeActivities, ingestInput } from '../workflows/fake-activities.ts';
+import { fakeActivities, ingestInput, withWorkers } from '../workflows/fake-activities.ts';
 import { keepHistory } from '../workflows/history.ts';
 
 const DAY_MS = 86_400_000;
@@ -49,7 +49,7 @@ async function withWorker(
 ): Promise<void> {
   const taskQueue = `queue-${randomUUID()}`;
   const asked: Asked = { days: [], pauses: [] };
-  const fakes = fakeActivities(taskQueue, []);
+  const fakes = fakeActivities([]);
   const runDay = changes.runDay ?? fakes.runDay;
   const activities: Activities = {
     ...fakes,
@@ -63,8 +63,8 @@ async function withWorker(
     },
   };
   const { nativeConnection: connection } = temporal;
-  const worker = await Worker.create({ connection, taskQueue, workflowBundle, activities });
-  await worker.runUntil(body(taskQueue, asked));
+  const options = { connection, taskQueue, workflowBundle, activities };
+  await withWorkers(options, body(taskQueue, asked));
 }
 
 const FAILING: Pick<Activities, 'runDay'> = {
@@ -107,7 +107,7 @@ async function startOnSchedule({ taskQueue, address, nominal }: Scheduled): Prom
     run: { ...run, dataset: { name, timeZone: 'America/Denver', sources } },
     catchupMs: DAY_MS,
     pauseAfterFailures: 3,
-    applied: { hash: '', paused: false, lake: 'disk' },
+    applied: { hash: '', paused: false },
   };
   const handle = await temporal.client.schedule.create({
     scheduleId: scheduleIdOf(name),

@@ -10,13 +10,13 @@ const DEMO = resolve(import.meta.dirname, '../../tools/demo/main.js');
 
 test('the demo leaves the lake of the real datasets alone', async () => {
   await withTempFolder(async (cwd) => {
-    const { DATA_DIR: _, ...env } = process.env;
+    const { LAKE: _, ...env } = process.env;
     const run = promisify(execFile);
     const { stdout } = await run(process.execPath, [DEMO, '--size', '200kB'], {
       cwd,
       env,
     });
-    assert.match(stdout, /DATA_DIR=data-demo npx longhaul up/);
+    assert.match(stdout, /npx longhaul up --lake data-demo/);
     assert.deepEqual(await readdir(cwd), ['data-demo']);
   });
 });

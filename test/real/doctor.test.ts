@@ -51,7 +51,7 @@ interface Look extends DoctorReport {
 /** What doctor says of the gateway behind the proxy. */
 async function look(
   env: Record<string, string | undefined> = {},
-  settings = `S3_BUCKET=${s3.bucket}\n${SETTINGS}`,
+  settings = `LAKE=s3://${s3.bucket}\n${SETTINGS}`,
 ): Promise<Look> {
   const through = { ...s3.env, AWS_ENDPOINT_URL_S3: proxy.endpoint, ...env };
   for (const key of AWS_KEYS) delete process.env[key];
@@ -60,7 +60,7 @@ async function look(
   }
   const place = new Workplace({ '.env': settings });
   try {
-    const { exitCode, stdout } = await place.run('doctor', '--target', 's3', '--json');
+    const { exitCode, stdout } = await place.run('doctor', '--json');
     const report = JSON.parse(stdout) as DoctorReport;
     const say = (id: string): string => {
       const check = report.checks.find((each) => each.id === id);
@@ -149,15 +149,9 @@ for (const [name, env, check, expected] of [
 }
 
 test('a bucket that is not there is named', async () => {
-  const seen = await look({}, `S3_BUCKET=no-such-bucket\n${SETTINGS}`);
+  const seen = await look({}, `LAKE=s3://no-such-bucket\n${SETTINGS}`);
   assert.deepEqual(problems(seen), ['s3-bucket']);
   assert.match(seen.say('s3-bucket'), /There is no bucket no-such-bucket.*→ Create it/);
-});
-
-test('--target s3 without a bucket is a problem of the settings', async () => {
-  const seen = await look({}, SETTINGS);
-  assert.deepEqual(problems(seen), ['s3-bucket']);
-  assert.match(seen.say('s3-bucket'), /no bucket is set → Set S3_BUCKET/);
 });
 
 /** What is denied, which permission that is, and whether something cannot be removed for that. */
@@ -229,7 +223,7 @@ test('a store that takes checksums and computes none is a problem', async () => 
 
 test('with S3_CHECKSUMS=false nothing asks for one', async () => {
   const before = proxy.requests.length;
-  const seen = await look({}, `S3_BUCKET=${s3.bucket}\nS3_CHECKSUMS=false\n${SETTINGS}`);
+  const seen = await look({}, `LAKE=s3://${s3.bucket}\nS3_CHECKSUMS=false\n${SETTINGS}`);
   assert.deepEqual(problems(seen), []);
   assert.match(seen.say('s3-raw'), /^ok: .*S3_CHECKSUMS=false/);
   const asked = proxy.requests

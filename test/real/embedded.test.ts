@@ -367,7 +367,7 @@ test('a command that only asks starts no worker, and the first one that works do
 
 test('a command that works with other settings than the worker’s is refused, by their names', async () => {
   await withState(async (stateDir) => {
-    const settings = { S3_BUCKET: 'a', TRANSFER_SLOTS: 'b' };
+    const settings = { S3_CHECKSUMS: 'a', TRANSFER_SLOTS: 'b' };
     const host = hostCommand(stateDir, 'settings', JSON.stringify(settings));
     const up = await joinEmbedded({ stateDir, host, settings });
     const others = { ...settings, TRANSFER_SLOTS: 'c' };

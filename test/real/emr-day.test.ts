@@ -93,7 +93,7 @@ describe('the sweep of a lake that uses EMR', () => {
         const request = clusterRequest(emr, { ...name, runId }, { logUri: `${lake}logs/`, lake });
         return (await world.client.send(new RunJobFlowCommand(request))).JobFlowId ?? '';
       };
-      const lake = `s3://${world.s3.bucket}/${prefix}/converted/`;
+      const lake = `s3://${world.s3.bucket}/${prefix}/takehome-converted/`;
       const [ours, foreign] = [await make(lake), await make('s3://another-lake/')];
       const look = await lab.json<SweepResult>(['sweep', '--older-than', '0', '--dry-run']);
       const found = look.json.items.filter(({ kind }) => kind === 'cluster');

@@ -34,9 +34,8 @@ const routes = { '/a.csv': { body: 'id,text\r\n1,"a\nb"\r\n', etag: '"1"' } };
 async function withRuns(body: (lab: Lab) => Promise<void>): Promise<void> {
   const env = {
     ...s3.env,
-    LONGHAUL_TARGET: 's3',
+    LAKE: `s3://${s3.bucket}`,
     ENGINE: 'emr',
-    S3_BUCKET: s3.bucket,
     AWS_ENDPOINT_URL_EMR: moto.endpoint,
     EMR_POLL_SECONDS: '0.3',
     // Six seconds: there the step never ends.

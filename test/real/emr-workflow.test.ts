@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'node:test';
 import { ApplicationFailure, type WorkflowHandle, WorkflowFailedError } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { bundleWorkflowCode, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { Activities } from '../../src/activities/index.ts';
 import type { EmrPlan } from '../../src/activities/emr-types.ts';
 import type { EmrStep } from '../../src/model/emr.ts';
@@ -16,7 +16,13 @@ import {
   type RunProgress,
 } from '../../src/model/run.ts';
 import { startTemporal } from '../helpers/temporal.ts';
-import { fakeActivities, ingestInput, opened, type Calls } from '../workflows/fake-activities.ts';
+import {
+  fakeActivities,
+  ingestInput,
+  OPENED,
+  withWorkers,
+  type Calls,
+} from '../workflows/fake-activities.ts';
 import { FAKE_PLAN, fakeCluster } from '../workflows/fake-emr.ts';
 import { keepHistory } from '../workflows/history.ts';
 
@@ -51,29 +57,22 @@ async function ingest(
   body: (ran: Ran) => Promise<void>,
 ): Promise<void> {
   const taskQueue = `queue-${randomUUID()}`;
-  const hostQueue = `host-${randomUUID()}`;
   const calls: Calls = [];
   const planned = plan && { planConversion: async () => ({ ...FAKE_PLAN, ...plan }) };
   const openSnapshot = async () => ({
-    ...opened(hostQueue),
+    ...OPENED,
     emrOutput: plan?.output ?? FAKE_PLAN.output,
   });
-  const activities = fakeActivities(hostQueue, calls, { openSnapshot, ...planned, ...changes });
+  const activities = fakeActivities(calls, { openSnapshot, ...planned, ...changes });
   const { nativeConnection: connection } = temporal;
-  const shared = await Worker.create({ connection, taskQueue, workflowBundle, activities });
-  const host = await Worker.create({
-    connection,
-    taskQueue: hostQueue,
-    activities,
-    maxHeartbeatThrottleInterval: 200,
-  });
-  const input = ingestInput(sources, { engine: 'emr', target: 's3' });
+  const input = ingestInput(sources, { engine: 'emr' });
   const handle = await temporal.client.workflow.start('ingestDataset', {
     workflowId: ingestWorkflowId(input.dataset.name, input.ingestDate),
     taskQueue,
     args: [input],
   });
-  await host.runUntil(shared.runUntil(body({ calls, handle: handle as Handle })));
+  const options = { connection, taskQueue, workflowBundle, activities };
+  await withWorkers(options, body({ calls, handle: handle as Handle }));
 }
 
 async function failureOf(handle: Handle): Promise<ApplicationFailure> {

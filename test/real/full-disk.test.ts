@@ -39,7 +39,7 @@ async function onSmallDisk(
   body: (lab: Lab, disk: SmallDisk) => Promise<void>,
 ): Promise<void> {
   await withLab({ up: false }, async (lab) => {
-    await withSmallDisk(t, { folder: lab.dataDir, ...size }, async (disk) => {
+    await withSmallDisk(t, { folder: lab.lakeDir, ...size }, async (disk) => {
       try {
         await body(lab, disk);
       } finally {
@@ -159,7 +159,7 @@ describe('a lake on a disk of its own', () => {
     await withLab({}, async (lab) => {
       lab.origin.set('/big.csv', csv(1));
       await lab.datasets({ big: { a: lab.origin.address('/big.csv') } });
-      const disk = { folder: join(lab.dataDir, 'takehome-raw'), size: '200m' };
+      const disk = { folder: join(lab.lakeDir, 'takehome-raw'), size: '200m' };
       await withSmallDisk(t, disk, async ({ makeReadOnly }) => {
         makeReadOnly();
         await assertFails(lab, 'LAKE_NOT_WRITABLE', /read-only/);
@@ -178,7 +178,7 @@ describe('a disk that a conversion fills', () => {
     await withLab({}, async (lab) => {
       lab.origin.set('/big.csv', { body, etag: '"1"' });
       await lab.datasets({ big: { a: lab.origin.address('/big.csv') } });
-      const disk = { folder: join(lab.dataDir, 'takehome-converted'), size: '66m' };
+      const disk = { folder: join(lab.lakeDir, 'takehome-converted'), size: '66m' };
       await withSmallDisk(t, disk, async ({ folder, grow }) => {
         try {
           const run = await assertFails(lab, 'DISK_FULL', /^Only [56]\d\.\d MiB are free/);
@@ -205,7 +205,7 @@ describe('a lake in S3', () => {
   it('the disk of the state folder is said to be full; the same command goes on', async (t) => {
     const { body, records } = csv(60);
     await withS3Lab({ up: false }, async (lab) => {
-      await withSmallDisk(t, { folder: lab.dataDir, size: '100m' }, async ({ fill }) => {
+      await withSmallDisk(t, { folder: lab.lakeDir, size: '100m' }, async ({ fill }) => {
         try {
           await assertSaysFull(lab, body, fill);
           await assertPublishes(lab, ['ingest', 'big'], records, PATIENT);

@@ -151,7 +151,7 @@ async function upAt(lab: Lab): Promise<string> {
 
 /** @returns the port that it leaves. */
 async function killTemporal(lab: Lab): Promise<number> {
-  const database = join(lab.dataDir, '.longhaul', 'temporal.db');
+  const database = join(lab.stateDir, 'temporal.db');
   const [line = ''] = await processesWith(database);
   for (const pid of await pidsWith(new RegExp(database))) process.kill(pid, 'SIGKILL');
   return Number(/--port[ =](\d+)/.exec(line)?.[1]);

@@ -27,7 +27,7 @@ interface Run {
 }
 
 async function hostPid(lab: Lab): Promise<number> {
-  const host = JSON.parse(await readFile(join(lab.dataDir, '.longhaul', 'host.json'), 'utf8')) as {
+  const host = JSON.parse(await readFile(join(lab.stateDir, 'host.json'), 'utf8')) as {
     pid: number;
   };
   return host.pid;
@@ -44,7 +44,7 @@ async function assertWhole(lab: Lab, run: Run): Promise<void> {
 /** Whoever reads the folders by a glob meets no file that a killed writer left. */
 async function assertWholeParquet(lab: Lab): Promise<void> {
   const files = (await lab.lakeFiles()).filter((file) => file.endsWith('.parquet'));
-  const store = new DiskStore(lab.dataDir);
+  const store = new DiskStore(lab.lakeDir);
   for (const file of files) assert.equal((await countParquetRows(store, file)).rows, RECORDS);
 }
 

@@ -9,9 +9,9 @@ import { ApplicationFailure } from '@temporalio/common';
 import { findEmbedded } from '../../src/embedded/index.ts';
 import { ingestDateAt } from '../../src/model/dates.ts';
 import type { HandInput } from '../../src/model/run-input.ts';
-import { TASK_QUEUE, type IngestInput, type IngestResult } from '../../src/model/run.ts';
+import type { IngestInput, IngestResult } from '../../src/model/run.ts';
 import type { ingestDataset } from '../../src/workflows/index.ts';
-import { startLab, type Lab, type Outcome } from '../helpers/lab.ts';
+import { taskQueueOf, startLab, type Lab, type Outcome } from '../helpers/lab.ts';
 
 const CSV = 'id,name\r\n1,a\r\n2,b\r\n';
 const TODAY = ingestDateAt(new Date(), 'America/Denver');
@@ -20,10 +20,12 @@ let lab: Lab & { close(): Promise<void> };
 let connection: Connection;
 /** What every user of this machine can be: the embedded Temporal asks for no login. */
 let client: Client;
+let taskQueue: string;
 
 before(async () => {
   lab = await startLab({ routes: { '/public.csv': { body: CSV } } });
-  const embedded = await findEmbedded(join(lab.dataDir, '.longhaul'));
+  taskQueue = await taskQueueOf(lab);
+  const embedded = await findEmbedded(lab.stateDir);
   assert.ok(embedded?.address);
   connection = await Connection.connect({ address: embedded.address });
   client = new Client({ connection, namespace: embedded.namespace });
@@ -55,7 +57,6 @@ function strangersInput(
     ingestDate: TODAY,
     mode: 'ingest',
     engine: 'duckdb',
-    target: 'disk',
     again: false,
     accept: false,
     retry: false,
@@ -68,7 +69,7 @@ function strangersInput(
 
 async function runByHand(input: HandInput | IngestInput): Promise<IngestResult> {
   return await client.workflow.execute<typeof ingestDataset>('ingestDataset', {
-    taskQueue: TASK_QUEUE,
+    taskQueue,
     workflowId: `by-hand-${randomUUID()}`,
     args: [input],
   });
@@ -93,7 +94,7 @@ async function modesOf(dataset: string): Promise<Record<string, string>> {
   const modes: Record<string, string> = {};
   for (const file of await lab.lakeFiles(dataset)) {
     if (/\/_manifest[^/]*\.json$/.test(file)) continue;
-    const path = join(lab.dataDir, file);
+    const path = join(lab.lakeDir, file);
     const folder = dirname(path);
     modes[file] = ((await stat(path)).mode & 0o777).toString(8);
     modes[folder] = ((await stat(folder)).mode & 0o777).toString(8);
@@ -131,7 +132,7 @@ describe('a file of this machine that no command of the owner named', () => {
     const input = strangersInput('lure', path);
     const workflowId = `ingest/lure/${TODAY}`;
     const run = client.workflow.execute<typeof ingestDataset>('ingestDataset', {
-      ...{ taskQueue: TASK_QUEUE, workflowId, args: [input] },
+      ...{ taskQueue, workflowId, args: [input] },
     });
     await codeOf(run);
     const retried = await lab.json<{ error: { code: string } }>(['retry', `lure/${TODAY}`]);
@@ -214,7 +215,7 @@ it('leaves what a publisher gave as readable as the owner has it', async () => {
 });
 
 it('keeps the marks where only the owner writes', async () => {
-  const folder = join(lab.dataDir, '.longhaul', 'files');
+  const folder = join(lab.stateDir, 'files');
   assert.equal(((await stat(folder)).mode & 0o777).toString(8), '700');
   assert.ok((await readdir(folder)).length > 0);
 });

@@ -122,16 +122,18 @@ describe('a lake in S3', () => {
     });
   });
 
-  it('takes the small engine too, and keeps disk and bucket apart', async () => {
+  it('takes the small engine too, and shares no Temporal with a lake on a disk', async () => {
     const routes: Record<string, Answer> = { '/a.csv': { body: CSV, etag: '"1"' } };
-    await withS3Lab({ routes, env: { LONGHAUL_TARGET: 'disk' } }, async (lab) => {
+    await withS3Lab({ routes, up: false }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
-      const remote = await lab.json<Run>([
-        ...['ingest', 'things', '--engine', 'parquetjs', '--target', 's3'],
-      ]);
+      const remote = await lab.json<Run>(['ingest', 'things', '--engine', 'parquetjs']);
       assert.deepEqual([remote.code, remote.json.ledger?.rows], [0, 500], remote.stderr);
       assert.match(remote.json.sources[0]?.raw ?? '', /^s3:/);
-      const local = await lab.json<Run>(['ingest', 'things']);
+      const onDisk = ['ingest', 'things', '--lake', lab.lakeDir];
+      const refused = await lab.json<Failure>(onDisk);
+      assert.deepEqual([refused.code, refused.json.error?.code], [2, 'LAKE_NAMESPACE_TAKEN']);
+      const own = { env: { STATE_DIR: join(lab.folder, 'state') } };
+      const local = await lab.json<Run>(onDisk, own);
       assert.deepEqual([local.code, local.json.status], [0, 'published']);
       assert.match(local.json.sources[0]?.raw ?? '', /^\//);
     });
@@ -159,7 +161,7 @@ describe('a lake in S3', () => {
   it('that is not there is said so, with what to do, and nothing is tried for long', async () => {
     const routes: Record<string, Answer> = { '/a.csv': { body: CSV } };
     const broken: [Record<string, string>, string][] = [
-      [{ S3_BUCKET: 'no-such-bucket' }, 'STORE_NO_BUCKET'],
+      [{ LAKE: 's3://no-such-bucket' }, 'STORE_NO_BUCKET'],
       [{ AWS_REGION: 'eu-central-1' }, 'STORE_WRONG_REGION'],
       [{ AWS_SECRET_ACCESS_KEY: 'not-it' }, 'STORE_CREDENTIALS'],
     ];

@@ -1,6 +1,5 @@
 import { ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
@@ -49,8 +48,7 @@ describe('a landing in S3 whose worker is killed', () => {
     const [s3, temporal] = await Promise.all([startS3(), startTemporal()]);
     const env = {
       ...s3.env,
-      LONGHAUL_TARGET: 's3',
-      S3_BUCKET: s3.bucket,
+      LAKE: `s3://${s3.bucket}`,
       TEMPORAL_ADDRESS: temporal.address,
       ALLOW_PRIVATE_ADDRESSES: 'true',
       HEARTBEAT_TIMEOUT_SECONDS: '1.5',
@@ -83,8 +81,7 @@ async function killWorkers(lab: Lab, landing: Running): Promise<number> {
   });
   let kills = 0;
   for (; kills < KILLS && !ended.signal.aborted; kills += 1) {
-    // With a disk of its own, as on another host.
-    const worker = lab.start(['worker'], { env: { DATA_DIR: join(lab.folder, `host-${kills}`) } });
+    const worker = lab.start(['worker']);
     // The first ones as soon as they are there; the others anywhere between their first byte and some parts later.
     if (kills < 2) await worker.says(/Working for/);
     else await untilSent(lab, sentBy(lab) + random.below(MAX_KILL_AFTER_BYTES), ended.signal);
@@ -120,7 +117,7 @@ async function assertWhole(s3: TestS3): Promise<void> {
   const uploads = await s3.client.send(new ListMultipartUploadsCommand({ Bucket: s3.bucket }));
   assert.deepEqual(uploads.Uploads ?? [], [], 'no upload is left open');
 
-  const raw = new S3Store(new S3Zone(s3.settings, s3.settings.rawPrefix, s3.client));
+  const raw = new S3Store(new S3Zone(s3.settings, 'takehome-raw/', s3.client));
   const rawKey = raw.zone.relative(keys.find((key) => key.endsWith('.csv')) ?? '');
   const manifest = JSON.parse(String(await raw.get(`${rawKey}.manifest.json`))) as LandingManifest;
   let crc = crc32(HEADER);

@@ -42,8 +42,7 @@ before(async () => {
     env: {
       ...s3.env,
       AWS_ENDPOINT_URL_S3: proxy.endpoint,
-      LONGHAUL_TARGET: 's3',
-      S3_BUCKET: s3.bucket,
+      LAKE: `s3://${s3.bucket}`,
       S3_STALL_TIMEOUT_SECONDS: '1',
       SOURCE_RETRY_MINUTES: '2',
     },

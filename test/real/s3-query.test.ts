@@ -29,7 +29,7 @@ before(async () => {
   s3 = await startS3();
   Object.assign(process.env, s3.env);
   httpfsPath = await locateHttpfs();
-  converted = new S3Store(new S3Zone(s3.settings, s3.settings.convertedPrefix));
+  converted = new S3Store(new S3Zone(s3.settings, 'takehome-converted/'));
   const source: TinySource = {
     id: 'a',
     columns: [{ name: 'x', type: 'BIGINT' }],
@@ -194,22 +194,17 @@ for (const [name, status, s3Code, code] of [
 }
 
 void test('datasets and query find the lake in the bucket, and print s3:// as they print a disk', async () => {
-  const env = { S3_BUCKET: s3.bucket, AWS_ENDPOINT_URL_S3: s3.endpoint, DUCKDB_HTTPFS: httpfsPath };
+  const lake = ['--lake', `s3://${s3.bucket}`];
+  const env = { AWS_ENDPOINT_URL_S3: s3.endpoint, DUCKDB_HTTPFS: httpfsPath };
   const place = new Workplace({}, env);
   try {
-    const listed = await place.run('datasets', '--target', 's3', '--json');
+    const listed = await place.run('datasets', ...lake, '--json');
     const { datasets } = JSON.parse(listed.stdout) as { datasets: { name: string }[] };
     assert.deepEqual(
       datasets.map(({ name }) => name),
       ['d', 'gone'],
     );
-    const asked = await place.run(
-      'query',
-      '--target',
-      's3',
-      'SELECT sum(x)::INT AS s FROM d',
-      '--json',
-    );
+    const asked = await place.run('query', ...lake, 'SELECT sum(x)::INT AS s FROM d', '--json');
     assert.deepEqual(JSON.parse(asked.stdout), [{ s: 5 }]);
     assert.equal((await place.run('datasets', '--json')).stdout, '{"datasets":[]}\n');
   } finally {

@@ -56,7 +56,7 @@ async function withTwoHosts(
 
 /** All that leads to the bucket, and nothing of the first host's own folders. */
 function s3Env({ env }: Lab): Record<string, string> {
-  const own = new Set(['DATA_DIR', 'DATASETS_FILE', 'TMPDIR']);
+  const own = new Set(['STATE_DIR', 'DATASETS_FILE', 'TMPDIR']);
   return Object.fromEntries(Object.entries(env).filter(([key]) => !own.has(key)));
 }
 

@@ -86,8 +86,8 @@ function storeOf({ endpoint, region, ...credentials }: S3Server): S3Store {
 
 const SETTINGS: S3Settings = {
   bucket: 'restarted',
-  rawPrefix: 'raw/',
-  convertedPrefix: 'converted/',
+  kind: 's3',
+  prefix: '',
   pathStyle: true,
   checksums: true,
   uploadConcurrency: 1,

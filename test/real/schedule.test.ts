@@ -13,7 +13,7 @@ import { cronFact, factsOf } from '../../src/cli/schedule/facts.ts';
 import { readCron } from '../../src/config/cron.ts';
 import { findEmbedded } from '../../src/embedded/index.ts';
 import { ingestDateAt } from '../../src/model/dates.ts';
-import { startLab, type Lab } from '../helpers/lab.ts';
+import { taskQueueOf, startLab, type Lab } from '../helpers/lab.ts';
 
 const CSV = 'id,name\r\n1,a\r\n2,b\r\n';
 const DAY_MS = 86_400_000;
@@ -31,7 +31,7 @@ before(async () => {
     // An answer that is held is no stall.
     env: { HTTP_STALL_TIMEOUT_SECONDS: '60' },
   });
-  const embedded = await findEmbedded(`${lab.dataDir}/.longhaul`);
+  const embedded = await findEmbedded(lab.stateDir);
   connection = await Connection.connect({ address: embedded?.address ?? '' });
   client = new Client({ connection, namespace: embedded?.namespace ?? '' });
 });
@@ -482,7 +482,7 @@ describe('ingestDataset started by hand', () => {
   const start = async (workflowId: string, input: unknown): Promise<unknown> => {
     const handle = await client.workflow.start('ingestDataset', {
       workflowId,
-      taskQueue: 'longhaul',
+      taskQueue: await taskQueueOf(lab),
       args: [input],
     });
     return await handle.result();

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import type { Client } from '@temporalio/client';
 import type { ErrorCode } from '../../src/model/errors.ts';
 import { ingestWorkflowId } from '../../src/model/run.ts';
-import { withLab, type Lab, type Outcome } from '../helpers/lab.ts';
+import { taskQueueOf, withLab, type Lab, type Outcome } from '../helpers/lab.ts';
 import { startOrigin, type Answer, type SeenRequest } from '../helpers/origin.ts';
 import { startTemporal } from '../helpers/temporal.ts';
 import { ingestInput } from '../workflows/fake-activities.ts';
@@ -117,7 +117,7 @@ describe("a publisher's secret", () => {
         const ingestDate = (await lab.published('things'))[0]?.ingestDate ?? '';
         const workflowId = ingestWorkflowId('things', ingestDate);
         const run = client.workflow.execute('ingestDataset', {
-          taskQueue: 'longhaul',
+          taskQueue: await taskQueueOf(lab),
           workflowId,
           args: [{ ...input, dataset, ingestDate, again: true }],
         });

@@ -89,7 +89,7 @@ describe('a conversion by Spark', () => {
       await untilWriting(lab, running);
       const [before] = await processesWith(join(lab.folder, 'tmp'));
       assert.ok(before);
-      const host = await readFile(join(lab.dataDir, '.longhaul', 'host.json'), 'utf8');
+      const host = await readFile(join(lab.stateDir, 'host.json'), 'utf8');
       process.kill((JSON.parse(host) as { pid: number }).pid, 'SIGKILL');
       const { code, stdout, stderr } = await running.ended;
       assert.equal(code, 0, stdout + stderr);
@@ -106,7 +106,7 @@ describe('a conversion by Spark', () => {
     await withLab({ routes, env, up: false }, async (lab) => {
       await oneSource(lab);
       // The reserve, and room for a quarter of a MiB.
-      const disk = { folder: join(lab.dataDir, 'takehome-converted'), size: `${65_536 + 256}k` };
+      const disk = { folder: join(lab.lakeDir, 'takehome-converted'), size: `${65_536 + 256}k` };
       await withSmallDisk(t, disk, async ({ grow }) => {
         try {
           const full = await lab.json<Failure>(INGEST.slice(0, -1));

@@ -16,11 +16,11 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { runCli } from '../../src/cli/program.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { ingestWorkflowId } from '../../src/model/run.ts';
-import { sweepWorkflowId, type SweepResult } from '../../src/model/sweep.ts';
+import { SWEEP_WORKFLOW_ID, type SweepResult } from '../../src/model/sweep.ts';
 import { runWorker } from '../../src/workers/run-worker.ts';
 import { contextOf, type Ran } from '../cli/fake-context.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
-import { startTemporal } from '../helpers/temporal.ts';
+import { freeNamespace, startTemporal } from '../helpers/temporal.ts';
 import { ingestInput } from '../workflows/fake-activities.ts';
 
 const DEAD_DAY = '2026-11-20';
@@ -33,8 +33,8 @@ let folder: string;
 let env: Record<string, string>;
 let liveRunId: string;
 let deadRunId: string;
-const stopWorker = new AbortController();
-let working: Promise<void>;
+let stopWorker = new AbortController();
+let working: Promise<void> = Promise.resolve();
 
 before(async () => {
   // One after the other: where the second does not start, the first is stopped all the same.
@@ -43,8 +43,7 @@ before(async () => {
   Object.assign(process.env, s3.env);
   folder = await mkdtemp(join(tmpdir(), 'longhaul-sweep-'));
   await writeFile(join(folder, 'datasets.yaml'), 'datasets: {}\n');
-  env = { TEMPORAL_ADDRESS: temporal.address, S3_BUCKET: s3.bucket, S3_PATH_STYLE: 'true' };
-  await startWorker();
+  await serve('data');
   liveRunId = await startRun(ingestWorkflowId('denver-311', LIVE_DAY), LIVE_DAY);
   deadRunId = await startRun(ingestWorkflowId('denver-311', DEAD_DAY), DEAD_DAY);
   await temporal.client.workflow.getHandle(ingestWorkflowId('denver-311', DEAD_DAY)).terminate();
@@ -60,7 +59,13 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function startWorker(): Promise<void> {
+/** The one lake of the namespace from now on. */
+async function serve(lake: string): Promise<void> {
+  stopWorker.abort();
+  await working;
+  await freeNamespace(temporal.client);
+  stopWorker = new AbortController();
+  env = { TEMPORAL_ADDRESS: temporal.address, S3_PATH_STYLE: 'true', LAKE: lake };
   const { settings } = loadConfig({ env, cwd: folder });
   await new Promise<void>((ready, reject) => {
     const { address } = temporal;
@@ -166,10 +171,8 @@ describe('a sweep of a disk', () => {
       await files(),
       before.filter((path) => !dead.includes(path)),
     );
-    assert.equal(
-      (await sweep('--target', 'disk')).totals.some((each) => each.outcome === 'removed'),
-      false,
-    );
+    const again = await sweep();
+    assert.ok(again.totals.every((each) => each.outcome !== 'removed'));
   });
 
   it('with no age at all still keeps the staging of a run that Temporal may not list yet', async () => {
@@ -183,9 +186,9 @@ describe('a sweep of a disk', () => {
     const dead = `takehome-raw/${sourceKey(DEAD_DAY, 'late.csv.partial')}`;
     await putOld(dead);
     const other = await temporal.client.workflow.start('sweepLake', {
-      workflowId: sweepWorkflowId('disk'),
+      workflowId: SWEEP_WORKFLOW_ID,
       taskQueue: 'nobody',
-      args: [{ target: 'disk', olderThanMs: 0, dryRun: true, heartbeatTimeoutMs: 60_000 }],
+      args: [{ olderThanMs: 0, dryRun: true, heartbeatTimeoutMs: 60_000 }],
     });
     let isWaiting = (): void => undefined;
     const waiting = new Promise<void>((resolve) => {
@@ -225,8 +228,8 @@ describe('a sweep of a disk', () => {
 
 describe('a sweep of a bucket', () => {
   it('aborts the uploads of dead runs with their checkpoints, and nothing of live ones or of strangers', async () => {
-    const raw = s3.settings.rawPrefix;
-    const converted = s3.settings.convertedPrefix;
+    await serve(`s3://${s3.bucket}`);
+    const [raw, converted] = ['takehome-raw/', 'takehome-converted/'];
     const kept = [
       raw + sourceKey(LIVE_DAY),
       `${raw}other/x.csv`,
@@ -249,7 +252,7 @@ describe('a sweep of a bucket', () => {
     for (const Key of [...keptObjects, ...deadObjects])
       await s3.client.send(new PutObjectCommand({ Bucket: s3.bucket, Key, Body: 'body' }));
 
-    const none = await sweep('--target', 's3');
+    const none = await sweep();
     assert.equal(none.count, 0, 'all of it is younger than a day');
     assert.ok(none.younger >= 6);
 
@@ -262,7 +265,7 @@ describe('a sweep of a bucket', () => {
       `${outcome} upload _staging/${deadRunId}/2015/part`,
       `${outcome} upload ${sourceKey(DEAD_DAY)}`,
     ];
-    const argv = ['--target', 's3', '--older-than', '0'];
+    const argv = ['--older-than', '0'];
     assert.deepEqual(outcomes(await sweep(...argv, '--dry-run')), expected('would-remove'));
     assert.deepEqual(await uploads(), [...kept, ...dead].toSorted());
     const done = await sweep(...argv);

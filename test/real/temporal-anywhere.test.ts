@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { Client } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { startGrpcProxy, type GrpcProxy } from '../helpers/grpc-proxy.ts';
 import { withLab, type Lab } from '../helpers/lab.ts';
 import { selfSigned } from '../helpers/self-signed.ts';
-import { startTemporal } from '../helpers/temporal.ts';
+import { freeNamespace, startTemporal } from '../helpers/temporal.ts';
 import { msNumberToTs } from '@temporalio/common/lib/time.js';
 import { Workplace, type Ran } from '../cli/fake-context.ts';
 
@@ -26,6 +27,14 @@ before(async () => {
     namespace: NAMESPACE,
     workflowExecutionRetentionPeriod: msNumberToTs(86_400_000),
   });
+});
+
+// Each test has a lake of its own.
+afterEach(async () => {
+  const { connection } = temporal;
+  for (const namespace of ['default', NAMESPACE]) {
+    await freeNamespace(new Client({ connection, namespace }));
+  }
 });
 
 after(async () => {
@@ -90,7 +99,10 @@ client_key_path = "client.key"
           assert.equal((await lab.run(['sweep', '--dry-run'])).code, 0);
           const doctor = await lab.json<{ checks: { id: string; found: string }[] }>(['doctor']);
           const found = doctor.json.checks.find(({ id }) => id === 'temporal')?.found;
-          assert.match(found ?? '', new RegExp(`namespace ${NAMESPACE}$`));
+          assert.match(
+            found ?? '',
+            new RegExp(`namespace ${NAMESPACE}, used for the lake ${lab.lakeDir} of `),
+          );
         });
         const elsewhere = await lab.json<{ runs: unknown[] }>(['runs'], {
           env: { TEMPORAL_NAMESPACE: 'default' },

@@ -106,7 +106,6 @@ describe("another lake's server on the port that was ours", () => {
 /** What a command gets from the host: the server as it was at the join, and where it is now. */
 class HostSays implements EmbeddedServer {
   readonly uiUrl = 'http://127.0.0.1:1';
-  readonly s3Place = undefined;
   readonly stopped = never;
   readonly address: string;
   readonly namespace: string;

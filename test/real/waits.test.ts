@@ -9,8 +9,7 @@ const CSV = 'id,name\n1,Ann\n2,Bob\n';
 test('a run whose bucket does not answer says so at once, with the try and when the next one is', async () => {
   const endpoint = `http://127.0.0.1:${await closedPort()}`;
   const env = {
-    LONGHAUL_TARGET: 's3',
-    S3_BUCKET: 'my-lake',
+    LAKE: 's3://my-lake',
     AWS_ENDPOINT_URL_S3: endpoint,
     AWS_REGION: 'us-east-1',
     AWS_ACCESS_KEY_ID: 'x',

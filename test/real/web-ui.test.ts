@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { findEmbedded } from '../../src/embedded/index.ts';
 import { noChromium, openChromium, type WebBrowser } from '../helpers/chromium.ts';
-import { startLab, type Lab } from '../helpers/lab.ts';
+import { taskQueueOf, startLab, type Lab } from '../helpers/lab.ts';
 
 const CSV = 'id,name\r\n1,a\r\n2,b\r\n';
 const DAY = '2026-03-07';
@@ -24,7 +24,7 @@ before(async () => {
   assert.notEqual((await lab.run(['ingest', 'denver-benches', '--date', DAY, '--as-if'])).code, 0);
   assert.equal((await lab.run(['schedule', 'apply'])).code, 0);
   assert.equal((await lab.run(['schedule', 'pause', 'denver-benches', '--note', NOTE])).code, 0);
-  const embedded = await findEmbedded(`${lab.dataDir}/.longhaul`);
+  const embedded = await findEmbedded(lab.stateDir);
   webUi = `${embedded?.uiUrl}/namespaces/${embedded?.namespace}`;
   browser = await openChromium();
 });
@@ -82,7 +82,12 @@ describe('the Web UI', { skip: noChromium }, () => {
   it('starts a run of a day by its own form, with a dataset’s name for all input', async () => {
     const input = JSON.stringify({ dataset: 'denver-benches' });
     const workflowId = 'by my own hand';
-    const form = { workflowId, workflowType: 'ingestDataset', taskQueue: 'longhaul', input };
+    const form = {
+      workflowId,
+      workflowType: 'ingestDataset',
+      taskQueue: await taskQueueOf(lab),
+      input,
+    };
     await browser.startWorkflow({ url: webUi, ...form });
     const { json } = await lab.json<{ error?: { code: string } }>(['show', workflowId, '--follow']);
     assert.equal(json.error?.code, 'SOURCE_NOT_FOUND');

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { msNumberToTs } from '@temporalio/common/lib/time.js';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
@@ -8,7 +8,7 @@ import type { Readiness } from '../../src/workers/health.ts';
 import { startGrpcProxy } from '../helpers/grpc-proxy.ts';
 import { withLab, type Lab, type Running } from '../helpers/lab.ts';
 import type { Answer, SeenRequest } from '../helpers/origin.ts';
-import { startTemporal } from '../helpers/temporal.ts';
+import { freeNamespace, startTemporal } from '../helpers/temporal.ts';
 
 const RECORD = `1,${'x'.repeat(97)}\n`;
 const RECORDS = 40_000;
@@ -24,6 +24,11 @@ let temporal: TestWorkflowEnvironment;
 
 before(async () => {
   temporal = await startTemporal();
+});
+
+// Each test has a lake of its own.
+afterEach(async () => {
+  await freeNamespace(temporal.client);
 });
 
 after(async () => {
@@ -161,10 +166,7 @@ describe('a worker that is watched', () => {
       assert.equal(of('longhaul_records_total', 'stage="land"'), RECORDS);
       assert.equal(of('longhaul_rows_total', ''), RECORDS);
       assert.equal(of('longhaul_rejected_rows_total', ''), 0);
-      assert.match(
-        page,
-        /^longhaul_snapshot_age_seconds\{.*dataset="watched",lake="disk".*\} [\d.]+$/m,
-      );
+      assert.match(page, /^longhaul_snapshot_age_seconds\{.*dataset="watched".*\} [\d.]+$/m);
       assert.match(page, /^temporal_worker_task_slots_available\{/m);
       worker.process.kill('SIGTERM');
       const { stderr } = await worker.ended;
@@ -353,10 +355,13 @@ describe('a worker with a version', () => {
   });
 });
 
-/** The build that the namespace's one run was last worked on by. */
+/** The build that the one run of a day was last worked on by. */
 async function buildOf(namespace: string): Promise<string | null | undefined> {
   const { workflowService } = temporal.connection;
-  const { executions } = await workflowService.listWorkflowExecutions({ namespace });
+  const { executions } = await workflowService.listWorkflowExecutions({
+    namespace,
+    query: "WorkflowType = 'ingestDataset'",
+  });
   const execution = executions[0]?.execution ?? null;
   const found = await workflowService.describeWorkflowExecution({ namespace, execution });
   return found.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId;

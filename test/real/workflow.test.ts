@@ -15,7 +15,13 @@ import {
   type RunProgress,
 } from '../../src/model/run.ts';
 import { startTemporal } from '../helpers/temporal.ts';
-import { fakeActivities, ingestInput, opened, type Calls } from '../workflows/fake-activities.ts';
+import {
+  fakeActivities,
+  ingestInput,
+  OPENED,
+  withWorkers,
+  type Calls,
+} from '../workflows/fake-activities.ts';
 import { HISTORIES, keepHistory } from '../workflows/history.ts';
 import { sourceResult } from '../workflows/source-result.ts';
 
@@ -43,26 +49,18 @@ async function ingest(
   input: IngestInput,
   changes: Partial<Activities>,
   body: (ran: Ran) => Promise<void>,
-  hostQueue = `host-${randomUUID()}`,
 ): Promise<void> {
   const taskQueue = `queue-${randomUUID()}`;
   const calls: Calls = [];
-  const activities = fakeActivities(hostQueue, calls, changes);
+  const activities = fakeActivities(calls, changes);
   const { nativeConnection: connection } = temporal;
-  const shared = await Worker.create({ connection, taskQueue, workflowBundle, activities });
-  const host = await Worker.create({
-    connection,
-    taskQueue: hostQueue,
-    activities,
-    // Cancellation reaches an activity with the answer to a heartbeat.
-    maxHeartbeatThrottleInterval: 200,
-  });
   const handle = await temporal.client.workflow.start('ingestDataset', {
     workflowId: ingestWorkflowId(input.dataset.name, input.ingestDate),
     taskQueue,
     args: [input],
   });
-  await host.runUntil(shared.runUntil(body({ calls, handle: handle as Handle })));
+  const options = { connection, taskQueue, workflowBundle, activities };
+  await withWorkers(options, body({ calls, handle: handle as Handle }));
 }
 
 async function failureOf(handle: Handle): Promise<ApplicationFailure> {
@@ -151,7 +149,7 @@ describe('ingestDataset', () => {
     const input = ingestInput(['a', 'b']);
     for (const source of input.dataset.sources) source.optional = source.id === 'b';
     let missing: string[] = [];
-    const publishSnapshot = fakeActivities('', []).publishSnapshot;
+    const publishSnapshot = fakeActivities([]).publishSnapshot;
     const changes: Partial<Activities> = {
       ...fail,
       publishSnapshot: async (published) => {
@@ -180,7 +178,7 @@ describe('ingestDataset', () => {
       ledger: { records: 10, rows: 10, rejected: 0, balanced: true },
     };
     const changes: Partial<Activities> = {
-      openSnapshot: async () => ({ ...opened('none'), published }),
+      openSnapshot: async () => ({ ...OPENED, published }),
     };
     await ingest(ingestInput(['2015']), changes, async ({ calls, handle }) => {
       assert.deepEqual(await handle.result(), published);
@@ -203,23 +201,14 @@ describe('ingestDataset', () => {
 
   it('on a retry takes finished sources as they are', async () => {
     const changes: Partial<Activities> = {
-      openSnapshot: async () => ({
-        ...opened(retryQueue),
-        finished: [sourceResult('2015', 'converted')],
-      }),
+      openSnapshot: async () => ({ ...OPENED, finished: [sourceResult('2015', 'converted')] }),
     };
-    const retryQueue = `host-${randomUUID()}`;
     const input = ingestInput(['2015', '2019'], { retry: true });
-    await ingest(
-      input,
-      changes,
-      async ({ calls, handle }) => {
-        await handle.result();
-        assert.ok(!calls.includes('probeSource/2015'));
-        assert.ok(calls.includes('verifySource/2019'));
-      },
-      retryQueue,
-    );
+    await ingest(input, changes, async ({ calls, handle }) => {
+      await handle.result();
+      assert.ok(!calls.includes('probeSource/2015'));
+      assert.ok(calls.includes('verifySource/2019'));
+    });
   });
 
   it('does one half only when asked for it', async () => {
@@ -274,25 +263,6 @@ describe('ingestDataset', () => {
       await keep('cancelled', handle);
     });
   }
-
-  it('starts the sequence again elsewhere when the host that held the files is gone', async () => {
-    const aliveQueue = `host-${randomUUID()}`;
-    const queues = ['host-that-is-gone', aliveQueue];
-    const changes: Partial<Activities> = {
-      openSnapshot: async () => opened(queues.shift() ?? aliveQueue),
-    };
-    const input = ingestInput(['2015'], { hostWaitMs: 1000 });
-    await ingest(
-      input,
-      changes,
-      async ({ calls, handle }) => {
-        assert.equal((await handle.result()).status, 'published');
-        assert.equal(calls.filter((call) => call === 'openSnapshot').length, 2);
-        await keep('host-gone', handle);
-      },
-      aliveQueue,
-    );
-  });
 });
 
 /** As `temporal workflow show --output json` writes it. */

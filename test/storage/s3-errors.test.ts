@@ -104,8 +104,8 @@ describe('the client', () => {
 
 const SETTINGS: S3Settings = {
   bucket: 'lake',
-  rawPrefix: 'raw/',
-  convertedPrefix: 'converted/',
+  kind: 's3',
+  prefix: '',
   pathStyle: false,
   checksums: true,
   uploadConcurrency: 1,

@@ -21,7 +21,7 @@ test('what exists passes: commands, options, scripts, links, error codes', () =>
   const text = [
     '`longhaul ingest <dataset> [--date YYYY-MM-DD] --json`, `npx longhaul up --background`, `longhaul --help`',
     '```sh',
-    '$ DATA_DIR=/tmp/x npx longhaul ingest denver-311 --date=2026-01-01 | jq . --slurp',
+    '$ LAKE=/tmp/x npx longhaul ingest denver-311 --date=2026-01-01 | jq . --slurp',
     'npm run demo -- --size 20MB   # npm run other',
     'npm test',
     '```',

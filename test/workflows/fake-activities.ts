@@ -1,28 +1,29 @@
 import type { Activities } from '../../src/activities/index.ts';
 import type { LandedSource, OpenResult } from '../../src/activities/types.ts';
+import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { fakeEmr } from './fake-emr.ts';
 import type { SourceSpec } from '../../src/model/dataset.ts';
 import { sumLedgers } from '../../src/model/ledger.ts';
-import type { IngestInput, IngestResult, SourceResult } from '../../src/model/run.ts';
+import {
+  queuesBeside,
+  type IngestInput,
+  type IngestResult,
+  type SourceResult,
+} from '../../src/model/run.ts';
 import { sourceResult } from './source-result.ts';
 
 /** What the fakes were asked, in order: `land/2015`. */
 export type Calls = string[];
 
 /** Activities that do at once what the real ones would report, for the workflow's own logic. */
-export function fakeActivities(
-  hostQueue: string,
-  calls: Calls,
-  changes: Partial<Activities> = {},
-): Activities {
+export function fakeActivities(calls: Calls, changes: Partial<Activities> = {}): Activities {
   const landed = async ({ source }: { source: SourceSpec }): Promise<LandedSource> => ({
     ...sourceResult(source.id, 'landed'),
     rawKey: 'raw/key',
   });
   const verified = new Map<string, SourceResult>();
   const fakes: Activities = {
-    openSnapshot: async () => opened(hostQueue),
-    locateLake: async () => ({ queue: hostQueue }),
+    openSnapshot: async () => OPENED,
     probeSource: async () => ({ totalBytes: 1000 }),
     landSource: landed,
     findLanding: landed,
@@ -58,8 +59,7 @@ export function fakeActivities(
     }),
     pauseIfFailing: async () => ({ failures: 1, paused: false }),
     ...fakeEmr(),
-    sweepLeftovers: async ({ target, olderThanMs, dryRun }) => ({
-      target,
+    sweepLeftovers: async ({ olderThanMs, dryRun }) => ({
       olderThanMs,
       dryRun,
       items: [],
@@ -88,7 +88,6 @@ export function ingestInput(sources: string[], changes: Partial<IngestInput> = {
     ingestDate: '2026-11-23',
     mode: 'ingest',
     engine: 'duckdb',
-    target: 'disk',
     again: false,
     accept: false,
     retry: false,
@@ -99,10 +98,22 @@ export function ingestInput(sources: string[], changes: Partial<IngestInput> = {
   };
 }
 
-/** One queue stands for all three of a lake. */
-export function opened(hostQueue: string): OpenResult {
-  const stepQueues = { transfer: hostQueue, convert: hostQueue };
-  return { hostQueue, stepQueues, revision: 1, finished: [] };
+export const OPENED: OpenResult = { revision: 1, finished: [] };
+
+/**
+ * A worker for each task queue of a lake but that of backfilled days, as long as `body` runs.
+ * @param options `taskQueue` is the one of the workflows.
+ */
+export async function withWorkers(options: WorkerOptions, body: Promise<void>): Promise<void> {
+  const { workflowBundle: _, ...ofActivities } = options;
+  const { control, transfer, convert } = queuesBeside(options.taskQueue);
+  // Cancellation reaches an activity with the answer to a heartbeat.
+  const throttle = { maxHeartbeatThrottleInterval: 200 };
+  const workers = [await Worker.create({ ...options, ...throttle, taskQueue: control })];
+  for (const taskQueue of [transfer, convert]) {
+    workers.push(await Worker.create({ ...ofActivities, ...throttle, taskQueue }));
+  }
+  await workers.reduce(async (running, worker) => await worker.runUntil(running), body);
 }
 
 function recording(fakes: Activities, calls: Calls): Activities {

@@ -31,7 +31,8 @@ export class Commands {
     );
     this.#env = {
       ...Object.fromEntries(inherited),
-      DATA_DIR: join(folder, 'data'),
+      LAKE: join(folder, 'data'),
+      STATE_DIR: join(folder, 'data', '.longhaul'),
       DATASETS_FILE: join(folder, 'datasets.yaml'),
       TMPDIR: join(folder, 'tmp'),
       // Short, so that a storm of some seconds meets what follows a lost worker or a silent publisher.

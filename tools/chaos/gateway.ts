@@ -43,8 +43,7 @@ export class Gateway {
   env(): Record<string, string> {
     const { endpoint = '', region = '', accessKeyId = '' } = this.#server ?? {};
     return {
-      LONGHAUL_TARGET: 's3',
-      S3_BUCKET: BUCKET,
+      LAKE: `s3://${BUCKET}`,
       S3_STALL_TIMEOUT_SECONDS: '2',
       AWS_ENDPOINT_URL_S3: endpoint,
       AWS_REGION: region,

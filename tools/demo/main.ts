@@ -4,11 +4,9 @@
  * real CLI.
  */
 import { existsSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadSettings } from '../../src/config/load-settings.ts';
-import type { Settings } from '../../src/config/settings.ts';
-import { TARGETS } from '../../src/model/run.ts';
+import { ZONE_FOLDERS } from '../../src/model/layout.ts';
 import { parseSize } from '../generate/size.ts';
 import { startFileOrigin } from '../origin/file-origin.ts';
 import { longhaul, PROGRAM } from './cli.ts';
@@ -17,17 +15,19 @@ import { startDemoS3, type DemoS3 } from './s3.ts';
 import { DEMO_DATASETS, makeDatasetsFile, makeSourceFiles } from './sources.ts';
 
 /** A lake of the demo's own: in that of the user's datasets, a day of made-up files would stand for the real one. */
-const DEMO_DATA_DIR = 'data-demo';
+const DEMO_LAKE = 'data-demo';
+/** `disk` is a folder; `s3` a bucket of an S3 on this machine. */
+const TARGETS = ['disk', 's3'] as const;
 const DEFAULT_SIZE = '20MB';
 const SAMPLE_SQL = `SELECT source AS year, count(*) AS requests, count(DISTINCT agency) AS agencies,
        min(case_created_dttm) AS first_request, max(case_created_dttm) AS last_request
 FROM denver_311 GROUP BY source ORDER BY source`;
 
-function nextOnDisk(dataDir: string): string[] {
+function nextOnDisk(lake: string): string[] {
   return [
-    `  DATA_DIR=${dataDir} npx longhaul up`,
+    `  npx longhaul up --lake ${lake}`,
     '      the same history again, in the Web UI',
-    `  DATA_DIR=${dataDir} npx longhaul query "SELECT * FROM denver_311 LIMIT 5"`,
+    `  npx longhaul query --lake ${lake} "SELECT * FROM denver_311 LIMIT 5"`,
     '  npm run demo',
     '      again today: it is published already, and nothing changes',
     '  npx longhaul ingest denver-311',
@@ -38,7 +38,7 @@ function nextOnDisk(dataDir: string): string[] {
 /** The S3 is gone with the demo; its bucket stays. */
 const NEXT_WITH_S3 = [
   '  npm run demo -- --target s3  again today: it is published already, and nothing changes',
-  '  LONGHAUL_TARGET=s3 S3_BUCKET=… npx longhaul ingest <dataset>    with a bucket of yours: docs/aws.md',
+  '  npx longhaul ingest <dataset> --lake s3://<bucket>    with a bucket of yours: docs/aws.md',
 ];
 
 process.exitCode = await demo();
@@ -69,20 +69,21 @@ async function demo(): Promise<number> {
     console.error(problem);
     return 2;
   }
-  const dataDir = process.env['DATA_DIR'] || DEMO_DATA_DIR;
-  const settings = loadSettings({ env: { ...process.env, DATA_DIR: dataDir }, cwd: process.cwd() });
-  const folder = join(settings.stateDir, 'demo');
+  const given = process.env['LAKE'] ?? '';
+  const lake = resolve(given === '' || given.startsWith('s3:') ? DEMO_LAKE : given);
+  const stateDir = join(lake, '.longhaul');
+  const folder = join(stateDir, 'demo');
   say(`Making Denver-shaped files of ${values.size} each`);
   const files = await makeSourceFiles(join(folder, 'files'), bytes);
   if (target === 's3') say('Starting an S3 on this machine');
-  const s3 = target === 's3' ? await startDemoS3(settings.stateDir) : undefined;
+  const s3 = target === 's3' ? await startDemoS3(stateDir) : undefined;
   if (isEmr) say('Starting an EMR on this machine: HDFS and Spark');
-  const emr = s3 && isEmr ? await startDemoEmr(settings.stateDir, s3.env) : undefined;
+  const emr = s3 && isEmr ? await startDemoEmr(stateDir, s3.env) : undefined;
   const origin = await startFileOrigin(join(folder, 'files'));
   try {
     const datasetsFile = join(folder, 'datasets.yaml');
     await makeDatasetsFile(datasetsFile, origin.url, files);
-    return await run(settings, datasetsFile, s3, emr?.env);
+    return await run(lake, datasetsFile, s3, emr?.env);
   } finally {
     await origin.close();
     await emr?.stop();
@@ -91,18 +92,18 @@ async function demo(): Promise<number> {
 }
 
 async function run(
-  settings: Settings,
+  lake: string,
   datasetsFile: string,
   s3?: DemoS3,
   emr?: Record<string, string>,
 ): Promise<number> {
   // An empty TEMPORAL_ADDRESS is no address: the demo always has the embedded server.
   const env = {
-    DATA_DIR: settings.dataDir,
+    LAKE: lake,
+    STATE_DIR: join(lake, '.longhaul'),
     DATASETS_FILE: datasetsFile,
     TEMPORAL_ADDRESS: '',
     ALLOW_PRIVATE_ADDRESSES: 'true',
-    LONGHAUL_TARGET: 'disk',
     ...s3?.env,
     ...emr,
   };
@@ -111,8 +112,8 @@ async function run(
   if (ingested !== 0) return ingested;
   say('The lake');
   const onDisk = [
-    `  raw, byte-exact  ${near(settings.rawDir)}`,
-    `  Parquet          ${near(settings.convertedDir)}`,
+    `  raw, byte-exact  ${near(join(lake, ZONE_FOLDERS.raw))}`,
+    `  Parquet          ${near(join(lake, ZONE_FOLDERS.converted))}`,
   ];
   console.log((s3 ? await s3.describe() : onDisk).join('\n'));
   say('longhaul query, over all years');
@@ -120,7 +121,7 @@ async function run(
   const queried = await longhaul(['query', SAMPLE_SQL], env);
   if (queried !== 0) return queried;
   say('What next');
-  console.log((s3 ? NEXT_WITH_S3 : nextOnDisk(near(settings.dataDir))).join('\n'));
+  console.log((s3 ? NEXT_WITH_S3 : nextOnDisk(near(lake))).join('\n'));
   return 0;
 }
 

@@ -18,7 +18,7 @@ export interface DemoS3 {
 }
 
 /**
- * An S3 of the demo's own, with a bucket that is kept from run to run. The DATA_DIR of the runs lies beside it:
+ * An S3 of the demo's own, with a bucket that is kept from run to run. The state of the runs' Temporal lies beside it:
  * an embedded Temporal that is up for another lake has a worker which knows nothing of this one.
  */
 export async function startDemoS3(stateDir: string): Promise<DemoS3> {
@@ -32,9 +32,8 @@ export async function startDemoS3(stateDir: string): Promise<DemoS3> {
   await server.createBucket(BUCKET);
   const env = {
     ...Object.fromEntries(UNSET.map((key) => [key, ''])),
-    DATA_DIR: join(folder, 'data'),
-    LONGHAUL_TARGET: 's3',
-    S3_BUCKET: BUCKET,
+    LAKE: `s3://${BUCKET}`,
+    STATE_DIR: join(folder, 'state'),
     AWS_ENDPOINT_URL_S3: server.endpoint,
     AWS_REGION: server.region,
     AWS_ACCESS_KEY_ID: server.accessKeyId,
@@ -50,14 +49,14 @@ export async function startDemoS3(stateDir: string): Promise<DemoS3> {
 /** An empty value is no value: of a real bucket's settings in .env or the environment nothing must be left. */
 const UNSET = [
   ...['AWS_PROFILE', 'AWS_SESSION_TOKEN', 'AWS_ENDPOINT_URL'],
-  ...['S3_RAW_PREFIX', 'S3_CONVERTED_PREFIX', 'S3_PATH_STYLE', 'S3_CHECKSUMS'],
+  ...['S3_PATH_STYLE', 'S3_CHECKSUMS'],
 ];
 
 async function describeLake(env: Record<string, string>): Promise<string[]> {
   // This process finds the server as any AWS program does.
   Object.assign(process.env, env);
   const settings = loadSettings({ env: process.env, cwd: process.cwd() });
-  const lake = await openLake('s3', settings);
+  const lake = await openLake(settings);
   const lines: string[] = [];
   for (const [title, store] of [
     ['raw, byte-exact', lake.raw],

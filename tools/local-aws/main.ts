@@ -57,7 +57,7 @@ async function serve(folder: string): Promise<void> {
     AWS_ENDPOINT_URL_S3: s3.endpoint,
     AWS_ENDPOINT_URL_EMR: emr.endpoint,
     EMR_WEBHDFS_URL: emr.webHdfsUrl,
-    S3_BUCKET: BUCKET,
+    LAKE: `s3://${BUCKET}`,
   };
   for (const [key, value] of Object.entries(env)) console.log(`export ${key}='${value}'`);
   console.error('Ctrl-C ends it, with every cluster.');

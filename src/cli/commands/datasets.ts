@@ -5,7 +5,7 @@ import { readSnapshot } from '../../storage/manifests.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import { print, type CliContext } from '../context.ts';
 import { countText, snapshotText, tableText } from '../text.ts';
-import { examples, lakeTarget, withJson, withTarget, type Flags } from './options.ts';
+import { examples, withJson, type Flags } from './options.ts';
 
 interface DatasetSummary {
   name: string;
@@ -25,15 +25,15 @@ export function datasetsCommand(context: CliContext): Command {
     .description(
       'Lists what datasets.yaml has and what is published, with views and last snapshots.',
     );
-  withJson(withTarget(command)).action(async (flags: Flags) => {
+  withJson(command).action(async (flags: Flags) => {
     await showDatasets(context, flags);
   });
-  return examples(command, ['datasets', 'datasets --target s3 --json']);
+  return examples(command, ['datasets', 'datasets --lake s3://my-lake --json']);
 }
 
 async function showDatasets(context: CliContext, flags: Flags): Promise<void> {
   const { settings, datasets } = context.loadConfig();
-  const { converted } = await openLake(lakeTarget(settings, flags.target), settings);
+  const { converted } = await openLake(settings);
   const summaries = new Map<string, DatasetSummary>();
   for (const { name, sources } of datasets) {
     summaries.set(name, {

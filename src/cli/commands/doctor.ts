@@ -1,12 +1,11 @@
 import { Command } from 'commander';
 import type { Config } from '../../config/load-config.ts';
 import { exitCodeOf } from '../../model/errors.ts';
+import { lakeText } from '../../model/lake-address.ts';
 import { printable } from '../../model/names.ts';
-import type { Target } from '../../model/run.ts';
 import { print, type CliContext } from '../context.ts';
 import {
   ok,
-  problem,
   runGroup,
   unknown,
   type Check,
@@ -21,7 +20,7 @@ import {
   sparkFinding,
 } from '../doctor/machine.ts';
 import { interruptible } from '../interrupts.ts';
-import { examples, withJson, withTarget, type Flags } from './options.ts';
+import { examples, withJson, type Flags } from './options.ts';
 
 /** The JSON of `longhaul doctor`. */
 export interface DoctorReport {
@@ -34,13 +33,12 @@ export function doctorCommand(context: CliContext): Command {
   const command = new Command('doctor')
     .summary('look whether everything is as it should be')
     .description(
-      'Checks Node, the settings, Temporal, the disk and, with an S3_BUCKET, what the lake needs of S3: a line ' +
+      'Checks Node, the settings, Temporal, the disk and, for a lake in a bucket, what it needs of S3: a line ' +
         'each, and what mends a problem. In S3 a small file is landed, read and removed again, and what fails ' +
         'first is named. Exit code 2 where there is a problem.',
     );
-  const target = 'disk leaves S3 out, s3 insists on it (default: S3 where S3_BUCKET is set)';
-  withJson(withTarget(command, target)).action(async (flags: Flags) => {
-    const groups = await groupsOf(context, flags.target);
+  withJson(command).action(async (flags: Flags) => {
+    const groups = await groupsOf(context);
     const checks = await interruptible(async (signal) => await runAll(groups, signal), 'The look');
     // Problems are the result, and not an error on the way; the exit code says it too.
     const ok = checks.every(({ status }) => status !== 'problem');
@@ -48,11 +46,11 @@ export function doctorCommand(context: CliContext): Command {
     const report: DoctorReport = { checks, ok };
     await print(context, flags, report, () => doctorText(checks));
   });
-  return examples(command, ['doctor', 'doctor --target s3 --json']);
+  return examples(command, ['doctor', 'doctor --lake s3://my-lake --json']);
 }
 
 /** Groups go side by side; the checks of one build on each other. */
-async function groupsOf(context: CliContext, target?: Target): Promise<Check[][]> {
+async function groupsOf(context: CliContext): Promise<Check[][]> {
   const alone = (id: string, title: string, run: Check['run']): Check[] => [{ id, title, run }];
   const general = [
     alone('node', 'Node', () => nodeFinding(process.versions.node)),
@@ -76,7 +74,7 @@ async function groupsOf(context: CliContext, target?: Target): Promise<Check[][]
         : await configuredTemporal(settings),
     ),
     alone('disk', 'Disk', async () => await diskFinding(settings)),
-    ...(await s3Groups(settings, target)),
+    ...(await s3Groups(settings)),
     alone('java', 'Java', async () => await javaFinding(settings)),
     alone('spark', 'Spark', async () => await sparkFinding(settings)),
     alone('emr', 'EMR', async (signal) =>
@@ -87,26 +85,21 @@ async function groupsOf(context: CliContext, target?: Target): Promise<Check[][]
   ];
 }
 
-async function s3Groups(settings: Config['settings'], target?: Target): Promise<Check[][]> {
-  const { s3 } = settings;
-  if (target === 'disk' || (target === undefined && !s3)) return [];
+async function s3Groups(settings: Config['settings']): Promise<Check[][]> {
+  const { lake } = settings;
+  if (lake.kind === 'disk') return [];
   const httpfs = async (): Promise<Finding> => await httpfsFinding(settings);
-  const bucket = (): Finding =>
-    problem('no bucket is set', 'Set S3_BUCKET in .env or the environment.');
   const { s3Checks } = await import('../doctor/s3.ts');
-  return [
-    s3 ? s3Checks(s3) : [{ id: 's3-bucket', title: 'S3 bucket', run: bucket }],
-    [{ id: 'httpfs', title: 'DuckDB httpfs', run: httpfs }],
-  ];
+  return [s3Checks(lake), [{ id: 'httpfs', title: 'DuckDB httpfs', run: httpfs }]];
 }
 
 function settingsFinding({ settings, datasets }: Config): Finding {
-  const { target, datasetsFile, engine } = settings;
+  const { lake, datasetsFile, engine } = settings;
   const known =
     datasets.length === 0
       ? `no datasets in ${datasetsFile}, so only a URL or a file can be ingested`
       : `${datasets.length === 1 ? '1 dataset' : `${datasets.length} datasets`} in ${datasetsFile}`;
-  return ok(`target ${target}, engine ${engine}, ${known}`);
+  return ok(`lake ${lakeText(lake)}, engine ${engine}, ${known}`);
 }
 
 async function runAll(groups: readonly Check[][], signal: AbortSignal): Promise<CheckResult[]> {

@@ -4,13 +4,11 @@ import type { RunMode } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';
 import {
   examples,
-  lakeTarget,
   positiveCount,
   withDate,
   withEngine,
   withJson,
   withName,
-  withTarget,
   type Flags,
 } from './options.ts';
 
@@ -37,7 +35,7 @@ export function ingestCommand(context: CliContext): Command {
         'goes on from there.',
     )
     .argument('[dataset|URL|file...]', 'names of datasets.yaml, or one URL or CSV file');
-  withAsIf(withTarget(withEngine(withDate(withName(command)))))
+  withAsIf(withEngine(withDate(withName(command))))
     .option('--all', 'every dataset of datasets.yaml')
     .option('--concurrency <count>', 'datasets in work at once', positiveCount, DATASET_CONCURRENCY)
     .option('--again', 'publish a new revision beside the one that is there')
@@ -55,7 +53,7 @@ export function ingestCommand(context: CliContext): Command {
     'ingest https://example.com/trees.csv --name trees',
     'ingest ./trees.csv',
     'ingest denver-311 --date 2026-11-01 --as-if',
-    'ingest denver-311 --target s3',
+    'ingest denver-311 --lake s3://my-lake',
   ]);
 }
 
@@ -67,7 +65,7 @@ export function landCommand(context: CliContext): Command {
         'converted or published.',
     )
     .argument('<dataset|URL|file>', 'a name of datasets.yaml, a URL, or a CSV file');
-  withJson(withAsIf(withTarget(withDate(withName(command)))))
+  withJson(withAsIf(withDate(withName(command))))
     .addOption(discardOption().conflicts('detach'))
     .addOption(detachOption())
     .action(async (target: string, flags: IngestFlags) => {
@@ -83,7 +81,7 @@ export function convertCommand(context: CliContext): Command {
       'Converts what is landed for a day to Parquet, verifies it and publishes it. The publisher is not asked.',
     )
     .argument('<dataset|URL|file>', 'a name of datasets.yaml, a URL, or a CSV file');
-  withJson(withTarget(withEngine(withDate(withName(command)))))
+  withJson(withEngine(withDate(withName(command))))
     .option('--again', 'publish a new revision beside the one that is there')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one')
     .addOption(detachOption())
@@ -104,7 +102,6 @@ async function run(
 ): Promise<void> {
   const config = context.loadConfig();
   const { settings } = config;
-  const target = lakeTarget(settings, flags.target);
   const { targetsOf, ingestDateOf, nameFiles } = await import('../targets.ts');
   const now = new Date();
   const datasets = targetsOf(config, names, flags, mode !== 'convert');
@@ -117,7 +114,6 @@ async function run(
     accept: flags.accept ?? false,
     retry: false,
     asIf: flags.asIf,
-    target,
   }));
   // The day's own file too: it may be a symlink.
   const days = requests.map(({ dataset, ingestDate }) => datedDataset(dataset, ingestDate));

@@ -1,14 +1,10 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { Settings } from '../../config/settings.ts';
 import { ENGINES, type Engine } from '../../model/dataset.ts';
-import { LonghaulError } from '../../model/errors.ts';
-import { TARGETS, type Target } from '../../model/run.ts';
 import { parseAge } from '../../model/sweep.ts';
 
 /** What the options that several commands share give: described once, below. */
 export interface Flags {
   json?: boolean;
-  target?: Target;
   /** As typed. */
   date?: string;
   engine?: Engine;
@@ -29,28 +25,6 @@ export function withDate(command: Command): Command {
 export function withEngine(command: Command): Command {
   const option = new Option('--engine <engine>', 'what converts (default: ENGINE of .env)');
   return command.addOption(option.choices(ENGINES));
-}
-
-export function withTarget(
-  command: Command,
-  text = 'the lake: in DATA_DIR, or in S3_BUCKET (default: LONGHAUL_TARGET of .env)',
-): Command {
-  return command.addOption(new Option('--target <target>', text).choices(TARGETS));
-}
-
-/**
- * The lake that a command means: --target, else LONGHAUL_TARGET.
- * @throws LonghaulError CONFIG_INVALID for `s3` without a bucket.
- */
-export function lakeTarget(
-  settings: Pick<Settings, 'target' | 's3'>,
-  flag: Target | undefined,
-): Target {
-  const target = flag ?? settings.target;
-  if (target === 'disk' || settings.s3) return target;
-  throw new LonghaulError('CONFIG_INVALID', 'The target s3 needs an S3_BUCKET, which is not set.', {
-    hint: 'Set S3_BUCKET in .env or the environment; docs/configuration.md#the-lake-in-s3 says the rest.',
-  });
 }
 
 export function withName(command: Command): Command {

@@ -8,7 +8,7 @@ import type { Store } from '../../storage/store.ts';
 import { openTemporaryFolder } from '../../storage/temporary-folder.ts';
 import type { CliContext } from '../context.ts';
 import { interruptible } from '../interrupts.ts';
-import { examples, lakeTarget, positiveCount, withTarget, type Flags } from './options.ts';
+import { examples, positiveCount, type Flags } from './options.ts';
 
 const FORMATS = ['table', 'csv', 'json'] as const;
 export type QueryFormat = (typeof FORMATS)[number];
@@ -39,14 +39,14 @@ export function queryCommand(context: CliContext): Command {
     )
     .option('--limit <rows>', 'most rows of a table', positiveCount, DEFAULT_TABLE_ROWS)
     .option('--json', 'the same as --format json: an array of objects, one a row');
-  withTarget(command).action(async (sql: string, flags: QueryFlags) => {
+  command.action(async (sql: string, flags: QueryFlags) => {
     await runQuery(context, sql, flags);
   });
   return examples(command, [
     'query "SELECT source, count(*) FROM denver_311 GROUP BY source ORDER BY source"',
     'query "DESCRIBE denver_crime"',
     'query "SELECT ingest_date, count(*) FROM denver_311_history GROUP BY 1" --format csv',
-    'query --target s3 "SHOW TABLES"',
+    'query --lake s3://my-lake "SHOW TABLES"',
     'query --engine spark "SELECT source, count(*) FROM denver_311 GROUP BY source"',
   ]);
 }
@@ -56,12 +56,12 @@ async function runQuery(context: CliContext, sql: string, flags: QueryFlags): Pr
   const { note: onNote } = context;
   const { limit, engine } = flags;
   const format = flags.json ? 'json' : flags.format;
-  const target = lakeTarget(settings, flags.target);
   const { writeResult } = await import('../query-output.ts');
   const write = async (result: DuckDBResult): Promise<void> =>
     await writeResult(context, result, format, limit);
-  const { converted } = await openLake(target, settings);
-  const s3 = target === 's3' ? settings.s3 : undefined;
+  const { converted } = await openLake(settings);
+  const { lake } = settings;
+  const s3 = lake.kind === 's3' ? lake : undefined;
   if (engine === 'spark') {
     // One more than are shown tells that there are more.
     const maxRows = format === 'table' ? limit + 1 : undefined;

@@ -8,7 +8,7 @@ import type { DayInput } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';
 import type { RunRef } from '../follow.ts';
 import { withLink } from '../temporal.ts';
-import { examples, lakeTarget, withJson, type Flags } from './options.ts';
+import { examples, withJson, type Flags } from './options.ts';
 
 interface RetryFlags extends Flags {
   accept?: boolean;
@@ -46,7 +46,6 @@ async function runAgain(context: CliContext, earlier: DayInput, flags: RetryFlag
     ingestDate: earlier.ingestDate,
     mode: earlier.mode,
     engine: earlier.engine,
-    target: lakeTarget(config.settings, earlier.target),
     again: earlier.again ?? false,
     accept: flags.accept ?? earlier.accept ?? false,
     retry: true,

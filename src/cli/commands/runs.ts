@@ -112,7 +112,7 @@ async function untilEnded(
   run: RunRef,
   signal: AbortSignal,
 ): Promise<void> {
-  const { awaitRun } = await import('../follow.ts');
+  const { awaitRun, handleOf } = await import('../follow.ts');
   const stop = new AbortController();
   const waiting = AbortSignal.any([signal, stop.signal]);
   const ended = awaitRun(link, run, { signal: waiting, foreign: true, onNote: context.note })
@@ -121,8 +121,9 @@ async function untilEnded(
       if (signal.aborted) throw error;
     })
     .finally(() => stop.abort());
+  const { taskQueue } = await handleOf(link.client, run).describe();
   while (!waiting.aborted) {
-    if (!(await link.hasWorker())) stop.abort();
+    if (!(await link.hasWorker(taskQueue))) stop.abort();
     await sleep(WORKER_LOOK_MS, undefined, { signal: waiting }).catch(() => undefined);
   }
   await ended;

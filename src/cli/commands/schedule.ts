@@ -7,8 +7,8 @@ import { startOfDay } from '../due.ts';
 import { inputOf, scheduleNamed } from '../schedule/facts.ts';
 import { listSchedules, schedulesText } from '../schedule/list.ts';
 import { changesText } from '../schedule/plan.ts';
-import { withTemporal } from '../temporal.ts';
-import { examples, lakeTarget, withJson, withTarget, type Flags } from './options.ts';
+import { lakeQueue, withTemporal } from '../temporal.ts';
+import { examples, withJson, type Flags } from './options.ts';
 
 export function scheduleCommand(context: CliContext): Command {
   const command = new Command('schedule')
@@ -42,28 +42,26 @@ function applyCommand(context: CliContext): Command {
     )
     .option('--dry-run', 'change nothing, and show what would change')
     .option('--force', 'also where somebody else changed a schedule since the last apply');
-  withJson(withTarget(command)).action(
-    async (flags: Flags & { dryRun?: boolean; force?: boolean }) => {
-      const { dryRun = false, force = false } = flags;
-      const config = context.loadConfig();
-      const target = lakeTarget(config.settings, flags.target);
-      await withTemporal(context, { worker: false }, async ({ client, isEmbedded }) => {
-        const { applySchedules } = await import('../schedule/apply.ts');
-        const changes = await applySchedules(client, config, { target, force, dryRun });
-        await print(context, flags, { dryRun, changes }, () => changesText(changes, dryRun));
-        if (isEmbedded && config.schedules.size > 0) {
-          context.note('Schedules of the embedded server run while it runs: `longhaul up`.');
-        }
-        if (changes.some(({ action }) => action === 'left-alone')) {
-          context.setExitCode(exitCodeOf('SCHEDULES_LEFT_ALONE'));
-        }
-      });
-    },
-  );
+  withJson(command).action(async (flags: Flags & { dryRun?: boolean; force?: boolean }) => {
+    const { dryRun = false, force = false } = flags;
+    const config = context.loadConfig();
+    await withTemporal(context, { worker: false }, async ({ client, isEmbedded }) => {
+      const { applySchedules } = await import('../schedule/apply.ts');
+      const queue = await lakeQueue(client, config.settings);
+      const changes = await applySchedules(client, config, { queue, force, dryRun });
+      await print(context, flags, { dryRun, changes }, () => changesText(changes, dryRun));
+      if (isEmbedded && config.schedules.size > 0) {
+        context.note('Schedules of the embedded server run while it runs: `longhaul up`.');
+      }
+      if (changes.some(({ action }) => action === 'left-alone')) {
+        context.setExitCode(exitCodeOf('SCHEDULES_LEFT_ALONE'));
+      }
+    });
+  });
   return examples(command, [
     'schedule apply --dry-run',
     'schedule apply',
-    'schedule apply --target s3 --json',
+    'schedule apply --lake s3://my-lake --json',
   ]);
 }
 

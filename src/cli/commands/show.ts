@@ -32,12 +32,14 @@ export function showCommand(context: CliContext): Command {
       const run = await findRun(link.client, text);
       if (flags.follow) await followToEnd(context, run, link, signal);
       const details = await detailsOf(run, link);
-      if (details.status === 'RUNNING' && !(await link.hasWorker())) {
+      if (details.status === 'RUNNING' && !(await link.hasWorker(details.taskQueue))) {
         context.note(`No worker runs: the run goes on as soon as one does (${howToWork(link)}).`);
       }
       if (flags.follow && details.error) context.setExitCode(exitCodeOf(details.error.code));
       const zoneOf = zonesOf(context.loadConfig().datasets);
-      await print(context, flags, details, () => runText(details, new Date(), zoneOf));
+      await print(context, flags, details, () =>
+        runText(details, { now: new Date(), zoneOf, lakeFlag: context.lakeFlag }),
+      );
     });
   });
   return examples(command, [
@@ -87,6 +89,7 @@ async function detailsOf(run: RunRef, { client, webUi }: TemporalLink) {
     workflowId,
     runId,
     status: status.name,
+    taskQueue: description.taskQueue,
     startedAt: startTime.toISOString(),
     durationMs: (closeTime ?? new Date()).getTime() - startTime.getTime(),
     uiUrl: webUi && `${webUi}/${encodeURIComponent(workflowId)}/${runId}`,
@@ -107,7 +110,10 @@ async function outcomeOf(
   }
 }
 
-function runText(run: RunDetails, now: Date, zoneOf: ZoneOf): string {
+function runText(
+  run: RunDetails,
+  { now, zoneOf, lakeFlag }: { now: Date; zoneOf: ZoneOf; lakeFlag: string },
+): string {
   const { workflowId, runId, status, startedAt, durationMs, progress, result, error } = run;
   const ago = durationText(now.getTime() - new Date(startedAt).getTime());
   const lines = [
@@ -115,7 +121,7 @@ function runText(run: RunDetails, now: Date, zoneOf: ZoneOf): string {
     `Started ${momentText(new Date(startedAt), zoneOf(workflowId))}, ${ago} ago; took ${durationText(durationMs)}.`,
   ];
   if (run.uiUrl !== undefined) lines.push(`Web UI: ${run.uiUrl}`);
-  if (result) lines.push('', resultText({ ...result, runId, durationMs }));
+  if (result) lines.push('', resultText({ ...result, runId, durationMs }, lakeFlag));
   else if (progress) lines.push('', progressTable(progress));
   lines.push(...run.pending.flatMap((each) => pendingLines(each)));
   if (progress?.emr) lines.push('', ...emrText(progress.emr, now.getTime()));

@@ -9,7 +9,7 @@ import type { Store } from '../../storage/store.ts';
 import { print, type CliContext } from '../context.ts';
 import { lastDue } from '../due.ts';
 import { countText, durationText, momentText, snapshotText, tableText } from '../text.ts';
-import { ageOption, examples, lakeTarget, withJson, withTarget, type Flags } from './options.ts';
+import { ageOption, examples, withJson, type Flags } from './options.ts';
 
 export function statusCommand(context: CliContext): Command {
   const command = new Command('status')
@@ -27,18 +27,15 @@ export function statusCommand(context: CliContext): Command {
         '3h',
       ),
     );
-  withJson(withTarget(command)).action(async (flags: Flags & { grace: number }) => {
+  withJson(command).action(async (flags: Flags & { grace: number }) => {
     const config = context.loadConfig();
-    const { converted } = await openLake(
-      lakeTarget(config.settings, flags.target),
-      config.settings,
-    );
+    const { converted } = await openLake(config.settings);
     const datasets = await statusOf(config, converted, { now: new Date(), graceMs: flags.grace });
     const late = datasets.filter(({ state }) => state === 'late').length;
     if (late > 0) context.setExitCode(exitCodeOf('SNAPSHOT_LATE'));
     await print(context, flags, { late, datasets }, () => statusText(datasets));
   });
-  return examples(command, ['status', 'status --grace 6h --json', 'status --target s3']);
+  return examples(command, ['status', 'status --grace 6h --json', 'status --lake s3://my-lake']);
 }
 
 export interface DatasetStatus {

@@ -1,9 +1,8 @@
 import type { Client } from '@temporalio/client';
 import { Command } from 'commander';
 import { bytesText } from '../../model/bytes-text.ts';
-import { TASK_QUEUE } from '../../model/run.ts';
 import {
-  sweepWorkflowId,
+  SWEEP_WORKFLOW_ID,
   type SweepInput,
   type SweepOutcome,
   type SweepResult,
@@ -11,9 +10,9 @@ import {
 import type { sweepLake } from '../../workflows/index.ts';
 import { print, type CliContext } from '../context.ts';
 import type { TemporalLink } from '../temporal-link.ts';
-import { withTemporal } from '../temporal.ts';
+import { lakeQueue, withTemporal } from '../temporal.ts';
 import { countText, durationText, tableText } from '../text.ts';
-import { ageOption, examples, withJson, withTarget, type Flags } from './options.ts';
+import { ageOption, examples, withJson, type Flags } from './options.ts';
 
 export function sweepCommand(context: CliContext): Command {
   const command = new Command('sweep')
@@ -32,25 +31,23 @@ export function sweepCommand(context: CliContext): Command {
       ),
     )
     .option('--dry-run', 'remove nothing, and show what would go');
-  withJson(withTarget(command, 'which lake (default: LONGHAUL_TARGET)')).action(
-    async (flags: Flags & { olderThan: number; dryRun?: boolean }) => {
-      const { settings } = context.loadConfig();
-      const input: Wanted = {
-        target: flags.target ?? settings.target,
-        olderThanMs: flags.olderThan,
-        dryRun: flags.dryRun ?? false,
-        heartbeatTimeoutMs: settings.activity.heartbeatTimeoutMs,
-      };
-      await withTemporal(context, { work: [input] }, async (link, signal) => {
-        const result = await sweepInTurn(context, link, input, signal);
-        await print(context, flags, result, () => sweepText(result));
-      });
-    },
-  );
+  withJson(command).action(async (flags: Flags & { olderThan: number; dryRun?: boolean }) => {
+    const { settings } = context.loadConfig();
+    const input: Wanted = {
+      olderThanMs: flags.olderThan,
+      dryRun: flags.dryRun ?? false,
+      heartbeatTimeoutMs: settings.activity.heartbeatTimeoutMs,
+    };
+    await withTemporal(context, { work: [] }, async (link, signal) => {
+      const queue = await lakeQueue(link.client, settings);
+      const result = await sweepInTurn(context, { link, queue }, input, signal);
+      await print(context, flags, result, () => sweepText(result));
+    });
+  });
   return examples(command, [
     'sweep --dry-run',
     'sweep --older-than 7d',
-    'sweep --target s3 --json',
+    'sweep --lake s3://my-lake --json',
   ]);
 }
 
@@ -59,7 +56,7 @@ type Wanted = Required<SweepInput>;
 /** One sweep of a lake at a time: another one's end is waited for. */
 async function sweepInTurn(
   context: CliContext,
-  link: TemporalLink,
+  { link, queue }: { link: TemporalLink; queue: string },
   input: Wanted,
   signal: AbortSignal,
 ): Promise<SweepResult> {
@@ -67,7 +64,7 @@ async function sweepInTurn(
   const { note: onNote } = context;
   const onCancel = (): void => onNote('Cancelling the sweep; Ctrl-C again leaves at once.');
   for (;;) {
-    const { run, running } = await start(link.client, input);
+    const { run, running } = await start(link.client, queue, input);
     if (running.dryRun === input.dryRun && running.olderThanMs === input.olderThanMs) {
       onNote(`Sweep ${run.workflowId} (${run.runId})`);
       return await awaitRun(link, run, { signal, onNote, onCancel });
@@ -80,15 +77,15 @@ async function sweepInTurn(
 }
 
 /** `running`: what the sweep under way does, this one or another. */
-async function start(client: Client, input: Wanted) {
+async function start(client: Client, taskQueue: string, input: Wanted) {
   const { inputOf } = await import('../../runs/start-run.ts');
-  const { target, olderThanMs, dryRun } = input;
-  const what = `sweep ${target}, older than ${durationText(olderThanMs)}`;
+  const { olderThanMs, dryRun } = input;
+  const what = `sweep, older than ${durationText(olderThanMs)}`;
   const { workflowId, firstExecutionRunId } = await client.workflow.start<typeof sweepLake>(
     'sweepLake',
     {
-      taskQueue: TASK_QUEUE,
-      workflowId: sweepWorkflowId(target),
+      taskQueue,
+      workflowId: SWEEP_WORKFLOW_ID,
       workflowIdConflictPolicy: 'USE_EXISTING',
       args: [input],
       staticSummary: dryRun ? `${what}, dry run` : what,
@@ -119,11 +116,11 @@ export function sweepText(result: SweepResult): string {
 }
 
 function totalsLine(result: SweepResult): string {
-  const { target, dryRun, olderThanMs, younger, clustersUnknown: unknown } = result;
+  const { dryRun, olderThanMs, younger, clustersUnknown: unknown } = result;
   const gone = dryRun
     ? `Dry run, nothing was removed: ${amount(result, 'would-remove')} would go`
     : `Removed ${amount(result, 'removed')}`;
-  const facts = [`${gone} (target ${target})`];
+  const facts = [gone];
   const kept = amount(result, 'kept-live');
   if (kept !== 'nothing') facts.push(`kept ${kept} of runs under way`);
   if (younger > 0) facts.push(`${countText(younger)} younger than ${durationText(olderThanMs)}`);

@@ -9,7 +9,7 @@ import {
 import { LonghaulError } from '../../model/errors.ts';
 import { print, type CliContext } from '../context.ts';
 import { interruptible } from '../interrupts.ts';
-import { joinOptions } from '../temporal.ts';
+import { joinOptions, lakeOf } from '../temporal.ts';
 import { examples, withJson, type Flags } from './options.ts';
 
 export function upCommand(context: CliContext): Command {
@@ -17,7 +17,7 @@ export function upCommand(context: CliContext): Command {
     .summary('run Temporal, its Web UI and a worker on this machine')
     .description(
       'Keeps the embedded Temporal server, its Web UI and a worker running until Ctrl-C, or, with ' +
-        '--background, until `longhaul down`, which ends both. A host that is killed is started again. Its history of 90 days lies in DATA_DIR/.longhaul/.',
+        '--background, until `longhaul down`, which ends both. A host that is killed is started again. Its history of 90 days lies in STATE_DIR.',
     )
     .option('--background', 'leave it running and return');
   withJson(command).action(async (flags: Flags & { background?: boolean }) => {
@@ -65,11 +65,12 @@ async function up(
       if (background) await pinEmbedded(settings.stateDir);
       const { address, namespace } = server;
       const uiUrl = webUiOf(server);
-      const value = { status: 'running', address, namespace, uiUrl, background };
+      const { queue: taskQueue } = await lakeOf(settings);
+      const value = { status: 'running', address, namespace, taskQueue, uiUrl, background };
       await print(context, { json }, value, () =>
         [
           `Temporal Web UI: ${uiUrl}`,
-          `Temporal server: ${address}, namespace ${namespace}`,
+          `Temporal server: ${address}, namespace ${namespace}, task queue ${taskQueue}`,
           background
             ? 'It stays until `longhaul down`.'
             : 'It stays until Ctrl-C or `longhaul down`.',

@@ -8,7 +8,7 @@ import { openLake } from '../../storage/open-lake.ts';
 import { print, type CliContext } from '../context.ts';
 import { interruptible } from '../interrupts.ts';
 import { countsText, durationText, tableText } from '../text.ts';
-import { examples, lakeTarget, withJson, withTarget, type Flags } from './options.ts';
+import { examples, withJson, type Flags } from './options.ts';
 
 export function verifyCommand(context: CliContext): Command {
   const command = new Command('verify')
@@ -19,7 +19,7 @@ export function verifyCommand(context: CliContext): Command {
     )
     .argument('<dataset>', 'the name of a published dataset')
     .option('--date <YYYY-MM-DD>', 'ingest date (default: the latest snapshot)');
-  withJson(withTarget(command)).action(async (dataset: string, flags: Flags) => {
+  withJson(command).action(async (dataset: string, flags: Flags) => {
     const report = await reportOf(context, dataset, flags);
     // Damage is a result, told whole, and not an error on the way; the exit code says it too.
     if (!report.verified) context.setExitCode(exitCodeOf('LAKE_CORRUPT'));
@@ -35,7 +35,7 @@ async function reportOf(context: CliContext, name: string, flags: Flags) {
   const { settings } = context.loadConfig();
   const dataset = parseDatasetName(name);
   const date = flags.date === undefined ? undefined : parseIngestDate(flags.date);
-  const lake = await openLake(lakeTarget(settings, flags.target), settings);
+  const lake = await openLake(settings);
   const manifest = await findSnapshot(lake.converted, dataset, date);
   if (!manifest) {
     const when = date === undefined ? '' : ` for ${date}`;

@@ -29,13 +29,16 @@ async function work(context: CliContext): Promise<void> {
   }
   const { serveWorker } = await import('../../workers/serve-worker.ts');
   const { loggerOf } = await import('../../workers/telemetry.ts');
+  const { fromTemporal } = await import('../failures.ts');
   const write = (line: string): void => context.note(line.trimEnd());
   const logger = loggerOf(settings, context.interactive ? 'text' : 'json', write);
   await interruptible(async (signal) => {
     if (!(await prepare(settings))) {
       logger.warn('The search attributes could not be registered: runs go without them.');
     }
-    await serveWorker({ settings, address, namespace, logger, signal });
+    await serveWorker({ settings, address, namespace, logger, signal }).catch((error: unknown) => {
+      throw fromTemporal(error);
+    });
   });
 }
 

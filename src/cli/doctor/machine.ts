@@ -30,17 +30,21 @@ export function nodeFinding(version: string): Finding {
 
 /** A landing of a few years of a city's files, what is converted from it, and what DuckDB spills meanwhile. */
 const ENOUGH_BYTES = 5 * 1024 ** 3;
-const MAKE_ROOM = 'Free some space, or set DATA_DIR to a folder of a larger disk.';
+const MAKE_ROOM =
+  'Free some space, or set LAKE (with a lake in a bucket, STATE_DIR) to a folder of a larger disk.';
 
-export async function diskFinding({ dataDir }: Settings): Promise<Finding> {
-  // DATA_DIR is made by the first command that needs it, and not by a look at it.
-  const folder = await nearestThere(dataDir);
-  const place = folder === dataDir ? dataDir : `${dataDir} (not there yet; ${folder} is)`;
+/** Of the lake; where that is in a bucket, of the embedded server's state. */
+export async function diskFinding({ lake, stateDir }: Settings): Promise<Finding> {
+  const wanted = lake.kind === 'disk' ? lake.folder : stateDir;
+  // It is made by the first command that needs it, and not by a look at it.
+  const folder = await nearestThere(wanted);
+  const place = folder === wanted ? wanted : `${wanted} (not there yet; ${folder} is)`;
   try {
     await tryWriting(folder);
   } catch (error) {
     const isFull = error instanceof LonghaulError && error.code === 'DISK_FULL';
-    const allow = 'Set DATA_DIR to a folder that you may write, or change the rights of this one.';
+    const allow =
+      'Set LAKE (or STATE_DIR) to a folder that you may write, or change the rights of this one.';
     const found = `${place} cannot be written: ${(error as Error).message}`;
     return problem(found, isFull ? MAKE_ROOM : allow);
   }

@@ -7,6 +7,7 @@ import {
 import type { S3Settings } from '../../config/settings.ts';
 import { tryLanding } from '../../landing/s3-trial.ts';
 import { LonghaulError } from '../../model/errors.ts';
+import { ZONE_FOLDERS } from '../../model/layout.ts';
 import { createS3Client } from '../../storage/s3/client.ts';
 import { s3Error, statusOf } from '../../storage/s3/errors.ts';
 import { S3Store } from '../../storage/s3/s3-store.ts';
@@ -54,12 +55,13 @@ export function s3Checks(given: S3Settings): Check[] {
     {
       id: 's3-raw',
       title: 'S3 raw zone',
-      run: async (signal) => await zoneFinding(settings, settings.rawPrefix, client, signal),
+      run: async (signal) => await zoneFinding(settings, prefixOf('raw', settings), client, signal),
     },
     {
       id: 's3-converted',
       title: 'S3 converted zone',
-      run: async (signal) => await zoneFinding(settings, settings.convertedPrefix, client, signal),
+      run: async (signal) =>
+        await zoneFinding(settings, prefixOf('converted', settings), client, signal),
     },
     {
       id: 's3-lifecycle',
@@ -107,8 +109,9 @@ async function credentialsFinding({ bucket }: S3Settings, client: S3Client): Pro
  * @throws LonghaulError STORE_NO_BUCKET, STORE_WRONG_REGION, STORE_CREDENTIALS, ….
  */
 async function bucketFinding(zone: S3Zone, signal: AbortSignal): Promise<Finding> {
-  const { bucket, convertedPrefix } = zone.settings;
-  const command = new ListObjectsV2Command({ Bucket: bucket, Prefix: convertedPrefix, MaxKeys: 1 });
+  const { bucket } = zone.settings;
+  const Prefix = prefixOf('converted', zone.settings);
+  const command = new ListObjectsV2Command({ Bucket: bucket, Prefix, MaxKeys: 1 });
   try {
     await zone.send(command, 'ListBucket', { signal });
     return ok(`${bucket} answers`);
@@ -160,14 +163,11 @@ export async function lifecycleFinding(zone: S3Zone, signal: AbortSignal): Promi
   }
 }
 
-function ruleFinding(
-  { bucket, rawPrefix, convertedPrefix }: S3Settings,
-  rules: readonly LifecycleRule[],
-): Finding {
-  const zones = [rawPrefix, convertedPrefix].map((prefix) => ({
-    prefix,
-    days: daysOf(prefix, rules),
-  }));
+function ruleFinding(settings: S3Settings, rules: readonly LifecycleRule[]): Finding {
+  const { bucket } = settings;
+  const zones = (['raw', 'converted'] as const)
+    .map((zone) => prefixOf(zone, settings))
+    .map((prefix) => ({ prefix, days: daysOf(prefix, rules) }));
   const without = zones.filter(({ days }) => days === Infinity).map(({ prefix }) => prefix);
   if (without.length === 0) {
     const days = zones.map((zone) => `${zone.prefix} after ${zone.days} days`).join(', ');
@@ -177,6 +177,10 @@ function ruleFinding(
     `no rule ends unfinished uploads below ${without.join(' and ')}: they are paid for until \`longhaul sweep\``,
     `Add AbortIncompleteMultipartUpload (docs/aws.md#the-bucket has the rule): aws s3api put-bucket-lifecycle-configuration --bucket ${bucket} --lifecycle-configuration file://lifecycle.json`,
   );
+}
+
+function prefixOf(zone: keyof typeof ZONE_FOLDERS, { prefix }: S3Settings): string {
+  return `${prefix}${ZONE_FOLDERS[zone]}/`;
 }
 
 /** Of the rules that cover the prefix, the one that acts first. */

@@ -6,6 +6,7 @@ import { findEmbedded } from '../../embedded/index.ts';
 import { instanceHours } from '../../model/emr.ts';
 import { locateTemporal } from '../../programs/temporal.ts';
 import { packageToolsDir } from '../../programs/tools-folder.ts';
+import { lakeOfNamespace } from '../../runs/lake-namespace.ts';
 import { fromTemporal } from '../failures.ts';
 import { linkConfigured, webUiOf } from '../temporal-link.ts';
 import { lookFor, ok, problem, type Finding } from './check.ts';
@@ -24,7 +25,9 @@ export async function configuredTemporal(settings: Settings): Promise<Finding> {
     return await client.withDeadline(deadline, async () => {
       await client.workflowService.describeNamespace({ namespace });
       const { serverVersion } = await client.workflowService.getSystemInfo({});
-      const found = `${address} answers, version ${serverVersion}, namespace ${namespace}`;
+      const lake = await lakeOfNamespace(client);
+      const used = lake ? `, used for the lake ${lake.address}` : '';
+      const found = `${address} answers, version ${serverVersion}, namespace ${namespace}${used}`;
       const lacking =
         '; runs go without search attributes until `longhaul worker` has registered them';
       return ok(found + (hasSearchAttributes ? '' : lacking));

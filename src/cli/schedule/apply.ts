@@ -12,12 +12,10 @@ import {
 } from '@temporalio/client/lib/schedule-helpers.js';
 import type { Config } from '../../config/load-config.ts';
 import { LonghaulError } from '../../model/errors.ts';
-import type { Target } from '../../model/run.ts';
 import { nameFiles } from '../targets.ts';
 import { inputOf, listScheduleIds, readSchedule, type ExistingSchedule } from './facts.ts';
 import {
   desiredSchedules,
-  lakeOf,
   planOf,
   planOfUnwanted,
   type Change,
@@ -28,11 +26,11 @@ import {
 export async function applySchedules(
   client: Client,
   config: Config,
-  { target, force, dryRun }: { target: Target; force: boolean; dryRun: boolean },
+  { queue, force, dryRun }: { queue: string; force: boolean; dryRun: boolean },
 ): Promise<Change[]> {
-  const wanted = desiredSchedules(config, target);
+  const wanted = desiredSchedules(config, queue);
   // All is read before anything is changed: who may not read changes nothing by half.
-  const plans = await plan(client, config, wanted, { force, lake: lakeOf(config, target) });
+  const plans = await plan(client, config, wanted, force);
   if (dryRun) return plans.map(({ change }) => change);
   const datasets = wanted.map(({ dataset }) => dataset);
   await nameFiles(config.settings, datasets);
@@ -51,18 +49,18 @@ async function plan(
   client: Client,
   config: Config,
   wanted: readonly DesiredSchedule[],
-  asked: { force: boolean; lake: string },
+  force: boolean,
 ): Promise<Plan[]> {
   const plans: Plan[] = [];
   for (const each of wanted) {
     const existing = await readSchedule(client, each.scheduleId);
-    plans.push({ wanted: each, existing, change: planOf(each, existing, asked.force) });
+    plans.push({ wanted: each, existing, change: planOf(each, existing, force) });
   }
   const ids = new Set(wanted.map(({ scheduleId }) => scheduleId));
   for (const scheduleId of await listScheduleIds(client)) {
     const existing = ids.has(scheduleId) ? undefined : await readSchedule(client, scheduleId);
     if (!existing) continue;
-    const change = planOfUnwanted(existing, whyUnwanted(existing, config, wanted), asked);
+    const change = planOfUnwanted(existing, whyUnwanted(existing, config, wanted), force);
     if (change) plans.push({ existing, change });
   }
   return plans;

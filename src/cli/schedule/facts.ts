@@ -56,7 +56,7 @@ export async function readSchedule(
   try {
     const description = await client.schedule.getHandle(scheduleId).describe();
     const { applied } = inputOf(description);
-    const isOurs = typeof applied?.hash === 'string' && typeof applied.lake === 'string';
+    const isOurs = typeof applied?.hash === 'string';
     return {
       scheduleId,
       dataset: datasetOfSchedule(scheduleId) ?? scheduleId,

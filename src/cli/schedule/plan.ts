@@ -1,8 +1,6 @@
-import { hostname } from 'node:os';
 import type { Config } from '../../config/load-config.ts';
 import type { DatasetSpec } from '../../model/dataset.ts';
 import { printable } from '../../model/names.ts';
-import { TASK_QUEUE, type Target } from '../../model/run.ts';
 import {
   scheduledWorkflowId,
   scheduleIdOf,
@@ -22,46 +20,36 @@ import {
 /** A schedule as datasets.yaml wants it, ready to be sent. */
 export type DesiredSchedule = ReturnType<typeof desired>;
 
-export function desiredSchedules(config: Config, target: Target): DesiredSchedule[] {
+/** @param queue of the lake's workflows. */
+export function desiredSchedules(config: Config, queue: string): DesiredSchedule[] {
   return config.datasets.flatMap((dataset) => {
     const schedule = config.schedules.get(dataset.name);
-    return schedule ? [desired(dataset, schedule, config, target)] : [];
+    return schedule ? [desired(dataset, schedule, config, queue)] : [];
   });
 }
 
-/**
- * The lake that schedules fill, in words: those of another one, in the same namespace, are not ours. A disk is one of
- * this host, but for the embedded server, which has no other.
- */
-export function lakeOf({ s3Place, settings }: Config, target: Target): string {
-  if (target === 's3') return s3Place ?? 's3';
-  return settings.temporal.address === undefined ? 'disk' : `${settings.dataDir} of ${hostname()}`;
-}
-
-function desired(dataset: DatasetSpec, schedule: ScheduleSpec, config: Config, target: Target) {
+function desired(dataset: DatasetSpec, schedule: ScheduleSpec, config: Config, queue: string) {
   const { jitterMs, catchupMs, overlap, pauseAfterFailures, paused, recurrence } = schedule;
-  const lake = lakeOf(config, target);
   const { engine } = config.settings;
   // What an earlier run of the day finished is not done again: a second start in a day repeats what failed.
-  const run = { dataset, mode: 'ingest', engine, target, retry: true } as const;
+  const run = { dataset, mode: 'ingest', engine, retry: true } as const;
   const input = { run, catchupMs, pauseAfterFailures };
   const policies = { overlap: OVERLAP_POLICIES[overlap], catchupWindow: catchupMs };
   const action = {
     type: 'startWorkflow',
     workflowType: 'ingestOnSchedule',
     workflowId: scheduledWorkflowId(dataset.name),
-    taskQueue: TASK_QUEUE,
-    staticSummary: `ingest ${dataset.name} on schedule${target === 's3' ? ', in S3' : ''}`,
+    taskQueue: queue,
+    staticSummary: `ingest ${dataset.name} on schedule`,
   } as const;
   const { spec, when } = timesOf(recurrence);
   const facts = { ...when, ...commonFacts(jitterMs, policies, { ...action, args: [input] }) };
-  const applied = { hash: hashOf(facts), paused, lake };
+  const applied = { hash: hashOf(facts), paused };
   return {
     dataset,
     scheduleId: scheduleIdOf(dataset.name),
     facts,
     paused,
-    lake,
     spec: { ...spec, jitter: jitterMs },
     policies,
     action: { ...action, args: [{ ...input, applied }] },
@@ -107,7 +95,7 @@ export function planOf(
   existing: ExistingSchedule | undefined,
   force: boolean,
 ): Change {
-  const { scheduleId, facts, paused, lake } = wanted;
+  const { scheduleId, facts, paused } = wanted;
   const at = { dataset: wanted.dataset.name, scheduleId };
   if (!existing) return { ...at, action: 'create', differences: differences({}, facts) };
   const { applied } = existing;
@@ -121,14 +109,13 @@ export function planOf(
     found.push({ fact: 'paused', from: String(existing.paused), to: String(paused) });
   }
   const reason =
-    (applied.lake === lake ? undefined : `it fills another lake (${applied.lake}, not ${lake})`) ??
     // Who edited it to what the file says has not gone astray.
     (found.length > 0 ? driftOf(existing) : undefined) ??
     (resumed ? 'it was resumed by hand; the file says paused' : undefined);
   if (reason !== undefined && !force) {
     return { ...at, action: 'left-alone', differences: found, reason };
   }
-  const same = found.length === 0 && applied.hash === hashOf(facts) && applied.lake === lake;
+  const same = found.length === 0 && applied.hash === hashOf(facts);
   return { ...at, action: same ? 'unchanged' : 'update', differences: found };
 }
 
@@ -136,11 +123,11 @@ export function planOf(
 export function planOfUnwanted(
   existing: ExistingSchedule,
   why: string,
-  { force, lake }: { force: boolean; lake: string },
+  force: boolean,
 ): Change | undefined {
   const { dataset, scheduleId, applied } = existing;
-  // Another's: not a word about it.
-  if (applied?.lake !== lake) return undefined;
+  // Not made by `apply`: not a word about it.
+  if (!applied) return undefined;
   const drift = force ? undefined : driftOf(existing);
   const at = { dataset, scheduleId, differences: [] };
   if (drift === undefined) return { action: 'delete', ...at, reason: why };

@@ -5,7 +5,6 @@ import { schedulesText } from '../../../src/cli/schedule/list.ts';
 import {
   changesText,
   desiredSchedules,
-  lakeOf,
   planOf,
   planOfUnwanted,
   type Change,
@@ -27,17 +26,16 @@ function wanted(keys = '{}', address = 'http://h/a.csv'): DesiredSchedule {
     settings,
     searchPath: '',
     runtimeDir: '',
-    s3Place: undefined,
     fingerprints: {},
   };
-  const [first] = desiredSchedules(config, 'disk');
+  const [first] = desiredSchedules(config, 'longhaul-0');
   return first ?? assert.fail();
 }
 
 /** As the server has it once it was applied. */
 function applied(as: DesiredSchedule, changes: Partial<ExistingSchedule> = {}): ExistingSchedule {
-  const { scheduleId, facts, paused, lake } = as;
-  const memo = { hash: hashOf(facts), paused, lake };
+  const { scheduleId, facts, paused } = as;
+  const memo = { hash: hashOf(facts), paused };
   return {
     ...{ scheduleId, dataset: 'd', facts, paused, applied: memo, ...changes },
     description: undefined as never,
@@ -80,16 +78,12 @@ describe('what apply does with a schedule', () => {
     assert.equal(changed(planOf(daily, sameAsFile, QUIET)), 'update');
   });
 
-  it('never takes over one that it did not make, and one of another lake only if forced', () => {
+  it('never takes over one that it did not make', () => {
     const daily = wanted();
     const foreign = applied(daily, { applied: undefined });
     for (const asked of [QUIET, FORCE]) {
       assert.equal(planOf(daily, foreign, asked).action, 'left-alone');
     }
-    const elsewhere = applied(daily);
-    const other = { ...elsewhere, applied: { hash: '', paused: false, lake: 's3://b/' } };
-    assert.match(planOf(daily, other, QUIET).reason ?? '', /fills another lake \(s3:\/\/b\//);
-    assert.equal(planOf(daily, other, FORCE).action, 'update');
   });
 
   it('touches a pause only when the file changes its mind', () => {
@@ -103,25 +97,13 @@ describe('what apply does with a schedule', () => {
     assert.equal(changed(planOf(paused, resumed, FORCE)), 'update, paused: false → true');
   });
 
-  it('takes two folders for two lakes where others may use the server too', () => {
-    const of = (dataDir: string, address?: string): string => {
-      const settings = { dataDir, temporal: { address } } as Config['settings'];
-      return lakeOf({ s3Place: undefined, settings } as Config, 'disk');
-    };
-    assert.notEqual(of('/a', 'h:7233'), of('/b', 'h:7233'));
-    assert.equal(of('/a', 'h:7233'), of('/a', 'h:7233'));
-    assert.equal(of('/a'), 'disk');
-  });
-
-  it('deletes only what is its own, of this lake, as it left it', () => {
+  it('deletes only what is its own, as it left it', () => {
     const daily = wanted();
-    const here = { lake: 'disk', force: QUIET };
-    assert.equal(planOfUnwanted(applied(daily), 'gone', here)?.action, 'delete');
-    assert.equal(planOfUnwanted(applied(daily), 'gone', { ...here, lake: 's3' }), undefined);
-    assert.equal(planOfUnwanted(applied(daily, { applied: undefined }), 'gone', here), undefined);
+    assert.equal(planOfUnwanted(applied(daily), 'gone', QUIET)?.action, 'delete');
+    assert.equal(planOfUnwanted(applied(daily, { applied: undefined }), 'gone', QUIET), undefined);
     const edited = applied(daily, { facts: { ...daily.facts, jitter: '1h' } });
-    assert.equal(planOfUnwanted(edited, 'gone', here)?.action, 'left-alone');
-    assert.equal(planOfUnwanted(edited, 'gone', { ...here, force: FORCE })?.action, 'delete');
+    assert.equal(planOfUnwanted(edited, 'gone', QUIET)?.action, 'left-alone');
+    assert.equal(planOfUnwanted(edited, 'gone', FORCE)?.action, 'delete');
   });
 });
 

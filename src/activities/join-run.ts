@@ -8,8 +8,9 @@ import {
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { isErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
-import type { IngestInput, IngestResult, JoinHeartbeat } from '../model/run.ts';
-import { satisfies, startRun, type StartedRun } from '../runs/start-run.ts';
+import type { DayInput, IngestResult, JoinHeartbeat } from '../model/run.ts';
+import { hasSearchAttributes } from '../runs/search-attributes.ts';
+import { startOrJoin, startRun, type StartedRun } from '../runs/start-run.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /** How often it is said that this attempt lives, as a share of the heartbeat timeout. */
@@ -20,9 +21,9 @@ const HEARTBEATS_PER_TIMEOUT = 4;
  * attempt, on any worker, joins it again. Cancelled, it cancels the run that was started on its behalf, no other.
  * @returns its result. @throws ApplicationFailure with the run's own error.
  */
-export async function joinRun(
+export async function startOrJoinRun(
   { activity }: Pick<ActivityDeps, 'activity'>,
-  input: IngestInput,
+  input: DayInput,
 ): Promise<IngestResult> {
   const context = Context.current();
   let joined: JoinHeartbeat | undefined;
@@ -30,16 +31,22 @@ export async function joinRun(
     context.heartbeat(joined);
   }, activity.heartbeatTimeoutMs / HEARTBEATS_PER_TIMEOUT);
   try {
-    for (;;) {
-      // On the queue of this activity, which is that of workflows.
-      const at = { queue: context.info.taskQueue, startedBy: ownerOf(context) };
-      const run = await startRun(context.client, input, at);
+    const options = {
+      // Of this activity, which is that of workflows.
+      queue: context.info.taskQueue,
+      startedBy: ownerOf(context),
+      hasSearchAttributes: await hasSearchAttributes(context.client),
+    };
+    const start = async (): Promise<StartedRun> => {
+      const run = await startRun(context.client, input, options);
       joined = { joined: { workflowId: run.workflowId, runId: run.runId } };
       context.heartbeat(joined);
-      // Another kind of run of this day is under way: ours comes after it.
-      if (!satisfies(run.input, input)) await endOf(context, run).catch(rethrowIfCancelled);
-      else return await endOf(context, run);
-    }
+      return run;
+    };
+    const run = await startOrJoin(input, start, async (other) => {
+      await endOf(context, other).catch(rethrowIfCancelled);
+    });
+    return await endOf(context, run);
   } catch (error) {
     throw toJoinFailure(error, input);
   } finally {
@@ -78,9 +85,9 @@ function rethrowIfCancelled(error: unknown): void {
   if (!(error instanceof WorkflowFailedError)) throw error;
 }
 
-function toJoinFailure(error: unknown, { dataset, ingestDate }: IngestInput): Error {
+function toJoinFailure(error: unknown, { dataset, ingestDate }: DayInput): Error {
   if (error instanceof CancelledFailure) return error;
-  const day = `${dataset.name}, ${ingestDate}`;
+  const day = `${dataset}, ${ingestDate}`;
   if (error instanceof WorkflowFailedError) return ofRun(error, day);
   const message = printable(error instanceof Error ? error.message : String(error));
   if (!(error instanceof ServiceError) && !isGrpcServiceError(error)) {

@@ -32,7 +32,6 @@ export class OpenRuns {
   async hold(holder: Leftover['holder'] | ClusterName, ageMs: number): Promise<boolean> {
     return await asking(async () => {
       if (!('runId' in holder)) {
-        // The day's own run: one under another id joins it, and holds nothing itself.
         return await this.#isOpen(ingestWorkflowId(holder.dataset, holder.ingestDate));
       }
       if (await this.#holdRun(holder.runId, ageMs)) return true;

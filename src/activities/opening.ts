@@ -1,4 +1,10 @@
+import { Context } from '@temporalio/activity';
+import { datedDataset } from '../model/dated-address.ts';
+import type { DatasetSpec } from '../model/dataset.ts';
+import { LonghaulError } from '../model/errors.ts';
 import { assertDayHasCome, assertVersionOfDay } from '../model/ingest-day.ts';
+import type { RunPlan } from '../model/run.ts';
+import { hasSearchAttributes } from '../runs/search-attributes.ts';
 import { listSnapshots, readSnapshot } from '../storage/manifests.ts';
 import type { ActivityDeps } from './deps.ts';
 import { finishedEntry, toIngestResult, toSourceResult } from './source-results.ts';
@@ -7,41 +13,68 @@ import { shortly } from './work.ts';
 
 type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'>;
 
+/** What a worker adds to an input that does not say it. */
+export interface RunDefaults extends Pick<
+  RunPlan,
+  'engine' | 'sourceConcurrency' | 'heartbeatTimeoutMs'
+> {
+  /** What datasets.yaml has now. @throws LonghaulError CONFIG_INVALID. */
+  datasets: () => DatasetSpec[];
+}
+
 /** The beginning of a day. */
-export function createOpeningActivities(deps: Deps) {
+export function createOpeningActivities(deps: Deps, defaults: RunDefaults) {
   return {
-    /** What is there already of a day. */
+    /** What the run has to do, and what is there already of its day. */
     openSnapshot: async (input: OpenInput): Promise<OpenResult> =>
-      await shortly(deps, async () => await openSnapshot(deps, input)),
+      await shortly(deps, async () => {
+        const spec = input.spec ?? datasetNamed(defaults.datasets(), input.dataset);
+        const plan: RunPlan = {
+          mode: input.mode ?? 'ingest',
+          engine: input.engine ?? defaults.engine,
+          spec,
+          sourceConcurrency: input.sourceConcurrency ?? defaults.sourceConcurrency,
+          heartbeatTimeoutMs: input.heartbeatTimeoutMs ?? defaults.heartbeatTimeoutMs,
+          hasSearchAttributes: await hasSearchAttributes(Context.current().client),
+        };
+        const opened = await openSnapshot(deps, input, plan);
+        return { ...opened, plan: { ...plan, spec: datedDataset(spec, input.ingestDate) } };
+      }),
   };
 }
 
-async function openSnapshot(deps: Deps, input: OpenInput): Promise<OpenResult> {
-  const { dataset, ingestDate, engine } = input;
-  assertDayHasCome(dataset, ingestDate, new Date());
-  const refs = await listSnapshots(deps.converted, dataset.name);
+function datasetNamed(datasets: DatasetSpec[], name: string): DatasetSpec {
+  const found = datasets.find((each) => each.name === name);
+  if (found) return found;
+  const known = datasets.map((each) => each.name).join(', ') || 'none';
+  throw new LonghaulError(
+    'DATASET_UNKNOWN',
+    `No dataset ${name} is in the datasets.yaml of this worker; there: ${known}.`,
+  );
+}
+
+async function openSnapshot(
+  deps: Deps,
+  input: OpenInput,
+  { spec, mode, engine }: RunPlan,
+): Promise<Omit<OpenResult, 'plan'>> {
+  const { dataset, ingestDate, asIf } = input;
+  assertDayHasCome(spec, ingestDate, new Date());
+  const refs = await listSnapshots(deps.converted, dataset);
   const newest = refs.findLast((ref) => ref.ingestDate === ingestDate);
   const revision = (newest?.revision ?? 0) + 1;
   // Before anything is downloaded for a cluster that cannot be had.
-  const onEmr = engine === 'emr' && input.mode !== 'land' ? await checkedForEmr(deps) : {};
+  const onEmr = engine === 'emr' && mode !== 'land' ? await checkedForEmr(deps) : {};
   if (newest && !input.again) {
     const manifest = await readSnapshot(deps.converted, newest);
-    const published = toIngestResult(deps, manifest, {
-      mode: input.mode,
-      status: 'already-published',
-    });
+    const published = toIngestResult(deps, manifest, { mode, status: 'already-published' });
     return { revision: newest.revision, published, finished: [] };
   }
-  assertVersionOfDay(input, new Date(input.startedAt));
+  assertVersionOfDay({ dataset: spec, ingestDate, mode, asIf }, new Date(input.startedAt));
   const finished = [];
-  for (const source of input.retry ? dataset.sources : []) {
-    const entry = await finishedEntry(deps.converted, {
-      dataset: dataset.name,
-      ingestDate,
-      revision,
-      source,
-      engine,
-    });
+  for (const source of input.retry ? datedDataset(spec, ingestDate).sources : []) {
+    const at = { dataset, ingestDate, revision, source, engine };
+    const entry = await finishedEntry(deps.converted, at);
     if (entry) finished.push(toSourceResult(deps, entry));
   }
   return { revision, finished, ...onEmr };

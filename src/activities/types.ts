@@ -1,10 +1,10 @@
 import type { DatasetSpec } from '../model/dataset.ts';
 import type { EmrOutput } from '../model/emr.ts';
-import type { HandInput } from '../model/run-input.ts';
 import type {
-  IngestInput,
+  DayInput,
   IngestResult,
   RunError,
+  RunPlan,
   SourceResult,
   SourceTask,
 } from '../model/run.ts';
@@ -12,13 +12,15 @@ import type {
 /** What passes between activities is small: keys, counts, checksums; never rows or credentials. */
 
 /** The run's input as it was given: a placeholder of the day still stands in its addresses. */
-export interface OpenInput extends IngestInput {
+export interface OpenInput extends DayInput {
   runId: string;
   /** When the workflow started, ISO 8601: whether its day was over then. */
   startedAt: string;
 }
 
 export interface OpenResult {
+  /** With the addresses of the day. */
+  plan: RunPlan;
   revision: number;
   /** Present where the day is published already (and not `again`): the run ends with it. */
   published?: IngestResult;
@@ -97,12 +99,6 @@ export interface CleanUpInput {
 export interface CleanUpResult {
   /** The run that published the day's revision; undefined where none did. */
   publishedBy?: string;
-}
-
-export interface ResolveInput {
-  hand: HandInput;
-  /** When the workflow started, ISO 8601: today is its day. */
-  startedAt: string;
 }
 
 export interface PauseInput {

@@ -4,9 +4,8 @@ import { findEmbedded } from '../embedded/index.ts';
 import { shownAddress } from '../model/addresses.ts';
 import { datedDataset } from '../model/dated-address.ts';
 import { exitCodeOf, LonghaulError } from '../model/errors.ts';
-import { isHandInput } from '../model/run-input.ts';
-import type { IngestInput, IngestResult, RunError } from '../model/run.ts';
-import { satisfies, startRun, type StartedRun } from '../runs/start-run.ts';
+import type { DayInput, IngestResult, RunError } from '../model/run.ts';
+import { startOrJoin, startRun, type StartedRun } from '../runs/start-run.ts';
 import { print, type CliContext } from './context.ts';
 import { asLonghaulError, errorObject, errorText } from './errors.ts';
 import { fromTemporal } from './failures.ts';
@@ -17,11 +16,8 @@ import { readProgress } from './run-state.ts';
 import type { TemporalLink } from './temporal-link.ts';
 import { lakeQueue, withLink } from './temporal.ts';
 
-/** What a command asks of a run; the settings bring the rest of its input. */
-type RunRequest = Pick<
-  IngestInput,
-  'dataset' | 'ingestDate' | 'mode' | 'engine' | 'again' | 'accept' | 'retry' | 'asIf'
->;
+/** A command says what to load; the settings bring the rest of the run's input. */
+export type RunRequest = DayInput & Required<Pick<DayInput, 'spec' | 'mode' | 'engine'>>;
 
 interface RunOptions {
   json?: boolean;
@@ -98,8 +94,7 @@ async function detach(session: Session, requests: readonly RunRequest[]): Promis
   for (const request of requests) {
     const { runId, workflowId } = await start(session, inputOf(session, request));
     const { dataset, ingestDate } = request;
-    const run = { dataset: dataset.name, ingestDate, status: 'started', runId, workflowId };
-    runs.push(run);
+    runs.push({ dataset, ...{ ingestDate, status: 'started' }, runId, workflowId });
   }
   const [first] = runs;
   const value = runs.length === 1 && first ? first : { runs };
@@ -136,8 +131,8 @@ async function runOneOfSeveral(session: Session, request: RunRequest): Promise<R
   } catch (thrown) {
     const error = asLonghaulError(fromTemporal(thrown));
     views.clear();
-    if (!options.json) context.note(`${dataset.name}: ${errorText(error)}`);
-    return { dataset: dataset.name, ingestDate, error: errorObject(error) };
+    if (!options.json) context.note(`${dataset}: ${errorText(error)}`);
+    return { dataset, ingestDate, error: errorObject(error) };
   }
 }
 
@@ -145,51 +140,41 @@ async function runToEnd(session: Session, request: RunRequest): Promise<RunRepor
   const { context, config, signal } = session;
   const startedAt = performance.now();
   const wanted = { ...inputOf(session, request), followed: true };
-  let run = await start(session, wanted);
-  while (run.isEnding || !satisfies(run.input, wanted)) {
-    const { mode = 'ingest', engine = config.settings.engine } = run.input;
-    const what = run.isEnding ? 'cancelled' : `${mode}, engine ${engine}`;
-    context.note(`Another run of this day is under way (${what}): waiting for its end.`);
-    await follow(session, run, true).catch((error: unknown) => {
-      if (signal.aborted) throw error;
-    });
-    run = await start(session, wanted);
-  }
+  const run = await startOrJoin(
+    wanted,
+    async () => await start(session, wanted),
+    async (other) => {
+      const { mode = 'ingest', engine = config.settings.engine } = other.input;
+      const what = other.isEnding ? 'cancelled' : `${mode}, engine ${engine}`;
+      context.note(`Another run of this day is under way (${what}): waiting for its end.`);
+      await follow(session, other, true).catch((error: unknown) => {
+        if (signal.aborted) throw error;
+      });
+    },
+  );
   context.note(`Run ${run.workflowId} (${run.runId})`);
   const result = await follow(session, run, false);
-  if (!config.datasets.includes(request.dataset)) assertIsOf(request, result);
+  if (!config.datasets.includes(request.spec)) assertIsOf(request, result);
   return { ...result, runId: run.runId, durationMs: Math.round(performance.now() - startedAt) };
 }
 
-/** Starts the run of a dataset and day, or attaches to the one under way. `isEnding`: it is cancelled, and cleans up. */
-async function start(
-  { link, queue, signal }: Session,
-  input: IngestInput,
-): Promise<StartedRun & { isEnding: boolean }> {
+async function start({ link, queue, signal }: Session, input: DayInput): Promise<StartedRun> {
+  const { hasSearchAttributes } = link;
   return await link.call(
-    async (client) => {
-      const run = await startRun(client, input, { queue });
-      const { raw } = await handleOf(client, run).describe();
-      return { ...run, isEnding: raw.workflowExtendedInfo?.cancelRequested ?? false };
-    },
+    async (client) => await startRun(client, input, { queue, hasSearchAttributes }),
     { signal },
   );
 }
 
-function inputOf({ link, config: { settings } }: Session, request: RunRequest): IngestInput {
-  return {
-    ...request,
-    sourceConcurrency: settings.sourceConcurrency,
-    heartbeatTimeoutMs: settings.activity.heartbeatTimeoutMs,
-    upsertSearchAttributes: link.hasSearchAttributes,
-  };
+function inputOf({ config: { settings } }: Session, request: RunRequest): DayInput {
+  const { sourceConcurrency, activity } = settings;
+  return { ...request, sourceConcurrency, heartbeatTimeoutMs: activity.heartbeatTimeoutMs };
 }
 
 /** @param foreign another command's run, which is only waited for. */
 async function follow(session: Session, run: StartedRun, foreign: boolean): Promise<IngestResult> {
   const { signal, link, views, options } = session;
-  const { input } = run;
-  const view = views.open(isHandInput(input) ? input.dataset : input.dataset.name);
+  const view = views.open(run.input.dataset);
   try {
     return await followRun(link, run, {
       foreign,
@@ -216,14 +201,14 @@ async function follow(session: Session, run: StartedRun, foreign: boolean): Prom
 }
 
 /** Two files may give a dataset the same name: the one that is published must not be taken for the other. */
-function assertIsOf({ dataset, ingestDate }: RunRequest, { status, sources }: IngestResult): void {
+function assertIsOf({ spec, ingestDate }: RunRequest, { status, sources }: IngestResult): void {
   if (status !== 'already-published') return;
-  const [asked] = datedDataset(dataset, ingestDate).sources;
+  const [asked] = datedDataset(spec, ingestDate).sources;
   const [found] = sources;
   if (!asked || !found || found.url === shownAddress(asked.address)) return;
   throw new LonghaulError(
     'USAGE',
-    `${dataset.name} is published for ${ingestDate} already, from ${found.url}.`,
+    `${spec.name} is published for ${ingestDate} already, from ${found.url}.`,
     { hint: 'Give this one a --name of its own, or publish it as a new revision with --again.' },
   );
 }

@@ -45,7 +45,7 @@ export async function readRunState(handle: WorkflowHandle): Promise<RunState | u
   const pending = pendingOf(description);
   const nowMs = Date.now();
   if (progress) return stateOf(progress, pending, nowMs);
-  // A schedule's workflow, or one that was started by hand, waits for the run that has the day's own id.
+  // A schedule's workflow waits for the run that has the day's own id.
   const joined = pending.find((each) => each.joined)?.joined;
   if (joined) return await readRunState(handle.client.getHandle(joined.workflowId, joined.runId));
   const sinceMs = description.startTime.getTime();

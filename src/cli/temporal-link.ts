@@ -9,7 +9,7 @@ import {
 import type { Settings } from '../config/settings.ts';
 import { findEmbedded, type EmbeddedAddress, type EmbeddedServer } from '../embedded/index.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { SEARCH_ATTRIBUTES } from '../model/run.ts';
+import { hasSearchAttributes } from '../runs/search-attributes.ts';
 import { isNamespaceUnknown, ofGrpc } from './failures.ts';
 
 /** A Temporal that a command uses until it closes it. */
@@ -56,7 +56,7 @@ export async function linkConfigured({ temporal }: Settings): Promise<TemporalLi
     address,
     namespace,
     isEmbedded: false,
-    hasSearchAttributes: await knowsSearchAttributes(connection, namespace),
+    hasSearchAttributes: await hasSearchAttributes(client),
     // A server of a team is back after its upgrade.
     giveUpAfterMs: 600_000,
     isLost: isConnectionLost,
@@ -237,19 +237,5 @@ async function connect({
     if (answered && answered.code !== 'TEMPORAL_UNREACHABLE') throw answered;
     const message = `No Temporal server answers at ${address}.`;
     throw new LonghaulError('TEMPORAL_UNREACHABLE', message, {}, { cause: error });
-  }
-}
-
-/** An unknown one would make the start fail, and asking may be forbidden: then they are left out. */
-async function knowsSearchAttributes(connection: Connection, namespace: string): Promise<boolean> {
-  try {
-    const known = await connection.withDeadline(
-      Date.now() + CONNECT_TIMEOUT_MS,
-      async () => await connection.operatorService.listSearchAttributes({ namespace }),
-    );
-    const names = Object.keys(known.customAttributes ?? {});
-    return Object.values(SEARCH_ATTRIBUTES).every((name) => names.includes(name));
-  } catch {
-    return false;
   }
 }

@@ -63,8 +63,9 @@ export const ERROR_CATALOGUE = {
   },
   RUN_INPUT_INVALID: {
     class: 'usage',
-    happened: 'The input that a run was started with by hand is not one.',
-    next: 'Start it again with the input that docs/schedules.md#starting-a-run-by-hand-in-the-web-ui shows, such as {"dataset":"denver-311"}.',
+    happened:
+      'The input that a run was started with is not one, or its workflow id is not that of its dataset and day.',
+    next: 'Start it again with the id and the input that docs/schedules.md#starting-a-run-by-hand-in-the-web-ui shows, such as {"dataset":"denver-311"}.',
   },
   SCHEDULE_UNKNOWN: {
     class: 'usage',

@@ -2,7 +2,7 @@ import type { DatasetSpec } from './dataset.ts';
 import { undatedSources } from './dated-address.ts';
 import { ingestDateAt } from './dates.ts';
 import { LonghaulError } from './errors.ts';
-import type { IngestInput } from './run.ts';
+import type { RunMode } from './run.ts';
 
 /**
  * A run that starts so long after its day, or after its nominal time and the catch-up, was not meant for now: until
@@ -28,7 +28,7 @@ export function isPastDay(
 
 /** @throws LonghaulError BACKFILL_REFUSED where the run would store what there is today under a past day, unasked. */
 export function assertVersionOfDay(
-  run: Pick<IngestInput, 'dataset' | 'ingestDate' | 'mode' | 'asIf'>,
+  run: { dataset: DatasetSpec; ingestDate: string; mode: RunMode; asIf?: boolean },
   startedAt: Date,
 ): void {
   const { dataset, ingestDate, mode, asIf } = run;

@@ -2,95 +2,82 @@ import { parseIngestDate } from './dates.ts';
 import { ENGINES } from './dataset.ts';
 import { LonghaulError } from './errors.ts';
 import { parseDatasetName, parseSourceId, printable } from './names.ts';
-import type { IngestInput } from './run.ts';
+import { ingestWorkflowId, type DayInput, type IngestInput } from './run.ts';
 
-/** What a person types in the Web UI to start `ingestDataset`; the worker's datasets.yaml and settings say the rest. */
-export interface HandInput {
-  /** A name of datasets.yaml. */
-  dataset: string;
-  /** Default: today in the dataset's time zone. */
-  ingestDate?: string;
-  mode?: IngestInput['mode'];
-  engine?: IngestInput['engine'];
-  again?: boolean;
-  accept?: boolean;
-  retry?: boolean;
-  asIf?: boolean;
-}
-
-const MODES = ['ingest', 'land', 'convert'] as const;
-const FLAGS = ['again', 'accept', 'retry', 'asIf'] as const;
-const HAND_KEYS = ['dataset', 'ingestDate', 'mode', 'engine', ...FLAGS];
+const FLAGS = ['again', 'accept', 'retry', 'asIf', 'followed', 'backfill'] as const;
+const COUNTS = ['sourceConcurrency', 'heartbeatTimeoutMs'] as const;
+const CHOICES: Partial<Record<keyof IngestInput, readonly unknown[]>> = {
+  mode: ['ingest', 'land', 'convert'],
+  engine: ENGINES,
+  ...Object.fromEntries(FLAGS.map((flag) => [flag, [true, false]])),
+};
+const KEYS = ['dataset', 'ingestDate', 'mode', 'engine', ...FLAGS, 'spec', ...COUNTS];
 const EXAMPLE = 'Write {"dataset":"denver-311"}, a name of datasets.yaml';
 
 /**
- * The input of `ingestDataset`, whoever typed it: by hand, or the whole of it as the CLI starts it.
+ * The input of `ingestDataset`, from whoever started it.
  * @throws LonghaulError RUN_INPUT_INVALID saying which key is wrong, and what it may be.
  */
-export function checkRunInput(input: unknown): HandInput | IngestInput {
+export function checkRunInput(input: unknown): IngestInput {
   const value = object(input, 'The input');
-  const { dataset } = value;
-  if (typeof dataset === 'string') return checkHand(value);
-  if (dataset === undefined) throw invalid(`"dataset" is missing. ${EXAMPLE}.`);
-  return checkWhole(value);
-}
-
-export function isHandInput(input: HandInput | IngestInput): input is HandInput {
-  return typeof input.dataset === 'string';
-}
-
-function checkHand(value: Record<string, unknown>): HandInput {
-  const unknown = Object.keys(value).find((key) => !HAND_KEYS.includes(key));
-  if (unknown !== undefined) {
-    throw invalid(`${quoted(unknown)} is not known; there are ${HAND_KEYS.join(', ')}.`);
+  if (value['dataset'] === undefined) throw invalid(`"dataset" is missing. ${EXAMPLE}.`);
+  const unknown = Object.keys(value).find((key) => !KEYS.includes(key));
+  // A person's slip; a command of a later release may say more than this worker knows.
+  if (unknown !== undefined && value['spec'] === undefined) {
+    throw invalid(`${quoted(unknown)} is not known; there are ${KEYS.join(', ')}.`);
   }
-  named(() => parseDatasetName(String(value['dataset'])));
-  if (value['ingestDate'] !== undefined) checkDate(value['ingestDate']);
-  checkChoices(value);
-  return value as unknown as HandInput;
-}
-
-/** What would otherwise break the workflow, or lead out of the lake; the rest is for the activities. */
-function checkWhole(value: Record<string, unknown>): IngestInput {
-  const dataset = object(value['dataset'], '"dataset"');
-  named(() => parseDatasetName(textOf(dataset['name'], '"dataset.name"')));
-  const { sources } = dataset;
-  if (!Array.isArray(sources) || sources.length === 0) {
-    throw invalid('"dataset.sources" must be a list of sources.');
+  const dataset = named(() => parseDatasetName(textOf(value['dataset'], '"dataset"')));
+  if (value['ingestDate'] !== undefined) {
+    named(() => parseIngestDate(textOf(value['ingestDate'], '"ingestDate"')));
   }
-  for (const each of sources as unknown[]) {
-    const source = object(each, 'Every one of "dataset.sources"');
-    named(() => parseSourceId(textOf(source['id'], '"id" of a source')));
-    textOf(source['address'], `"address" of the source ${quoted(String(source['id']))}`);
-    object(source['overrides'], `"overrides" of the source ${quoted(String(source['id']))}`);
-  }
-  checkDate(value['ingestDate']);
-  checkChoices(value);
-  for (const key of ['mode', 'engine']) {
-    if (value[key] === undefined) throw invalid(`"${key}" is missing.`);
-  }
-  for (const key of ['sourceConcurrency', 'heartbeatTimeoutMs']) {
-    if (Number.isInteger(value[key]) && Number(value[key]) > 0) continue;
-    throw invalid(`"${key}" must be a whole number over 0.`);
-  }
-  return value as unknown as IngestInput;
-}
-
-function checkChoices(value: Record<string, unknown>): void {
-  const choices: [string, readonly unknown[]][] = [
-    ['mode', MODES],
-    ['engine', ENGINES],
-    ...FLAGS.map((flag): [string, readonly unknown[]] => [flag, [true, false]]),
-  ];
-  for (const [key, allowed] of choices) {
+  for (const [key, allowed = []] of Object.entries(CHOICES)) {
     const given = value[key];
     if (given === undefined || allowed.includes(given)) continue;
     throw invalid(`"${key}" must be one of ${allowed.join(', ')}, not ${quoted(given)}.`);
   }
+  for (const key of COUNTS) {
+    const given = value[key];
+    if (given === undefined || (Number.isInteger(given) && Number(given) > 0)) continue;
+    throw invalid(`"${key}" must be a whole number over 0.`);
+  }
+  if (value['spec'] !== undefined) checkSpec(object(value['spec'], '"spec"'), dataset);
+  return value as unknown as IngestInput;
 }
 
-function checkDate(value: unknown): void {
-  named(() => parseIngestDate(textOf(value, '"ingestDate"')));
+/** What would otherwise break the workflow, or lead out of the lake; the rest is for the activities. */
+function checkSpec({ name, sources }: Record<string, unknown>, dataset: string): void {
+  if (name !== dataset) throw invalid(`"spec" is of ${quoted(name)}, "dataset" is ${dataset}.`);
+  if (!Array.isArray(sources) || sources.length === 0) {
+    throw invalid('"spec.sources" must be a list of sources.');
+  }
+  for (const each of sources as unknown[]) {
+    const source = object(each, 'Each of "spec.sources"');
+    named(() => parseSourceId(textOf(source['id'], '"id" of a source')));
+    textOf(source['address'], `"address" of the source ${quoted(source['id'])}`);
+    object(source['overrides'], `"overrides" of the source ${quoted(source['id'])}`);
+  }
+}
+
+/**
+ * The input with the day that its workflow's id says: one dataset and day have one run, whoever starts it.
+ * @param today as an example, where neither says a day.
+ * @throws LonghaulError RUN_INPUT_INVALID with the right id, where the workflow has another.
+ */
+export function inputOfDay(input: IngestInput, workflowId: string, today: string): DayInput {
+  const { dataset, ingestDate = dayIn(workflowId) ?? today } = input;
+  const id = ingestWorkflowId(dataset, ingestDate);
+  if (id === workflowId) return { ...input, ingestDate };
+  throw invalid(
+    `The run of ${dataset} on ${ingestDate} has the workflow id ${id}, not ${quoted(workflowId)}: start it under that one.`,
+  );
+}
+
+function dayIn(workflowId: string): string | undefined {
+  try {
+    return parseIngestDate(workflowId.slice(workflowId.lastIndexOf('/') + 1));
+  } catch {
+    return undefined;
+  }
 }
 
 function object(value: unknown, what: string): Record<string, unknown> {
@@ -106,9 +93,9 @@ function textOf(value: unknown, what: string): string {
   throw invalid(`${what} ${value === undefined ? 'is missing' : 'must be text'}.`);
 }
 
-function named(check: () => unknown): void {
+function named<T>(check: () => T): T {
   try {
-    check();
+    return check();
   } catch (error) {
     throw invalid((error as Error).message);
   }

@@ -7,35 +7,48 @@ import type { Ledger } from './ledger.ts';
 /** `land` and `convert` are the two halves of `ingest`; `land` publishes nothing. */
 export type RunMode = 'ingest' | 'land' | 'convert';
 
-/** The one argument of the workflow `ingestDataset`: small, no credentials, readable in the Web UI. */
+/**
+ * The one argument of the workflow `ingestDataset`, whoever starts it: small, no credentials, readable in the Web UI. A
+ * name is enough: the workflow's id says the day, the worker's datasets.yaml and settings the rest.
+ */
 export interface IngestInput {
-  dataset: DatasetSpec;
-  ingestDate: string;
-  mode: RunMode;
-  engine: Engine;
+  /** A name of datasets.yaml. */
+  dataset: string;
+  /** Default: that of the workflow's id. */
+  ingestDate?: string;
+  /** Default: `ingest`. */
+  mode?: RunMode;
+  engine?: Engine;
   /** Publish a new revision beside the one that is there. */
-  again: boolean;
+  again?: boolean;
   /** Publish although the volume guard holds. */
-  accept: boolean;
+  accept?: boolean;
   /** What the sources have now is stored as what a past day had, also where they have no address for each day. */
   asIf?: boolean;
   /** Sources that an earlier run of this day finished are taken as they are, without asking the publisher. */
-  retry: boolean;
+  retry?: boolean;
   /** A person waits for it at a terminal: a host name that DNS does not know ends it after 30 s. */
   followed?: boolean;
-  /** How many sources are in work at once. */
-  sourceConcurrency: number;
-  /** After this long without a heartbeat an attempt is given up and the next one starts. */
-  heartbeatTimeoutMs: number;
-  /** Whether the namespace knows the search attributes: an unknown one would fail the workflow task for ever. */
-  upsertSearchAttributes: boolean;
   /** A past day that is made up for: it has slots of its own, so that it does not delay today's. */
   backfill?: boolean;
+  /** What the datasets.yaml of the command or the schedule says of the dataset, where that counts. */
+  spec?: DatasetSpec;
+  /** How many sources are in work at once. */
+  sourceConcurrency?: number;
+  /** After this long without a heartbeat an attempt is given up and the next one starts. */
+  heartbeatTimeoutMs?: number;
 }
 
-/** What a run of a day needs to be told; the worker's settings bring the rest. */
-export type DayInput = Pick<IngestInput, 'dataset' | 'ingestDate' | 'mode' | 'engine'> &
-  Partial<IngestInput>;
+/** The input of the day's own run. */
+export type DayInput = IngestInput & { ingestDate: string };
+
+/** What the input leaves open, once a worker has said it. */
+export interface RunPlan extends Required<
+  Pick<IngestInput, 'mode' | 'engine' | 'spec' | 'sourceConcurrency' | 'heartbeatTimeoutMs'>
+> {
+  /** Whether the namespace knows the search attributes: an unknown one would fail the workflow task for ever. */
+  hasSearchAttributes: boolean;
+}
 
 /** One run for one dataset and day. */
 export function ingestWorkflowId(dataset: string, ingestDate: string): string {

@@ -1,4 +1,5 @@
-import type { DayInput } from './run.ts';
+import type { DatasetSpec } from './dataset.ts';
+import type { IngestInput } from './run.ts';
 
 export const OVERLAPS = ['skip', 'buffer-one', 'buffer-all', 'allow-all'] as const;
 /** What happens where a run is due and the schedule's last one is still under way. */
@@ -59,7 +60,7 @@ export function scheduledWorkflowId(dataset: string): string {
  */
 export interface ScheduledInput {
   /** The run that it starts; its day comes from the schedule's nominal time. */
-  run: Omit<DayInput, 'ingestDate'>;
+  run: IngestInput & { spec: DatasetSpec };
   catchupMs: number;
   pauseAfterFailures: number;
   applied: AppliedSchedule;

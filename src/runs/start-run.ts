@@ -6,8 +6,12 @@ import {
 } from '@temporalio/common';
 import { shownAddress } from '../model/addresses.ts';
 import { datedDataset } from '../model/dated-address.ts';
-import { isHandInput, type HandInput } from '../model/run-input.ts';
-import { ingestWorkflowId, SEARCH_ATTRIBUTES, type IngestInput } from '../model/run.ts';
+import {
+  ingestWorkflowId,
+  SEARCH_ATTRIBUTES,
+  type DayInput,
+  type IngestInput,
+} from '../model/run.ts';
 import type { ScheduledInput } from '../model/schedule.ts';
 import type { ingestDataset } from '../workflows/index.ts';
 
@@ -16,57 +20,79 @@ export interface StartedRun {
   workflowId: string;
   runId: string;
   /** What the run was started with: not ours where another run of the day was under way. */
-  input: IngestInput | HandInput;
+  input: IngestInput;
   /** Who started it; undefined for the command line and for people. */
   startedBy: string | undefined;
+  /** It was cancelled, and cleans up. */
+  isEnding: boolean;
+}
+
+export interface StartOptions {
+  /** The lake's control queue. */
+  queue: string;
+  hasSearchAttributes: boolean;
+  /** The workflow on whose behalf it is started. */
+  startedBy?: string;
+}
+
+/**
+ * Starts the run of a dataset and day, or joins the one under way that does what is wanted. One that does something
+ * else, or that was cancelled, is waited for first.
+ * @param waitFor throws where nothing is to be started any more.
+ */
+export async function startOrJoin(
+  wanted: IngestInput,
+  start: () => Promise<StartedRun>,
+  waitFor: (other: StartedRun) => Promise<void>,
+): Promise<StartedRun> {
+  for (;;) {
+    const run = await start();
+    if (!run.isEnding && satisfies(run.input, wanted)) return run;
+    await waitFor(run);
+  }
 }
 
 /** The memo's key for `startedBy`. */
 const STARTED_BY = 'startedBy';
 
-/**
- * Starts the run of a dataset and day, or attaches to the one under way.
- * @param queue the lake's control queue. @param startedBy the workflow on whose behalf it is started.
- */
+/** Starts the run of a dataset and day, or attaches to the one under way, whatever that does. */
 export async function startRun(
   client: Client,
-  input: IngestInput,
-  { queue, startedBy }: { queue: string; startedBy?: string },
+  input: DayInput,
+  { queue, startedBy, hasSearchAttributes }: StartOptions,
 ): Promise<StartedRun> {
-  const { dataset, ingestDate, mode } = input;
-  const workflowId = ingestWorkflowId(dataset.name, ingestDate);
+  const { dataset, ingestDate, mode = 'ingest' } = input;
+  const workflowId = ingestWorkflowId(dataset, ingestDate);
   const handle = await client.workflow.start<typeof ingestDataset>('ingestDataset', {
     taskQueue: queue,
     workflowId,
     workflowIdConflictPolicy: 'USE_EXISTING',
     args: [input],
-    staticSummary: `${mode} ${dataset.name}, ${ingestDate}`,
+    staticSummary: `${mode} ${dataset}, ${ingestDate}`,
     staticDetails: detailsOf(input),
     ...(startedBy !== undefined && { memo: { [STARTED_BY]: startedBy } }),
-    ...(input.upsertSearchAttributes && { typedSearchAttributes: attributesOf(input) }),
+    ...(hasSearchAttributes && { typedSearchAttributes: attributesOf(input) }),
   });
   const runId = handle.firstExecutionRunId;
   const started = await startOf(client, workflowId, runId);
-  return { handle, workflowId, runId, ...started };
+  const { raw } = await client.workflow.getHandle(workflowId, runId).describe();
+  const isEnding = raw.workflowExtendedInfo?.cancelRequested ?? false;
+  return { handle, workflowId, runId, ...started, isEnding };
 }
 
 /** The input of a run, or of a schedule's, from the first event of its history: whatever is there, unchecked. */
 export async function inputOf(
   client: Client,
   { workflowId, runId }: { workflowId: string; runId: string },
-): Promise<Partial<IngestInput | HandInput | ScheduledInput> | undefined> {
+): Promise<Partial<IngestInput | ScheduledInput> | undefined> {
   return (await startOf(client, workflowId, runId)).input;
 }
 
 /** Whether waiting for the run under way gives what was asked for. */
-export function satisfies(running: IngestInput | HandInput, wanted: IngestInput): boolean {
-  if (isHandInput(running)) return false;
+export function satisfies(running: IngestInput, wanted: IngestInput): boolean {
+  const isSame = running.mode === wanted.mode && running.engine === wanted.engine;
   return (
-    running.mode === wanted.mode &&
-    running.engine === wanted.engine &&
-    (running.again || !wanted.again) &&
-    (running.accept || !wanted.accept) &&
-    (running.asIf === true || wanted.asIf !== true)
+    isSame && (['again', 'accept', 'asIf'] as const).every((flag) => running[flag] || !wanted[flag])
   );
 }
 
@@ -85,22 +111,23 @@ async function startOf(
   const memo = started?.memo?.fields?.[STARTED_BY];
   const startedBy: unknown = memo ? defaultPayloadConverter.fromPayload(memo) : undefined;
   return {
-    input: values[0] as IngestInput | HandInput,
+    input: (values[0] ?? {}) as IngestInput,
     startedBy: typeof startedBy === 'string' ? startedBy : undefined,
   };
 }
 
-function attributesOf({ dataset, ingestDate }: IngestInput) {
+function attributesOf({ dataset, ingestDate }: DayInput) {
   return [
-    { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dataset, 'KEYWORD'), value: dataset.name },
+    { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dataset, 'KEYWORD'), value: dataset },
     { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.ingestDate, 'KEYWORD'), value: ingestDate },
   ];
 }
 
-function detailsOf({ dataset, ingestDate, engine, again }: IngestInput): string {
-  const sources = datedDataset(dataset, ingestDate).sources.map(({ id, address, optional }) => {
+function detailsOf({ spec, ingestDate, engine, again }: DayInput): string {
+  const dated = spec ? datedDataset(spec, ingestDate).sources : [];
+  const sources = dated.map(({ id, address, optional }) => {
     return `- **${id}**${optional ? ' (optional)' : ''}: ${shownAddress(address)}`;
   });
-  const how = `Engine ${engine}${again ? ', a new revision' : ''}.`;
+  const how = `Engine ${engine ?? 'of the worker'}${again ? ', a new revision' : ''}.`;
   return [how, '', ...sources].join('\n');
 }

@@ -10,12 +10,12 @@ import {
 } from '@temporalio/workflow';
 import type { OpenResult } from '../activities/types.ts';
 import type { SourceSpec } from '../model/dataset.ts';
-import { datedDataset } from '../model/dated-address.ts';
 import type { EmrProgress } from '../model/emr.ts';
 import { sumLedgers } from '../model/ledger.ts';
-import { isHandInput, type HandInput } from '../model/run-input.ts';
+import { checkRunInput, inputOfDay } from '../model/run-input.ts';
 import {
   SEARCH_ATTRIBUTES,
+  type DayInput,
   type IngestInput,
   type IngestResult,
   type PreparedSource,
@@ -27,7 +27,6 @@ import {
 import { activities } from './activities.ts';
 import { convertPrepared } from './emr-child.ts';
 import { failRun, incomplete, overtakenBy, toRunError } from './failures.ts';
-import { checkedInput, hasOtherId, onBehalf } from './on-behalf.ts';
 import { discardDownloads, emrNews, progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
 import { emrFacts, sorted, unpublished, type OnEmr } from './outcomes.ts';
@@ -35,10 +34,8 @@ import { runSource, type Sequence } from './source-sequence.ts';
 import { tellStory } from './story.ts';
 
 /** One dataset on one day: opens the day, brings every source to verified Parquet, publishes the manifest last. */
-export async function ingestDataset(given: IngestInput | HandInput): Promise<IngestResult> {
-  const input = checkedInput(given);
-  if (isHandInput(input) || hasOtherId(input)) return await onBehalf(input);
-  const run = new Run(input);
+export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
+  const run = new Run(checked(input));
   setHandler(progressQuery, () => run.progress);
   setHandler(emrNews, (news) => run.note(news));
   let discardPartials = false;
@@ -57,30 +54,36 @@ export async function ingestDataset(given: IngestInput | HandInput): Promise<Ing
   }
 }
 
+/** Fails the workflow at once where its input is none, or its id that of no run. */
+function checked(input: unknown): DayInput {
+  const { workflowId, startTime } = workflowInfo();
+  try {
+    return inputOfDay(checkRunInput(input), workflowId, startTime.toISOString().slice(0, 10));
+  } catch (error) {
+    return failRun(toRunError(error));
+  }
+}
+
 class Run {
-  readonly progress: RunProgress;
-  readonly #given: IngestInput;
-  /** With the addresses of its day. */
-  readonly #input: IngestInput;
+  readonly progress: RunProgress = { stage: 'open', sources: [] };
+  readonly #input: DayInput;
   readonly #runId = workflowInfo().runId;
-  readonly #sources: Map<string, SourceProgress>;
   readonly #prepared: PreparedSource[] = [];
   #opened: OpenResult | undefined;
 
-  constructor(input: IngestInput) {
-    this.#given = input;
-    this.#input = { ...input, dataset: datedDataset(input.dataset, input.ingestDate) };
-    const sources = input.dataset.sources.map(({ id }): SourceProgress => ({
-      id,
-      stage: 'waiting',
-    }));
-    this.#sources = new Map(sources.map((source) => [source.id, source]));
-    this.progress = { stage: 'open', sources };
+  constructor(input: DayInput) {
+    this.#input = input;
+    this.#showWaiting(input.spec?.sources ?? []);
+  }
+
+  #showWaiting(sources: readonly SourceSpec[]): void {
+    this.progress.sources = sources.map(({ id }) => ({ id, stage: 'waiting' }));
   }
 
   async ingest(): Promise<IngestResult> {
     this.tell('open');
     const opened = await this.#open();
+    this.#showWaiting(opened.plan.spec.sources);
     if (opened.published) {
       for (const result of opened.published.sources) this.#finish(result);
       this.tell('done');
@@ -99,9 +102,16 @@ class Run {
     const changed = this.progress.stage !== stage;
     this.progress.stage = stage;
     setCurrentDetails(tellStory(this.#input, this.progress));
-    if (!changed || !this.#input.upsertSearchAttributes) return;
-    const key = defineSearchAttributeKey(SEARCH_ATTRIBUTES.stage, 'KEYWORD');
-    upsertSearchAttributes([{ key, value: stage }, ...this.#rowsAttribute()]);
+    if (!changed || !this.#opened?.plan.hasSearchAttributes) return;
+    const { dataset, ingestDate } = this.#input;
+    const keywords = { dataset, ingestDate, stage };
+    upsertSearchAttributes([
+      ...Object.entries(keywords).map(([name, value]) => ({
+        key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[name as keyof typeof keywords], 'KEYWORD'),
+        value,
+      })),
+      ...this.#rowsAttribute(),
+    ]);
   }
 
   /** Known at the end. */
@@ -115,17 +125,20 @@ class Run {
   /** @returns why the run cannot publish any more: another host's run has, and what was this one's may be gone. */
   async cleanUp(options: { discardPartials: boolean }): Promise<RunError | undefined> {
     if (!this.#opened || this.#opened.published) return undefined;
-    const { revision } = this.#opened;
-    const { dataset, ingestDate } = this.#input;
+    const { revision, plan } = this.#opened;
+    const { ingestDate } = this.#input;
     const { cleanUp } = activities(policies.CLEAN_UP, {
-      heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
+      heartbeatTimeoutMs: plan.heartbeatTimeoutMs,
       summary: options.discardPartials ? 'Staging and partial landings' : 'Staging',
     });
-    const input = { dataset, ingestDate, revision, runId: this.#runId, ...options };
+    const input = {
+      ...{ dataset: plan.spec, ingestDate, revision, runId: this.#runId },
+      ...options,
+    };
     try {
       const { publishedBy } = await cleanUp(input);
       if (publishedBy === undefined || publishedBy === this.#runId) return undefined;
-      return overtakenBy(publishedBy, `${dataset.name} ${ingestDate}`, revision);
+      return overtakenBy(publishedBy, `${plan.spec.name} ${ingestDate}`, revision);
     } catch (error) {
       log.warn('What is left in staging is for the sweeper', { error });
       return undefined;
@@ -133,29 +146,29 @@ class Run {
   }
 
   async #open(): Promise<OpenResult> {
-    const { dataset, ingestDate } = this.#given;
+    const { dataset, ingestDate } = this.#input;
     const { openSnapshot } = activities(policies.SHORT_CALL, {
       heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
-      summary: `${dataset.name} ${ingestDate}: what is there already`,
+      summary: `${dataset} ${ingestDate}: what is there already`,
     });
     const startedAt = workflowInfo().startTime.toISOString();
-    this.#opened = await openSnapshot({ ...this.#given, runId: this.#runId, startedAt });
+    this.#opened = await openSnapshot({ ...this.#input, runId: this.#runId, startedAt });
     return this.#opened;
   }
 
   /** A bounded number at once; one that fails does not stop the others. */
   async #runSources(opened: OpenResult): Promise<void> {
     for (const result of opened.finished) this.#finish(result);
-    const { sources } = this.#input.dataset;
-    const queue = sources.filter(({ id }) => !this.#sources.get(id)?.result);
+    const { spec, sourceConcurrency } = opened.plan;
+    const queue = spec.sources.filter(({ id }) => !this.#progressOf(id)?.result);
     const take = async (): Promise<void> => {
       for (let source = queue.shift(); source; source = queue.shift()) {
         await this.#settle(source, opened);
       }
     };
-    const hands = Array.from({ length: Math.max(1, this.#input.sourceConcurrency) }, take);
+    const workers = Array.from({ length: sourceConcurrency }, take);
     // All must have stopped, the cancelled too, before anything is cleaned up behind them.
-    const settled = await Promise.allSettled(hands);
+    const settled = await Promise.allSettled(workers);
     const broken = settled.find((each) => each.status === 'rejected');
     if (broken) throw broken.reason;
   }
@@ -172,23 +185,17 @@ class Run {
   }
 
   async #sequence(source: SourceSpec, opened: OpenResult): Promise<Sequence> {
-    const { dataset, ingestDate, engine, mode, again, followed, backfill } = this.#input;
-    const { revision } = opened;
-    const task = {
-      dataset: dataset.name,
-      ingestDate,
-      revision,
-      runId: this.#runId,
-      source,
-      engine,
-    };
+    const { dataset, ingestDate, again, followed, backfill } = this.#input;
+    const { revision, plan } = opened;
+    const { mode, engine, heartbeatTimeoutMs } = plan;
+    const task = { dataset, ingestDate, revision, runId: this.#runId, source, engine };
     return await runSource(task, {
       mode,
       // What lies on some cluster's HDFS only is never what a source is unchanged from.
-      again: again || opened.emrOutput === 'hdfs',
+      again: again === true || opened.emrOutput === 'hdfs',
       followed,
       backfill,
-      heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
+      heartbeatTimeoutMs,
       onStage: (stage) => {
         this.#note(source.id, { stage });
       },
@@ -201,11 +208,11 @@ class Run {
     const { dataset, ingestDate } = this.#input;
     try {
       const converted = await convertPrepared({
-        dataset: dataset.name,
+        dataset,
         ingestDate,
         revision: opened.revision,
         runId: this.#runId,
-        heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
+        heartbeatTimeoutMs: opened.plan.heartbeatTimeoutMs,
         sources: this.#prepared,
       });
       for (const result of converted.results) this.#finish(result);
@@ -223,27 +230,29 @@ class Run {
   note(news: EmrProgress): void {
     this.progress.emr = news;
     for (const { source, kind } of news.steps) {
-      const known = this.#sources.get(source);
+      const known = this.#progressOf(source);
       if (known?.stage === 'convert' && kind !== 'convert') known.stage = 'verify';
     }
     setCurrentDetails(tellStory(this.#input, this.progress));
   }
 
   async #conclude(opened: OpenResult, onEmr: OnEmr | undefined): Promise<IngestResult> {
-    const { dataset, ingestDate, mode } = this.#input;
-    const { results, errors, missing } = sorted(dataset.sources, this.#sources);
-    if (errors.length > 0) failRun(incomplete(errors, dataset.sources.length));
-    if (mode === 'land') return unpublished(this.#input, 'landed', opened.revision, results);
+    const { dataset, ingestDate } = this.#input;
+    const { spec, mode } = opened.plan;
+    const { results, errors, missing } = sorted(spec.sources, this.progress.sources);
+    if (errors.length > 0) failRun(incomplete(errors, spec.sources.length));
+    const what = { dataset, ingestDate, mode, revision: opened.revision, sources: results };
+    if (mode === 'land') return unpublished('landed', what);
     const emr = onEmr && emrFacts(onEmr);
     if (onEmr?.output === 'hdfs') {
       await this.cleanUp({ discardPartials: true });
-      return { ...unpublished(this.#input, 'on-hdfs', opened.revision, results), ...emr };
+      return { ...unpublished('on-hdfs', what), ...emr };
     }
 
     this.tell('publish');
     const published = await this.#publish(opened, results, missing);
     await this.cleanUp({ discardPartials: true });
-    return { ...published, ...emr, dataset: dataset.name, ingestDate, mode };
+    return { ...published, ...emr, dataset, ingestDate, mode };
   }
 
   async #publish(
@@ -251,11 +260,12 @@ class Run {
     results: SourceResult[],
     missing: string[],
   ): Promise<IngestResult> {
-    const { dataset, ingestDate, accept } = this.#input;
+    const { ingestDate, accept = false } = this.#input;
+    const { spec: dataset, heartbeatTimeoutMs } = opened.plan;
     const unchanged = results.filter((each) => each.status === 'unchanged').map((each) => each.id);
     const { records, rows, rejected } = sumLedgers(results);
     const { publishSnapshot } = activities(policies.SHORT_CALL, {
-      heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
+      heartbeatTimeoutMs,
       summary: `Ledger: ${records} records = ${rows} rows + ${rejected} rejected`,
     });
     const at = { dataset, ingestDate, revision: opened.revision, runId: this.#runId };
@@ -271,7 +281,11 @@ class Run {
   }
 
   #note(id: string, news: Partial<SourceProgress>): void {
-    Object.assign(this.#sources.get(id) ?? {}, news);
+    Object.assign(this.#progressOf(id) ?? {}, news);
     setCurrentDetails(tellStory(this.#input, this.progress));
+  }
+
+  #progressOf(id: string): SourceProgress | undefined {
+    return this.progress.sources.find((source) => source.id === id);
   }
 }

@@ -1,12 +1,11 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
-import { isCancellation, log, workflowInfo } from '@temporalio/workflow';
+import { isCancellation, log, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 import { ingestDateAt } from '../model/dates.ts';
-import type { DayInput, IngestResult, RunError } from '../model/run.ts';
+import { ingestWorkflowId, type DayInput, type IngestResult, type RunError } from '../model/run.ts';
 import { assertHasPastDays, isTooOld } from '../model/ingest-day.ts';
 import type { ScheduledInput } from '../model/schedule.ts';
 import { activities } from './activities.ts';
 import { failRun, toRunError } from './failures.ts';
-import { joinDay } from './join-day.ts';
 import * as policies from './policies.ts';
 
 /**
@@ -17,19 +16,31 @@ export async function ingestOnSchedule(input: ScheduledInput): Promise<IngestRes
   const { startTime } = workflowInfo();
   const nominal = nominalTime() ?? startTime;
   const isBackfill = isTooOld(nominal, startTime, input.catchupMs);
-  const { dataset } = input.run;
-  const ingestDate: string = ingestDateAt(nominal, dataset.timeZone);
+  const { spec } = input.run;
+  const ingestDate: string = ingestDateAt(nominal, spec.timeZone);
   try {
-    if (isBackfill) assertHasPastDays(dataset, ingestDate);
+    if (isBackfill) assertHasPastDays(spec, ingestDate);
     // What the catch-up allows is today's version, stored as the day's that it was due on.
-    const run: DayInput = { ...input.run, ingestDate, ...(!isBackfill && { asIf: true }) };
-    return await joinDay(isBackfill ? { ...run, backfill: true } : run);
+    const how = isBackfill ? { backfill: true } : { asIf: true };
+    return await startOrJoin({ ...input.run, ...how, ingestDate });
   } catch (error) {
     if (isCancellation(error)) throw error;
     const known = toRunError(error);
     if (!isBackfill && known.code !== 'CANCELLED') await pauseIfFailing(input, known);
     return failRun(known);
   }
+}
+
+/** Ends with the result of the day's own run. */
+async function startOrJoin(input: DayInput): Promise<IngestResult> {
+  const { dataset, ingestDate, heartbeatTimeoutMs } = input;
+  const workflowId = ingestWorkflowId(dataset, ingestDate);
+  setCurrentDetails(`The run of **${dataset}**, ${ingestDate}, is \`${workflowId}\`.`);
+  const { startOrJoinRun } = activities(policies.JOIN, {
+    heartbeatTimeoutMs,
+    summary: `Start or join ${workflowId}`,
+  });
+  return await startOrJoinRun(input);
 }
 
 const SCHEDULED_START = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME');

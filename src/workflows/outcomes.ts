@@ -2,7 +2,6 @@ import type { SourceSpec } from '../model/dataset.ts';
 import { balances, sumLedgers } from '../model/ledger.ts';
 import type {
   EmrResult,
-  IngestInput,
   IngestResult,
   RunError,
   SourceProgress,
@@ -23,41 +22,34 @@ interface SortedOutcomes {
 
 export function sorted(
   sources: readonly SourceSpec[],
-  progress: ReadonlyMap<string, SourceProgress>,
+  progress: readonly SourceProgress[],
 ): SortedOutcomes {
   const results: SourceResult[] = [];
   const errors: RunError[] = [];
   const missing: string[] = [];
   for (const { id, optional } of sources) {
-    const { result, error } = progress.get(id) ?? {};
+    const { result, error } = progress.find((each) => each.id === id) ?? {};
     if (result) results.push(result);
     else if (optional) missing.push(id);
     else errors.push(error ?? runError('INTERNAL', `${id} has no outcome.`));
   }
   // A day without any source is no snapshot, however optional they are.
   if (results.length === 0 && errors.length === 0) {
-    errors.push(...[...progress.values()].flatMap(({ error }) => error ?? []));
+    errors.push(...progress.flatMap(({ error }) => error ?? []));
   }
   return { results, errors, missing };
 }
 
 /** The end of a run that publishes nothing: it was to land only, or what it made lies on HDFS. */
 export function unpublished(
-  { dataset, ingestDate, mode }: IngestInput,
   status: 'landed' | 'on-hdfs',
-  revision: number,
-  sources: SourceResult[],
+  run: Pick<IngestResult, 'dataset' | 'ingestDate' | 'mode' | 'revision' | 'sources'>,
 ): IngestResult {
-  const ledger = sumLedgers(sources);
-  const balanced = status === 'on-hdfs' && balances(ledger);
+  const ledger = sumLedgers(run.sources);
   return {
-    dataset: dataset.name,
-    ingestDate,
-    mode,
+    ...run,
     status,
-    revision,
-    sources,
-    ledger: { ...ledger, balanced },
+    ledger: { ...ledger, balanced: status === 'on-hdfs' && balances(ledger) },
   };
 }
 

@@ -3,19 +3,22 @@ import type { EmrProgress } from '../model/emr.ts';
 import { sumLedgers } from '../model/ledger.ts';
 import {
   parquetFolderOf,
-  type IngestInput,
+  type DayInput,
   type RunProgress,
   type SourceProgress,
   type SourceResult,
 } from '../model/run.ts';
 
 /** The run as a small markdown table for the Web UI's current details. Publishers' text never gets into it. */
-export function tellStory(input: IngestInput, progress: RunProgress): string {
+export function tellStory(
+  { dataset, ingestDate }: Pick<DayInput, 'dataset' | 'ingestDate'>,
+  progress: RunProgress,
+): string {
   const results = progress.sources.flatMap(({ result }) => result ?? []);
   const total = sumLedgers(results);
   const bytes = results.reduce((sum, result) => sum + result.bytes, 0);
   return [
-    `**${input.dataset.name}**, ${input.ingestDate}: ${progress.stage}`,
+    `**${dataset}**, ${ingestDate}: ${progress.stage}`,
     '',
     line(['source', 'stage', 'bytes', 'records', 'rows', 'rejected', '']),
     '| --- | --- | ---: | ---: | ---: | ---: | --- |',

@@ -6,6 +6,7 @@ import { ApplicationFailure, type WorkflowHandle, WorkflowFailedError } from '@t
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { Activities } from '../../src/activities/index.ts';
+import type { OpenInput } from '../../src/activities/types.ts';
 import type { EmrPlan } from '../../src/activities/emr-types.ts';
 import type { EmrStep } from '../../src/model/emr.ts';
 import {
@@ -19,7 +20,7 @@ import { startTemporal } from '../helpers/temporal.ts';
 import {
   fakeActivities,
   ingestInput,
-  OPENED,
+  opened,
   withWorkers,
   type Calls,
 } from '../workflows/fake-activities.ts';
@@ -59,15 +60,15 @@ async function ingest(
   const taskQueue = `queue-${randomUUID()}`;
   const calls: Calls = [];
   const planned = plan && { planConversion: async () => ({ ...FAKE_PLAN, ...plan }) };
-  const openSnapshot = async () => ({
-    ...OPENED,
+  const openSnapshot = async (input: OpenInput) => ({
+    ...opened(input),
     emrOutput: plan?.output ?? FAKE_PLAN.output,
   });
   const activities = fakeActivities(calls, { openSnapshot, ...planned, ...changes });
   const { nativeConnection: connection } = temporal;
   const input = ingestInput(sources, { engine: 'emr' });
   const handle = await temporal.client.workflow.start('ingestDataset', {
-    workflowId: ingestWorkflowId(input.dataset.name, input.ingestDate),
+    workflowId: ingestWorkflowId(input.dataset, input.ingestDate),
     taskQueue,
     args: [input],
   });

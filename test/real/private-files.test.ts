@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -8,8 +7,7 @@ import { Client, Connection, WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { findEmbedded } from '../../src/embedded/index.ts';
 import { ingestDateAt } from '../../src/model/dates.ts';
-import type { HandInput } from '../../src/model/run-input.ts';
-import type { IngestInput, IngestResult } from '../../src/model/run.ts';
+import { ingestWorkflowId, type IngestInput, type IngestResult } from '../../src/model/run.ts';
 import type { ingestDataset } from '../../src/workflows/index.ts';
 import { taskQueueOf, startLab, type Lab, type Outcome } from '../helpers/lab.ts';
 
@@ -45,32 +43,16 @@ async function secretFile(name: string, body = CSV): Promise<string> {
   return path;
 }
 
-function strangersInput(
-  name: string,
-  path: string,
-  changes: Partial<IngestInput> = {},
-): IngestInput {
+function strangersInput(name: string, path: string, changes: Partial<IngestInput> = {}) {
   const source = { id: name, address: pathToFileURL(path).href, optional: false, overrides: {} };
-  const dataset = { name, timeZone: 'America/Denver', sources: [source] };
-  return {
-    dataset,
-    ingestDate: TODAY,
-    mode: 'ingest',
-    engine: 'duckdb',
-    again: false,
-    accept: false,
-    retry: false,
-    sourceConcurrency: 1,
-    heartbeatTimeoutMs: 60_000,
-    upsertSearchAttributes: false,
-    ...changes,
-  };
+  const spec = { name, timeZone: 'America/Denver', sources: [source] };
+  return { dataset: name, ...changes, spec };
 }
 
-async function runByHand(input: HandInput | IngestInput): Promise<IngestResult> {
+async function runByHand(input: IngestInput): Promise<IngestResult> {
   return await client.workflow.execute<typeof ingestDataset>('ingestDataset', {
     taskQueue,
-    workflowId: `by-hand-${randomUUID()}`,
+    workflowId: ingestWorkflowId(input.dataset, TODAY),
     args: [input],
   });
 }
@@ -153,11 +135,11 @@ describe('a file that the owner named', () => {
     await lab.datasets({ landed: { a: pathToFileURL(path).href } });
     done(await lab.run(['land', 'landed']));
     const input = strangersInput('landed', path, { mode: 'convert' });
-    const [source] = input.dataset.sources;
+    const [source] = input.spec.sources;
     assert.ok(source);
     const address = lab.origin.address('/landed.csv');
     const sources = [{ ...source, id: 'a', address }];
-    await runByHand({ ...input, dataset: { ...input.dataset, sources } });
+    await runByHand({ ...input, spec: { ...input.spec, sources } });
     await assertPrivate('landed');
   });
 

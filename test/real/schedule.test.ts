@@ -488,13 +488,12 @@ describe('ingestDataset started by hand', () => {
     return await handle.result();
   };
 
-  it('with a name alone takes the rest from datasets.yaml, and joins the run of the day under any id', async () => {
+  it("with a name alone takes the day from the run's id, and the rest from datasets.yaml", async () => {
     await datasets([dataset('hand', '', '/days/{yyyy}-{mm}-{dd}.csv')]);
-    const [first, second] = (await Promise.all([
-      start('my own id', { dataset: 'hand', ingestDate: DAYS[1] }),
-      start(`ingest/hand/${DAYS[1]}`, { dataset: 'hand', ingestDate: DAYS[1] }),
-    ])) as { status: string; ingestDate: string }[];
-    assert.ok([first?.status, second?.status].includes('published'));
+    const { status } = (await start(`ingest/hand/${DAYS[1]}`, { dataset: 'hand' })) as {
+      status: string;
+    };
+    assert.equal(status, 'published');
     assert.deepEqual(await publishedDays('hand'), [DAYS[1]]);
     const again = await lab.json<{ status: string }>(['ingest', 'hand', '--date', DAYS[1] ?? '']);
     assert.equal(again.json.status, 'already-published');
@@ -502,14 +501,18 @@ describe('ingestDataset started by hand', () => {
 
   it('fails at once where the input is none, and says what to write', async () => {
     const failures: [unknown, string, RegExp][] = [
-      [{ dataset: 'nosuch' }, 'DATASET_UNKNOWN', /there: hand/],
+      [
+        { dataset: 'hand' },
+        'RUN_INPUT_INVALID',
+        /has the workflow id ingest\/hand\/\d{4}-\d\d-\d\d, not "wrong/,
+      ],
       [{ dataset: '../up' }, 'RUN_INPUT_INVALID', /not a dataset name/],
       [{ dataset: 'hand', ingestDate: 'today' }, 'RUN_INPUT_INVALID', /not a date/],
       [{ dataset: 'hand', colour: 'red' }, 'RUN_INPUT_INVALID', /"colour" is not known/],
       ['hand', 'RUN_INPUT_INVALID', /must be a JSON object.*Write \{"dataset"/],
       [{}, 'RUN_INPUT_INVALID', /"dataset" is missing/],
       [
-        { dataset: { name: 'hand', sources: [] } },
+        { dataset: 'hand', spec: { name: 'hand', sources: [] } },
         'RUN_INPUT_INVALID',
         /must be a list of sources/,
       ],
@@ -521,11 +524,17 @@ describe('ingestDataset started by hand', () => {
       assert.equal(json.error.code, code);
       assert.match(json.error.message, message);
     }
+    const unknown = `ingest/nosuch/${DAYS[1]}`;
+    await assert.rejects(start(unknown, { dataset: 'nosuch' }));
+    const { json } = await lab.json<Failure>(['show', unknown]);
+    assert.equal(json.error.code, 'DATASET_UNKNOWN');
+    assert.match(json.error.message, /there: hand/);
   });
 
   it('takes no day that is to come, and what there is today as a past day only if that is meant', async () => {
     await datasets([dataset('meant')]);
-    const hand = async (id: string, choices: object): Promise<string> => {
+    const hand = async (day: string, choices: object): Promise<string> => {
+      const id = `ingest/meant/${day}`;
       const done = start(id, { dataset: 'meant', ...choices });
       if (
         await done.then(
@@ -536,10 +545,10 @@ describe('ingestDataset started by hand', () => {
         return 'published';
       return (await lab.json<Failure>(['show', id])).json.error.code;
     };
-    assert.equal(await hand('to come', { ingestDate: '9999-12-31', asIf: true }), 'DATE_IN_FUTURE');
-    assert.equal(await hand('past', { ingestDate: '2026-03-05' }), 'BACKFILL_REFUSED');
+    assert.equal(await hand('9999-12-31', { asIf: true }), 'DATE_IN_FUTURE');
+    assert.equal(await hand('2026-03-05', {}), 'BACKFILL_REFUSED');
     assert.deepEqual(await publishedDays('meant'), []);
-    assert.equal(await hand('meant', { ingestDate: '2026-03-05', asIf: true }), 'published');
+    assert.equal(await hand('2026-03-05', { asIf: true }), 'published');
     assert.deepEqual(await publishedDays('meant'), ['2026-03-05']);
   });
 });

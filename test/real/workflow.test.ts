@@ -10,6 +10,7 @@ import { bundleWorkflowCode, Worker, type WorkflowBundleWithSourceMap } from '@t
 import type { Activities } from '../../src/activities/index.ts';
 import {
   ingestWorkflowId,
+  type DayInput,
   type IngestInput,
   type IngestResult,
   type RunProgress,
@@ -18,7 +19,7 @@ import { startTemporal } from '../helpers/temporal.ts';
 import {
   fakeActivities,
   ingestInput,
-  OPENED,
+  opened,
   withWorkers,
   type Calls,
 } from '../workflows/fake-activities.ts';
@@ -46,7 +47,7 @@ interface Ran {
 }
 
 async function ingest(
-  input: IngestInput,
+  input: DayInput,
   changes: Partial<Activities>,
   body: (ran: Ran) => Promise<void>,
 ): Promise<void> {
@@ -55,7 +56,7 @@ async function ingest(
   const activities = fakeActivities(calls, changes);
   const { nativeConnection: connection } = temporal;
   const handle = await temporal.client.workflow.start('ingestDataset', {
-    workflowId: ingestWorkflowId(input.dataset.name, input.ingestDate),
+    workflowId: ingestWorkflowId(input.dataset, input.ingestDate),
     taskQueue,
     args: [input],
   });
@@ -147,7 +148,7 @@ describe('ingestDataset', () => {
       },
     };
     const input = ingestInput(['a', 'b']);
-    for (const source of input.dataset.sources) source.optional = source.id === 'b';
+    for (const source of input.spec.sources) source.optional = source.id === 'b';
     let missing: string[] = [];
     const publishSnapshot = fakeActivities([]).publishSnapshot;
     const changes: Partial<Activities> = {
@@ -161,7 +162,7 @@ describe('ingestDataset', () => {
       await handle.result();
       assert.deepEqual(missing, ['b']);
     });
-    for (const source of input.dataset.sources) source.optional = true;
+    for (const source of input.spec.sources) source.optional = true;
     await ingest(input, fail, async ({ handle }) => {
       assert.equal((await failureOf(handle)).type, 'SOURCES_INCOMPLETE');
     });
@@ -178,7 +179,7 @@ describe('ingestDataset', () => {
       ledger: { records: 10, rows: 10, rejected: 0, balanced: true },
     };
     const changes: Partial<Activities> = {
-      openSnapshot: async () => ({ ...OPENED, published }),
+      openSnapshot: async (input) => ({ ...opened(input), published }),
     };
     await ingest(ingestInput(['2015']), changes, async ({ calls, handle }) => {
       assert.deepEqual(await handle.result(), published);
@@ -201,7 +202,10 @@ describe('ingestDataset', () => {
 
   it('on a retry takes finished sources as they are', async () => {
     const changes: Partial<Activities> = {
-      openSnapshot: async () => ({ ...OPENED, finished: [sourceResult('2015', 'converted')] }),
+      openSnapshot: async (input) => ({
+        ...opened(input),
+        finished: [sourceResult('2015', 'converted')],
+      }),
     };
     const input = ingestInput(['2015', '2019'], { retry: true });
     await ingest(input, changes, async ({ calls, handle }) => {

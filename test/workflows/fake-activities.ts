@@ -1,12 +1,12 @@
 import type { Activities } from '../../src/activities/index.ts';
-import type { LandedSource, OpenResult } from '../../src/activities/types.ts';
+import type { LandedSource, OpenInput, OpenResult } from '../../src/activities/types.ts';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { fakeEmr } from './fake-emr.ts';
-import type { SourceSpec } from '../../src/model/dataset.ts';
+import type { DatasetSpec, SourceSpec } from '../../src/model/dataset.ts';
 import { sumLedgers } from '../../src/model/ledger.ts';
 import {
   queuesBeside,
-  type IngestInput,
+  type DayInput,
   type IngestResult,
   type SourceResult,
 } from '../../src/model/run.ts';
@@ -23,7 +23,7 @@ export function fakeActivities(calls: Calls, changes: Partial<Activities> = {}):
   });
   const verified = new Map<string, SourceResult>();
   const fakes: Activities = {
-    openSnapshot: async () => OPENED,
+    openSnapshot: async (input) => opened(input),
     probeSource: async () => ({ totalBytes: 1000 }),
     landSource: landed,
     findLanding: landed,
@@ -44,14 +44,10 @@ export function fakeActivities(calls: Calls, changes: Partial<Activities> = {}):
       ledger: { ...sumLedgers([...verified.values()]), balanced: true },
     }),
     cleanUp: async () => ({}),
-    resolveRun: async ({ hand }) => ({
-      ...ingestInput(['2015']),
-      ingestDate: hand.ingestDate ?? '2026-11-23',
-    }),
-    runDay: async (input) => ({
-      dataset: input.dataset.name,
+    startOrJoinRun: async (input) => ({
+      dataset: input.dataset,
       ingestDate: input.ingestDate,
-      mode: input.mode,
+      mode: input.mode ?? 'ingest',
       status: 'published',
       revision: 1,
       sources: [],
@@ -73,32 +69,43 @@ export function fakeActivities(calls: Calls, changes: Partial<Activities> = {}):
   return recording(fakes, calls);
 }
 
-export function ingestInput(sources: string[], changes: Partial<IngestInput> = {}): IngestInput {
+export function datasetSpec(sources: string[]): DatasetSpec {
   return {
-    dataset: {
-      name: 'denver-311',
-      timeZone: 'America/Denver',
-      sources: sources.map((id) => ({
-        id,
-        address: `http://example.org/${id}.csv`,
-        optional: false,
-        overrides: {},
-      })),
-    },
-    ingestDate: '2026-11-23',
-    mode: 'ingest',
-    engine: 'duckdb',
-    again: false,
-    accept: false,
-    retry: false,
-    sourceConcurrency: 2,
-    heartbeatTimeoutMs: 60_000,
-    upsertSearchAttributes: true,
-    ...changes,
+    name: 'denver-311',
+    timeZone: 'America/Denver',
+    sources: sources.map((id) => ({
+      id,
+      address: `http://example.org/${id}.csv`,
+      optional: false,
+      overrides: {},
+    })),
   };
 }
 
-export const OPENED: OpenResult = { revision: 1, finished: [] };
+/** As a command starts it. */
+export function ingestInput(sources: string[], changes: Partial<DayInput> = {}) {
+  return {
+    dataset: 'denver-311',
+    ingestDate: '2026-11-23',
+    mode: 'ingest',
+    engine: 'duckdb',
+    sourceConcurrency: 2,
+    heartbeatTimeoutMs: 60_000,
+    spec: datasetSpec(sources),
+    ...changes,
+  } satisfies DayInput;
+}
+
+/** A day without anything yet, as a worker opens it whose datasets.yaml has one source, 2015. */
+export function opened(input: OpenInput): OpenResult {
+  const { mode = 'ingest', engine = 'duckdb', spec = datasetSpec(['2015']) } = input;
+  const { sourceConcurrency = 2, heartbeatTimeoutMs = 60_000 } = input;
+  return {
+    plan: { mode, engine, spec, sourceConcurrency, heartbeatTimeoutMs, hasSearchAttributes: true },
+    revision: 1,
+    finished: [],
+  };
+}
 
 /**
  * A worker for each task queue of a lake but that of backfilled days, as long as `body` runs.

@@ -1,30 +1,32 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { IngestInput } from '../../src/model/run.ts';
 import { tellStory } from '../../src/workflows/story.ts';
 import { sourceResult } from './source-result.ts';
 
 it('the Web UI says how each source was read, and where its bare quotes are', () => {
-  const story = tellStory({ dataset: { name: 'x' }, ingestDate: '2026-01-31' } as IngestInput, {
-    stage: 'done',
-    sources: [
-      {
-        id: 'a',
-        stage: 'done',
-        result: {
-          ...sourceResult('a', 'converted'),
-          csv: {
-            delimiter: '|',
-            delimiterFrom: 'sep=',
-            encoding: 'windows-1252',
-            encodingFrom: 'declared',
-            header: false,
-            bareQuotes: { count: 7, examples: [{ record: 2, line: 3, byteOffset: 20 }] },
+  const story = tellStory(
+    { dataset: 'x', ingestDate: '2026-01-31' },
+    {
+      stage: 'done',
+      sources: [
+        {
+          id: 'a',
+          stage: 'done',
+          result: {
+            ...sourceResult('a', 'converted'),
+            csv: {
+              delimiter: '|',
+              delimiterFrom: 'sep=',
+              encoding: 'windows-1252',
+              encodingFrom: 'declared',
+              header: false,
+              bareQuotes: { count: 7, examples: [{ record: 2, line: 3, byteOffset: 20 }] },
+            },
           },
         },
-      },
-    ],
-  });
+      ],
+    },
+  );
   assert.ok(
     story.includes(
       '- **a** read as: windows-1252 (declared), bar (sep=), no header; 7 quotes inside unquoted fields, kept as text: record 2 (line 3, byte 20), …',

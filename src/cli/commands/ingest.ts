@@ -105,18 +105,13 @@ async function run(
   const { targetsOf, ingestDateOf, nameFiles } = await import('../targets.ts');
   const now = new Date();
   const datasets = targetsOf(config, names, flags, mode !== 'convert');
-  const requests = datasets.map((dataset) => ({
-    dataset,
-    ingestDate: ingestDateOf(dataset, flags.date, now),
-    mode,
-    engine: flags.engine ?? settings.engine,
-    again: flags.again ?? false,
-    accept: flags.accept ?? false,
-    retry: false,
-    asIf: flags.asIf,
-  }));
+  const { engine = settings.engine, again, accept, asIf } = flags;
+  const requests = datasets.map((spec) => {
+    const ingestDate = ingestDateOf(spec, flags.date, now);
+    return { dataset: spec.name, ingestDate, mode, engine, again, accept, asIf, spec };
+  });
   // The day's own file too: it may be a symlink.
-  const days = requests.map(({ dataset, ingestDate }) => datedDataset(dataset, ingestDate));
+  const days = requests.map(({ spec, ingestDate }) => datedDataset(spec, ingestDate));
   await nameFiles(settings, [...datasets, ...days]);
   const { runRequests } = await import('../ingest.ts');
   await runRequests(context, config, requests, flags);

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { ingestDateAt } from '../../model/dates.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { isPastDay, isTooOld } from '../../model/ingest-day.ts';
-import { checkRunInput, isHandInput } from '../../model/run-input.ts';
+import { checkRunInput, inputOfDay } from '../../model/run-input.ts';
 import type { DayInput } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';
 import type { RunRef } from '../follow.ts';
@@ -37,20 +37,17 @@ export function retryCommand(context: CliContext): Command {
   return examples(command, ['retry denver-311/2026-11-23', 'retry <run id>']);
 }
 
-/** datasets.yaml may have been mended meanwhile, so its word counts. */
+/** datasets.yaml may have been corrected meanwhile, so its word counts. */
 async function runAgain(context: CliContext, earlier: DayInput, flags: RetryFlags): Promise<void> {
   const config = context.loadConfig();
-  const configured = config.datasets.find(({ name }) => name === earlier.dataset.name);
-  const request = {
-    dataset: configured ?? earlier.dataset,
-    ingestDate: earlier.ingestDate,
-    mode: earlier.mode,
-    engine: earlier.engine,
-    again: earlier.again ?? false,
-    accept: flags.accept ?? earlier.accept ?? false,
-    retry: true,
-    asIf: earlier.asIf || undefined,
-  };
+  const { dataset, ingestDate, mode = 'ingest', again, asIf } = earlier;
+  const configured = config.datasets.find(({ name }) => name === dataset);
+  const spec = configured ?? earlier.spec;
+  if (!spec) {
+    throw new LonghaulError('DATASET_UNKNOWN', `No dataset ${dataset} is in datasets.yaml.`);
+  }
+  const { engine = config.settings.engine, accept } = { ...earlier, ...flags };
+  const request = { dataset, ingestDate, mode, engine, again, accept, asIf, spec, retry: true };
   const { nameFiles } = await import('../targets.ts');
   const { runRequests } = await import('../ingest.ts');
   if (configured) await nameFiles(config.settings, [configured]);
@@ -59,7 +56,7 @@ async function runAgain(context: CliContext, earlier: DayInput, flags: RetryFlag
 
 /**
  * What the run was to do; `asIf` where it started in time for its day, since its retry goes on with that.
- * @throws LonghaulError RUN_INPUT_INVALID; USAGE where its words do not say all of it.
+ * @throws LonghaulError RUN_INPUT_INVALID.
  */
 async function dayOf(client: Client, run: WorkflowHandle & RunRef): Promise<DayInput> {
   const { inputOf } = await import('../../runs/start-run.ts');
@@ -69,17 +66,12 @@ async function dayOf(client: Client, run: WorkflowHandle & RunRef): Promise<DayI
   if ('run' in input && input.run) {
     const scheduledStart = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME');
     const nominal = typedSearchAttributes.get(scheduledStart) ?? startTime;
-    const ingestDate = ingestDateAt(nominal, input.run.dataset.timeZone);
+    const ingestDate = ingestDateAt(nominal, input.run.spec.timeZone);
     const asIf = !isTooOld(nominal, startTime, input.catchupMs ?? 0);
     return { ...input.run, ingestDate, asIf };
   }
-  const checked = checkRunInput(input);
-  if (!isHandInput(checked)) {
-    const { asIf, dataset, ingestDate } = checked;
-    return { ...checked, asIf: asIf ?? !isPastDay(dataset, ingestDate, startTime) };
-  }
-  // Its day is in the run that it started or joined, or went on as.
-  const message = 'This run was started by hand with a few words; the day has a run of its own.';
-  const hint = `longhaul retry ${checked.dataset}/<date> repeats what failed of that day.`;
-  throw new LonghaulError('USAGE', message, { hint });
+  const today = startTime.toISOString().slice(0, 10);
+  const day = inputOfDay(checkRunInput(input), run.workflowId, today);
+  const { asIf, spec, ingestDate } = day;
+  return { ...day, asIf: asIf ?? (spec && !isPastDay(spec, ingestDate, startTime)) };
 }

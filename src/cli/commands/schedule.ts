@@ -210,7 +210,7 @@ async function backfill(
   assertDayHasCome({ timeZone }, last, now);
   const start = startOfDay(first, timeZone);
   const { run, catchupMs = 0 } = inputOf(description);
-  if (run && isTooOld(start, now, catchupMs)) assertHasPastDays(run.dataset, first);
+  if (run && isTooOld(start, now, catchupMs)) assertHasPastDays(run.spec, first);
   const dayAfter = new Date(Date.parse(last) + MS_PER_DAY).toISOString().slice(0, 10);
   const end = startOfDay(dayAfter, timeZone);
   await handle.backfill({
@@ -223,5 +223,5 @@ async function backfill(
 }
 
 function timeZoneOf(description: Named['description']): string {
-  return inputOf(description).run?.dataset.timeZone ?? 'UTC';
+  return inputOf(description).run?.spec.timeZone ?? 'UTC';
 }

@@ -72,7 +72,7 @@ function whyUnwanted(
   wanted: readonly DesiredSchedule[],
 ): string {
   if (datasets.some(({ name }) => name === dataset)) return 'datasets.yaml says schedule: false';
-  const addresses = addressesOf(inputOf(description).run?.dataset);
+  const addresses = addressesOf(inputOf(description).run?.spec);
   const heir = wanted.find((each) => addresses !== '' && addressesOf(each.dataset) === addresses);
   const renamed = heir
     ? `; its sources are those of ${heir.dataset.name} now: what was published stays as ${dataset}`

@@ -125,8 +125,8 @@ type Action = Pick<ScheduleDescription['action'], 'workflowType' | 'workflowId' 
 /** What is not of the times themselves. */
 export function commonFacts(jitterMs: number, policies: Policies, action: Action): Facts {
   const { run, catchupMs, pauseAfterFailures } = inputOf({ action });
-  const { dataset, ...rest } = run ?? {};
-  const { sources = [], ...ofDataset } = dataset ?? {};
+  const { spec, dataset: _, ...rest } = run ?? {};
+  const { sources = [], ...ofDataset } = spec ?? {};
   const facts: Record<string, string> = {
     jitter: durationFact(jitterMs),
     overlap: String(policies.overlap).toLowerCase().replaceAll('_', '-'),

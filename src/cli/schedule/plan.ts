@@ -32,7 +32,8 @@ function desired(dataset: DatasetSpec, schedule: ScheduleSpec, config: Config, q
   const { jitterMs, catchupMs, overlap, pauseAfterFailures, paused, recurrence } = schedule;
   const { engine } = config.settings;
   // What an earlier run of the day finished is not done again: a second start in a day repeats what failed.
-  const run = { dataset, mode: 'ingest', engine, retry: true } as const;
+  const mode = 'ingest';
+  const run = { dataset: dataset.name, mode, engine, retry: true, spec: dataset } as const;
   const input = { run, catchupMs, pauseAfterFailures };
   const policies = { overlap: OVERLAP_POLICIES[overlap], catchupWindow: catchupMs };
   const action = {

@@ -50,12 +50,12 @@ async function withWorker(
   const taskQueue = `queue-${randomUUID()}`;
   const asked: Asked = { days: [], pauses: [] };
   const fakes = fakeActivities([]);
-  const runDay = changes.runDay ?? fakes.runDay;
+  const startOrJoinRun = changes.startOrJoinRun ?? fakes.startOrJoinRun;
   const activities: Activities = {
     ...fakes,
-    runDay: async (input) => {
+    startOrJoinRun: async (input) => {
       asked.days.push(input);
-      return await runDay(input);
+      return await startOrJoinRun(input);
     },
     pauseIfFailing: async (input) => {
       asked.pauses.push(input);
@@ -67,8 +67,8 @@ async function withWorker(
   await withWorkers(options, body(taskQueue, asked));
 }
 
-const FAILING: Pick<Activities, 'runDay'> = {
-  runDay: async () => {
+const FAILING: Pick<Activities, 'startOrJoinRun'> = {
+  startOrJoinRun: async () => {
     const message = 'h answered 404.';
     throw ApplicationFailure.create({ type: 'SOURCE_NOT_FOUND', message, nonRetryable: true });
   },
@@ -99,12 +99,12 @@ interface Scheduled {
 async function startOnSchedule({ taskQueue, address, nominal }: Scheduled): Promise<string> {
   const name = `d-${randomUUID()}`;
   const { ingestDate: _, ...run } = ingestInput(['a']);
-  const sources = run.dataset.sources.map((source) => ({
+  const sources = run.spec.sources.map((source) => ({
     ...source,
     address: address ?? source.address,
   }));
   const input: ScheduledInput = {
-    run: { ...run, dataset: { name, timeZone: 'America/Denver', sources } },
+    run: { ...run, dataset: name, spec: { name, timeZone: 'America/Denver', sources } },
     catchupMs: DAY_MS,
     pauseAfterFailures: 3,
     applied: { hash: '', paused: false },
@@ -188,30 +188,27 @@ describe('ingestDataset, started by hand', () => {
   const start = async (taskQueue: string, workflowId: string, input: unknown) =>
     await temporal.client.workflow.start('ingestDataset', { taskQueue, workflowId, args: [input] });
 
-  it('under the id of the day goes on as the whole run', async () => {
+  it('with a name alone does what the worker says of it', async () => {
     await withWorker({}, async (taskQueue, { days }) => {
       const workflowId = 'ingest/denver-311/2026-11-23';
-      const input = { dataset: 'denver-311', ingestDate: '2026-11-23' };
-      const { firstExecutionRunId: runId } = await start(taskQueue, workflowId, input);
-      assert.deepEqual([(await resultOf(workflowId)).status, days], ['published', []]);
-      await keepHistory('by-hand', { workflowId, runId }, temporal);
+      await start(taskQueue, workflowId, { dataset: 'denver-311' });
+      const { status, ingestDate } = await resultOf(workflowId);
+      assert.deepEqual([status, ingestDate, days], ['published', '2026-11-23', []]);
+      await keepHistory('by-hand', { workflowId }, temporal);
     });
   });
 
-  it('under another id joins the run of the day', async () => {
-    await withWorker({}, async (taskQueue, { days }) => {
-      const few = `a few words ${randomUUID()}`;
-      await start(taskQueue, few, { dataset: 'denver-311' });
-      await resultOf(few);
-      const whole = `all of it ${randomUUID()}`;
-      await start(taskQueue, whole, ingestInput(['2015']));
-      await resultOf(whole);
-      assert.deepEqual(
-        days.map(({ dataset }) => dataset.name),
-        ['denver-311', 'denver-311'],
+  it('under another id fails at once, for good, saying the right one', async () => {
+    await withWorker({}, async (taskQueue) => {
+      const workflowId = `another id ${randomUUID()}`;
+      await start(taskQueue, workflowId, ingestInput(['2015']));
+      const failure = await failureOf(workflowId);
+      assert.deepEqual([failure.type, failure.nonRetryable], ['RUN_INPUT_INVALID', true]);
+      assert.match(
+        failure.message,
+        /has the workflow id ingest\/denver-311\/2026-11-23, not "another/,
       );
-      await keepHistory('by-hand-other-id', { workflowId: few }, temporal);
-      await keepHistory('whole-other-id', { workflowId: whole }, temporal);
+      await keepHistory('by-hand-other-id', { workflowId }, temporal);
     });
   });
 

@@ -82,7 +82,7 @@ async function keepPrivate(
   rawKey: string,
   folder: string,
 ): Promise<void> {
-  if (await isPrivate(raw.place(rawKey))) await makePrivate(converted.place(folder));
+  if (await isPrivate(raw.location(rawKey))) await makePrivate(converted.location(folder));
 }
 
 async function inspectSource(deps: Deps, input: InspectInput, work: Work): Promise<InspectResult> {
@@ -101,7 +101,7 @@ async function inspectSource(deps: Deps, input: InspectInput, work: Work): Promi
   assertReadable(scan, input.source.id);
   const encoding = decideEncoding(scan, overrides.encoding);
   const schema = await inspect({
-    input: deps.raw.place(input.rawKey),
+    input: deps.raw.location(input.rawKey),
     bytes,
     scan,
     encoding,
@@ -131,15 +131,15 @@ async function convertSource(deps: Deps, input: ConvertInput, work: Work): Promi
   };
   try {
     await keep();
-    const place = { output: deps.converted, outputPrefix, scratchPrefix: stagedPrefix };
+    const location = { output: deps.converted, outputPrefix, scratchPrefix: stagedPrefix };
     const outcome = await keepingReserve(
       writtenFolder(deps.converted),
       work.signal,
       async (signal) =>
         await createEngine(engine, deps).convert({
-          input: deps.raw.place(input.rawKey),
+          input: deps.raw.location(input.rawKey),
           inputBytes: bytes,
-          ...{ scan, encoding, schema, signal, ...place },
+          ...{ scan, encoding, schema, signal, ...location },
           onProgress: reporting(work, bytes),
           onNote: work.note,
         }),
@@ -170,8 +170,8 @@ export function newAttempt(): string {
 
 /** On whose disk a conversion writes: its Parquet and scratch, of a lake in S3 only its scratch. */
 function writtenFolder(converted: Store): string {
-  const place = converted.place('');
-  return place.kind === 'disk' ? place.path : tmpdir();
+  const location = converted.location('');
+  return location.kind === 'disk' ? location.path : tmpdir();
 }
 
 /** Both steps read a file whose length is known. */

@@ -1,7 +1,7 @@
 import { makeInputs } from '../conversion/spark/inputs.ts';
 import { MAX_PART_BYTES, PART_BYTES, SHARD_BYTES, type SparkJob } from '../conversion/spark/job.ts';
 import { openScratch } from '../conversion/parts/scratch.ts';
-import { uriOf } from '../storage/place.ts';
+import { uriOf } from '../storage/location.ts';
 import { toJson } from '../storage/manifests.ts';
 import { partPrefix } from '../model/layout.ts';
 import { newAttempt, requireLanding, requireSchema } from './conversion.ts';
@@ -23,11 +23,11 @@ export async function stageJob(
   const { encoding, schema } = await requireSchema(converted, input);
   const prefix = jobPrefix(input);
   await converted.deletePrefix(prefix);
-  const scratch = await openScratch(converted.place(prefix));
+  const scratch = await openScratch(converted.location(prefix));
   try {
     const onProgress = (done: number): void => report({ bytes: done, totalBytes: bytes });
     const request = {
-      ...{ input: raw.place(input.rawKey), inputBytes: bytes, scan, encoding, schema },
+      ...{ input: raw.location(input.rawKey), inputBytes: bytes, scan, encoding, schema },
       ...{ output: converted, outputPrefix: prefix, scratchPrefix: prefix },
       ...{ signal, onProgress: () => undefined },
     };

@@ -54,8 +54,8 @@ export function assertAffordable(emr: EmrSettings, usedInstanceHours: number): v
 
 /** @throws LonghaulError EMR_NEEDS_S3 for a lake on a disk. */
 export function s3Of(store: Store): S3Settings {
-  const place = store.place('x');
-  if (place.kind === 's3') return place.settings;
+  const location = store.location('x');
+  if (location.kind === 's3') return location.settings;
   throw new LonghaulError('EMR_NEEDS_S3', 'A cluster cannot read a lake that lies on a disk.');
 }
 

@@ -117,7 +117,7 @@ async function landSource(
   input: LandInput,
   watch: Parameters<typeof land>[2],
 ): Promise<LandedSource> {
-  const converted = input.thenConverted ? deps.converted.place('') : undefined;
+  const converted = input.thenConverted ? deps.converted.location('') : undefined;
   const request = { ...input, rawKey: rawKeyOf(input), converted };
   const landing = await land(
     request,

@@ -53,7 +53,7 @@ async function sweepLeftovers(
 
 /** The AWS SDK's EMR client is loaded where a run has had a cluster, and not otherwise. */
 async function sweepClusters(deps: Deps, how: ClusterSweep): Promise<SweptClusters> {
-  if (deps.converted.place('x').kind === 's3' && (await how.runs.hadClusters())) {
+  if (deps.converted.location('x').kind === 's3' && (await how.runs.hadClusters())) {
     return await (await import('./sweep-clusters.ts')).sweepClusters(deps, how);
   }
   return { items: [], younger: 0 };

@@ -4,7 +4,7 @@ import { sourceEntryKey, stagedEntryKey } from '../model/layout.ts';
 import { assertBalanced } from '../model/ledger.ts';
 import type { ParquetPart, SourceEntry } from '../model/manifest.ts';
 import type { SourceResult } from '../model/run.ts';
-import { checksumPlace } from '../storage/place.ts';
+import { checksumAt } from '../storage/location.ts';
 import { STAGED_PARTS } from '../storage/manifest-shapes.ts';
 import { toJson } from '../storage/manifests.ts';
 import { deleteDeadParts } from '../storage/parts.ts';
@@ -81,7 +81,7 @@ async function readParts(deps: Deps, keys: readonly string[], work: Work): Promi
     const { rows, bytes } = await countParquetRows(deps.converted, key);
     work.report({ bytes });
     // Of the bytes as they lie there: of what DuckDB or a cluster uploads, S3 knows no CRC-32 of the whole.
-    const checksum = await checksumPlace(deps.converted.place(key), work.signal);
+    const checksum = await checksumAt(deps.converted.location(key), work.signal);
     parts.push({ key, rows, bytes, checksum });
   }
   return parts;

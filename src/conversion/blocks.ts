@@ -1,12 +1,12 @@
 import type { Block } from '../csv/tokenizer.ts';
-import { cutShort, openPlace, type StoredPlace } from '../storage/place.ts';
+import { cutShort, openLocation, type Location } from '../storage/location.ts';
 
 /** Bytes read at once: a few milliseconds of work, so that a caller's event loop stays free between two blocks. */
 const BLOCK_BYTES = 1024 * 1024;
 
 /** Whole records of a file. Plain data, for a thread. */
 export interface FileRange {
-  place: StoredPlace;
+  location: Location;
   /** Where a record starts. */
   start: number;
   /** Where another one starts, or the file's end. */
@@ -24,7 +24,7 @@ export async function readBlocks(
   read: BlockReader,
   signal?: AbortSignal,
 ): Promise<void> {
-  const file = await openPlace(range.place, { end: range.end, signal });
+  const file = await openLocation(range.location, { end: range.end, signal });
   try {
     let buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES + 1);
     let kept = 0;
@@ -34,7 +34,7 @@ export async function readBlocks(
       if (kept === buffer.length - 1) buffer = grown(buffer);
       const wanted = Math.min(buffer.length - 1 - kept, range.end - position);
       const bytesRead = await file.read(buffer.subarray(kept, kept + wanted), position);
-      if (bytesRead === 0) throw cutShort(range.place, position);
+      if (bytesRead === 0) throw cutShort(range.location, position);
       position += bytesRead;
       const limit = kept + bytesRead;
       const block = { start: 0, limit, end: position === range.end };

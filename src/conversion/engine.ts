@@ -1,12 +1,12 @@
 import type { Encoding } from '../model/dataset.ts';
 import type { CsvScan } from '../model/scan.ts';
 import type { Schema } from '../model/schema.ts';
-import type { StoredPlace } from '../storage/place.ts';
+import type { Location } from '../storage/location.ts';
 import type { Store } from '../storage/store.ts';
 
 /** What every engine gets: a landed file, what is known of it, and the schema that all engines write. */
 export interface ConversionRequest {
-  input: StoredPlace;
+  input: Location;
   inputBytes: number;
   scan: CsvScan;
   encoding: Encoding;

@@ -2,7 +2,7 @@ import type { DeclaredType, Encoding, SourceOverrides } from '../model/dataset.t
 import { nameColumns } from '../model/names.ts';
 import type { CsvScan } from '../model/scan.ts';
 import type { Schema } from '../model/schema.ts';
-import type { StoredPlace } from '../storage/place.ts';
+import type { Location } from '../storage/location.ts';
 import type { ConversionProgress } from './engine.ts';
 import { assertDecodable } from '../csv/encoding.ts';
 import { checkDeclared, decideColumn } from './column-types.ts';
@@ -11,7 +11,7 @@ import { throwUnconvertible } from './unconvertible.ts';
 import type { Misfit } from './unconvertible.ts';
 
 export interface InspectRequest {
-  input: StoredPlace;
+  input: Location;
   bytes: number;
   scan: CsvScan;
   encoding: Encoding;
@@ -35,7 +35,7 @@ export async function inspect(request: InspectRequest): Promise<Schema> {
     named.map((column) => column.name),
   );
   const profile = await profileFile({
-    place: request.input,
+    location: request.input,
     bytes: request.bytes,
     splits: scan.records === 0 ? [] : scan.splits,
     columns: named.length,

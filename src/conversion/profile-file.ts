@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { emptyProfile, mergeProfiles, profileRecords, type Profile } from '../csv/profile.ts';
-import type { StoredPlace } from '../storage/place.ts';
+import type { Location } from '../storage/location.ts';
 import { readBlocks, type FileRange } from './blocks.ts';
 import { runInThreads } from './thread.ts';
 
@@ -8,7 +8,7 @@ import { runInThreads } from './thread.ts';
 const MIN_BYTES_FOR_THREADS = 32 * 1024 * 1024;
 
 interface FileToProfile {
-  place: StoredPlace;
+  location: Location;
   bytes: number;
   /** Where records start; the first one is the first data record. Empty: no record at all. */
   splits: readonly number[];
@@ -67,12 +67,12 @@ export async function profileRange(
 
 /** About as many bytes in each range: sequential reading for every thread. */
 function cut(file: FileToProfile, ranges: number): RangeToProfile[] {
-  const { place, bytes, splits, columns, delimiter } = file;
+  const { location, bytes, splits, columns, delimiter } = file;
   const size = Math.ceil(splits.length / ranges);
   const result: RangeToProfile[] = [];
   for (let at = 0; at < splits.length; at += size) {
     const start = splits[at] ?? bytes;
-    result.push({ place, start, end: splits[at + size] ?? bytes, columns, delimiter });
+    result.push({ location, start, end: splits[at + size] ?? bytes, columns, delimiter });
   }
   return result;
 }

@@ -51,7 +51,7 @@ export async function throwUnconvertible(
 }
 
 async function search(request: InspectRequest, columns: SearchedColumn[]): Promise<void> {
-  const { scan, input: place, bytes: end, encoding } = request;
+  const { scan, input: location, bytes: end, encoding } = request;
   const tokenizer = new Tokenizer(scan.dialect.delimiter.charCodeAt(0));
   const isDone = (): boolean => columns.every((each) => each.examples.length === MAX_EXAMPLES);
   const examine = (column: SearchedColumn, bytes: Uint8Array, field: Field): void => {
@@ -65,7 +65,7 @@ async function search(request: InspectRequest, columns: SearchedColumn[]): Promi
   };
   let records = 0;
   await readBlocks(
-    { place, start: scan.splits[0] ?? end, end },
+    { location, start: scan.splits[0] ?? end, end },
     (bytes, block, position) => {
       let start = block.start;
       while (start < block.limit && !isDone()) {

@@ -7,7 +7,7 @@ import type { LandingManifest } from '../model/manifest.ts';
 import { isSameVersion } from '../model/validator.ts';
 import { makePrivate } from '../storage/disk-store.ts';
 import { landingNames, type LandingName } from '../storage/manifests.ts';
-import type { StoredPlace } from '../storage/place.ts';
+import type { Location } from '../storage/location.ts';
 import { S3Store } from '../storage/s3/s3-store.ts';
 import type { Store } from '../storage/store.ts';
 import { sourceKeyOf } from './checkpoint.ts';
@@ -26,7 +26,7 @@ export interface LandRequest {
   /** Where the file goes in the raw zone; one that is there already keeps its name, and this one gets the next. */
   rawKey: string;
   /** Where its Parquet is written next, if it is. */
-  converted?: StoredPlace | undefined;
+  converted?: Location | undefined;
 }
 
 export interface LandDeps {
@@ -115,7 +115,7 @@ async function attempt(
   });
   try {
     // What only the owner reads stays so: what is made of it follows the landing's own mode.
-    if (isFileAddress(spec.address)) await makePrivate(deps.store.place(folderOf(rawKey)));
+    if (isFileAddress(spec.address)) await makePrivate(deps.store.location(folderOf(rawKey)));
     const current = await currentOf(deps.store, earlier, opened);
     const target = { rawKey, spec, source: opened, converted, signal };
     const resumed = opened.startOffset === unfinished?.offset ? unfinished : undefined;

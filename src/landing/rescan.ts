@@ -4,7 +4,7 @@ import { landingManifestKey } from '../model/layout.ts';
 import type { LandingManifest } from '../model/manifest.ts';
 import type { Dialect } from '../model/scan.ts';
 import { toJson } from '../storage/manifests.ts';
-import { placeBlocks, type StoredPlace } from '../storage/place.ts';
+import { locationBlocks, type Location } from '../storage/location.ts';
 import type { Store } from '../storage/store.ts';
 import { HEAD_BYTES, sniffHead } from '../csv/dialect.ts';
 import { initialState } from '../csv/scanner-state.ts';
@@ -16,7 +16,7 @@ import { Tally, type Landed } from './tally.ts';
  * @throws LonghaulError LAKE_CORRUPT where the file is not there; STORE_… of S3; the signal's reason.
  */
 export async function rescan(
-  place: StoredPlace,
+  location: Location,
   dialect: Dialect,
   onProgress: (bytes: number) => void,
   signal: AbortSignal,
@@ -24,7 +24,7 @@ export async function rescan(
 ): Promise<Landed> {
   const start = { bytes: 0, crc32: 0, dialect, scanner: initialState(dialect) };
   const tally = new Tally({ encoding }, start);
-  for await (const block of placeBlocks(place, { signal })) {
+  for await (const block of locationBlocks(location, { signal })) {
     tally.push(block, false);
     onProgress(tally.bytes);
   }
@@ -42,15 +42,15 @@ export async function scannedAsConfigured(
   overrides: SourceOverrides,
   { signal, onProgress }: { signal: AbortSignal; onProgress: (bytes: number) => void },
 ): Promise<LandingManifest> {
-  const place = raw.place(landing.rawKey);
+  const location = raw.location(landing.rawKey);
   const headBytes = Math.min(HEAD_BYTES, landing.bytes);
   const pieces: Buffer[] = [];
   // A block is good until the next one is asked for.
-  for await (const block of placeBlocks(place, { end: headBytes, signal }))
+  for await (const block of locationBlocks(location, { end: headBytes, signal }))
     pieces.push(Buffer.from(block));
   const dialect = sniffHead(Buffer.concat(pieces), headBytes === landing.bytes, overrides);
   if (isDeepStrictEqual(dialect, landing.scan.dialect)) return landing;
-  const { scan } = await rescan(place, dialect, onProgress, signal, overrides.encoding);
+  const { scan } = await rescan(location, dialect, onProgress, signal, overrides.encoding);
   const rescanned = { ...landing, scan };
   await raw.put(landingManifestKey(landing.rawKey), toJson(rescanned));
   return rescanned;

@@ -48,7 +48,7 @@ async function tryFile(store: S3Store, rawKey: string, signal: AbortSignal): Pro
   const manifestKey = landingManifestKey(rawKey);
   await store.putIfAbsent(manifestKey, BODY);
   if ((await store.putIfAbsent(manifestKey, OTHER_BODY)) !== 'exists') throw overwritten();
-  const range = { place: store.place(rawKey), start: 0, end: BODY.length };
+  const range = { location: store.location(rawKey), start: 0, end: BODY.length };
   await store.copyRange(range, `${rawKey}.copy`, signal);
   // Aborts the other upload, and deletes the checkpoint.
   await s3Sinks(store).discard(rawKey);

@@ -1,5 +1,5 @@
 import type { SourceSpec } from '../model/dataset.ts';
-import type { StoredPlace } from '../storage/place.ts';
+import type { Location } from '../storage/location.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { OpenedSource } from './source.ts';
 import type { Landed } from './tally.ts';
@@ -45,7 +45,7 @@ export interface LandingTarget {
   spec: SourceSpec;
   source: OpenedSource;
   /** Where its Parquet is written next, if it is: that needs room too. */
-  converted: StoredPlace | undefined;
+  converted: Location | undefined;
   /** Aborted: waiting ends soon. */
   signal: AbortSignal;
 }

@@ -4,7 +4,7 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { LonghaulError } from '../model/errors.ts';
 import { parseLeftoverFile } from '../model/leftover-keys.ts';
 import { storageError } from './disk-errors.ts';
-import { placeBlocks, type StoredPlace } from './place.ts';
+import { locationBlocks, type Location } from './location.ts';
 import type { Store, StoredObject, StoredRange } from './store.ts';
 
 /** A zone of the lake as a folder. `link(2)` makes put-if-absent atomic; rename would overwrite. */
@@ -23,7 +23,7 @@ export class DiskStore implements Store {
     return path;
   }
 
-  place(key: string): StoredPlace {
+  location(key: string): Location {
     return { kind: 'disk', path: this.uri(key) };
   }
 
@@ -95,8 +95,8 @@ export class DiskStore implements Store {
     await mkdir(dirname(path), { recursive: true });
     const output = await open(path, 'wx', await modeOfFilesIn(dirname(path)));
     try {
-      const { place, start, end } = range;
-      for await (const block of placeBlocks(place, { start, end, signal })) {
+      const { location, start, end } = range;
+      for await (const block of locationBlocks(location, { start, end, signal })) {
         await output.appendFile(block);
       }
     } catch (error) {
@@ -162,12 +162,12 @@ export class DiskStore implements Store {
 const PRIVATE_FILE = 0o600;
 
 /** Only the owner of the file can read it. In S3 the bucket's policy decides: never so. */
-export async function isPrivate(place: StoredPlace): Promise<boolean> {
-  return place.kind === 'disk' && isOwnersOnly(await stat(place.path));
+export async function isPrivate(location: Location): Promise<boolean> {
+  return location.kind === 'disk' && isOwnersOnly(await stat(location.path));
 }
 
 /** Only this process's user reads what lies right in the folder, and what is written there from now on. In S3, nothing is done. */
-export async function makePrivate(folder: StoredPlace): Promise<void> {
+export async function makePrivate(folder: Location): Promise<void> {
   if (folder.kind !== 'disk') return;
   const { path } = folder;
   try {

@@ -1,11 +1,11 @@
-import type { StoredPlace } from './place.ts';
+import type { Location } from './location.ts';
 
 /** One small interface over a zone of the lake, on disk or in S3. Keys use `/` and never leave the zone. */
 export interface Store {
   /** What a person or DuckDB opens: an absolute path, or an `s3://` URI. */
   uri(key: string): string;
-  /** The same as plain data: what a thread or a child process opens with `openPlace`. */
-  place(key: string): StoredPlace;
+  /** The same as plain data: what a thread or a child process opens with `openLocation`. */
+  location(key: string): Location;
   /** Undefined where there is no such object. */
   get(key: string): Promise<Buffer | undefined>;
   /** Atomic and durable; never overwrites: of two writers, one gets `exists`. */
@@ -46,7 +46,7 @@ export interface Store {
 
 /** Bytes [start, end) of an object, in whichever zone. */
 export interface StoredRange {
-  place: StoredPlace;
+  location: Location;
   start: number;
   end: number;
 }

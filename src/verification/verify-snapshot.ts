@@ -4,7 +4,7 @@ import { balances } from '../model/ledger.ts';
 import type { ParquetPart, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import { readLanding } from '../storage/manifests.ts';
 import type { Lake } from '../storage/store.ts';
-import { checksumPlace } from '../storage/place.ts';
+import { checksumAt } from '../storage/location.ts';
 import { countParquetRows } from './footers.ts';
 
 /** What was found of a source, beside what its manifest says. */
@@ -84,7 +84,7 @@ async function verifyRaw(
   if (!landing) throw new LonghaulError('LAKE_CORRUPT', `The manifest of ${path} is gone.`);
   const { dialect } = entry;
   if (!dialect) throw new LonghaulError('LAKE_CORRUPT', `No manifest says how ${path} was read.`);
-  const now = await rescan(raw.place(entry.rawKey), dialect, () => undefined, signal);
+  const now = await rescan(raw.location(entry.rawKey), dialect, () => undefined, signal);
   found.bytes += now.bytes;
   found.records = now.scan.records;
   expect(found, `bytes in ${path}`, now.bytes, entry.bytes);
@@ -103,7 +103,7 @@ async function verifyPart(
   found.rows += rows;
   found.bytes += bytes;
   expect(found, `bytes in ${path}`, bytes, part.bytes);
-  const checksum = await checksumPlace(converted.place(part.key), signal);
+  const checksum = await checksumAt(converted.location(part.key), signal);
   expect(found, `as checksum of ${path}`, checksum, part.checksum);
   expect(found, `rows in ${path}`, rows, part.rows);
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { after, beforeEach, test } from 'node:test';
 import { rescan } from '../../src/landing/rescan.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
-import { checksumPlace } from '../../src/storage/place.ts';
+import { checksumAt } from '../../src/storage/location.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import type { VerifyReport } from '../../src/cli/commands/verify.ts';
 import { entryOf, landingJson, snapshotJson } from '../helpers/manifests.ts';
@@ -39,14 +39,14 @@ async function publish(): Promise<void> {
   const signal = new AbortController().signal;
   const dialect = { delimiter: ',', quote: '"', bomBytes: 0 } as const;
   const { bytes, checksum, scan } = await rescan(
-    raw.place(rawKey),
+    raw.location(rawKey),
     dialect,
     () => undefined,
     signal,
   );
   await raw.put(`${rawKey}.manifest.json`, landingJson({ ...at, rawKey, bytes, checksum, scan }));
   const footer = await countParquetRows(converted, key);
-  const part = { key, ...footer, checksum: await checksumPlace({ kind: 'disk', path: partPath }) };
+  const part = { key, ...footer, checksum: await checksumAt({ kind: 'disk', path: partPath }) };
   const counts = { records: 2, rows: 2, rejected: 0 };
   const entry = entryOf({ bytes, checksum, rawKey, dialect, ...counts, parquet: [part] });
   manifestPath = converted.uri('trees/ingest_date=2026-01-01/_manifest.json');

@@ -60,7 +60,7 @@ function jobIn(scratchFolder: string): DuckDbJob {
     settings: [],
     s3: { settings: SETTINGS, httpfsPath: 'none', scratchFolder },
     preparation: {
-      place: { kind: 's3', settings: SETTINGS, key: 'a.csv' },
+      location: { kind: 's3', settings: SETTINGS, key: 'a.csv' },
       start: 0,
       end: 100,
       outputPath: join(scratchFolder, 'prepared.csv'),

@@ -39,7 +39,7 @@ test('threads find what one thread finds', async (t) => {
   assert.ok(sample.scan.splits.length > 2);
   let done = 0;
   const file = {
-    place: sample.input,
+    location: sample.input,
     bytes: sample.bytes,
     columns: 4,
     delimiter: 0x2c,
@@ -63,7 +63,7 @@ test('an abort ends inspection with its reason', async (t) => {
   const controller = new AbortController();
   controller.abort(new Error('enough'));
   const request = {
-    place: sample.input,
+    location: sample.input,
     bytes: sample.bytes,
     splits: [4],
     columns: 2,

@@ -20,7 +20,7 @@ import type { Encoding, SourceOverrides } from '../../src/model/dataset.ts';
 import type { CsvScan } from '../../src/model/scan.ts';
 import type { Column, Schema } from '../../src/model/schema.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
-import type { StoredPlace } from '../../src/storage/place.ts';
+import type { Location } from '../../src/storage/location.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { listUploads } from '../../src/storage/s3/uploads.ts';
 import type { Store } from '../../src/storage/store.ts';
@@ -30,7 +30,7 @@ import { withTempFolder } from '../helpers/temp-folder.ts';
 export interface Sample {
   store: Store;
   content: Buffer;
-  input: StoredPlace;
+  input: Location;
   bytes: number;
   scan: CsvScan;
   encoding: Encoding;
@@ -62,7 +62,7 @@ export async function landed(
   return {
     store,
     content: bytes,
-    input: store.place('sample.csv'),
+    input: store.location('sample.csv'),
     bytes: bytes.length,
     scan: scanOf(bytes, { delimiter, header, sepLineBytes }, encoding, spacing),
     encoding,

@@ -169,7 +169,7 @@ describe('a landing', () => {
   it('counted again from the disk is the same', async () => {
     const manifest = await landed(serve({ body: csvOf(3 * MIB) }));
     const { signal } = new AbortController();
-    const again = await rescan(store.place(KEY), manifest.scan.dialect, () => undefined, signal);
+    const again = await rescan(store.location(KEY), manifest.scan.dialect, () => undefined, signal);
     const { bytes, checksum, scan } = manifest;
     assert.deepEqual(asJson(again), { bytes, checksum, scan });
   });

@@ -11,7 +11,7 @@ import type { PartSizes } from '../../src/conversion/parts/next-range.ts';
 import { WORKER_ENGINES } from '../../src/model/dataset.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import type { SnapshotManifest } from '../../src/model/manifest.ts';
-import { checksumPlace } from '../../src/storage/place.ts';
+import { checksumAt } from '../../src/storage/location.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { S3Zone } from '../../src/storage/s3/zone.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
@@ -201,7 +201,7 @@ test('verify reads a snapshot in S3 again, and finds what has changed since', as
   const file = await landed(store, 'n,x\n1,a\n2,b\n');
   await converted(createEngine('duckdb', settings), file);
   const key = 'out/00000.parquet';
-  const checksum = await checksumPlace(file.input);
+  const checksum = await checksumAt(file.input);
   const landing = { rawKey: 'sample.csv', scan: file.scan, bytes: file.bytes, checksum };
   await store.put('sample.csv.manifest.json', landingJson(landing));
   const footer = await countParquetRows(store, key);
@@ -217,7 +217,7 @@ test('verify reads a snapshot in S3 again, and finds what has changed since', as
     const [found] = await verifySnapshot(lake, snapshot, { signal, onSource: () => undefined });
     return found?.problems ?? ['not verified'];
   };
-  const crc = await checksumPlace(store.place(key));
+  const crc = await checksumAt(store.location(key));
   assert.deepEqual(await verified(crc), []);
   const bytes = (await store.get(key)) ?? Buffer.alloc(0);
   // A byte of the first page.

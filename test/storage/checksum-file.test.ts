@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { formatChecksum } from '../../src/model/checksum.ts';
-import { checksumPlace } from '../../src/storage/place.ts';
+import { checksumAt } from '../../src/storage/location.ts';
 
 test('the checksum is the CRC-32 of every byte, in eight hex digits', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-checksum-'));
@@ -12,11 +12,11 @@ test('the checksum is the CRC-32 of every byte, in eight hex digits', async (t) 
   const path = join(folder, 'file');
   // The check value that every CRC-32 is published with.
   await writeFile(path, '123456789');
-  assert.equal(await checksumPlace({ kind: 'disk', path }), 'crc32:cbf43926');
+  assert.equal(await checksumAt({ kind: 'disk', path }), 'crc32:cbf43926');
   await writeFile(path, Buffer.alloc(5 * 1024 * 1024, 'abc'));
-  assert.match(await checksumPlace({ kind: 'disk', path }), /^crc32:[0-9a-f]{8}$/);
+  assert.match(await checksumAt({ kind: 'disk', path }), /^crc32:[0-9a-f]{8}$/);
   await writeFile(path, '');
-  assert.equal(await checksumPlace({ kind: 'disk', path }), 'crc32:00000000');
+  assert.equal(await checksumAt({ kind: 'disk', path }), 'crc32:00000000');
   assert.equal(formatChecksum(0xff), 'crc32:000000ff');
 });
 
@@ -25,7 +25,7 @@ test('an abort ends it', async (t) => {
   t.after(async () => await rm(folder, { recursive: true, force: true }));
   await writeFile(join(folder, 'file'), 'x');
   await assert.rejects(
-    checksumPlace({ kind: 'disk', path: join(folder, 'file') }, AbortSignal.abort()),
+    checksumAt({ kind: 'disk', path: join(folder, 'file') }, AbortSignal.abort()),
     {
       name: 'AbortError',
     },

@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { formatChecksum } from '../../src/model/checksum.ts';
-import { checksumPlace, placeBlocks } from '../../src/storage/place.ts';
+import { checksumAt, locationBlocks } from '../../src/storage/location.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
@@ -73,12 +73,12 @@ export function testStore(
     it('copies a range of an object, and nothing where it fails', async () => {
       await withStore(async (store) => {
         await store.put('from', '0123456789');
-        const place = store.place('from');
-        await store.copyRange({ place, start: 2, end: 7 }, 'deep/source=a/shard.csv');
+        const location = store.location('from');
+        await store.copyRange({ location, start: 2, end: 7 }, 'deep/source=a/shard.csv');
         assert.equal((await store.get('deep/source=a/shard.csv'))?.toString(), '23456');
-        const gone = { place: store.place('gone'), start: 0, end: 5 };
+        const gone = { location: store.location('gone'), start: 0, end: 5 };
         await assert.rejects(store.copyRange(gone, 'deep/none'));
-        const range = { place, start: 0, end: 5 };
+        const range = { location, start: 0, end: 5 };
         await assert.rejects(store.copyRange(range, 'deep/none', AbortSignal.abort()));
         assert.equal(await store.size('deep/none'), undefined);
       });
@@ -97,22 +97,22 @@ export function testStore(
       });
     });
 
-    it('reads an object block by block from its place, and checks its sum', async () => {
+    it('reads an object block by block from its location, and checks its sum', async () => {
       await withStore(async (store) => {
         const bytes = Buffer.alloc(2_500_000, 'some words');
         await store.put('object', bytes);
-        const place = store.place('object');
+        const location = store.location('object');
         const blocks: Buffer[] = [];
-        for await (const block of placeBlocks(place, { start: 3, end: 2_400_000 })) {
+        for await (const block of locationBlocks(location, { start: 3, end: 2_400_000 })) {
           blocks.push(Buffer.from(block));
         }
         assert.ok(Buffer.concat(blocks).equals(bytes.subarray(3, 2_400_000)));
-        assert.equal(await checksumPlace(place), formatChecksum(crc32(bytes)));
+        assert.equal(await checksumAt(location), formatChecksum(crc32(bytes)));
         const readTooFar = async (): Promise<void> => {
-          for await (const block of placeBlocks(place, { end: 2_500_001 })) assert.ok(block);
+          for await (const block of locationBlocks(location, { end: 2_500_001 })) assert.ok(block);
         };
         await assert.rejects(readTooFar(), { code: 'LAKE_CORRUPT' });
-        await assert.rejects(checksumPlace(store.place('gone')), { code: 'LAKE_CORRUPT' });
+        await assert.rejects(checksumAt(store.location('gone')), { code: 'LAKE_CORRUPT' });
       });
     });
 

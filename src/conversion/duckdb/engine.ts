@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import type { DuckDbSettings } from '../../config/settings.ts';
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import { locateHttpfs } from '../../programs/httpfs.ts';
-import { openPlace, type StoredPlace } from '../../storage/place.ts';
+import { openLocation, type Location } from '../../storage/location.ts';
 import { assertDecodable } from '../../csv/encoding.ts';
 import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../engine.ts';
 import { convertInParts, type PartToWrite } from '../parts/convert-in-parts.ts';
@@ -33,7 +33,7 @@ async function convert(
 ): Promise<ConversionOutcome> {
   const { output, outputPrefix, signal, schema, onNote } = request;
   assertDecodable(request.scan, request.encoding);
-  const isInS3 = output.place(outputPrefix).kind === 's3';
+  const isInS3 = output.location(outputPrefix).kind === 's3';
   const httpfsPath = isInS3
     ? await locateHttpfs({ given: settings.httpfs, signal, onNote })
     : undefined;
@@ -47,13 +47,13 @@ async function convert(
 
 /** DuckDB would take a value's first character for the mark of the shard that starts with it. */
 async function startsWithMark(
-  input: StoredPlace,
+  input: Location,
   { start, end, whole }: RecordRange,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (whole) return false;
   const bytes = Buffer.alloc(MARK.length);
-  const reader = await openPlace(input, { end: Math.min(end, start + bytes.length), signal });
+  const reader = await openLocation(input, { end: Math.min(end, start + bytes.length), signal });
   try {
     await reader.read(bytes, start);
   } finally {
@@ -70,9 +70,9 @@ async function writePart(
   { job, serialJob, shardKey }: JobPlan,
   run: JobRunner,
 ): Promise<void> {
-  const { input: place, output, signal } = request;
+  const { input: location, output, signal } = request;
   const { start, end } = part.range;
-  if (shardKey !== undefined) await output.copyRange({ place, start, end }, shardKey, signal);
+  if (shardKey !== undefined) await output.copyRange({ location, start, end }, shardKey, signal);
   try {
     await runFresh(request, part, job, run);
   } catch (error) {
@@ -82,7 +82,7 @@ async function writePart(
   }
   if (shardKey !== undefined) await output.delete(shardKey);
   // An object in S3 is whole and where it stays; on a disk only this makes it so.
-  if (output.place(part.key).kind === 'disk') await output.putFile(part.key, part.partialPath);
+  if (output.location(part.key).kind === 'disk') await output.putFile(part.key, part.partialPath);
 }
 
 /** A child finds its credentials anew: what a session that has ended early needs is another child. */

@@ -3,7 +3,7 @@ import type { DuckDbSettings, S3Settings } from '../../config/settings.ts';
 import { quoteIdentifier, quoteLiteral } from '../../model/names.ts';
 import { isReadableWhole, type CsvScan } from '../../model/scan.ts';
 import type { Column } from '../../model/schema.ts';
-import { uriOf } from '../../storage/place.ts';
+import { uriOf } from '../../storage/location.ts';
 import type { Preparation } from '../prepare.ts';
 import { MAX_REWRITE_GROWTH } from '../../csv/rewrite.ts';
 import type { ConversionRequest } from '../engine.ts';
@@ -70,8 +70,8 @@ export function planJob(
   const isWhole = range.whole && isReadableWhole(scan.dialect);
   const isShard = preparation === undefined && !isWhole;
   const shardKey = `${scratchPrefix}shard.csv`;
-  const place = output.place(key);
-  const outputPath = place.kind === 's3' ? uriOf(place) : partialPath;
+  const location = output.location(key);
+  const outputPath = location.kind === 's3' ? uriOf(location) : partialPath;
   const csv = {
     path: preparation?.outputPath ?? (isShard ? output.uri(shardKey) : uriOf(request.input)),
     delimiter: preparation?.rewrite ? ',' : scan.dialect.delimiter,
@@ -88,8 +88,8 @@ export function planJob(
     settings: settingStatements(forWidth, scratchFolder),
     records: range.records,
     inputBytes: range.end - range.start,
-    ...(place.kind === 's3' && httpfsPath !== undefined
-      ? { s3: { settings: place.settings, httpfsPath, scratchFolder } }
+    ...(location.kind === 's3' && httpfsPath !== undefined
+      ? { s3: { settings: location.settings, httpfsPath, scratchFolder } }
       : {}),
   };
   const empty = emptyCopy(schema.columns, outputPath);
@@ -132,7 +132,7 @@ function preparationOf(
   if ((!transcode && !rewrite && !isMarked) || scan.records === 0) return undefined;
   const names = schema.columns.map((_, index) => `c${index}`);
   return {
-    place: request.input,
+    location: request.input,
     start: part.range.start,
     end: part.range.end,
     outputPath: join(part.scratchFolder, 'prepared.csv'),

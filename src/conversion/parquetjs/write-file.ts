@@ -3,7 +3,7 @@ import { parse } from 'csv-parse';
 import parquet from 'parquetjs-lite';
 import thrift from 'parquetjs-lite/gen-nodejs/parquet_types.js';
 import type { Column } from '../../model/schema.ts';
-import { placeBlocks, type StoredPlace } from '../../storage/place.ts';
+import { locationBlocks, type Location } from '../../storage/location.ts';
 import { windows1252ToUtf8 } from '../../csv/encoding.ts';
 import { rowKey, writerSchema } from './schema.ts';
 import { valueReaderOf } from './values.ts';
@@ -16,7 +16,7 @@ const ROWS_A_REPORT = 4096;
 
 /** Plain data, for a thread. */
 export interface FileToWrite {
-  input: StoredPlace;
+  input: Location;
   /** Where a record starts. */
   start: number;
   /** Where another one starts, or the file's end. */
@@ -97,7 +97,7 @@ async function* recordsOf(job: FileToWrite): AsyncGenerator<ParsedRecord> {
 
 /** Copies, since the parser keeps them for longer than they are good. */
 async function* blocksOf(job: FileToWrite): AsyncGenerator<Buffer> {
-  for await (const block of placeBlocks(job.input, job)) {
+  for await (const block of locationBlocks(job.input, job)) {
     yield Buffer.from(job.transcode ? windows1252ToUtf8(block) : block);
   }
 }

@@ -37,7 +37,7 @@ export async function convertInParts(
 ): Promise<string[]> {
   const { output, outputPrefix, scratchPrefix } = request;
   request.signal.throwIfAborted();
-  const scratch = await openScratch(output.place(scratchPrefix));
+  const scratch = await openScratch(output.location(scratchPrefix));
   try {
     return await writeParts(request, sizes, scratch.folder, writePart);
   } catch (error) {
@@ -60,7 +60,7 @@ async function writeParts(
   let written = 0;
   const write = async (range: RecordRange, key: string, isPart = true): Promise<number> => {
     signal.throwIfAborted();
-    const isOnDisk = output.place(key).kind === 'disk';
+    const isOnDisk = output.location(key).kind === 'disk';
     const partialPath = isOnDisk ? output.uri(partialPartKey(key)) : join(scratchFolder, 'partial');
     if (isOnDisk) await mkdir(dirname(partialPath), { recursive: true });
     const onProgress = (bytes: number): void => {

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../storage/disk-errors.ts';
-import type { StoredPlace } from '../../storage/place.ts';
+import type { Location } from '../../storage/location.ts';
 import { openTemporaryFolder, type TemporaryFolder } from '../../storage/temporary-folder.ts';
 
 /**
@@ -9,7 +9,7 @@ import { openTemporaryFolder, type TemporaryFolder } from '../../storage/tempora
  * which is swept with its run and on the lake's file system; for S3 in the system's folder for temporary files (TMPDIR).
  * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE.
  */
-export async function openScratch(output: StoredPlace): Promise<TemporaryFolder> {
+export async function openScratch(output: Location): Promise<TemporaryFolder> {
   if (output.kind !== 'disk') return await openTemporaryFolder();
   const folder = await within(output.path);
   return { folder, close: async () => await rm(folder, { recursive: true, force: true }) };

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LonghaulError } from '../../model/errors.ts';
 import { partName } from '../../model/layout.ts';
-import { uriOf, type StoredPlace } from '../../storage/place.ts';
+import { uriOf, type Location } from '../../storage/location.ts';
 import { assertDecodable } from '../../csv/encoding.ts';
 import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../engine.ts';
 import { openScratch } from '../parts/scratch.ts';
@@ -40,7 +40,7 @@ async function convert(
   const { output, outputPrefix, scratchPrefix, signal, schema } = request;
   assertDecodable(request.scan, request.encoding);
   signal.throwIfAborted();
-  const scratch = await openScratch(output.place(scratchPrefix));
+  const scratch = await openScratch(output.location(scratchPrefix));
   const shardsPrefix = `${scratchPrefix}shards/`;
   const ended = new AbortController();
   const making = makeInputs({
@@ -106,8 +106,8 @@ async function runFresh(
   folder: string,
 ): Promise<SparkPart[]> {
   const { output, outputPrefix, signal, onNote } = request;
-  const place = output.place(outputPrefix);
-  const s3 = place.kind === 's3' ? place.settings : undefined;
+  const location = output.location(outputPrefix);
+  const s3 = location.kind === 's3' ? location.settings : undefined;
   let tell: ((bytes: number) => void) | undefined;
   // Without a job there is nothing to tell; who waits for it hears of its error.
   void job.then(
@@ -148,6 +148,8 @@ function onProgressOf(
 }
 
 /** As Hadoop opens it. */
-function hadoopUri(place: StoredPlace): string {
-  return place.kind === 'disk' ? fileUri(place.path) : uriOf(place).replace(/^s3:/, 's3a:');
+function hadoopUri(location: Location): string {
+  return location.kind === 'disk'
+    ? fileUri(location.path)
+    : uriOf(location).replace(/^s3:/, 's3a:');
 }

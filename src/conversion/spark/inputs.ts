@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isReadableWhole, type CsvScan } from '../../model/scan.ts';
-import { openPlace, type StoredPlace } from '../../storage/place.ts';
+import { openLocation, type Location } from '../../storage/location.ts';
 import { prepareInThreads } from '../prepare.ts';
 import type { Preparation } from '../prepare.ts';
 import type { ConversionRequest } from '../engine.ts';
@@ -21,7 +21,7 @@ export interface InputsToMake {
   /** In the request's output, ending with `/`: for shards. */
   shardsPrefix: string;
   /** As Spark opens it. */
-  uriOf: (place: StoredPlace) => string;
+  uriOf: (location: Location) => string;
   /** @param bytes of the records made ready so far. */
   onProgress: (bytes: number) => void;
 }
@@ -45,8 +45,8 @@ export async function makeInputs(making: InputsToMake): Promise<SparkInputs> {
   const inputs = [];
   for (const [index, { start, end, records }] of shards.entries()) {
     const key = making.shardsPrefix + shardName(index);
-    await request.output.copyRange({ place: request.input, start, end }, key, signal);
-    inputs.push({ uri: uriOf(request.output.place(key)), bytes: end - start, records });
+    await request.output.copyRange({ location: request.input, start, end }, key, signal);
+    inputs.push({ uri: uriOf(request.output.location(key)), bytes: end - start, records });
   }
   return { ...asIs, header: false, inputs };
 }
@@ -70,7 +70,7 @@ async function anyIsMarked(
   const isWhole = isOneWhole(shards, scan);
   if (isWhole && encoding === 'utf-8') return false;
   const starts = isWhole ? [0] : shards.map(({ start }) => start);
-  const reader = await openPlace(input, { signal });
+  const reader = await openLocation(input, { signal });
   try {
     for (const start of starts) {
       const bytes = Buffer.alloc(MARK_BYTES);
@@ -98,7 +98,7 @@ async function preparedInputs(
 ): Promise<SparkInputs> {
   const { scan, schema, encoding, output, signal } = request;
   const ranges = shards.map(({ start, end }, index): Preparation => ({
-    place: request.input,
+    location: request.input,
     start,
     end,
     outputPath: join(scratchFolder, shardName(index)),
@@ -113,11 +113,11 @@ async function preparedInputs(
   for (const [index, { outputPath }] of ranges.entries()) {
     const shard = shards[index] as Shard;
     const { size: bytes } = await stat(outputPath);
-    let place: StoredPlace = output.place(shardsPrefix + shardName(index));
-    if (place.kind === 's3')
+    let location: Location = output.location(shardsPrefix + shardName(index));
+    if (location.kind === 's3')
       await output.putFile(shardsPrefix + shardName(index), outputPath, signal);
-    else place = { kind: 'disk', path: outputPath };
-    inputs.push({ uri: uriOf(place), bytes, records: shard.records });
+    else location = { kind: 'disk', path: outputPath };
+    inputs.push({ uri: uriOf(location), bytes, records: shard.records });
   }
   return { inputs, header: true, delimiter: ',', encoding: 'utf-8', lineEnd: '\n' };
 }

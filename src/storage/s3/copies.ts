@@ -54,12 +54,12 @@ const COPY_PART_BYTES = 256 * 1024 * 1024;
 /** Bytes of an object of this bucket as an object of their own, copied by S3. */
 export async function copyRange(
   zone: S3Zone,
-  { place, start, end }: StoredRange,
+  { location, start, end }: StoredRange,
   to: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  if (place.kind !== 's3') throw new TypeError('Of a file on disk, S3 copies nothing.');
-  const source = copySourceOf(place.settings.bucket, place.key);
+  if (location.kind !== 's3') throw new TypeError('Of a file on disk, S3 copies nothing.');
+  const source = copySourceOf(location.settings.bucket, location.key);
   const ranges = cut(start, end);
   await multipart(zone, to, false, async (upload) => {
     const parts: SentPart[] = [];

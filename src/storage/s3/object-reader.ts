@@ -2,7 +2,7 @@ import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s
 import type { Readable } from 'node:stream';
 import type { S3Settings } from '../../config/settings.ts';
 import { LonghaulError } from '../../model/errors.ts';
-import type { PlaceReader, ReadOptions } from '../place.ts';
+import type { LocationReader, ReadOptions } from '../location.ts';
 import { statusOf } from './errors.ts';
 import { S3Zone } from './zone.ts';
 
@@ -13,7 +13,7 @@ const MAX_ATTEMPTS = 5;
  * An object as one long answer that is read on and on; another place is another request. An answer that breaks
  * off is gone on with where it broke, if the object is still the same one.
  */
-export class S3ObjectReader implements PlaceReader {
+export class S3ObjectReader implements LocationReader {
   readonly #zone: S3Zone;
   readonly #key: string;
   readonly #end: number | undefined;

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
 import { LonghaulError } from '../../model/errors.ts';
 import { parsePartKey } from '../../model/leftover-keys.ts';
-import type { StoredPlace } from '../place.ts';
+import type { Location } from '../location.ts';
 import type { Store, StoredObject, StoredRange } from '../store.ts';
 import { copyRange, putFile } from './copies.ts';
 import { isTaken, statusOf } from './errors.ts';
@@ -38,7 +38,7 @@ export class S3Store implements Store {
     return `s3://${this.zone.bucket}/${this.zone.keyOf(key)}`;
   }
 
-  place(key: string): StoredPlace {
+  location(key: string): Location {
     return { kind: 's3', settings: this.zone.settings, key: this.zone.keyOf(key) };
   }
 

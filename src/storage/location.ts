@@ -5,18 +5,20 @@ import { formatChecksum } from '../model/checksum.ts';
 import { LonghaulError } from '../model/errors.ts';
 
 /** Where an object lies, as plain data: it crosses to threads and child processes, and holds no credentials. */
-export type StoredPlace =
+export type Location =
   | { kind: 'disk'; path: string }
   /** `key` is the bucket's, prefix included. */
   | { kind: 's3'; settings: S3Settings; key: string };
 
 /** What a person or DuckDB opens: an absolute path, or an `s3://` URI. */
-export function uriOf(place: StoredPlace): string {
-  return place.kind === 'disk' ? place.path : `s3://${place.settings.bucket}/${place.key}`;
+export function uriOf(location: Location): string {
+  return location.kind === 'disk'
+    ? location.path
+    : `s3://${location.settings.bucket}/${location.key}`;
 }
 
 /** Reads an object from wherever a reader wants; made for reading on and on, in few and large pieces. */
-export interface PlaceReader {
+export interface LocationReader {
   /** Fills `target` from `position` on, as far as the object goes. @returns the number of bytes read. */
   read(target: Uint8Array, position: number): Promise<number>;
   close(): Promise<void>;
@@ -33,18 +35,18 @@ export interface ReadOptions {
  * @throws LonghaulError LAKE_CORRUPT where there is no such object (S3: at the first read), STORE_… of S3, or the
  *   file system's error.
  */
-export async function openPlace(
-  place: StoredPlace,
+export async function openLocation(
+  location: Location,
   options: ReadOptions = {},
-): Promise<PlaceReader> {
-  if (place.kind === 's3') {
+): Promise<LocationReader> {
+  if (location.kind === 's3') {
     // The SDK takes 150 ms to load: commands, threads and children of a lake on disk do without it.
     const { S3ObjectReader } = await import('./s3/object-reader.ts');
-    return new S3ObjectReader(place.settings, place.key, options);
+    return new S3ObjectReader(location.settings, location.key, options);
   }
-  const file = await open(place.path).catch((error: unknown) => {
+  const file = await open(location.path).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new LonghaulError('LAKE_CORRUPT', `${place.path} is gone.`, {}, { cause: error });
+    throw new LonghaulError('LAKE_CORRUPT', `${location.path} is gone.`, {}, { cause: error });
   });
   return {
     read: async (target, position) => {
@@ -76,12 +78,12 @@ export interface BytesWanted {
  * @throws LonghaulError LAKE_CORRUPT where there is no such object, or it ends before `end`; STORE_… of S3; the
  *   signal's reason.
  */
-export async function* placeBlocks(
-  place: StoredPlace,
+export async function* locationBlocks(
+  location: Location,
   { start = 0, end, signal }: BytesWanted = {},
 ): AsyncGenerator<Buffer> {
   signal?.throwIfAborted();
-  const reader = await openPlace(place, { end, signal });
+  const reader = await openLocation(location, { end, signal });
   try {
     const buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
     const limit = end ?? Infinity;
@@ -91,7 +93,7 @@ export async function* placeBlocks(
       const wanted = Math.min(buffer.length, limit - position);
       const bytesRead = await reader.read(buffer.subarray(0, wanted), position);
       if (bytesRead === 0 && end === undefined) return;
-      if (bytesRead === 0) throw cutShort(place, position);
+      if (bytesRead === 0) throw cutShort(location, position);
       position += bytesRead;
       yield buffer.subarray(0, bytesRead);
     }
@@ -101,8 +103,8 @@ export async function* placeBlocks(
 }
 
 /** The error for an object that ends at `position`, where more was expected. */
-export function cutShort(place: StoredPlace, position: number): LonghaulError {
-  const message = `${uriOf(place)} ends at byte ${position}: it was cut short.`;
+export function cutShort(location: Location, position: number): LonghaulError {
+  const message = `${uriOf(location)} ends at byte ${position}: it was cut short.`;
   return new LonghaulError('LAKE_CORRUPT', message);
 }
 
@@ -110,8 +112,8 @@ export function cutShort(place: StoredPlace, position: number): LonghaulError {
  * `crc32:` and 8 hex digits, over every byte of an object, read now.
  * @throws LonghaulError LAKE_CORRUPT where it is gone; STORE_… of S3; the signal's reason.
  */
-export async function checksumPlace(place: StoredPlace, signal?: AbortSignal): Promise<string> {
+export async function checksumAt(location: Location, signal?: AbortSignal): Promise<string> {
   let state = 0;
-  for await (const block of placeBlocks(place, { signal })) state = crc32(block, state);
+  for await (const block of locationBlocks(location, { signal })) state = crc32(block, state);
   return formatChecksum(state);
 }

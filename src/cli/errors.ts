@@ -52,7 +52,7 @@ export function errorObject({ code, message, details }: LonghaulError): RunError
   };
 }
 
-/** For people. What the program did not foresee comes with its stack: somebody will have to look. */
+/** For people. What the program did not foresee comes with its stack, for the report. */
 export function errorText(error: LonghaulError): string {
   const { code, message, hint, source } = errorObject(error);
   const lines = [`${code}${source === undefined ? '' : ` (${source})`}: ${safeLines(message)}`];

@@ -43,7 +43,7 @@ function unknownNamespace(error: unknown): { message: string } | undefined {
   return undefined;
 }
 
-/** What the status of a gRPC call means, for those that no retry mends. */
+/** What the status of a gRPC call means, for those that no retry fixes. */
 const GRPC_CODES: Readonly<Record<number, { code: ErrorCode; what: string }>> = {
   7: { code: 'TEMPORAL_DENIED', what: 'Temporal denies access' },
   12: { code: 'TEMPORAL_TOO_OLD', what: 'The Temporal server does not know this call' },

@@ -71,9 +71,9 @@ export function plainLines(
   dataset: string,
   now: () => number = () => performance.now(),
 ): ProgressView {
-  const told = new Map<string, { stage: string; line: string; at: number }>();
+  const printed = new Map<string, { stage: string; line: string; at: number }>();
   const waited = new Set<string>();
-  /** A wait is told once for each try: its seconds go down all the time. */
+  /** A wait is printed once for each attempt: its seconds go down all the time. */
   const isNewWait = (of: string, { text, attempt = 0 }: Wait): boolean => {
     const key = JSON.stringify([of, text, attempt]);
     const isNew = !waited.has(key);
@@ -83,13 +83,13 @@ export function plainLines(
   return {
     show: (state) => {
       for (const source of state.sources) {
-        const last = told.get(source.id);
+        const last = printed.get(source.id);
         const line = progressLine(dataset, source);
         const isStage = last ? last.stage !== source.stage : source.stage !== 'waiting';
         const isNews = (source.wait && isNewWait(source.id, source.wait)) || isStage;
         const isDue = last && last.line !== line && now() - last.at >= PLAIN_INTERVAL_MS;
         if (!isNews && (!isDue || source.wait)) continue;
-        told.set(source.id, { stage: source.stage, line, at: now() });
+        printed.set(source.id, { stage: source.stage, line, at: now() });
         note(line);
       }
       for (const wait of state.waits) {
@@ -99,8 +99,8 @@ export function plainLines(
         // Hours go up all the time; what is said of the rest is news.
         const news = line.replace(/, [\d.]+ instance-hours.*$/, '');
         const key = `emr ${news.slice(0, news.indexOf(':'))}`;
-        if (told.get(key)?.line === news) continue;
-        told.set(key, { stage: 'emr', line: news, at: now() });
+        if (printed.get(key)?.line === news) continue;
+        printed.set(key, { stage: 'emr', line: news, at: now() });
         note(`${dataset} ${line}`);
       }
     },

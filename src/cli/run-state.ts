@@ -155,7 +155,7 @@ function runWaits(pending: readonly PendingActivity[], nowMs: number): Wait[] {
   return pending.flatMap((each) => waitOf(each, nowMs) ?? []);
 }
 
-/** A failure is told at once, silence after a while. */
+/** A failure is shown at once, silence after a while. */
 function waitOf(activity: PendingActivity, nowMs: number): Wait | undefined {
   const { type, attempt, isDue, sinceMs, lastFailure, transfer } = activity;
   if (lastFailure) {

@@ -41,7 +41,7 @@ export interface TemporalLink {
 
 export interface CallOptions {
   signal?: AbortSignal;
-  /** What waits for a run goes on with a configured server too, and hears that Temporal answers no more, and does again. */
+  /** What waits for a run goes on with a configured server too, and learns when Temporal stops answering, and when it answers again. */
   onNews?: (note: string) => void;
 }
 
@@ -201,7 +201,7 @@ function isConnectionLost(error: unknown): boolean {
 
 /** A person waits. */
 const CONNECT_TIMEOUT_MS = 5000;
-/** Half a second: a server that moved does not come back to where it was, and who asks again does so elsewhere. */
+/** Half a second: a server that moved does not come back to its old address, and the next attempt uses the new one. */
 const EMBEDDED_ATTEMPTS = 3;
 
 /** Not connected yet. */

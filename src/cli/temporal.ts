@@ -125,7 +125,7 @@ async function unlessDiskIsFull<T>(
   }
 }
 
-/** Never resolves; once it is over, nothing hears its end. */
+/** Never resolves, and leaves no listener when it is over. */
 async function watch(stateDir: string, done: AbortSignal): Promise<never> {
   for (let problems = 0; ;) {
     await sleep(LOOK_INTERVAL_MS, undefined, { signal: done, ref: false });

@@ -28,7 +28,7 @@ export function tableText(
   return table.toString();
 }
 
-/** From here on, tenths of a second tell nothing. */
+/** From here on, tenths of a second are noise. */
 const TENTHS_BELOW_MS = 10_000;
 
 /** `2026-11-23`, `2026-11-23 r2`. */

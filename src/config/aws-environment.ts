@@ -1,7 +1,7 @@
 type Entries = ReadonlyMap<string, { value: string }>;
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Keys that mean one identity together: a token of one place with a key of another would be nobody. */
+/** Keys that mean one identity together: a token from one source with a key from another is valid nowhere. */
 const IDENTITY = [
   'AWS_ACCESS_KEY_ID',
   'AWS_SECRET_ACCESS_KEY',

@@ -71,7 +71,7 @@ function problemOfDays(fields: CronFields, dayOfWeek: string): string | undefine
   if (!months.some((month) => firstDay <= (MONTH_LENGTHS[month - 1] ?? 0))) {
     return `is never due: no such month has a day ${firstDay}`;
   }
-  // cron takes either, others both: nobody should have to know which.
+  // cron runs where either day fits, other programs where both fit: refuse what can be read both ways.
   if (daysOfMonth.length < 31 && daysOfWeek.length < 7) {
     return 'limits the day of month and the day of week: one of them must be *';
   }

@@ -51,7 +51,7 @@ function problemOfKey(key: string): string | undefined {
   return `${shown(key)} is not a setting; .env.example lists them all`;
 }
 
-/** Names that a publisher's secret must not have: it would be told as a slip, or carry our own credentials away. */
+/** Names that a publisher's secret must not have: it would be reported as a misspelt setting, or send our own credentials to the publisher. */
 export function looksLikeSetting(key: string): boolean {
   if (KNOWN_KEYS.includes(key) || isOldLakeKey(key) || key.startsWith('AWS_')) return true;
   return problemOfKey(key) !== undefined;

@@ -38,7 +38,7 @@ const PATHS: ReadonlySet<string> = new Set([
 /** What Node, and the worker itself, reads of the environment. */
 const OF_NODE = ['NODE_EXTRA_CA_CERTS', 'NODE_OPTIONS', 'NODE_TLS_REJECT_UNAUTHORIZED', 'TMPDIR'];
 
-/** What every AWS SDK reads to know who it is and where; what else begins with AWS_ is one fingerprint together. */
+/** What every AWS SDK reads to find identity and region; all other AWS_ variables share one fingerprint. */
 const OF_AWS = [
   'AWS_ACCESS_KEY_ID',
   'AWS_SECRET_ACCESS_KEY',
@@ -130,7 +130,7 @@ function onPath(program: string, searchPath: string): string | undefined {
     .find((path) => existsSync(path));
 }
 
-/** 72 bits: enough to tell values apart. An empty variable is one that is not set. */
+/** 72 bits: enough to distinguish values. An empty variable is one that is not set. */
 const HASH_CHARACTERS = 12;
 
 function hashOf(key: string, value: unknown): string {

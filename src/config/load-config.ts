@@ -11,7 +11,7 @@ export interface Config {
   /** Absolute: where relative paths of the command line start. */
   cwd: string;
   settings: Settings;
-  /** Empty where there is no datasets.yaml and nobody asked for one: a URL or a path needs none. */
+  /** Empty where there is no datasets.yaml and DATASETS_FILE is not set: a URL or a path needs none. */
   datasets: DatasetSpec[];
   /** By dataset; those with `schedule: false` are not here. */
   schedules: Schedules;

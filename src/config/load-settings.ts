@@ -37,11 +37,11 @@ export function loadSettings(source: SettingsSource): Settings {
   return settings;
 }
 
-/** As `loadSettings`, but hands the problems back, so that they can be told together with those of datasets.yaml. */
+/** As `loadSettings`, but returns the problems, so that one message can list them with those of datasets.yaml. */
 export function readSettings(source: SettingsSource): {
   settings: Settings;
   problems: Problem[];
-  /** Whether somebody chose the datasets file, so that its absence is a problem. */
+  /** Whether the user chose the datasets file, so that its absence is a problem. */
   datasetsFileChosen: boolean;
   /** What of the file is for the AWS SDK, which reads the environment only. */
   aws: Record<string, string>;

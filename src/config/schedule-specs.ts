@@ -22,7 +22,7 @@ export function scheduleOf(
   };
 }
 
-/** `cron` and `every` stand for each other: who has one does not want the other from the top. */
+/** `cron` and `every` stand for each other: a dataset that sets one does not inherit the other from the top. */
 function merged(top: ScheduleSettings, own: ScheduleSettings): ScheduleSettings {
   const { cron, every, ...rest } = top;
   const when = own.cron === undefined && own.every === undefined ? { cron, every } : {};

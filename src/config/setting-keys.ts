@@ -243,7 +243,7 @@ function pairs(separator: string): z.ZodType<Record<string, string>, string> {
     );
 }
 
-/** They become arguments of a step, which everybody who may list steps reads. */
+/** They become arguments of a step, which every user who may list steps can read. */
 function sparkConf(): z.ZodType<Record<string, string>, string> {
   return pairs(';').refine((conf) =>
     Object.keys(conf).every(

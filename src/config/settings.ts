@@ -119,7 +119,7 @@ export interface WorkerSettings {
   transferSlots: number;
   /** Inspections and conversions at once in one worker. */
   convertSlots: number;
-  /** How long work under way may go on after the first signal, before it is told to write its checkpoint. */
+  /** How long work under way may go on after the first signal, before the worker asks it to write its checkpoint. */
   graceMs: number;
   /** `host:port` of liveness and readiness; undefined: none. */
   healthAddress: string | undefined;
@@ -161,7 +161,7 @@ export interface EmrSettings {
   idleTimeoutMs: number;
   /** A cluster that we made stays after a run that ended well, until it has been idle for long enough. */
   keepAlive: boolean;
-  /** Somebody's cluster to be used: never ended, tagged or given a policy. */
+  /** A cluster of the user's: never ended, tagged or given a policy. */
   clusterId: string | undefined;
   output: EmrOutput;
   maxInstanceHours: number;

@@ -52,7 +52,7 @@ export interface TemporalSources {
 
 /**
  * How Temporal is reached: the TEMPORAL_ settings over the profile that one of them chose. Where none chose a profile,
- * no temporal.toml is read: one that lies on the machine for other tools takes nobody away from the embedded server.
+ * no temporal.toml is read: a file that other tools need must not make commands leave the embedded server.
  */
 export function readTemporal(sources: TemporalSources): {
   temporal: TemporalSettings;
@@ -128,7 +128,7 @@ function official({ env, file, cwd, has, entryOf }: TemporalSources): Record<str
 function settingsOf(profile: ClientConfigProfile, note: Note): TemporalSettings {
   const { address, namespace = DEFAULT_NAMESPACE, apiKey, grpcMeta = {} } = profile;
   const tls = tlsOf(profile, note);
-  // Temporal Cloud tells by it whose key it is.
+  // Temporal Cloud finds the key's owner by it.
   const forCloud: Record<string, string> =
     apiKey === undefined ? {} : { 'temporal-namespace': namespace };
   return { address, namespace, apiKey, tls, metadata: { ...forCloud, ...grpcMeta } };

@@ -39,7 +39,7 @@ export interface ConversionOutcome {
 
 /**
  * CSV → Parquet. An engine writes every record or throws: it never drops one. Where it throws, it leaves nothing
- * below the output prefix. Nobody sees a part under its name before it is whole, even if the engine is killed.
+ * below the output prefix. A part has its name only once it is whole, even if the engine is killed.
  * @throws LonghaulError ENGINE_FAILED, ENGINE_OUT_OF_MEMORY, DISK_FULL, LAKE_…, STORE_… of S3,
  *   PROGRAM_NOT_INSTALLED (DuckDB's httpfs); the signal's reason.
  */

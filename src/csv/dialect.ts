@@ -4,7 +4,7 @@ import type { Dialect } from '../model/scan.ts';
 import { likeliestDelimiter } from './delimiter.ts';
 import { assertHeader } from './header-check.ts';
 
-/** What a dialect is told from: many records of any real file, and one short request. */
+/** The dialect is found from so many bytes: many records of any real file, and one short request. */
 export const HEAD_BYTES = 1024 * 1024;
 
 const UTF8_MARK = Buffer.from([0xef, 0xbb, 0xbf]);

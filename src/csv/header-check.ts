@@ -73,7 +73,7 @@ function whyLikeItsColumn(
   if (isAxis(names)) return undefined;
   const index = names.findIndex((name, at) => {
     const values = (columns[at] ?? []).filter((value) => value.trim() !== '');
-    // Without a record below, only what hardly any name looks like tells.
+    // Without a record below, only a value that hardly ever is a name counts against the header.
     if (data.length === 0) return ['number', 'moment'].includes(kindOf(name));
     return values.length > 0 && isOfItsColumn(name, values, at === 0);
   });

@@ -122,7 +122,7 @@
               (i64.shl (i64.extend_i32_u (i8x16.bitmask (i8x16.eq (local.get $v2) (local.get $crBytes)))) (i64.const 32))
               (i64.shl (i64.extend_i32_u (i8x16.bitmask (i8x16.eq (local.get $v3) (local.get $crBytes)))) (i64.const 48)))))
 
-        ;; NUL. The least byte of every column of 16 tells whether there is any.
+        ;; NUL. The least byte of every column of 16 shows whether there is any.
         (local.set $bad (i64.const 0))
         (if
           (i32.eqz

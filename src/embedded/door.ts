@@ -22,7 +22,7 @@ const NEXT_MEMBER_MS = 3000;
 /** The kernel has room for 108 bytes, on macOS for 104, and Node cuts what is longer without a word. */
 const MAX_SOCKET_PATH_BYTES = 90;
 
-/** Where commands come in: who is there, what they are told, and when none is left. Only under the host's lock. */
+/** Where commands connect: the members, the state that is sent to them, and when none is left. Only under the host's lock. */
 export class Door {
   readonly #options: DoorOptions;
   readonly #server = createServer((socket) => this.#welcome(socket));
@@ -49,10 +49,10 @@ export class Door {
     this.#empty = setTimeout(() => this.#stopIfEmpty(), FIRST_MEMBER_MS);
   }
 
-  /** Tells every member, and writes the record for those that come later. */
+  /** Sends the change to every member, and writes the record for those that come later. */
   async tell(change: Partial<HostRecord>): Promise<void> {
     this.#state = { ...this.#state, ...change };
-    // Who has not said who it is hears nothing yet: the first state that a command hears counts it in.
+    // A connection that has not said what it is gets no state yet: the first state that a command gets counts it in.
     for (const [socket, hello] of this.#sessions) if (hello) say(socket, this.#state);
     const { host } = statePaths(this.#options.stateDir);
     const record = this.#state;

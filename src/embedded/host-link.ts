@@ -66,7 +66,7 @@ async function look(stateDir: string): Promise<HostLink | undefined> {
 /** A command's connection to the host of a state folder. Emits `change` at each state, and at its end. */
 export class HostLink extends EventEmitter {
   readonly #socket: Socket;
-  /** As last heard; undefined until the first word. */
+  /** As the host sent it last; undefined until its first message. */
   state: HostState | undefined;
 
   /** Undefined where no host listens. */

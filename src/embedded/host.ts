@@ -45,7 +45,7 @@ export interface WorkerContext {
 
 /**
  * The host process of a state folder: its Temporal server, and its worker once a command needs one, until no command
- * uses them. The process is to exit when this ends: that frees its lock, and tells the commands that wait for its end.
+ * uses them. The process is to exit when this ends: that frees its lock, and ends the wait of commands for it.
  * @returns `already-running` where another host has the lock.
  * @throws what made it fail, after telling the commands that wait.
  */

@@ -68,7 +68,7 @@ export async function startTemporal(options: TemporalOptions): Promise<Temporal>
   const stop = async (): Promise<void> => {
     clearInterval(watch);
     const ended = child.stop(STOP_LIMIT_MS);
-    // One that was suspended hears it only when it goes on.
+    // A suspended process gets the signal only when it goes on.
     child.signal('SIGCONT');
     await Promise.all([ended, connection.close()]);
   };

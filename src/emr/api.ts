@@ -20,7 +20,7 @@ const CONNECT_TIMEOUT_MS = 5000;
 const REQUEST_TIMEOUT_MS = 30_000;
 
 export interface EmrRequest {
-  /** It makes something anew each time: it is sent once, and whoever sent it looks before sending it again. */
+  /** It makes something anew each time: it is sent once, and the caller asks EMR what is there before it sends it again. */
   once?: boolean;
   signal?: AbortSignal | undefined;
 }

@@ -139,8 +139,8 @@ export async function terminate(
 const MAX_TERMINATED_AT_ONCE = 10;
 
 /**
- * For a cluster of ours that stays: it was made with the policy already, but somebody may have taken it away; and the
- * sweep is told.
+ * For a cluster of ours that stays: it was made with the policy already, but a user may have removed it. The
+ * tag makes the sweep leave the cluster.
  */
 export async function keepUntilIdle(
   api: EmrApi,

@@ -18,7 +18,7 @@ export function isThrottled(error: unknown): boolean {
 
 /**
  * Whether the request may have been carried out although its answer is an error: no answer came, or a 5xx.
- * Such a request is not made again before somebody has looked what is there.
+ * Such a request is not made again before the worker has asked EMR what is there.
  */
 export function isDoubtful(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

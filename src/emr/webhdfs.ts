@@ -9,7 +9,7 @@ const ANSWER_TIMEOUT_MS = 30_000;
 /** Who owns what steps write on EMR; HDFS believes it. */
 const USER = 'hadoop';
 
-/** This worker has no way to the cluster's HDFS: somebody on the cluster must look instead. */
+/** This worker has no way to the cluster's HDFS: a step on the cluster must look instead. */
 export class HdfsUnreachable extends Error {
   override readonly name = 'HdfsUnreachable';
 }
@@ -22,7 +22,7 @@ export interface HdfsEntry {
 
 /**
  * The address of a cluster's WebHDFS from the setting.
- * @returns undefined where it needs the master's name, which EMR has not told.
+ * @returns undefined where it needs the master's name, which EMR has not given yet.
  */
 export function webHdfsBase(
   template: string,

@@ -63,7 +63,7 @@ export function mentions(sql: string, view: string): boolean {
 
 /**
  * A view costs a read of its manifests and of a footer, a history one of every day: only queries that may mean
- * it pay. Names are plain ASCII, so whoever means one writes it, lists the catalogue, or makes names up as it goes.
+ * it pay. Names are plain ASCII, so a query that means one writes it, lists the catalogue, or makes names up as it goes.
  */
 function mayMean(sql: string, view: string): boolean {
   return mentions(sql, view) || /show|information_schema|duckdb_|pg_|sqlite_|query/i.test(sql);

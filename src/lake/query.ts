@@ -119,7 +119,7 @@ async function createViews(
   return created;
 }
 
-/** DuckDB sees only the views that the query names: whoever misspelt one is told them all. */
+/** DuckDB sees only the views that the query names: the hint for a misspelt one lists all of them. */
 function withHint(error: unknown, views: readonly string[]): unknown {
   if (!(error instanceof LonghaulError) || !error.message.startsWith('Catalog Error')) return error;
   const hint = viewsHint(views);

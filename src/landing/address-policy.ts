@@ -28,7 +28,7 @@ const PRIVATE = blockList(
 );
 
 /**
- * The address as a URL, if a worker may read it as far as its text tells; host names are checked again when
+ * The address as a URL, if a worker may read it, judged by its text; host names are checked again when
  * they are resolved, by `policedLookup`.
  * @param shown as it is shown in errors, where that is not its own text.
  * @throws LonghaulError ADDRESS_REFUSED: another protocol, user and password, an address not allowed.

@@ -227,7 +227,7 @@ class DiskSink implements LandingSink {
 
 async function openFile(path: string, isResumed: boolean): Promise<FileHandle> {
   if (isResumed) return await open(path, 'r+');
-  // Another file, not the same one emptied: somebody may hold that open, who must not read what comes now.
+  // A new file, not the same one emptied: another process may still read the old one.
   await rm(path, { force: true });
   return await open(path, 'wx', await modeOfFilesIn(dirname(path)));
 }
@@ -239,7 +239,7 @@ async function writeAll(file: FileHandle, bytes: Buffer, position: number): Prom
   }
 }
 
-/** It is awaited later: until then its failure is nobody's unhandled rejection. */
+/** It is awaited later: until then its failure must not count as an unhandled rejection. */
 function quiet(work: Promise<void>): Promise<void> {
   work.catch(() => undefined);
   return work;

@@ -87,7 +87,7 @@ function causesOf(error: unknown): unknown[] {
   return chain.length > 0 ? chain : [error ?? {}];
 }
 
-/** A portal's JSON about an export is some hundred bytes; of more, nothing is told. */
+/** A portal's JSON about an export is some hundred bytes; a longer answer is not quoted. */
 export const MAX_SAID_BYTES = 4096;
 /** A body that trickles is not waited for: the status says enough. */
 const SAID_WITHIN_MS = 5000;

@@ -131,7 +131,7 @@ async function attempt(
   }
 }
 
-/** The one place where landings tell kinds of stores apart. */
+/** The one place where landings distinguish kinds of stores. */
 function sinksOf(store: Store): LandingSinks {
   return store instanceof S3Store ? s3Sinks(store) : diskSinks(store);
 }
@@ -227,7 +227,7 @@ function isChanged(error: unknown): boolean {
   return error instanceof LonghaulError && error.code === 'SOURCE_CHANGED';
 }
 
-/** Somebody ended the upload, or changed its parts. */
+/** Another process, or a lifecycle rule, ended the upload or changed its parts. */
 function isLost(error: unknown): boolean {
   return error instanceof LonghaulError && error.code === 'UPLOAD_LOST';
 }

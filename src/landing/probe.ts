@@ -10,7 +10,7 @@ import { openSource } from './source.ts';
 export interface ProbeResult {
   validator: Validator;
   totalBytes?: number;
-  /** Absent where the publisher was too slow for it to be told in time. */
+  /** Absent where the publisher was too slow to send the first bytes in time. */
   dialect?: Dialect;
 }
 

@@ -203,7 +203,7 @@ class PartRing {
     sent.catch((error: unknown) => this.stop(error));
   }
 
-  /** Nobody waits any more, and nothing new is begun; what is being sent is not touched. */
+  /** Ends all waiting and begins no new part; parts that are being sent are not touched. */
   stop(reason: unknown): void {
     this.#stop.abort(reason);
   }

@@ -86,7 +86,7 @@ export class S3Upload {
       const parts = await this.#storedParts(upload, landed.bytes);
       expected.etag = multipartEtag(parts);
       this.#completingEtag = expected.etag;
-      // From here on the upload may be gone although nobody heard that it became the object.
+      // From here on the upload may be gone: S3 made it the object, and its answer was lost.
       await this.#save(upload);
       const whole = { parts, bytes: landed.bytes, crc32 };
       return await completeUpload(store.zone, upload, whole, {
@@ -140,7 +140,7 @@ export class S3Upload {
   async #put({ key, uploadId: id }: UploadRef): Promise<void> {
     const { store, spec, source, partSizeBytes } = this.#target;
     const { validator, totalBytes } = source;
-    // Nobody could tell whether the source is still the same.
+    // Without a validator no attempt can see whether the source is still the same.
     if (!isPinned(validator)) return;
     const upload = { id, partSizeBytes, completingEtag: this.#completingEtag };
     const sourceKey = sourceKeyOf(spec);

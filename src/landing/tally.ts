@@ -7,7 +7,7 @@ import { HEAD_BYTES, sniffHead } from '../csv/dialect.ts';
 import { CsvScanner } from '../csv/scanner.ts';
 import type { ScannerState } from '../csv/scanner-state.ts';
 
-/** The first block is what the dialect is told from; of this size they stay in the processor's cache. */
+/** The dialect is found from the first block; blocks of this size stay in the processor's cache. */
 export const BLOCK_BYTES = HEAD_BYTES;
 
 /** Everything that is known of a source's first `bytes`, as plain JSON: where a later attempt can go on. */

@@ -36,7 +36,7 @@ export function filledAddress(address: string, values: Readonly<Record<string, s
   );
 }
 
-/** What is told of a secret in clear. */
+/** The hint for an address with a secret in clear. */
 export const SECRET_HINT =
   'Put the address into datasets.yaml with a variable in place of the secret, such as ?token=${CITY_TOKEN}, and set CITY_TOKEN in the environment of the worker or in its .env.';
 

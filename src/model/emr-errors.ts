@@ -39,12 +39,12 @@ export const EMR_ERRORS = {
     class: 'cluster',
     happened:
       'EMR refused a request: a release label, role, subnet or instance type that it does not take.',
-    next: 'Mend the EMR_ setting that the message names, then `longhaul retry <run>`.',
+    next: 'Fix the EMR_ setting that the message names, then `longhaul retry <run>`.',
   },
   EMR_NO_SUCH_CLUSTER: {
     class: 'cluster',
     happened: 'There is no such cluster, or it has ended.',
-    next: 'Mend EMR_CLUSTER_ID, or remove it: a cluster is then made for the run.',
+    next: 'Fix EMR_CLUSTER_ID, or remove it: a cluster is then made for the run.',
   },
   EMR_NO_CAPACITY: {
     class: 'cluster',
@@ -69,16 +69,16 @@ export const EMR_ERRORS = {
   EMR_CLUSTER_FAILED: {
     class: 'cluster',
     happened: 'The cluster ended with an error.',
-    next: 'Mend what the message says, then `longhaul retry <run>`.',
+    next: 'Fix what the message says, then `longhaul retry <run>`.',
   },
   EMR_CLUSTER_LOST: {
     class: 'cluster',
-    happened: 'The cluster lost its instances, or ended while nobody used it, more than once.',
+    happened: 'The cluster lost its instances, or ended while no run used it, more than once.',
     next: 'Use on-demand instances (EMR_SPOT=none) or others, then `longhaul retry <run>`.',
   },
   EMR_CLUSTER_ENDED: {
     class: 'cluster',
-    happened: 'Somebody else terminated the cluster.',
+    happened: 'A user terminated the cluster.',
     next: 'If that was a mistake: `longhaul retry <run>`.',
   },
   EMR_STEPS_USED_UP: {
@@ -98,7 +98,7 @@ export const EMR_ERRORS = {
   },
   EMR_STEP_CANCELLED: {
     class: 'cluster',
-    happened: 'Somebody else cancelled a step of the run.',
+    happened: 'A user cancelled a step of the run.',
     next: 'If that was a mistake: `longhaul retry <run>`.',
   },
   EMR_OUTPUT_EXISTS: {

@@ -20,7 +20,7 @@ export function clusterName({ dataset, ingestDate, runId, generation }: ClusterN
 const CLUSTER_NAME =
   /^longhaul\/([a-z0-9-]+)\/(\d{4}-\d{2}-\d{2})\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/([1-9]\d{0,3})$/;
 
-/** The other way round; undefined for a cluster of somebody else. */
+/** The other way round; undefined for a cluster that Longhaul did not make. */
 export function parseClusterName(name: string): ClusterName | undefined {
   const match = CLUSTER_NAME.exec(name);
   if (!match) return undefined;
@@ -28,7 +28,7 @@ export function parseClusterName(name: string): ClusterName | undefined {
   return { dataset, ingestDate, runId, generation: Number(generation) };
 }
 
-/** The second proof that a cluster is ours, beside its name: a name alone may be anybody's. */
+/** The second proof that a cluster is ours, beside its name: any user of the account may choose a name. */
 export const RUN_TAG = 'longhaul:run';
 /** `s3://bucket/prefix/`: whose Temporal is asked whether the run is over. */
 export const LAKE_TAG = 'longhaul:lake';

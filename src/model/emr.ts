@@ -21,7 +21,7 @@ export type ClusterState =
 export type StepState =
   'PENDING' | 'CANCEL_PENDING' | 'RUNNING' | 'COMPLETED' | 'CANCELLED' | 'FAILED' | 'INTERRUPTED';
 
-/** A cluster as EMR told it at one moment. */
+/** A cluster as EMR described it at one moment. */
 export interface EmrCluster {
   id: string;
   /** We created it, for this run: only then it is ours to end. */
@@ -40,7 +40,7 @@ export interface EmrCluster {
   endedAtMs?: number;
 }
 
-/** A step as EMR told it at one moment. */
+/** A step as EMR described it at one moment. */
 export interface EmrStep {
   id: string;
   state: StepState;

@@ -24,7 +24,7 @@ export const ERROR_CATALOGUE = {
   CONFIG_INVALID: {
     class: 'usage',
     happened: 'The settings (.env, environment) or datasets.yaml do not pass their checks.',
-    next: 'Mend every line that the message names, then run the command again.',
+    next: 'Fix every line that the message names, then run the command again.',
   },
   DATASET_UNKNOWN: {
     class: 'usage',
@@ -44,7 +44,7 @@ export const ERROR_CATALOGUE = {
   QUERY_FAILED: {
     class: 'usage',
     happened: 'DuckDB could not run the query.',
-    next: 'Mend the SQL; `longhaul datasets` lists the views, `DESCRIBE <view>` their columns.',
+    next: 'Fix the SQL; `longhaul datasets` lists the views, `DESCRIBE <view>` their columns.',
   },
   NOT_PUBLISHED: {
     class: 'usage',
@@ -86,12 +86,13 @@ export const ERROR_CATALOGUE = {
   },
   SCHEDULE_CHANGED: {
     class: 'orchestration',
-    happened: 'Somebody else changed a schedule again and again while it was being changed.',
+    happened:
+      'Another user or command changed a schedule again and again while `apply` changed it.',
     next: 'Each schedule is as one of you left it. `longhaul schedule apply --dry-run` shows what is left to do.',
   },
   SCHEDULES_LEFT_ALONE: {
     class: 'held',
-    happened: 'Schedules differ from datasets.yaml because somebody else changed or made them.',
+    happened: 'Schedules differ from datasets.yaml because they were changed or made by hand.',
     next: 'Look at them in the Web UI; `longhaul schedule apply --force` makes ours equal to the file.',
   },
   SNAPSHOT_LATE: {
@@ -214,7 +215,7 @@ export const ERROR_CATALOGUE = {
   TEMPORAL_NO_NAMESPACE: {
     class: 'usage',
     happened: 'The Temporal server answers, and does not have that namespace.',
-    next: 'Set TEMPORAL_NAMESPACE (or mend the profile), or have it made: `temporal operator namespace create`.',
+    next: 'Set TEMPORAL_NAMESPACE (or fix the profile), or have it made: `temporal operator namespace create`.',
   },
   LAKE_NAMESPACE_TAKEN: {
     class: 'usage',

@@ -34,7 +34,7 @@ export function sourcePrefix(at: SourceAt): string {
 
 /**
  * Where a landing goes whose name another one of the same day and revision has: `source=a/_landing2/a.csv` and so on.
- * No landing takes the place of another: whoever made that may be about to publish it.
+ * No landing takes the place of another: the run that made it may be about to publish it.
  */
 export function nextLandingKey(rawKey: string): string {
   return rawKey.replace(

@@ -1,7 +1,7 @@
 import { parseIngestDate } from './dates.ts';
 import { parseDatasetName, parseSourceId } from './names.ts';
 
-/** What of the lake a sweep may touch, told by the key alone. Every other key is somebody else's, or published. */
+/** Keys that a sweep may remove, recognised by their form alone. Every other key is published, or not Longhaul's. */
 
 export interface DayAt {
   dataset: string;
@@ -21,7 +21,7 @@ export function parseLeftoverFile(
   return { ...day, kind: checkpoint === undefined ? 'partial' : 'checkpoint' };
 }
 
-/** A whole part. Whether something names it, its key does not tell. */
+/** A whole part. Its key does not say whether a manifest names it. */
 export function parsePartKey(key: string): DayAt | undefined {
   return parseSourceFile(key, PART_NAME);
 }

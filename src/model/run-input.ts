@@ -15,7 +15,7 @@ const KEYS = ['dataset', 'ingestDate', 'mode', 'engine', ...FLAGS, 'spec', ...CO
 const EXAMPLE = 'Write {"dataset":"denver-311"}, a name of datasets.yaml';
 
 /**
- * The input of `ingestDataset`, from whoever started it.
+ * The input of `ingestDataset`, from a command, a schedule, the Web UI or another client.
  * @throws LonghaulError RUN_INPUT_INVALID saying which key is wrong, and what it may be.
  */
 export function checkRunInput(input: unknown): IngestInput {
@@ -59,7 +59,7 @@ function checkSpec({ name, sources }: Record<string, unknown>, dataset: string):
 }
 
 /**
- * The input with the day that its workflow's id says: one dataset and day have one run, whoever starts it.
+ * The input with the day that its workflow's id says: one dataset and day have one run.
  * @param today as an example, where neither says a day.
  * @throws LonghaulError RUN_INPUT_INVALID with the right id, where the workflow has another.
  */

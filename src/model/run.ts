@@ -8,7 +8,7 @@ import type { Ledger } from './ledger.ts';
 export type RunMode = 'ingest' | 'land' | 'convert';
 
 /**
- * The one argument of the workflow `ingestDataset`, whoever starts it: small, no credentials, readable in the Web UI. A
+ * The one argument of the workflow `ingestDataset`, from every starter: small, no credentials, readable in the Web UI. A
  * name is enough: the workflow's id says the day, the worker's datasets.yaml and settings the rest.
  */
 export interface IngestInput {

@@ -46,7 +46,7 @@ export function firstRecordOffset({ bomBytes, sepLineBytes = 0 }: Dialect): numb
 }
 
 /**
- * Whether a converter that is told only delimiter and header can read the file from its first byte: it passes a byte
+ * Whether a converter that knows only delimiter and header can read the file from its first byte: it passes a byte
  * order mark over, but knows no `sep=` line, and takes a mark before data for part of a value.
  */
 export function isReadableWhole({ bomBytes, sepLineBytes, header }: Dialect): boolean {

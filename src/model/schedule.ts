@@ -66,7 +66,7 @@ export interface ScheduledInput {
   applied: AppliedSchedule;
 }
 
-/** How `apply` left the schedule: what differs from it was changed by somebody else. */
+/** How `apply` left the schedule: what differs from it was changed by hand. */
 export interface AppliedSchedule {
   /** Of everything that `apply` sets. */
   hash: string;

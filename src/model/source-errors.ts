@@ -53,7 +53,7 @@ export const SOURCE_ERRORS = {
   SOURCE_NOT_FOUND: {
     class: 'refused',
     happened: 'The publisher answered 404 or 410.',
-    next: 'Mend the address in datasets.yaml; publishers move files.',
+    next: 'Fix the address in datasets.yaml; publishers move files.',
   },
   SOURCE_FORBIDDEN: {
     class: 'refused',
@@ -63,7 +63,7 @@ export const SOURCE_ERRORS = {
   SOURCE_REFUSED: {
     class: 'refused',
     happened: 'The publisher answered with a status that a retry will not change.',
-    next: 'Open the address in a browser and mend it in datasets.yaml.',
+    next: 'Open the address in a browser and fix it in datasets.yaml.',
   },
   SOURCE_REDIRECT_LOOP: {
     class: 'refused',
@@ -93,12 +93,12 @@ export const SOURCE_ERRORS = {
   SOURCE_IS_HTML: {
     class: 'content',
     happened: 'The address answers with a web page, not a CSV file.',
-    next: 'Open it in a browser: a login page, or a page with the real link. Mend the address.',
+    next: 'Open it in a browser: a login page, or a page with the real link. Fix the address.',
   },
   SOURCE_NOT_CSV: {
     class: 'content',
     happened: 'The file is of another kind (JSON, Parquet, an image, …).',
-    next: 'Mend the address in datasets.yaml.',
+    next: 'Fix the address in datasets.yaml.',
   },
   SOURCE_COMPRESSED: {
     class: 'content',
@@ -113,7 +113,7 @@ export const SOURCE_ERRORS = {
   SOURCE_ENCODING_UNCLEAR: {
     class: 'content',
     happened: 'The bytes are neither all UTF-8 nor plausibly Windows-1252.',
-    next: 'Nothing is published. `encoding: windows-1252` for the source in datasets.yaml takes every byte as it is; text of another encoding (Mac Roman, a DOS code page, or two in one file) is for the publisher to mend, or for a copy of yours: `iconv -f MACINTOSH -t UTF-8`.',
+    next: 'Nothing is published. `encoding: windows-1252` for the source in datasets.yaml takes every byte as it is; text of another encoding (Mac Roman, a DOS code page, or two in one file) is for the publisher to fix, or for a copy of yours: `iconv -f MACINTOSH -t UTF-8`.',
   },
   SOURCE_DELIMITER_UNCLEAR: {
     class: 'content',
@@ -149,6 +149,6 @@ export const SOURCE_ERRORS = {
   VALUES_UNCONVERTIBLE: {
     class: 'content',
     happened: 'Values do not fit the type that datasets.yaml declares for their column.',
-    next: "Mend the declared type, or remove it: the type is then found from the file's own values.",
+    next: "Fix the declared type, or remove it: the type is then found from the file's own values.",
   },
 } as const;

@@ -14,7 +14,7 @@ export type SweptKind = LeftoverKind | 'cluster';
 
 /** The one argument of the workflow `sweepLake`. */
 export interface SweepInput {
-  /** Only what nobody has touched for this long. */
+  /** Only files that no process has touched for this long. */
   olderThanMs: number;
   /** Removes nothing, and says what would go. */
   dryRun: boolean;
@@ -22,7 +22,7 @@ export interface SweepInput {
   heartbeatTimeoutMs: number;
 }
 
-/** `kept-live`: a run under way holds it, or it could not be told that none does. */
+/** `kept-live`: a run under way holds it, or Temporal could not say that none does. */
 export type SweepOutcome = 'removed' | 'would-remove' | 'kept-live';
 
 export function outcomeOf(isHeld: boolean, dryRun: boolean): SweepOutcome {
@@ -49,7 +49,7 @@ export interface SweepTotal {
   bytes: number;
 }
 
-/** What `sweepLake` returns, and the CLI's JSON. A retried sweep tells what its last attempt did. */
+/** What `sweepLake` returns, and the CLI's JSON. The result of a retried sweep is that of its last attempt. */
 export interface SweepResult {
   olderThanMs: number;
   dryRun: boolean;
@@ -81,7 +81,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 
 /**
  * `90m`, `24h`, `7d`: a whole number of minutes, hours or days, so a minute at least. Only a bare `0` means no
- * age at all: whoever takes that shall have meant it.
+ * age at all, so that no typing error asks for it.
  * @returns milliseconds; undefined for any other text.
  */
 export function parseAge(text: string): number | undefined {

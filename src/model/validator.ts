@@ -5,7 +5,7 @@ export interface Validator {
   lastModified?: string;
 }
 
-/** Whether there is anything to tell two versions apart by. */
+/** Whether two versions can be distinguished. */
 export function isPinned({ etag, lastModified }: Validator): boolean {
   return etag !== undefined || lastModified !== undefined;
 }

@@ -47,7 +47,7 @@ export async function locateJarSet(
   const { name, title, size, dependencies } = set;
   const { version } = await readPin('hadoop', 'maven');
   const plugin = await readPin('maven-dependency-plugin', 'maven');
-  // The jars that are asked for by name tell a set from another folder, and from an older set.
+  // These jars, by name, distinguish a set from another folder, and from an older set.
   const jars = dependencies.map(({ pin, artifact }) => `${artifact}-${pin.version}.jar`);
   const wanted = {
     title,

@@ -5,7 +5,7 @@ import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { firstWritable, packageToolsDir } from './tools-folder.ts';
 
-/** Where somebody who needs an outside program lets it be looked for. */
+/** Where to look for an outside program. */
 export interface LocateOptions {
   /** The setting that names it: when set, nothing else is tried. */
   given?: string | undefined;

@@ -2,7 +2,7 @@
 
     spark-submit spark-classes.py FOLDER
 
-Nothing that it does is of use to anybody; what cannot be done is left out.
+Its results are not used; a step that fails is left out.
 """
 
 import sys
@@ -20,7 +20,7 @@ def main(folder):
         with open(source, "w", encoding="utf-8") as file:
             file.write(ROWS)
         convert(spark, source, folder + "/rows")
-        for address in ("s3a://nobody/nothing", "hdfs://127.0.0.1:1/nothing"):
+        for address in ("s3a://no-bucket/nothing", "hdfs://127.0.0.1:1/nothing"):
             look(spark, address)
     finally:
         spark.stop()
@@ -40,10 +40,10 @@ def convert(spark, source, target):
 
 
 def look(spark, address):
-    """Nobody answers there: what loads on the way is what counts."""
+    """No server answers there: what counts is which classes the attempt loads."""
     jvm = spark.sparkContext._jvm
     configuration = jvm.org.apache.hadoop.conf.Configuration(spark.sparkContext._jsc.hadoopConfiguration())
-    for key, value in NOBODY.items():
+    for key, value in NO_STORE.items():
         configuration.set(key, value)
     path = jvm.org.apache.hadoop.fs.Path(address)
     try:
@@ -52,12 +52,12 @@ def look(spark, address):
         pass
 
 
-NOBODY = {
+NO_STORE = {
     "fs.s3a.endpoint": "http://127.0.0.1:1",
     "fs.s3a.endpoint.region": "us-east-1",
     "fs.s3a.path.style.access": "true",
-    "fs.s3a.access.key": "nobody",
-    "fs.s3a.secret.key": "nobody",
+    "fs.s3a.access.key": "none",
+    "fs.s3a.secret.key": "none",
     "fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
     "fs.s3a.attempts.maximum": "1",
     "fs.s3a.retry.limit": "0",

@@ -22,7 +22,7 @@ export interface ClassArchiveOptions {
   signal?: AbortSignal;
 }
 
-/** For SPARK_SUBMIT_OPTS. A JVM that cannot use an archive says so on standard output, and goes on: nobody is to read it. */
+/** For SPARK_SUBMIT_OPTS. A JVM that cannot use an archive says so on standard output, and goes on: users need not see it. */
 const QUIET = '-Xlog:disable -Xlog:all=error:stderr';
 
 /** Of the training: a start without an archive, and writing it. A slow machine takes a minute and a half. */

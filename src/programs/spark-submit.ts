@@ -18,7 +18,7 @@ export interface SparkCommand extends SparkPrograms {
   master: string;
   /** As Java takes it: `2g`. */
   driverMemory: string;
-  /** A Python script, and its arguments: they can be seen by everybody on this machine. */
+  /** A Python script, and its arguments: every user of this machine can see them. */
   script: string;
   args: readonly string[];
   /** More settings of Spark. No credentials: they too are arguments. */

@@ -89,7 +89,7 @@ export async function fetchPyspark(
   return home;
 }
 
-/** Whoever comes second finds it there. */
+/** The second process finds it there. */
 async function linkSubmit(path: string): Promise<void> {
   await symlink(join(FOLDER, 'bin', FILE_NAME), path).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

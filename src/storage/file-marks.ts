@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { datedPattern } from '../model/dated-address.ts';
 
 /**
- * The files that `file:` addresses may lead to: whoever reaches the embedded Temporal can start a run with any address,
+ * The files that `file:` addresses may lead to: every user who reaches the embedded Temporal can start a run with any address,
  * so a worker follows only those that a command of the lake's owner has named. A mark is a file in a folder of the
  * owner's own, `<sha256 of the real path>`; of a path with the ingest date in it, `<sha256>.dated`, for any day.
  */

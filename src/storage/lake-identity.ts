@@ -11,8 +11,8 @@ const ID_FORM = /^[\da-f]{12}$/;
 const ID_LENGTH = 12;
 
 /**
- * What tells a lake from any other: of a bucket its name and prefix; of a folder an id that lies in it, made by the first
- * who asks.
+ * What identifies a lake: of a bucket its name and prefix; of a folder the id that lies in it, which the first process
+ * that asks makes.
  * @throws LonghaulError LAKE_CORRUPT, LAKE_NOT_WRITABLE, DISK_FULL.
  */
 export async function identityOfLake(lake: LakeSettings): Promise<LakeIdentity> {

@@ -50,7 +50,7 @@ export async function findLeftovers(
   for (const zone of ['raw', 'converted'] as const) {
     for await (const { modifiedAtMs, ...found } of leftoversIn(zone, lake[zone])) {
       signal.throwIfAborted();
-      // A store that tells no time tells no age either: then it is as good as new.
+      // A store that gives no time gives no age: the file counts as new.
       const ageMs = modifiedAtMs > 0 ? Math.max(0, Math.round(nowMs - modifiedAtMs)) : 0;
       all.push({ zone, ageMs, ...found });
     }

@@ -53,7 +53,7 @@ export async function readLanding(
 /** A name for a landing of one source of a day's revision. */
 export interface LandingName {
   rawKey: string;
-  /** Undefined: nobody has finished a landing of that name. */
+  /** Undefined: no run has finished a landing of that name. */
   landing: LandingManifest | undefined;
 }
 

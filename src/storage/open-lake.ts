@@ -4,7 +4,7 @@ import { ZONE_FOLDERS } from '../model/layout.ts';
 import { DiskStore } from './disk-store.ts';
 import type { Lake } from './store.ts';
 
-/** The AWS SDK takes a quarter of a second to load: only who has a lake in S3 waits for it. */
+/** The AWS SDK takes a quarter of a second to load: only commands with a lake in S3 wait for it. */
 export async function openLake({ lake }: Pick<Settings, 'lake'>): Promise<Lake> {
   if (lake.kind === 'disk') {
     const zone = (name: string): DiskStore => new DiskStore(join(lake.folder, name));

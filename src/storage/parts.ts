@@ -12,7 +12,7 @@ import { listSnapshots, readManifest, readSnapshot, type SnapshotRef } from './m
 import type { Store, StoredObject } from './store.ts';
 
 /**
- * Deletes the parts of a day's revision, or of one source of it, that nothing names and nobody will name: those of the
+ * Deletes the parts of a day's revision, or of one source of it, that no manifest names or will name: those of the
  * run, whose attempts are over; once the revision is published, those of every run. Until then another run may be at
  * work, which another Temporal started.
  */

@@ -21,14 +21,14 @@ export async function openTemporaryFolder(): Promise<TemporaryFolder> {
   return { folder, close: async () => await rm(folder, { recursive: true, force: true }) };
 }
 
-/** For a folder that somebody else makes there, or not, and this process removes. */
+/** For a folder that another program may make, and this process removes. */
 export async function temporaryPath(): Promise<string> {
   const place = tmpdir();
   await removeAbandoned(place);
   return join(place, `${ownersPrefix()}${process.pid}-${randomUUID()}`);
 }
 
-/** TMPDIR is everybody's. */
+/** Every user can read TMPDIR. */
 const PRIVATE = 0o700;
 
 /** A process that was killed cannot remove its own, and nothing sweeps TMPDIR: the next one does. */
@@ -41,7 +41,7 @@ async function removeAbandoned(folder: string): Promise<void> {
   }
 }
 
-/** Of this host only: where machines or containers share a TMPDIR, nobody can tell of another's processes. */
+/** Of this host only: where machines or containers share a TMPDIR, none can see whether another's processes live. */
 function ownersPrefix(): string {
   return `longhaul-scratch-${hostname().replaceAll(/[^\w.-]/g, '_')}-`;
 }

@@ -115,7 +115,7 @@ function expect<T>(found: SourceVerification, what: string, now: T, published: T
 
 const DAMAGE: ReadonlySet<ErrorCode> = new Set(['LAKE_CORRUPT', 'MANIFEST_UNREADABLE']);
 
-/** Damage of one file is told with that of the others. */
+/** Damage of one file is reported with that of the others. */
 async function noting(found: SourceVerification, act: () => Promise<void>): Promise<void> {
   try {
     await act();

@@ -14,7 +14,7 @@ const TEMPORAL_TIMEOUT_MS = 900;
 
 /**
  * Liveness and readiness of a worker over HTTP: `/livez` while the process can answer at all, `/readyz` while it
- * polls and Temporal answers. Nothing else is told.
+ * polls and Temporal answers. It serves nothing else.
  */
 export class Health {
   readonly #server: Server;

@@ -21,7 +21,7 @@ export function createLogger({ format, level, secrets, write }: LogOptions): Log
 
 const UPPER = { info: 'INFO', warn: 'WARN', error: 'ERROR' } as const;
 
-/** Each of a process's workers tells each of its states, and that it has no workflows, as all but one should. */
+/** Each of a process's workers logs each of its states, and that it has no workflows, as all but one should. */
 function isChatter({ level, message, meta }: LogEntry): boolean {
   if (meta?.['sdkComponent'] !== 'worker') return false;
   return level === 'INFO' || message.startsWith('No workflows registered');

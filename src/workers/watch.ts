@@ -11,7 +11,7 @@ export interface Watch {
 
 /**
  * Looks once a minute, one look at a time, while a worker runs; a look that fails is logged and made again.
- * @param what cannot be told then.
+ * @param what the log says is unknown then.
  * @param options.waiting the first look is not before `lookSoon`.
  */
 export function watchEveryMinute(
@@ -29,7 +29,7 @@ export function watchEveryMinute(
     running = running
       .then(async () => await look(() => stopped))
       .catch((error: unknown) => {
-        logger.warn(`${what} cannot be told`, { error });
+        logger.warn(`${what} cannot be read`, { error });
       });
   };
   if (!waiting) lookSoon();

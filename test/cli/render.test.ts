@@ -180,12 +180,12 @@ void test('an error is its code, its message and what to do; JSON has the same',
   const error = new LonghaulError('SOURCE_NOT_FOUND', 'h answered 404.', { source: '2019' });
   assert.equal(
     errorText(error),
-    'SOURCE_NOT_FOUND (2019): h answered 404.\n→ Mend the address in datasets.yaml; publishers move files.',
+    'SOURCE_NOT_FOUND (2019): h answered 404.\n→ Fix the address in datasets.yaml; publishers move files.',
   );
   assert.deepEqual(asJson(errorObject(error)), {
     code: 'SOURCE_NOT_FOUND',
     message: 'h answered 404.',
-    hint: 'Mend the address in datasets.yaml; publishers move files.',
+    hint: 'Fix the address in datasets.yaml; publishers move files.',
     retryable: false,
     source: '2019',
   });

@@ -462,7 +462,7 @@ describe('a schedule', () => {
     assert.equal(twice.paused, true);
     assert.match(
       twice.note ?? '',
-      /after 2 failed runs in a row.*SOURCE_NOT_FOUND: .*→ Mend the address/,
+      /after 2 failed runs in a row.*SOURCE_NOT_FOUND: .*→ Fix the address/,
     );
   });
 

@@ -66,7 +66,7 @@ describe('the Web UI', { skip: noChromium }, () => {
 
   it('says why a run failed and what to do', async () => {
     const page = await runPage('denver-benches', 'history');
-    await browser.look(page, 'failed-run', /SOURCE_NOT_FOUND[^]*→ Mend the address/);
+    await browser.look(page, 'failed-run', /SOURCE_NOT_FOUND[^]*→ Fix the address/);
   });
 
   it('shows the schedules, and why one is paused', async () => {

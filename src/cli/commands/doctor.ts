@@ -34,7 +34,7 @@ export function doctorCommand(context: CliContext): Command {
     .summary('look whether everything is as it should be')
     .description(
       'Checks Node, the settings, Temporal, the disk and, for a lake in a bucket, what it needs of S3: a line ' +
-        'each, and what mends a problem. In S3 a small file is landed, read and removed again, and what fails ' +
+        'each, and how to fix a problem. In S3 a small file is landed, read and removed again, and what fails ' +
         'first is named. Exit code 2 where there is a problem.',
     );
   withJson(command).action(async (flags: Flags) => {

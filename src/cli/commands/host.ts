@@ -6,7 +6,7 @@ export function hostCommand(context: CliContext): Command {
   return new Command('__host').action(async () => await host(context));
 }
 
-/** The embedded server and worker of a state folder, in this process, until nobody uses them. */
+/** The embedded server and worker of a state folder, in this process, until no command uses them. */
 async function host(context: CliContext): Promise<void> {
   const { settings, searchPath, runtimeDir, fingerprints } = context.loadConfig();
   const { runHost } = await import('../../embedded/host.ts');

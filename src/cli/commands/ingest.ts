@@ -41,7 +41,7 @@ export function ingestCommand(context: CliContext): Command {
     .option('--again', 'publish a new revision beside the one that is there')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one')
     .addOption(discardOption().conflicts('detach'))
-    // Whoever has left bounds nothing: the worker's slots do.
+    // A command that has left bounds nothing: the worker's slots do.
     .addOption(detachOption().conflicts('concurrency'));
   withJson(command).action(async (targets: string[], flags: IngestFlags) => {
     await run(context, 'ingest', targets, flags);

@@ -63,7 +63,7 @@ async function runQuery(context: CliContext, sql: string, flags: QueryFlags): Pr
   const { lake } = settings;
   const s3 = lake.kind === 's3' ? lake : undefined;
   if (engine === 'spark') {
-    // One more than are shown tells that there are more.
+    // One row more than is shown: then there are more.
     const maxRows = format === 'table' ? limit + 1 : undefined;
     await queryWithSpark(context, sql, { converted, s3, maxRows }, write);
     return;

@@ -51,7 +51,7 @@ export function runsText(runs: readonly RunSummary[], zoneOf: ZoneOf): string {
   return tableText(['run', 'status', 'started', 'took', 'run id'], rows, { right: [3] });
 }
 
-/** The time zone in which the times of a run are shown: its dataset's, where the workflow id tells one, else this machine's. */
+/** The time zone in which the times of a run are shown: its dataset's, where the workflow id names one, else this machine's. */
 export type ZoneOf = (workflowId: string) => string;
 
 export function zonesOf(datasets: readonly DatasetSpec[]): ZoneOf {

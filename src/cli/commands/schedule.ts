@@ -37,11 +37,11 @@ function applyCommand(context: CliContext): Command {
     .summary('make the server equal to datasets.yaml')
     .description(
       'Creates, updates and deletes schedules until the server has what datasets.yaml says, and prints the ' +
-        'difference. Only schedules that this command made are touched. One that somebody changed in the Web UI ' +
+        'difference. Only schedules that this command made are touched. One that was changed in the Web UI ' +
         'is shown and left alone (exit code 8), unless --force. Pauses stay.',
     )
     .option('--dry-run', 'change nothing, and show what would change')
-    .option('--force', 'also where somebody else changed a schedule since the last apply');
+    .option('--force', 'also where a schedule was changed by hand since the last apply');
   withJson(command).action(async (flags: Flags & { dryRun?: boolean; force?: boolean }) => {
     const { dryRun = false, force = false } = flags;
     const config = context.loadConfig();
@@ -89,7 +89,7 @@ interface OneFlags extends Flags {
   to?: string;
 }
 
-/** What is done with the schedule of one dataset, and how it is told: `text` to people. */
+/** What is done with the schedule of one dataset, and how the command reports it: `text` to people. */
 type Act = (found: Named, flags: OneFlags) => Promise<{ text: string }>;
 
 function ofOne(context: CliContext, command: Command, lines: readonly string[], act: Act): Command {
@@ -108,7 +108,7 @@ function pauseCommand(context: CliContext): Command {
   const command = new Command('pause')
     .summary('pause a schedule')
     .description('Starts nothing more until it is resumed. A run under way goes on.')
-    .option('--note <text>', 'why, for whoever looks at it');
+    .option('--note <text>', 'why; the Web UI and `schedule list` show it');
   const lines = ['schedule pause denver-311 --note "the portal moves this week"'];
   return ofOne(context, command, lines, async ({ handle, dataset }, flags) => {
     const { note = 'Paused by longhaul schedule pause.' } = flags;
@@ -123,11 +123,8 @@ function resumeCommand(context: CliContext): Command {
     .description(
       'Goes on at the next time that is due. What was due meanwhile is for `schedule backfill`.',
     )
-    .option('--note <text>', 'why, for whoever looks at it');
-  const lines = [
-    'schedule resume denver-311',
-    'schedule resume denver-311 --note "address mended"',
-  ];
+    .option('--note <text>', 'why; the Web UI and `schedule list` show it');
+  const lines = ['schedule resume denver-311', 'schedule resume denver-311 --note "address fixed"'];
   return ofOne(context, command, lines, async ({ handle, dataset }, flags) => {
     const { note = 'Resumed by longhaul schedule resume.' } = flags;
     await handle.unpause(note);

@@ -23,7 +23,7 @@ export function showCommand(context: CliContext): Command {
         'Starts no worker, except with --follow.',
     )
     .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
-    .option('--follow', 'stay until it ends, whoever started it; Ctrl-C leaves the run alone');
+    .option('--follow', 'stay until it ends; Ctrl-C leaves the run alone');
   withJson(command).action(async (text: string, flags: Flags & { follow?: boolean }) => {
     const { findRun } = await import('../follow.ts');
     // What is followed to its end needs a worker to get there.
@@ -49,7 +49,7 @@ export function showCommand(context: CliContext): Command {
   ]);
 }
 
-/** Its failure is told with all the rest of the run. */
+/** Its failure is shown with all the rest of the run. */
 async function followToEnd(
   context: CliContext,
   run: RunRef,
@@ -76,7 +76,7 @@ async function followToEnd(
 
 type RunDetails = Awaited<ReturnType<typeof detailsOf>>;
 
-/** Everything that can be told of one run. */
+/** Everything that is known of one run. */
 async function detailsOf(run: RunRef, { client, webUi }: TemporalLink) {
   const { handleOf } = await import('../follow.ts');
   const { pendingOf, readProgress } = await import('../run-state.ts');

@@ -17,7 +17,7 @@ export function statusCommand(context: CliContext): Command {
     .description(
       "Shows each dataset's last published snapshot and its age against its schedule. Exit code 8 where one is " +
         'late: what was due longer ago than the grace is not published. Reads datasets.yaml and the lake only, so ' +
-        'it tells the truth also where Temporal is down.',
+        'it works also where Temporal is down.',
     )
     .addOption(
       // Large files take a while, and a run that failed is tried again.

@@ -26,7 +26,7 @@ export function sweepCommand(context: CliContext): Command {
       // A run that failed today is retried today: until then its partial landings spare a download.
       ageOption(
         '--older-than <age>',
-        'only what nobody has touched for this long: 90m, 24h, 7d; 0 for all',
+        'only files that no process has touched for this long: 90m, 24h, 7d; 0 for all',
         '24h',
       ),
     )

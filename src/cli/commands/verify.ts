@@ -21,7 +21,7 @@ export function verifyCommand(context: CliContext): Command {
     .option('--date <YYYY-MM-DD>', 'ingest date (default: the latest snapshot)');
   withJson(command).action(async (dataset: string, flags: Flags) => {
     const report = await reportOf(context, dataset, flags);
-    // Damage is a result, told whole, and not an error on the way; the exit code says it too.
+    // Damage is a result, reported whole, and not an error on the way; the exit code says it too.
     if (!report.verified) context.setExitCode(exitCodeOf('LAKE_CORRUPT'));
     await print(context, flags, report, () => verifyText(report));
   });

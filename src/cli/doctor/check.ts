@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hintOf, LonghaulError } from '../../model/errors.ts';
 
 export interface Finding {
-  /** `unknown`: it cannot be told, or does not matter yet. */
+  /** `unknown`: the check could not find out, or does not matter yet. */
   status: 'ok' | 'problem' | 'unknown';
   /** What was found, for people; may have several lines. */
   found: string;
-  /** Of a problem: the command or setting that mends it. */
+  /** Of a problem: the command or setting that fixes it. */
   fix?: string;
 }
 
@@ -32,7 +32,7 @@ export interface Check {
   /** For machines: it stays the same. */
   id: string;
   title: string;
-  /** May throw: a LonghaulError is a problem, anything else cannot be told. */
+  /** May throw: a LonghaulError is a problem, any other error is `unknown`. */
   run(signal: AbortSignal): Finding | Promise<Finding>;
   /** While it has a problem, the later checks of its group are left out, but those that say `always`. */
   gate?: boolean;

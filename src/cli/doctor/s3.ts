@@ -89,7 +89,7 @@ export function clockFinding(skewMs: number | undefined): Finding {
   return problem(`${off}; AWS refuses requests from 15 minutes on`, fix);
 }
 
-/** Enough to tell two keys apart. */
+/** Enough to distinguish two keys. */
 const SHOWN_OF_KEY = 4;
 
 async function credentialsFinding({ bucket }: S3Settings, client: S3Client): Promise<Finding> {

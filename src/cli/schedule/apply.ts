@@ -29,7 +29,7 @@ export async function applySchedules(
   { queue, force, dryRun }: { queue: string; force: boolean; dryRun: boolean },
 ): Promise<Change[]> {
   const wanted = desiredSchedules(config, queue);
-  // All is read before anything is changed: who may not read changes nothing by half.
+  // All is read before anything is changed: a user without the right to read changes nothing.
   const plans = await plan(client, config, wanted, force);
   if (dryRun) return plans.map(({ change }) => change);
   const datasets = wanted.map(({ dataset }) => dataset);
@@ -105,7 +105,7 @@ async function carryOut(
   }
   throw new LonghaulError(
     'SCHEDULE_CHANGED',
-    `${change.scheduleId} was changed by somebody else ${MAX_TRIES} times while it was being changed.`,
+    `${change.scheduleId} was changed by another user or command ${MAX_TRIES} times while it was being changed.`,
   );
 }
 

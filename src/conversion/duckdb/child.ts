@@ -17,7 +17,7 @@ process.once('message', (message) => {
   );
 });
 
-// Whoever started this is gone: nobody waits for the result, and its folder may be cleaned up at any time.
+// The worker is gone: no process waits for the result, and its folder may be cleaned up at any time.
 process.once('disconnect', () => {
   if (scratchFolder !== undefined) rmSync(scratchFolder, { recursive: true, force: true });
   process.kill(process.pid, 'SIGKILL');

@@ -6,7 +6,7 @@ import type { DuckDbJob, S3Access } from './plan.ts';
 /** How often DuckDB is asked how far it is: often enough for a bar, too seldom to cost anything. */
 const PROGRESS_INTERVAL_MS = 250;
 
-/** Percent: the end is told by the end alone. */
+/** Percent: only the end itself is reported as 100. */
 const MOST_BEFORE_END = 99;
 
 /** DuckDB counts its progress only where a progress bar is wanted; the bar itself would go to standard output. */
@@ -62,7 +62,7 @@ async function openS3(
   await connection.run(`SET s3_uploader_max_filesize = '${MAX_UPLOAD_SIZE}'`);
 }
 
-/** DuckDB's reader mostly notices when it is misled; where it does not, the number of rows tells. */
+/** DuckDB's reader mostly notices when it is misled; where it does not, the number of rows shows it. */
 async function copy(connection: DuckDBConnection, job: DuckDbJob): Promise<void> {
   const result = await connection.runAndReadAll(job.copy);
   const rows = Number(result.getRowsJS()[0]?.[0]);

@@ -34,7 +34,7 @@ export interface DuckDbJob {
 export interface S3Access {
   settings: S3Settings;
   httpfsPath: string;
-  /** Removed by the child where whoever started it is gone: on disk it is swept with the attempt. */
+  /** The child removes it where the worker is gone; on disk the sweep removes it with the attempt. */
   scratchFolder: string;
 }
 
@@ -144,7 +144,7 @@ function preparationOf(
   };
 }
 
-/** Whether DuckDB's reader, told the dialect, sees the records that an exact RFC 4180 reader sees. */
+/** Whether DuckDB's reader, given the dialect, sees the records that an exact RFC 4180 reader sees. */
 function readsExactly(scan: CsvScan, columns: number): boolean {
   const { crlf, lf, cr } = scan.lineEnds;
   return (

@@ -15,7 +15,7 @@ import { openScratch } from './scratch.ts';
 /** One Parquet file to write. */
 export interface PartToWrite {
   range: RecordRange;
-  /** In the request's output. An object in S3 may be written straight to it: nobody sees it before it is whole. */
+  /** In the request's output. An object in S3 may be written straight to it: S3 shows it only once it is whole. */
   key: string;
   /** On this machine: a file that is written here and then put (`putFile`) to the key. */
   partialPath: string;

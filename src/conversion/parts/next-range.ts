@@ -6,7 +6,7 @@ const MIB = 1024 * 1024;
 export interface PartSizes {
   /** CSV: a file of at most so much is one part, whatever it compresses to. */
   maxWholeBytes: number;
-  /** CSV of the sample that tells how far a longer file compresses. */
+  /** CSV of the sample that shows how far a longer file compresses. */
   sampleBytes: number;
   /** CSV of any range: a prepared one lies in a scratch folder, and S3 copies a shard. */
   maxRangeBytes: number;

@@ -74,7 +74,7 @@ def main():
 
 
 def run_all(spark, folder):
-    """Until one fails, or whoever started this ends it."""
+    """Until one fails, or the worker ends this process."""
     for number in itertools.count(1):
         path = os.path.join(folder, f"job-{number}.json")
         while not os.path.exists(path):
@@ -91,7 +91,7 @@ def run(spark, uri):
     job = json.loads(files.read(uri))
     try:
         result = {"parts": convert(spark, files, job)}
-    except Exception as error:  # Whatever it is, the job's owner is told.
+    except Exception as error:  # Of any kind: the worker gets it as the job's result.
         result = {"error": cause_of(error)}
     files.write(job["result"], json.dumps({"format": RESULT_FORMAT, **result}))
     return "parts" in result
@@ -99,7 +99,7 @@ def run(spark, uri):
 
 def convert(spark, files, job):
     if job.get("progress"):
-        # What is printed is for the job's owner, who knows that it waits.
+        # The line is for the worker, which waits for it.
         spark.sparkContext.setLogLevel("WARN")
     for key, value in SETTINGS.items():
         spark.conf.set(key, value)
@@ -351,7 +351,7 @@ class Files:
 
 
 class Progress:
-    """Bytes of the inputs read so far, where the job wants to be told."""
+    """Bytes of the inputs read so far, where the job asks for them."""
 
     def __init__(self, spark, job):
         self.store = spark.sparkContext._jsc.sc().statusStore() if job.get("progress") else None
@@ -382,7 +382,7 @@ class Progress:
             self._show(min(read, self.total))
 
     def _read_here(self):
-        """By this JVM: where tasks run in it, Spark's stages hear of what they read only at their ends."""
+        """Counted by this JVM: where tasks run in it, Spark's stages report what they read only at their ends."""
         return sum(each.getBytesRead() for each in self.systems.getAllStatistics())
 
     def _read_by_tasks(self):

@@ -2,7 +2,7 @@
 
     spark-submit count.py --folder URI --result URI
 
-For a cluster whose HDFS nobody outside can reach. One JSON is written to the result:
+For a cluster whose HDFS the worker cannot reach. One JSON is written to the result:
 {"format": "longhaul/hdfs-rows/1", "parts": [{"name", "rows", "bytes"}]}.
 """
 

@@ -92,7 +92,7 @@ function jobOf(
     staging: fileUri(`${join(folder, STAGING)}/`),
     partBytes: sizes.partBytes,
     maxPartBytes: sizes.maxPartBytes,
-    // Whoever runs it says where.
+    // The session that runs the job sets it.
     result: '',
     progress: true,
   };
@@ -108,13 +108,13 @@ async function runFresh(
   const { output, outputPrefix, signal, onNote } = request;
   const location = output.location(outputPrefix);
   const s3 = location.kind === 's3' ? location.settings : undefined;
-  let tell: ((bytes: number) => void) | undefined;
-  // Without a job there is nothing to tell; who waits for it hears of its error.
+  let report: ((bytes: number) => void) | undefined;
+  // Without a job there is no progress to report; the caller that waits for it gets its error.
   void job.then(
-    (each) => (tell = onProgressOf(request, each)),
+    (each) => (report = onProgressOf(request, each)),
     () => undefined,
   );
-  const onProgress = (bytes: number): void => tell?.(bytes);
+  const onProgress = (bytes: number): void => report?.(bytes);
   const once = async (): Promise<SparkPart[]> => {
     const result = await run(job, { s3, signal, onProgress, onNote });
     if ('error' in result) throw sparkError(result.error, s3?.bucket);

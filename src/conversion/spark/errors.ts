@@ -37,7 +37,7 @@ export function memoryError({ stderr }: Pick<SparkEnd, 'stderr'>): LonghaulError
   return memory === undefined ? undefined : outOfMemory(`Spark: ${firstLine(memory)}`);
 }
 
-/** Of a Spark that ended without a result: what it wrote to its standard error last tells most. */
+/** For a Spark that ended without a result: the last lines of its standard error explain most. */
 export function deathError(end: SparkEnd, bucket: string | undefined): LonghaulError {
   const { code, signal, stderr } = end;
   const memory = memoryError(end);

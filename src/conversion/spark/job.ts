@@ -27,7 +27,7 @@ export interface SparkJob {
   maxPartBytes: number;
   /** URI of the one JSON that is written, last: a `SparkResult`. */
   result: string;
-  /** URI of a manifest: where it is there, the output is published, and an error; else what lies there is nobody's, and gives way. */
+  /** URI of a manifest. Where it exists, the output is published, and writing is an error; else a dead run left the output, and it is replaced. */
   unless?: string;
   /** Progress goes to standard output, a line `{"bytes":…}` each time; nothing is printed otherwise. */
   progress?: true;
@@ -111,7 +111,7 @@ function nearest(positions: readonly number[], wanted: number): number {
 const TRUSTED_DELIMITERS = new Set([',', ';', '\t', '|']);
 
 /**
- * Whether Spark's reader, told the dialect, sees the records that an exact RFC 4180 reader sees. Where it would not,
+ * Whether Spark's reader, given the dialect, sees the records that an exact RFC 4180 reader sees. Where it would not,
  * the records are first written anew by `prepareCsv`.
  */
 export function readsExactly(scan: CsvScan, encoding: Encoding): boolean {

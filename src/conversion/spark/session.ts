@@ -12,7 +12,7 @@ const SCRIPT = fileURLToPath(new URL('convert.py', import.meta.url));
 /** A Spark that did a task before ended without having seen this one: another can do it. */
 export class SparkGone extends Error {}
 
-/** How Spark is started. Nobody else can see its environment; everybody can see the rest. */
+/** How Spark is started. Other users cannot see its environment; they can see the rest. */
 export type SparkStart = SparkPrograms &
   Pick<SparkCommand, 'master' | 'driverMemory' | 'conf' | 'env' | 'onNote'>;
 
@@ -63,7 +63,7 @@ export class SparkSession {
       signal: this.#stopping.signal,
       onLine: (line) => this.#hear(parsed(line) ?? {}),
     }).finally(() => (this.#isOpen = false));
-    // Whoever waits for a task hears of it.
+    // The caller that waits for a task gets the error.
     this.#ended.catch(() => undefined);
   }
 

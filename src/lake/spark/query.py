@@ -145,13 +145,13 @@ def answer_of(spark, job):
             try:
                 create(spark, view)
             except Exception as error:  # It matters only to a query that wants it.
-                broken.append({**told(error), "view": view["name"]})
+                broken.append({**described(error), "view": view["name"]})
         return {"columns": write(spark.sql(job["sql"]), job)}
-    except Exception as error:  # Whatever it is, the user is told.
-        return {"error": told(error), "broken": broken}
+    except Exception as error:  # Of any kind: the command shows it.
+        return {"error": described(error), "broken": broken}
 
 
-def told(error):
+def described(error):
     """Class and words of the last cause: of the JVM's exception where there is one."""
     if isinstance(error, Refused):
         return {"kind": "refused", "message": str(error)}

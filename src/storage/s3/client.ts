@@ -49,7 +49,7 @@ export function createS3Client(settings: S3Settings, changes: S3ClientConfig = {
 }
 
 /**
- * The SDK tells every command's standard error that its versions of 2027 will need Node 22; the pinned one does not.
+ * The SDK writes to every command's standard error that its versions of 2027 will need Node 22; the pinned one does not.
  * The flag is the SDK's only switch for it, so it is set here, and nothing is read from the environment.
  */
 export function silenceVersionWarning(): void {
@@ -58,7 +58,7 @@ export function silenceVersionWarning(): void {
 }
 
 /**
- * A body is not hashed for its signature where its own checksum is signed and nobody is in between: over TLS, and
+ * A body is not hashed for its signature where its own checksum is signed and no third party is in between: over TLS, and
  * on this machine. SHA-256 would take as long as all the rest of an upload.
  */
 function leaveBodiesUnsigned(client: S3Client): void {
@@ -75,7 +75,7 @@ function leaveBodiesUnsigned(client: S3Client): void {
 }
 
 /**
- * A store that refuses the very first connection is most likely not there, or named wrongly: the operator hears of it at
+ * A store that refuses the very first connection is most likely not there, or named wrongly: the operator sees it at
  * once, and Temporal tries again. One that has answered before is most likely starting anew: that is sat out here.
  */
 function tellFirstRefusal(client: S3Client): void {

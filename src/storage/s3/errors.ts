@@ -38,7 +38,7 @@ export function isExpired(error: unknown): boolean {
 }
 
 /**
- * Whether it is about the bucket or who asks, and so never an answer about the object, whatever its status:
+ * Whether it is about the bucket or the caller, and so never an answer about the object, whatever its status:
  * versitygw says 404 of a key id that it does not know.
  */
 export function isOfStore(error: unknown): boolean {
@@ -183,7 +183,7 @@ export function statusOf(error: unknown): number | undefined {
   return $metadata?.httpStatusCode ?? $response?.statusCode;
 }
 
-/** The bucket's, where the answer tells it: AWS in a header or in the body, others in the sentence. */
+/** The bucket's region, where the answer has it: AWS puts it into a header or the body, other stores into the sentence. */
 function regionOf(error: ServiceError): string | undefined {
   const region = error.$response?.headers?.['x-amz-bucket-region'] ?? error.Region;
   const found = typeof region === 'string' ? region : EXPECTING.exec(error.message)?.[1];

@@ -36,7 +36,7 @@ function keyIn(text: string, bucket: string): string | undefined {
   return (isByPath ? address.slice(bucket.length + 1) : address).replaceAll(/%3D/gi, '=');
 }
 
-/** As Spark tells it. */
+/** As Spark reports it. */
 interface JavaException {
   /** Its class. */
   kind: string;
@@ -46,7 +46,7 @@ interface JavaException {
 /**
  * The catalogue's error for what Hadoop's S3A says of S3; undefined for what is about something else. It never names
  * credentials.
- * @param exception `… (Service: S3, Status Code: 403, Request ID: …)`, with S3's own code where the SDK tells it.
+ * @param exception `… (Service: S3, Status Code: 403, Request ID: …)`, with S3's own code where the SDK gives it.
  */
 export function s3aError(
   { kind, message }: JavaException,

@@ -110,7 +110,7 @@ export class S3Zone {
     }
   }
 
-  /** The same; undefined for an error that says that there is nothing, as `isNone` tells. */
+  /** The same; undefined for an error by which S3 says that there is nothing (`isNone`). */
   async find<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
     command: $Command<I, O, S3ClientResolvedConfig>,
     permission: string,
@@ -163,7 +163,7 @@ export class S3Zone {
     }
     this.#isBucketSeen = true;
     if (status === 404) throw error;
-    // The SDK has learned S3's clock from the two answers, but no HEAD's error tells it to try again.
+    // The SDK has learned S3's clock from the two answers, but it does not try again after the error of a HEAD.
     return await again();
   }
 

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { findEmbedded } from '../../src/embedded/index.ts';
 import { noChromium, openChromium, type WebBrowser } from '../helpers/chromium.ts';
+import { ingestDateAt } from '../../src/model/dates.ts';
+import { ingestWorkflowId } from '../../src/model/run.ts';
 import { taskQueueOf, startLab, type Lab } from '../helpers/lab.ts';
 
 const CSV = 'id,name\r\n1,a\r\n2,b\r\n';
@@ -81,7 +83,8 @@ describe('the Web UI', { skip: noChromium }, () => {
 
   it('starts a run of a day by its own form, with a dataset’s name for all input', async () => {
     const input = JSON.stringify({ dataset: 'denver-benches' });
-    const workflowId = 'by my own hand';
+    const today = ingestDateAt(new Date(), 'America/Denver');
+    const workflowId = ingestWorkflowId('denver-benches', today);
     const form = {
       workflowId,
       workflowType: 'ingestDataset',

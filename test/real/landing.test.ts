@@ -1,29 +1,23 @@
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
 import { land } from '../../src/landing/land.ts';
+import { ZONE_FOLDERS } from '../../src/model/layout.ts';
 import type { LandingManifest } from '../../src/model/manifest.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { freeSpace } from '../../src/storage/free-space.ts';
+import { bigBody, landInProcess, MIB, type LandingLine } from '../helpers/landings.ts';
 import { startOrigin, type Origin } from '../helpers/origin.ts';
 import { until } from '../helpers/processes.ts';
 import { withSmallDisk } from '../helpers/small-disk.ts';
 
-const MIB = 1024 * 1024;
 const KEY = 'demo/ingest_date=2026-11-01/source=all/all.csv';
 const MAX_REREAD_BYTES = 32 * MIB;
 const MAX_MEMORY_BYTES = 96 * MIB;
-
-const BLOCK = Buffer.from(
-  '"one, and\ntwo",07/31/2015 12:47:35 PM,3,,Public Works\r\n'.repeat(19_000),
-);
-const HEADER = Buffer.from('a,b,c,d,e\r\n');
 
 let origin: Origin;
 let root: string;
@@ -36,52 +30,17 @@ after(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-interface Line {
-  bytes?: number;
-  checksum?: string;
-  records?: number;
-  seconds?: number;
-  idleRss?: number;
-  peakRss?: number;
-  code?: string;
-}
-
 /** Runs a landing process to its end, or until `until` says so: then it is killed with SIGKILL. */
-async function landInProcess(
-  address: string,
+async function landInto(
   folder: string,
-  until: (line: Line) => boolean = () => false,
-): Promise<Line> {
-  const script = fileURLToPath(new URL('../landing/land-process.js', import.meta.url));
-  const child: ChildProcess = spawn(process.execPath, [script, address, folder, KEY], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const exited = new Promise((resolve) => child.once('exit', resolve));
-  let last: Line = {};
-  if (child.stdout) {
-    for await (const text of createInterface({ input: child.stdout })) {
-      last = JSON.parse(text) as Line;
-      if (until(last)) child.kill('SIGKILL');
-    }
-  }
-  await exited;
-  return last;
-}
-
-/** A file of `blocks` equal blocks that is never in memory as a whole. */
-function bigBody(blocks: number) {
-  const bytes = HEADER.length + blocks * BLOCK.length;
-  async function* read(start: number): AsyncGenerator<Buffer> {
-    if (start < HEADER.length) yield HEADER.subarray(start);
-    let skip = Math.max(start - HEADER.length, 0);
-    for (let index = Math.floor(skip / BLOCK.length); index < blocks; index += 1) {
-      yield BLOCK.subarray(skip % BLOCK.length);
-      skip = 0;
-    }
-  }
-  let crc = crc32(HEADER);
-  for (let index = 0; index < blocks; index += 1) crc = crc32(BLOCK, crc);
-  return { bytes, read, checksum: `crc32:${crc.toString(16).padStart(8, '0')}` };
+  address: string,
+  until: (line: LandingLine) => boolean = () => false,
+): Promise<LandingLine> {
+  const lake = { kind: 'disk', folder } as const;
+  const onLine = (line: LandingLine, child: ChildProcess): void => {
+    if (until(line)) child.kill('SIGKILL');
+  };
+  return await landInProcess({ address, lake, key: KEY, onLine }).end;
 }
 
 it('a killed worker is gone on with; at most 32 MiB are read again, and no byte is wrong', async () => {
@@ -93,24 +52,24 @@ it('a killed worker is gone on with; at most 32 MiB are read again, and no byte 
     ...(n === 1 ? { bytesPerSecond: 150 * MIB } : {}),
   }));
   const address = origin.address('/killed.csv');
-  await landInProcess(address, folder, ({ bytes = 0 }) => bytes > 40 * MIB);
-  const end = await landInProcess(address, folder);
+  await landInto(folder, address, ({ bytes = 0 }) => bytes > 40 * MIB);
+  const end = await landInto(folder, address);
   const [first, second] = origin.requestsTo('/killed.csv');
   const offset = Number(/^bytes=(\d+)-$/.exec(second?.range ?? '')?.[1]);
   assert.ok(offset > 0, 'the second process goes on');
   assert.ok((first?.bytesSent ?? Infinity) - offset <= MAX_REREAD_BYTES);
   assert.equal(end.checksum, body.checksum);
   assert.equal(
-    crc32(await readFile(join(folder, KEY))),
+    crc32(await readFile(join(folder, ZONE_FOLDERS.raw, KEY))),
     Number.parseInt(body.checksum.slice(6), 16),
   );
-  assert.equal(end.records, 100 * 19_000);
+  assert.equal(end.records, body.records);
 });
 
 it('memory stays flat whatever the size', async (t) => {
   const body = bigBody(1000);
   origin.set('/big.csv', { body, etag: '"1"' });
-  const end = await landInProcess(origin.address('/big.csv'), join(root, 'big'));
+  const end = await landInto(join(root, 'big'), origin.address('/big.csv'));
   assert.equal(end.checksum, body.checksum);
   const above = (end.peakRss ?? Infinity) - (end.idleRss ?? 0);
   const size = `${(body.bytes / 1e6).toFixed(0)} MB`;
@@ -134,17 +93,17 @@ describe('a disk that gets full', () => {
         ...(n === 1 && { pauseAfterBytes }),
       }));
       const address = origin.address('/others.csv');
-      const landing = landInProcess(address, folder);
+      const landing = landInto(folder, address);
       await until('the file is on its way', async () =>
         Promise.resolve((origin.requestsTo('/others.csv')[0]?.bytesSent ?? 0) >= 40 * MIB),
       );
       const makeRoom = await fill();
       goOn();
       assert.equal((await landing).code, 'DISK_FULL');
-      const { size } = await stat(join(folder, `${KEY}.partial`));
+      const { size } = await stat(join(folder, ZONE_FOLDERS.raw, `${KEY}.partial`));
       assert.ok(size > 10 * MIB, `${size} bytes are kept`);
       await makeRoom();
-      assert.equal((await landInProcess(address, folder)).checksum, body.checksum);
+      assert.equal((await landInto(folder, address)).checksum, body.checksum);
       assert.equal(origin.requestsTo('/others.csv')[1]?.range, `bytes=${size}-`);
     });
   });
@@ -155,10 +114,10 @@ describe('a disk that gets full', () => {
     await withSmallDisk(t, disk, async ({ folder, grow }) => {
       origin.set('/unknown.csv', { body, etag: '"1"', chunked: true });
       const address = origin.address('/unknown.csv');
-      assert.equal((await landInProcess(address, folder)).code, 'DISK_FULL');
+      assert.equal((await landInto(folder, address)).code, 'DISK_FULL');
       assert.ok((await freeSpace(folder)).bytes > 50 * MIB);
       grow('200m');
-      assert.equal((await landInProcess(address, folder)).checksum, body.checksum);
+      assert.equal((await landInto(folder, address)).checksum, body.checksum);
       assert.match(origin.requestsTo('/unknown.csv')[1]?.range ?? '', /^bytes=\d{8}-$/);
     });
   });

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { after, before, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { ZONE_FOLDERS } from '../../src/model/layout.ts';
 import { startOrigin, type Origin } from '../helpers/origin.ts';
 import { startS3Proxy, type S3Proxy } from '../helpers/s3-proxy.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
-import { bigBody, everything, MIB, PART_BYTES, storedChecksum } from '../landing/s3-landing.ts';
+import {
+  bigBody,
+  everything,
+  landInProcess,
+  MIB,
+  PART_BYTES,
+  storedChecksum,
+  type LandingLine,
+} from '../helpers/landings.ts';
 
 const KEY = 'demo/ingest_date=2026-11-01/source=all/all.csv';
 const WHOLE = ['all.csv', 'all.csv.manifest.json'];
@@ -35,44 +40,18 @@ after(async () => {
   await origin.close();
 });
 
-interface Line {
-  bytes?: number;
-  checksum?: string;
-  records?: number;
-  seconds?: number;
-  idleRss?: number;
-  peakRss?: number;
-  code?: string;
-}
-
-interface LandingProcess {
-  child: ChildProcess;
-  /** The last line, once the process is gone. */
-  end: Promise<Line>;
-}
-
-function landInProcess(
+function landInto(
   path: string,
   prefix: string,
   endpoint: string,
-  concurrency: number,
-): LandingProcess {
-  const script = fileURLToPath(new URL('../landing/s3-land-process.js', import.meta.url));
-  const settings = JSON.stringify({ ...s3.settings, uploadConcurrency: concurrency });
-  const child = spawn(process.execPath, [script, origin.address(path), settings, prefix, KEY], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...s3.env, AWS_ENDPOINT_URL_S3: endpoint },
+  uploadConcurrency: number,
+): ReturnType<typeof landInProcess> {
+  return landInProcess({
+    address: origin.address(path),
+    lake: { ...s3.settings, uploadConcurrency, prefix },
+    key: KEY,
+    env: { ...s3.env, AWS_ENDPOINT_URL_S3: endpoint },
   });
-  const exited = once(child, 'exit');
-  const read = async (): Promise<Line> => {
-    let last: Line = {};
-    for await (const text of createInterface({ input: child.stdout })) {
-      last = JSON.parse(text) as Line;
-    }
-    await exited;
-    return last;
-  };
-  return { child, end: read() };
 }
 
 /** mulberry32 */
@@ -93,14 +72,15 @@ it('killed at any request to S3, again and again, no byte is wrong and few are r
   const moments: string[] = [];
   for (let round = 1; moments.length < KILLS; round += 1) {
     const prefix = `round-${round}/`;
+    const stored = `${prefix}${ZONE_FOLDERS.raw}/${KEY}`;
     const files = async (): Promise<string[]> =>
-      await everything(s3, prefix + KEY.replace('all.csv', ''));
+      await everything(s3, stored.replace('all.csv', ''));
     let [startedAt, reachedBytes] = [0, 0];
-    for (let end: Line = {}; end.checksum === undefined;) {
+    for (let end: LandingLine = {}; end.checksum === undefined;) {
       const isLanded = (await files()).includes('all.csv.manifest.json');
       const seen = origin.requestsTo('/killed.csv').length;
       proxy.clear();
-      const running = landInProcess('/killed.csv', prefix, proxy.endpoint, CONCURRENCY);
+      const running = landInto('/killed.csv', prefix, proxy.endpoint, CONCURRENCY);
       const nth = Math.ceil(random() * REQUESTS);
       const before = ({ operation }: { operation: string }): void => {
         if (running.child.kill('SIGKILL')) moments.push(operation);
@@ -116,7 +96,7 @@ it('killed at any request to S3, again and again, no byte is wrong and few are r
       assert.ok(again <= (CONCURRENCY + 1) * PART_BYTES + IN_SOCKETS_BYTES, `${again} bytes again`);
       [startedAt, reachedBytes] = [from, from + request.bytesSent];
     }
-    assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+    assert.equal(await storedChecksum(s3, stored), body.checksum);
     assert.deepEqual(await files(), WHOLE);
   }
   t.diagnostic(`killed at ${moments.join(', ')}`);
@@ -125,7 +105,7 @@ it('killed at any request to S3, again and again, no byte is wrong and few are r
 it('memory stays at the parts on their way, whatever the size', async (t) => {
   const body = bigBody(600);
   origin.set('/big.csv', { body, etag: '"1"' });
-  const { end } = landInProcess('/big.csv', 'big/', s3.endpoint, 4);
+  const { end } = landInto('/big.csv', 'big/', s3.endpoint, 4);
   const { checksum, seconds, peakRss = Infinity, idleRss = 0, records } = await end;
   assert.equal(checksum, body.checksum);
   assert.equal(records, body.records);

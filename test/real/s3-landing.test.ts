@@ -11,7 +11,7 @@ import { S3Zone } from '../../src/storage/s3/zone.ts';
 import { startOrigin, type Answer, type Origin, type Route } from '../helpers/origin.ts';
 import { startS3Proxy, type S3Proxy } from '../helpers/s3-proxy.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
-import { bigBody, everything, MIB, PART_BYTES, storedChecksum } from '../landing/s3-landing.ts';
+import { bigBody, everything, MIB, PART_BYTES, storedChecksum } from '../helpers/landings.ts';
 import { asJson } from '../helpers/as-json.ts';
 
 const KEY = 'demo/ingest_date=2026-11-01/source=all/all.csv';

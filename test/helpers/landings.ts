@@ -3,9 +3,14 @@ import {
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
 } from '@aws-sdk/client-s3';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
-import type { TestS3 } from '../helpers/s3.ts';
+import type { LakeSettings } from '../../src/config/settings.ts';
+import type { TestS3 } from './s3.ts';
 
 export const MIB = 1024 * 1024;
 export const PART_BYTES = 16 * MIB;
@@ -18,6 +23,48 @@ export interface TestBody {
   records: number;
   checksum: string;
   read: (start: number) => AsyncGenerator<Buffer>;
+}
+
+/** What a landing process says, line by line. */
+export interface LandingLine {
+  bytes?: number;
+  checksum?: string;
+  records?: number;
+  seconds?: number;
+  idleRss?: number;
+  peakRss?: number;
+  code?: string;
+}
+
+interface Landing {
+  address: string;
+  lake: LakeSettings;
+  key: string;
+  env?: Record<string, string>;
+  onLine?: (line: LandingLine, child: ChildProcess) => void;
+}
+
+/** Lands in a process of its own. @returns it, and its last line once it has ended. */
+export function landInProcess({ address, lake, key, env, onLine }: Landing): {
+  child: ChildProcess;
+  end: Promise<LandingLine>;
+} {
+  const script = fileURLToPath(new URL('./land-process.js', import.meta.url));
+  const child = spawn(process.execPath, [script, address, JSON.stringify(lake), key], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
+  });
+  const exited = once(child, 'exit');
+  const read = async (): Promise<LandingLine> => {
+    let last: LandingLine = {};
+    for await (const text of createInterface({ input: child.stdout })) {
+      last = JSON.parse(text) as LandingLine;
+      onLine?.(last, child);
+    }
+    await exited;
+    return last;
+  };
+  return { child, end: read() };
 }
 
 /** A file of about so many MiB, quoted line breaks and all, that is never in memory as a whole. */

@@ -1,16 +1,22 @@
 /**
- * A landing in a process of its own, to be killed or measured: `land-process.ts ADDRESS ROOT KEY`. Prints a JSON
- * object a line: `{bytes}` as it goes on, at the end `{checksum, records, seconds, idleRss, peakRss}` or `{code}`.
+ * A landing in a process of its own, to be killed or measured: `land-process.ts ADDRESS LAKE KEY`, where LAKE is that
+ * part of the settings in JSON. Prints a JSON object a line (`LandingLine`): `{bytes}` as it goes on, and what became
+ * of it at the end.
  */
 import { land } from '../../src/landing/land.ts';
+import type { LakeSettings } from '../../src/config/settings.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
-import { DiskStore } from '../../src/storage/disk-store.ts';
+import { openLake } from '../../src/storage/open-lake.ts';
+import type { LandingLine } from './landings.ts';
 
-const RSS_SAMPLE_MS = 50;
+const RSS_SAMPLE_MS = 20;
 
-const [address = '', root = '', rawKey = ''] = process.argv.slice(2);
-const print = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
+const [address = '', lake = '', rawKey = ''] = process.argv.slice(2);
+const print = (line: LandingLine): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 
+const { raw: store } = await openLake({ lake: JSON.parse(lake) as LakeSettings });
+// Idle is a process that has its connection to S3.
+await store.size(rawKey);
 const idleRss = process.memoryUsage.rss();
 let peakRss = idleRss;
 const sampling = setInterval(() => {
@@ -26,7 +32,7 @@ try {
       rawKey,
     },
     {
-      store: new DiskStore(root),
+      store,
       http: { connectTimeoutMs: 5000, stallTimeoutMs: 5000 },
       addresses: { allowPrivate: true },
     },
@@ -36,7 +42,7 @@ try {
   print({ checksum, records: scan.records, seconds, idleRss, peakRss });
 } catch (error) {
   if (!(error instanceof LonghaulError)) throw error;
-  print({ code: error.code, message: error.message });
+  print({ code: error.code });
 } finally {
   clearInterval(sampling);
 }

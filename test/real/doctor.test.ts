@@ -11,7 +11,7 @@ import { bucketContents } from '../helpers/s3-lab.ts';
 import type { S3Operation } from '../helpers/s3-operation.ts';
 import { startS3Proxy, type S3Proxy, type SeenS3Request } from '../helpers/s3-proxy.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
-import { startTemporal } from '../helpers/temporal.ts';
+import { TestTemporal } from '../helpers/temporal.ts';
 
 const AWS_KEYS = [
   'AWS_ACCESS_KEY_ID',
@@ -24,6 +24,8 @@ const AWS_KEYS = [
   'AWS_CONFIG_FILE',
 ];
 const SETTINGS = 'S3_PATH_STYLE=true\nS3_STALL_TIMEOUT_SECONDS=2\n';
+
+const temporal = new TestTemporal();
 
 let s3: TestS3;
 let proxy: S3Proxy;
@@ -284,19 +286,14 @@ test('a key that may not be used is named as AWS names it', async () => {
 });
 
 test('a Temporal of yours: its version, and a namespace that it does not have', async () => {
-  const server = await startTemporal();
-  try {
-    const settings = `TEMPORAL_ADDRESS=${server.address}\n`;
-    const seen = await look({}, settings);
-    assert.match(seen.say('temporal'), /^ok: .* answers, version \d+\.\d+.*, namespace default/);
-    const missing = await look({}, `${settings}TEMPORAL_NAMESPACE=nowhere\n`);
-    assert.match(
-      missing.say('temporal'),
-      /no namespace nowhere → .*temporal operator namespace create/,
-    );
-  } finally {
-    await server.teardown();
-  }
+  const settings = `TEMPORAL_ADDRESS=${temporal.address}\n`;
+  const seen = await look({}, settings);
+  assert.match(seen.say('temporal'), /^ok: .* answers, version \d+\.\d+.*, namespace default/);
+  const missing = await look({}, `${settings}TEMPORAL_NAMESPACE=nowhere\n`);
+  assert.match(
+    missing.say('temporal'),
+    /no namespace nowhere → .*temporal operator namespace create/,
+  );
 });
 
 async function emptyBucket(): Promise<void> {

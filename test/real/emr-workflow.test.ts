@@ -1,51 +1,24 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
-import { after, before, describe, it } from 'node:test';
-import { ApplicationFailure, type WorkflowHandle, WorkflowFailedError } from '@temporalio/client';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { describe, it } from 'node:test';
+import { ApplicationFailure, WorkflowFailedError } from '@temporalio/client';
 import type { Activities } from '../../src/activities/index.ts';
 import type { OpenInput } from '../../src/activities/types.ts';
 import type { EmrPlan } from '../../src/activities/emr-types.ts';
 import type { EmrStep } from '../../src/model/emr.ts';
-import {
-  ingestWorkflowId,
-  type IngestInput,
-  type IngestResult,
-  type RunError,
-  type RunProgress,
-} from '../../src/model/run.ts';
-import { startTemporal } from '../helpers/temporal.ts';
-import {
-  fakeActivities,
-  ingestInput,
-  opened,
-  withWorkers,
-  type Calls,
-} from '../workflows/fake-activities.ts';
+import type { RunError, RunProgress } from '../../src/model/run.ts';
+import { TestTemporal } from '../helpers/temporal.ts';
+import { ingestInput, opened, type Calls } from '../workflows/fake-activities.ts';
 import { FAKE_PLAN, fakeCluster } from '../workflows/fake-emr.ts';
+import {
+  failureOf,
+  gate,
+  ingestWithFakes,
+  refused,
+  type RunHandle,
+} from '../workflows/fake-run.ts';
 import { keepHistory } from '../workflows/history.ts';
 
-let temporal: TestWorkflowEnvironment;
-let workflowBundle: WorkflowBundleWithSourceMap;
-
-before(async () => {
-  temporal = await startTemporal();
-  const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.js', import.meta.url));
-  workflowBundle = await bundleWorkflowCode({ workflowsPath });
-});
-
-after(async () => {
-  await temporal?.teardown();
-});
-
-type Handle = WorkflowHandle<(input: IngestInput) => Promise<IngestResult>>;
-
-interface Ran {
-  calls: Calls;
-  handle: Handle;
-}
+const temporal = new TestTemporal();
 
 interface Setup {
   plan?: Partial<EmrPlan>;
@@ -55,39 +28,19 @@ interface Setup {
 
 async function ingest(
   { plan, changes = {}, sources = ['2015', '2016'] }: Setup,
-  body: (ran: Ran) => Promise<void>,
+  body: (ran: { calls: Calls; handle: RunHandle }) => Promise<void>,
 ): Promise<void> {
-  const taskQueue = `queue-${randomUUID()}`;
-  const calls: Calls = [];
   const planned = plan && { planConversion: async () => ({ ...FAKE_PLAN, ...plan }) };
   const openSnapshot = async (input: OpenInput) => ({
     ...opened(input),
     emrOutput: plan?.output ?? FAKE_PLAN.output,
   });
-  const activities = fakeActivities(calls, { openSnapshot, ...planned, ...changes });
-  const { nativeConnection: connection } = temporal;
   const input = ingestInput(sources, { engine: 'emr' });
-  const handle = await temporal.client.workflow.start('ingestDataset', {
-    workflowId: ingestWorkflowId(input.dataset, input.ingestDate),
-    taskQueue,
-    args: [input],
-  });
-  const options = { connection, taskQueue, workflowBundle, activities };
-  await withWorkers(options, body({ calls, handle: handle as Handle }));
-}
-
-async function failureOf(handle: Handle): Promise<ApplicationFailure> {
-  const failed = await handle.result().then(
-    () => assert.fail('the run should fail'),
-    (error: unknown) => error,
-  );
-  assert.ok(failed instanceof WorkflowFailedError);
-  assert.ok(failed.cause instanceof ApplicationFailure);
-  return failed.cause;
+  await ingestWithFakes(temporal, input, { openSnapshot, ...planned, ...changes }, body);
 }
 
 /** Of the run and of its child. */
-async function keep(name: string, handle: Handle): Promise<void> {
+async function keep(name: string, handle: RunHandle): Promise<void> {
   const { runId } = await handle.describe();
   await keepHistory(name, { workflowId: handle.workflowId }, temporal);
   await keepHistory(`${name}-child`, { workflowId: childIdOf(runId) }, temporal);
@@ -95,14 +48,6 @@ async function keep(name: string, handle: Handle): Promise<void> {
 
 function childIdOf(runId: string): string {
   return `emr/denver-311/2026-11-23/${runId}`;
-}
-
-function refused(code: string): ApplicationFailure {
-  return ApplicationFailure.create({
-    type: code,
-    message: `${code} happened.`,
-    nonRetryable: true,
-  });
 }
 
 function count(calls: Calls, name: string): number {
@@ -431,12 +376,4 @@ function unchanged(id: string) {
     ...{ id, url: '', status: 'unchanged' as const, bytes: 1, records: 1, rows: 1, rejected: 0 },
     ...{ checksum: '', raw: '', parquet: [] },
   };
-}
-
-function gate(): { open: () => void; opened: Promise<void> } {
-  let open = (): void => undefined;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { open: () => open(), opened };
 }

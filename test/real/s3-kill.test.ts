@@ -11,7 +11,7 @@ import { Random } from '../../tools/generate/random.ts';
 import { withLab, type Lab, type Running } from '../helpers/lab.ts';
 import type { Body, SeenRequest } from '../helpers/origin.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
-import { startTemporal } from '../helpers/temporal.ts';
+import { TestTemporal } from '../helpers/temporal.ts';
 
 const KILLS = 20;
 const MIB = 1024 * 1024;
@@ -43,9 +43,11 @@ const BODY: Body = {
   },
 };
 
+const temporal = new TestTemporal();
+
 describe('a landing in S3 whose worker is killed', () => {
   it(`${KILLS} times, at random moments, is whole, counted exactly, and read again only a little`, async () => {
-    const [s3, temporal] = await Promise.all([startS3(), startTemporal()]);
+    const s3 = await startS3();
     const env = {
       ...s3.env,
       LAKE: `s3://${s3.bucket}`,
@@ -67,7 +69,7 @@ describe('a landing in S3 whose worker is killed', () => {
         assert.ok(kills >= KILLS, `only ${kills} workers were killed before the landing was done`);
       });
     } finally {
-      await Promise.all([s3.close(), temporal.teardown()]);
+      await s3.close();
     }
   });
 });

@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { after, before, describe, it } from 'node:test';
-import {
-  ApplicationFailure,
-  WorkflowFailedError,
-  type ScheduleDescription,
-} from '@temporalio/client';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { describe, it } from 'node:test';
+import type { ScheduleDescription } from '@temporalio/client';
 import type { Activities } from '../../src/activities/index.ts';
 import type { PauseInput } from '../../src/activities/types.ts';
 import type { DayInput, IngestResult } from '../../src/model/run.ts';
@@ -18,24 +11,14 @@ import {
   scheduleIdOf,
   type ScheduledInput,
 } from '../../src/model/schedule.ts';
-import { startTemporal } from '../helpers/temporal.ts';
-import { fakeActivities, ingestInput, withWorkers } from '../workflows/fake-activities.ts';
+import { TestTemporal } from '../helpers/temporal.ts';
+import { fakeActivities, ingestInput } from '../workflows/fake-activities.ts';
+import { failureOf, refused } from '../workflows/fake-run.ts';
 import { keepHistory } from '../workflows/history.ts';
 
 const DAY_MS = 86_400_000;
 
-let temporal: TestWorkflowEnvironment;
-let workflowBundle: WorkflowBundleWithSourceMap;
-
-before(async () => {
-  temporal = await startTemporal();
-  const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.js', import.meta.url));
-  workflowBundle = await bundleWorkflowCode({ workflowsPath });
-});
-
-after(async () => {
-  await temporal?.teardown();
-});
+const temporal = new TestTemporal();
 
 /** What the activities were asked that start runs, or look at schedules. */
 interface Asked {
@@ -47,7 +30,6 @@ async function withWorker(
   changes: Partial<Activities>,
   body: (taskQueue: string, asked: Asked) => Promise<void>,
 ): Promise<void> {
-  const taskQueue = `queue-${randomUUID()}`;
   const asked: Asked = { days: [], pauses: [] };
   const fakes = fakeActivities([]);
   const startOrJoinRun = changes.startOrJoinRun ?? fakes.startOrJoinRun;
@@ -62,30 +44,17 @@ async function withWorker(
       return { failures: 1, paused: false };
     },
   };
-  const { nativeConnection: connection } = temporal;
-  const options = { connection, taskQueue, workflowBundle, activities };
-  await withWorkers(options, body(taskQueue, asked));
+  await temporal.withWorkers(activities, async (taskQueue) => await body(taskQueue, asked));
 }
 
 const FAILING: Pick<Activities, 'startOrJoinRun'> = {
   startOrJoinRun: async () => {
-    const message = 'h answered 404.';
-    throw ApplicationFailure.create({ type: 'SOURCE_NOT_FOUND', message, nonRetryable: true });
+    throw refused('SOURCE_NOT_FOUND', 'h answered 404.');
   },
 };
 
 async function resultOf(workflowId: string): Promise<IngestResult> {
   return (await temporal.client.workflow.getHandle(workflowId).result()) as IngestResult;
-}
-
-async function failureOf(workflowId: string): Promise<ApplicationFailure> {
-  const failed = await resultOf(workflowId).then(
-    () => assert.fail('the workflow should fail'),
-    (error: unknown) => error,
-  );
-  assert.ok(failed instanceof WorkflowFailedError);
-  assert.ok(failed.cause instanceof ApplicationFailure);
-  return failed.cause;
 }
 
 interface Scheduled {
@@ -163,7 +132,10 @@ describe('ingestOnSchedule', () => {
   it('refuses to store today as a past day, which says nothing of the schedule', async () => {
     await withWorker({}, async (taskQueue, { days, pauses }) => {
       const workflowId = await startOnSchedule({ taskQueue, nominal: PAST.nominal });
-      assert.equal((await failureOf(workflowId)).type, 'BACKFILL_REFUSED');
+      assert.equal(
+        (await failureOf(temporal.client.workflow.getHandle(workflowId))).type,
+        'BACKFILL_REFUSED',
+      );
       assert.deepEqual([days, pauses], [[], []]);
       await keepHistory('scheduled-refused', { workflowId }, temporal);
     });
@@ -172,7 +144,7 @@ describe('ingestOnSchedule', () => {
   it('that failed fails with the error of the run, and lets the schedule be looked at', async () => {
     await withWorker(FAILING, async (taskQueue, { pauses }) => {
       const workflowId = await startOnSchedule({ taskQueue });
-      const failure = await failureOf(workflowId);
+      const failure = await failureOf(temporal.client.workflow.getHandle(workflowId));
       assert.equal(failure.type, 'SOURCE_NOT_FOUND');
       assert.match(failure.message, /h answered 404\./);
       assert.deepEqual(
@@ -202,7 +174,7 @@ describe('ingestDataset, started by hand', () => {
     await withWorker({}, async (taskQueue) => {
       const workflowId = `another id ${randomUUID()}`;
       await start(taskQueue, workflowId, ingestInput(['2015']));
-      const failure = await failureOf(workflowId);
+      const failure = await failureOf(temporal.client.workflow.getHandle(workflowId));
       assert.deepEqual([failure.type, failure.nonRetryable], ['RUN_INPUT_INVALID', true]);
       assert.match(
         failure.message,
@@ -216,7 +188,7 @@ describe('ingestDataset, started by hand', () => {
     await withWorker({}, async (taskQueue) => {
       const workflowId = `wrong ${randomUUID()}`;
       await start(taskQueue, workflowId, { dataset: 'denver-311', date: 'today' });
-      const failure = await failureOf(workflowId);
+      const failure = await failureOf(temporal.client.workflow.getHandle(workflowId));
       assert.deepEqual([failure.type, failure.nonRetryable], ['RUN_INPUT_INVALID', true]);
       assert.match(failure.message, /"date" is not known.* dataset, ingestDate/);
       await keepHistory('by-hand-wrong', { workflowId }, temporal);

@@ -7,7 +7,7 @@ import type { ErrorCode } from '../../src/model/errors.ts';
 import { ingestWorkflowId } from '../../src/model/run.ts';
 import { taskQueueOf, withLab, type Lab, type Outcome } from '../helpers/lab.ts';
 import { startOrigin, type Answer, type SeenRequest } from '../helpers/origin.ts';
-import { startTemporal } from '../helpers/temporal.ts';
+import { TestTemporal } from '../helpers/temporal.ts';
 import { ingestInput } from '../workflows/fake-activities.ts';
 
 const CANARY = 'c4n4ry8d2f51';
@@ -85,6 +85,8 @@ async function exercise(lab: Lab): Promise<void> {
   for (const outcome of told) assert.doesNotMatch(says(outcome), new RegExp(CANARY));
 }
 
+const temporal = new TestTemporal();
+
 describe("a publisher's secret", () => {
   it('is read from .env by the embedded worker, and is in no file but that', async () => {
     await withLab({ routes: ROUTES }, async (lab) => {
@@ -99,7 +101,6 @@ describe("a publisher's secret", () => {
   });
 
   it("is a worker's alone beside a team's Temporal, in no history, and no stranger gets it", async () => {
-    const temporal = await startTemporal();
     const stranger = await startOrigin({ '/a.csv': { body: CSV } });
     const env = { TEMPORAL_ADDRESS: temporal.address, ALLOW_PRIVATE_ADDRESSES: 'true' };
     try {
@@ -135,7 +136,6 @@ describe("a publisher's secret", () => {
       });
     } finally {
       await stranger.close();
-      await temporal.teardown();
     }
   });
 

@@ -1,50 +1,29 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
-import { after, before, describe, it } from 'node:test';
-import { Context } from '@temporalio/activity';
-import { ApplicationFailure, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { bundleWorkflowCode, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { describe, it } from 'node:test';
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { Activities } from '../../src/activities/index.ts';
 import type { SweepInput, SweepResult } from '../../src/model/sweep.ts';
-import { startTemporal } from '../helpers/temporal.ts';
+import { TestTemporal } from '../helpers/temporal.ts';
+import { failureOf, gate, heartbeatUntilCancelled, refused } from '../workflows/fake-run.ts';
 
 type Handle = WorkflowHandle<(input: SweepInput) => Promise<SweepResult>>;
 
-let temporal: TestWorkflowEnvironment;
-let workflowBundle: WorkflowBundleWithSourceMap;
-
-before(async () => {
-  temporal = await startTemporal();
-  const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.js', import.meta.url));
-  workflowBundle = await bundleWorkflowCode({ workflowsPath });
-});
-
-after(async () => {
-  await temporal?.teardown();
-});
+const temporal = new TestTemporal();
 
 async function sweep(
   input: SweepInput,
   sweepLeftovers: Activities['sweepLeftovers'],
   body: (handle: Handle) => Promise<void>,
 ): Promise<void> {
-  const taskQueue = `queue-${randomUUID()}`;
-  const worker = await Worker.create({
-    connection: temporal.nativeConnection,
-    taskQueue,
-    workflowBundle,
-    activities: { sweepLeftovers },
-    // Cancellation reaches an activity with the answer to a heartbeat.
-    maxHeartbeatThrottleInterval: 200,
+  await temporal.withWorkers({ sweepLeftovers }, async (taskQueue) => {
+    const handle: Handle = await temporal.client.workflow.start('sweepLake', {
+      workflowId: `sweep/${randomUUID()}`,
+      taskQueue,
+      args: [input],
+    });
+    await body(handle);
   });
-  const handle: Handle = await temporal.client.workflow.start('sweepLake', {
-    workflowId: `sweep/${randomUUID()}`,
-    taskQueue,
-    args: [input],
-  });
-  await worker.runUntil(body(handle));
 }
 
 function resultOf({ olderThanMs, dryRun }: SweepInput): SweepResult {
@@ -68,44 +47,29 @@ describe('sweepLake', () => {
       assert.deepEqual(await handle.result(), resultOf(INPUT));
       const { events = [] } = await handle.fetchHistory();
       assert.ok((events?.length ?? 0) < 20, `${events?.length} events`);
-      await Worker.runReplayHistory({ workflowBundle }, { events }, handle.workflowId);
+      await temporal.replay({ events }, handle.workflowId);
     });
     assert.deepEqual(asked, [INPUT]);
   });
 
   it('fails with the code of what went wrong', async () => {
-    const refused = async (): Promise<never> => {
-      const what = { type: 'LAKE_NOT_WRITABLE', message: 'It is read-only.', nonRetryable: true };
-      throw ApplicationFailure.create(what);
+    const failing = async (): Promise<never> => {
+      throw refused('LAKE_NOT_WRITABLE');
     };
-    await sweep(INPUT, refused, async (handle) => {
-      const failed: unknown = await handle.result().catch((error: unknown) => error);
-      assert.ok(failed instanceof WorkflowFailedError);
-      assert.ok(failed.cause instanceof ApplicationFailure);
-      assert.equal(failed.cause.type, 'LAKE_NOT_WRITABLE');
+    await sweep(INPUT, failing, async (handle) => {
+      assert.equal((await failureOf(handle)).type, 'LAKE_NOT_WRITABLE');
     });
   });
 
   it('when cancelled waits until the activity has stopped removing', async () => {
-    let isStarted = (): void => undefined;
-    const started = new Promise<void>((resolve) => {
-      isStarted = resolve;
-    });
+    const started = gate();
     let isStopped = false;
     const sweeping = async (): Promise<never> => {
-      isStarted();
-      const beat = setInterval(() => {
-        Context.current().heartbeat();
-      }, 50);
-      try {
-        return await Context.current().cancelled;
-      } finally {
-        clearInterval(beat);
-        isStopped = true;
-      }
+      started.open();
+      return await heartbeatUntilCancelled().finally(() => (isStopped = true));
     };
     await sweep({ ...INPUT, dryRun: false }, sweeping, async (handle) => {
-      await started;
+      await started.opened;
       await handle.cancel();
       await assert.rejects(handle.result(), WorkflowFailedError);
       assert.equal((await handle.describe()).status.name, 'CANCELLED');

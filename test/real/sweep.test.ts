@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   CreateMultipartUploadCommand,
@@ -12,7 +12,6 @@ import {
   PutObjectCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { runCli } from '../../src/cli/program.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { ingestWorkflowId } from '../../src/model/run.ts';
@@ -20,14 +19,13 @@ import { SWEEP_WORKFLOW_ID, type SweepResult } from '../../src/model/sweep.ts';
 import { runWorker } from '../../src/workers/run-worker.ts';
 import { contextOf, type Ran } from '../cli/fake-context.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
-import { freeNamespace, startTemporal } from '../helpers/temporal.ts';
+import { freeNamespace, TestTemporal } from '../helpers/temporal.ts';
 import { ingestInput } from '../workflows/fake-activities.ts';
 
 const DEAD_DAY = '2026-11-20';
 const LIVE_DAY = '2026-11-23';
 const HOUR_MS = 3_600_000;
 
-let temporal: TestWorkflowEnvironment;
 let s3: TestS3;
 let folder: string;
 let env: Record<string, string>;
@@ -36,27 +34,25 @@ let deadRunId: string;
 let stopWorker = new AbortController();
 let working: Promise<void> = Promise.resolve();
 
-before(async () => {
-  // One after the other: where the second does not start, the first is stopped all the same.
-  s3 = await startS3();
-  temporal = await startTemporal();
-  Object.assign(process.env, s3.env);
-  folder = await mkdtemp(join(tmpdir(), 'longhaul-sweep-'));
-  await writeFile(join(folder, 'datasets.yaml'), 'datasets: {}\n');
-  await serve('data');
-  liveRunId = await startRun(ingestWorkflowId('denver-311', LIVE_DAY), LIVE_DAY);
-  deadRunId = await startRun(ingestWorkflowId('denver-311', DEAD_DAY), DEAD_DAY);
-  await temporal.client.workflow.getHandle(ingestWorkflowId('denver-311', DEAD_DAY)).terminate();
-  await untilListed(2);
-});
-
-after(async () => {
-  stopWorker.abort();
-  // A worker that did not start has told that; the servers end all the same.
-  await working.catch(() => undefined);
-  await temporal?.teardown();
-  await s3?.close();
-  await rm(folder, { recursive: true, force: true });
+const temporal = new TestTemporal({
+  before: async () => {
+    s3 = await startS3();
+    Object.assign(process.env, s3.env);
+    folder = await mkdtemp(join(tmpdir(), 'longhaul-sweep-'));
+    await writeFile(join(folder, 'datasets.yaml'), 'datasets: {}\n');
+    await serve('data');
+    liveRunId = await startRun(ingestWorkflowId('denver-311', LIVE_DAY), LIVE_DAY);
+    deadRunId = await startRun(ingestWorkflowId('denver-311', DEAD_DAY), DEAD_DAY);
+    await temporal.client.workflow.getHandle(ingestWorkflowId('denver-311', DEAD_DAY)).terminate();
+    await untilListed(2);
+  },
+  after: async () => {
+    stopWorker.abort();
+    // A worker that did not start has told that; the servers end all the same.
+    await working.catch(() => undefined);
+    await s3?.close();
+    await rm(folder, { recursive: true, force: true });
+  },
 });
 
 /** The one lake of the namespace from now on. */

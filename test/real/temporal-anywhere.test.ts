@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { afterEach, describe, it } from 'node:test';
 import { Client } from '@temporalio/client';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { startGrpcProxy, type GrpcProxy } from '../helpers/grpc-proxy.ts';
 import { withLab, type Lab } from '../helpers/lab.ts';
 import { selfSigned } from '../helpers/self-signed.ts';
-import { freeNamespace, startTemporal } from '../helpers/temporal.ts';
+import { freeNamespace, TestTemporal } from '../helpers/temporal.ts';
 import { msNumberToTs } from '@temporalio/common/lib/time.js';
 import { Workplace, type Ran } from '../cli/fake-context.ts';
 
@@ -19,14 +18,13 @@ interface Failure {
   error: { code: string; message: string };
 }
 
-let temporal: TestWorkflowEnvironment;
-
-before(async () => {
-  temporal = await startTemporal();
-  await temporal.connection.workflowService.registerNamespace({
-    namespace: NAMESPACE,
-    workflowExecutionRetentionPeriod: msNumberToTs(86_400_000),
-  });
+const temporal = new TestTemporal({
+  before: async () => {
+    await temporal.connection.workflowService.registerNamespace({
+      namespace: NAMESPACE,
+      workflowExecutionRetentionPeriod: msNumberToTs(86_400_000),
+    });
+  },
 });
 
 // Each test has a lake of its own.
@@ -35,10 +33,6 @@ afterEach(async () => {
   for (const namespace of ['default', NAMESPACE]) {
     await freeNamespace(new Client({ connection, namespace }));
   }
-});
-
-after(async () => {
-  await temporal?.teardown();
 });
 
 async function withProxy(

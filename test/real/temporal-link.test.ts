@@ -1,23 +1,14 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, describe, it } from 'node:test';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { describe, it } from 'node:test';
 import { awaitRun, findRun, handleOf, type RunRef } from '../../src/cli/follow.ts';
 import { listScheduleIds } from '../../src/cli/schedule/facts.ts';
 import { linkEmbedded, type TemporalLink } from '../../src/cli/temporal-link.ts';
 import type { EmbeddedAddress, EmbeddedServer } from '../../src/embedded/index.ts';
 import { startGrpcProxy, type GrpcProxy } from '../helpers/grpc-proxy.ts';
-import { startTemporal } from '../helpers/temporal.ts';
+import { TestTemporal } from '../helpers/temporal.ts';
 
-let temporal: TestWorkflowEnvironment;
-
-before(async () => {
-  temporal = await startTemporal();
-});
-
-after(async () => {
-  await temporal?.teardown();
-});
+const temporal = new TestTemporal();
 
 describe('a server that moved to another port', () => {
   it('is followed there by all that wait for runs, which are the same runs', async () => {

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { withLab } from '../helpers/lab.ts';
-import { startTemporal } from '../helpers/temporal.ts';
+import { TestTemporal } from '../helpers/temporal.ts';
 
 const CSV = 'id,name\n1,Ann\n2,Bob\n';
+
+const temporal = new TestTemporal();
 
 test('a run whose bucket does not answer says so at once, with the try and when the next one is', async () => {
   const endpoint = `http://127.0.0.1:${await closedPort()}`;
@@ -34,19 +36,14 @@ test('a run whose bucket does not answer says so at once, with the try and when 
 });
 
 test('a run that no worker takes up says so', async () => {
-  const temporal = await startTemporal();
-  try {
-    const env = { TEMPORAL_ADDRESS: temporal.address };
-    await withLab({ routes: { '/a.csv': { body: CSV } }, env, up: false }, async (lab) => {
-      await lab.datasets({ a: { a: lab.origin.address('/a.csv') } });
-      const command = lab.start(['ingest', 'a']);
-      await command.says(/a: no worker answers for this run, for \d+\.\ds/);
-      command.process.kill('SIGKILL');
-      await command.ended;
-    });
-  } finally {
-    await temporal.teardown();
-  }
+  const env = { TEMPORAL_ADDRESS: temporal.address };
+  await withLab({ routes: { '/a.csv': { body: CSV } }, env, up: false }, async (lab) => {
+    await lab.datasets({ a: { a: lab.origin.address('/a.csv') } });
+    const command = lab.start(['ingest', 'a']);
+    await command.says(/a: no worker answers for this run, for \d+\.\ds/);
+    command.process.kill('SIGKILL');
+    await command.ended;
+  });
 });
 
 async function closedPort(): Promise<number> {

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { afterEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { msNumberToTs } from '@temporalio/common/lib/time.js';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { freePort } from '../../src/embedded/listen.ts';
 import type { Readiness } from '../../src/workers/health.ts';
 import { startGrpcProxy } from '../helpers/grpc-proxy.ts';
 import { withLab, type Lab, type Running } from '../helpers/lab.ts';
 import type { Answer, SeenRequest } from '../helpers/origin.ts';
-import { freeNamespace, startTemporal } from '../helpers/temporal.ts';
+import { freeNamespace, TestTemporal } from '../helpers/temporal.ts';
 
 const RECORD = `1,${'x'.repeat(97)}\n`;
 const RECORDS = 40_000;
@@ -20,19 +19,11 @@ interface Run {
   ledger: { rows: number };
 }
 
-let temporal: TestWorkflowEnvironment;
-
-before(async () => {
-  temporal = await startTemporal();
-});
+const temporal = new TestTemporal();
 
 // Each test has a lake of its own.
 afterEach(async () => {
   await freeNamespace(temporal.client);
-});
-
-after(async () => {
-  await temporal?.teardown();
 });
 
 /** An answer that stops half-way until the test lets it go on. */

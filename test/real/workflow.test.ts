@@ -1,89 +1,32 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { after, before, describe, it } from 'node:test';
-import { Context } from '@temporalio/activity';
-import { ApplicationFailure, type WorkflowHandle, WorkflowFailedError } from '@temporalio/client';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { bundleWorkflowCode, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { describe, it } from 'node:test';
+import { WorkflowFailedError } from '@temporalio/client';
 import type { Activities } from '../../src/activities/index.ts';
+import type { DayInput, IngestResult, RunProgress } from '../../src/model/run.ts';
+import { TestTemporal } from '../helpers/temporal.ts';
+import { fakeActivities, ingestInput, opened, type Calls } from '../workflows/fake-activities.ts';
 import {
-  ingestWorkflowId,
-  type DayInput,
-  type IngestInput,
-  type IngestResult,
-  type RunProgress,
-} from '../../src/model/run.ts';
-import { startTemporal } from '../helpers/temporal.ts';
-import {
-  fakeActivities,
-  ingestInput,
-  opened,
-  withWorkers,
-  type Calls,
-} from '../workflows/fake-activities.ts';
+  failureOf,
+  gate,
+  heartbeatUntilCancelled,
+  ingestWithFakes,
+  refused,
+  type RunHandle,
+} from '../workflows/fake-run.ts';
 import { HISTORIES, keepHistory } from '../workflows/history.ts';
 import { sourceResult } from '../workflows/source-result.ts';
 
-let temporal: TestWorkflowEnvironment;
-let workflowBundle: WorkflowBundleWithSourceMap;
+const temporal = new TestTemporal();
 
-before(async () => {
-  temporal = await startTemporal();
-  const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.js', import.meta.url));
-  workflowBundle = await bundleWorkflowCode({ workflowsPath });
-});
-
-after(async () => {
-  await temporal?.teardown();
-});
-
-type Handle = WorkflowHandle<(input: IngestInput) => Promise<IngestResult>>;
-
-interface Ran {
-  calls: Calls;
-  handle: Handle;
-}
-
-async function ingest(
+const ingest = async (
   input: DayInput,
   changes: Partial<Activities>,
-  body: (ran: Ran) => Promise<void>,
-): Promise<void> {
-  const taskQueue = `queue-${randomUUID()}`;
-  const calls: Calls = [];
-  const activities = fakeActivities(calls, changes);
-  const { nativeConnection: connection } = temporal;
-  const handle = await temporal.client.workflow.start('ingestDataset', {
-    workflowId: ingestWorkflowId(input.dataset, input.ingestDate),
-    taskQueue,
-    args: [input],
-  });
-  const options = { connection, taskQueue, workflowBundle, activities };
-  await withWorkers(options, body({ calls, handle: handle as Handle }));
-}
+  body: (ran: { calls: Calls; handle: RunHandle }) => Promise<void>,
+): Promise<void> => await ingestWithFakes(temporal, input, changes, body);
 
-async function failureOf(handle: Handle): Promise<ApplicationFailure> {
-  const failed = await handle.result().then(
-    () => assert.fail('the run should fail'),
-    (error: unknown) => error,
-  );
-  assert.ok(failed instanceof WorkflowFailedError);
-  assert.ok(failed.cause instanceof ApplicationFailure);
-  return failed.cause;
-}
-
-async function keep(name: string, { workflowId }: Handle): Promise<void> {
+async function keep(name: string, { workflowId }: RunHandle): Promise<void> {
   await keepHistory(name, { workflowId }, temporal);
-}
-
-function refused(code: string): ApplicationFailure {
-  return ApplicationFailure.create({
-    type: code,
-    message: `${code} happened.`,
-    nonRetryable: true,
-  });
 }
 
 describe('ingestDataset', () => {
@@ -232,24 +175,13 @@ describe('ingestDataset', () => {
   });
 
   async function cancelDuringLanding(discard: boolean): Promise<void> {
-    let isStarted = (): void => undefined;
-    const started = new Promise<void>((resolve) => {
-      isStarted = resolve;
-    });
+    const started = gate();
     let stopped = false;
     let discarded: { discardPartials: boolean; afterStop: boolean } | undefined;
     const changes: Partial<Activities> = {
       landSource: async () => {
-        isStarted();
-        const beat = setInterval(() => {
-          Context.current().heartbeat();
-        }, 50);
-        try {
-          return await Context.current().cancelled;
-        } finally {
-          clearInterval(beat);
-          stopped = true;
-        }
+        started.open();
+        return await heartbeatUntilCancelled().finally(() => (stopped = true));
       },
       cleanUp: async ({ discardPartials }) => {
         discarded = { discardPartials, afterStop: stopped };
@@ -258,7 +190,7 @@ describe('ingestDataset', () => {
     };
     const input = ingestInput(['2015'], { heartbeatTimeoutMs: 30_000 });
     await ingest(input, changes, async ({ handle }) => {
-      await started;
+      await started.opened;
       if (discard) await handle.signal('discardDownloads');
       await handle.cancel();
       await assert.rejects(handle.result(), WorkflowFailedError);
@@ -282,7 +214,7 @@ describe('recorded histories', () => {
       const history = JSON.parse(await readFile(new URL(name, HISTORIES), 'utf8')) as History;
       // A run's id says whose day it is, so it is replayed under its own.
       const { workflowId } = history.events[0].workflowExecutionStartedEventAttributes;
-      await Worker.runReplayHistory({ workflowBundle }, history, workflowId);
+      await temporal.replay(history, workflowId);
     }
   });
 });

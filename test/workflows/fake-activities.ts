@@ -1,15 +1,9 @@
 import type { Activities } from '../../src/activities/index.ts';
 import type { LandedSource, OpenInput, OpenResult } from '../../src/activities/types.ts';
-import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { fakeEmr } from './fake-emr.ts';
 import type { DatasetSpec, SourceSpec } from '../../src/model/dataset.ts';
 import { sumLedgers } from '../../src/model/ledger.ts';
-import {
-  queuesBeside,
-  type DayInput,
-  type IngestResult,
-  type SourceResult,
-} from '../../src/model/run.ts';
+import type { DayInput, IngestResult, SourceResult } from '../../src/model/run.ts';
 import { sourceResult } from './source-result.ts';
 
 /** What the fakes were asked, in order: `land/2015`. */
@@ -105,22 +99,6 @@ export function opened(input: OpenInput): OpenResult {
     revision: 1,
     finished: [],
   };
-}
-
-/**
- * A worker for each task queue of a lake but that of backfilled days, as long as `body` runs.
- * @param options `taskQueue` is the one of the workflows.
- */
-export async function withWorkers(options: WorkerOptions, body: Promise<void>): Promise<void> {
-  const { workflowBundle: _, ...ofActivities } = options;
-  const { control, transfer, convert } = queuesBeside(options.taskQueue);
-  // Cancellation reaches an activity with the answer to a heartbeat.
-  const throttle = { maxHeartbeatThrottleInterval: 200 };
-  const workers = [await Worker.create({ ...options, ...throttle, taskQueue: control })];
-  for (const taskQueue of [transfer, convert]) {
-    workers.push(await Worker.create({ ...ofActivities, ...throttle, taskQueue }));
-  }
-  await workers.reduce(async (running, worker) => await worker.runUntil(running), body);
 }
 
 function recording(fakes: Activities, calls: Calls): Activities {

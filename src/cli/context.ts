@@ -1,6 +1,6 @@
 import type { Config } from '../config/load-config.ts';
 
-/** What a command may use of the outside: handed in, so that the program can be built without any effect. */
+/** What a command uses of its environment: passed in, so that building the program has no effect. */
 export interface CliContext {
   /** Of package.json. */
   readonly version: string;

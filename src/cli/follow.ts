@@ -136,7 +136,7 @@ export function cancelText({ discard = false }: { discard?: boolean }): string {
   return `Cancelling the run ${kept}.`;
 }
 
-/** @param discard what was downloaded is thrown away, instead of kept for the next run of the day. */
+/** @param discard deletes the downloaded bytes, instead of keeping them for the next run of the day. */
 export async function cancelRun(
   handle: WorkflowHandle,
   { discard = false }: { discard?: boolean },

@@ -13,7 +13,7 @@ export interface ProgressView {
 /** One view for each dataset, all in one place of the terminal. */
 export interface ProgressViews {
   open(dataset: string): ProgressView;
-  /** Says a sentence above what is drawn, which stays; what is under way is drawn again at its next news. */
+  /** Prints a sentence above the drawing, which stays; running sources are drawn again at their next news. */
   readonly note: (text: string) => void;
   /** Makes room for something else. */
   clear(): void;
@@ -96,7 +96,7 @@ export function plainLines(
         if (isNewWait('', wait)) note(`${dataset}: ${waitText(wait, Date.now())}`);
       }
       for (const line of state.emr ? emrLines(state.emr, Date.now()) : []) {
-        // Hours go up all the time; what is said of the rest is news.
+        // Hours go up all the time; a change of the rest is news.
         const news = line.replace(/, [\d.]+ instance-hours.*$/, '');
         const key = `emr ${news.slice(0, news.indexOf(':'))}`;
         if (printed.get(key)?.line === news) continue;

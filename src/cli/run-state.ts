@@ -29,7 +29,7 @@ export interface SourceState extends SourceProgress {
 
 /** An activity that failed and is tried again, or that shows no sign of work. */
 export interface Wait {
-  /** What is waited for, for people: one clause without a full stop. */
+  /** What the run waits for, for people: one clause without a full stop. */
   text: string;
   /** The attempt that is due or under way, where an earlier one failed. */
   attempt?: number;
@@ -162,7 +162,7 @@ function waitOf(activity: PendingActivity, nowMs: number): Wait | undefined {
     const text = lastFailure.message.replace(/\.$/, '');
     return { text, attempt, nextAttemptAtMs: isDue ? sinceMs : undefined };
   }
-  // Heartbeats tell of what is in work by themselves.
+  // Running activities report by their heartbeats.
   if (sinceMs === 0 || nowMs - sinceMs < QUIET_MS || transfer) return undefined;
   return { text: isDue ? `no worker is free for ${type}` : `${type} is under way`, sinceMs };
 }

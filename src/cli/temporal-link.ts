@@ -14,7 +14,7 @@ import { isNamespaceUnknown, ofGrpc } from './failures.ts';
 
 /** A Temporal that a command uses until it closes it. */
 export interface TemporalLink {
-  /** Of where the server is now: taken anew for each call, since `reconnect` puts another in its place. */
+  /** The client of the server's present address: read it for each call, since `reconnect` replaces it. */
   readonly client: Client;
   readonly address: string;
   readonly namespace: string;
@@ -25,7 +25,7 @@ export interface TemporalLink {
   readonly hasSearchAttributes: boolean;
   /** How long a Temporal that does not answer is waited for. */
   readonly giveUpAfterMs: number;
-  /** Whether a call failed because the server is not there, or not there any more: what was asked may be asked again. */
+  /** Whether a call failed because the server is not there, or not there any more: the call may be made again. */
   isLost(error: unknown): boolean;
   /** False where it is clear that no worker is there, or starting, for the workflows of a task queue. */
   hasWorker(queue: string): Promise<boolean>;
@@ -199,7 +199,7 @@ function isConnectionLost(error: unknown): boolean {
   return error instanceof LonghaulError && error.code === 'TEMPORAL_UNREACHABLE';
 }
 
-/** A person waits. */
+/** A person waits at the terminal. */
 const CONNECT_TIMEOUT_MS = 5000;
 /** Half a second: a server that moved does not come back to its old address, and the next attempt uses the new one. */
 const EMBEDDED_ATTEMPTS = 3;
@@ -232,7 +232,7 @@ async function connect({
   try {
     await client.connection.ensureConnected();
   } catch (error) {
-    // One that denies, or lacks what is asked, does answer.
+    // A server that denies a call, or does not know it, does answer.
     const answered = ofGrpc(error);
     if (answered && answered.code !== 'TEMPORAL_UNREACHABLE') throw answered;
     const message = `No Temporal server answers at ${address}.`;

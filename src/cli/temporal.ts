@@ -15,7 +15,7 @@ import type { TemporalLink } from './temporal-link.ts';
 
 /** What a command wants of a Temporal. */
 export interface Needs {
-  /** What it hands to the worker, whose settings must then be this command's; absent: it only asks, or waits. */
+  /** The command's work for the worker, whose settings must then be this command's; absent: it only asks, or waits. */
   work?: Work;
   /** False: the embedded server is started without a worker. Default: true. */
   worker?: boolean;
@@ -117,7 +117,7 @@ async function unlessDiskIsFull<T>(
     return await Promise.race([interruptible(work), watch(stateDir, done.signal)]);
   } catch (error) {
     const { code } = asLonghaulError(error);
-    // What a server without a disk makes of it.
+    // The error of a server whose disk is full.
     const isSuspect = code === 'INTERNAL' || ERROR_CATALOGUE[code].class === 'orchestration';
     throw (isSuspect && (await problemOf(stateDir))) || error;
   } finally {

@@ -11,7 +11,7 @@ import { SETTING_KEYS, type SettingKey, type SettingValues } from './setting-key
  */
 export type Fingerprints = Readonly<Record<string, string>>;
 
-/** Settings that no worker's work depends on: what the command does itself, and what it hands on with the run. */
+/** Settings that no worker depends on: the command uses them itself, or passes them on with the run. */
 const NOT_OF_WORKER: ReadonlySet<SettingKey> = new Set<SettingKey>([
   // Which state folder, and so which worker, it is; another lake's worker is refused by its own error.
   'LAKE',
@@ -88,7 +88,7 @@ export function fingerprintsOf(values: SettingValues, env: Environment, cwd: str
   return Object.fromEntries(Object.entries(found).map(([key, value]) => [key, hashOf(key, value)]));
 }
 
-/** What a command hands to a worker: the engines of its runs; none where they convert nothing. */
+/** What a worker will do for a command: the engines of its runs; none where they convert nothing. */
 export type Work = readonly Engine[];
 
 /** Those that this work depends on: a lake on a disk needs no credentials, DuckDB no Java. */

@@ -21,7 +21,7 @@ export interface DatasetsFile {
   problems: Problem[];
 }
 
-/** As `loadDatasets`, but hands the problems back. @param cwd what messages show the path relative to. */
+/** As `loadDatasets`, but returns the problems. @param cwd what messages show the path relative to. */
 export function readDatasets(path: string, cwd?: string): DatasetsFile {
   const label = labelOf(path, cwd);
   let text: string;

@@ -27,7 +27,7 @@ export function problemsOfOldKeys(entryOf: (key: string) => EnvEntry | undefined
   });
 }
 
-/** Where the lake was by these keys. What was below other names than today's two has to be moved. */
+/** Where the lake was by these keys. Zones under other names than today's two have to be moved. */
 function lakeOfOldKeys(valueOf: (key: string) => string): string {
   const bucket = valueOf('S3_BUCKET').replace(/^s3:\/\//, '');
   const target = valueOf('LONGHAUL_TARGET');

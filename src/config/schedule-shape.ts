@@ -48,7 +48,7 @@ const settings = z
     context.addIssue({ code: 'custom', message, path: ['every'] });
   });
 
-/** `false` or `true`, else the settings: chosen by form, so that a problem is one of what was meant. */
+/** `false` or `true`, else the settings: chosen by form, so that messages are about the form that the user wrote. */
 export const SCHEDULE_SHAPE = z.unknown().transform((value, context): ScheduleShape => {
   if (value === 'false' || value === 'true') return value === 'true' ? {} : false;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {

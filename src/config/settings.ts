@@ -35,7 +35,7 @@ export interface TemporalSettings {
   metadata: Record<string, string>;
 }
 
-/** As Temporal's SDK takes it; what is absent is as the system has it. */
+/** As Temporal's SDK takes it; the system's defaults hold for absent fields. */
 export interface TemporalTls {
   serverNameOverride?: string;
   /** PEM. */

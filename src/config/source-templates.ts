@@ -44,7 +44,7 @@ export function sourcesOf(shape: SourceShape): { sources: SourceSpec[]; problems
 
 type Values = Record<string, string>;
 
-/** Each stands for itself until there is a day. */
+/** The placeholders of the date stay as they are until a run has a day. */
 const DATES: Values = Object.fromEntries(DATE_PLACEHOLDERS.map((name) => [name, `{${name}}`]));
 
 function valuesOf({ years }: SourceShape): Values[] {

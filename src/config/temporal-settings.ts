@@ -10,7 +10,7 @@ import type { EnvEntry } from './env-file.ts';
 import { shown, type Problem } from './problems.ts';
 import type { TemporalSettings, TemporalTls } from './settings.ts';
 
-/** Settings of ours, since Temporal's library takes any text for them, and any but `true` for no TLS. */
+/** Checked here, since Temporal's library takes any text for them, and reads any but `true` as no TLS. */
 const CHECKED_KEYS = [
   'TEMPORAL_ADDRESS',
   'TEMPORAL_NAMESPACE',

@@ -8,7 +8,7 @@ export interface PlainError {
   details?: ErrorDetails;
 }
 
-/** Also of what is no error: some libraries throw strings. */
+/** Takes any thrown value: some libraries throw strings. */
 export function toPlainError(error: unknown): PlainError {
   if (!(error instanceof Error)) return { message: String(error) };
   const { code, details } = error as { code?: unknown; details?: ErrorDetails };

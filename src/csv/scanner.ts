@@ -21,7 +21,7 @@ export const SPLIT_SPACING_BYTES = 16 * 1024 * 1024;
 
 /** Fewer clean bytes in a row are not worth looking for them. */
 const MIN_CLEAN_BYTES = 512;
-/** What is read carefully at least before clean records are looked for again: more each time that they were not worth it. */
+/** The bytes that the exact machine reads before it tries the kernel again: more each time that the kernel gained nothing. */
 const MIN_CAREFUL_BYTES = 64;
 const MAX_CAREFUL_BYTES = 64 * 1024;
 /** Most records end within it: so far a piece that is read carefully goes on at the most. */

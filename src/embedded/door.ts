@@ -16,10 +16,10 @@ export interface DoorOptions {
   onError: (error: unknown) => void;
 }
 
-/** Who started the host comes within this time, or was killed; so does the next after one that was killed. */
+/** The command that started the host connects within this time, or was killed; so does the next after one that was killed. */
 const FIRST_MEMBER_MS = 10_000;
 const NEXT_MEMBER_MS = 3000;
-/** The kernel has room for 108 bytes, on macOS for 104, and Node cuts what is longer without a word. */
+/** The kernel has room for 108 bytes, on macOS for 104, and Node cuts longer paths silently. */
 const MAX_SOCKET_PATH_BYTES = 90;
 
 /** Where commands connect: the members, the state that is sent to them, and when none is left. Only under the host's lock. */
@@ -44,7 +44,7 @@ export class Door {
   private constructor(options: DoorOptions) {
     this.#options = options;
     this.#state = options.record;
-    // One that stays does the work that schedules and earlier commands left, whichever command started it again.
+    // A host that stays does the work that schedules and earlier commands left, whichever command started it again.
     if (this.#state.pinned) this.#wantWorker();
     this.#empty = setTimeout(() => this.#stopIfEmpty(), FIRST_MEMBER_MS);
   }
@@ -56,7 +56,7 @@ export class Door {
     for (const [socket, hello] of this.#sessions) if (hello) say(socket, this.#state);
     const { host } = statePaths(this.#options.stateDir);
     const record = this.#state;
-    // The members know it already; a disk that is full does not keep the host from going on.
+    // The members have the state already, so the host goes on with a full disk.
     this.#written = this.#written
       .then(async () => await writeFields(host, record))
       .catch(this.#options.onError);
@@ -110,7 +110,7 @@ export class Door {
   #leave(socket: Socket): void {
     this.#sessions.set(socket, undefined);
     this.#gone(socket, 0);
-    // The last one waits for the end of this process; the others need not.
+    // The last command waits for the end of this process; the others need not.
     if (this.#state.status !== 'stopping') socket.destroy();
   }
 

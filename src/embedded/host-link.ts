@@ -119,7 +119,7 @@ export class HostLink extends EventEmitter {
   }
 }
 
-/** A copied state folder has the record of the host of its original, which is none of ours. */
+/** A copied state folder has the record of the host of its original, which is not this folder's host. */
 async function socketPath(stateDir: string): Promise<string> {
   const paths = statePaths(stateDir);
   const { socket, inode } = await readFields<HostRecord>(paths.host);

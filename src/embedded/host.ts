@@ -66,7 +66,7 @@ const KNOWN_PORTS = { server: [7233], ui: [8233] };
 /** The first pause after a failure; each one that follows is twice as long. */
 const FIRST_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 60_000;
-/** One that served this long starts counting anew. */
+/** A server that ran this long has its restarts counted from zero again. */
 const STEADY_MS = 60_000;
 /** Trouble that passes by itself, a full disk, is waited for; any other ends the host after so many restarts. */
 const MAX_RESTARTS = 3;

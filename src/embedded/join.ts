@@ -88,7 +88,7 @@ export async function joinEmbedded(options: JoinOptions): Promise<EmbeddedServer
 const MAX_STARTS = 5;
 const FIRST_PAUSE_MS = 100;
 const POLL_MS = 25;
-/** A worker may take its grace time, and Temporal some seconds; a host that takes longer is left to itself. */
+/** A worker may take its grace time, and Temporal some seconds; the command does not wait for a host that takes longer. */
 const LEAVE_LIMIT_MS = 120_000;
 
 class Member {

@@ -7,7 +7,7 @@ import { storageError } from '../storage/disk-errors.ts';
  * Takes a lock of the kernel's on a file, which is made where it is not there. Node has no call for it, but the lock
  * belongs to the open file: a child takes it on ours. It is free when every process that has this file open, a program
  * that inherited it too, has closed it or ended, whatever ended it.
- * @returns the open file, to be closed or handed on; undefined where another process holds it.
+ * @returns the open file, to be closed or passed on; undefined where another process holds it.
  */
 export function takeLock(path: string): number | undefined {
   const file = open(path);

@@ -61,7 +61,7 @@ export interface HostRecord extends HostState {
 /** A state with a thousand members fits. Who sends more is no part of this program. */
 const MAX_LINE_LENGTH = 64 * 1024;
 
-/** Calls for each line; what is too long, or cannot be read, ends the connection. */
+/** Calls back for each line; a line that is too long or cannot be read ends the connection. */
 export function onLines(socket: Socket, use: (value: unknown) => void): void {
   let rest = '';
   socket.setEncoding('utf8').on('data', (chunk: string) => {

@@ -34,7 +34,7 @@ export interface TemporalOptions {
   /** Wishes; one that is taken is passed over. */
   ports: readonly number[];
   onNote: (note: string) => void;
-  /** Gives up waiting, and stops what was started. */
+  /** Gives up waiting, and stops the started processes. */
   signal: AbortSignal;
 }
 

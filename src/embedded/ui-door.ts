@@ -23,7 +23,7 @@ export async function openUiDoor(wishes: readonly number[]): Promise<UiDoor> {
     if (!door.target) return end(outgoing, 503, 'Temporal is not running at the moment.');
     return pass(incoming, outgoing, door.target);
   });
-  // A download, or an upload that is slow, is not this door's concern.
+  // Downloads and slow uploads need no limit here.
   server.requestTimeout = 0;
   door.port = await listenOn(server, wishes);
   return door;

@@ -1,7 +1,7 @@
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 
-/** What DuckDB says of S3, as an error of the catalogue; undefined for what is about something else. */
+/** DuckDB's error about S3 as an error of the catalogue; undefined for other errors. */
 export type StoreErrorOf = (message: string) => LonghaulError | undefined;
 
 /** The catalogue's error for what DuckDB throws at a query. */

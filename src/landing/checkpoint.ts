@@ -10,7 +10,7 @@ export interface Checkpoint {
   sourceKey: string;
   validator: Validator;
   totalBytes?: number;
-  /** What is known at the newest places where an attempt may go on, the oldest first; never none. */
+  /** The states at the newest offsets where an attempt may go on, the oldest first; at least one. */
   ends: TallyState[];
   /** Of a landing in S3; which parts there are, S3 itself knows. */
   upload?: OpenUpload;
@@ -69,7 +69,7 @@ export function seal({ ends, ...rest }: Checkpoint): string {
   return JSON.stringify(envelope);
 }
 
-/** Undefined for what is damaged, or of another format: start from zero. */
+/** Undefined for a damaged checkpoint, or one of another format: the landing starts from zero. */
 export function unseal(sealed: Buffer | undefined): Checkpoint | undefined {
   if (!sealed) return undefined;
   try {

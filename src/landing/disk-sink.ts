@@ -15,7 +15,7 @@ import { BLOCK_BYTES, Tally, type Landed, type TallyState } from './tally.ts';
 
 /**
  * A checkpoint is begun this often and takes effect once its bytes are synced, before the next one begins. So a
- * killed worker reads at most twice this again, and what was on its way: under 32 MiB.
+ * killed worker reads at most twice this again, and the bytes on their way: under 32 MiB.
  */
 const CHECKPOINT_SPACING_BYTES = 12 * 1024 * 1024;
 
@@ -184,7 +184,7 @@ class DiskSink implements LandingSink {
     });
   }
 
-  /** Hands the block to the disk, and counts it while it is being written. */
+  /** Gives the block to the disk, and counts it while the disk writes. */
   async #passOn(last: boolean): Promise<void> {
     const block = this.#block.subarray(0, this.#filled);
     try {

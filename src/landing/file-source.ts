@@ -72,7 +72,7 @@ async function versionOf(
   return { validator: { etag, lastModified: mtime.toUTCString() }, bytes: Number(size) };
 }
 
-/** Before it is opened: a stranger is not to know either what is there. */
+/** Before the file is opened: other users must not learn either which files exist. */
 async function namedPath(url: URL, marks: string | undefined, shown: string): Promise<string> {
   const path = await realPathOf(pathOf(url, shown));
   if (marks !== undefined && (await isMarked(marks, path))) return path;

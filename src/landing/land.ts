@@ -33,7 +33,7 @@ export interface LandDeps {
   store: Store;
   http: HttpSettings;
   addresses: AddressPolicy;
-  /** What the variables in the source's address stand for. */
+  /** The values of the variables in the source's address. */
   secrets?: Secrets;
   now?: () => Date;
 }
@@ -58,7 +58,7 @@ const PROGRESS_INTERVAL_MS = 200;
 /**
  * Brings a source's bytes into the raw zone, exactly, and says in the manifest what they are. An attempt that
  * was killed is gone on with where its last checkpoint is, if the source is still the same version. Problems of
- * the content are in `scan.problems`: only what is no CSV file at all is refused here.
+ * the content are in `scan.problems`: only a file that is no CSV at all is refused here.
  * @throws LonghaulError as `openSource` and `sniffHead` do; SOURCE_CHANGED; of a disk DISK_FULL and LAKE_NOT_WRITABLE,
  *   of S3 UPLOAD_LOST and STORE_….
  */
@@ -114,7 +114,7 @@ async function attempt(
     from: unfinished,
   });
   try {
-    // What only the owner reads stays so: what is made of it follows the landing's own mode.
+    // A file that only its owner can read stays private: its Parquet gets the landing's mode.
     if (isFileAddress(spec.address)) await makePrivate(deps.store.location(folderOf(rawKey)));
     const current = await currentOf(deps.store, earlier, opened);
     const target = { rawKey, spec, source: opened, converted, signal };

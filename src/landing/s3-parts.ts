@@ -20,7 +20,7 @@ export interface PartSize {
 
 /**
  * Whether bytes [0, `bytes`) are there as parts: full ones from 1 on, and a shorter last one.
- * @param parts in any order; what lies beyond is not looked at.
+ * @param parts in any order; parts beyond `bytes` are ignored.
  */
 export function areCovered(
   bytes: number,

@@ -27,7 +27,7 @@ export class S3Sink implements LandingSink {
   /** Ends requests to S3: later than the landing's own signal. */
   readonly #requests = new AbortController();
   #grace: NodeJS.Timeout | undefined;
-  /** Parts handed on; the next one is being filled. */
+  /** Parts given to S3; the next one is being filled. */
   #parts = 0;
   #buffer: Buffer | undefined;
   #filled = 0;

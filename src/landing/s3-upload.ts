@@ -57,7 +57,7 @@ export class S3Upload {
 
   /**
    * Begins the upload with its first part.
-   * @param end what is known at the part's end.
+   * @param end the state at the part's end.
    * @returns when S3 has the part, and a checkpoint that holds `end`.
    */
   async send(part: PartToSend, end: TallyState): Promise<void> {
@@ -73,7 +73,7 @@ export class S3Upload {
   }
 
   /**
-   * Makes the parts one object. S3's own list of them must be exactly what was sent.
+   * Makes the parts one object. S3's list of them must be exactly the parts that were sent.
    * @throws LonghaulError as `publishObject` does; UPLOAD_LOST where the parts are gone or others: start from zero.
    */
   async publish(landed: Landed, crc32: number): Promise<void> {

@@ -60,7 +60,7 @@ export async function withSource<T>(
   }
 }
 
-/** What was thrown, or, where a publisher or Node repeats the address in it, one like it that is fit to be shown. */
+/** The thrown error, or, where a publisher or Node repeats the address in it, a copy without the secrets. */
 function shownError(thrown: unknown, secrets: Secrets): unknown {
   if (!(thrown instanceof Error) || secretHeldBy(inspect(thrown), secrets) === undefined) {
     return thrown;

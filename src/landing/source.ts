@@ -11,7 +11,7 @@ export interface OpenRequest {
   settings: HttpSettings;
   policy: AddressPolicy;
   signal: AbortSignal;
-  /** What the variables in the address stand for; never shown. */
+  /** The values of the variables in the address; never shown. */
   secrets?: Secrets;
   /** Go on from here, if the source is still this version. */
   from?: { offset: number; validator: Validator; totalBytes?: number | undefined };

@@ -43,7 +43,7 @@ export const SECRET_HINT =
 /** Names that nothing but a secret has, whatever is written between the words: `X-Amz-Signature`, `subscription-key`. */
 const SECRET_NAME =
   /token|signature|secret|passw|credential|jwt|hmac|bearer|(?:api|access|subscription|private|account|shared|auth|app|client|master)key|^(?:sig|sas|pwd|pass|authorization)$/;
-/** Names that other things have too: a state, a table. What is longer than such a word is taken for a secret. */
+/** Names that ordinary parameters have too (`st` of a state, `key` of a table). Only a longer value counts as a secret. */
 const AMBIGUOUS_NAME = /^(?:key|code|st|auth|session|sessionid|sid|ticket)$/;
 /** A short word, a number, a day. */
 const PLAIN_VALUE = /^(?:[a-z0-9]{0,5}|\d{1,12}|\d{4}-\d\d-\d\d(?:[T ].*)?)$/i;

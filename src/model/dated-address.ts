@@ -1,6 +1,6 @@
 import type { DatasetSpec, SourceSpec } from './dataset.ts';
 
-/** What stands for the ingest date in an address: `{date}` is 2026-11-25, `{yyyy}/{mm}/{dd}` its parts. */
+/** Placeholders of the ingest date in an address: `{date}` is 2026-11-25, `{yyyy}/{mm}/{dd}` its parts. */
 export const DATE_PLACEHOLDERS = ['date', 'yyyy', 'mm', 'dd'] as const;
 
 const PLACEHOLDER = /\{(date|yyyy|mm|dd)\}/g;

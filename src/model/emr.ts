@@ -49,7 +49,7 @@ export interface EmrStep {
   startedAtMs?: number;
 }
 
-/** What is done by a step: the conversion, the rows of its files, the way to S3, and the manifest on HDFS. */
+/** The work of a step: the conversion, the rows of its files, the way to S3, and the manifest on HDFS. */
 export type StepKind = 'convert' | 'count' | 'copy' | 'manifest';
 
 /** Part of the answer to the query `progress`: everything of EMR that a person wants to see. */
@@ -121,7 +121,7 @@ export function clusterFailure({ reasonCode, reason = '' }: EmrCluster): ErrorCo
   }
 }
 
-/** EC2's words for instances that it does not have; EMR hands them on under several codes. */
+/** EC2's words for instances that it does not have; EMR passes them on under several codes. */
 const NO_CAPACITY =
   /insufficient.{0,20}capacity|not enough capacity|no spot capacity|capacity-not-available|max ?spot ?instance ?count|spot.{0,40}not (?:be )?(?:available|fulfilled)/i;
 /** Terminated by its own policy. */

@@ -11,7 +11,7 @@ export const ERROR_CLASSES = {
   unavailable: { retryable: true, exitCode: 3 },
   /** The publisher's side refuses, or the address is wrong: waiting will not help. */
   refused: { retryable: false, exitCode: 4 },
-  /** What was published is not a CSV file that can be read without guessing. */
+  /** The publisher's file is not CSV that can be read without guessing. */
   content: { retryable: false, exitCode: 5 },
   /** The lake's own disk or bucket. */
   storage: { retryable: false, exitCode: 6 },

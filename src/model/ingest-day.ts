@@ -32,7 +32,7 @@ export function assertVersionOfDay(
   startedAt: Date,
 ): void {
   const { dataset, ingestDate, mode, asIf } = run;
-  // A conversion takes what was landed on that day: the publisher is not asked.
+  // A conversion takes the files that were landed on that day, and asks no publisher.
   if (asIf || mode === 'convert' || !isPastDay(dataset, ingestDate, startedAt)) return;
   assertHasPastDays(dataset, ingestDate);
 }

@@ -22,7 +22,7 @@ const OTHER_ADDRESS = /^[a-z][a-z\d+.-]+:/i;
 /**
  * The folders of a prefix are plain names: they are part of keys, URIs and globs. A folder of a disk may have any name,
  * but `~` is for a shell to replace, and no path holds a NUL.
- * @returns undefined for what is no address of a lake; a folder as it is written.
+ * @returns undefined for a text that is no address of a lake; a folder's path as it is written.
  */
 export function parseLakeAddress(text: string): LakeAddress | undefined {
   const [, bucket, path = ''] = S3_LAKE.exec(text) ?? [];

@@ -124,7 +124,7 @@ export function stagedEntryKey(runId: string, source: string): string {
   return `${stagingPrefix(runId)}${source}/entry.json`;
 }
 
-/** The schema that inspection found, handed to every engine. */
+/** The schema that inspection found: the input of every engine. */
 export function stagedSchemaKey(runId: string, source: string): string {
   return `${stagedSourcePrefix(runId, source)}schema.json`;
 }

@@ -57,7 +57,7 @@ export function ingestWorkflowId(dataset: string, ingestDate: string): string {
 
 /** Task queues by the kind of work, each with slots of its own. */
 export interface TaskQueues {
-  /** Workflows, and what is short: a download or a conversion must not keep it waiting. */
+  /** Workflows and short steps, which must not wait for a download or a conversion. */
   control: string;
   /** Probes and landings. */
   transfer: string;
@@ -67,7 +67,7 @@ export interface TaskQueues {
   backfill: string;
 }
 
-/** Of one lake, so that no other lake's worker takes its work. */
+/** The queues of one lake, so that no other lake's worker takes its work. */
 export function queuesOf(lakeId: string): TaskQueues {
   return queuesBeside(`longhaul-${lakeId}`);
 }
@@ -205,7 +205,7 @@ export interface SourceTask {
   engine: Engine;
 }
 
-/** The one argument of the workflow `convertOnEmr`: what is landed and inspected, and waits for a cluster. */
+/** The one argument of the workflow `convertOnEmr`: the sources that are landed and inspected, and wait for a cluster. */
 export interface EmrInput {
   dataset: string;
   ingestDate: string;

@@ -17,7 +17,7 @@ export interface ScheduleSpec {
   /** A start is put off by up to this long, so that not all begin at once. */
   jitterMs: number;
   overlap: Overlap;
-  /** What was missed while the server was away is made up for this long. */
+  /** Runs that were due while the server was away start later, for this long. */
   catchupMs: number;
   paused: boolean;
   /** After this many failed runs in a row the schedule pauses itself. */

@@ -36,7 +36,7 @@ export interface Column {
   type: ColumnType;
   /** DATE and TIMESTAMP only: of the lists above. */
   format?: string;
-  /** No record has a value: every type holds it, so it gives way where sources meet. */
+  /** No record has a value: every type holds the column, so a view takes the type of other sources. */
   empty?: true;
   /** BIGINT only: the largest absolute value has more than 2^53 in it, so DOUBLE does not hold it. */
   beyondDouble?: true;

@@ -1,4 +1,4 @@
-/** What dead runs leave, in the order in which the parts of one landing must go: what points to another goes later. */
+/** Leftovers of dead runs, in the order in which those of one landing are removed: a file that points to another goes later. */
 export const LEFTOVER_KINDS = [
   'upload',
   'checkpoint',
@@ -62,7 +62,7 @@ export interface SweepResult {
   totals: SweepTotal[];
   /** How many more are too young to be asked about. */
   younger: number;
-  /** Why EMR was not looked at, where it may have clusters of ours. */
+  /** Why the sweep did not ask EMR, where EMR may have clusters of ours. */
   clustersUnknown?: string;
 }
 

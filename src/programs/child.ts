@@ -32,7 +32,7 @@ export interface Child {
   hasEnded(): boolean;
   /** The whole group. */
   signal(signal: NodeJS.Signals): void;
-  /** SIGTERM to the group, and SIGKILL to what is left after the limit. Ends when it has ended. */
+  /** Sends SIGTERM to the group, and SIGKILL to the processes left after the limit. Resolves when the group has ended. */
   stop(limitMs: number): Promise<ChildEnd>;
 }
 

@@ -8,7 +8,7 @@ import { FETCH_TIMEOUT_MS, makeFolderWhole } from './tools-folder.ts';
 
 const run = promisify(execFile);
 
-/** Hadoop's jars for one purpose, all in one folder and nothing else in it. */
+/** Hadoop's jars for one purpose, in a folder that holds no other file. */
 export interface HadoopJars {
   /** Absolute. */
   folder: string;

@@ -17,7 +17,7 @@ export interface Java {
 }
 
 export interface JavaOptions {
-  /** JAVA_HOME: when set, nothing else is looked at. */
+  /** JAVA_HOME: when set, no other place is tried. */
   given?: string | undefined;
   /** PATH, as the environment has it. */
   searchPath?: string | undefined;

@@ -7,7 +7,7 @@ import { firstWritable, packageToolsDir } from './tools-folder.ts';
 
 /** Where to look for an outside program. */
 export interface LocateOptions {
-  /** The setting that names it: when set, nothing else is tried. */
+  /** The setting that names it: when set, no other place is tried. */
   given?: string | undefined;
   /** PATH, as the environment has it. */
   searchPath?: string | undefined;
@@ -27,7 +27,7 @@ export interface Installer {
   install(path: string, signal?: AbortSignal): Promise<void>;
 }
 
-/** An outside program, or a file that is as good as one (an extension). */
+/** An outside program, or a file that is used like one (an extension). */
 export interface Wanted {
   /** `Temporal program`. */
   title: string;
@@ -41,7 +41,7 @@ export interface Wanted {
   fileName: string;
   /** Looked for on the PATH too: a program, not an extension. */
   onPath: boolean;
-  /** Below a tools folder; names the version, so that a new one is fetched anew. */
+  /** Path below a tools folder. It names the version, so that another version is fetched. */
   folder: string;
   /** Other programs' places where it may lie, read only: asked where it is nowhere else. */
   elsewhere?: () => readonly string[] | Promise<readonly string[]>;

@@ -7,7 +7,7 @@ import { pypiInstaller } from './pypi.ts';
 
 /** Where a Temporal program may come from. */
 export interface TemporalProgramOptions extends Omit<LocateOptions, 'given'> {
-  /** TEMPORAL_CLI: when set, nothing else is tried. */
+  /** TEMPORAL_CLI: when set, no other place is tried. */
   cli?: string | undefined;
 }
 

@@ -166,7 +166,7 @@ export async function isPrivate(location: Location): Promise<boolean> {
   return location.kind === 'disk' && isOwnersOnly(await stat(location.path));
 }
 
-/** Only this process's user reads what lies right in the folder, and what is written there from now on. In S3, nothing is done. */
+/** Makes the folder's own files, and those written there later, readable for this process's user only. S3 needs nothing. */
 export async function makePrivate(folder: Location): Promise<void> {
   if (folder.kind !== 'disk') return;
   const { path } = folder;

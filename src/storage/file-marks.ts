@@ -31,7 +31,7 @@ export async function isMarked(marks: string, real: string): Promise<boolean> {
   return false;
 }
 
-/** Without symlinks, as far as the path exists: what is not there yet, or holds a day to come, has a real path too. */
+/** Without symlinks, as far as the path exists: a file that does not exist yet, or holds a day to come, has a real path too. */
 export async function realPathOf(path: string): Promise<string> {
   try {
     return await realpath(path);

@@ -114,7 +114,7 @@ interface RoomRequest {
   path: string;
   /** Unknown where the publisher does not say. */
   totalBytes: number | undefined;
-  /** Of those, what is on the disk already. */
+  /** The bytes of those that are on the disk already. */
   landedBytes: () => number;
   /** The folder that its Parquet is written to next, if it is. */
   convertedPath: string | undefined;

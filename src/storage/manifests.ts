@@ -113,7 +113,7 @@ export async function readJson<T>(
   return data;
 }
 
-/** With a checksum of the rest as its last field, so that no changed byte passes for what was written. */
+/** With a checksum of the rest as its last field, so that readers notice any changed byte. */
 export function toJson(value: object): string {
   return `${JSON.stringify({ ...value, manifestChecksum: checksumOf(value) }, null, 2)}\n`;
 }

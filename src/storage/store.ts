@@ -10,7 +10,7 @@ export interface Store {
   get(key: string): Promise<Buffer | undefined>;
   /** Atomic and durable; never overwrites: of two writers, one gets `exists`. */
   putIfAbsent(key: string, body: string | Uint8Array): Promise<'created' | 'exists'>;
-  /** Replaces; only for what is not published (staged schemas, checkpoints, entries of an unpublished day). */
+  /** Replaces; only for files that are not published (staged schemas, checkpoints, entries of an unpublished day). */
   put(key: string, body: string | Uint8Array): Promise<void>;
   /** Every object below the prefix, in no order. */
   list(prefix: string): AsyncIterable<StoredObject>;
@@ -21,7 +21,7 @@ export interface Store {
   size(key: string): Promise<number | undefined>;
   /**
    * Copies bytes [start, end) of an object of the same lake to a key; in S3 without their passing through here.
-   * For what is the caller's alone: nothing is left of a copy that fails or is aborted.
+   * For a key of the caller's own: a copy that fails or is aborted leaves nothing.
    */
   copyRange(range: StoredRange, to: string, signal?: AbortSignal): Promise<void>;
   /**

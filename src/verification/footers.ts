@@ -32,7 +32,7 @@ export async function countParquetRows(
     throw corrupt(store, key, `says ${Number(footer.num_rows)} rows, its row groups hold ${rows}`);
   } catch (error) {
     if (error instanceof LonghaulError) throw error;
-    // The reader throws RangeErrors and TypeErrors for what is no footer.
+    // The reader throws RangeErrors and TypeErrors for bytes that are no footer.
     throw corrupt(store, key, 'has no readable Parquet footer', error);
   }
 }

@@ -7,7 +7,7 @@ import type { Lake } from '../storage/store.ts';
 import { checksumAt } from '../storage/location.ts';
 import { countParquetRows } from './footers.ts';
 
-/** What was found of a source, beside what its manifest says. */
+/** What verification found of a source, beside its manifest's entry. */
 export interface SourceVerification {
   id: string;
   status: SourceEntry['status'];

@@ -182,7 +182,7 @@ function backfillCommand(context: CliContext): Command {
   });
 }
 
-/** The server starts what was due on these days, all at once; the workers' backfill slots take them in turn. */
+/** The server starts the runs of these days all at once; the workers' backfill slots take them in turn. */
 const MAX_DAYS = 366;
 const MS_PER_DAY = 86_400_000;
 

@@ -26,7 +26,7 @@ export function showCommand(context: CliContext): Command {
     .option('--follow', 'stay until it ends; Ctrl-C leaves the run alone');
   withJson(command).action(async (text: string, flags: Flags & { follow?: boolean }) => {
     const { findRun } = await import('../follow.ts');
-    // What is followed to its end needs a worker to get there.
+    // A run that is followed to its end needs a worker.
     const { follow: worker = false } = flags;
     await withTemporal(context, { worker }, async (link, signal) => {
       const run = await findRun(link.client, text);

@@ -4,7 +4,7 @@ import { hintOf, LonghaulError } from '../../model/errors.ts';
 export interface Finding {
   /** `unknown`: the check could not find out, or does not matter yet. */
   status: 'ok' | 'problem' | 'unknown';
-  /** What was found, for people; may have several lines. */
+  /** The result, for people; may have several lines. */
   found: string;
   /** Of a problem: the command or setting that fixes it. */
   fix?: string;

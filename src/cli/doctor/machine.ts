@@ -28,7 +28,7 @@ export function nodeFinding(version: string): Finding {
   return ok(`${version} (${RECOMMENDED_MAJOR} is recommended)${awsSdk}`);
 }
 
-/** A landing of a few years of a city's files, what is converted from it, and what DuckDB spills meanwhile. */
+/** Room for a landing of a few years of a city's files, their Parquet, and DuckDB's temporary files. */
 const ENOUGH_BYTES = 5 * 1024 ** 3;
 const MAKE_ROOM =
   'Free some space, or set LAKE (with a lake in a bucket, STATE_DIR) to a folder of a larger disk.';

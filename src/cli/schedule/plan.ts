@@ -86,7 +86,7 @@ export interface Change {
   scheduleId: string;
   /** From what the server has to what the file says. */
   differences: Difference[];
-  /** Of a deletion, or of what is left alone. */
+  /** The reason of a deletion, or why a schedule is left alone. */
   reason?: string;
 }
 

@@ -85,7 +85,7 @@ async function writePart(
   if (output.location(part.key).kind === 'disk') await output.putFile(part.key, part.partialPath);
 }
 
-/** A child finds its credentials anew: what a session that has ended early needs is another child. */
+/** A child finds its credentials anew: after a session that has expired, another child is needed. */
 async function runFresh(
   request: ConversionRequest,
   part: PartToWrite,

@@ -42,7 +42,7 @@ export interface JobPlan {
   job: DuckDbJob;
   /**
    * The same with DuckDB's single-threaded reader: line breaks in quotes can mislead the parallel one, where
-   * the text between them looks like records. What was prepared is there already.
+   * the text between them looks like records. The prepared file is there already.
    */
   serialJob?: DuckDbJob;
   /** The key that the range must first be copied to, as a file of its own: DuckDB reads files from their start. */

@@ -98,7 +98,7 @@ function jobOf(
   };
 }
 
-/** Each run finds its credentials anew: what a session that has ended early needs is another run. */
+/** Each run finds its credentials anew: after a session that has expired, another run is needed. */
 async function runFresh(
   request: ConversionRequest,
   job: Promise<SparkJob>,

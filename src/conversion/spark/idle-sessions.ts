@@ -5,7 +5,7 @@ interface Idle {
   timer: NodeJS.Timeout;
 }
 
-/** Sparks that wait for a job, each for so long and no longer. */
+/** Sparks that wait for a job, each for a limited time. */
 export class IdleSessions {
   readonly #idleMs: number;
   readonly #waiting = new Map<SparkSession, Idle>();

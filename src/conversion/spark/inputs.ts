@@ -28,7 +28,7 @@ export interface InputsToMake {
 
 /**
  * What Spark reads: the landed file itself where it is one shard that Spark reads exactly; else shards of it, copied as
- * they are; else shards written anew, in a form that leaves nothing to a reader's judgement.
+ * they are; else shards written anew, in a form that every reader reads alike.
  */
 export async function makeInputs(making: InputsToMake): Promise<SparkInputs> {
   const { request, shardBytes, uriOf } = making;

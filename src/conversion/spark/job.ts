@@ -20,7 +20,7 @@ export interface SparkJob {
   output: string;
   /** What the names of the parts start with. */
   partPrefix: string;
-  /** A folder's URI ending with `/`, the job's own: what is not finished lies there, and nothing is left of it. */
+  /** URI of the job's own folder, ending with `/`: unfinished files lie there, and the job removes them. */
   staging: string;
   /** Of a Parquet file: small ones of neighbouring inputs become one, without being written anew. */
   partBytes: number;

@@ -139,7 +139,7 @@ export function fileUri(path: string): string {
   return `file://${path}`;
 }
 
-/** Undefined for what is no JSON: a JVM without memory may have written half of it. */
+/** Undefined for a text that is no JSON: a JVM without memory may have written half of it. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

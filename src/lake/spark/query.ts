@@ -53,7 +53,7 @@ export interface SparkQueryOptions {
   uriOf: (key: string) => string;
   /** Where the converted zone is in S3. */
   bucket?: string | undefined;
-  /** On this machine; nothing else is in it. */
+  /** A folder on this machine that holds no other file. */
   scratchFolder: string;
   maxRows: number | undefined;
   /** Runs the script with the job's path. @returns the end of its standard error. */
@@ -151,7 +151,7 @@ function wordsOf(message: string): string {
   return (end > 0 ? lines.slice(0, end) : lines).join('\n').trim().replace(/;$/, '');
 }
 
-/** DuckDB reads them back: what is printed looks the same whichever engine found it. */
+/** DuckDB reads them back, so that results of both engines look the same. */
 async function readRows<T>(
   folder: string,
   columns: readonly string[],

@@ -76,7 +76,8 @@ function leaveBodiesUnsigned(client: S3Client): void {
 
 /**
  * A store that refuses the very first connection is most likely not there, or named wrongly: the operator sees it at
- * once, and Temporal tries again. One that has answered before is most likely starting anew: that is sat out here.
+ * once, and Temporal tries again. A store that has answered before is most likely restarting: the client waits and
+ * tries again.
  */
 function tellFirstRefusal(client: S3Client): void {
   let hasAnswered = false;

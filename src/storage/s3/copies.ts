@@ -123,7 +123,7 @@ async function multipart(
   try {
     await completeUpload(zone, upload, await fill(upload));
   } catch (error) {
-    // What failed is what counts; what is left then is swept with the attempt's prefix.
+    // The first error counts; the sweep removes leftovers with the attempt's prefix.
     await abortUpload(zone, key, upload.uploadId).catch(() => undefined);
     throw error;
   }

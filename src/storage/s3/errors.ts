@@ -1,7 +1,7 @@
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
 
-/** What was asked of S3 when it failed. */
+/** The request to S3 that failed. */
 export interface S3Request {
   /** The IAM permission that it needs, without `s3:`. */
   permission: string;
@@ -9,7 +9,7 @@ export interface S3Request {
   key?: string;
 }
 
-/** The catalogue's error for what the SDK throws; what is no such error comes back as it was. */
+/** The catalogue's error for an error of the SDK; any other value is returned as it is. */
 export function s3Error(error: unknown, request: S3Request): unknown {
   if (error instanceof LonghaulError || !(error instanceof Error) || error.name === 'AbortError') {
     return error;
@@ -81,7 +81,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   // A bucket so new that its name does not lead to it yet.
   TemporaryRedirect: 'STORE_UNAVAILABLE',
   TimeoutError: 'STORE_UNREACHABLE',
-  // An endpoint that is no URL, and the like: it never left this machine.
+  // Such as an endpoint that is no URL: the request never left this machine.
   EndpointError: 'STORE_REFUSED',
 };
 

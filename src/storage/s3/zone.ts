@@ -157,7 +157,7 @@ export class S3Zone {
     try {
       await this.#client.send(new ListObjectsV2Command(list), { abortSignal: signal });
     } catch (named) {
-      // Who may not list gets 403 for a missing object too, so that is what is missing first.
+      // Without the right to list, S3 answers 403 for a missing object too, so that right is what is missing first.
       if (statusOf(named) !== 403 || isOfStore(named)) throw named;
       throw status === 403 ? this.#error(named, 'ListBucket', {}) : error;
     }

@@ -26,7 +26,7 @@ Every error that you may see has a code. It stands in the message, in the JSON o
 (\`{error: {code, message, hint, retryable, source?}}\`) and in the Temporal Web UI as the failure's type. The
 code's class decides the exit code, and whether Temporal tries again by itself.
 
-This page is made from \`src/model/errors.ts\` by \`npm run docs:errors\`.
+This page is made from the catalogue, \`src/model/error-catalogue.ts\`, by \`npm run docs:errors\`.
 `;
 
 /** docs/errors.md as the catalogue says it must be. */

@@ -19,7 +19,7 @@ RUN npm run build \
   && npm prune --omit=dev --ignore-scripts
 
 FROM node:24.11.1-bookworm-slim
-# Temporal's SDK and DuckDB trust what the system trusts, and the slim image trusts nobody.
+# Temporal's SDK and DuckDB trust what the system trusts, and the slim image trusts no authority.
 RUN apt-get update \
   && apt-get install --yes --no-install-recommends ca-certificates tini \
   && rm -rf /var/lib/apt/lists/*

@@ -13,7 +13,7 @@ import { spec } from 'node:test/reporters';
 const CONCURRENCY = 3;
 /** No file takes near as long; one that hangs must not hang the whole run. */
 const FILE_TIMEOUT_MS = 15 * 60 * 1000;
-/** More than a screenful is read by nobody. */
+/** One screenful: people read no more. */
 const SHOWN_FILES = 20;
 const TESTS = join('.built', 'test');
 const REAL_TESTS = `${join(TESTS, 'real')}${sep}`;

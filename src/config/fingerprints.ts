@@ -7,7 +7,7 @@ import { SETTING_KEYS, type SettingKey, type SettingValues } from './setting-key
 
 /**
  * Name of a setting → hash of its value, for everything that a worker's work depends on. Two processes compare them
- * without telling each other the values. Unset has a hash too; a setting that says its own default differs from it.
+ * without exchanging the values. An unset setting has a hash too; one that spells out its default differs from it.
  */
 export type Fingerprints = Readonly<Record<string, string>>;
 

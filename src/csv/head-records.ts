@@ -2,7 +2,7 @@ import { INCOMPLETE, Tokenizer } from './tokenizer.ts';
 
 const QUOTE = '"';
 
-/** Enough to tell how a file is written; more would cost the worker half a second for each source of short records. */
+/** Enough to find a file's dialect; more would cost the worker half a second for each source of short records. */
 const MAX_RECORDS = 1000;
 
 /** A field as a candidate delimiter shows it. */
@@ -65,7 +65,7 @@ function fieldsOf(text: string, start: number, { ends, fields }: Tokenizer): Hea
   });
 }
 
-/** What a text looks like: roughly, for telling a table's header and delimiter, not for its types. */
+/** The rough kind of a text: for finding a table's header and delimiter, not its types. */
 export type CellKind = 'blank' | 'integer' | 'number' | 'moment' | 'text';
 
 const INTEGER = /^[-+]?\d+$/;

@@ -47,7 +47,7 @@ export interface WorkerContext {
  * The host process of a state folder: its Temporal server, and its worker once a command needs one, until no command
  * uses them. The process is to exit when this ends: that frees its lock, and ends the wait of commands for it.
  * @returns `already-running` where another host has the lock.
- * @throws what made it fail, after telling the commands that wait.
+ * @throws the error that made it fail, after the waiting commands have it.
  */
 export async function runHost(options: HostOptions): Promise<'stopped' | 'already-running'> {
   const { stateDir } = options;

@@ -46,7 +46,7 @@ export function fileNameOf(address: string, sourceId: string): string {
   const path = address.replace(/[?#].*$/s, '');
   const segment = path.slice(path.lastIndexOf('/') + 1);
   const safe = safeDecode(segment)
-    // `Unfälle` without its dots is still telling, `Unf_lle` is not.
+    // `Unfälle` without its dots is still readable, `Unf_lle` is not.
     .normalize('NFKD')
     .replaceAll(/\p{M}/gu, '')
     .replaceAll(/[^A-Za-z0-9._-]+/g, '_')

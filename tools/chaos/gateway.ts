@@ -58,7 +58,7 @@ export class Gateway {
     return { raw: join(bucket, 'takehome-raw'), converted: join(bucket, 'takehome-converted') };
   }
 
-  /** Keys of uploads that nobody finished or aborted. */
+  /** Keys of uploads that are neither finished nor aborted. */
   async openUploads(): Promise<string[]> {
     const { endpoint = '', region = '', accessKeyId = '' } = this.#server ?? {};
     const credentials = { accessKeyId, secretAccessKey: this.#secretAccessKey };

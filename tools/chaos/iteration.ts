@@ -72,8 +72,8 @@ async function check(world: World): Promise<void> {
   await world.stopServers();
   problems.push(...(await processesLeft(folder)));
   problems.push(...(await checkLake(world.lake, DATASET, world.sources)));
-  const told = await filesWith(folder, secrets);
-  problems.push(...told.map((file) => `A secret is in ${file}`));
+  const found = await filesWith(folder, secrets);
+  problems.push(...found.map((file) => `A secret is in ${file}`));
 }
 
 async function mustRun(world: World, ...args: string[]): Promise<void> {

@@ -18,7 +18,7 @@ export interface Blow {
 /** What the storm needs of the world that it strikes. */
 interface Victims {
   folder: string;
-  /** A killed server that nobody else starts again. */
+  /** A killed server that no other process starts again. */
   revive(role: Role): Promise<void>;
   /** The publisher has another version of a file. */
   replace(choice: number): Promise<void>;
@@ -62,7 +62,7 @@ export async function rage(
     if (over.aborted) break;
     if (blow.deed === 'replace') await victims.replace(blow.choice);
     else recoveries.push((await strike(blow, victims, over))());
-    // One that fails is told at the end, and not by ending this process now.
+    // A failure is reported at the end, and does not end this process now.
     void recoveries.at(-1)?.catch(() => undefined);
   }
   await Promise.all(recoveries);

@@ -88,7 +88,7 @@ export class World {
     return ended;
   }
 
-  /** A killed server that nobody else starts again: at its port, which another process's connection may have for a while. */
+  /** A killed server that no other process starts again: at its port, which another process's connection may have for a while. */
   async revive(role: Role): Promise<void> {
     for (const limit = performance.now() + REVIVE_LIMIT_MS; ;) {
       try {

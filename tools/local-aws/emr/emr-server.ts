@@ -104,7 +104,7 @@ function nameNodeOf(url: string, clusters: Clusters): string | undefined {
   return base && rest && base + rest;
 }
 
-/** Who asks for what. @throws ApiError where it is nobody known. */
+/** The caller and the action. @throws ApiError where the caller is unknown. */
 async function identify(
   { method = 'GET', url = '/', headers }: IncomingMessage,
   body: Buffer,

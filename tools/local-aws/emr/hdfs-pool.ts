@@ -52,7 +52,7 @@ export function hdfsPool(folder: string, programs: Pick<HdfsOptions, 'java' | 'j
   };
 }
 
-/** False where it does not do as it is told. */
+/** False where the HDFS does not remove its files. */
 async function empty(httpUrl: string): Promise<boolean> {
   const url = `${httpUrl}/webhdfs/v1/`;
   const answer = await fetch(`${url}?op=LISTSTATUS`);

@@ -25,7 +25,7 @@ export interface Ending {
   errors?: ErrorDetail[];
 }
 
-/** A cluster as the server keeps it. Whoever changes it calls `wake`, so that its life goes on. */
+/** A cluster as the server keeps it. Code that changes it calls `wake`, so that its life goes on. */
 export interface Cluster {
   readonly id: string;
   readonly arn: string;

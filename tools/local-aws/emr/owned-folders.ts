@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { takeLock } from '../../../src/embedded/lock.ts';
 
-/** A folder of a cluster's or an HDFS's own, which tells whether the process that it belongs to lives. */
+/** A folder of a cluster's or an HDFS's own, which shows whether its process lives. */
 export async function makeOwnedFolder(folder: string, name: string): Promise<string> {
   const path = join(folder, name);
   await mkdir(path, { recursive: true });

@@ -30,7 +30,7 @@ const { sha256 } = new EMRClient({ region: 'us-east-1' }).config;
 
 /**
  * Checks a request's Signature Version 4, by signing it again as the SDK does.
- * @throws ApiError as AWS answers: none, of somebody else, too old, or of another request.
+ * @throws ApiError as AWS answers: none, by an unknown key, too old, or of another request.
  */
 export async function verifySignature(
   request: SignedRequest,

@@ -18,7 +18,7 @@ import { readdir } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
-import { smallCluster, untilState } from '../local-aws/emr/quick-emr.ts';
+import { smallCluster, untilState } from '../tools/local-aws/emr/quick-emr.ts';
 import { withLocalEmr } from '../helpers/local-emr.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 

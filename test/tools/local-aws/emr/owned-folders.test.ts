@@ -5,8 +5,8 @@ import { describe, it } from 'node:test';
 import {
   makeOwnedFolder,
   removeAbandonedFolders,
-} from '../../../tools/local-aws/emr/owned-folders.ts';
-import { withTempFolder } from '../../helpers/temp-folder.ts';
+} from '../../../../tools/local-aws/emr/owned-folders.ts';
+import { withTempFolder } from '../../../helpers/temp-folder.ts';
 
 describe('folders of clusters and HDFSs', () => {
   it('go with a server that was killed, and nothing else does', async () => {

@@ -10,12 +10,12 @@ import {
   startEmrServer,
   type EmrServer,
   type EmrServerOptions,
-} from '../../../tools/local-aws/emr/emr-server.ts';
+} from '../../../../tools/local-aws/emr/emr-server.ts';
 import type {
   EmrRuntime,
   RunnableStep,
   RunningStep,
-} from '../../../tools/local-aws/emr/runtime.ts';
+} from '../../../../tools/local-aws/emr/runtime.ts';
 
 /** A server of the API whose steps are run by the test: nothing of Java, some milliseconds a cluster. */
 export interface QuickEmr extends EmrServer {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { distCpArguments } from '../../../tools/local-aws/emr/dist-cp-command.ts';
-import { readSparkSubmit } from '../../../tools/local-aws/emr/spark-command.ts';
-import { causeIn, parseS3Address } from '../../../tools/local-aws/emr/step-logs.ts';
+import { distCpArguments } from '../../../../tools/local-aws/emr/dist-cp-command.ts';
+import { readSparkSubmit } from '../../../../tools/local-aws/emr/spark-command.ts';
+import { causeIn, parseS3Address } from '../../../../tools/local-aws/emr/step-logs.ts';
 
 describe('spark-submit', () => {
   it('loses its resource manager, however it is said, and nothing else', () => {

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-emr';
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { EmrFaults } from '../../../tools/local-aws/emr/faults.ts';
+import type { EmrFaults } from '../../../../tools/local-aws/emr/faults.ts';
 import { smallCluster, stepOf, untilState, withQuickEmr, type QuickEmr } from './quick-emr.ts';
 
 const ENDED = ['TERMINATED', 'TERMINATED_WITH_ERRORS'];

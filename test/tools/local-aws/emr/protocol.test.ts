@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-emr';
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { verifySignature } from '../../../tools/local-aws/emr/signature.ts';
+import { verifySignature } from '../../../../tools/local-aws/emr/signature.ts';
 import { IDENTITY, smallCluster, stepOf, withQuickEmr } from './quick-emr.ts';
 
 describe('a request', () => {

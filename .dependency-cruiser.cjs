@@ -17,11 +17,12 @@ const MAY_IMPORT = {
   csv: ['model'],
   storage: ['model'],
   landing: ['model', 'csv', 'storage'],
-  conversion: ['model', 'csv', 'storage', 'programs'],
+  // An encoding other than the one that was scanned for is scanned again, as landing does it.
+  conversion: ['model', 'csv', 'storage', 'landing', 'programs'],
   // A stored file is recounted by the scanner that counted it when it was landed.
   verification: ['model', 'storage', 'landing'],
   emr: ['model', 'storage'],
-  lake: ['model', 'storage'],
+  lake: ['model', 'storage', 'landing'],
   config: ['model'],
   // Starting a run, or joining the one under way: for the command line, and for workers on a schedule's behalf.
   runs: ['model'],

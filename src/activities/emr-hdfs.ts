@@ -18,7 +18,7 @@ import {
 import { readJson, toJson } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 import { countParquetRows } from '../verification/footers.ts';
-import { requireLanding, requireSchema, requireStaged, stagedPartsKey } from './conversion.ts';
+import { requireLanding, requireSchema, requireStaged, stagedPartsKey } from '../storage/staged.ts';
 import { apiOf } from './emr-clusters.ts';
 import type { EmrDeps } from './emr-deps.ts';
 import { hdfsManifest, hdfsUri, jobPrefix, manifestName } from './emr-places.ts';
@@ -32,7 +32,7 @@ import type {
   StageJobInput,
   StepCommand,
 } from './emr-types.ts';
-import { settingsKeyOf, toSourceResult } from './source-results.ts';
+import { settingsKeyOf, toSourceResult } from '../storage/source-results.ts';
 import type { Work } from './work.ts';
 
 /** Undefined where the job wrote none. */
@@ -190,7 +190,7 @@ async function countHere(
     for (const { name } of files) {
       const { rows, bytes } = await countParquetRows(store, folder + name);
       parts.push({ name, rows, bytes });
-      work.report({ bytes });
+      work.onProgress({ bytes });
     }
     return { format: 'longhaul/hdfs-rows/1', parts };
   } catch (error) {

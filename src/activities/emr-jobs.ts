@@ -4,7 +4,7 @@ import { openScratch } from '../conversion/parts/scratch.ts';
 import { uriOf } from '../storage/location.ts';
 import { toJson } from '../storage/manifests.ts';
 import { partPrefix } from '../model/layout.ts';
-import { newAttempt, requireLanding, requireSchema } from './conversion.ts';
+import { newAttempt, requireLanding, requireSchema } from '../storage/staged.ts';
 import type { EmrDeps } from './emr-deps.ts';
 import { hdfsFolder, hdfsJobStaging, hdfsManifest, hdfsUri, jobPrefix } from './emr-places.ts';
 import type { StagedJob, StageJobInput } from './emr-types.ts';
@@ -17,7 +17,7 @@ import type { Work } from './work.ts';
 export async function stageJob(
   { raw, converted }: EmrDeps,
   input: StageJobInput,
-  { signal, report }: Work,
+  { signal, onProgress }: Work,
 ): Promise<StagedJob> {
   const { bytes, scan } = await requireLanding(raw, input);
   const { encoding, schema } = await requireSchema(converted, input);
@@ -25,7 +25,6 @@ export async function stageJob(
   await converted.deletePrefix(prefix);
   const scratch = await openScratch(converted.location(prefix));
   try {
-    const onProgress = (done: number): void => report({ bytes: done, totalBytes: bytes });
     const request = {
       ...{ input: raw.location(input.rawKey), inputBytes: bytes, scan, encoding, schema },
       ...{ output: converted, outputPrefix: prefix, scratchPrefix: prefix },
@@ -37,7 +36,7 @@ export async function stageJob(
       scratchFolder: scratch.folder,
       shardsPrefix: `${prefix}shards/`,
       uriOf,
-      onProgress,
+      onProgress: (done) => onProgress({ bytes: done, totalBytes: bytes }),
     });
     const job: SparkJob = {
       format: 'longhaul/spark-job/1',

@@ -1,7 +1,7 @@
 import type { ErrorCode, ErrorLog } from '../model/errors.ts';
 import type { EmrCluster, EmrOutput, EmrStep, StepKind } from '../model/emr.ts';
 import type { SourceTask } from '../model/run.ts';
-import type { InspectInput } from './types.ts';
+import type { LandedTask } from '../storage/staged.ts';
 
 /** What passes between the workflow `convertOnEmr` and its activities. Settings are the worker's: none of them is secret here. */
 
@@ -46,7 +46,7 @@ export interface PollResult {
   instanceHours: number;
 }
 
-export interface StageJobInput extends InspectInput {
+export interface StageJobInput extends LandedTask {
   /** From 1; a repeated step has a job of its own. */
   attempt: number;
 }

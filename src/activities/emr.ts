@@ -21,7 +21,6 @@ import type {
   StepFailure,
   SubmitInput,
 } from './emr-types.ts';
-import { workKey } from './landing.ts';
 import { shortly, working } from './work.ts';
 
 /** An end that EMR does not take is asked for again for so long, whatever the settings say: it costs until then. */
@@ -67,7 +66,8 @@ export function createEmrActivities(deps: EmrDeps) {
     stageJob: async (input: StageJobInput): Promise<StagedJob> =>
       await working(
         deps,
-        { source: input.source.id, stage: 'convert', key: workKey(input) },
+        input,
+        'convert',
         async (work) => await (await jobs()).stageJob(deps, input, work),
       ),
 
@@ -75,7 +75,8 @@ export function createEmrActivities(deps: EmrDeps) {
     countOnHdfs: async (input: CountInput): Promise<CountResult> =>
       await working(
         deps,
-        { source: input.source.id, stage: 'verify', key: workKey(input) },
+        input,
+        'verify',
         async (work) => await (await hdfs()).count(deps, input, work),
       ),
 

@@ -1,12 +1,10 @@
-import { createConversionActivities } from './conversion.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createEmrActivities } from './emr.ts';
-import { createLandingActivities } from './landing.ts';
 import { createOpeningActivities, type RunDefaults } from './opening.ts';
 import { createRunActivities } from './runs.ts';
 import { createSnapshotActivities } from './snapshots.ts';
+import { createSourceActivities } from './sources.ts';
 import { createSweepActivities } from './sweep.ts';
-import { createVerificationActivities } from './verification.ts';
 
 /** All activities of a worker: which queue has which of them is said by the workflow. */
 export function createActivities(deps: ActivityDeps, defaults: RunDefaults) {
@@ -14,9 +12,7 @@ export function createActivities(deps: ActivityDeps, defaults: RunDefaults) {
     ...createRunActivities(deps),
     ...createOpeningActivities(deps, defaults),
     ...createSnapshotActivities(deps),
-    ...createLandingActivities(deps),
-    ...createConversionActivities(deps),
-    ...createVerificationActivities(deps),
+    ...createSourceActivities(deps),
     ...createSweepActivities(deps),
     ...createEmrActivities(deps),
   };

@@ -7,7 +7,7 @@ import type { RunPlan } from '../model/run.ts';
 import { hasSearchAttributes } from '../runs/search-attributes.ts';
 import { listSnapshots, readSnapshot } from '../storage/manifests.ts';
 import type { ActivityDeps } from './deps.ts';
-import { finishedEntry, toIngestResult, toSourceResult } from './source-results.ts';
+import { finishedEntry, toIngestResult, toSourceResult } from '../storage/source-results.ts';
 import type { OpenInput, OpenResult } from './types.ts';
 import { shortly } from './work.ts';
 

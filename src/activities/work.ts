@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import type { SourceStage, TransferHeartbeat } from '../model/run.ts';
+import type { SourceStage, SourceTask, TransferHeartbeat } from '../model/run.ts';
 import type { ActivityDeps } from './deps.ts';
 import { exclusively } from './exclusive.ts';
 import { toFailure } from './failure.ts';
@@ -24,10 +24,15 @@ export interface Progress {
 
 export interface Work {
   signal: AbortSignal;
-  attempt: number;
-  report: (progress: Progress) => void;
+  onProgress: (progress: Progress) => void;
   /** What takes time where no bytes are done, for people; until the next progress. */
-  note: (text: string) => void;
+  onNote: (text: string) => void;
+}
+
+/** One source of one day. */
+interface Task extends Pick<SourceTask, 'dataset' | 'ingestDate' | 'source'> {
+  /** See `IngestInput`. */
+  followed?: boolean | undefined;
 }
 
 /**
@@ -37,13 +42,14 @@ export interface Work {
  */
 export async function working<T>(
   deps: Pick<ActivityDeps, 'activity'>,
-  what: { source: string; stage: SourceStage; key: string; followed?: boolean | undefined },
+  { dataset, ingestDate, source: { id: source }, followed }: Task,
+  stage: SourceStage,
   body: (work: Work) => Promise<T>,
 ): Promise<T> {
   const context = Context.current();
   const before = context.info.heartbeatDetails as TransferHeartbeat | undefined;
-  const metrics = new StageMetrics(what.stage);
-  const beat = new Heartbeats(what, before?.progressedAtMs, (details, done) => {
+  const metrics = new StageMetrics(stage);
+  const beat = new Heartbeats({ source, stage }, before?.progressedAtMs, (details, done) => {
     context.heartbeat(details);
     metrics.report(done);
   });
@@ -52,21 +58,19 @@ export async function working<T>(
   }, heartbeatIntervalMs(deps));
   try {
     beat.send();
-    return await exclusively(what.key, context.cancellationSignal, async (signal) => {
-      const report = (progress: Progress): void => {
-        beat.report(progress);
-      };
-      const note = (text: string): void => {
-        beat.note(text);
-      };
-      return await body({ signal, attempt: context.info.attempt, report, note });
+    // Whatever the stage: a source is one attempt's at a time.
+    const key = `${dataset}/${ingestDate}/${source}`;
+    return await exclusively(key, context.cancellationSignal, async (signal) => {
+      const onProgress = (progress: Progress): void => beat.report(progress);
+      const onNote = (text: string): void => beat.note(text);
+      return await body({ signal, onProgress, onNote });
     });
   } catch (error) {
     throw toFailure(error, {
       retryForMs: deps.activity.retryForMs,
       progressedAtMs: beat.progressedAtMs,
-      source: what.source,
-      followed: what.followed,
+      source,
+      followed,
     });
   } finally {
     clearInterval(timer);

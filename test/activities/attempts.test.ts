@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { ActivityDeps } from '../../src/activities/deps.ts';
-import { createConversionActivities } from '../../src/activities/conversion.ts';
 import { createSnapshotActivities } from '../../src/activities/snapshots.ts';
-import { finishedEntry } from '../../src/activities/source-results.ts';
-import type { ConvertInput, ConvertResult } from '../../src/activities/types.ts';
-import { createVerificationActivities } from '../../src/activities/verification.ts';
+import { createSourceActivities } from '../../src/activities/sources.ts';
+import type { ConvertResult } from '../../src/conversion/convert-source.ts';
 import type { SourceResult, SourceTask } from '../../src/model/run.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { SOURCE_ENTRY } from '../../src/storage/manifest-shapes.ts';
 import { readManifest } from '../../src/storage/manifests.ts';
+import { finishedEntry } from '../../src/storage/source-results.ts';
+import type { LandedTask } from '../../src/storage/staged.ts';
 import { entryWith, landingJson, snapshotJson } from '../helpers/manifests.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import { scanOf } from '../conversion/samples.ts';
@@ -53,17 +53,17 @@ class Worker {
 
   async prepare(): Promise<void> {
     await this.land();
-    const { inspectSource } = createConversionActivities(this.#deps);
+    const { inspectSource } = createSourceActivities(this.#deps);
     await new MockActivityEnvironment().run(inspectSource, this.#input);
   }
 
   async convert(): Promise<ConvertResult> {
-    const { convertSource } = createConversionActivities(this.#deps);
+    const { convertSource } = createSourceActivities(this.#deps);
     return (await new MockActivityEnvironment().run(convertSource, this.#input)) as ConvertResult;
   }
 
   async verify({ stagedPrefix }: ConvertResult): Promise<SourceResult> {
-    const { verifySource } = createVerificationActivities(this.#deps);
+    const { verifySource } = createSourceActivities(this.#deps);
     const input = { ...this.#input, stagedPrefix };
     return (await new MockActivityEnvironment().run(verifySource, input)) as SourceResult;
   }
@@ -81,7 +81,7 @@ class Worker {
     return found.toSorted();
   }
 
-  get #input(): ConvertInput {
+  get #input(): LandedTask {
     return { ...TASK, rawKey: RAW_KEY };
   }
 }

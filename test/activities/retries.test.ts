@@ -26,12 +26,13 @@ async function failureOf(attempt: Attempt): Promise<ApplicationFailure> {
     { scheduledTimestampMs: Date.now() - sinceMs, attempt: 4 },
     { logger: new DefaultLogger('ERROR') },
   );
-  const what = { source: 'a', stage: 'land', key: 'd/a', followed } as const;
+  const source = { id: 'a', address: 'http://h/a.csv', optional: false, overrides: {} };
+  const task = { dataset: 'd', ingestDate: '2026-11-23', source, followed };
   const deps = { activity: { heartbeatTimeoutMs: 60_000, retryForMs } };
   const failed = await environment
     .run(async () => {
-      await working(deps, what, async ({ report }) => {
-        for (const bytes of attempt.bytes ?? []) report({ bytes });
+      await working(deps, task, 'land', async ({ onProgress }) => {
+        for (const bytes of attempt.bytes ?? []) onProgress({ bytes });
         const details = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
         return await Promise.reject(new LonghaulError(code, 'It failed.', details));
       });

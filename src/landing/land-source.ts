@@ -1,3 +1,5 @@
+import type { AddressSecrets } from '../config/address-secrets.ts';
+import type { AddressPolicy, HttpSettings } from '../config/settings.ts';
 import { shownAddress } from '../model/addresses.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
@@ -6,11 +8,7 @@ import type { LandingManifest, SourceEntry } from '../model/manifest.ts';
 import { isPinned, isSameVersion, type Validator } from '../model/validator.ts';
 import { fileNameOf } from '../model/names.ts';
 import type { SourceTask } from '../model/run.ts';
-import { land } from '../landing/land.ts';
-import { probe } from '../landing/probe.ts';
 import { readLanding, readLandings } from '../storage/manifests.ts';
-import type { Store } from '../storage/store.ts';
-import type { ActivityDeps } from './deps.ts';
 import {
   arePartsThere,
   finishedEntry,
@@ -19,46 +17,24 @@ import {
   settingsKeyOf,
   toLandedSource,
   toSourceResult,
-} from './source-results.ts';
-import type { LandedSource, LandInput, ProbeInput, ProbeResult } from './types.ts';
-import { working } from './work.ts';
+  type LandedSource,
+} from '../storage/source-results.ts';
+import type { Lake, Store } from '../storage/store.ts';
+import { land, type LandWatch } from './land.ts';
+import { probe } from './probe.ts';
 
-type Deps = Pick<
-  ActivityDeps,
-  'raw' | 'converted' | 'http' | 'addresses' | 'secretsOf' | 'activity'
->;
-
-/** From the publisher to the raw zone. */
-export function createLandingActivities(deps: Deps) {
-  return {
-    probeSource: async (input: ProbeInput): Promise<ProbeResult> =>
-      await working(
-        deps,
-        { ...ofSource(input), stage: 'probe', followed: input.followed },
-        async ({ signal }) => await probeSource(deps, input, signal),
-      ),
-
-    landSource: async (input: LandInput): Promise<LandedSource> =>
-      await working(
-        deps,
-        { ...ofSource(input), stage: 'land', followed: input.followed },
-        async ({ signal, report }) => await landSource(deps, input, { signal, onProgress: report }),
-      ),
-
-    findLanding: async (input: SourceTask): Promise<LandedSource> =>
-      await working(deps, { ...ofSource(input), stage: 'land' }, async () =>
-        toLandedSource(deps.raw, input.source, await findLanding(deps, input)),
-      ),
-  };
+/** One lake, and what a publisher is asked with. */
+export interface LandSourceDeps extends Lake {
+  http: HttpSettings;
+  addresses: AddressPolicy;
+  /** What the variables in an address stand for. */
+  secretsOf: AddressSecrets;
 }
 
-/** One source of one day is one attempt's at a time, whatever the stage. */
-export function workKey(task: SourceTask): string {
-  return `${task.dataset}/${task.ingestDate}/${task.source.id}`;
-}
-
-function ofSource(task: SourceTask): { source: string; key: string } {
-  return { source: task.source.id, key: workKey(task) };
+/** One source of one day. */
+export interface SourceDay extends SourceTask {
+  /** The day is done again, whatever was published of it. */
+  again: boolean;
 }
 
 export function rawKeyOf(at: {
@@ -71,11 +47,12 @@ export function rawKeyOf(at: {
   return prefix + fileNameOf(at.source.address, at.source.id);
 }
 
-async function probeSource(
-  deps: Deps,
-  input: ProbeInput,
+/** @returns a result where the publisher has the version still that an earlier run landed, or published. */
+export async function probeSource(
+  deps: LandSourceDeps,
+  input: SourceDay,
   signal: AbortSignal,
-): Promise<ProbeResult> {
+): Promise<{ result?: LandedSource; totalBytes?: number }> {
   const { source } = input;
   const found = await probe(source, { ...deps, secrets: secretsOf(deps, input) }, signal);
   const landings = await readLandings(deps.raw, rawKeyOf(input));
@@ -106,16 +83,17 @@ async function probeSource(
 
 /** At the moment of the request, and for nothing but it. */
 function secretsOf(
-  deps: Deps,
+  deps: LandSourceDeps,
   { dataset, ingestDate, source }: SourceTask,
 ): Record<string, string> {
   return deps.secretsOf({ dataset, ingestDate, address: source.address });
 }
 
-async function landSource(
-  deps: Deps,
-  input: LandInput,
-  watch: Parameters<typeof land>[2],
+export async function landSource(
+  deps: LandSourceDeps,
+  /** Where it is converted next, its Parquet needs room too. */
+  input: SourceDay & { thenConverted?: boolean },
+  watch: LandWatch,
 ): Promise<LandedSource> {
   const converted = input.thenConverted ? deps.converted.location('') : undefined;
   const request = { ...input, rawKey: rawKeyOf(input), converted };
@@ -144,10 +122,10 @@ async function landSource(
 
 /** The earlier entry stands for what was just landed: same bytes, same settings, and its files are there. */
 async function replaces(
-  deps: Deps,
+  deps: Lake,
   before: SourceEntry,
   landing: LandingManifest,
-  input: LandInput,
+  input: SourceDay,
 ): Promise<boolean> {
   const sameBytes = before.checksum === landing.checksum && before.bytes === landing.bytes;
   const sameSettings = before.settingsKey === settingsKeyOf(input.source, input.engine);
@@ -161,10 +139,10 @@ async function discardLanding(raw: Store, rawKey: string): Promise<void> {
 }
 
 /** For `convert`: this revision's landing, an earlier revision's, or the one that the day's snapshot points to. */
-async function findLanding(deps: Deps, task: SourceTask): Promise<LandingManifest> {
+export async function findLanding(deps: Lake, task: SourceTask): Promise<LandedSource> {
   for (let revision = task.revision; revision >= 1; revision -= 1) {
     const landing = (await readLandings(deps.raw, rawKeyOf({ ...task, revision }))).at(-1);
-    if (landing) return landing;
+    if (landing) return toLandedSource(deps.raw, task.source, landing);
   }
   const published = await previousSnapshot(deps.converted, task);
   const entry =
@@ -172,14 +150,9 @@ async function findLanding(deps: Deps, task: SourceTask): Promise<LandingManifes
       ? previousEntry(published, task.source.id)
       : undefined;
   const landing = entry && (await readLanding(deps.raw, entry.rawKey));
-  if (landing) return landing;
-  throw new LonghaulError(
-    'NOT_LANDED',
-    `Source ${task.source.id} of ${task.dataset} has no landing of ${task.ingestDate}.`,
-    {
-      source: task.source.id,
-    },
-  );
+  if (landing) return toLandedSource(deps.raw, task.source, landing);
+  const what = `Source ${task.source.id} of ${task.dataset} has no landing of ${task.ingestDate}.`;
+  throw new LonghaulError('NOT_LANDED', what, { source: task.source.id });
 }
 
 /**
@@ -196,7 +169,7 @@ function sameVersion(
     : own.scan.problems.length === 0;
 }
 
-async function stillThere(deps: Deps, entry: SourceEntry): Promise<boolean> {
+async function stillThere(deps: Lake, entry: SourceEntry): Promise<boolean> {
   const areParts = await arePartsThere(deps.converted, entry);
   return areParts && (await deps.raw.size(entry.rawKey)) === entry.bytes;
 }

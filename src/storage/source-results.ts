@@ -5,13 +5,14 @@ import { sourceEntryKey } from '../model/layout.ts';
 import { balances } from '../model/ledger.ts';
 import type { LandingManifest, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import type { IngestResult, RunMode, SourceResult, SourceTask } from '../model/run.ts';
-import { SOURCE_ENTRY } from '../storage/manifest-shapes.ts';
-import { listSnapshots, readManifest, readSnapshot } from '../storage/manifests.ts';
-import type { Store } from '../storage/store.ts';
-import type { ActivityDeps } from './deps.ts';
-import type { LandedSource } from './types.ts';
+import { SOURCE_ENTRY } from './manifest-shapes.ts';
+import { listSnapshots, readManifest, readSnapshot } from './manifests.ts';
+import type { Lake, Store } from './store.ts';
 
-type Stores = Pick<ActivityDeps, 'raw' | 'converted'>;
+export interface LandedSource extends SourceResult {
+  /** Key in the raw zone of what is `landed`, and to be converted; absent of a source that is done. */
+  rawKey?: string;
+}
 
 /** Raised when the rules that turn the same bytes into rows change: unchanged sources are then converted anew. */
 const SCHEMA_RULES_VERSION = 1;
@@ -26,7 +27,7 @@ export function settingsKeyOf(source: SourceSpec, engine: Engine): string {
 }
 
 export function toSourceResult(
-  lake: Stores,
+  lake: Lake,
   entry: SourceEntry,
   status = entry.status,
 ): SourceResult {
@@ -62,7 +63,7 @@ export function toLandedSource(
 }
 
 export function toIngestResult(
-  lake: Stores,
+  lake: Lake,
   manifest: SnapshotManifest,
   how: { mode: RunMode; status: IngestResult['status'] },
 ): IngestResult {

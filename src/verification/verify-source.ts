@@ -3,35 +3,36 @@ import { isRetryable, LonghaulError } from '../model/errors.ts';
 import { sourceEntryKey, stagedEntryKey } from '../model/layout.ts';
 import { assertBalanced } from '../model/ledger.ts';
 import type { ParquetPart, SourceEntry } from '../model/manifest.ts';
-import type { SourceResult } from '../model/run.ts';
-import { checksumAt } from '../storage/location.ts';
 import { STAGED_PARTS } from '../storage/manifest-shapes.ts';
 import { toJson } from '../storage/manifests.ts';
 import { deleteDeadParts } from '../storage/parts.ts';
-import { countParquetRows } from '../verification/footers.ts';
-import { requireLanding, requireSchema, requireStaged, stagedPartsKey } from './conversion.ts';
-import type { ActivityDeps } from './deps.ts';
-import { workKey } from './landing.ts';
-import { countLedger } from './metrics.ts';
-import { settingsKeyOf, toSourceResult } from './source-results.ts';
-import type { VerifyInput } from './types.ts';
-import { working, type Work } from './work.ts';
+import { checksumAt } from '../storage/location.ts';
+import { settingsKeyOf } from '../storage/source-results.ts';
+import {
+  requireLanding,
+  requireSchema,
+  requireStaged,
+  stagedPartsKey,
+  type LandedTask,
+} from '../storage/staged.ts';
+import type { Lake, Store } from '../storage/store.ts';
+import { countParquetRows } from './footers.ts';
 
-type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity'>;
-
-/** The ledger: rows from Parquet footers, by a reader that is not the writer, against the stream's own count. */
-export function createVerificationActivities(deps: Deps) {
-  return {
-    verifySource: async (input: VerifyInput): Promise<SourceResult> =>
-      await working(
-        deps,
-        { source: input.source.id, stage: 'verify', key: workKey(input) },
-        async (work) => toSourceResult(deps, await verifySource(deps, input, work)),
-      ),
-  };
+export interface ConvertedTask extends LandedTask {
+  stagedPrefix: string;
 }
 
-async function verifySource(deps: Deps, input: VerifyInput, work: Work): Promise<SourceEntry> {
+interface Watch {
+  signal: AbortSignal;
+  onProgress: (done: { bytes: number }) => void;
+}
+
+/** The ledger: rows from Parquet footers, by a reader that is not the writer, against the stream's own count. */
+export async function verifySource(
+  deps: Lake,
+  input: ConvertedTask,
+  watch: Watch,
+): Promise<SourceEntry> {
   const landing = await requireLanding(deps.raw, input);
   const { encoding, csv } = await requireSchema(deps.converted, input);
   const staged = await requireStaged(
@@ -40,16 +41,16 @@ async function verifySource(deps: Deps, input: VerifyInput, work: Work): Promise
     STAGED_PARTS,
   );
   const at = { ...input, source: input.source.id };
-  const { parquet, ledger } = await orDelete(deps, staged.parts, async () => {
-    const found = await readParts(deps, staged.parts, work);
+  const { parquet, ledger } = await orDelete(deps.converted, staged.parts, async () => {
+    const found = await readParts(deps.converted, staged.parts, watch);
     const rows = found.reduce((sum, part) => sum + part.rows, 0);
     const counted = { records: landing.scan.records, rows, rejected: 0 };
     assertBalanced(counted, input.source.id);
     return { parquet: found, ledger: counted };
   });
-  countLedger(ledger);
   const { runId } = input;
-  await deleteDeadParts(deps.converted, at, { runId, keep: staged.parts, signal: work.signal });
+  const { signal } = watch;
+  await deleteDeadParts(deps.converted, at, { runId, keep: staged.parts, signal });
   const entry: SourceEntry = {
     id: input.source.id,
     url: shownAddress(input.source.address),
@@ -75,13 +76,17 @@ async function verifySource(deps: Deps, input: VerifyInput, work: Work): Promise
 }
 
 /** In their order, as their footers and the store have them. */
-async function readParts(deps: Deps, keys: readonly string[], work: Work): Promise<ParquetPart[]> {
+async function readParts(
+  converted: Store,
+  keys: readonly string[],
+  { signal, onProgress }: Watch,
+): Promise<ParquetPart[]> {
   const parts: ParquetPart[] = [];
   for (const key of keys) {
-    const { rows, bytes } = await countParquetRows(deps.converted, key);
-    work.report({ bytes });
+    const { rows, bytes } = await countParquetRows(converted, key);
+    onProgress({ bytes });
     // Of the bytes as they lie there: of what DuckDB or a cluster uploads, S3 knows no CRC-32 of the whole.
-    const checksum = await checksumAt(deps.converted.location(key), work.signal);
+    const checksum = await checksumAt(converted.location(key), signal);
     parts.push({ key, rows, bytes, checksum });
   }
   return parts;
@@ -89,7 +94,7 @@ async function readParts(deps: Deps, keys: readonly string[], work: Work): Promi
 
 /** What is found wrong for good is in nobody's way: its parts are this conversion's alone. */
 async function orDelete<T>(
-  deps: Deps,
+  converted: Store,
   keys: readonly string[],
   check: () => Promise<T>,
 ): Promise<T> {
@@ -97,7 +102,7 @@ async function orDelete<T>(
     return await check();
   } catch (error) {
     if (error instanceof LonghaulError && !isRetryable(error.code)) {
-      await Promise.allSettled(keys.map(async (key) => await deps.converted.delete(key)));
+      await Promise.allSettled(keys.map(async (key) => await converted.delete(key)));
     }
     throw error;
   }

@@ -1,0 +1,146 @@
+import { tmpdir } from 'node:os';
+import { decideEncoding } from '../csv/encoding.ts';
+import { assertReadable } from '../csv/readable.ts';
+import { scannedAsConfigured } from '../landing/rescan.ts';
+import { withSource } from '../landing/secrets.ts';
+import { csvFactsOf } from '../model/csv-facts.ts';
+import {
+  attemptPrefix,
+  partPrefix,
+  sourcePrefix,
+  stagedSchemaKey,
+  stagedSourcePrefix,
+} from '../model/layout.ts';
+import { isPrivate, makePrivate } from '../storage/disk-store.ts';
+import { keepingReserve } from '../storage/free-space.ts';
+import type { StagedParts, StagedSchema } from '../storage/manifest-shapes.ts';
+import { toJson } from '../storage/manifests.ts';
+import {
+  newAttempt,
+  requireLanding,
+  requireSchema,
+  stagedPartsKey,
+  type LandedTask,
+} from '../storage/staged.ts';
+import type { Lake, Store } from '../storage/store.ts';
+import type { ConversionProgress } from './engine.ts';
+import { createEngine, type EngineDeps } from './engines.ts';
+import { inspect } from './inspect.ts';
+
+export interface ConvertResult {
+  /** Prefix in the converted zone where it says which parts the attempt has written. */
+  stagedPrefix: string;
+  parts: number;
+  bytes: number;
+}
+
+type Deps = Lake & EngineDeps;
+
+interface Watch {
+  signal: AbortSignal;
+  onProgress: (done: ConversionProgress & { totalBytes: number }) => void;
+  /** What takes time beside the conversion, for people. */
+  onNote: (note: string) => void;
+}
+
+/** Encoding, dialect and schema of a landing, staged for its conversion. */
+export async function inspectSource(
+  deps: Lake,
+  input: LandedTask,
+  { signal, onProgress }: Watch,
+): Promise<{ columns: number; typedColumns: number; encoding: string }> {
+  const { overrides } = input.source;
+  const landing = await requireLanding(deps.raw, input);
+  const { bytes } = landing;
+  const { scan } = await withSource(
+    input.source.id,
+    {},
+    async () =>
+      await scannedAsConfigured(deps.raw, landing, overrides, {
+        signal,
+        onProgress: (done) => onProgress({ bytes: done, totalBytes: bytes }),
+      }),
+  );
+  assertReadable(scan, input.source.id);
+  const encoding = decideEncoding(scan, overrides.encoding);
+  const schema = await inspect({
+    input: deps.raw.location(input.rawKey),
+    bytes,
+    scan,
+    encoding,
+    overrides,
+    signal,
+    onProgress: (done) => onProgress({ ...done, totalBytes: bytes }),
+  });
+  const csv = csvFactsOf(scan, encoding, overrides);
+  const staged: StagedSchema = { encoding, csv, schema };
+  await keepPrivate(deps, input.rawKey, stagedSourcePrefix(input.runId, input.source.id));
+  await deps.converted.put(stagedSchemaKey(input.runId, input.source.id), toJson(staged));
+  const typed = schema.columns.filter((column) => column.type !== 'VARCHAR');
+  return { columns: schema.columns.length, typedColumns: typed.length, encoding };
+}
+
+/** From the raw zone to Parquet, under keys of the attempt's own: an attempt that fails leaves none of them. */
+export async function convertSource(
+  deps: Deps,
+  input: LandedTask,
+  { signal, onProgress, onNote }: Watch,
+): Promise<ConvertResult> {
+  const { bytes, scan } = await requireLanding(deps.raw, input);
+  const { encoding, schema } = await requireSchema(deps.converted, input);
+  const { engine } = input;
+  if (engine === 'emr') throw new TypeError('A cluster converts, not a worker.');
+  const attempt = newAttempt();
+  const stagedPrefix = attemptPrefix(input.runId, input.source.id, attempt);
+  const folder = sourcePrefix({ ...input, source: input.source.id });
+  const outputPrefix = folder + partPrefix(input.runId, attempt);
+  const keep = async (): Promise<void> => {
+    for (const each of [stagedPrefix, folder]) await keepPrivate(deps, input.rawKey, each);
+  };
+  try {
+    await keep();
+    const location = { output: deps.converted, outputPrefix, scratchPrefix: stagedPrefix };
+    const outcome = await keepingReserve(
+      writtenFolder(deps.converted),
+      signal,
+      async (stopped) =>
+        await createEngine(engine, deps).convert({
+          input: deps.raw.location(input.rawKey),
+          inputBytes: bytes,
+          ...{ scan, encoding, schema, onNote, signal: stopped, ...location },
+          onProgress: (done) => onProgress({ ...done, totalBytes: bytes }),
+        }),
+    );
+    await keep();
+    const parts = outcome.parts.map((name) => outputPrefix + name);
+    const staged: StagedParts = { parts, schema: outcome.schema };
+    await deps.converted.put(stagedPartsKey(stagedPrefix), toJson(staged));
+    const sizes = await Promise.all(parts.map(async (key) => await deps.converted.size(key)));
+    // Nobody takes what an attempt made that was given up.
+    signal.throwIfAborted();
+    return {
+      stagedPrefix,
+      parts: parts.length,
+      bytes: sizes.reduce((sum: number, each) => sum + (each ?? 0), 0),
+    };
+  } catch (error) {
+    const own = [outputPrefix, stagedPrefix];
+    await Promise.allSettled(own.map(async (each) => await deps.converted.deletePrefix(each)));
+    throw error;
+  }
+}
+
+/** What is made of a landing that only its owner reads is the owner's alone too. */
+async function keepPrivate(
+  { raw, converted }: Lake,
+  rawKey: string,
+  folder: string,
+): Promise<void> {
+  if (await isPrivate(raw.location(rawKey))) await makePrivate(converted.location(folder));
+}
+
+/** On whose disk a conversion writes: its Parquet and scratch, of a lake in S3 only its scratch. */
+function writtenFolder(converted: Store): string {
+  const location = converted.location('');
+  return location.kind === 'disk' ? location.path : tmpdir();
+}

@@ -121,7 +121,7 @@ export function progressLines(state: RunState, width: number, nowMs = Date.now()
   return lines.map((line) => cut(line, width));
 }
 
-/** The same for a log: one plain line of a source. */
+/** Progress for a log: one plain line of a source. */
 export function progressLine(dataset: string, source: SourceState, nowMs = Date.now()): string {
   const { wait } = source;
   const facts = [...factsOf(source), ...(wait ? [waitText(wait, nowMs)] : [])].join(', ');
@@ -206,7 +206,7 @@ function cut(line: string, width: number): string {
 function emrLines({ cluster, steps, earlierInstanceHours }: EmrProgress, nowMs: number): string[] {
   if (!cluster) return [];
   const { id, state, reason, isOurs } = cluster;
-  // One that has ended is among the earlier ones already.
+  // The hours of an ended cluster are in `earlierInstanceHours` already.
   const isCounted = state.startsWith('TERMINAT') && earlierInstanceHours > 0;
   const ofThis = isOurs && !isCounted ? instanceHours(cluster, nowMs) : 0;
   const hours = earlierInstanceHours + ofThis;

@@ -114,7 +114,7 @@ export async function linkEmbedded(
     isLost: (error) => isConnectionLost(error) || isNamespaceUnknown(error),
     hasWorker: async () => {
       const host = await findEmbedded(stateDir).catch(() => undefined);
-      // One that is starting again, since it was killed, brings what there was.
+      // A host that starts again after it was killed brings its worker back.
       return host?.worker !== 'none' || host.status !== 'ready';
     },
     reconnect: async (lost, until) => {

@@ -6,7 +6,7 @@ import { ofCatalogue, toPlainError, type PlainError } from './plain-error.ts';
 type Message<Result> = { bytes: number } | { result: Result } | { error: PlainError };
 
 export interface Thread<Job> {
-  /** It calls `serveThread`. */
+  /** A file that calls `serveThread`. */
   script: URL;
   job: Job;
   signal: AbortSignal;

@@ -5,7 +5,7 @@ export interface CleanStretch {
   /** Where the next record starts. */
   end: number;
   records: number;
-  /** Those of the records that end in CRLF; the others end in LF. */
+  /** The number of records that end in CRLF; the others end in LF. */
   crlf: number;
   maxRecordBytes: number;
   /** Line breaks in quotes. */

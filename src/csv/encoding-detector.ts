@@ -6,7 +6,7 @@ import { UNDEFINED_IN_WINDOWS_1252 } from './encoding.ts';
 interface Windows1252Evidence {
   /** Bytes from 80 on that stand where Windows-1252's character of that number may stand in a text. */
   likely: number;
-  /** Those that do not: Mac Roman's `Chlo\x91` would be “Chlo‘”, a DOS code page's `caf\x82` “caf‚”. */
+  /** Bytes from 80 on that stand where it may not: Mac Roman's `Chlo\x91` would be “Chlo‘”, a DOS code page's `caf\x82` “caf‚”. */
   unlikely: number;
   firstUnlikely?: number;
 }

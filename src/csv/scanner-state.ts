@@ -135,7 +135,7 @@ export class RecordTally {
     state.openBareQuote = null;
   }
 
-  /** One that is no blank line. @param end the offset behind its last byte, the line end not counted. */
+  /** Ends a record that is no blank line. @param end the offset behind its last byte, the line end not counted. */
   end(end: number, fields: number): void {
     const state = this.#state;
     const { isAtHeader } = this;

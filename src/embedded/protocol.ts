@@ -24,9 +24,9 @@ export type Request = z.infer<typeof requestSchema>;
 export type Hello = Extract<Request, { say: 'hello' }>;
 
 export interface HostState {
-  /** Of Temporal. `stopping`: it takes no more members. */
+  /** Status of Temporal. `stopping`: the host takes no more members. */
   status: 'starting' | 'ready' | 'stopping' | 'stopped' | 'failed';
-  /** It starts when the first command needs it. */
+  /** The worker starts when the first command needs it. */
   worker: 'none' | 'starting' | 'ready';
   pid: number;
   /** Of the program, to recognise a server that an older one started. */
@@ -38,7 +38,7 @@ export interface HostState {
   /** What it is doing, or why it stops, for people. */
   note?: string;
   error?: { code: ErrorCode; message: string; hint?: string | undefined };
-  /** It stays without members. */
+  /** The host stays without members. */
   pinned: boolean;
   /** Process ids of the commands that use it, those of `up` apart. */
   members: number[];

@@ -38,7 +38,7 @@ export interface TemporalOptions {
   signal: AbortSignal;
 }
 
-/** It takes about 1 s; a laptop under load, with a big database, takes longer. */
+/** Temporal starts in about 1 s; on a laptop under load, with a big database, it takes longer. */
 const START_LIMIT_MS = 60_000;
 /** Temporal stops in about 1 s; on a loaded machine it may take longer. */
 const STOP_LIMIT_MS = 15_000;

@@ -15,7 +15,7 @@ import { KEPT_TAG, LAKE_TAG, parseClusterName, RUN_TAG } from '../model/emr-name
 import { printable } from '../model/names.ts';
 import type { EmrApi } from './api.ts';
 
-/** Those that cost, and are not on their way out. */
+/** States of clusters that cost and are not terminating. */
 const LIVE_STATES: ClusterState[] = ['STARTING', 'BOOTSTRAPPING', 'RUNNING', 'WAITING'];
 /** A day that is published on a cluster which was made longer ago than this is no day. */
 const MAX_CLUSTER_AGE_MS = 30 * 24 * 3_600_000;

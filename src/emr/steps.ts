@@ -125,5 +125,5 @@ function stepOf({ Id = '', Status }: StepSummary): EmrStep {
   };
 }
 
-/** It becomes part of a history with each poll that changes something. */
+/** The reason becomes part of a history with each poll that changes something. */
 const MAX_REASON_CHARACTERS = 500;

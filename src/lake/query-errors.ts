@@ -19,7 +19,7 @@ export function asQueryError(error: unknown, storeError: StoreErrorOf): unknown 
   return ofStore ?? new LonghaulError('QUERY_FAILED', message, {}, { cause: error });
 }
 
-/** The same for what it throws at making a view: the query has no part in that. */
+/** The same for errors of making a view, which the query did not cause. */
 export function asViewError(error: unknown, view: string, storeError: StoreErrorOf): LonghaulError {
   if (error instanceof LonghaulError) return error;
   const message = error instanceof Error ? error.message : '';

@@ -13,7 +13,7 @@ export const BLOCK_BYTES = HEAD_BYTES;
 /** Everything that is known of a source's first `bytes`, as plain JSON: where a later attempt can go on. */
 export interface TallyState {
   bytes: number;
-  /** Of those bytes. */
+  /** CRC-32 of those bytes. */
   crc32: number;
   dialect: Dialect;
   scanner: ScannerState;
@@ -47,7 +47,7 @@ export class Tally {
     return this.#bytes;
   }
 
-  /** Of those bytes. */
+  /** CRC-32 of the bytes so far. */
   get crc32(): number {
     return this.#crc32;
   }

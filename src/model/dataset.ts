@@ -35,7 +35,7 @@ export interface DeclaredType {
   format?: string;
 }
 
-/** Those that convert where the worker is; `emr` has a cluster do it. */
+/** Engines that convert on the worker's machine; `emr` converts on a cluster. */
 export const WORKER_ENGINES = ['duckdb', 'spark', 'parquetjs'] as const;
 export type WorkerEngine = (typeof WORKER_ENGINES)[number];
 

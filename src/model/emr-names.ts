@@ -32,7 +32,7 @@ export function parseClusterName(name: string): ClusterName | undefined {
 export const RUN_TAG = 'longhaul:run';
 /** `s3://bucket/prefix/`: whose Temporal is asked whether the run is over. */
 export const LAKE_TAG = 'longhaul:lake';
-/** It stays on purpose, until it has been idle for long enough. */
+/** The cluster stays on purpose, until its idle timeout. */
 export const KEPT_TAG = 'longhaul:kept';
 export const DATASET_TAG = 'longhaul:dataset';
 export const DATE_TAG = 'longhaul:ingest-date';

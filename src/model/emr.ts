@@ -82,7 +82,7 @@ export function isEnding({ state }: Pick<EmrCluster, 'state'>): boolean {
   return ENDING.has(state);
 }
 
-/** It takes steps and runs them. */
+/** Whether the cluster takes steps and runs them. */
 export function isReady({ state }: Pick<EmrCluster, 'state'>): boolean {
   return state === 'RUNNING' || state === 'WAITING';
 }

@@ -190,7 +190,7 @@ export interface SourceResult extends Ledger {
   csv?: CsvFacts;
 }
 
-/** With its `/`; undefined where the source has no Parquet. */
+/** The folder of the source's Parquet, with its final `/`; undefined where the source has none. */
 export function parquetFolderOf({ parquet }: SourceResult): string | undefined {
   return parquet[0]?.path.replace(/[^/]*$/, '');
 }

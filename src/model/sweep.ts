@@ -58,7 +58,7 @@ export interface SweepResult {
   /** Of all of them, also of those that `items` has no room for. */
   count: number;
   bytes: number;
-  /** The same by kind and outcome; only those that occur. */
+  /** Numbers and bytes by kind and outcome, of those that occur. */
   totals: SweepTotal[];
   /** How many more are too young to be asked about. */
   younger: number;

@@ -33,7 +33,7 @@ export async function locateHadoopJars(options: LocateOptions = {}): Promise<Had
 
 /** Jars that are fetched together, with what they need. */
 export interface JarSet {
-  /** Of its folder, in HADOOP_JARS too. */
+  /** Name of the set's folder, in HADOOP_JARS too. */
   name: string;
   title: string;
   size: string;

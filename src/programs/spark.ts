@@ -109,7 +109,7 @@ async function ofPython(): Promise<string[]> {
   }
 }
 
-/** It takes 0.1 s; a cold, slow disk takes longer. */
+/** An answer takes 0.1 s; with a cold, slow disk longer. */
 const ANSWER_TIMEOUT_MS = 30_000;
 
 async function problemWith(path: string): Promise<string | undefined> {

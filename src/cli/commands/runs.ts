@@ -105,7 +105,7 @@ export function howToWork({ isEmbedded }: TemporalLink): string {
 
 const WORKER_LOOK_MS = 1000;
 
-/** Or until no worker is there to end it. */
+/** Waits until the run has ended, or no worker is there to end it. */
 async function untilEnded(
   context: CliContext,
   link: TemporalLink,

@@ -82,7 +82,7 @@ function listCommand(context: CliContext): Command {
 
 type Named = Awaited<ReturnType<typeof scheduleNamed>>;
 
-/** Each of these commands has some. */
+/** The flags of commands on one schedule; each command has some of them. */
 interface OneFlags extends Flags {
   note?: string;
   from?: string;

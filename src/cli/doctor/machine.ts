@@ -36,7 +36,7 @@ const MAKE_ROOM =
 /** Of the lake; where that is in a bucket, of the embedded server's state. */
 export async function diskFinding({ lake, stateDir }: Settings): Promise<Finding> {
   const wanted = lake.kind === 'disk' ? lake.folder : stateDir;
-  // It is made by the first command that needs it, and not by a look at it.
+  // The first command that needs the folder makes it; the doctor does not.
   const folder = await nearestThere(wanted);
   const place = folder === wanted ? wanted : `${wanted} (not there yet; ${folder} is)`;
   try {

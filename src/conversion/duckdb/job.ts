@@ -78,7 +78,7 @@ function followProgress(
     const { percentage } = connection.progress;
     // Unknown is −1; and DuckDB may say 100 % before the last row group is written.
     furthest = Math.max(furthest, Math.min(percentage, MOST_BEFORE_END));
-    // Also where it stands still: the file that is written grows.
+    // Also without a change of the percentage: the written file grows.
     if (furthest > 0) onProgress(furthest / 100);
   }, PROGRESS_INTERVAL_MS);
   return () => clearInterval(timer);

@@ -24,7 +24,7 @@ export interface FileToWrite {
   delimiter: string;
   transcode: boolean;
   columns: Column[];
-  /** That have to be written. */
+  /** The number of records that have to be written. */
   records: number;
   /** On this machine. */
   outputPath: string;

@@ -22,7 +22,7 @@ export class IdleSessions {
     this.#waiting.set(session, { access, timer: setTimeout(end, this.#idleMs) });
   }
 
-  /** One that reaches the same with the same credentials. Where there is none, all others make room for a new one. */
+  /** A session that reaches the same store with the same credentials. Where there is none, all others end, to make room. */
   async take(access: string): Promise<SparkSession | undefined> {
     for (const [session, idle] of this.#waiting) {
       if (idle.access === access && session.isOpen) {

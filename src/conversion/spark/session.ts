@@ -30,7 +30,7 @@ export interface SparkTask {
 interface Said {
   /** The number of a job that it has found. */
   begun?: number;
-  /** Of its inputs, done so far. */
+  /** Bytes of the job's inputs, read so far. */
   bytes?: number;
   /** The number of a job that has its parts. */
   done?: number;

@@ -19,7 +19,7 @@ export interface SparkRun {
  */
 export type SparkRunner = (job: Promise<SparkJob>, run: SparkRun) => Promise<SparkResult>;
 
-/** Those of one worker. */
+/** The Spark sessions of one worker. */
 export interface SparkSessions {
   /** @throws LonghaulError PROGRAM_NOT_INSTALLED, and as `ConversionEngine`; the signal's reason when it aborts. */
   run: SparkRunner;

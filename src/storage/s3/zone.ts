@@ -51,7 +51,7 @@ export class S3Zone {
     this.#signal = signal;
   }
 
-  /** The same, for requests that wait so long for a byte at least. */
+  /** The same zone, for requests that wait at least this long for a byte. */
   patient(stallTimeoutMs: number): S3Zone {
     const longer = Math.max(this.settings.stallTimeoutMs, stallTimeoutMs);
     const settings = { ...this.settings, stallTimeoutMs: longer };
@@ -110,7 +110,7 @@ export class S3Zone {
     }
   }
 
-  /** The same; undefined for an error by which S3 says that there is nothing (`isNone`). */
+  /** As `send`; undefined for an error by which S3 says that there is nothing (`isNone`). */
   async find<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
     command: $Command<I, O, S3ClientResolvedConfig>,
     permission: string,

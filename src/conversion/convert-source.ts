@@ -116,7 +116,7 @@ export async function convertSource(
     const staged: StagedParts = { parts, schema: outcome.schema };
     await deps.converted.put(stagedPartsKey(stagedPrefix), toJson(staged));
     const sizes = await Promise.all(parts.map(async (key) => await deps.converted.size(key)));
-    // Nobody takes what an attempt made that was given up.
+    // No step takes the parts of an attempt that was given up.
     signal.throwIfAborted();
     return {
       stagedPrefix,

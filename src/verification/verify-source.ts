@@ -92,7 +92,7 @@ async function readParts(
   return parts;
 }
 
-/** What is found wrong for good is in nobody's way: its parts are this conversion's alone. */
+/** After an error that no retry fixes, the parts are deleted: they are this conversion's alone. */
 async function orDelete<T>(
   converted: Store,
   keys: readonly string[],

@@ -26,17 +26,7 @@ const MAY_IMPORT = {
   config: ['model'],
   // Starting a run, or joining the one under way: for the command line, and for workers on a schedule's behalf.
   runs: ['model'],
-  activities: [
-    'model',
-    'csv',
-    'storage',
-    'landing',
-    'conversion',
-    'verification',
-    'emr',
-    'lake',
-    'runs',
-  ],
+  activities: ['model', 'storage', 'landing', 'conversion', 'verification', 'emr', 'lake', 'runs'],
   embedded: ['model', 'programs', 'storage'],
   workers: [
     'model',

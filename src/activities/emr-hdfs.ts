@@ -1,4 +1,3 @@
-import { Context } from '@temporalio/activity';
 import type { SparkResult } from '../conversion/spark/job.ts';
 import { describeCluster } from '../emr/clusters.ts';
 import { HdfsUnreachable, WebHdfs, webHdfsBase } from '../emr/webhdfs.ts';
@@ -176,7 +175,7 @@ async function countHere(
     args: ['--folder', hdfsUri(folder), '--result', deps.converted.uri(countKey(input))],
   });
   if (base === undefined) return unreachable('The cluster has no name that could be asked.');
-  const webHdfs = new WebHdfs(base, Context.current().cancellationSignal);
+  const webHdfs = new WebHdfs(base, work.signal);
   try {
     const entries = (await webHdfs.list(folder)) ?? [];
     const files = entries.filter(({ isFolder }) => !isFolder);

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { resolve, sep } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { temporalProgram } from '../helpers/temporal.ts';
 
@@ -28,9 +28,10 @@ export async function keepHistory(
     { maxBuffer: MAX_HISTORY_BYTES },
   );
   // Stack traces name files: by their place in the repository, not on one machine.
-  const root = fileURLToPath(new URL('../../', import.meta.url));
+  const roots = [resolve('.built'), resolve('.')].map((root) => root + sep);
+  const text = roots.reduce((history, root) => history.replaceAll(root, ''), stdout);
   const file = new URL(`${name}${suffix}.json`, HISTORIES);
-  await writeFile(file, stdout.replaceAll(root, ''), { flag: 'wx' }).catch(ignoreExisting);
+  await writeFile(file, text, { flag: 'wx' }).catch(ignoreExisting);
 }
 
 function ignoreExisting(error: unknown): void {

@@ -46,7 +46,7 @@ export async function open(deps: EmrDeps, input: OpenClusterInput): Promise<EmrC
   const lake = deps.converted.uri('');
   const where = { logUri: emr.logUri ?? `${lake}_emr-logs/`, lake };
   try {
-    // Not cancelled once it is sent: then it could not be told what became of it.
+    // Not cancelled once it is sent: then the run would not know what became of it.
     const id = await runJobFlow(api, clusterRequest(emr, input, where));
     return (await describe(deps, id)).cluster;
   } catch (error) {
@@ -98,7 +98,7 @@ export async function close(deps: EmrDeps, input: CloseInput): Promise<EmrCluste
   return last;
 }
 
-/** Somebody's cluster: nothing of it is touched but what is this run's. */
+/** A cluster of another owner: nothing of it is touched but what is this run's. */
 async function leave(
   deps: EmrDeps,
   { openStepIds, discard, runId }: CloseInput,

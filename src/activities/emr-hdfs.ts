@@ -64,13 +64,13 @@ export async function count(deps: EmrDeps, input: CountInput, work: Work): Promi
 export async function result(deps: EmrDeps, input: CountedInput): Promise<SourceResult> {
   const entry = await entryOnHdfs(deps, input);
   await deps.converted.put(entryKey(input.runId, input.source.id), toJson(entry));
-  const told = toSourceResult(deps, entry);
+  const result = toSourceResult(deps, entry);
   const parquet = entry.parquet.map(({ key, rows, bytes }) => ({
     path: hdfsUri(`/takehome-converted/${key}`),
     rows,
     bytes,
   }));
-  return { ...told, parquet };
+  return { ...result, parquet };
 }
 
 /** @returns folders for s3-dist-cp. What is copied has names of the job's own, so it stays where it comes. */

@@ -49,15 +49,15 @@ export async function explain(deps: EmrDeps, input: ExplainInput): Promise<StepF
   const { cluster, step, kind, source } = input;
   const what = `The step ${step.id} (${kind} of ${source.id})`;
   if (step.state === 'CANCELLED') {
-    const message = `${what} was cancelled on ${cluster.id} by somebody else.`;
+    const message = `${what} was cancelled on ${cluster.id}, and not by this run.`;
     return { code: 'EMR_STEP_CANCELLED', message, isLostNodes: false };
   }
   const log = cluster.logUri === undefined ? undefined : stepLogUri(cluster.logUri, step.id);
   const found = log === undefined ? undefined : await readStepLog(s3LogReader(s3Of(deps.raw)), log);
   const said = await ownWords(deps, input);
   const inLog = probableCause(found?.text ?? '');
-  const told = said ?? (inLog && causeText(inLog)) ?? step.reason ?? '';
-  const cause = withoutSecrets(printable(told)).slice(0, MAX_CAUSE_CHARACTERS);
+  const words = said ?? (inLog && causeText(inLog)) ?? step.reason ?? '';
+  const cause = withoutSecrets(printable(words)).slice(0, MAX_CAUSE_CHARACTERS);
   const lines = tailOf(found?.text ?? '');
   const where = log === undefined ? '' : ` The whole log: ${log}`;
   const end = step.state === 'INTERRUPTED' ? 'was interrupted' : 'failed';

@@ -21,7 +21,7 @@ import type {
   StepFailure,
   SubmitInput,
 } from './emr-types.ts';
-import { shortly, working } from './work.ts';
+import { runActivity, runSourceActivity } from './work.ts';
 
 /** An end that EMR does not take is asked for again for so long, whatever the settings say: it costs until then. */
 const CLOSE_FOR_MS = 24 * 3_600_000;
@@ -38,33 +38,35 @@ export function createEmrActivities(deps: EmrDeps) {
   return {
     /** What the settings say of a run, once it is known that it may cost that much. */
     planConversion: async (input: EmrRun): Promise<EmrPlan> =>
-      await shortly(deps, async () => await (await import('./emr-plan.ts')).plan(deps, input)),
+      await runActivity(deps, async () => await (await import('./emr-plan.ts')).plan(deps, input)),
 
     /** The run's cluster: the one that is there by its name already, the one of EMR_CLUSTER_ID, or a new one. */
     openCluster: async (input: OpenClusterInput): Promise<{ cluster: EmrCluster }> =>
-      await shortly(deps, async () => ({ cluster: await (await clusters()).open(deps, input) })),
+      await runActivity(deps, async () => ({
+        cluster: await (await clusters()).open(deps, input),
+      })),
 
     pollCluster: async (input: PollInput): Promise<PollResult> =>
-      await shortly(deps, async () => await (await clusters()).poll(deps, input)),
+      await runActivity(deps, async () => await (await clusters()).poll(deps, input)),
 
     cancelSteps: async (input: { clusterId: string; stepIds: string[] }): Promise<void> => {
-      await shortly(deps, async () => await (await clusters()).cancel(deps, input));
+      await runActivity(deps, async () => await (await clusters()).cancel(deps, input));
     },
 
     /** Ends what of the run is left on EMR. @returns the cluster as it is then. */
     closeCluster: async (input: CloseInput): Promise<EmrCluster | undefined> =>
-      await shortly(closing, async () => await (await clusters()).close(deps, input)),
+      await runActivity(closing, async () => await (await clusters()).close(deps, input)),
 
     /** A step of that name, made if it is not there yet. */
     submitStep: async (input: SubmitInput): Promise<EmrStep> =>
-      await shortly(deps, async () => await (await steps()).submit(deps, input)),
+      await runActivity(deps, async () => await (await steps()).submit(deps, input)),
 
     explainStep: async (input: ExplainInput): Promise<StepFailure> =>
-      await shortly(deps, async () => await (await steps()).explain(deps, input)),
+      await runActivity(deps, async () => await (await steps()).explain(deps, input)),
 
     /** Shards of a landing and what Spark is to do with them, in the run's staging. */
     stageJob: async (input: StageJobInput): Promise<StagedJob> =>
-      await working(
+      await runSourceActivity(
         deps,
         input,
         'convert',
@@ -73,7 +75,7 @@ export function createEmrActivities(deps: EmrDeps) {
 
     /** The ledger, from footers on HDFS that this worker reads, or from a step that has read them. */
     countOnHdfs: async (input: CountInput): Promise<CountResult> =>
-      await working(
+      await runSourceActivity(
         deps,
         input,
         'verify',
@@ -82,19 +84,19 @@ export function createEmrActivities(deps: EmrDeps) {
 
     /** What was made of a source that stays on HDFS. */
     resultOnHdfs: async (input: CountedInput): Promise<SourceResult> =>
-      await shortly(deps, async () => await (await hdfs()).result(deps, input)),
+      await runActivity(deps, async () => await (await hdfs()).result(deps, input)),
 
     planCopy: async (input: CopyInput): Promise<{ from: string; to: string }> =>
-      await shortly(deps, async () => (await hdfs()).planCopy(deps, input)),
+      await runActivity(deps, async () => (await hdfs()).planCopy(deps, input)),
 
-    /** What a step has copied to the converted zone, as the lake's own verification wants it to be told. */
+    /** What a step has copied to the converted zone, in the form that the lake's verification reads. */
     stageCopiedParts: async (input: CopiedInput): Promise<void> => {
-      await shortly(deps, async () => await (await hdfs()).stageParts(deps, input));
+      await runActivity(deps, async () => await (await hdfs()).stageParts(deps, input));
     },
 
     /** The manifest for HDFS, in the bucket. @returns what a step is to copy. */
     stageHdfsManifest: async (input: HdfsManifestInput): Promise<StepCommand> =>
-      await shortly(deps, async () => await (await hdfs()).stageManifest(deps, input)),
+      await runActivity(deps, async () => await (await hdfs()).stageManifest(deps, input)),
   };
 }
 

@@ -7,7 +7,7 @@ const holders = new Map<string, Holder>();
 
 /**
  * Runs `body` once no other body of the same key runs in this process: an earlier one, which Temporal has given
- * up or it would not have started this one, is told to stop and waited for.
+ * up or it would not have started this one, is stopped and waited for.
  */
 export async function exclusively<T>(
   key: string,

@@ -1,6 +1,6 @@
 import type { ActivityDeps } from './deps.ts';
 import { createEmrActivities } from './emr.ts';
-import { createOpeningActivities, type RunDefaults } from './opening.ts';
+import { createDayPlanActivities, type RunDefaults } from './day-plan.ts';
 import { createRunActivities } from './runs.ts';
 import { createSnapshotActivities } from './snapshots.ts';
 import { createSourceActivities } from './sources.ts';
@@ -10,7 +10,7 @@ import { createSweepActivities } from './sweep.ts';
 export function createActivities(deps: ActivityDeps, defaults: RunDefaults) {
   return {
     ...createRunActivities(deps),
-    ...createOpeningActivities(deps, defaults),
+    ...createDayPlanActivities(deps, defaults),
     ...createSnapshotActivities(deps),
     ...createSourceActivities(deps),
     ...createSweepActivities(deps),

@@ -56,7 +56,7 @@ export async function startOrJoinRun(
 
 async function endOf(context: Context, run: StartedRun): Promise<IngestResult> {
   const ended = run.handle.result();
-  // Nobody listens any more once the wait has ended otherwise.
+  // Once the wait has ended otherwise, no handler is left for a rejection.
   ended.catch(() => undefined);
   try {
     return await Promise.race([ended, context.cancelled]);

@@ -3,7 +3,7 @@ import type { ActivityDeps } from './deps.ts';
 import { startOrJoinRun } from './join-run.ts';
 import { pauseIfFailing } from './schedule-failures.ts';
 import type { PauseInput, PauseResult } from './types.ts';
-import { shortly } from './work.ts';
+import { runActivity } from './work.ts';
 
 /** What a schedule's workflow has done: the run of its day, and a look at how the last ones ended. */
 export function createRunActivities(deps: Pick<ActivityDeps, 'activity'>) {
@@ -13,6 +13,6 @@ export function createRunActivities(deps: Pick<ActivityDeps, 'activity'>) {
       await startOrJoinRun(deps, input),
 
     pauseIfFailing: async (input: PauseInput): Promise<PauseResult> =>
-      await shortly(deps, async () => await pauseIfFailing(input)),
+      await runActivity(deps, async () => await pauseIfFailing(input)),
   };
 }

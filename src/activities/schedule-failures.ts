@@ -61,7 +61,7 @@ async function outcomeOf(
     return 'done';
   } catch (error) {
     const cause = error instanceof WorkflowFailedError ? error.cause : undefined;
-    // Its history may have expired: that tells nothing.
+    // Its history may have expired: then it counts for nothing.
     if (!(cause instanceof ApplicationFailure)) return 'neither';
     return cause.type === 'CANCELLED' ? 'neither' : 'failed';
   }

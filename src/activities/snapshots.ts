@@ -1,7 +1,7 @@
 import { cleanUp, type EndedRun } from '../lake/clean-up.ts';
 import { publishSnapshot, type Publication } from '../lake/publish.ts';
 import type { ActivityDeps } from './deps.ts';
-import { shortly } from './work.ts';
+import { runActivity } from './work.ts';
 
 /** The end of a day: its publication, and what is left behind. */
 export function createSnapshotActivities(
@@ -9,8 +9,9 @@ export function createSnapshotActivities(
 ) {
   return {
     publishSnapshot: async (input: Publication) =>
-      await shortly(deps, async () => await publishSnapshot(deps, input)),
+      await runActivity(deps, async () => await publishSnapshot(deps, input)),
 
-    cleanUp: async (input: EndedRun) => await shortly(deps, async () => await cleanUp(deps, input)),
+    cleanUp: async (input: EndedRun) =>
+      await runActivity(deps, async () => await cleanUp(deps, input)),
   };
 }

@@ -7,28 +7,34 @@ import { verifySource, type ConvertedTask } from '../verification/verify-source.
 import type { ActivityDeps } from './deps.ts';
 import { countLedger } from './metrics.ts';
 import type { LandInput, ProbeInput } from './types.ts';
-import { working } from './work.ts';
+import { runSourceActivity } from './work.ts';
 
 /** One source of one day: from the publisher to the raw zone, to Parquet, and to its ledger. */
 export function createSourceActivities(deps: Omit<ActivityDeps, 'emr'>) {
   return {
     probeSource: async (input: ProbeInput) =>
-      await working(deps, input, 'probe', async ({ signal }) => probeSource(deps, input, signal)),
+      await runSourceActivity(deps, input, 'probe', async ({ signal }) =>
+        probeSource(deps, input, signal),
+      ),
 
     landSource: async (input: LandInput) =>
-      await working(deps, input, 'land', async (work) => landSource(deps, input, work)),
+      await runSourceActivity(deps, input, 'land', async (work) => landSource(deps, input, work)),
 
     findLanding: async (input: SourceTask) =>
-      await working(deps, input, 'land', async () => findLanding(deps, input)),
+      await runSourceActivity(deps, input, 'land', async () => findLanding(deps, input)),
 
     inspectSource: async (input: LandedTask) =>
-      await working(deps, input, 'inspect', async (work) => inspectSource(deps, input, work)),
+      await runSourceActivity(deps, input, 'inspect', async (work) =>
+        inspectSource(deps, input, work),
+      ),
 
     convertSource: async (input: LandedTask): Promise<ConvertResult> =>
-      await working(deps, input, 'convert', async (work) => convertSource(deps, input, work)),
+      await runSourceActivity(deps, input, 'convert', async (work) =>
+        convertSource(deps, input, work),
+      ),
 
     verifySource: async (input: ConvertedTask): Promise<SourceResult> =>
-      await working(deps, input, 'verify', async (work) => {
+      await runSourceActivity(deps, input, 'verify', async (work) => {
         const entry = await verifySource(deps, input, work);
         countLedger(entry);
         return toSourceResult(deps, entry);

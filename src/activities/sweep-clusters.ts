@@ -23,7 +23,7 @@ export interface SweptClusters {
 }
 
 /**
- * Ends clusters that a run of this lake made and left: by name, tags and age. One that somebody else made, that is to
+ * Ends clusters that a run of this lake made and left: by name, tags and age. One of another maker, that is to
  * stay, or whose run goes on is left alone.
  */
 export async function sweepClusters(

@@ -11,7 +11,7 @@ import { findLeftovers } from '../storage/leftovers.ts';
 import type { ActivityDeps } from './deps.ts';
 import { OpenRuns } from './open-runs.ts';
 import type { ClusterSweep, SweptClusters } from './sweep-clusters.ts';
-import { shortly } from './work.ts';
+import { runActivity } from './work.ts';
 
 type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'>;
 
@@ -19,7 +19,7 @@ type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'>;
 export function createSweepActivities(deps: Deps) {
   return {
     sweepLeftovers: async (input: SweepInput): Promise<SweepResult> =>
-      await shortly(deps, async () => await sweepLeftovers(deps, input)),
+      await runActivity(deps, async () => await sweepLeftovers(deps, input)),
   };
 }
 

@@ -40,7 +40,7 @@ interface Task extends Pick<SourceTask, 'dataset' | 'ingestDate' | 'source'> {
  * one attempt at a time for one source on this worker, so that a timed-out one has stopped before its successor
  * writes.
  */
-export async function working<T>(
+export async function runSourceActivity<T>(
   deps: Pick<ActivityDeps, 'activity'>,
   { dataset, ingestDate, source: { id: source }, followed }: Task,
   stage: SourceStage,
@@ -81,7 +81,7 @@ export async function working<T>(
 }
 
 /** For short activities that are of no one source: they heartbeat only to show that their worker lives. */
-export async function shortly<T>(
+export async function runActivity<T>(
   deps: Pick<ActivityDeps, 'activity'>,
   body: () => Promise<T>,
 ): Promise<T> {

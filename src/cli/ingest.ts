@@ -78,7 +78,7 @@ function assertOnS3({ lake }: Config['settings'], requests: readonly RunRequest[
 
 /**
  * Where a run can go on after this command has ended.
- * @throws LonghaulError EMBEDDED_NOT_RUNNING where neither a server is configured nor one was told to stay.
+ * @throws LonghaulError EMBEDDED_NOT_RUNNING where neither a server is configured nor one stays.
  */
 async function assertLasting({ temporal, stateDir }: Config['settings']): Promise<void> {
   if (temporal.address !== undefined) return;

@@ -9,7 +9,7 @@ import {
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silenceVersionWarning } from '../storage/s3/client.ts';
 import { emrError, isDoubtful, isThrottled } from './errors.ts';
-import { Pace } from './pace.ts';
+import { Throttle } from './throttle.ts';
 
 /** Tries of one request that may safely be made again; what lasts longer is for Temporal's retries. */
 const MAX_ATTEMPTS = 6;
@@ -34,11 +34,11 @@ export type EmrSender = Pick<EMRClient, 'send'>;
  */
 export class EmrApi {
   readonly #sender: EmrSender;
-  readonly #pace: Pace;
+  readonly #throttle: Throttle;
 
-  constructor(sender: EmrSender, pace = new Pace()) {
+  constructor(sender: EmrSender, throttle = new Throttle()) {
     this.#sender = sender;
-    this.#pace = pace;
+    this.#throttle = throttle;
   }
 
   /** @throws LonghaulError EMR_…; the signal's reason. */
@@ -47,18 +47,18 @@ export class EmrApi {
     { once = false, signal }: EmrRequest = {},
   ): Promise<O> {
     for (let attempt = 1; ; attempt += 1) {
-      if (this.#pace.waitMs > 0) await sleep(this.#pace.waitMs, undefined, { signal });
+      if (this.#throttle.waitMs > 0) await sleep(this.#throttle.waitMs, undefined, { signal });
       signal?.throwIfAborted();
       try {
         const output = await this.#sender.send<I, O>(
           command,
           signal === undefined ? {} : { abortSignal: signal },
         );
-        this.#pace.answered();
+        this.#throttle.answered();
         return output;
       } catch (error) {
         signal?.throwIfAborted();
-        if (isThrottled(error)) this.#pace.throttled();
+        if (isThrottled(error)) this.#throttle.throttled();
         const mayRepeat = isThrottled(error) || (!once && isDoubtful(error));
         if (!mayRepeat || attempt >= MAX_ATTEMPTS) throw emrError(error, actionOf(command));
         if (!isThrottled(error)) await sleep(RETRY_DELAY_MS * attempt, undefined, { signal });

@@ -79,7 +79,7 @@ async function openStore(
 ): Promise<StoreErrorOf> {
   if (!s3) return () => undefined;
   const { duckDbS3Statements, runS3Setup } = await import('../storage/s3/duckdb.ts');
-  const { duckDbS3Error } = await import('../storage/s3/told-errors.ts');
+  const { duckDbS3Error } = await import('../storage/s3/engine-errors.ts');
   const { settings, httpfsPath } = s3;
   await runS3Setup(connection, await duckDbS3Statements(settings, httpfsPath));
   return (message) => duckDbS3Error(message, settings.bucket);

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { createHash } from 'node:crypto';
 import type { SourceSpec } from '../model/dataset.ts';
 import type { Validator } from '../model/validator.ts';
-import type { TallyState } from './tally.ts';
+import type { IngestStateFields } from './ingest-state.ts';
 
 /** From where a later attempt can go on, if the source is still the same version. */
 export interface Checkpoint {
@@ -11,7 +11,7 @@ export interface Checkpoint {
   validator: Validator;
   totalBytes?: number;
   /** The states at the newest offsets where an attempt may go on, the oldest first; at least one. */
-  ends: TallyState[];
+  ends: IngestStateFields[];
   /** Of a landing in S3; which parts there are, S3 itself knows. */
   upload?: OpenUpload;
 }

@@ -11,7 +11,7 @@ import type { Store } from '../storage/store.ts';
 import { checkpointKey, partialKey, seal, sourceKeyOf, unseal } from './checkpoint.ts';
 import { LandingNameTaken } from './commit.ts';
 import type { LandingSink, LandingSinks, LandingTarget } from './sink.ts';
-import { BLOCK_BYTES, Tally, type Landed, type TallyState } from './tally.ts';
+import { BLOCK_BYTES, IngestState, type Landed, type IngestStateFields } from './ingest-state.ts';
 
 /**
  * A checkpoint is begun this often and takes effect once its bytes are synced, before the next one begins. So a
@@ -45,7 +45,7 @@ class DiskSink implements LandingSink {
   readonly #store: Store;
   readonly #target: LandingTarget;
   readonly #file: FileHandle;
-  readonly #tally: Tally;
+  readonly #ingestState: IngestState;
   #block = Buffer.allocUnsafe(BLOCK_BYTES);
   #otherBlock = Buffer.allocUnsafe(BLOCK_BYTES);
   #filled = 0;
@@ -62,15 +62,15 @@ class DiskSink implements LandingSink {
     store: Store,
     target: LandingTarget,
     file: FileHandle,
-    resumed: TallyState | undefined,
+    resumed: IngestStateFields | undefined,
   ) {
     this.#store = store;
     this.#target = target;
     this.#file = file;
-    this.#tally = new Tally(target.spec.overrides, resumed);
-    this.#checkpointedBytes = this.#tally.bytes;
-    this.#durableBytes = this.#tally.bytes;
-    this.#lookedAtBytes = this.#tally.bytes;
+    this.#ingestState = new IngestState(target.spec.overrides, resumed);
+    this.#checkpointedBytes = this.#ingestState.bytes;
+    this.#durableBytes = this.#ingestState.bytes;
+    this.#lookedAtBytes = this.#ingestState.bytes;
   }
 
   /**
@@ -80,7 +80,7 @@ class DiskSink implements LandingSink {
   static async open(
     store: Store,
     target: LandingTarget,
-    resumed: TallyState | undefined,
+    resumed: IngestStateFields | undefined,
   ): Promise<DiskSink> {
     const path = store.uri(partialKey(target.rawKey));
     try {
@@ -101,11 +101,11 @@ class DiskSink implements LandingSink {
   }
 
   get bytes(): number {
-    return this.#tally.bytes + this.#filled;
+    return this.#ingestState.bytes + this.#filled;
   }
 
   get records(): number {
-    return this.#tally.records;
+    return this.#ingestState.records;
   }
 
   async append(chunk: Uint8Array): Promise<void> {
@@ -131,7 +131,7 @@ class DiskSink implements LandingSink {
     } catch (error) {
       throw storageError(error, this.#path());
     }
-    return this.#tally.finish();
+    return this.#ingestState.finish();
   }
 
   async publish(landed: Landed): Promise<void> {
@@ -150,8 +150,8 @@ class DiskSink implements LandingSink {
     try {
       await this.#writing;
       await this.#checkpointing;
-      if (this.#tally.bytes > 0 && this.#filled > 0) await this.#passOn(false);
-      if (this.#tally.bytes > this.#checkpointedBytes) this.#checkpoint();
+      if (this.#ingestState.bytes > 0 && this.#filled > 0) await this.#passOn(false);
+      if (this.#ingestState.bytes > this.#checkpointedBytes) this.#checkpoint();
       await this.#checkpointing;
     } catch {
       // The error that interrupted is the one to report; the last checkpoint holds. What lies behind it would be
@@ -169,8 +169,8 @@ class DiskSink implements LandingSink {
 
   /** Beside the writing: the next block waits for it. */
   #lookForRoom(): void {
-    if (this.#tally.bytes - this.#lookedAtBytes < LOOK_SPACING_BYTES) return;
-    this.#lookedAtBytes = this.#tally.bytes;
+    if (this.#ingestState.bytes - this.#lookedAtBytes < LOOK_SPACING_BYTES) return;
+    this.#lookedAtBytes = this.#ingestState.bytes;
     this.#looking = quiet(assertReserve(this.#store.uri('')));
   }
 
@@ -179,7 +179,7 @@ class DiskSink implements LandingSink {
     this.#endClaim = await claimRoom({
       path: this.#store.uri(''),
       totalBytes: source.totalBytes,
-      landedBytes: () => this.#tally.bytes,
+      landedBytes: () => this.#ingestState.bytes,
       convertedPath: converted?.kind === 'disk' ? converted.path : undefined,
     });
   }
@@ -192,11 +192,11 @@ class DiskSink implements LandingSink {
     } catch (error) {
       throw storageError(error, this.#path());
     }
-    this.#writing = quiet(writeAll(this.#file, block, this.#tally.bytes));
-    this.#tally.push(block, last);
+    this.#writing = quiet(writeAll(this.#file, block, this.#ingestState.bytes));
+    this.#ingestState.push(block, last);
     this.#filled = 0;
     [this.#block, this.#otherBlock] = [this.#otherBlock, this.#block];
-    if (!last && this.#tally.bytes - this.#checkpointedBytes >= CHECKPOINT_SPACING_BYTES) {
+    if (!last && this.#ingestState.bytes - this.#checkpointedBytes >= CHECKPOINT_SPACING_BYTES) {
       await this.#checkpointing;
       this.#checkpoint();
     }
@@ -206,7 +206,7 @@ class DiskSink implements LandingSink {
   #checkpoint(): void {
     const { source, spec } = this.#target;
     const { validator, totalBytes } = source;
-    const state = this.#tally.state();
+    const state = this.#ingestState.state();
     if (!isPinned(validator) || !state) return;
     const sealed = seal({ sourceKey: sourceKeyOf(spec), validator, totalBytes, ends: [state] });
     this.#checkpointedBytes = state.bytes;

@@ -122,13 +122,13 @@ async function* counted(
   response: Response,
   expected: number | undefined,
 ): AsyncGenerator<Buffer> {
-  const pace = new Pace(settings.minRate);
+  const rate = new RateGuard(settings.minRate);
   let received = 0;
   let askedAt = performance.now();
   try {
     for await (const chunk of response.body) {
       received += (chunk as Buffer).length;
-      const slow = pace.tooSlow((chunk as Buffer).length, performance.now() - askedAt);
+      const slow = rate.tooSlow((chunk as Buffer).length, performance.now() - askedAt);
       if (slow && received !== expected) {
         const what = `${shown} sends too slowly: ${slow}, after ${received} bytes of its body.`;
         throw new LonghaulError('SOURCE_TOO_SLOW', what);
@@ -227,7 +227,7 @@ async function drop(response: Response): Promise<void> {
  * Watches how fast a body comes. Only the time that is spent waiting for the publisher counts: a lake that takes the
  * pieces slowly finds the next one there already.
  */
-class Pace {
+class RateGuard {
   readonly #minRate: OpenRequest['settings']['minRate'];
   #bytes = 0;
   #waitedMs = 0;

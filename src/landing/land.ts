@@ -17,7 +17,7 @@ import { s3Sinks } from './s3-sinks.ts';
 import type { LandingSink, LandingSinks } from './sink.ts';
 import { withSource, type Secrets } from './secrets.ts';
 import { openSource, type OpenedSource } from './source.ts';
-import type { Landed } from './tally.ts';
+import type { Landed } from './ingest-state.ts';
 
 export interface LandRequest {
   dataset: string;

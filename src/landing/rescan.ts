@@ -8,7 +8,7 @@ import { locationBlocks, type Location } from '../storage/location.ts';
 import type { Store } from '../storage/store.ts';
 import { HEAD_BYTES, sniffHead } from '../csv/dialect.ts';
 import { initialState } from '../csv/scanner-state.ts';
-import { Tally, type Landed } from './tally.ts';
+import { IngestState, type Landed } from './ingest-state.ts';
 
 /**
  * Counts and checksums a landed file again, as it is in its store now.
@@ -23,12 +23,12 @@ export async function rescan(
   encoding?: Encoding,
 ): Promise<Landed> {
   const start = { bytes: 0, crc32: 0, dialect, scanner: initialState(dialect) };
-  const tally = new Tally({ encoding }, start);
+  const ingestState = new IngestState({ encoding }, start);
   for await (const block of locationBlocks(location, { signal })) {
-    tally.push(block, false);
-    onProgress(tally.bytes);
+    ingestState.push(block, false);
+    onProgress(ingestState.bytes);
   }
-  return tally.finish();
+  return ingestState.finish();
 }
 
 /**

@@ -7,7 +7,7 @@ import { crc32OfRest, MAX_PARTS, partSizeBytesOf } from './s3-parts.ts';
 import { publishObject } from './s3-publish.ts';
 import { S3Upload } from './s3-upload.ts';
 import type { LandingSink, LandingTarget, Unfinished } from './sink.ts';
-import { BLOCK_BYTES, Tally, type Landed } from './tally.ts';
+import { BLOCK_BYTES, IngestState, type Landed } from './ingest-state.ts';
 
 /** What an interrupted landing still waits for: half of what a worker has to shut down in. */
 const INTERRUPT_GRACE_MS = 5000;
@@ -22,7 +22,7 @@ export class S3Sink implements LandingSink {
   readonly #target: LandingTarget;
   readonly #partSizeBytes: number;
   readonly #ring: PartRing;
-  readonly #tally: Tally;
+  readonly #ingestState: IngestState;
   readonly #upload: S3Upload;
   /** Ends requests to S3: later than the landing's own signal. */
   readonly #requests = new AbortController();
@@ -40,23 +40,23 @@ export class S3Sink implements LandingSink {
     this.#target = target;
     this.#partSizeBytes = resumed?.upload?.partSizeBytes ?? partSizeBytesOf(source.totalBytes);
     this.#ring = new PartRing(this.#partSizeBytes, store.zone.settings.uploadConcurrency);
-    this.#tally = new Tally(spec.overrides, resumed?.ends.at(-1));
+    this.#ingestState = new IngestState(spec.overrides, resumed?.ends.at(-1));
     this.#upload = new S3Upload(
       { ...target, store, partSizeBytes: this.#partSizeBytes },
       this.#requests.signal,
       resumed,
     );
-    this.#parts = Math.ceil(this.#tally.bytes / this.#partSizeBytes);
-    this.#crc32AtPart = this.#tally.crc32;
+    this.#parts = Math.ceil(this.#ingestState.bytes / this.#partSizeBytes);
+    this.#crc32AtPart = this.#ingestState.crc32;
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   get bytes(): number {
-    return this.#tally.bytes + (this.#filled % BLOCK_BYTES);
+    return this.#ingestState.bytes + (this.#filled % BLOCK_BYTES);
   }
 
   get records(): number {
-    return this.#tally.records;
+    return this.#ingestState.records;
   }
 
   async append(chunk: Uint8Array): Promise<void> {
@@ -70,7 +70,7 @@ export class S3Sink implements LandingSink {
       this.#filled += piece.length;
       at += piece.length;
       if (this.#filled % BLOCK_BYTES === 0) {
-        this.#tally.push(buffer.subarray(this.#filled - BLOCK_BYTES, this.#filled), false);
+        this.#ingestState.push(buffer.subarray(this.#filled - BLOCK_BYTES, this.#filled), false);
       }
     }
   }
@@ -78,16 +78,16 @@ export class S3Sink implements LandingSink {
   /** All parts but a file's only one are with S3 then. */
   async finish(): Promise<Landed> {
     const restBytes = this.#filled % BLOCK_BYTES;
-    this.#tally.push(this.#body().subarray(this.#filled - restBytes), true);
+    this.#ingestState.push(this.#body().subarray(this.#filled - restBytes), true);
     if (this.#parts > 0) {
       if (this.#filled > 0) this.#sendPart();
       await this.#ring.drained();
     }
-    return this.#tally.finish();
+    return this.#ingestState.finish();
   }
 
   async publish(landed: Landed): Promise<void> {
-    const { crc32 } = this.#tally;
+    const { crc32 } = this.#ingestState;
     if (this.#parts > 0) {
       await this.#upload.publish(landed, crc32);
       return;
@@ -135,7 +135,7 @@ export class S3Sink implements LandingSink {
   /** The part in the buffer, a full one or the last, goes on its way; the next may be filled. */
   #sendPart(): void {
     const number = this.#parts + 1;
-    const end = this.#tally.state();
+    const end = this.#ingestState.state();
     if (!end) throw new Error('A part without a byte.');
     if (number > MAX_PARTS) throw this.#tooLong();
     const body = this.#body();

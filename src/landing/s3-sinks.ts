@@ -8,7 +8,7 @@ import { areCovered } from './s3-parts.ts';
 import { isExpected } from './s3-publish.ts';
 import { S3Sink } from './s3-sink.ts';
 import type { LandingSinks } from './sink.ts';
-import type { TallyState } from './tally.ts';
+import type { IngestStateFields } from './ingest-state.ts';
 
 /** Landings in S3: a multipart upload to the landing's own key, and a checkpoint beside it. */
 export function s3Sinks(store: S3Store): LandingSinks {
@@ -44,12 +44,12 @@ async function claim(store: S3Store, rawKey: string): Promise<Checkpoint | undef
 async function agreed(
   store: S3Store,
   rawKey: string,
-  ends: TallyState[],
+  ends: IngestStateFields[],
   upload: OpenUpload,
-): Promise<TallyState[]> {
+): Promise<IngestStateFields[]> {
   try {
     const parts = await listParts(store.zone, { key: rawKey, uploadId: upload.id });
-    const isThere = ({ bytes }: TallyState): boolean =>
+    const isThere = ({ bytes }: IngestStateFields): boolean =>
       areCovered(bytes, parts, upload.partSizeBytes);
     return ends.slice(0, ends.findLastIndex(isThere) + 1);
   } catch (error) {
@@ -62,7 +62,7 @@ async function agreed(
 async function isCompleted(
   store: S3Store,
   rawKey: string,
-  end: TallyState | undefined,
+  end: IngestStateFields | undefined,
   { completingEtag: etag }: OpenUpload,
 ): Promise<boolean> {
   if (!end || etag === undefined) return false;

@@ -19,7 +19,7 @@ import { checkpointKey, seal, sourceKeyOf, type Checkpoint } from './checkpoint.
 import { problemOfParts } from './s3-parts.ts';
 import { publishObject, type ExpectedObject } from './s3-publish.ts';
 import type { OpenedSource } from './source.ts';
-import type { Landed, TallyState } from './tally.ts';
+import type { Landed, IngestStateFields } from './ingest-state.ts';
 
 /** What an upload must know of its landing. */
 export interface UploadTarget {
@@ -39,7 +39,7 @@ export class S3Upload {
   #saving: Promise<void> = Promise.resolve();
   #waiting: Promise<void> | undefined;
   /** At the newest parts' ends, the oldest first. */
-  #ends: TallyState[] = [];
+  #ends: IngestStateFields[] = [];
   #completingEtag: string | undefined;
 
   /**
@@ -60,7 +60,7 @@ export class S3Upload {
    * @param end the state at the part's end.
    * @returns when S3 has the part, and a checkpoint that holds `end`.
    */
-  async send(part: PartToSend, end: TallyState): Promise<void> {
+  async send(part: PartToSend, end: IngestStateFields): Promise<void> {
     // Of all parts that may not be done, and of the newest that is.
     const { uploadConcurrency } = this.#target.store.zone.settings;
     this.#ends = [...this.#ends, end].slice(-(uploadConcurrency + 2));

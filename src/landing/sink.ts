@@ -2,7 +2,7 @@ import type { SourceSpec } from '../model/dataset.ts';
 import type { Location } from '../storage/location.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { OpenedSource } from './source.ts';
-import type { Landed } from './tally.ts';
+import type { Landed } from './ingest-state.ts';
 
 /** A source on its way into a store: kept, checksummed and counted as it passes. */
 export interface LandingSink {

@@ -46,7 +46,7 @@ const TEMPORARY_NAME = /^\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\.tmp$/;
 const PART_NAME = /^part-[\da-f]{8}-[\da-f]{8}-\d{5,}\.parquet$/;
 /** As `fileNameOf` makes them. */
 const FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
-/** As Temporal numbers its runs, and as `landing/s3-trial.ts` names its trials. */
+/** As Temporal numbers its runs, and as `landing/s3-check.ts` names its trials. */
 const STAGING = /^_staging\/((?:doctor-)?[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})\//;
 /** As `layout.ts` makes them. */
 const DAY_FILE =

@@ -7,7 +7,7 @@ import { queuesOf } from '../model/run.ts';
 import type { holdNamespace } from '../workflows/index.ts';
 
 /**
- * The run that says whose namespace it is, for as long as it is open: whoever may start runs may start it, on any
+ * The run that says whose namespace it is, for as long as it is open: a worker that may start runs may start it, on any
  * Temporal, and of two lakes one gets the id.
  */
 const WORKFLOW_ID = 'longhaul/lake';
@@ -34,7 +34,7 @@ export async function claimNamespace(client: Client, lake: LakeIdentity): Promis
 }
 
 /**
- * For what is to be done by this lake's workers. A namespace that no worker has served yet is nobody's.
+ * For what is to be done by this lake's workers. A namespace that no worker has served yet is no lake's yet.
  * @throws LonghaulError LAKE_NAMESPACE_TAKEN.
  */
 export async function assertNamespace(client: Client, lake: LakeIdentity): Promise<void> {

@@ -1,4 +1,4 @@
-import type { RunDefaults } from '../activities/opening.ts';
+import type { RunDefaults } from '../activities/day-plan.ts';
 import { loadDatasets } from '../config/load-datasets.ts';
 import type { Settings } from '../config/settings.ts';
 

@@ -16,7 +16,7 @@ import { convertOnCluster, type SourceState } from './emr-source.ts';
 import { failRun, toRunError } from './failures.ts';
 import { emrNews } from './messages.ts';
 import * as policies from './policies.ts';
-import { tellEmr } from './story.ts';
+import { emrSummary } from './run-summary.ts';
 
 /** Clusters that are lost, or not to be had, one after the other: what fails so often fails again. */
 const MAX_LOST_CLUSTERS = 3;
@@ -226,12 +226,12 @@ class EmrConversion {
       const before = this.#progress.steps.filter(({ id }) => !own.has(id));
       this.#progress.steps = [...before, ...watch.steps.values()];
     }
-    setCurrentDetails(tellEmr(this.#progress, watch?.instanceHours ?? 0));
+    setCurrentDetails(emrSummary(this.#progress, watch?.instanceHours ?? 0));
     const { parent } = workflowInfo();
     if (!parent) return;
     await getExternalWorkflowHandle(parent.workflowId, parent.runId)
       .signal(emrNews, this.#progress)
-      // It has ended, or is about to: nobody looks any more.
+      // It has ended, or is about to: no poll follows.
       .catch(() => undefined);
   }
 

@@ -8,7 +8,7 @@ export async function convertPrepared(input: EmrInput): Promise<EmrResult> {
   return await executeChild<(input: EmrInput) => Promise<EmrResult>>('convertOnEmr', {
     workflowId: emrWorkflowId(input),
     args: [input],
-    // A run that is terminated leaves somebody who ends the cluster.
+    // A run that is terminated leaves its child, which ends the cluster.
     parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
     staticSummary: `${input.sources.length} sources, ${records} records, on one EMR cluster`,
   });

@@ -26,7 +26,7 @@ export interface EmrSourceContext {
 }
 
 /**
- * One source on a running cluster: its CSV to Parquet on HDFS, the rows counted there by somebody else, and the files
+ * One source on a running cluster: its CSV to Parquet on HDFS, the rows counted there by a program that is not the writer, and the files
  * copied to S3, where the lake's own verification takes them over.
  */
 export async function convertOnCluster(

@@ -26,7 +26,7 @@ export function runError(code: RunError['code'], message: string): RunError {
  */
 export function failRun(error: RunError): never {
   throw ApplicationFailure.create({
-    message: told(error),
+    message: withHint(error),
     type: error.code,
     nonRetryable: true,
     details: [error],
@@ -42,7 +42,7 @@ export function overtakenBy(runId: string, day: string, revision: number): RunEr
 const ARROW = ' → ';
 
 /** A failure that passes through several workflows says what to do once. */
-function told({ message, hint }: RunError): string {
+function withHint({ message, hint }: RunError): string {
   return hint === '' ? message : `${message}${ARROW}${hint}`;
 }
 

@@ -31,7 +31,7 @@ import { discardDownloads, emrNews, progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
 import { emrFacts, sorted, unpublished, type OnEmr } from './outcomes.ts';
 import { runSource, type Sequence } from './source-sequence.ts';
-import { tellStory } from './story.ts';
+import { runSummary } from './run-summary.ts';
 
 /** One dataset on one day: opens the day, brings every source to verified Parquet, publishes the manifest last. */
 export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
@@ -101,7 +101,7 @@ class Run {
   tell(stage: RunProgress['stage']): void {
     const changed = this.progress.stage !== stage;
     this.progress.stage = stage;
-    setCurrentDetails(tellStory(this.#input, this.progress));
+    setCurrentDetails(runSummary(this.#input, this.progress));
     if (!changed || !this.#opened?.plan.hasSearchAttributes) return;
     const { dataset, ingestDate } = this.#input;
     const keywords = { dataset, ingestDate, stage };
@@ -226,14 +226,14 @@ class Run {
     }
   }
 
-  /** What `convertOnEmr` tells. */
+  /** News of `convertOnEmr`. */
   note(news: EmrProgress): void {
     this.progress.emr = news;
     for (const { source, kind } of news.steps) {
       const known = this.#progressOf(source);
       if (known?.stage === 'convert' && kind !== 'convert') known.stage = 'verify';
     }
-    setCurrentDetails(tellStory(this.#input, this.progress));
+    setCurrentDetails(runSummary(this.#input, this.progress));
   }
 
   async #conclude(opened: OpenResult, onEmr: OnEmr | undefined): Promise<IngestResult> {
@@ -282,7 +282,7 @@ class Run {
 
   #note(id: string, news: Partial<SourceProgress>): void {
     Object.assign(this.#progressOf(id) ?? {}, news);
-    setCurrentDetails(tellStory(this.#input, this.progress));
+    setCurrentDetails(runSummary(this.#input, this.progress));
   }
 
   #progressOf(id: string): SourceProgress | undefined {

@@ -63,7 +63,7 @@ async function pauseIfFailing(input: ScheduledInput, error: RunError): Promise<v
     const found = await pause({ scheduleId, workflowId, pauseAfterFailures, catchupMs, error });
     log.warn('A scheduled run has failed', { scheduleId, ...found });
   } catch (failure) {
-    // The schedule may be gone meanwhile; what failed is told in any case.
+    // The schedule may be gone meanwhile; the run reports its failure in any case.
     if (isCancellation(failure)) throw failure;
     log.warn('The schedule could not be looked at', { scheduleId, error: failure });
   }

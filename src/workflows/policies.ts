@@ -11,7 +11,7 @@ const RETRY = {
   initialInterval: '1s',
   backoffCoefficient: 2,
   // A failure says itself when to try again (see the activities' failure.ts). This is for attempts that said nothing,
-  // because their worker died: whoever takes over, however many have died, should start at once.
+  // because their worker died: the next worker should start at once, however many have died.
   maximumInterval: '2s',
   nonRetryableErrorTypes: [...NON_RETRYABLE_CODES],
 } satisfies ActivityOptions['retry'];
@@ -68,7 +68,7 @@ export const JOIN = {
   retry: RETRY,
 } satisfies ActivityOptions;
 
-/** A listing of a whole lake, and a request for each leftover: hours for a very old one, and nobody waits for it. */
+/** A listing of a whole lake, and a request for each leftover: hours for a very old one, and no run waits for it. */
 export const SWEEP = {
   startToCloseTimeout: '6h',
   scheduleToCloseTimeout: '12h',
@@ -77,7 +77,7 @@ export const SWEEP = {
 
 /**
  * A few requests to EMR. Workers may be away for hours: the cluster goes on meanwhile, and the next one finds it. A
- * cluster that nobody looks after ends by its idle timeout.
+ * cluster that no run watches ends by its idle timeout.
  */
 export const EMR_CALL = {
   startToCloseTimeout: '5m',
@@ -92,7 +92,7 @@ export const EMR_WORK = {
   retry: RETRY,
 } satisfies ActivityOptions;
 
-/** A step that cannot be cancelled on somebody else's cluster: its owner can, and the run's outcome does not wait longer. */
+/** A step that cannot be cancelled on a cluster of another owner: the owner can, and the run's outcome does not wait longer. */
 export const EMR_LEAVE = {
   startToCloseTimeout: '5m',
   scheduleToCloseTimeout: '15m',

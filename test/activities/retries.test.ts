@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { working } from '../../src/activities/work.ts';
+import { runSourceActivity } from '../../src/activities/work.ts';
 import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
 
 const MINUTE_MS = 60_000;
@@ -31,7 +31,7 @@ async function failureOf(attempt: Attempt): Promise<ApplicationFailure> {
   const deps = { activity: { heartbeatTimeoutMs: 60_000, retryForMs } };
   const failed = await environment
     .run(async () => {
-      await working(deps, task, 'land', async ({ onProgress }) => {
+      await runSourceActivity(deps, task, 'land', async ({ onProgress }) => {
         for (const bytes of attempt.bytes ?? []) onProgress({ bytes });
         const details = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
         return await Promise.reject(new LonghaulError(code, 'It failed.', details));

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-emr';
 import { EmrApi, type EmrSender } from '../../src/emr/api.ts';
 import { addStep } from '../../src/emr/steps.ts';
-import { Pace } from '../../src/emr/pace.ts';
+import { Throttle } from '../../src/emr/throttle.ts';
 import type { LonghaulError } from '../../src/model/errors.ts';
 
 interface Failure {
@@ -42,7 +42,7 @@ function sender(failures: Failure[], answer: object = {}): EmrSender & { sent: n
 }
 
 /** No waiting: half of nothing. */
-class NoPace extends Pace {
+class NoThrottle extends Throttle {
   override get waitMs(): number {
     return 0;
   }
@@ -50,7 +50,7 @@ class NoPace extends Pace {
 
 async function codeOf(failures: Failure[], once = false): Promise<[string, string, number]> {
   const fake = sender(failures);
-  const api = new EmrApi(fake, new NoPace());
+  const api = new EmrApi(fake, new NoThrottle());
   const error = await api
     .send(new DescribeClusterCommand({ ClusterId: 'j-1' }), { once })
     .then(() => assert.fail('it should fail'))
@@ -68,7 +68,7 @@ describe('requests to EMR', () => {
       { code: 'ECONNRESET' },
       { name: 'InternalServerException', status: 500 },
     ]);
-    await new EmrApi(fake, new NoPace()).send(new DescribeClusterCommand({ ClusterId: 'j-1' }));
+    await new EmrApi(fake, new NoThrottle()).send(new DescribeClusterCommand({ ClusterId: 'j-1' }));
     assert.equal(fake.sent, 4);
   });
 
@@ -80,13 +80,16 @@ describe('requests to EMR', () => {
     ] as const) {
       const fake = sender([failure]);
       const command = new RunJobFlowCommand({} as RunJobFlowCommandInput);
-      const sent = new EmrApi(fake, new NoPace()).send(command, { once: true });
+      const sent = new EmrApi(fake, new NoThrottle()).send(command, { once: true });
       await assert.rejects(sent, { code });
       assert.equal(fake.sent, 1);
     }
     const step = sender([{ code: 'ECONNRESET' }]);
     await assert.rejects(
-      addStep(new EmrApi(step, new NoPace()), 'j-1', { Name: 'x', HadoopJarStep: { Jar: 'j' } }),
+      addStep(new EmrApi(step, new NoThrottle()), 'j-1', {
+        Name: 'x',
+        HadoopJarStep: { Jar: 'j' },
+      }),
     );
     assert.equal(step.sent, 1);
   });
@@ -94,7 +97,7 @@ describe('requests to EMR', () => {
   it('that were refused for their number were not carried out, so even those are made again', async () => {
     const fake = sender([THROTTLED, THROTTLED], { StepIds: ['s-1'] });
     const command = new AddJobFlowStepsCommand({ JobFlowId: 'j-1', Steps: [] });
-    await new EmrApi(fake, new NoPace()).send(command, { once: true });
+    await new EmrApi(fake, new NoThrottle()).send(command, { once: true });
     assert.equal(fake.sent, 3);
   });
 
@@ -133,17 +136,17 @@ describe('requests to EMR', () => {
   });
 });
 
-describe('the pace', () => {
+describe('the throttle', () => {
   it('halves with each "too often", to a bound, and comes back with answers', () => {
-    const pace = new Pace(() => 1);
-    assert.equal(pace.waitMs, 0);
-    pace.throttled();
-    assert.equal(pace.waitMs, 500);
-    pace.throttled();
-    assert.equal(pace.waitMs, 1000);
-    for (let n = 0; n < 20; n += 1) pace.throttled();
-    assert.equal(pace.waitMs, 20_000);
-    for (let n = 0; n < 20; n += 1) pace.answered();
-    assert.equal(pace.waitMs, 0);
+    const throttle = new Throttle(() => 1);
+    assert.equal(throttle.waitMs, 0);
+    throttle.throttled();
+    assert.equal(throttle.waitMs, 500);
+    throttle.throttled();
+    assert.equal(throttle.waitMs, 1000);
+    for (let n = 0; n < 20; n += 1) throttle.throttled();
+    assert.equal(throttle.waitMs, 20_000);
+    for (let n = 0; n < 20; n += 1) throttle.answered();
+    assert.equal(throttle.waitMs, 0);
   });
 });

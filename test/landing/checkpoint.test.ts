@@ -5,7 +5,7 @@ import { seal, unseal, type Checkpoint } from '../../src/landing/checkpoint.ts';
 import { CsvScanner } from '../../src/csv/scanner.ts';
 import type { Dialect } from '../../src/model/scan.ts';
 import { initialState, type ScannerState } from '../../src/csv/scanner-state.ts';
-import type { TallyState } from '../../src/landing/tally.ts';
+import type { IngestStateFields } from '../../src/landing/ingest-state.ts';
 
 const dialect: Dialect = { delimiter: ',', quote: '"', bomBytes: 0 };
 
@@ -23,7 +23,7 @@ const ends = fc
     }),
     { minLength: 1, maxLength: 6 },
   )
-  .map((steps): TallyState[] => {
+  .map((steps): IngestStateFields[] => {
     const splits: number[] = [];
     return steps.map(({ bytes, crc32, mode, header, grown, isRagged, firstInvalidUtf8 }) => {
       splits.push(...grown);
@@ -70,7 +70,7 @@ describe('the checkpoint of a landing', () => {
     const line = '"one\ntwo",3\r\n';
     const scanner = new CsvScanner(dialect, undefined, 100);
     scanner.push(Buffer.from('a,b\r\n'));
-    const states: TallyState[] = [];
+    const states: IngestStateFields[] = [];
     for (let step = 1; step <= 4; step += 1) {
       scanner.push(Buffer.from(line.repeat(50)));
       states.push({ bytes: step, crc32: step, dialect, scanner: scanner.state() });

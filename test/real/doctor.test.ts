@@ -2,7 +2,7 @@ import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import type { DoctorReport } from '../../src/cli/commands/doctor.ts';
-import { tryLanding } from '../../src/landing/s3-trial.ts';
+import { tryLanding } from '../../src/landing/s3-check.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { S3Zone } from '../../src/storage/s3/zone.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
 import type { S3Settings } from '../../src/config/settings.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
-import { duckDbS3Error } from '../../src/storage/s3/told-errors.ts';
+import { duckDbS3Error } from '../../src/storage/s3/engine-errors.ts';
 import { duckDbS3Statements, runS3Setup } from '../../src/storage/s3/duckdb.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'longhaul-aws-'));

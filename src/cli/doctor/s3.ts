@@ -5,7 +5,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import type { S3Settings } from '../../config/settings.ts';
-import { tryLanding } from '../../landing/s3-trial.ts';
+import { tryLanding } from '../../landing/s3-check.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { ZONE_FOLDERS } from '../../model/layout.ts';
 import { createS3Client } from '../../storage/s3/client.ts';

@@ -73,9 +73,11 @@ function whyUnwanted(
 ): string {
   if (datasets.some(({ name }) => name === dataset)) return 'datasets.yaml says schedule: false';
   const addresses = addressesOf(inputOf(description).run?.spec);
-  const heir = wanted.find((each) => addresses !== '' && addressesOf(each.dataset) === addresses);
-  const renamed = heir
-    ? `; its sources are those of ${heir.dataset.name} now: what was published stays as ${dataset}`
+  const renamedTo = wanted.find(
+    (each) => addresses !== '' && addressesOf(each.dataset) === addresses,
+  );
+  const renamed = renamedTo
+    ? `; its sources are those of ${renamedTo.dataset.name} now: what was published stays as ${dataset}`
     : '';
   return `no dataset ${dataset} is in datasets.yaml any more${renamed}`;
 }

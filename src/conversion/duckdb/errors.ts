@@ -1,6 +1,6 @@
 import { LonghaulError } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
-import { duckDbS3Error } from '../../storage/s3/told-errors.ts';
+import { duckDbS3Error } from '../../storage/s3/engine-errors.ts';
 import { ofCatalogue, type PlainError } from '../plain-error.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { LonghaulError } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
-import { s3aError } from '../../storage/s3/told-errors.ts';
+import { s3aError } from '../../storage/s3/engine-errors.ts';
 import type { SparkEnd } from '../../programs/spark-process.ts';
 import type { SparkError } from './job.ts';
 import { causeText, probableCause } from './probable-cause.ts';

@@ -129,7 +129,7 @@ async function errorOf(
 
 async function storeError(said: Said, bucket: string): Promise<LonghaulError | undefined> {
   // The SDK, which a lake on disk does not need.
-  const { s3aError } = await import('../../storage/s3/told-errors.ts');
+  const { s3aError } = await import('../../storage/s3/engine-errors.ts');
   return s3aError(said, { permission: 'GetObject', bucket });
 }
 

@@ -66,9 +66,9 @@ export async function copyRange(
     const copy = async (index: number, range: string): Promise<void> => {
       parts[index] = await copyPart(zone, upload, { source, range, number: index + 1 }, signal);
     };
-    const lanes = zone.settings.uploadConcurrency;
-    for (let first = 0; first < ranges.length; first += lanes) {
-      const group = ranges.slice(first, first + lanes);
+    const concurrency = zone.settings.uploadConcurrency;
+    for (let first = 0; first < ranges.length; first += concurrency) {
+      const group = ranges.slice(first, first + concurrency);
       // None is under way any more when the upload is aborted.
       const copies = group.map((range, index) => copy(first + index, range));
       for (const done of await Promise.allSettled(copies)) {

@@ -28,19 +28,22 @@ export function actionOf(name: string): Action | undefined {
 
 const ACTIONS: Readonly<Record<string, Action>> = {
   RunJobFlow: (input: RunJobFlowInput, clusters: Clusters) => {
-    validateCluster(input, clusters.world.facts);
+    validateCluster(input, clusters.context.facts);
     const { id, arn } = clusters.create(input);
     return { JobFlowId: id, ClusterArn: arn };
   },
 
   DescribeCluster: ({ ClusterId: id }: DescribeClusterInput, clusters: Clusters) => {
-    return { Cluster: describeCluster(clusters.get(id), clusters.world.now()) };
+    return { Cluster: describeCluster(clusters.get(id), clusters.context.now()) };
   },
 
   ListClusters: (input: ListClustersInput, clusters: Clusters) => {
     const found = clusters.all().filter((cluster) => isListed(cluster, input));
     const { page, marker } = pageOf(found, input.Marker);
-    return { Clusters: page.map((each) => summarise(each, clusters.world.now())), Marker: marker };
+    return {
+      Clusters: page.map((each) => summarise(each, clusters.context.now())),
+      Marker: marker,
+    };
   },
 
   TerminateJobFlows: ({ JobFlowIds: ids = [] }: TerminateJobFlowsInput, clusters: Clusters) => {
@@ -105,7 +108,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     const infos = (input.StepIds ?? []).map((id) => {
       const step = cluster.steps.find((each) => each.id === id);
       if (!step) throw unknownStep(id);
-      const isAsked = cancelStep(step, how, clusters.world.now());
+      const isAsked = cancelStep(step, how, clusters.context.now());
       if (isAsked) return { StepId: id, Status: 'SUBMITTED' };
       const reason = 'The step cannot be cancelled: it is neither PENDING nor RUNNING.';
       return { StepId: id, Status: 'FAILED', Reason: reason };

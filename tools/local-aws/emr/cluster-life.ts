@@ -7,42 +7,42 @@ import {
   pause,
   type Cluster,
   type Ending,
-  type World,
+  type EmrContext,
 } from './model.ts';
 import { provision } from './provisioning.ts';
 import type { Machine } from './runtime.ts';
 import { runSteps } from './step-queue.ts';
 
 /** A cluster from STARTING to TERMINATED. Never rejects, and always comes to its end, whatever its runtime does. */
-export async function live(cluster: Cluster, world: World): Promise<void> {
+export async function live(cluster: Cluster, context: EmrContext): Promise<void> {
   let machine: Machine | undefined;
   try {
-    await provision(cluster, world);
-    machine = await bootstrap(cluster, world);
+    await provision(cluster, context);
+    machine = await bootstrap(cluster, context);
     if (isOpen(cluster)) {
-      cluster.readyMs = world.now();
-      await runSteps(cluster, machine, world);
+      cluster.readyMs = context.now();
+      await runSteps(cluster, machine, context);
     }
   } catch (error) {
     // An end that was asked for interrupts whatever is under way.
     endCluster(cluster, internalError(error));
   } finally {
-    await terminate(cluster, machine, world);
+    await terminate(cluster, machine, context);
   }
 }
 
-async function bootstrap(cluster: Cluster, world: World): Promise<Machine> {
+async function bootstrap(cluster: Cluster, context: EmrContext): Promise<Machine> {
   cluster.state = 'BOOTSTRAPPING';
   cluster.reason = { Message: 'Running bootstrap actions' };
-  const hdfsBytes = takeFault(world.faults(), 'smallHdfs')?.bytes;
+  const hdfsBytes = takeFault(context.faults(), 'smallHdfs')?.bytes;
   const { signal } = cluster.abort;
   const { id: clusterId, request } = cluster;
   const wanted = { clusterId, logUri: request.LogUri, hdfsBytes, signal };
-  const machine = await world.runtime.prepare(wanted);
+  const machine = await context.runtime.prepare(wanted);
   cluster.webHdfsUrl = machine.webHdfsUrl;
   try {
-    await pause(world.delays.bootstrappingMs, cluster);
-    await runBootstrapActions(cluster, machine, world);
+    await pause(context.delays.bootstrappingMs, cluster);
+    await runBootstrapActions(cluster, machine, context);
   } catch (error) {
     endCluster(cluster, internalError(error));
   }
@@ -52,9 +52,9 @@ async function bootstrap(cluster: Cluster, world: World): Promise<Machine> {
 async function runBootstrapActions(
   cluster: Cluster,
   machine: Machine,
-  world: World,
+  context: EmrContext,
 ): Promise<void> {
-  if (takePlainFault(world.faults(), 'bootstrapFailure')) {
+  if (takePlainFault(context.faults(), 'bootstrapFailure')) {
     endCluster(cluster, bootstrapFailure(1));
     return;
   }
@@ -68,7 +68,7 @@ async function runBootstrapActions(
 async function terminate(
   cluster: Cluster,
   machine: Machine | undefined,
-  { delays, now }: World,
+  { delays, now }: EmrContext,
 ): Promise<void> {
   const ending = cluster.ending ?? internalError('its life ended');
   cluster.ending = ending;

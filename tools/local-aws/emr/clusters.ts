@@ -3,17 +3,17 @@ import type { RunJobFlowInput, StepConfig } from '@aws-sdk/client-emr';
 import { invalidRequest, validation } from './api-error.ts';
 import { live } from './cluster-life.ts';
 import { takeFault } from './faults.ts';
-import { isOpen, type Cluster, type Step, type World } from './model.ts';
+import { isOpen, type Cluster, type Step, type EmrContext } from './model.ts';
 
 /** All clusters of a server. They are kept, as EMR keeps them for two months, until the server ends. */
 export class Clusters {
-  readonly world: World;
+  readonly context: EmrContext;
   readonly #region: string;
   readonly #clusters = new Map<string, Cluster>();
   readonly #lives = new Set<Promise<void>>();
 
-  constructor(world: World, region: string) {
-    this.world = world;
+  constructor(context: EmrContext, region: string) {
+    this.context = context;
     this.#region = region;
   }
 
@@ -23,7 +23,7 @@ export class Clusters {
       id,
       arn: `arn:aws:elasticmapreduce:${this.#region}:${ACCOUNT}:cluster/${id}`,
       request,
-      createdMs: this.world.now(),
+      createdMs: this.context.now(),
       state: 'STARTING',
       reason: {},
       errors: [],
@@ -31,21 +31,27 @@ export class Clusters {
       steps: [],
       keepAlive: request.Instances?.KeepJobFlowAliveWhenNoSteps ?? false,
       stepConcurrency: request.StepConcurrencyLevel ?? 1,
-      usedSteps: takeFault(this.world.faults(), 'stepsUsed')?.steps ?? 0,
+      usedSteps: takeFault(this.context.faults(), 'stepsUsed')?.steps ?? 0,
       idleTimeout: request.AutoTerminationPolicy?.IdleTimeout,
       wake: () => undefined,
       abort: new AbortController(),
     };
     this.#clusters.set(id, cluster);
     this.addSteps(cluster, request.Steps ?? []);
-    const life = live(cluster, this.world).finally(() => this.#lives.delete(life));
+    const life = live(cluster, this.context).finally(() => this.#lives.delete(life));
     this.#lives.add(life);
     return cluster;
   }
 
   addSteps(cluster: Cluster, configs: readonly StepConfig[]): Step[] {
     const steps = configs.map((config): Step => {
-      return { id: newId('s-'), config, createdMs: this.world.now(), state: 'PENDING', reason: {} };
+      return {
+        id: newId('s-'),
+        config,
+        createdMs: this.context.now(),
+        state: 'PENDING',
+        reason: {},
+      };
     });
     cluster.steps.push(...steps);
     cluster.wake();

@@ -40,16 +40,16 @@ const MAX_BODY_BYTES = 10 * 1024 * 1024;
 export async function startEmrServer(options: EmrServerOptions): Promise<EmrServer> {
   const { identity, runtime, faults = {} } = options;
   const handle: EmrServer = { endpoint: '', faults, stop: async () => undefined };
-  const world = {
+  const context = {
     runtime,
     facts: options,
     delays: { ...DELAYS, ...options.delays },
     faults: () => handle.faults,
     now: () => Date.now(),
   };
-  const clusters = new Clusters(world, identity.region);
+  const clusters = new Clusters(context, identity.region);
   const server = createServer((request, response) => {
-    answer(request, response, { clusters, identity, faults: world.faults }).catch(() => {
+    answer(request, response, { clusters, identity, faults: context.faults }).catch(() => {
       response.destroy();
     });
   });

@@ -120,7 +120,7 @@ export interface EmrDelays {
   idleSecondMs: number;
 }
 
-export interface World {
+export interface EmrContext {
   runtime: EmrRuntime;
   facts: EmrWorldFacts;
   delays: EmrDelays;

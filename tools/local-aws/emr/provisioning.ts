@@ -1,9 +1,12 @@
 import type { InstanceFleetConfig } from '@aws-sdk/client-emr';
 import { takeFault, takePlainFault } from './faults.ts';
-import { endCluster, pause, type Cluster, type Ending, type World } from './model.ts';
+import { endCluster, pause, type Cluster, type Ending, type EmrContext } from './model.ts';
 
 /** STARTING: what EC2 and the network have to say. Rejects where the cluster is to end. */
-export async function provision(cluster: Cluster, { delays, faults, facts }: World): Promise<void> {
+export async function provision(
+  cluster: Cluster,
+  { delays, faults, facts }: EmrContext,
+): Promise<void> {
   cluster.reason = { Message: 'Provisioning Amazon EC2 capacity' };
   await pause(delays.provisioningMs, cluster);
   const unknownSubnet = subnetsOf(cluster).find((id) => !(facts.subnets?.includes(id) ?? true));

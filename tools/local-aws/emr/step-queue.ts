@@ -8,7 +8,7 @@ import {
   type Cluster,
   type Ending,
   type Step,
-  type World,
+  type EmrContext,
 } from './model.ts';
 import type { Machine, StepEnd } from './runtime.ts';
 
@@ -16,12 +16,16 @@ import type { Machine, StepEnd } from './runtime.ts';
  * RUNNING and WAITING: steps in their order, as many at once as the cluster's concurrency has it, until the cluster is to
  * end. What ran is over when this ends.
  */
-export async function runSteps(cluster: Cluster, machine: Machine, world: World): Promise<void> {
+export async function runSteps(
+  cluster: Cluster,
+  machine: Machine,
+  context: EmrContext,
+): Promise<void> {
   const running = new Set<Promise<void>>();
   while (isOpen(cluster)) {
     const woken = nextWake(cluster);
     for (const step of startable(cluster)) {
-      const run = runStep(step, cluster, machine, world).finally(() => {
+      const run = runStep(step, cluster, machine, context).finally(() => {
         running.delete(run);
         cluster.wake();
       });
@@ -29,7 +33,7 @@ export async function runSteps(cluster: Cluster, machine: Machine, world: World)
     }
     showState(cluster);
     if (!isOpen(cluster)) break;
-    await waitFor(woken, cluster, world.delays.idleSecondMs);
+    await waitFor(woken, cluster, context.delays.idleSecondMs);
   }
   for (const step of cluster.steps) step.cancel?.('TERMINATE_PROCESS');
   await Promise.all(running);
@@ -96,9 +100,9 @@ async function runStep(
   step: Step,
   cluster: Cluster,
   machine: Machine,
-  world: World,
+  context: EmrContext,
 ): Promise<void> {
-  const { now, faults } = world;
+  const { now, faults } = context;
   step.state = 'RUNNING';
   step.startedMs = now();
   const lost = takeFault(faults(), 'spotLoss');

@@ -11,7 +11,7 @@ import type { ScannerState } from '../csv/scanner-state.ts';
 export const BLOCK_BYTES = HEAD_BYTES;
 
 /** Everything that is known of a source's first `bytes`, as plain JSON: where a later attempt can go on. */
-export interface TallyState {
+export interface IngestStateFields {
   bytes: number;
   /** CRC-32 of those bytes. */
   crc32: number;
@@ -27,14 +27,14 @@ export interface Landed {
 }
 
 /** Counts and checksums a source's bytes as they pass, whatever kind of store they go to. */
-export class Tally {
+export class IngestState {
   readonly #overrides: SourceOverrides;
   #bytes = 0;
   #crc32 = 0;
   #dialect: Dialect | undefined;
   #scanner: CsvScanner | undefined;
 
-  constructor(overrides: SourceOverrides, resumed?: TallyState) {
+  constructor(overrides: SourceOverrides, resumed?: IngestStateFields) {
     this.#overrides = overrides;
     if (!resumed) return;
     this.#bytes = resumed.bytes;
@@ -69,7 +69,7 @@ export class Tally {
   }
 
   /** Undefined before the first block. */
-  state(): TallyState | undefined {
+  state(): IngestStateFields | undefined {
     if (!this.#dialect || !this.#scanner) return undefined;
     return {
       bytes: this.#bytes,
@@ -79,7 +79,7 @@ export class Tally {
     };
   }
 
-  /** Ends the file, whose last block was pushed. The tally is used up. */
+  /** Ends the file, whose last block was pushed. The state is used up. */
   finish(): Landed {
     if (!this.#scanner) throw new Error('A finished file was never begun.');
     const scan = this.#scanner.finish(this.#overrides.encoding);

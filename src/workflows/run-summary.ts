@@ -10,7 +10,7 @@ import {
 } from '../model/run.ts';
 
 /** The run as a small markdown table for the Web UI's current details. Publishers' text never gets into it. */
-export function tellStory(
+export function runSummary(
   { dataset, ingestDate }: Pick<DayInput, 'dataset' | 'ingestDate'>,
   progress: RunProgress,
 ): string {
@@ -25,7 +25,7 @@ export function tellStory(
     ...progress.sources.map(sourceLine),
     line(['**all**', '', ...[bytes, total.records, total.rows, total.rejected].map(count), '']),
     ...placesOf(results),
-    ...(progress.emr ? ['', tellEmr(progress.emr)] : []),
+    ...(progress.emr ? ['', emrSummary(progress.emr)] : []),
   ].join('\n');
 }
 
@@ -33,7 +33,10 @@ export function tellStory(
  * The cluster and its steps, with EMR's own words where it gives any.
  * @param hours instance-hours of the cluster in use, where they are known.
  */
-export function tellEmr({ cluster, steps, earlierInstanceHours }: EmrProgress, hours = 0): string {
+export function emrSummary(
+  { cluster, steps, earlierInstanceHours }: EmrProgress,
+  hours = 0,
+): string {
   if (!cluster) return 'No cluster yet.';
   const { id, state, reason, logUri, isOurs } = cluster;
   const total = earlierInstanceHours + hours;

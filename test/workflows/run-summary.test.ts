@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { tellStory } from '../../src/workflows/story.ts';
+import { runSummary } from '../../src/workflows/run-summary.ts';
 import { sourceResult } from './source-result.ts';
 
 it('the Web UI says how each source was read, and where its bare quotes are', () => {
-  const story = tellStory(
+  const story = runSummary(
     { dataset: 'x', ingestDate: '2026-01-31' },
     {
       stage: 'done',

@@ -9,7 +9,7 @@ import { listSnapshots, readSnapshot } from '../storage/manifests.ts';
 import type { ActivityDeps } from './deps.ts';
 import { finishedEntry, toIngestResult, toSourceResult } from '../storage/source-results.ts';
 import type { OpenInput, OpenResult } from './types.ts';
-import { shortly } from './work.ts';
+import { runActivity } from './work.ts';
 
 type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'>;
 
@@ -23,11 +23,11 @@ export interface RunDefaults extends Pick<
 }
 
 /** The beginning of a day. */
-export function createOpeningActivities(deps: Deps, defaults: RunDefaults) {
+export function createDayPlanActivities(deps: Deps, defaults: RunDefaults) {
   return {
     /** What the run has to do, and what is there already of its day. */
     openSnapshot: async (input: OpenInput): Promise<OpenResult> =>
-      await shortly(deps, async () => {
+      await runActivity(deps, async () => {
         const spec = input.spec ?? datasetNamed(defaults.datasets(), input.dataset);
         const plan: RunPlan = {
           mode: input.mode ?? 'ingest',

@@ -6,7 +6,7 @@ import type { S3Store } from '../storage/s3/s3-store.ts';
 import { LandingNameTaken } from './commit.ts';
 import { s3Sinks } from './s3-sinks.ts';
 import { S3Upload } from './s3-upload.ts';
-import { Tally } from './tally.ts';
+import { IngestState } from './ingest-state.ts';
 
 const BODY = Buffer.from('a,b\n1,longhaul doctor lands this file and removes it again\n');
 /** Differs, so that a lost answer is not taken for an overwrite. */
@@ -61,15 +61,15 @@ async function upload(
   body: Buffer,
   signal: AbortSignal,
 ): Promise<() => Promise<void>> {
-  const tally = new Tally({});
-  tally.push(body, true);
-  const end = tally.state();
+  const ingestState = new IngestState({});
+  ingestState.push(body, true);
+  const end = ingestState.state();
   if (!end) throw new Error('A file without a byte.');
   const spec = { id: 'doctor', address: 'doctor:', optional: false, overrides: {} };
   const source = { validator: { etag: `"${end.crc32}"` }, totalBytes: body.length };
   const upload = new S3Upload({ store, rawKey, spec, source, partSizeBytes: body.length }, signal);
   await upload.send({ number: 1, body, crc32: end.crc32 }, end);
-  return async () => await upload.publish(tally.finish(), end.crc32);
+  return async () => await upload.publish(ingestState.finish(), end.crc32);
 }
 
 async function read(store: S3Store, key: string): Promise<void> {

@@ -11,7 +11,7 @@ const MIN_DELAY_MS = 50;
  * How long to wait before each request: nothing as a rule, twice as long after each "too often", and less again after
  * each answer. All requests of a process share one, since the account's limit is one.
  */
-export class Pace {
+export class Throttle {
   #delayMs = 0;
   readonly #random: () => number;
 

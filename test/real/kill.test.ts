@@ -117,7 +117,7 @@ describe('Ctrl-C', () => {
     await withLab({ routes: { '/a.csv': route }, env, up: false }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
       const running = lab.start(['ingest', 'things']);
-      await until(async () => (await lab.lakeFiles()).length > 0);
+      await until(async () => (await lab.lakeFiles()).some((file) => file.endsWith('.partial')));
       running.process.kill('SIGINT');
       const { code, stderr } = await running.ended;
       assert.equal(code, 130, stderr);

@@ -4,22 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { loadSettings } from '../../src/config/load-settings.ts';
-import type { LonghaulError } from '../../src/model/errors.ts';
+import { messageOf } from './config-error.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'longhaul-lake-settings-'));
 after(() => {
   rmSync(folder, { recursive: true });
 });
-
-function messageOf(act: () => unknown): string {
-  try {
-    act();
-  } catch (error) {
-    assert.equal((error as LonghaulError).code, 'CONFIG_INVALID');
-    return (error as Error).message;
-  }
-  return assert.fail('nothing was thrown');
-}
 
 describe('LAKE', () => {
   const lakeOf = (env: Record<string, string>, lake?: string) =>

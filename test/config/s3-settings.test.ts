@@ -7,7 +7,7 @@ import { after, test } from 'node:test';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { loadSettings, readSettings } from '../../src/config/load-settings.ts';
 import type { S3Settings } from '../../src/config/settings.ts';
-import type { LonghaulError } from '../../src/model/errors.ts';
+import { messageOf } from './config-error.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'longhaul-s3-settings-'));
 after(() => {
@@ -23,16 +23,6 @@ function folderWith(envFile: string): string {
 function s3Of(env: Record<string, string>, cwd = folder): S3Settings {
   const { lake } = loadSettings({ env, cwd });
   return lake.kind === 's3' ? lake : assert.fail('the lake is on a disk');
-}
-
-function messageOf(act: () => unknown): string {
-  try {
-    act();
-  } catch (error) {
-    assert.equal((error as LonghaulError).code, 'CONFIG_INVALID');
-    return (error as Error).message;
-  }
-  return assert.fail('nothing was thrown');
 }
 
 void test('every key of S3 is read', () => {

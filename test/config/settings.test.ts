@@ -7,7 +7,7 @@ import { parse } from 'dotenv';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { loadSettings } from '../../src/config/load-settings.ts';
 import { SETTING_KEYS } from '../../src/config/setting-keys.ts';
-import type { LonghaulError } from '../../src/model/errors.ts';
+import { messageOf } from './config-error.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'longhaul-settings-'));
 after(() => {
@@ -18,16 +18,6 @@ function folderWith(files: Record<string, string>): string {
   const cwd = mkdtempSync(join(folder, 'case-'));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text);
   return cwd;
-}
-
-function messageOf(act: () => unknown): string {
-  try {
-    act();
-  } catch (error) {
-    assert.equal((error as LonghaulError).code, 'CONFIG_INVALID');
-    return (error as Error).message;
-  }
-  return assert.fail('nothing was thrown');
 }
 
 void test('without any setting the lake lies in data/ and Temporal is embedded', () => {

@@ -1,7 +1,6 @@
 import type { SparkResult } from '../conversion/spark/job.ts';
 import { describeCluster } from '../emr/clusters.ts';
 import { HdfsUnreachable, WebHdfs, webHdfsBase } from '../emr/webhdfs.ts';
-import { shownAddress } from '../model/addresses.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { sourceEntryKey, sourcePrefix, stagingPrefix } from '../model/layout.ts';
 import { assertBalanced, sumLedgers } from '../model/ledger.ts';
@@ -31,7 +30,7 @@ import type {
   StageJobInput,
   StepCommand,
 } from './emr-types.ts';
-import { settingsKeyOf, toSourceResult } from '../storage/source-results.ts';
+import { convertedEntry, toSourceResult } from '../storage/source-results.ts';
 import type { Work } from './work.ts';
 
 /** Undefined where the job wrote none. */
@@ -130,26 +129,12 @@ export async function stageManifest(
 
 async function entryOnHdfs(deps: EmrDeps, input: CountedInput): Promise<SourceEntry> {
   const landing = await requireLanding(deps.raw, input);
-  const { encoding, csv, schema } = await requireSchema(deps.converted, input);
+  const staging = await requireSchema(deps.converted, input);
   const { parts } = await requireCounted(deps.converted, input);
   const prefix = sourcePrefix({ ...input, source: input.source.id });
-  return {
-    id: input.source.id,
-    url: shownAddress(input.source.address),
-    status: 'converted',
-    bytes: landing.bytes,
-    checksum: landing.checksum,
-    records: landing.scan.records,
+  return convertedEntry(input, landing, staging, {
+    schema: staging.schema,
     rows: parts.reduce((sum, { rows }) => sum + rows, 0),
-    rejected: 0,
-    validator: landing.validator,
-    rawKey: landing.rawKey,
-    encoding,
-    csv,
-    dialect: landing.scan.dialect,
-    blankLines: landing.scan.blankLines,
-    engine: input.engine,
-    schema,
     // HDFS checks its blocks by itself, and says no checksum that another store could be compared with.
     parquet: parts.map(({ name, rows, bytes }) => ({
       key: prefix + name,
@@ -157,8 +142,7 @@ async function entryOnHdfs(deps: EmrDeps, input: CountedInput): Promise<SourceEn
       bytes,
       checksum: '',
     })),
-    settingsKey: settingsKeyOf(input.source, input.engine),
-  };
+  });
 }
 
 async function countHere(

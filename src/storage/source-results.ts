@@ -5,7 +5,7 @@ import { sourceEntryKey } from '../model/layout.ts';
 import { balances } from '../model/ledger.ts';
 import type { LandingManifest, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import type { IngestResult, RunMode, SourceResult, SourceTask } from '../model/run.ts';
-import { SOURCE_ENTRY } from './manifest-shapes.ts';
+import { SOURCE_ENTRY, type StagedSchema } from './manifest-shapes.ts';
 import { listSnapshots, readManifest, readSnapshot } from './manifests.ts';
 import type { Lake, Store } from './store.ts';
 
@@ -24,6 +24,36 @@ export function settingsKeyOf(source: SourceSpec, engine: Engine): string {
   const csv = [encoding ?? null, delimiter ?? null, header ?? null];
   const decisive = [SCHEMA_RULES_VERSION, engine, ...csv, declared];
   return createHash('sha256').update(JSON.stringify(decisive)).digest('hex').slice(0, 16);
+}
+
+/** The entry of a source whose landing became these parts. */
+export function convertedEntry(
+  { source, engine }: Pick<SourceTask, 'source' | 'engine'>,
+  landing: LandingManifest,
+  { encoding, csv }: Pick<StagedSchema, 'encoding' | 'csv'>,
+  made: Pick<SourceEntry, 'schema' | 'rows' | 'parquet'>,
+): SourceEntry {
+  const { bytes, checksum, validator, rawKey, scan } = landing;
+  return {
+    id: source.id,
+    url: shownAddress(source.address),
+    status: 'converted',
+    bytes,
+    checksum,
+    records: scan.records,
+    rows: made.rows,
+    rejected: 0,
+    validator,
+    rawKey,
+    encoding,
+    csv,
+    dialect: scan.dialect,
+    blankLines: scan.blankLines,
+    engine,
+    schema: made.schema,
+    parquet: made.parquet,
+    settingsKey: settingsKeyOf(source, engine),
+  };
 }
 
 export function toSourceResult(

@@ -1,4 +1,3 @@
-import { shownAddress } from '../model/addresses.ts';
 import { isRetryable, LonghaulError } from '../model/errors.ts';
 import { sourceEntryKey, stagedEntryKey } from '../model/layout.ts';
 import { assertBalanced } from '../model/ledger.ts';
@@ -7,7 +6,7 @@ import { STAGED_PARTS } from '../storage/manifest-shapes.ts';
 import { toJson } from '../storage/manifests.ts';
 import { deleteDeadParts } from '../storage/parts.ts';
 import { checksumAt } from '../storage/location.ts';
-import { settingsKeyOf } from '../storage/source-results.ts';
+import { convertedEntry } from '../storage/source-results.ts';
 import {
   requireLanding,
   requireSchema,
@@ -34,41 +33,27 @@ export async function verifySource(
   watch: Watch,
 ): Promise<SourceEntry> {
   const landing = await requireLanding(deps.raw, input);
-  const { encoding, csv } = await requireSchema(deps.converted, input);
+  const staging = await requireSchema(deps.converted, input);
   const staged = await requireStaged(
     deps.converted,
     stagedPartsKey(input.stagedPrefix),
     STAGED_PARTS,
   );
   const at = { ...input, source: input.source.id };
-  const { parquet, ledger } = await orDelete(deps.converted, staged.parts, async () => {
+  const { parquet, rows } = await orDelete(deps.converted, staged.parts, async () => {
     const found = await readParts(deps.converted, staged.parts, watch);
-    const rows = found.reduce((sum, part) => sum + part.rows, 0);
-    const counted = { records: landing.scan.records, rows, rejected: 0 };
-    assertBalanced(counted, input.source.id);
-    return { parquet: found, ledger: counted };
+    const counted = found.reduce((sum, part) => sum + part.rows, 0);
+    assertBalanced({ records: landing.scan.records, rows: counted, rejected: 0 }, input.source.id);
+    return { parquet: found, rows: counted };
   });
   const { runId } = input;
   const { signal } = watch;
   await deleteDeadParts(deps.converted, at, { runId, keep: staged.parts, signal });
-  const entry: SourceEntry = {
-    id: input.source.id,
-    url: shownAddress(input.source.address),
-    status: 'converted',
-    bytes: landing.bytes,
-    checksum: landing.checksum,
-    ...ledger,
-    validator: landing.validator,
-    rawKey: landing.rawKey,
-    encoding,
-    csv,
-    dialect: landing.scan.dialect,
-    blankLines: landing.scan.blankLines,
-    engine: input.engine,
+  const entry = convertedEntry(input, landing, staging, {
     schema: staged.schema,
+    rows,
     parquet,
-    settingsKey: settingsKeyOf(input.source, input.engine),
-  };
+  });
   await deps.converted.put(stagedEntryKey(input.runId, at.source), toJson(entry));
   // For a retry of the day, in the place of an earlier run's.
   await deps.converted.put(sourceEntryKey(at), toJson(entry));

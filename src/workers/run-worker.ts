@@ -23,7 +23,8 @@ const STICKY_TIMEOUT = '2s';
 /** For checkpoints, after the grace time; what does not end then is left behind, and ends with the process. */
 const CHECKPOINT_MS = 50_000;
 /**
- * Most of them only wait for a run's end (a schedule's), which costs nothing; the others are short: a listing, a manifest, the footers and checksum of what was converted.
+ * Most of them only wait for a run's end (a schedule's), which costs nothing; the others are short: a listing, a
+ * manifest, the footers and checksum of what was converted.
  */
 const CONTROL_SLOTS = 1000;
 /** Downloads and conversions of backfilled days, beside the others: they are in no hurry. */

@@ -111,7 +111,7 @@ function executableOf(pid: string): string {
   }
 }
 
-/** A process may end while it is looked at, or belong to someone else. */
+/** A process may end while it is looked at, or belong to another user. */
 function read(path: string): string {
   try {
     return readFileSync(path, 'utf8');

@@ -113,7 +113,7 @@ test('two attempts never write the same key, and what is verified is alone in it
   });
 });
 
-test('a part that a published manifest names stays, whoever converts into its folder', async () => {
+test('a part that a published manifest names stays, whichever attempt converts into its folder', async () => {
   await withWorker(async (worker) => {
     await worker.convert();
     const [published = ''] = await worker.files();

@@ -71,13 +71,13 @@ describe('a portal that is still making the file', () => {
 describe('a host name that DNS does not know', () => {
   const code = 'SOURCE_NO_SUCH_HOST';
 
-  it('is tried as long as any fault of the network where nobody waits at a terminal', async () => {
+  it('is tried as long as any fault of the network where no command follows the run', async () => {
     assert.equal(await isFinal({ sinceMs: 0, code }), false);
     assert.equal(await isFinal({ sinceMs: 14 * MINUTE_MS, code }), false);
     assert.equal(await isFinal({ sinceMs: 15 * MINUTE_MS, code }), true);
   });
 
-  it('ends a command that a person follows after 30 s, and not sooner', async () => {
+  it('ends a run that a command follows after 30 s, and not sooner', async () => {
     assert.equal(await isFinal({ sinceMs: 25_000, code, followed: true }), false);
     assert.equal(await isFinal({ sinceMs: 30_000, code, followed: true }), true);
     assert.equal(

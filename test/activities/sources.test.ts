@@ -100,7 +100,7 @@ async function withDay(body: (day: Day) => Promise<void>): Promise<void> {
   await withTempFolder(async (folder) => await body(new Day(folder)));
 }
 
-test('a landing tells its bytes in heartbeats, and a later probe of that day finds it', async () => {
+test('a landing reports its bytes in heartbeats, and a later probe of that day finds it', async () => {
   origin.set('/a.csv', { body: CSV, etag: '"1"' });
   await withDay(async (day) => {
     assert.equal((await day.probe()).result, undefined);

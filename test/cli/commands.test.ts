@@ -184,7 +184,7 @@ void test('settings that do not pass are the error of every command that needs t
   assert.match(error.message, /\.env:1: ENGINE[^]*datasets\.yaml:1: "datasets" must be a map/);
 });
 
-void test('nobody answers at the configured address: the error says which', async () => {
+void test('no server answers at the configured address: the error says which', async () => {
   const place = workplace({ '.env': 'TEMPORAL_ADDRESS=127.0.0.1:1\n' });
   const { stdout, exitCode } = await place.run('runs', '--json');
   assert.equal(exitCode, 9);

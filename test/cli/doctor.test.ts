@@ -62,7 +62,7 @@ test('settings that do not pass are one check with all their problems; the rest 
   assert.match(stdout, /^PROBLEM\s+Settings .*\n\s+\.env:1: .*\n\s+datasets\.yaml:1: .*\n\s+→ /m);
 });
 
-test('a Temporal that nobody answers for is a problem with its address', async () => {
+test('a Temporal that does not answer is a problem with its address', async () => {
   const report = await look(workplace({ '.env': 'TEMPORAL_ADDRESS=127.0.0.1:1\n' }));
   const temporal = find(report, 'temporal');
   assert.equal(temporal?.status, 'problem');

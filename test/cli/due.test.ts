@@ -72,7 +72,7 @@ describe('lastDue', () => {
     assert.equal(due(every, '2026-11-25T11:59:59Z'), '2026-11-25T06:00:00.000Z');
   });
 
-  it('is what somebody finds who looks at a clock of the zone, minute by minute', () => {
+  it('is the time that a search minute by minute on the zone’s clock finds', () => {
     const minutes = fc.uniqueArray(fc.integer({ min: 0, max: 59 }), { minLength: 1, maxLength: 3 });
     const hours = fc.uniqueArray(fc.integer({ min: 0, max: 23 }), { minLength: 1, maxLength: 3 });
     const zones = fc.constantFrom(...ZONES);

@@ -164,18 +164,18 @@ void test("following shows states and ends with the run's result", async () => {
 void test('Ctrl-C cancels the run and waits for its end', async () => {
   const run = new FakeRun();
   const interrupt = new AbortController();
-  let told = false;
+  let said = false;
   const following = followRun(linkTo(run.handle), RUN, {
     signal: interrupt.signal,
     onState: () => interrupt.abort(),
-    onCancel: () => (told = true),
+    onCancel: () => (said = true),
   });
   await assert.rejects(following, { code: 'CANCELLED' });
   assert.ok(run.cancelled);
-  assert.ok(told);
+  assert.ok(said);
 });
 
-void test("Ctrl-C while waiting for somebody else's run leaves that run alone", async () => {
+void test('Ctrl-C while waiting for a run that another command started leaves that run alone', async () => {
   const run = new FakeRun();
   const interrupt = new AbortController();
   const following = followRun(linkTo(run.handle), RUN, {
@@ -188,7 +188,7 @@ void test("Ctrl-C while waiting for somebody else's run leaves that run alone", 
   run.end(undefined);
 });
 
-void test('a connection that breaks is told of, and the run is followed on over the next one', async () => {
+void test('a connection that breaks is reported, and the run is followed over the next one', async () => {
   const run = new FakeRun();
   const notes: string[] = [];
   let asked = 0;
@@ -259,7 +259,7 @@ void test('a failed run is the error of the catalogue behind it, wherever it is 
   const detail = {
     code: 'SOURCE_NOT_FOUND',
     message: 'h answered 404.',
-    hint: 'Mend it.',
+    hint: 'Fix it.',
     retryable: false,
     source: '2019',
   };
@@ -285,14 +285,14 @@ void test('a failed run is the error of the catalogue behind it, wherever it is 
     const error = fromTemporal(failed) as LonghaulError;
     assert.equal(error.code, 'SOURCE_NOT_FOUND');
     assert.equal(error.message, 'h answered 404.');
-    assert.deepEqual(asJson(error.details), { hint: 'Mend it.', source: '2019' });
+    assert.deepEqual(asJson(error.details), { hint: 'Fix it.', source: '2019' });
   }
 });
 
 void test('what Temporal itself says becomes an error of the catalogue too', () => {
   const codeOf = (error: unknown): string => (fromTemporal(error) as LonghaulError).code;
   assert.equal(codeOf(new WorkflowNotFoundError('x', 'w', undefined)), 'RUN_UNKNOWN');
-  // Nothing is known of the run: it is another server, or a slip.
+  // Nothing is known of the run: it is on another server, or misspelt.
   assert.equal(codeOf(new NamespaceNotFoundError('lake')), 'TEMPORAL_NO_NAMESPACE');
   const foreign = ApplicationFailure.create({ message: 'boom', type: 'TypeError' });
   const failed = new WorkflowFailedError('x', foreign, RetryState.NON_RETRYABLE_FAILURE);

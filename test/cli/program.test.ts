@@ -70,7 +70,7 @@ for (const argv of [
   });
 }
 
-void test('a slip is answered with what was meant', async () => {
+void test('a misspelt command is answered with the nearest one', async () => {
   assert.match((await workplace.run('ingst')).stderr, /Did you mean ingest\?/);
   assert.match((await workplace.run('ingest', 'd', '--jsn')).stderr, /Did you mean --json\?/);
 });

@@ -42,7 +42,7 @@ void test('a source that is tried again says why, which try it is, and when the 
   assert.equal(progressLine('d', source, 12_000), 'd a: land, h answered 503, try 3');
 });
 
-void test('what the whole run waits for is told, and on a narrow terminal the try and the time stay', () => {
+void test('what the whole run waits for is shown, and on a narrow terminal the try and the time stay', () => {
   const text =
     'S3 did not answer ListBucket of s3://my-lake (connect ECONNREFUSED 127.0.0.1:18998)';
   const wait = { text, attempt: 4, nextAttemptAtMs: 12_000 };
@@ -85,7 +85,7 @@ void test('bars never are wider than the terminal, whatever the numbers', () => 
   );
 });
 
-void test('without a terminal a stage is told at once, its progress now and then', () => {
+void test('without a terminal a stage is printed at once, its progress now and then', () => {
   const notes: string[] = [];
   let now = 0;
   const view = plainLines(
@@ -112,7 +112,7 @@ void test('without a terminal a stage is told at once, its progress now and then
   for (const line of notes) assert.equal(line, stripVTControlCharacters(line));
 });
 
-void test('a program that is fetched is told instead of a bar that stands still', () => {
+void test('a program that is fetched is shown instead of a bar that stands still', () => {
   const source = landing(0);
   if (source.transfer)
     source.transfer.note = 'Fetching the Spark (once, about 450 MB): Python package';
@@ -120,7 +120,7 @@ void test('a program that is fetched is told instead of a bar that stands still'
   assert.equal(line, '2019  land     Fetching the Spark (once, about 450 MB): Python package');
 });
 
-void test('without a terminal a wait is told once for each try', () => {
+void test('without a terminal a wait is printed once for each try', () => {
   const notes: string[] = [];
   const view = plainLines((text) => notes.push(text), 'd');
   const show = (attempt: number, nextAttemptAtMs: number): void => {

@@ -77,7 +77,7 @@ describe('longhaul status', () => {
     );
   });
 
-  it('tells age, rows and what is due, in one line a dataset', async () => {
+  it('says age, rows and what is due, in one line a dataset', async () => {
     const file = parseDatasets(FILE, 'd.yaml');
     const now = new Date('2026-11-24T15:10:00Z');
     const all = await statusOf(file, store, { now, graceMs: GRACE_MS });

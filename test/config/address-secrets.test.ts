@@ -87,7 +87,7 @@ describe('the secrets of an address', () => {
     });
   });
 
-  it('are refused in clear, whoever started the run', async () => {
+  it('are refused in clear, also in a run that another user started', async () => {
     await withWorker({}, async (secretsOf) => {
       const address = 'https://x.org/a.csv?X-Amz-Signature=c4n4ry8d2f';
       const { code, message, details } = errorOf(() => secretsOf({ ...ASKED, address }));

@@ -92,7 +92,7 @@ void test('types are words, or a type with a format of the fixed list', () => {
   });
 });
 
-void test('every slip of the form is told with its line', () => {
+void test('every mistake of form is named with its line', () => {
   const problems = problemsOf(
     [
       'datasets:',

@@ -97,7 +97,7 @@ describe('a key that LAKE has replaced', () => {
     assert.equal(loadSettings({ env: { DATA_DIR: '' }, cwd: folder }).lake.kind, 'disk');
   });
 
-  it('is not taken for a slip, and neither is what only looks like LAKE', () => {
+  it('is not taken for a misspelt key, and neither is what only looks like LAKE', () => {
     const cwd = mkdtempSync(join(folder, 'case-'));
     writeFileSync(join(cwd, '.env'), 'LANG=C\nNAME=x\nMAKE=gmake\n');
     assert.equal(loadSettings({ env: {}, cwd }).lake.kind, 'disk');

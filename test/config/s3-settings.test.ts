@@ -47,7 +47,7 @@ for (const key of ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL']) {
   });
 }
 
-void test('every problem is told at once, with its file and line', () => {
+void test('all problems are one message, each with its file and line', () => {
   const cwd = folderWith(
     [
       'LAKE=s3://lake/../b',

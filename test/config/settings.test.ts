@@ -57,7 +57,7 @@ void test('an API key turns TLS on', () => {
   );
 });
 
-void test('every problem is told at once, with its file and line', () => {
+void test('all problems are one message, each with its file and line', () => {
   const cwd = folderWith({
     '.env':
       '# ours\nDUCKDB_THREADS=0\n\nexport DATASETS_FIL=x\nTEMPORAL_FOO=1\nAWS_PROFILE=theirs\n',
@@ -90,7 +90,7 @@ void test('control characters of a value do not reach the terminal', () => {
   assert.ok(!message.includes('\u001b'));
 });
 
-void test('a datasets file that nobody asked for may be absent, a chosen one may not', () => {
+void test('the default datasets file may be absent, a chosen one may not', () => {
   const cwd = folderWith({});
   assert.deepEqual(loadConfig({ env: {}, cwd }).datasets, []);
   const message = messageOf(() => loadConfig({ env: { DATASETS_FILE: 'mine.yaml' }, cwd }));

@@ -64,7 +64,7 @@ function messageOf(env: Record<string, string>): string {
   return assert.fail('nothing was thrown');
 }
 
-void test('a temporal.toml that merely lies there changes nothing', () => {
+void test('a temporal.toml that no setting names changes nothing', () => {
   const { temporal, addresses } = loadSettings({ env: { HOME: folder }, cwd: folder });
   assert.deepEqual(temporal, {
     address: undefined,
@@ -132,7 +132,7 @@ void test('certificates come from the profile, from settings, or from their text
   assert.deepEqual(Object.values(text.metadata), ['lake']);
 });
 
-void test('what cannot be is told, with where it stands, and never with what a profile holds', () => {
+void test('a wrong profile or key is named with its file, and nothing of a profile’s secrets is shown', () => {
   write('broken.toml', `[profile.cloud]\napi_key = "${SECRET}\n`);
   const cases: [Record<string, string>, RegExp][] = [
     [

@@ -63,7 +63,7 @@ describe('text that Windows-1252 would make signs inside words of', () => {
     ['a DOS code page: café, naïve', 'caf\x82,na\x8bve\n'],
   ];
   for (const [name, text] of unlikely) {
-    it(`${name}: told`, () => {
+    it(`${name}: unlikely as Windows-1252`, () => {
       const bytes = Buffer.from(text, 'latin1');
       const first = bytes.findIndex((byte) => byte >= 0x80);
       assert.equal(evidence([bytes]).firstUnlikelyWindows1252, first);
@@ -81,7 +81,7 @@ describe('text that Windows-1252 would make signs inside words of', () => {
     ['valid UTF-8 besides', 'Chlo\x91 \xc3\xa9\n'],
   ];
   for (const [name, text] of likely) {
-    it(`${name}: not told`, () => {
+    it(`${name}: likely as Windows-1252`, () => {
       assert.equal(evidence([Buffer.from(text, 'latin1')]).firstUnlikelyWindows1252, undefined);
     });
   }

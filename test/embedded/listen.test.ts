@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { freePort, listenOn } from '../../src/embedded/listen.ts';
 
-test('the first wish that is free is granted, else another port', async () => {
+test('the first wanted port that is free is used, else another one', async () => {
   const free = await freePort();
   const server = createServer();
   const taken = await listenOn(server, [free]);

@@ -10,7 +10,7 @@ import { takeLock } from '../../src/embedded/lock.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 describe('a lock', () => {
-  it('is had by one, and by the next when that one was killed', async () => {
+  it('is held by one process, and by the next one when that was killed', async () => {
     await withTempFolder(async (folder) => {
       const path = join(folder, 'lock');
       const first = await startHolder(path);
@@ -30,11 +30,11 @@ describe('a lock', () => {
       const path = join(folder, 'lock');
       const lock = takeLock(path);
       assert.ok(lock);
-      const heir = spawn('/bin/sleep', ['600'], { stdio: ['ignore', 'ignore', 'ignore', lock] });
+      const child = spawn('/bin/sleep', ['600'], { stdio: ['ignore', 'ignore', 'ignore', lock] });
       closeSync(lock);
       assert.equal(takeLock(path), undefined);
-      heir.kill('SIGKILL');
-      await once(heir, 'exit');
+      child.kill('SIGKILL');
+      await once(child, 'exit');
       assert.ok(takeLock(path));
     });
   });

@@ -7,7 +7,7 @@ import { readStepLog, stepLogUri, tailOf, withoutSecrets } from '../../src/emr/l
 const URI = 's3://b/logs/j-1/steps/s-1/stderr.gz';
 
 describe('the log of a step', () => {
-  it('is read to its end, and its last lines are told', async () => {
+  it('is read to its end, and its last lines are the answer', async () => {
     const text = Array.from({ length: 5000 }, (_, n) => `line ${n}`).join('\n');
     const log = await readStepLog(async () => gzipSync(text), URI);
     assert.equal(log.uri, URI);
@@ -16,7 +16,7 @@ describe('the log of a step', () => {
     assert.equal(tail.at(-1), 'line 4999');
   });
 
-  it('that is not there delays nobody for longer than it may', async () => {
+  it('that is not there delays a run for no longer than the limit', async () => {
     const started = performance.now();
     let looks = 0;
     const read = async () => {

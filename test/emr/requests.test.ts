@@ -119,7 +119,7 @@ describe('steps', () => {
 });
 
 describe('names', () => {
-  it('of clusters are read back, and nobody else’s are taken for ours', () => {
+  it('of clusters are read back, and no other cluster is taken for ours', () => {
     assert.deepEqual(parseClusterName(clusterName(NAME)), NAME);
     for (const name of ['longhaul', 'my cluster', `longhaul/a/2026-11-25/${NAME.runId}`, '']) {
       assert.equal(parseClusterName(name), undefined, name);

@@ -90,8 +90,8 @@ describe('WebHDFS', () => {
         await assert.rejects(listing, HdfsUnreachable);
       });
     }
-    const nobody = using('http://127.0.0.1:1', async (hdfs) => await hdfs.list('/x'));
-    await assert.rejects(nobody, HdfsUnreachable);
+    const refused = using('http://127.0.0.1:1', async (hdfs) => await hdfs.list('/x'));
+    await assert.rejects(refused, HdfsUnreachable);
   });
 
   it('knows what is not there', async () => {
@@ -107,7 +107,7 @@ describe('WebHDFS', () => {
     );
   });
 
-  it('tells files from folders', () => {
+  it('distinguishes files from folders', () => {
     const status = (pathSuffix: string, type: string, length: number): object => ({
       ...{ pathSuffix, type, length, owner: 'hadoop' },
     });

@@ -39,7 +39,7 @@ export async function openChromium(): Promise<WebBrowser> {
     args: [
       // As root in a container it has no sandbox; the pages are this machine's own.
       ...['--no-sandbox', '--disable-gpu'],
-      // It calls nobody.
+      // It makes no request of its own.
       ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
     ],
   });

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 export interface EmrProxy {
   endpoint: string;
   /**
-   * Once EMR has done the next request of that action, and before anybody is told so, `act` is called, and the connection
-   * cut. Resolves when that has happened.
+   * Once EMR has done the next request of that action, and before the caller gets the answer, `act` is called, and the
+   * connection cut. Resolves when that has happened.
    */
   afterNext(action: string, act: () => Promise<void>): Promise<void>;
   close(): Promise<void>;

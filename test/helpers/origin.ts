@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * A publisher that misbehaves as told: an HTTP server on a free loopback port.
+ * A publisher that misbehaves as a test asks: an HTTP server on a free loopback port.
  *
  *     const origin = await startOrigin({
  *       '/good.csv': { body: 'a,b\n1,2\n', etag: '"1"' },

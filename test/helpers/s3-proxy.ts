@@ -5,7 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { operationOf, type S3Operation } from './s3-operation.ts';
 
 /**
- * An S3 that misbehaves as told: a loopback proxy before a real one. Bodies stream through in both directions, and
+ * An S3 that misbehaves as a test asks: a loopback proxy before a real one. Bodies stream through in both directions, and
  * the Host header stays the client's, since its signature covers it.
  *
  *     const proxy = await startS3Proxy(s3.endpoint);
@@ -280,7 +280,7 @@ function answer(
   seen.status = status;
   const bare = seen.method === 'HEAD' || code === undefined;
   const body = `<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
-  // What is left of the request's body cannot be told from the next request's head.
+  // The rest of this request's body would be read as the next request's head.
   const connection = incoming.complete ? 'keep-alive' : 'close';
   outgoing.writeHead(status, { 'content-type': 'application/xml', connection, ...headers });
   outgoing.end(bare ? '' : body);

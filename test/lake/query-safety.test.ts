@@ -89,7 +89,7 @@ void test('a lake whose path has the letters of a glob is read all the same', as
   }
 });
 
-void test("a missing file is told as the lake's damage, and only to the query that wants it", async () => {
+void test('a missing file is damage of the lake, and fails only the query that reads it', async () => {
   const broken = await TinyLake.create();
   try {
     const columns = [{ name: 'x', type: 'BIGINT' as const }];

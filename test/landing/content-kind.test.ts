@@ -56,7 +56,7 @@ describe('what is no CSV text', () => {
     assertPlainText(damaged);
   });
 
-  it('an error never prints a control character of the stranger', () => {
+  it('an error never prints a control character of the publisher', () => {
     assert.throws(
       () => assertPlainText(Buffer.from('<html>\u001b[31m\u0007')),
       (error: Error) => !/[\u0000-\u001f]/.test(error.message),

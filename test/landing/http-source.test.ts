@@ -212,7 +212,7 @@ describe('a publisher that misbehaves', () => {
     await fails(readAll(serve({ silent: true }), impatient), 'SOURCE_UNREACHABLE');
   });
 
-  it('nobody listens', async () => {
+  it('no server at the port', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
@@ -220,7 +220,7 @@ describe('a publisher that misbehaves', () => {
     await fails(readAll(`http://127.0.0.1:${port}/`), 'SOURCE_UNREACHABLE');
   });
 
-  it('compression that nobody asked for', async () => {
+  it('compression that the request did not allow', async () => {
     const address = serve({ body: BODY, headers: { 'content-encoding': 'gzip' } });
     await fails(readAll(address), 'SOURCE_COMPRESSED');
   });

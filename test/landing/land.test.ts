@@ -259,7 +259,7 @@ describe('going on after an interruption', () => {
         await writeFile(path, text.replace(/(bytes\\":)(\d)/, '$19'));
       },
     ],
-    ['speaks of more than the file has', async (_, partial) => await writeFile(partial, 'short')],
+    ['covers more than the file has', async (_, partial) => await writeFile(partial, 'short')],
     ['has lost its file', async (_, partial) => await rm(partial)],
   ];
   for (const [name, damage] of damages) {
@@ -337,7 +337,7 @@ describe('what is no CSV file', () => {
 });
 
 describe('probe', () => {
-  it('tells version, length and dialect from the first MiB', async () => {
+  it('finds version, length and dialect in the first MiB', async () => {
     const body = csvOf(5 * MIB);
     for (const ranges of [true, false]) {
       const spec = serve({ body, etag: '"1"', ranges });

@@ -84,7 +84,7 @@ describe('an export that the portal has yet to make', () => {
 
 describe('an export that failed', () => {
   for (const status of ['Failed', 'CompletedWithErrors']) {
-    it(`is told as such where 200 says ${status}`, async () => {
+    it(`is SOURCE_EXPORT_FAILED where a 200 says ${status}`, async () => {
       const { message } = await fails(probed(serve(json({ status }))), 'SOURCE_EXPORT_FAILED');
       assert.match(message, new RegExp(status));
     });

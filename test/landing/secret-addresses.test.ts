@@ -34,7 +34,7 @@ async function probed(path: string, values: Record<string, string> = secrets) {
   return await probe(source, { http, addresses, secrets: values });
 }
 
-/** The error, which names the variable where it tells anything of the address, and never its value. */
+/** The error, which names the variable where it shows the address, and never its value. */
 async function fails(work: Promise<unknown>, code: ErrorCode): Promise<LonghaulError> {
   const caught = await work.then(
     () => undefined,

@@ -40,7 +40,7 @@ describe('an address with the date in it', () => {
     );
   });
 
-  it('makes a dataset of the day, and tells which sources have no past days', () => {
+  it('makes a dataset of the day, and names the sources that have no past days', () => {
     const mixed = dataset('https://h/{date}.csv', 'https://h/now.csv');
     assert.deepEqual(undatedSources(mixed), ['s1']);
     assert.deepEqual(

@@ -16,7 +16,7 @@ function cluster(changes: Partial<EmrCluster>): EmrCluster {
 }
 
 describe('why a cluster ended', () => {
-  it('is told from EMR’s code, and from its words where the code tells too little', () => {
+  it('is found by EMR’s code, and by its message where the code says too little', () => {
     const cases: [Partial<EmrCluster>, string][] = [
       [{ reasonCode: 'BOOTSTRAP_FAILURE' }, 'EMR_BOOTSTRAP_FAILED'],
       [{ reasonCode: 'INSTANCE_FLEET_TIMEOUT' }, 'EMR_NO_CAPACITY'],

@@ -37,7 +37,7 @@ describe('the day of a run', () => {
     );
   });
 
-  it('is never refused to who takes it from a clock, in whichever zone and second', () => {
+  it('is never refused where it comes from a clock, in any zone and second', () => {
     fc.assert(
       fc.property(
         fc.date({ min: new Date('2020-01-01'), max: new Date('2040-01-01'), noInvalidDate: true }),

@@ -104,7 +104,7 @@ describe('addresses as they are shown', () => {
 });
 
 describe('error catalogue', () => {
-  it('tells for each code what happened and what next, and never exits 0', () => {
+  it('says for each code what happened and what next, and never exits 0', () => {
     for (const [code, entry] of Object.entries(ERROR_CATALOGUE)) {
       assert.match(entry.happened, /[.?]$/, code);
       assert.ok(entry.next.length > 10, code);

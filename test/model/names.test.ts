@@ -70,7 +70,7 @@ describe('names that become paths', () => {
     assert.equal(viewNameOf(parseDatasetName('denver-311')), 'denver_311');
   });
 
-  it('gives a safe, telling file name for any address', () => {
+  it('gives a safe, readable file name for any address', () => {
     assert.equal(
       fileNameOf('https://x.org/a/311_service_data_2015.csv?x=1', '2015'),
       '311_service_data_2015.csv',
@@ -85,7 +85,7 @@ describe('names that become paths', () => {
   });
 });
 
-describe("a stranger's text", () => {
+describe('text of a publisher', () => {
   it('cannot steer a terminal', () => {
     const shown = printable('\u001b[31mred\u0007 \u202eabc\r\n');
     assert.doesNotMatch(shown, /[\u0000-\u001f\u202e]/);

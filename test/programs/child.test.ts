@@ -9,7 +9,7 @@ import { startChild, type ChildOptions } from '../../src/programs/child.js';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 describe('a child', () => {
-  it('gets its arguments as they are, its environment and nothing else, and tells its end', async () => {
+  it('gets its arguments as they are, its environment and nothing else, and reports its end', async () => {
     await withTempFolder(async (folder) => {
       const args = [
         '-c',

@@ -34,7 +34,7 @@ describe('versitygw', () => {
     });
   });
 
-  it('is built once, whole, and whoever comes at the same time gets the same', async () => {
+  it('is built once, whole, and processes that ask at the same time get the same one', async () => {
     await withTempFolder(async (folder) => {
       const notes: string[] = [];
       let builds = 0;
@@ -115,7 +115,7 @@ describe("DuckDB's httpfs", () => {
     });
   });
 
-  it("is DuckDB's own copy where somebody installed it", async () => {
+  it("is DuckDB's own copy where that is installed", async () => {
     await withTempFolder(async (duckDbHome) => {
       const { version } = (await readJson('tools/versions.json')).httpfs;
       const own = join(duckDbHome, 'extensions', `v${version}`, platform());

@@ -77,7 +77,7 @@ describe('Spark', () => {
 });
 
 describe('spark-submit', () => {
-  it('gets its folder, its settings and the environment, and its end is told', async () => {
+  it('gets its folder, its settings and the environment, and its end is reported', async () => {
     await withTempFolder(async (folder) => {
       const said = join(folder, 'said');
       const submit = `printf '%s\\n' "$@" > '${said}'; echo "$SECRET" >> '${said}'; echo line; echo oops >&2; exit 3`;
@@ -110,7 +110,7 @@ describe('spark-submit', () => {
         onLine: () => controller.abort(new Error('cancelled by the test')),
       });
       await assert.rejects(running, /cancelled by the test/);
-      await until('nobody is left', async () => (await processesWith(folder)).length === 0);
+      await until('no process is left', async () => (await processesWith(folder)).length === 0);
     });
   });
 
@@ -127,7 +127,7 @@ describe('spark-submit', () => {
         return (await processesWith(folder)).some((line) => line.startsWith('tail'));
       });
       parent.kill('SIGKILL');
-      await until('nobody is left', async () => (await processesWith(folder)).length === 0);
+      await until('no process is left', async () => (await processesWith(folder)).length === 0);
     });
   });
 });

@@ -39,7 +39,7 @@ const BAD: Bad[] = [
     code: 'SOURCE_NO_SUCH_HOST',
   },
   {
-    name: 'a port where nobody listens',
+    name: 'a port without a server',
     address: 'http://127.0.0.1:1/a.csv',
     code: 'SOURCE_UNREACHABLE',
   },

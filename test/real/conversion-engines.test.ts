@@ -51,28 +51,28 @@ test('DuckDB that needs more than its memory limit says so', async (t) => {
   assert.deepEqual(await namesBelow(file.store, 'out/'), []);
 });
 
-test('DuckDB tells how far a conversion is while it is under way, and its end only at the end', async (t) => {
+test('DuckDB reports how far a conversion is, and its end only at the end', async (t) => {
   const record = `7,2020-02-03,"two\nlines ${'x'.repeat(60)}"\n`;
   const file = await landed(await scratch(t), `id,day,words\n${record.repeat(2_000_000)}`);
-  const told: number[] = [];
+  const reported: number[] = [];
   const request = requestOf(file, await inspected(file));
   const written: number[] = [];
   const onProgress = ({ bytes, bytesWritten = 0 }: ConversionProgress): void => {
-    told.push(bytes);
+    reported.push(bytes);
     written.push(bytesWritten);
   };
   const { parts } = await duckdb.convert({ ...request, onProgress });
   const total = request.inputBytes;
-  assert.equal(told.at(-1), total);
-  const before = told.filter((bytes) => bytes < total);
+  assert.equal(reported.at(-1), total);
+  const before = reported.filter((bytes) => bytes < total);
   assert.ok(
     before.some((bytes) => bytes > total / 100),
-    `told: ${told.join()}`,
+    `reported: ${reported.join()}`,
   );
   assert.ok(Math.max(...before) <= total * 0.99);
   assert.deepEqual(
-    told,
-    told.toSorted((one, other) => one - other),
+    reported,
+    reported.toSorted((one, other) => one - other),
   );
   const size = (await request.output.size(request.outputPrefix + (parts[0] ?? ''))) ?? 0;
   assert.ok(written.every((bytes) => bytes <= size) && Math.max(...written) > 0, written.join());

@@ -116,7 +116,7 @@ for (const [name, env, check, expected] of [
     /is in .*us-east-1.*→ Set AWS_REGION=us-east-1,/,
   ],
   [
-    'nobody at the endpoint',
+    'no server at the endpoint',
     { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:1' },
     's3-bucket',
     /AWS_ENDPOINT_URL_S3/,
@@ -169,7 +169,7 @@ const DENIALS: [S3Operation[], string, boolean][] = [
 ];
 
 for (const [operations, permission, isLeft] of DENIALS) {
-  test(`${permission} of ${operations.join()} denied: it is named, and what is left is told and swept`, async () => {
+  test(`${permission} of ${operations.join()} denied: it is named, and what the check leaves is named and swept`, async () => {
     proxy.on({ operation: operations }, { answer: { status: 403, code: 'AccessDenied' } });
     const seen = await look();
     assert.equal(seen.exitCode, 2);
@@ -194,7 +194,7 @@ test('a store that overwrites an object in spite of If-None-Match is a problem',
   await assertNothingLeft();
 });
 
-test('so is one that overwrites it by the completion of an upload', async () => {
+test('a store that overwrites an object by completing an upload is a problem', async () => {
   const free = async ({ bucket: Bucket, key: Key }: SeenS3Request): Promise<void> =>
     void (await s3.client.send(new DeleteObjectCommand({ Bucket, Key })));
   proxy.on({ operation: 'CompleteMultipartUpload', nth: 2 }, { before: free });
@@ -249,7 +249,7 @@ for (const operation of [
   });
 }
 
-test('a store that hangs is given up, and told as a problem', async () => {
+test('a store that hangs is given up, and is a problem', async () => {
   proxy.on({ operation: 'ListObjectsV2' }, { stallAfterRequestBytes: 0 });
   const seen = await look();
   assert.deepEqual(problems(seen), ['s3-bucket']);
@@ -268,7 +268,7 @@ test('Ctrl-C in the middle of a probe leaves nothing behind', async () => {
   await assertNothingLeft();
 });
 
-test('a clock that is off is told, also where nothing else works for that', async () => {
+test('a clock that is off is a problem of its own, also where it makes every other check fail', async () => {
   const date = new Date(Date.now() + 20 * 60_000).toUTCString();
   const answer = { status: 403, code: 'RequestTimeTooSkewed', headers: { date } };
   proxy.on({}, { answer });

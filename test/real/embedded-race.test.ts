@@ -95,7 +95,7 @@ async function startRun(
   // The host was killed in between.
   if (!connection) return;
   const client = new Client({ connection, namespace });
-  const options = { workflowId, taskQueue: 'nobody', args: [] };
+  const options = { workflowId, taskQueue: 'no-worker', args: [] };
   await client.workflow
     .start('run', { ...options, workflowIdConflictPolicy: 'USE_EXISTING' })
     .catch(() => undefined);

@@ -32,8 +32,8 @@ exit 1
       host: hostCommand(stateDir, 'temporal-cli', program),
       onNote: (note) => notes.push(note),
     });
-    const told = notes.find((note) => note.startsWith('The disk is full; trying again in '));
-    assert.match(told ?? '', /disk is full \(13\)/);
+    const note = notes.find((text) => text.startsWith('The disk is full; trying again in '));
+    assert.match(note ?? '', /disk is full \(13\)/);
     assert.equal((await readFile(join(stateDir, 'starts'), 'utf8')).split('\n').length - 1, 6);
     await server.leave();
   });
@@ -75,7 +75,7 @@ test('a page of another site starts no workflow by the Web UI, and one of its ow
     const start = async (named: string, origin: string) => {
       const path = `/api/v1/namespaces/${namespace}/workflows/${named.replace(/\W/g, '-')}`;
       const headers = { host: named, origin, cookie, 'x-csrf-token': token };
-      const body = { workflowType: { name: 'w' }, taskQueue: { name: 'nobody' } };
+      const body = { workflowType: { name: 'w' }, taskQueue: { name: 'no-worker' } };
       return await ask({ port, headers, path, method: 'POST', body: JSON.stringify(body) });
     };
     // In its first second the Web UI has not yet reached the server that it belongs to.
@@ -110,7 +110,7 @@ exec '${real}' "$@" --http-port ${port}
       headers: { origin: 'http://evil.example', 'content-type': 'text/plain' },
       path: `/api/v1/namespaces/${server.namespace}/workflows/from-a-page`,
       method: 'POST',
-      body: JSON.stringify({ workflowType: { name: 'w' }, taskQueue: { name: 'nobody' } }),
+      body: JSON.stringify({ workflowType: { name: 'w' }, taskQueue: { name: 'no-worker' } }),
     });
     assert.equal(answer.statusCode, 403, await text(answer));
     await server.leave();

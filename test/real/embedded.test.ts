@@ -46,7 +46,7 @@ test('history survives a restart for 90 days, and search attributes are known', 
     await withClient(first, async (client) => {
       await client.workflow.start('someWorkflow', {
         workflowId: 'a-run',
-        taskQueue: 'nobody',
+        taskQueue: 'no-worker',
         searchAttributes: { [SEARCH_ATTRIBUTES.dataset]: ['denver-311'] },
       });
     });
@@ -121,7 +121,7 @@ test('a host that is killed takes its Temporal along, and runs go on at the same
   await withState(async (stateDir) => {
     const first = await joined(stateDir);
     await withClient(first, async (client) => {
-      await client.workflow.start('someWorkflow', { workflowId: 'a-run', taskQueue: 'nobody' });
+      await client.workflow.start('someWorkflow', { workflowId: 'a-run', taskQueue: 'no-worker' });
     });
     const pids = await serverPids(stateDir);
     process.kill((await infoOf(stateDir)).pid, 'SIGKILL');
@@ -144,7 +144,7 @@ test('after host and Temporal were killed the next command starts both on the sa
   await withState(async (stateDir) => {
     const first = await joined(stateDir);
     await withClient(first, async (client) => {
-      await client.workflow.start('someWorkflow', { workflowId: 'a-run', taskQueue: 'nobody' });
+      await client.workflow.start('someWorkflow', { workflowId: 'a-run', taskQueue: 'no-worker' });
     });
     const pids = await serverPids(stateDir);
     // Temporal first: its host's end would take it along.
@@ -211,7 +211,7 @@ test('a pinned server stays when all have left, until it is stopped', async () =
   });
 });
 
-test('stopping with force stops a server in use, and tells its commands that it was', async () => {
+test('stopping with force stops a server in use, and its commands say so', async () => {
   await withState(async (stateDir) => {
     const member = await joined(stateDir);
     const pids = await serverPids(stateDir);
@@ -225,7 +225,7 @@ test('stopping with force stops a server in use, and tells its commands that it 
   });
 });
 
-test('what keeps the server from starting is told: no Temporal program, a worker that fails, no module', async () => {
+test('what keeps the server from starting is the error: no Temporal program, a worker that fails, no module', async () => {
   await withState(async (stateDir) => {
     const noProgram = hostCommand(stateDir, 'temporal-cli', '/nonsense');
     await assert.rejects(joinEmbedded({ stateDir, host: noProgram }), {
@@ -293,7 +293,7 @@ test('a Temporal whose command line cannot be read is not taken for dead', async
   await withState(async (stateDir) => {
     await mkdir(stateDir, { recursive: true });
     const slow = join(stateDir, 'slow-temporal');
-    // For six seconds its command line has no word of Temporal.
+    // For six seconds its command line does not name Temporal.
     const script = `#!/bin/sh
 [ "$1" = --version ] && exec '${await temporalProgram()}' --version
 echo start >> '${stateDir}/starts'
@@ -328,7 +328,7 @@ test('each state folder has a namespace of its own, which it keeps when moved an
     assert.equal(await namespaceOf(one), first);
     await rename(one ?? '', moved ?? '');
     assert.equal(await namespaceOf(moved), first);
-    // While its server runs: the copy has the record of a host that lives.
+    // While its server runs: the copy has the record of a host that is running.
     const server = await joined(moved ?? '');
     await cp(moved ?? '', copied ?? '', { recursive: true, filter: isPlain });
     assert.notEqual(await namespaceOf(copied), first);
@@ -346,7 +346,7 @@ test('a namespace that is gone under the worker comes back', async () => {
     await until('the namespace', async () => {
       const now = await server.current();
       return await withClient(now, async (client) => {
-        await client.workflow.start('w', { workflowId: 'anew', taskQueue: 'nobody' });
+        await client.workflow.start('w', { workflowId: 'anew', taskQueue: 'no-worker' });
         return true;
       }).catch(() => false);
     });
@@ -388,7 +388,7 @@ test('the first word that a command hears is one that counts it, so that the ser
     const socket = createConnection(join(stateDir, 'host.sock'));
     const heard = once(createInterface(socket), 'line');
     await once(socket, 'connect');
-    // Each that comes is told to all.
+    // The host announces each command that joins to all.
     const second = await joined(stateDir);
     socket.write('{"say":"hello","pid":4242,"role":"command","needsWorker":false}\n');
     const { members } = JSON.parse(((await heard) as [string])[0]) as { members: number[] };

@@ -67,7 +67,7 @@ async function stateOf(id: string): Promise<string | undefined> {
   return Cluster?.Status?.State;
 }
 
-describe('an EMR that somebody else wrote, of which only documented behaviour can be expected', () => {
+describe('an EMR that others wrote, and that promises only documented behaviour', () => {
   it('makes a cluster and a step, and the cluster ends though its step cannot be cancelled there', async () => {
     await withRuns(async (lab) => {
       assert.equal((await ingestError(lab, 'things')).code, 'EMR_STEP_TIMED_OUT');

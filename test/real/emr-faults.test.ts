@@ -25,7 +25,7 @@ describe('a run on EMR that goes wrong', () => {
     });
   });
 
-  it('while its step runs: it hangs, somebody ends it or its cluster', async () => {
+  it('while its step runs: it hangs, an operator ends it or its cluster', async () => {
     // Long enough that a busy machine's poll has seen it run.
     const env = { EMR_STEP_LIMIT_MINUTES: '0.25' };
     await withDatasets(world, ['hangs', 'step', 'cluster'], env, async (lab) => {

@@ -13,13 +13,18 @@ const world = sharedEmrWorld();
 
 describe('a run on EMR that would fail again is not tried again', () => {
   it('and makes no cluster: a lake on a disk, too many hours, no such role', async () => {
-    await withDatasets(world, ['disk', 'role'], { EMR_SERVICE_ROLE: 'nobody' }, async (lab) => {
-      const { json, code } = await lab.json<Failure>(['ingest', 'disk', '--lake', 'data']);
-      assert.deepEqual([code, json.error.code], [2, 'EMR_NEEDS_S3']);
-      const role = await ingestError(lab, 'role');
-      assert.equal(role.code, 'EMR_REFUSED');
-      assert.match(role.message, /nobody is invalid/);
-    });
+    await withDatasets(
+      world,
+      ['disk', 'role'],
+      { EMR_SERVICE_ROLE: 'no-such-role' },
+      async (lab) => {
+        const { json, code } = await lab.json<Failure>(['ingest', 'disk', '--lake', 'data']);
+        assert.deepEqual([code, json.error.code], [2, 'EMR_NEEDS_S3']);
+        const role = await ingestError(lab, 'role');
+        assert.equal(role.code, 'EMR_REFUSED');
+        assert.match(role.message, /no-such-role is invalid/);
+      },
+    );
     await withDatasets(world, ['dear'], { EMR_CORE_COUNT: '500' }, async (lab) => {
       const dear = await ingestError(lab, 'dear');
       assert.equal(dear.code, 'EMR_TOO_EXPENSIVE');

@@ -19,12 +19,12 @@ interface Run {
 
 const world = sharedEmrWorld();
 
-/** Every cluster that the progress lines tell of. */
+/** Every cluster in the progress lines. */
 function clustersIn(text: string): string[] {
   return [...new Set(Array.from(text.matchAll(/EMR (j-\w+):/g), ([, id]) => id ?? ''))];
 }
 
-/** As EMR tells it: the cluster goes so soon that the run need not have seen its step's end. */
+/** Asked of EMR, since cluster goes so soon that the run need not have seen its step's end. */
 async function assertLost(id: string): Promise<void> {
   const { Cluster } = await world.client.send(new DescribeClusterCommand({ ClusterId: id }));
   assert.equal(Cluster?.Status?.StateChangeReason?.Code, 'INSTANCE_FAILURE');

@@ -79,7 +79,7 @@ describe('convertOnEmr', () => {
     });
   });
 
-  it('keeps what is converted of a day on HDFS only where it is told so, and publishes nothing', async () => {
+  it('keeps the Parquet of a day on HDFS only where the settings say so, and publishes nothing', async () => {
     await ingest({ plan: { output: 'hdfs', keepAlive: true } }, async ({ calls, handle }) => {
       const result = await handle.result();
       assert.equal(result.status, 'on-hdfs');
@@ -270,7 +270,7 @@ describe('convertOnEmr', () => {
     });
   });
 
-  it('tells of a cluster that somebody else ended', async () => {
+  it('says that a cluster was ended by others', async () => {
     const changes: Partial<Activities> = {
       pollCluster: async ({ cluster, stepIds }) => ({
         cluster: fakeCluster({

@@ -117,13 +117,13 @@ describe('the engine emr', () => {
     },
   );
 
-  it('uses a cluster of somebody else and leaves it, counts by a step, and keeps what it made on HDFS', async () => {
+  it('uses a cluster that it did not make and leaves it running, counts by a step, and keeps what it made on HDFS', async () => {
     const { JobFlowId: id = '' } = await world.client.send(new RunJobFlowCommand(theirs()));
     try {
       const env = {
         EMR_CLUSTER_ID: id,
         EMR_OUTPUT: 'hdfs',
-        // Nobody is there.
+        // No server is there.
         EMR_WEBHDFS_URL: 'http://127.0.0.1:9',
       };
       await withEmrLab(world, { routes: ROUTES, env }, async (lab, prefix) => {
@@ -178,13 +178,13 @@ describe('the engine emr', () => {
   });
 });
 
-/** As somebody makes it for their own work. */
+/** A cluster that an operator makes for other work. */
 function theirs() {
   const group = (InstanceRole: 'MASTER' | 'CORE') => ({
     ...{ InstanceRole, InstanceType: 'm5.xlarge', InstanceCount: 1 },
   });
   return {
-    Name: 'a cluster of somebody else',
+    Name: 'a cluster for other work',
     ReleaseLabel: 'emr-7.10.0',
     ServiceRole: 'EMR_DefaultRole',
     JobFlowRole: 'EMR_EC2_DefaultRole',

@@ -32,7 +32,7 @@ interface Published {
   ledger: { records: number; rows: number };
 }
 
-/** State folder and lake share the disk, as they do unless a person parts them. */
+/** State folder and lake share the disk, as they do by default. */
 async function onSmallDisk(
   t: TestContext,
   size: { size: string; files?: number },

@@ -41,7 +41,7 @@ async function assertWhole(lab: Lab, run: Run): Promise<void> {
   assert.equal((await lab.published()).length, 1);
 }
 
-/** Whoever reads the folders by a glob meets no file that a killed writer left. */
+/** A reader that takes the folders by a glob meets no file that a killed writer left. */
 async function assertWholeParquet(lab: Lab): Promise<void> {
   const files = (await lab.lakeFiles()).filter((file) => file.endsWith('.parquet'));
   const store = new DiskStore(lab.lakeDir);

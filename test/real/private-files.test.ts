@@ -96,7 +96,7 @@ async function assertPrivate(dataset: string): Promise<void> {
 }
 
 describe('a file of this machine that no command of the owner named', () => {
-  it('is refused to a run that anybody started through the port of the embedded Temporal', async () => {
+  it('is refused to a run that another user started through the port of the embedded Temporal', async () => {
     const path = await secretFile('secret.csv');
     const said = await codeOf(runByHand(strangersInput('stolen', path)));
     assert.match(said, /SOURCE_NOT_NAMED/);
@@ -104,12 +104,12 @@ describe('a file of this machine that no command of the owner named', () => {
     assert.deepEqual(await lab.lakeFiles('stolen'), []);
   });
 
-  it('cannot be told from one that is not there', async () => {
+  it('is refused with the same words as one that is not there', async () => {
     const path = join(lab.folder, 'private', 'none.csv');
     assert.match(await codeOf(runByHand(strangersInput('none', path))), /SOURCE_NOT_NAMED/);
   });
 
-  it('stays refused when the owner retries the run of a stranger', async () => {
+  it('stays refused when the owner retries the run of another user', async () => {
     const path = await secretFile('lure.csv');
     const input = strangersInput('lure', path);
     const workflowId = `ingest/lure/${TODAY}`;
@@ -123,14 +123,14 @@ describe('a file of this machine that no command of the owner named', () => {
 });
 
 describe('a file that the owner named', () => {
-  it('is ingested, and nobody else can read what became of it', async () => {
+  it('is ingested, and no other user can read what became of it', async () => {
     const path = await secretFile('mine.csv');
     await lab.datasets({ mine: { a: pathToFileURL(path).href } });
     done(await lab.run(['ingest', 'mine']));
     await assertPrivate('mine');
   });
 
-  it('stays private where the address of a stranger leads to its landing', async () => {
+  it('stays private where the address of another user leads to its landing', async () => {
     const path = await secretFile('landed.csv');
     await lab.datasets({ landed: { a: pathToFileURL(path).href } });
     done(await lab.run(['land', 'landed']));

@@ -6,7 +6,7 @@ import type { ErrorCode } from '../../src/model/errors.ts';
 import { withLab, type Lab } from '../helpers/lab.ts';
 
 const CSV = 'id,name\r\n1,a\r\n2,b\r\n';
-/** As the embedded server has it by default: long enough for a test to mend what is wrong. */
+/** As the embedded server has it by default: long enough for a test to remove the fault. */
 const PATIENT = { SOURCE_RETRY_MINUTES: '15' };
 
 interface Failure {
@@ -31,7 +31,7 @@ describe('a portal', () => {
     });
   });
 
-  it('that could not make the file is told so, and nothing is landed', async () => {
+  it('that could not make the file ends the run with its reason, and nothing is landed', async () => {
     await withLab({ routes: { '/export': { body: '{"status":"Failed"}' } } }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/export') } });
       const { code, json } = await lab.json<Failure>(['ingest', 'things']);
@@ -90,7 +90,7 @@ describe('a publisher whose name does not resolve', () => {
     await withDns('ENOTFOUND', async (lab) => {
       const detached = await lab.run(['ingest', 'things', '--detach']);
       assert.equal(detached.code, 0, detached.stderr);
-      // Joins the run, which nobody followed when it was started.
+      // Joins the run, which no command followed when it was started.
       const run = lab.start(['ingest', 'things']);
       await run.says(/DNS does not know, try \d/);
       await lab.dns('127.0.0.1');

@@ -178,7 +178,7 @@ test('a killed worker’s scratch folder goes with the next conversion, a living
   }
 });
 
-test('refused credentials are told as such, after one more try, and without the credentials', async () => {
+test('refused credentials are an error of their own, after one more try, and are not shown', async () => {
   const file = await landed(bucket(), CONTENTS['plain records']?.content ?? '');
   const schema = await inspected(file);
   process.env['AWS_SECRET_ACCESS_KEY'] = 'wrong-secret';

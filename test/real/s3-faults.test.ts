@@ -109,7 +109,7 @@ describe('what S3 refuses for good', () => {
     }
   });
 
-  it('asks whether the bucket is there once, and then believes a 404', async () => {
+  it('asks once whether the bucket is there, and then takes a 404 as the answer', async () => {
     const store = openStore();
     const from = proxy.requests.length;
     for (const key of ['a', 'b', 'c']) assert.equal(await store.size(key), undefined);
@@ -128,7 +128,7 @@ describe('what S3 refuses for good', () => {
     }
   });
 
-  it('reads the region from the header where the answer has no words', async () => {
+  it('reads the region from the header where the answer has no body', async () => {
     const headers = { 'x-amz-bucket-region': 'eu-central-1' };
     proxy.on({}, { answer: { status: 301, code: 'PermanentRedirect', headers } });
     for (const [, request] of REQUESTS) {
@@ -199,7 +199,7 @@ describe('credentials', () => {
       for (const [index, [name, request]] of REQUESTS.entries()) {
         proxy.clear();
         const expired = { status: 400, code: 'ExpiredToken' };
-        // A HEAD has no words, so what says that they have expired is the LIST after it.
+        // The answer to a HEAD has no body, so the LIST after it says that they have expired.
         const first = name === 'HEAD' ? 2 : 1;
         proxy.on({ first }, { answer: expired });
         await request(store);
@@ -218,7 +218,7 @@ describe('credentials', () => {
     });
   });
 
-  it('whose process fails tell nothing of what it printed', async () => {
+  it('whose process fails show nothing of what it printed', async () => {
     await withTempFolder(async (folder) => {
       const script = `#!/bin/sh\necho ${SESSION_TOKEN}; echo ${SESSION_TOKEN} >&2; exit 1\n`;
       await writeProfile(folder, script, async () => {
@@ -340,7 +340,7 @@ describe('a connection that has gone silent is noticed', () => {
   it('and an abort ends it with its own reason', async () => {
     const store = openStore();
     const controller = new AbortController();
-    const reason = new Error('told to stop');
+    const reason = new Error('asked to stop');
     const abort = (): void => void setImmediate(() => controller.abort(reason));
     proxy.on({ operation: 'GetObject' }, { before: abort, stallAfterRequestBytes: 0 });
     const command = new GetObjectCommand({ Bucket: s3.bucket, Key: 'a' });

@@ -83,7 +83,7 @@ describe('a lake in S3', () => {
     });
   });
 
-  it('goes through a life as on a disk: again, unchanged, another day, a revision', async () => {
+  it('behaves as one on a disk when a day is done again, unchanged, on another day and as a revision', async () => {
     const routes: Record<string, Answer> = { '/a.csv': { body: CSV, etag: '"1"' } };
     await withS3Lab({ routes }, async (lab, s3) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });

@@ -271,7 +271,7 @@ describe('a checkpoint', () => {
     ['is no JSON', 'x'],
     ['is gone', undefined],
   ] as const) {
-    it(`that ${name} is not believed: from zero, and the old upload is aborted`, async () => {
+    it(`that ${name} is not used: it starts from zero, and the old upload is aborted`, async () => {
       const store = openStore();
       const body = bigBody(50);
       const spec = serve(cutOnce({ body, etag: '"1"' }, 40));
@@ -432,7 +432,7 @@ describe('an S3 that misbehaves', () => {
   });
 });
 
-describe('the end before the end', () => {
+describe('a landing that is aborted', () => {
   it('an abort keeps what was full, and reads at most concurrency + 1 parts again', async () => {
     const body = bigBody(100);
     const spec = serve((n) => ({

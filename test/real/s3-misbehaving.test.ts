@@ -55,7 +55,7 @@ after(async () => {
   await s3.close();
 });
 
-/** A dataset of its own, ingested while S3 or the publisher misbehave as told. */
+/** A dataset of its own, ingested while S3 or the publisher misbehaves as a test asks. */
 async function ingest(
   faults: [Match, Fault][],
   route: Route = GOOD,
@@ -183,7 +183,7 @@ describe('an S3 that', () => {
     );
   });
 
-  it('says that the credentials have expired, with no way to renew them, is told so', async () => {
+  it('says that the credentials have expired ends the run with that code where nothing renews them', async () => {
     const expired = { answer: { status: 400, code: 'ExpiredToken', message: 'It has expired.' } };
     const { json, stdout } = await ingest([[{ operation: 'UploadPart' }, expired]]);
     assert.equal(json.error?.code, 'STORE_CREDENTIALS', stdout);

@@ -151,7 +151,7 @@ for (const sql of [
   });
 }
 
-void test("a missing object is told as the lake's damage, and only to the query that wants it", async () => {
+void test('a missing object is damage of the lake, and fails only the query that reads it', async () => {
   await assert.rejects(rows('FROM gone'), (error: LonghaulError) => {
     assert.equal(error.code, 'LAKE_CORRUPT');
     assert.match(

@@ -37,7 +37,7 @@ interface Host {
   files: Record<'a' | 'b', GatedFile>;
 }
 
-/** Two hosts, with a state folder each, one bucket, and publishers that tell them different things. */
+/** Two hosts, with a state folder each, one bucket, and publishers that serve them different bytes. */
 async function withTwoHosts(
   body: (one: Host, other: Host, s3: TestS3) => Promise<void>,
 ): Promise<void> {

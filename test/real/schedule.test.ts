@@ -236,7 +236,7 @@ describe('longhaul schedule apply', () => {
     assert.deepEqual((await apply()).actions, ['delete one', 'delete zwei']);
   });
 
-  it('tells that a deleted schedule looks renamed', async () => {
+  it('says that a deleted schedule looks renamed', async () => {
     await datasets([dataset('before', 'schedule: { paused: true }')]);
     await apply();
     await untilListed('longhaul/before');
@@ -406,7 +406,7 @@ describe('a schedule', () => {
     );
   });
 
-  it('refuses a past day of a source that has only today, from whoever asks', async () => {
+  it('refuses a past day of a source that has only today, to a backfill, a command and the Web UI alike', async () => {
     await datasets([dataset('today')]);
     await apply();
     const flags = ['--from', '2026-03-06', '--to', '2026-03-06'];

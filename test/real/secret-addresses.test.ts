@@ -63,7 +63,7 @@ async function filesWithCanary({ folder }: Lab): Promise<string[]> {
 
 const says = ({ stdout, stderr }: Outcome): string => stdout + stderr;
 
-/** Runs that end well and badly, and everything that tells of them. */
+/** Runs that end well and badly, and every command that shows them. */
 async function exercise(lab: Lab): Promise<void> {
   const good = await lab.run(['ingest', 'things']);
   assert.equal(good.code, 0, says(good));
@@ -71,7 +71,7 @@ async function exercise(lab: Lab): Promise<void> {
   const bad = await lab.json<Failure>(['ingest', 'broken']);
   assert.equal(bad.json.error.code, 'SOURCE_UNAVAILABLE');
   assert.match(bad.json.error.message, /\$\{CITY_TOKEN\}/);
-  const told = [
+  const outcomes = [
     good,
     bad,
     await lab.run(['runs', '--json']),
@@ -80,9 +80,9 @@ async function exercise(lab: Lab): Promise<void> {
   for (const name of ['things', 'broken']) {
     const { json } = await lab.json<{ runs: { runId: string; dataset: string }[] }>(['runs']);
     const run = json.runs.find(({ dataset }) => dataset === name);
-    told.push(await lab.run(['show', run?.runId ?? '']));
+    outcomes.push(await lab.run(['show', run?.runId ?? '']));
   }
-  for (const outcome of told) assert.doesNotMatch(says(outcome), new RegExp(CANARY));
+  for (const outcome of outcomes) assert.doesNotMatch(says(outcome), new RegExp(CANARY));
 }
 
 const temporal = new TestTemporal();
@@ -100,8 +100,8 @@ describe("a publisher's secret", () => {
     });
   });
 
-  it("is a worker's alone beside a team's Temporal, in no history, and no stranger gets it", async () => {
-    const stranger = await startOrigin({ '/a.csv': { body: CSV } });
+  it("is a worker's alone beside a team's Temporal, in no history, and no other address gets it", async () => {
+    const otherHost = await startOrigin({ '/a.csv': { body: CSV } });
     const env = { TEMPORAL_ADDRESS: temporal.address, ALLOW_PRIVATE_ADDRESSES: 'true' };
     try {
       await withLab({ routes: ROUTES, env, up: false }, async (lab) => {
@@ -111,7 +111,7 @@ describe("a publisher's secret", () => {
         await exercise(lab);
 
         const input = ingestInput(['a']);
-        const address = `${stranger.address('/a.csv')}?\${CITY_TOKEN}`;
+        const address = `${otherHost.address('/a.csv')}?\${CITY_TOKEN}`;
         const spec = { ...input.spec, name: 'things' };
         spec.sources = spec.sources.map((source) => ({ ...source, address }));
         const { client } = temporal;
@@ -123,7 +123,7 @@ describe("a publisher's secret", () => {
           args: [{ ...input, dataset: 'things', spec, ingestDate, again: true }],
         });
         await assert.rejects(run);
-        assert.deepEqual(stranger.requests, []);
+        assert.deepEqual(otherHost.requests, []);
 
         worker.process.kill('SIGTERM');
         const log = await worker.ended;
@@ -135,7 +135,7 @@ describe("a publisher's secret", () => {
         assert.deepEqual(await filesWithCanary(lab), []);
       });
     } finally {
-      await stranger.close();
+      await otherHost.close();
     }
   });
 

@@ -58,7 +58,7 @@ describe("the archive of Spark's classes", () => {
     assert.match(loaded, /org\.apache\.spark\.sql\.\S+ source: shared objects file \(top\)/);
   });
 
-  it('that is broken keeps nobody from starting, and adds nothing to what Spark prints', async () => {
+  it('that is broken keeps no Spark from starting, and adds nothing to what Spark prints', async () => {
     const path = classArchivePath(start, folder);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, 'no archive');

@@ -134,32 +134,32 @@ suite('Spark in shards', () => {
   test('it says how far it is, up to the end', async (t) => {
     const { content } = CONTENTS['quoted line breaks'] ?? assert.fail();
     const file = await landed(await scratch(t), content, { spacing: SPACING_BYTES });
-    const told = await toldBy(engine, file);
-    assert.ok((told.at(-1) ?? 0) > 0.99 * file.bytes, told.join(' '));
+    const reported = await reportedBy(engine, file);
+    assert.ok((reported.at(-1) ?? 0) > 0.99 * file.bytes, reported.join(' '));
   });
 
   test('it says how far a task is within its file', async (t) => {
     const lines = 'a,b,c,d,e\n'.repeat(4_000_000);
     const file = await landed(await scratch(t), Buffer.from(`a,b,c,d,e\n${lines}`));
-    const told = await toldBy(whole, file);
+    const reported = await reportedBy(whole, file);
     assert.ok(
-      told.some((bytes) => bytes > 0 && bytes < 0.9 * file.bytes),
-      told.join(' '),
+      reported.some((bytes) => bytes > 0 && bytes < 0.9 * file.bytes),
+      reported.join(' '),
     );
   });
 });
 
-/** Bytes, as a conversion told them. */
-async function toldBy(engine: ConversionEngine, file: Sample): Promise<number[]> {
-  const told: number[] = [];
-  const onProgress = ({ bytes }: { bytes: number }): void => void told.push(bytes);
+/** Bytes, as a conversion reported them. */
+async function reportedBy(engine: ConversionEngine, file: Sample): Promise<number[]> {
+  const reported: number[] = [];
+  const onProgress = ({ bytes }: { bytes: number }): void => void reported.push(bytes);
   await engine.convert({ ...requestOf(file, await inspected(file)), onProgress });
   assert.deepEqual(
-    told,
-    told.toSorted((a, b) => a - b),
+    reported,
+    reported.toSorted((a, b) => a - b),
   );
-  assert.ok((told.at(-1) ?? 0) <= file.bytes, told.join(' '));
-  return told;
+  assert.ok((reported.at(-1) ?? 0) <= file.bytes, reported.join(' '));
+  return reported;
 }
 
 const REAL_SAMPLES: [file: string, rows: number, encoding: Encoding][] = [

@@ -266,7 +266,7 @@ void test('a decimal as text is what a publisher writes', async () => {
   assert.deepEqual(await rowsOf(sql), await lake.rows(sql));
 });
 
-void test("a missing file is told as the lake's damage, and only to the query that wants it", async () => {
+void test('a missing file is damage of the lake, and fails only the query that reads it', async () => {
   const columns = [{ name: 'x', type: 'BIGINT' as const }];
   const { sources } = await lake.publish('bad', '2026-01-01', [
     { id: 'a', columns, select: 'SELECT 1::BIGINT AS x' },

@@ -117,7 +117,7 @@ describe('a Spark that has done a conversion', () => {
     });
   });
 
-  it('is replaced where a conversion failed in it, or somebody killed it', async (t) => {
+  it('is replaced where a conversion failed in it, or an operator killed it', async (t) => {
     await withSparks(t, IDLE_MS, async ({ convert, fail, running }) => {
       await convert();
       await fail();

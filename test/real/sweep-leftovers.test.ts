@@ -58,11 +58,11 @@ function piecesOf({ old }: FoundLeftovers): string[] {
   return old.map(({ kind, key, bytes }) => `${kind} ${key} ${bytes}`);
 }
 
-test('in S3 it finds uploads with what they hold, checkpoints, parts that nothing names and staging, and nothing of strangers', async () => {
+test('in S3 it finds uploads with what they hold, checkpoints, parts that nothing names and staging, and nothing of other programs', async () => {
   const lake = newLake();
   await begin(lake.raw, `${SOURCE}/x.csv`, ['four', 'byte']);
   await lake.raw.put(`${SOURCE}/x.csv.partial.checkpoint.json`, '{}');
-  await begin(lake.raw, 'strangers/x.csv');
+  await begin(lake.raw, 'others/x.csv');
   await lake.raw.put(`${SOURCE}/done.csv`, 'x');
   await lake.raw.put(`${SOURCE}/done.csv.manifest.json`, '{}');
   await lake.converted.put(`${SOURCE}/part-01234567-89abcdef-00000.parquet`, 'x');
@@ -99,7 +99,7 @@ test('in S3 it finds uploads with what they hold, checkpoints, parts that nothin
   ]);
   const uploads: string[] = [];
   for await (const { key } of listUploads(lake.raw.zone, '')) uploads.push(key);
-  assert.deepEqual(uploads, ['strangers/x.csv']);
+  assert.deepEqual(uploads, ['others/x.csv']);
 });
 
 test('an upload is as young as its last part: a slow landing goes on for days', async () => {
@@ -109,7 +109,7 @@ test('an upload is as young as its last part: a slow landing goes on for days', 
   const { UploadId } = await s3.client.send(new CreateMultipartUploadCommand(at));
   const beginMs = Date.now();
   let lastPartMs = 0;
-  // S3 tells times in whole seconds.
+  // S3 gives times in whole seconds.
   while (lastPartMs < beginMs) {
     const part = { ...at, UploadId, PartNumber: 1 };
     await s3.client.send(new UploadPartCommand({ ...part, Body: 'part' }));

@@ -48,7 +48,7 @@ const temporal = new TestTemporal({
   },
   after: async () => {
     stopWorker.abort();
-    // A worker that did not start has told that; the servers end all the same.
+    // A worker that did not start has said so already; the servers end all the same.
     await working.catch(() => undefined);
     await s3?.close();
     await rm(folder, { recursive: true, force: true });
@@ -71,11 +71,11 @@ async function serve(lake: string): Promise<void> {
   });
 }
 
-/** A run that is under way and stays so: nobody polls its queue. */
+/** A run that is under way and stays so: no worker polls its queue. */
 async function startRun(workflowId: string, ingestDate: string): Promise<string> {
   const { firstExecutionRunId } = await temporal.client.workflow.start('ingestDataset', {
     workflowId,
-    taskQueue: 'nobody',
+    taskQueue: 'no-worker',
     args: [ingestInput(['2015'], { ingestDate })],
   });
   return firstExecutionRunId;
@@ -183,7 +183,7 @@ describe('a sweep of a disk', () => {
     await putOld(dead);
     const other = await temporal.client.workflow.start('sweepLake', {
       workflowId: SWEEP_WORKFLOW_ID,
-      taskQueue: 'nobody',
+      taskQueue: 'no-worker',
       args: [{ olderThanMs: 0, dryRun: true, heartbeatTimeoutMs: 60_000 }],
     });
     let isWaiting = (): void => undefined;
@@ -223,7 +223,7 @@ describe('a sweep of a disk', () => {
 });
 
 describe('a sweep of a bucket', () => {
-  it('aborts the uploads of dead runs with their checkpoints, and nothing of live ones or of strangers', async () => {
+  it('aborts the uploads of dead runs with their checkpoints, and nothing of live ones or of other programs', async () => {
     await serve(`s3://${s3.bucket}`);
     const [raw, converted] = ['takehome-raw/', 'takehome-converted/'];
     const kept = [

@@ -18,7 +18,7 @@ interface Failure {
 describe("a team's own Temporal", () => {
   const temporal = new TestTemporal();
 
-  it('is served by `longhaul worker`, which refuses what a stranger could ask of it', async () => {
+  it('is served by `longhaul worker`, which refuses local files and metadata addresses', async () => {
     const env = { TEMPORAL_ADDRESS: temporal.address, ALLOW_PRIVATE_ADDRESSES: 'true' };
     await withLab({ routes: { '/a.csv': { body: CSV } }, env, up: false }, async (lab) => {
       await lab.datasets({
@@ -64,7 +64,7 @@ describe('two lakes on one Temporal', () => {
         taken(await lab.json<Failure>(argv, elsewhere), second, lab.lakeDir);
       }
       const { json } = await lab.json<{ runs: unknown[] }>(['runs'], elsewhere);
-      assert.deepEqual(json.runs, [], 'who only looks may look');
+      assert.deepEqual(json.runs, [], 'a command that only reads is not refused');
 
       first.process.kill('SIGTERM');
       assert.equal((await first.ended).code, 0);

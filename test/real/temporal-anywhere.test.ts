@@ -11,7 +11,7 @@ import { msNumberToTs } from '@temporalio/common/lib/time.js';
 import { Workplace, type Ran } from '../cli/fake-context.ts';
 
 const CSV = 'id,name\r\n1,a\r\n2,b\r\n';
-const API_KEY = 'a-key-that-nobody-may-see';
+const API_KEY = 'a-key-that-no-output-may-show';
 const NAMESPACE = 'lake-team';
 
 interface Failure {
@@ -146,14 +146,19 @@ describe('an API key', () => {
   });
 });
 
-describe('a server that does not let in', () => {
+describe('a server that refuses a worker', () => {
   const cases = [
-    { what: 'whoever it is', method: 'GetSystemInfo', code: 16, error: 'TEMPORAL_DENIED' },
-    { what: 'to the namespace', method: 'DescribeNamespace', code: 7, error: 'TEMPORAL_DENIED' },
-    { what: 'an old one', method: 'DescribeNamespace', code: 12, error: 'TEMPORAL_TOO_OLD' },
+    { what: 'every request refused', method: 'GetSystemInfo', code: 16, error: 'TEMPORAL_DENIED' },
+    {
+      what: 'the namespace refused',
+      method: 'DescribeNamespace',
+      code: 7,
+      error: 'TEMPORAL_DENIED',
+    },
+    { what: 'an old server', method: 'DescribeNamespace', code: 12, error: 'TEMPORAL_TOO_OLD' },
   ];
   for (const { what, method, code, error } of cases) {
-    it(`is told as such, not as one that is away: ${what}`, async () => {
+    it(`is not reported as a server that is away: ${what}`, async () => {
       const refuse = (asked: string) =>
         asked === method ? { code, message: 'Request unauthorized' } : undefined;
       await withProxy({ refuse }, async (proxy) => {

@@ -77,14 +77,14 @@ describe("another lake's server on the port that was ours", () => {
         assert.equal(link.address, ours.address);
       });
       await withLink(server, async (link) => {
-        const options = { workflowId: `run-${randomUUID()}`, taskQueue: 'nobody' };
+        const options = { workflowId: `run-${randomUUID()}`, taskQueue: 'no-worker' };
         await link.call(async (client) => await client.workflow.start('someWorkflow', options));
         await temporal.client.workflow.getHandle(options.workflowId).terminate();
       });
     });
   });
 
-  it('that has our place still when the host was asked is told as what it is', async () => {
+  it('that is still there when the host was asked is an error about its namespace', async () => {
     const at = { address: temporal.address, namespace: 'lake-of-ours', uiUrl: 'http://h' };
     const server = { ...at, current: async () => at, stopped: never, leave: async () => {} };
     await withLink(server, async (link) => {
@@ -120,7 +120,7 @@ async function never(): Promise<string> {
 }
 
 async function startedRun(): Promise<RunRef> {
-  const options = { workflowId: `run-${randomUUID()}`, taskQueue: 'nobody' };
+  const options = { workflowId: `run-${randomUUID()}`, taskQueue: 'no-worker' };
   const { workflowId, firstExecutionRunId: runId } = await temporal.client.workflow.start(
     'someWorkflow',
     options,

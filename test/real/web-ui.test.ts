@@ -48,7 +48,7 @@ function all(...parts: RegExp[]): RegExp {
 }
 
 describe('the Web UI', { skip: noChromium }, () => {
-  it('lists runs by ids that tell dataset and day', async () => {
+  it('lists runs by ids that hold dataset and day', async () => {
     const expected = all(/ingest\/denver-benches\/2026-03-07/, /ingest\/denver-trees\/2026-03-07/);
     await browser.look(`${webUi}/workflows`, 'runs', expected);
   });

@@ -71,7 +71,7 @@ async function stop(worker: Running): Promise<void> {
   assert.equal((await worker.ended).code, 0);
 }
 
-describe('a worker that is told to end', () => {
+describe('a worker that is asked to end', () => {
   it('hands a download over where it was; a second signal ends it at once', async () => {
     const healthPort = await freePort();
     const holds = [heldAnswer(), heldAnswer()] as const;
@@ -197,7 +197,7 @@ async function scrape(port: number): Promise<string> {
 }
 
 describe('a Temporal server that goes away', () => {
-  it('is waited for: by the worker, which says that it is cut off, and by who follows the run', async () => {
+  it('is waited for: by the worker, which says that it is cut off, and by the command that follows the run', async () => {
     const healthPort = await freePort();
     const hold = heldAnswer();
     const proxy = await startGrpcProxy({ target: temporal.address });
@@ -242,7 +242,7 @@ describe('a Temporal server that goes away', () => {
   });
 });
 
-/** Lets nobody through before so many are there. */
+/** Holds every request until so many have come. */
 function gate(wanted: number) {
   let there = 0;
   let open = (): void => undefined;

@@ -170,7 +170,7 @@ describe('ingestDataset', () => {
     });
   });
 
-  it('when cancelled waits for the attempt to stop, and keeps what it downloaded unless told to discard it', async () => {
+  it('when cancelled waits for the attempt to stop, and keeps what it downloaded unless asked to discard it', async () => {
     for (const discard of [true, false]) await cancelDuringLanding(discard);
   });
 

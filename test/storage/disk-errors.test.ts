@@ -35,7 +35,7 @@ test('what is no error of a file system comes back as it was', () => {
   }
 });
 
-test('free space is told of a folder that is not there yet; a trial leaves nothing', async () => {
+test('free space is known for a folder that is not there yet; a test write leaves nothing', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-space-'));
   try {
     const { device, bytes } = await freeSpace(join(folder, 'not', 'there'));

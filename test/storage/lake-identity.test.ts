@@ -11,7 +11,7 @@ async function idOf(cwd: string, LAKE: string): Promise<string> {
 }
 
 describe('the id of a lake', () => {
-  it('on a disk is the same for all who ask at once, and after a move; no other folder has it', async () => {
+  it('on a disk is the same for all processes that ask at once, and after a move; no other folder has it', async () => {
     await withTempFolder(async (cwd) => {
       const asked = Array.from({ length: 8 }, async () => await idOf(cwd, 'a'));
       const [id = '', ...others] = await Promise.all(asked);
@@ -25,7 +25,7 @@ describe('the id of a lake', () => {
     });
   });
 
-  it('that is damaged is told, and not replaced', async () => {
+  it('that is damaged is an error, and is not replaced', async () => {
     await withTempFolder(async (cwd) => {
       await idOf(cwd, 'a');
       const path = join(cwd, 'a', '.longhaul-id');

@@ -135,7 +135,7 @@ test('a part stays that only a later day names, and every part of a dataset with
   });
 });
 
-test('a checkpoint goes before the file that it speaks of: nobody resumes at what is not there', async () => {
+test('a checkpoint goes before its partial file, so that no attempt resumes at bytes that are gone', async () => {
   await withLake(async (lake) => {
     await lake.put(`raw/${SOURCE}/x.csv.partial`, 48, '12345');
     await lake.put(`raw/${SOURCE}/x.csv.partial.checkpoint.json`);
@@ -198,7 +198,7 @@ test('a lake that is not there yet has no leftovers', async () => {
   });
 });
 
-test('whatever lies in the zones: only keys of the patterns go, and all of the others stay', async () => {
+test('of any keys in the zones only those of the patterns go, and all of the others stay', async () => {
   const name = fc.constantFrom(
     ...['a.csv', 'a.csv.partial', 'a.csv.partial.checkpoint.json', 'b.partial', '.hidden.partial'],
     ...[

@@ -79,7 +79,7 @@ describe('errors of S3', () => {
             CanonicalRequest: `PUT\nx-amz-security-token:${token}`,
             $response: { statusCode: 403, headers: { authorization: token } },
           },
-          `Of ${token} nobody knows.`,
+          `S3 does not know ${token}.`,
         );
         assert.ok(!inspect(error, { depth: 9 }).includes(token));
       }),
@@ -95,7 +95,7 @@ describe('the client', () => {
     const listen = ({ message }: Error): void => void warnings.push(message);
     process.on('warning', listen);
     createS3Client(SETTINGS).destroy();
-    // Warnings are told on the next tick.
+    // Node emits warnings on the next tick.
     await new Promise((resolve) => setImmediate(resolve));
     process.off('warning', listen);
     assert.deepEqual(warnings, []);

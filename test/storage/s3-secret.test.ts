@@ -119,7 +119,7 @@ void test('credentials that end soon are renewed before DuckDB gets them', async
   assert.match(await secretOf({ AWS_CONFIG_FILE: config }), /KEY_ID 'key2'/);
 });
 
-void test('without any credentials the error says so, instead of reading as nobody', async () => {
+void test('without any credentials the error says so, instead of reading anonymously', async () => {
   await assert.rejects(secretOf({ AWS_REGION: 'eu-west-1' }), { code: 'STORE_CREDENTIALS' });
 });
 
@@ -136,7 +136,7 @@ void test('no error shows, or is caused by, the SQL that holds the credentials',
   });
 });
 
-void test('an extension of another DuckDB is told as what is missing', async () => {
+void test('an extension of another DuckDB is an error that names the one to install', async () => {
   const run = async (): Promise<void> => {
     throw new Error('Invalid Input Error: built for DuckDB v1.0.0\nmore');
   };
@@ -192,7 +192,7 @@ for (const [message, code, text] of [
   });
 }
 
-void test('what is not about S3 is left to others', () => {
+void test('an error that is not about S3 is left alone', () => {
   for (const message of [
     "Binder Error: Table 'x' has no HTTP GET",
     'Invalid Input Error: No magic bytes found',

@@ -27,7 +27,7 @@ export function testStore(
       });
     });
 
-    it('tells absent from empty', async () => {
+    it('distinguishes absent from empty', async () => {
       await withStore(async (store) => {
         assert.equal(await store.get('none'), undefined);
         assert.equal(await store.size('none/deeper'), undefined);

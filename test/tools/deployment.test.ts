@@ -28,7 +28,7 @@ function read(name: string): string {
   return readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
 }
 
-/** `${NAME:-default}` → default, as Docker does where nobody has set NAME. */
+/** `${NAME:-default}` → default, as Docker does where NAME is not set. */
 function withDefaults(environment: Service['environment'] = {}): Record<string, string> {
   const entries = Object.entries(environment).map(([key, value]) => [
     key,
@@ -44,7 +44,7 @@ void describe('docker-compose.yml', () => {
     }
   });
 
-  void it('starts in the order of health: whoever is waited for can tell that it is there', () => {
+  void it('starts in the order of health: each service that another waits for has a health check', () => {
     for (const [name, { depends_on: needs = {} }] of services) {
       for (const [other, { condition }] of Object.entries(needs)) {
         const needed = compose.services[other];
@@ -91,7 +91,7 @@ void describe('docker-compose.yml', () => {
 });
 
 void describe('Dockerfile', () => {
-  void it('builds on a pinned Node, runs as nobody of weight, and is asked for readiness', () => {
+  void it('builds on a pinned Node, does not run as root, and is asked for readiness', () => {
     const bases = Array.from(dockerfile.matchAll(/^FROM (\S+)/gm), ([, image]) => image);
     assert.ok(bases.length === 2 && new Set(bases).size === 1);
     assert.match(bases[0] ?? '', /^node:24\.\d+\.\d+-[a-z]+-slim$/);

@@ -17,7 +17,7 @@ const KNOWN = {
   anchors: () => anchorsOf('# Top\n## `A` & [b](c)\n## Top\n```\n# none\n```\n'),
 };
 
-test('what exists passes: commands, options, scripts, links, error codes', () => {
+test('documents that name what exists pass: commands, options, scripts, links, error codes', () => {
   const text = [
     '`longhaul ingest <dataset> [--date YYYY-MM-DD] --json`, `npx longhaul up --background`, `longhaul --help`',
     '```sh',

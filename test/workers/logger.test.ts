@@ -66,7 +66,7 @@ void test('a secret is in no line, wherever it came from', () => {
   }
 });
 
-void test('text is a line for people, without control characters of strangers', () => {
+void test('text is a line for people, without the control characters of a publisher', () => {
   const [line = ''] = lines({ format: 'text' }, (logger) => {
     logger.warn('Activity failed', { dataset: 'x', error: new Error('bad \u001b[31m byte') });
   });

@@ -67,7 +67,7 @@ describe('what apply does with a schedule', () => {
     );
   });
 
-  it('leaves alone what somebody changed, unless forced, or changed to what the file says', () => {
+  it('leaves alone what was changed on the server, unless forced, or changed to what the file says', () => {
     const daily = wanted();
     const edited = applied(daily, { facts: { ...daily.facts, jitter: '1h' } });
     const left = planOf(daily, edited, QUIET);
@@ -132,7 +132,7 @@ describe('the difference, printed', () => {
     );
   });
 
-  it('shows nothing of a note that a terminal would obey', () => {
+  it('shows no control character of a note', () => {
     const text = schedulesText([
       {
         ...{ dataset: 'd', scheduleId: 'longhaul/d', when: '0 6 * * *', timeZone: 'UTC' },

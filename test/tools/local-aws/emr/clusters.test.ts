@@ -143,7 +143,7 @@ describe('a cluster', () => {
 });
 
 describe('steps', () => {
-  it('run one after the other, are listed newest first, and are told apart by id and state', async () => {
+  it('run one after the other, are listed newest first, and are filtered by id and state', async () => {
     await withQuickEmr(async ({ client, started }) => {
       const id = await create(client, {});
       const ids = await add(client, id, [

@@ -13,7 +13,7 @@ import { verifySignature } from '../../../../tools/local-aws/emr/signature.ts';
 import { IDENTITY, smallCluster, stepOf, withQuickEmr } from './quick-emr.ts';
 
 describe('a request', () => {
-  it('of nobody, of somebody else, or with another secret is refused', async () => {
+  it('without a signature, of an unknown key, or with another secret is refused', async () => {
     await withQuickEmr(async ({ endpoint }) => {
       const bare = await fetch(endpoint, {
         method: 'POST',
@@ -25,8 +25,8 @@ describe('a request', () => {
         __type: 'MissingAuthenticationTokenException',
         message: 'Missing Authentication Token',
       });
-      const stranger = { ...IDENTITY, accessKeyId: 'stranger' };
-      await assert.rejects(list(endpoint, { credentials: stranger }), {
+      const unknown = { ...IDENTITY, accessKeyId: 'unknown' };
+      await assert.rejects(list(endpoint, { credentials: unknown }), {
         name: 'UnrecognizedClientException',
       });
       const wrong = { ...IDENTITY, secretAccessKey: 'guessed' };
@@ -91,7 +91,7 @@ describe('a request', () => {
       [{ ReleaseLabel: 'emr-9.9.9' }, /The supplied release label is invalid: emr-9\.9\.9\./],
       [{ ServiceRole: '' }, /ServiceRole is required/],
       [{ JobFlowRole: '' }, /InstanceProfile is required/],
-      [{ ServiceRole: 'Nobody' }, /Nobody is invalid/],
+      [{ ServiceRole: 'NoSuchRole' }, /NoSuchRole is invalid/],
       [
         { JobFlowRole: 'arn:aws:iam::123456789012:instance-profile/None' },
         /Invalid InstanceProfile: None\./,

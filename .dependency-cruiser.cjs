@@ -13,7 +13,7 @@ const MAY_IMPORT = {
   // Outside programs: found on this machine, or fetched at a pinned version.
   programs: ['model'],
   workflows: ['model'],
-  // The format: bytes in, facts out.
+  // The format: bytes in, results out; no I/O.
   csv: ['model'],
   storage: ['model'],
   landing: ['model', 'csv', 'storage'],
@@ -127,7 +127,7 @@ module.exports = {
     },
     {
       name: 'csv-is-pure',
-      comment: 'No package, file or thread: bytes in, facts out.',
+      comment: 'No package, file or thread: bytes in, results out.',
       severity: 'error',
       from: { path: '^src/csv/' },
       to: { pathNot: '^(src/|(node:)?buffer$)' },

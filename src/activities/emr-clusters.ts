@@ -16,7 +16,7 @@ import { LonghaulError } from '../model/errors.ts';
 import { hasEnded, instanceHours, isEnding, type EmrCluster } from '../model/emr.ts';
 import { clusterName, parseClusterName } from '../model/emr-names.ts';
 import type { EmrDeps } from './emr-deps.ts';
-import { hdfsStaging } from './emr-places.ts';
+import { hdfsStaging } from './emr-locations.ts';
 import { assertAffordable } from './emr-plan.ts';
 import type { CloseInput, OpenClusterInput, PollInput, PollResult } from './emr-types.ts';
 

@@ -19,7 +19,7 @@ import { countParquetRows } from '../verification/footers.ts';
 import { requireLanding, requireSchema, requireStaged, stagedPartsKey } from '../storage/staged.ts';
 import { apiOf } from './emr-clusters.ts';
 import type { EmrDeps } from './emr-deps.ts';
-import { hdfsManifest, hdfsUri, jobPrefix, manifestName } from './emr-places.ts';
+import { hdfsManifest, hdfsUri, jobPrefix, manifestName } from './emr-locations.ts';
 import type {
   CopiedInput,
   CopyInput,

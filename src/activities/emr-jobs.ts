@@ -6,7 +6,7 @@ import { toJson } from '../storage/manifests.ts';
 import { partPrefix } from '../model/layout.ts';
 import { newAttempt, requireLanding, requireSchema } from '../storage/staged.ts';
 import type { EmrDeps } from './emr-deps.ts';
-import { hdfsFolder, hdfsJobStaging, hdfsManifest, hdfsUri, jobPrefix } from './emr-places.ts';
+import { hdfsFolder, hdfsJobStaging, hdfsManifest, hdfsUri, jobPrefix } from './emr-locations.ts';
 import type { StagedJob, StageJobInput } from './emr-types.ts';
 import type { Work } from './work.ts';
 

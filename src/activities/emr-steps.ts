@@ -54,30 +54,32 @@ export async function explain(deps: EmrDeps, input: ExplainInput): Promise<StepF
   }
   const log = cluster.logUri === undefined ? undefined : stepLogUri(cluster.logUri, step.id);
   const found = log === undefined ? undefined : await readStepLog(s3LogReader(s3Of(deps.raw)), log);
-  const said = await ownWords(deps, input);
+  const jobError = await jobErrorOf(deps, input);
   const inLog = probableCause(found?.text ?? '');
-  const words = said ?? (inLog && causeText(inLog)) ?? step.reason ?? '';
+  const words = jobError ?? (inLog && causeText(inLog)) ?? step.reason ?? '';
   const cause = withoutSecrets(printable(words)).slice(0, MAX_CAUSE_CHARACTERS);
   const lines = tailOf(found?.text ?? '');
   const where = log === undefined ? '' : ` The whole log: ${log}`;
   const end = step.state === 'INTERRUPTED' ? 'was interrupted' : 'failed';
   const why = cause === '' ? 'no reason is known' : `probable cause: ${cause}`;
   return {
-    code: codeOf(said),
+    code: codeOf(jobError),
     message: `${what} ${end} on ${cluster.id}; ${why}${/[.!?]$/.test(why) ? '' : '.'}${where}`,
     ...(log === undefined ? {} : { log: { uri: log, lines } }),
     isLostNodes:
       step.state === 'INTERRUPTED' ||
-      isLostNodes([step.reason, said, ...lines].filter((each) => each !== undefined).join('\n')),
+      isLostNodes(
+        [step.reason, jobError, ...lines].filter((each) => each !== undefined).join('\n'),
+      ),
   };
 }
 
-function codeOf(said: string | undefined): ErrorCode {
-  return said?.startsWith('FileExistsError') ? 'EMR_OUTPUT_EXISTS' : 'EMR_STEP_FAILED';
+function codeOf(jobError: string | undefined): ErrorCode {
+  return jobError?.startsWith('FileExistsError') ? 'EMR_OUTPUT_EXISTS' : 'EMR_STEP_FAILED';
 }
 
 /** Of a conversion that got so far as to write why. */
-async function ownWords(deps: EmrDeps, input: ExplainInput): Promise<string | undefined> {
+async function jobErrorOf(deps: EmrDeps, input: ExplainInput): Promise<string | undefined> {
   if (input.kind !== 'convert') return undefined;
   try {
     const result = await jobResult(deps.converted, { ...input, rawKey: '' });

@@ -2,8 +2,6 @@ import type { SourceDay } from '../landing/land-source.ts';
 import type { EmrOutput } from '../model/emr.ts';
 import type { DayInput, IngestResult, RunError, RunPlan, SourceResult } from '../model/run.ts';
 
-export type { LandedSource } from '../storage/source-results.ts';
-
 /** What passes between activities is small: keys, counts, checksums; never rows or credentials. */
 
 /** The run's input as it was given: a placeholder of the day still stands in its addresses. */

@@ -55,13 +55,13 @@ const NOT_FOUND = 5;
 export function ofGrpc(error: unknown): LonghaulError | undefined {
   const service = causes(error).find((each) => isGrpcServiceError(each));
   if (!service) return undefined;
-  const said = printable(service.details || service.message).replace(/\.$/, '');
+  const reason = printable(service.details || service.message).replace(/\.$/, '');
   const status: number = service.code;
   const { code, what } = GRPC_CODES[status] ?? {
     code: 'TEMPORAL_UNREACHABLE' as const,
     what: 'Temporal does not answer as it should',
   };
-  return new LonghaulError(code, `${what}: ${said}.`, {}, { cause: error });
+  return new LonghaulError(code, `${what}: ${reason}.`, {}, { cause: error });
 }
 
 /** Why a run failed: the first failure of the chain that is of the catalogue. */

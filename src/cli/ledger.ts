@@ -4,7 +4,7 @@ import {
   type RunProgress,
   type SourceResult,
 } from '../model/run.ts';
-import { csvFactsText } from '../model/csv-facts.ts';
+import { csvReadingText } from '../model/csv-reading.ts';
 import { printable, viewNameOf } from '../model/names.ts';
 import { countsText, durationText, tableText } from './text.ts';
 import { bytesText } from '../model/bytes-text.ts';
@@ -70,7 +70,7 @@ function placeLines(result: SourceResult): string[] {
     const files = parquet.length === 1 ? '1 file' : `${parquet.length} files`;
     lines.push(`${id}  parquet  ${printable(folder)} (${files}, ${size})`);
   }
-  if (csv) lines.push(`${id}  read as  ${csvFactsText(csv)}`);
+  if (csv) lines.push(`${id}  read as  ${csvReadingText(csv)}`);
   return lines;
 }
 

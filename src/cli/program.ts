@@ -40,8 +40,8 @@ function ofUsage(
   program: Command,
 ): LonghaulError {
   // A command of commands was given none; commander has printed its help.
-  const said = code === 'commander.help' ? 'One of its commands must follow' : message;
-  const text = said.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
+  const sentences = code === 'commander.help' ? 'One of its commands must follow' : message;
+  const text = sentences.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
   const command = program.commands.find((each) => argv.includes(each.name()))?.name();
   const hint = `longhaul ${command === undefined ? '' : `${command} `}--help has examples.`;
   const sentence = /[.?)]$/.test(text) ? text : `${text}.`;

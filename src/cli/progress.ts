@@ -124,8 +124,10 @@ export function progressLines(state: RunState, width: number, nowMs = Date.now()
 /** Progress for a log: one plain line of a source. */
 export function progressLine(dataset: string, source: SourceState, nowMs = Date.now()): string {
   const { wait } = source;
-  const facts = [...factsOf(source), ...(wait ? [waitText(wait, nowMs)] : [])].join(', ');
-  return printable(`${dataset} ${source.id}: ${source.stage}${facts === '' ? '' : `, ${facts}`}`);
+  const details = [...detailsOf(source), ...(wait ? [waitText(wait, nowMs)] : [])].join(', ');
+  return printable(
+    `${dataset} ${source.id}: ${source.stage}${details === '' ? '' : `, ${details}`}`,
+  );
 }
 
 /**
@@ -134,12 +136,12 @@ export function progressLine(dataset: string, source: SourceState, nowMs = Date.
  */
 function waitText(wait: Wait, nowMs: number, width = Number.POSITIVE_INFINITY): string {
   const { attempt, nextAttemptAtMs = 0, sinceMs } = wait;
-  const facts = said([
+  const details = present([
     attempt !== undefined && `try ${attempt}`,
     nextAttemptAtMs > nowMs && `next in ${durationText(nextAttemptAtMs - nowMs)}`,
     sinceMs !== undefined && `for ${durationText(nowMs - sinceMs)}`,
   ]);
-  const tail = facts.map((fact) => `, ${fact}`).join('');
+  const tail = details.map((detail) => `, ${detail}`).join('');
   return cut(printable(wait.text), width - tail.length) + tail;
 }
 
@@ -153,14 +155,14 @@ const BAR_FRAME = '[]  '.length;
 function sourceLine(source: SourceState, idWidth: number, width: number, nowMs: number): string {
   const head = `${printable(source.id).padEnd(idWidth)}  ${source.stage.padEnd(STAGE_WIDTH)}  `;
   const room = width - head.length;
-  const texts = [0, 1, 2].map((less) => printable(factsOf(source, less).join('  ')));
+  const texts = [0, 1, 2].map((less) => printable(detailsOf(source, less).join('  ')));
   const least = source.transfer?.totalBytes ? BAR_FRAME + MIN_BAR_WIDTH : 0;
-  const facts = texts.find((text) => text.length + least <= room) ?? texts.at(-1);
+  const details = texts.find((text) => text.length + least <= room) ?? texts.at(-1);
   if (source.wait) {
-    const before = facts ? `${head}${facts}  ` : head;
+    const before = details ? `${head}${details}  ` : head;
     return before + waitText(source.wait, nowMs, width - before.length);
   }
-  const text = facts ?? '';
+  const text = details ?? '';
   return head + barOf(source, room - text.length - BAR_FRAME) + text;
 }
 
@@ -173,7 +175,7 @@ function barOf({ transfer }: SourceState, room: number): string {
 }
 
 /** @param less 1 leaves out the records and what was written, 2 the bytes too. */
-function factsOf(source: SourceState, less = 0): string[] {
+function detailsOf(source: SourceState, less = 0): string[] {
   const { result, error, transfer } = source;
   if (error) return [error.code];
   if (result) {
@@ -184,7 +186,7 @@ function factsOf(source: SourceState, less = 0): string[] {
   if (!transfer || transfer.bytes === 0) return [];
   const { bytes, totalBytes = 0, bytesPerSecond, records = 0, bytesWritten = 0 } = transfer;
   const isTimed = totalBytes > bytes && bytesPerSecond > 0;
-  return said([
+  return present([
     totalBytes > 0 ? `${Math.floor((bytes / totalBytes) * 100)}%` : bytesText(bytes),
     totalBytes > 0 && less < 2 && `${bytesText(bytes)} of ${bytesText(totalBytes)}`,
     bytesPerSecond > 0 && `${bytesText(bytesPerSecond)}/s`,
@@ -194,8 +196,8 @@ function factsOf(source: SourceState, less = 0): string[] {
   ]);
 }
 
-function said(facts: readonly (string | false | undefined)[]): string[] {
-  return facts.filter((fact) => typeof fact === 'string');
+function present(details: readonly (string | false | undefined)[]): string[] {
+  return details.filter((detail) => typeof detail === 'string');
 }
 
 function cut(line: string, width: number): string {
@@ -210,7 +212,7 @@ function emrLines({ cluster, steps, earlierInstanceHours }: EmrProgress, nowMs: 
   const isCounted = state.startsWith('TERMINAT') && earlierInstanceHours > 0;
   const ofThis = isOurs && !isCounted ? instanceHours(cluster, nowMs) : 0;
   const hours = earlierInstanceHours + ofThis;
-  const facts = said([
+  const details = present([
     `EMR ${id}: ${state}`,
     reason !== '' && reason,
     !isOurs && 'not ours',
@@ -218,7 +220,7 @@ function emrLines({ cluster, steps, earlierInstanceHours }: EmrProgress, nowMs: 
   ]);
   const open = steps.filter((step) => step.state !== 'COMPLETED');
   return [
-    facts.join(', '),
+    details.join(', '),
     ...open.map((step) => {
       const why = step.reason === undefined ? '' : `, ${step.reason}`;
       return `EMR ${step.kind} of ${step.source} (${step.id}): ${step.state}${why}`;
@@ -232,7 +234,7 @@ export function emrText(emr: EmrProgress, nowMs: number): string[] {
   const { logUri } = emr.cluster ?? {};
   return [
     ...emrLines(emr, nowMs),
-    ...said([
+    ...present([
       done > 0 && `EMR steps completed: ${done} of ${emr.steps.length}`,
       logUri !== undefined && `EMR logs: ${printable(logUri)}`,
     ]),

@@ -3,7 +3,7 @@ import { decideEncoding } from '../csv/encoding.ts';
 import { assertReadable } from '../csv/readable.ts';
 import { scannedAsConfigured } from '../landing/rescan.ts';
 import { withSource } from '../landing/secrets.ts';
-import { csvFactsOf } from '../model/csv-facts.ts';
+import { csvReadingOf } from '../model/csv-reading.ts';
 import {
   attemptPrefix,
   partPrefix,
@@ -72,7 +72,7 @@ export async function inspectSource(
     signal,
     onProgress: (done) => onProgress({ ...done, totalBytes: bytes }),
   });
-  const csv = csvFactsOf(scan, encoding, overrides);
+  const csv = csvReadingOf(scan, encoding, overrides);
   const staged: StagedSchema = { encoding, csv, schema };
   await keepPrivate(deps, input.rawKey, stagedSourcePrefix(input.runId, input.source.id));
   await deps.converted.put(stagedSchemaKey(input.runId, input.source.id), toJson(staged));

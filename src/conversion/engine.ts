@@ -4,7 +4,7 @@ import type { Schema } from '../model/schema.ts';
 import type { Location } from '../storage/location.ts';
 import type { Store } from '../storage/store.ts';
 
-/** The input of every engine: a landed file, the facts about it, and the schema that all engines write. */
+/** The input of every engine: a landed file, its scan, and the schema that all engines write. */
 export interface ConversionRequest {
   input: Location;
   inputBytes: number;

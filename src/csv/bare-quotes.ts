@@ -1,10 +1,10 @@
-import type { Place } from '../model/scan.ts';
-import { addPlace, addProblem, type ScannerState } from './scanner-state.ts';
+import type { Position } from '../model/scan.ts';
+import { addPosition, addProblem, type ScannerState } from './scanner-state.ts';
 import { QUOTE } from './tokenizer.ts';
 
 /** A quote inside an unquoted field. */
 export interface BareQuote {
-  place: Place;
+  position: Position;
   /** Delimiters before it in its record. */
   field: number;
   isAfterDigit: boolean;
@@ -19,12 +19,16 @@ export interface BareQuote {
  */
 
 /** The byte behind it is known only later: see `settleBareQuote`. */
-export function meetBareQuote(state: ScannerState, place: Place, isAfterDigit: boolean): void {
-  addPlace(state.bareQuotes, place);
+export function meetBareQuote(
+  state: ScannerState,
+  position: Position,
+  isAfterDigit: boolean,
+): void {
+  addPosition(state.bareQuotes, position);
   const isSecondHalf = state.bareQuote !== null;
   state.bareQuote = isSecondHalf
     ? null
-    : { place, field: state.delimiters, isAfterDigit, isMeasure: false };
+    : { position, field: state.delimiters, isAfterDigit, isMeasure: false };
 }
 
 /** @param next the byte behind the quote that was met; undefined where the field ends with the quote. */
@@ -37,7 +41,7 @@ export function settleBareQuote(state: ScannerState, next: number | undefined): 
   else if (next !== undefined) {
     state.openBareQuote = { ...quote, isMeasure: quote.isAfterDigit && !isWord(next) };
   } else if (open && !(open.isMeasure && quote.isAfterDigit)) {
-    addProblem(state, 'quoting', open.place);
+    addProblem(state, 'quoting', open.position);
     state.openBareQuote = null;
   }
 }

@@ -1,6 +1,6 @@
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
-import type { CsvScan, Place, ScanProblem } from '../model/scan.ts';
+import type { CsvScan, Position, ScanProblem } from '../model/scan.ts';
 import { delimiterText } from './delimiter.ts';
 
 type Kind = ScanProblem['kind'];
@@ -29,7 +29,7 @@ const MAX_HEADER_CHARACTERS = 100;
  * Nothing that would need guessing is converted.
  * @param source its id, for the message.
  * @throws LonghaulError SOURCE_EMPTY, SOURCE_HAS_NUL, SOURCE_QUOTING, SOURCE_RECORD_TOO_LONG, SOURCE_RAGGED, with the
- * first five places.
+ * first five positions.
  */
 export function assertReadable(scan: CsvScan, source: string): void {
   if (scan.header.length === 0) {
@@ -38,17 +38,19 @@ export function assertReadable(scan: CsvScan, source: string): void {
   for (const { kind, code, what } of PROBLEMS) {
     const problem = scan.problems.find((each) => each.kind === kind);
     if (!problem) continue;
-    const places = problem.examples.map((each) => placeText(each, scan.header.length)).join('; ');
+    const positions = problem.examples
+      .map((each) => positionText(each, scan.header.length))
+      .join('; ');
     const more = problem.count > problem.examples.length ? '; …' : '';
     throw new LonghaulError(
       code,
-      `Source ${source} has ${problem.count} ${what}: ${places}${more}. ${howItWasRead(scan)}`,
+      `Source ${source} has ${problem.count} ${what}: ${positions}${more}. ${howItWasRead(scan)}`,
       { source, ...hintFor(code, scan) },
     );
   }
 }
 
-function placeText({ record, line, byteOffset, fields }: Place, columns: number): string {
+function positionText({ record, line, byteOffset, fields }: Position, columns: number): string {
   const where = record === 0 ? 'the header' : `record ${record}`;
   const found = fields === undefined ? '' : ` has ${fields} fields where the header has ${columns}`;
   return `${where} (line ${line}, byte ${byteOffset})${found}`;

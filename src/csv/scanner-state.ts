@@ -4,8 +4,8 @@ import {
   type CsvScan,
   type Dialect,
   type LineEnds,
-  type Place,
-  type Places,
+  type Position,
+  type Positions,
   type ScanProblem,
 } from '../model/scan.ts';
 import type { BareQuote } from './bare-quotes.ts';
@@ -53,7 +53,7 @@ export interface ScannerState {
   blankLines: number;
   lineEnds: LineEnds;
   quotedBreaks: number;
-  bareQuotes: Places;
+  bareQuotes: Positions;
   maxRecordBytes: number;
   splits: number[];
   /** Data records before each of the `splits`. */
@@ -98,7 +98,7 @@ function firstLine({ sepLineBytes }: Dialect): number {
 }
 
 /** What records add to a state as they start and end, and where in the file they are. */
-export class RecordTally {
+export class RecordCounter {
   readonly #state: ScannerState;
   readonly #hasHeader: boolean;
   readonly #firstLine: number;
@@ -145,10 +145,11 @@ export class RecordTally {
     if (state.columns === 0) state.columns = fields;
     state.maxRecordBytes = Math.max(state.maxRecordBytes, bytes);
     if (bytes > (isAtHeader ? MAX_HEADER_BYTES : MAX_RECORD_BYTES)) {
-      addProblem(state, 'record-too-long', this.#recordPlace());
+      addProblem(state, 'record-too-long', this.#recordPosition());
     }
     if (isAtHeader) return;
-    if (fields !== state.columns) addProblem(state, 'ragged', { ...this.#recordPlace(), fields });
+    if (fields !== state.columns)
+      addProblem(state, 'ragged', { ...this.#recordPosition(), fields });
     const last = state.splits.at(-1);
     if (last === undefined || state.recordStart >= last + this.#splitSpacingBytes) {
       state.splits.push(state.recordStart);
@@ -164,12 +165,12 @@ export class RecordTally {
   }
 
   /** Of a byte of the record that is under way. */
-  place(byteOffset: number, line = this.line()): Place {
+  position(byteOffset: number, line = this.line()): Position {
     return { record: this.isAtHeader ? 0 : this.#state.records + 1, line, byteOffset };
   }
 
   /** Of the record that has just been counted. */
-  #recordPlace(): Place {
+  #recordPosition(): Position {
     const { records, recordLine, recordStart } = this.#state;
     return { record: records, line: recordLine, byteOffset: recordStart };
   }
@@ -179,17 +180,17 @@ export class RecordTally {
 export function addProblem(
   { problems }: ScannerState,
   kind: ScanProblem['kind'],
-  place: Place,
+  position: Position,
 ): void {
   let problem = problems.find((each) => each.kind === kind);
   if (!problem) {
     problem = { kind, count: 0, examples: [] };
     problems.push(problem);
   }
-  addPlace(problem, place);
+  addPosition(problem, position);
 }
 
-export function addPlace(places: Places, place: Place): void {
-  places.count += 1;
-  if (places.examples.length < MAX_EXAMPLES) places.examples.push(place);
+export function addPosition(positions: Positions, position: Position): void {
+  positions.count += 1;
+  if (positions.examples.length < MAX_EXAMPLES) positions.examples.push(position);
 }

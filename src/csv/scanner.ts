@@ -9,7 +9,7 @@ import {
   addProblem,
   FIELD_START,
   initialState,
-  RecordTally,
+  RecordCounter,
   type ScannerState,
 } from './scanner-state.ts';
 
@@ -57,7 +57,7 @@ export class CsvScanner {
   readonly #state: ScannerState;
   readonly #encoding: EncodingDetector;
   readonly #delimiter: number;
-  readonly #tally: RecordTally;
+  readonly #counter: RecordCounter;
   readonly #splitSpacingBytes: number;
   readonly #kernel: ScanKernel | null;
 
@@ -77,7 +77,7 @@ export class CsvScanner {
     this.#kernel = kernel;
     this.#state = structuredClone(state);
     this.#encoding = new EncodingDetector(this.#state.encoding);
-    this.#tally = new RecordTally(dialect, this.#state, splitSpacingBytes);
+    this.#counter = new RecordCounter(dialect, this.#state, splitSpacingBytes);
     this.#delimiter = dialect.delimiter.charCodeAt(0);
   }
 
@@ -173,7 +173,7 @@ export class CsvScanner {
     state.maxRecordBytes = Math.max(state.maxRecordBytes, stretch.maxRecordBytes);
     state.quotedBreaks += stretch.quotedBreaks;
     state.offset += stretch.end - at;
-    this.#tally.start(state.offset);
+    this.#counter.start(state.offset);
     return stretch.end - at;
   }
 
@@ -185,7 +185,7 @@ export class CsvScanner {
   /** By the machine, to the piece's end or the first record start `leastBytes` on. @returns the bytes read. */
   #readCarefully(piece: Uint8Array, leastBytes: number): number {
     const end = this.#scan(piece, leastBytes);
-    this.#tally.keepHeader(piece, end);
+    this.#counter.keepHeader(piece, end);
     this.#state.offset += end;
     return end;
   }
@@ -199,7 +199,7 @@ export class CsvScanner {
       if (at >= leastBytes && this.#atDataRecord(state.offset + at)) return at;
       if (state.mode === FIELD_START && chunk[at] === QUOTE) {
         state.quoteStart = state.offset + at;
-        state.quoteLine = this.#tally.line();
+        state.quoteLine = this.#counter.line();
         state.mode = QUOTED;
         at += 1;
       } else if (state.mode === FIELD_START || state.mode === UNQUOTED) {
@@ -251,10 +251,10 @@ export class CsvScanner {
     // The loop of `#scan` opens the field.
     if (byte === QUOTE && state.mode === FIELD_START) return end;
     if (byte === QUOTE) {
-      meetBareQuote(state, this.#tally.place(state.offset + end), afterDigit);
+      meetBareQuote(state, this.#counter.position(state.offset + end), afterDigit);
       state.mode = AFTER_BARE_QUOTE;
     } else {
-      addProblem(state, 'nul', this.#tally.place(state.offset + end));
+      addProblem(state, 'nul', this.#counter.position(state.offset + end));
       state.mode = UNQUOTED;
     }
     return end + 1;
@@ -284,11 +284,11 @@ export class CsvScanner {
       else if (byte === LF) {
         const afterCr = at > 0 ? chunk[at - 1] === CR : state.afterQuotedCr;
         if (!afterCr) state.quotedBreaks += 1;
-      } else if (byte === 0) addProblem(state, 'nul', this.#tally.place(state.offset + at));
+      } else if (byte === 0) addProblem(state, 'nul', this.#counter.position(state.offset + at));
     }
     if (opened !== -1) {
       state.quoteStart = state.offset + opened;
-      state.quoteLine = this.#tally.line() - (state.quotedBreaks - breaks);
+      state.quoteLine = this.#counter.line() - (state.quotedBreaks - breaks);
     }
     state.afterQuotedCr = at >= end && chunk[end - 1] === CR;
     if (at >= end) return end;
@@ -299,7 +299,8 @@ export class CsvScanner {
   /** @returns the mode: QUOTED where the byte was the second half of an escaped quote. */
   #afterQuote(byte: number, byteOffset: number): number {
     if (byte === QUOTE) return QUOTED;
-    if (!this.#endsField(byte)) addProblem(this.#state, 'quoting', this.#tally.place(byteOffset));
+    if (!this.#endsField(byte))
+      addProblem(this.#state, 'quoting', this.#counter.position(byteOffset));
     return UNQUOTED;
   }
 
@@ -312,7 +313,7 @@ export class CsvScanner {
     const crlf = chunk[at] === LF;
     this.#state.lineEnds[crlf ? 'crlf' : 'cr'] += 1;
     const next = crlf ? at + 1 : at;
-    this.#tally.start(this.#state.offset + next);
+    this.#counter.start(this.#state.offset + next);
     return next;
   }
 
@@ -322,12 +323,12 @@ export class CsvScanner {
     const end = state.offset + at;
     if (end === state.recordStart && state.columns !== 1) state.blankLines += 1;
     else {
-      this.#tally.keepHeader(chunk, at);
-      this.#tally.end(end, delimiters + 1);
+      this.#counter.keepHeader(chunk, at);
+      this.#counter.end(end, delimiters + 1);
     }
     // A CR's line end is counted when the byte behind it is known.
     if (chunk[at] === LF) state.lineEnds.lf += 1;
-    this.#tally.start(end + 1);
+    this.#counter.start(end + 1);
   }
 
   /** The last record has no line end. Where its quote never closed, its fields mean nothing: not ragged too. */
@@ -336,10 +337,14 @@ export class CsvScanner {
     if (state.mode === AFTER_BARE_QUOTE) settleBareQuote(state, undefined);
     const unclosed = state.mode === QUOTED;
     if (unclosed) {
-      addProblem(state, 'unclosed-quote', this.#tally.place(state.quoteStart, state.quoteLine));
+      addProblem(
+        state,
+        'unclosed-quote',
+        this.#counter.position(state.quoteStart, state.quoteLine),
+      );
     }
     // An unclosed header has as many fields as it has.
     const isCounted = unclosed && state.columns > 0;
-    this.#tally.end(state.offset, isCounted ? state.columns : state.delimiters + 1);
+    this.#counter.end(state.offset, isCounted ? state.columns : state.delimiters + 1);
   }
 }

@@ -7,12 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../model/errors.ts';
 import { locateTemporal } from '../programs/temporal.ts';
 import { packageToolsDir } from '../programs/tools-folder.ts';
-import { Door } from './door.ts';
+import { HostSocket } from './host-socket.ts';
 import { takeLock } from './lock.ts';
 import type { HostRecord, HostState } from './protocol.ts';
 import { makeStateDir, readFields, statePaths } from './state-files.ts';
 import { isDiskFull, startTemporal, type Temporal } from './temporal.ts';
-import { openUiDoor, type UiDoor } from './ui-door.ts';
+import { openUiProxy, type UiProxy } from './ui-proxy.ts';
 
 export interface HostOptions {
   stateDir: string;
@@ -76,8 +76,8 @@ const FOLDER_INTERVAL_MS = 1000;
 class Host {
   readonly #options: HostOptions;
   readonly #stop = new AbortController();
-  #door!: Door;
-  #ui!: UiDoor;
+  #socket!: HostSocket;
+  #ui!: UiProxy;
   #namespace = '';
   /** After a start that failed: none, since another program may take a port between the look and the start. */
   #ports: readonly number[] = [];
@@ -129,15 +129,15 @@ class Host {
     };
     const onStop = (why: string): void => this.#stop.abort(why);
     const onError = (error: unknown): void => log(String(error));
-    this.#door = await Door.open({ stateDir, runtimeDir, record, onStop, onError });
+    this.#socket = await HostSocket.open({ stateDir, runtimeDir, record, onStop, onError });
     const tellStop = (): void =>
-      void this.#door.tell({ status: 'stopping', note: String(signal.reason) });
+      void this.#socket.announce({ status: 'stopping', note: String(signal.reason) });
     if (signal.aborted) tellStop();
     else signal.addEventListener('abort', tellStop, { once: true });
     if (isCopy) this.#note(COPY_NOTE);
-    const wishes = temporal.ports ?? KNOWN_PORTS;
-    this.#ports = [...portIn(last.address), ...wishes.server];
-    this.#ui = await openUiDoor([...portIn(last.uiUrl), ...wishes.ui]);
+    const wanted = temporal.ports ?? KNOWN_PORTS;
+    this.#ports = [...portIn(last.address), ...wanted.server];
+    this.#ui = await openUiProxy([...portIn(last.uiUrl), ...wanted.ui]);
   }
 
   async #serve(): Promise<void> {
@@ -155,7 +155,7 @@ class Host {
       const note = isFull
         ? `The disk is full; trying again in ${Math.ceil(pause / 1000)} s: ${failure.message}`
         : `Starting again after a failure: ${failure.message}`;
-      void this.#door.tell({ status: 'starting', worker: 'none', note });
+      void this.#socket.announce({ status: 'starting', worker: 'none', note });
       await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
   }
@@ -171,8 +171,8 @@ class Host {
       this.#ui.target = ui;
       const uiUrl = `http://127.0.0.1:${this.#ui.port}`;
       log(`Temporal at ${address}, Web UI ${uiUrl}, namespace ${this.#namespace}`);
-      void this.#door.tell({ status: 'ready', address, uiUrl, note: '' });
-      await Promise.race([this.#door.workerWanted, signal.aborted || once(signal, 'abort')]);
+      void this.#socket.announce({ status: 'ready', address, uiUrl, note: '' });
+      await Promise.race([this.#socket.workerWanted, signal.aborted || once(signal, 'abort')]);
       if (!signal.aborted) await this.#work(address, signal);
       lost.signal.throwIfAborted();
     } finally {
@@ -199,11 +199,11 @@ class Host {
 
   /** Until the signal. @throws a LonghaulError where another start would not help: it failed before it was ready. */
   async #work(address: string, signal: AbortSignal): Promise<void> {
-    void this.#door.tell({ worker: 'starting', note: 'Starting the worker' });
+    void this.#socket.announce({ worker: 'starting', note: 'Starting the worker' });
     let wasReady = false;
     const ready = (): void => {
       wasReady = true;
-      if (!signal.aborted) void this.#door.tell({ worker: 'ready', note: '' });
+      if (!signal.aborted) void this.#socket.announce({ worker: 'ready', note: '' });
     };
     try {
       await this.#options.runWorker({ address, namespace: this.#namespace, signal, ready });
@@ -225,13 +225,13 @@ class Host {
 
   async #end(change: Partial<HostState>): Promise<void> {
     log(`Ended: ${change.error?.message ?? change.note ?? ''}`);
-    await this.#door?.tell(change);
-    await this.#door?.close();
+    await this.#socket?.announce(change);
+    await this.#socket?.close();
   }
 
   #note(note: string): void {
     log(note);
-    void this.#door.tell({ note });
+    void this.#socket.announce({ note });
   }
 
   #toError(error: unknown): NonNullable<HostState['error']> {

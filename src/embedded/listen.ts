@@ -1,16 +1,16 @@
 import { createServer, type AddressInfo, type Server } from 'node:net';
 
-/** Listens on 127.0.0.1: on the first port of the wishes that is free, else on any. @returns the port. */
-export async function listenOn(server: Server, wishes: readonly number[]): Promise<number> {
-  for (const port of wishes) if (await listens(server, port)) return portOf(server);
+/** Listens on 127.0.0.1: on the first port of the wanted that is free, else on any. @returns the port. */
+export async function listenOn(server: Server, wanted: readonly number[]): Promise<number> {
+  for (const port of wanted) if (await listens(server, port)) return portOf(server);
   if (!(await listens(server, 0))) throw new Error('The system has no free port on 127.0.0.1.');
   return portOf(server);
 }
 
 /** The port that `listenOn` would take; another program may take it before its user does. */
-export async function freePort(wishes: readonly number[] = []): Promise<number> {
+export async function freePort(wanted: readonly number[] = []): Promise<number> {
   const server = createServer();
-  const port = await listenOn(server, wishes);
+  const port = await listenOn(server, wanted);
   await new Promise((resolve) => server.close(resolve));
   return port;
 }

@@ -17,7 +17,7 @@ import { rotateLog, statePaths } from './state-files.ts';
 export interface Temporal {
   /** `host:port`. */
   address: string;
-  /** Its own Web UI, behind the host's door. */
+  /** Its own Web UI, behind the host's proxy. */
   ui: { host: string; port: number };
   /** With why, in words: it ended, or its namespace is gone. */
   lost: Promise<string>;

@@ -86,7 +86,7 @@ export function createEmrApi(changes: EMRClientConfig = {}): EmrApi {
 
 let shared: EmrApi | undefined;
 
-/** One for the process: with it goes what was learned of the pace. */
+/** One for the process: so its throttle knows EMR's rate. */
 export function sharedEmrApi(): EmrApi {
   shared ??= createEmrApi();
   return shared;

@@ -1,5 +1,5 @@
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
-import { causeOf, said, statusOf, type ServiceError } from '../storage/s3/errors.ts';
+import { causeOf, sdkErrorText, statusOf, type ServiceError } from '../storage/s3/errors.ts';
 
 /** The catalogue's error for what the SDK throws; what is no such error comes back as it was. */
 export function emrError(error: unknown, action: string): unknown {
@@ -11,7 +11,7 @@ export function emrError(error: unknown, action: string): unknown {
   return new LonghaulError(code, messageOf(code, error, action), {}, { cause: causeOf(error) });
 }
 
-/** Asked too often: the pace must go down. */
+/** Asked too often: the rate must go down. */
 export function isThrottled(error: unknown): boolean {
   return error instanceof Error && codeOf(error) === 'EMR_THROTTLED';
 }
@@ -87,7 +87,7 @@ function codeOfStatus(status: number): ErrorCode {
 }
 
 function messageOf(code: ErrorCode, error: ServiceError, action: string): string {
-  const why = said(error);
+  const why = sdkErrorText(error);
   const asked = `elasticmapreduce:${action}`;
   switch (code) {
     case 'EMR_FORBIDDEN':

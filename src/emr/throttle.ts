@@ -2,7 +2,7 @@
 const FIRST_DELAY_MS = 500;
 /** … and what it may come to: EMR's buckets fill again within seconds. */
 const MAX_DELAY_MS = 20_000;
-/** After each answer the pace goes up again by this much, */
+/** After each answer the rate goes up again by this much, */
 const DECAY = 0.7;
 /** … until waiting is not worth it. */
 const MIN_DELAY_MS = 50;

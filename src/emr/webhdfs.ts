@@ -1,7 +1,7 @@
 import { Agent, request, type Dispatcher } from 'undici';
 import { LonghaulError } from '../model/errors.ts';
 
-/** A NameNode sends a reader on to a DataNode; ours may stand behind one more door. */
+/** A NameNode sends a reader on to a DataNode; ours may stand behind one more proxy. */
 const MAX_REDIRECTS = 3;
 /** From outside the cluster's network nothing answers at all: that is found out fast. */
 const CONNECT_TIMEOUT_MS = 5000;

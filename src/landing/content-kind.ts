@@ -1,8 +1,8 @@
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
-import { MAX_SAID_BYTES, saidIn } from './http-answers.ts';
+import { MAX_PORTAL_JSON_BYTES, portalStatusIn } from './http-answers.ts';
 
-/** How much of a stranger's text an error message quotes. */
+/** How much of a publisher's text an error message quotes. */
 const SNIPPET_LENGTH = 200;
 
 /** Enough of the head for a file's NULs to show a pattern. */
@@ -88,11 +88,12 @@ export function assertPlainText(head: Buffer): void {
 const FAILED_EXPORT = new Set(['Failed', 'CompletedWithErrors']);
 
 function assertNoFailedExport(head: Buffer): void {
-  const said = head.length <= MAX_SAID_BYTES ? saidIn(head.toString('utf8')) : undefined;
-  if (said?.status === undefined || !FAILED_EXPORT.has(said.status)) return;
+  const status =
+    head.length <= MAX_PORTAL_JSON_BYTES ? portalStatusIn(head.toString('utf8')) : undefined;
+  if (status?.status === undefined || !FAILED_EXPORT.has(status.status)) return;
   throw new LonghaulError(
     'SOURCE_EXPORT_FAILED',
-    `The publisher could not make the file, and says: ${said.text}.`,
+    `The publisher could not make the file, and says: ${status.text}.`,
   );
 }
 

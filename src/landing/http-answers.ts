@@ -16,10 +16,10 @@ export async function refusalOf(
   const given = parseRetryAfter(header(response, 'retry-after'), new Date());
   const retryAfterSeconds = given ?? (code === 'SOURCE_NOT_READY' ? NOT_READY_SECONDS : undefined);
   const waits = given === undefined ? '' : `, to be tried again in ${given} s`;
-  const said = (await saidBy(response))?.text ?? '';
+  const reason = (await portalStatusOf(response))?.text ?? '';
   return new LonghaulError(
     code,
-    `${shown} answered ${statusCode}${waits}${said && `: ${said}`}.`,
+    `${shown} answered ${statusCode}${waits}${reason && `: ${reason}`}.`,
     retryAfterSeconds === undefined ? {} : { retryAfterSeconds },
   );
 }
@@ -88,14 +88,14 @@ function causesOf(error: unknown): unknown[] {
 }
 
 /** A portal's JSON about an export is some hundred bytes; a longer answer is not quoted. */
-export const MAX_SAID_BYTES = 4096;
+export const MAX_PORTAL_JSON_BYTES = 4096;
 /** A body that trickles is not waited for: the status says enough. */
-const SAID_WITHIN_MS = 5000;
-/** How much of a stranger's sentence an error message quotes. */
+const PORTAL_JSON_LIMIT_MS = 5000;
+/** How much of a publisher's sentence an error message quotes. */
 const MAX_SENTENCE_LENGTH = 200;
 
 /** What a portal says of an export in place of the file. */
-export interface Said {
+export interface PortalStatus {
   status?: string;
   /** All of it, fit to be shown: `PagingData, 50 %`. */
   text: string;
@@ -105,11 +105,11 @@ export interface Said {
  * What a portal's JSON says: its `status`, `progressInPercent`, and its `message`, which ArcGIS Hub has at the top,
  * in `errors` or in `error`. Undefined for anything else: a web page says nothing that fits into a line.
  */
-export function saidIn(json: string): Said | undefined {
-  const said = parsed(json);
-  if (said === undefined) return undefined;
-  const { status, progressInPercent: percent } = said;
-  const sentence = [said, said['errors'], said['error']].map(messageOf).find(Boolean);
+export function portalStatusIn(json: string): PortalStatus | undefined {
+  const object = parsed(json);
+  if (object === undefined) return undefined;
+  const { status, progressInPercent: percent } = object;
+  const sentence = [object, object['errors'], object['error']].map(messageOf).find(Boolean);
   const parts = [
     typeof status === 'string' ? status : '',
     typeof percent === 'number' ? `${percent} %` : '',
@@ -120,10 +120,12 @@ export function saidIn(json: string): Said | undefined {
 }
 
 /** What comes with a status that is no success. Reads no more than fits, and never throws: the status says enough. */
-async function saidBy(response: Dispatcher.ResponseData): Promise<Said | undefined> {
+async function portalStatusOf(
+  response: Dispatcher.ResponseData,
+): Promise<PortalStatus | undefined> {
   const length = Number(header(response, 'content-length') ?? 0);
 
-  if (length > MAX_SAID_BYTES) return undefined;
+  if (length > MAX_PORTAL_JSON_BYTES) return undefined;
   const pieces: Buffer[] = [];
   const startedAt = performance.now();
   try {
@@ -131,10 +133,10 @@ async function saidBy(response: Dispatcher.ResponseData): Promise<Said | undefin
     for await (const piece of response.body) {
       pieces.push(piece as Buffer);
       bytes += (piece as Buffer).length;
-      if (bytes > MAX_SAID_BYTES || performance.now() - startedAt > SAID_WITHIN_MS)
+      if (bytes > MAX_PORTAL_JSON_BYTES || performance.now() - startedAt > PORTAL_JSON_LIMIT_MS)
         return undefined;
     }
-    return saidIn(Buffer.concat(pieces).toString('utf8'));
+    return portalStatusIn(Buffer.concat(pieces).toString('utf8'));
   } catch {
     return undefined;
   }

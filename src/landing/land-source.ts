@@ -7,7 +7,7 @@ import { landingManifestKey, sourcePrefix } from '../model/layout.ts';
 import type { LandingManifest, SourceEntry } from '../model/manifest.ts';
 import { isPinned, isSameVersion, type Validator } from '../model/validator.ts';
 import { fileNameOf } from '../model/names.ts';
-import type { SourceTask } from '../model/run.ts';
+import type { LandedSource, SourceTask } from '../model/run.ts';
 import { readLanding, readLandings } from '../storage/manifests.ts';
 import {
   arePartsThere,
@@ -17,7 +17,6 @@ import {
   settingsKeyOf,
   toLandedSource,
   toSourceResult,
-  type LandedSource,
 } from '../storage/source-results.ts';
 import type { Lake, Store } from '../storage/store.ts';
 import { land, type LandWatch } from './land.ts';

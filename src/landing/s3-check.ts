@@ -12,7 +12,7 @@ const BODY = Buffer.from('a,b\n1,longhaul doctor lands this file and removes it 
 /** Differs, so that a lost answer is not taken for an overwrite. */
 const OTHER_BODY = Buffer.from('a,b\n2,it must not overwrite the first\n');
 const RANGE = { start: 4, end: 17 } as const;
-/** A few deletions; also after the trial was given up. */
+/** A few deletions; also after the check was given up. */
 const CLEAN_UP_LIMIT_MS = 15_000;
 
 /**
@@ -35,7 +35,7 @@ export async function tryLanding(
   if (first === undefined) return;
   if (left === undefined || !(first instanceof LonghaulError)) throw first;
   const { code, message, details, cause } = first;
-  const rest = `What is left of the trial in ${store.uri(prefix)}, \`longhaul sweep\` removes.`;
+  const rest = `What is left of the check in ${store.uri(prefix)}, \`longhaul sweep\` removes.`;
   throw new LonghaulError(code, `${message} ${rest}`, details, { cause });
 }
 

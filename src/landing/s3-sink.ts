@@ -21,7 +21,7 @@ export class S3Sink implements LandingSink {
   readonly #store: S3Store;
   readonly #target: LandingTarget;
   readonly #partSizeBytes: number;
-  readonly #ring: PartRing;
+  readonly #buffers: PartBuffers;
   readonly #ingestState: IngestState;
   readonly #upload: S3Upload;
   /** Ends requests to S3: later than the landing's own signal. */
@@ -39,7 +39,7 @@ export class S3Sink implements LandingSink {
     this.#store = store;
     this.#target = target;
     this.#partSizeBytes = resumed?.upload?.partSizeBytes ?? partSizeBytesOf(source.totalBytes);
-    this.#ring = new PartRing(this.#partSizeBytes, store.zone.settings.uploadConcurrency);
+    this.#buffers = new PartBuffers(this.#partSizeBytes, store.zone.settings.uploadConcurrency);
     this.#ingestState = new IngestState(spec.overrides, resumed?.ends.at(-1));
     this.#upload = new S3Upload(
       { ...target, store, partSizeBytes: this.#partSizeBytes },
@@ -60,11 +60,11 @@ export class S3Sink implements LandingSink {
   }
 
   async append(chunk: Uint8Array): Promise<void> {
-    this.#ring.throwIfStopped();
+    this.#buffers.throwIfStopped();
     for (let at = 0; at < chunk.length;) {
       // Only now is it known that more follows: the last part is for `finish`.
       if (this.#filled === this.#partSizeBytes) this.#sendPart();
-      const buffer = (this.#buffer ??= await this.#ring.buffer(this.#parts));
+      const buffer = (this.#buffer ??= await this.#buffers.buffer(this.#parts));
       const piece = chunk.subarray(at, at + BLOCK_BYTES - (this.#filled % BLOCK_BYTES));
       buffer.set(piece, this.#filled);
       this.#filled += piece.length;
@@ -81,7 +81,7 @@ export class S3Sink implements LandingSink {
     this.#ingestState.push(this.#body().subarray(this.#filled - restBytes), true);
     if (this.#parts > 0) {
       if (this.#filled > 0) this.#sendPart();
-      await this.#ring.drained();
+      await this.#buffers.drained();
     }
     return this.#ingestState.finish();
   }
@@ -111,18 +111,18 @@ export class S3Sink implements LandingSink {
     } catch {
       // The error that interrupted is the one to report.
     }
-    await this.#ring.settled();
+    await this.#buffers.settled();
   }
 
   async close(): Promise<void> {
     clearTimeout(this.#grace);
     this.#target.signal.removeEventListener('abort', this.#onAbort);
     this.#requests.abort();
-    await this.#ring.settled();
+    await this.#buffers.settled();
   }
 
   readonly #onAbort = (): void => {
-    this.#ring.stop(this.#target.signal.reason);
+    this.#buffers.stop(this.#target.signal.reason);
     this.#startGrace();
   };
 
@@ -141,7 +141,7 @@ export class S3Sink implements LandingSink {
     const body = this.#body();
     const crc32 = crc32OfRest(this.#crc32AtPart, end.crc32, body.length);
     const part = { number, body, crc32 };
-    this.#ring.hold(this.#parts, async () => await this.#upload.send(part, end));
+    this.#buffers.hold(this.#parts, async () => await this.#upload.send(part, end));
     this.#parts = number;
     this.#crc32AtPart = end.crc32;
     this.#buffer = undefined;
@@ -162,7 +162,7 @@ export class S3Sink implements LandingSink {
  * A few buffers that parts are filled into and sent from, in order and again and again: memory stays the same
  * whatever the file's size. A part gets its buffer when the part that had it before is done.
  */
-class PartRing {
+class PartBuffers {
   readonly #partSizeBytes: number;
   /** Made when first needed: small files never touch most of them. */
   readonly #buffers: (Buffer | undefined)[];
@@ -183,7 +183,7 @@ class PartRing {
     this.#stopped.catch(() => undefined);
   }
 
-  /** Resolves when the part's buffer is free. @throws what stopped the ring. */
+  /** Resolves when the part's buffer is free. @throws what stopped the upload. */
   async buffer(part: number): Promise<Buffer> {
     const slot = part % this.#buffers.length;
     await Promise.race([this.#sending[slot], this.#stopped]);
@@ -193,7 +193,7 @@ class PartRing {
 
   /**
    * Sends a filled part, as soon as all but the newest few are done: one buffer is for filling. The part's buffer is
-   * in use until `send` has resolved; its failure stops the ring.
+   * in use until `send` has resolved; its failure stops the upload.
    */
   hold(part: number, send: () => Promise<void>): void {
     const slots = this.#sending.length;
@@ -212,7 +212,7 @@ class PartRing {
     this.#stop.signal.throwIfAborted();
   }
 
-  /** Resolves when every part is done. @throws what stopped the ring. */
+  /** Resolves when every part is done. @throws what stopped the upload. */
   async drained(): Promise<void> {
     await Promise.race([Promise.all(this.#sending), this.#stopped]);
   }

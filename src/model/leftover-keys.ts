@@ -31,7 +31,7 @@ export function parseUploadKey(key: string): DayAt | undefined {
   return parseSourceFile(key, FILE_NAME);
 }
 
-/** Whose staging a key lies in: the run's id, or the name of a doctor's trial. Other folders there are not ours. */
+/** Whose staging a key lies in: the run's id, or the name of a doctor's check. Other folders there are not ours. */
 export function parseStagingKey(key: string): string | undefined {
   return STAGING.exec(key)?.[1];
 }
@@ -46,7 +46,7 @@ const TEMPORARY_NAME = /^\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\.tmp$/;
 const PART_NAME = /^part-[\da-f]{8}-[\da-f]{8}-\d{5,}\.parquet$/;
 /** As `fileNameOf` makes them. */
 const FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
-/** As Temporal numbers its runs, and as `landing/s3-check.ts` names its trials. */
+/** As Temporal numbers its runs, and as `landing/s3-check.ts` names its checks. */
 const STAGING = /^_staging\/((?:doctor-)?[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})\//;
 /** As `layout.ts` makes them. */
 const DAY_FILE =

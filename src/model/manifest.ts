@@ -1,6 +1,6 @@
 import type { Encoding, Engine } from './dataset.ts';
 import type { Ledger } from './ledger.ts';
-import type { CsvFacts } from './csv-facts.ts';
+import type { CsvReading } from './csv-reading.ts';
 import type { CsvScan, Dialect } from './scan.ts';
 import type { Schema } from './schema.ts';
 import type { Validator } from './validator.ts';
@@ -47,7 +47,7 @@ export interface SourceEntry extends Ledger {
   rawKey: string;
   encoding: Encoding;
   /** How the file was read; absent of a missing source. */
-  csv?: CsvFacts;
+  csv?: CsvReading;
   /** What it was scanned with: the landing's own scan may be of a later setting. Absent of a missing source. */
   dialect?: Dialect;
   /** Blank lines are declared here: they are not records. */

@@ -1,8 +1,8 @@
-import type { CsvFacts } from './csv-facts.ts';
 import type { DatasetSpec, Engine, SourceSpec } from './dataset.ts';
 import type { EmrOutput, EmrProgress } from './emr.ts';
 import type { ErrorCode, ErrorLog } from './errors.ts';
 import type { Ledger } from './ledger.ts';
+import type { SourceEntry } from './manifest.ts';
 
 /** `land` and `convert` are the two halves of `ingest`; `land` publishes nothing. */
 export type RunMode = 'ingest' | 'land' | 'convert';
@@ -177,17 +177,18 @@ export interface IngestResult {
   emr?: { clusterId: string; instanceHours: number; output: EmrOutput };
 }
 
-export interface SourceResult extends Ledger {
-  id: string;
-  url: string;
-  status: 'converted' | 'unchanged' | 'missing' | 'landed';
-  bytes: number;
-  checksum: string;
+/** What became of a source, for people: its entry of the manifest with addresses in place of keys. */
+export interface SourceResult
+  extends Pick<SourceEntry, 'id' | 'url' | 'bytes' | 'checksum' | 'csv'>, Ledger {
+  status: SourceEntry['status'] | 'landed';
   /** Path or URI of the byte-exact file. */
   raw: string;
   parquet: { path: string; rows: number; bytes: number }[];
-  /** How the file was read; absent of a missing source, and of one that was landed only. */
-  csv?: CsvFacts;
+}
+
+export interface LandedSource extends SourceResult {
+  /** Key in the raw zone of what is `landed`, and to be converted; absent of a source that is done. */
+  rawKey?: string;
 }
 
 /** The folder of the source's Parquet, with its final `/`; undefined where the source has none. */

@@ -17,7 +17,7 @@ export interface CsvScan {
   /** Line breaks inside quoted fields. */
   quotedBreaks: number;
   /** Quote characters inside unquoted fields (`5" pipe`): taken literally. */
-  bareQuotes: Places;
+  bareQuotes: Positions;
   maxRecordBytes: number;
   encoding: EncodingEvidence;
   /** Byte offsets where a record starts, about every `SPLIT_SPACING_BYTES`, ascending; the first is the first data record. */
@@ -74,16 +74,16 @@ export interface EncodingEvidence {
 }
 
 /** Only the first five are kept, with the number of all. */
-export interface Places {
+export interface Positions {
   count: number;
-  examples: Place[];
+  examples: Position[];
 }
 
-export interface ScanProblem extends Places {
+export interface ScanProblem extends Positions {
   kind: 'ragged' | 'quoting' | 'unclosed-quote' | 'nul' | 'record-too-long';
 }
 
-export interface Place {
+export interface Position {
   /** 1 is the first data record; 0 is the header. */
   record: number;
   /** Of the file, from 1 on, as editors count: LF, CRLF and CR each end one, in quotes too. */

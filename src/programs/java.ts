@@ -75,9 +75,9 @@ async function versionOf(path: string): Promise<string | undefined> {
   }
 }
 
-/** @param said by `java -version`. */
-export function javaVersionIn(said: string): string | undefined {
-  const version = /version "([^"]+)"/.exec(said)?.[1];
+/** @param output of `java -version`. */
+export function javaVersionIn(output: string): string | undefined {
+  const version = /version "([^"]+)"/.exec(output)?.[1];
   return version === undefined ? undefined : printable(version);
 }
 

@@ -38,14 +38,14 @@ export async function runSparkSubmit(
   signal.addEventListener('abort', kill, { once: true });
   if (signal.aborted) kill();
   const { stdout, stderr } = child;
-  let said = '';
+  let stderrText = '';
   stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(-MAX_STDERR_CHARACTERS);
+    stderrText = (stderrText + text).slice(-MAX_STDERR_CHARACTERS);
   });
   if (stdout) createInterface(stdout).on('line', (line) => onLine?.(line));
   const end = await child.ended;
   signal.removeEventListener('abort', kill);
-  return { ...end, stderr: said };
+  return { ...end, stderr: stderrText };
 }
 
 /** What spark-submit finds its parts by. */

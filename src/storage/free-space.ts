@@ -88,7 +88,7 @@ export async function keepingReserve<T>(
 }
 
 /** About what SQLite writes for a transaction of Temporal's. */
-const TRIAL_BYTES = 256 * 1024;
+const CHECK_BYTES = 256 * 1024;
 
 /**
  * Writes a small file and removes it: rights and figures alone say little of a disk with quotas, or without inodes, or
@@ -96,9 +96,9 @@ const TRIAL_BYTES = 256 * 1024;
  * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE; what else the file system says.
  */
 export async function tryWriting(folder: string): Promise<void> {
-  const path = join(folder, `.longhaul-trial-${randomUUID()}`);
+  const path = join(folder, `.longhaul-write-check-${randomUUID()}`);
   try {
-    await writeFile(path, Buffer.alloc(TRIAL_BYTES));
+    await writeFile(path, Buffer.alloc(CHECK_BYTES));
   } catch (error) {
     throw storageError(error, folder);
   } finally {

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { CsvFacts } from '../model/csv-facts.ts';
+import type { CsvReading } from '../model/csv-reading.ts';
 import { ENGINES } from '../model/dataset.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type { LandingManifest, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
-import type { CsvScan, Dialect, Places } from '../model/scan.ts';
+import type { CsvScan, Dialect, Positions } from '../model/scan.ts';
 import { COLUMN_TYPES, type Schema } from '../model/schema.ts';
 
 /*
@@ -22,7 +22,7 @@ const PLACES = z.strictObject({
   examples: z.array(
     z.strictObject({ record: count, line: count, byteOffset: count, fields: count.optional() }),
   ),
-}) satisfies z.ZodType<Places>;
+}) satisfies z.ZodType<Positions>;
 
 const DIALECT = z.strictObject({
   delimiter: z.string().length(1),
@@ -79,14 +79,14 @@ export const LANDING = z.strictObject({
   scan: SCAN,
 }) satisfies z.ZodType<LandingManifest>;
 
-const CSV_FACTS = z.strictObject({
+const CSV_READING = z.strictObject({
   delimiter: z.string().length(1),
   delimiterFrom: z.enum(['declared', 'sep=', 'found']),
   encoding,
   encodingFrom: z.enum(['declared', 'byte order mark', 'found']),
   header: z.boolean(),
   bareQuotes: PLACES,
-}) satisfies z.ZodType<CsvFacts>;
+}) satisfies z.ZodType<CsvReading>;
 
 const SCHEMA = z.strictObject({
   columns: z.array(
@@ -112,7 +112,7 @@ export const SOURCE_ENTRY = z.strictObject({
   ...LEDGER,
   rawKey: z.string(),
   encoding,
-  csv: CSV_FACTS.optional(),
+  csv: CSV_READING.optional(),
   dialect: DIALECT.optional(),
   blankLines: count,
   engine: z.enum(ENGINES),
@@ -136,11 +136,11 @@ export const SNAPSHOT = z.strictObject({
 }) satisfies z.ZodType<SnapshotManifest>;
 
 /** What inspection found, kept in staging for every later step: too long for a history. */
-export const STAGED_SCHEMA = z.strictObject({ encoding, csv: CSV_FACTS, schema: SCHEMA });
+export const STAGED_SCHEMA = z.strictObject({ encoding, csv: CSV_READING, schema: SCHEMA });
 export type StagedSchema = z.infer<typeof STAGED_SCHEMA>;
 
 /**
- * Written when all parts of an attempt are there: whole, in their places (keys of the converted zone, in the source's
+ * Written when all parts of an attempt are there: whole, where they stay (keys of the converted zone, in the source's
  * order), and not named by anything yet.
  */
 export const STAGED_PARTS = z.strictObject({ parts: z.array(z.string()), schema: SCHEMA });

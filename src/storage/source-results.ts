@@ -4,15 +4,16 @@ import type { SourceSpec, Engine } from '../model/dataset.ts';
 import { sourceEntryKey } from '../model/layout.ts';
 import { balances } from '../model/ledger.ts';
 import type { LandingManifest, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
-import type { IngestResult, RunMode, SourceResult, SourceTask } from '../model/run.ts';
+import type {
+  IngestResult,
+  LandedSource,
+  RunMode,
+  SourceResult,
+  SourceTask,
+} from '../model/run.ts';
 import { SOURCE_ENTRY, type StagedSchema } from './manifest-shapes.ts';
 import { listSnapshots, readManifest, readSnapshot } from './manifests.ts';
 import type { Lake, Store } from './store.ts';
-
-export interface LandedSource extends SourceResult {
-  /** Key in the raw zone of what is `landed`, and to be converted; absent of a source that is done. */
-  rawKey?: string;
-}
 
 /** Raised when the rules that turn the same bytes into rows change: unchanged sources are then converted anew. */
 const SCHEMA_RULES_VERSION = 1;

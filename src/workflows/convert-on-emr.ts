@@ -124,9 +124,9 @@ class EmrConversion {
       plan,
       usedInstanceHours,
       heartbeatTimeoutMs,
-      onNews: () => void this.#tell(),
+      onNews: () => void this.#sendNews(),
     });
-    void this.#tell();
+    void this.#sendNews();
     await this.#watch.ready();
   }
 
@@ -152,7 +152,7 @@ class EmrConversion {
           }
           this.#errors.set(id, failure);
         }
-        void this.#tell();
+        void this.#sendNews();
       }),
     );
     const broken = settled.find((each) => each.status === 'rejected');
@@ -210,7 +210,7 @@ class EmrConversion {
     }
     if (watch) this.#progress.earlierInstanceHours += this.#hoursOf(watch);
     // Waited for: the run may be about to end.
-    await this.#tell();
+    await this.#sendNews();
   }
 
   #hoursOf({ cluster, instanceHours: seen }: ClusterWatch): number {
@@ -218,7 +218,7 @@ class EmrConversion {
   }
 
   /** Here and in the run that started this one. */
-  async #tell(): Promise<void> {
+  async #sendNews(): Promise<void> {
     const watch = this.#watch;
     if (watch) {
       this.#progress.cluster = watch.cluster;

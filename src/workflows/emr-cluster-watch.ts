@@ -123,7 +123,7 @@ export class ClusterWatch {
         await sleep(plan.pollMs * (1 - JITTER + Math.random() * 2 * JITTER));
         const { id, isOurs, instances } = this.cluster;
         const asked = { cluster: { id, isOurs, instances }, stepIds: this.openStepIds };
-        this.#take(await pollCluster(asked));
+        this.#update(await pollCluster(asked));
       }
     } catch (error) {
       if (isCancellation(error)) throw error;
@@ -132,7 +132,7 @@ export class ClusterWatch {
     }
   }
 
-  #take(found: { cluster: EmrCluster; steps: EmrStep[]; instanceHours: number }): void {
+  #update(found: { cluster: EmrCluster; steps: EmrStep[]; instanceHours: number }): void {
     const before = JSON.stringify([this.cluster, [...this.steps.values()]]);
     this.cluster = found.cluster;
     this.#instanceHours = found.instanceHours;

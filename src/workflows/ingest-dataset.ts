@@ -29,7 +29,7 @@ import { convertPrepared } from './emr-child.ts';
 import { failRun, incomplete, overtakenBy, toRunError } from './failures.ts';
 import { discardDownloads, emrNews, progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
-import { emrFacts, sorted, unpublished, type OnEmr } from './outcomes.ts';
+import { emrOfRun, sorted, unpublished, type OnEmr } from './outcomes.ts';
 import { runSource, type Sequence } from './source-sequence.ts';
 import { runSummary } from './run-summary.ts';
 
@@ -45,7 +45,7 @@ export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
   try {
     return await run.ingest();
   } catch (error) {
-    run.tell('failed');
+    run.show('failed');
     const overtaken = await CancellationScope.nonCancellable(
       async () => await run.cleanUp({ discardPartials }),
     );
@@ -81,24 +81,24 @@ class Run {
   }
 
   async ingest(): Promise<IngestResult> {
-    this.tell('open');
+    this.show('open');
     const opened = await this.#open();
     this.#showWaiting(opened.plan.spec.sources);
     if (opened.published) {
       for (const result of opened.published.sources) this.#finish(result);
-      this.tell('done');
+      this.show('done');
       return opened.published;
     }
-    this.tell('sources');
+    this.show('sources');
     await this.#runSources(opened);
     const onEmr = await this.#convertOnEmr(opened);
     const result = await this.#conclude(opened, onEmr);
-    this.tell('done');
+    this.show('done');
     return result;
   }
 
   /** Shows where the run is: in the query, in the Web UI, in the list of runs. */
-  tell(stage: RunProgress['stage']): void {
+  show(stage: RunProgress['stage']): void {
     const changed = this.progress.stage !== stage;
     this.progress.stage = stage;
     setCurrentDetails(runSummary(this.#input, this.progress));
@@ -161,12 +161,12 @@ class Run {
     for (const result of opened.finished) this.#finish(result);
     const { spec, sourceConcurrency } = opened.plan;
     const queue = spec.sources.filter(({ id }) => !this.#progressOf(id)?.result);
-    const take = async (): Promise<void> => {
+    const worker = async (): Promise<void> => {
       for (let source = queue.shift(); source; source = queue.shift()) {
         await this.#settle(source, opened);
       }
     };
-    const workers = Array.from({ length: sourceConcurrency }, take);
+    const workers = Array.from({ length: sourceConcurrency }, worker);
     // All must have stopped, the cancelled too, before anything is cleaned up behind them.
     const settled = await Promise.allSettled(workers);
     const broken = settled.find((each) => each.status === 'rejected');
@@ -243,13 +243,13 @@ class Run {
     if (errors.length > 0) failRun(incomplete(errors, spec.sources.length));
     const what = { dataset, ingestDate, mode, revision: opened.revision, sources: results };
     if (mode === 'land') return unpublished('landed', what);
-    const emr = onEmr && emrFacts(onEmr);
+    const emr = onEmr && emrOfRun(onEmr);
     if (onEmr?.output === 'hdfs') {
       await this.cleanUp({ discardPartials: true });
       return { ...unpublished('on-hdfs', what), ...emr };
     }
 
-    this.tell('publish');
+    this.show('publish');
     const published = await this.#publish(opened, results, missing);
     await this.cleanUp({ discardPartials: true });
     return { ...published, ...emr, dataset, ingestDate, mode };

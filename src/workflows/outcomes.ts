@@ -53,7 +53,7 @@ export function unpublished(
   };
 }
 
-export function emrFacts({ output, progress }: OnEmr): Pick<IngestResult, 'emr'> {
+export function emrOfRun({ output, progress }: OnEmr): Pick<IngestResult, 'emr'> {
   const { cluster, earlierInstanceHours } = progress;
   if (!cluster) return {};
   const hours = Number(earlierInstanceHours.toFixed(3));

@@ -1,4 +1,4 @@
-import { csvFactsText } from '../model/csv-facts.ts';
+import { csvReadingText } from '../model/csv-reading.ts';
 import type { EmrProgress } from '../model/emr.ts';
 import { sumLedgers } from '../model/ledger.ts';
 import {
@@ -40,15 +40,15 @@ export function emrSummary(
   if (!cluster) return 'No cluster yet.';
   const { id, state, reason, logUri, isOurs } = cluster;
   const total = earlierInstanceHours + hours;
-  const facts = [
+  const details = [
     `**EMR cluster ${id}**: ${state}${reason === undefined ? '' : ` (${cell(reason)})`}`,
     ...(isOurs ? [] : ['not ours, and left as it is']),
     ...(total > 0 ? [`${total.toFixed(2)} instance-hours so far`] : []),
     ...(logUri === undefined ? [] : [`logs in \`${cell(logUri)}\``]),
   ];
-  if (steps.length === 0) return facts.join('; ');
+  if (steps.length === 0) return details.join('; ');
   return [
-    facts.join('; '),
+    details.join('; '),
     '',
     line(['source', 'step', 'state', 'id', '']),
     '| --- | --- | --- | --- | --- |',
@@ -84,7 +84,7 @@ function placesOf(results: readonly SourceResult[]): string[] {
       ...Object.entries({ raw, parquet }).flatMap(([what, place]) =>
         place === '' ? [] : [`- **${id}** ${what}: \`${place.replaceAll('`', ' ')}\``],
       ),
-      ...(csv ? [`- **${id}** read as: ${csvFactsText(csv)}`] : []),
+      ...(csv ? [`- **${id}** read as: ${csvReadingText(csv)}`] : []),
     ];
   });
   return places.length === 0 ? [] : ['', ...places];

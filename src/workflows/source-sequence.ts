@@ -1,7 +1,7 @@
 import type { ActivityOptions } from '@temporalio/workflow';
-import type { LandedSource } from '../activities/types.ts';
 import { shownAddress } from '../model/addresses.ts';
 import type {
+  LandedSource,
   PreparedSource,
   RunMode,
   SourceResult,

@@ -6,9 +6,13 @@ import { DefaultLogger } from '@temporalio/worker';
 import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { createSnapshotActivities } from '../../src/activities/snapshots.ts';
 import { createSourceActivities } from '../../src/activities/sources.ts';
-import type { IngestResult, SourceTask, TransferHeartbeat } from '../../src/model/run.ts';
+import type {
+  IngestResult,
+  LandedSource,
+  SourceTask,
+  TransferHeartbeat,
+} from '../../src/model/run.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
-import type { LandedSource } from '../../src/storage/source-results.ts';
 import { startOrigin, type Origin } from '../helpers/origin.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 

@@ -9,7 +9,7 @@ import type { Store } from '../../src/storage/store.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import { converted, expectedRows, landed, namesBelow, readBack } from './samples.ts';
 
-/** What every engine promises, on real files through its public door, whatever the store. */
+/** What every engine promises, on real files through its public interface, whatever the store. */
 export function engineContract(
   name: string,
   createEngine: () => ConversionEngine,

@@ -13,7 +13,7 @@ async function withServer(answer: Answer, body: (base: string) => Promise<void>)
   });
   const { port } = server.address() as AddressInfo;
   try {
-    await body(`http://127.0.0.1:${port}/door`);
+    await body(`http://127.0.0.1:${port}/proxy`);
   } finally {
     server.closeAllConnections();
     await new Promise((resolve) => {
@@ -38,7 +38,7 @@ describe('WebHDFS', () => {
       (request, response) => {
         const url = new URL(request.url ?? '', 'http://x');
         asked.push(`${url.pathname} ${url.searchParams.get('op')}`);
-        if (url.pathname.startsWith('/door/')) {
+        if (url.pathname.startsWith('/proxy/')) {
           const port = request.socket.localPort;
           const location = `http://localhost:${port}/node${url.search}`;
           response.writeHead(307, { location }).end();
@@ -54,7 +54,7 @@ describe('WebHDFS', () => {
           async (hdfs) => await hdfs.readRange('/a b/ü?.parquet', 2, 5),
         );
         assert.equal(bytes.toString(), '234');
-        assert.deepEqual(asked, ['/door/webhdfs/v1/a%20b/%C3%BC%3F.parquet OPEN', '/node OPEN']);
+        assert.deepEqual(asked, ['/proxy/webhdfs/v1/a%20b/%C3%BC%3F.parquet OPEN', '/node OPEN']);
       },
     );
   });
@@ -78,7 +78,7 @@ describe('WebHDFS', () => {
 
   it('that sends on and on, refuses, or is not there is out of reach, and no error of the run', async () => {
     const answers: Answer[] = [
-      (_request, response) => response.writeHead(307, { location: '/door/again' }).end(),
+      (_request, response) => response.writeHead(307, { location: '/proxy/again' }).end(),
       (_request, response) => response.writeHead(403).end(),
       (_request, response) => response.writeHead(500).end(),
       (_request, response) => response.end('<html>'),

@@ -14,7 +14,7 @@ import type { Route } from './origin.ts';
 import { startS3, type TestS3 } from './s3.ts';
 
 /** A bucket and a local EMR that several tests share; each brings a lab, and settings, of its own. */
-export interface EmrWorld {
+export interface SharedEmr {
   s3: TestS3;
   emr: LocalEmr;
   /** For looking at EMR behind the program's back. */
@@ -23,7 +23,7 @@ export interface EmrWorld {
   liveClusters(): Promise<string[]>;
 }
 
-async function startEmrWorld(): Promise<StartedWorld> {
+async function startSharedEmr(): Promise<StartedEmr> {
   const searchPath = process.env['PATH'] ?? '';
   const programs = await locateEmrPrograms({ searchPath });
   const s3 = await startS3();
@@ -64,36 +64,37 @@ async function startEmrWorld(): Promise<StartedWorld> {
   };
 }
 
-type StartedWorld = EmrWorld & { close(): Promise<void> };
+type StartedEmr = SharedEmr & { close(): Promise<void> };
 
-/** The world of a test file: there while its tests run, each of which starts without a fault. */
-export function sharedEmrWorld(): EmrWorld {
-  let started: StartedWorld | undefined;
-  const world = (): StartedWorld => started ?? assert.fail('the world is there while tests run');
+/** Of a test file: there while its tests run, each of which starts without a fault. */
+export function sharedEmr(): SharedEmr {
+  let started: StartedEmr | undefined;
+  const shared = (): StartedEmr =>
+    started ?? assert.fail('bucket and EMR are there while tests run');
   before(async () => {
-    started = await startEmrWorld();
+    started = await startSharedEmr();
   });
   after(async () => await started?.close());
   afterEach(() => {
-    world().emr.faults = {};
+    shared().emr.faults = {};
   });
   return {
     get s3() {
-      return world().s3;
+      return shared().s3;
     },
     get emr() {
-      return world().emr;
+      return shared().emr;
     },
     get client() {
-      return world().client;
+      return shared().client;
     },
-    liveClusters: async () => await world().liveClusters(),
+    liveClusters: async () => await shared().liveClusters(),
   };
 }
 
-/** A lab with a lake of its own in the world's bucket, whose runs use the world's EMR. */
+/** A lab with a lake of its own in the shared bucket, whose runs use the shared EMR. */
 export async function withEmrLab(
-  { s3, emr }: EmrWorld,
+  { s3, emr }: SharedEmr,
   setup: { routes?: Record<string, Route>; env?: Record<string, string> },
   body: (lab: Lab, prefix: string) => Promise<void>,
 ): Promise<void> {

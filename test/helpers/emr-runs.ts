@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ListClustersCommand, ListStepsCommand } from '@aws-sdk/client-emr';
-import { withEmrLab, type EmrWorld } from './emr-lab.ts';
+import { withEmrLab, type SharedEmr } from './emr-lab.ts';
 import type { Lab } from './lab.ts';
 import { bucketContents } from './s3-lab.ts';
 
@@ -17,23 +17,23 @@ interface Failure {
 
 /** A lab whose datasets have one small source each, and that leaves nothing: no cluster, no half output. */
 export async function withDatasets(
-  world: EmrWorld,
+  shared: SharedEmr,
   names: string[],
   env: Record<string, string>,
   body: (lab: Lab, prefix: string) => Promise<void>,
 ): Promise<void> {
-  await withEmrLab(world, { routes: ROUTES, env }, async (lab, prefix) => {
+  await withEmrLab(shared, { routes: ROUTES, env }, async (lab, prefix) => {
     const source = { a: lab.origin.address('/a.csv') };
     await lab.datasets(Object.fromEntries(names.map((name) => [name, source])));
     await body(lab, prefix);
-    await assertNothingLeft(world, prefix);
+    await assertNothingLeft(shared, prefix);
   });
 }
 
 /** Nothing that costs, and nothing in the converted zone but logs. */
-async function assertNothingLeft(world: EmrWorld, prefix: string): Promise<void> {
-  assert.deepEqual(await world.liveClusters(), []);
-  const { keys, uploads } = await bucketContents(world.s3);
+async function assertNothingLeft(shared: SharedEmr, prefix: string): Promise<void> {
+  assert.deepEqual(await shared.liveClusters(), []);
+  const { keys, uploads } = await bucketContents(shared.s3);
   const zone = `${prefix}/takehome-converted/`;
   const left = keys.filter((key) => key.startsWith(zone) && !key.includes('_emr-logs'));
   assert.deepEqual([left, uploads], [[], []]);
@@ -47,7 +47,7 @@ export async function ingestError(lab: Lab, name: string): Promise<Failure['erro
 }
 
 /** Every cluster that was ever made for a dataset. */
-export async function clustersOf({ client }: EmrWorld, name: string): Promise<string[]> {
+export async function clustersOf({ client }: SharedEmr, name: string): Promise<string[]> {
   const { Clusters = [] } = await client.send(new ListClustersCommand({}));
   return Clusters.filter(({ Name }) => Name?.startsWith(`longhaul/${name}/`)).map(
     ({ Id = '' }) => Id,
@@ -56,14 +56,14 @@ export async function clustersOf({ client }: EmrWorld, name: string): Promise<st
 
 /** The one cluster of a dataset, and its one step, once that runs. */
 export async function runningStep(
-  world: EmrWorld,
+  shared: SharedEmr,
   name: string,
 ): Promise<{ cluster: string; step: string }> {
   for (;;) {
-    const [cluster, ...others] = await clustersOf(world, name);
+    const [cluster, ...others] = await clustersOf(shared, name);
     assert.deepEqual(others, [], 'one cluster');
     if (cluster !== undefined) {
-      const { Steps = [] } = await world.client.send(new ListStepsCommand({ ClusterId: cluster }));
+      const { Steps = [] } = await shared.client.send(new ListStepsCommand({ ClusterId: cluster }));
       assert.ok(Steps.length <= 1, 'one step');
       if (Steps[0]?.Status?.State === 'RUNNING') return { cluster, step: Steps[0].Id ?? '' };
     }

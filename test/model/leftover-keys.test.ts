@@ -110,7 +110,7 @@ test('a part is known by its key, and so is what a killed writer left of it', ()
   );
 });
 
-test("a run's staging is known by the run, a doctor's trial by its name", () => {
+test("a run's staging is known by the run, a doctor's check by its name", () => {
   fc.assert(
     fc.property(fc.uuid(), fc.nat(9), (runId, attempt) => {
       assert.equal(parseStagingKey(stagedSchemaKey(runId, '2015')), runId);

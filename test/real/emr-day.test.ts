@@ -4,7 +4,7 @@ import { RunJobFlowCommand, TerminateJobFlowsCommand } from '@aws-sdk/client-emr
 import { loadSettings } from '../../src/config/load-settings.ts';
 import { clusterRequest } from '../../src/emr/cluster-request.ts';
 import type { SweepResult } from '../../src/model/sweep.ts';
-import { sharedEmrWorld, withEmrLab } from '../helpers/emr-lab.ts';
+import { sharedEmr, withEmrLab } from '../helpers/emr-lab.ts';
 import { clustersOf, DAY, ingestError, withDatasets } from '../helpers/emr-runs.ts';
 import { bucketContents } from '../helpers/s3-lab.ts';
 
@@ -15,13 +15,13 @@ interface Run {
   ledger: { rows: number };
 }
 
-const world = sharedEmrWorld();
+const shared = sharedEmr();
 
 describe('runs of one day on EMR', () => {
   it('that are asked for at once are one; a later one, with EMR_OUTPUT=s3 too, is a revision on a new cluster', async () => {
     const route = { body: 'id,text\r\n1,"a\nb"\r\n', etag: '"1"' };
     const env = { EMR_OUTPUT: 's3' };
-    await withEmrLab(world, { routes: { '/a.csv': route }, env }, async (lab, prefix) => {
+    await withEmrLab(shared, { routes: { '/a.csv': route }, env }, async (lab, prefix) => {
       await lab.datasets({ twice: { a: lab.origin.address('/a.csv') } });
       const ingest = ['ingest', 'twice', '--date', DAY, '--as-if'];
       const both = await Promise.all([lab.json<Run>(ingest), lab.json<Run>(ingest)]);
@@ -35,7 +35,7 @@ describe('runs of one day on EMR', () => {
         said,
       );
       assert.equal(both[0].json.runId, both[1].json.runId);
-      assert.equal((await clustersOf(world, 'twice')).length, 1);
+      assert.equal((await clustersOf(shared, 'twice')).length, 1);
       lab.origin.set('/a.csv', { body: `${route.body}2,c\r\n`, etag: '"2"' });
       const again = await lab.json<Run>([...ingest, '--again']);
       assert.deepEqual(
@@ -43,9 +43,9 @@ describe('runs of one day on EMR', () => {
         ['published', 2, 2],
         again.stdout + again.stderr,
       );
-      assert.equal((await clustersOf(world, 'twice')).length, 2);
-      assert.deepEqual(await world.liveClusters(), []);
-      const { keys, uploads } = await bucketContents(world.s3);
+      assert.equal((await clustersOf(shared, 'twice')).length, 2);
+      assert.deepEqual(await shared.liveClusters(), []);
+      const { keys, uploads } = await bucketContents(shared.s3);
       const left = keys.filter((key) => key.startsWith(prefix) && key.includes('_staging'));
       assert.deepEqual([left, uploads], [[], []]);
     });
@@ -56,18 +56,18 @@ describe('a run on EMR with more steps than a cluster takes', () => {
   it('goes on with a new cluster, and ends both', async () => {
     const csv = (n: number) => ({ body: `id,text\r\n${n},"a\nb"\r\n`, etag: `"${n}"` });
     const routes = { '/a.csv': csv(1), '/b.csv': csv(2) };
-    await withEmrLab(world, { routes, env: { EMR_OUTPUT: 's3' } }, async (lab) => {
+    await withEmrLab(shared, { routes, env: { EMR_OUTPUT: 's3' } }, async (lab) => {
       const address = (name: string): string => lab.origin.address(`/${name}.csv`);
       await lab.datasets({ many: { a: address('a'), b: address('b') } });
-      world.emr.faults = { stepsUsed: { count: 1, steps: 253 } };
+      shared.emr.faults = { stepsUsed: { count: 1, steps: 253 } };
       const run = await lab.json<Run>(['ingest', 'many', '--date', DAY, '--as-if']);
       assert.deepEqual(
         [run.code, run.json.status, run.json.ledger?.rows],
         [0, 'published', 2],
         run.stdout + run.stderr,
       );
-      assert.equal((await clustersOf(world, 'many')).length, 2);
-      assert.deepEqual(await world.liveClusters(), []);
+      assert.equal((await clustersOf(shared, 'many')).length, 2);
+      assert.deepEqual(await shared.liveClusters(), []);
       const { stdout } = await lab.run([
         'query',
         'SELECT id FROM many ORDER BY id',
@@ -81,8 +81,8 @@ describe('a run on EMR with more steps than a cluster takes', () => {
 
 describe('the sweep of a lake that uses EMR', () => {
   it('ends the cluster that a dead run left, and no other', async () => {
-    await withDatasets(world, ['swept'], {}, async (lab, prefix) => {
-      world.emr.faults = { bootstrapFailure: 1 };
+    await withDatasets(shared, ['swept'], {}, async (lab, prefix) => {
+      shared.emr.faults = { bootstrapFailure: 1 };
       assert.equal((await ingestError(lab, 'swept')).code, 'EMR_BOOTSTRAP_FAILED');
       const { json } = await lab.json<{ runs: { runId: string }[] }>(['runs']);
       const name = {
@@ -91,9 +91,9 @@ describe('the sweep of a lake that uses EMR', () => {
       const { emr } = loadSettings({ env: {}, cwd: lab.folder });
       const make = async (lake: string, runId = name.runId): Promise<string> => {
         const request = clusterRequest(emr, { ...name, runId }, { logUri: `${lake}logs/`, lake });
-        return (await world.client.send(new RunJobFlowCommand(request))).JobFlowId ?? '';
+        return (await shared.client.send(new RunJobFlowCommand(request))).JobFlowId ?? '';
       };
-      const lake = `s3://${world.s3.bucket}/${prefix}/takehome-converted/`;
+      const lake = `s3://${shared.s3.bucket}/${prefix}/takehome-converted/`;
       const [ours, foreign] = [await make(lake), await make('s3://another-lake/')];
       const look = await lab.json<SweepResult>(['sweep', '--older-than', '0', '--dry-run']);
       const found = look.json.items.filter(({ kind }) => kind === 'cluster');
@@ -102,11 +102,11 @@ describe('the sweep of a lake that uses EMR', () => {
         [[ours, 'would-remove']],
         look.stdout,
       );
-      assert.equal((await world.liveClusters()).length, 2);
+      assert.equal((await shared.liveClusters()).length, 2);
       const swept = await lab.run(['sweep', '--older-than', '0']);
       assert.equal(swept.code, 0, swept.stderr);
-      assert.deepEqual(await world.liveClusters(), [foreign]);
-      await world.client.send(new TerminateJobFlowsCommand({ JobFlowIds: [foreign] }));
+      assert.deepEqual(await shared.liveClusters(), [foreign]);
+      await shared.client.send(new TerminateJobFlowsCommand({ JobFlowIds: [foreign] }));
     });
   });
 });

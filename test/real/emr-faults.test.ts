@@ -1,26 +1,26 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CancelStepsCommand, TerminateJobFlowsCommand } from '@aws-sdk/client-emr';
-import { sharedEmrWorld } from '../helpers/emr-lab.ts';
+import { sharedEmr } from '../helpers/emr-lab.ts';
 import { clustersOf, ingestError, runningStep, withDatasets } from '../helpers/emr-runs.ts';
 
-const world = sharedEmrWorld();
+const shared = sharedEmr();
 
 describe('a run on EMR that goes wrong', () => {
   it('while its cluster comes to be: capacity, time, bootstrap', async () => {
     const env = {
       EMR_PROVISIONING_LIMIT_MINUTES: '0.05',
-      EMR_BOOTSTRAP_ACTIONS: `s3://${world.s3.bucket}/setup.sh`,
+      EMR_BOOTSTRAP_ACTIONS: `s3://${shared.s3.bucket}/setup.sh`,
     };
-    await withDatasets(world, ['capacity', 'slow', 'bootstrap'], env, async (lab) => {
-      world.emr.faults = { noCapacity: 9 };
+    await withDatasets(shared, ['capacity', 'slow', 'bootstrap'], env, async (lab) => {
+      shared.emr.faults = { noCapacity: 9 };
       assert.equal((await ingestError(lab, 'capacity')).code, 'EMR_NO_CAPACITY');
-      assert.equal((await clustersOf(world, 'capacity')).length, 3);
-      world.emr.faults = { slowStart: { count: 9, ms: 60_000 } };
+      assert.equal((await clustersOf(shared, 'capacity')).length, 3);
+      shared.emr.faults = { slowStart: { count: 9, ms: 60_000 } };
       const slow = await ingestError(lab, 'slow');
       assert.equal(slow.code, 'EMR_PROVISIONING_TIMED_OUT');
       assert.match(slow.message, /Provisioning Amazon EC2 capacity/);
-      world.emr.faults = { bootstrapFailure: 1 };
+      shared.emr.faults = { bootstrapFailure: 1 };
       assert.equal((await ingestError(lab, 'bootstrap')).code, 'EMR_BOOTSTRAP_FAILED');
     });
   });
@@ -28,21 +28,21 @@ describe('a run on EMR that goes wrong', () => {
   it('while its step runs: it hangs, an operator ends it or its cluster', async () => {
     // Long enough that a busy machine's poll has seen it run.
     const env = { EMR_STEP_LIMIT_MINUTES: '0.25' };
-    await withDatasets(world, ['hangs', 'step', 'cluster'], env, async (lab) => {
-      world.emr.faults = { hang: 9 };
+    await withDatasets(shared, ['hangs', 'step', 'cluster'], env, async (lab) => {
+      shared.emr.faults = { hang: 9 };
       const hang = await ingestError(lab, 'hangs');
       assert.equal(hang.code, 'EMR_STEP_TIMED_OUT');
       assert.match(hang.message, /it is RUNNING/);
       const cancelled = ingestError(lab, 'step');
-      const { cluster, step } = await runningStep(world, 'step');
+      const { cluster, step } = await runningStep(shared, 'step');
       const command = { ClusterId: cluster, StepIds: [step] };
-      await world.client.send(
+      await shared.client.send(
         new CancelStepsCommand({ ...command, StepCancellationOption: 'TERMINATE_PROCESS' }),
       );
       assert.equal((await cancelled).code, 'EMR_STEP_CANCELLED');
       const terminated = ingestError(lab, 'cluster');
-      const other = await runningStep(world, 'cluster');
-      await world.client.send(new TerminateJobFlowsCommand({ JobFlowIds: [other.cluster] }));
+      const other = await runningStep(shared, 'cluster');
+      await shared.client.send(new TerminateJobFlowsCommand({ JobFlowIds: [other.cluster] }));
       assert.equal((await terminated).code, 'EMR_CLUSTER_ENDED');
     });
   });

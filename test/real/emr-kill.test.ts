@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../src/embedded/listen.ts';
-import { sharedEmrWorld } from '../helpers/emr-lab.ts';
+import { sharedEmr } from '../helpers/emr-lab.ts';
 import { startEmrProxy } from '../helpers/emr-proxy.ts';
 import { clustersOf, DAY, killHost, runningStep, withDatasets } from '../helpers/emr-runs.ts';
 import type { Lab } from '../helpers/lab.ts';
 
-const world = sharedEmrWorld();
+const shared = sharedEmr();
 
 function ingest(name: string): string[] {
   return ['ingest', name, '--date', DAY, '--as-if', '--json'];
@@ -25,46 +25,46 @@ async function metrics(port: number): Promise<string> {
 describe('a run on EMR whose answers or worker are lost', () => {
   it('in its answers: lost ones and "too often" make no second cluster; Ctrl-C ends the one', async () => {
     const port = await freePort();
-    await withDatasets(world, ['lost'], { METRICS_ADDRESS: String(port) }, async (lab) => {
-      world.emr.faults = {
+    await withDatasets(shared, ['lost'], { METRICS_ADDRESS: String(port) }, async (lab) => {
+      shared.emr.faults = {
         hang: 9,
         loseAnswer: { RunJobFlow: 1, AddJobFlowSteps: 1, DescribeCluster: 1 },
         throttle: { RunJobFlow: 1, DescribeCluster: 2, ListSteps: 1, TerminateJobFlows: 1 },
       };
       const running = lab.start(ingest('lost'));
-      await runningStep(world, 'lost');
+      await runningStep(shared, 'lost');
       // A monitor sees what costs.
       while (!/^longhaul_open_clusters\b.* 1$/m.test(await metrics(port))) await sleep(100);
       running.process.kill('SIGINT');
       const { code, stdout, stderr } = await running.ended;
       assert.equal(code, 130, stdout + stderr);
-      assert.equal((await clustersOf(world, 'lost')).length, 1);
+      assert.equal((await clustersOf(shared, 'lost')).length, 1);
     });
   });
 
   it('with its worker and Temporal killed goes on where it was, on the same cluster', async () => {
-    await withDatasets(world, ['killed'], { HEARTBEAT_TIMEOUT_SECONDS: '2' }, async (lab) => {
-      world.emr.faults = { hang: 9 };
+    await withDatasets(shared, ['killed'], { HEARTBEAT_TIMEOUT_SECONDS: '2' }, async (lab) => {
+      shared.emr.faults = { hang: 9 };
       const running = lab.start(ingest('killed'));
-      const { cluster } = await runningStep(world, 'killed');
+      const { cluster } = await runningStep(shared, 'killed');
       await killHost(lab);
       running.process.kill('SIGKILL');
       await running.ended;
-      assert.deepEqual(await world.liveClusters(), [cluster]);
+      assert.deepEqual(await shared.liveClusters(), [cluster]);
       // The run is under way still; `cancel` alone would start no worker to end it.
       await lab.run(['up', '--background']);
       const cancelled = await lab.json<{ status: string }>(['cancel', `killed/${DAY}`]);
       assert.equal(cancelled.json.status, 'CANCELLED', cancelled.stderr);
-      assert.deepEqual(await clustersOf(world, 'killed'), [cluster]);
+      assert.deepEqual(await clustersOf(shared, 'killed'), [cluster]);
     });
   });
 
   it('whose worker is killed at each call, before it hears the answer, has one cluster, one step, one end', async () => {
-    const proxy = await startEmrProxy(world.emr.endpoint);
+    const proxy = await startEmrProxy(shared.emr.endpoint);
     const env = { HEARTBEAT_TIMEOUT_SECONDS: '2', AWS_ENDPOINT_URL_EMR: proxy.endpoint };
     try {
-      await withDatasets(world, ['calls'], env, async (lab) => {
-        world.emr.faults = { hang: 9 };
+      await withDatasets(shared, ['calls'], env, async (lab) => {
+        shared.emr.faults = { hang: 9 };
         const kill = async (): Promise<void> => await killHost(lab);
         let killed = proxy.afterNext('RunJobFlow', kill);
         const running = lab.start(ingest('calls'));
@@ -77,7 +77,7 @@ describe('a run on EMR whose answers or worker are lost', () => {
           await killed;
         }
         await lab.run(['up', '--background']);
-        const { cluster } = await runningStep(world, 'calls');
+        const { cluster } = await runningStep(shared, 'calls');
         killed = proxy.afterNext('TerminateJobFlows', kill);
         // Its worker dies under it, so what it says is of no interest.
         const cancelling = lab.run(['cancel', `calls/${DAY}`]);
@@ -86,7 +86,7 @@ describe('a run on EMR whose answers or worker are lost', () => {
         await lab.run(['up', '--background']);
         while ((await statusOf(lab)) === 'RUNNING') await sleep(200);
         assert.equal(await statusOf(lab), 'CANCELLED');
-        assert.deepEqual(await clustersOf(world, 'calls'), [cluster]);
+        assert.deepEqual(await clustersOf(shared, 'calls'), [cluster]);
       });
     } finally {
       await proxy.close();

@@ -2,19 +2,19 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { ListStepsCommand } from '@aws-sdk/client-emr';
-import { sharedEmrWorld } from '../helpers/emr-lab.ts';
+import { sharedEmr } from '../helpers/emr-lab.ts';
 import { clustersOf, ingestError, withDatasets } from '../helpers/emr-runs.ts';
 
 interface Failure {
   error: { code: string };
 }
 
-const world = sharedEmrWorld();
+const shared = sharedEmr();
 
 describe('a run on EMR that would fail again is not tried again', () => {
   it('and makes no cluster: a lake on a disk, too many hours, no such role', async () => {
     await withDatasets(
-      world,
+      shared,
       ['disk', 'role'],
       { EMR_SERVICE_ROLE: 'no-such-role' },
       async (lab) => {
@@ -25,41 +25,41 @@ describe('a run on EMR that would fail again is not tried again', () => {
         assert.match(role.message, /no-such-role is invalid/);
       },
     );
-    await withDatasets(world, ['dear'], { EMR_CORE_COUNT: '500' }, async (lab) => {
+    await withDatasets(shared, ['dear'], { EMR_CORE_COUNT: '500' }, async (lab) => {
       const dear = await ingestError(lab, 'dear');
       assert.equal(dear.code, 'EMR_TOO_EXPENSIVE');
       assert.match(dear.message, /501 instances/);
-      assert.deepEqual(await clustersOf(world, 'dear'), []);
+      assert.deepEqual(await clustersOf(shared, 'dear'), []);
     });
   });
 
   it('and runs no step: no such release, no such subnet', async () => {
-    await withDatasets(world, ['release'], { EMR_RELEASE_LABEL: 'emr-99.1.0' }, async (lab) => {
+    await withDatasets(shared, ['release'], { EMR_RELEASE_LABEL: 'emr-99.1.0' }, async (lab) => {
       const release = await ingestError(lab, 'release');
       assert.equal(release.code, 'EMR_REFUSED');
       assert.match(release.message, /release label is invalid: emr-99\.1\.0/);
-      assert.deepEqual(await clustersOf(world, 'release'), []);
+      assert.deepEqual(await clustersOf(shared, 'release'), []);
     });
-    await withDatasets(world, ['subnet'], { EMR_SUBNET_ID: 'subnet-0badbad0' }, async (lab) => {
+    await withDatasets(shared, ['subnet'], { EMR_SUBNET_ID: 'subnet-0badbad0' }, async (lab) => {
       const subnet = await ingestError(lab, 'subnet');
       assert.equal(subnet.code, 'EMR_CLUSTER_FAILED');
       assert.match(subnet.message, /subnet-0badbad0 does not exist/);
       // It would be refused again.
-      assert.equal((await clustersOf(world, 'subnet')).length, 1);
+      assert.equal((await clustersOf(shared, 'subnet')).length, 1);
     });
   });
 
   it('and its one step says why: an HDFS that is full', async () => {
-    await withDatasets(world, ['full'], {}, async (lab) => {
+    await withDatasets(shared, ['full'], {}, async (lab) => {
       lab.origin.set('/big.csv', { body: incompressible(), etag: '"1"' });
       await lab.datasets({ full: { a: lab.origin.address('/big.csv') } });
-      world.emr.faults = { smallHdfs: { count: 1, bytes: HDFS_BYTES } };
+      shared.emr.faults = { smallHdfs: { count: 1, bytes: HDFS_BYTES } };
       const full = await ingestError(lab, 'full');
       assert.equal(full.code, 'EMR_STEP_FAILED');
       assert.match(full.message, /could only be written to 0 of/);
-      const [cluster = '', ...others] = await clustersOf(world, 'full');
+      const [cluster = '', ...others] = await clustersOf(shared, 'full');
       assert.deepEqual(others, []);
-      const { Steps = [] } = await world.client.send(new ListStepsCommand({ ClusterId: cluster }));
+      const { Steps = [] } = await shared.client.send(new ListStepsCommand({ ClusterId: cluster }));
       assert.equal(Steps.length, 1);
     });
   });

@@ -6,7 +6,7 @@ import {
   TerminateJobFlowsCommand,
 } from '@aws-sdk/client-emr';
 import type { SweepResult } from '../../src/model/sweep.ts';
-import { sharedEmrWorld, withEmrLab } from '../helpers/emr-lab.ts';
+import { sharedEmr, withEmrLab } from '../helpers/emr-lab.ts';
 
 const ROUTES = { '/a.csv': { body: 'id,text\r\n1,"a\nb"\r\n2,c\r\n', etag: '"1"' } };
 const DAY = '2026-11-20';
@@ -17,7 +17,7 @@ interface Run {
   emr: { clusterId: string };
 }
 
-const world = sharedEmrWorld();
+const shared = sharedEmr();
 
 /** Every cluster in the progress lines. */
 function clustersIn(text: string): string[] {
@@ -26,9 +26,9 @@ function clustersIn(text: string): string[] {
 
 /** Asked of EMR, since cluster goes so soon that the run need not have seen its step's end. */
 async function assertLost(id: string): Promise<void> {
-  const { Cluster } = await world.client.send(new DescribeClusterCommand({ ClusterId: id }));
+  const { Cluster } = await shared.client.send(new DescribeClusterCommand({ ClusterId: id }));
   assert.equal(Cluster?.Status?.StateChangeReason?.Code, 'INSTANCE_FAILURE');
-  const { Steps = [] } = await world.client.send(new ListStepsCommand({ ClusterId: id }));
+  const { Steps = [] } = await shared.client.send(new ListStepsCommand({ ClusterId: id }));
   assert.deepEqual(
     Steps.map(({ Status }) => Status?.State),
     ['INTERRUPTED'],
@@ -38,9 +38,9 @@ async function assertLost(id: string): Promise<void> {
 describe('a run on spot instances', () => {
   it('falls back to on-demand, takes another cluster where its nodes are lost, and keeps the last', async () => {
     const env = { EMR_SPOT: 'core', EMR_OUTPUT: 'hdfs', EMR_KEEP_ALIVE: 'true' };
-    await withEmrLab(world, { routes: ROUTES, env }, async (lab) => {
+    await withEmrLab(shared, { routes: ROUTES, env }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
-      world.emr.faults = {
+      shared.emr.faults = {
         spotNotGranted: { count: 1, ms: 500 },
         spotLoss: { count: 1, afterMs: 500 },
       };
@@ -52,8 +52,8 @@ describe('a run on spot instances', () => {
       const [lost = '', ...more] = clustersIn(stderr).filter((id) => id !== clusterId);
       assert.deepEqual(more, [], stderr);
       await assertLost(lost);
-      assert.deepEqual(await world.liveClusters(), [clusterId]);
-      const described = await world.client.send(
+      assert.deepEqual(await shared.liveClusters(), [clusterId]);
+      const described = await shared.client.send(
         new DescribeClusterCommand({ ClusterId: clusterId }),
       );
       assert.equal(described.Cluster?.Status?.State, 'WAITING');
@@ -62,8 +62,8 @@ describe('a run on spot instances', () => {
         swept.json.items.filter(({ kind }) => kind === 'cluster'),
         [],
       );
-      assert.deepEqual(await world.liveClusters(), [clusterId]);
-      await world.client.send(new TerminateJobFlowsCommand({ JobFlowIds: [clusterId] }));
+      assert.deepEqual(await shared.liveClusters(), [clusterId]);
+      await shared.client.send(new TerminateJobFlowsCommand({ JobFlowIds: [clusterId] }));
     });
   });
 });

@@ -10,7 +10,7 @@ import {
 import { WebHdfs } from '../../src/emr/webhdfs.ts';
 import type { SnapshotManifest } from '../../src/model/manifest.ts';
 import { generate } from '../../tools/generate/generate.ts';
-import { sharedEmrWorld, withEmrLab } from '../helpers/emr-lab.ts';
+import { sharedEmr, withEmrLab } from '../helpers/emr-lab.ts';
 import type { Lab } from '../helpers/lab.ts';
 import type { Answer } from '../helpers/origin.ts';
 import { bucketContents } from '../helpers/s3-lab.ts';
@@ -46,7 +46,7 @@ interface Failure {
   error: { code: string; message: string; log?: { uri: string; lines: string[] } };
 }
 
-const world = sharedEmrWorld();
+const shared = sharedEmr();
 
 async function ingested(lab: Lab, ...args: string[]): Promise<Run> {
   const { code, json, stdout, stderr } = await lab.json<Run>([
@@ -83,7 +83,7 @@ describe('the engine emr', () => {
       const generated: Answer = { body: generatedCsv(), etag: '"d"' };
       const routes = { ...Object.fromEntries(samples), '/d.csv': generated };
       const env = { EMR_STEP_CONCURRENCY: '2' };
-      await withEmrLab(world, { routes, env }, async (lab, prefix) => {
+      await withEmrLab(shared, { routes, env }, async (lab, prefix) => {
         const sources = Object.fromEntries(
           ['a', 'b', 'c', 'd'].map((id) => [id, lab.origin.address(`/${id}.csv`)]),
         );
@@ -97,7 +97,7 @@ describe('the engine emr', () => {
           run.sources[0]?.parquet[0]?.path ?? '',
           /^s3:.*\/part-[\da-f]{8}-[\da-f]{8}-00000\.parquet$/,
         );
-        assert.deepEqual(await world.liveClusters(), []);
+        assert.deepEqual(await shared.liveClusters(), []);
         await ingested(lab, 'duck', '--engine', 'duckdb');
         const [found] = await rowsOf(
           lab,
@@ -106,7 +106,7 @@ describe('the engine emr', () => {
                 (SELECT count(*) FROM spark) AS n`,
         );
         assert.deepEqual(found, { more: 0, fewer: 0, n: ROWS });
-        const { keys, uploads } = await bucketContents(world.s3);
+        const { keys, uploads } = await bucketContents(shared.s3);
         const left = keys.filter((key) => key.startsWith(prefix) && key.includes('_staging'));
         assert.deepEqual([left, uploads], [[], []]);
         const show = await lab.run(['show', `spark/${DAY}`]);
@@ -118,7 +118,7 @@ describe('the engine emr', () => {
   );
 
   it('uses a cluster that it did not make and leaves it running, counts by a step, and keeps what it made on HDFS', async () => {
-    const { JobFlowId: id = '' } = await world.client.send(new RunJobFlowCommand(theirs()));
+    const { JobFlowId: id = '' } = await shared.client.send(new RunJobFlowCommand(theirs()));
     try {
       const env = {
         EMR_CLUSTER_ID: id,
@@ -126,14 +126,14 @@ describe('the engine emr', () => {
         // No server is there.
         EMR_WEBHDFS_URL: 'http://127.0.0.1:9',
       };
-      await withEmrLab(world, { routes: ROUTES, env }, async (lab, prefix) => {
+      await withEmrLab(shared, { routes: ROUTES, env }, async (lab, prefix) => {
         await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
         const run = await ingested(lab, 'things');
         assert.deepEqual([run.status, run.ledger.rows], ['on-hdfs', RECORDS]);
         assert.equal(run.emr?.clusterId, id);
         const shown = await lab.run(['show', `things/${DAY}`]);
         assert.match(shown.stdout, /not ours/);
-        const { keys } = await bucketContents(world.s3);
+        const { keys } = await bucketContents(shared.s3);
         assert.deepEqual(
           keys.filter((key) => key.startsWith(`${prefix}/converted/`)),
           [],
@@ -144,17 +144,17 @@ describe('the engine emr', () => {
         const again = await lab.json<Failure>(['ingest', 'things', '--date', DAY, '--as-if']);
         assert.equal(again.json.error?.code, 'EMR_OUTPUT_EXISTS', again.stdout);
       });
-      const { Cluster } = await world.client.send(new DescribeClusterCommand({ ClusterId: id }));
+      const { Cluster } = await shared.client.send(new DescribeClusterCommand({ ClusterId: id }));
       assert.match(Cluster?.Status?.State ?? '', /RUNNING|WAITING/);
       assert.deepEqual(Cluster?.Tags ?? [], []);
     } finally {
-      await world.client.send(new TerminateJobFlowsCommand({ JobFlowIds: [id] }));
+      await shared.client.send(new TerminateJobFlowsCommand({ JobFlowIds: [id] }));
     }
   });
 
   it('says of a step that fails the probable cause, the end of its log, and where it lies', async () => {
     const env = { EMR_SPARK_CONF: 'spark.jars=hdfs:///no/such.jar' };
-    await withEmrLab(world, { routes: ROUTES, env }, async (lab) => {
+    await withEmrLab(shared, { routes: ROUTES, env }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
       const { json, code, stdout } = await lab.json<Failure>([
         'ingest',
@@ -171,9 +171,9 @@ describe('the engine emr', () => {
       const shown = await lab.run(['show', `things/${DAY}`]);
       assert.match(shown.stdout, /The end of s3:.*stderr\.gz/);
       assert.match(shown.stdout, /such\.jar/);
-      const secret = world.emr.secretAccessKey;
+      const secret = shared.emr.secretAccessKey;
       assert.ok(!shown.stdout.includes(secret) && !stdout.includes(secret));
-      assert.deepEqual(await world.liveClusters(), []);
+      assert.deepEqual(await shared.liveClusters(), []);
     });
   });
 });
@@ -197,7 +197,7 @@ function theirs() {
 
 /** The manifest beside the files, and nothing that is not finished. */
 async function assertOnHdfs(clusterId: string, run: Run): Promise<void> {
-  const hdfs = new WebHdfs(world.emr.webHdfsUrl.replace('{cluster}', clusterId));
+  const hdfs = new WebHdfs(shared.emr.webHdfsUrl.replace('{cluster}', clusterId));
   try {
     const day = `/takehome-converted/things/ingest_date=${DAY}`;
     const key = `${day}/_manifest.json`;

@@ -9,7 +9,7 @@ import { msToTs, tsToMs } from '@temporalio/common/lib/time.js';
 import type { ScheduleSummary } from '../../src/cli/schedule/list.ts';
 import type { Change } from '../../src/cli/schedule/plan.ts';
 import { lastDue, startOfDay } from '../../src/cli/due.ts';
-import { cronFact, factsOf } from '../../src/cli/schedule/facts.ts';
+import { cronFingerprint, fingerprintOf } from '../../src/cli/schedule/fingerprint.ts';
 import { readCron } from '../../src/config/cron.ts';
 import { findEmbedded } from '../../src/embedded/index.ts';
 import { ingestDateAt } from '../../src/model/dates.ts';
@@ -398,8 +398,8 @@ describe('a schedule', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(line, { minLength: 40, maxLength: 60 }), async (texts) => {
         const { description } = await onServer(texts, 'UTC');
-        const wanted = texts.map((text) => cronFact(text));
-        const found = factsOf(description)['when']?.split('; ');
+        const wanted = texts.map((text) => cronFingerprint(text));
+        const found = fingerprintOf(description)['when']?.split('; ');
         assert.deepEqual(new Set(found), new Set(wanted));
       }),
       { numRuns: 5 },

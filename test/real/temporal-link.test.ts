@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { awaitRun, findRun, handleOf, type RunRef } from '../../src/cli/follow.ts';
-import { listScheduleIds } from '../../src/cli/schedule/facts.ts';
+import { listScheduleIds } from '../../src/cli/schedule/fingerprint.ts';
 import { linkEmbedded, type TemporalLink } from '../../src/cli/temporal-link.ts';
 import type { EmbeddedAddress, EmbeddedServer } from '../../src/embedded/index.ts';
 import { startGrpcProxy, type GrpcProxy } from '../helpers/grpc-proxy.ts';

@@ -4,11 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import type { CsvFacts } from '../../src/model/csv-facts.ts';
+import type { CsvReading } from '../../src/model/csv-reading.ts';
 import { ENGINES } from '../../src/model/dataset.ts';
 import { landingManifestKey, snapshotManifestKey } from '../../src/model/layout.ts';
 import type { LandingManifest, SnapshotManifest, SourceEntry } from '../../src/model/manifest.ts';
-import type { CsvScan, Dialect, Places } from '../../src/model/scan.ts';
+import type { CsvScan, Dialect, Positions } from '../../src/model/scan.ts';
 import { COLUMN_TYPES, type Schema } from '../../src/model/schema.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { SPARK_RESULT } from '../../src/storage/manifest-shapes.ts';
@@ -108,7 +108,7 @@ function manifests(): {
   const moment = fc
     .date({ min: new Date('2020-01-01'), max: new Date('2100-01-01'), noInvalidDate: true })
     .map((date) => date.toISOString());
-  const places: fc.Arbitrary<Places> = fc.record({
+  const positions: fc.Arbitrary<Positions> = fc.record({
     count,
     examples: fc.array(
       fc.record(
@@ -138,7 +138,7 @@ function manifests(): {
       blankLines: count,
       lineEnds: fc.record({ crlf: count, lf: count, cr: count }),
       quotedBreaks: count,
-      bareQuotes: places,
+      bareQuotes: positions,
       maxRecordBytes: count,
       encoding: fc.record(
         {
@@ -155,7 +155,7 @@ function manifests(): {
       problems: fc.array(
         fc
           .tuple(
-            places,
+            positions,
             fc.constantFrom('ragged', 'quoting', 'unclosed-quote', 'nul', 'record-too-long'),
           )
           .map(([each, kind]) => ({ ...each, kind })),
@@ -166,13 +166,13 @@ function manifests(): {
   );
   const encoding = fc.constantFrom('utf-8' as const, 'windows-1252' as const);
   const validator = fc.record({ etag: text, lastModified: text }, { requiredKeys: [] });
-  const facts: fc.Arbitrary<CsvFacts> = fc.record({
+  const reading: fc.Arbitrary<CsvReading> = fc.record({
     delimiter: fc.constantFrom(',', ';'),
     delimiterFrom: fc.constantFrom('declared', 'sep=', 'found'),
     encoding,
     encodingFrom: fc.constantFrom('declared', 'byte order mark', 'found'),
     header: fc.boolean(),
-    bareQuotes: places,
+    bareQuotes: positions,
   });
   const yes = fc.constant(true as const);
   const schema: fc.Arbitrary<Schema> = fc.record({
@@ -205,7 +205,7 @@ function manifests(): {
       rejected: count,
       rawKey: text,
       encoding,
-      csv: facts,
+      csv: reading,
       dialect,
       blankLines: count,
       engine: fc.constantFrom(...ENGINES),

@@ -1,9 +1,9 @@
 import type { Activities } from '../../src/activities/index.ts';
-import type { LandedSource, OpenInput, OpenResult } from '../../src/activities/types.ts';
+import type { OpenInput, OpenResult } from '../../src/activities/types.ts';
 import { fakeEmr } from './fake-emr.ts';
 import type { DatasetSpec, SourceSpec } from '../../src/model/dataset.ts';
 import { sumLedgers } from '../../src/model/ledger.ts';
-import type { DayInput, IngestResult, SourceResult } from '../../src/model/run.ts';
+import type { DayInput, IngestResult, LandedSource, SourceResult } from '../../src/model/run.ts';
 import { sourceResult } from './source-result.ts';
 
 /** What the fakes were asked, in order: `land/2015`. */

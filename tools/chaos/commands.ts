@@ -9,9 +9,9 @@ const CLI = resolve(import.meta.dirname, '../../dist/cli/main.js');
 export interface Ended {
   /** The exit code, the signal's name, or `endless` where it had to be killed after the limit. */
   code: number | string;
-  /** Its error's code, else the end of what it said last. */
-  said: string;
-  /** Every error code in what it said. */
+  /** Its error's code, else the end of what it printed. */
+  message: string;
+  /** Every error code in its output. */
   codes: string[];
   /** The file with all of it. */
   log: string;
@@ -65,8 +65,8 @@ export class Commands {
     });
     clearTimeout(timer);
     const text = await readFile(log, 'utf8');
-    const said = /"code": ?"(\w+)"/.exec(text)?.[1] ?? text.trim().slice(-200);
+    const message = /"code": ?"(\w+)"/.exec(text)?.[1] ?? text.trim().slice(-200);
     const codes = text.match(/\b[A-Z]+(?:_[A-Z]+)+\b|\bINTERNAL\b/g) ?? [];
-    return { code: isEndless ? 'endless' : code, said, codes, log };
+    return { code: isEndless ? 'endless' : code, message, codes, log };
   }
 }

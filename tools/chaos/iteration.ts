@@ -2,8 +2,8 @@ import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkLake, filesWith } from './lake-check.ts';
 import { processesOf } from './processes.ts';
-import { planStorm, rage } from './storm.ts';
-import { DATASET, World, type Weather } from './world.ts';
+import { planStorm, runStorm } from './storm.ts';
+import { DATASET, Lab, type StormSettings } from './lab.ts';
 
 export interface Report {
   problems: readonly string[];
@@ -21,64 +21,64 @@ const MAX_TRIES = 6;
 const END_LIMIT_MS = 20_000;
 
 /** One storm; then the day must be published, whole, once, and with nothing beside it. */
-export async function runIteration(weather: Weather): Promise<Report> {
-  const world = await World.create(weather);
-  const { problems, timeline, folder } = world;
+export async function runIteration(settings: StormSettings): Promise<Report> {
+  const lab = await Lab.create(settings);
+  const { problems, timeline, folder } = lab;
   try {
-    await world.open();
-    await storm(world, weather);
-    await world.calm();
-    await untilPublished(world);
-    await check(world);
+    await lab.open();
+    await storm(lab, settings);
+    await lab.endFaults();
+    await untilPublished(lab);
+    await check(lab);
   } catch (error) {
     problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
   } finally {
-    await world.close();
+    await lab.close();
   }
   if (problems.length === 0) await rm(folder, { recursive: true, maxRetries: 5 });
   return { problems, timeline, folder };
 }
 
-/** Blows fall while a command runs; where it ends, another one is started, as an operator would. */
-async function storm(world: World, { target }: Weather): Promise<void> {
-  const operator = world.random('operator');
-  if (operator.chance(1, 2)) await world.run('up', '--background');
+/** Faults happen while a command runs; where it ends, another one is started, as an operator would. */
+async function storm(lab: Lab, { target }: StormSettings): Promise<void> {
+  const operator = lab.random('operator');
+  if (operator.chance(1, 2)) await lab.run('up', '--background');
   const published = new AbortController();
   const over = new AbortController();
-  const raging = rage(planStorm(world.random('storm'), target), world, published.signal);
-  void raging.catch(() => undefined).then(() => over.abort());
+  const running = runStorm(planStorm(lab.random('storm'), target), lab, published.signal);
+  void running.catch(() => undefined).then(() => over.abort());
   while (!over.signal.aborted) {
-    const { code } = await world.run(...INGEST);
+    const { code } = await lab.run(...INGEST);
     if (code === 0) published.abort();
     await sleep(operator.below(MAX_PAUSE_MS));
   }
-  await raging;
+  await running;
 }
 
-async function untilPublished(world: World): Promise<void> {
+async function untilPublished(lab: Lab): Promise<void> {
   for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
-    if ((await world.run(...INGEST)).code === 0) return;
+    if ((await lab.run(...INGEST)).code === 0) return;
   }
   throw new Error(`It did not publish in ${MAX_TRIES} tries.`);
 }
 
-async function check(world: World): Promise<void> {
-  const { problems, folder, gateway, secrets } = world;
-  await mustRun(world, 'verify', DATASET, '--json');
-  await mustRun(world, 'sweep', '--older-than', '0', '--json');
+async function check(lab: Lab): Promise<void> {
+  const { problems, folder, gateway, secrets } = lab;
+  await mustRun(lab, 'verify', DATASET, '--json');
+  await mustRun(lab, 'sweep', '--older-than', '0', '--json');
   const uploads = (await gateway?.openUploads()) ?? [];
   problems.push(...uploads.map((key) => `An upload is open: ${key}`));
-  await mustRun(world, 'down', '--force');
-  await world.stopServers();
+  await mustRun(lab, 'down', '--force');
+  await lab.stopServers();
   problems.push(...(await processesLeft(folder)));
-  problems.push(...(await checkLake(world.lake, DATASET, world.sources)));
+  problems.push(...(await checkLake(lab.lake, DATASET, lab.sources)));
   const found = await filesWith(folder, secrets);
   problems.push(...found.map((file) => `A secret is in ${file}`));
 }
 
-async function mustRun(world: World, ...args: string[]): Promise<void> {
-  const { code, log } = await world.run(...args);
-  if (code !== 0) world.problems.push(`longhaul ${args.join(' ')} ended with ${code}: ${log}`);
+async function mustRun(lab: Lab, ...args: string[]): Promise<void> {
+  const { code, log } = await lab.run(...args);
+  if (code !== 0) lab.problems.push(`longhaul ${args.join(' ')} ended with ${code}: ${log}`);
 }
 
 async function processesLeft(folder: string): Promise<string[]> {

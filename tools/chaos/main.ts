@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { runIteration } from './iteration.ts';
-import type { Weather } from './world.ts';
+import type { StormSettings } from './lab.ts';
 
 const USAGE = `Usage: npm run chaos -- [options]
 
@@ -39,15 +39,15 @@ async function main(): Promise<boolean> {
   return failed === 0;
 }
 
-async function passes(weather: Weather): Promise<boolean> {
+async function passes(settings: StormSettings): Promise<boolean> {
   const startedAtMs = performance.now();
-  const { problems, timeline, folder } = await runIteration(weather);
-  const { seed, iteration, target } = weather;
-  const blows = timeline.filter((line) => /^ *[\d.]+ s {2}(?:kill|freeze) /.test(line)).length;
+  const { problems, timeline, folder } = await runIteration(settings);
+  const { seed, iteration, target } = settings;
+  const faults = timeline.filter((line) => /^ *[\d.]+ s {2}(?:kill|freeze) /.test(line)).length;
   const took = ((performance.now() - startedAtMs) / 1000).toFixed(1);
   const outcome = problems.length === 0 ? 'passed' : 'FAILED';
   console.log(
-    `seed ${seed}, iteration ${iteration}, ${target}: ${outcome} in ${took} s, ${blows} kills and freezes`,
+    `seed ${seed}, iteration ${iteration}, ${target}: ${outcome} in ${took} s, ${faults} kills and freezes`,
   );
   if (problems.length === 0) return true;
   console.log(problems.map((each) => `  ${each}`).join('\n'));

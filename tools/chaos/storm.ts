@@ -3,10 +3,10 @@ import type { Random } from '../generate/random.ts';
 import { processesOf, signal, type Role } from './processes.ts';
 
 /** One thing that goes wrong. */
-export interface Blow {
-  /** After the blow before it. */
+export interface Fault {
+  /** After the fault before it. */
   afterMs: number;
-  deed: 'kill' | 'freeze' | 'replace';
+  action: 'kill' | 'freeze' | 'replace';
   /** Of a replacement: the origin, whose file it is. */
   role: Role;
   /** How long a frozen process stays so, and how long until a killed origin or gateway is back. */
@@ -15,8 +15,8 @@ export interface Blow {
   choice: number;
 }
 
-/** What the storm needs of the world that it strikes. */
-interface Victims {
+/** What the storm needs of its lab. */
+interface StormTargets {
   folder: string;
   /** A killed server that no other process starts again. */
   revive(role: Role): Promise<void>;
@@ -25,76 +25,76 @@ interface Victims {
   note(what: string): void;
 }
 
-const MIN_BLOWS = 4;
-const MAX_BLOWS = 9;
+const MIN_FAULTS = 4;
+const MAX_FAULTS = 9;
 const MAX_AFTER_MS = 2500;
-/** Longer than the heartbeat timeout of the runs: another attempt may start while the frozen one still lives. */
+/** Longer than the heartbeat timeout of the runs: another attempt may start while the frozen one is still there. */
 const MAX_FOR_MS = 5000;
 /** A conversion takes half a second, and a killed host needs some seconds until it is there again. */
 const FIND_LIMIT_MS = 4000;
 const FIND_INTERVAL_MS = 5;
 
-/** Who is struck, as often as its name is there. */
+/** How often a fault is about each role: as often as its name is there. */
 const ROLES: Record<'disk' | 's3', readonly Role[]> = {
   disk: ['host', 'host', 'host', 'temporal', 'temporal', 'command', 'conversion', 'origin'],
   s3: ['host', 'host', 'temporal', 'command', 'conversion', 'origin', 'gateway', 'gateway'],
 };
 
-export function planStorm(random: Random, target: 'disk' | 's3'): Blow[] {
-  const count = MIN_BLOWS + random.below(MAX_BLOWS - MIN_BLOWS + 1);
+export function planStorm(random: Random, target: 'disk' | 's3'): Fault[] {
+  const count = MIN_FAULTS + random.below(MAX_FAULTS - MIN_FAULTS + 1);
   return Array.from({ length: count }, () => {
-    const deed = random.pick(['kill', 'kill', 'freeze', 'freeze', 'replace'] as const);
+    const action = random.pick(['kill', 'kill', 'freeze', 'freeze', 'replace'] as const);
     const role = random.pick(ROLES[target]);
     const afterMs = random.below(MAX_AFTER_MS);
-    return { deed, afterMs, role, forMs: 100 + random.below(MAX_FOR_MS), choice: random.next() };
+    return { action, afterMs, role, forMs: 100 + random.below(MAX_FOR_MS), choice: random.next() };
   });
 }
 
-/** Ends when every blow has struck, every frozen process goes on, and every killed server is back. */
-export async function rage(
-  blows: readonly Blow[],
-  victims: Victims,
+/** Ends when every fault has happened, every frozen process goes on, and every killed server is back. */
+export async function runStorm(
+  faults: readonly Fault[],
+  targets: StormTargets,
   over: AbortSignal,
 ): Promise<void> {
   const recoveries: Promise<void>[] = [];
-  for (const blow of blows) {
-    await sleep(blow.afterMs, undefined, { signal: over }).catch(() => undefined);
+  for (const fault of faults) {
+    await sleep(fault.afterMs, undefined, { signal: over }).catch(() => undefined);
     if (over.aborted) break;
-    if (blow.deed === 'replace') await victims.replace(blow.choice);
-    else recoveries.push((await strike(blow, victims, over))());
+    if (fault.action === 'replace') await targets.replace(fault.choice);
+    else recoveries.push((await inject(fault, targets, over))());
     // A failure is reported at the end, and does not end this process now.
     void recoveries.at(-1)?.catch(() => undefined);
   }
   await Promise.all(recoveries);
 }
 
-/** @returns what undoes the blow later, while other blows strike. */
-async function strike(
-  { deed, role, forMs }: Blow,
-  victims: Victims,
+/** @returns what undoes the fault later, while other faults happen. */
+async function inject(
+  { action, role, forMs }: Fault,
+  targets: StormTargets,
   over: AbortSignal,
 ): Promise<() => Promise<void>> {
-  const pid = await find(role, victims, over);
+  const pid = await find(role, targets, over);
   if (pid === undefined) {
-    victims.note(`no ${role} to ${deed}`);
+    targets.note(`no ${role} to ${action}`);
     return async () => undefined;
   }
-  signal(pid, deed === 'kill' ? 'SIGKILL' : 'SIGSTOP');
-  victims.note(`${deed} ${role} ${pid}${deed === 'freeze' ? ` for ${forMs} ms` : ''}`);
+  signal(pid, action === 'kill' ? 'SIGKILL' : 'SIGSTOP');
+  targets.note(`${action} ${role} ${pid}${action === 'freeze' ? ` for ${forMs} ms` : ''}`);
   return async () => {
-    if (deed === 'freeze') {
+    if (action === 'freeze') {
       await sleep(forMs);
       signal(pid, 'SIGCONT');
     } else if (role === 'origin' || role === 'gateway') {
       await sleep(forMs);
-      await victims.revive(role);
+      await targets.revive(role);
     }
   };
 }
 
 async function find(
   role: Role,
-  { folder }: Victims,
+  { folder }: StormTargets,
   over: AbortSignal,
 ): Promise<number | undefined> {
   const limit = performance.now() + FIND_LIMIT_MS;

@@ -4,7 +4,7 @@ import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
 import { assertDayHasCome, assertHasPastDays, isTooOld } from '../../model/ingest-day.ts';
 import { print, type CliContext } from '../context.ts';
 import { startOfDay } from '../due.ts';
-import { inputOf, scheduleNamed } from '../schedule/facts.ts';
+import { inputOf, scheduleNamed } from '../schedule/fingerprint.ts';
 import { listSchedules, schedulesText } from '../schedule/list.ts';
 import { changesText } from '../schedule/plan.ts';
 import { lakeQueue, withTemporal } from '../temporal.ts';

@@ -120,12 +120,12 @@ function totalsLine(result: SweepResult): string {
   const gone = dryRun
     ? `Dry run, nothing was removed: ${amount(result, 'would-remove')} would go`
     : `Removed ${amount(result, 'removed')}`;
-  const facts = [gone];
+  const details = [gone];
   const kept = amount(result, 'kept-live');
-  if (kept !== 'nothing') facts.push(`kept ${kept} of runs under way`);
-  if (younger > 0) facts.push(`${countText(younger)} younger than ${durationText(olderThanMs)}`);
+  if (kept !== 'nothing') details.push(`kept ${kept} of runs under way`);
+  if (younger > 0) details.push(`${countText(younger)} younger than ${durationText(olderThanMs)}`);
   const emr = unknown === undefined ? '' : ` EMR's clusters could not be looked at: ${unknown}`;
-  return `${facts.join('; ')}.${emr}`;
+  return `${details.join('; ')}.${emr}`;
 }
 
 function amount({ totals }: SweepResult, outcome: SweepOutcome): string {

@@ -52,11 +52,11 @@ async function up(
     throw new LonghaulError('USAGE', message, { hint });
   }
   await interruptible(async (signal) => {
-    let said = '';
+    let lastNote = '';
     const say = (note: string): void => {
       // What the host says as it stops is why it stopped.
-      if (note !== said) context.note(note);
-      said = note;
+      if (note !== lastNote) context.note(note);
+      lastNote = note;
     };
     const { webUiOf } = await import('../temporal-link.ts');
     const join = joinOptions(context, settings, fingerprints);

@@ -13,7 +13,7 @@ import {
 import type { Config } from '../../config/load-config.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { nameFiles } from '../targets.ts';
-import { inputOf, listScheduleIds, readSchedule, type ExistingSchedule } from './facts.ts';
+import { inputOf, listScheduleIds, readSchedule, type ExistingSchedule } from './fingerprint.ts';
 import {
   desiredSchedules,
   planOf,

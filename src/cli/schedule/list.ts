@@ -1,7 +1,7 @@
 import type { Client, ScheduleExecutionResult } from '@temporalio/client';
 import { printable } from '../../model/names.ts';
 import { momentText, tableText } from '../text.ts';
-import { hashOf, listScheduleIds, readSchedule, type ExistingSchedule } from './facts.ts';
+import { hashOf, listScheduleIds, readSchedule, type ExistingSchedule } from './fingerprint.ts';
 
 export type ScheduleSummary = Awaited<ReturnType<typeof summaryOf>>;
 
@@ -18,18 +18,18 @@ const SHOWN_TIMES = 5;
 const SHOWN_RUNS = 5;
 
 async function summaryOf(client: Client, existing: ExistingSchedule) {
-  const { dataset, scheduleId, facts, paused, applied, description } = existing;
+  const { dataset, scheduleId, fingerprint, paused, applied, description } = existing;
   const { state, info } = description;
   const recent = info.recentActions
     .toSorted((a, b) => b.takenAt.getTime() - a.takenAt.getTime())
     .slice(0, SHOWN_RUNS);
-  const isAsApplied = applied?.hash === hashOf(facts);
+  const isAsApplied = applied?.hash === hashOf(fingerprint);
   const next = paused ? [] : info.nextActionTimes.slice(0, SHOWN_TIMES);
   return {
     dataset,
     scheduleId,
-    when: facts['when'] ?? '',
-    timeZone: facts['time zone'] || 'UTC',
+    when: fingerprint['when'] ?? '',
+    timeZone: fingerprint['time zone'] || 'UTC',
     paused,
     note: state.note || undefined,
     state: !applied

@@ -8,14 +8,14 @@ import {
   type ScheduleSpec,
 } from '../../model/schedule.ts';
 import {
-  commonFacts,
-  cronFact,
+  commonFields,
+  cronFingerprint,
   differences,
   hashOf,
   intervalText,
   type Difference,
   type ExistingSchedule,
-} from './facts.ts';
+} from './fingerprint.ts';
 
 /** A schedule as datasets.yaml wants it, ready to be sent. */
 export type DesiredSchedule = ReturnType<typeof desired>;
@@ -44,12 +44,15 @@ function desired(dataset: DatasetSpec, schedule: ScheduleSpec, config: Config, q
     staticSummary: `ingest ${dataset.name} on schedule`,
   } as const;
   const { spec, when } = timesOf(recurrence);
-  const facts = { ...when, ...commonFacts(jitterMs, policies, { ...action, args: [input] }) };
-  const applied = { hash: hashOf(facts), paused };
+  const fingerprint = {
+    ...when,
+    ...commonFields(jitterMs, policies, { ...action, args: [input] }),
+  };
+  const applied = { hash: hashOf(fingerprint), paused };
   return {
     dataset,
     scheduleId: scheduleIdOf(dataset.name),
-    facts,
+    fingerprint,
     paused,
     spec: { ...spec, jitter: jitterMs },
     policies,
@@ -76,7 +79,7 @@ function timesOf(recurrence: Recurrence) {
   return {
     // The server keeps the comment alone as text, for the Web UI.
     spec: { cronExpressions: [`${text} # ${text}`], timezone: timeZone },
-    when: { when: cronFact(text), 'time zone': timeZone },
+    when: { when: cronFingerprint(text), 'time zone': timeZone },
   };
 }
 
@@ -96,11 +99,11 @@ export function planOf(
   existing: ExistingSchedule | undefined,
   force: boolean,
 ): Change {
-  const { scheduleId, facts, paused } = wanted;
+  const { scheduleId, fingerprint, paused } = wanted;
   const at = { dataset: wanted.dataset.name, scheduleId };
-  if (!existing) return { ...at, action: 'create', differences: differences({}, facts) };
+  if (!existing) return { ...at, action: 'create', differences: differences({}, fingerprint) };
   const { applied } = existing;
-  const found = differences(existing.facts, facts);
+  const found = differences(existing.fingerprint, fingerprint);
   if (!applied) {
     const reason = 'it was not made by `longhaul schedule apply`: rename or delete it';
     return { ...at, action: 'left-alone', differences: found, reason };
@@ -116,7 +119,7 @@ export function planOf(
   if (reason !== undefined && !force) {
     return { ...at, action: 'left-alone', differences: found, reason };
   }
-  const same = found.length === 0 && applied.hash === hashOf(facts);
+  const same = found.length === 0 && applied.hash === hashOf(fingerprint);
   return { ...at, action: same ? 'unchanged' : 'update', differences: found };
 }
 
@@ -135,8 +138,8 @@ export function planOfUnwanted(
   return { action: 'left-alone', ...at, reason: `${why}, but ${drift}` };
 }
 
-function driftOf({ applied, facts }: ExistingSchedule): string | undefined {
-  if (applied?.hash === hashOf(facts)) return undefined;
+function driftOf({ applied, fingerprint }: ExistingSchedule): string | undefined {
+  if (applied?.hash === hashOf(fingerprint)) return undefined;
   return 'it was changed since the last apply, in the Web UI perhaps';
 }
 
@@ -147,12 +150,12 @@ export function changesText(changes: readonly Change[], dryRun: boolean): string
     changes.filter((each) => each.action === action).length;
   const [to, d] = dryRun ? ['to ', ''] : ['', 'd'];
   const left = count('left-alone');
-  const facts = [
+  const counts = [
     ...(['create', 'update', 'delete'] as const).map((each) => `${count(each)} ${to}${each}${d}`),
     `${count('unchanged')} unchanged`,
     ...(left > 0 ? [`${left} left alone (--force makes ours equal to the file)`] : []),
   ];
-  const total = `${dryRun ? 'Dry run, nothing was changed: ' : ''}${facts.join(', ')}.`;
+  const total = `${dryRun ? 'Dry run, nothing was changed: ' : ''}${counts.join(', ')}.`;
   return [...changes.flatMap((change) => changeLines(change)), '', total].join('\n');
 }
 

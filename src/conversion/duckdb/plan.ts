@@ -49,7 +49,7 @@ export interface JobPlan {
   shardKey?: string;
 }
 
-interface PlanFacts {
+interface PlanOptions {
   /** Of the extension, where the lake lies in S3. */
   httpfsPath: string | undefined;
   /** The range starts with a byte order mark, which in its place is part of a value. */
@@ -61,7 +61,7 @@ export function planJob(
   request: ConversionRequest,
   part: PartToWrite,
   settings: DuckDbSettings,
-  { httpfsPath, isMarked }: PlanFacts,
+  { httpfsPath, isMarked }: PlanOptions,
 ): JobPlan {
   const { scan, schema, output, scratchPrefix } = request;
   const { range, key, partialPath, scratchFolder } = part;

@@ -36,13 +36,13 @@ interface SparkQueryJob {
 type SparkQueryAnswer = { columns: string[] } | SparkQueryFailure;
 
 interface SparkQueryFailure {
-  error: Said;
+  error: SparkError;
   /** Views that could not be made: an error only for a query that wants them. */
-  broken: (Said & { view: string })[];
+  broken: (SparkError & { view: string })[];
 }
 
 /** Of an exception: its class, or `refused`, and its words. */
-interface Said {
+interface SparkError {
   kind: string;
   message: string;
 }
@@ -87,9 +87,9 @@ export async function sparkQuery<T>(
     const end = { kind: 'no answer', message: `Spark ended without an answer: ${last}` };
     throw asQueryError(/OutOfMemoryError/.test(stderr) ? { ...end, kind: MEMORY } : end, known);
   }
-  const said = JSON.parse(text) as SparkQueryAnswer;
-  if ('error' in said) throw await errorOf(said, sql, known, options.bucket);
-  return await readRows(rowsFolder, said.columns, use);
+  const result = JSON.parse(text) as SparkQueryAnswer;
+  if ('error' in result) throw await errorOf(result, sql, known, options.bucket);
+  return await readRows(rowsFolder, result.columns, use);
 }
 
 function viewOf(
@@ -115,8 +115,8 @@ async function errorOf(
   bucket: string | undefined,
 ): Promise<LonghaulError> {
   const wanted = error.kind === 'refused' ? [] : broken.filter(({ view }) => mentions(sql, view));
-  for (const said of [...wanted, error]) {
-    const ofStore = bucket === undefined ? undefined : await storeError(said, bucket);
+  for (const failure of [...wanted, error]) {
+    const ofStore = bucket === undefined ? undefined : await storeError(failure, bucket);
     if (ofStore) return ofStore;
   }
   const [first] = wanted;
@@ -127,13 +127,13 @@ async function errorOf(
   return asQueryError(error, known);
 }
 
-async function storeError(said: Said, bucket: string): Promise<LonghaulError | undefined> {
+async function storeError(error: SparkError, bucket: string): Promise<LonghaulError | undefined> {
   // The SDK, which a lake on disk does not need.
   const { s3aError } = await import('../../storage/s3/engine-errors.ts');
-  return s3aError(said, { permission: 'GetObject', bucket });
+  return s3aError(error, { permission: 'GetObject', bucket });
 }
 
-function asQueryError({ kind, message }: Said, known: readonly string[]): LonghaulError {
+function asQueryError({ kind, message }: SparkError, known: readonly string[]): LonghaulError {
   const words = wordsOf(message);
   if (kind === 'refused') return refused(words);
   if (kind === MEMORY) {

@@ -6,7 +6,7 @@ import { s3Error, type S3Request } from './errors.ts';
  * The catalogue's error for what DuckDB's httpfs says of S3; undefined for what is about something else. It never
  * names credentials: httpfs signs in headers, and says addresses, statuses and S3's own words.
  * @param message of DuckDB's error: `HTTP Error: HTTP GET error reading 's3://…' in region '…' (HTTP 403 Forbidden)`,
- *   followed by S3's `AccessDenied: …` where it said so.
+ *   followed by S3's `AccessDenied: …` where S3 gave a reason.
  */
 export function duckDbS3Error(message: string, bucket: string): LonghaulError | undefined {
   const [first = ''] = message.split('\n', 1);
@@ -14,15 +14,15 @@ export function duckDbS3Error(message: string, bucket: string): LonghaulError | 
   const status = /\bHTTP (\d{3})\b/.exec(first)?.[1];
   const method = /\bHTTP (HEAD|GET|PUT|POST|DELETE)\b/.exec(first)?.[1];
   if (method === undefined) return undefined;
-  const said = /^(\w+): (.*)$/m.exec(message.slice(first.length));
+  const inBody = /^(\w+): (.*)$/m.exec(message.slice(first.length));
   const key = keyIn(first, bucket);
   if (status === '404' && !WRITES.has(method)) {
     const uri = `s3://${bucket}/${key ?? ''}`;
     return new LonghaulError('LAKE_CORRUPT', `${uri} is gone.`);
   }
   const permission = WRITES.has(method) ? 'PutObject' : 'GetObject';
-  const [name = 'Error', words = first] = said?.slice(1) ?? [];
-  return toldError({ name, words, status }, { permission, bucket, key });
+  const [name = 'Error', words = first] = inBody?.slice(1) ?? [];
+  return errorOfEngine({ name, words, status }, { permission, bucket, key });
 }
 
 const WRITES = new Set(['PUT', 'POST', 'DELETE']);
@@ -56,7 +56,7 @@ export function s3aError(
   const isOfS3 = NETWORK.test(`${kind}: ${message}`) || CREDENTIALS.test(message);
   if (status === undefined && !isOfS3) return undefined;
   const words = printable(message.split('\n', 1)[0] ?? '');
-  return toldError({ name: nameOf(kind, message), words, status }, reach);
+  return errorOfEngine({ name: nameOf(kind, message), words, status }, reach);
 }
 
 const NETWORK =
@@ -81,7 +81,7 @@ function nameOf(kind: string, message: string): string {
 }
 
 /** As if this process's own SDK had thrown it. Without a status there was no answer. */
-function toldError(
+function errorOfEngine(
   { name, words, status }: { name: string; words: string; status: string | undefined },
   request: S3Request,
 ): LonghaulError | undefined {

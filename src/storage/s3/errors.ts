@@ -120,7 +120,7 @@ function messageOf(
   { permission, bucket, key }: S3Request,
 ): string {
   const place = `s3://${bucket}${key === undefined ? '' : `/${key}`}`;
-  const why = said(error);
+  const why = sdkErrorText(error);
   switch (code) {
     case 'STORE_FORBIDDEN':
       return `S3 denies s3:${permission} on ${place} (${why}).`;
@@ -193,7 +193,7 @@ function regionOf(error: ServiceError): string | undefined {
 const EXPECTING = /expecting ['"]([\w-]+)['"]/;
 
 /** S3's or the SDK's own words, for a message: short, printable, and without secrets. */
-export function said(error: ServiceError): string {
+export function sdkErrorText(error: ServiceError): string {
   const status = statusOf(error);
   const attempts = error.$metadata?.attempts ?? 1;
   const name = ['Error', 'Unknown', 'AggregateError'].includes(error.name) ? '' : error.name;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { hashOf, type ExistingSchedule } from '../../../src/cli/schedule/facts.ts';
+import { hashOf, type ExistingSchedule } from '../../../src/cli/schedule/fingerprint.ts';
 import { schedulesText } from '../../../src/cli/schedule/list.ts';
 import {
   changesText,
@@ -34,10 +34,10 @@ function wanted(keys = '{}', address = 'http://h/a.csv'): DesiredSchedule {
 
 /** As the server has it once it was applied. */
 function applied(as: DesiredSchedule, changes: Partial<ExistingSchedule> = {}): ExistingSchedule {
-  const { scheduleId, facts, paused } = as;
-  const memo = { hash: hashOf(facts), paused };
+  const { scheduleId, fingerprint, paused } = as;
+  const memo = { hash: hashOf(fingerprint), paused };
   return {
-    ...{ scheduleId, dataset: 'd', facts, paused, applied: memo, ...changes },
+    ...{ scheduleId, dataset: 'd', fingerprint, paused, applied: memo, ...changes },
     description: undefined as never,
   };
 }
@@ -69,12 +69,12 @@ describe('what apply does with a schedule', () => {
 
   it('leaves alone what was changed on the server, unless forced, or changed to what the file says', () => {
     const daily = wanted();
-    const edited = applied(daily, { facts: { ...daily.facts, jitter: '1h' } });
+    const edited = applied(daily, { fingerprint: { ...daily.fingerprint, jitter: '1h' } });
     const left = planOf(daily, edited, QUIET);
     assert.equal(changed(left), 'left-alone, jitter: 1h → 5m');
     assert.match(left.reason ?? '', /changed since the last apply/);
     assert.equal(planOf(daily, edited, FORCE).action, 'update');
-    const sameAsFile = applied(wanted('{ every: 1d }'), { facts: daily.facts });
+    const sameAsFile = applied(wanted('{ every: 1d }'), { fingerprint: daily.fingerprint });
     assert.equal(changed(planOf(daily, sameAsFile, QUIET)), 'update');
   });
 
@@ -101,7 +101,7 @@ describe('what apply does with a schedule', () => {
     const daily = wanted();
     assert.equal(planOfUnwanted(applied(daily), 'gone', QUIET)?.action, 'delete');
     assert.equal(planOfUnwanted(applied(daily, { applied: undefined }), 'gone', QUIET), undefined);
-    const edited = applied(daily, { facts: { ...daily.facts, jitter: '1h' } });
+    const edited = applied(daily, { fingerprint: { ...daily.fingerprint, jitter: '1h' } });
     assert.equal(planOfUnwanted(edited, 'gone', QUIET)?.action, 'left-alone');
     assert.equal(planOfUnwanted(edited, 'gone', FORCE)?.action, 'delete');
   });
@@ -110,7 +110,7 @@ describe('what apply does with a schedule', () => {
 describe('the difference, printed', () => {
   it('has a line for each schedule, what differs below, and a total', () => {
     const daily = wanted();
-    const edited = applied(daily, { facts: { ...daily.facts, jitter: '1h' } });
+    const edited = applied(daily, { fingerprint: { ...daily.fingerprint, jitter: '1h' } });
     const changes = [
       planOf(daily, undefined, QUIET),
       planOf(wanted('{ every: 6h }'), applied(daily), QUIET),

@@ -28,7 +28,7 @@ export function actionOf(name: string): Action | undefined {
 
 const ACTIONS: Readonly<Record<string, Action>> = {
   RunJobFlow: (input: RunJobFlowInput, clusters: Clusters) => {
-    validateCluster(input, clusters.context.facts);
+    validateCluster(input, clusters.context.account);
     const { id, arn } = clusters.create(input);
     return { JobFlowId: id, ClusterArn: arn };
   },

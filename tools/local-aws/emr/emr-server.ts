@@ -8,9 +8,9 @@ import { takeActionFault, type EmrFaults } from './faults.ts';
 import { endCluster, USER_REQUEST, type EmrDelays } from './model.ts';
 import type { EmrRuntime } from './runtime.ts';
 import { verifySignature, type Identity } from './signature.ts';
-import type { EmrWorldFacts } from './validate-cluster.ts';
+import type { EmrAccount } from './validate-cluster.ts';
 
-export interface EmrServerOptions extends EmrWorldFacts {
+export interface EmrServerOptions extends EmrAccount {
   identity: Identity;
   runtime: EmrRuntime;
   /** Default: some tens of milliseconds each. */
@@ -42,7 +42,7 @@ export async function startEmrServer(options: EmrServerOptions): Promise<EmrServ
   const handle: EmrServer = { endpoint: '', faults, stop: async () => undefined };
   const context = {
     runtime,
-    facts: options,
+    account: options,
     delays: { ...DELAYS, ...options.delays },
     faults: () => handle.faults,
     now: () => Date.now(),

@@ -11,7 +11,7 @@ import type {
 } from '@aws-sdk/client-emr';
 import type { EmrFaults } from './faults.ts';
 import type { EmrRuntime } from './runtime.ts';
-import type { EmrWorldFacts } from './validate-cluster.ts';
+import type { EmrAccount } from './validate-cluster.ts';
 
 export interface Reason {
   Code?: ClusterStateChangeReasonCode;
@@ -122,7 +122,7 @@ export interface EmrDelays {
 
 export interface EmrContext {
   runtime: EmrRuntime;
-  facts: EmrWorldFacts;
+  account: EmrAccount;
   delays: EmrDelays;
   /** Read at each turn: they may be changed at any time. */
   faults: () => EmrFaults;

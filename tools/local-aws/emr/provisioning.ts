@@ -5,11 +5,11 @@ import { endCluster, pause, type Cluster, type Ending, type EmrContext } from '.
 /** STARTING: what EC2 and the network have to say. Rejects where the cluster is to end. */
 export async function provision(
   cluster: Cluster,
-  { delays, faults, facts }: EmrContext,
+  { delays, faults, account }: EmrContext,
 ): Promise<void> {
   cluster.reason = { Message: 'Provisioning Amazon EC2 capacity' };
   await pause(delays.provisioningMs, cluster);
-  const unknownSubnet = subnetsOf(cluster).find((id) => !(facts.subnets?.includes(id) ?? true));
+  const unknownSubnet = subnetsOf(cluster).find((id) => !(account.subnets?.includes(id) ?? true));
   if (unknownSubnet !== undefined) endCluster(cluster, noSuchSubnet(unknownSubnet));
   const slow = takeFault(faults(), 'slowStart');
   if (slow) await pause(slow.ms, cluster);

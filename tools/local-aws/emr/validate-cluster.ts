@@ -2,7 +2,7 @@ import type { RunJobFlowInput, StepConfig } from '@aws-sdk/client-emr';
 import { validation } from './api-error.ts';
 
 /** What exists beyond the request; all that is not named exists. */
-export interface EmrWorldFacts {
+export interface EmrAccount {
   /** Roles and instance profiles that exist; undefined: every name does. */
   roles?: readonly string[];
   /** Subnets that exist; undefined: every one does. */
@@ -24,7 +24,7 @@ const MAX_NAME_LENGTH = 256;
 const MAX_ARGUMENT_LENGTH = 10_280;
 
 /** What settings of Longhaul can get wrong. @throws ApiError ValidationException as EMR refuses a cluster at once. */
-export function validateCluster(request: RunJobFlowInput, { roles }: EmrWorldFacts): void {
+export function validateCluster(request: RunJobFlowInput, { roles }: EmrAccount): void {
   const { ReleaseLabel: label = '', ServiceRole: service, JobFlowRole: profile } = request;
   assert(RELEASE.test(label), `The supplied release label is invalid: ${label}.`);
   assert(service, 'ServiceRole is required for creating cluster.');

@@ -4,7 +4,7 @@ import { listenOn } from './listen.ts';
 /** This machine's own names, with any port (one that ssh forwards is another). */
 const OWN_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i;
 
-export interface UiDoor {
+export interface UiProxy {
   port: number;
   /** Where Temporal's Web UI is now. */
   target: { host: string; port: number } | undefined;
@@ -12,21 +12,21 @@ export interface UiDoor {
 }
 
 /**
- * The Web UI on 127.0.0.1, on the first port of the wishes that is free, else on any. Temporal's own answers a page of
+ * The Web UI on 127.0.0.1, on the first port of the wanted that is free, else on any. Temporal's own answers a page of
  * any site whose name was pointed to this machine (DNS rebinding), which could then start workflows. Here such a
  * request is refused, by the name that it came for and by the page that sent it.
  */
-export async function openUiDoor(wishes: readonly number[]): Promise<UiDoor> {
-  const door: UiDoor = { port: 0, target: undefined, close: () => void server.close() };
+export async function openUiProxy(wanted: readonly number[]): Promise<UiProxy> {
+  const proxy: UiProxy = { port: 0, target: undefined, close: () => void server.close() };
   const server = createServer((incoming, outgoing) => {
     if (!isFromHere(incoming)) return end(outgoing, 403, 'Open this page as http://localhost.');
-    if (!door.target) return end(outgoing, 503, 'Temporal is not running at the moment.');
-    return pass(incoming, outgoing, door.target);
+    if (!proxy.target) return end(outgoing, 503, 'Temporal is not running at the moment.');
+    return pass(incoming, outgoing, proxy.target);
   });
   // Downloads and slow uploads need no limit here.
   server.requestTimeout = 0;
-  door.port = await listenOn(server, wishes);
-  return door;
+  proxy.port = await listenOn(server, wanted);
+  return proxy;
 }
 
 function isFromHere({ headers, url }: IncomingMessage): boolean {

@@ -12,7 +12,7 @@ import { OriginProcess } from './origin-process.ts';
 import { processesOf, signal, type Role } from './processes.ts';
 import { publish, serve, type Published } from './publisher.ts';
 
-export interface Weather {
+export interface StormSettings {
   seed: number;
   iteration: number;
   target: 'disk' | 's3';
@@ -23,11 +23,11 @@ export const DATASET = 'things';
 const COMMAND_LIMIT_MS = 240_000;
 const REVIVE_LIMIT_MS = 60_000;
 const REVIVE_INTERVAL_MS = 500;
-/** Errors that no fault of the weather may lead to. */
+/** Errors that no injected fault may lead to. */
 const UNFIT = new Set(['INTERNAL', 'LAKE_CORRUPT', 'LEDGER_UNBALANCED', 'RUN_UNKNOWN']);
 
-/** What a storm strikes: a folder with a publisher, a user's settings and a lake, or an S3 gateway that has it. */
-export class World {
+/** What a storm is run against: a folder with a publisher, a user's settings and a lake, or an S3 gateway that has it. */
+export class Lab {
   readonly folder: string;
   /** In no file may either be: the key of the environment, and the signature that the publisher redirects to. */
   readonly secrets: readonly [string, string] = [newSecret(), newSecret()];
@@ -35,22 +35,22 @@ export class World {
   /** What happened when. */
   readonly timeline: string[] = [];
   readonly gateway: Gateway | undefined;
-  readonly #weather: Weather;
+  readonly #settings: StormSettings;
   readonly #origin: OriginProcess;
   readonly #startedAtMs = performance.now();
   #commands: Commands | undefined;
   #sources: Published[] = [];
 
-  private constructor(weather: Weather, folder: string) {
+  private constructor(settings: StormSettings, folder: string) {
     const [key, signature] = this.secrets;
-    this.#weather = weather;
+    this.#settings = settings;
     this.folder = folder;
     this.#origin = new OriginProcess(join(folder, 'publisher'), this.random('origin'), signature);
-    this.gateway = weather.target === 's3' ? new Gateway(folder, key) : undefined;
+    this.gateway = settings.target === 's3' ? new Gateway(folder, key) : undefined;
   }
 
-  static async create(weather: Weather): Promise<World> {
-    return new World(weather, await mkdtemp(join(tmpdir(), 'longhaul-chaos-')));
+  static async create(settings: StormSettings): Promise<Lab> {
+    return new Lab(settings, await mkdtemp(join(tmpdir(), 'longhaul-chaos-')));
   }
 
   async open(): Promise<void> {
@@ -78,12 +78,12 @@ export class World {
   }
 
   async run(...args: string[]): Promise<Ended> {
-    if (!this.#commands) throw new Error('The world is not open.');
+    if (!this.#commands) throw new Error('The lab is not open.');
     const ended = await this.#commands.run(args, COMMAND_LIMIT_MS);
-    const { code, said, codes, log } = ended;
-    this.note(`longhaul ${args[0]} → ${code}${code === 0 ? '' : `: ${said} (${log})`}`);
+    const { code, message, codes, log } = ended;
+    this.note(`longhaul ${args[0]} → ${code}${code === 0 ? '' : `: ${message} (${log})`}`);
     const unfit = codes.find((each) => UNFIT.has(each));
-    if (unfit !== undefined) this.problems.push(`longhaul ${args[0]} said ${unfit}: ${log}`);
+    if (unfit !== undefined) this.problems.push(`longhaul ${args[0]} reported ${unfit}: ${log}`);
     if (code === 'endless') throw new Error(`longhaul ${args.join(' ')} did not end: ${log}`);
     return ended;
   }
@@ -112,7 +112,7 @@ export class World {
   }
 
   /** From now on the publisher behaves. */
-  async calm(): Promise<void> {
+  async endFaults(): Promise<void> {
     await writeFile(join(this.folder, 'publisher', 'calm'), '');
     this.note('the storm is over');
   }
@@ -122,7 +122,7 @@ export class World {
     await this.gateway?.stop();
   }
 
-  /** Whatever still lives belongs to this folder, and so to this world. */
+  /** A process that is left belongs to this folder, and so to this lab. */
   async close(): Promise<void> {
     await this.stopServers().catch(() => undefined);
     for (const { pid } of processesOf(this.folder)) signal(pid, 'SIGKILL');
@@ -130,7 +130,7 @@ export class World {
 
   /** A stream a use, so that the moment of one thing does not change what another one does. */
   random(use: string): Random {
-    return new Random(this.#weather.seed, `${use} of iteration ${this.#weather.iteration}`);
+    return new Random(this.#settings.seed, `${use} of iteration ${this.#settings.iteration}`);
   }
 
   note(what: string): void {

@@ -1,8 +1,8 @@
 import type { Encoding, SourceOverrides } from './dataset.ts';
-import type { CsvScan, Places } from './scan.ts';
+import type { CsvScan, Positions } from './scan.ts';
 
 /** How a source's file was read: what a person checks first where a table looks wrong. */
-export interface CsvFacts {
+export interface CsvReading {
   delimiter: string;
   delimiterFrom: 'declared' | 'sep=' | 'found';
   encoding: Encoding;
@@ -10,14 +10,14 @@ export interface CsvFacts {
   /** False: the columns are `column_1`, …. */
   header: boolean;
   /** Quotes inside unquoted fields: they are text, and the table may be a wrong one where they should not be. */
-  bareQuotes: Places;
+  bareQuotes: Positions;
 }
 
-export function csvFactsOf(
+export function csvReadingOf(
   { dialect, bareQuotes }: Pick<CsvScan, 'dialect' | 'bareQuotes'>,
   encoding: Encoding,
   declared: SourceOverrides,
-): CsvFacts {
+): CsvReading {
   const { delimiter, delimiterFrom = 'declared', bomBytes } = dialect;
   const mark = bomBytes > 0 && encoding === 'utf-8';
   return {
@@ -31,8 +31,8 @@ export function csvFactsOf(
 }
 
 /** `UTF-8 (found), comma (found)`, and what else a person should know. No text of the publisher's is in it. */
-export function csvFactsText(facts: CsvFacts): string {
-  const { encoding, encodingFrom, delimiter, delimiterFrom, header, bareQuotes } = facts;
+export function csvReadingText(reading: CsvReading): string {
+  const { encoding, encodingFrom, delimiter, delimiterFrom, header, bareQuotes } = reading;
   const known = [
     `${encoding} (${encodingFrom})`,
     `${delimiterName(delimiter)} (${delimiterFrom})`,
@@ -41,14 +41,14 @@ export function csvFactsText(facts: CsvFacts): string {
   return [known.join(', '), ...bareQuoteTexts(bareQuotes)].join('; ');
 }
 
-function bareQuoteTexts({ count, examples }: Places): string[] {
+function bareQuoteTexts({ count, examples }: Positions): string[] {
   if (count === 0) return [];
-  const places = examples.map(
+  const positions = examples.map(
     ({ record, line, byteOffset }) =>
       `${record === 0 ? 'header' : `record ${record}`} (line ${line}, byte ${byteOffset})`,
   );
   const more = count > examples.length ? ', …' : '';
-  return [`${count} quotes inside unquoted fields, kept as text: ${places.join(', ')}${more}`];
+  return [`${count} quotes inside unquoted fields, kept as text: ${positions.join(', ')}${more}`];
 }
 
 const NAMES: Readonly<Record<string, string>> = {

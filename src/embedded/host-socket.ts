@@ -6,7 +6,7 @@ import { onLines, requestSchema, say, type Hello } from './protocol.ts';
 import type { HostRecord } from './protocol.ts';
 import { statePaths, writeFields } from './state-files.ts';
 
-export interface DoorOptions {
+export interface HostSocketOptions {
   stateDir: string;
   record: HostRecord;
   /** XDG_RUNTIME_DIR. */
@@ -23,8 +23,8 @@ const NEXT_MEMBER_MS = 3000;
 const MAX_SOCKET_PATH_BYTES = 90;
 
 /** Where commands connect: the members, the state that is sent to them, and when none is left. Only under the host's lock. */
-export class Door {
-  readonly #options: DoorOptions;
+export class HostSocket {
+  readonly #options: HostSocketOptions;
   readonly #server = createServer((socket) => this.#welcome(socket));
   readonly #sessions = new Map<Socket, Hello | undefined>();
   #state: HostRecord;
@@ -34,14 +34,14 @@ export class Door {
   /** Resolves when the first command comes that needs a worker. */
   readonly workerWanted = new Promise<void>((resolve) => (this.#wantWorker = resolve));
 
-  static async open(options: DoorOptions): Promise<Door> {
-    const door = new Door(options);
-    await door.#listen();
-    await door.tell({});
-    return door;
+  static async open(options: HostSocketOptions): Promise<HostSocket> {
+    const socket = new HostSocket(options);
+    await socket.#listen();
+    await socket.announce({});
+    return socket;
   }
 
-  private constructor(options: DoorOptions) {
+  private constructor(options: HostSocketOptions) {
     this.#options = options;
     this.#state = options.record;
     // A host that stays does the work that schedules and earlier commands left, whichever command started it again.
@@ -50,7 +50,7 @@ export class Door {
   }
 
   /** Sends the change to every member, and writes the record for those that come later. */
-  async tell(change: Partial<HostRecord>): Promise<void> {
+  async announce(change: Partial<HostRecord>): Promise<void> {
     this.#state = { ...this.#state, ...change };
     // A connection that has not said what it is gets no state yet: the first state that a command gets counts it in.
     for (const [socket, hello] of this.#sessions) if (hello) say(socket, this.#state);
@@ -103,7 +103,7 @@ export class Door {
     if (request.say === 'down') return this.#down(request.force);
     if (request.say === 'hello') this.#sessions.set(socket, request);
     if (request.say === 'stay' || request.needsWorker) this.#wantWorker();
-    if (request.say === 'stay') void this.tell({ pinned: true });
+    if (request.say === 'stay') void this.announce({ pinned: true });
     else this.#count();
   }
 
@@ -115,7 +115,7 @@ export class Door {
   }
 
   #down(force: boolean): void {
-    void this.tell({ pinned: false });
+    void this.announce({ pinned: false });
     for (const [socket, member] of this.#sessions) {
       if (member?.role === 'up') say(socket, { ...this.#state, leave: true });
     }
@@ -136,7 +136,7 @@ export class Door {
   #count(): void {
     const pids = (role: string): number[] =>
       [...this.#sessions.values()].flatMap((each) => (each?.role === role ? [each.pid] : []));
-    void this.tell({ members: pids('command'), ups: pids('up') });
+    void this.announce({ members: pids('command'), ups: pids('up') });
   }
 
   #stopIfEmpty(): void {

@@ -13,7 +13,7 @@ import {
  * Everything that `apply` sets of a schedule, a line of text each: the same for what is wanted and for what the server
  * describes, however the server writes it. What is not here (pauses, notes) is not the file's. Empty: it has none.
  */
-export type Facts = Readonly<Record<string, string>>;
+export type Fingerprint = Readonly<Record<string, string>>;
 
 export interface Difference {
   fact: string;
@@ -21,14 +21,14 @@ export interface Difference {
   to: string;
 }
 
-export function hashOf(facts: Facts): string {
-  const sorted = Object.entries(facts)
+export function hashOf(fingerprint: Fingerprint): string {
+  const sorted = Object.entries(fingerprint)
     .filter(([, text]) => text !== '')
     .toSorted(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 16);
 }
 
-export function differences(from: Facts, to: Facts): Difference[] {
+export function differences(from: Fingerprint, to: Fingerprint): Difference[] {
   const names = [...new Set([...Object.keys(from), ...Object.keys(to)])];
   return names.flatMap((fact) => {
     const [was, is] = [from[fact] ?? '', to[fact] ?? ''];
@@ -40,7 +40,7 @@ export function differences(from: Facts, to: Facts): Difference[] {
 export interface ExistingSchedule {
   scheduleId: string;
   dataset: string;
-  facts: Facts;
+  fingerprint: Fingerprint;
   paused: boolean;
   /** Undefined where `apply` did not make it. */
   applied: AppliedSchedule | undefined;
@@ -60,7 +60,7 @@ export async function readSchedule(
     return {
       scheduleId,
       dataset: datasetOfSchedule(scheduleId) ?? scheduleId,
-      facts: factsOf(description),
+      fingerprint: fingerprintOf(description),
       paused: description.state.paused,
       applied: isOurs ? applied : undefined,
       description,
@@ -100,7 +100,7 @@ export function inputOf({
   return action.args?.[0] ?? {};
 }
 
-export function factsOf({ spec, policies, action, raw }: ScheduleDescription): Facts {
+export function fingerprintOf({ spec, policies, action, raw }: ScheduleDescription): Fingerprint {
   const { structuredCalendar, excludeStructuredCalendar } = raw.schedule?.spec ?? {};
   const calendars = (structuredCalendar ?? []).map(calendarText);
   const except = (excludeStructuredCalendar ?? []).map(calendarText);
@@ -113,7 +113,7 @@ export function factsOf({ spec, policies, action, raw }: ScheduleDescription): F
     // An interval has no zone; a server may say UTC of it.
     'time zone': calendars.length > 0 ? spec.timezone || 'UTC' : '',
     'pauses at the first failure': policies.pauseOnFailure ? 'yes' : '',
-    ...commonFacts(spec.jitter ?? 0, policies, action),
+    ...commonFields(spec.jitter ?? 0, policies, action),
   };
 }
 
@@ -123,21 +123,23 @@ type Action = Pick<ScheduleDescription['action'], 'workflowType' | 'workflowId' 
 };
 
 /** What is not of the times themselves. */
-export function commonFacts(jitterMs: number, policies: Policies, action: Action): Facts {
+export function commonFields(jitterMs: number, policies: Policies, action: Action): Fingerprint {
   const { run, catchupMs, pauseAfterFailures } = inputOf({ action });
   const { spec, dataset: _, ...rest } = run ?? {};
   const { sources = [], ...ofDataset } = spec ?? {};
-  const facts: Record<string, string> = {
-    jitter: durationFact(jitterMs),
+  const fingerprint: Record<string, string> = {
+    jitter: durationText(jitterMs),
     overlap: String(policies.overlap).toLowerCase().replaceAll('_', '-'),
-    'catch-up': durationFact(policies.catchupWindow),
+    'catch-up': durationText(policies.catchupWindow),
     starts: `${action.workflowType} ${action.workflowId} on ${action.taskQueue}`,
     'pause after failures': String(pauseAfterFailures),
-    'catch-up of the run': durationFact(Number(catchupMs)),
+    'catch-up of the run': durationText(Number(catchupMs)),
   };
-  for (const [key, value] of Object.entries({ ...ofDataset, ...rest })) facts[key] = plain(value);
-  for (const { id, address, ...how } of sources) facts[`source ${id}`] = `${address} ${plain(how)}`;
-  return facts;
+  for (const [key, value] of Object.entries({ ...ofDataset, ...rest }))
+    fingerprint[key] = plain(value);
+  for (const { id, address, ...how } of sources)
+    fingerprint[`source ${id}`] = `${address} ${plain(how)}`;
+  return fingerprint;
 }
 
 function plain(value: unknown): string {
@@ -145,7 +147,7 @@ function plain(value: unknown): string {
 }
 
 /** The server keeps no cron text, but the values that it allows: so texts are equal that mean the same. */
-export function cronFact(text: string): string {
+export function cronFingerprint(text: string): string {
   const read = readCron(text);
   return 'fields' in read ? cronText(read.fields) : text;
 }
@@ -194,8 +196,8 @@ function runsOf(sorted: readonly number[]): string {
 }
 
 export function intervalText({ every, offset = 0 }: { every: unknown; offset?: unknown }): string {
-  const phase = offset === 0 ? '' : ` from ${durationFact(Number(offset))}`;
-  return `every ${durationFact(Number(every))}${phase}`;
+  const phase = offset === 0 ? '' : ` from ${durationText(Number(offset))}`;
+  return `every ${durationText(Number(every))}${phase}`;
 }
 
 const UNITS: [string, number][] = [
@@ -206,7 +208,7 @@ const UNITS: [string, number][] = [
 ];
 
 /** As datasets.yaml writes it. */
-function durationFact(ms: number): string {
+function durationText(ms: number): string {
   if (ms === 0) return '0';
   const [unit, size] = UNITS.find(([, each]) => ms % each === 0) ?? ['ms', 1];
   return `${ms / size}${unit}`;

@@ -3,12 +3,12 @@ import { createServer, request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { openUiDoor } from '../../src/embedded/ui-door.ts';
+import { openUiProxy } from '../../src/embedded/ui-proxy.ts';
 
 const OWN = ['localhost', 'localhost:8233', '127.0.0.1:1', 'LocalHost:65535', '[::1]:8233'];
 const FOREIGN = ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:8233'];
 
-test('the Web UI’s door lets this machine’s own names in, and no other', async () => {
+test('the Web UI’s proxy lets this machine’s own names in, and no other', async () => {
   await withDoor(async (port) => {
     for (const host of OWN) {
       const answer = await ask(port, { host });
@@ -30,12 +30,12 @@ test('a page of another site gets no answer from it', async () => {
   });
 });
 
-test('while Temporal is away the door says so', async () => {
-  const door = await openUiDoor([]);
-  assert.equal((await ask(door.port, { host: 'localhost' })).status, 503);
-  door.target = { host: '127.0.0.1', port: 1 };
-  assert.equal((await ask(door.port, { host: 'localhost' })).status, 502);
-  door.close();
+test('while Temporal is away the proxy says so', async () => {
+  const proxy = await openUiProxy([]);
+  assert.equal((await ask(proxy.port, { host: 'localhost' })).status, 503);
+  proxy.target = { host: '127.0.0.1', port: 1 };
+  assert.equal((await ask(proxy.port, { host: 'localhost' })).status, 502);
+  proxy.close();
 });
 
 /** A stand-in for Temporal's Web UI: it says what came. */
@@ -48,12 +48,12 @@ async function withDoor(body: (port: number) => Promise<void>): Promise<void> {
     });
   });
   await new Promise<void>((resolve) => ui.listen(0, '127.0.0.1', resolve));
-  const door = await openUiDoor([]);
-  door.target = { host: '127.0.0.1', port: (ui.address() as AddressInfo).port };
+  const proxy = await openUiProxy([]);
+  proxy.target = { host: '127.0.0.1', port: (ui.address() as AddressInfo).port };
   try {
-    await body(door.port);
+    await body(proxy.port);
   } finally {
-    door.close();
+    proxy.close();
     ui.close();
   }
 }

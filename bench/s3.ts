@@ -13,7 +13,6 @@ import { locateVersitygw } from '../tools/local-aws/versitygw.ts';
 import { startS3Server } from '../tools/local-aws/s3-server.ts';
 import { createS3Client } from '../src/storage/s3/client.ts';
 import { S3Store } from '../src/storage/s3/s3-store.ts';
-import { S3Zone } from '../src/storage/s3/zone.ts';
 import { parseSize } from '../tools/generate/size.ts';
 import { machineFacts, median } from './machine.ts';
 import { makeSource, startOrigin } from './origin.ts';
@@ -207,7 +206,7 @@ async function emptyBucket({ s3, environment }: Lab): Promise<void> {
   const settings = loadSettings({ env: environment, cwd: folder }).lake;
   if (settings.kind !== 's3') throw new Error('The environment names no bucket.');
   const client = createS3Client(settings, { endpoint, region, credentials });
-  await new S3Store(new S3Zone(settings, '', client)).deletePrefix('');
+  await new S3Store(settings, '', client).deletePrefix('');
   client.destroy();
 }
 

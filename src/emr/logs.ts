@@ -4,7 +4,7 @@ import { createGunzip } from 'node:zlib';
 import type { S3Settings } from '../config/settings.ts';
 import { printable } from '../model/names.ts';
 import { findObject } from '../storage/s3/objects.ts';
-import { S3Zone } from '../storage/s3/zone.ts';
+import { S3Prefix } from '../storage/s3/prefix.ts';
 
 /** Of the end of a log, for an error's details: enough for the exception that counts. */
 const TAIL_LINES = 50;
@@ -82,11 +82,11 @@ export function withoutSecrets(text: string): string {
 export function s3LogReader(settings: S3Settings): LogReader {
   return async (uri, signal) => {
     const [, bucket = '', key = ''] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
-    const zone = new S3Zone({ ...settings, bucket }, '');
-    const found = await findObject(zone, key, signal);
+    const s3 = new S3Prefix({ ...settings, bucket }, '');
+    const found = await findObject(s3, key, signal);
     if (!found) return undefined;
     if (found.bytes > MAX_PACKED_BYTES) throw new RangeError('too large');
-    return await zone.read(new GetObjectCommand({ Bucket: bucket, Key: key }), { signal });
+    return await s3.read(new GetObjectCommand({ Bucket: bucket, Key: key }), { signal });
   };
 }
 

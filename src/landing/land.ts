@@ -8,12 +8,10 @@ import { isSameVersion } from '../model/validator.ts';
 import { makePrivate } from '../storage/disk-store.ts';
 import { landingNames, type LandingName } from '../storage/manifests.ts';
 import type { Location } from '../storage/location.ts';
-import { S3Store } from '../storage/s3/s3-store.ts';
-import type { Store } from '../storage/store.ts';
+import { isInBucket, type Store } from '../storage/store.ts';
 import { sourceKeyOf } from './checkpoint.ts';
 import { commitLanding, LandingNameTaken } from './commit.ts';
 import { diskSinks } from './disk-sink.ts';
-import { s3Sinks } from './s3-sinks.ts';
 import type { LandingSink, LandingSinks } from './sink.ts';
 import { withSource, type Secrets } from './secrets.ts';
 import { openSource, type OpenedSource } from './source.ts';
@@ -88,7 +86,7 @@ export async function land(
 /** Removes what unfinished landings left; no error where there is nothing. */
 export async function discardPartial(store: Store, firstKey: string): Promise<void> {
   for (const { rawKey } of await landingNames(store, firstKey)) {
-    await sinksOf(store).discard(rawKey);
+    await (await sinksOf(store)).discard(rawKey);
   }
 }
 
@@ -101,7 +99,7 @@ async function attempt(
   const { signal } = watch;
   signal.throwIfAborted();
   const { source: spec, converted } = request;
-  const sinks = sinksOf(deps.store);
+  const sinks = await sinksOf(deps.store);
   const names = await landingNames(deps.store, request.rawKey);
   const earlier = names.flatMap(({ landing }) => landing ?? []);
   const rawKey = freeName(names, taken);
@@ -131,9 +129,10 @@ async function attempt(
   }
 }
 
-/** The one place where landings distinguish kinds of stores. */
-function sinksOf(store: Store): LandingSinks {
-  return store instanceof S3Store ? s3Sinks(store) : diskSinks(store);
+/** The one place where landings distinguish kinds of stores. A worker of a lake on disk does not load the AWS SDK. */
+async function sinksOf(store: Store): Promise<LandingSinks> {
+  if (!isInBucket(store)) return diskSinks(store);
+  return (await import('./s3-sinks.ts')).s3Sinks(store);
 }
 
 /** A name without a manifest may be of an attempt of ours that was killed: whether the bytes are the same shows later. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { LonghaulError, type ErrorDetails } from '../model/errors.ts';
 import { landingManifestKey } from '../model/layout.ts';
 import { findObject } from '../storage/s3/objects.ts';
-import type { S3Store } from '../storage/s3/s3-store.ts';
+import type { BucketStore } from '../storage/store.ts';
 import { LandingNameTaken } from './commit.ts';
 import { s3Sinks } from './s3-sinks.ts';
 import { S3Upload } from './s3-upload.ts';
@@ -22,7 +22,7 @@ const CLEAN_UP_LIMIT_MS = 15_000;
  * @throws LonghaulError of what fails first; the signal's reason.
  */
 export async function tryLanding(
-  open: (signal: AbortSignal) => S3Store,
+  open: (signal: AbortSignal) => BucketStore,
   signal: AbortSignal,
 ): Promise<void> {
   const store = open(signal);
@@ -39,7 +39,7 @@ export async function tryLanding(
   throw new LonghaulError(code, `${message} ${rest}`, details, { cause });
 }
 
-async function tryFile(store: S3Store, rawKey: string, signal: AbortSignal): Promise<void> {
+async function tryFile(store: BucketStore, rawKey: string, signal: AbortSignal): Promise<void> {
   const publishOther = await upload(store, rawKey, OTHER_BODY, signal);
   const publish = await upload(store, rawKey, BODY, signal);
   await publish();
@@ -56,7 +56,7 @@ async function tryFile(store: S3Store, rawKey: string, signal: AbortSignal): Pro
 
 /** As a landing does it whose publisher has two parts and more. @returns what makes the parts the object. */
 async function upload(
-  store: S3Store,
+  store: BucketStore,
   rawKey: string,
   body: Buffer,
   signal: AbortSignal,
@@ -72,7 +72,7 @@ async function upload(
   return async () => await upload.publish(ingestState.finish(), end.crc32);
 }
 
-async function read(store: S3Store, key: string): Promise<void> {
+async function read(store: BucketStore, key: string): Promise<void> {
   const { start, end } = RANGE;
   const whole = await store.get(key);
   const range = await store.readRange(key, start, end);
@@ -80,8 +80,8 @@ async function read(store: S3Store, key: string): Promise<void> {
   if (!range.equals(BODY.subarray(start, end))) {
     throw refused('A read of a range does not give that range.');
   }
-  if (!store.zone.settings.checksums) return;
-  if ((await findObject(store.zone, key))?.checksum !== undefined) return;
+  if (!store.s3.settings.checksums) return;
+  if ((await findObject(store.s3, key))?.checksum !== undefined) return;
   const hint = 'Set S3_CHECKSUMS=false: sizes and ETags are compared instead.';
   throw refused('The store does not compute the CRC-32 of a whole object.', { hint });
 }

@@ -3,7 +3,7 @@ import { LonghaulError } from '../model/errors.ts';
 import { isTaken } from '../storage/s3/errors.ts';
 import { readLanding } from '../storage/manifests.ts';
 import { findObject, type FoundObject } from '../storage/s3/objects.ts';
-import type { S3Store } from '../storage/s3/s3-store.ts';
+import type { BucketStore } from '../storage/store.ts';
 import { LandingNameTaken } from './commit.ts';
 
 /** Another writer's conflicting request may stand in the way this often. */
@@ -20,7 +20,7 @@ export interface ExpectedObject {
 }
 
 export interface Publication {
-  store: S3Store;
+  store: BucketStore;
   rawKey: string;
   signal: AbortSignal;
 }
@@ -47,7 +47,7 @@ export async function publishObject(
       failure = error;
     }
     signal.throwIfAborted();
-    const found = await findObject(store.zone, rawKey, signal).catch((error: unknown) => {
+    const found = await findObject(store.s3, rawKey, signal).catch((error: unknown) => {
       // Where both failed, the first failure is the one to report.
       throw failure === undefined || isTaken(failure) ? error : failure;
     });

@@ -2,7 +2,7 @@ import { LonghaulError } from '../model/errors.ts';
 import { isPinned } from '../model/validator.ts';
 import { md5 } from '../storage/s3/uploads.ts';
 import { putObject } from '../storage/s3/objects.ts';
-import type { S3Store } from '../storage/s3/s3-store.ts';
+import type { BucketStore } from '../storage/store.ts';
 import { crc32OfRest, MAX_PARTS, partSizeBytesOf } from './s3-parts.ts';
 import { publishObject } from './s3-publish.ts';
 import { S3Upload } from './s3-upload.ts';
@@ -18,7 +18,7 @@ const INTERRUPT_GRACE_MS = 5000;
  * part is one request.
  */
 export class S3Sink implements LandingSink {
-  readonly #store: S3Store;
+  readonly #store: BucketStore;
   readonly #target: LandingTarget;
   readonly #partSizeBytes: number;
   readonly #buffers: PartBuffers;
@@ -34,12 +34,12 @@ export class S3Sink implements LandingSink {
   #crc32AtPart: number;
 
   /** @param resumed goes on at its last end, up to which S3 has every part. */
-  constructor(store: S3Store, target: LandingTarget, resumed?: Unfinished) {
+  constructor(store: BucketStore, target: LandingTarget, resumed?: Unfinished) {
     const { source, signal, spec } = target;
     this.#store = store;
     this.#target = target;
     this.#partSizeBytes = resumed?.upload?.partSizeBytes ?? partSizeBytesOf(source.totalBytes);
-    this.#buffers = new PartBuffers(this.#partSizeBytes, store.zone.settings.uploadConcurrency);
+    this.#buffers = new PartBuffers(this.#partSizeBytes, store.s3.settings.uploadConcurrency);
     this.#ingestState = new IngestState(spec.overrides, resumed?.ends.at(-1));
     this.#upload = new S3Upload(
       { ...target, store, partSizeBytes: this.#partSizeBytes },
@@ -99,7 +99,7 @@ export class S3Sink implements LandingSink {
     await publishObject(
       publication,
       { ...landed, etag: md5(body) },
-      async () => await putObject(this.#store.zone, rawKey, body, { crc32, ifFree: true, signal }),
+      async () => await putObject(this.#store.s3, rawKey, body, { crc32, ifFree: true, signal }),
     );
   }
 

@@ -2,7 +2,7 @@ import { formatChecksum } from '../model/checksum.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { abortUpload, listParts, listUploads } from '../storage/s3/uploads.ts';
 import { findObject } from '../storage/s3/objects.ts';
-import type { S3Store } from '../storage/s3/s3-store.ts';
+import type { BucketStore } from '../storage/store.ts';
 import { checkpointKey, unseal, type Checkpoint, type OpenUpload } from './checkpoint.ts';
 import { areCovered } from './s3-parts.ts';
 import { isExpected } from './s3-publish.ts';
@@ -11,7 +11,7 @@ import type { LandingSinks } from './sink.ts';
 import type { IngestStateFields } from './ingest-state.ts';
 
 /** Landings in S3: a multipart upload to the landing's own key, and a checkpoint beside it. */
-export function s3Sinks(store: S3Store): LandingSinks {
+export function s3Sinks(store: BucketStore): LandingSinks {
   return {
     find: async (rawKey, sourceKey) => {
       const checkpoint = await claim(store, rawKey);
@@ -32,7 +32,7 @@ export function s3Sinks(store: S3Store): LandingSinks {
  * The checkpoint, if there is one. Uploads that it does not name are of attempts that died before they wrote one.
  * They are listed first: one that another worker begins and names after that is not taken for theirs.
  */
-async function claim(store: S3Store, rawKey: string): Promise<Checkpoint | undefined> {
+async function claim(store: BucketStore, rawKey: string): Promise<Checkpoint | undefined> {
   const uploadIds = await uploadIdsOf(store, rawKey);
   const checkpoint = unseal(await store.get(checkpointKey(rawKey)));
   const unnamed = uploadIds.filter((each) => each !== checkpoint?.upload?.id);
@@ -42,13 +42,13 @@ async function claim(store: S3Store, rawKey: string): Promise<Checkpoint | undef
 
 /** The ends up to the last one that S3's own list of parts agrees with. */
 async function agreed(
-  store: S3Store,
+  store: BucketStore,
   rawKey: string,
   ends: IngestStateFields[],
   upload: OpenUpload,
 ): Promise<IngestStateFields[]> {
   try {
-    const parts = await listParts(store.zone, { key: rawKey, uploadId: upload.id });
+    const parts = await listParts(store.s3, { key: rawKey, uploadId: upload.id });
     const isThere = ({ bytes }: IngestStateFields): boolean =>
       areCovered(bytes, parts, upload.partSizeBytes);
     return ends.slice(0, ends.findLastIndex(isThere) + 1);
@@ -60,26 +60,26 @@ async function agreed(
 
 /** Its upload became the object, and the worker was killed before it had the manifest written. */
 async function isCompleted(
-  store: S3Store,
+  store: BucketStore,
   rawKey: string,
   end: IngestStateFields | undefined,
   { completingEtag: etag }: OpenUpload,
 ): Promise<boolean> {
   if (!end || etag === undefined) return false;
-  const found = await findObject(store.zone, rawKey);
+  const found = await findObject(store.s3, rawKey);
   const expected = { bytes: end.bytes, checksum: formatChecksum(end.crc32), etag };
   return found !== undefined && isExpected(found, expected);
 }
 
-async function uploadIdsOf(store: S3Store, rawKey: string): Promise<string[]> {
+async function uploadIdsOf(store: BucketStore, rawKey: string): Promise<string[]> {
   const ids: string[] = [];
-  for await (const { key, uploadId } of listUploads(store.zone, rawKey)) {
+  for await (const { key, uploadId } of listUploads(store.s3, rawKey)) {
     // Other files' keys may begin with this one.
     if (key === rawKey) ids.push(uploadId);
   }
   return ids;
 }
 
-async function abortAll(store: S3Store, uploadIds: string[], rawKey: string): Promise<void> {
-  for (const uploadId of uploadIds) await abortUpload(store.zone, rawKey, uploadId);
+async function abortAll(store: BucketStore, uploadIds: string[], rawKey: string): Promise<void> {
+  for (const uploadId of uploadIds) await abortUpload(store.s3, rawKey, uploadId);
 }

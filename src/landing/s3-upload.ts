@@ -14,7 +14,7 @@ import {
   type UploadRef,
 } from '../storage/s3/uploads.ts';
 import { putObject } from '../storage/s3/objects.ts';
-import type { S3Store } from '../storage/s3/s3-store.ts';
+import type { BucketStore } from '../storage/store.ts';
 import { checkpointKey, seal, sourceKeyOf, type Checkpoint } from './checkpoint.ts';
 import { problemOfParts } from './s3-parts.ts';
 import { publishObject, type ExpectedObject } from './s3-publish.ts';
@@ -23,7 +23,7 @@ import type { Landed, IngestStateFields } from './ingest-state.ts';
 
 /** What an upload must know of its landing. */
 export interface UploadTarget {
-  store: S3Store;
+  store: BucketStore;
   rawKey: string;
   spec: SourceSpec;
   source: Pick<OpenedSource, 'validator' | 'totalBytes'>;
@@ -62,11 +62,11 @@ export class S3Upload {
    */
   async send(part: PartToSend, end: IngestStateFields): Promise<void> {
     // Of all parts that may not be done, and of the newest that is.
-    const { uploadConcurrency } = this.#target.store.zone.settings;
+    const { uploadConcurrency } = this.#target.store.s3.settings;
     this.#ends = [...this.#ends, end].slice(-(uploadConcurrency + 2));
     const upload = await (this.#upload ??= this.#create());
     const [sent] = await Promise.all([
-      uploadPart(this.#target.store.zone, upload, part, this.#signal),
+      uploadPart(this.#target.store.s3, upload, part, this.#signal),
       this.#save(upload),
     ]);
     this.#sent.set(part.number, sent);
@@ -89,7 +89,7 @@ export class S3Upload {
       // From here on the upload may be gone: S3 made it the object, and its answer was lost.
       await this.#save(upload);
       const whole = { parts, bytes: landed.bytes, crc32 };
-      return await completeUpload(store.zone, upload, whole, {
+      return await completeUpload(store.s3, upload, whole, {
         ifFree: true,
         signal: this.#signal,
       });
@@ -97,12 +97,12 @@ export class S3Upload {
   }
 
   async #storedParts(upload: UploadRef, bytes: number): Promise<StoredPart[]> {
-    const { zone } = this.#target.store;
-    const parts = await listParts(zone, upload, this.#signal);
+    const { s3 } = this.#target.store;
+    const parts = await listParts(s3, upload, this.#signal);
     const problem =
       problemOfParts(bytes, parts, this.#target.partSizeBytes) ?? this.#otherPart(parts);
     if (problem === undefined) return parts;
-    await abortUpload(zone, upload.key, upload.uploadId);
+    await abortUpload(s3, upload.key, upload.uploadId);
     const what = `The upload of ${this.#target.store.uri(upload.key)} was changed: ${problem}.`;
     throw new LonghaulError('UPLOAD_LOST', what);
   }
@@ -121,7 +121,7 @@ export class S3Upload {
   /** The checkpoint names the upload before it has a part: the next attempt knows whose it is. */
   async #create(): Promise<UploadRef> {
     const { store, rawKey: key } = this.#target;
-    const uploadId = await createUpload(store.zone, key, { signal: this.#signal });
+    const uploadId = await createUpload(store.s3, key, { signal: this.#signal });
     await this.#put({ key, uploadId });
     return { key, uploadId };
   }
@@ -146,6 +146,6 @@ export class S3Upload {
     const sourceKey = sourceKeyOf(spec);
     const sealed = seal({ sourceKey, validator, totalBytes, ends: this.#ends, upload });
     const signal = this.#signal;
-    await putObject(store.zone, checkpointKey(key), Buffer.from(sealed), { signal });
+    await putObject(store.s3, checkpointKey(key), Buffer.from(sealed), { signal });
   }
 }

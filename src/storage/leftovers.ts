@@ -10,11 +10,8 @@ import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { landingManifestKey, stagingPrefix } from '../model/layout.ts';
 import { parseDatasetName } from '../model/names.ts';
 import { LEFTOVER_KINDS, type LeftoverKind, type SweptItem } from '../model/sweep.ts';
-import { DiskStore } from './disk-store.ts';
 import { unnamedParts } from './parts.ts';
-import { S3Store } from './s3/s3-store.ts';
-import { abortUpload, listParts, listUploads } from './s3/uploads.ts';
-import type { Lake, Store, StoredObject } from './store.ts';
+import { isInBucket, type BucketStore, type Lake, type Store, type StoredObject } from './store.ts';
 
 export interface Leftover extends Omit<SweptItem, 'outcome'> {
   kind: LeftoverKind;
@@ -69,7 +66,7 @@ async function* leftoversIn(zone: 'raw' | 'converted', store: Store): AsyncItera
     yield* filesOf(dataset, zone, store);
     if (zone === 'converted') yield* partsOf(dataset, store);
   }
-  if (store instanceof S3Store) yield* uploadsIn(store);
+  if (isInBucket(store)) yield* uploadsIn(store);
   yield* stagingIn(store);
 }
 
@@ -108,11 +105,12 @@ function ofObject(
 }
 
 /** S3 keeps, and bills, the parts of an upload until it is completed or aborted. */
-async function* uploadsIn({ zone }: S3Store): AsyncIterable<Found> {
-  for await (const { key, uploadId, initiatedAtMs } of listUploads(zone, '')) {
+async function* uploadsIn({ s3 }: BucketStore): AsyncIterable<Found> {
+  const { abortUpload, listParts, listUploads } = await import('./s3/uploads.ts');
+  for await (const { key, uploadId, initiatedAtMs } of listUploads(s3, '')) {
     const holder = holderOfUpload(key);
     if (!holder) continue;
-    const parts = await listParts(zone, { key, uploadId }).catch(noneIf('UPLOAD_LOST'));
+    const parts = await listParts(s3, { key, uploadId }).catch(noneIf('UPLOAD_LOST'));
     // It has ended since it was listed.
     if (!parts) continue;
     yield {
@@ -121,7 +119,7 @@ async function* uploadsIn({ zone }: S3Store): AsyncIterable<Found> {
       holder,
       bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
       modifiedAtMs: Math.max(initiatedAtMs, ...parts.map((part) => part.modifiedAtMs)),
-      remove: async () => await abortUpload(zone, key, uploadId),
+      remove: async () => await abortUpload(s3, key, uploadId),
     };
   }
 }
@@ -159,8 +157,9 @@ async function* stagingIn(store: Store): AsyncIterable<Found> {
 
 /** A disk's folders outlive their files, and are made before these. */
 async function folderTime(store: Store, key: string): Promise<number> {
-  if (!(store instanceof DiskStore)) return 0;
-  return (await stat(store.uri(key)).catch(() => undefined))?.mtimeMs ?? 0;
+  const location = store.location(key);
+  if (location.kind !== 'disk') return 0;
+  return (await stat(location.path).catch(() => undefined))?.mtimeMs ?? 0;
 }
 
 function isDatasetName(name: string): boolean {

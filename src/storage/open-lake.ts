@@ -11,7 +11,6 @@ export async function openLake({ lake }: Pick<Settings, 'lake'>): Promise<Lake> 
     return { raw: zone(ZONE_FOLDERS.raw), converted: zone(ZONE_FOLDERS.converted) };
   }
   const { S3Store } = await import('./s3/s3-store.ts');
-  const { S3Zone } = await import('./s3/zone.ts');
-  const zone = (name: string) => new S3Store(new S3Zone(lake, `${lake.prefix}${name}/`));
+  const zone = (name: string) => new S3Store(lake, `${lake.prefix}${name}/`);
   return { raw: zone(ZONE_FOLDERS.raw), converted: zone(ZONE_FOLDERS.converted) };
 }

@@ -1,7 +1,10 @@
 import type { Location } from './location.ts';
+import type { S3Prefix } from './s3/prefix.ts';
 
 /** One small interface over a zone of the lake, on disk or in S3. Keys use `/` and never leave the zone. */
 export interface Store {
+  /** How a store in S3 makes its requests; a disk has none. */
+  readonly s3?: S3Prefix;
   /** What a person or DuckDB opens: an absolute path, or an `s3://` URI. */
   uri(key: string): string;
   /** The same as plain data: what a thread or a child process opens with `openLocation`. */
@@ -42,6 +45,15 @@ export interface Store {
     prefix: string,
     isDead: (kind: 'partial' | 'temporary', key: string) => boolean,
   ): Promise<void>;
+}
+
+/** A store in S3: its landings are uploads, and S3 keeps checksums. */
+export interface BucketStore extends Store {
+  readonly s3: S3Prefix;
+}
+
+export function isInBucket(store: Store): store is BucketStore {
+  return store.s3 !== undefined;
 }
 
 /** Bytes [start, end) of an object, in whichever zone. */

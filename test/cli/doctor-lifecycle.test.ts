@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { lifecycleFinding } from '../../src/cli/doctor/s3.ts';
 import type { S3Settings } from '../../src/config/settings.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
-import { S3Zone } from '../../src/storage/s3/zone.ts';
+import { S3Prefix } from '../../src/storage/s3/prefix.ts';
 
 /** What the store answers when it is asked for its lifecycle: versitygw knows none. */
 let answer = { status: 200, body: '' };
@@ -41,7 +41,7 @@ const SETTINGS: S3Settings = {
 async function find(status: number, body: string) {
   answer = { status, body };
   const client = createS3Client(SETTINGS, { maxAttempts: 1 });
-  const zone = new S3Zone(SETTINGS, '', client);
+  const zone = new S3Prefix(SETTINGS, '', client);
   return await lifecycleFinding(zone, new AbortController().signal);
 }
 

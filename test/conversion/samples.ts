@@ -21,9 +21,8 @@ import type { CsvScan } from '../../src/model/scan.ts';
 import type { Column, Schema } from '../../src/model/schema.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import type { Location } from '../../src/storage/location.ts';
-import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { listUploads } from '../../src/storage/s3/uploads.ts';
-import type { Store } from '../../src/storage/store.ts';
+import { isInBucket, type Store } from '../../src/storage/store.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 /** A landed file, as inspection and engines get it. */
@@ -140,8 +139,8 @@ export function requestOf(sample: Sample, schema: Schema, name = 'out'): Convers
 export async function namesBelow(store: Store, prefix: string): Promise<string[]> {
   const names: string[] = [];
   for await (const { key } of store.list(prefix)) names.push(key.slice(prefix.length));
-  if (store instanceof S3Store) {
-    for await (const { key } of listUploads(store.zone, prefix)) names.push(`upload of ${key}`);
+  if (isInBucket(store)) {
+    for await (const { key } of listUploads(store.s3, prefix)) names.push(`upload of ${key}`);
   }
   return names.toSorted();
 }

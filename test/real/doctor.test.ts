@@ -5,7 +5,6 @@ import type { DoctorReport } from '../../src/cli/commands/doctor.ts';
 import { tryLanding } from '../../src/landing/s3-check.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
-import { S3Zone } from '../../src/storage/s3/zone.ts';
 import { Workplace } from '../cli/fake-context.ts';
 import { bucketContents } from '../helpers/s3-lab.ts';
 import type { S3Operation } from '../helpers/s3-operation.ts';
@@ -263,7 +262,7 @@ test('Ctrl-C in the middle of a probe leaves nothing behind', async () => {
   const cancelled = new Error('cancelled');
   proxy.on({ operation: 'UploadPart' }, { before: () => cancel.abort(cancelled) });
   const open = (signal: AbortSignal): S3Store =>
-    new S3Store(new S3Zone(s3.settings, 'raw/', createS3Client(s3.settings), signal));
+    new S3Store(s3.settings, 'raw/', createS3Client(s3.settings), signal);
   await assert.rejects(tryLanding(open, cancel.signal), cancelled);
   await assertNothingLeft();
 });
@@ -298,6 +297,6 @@ test('a Temporal of yours: its version, and a namespace that it does not have', 
 
 async function emptyBucket(): Promise<void> {
   proxy.clear();
-  await new S3Store(new S3Zone(s3.settings, '', s3.client)).deletePrefix('');
+  await new S3Store(s3.settings, '', s3.client).deletePrefix('');
   await assertNothingLeft();
 }

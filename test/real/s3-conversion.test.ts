@@ -13,7 +13,6 @@ import { LonghaulError } from '../../src/model/errors.ts';
 import type { SnapshotManifest } from '../../src/model/manifest.ts';
 import { checksumAt } from '../../src/storage/location.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
-import { S3Zone } from '../../src/storage/s3/zone.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import { verifySnapshot } from '../../src/verification/verify-snapshot.ts';
 import { notSpark } from '../helpers/not-spark.ts';
@@ -65,7 +64,7 @@ after(async () => {
 
 function bucket(): S3Store {
   zones += 1;
-  return new S3Store(new S3Zone(s3.settings, `zone-${zones}/`));
+  return new S3Store(s3.settings, `zone-${zones}/`);
 }
 
 for (const name of HERE) {

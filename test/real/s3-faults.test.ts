@@ -10,7 +10,6 @@ import type { S3Settings } from '../../src/config/settings.ts';
 import { LonghaulError, hintOf, isRetryable, type ErrorCode } from '../../src/model/errors.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
-import { S3Zone } from '../../src/storage/s3/zone.ts';
 import { startS3Proxy, type S3Proxy } from '../helpers/s3-proxy.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 import { selfSigned } from '../helpers/self-signed.ts';
@@ -45,9 +44,7 @@ function openStore({ settings, ...client }: Changes = {}): S3Store {
     credentials: { accessKeyId, secretAccessKey },
     maxAttempts: 1,
   };
-  return new S3Store(
-    new S3Zone(all, `zone-${zones}/`, createS3Client(all, { ...defaults, ...client })),
-  );
+  return new S3Store(all, `zone-${zones}/`, createS3Client(all, { ...defaults, ...client }));
 }
 
 async function failure(work: Promise<unknown>, code: ErrorCode): Promise<LonghaulError> {
@@ -140,7 +137,7 @@ describe('what S3 refuses for good', () => {
   it('asks for a region where none is set', async () => {
     await withoutAws(async () => {
       const client = createS3Client(s3.settings, { endpoint: s3.endpoint });
-      const store = new S3Store(new S3Zone(s3.settings, '', client));
+      const store = new S3Store(s3.settings, '', client);
       const { message } = await failure(store.get('a'), 'STORE_WRONG_REGION');
       assert.match(message, /No AWS region is set/);
     });
@@ -293,8 +290,8 @@ describe('what S3 may do better later', () => {
     const store = openStore();
     await store.put('a', body);
     const read = async (): Promise<Buffer | undefined> => {
-      const place = { Bucket: s3.bucket, Key: store.zone.keyOf('a') };
-      return await store.zone.read(new GetObjectCommand(place));
+      const place = { Bucket: s3.bucket, Key: store.s3.keyOf('a') };
+      return await store.s3.read(new GetObjectCommand(place));
     };
     proxy.on({ operation: 'GetObject', first: 2 }, { resetAfterAnswerBytes: 1000 });
     assert.ok((await read())?.equals(body));
@@ -332,8 +329,8 @@ describe('a connection that has gone silent is noticed', () => {
     for (const fault of [{ stallAfterRequestBytes: 0 }, { stallAfterAnswerBytes: 1000 }]) {
       proxy.clear();
       proxy.on({ operation: 'GetObject' }, fault);
-      const place = { Bucket: s3.bucket, Key: store.zone.keyOf('a') };
-      await failure(store.zone.read(new GetObjectCommand(place)), 'STORE_UNREACHABLE');
+      const place = { Bucket: s3.bucket, Key: store.s3.keyOf('a') };
+      await failure(store.s3.read(new GetObjectCommand(place)), 'STORE_UNREACHABLE');
     }
   });
 
@@ -345,8 +342,8 @@ describe('a connection that has gone silent is noticed', () => {
     proxy.on({ operation: 'GetObject' }, { before: abort, stallAfterRequestBytes: 0 });
     const command = new GetObjectCommand({ Bucket: s3.bucket, Key: 'a' });
     const { signal } = controller;
-    await assert.rejects(store.zone.send(command, 'GetObject', { signal }), reason);
-    await assert.rejects(store.zone.read(command, { signal }), reason);
+    await assert.rejects(store.s3.send(command, 'GetObject', { signal }), reason);
+    await assert.rejects(store.s3.read(command, { signal }), reason);
   });
 });
 
@@ -387,7 +384,7 @@ function withChain(): S3Store {
     region: s3.env.AWS_REGION,
     maxAttempts: 1,
   });
-  return new S3Store(new S3Zone(settings, `zone-${zones}/`, client));
+  return new S3Store(settings, `zone-${zones}/`, client);
 }
 
 /** Nothing of this machine's own AWS settings. */

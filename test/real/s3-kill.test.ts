@@ -6,7 +6,6 @@ import { crc32 } from 'node:zlib';
 import { formatChecksum } from '../../src/model/checksum.ts';
 import type { LandingManifest } from '../../src/model/manifest.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
-import { S3Zone } from '../../src/storage/s3/zone.ts';
 import { Random } from '../../tools/generate/random.ts';
 import { withLab, type Lab, type Running } from '../helpers/lab.ts';
 import type { Body, SeenRequest } from '../helpers/origin.ts';
@@ -119,8 +118,8 @@ async function assertWhole(s3: TestS3): Promise<void> {
   const uploads = await s3.client.send(new ListMultipartUploadsCommand({ Bucket: s3.bucket }));
   assert.deepEqual(uploads.Uploads ?? [], [], 'no upload is left open');
 
-  const raw = new S3Store(new S3Zone(s3.settings, 'takehome-raw/', s3.client));
-  const rawKey = raw.zone.relative(keys.find((key) => key.endsWith('.csv')) ?? '');
+  const raw = new S3Store(s3.settings, 'takehome-raw/', s3.client);
+  const rawKey = raw.s3.relative(keys.find((key) => key.endsWith('.csv')) ?? '');
   const manifest = JSON.parse(String(await raw.get(`${rawKey}.manifest.json`))) as LandingManifest;
   let crc = crc32(HEADER);
   for (let block = 0; block < BLOCKS; block += 1) crc = crc32(BLOCK, crc);

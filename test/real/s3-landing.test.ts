@@ -7,7 +7,6 @@ import type { SourceSpec } from '../../src/model/dataset.ts';
 import type { LandingManifest } from '../../src/model/manifest.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
-import { S3Zone } from '../../src/storage/s3/zone.ts';
 import { startOrigin, type Answer, type Origin, type Route } from '../helpers/origin.ts';
 import { startS3Proxy, type S3Proxy } from '../helpers/s3-proxy.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
@@ -48,7 +47,7 @@ beforeEach(() => {
 function openStore(changes: Partial<S3Settings> = {}, attempts = 2): S3Store {
   const settings = { ...s3.settings, ...changes };
   const client = createS3Client(settings, { maxAttempts: attempts });
-  return new S3Store(new S3Zone(settings, prefix, client));
+  return new S3Store(settings, prefix, client);
 }
 
 let paths = 0;

@@ -11,7 +11,6 @@ import { buffer } from 'node:stream/consumers';
 import type { LonghaulError } from '../../src/model/errors.ts';
 import { locateHttpfs } from '../../src/programs/httpfs.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
-import { S3Zone } from '../../src/storage/s3/zone.ts';
 import { Workplace } from '../cli/fake-context.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 import { ATTACKS } from '../lake/attacks.ts';
@@ -29,7 +28,7 @@ before(async () => {
   s3 = await startS3();
   Object.assign(process.env, s3.env);
   httpfsPath = await locateHttpfs();
-  converted = new S3Store(new S3Zone(s3.settings, 'takehome-converted/'));
+  converted = new S3Store(s3.settings, 'takehome-converted/');
   const source: TinySource = {
     id: 'a',
     columns: [{ name: 'x', type: 'BIGINT' }],

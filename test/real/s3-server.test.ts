@@ -10,7 +10,6 @@ import { startS3Server, type S3Server } from '../../tools/local-aws/s3-server.ts
 import { locateVersitygw } from '../../tools/local-aws/versitygw.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
-import { S3Zone } from '../../src/storage/s3/zone.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 test('what is stored is there again after a restart with other keys, on the same port', async () => {
@@ -81,7 +80,7 @@ async function versitygw(): Promise<string> {
 
 function storeOf({ endpoint, region, ...credentials }: S3Server): S3Store {
   const client = createS3Client(SETTINGS, { endpoint, region, credentials });
-  return new S3Store(new S3Zone(SETTINGS, '', client));
+  return new S3Store(SETTINGS, '', client);
 }
 
 const SETTINGS: S3Settings = {

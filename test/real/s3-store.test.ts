@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
-import { S3Zone } from '../../src/storage/s3/zone.ts';
 import { bucketContents } from '../helpers/s3-lab.ts';
 import { startS3Proxy } from '../helpers/s3-proxy.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
@@ -22,7 +21,7 @@ after(async () => await s3.close());
 
 testStore('S3', async (body) => {
   zones += 1;
-  await body(new S3Store(new S3Zone(s3.settings, `zone-${zones}/`)));
+  await body(new S3Store(s3.settings, `zone-${zones}/`));
 });
 
 test('a part of a file that S3 finds damaged is an error that a retry helps, and nothing is left of it', async () => {
@@ -56,7 +55,7 @@ async function withProxy(
   const proxy = await startS3Proxy(s3.endpoint);
   const client = createS3Client(s3.settings, { endpoint: proxy.endpoint });
   try {
-    await body(new S3Store(new S3Zone(s3.settings, prefix, client)), proxy);
+    await body(new S3Store(s3.settings, prefix, client), proxy);
   } finally {
     client.destroy();
     await proxy.close();

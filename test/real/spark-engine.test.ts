@@ -11,7 +11,6 @@ import type { Encoding } from '../../src/model/dataset.ts';
 import { locateHadoopJars } from '../../src/programs/hadoop.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { s3aAccess } from '../../src/storage/s3/s3a.ts';
-import { S3Zone } from '../../src/storage/s3/zone.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import { engineContract } from '../conversion/engine-contract.ts';
 import { csvFiles } from '../csv/csv-files.ts';
@@ -101,7 +100,7 @@ function numbered(recordOf: (n: number) => string): Buffer {
 let zones = 0;
 function bucket(): S3Store {
   zones += 1;
-  return new S3Store(new S3Zone(s3.settings, `zone-${zones}/`));
+  return new S3Store(s3.settings, `zone-${zones}/`);
 }
 
 const SPACING_BYTES = 20_000;

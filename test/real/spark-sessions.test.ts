@@ -7,7 +7,6 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { createSparkEngine } from '../../src/conversion/spark/engine.ts';
 import { sparkSessions } from '../../src/conversion/spark/sessions.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
-import { S3Zone } from '../../src/storage/s3/zone.ts';
 import type { Store } from '../../src/storage/store.ts';
 import {
   converted,
@@ -132,7 +131,7 @@ describe('a Spark that has done a conversion', () => {
   });
 
   it('makes room for one that reaches something else', async (t) => {
-    const bucket = new S3Store(new S3Zone(s3.settings, 'zone/'));
+    const bucket = new S3Store(s3.settings, 'zone/');
     await withSparks(t, IDLE_MS, async ({ convert, running }) => {
       await convert();
       const ofDisk = await running();

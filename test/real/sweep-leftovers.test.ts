@@ -9,7 +9,6 @@ import { findLeftovers, type FoundLeftovers } from '../../src/storage/leftovers.
 import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { listUploads } from '../../src/storage/s3/uploads.ts';
-import { S3Zone } from '../../src/storage/s3/zone.ts';
 import type { Lake } from '../../src/storage/store.ts';
 import { entryWith, snapshotJson } from '../helpers/manifests.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
@@ -34,12 +33,12 @@ after(async () => await s3.close());
 
 function newLake(): Lake & Record<'raw' | 'converted', S3Store> {
   lakes += 1;
-  const zone = (name: string): S3Zone => new S3Zone(s3.settings, `lake-${lakes}/${name}/`);
-  return { raw: new S3Store(zone('raw')), converted: new S3Store(zone('converted')) };
+  const zone = (name: string): S3Store => new S3Store(s3.settings, `lake-${lakes}/${name}/`);
+  return { raw: zone('raw'), converted: zone('converted') };
 }
 
-async function begin({ zone }: S3Store, key: string, parts: string[] = []): Promise<void> {
-  const at = { Bucket: zone.bucket, Key: zone.keyOf(key) };
+async function begin(store: S3Store, key: string, parts: string[] = []): Promise<void> {
+  const at = { Bucket: store.s3.bucket, Key: store.s3.keyOf(key) };
   const { UploadId } = await s3.client.send(new CreateMultipartUploadCommand(at));
   for (const [index, Body] of parts.entries()) {
     const part = { ...at, UploadId, PartNumber: index + 1, Body };
@@ -98,14 +97,14 @@ test('in S3 it finds uploads with what they hold, checkpoints, parts that nothin
     `${SOURCE}/part-01234567-89abcdef-00000.parquet`,
   ]);
   const uploads: string[] = [];
-  for await (const { key } of listUploads(lake.raw.zone, '')) uploads.push(key);
+  for await (const { key } of listUploads(lake.raw.s3, '')) uploads.push(key);
   assert.deepEqual(uploads, ['others/x.csv']);
 });
 
 test('an upload is as young as its last part: a slow landing goes on for days', async () => {
   const lake = newLake();
-  const { zone } = lake.raw;
-  const at = { Bucket: zone.bucket, Key: zone.keyOf(`${SOURCE}/x.csv`) };
+  const { s3: prefix } = lake.raw;
+  const at = { Bucket: prefix.bucket, Key: prefix.keyOf(`${SOURCE}/x.csv`) };
   const { UploadId } = await s3.client.send(new CreateMultipartUploadCommand(at));
   const beginMs = Date.now();
   let lastPartMs = 0;
@@ -140,13 +139,13 @@ test('no upload and no part is missed where S3 answers in pages', async () => {
     },
     { step: 'initialize' },
   );
-  const zone = new S3Zone(s3.settings, `lake-${lakes}/raw/`, client);
-  const found = await find({ ...lake, raw: new S3Store(zone) }, 25);
+  const raw = new S3Store(s3.settings, `lake-${lakes}/raw/`, client);
+  const found = await find({ ...lake, raw }, 25);
   client.destroy();
   assert.deepEqual(
     piecesOf(found).toSorted(),
     wanted.map((key) => `upload ${key} 9`),
   );
-  const lastOfPages = [1, 3, 5].map((n) => zone.keyOf(`${SOURCE}/${n}.csv`));
+  const lastOfPages = [1, 3, 5].map((n) => raw.s3.keyOf(`${SOURCE}/${n}.csv`));
   assert.deepEqual(markers, lastOfPages);
 });

@@ -11,7 +11,7 @@ import { ZONE_FOLDERS } from '../../model/layout.ts';
 import { createS3Client } from '../../storage/s3/client.ts';
 import { s3Error, statusOf } from '../../storage/s3/errors.ts';
 import { S3Store } from '../../storage/s3/s3-store.ts';
-import { S3Zone } from '../../storage/s3/zone.ts';
+import { S3Prefix } from '../../storage/s3/prefix.ts';
 import { durationText } from '../text.ts';
 import { ok, problem, unknown, type Check, type Finding } from './check.ts';
 
@@ -30,7 +30,7 @@ export function s3Checks(given: S3Settings): Check[] {
     stallTimeoutMs: Math.min(given.stallTimeoutMs, PATIENCE_MS),
   };
   const client = createS3Client(settings, { maxAttempts: MAX_ATTEMPTS });
-  const whole = new S3Zone(settings, '', client);
+  const whole = new S3Prefix(settings, '', client);
   let hasAnswered = false;
   return [
     {
@@ -108,7 +108,7 @@ async function credentialsFinding({ bucket }: S3Settings, client: S3Client): Pro
  * no body to say what is wrong.
  * @throws LonghaulError STORE_NO_BUCKET, STORE_WRONG_REGION, STORE_CREDENTIALS, ….
  */
-async function bucketFinding(zone: S3Zone, signal: AbortSignal): Promise<Finding> {
+async function bucketFinding(zone: S3Prefix, signal: AbortSignal): Promise<Finding> {
   const { bucket } = zone.settings;
   const Prefix = prefixOf('converted', zone.settings);
   const command = new ListObjectsV2Command({ Bucket: bucket, Prefix, MaxKeys: 1 });
@@ -129,8 +129,7 @@ async function zoneFinding(
   signal: AbortSignal,
 ): Promise<Finding> {
   const limit = AbortSignal.timeout(TRIAL_LIMIT_MS);
-  const open = (ending: AbortSignal): S3Store =>
-    new S3Store(new S3Zone(settings, prefix, client, ending));
+  const open = (ending: AbortSignal): S3Store => new S3Store(settings, prefix, client, ending);
   try {
     await tryLanding(open, AbortSignal.any([signal, limit]));
   } catch (error) {
@@ -145,7 +144,7 @@ async function zoneFinding(
 }
 
 /** Whether the bucket's lifecycle ends unfinished uploads in both zones. @param zone of the whole bucket. */
-export async function lifecycleFinding(zone: S3Zone, signal: AbortSignal): Promise<Finding> {
+export async function lifecycleFinding(zone: S3Prefix, signal: AbortSignal): Promise<Finding> {
   const command = new GetBucketLifecycleConfigurationCommand({ Bucket: zone.bucket });
   const options = { signal, expected: () => true };
   try {

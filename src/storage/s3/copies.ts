@@ -12,21 +12,21 @@ import {
   type UploadRef,
   type Whole,
 } from './uploads.ts';
-import type { S3Zone } from './zone.ts';
+import type { S3Prefix } from './prefix.ts';
 
 /** In memory at once; a thousand of them, of the ten thousand that S3 allows, are 16 GiB. */
 const PART_BYTES = 16 * 1024 * 1024;
 
 /** Uploads a file part by part, checked by S3 as a whole: by its length, and by its CRC-32 where the store knows it. */
 export async function putFile(
-  zone: S3Zone,
+  s3: S3Prefix,
   key: string,
   path: string,
   signal?: AbortSignal,
 ): Promise<void> {
   const file = await open(path);
   try {
-    await multipart(zone, key, zone.settings.checksums, async (upload) => {
+    await multipart(s3, key, s3.settings.checksums, async (upload) => {
       const buffer = Buffer.allocUnsafeSlow(PART_BYTES);
       const parts: SentPart[] = [];
       const whole = { parts, bytes: 0, crc32: 0 };
@@ -35,7 +35,7 @@ export async function putFile(
         if (bytesRead === 0 && parts.length > 0) return whole;
         const body = buffer.subarray(0, bytesRead);
         const part = { number: parts.length + 1, body, crc32: crc32(body) };
-        parts.push(await uploadPart(zone, upload, part, signal));
+        parts.push(await uploadPart(s3, upload, part, signal));
         whole.crc32 = crc32(body, whole.crc32);
         whole.bytes += bytesRead;
       }
@@ -53,7 +53,7 @@ const COPY_PART_BYTES = 256 * 1024 * 1024;
 
 /** Bytes of an object of this bucket as an object of their own, copied by S3. */
 export async function copyRange(
-  zone: S3Zone,
+  s3: S3Prefix,
   { location, start, end }: StoredRange,
   to: string,
   signal?: AbortSignal,
@@ -61,12 +61,12 @@ export async function copyRange(
   if (location.kind !== 's3') throw new TypeError('Of a file on disk, S3 copies nothing.');
   const source = copySourceOf(location.settings.bucket, location.key);
   const ranges = cut(start, end);
-  await multipart(zone, to, false, async (upload) => {
+  await multipart(s3, to, false, async (upload) => {
     const parts: SentPart[] = [];
     const copy = async (index: number, range: string): Promise<void> => {
-      parts[index] = await copyPart(zone, upload, { source, range, number: index + 1 }, signal);
+      parts[index] = await copyPart(s3, upload, { source, range, number: index + 1 }, signal);
     };
-    const concurrency = zone.settings.uploadConcurrency;
+    const concurrency = s3.settings.uploadConcurrency;
     for (let first = 0; first < ranges.length; first += concurrency) {
       const group = ranges.slice(first, first + concurrency);
       // None is under way any more when the upload is aborted.
@@ -80,19 +80,19 @@ export async function copyRange(
 }
 
 async function copyPart(
-  zone: S3Zone,
+  s3: S3Prefix,
   { key, uploadId }: UploadRef,
   { source, range, number }: { source: string; range: string; number: number },
   signal?: AbortSignal,
 ): Promise<SentPart> {
   const command = new UploadPartCopyCommand({
-    ...zone.at(key),
+    ...s3.at(key),
     UploadId: uploadId,
     PartNumber: number,
     CopySource: source,
     CopySourceRange: range,
   });
-  const { CopyPartResult } = await zone.send(command, 'GetObject', { signal });
+  const { CopyPartResult } = await s3.send(command, 'GetObject', { signal });
   return { number, etag: unquoted(CopyPartResult?.ETag) };
 }
 
@@ -114,17 +114,17 @@ function cut(start: number, end: number): string[] {
  * @param checksums as of `createUpload`. @param fill uploads the parts.
  */
 async function multipart(
-  zone: S3Zone,
+  s3: S3Prefix,
   key: string,
   checksums: boolean,
   fill: (upload: UploadRef) => Promise<Whole>,
 ): Promise<void> {
-  const upload = { key, uploadId: await createUpload(zone, key, { checksums }) };
+  const upload = { key, uploadId: await createUpload(s3, key, { checksums }) };
   try {
-    await completeUpload(zone, upload, await fill(upload));
+    await completeUpload(s3, upload, await fill(upload));
   } catch (error) {
     // The first error counts; the sweep removes leftovers with the attempt's prefix.
-    await abortUpload(zone, key, upload.uploadId).catch(() => undefined);
+    await abortUpload(s3, key, upload.uploadId).catch(() => undefined);
     throw error;
   }
 }

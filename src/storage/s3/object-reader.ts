@@ -4,7 +4,7 @@ import type { S3Settings } from '../../config/settings.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import type { LocationReader, ReadOptions } from '../location.ts';
 import { statusOf } from './errors.ts';
-import { S3Zone } from './zone.ts';
+import { S3Prefix } from './prefix.ts';
 
 /** Without a byte of progress; S3 drops connections of readers that are busy with something else. */
 const MAX_ATTEMPTS = 5;
@@ -14,7 +14,7 @@ const MAX_ATTEMPTS = 5;
  * off is gone on with where it broke, if the object is still the same one.
  */
 export class S3ObjectReader implements LocationReader {
-  readonly #zone: S3Zone;
+  readonly #s3: S3Prefix;
   readonly #key: string;
   readonly #end: number | undefined;
   readonly #signal: AbortSignal | undefined;
@@ -23,7 +23,7 @@ export class S3ObjectReader implements LocationReader {
   #rest: Buffer = Buffer.alloc(0);
 
   constructor(settings: S3Settings, key: string, { end, signal }: ReadOptions = {}) {
-    this.#zone = new S3Zone(settings, '');
+    this.#s3 = new S3Prefix(settings, '');
     this.#key = key;
     this.#end = end;
     this.#signal = signal;
@@ -78,7 +78,7 @@ export class S3ObjectReader implements LocationReader {
   async #open(position: number): Promise<boolean> {
     if (this.#end !== undefined && position >= this.#end) return false;
     const command = new GetObjectCommand({
-      Bucket: this.#zone.bucket,
+      Bucket: this.#s3.bucket,
       Key: this.#key,
       Range: `bytes=${position}-${this.#end === undefined ? '' : this.#end - 1}`,
       IfMatch: this.#etag,
@@ -86,7 +86,7 @@ export class S3ObjectReader implements LocationReader {
     const expected = (error: unknown): boolean => [404, 412, 416].includes(statusOf(error) ?? 0);
     let output: GetObjectCommandOutput;
     try {
-      output = await this.#zone.send(command, 'GetObject', { expected, signal: this.#signal });
+      output = await this.#s3.send(command, 'GetObject', { expected, signal: this.#signal });
     } catch (error) {
       const status = statusOf(error);
       if (status === 416) return false;
@@ -111,13 +111,13 @@ export class S3ObjectReader implements LocationReader {
   };
 
   #corrupt(what: string, cause: unknown): LonghaulError {
-    const uri = `s3://${this.#zone.bucket}/${this.#key}`;
+    const uri = `s3://${this.#s3.bucket}/${this.#key}`;
     return new LonghaulError('LAKE_CORRUPT', `${uri} ${what}.`, {}, { cause });
   }
 
   #broken(error: unknown): unknown {
     if (error instanceof LonghaulError) return error;
-    const uri = `s3://${this.#zone.bucket}/${this.#key}`;
+    const uri = `s3://${this.#s3.bucket}/${this.#key}`;
     const why = error instanceof Error ? error.message : String(error);
     const message = `Reading ${uri} broke off ${MAX_ATTEMPTS} times (${why}).`;
     return new LonghaulError('STORE_UNREACHABLE', message, {}, { cause: error });

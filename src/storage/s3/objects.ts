@@ -2,7 +2,7 @@ import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import * as zlib from 'node:zlib';
 import { formatChecksum } from '../../model/checksum.ts';
 import { isTaken, statusOf } from './errors.ts';
-import type { S3Zone } from './zone.ts';
+import type { S3Prefix } from './prefix.ts';
 
 /** What S3 says of an object as it is now. */
 export interface FoundObject {
@@ -14,14 +14,14 @@ export interface FoundObject {
 
 /** Undefined where there is no such object. */
 export async function findObject(
-  zone: S3Zone,
+  s3: S3Prefix,
   key: string,
   signal?: AbortSignal,
 ): Promise<FoundObject | undefined> {
-  const ChecksumMode = zone.settings.checksums ? 'ENABLED' : undefined;
-  const command = new HeadObjectCommand({ ...zone.at(key), ChecksumMode });
+  const ChecksumMode = s3.settings.checksums ? 'ENABLED' : undefined;
+  const command = new HeadObjectCommand({ ...s3.at(key), ChecksumMode });
   const isAbsent = (error: unknown): boolean => statusOf(error) === 404;
-  const head = await zone.find(command, 'GetObject', isAbsent, signal);
+  const head = await s3.find(command, 'GetObject', isAbsent, signal);
   return (
     head && {
       bytes: head.ContentLength ?? 0,
@@ -45,20 +45,20 @@ interface PutOptions {
  * @throws with `ifFree` the SDK's error for 409 and 412; LonghaulError STORE_….
  */
 export async function putObject(
-  zone: S3Zone,
+  s3: S3Prefix,
   key: string,
   body: Buffer,
   { crc32 = zlib.crc32(body), ifFree = false, signal }: PutOptions = {},
 ): Promise<string> {
   const command = new PutObjectCommand({
-    ...zone.at(key),
+    ...s3.at(key),
     Body: body,
     ContentLength: body.length,
     IfNoneMatch: ifFree ? '*' : undefined,
-    ChecksumCRC32: zone.settings.checksums ? toS3Checksum(crc32) : undefined,
+    ChecksumCRC32: s3.settings.checksums ? toS3Checksum(crc32) : undefined,
   });
   const expected = ifFree ? isTaken : undefined;
-  return unquoted((await zone.send(command, 'PutObject', { signal, expected })).ETag);
+  return unquoted((await s3.send(command, 'PutObject', { signal, expected })).ETag);
 }
 
 export function unquoted(etag: string | undefined): string {

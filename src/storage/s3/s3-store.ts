@@ -15,7 +15,7 @@ import { copyRange, putFile } from './copies.ts';
 import { isTaken, statusOf } from './errors.ts';
 import { findObject, putObject } from './objects.ts';
 import { abortUploads } from './uploads.ts';
-import type { S3Zone } from './zone.ts';
+import { S3Prefix } from './prefix.ts';
 
 /** Deletions of one prefix on their way at once. */
 const DELETE_CONCURRENCY = 8;
@@ -28,28 +28,29 @@ const CONFLICT_WAIT_MS = 1000;
  * put-if-absent atomic, so a killed writer leaves nothing but unfinished multipart uploads.
  */
 export class S3Store implements Store {
-  readonly zone: S3Zone;
+  readonly s3: S3Prefix;
 
-  constructor(zone: S3Zone) {
-    this.zone = zone;
+  /** @param at as `S3Prefix` takes them. */
+  constructor(...at: ConstructorParameters<typeof S3Prefix>) {
+    this.s3 = new S3Prefix(...at);
   }
 
   uri(key: string): string {
-    return `s3://${this.zone.bucket}/${this.zone.keyOf(key)}`;
+    return `s3://${this.s3.bucket}/${this.s3.keyOf(key)}`;
   }
 
   location(key: string): Location {
-    return { kind: 's3', settings: this.zone.settings, key: this.zone.keyOf(key) };
+    return { kind: 's3', settings: this.s3.settings, key: this.s3.keyOf(key) };
   }
 
   async get(key: string): Promise<Buffer | undefined> {
-    return await this.zone.read(new GetObjectCommand(this.zone.at(key)), { isNone: isNoSuchKey });
+    return await this.s3.read(new GetObjectCommand(this.s3.at(key)), { isNone: isNoSuchKey });
   }
 
   async putIfAbsent(key: string, body: string | Uint8Array): Promise<'created' | 'exists'> {
     for (let tries = 1; ; tries += 1) {
       try {
-        await putObject(this.zone, key, Buffer.from(body), { ifFree: true });
+        await putObject(this.s3, key, Buffer.from(body), { ifFree: true });
         return 'created';
       } catch (error) {
         if (!isTaken(error)) throw error;
@@ -66,14 +67,14 @@ export class S3Store implements Store {
   }
 
   async put(key: string, body: string | Uint8Array): Promise<void> {
-    await putObject(this.zone, key, Buffer.from(body));
+    await putObject(this.s3, key, Buffer.from(body));
   }
 
   async *list(prefix: string): AsyncIterable<StoredObject> {
     for await (const { Contents = [] } of this.#pages(prefix)) {
       for (const { Key = '', Size = 0, LastModified } of Contents) {
         const modifiedAtMs = LastModified?.getTime() ?? 0;
-        yield { key: this.zone.relative(Key), bytes: Size, modifiedAtMs };
+        yield { key: this.s3.relative(Key), bytes: Size, modifiedAtMs };
       }
     }
   }
@@ -82,7 +83,7 @@ export class S3Store implements Store {
     const names: string[] = [];
     for await (const { CommonPrefixes = [] } of this.#pages(prefix, '/')) {
       for (const { Prefix = '' } of CommonPrefixes) {
-        names.push(this.zone.relative(Prefix).slice(prefix.length, -1));
+        names.push(this.s3.relative(Prefix).slice(prefix.length, -1));
       }
     }
     return names;
@@ -92,30 +93,30 @@ export class S3Store implements Store {
     if (end <= start) return Buffer.alloc(0);
     const Range = `bytes=${start}-${end - 1}`;
     const isNone = (error: unknown): boolean => statusOf(error) === 416;
-    const command = new GetObjectCommand({ ...this.zone.at(key), Range });
-    return (await this.zone.read(command, { isNone })) ?? Buffer.alloc(0);
+    const command = new GetObjectCommand({ ...this.s3.at(key), Range });
+    return (await this.s3.read(command, { isNone })) ?? Buffer.alloc(0);
   }
 
   async size(key: string): Promise<number | undefined> {
-    return (await findObject(this.zone, key))?.bytes;
+    return (await findObject(this.s3, key))?.bytes;
   }
 
   async copyRange(range: StoredRange, to: string, signal?: AbortSignal): Promise<void> {
-    await copyRange(this.zone, range, to, signal);
+    await copyRange(this.s3, range, to, signal);
   }
 
   async putFile(key: string, path: string, signal?: AbortSignal): Promise<void> {
-    await putFile(this.zone, key, path, signal);
+    await putFile(this.s3, key, path, signal);
     await rm(path);
   }
 
   async delete(key: string): Promise<void> {
     // AWS says 204 for a key that is gone; versitygw says 404 where two hosts delete it at once.
-    await this.zone.find(new DeleteObjectCommand(this.zone.at(key)), 'DeleteObject', isNoSuchKey);
+    await this.s3.find(new DeleteObjectCommand(this.s3.at(key)), 'DeleteObject', isNoSuchKey);
   }
 
   async deletePrefix(prefix: string): Promise<void> {
-    await abortUploads(this.zone, prefix);
+    await abortUploads(this.s3, prefix);
     await pMap(this.list(prefix), async ({ key }) => await this.delete(key), {
       concurrency: DELETE_CONCURRENCY,
     });
@@ -128,7 +129,7 @@ export class S3Store implements Store {
   ): Promise<void> {
     const isDeadPart = (key: string): boolean =>
       parsePartKey(key) !== undefined && isDead('partial', key);
-    await abortUploads(this.zone, prefix, isDeadPart);
+    await abortUploads(this.s3, prefix, isDeadPart);
   }
 
   #conflict(key: string, cause: unknown): LonghaulError {
@@ -140,12 +141,12 @@ export class S3Store implements Store {
     let token: string | undefined;
     do {
       const command: ListObjectsV2Command = new ListObjectsV2Command({
-        Bucket: this.zone.bucket,
-        Prefix: this.zone.keyOf(prefix),
+        Bucket: this.s3.bucket,
+        Prefix: this.s3.keyOf(prefix),
         Delimiter: delimiter,
         ContinuationToken: token,
       });
-      const page = await this.zone.send(command, 'ListBucket');
+      const page = await this.s3.send(command, 'ListBucket');
       yield page;
       token = page.IsTruncated ? page.NextContinuationToken : undefined;
     } while (token !== undefined);

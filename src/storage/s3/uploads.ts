@@ -12,13 +12,13 @@ import { createHash } from 'node:crypto';
 import { LonghaulError } from '../../model/errors.ts';
 import { isNoSuchUpload, isTaken, statusOf } from './errors.ts';
 import { toS3Checksum, unquoted } from './objects.ts';
-import type { S3Zone } from './zone.ts';
+import type { S3Prefix } from './prefix.ts';
 
 /** Gateways over a file system copy the parts together before they say a word: many GB in this time. */
 const COMPLETE_STALL_MS = 5 * 60 * 1000;
 
 export interface UploadRef {
-  /** Relative to the zone. */
+  /** Below the prefix. */
   key: string;
   uploadId: string;
 }
@@ -55,16 +55,16 @@ export interface Whole {
 
 /** @returns the new upload's id. With checksums, S3 computes a CRC-32 of the whole object. */
 export async function createUpload(
-  zone: S3Zone,
+  s3: S3Prefix,
   key: string,
-  { checksums = zone.settings.checksums, signal }: { checksums?: boolean; signal?: AbortSignal },
+  { checksums = s3.settings.checksums, signal }: { checksums?: boolean; signal?: AbortSignal },
 ): Promise<string> {
   const command = new CreateMultipartUploadCommand({
-    ...zone.at(key),
+    ...s3.at(key),
     ChecksumAlgorithm: checksums ? 'CRC32' : undefined,
     ChecksumType: checksums ? 'FULL_OBJECT' : undefined,
   });
-  const { UploadId: uploadId } = await zone.send(command, 'PutObject', { signal });
+  const { UploadId: uploadId } = await s3.send(command, 'PutObject', { signal });
   if (uploadId === undefined || uploadId === '') {
     throw new LonghaulError('STORE_REFUSED', `S3 began an upload of ${key} without giving its id.`);
   }
@@ -76,15 +76,15 @@ export async function createUpload(
  * @throws LonghaulError STORE_…; UPLOAD_LOST where the upload is gone.
  */
 export async function uploadPart(
-  zone: S3Zone,
+  s3: S3Prefix,
   { key, uploadId }: UploadRef,
   { number, body, crc32 }: PartToSend,
   signal?: AbortSignal,
 ): Promise<SentPart> {
-  const { checksums } = zone.settings;
+  const { checksums } = s3.settings;
   const checksumCrc32 = checksums ? toS3Checksum(crc32) : undefined;
   const command = new UploadPartCommand({
-    ...zone.at(key),
+    ...s3.at(key),
     UploadId: uploadId,
     PartNumber: number,
     Body: body,
@@ -93,13 +93,13 @@ export async function uploadPart(
   });
   try {
     const expected = isBadDigest;
-    const output = await zone.send(command, 'PutObject', { signal, expected });
+    const output = await s3.send(command, 'PutObject', { signal, expected });
     const etag = unquoted(output.ETag);
     if (!checksums && isMd5(etag, output) && etag !== md5(body)) throw damaged(key, number);
     return { number, etag, checksumCrc32 };
   } catch (error) {
     if (isBadDigest(error)) throw damaged(key, number, error);
-    throw await causeOf(error, zone, { key, uploadId }, signal);
+    throw await causeOf(error, s3, { key, uploadId }, signal);
   }
 }
 
@@ -109,7 +109,7 @@ export async function uploadPart(
  * @throws LonghaulError UPLOAD_LOST where the upload is gone.
  */
 export async function listParts(
-  zone: S3Zone,
+  s3: S3Prefix,
   { key, uploadId }: UploadRef,
   signal?: AbortSignal,
   most = Infinity,
@@ -118,12 +118,12 @@ export async function listParts(
   let marker: string | undefined;
   do {
     const command: ListPartsCommand = new ListPartsCommand({
-      ...zone.at(key),
+      ...s3.at(key),
       UploadId: uploadId,
       PartNumberMarker: marker,
       MaxParts: most === Infinity ? undefined : most,
     });
-    const page = await zone.send(command, 'ListMultipartUploadParts', { signal });
+    const page = await s3.send(command, 'ListMultipartUploadParts', { signal });
     for (const { PartNumber = 0, Size = 0, ETag, ChecksumCRC32, LastModified } of page.Parts ??
       []) {
       const etag = unquoted(ETag);
@@ -149,14 +149,14 @@ export async function listParts(
  *   that the whole is not what was sent.
  */
 export async function completeUpload(
-  zone: S3Zone,
+  s3: S3Prefix,
   { key, uploadId }: UploadRef,
   { parts, bytes, crc32 }: Whole,
   { ifFree = false, signal }: { ifFree?: boolean; signal?: AbortSignal } = {},
 ): Promise<string> {
-  const { checksums } = zone.settings;
+  const { checksums } = s3.settings;
   const command = new CompleteMultipartUploadCommand({
-    ...zone.at(key),
+    ...s3.at(key),
     UploadId: uploadId,
     IfNoneMatch: ifFree ? '*' : undefined,
     MpuObjectSize: bytes,
@@ -173,7 +173,7 @@ export async function completeUpload(
   try {
     const expected = (error: unknown): boolean => (ifFree && isTaken(error)) || isNotOurs(error);
     // Asking again while S3 is still at it spoils it on some: it is not given up as early as other requests.
-    const output = await zone
+    const output = await s3
       .patient(COMPLETE_STALL_MS)
       .send(command, 'PutObject', { signal, expected });
     return unquoted(output.ETag);
@@ -198,7 +198,7 @@ export function md5(body: Buffer): string {
 /** Of a part whose upload is gone, some stores drop the connection or say something else: then that is the cause. */
 async function causeOf(
   error: unknown,
-  zone: S3Zone,
+  s3: S3Prefix,
   upload: UploadRef,
   signal?: AbortSignal,
 ): Promise<unknown> {
@@ -206,7 +206,7 @@ async function causeOf(
   // While it is going a listing may still have it. A bucket that is gone has a code of its own.
   if (isRefusedAsAbsent(error)) return new LonghaulError('UPLOAD_LOST', error.message);
   try {
-    await listParts(zone, upload, signal, 1);
+    await listParts(s3, upload, signal, 1);
     return error;
   } catch (listing) {
     return isLost(listing) ? listing : error;
@@ -250,20 +250,20 @@ function damaged(key: string, number: number, cause?: unknown): LonghaulError {
 
 /** A multipart upload that is not finished. */
 export interface OpenUpload {
-  /** Relative to the zone. */
+  /** Below the prefix. */
   key: string;
   uploadId: string;
   initiatedAtMs: number;
 }
 
 /** Every unfinished upload below a prefix. */
-export async function* listUploads(zone: S3Zone, prefix: string): AsyncIterable<OpenUpload> {
+export async function* listUploads(s3: S3Prefix, prefix: string): AsyncIterable<OpenUpload> {
   let marker: Marker | undefined = {};
   while (marker) {
-    const page: ListMultipartUploadsOutput = await uploadsAfter(zone, prefix, marker);
+    const page: ListMultipartUploadsOutput = await uploadsAfter(s3, prefix, marker);
     for (const { Key = '', UploadId = '', Initiated } of page.Uploads ?? []) {
       const initiatedAtMs = Initiated?.getTime() ?? 0;
-      yield { key: zone.relative(Key), uploadId: UploadId, initiatedAtMs };
+      yield { key: s3.relative(Key), uploadId: UploadId, initiatedAtMs };
     }
     marker = page.IsTruncated
       ? { KeyMarker: page.NextKeyMarker ?? '', UploadIdMarker: page.NextUploadIdMarker ?? '' }
@@ -281,37 +281,37 @@ interface Marker {
  * one key are left out then.
  */
 async function uploadsAfter(
-  zone: S3Zone,
+  s3: S3Prefix,
   prefix: string,
   marker: Marker,
 ): Promise<ListMultipartUploadsOutput> {
-  const at = { Bucket: zone.bucket, Prefix: zone.keyOf(prefix) };
+  const at = { Bucket: s3.bucket, Prefix: s3.keyOf(prefix) };
   const isRefused = (error: unknown): boolean =>
     marker.UploadIdMarker !== undefined &&
     error instanceof Error &&
     error.name === 'InvalidArgument';
   try {
     const command = new ListMultipartUploadsCommand({ ...at, ...marker });
-    return await zone.send(command, 'ListBucketMultipartUploads', { expected: isRefused });
+    return await s3.send(command, 'ListBucketMultipartUploads', { expected: isRefused });
   } catch (error) {
     if (!isRefused(error)) throw error;
     const { KeyMarker = '' } = marker;
-    return await uploadsAfter(zone, prefix, { KeyMarker });
+    return await uploadsAfter(s3, prefix, { KeyMarker });
   }
 }
 
 /** No error where the upload is gone already. */
-export async function abortUpload(zone: S3Zone, key: string, uploadId: string): Promise<void> {
-  const command = new AbortMultipartUploadCommand({ ...zone.at(key), UploadId: uploadId });
-  await zone.find(command, 'AbortMultipartUpload', isNoSuchUpload);
+export async function abortUpload(s3: S3Prefix, key: string, uploadId: string): Promise<void> {
+  const command = new AbortMultipartUploadCommand({ ...s3.at(key), UploadId: uploadId });
+  await s3.find(command, 'AbortMultipartUpload', isNoSuchUpload);
 }
 
 export async function abortUploads(
-  zone: S3Zone,
+  s3: S3Prefix,
   prefix: string,
   isWanted: (key: string) => boolean = () => true,
 ): Promise<void> {
-  for await (const { key, uploadId } of listUploads(zone, prefix)) {
-    if (isWanted(key)) await abortUpload(zone, key, uploadId);
+  for await (const { key, uploadId } of listUploads(s3, prefix)) {
+    if (isWanted(key)) await abortUpload(s3, key, uploadId);
   }
 }

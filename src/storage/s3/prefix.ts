@@ -28,7 +28,7 @@ export interface ReadOptions {
 }
 
 /** A prefix of a bucket, and how requests to it are made: with errors of the catalogue, and credentials renewed once. */
-export class S3Zone {
+export class S3Prefix {
   readonly settings: S3Settings;
   readonly bucket: string;
   readonly #prefix: string;
@@ -52,10 +52,10 @@ export class S3Zone {
   }
 
   /** The same zone, for requests that wait at least this long for a byte. */
-  patient(stallTimeoutMs: number): S3Zone {
+  patient(stallTimeoutMs: number): S3Prefix {
     const longer = Math.max(this.settings.stallTimeoutMs, stallTimeoutMs);
     const settings = { ...this.settings, stallTimeoutMs: longer };
-    return new S3Zone(settings, this.#prefix, undefined, this.#signal);
+    return new S3Prefix(settings, this.#prefix, undefined, this.#signal);
   }
 
   /** The bucket's key. @throws LonghaulError NAME_INVALID for one that leaves the zone. */

@@ -1,5 +1,5 @@
 /**
- * `npm run build:tests`: everything to JavaScript in `.built/`, once. Node would otherwise compile it anew in each test
+ * `npm run build:tests [-- <option of tsc>…]`: everything to JavaScript in `.built/`, once. Node would otherwise compile it anew in each test
  * file, thread and child process, of which a full run has thousands. What is not TypeScript is linked into its place,
  * so that a path beside a module leads to the same file there.
  */
@@ -12,9 +12,13 @@ const COMPILED = ['src', 'test', 'tools', 'bench'];
 const NOT_LINKED = new Set([...COMPILED, BUILT, '.git', '.gitignore']);
 
 rmSync(BUILT, { recursive: true, force: true });
-const compiler = spawnSync('node_modules/.bin/tsc', ['-p', 'tsconfig.tests.json'], {
-  stdio: 'inherit',
-});
+const compiler = spawnSync(
+  'node_modules/.bin/tsc',
+  ['-p', 'tsconfig.tests.json', ...process.argv.slice(2)],
+  {
+    stdio: 'inherit',
+  },
+);
 if (compiler.status !== 0) process.exit(compiler.status ?? 1);
 for (const name of readdirSync('.')) if (!NOT_LINKED.has(name)) link(name);
 for (const folder of COMPILED) {

@@ -1,4 +1,3 @@
-import { shownAddress } from '../model/addresses.ts';
 import type { DatasetSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { snapshotManifestKey, sourceEntryKey, stagedEntryKey } from '../model/layout.ts';
@@ -9,9 +8,9 @@ import { assertVolume } from '../model/volume-guard.ts';
 import { SOURCE_ENTRY } from '../storage/manifest-shapes.ts';
 import { readManifest, readSnapshot, toJson } from '../storage/manifests.ts';
 import {
+  missingEntry,
   previousEntry,
   previousSnapshot,
-  settingsKeyOf,
   toIngestResult,
 } from '../storage/source-results.ts';
 import type { Lake } from '../storage/store.ts';
@@ -38,7 +37,7 @@ export async function publishSnapshot(deps: Lake, input: Publication): Promise<I
   const previous = await previousSnapshot(deps.converted, at);
   const sources = await Promise.all(
     dataset.sources.map(async (source): Promise<SourceEntry> => {
-      if (input.missing.includes(source.id)) return missingEntry(source.id, source.address);
+      if (input.missing.includes(source.id)) return missingEntry(source);
       if (!input.unchanged.includes(source.id))
         return await verifiedEntry(deps, { ...at, source: source.id, runId });
       const entry = previousEntry(previous, source.id);
@@ -106,25 +105,4 @@ async function verifiedEntry(
     throw new LonghaulError('LAKE_CORRUPT', what, { source: at.source });
   }
   return entry;
-}
-
-function missingEntry(id: string, address: string): SourceEntry {
-  return {
-    id,
-    url: shownAddress(address),
-    status: 'missing',
-    bytes: 0,
-    records: 0,
-    rows: 0,
-    rejected: 0,
-    checksum: '',
-    validator: {},
-    rawKey: '',
-    encoding: 'utf-8',
-    blankLines: 0,
-    engine: 'duckdb',
-    schema: { columns: [] },
-    parquet: [],
-    settingsKey: settingsKeyOf({ id, address, optional: true, overrides: {} }, 'duckdb'),
-  };
 }

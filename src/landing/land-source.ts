@@ -26,7 +26,7 @@ import { probe } from './probe.ts';
 export interface LandSourceDeps extends Lake {
   http: HttpSettings;
   addresses: AddressPolicy;
-  /** What the variables in an address stand for. */
+  /** What the variables in an address stand for: asked for at the moment of the request, and kept for nothing else. */
   secretsOf: AddressSecrets;
 }
 
@@ -53,7 +53,7 @@ export async function probeSource(
   signal: AbortSignal,
 ): Promise<{ result?: LandedSource; totalBytes?: number }> {
   const { source } = input;
-  const found = await probe(source, { ...deps, secrets: secretsOf(deps, input) }, signal);
+  const found = await probe(source, { ...deps, secrets: deps.secretsOf(input) }, signal);
   const landings = await readLandings(deps.raw, rawKeyOf(input));
   const own = landings.findLast((landing) => sameVersion(landing, found));
   if (own) {
@@ -61,7 +61,7 @@ export async function probeSource(
     // Converted too where an earlier run finished it.
     const isDone = entry?.checksum === own.checksum;
     return {
-      result: isDone ? toSourceResult(deps, entry) : toLandedSource(deps.raw, source, own),
+      result: isDone ? toSourceResult(deps, entry) : toLandedSource(deps.raw, own),
     };
   }
   const before = previousEntry(await previousSnapshot(deps.converted, input), source.id);
@@ -75,17 +75,9 @@ export async function probeSource(
     const same = !input.again && before.settingsKey === settingsKeyOf(source, input.engine);
     if (same) return { result: toSourceResult(deps, before, 'unchanged') };
     const landing = await readLanding(deps.raw, before.rawKey);
-    if (landing) return { result: toLandedSource(deps.raw, source, landing) };
+    if (landing) return { result: toLandedSource(deps.raw, landing) };
   }
   return { totalBytes: found.totalBytes };
-}
-
-/** At the moment of the request, and for nothing but it. */
-function secretsOf(
-  deps: LandSourceDeps,
-  { dataset, ingestDate, source }: SourceTask,
-): Record<string, string> {
-  return deps.secretsOf({ dataset, ingestDate, address: source.address });
 }
 
 export async function landSource(
@@ -102,7 +94,7 @@ export async function landSource(
       store: deps.raw,
       http: deps.http,
       addresses: deps.addresses,
-      secrets: secretsOf(deps, input),
+      secrets: deps.secretsOf(input),
     },
     watch,
   );
@@ -113,7 +105,7 @@ export async function landSource(
     before.rawKey === landing.rawKey ||
     !(await replaces(deps, before, landing, input))
   ) {
-    return toLandedSource(deps.raw, input.source, landing);
+    return toLandedSource(deps.raw, landing);
   }
   await discardLanding(deps.raw, landing.rawKey);
   return toSourceResult(deps, before, 'unchanged');
@@ -141,7 +133,7 @@ async function discardLanding(raw: Store, rawKey: string): Promise<void> {
 export async function findLanding(deps: Lake, task: SourceTask): Promise<LandedSource> {
   for (let revision = task.revision; revision >= 1; revision -= 1) {
     const landing = (await readLandings(deps.raw, rawKeyOf({ ...task, revision }))).at(-1);
-    if (landing) return toLandedSource(deps.raw, task.source, landing);
+    if (landing) return toLandedSource(deps.raw, landing);
   }
   const published = await previousSnapshot(deps.converted, task);
   const entry =
@@ -149,7 +141,7 @@ export async function findLanding(deps: Lake, task: SourceTask): Promise<LandedS
       ? previousEntry(published, task.source.id)
       : undefined;
   const landing = entry && (await readLanding(deps.raw, entry.rawKey));
-  if (landing) return toLandedSource(deps.raw, task.source, landing);
+  if (landing) return toLandedSource(deps.raw, landing);
   const what = `Source ${task.source.id} of ${task.dataset} has no landing of ${task.ingestDate}.`;
   throw new LonghaulError('NOT_LANDED', what, { source: task.source.id });
 }

@@ -104,7 +104,7 @@ async function attempt(
   const earlier = names.flatMap(({ landing }) => landing ?? []);
   const rawKey = freeName(names, taken);
   const unfinished = await sinks.find(rawKey, sourceKeyOf(spec));
-  const opened = await openSource(spec.address, {
+  const opened = await openSource(spec, {
     settings: deps.http,
     policy: deps.addresses,
     secrets: deps.secrets ?? {},

@@ -31,7 +31,7 @@ export async function probe(
 ): Promise<ProbeResult> {
   return await withSource(spec.id, deps.secrets ?? {}, async () => {
     const { http: settings, addresses: policy, secrets = {} } = deps;
-    const opened = await openSource(spec.address, {
+    const opened = await openSource(spec, {
       settings,
       policy,
       secrets,

@@ -1,6 +1,7 @@
 import type { AddressPolicy, HttpSettings } from '../config/settings.ts';
 import type { Validator } from '../model/validator.ts';
 import { filledAddress, shownAddress } from '../model/addresses.ts';
+import type { SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { assertAllowed } from './address-policy.ts';
 import { openFile } from './file-source.ts';
@@ -32,7 +33,10 @@ export interface OpenedSource {
 }
 
 /** @throws LonghaulError ADDRESS_REFUSED SOURCE_TOO_LARGE, or another of the SOURCE_ codes; the signal's reason once it is aborted. */
-export async function openSource(address: string, request: OpenRequest): Promise<OpenedSource> {
+export async function openSource(
+  { address }: Pick<SourceSpec, 'address'>,
+  request: OpenRequest,
+): Promise<OpenedSource> {
   const { secrets = {} } = request;
   const shown = shownAddress(address);
   const url = assertAllowed(filledAddress(address, secrets), request.policy, shown);

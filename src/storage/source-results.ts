@@ -34,10 +34,10 @@ export function convertedEntry(
   { encoding, csv }: Pick<StagedSchema, 'encoding' | 'csv'>,
   made: Pick<SourceEntry, 'schema' | 'rows' | 'parquet'>,
 ): SourceEntry {
-  const { bytes, checksum, validator, rawKey, scan } = landing;
+  const { url, bytes, checksum, validator, rawKey, scan } = landing;
   return {
     id: source.id,
-    url: shownAddress(source.address),
+    url,
     status: 'converted',
     bytes,
     checksum,
@@ -54,6 +54,28 @@ export function convertedEntry(
     schema: made.schema,
     parquet: made.parquet,
     settingsKey: settingsKeyOf(source, engine),
+  };
+}
+
+/** The entry of an optional source that the publisher did not have. */
+export function missingEntry(source: SourceSpec): SourceEntry {
+  return {
+    id: source.id,
+    url: shownAddress(source.address),
+    status: 'missing',
+    bytes: 0,
+    records: 0,
+    rows: 0,
+    rejected: 0,
+    checksum: '',
+    validator: {},
+    rawKey: '',
+    encoding: 'utf-8',
+    blankLines: 0,
+    engine: 'duckdb',
+    schema: { columns: [] },
+    parquet: [],
+    settingsKey: settingsKeyOf(source, 'duckdb'),
   };
 }
 
@@ -83,11 +105,10 @@ export function toSourceResult(
 
 export function toLandedSource(
   raw: Store,
-  { id, address }: SourceSpec,
-  { rawKey, bytes, checksum, scan }: LandingManifest,
+  { source: id, url, rawKey, bytes, checksum, scan }: LandingManifest,
 ): LandedSource {
   return {
-    ...{ id, url: shownAddress(address), status: 'landed', bytes, checksum },
+    ...{ id, url, status: 'landed', bytes, checksum },
     ...{ records: scan.records, rows: 0, rejected: 0 },
     ...{ raw: raw.uri(rawKey), parquet: [], rawKey },
   };

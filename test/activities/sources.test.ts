@@ -152,6 +152,17 @@ test('of two runs of a day that read other bytes, the second publishes nothing',
   });
 });
 
+test('a day says the address that its bytes came from, also where datasets.yaml has another by now', async () => {
+  origin.set('/a.csv', { body: CSV, etag: '"1"' });
+  await withDay(async (day) => {
+    const { url } = await day.land();
+    const moved = { source: { ...taskOf({}).source, address: origin.address('/new/a.csv') } };
+    const found = await day.find(moved);
+    assert.equal(found.url, url);
+    assert.equal((await day.publish(found, moved)).sources[0]?.url, url);
+  });
+});
+
 test('a file that is not there fails with the code that the workflow decides by', async () => {
   await withDay(async (day) => {
     origin.set('/a.csv', { status: 404 });

@@ -18,11 +18,12 @@ const DATASETS = `datasets:
       - id: a
         address: https://x.org/a.csv
 `;
-const ASKED = {
-  dataset: 'city',
-  ingestDate: '2026-11-28',
-  address: 'https://x.org/2025/a.csv?token=${CITY_TOKEN}&day=2026-11-28',
-};
+const OWN = 'https://x.org/2025/a.csv?token=${CITY_TOKEN}&day=2026-11-28';
+const ASKED = { dataset: 'city', ingestDate: '2026-11-28', ...at(OWN) };
+
+function at(address: string) {
+  return { source: { id: 'a', address, optional: false, overrides: {} } };
+}
 
 type Env = Record<string, string>;
 
@@ -71,10 +72,10 @@ describe('the secrets of an address', () => {
   it('go with exactly the address that datasets.yaml has for this dataset', async () => {
     await withWorker({ env: { CITY_TOKEN: 's3cr3t', HOME: '/root' } }, async (secretsOf) => {
       for (const strange of [
-        { address: ASKED.address.replace('x.org', 'evil.org') },
-        { address: `${ASKED.address}&more` },
-        { address: ASKED.address.replace('https:', 'http:') },
-        { address: 'https://x.org/2025/a.csv?token=${HOME}&day=2026-11-28' },
+        at(OWN.replace('x.org', 'evil.org')),
+        at(`${OWN}&more`),
+        at(OWN.replace('https:', 'http:')),
+        at('https://x.org/2025/a.csv?token=${HOME}&day=2026-11-28'),
         { ingestDate: '2026-11-27' },
         { dataset: 'other' },
         { dataset: 'unknown' },
@@ -83,14 +84,14 @@ describe('the secrets of an address', () => {
         assert.equal(code, 'ADDRESS_REFUSED');
         assert.doesNotMatch(message, /s3cr3t/);
       }
-      assert.deepEqual(secretsOf({ ...ASKED, address: 'https://anywhere.org/b.csv' }), {});
+      assert.deepEqual(secretsOf({ ...ASKED, ...at('https://anywhere.org/b.csv') }), {});
     });
   });
 
   it('are refused in clear, also in a run that another user started', async () => {
     await withWorker({}, async (secretsOf) => {
       const address = 'https://x.org/a.csv?X-Amz-Signature=c4n4ry8d2f';
-      const { code, message, details } = errorOf(() => secretsOf({ ...ASKED, address }));
+      const { code, message, details } = errorOf(() => secretsOf({ ...ASKED, ...at(address) }));
       assert.equal(code, 'ADDRESS_REFUSED');
       assert.match(message, /X-Amz-Signature/);
       assert.doesNotMatch(message, /c4n4ry/);

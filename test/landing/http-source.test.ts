@@ -30,7 +30,7 @@ function serve(route: Route): string {
 
 async function opened(address: string, extra: Partial<OpenRequest> = {}): Promise<OpenedSource> {
   const signal = new AbortController().signal;
-  return await openSource(address, { settings, policy: open, signal, ...extra });
+  return await openSource({ address }, { settings, policy: open, signal, ...extra });
 }
 
 async function read(source: OpenedSource): Promise<Buffer> {

@@ -27,7 +27,7 @@ function serve(route: Route): string {
 /** @param pauseMs how long the lake takes over each piece. */
 async function readAll(address: string, settings = http, pauseMs = 0): Promise<number> {
   const signal = new AbortController().signal;
-  const opened = await openSource(address, { settings, policy: addresses, signal });
+  const opened = await openSource({ address }, { settings, policy: addresses, signal });
   let bytes = 0;
   try {
     for await (const piece of opened.body) {

@@ -72,7 +72,7 @@ async function asking<T>(ask: () => Promise<T>): Promise<T> {
     return await ask();
   } catch (error) {
     if (!(error instanceof ServiceError) && !isGrpcServiceError(error)) throw error;
-    const message = `Temporal does not tell which runs are under way: ${printable(error.message)}.`;
+    const message = `Temporal does not say which runs are under way: ${printable(error.message)}.`;
     throw new LonghaulError('TEMPORAL_UNREACHABLE', message, {}, { cause: error });
   }
 }

@@ -5,7 +5,7 @@ import { exclusively } from './exclusive.ts';
 import { toFailure } from './failure.ts';
 import { StageMetrics, type StageProgress } from './metrics.ts';
 
-/** How often an attempt with nothing new to tell still says that it lives, as a share of the heartbeat timeout. */
+/** How often an attempt with nothing new to report still says that it lives, as a share of the heartbeat timeout. */
 const HEARTBEATS_PER_TIMEOUT = 4;
 /** More often would only be dropped by the worker's throttle. */
 const MIN_HEARTBEAT_INTERVAL_MS = 250;

@@ -16,7 +16,7 @@ export interface CliContext {
   readonly note: (text: string) => void;
   /** Standard error is a terminal: progress may be drawn over. */
   readonly interactive: boolean;
-  /** Standard output is a terminal: what strangers wrote is shown with its control characters visible. */
+  /** Standard output is a terminal: what publishers wrote is shown with its control characters visible. */
   readonly outIsTerminal: boolean;
   /** Columns of the terminal. */
   readonly width: number;

@@ -129,7 +129,7 @@ function nameFrom(address: string): string {
     .replaceAll(/[^a-z0-9]+/g, '-')
     .replaceAll(/^-|-$/g, '');
   if (name !== '') return name;
-  throw usage(`${shownAddress(address)} does not tell a name: add --name.`);
+  throw usage(`${shownAddress(address)} does not give a name: add --name.`);
 }
 
 function usage(message: string, hint?: string): LonghaulError {
@@ -177,7 +177,7 @@ function assertReadable(path: string, typed: string): void {
 
 /**
  * Lets the embedded worker follow the `file:` addresses of datasets: for what this user named, on the command line or
- * in datasets.yaml, and never for what a run's history holds, which a stranger may have started.
+ * in datasets.yaml, and never for what a run's history holds, which another user may have started.
  */
 export async function nameFiles(
   { addresses: { fileMarks } }: Pick<Settings, 'addresses'>,

@@ -8,7 +8,7 @@ interface TableOptions {
   maxCellLength?: number;
 }
 
-/** A table for the terminal. Every cell is made safe: what strangers wrote cannot move the cursor. */
+/** A table for the terminal. Every cell is made safe: what publishers wrote cannot move the cursor. */
 export function tableText(
   head: readonly string[],
   rows: readonly (readonly string[])[],

@@ -17,7 +17,7 @@ export function assertNoProblems(problems: readonly Problem[]): void {
   throw new LonghaulError('CONFIG_INVALID', [`${count} not right:`, ...lines].join('\n'));
 }
 
-/** A stranger's text in quotes, short enough for a line. */
+/** Untrusted text in quotes, short enough for a line. */
 export function shown(text: string): string {
   const MAX_SHOWN_LENGTH = 80;
   const cut = text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH)}…` : text;

@@ -98,7 +98,7 @@ export interface HttpSettings {
   maxBytes?: number;
 }
 
-/** What a worker may read: an address comes from a stranger. */
+/** What a worker may read: any user who may start runs chooses the addresses. */
 export interface AddressPolicy {
   /** Absolute: the folder of marks for the files that may be read; undefined: no `file:` address is followed. */
   fileMarks?: string | undefined;

@@ -52,8 +52,8 @@ export function fileNameOf(address: string, sourceId: string): string {
     .replaceAll(/[^A-Za-z0-9._-]+/g, '_')
     .replace(/^[._]+/, '')
     .slice(-MAX_NAME_LENGTH);
-  const telling = /^[A-Za-z0-9_-].*\.[A-Za-z0-9]+$/.test(safe) && !safe.endsWith('.manifest.json');
-  return telling ? safe : `${sourceId}.csv`;
+  const isReadable = /^[A-Za-z0-9_-].*\.[A-Za-z0-9]+$/.test(safe) && !safe.endsWith('.manifest.json');
+  return isReadable ? safe : `${sourceId}.csv`;
 }
 
 export interface NamedColumn {
@@ -91,7 +91,7 @@ function snakeCase(text: string): string {
 }
 
 /**
- * A stranger's text made safe for a terminal or a log line: C0, C1 and bidirectional controls become
+ * Untrusted text made safe for a terminal or a log line: C0, C1 and bidirectional controls become
  * visible escapes.
  */
 export function printable(text: string): string {

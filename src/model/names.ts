@@ -52,7 +52,8 @@ export function fileNameOf(address: string, sourceId: string): string {
     .replaceAll(/[^A-Za-z0-9._-]+/g, '_')
     .replace(/^[._]+/, '')
     .slice(-MAX_NAME_LENGTH);
-  const isReadable = /^[A-Za-z0-9_-].*\.[A-Za-z0-9]+$/.test(safe) && !safe.endsWith('.manifest.json');
+  const isReadable =
+    /^[A-Za-z0-9_-].*\.[A-Za-z0-9]+$/.test(safe) && !safe.endsWith('.manifest.json');
   return isReadable ? safe : `${sourceId}.csv`;
 }
 

@@ -28,7 +28,7 @@ export const SOURCE_ERRORS = {
   SOURCE_TOO_SLOW: {
     class: 'unavailable',
     happened: 'The body came with less than 1024 bytes a second, over a minute.',
-    next: 'The run connects again and goes on from the last checkpoint; if the publisher is always so slow, lower the limit.',
+    next: 'The run connects again and goes on from the last checkpoint.',
   },
   SOURCE_TRUNCATED: {
     class: 'unavailable',

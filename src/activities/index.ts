@@ -6,7 +6,7 @@ import { createSnapshotActivities } from './snapshots.ts';
 import { createSourceActivities } from './sources.ts';
 import { createSweepActivities } from './sweep.ts';
 
-/** All activities of a worker: which queue has which of them is said by the workflow. */
+/** All activities of a worker: the workflow says which queue has which of them. */
 export function createActivities(deps: ActivityDeps, defaults: RunDefaults) {
   return {
     ...createRunActivities(deps),

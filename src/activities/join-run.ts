@@ -13,7 +13,7 @@ import { hasSearchAttributes } from '../runs/search-attributes.ts';
 import { startOrJoin, startRun, type StartedRun } from '../runs/start-run.ts';
 import type { ActivityDeps } from './deps.ts';
 
-/** How often it is said that this attempt lives, as a share of the heartbeat timeout. */
+/** How often this attempt reports that it is alive, as a share of the heartbeat timeout. */
 const HEARTBEATS_PER_TIMEOUT = 4;
 
 /**

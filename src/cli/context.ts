@@ -12,7 +12,7 @@ export interface CliContext {
   readonly lakeFlag: string;
   /** Standard output: the result, and nothing else. Resolves when there is room for more. */
   readonly out: (text: string) => Promise<void>;
-  /** Standard error: everything that is said on the way. */
+  /** Standard error: progress and notes. */
   readonly note: (text: string) => void;
   /** Standard error is a terminal: progress may be drawn over. */
   readonly interactive: boolean;

@@ -177,7 +177,7 @@ function hostAndPort(): z.ZodType<string, string> {
   });
 }
 
-/** A port alone is on loopback: what others may see is said with its address. @returns as `host:port`. */
+/** A port alone is on loopback: to be seen by other machines it needs an address. @returns as `host:port`. */
 function listenAddress(): z.ZodType<string, string> {
   const address = /^(?:(?:\d{1,3}\.){3}\d{1,3}|localhost|\[[\da-fA-F:]+\]):\d{1,5}$/;
   return z

@@ -56,7 +56,7 @@ function positionText({ record, line, byteOffset, fields }: Position, columns: n
   return `${where} (line ${line}, byte ${byteOffset})${found}`;
 }
 
-/** Where these are wrong, so is everything that is said of records and fields. */
+/** Where these are wrong, every count of records and fields is wrong too. */
 function howItWasRead({ dialect, header, headerLine }: CsvScan): string {
   const delimiter = delimiterText(dialect);
   if (headerLine === undefined) return `It was read with ${delimiter}, and without a header.`;

@@ -6,7 +6,7 @@ import { DATE_FORMATS, MAX_BIGINT_DIGITS, TIMESTAMP_FORMATS } from '../model/sch
  */
 export const INTEGER = 1;
 export const DECIMAL = 1 << 1;
-/** No shape, but said of an integer on the way: more than 2^53 in it, so DOUBLE may not hold it. */
+/** No shape, but a mark of a column of integers: one is beyond 2^53, so DOUBLE may not hold it. */
 export const BEYOND_DOUBLE = 1 << 20;
 
 const FORMATS: readonly string[] = [...DATE_FORMATS, ...TIMESTAMP_FORMATS];

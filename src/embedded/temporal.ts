@@ -214,7 +214,7 @@ async function setAside({ stateDir, onNote }: TemporalOptions): Promise<void> {
 /** SQLite, its journal and the logs. */
 const ROOM_BYTES = 1024 * 1024;
 
-/** By what a program said, or by what there is. */
+/** By the program's own output, or by the files that are there. */
 export async function isDiskFull(folder: string, failure: Error): Promise<boolean> {
   if (failure instanceof LonghaulError) return failure.code === 'DISK_FULL';
   if (/disk is full|no space left|ENOSPC|EDQUOT/i.test(failure.message)) return true;

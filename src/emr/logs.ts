@@ -45,7 +45,7 @@ export async function readStepLog(
   try {
     return { uri, text: await readEnd(read, uri, over.signal) };
   } catch {
-    // Forbidden, unreachable, too late: where it lies is said all the same.
+    // Forbidden, unreachable, too late: the message names its place all the same.
     return { uri, text: '' };
   } finally {
     clearTimeout(timer);

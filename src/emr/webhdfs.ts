@@ -180,7 +180,7 @@ function parsed(text: string): object {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null) return value;
   } catch {
-    // Not JSON: said below.
+    // Not JSON: the error below says so.
   }
   throw new HdfsUnreachable('The answer is not WebHDFS');
 }

@@ -74,7 +74,7 @@ function isAnswered(found: FoundObject, { bytes }: ExpectedObject, answered?: st
   return found.checksum === undefined && found.bytes === bytes && found.etag === answered;
 }
 
-/** S3 said yes, and has something else. */
+/** S3 accepted the object, and has another one. */
 async function whatIsWrong(
   { store, rawKey }: Publication,
   expected: ExpectedObject,

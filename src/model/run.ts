@@ -42,7 +42,7 @@ export interface IngestInput {
 /** The input of the day's own run. */
 export type DayInput = IngestInput & { ingestDate: string };
 
-/** What the input leaves open, once a worker has said it. */
+/** What the input leaves open, as a worker has filled it in. */
 export interface RunPlan extends Required<
   Pick<IngestInput, 'mode' | 'engine' | 'spec' | 'sourceConcurrency' | 'heartbeatTimeoutMs'>
 > {

@@ -70,6 +70,6 @@ export interface ScheduledInput {
 export interface AppliedSchedule {
   /** Of everything that `apply` sets. */
   hash: string;
-  /** What datasets.yaml said of `paused`. */
+  /** `paused` of datasets.yaml. */
   paused: boolean;
 }

@@ -150,7 +150,7 @@ async function isFetched(
   return false;
 }
 
-/** The last thing that was said: of a command its own last line. */
+/** The message of the last error: of a command its own last line. */
 function reasonOf(error: unknown): string {
   const { stderr, message } = error as { stderr?: unknown; message?: unknown };
   const lines = `${String(message)}\n${typeof stderr === 'string' ? stderr : ''}`

@@ -134,7 +134,7 @@ async function claimLake(
   return queuesOf(identity.id);
 }
 
-/** All of them know all activities: which queue has which step is said by the workflow. */
+/** All of them know all activities: the workflow says which queue has which step. */
 function workersOf(queues: TaskQueues, { worker }: Settings) {
   const ofQueue = (taskQueue: string, slots: number) => ({
     taskQueue,

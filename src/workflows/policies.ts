@@ -10,7 +10,7 @@ import { NON_RETRYABLE_CODES } from '../model/errors.ts';
 const RETRY = {
   initialInterval: '1s',
   backoffCoefficient: 2,
-  // A failure says itself when to try again (see the activities' failure.ts). This is for attempts that said nothing,
+  // A failure says itself when to try again (see the activities' failure.ts). This is for attempts that did not say it,
   // because their worker died: the next worker should start at once, however many have died.
   maximumInterval: '2s',
   nonRetryableErrorTypes: [...NON_RETRYABLE_CODES],

@@ -61,7 +61,7 @@ function configuration(...rules: string[]): string {
   return `<LifecycleConfiguration>${rules.join('')}</LifecycleConfiguration>`;
 }
 
-for (const [name, body, status, said] of [
+for (const [name, body, status, expected] of [
   ['a rule for everything', configuration(rule(below(''), 7)), 'ok', /takehome-raw\/ after 7 days/],
   [
     'a rule without a filter',
@@ -92,11 +92,11 @@ for (const [name, body, status, said] of [
   test(`${name} is ${status}`, async () => {
     const finding = await find(200, body);
     assert.equal(finding.status, status);
-    assert.match(finding.found, said);
+    assert.match(finding.found, expected);
   });
 }
 
-for (const [code, httpStatus, status, said] of [
+for (const [code, httpStatus, status, expected] of [
   ['NoSuchLifecycleConfiguration', 404, 'problem', /no rule ends/],
   ['AccessDenied', 403, 'unknown', /denies s3:GetLifecycleConfiguration/],
   ['NotImplemented', 501, 'unknown', /does not say \(NotImplemented\)/],
@@ -104,7 +104,7 @@ for (const [code, httpStatus, status, said] of [
   test(`${code} is ${status}`, async () => {
     const finding = await find(httpStatus, `<Error><Code>${code}</Code></Error>`);
     assert.equal(finding.status, status);
-    assert.match(finding.found, said);
+    assert.match(finding.found, expected);
     if (status === 'problem') assert.match(finding.fix ?? '', /put-bucket-lifecycle-configuration/);
   });
 }

@@ -131,7 +131,7 @@ test('a program that fails, or is of another version, is no problem where nothin
   }
 });
 
-for (const [version, status, said] of [
+for (const [version, status, expected] of [
   ['18.20.0', 'problem', /too old/],
   ['20.18.3', 'problem', /too old/],
   ['20.19.0', 'ok', /24 is recommended.*January 2027 need Node 22/],
@@ -141,7 +141,7 @@ for (const [version, status, said] of [
   test(`Node ${version} is ${status}`, () => {
     const finding = nodeFinding(version);
     assert.equal(finding.status, status);
-    assert.match(finding.found, said);
+    assert.match(finding.found, expected);
     assert.equal(finding.fix !== undefined, status === 'problem');
   });
 }

@@ -164,15 +164,15 @@ void test("following shows states and ends with the run's result", async () => {
 void test('Ctrl-C cancels the run and waits for its end', async () => {
   const run = new FakeRun();
   const interrupt = new AbortController();
-  let said = false;
+  let isSaid = false;
   const following = followRun(linkTo(run.handle), RUN, {
     signal: interrupt.signal,
     onState: () => interrupt.abort(),
-    onCancel: () => (said = true),
+    onCancel: () => (isSaid = true),
   });
   await assert.rejects(following, { code: 'CANCELLED' });
   assert.ok(run.cancelled);
-  assert.ok(said);
+  assert.ok(isSaid);
 });
 
 void test('Ctrl-C while waiting for a run that another command started leaves that run alone', async () => {

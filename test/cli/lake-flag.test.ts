@@ -42,10 +42,10 @@ void test('--lake goes before the command and behind it, and every --help has it
     assert.equal((await place.run(...argv, '--json')).exitCode, 0);
   }
   for (const name of ['ingest', 'query', 'worker']) {
-    let said = '';
+    let output = '';
     const command = buildProgram(contextOf()).commands.find((each) => each.name() === name);
-    command?.configureOutput({ writeOut: (text) => (said += text) }).outputHelp();
-    assert.match(said, /--lake <address> +the lake: a folder, or s3:\/\/bucket\/prefix/);
+    command?.configureOutput({ writeOut: (text) => (output += text) }).outputHelp();
+    assert.match(output, /--lake <address> +the lake: a folder, or s3:\/\/bucket\/prefix/);
   }
 });
 

@@ -87,9 +87,9 @@ void test('help <command> prints what <command> --help prints', async () => {
     [['ingest'], 'Usage: longhaul ingest'],
     [['schedule', 'backfill'], 'Usage: longhaul schedule backfill'],
   ] as const) {
-    const said = await printed(['help', ...words]);
-    assert.ok(said.startsWith(usage), said);
-    assert.equal(said, await printed([...words, '--help']));
+    const output = await printed(['help', ...words]);
+    assert.ok(output.startsWith(usage), output);
+    assert.equal(output, await printed([...words, '--help']));
   }
   const { stderr, exitCode } = await workplace.run('help', 'schedule', 'ingest');
   assert.equal(exitCode, 2);
@@ -99,12 +99,12 @@ void test('help <command> prints what <command> --help prints', async () => {
 /** Help goes to the process's own standard output. */
 async function printed(argv: string[]): Promise<string> {
   const tree = buildProgram(contextOf());
-  let said = '';
+  let output = '';
   for (const each of [tree, ...tree.commands].flatMap((one) => [one, ...one.commands])) {
-    each.configureOutput({ writeOut: (text) => (said += text) });
+    each.configureOutput({ writeOut: (text) => (output += text) });
   }
   await tree.parseAsync(argv, { from: 'user' }).catch((error: unknown) => {
     assert.equal((error as { exitCode?: number }).exitCode, 0);
   });
-  return said;
+  return output;
 }

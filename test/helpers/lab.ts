@@ -201,11 +201,11 @@ async function lakeFiles(lakeDir: string, dataset?: string): Promise<string[]> {
 }
 
 function follow(child: ChildProcess): Running {
-  const said = { stdout: '', stderr: '' };
+  const output = { stdout: '', stderr: '' };
   const listeners = new Set<() => void>();
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream]?.setEncoding('utf8').on('data', (text: string) => {
-      said[stream] += text;
+      output[stream] += text;
       for (const listener of listeners) listener();
     });
   }
@@ -213,7 +213,7 @@ function follow(child: ChildProcess): Running {
   const ended = new Promise<Outcome>((resolveEnd, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => {
-      resolveEnd({ code, signal, ...said });
+      resolveEnd({ code, signal, ...output });
     });
   });
   return {
@@ -222,14 +222,14 @@ function follow(child: ChildProcess): Running {
     says: async (pattern) => {
       await new Promise<void>((resolveSaid, reject) => {
         const check = (): void => {
-          if (pattern.test(said.stdout) || pattern.test(said.stderr)) resolveSaid();
+          if (pattern.test(output.stdout) || pattern.test(output.stderr)) resolveSaid();
         };
         listeners.add(check);
         check();
         const fail = (): void => {
           reject(
             new Error(
-              `It ended without saying ${String(pattern)}:\n${said.stdout}\n${said.stderr}`,
+              `It ended without saying ${String(pattern)}:\n${output.stdout}\n${output.stderr}`,
             ),
           );
         };

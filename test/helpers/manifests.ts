@@ -20,12 +20,12 @@ const EMPTY_SCAN: CsvScan = {
 };
 
 /** What a test says, and a form of the rest that readers accept. */
-export function entryOf(said: Partial<SourceEntry>): SourceEntry {
+export function entryOf(changes: Partial<SourceEntry>): SourceEntry {
   return {
     ...{ id: 'a', url: 'https://example.org/a.csv', status: 'converted', ...NOTHING },
     ...{ bytes: 0, checksum: '', validator: {}, rawKey: '', encoding: 'utf-8', blankLines: 0 },
     ...{ engine: 'duckdb', schema: { columns: [] }, parquet: [], settingsKey: '' },
-    ...said,
+    ...changes,
   };
 }
 
@@ -34,25 +34,25 @@ export function entryWith(...keys: string[]): SourceEntry {
   return entryOf({ parquet: keys.map((key) => ({ key, rows: 0, bytes: 0, checksum: '' })) });
 }
 
-export function landingJson(said: Partial<LandingManifest>): string {
+export function landingJson(changes: Partial<LandingManifest>): string {
   const landing: LandingManifest = {
     ...{ format: 'longhaul/landing/1', dataset: 'd', ingestDate: '2026-01-01', source: 'a' },
     ...{ url: 'https://example.org/a.csv', rawKey: 'a.csv', bytes: 0, checksum: '' },
     ...{ validator: {}, landedAt: '2026-01-01T00:00:00.000Z', scan: EMPTY_SCAN },
-    ...said,
+    ...changes,
   };
   return toJson(landing);
 }
 
-export function snapshotOf(said: Partial<SnapshotManifest>): SnapshotManifest {
+export function snapshotOf(changes: Partial<SnapshotManifest>): SnapshotManifest {
   return {
     ...{ format: 'longhaul/snapshot/1', dataset: 'd', ingestDate: '2026-01-01', revision: 1 },
     ...{ status: 'published', runId: 'r', publishedAt: '2026-01-01T00:00:00.000Z' },
     ...{ sources: [], ledger: NOTHING },
-    ...said,
+    ...changes,
   };
 }
 
-export function snapshotJson(said: Partial<SnapshotManifest>): string {
-  return toJson(snapshotOf(said));
+export function snapshotJson(changes: Partial<SnapshotManifest>): string {
+  return toJson(snapshotOf(changes));
 }

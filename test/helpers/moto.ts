@@ -22,12 +22,12 @@ export async function startMoto(): Promise<Moto> {
       stdout: '/dev/null',
     },
   );
-  let said = '';
+  let output = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(-2000);
+    output = (output + text).slice(-2000);
   });
   await until('moto answers', async () => {
-    if (child.hasEnded()) throw new Error(`moto ended: ${said}`);
+    if (child.hasEnded()) throw new Error(`moto ended: ${output}`);
     return await fetch(endpoint).then(
       ({ ok }) => ok,
       () => false,

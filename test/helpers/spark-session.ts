@@ -72,7 +72,7 @@ export async function startSparkSession(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-20_000);
   });
-  let hear: (said: { bytes?: number; ready?: true; ended?: true } | undefined) => void = () =>
+  let hear: (message: { bytes?: number; ready?: true; ended?: true } | undefined) => void = () =>
     undefined;
   createInterface(child.stdout)
     .on('line', (line) => hear(JSON.parse(line)))
@@ -80,10 +80,10 @@ export async function startSparkSession(
   /** Waits for what ends a step. */
   const until = async (end: 'ready' | 'ended', onBytes: (bytes: number) => void): Promise<void> =>
     await new Promise((resolve, reject) => {
-      hear = (said) => {
-        if (said === undefined) reject(new Error(`The Spark session ended: ${stderr}`));
-        else if (said.bytes !== undefined) onBytes(said.bytes);
-        else if (said[end]) resolve();
+      hear = (message) => {
+        if (message === undefined) reject(new Error(`The Spark session ended: ${stderr}`));
+        else if (message.bytes !== undefined) onBytes(message.bytes);
+        else if (message[end]) resolve();
       };
     });
   await until('ready', () => undefined);

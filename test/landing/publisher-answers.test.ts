@@ -91,8 +91,8 @@ describe('an export that failed', () => {
   }
 
   it('has the reason that the portal gives', async () => {
-    const said = { status: 'Failed', errors: { message: 'layer\u001b[2J is gone' } };
-    const { message } = await fails(probed(serve(json(said))), 'SOURCE_EXPORT_FAILED');
+    const answer = { status: 'Failed', errors: { message: 'layer\u001b[2J is gone' } };
+    const { message } = await fails(probed(serve(json(answer))), 'SOURCE_EXPORT_FAILED');
     assert.match(message, /Failed, layer\\u001b\[2J is gone/);
     const broken = serve({ status: 500, ...json({ message: 'Special Server Error' }) });
     const error = await fails(probed(broken), 'SOURCE_UNAVAILABLE');

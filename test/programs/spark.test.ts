@@ -79,8 +79,8 @@ describe('Spark', () => {
 describe('spark-submit', () => {
   it('gets its folder, its settings and the environment, and its end is reported', async () => {
     await withTempFolder(async (folder) => {
-      const said = join(folder, 'said');
-      const submit = `printf '%s\\n' "$@" > '${said}'; echo "$SECRET" >> '${said}'; echo line; echo oops >&2; exit 3`;
+      const args = join(folder, 'args');
+      const submit = `printf '%s\\n' "$@" > '${args}'; echo "$SECRET" >> '${args}'; echo line; echo oops >&2; exit 3`;
       const lines: string[] = [];
       const command = await commandIn(folder, submit);
       const end = await submitSpark({
@@ -91,7 +91,7 @@ describe('spark-submit', () => {
       });
       assert.deepEqual(end, { code: 3, signal: null, stderr: 'oops\n' });
       assert.deepEqual(lines, ['line']);
-      const words = (await readFile(said, 'utf8')).trim().split('\n');
+      const words = (await readFile(args, 'utf8')).trim().split('\n');
       assert.deepEqual(words.slice(0, 4), ['--master', 'local[2]', '--driver-memory', '1g']);
       assert.ok(words.includes('spark.some.setting=x'));
       assert.ok(words.includes(`spark.local.dir=${folder}`));

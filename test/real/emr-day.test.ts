@@ -25,14 +25,14 @@ describe('runs of one day on EMR', () => {
       await lab.datasets({ twice: { a: lab.origin.address('/a.csv') } });
       const ingest = ['ingest', 'twice', '--date', DAY, '--as-if'];
       const both = await Promise.all([lab.json<Run>(ingest), lab.json<Run>(ingest)]);
-      const said = both.map(({ stdout, stderr }) => stdout + stderr).join('\n');
+      const output = both.map(({ stdout, stderr }) => stdout + stderr).join('\n');
       assert.deepEqual(
         both.map(({ code, json }) => [code, json.status, json.ledger?.rows]),
         [
           [0, 'published', 1],
           [0, 'published', 1],
         ],
-        said,
+        output,
       );
       assert.equal(both[0].json.runId, both[1].json.runId);
       assert.equal((await clustersOf(shared, 'twice')).length, 1);

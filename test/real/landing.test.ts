@@ -138,8 +138,8 @@ describe('a disk that gets full', () => {
       await new Promise<void>((begun) => {
         first = landHere('/first.csv', folder, begun);
       });
-      const said = { code: 'DISK_FULL', message: /for other files on their way/ };
-      await assert.rejects(landHere('/second.csv', folder), said);
+      const refusal = { code: 'DISK_FULL', message: /for other files on their way/ };
+      await assert.rejects(landHere('/second.csv', folder), refusal);
       goOn();
       assert.equal((await first)?.checksum, body.checksum);
     });

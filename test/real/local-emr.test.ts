@@ -106,8 +106,8 @@ describe('the local EMR', () => {
         const failure = steps[3]?.Status?.FailureDetails;
         assert.match(failure?.Message ?? '', /Cannot run program "hive"/);
         assert.equal(failure?.LogFile, `${bucket}/logs/${id}/steps/${steps[3]?.Id}/stderr.gz`);
-        const said = (await keys(s3, `logs/${id}/node/`)).find((key) => key.endsWith('stdout.gz'));
-        assert.equal(gunzipSync(await get(s3, said ?? '')).toString(), 'bootstrap $HOME `x`\n');
+        const log = (await keys(s3, `logs/${id}/node/`)).find((key) => key.endsWith('stdout.gz'));
+        assert.equal(gunzipSync(await get(s3, log ?? '')).toString(), 'bootstrap $HOME `x`\n');
         for (const key of await keys(s3, 'logs/')) {
           const text = gunzipSync(await get(s3, key)).toString();
           assert.ok(!text.includes(s3.env.AWS_SECRET_ACCESS_KEY), key);

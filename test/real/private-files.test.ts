@@ -43,7 +43,7 @@ async function secretFile(name: string, body = CSV): Promise<string> {
   return path;
 }
 
-function strangersInput(name: string, path: string, changes: Partial<IngestInput> = {}) {
+function otherUsersInput(name: string, path: string, changes: Partial<IngestInput> = {}) {
   const source = { id: name, address: pathToFileURL(path).href, optional: false, overrides: {} };
   const spec = { name, timeZone: 'America/Denver', sources: [source] };
   return { dataset: name, ...changes, spec };
@@ -98,20 +98,20 @@ async function assertPrivate(dataset: string): Promise<void> {
 describe('a file of this machine that no command of the owner named', () => {
   it('is refused to a run that another user started through the port of the embedded Temporal', async () => {
     const path = await secretFile('secret.csv');
-    const said = await codeOf(runByHand(strangersInput('stolen', path)));
-    assert.match(said, /SOURCE_NOT_NAMED/);
-    assert.match(said, /longhaul ingest/);
+    const message = await codeOf(runByHand(otherUsersInput('stolen', path)));
+    assert.match(message, /SOURCE_NOT_NAMED/);
+    assert.match(message, /longhaul ingest/);
     assert.deepEqual(await lab.lakeFiles('stolen'), []);
   });
 
   it('is refused with the same words as one that is not there', async () => {
     const path = join(lab.folder, 'private', 'none.csv');
-    assert.match(await codeOf(runByHand(strangersInput('none', path))), /SOURCE_NOT_NAMED/);
+    assert.match(await codeOf(runByHand(otherUsersInput('none', path))), /SOURCE_NOT_NAMED/);
   });
 
   it('stays refused when the owner retries the run of another user', async () => {
     const path = await secretFile('lure.csv');
-    const input = strangersInput('lure', path);
+    const input = otherUsersInput('lure', path);
     const workflowId = `ingest/lure/${TODAY}`;
     const run = client.workflow.execute<typeof ingestDataset>('ingestDataset', {
       ...{ taskQueue, workflowId, args: [input] },
@@ -134,7 +134,7 @@ describe('a file that the owner named', () => {
     const path = await secretFile('landed.csv');
     await lab.datasets({ landed: { a: pathToFileURL(path).href } });
     done(await lab.run(['land', 'landed']));
-    const input = strangersInput('landed', path, { mode: 'convert' });
+    const input = otherUsersInput('landed', path, { mode: 'convert' });
     const [source] = input.spec.sources;
     assert.ok(source);
     const address = lab.origin.address('/landed.csv');
@@ -181,8 +181,8 @@ describe('a file that the owner named', () => {
     done(await lab.run(['ingest', pathToFileURL(link).href]));
     await symlink(secret, `${link}.new`);
     await rename(`${link}.new`, link);
-    const said = await codeOf(runByHand(strangersInput('link', link, { again: true })));
-    assert.match(said, /SOURCE_NOT_NAMED/);
+    const message = await codeOf(runByHand(otherUsersInput('link', link, { again: true })));
+    assert.match(message, /SOURCE_NOT_NAMED/);
   });
 });
 

@@ -35,7 +35,7 @@ async function snapshotFrom(body: string | Buffer): Promise<SnapshotManifest> {
 
 describe('a manifest that is not what Longhaul wrote', () => {
   const good = snapshotJson(REF);
-  const changed = (said: object): string => toJson({ ...snapshotOf(REF), ...said });
+  const changed = (changes: object): string => toJson({ ...snapshotOf(REF), ...changes });
   const attacks: [string, string, RegExp][] = [
     ['nothing', '', /no JSON object/],
     ['a half of it', good.slice(0, good.length / 2), /no JSON object/],

@@ -4,7 +4,7 @@ import { runSummary } from '../../src/workflows/run-summary.ts';
 import { sourceResult } from './source-result.ts';
 
 it('the Web UI says how each source was read, and where its bare quotes are', () => {
-  const story = runSummary(
+  const summary = runSummary(
     { dataset: 'x', ingestDate: '2026-01-31' },
     {
       stage: 'done',
@@ -28,9 +28,9 @@ it('the Web UI says how each source was read, and where its bare quotes are', ()
     },
   );
   assert.ok(
-    story.includes(
+    summary.includes(
       '- **a** read as: windows-1252 (declared), bar (sep=), no header; 7 quotes inside unquoted fields, kept as text: record 2 (line 3, byte 20), …',
     ),
-    story,
+    summary,
   );
 });

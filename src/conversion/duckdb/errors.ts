@@ -25,7 +25,7 @@ export function jobError(error: PlainError, bucket: string | undefined): Longhau
   return ofStore ?? new LonghaulError('ENGINE_FAILED', line);
 }
 
-/** Whatever is said of HTTP without a status is a connection that broke off. */
+/** An error of HTTP without a status is a connection that broke off. */
 function storeError(message: string, bucket: string): LonghaulError | undefined {
   const found = duckDbS3Error(uploadsAlike(message), bucket);
   if (found || !message.startsWith('HTTP Error')) return found;

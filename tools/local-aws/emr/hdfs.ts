@@ -145,8 +145,8 @@ const ANSWER_LIMIT_MS = 5000;
 async function startFailure(path: string): Promise<LonghaulError> {
   const log = await readFile(path, 'utf8').catch(() => '');
   const line = log.split('\n').findLast((each) => /ERROR |FATAL |Exception|Error:/.test(each));
-  const said = printable((line ?? 'nothing').slice(0, MAX_WORDS_LENGTH));
-  const message = `HDFS did not start; its last word: ${said}`;
+  const reason = printable((line ?? 'nothing').slice(0, MAX_WORDS_LENGTH));
+  const message = `HDFS did not start; its last word: ${reason}`;
   return new LonghaulError('EMBEDDED_FAILED', message, { hint: `Its log is ${path}.` });
 }
 

@@ -1,10 +1,10 @@
 import { attemptPrefix, dayPrefix, sourcePrefix, stagingPrefix } from '../model/layout.ts';
 import type { EmrRun, StageJobInput } from './emr-types.ts';
 
-/** Of HDFS, as the lake's converted zone in a bucket. */
+/** The converted zone on HDFS, laid out as that of the lake. */
 const HDFS_ZONE = '/takehome-converted/';
 
-/** Of one job, in the converted zone: its shards, its task, its result. */
+/** Where a job's shards, task and result lie in the converted zone. */
 export function jobPrefix({ runId, source, attempt }: StageJobInput): string {
   return attemptPrefix(runId, `${source.id}/spark`, attempt);
 }
@@ -31,7 +31,7 @@ export function manifestName(revision: number): string {
   return revision === 1 ? '_manifest.json' : `_manifest.r${revision}.json`;
 }
 
-/** Of the cluster that reads it, whichever host its NameNode is. */
+/** Without a host: each cluster reads its own HDFS. */
 export function hdfsUri(path: string): string {
   return `hdfs://${path}`;
 }

@@ -78,7 +78,7 @@ function codeOf(jobError: string | undefined): ErrorCode {
   return jobError?.startsWith('FileExistsError') ? 'EMR_OUTPUT_EXISTS' : 'EMR_STEP_FAILED';
 }
 
-/** Of a conversion that got so far as to write why. */
+/** The error that a conversion wrote as its result; undefined where it wrote none. */
 async function jobErrorOf(deps: EmrDeps, input: ExplainInput): Promise<string | undefined> {
   if (input.kind !== 'convert') return undefined;
   try {

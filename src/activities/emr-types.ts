@@ -9,7 +9,7 @@ export interface EmrRun {
   dataset: string;
   ingestDate: string;
   revision: number;
-  /** Of `ingestDataset`. */
+  /** The run of `ingestDataset`. */
   runId: string;
 }
 
@@ -28,7 +28,7 @@ export interface EmrPlan {
 export interface OpenClusterInput extends EmrRun {
   /** From 1. */
   generation: number;
-  /** Of the run's earlier clusters. */
+  /** What the run's earlier clusters have used. */
   usedInstanceHours: number;
 }
 
@@ -99,7 +99,7 @@ export interface CountInput extends CountedInput {
 
 export type CountResult =
   | { outcome: 'counted'; parts: number; rows: number }
-  /** Of the job for the step that counts instead. */
+  /** `args`: those of the step that counts instead. */
   | { outcome: 'unreachable'; why: string; args: string[] };
 
 export interface CopyInput extends CountedInput {

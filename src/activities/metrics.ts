@@ -53,7 +53,7 @@ export class StageMetrics {
   }
 }
 
-/** Of a source whose ledger balances. */
+/** Counts the rows of a source whose ledger balances. */
 export function countLedger({ rows, rejected }: Pick<Ledger, 'rows' | 'rejected'>): void {
   const { metricMeter } = Context.current();
   metricMeter.createCounter('longhaul_rows_total').add(rows);

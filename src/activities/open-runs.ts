@@ -54,7 +54,7 @@ export class OpenRuns {
     return ageMs < MAX_LISTING_LAG_MS;
   }
 
-  /** Of the run itself, which no listing lags behind. */
+  /** Asks for the run itself: the list of runs may lag behind. */
   async #isOpen(workflowId: string, runId?: string): Promise<boolean> {
     try {
       const handle = this.#client.workflow.getHandle(workflowId, runId);

@@ -35,7 +35,7 @@ export interface LandInput extends ProbeInput {
 
 export interface PauseInput {
   scheduleId: string;
-  /** Of the run that has failed just now. */
+  /** The run that has failed just now. */
   workflowId: string;
   pauseAfterFailures: number;
   catchupMs: number;

@@ -2,7 +2,7 @@ import type { Config } from '../config/load-config.ts';
 
 /** What a command uses of its environment: passed in, so that building the program has no effect. */
 export interface CliContext {
-  /** Of package.json. */
+  /** The version of package.json. */
   readonly version: string;
   /** The module that Node runs to become this program: the embedded host is started with it. */
   readonly entry: string;

@@ -14,7 +14,7 @@ export function asLonghaulError(error: unknown): LonghaulError {
   return new LonghaulError('INTERNAL', printable(message), {}, { cause: error });
 }
 
-/** Of the system's codes, those that mean the same whatever was done to a file. */
+/** Codes of the system that mean the same for every operation on a file. */
 const SYSTEM_CODES = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE', 'ENFILE']);
 
 /** Where the command line asks for JSON it is that on standard output. @returns the exit code. */

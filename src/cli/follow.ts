@@ -125,7 +125,7 @@ export async function awaitRun<T>(
   }
 }
 
-/** Of the client that a link has now. */
+/** A handle by the client that a link has now. */
 export function handleOf(client: TemporalLink['client'], run: RunRef): WorkflowHandle {
   return client.workflow.getHandle(run.workflowId, run.runId);
 }

@@ -32,7 +32,7 @@ interface Session {
   context: CliContext;
   config: Config;
   link: TemporalLink;
-  /** Of the lake's workflows. */
+  /** The task queue of the lake's workflows. */
   queue: string;
   signal: AbortSignal;
   views: ProgressViews;

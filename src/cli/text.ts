@@ -42,7 +42,7 @@ export function countText(count: number): string {
   return count.toLocaleString('en-US');
 }
 
-/** Of a ledger, a source or a recount: three cells of a table. */
+/** Three cells of a table: the counts of a ledger, a source or a recount. */
 export function countsText(of?: { records: number; rows: number; rejected: number }): string[] {
   return of ? [of.records, of.rows, of.rejected].map((count) => countText(count)) : ['', '', ''];
 }
@@ -74,7 +74,7 @@ export function momentText(moment: Date, timeZone: string): string {
   return `${clock.slice(0, 19).replace('T', ' ')} ${sign}${hours}:${minutes}`;
 }
 
-/** Of this machine: the zone of a dataset that is named by a URL or a path alone, too. */
+/** This machine's zone, which a dataset has too that is named by a URL or a path alone. */
 export function localZone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone;
 }

@@ -133,7 +133,7 @@ function holds(content: unknown, path: readonly PropertyKey[]): boolean {
   return value !== undefined;
 }
 
-/** Of a union's branches, the one that got furthest says most. */
+/** The problems of that branch of a union that got furthest. */
 function ofUnion(issue: core.$ZodIssueInvalidUnion, content: unknown): PathProblem[] {
   const branches = issue.errors.map((errors) =>
     errors.flatMap((each) => ofIssue({ ...each, path: [...issue.path, ...each.path] }, content)),

@@ -198,7 +198,7 @@ function lakeSettings(values: SettingValues, cwd: string, customEndpoint: boolea
   };
 }
 
-/** Of one landing, each 16 MiB of memory: more made no landing faster. */
+/** Parts that one landing sends at once, each 16 MiB of memory: more made no landing faster. */
 const UPLOAD_CONCURRENCY = 4;
 /** A server that is there answers in one round trip; curl's users set as much. */
 const CONNECT_TIMEOUT_MS = 10_000;

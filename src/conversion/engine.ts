@@ -24,9 +24,9 @@ export interface ConversionRequest {
 }
 
 export interface ConversionProgress {
-  /** Of the input. */
+  /** Bytes of the input that are done. */
   bytes: number;
-  /** Of Parquet so far; of an object in S3 only once it is whole. Undefined where the engine does not say. */
+  /** Bytes of Parquet so far; an object in S3 counts once it is whole. Undefined where the engine does not say. */
   bytesWritten?: number;
 }
 

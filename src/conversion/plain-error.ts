@@ -3,7 +3,7 @@ import { isErrorCode, LonghaulError, type ErrorDetails } from '../model/errors.t
 /** An error as plain data: structured clones of errors lose their class. */
 export interface PlainError {
   message: string;
-  /** Of the catalogue, or the system's (`ENOSPC`). */
+  /** A code of the catalogue, or the system's (`ENOSPC`). */
   code?: string;
   details?: ErrorDetails;
 }

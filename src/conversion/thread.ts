@@ -11,7 +11,7 @@ export interface Thread<Job> {
   job: Job;
   signal: AbortSignal;
   onProgress: (bytes: number) => void;
-  /** Of what the thread threw, or how it ended. */
+  /** Makes the error of what the thread threw, or of how it ended. */
   errorOf?: (error: PlainError) => Error;
 }
 

@@ -9,9 +9,9 @@ import { INCOMPLETE, QUOTE, Tokenizer } from '../csv/tokenizer.ts';
 import { readBlocks } from './blocks.ts';
 import type { InspectRequest } from './inspect.ts';
 
-/** Of a column: enough to see what is wrong, few enough for one message. */
+/** Values of a column: enough to see what is wrong, few enough for one message. */
 const MAX_EXAMPLES = 5;
-/** Of a value, in a message. */
+/** How much of a value a message shows. */
 const MAX_VALUE_CHARACTERS = 60;
 
 /** A column whose declared type does not hold all of its values. */

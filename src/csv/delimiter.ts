@@ -28,15 +28,15 @@ const MAX_BAD_SHARE = 0.5;
 /** The head as one delimiter shows it. */
 interface Candidate {
   delimiter: string;
-  /** Of the first record. */
+  /** Fields of the first record. */
   columns: number;
-  /** Of the data records: those with another number of fields than the first record. */
+  /** The share of the data records with another number of fields than the first record. */
   badShare: number;
-  /** Of the data records: those with more than one field. */
+  /** How many data records have more than one field. */
   standing: number;
-  /** Of all records: those with the commonest number of fields, where that is more than one. */
+  /** How many records have the commonest number of fields, where that is more than one. */
   regular: number;
-  /** Of the values: those that look like one value, and not like several or a part of one. */
+  /** The share of the values that look like one value, and not like several or a part of one. */
   cleanShare: number;
 }
 

@@ -8,7 +8,7 @@ import {
   type HeadRecord,
 } from './head-records.ts';
 
-/** Of a record, in a message. */
+/** How much of a record a message shows. */
 const MAX_SHOWN_CHARACTERS = 100;
 
 /** Fewer digits may be a year or a rank, and name a column of a wide table. */

@@ -22,7 +22,7 @@ const PROBLEMS: readonly { kind: Kind; code: ErrorCode; what: string }[] = [
   { kind: 'ragged', code: 'SOURCE_RAGGED', what: "records whose fields are not the header's" },
 ];
 
-/** Of a header, in a message. */
+/** How much of a header a message shows. */
 const MAX_HEADER_CHARACTERS = 100;
 
 /**

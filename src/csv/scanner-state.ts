@@ -43,7 +43,7 @@ export interface ScannerState {
   bareQuote: BareQuote | null;
   /** One of the record that no other has closed yet. */
   openBareQuote: BareQuote | null;
-  /** Of the header; 0 until it has ended. */
+  /** Fields of the header; 0 until it has ended. */
   columns: number;
   /** Where it starts; 0 as long as it has not ended. */
   headerLine: number;
@@ -158,18 +158,18 @@ export class RecordCounter {
     }
   }
 
-  /** Of the byte that is read. */
+  /** The line of the byte that is read. */
   line(): number {
     const { lineEnds, quotedBreaks } = this.#state;
     return this.#firstLine + lineEnds.lf + lineEnds.crlf + lineEnds.cr + quotedBreaks;
   }
 
-  /** Of a byte of the record that is under way. */
+  /** The position of a byte of the record that is under way. */
   position(byteOffset: number, line = this.line()): Position {
     return { record: this.isAtHeader ? 0 : this.#state.records + 1, line, byteOffset };
   }
 
-  /** Of the record that has just been counted. */
+  /** The position of the record that has just been counted. */
   #recordPosition(): Position {
     const { records, recordLine, recordStart } = this.#state;
     return { record: records, line: recordLine, byteOffset: recordStart };

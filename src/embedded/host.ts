@@ -16,7 +16,7 @@ import { openUiProxy, type UiProxy } from './ui-proxy.ts';
 
 export interface HostOptions {
   stateDir: string;
-  /** Of this program. */
+  /** The version of this program. */
   version: string;
   /** Fingerprints of the settings that the worker's work depends on; see `JoinOptions`. */
   settings?: Readonly<Record<string, string>>;
@@ -263,7 +263,7 @@ async function identityOf(stateDir: string, last: Partial<HostRecord>) {
   return { namespace, path, inode, isCopy };
 }
 
-/** Of the last server, so that it keeps its address. */
+/** The port of the last server, so that the next one keeps its address. */
 function portIn(url: string | undefined): number[] {
   const port = Number(/:(\d+)$/.exec(url ?? '')?.[1]);
   return port > 0 ? [port] : [];

@@ -19,7 +19,7 @@ export interface JoinOptions {
   stateDir: string;
   /** How to start the host process where none runs. */
   host: HostCommand;
-  /** Of this program: a note says when the running server is of another one. */
+  /** The version of this program: a note says when the running server is of another one. */
   version?: string;
   /** False: the command only asks, so the host starts Temporal and no worker for it. Default: true. */
   needsWorker?: boolean;
@@ -40,7 +40,7 @@ export interface JoinOptions {
 export interface EmbeddedAddress {
   /** `host:port`. */
   address: string;
-  /** Of this state folder alone. */
+  /** The namespace of this state folder alone. */
   namespace: string;
   uiUrl: string;
 }
@@ -93,7 +93,7 @@ const LEAVE_LIMIT_MS = 120_000;
 
 class Member {
   readonly #options: JoinOptions;
-  /** Of a host that was stopped, or failed, the last one stays: it says why nothing is to be expected any more. */
+  /** The last one stays when the host was stopped, or failed: it has the reason. */
   #link: HostLink | undefined;
   #joining: Promise<HostState> | undefined;
   #note = '';

@@ -29,7 +29,7 @@ export interface HostState {
   /** The worker starts when the first command needs it. */
   worker: 'none' | 'starting' | 'ready';
   pid: number;
-  /** Of the program, to recognise a server that an older one started. */
+  /** The program's version, to recognise a server that an older one started. */
   version: string;
   namespace: string;
   /** `host:port`; before `ready`, of the last server. */

@@ -6,12 +6,12 @@ import { printable } from '../model/names.ts';
 import { findObject } from '../storage/s3/objects.ts';
 import { S3Prefix } from '../storage/s3/prefix.ts';
 
-/** Of the end of a log, for an error's details: enough for the exception that counts. */
+/** The last lines of a log, for an error's details: enough for the exception that counts. */
 const TAIL_LINES = 50;
 /** EMR brings logs every five minutes: a run that has failed does not wait for them longer than this. */
 const MAX_LOG_WAIT_MS = 10_000;
 const LOOK_AGAIN_MS = 500;
-/** Of the end of the text: whole stack traces, whatever their length. */
+/** How much of the end of the text is kept: whole stack traces. */
 const KEPT_CHARACTERS = 256 * 1024;
 /** A log that is larger when packed is left where it is. */
 const MAX_PACKED_BYTES = 32 * 1024 * 1024;
@@ -78,7 +78,7 @@ export function withoutSecrets(text: string): string {
     .replaceAll(/((?:secret|password|token)[\w.-]*\s*[=:]\s*)[^\s,;&]+/gi, '$1…');
 }
 
-/** Of any bucket, with the credentials of the lake. */
+/** Reads logs of any bucket, with the credentials of the lake. */
 export function s3LogReader(settings: S3Settings): LogReader {
   return async (uri, signal) => {
     const [, bucket = '', key = ''] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];

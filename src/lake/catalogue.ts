@@ -114,7 +114,7 @@ async function latestOfEachSource(
   return found;
 }
 
-/** Of each ingest date, oldest first; those of days to come too. */
+/** The newest revision of each ingest date, oldest first; those of days to come too. */
 export async function newestRevisions(converted: Store, dataset: string): Promise<SnapshotRef[]> {
   const newest = new Map<string, SnapshotRef>();
   for (const ref of await listSnapshots(converted, dataset)) {

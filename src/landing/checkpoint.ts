@@ -6,13 +6,13 @@ import type { IngestStateFields } from './ingest-state.ts';
 
 /** From where a later attempt can go on, if the source is still the same version. */
 export interface Checkpoint {
-  /** Of the source's address and dialect settings: with another source the checkpoint is of no use. */
+  /** A hash of the source's address and dialect settings: with another source the checkpoint is of no use. */
   sourceKey: string;
   validator: Validator;
   totalBytes?: number;
   /** The states at the newest offsets where an attempt may go on, the oldest first; at least one. */
   ends: IngestStateFields[];
-  /** Of a landing in S3; which parts there are, S3 itself knows. */
+  /** The upload of a landing in S3; S3 itself says which parts there are. */
   upload?: OpenUpload;
 }
 
@@ -42,7 +42,7 @@ const FORMAT = 'longhaul/checkpoint/2';
 
 interface Envelope {
   format: string;
-  /** Of `payload`: a damaged checkpoint must not be believed. */
+  /** The CRC-32 of `payload`: a damaged checkpoint must not be used. */
   crc32: number;
   payload: string;
 }

@@ -82,7 +82,7 @@ async function namedPath(url: URL, marks: string | undefined, shown: string): Pr
   );
 }
 
-/** Of macOS: no symlink anywhere in the path. Node does not name it. */
+/** A flag of macOS: no symlink anywhere in the path. Node does not name it. */
 const O_NOFOLLOW_ANY = 0x20_00_00_00;
 /** A pipe without a writer must not hold a thread for ever; it is refused as no regular file. */
 const READ_ONLY =

@@ -177,7 +177,7 @@ export function validatorOf(response: Response): Validator {
 export interface ContentRange {
   /** Absent in the answer 416 (`bytes` and only the total). */
   start?: number;
-  /** Of the last byte. */
+  /** The offset of the last byte. */
   end?: number;
   /** Absent where the server does not know it (`bytes 0-9/*`). */
   total?: number;

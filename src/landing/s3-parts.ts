@@ -56,7 +56,7 @@ export function crc32OfRest(before: number, after: number, restBytes: number): n
   return (after ^ multiply(powerOfX(8 * restBytes), before)) >>> 0;
 }
 
-/** Of zlib and S3, lowest power of x in the highest bit. */
+/** The polynomial of zlib and S3, lowest power of x in the highest bit. */
 const POLYNOMIAL = 0xedb88320;
 /** x to the power of 0. */
 const ONE = 0x80000000;

@@ -36,7 +36,7 @@ export interface LandingSinks {
 
 /** A landing that can be gone on with at its last end, if the source is still this version. */
 export interface Unfinished extends Checkpoint {
-  /** Of the last end; more than 0. */
+  /** The offset of the last end; more than 0. */
   offset: number;
 }
 

@@ -22,7 +22,7 @@ export interface OpenRequest {
 
 export interface OpenedSource {
   validator: Validator;
-  /** Of the whole file; absent where the publisher does not say. */
+  /** The length of the whole file; absent where the publisher does not say. */
   totalBytes?: number;
   /** Where the body starts: `from.offset`, or 0 where the source changed or cannot go on. */
   startOffset: number;

@@ -7,7 +7,7 @@ import type { StepKind } from './emr.ts';
 export interface ClusterName {
   dataset: string;
   ingestDate: string;
-  /** Of the workflow `ingestDataset`. */
+  /** The run of the workflow `ingestDataset`. */
   runId: string;
   /** From 1: a run whose cluster was lost makes another. */
   generation: number;

@@ -57,7 +57,7 @@ export interface EmrProgress {
   /** The one in use; one that was lost is replaced by the next. */
   cluster?: EmrCluster;
   steps: EmrStepProgress[];
-  /** Of clusters before this one. */
+  /** What the clusters before this one have used. */
   earlierInstanceHours: number;
 }
 

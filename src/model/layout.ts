@@ -43,7 +43,7 @@ export function nextLandingKey(rawKey: string): string {
   );
 }
 
-/** Of a file in a source's folder, relative to it: its name, however many landings there are. */
+/** The name of a file in a source's folder, without the folder of a later landing. */
 export function landingNameOf(relativeKey: string): string {
   return relativeKey.replace(/^_landing\d+\//, '');
 }
@@ -52,7 +52,7 @@ export function landingManifestKey(rawKey: string): string {
   return `${rawKey}.manifest.json`;
 }
 
-/** Of the file that says what a verified source is, in its folder. */
+/** The file that says what a verified source is, in its folder. */
 export const SOURCE_ENTRY_NAME = '_source.json';
 
 export function sourceEntryKey(at: SourceAt): string {
@@ -80,7 +80,7 @@ export function partName(index: number): string {
   return `${String(index).padStart(5, '0')}.parquet`;
 }
 
-/** Of a part on a disk that is not whole: Spark and pyarrow read every file of a folder but those named with a dot first. */
+/** The key of a part on a disk that is not whole: Spark and pyarrow read every file of a folder but those named with a dot first. */
 export function partialPartKey(key: string): string {
   const at = key.lastIndexOf('/') + 1;
   return `${key.slice(0, at)}.${key.slice(at)}.partial`;
@@ -109,7 +109,7 @@ export function stagingPrefix(runId: string): string {
   return `_staging/${runId}/`;
 }
 
-/** Of one source of a run. */
+/** The staging of one source of a run. */
 export function stagedSourcePrefix(runId: string, source: string): string {
   return `${stagingPrefix(runId)}${source}/`;
 }

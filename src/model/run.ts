@@ -139,7 +139,7 @@ export interface TransferHeartbeat {
   totalBytes?: number;
   bytesPerSecond: number;
   records?: number;
-  /** Of Parquet, so far. */
+  /** Bytes of Parquet, so far. */
   bytesWritten?: number;
   /** What takes time where no bytes are done, for people. */
   note?: string;

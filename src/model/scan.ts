@@ -34,7 +34,7 @@ export interface Dialect {
   quote: '"';
   /** Bytes of a UTF-8 byte order mark at the start: 0 or 3. */
   bomBytes: number;
-  /** Of the `sep=` line behind the mark, its line end included; absent where there is none. */
+  /** The length of the `sep=` line behind the mark, its line end included; absent where there is none. */
   sepLineBytes?: number;
   /** Present where the first record is data. */
   header?: false;
@@ -86,9 +86,9 @@ export interface ScanProblem extends Positions {
 export interface Position {
   /** 1 is the first data record; 0 is the header. */
   record: number;
-  /** Of the file, from 1 on, as editors count: LF, CRLF and CR each end one, in quotes too. */
+  /** The line of the file, from 1 on, as editors count: LF, CRLF and CR each end one, in quotes too. */
   line: number;
-  /** Of the record's first byte (`nul`, `unclosed-quote`, `quoting`, bare quotes: of the byte itself). */
+  /** The offset of the record's first byte (`nul`, `unclosed-quote`, `quoting`, bare quotes: of the byte itself). */
   byteOffset: number;
   /** `ragged`: how many fields it has. */
   fields?: number;

@@ -68,7 +68,7 @@ export interface ScheduledInput {
 
 /** How `apply` left the schedule: what differs from it was changed by hand. */
 export interface AppliedSchedule {
-  /** Of everything that `apply` sets. */
+  /** The hash of everything that `apply` sets. */
   hash: string;
   /** `paused` of datasets.yaml. */
   paused: boolean;

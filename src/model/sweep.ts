@@ -32,7 +32,7 @@ export function outcomeOf(isHeld: boolean, dryRun: boolean): SweepOutcome {
 
 export interface SweptItem {
   kind: SweptKind;
-  /** Of a cluster, none. */
+  /** Absent for a cluster. */
   zone?: 'raw' | 'converted';
   /** Relative to the zone; of staging the folder of a whole run, ending with `/`; of a cluster its id and its name. */
   key: string;
@@ -55,7 +55,7 @@ export interface SweepResult {
   dryRun: boolean;
   /** At most `MAX_SWEPT_ITEMS`. */
   items: SweptItem[];
-  /** Of all of them, also of those that `items` has no room for. */
+  /** The number of all of them, also of those that `items` has no room for. */
   count: number;
   bytes: number;
   /** Numbers and bytes by kind and outcome, of those that occur. */

@@ -25,7 +25,7 @@ export interface ClassArchiveOptions {
 /** For SPARK_SUBMIT_OPTS. A JVM that cannot use an archive says so on standard output, and goes on: users need not see it. */
 const QUIET = '-Xlog:disable -Xlog:all=error:stderr';
 
-/** Of the training: a start without an archive, and writing it. A slow machine takes a minute and a half. */
+/** The limit of the training: a start without an archive, and writing it. A slow machine takes a minute and a half. */
 const TRAINING_LIMIT_MS = 10 * 60_000;
 
 /**

@@ -62,7 +62,7 @@ export async function submitSpark(command: SparkCommand): Promise<SparkEnd> {
   return end;
 }
 
-/** Of a Spark that Longhaul brought: into another one's start it puts no work of its own. */
+/** An archive is made for a Spark that Longhaul fetched only: another one's start is left as it is. */
 async function classArchive(
   start: SparkStart,
   { signal, onNote }: SparkCommand,

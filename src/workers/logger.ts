@@ -44,7 +44,7 @@ const NAMES: Readonly<Record<string, string>> = {
   taskQueue: 'queue',
   sdkComponent: 'component',
 };
-/** Of no use to a reader. */
+/** Fields that are of no use to a reader. */
 const LEFT_OUT = new Set(['isLocal', 'activityId', 'workflowType', 'namespace', 'taskToken']);
 
 function fieldsOf({ level, message, timestampNanos, meta = {} }: LogEntry): Fields {

@@ -11,7 +11,7 @@ import * as policies from './policies.ts';
 /** A step whose nodes went away is done again, so often in all; what fails for another reason is not. */
 const MAX_STEP_ATTEMPTS = 3;
 
-/** Of one source, over all clusters of the run: names of steps and places are never used twice. */
+/** The state of one source over all clusters of the run: names of steps and folders are never used twice. */
 export interface SourceState {
   jobs: number;
   steps: number;

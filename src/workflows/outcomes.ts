@@ -14,7 +14,7 @@ export type OnEmr = Pick<EmrResult, 'output' | 'progress'>;
 
 interface SortedOutcomes {
   results: SourceResult[];
-  /** Of sources without which the day is not published. */
+  /** Errors of sources without which the day is not published. */
   errors: RunError[];
   /** Ids of the optional sources that failed. */
   missing: string[];

@@ -146,7 +146,7 @@ function pendingLines({ type, attempt, transfer, lastFailure }: PendingActivity)
   return lines;
 }
 
-/** Of the run's own error, and of its sources' where there are several. */
+/** The logs of the run's own error, and of its sources' errors where there are several. */
 function logsOf({ error, progress }: RunDetails) {
   const failed = [error, ...(progress?.sources ?? []).map((source) => source.error)];
   const found = failed.flatMap((each) =>

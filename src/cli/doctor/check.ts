@@ -6,7 +6,7 @@ export interface Finding {
   status: 'ok' | 'problem' | 'unknown';
   /** The result, for people; may have several lines. */
   found: string;
-  /** Of a problem: the command or setting that fixes it. */
+  /** The command or setting that fixes a problem. */
   fix?: string;
 }
 

@@ -33,7 +33,7 @@ const ENOUGH_BYTES = 5 * 1024 ** 3;
 const MAKE_ROOM =
   'Free some space, or set LAKE (with a lake in a bucket, STATE_DIR) to a folder of a larger disk.';
 
-/** Of the lake; where that is in a bucket, of the embedded server's state. */
+/** The disk of the lake; where that is in a bucket, the disk of the embedded server's state. */
 export async function diskFinding({ lake, stateDir }: Settings): Promise<Finding> {
   const wanted = lake.kind === 'disk' ? lake.folder : stateDir;
   // The first command that needs the folder makes it; the doctor does not.

@@ -182,7 +182,7 @@ function prefixOf(zone: keyof typeof ZONE_FOLDERS, { prefix }: S3Settings): stri
   return `${prefix}${ZONE_FOLDERS[zone]}/`;
 }
 
-/** Of the rules that cover the prefix, the one that acts first. */
+/** After how many days the first of the rules for this prefix acts. */
 function daysOf(prefix: string, rules: readonly LifecycleRule[]): number {
   const days = rules.map(({ Status, Filter, Prefix, AbortIncompleteMultipartUpload: abort }) => {
     // The old form has the prefix beside the filter.

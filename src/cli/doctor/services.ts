@@ -13,7 +13,7 @@ import { lookFor, ok, problem, type Finding } from './check.ts';
 
 /** Two small calls. */
 const CALLS_LIMIT_MS = 5000;
-/** Of gRPC. */
+/** Status codes of gRPC. */
 const NOT_FOUND = 5;
 const DENIED = new Set([7, 16]);
 

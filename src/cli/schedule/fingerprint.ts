@@ -71,7 +71,7 @@ export async function readSchedule(
   }
 }
 
-/** Of every schedule whose id is one of ours. The list may lag behind the schedules themselves by seconds. */
+/** The ids of our form. The list may lag behind the schedules themselves by seconds. */
 export async function listScheduleIds(client: Client): Promise<string[]> {
   const ids: string[] = [];
   for await (const { scheduleId } of client.schedule.list()) {

@@ -84,7 +84,7 @@ function scheduleLines(schedule: ScheduleSummary): string[] {
   ];
 }
 
-/** Of a schedule that `apply` did not make, anything may stand there. */
+/** A schedule that `apply` did not make may have any text as its zone. */
 function isZone(timeZone: string): boolean {
   try {
     return new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions().timeZone !== '';

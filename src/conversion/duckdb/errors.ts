@@ -32,7 +32,7 @@ function storeError(message: string, bucket: string): LonghaulError | undefined 
   return new LonghaulError('STORE_UNREACHABLE', `DuckDB: ${firstLine(message)}`);
 }
 
-/** Of uploads DuckDB says: `Unable to connect to URL s3://…: Forbidden (HTTP code 403)`, and no method. */
+/** DuckDB's message about an upload is `Unable to connect to URL s3://…: Forbidden (HTTP code 403)`, without a method. */
 function uploadsAlike(message: string): string {
   return message.replace(
     /^HTTP Error: Unable to connect to URL (\S+?): (.*?) \(HTTP code (\d+)\)/,

@@ -12,7 +12,7 @@ import { settingsForWidth } from './width.ts';
 
 /** DuckDB's own longest line; only longer ones need a larger buffer. */
 const DEFAULT_MAX_LINE_BYTES = 2_000_000;
-/** Of DuckDB's read buffer, in longest lines: a line may start anywhere in one and end in the next. */
+/** The size of DuckDB's read buffer, in longest lines: a line may start anywhere in one and end in the next. */
 const LINES_A_BUFFER = 2;
 
 /** Delimiters that DuckDB takes as they are; any other is rewritten to a comma. */
@@ -27,7 +27,7 @@ export interface DuckDbJob {
   copy: string;
   /** Rows that have to be written. */
   records: number;
-  /** Of the range. */
+  /** The length of the range. */
   inputBytes: number;
 }
 
@@ -50,7 +50,7 @@ export interface JobPlan {
 }
 
 interface PlanOptions {
-  /** Of the extension, where the lake lies in S3. */
+  /** The extension's path, where the lake lies in S3. */
   httpfsPath: string | undefined;
   /** The range starts with a byte order mark, which in its place is part of a value. */
   isMarked: boolean;

@@ -4,13 +4,13 @@ const MIB = 1024 * 1024;
 
 /** DuckDB's vector: it makes room for that many values of each column, however few rows there are. */
 const VECTOR_ROWS = 2048;
-/** Of a text in a vector. */
+/** What a text takes in a vector. */
 const VALUE_BYTES = 16;
 /** Vectors of each column that a thread holds from reader to writer: 9,074 columns need 5 to get through, 7 not to spill. */
 const VECTORS_A_THREAD = 7;
 /** As many rows as DuckDB's own row groups hold: its vectors fit, and readers can skip. */
 const ROWS_A_GROUP = 122_880;
-/** Of the memory, what the row group that is being filled may take. */
+/** The share of the memory that the row group may take that is being filled. */
 const GROUP_SHARE = 1 / 4;
 
 /**

@@ -74,7 +74,7 @@ export async function writeFile(
 
 interface ParsedRecord {
   values: string[];
-  /** Of the parser's input, up to here. */
+  /** Bytes of the parser's input, up to here. */
   bytes: number;
 }
 

@@ -10,9 +10,9 @@ export interface PartSizes {
   sampleBytes: number;
   /** CSV of any range: a prepared one lies in a scratch folder, and S3 copies a shard. */
   maxRangeBytes: number;
-  /** Of a Parquet file, as aimed at. */
+  /** The size that a Parquet file is to have. */
   partBytes: number;
-  /** Of a Parquet file: where fewer files would be larger, there is one more. */
+  /** The largest Parquet file: where fewer files would be larger, there is one more. */
   maxPartBytes: number;
 }
 

@@ -41,7 +41,7 @@ interface SparkQueryFailure {
   broken: (SparkError & { view: string })[];
 }
 
-/** Of an exception: its class, or `refused`, and its words. */
+/** An exception's class, or `refused`, and its message. */
 interface SparkError {
   kind: string;
   message: string;

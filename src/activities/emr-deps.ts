@@ -3,6 +3,6 @@ import type { ActivityDeps } from './deps.ts';
 
 /** What activities of EMR need. */
 export type EmrDeps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'> & {
-  /** For tests: EMR as something else says it is. */
+  /** For tests: another API of EMR. */
   emrApi?: () => EmrApi;
 };

@@ -67,7 +67,7 @@ async function endOf(context: Context, run: StartedRun): Promise<IngestResult> {
   }
 }
 
-/** With the cleaning up that a run does at its end. */
+/** Cancels the run, and waits until it has cleaned up. */
 async function cancelled(handle: WorkflowHandle): Promise<void> {
   try {
     await handle.cancel();

@@ -32,9 +32,9 @@ interface Candidate {
   columns: number;
   /** The share of the data records with another number of fields than the first record. */
   badShare: number;
-  /** How many data records have more than one field. */
+  /** The share of the data records with more than one field. */
   standing: number;
-  /** How many records have the commonest number of fields, where that is more than one. */
+  /** The share of all records with the commonest number of fields, where that is more than one. */
   regular: number;
   /** The share of the values that look like one value, and not like several or a part of one. */
   cleanShare: number;

@@ -92,15 +92,15 @@ function isOfItsColumn(name: string, values: readonly string[], isFirst: boolean
       return all('number', 'integer') && values.some((value) => kindOf(value) === 'number');
     case 'integer':
       return (
-        all('integer') && (isTellingInteger(name, values) || (isFirst && isCount(name, values)))
+        all('integer') && (isIdLikeInteger(name, values) || (isFirst && isCount(name, values)))
       );
     default:
       return false;
   }
 }
 
-/** As long as all others, and longer than a year; or with a leading zero. */
-function isTellingInteger(name: string, values: readonly string[]): boolean {
+/** An integer that looks like an id: as long as all others, and longer than a year; or with a leading zero. */
+function isIdLikeInteger(name: string, values: readonly string[]): boolean {
   const isLong = name.length >= MIN_TELLING_DIGITS || /^0\d/.test(name);
   return isLong && values.every((value) => value.length === name.length);
 }

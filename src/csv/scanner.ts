@@ -182,7 +182,7 @@ export class CsvScanner {
     return mode === FIELD_START && recordStart === offset && columns > 0;
   }
 
-  /** By the machine, to the piece's end or the first record start `leastBytes` on. @returns the bytes read. */
+  /** Reads byte by byte, to the piece's end or the first record start `leastBytes` on. @returns the bytes read. */
   #readCarefully(piece: Uint8Array, leastBytes: number): number {
     const end = this.#scan(piece, leastBytes);
     this.#counter.keepHeader(piece, end);

@@ -69,7 +69,7 @@ export class HostSocket {
     await removeSocket(this.#options.stateDir, this.#state).catch(this.#options.onError);
   }
 
-  /** In the state folder, where its path is short enough and its disk has sockets. */
+  /** The socket lies in the state folder, where its path is short enough and its disk has sockets. */
   async #listen(): Promise<void> {
     const { stateDir, runtimeDir = tmpdir() } = this.#options;
     const near = statePaths(stateDir).socket;
@@ -149,7 +149,7 @@ export class HostSocket {
   }
 }
 
-/** With the folder that was made for it. */
+/** Removes the socket with the folder that was made for it. */
 async function removeSocket(stateDir: string, { socket }: HostRecord): Promise<void> {
   await rm(statePaths(stateDir).socket, { force: true });
   if (socket === undefined) return;

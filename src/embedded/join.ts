@@ -152,7 +152,7 @@ class Member {
     }
   }
 
-  /** To the host that runs, else to one started now. */
+  /** Connects to the host that runs, else to one started now. */
   async #connect(): Promise<HostLink> {
     const { stateDir, needsWorker = true, isUp } = this.#options;
     let started: StartedHost | undefined;

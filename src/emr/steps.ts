@@ -76,7 +76,7 @@ export async function addStep(
   throw new LonghaulError('EMR_UNAVAILABLE', 'EMR took a step and did not say its id.');
 }
 
-/** In no order; one that EMR does not know any more is left out. */
+/** Steps in no order; one that EMR does not know any more is left out. */
 export async function describeSteps(
   api: EmrApi,
   clusterId: string,

@@ -49,7 +49,7 @@ export async function query<T>(
     const connection = await instance.connect();
     const storeError = await openStore(connection, options.s3);
     const views = await createViews(connection, options.converted, sql, storeError);
-    await shutDoors(connection, views.files);
+    await sandbox(connection, views.files);
     const failing = async <R>(act: () => Promise<R>): Promise<R> => {
       try {
         return await act();
@@ -138,7 +138,7 @@ async function prepareOne(
   if (statement.statementType !== StatementType.SELECT) {
     throw refused(`The query is of the kind ${kindOf(statement)}; only SELECT may run.`);
   }
-  await refuseSideDoors(connection, sql);
+  await refuseLoggingFunctions(connection, sql);
   return statement;
 }
 
@@ -150,7 +150,7 @@ function kindOf(statement: DuckDBPreparedStatement): string {
  * Nothing but the manifests' own files can be opened after this, by name: not even the rest of the lake, on disk or
  * in the bucket, and nothing else over HTTP (`EXPORT DATABASE` makes its folder while it is merely prepared).
  */
-async function shutDoors(connection: DuckDBConnection, files: ReadonlySet<string>): Promise<void> {
+async function sandbox(connection: DuckDBConnection, files: ReadonlySet<string>): Promise<void> {
   const paths = [...files].map(quoteLiteral).join(', ');
   await connection.run(`SET allowed_paths = [${paths}]`);
   await connection.run('SET enable_external_access = false');
@@ -164,15 +164,15 @@ async function shutDoors(connection: DuckDBConnection, files: ReadonlySet<string
  * @param sql one SELECT.
  * @throws LonghaulError QUERY_REFUSED.
  */
-async function refuseSideDoors(connection: DuckDBConnection, sql: string): Promise<void> {
-  if (!MAY_CALL_ONE.test(sql)) return;
+async function refuseLoggingFunctions(connection: DuckDBConnection, sql: string): Promise<void> {
+  if (!MAY_CALL_LOGGING.test(sql)) return;
   const reader = await connection.runAndReadAll(`EXPLAIN (FORMAT json) ${sql}`);
-  const called = SIDE_DOOR.exec(JSON.stringify(reader.getRowsJson()))?.[1];
+  const called = LOGGING_FUNCTION.exec(JSON.stringify(reader.getRowsJson()))?.[1];
   if (called)
     throw refused(`The query calls ${called.toLowerCase()}, which is no part of a SELECT.`);
 }
 
-/** By its name, or as text that becomes SQL. */
-const MAY_CALL_ONE = /log|profil|query|json/i;
-const SIDE_DOOR =
+/** What a statement has that calls such a function, by its name or in text that becomes SQL. */
+const MAY_CALL_LOGGING = /log|profil|query|json/i;
+const LOGGING_FUNCTION =
   /\b((?:EN|DIS)ABLE_(?:LOGGING|PROFILING)|DUCKDB_LOGS|DUCKDB_LOG_CONTEXTS|TRUNCATE_DUCKDB_LOGS)\b/;

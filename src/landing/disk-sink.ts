@@ -202,7 +202,7 @@ class DiskSink implements LandingSink {
     }
   }
 
-  /** In the background: the data's sync first, then the checkpoint that speaks of it. */
+  /** In the background: the data's sync first, then the checkpoint that covers it. */
   #checkpoint(): void {
     const { source, spec } = this.#target;
     const { validator, totalBytes } = source;

@@ -73,7 +73,7 @@ function multiply(a: number, b: number): number {
   return product >>> 0;
 }
 
-/** By squaring; an object of 50 TB has fewer than 2^49 bits. */
+/** Computed by squaring; an object of 50 TB has fewer than 2^49 bits. */
 function powerOfX(exponent: number): number {
   let power = ONE;
   let square = X;

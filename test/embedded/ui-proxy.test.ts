@@ -9,7 +9,7 @@ const OWN = ['localhost', 'localhost:8233', '127.0.0.1:1', 'LocalHost:65535', '[
 const FOREIGN = ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:8233'];
 
 test('the Web UI’s proxy lets this machine’s own names in, and no other', async () => {
-  await withDoor(async (port) => {
+  await withProxy(async (port) => {
     for (const host of OWN) {
       const answer = await ask(port, { host });
       assert.equal(answer.status, 201, host);
@@ -21,7 +21,7 @@ test('the Web UI’s proxy lets this machine’s own names in, and no other', as
 });
 
 test('a page of another site gets no answer from it', async () => {
-  await withDoor(async (port) => {
+  await withProxy(async (port) => {
     const host = `localhost:${port}`;
     assert.equal((await ask(port, { host, origin: `http://${host}` })).status, 201);
     for (const origin of ['http://evil.example', 'https://localhost.evil.example', 'null']) {
@@ -39,7 +39,7 @@ test('while Temporal is away the proxy says so', async () => {
 });
 
 /** A stand-in for Temporal's Web UI: it says what came. */
-async function withDoor(body: (port: number) => Promise<void>): Promise<void> {
+async function withProxy(body: (port: number) => Promise<void>): Promise<void> {
   const ui = createServer((incoming, outgoing) => {
     outgoing.setHeader('set-cookie', ['_csrf=a', 'b=c']);
     void text(incoming).then((sent) => {

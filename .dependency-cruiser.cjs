@@ -1,5 +1,5 @@
 /**
- * Who may import whom: see docs/architecture.md. Types count as imports; where only types are allowed,
+ * Who may import whom. Types count as imports; where only types are allowed,
  * oxlint's no-restricted-imports says so (.oxlintrc.json), since swc's reading does not tell them apart; for
  * the same reason cycles are oxlint's too.
  * test/tools/dependency-rules.test.ts proves that each rule catches its violation.

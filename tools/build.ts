@@ -10,10 +10,11 @@ const compiler = spawnSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'
   stdio: 'inherit',
 });
 if (compiler.status !== 0) process.exit(compiler.status ?? 1);
-// Python, as it is.
+// Python and shell, as they are.
 const SCRIPTS = [
   'conversion/spark/convert.py',
   'conversion/spark/count.py',
+  'emr/shut-down-after.sh',
   'lake/spark/query.py',
   'programs/spark-classes.py',
 ];

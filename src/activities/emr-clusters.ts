@@ -4,7 +4,7 @@ import { sharedEmrApi, type EmrApi } from '../emr/api.ts';
 import { clusterRequest, instanceCount } from '../emr/cluster-request.ts';
 import {
   describeCluster,
-  keepUntilIdle,
+  keepFor,
   listOurClusters,
   runJobFlow,
   terminate,
@@ -17,7 +17,7 @@ import { hasEnded, instanceHours, isEnding, type EmrCluster } from '../model/emr
 import { clusterName, parseClusterName } from '../model/emr-names.ts';
 import type { EmrDeps } from './emr-deps.ts';
 import { hdfsStaging } from './emr-locations.ts';
-import { assertAffordable } from './emr-plan.ts';
+import { assertAffordable, SHUT_DOWN_KEY } from './emr-plan.ts';
 import type { CloseInput, OpenClusterInput, PollInput, PollResult } from './emr-types.ts';
 
 /** EMR's list may lag behind what was made: so often, */
@@ -36,7 +36,7 @@ export function apiOf(deps: EmrDeps): EmrApi {
 export async function open(deps: EmrDeps, input: OpenClusterInput): Promise<EmrCluster> {
   const { emr } = deps;
   const api = apiOf(deps);
-  if (emr.clusterId !== undefined) return await borrowed(api, emr.clusterId);
+  if (emr.clusterId !== undefined) return await borrowed(api, emr.clusterId, emr.stepLimitMs);
   const name = clusterName(input);
   // An attempt before this one may have made it, and died before it could say so.
   const isDoubtful = Context.current().info.attempt > 1;
@@ -44,7 +44,8 @@ export async function open(deps: EmrDeps, input: OpenClusterInput): Promise<EmrC
   if (known) return known;
   assertAffordable(emr, input.usedInstanceHours);
   const lake = deps.converted.uri('');
-  const where = { logUri: emr.logUri ?? `${lake}_emr-logs/`, lake };
+  const shutDownUri = deps.converted.uri(SHUT_DOWN_KEY);
+  const where = { logUri: emr.logUri ?? `${lake}_emr-logs/`, lake, shutDownUri };
   try {
     // Not cancelled once it is sent: then the run would not know what became of it.
     const id = await runJobFlow(api, clusterRequest(emr, input, where));
@@ -84,9 +85,10 @@ export async function close(deps: EmrDeps, input: CloseInput): Promise<EmrCluste
   if (deps.emr.clusterId !== undefined && (!cluster || !cluster.isOurs)) {
     return cluster && (await leave(deps, input, cluster.id));
   }
-  if (keep && cluster) {
+  const { keepAliveMs } = deps.emr;
+  if (keep && cluster && keepAliveMs !== undefined) {
     await cancelSteps(api, cluster.id, openStepIds);
-    await keepUntilIdle(api, cluster.id, deps.emr.idleTimeoutMs);
+    await keepFor(api, cluster.id, keepAliveMs);
     return (await describe(deps, cluster.id)).cluster;
   }
   // Also those of which the run never learned: a lost answer, a worker that died.
@@ -129,11 +131,18 @@ async function discardStaging(base: string, runId: string): Promise<void> {
   }
 }
 
-async function borrowed(api: EmrApi, id: string): Promise<EmrCluster> {
-  const { cluster } = await describeCluster(api, id, undefined);
-  if (!isEnding(cluster)) return cluster;
-  const message = `The cluster ${id} of EMR_CLUSTER_ID is ${cluster.state}.`;
-  throw new LonghaulError('EMR_NO_SUCH_CLUSTER', message);
+async function borrowed(api: EmrApi, id: string, stepLimitMs: number): Promise<EmrCluster> {
+  const { cluster, keptUntilMs } = await describeCluster(api, id, undefined);
+  const what = `The cluster ${id} of EMR_CLUSTER_ID`;
+  if (isEnding(cluster)) {
+    throw new LonghaulError('EMR_NO_SUCH_CLUSTER', `${what} is ${cluster.state}.`);
+  }
+  if (keptUntilMs !== undefined && keptUntilMs < Date.now() + stepLimitMs) {
+    const end = new Date(keptUntilMs).toISOString();
+    const message = `${what} is kept until ${end}, and a step may take EMR_STEP_LIMIT_MINUTES: ${stepLimitMs / 60_000}.`;
+    throw new LonghaulError('EMR_REFUSED', message);
+  }
+  return cluster;
 }
 
 /** The oldest of that name; others, made by a request that was believed to be lost, are ended. */

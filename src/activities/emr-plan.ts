@@ -20,6 +20,8 @@ export async function plan({ converted, emr }: EmrDeps, { runId }: EmrRun): Prom
     const path = new URL(`../conversion/spark/${name}`, import.meta.url);
     await converted.put(scriptKey(runId, name), await readFile(path));
   }
+  const shutDown = new URL('../emr/shut-down-after.sh', import.meta.url);
+  await converted.put(SHUT_DOWN_KEY, await readFile(shutDown));
   const { provisioningLimitMs, bootstrapLimitMs, stepLimitMs } = emr;
   const longestMs = provisioningLimitMs + bootstrapLimitMs + stepLimitMs;
   return {
@@ -29,7 +31,7 @@ export async function plan({ converted, emr }: EmrDeps, { runId }: EmrRun): Prom
     bootstrapLimitMs,
     stepLimitMs,
     maxInstanceHours: emr.maxInstanceHours,
-    keepAlive: emr.keepAlive,
+    keepAlive: emr.keepAliveMs !== undefined,
   };
 }
 
@@ -51,6 +53,9 @@ export function assertAffordable(emr: EmrSettings, usedInstanceHours: number): v
     `${instances} instances for up to ${hours.toFixed(1)} hours are ${used}${(instances * hours).toFixed(1)} instance-hours; EMR_MAX_INSTANCE_HOURS is ${maxInstanceHours}.`,
   );
 }
+
+/** Not in a run's staging: a node that a kept cluster gets later runs it too. */
+export const SHUT_DOWN_KEY = '_emr/shut-down-after.sh';
 
 /** @throws LonghaulError EMR_NEEDS_S3 for a lake on a disk. */
 export function s3Of(store: Store): S3Settings {

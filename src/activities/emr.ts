@@ -23,7 +23,10 @@ import type {
 } from './emr-types.ts';
 import { runActivity, runSourceActivity } from './work.ts';
 
-/** An end that EMR does not take is asked for again for so long, whatever the settings say: it costs until then. */
+/**
+ * An end that EMR does not take is asked for again for so long, whatever the error and the settings say: it costs until
+ * then, and credentials that have expired may be renewed meanwhile.
+ */
 const CLOSE_FOR_MS = 24 * 3_600_000;
 
 /**
@@ -55,7 +58,9 @@ export function createEmrActivities(deps: EmrDeps) {
 
     /** Ends what of the run is left on EMR. @returns the cluster as it is then. */
     closeCluster: async (input: CloseInput): Promise<EmrCluster | undefined> =>
-      await runActivity(closing, async () => await (await clusters()).close(deps, input)),
+      await runActivity(closing, async () => await (await clusters()).close(deps, input), [
+        'EMR_NO_SUCH_CLUSTER',
+      ]),
 
     /** A step of that name, made if it is not there yet. */
     submitStep: async (input: SubmitInput): Promise<EmrStep> =>

@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { hintOf, isRetryable, LonghaulError } from '../model/errors.ts';
+import { hintOf, isRetryable, LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import type { RunError } from '../model/run.ts';
 import { storageError } from '../storage/disk-errors.ts';
@@ -21,6 +21,8 @@ export interface Watch {
   source?: string;
   /** A person waits for the run at a terminal. */
   followed?: boolean | undefined;
+  /** What it does must be done: all errors but these are tried again, until the time is up. */
+  onlyFinal?: readonly ErrorCode[] | undefined;
 }
 
 /** A portal makes a big export in minutes; that is no fault of its, so SOURCE_RETRY_MINUTES does not shorten it. */
@@ -46,7 +48,11 @@ export function toFailure(error: unknown, watch: Watch): Error {
   const quietMs = Date.now() - (watch.progressedAtMs ?? scheduledTimestampMs);
   const limitMs = retryForMs(known, watch);
   const late = quietMs >= limitMs;
-  const retryable = isRetryable(known.code) && !unforeseen && !late;
+  const { onlyFinal } = watch;
+  const mayRetry = onlyFinal
+    ? !onlyFinal.includes(known.code)
+    : isRetryable(known.code) && !unforeseen;
+  const retryable = mayRetry && !late;
   const hint = hintOf(known.code, known.details);
   return ApplicationFailure.create({
     // What the Web UI shows of a failed attempt; the command line has the details.

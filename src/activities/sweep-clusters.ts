@@ -23,8 +23,8 @@ export interface SweptClusters {
 }
 
 /**
- * Ends clusters that a run of this lake made and left: by name, tags and age. One of another maker, that is to
- * stay, or whose run goes on is left alone.
+ * Ends clusters that a run of this lake made and left: by name, tags and age, and those that were kept past their time.
+ * One of another maker, that is to stay, or whose run goes on is left alone.
  */
 export async function sweepClusters(
   deps: Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'>,
@@ -37,9 +37,12 @@ export async function sweepClusters(
       const run = parseClusterName(name);
       const found = await describeCluster(api, id, undefined, signal);
       const isOurs = found.runTag === run?.runId && found.lakeTag === deps.converted.uri('');
-      if (!run || !isOurs || found.isKept || isEnding(found.cluster)) continue;
+      if (!run || !isOurs || isEnding(found.cluster)) continue;
+      const { keptUntilMs } = found;
+      if (keptUntilMs !== undefined && nowMs < keptUntilMs) continue;
       const ageMs = Math.max(0, Math.round(nowMs - createdAtMs));
-      if (ageMs < olderThanMs) {
+      // No run waits for one that was kept and is past its time, however young it is.
+      if (keptUntilMs === undefined && ageMs < olderThanMs) {
         swept.younger += 1;
         continue;
       }

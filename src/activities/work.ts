@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import type { ErrorCode } from '../model/errors.ts';
 import type { SourceStage, SourceTask, TransferHeartbeat } from '../model/run.ts';
 import type { ActivityDeps } from './deps.ts';
 import { exclusively } from './exclusive.ts';
@@ -80,10 +81,14 @@ export async function runSourceActivity<T>(
   }
 }
 
-/** For short activities that are of no one source: they heartbeat only to show that their worker lives. */
+/**
+ * For short activities that are of no one source: they heartbeat only to show that their worker lives.
+ * @param onlyFinal where given, every other error is tried again.
+ */
 export async function runActivity<T>(
   deps: Pick<ActivityDeps, 'activity'>,
   body: () => Promise<T>,
+  onlyFinal?: readonly ErrorCode[],
 ): Promise<T> {
   const context = Context.current();
   const timer = setInterval(() => {
@@ -92,7 +97,7 @@ export async function runActivity<T>(
   try {
     return await body();
   } catch (error) {
-    throw toFailure(error, { retryForMs: deps.activity.retryForMs });
+    throw toFailure(error, { retryForMs: deps.activity.retryForMs, onlyFinal });
   } finally {
     clearInterval(timer);
   }

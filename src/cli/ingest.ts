@@ -61,6 +61,7 @@ export async function runRequests(
     else if (only && requests.length === 1) {
       const report = await runToEnd(session, only);
       await print(context, options, report, () => resultText(report, context.lakeFlag));
+      if (leftCluster(report)) context.setExitCode(exitCodeOf('EMR_CLUSTER_LEFT'));
     } else await runSeveral(session, requests);
   });
 }
@@ -103,6 +104,11 @@ async function detach(session: Session, requests: readonly RunRequest[]): Promis
   );
 }
 
+/** Published, and something of it goes on costing. */
+function leftCluster({ emr }: RunReport): boolean {
+  return emr?.clusterLeft !== undefined;
+}
+
 type RunOutcome = RunReport | { dataset: string; ingestDate: string; error: RunError };
 
 /** A dataset that fails does not stop the others; Ctrl-C does. */
@@ -114,7 +120,9 @@ async function runSeveral(session: Session, requests: readonly RunRequest[]): Pr
     { concurrency: options.concurrency ?? requests.length },
   );
   const failed = runs.flatMap((run) => ('error' in run ? [run.error] : []));
-  const code = failed[0]?.code ?? (signal.aborted ? 'CANCELLED' : undefined);
+  const left = runs.some((run) => !('error' in run) && leftCluster(run));
+  const unfinished = signal.aborted ? 'CANCELLED' : undefined;
+  const code = failed[0]?.code ?? unfinished ?? (left ? 'EMR_CLUSTER_LEFT' : undefined);
   if (code) context.setExitCode(exitCodeOf(code));
   const summary = `${runs.length - failed.length} of ${requests.length} datasets are done.`;
   await print(context, options, { runs }, () => summary);

@@ -37,6 +37,11 @@ export function resultText(report: RunReport, lakeFlag: string): string {
     ...(report.emr
       ? [`EMR ${report.emr.clusterId}  ${report.emr.instanceHours.toFixed(2)} instance-hours`]
       : []),
+    ...(report.emr?.clusterLeft === undefined
+      ? []
+      : [
+          `The cluster ${report.emr.clusterLeft} may still be there, and cost: longhaul sweep${lakeFlag}`,
+        ]),
     '',
     closing(report, lakeFlag),
   ].join('\n');

@@ -28,7 +28,7 @@ export function emrSettings(values: SettingValues): EmrSettings {
     sparkConf: values.EMR_SPARK_CONF ?? {},
     stepConcurrency: values.EMR_STEP_CONCURRENCY ?? 1,
     idleTimeoutMs: minutes(values.EMR_IDLE_TIMEOUT_MINUTES ?? 60),
-    keepAlive: values.EMR_KEEP_ALIVE ?? false,
+    keepAliveMs: values.EMR_KEEP_ALIVE,
     clusterId: values.EMR_CLUSTER_ID,
     output: values.EMR_OUTPUT ?? 'both',
     maxInstanceHours: values.EMR_MAX_INSTANCE_HOURS ?? 24,
@@ -41,7 +41,7 @@ export function emrSettings(values: SettingValues): EmrSettings {
 }
 
 /** Paid for, and gone at once. */
-export function problemOfEmr({ output, keepAlive, clusterId }: EmrSettings): string | undefined {
-  if (output !== 'hdfs' || keepAlive || clusterId !== undefined) return undefined;
-  return 'EMR_OUTPUT=hdfs needs EMR_KEEP_ALIVE=true or an EMR_CLUSTER_ID: HDFS ends with its cluster';
+export function problemOfEmr({ output, keepAliveMs, clusterId }: EmrSettings): string | undefined {
+  if (output !== 'hdfs' || keepAliveMs !== undefined || clusterId !== undefined) return undefined;
+  return 'EMR_OUTPUT=hdfs needs EMR_KEEP_ALIVE=2h, or an EMR_CLUSTER_ID: HDFS ends with its cluster';
 }

@@ -70,7 +70,7 @@ export const SETTING_KEYS = {
   EMR_SPARK_CONF: key(sparkConf(), 'spark.…=value, ; in between, and no credentials'),
   EMR_STEP_CONCURRENCY: key(whole(1, 256), 'a whole number from 1 to 256'),
   EMR_IDLE_TIMEOUT_MINUTES: key(whole(1, 10_080), 'a whole number from 1 to 10080'),
-  EMR_KEEP_ALIVE: key(flag(), 'true or false'),
+  EMR_KEEP_ALIVE: key(shortTime(), 'a time from 1m to 168h, such as 90m or 2h'),
   EMR_CLUSTER_ID: key(z.string().regex(/^j-[\dA-Z]+$/), 'a cluster id such as j-1ABCDEFGHIJKL'),
   EMR_OUTPUT: key(z.enum(EMR_OUTPUTS), `one of ${EMR_OUTPUTS.join(', ')}`),
   EMR_MAX_INSTANCE_HOURS: key(whole(1, 1_000_000), 'a whole number from 1 to 1000000'),
@@ -125,6 +125,16 @@ function minutes(): z.ZodType<number, string> {
 
 function secondsExpected(): string {
   return `seconds, over 0 and at most ${MAX_TIMEOUT_SECONDS}`;
+}
+
+/** Minutes or hours, at most a week. @returns ms. */
+function shortTime(): z.ZodType<number, string> {
+  return z
+    .string()
+    .regex(/^[1-9]\d{0,4}[mh]$/)
+    .transform((value) => Number.parseInt(value, 10) * (value.endsWith('h') ? 60 : 1))
+    .refine((minutes) => minutes <= MAX_RETRY_MINUTES)
+    .transform((minutes) => minutes * 60_000);
 }
 
 function flag(): z.ZodType<boolean, string> {

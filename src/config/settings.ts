@@ -159,8 +159,8 @@ export interface EmrSettings {
   stepConcurrency: number;
   /** Set on the server for every cluster that we make. */
   idleTimeoutMs: number;
-  /** A cluster that we made stays after a run that ended well, until it has been idle for long enough. */
-  keepAlive: boolean;
+  /** A cluster that we made stays for so long after a run that ended well; undefined: it ends with the run. */
+  keepAliveMs: number | undefined;
   /** A cluster of the user's: never ended, tagged or given a policy. */
   clusterId: string | undefined;
   output: EmrOutput;

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-emr';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silenceVersionWarning } from '../storage/s3/client.ts';
-import { emrError, isDoubtful, isThrottled } from './errors.ts';
+import { emrError, isDoubtful, isRefusedCredentials, isThrottled } from './errors.ts';
 import { Throttle } from './throttle.ts';
 
 /** Tries of one request that may safely be made again; what lasts longer is for Temporal's retries. */
@@ -35,10 +35,19 @@ export type EmrSender = Pick<EMRClient, 'send'>;
 export class EmrApi {
   readonly #sender: EmrSender;
   readonly #throttle: Throttle;
+  readonly #renew: (() => Promise<unknown>) | undefined;
 
-  constructor(sender: EmrSender, throttle = new Throttle()) {
+  /** @param renew finds the credentials anew, once for a request that EMR refused with those it had. */
+  constructor(
+    sender: EmrSender,
+    {
+      throttle = new Throttle(),
+      renew,
+    }: { throttle?: Throttle; renew?: () => Promise<unknown> } = {},
+  ) {
     this.#sender = sender;
     this.#throttle = throttle;
+    this.#renew = renew;
   }
 
   /** @throws LonghaulError EMR_…; the signal's reason. */
@@ -46,6 +55,7 @@ export class EmrApi {
     command: $Command<I, O, EMRClientResolvedConfig>,
     { once = false, signal }: EmrRequest = {},
   ): Promise<O> {
+    let mayRenew = this.#renew !== undefined;
     for (let attempt = 1; ; attempt += 1) {
       if (this.#throttle.waitMs > 0) await sleep(this.#throttle.waitMs, undefined, { signal });
       signal?.throwIfAborted();
@@ -59,6 +69,11 @@ export class EmrApi {
       } catch (error) {
         signal?.throwIfAborted();
         if (isThrottled(error)) this.#throttle.throttled();
+        if (mayRenew && isRefusedCredentials(error)) {
+          mayRenew = false;
+          await this.#renew?.();
+          continue;
+        }
         const mayRepeat = isThrottled(error) || (!once && isDoubtful(error));
         if (!mayRepeat || attempt >= MAX_ATTEMPTS) throw emrError(error, actionOf(command));
         if (!isThrottled(error)) await sleep(RETRY_DELAY_MS * attempt, undefined, { signal });
@@ -75,13 +90,14 @@ function actionOf({ constructor: { name } }: { constructor: { name: string } }):
 /** Region, endpoint and credentials are found as every AWS SDK finds them. */
 export function createEmrApi(changes: EMRClientConfig = {}): EmrApi {
   silenceVersionWarning();
-  return new EmrApi(
-    new EMRClient({
-      maxAttempts: 1,
-      requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
-      ...changes,
-    }),
-  );
+  const client = new EMRClient({
+    maxAttempts: 1,
+    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+    ...changes,
+  });
+  const renew = async (): Promise<unknown> =>
+    await client.config.credentials({ forceRefresh: true });
+  return new EmrApi(client, { renew });
 }
 
 let shared: EmrApi | undefined;

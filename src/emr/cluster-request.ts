@@ -12,6 +12,7 @@ import {
   DATE_TAG,
   KEPT_TAG,
   LAKE_TAG,
+  MANAGED_POLICIES_TAG,
   RUN_TAG,
   type ClusterName,
 } from '../model/emr-names.ts';
@@ -19,12 +20,13 @@ import {
 /**
  * What RunJobFlow gets: nothing but the settings and the run's name, the same for each attempt. The cluster stays
  * without steps, since ours come later, and ends by itself when it has been idle for long.
- * @param where `logUri` ends with `/`; `lake` is what the sweep of another lake must leave alone.
+ * @param where `logUri` ends with `/`; `lake` is what the sweep of another lake must leave alone; `shutDownUri` is the
+ *   script that ends the cluster when all else has failed.
  */
 export function clusterRequest(
   settings: EmrSettings,
   name: ClusterName,
-  { logUri, lake }: { logUri: string; lake: string },
+  { logUri, lake, shutDownUri }: { logUri: string; lake: string; shutDownUri: string },
 ): RunJobFlowCommandInput {
   const { bootstrapActions, stepConcurrency, idleTimeoutMs } = settings;
   return {
@@ -38,14 +40,16 @@ export function clusterRequest(
     Tags: tags(settings, name, lake),
     StepConcurrencyLevel: stepConcurrency,
     AutoTerminationPolicy: { IdleTimeout: idleSeconds(idleTimeoutMs) },
-    ...(bootstrapActions.length === 0
-      ? {}
-      : {
-          BootstrapActions: bootstrapActions.map(({ path, args }, index) => ({
-            Name: `bootstrap ${index + 1}`,
-            ScriptBootstrapAction: { Path: path, Args: args },
-          })),
-        }),
+    BootstrapActions: [
+      {
+        Name: 'longhaul: shut down at the latest',
+        ScriptBootstrapAction: { Path: shutDownUri, Args: [String(lifetimeMinutes(settings))] },
+      },
+      ...bootstrapActions.map(({ path, args }, index) => ({
+        Name: `bootstrap ${index + 1}`,
+        ScriptBootstrapAction: { Path: path, Args: args },
+      })),
+    ],
   };
 }
 
@@ -54,8 +58,25 @@ export function instanceCount({ master, core, task }: EmrSettings): number {
   return master.count + core.count + task.count;
 }
 
+/** For a run that ends at its ceiling, so that the worker and not the switch ends its cluster. */
+const LIFETIME_MARGIN_MINUTES = 15;
+
+/** What a cluster lives at the most: all instance-hours that its run may use, and then for as long as it is kept. */
+function lifetimeMinutes(settings: EmrSettings): number {
+  const { maxInstanceHours, keepAliveMs = 0 } = settings;
+  const run = (maxInstanceHours / instanceCount(settings)) * 60;
+  return Math.ceil(run + keepAliveMs / 60_000) + LIFETIME_MARGIN_MINUTES;
+}
+
 /** Names of tags that are ours: EMR_TAGS may not change them. */
-const OWN_TAGS = new Set([RUN_TAG, LAKE_TAG, KEPT_TAG, DATASET_TAG, DATE_TAG]);
+const OWN_TAGS = new Set([
+  RUN_TAG,
+  LAKE_TAG,
+  KEPT_TAG,
+  DATASET_TAG,
+  DATE_TAG,
+  MANAGED_POLICIES_TAG,
+]);
 /** EMR's bounds. */
 const MIN_IDLE_SECONDS = 60;
 const MAX_IDLE_SECONDS = 604_800;
@@ -74,6 +95,7 @@ function tags(
     { Key: LAKE_TAG, Value: lake },
     { Key: DATASET_TAG, Value: dataset },
     { Key: DATE_TAG, Value: ingestDate },
+    { Key: MANAGED_POLICIES_TAG, Value: 'true' },
   ];
   const given = Object.entries(settings.tags).filter(([key]) => !OWN_TAGS.has(key));
   return [...own, ...given.map(([Key, Value]) => ({ Key, Value }))];

@@ -4,6 +4,7 @@ import {
   ListClustersCommand,
   PutAutoTerminationPolicyCommand,
   RunJobFlowCommand,
+  SetTerminationProtectionCommand,
   TerminateJobFlowsCommand,
   type Cluster,
   type ListClustersCommandOutput,
@@ -55,7 +56,8 @@ export interface DescribedCluster {
   name: string;
   runTag: string | undefined;
   lakeTag: string | undefined;
-  isKept: boolean;
+  /** It stays on purpose until then, Unix, ms; undefined for one that does not. */
+  keptUntilMs: number | undefined;
   /** `MasterPublicDnsName`; undefined before it has one. */
   master: string | undefined;
 }
@@ -81,7 +83,7 @@ export async function describeCluster(
     name: found.Name ?? '',
     runTag: tagOf(RUN_TAG),
     lakeTag: tagOf(LAKE_TAG),
-    isKept: tagOf(KEPT_TAG) !== undefined,
+    keptUntilMs: timeOf(tagOf(KEPT_TAG)),
     master: found.MasterPublicDnsName,
   };
 }
@@ -107,6 +109,11 @@ function clusterOf(
   };
 }
 
+/** A tag that a person has changed to what is no time keeps nothing. */
+function timeOf(tag: string | undefined): number | undefined {
+  return tag === undefined ? undefined : Date.parse(tag) || 0;
+}
+
 /** EMR hands `s3://` back as `s3n://`, and "None" where there are no logs. */
 function logsOf(uri: string | undefined, id: string): string | undefined {
   const [, rest] = /^s3[na]?:\/\/(.+)$/.exec(uri ?? '') ?? [];
@@ -124,7 +131,7 @@ export async function runJobFlow(
   throw new LonghaulError('EMR_UNAVAILABLE', 'EMR made a cluster and did not say its id.');
 }
 
-/** No error where they have ended. */
+/** No error where they have ended. EMR protects a cluster of several masters by itself: that is taken off first. */
 export async function terminate(
   api: EmrApi,
   ids: readonly string[],
@@ -132,23 +139,35 @@ export async function terminate(
 ): Promise<void> {
   for (let first = 0; first < ids.length; first += MAX_TERMINATED_AT_ONCE) {
     const JobFlowIds = ids.slice(first, first + MAX_TERMINATED_AT_ONCE);
-    await api.send(new TerminateJobFlowsCommand({ JobFlowIds }), { signal });
+    const end = async (): Promise<unknown> =>
+      await api.send(new TerminateJobFlowsCommand({ JobFlowIds }), { signal });
+    await end().catch(async (error: unknown) => {
+      if (!isProtected(error)) throw error;
+      const unprotected = { JobFlowIds, TerminationProtected: false };
+      await api.send(new SetTerminationProtectionCommand(unprotected), { signal });
+      await end();
+    });
   }
 }
 
 const MAX_TERMINATED_AT_ONCE = 10;
 
+/** EMR's words: "Could not shut down one or more job flows since they are termination protected." */
+function isProtected(error: unknown): boolean {
+  return error instanceof LonghaulError && /termination protected/i.test(error.message);
+}
+
 /**
- * For a cluster of ours that stays: it was made with the policy already, but a user may have removed it. The
- * tag makes the sweep leave the cluster.
+ * For a cluster of ours that stays so long: EMR ends it sooner where it is idle for that long, the sweep ends it at the
+ * time that the tag says, and the cluster itself ends later still.
  */
-export async function keepUntilIdle(
+export async function keepFor(
   api: EmrApi,
   id: string,
-  idleTimeoutMs: number,
+  keepMs: number,
   signal?: AbortSignal,
 ): Promise<void> {
-  const IdleTimeout = Math.max(60, Math.round(idleTimeoutMs / 1000));
+  const IdleTimeout = Math.max(60, Math.round(keepMs / 1000));
   await api.send(
     new PutAutoTerminationPolicyCommand({
       ClusterId: id,
@@ -156,6 +175,6 @@ export async function keepUntilIdle(
     }),
     { signal },
   );
-  const kept = { Key: KEPT_TAG, Value: new Date().toISOString() };
+  const kept = { Key: KEPT_TAG, Value: new Date(Date.now() + keepMs).toISOString() };
   await api.send(new AddTagsCommand({ ResourceId: id, Tags: [kept] }), { signal });
 }

@@ -16,6 +16,12 @@ export function isThrottled(error: unknown): boolean {
   return error instanceof Error && codeOf(error) === 'EMR_THROTTLED';
 }
 
+/** EMR answered that it does not take the credentials: a session may have ended before its time. */
+export function isRefusedCredentials(error: unknown): boolean {
+  if (!(error instanceof Error) || statusOf(error) === undefined) return false;
+  return codeOf(error) === 'EMR_CREDENTIALS';
+}
+
 /**
  * Whether the request may have been carried out although its answer is an error: no answer came, or a 5xx.
  * Such a request is not made again before the worker has asked EMR what is there.

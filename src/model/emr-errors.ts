@@ -81,6 +81,12 @@ export const EMR_ERRORS = {
     happened: 'A user terminated the cluster.',
     next: 'If that was a mistake: `longhaul retry <run>`.',
   },
+  EMR_CLUSTER_LEFT: {
+    class: 'cluster',
+    happened:
+      'The day is published, and EMR did not take the end of its cluster for a day: it may still cost.',
+    next: '`longhaul sweep` ends it; so does the cluster itself, at the latest when EMR_MAX_INSTANCE_HOURS are used.',
+  },
   EMR_STEPS_USED_UP: {
     class: 'cluster',
     happened: 'The cluster takes no more steps: EMR allows 256.',

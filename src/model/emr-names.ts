@@ -32,8 +32,10 @@ export function parseClusterName(name: string): ClusterName | undefined {
 export const RUN_TAG = 'longhaul:run';
 /** `s3://bucket/prefix/`: whose Temporal is asked whether the run is over. */
 export const LAKE_TAG = 'longhaul:lake';
-/** The cluster stays on purpose, until its idle timeout. */
+/** The cluster stays on purpose, until the time that is the tag's value (ISO 8601). */
 export const KEPT_TAG = 'longhaul:kept';
+/** Without it AWS's managed policies of EMR, the V2 ones, let the service do nothing with the cluster. */
+export const MANAGED_POLICIES_TAG = 'for-use-with-amazon-emr-managed-policies';
 export const DATASET_TAG = 'longhaul:dataset';
 export const DATE_TAG = 'longhaul:ingest-date';
 

@@ -59,11 +59,19 @@ export interface EmrProgress {
   steps: EmrStepProgress[];
   /** What the clusters before this one have used. */
   earlierInstanceHours: number;
+  /** A cluster of the run that may still be there, and cost: EMR took no end of it. `?` where its id is not known. */
+  clusterLeft?: string;
 }
 
 export interface EmrStepProgress extends EmrStep {
   source: string;
   kind: StepKind;
+}
+
+/** '' where none is left. */
+export function clusterLeftText({ clusterLeft: id }: EmrProgress): string {
+  if (id === undefined) return '';
+  return `The cluster ${id} of this run may still be there, and cost: \`longhaul sweep\` ends it.`;
 }
 
 const ENDING: ReadonlySet<ClusterState> = new Set([

@@ -174,7 +174,13 @@ export interface IngestResult {
   sources: SourceResult[];
   ledger: Ledger & { balanced: boolean };
   /** Engine `emr` only: the cluster that was used last, and what of it was paid for. */
-  emr?: { clusterId: string; instanceHours: number; output: EmrOutput };
+  emr?: {
+    clusterId: string;
+    instanceHours: number;
+    output: EmrOutput;
+    /** See `EmrProgress`. */
+    clusterLeft?: string;
+  };
 }
 
 /** What became of a source, for people: its entry of the manifest with addresses in place of keys. */

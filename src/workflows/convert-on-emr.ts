@@ -8,12 +8,17 @@ import {
   type ActivityOptions,
 } from '@temporalio/workflow';
 import type { EmrPlan } from '../activities/emr-types.ts';
-import { instanceHours, isWorthAnotherCluster, type EmrProgress } from '../model/emr.ts';
+import {
+  clusterLeftText,
+  instanceHours,
+  isWorthAnotherCluster,
+  type EmrProgress,
+} from '../model/emr.ts';
 import type { EmrInput, EmrResult, PreparedSource, RunError, SourceResult } from '../model/run.ts';
 import { activities } from './activities.ts';
 import { ClusterTrouble, ClusterWatch } from './emr-cluster-watch.ts';
 import { convertOnCluster, type SourceState } from './emr-source.ts';
-import { failRun, toRunError } from './failures.ts';
+import { failRun, toRunError, withClusterLeft } from './failures.ts';
 import { emrNews } from './messages.ts';
 import * as policies from './policies.ts';
 import { emrSummary } from './run-summary.ts';
@@ -34,12 +39,11 @@ export async function convertOnEmr(input: EmrInput): Promise<EmrResult> {
     return await run.convert();
   } catch (error) {
     if (isCancellation(error)) throw error;
-    if (error instanceof ClusterTrouble) return failRun(error.error);
-    return failRun(toRunError(error));
+    const failure = error instanceof ClusterTrouble ? error.error : toRunError(error);
+    return failRun(withClusterLeft(failure, run.progress));
   }
 }
 
-const CLUSTER_LEFT = 'A cluster of this run may still be there: `longhaul sweep` ends it';
 const STEP_LEFT =
   'Steps of this run may still be on a cluster that is not ours: its owner can cancel them';
 
@@ -48,7 +52,7 @@ class EmrConversion {
   readonly #results = new Map<string, SourceResult>();
   readonly #errors = new Map<string, RunError>();
   readonly #states = new Map<string, SourceState>();
-  readonly #progress: EmrProgress = { steps: [], earlierInstanceHours: 0 };
+  readonly progress: EmrProgress = { steps: [], earlierInstanceHours: 0 };
   #watch: ClusterWatch | undefined;
 
   constructor(input: EmrInput) {
@@ -76,7 +80,7 @@ class EmrConversion {
       output: plan.output,
       results: sources.flatMap(({ task }) => this.#results.get(task.source.id) ?? []),
       errors: sources.flatMap(({ task }) => this.#errors.get(task.source.id) ?? []),
-      progress: this.#progress,
+      progress: this.progress,
     };
   }
 
@@ -92,7 +96,7 @@ class EmrConversion {
   }
 
   get #isOurs(): boolean {
-    return this.#progress.cluster?.isOurs ?? true;
+    return this.progress.cluster?.isOurs ?? true;
   }
 
   /** @returns what is wrong with the cluster, where that ended its work. */
@@ -116,7 +120,7 @@ class EmrConversion {
 
   async #openCluster(plan: EmrPlan, generation: number): Promise<void> {
     const { heartbeatTimeoutMs } = this.#input;
-    const usedInstanceHours = this.#progress.earlierInstanceHours;
+    const usedInstanceHours = this.progress.earlierInstanceHours;
     const open = this.#call(policies.EMR_CALL, `Cluster ${generation} of this run`);
     const { cluster } = await open.openCluster({ ...this.#run, generation, usedInstanceHours });
     this.#watch = new ClusterWatch({
@@ -204,11 +208,12 @@ class EmrConversion {
         keep: isWell && plan.keepAlive,
         discard: !isWell || plan.output === 's3',
       });
-      if (closed) this.#progress.cluster = closed;
+      if (closed) this.progress.cluster = closed;
     } catch (error) {
-      log.error(isOurs ? CLUSTER_LEFT : STEP_LEFT, { error });
+      if (isOurs) this.progress.clusterLeft = watch?.cluster.id ?? '?';
+      log.error(isOurs ? clusterLeftText(this.progress) : STEP_LEFT, { error });
     }
-    if (watch) this.#progress.earlierInstanceHours += this.#hoursOf(watch);
+    if (watch) this.progress.earlierInstanceHours += this.#hoursOf(watch);
     // Waited for: the run may be about to end.
     await this.#sendNews();
   }
@@ -221,16 +226,16 @@ class EmrConversion {
   async #sendNews(): Promise<void> {
     const watch = this.#watch;
     if (watch) {
-      this.#progress.cluster = watch.cluster;
+      this.progress.cluster = watch.cluster;
       const own = new Set(watch.steps.keys());
-      const before = this.#progress.steps.filter(({ id }) => !own.has(id));
-      this.#progress.steps = [...before, ...watch.steps.values()];
+      const before = this.progress.steps.filter(({ id }) => !own.has(id));
+      this.progress.steps = [...before, ...watch.steps.values()];
     }
-    setCurrentDetails(emrSummary(this.#progress, watch?.instanceHours ?? 0));
+    setCurrentDetails(emrSummary(this.progress, watch?.instanceHours ?? 0));
     const { parent } = workflowInfo();
     if (!parent) return;
     await getExternalWorkflowHandle(parent.workflowId, parent.runId)
-      .signal(emrNews, this.#progress)
+      .signal(emrNews, this.progress)
       // It has ended, or is about to: no poll follows.
       .catch(() => undefined);
   }

@@ -1,5 +1,6 @@
 import { ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import { hintOf, isErrorCode, isRetryable, LonghaulError } from '../model/errors.ts';
+import { clusterLeftText, type EmrProgress } from '../model/emr.ts';
 import type { RunError } from '../model/run.ts';
 
 /** What a user sees of a failed activity: the first detail of the application failure behind it. */
@@ -31,6 +32,12 @@ export function failRun(error: RunError): never {
     nonRetryable: true,
     details: [error],
   });
+}
+
+/** A failure that left a cluster says that too: it costs. */
+export function withClusterLeft(error: RunError, progress: EmrProgress | undefined): RunError {
+  const left = progress ? clusterLeftText(progress) : '';
+  return left === '' ? error : { ...error, message: `${error.message} ${left}` };
 }
 
 /** Another host's run has published the day. */

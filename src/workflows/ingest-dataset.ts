@@ -26,7 +26,7 @@ import {
 } from '../model/run.ts';
 import { activities } from './activities.ts';
 import { convertPrepared } from './emr-child.ts';
-import { failRun, incomplete, overtakenBy, toRunError } from './failures.ts';
+import { failRun, incomplete, overtakenBy, toRunError, withClusterLeft } from './failures.ts';
 import { discardDownloads, emrNews, progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
 import { emrOfRun, sorted, unpublished, type OnEmr } from './outcomes.ts';
@@ -240,7 +240,9 @@ class Run {
     const { dataset, ingestDate } = this.#input;
     const { spec, mode } = opened.plan;
     const { results, errors, missing } = sorted(spec.sources, this.progress.sources);
-    if (errors.length > 0) failRun(incomplete(errors, spec.sources.length));
+    if (errors.length > 0) {
+      failRun(withClusterLeft(incomplete(errors, spec.sources.length), onEmr?.progress));
+    }
     const what = { dataset, ingestDate, mode, revision: opened.revision, sources: results };
     if (mode === 'land') return unpublished('landed', what);
     const emr = onEmr && emrOfRun(onEmr);

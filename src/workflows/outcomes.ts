@@ -54,8 +54,8 @@ export function unpublished(
 }
 
 export function emrOfRun({ output, progress }: OnEmr): Pick<IngestResult, 'emr'> {
-  const { cluster, earlierInstanceHours } = progress;
+  const { cluster, earlierInstanceHours, clusterLeft } = progress;
   if (!cluster) return {};
   const hours = Number(earlierInstanceHours.toFixed(3));
-  return { emr: { clusterId: cluster.id, instanceHours: hours, output } };
+  return { emr: { clusterId: cluster.id, instanceHours: hours, output, clusterLeft } };
 }

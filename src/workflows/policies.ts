@@ -99,9 +99,12 @@ export const EMR_LEAVE = {
   retry: RETRY,
 } satisfies ActivityOptions;
 
-/** A cluster that is not ended costs until it is: tried for longer than any fault of AWS lasts. */
+/**
+ * A cluster that is not ended costs until it is: tried for longer than any fault of AWS lasts. The activity says itself
+ * which errors are final.
+ */
 export const EMR_CLOSE = {
   startToCloseTimeout: '5m',
   scheduleToCloseTimeout: '2d',
-  retry: RETRY,
+  retry: { ...RETRY, nonRetryableErrorTypes: [] },
 } satisfies ActivityOptions;

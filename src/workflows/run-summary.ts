@@ -1,5 +1,5 @@
 import { csvReadingText } from '../model/csv-reading.ts';
-import type { EmrProgress } from '../model/emr.ts';
+import { clusterLeftText, type EmrProgress } from '../model/emr.ts';
 import { sumLedgers } from '../model/ledger.ts';
 import {
   parquetFolderOf,
@@ -33,9 +33,14 @@ export function runSummary(
  * The cluster and its steps, with EMR's own words where it gives any.
  * @param hours instance-hours of the cluster in use, where they are known.
  */
-export function emrSummary(
+export function emrSummary(progress: EmrProgress, hours = 0): string {
+  const left = clusterLeftText(progress);
+  return (left === '' ? '' : `**${left}**\n\n`) + clusterSummary(progress, hours);
+}
+
+function clusterSummary(
   { cluster, steps, earlierInstanceHours }: EmrProgress,
-  hours = 0,
+  hours: number,
 ): string {
   if (!cluster) return 'No cluster yet.';
   const { id, state, reason, logUri, isOurs } = cluster;

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { runSourceActivity } from '../../src/activities/work.ts';
+import { runActivity, runSourceActivity } from '../../src/activities/work.ts';
 import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
 
 const MINUTE_MS = 60_000;
@@ -84,6 +84,28 @@ describe('a host name that DNS does not know', () => {
       await isFinal({ sinceMs: 31_000, code: 'SOURCE_UNREACHABLE', followed: true }),
       false,
     );
+  });
+});
+
+describe('the end of what costs', () => {
+  it('is asked for again after every error but the one that says that it is gone', async () => {
+    const failure = async (code: ErrorCode): Promise<ApplicationFailure> => {
+      const environment = new MockActivityEnvironment(
+        { scheduledTimestampMs: Date.now(), attempt: 4 },
+        { logger: new DefaultLogger('ERROR') },
+      );
+      const deps = { activity: { heartbeatTimeoutMs: 60_000, retryForMs: 24 * 60 * MINUTE_MS } };
+      const body = async (): Promise<never> => await Promise.reject(new LonghaulError(code, 'No.'));
+      const failed: unknown = await environment
+        .run(async () => await runActivity(deps, body, ['EMR_NO_SUCH_CLUSTER']))
+        .catch((error: unknown) => error);
+      assert.ok(failed instanceof ApplicationFailure);
+      return failed;
+    };
+    for (const code of ['EMR_CREDENTIALS', 'EMR_FORBIDDEN', 'EMR_REFUSED', 'INTERNAL'] as const) {
+      assert.equal((await failure(code)).nonRetryable, false, code);
+    }
+    assert.equal((await failure('EMR_NO_SUCH_CLUSTER')).nonRetryable, true);
   });
 });
 

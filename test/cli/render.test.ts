@@ -176,6 +176,16 @@ void test('a second run of the day says that nothing was changed', () => {
   assert.match(resultText({ ...REPORT, status: 'already-published' }, ''), /nothing was changed/);
 });
 
+void test('a result names the cluster that may still cost, and what ends it', () => {
+  const emr = { clusterId: 'j-1', instanceHours: 1, output: 'both' as const };
+  assert.doesNotMatch(resultText({ ...REPORT, emr }, ''), /may still be there/);
+  const left = resultText({ ...REPORT, emr: { ...emr, clusterLeft: 'j-1' } }, ' --lake s3://b/l');
+  assert.match(
+    left,
+    /The cluster j-1 may still be there, and cost: longhaul sweep --lake s3:..b.l/,
+  );
+});
+
 void test('an error is its code, its message and what to do; JSON has the same', () => {
   const error = new LonghaulError('SOURCE_NOT_FOUND', 'h answered 404.', { source: '2019' });
   assert.equal(

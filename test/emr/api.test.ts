@@ -50,7 +50,7 @@ class NoThrottle extends Throttle {
 
 async function codeOf(failures: Failure[], once = false): Promise<[string, string, number]> {
   const fake = sender(failures);
-  const api = new EmrApi(fake, new NoThrottle());
+  const api = new EmrApi(fake, { throttle: new NoThrottle() });
   const error = await api
     .send(new DescribeClusterCommand({ ClusterId: 'j-1' }), { once })
     .then(() => assert.fail('it should fail'))
@@ -62,13 +62,33 @@ const THROTTLED: Failure = { name: 'ThrottlingException', message: 'Rate exceede
 const REFUSED: Failure = { name: 'ValidationException', message: 'Bad label', status: 400 };
 
 describe('requests to EMR', () => {
+  it('finds the credentials anew once where a session has ended before its time', async () => {
+    let renewals = 0;
+    const api = (failures: Failure[]): EmrApi =>
+      new EmrApi(sender(failures), {
+        throttle: new NoThrottle(),
+        renew: async () => {
+          renewals += 1;
+          return await Promise.resolve();
+        },
+      });
+    const expired = { name: 'ExpiredTokenException', status: 400 };
+    const command = new DescribeClusterCommand({ ClusterId: 'j-1' });
+    await api([expired]).send(command);
+    assert.equal(renewals, 1);
+    await assert.rejects(api([expired, expired]).send(command), { code: 'EMR_CREDENTIALS' });
+    assert.equal(renewals, 2);
+  });
+
   it('that make nothing are made again after no answer, a 5xx, or "too often"', async () => {
     const fake = sender([
       THROTTLED,
       { code: 'ECONNRESET' },
       { name: 'InternalServerException', status: 500 },
     ]);
-    await new EmrApi(fake, new NoThrottle()).send(new DescribeClusterCommand({ ClusterId: 'j-1' }));
+    await new EmrApi(fake, { throttle: new NoThrottle() }).send(
+      new DescribeClusterCommand({ ClusterId: 'j-1' }),
+    );
     assert.equal(fake.sent, 4);
   });
 
@@ -80,13 +100,13 @@ describe('requests to EMR', () => {
     ] as const) {
       const fake = sender([failure]);
       const command = new RunJobFlowCommand({} as RunJobFlowCommandInput);
-      const sent = new EmrApi(fake, new NoThrottle()).send(command, { once: true });
+      const sent = new EmrApi(fake, { throttle: new NoThrottle() }).send(command, { once: true });
       await assert.rejects(sent, { code });
       assert.equal(fake.sent, 1);
     }
     const step = sender([{ code: 'ECONNRESET' }]);
     await assert.rejects(
-      addStep(new EmrApi(step, new NoThrottle()), 'j-1', {
+      addStep(new EmrApi(step, { throttle: new NoThrottle() }), 'j-1', {
         Name: 'x',
         HadoopJarStep: { Jar: 'j' },
       }),
@@ -97,7 +117,7 @@ describe('requests to EMR', () => {
   it('that were refused for their number were not carried out, so even those are made again', async () => {
     const fake = sender([THROTTLED, THROTTLED], { StepIds: ['s-1'] });
     const command = new AddJobFlowStepsCommand({ JobFlowId: 'j-1', Steps: [] });
-    await new EmrApi(fake, new NoThrottle()).send(command, { once: true });
+    await new EmrApi(fake, { throttle: new NoThrottle() }).send(command, { once: true });
     assert.equal(fake.sent, 3);
   });
 

@@ -15,7 +15,11 @@ const NAME = {
   runId: '01a2110a-0ec7-77dc-a4ac-eee5802b7704',
   generation: 1,
 };
-const WHERE = { logUri: 's3://lake/converted/_emr-logs/', lake: 's3://lake/converted/' };
+const WHERE = {
+  logUri: 's3://lake/converted/_emr-logs/',
+  lake: 's3://lake/converted/',
+  shutDownUri: 's3://lake/converted/_emr/shut-down-after.sh',
+};
 
 function settings(env: Record<string, string> = {}): EmrSettings {
   return loadSettings({ env, cwd: '/nowhere' }).emr;
@@ -63,13 +67,32 @@ describe('the request for a cluster', () => {
   });
 
   it('always has a name to be found by, a tag of its run, and an idle timeout on the server', () => {
-    const request = clusterRequest(settings({ EMR_KEEP_ALIVE: 'true' }), NAME, WHERE);
+    const request = clusterRequest(settings({ EMR_KEEP_ALIVE: '2h' }), NAME, WHERE);
     assert.equal(request.Name, clusterName(NAME));
     assert.ok(
       request.Tags?.some(({ Key, Value }) => Key === 'longhaul:run' && Value === NAME.runId),
     );
+    // What AWS's managed policies of EMR ask for.
+    assert.ok(request.Tags?.some(({ Key }) => Key === 'for-use-with-amazon-emr-managed-policies'));
     assert.deepEqual(request.AutoTerminationPolicy, { IdleTimeout: 3600 });
     assert.equal(request.Instances?.KeepJobFlowAliveWhenNoSteps, true);
+  });
+
+  it('lets the cluster end by itself at the latest when the run has used all that it may, and was kept', () => {
+    const minutesOf = (env: Record<string, string>): string[] | undefined =>
+      clusterRequest(settings(env), NAME, WHERE).BootstrapActions?.[0]?.ScriptBootstrapAction?.Args;
+    // 24 instance-hours of three instances, and a margin.
+    assert.deepEqual(minutesOf({}), [String(8 * 60 + 15)]);
+    assert.deepEqual(minutesOf({ EMR_KEEP_ALIVE: '2h' }), [String(10 * 60 + 15)]);
+    const { BootstrapActions: actions = [] } = clusterRequest(
+      settings({ EMR_BOOTSTRAP_ACTIONS: 's3://b/x.sh a' }),
+      NAME,
+      WHERE,
+    );
+    assert.deepEqual(
+      actions.map(({ ScriptBootstrapAction: action }) => action?.Path),
+      [WHERE.shutDownUri, 's3://b/x.sh'],
+    );
   });
 
   it('falls back to on-demand where spot is not granted, and never has a spot master', () => {
@@ -152,7 +175,7 @@ describe('the settings of EMR', () => {
 
   it('refuse what cannot work, or would show a secret', () => {
     assert.match(problem({ EMR_OUTPUT: 'hdfs' }), /HDFS ends with its cluster/);
-    assert.equal(problem({ EMR_OUTPUT: 'hdfs', EMR_KEEP_ALIVE: 'true' }), '');
+    assert.equal(problem({ EMR_OUTPUT: 'hdfs', EMR_KEEP_ALIVE: '2h' }), '');
     assert.equal(problem({ EMR_OUTPUT: 'hdfs', EMR_CLUSTER_ID: 'j-1ABC' }), '');
     assert.match(problem({ EMR_SPARK_CONF: 'spark.hadoop.fs.s3a.secret.key=x' }), /no credentials/);
     assert.match(problem({ EMR_WEBHDFS_URL: 'file:///etc' }), /EMR_WEBHDFS_URL must be/);

@@ -30,12 +30,12 @@ export async function withDatasets(
   });
 }
 
-/** Nothing that costs, and nothing in the converted zone but logs. */
+/** Nothing that costs, and nothing in the converted zone but logs and the script of every cluster. */
 async function assertNothingLeft(shared: SharedEmr, prefix: string): Promise<void> {
   assert.deepEqual(await shared.liveClusters(), []);
   const { keys, uploads } = await bucketContents(shared.s3);
   const zone = `${prefix}/takehome-converted/`;
-  const left = keys.filter((key) => key.startsWith(zone) && !key.includes('_emr-logs'));
+  const left = keys.filter((key) => key.startsWith(zone) && !/\/_emr(?:-logs)?\//.test(key));
   assert.deepEqual([left, uploads], [[], []]);
 }
 

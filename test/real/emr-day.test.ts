@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { RunJobFlowCommand, TerminateJobFlowsCommand } from '@aws-sdk/client-emr';
+import { AddTagsCommand, RunJobFlowCommand, TerminateJobFlowsCommand } from '@aws-sdk/client-emr';
 import { loadSettings } from '../../src/config/load-settings.ts';
 import { clusterRequest } from '../../src/emr/cluster-request.ts';
 import type { SweepResult } from '../../src/model/sweep.ts';
@@ -80,7 +80,7 @@ describe('a run on EMR with more steps than a cluster takes', () => {
 });
 
 describe('the sweep of a lake that uses EMR', () => {
-  it('ends the cluster that a dead run left, and no other', async () => {
+  it('ends the cluster that a dead run left or that was kept past its time, and no other', async () => {
     await withDatasets(shared, ['swept'], {}, async (lab, prefix) => {
       shared.emr.faults = { bootstrapFailure: 1 };
       assert.equal((await ingestError(lab, 'swept')).code, 'EMR_BOOTSTRAP_FAILED');
@@ -89,17 +89,32 @@ describe('the sweep of a lake that uses EMR', () => {
         ...{ dataset: 'swept', ingestDate: DAY, runId: json.runs[0]?.runId ?? '', generation: 2 },
       };
       const { emr } = loadSettings({ env: {}, cwd: lab.folder });
+      const ours = `s3://${shared.s3.bucket}/${prefix}/takehome-converted/`;
+      // The failed run has put it there.
+      const shutDownUri = `${ours}_emr/shut-down-after.sh`;
       const make = async (lake: string, runId = name.runId): Promise<string> => {
-        const request = clusterRequest(emr, { ...name, runId }, { logUri: `${lake}logs/`, lake });
+        const where = { logUri: `${lake}_emr-logs/`, lake, shutDownUri };
+        const request = clusterRequest(emr, { ...name, runId }, where);
         return (await shared.client.send(new RunJobFlowCommand(request))).JobFlowId ?? '';
       };
-      const lake = `s3://${shared.s3.bucket}/${prefix}/takehome-converted/`;
-      const [ours, foreign] = [await make(lake), await make('s3://another-lake/')];
-      const look = await lab.json<SweepResult>(['sweep', '--older-than', '0', '--dry-run']);
+      const [left, foreign] = [await make(ours), await make('s3://another-lake/')];
+      const keepUntil = async (time: number): Promise<void> => {
+        const kept = { Key: 'longhaul:kept', Value: new Date(time).toISOString() };
+        await shared.client.send(new AddTagsCommand({ ResourceId: left, Tags: [kept] }));
+      };
+      await keepUntil(Date.now() + 60_000);
+      const early = await lab.json<SweepResult>(['sweep', '--older-than', '0', '--dry-run']);
+      assert.deepEqual(
+        early.json.items.filter(({ kind }) => kind === 'cluster'),
+        [],
+      );
+      await keepUntil(Date.now() - 1);
+      // However young: its time is over.
+      const look = await lab.json<SweepResult>(['sweep', '--dry-run']);
       const found = look.json.items.filter(({ kind }) => kind === 'cluster');
       assert.deepEqual(
         found.map(({ key, outcome }) => [key.split(' ')[0], outcome]),
-        [[ours, 'would-remove']],
+        [[left, 'would-remove']],
         look.stdout,
       );
       assert.equal((await shared.liveClusters()).length, 2);

@@ -25,6 +25,14 @@ describe('a run on EMR that goes wrong', () => {
     });
   });
 
+  it('ends a cluster of three masters, which EMR protects by itself', async () => {
+    const env = { EMR_MASTER_COUNT: '3', EMR_STEP_LIMIT_MINUTES: '0.05' };
+    await withDatasets(shared, ['masters'], env, async (lab) => {
+      shared.emr.faults = { hang: 1 };
+      assert.equal((await ingestError(lab, 'masters')).code, 'EMR_STEP_TIMED_OUT');
+    });
+  });
+
   it('while its step runs: it hangs, an operator ends it or its cluster', async () => {
     // Long enough that a busy machine's poll has seen it run.
     const env = { EMR_STEP_LIMIT_MINUTES: '0.25' };

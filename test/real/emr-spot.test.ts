@@ -37,7 +37,7 @@ async function assertLost(id: string): Promise<void> {
 
 describe('a run on spot instances', () => {
   it('falls back to on-demand, takes another cluster where its nodes are lost, and keeps the last', async () => {
-    const env = { EMR_SPOT: 'core', EMR_OUTPUT: 'hdfs', EMR_KEEP_ALIVE: 'true' };
+    const env = { EMR_SPOT: 'core', EMR_OUTPUT: 'hdfs', EMR_KEEP_ALIVE: '2h' };
     await withEmrLab(shared, { routes: ROUTES, env }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
       shared.emr.faults = {

@@ -16,6 +16,7 @@ import {
   refused,
   type RunHandle,
 } from '../workflows/fake-run.ts';
+import { runSummary } from '../../src/workflows/run-summary.ts';
 import { keepHistory } from '../workflows/history.ts';
 
 const temporal = new TestTemporal();
@@ -309,6 +310,34 @@ describe('convertOnEmr', () => {
         assert.equal(Number(close?.scheduleToCloseTimeout?.seconds) / 60, minutes);
       });
     }
+  });
+
+  it('says which cluster may still cost where EMR takes no end of it, in the result and in the Web UI', async () => {
+    const closeCluster = async () => {
+      throw ApplicationFailure.create({
+        type: 'EMR_FORBIDDEN',
+        message: 'EMR denies it.',
+        nonRetryable: true,
+      });
+    };
+    await ingest({ changes: { closeCluster }, sources: ['2015'] }, async ({ handle }) => {
+      const result = await handle.result();
+      assert.deepEqual([result.status, result.emr?.clusterLeft], ['published', 'j-1']);
+      const progress: RunProgress = await handle.query('progress');
+      assert.match(runSummary(result, progress), /cluster j-1 of this run may still be there/);
+    });
+    const changes: Partial<Activities> = {
+      closeCluster,
+      submitStep: async () => {
+        throw ApplicationFailure.nonRetryable('EMR refuses it.', 'EMR_REFUSED');
+      },
+    };
+    await ingest({ changes, sources: ['2015'] }, async ({ handle }) => {
+      const failure = await failureOf(handle);
+      assert.match(failure.message, /The cluster j-1 of this run may still be there/);
+      const progress: RunProgress = await handle.query('progress');
+      assert.equal(progress.emr?.clusterLeft, 'j-1');
+    });
   });
 
   it('when cancelled ends the cluster, and only then says that it is cancelled', async () => {

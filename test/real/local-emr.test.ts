@@ -2,6 +2,7 @@ import {
   AddJobFlowStepsCommand,
   CancelStepsCommand,
   type CancelStepsCommandInput,
+  DescribeClusterCommand,
   DescribeStepCommand,
   ListStepsCommand,
   RunJobFlowCommand,
@@ -14,7 +15,7 @@ import {
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
@@ -129,6 +130,30 @@ describe('the local EMR', () => {
         left = folder;
       });
       assert.deepEqual(commandsOf(left), []);
+    });
+  });
+
+  it('ends a cluster by the script of its own, whatever runs there, where no worker does', async () => {
+    await withS3(async (s3) => {
+      const script = new URL('../../src/emr/shut-down-after.sh', import.meta.url);
+      await put(s3, 'shut-down-after.sh', await readFile(script));
+      const Path = `s3://${s3.bucket}/shut-down-after.sh`;
+      const action = { Name: 'shut down', ScriptBootstrapAction: { Path, Args: ['10'] } };
+      await withLocalEmr(
+        s3,
+        async ({ client }) => {
+          const id = await create(client, { BootstrapActions: [action] });
+          await add(client, id, [stepOf('hangs', ['spark-submit', 's3://x/y.py'])]);
+          await untilState(client, id, ENDED);
+          const { Cluster } = await client.send(new DescribeClusterCommand({ ClusterId: id }));
+          assert.equal(
+            Cluster?.Status?.StateChangeReason?.Message,
+            'The master node was terminated',
+          );
+        },
+        // Ten minutes are 0.6 s.
+        { delays: { secondMs: 1 }, faults: { hang: 1 } },
+      );
     });
   });
 

@@ -8,6 +8,7 @@ import type {
   ListStepsInput,
   PutAutoTerminationPolicyInput,
   RunJobFlowInput,
+  SetTerminationProtectionInput,
   TerminateJobFlowsInput,
 } from '@aws-sdk/client-emr';
 import { invalidRequest, validation } from './api-error.ts';
@@ -50,7 +51,19 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     if (ids.length > MAX_TERMINATED)
       throw validation(`At most ${MAX_TERMINATED} job flows at once.`);
     const found = ids.map((id) => clusters.find(id) ?? unknownJobFlow());
-    for (const cluster of found) endCluster(cluster, USER_REQUEST);
+    const [locked, free] = [true, false].map((is) =>
+      found.filter((each) => each.isProtected === is),
+    );
+    for (const cluster of free ?? []) endCluster(cluster, USER_REQUEST);
+    if (!locked || locked.length === 0) return {};
+    throw validation(
+      'Could not shut down one or more job flows since they are termination protected.',
+    );
+  },
+
+  SetTerminationProtection: (input: SetTerminationProtectionInput, clusters: Clusters) => {
+    const { JobFlowIds: ids = [], TerminationProtected: isProtected = false } = input;
+    for (const id of ids) clusters.open(id).isProtected = isProtected;
     return {};
   },
 

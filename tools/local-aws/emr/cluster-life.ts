@@ -16,9 +16,15 @@ import { runSteps } from './step-queue.ts';
 /** A cluster from STARTING to TERMINATED. Never rejects, and always comes to its end, whatever its runtime does. */
 export async function live(cluster: Cluster, context: EmrContext): Promise<void> {
   let machine: Machine | undefined;
+  let shutDown: NodeJS.Timeout | undefined;
   try {
     await provision(cluster, context);
     machine = await bootstrap(cluster, context);
+    const minutes = await machine.shutDownMinutes();
+    if (minutes !== undefined) {
+      const ms = Math.min(minutes * 60 * context.delays.secondMs, MAX_TIMER_MS);
+      shutDown = setTimeout(() => endCluster(cluster, MASTER_TERMINATED), ms);
+    }
     if (isOpen(cluster)) {
       cluster.readyMs = context.now();
       await runSteps(cluster, machine, context);
@@ -27,6 +33,7 @@ export async function live(cluster: Cluster, context: EmrContext): Promise<void>
     // An end that was asked for interrupts whatever is under way.
     endCluster(cluster, internalError(error));
   } finally {
+    clearTimeout(shutDown);
     await terminate(cluster, machine, context);
   }
 }
@@ -94,6 +101,14 @@ function bootstrapFailure(index: number): Ending {
     reason: { Code: 'BOOTSTRAP_FAILURE', Message: message },
   };
 }
+
+/** Node's limit, more than three weeks. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+const MASTER_TERMINATED: Ending = {
+  state: 'TERMINATED_WITH_ERRORS',
+  reason: { Code: 'INSTANCE_FAILURE', Message: 'The master node was terminated' },
+};
 
 /** There is but this machine. */
 const MASTER_INSTANCE = 'i-00000000000000001';

@@ -30,6 +30,7 @@ export class Clusters {
       tags: [...(request.Tags ?? [])],
       steps: [],
       keepAlive: request.Instances?.KeepJobFlowAliveWhenNoSteps ?? false,
+      isProtected: request.Instances?.TerminationProtected === true || hasSeveralMasters(request),
       stepConcurrency: request.StepConcurrencyLevel ?? 1,
       usedSteps: takeFault(this.context.faults(), 'stepsUsed')?.steps ?? 0,
       idleTimeout: request.AutoTerminationPolicy?.IdleTimeout,
@@ -88,6 +89,12 @@ export class Clusters {
   async ended(): Promise<void> {
     while (this.#lives.size > 0) await Promise.all(this.#lives);
   }
+}
+
+function hasSeveralMasters({ Instances: instances }: RunJobFlowInput): boolean {
+  return (instances?.InstanceGroups ?? []).some(
+    ({ InstanceRole: role, InstanceCount: count = 0 }) => role === 'MASTER' && count > 1,
+  );
 }
 
 /** AWS's own example. */

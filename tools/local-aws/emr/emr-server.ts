@@ -31,7 +31,7 @@ const DELAYS: EmrDelays = {
   provisioningMs: 40,
   bootstrappingMs: 20,
   terminatingMs: 20,
-  idleSecondMs: 1000,
+  secondMs: 1000,
 };
 /** EMR's own limit for a request is below this. */
 const MAX_BODY_BYTES = 10 * 1024 * 1024;

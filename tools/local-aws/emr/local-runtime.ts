@@ -1,5 +1,5 @@
 import type { S3Client } from '@aws-sdk/client-s3';
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BootstrapActionConfig } from '@aws-sdk/client-emr';
 import { startChild } from '../../../src/programs/child.ts';
@@ -9,7 +9,7 @@ import { writeMachineConfiguration } from './machine-files.ts';
 import { makeOwnedFolder } from './owned-folders.ts';
 import type { EmrRuntime, Machine, WantedMachine } from './runtime.ts';
 import { startStep } from './run-step.ts';
-import { environmentOf, type LocalRuntimeOptions, type Site } from './site.ts';
+import { environmentOf, masterFiles, type LocalRuntimeOptions, type Site } from './site.ts';
 import { parseS3Address, uploadLogs } from './step-logs.ts';
 
 /** This machine as every cluster's: HDFS, Spark and DistCp as processes of their own. */
@@ -48,9 +48,11 @@ async function machineOf(
     s3aJars: programs.s3a.classPath,
   });
   const env = environmentOf(options, conf);
+  await writeMaster(folder);
   const site: Site = { ...options, clusterId, logUri: withSlash(logUri), conf, client, env };
   return {
     webHdfsUrl: hdfs.httpUrl,
+    shutDownMinutes: async () => await shutDownMinutes(folder),
     bootstrap: async (action, index, signal) => await bootstrap(site, action, index, signal),
     start: async (step) => await startStep(site, step),
     stop: async () => {
@@ -58,6 +60,23 @@ async function machineOf(
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * What makes this machine a master to a bootstrap action, and keeps it from what the action does to a machine: `sudo
+ * shutdown -h +5` is noted, and nothing else that `sudo` is asked for is done.
+ */
+async function writeMaster(folder: string): Promise<void> {
+  const { info, bin, shutDown } = masterFiles(folder);
+  await writeFile(info, '{ "isMaster": true }');
+  await mkdir(bin);
+  const sudo = `#!/bin/sh\n[ "$1 $2" = "shutdown -h" ] && printf %s "\${3#+}" > '${shutDown}'\n`;
+  await writeFile(join(bin, 'sudo'), sudo, { mode: 0o700 });
+}
+
+async function shutDownMinutes(folder: string): Promise<number | undefined> {
+  const text = await readFile(masterFiles(folder).shutDown, 'utf8').catch(() => '');
+  return text === '' ? undefined : Number(text);
 }
 
 function withSlash(uri: string | undefined): string | undefined {

@@ -40,6 +40,8 @@ export interface Cluster {
   /** In the order they were added. */
   steps: Step[];
   keepAlive: boolean;
+  /** From termination; EMR does it by itself for several masters. */
+  isProtected: boolean;
   stepConcurrency: number;
   /** That count towards what EMR allows, beside `steps`. */
   usedSteps: number;
@@ -116,8 +118,8 @@ export interface EmrDelays {
   bootstrappingMs: number;
   /** TERMINATING. */
   terminatingMs: number;
-  /** What passes for a second of an idle timeout, whose least is 60 of them. */
-  idleSecondMs: number;
+  /** What passes for a second of an idle timeout, whose least is 60 of them, and of a shutdown that was asked for. */
+  secondMs: number;
 }
 
 export interface EmrContext {

@@ -20,6 +20,8 @@ export interface WantedMachine {
 export interface Machine {
   /** Of the NameNode: `http://127.0.0.1:<port>`. */
   webHdfsUrl: string | undefined;
+  /** When the master was asked to shut itself down: how long that was to take. */
+  shutDownMinutes(): Promise<number | undefined>;
   /** @returns the exit code of action 1, 2, … */
   bootstrap(action: BootstrapActionConfig, index: number, signal: AbortSignal): Promise<number>;
   start(step: RunnableStep): Promise<RunningStep>;

@@ -37,12 +37,24 @@ export interface Site extends LocalRuntimeOptions {
   env: NodeJS.ProcessEnv;
 }
 
+/** What tells a bootstrap action that it runs on a master, and takes what it asks of the machine. */
+export function masterFiles(folder: string): { info: string; bin: string; shutDown: string } {
+  return {
+    info: join(folder, 'instance.json'),
+    bin: join(folder, 'bin'),
+    shutDown: join(folder, 'shut-down-minutes'),
+  };
+}
+
 /** All that a step and a bootstrap action find in their environment; the credentials are here and nowhere else. */
 export function environmentOf(options: LocalRuntimeOptions, conf: string): NodeJS.ProcessEnv {
   const { folder, s3, programs, searchPath } = options;
   const { java, spark } = programs;
+  const master = masterFiles(folder);
   return {
-    PATH: [dirname(java.path), join(spark.home, 'bin'), searchPath].join(delimiter),
+    // Its own `sudo` first: a bootstrap action must not shut this machine down.
+    PATH: [master.bin, dirname(java.path), join(spark.home, 'bin'), searchPath].join(delimiter),
+    EMR_INSTANCE_INFO: master.info,
     HOME: homedir(),
     LC_ALL: 'C.UTF-8',
     JAVA_HOME: java.home,

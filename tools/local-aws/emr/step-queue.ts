@@ -33,7 +33,7 @@ export async function runSteps(
     }
     showState(cluster);
     if (!isOpen(cluster)) break;
-    await waitFor(woken, cluster, context.delays.idleSecondMs);
+    await waitFor(woken, cluster, context.delays.secondMs);
   }
   for (const step of cluster.steps) step.cancel?.('TERMINATE_PROCESS');
   await Promise.all(running);

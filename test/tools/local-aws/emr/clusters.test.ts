@@ -91,7 +91,7 @@ describe('a cluster', () => {
         const { cluster } = await untilState(client, id, ENDED);
         assert.equal(cluster.Status?.State, 'TERMINATED');
       },
-      { delays: { provisioningMs: 1, bootstrappingMs: 1, terminatingMs: 1, idleSecondMs: 1 } },
+      { delays: { provisioningMs: 1, bootstrappingMs: 1, terminatingMs: 1, secondMs: 1 } },
     );
   });
 

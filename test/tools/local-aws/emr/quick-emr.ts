@@ -60,6 +60,7 @@ function quickRuntime(started: string[], machines: Set<string>): EmrRuntime {
       machines.add(clusterId);
       return await Promise.resolve({
         webHdfsUrl: 'http://127.0.0.1:9',
+        shutDownMinutes: async () => await Promise.resolve(undefined),
         bootstrap: async ({ ScriptBootstrapAction: script }) =>
           await Promise.resolve(script?.Path === 's3://b/fails.sh' ? 3 : 0),
         start: async (step) => {

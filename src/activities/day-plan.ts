@@ -84,6 +84,6 @@ async function openSnapshot(
 async function checkedForEmr({ converted, emr }: Deps): Promise<Pick<OpenResult, 'emrOutput'>> {
   const { assertAffordable, s3Of } = await import('./emr-plan.ts');
   s3Of(converted);
-  assertAffordable(emr, 0);
+  await assertAffordable(emr, 0);
   return { emrOutput: emr.output };
 }

@@ -12,6 +12,7 @@ import {
 } from '../emr/clusters.ts';
 import { cancelSteps, describeSteps } from '../emr/steps.ts';
 import { WebHdfs, webHdfsBase } from '../emr/webhdfs.ts';
+import { requestAdditions } from '../emr/request-file.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { hasEnded, instanceHours, isEnding, type EmrCluster } from '../model/emr.ts';
 import { clusterName, parseClusterName } from '../model/emr-names.ts';
@@ -42,13 +43,14 @@ export async function open(deps: EmrDeps, input: OpenClusterInput): Promise<EmrC
   const isDoubtful = Context.current().info.attempt > 1;
   const known = await adopt(deps, input.runId, name, isDoubtful ? LOOKS : 1);
   if (known) return known;
-  assertAffordable(emr, input.usedInstanceHours);
+  await assertAffordable(emr, input.usedInstanceHours);
   const lake = deps.converted.uri('');
   const shutDownUri = deps.converted.uri(SHUT_DOWN_KEY);
+  const additions = await requestAdditions(emr);
   const where = { logUri: emr.logUri ?? `${lake}_emr-logs/`, lake, shutDownUri };
   try {
     // Not cancelled once it is sent: then the run would not know what became of it.
-    const id = await runJobFlow(api, clusterRequest(emr, input, where));
+    const id = await runJobFlow(api, clusterRequest(emr, additions, input, where));
     return (await describe(deps, id)).cluster;
   } catch (error) {
     const code = error instanceof LonghaulError ? error.code : 'INTERNAL';
@@ -182,7 +184,8 @@ async function listed(
 }
 
 async function describe(deps: EmrDeps, id: string) {
-  return await describeCluster(apiOf(deps), id, { instances: instanceCount(deps.emr) });
+  const instances = instanceCount(deps.emr, await requestAdditions(deps.emr));
+  return await describeCluster(apiOf(deps), id, { instances });
 }
 
 async function untilEnding(deps: EmrDeps, id: string): Promise<EmrCluster> {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { EmrSettings } from '../config/settings.ts';
 import { instanceCount } from '../emr/cluster-request.ts';
+import { requestAdditions } from '../emr/request-file.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { stagingPrefix } from '../model/layout.ts';
 import type { Store } from '../storage/store.ts';
@@ -15,7 +16,7 @@ const HOUR_MS = 3_600_000;
 
 export async function plan({ converted, emr }: EmrDeps, { runId }: EmrRun): Promise<EmrPlan> {
   s3Of(converted);
-  assertAffordable(emr, 0);
+  await assertAffordable(emr, 0);
   for (const name of SCRIPTS) {
     const path = new URL(`../conversion/spark/${name}`, import.meta.url);
     await converted.put(scriptKey(runId, name), await readFile(path));
@@ -38,13 +39,13 @@ export async function plan({ converted, emr }: EmrDeps, { runId }: EmrRun): Prom
 /**
  * Before a cluster is made: what it may cost at the most, if every phase takes as long as it may. While it runs, the
  * hours that it has really used are what counts.
- * @throws LonghaulError EMR_TOO_EXPENSIVE.
+ * @throws LonghaulError EMR_TOO_EXPENSIVE; CONFIG_INVALID for the file of EMR_REQUEST.
  */
-export function assertAffordable(emr: EmrSettings, usedInstanceHours: number): void {
+export async function assertAffordable(emr: EmrSettings, usedInstanceHours: number): Promise<void> {
   if (emr.clusterId !== undefined) return;
   const { provisioningLimitMs, bootstrapLimitMs, stepLimitMs, maxInstanceHours } = emr;
   const hours = (provisioningLimitMs + bootstrapLimitMs + stepLimitMs) / HOUR_MS;
-  const instances = instanceCount(emr);
+  const instances = instanceCount(emr, await requestAdditions(emr));
   const total = usedInstanceHours + instances * hours;
   if (total <= maxInstanceHours) return;
   const used = usedInstanceHours > 0 ? `${usedInstanceHours.toFixed(1)} used and ` : '';

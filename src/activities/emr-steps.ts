@@ -41,7 +41,7 @@ function isDoubtful(error: unknown): boolean {
 function argsOf(deps: EmrDeps, runId: string, command: StepCommand): string[] {
   if ('from' in command) return copyArgs(command.from, command.to);
   const script = deps.converted.uri(scriptKey(runId, command.script));
-  return sparkArgs(deps.emr.sparkConf, script, command.args);
+  return sparkArgs(script, command.args);
 }
 
 /** Why a step did not complete, by what EMR says, by the job's own result, and by the end of its log. */

@@ -47,7 +47,7 @@ export async function runRequests(
   options: RunOptions,
 ): Promise<void> {
   const { settings } = config;
-  assertOnS3(settings, requests);
+  await assertForEmr(settings, requests);
   if (options.detach) await assertLasting(settings);
   const work = requests.flatMap(({ engine, mode }) => (mode === 'land' ? [] : engine));
   await withLink(context, { work }, async (link, signal) => {
@@ -70,9 +70,17 @@ const NO_ATTRIBUTES =
   'This namespace has no search attributes of Longhaul: runs go without. `longhaul worker` adds them where it may.';
 
 /** Before anything starts. The worker looks too: a run may come from elsewhere. */
-function assertOnS3({ lake }: Config['settings'], requests: readonly RunRequest[]): void {
+async function assertForEmr(
+  { lake, emr }: Config['settings'],
+  requests: readonly RunRequest[],
+): Promise<void> {
   const onEmr = requests.some(({ engine, mode }) => engine === 'emr' && mode !== 'land');
-  if (!onEmr || lake.kind === 's3') return;
+  if (!onEmr) return;
+  if (lake.kind === 's3') {
+    const { requestAdditions } = await import('../emr/request-file.ts');
+    await requestAdditions(emr);
+    return;
+  }
   const message = `The engine emr reads and writes S3: the lake is ${lake.folder}.`;
   throw new LonghaulError('EMR_NEEDS_S3', message);
 }

@@ -1,33 +1,23 @@
+import { resolve } from 'node:path';
 import type { SettingValues } from './setting-keys.ts';
 import type { EmrSettings } from './settings.ts';
 
 /** One master and two core nodes with HDFS: the least that has two machines' worth of tasks. */
-const DEFAULT_TYPE = 'm5.xlarge';
+const DEFAULT_TYPE = 'm7g.xlarge';
 const DEFAULT_CORE_COUNT = 2;
 const MINUTE_MS = 60_000;
 
-export function emrSettings(values: SettingValues): EmrSettings {
+export function emrSettings(values: SettingValues, cwd: string): EmrSettings {
   const minutes = (value: number): number => Math.round(value * MINUTE_MS);
   return {
-    releaseLabel: values.EMR_RELEASE_LABEL ?? 'emr-7.10.0',
-    applications: values.EMR_APPLICATIONS ?? ['Hadoop', 'Spark'],
-    master: { type: values.EMR_MASTER_TYPE ?? DEFAULT_TYPE, count: values.EMR_MASTER_COUNT ?? 1 },
-    core: {
-      type: values.EMR_CORE_TYPE ?? DEFAULT_TYPE,
-      count: values.EMR_CORE_COUNT ?? DEFAULT_CORE_COUNT,
-    },
-    task: { type: values.EMR_TASK_TYPE ?? DEFAULT_TYPE, count: values.EMR_TASK_COUNT ?? 0 },
-    spot: values.EMR_SPOT ?? 'none',
-    spotTimeoutMinutes: values.EMR_SPOT_TIMEOUT_MINUTES ?? 10,
+    releaseLabel: values.EMR_RELEASE_LABEL ?? 'emr-7.13.0',
+    instanceType: values.EMR_INSTANCE_TYPE ?? DEFAULT_TYPE,
+    coreCount: values.EMR_CORE_COUNT ?? DEFAULT_CORE_COUNT,
     subnetId: values.EMR_SUBNET_ID,
     serviceRole: values.EMR_SERVICE_ROLE ?? 'EMR_DefaultRole',
     instanceProfile: values.EMR_INSTANCE_PROFILE ?? 'EMR_EC2_DefaultRole',
     logUri: values.EMR_LOG_URI,
-    tags: values.EMR_TAGS ?? {},
-    bootstrapActions: values.EMR_BOOTSTRAP_ACTIONS ?? [],
-    sparkConf: values.EMR_SPARK_CONF ?? {},
-    stepConcurrency: values.EMR_STEP_CONCURRENCY ?? 1,
-    idleTimeoutMs: minutes(values.EMR_IDLE_TIMEOUT_MINUTES ?? 60),
+    requestFile: values.EMR_REQUEST === undefined ? undefined : resolve(cwd, values.EMR_REQUEST),
     keepAliveMs: values.EMR_KEEP_ALIVE,
     clusterId: values.EMR_CLUSTER_ID,
     output: values.EMR_OUTPUT ?? 'both',

@@ -158,7 +158,7 @@ function withDefaults(
     },
     worker: workerSettings(values),
     log: { format: values.LOG_FORMAT, level: values.LOG_LEVEL ?? 'info' },
-    emr: emrSettings(values),
+    emr: emrSettings(values, cwd),
   };
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ENGINES } from '../model/dataset.ts';
-import { EMR_OUTPUTS, EMR_SPOTS } from '../model/emr.ts';
+import { EMR_OUTPUTS } from '../model/emr.ts';
 import { LAKE_EXPECTS, parseLakeAddress, type LakeAddress } from '../model/lake-address.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './settings.ts';
 
@@ -51,25 +51,14 @@ export const SETTING_KEYS = {
   METRICS_ADDRESS: key(listenAddress(), 'a port, or an address with one: 127.0.0.1:9464'),
   LOG_FORMAT: key(z.enum(LOG_FORMATS), `one of ${LOG_FORMATS.join(', ')}`),
   LOG_LEVEL: key(z.enum(LOG_LEVELS), `one of ${LOG_LEVELS.join(', ')}`),
-  EMR_RELEASE_LABEL: key(z.string().regex(/^emr-[\w.-]+$/), 'a release label such as emr-7.10.0'),
-  EMR_APPLICATIONS: key(wordList(), 'names with commas, such as Hadoop,Spark'),
-  EMR_MASTER_TYPE: key(instanceType(), 'an instance type such as m5.xlarge'),
-  EMR_MASTER_COUNT: key(z.enum(['1', '3']).transform(Number), '1 or 3'),
-  EMR_CORE_TYPE: key(instanceType(), 'an instance type such as m5.xlarge'),
+  EMR_RELEASE_LABEL: key(z.string().regex(/^emr-[\w.-]+$/), 'a release label such as emr-7.13.0'),
+  EMR_INSTANCE_TYPE: key(instanceType(), 'an instance type such as m7g.xlarge'),
   EMR_CORE_COUNT: key(whole(1, 1000), 'a whole number from 1 to 1000'),
-  EMR_TASK_TYPE: key(instanceType(), 'an instance type such as m5.xlarge'),
-  EMR_TASK_COUNT: key(whole(0, 1000), 'a whole number from 0 to 1000'),
-  EMR_SPOT: key(z.enum(EMR_SPOTS), `one of ${EMR_SPOTS.join(', ')}`),
-  EMR_SPOT_TIMEOUT_MINUTES: key(whole(5, 1440), 'a whole number from 5 to 1440'),
   EMR_SUBNET_ID: key(z.string().regex(/^subnet-[\da-z]+$/), 'a subnet such as subnet-0a1b2c3d'),
   EMR_SERVICE_ROLE: key(z.string().regex(/^[\w+=,.@:/-]+$/), 'the name or ARN of a role'),
   EMR_INSTANCE_PROFILE: key(z.string().regex(/^[\w+=,.@:/-]+$/), 'an instance profile'),
   EMR_LOG_URI: key(s3Uri(), 'an s3:// URI such as s3://my-logs/emr/'),
-  EMR_TAGS: key(pairs(','), 'key=value, with commas in between'),
-  EMR_BOOTSTRAP_ACTIONS: key(bootstrapActions(), 's3:// scripts with arguments, ; in between'),
-  EMR_SPARK_CONF: key(sparkConf(), 'spark.…=value, ; in between, and no credentials'),
-  EMR_STEP_CONCURRENCY: key(whole(1, 256), 'a whole number from 1 to 256'),
-  EMR_IDLE_TIMEOUT_MINUTES: key(whole(1, 10_080), 'a whole number from 1 to 10080'),
+  EMR_REQUEST: key(z.string(), 'the path of a JSON file'),
   EMR_KEEP_ALIVE: key(shortTime(), 'a time from 1m to 168h, such as 90m or 2h'),
   EMR_CLUSTER_ID: key(z.string().regex(/^j-[\dA-Z]+$/), 'a cluster id such as j-1ABCDEFGHIJKL'),
   EMR_OUTPUT: key(z.enum(EMR_OUTPUTS), `one of ${EMR_OUTPUTS.join(', ')}`),
@@ -210,13 +199,6 @@ function instanceType(): z.ZodType<string, string> {
   return z.string().regex(/^[a-z][a-z\d-]*\.[a-z\d-]+$/);
 }
 
-function wordList(): z.ZodType<string[], string> {
-  return z
-    .string()
-    .regex(/^[\w -]+(?:,[\w -]+)*$/)
-    .transform((value) => value.split(',').map((each) => each.trim()));
-}
-
 /** Minutes, fractions too: a limit of seconds is for tests. */
 function positiveMinutes(): z.ZodType<number, string> {
   return z
@@ -235,39 +217,6 @@ function s3Uri(): z.ZodType<string, string> {
     .string()
     .regex(/^s3:\/\/[a-z\d][a-z\d.-]{1,61}[a-z\d](?:\/[\w.=-]+)*\/?$/)
     .transform((value) => value.replace(/\/?$/, '/'));
-}
-
-/** Names in order; a value may hold `=`. */
-function pairs(separator: string): z.ZodType<Record<string, string>, string> {
-  return z
-    .string()
-    .transform((value) => value.split(separator).map((each) => each.trim()))
-    .refine((entries) => entries.every((each) => /^[^=]+=/.test(each)))
-    .transform((entries) =>
-      Object.fromEntries(
-        entries.map((each): [string, string] => {
-          const at = each.indexOf('=');
-          return [each.slice(0, at).trim(), each.slice(at + 1).trim()];
-        }),
-      ),
-    );
-}
-
-/** They become arguments of a step, which every user who may list steps can read. */
-function sparkConf(): z.ZodType<Record<string, string>, string> {
-  return pairs(';').refine((conf) =>
-    Object.keys(conf).every(
-      (name) => /^spark\.[\w.-]+$/.test(name) && !/secret|password|access\.key|token/i.test(name),
-    ),
-  );
-}
-
-function bootstrapActions(): z.ZodType<{ path: string; args: string[] }[], string> {
-  return z
-    .string()
-    .transform((value) => value.split(';').map((each) => each.trim().split(/\s+/)))
-    .refine((actions) => actions.every(([path = '']) => /^s3:\/\/[^/]+\/.+/.test(path)))
-    .transform((actions) => actions.map(([path = '', ...args]) => ({ path, args })));
 }
 
 function webHdfsUrl(): z.ZodType<string, string> {

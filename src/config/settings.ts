@@ -1,5 +1,5 @@
 import type { Engine } from '../model/dataset.ts';
-import type { EmrOutput, EmrSpot } from '../model/emr.ts';
+import type { EmrOutput } from '../model/emr.ts';
 import type { LakeAddress } from '../model/lake-address.ts';
 
 /** Every setting, checked and typed: what `.env` and the environment say. */
@@ -141,24 +141,16 @@ export interface LogSettings {
 /** The engine `emr`: the cluster that a run makes, or uses. Region, endpoint and credentials are the SDK's to find. */
 export interface EmrSettings {
   releaseLabel: string;
-  applications: string[];
-  master: InstanceSettings;
-  core: InstanceSettings;
-  task: InstanceSettings;
-  spot: EmrSpot;
-  /** After this long without spot instances EMR takes on-demand ones. */
-  spotTimeoutMinutes: number;
+  /** Of the master and the core nodes. */
+  instanceType: string;
+  coreCount: number;
   subnetId: string | undefined;
   serviceRole: string;
   instanceProfile: string;
   /** Ends with `/`; undefined: below the converted zone of the lake. */
   logUri: string | undefined;
-  tags: Record<string, string>;
-  bootstrapActions: { path: string; args: string[] }[];
-  sparkConf: Record<string, string>;
-  stepConcurrency: number;
-  /** Set on the server for every cluster that we make. */
-  idleTimeoutMs: number;
+  /** JSON with what RunJobFlow gets beside that. */
+  requestFile: string | undefined;
   /** A cluster that we made stays for so long after a run that ended well; undefined: it ends with the run. */
   keepAliveMs: number | undefined;
   /** A cluster of the user's: never ended, tagged or given a policy. */
@@ -171,9 +163,4 @@ export interface EmrSettings {
   stepLimitMs: number;
   /** May hold `{master}` and `{cluster}`; no `/` at its end. */
   webHdfsUrl: string;
-}
-
-export interface InstanceSettings {
-  type: string;
-  count: number;
 }

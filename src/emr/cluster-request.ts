@@ -5,7 +5,7 @@ import type {
   RunJobFlowCommandInput,
   Tag,
 } from '@aws-sdk/client-emr';
-import type { EmrSettings, InstanceSettings } from '../config/settings.ts';
+import type { EmrSettings } from '../config/settings.ts';
 import {
   clusterName,
   DATASET_TAG,
@@ -16,59 +16,75 @@ import {
   RUN_TAG,
   type ClusterName,
 } from '../model/emr-names.ts';
+import type { RequestAdditions } from './request-file.ts';
 
 /**
- * What RunJobFlow gets: nothing but the settings and the run's name, the same for each attempt. The cluster stays
- * without steps, since ours come later, and ends by itself when it has been idle for long.
+ * What RunJobFlow gets: nothing but the settings, the file of EMR_REQUEST and the run's name, the same for each attempt.
+ * The cluster stays without steps, since ours come later, and ends by itself when it has been idle for long.
  * @param where `logUri` ends with `/`; `lake` is what the sweep of another lake must leave alone; `shutDownUri` is the
  *   script that ends the cluster when all else has failed.
  */
 export function clusterRequest(
   settings: EmrSettings,
+  additions: RequestAdditions,
   name: ClusterName,
   { logUri, lake, shutDownUri }: { logUri: string; lake: string; shutDownUri: string },
 ): RunJobFlowCommandInput {
-  const { bootstrapActions, stepConcurrency, idleTimeoutMs } = settings;
+  const { Instances: given = {}, Tags, BootstrapActions = [], ...rest } = additions;
+  const minutes = String(lifetimeMinutes(settings, additions));
   return {
-    Name: clusterName(name),
     ReleaseLabel: settings.releaseLabel,
-    Applications: settings.applications.map((Name) => ({ Name })),
+    Applications: ['Hadoop', 'Spark'].map((Name) => ({ Name })),
     LogUri: logUri,
     ServiceRole: settings.serviceRole,
     JobFlowRole: settings.instanceProfile,
-    Instances: instances(settings),
-    Tags: tags(settings, name, lake),
-    StepConcurrencyLevel: stepConcurrency,
-    AutoTerminationPolicy: { IdleTimeout: idleSeconds(idleTimeoutMs) },
+    ...rest,
+    Name: clusterName(name),
+    Instances: instances(settings, given),
+    Tags: tags(Tags ?? [], name, lake),
+    AutoTerminationPolicy: { IdleTimeout: IDLE_TIMEOUT_SECONDS },
     BootstrapActions: [
       {
         Name: 'longhaul: shut down at the latest',
-        ScriptBootstrapAction: { Path: shutDownUri, Args: [String(lifetimeMinutes(settings))] },
+        ScriptBootstrapAction: { Path: shutDownUri, Args: [minutes] },
       },
-      ...bootstrapActions.map(({ path, args }, index) => ({
-        Name: `bootstrap ${index + 1}`,
-        ScriptBootstrapAction: { Path: path, Args: args },
-      })),
+      ...BootstrapActions,
     ],
   };
 }
 
-/** All that a run of these settings pays for at once. */
-export function instanceCount({ master, core, task }: EmrSettings): number {
-  return master.count + core.count + task.count;
+/** Of a cluster that its run left: EMR counts it where HDFS is less than 10 % full. */
+const IDLE_TIMEOUT_SECONDS = 3600;
+
+/** All that a run of these settings pays for at once: of a fleet its units, of what grows by itself the most. */
+export function instanceCount(settings: EmrSettings, additions: RequestAdditions): number {
+  const asked = instances(settings, additions.Instances ?? {});
+  const groups = (asked.InstanceGroups ?? []).map(mostOf);
+  const fleets = (asked.InstanceFleets ?? []).map(unitsOf);
+  const scaled = additions.ManagedScalingPolicy?.ComputeLimits?.MaximumCapacityUnits ?? 0;
+  const sum = (counts: readonly number[]): number => counts.reduce((all, each) => all + each, 0);
+  return Math.max(sum([...groups, ...fleets]), scaled === 0 ? 0 : scaled + 1);
+}
+
+function mostOf({ InstanceCount = 0, AutoScalingPolicy: scaling }: InstanceGroupConfig): number {
+  return Math.max(InstanceCount, scaling?.Constraints?.MaxCapacity ?? 0);
+}
+
+function unitsOf(fleet: InstanceFleetConfig): number {
+  return (fleet.TargetOnDemandCapacity ?? 0) + (fleet.TargetSpotCapacity ?? 0);
 }
 
 /** For a run that ends at its ceiling, so that the worker and not the switch ends its cluster. */
 const LIFETIME_MARGIN_MINUTES = 15;
 
 /** What a cluster lives at the most: all instance-hours that its run may use, and then for as long as it is kept. */
-function lifetimeMinutes(settings: EmrSettings): number {
+function lifetimeMinutes(settings: EmrSettings, additions: RequestAdditions): number {
   const { maxInstanceHours, keepAliveMs = 0 } = settings;
-  const run = (maxInstanceHours / instanceCount(settings)) * 60;
+  const run = (maxInstanceHours / instanceCount(settings, additions)) * 60;
   return Math.ceil(run + keepAliveMs / 60_000) + LIFETIME_MARGIN_MINUTES;
 }
 
-/** Names of tags that are ours: EMR_TAGS may not change them. */
+/** Names of tags that are ours: EMR_REQUEST may not change them. */
 const OWN_TAGS = new Set([
   RUN_TAG,
   LAKE_TAG,
@@ -77,94 +93,43 @@ const OWN_TAGS = new Set([
   DATE_TAG,
   MANAGED_POLICIES_TAG,
 ]);
-/** EMR's bounds. */
-const MIN_IDLE_SECONDS = 60;
-const MAX_IDLE_SECONDS = 604_800;
-
-function idleSeconds(idleTimeoutMs: number): number {
-  return Math.min(MAX_IDLE_SECONDS, Math.max(MIN_IDLE_SECONDS, Math.round(idleTimeoutMs / 1000)));
-}
 
 function tags(
-  settings: EmrSettings,
+  given: readonly Tag[],
   { dataset, ingestDate, runId }: ClusterName,
   lake: string,
 ): Tag[] {
-  const own = [
+  return [
     { Key: RUN_TAG, Value: runId },
     { Key: LAKE_TAG, Value: lake },
     { Key: DATASET_TAG, Value: dataset },
     { Key: DATE_TAG, Value: ingestDate },
     { Key: MANAGED_POLICIES_TAG, Value: 'true' },
+    ...given.filter(({ Key = '' }) => !OWN_TAGS.has(Key)),
   ];
-  const given = Object.entries(settings.tags).filter(([key]) => !OWN_TAGS.has(key));
-  return [...own, ...given.map(([Key, Value]) => ({ Key, Value }))];
 }
 
-/** Groups, which every account knows; fleets where spot is wanted, since only these fall back to on-demand. */
-function instances(settings: EmrSettings): JobFlowInstancesConfig {
-  const { spot, subnetId } = settings;
-  const common = { KeepJobFlowAliveWhenNoSteps: true, TerminationProtected: false };
-  if (spot === 'none') {
-    return {
-      ...common,
-      Ec2SubnetId: subnetId,
-      InstanceGroups: rolesOf(settings).map(([role, { type, count }]): InstanceGroupConfig => ({
-        Name: role.toLowerCase(),
-        InstanceRole: role,
-        InstanceType: type,
-        InstanceCount: count,
-        Market: 'ON_DEMAND',
-      })),
-    };
-  }
+/** One master and core nodes on demand, since HDFS on spot loses blocks; or the groups or fleets that the file names. */
+function instances(settings: EmrSettings, given: JobFlowInstancesConfig): JobFlowInstancesConfig {
+  const { subnetId, instanceType: InstanceType, coreCount } = settings;
+  const own = !given.InstanceGroups && !given.InstanceFleets;
   return {
-    ...common,
-    ...(subnetId === undefined ? {} : { Ec2SubnetIds: [subnetId] }),
-    InstanceFleets: rolesOf(settings).map(([role, each]) =>
-      role === 'MASTER' || (role === 'CORE' && spot === 'task')
-        ? fleet(role, each)
-        : spotFleet(role, each, settings.spotTimeoutMinutes),
-    ),
+    Ec2SubnetId: given.Ec2SubnetIds ? undefined : subnetId,
+    InstanceGroups: own
+      ? [
+          group('MASTER', { InstanceType, InstanceCount: 1 }),
+          group('CORE', { InstanceType, InstanceCount: coreCount }),
+        ]
+      : undefined,
+    ...given,
+    KeepJobFlowAliveWhenNoSteps: true,
+    TerminationProtected: false,
   };
 }
 
-type Role = 'MASTER' | 'CORE' | 'TASK';
-
-function rolesOf({ master, core, task }: EmrSettings): [Role, InstanceSettings][] {
-  const roles: [Role, InstanceSettings][] = [
-    ['MASTER', master],
-    ['CORE', core],
-    ['TASK', task],
-  ];
-  return roles.filter(([, { count }]) => count > 0);
-}
-
-function fleet(role: Role, { type, count }: InstanceSettings): InstanceFleetConfig {
-  return {
-    Name: role.toLowerCase(),
-    InstanceFleetType: role,
-    TargetOnDemandCapacity: count,
-    InstanceTypeConfigs: [{ InstanceType: type, WeightedCapacity: 1 }],
-  };
-}
-
-function spotFleet(
-  role: Role,
-  { type, count }: InstanceSettings,
-  timeoutMinutes: number,
-): InstanceFleetConfig {
-  return {
-    Name: role.toLowerCase(),
-    InstanceFleetType: role,
-    TargetSpotCapacity: count,
-    InstanceTypeConfigs: [{ InstanceType: type, WeightedCapacity: 1 }],
-    LaunchSpecifications: {
-      SpotSpecification: {
-        TimeoutDurationMinutes: timeoutMinutes,
-        TimeoutAction: 'SWITCH_TO_ON_DEMAND',
-        AllocationStrategy: 'capacity-optimized',
-      },
-    },
-  };
+function group(
+  role: 'MASTER' | 'CORE',
+  size: Pick<InstanceGroupConfig, 'InstanceType' | 'InstanceCount'>,
+): InstanceGroupConfig {
+  return { Name: role.toLowerCase(), InstanceRole: role, Market: 'ON_DEMAND', ...size };
 }

@@ -25,13 +25,8 @@ export function commandStep(name: string, args: string[]): StepConfig {
 }
 
 /** Client mode: what the job prints and why it fails is then in the step's own log. */
-export function sparkArgs(
-  sparkConf: Readonly<Record<string, string>>,
-  scriptUri: string,
-  args: string[],
-): string[] {
-  const conf = Object.entries(sparkConf).flatMap(([name, value]) => ['--conf', `${name}=${value}`]);
-  return ['spark-submit', '--deploy-mode', 'client', ...conf, scriptUri, ...args];
+export function sparkArgs(scriptUri: string, args: string[]): string[] {
+  return ['spark-submit', '--deploy-mode', 'client', scriptUri, ...args];
 }
 
 /** Every file below one folder to another one, HDFS or S3 whichever. */

@@ -8,7 +8,7 @@ export const EMR_ERRORS = {
   EMR_TOO_EXPENSIVE: {
     class: 'usage',
     happened: 'The cluster could take, or took, more instance-hours than EMR_MAX_INSTANCE_HOURS.',
-    next: 'Take fewer or shorter: EMR_CORE_COUNT, EMR_TASK_COUNT, EMR_…_LIMIT_MINUTES; or raise EMR_MAX_INSTANCE_HOURS.',
+    next: 'Take fewer or shorter: EMR_CORE_COUNT or the file of EMR_REQUEST, EMR_…_LIMIT_MINUTES; or raise EMR_MAX_INSTANCE_HOURS.',
   },
   EMR_UNREACHABLE: {
     class: 'cluster-unavailable',
@@ -39,7 +39,7 @@ export const EMR_ERRORS = {
     class: 'cluster',
     happened:
       'EMR refused a request: a release label, role, subnet or instance type that it does not take.',
-    next: 'Fix the EMR_ setting that the message names, then `longhaul retry <run>`.',
+    next: 'Fix the EMR_ setting, or the member of EMR_REQUEST, that the message names, then `longhaul retry <run>`.',
   },
   EMR_NO_SUCH_CLUSTER: {
     class: 'cluster',
@@ -74,7 +74,7 @@ export const EMR_ERRORS = {
   EMR_CLUSTER_LOST: {
     class: 'cluster',
     happened: 'The cluster lost its instances, or ended while no run used it, more than once.',
-    next: 'Use on-demand instances (EMR_SPOT=none) or others, then `longhaul retry <run>`.',
+    next: 'Use on-demand instances or others (EMR_REQUEST), then `longhaul retry <run>`.',
   },
   EMR_CLUSTER_ENDED: {
     class: 'cluster',

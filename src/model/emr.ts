@@ -4,10 +4,6 @@ import type { ErrorCode } from './errors.ts';
 export const EMR_OUTPUTS = ['hdfs', 's3', 'both'] as const;
 export type EmrOutput = (typeof EMR_OUTPUTS)[number];
 
-/** Which instances may be spot: none, those without HDFS, or all but the master. */
-export const EMR_SPOTS = ['none', 'task', 'core'] as const;
-export type EmrSpot = (typeof EMR_SPOTS)[number];
-
 /** EMR's own names. */
 export type ClusterState =
   | 'STARTING'

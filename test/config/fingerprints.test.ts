@@ -75,7 +75,14 @@ void test('of the PATH it counts which Spark, Java and Python are found there', 
 
 void test('work brings the fingerprints of what it depends on: a disk no credentials, DuckDB no Java', () => {
   const all = fingerprints({});
-  const keys = ['DUCKDB_THREADS', 'AWS_PROFILE', 'S3_CHECKSUMS', 'JAVA_HOME', 'PATH', 'EMR_SPOT'];
+  const keys = [
+    'DUCKDB_THREADS',
+    'AWS_PROFILE',
+    'S3_CHECKSUMS',
+    'JAVA_HOME',
+    'PATH',
+    'EMR_REQUEST',
+  ];
   const has = (kind: 'disk' | 's3', ...engines: Engine[]): boolean[] =>
     keys.map((key) => key in fingerprintsFor(engines, { kind }, all));
   assert.deepEqual(has('disk', 'duckdb'), [true, false, false, false, false, false]);

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { withTempFolder } from '../helpers/temp-folder.ts';
 import { loadSettings } from '../../src/config/load-settings.ts';
 import type { EmrSettings } from '../../src/config/settings.ts';
 import { validateCluster } from '../../tools/local-aws/emr/validate-cluster.ts';
 import { clusterRequest, instanceCount } from '../../src/emr/cluster-request.ts';
+import { requestAdditions, type RequestAdditions } from '../../src/emr/request-file.ts';
 import { commandStep, copyArgs, sparkArgs } from '../../src/emr/steps.ts';
-import { EMR_SPOTS } from '../../src/model/emr.ts';
 import { clusterName, parseClusterName, stepName } from '../../src/model/emr-names.ts';
 
 const NAME = {
@@ -25,113 +28,167 @@ function settings(env: Record<string, string> = {}): EmrSettings {
   return loadSettings({ env, cwd: '/nowhere' }).emr;
 }
 
+const groups = fc.record({
+  InstanceGroups: fc
+    .tuple(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 50 }))
+    .map(([core, task]) => [
+      { InstanceRole: 'MASTER' as const, InstanceType: 'm5.xlarge', InstanceCount: 1 },
+      { InstanceRole: 'CORE' as const, InstanceType: 'r6gd.2xlarge', InstanceCount: core },
+      { InstanceRole: 'TASK' as const, InstanceType: 'c5.metal', InstanceCount: task },
+    ]),
+});
+const fleets = fc.record({
+  InstanceFleets: fc
+    .tuple(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 0, max: 50 }))
+    .map(([demand, spot]) => [
+      { InstanceFleetType: 'MASTER' as const, TargetOnDemandCapacity: 1 },
+      {
+        InstanceFleetType: 'CORE' as const,
+        TargetOnDemandCapacity: demand,
+        TargetSpotCapacity: spot,
+      },
+    ]),
+  Ec2SubnetIds: fc.constant(['subnet-0a1b2c3d', 'subnet-1a1b2c3d'] as string[]),
+});
+const additions: fc.Arbitrary<RequestAdditions> = fc.record(
+  {
+    Instances: fc.oneof(groups, fleets, fc.constant({ Ec2KeyName: 'k' })),
+    StepConcurrencyLevel: fc.integer({ min: 1, max: 256 }),
+    Tags: fc.constant([{ Key: 'longhaul:run', Value: 'x' }]),
+    BootstrapActions: fc.constant([
+      { Name: 'x', ScriptBootstrapAction: { Path: 's3://b/x.sh', Args: ['a b'] } },
+    ]),
+  },
+  { requiredKeys: [] },
+);
 const envs = fc.record(
   {
-    EMR_MASTER_COUNT: fc.constantFrom('1', '3'),
     EMR_CORE_COUNT: fc.integer({ min: 1, max: 50 }).map(String),
-    EMR_TASK_COUNT: fc.integer({ min: 0, max: 50 }).map(String),
-    EMR_CORE_TYPE: fc.constantFrom('m5.xlarge', 'r6gd.2xlarge', 'c5.metal'),
-    EMR_SPOT: fc.constantFrom(...EMR_SPOTS),
-    EMR_SPOT_TIMEOUT_MINUTES: fc.integer({ min: 5, max: 1440 }).map(String),
-    EMR_STEP_CONCURRENCY: fc.integer({ min: 1, max: 256 }).map(String),
-    EMR_IDLE_TIMEOUT_MINUTES: fc.integer({ min: 1, max: 10_080 }).map(String),
+    EMR_INSTANCE_TYPE: fc.constantFrom('m5.xlarge', 'r6gd.2xlarge', 'c5.metal'),
     EMR_SUBNET_ID: fc.constantFrom('subnet-0a1b2c3d', ''),
-    EMR_TAGS: fc.constantFrom('', 'team=data,cost=a=b'),
-    EMR_BOOTSTRAP_ACTIONS: fc.constantFrom('', 's3://b/x.sh -a b; s3://b/y.sh'),
   },
   { requiredKeys: [] },
 );
 
+function request(env: Record<string, string> = {}, added: RequestAdditions = {}) {
+  return clusterRequest(settings(env), added, NAME, WHERE);
+}
+
 describe('the request for a cluster', () => {
-  it('is one that EMR takes, whatever the settings, and has all their instances', () => {
+  it('is one that EMR takes, whatever settings and file say, and has all their instances', () => {
     fc.assert(
-      fc.property(envs, (env) => {
-        const emr = settings(env);
-        const request = clusterRequest(emr, NAME, WHERE);
-        validateCluster(request, {});
-        const { InstanceGroups: groups = [], InstanceFleets: fleets = [] } =
-          request.Instances ?? {};
+      fc.property(envs, additions, (env, added) => {
+        const made = request(env, added);
+        validateCluster(made, {});
+        const { InstanceGroups = [], InstanceFleets = [] } = made.Instances ?? {};
         const asked = [
-          ...groups.map(({ InstanceCount = 0 }) => InstanceCount),
-          ...fleets.map(
+          ...InstanceGroups.map(({ InstanceCount = 0 }) => InstanceCount),
+          ...InstanceFleets.map(
             ({ TargetOnDemandCapacity = 0, TargetSpotCapacity = 0 }) =>
               TargetOnDemandCapacity + TargetSpotCapacity,
           ),
         ];
         assert.equal(
           asked.reduce((sum, each) => sum + each, 0),
-          instanceCount(emr),
+          instanceCount(settings(env), added),
         );
       }),
     );
   });
 
-  it('always has a name to be found by, a tag of its run, and an idle timeout on the server', () => {
-    const request = clusterRequest(settings({ EMR_KEEP_ALIVE: '2h' }), NAME, WHERE);
-    assert.equal(request.Name, clusterName(NAME));
-    assert.ok(
-      request.Tags?.some(({ Key, Value }) => Key === 'longhaul:run' && Value === NAME.runId),
+  it('always has a name to be found by, its own tags, an idle timeout and a switch, whatever the file says', () => {
+    fc.assert(
+      fc.property(additions, (added) => {
+        const made = request({ EMR_KEEP_ALIVE: '2h' }, added);
+        assert.equal(made.Name, clusterName(NAME));
+        const tagged = (key: string) => made.Tags?.filter(({ Key }) => Key === key);
+        assert.deepEqual(tagged('longhaul:run'), [{ Key: 'longhaul:run', Value: NAME.runId }]);
+        // What AWS's managed policies of EMR ask for.
+        assert.equal(tagged('for-use-with-amazon-emr-managed-policies')?.length, 1);
+        assert.deepEqual(made.AutoTerminationPolicy, { IdleTimeout: 3600 });
+        assert.equal(made.Instances?.KeepJobFlowAliveWhenNoSteps, true);
+        const [first] = made.BootstrapActions ?? [];
+        assert.equal(first?.ScriptBootstrapAction?.Path, WHERE.shutDownUri);
+      }),
     );
-    // What AWS's managed policies of EMR ask for.
-    assert.ok(request.Tags?.some(({ Key }) => Key === 'for-use-with-amazon-emr-managed-policies'));
-    assert.deepEqual(request.AutoTerminationPolicy, { IdleTimeout: 3600 });
-    assert.equal(request.Instances?.KeepJobFlowAliveWhenNoSteps, true);
   });
 
   it('lets the cluster end by itself at the latest when the run has used all that it may, and was kept', () => {
     const minutesOf = (env: Record<string, string>): string[] | undefined =>
-      clusterRequest(settings(env), NAME, WHERE).BootstrapActions?.[0]?.ScriptBootstrapAction?.Args;
+      request(env).BootstrapActions?.[0]?.ScriptBootstrapAction?.Args;
     // 24 instance-hours of three instances, and a margin.
     assert.deepEqual(minutesOf({}), [String(8 * 60 + 15)]);
     assert.deepEqual(minutesOf({ EMR_KEEP_ALIVE: '2h' }), [String(10 * 60 + 15)]);
-    const { BootstrapActions: actions = [] } = clusterRequest(
-      settings({ EMR_BOOTSTRAP_ACTIONS: 's3://b/x.sh a' }),
-      NAME,
-      WHERE,
-    );
-    assert.deepEqual(
-      actions.map(({ ScriptBootstrapAction: action }) => action?.Path),
-      [WHERE.shutDownUri, 's3://b/x.sh'],
-    );
   });
 
-  it('falls back to on-demand where spot is not granted, and never has a spot master', () => {
-    const request = clusterRequest(
-      settings({ EMR_SPOT: 'core', EMR_TASK_COUNT: '4' }),
-      NAME,
-      WHERE,
-    );
-    const fleets = request.Instances?.InstanceFleets ?? [];
-    const spot = fleets.filter(({ TargetSpotCapacity }) => TargetSpotCapacity !== undefined);
-    assert.deepEqual(
-      spot.map(({ InstanceFleetType }) => InstanceFleetType),
-      ['CORE', 'TASK'],
-    );
-    for (const { LaunchSpecifications: launch } of spot) {
-      assert.equal(launch?.SpotSpecification?.TimeoutAction, 'SWITCH_TO_ON_DEMAND');
+  it('is for core nodes on demand unless the file says otherwise, and counts what may grow at its most', () => {
+    const markets = request().Instances?.InstanceGroups?.map(({ Market }) => Market);
+    assert.deepEqual(markets, ['ON_DEMAND', 'ON_DEMAND']);
+    const limits = {
+      UnitType: 'Instances' as const,
+      MinimumCapacityUnits: 2,
+      MaximumCapacityUnits: 9,
+    };
+    const scaled = { ManagedScalingPolicy: { ComputeLimits: limits } };
+    assert.equal(instanceCount(settings(), scaled), 10);
+  });
+});
+
+describe('the file of EMR_REQUEST', () => {
+  async function read(content: unknown): Promise<RequestAdditions> {
+    return await withTempFolder(async (folder) => {
+      const requestFile = join(folder, 'request.json');
+      await writeFile(requestFile, typeof content === 'string' ? content : JSON.stringify(content));
+      return await requestAdditions({ requestFile });
+    });
+  }
+
+  it('is taken as it is where the SDK knows every member of it', async () => {
+    const content: RequestAdditions = {
+      Configurations: [
+        { Classification: 'spark-defaults', Properties: { 'spark.executor.memory': '4g' } },
+      ],
+      SecurityConfiguration: 'encrypted',
+      LogEncryptionKmsKeyId: 'arn:aws:kms:eu-west-1:1:key/k',
+      EbsRootVolumeSize: 30,
+      Instances: {
+        AdditionalMasterSecurityGroups: ['sg-1'],
+        InstanceFleets: [
+          {
+            InstanceFleetType: 'TASK',
+            TargetSpotCapacity: 4,
+            InstanceTypeConfigs: [{ InstanceType: 'm7g.xlarge' }, { InstanceType: 'm6g.xlarge' }],
+          },
+        ],
+      },
+    };
+    assert.deepEqual(await read(content), content);
+    assert.deepEqual(await requestAdditions({ requestFile: undefined }), {});
+  });
+
+  it('is refused with the member that RunJobFlow does not have, or that is not for the operator to say', async () => {
+    const cases: [unknown, RegExp][] = [
+      [{ Instances: { CoreCount: 3 } }, /RunJobFlow has no Instances\.CoreCount/],
+      [{ Tags: [{ Name: 'a' }] }, /RunJobFlow has no Tags\.0\.Name/],
+      [{ Steps: [{ Name: 'x' }] }, /Steps is Longhaul's to say/],
+      [{ Instances: { TerminationProtected: true } }, /TerminationProtected is Longhaul's to say/],
+      ['{ "Name": ', /It is not JSON/],
+      [[1], /It is not a JSON object/],
+    ];
+    for (const [content, expected] of cases) {
+      await assert.rejects(read(content), { code: 'CONFIG_INVALID', message: expected });
     }
-  });
-
-  it('lets no tag of the settings hide whose cluster it is', () => {
-    const request = clusterRequest(settings({ EMR_TAGS: 'longhaul:run=x,a=b' }), NAME, WHERE);
-    const runs = request.Tags?.filter(({ Key }) => Key === 'longhaul:run') ?? [];
-    assert.deepEqual(
-      runs.map(({ Value }) => Value),
-      [NAME.runId],
-    );
-    assert.ok(request.Tags?.some(({ Key }) => Key === 'a'));
+    const gone = requestAdditions({ requestFile: '/nowhere/x.json' });
+    await assert.rejects(gone, { code: 'CONFIG_INVALID', message: /It cannot be read/ });
   });
 });
 
 describe('steps', () => {
   it('are argument lists, and never end their cluster', () => {
-    const args = sparkArgs({ 'spark.x': 'a b; rm -rf' }, 's3://b/convert.py', [
-      '--job',
-      's3://b/j',
-    ]);
+    const args = sparkArgs('s3://b/convert.py', ['--job', 's3://b/a b; rm -rf']);
     assert.deepEqual(args, [
-      ...['spark-submit', '--deploy-mode', 'client', '--conf', 'spark.x=a b; rm -rf'],
-      ...['s3://b/convert.py', '--job', 's3://b/j'],
+      ...['spark-submit', '--deploy-mode', 'client'],
+      ...['s3://b/convert.py', '--job', 's3://b/a b; rm -rf'],
     ]);
     const step = commandStep('n', copyArgs('hdfs:///a/', 's3://b/c/'));
     assert.equal(step.ActionOnFailure, 'CONTINUE');
@@ -173,31 +230,11 @@ describe('the settings of EMR', () => {
     return '';
   };
 
-  it('refuse what cannot work, or would show a secret', () => {
+  it('refuse what cannot work', () => {
     assert.match(problem({ EMR_OUTPUT: 'hdfs' }), /HDFS ends with its cluster/);
     assert.equal(problem({ EMR_OUTPUT: 'hdfs', EMR_KEEP_ALIVE: '2h' }), '');
     assert.equal(problem({ EMR_OUTPUT: 'hdfs', EMR_CLUSTER_ID: 'j-1ABC' }), '');
-    assert.match(problem({ EMR_SPARK_CONF: 'spark.hadoop.fs.s3a.secret.key=x' }), /no credentials/);
     assert.match(problem({ EMR_WEBHDFS_URL: 'file:///etc' }), /EMR_WEBHDFS_URL must be/);
-    assert.match(problem({ EMR_BOOTSTRAP_ACTIONS: '/tmp/x.sh' }), /EMR_BOOTSTRAP_ACTIONS must be/);
-  });
-
-  it('read lists', () => {
-    const emr = settings({
-      EMR_TAGS: 'a=b, c=d=e',
-      EMR_SPARK_CONF: 'spark.executor.memory=4g; spark.x=-Da=b -Dc=d',
-      EMR_BOOTSTRAP_ACTIONS: 's3://b/x.sh a b ;s3://b/y.sh',
-      EMR_LOG_URI: 's3://logs/emr',
-    });
-    assert.deepEqual(emr.tags, { a: 'b', c: 'd=e' });
-    assert.deepEqual(emr.sparkConf, {
-      'spark.executor.memory': '4g',
-      'spark.x': '-Da=b -Dc=d',
-    });
-    assert.deepEqual(emr.bootstrapActions, [
-      { path: 's3://b/x.sh', args: ['a', 'b'] },
-      { path: 's3://b/y.sh', args: [] },
-    ]);
-    assert.equal(emr.logUri, 's3://logs/emr/');
+    assert.match(problem({ EMR_KEEP_ALIVE: 'true' }), /EMR_KEEP_ALIVE must be a time/);
   });
 });

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { after, afterEach, before } from 'node:test';
 import { EMRClient, ListClustersCommand } from '@aws-sdk/client-emr';
+import type { RequestAdditions } from '../../src/emr/request-file.ts';
 import {
   locateEmrPrograms,
   startLocalEmr,
@@ -95,7 +96,12 @@ export function sharedEmr(): SharedEmr {
 /** A lab with a lake of its own in the shared bucket, whose runs use the shared EMR. */
 export async function withEmrLab(
   { s3, emr }: SharedEmr,
-  setup: { routes?: Record<string, Route>; env?: Record<string, string> },
+  setup: {
+    routes?: Record<string, Route>;
+    env?: Record<string, string>;
+    /** What EMR_REQUEST adds. */
+    request?: RequestAdditions;
+  },
   body: (lab: Lab, prefix: string) => Promise<void>,
 ): Promise<void> {
   labs += 1;
@@ -111,11 +117,22 @@ export async function withEmrLab(
     EMR_BOOTSTRAP_LIMIT_MINUTES: '1',
     EMR_STEP_LIMIT_MINUTES: '3',
     SOURCE_RETRY_MINUTES: '1',
-    // For a minute's work a JVM that compiles less is done sooner.
-    EMR_SPARK_CONF: 'spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC',
+    EMR_REQUEST: 'emr.json',
     ...setup.env,
   };
-  await withLab({ ...setup, env }, async (lab) => await body(lab, prefix));
+  await withLab({ ...setup, env }, async (lab) => {
+    const request = { Configurations: [QUICK_SPARK], ...setup.request };
+    await writeFile(join(lab.folder, 'emr.json'), JSON.stringify(request));
+    await body(lab, prefix);
+  });
 }
+
+/** For a minute's work a JVM that compiles less is done sooner. */
+const QUICK_SPARK = {
+  Classification: 'spark-defaults',
+  Properties: {
+    'spark.driver.extraJavaOptions': '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC',
+  },
+};
 
 let labs = 0;

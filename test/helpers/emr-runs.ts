@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ListClustersCommand, ListStepsCommand } from '@aws-sdk/client-emr';
+import type { RequestAdditions } from '../../src/emr/request-file.ts';
 import { withEmrLab, type SharedEmr } from './emr-lab.ts';
 import type { Lab } from './lab.ts';
 import { bucketContents } from './s3-lab.ts';
@@ -21,8 +22,9 @@ export async function withDatasets(
   names: string[],
   env: Record<string, string>,
   body: (lab: Lab, prefix: string) => Promise<void>,
+  request: RequestAdditions = {},
 ): Promise<void> {
-  await withEmrLab(shared, { routes: ROUTES, env }, async (lab, prefix) => {
+  await withEmrLab(shared, { routes: ROUTES, env, request }, async (lab, prefix) => {
     const source = { a: lab.origin.address('/a.csv') };
     await lab.datasets(Object.fromEntries(names.map((name) => [name, source])));
     await body(lab, prefix);

@@ -94,7 +94,7 @@ describe('the sweep of a lake that uses EMR', () => {
       const shutDownUri = `${ours}_emr/shut-down-after.sh`;
       const make = async (lake: string, runId = name.runId): Promise<string> => {
         const where = { logUri: `${lake}_emr-logs/`, lake, shutDownUri };
-        const request = clusterRequest(emr, { ...name, runId }, where);
+        const request = clusterRequest(emr, {}, { ...name, runId }, where);
         return (await shared.client.send(new RunJobFlowCommand(request))).JobFlowId ?? '';
       };
       const [left, foreign] = [await make(ours), await make('s3://another-lake/')];

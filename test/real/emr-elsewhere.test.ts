@@ -58,7 +58,7 @@ async function make(lab: Lab, runId: string): Promise<string> {
   const { emr } = loadSettings({ env: {}, cwd: lab.folder });
   const lake = `s3://${s3.bucket}/takehome-converted/`;
   const name = { dataset: 'others', ingestDate: DAY, runId, generation: 2 };
-  const request = clusterRequest(emr, name, {
+  const request = clusterRequest(emr, {}, name, {
     logUri: `${lake}logs/`,
     lake,
     shutDownUri: `${lake}_emr/shut-down-after.sh`,

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CancelStepsCommand, TerminateJobFlowsCommand } from '@aws-sdk/client-emr';
+import {
+  CancelStepsCommand,
+  TerminateJobFlowsCommand,
+  type InstanceGroupConfig,
+} from '@aws-sdk/client-emr';
+import type { Lab } from '../helpers/lab.ts';
 import { sharedEmr } from '../helpers/emr-lab.ts';
 import { clustersOf, ingestError, runningStep, withDatasets } from '../helpers/emr-runs.ts';
 
@@ -8,10 +13,7 @@ const shared = sharedEmr();
 
 describe('a run on EMR that goes wrong', () => {
   it('while its cluster comes to be: capacity, time, bootstrap', async () => {
-    const env = {
-      EMR_PROVISIONING_LIMIT_MINUTES: '0.05',
-      EMR_BOOTSTRAP_ACTIONS: `s3://${shared.s3.bucket}/setup.sh`,
-    };
+    const env = { EMR_PROVISIONING_LIMIT_MINUTES: '0.05' };
     await withDatasets(shared, ['capacity', 'slow', 'bootstrap'], env, async (lab) => {
       shared.emr.faults = { noCapacity: 9 };
       assert.equal((await ingestError(lab, 'capacity')).code, 'EMR_NO_CAPACITY');
@@ -26,11 +28,16 @@ describe('a run on EMR that goes wrong', () => {
   });
 
   it('ends a cluster of three masters, which EMR protects by itself', async () => {
-    const env = { EMR_MASTER_COUNT: '3', EMR_STEP_LIMIT_MINUTES: '0.05' };
-    await withDatasets(shared, ['masters'], env, async (lab) => {
+    const env = { EMR_STEP_LIMIT_MINUTES: '0.05' };
+    const InstanceGroups: InstanceGroupConfig[] = [
+      { InstanceRole: 'MASTER', InstanceType: 'm7g.xlarge', InstanceCount: 3 },
+      { InstanceRole: 'CORE', InstanceType: 'm7g.xlarge', InstanceCount: 4 },
+    ];
+    const body = async (lab: Lab): Promise<void> => {
       shared.emr.faults = { hang: 1 };
       assert.equal((await ingestError(lab, 'masters')).code, 'EMR_STEP_TIMED_OUT');
-    });
+    };
+    await withDatasets(shared, ['masters'], env, body, { Instances: { InstanceGroups } });
   });
 
   it('while its step runs: it hangs, an operator ends it or its cluster', async () => {

@@ -4,12 +4,26 @@ import {
   DescribeClusterCommand,
   ListStepsCommand,
   TerminateJobFlowsCommand,
+  type InstanceFleetConfig,
 } from '@aws-sdk/client-emr';
 import type { SweepResult } from '../../src/model/sweep.ts';
 import { sharedEmr, withEmrLab } from '../helpers/emr-lab.ts';
 
 const ROUTES = { '/a.csv': { body: 'id,text\r\n1,"a\nb"\r\n2,c\r\n', etag: '"1"' } };
 const DAY = '2026-11-20';
+
+const InstanceTypeConfigs = [{ InstanceType: 'm7g.xlarge' }];
+const FLEETS: InstanceFleetConfig[] = [
+  { InstanceFleetType: 'MASTER', TargetOnDemandCapacity: 1, InstanceTypeConfigs },
+  {
+    InstanceFleetType: 'CORE',
+    TargetSpotCapacity: 2,
+    InstanceTypeConfigs,
+    LaunchSpecifications: {
+      SpotSpecification: { TimeoutDurationMinutes: 10, TimeoutAction: 'SWITCH_TO_ON_DEMAND' },
+    },
+  },
+];
 
 interface Run {
   status: string;
@@ -37,8 +51,9 @@ async function assertLost(id: string): Promise<void> {
 
 describe('a run on spot instances', () => {
   it('falls back to on-demand, takes another cluster where its nodes are lost, and keeps the last', async () => {
-    const env = { EMR_SPOT: 'core', EMR_OUTPUT: 'hdfs', EMR_KEEP_ALIVE: '2h' };
-    await withEmrLab(shared, { routes: ROUTES, env }, async (lab) => {
+    const env = { EMR_OUTPUT: 'hdfs', EMR_KEEP_ALIVE: '2h' };
+    const request = { Instances: { InstanceFleets: FLEETS } };
+    await withEmrLab(shared, { routes: ROUTES, env, request }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
       shared.emr.faults = {
         spotNotGranted: { count: 1, ms: 500 },

@@ -82,8 +82,8 @@ describe('the engine emr', () => {
       ]);
       const generated: Answer = { body: generatedCsv(), etag: '"d"' };
       const routes = { ...Object.fromEntries(samples), '/d.csv': generated };
-      const env = { EMR_STEP_CONCURRENCY: '2' };
-      await withEmrLab(shared, { routes, env }, async (lab, prefix) => {
+      const request = { StepConcurrencyLevel: 2 };
+      await withEmrLab(shared, { routes, request }, async (lab, prefix) => {
         const sources = Object.fromEntries(
           ['a', 'b', 'c', 'd'].map((id) => [id, lab.origin.address(`/${id}.csv`)]),
         );
@@ -153,8 +153,9 @@ describe('the engine emr', () => {
   });
 
   it('says of a step that fails the probable cause, the end of its log, and where it lies', async () => {
-    const env = { EMR_SPARK_CONF: 'spark.jars=hdfs:///no/such.jar' };
-    await withEmrLab(shared, { routes: ROUTES, env }, async (lab) => {
+    const Properties = { 'spark.jars': 'hdfs:///no/such.jar' };
+    const request = { Configurations: [{ Classification: 'spark-defaults', Properties }] };
+    await withEmrLab(shared, { routes: ROUTES, request }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
       const { json, code, stdout } = await lab.json<Failure>([
         'ingest',

@@ -76,9 +76,12 @@ const COST = 'creating a cluster cannot be tried without cost';
 export async function emrFinding({ emr }: Settings, signal: AbortSignal): Promise<Finding> {
   const { createEmrApi } = await import('../../emr/api.ts');
   const { describeCluster, listOurClusters } = await import('../../emr/clusters.ts');
+  const { requestAdditions } = await import('../../emr/request-file.ts');
   const api = createEmrApi();
   const ours = await listOurClusters(api, signal);
-  const open = `answers; ${ours.length} open cluster${ours.length === 1 ? '' : 's'} of Longhaul's`;
+  const additions = Object.keys(await requestAdditions(emr));
+  const added = additions.length === 0 ? '' : `; EMR_REQUEST adds ${additions.join(', ')}`;
+  const open = `answers; ${ours.length} open cluster${ours.length === 1 ? '' : 's'} of Longhaul's${added}`;
   const wanted = emr.clusterId ?? ours[0]?.id;
   if (wanted === undefined) return ok(`${open}; ${COST}`);
   const { cluster } = await describeCluster(api, wanted, undefined, signal);

@@ -1,3 +1,4 @@
+import type { RunJobFlowInput } from '@aws-sdk/client-emr';
 import { setTimeout as delay } from 'node:timers/promises';
 import { takeFault, takePlainFault } from './faults.ts';
 import {
@@ -44,7 +45,8 @@ async function bootstrap(cluster: Cluster, context: EmrContext): Promise<Machine
   const hdfsBytes = takeFault(context.faults(), 'smallHdfs')?.bytes;
   const { signal } = cluster.abort;
   const { id: clusterId, request } = cluster;
-  const wanted = { clusterId, logUri: request.LogUri, hdfsBytes, signal };
+  const sparkDefaults = sparkDefaultsOf(request);
+  const wanted = { clusterId, logUri: request.LogUri, sparkDefaults, hdfsBytes, signal };
   const machine = await context.runtime.prepare(wanted);
   cluster.webHdfsUrl = machine.webHdfsUrl;
   try {
@@ -54,6 +56,10 @@ async function bootstrap(cluster: Cluster, context: EmrContext): Promise<Machine
     endCluster(cluster, internalError(error));
   }
   return machine;
+}
+
+function sparkDefaultsOf({ Configurations: all = [] }: RunJobFlowInput): Record<string, string> {
+  return all.find((each) => each.Classification === 'spark-defaults')?.Properties ?? {};
 }
 
 async function runBootstrapActions(

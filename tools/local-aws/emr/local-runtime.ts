@@ -37,7 +37,7 @@ export function localRuntime(
 
 async function machineOf(
   options: LocalRuntimeOptions,
-  { clusterId, logUri }: WantedMachine,
+  { clusterId, logUri, sparkDefaults }: WantedMachine,
   hdfs: Hdfs,
   client: S3Client,
 ): Promise<Machine> {
@@ -46,6 +46,7 @@ async function machineOf(
     s3,
     hdfs: hdfs.configuration,
     s3aJars: programs.s3a.classPath,
+    sparkDefaults,
   });
   const env = environmentOf(options, conf);
   await writeMaster(folder);

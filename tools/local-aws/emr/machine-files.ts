@@ -23,10 +23,12 @@ export async function writeMachineConfiguration(
     s3,
     hdfs,
     s3aJars,
+    sparkDefaults,
   }: {
     s3: EmrS3;
     hdfs: Readonly<Record<string, string>>;
     s3aJars: string;
+    sparkDefaults: Readonly<Record<string, string>>;
   },
 ): Promise<string> {
   const conf = join(folder, 'conf');
@@ -40,6 +42,7 @@ export async function writeMachineConfiguration(
   await writeFile(join(conf, 'hdfs-site.xml'), toXml(hdfs));
   await writeFile(join(conf, 'log4j.properties'), LOG4J);
   const spark = {
+    ...sparkDefaults,
     'spark.ui.enabled': 'false',
     'spark.driver.bindAddress': '127.0.0.1',
     'spark.driver.host': '127.0.0.1',

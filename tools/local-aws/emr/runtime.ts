@@ -11,6 +11,8 @@ export interface WantedMachine {
   clusterId: string;
   /** Where logs go, `s3://…/` or undefined. */
   logUri: string | undefined;
+  /** Of `spark-defaults`, as the request's Configurations have it. */
+  sparkDefaults: Readonly<Record<string, string>>;
   /** What its HDFS may hold; undefined: what the disk has. */
   hdfsBytes: number | undefined;
   signal: AbortSignal;

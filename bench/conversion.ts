@@ -3,11 +3,11 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DuckDBInstance } from '@duckdb/node-api';
+import type { ConversionEngine } from '../src/conversion/engine.ts';
 import { createEngine } from '../src/conversion/engines.ts';
-import { sparkSessions } from '../src/conversion/spark/sessions.ts';
-import { WORKER_ENGINES } from '../src/model/dataset.ts';
-import type { Encoding, WorkerEngine } from '../src/model/dataset.ts';
+import type { Encoding } from '../src/model/dataset.ts';
 import { quoteLiteral } from '../src/model/names.ts';
+import { sparkEngine } from '../test/helpers/spark-engine.ts';
 import { inspected, outputIn, scanOf } from './landed-file.ts';
 
 /**
@@ -19,8 +19,9 @@ const { values, positionals } = parseArgs({
   options: { engine: { type: 'string' }, encoding: { type: 'string' } },
 });
 const [path] = positionals;
-const engine = (values.engine ?? 'duckdb') as WorkerEngine;
-if (path === undefined || !WORKER_ENGINES.includes(engine)) {
+const ENGINES = ['duckdb', 'spark', 'parquetjs'] as const;
+const engine = ENGINES.find((each) => each === (values.engine ?? 'duckdb'));
+if (path === undefined || engine === undefined) {
   throw new Error(
     'Usage: bench/conversion.ts FILE [--engine duckdb|spark|parquetjs] [--encoding …]',
   );
@@ -39,17 +40,18 @@ async function run(path: string): Promise<void> {
   const encoding: Encoding = values.encoding === 'windows-1252' ? 'windows-1252' : 'utf-8';
   const scan = await timed('scan (the landing does it on the way)', () => scanOf(path, encoding));
   const file = await timed('inspect', () => inspected(path, scan, encoding));
-  const spark = sparkSessions({
-    master: `local[${threads}]`,
-    driverMemory: '2g',
-    searchPath: process.env['PATH'],
-    idleMs: 0,
-  });
-  const deps = { duckdb: { memoryLimit: MEMORY_LIMIT, threads }, spark: spark.run };
   await timed(`convert (${engine})`, () =>
-    createEngine(engine, deps).convert({ ...file, ...outputIn(folder) }),
+    ofName(engine ?? 'duckdb').convert({ ...file, ...outputIn(folder) }),
   );
   if (encoding === 'utf-8') await timed("DuckDB's own typed COPY", () => ownCopy(path));
+}
+
+function ofName(name: (typeof ENGINES)[number]): ConversionEngine {
+  if (name !== 'spark') {
+    return createEngine(name, { duckdb: { memoryLimit: MEMORY_LIMIT, threads } });
+  }
+  const searchPath = process.env['PATH'];
+  return sparkEngine({ settings: { master: `local[${threads}]`, driverMemory: '2g', searchPath } });
 }
 
 async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {

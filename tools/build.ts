@@ -16,7 +16,6 @@ const SCRIPTS = [
   'conversion/spark/count.py',
   'emr/shut-down-after.sh',
   'lake/spark/query.py',
-  'programs/spark-classes.py',
 ];
 for (const script of SCRIPTS) cpSync(`src/${script}`, `dist/${script}`);
 // npx runs it as a program.

@@ -6,8 +6,7 @@
 import { locateTemporal } from '../src/programs/temporal.ts';
 import { locateHadoopJars } from '../src/programs/hadoop.ts';
 import { locateHttpfs } from '../src/programs/httpfs.ts';
-import { ensureClassArchive } from '../src/programs/spark-classes.ts';
-import { locateJavaFor, locateSpark } from '../src/programs/spark.ts';
+import { locateSpark } from '../src/programs/spark.ts';
 import { locateClusterJars } from './local-aws/emr/hadoop-jars.ts';
 import { fetchSpark35 } from './local-aws/spark-35.ts';
 import { locateVersitygw } from './local-aws/versitygw.ts';
@@ -26,16 +25,7 @@ const programs: Record<string, () => Promise<unknown>> = {
   'Hadoop for S3': async () =>
     await locateHadoopJars({ given: process.env['HADOOP_JARS'], onNote }),
   Hadoop: async () => await locateClusterJars({ given: process.env['HADOOP_JARS'], onNote }),
-  Spark: async () => {
-    const spark = await locateSpark({ given: process.env['SPARK_HOME'], searchPath, onNote });
-    const java = await locateJavaFor(spark, { given: process.env['JAVA_HOME'], searchPath });
-    const { classPath } = await locateHadoopJars({
-      given: process.env['HADOOP_JARS'],
-      onNote,
-    });
-    await ensureClassArchive({ spark, java }, { onNote });
-    await ensureClassArchive({ spark, java, classPath }, { onNote });
-  },
+  Spark: async () => await locateSpark({ given: process.env['SPARK_HOME'], searchPath, onNote }),
   'Spark 3.5': async () => await fetchSpark35(onNote),
   moto: async () => await fetchMoto(onNote),
 };

@@ -4,6 +4,7 @@ import type { DatasetSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { assertDayHasCome, assertVersionOfDay } from '../model/ingest-day.ts';
 import type { RunPlan } from '../model/run.ts';
+import { stageBytes } from '../conversion/spark/stage-source.ts';
 import { hasSearchAttributes } from '../runs/search-attributes.ts';
 import { listSnapshots, readSnapshot } from '../storage/manifests.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -11,7 +12,7 @@ import { finishedEntry, toIngestResult, toSourceResult } from '../storage/source
 import type { OpenInput, OpenResult } from './types.ts';
 import { runActivity } from './work.ts';
 
-type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'>;
+type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr' | 'spark'>;
 
 /** What a worker adds to an input that does not say it. */
 export interface RunDefaults extends Pick<
@@ -37,6 +38,7 @@ export function createDayPlanActivities(deps: Deps, defaults: RunDefaults) {
           heartbeatTimeoutMs: input.heartbeatTimeoutMs ?? defaults.heartbeatTimeoutMs,
           hasSearchAttributes: await hasSearchAttributes(Context.current().client),
         };
+        if (plan.engine === 'spark') plan.stageBytes = await stageBytes(deps);
         const opened = await openSnapshot(deps, input, plan);
         return { ...opened, plan: { ...plan, spec: datedDataset(spec, input.ingestDate) } };
       }),

@@ -5,8 +5,8 @@ import type {
   DuckDbSettings,
   EmrSettings,
   HttpSettings,
+  SparkSettings,
 } from '../config/settings.ts';
-import type { SparkRunner } from '../conversion/spark/sessions.ts';
 import type { Store } from '../storage/store.ts';
 
 /** Everything that activities touch, built once by the worker: one record of named ports. */
@@ -18,7 +18,7 @@ export interface ActivityDeps {
   /** What the variables in an address stand for; never part of an input, a result or a heartbeat. */
   secretsOf: AddressSecrets;
   duckdb: DuckDbSettings;
-  spark: SparkRunner;
+  spark: SparkSettings;
   activity: ActivitySettings;
   emr: EmrSettings;
 }

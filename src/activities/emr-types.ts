@@ -56,7 +56,6 @@ export interface StagedJob {
   jobUri: string;
   /** Folder on HDFS, from `/` to `/`. */
   hdfsFolder: string;
-  shards: number;
 }
 
 export interface SubmitInput {

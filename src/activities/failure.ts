@@ -18,7 +18,7 @@ export interface Watch {
   /** How long a retryable error is tried again without any progress. */
   retryForMs: number;
   progressedAtMs?: number | undefined;
-  source?: string;
+  source?: string | undefined;
   /** A person waits for the run at a terminal. */
   followed?: boolean | undefined;
   /** What it does must be done: all errors but these are tried again, until the time is up. */
@@ -81,7 +81,7 @@ function waitMs({ details }: LonghaulError, quietMs: number, limitMs: number): n
   return Math.round(Math.max(MIN_WAIT_MS, Math.min(wanted, limitMs - quietMs)));
 }
 
-function toRunError(error: LonghaulError, source: string | undefined): RunError {
+export function toRunError(error: LonghaulError, source: string | undefined): RunError {
   const blamed = error.details.source ?? source;
   return {
     code: error.code,

@@ -1,10 +1,15 @@
+import { ApplicationFailure } from '@temporalio/common';
 import { convertSource, inspectSource, type ConvertResult } from '../conversion/convert-source.ts';
+import { convertBatch } from '../conversion/spark/convert-batch.ts';
+import { stageSource } from '../conversion/spark/stage-source.ts';
 import { findLanding, landSource, probeSource } from '../landing/land-source.ts';
-import type { SourceResult, SourceTask } from '../model/run.ts';
+import { isRetryable } from '../model/errors.ts';
+import type { BatchInput, BatchResult, SourceResult, SourceTask } from '../model/run.ts';
 import { toSourceResult } from '../storage/source-results.ts';
 import type { LandedTask } from '../storage/staged.ts';
 import { verifySource, type ConvertedTask } from '../verification/verify-source.ts';
 import type { ActivityDeps } from './deps.ts';
+import { toRunError } from './failure.ts';
 import { countLedger } from './metrics.ts';
 import type { LandInput, ProbeInput } from './types.ts';
 import { runSourceActivity } from './work.ts';
@@ -32,6 +37,21 @@ export function createSourceActivities(deps: Omit<ActivityDeps, 'emr'>) {
       await runSourceActivity(deps, input, 'convert', async (work) =>
         convertSource(deps, input, work),
       ),
+
+    stageSource: async (input: LandedTask) =>
+      await runSourceActivity(deps, input, 'convert', async (work) =>
+        stageSource(deps, input, work),
+      ),
+
+    /** Tried again, with what has no parts yet, while a retry may help one of its sources. */
+    convertBatch: async (input: BatchInput): Promise<BatchResult> =>
+      await runSourceActivity(deps, input, 'convert', async (work) => {
+        const failed = await convertBatch(deps, input, work);
+        const passing = failed.find(({ error }) => isRetryable(error.code));
+        const failure = passing && work.failureOf(passing.error);
+        if (failure instanceof ApplicationFailure && failure.nonRetryable !== true) throw failure;
+        return { failed: failed.map(({ id, error }) => toRunError(error, id)) };
+      }),
 
     verifySource: async (input: ConvertedTask): Promise<SourceResult> =>
       await runSourceActivity(deps, input, 'verify', async (work) => {

@@ -21,6 +21,7 @@ export interface Progress {
   totalBytes?: number | undefined;
   records?: number;
   bytesWritten?: number | undefined;
+  sources?: TransferHeartbeat['sources'];
 }
 
 export interface Work {
@@ -28,10 +29,13 @@ export interface Work {
   onProgress: (progress: Progress) => void;
   /** What takes time where no bytes are done, for people; until the next progress. */
   onNote: (text: string) => void;
+  /** What Temporal is told of an error: it says whether the activity is tried again. */
+  failureOf: (error: unknown) => Error;
 }
 
-/** One source of one day. */
-interface Task extends Pick<SourceTask, 'dataset' | 'ingestDate' | 'source'> {
+/** One source of one day, or several that are converted together. */
+interface Task extends Pick<SourceTask, 'dataset' | 'ingestDate'> {
+  source?: { id?: string };
   /** See `IngestInput`. */
   followed?: boolean | undefined;
 }
@@ -43,7 +47,7 @@ interface Task extends Pick<SourceTask, 'dataset' | 'ingestDate' | 'source'> {
  */
 export async function runSourceActivity<T>(
   deps: Pick<ActivityDeps, 'activity'>,
-  { dataset, ingestDate, source: { id: source }, followed }: Task,
+  { dataset, ingestDate, source: { id: source } = {}, followed }: Task,
   stage: SourceStage,
   body: (work: Work) => Promise<T>,
 ): Promise<T> {
@@ -54,25 +58,27 @@ export async function runSourceActivity<T>(
     context.heartbeat(details);
     metrics.report(done);
   });
+  const failureOf = (error: unknown): Error =>
+    toFailure(error, {
+      retryForMs: deps.activity.retryForMs,
+      progressedAtMs: beat.progressedAtMs,
+      source,
+      followed,
+    });
   const timer = setInterval(() => {
     beat.send();
   }, heartbeatIntervalMs(deps));
   try {
     beat.send();
     // Whatever the stage: a source is one attempt's at a time.
-    const key = `${dataset}/${ingestDate}/${source}`;
+    const key = `${dataset}/${ingestDate}/${source ?? '_spark'}`;
     return await exclusively(key, context.cancellationSignal, async (signal) => {
       const onProgress = (progress: Progress): void => beat.report(progress);
       const onNote = (text: string): void => beat.note(text);
-      return await body({ signal, onProgress, onNote });
+      return await body({ signal, onProgress, onNote, failureOf });
     });
   } catch (error) {
-    throw toFailure(error, {
-      retryForMs: deps.activity.retryForMs,
-      progressedAtMs: beat.progressedAtMs,
-      source,
-      followed,
-    });
+    throw failureOf(error);
   } finally {
     clearInterval(timer);
     // The last word, also to the next attempt.
@@ -109,7 +115,7 @@ function heartbeatIntervalMs({ activity }: Pick<ActivityDeps, 'activity'>): numb
 
 class Heartbeats {
   progressedAtMs: number | undefined;
-  readonly #what: { source: string; stage: SourceStage };
+  readonly #what: { source: string | undefined; stage: SourceStage };
   readonly #emit: (details: TransferHeartbeat, done: StageProgress) => void;
   readonly #startedAtMs = Date.now();
   #sentAtMs = 0;
@@ -120,7 +126,7 @@ class Heartbeats {
   #markedBytes = 0;
 
   constructor(
-    what: { source: string; stage: SourceStage },
+    what: { source: string | undefined; stage: SourceStage },
     progressedAtMs: number | undefined,
     emit: (details: TransferHeartbeat, done: StageProgress) => void,
   ) {
@@ -149,7 +155,7 @@ class Heartbeats {
 
   send(): void {
     this.#sentAtMs = Date.now();
-    const { bytes, totalBytes, records, bytesWritten } = this.#latest;
+    const { bytes, totalBytes, records, bytesWritten, sources } = this.#latest;
     const seconds = Math.max(0.001, (this.#sentAtMs - this.#startedAtMs) / 1000);
     const bytesPerSecond = Math.round((bytes - (this.#first?.bytes ?? 0)) / seconds);
     const details = {
@@ -160,6 +166,7 @@ class Heartbeats {
       totalBytes,
       records,
       bytesWritten,
+      sources,
       note: this.#note,
       progressedAtMs: this.progressedAtMs,
     };

@@ -82,7 +82,7 @@ export function plainLines(
   };
   return {
     show: (state) => {
-      for (const source of state.sources) {
+      for (const source of rowsOf(state)) {
         const last = printed.get(source.id);
         const line = progressLine(dataset, source);
         const isStage = last ? last.stage !== source.stage : source.stage !== 'waiting';
@@ -108,10 +108,15 @@ export function plainLines(
   };
 }
 
+function rowsOf({ sources, batch }: RunState): SourceState[] {
+  return batch ? [...sources, batch] : sources;
+}
+
 /** The run as lines to be drawn over: one a source. @param width columns of the terminal. */
 export function progressLines(state: RunState, width: number, nowMs = Date.now()): string[] {
-  const idWidth = Math.max(0, ...state.sources.map(({ id }) => id.length));
-  const lines = state.sources.map((source) => sourceLine(source, idWidth, width, nowMs));
+  const rows = rowsOf(state);
+  const idWidth = Math.max(0, ...rows.map(({ id }) => id.length));
+  const lines = rows.map((source) => sourceLine(source, idWidth, width, nowMs));
   if (state.emr) lines.push(...emrLines(state.emr, nowMs).map((line) => cut(line, width)));
   const stage = state.stage === 'open' || state.stage === 'publish' ? state.stage : undefined;
   if (state.waits.length > 0) {
@@ -184,12 +189,20 @@ function detailsOf(source: SourceState, less = 0): string[] {
   }
   if (transfer?.note !== undefined) return [transfer.note];
   if (!transfer || transfer.bytes === 0) return [];
-  const { bytes, totalBytes = 0, bytesPerSecond, records = 0, bytesWritten = 0 } = transfer;
+  const {
+    bytes,
+    totalBytes = 0,
+    bytesPerSecond,
+    records = 0,
+    bytesWritten = 0,
+    sources,
+  } = transfer;
   const isTimed = totalBytes > bytes && bytesPerSecond > 0;
   return present([
     totalBytes > 0 ? `${Math.floor((bytes / totalBytes) * 100)}%` : bytesText(bytes),
     totalBytes > 0 && less < 2 && `${bytesText(bytes)} of ${bytesText(totalBytes)}`,
     bytesPerSecond > 0 && `${bytesText(bytesPerSecond)}/s`,
+    sources && `${sources.done} of ${sources.total} sources`,
     isTimed && `ETA ${durationText(((totalBytes - bytes) / bytesPerSecond) * 1000)}`,
     bytesWritten > 0 && less < 1 && `${bytesText(bytesWritten)} written`,
     records > 0 && less < 1 && `${countText(records)} records`,

@@ -18,6 +18,8 @@ export interface RunState {
   sources: SourceState[];
   /** What the run as a whole waits for. */
   waits: Wait[];
+  /** Sources that are converted together, as if they were one. */
+  batch?: SourceState;
   emr?: EmrProgress;
 }
 
@@ -96,7 +98,8 @@ export function pendingOf(
     const heartbeat = firstPayload(activity.heartbeatDetails);
     const transfer = isTransfer(heartbeat) ? heartbeat : undefined;
     const failure = failureOf(activity.lastFailure);
-    const source = transfer?.source ?? sourceOf(activity.activityId) ?? failure?.source;
+    const ofOne = transfer?.source ?? sourceOf(activity.activityId) ?? failure?.source;
+    const source = transfer?.sources ? undefined : ofOne;
     const isDue = Number(activity.state) === DUE;
     return {
       type: activity.activityType?.name ?? '',
@@ -148,8 +151,13 @@ function stateOf(
   const known = new Set(progress.sources.map(({ id }) => id));
   const others = pending.filter(({ source }) => source === undefined || !known.has(source));
   const { stage, emr } = progress;
-  return { stage, sources, waits: runWaits(others, nowMs), emr };
+  const transfer = others.find((each) => each.transfer?.sources)?.transfer;
+  const batch = transfer && { id: BATCH_ID, stage: transfer.stage, transfer };
+  return { stage, sources, waits: runWaits(others, nowMs), batch, emr };
 }
+
+/** No source has such an id. */
+const BATCH_ID = '(Spark)';
 
 function runWaits(pending: readonly PendingActivity[], nowMs: number): Wait[] {
   return pending.flatMap((each) => waitOf(each, nowMs) ?? []);
@@ -185,5 +193,5 @@ function isJoin(value: unknown): value is JoinHeartbeat {
 
 function isTransfer(value: unknown): value is TransferHeartbeat {
   const transfer = value as Partial<TransferHeartbeat> | null | undefined;
-  return typeof transfer?.source === 'string' && typeof transfer.bytes === 'number';
+  return typeof transfer?.stage === 'string' && typeof transfer.bytes === 'number';
 }

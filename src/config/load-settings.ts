@@ -145,7 +145,7 @@ function withDefaults(
       searchPath,
       master: values.SPARK_MASTER ?? DEFAULT_SPARK_MASTER,
       driverMemory: values.SPARK_DRIVER_MEMORY ?? DEFAULT_DRIVER_MEMORY,
-      idleMs: SPARK_IDLE_MS,
+      stageBytes: values.SPARK_STAGE_BYTES,
     },
     http: httpSettings(values),
     addresses: {
@@ -220,8 +220,6 @@ function httpSettings(values: SettingValues): HttpSettings {
 const DEFAULT_SPARK_MASTER = 'local[3]';
 /** A task holds a row group of text, up to 128 MiB, while it compresses it: three of them, and Spark itself. */
 const DEFAULT_DRIVER_MEMORY = '2g';
-/** From one source's conversion to the next one's, while that is inspected; then its memory is free. */
-const SPARK_IDLE_MS = 60_000;
 
 function folderOf(value: string | undefined, cwd: string): string | undefined {
   return value === undefined ? undefined : resolve(cwd, value);

@@ -36,6 +36,7 @@ export const SETTING_KEYS = {
   HADOOP_JARS: key(z.string(), 'a folder with the folders `s3a` and `cluster` of jars in it'),
   SPARK_MASTER: key(sparkMaster(), 'a Spark master such as local[3] or spark://host:7077'),
   SPARK_DRIVER_MEMORY: key(driverMemory(), 'a size such as 2g, and 512m or more'),
+  SPARK_STAGE_BYTES: key(byteSize(), 'a size such as 50GiB or 500MB'),
   JAVA_HOME: key(z.string(), 'the folder of a Java, with bin/java in it'),
   HTTP_STALL_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
   MAX_SOURCE_SIZE: key(byteSize(), 'a size such as 200GiB or 500MB'),

@@ -84,8 +84,8 @@ export interface SparkSettings {
   master: string;
   /** As Java takes it: `2g`. */
   driverMemory: string;
-  /** How long one without a job waits for the next; 0: not at all. */
-  idleMs: number;
+  /** SPARK_STAGE_BYTES: of copies for Spark that a run has on the disk at once; undefined: a share of what is free. */
+  stageBytes?: number | undefined;
 }
 
 export interface HttpSettings {

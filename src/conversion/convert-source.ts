@@ -89,7 +89,7 @@ export async function convertSource(
   const { bytes, scan } = await requireLanding(deps.raw, input);
   const { encoding, schema } = await requireSchema(deps.converted, input);
   const { engine } = input;
-  if (engine === 'emr') throw new TypeError('A cluster converts, not a worker.');
+  if (engine === 'emr' || engine === 'spark') throw new TypeError('Spark converts many at once.');
   const attempt = newAttempt();
   const stagedPrefix = attemptPrefix(input.runId, input.source.id, attempt);
   const folder = sourcePrefix({ ...input, source: input.source.id });
@@ -131,7 +131,7 @@ export async function convertSource(
 }
 
 /** What is made of a landing that only its owner reads is the owner's alone too. */
-async function keepPrivate(
+export async function keepPrivate(
   { raw, converted }: Lake,
   rawKey: string,
   folder: string,
@@ -140,7 +140,7 @@ async function keepPrivate(
 }
 
 /** On whose disk a conversion writes: its Parquet and scratch, of a lake in S3 only its scratch. */
-function writtenFolder(converted: Store): string {
+export function writtenFolder(converted: Store): string {
   const location = converted.location('');
   return location.kind === 'disk' ? location.path : tmpdir();
 }

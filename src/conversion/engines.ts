@@ -1,29 +1,24 @@
 import type { DuckDbSettings } from '../config/settings.ts';
-import type { WorkerEngine } from '../model/dataset.ts';
+import type { FileEngine } from '../model/dataset.ts';
 import { createDuckDbEngine } from './duckdb/engine.ts';
 import type { ConversionEngine } from './engine.ts';
 import { createParquetJsEngine } from './parquetjs/engine.ts';
 import { PART_SIZES } from './parts/next-range.ts';
-import { createSparkEngine } from './spark/engine.ts';
-import type { SparkRunner } from './spark/sessions.ts';
 
 /** What they work with. */
 export interface EngineDeps {
   duckdb: DuckDbSettings;
-  spark: SparkRunner;
 }
 
 /** @param sizes of DuckDB's and parquetjs' parts, for tests, whose files are small. */
 export function createEngine(
-  name: WorkerEngine,
+  name: FileEngine,
   deps: EngineDeps,
   sizes = PART_SIZES,
 ): ConversionEngine {
   switch (name) {
     case 'duckdb':
       return createDuckDbEngine(deps.duckdb, sizes);
-    case 'spark':
-      return createSparkEngine(deps.spark);
     case 'parquetjs':
       return createParquetJsEngine(sizes);
   }

@@ -1,6 +1,6 @@
 import { parentPort, Worker, workerData } from 'node:worker_threads';
-import pMap from 'p-map';
 import { ofCatalogue, toPlainError, type PlainError } from './plain-error.ts';
+import { together } from './together.ts';
 
 /** What a thread says: bytes as it goes on, and its end. */
 type Message<Result> = { bytes: number } | { result: Result } | { error: PlainError };
@@ -45,19 +45,9 @@ export async function runInThreads<Job, Result>(
   signal: AbortSignal,
   concurrency = Infinity,
 ): Promise<Result[]> {
-  const failing = new AbortController();
-  const stop = AbortSignal.any([signal, failing.signal]);
-  const run = async (thread: Omit<Thread<Job>, 'signal'>): Promise<Result | undefined> => {
-    try {
-      return await runInThread<Job, Result>({ ...thread, signal: stop });
-    } catch (error) {
-      failing.abort(error);
-      return undefined;
-    }
-  };
-  const results = await pMap(threads, run, { concurrency });
-  stop.throwIfAborted();
-  return results as Result[];
+  return await together(threads, { signal, concurrency }, async (thread, _, stop) =>
+    runInThread<Job, Result>({ ...thread, signal: stop }),
+  );
 }
 
 /** In the thread: does the job that it was started with. */

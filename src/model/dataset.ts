@@ -35,9 +35,7 @@ export interface DeclaredType {
   format?: string;
 }
 
-/** Engines that convert on the worker's machine; `emr` converts on a cluster. */
-export const WORKER_ENGINES = ['duckdb', 'spark', 'parquetjs'] as const;
-export type WorkerEngine = (typeof WORKER_ENGINES)[number];
-
-export const ENGINES = [...WORKER_ENGINES, 'emr'] as const;
+/** `spark` and `emr` convert many sources in one job, the others a file at a time. */
+export const ENGINES = ['duckdb', 'spark', 'parquetjs', 'emr'] as const;
 export type Engine = (typeof ENGINES)[number];
+export type FileEngine = Exclude<Engine, 'spark' | 'emr'>;

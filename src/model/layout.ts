@@ -119,6 +119,11 @@ export function attemptPrefix(runId: string, source: string, attempt: string | n
   return `${stagedSourcePrefix(runId, source)}attempt=${attempt}/`;
 }
 
+/** Of one source, for Spark: what it reads and is to do, and then which parts it has made. */
+export function stagedSparkPrefix(runId: string, source: string): string {
+  return `${stagedSourcePrefix(runId, source)}spark/`;
+}
+
 /** What a run has verified of a source: another host's run may replace `sourceEntryKey` before this one publishes. */
 export function stagedEntryKey(runId: string, source: string): string {
   return `${stagingPrefix(runId)}${source}/entry.json`;

@@ -46,6 +46,8 @@ export type DayInput = IngestInput & { ingestDate: string };
 export interface RunPlan extends Required<
   Pick<IngestInput, 'mode' | 'engine' | 'spec' | 'sourceConcurrency' | 'heartbeatTimeoutMs'>
 > {
+  /** Engine `spark` only: bytes of copies for Spark that the run has on the disk at once. */
+  stageBytes?: number;
   /** Whether the namespace knows the search attributes: an unknown one would fail the workflow task for ever. */
   hasSearchAttributes: boolean;
 }
@@ -131,7 +133,9 @@ export interface SourceProgress {
 
 /** What an activity reports in its heartbeats; the CLI draws its bars from it. */
 export interface TransferHeartbeat {
-  source: string;
+  /** Absent where it is of several. */
+  source?: string;
+  sources?: { done: number; total: number };
   stage: SourceStage;
   /** Bytes done of this stage. */
   bytes: number;
@@ -210,6 +214,27 @@ export interface SourceTask {
   runId: string;
   source: SourceSpec;
   engine: Engine;
+}
+
+/** What one job of Spark is to convert, by ids and keys: what else it needs lies in the run's staging. */
+export interface BatchInput {
+  dataset: string;
+  ingestDate: string;
+  revision: number;
+  runId: string;
+  sources: BatchSource[];
+}
+
+export interface BatchSource {
+  id: string;
+  rawKey: string;
+  /** Of what Spark reads. */
+  bytes: number;
+}
+
+export interface BatchResult {
+  /** Of the sources without parts; the others have theirs. */
+  failed: RunError[];
 }
 
 /** The one argument of the workflow `convertOnEmr`: the sources that are landed and inspected, and wait for a cluster. */

@@ -1,8 +1,5 @@
-import { sep } from 'node:path';
-import { classArchiveOptions, ensureClassArchive, type SparkStart } from './spark-classes.ts';
 import { runSparkSubmit, sparkEnvironment, type SparkEnd } from './spark-process.ts';
 import { locateJavaFor, locateSpark } from './spark.ts';
-import { packageToolsDir } from './tools-folder.ts';
 
 export interface SparkPrograms {
   /** SPARK_HOME. */
@@ -50,30 +47,11 @@ export async function submitSpark(command: SparkCommand): Promise<SparkEnd> {
     ...options(command),
     ...[command.script, ...command.args],
   ];
-  const start = { spark, java, classPath: command.conf?.['spark.driver.extraClassPath'] };
-  const env = {
-    ...sparkEnvironment(spark, java),
-    ...(await classArchive(start, command)),
-    ...command.env,
-  };
+  const env = { ...sparkEnvironment(spark, java), ...command.env };
   const { scratchFolder, onLine } = command;
   const end = await runSparkSubmit(words, { scratchFolder, env, signal, onLine });
   signal.throwIfAborted();
   return end;
-}
-
-/** An archive is made for a Spark that Longhaul fetched only: another one's start is left as it is. */
-async function classArchive(
-  start: SparkStart,
-  { signal, onNote }: SparkCommand,
-): Promise<Record<string, string>> {
-  const toolsDir = packageToolsDir();
-  if (start.spark.home.startsWith(toolsDir + sep)) {
-    await ensureClassArchive(start, { toolsDir, signal, onNote });
-  }
-  // oxlint-disable-next-line node/no-process-env
-  const own = process.env['SPARK_SUBMIT_OPTS'] ?? '';
-  return { SPARK_SUBMIT_OPTS: `${await classArchiveOptions(start, toolsDir)} ${own}`.trim() };
 }
 
 /**

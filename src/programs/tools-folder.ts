@@ -13,13 +13,6 @@ export function packageToolsDir(): string {
   return join(PACKAGE_ROOT, '.tools');
 }
 
-export async function isThere(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
-}
-
 /** The first of the paths whose folder is there, or can be made, and can be written. */
 export async function firstWritable(
   paths: readonly string[],

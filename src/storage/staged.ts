@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { LonghaulError } from '../model/errors.ts';
 import { stagedSchemaKey } from '../model/layout.ts';
 import type { LandingManifest } from '../model/manifest.ts';
+import type { SourceSpec } from '../model/dataset.ts';
 import type { SourceTask } from '../model/run.ts';
 import { STAGED_SCHEMA, type StagedSchema } from './manifest-shapes.ts';
 import { readLanding, readManifest } from './manifests.ts';
@@ -32,8 +33,11 @@ export async function requireStaged<T>(
   throw new LonghaulError('LAKE_CORRUPT', `${converted.uri(key)} is gone.`);
 }
 
-export async function requireSchema(converted: Store, task: SourceTask): Promise<StagedSchema> {
-  return await requireStaged(converted, stagedSchemaKey(task.runId, task.source.id), STAGED_SCHEMA);
+export async function requireSchema(
+  converted: Store,
+  { runId, source }: { runId: string; source: Pick<SourceSpec, 'id'> },
+): Promise<StagedSchema> {
+  return await requireStaged(converted, stagedSchemaKey(runId, source.id), STAGED_SCHEMA);
 }
 
 export function stagedPartsKey(stagedPrefix: string): string {

@@ -4,7 +4,6 @@ import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker
 import { Client } from '@temporalio/client';
 import { createActivities } from '../activities/index.ts';
 import type { Settings } from '../config/settings.ts';
-import { sparkSessions } from '../conversion/spark/sessions.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { queuesOf, type TaskQueues } from '../model/run.ts';
@@ -55,10 +54,9 @@ export interface RunningWorker {
 export async function runWorker(target: WorkerTarget): Promise<void> {
   const { settings } = target;
   const connection = await connect(target);
-  const sparks = sparkSessions(settings.spark);
   try {
     const queues = await claimLake(target, connection);
-    const deps = await openDeps(settings, sparks.run);
+    const deps = await openDeps(settings);
     const isMeasured = settings.worker.metricsAddress !== undefined;
     const ages = isMeasured ? watchSnapshotAges(deps) : undefined;
     const clusters = isMeasured ? watchOpenClusters(settings) : undefined;
@@ -77,7 +75,6 @@ export async function runWorker(target: WorkerTarget): Promise<void> {
       await Promise.all([ages?.stop(), clusters?.stop()]);
     }
   } finally {
-    await sparks.close();
     await connection.close();
   }
 }

@@ -30,7 +30,8 @@ import { failRun, incomplete, overtakenBy, toRunError, withClusterLeft } from '.
 import { discardDownloads, emrNews, progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
 import { emrOfRun, sorted, unpublished, type OnEmr } from './outcomes.ts';
-import { runSource, type Sequence } from './source-sequence.ts';
+import { runSource, type SequenceOptions } from './source-sequence.ts';
+import { SparkWaves } from './spark-waves.ts';
 import { runSummary } from './run-summary.ts';
 
 /** One dataset on one day: opens the day, brings every source to verified Parquet, publishes the manifest last. */
@@ -161,22 +162,33 @@ class Run {
     for (const result of opened.finished) this.#finish(result);
     const { spec, sourceConcurrency } = opened.plan;
     const queue = spec.sources.filter(({ id }) => !this.#progressOf(id)?.result);
+    const waves = new SparkWaves({
+      ...{ input: this.#input, plan: opened.plan, revision: opened.revision, runId: this.#runId },
+      onDone: (result) => this.#finish(result),
+      onFail: (id, error) => this.#fail(id, error),
+    });
     const worker = async (): Promise<void> => {
       for (let source = queue.shift(); source; source = queue.shift()) {
-        await this.#settle(source, opened);
+        await this.#settle(source, opened, waves);
       }
     };
     const workers = Array.from({ length: sourceConcurrency }, worker);
     // All must have stopped, the cancelled too, before anything is cleaned up behind them.
-    const settled = await Promise.allSettled(workers);
-    const broken = settled.find((each) => each.status === 'rejected');
+    const taken = await Promise.allSettled(workers);
+    const waved = await Promise.allSettled([waves.finish()]);
+    const broken = [...taken, ...waved].find((each) => each.status === 'rejected');
     if (broken) throw broken.reason;
   }
 
-  async #settle(source: SourceSpec, opened: OpenResult): Promise<void> {
+  async #settle(source: SourceSpec, opened: OpenResult, waves: SparkWaves): Promise<void> {
+    const { dataset, ingestDate } = this.#input;
+    const { engine } = opened.plan;
+    const task = { dataset, ingestDate, revision: opened.revision, runId: this.#runId };
+    const options = this.#sequenceOptions(source, opened);
     try {
-      const sequence = await this.#sequence(source, opened);
+      const sequence = await runSource({ ...task, source, engine }, options);
       if ('result' in sequence) this.#finish(sequence.result);
+      else if (engine === 'spark') await waves.add(sequence.prepared, options);
       else this.#prepared.push(sequence.prepared);
     } catch (failure) {
       if (isCancellation(failure)) throw failure;
@@ -184,12 +196,10 @@ class Run {
     }
   }
 
-  async #sequence(source: SourceSpec, opened: OpenResult): Promise<Sequence> {
-    const { dataset, ingestDate, again, followed, backfill } = this.#input;
-    const { revision, plan } = opened;
-    const { mode, engine, heartbeatTimeoutMs } = plan;
-    const task = { dataset, ingestDate, revision, runId: this.#runId, source, engine };
-    return await runSource(task, {
+  #sequenceOptions(source: SourceSpec, opened: OpenResult): SequenceOptions {
+    const { again, followed, backfill } = this.#input;
+    const { mode, heartbeatTimeoutMs } = opened.plan;
+    return {
       mode,
       // What lies on some cluster's HDFS only is never what a source is unchanged from.
       again: again === true || opened.emrOutput === 'hdfs',
@@ -199,7 +209,7 @@ class Run {
       onStage: (stage) => {
         this.#note(source.id, { stage });
       },
-    });
+    };
   }
 
   /** Nothing where no source waits for a cluster: other engines, a day without news. */

@@ -48,6 +48,13 @@ export const CONVERSION = {
   retry: RETRY,
 } satisfies ActivityOptions;
 
+/** Many sources in one job of Spark; one that dies, or has used up its credentials, is followed by another. */
+export const BATCH = {
+  startToCloseTimeout: '3d',
+  scheduleToCloseTimeout: '7d',
+  retry: RETRY,
+} satisfies ActivityOptions;
+
 /** Backfilled days wait for each other at their one slot. */
 export const BACKFILL = { scheduleToCloseTimeout: '60d' } satisfies ActivityOptions;
 

@@ -3,6 +3,7 @@ import { clusterLeftText, type EmrProgress } from '../model/emr.ts';
 import { sumLedgers } from '../model/ledger.ts';
 import {
   parquetFolderOf,
+  STAGES,
   type DayInput,
   type RunProgress,
   type SourceProgress,
@@ -17,16 +18,30 @@ export function runSummary(
   const results = progress.sources.flatMap(({ result }) => result ?? []);
   const total = sumLedgers(results);
   const bytes = results.reduce((sum, result) => sum + result.bytes, 0);
+  const isLong = progress.sources.length > MAX_SOURCES_SHOWN;
   return [
     `**${dataset}**, ${ingestDate}: ${progress.stage}`,
     '',
     line(['source', 'stage', 'bytes', 'records', 'rows', 'rejected', '']),
     '| --- | --- | ---: | ---: | ---: | ---: | --- |',
-    ...progress.sources.map(sourceLine),
+    ...linesOf(progress.sources),
     line(['**all**', '', ...[bytes, total.records, total.rows, total.rejected].map(count), '']),
-    ...placesOf(results),
+    ...(isLong ? [] : placesOf(results)),
     ...(progress.emr ? ['', emrSummary(progress.emr)] : []),
   ].join('\n');
+}
+
+/** More make a page that no person reads, and a workflow that spends its time on it: then how many are at each stage. */
+const MAX_SOURCES_SHOWN = 100;
+
+function linesOf(sources: readonly SourceProgress[]): string[] {
+  if (sources.length <= MAX_SOURCES_SHOWN) return sources.map(sourceLine);
+  const failed = sources.filter(({ error }) => error).slice(0, MAX_SOURCES_SHOWN);
+  const counts = STAGES.flatMap((stage) => {
+    const number = sources.filter((source) => source.stage === stage).length;
+    return number === 0 ? [] : line([`${count(number)} sources`, stage, '', '', '', '', '']);
+  });
+  return [...counts, ...failed.map(sourceLine)];
 }
 
 /**

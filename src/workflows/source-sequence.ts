@@ -21,7 +21,7 @@ export interface SequenceOptions {
   onStage: (stage: SourceStage) => void;
 }
 
-/** A source that is done, or, of the engine `emr`, one that waits for a cluster. */
+/** A source that is done, or one that is converted together with others. */
 export type Sequence = { result: SourceResult } | { prepared: PreparedSource };
 
 /** One source on its way from the publisher to verified Parquet: probe → land → inspect → convert → verify. */
@@ -39,13 +39,32 @@ export async function runSource(task: SourceTask, options: SequenceOptions): Pro
     activity(options, policies.CONVERSION, step, task, summary);
   const found = await call('inspect', `Types and encoding of ${what}`).inspectSource(input);
   onStage('convert');
-  if (task.engine === 'emr') return { prepared: { task, rawKey, records, bytes } };
+  const prepared = { task, rawKey, records, bytes };
+  if (task.engine === 'emr' || task.engine === 'spark') return { prepared };
   const summary = `${what}, ${found.encoding} → Parquet by ${task.engine}, ${found.typedColumns} of ${found.columns} columns typed`;
-  const converted = await call('convert', summary).convertSource(input);
-  onStage('verify');
-  const counted = `${records} records against the rows of ${converted.parts} Parquet file${converted.parts === 1 ? '' : 's'}`;
-  const verify = call('verify', `${task.source.id}: ${counted}`);
-  return { result: await verify.verifySource({ ...input, stagedPrefix: converted.stagedPrefix }) };
+  const { stagedPrefix } = await call('convert', summary).convertSource(input);
+  return { result: await verify(prepared, stagedPrefix, options) };
+}
+
+/** Copies for Spark, where it needs any. @returns bytes of what it will read, and of the copies. */
+export async function stage(
+  { task, rawKey, records, bytes }: PreparedSource,
+  options: SequenceOptions,
+) {
+  const summary = `${task.source.id}: ${records} records, ${megabytes(bytes)}, cut for Spark`;
+  const { stageSource } = activity(options, policies.CONVERSION, 'stage', task, summary);
+  return await stageSource({ ...task, rawKey });
+}
+
+export async function verify(
+  { task, rawKey, records }: PreparedSource,
+  stagedPrefix: string,
+  options: SequenceOptions,
+): Promise<SourceResult> {
+  options.onStage('verify');
+  const summary = `${task.source.id}: ${records} records against the rows of its Parquet files`;
+  const { verifySource } = activity(options, policies.CONVERSION, 'verify', task, summary);
+  return await verifySource({ ...task, rawKey, stagedPrefix });
 }
 
 async function findLanding(task: SourceTask, options: SequenceOptions): Promise<LandedSource> {
@@ -87,9 +106,10 @@ const QUEUES: Readonly<Record<string, keyof TaskQueues>> = {
   probe: 'transfer',
   land: 'transfer',
   inspect: 'convert',
+  stage: 'convert',
   convert: 'convert',
 };
 
-function megabytes(bytes: number): string {
+export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }

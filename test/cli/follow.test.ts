@@ -18,6 +18,7 @@ import { pendingOf, readRunState, type RunState } from '../../src/cli/run-state.
 import { satisfies } from '../../src/runs/start-run.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import type { IngestInput, RunProgress, TransferHeartbeat } from '../../src/model/run.ts';
+import { progressLines } from '../../src/cli/progress.ts';
 import { asJson } from '../helpers/as-json.ts';
 
 const HEARTBEAT: TransferHeartbeat = {
@@ -124,6 +125,26 @@ void test('the state has the bytes of the heartbeats and why an attempt failed',
       transfer: HEARTBEAT,
       wait: { text: 'h answered 503', attempt: 2 },
     },
+  ]);
+});
+
+void test('sources that are converted together have their bytes in one line', async () => {
+  const { source: _, ...bytes } = HEARTBEAT;
+  const transfer: TransferHeartbeat = {
+    ...bytes,
+    stage: 'convert',
+    sources: { done: 3, total: 12 },
+  };
+  const heartbeatDetails = { payloads: [defaultPayloadConverter.toPayload(transfer)] };
+  const run = new FakeRun();
+  const handle = Object.assign(run.handle, {
+    describe: async () => describedAs([{ attempt: 1, heartbeatDetails }]),
+  });
+  run.progress = { stage: 'sources', sources: [{ id: '2019', stage: 'convert' }] };
+  const state = (await readRunState(handle)) ?? assert.fail();
+  assert.deepEqual(progressLines(state, 80), [
+    '2019     convert  ',
+    '(Spark)  convert  [█░░░░░░░░░]  10%  10 B of 100 B  5 B/s  3 of 12 sources  ETA 18s',
   ]);
 });
 

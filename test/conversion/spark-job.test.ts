@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { lineEndOf, readsExactly, SHARD_BYTES, shardsOf } from '../../src/conversion/spark/job.ts';
+import { lineEndOf, readsExactly, SPARK_SIZES, shardsOf } from '../../src/conversion/spark/job.ts';
 import type { CsvScan } from '../../src/model/scan.ts';
 import { scanOf } from './samples.ts';
 
@@ -46,10 +46,12 @@ test('shards hold every record once, in order, cut at record starts and none muc
 });
 
 test('a long file is several shards, one without records is none, a short one is one', () => {
-  assert.ok(shardsOf(fileOf(5_000_000, 16 * MIB)).length > 5);
-  assert.deepEqual(shardsOf({ bytes: 4, scan: { records: 0, splits: [], splitRecords: [] } }), []);
-  const short = fileOf(Math.floor(SHARD_BYTES / RECORD_BYTES) - 1, 16 * MIB);
-  assert.equal(shardsOf(short).length, 1);
+  const { shardBytes } = SPARK_SIZES;
+  assert.ok(shardsOf(fileOf(5_000_000, 16 * MIB), shardBytes).length > 5);
+  const none = { bytes: 4, scan: { records: 0, splits: [], splitRecords: [] } };
+  assert.deepEqual(shardsOf(none, shardBytes), []);
+  const short = fileOf(Math.floor(shardBytes / RECORD_BYTES) - 1, 16 * MIB);
+  assert.equal(shardsOf(short, shardBytes).length, 1);
 });
 
 const EXACT = Buffer.from('a,b\r\n1,"x\r\ny"\r\n');

@@ -1,5 +1,8 @@
+import type { SparkSettings } from '../../src/config/settings.ts';
+
 /** Spark as it is found on this machine, in little memory. */
-export const LOCAL_SPARK = {
+export const LOCAL_SPARK: SparkSettings = {
+  master: 'local[2]',
   driverMemory: '1g',
   home: process.env['SPARK_HOME'],
   javaHome: process.env['JAVA_HOME'],

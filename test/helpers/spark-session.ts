@@ -1,28 +1,20 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { SparkResult } from '../../src/conversion/spark/job.ts';
-import { fileUri } from '../../src/conversion/spark/session.ts';
-import type { SparkRunner } from '../../src/conversion/spark/sessions.ts';
+import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
 import { locateJavaFor, locateSpark } from '../../src/programs/spark.ts';
-
-const CONVERT_SCRIPT = fileURLToPath(
-  new URL('../../src/conversion/spark/convert.py', import.meta.url),
-);
 
 /** Of a JVM that does little: compiled at once, and not well, it starts in half the time. */
 export const SHORT_LIVED = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC';
 
 export interface SparkSession {
   /** Jobs one after the other in the one JVM; without cancelling, which is spark-submit's. */
-  run: SparkRunner;
-  /** The same with another script. */
-  runnerOf: (script: string) => SparkRunner;
+  submit: SubmitSpark;
   /** Has a script do a job that says itself where its result goes. */
   do: (script: string, job: string) => Promise<void>;
   close(): Promise<void>;
@@ -72,18 +64,17 @@ export async function startSparkSession(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-20_000);
   });
-  let hear: (message: { bytes?: number; ready?: true; ended?: true } | undefined) => void = () =>
-    undefined;
+  let hear: (line: string | undefined) => void = () => undefined;
   createInterface(child.stdout)
-    .on('line', (line) => hear(JSON.parse(line)))
+    .on('line', (line) => hear(line))
     .on('close', () => hear(undefined));
   /** Waits for what ends a step. */
-  const until = async (end: 'ready' | 'ended', onBytes: (bytes: number) => void): Promise<void> =>
+  const until = async (end: 'ready' | 'ended', onLine: (line: string) => void): Promise<void> =>
     await new Promise((resolve, reject) => {
-      hear = (message) => {
-        if (message === undefined) reject(new Error(`The Spark session ended: ${stderr}`));
-        else if (message.bytes !== undefined) onBytes(message.bytes);
-        else if (message[end]) resolve();
+      hear = (line) => {
+        if (line === undefined) reject(new Error(`The Spark session ended: ${stderr}`));
+        else if (line === JSON.stringify({ [end]: true })) resolve();
+        else onLine(line);
       };
     });
   await until('ready', () => undefined);
@@ -91,30 +82,21 @@ export async function startSparkSession(
   const inTurn = async (
     script: string,
     job: string,
-    onBytes: (bytes: number) => void,
+    onLine: (line: string) => void,
   ): Promise<void> => {
     const turn = last.then(async () => {
-      const ended = until('ended', onBytes);
+      const ended = until('ended', onLine);
       child.stdin.write(`${JSON.stringify({ script, job })}\n`);
       await ended;
     });
     last = turn.catch(() => undefined);
     await turn;
   };
-  let jobs = 0;
-  const runnerOf =
-    (path: string): SparkRunner =>
-    async (job, { onProgress }) => {
-      jobs += 1;
-      const jobPath = join(folder, `job-${jobs}.json`);
-      const resultPath = join(folder, `result-${jobs}.json`);
-      await writeFile(jobPath, JSON.stringify({ ...(await job), result: fileUri(resultPath) }));
-      await inTurn(path, fileUri(jobPath), onProgress);
-      return JSON.parse(await readFile(resultPath, 'utf8')) as SparkResult;
-    };
   return {
-    run: runnerOf(CONVERT_SCRIPT),
-    runnerOf,
+    submit: async ({ script, args: [, job = ''], onLine = () => undefined }) => {
+      await inTurn(script, job, onLine);
+      return { code: 0, signal: null, stderr: '' };
+    },
     do: async (script, job) => await inTurn(script, job, () => undefined),
     close: async () => {
       const ended = child.exitCode === null ? once(child, 'close') : undefined;

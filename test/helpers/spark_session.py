@@ -18,11 +18,11 @@ builder = SparkSession.builder.master("local[2]").appName("longhaul-test")
 for key, value in json.loads(sys.argv[1]).items():
     builder = builder.config(key, value)
 spark = builder.getOrCreate()
-print(json.dumps({"ready": True}), flush=True)
+print('{"ready":true}', flush=True)
 scripts = {}
 for line in sys.stdin:
     request = json.loads(line)
     path = request["script"]
     scripts.setdefault(path, load(path)).run(spark, request["job"])
-    print(json.dumps({"ended": True}), flush=True)
+    print('{"ended":true}', flush=True)
 spark.stop()

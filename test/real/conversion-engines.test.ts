@@ -18,10 +18,8 @@ import {
   requestOf,
   scratch,
 } from '../conversion/samples.ts';
-import { notSpark } from '../helpers/not-spark.ts';
 
-const spark = notSpark;
-const settings = { duckdb: { memoryLimit: '1GiB', threads: 2 }, spark };
+const settings = { duckdb: { memoryLimit: '1GiB', threads: 2 } };
 const duckdb = createEngine('duckdb', settings);
 const parquetjs = createEngine('parquetjs', settings);
 
@@ -43,7 +41,7 @@ test('parquetjs writes integers beyond 2^53 as text and says so in its schema', 
 test('DuckDB that needs more than its memory limit says so', async (t) => {
   const line = `${'x'.repeat(2000)},`.repeat(50);
   const file = await landed(await scratch(t), `${'a,'.repeat(50)}b\n${`${line}1\n`.repeat(300)}`);
-  const small = createEngine('duckdb', { duckdb: { memoryLimit: '4MB', threads: 2 }, spark });
+  const small = createEngine('duckdb', { duckdb: { memoryLimit: '4MB', threads: 2 } });
   await assert.rejects(
     converted(small, file),
     (error) => error instanceof LonghaulError && error.code === 'ENGINE_OUT_OF_MEMORY',

@@ -8,14 +8,12 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEngine } from '../../src/conversion/engines.ts';
 import type { PartSizes } from '../../src/conversion/parts/next-range.ts';
-import { WORKER_ENGINES } from '../../src/model/dataset.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import type { SnapshotManifest } from '../../src/model/manifest.ts';
 import { checksumAt } from '../../src/storage/location.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import { verifySnapshot } from '../../src/verification/verify-snapshot.ts';
-import { notSpark } from '../helpers/not-spark.ts';
 import { landingJson } from '../helpers/manifests.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 import { engineContract } from '../conversion/engine-contract.ts';
@@ -33,10 +31,9 @@ import {
 
 const settings = {
   duckdb: { memoryLimit: '1GiB', threads: 2, httpfs: process.env['DUCKDB_HTTPFS'] },
-  spark: notSpark,
 };
-/** Spark has its own tests in spark-engine.test.ts: a JVM a conversion would make these slow. */
-const HERE = WORKER_ENGINES.filter((name) => name !== 'spark');
+/** Spark has its own tests in spark-engine.test.ts. */
+const HERE = ['duckdb', 'parquetjs'] as const;
 /** As small as they can be: a range is a few of the splits. */
 const SMALL: PartSizes = {
   maxWholeBytes: 200_000,

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { createSparkEngine } from '../../src/conversion/spark/engine.ts';
-import type { SparkRunner } from '../../src/conversion/spark/sessions.ts';
+import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
 import { engineContract } from '../conversion/engine-contract.ts';
 import { converted, expectedRows, landed, readBack, scratch } from '../conversion/samples.ts';
 import { fetchSpark35 } from '../../tools/local-aws/spark-35.ts';
+import { sparkEngine } from '../helpers/spark-engine.ts';
 import { startSparkSession, type SparkSession } from '../helpers/spark-session.ts';
 
 suite('the job on Spark 3.5, which EMR 7 has', () => {
@@ -14,13 +14,13 @@ suite('the job on Spark 3.5, which EMR 7 has', () => {
   });
   after(async () => await session?.close());
 
-  const run: SparkRunner = async (job, how) => await session.run(job, how);
-  const whole = createSparkEngine(run);
+  const submit: SubmitSpark = async (command) => await session.submit(command);
+  const whole = sparkEngine({ submit });
   engineContract('spark 3.5', () => whole, scratch);
 
   test('shards of unlike sizes, a task each: all rows, in order', async (t) => {
     const sizes = { shardBytes: 2000, partBytes: 1, maxPartBytes: 1 };
-    const sharded = createSparkEngine(run, sizes);
+    const sharded = sparkEngine({ submit, sizes });
     // Growing records: the last shards are the longest, with which Spark begins.
     const lines = Array.from({ length: 60 }, (_, n) => `${n},"${'line\n'.repeat(n)}"\n`);
     const file = await landed(await scratch(t), `n,t\n${lines.join('')}`, { spacing: 500 });

@@ -4,9 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import fc from 'fast-check';
-import { createSparkEngine } from '../../src/conversion/spark/engine.ts';
 import type { ConversionEngine } from '../../src/conversion/engine.ts';
-import type { SparkRunner } from '../../src/conversion/spark/sessions.ts';
+import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
 import type { Encoding } from '../../src/model/dataset.ts';
 import { locateHadoopJars } from '../../src/programs/hadoop.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
@@ -26,6 +25,7 @@ import {
   type Sample,
 } from '../conversion/samples.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
+import { sparkEngine } from '../helpers/spark-engine.ts';
 import { startSparkSession, type SparkSession } from '../helpers/spark-session.ts';
 
 let s3: TestS3;
@@ -41,11 +41,14 @@ after(async () => {
   await s3.close();
 });
 
-const run: SparkRunner = async (job, how) => await session.run(job, how);
-const whole = createSparkEngine(run);
+const submit: SubmitSpark = async (command) => await session.submit(command);
+const whole = sparkEngine({ submit });
 /** A few records a shard, and each a part, or a few shards a part. */
-const inParts = createSparkEngine(run, { shardBytes: 30, partBytes: 1, maxPartBytes: 1 });
-const joined = createSparkEngine(run, { shardBytes: 30, partBytes: 3000, maxPartBytes: 4000 });
+const inParts = sparkEngine({ submit, sizes: { shardBytes: 30, partBytes: 1, maxPartBytes: 1 } });
+const joined = sparkEngine({
+  submit,
+  sizes: { shardBytes: 30, partBytes: 3000, maxPartBytes: 4000 },
+});
 
 engineContract('spark', () => whole, scratch);
 
@@ -106,10 +109,9 @@ function bucket(): S3Store {
 const SPACING_BYTES = 20_000;
 
 suite('Spark in shards', () => {
-  const engine = createSparkEngine(run, {
-    shardBytes: 100_000,
-    partBytes: 100_000,
-    maxPartBytes: 150_000,
+  const engine = sparkEngine({
+    submit,
+    sizes: { shardBytes: 100_000, partBytes: 100_000, maxPartBytes: 150_000 },
   });
   for (const [what, { content, encoding }] of Object.entries(CONTENTS)) {
     test(`${what}: in S3 and on disk the rows of one task, in the file's order`, async (t) => {

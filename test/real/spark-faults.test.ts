@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { SparkJob } from '../../src/conversion/spark/job.ts';
-import { sparkSessions } from '../../src/conversion/spark/sessions.ts';
-import { LonghaulError } from '../../src/model/errors.ts';
+import { converted, landed, scratch } from '../conversion/samples.ts';
 import { alteredSpark } from '../helpers/altered-spark.ts';
 import { withLab, type Lab, type Running } from '../helpers/lab.ts';
 import { LOCAL_SPARK } from '../helpers/local-spark.ts';
 import type { Answer } from '../helpers/origin.ts';
+import { sparkEngine } from '../helpers/spark-engine.ts';
 import { SHORT_LIVED } from '../helpers/spark-session.ts';
 import { processesWith, until } from '../helpers/processes.ts';
 import { withSmallDisk } from '../helpers/small-disk.ts';
@@ -31,7 +29,6 @@ const env = {
   HEARTBEAT_TIMEOUT_SECONDS: '2',
   JAVA_TOOL_OPTIONS: SHORT_LIVED,
 };
-const SETTINGS = { ...LOCAL_SPARK, master: 'local[1]', idleMs: 0 };
 const INGEST = ['ingest', 'things', '--engine', 'spark', '--json'];
 
 interface Failure {
@@ -69,7 +66,8 @@ async function convertedFiles(lab: Lab): Promise<string[]> {
 describe('a conversion by Spark', () => {
   it('that is cancelled leaves no JVM and no file', async () => {
     await withLab({ routes, env, up: false }, async (lab) => {
-      await oneSource(lab);
+      const a = lab.origin.address('/a.csv');
+      await lab.datasets({ things: { a, b: a } });
       const running = lab.start(INGEST);
       await untilWriting(lab, running);
       running.process.kill('SIGINT');
@@ -81,24 +79,38 @@ describe('a conversion by Spark', () => {
     });
   });
 
-  it('whose worker is killed goes with it, and the next worker does it anew', async () => {
-    const retrying = { ...env, SOURCE_RETRY_MINUTES: '15' };
-    await withLab({ routes, env: retrying, up: false }, async (lab) => {
-      await oneSource(lab);
+  it('whose worker is killed goes with it, and the next worker does what has no Parquet yet', async () => {
+    const small = { body: 'id,text\n1,"a\nb"\n' };
+    const all = { ...routes, '/first.csv': small, '/small.csv': small };
+    const retrying = { ...env, SOURCE_RETRY_MINUTES: '15', SOURCE_CONCURRENCY: '1' };
+    await withLab({ routes: all, env: retrying, up: false }, async (lab) => {
+      const address = (id: string): string => lab.origin.address(`/${id}.csv`);
+      // The second job has two sources: they are landed while Spark starts for the first one.
+      const sources = { first: address('first'), small: address('small'), a: address('a') };
+      await lab.datasets({ things: sources });
       const running = lab.start(INGEST);
-      await untilWriting(lab, running);
-      const [before] = await processesWith(join(lab.folder, 'tmp'));
-      assert.ok(before);
+      await until('Spark has done one of two', async () => {
+        const files = await lab.lakeFiles();
+        const isDone = files.some((file) => file.endsWith('small/spark/parts.json'));
+        return isDone && files.some((file) => /_spark\/.*\/a\/staging\//.test(file));
+      });
       const host = await readFile(join(lab.stateDir, 'host.json'), 'utf8');
       process.kill((JSON.parse(host) as { pid: number }).pid, 'SIGKILL');
       const { code, stdout, stderr } = await running.ended;
       assert.equal(code, 0, stdout + stderr);
       const { ledger } = JSON.parse(stdout) as { ledger: object };
-      assert.deepEqual(ledger, { records: RECORDS, rows: RECORDS, rejected: 0, balanced: true });
+      const records = RECORDS + 2;
+      assert.deepEqual(ledger, { records, rows: records, rejected: 0, balanced: true });
       await untilNoSpark(lab);
       assert.equal((await lab.published()).length, 1);
-      const left = (await lab.lakeFiles()).filter((file) => file.includes('_staging'));
-      assert.deepEqual(left, []);
+      const files = await lab.lakeFiles();
+      assert.deepEqual(
+        files.filter((file) => file.includes('_staging')),
+        [],
+      );
+      const parts = files.flatMap((file) => /part-\w+-(\w+)-\d+\.parquet$/.exec(file)?.[1] ?? []);
+      assert.equal(parts.length, 3);
+      assert.equal(new Set(parts).size, 3, 'each by another attempt: none was done again');
     });
   });
 
@@ -122,41 +134,20 @@ describe('a conversion by Spark', () => {
     });
   });
 
-  it('whose inputs cannot be made ends with their error, and leaves no JVM', async () => {
-    await withTmpdir(async (temporary) => {
-      const full = new LonghaulError('DISK_FULL', 'No space is left.');
-      const starting = new AbortController();
-      const job = once(starting.signal, 'abort').then(() => Promise.reject(full));
-      const run = sparkSessions(SETTINGS).run;
-      const { signal } = new AbortController();
-      const ended = run(job, { signal, onProgress: () => undefined });
-      const refused = assert.rejects(ended, full);
-      await until('Spark starts', async () => (await processesWith(temporary)).length > 0);
-      starting.abort();
-      await refused;
-      await until('no process of Spark', async () => {
-        return (await processesWith(temporary)).length === 0;
-      });
-    });
-  });
-
-  it('whose job blames something else where memory ran out is one of memory', async () => {
+  it('whose job blames something else where memory ran out is one of memory', async (t) => {
     await withTmpdir(async (folder) => {
       const error = { kind: 'org.apache.spark.SparkException', message: 'Spark was shut down' };
       const result = JSON.stringify({ format: 'longhaul/spark-result/1', error });
       const home = await alteredSpark(
         join(folder, 'spark'),
-        () => `printf '%s' '${result}' > result-1.json
+        () => `printf '%s' '${result}' > results/a.json
 echo 'java.lang.OutOfMemoryError: Java heap space' >&2
 exit 1
 `,
       );
-      const { signal } = new AbortController();
-      const how = { signal, onProgress: () => undefined };
-      const job = Promise.resolve({} as SparkJob);
-      await assert.rejects(sparkSessions({ ...SETTINGS, home }).run(job, how), {
-        code: 'ENGINE_OUT_OF_MEMORY',
-      });
+      const engine = sparkEngine({ settings: { ...LOCAL_SPARK, home } });
+      const file = await landed(await scratch(t), 'a,b\n1,2\n');
+      await assert.rejects(converted(engine, file), { code: 'ENGINE_OUT_OF_MEMORY' });
     });
   });
 

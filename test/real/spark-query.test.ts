@@ -11,7 +11,6 @@ import { jsonOf, jsonText } from '../../src/lake/values.ts';
 import type { LonghaulError } from '../../src/model/errors.ts';
 import type { Column } from '../../src/model/schema.ts';
 import { converted, landed } from '../conversion/samples.ts';
-import { notSpark } from '../helpers/not-spark.ts';
 import { startSparkSession, type SparkSession } from '../helpers/spark-session.ts';
 import { TinyLake, type TinySource } from '../lake/tiny-lake.ts';
 
@@ -193,7 +192,6 @@ void test('the times in the files of DuckDB and parquetjs are the same local one
   const file = await landed(lake.store, 'at\n2019-07-01 23:30:00.25\n');
   const engine = createEngine('parquetjs', {
     duckdb: { memoryLimit: '1GiB', threads: 1 },
-    spark: notSpark,
   });
   const { prefix, parts } = await converted(engine, file);
   const part = await lake.store.get(prefix + (parts[0] ?? ''));

@@ -22,6 +22,8 @@ export function fakeActivities(calls: Calls, changes: Partial<Activities> = {}):
     landSource: landed,
     findLanding: landed,
     inspectSource: async () => ({ columns: 2, typedColumns: 1, encoding: 'utf-8' }),
+    stageSource: async () => ({ bytes: 1000, stagedBytes: 1000 }),
+    convertBatch: async () => ({ failed: [] }),
     convertSource: async () => ({ stagedPrefix: '_staging/x/', parts: 1, bytes: 100 }),
     verifySource: async ({ source }) => {
       const result = sourceResult(source.id, 'converted');

@@ -73,7 +73,6 @@ export function fakeEmr(plan: Partial<EmrPlan> = {}): Pick<Activities, EmrActivi
     stageJob: async ({ source }) => ({
       jobUri: 's3://bucket/job.json',
       hdfsFolder: `/takehome-converted/${source.id}/`,
-      shards: 1,
     }),
     countOnHdfs: async () => ({ outcome: 'counted', parts: 1, rows: 10 }),
     resultOnHdfs: async ({ source }) => sourceResult(source.id, 'converted'),

@@ -138,7 +138,7 @@ function runText(
 
 function pendingLines({ type, attempt, transfer, lastFailure }: PendingActivity): string[] {
   const what = transfer
-    ? progressLine(type, { id: transfer.source, stage: transfer.stage, transfer })
+    ? progressLine(type, { id: transfer.source ?? '', stage: transfer.stage, transfer })
     : type;
   const lines = [`${what}, attempt ${attempt}`];
   if (lastFailure)

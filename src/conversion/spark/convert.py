@@ -1,33 +1,38 @@
 """CSV to Parquet with Spark: one script for a laptop and for EMR, on Spark 3.5 and 4.
 
     spark-submit convert.py --job URI
-    spark-submit convert.py --jobs FOLDER
 
-The job, and what it means, is `SparkJob` of job.ts. One JSON is written, last, to the place that the job names
-(`SparkResult`); the exit code is 0 only when it has parts. In a folder of this machine jobs come one after the other,
-job-1.json, job-2.json: a line `{"begun": 1}` says that one is found, `{"done": 1}` that it has its parts. The first without
-them is the last. Every value is read as text and cast by the schema's type:
-whatever does not fit is an error, never a NULL.
+The job is a list of sources, `SparkBatch` of job.ts, which are converted side by side in this one session. Each source
+gets one JSON, last, in the place that the list names (`SparkResult`): its parts, or why there are none. A repeated job
+goes on with the sources that have no result. The exit code is 0 only when all sources have parts.
+
+Before a source is begun, an empty file says so; it goes with the result. So a repeated job knows which sources were in
+work when the session died: one of which that is true twice runs alone, after all others, and is given up if that fails too.
+
+Every value is read as text and cast by the schema's type: whatever does not fit is an error, never a NULL.
 """
 
 import argparse
-import itertools
 import json
 import os
+import re
 import sys
 import threading
-import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 RESULT_FORMAT = "longhaul/spark-result/1"
+# Deaths of the session after which a source is converted alone, and after which it is given up.
+DEATHS_TO_BE_ALONE = 2
+DEATHS_TO_FAIL = 3
 # Files put in their places at once: in a bucket that is waiting.
 MAX_MOVES = 64
 PROGRESS_INTERVAL_SECONDS = 0.5
-WAIT_INTERVAL_SECONDS = 0.05
 # More than any input has; times any number of inputs it is still a long.
 TASK_BYTES = 2**40
 # More columns than a table of people has; Spark's own limit where there are fewer.
@@ -61,73 +66,132 @@ WRITE_OPTIONS = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--job", help="URI of a SparkJob's JSON")
-    what.add_argument("--jobs", help="folder to which SparkJobs come")
+    parser.add_argument("--job", required=True, help="URI of a SparkBatch's JSON")
     given = parser.parse_args()
     spark = SparkSession.builder.appName("longhaul-convert").getOrCreate()
     try:
-        done = run(spark, given.job) if given.job else run_all(spark, given.jobs)
-        return 0 if done else 1
+        return 0 if run(spark, given.job) else 1
     finally:
         spark.stop()
 
 
-def run_all(spark, folder):
-    """Until one fails, or the worker ends this process."""
-    for number in itertools.count(1):
-        path = os.path.join(folder, f"job-{number}.json")
-        while not os.path.exists(path):
-            time.sleep(WAIT_INTERVAL_SECONDS)
-        print(json.dumps({"begun": number}), flush=True)
-        if not run(spark, f"file://{path}"):
-            return False
-        print(json.dumps({"done": number}), flush=True)
-
-
 def run(spark, uri):
-    """Does the job and writes its result. Returns whether it has parts."""
-    files = Files(spark)
-    job = json.loads(files.read(uri))
-    try:
-        result = {"parts": convert(spark, files, job)}
-    except Exception as error:  # Of any kind: the worker gets it as the job's result.
-        result = {"error": cause_of(error)}
-    files.write(job["result"], json.dumps({"format": RESULT_FORMAT, **result}))
-    return "parts" in result
-
-
-def convert(spark, files, job):
-    if job.get("progress"):
-        # The line is for the worker, which waits for it.
-        spark.sparkContext.setLogLevel("WARN")
+    """Converts the sources of a job. Returns whether all of them have parts."""
     for key, value in SETTINGS.items():
         spark.conf.set(key, value)
-    if "unless" in job:
-        if files.exists(job["unless"]):
-            raise FileExistsError(f"published already: {job['unless']}")
-        files.delete(job["output"])
+    files = Files(spark)
+    batch = json.loads(files.read(uri))
+    if batch.get("progress"):
+        # The line is for the worker, which waits for it.
+        spark.sparkContext.setLogLevel("WARN")
+    with Progress(spark, batch) as progress:
+        return Batch(spark, files, batch, progress).convert()
+
+
+class Batch:
+    def __init__(self, spark, files, batch, progress):
+        self.spark = spark
+        self.files = files
+        self.batch = batch
+        self.progress = progress
+        # How often the session died while the source was in work.
+        self.deaths = Counter(name.rpartition(".")[0] for name in files.names(batch["starts"]))
+
+    def convert(self):
+        done, waiting = [], []
+        for source in self.batch["sources"]:
+            (done if self.files.exists(source["result"]) else waiting).append(source)
+        results = [json.loads(self.files.read(source["result"])) for source in done]
+        together = [each for each in waiting if self.deaths[each["id"]] < DEATHS_TO_BE_ALONE]
+        alone = [each for each in waiting if self.deaths[each["id"]] >= DEATHS_TO_BE_ALONE]
+        parallelism = max(1, self.spark.sparkContext.defaultParallelism)
+        with ThreadPoolExecutor(max_workers=parallelism, initializer=self._use_settings) as pool:
+            results += pool.map(self._result, together)
+        results += map(self._result, alone)
+        return all("parts" in result for result in results)
+
+    def _use_settings(self):
+        """A thread of its own has Spark's defaults otherwise, where Spark parses options."""
+        self.spark._jvm.org.apache.spark.sql.SparkSession.setActiveSession(self.spark._jsparkSession)
+
+    def _result(self, source):
+        """Never raises for what is the source's own."""
+        name, deaths = source["id"], self.deaths[source["id"]]
+        if deaths >= DEATHS_TO_FAIL:
+            message = f"The Spark session ended {deaths} times while it converted this source, the last time alone."
+            result = {"error": {"kind": "SessionDied", "message": message}}
+        else:
+            try:
+                self.files.write(f"{self.batch['starts']}{name}.{deaths + 1}", "")
+                result = {"parts": self._convert(source)}
+            except Exception as error:  # Of any kind: the worker gets it as the source's result.
+                if is_of_session(self.spark, error):
+                    die(error)
+                result = {"error": cause_of(error)}
+        self.files.write(source["result"], json.dumps({"format": RESULT_FORMAT, **result}))
+        for number in range(1, deaths + 2):
+            self.files.delete(f"{self.batch['starts']}{name}.{number}")
+        return result
+
+    def _convert(self, source):
+        files = self.files
+        if "unless" in source and files.exists(source["unless"]):
+            raise FileExistsError(f"published already: {source['unless']}")
+        # What a session left that died.
+        files.delete(source["output"])
+        files.delete(source["staging"])
+        job = json.loads(files.read(self.batch["converted"] + source["job"]))
+        uris = [self.batch[each["zone"]] + each["key"] for each in job["inputs"]]
+        size = sum(each["bytes"] for each in job["inputs"])
+        try:
+            self.progress.start(size)
+            shards = write_shards(self.spark, files, job, uris, source["staging"])
+            self.progress.finish(size)
+            return join_shards(files, job, source, shards)
+        finally:
+            files.delete(source["staging"])
+
+
+MEMORY = re.compile("OutOfMemoryError|Java heap space|GC overhead")
+
+
+def is_of_session(spark, error):
+    """Whether the session is at its end, so that what fails now says nothing of a source. Memory is all sources' together."""
     try:
-        with Progress(spark, job) as progress:
-            shards = write_shards(spark, files, job, progress)
-        return join_shards(files, job, shards)
+        cause = cause_of(error)
+        return bool(MEMORY.search(cause["kind"] + cause["message"])) or spark.sparkContext._jsc.sc().isStopped()
+    except Exception:  # The JVM is gone.
+        return True
+
+
+def die(error):
+    """At once, with the other sources' threads: Spark ends with this process. None of them gets a result."""
+    try:
+        cause = cause_of(error)
+        print(f"{cause['kind']}: {cause['message']}", file=sys.stderr, flush=True)
     finally:
-        files.delete(job["staging"])
+        os._exit(1)
 
 
-def write_shards(spark, files, job, progress):
+def write_shards(spark, files, job, uris, staging):
     """One task an input, all of one Spark job. Returns the Parquet files in the inputs' order."""
-    folder = job["staging"] + "shards"
-    inputs = job["inputs"]
-    text = frame(spark, job) if inputs else empty(spark, job)
-    order = files.order_of_tasks(text, inputs) if len(inputs) > 1 else [0]
-    text.select(*values_of(job)).write.options(**WRITE_OPTIONS).parquet(folder)
-    progress.finish()
-    # A task that found no record writes no file: the ledger says what is missing.
-    return [file for _, file in sorted((order[task], file) for task, file in files.of_tasks(folder))]
+
+    def write(text, order, folder):
+        text.select(*values_of(job)).write.options(**WRITE_OPTIONS).parquet(folder)
+        # A task that found no record writes no file: the ledger says what is missing.
+        return [file for _, file in sorted((order[task], file) for task, file in files.of_tasks(folder))]
+
+    if not uris:
+        return write(empty(spark, job), [0], f"{staging}shards")
+    text = frame(spark, job, uris)
+    order = files.order_of_tasks(text, uris) if len(uris) > 1 else [0]
+    if order:
+        return write(text, order, f"{staging}shards")
+    each = (write(frame(spark, job, [uri]), [0], f"{staging}shards-{index}") for index, uri in enumerate(uris))
+    return [shard for shards in each for shard in shards]
 
 
-def frame(spark, job):
+def frame(spark, job, uris):
     """The inputs, all of whose values are text."""
     names = names_of(job)
     reader = (
@@ -149,7 +213,7 @@ def frame(spark, job):
         # A path is a path, whatever characters are in it.
         .option("__globPaths__", "false")
     )
-    return reader.csv([source["uri"] for source in job["inputs"]])
+    return reader.csv(uris)
 
 
 def empty(spark, job):
@@ -208,19 +272,19 @@ def java_pattern(pattern):
     return pattern
 
 
-def join_shards(files, job, shards):
+def join_shards(files, job, source, shards):
     """Finished Parquet files in their places, small neighbours as one, without decoding them."""
     groups = grouped(shards, job["partBytes"], job["maxPartBytes"])
-    files.make_folder(job["output"])
+    files.make_folder(source["output"])
 
     def finish(index):
-        name = f"{job['partPrefix']}{index:05d}.parquet"
-        source = groups[index][0]
+        name = f"{source['partPrefix']}{index:05d}.parquet"
+        path = groups[index][0]["uri"]
         if len(groups[index]) > 1:
-            source = job["staging"] + name
-            files.concatenate(groups[index], source)
-        files.move(source, job["output"] + name)
-        return files.part(job["output"], name)
+            path = source["staging"] + name
+            files.concatenate(groups[index], path)
+        files.move(path, source["output"] + name)
+        return files.part(source["output"], name)
 
     with ThreadPoolExecutor(max_workers=MAX_MOVES) as pool:
         return list(pool.map(finish, range(len(groups))))
@@ -260,12 +324,25 @@ class Files:
             stream.close()
 
     def write(self, uri, text):
+        """Whole or not at all: a bucket's objects are so by themselves."""
         path = self._path(uri)
-        stream = path.getFileSystem(self.configuration).create(path, True)
+        system = path.getFileSystem(self.configuration)
+        is_object = path.toUri().getScheme().startswith("s3")
+        aside = path if is_object else self._path(f"{uri}.new")
+        stream = system.create(aside, True)
         try:
             stream.write(bytearray(text.encode()))
         finally:
             stream.close()
+        if not is_object and not system.rename(aside, path):
+            raise OSError(f"cannot put a file in its place: {uri}")
+
+    def names(self, folder):
+        """None where there is no such folder."""
+        path = self._path(folder)
+        if not self.exists(folder):
+            return []
+        return [status.getPath().getName() for status in path.getFileSystem(self.configuration).listStatus(path)]
 
     def make_folder(self, uri):
         path = self._path(uri)
@@ -283,19 +360,25 @@ class Files:
         """Never overwrites."""
         to = self._path(target)
         system = to.getFileSystem(self.configuration)
-        if system.exists(to) or not system.rename(self._path(source["uri"] if isinstance(source, dict) else source), to):
+        if system.exists(to) or not system.rename(self._path(source), to):
             raise OSError(f"cannot put a file in its place: {target}")
 
-    def order_of_tasks(self, data, inputs):
-        """For each task, which input it reads: Spark begins with the longest."""
-        indices = {self._local(self._path(source["uri"])): index for index, source in enumerate(inputs)}
+    def order_of_tasks(self, data, uris):
+        """
+        For each task, which input it reads: Spark begins with the longest. None where this Spark does not say: the names
+        are of its inside, and a fork may have others.
+        """
+        indices = {self._local(self._path(uri)): index for index, uri in enumerate(uris)}
         order = []
-        for partition in data._jdf.queryExecution().toRdd().partitions():
-            (file,) = partition.files()
-            order.append(indices.pop(self._local(file.toPath())))
-        if indices:
-            raise OSError(f"no task reads {', '.join(indices)}")
-        return order
+        try:
+            for partition in data._jdf.queryExecution().toRdd().partitions():
+                (file,) = partition.files()
+                order.append(indices.pop(self._local(file.toPath())))
+        except Py4JJavaError:
+            raise
+        except (Py4JError, AttributeError, KeyError, TypeError, ValueError):
+            return None
+        return None if indices else order
 
     def of_tasks(self, folder):
         """The Parquet files there, each with the number of the task that wrote it."""
@@ -351,13 +434,14 @@ class Files:
 
 
 class Progress:
-    """Bytes of the inputs read so far, where the job asks for them."""
+    """Bytes of the inputs read so far, of all sources together, where the job asks for them."""
 
-    def __init__(self, spark, job):
-        self.store = spark.sparkContext._jsc.sc().statusStore() if job.get("progress") else None
+    def __init__(self, spark, batch):
+        self.store = spark.sparkContext._jsc.sc().statusStore() if batch.get("progress") else None
         self.systems = spark.sparkContext._jvm.org.apache.hadoop.fs.FileSystem
         self.before = self._read_here()
-        self.total = sum(source["bytes"] for source in job["inputs"])
+        self.started = 0
+        self.finished = 0
         self.shown = 0
         self.over = threading.Event()
         self.lock = threading.Lock()
@@ -370,16 +454,22 @@ class Progress:
     def __exit__(self, *_):
         self.over.set()
 
-    def finish(self):
-        self._show(self.total)
+    def start(self, size):
+        with self.lock:
+            self.started += size
+
+    def finish(self, size):
+        with self.lock:
+            self.finished += size
+        self._show(self.finished)
 
     def _follow(self):
         while not self.over.wait(PROGRESS_INTERVAL_SECONDS):
             try:
-                read = max(self._read_here() - self.before, self._read_by_tasks())
+                read = max(self._read_here() - self.before, self.finished + self._read_by_tasks())
             except Exception:  # A stage that is over just now; the next look says more.
                 continue
-            self._show(min(read, self.total))
+            self._show(read)
 
     def _read_here(self):
         """Counted by this JVM: where tasks run in it, Spark's stages report what they read only at their ends."""
@@ -391,6 +481,8 @@ class Progress:
 
     def _show(self, read):
         with self.lock:
+            # Parquet that is read again counts for no more than there is to read.
+            read = min(read, self.started)
             if self.store and read > self.shown:
                 self.shown = read
                 print(json.dumps({"bytes": read}), flush=True)

@@ -1,62 +1,121 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { assertDecodable } from '../../csv/encoding.ts';
+import type { Encoding } from '../../model/dataset.ts';
 import { isReadableWhole, type CsvScan } from '../../model/scan.ts';
-import { openLocation, type Location } from '../../storage/location.ts';
-import { prepareInThreads } from '../prepare.ts';
-import type { Preparation } from '../prepare.ts';
-import type { ConversionRequest } from '../engine.ts';
-import { lineEndOf, readsExactly, shardsOf, type Shard, type SparkJob } from './job.ts';
+import type { Schema } from '../../model/schema.ts';
+import { openLocation } from '../../storage/location.ts';
+import { toJson } from '../../storage/manifests.ts';
+import type { Lake } from '../../storage/store.ts';
+import { openScratch } from '../parts/scratch.ts';
+import { prepareInThreads, type Preparation } from '../prepare.ts';
+import { together } from '../together.ts';
+import {
+  lineEndOf,
+  readsExactly,
+  shardsOf,
+  type Shard,
+  type SparkInput,
+  type SparkJob,
+  type SparkSizes,
+} from './job.ts';
+import { jobKey, shardsPrefix } from './places.ts';
 
-/** Of a job: what it reads, and how. */
-export type SparkInputs = Pick<
-  SparkJob,
-  'inputs' | 'header' | 'delimiter' | 'encoding' | 'lineEnd'
->;
+/** A landed file, with what landing and inspection have found. */
+export interface LandedCsv {
+  lake: Lake;
+  rawKey: string;
+  bytes: number;
+  scan: CsvScan;
+  encoding: Encoding;
+  schema: Schema;
+}
 
-export interface InputsToMake {
-  request: ConversionRequest;
-  shardBytes: number;
-  /** On this machine, of this attempt's own. */
-  scratchFolder: string;
-  /** In the request's output, ending with `/`: for shards. */
-  shardsPrefix: string;
-  /** As Spark opens it. */
-  uriOf: (location: Location) => string;
+interface Watch {
+  signal: AbortSignal;
   /** @param bytes of the records made ready so far. */
   onProgress: (bytes: number) => void;
 }
 
+/** Of a job: what it reads, and how. */
+type SparkInputs = Pick<SparkJob, 'inputs' | 'header' | 'delimiter' | 'encoding' | 'lineEnd'>;
+
+/** Copies at once: in S3, which makes them itself, that is waiting. */
+const COPIES = 8;
+
 /**
- * What Spark reads: the landed file itself where it is one shard that Spark reads exactly; else shards of it, copied as
- * they are; else shards written anew, in a form that every reader reads alike.
+ * Makes what Spark reads of a source, and then its job, below a prefix of the converted zone: the landed file itself
+ * where it is one shard that Spark reads exactly; else shards of it, copied as they are; else shards written anew, in a form
+ * that every reader reads alike. Copies that are there already stay.
+ * @throws LonghaulError SOURCE_ENCODING_UNCLEAR, DISK_FULL, LAKE_…, STORE_… of S3; the signal's reason.
  */
-export async function makeInputs(making: InputsToMake): Promise<SparkInputs> {
-  const { request, shardBytes, uriOf } = making;
-  const { scan, encoding, inputBytes, signal } = request;
-  const shards = shardsOf({ bytes: inputBytes, scan }, shardBytes);
-  const exact = readsExactly(scan, encoding) && !(await anyIsMarked(request, shards));
-  if (!exact) return await preparedInputs(making, shards);
+export async function stageJob(
+  file: LandedCsv,
+  prefix: string,
+  { shardBytes, ...sizes }: SparkSizes,
+  watch: Watch,
+): Promise<SparkJob> {
+  const { lake, schema } = file;
+  assertDecodable(file.scan, file.encoding);
+  const inputs = await makeInputs(file, prefix, shardBytes, watch);
+  const job: SparkJob = {
+    format: 'longhaul/spark-job/1',
+    ...inputs,
+    columns: schema.columns,
+    ...sizes,
+  };
+  await lake.converted.put(jobKey(prefix), toJson(job));
+  return job;
+}
+
+async function makeInputs(
+  file: LandedCsv,
+  prefix: string,
+  shardBytes: number,
+  watch: Watch,
+): Promise<SparkInputs> {
+  const { scan, encoding } = file;
+  const shards = shardsOf(file, shardBytes);
+  const exact = readsExactly(scan, encoding) && !(await anyIsMarked(file, shards, watch));
+  if (!exact) return await preparedInputs(file, prefix, shards, watch);
   const asIs = { delimiter: scan.dialect.delimiter, encoding, lineEnd: lineEndOf(scan) };
   const [first] = shards;
   if (first && isOneWhole(shards, scan)) {
-    const whole = { uri: uriOf(request.input), bytes: inputBytes, records: first.records };
+    const whole: SparkInput = {
+      ...{ zone: 'raw', key: file.rawKey },
+      ...{ bytes: file.bytes, records: first.records },
+    };
     return { ...asIs, header: scan.dialect.header !== false, inputs: [whole] };
   }
-  const inputs = [];
-  for (const [index, { start, end, records }] of shards.entries()) {
-    const key = making.shardsPrefix + shardName(index);
-    await request.output.copyRange({ location: request.input, start, end }, key, signal);
-    inputs.push({ uri: uriOf(request.output.location(key)), bytes: end - start, records });
-  }
-  return { ...asIs, header: false, inputs };
+  return { ...asIs, header: false, inputs: await copies(file, prefix, shards, watch) };
+}
+
+async function copies(
+  { lake: { raw, converted }, rawKey }: LandedCsv,
+  prefix: string,
+  shards: readonly Shard[],
+  { signal, onProgress }: Watch,
+): Promise<SparkInput[]> {
+  let done = 0;
+  return await together(shards, { signal, concurrency: COPIES }, async (shard, index, stopped) => {
+    const { start, end, records } = shard;
+    const key = shardKey(prefix, index);
+    const bytes = end - start;
+    const there = await converted.size(key);
+    if (there !== bytes) {
+      if (there !== undefined) await converted.delete(key);
+      await converted.copyRange({ location: raw.location(rawKey), start, end }, key, stopped);
+    }
+    onProgress((done += bytes));
+    return { zone: 'converted', key, bytes, records };
+  });
 }
 
 function isOneWhole(shards: readonly Shard[], { dialect }: CsvScan): boolean {
   return shards.length === 1 && isReadableWhole(dialect);
 }
 
-function shardName(index: number): string {
-  return `shard-${String(index).padStart(5, '0')}.csv`;
+function shardKey(prefix: string, index: number): string {
+  return `${shardsPrefix(prefix)}shard-${String(index).padStart(5, '0')}.csv`;
 }
 
 /**
@@ -64,13 +123,14 @@ function shardName(index: number): string {
  * the rest as the mark says. The mark of a whole UTF-8 file is one.
  */
 async function anyIsMarked(
-  { input, scan, encoding, signal }: ConversionRequest,
+  { lake, rawKey, scan, encoding }: LandedCsv,
   shards: readonly Shard[],
+  { signal }: Watch,
 ): Promise<boolean> {
   const isWhole = isOneWhole(shards, scan);
   if (isWhole && encoding === 'utf-8') return false;
   const starts = isWhole ? [0] : shards.map(({ start }) => start);
-  const reader = await openLocation(input, { signal });
+  const reader = await openLocation(lake.raw.location(rawKey), { signal });
   try {
     for (const start of starts) {
       const bytes = Buffer.alloc(MARK_BYTES);
@@ -93,31 +153,50 @@ const MARKS = [
 
 /** With a header line: a reader takes a mark that starts a file, even a value's, for none of its. */
 async function preparedInputs(
-  { request, scratchFolder, shardsPrefix, uriOf, onProgress }: InputsToMake,
+  file: LandedCsv,
+  prefix: string,
   shards: readonly Shard[],
+  { signal, onProgress }: Watch,
 ): Promise<SparkInputs> {
-  const { scan, schema, encoding, output, signal } = request;
-  const ranges = shards.map(({ start, end }, index): Preparation => ({
-    location: request.input,
+  const { converted } = file.lake;
+  const scratch = await openScratch(converted.location(prefix));
+  try {
+    const outputPath = (index: number): string => join(scratch.folder, `${index}.csv`);
+    const missing: number[] = [];
+    for (const index of shards.keys()) {
+      if ((await converted.size(shardKey(prefix, index))) === undefined) missing.push(index);
+    }
+    const ranges = missing.map((index) => ({
+      ...preparationOf(file, shards[index] as Shard),
+      outputPath: outputPath(index),
+    }));
+    await prepareInThreads(ranges, signal, onProgress);
+    await together(missing, { signal, concurrency: COPIES }, async (index, _, stopped) =>
+      converted.putFile(shardKey(prefix, index), outputPath(index), stopped),
+    );
+    const inputs: SparkInput[] = [];
+    for (const [index, { records }] of shards.entries()) {
+      const key = shardKey(prefix, index);
+      inputs.push({ zone: 'converted', key, bytes: (await converted.size(key)) ?? 0, records });
+    }
+    return { inputs, header: true, delimiter: ',', encoding: 'utf-8', lineEnd: '\n' };
+  } finally {
+    await scratch.close();
+  }
+}
+
+function preparationOf(
+  { lake, rawKey, scan, schema, encoding }: LandedCsv,
+  { start, end }: Shard,
+): Omit<Preparation, 'outputPath'> {
+  return {
+    location: lake.raw.location(rawKey),
     start,
     end,
-    outputPath: join(scratchFolder, shardName(index)),
     header: `${schema.columns.map((_, column) => `c${column}`).join(',')}\n`,
     transcode: encoding === 'windows-1252' && !scan.encoding.ascii,
     rewrite: true,
     delimiter: scan.dialect.delimiter.charCodeAt(0),
     columns: schema.columns.length,
-  }));
-  await prepareInThreads(ranges, signal, onProgress);
-  const inputs = [];
-  for (const [index, { outputPath }] of ranges.entries()) {
-    const shard = shards[index] as Shard;
-    const { size: bytes } = await stat(outputPath);
-    let location: Location = output.location(shardsPrefix + shardName(index));
-    if (location.kind === 's3')
-      await output.putFile(shardsPrefix + shardName(index), outputPath, signal);
-    else location = { kind: 'disk', path: outputPath };
-    inputs.push({ uri: uriOf(location), bytes, records: shard.records });
-  }
-  return { inputs, header: true, delimiter: ',', encoding: 'utf-8', lineEnd: '\n' };
+  };
 }

@@ -1,10 +1,44 @@
 import type { Encoding } from '../../model/dataset.ts';
 import type { CsvScan } from '../../model/scan.ts';
 import type { Column } from '../../model/schema.ts';
+import type { Lake } from '../../storage/store.ts';
 
 /**
- * What `convert.py` does, as plain JSON: the same on a laptop and on EMR. No credentials: Spark finds them itself.
+ * What `convert.py` does, as plain JSON: the same on a laptop and on EMR. A list of sources, of which each has its own
+ * `SparkJob` in the lake; no credentials: Spark finds them itself. A job that is submitted again goes on where it was.
  */
+export interface SparkBatch {
+  format: 'longhaul/spark-batch/1';
+  /** URIs of the lake's zones, ending with `/`, as Hadoop opens them: `file:`, `s3a:`, `s3:` of EMR. */
+  raw: string;
+  converted: string;
+  sources: SparkBatchSource[];
+  /**
+   * A folder's URI, ending with `/`: the empty file `<id>.<n>` is there from the n-th start of a source to its result. What
+   * the job finds there are starts in which the session died.
+   */
+  starts: string;
+  /** Progress goes to standard output, a line `{"bytes":…}` each time; nothing is printed otherwise. */
+  progress?: true;
+}
+
+export interface SparkBatchSource {
+  id: string;
+  /** Key of its `SparkJob` in the converted zone. */
+  job: string;
+  /** A folder's URI ending with `/`, of this job's own: emptied, then `<partPrefix>00000.parquet` … in the inputs' order. */
+  output: string;
+  /** What the names of the parts start with. */
+  partPrefix: string;
+  /** URI of a folder of the source's own, ending with `/`: unfinished files lie there, and the job removes them. */
+  staging: string;
+  /** URI of the one JSON that is written, last: a `SparkResult`. Where it is there already, the source is done. */
+  result: string;
+  /** URI of a manifest. Where it exists, the output is published, and writing is an error. */
+  unless?: string;
+}
+
+/** What Spark reads of one source, and how. */
 export interface SparkJob {
   format: 'longhaul/spark-job/1';
   /** In the source's order; one task each. */
@@ -16,26 +50,15 @@ export interface SparkJob {
   /** What ends a record, in every input. Left to itself, Spark guesses it from the first line break, be that in quotes. */
   lineEnd: '\n' | '\r\n';
   columns: Column[];
-  /** A folder's URI ending with `/`, empty or absent before: becomes `<partPrefix>00000.parquet` … in the inputs' order. */
-  output: string;
-  /** What the names of the parts start with. */
-  partPrefix: string;
-  /** URI of the job's own folder, ending with `/`: unfinished files lie there, and the job removes them. */
-  staging: string;
   /** Of a Parquet file: small ones of neighbouring inputs become one, without being written anew. */
   partBytes: number;
   maxPartBytes: number;
-  /** URI of the one JSON that is written, last: a `SparkResult`. */
-  result: string;
-  /** URI of a manifest. Where it exists, the output is published, and writing is an error; else a dead run left the output, and it is replaced. */
-  unless?: string;
-  /** Progress goes to standard output, a line `{"bytes":…}` each time; nothing is printed otherwise. */
-  progress?: true;
 }
 
 export interface SparkInput {
-  /** Whatever Hadoop's FileSystem opens: `file:`, `s3a:`, `s3:` of EMR, `hdfs:`. */
-  uri: string;
+  /** The landed file, or a copy made of it. */
+  zone: keyof Lake;
+  key: string;
   bytes: number;
   records: number;
 }
@@ -45,7 +68,7 @@ export type SparkResult =
   | { format: 'longhaul/spark-result/1'; error: SparkError };
 
 export interface SparkPart {
-  /** Below the job's output. */
+  /** In the source's output. */
   name: string;
   /** As the finished file's footer has it. */
   rows: number;
@@ -53,17 +76,32 @@ export interface SparkPart {
 }
 
 export interface SparkError {
-  /** The class of the last cause: `java.lang.OutOfMemoryError`. */
+  /** The class of the last cause, `java.io.IOException`; `SessionDied` where the job gives a source up. */
   kind: string;
   /** The last cause's own words. */
   message: string;
 }
 
+/** What `convert.py` says of a source in whose work the session has died too often. */
+export const SESSION_DIED = 'SessionDied';
+
+export interface SparkSizes {
+  shardBytes: number;
+  partBytes: number;
+  maxPartBytes: number;
+}
+
 /** Of a shard: Spark reads a file with line breaks in quotes in one task, so shards are what makes it parallel. */
-export const SHARD_BYTES = 128_000_000;
+const SHARD_BYTES = 128_000_000;
 /** Of a Parquet file, as aimed at, and at most. */
-export const PART_BYTES = 192_000_000;
-export const MAX_PART_BYTES = 256_000_000;
+const PART_BYTES = 192_000_000;
+const MAX_PART_BYTES = 256_000_000;
+
+export const SPARK_SIZES: SparkSizes = {
+  shardBytes: SHARD_BYTES,
+  partBytes: PART_BYTES,
+  maxPartBytes: MAX_PART_BYTES,
+};
 
 /** Whole records of a landed file: bytes [start, end). */
 export interface Shard {
@@ -78,7 +116,7 @@ export interface Shard {
  */
 export function shardsOf(
   file: { bytes: number; scan: Pick<CsvScan, 'records' | 'splits' | 'splitRecords'> },
-  shardBytes: number = SHARD_BYTES,
+  shardBytes: number,
 ): Shard[] {
   const { bytes, scan } = file;
   const first = scan.splits[0];

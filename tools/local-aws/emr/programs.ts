@@ -1,6 +1,5 @@
 import { locateHadoopJars } from '../../../src/programs/hadoop.ts';
 import { locateJava } from '../../../src/programs/java.ts';
-import { classArchiveOptions, ensureClassArchive } from '../../../src/programs/spark-classes.ts';
 import { locateSpark } from '../../../src/programs/spark.ts';
 import { locateClusterJars } from './hadoop-jars.ts';
 import type { EmrPrograms } from './site.ts';
@@ -29,7 +28,5 @@ export async function locateEmrPrograms(options: EmrProgramOptions): Promise<Emr
   const spark = await locateSpark({ given: sparkHome, searchPath, ...note });
   const s3a = await locateHadoopJars({ given: hadoopJars, ...note });
   const hadoop = await locateClusterJars({ given: hadoopJars, ...note });
-  const start = { spark, java, classPath: s3a.classPath };
-  await ensureClassArchive(start, note);
-  return { java, spark, s3a, hadoop, sparkOptions: await classArchiveOptions(start) };
+  return { java, spark, s3a, hadoop };
 }

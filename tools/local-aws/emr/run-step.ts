@@ -94,11 +94,10 @@ function sparkSubmit(site: Site, given: readonly string[]): Command {
   const classPath =
     driverClassPath === undefined ? [] : ['--driver-class-path', `${ours}:${driverClassPath}`];
   const master = ['--master', `local[${site.cores}]`, '--deploy-mode', 'client'];
-  // In place of SPARK_CONF_DIR, which would be on the class path, where the JVM's class archive allows no folder.
   const defaults = ['--properties-file', join(site.conf, SPARK_DEFAULTS)];
   return {
     words: [site.programs.spark.submit, ...master, ...defaults, ...classPath, ...args],
-    env: { ...site.env, SPARK_SUBMIT_OPTS: site.programs.sparkOptions },
+    env: site.env,
   };
 }
 

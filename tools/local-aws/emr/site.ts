@@ -13,8 +13,6 @@ export interface EmrPrograms {
   s3a: HadoopJars;
   /** For HDFS and DistCp. */
   hadoop: HadoopJars;
-  /** SPARK_SUBMIT_OPTS: the JVM's options that let Spark start faster. */
-  sparkOptions: string;
 }
 
 export interface LocalRuntimeOptions {

@@ -1,0 +1,319 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SparkSettings } from '../../config/settings.ts';
+import { LonghaulError } from '../../model/errors.ts';
+import { partPrefix, sourcePrefix, stagedSparkPrefix } from '../../model/layout.ts';
+import type { BatchInput, BatchSource } from '../../model/run.ts';
+import type { SparkEnd } from '../../programs/spark-process.ts';
+import { submitSpark } from '../../programs/spark-submit.ts';
+import { keepingReserve } from '../../storage/free-space.ts';
+import type { StagedParts } from '../../storage/manifest-shapes.ts';
+import { toJson } from '../../storage/manifests.ts';
+import { newAttempt, requireSchema, stagedPartsKey } from '../../storage/staged.ts';
+import type { Lake } from '../../storage/store.ts';
+import { openTemporaryFolder } from '../../storage/temporary-folder.ts';
+import { keepPrivate, writtenFolder } from '../convert-source.ts';
+import { openScratch } from '../parts/scratch.ts';
+import { together } from '../together.ts';
+import { deathError, memoryError, sparkError } from './errors.ts';
+import {
+  SESSION_DIED,
+  type SparkBatch,
+  type SparkError,
+  type SparkPart,
+  type SparkResult,
+} from './job.ts';
+import { batchPrefix, jobKey, shardsPrefix } from './places.ts';
+import { hadoopRoot, s3Of, submitBatch, type SubmitSpark } from './submit-batch.ts';
+
+/** Between two looks for results on this machine's disk. */
+const LOOK_INTERVAL_MS = 200;
+/** Sources whose parts are moved at once: in a bucket that is uploading. */
+const MOVES = 4;
+
+export interface BatchProgress {
+  /** Of what Spark reads. */
+  bytes: number;
+  totalBytes: number;
+  sources: { done: number; total: number };
+}
+
+export interface BatchWatch {
+  signal: AbortSignal;
+  onProgress: (progress: BatchProgress) => void;
+  onNote: (note: string) => void;
+}
+
+/** A source without parts, and why. */
+export interface FailedSource {
+  id: string;
+  error: LonghaulError;
+}
+
+type Deps = Lake & { spark: SparkSettings };
+
+/**
+ * Staged sources to Parquet by one `spark-submit`, and by further ones as long as a session dies and another gets further.
+ * A source's parts go to their keys when Spark has made them, so the others' disk stays free; those of an earlier attempt
+ * stay. One that fails stops no other.
+ * @param submit for tests of many small batches, which a JVM each would make slow.
+ * @throws the signal's reason when it aborts; nothing of the sources.
+ */
+export async function convertBatch(
+  deps: Deps,
+  input: BatchInput,
+  watch: BatchWatch,
+  submit: SubmitSpark = submitSpark,
+): Promise<FailedSource[]> {
+  const attempt = newAttempt();
+  const scratchPrefix = batchPrefix(input.runId, `attempt=${attempt}`);
+  const own = await openTemporaryFolder();
+  const written = await openScratch(deps.converted.location(scratchPrefix));
+  try {
+    for (const { rawKey } of input.sources) await keepPrivate(deps, rawKey, scratchPrefix);
+    const how = { deps, input, watch, submit, attempt };
+    const folders = { folder: own.folder, outputFolder: written.folder };
+    return await new BatchConversion({ ...how, ...folders }).convert();
+  } finally {
+    await own.close();
+    await written.close();
+    await deps.converted.deletePrefix(scratchPrefix).catch(() => undefined);
+  }
+}
+
+interface Options {
+  deps: Deps;
+  input: BatchInput;
+  watch: BatchWatch;
+  submit: SubmitSpark;
+  attempt: string;
+  /** On this machine: Spark's own, with its job and its results. */
+  folder: string;
+  /** On the disk of the lake, if it is on one: the Parquet lies there until it is moved. */
+  outputFolder: string;
+}
+
+class BatchConversion {
+  readonly #options: Options;
+  /** Without parts yet, and without an error. */
+  readonly #open = new Map<string, BatchSource>();
+  readonly #failed: FailedSource[] = [];
+  /** Of open sources, as the session under way says. */
+  readonly #errors = new Map<string, SparkError>();
+  readonly #starts: string;
+  /** Of the last session that died: the reason of those that it is given up for. */
+  #death: LonghaulError | undefined;
+  /** S3 took the session's credentials no more. */
+  #expired: LonghaulError | undefined;
+
+  constructor(options: Options) {
+    this.#options = options;
+    this.#starts = batchPrefix(options.input.runId, 'starts');
+  }
+
+  async convert(): Promise<FailedSource[]> {
+    const { deps, input, watch } = this.#options;
+    for (const source of input.sources) {
+      const key = stagedPartsKey(stagedSparkPrefix(input.runId, source.id));
+      if ((await deps.converted.size(key)) === undefined) this.#open.set(source.id, source);
+    }
+    const before = await this.#begun();
+    try {
+      await keepingReserve(writtenFolder(deps.converted), watch.signal, async (signal) =>
+        this.#untilNoneIsOpen(signal),
+      );
+    } catch (error) {
+      if (watch.signal.aborted) {
+        // A worker that is stopped is no fault of the sources that it has in work.
+        for (const key of await this.#begun()) {
+          if (!before.includes(key)) await deps.converted.delete(key);
+        }
+        watch.signal.throwIfAborted();
+      }
+      if (!(error instanceof LonghaulError)) throw error;
+      for (const id of this.#open.keys()) this.#fail(id, error);
+    }
+    return this.#failed;
+  }
+
+  async #untilNoneIsOpen(signal: AbortSignal): Promise<void> {
+    let isRenewed = false;
+    while (this.#open.size > 0) {
+      const openBefore = this.#open.size;
+      const begunBefore = (await this.#begun()).length;
+      this.#expired = undefined;
+      const end = await this.#session(signal);
+      if (this.#open.size === 0) return;
+      const isFurther = this.#open.size < openBefore;
+      const cause = this.#expired ?? deathError(end, this.#bucket);
+      if (cause.code === 'STORE_CREDENTIALS') {
+        if (isRenewed && !isFurther) throw cause;
+        isRenewed = true;
+        continue;
+      }
+      // Only one can be to blame; or Spark does not even begin.
+      if (this.#open.size === 1) throw cause;
+      if (!isFurther && (await this.#begun()).length <= begunBefore) throw cause;
+      this.#death = cause;
+    }
+  }
+
+  /** One Spark, from its start to its end. */
+  async #session(signal: AbortSignal): Promise<SparkEnd> {
+    const { deps, input, watch, submit, folder } = this.#options;
+    const stop = new AbortController();
+    const total = sumOf(input.sources);
+    const before = total - sumOf([...this.#open.values()]);
+    await mkdir(join(folder, RESULTS), { recursive: true });
+    const ended = submitBatch(deps, {
+      ...{ batch: this.#batch(), folder, submit, onNote: watch.onNote },
+      signal: AbortSignal.any([signal, stop.signal]),
+      onProgress: (bytes) => {
+        const done = input.sources.length - this.#open.size;
+        const sources = { done, total: input.sources.length };
+        watch.onProgress({ bytes: before + bytes, totalBytes: total, sources });
+      },
+    });
+    const over = ended.then(
+      () => true,
+      () => true,
+    );
+    try {
+      do await this.#takeResults(signal);
+      while (!(await Promise.race([over, sleep(LOOK_INTERVAL_MS, false, { ref: false })])));
+      const end = await ended;
+      await this.#takeResults(signal);
+      await this.#takeErrors(memoryError(end) !== undefined);
+      return end;
+    } finally {
+      stop.abort();
+      await over;
+    }
+  }
+
+  #batch(): SparkBatch {
+    const { deps, input, attempt, outputFolder } = this.#options;
+    const converted = hadoopRoot(deps.converted);
+    return {
+      format: 'longhaul/spark-batch/1',
+      raw: hadoopRoot(deps.raw),
+      converted,
+      starts: converted + this.#starts,
+      sources: [...this.#open.keys()].map((id) => ({
+        id,
+        job: jobKey(stagedSparkPrefix(input.runId, id)),
+        output: `file://${join(outputFolder, id, OUTPUT)}/`,
+        partPrefix: partPrefix(input.runId, attempt),
+        staging: `file://${join(outputFolder, id, 'staging')}/`,
+        result: `file://${this.#resultPath(id)}`,
+      })),
+      progress: true,
+    };
+  }
+
+  /** Of open sources, what is there now. */
+  async #takeResults(signal: AbortSignal): Promise<void> {
+    const names = await readdir(join(this.#options.folder, RESULTS));
+    const sources = [...this.#open.values()].filter(
+      ({ id }) => names.includes(`${id}.json`) && !this.#errors.has(id),
+    );
+    await together(sources, { signal, concurrency: MOVES }, async (source, _, stopped) => {
+      const { id } = source;
+      const result = JSON.parse(await readFile(this.#resultPath(id), 'utf8')) as SparkResult;
+      if ('error' in result) this.#errors.set(id, result.error);
+      else await this.#take(source, result.parts, stopped);
+    });
+  }
+
+  async #take(
+    source: BatchSource,
+    parts: readonly SparkPart[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      await this.#move(source, parts, signal);
+      this.#open.delete(source.id);
+    } catch (error) {
+      if (signal.aborted || !(error instanceof LonghaulError)) throw error;
+      this.#fail(source.id, error);
+    }
+  }
+
+  /**
+   * Once the session has ended.
+   * @param isForWantOfMemory whatever the job said of its sources then, it failed for that.
+   */
+  async #takeErrors(isForWantOfMemory: boolean): Promise<void> {
+    for (const [id, said] of this.#errors) {
+      const error = this.#errorOf(said);
+      const isExpired = error.code === 'STORE_CREDENTIALS';
+      if (isExpired) this.#expired = error;
+      // The next session, which may have what this one lacked, goes on with it.
+      if (isExpired || isForWantOfMemory) await rm(this.#resultPath(id));
+      else this.#fail(id, error);
+    }
+    this.#errors.clear();
+  }
+
+  #errorOf(said: SparkError): LonghaulError {
+    if (said.kind !== SESSION_DIED) return sparkError(said, this.#bucket);
+    return this.#death ?? new LonghaulError('ENGINE_FAILED', said.message);
+  }
+
+  /** To their keys in the lake, where verification finds them as any other engine's. */
+  async #move(
+    { id, rawKey }: BatchSource,
+    parts: readonly SparkPart[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { deps, input, attempt, outputFolder } = this.#options;
+    const { converted } = deps;
+    const target = sourcePrefix({ ...input, source: id });
+    const prefix = stagedSparkPrefix(input.runId, id);
+    try {
+      await keepPrivate(deps, rawKey, target);
+      for (const { name } of parts) {
+        await converted.putFile(target + name, join(outputFolder, id, OUTPUT, name), signal);
+      }
+      await keepPrivate(deps, rawKey, target);
+      const { schema } = await requireSchema(converted, { ...input, source: { id } });
+      const staged: StagedParts = { parts: parts.map(({ name }) => target + name), schema };
+      // No step takes the parts of an attempt that was given up.
+      signal.throwIfAborted();
+      await converted.put(stagedPartsKey(prefix), toJson(staged));
+    } catch (error) {
+      const own = target + partPrefix(input.runId, attempt);
+      await converted.deletePrefix(own).catch(() => undefined);
+      throw error;
+    }
+    await converted.deletePrefix(shardsPrefix(prefix));
+  }
+
+  #fail(id: string, error: LonghaulError): void {
+    this.#open.delete(id);
+    this.#failed.push({ id, error });
+  }
+
+  /** Keys of what says that a source was begun and got no result. */
+  async #begun(): Promise<string[]> {
+    const keys: string[] = [];
+    for await (const { key } of this.#options.deps.converted.list(this.#starts)) keys.push(key);
+    return keys;
+  }
+
+  #resultPath(id: string): string {
+    return join(this.#options.folder, RESULTS, `${id}.json`);
+  }
+
+  get #bucket(): string | undefined {
+    return s3Of(this.#options.deps.converted)?.bucket;
+  }
+}
+
+const RESULTS = 'results';
+const OUTPUT = 'output';
+
+function sumOf(sources: readonly BatchSource[]): number {
+  return sources.reduce((sum, { bytes }) => sum + bytes, 0);
+}

@@ -1,0 +1,32 @@
+import pMap from 'p-map';
+
+export interface Together {
+  signal: AbortSignal;
+  /** At once. */
+  concurrency: number;
+}
+
+/**
+ * Does work on each item. The first failure stops the others, and is thrown when the last of them has ended.
+ * @throws the signal's reason when it aborts.
+ */
+export async function together<Item, Result>(
+  items: readonly Item[],
+  { signal, concurrency }: Together,
+  work: (item: Item, index: number, signal: AbortSignal) => Promise<Result>,
+): Promise<Result[]> {
+  const failing = new AbortController();
+  const stop = AbortSignal.any([signal, failing.signal]);
+  const run = async (item: Item, index: number): Promise<Result | undefined> => {
+    try {
+      stop.throwIfAborted();
+      return await work(item, index, stop);
+    } catch (error) {
+      failing.abort(error);
+      return undefined;
+    }
+  };
+  const results = await pMap(items, run, { concurrency });
+  stop.throwIfAborted();
+  return results as Result[];
+}

@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import { basename, dirname } from 'node:path';
+import type { SparkSettings } from '../../src/config/settings.ts';
+import type {
+  ConversionEngine,
+  ConversionOutcome,
+  ConversionRequest,
+} from '../../src/conversion/engine.ts';
+import { convertBatch } from '../../src/conversion/spark/convert-batch.ts';
+import { stageJob } from '../../src/conversion/spark/inputs.ts';
+import { SPARK_SIZES, type SparkSizes } from '../../src/conversion/spark/job.ts';
+import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
+import { csvReadingOf } from '../../src/model/csv-reading.ts';
+import {
+  partName,
+  sourcePrefix,
+  stagedSchemaKey,
+  stagedSparkPrefix,
+  stagingPrefix,
+} from '../../src/model/layout.ts';
+import { DiskStore } from '../../src/storage/disk-store.ts';
+import { uriOf } from '../../src/storage/location.ts';
+import { STAGED_PARTS } from '../../src/storage/manifest-shapes.ts';
+import { toJson } from '../../src/storage/manifests.ts';
+import { requireStaged, stagedPartsKey } from '../../src/storage/staged.ts';
+import type { Lake } from '../../src/storage/store.ts';
+import { LOCAL_SPARK } from './local-spark.ts';
+
+const AT = { dataset: 'd', ingestDate: '2026-01-01', revision: 1 };
+const ID = 'a';
+
+interface SparkEngineOptions {
+  submit?: SubmitSpark;
+  sizes?: SparkSizes;
+  settings?: SparkSettings;
+}
+
+/** Spark as the other engines are: a job of one source, staged and converted as the product does it. */
+export function sparkEngine(options: SparkEngineOptions = {}): ConversionEngine {
+  return { convert: async (request) => await convert(request, options) };
+}
+
+async function convert(
+  request: ConversionRequest,
+  { submit, sizes = SPARK_SIZES, settings = LOCAL_SPARK }: SparkEngineOptions,
+): Promise<ConversionOutcome> {
+  const { output: store, inputBytes, scan, encoding, schema, signal } = request;
+  const { raw, rawKey } = rawOf(request);
+  const lake = { raw, converted: store };
+  const runId = randomUUID();
+  const prefix = stagedSparkPrefix(runId, ID);
+  const target = sourcePrefix({ ...AT, source: ID });
+  try {
+    const csv = csvReadingOf(scan, encoding, {});
+    await store.put(stagedSchemaKey(runId, ID), toJson({ encoding, csv, schema }));
+    const file = { lake, rawKey, bytes: inputBytes, scan, encoding, schema };
+    const { inputs } = await stageJob(file, prefix, sizes, { signal, onProgress: () => undefined });
+    const bytes = inputs.reduce((sum, each) => sum + each.bytes, 0);
+    const failed = await convertBatch(
+      { ...lake, spark: settings },
+      { ...AT, runId, sources: [{ id: ID, rawKey, bytes }] },
+      {
+        signal,
+        onProgress: (done) =>
+          request.onProgress({ bytes: Math.floor((done.bytes / done.totalBytes) * inputBytes) }),
+        onNote: (note) => request.onNote?.(note),
+      },
+      submit,
+    );
+    const [failure] = failed;
+    if (failure) throw failure.error;
+    const staged = await requireStaged(store, stagedPartsKey(prefix), STAGED_PARTS);
+    const parts = staged.parts.map((_, index) => partName(index));
+    for (const [index, key] of staged.parts.entries()) {
+      const range = { location: store.location(key), start: 0, end: (await store.size(key)) ?? 0 };
+      await store.copyRange(range, `${request.outputPrefix}${parts[index]}`);
+    }
+    return { parts, schema: staged.schema };
+  } finally {
+    await store.deletePrefix(stagingPrefix(runId));
+    await store.deletePrefix(target);
+  }
+}
+
+function rawOf({ input, output }: ConversionRequest): Pick<Lake, 'raw'> & { rawKey: string } {
+  if (input.kind === 'disk') {
+    return { raw: new DiskStore(dirname(input.path)), rawKey: basename(input.path) };
+  }
+  return { raw: output, rawKey: uriOf(input).slice(output.uri('').length) };
+}

@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import {
+  convertBatch,
+  type BatchProgress,
+  type FailedSource,
+} from '../../src/conversion/spark/convert-batch.ts';
+import { stageJob } from '../../src/conversion/spark/inputs.ts';
+import { SPARK_SIZES } from '../../src/conversion/spark/job.ts';
+import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
+import { csvReadingOf } from '../../src/model/csv-reading.ts';
+import {
+  sourcePrefix,
+  stagedSchemaKey,
+  stagedSparkPrefix,
+  stagingPrefix,
+} from '../../src/model/layout.ts';
+import type { BatchInput } from '../../src/model/run.ts';
+import type { Column } from '../../src/model/schema.ts';
+import { submitSpark } from '../../src/programs/spark-submit.ts';
+import type { DiskStore } from '../../src/storage/disk-store.ts';
+import { STAGED_PARTS } from '../../src/storage/manifest-shapes.ts';
+import { toJson } from '../../src/storage/manifests.ts';
+import { requireStaged, stagedPartsKey } from '../../src/storage/staged.ts';
+import {
+  expectedRows,
+  inspected,
+  namesBelow,
+  readBack,
+  scanOf,
+  scratch,
+} from '../conversion/samples.ts';
+import { LOCAL_SPARK } from '../helpers/local-spark.ts';
+import { SHORT_LIVED, startSparkSession, type SparkSession } from '../helpers/spark-session.ts';
+import { withTempFolder } from '../helpers/temp-folder.ts';
+
+process.env['JAVA_TOOL_OPTIONS'] = SHORT_LIVED;
+
+/** What is staged of one run. */
+interface Run {
+  store: DiskStore;
+  input: BatchInput;
+  sources: Record<string, Staged>;
+}
+
+interface Staged {
+  content: Buffer;
+  columns: Column[];
+}
+
+interface Cut {
+  shardBytes?: number;
+  /** Instead of those that inspection finds. */
+  columns?: Record<string, Column[]>;
+}
+
+/** @param content of each source by its id. */
+async function staged(
+  t: TestContext,
+  contents: Record<string, string>,
+  { shardBytes = SPARK_SIZES.shardBytes, columns }: Cut = {},
+): Promise<Run> {
+  const store = await scratch(t);
+  const lake = { raw: store, converted: store };
+  const runId = randomUUID();
+  const run: Run = {
+    store,
+    input: { dataset: 'd', ingestDate: '2026-01-01', revision: 1, runId, sources: [] },
+    sources: {},
+  };
+  for (const [id, text] of Object.entries(contents)) {
+    const content = Buffer.from(text);
+    const rawKey = `${id}.csv`;
+    await store.put(rawKey, content);
+    const scan = scanOf(content, { delimiter: ',' }, 'utf-8', 50);
+    const facts = { store, content, input: store.location(rawKey), bytes: content.length, scan };
+    const found = await inspected({ ...facts, encoding: 'utf-8' });
+    const schema = { ...found, columns: columns?.[id] ?? found.columns };
+    const csv = csvReadingOf(scan, 'utf-8', {});
+    const entry = { encoding: 'utf-8' as const, schema };
+    await store.put(stagedSchemaKey(runId, id), toJson({ ...entry, csv }));
+    const file = { lake, rawKey, bytes: content.length, scan, ...entry };
+    const { signal } = new AbortController();
+    const sizes = { ...SPARK_SIZES, shardBytes };
+    const watch = { signal, onProgress: () => undefined };
+    const { inputs } = await stageJob(file, stagedSparkPrefix(runId, id), sizes, watch);
+    const bytes = inputs.reduce((sum, each) => sum + each.bytes, 0);
+    run.input.sources.push({ id, rawKey, bytes });
+    run.sources[id] = { content, columns: schema.columns };
+  }
+  return run;
+}
+
+async function converting(
+  { store, input }: Run,
+  submit: SubmitSpark,
+  onProgress: (done: BatchProgress) => void = () => undefined,
+): Promise<FailedSource[]> {
+  const deps = { raw: store, converted: store, spark: LOCAL_SPARK };
+  const { signal } = new AbortController();
+  return await convertBatch(deps, input, { signal, onProgress, onNote: () => undefined }, submit);
+}
+
+/** Names of the parts of a source, whose rows are those that csv-parse reads. */
+async function partsOf({ store, input, sources }: Run, id: string): Promise<string[]> {
+  const key = stagedPartsKey(stagedSparkPrefix(input.runId, id));
+  const { parts, schema } = await requireStaged(store, key, STAGED_PARTS);
+  const { content } = sources[id] ?? assert.fail();
+  const scan = scanOf(content, { delimiter: ',' }, 'utf-8', 50);
+  const sample = { store, content, input: store.location(''), bytes: content.length, scan };
+  const prefix = sourcePrefix({ ...input, source: id });
+  const names = parts.map((part) => part.slice(prefix.length));
+  const { rows } = await readBack({ parts: names, schema, store, prefix });
+  assert.deepEqual(rows, expectedRows({ ...sample, encoding: 'utf-8' }, schema));
+  return parts;
+}
+
+function numbered(records: number, words = 'two\nlines'): string {
+  return `n,t\n${Array.from({ length: records }, (_, n) => `${n},"${words} ${n}"\n`).join('')}`;
+}
+
+const NUMBERS: Column[] = ['n', 't'].map((name) => ({
+  name,
+  publisherName: name,
+  type: 'BIGINT',
+}));
+
+/** Nothing of the job itself is left, and no copy of a source that has its parts. */
+async function assertTidy({ store, input }: Run, done: readonly string[]): Promise<void> {
+  const left = await namesBelow(store, stagingPrefix(input.runId));
+  assert.deepEqual(
+    left.filter((name) => name.startsWith('_spark/attempt')),
+    [],
+  );
+  const copies = left.filter((name) => name.includes('/shards/'));
+  assert.ok(!copies.some((name) => done.some((id) => name.startsWith(`${id}/`))), copies.join());
+}
+
+describe('a job of several sources', () => {
+  let session: SparkSession;
+  before(async () => {
+    session = await startSparkSession();
+  });
+  after(async () => await session?.close());
+  const submit: SubmitSpark = async (command) => await session.submit(command);
+
+  it('converts them all but the one that fails, and says how far it is', async (t) => {
+    const contents = { a: numbered(300), b: numbered(20), c: numbered(500, 'x'), empty: 'n,t\n' };
+    const run = await staged(t, contents, { shardBytes: 2000, columns: { b: NUMBERS } });
+    const told: BatchProgress[] = [];
+    const failed = await converting(run, submit, (done) => void told.push(done));
+    assert.deepEqual(
+      failed.map(({ id, error }) => [id, error.code]),
+      [['b', 'ENGINE_FAILED']],
+    );
+    for (const id of ['a', 'c', 'empty']) assert.equal((await partsOf(run, id)).length, 1);
+    await assertTidy(run, ['a', 'c', 'empty']);
+    const total = run.input.sources.reduce((sum, { bytes }) => sum + bytes, 0);
+    assert.ok(told.every(({ bytes, totalBytes }) => totalBytes === total && bytes <= total));
+    assert.ok((told.at(-1)?.bytes ?? 0) > 0);
+  });
+
+  it('that is repeated leaves what has its parts, and converts the others', async (t) => {
+    const run = await staged(t, { a: numbered(30), b: numbered(20) });
+    const [a, b] = run.input.sources;
+    assert.ok(a && b);
+    const first = { ...run, input: { ...run.input, sources: [a] } };
+    assert.deepEqual(await converting(first, submit), []);
+    const parts = await partsOf(run, 'a');
+    const asked: string[] = [];
+    const watching: SubmitSpark = async (command) => {
+      asked.push(await readFile(join(command.scratchFolder, 'batch.json'), 'utf8'));
+      return await submit(command);
+    };
+    assert.deepEqual(await converting(run, watching), []);
+    assert.deepEqual(await partsOf(run, 'a'), parts);
+    await partsOf(run, 'b');
+    const { sources } = JSON.parse(asked[0] ?? '') as { sources: { id: string }[] };
+    assert.deepEqual(
+      sources.map(({ id }) => id),
+      ['b'],
+    );
+    const none: SubmitSpark = async () => assert.fail('there is nothing to do');
+    assert.deepEqual(await converting(run, none), []);
+  });
+
+  it('goes on one input at a time where a Spark does not say which task reads what', async (t) => {
+    await withTempFolder(async (folder) => {
+      const script = join(folder, 'convert.py');
+      const run = await staged(t, { a: numbered(300) }, { shardBytes: 2000 });
+      const other: SubmitSpark = async (command) => {
+        const text = await readFile(command.script, 'utf8');
+        await writeFile(script, text.replace('.toRdd()', '.toSomethingElse()'));
+        return await submit({ ...command, script });
+      };
+      assert.deepEqual(await converting(run, other), []);
+      await partsOf(run, 'a');
+    });
+  });
+});
+
+describe('a session that dies', () => {
+  it('of one source of several fails only that one, with the cause', async (t) => {
+    const huge = `a,b\n1,"${'many words, and more. '.repeat(5_500_000)}"\n`;
+    const run = await staged(t, { a: numbered(3000), huge, z: numbered(2000) });
+    let sessions = 0;
+    const counted: SubmitSpark = async (command) => {
+      sessions += 1;
+      return await submitSpark({ ...command, driverMemory: '512m' });
+    };
+    const failed = await converting(run, counted);
+    assert.deepEqual(
+      failed.map(({ id, error }) => [id, error.code]),
+      [['huge', 'ENGINE_OUT_OF_MEMORY']],
+    );
+    assert.match(failed[0]?.error.details.hint ?? '', /SPARK_DRIVER_MEMORY/);
+    for (const id of ['a', 'z']) await partsOf(run, id);
+    assert.ok(sessions <= 3, `${sessions} sessions`);
+    await assertTidy(run, ['a', 'z']);
+  });
+
+  it('before it has begun anything is the failure of all, at once', async (t) => {
+    const run = await staged(t, { a: numbered(3), b: numbered(3) });
+    let sessions = 0;
+    const dead: SubmitSpark = async () => {
+      sessions += 1;
+      return await Promise.resolve({ code: 1, signal: null, stderr: 'no such option\n' });
+    };
+    const failed = await converting(run, dead);
+    assert.deepEqual(
+      failed.map(({ id, error }) => [id, error.code]),
+      [
+        ['a', 'ENGINE_FAILED'],
+        ['b', 'ENGINE_FAILED'],
+      ],
+    );
+    assert.equal(sessions, 1);
+  });
+});

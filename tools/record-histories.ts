@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 
-const TESTS = ['workflow', 'emr-workflow', 'schedule-workflow'].map(
+const TESTS = ['workflow', 'emr-workflow', 'schedule-workflow', 'spark-waves'].map(
   (name) => `.built/test/real/${name}.test.js`,
 );
 const HISTORIES = 'test/workflows/histories';

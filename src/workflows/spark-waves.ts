@@ -6,6 +6,8 @@ import { toRunError } from './failures.ts';
 import * as policies from './policies.ts';
 import { megabytes, stage, verify, type SequenceOptions } from './source-sequence.ts';
 
+/** As long as Spark takes to start, for one source or for all. */
+const STAGING_WAIT = '10s';
 /** Sources verified at once: footers and checksums, on the queue of the short steps. */
 const MAX_VERIFYING = 16;
 
@@ -27,7 +29,7 @@ interface Staged {
 
 /**
  * Sources of one run, converted by one job of Spark after the other: each takes all that is staged when Spark is free. What
- * is landed later goes with the next one, so a slow publisher holds nobody up.
+ * is landed later goes with the next one, so a slow publisher delays no other source.
  */
 export class SparkWaves {
   readonly #options: WaveOptions;
@@ -35,7 +37,7 @@ export class SparkWaves {
   /** Of copies on the disk: staged, about to be, or in work. */
   #stagedBytes = 0;
   #lastRoom: Promise<void> = Promise.resolve();
-  readonly #staging = new Set<Promise<unknown>>();
+  #staging = 0;
   #staged: Staged[] = [];
   #wave: Promise<void> | undefined;
   readonly #verifications: Promise<void>[] = [];
@@ -54,17 +56,16 @@ export class SparkWaves {
   async add(source: PreparedSource, options: SequenceOptions): Promise<void> {
     const { bytes } = source;
     await this.#room(bytes);
-    const staging = stage(source, options);
-    this.#staging.add(staging);
+    this.#staging += 1;
     try {
-      const made = await staging;
+      const made = await stage(source, options);
       this.#stagedBytes += made.stagedBytes - bytes;
       this.#staged.push({ source, options, ...made });
     } catch (error) {
       this.#stagedBytes -= bytes;
       throw error;
     } finally {
-      this.#staging.delete(staging);
+      this.#staging -= 1;
     }
     this.#wave ??= this.#run();
     // Its failure is found at the end.
@@ -93,8 +94,8 @@ export class SparkWaves {
 
   async #run(): Promise<void> {
     while (this.#staged.length > 0) {
-      // Those that are all but ready come along: Spark takes as long to start for one source as for all.
-      await Promise.allSettled(this.#staging);
+      // Those that are all but ready come along.
+      if (this.#staging > 0) await condition(() => this.#staging === 0, STAGING_WAIT);
       const wave = this.#staged.splice(0);
       const failed = await this.#convert(wave);
       for (const { source, options, stagedBytes } of wave) {

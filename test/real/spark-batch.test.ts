@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import {
   convertBatch,
@@ -9,7 +10,7 @@ import {
   type FailedSource,
 } from '../../src/conversion/spark/convert-batch.ts';
 import { stageJob } from '../../src/conversion/spark/inputs.ts';
-import { SPARK_SIZES } from '../../src/conversion/spark/job.ts';
+import { SPARK_SIZES, type SparkBatch } from '../../src/conversion/spark/job.ts';
 import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
 import { csvReadingOf } from '../../src/model/csv-reading.ts';
 import {
@@ -21,10 +22,11 @@ import {
 import type { BatchInput } from '../../src/model/run.ts';
 import type { Column } from '../../src/model/schema.ts';
 import { submitSpark } from '../../src/programs/spark-submit.ts';
-import type { DiskStore } from '../../src/storage/disk-store.ts';
 import { STAGED_PARTS } from '../../src/storage/manifest-shapes.ts';
 import { toJson } from '../../src/storage/manifests.ts';
+import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { requireStaged, stagedPartsKey } from '../../src/storage/staged.ts';
+import type { Store } from '../../src/storage/store.ts';
 import {
   expectedRows,
   inspected,
@@ -33,6 +35,7 @@ import {
   scanOf,
   scratch,
 } from '../conversion/samples.ts';
+import { startS3, type TestS3 } from '../helpers/s3.ts';
 import { LOCAL_SPARK } from '../helpers/local-spark.ts';
 import { SHORT_LIVED, startSparkSession, type SparkSession } from '../helpers/spark-session.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
@@ -41,7 +44,7 @@ process.env['JAVA_TOOL_OPTIONS'] = SHORT_LIVED;
 
 /** What is staged of one run. */
 interface Run {
-  store: DiskStore;
+  store: Store;
   input: BatchInput;
   sources: Record<string, Staged>;
 }
@@ -52,6 +55,8 @@ interface Staged {
 }
 
 interface Cut {
+  /** Default: on a disk. */
+  store?: Store;
   shardBytes?: number;
   /** Instead of those that inspection finds. */
   columns?: Record<string, Column[]>;
@@ -61,9 +66,9 @@ interface Cut {
 async function staged(
   t: TestContext,
   contents: Record<string, string>,
-  { shardBytes = SPARK_SIZES.shardBytes, columns }: Cut = {},
+  { shardBytes = SPARK_SIZES.shardBytes, columns, store: given }: Cut = {},
 ): Promise<Run> {
-  const store = await scratch(t);
+  const store = given ?? (await scratch(t));
   const lake = { raw: store, converted: store };
   const runId = randomUUID();
   const run: Run = {
@@ -238,5 +243,66 @@ describe('a session that dies', () => {
       ],
     );
     assert.equal(sessions, 1);
+  });
+});
+
+describe('a session whose credentials expire', () => {
+  let s3: TestS3;
+  before(async () => {
+    s3 = await startS3();
+    Object.assign(process.env, s3.env);
+  });
+  after(async () => await s3?.close());
+
+  const EXPIRED = {
+    kind: 'software.amazon.awssdk.services.s3.model.S3Exception',
+    message: 'The provided token has expired. (Service: S3, Status Code: 400, Request ID: x)',
+  };
+
+  /** Spark as S3 lets it: each session has one source done, and is refused for the others. */
+  function refusedSpark(mostDone: number): { submit: SubmitSpark; sessions: string[][] } {
+    const sessions: string[][] = [];
+    const submit: SubmitSpark = async ({ scratchFolder }) => {
+      const path = join(scratchFolder, 'batch.json');
+      const { sources } = JSON.parse(await readFile(path, 'utf8')) as SparkBatch;
+      sessions.push(sources.map(({ id }) => id));
+      const done = sessions.length <= mostDone ? 1 : 0;
+      for (const [index, { output, partPrefix, result }] of sources.entries()) {
+        const name = `${partPrefix}00000.parquet`;
+        const folder = fileURLToPath(output);
+        await mkdir(folder, { recursive: true });
+        if (index < done) await writeFile(join(folder, name), 'PAR1');
+        const outcome = index < done ? { parts: [{ name }] } : { error: EXPIRED };
+        await writeFile(fileURLToPath(result), JSON.stringify(outcome));
+      }
+      return { code: 1, signal: null, stderr: '' };
+    };
+    return { submit, sessions };
+  }
+
+  async function inBucket(t: TestContext): Promise<Run> {
+    const store = new S3Store(s3.settings, `zone-${randomUUID()}/`);
+    return await staged(t, { a: numbered(3), b: numbered(3), c: numbered(3) }, { store });
+  }
+
+  it('is followed by one with new ones, as long as that gets further', async (t) => {
+    const run = await inBucket(t);
+    const { submit, sessions } = refusedSpark(3);
+    assert.deepEqual(await converting(run, submit), []);
+    assert.deepEqual(sessions, [['a', 'b', 'c'], ['b', 'c'], ['c']]);
+  });
+
+  it('fails those that new ones do not help', async (t) => {
+    const run = await inBucket(t);
+    const { submit, sessions } = refusedSpark(1);
+    const failed = await converting(run, submit);
+    assert.deepEqual(
+      failed.map(({ id, error }) => [id, error.code]),
+      [
+        ['b', 'STORE_CREDENTIALS'],
+        ['c', 'STORE_CREDENTIALS'],
+      ],
+    );
+    assert.equal(sessions.length, 2);
   });
 });

@@ -144,7 +144,7 @@ void test('sources that are converted together have their bytes in one line', as
   const state = (await readRunState(handle)) ?? assert.fail();
   assert.deepEqual(progressLines(state, 80), [
     '2019     convert  ',
-    '(Spark)  convert  [█░░░░░░░░░]  10%  10 B of 100 B  5 B/s  3 of 12 sources  ETA 18s',
+    '(Spark)  convert  [░░░░░░░]  10%  10 B of 100 B  5 B/s  3 of 12 sources  ETA 18s',
   ]);
 });
 

@@ -31,6 +31,8 @@ import { hadoopRoot, s3Of, submitBatch, type SubmitSpark } from './submit-batch.
 const LOOK_INTERVAL_MS = 200;
 /** Sources whose parts are moved at once: in a bucket that is uploading. */
 const MOVES = 4;
+/** Sources that are asked for their parts at once. */
+const LOOKS = 16;
 
 export interface BatchProgress {
   /** Of what Spark reads. */
@@ -72,9 +74,8 @@ export async function convertBatch(
   const written = await openScratch(deps.converted.location(scratchPrefix));
   try {
     for (const { rawKey } of input.sources) await keepPrivate(deps, rawKey, scratchPrefix);
-    const how = { deps, input, watch, submit, attempt };
-    const folders = { folder: own.folder, outputFolder: written.folder };
-    return await new BatchConversion({ ...how, ...folders }).convert();
+    const options = { deps, input, watch, submit, attempt, folder: own.folder };
+    return await new BatchConversion({ ...options, outputFolder: written.folder }).convert();
   } finally {
     await own.close();
     await written.close();
@@ -114,22 +115,27 @@ class BatchConversion {
 
   async convert(): Promise<FailedSource[]> {
     const { deps, input, watch } = this.#options;
-    for (const source of input.sources) {
-      const key = stagedPartsKey(stagedSparkPrefix(input.runId, source.id));
-      if ((await deps.converted.size(key)) === undefined) this.#open.set(source.id, source);
+    const { signal: stop } = watch;
+    const sizes = await together(
+      input.sources,
+      { signal: stop, concurrency: LOOKS },
+      async (each) => deps.converted.size(stagedPartsKey(stagedSparkPrefix(input.runId, each.id))),
+    );
+    for (const [index, source] of input.sources.entries()) {
+      if (sizes[index] === undefined) this.#open.set(source.id, source);
     }
-    const before = await this.#begun();
+    const before = await this.#deadStarts();
     try {
-      await keepingReserve(writtenFolder(deps.converted), watch.signal, async (signal) =>
+      await keepingReserve(writtenFolder(deps.converted), stop, async (signal) =>
         this.#untilNoneIsOpen(signal),
       );
     } catch (error) {
-      if (watch.signal.aborted) {
+      if (stop.aborted) {
         // A worker that is stopped is no fault of the sources that it has in work.
-        for (const key of await this.#begun()) {
+        for (const key of await this.#deadStarts()) {
           if (!before.includes(key)) await deps.converted.delete(key);
         }
-        watch.signal.throwIfAborted();
+        stop.throwIfAborted();
       }
       if (!(error instanceof LonghaulError)) throw error;
       for (const id of this.#open.keys()) this.#fail(id, error);
@@ -141,20 +147,20 @@ class BatchConversion {
     let isRenewed = false;
     while (this.#open.size > 0) {
       const openBefore = this.#open.size;
-      const begunBefore = (await this.#begun()).length;
+      const begunBefore = (await this.#deadStarts()).length;
       this.#expired = undefined;
       const end = await this.#session(signal);
       if (this.#open.size === 0) return;
-      const isFurther = this.#open.size < openBefore;
+      const gotFurther = this.#open.size < openBefore;
       const cause = this.#expired ?? deathError(end, this.#bucket);
       if (cause.code === 'STORE_CREDENTIALS') {
-        if (isRenewed && !isFurther) throw cause;
+        if (isRenewed && !gotFurther) throw cause;
         isRenewed = true;
         continue;
       }
       // Only one can be to blame; or Spark does not even begin.
       if (this.#open.size === 1) throw cause;
-      if (!isFurther && (await this.#begun()).length <= begunBefore) throw cause;
+      if (!gotFurther && (await this.#deadStarts()).length <= begunBefore) throw cause;
       this.#death = cause;
     }
   }
@@ -222,35 +228,21 @@ class BatchConversion {
       const { id } = source;
       const result = JSON.parse(await readFile(this.#resultPath(id), 'utf8')) as SparkResult;
       if ('error' in result) this.#errors.set(id, result.error);
-      else await this.#take(source, result.parts, stopped);
+      else await this.#move(source, result.parts, stopped);
     });
-  }
-
-  async #take(
-    source: BatchSource,
-    parts: readonly SparkPart[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    try {
-      await this.#move(source, parts, signal);
-      this.#open.delete(source.id);
-    } catch (error) {
-      if (signal.aborted || !(error instanceof LonghaulError)) throw error;
-      this.#fail(source.id, error);
-    }
   }
 
   /**
    * Once the session has ended.
-   * @param isForWantOfMemory whatever the job said of its sources then, it failed for that.
+   * @param ranOutOfMemory an error of such a session says nothing of its source.
    */
-  async #takeErrors(isForWantOfMemory: boolean): Promise<void> {
+  async #takeErrors(ranOutOfMemory: boolean): Promise<void> {
     for (const [id, said] of this.#errors) {
       const error = this.#errorOf(said);
       const isExpired = error.code === 'STORE_CREDENTIALS';
       if (isExpired) this.#expired = error;
       // The next session, which may have what this one lacked, goes on with it.
-      if (isExpired || isForWantOfMemory) await rm(this.#resultPath(id));
+      if (isExpired || ranOutOfMemory) await rm(this.#resultPath(id));
       else this.#fail(id, error);
     }
     this.#errors.clear();
@@ -285,8 +277,10 @@ class BatchConversion {
     } catch (error) {
       const own = target + partPrefix(input.runId, attempt);
       await converted.deletePrefix(own).catch(() => undefined);
-      throw error;
+      if (signal.aborted || !(error instanceof LonghaulError)) throw error;
+      return this.#fail(id, error);
     }
+    this.#open.delete(id);
     await converted.deletePrefix(shardsPrefix(prefix));
   }
 
@@ -295,8 +289,8 @@ class BatchConversion {
     this.#failed.push({ id, error });
   }
 
-  /** Keys of what says that a source was begun and got no result. */
-  async #begun(): Promise<string[]> {
+  /** Keys that say of a source that it was begun and got no result. */
+  async #deadStarts(): Promise<string[]> {
     const keys: string[] = [];
     for await (const { key } of this.#options.deps.converted.list(this.#starts)) keys.push(key);
     return keys;

@@ -30,6 +30,8 @@ RESULT_FORMAT = "longhaul/spark-result/1"
 # Deaths of the session after which a source is converted alone, and after which it is given up.
 DEATHS_TO_BE_ALONE = 2
 DEATHS_TO_FAIL = 3
+# Sources at once at least, where tasks run on other machines.
+CLUSTER_SOURCES = 32
 # Files put in their places at once: in a bucket that is waiting.
 MAX_MOVES = 64
 PROGRESS_INTERVAL_SECONDS = 0.5
@@ -98,17 +100,24 @@ class Batch:
         self.deaths = Counter(name.rpartition(".")[0] for name in files.names(batch["starts"]))
 
     def convert(self):
-        done, waiting = [], []
+        folders, done, waiting = {}, [], []
         for source in self.batch["sources"]:
-            (done if self.files.exists(source["result"]) else waiting).append(source)
+            folder, _, name = source["result"].rpartition("/")
+            if folder not in folders:
+                folders[folder] = set(self.files.names(folder))
+            (done if name in folders[folder] else waiting).append(source)
         results = [json.loads(self.files.read(source["result"])) for source in done]
         together = [each for each in waiting if self.deaths[each["id"]] < DEATHS_TO_BE_ALONE]
         alone = [each for each in waiting if self.deaths[each["id"]] >= DEATHS_TO_BE_ALONE]
-        parallelism = max(1, self.spark.sparkContext.defaultParallelism)
-        with ThreadPoolExecutor(max_workers=parallelism, initializer=self._use_settings) as pool:
+        with ThreadPoolExecutor(max_workers=self._at_once(), initializer=self._use_settings) as pool:
             results += pool.map(self._result, together)
         results += map(self._result, alone)
         return all("parts" in result for result in results)
+
+    def _at_once(self):
+        """A cluster has executors that come later, or more of them when there is work."""
+        context = self.spark.sparkContext
+        return max(1 if context.master.startswith("local") else CLUSTER_SOURCES, context.defaultParallelism)
 
     def _use_settings(self):
         """A thread of its own has Spark's defaults otherwise, where Spark parses options."""

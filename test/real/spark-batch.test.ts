@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import {
@@ -123,6 +123,10 @@ async function partsOf({ store, input, sources }: Run, id: string): Promise<stri
   return parts;
 }
 
+async function modeOf(path: string): Promise<number> {
+  return (await stat(path)).mode & 0o777;
+}
+
 function numbered(records: number, words = 'two\nlines'): string {
   return `n,t\n${Array.from({ length: records }, (_, n) => `${n},"${words} ${n}"\n`).join('')}`;
 }
@@ -190,6 +194,24 @@ describe('a job of several sources', () => {
     );
     const none: SubmitSpark = async () => assert.fail('there is nothing to do');
     assert.deepEqual(await converting(run, none), []);
+  });
+
+  it('keeps for its owner what is made of a file that only its owner reads', async (t) => {
+    const run = await staged(t, { a: numbered(30), b: numbered(20) });
+    await chmod(run.store.uri('a.csv'), 0o600);
+    const attempts: number[] = [];
+    const watching: SubmitSpark = async (command) => {
+      const below = `${stagingPrefix(run.input.runId)}_spark/`;
+      for (const name of await run.store.folders(below)) {
+        if (name.startsWith('attempt=')) attempts.push(await modeOf(run.store.uri(below + name)));
+      }
+      return await submit(command);
+    };
+    assert.deepEqual(await converting(run, watching), []);
+    assert.deepEqual(attempts, [0o700]);
+    const [key = ''] = await partsOf(run, 'a');
+    assert.equal(await modeOf(run.store.uri(key)), 0o600);
+    assert.equal(await modeOf(dirname(run.store.uri(key))), 0o700);
   });
 
   it('goes on one input at a time where a Spark does not say which task reads what', async (t) => {

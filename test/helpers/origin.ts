@@ -26,6 +26,7 @@ export async function startOrigin(
 ): Promise<Origin> {
   const table = new Map(Object.entries(routes));
   const requests: SeenRequest[] = [];
+  let served = 0;
   const server = createServer((request, response) => {
     const path = (request.url ?? '/').replace(/\?.*$/s, '');
     const seen = see(request, path);
@@ -46,6 +47,11 @@ export async function startOrigin(
     address: (path) => url + path,
     requestsTo: (path) => requests.filter((each) => each.path === path),
     set: (path, route) => void table.set(path, route),
+    serve: (route) => {
+      const path = `/${(served += 1)}.csv`;
+      table.set(path, route);
+      return path;
+    },
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
@@ -63,6 +69,8 @@ export interface Origin {
   requestsTo(path: string): SeenRequest[];
   /** Adds a route, or replaces one: a publisher's new version. */
   set(path: string, route: Route): void;
+  /** Adds a route at a path of its own, so that tests do not see each other's requests. @returns the path. */
+  serve(route: Route): string;
   /** Drops every connection, stalled ones too. */
   close(): Promise<void>;
 }

@@ -8,6 +8,7 @@ import { findSnapshot, readCatalogue } from '../../src/lake/catalogue.ts';
 import type { SourceEntry } from '../../src/model/manifest.ts';
 import { quoteIdentifier } from '../../src/model/names.ts';
 import { COLUMN_TYPES, type ColumnType } from '../../src/model/schema.ts';
+import { entryOf } from '../helpers/manifests.ts';
 import { TinyLake, type TinySource } from './tiny-lake.ts';
 
 let lake: TinyLake;
@@ -140,20 +141,7 @@ void test('a header that tries to be SQL is a column', async () => {
 
 void test('a snapshot of nothing but missing sources, or of no rows, is a view without rows', async () => {
   const missing = newDataset();
-  const nothing = { bytes: 0, records: 0, rows: 0, rejected: 0, checksum: '', validator: {} };
-  const entry: SourceEntry = {
-    ...nothing,
-    id: 'a',
-    url: 'http://h/',
-    status: 'missing',
-    rawKey: '',
-    encoding: 'utf-8',
-    blankLines: 0,
-    engine: 'duckdb',
-    schema: { columns: [] },
-    parquet: [],
-    settingsKey: '',
-  };
+  const entry = entryOf({ url: 'http://h/', status: 'missing' });
   await lake.publishEntries({ dataset: missing, ingestDate: '2026-01-01', revision: 1 }, [entry]);
   assert.deepEqual(await lake.rows(`SELECT * FROM ${missing}`), []);
   const empty = await published({ id: 'a', columns: [{ name: 'n', type: 'BIGINT' }] });

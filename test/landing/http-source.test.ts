@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { createServer, type AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import type { AddressPolicy, HttpSettings } from '../../src/config/settings.ts';
-import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
+import type { ErrorCode, LonghaulError } from '../../src/model/errors.ts';
 import { openSource, type OpenedSource, type OpenRequest } from '../../src/landing/source.ts';
 import { startOrigin, type Answer, type Origin, type Route } from '../helpers/origin.ts';
+import { failureWith } from '../helpers/failure-with.ts';
 import { asJson } from '../helpers/as-json.ts';
 
 const settings: HttpSettings = {
@@ -20,13 +21,7 @@ before(async () => {
 });
 after(async () => await origin.close());
 
-/** A path of its own for each route, so that tests do not see each other's requests. */
-let paths = 0;
-function serve(route: Route): string {
-  const path = `/${(paths += 1)}.csv`;
-  origin.set(path, route);
-  return origin.address(path);
-}
+const serve = (route: Route): string => origin.address(origin.serve(route));
 
 async function opened(address: string, extra: Partial<OpenRequest> = {}): Promise<OpenedSource> {
   const signal = new AbortController().signal;
@@ -43,17 +38,7 @@ async function read(source: OpenedSource): Promise<Buffer> {
   }
 }
 
-async function fails(work: () => Promise<unknown>, code: ErrorCode): Promise<LonghaulError> {
-  let caught: unknown;
-  await work().catch((error: unknown) => {
-    caught = error;
-  });
-  assert.ok(caught instanceof LonghaulError, `${code} expected, got ${String(caught)}`);
-  assert.equal(caught.code, code, caught.message);
-  return caught;
-}
-
-const readAll = (address: string, extra?: Partial<OpenRequest>) => async () =>
+const readAll = async (address: string, extra?: Partial<OpenRequest>): Promise<Buffer> =>
   await read(await opened(address, extra));
 
 describe('a plain download', () => {
@@ -164,30 +149,31 @@ describe('a publisher that misbehaves', () => {
     [304, 'SOURCE_REFUSED'],
   ];
   for (const [status, code] of statuses) {
-    it(`${status} is ${code}`, async () => void (await fails(readAll(serve({ status })), code)));
+    it(`${status} is ${code}`, async () =>
+      void (await failureWith(readAll(serve({ status })), code)));
   }
 
   it('Retry-After in both forms becomes seconds', async () => {
     const answer = (value: string): string =>
       serve({ status: 429, headers: { 'retry-after': value } });
-    const seconds = await fails(readAll(answer('120')), 'SOURCE_UNAVAILABLE');
+    const seconds = await failureWith(readAll(answer('120')), 'SOURCE_UNAVAILABLE');
     assert.equal(seconds.details.retryAfterSeconds, 120);
     const inAnHour = new Date(Date.now() + 3_600_000).toUTCString();
-    const dated = await fails(readAll(answer(inAnHour)), 'SOURCE_UNAVAILABLE');
+    const dated = await failureWith(readAll(answer(inAnHour)), 'SOURCE_UNAVAILABLE');
     const found = dated.details.retryAfterSeconds ?? 0;
     assert.ok(found > 3000 && found <= 3600, `${found}`);
-    const odd = await fails(readAll(answer('soon')), 'SOURCE_UNAVAILABLE');
+    const odd = await failureWith(readAll(answer('soon')), 'SOURCE_UNAVAILABLE');
     assert.equal(odd.details.retryAfterSeconds, undefined);
   });
 
   it('a body cut short is never the whole file', async () => {
     const big = Buffer.alloc(300_000, 'x');
-    const error = await fails(
+    const error = await failureWith(
       readAll(serve({ body: big, cutAfterBytes: 200_000 })),
       'SOURCE_TRUNCATED',
     );
     assert.match(error.message, /200000 bytes of 300000/);
-    await fails(
+    await failureWith(
       readAll(serve({ body: big, chunked: true, cutAfterBytes: 200_000 })),
       'SOURCE_TRUNCATED',
     );
@@ -204,12 +190,12 @@ describe('a publisher that misbehaves', () => {
   it('a stall', async () => {
     const address = serve({ body: BODY, stallAfterBytes: 3 });
     const impatient = { settings: { ...settings, stallTimeoutMs: 100 } };
-    await fails(readAll(address, impatient), 'SOURCE_STALLED');
+    await failureWith(readAll(address, impatient), 'SOURCE_STALLED');
   });
 
   it('a server that never answers', async () => {
     const impatient = { settings: { ...settings, stallTimeoutMs: 100 } };
-    await fails(readAll(serve({ silent: true }), impatient), 'SOURCE_UNREACHABLE');
+    await failureWith(readAll(serve({ silent: true }), impatient), 'SOURCE_UNREACHABLE');
   });
 
   it('no server at the port', async () => {
@@ -217,12 +203,12 @@ describe('a publisher that misbehaves', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
     await new Promise((resolve) => server.close(resolve));
-    await fails(readAll(`http://127.0.0.1:${port}/`), 'SOURCE_UNREACHABLE');
+    await failureWith(readAll(`http://127.0.0.1:${port}/`), 'SOURCE_UNREACHABLE');
   });
 
   it('compression that the request did not allow', async () => {
     const address = serve({ body: BODY, headers: { 'content-encoding': 'gzip' } });
-    await fails(readAll(address), 'SOURCE_COMPRESSED');
+    await failureWith(readAll(address), 'SOURCE_COMPRESSED');
   });
 
   it('an abort ends the body with the reason given', async () => {
@@ -248,16 +234,16 @@ describe('redirects', () => {
     let address = serve({ body: BODY });
     for (let hops = 0; hops < 5; hops += 1) address = serve({ redirect: address });
     assert.deepEqual(await read(await opened(address)), BODY);
-    await fails(readAll(serve({ redirect: address })), 'SOURCE_REDIRECT_LOOP');
+    await failureWith(readAll(serve({ redirect: address })), 'SOURCE_REDIRECT_LOOP');
   });
 
   it('a loop ends', async () => {
     const address = serve((n) => ({ redirect: `?${n}` }));
-    await fails(readAll(address), 'SOURCE_REDIRECT_LOOP');
+    await failureWith(readAll(address), 'SOURCE_REDIRECT_LOOP');
   });
 
   it('without Location', async () => {
-    await fails(readAll(serve({ status: 302 })), 'SOURCE_REFUSED');
+    await failureWith(readAll(serve({ status: 302 })), 'SOURCE_REFUSED');
   });
 
   for (const target of [
@@ -268,13 +254,13 @@ describe('redirects', () => {
   ]) {
     it(`never to ${target}`, async () => {
       const policy = { fileMarks: '/no/marks', allowPrivate: true };
-      await fails(readAll(serve({ redirect: target }), { policy }), 'ADDRESS_REFUSED');
+      await failureWith(readAll(serve({ redirect: target }), { policy }), 'ADDRESS_REFUSED');
     });
   }
 
   it('to a signed address do not show its signature in errors', async () => {
     const gone = serve({ status: 403 });
-    const error = await fails(
+    const error = await failureWith(
       readAll(serve({ redirect: `${gone}?X-Amz-Signature=s3cret` })),
       'SOURCE_FORBIDDEN',
     );
@@ -285,7 +271,10 @@ describe('redirects', () => {
 it('a loopback address is refused where private ones are not allowed, by name too', async () => {
   const policy: AddressPolicy = { allowPrivate: false };
   const address = serve({ body: BODY });
-  await fails(readAll(address, { policy }), 'ADDRESS_REFUSED');
-  await fails(readAll(address.replace('127.0.0.1', 'localhost'), { policy }), 'ADDRESS_REFUSED');
+  await failureWith(readAll(address, { policy }), 'ADDRESS_REFUSED');
+  await failureWith(
+    readAll(address.replace('127.0.0.1', 'localhost'), { policy }),
+    'ADDRESS_REFUSED',
+  );
   assert.deepEqual(origin.requestsTo(new URL(address).pathname), []);
 });

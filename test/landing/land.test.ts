@@ -47,11 +47,8 @@ async function named(path: string): Promise<string> {
   return pathToFileURL(path).href;
 }
 
-let paths = 0;
 function serve(route: Route, overrides: SourceOverrides = {}): SourceSpec {
-  const path = `/${(paths += 1)}.csv`;
-  origin.set(path, route);
-  return { id: 'all', address: origin.address(path), optional: false, overrides };
+  return { id: 'all', address: origin.address(origin.serve(route)), optional: false, overrides };
 }
 
 const requestsOf = (spec: SourceSpec) => origin.requestsTo(new URL(spec.address).pathname);

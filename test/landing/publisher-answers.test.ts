@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpSettings } from '../../src/config/settings.ts';
-import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
 import { probe } from '../../src/landing/probe.ts';
 import { openSource } from '../../src/landing/source.ts';
 import { startOrigin, type Origin, type Route } from '../helpers/origin.ts';
+import { failureWith } from '../helpers/failure-with.ts';
 import { asJson } from '../helpers/as-json.ts';
 
 const http: HttpSettings = { connectTimeoutMs: 5000, stallTimeoutMs: 5000 };
@@ -17,12 +17,7 @@ before(async () => {
 });
 after(async () => await origin.close());
 
-let paths = 0;
-function serve(route: Route): string {
-  const path = `/${(paths += 1)}.csv`;
-  origin.set(path, route);
-  return origin.address(path);
-}
+const serve = (route: Route): string => origin.address(origin.serve(route));
 
 /** @param pauseMs how long the lake takes over each piece. */
 async function readAll(address: string, settings = http, pauseMs = 0): Promise<number> {
@@ -45,16 +40,6 @@ async function probed(address: string, settings = http) {
   return await probe(source, { http: settings, addresses });
 }
 
-async function fails(work: Promise<unknown>, code: ErrorCode): Promise<LonghaulError> {
-  const caught = await work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  assert.ok(caught instanceof LonghaulError, `${code} expected, got ${String(caught)}`);
-  assert.equal(caught.code, code, caught.message);
-  return caught;
-}
-
 const json = (value: unknown) => ({ body: JSON.stringify(value) });
 
 describe('an export that the portal has yet to make', () => {
@@ -63,7 +48,7 @@ describe('an export that the portal has yet to make', () => {
       status: 202,
       ...json({ status: 'PagingData', recordCount: 100, progressInPercent: 50 }),
     });
-    const { message, details } = await fails(probed(address), 'SOURCE_NOT_READY');
+    const { message, details } = await failureWith(probed(address), 'SOURCE_NOT_READY');
     assert.match(message, /answered 202: PagingData, 50 %\.$/);
     assert.equal(details.retryAfterSeconds, 10);
   });
@@ -71,37 +56,40 @@ describe('an export that the portal has yet to make', () => {
   it('is asked for again when the portal says, whatever the body is', async () => {
     const headers = { 'retry-after': '7' };
     const address = serve({ status: 202, body: '<html>Please wait</html>', headers });
-    const { message, details } = await fails(readAll(address), 'SOURCE_NOT_READY');
+    const { message, details } = await failureWith(readAll(address), 'SOURCE_NOT_READY');
     assert.match(message, /answered 202, to be tried again in 7 s\.$/);
     assert.equal(details.retryAfterSeconds, 7);
   });
 
   it('is not waited for where the rest of its 202 never comes', async () => {
     const address = serve({ status: 202, body: 'x'.repeat(2000), stallAfterBytes: 100 });
-    await fails(readAll(address, { ...http, stallTimeoutMs: 200 }), 'SOURCE_NOT_READY');
+    await failureWith(readAll(address, { ...http, stallTimeoutMs: 200 }), 'SOURCE_NOT_READY');
   });
 });
 
 describe('an export that failed', () => {
   for (const status of ['Failed', 'CompletedWithErrors']) {
     it(`is SOURCE_EXPORT_FAILED where a 200 says ${status}`, async () => {
-      const { message } = await fails(probed(serve(json({ status }))), 'SOURCE_EXPORT_FAILED');
+      const { message } = await failureWith(
+        probed(serve(json({ status }))),
+        'SOURCE_EXPORT_FAILED',
+      );
       assert.match(message, new RegExp(status));
     });
   }
 
   it('has the reason that the portal gives', async () => {
     const answer = { status: 'Failed', errors: { message: 'layer\u001b[2J is gone' } };
-    const { message } = await fails(probed(serve(json(answer))), 'SOURCE_EXPORT_FAILED');
+    const { message } = await failureWith(probed(serve(json(answer))), 'SOURCE_EXPORT_FAILED');
     assert.match(message, /Failed, layer\\u001b\[2J is gone/);
     const broken = serve({ status: 500, ...json({ message: 'Special Server Error' }) });
-    const error = await fails(probed(broken), 'SOURCE_UNAVAILABLE');
+    const error = await failureWith(probed(broken), 'SOURCE_UNAVAILABLE');
     assert.match(error.message, /answered 500: Special Server Error\.$/);
   });
 
   it('is not what other JSON is', async () => {
-    await fails(probed(serve(json({ status: 'active', name: 'Failed' }))), 'SOURCE_NOT_CSV');
-    await fails(probed(serve({ body: '{"status":"Failed",' })), 'SOURCE_NOT_CSV');
+    await failureWith(probed(serve(json({ status: 'active', name: 'Failed' }))), 'SOURCE_NOT_CSV');
+    await failureWith(probed(serve({ body: '{"status":"Failed",' })), 'SOURCE_NOT_CSV');
   });
 });
 
@@ -110,7 +98,10 @@ describe('a body that trickles', () => {
   const trickle = { body: 'a,b\n'.repeat(1000), bytesPerSecond: 100, blockBytes: 10 };
 
   it('ends the attempt once it was too slow for a while, although it never stalls', async () => {
-    const error = await fails(readAll(serve(trickle), { ...http, minRate }), 'SOURCE_TOO_SLOW');
+    const error = await failureWith(
+      readAll(serve(trickle), { ...http, minRate }),
+      'SOURCE_TOO_SLOW',
+    );
     assert.match(error.message, /\d+ bytes in 0\.\d+ s/);
   });
 
@@ -125,7 +116,7 @@ describe('a body that trickles', () => {
     const found = await probed(serve({ ...trickle, etag: '"1"' }), settings);
     assert.deepEqual(asJson(found), { validator: { etag: '"1"' }, totalBytes: 4000 });
     const page = serve({ ...trickle, body: `<!DOCTYPE html>${' '.repeat(4000)}` });
-    await fails(probed(page, settings), 'SOURCE_IS_HTML');
+    await failureWith(probed(page, settings), 'SOURCE_IS_HTML');
   });
 });
 
@@ -135,13 +126,13 @@ describe('a file over MAX_SOURCE_SIZE', () => {
 
   it('is refused before its first byte where the publisher says its length', async () => {
     const address = serve({ body });
-    const { message } = await fails(probed(address, settings), 'SOURCE_TOO_LARGE');
+    const { message } = await failureWith(probed(address, settings), 'SOURCE_TOO_LARGE');
     assert.match(message, /200000 bytes.*100000/);
-    await fails(readAll(address, settings), 'SOURCE_TOO_LARGE');
+    await failureWith(readAll(address, settings), 'SOURCE_TOO_LARGE');
   });
 
   it('ends where the body passes it, if nothing said so before', async () => {
-    await fails(readAll(serve({ body, chunked: true }), settings), 'SOURCE_TOO_LARGE');
+    await failureWith(readAll(serve({ body, chunked: true }), settings), 'SOURCE_TOO_LARGE');
     const fitting = serve({ body: body.slice(0, 100_000), chunked: true });
     assert.equal(await readAll(fitting, settings), 100_000);
   });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
+import type { ErrorCode, LonghaulError } from '../../src/model/errors.ts';
 import { probe } from '../../src/landing/probe.ts';
+import { failureWith } from '../helpers/failure-with.ts';
 import { startOrigin, type Origin, type Route } from '../helpers/origin.ts';
 
 const http = { connectTimeoutMs: 5000, stallTimeoutMs: 5000 };
@@ -21,12 +22,7 @@ after(async () => {
   await other.close();
 });
 
-let paths = 0;
-function serve(route: Route): string {
-  const path = `/${(paths += 1)}.csv`;
-  origin.set(path, route);
-  return path;
-}
+const serve = (route: Route): string => origin.serve(route);
 
 async function probed(path: string, values: Record<string, string> = secrets) {
   const address = `${origin.address(path)}?token=\${CITY_TOKEN}`;
@@ -36,12 +32,7 @@ async function probed(path: string, values: Record<string, string> = secrets) {
 
 /** The error, which names the variable where it shows the address, and never its value. */
 async function fails(work: Promise<unknown>, code: ErrorCode): Promise<LonghaulError> {
-  const caught = await work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  assert.ok(caught instanceof LonghaulError, `${code} expected, got ${String(caught)}`);
-  assert.equal(caught.code, code, caught.message);
+  const caught = await failureWith(work, code);
   for (let each: unknown = caught; each instanceof Error; each = each.cause) {
     assert.doesNotMatch(`${each.message} ${each.stack} ${JSON.stringify(each)}`, /c4n4ry|8d2f/);
   }

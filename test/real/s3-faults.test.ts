@@ -7,9 +7,10 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { S3Settings } from '../../src/config/settings.ts';
-import { LonghaulError, hintOf, isRetryable, type ErrorCode } from '../../src/model/errors.ts';
+import { hintOf, isRetryable, type ErrorCode, type LonghaulError } from '../../src/model/errors.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
+import { failureWith } from '../helpers/failure-with.ts';
 import { startS3Proxy, type S3Proxy } from '../helpers/s3-proxy.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 import { selfSigned } from '../helpers/self-signed.ts';
@@ -48,15 +49,9 @@ function openStore({ settings, ...client }: Changes = {}): S3Store {
 }
 
 async function failure(work: Promise<unknown>, code: ErrorCode): Promise<LonghaulError> {
-  try {
-    await work;
-  } catch (error) {
-    assert.ok(error instanceof LonghaulError, `not of the catalogue: ${String(error)}`);
-    assert.equal(error.code, code, error.message);
-    assertNoSecret(error);
-    return error;
-  }
-  assert.fail(`no ${code}`);
+  const error = await failureWith(work, code);
+  assertNoSecret(error);
+  return error;
 }
 
 /** Of the whole chain, as a log or Temporal would have it. */

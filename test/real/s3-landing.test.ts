@@ -50,11 +50,13 @@ function openStore(changes: Partial<S3Settings> = {}, attempts = 2): S3Store {
   return new S3Store(settings, prefix, client);
 }
 
-let paths = 0;
 function serve(route: Route): SourceSpec {
-  const path = `/${(paths += 1)}.csv`;
-  origin.set(path, route);
-  return { id: 'all', address: origin.address(path), optional: false, overrides: {} };
+  return {
+    id: 'all',
+    address: origin.address(origin.serve(route)),
+    optional: false,
+    overrides: {},
+  };
 }
 
 const requestsOf = (spec: SourceSpec) => origin.requestsTo(new URL(spec.address).pathname);

@@ -20,6 +20,7 @@ type EmrActivity =
 
 export const FAKE_PLAN: EmrPlan = {
   output: 'both',
+  instances: 3,
   pollMs: 20,
   provisioningLimitMs: 60_000,
   bootstrapLimitMs: 60_000,

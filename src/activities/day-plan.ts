@@ -82,10 +82,12 @@ async function openSnapshot(
   return { revision, finished, ...onEmr };
 }
 
-/** @throws LonghaulError EMR_NEEDS_S3, EMR_TOO_EXPENSIVE. */
+/** @throws LonghaulError EMR_NEEDS_S3, EMR_TOO_EXPENSIVE; CONFIG_INVALID for the file of EMR_REQUEST. */
 async function checkedForEmr({ converted, emr }: Deps): Promise<Pick<OpenResult, 'emrOutput'>> {
   const { assertAffordable, s3Of } = await import('./emr-plan.ts');
+  const { instanceCount } = await import('../emr/cluster-request.ts');
+  const { requestAdditions } = await import('../emr/request-file.ts');
   s3Of(converted);
-  await assertAffordable(emr, 0);
+  assertAffordable(emr, instanceCount(emr, await requestAdditions(emr)), 0);
   return { emrOutput: emr.output };
 }

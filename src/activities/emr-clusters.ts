@@ -38,24 +38,29 @@ export async function open(deps: EmrDeps, input: OpenClusterInput): Promise<EmrC
   const { emr } = deps;
   const api = apiOf(deps);
   if (emr.clusterId !== undefined) return await borrowed(api, emr.clusterId, emr.stepLimitMs);
+  const additions = await requestAdditions(emr);
+  const instances = instanceCount(emr, additions);
   const name = clusterName(input);
   // An attempt before this one may have made it, and died before it could say so.
   const isDoubtful = Context.current().info.attempt > 1;
-  const known = await adopt(deps, input.runId, name, isDoubtful ? LOOKS : 1);
+  const found = async (looks: number): Promise<EmrCluster | undefined> => {
+    const id = await adopt(api, input.runId, name, looks);
+    return id === undefined ? undefined : (await describeCluster(api, id, { instances })).cluster;
+  };
+  const known = await found(isDoubtful ? LOOKS : 1);
   if (known) return known;
-  await assertAffordable(emr, input.usedInstanceHours);
+  assertAffordable(emr, instances, input.usedInstanceHours);
   const lake = deps.converted.uri('');
   const shutDownUri = deps.converted.uri(SHUT_DOWN_KEY);
-  const additions = await requestAdditions(emr);
   const where = { logUri: emr.logUri ?? `${lake}_emr-logs/`, lake, shutDownUri };
   try {
     // Not cancelled once it is sent: then the run would not know what became of it.
     const id = await runJobFlow(api, clusterRequest(emr, additions, input, where));
-    return (await describe(deps, id)).cluster;
+    return (await describeCluster(api, id, { instances })).cluster;
   } catch (error) {
     const code = error instanceof LonghaulError ? error.code : 'INTERNAL';
     if (code !== 'EMR_UNREACHABLE' && code !== 'EMR_UNAVAILABLE') throw error;
-    const made = await adopt(deps, input.runId, name, LOOKS);
+    const made = await found(LOOKS);
     if (made) return made;
     throw error;
   }
@@ -82,7 +87,7 @@ export async function cancel(
 }
 
 export async function close(deps: EmrDeps, input: CloseInput): Promise<EmrCluster | undefined> {
-  const { cluster, keep, openStepIds } = input;
+  const { cluster, instances, keep, openStepIds } = input;
   const api = apiOf(deps);
   if (deps.emr.clusterId !== undefined && (!cluster || !cluster.isOurs)) {
     return cluster && (await leave(deps, input, cluster.id));
@@ -91,14 +96,14 @@ export async function close(deps: EmrDeps, input: CloseInput): Promise<EmrCluste
   if (keep && cluster && keepAliveMs !== undefined) {
     await cancelSteps(api, cluster.id, openStepIds);
     await keepFor(api, cluster.id, keepAliveMs);
-    return (await describe(deps, cluster.id)).cluster;
+    return (await describeCluster(api, cluster.id, { instances })).cluster;
   }
   // Also those of which the run never learned: a lost answer, a worker that died.
-  const found = await listed(deps, input.runId, () => true, cluster ? 1 : LOOKS);
+  const found = await listed(api, input.runId, () => true, cluster ? 1 : LOOKS);
   const ids = new Set([...(cluster ? [cluster.id] : []), ...found.map(({ id }) => id)]);
   await terminate(api, [...ids]);
   let last: EmrCluster | undefined;
-  for (const id of ids) last = await untilEnding(deps, id);
+  for (const id of ids) last = await untilEnding(api, id, instances);
   return last;
 }
 
@@ -147,35 +152,34 @@ async function borrowed(api: EmrApi, id: string, stepLimitMs: number): Promise<E
   return cluster;
 }
 
-/** The oldest of that name; others, made by a request that was believed to be lost, are ended. */
+/** The id of the oldest of that name; others, made by a request that was believed to be lost, are ended. */
 async function adopt(
-  deps: EmrDeps,
+  api: EmrApi,
   runId: string,
   name: string,
   looks: number,
-): Promise<EmrCluster | undefined> {
-  const [first, ...others] = await listed(deps, runId, (each) => each.name === name, looks);
+): Promise<string | undefined> {
+  const [first, ...others] = await listed(api, runId, (each) => each.name === name, looks);
   if (!first) return undefined;
-  if (others.length > 0)
-    await terminate(
-      apiOf(deps),
-      others.map(({ id }) => id),
-    );
-  return (await describe(deps, first.id)).cluster;
+  await terminate(
+    api,
+    others.map(({ id }) => id),
+  );
+  return first.id;
 }
 
 /** Live clusters of the run, as name and tag say both. */
 async function listed(
-  deps: EmrDeps,
+  api: EmrApi,
   runId: string,
   isWanted: (cluster: FoundCluster) => boolean,
   looks: number,
 ): Promise<FoundCluster[]> {
   for (let look = 1; ; look += 1) {
     const found: FoundCluster[] = [];
-    for (const each of await listOurClusters(apiOf(deps))) {
+    for (const each of await listOurClusters(api)) {
       if (parseClusterName(each.name)?.runId !== runId || !isWanted(each)) continue;
-      const { runTag } = await describe(deps, each.id);
+      const { runTag } = await describeCluster(api, each.id, undefined);
       if (runTag === runId) found.push(each);
     }
     if (found.length > 0 || look >= looks) return found;
@@ -183,14 +187,9 @@ async function listed(
   }
 }
 
-async function describe(deps: EmrDeps, id: string) {
-  const instances = instanceCount(deps.emr, await requestAdditions(deps.emr));
-  return await describeCluster(apiOf(deps), id, { instances });
-}
-
-async function untilEnding(deps: EmrDeps, id: string): Promise<EmrCluster> {
+async function untilEnding(api: EmrApi, id: string, instances: number): Promise<EmrCluster> {
   for (let looks = 1; ; looks += 1) {
-    const { cluster } = await describe(deps, id);
+    const { cluster } = await describeCluster(api, id, { instances });
     if (isEnding(cluster)) return cluster;
     if (looks >= ENDING_LOOKS) {
       throw new LonghaulError(

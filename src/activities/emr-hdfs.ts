@@ -1,9 +1,14 @@
 import type { SparkResult } from '../conversion/spark/job.ts';
-import { shardsPrefix } from '../conversion/spark/places.ts';
 import { describeCluster } from '../emr/clusters.ts';
 import { HdfsUnreachable, WebHdfs, webHdfsBase } from '../emr/webhdfs.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { sourceEntryKey, sourcePrefix, stagedSparkPrefix, stagingPrefix } from '../model/layout.ts';
+import {
+  sourceEntryKey,
+  sourcePrefix,
+  sparkShardsPrefix,
+  stagedSparkPrefix,
+  stagingPrefix,
+} from '../model/layout.ts';
 import { assertBalanced, sumLedgers } from '../model/ledger.ts';
 import type { SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import type { SourceResult } from '../model/run.ts';
@@ -94,7 +99,7 @@ export async function stageParts({ converted }: EmrDeps, input: CopiedInput): Pr
   }
   await converted.put(stagedPartsKey(input.stagedPrefix), toJson(staged));
   // What Spark read is of no use any more, and as large as the landing.
-  await converted.deletePrefix(shardsPrefix(stagedSparkPrefix(input.runId, input.source.id)));
+  await converted.deletePrefix(sparkShardsPrefix(stagedSparkPrefix(input.runId, input.source.id)));
 }
 
 /** The same manifest as in the bucket, of what lies on this HDFS. */

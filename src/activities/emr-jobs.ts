@@ -1,7 +1,6 @@
 import type { SparkBatch } from '../conversion/spark/job.ts';
-import { jobKey } from '../conversion/spark/places.ts';
 import { stageSource } from '../conversion/spark/stage-source.ts';
-import { partPrefix, stagedSparkPrefix } from '../model/layout.ts';
+import { partPrefix, sparkJobKey, stagedSparkPrefix } from '../model/layout.ts';
 import { toJson } from '../storage/manifests.ts';
 import { newAttempt } from '../storage/staged.ts';
 import type { EmrDeps } from './emr-deps.ts';
@@ -26,7 +25,7 @@ export async function stageJob(
     sources: [
       {
         id,
-        job: jobKey(stagedSparkPrefix(input.runId, id)),
+        job: sparkJobKey(stagedSparkPrefix(input.runId, id)),
         output: hdfsUri(hdfsFolder(input)),
         // They have these names in the bucket too, beside those of other attempts.
         partPrefix: partPrefix(input.runId, newAttempt()),

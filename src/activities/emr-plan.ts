@@ -4,7 +4,7 @@ import { instanceCount } from '../emr/cluster-request.ts';
 import { requestAdditions } from '../emr/request-file.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { stagingPrefix } from '../model/layout.ts';
-import type { Store } from '../storage/store.ts';
+import { isInBucket, type Store } from '../storage/store.ts';
 import type { S3Settings } from '../config/settings.ts';
 import type { EmrDeps } from './emr-deps.ts';
 import type { EmrPlan, EmrRun } from './emr-types.ts';
@@ -16,7 +16,8 @@ const HOUR_MS = 3_600_000;
 
 export async function plan({ converted, emr }: EmrDeps, { runId }: EmrRun): Promise<EmrPlan> {
   s3Of(converted);
-  await assertAffordable(emr, 0);
+  const instances = instanceCount(emr, await requestAdditions(emr));
+  assertAffordable(emr, instances, 0);
   for (const name of SCRIPTS) {
     const path = new URL(`../conversion/spark/${name}`, import.meta.url);
     await converted.put(scriptKey(runId, name), await readFile(path));
@@ -27,6 +28,7 @@ export async function plan({ converted, emr }: EmrDeps, { runId }: EmrRun): Prom
   const longestMs = provisioningLimitMs + bootstrapLimitMs + stepLimitMs;
   return {
     output: emr.output,
+    instances,
     pollMs: Math.max(emr.pollMs, Math.ceil(longestMs / MAX_POLLS)),
     provisioningLimitMs,
     bootstrapLimitMs,
@@ -39,13 +41,16 @@ export async function plan({ converted, emr }: EmrDeps, { runId }: EmrRun): Prom
 /**
  * Before a cluster is made: what it may cost at the most, if every phase takes as long as it may. While it runs, the
  * hours that it has really used are what counts.
- * @throws LonghaulError EMR_TOO_EXPENSIVE; CONFIG_INVALID for the file of EMR_REQUEST.
+ * @throws LonghaulError EMR_TOO_EXPENSIVE.
  */
-export async function assertAffordable(emr: EmrSettings, usedInstanceHours: number): Promise<void> {
+export function assertAffordable(
+  emr: EmrSettings,
+  instances: number,
+  usedInstanceHours: number,
+): void {
   if (emr.clusterId !== undefined) return;
   const { provisioningLimitMs, bootstrapLimitMs, stepLimitMs, maxInstanceHours } = emr;
   const hours = (provisioningLimitMs + bootstrapLimitMs + stepLimitMs) / HOUR_MS;
-  const instances = instanceCount(emr, await requestAdditions(emr));
   const total = usedInstanceHours + instances * hours;
   if (total <= maxInstanceHours) return;
   const used = usedInstanceHours > 0 ? `${usedInstanceHours.toFixed(1)} used and ` : '';
@@ -60,8 +65,7 @@ export const SHUT_DOWN_KEY = '_emr/shut-down-after.sh';
 
 /** @throws LonghaulError EMR_NEEDS_S3 for a lake on a disk. */
 export function s3Of(store: Store): S3Settings {
-  const location = store.location('x');
-  if (location.kind === 's3') return location.settings;
+  if (isInBucket(store)) return store.s3.settings;
   throw new LonghaulError('EMR_NEEDS_S3', 'A cluster cannot read a lake that lies on a disk.');
 }
 

@@ -16,6 +16,8 @@ export interface EmrRun {
 /** What the workflow needs of the worker's settings, once a run. */
 export interface EmrPlan {
   output: EmrOutput;
+  /** Of a cluster that the run makes. */
+  instances: number;
   pollMs: number;
   provisioningLimitMs: number;
   bootstrapLimitMs: number;
@@ -119,6 +121,8 @@ export interface HdfsManifestInput extends EmrRun {
 export interface CloseInput extends EmrRun {
   /** Absent: it is not known whether there is one. */
   cluster?: Pick<EmrCluster, 'id' | 'isOurs' | 'instances'>;
+  /** Of a cluster of ours, also of one that the run does not know. */
+  instances: number;
   /** Steps of ours that may not have ended. */
   openStepIds: string[];
   /** A cluster of ours that is to stay, until it has been idle for long enough. */

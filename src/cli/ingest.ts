@@ -76,13 +76,12 @@ async function assertForEmr(
 ): Promise<void> {
   const onEmr = requests.some(({ engine, mode }) => engine === 'emr' && mode !== 'land');
   if (!onEmr) return;
-  if (lake.kind === 's3') {
-    const { requestAdditions } = await import('../emr/request-file.ts');
-    await requestAdditions(emr);
-    return;
+  if (lake.kind === 'disk') {
+    const message = `The engine emr reads and writes S3: the lake is ${lake.folder}.`;
+    throw new LonghaulError('EMR_NEEDS_S3', message);
   }
-  const message = `The engine emr reads and writes S3: the lake is ${lake.folder}.`;
-  throw new LonghaulError('EMR_NEEDS_S3', message);
+  const { requestAdditions } = await import('../emr/request-file.ts');
+  await requestAdditions(emr);
 }
 
 /**

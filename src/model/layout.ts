@@ -124,6 +124,21 @@ export function stagedSparkPrefix(runId: string, source: string): string {
   return `${stagedSourcePrefix(runId, source)}spark/`;
 }
 
+/** What Spark is to do with the source: a `SparkJob`. */
+export function sparkJobKey(sparkPrefix: string): string {
+  return `${sparkPrefix}job.json`;
+}
+
+/** The copies of the source that Spark reads. */
+export function sparkShardsPrefix(sparkPrefix: string): string {
+  return `${sparkPrefix}shards/`;
+}
+
+/** Of the run's jobs with many sources: an attempt's own files, and the starts that have no result. */
+export function sparkBatchPrefix(runId: string, what: string): string {
+  return `${stagingPrefix(runId)}_spark/${what}/`;
+}
+
 /** What a run has verified of a source: another host's run may replace `sourceEntryKey` before this one publishes. */
 export function stagedEntryKey(runId: string, source: string): string {
   return `${stagingPrefix(runId)}${source}/entry.json`;

@@ -204,6 +204,7 @@ class EmrConversion {
       const closed = await close.closeCluster({
         ...this.#run,
         ...(watch ? { cluster: pick(watch.cluster) } : {}),
+        instances: plan.instances,
         openStepIds: watch?.openStepIds ?? [],
         keep: isWell && plan.keepAlive,
         discard: !isWell || plan.output === 's3',

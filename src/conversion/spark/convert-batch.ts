@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SparkSettings } from '../../config/settings.ts';
 import { LonghaulError } from '../../model/errors.ts';
-import { partPrefix, sourcePrefix, stagedSparkPrefix } from '../../model/layout.ts';
+import {
+  partPrefix,
+  sourcePrefix,
+  sparkBatchPrefix,
+  sparkJobKey,
+  sparkShardsPrefix,
+  stagedSparkPrefix,
+} from '../../model/layout.ts';
 import type { BatchInput, BatchSource } from '../../model/run.ts';
 import type { SparkEnd } from '../../programs/spark-process.ts';
 import { submitSpark } from '../../programs/spark-submit.ts';
@@ -24,8 +31,7 @@ import {
   type SparkPart,
   type SparkResult,
 } from './job.ts';
-import { batchPrefix, jobKey, shardsPrefix } from './places.ts';
-import { hadoopRoot, s3Of, submitBatch, type SubmitSpark } from './submit-batch.ts';
+import { hadoopRoot, submitBatch, type SubmitSpark } from './submit-batch.ts';
 
 /** Between two looks for results on this machine's disk. */
 const LOOK_INTERVAL_MS = 200;
@@ -69,7 +75,7 @@ export async function convertBatch(
   submit: SubmitSpark = submitSpark,
 ): Promise<FailedSource[]> {
   const attempt = newAttempt();
-  const scratchPrefix = batchPrefix(input.runId, `attempt=${attempt}`);
+  const scratchPrefix = sparkBatchPrefix(input.runId, `attempt=${attempt}`);
   const own = await openTemporaryFolder();
   const written = await openScratch(deps.converted.location(scratchPrefix));
   try {
@@ -110,7 +116,7 @@ class BatchConversion {
 
   constructor(options: Options) {
     this.#options = options;
-    this.#starts = batchPrefix(options.input.runId, 'starts');
+    this.#starts = sparkBatchPrefix(options.input.runId, 'starts');
   }
 
   async convert(): Promise<FailedSource[]> {
@@ -208,7 +214,7 @@ class BatchConversion {
       starts: converted + this.#starts,
       sources: [...this.#open.keys()].map((id) => ({
         id,
-        job: jobKey(stagedSparkPrefix(input.runId, id)),
+        job: sparkJobKey(stagedSparkPrefix(input.runId, id)),
         output: `file://${join(outputFolder, id, OUTPUT)}/`,
         partPrefix: partPrefix(input.runId, attempt),
         staging: `file://${join(outputFolder, id, 'staging')}/`,
@@ -281,7 +287,7 @@ class BatchConversion {
       return this.#fail(id, error);
     }
     this.#open.delete(id);
-    await converted.deletePrefix(shardsPrefix(prefix));
+    await converted.deletePrefix(sparkShardsPrefix(prefix));
   }
 
   #fail(id: string, error: LonghaulError): void {
@@ -301,7 +307,7 @@ class BatchConversion {
   }
 
   get #bucket(): string | undefined {
-    return s3Of(this.#options.deps.converted)?.bucket;
+    return this.#options.deps.converted.s3?.bucket;
   }
 }
 

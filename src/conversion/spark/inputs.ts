@@ -1,6 +1,8 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assertDecodable } from '../../csv/encoding.ts';
 import type { Encoding } from '../../model/dataset.ts';
+import { sparkJobKey, sparkShardsPrefix } from '../../model/layout.ts';
 import { isReadableWhole, type CsvScan } from '../../model/scan.ts';
 import type { Schema } from '../../model/schema.ts';
 import { openLocation } from '../../storage/location.ts';
@@ -18,7 +20,6 @@ import {
   type SparkJob,
   type SparkSizes,
 } from './job.ts';
-import { jobKey, shardsPrefix } from './places.ts';
 
 /** A landed file, with what landing and inspection have found. */
 export interface LandedCsv {
@@ -63,7 +64,7 @@ export async function stageJob(
     columns: schema.columns,
     ...sizes,
   };
-  await lake.converted.put(jobKey(prefix), toJson(job));
+  await lake.converted.put(sparkJobKey(prefix), toJson(job));
   return job;
 }
 
@@ -115,7 +116,7 @@ function isOneWhole(shards: readonly Shard[], { dialect }: CsvScan): boolean {
 }
 
 function shardKey(prefix: string, index: number): string {
-  return `${shardsPrefix(prefix)}shard-${String(index).padStart(5, '0')}.csv`;
+  return `${sparkShardsPrefix(prefix)}shard-${String(index).padStart(5, '0')}.csv`;
 }
 
 /**
@@ -162,23 +163,23 @@ async function preparedInputs(
   const scratch = await openScratch(converted.location(prefix));
   try {
     const outputPath = (index: number): string => join(scratch.folder, `${index}.csv`);
-    const missing: number[] = [];
-    for (const index of shards.keys()) {
-      if ((await converted.size(shardKey(prefix, index))) === undefined) missing.push(index);
-    }
+    const sizes = await together(shards, { signal, concurrency: COPIES }, async (_, index) =>
+      converted.size(shardKey(prefix, index)),
+    );
+    const missing = sizes.flatMap((bytes, index) => (bytes === undefined ? index : []));
     const ranges = missing.map((index) => ({
       ...preparationOf(file, shards[index] as Shard),
       outputPath: outputPath(index),
     }));
     await prepareInThreads(ranges, signal, onProgress);
-    await together(missing, { signal, concurrency: COPIES }, async (index, _, stopped) =>
-      converted.putFile(shardKey(prefix, index), outputPath(index), stopped),
-    );
-    const inputs: SparkInput[] = [];
-    for (const [index, { records }] of shards.entries()) {
+    await together(missing, { signal, concurrency: COPIES }, async (index, _, stopped) => {
+      sizes[index] = (await stat(outputPath(index))).size;
+      await converted.putFile(shardKey(prefix, index), outputPath(index), stopped);
+    });
+    const inputs = shards.map(({ records }, index): SparkInput => {
       const key = shardKey(prefix, index);
-      inputs.push({ zone: 'converted', key, bytes: (await converted.size(key)) ?? 0, records });
-    }
+      return { zone: 'converted', key, bytes: sizes[index] ?? 0, records };
+    });
     return { inputs, header: true, delimiter: ',', encoding: 'utf-8', lineEnd: '\n' };
   } finally {
     await scratch.close();

@@ -15,9 +15,9 @@ export async function stageBytes({
   converted,
   spark,
 }: Pick<Lake, 'converted'> & { spark: SparkSettings }): Promise<number> {
+  if (spark.stageBytes !== undefined) return spark.stageBytes;
   const { bytes } = await freeSpace(writtenFolder(converted));
-  const share = Math.min(Math.floor(bytes * STAGE_SHARE), Number.MAX_SAFE_INTEGER);
-  return spark.stageBytes ?? share;
+  return Math.min(Math.floor(bytes * STAGE_SHARE), Number.MAX_SAFE_INTEGER);
 }
 
 export interface StagedSource {

@@ -30,7 +30,7 @@ export async function submitBatch(
 ): Promise<SparkEnd> {
   const path = join(folder, 'batch.json');
   await writeFile(path, JSON.stringify(batch));
-  const s3 = s3Of(converted);
+  const s3 = converted.s3?.settings;
   return await submit({
     ...spark,
     ...(s3 ? await access(s3, { given: spark.hadoopJars, signal, onNote }) : {}),
@@ -46,16 +46,10 @@ export async function submitBatch(
   });
 }
 
-/** Undefined for a lake on a disk. */
-export function s3Of(zone: Store): S3Settings | undefined {
-  const location = zone.location('');
-  return location.kind === 's3' ? location.settings : undefined;
-}
-
 /** As Hadoop's file systems take it: nothing in it is an escape. */
 export function hadoopRoot(zone: Store): string {
   const uri = zone.uri('').replace(/\/$/, '');
-  return s3Of(zone) ? `${uri.replace(/^s3:/, 's3a:')}/` : `file://${uri}/`;
+  return zone.s3 ? `${uri.replace(/^s3:/, 's3a:')}/` : `file://${uri}/`;
 }
 
 async function access(

@@ -189,7 +189,7 @@ function datasetsYaml(datasets: Record<string, Record<string, string | object>>)
 }
 
 async function lakeFiles(lakeDir: string, dataset?: string): Promise<string[]> {
-  const entries = await readdir(lakeDir, { recursive: true, withFileTypes: true }).catch(() => []);
+  const entries = await everyEntry(lakeDir);
   return entries
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(lakeDir.length + 1))
@@ -198,6 +198,18 @@ async function lakeFiles(lakeDir: string, dataset?: string): Promise<string[]> {
       (path) => dataset === undefined || [dataset, '_staging'].includes(path.split('/')[1] ?? ''),
     )
     .toSorted();
+}
+
+/** Reads again where a worker removes a folder while it is read: no other file is missing then. */
+async function everyEntry(folder: string): Promise<Dirent[]> {
+  while (existsSync(folder)) {
+    try {
+      return await readdir(folder, { recursive: true, withFileTypes: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  return [];
 }
 
 function follow(child: ChildProcess): Running {

@@ -47,6 +47,15 @@ describe('the local EMR', () => {
     await withS3(async (s3) => {
       await put(s3, 'in/data.csv', CSV);
       await put(s3, 'convert.py', CONVERT);
+      for (const name of [
+        'x=1/part-ab12-1.parquet',
+        'part-ab12-2.parquet',
+        'x=1/part-cd34-1.parquet',
+      ]) {
+        await put(s3, `days/1/${name}`, 'new');
+      }
+      for (const name of ['part-ab12-2.parquet', 'x=1/other'])
+        await put(s3, `matching/${name}`, 'old');
       await put(s3, 'bootstrap.sh', '#!/bin/sh\necho "bootstrap $1"\n');
       const bucket = `s3://${s3.bucket}`;
       let left = '';
@@ -76,10 +85,16 @@ describe('the local EMR', () => {
             `${bucket}/copied/`,
           ]),
           stepOf('to HDFS', ['s3-dist-cp', `--src=${bucket}/copied`, '--dest=hdfs:///back']),
+          stepOf('matching ones', [
+            's3-dist-cp',
+            ...['--src', `${bucket}/days/1`, '--dest', `${bucket}/matching`],
+            ...['--srcPattern', '.*/part-ab12-[0-9]+\\.parquet'],
+          ]),
           stepOf('unknown', ['hive', '-e', 'SELECT 1']),
           stepOf('no source', ['s3-dist-cp', '--src', 'hdfs:///none', '--dest', `${bucket}/none/`]),
         ]);
         assert.deepEqual(states(steps), [
+          'COMPLETED',
           'COMPLETED',
           'COMPLETED',
           'COMPLETED',
@@ -97,6 +112,14 @@ describe('the local EMR', () => {
         const back = await fetch(`${webHdfs}/webhdfs/v1/back/${name}?op=OPEN`);
         assert.deepEqual(Buffer.from(await back.arrayBuffer()), parquet);
 
+        const present = await keys(s3, 'matching/');
+        const texts = present.map(async (key) => `${key} ${(await get(s3, key)).toString()}`);
+        assert.deepEqual(await Promise.all(texts), [
+          'matching/part-ab12-2.parquet new',
+          'matching/x=1/other old',
+          'matching/x=1/part-ab12-1.parquet new',
+        ]);
+
         const logs = `logs/${id}/steps/${steps[0]?.Id}/`;
         assert.deepEqual(
           (await keys(s3, logs)).map((key) => key.slice(logs.length)),
@@ -104,9 +127,9 @@ describe('the local EMR', () => {
         );
         const stdout = gunzipSync(await get(s3, `${logs}stdout.gz`)).toString();
         assert.match(stdout, /^rows 2 local\[\d+\] named-by-the-step$/m);
-        const failure = steps[3]?.Status?.FailureDetails;
+        const failure = steps[4]?.Status?.FailureDetails;
         assert.match(failure?.Message ?? '', /Cannot run program "hive"/);
-        assert.equal(failure?.LogFile, `${bucket}/logs/${id}/steps/${steps[3]?.Id}/stderr.gz`);
+        assert.equal(failure?.LogFile, `${bucket}/logs/${id}/steps/${steps[4]?.Id}/stderr.gz`);
         const log = (await keys(s3, `logs/${id}/node/`)).find((key) => key.endsWith('stdout.gz'));
         assert.equal(gunzipSync(await get(s3, log ?? '')).toString(), 'bootstrap $HOME `x`\n');
         for (const key of await keys(s3, 'logs/')) {

@@ -1,7 +1,7 @@
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { startChild, type Child } from '../../../src/programs/child.ts';
-import { distCpArguments } from './dist-cp-command.ts';
+import { readDistCp } from './dist-cp-command.ts';
 import { SPARK_DEFAULTS } from './machine-files.ts';
 import type { CancelHow } from './model.ts';
 import type { RunnableStep, RunningStep, StepEnd } from './runtime.ts';
@@ -51,7 +51,7 @@ const KILLED = 143;
 async function start(site: Site, step: RunnableStep, folder: string): Promise<Process> {
   const stderr = join(folder, 'stderr');
   try {
-    const { words, env } = commandOf(site, step);
+    const { words, env } = await commandOf(site, step, folder);
     const child = await startChild(words, { env, folder, stdout: join(folder, 'stdout'), stderr });
     return { ended: codeOf(child), cancel: (how) => cancel(child, how) };
   } catch (error) {
@@ -75,13 +75,17 @@ interface Command {
 }
 
 /** @throws Error as `command-runner.jar` says it. */
-function commandOf(site: Site, { jar, args }: RunnableStep): Command {
+async function commandOf(
+  site: Site,
+  { jar, args }: RunnableStep,
+  folder: string,
+): Promise<Command> {
   if (basename(jar) !== 'command-runner.jar') {
     throw new Error(`java.io.IOException: The local EMR runs command-runner.jar, and no ${jar}`);
   }
   const [program = '', ...rest] = args;
   if (program === 'spark-submit') return sparkSubmit(site, rest);
-  if (program === 's3-dist-cp') return distCp(site, rest);
+  if (program === 's3-dist-cp') return await distCp(site, rest, folder);
   throw new Error(
     `java.lang.RuntimeException: java.io.IOException: Cannot run program "${program}" (in directory "."): ` +
       'error=2, No such file or directory',
@@ -101,10 +105,14 @@ function sparkSubmit(site: Site, given: readonly string[]): Command {
   };
 }
 
-function distCp(site: Site, given: readonly string[]): Command {
+async function distCp(site: Site, given: readonly string[], folder: string): Promise<Command> {
+  const { args, exclusion } = readDistCp(given);
+  const filters = join(folder, 'filters');
+  if (exclusion !== undefined) await writeFile(filters, exclusion);
   const classPath = `${site.conf}:${site.programs.hadoop.classPath}`;
   const java = [site.programs.java.path, ...JVM_OPTIONS, '-cp', classPath];
-  const words = [...java, 'org.apache.hadoop.tools.DistCp', ...distCpArguments(given)];
+  const filtered = exclusion === undefined ? [] : ['-filters', filters];
+  const words = [...java, 'org.apache.hadoop.tools.DistCp', ...filtered, ...args];
   return { words, env: site.env };
 }
 

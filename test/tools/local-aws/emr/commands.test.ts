@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { distCpArguments } from '../../../../tools/local-aws/emr/dist-cp-command.ts';
+import { readDistCp } from '../../../../tools/local-aws/emr/dist-cp-command.ts';
 import { readSparkSubmit } from '../../../../tools/local-aws/emr/spark-command.ts';
 import { causeIn, parseS3Address } from '../../../../tools/local-aws/emr/step-logs.ts';
 
@@ -43,13 +43,14 @@ describe('spark-submit', () => {
 describe('s3-dist-cp', () => {
   it('is a DistCp of what lies below', () => {
     const args = ['-direct', '-overwrite', '-m', '4', 'hdfs:///a b', 's3://b/c'];
-    assert.deepEqual(distCpArguments(['--src', 'hdfs:///a b', '--dest', 's3://b/c']), args);
-    assert.deepEqual(distCpArguments(['--src=hdfs:///a b', '--dest=s3://b/c']), args);
+    const expected = { args, exclusion: undefined };
+    assert.deepEqual(readDistCp(['--src', 'hdfs:///a b', '--dest', 's3://b/c']), expected);
+    assert.deepEqual(readDistCp(['--src=hdfs:///a b', '--dest=s3://b/c']), expected);
   });
 
   it('says what it does not know', () => {
-    assert.throws(() => distCpArguments(['--src', 'a']), /needs --src and --dest/);
-    assert.throws(() => distCpArguments(['--src', 'a', '--groupBy', 'x']), /no "--groupBy"/);
+    assert.throws(() => readDistCp(['--src', 'a']), /needs --src and --dest/);
+    assert.throws(() => readDistCp(['--src', 'a', '--groupBy', 'x']), /no "--groupBy"/);
   });
 });
 

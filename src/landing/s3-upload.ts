@@ -58,17 +58,20 @@ export class S3Upload {
   /**
    * Begins the upload with its first part.
    * @param end the state at the part's end.
-   * @returns when S3 has the part, and a checkpoint that holds `end`.
+   * @returns when S3 has the part, and a checkpoint that holds `end`. It throws when neither is under way any more: a
+   *   checkpoint that arrives later would replace the next attempt's, or stay after the landing.
    */
   async send(part: PartToSend, end: IngestStateFields): Promise<void> {
     // Of all parts that may not be done, and of the newest that is.
     const { uploadConcurrency } = this.#target.store.s3.settings;
     this.#ends = [...this.#ends, end].slice(-(uploadConcurrency + 2));
     const upload = await (this.#upload ??= this.#create());
-    const [sent] = await Promise.all([
+    const begun = [
       uploadPart(this.#target.store.s3, upload, part, this.#signal),
       this.#save(upload),
-    ]);
+    ] as const;
+    await Promise.allSettled(begun);
+    const [sent] = await Promise.all(begun);
     this.#sent.set(part.number, sent);
   }
 

@@ -1,6 +1,8 @@
 import { AbortMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { S3Settings } from '../../src/config/settings.ts';
 import { discardPartial, land, type LandProgress } from '../../src/landing/land.ts';
 import type { SourceSpec } from '../../src/model/dataset.ts';
@@ -8,7 +10,7 @@ import type { LandingManifest } from '../../src/model/manifest.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { startOrigin, type Answer, type Origin, type Route } from '../helpers/origin.ts';
-import { startS3Proxy, type S3Proxy } from '../helpers/s3-proxy.ts';
+import { startS3Proxy, type Fault, type S3Proxy } from '../helpers/s3-proxy.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 import { bigBody, everything, MIB, PART_BYTES, storedChecksum } from '../helpers/landings.ts';
 import { asJson } from '../helpers/as-json.ts';
@@ -423,6 +425,33 @@ describe('an S3 that misbehaves', () => {
     assert.equal(parts, 3);
     assert.equal(requestsOf(spec)[1]?.range, `bytes=${3 * PART_BYTES}-`);
     assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+  });
+
+  it('is still writing a checkpoint when its part fails is waited for, and no checkpoint stays', async () => {
+    const [body, store] = [bigBody(20), openStore({ uploadConcurrency: 1 })];
+    const next = new EventEmitter();
+    const begun = once(next, 'begun').then(() => true);
+    const discarded = once(next, 'discarded');
+    const checkpoint = `${KEY}.partial.checkpoint.json`;
+    const answer = { status: 404, code: 'NoSuchUpload' };
+    proxy.on({ operation: 'UploadPart', nth: 2 }, { answer });
+    proxy.on({ operation: 'GetObject', key: checkpoint, nth: 2 }, tell('begun'));
+    proxy.on({ operation: 'DeleteObject', key: checkpoint }, tell('discarded'));
+    proxy.on({ operation: 'PutObject', key: checkpoint, nth: 3 }, { before: lateWhereNotAwaited });
+    await landed(serve({ body, etag: '"1"' }), store);
+    assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
+    assert.deepEqual(await files(), WHOLE);
+
+    function tell(event: string): Fault {
+      return { before: () => next.emit(event) };
+    }
+    /** S3 has the request, and writes the object later, also where the client no longer waits for the answer. */
+    async function lateWhereNotAwaited(): Promise<void> {
+      const isNotAwaited = await Promise.race([begun, delay(1000, false)]);
+      if (!isNotAwaited) return;
+      await discarded;
+      await store.put(checkpoint, 'late');
+    }
   });
 
   it('that damages a part on its way is found out, and the attempt is retryable', async () => {

@@ -192,6 +192,7 @@ function lakeSettings(values: SettingValues, cwd: string, customEndpoint: boolea
     ...lake,
     pathStyle: values.S3_PATH_STYLE ?? customEndpoint,
     checksums: values.S3_CHECKSUMS ?? true,
+    kmsKeyId: values.S3_KMS_KEY_ID,
     uploadConcurrency: UPLOAD_CONCURRENCY,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     stallTimeoutMs: milliseconds(values.S3_STALL_TIMEOUT_SECONDS ?? 60),

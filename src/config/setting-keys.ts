@@ -21,6 +21,7 @@ export const SETTING_KEYS = {
   DATASETS_FILE: key(z.string(), 'the path of a YAML file'),
   S3_PATH_STYLE: key(flag(), 'true or false'),
   S3_CHECKSUMS: key(flag(), 'true or false'),
+  S3_KMS_KEY_ID: key(kmsKey(), "a KMS key's ARN, its id, or alias/ and its name"),
   S3_STALL_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
   ENGINE: key(z.enum(ENGINES), `one of ${ENGINES.join(', ')}`),
   SOURCE_CONCURRENCY: key(whole(1, 32), 'a whole number from 1 to 32'),
@@ -129,6 +130,14 @@ function shortTime(): z.ZodType<number, string> {
 
 function flag(): z.ZodType<boolean, string> {
   return z.enum(['true', 'false']).transform((value) => value === 'true');
+}
+
+function kmsKey(): z.ZodType<string, string> {
+  return z
+    .string()
+    .regex(
+      /^(?:(?:arn:aws[\w-]*:kms:[\w-]+:\d{12}:(?:key|alias)|alias)\/[\w/-]+|[\da-f-]{36}|mrk-[\da-f]{32})$/,
+    );
 }
 
 function memorySize(): z.ZodType<string, string> {

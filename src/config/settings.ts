@@ -56,6 +56,8 @@ export type S3Settings = Extract<LakeAddress, { kind: 's3' }> & {
   pathStyle: boolean;
   /** Full-object CRC-32 by S3; false for stores that know no such checksum: size and ETags are compared instead. */
   checksums: boolean;
+  /** Every object is written with this key of KMS; undefined: as the bucket's default encryption is. */
+  kmsKeyId?: string | undefined;
   /** Parts of one landing on their way at once. */
   uploadConcurrency: number;
   connectTimeoutMs: number;

@@ -24,6 +24,7 @@ describe('LAKE', () => {
       prefix: 'team/',
       pathStyle: false,
       checksums: true,
+      kmsKeyId: undefined,
       uploadConcurrency: 4,
       connectTimeoutMs: 10_000,
       stallTimeoutMs: 60_000,

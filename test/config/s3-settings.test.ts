@@ -31,6 +31,19 @@ void test('every key of S3 is read', () => {
   assert.deepEqual([pathStyle, checksums, stallTimeoutMs], [true, false, 1500]);
 });
 
+void test('a KMS key is an ARN, an id or an alias, and nothing else', () => {
+  const id = '1234abcd-12ab-34cd-56ef-1234567890ab';
+  const arn = 'arn:aws-us-gov:kms:us-gov-west-1:111122223333:';
+  const keys = [id, `mrk-${id.replaceAll('-', '')}`, 'alias/aws/s3', `${arn}key/${id}`];
+  for (const S3_KMS_KEY_ID of [...keys, `${arn}alias/lake`]) {
+    assert.equal(s3Of({ LAKE: 's3://lake', S3_KMS_KEY_ID }).kmsKeyId, S3_KMS_KEY_ID);
+  }
+  for (const S3_KMS_KEY_ID of ['true', 'my key', 'arn:aws:s3:::bucket', `${id}'`, 'alias/']) {
+    const message = messageOf(() => s3Of({ LAKE: 's3://lake', S3_KMS_KEY_ID }));
+    assert.match(message, /S3_KMS_KEY_ID must be a KMS key's ARN/);
+  }
+});
+
 void test('the path of httpfs starts at the folder of the command', () => {
   const { duckdb } = loadSettings({ env: { DUCKDB_HTTPFS: 'x/httpfs' }, cwd: folder });
   assert.equal(duckdb.httpfs, join(folder, 'x/httpfs'));

@@ -74,6 +74,7 @@ export interface Match {
   operation?: S3Operation | readonly S3Operation[];
   /** Part of the key. */
   key?: string;
+  where?: (request: SeenS3Request) => boolean;
   /** Of the requests that fit the above: only the nth (1 is the first), */
   nth?: number;
   /** … only the first so many, */
@@ -145,10 +146,12 @@ function see(incoming: IncomingMessage): SeenS3Request {
   return { method, operation, bucket, key, query: searchParams, headers, ...none };
 }
 
-function applies(rule: ActiveRule, { operation, key }: SeenS3Request): boolean {
+function applies(rule: ActiveRule, request: SeenS3Request): boolean {
+  const { operation, key } = request;
   const operations = typeof rule.operation === 'string' ? [rule.operation] : rule.operation;
   if (operations && !operations.includes(operation)) return false;
   if (rule.key !== undefined && !key.includes(rule.key)) return false;
+  if (rule.where?.(request) === false) return false;
   rule.met += 1;
   if (rule.nth !== undefined && rule.met !== rule.nth) return false;
   if (rule.first !== undefined && rule.met > rule.first) return false;

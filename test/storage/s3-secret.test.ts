@@ -93,6 +93,12 @@ for (const [name, env, changes, expected] of [
     "URL_STYLE 'path'",
   ],
   [
+    'a key of KMS is named for what DuckDB writes',
+    { AWS_REGION: 'us-east-1' },
+    { kmsKeyId: 'alias/lake' },
+    "KMS_KEY_ID 'alias/lake', REGION 'us-east-1'",
+  ],
+  [
     'a session has its token',
     { AWS_REGION: 'us-east-1', AWS_SESSION_TOKEN: 'tok/en==' },
     {},

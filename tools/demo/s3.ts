@@ -49,7 +49,7 @@ export async function startDemoS3(stateDir: string): Promise<DemoS3> {
 /** An empty value is no value: of a real bucket's settings in .env or the environment nothing must be left. */
 const UNSET = [
   ...['AWS_PROFILE', 'AWS_SESSION_TOKEN', 'AWS_ENDPOINT_URL'],
-  ...['S3_PATH_STYLE', 'S3_CHECKSUMS'],
+  ...['S3_PATH_STYLE', 'S3_CHECKSUMS', 'S3_KMS_KEY_ID'],
 ];
 
 async function describeLake(env: Record<string, string>): Promise<string[]> {

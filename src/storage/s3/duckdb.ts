@@ -55,7 +55,7 @@ export async function runS3Setup(
 }
 
 async function secretSql(settings: S3Settings): Promise<string> {
-  const { bucket } = settings;
+  const { bucket, kmsKeyId } = settings;
   const { endpoint, region, credentials } = await s3Session(settings);
   const { accessKeyId, secretAccessKey, sessionToken } = credentials;
   const host = endpoint.host + endpoint.pathname.replace(/\/$/, '');
@@ -66,6 +66,7 @@ async function secretSql(settings: S3Settings): Promise<string> {
     `KEY_ID ${quoteLiteral(accessKeyId)}`,
     `SECRET ${quoteLiteral(secretAccessKey)}`,
     ...(sessionToken === undefined ? [] : [`SESSION_TOKEN ${quoteLiteral(sessionToken)}`]),
+    ...(kmsKeyId === undefined ? [] : [`KMS_KEY_ID ${quoteLiteral(kmsKeyId)}`]),
     `REGION ${quoteLiteral(region)}`,
     `ENDPOINT ${quoteLiteral(host)}`,
     `URL_STYLE '${byPath ? 'path' : 'vhost'}'`,

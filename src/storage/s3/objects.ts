@@ -52,6 +52,7 @@ export async function putObject(
 ): Promise<string> {
   const command = new PutObjectCommand({
     ...s3.at(key),
+    ...s3.encryption,
     Body: body,
     ContentLength: body.length,
     IfNoneMatch: ifFree ? '*' : undefined,

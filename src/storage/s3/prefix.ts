@@ -3,6 +3,7 @@ import {
   ListObjectsV2Command,
   type $Command,
   type GetObjectCommand,
+  type PutObjectRequest,
   type S3Client,
   type S3ClientResolvedConfig,
   type ServiceInputTypes,
@@ -70,6 +71,12 @@ export class S3Prefix {
   /** What a request for one object begins with. */
   at(key: string): { Bucket: string; Key: string } {
     return { Bucket: this.bucket, Key: this.keyOf(key) };
+  }
+
+  /** What a request that begins a new object has beside `at`; those for an upload's parts must not have it. */
+  get encryption(): Pick<PutObjectRequest, 'ServerSideEncryption' | 'SSEKMSKeyId'> {
+    const { kmsKeyId } = this.settings;
+    return kmsKeyId === undefined ? {} : { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: kmsKeyId };
   }
 
   /** The other way round. */

@@ -29,6 +29,10 @@ export async function s3aAccess(settings: S3Settings, classPath: string): Promis
     'connection.timeout': `${settings.stallTimeoutMs}`,
     // Parts of a file that is written wait in memory: a lake in S3 needs no disk for them.
     'fast.upload.buffer': 'bytebuffer',
+    ...(settings.kmsKeyId !== undefined && {
+      'encryption.algorithm': 'SSE-KMS',
+      'encryption.key': settings.kmsKeyId,
+    }),
   };
   const hadoop = Object.entries(s3a).map(([key, value]) => [`spark.hadoop.fs.s3a.${key}`, value]);
   return {

@@ -61,6 +61,7 @@ export async function createUpload(
 ): Promise<string> {
   const command = new CreateMultipartUploadCommand({
     ...s3.at(key),
+    ...s3.encryption,
     ChecksumAlgorithm: checksums ? 'CRC32' : undefined,
     ChecksumType: checksums ? 'FULL_OBJECT' : undefined,
   });

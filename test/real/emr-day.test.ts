@@ -59,7 +59,7 @@ describe('a run on EMR with more steps than a cluster takes', () => {
     await withEmrLab(shared, { routes, env: { EMR_OUTPUT: 's3' } }, async (lab) => {
       const address = (name: string): string => lab.origin.address(`/${name}.csv`);
       await lab.datasets({ many: { a: address('a'), b: address('b') } });
-      shared.emr.faults = { stepsUsed: { count: 1, steps: 253 } };
+      shared.emr.faults = { stepsOpen: { count: 1, steps: 256, ms: Infinity } };
       const run = await lab.json<Run>(['ingest', 'many', '--date', DAY, '--as-if']);
       assert.deepEqual(
         [run.code, run.json.status, run.json.ledger?.rows],

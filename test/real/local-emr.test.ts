@@ -5,6 +5,7 @@ import {
   DescribeClusterCommand,
   DescribeStepCommand,
   ListStepsCommand,
+  PutAutoTerminationPolicyCommand,
   RunJobFlowCommand,
   TerminateJobFlowsCommand,
   type EMRClient,
@@ -24,6 +25,9 @@ import { withLocalEmr } from '../helpers/local-emr.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 
 const ENDED = ['TERMINATED', 'TERMINATED_WITH_ERRORS'];
+
+/** Files of a copy that is cut off. */
+const MANY = 30;
 
 /** Two records, one with a line break in it. */
 const CSV = 'id,text\n1,one\n2,"two\nlines"\n';
@@ -120,6 +124,9 @@ describe('the local EMR', () => {
           'matching/x=1/part-ab12-1.parquet new',
         ]);
 
+        await client.send(new TerminateJobFlowsCommand({ JobFlowIds: [id] }));
+        await untilState(client, id, ENDED);
+        assert.equal((await fetch(`${webHdfs}/webhdfs/v1/back?op=LISTSTATUS`)).status, 404);
         const logs = `logs/${id}/steps/${steps[0]?.Id}/`;
         assert.deepEqual(
           (await keys(s3, logs)).map((key) => key.slice(logs.length)),
@@ -137,9 +144,6 @@ describe('the local EMR', () => {
           assert.ok(!text.includes(s3.env.AWS_SECRET_ACCESS_KEY), key);
         }
 
-        await client.send(new TerminateJobFlowsCommand({ JobFlowIds: [id] }));
-        await untilState(client, id, ENDED);
-        assert.equal((await fetch(`${webHdfs}/webhdfs/v1/back?op=LISTSTATUS`)).status, 404);
         const [hdfs, ...others] = await readdir(folder);
         assert.match(hdfs ?? '', /^hdfs-/);
         assert.deepEqual(others, []);
@@ -183,9 +187,10 @@ describe('the local EMR', () => {
   it('ends a step that is cancelled, with all that it started, and a full HDFS fails a step', async () => {
     await withS3(async (s3) => {
       await put(s3, 'endless.py', 'import subprocess, sys\nsubprocess.run(["sleep", "600"])\n');
+      for (let index = 0; index < MANY; index += 1) await put(s3, `many/${index}`, `${index}`);
       await put(s3, 'big.bin', Buffer.alloc(24 * 1024 * 1024, 1));
       const bucket = `s3://${s3.bucket}`;
-      const faults = { smallHdfs: { count: 1, bytes: 8 * 1024 * 1024 } };
+      const faults = { smallHdfs: { count: 1, bytes: 8 * 1024 * 1024 }, copyFailure: 1 };
       await withLocalEmr(
         s3,
         async ({ client, folder }) => {
@@ -201,6 +206,11 @@ describe('the local EMR', () => {
           await client.send(new CancelStepsCommand(request));
           assert.equal((await ended(client, id, step)).Status?.State, 'CANCELLED');
           assert.ok(!commandsOf(folder).some((line) => line.includes('endless.py')));
+          const cut = ['s3-dist-cp', '--src', `${bucket}/many`, '--dest', `${bucket}/part`];
+          const [half] = await run(client, id, [stepOf('cut off', cut)]);
+          assert.equal(half?.Status?.State, 'FAILED');
+          const copied = (await keys(s3, 'part/')).length;
+          assert.ok(copied > 0 && copied < MANY, `${copied} of ${MANY}`);
           const copy = stepOf('too big', [
             's3-dist-cp',
             '--src',
@@ -210,6 +220,8 @@ describe('the local EMR', () => {
           ]);
           const [full] = await run(client, id, [copy]);
           assert.equal(full?.Status?.State, 'FAILED');
+          await client.send(new TerminateJobFlowsCommand({ JobFlowIds: [id] }));
+          await untilState(client, id, ENDED);
           const stderr = gunzipSync(
             await get(s3, `logs/${id}/steps/${full.Id}/stderr.gz`),
           ).toString();
@@ -220,6 +232,50 @@ describe('the local EMR', () => {
     });
   });
 });
+
+describe('a cluster of the local EMR with files in its HDFS', () => {
+  it('is not idle until they are gone', async () => {
+    await withS3(async (s3) => {
+      await put(s3, 'some.bin', Buffer.alloc(2 * 1024 * 1024, 1));
+      const source = `s3://${s3.bucket}/some.bin`;
+      const faults = { smallHdfs: { count: 1, bytes: 8 * 1024 * 1024 } };
+      await withLocalEmr(
+        s3,
+        async ({ client, webHdfsUrl }) => {
+          const id = await create(client, {});
+          const copy = ['s3-dist-cp', '--src', source, '--dest', 'hdfs:///some.bin'];
+          await run(client, id, [stepOf('copy', copy)]);
+          const webHdfs = `${webHdfsUrl.replace('{cluster}', id)}/webhdfs/v1/`;
+          await untilUse(webHdfs, (use) => use > 0.1);
+          const policy = { ClusterId: id, AutoTerminationPolicy: { IdleTimeout: 60 } };
+          await client.send(new PutAutoTerminationPolicyCommand(policy));
+          // Many times as long as a cluster may be idle.
+          await sleep(60 * 20);
+          const { Cluster } = await client.send(new DescribeClusterCommand({ ClusterId: id }));
+          assert.equal(Cluster?.Status?.State, 'WAITING');
+          await fetch(`${webHdfs}some.bin?op=DELETE&recursive=true`, { method: 'DELETE' });
+          await untilState(client, id, ENDED);
+        },
+        { faults, delays: { secondMs: 1 } },
+      );
+    });
+  });
+});
+
+/** What the NameNode says. */
+async function untilUse(webHdfs: string, isWanted: (use: number) => boolean): Promise<void> {
+  const { headers } = await fetch(`${webHdfs}?op=LISTSTATUS`, { redirect: 'manual' });
+  const { origin } = new URL(headers.get('location') ?? '');
+  const url = `${origin}/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState`;
+  for (;;) {
+    const { beans } = (await (await fetch(url)).json()) as {
+      beans: { CapacityUsed: number; CapacityTotal: number }[];
+    };
+    const [{ CapacityUsed: used, CapacityTotal: total } = assert.fail('no answer')] = beans;
+    if (isWanted(used / total)) return;
+    await sleep(100);
+  }
+}
 
 async function withS3(body: (s3: TestS3) => Promise<void>): Promise<void> {
   const s3 = await startS3();

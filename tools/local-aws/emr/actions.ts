@@ -87,7 +87,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     const cluster = clusters.open(input.JobFlowId);
     const steps = input.Steps ?? [];
     if (steps.length === 0) throw validation('At least one step is required.');
-    checkSteps(steps, cluster.stepConcurrency, cluster.usedSteps + cluster.steps.length);
+    checkSteps(steps, cluster.stepConcurrency, clusters.openSteps(cluster));
     return { StepIds: clusters.addSteps(cluster, steps).map(({ id }) => id) };
   },
 

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { takeFault, takePlainFault } from './faults.ts';
 import {
   endCluster,
+  FOR_EVER_MS,
   isEnded,
   isOpen,
   pause,
@@ -23,7 +24,7 @@ export async function live(cluster: Cluster, context: EmrContext): Promise<void>
     machine = await bootstrap(cluster, context);
     const minutes = await machine.shutDownMinutes();
     if (minutes !== undefined) {
-      const ms = Math.min(minutes * 60 * context.delays.secondMs, MAX_TIMER_MS);
+      const ms = Math.min(minutes * 60 * context.delays.secondMs, FOR_EVER_MS);
       shutDown = setTimeout(() => endCluster(cluster, MASTER_TERMINATED), ms);
     }
     if (isOpen(cluster)) {
@@ -93,6 +94,7 @@ async function terminate(
     step.reason = { Message: 'Job terminated' };
     step.endedMs = now();
   }
+  await Promise.all(cluster.logs);
   await Promise.all([machine?.stop().catch(() => undefined), delay(delays.terminatingMs)]);
   cluster.webHdfsUrl = undefined;
   cluster.state = ending.state;
@@ -107,9 +109,6 @@ function bootstrapFailure(index: number): Ending {
     reason: { Code: 'BOOTSTRAP_FAILURE', Message: message },
   };
 }
-
-/** Node's limit, more than three weeks. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const MASTER_TERMINATED: Ending = {
   state: 'TERMINATED_WITH_ERRORS',

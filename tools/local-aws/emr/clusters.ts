@@ -3,7 +3,7 @@ import type { RunJobFlowInput, StepConfig } from '@aws-sdk/client-emr';
 import { invalidRequest, validation } from './api-error.ts';
 import { live } from './cluster-life.ts';
 import { takeFault } from './faults.ts';
-import { isOpen, type Cluster, type Step, type EmrContext } from './model.ts';
+import { isEnded, isOpen, type Cluster, type Step, type EmrContext } from './model.ts';
 
 /** All clusters of a server. They are kept, as EMR keeps them for two months, until the server ends. */
 export class Clusters {
@@ -32,7 +32,7 @@ export class Clusters {
       keepAlive: request.Instances?.KeepJobFlowAliveWhenNoSteps ?? false,
       isProtected: request.Instances?.TerminationProtected === true || hasSeveralMasters(request),
       stepConcurrency: request.StepConcurrencyLevel ?? 1,
-      usedSteps: takeFault(this.context.faults(), 'stepsUsed')?.steps ?? 0,
+      logs: [],
       idleTimeout: request.AutoTerminationPolicy?.IdleTimeout,
       wake: () => undefined,
       abort: new AbortController(),
@@ -42,6 +42,16 @@ export class Clusters {
     const life = live(cluster, this.context).finally(() => this.#lives.delete(life));
     this.#lives.add(life);
     return cluster;
+  }
+
+  /** Steps PENDING or RUNNING, those of other clients too. */
+  openSteps(cluster: Cluster): number {
+    const now = this.context.now();
+    const fault = cluster.othersOpen ? undefined : takeFault(this.context.faults(), 'stepsOpen');
+    if (fault) cluster.othersOpen = { steps: fault.steps, untilMs: now + fault.ms };
+    const { steps = 0, untilMs = 0 } = cluster.othersOpen ?? {};
+    const own = cluster.steps.filter((step) => !isEnded(step)).length;
+    return own + (now < untilMs ? steps : 0);
   }
 
   addSteps(cluster: Cluster, configs: readonly StepConfig[]): Step[] {

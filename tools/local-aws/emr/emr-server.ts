@@ -31,6 +31,8 @@ const DELAYS: EmrDelays = {
   provisioningMs: 40,
   bootstrappingMs: 20,
   terminatingMs: 20,
+  beforeStepMs: 20,
+  logsMs: 300,
   secondMs: 1000,
 };
 /** EMR's own limit for a request is below this. */

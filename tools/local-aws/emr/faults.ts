@@ -21,8 +21,12 @@ export interface EmrFaults {
   hang?: number;
   /** Clusters whose HDFS holds so little. */
   smallHdfs?: { count: number; bytes: number };
-  /** Clusters that have had so many steps of the 256 that EMR allows when they are made. */
-  stepsUsed?: { count: number; steps: number };
+  /** Copy steps that are killed when their second file begins, or when they would end. */
+  copyFailure?: number;
+  /** Clusters where other clients have so many steps PENDING, for so long from the first AddJobFlowSteps on. */
+  stepsOpen?: { count: number; steps: number; ms: number };
+  /** Steps whose logs come with the end of their cluster only. */
+  lateLogs?: number;
 }
 
 type Counted = {

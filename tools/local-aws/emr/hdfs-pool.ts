@@ -1,5 +1,7 @@
-import { rm } from 'node:fs/promises';
-import { makeOwnedFolder } from './owned-folders.ts';
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { makeOwnedFolder, removeAbandonedFolders } from './owned-folders.ts';
 import { startHdfs, type Hdfs, type HdfsOptions } from './hdfs.ts';
 
 export interface HdfsPool {
@@ -16,11 +18,11 @@ export interface HdfsPool {
 export function hdfsPool(folder: string, programs: Pick<HdfsOptions, 'java' | 'jars'>): HdfsPool {
   const idle: Hdfs[] = [];
   let isClosed = false;
-  let started = 0;
 
   const start = async (wanted: Pick<HdfsOptions, 'capacityBytes' | 'signal'>): Promise<Hdfs> => {
     started += 1;
-    const own = await makeOwnedFolder(folder, `hdfs-${process.pid}-${started}`);
+    const where = wanted.capacityBytes === undefined ? folder : await smallHdfsFolder(folder);
+    const own = await makeOwnedFolder(where, `hdfs-${process.pid}-${started}`);
     const remove = async (): Promise<void> => await rm(own, { recursive: true, force: true });
     try {
       const hdfs = await startHdfs({ ...programs, ...wanted, folder: own });
@@ -51,6 +53,23 @@ export function hdfsPool(folder: string, programs: Pick<HdfsOptions, 'java' | 'j
     },
   };
 }
+
+/** HDFSs that this process has started: each has a folder of its name. */
+let started = 0;
+
+/**
+ * In memory where the system has such a place. A capacity is what remains of the whole file system, and on a disk less
+ * than that is free: some is for the system only, so a small HDFS on it is full from the start.
+ */
+async function smallHdfsFolder(otherwise: string): Promise<string> {
+  if (!existsSync(SHARED_MEMORY)) return otherwise;
+  const folder = `${SHARED_MEMORY}/longhaul-hdfs-${userInfo().uid}`;
+  await mkdir(folder, { recursive: true });
+  await removeAbandonedFolders(folder);
+  return folder;
+}
+
+const SHARED_MEMORY = '/dev/shm';
 
 /** False where the HDFS does not remove its files. */
 async function empty(httpUrl: string): Promise<boolean> {

@@ -24,6 +24,8 @@ export interface Hdfs {
   httpUrl: string;
   /** What a client has to know, as Hadoop's properties. */
   configuration: Readonly<Record<string, string>>;
+  /** What its files take of it, from 0 to 1. */
+  use(): Promise<number>;
   /** Ends when the process has. The folder stays. */
   stop(): Promise<void>;
 }
@@ -50,6 +52,8 @@ export async function startHdfs(options: HdfsOptions): Promise<Hdfs> {
     'dfs.replication': '1',
     // With one DataNode there is none to put in its place.
     'dfs.client.block.write.replace-datanode-on-failure.enable': 'false',
+    // A block that is begun counts whole, so blocks have to be small beside the capacity.
+    ...(options.capacityBytes === undefined ? {} : { 'dfs.blocksize': String(SMALL_BLOCK_BYTES) }),
   };
   const server = {
     ...client,
@@ -83,7 +87,11 @@ export async function startHdfs(options: HdfsOptions): Promise<Hdfs> {
   });
   const httpUrl = `http://127.0.0.1:${httpPort}`;
   const stop = async (): Promise<void> => void (await child.stop(STOP_LIMIT_MS));
-  if (await comesUp(httpUrl, child, signal)) return { httpUrl, configuration: client, stop };
+  const use = async (): Promise<number> => {
+    const { CapacityUsed: used = 0, CapacityTotal: total = 1 } = await stateOf(httpUrl);
+    return used / total;
+  };
+  if (await comesUp(httpUrl, child, signal)) return { httpUrl, configuration: client, use, stop };
   await stop();
   signal?.throwIfAborted();
   throw await startFailure(log);
@@ -96,8 +104,6 @@ async function capacityOf({ folder, capacityBytes }: HdfsOptions): Promise<Recor
   const reserved = Math.max(0, blocks * bsize - Math.floor(capacityBytes / 2));
   return {
     'dfs.datanode.du.reserved': String(reserved),
-    // A block that is begun counts whole, so blocks have to be small beside the capacity.
-    'dfs.blocksize': String(SMALL_BLOCK_BYTES),
     'dfs.namenode.fs-limits.min-block-size': '0',
   };
 }
@@ -123,20 +129,27 @@ async function comesUp(
   const limit = performance.now() + START_LIMIT_MS;
   const goesOn = (): boolean => !child.hasEnded() && !signal?.aborted;
   while (goesOn() && performance.now() < limit) {
-    if ((await liveDataNodes(httpUrl)) > 0) return true;
+    if (((await stateOf(httpUrl)).NumLiveDataNodes ?? 0) > 0) return true;
     await sleep(POLL_MS);
   }
   return false;
 }
 
-async function liveDataNodes(httpUrl: string): Promise<number> {
+/** As the NameNode says it; nothing where it does not answer. */
+interface HdfsState {
+  NumLiveDataNodes?: number;
+  CapacityUsed?: number;
+  CapacityTotal?: number;
+}
+
+async function stateOf(httpUrl: string): Promise<HdfsState> {
   const query = '/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState';
   try {
     const answer = await fetch(httpUrl + query, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
-    const { beans } = (await answer.json()) as { beans?: { NumLiveDataNodes?: number }[] };
-    return beans?.[0]?.NumLiveDataNodes ?? 0;
+    const { beans } = (await answer.json()) as { beans?: HdfsState[] };
+    return beans?.[0] ?? {};
   } catch {
-    return 0;
+    return {};
   }
 }
 

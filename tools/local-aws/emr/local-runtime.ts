@@ -8,7 +8,7 @@ import type { HdfsPool } from './hdfs-pool.ts';
 import { writeMachineConfiguration } from './machine-files.ts';
 import { makeOwnedFolder } from './owned-folders.ts';
 import type { EmrRuntime, Machine, WantedMachine } from './runtime.ts';
-import { startStep } from './run-step.ts';
+import { saveStepLogs, startStep } from './run-step.ts';
 import { environmentOf, masterFiles, type LocalRuntimeOptions, type Site } from './site.ts';
 import { parseS3Address, uploadLogs } from './step-logs.ts';
 
@@ -56,6 +56,8 @@ async function machineOf(
     shutDownMinutes: async () => await shutDownMinutes(folder),
     bootstrap: async (action, index, signal) => await bootstrap(site, action, index, signal),
     start: async (step) => await startStep(site, step),
+    saveLogs: async (stepId) => await saveStepLogs(site, stepId),
+    hdfsUse: async () => await hdfs.use(),
     stop: async () => {
       await hdfs.stop();
       await rm(folder, { recursive: true, force: true });

@@ -43,8 +43,10 @@ export interface Cluster {
   /** From termination; EMR does it by itself for several masters. */
   isProtected: boolean;
   stepConcurrency: number;
-  /** That count towards what EMR allows, beside `steps`. */
-  usedSteps: number;
+  /** Steps of other clients, which count towards those that EMR allows at once. */
+  othersOpen?: { steps: number; untilMs: number };
+  /** Each settles when a step's logs are where they belong. */
+  logs: Promise<void>[];
   /** Of its auto-termination policy, in seconds. */
   idleTimeout: number | undefined;
   /** Where its machine is reached: the folder, HDFS, what runs on it. None before it is provisioned, and after its end. */
@@ -118,6 +120,10 @@ export interface EmrDelays {
   bootstrappingMs: number;
   /** TERMINATING. */
   terminatingMs: number;
+  /** From the moment when a step could run to its start; on EMR some seconds. */
+  beforeStepMs: number;
+  /** From a step's end to its logs in S3, unless the cluster ends before; on EMR up to five minutes. */
+  logsMs: number;
   /** What passes for a second of an idle timeout, whose least is 60 of them, and of a shutdown that was asked for. */
   secondMs: number;
 }
@@ -130,6 +136,9 @@ export interface EmrContext {
   faults: () => EmrFaults;
   now: () => number;
 }
+
+/** As long as a timer can be: 24 days. */
+export const FOR_EVER_MS = 2 ** 31 - 1;
 
 /** Waits, or ends with an error where the cluster is to end. */
 export async function pause(ms: number, { abort }: Cluster): Promise<void> {

@@ -1,6 +1,13 @@
 import type { InstanceFleetConfig } from '@aws-sdk/client-emr';
 import { takeFault, takePlainFault } from './faults.ts';
-import { endCluster, pause, type Cluster, type Ending, type EmrContext } from './model.ts';
+import {
+  endCluster,
+  FOR_EVER_MS,
+  pause,
+  type Cluster,
+  type Ending,
+  type EmrContext,
+} from './model.ts';
 
 /** STARTING: what EC2 and the network have to say. Rejects where the cluster is to end. */
 export async function provision(
@@ -34,9 +41,6 @@ async function waitForSpot(cluster: Cluster, ms: number): Promise<void> {
     await pause(FOR_EVER_MS, cluster);
   }
 }
-
-/** As long as a timer can be: 24 days. */
-const FOR_EVER_MS = 2 ** 31 - 1;
 
 function isSpot(cluster: Cluster): boolean {
   const groups = cluster.request.Instances?.InstanceGroups ?? [];

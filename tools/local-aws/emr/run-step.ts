@@ -1,5 +1,6 @@
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startChild, type Child } from '../../../src/programs/child.ts';
 import { readDistCp } from './dist-cp-command.ts';
 import { SPARK_DEFAULTS } from './machine-files.ts';
@@ -22,10 +23,10 @@ export async function startStep(site: Site, step: RunnableStep): Promise<Running
     await appendFile(join(folder, 'controller'), `${new Date().toISOString()} ${text}\n`);
   };
   await note(`INFO startExec '${[step.jar, ...step.args].join(' ')}'`);
-  const process = step.hang ? hanging() : await start(site, step, folder);
+  const process = step.fault === 'hang' ? hanging() : await start(site, step, folder);
   const ended = process.ended.then(async (code) => {
     await note(code === 0 ? 'INFO Step succeeded' : `WARN Step failed with exitCode ${code}`);
-    return await endOf(site, step, folder, code);
+    return await endOf(site, step, code);
   });
   return { ended, cancel: (how) => process.cancel(how) };
 }
@@ -53,7 +54,8 @@ async function start(site: Site, step: RunnableStep, folder: string): Promise<Pr
   try {
     const { words, env } = await commandOf(site, step, folder);
     const child = await startChild(words, { env, folder, stdout: join(folder, 'stdout'), stderr });
-    return { ended: codeOf(child), cancel: (how) => cancel(child, how) };
+    const ended = step.fault === 'copyFailure' ? killedInTheMiddle(child, stderr) : codeOf(child);
+    return { ended, cancel: (how) => cancel(child, how) };
   } catch (error) {
     await appendFile(stderr, `Exception in thread "main" ${(error as Error).message}\n`);
     return { ended: Promise.resolve(1), cancel: () => undefined };
@@ -63,6 +65,21 @@ async function start(site: Site, step: RunnableStep, folder: string): Promise<Pr
 async function codeOf(child: Child): Promise<number> {
   return (await child.ended).code ?? KILLED;
 }
+
+/** Fault: a DistCp that copies its files in turn, and of which the second one begins. */
+async function killedInTheMiddle(child: Child, stderr: string): Promise<number> {
+  while (!child.hasEnded()) {
+    const log = await readFile(stderr, 'utf8');
+    if (log.split(COPY_BEGINS).length > 2) child.signal('SIGKILL');
+    await sleep(LOOK_MS);
+  }
+  await child.ended;
+  return KILLED;
+}
+
+/** Of DistCp, with both paths. */
+const COPY_BEGINS = /CopyMapper: Copying /;
+const LOOK_MS = 10;
 
 function cancel(child: Child, how: CancelHow): void {
   if (how === 'TERMINATE_PROCESS') child.signal('SIGKILL');
@@ -119,20 +136,26 @@ async function distCp(site: Site, given: readonly string[], folder: string): Pro
 /** It copies through buffers of 8 KiB, and parts of 64 MB wait on the disk. */
 const JVM_OPTIONS = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 
-async function endOf(
-  site: Site,
-  step: RunnableStep,
-  folder: string,
-  code: number,
-): Promise<StepEnd> {
-  const place = site.logUri && `${site.logUri}${site.clusterId}/steps/${step.id}/`;
-  // A step is what it is, whatever becomes of its logs.
-  if (place) await uploadLogs(site.client, folder, LOGS, place).catch(() => undefined);
+/** A step is what it is, whatever becomes of its logs. */
+export async function saveStepLogs(site: Site, stepId: string): Promise<void> {
+  const place = logPlace(site, stepId);
+  if (place === undefined) return;
+  await uploadLogs(site.client, join(site.folder, 'steps', stepId), LOGS, place).catch(
+    () => undefined,
+  );
+}
+
+function logPlace({ logUri, clusterId }: Site, stepId: string): string | undefined {
+  return logUri && `${logUri}${clusterId}/steps/${stepId}/`;
+}
+
+async function endOf(site: Site, { id }: RunnableStep, code: number): Promise<StepEnd> {
   if (code === 0) return { isCompleted: true };
-  const stderr = await readFile(join(folder, 'stderr'), 'utf8').catch(() => '');
+  const stderr = await readFile(join(site.folder, 'steps', id, 'stderr'), 'utf8').catch(() => '');
+  const place = logPlace(site, id);
   return {
     isCompleted: false,
     message: causeIn(stderr),
-    logFile: place ? `${place}stderr.gz` : undefined,
+    logFile: place && `${place}stderr.gz`,
   };
 }

@@ -27,6 +27,10 @@ export interface Machine {
   /** @returns the exit code of action 1, 2, … */
   bootstrap(action: BootstrapActionConfig, index: number, signal: AbortSignal): Promise<number>;
   start(step: RunnableStep): Promise<RunningStep>;
+  /** Of a step that is over. Never rejects: logs that S3 does not take are given up. */
+  saveLogs(stepId: string): Promise<void>;
+  /** What its files take of HDFS, from 0 to 1. */
+  hdfsUse(): Promise<number>;
   /** Ends all that runs on it, and removes its HDFS and folder. */
   stop(): Promise<void>;
 }
@@ -36,12 +40,12 @@ export interface RunnableStep {
   name: string;
   jar: string;
   args: readonly string[];
-  /** Fault: it starts, and never ends by itself. */
-  hang: boolean;
+  /** It never ends by itself, or is killed in the middle of its copy. */
+  fault: 'hang' | 'copyFailure' | undefined;
 }
 
 export interface RunningStep {
-  /** Never rejects. Logs are where they belong by then, or were given up. */
+  /** Never rejects. */
   ended: Promise<StepEnd>;
   cancel(how: CancelHow): void;
 }
@@ -50,6 +54,6 @@ export interface StepEnd {
   isCompleted: boolean;
   /** What is known of a failure: `stderr`'s last exception. */
   message?: string | undefined;
-  /** `s3://…/stderr.gz`. */
+  /** `s3://…/stderr.gz`, where it will be. */
   logFile?: string | undefined;
 }

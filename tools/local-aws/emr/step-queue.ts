@@ -1,16 +1,19 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ActionOnFailure } from '@aws-sdk/client-emr';
-import { takeFault, takePlainFault } from './faults.ts';
+import { takeFault, takePlainFault, type EmrFaults } from './faults.ts';
 import {
   endCluster,
+  FOR_EVER_MS,
   isEnded,
   isOpen,
+  pause,
   type CancelHow,
   type Cluster,
   type Ending,
   type Step,
   type EmrContext,
 } from './model.ts';
-import type { Machine, StepEnd } from './runtime.ts';
+import type { Machine, RunnableStep, StepEnd } from './runtime.ts';
 
 /**
  * RUNNING and WAITING: steps in their order, as many at once as the cluster's concurrency has it, until the cluster is to
@@ -24,19 +27,24 @@ export async function runSteps(
   const running = new Set<Promise<void>>();
   while (isOpen(cluster)) {
     const woken = nextWake(cluster);
-    for (const step of startable(cluster)) {
+    showState(cluster);
+    if (startable(cluster).length > 0) await pauseBeforeStep(cluster, context);
+    for (const step of isOpen(cluster) ? startable(cluster) : []) {
       const run = runStep(step, cluster, machine, context).finally(() => {
         running.delete(run);
         cluster.wake();
       });
       running.add(run);
     }
-    showState(cluster);
-    if (!isOpen(cluster)) break;
-    await waitFor(woken, cluster, context.delays.secondMs);
+    if (isOpen(cluster)) await waitFor(woken, cluster, machine, context.delays.secondMs);
   }
   for (const step of cluster.steps) step.cancel?.('TERMINATE_PROCESS');
   await Promise.all(running);
+}
+
+/** Steps can be cancelled or added meanwhile. */
+async function pauseBeforeStep(cluster: Cluster, { delays }: EmrContext): Promise<void> {
+  await pause(delays.beforeStepMs, cluster).catch(() => undefined);
 }
 
 /** Asked for before the look at the steps, so that no change is missed. */
@@ -73,20 +81,37 @@ const ALL_STEPS_COMPLETED: Ending = {
   reason: { Code: 'ALL_STEPS_COMPLETED', Message: 'Steps completed' },
 };
 
-/** The idle timeout of a policy runs while the cluster waits, and starts anew with the policy. */
-async function waitFor(woken: Promise<void>, cluster: Cluster, secondMs: number): Promise<void> {
+/**
+ * The idle timeout of a policy runs while the cluster waits, and starts anew with the policy. A cluster with more than a
+ * little in its HDFS is not idle: it waits on.
+ */
+async function waitFor(
+  woken: Promise<void>,
+  cluster: Cluster,
+  machine: Machine,
+  secondMs: number,
+): Promise<void> {
   const { idleTimeout, state } = cluster;
   if (idleTimeout === undefined || state !== 'WAITING') {
     await woken;
     return;
   }
-  const timer = setTimeout(() => endCluster(cluster, IDLE), idleTimeout * secondMs);
+  let wasWoken = false;
+  const end = async (): Promise<void> => {
+    const isIdle = (await machine.hdfsUse()) < IDLE_HDFS_USE;
+    if (isIdle && !wasWoken) endCluster(cluster, IDLE);
+  };
+  const timer = setInterval(() => void end(), idleTimeout * secondMs);
   try {
     await woken;
   } finally {
-    clearTimeout(timer);
+    wasWoken = true;
+    clearInterval(timer);
   }
 }
+
+/** As EMR's guide has it. */
+const IDLE_HDFS_USE = 0.1;
 
 const IDLE: Ending = {
   state: 'TERMINATED',
@@ -110,9 +135,9 @@ async function runStep(
   let end: StepEnd;
   try {
     const { Jar = '', Args = [] } = step.config.HadoopJarStep ?? {};
-    const hang = takePlainFault(faults(), 'hang');
+    const fault = faultOf(Args, faults());
     const name = step.config.Name ?? '';
-    const run = await machine.start({ id: step.id, name, jar: Jar, args: Args, hang });
+    const run = await machine.start({ id: step.id, name, jar: Jar, args: Args, fault });
     step.cancel = (how) => run.cancel(how);
     // It may have been asked for while the program was being started.
     if (!isOpen(cluster)) run.cancel('TERMINATE_PROCESS');
@@ -123,10 +148,29 @@ async function runStep(
   } finally {
     clearTimeout(losing);
     delete step.cancel;
+    cluster.logs.push(saveLogsLater(step, cluster, machine, context));
   }
   // A cluster that ends says itself what becomes of its steps.
   if (isOpen(cluster)) settle(step, cluster, end, now());
   else if (cluster.ending?.reason.Code === 'INSTANCE_FAILURE') interrupt(step, now());
+}
+
+function faultOf([program]: readonly string[], faults: EmrFaults): RunnableStep['fault'] {
+  if (takePlainFault(faults, 'hang')) return 'hang';
+  const isCopy = program === 's3-dist-cp';
+  return isCopy && takePlainFault(faults, 'copyFailure') ? 'copyFailure' : undefined;
+}
+
+/** At the latest when the cluster is to end. */
+async function saveLogsLater(
+  { id }: Step,
+  { abort }: Cluster,
+  machine: Machine,
+  { delays, faults }: EmrContext,
+): Promise<void> {
+  const ms = takePlainFault(faults(), 'lateLogs') ? FOR_EVER_MS : delays.logsMs;
+  await delay(ms, undefined, { signal: abort.signal }).catch(() => undefined);
+  await machine.saveLogs(id);
 }
 
 const SPOT_LOST: Ending = {

@@ -9,8 +9,8 @@ export interface EmrAccount {
   subnets?: readonly string[];
 }
 
-/** As the API reference has it for a cluster. */
-const MAX_STEPS = 256;
+/** PENDING or RUNNING at once on a cluster. */
+const MAX_OPEN_STEPS = 256;
 /** Seconds that an idle timeout may have. */
 const IDLE_TIMEOUT = { least: 60, most: 604_800 };
 const MAX_STEP_CONCURRENCY = 256;
@@ -63,9 +63,9 @@ function checkInstances({ Instances: instances = {} }: RunJobFlowInput): void {
 }
 
 /** @throws ApiError ValidationException */
-export function checkSteps(steps: readonly StepConfig[], concurrency: number, before = 0): void {
-  const isWithin = before + steps.length <= MAX_STEPS;
-  assert(isWithin, `A maximum of ${MAX_STEPS} steps are allowed in each job flow.`);
+export function checkSteps(steps: readonly StepConfig[], concurrency: number, open = 0): void {
+  const isWithin = open + steps.length <= MAX_OPEN_STEPS;
+  assert(isWithin, `A maximum of ${MAX_OPEN_STEPS} steps are allowed in each job flow.`);
   for (const { Name: name = '', ActionOnFailure: action, HadoopJarStep: jar } of steps) {
     const isNamed = name !== '' && name.length <= MAX_NAME_LENGTH;
     assert(isNamed, 'Step name must have 1 to 256 characters.');

@@ -95,6 +95,39 @@ describe('a cluster', () => {
     );
   });
 
+  it('is not idle while its HDFS is more than a tenth full', async () => {
+    await withQuickEmr(
+      async ({ client, hdfs }) => {
+        hdfs.use = 0.11;
+        const id = await create(client, { AutoTerminationPolicy: { IdleTimeout: 60 } });
+        while (hdfs.asked < 3) await sleep(2);
+        assert.equal((await untilState(client, id, ['WAITING', ...ENDED])).seen[0], 'WAITING');
+        hdfs.use = 0.09;
+        const { cluster } = await untilState(client, id, ENDED);
+        assert.equal(cluster.Status?.State, 'TERMINATED');
+      },
+      { delays: { secondMs: 0.1 } },
+    );
+  });
+
+  it('brings the logs of a step some time after its end, at the latest with its own', async () => {
+    await withQuickEmr(
+      async (emr) => {
+        const id = await create(emr.client, {});
+        emr.faults = { lateLogs: 1 };
+        const [late, other] = await add(emr.client, id, [stepOf('a', 'ok'), stepOf('b', 'ok')]);
+        while (emr.saved.length === 0) await sleep(2);
+        assert.deepEqual(emr.saved, [other]);
+        const [running] = await add(emr.client, id, [stepOf('c', 'wait')]);
+        await untilStep(emr.client, id, running, 'RUNNING');
+        await emr.client.send(new TerminateJobFlowsCommand({ JobFlowIds: [id] }));
+        await untilState(emr.client, id, ENDED);
+        assert.deepEqual(new Set(emr.saved), new Set([other, late, running]));
+      },
+      { delays: { logsMs: 20 } },
+    );
+  });
+
   it('is listed by state and time, in pages that a new cluster does not shift', async () => {
     await withQuickEmr(async ({ client }) => {
       const ids: string[] = [];
@@ -200,6 +233,51 @@ describe('steps', () => {
         marker = page.Marker;
       } while (marker !== undefined);
       assert.deepEqual(listed, ids.toReversed());
+    });
+  });
+
+  it('that are added while a cluster starts run when it is ready', async () => {
+    await withQuickEmr(
+      async ({ client, started }) => {
+        const id = await create(client, {});
+        const ids = await add(client, id, [stepOf('early', 'ok')]);
+        assert.equal((await untilState(client, id, ['STARTING'])).seen.length, 1);
+        assert.deepEqual(started, []);
+        await untilStep(client, id, ids[0], 'COMPLETED');
+      },
+      { delays: { provisioningMs: 500 } },
+    );
+  });
+
+  it('stay PENDING for some time before they run, and can be cancelled then', async () => {
+    await withQuickEmr(
+      async ({ client, started }) => {
+        const id = await create(client, {});
+        const ids = await add(client, id, [stepOf('one', 'ok'), stepOf('two', 'ok')]);
+        await untilState(client, id, ['RUNNING']);
+        assert.deepEqual(await statesOf(client, id), ['PENDING', 'PENDING']);
+        await client.send(new CancelStepsCommand({ ClusterId: id, StepIds: ids.slice(0, 1) }));
+        await untilStep(client, id, ids[1], 'COMPLETED');
+        assert.deepEqual(started, ['two']);
+      },
+      { delays: { beforeStepMs: 500 } },
+    );
+  });
+
+  it('are at most 256 at once, and there is room for one more where one has ended', async () => {
+    await withQuickEmr(async ({ client }) => {
+      const id = await create(client, {});
+      const steps = Array.from({ length: 256 }, (_, index) => stepOf(`s${index}`, 'wait'));
+      const [first = ''] = await add(client, id, steps);
+      const more = async (): Promise<string[]> => await add(client, id, [stepOf('more', 'ok')]);
+      await assert.rejects(more(), {
+        name: 'ValidationException',
+        message: 'A maximum of 256 steps are allowed in each job flow.',
+      });
+      await untilStep(client, id, first, 'RUNNING');
+      await client.send(new CancelStepsCommand({ ClusterId: id, StepIds: [first] }));
+      await untilStep(client, id, first, 'CANCELLED');
+      assert.equal((await more()).length, 1);
     });
   });
 

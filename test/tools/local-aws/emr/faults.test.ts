@@ -8,6 +8,7 @@ import {
 } from '@aws-sdk/client-emr';
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { EmrFaults } from '../../../../tools/local-aws/emr/faults.ts';
 import { smallCluster, stepOf, untilState, withQuickEmr, type QuickEmr } from './quick-emr.ts';
 
@@ -111,6 +112,25 @@ describe('a fault that was asked for', () => {
       assert.equal(seen[0], 'STARTING');
       assert.deepEqual(started, ['one']);
       assert.deepEqual(await statesOf(client, id), ['RUNNING']);
+    });
+  });
+
+  it('leaves no room for a step while other clients have theirs, and then it does', async () => {
+    await withFaults({ stepsOpen: { count: 1, steps: 256, ms: 200 } }, async ({ client }) => {
+      const id = await create(client, {});
+      const request = { JobFlowId: id, Steps: [stepOf('mine', 'ok')] };
+      const add = async (): Promise<unknown> =>
+        await client.send(new AddJobFlowStepsCommand(request));
+      await assert.rejects(add(), { message: /A maximum of 256 steps are allowed/ });
+      while (
+        await add().then(
+          () => false,
+          () => true,
+        )
+      )
+        await sleep(5);
+      const other = await create(client, {});
+      await client.send(new AddJobFlowStepsCommand({ ...request, JobFlowId: other }));
     });
   });
 

@@ -24,6 +24,10 @@ export interface QuickEmr extends EmrServer {
   started: string[];
   /** Clusters whose machine is still there. */
   machines: Set<string>;
+  /** Steps whose logs were brought to S3. */
+  saved: string[];
+  /** How full the HDFS of every cluster is, from 0 to 1, and how often a server asked. */
+  hdfs: { use: number; asked: number };
 }
 
 export const IDENTITY = {
@@ -35,26 +39,36 @@ export const IDENTITY = {
 /** What a step of the test does, by its first argument: `ok`, `fail`, or `wait` until it is cancelled. */
 export async function withQuickEmr(
   body: (emr: QuickEmr) => Promise<void>,
-  options: Partial<EmrServerOptions> = {},
+  { delays: given, ...options }: Partial<EmrServerOptions> = {},
 ): Promise<void> {
   const started: string[] = [];
   const machines = new Set<string>();
-  const runtime = quickRuntime(started, machines);
-  const delays = { provisioningMs: 1, bootstrappingMs: 1, terminatingMs: 1 };
+  const saved: string[] = [];
+  const hdfs = { use: 0, asked: 0 };
+  const runtime = quickRuntime({ started, machines, saved, hdfs });
+  const delays = {
+    ...{ provisioningMs: 1, bootstrappingMs: 1, terminatingMs: 1, beforeStepMs: 1, logsMs: 1 },
+    ...given,
+  };
   const server = await startEmrServer({ identity: IDENTITY, runtime, delays, ...options });
   const { endpoint } = server;
   const credentials = IDENTITY;
   // A blind retry of RunJobFlow makes a second cluster: see every error as it comes.
   const client = new EMRClient({ endpoint, region: 'us-east-1', credentials, maxAttempts: 1 });
   try {
-    await body(Object.assign(server, { client, started, machines }));
+    await body(Object.assign(server, { client, started, machines, saved, hdfs }));
   } finally {
     client.destroy();
     await server.stop();
   }
 }
 
-function quickRuntime(started: string[], machines: Set<string>): EmrRuntime {
+function quickRuntime({
+  started,
+  machines,
+  saved,
+  hdfs,
+}: Pick<QuickEmr, 'started' | 'machines' | 'saved' | 'hdfs'>): EmrRuntime {
   return {
     prepare: async ({ clusterId }) => {
       machines.add(clusterId);
@@ -67,6 +81,14 @@ function quickRuntime(started: string[], machines: Set<string>): EmrRuntime {
           started.push(step.name);
           return await Promise.resolve(quickStep(step));
         },
+        saveLogs: async (stepId) => {
+          saved.push(stepId);
+          await Promise.resolve();
+        },
+        hdfsUse: async () => {
+          hdfs.asked += 1;
+          return await Promise.resolve(hdfs.use);
+        },
         stop: async () => {
           machines.delete(clusterId);
           await Promise.resolve();
@@ -76,9 +98,9 @@ function quickRuntime(started: string[], machines: Set<string>): EmrRuntime {
   };
 }
 
-function quickStep({ args, hang }: RunnableStep): RunningStep {
+function quickStep({ args, fault }: RunnableStep): RunningStep {
   const [what] = args;
-  if (what === 'ok' && !hang) {
+  if (what === 'ok' && fault === undefined) {
     return { ended: Promise.resolve({ isCompleted: true }), cancel: () => undefined };
   }
   let end: () => void = () => undefined;

@@ -1,10 +1,11 @@
 /**
- * `npm run local-emr`: an S3 and an EMR of this machine's own, until Ctrl-C, for trying a client of EMR without an
- * account. It prints what the client's environment needs. See docs/local-emr.md.
+ * `npm run local-emr`: an S3, an EMR and an EMR Serverless of this machine's own, until Ctrl-C, for trying a client
+ * without an account. It prints what the client's environment needs. See docs/local-emr.md.
  */
 import { parseArgs } from 'node:util';
 import { join, resolve } from 'node:path';
 import { locateEmrPrograms, startLocalEmr } from './emr/index.ts';
+import { startLocalEmrServerless } from './emr-serverless/local-emr-serverless.ts';
 import { startS3Server } from './s3-server.ts';
 import { locateVersitygw } from './versitygw.ts';
 
@@ -12,7 +13,7 @@ const BUCKET = 'local-emr';
 
 const USAGE = `npm run local-emr -- [--folder <folder>]
 
-  --folder <folder>  where the bucket is kept, and clusters live (default: data/.longhaul/local-emr)
+  --folder <folder>  where the bucket is kept, and clusters and job runs live (default: data/.longhaul/local-emr)
 `;
 
 const { values } = parseArgs({
@@ -48,6 +49,12 @@ async function serve(folder: string): Promise<void> {
     programs,
     searchPath,
   });
+  const serverless = await startLocalEmrServerless({
+    folder: join(folder, 'job-runs'),
+    s3,
+    programs,
+    searchPath,
+  });
   const env = {
     AWS_ACCESS_KEY_ID: s3.accessKeyId,
     AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
@@ -56,14 +63,17 @@ async function serve(folder: string): Promise<void> {
     AWS_DEFAULT_REGION: s3.region,
     AWS_ENDPOINT_URL_S3: s3.endpoint,
     AWS_ENDPOINT_URL_EMR: emr.endpoint,
+    AWS_ENDPOINT_URL_EMR_SERVERLESS: serverless.endpoint,
     EMR_WEBHDFS_URL: emr.webHdfsUrl,
+    EMR_SERVERLESS_APPLICATION_ID: serverless.applicationId,
+    EMR_SERVERLESS_ROLE_ARN: serverless.roleArn,
     LAKE: `s3://${BUCKET}`,
   };
   for (const [key, value] of Object.entries(env)) console.log(`export ${key}='${value}'`);
-  console.error('Ctrl-C ends it, with every cluster.');
+  console.error('Ctrl-C ends it, with every cluster and job run.');
   await new Promise<void>((end) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => end());
   });
-  await emr.stop();
+  await Promise.all([emr.stop(), serverless.stop()]);
   await s3.stop();
 }

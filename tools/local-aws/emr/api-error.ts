@@ -1,4 +1,4 @@
-/** An error as EMR's API answers it: HTTP 400 unless said otherwise. */
+/** An error as EMR and EMR Serverless answer it: HTTP 400 unless said otherwise. */
 export class ApiError extends Error {
   override readonly name: string;
   readonly status: number;
@@ -16,8 +16,8 @@ export class ApiError extends Error {
     this.errorCode = details.errorCode;
   }
 
-  /** AWS JSON 1.1. */
-  body(): Record<string, unknown> {
+  /** As AWS JSON 1.1 has it; in REST a header names the error, and the rest is the same. */
+  get body(): Record<string, unknown> {
     if (this.name !== INVALID_REQUEST) return { __type: this.name, message: this.message };
     return {
       __type: this.name,

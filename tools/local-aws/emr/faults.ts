@@ -32,9 +32,7 @@ export interface EmrFaults {
 type Counted = {
   [Key in keyof EmrFaults]-?: NonNullable<EmrFaults[Key]> extends { count: number } ? Key : never;
 }[keyof EmrFaults];
-type Plain = {
-  [Key in keyof EmrFaults]-?: NonNullable<EmrFaults[Key]> extends number ? Key : never;
-}[keyof EmrFaults];
+export type ActionFaults = Pick<EmrFaults, 'throttle' | 'loseAnswer'>;
 
 /** Uses a fault up by one. @returns its details; undefined where none is left. */
 export function takeFault<Key extends Counted>(
@@ -47,7 +45,10 @@ export function takeFault<Key extends Counted>(
   return fault as NonNullable<EmrFaults[Key]>;
 }
 
-export function takePlainFault(faults: EmrFaults, key: Plain): boolean {
+export function takePlainFault<Key extends string>(
+  faults: Partial<Record<Key, number>>,
+  key: Key,
+): boolean {
   const left = faults[key] ?? 0;
   if (left <= 0) return false;
   faults[key] = left - 1;
@@ -55,8 +56,8 @@ export function takePlainFault(faults: EmrFaults, key: Plain): boolean {
 }
 
 export function takeActionFault(
-  faults: EmrFaults,
-  key: 'throttle' | 'loseAnswer',
+  faults: ActionFaults,
+  key: keyof ActionFaults,
   action: string,
 ): boolean {
   const counts = faults[key] ?? {};

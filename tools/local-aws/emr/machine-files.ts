@@ -26,6 +26,7 @@ export async function writeMachineConfiguration(
     sparkDefaults,
   }: {
     s3: EmrS3;
+    /** Its settings; `{}` where there is none. */
     hdfs: Readonly<Record<string, string>>;
     s3aJars: string;
     sparkDefaults: Readonly<Record<string, string>>;
@@ -34,7 +35,7 @@ export async function writeMachineConfiguration(
   const conf = join(folder, 'conf');
   await mkdir(conf, { recursive: true });
   const core = {
-    'fs.defaultFS': hdfs['fs.defaultFS'] ?? '',
+    'fs.defaultFS': hdfs['fs.defaultFS'] ?? 'file:///',
     ...s3aConfiguration(s3),
     'hadoop.tmp.dir': join(folder, 'tmp'),
   };
@@ -46,7 +47,7 @@ export async function writeMachineConfiguration(
     'spark.ui.enabled': 'false',
     'spark.driver.bindAddress': '127.0.0.1',
     'spark.driver.host': '127.0.0.1',
-    'spark.sql.warehouse.dir': 'hdfs:///user/spark/warehouse',
+    'spark.sql.warehouse.dir': join(folder, 'warehouse'),
     'spark.driver.extraClassPath': s3aJars,
   };
   await writeFile(join(conf, SPARK_DEFAULTS), toProperties(spark));

@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { takeLock } from '../../../src/embedded/lock.ts';
 
-/** A folder of a cluster's or an HDFS's own, which shows whether its process lives. */
+/** A folder of a cluster's, an HDFS's or a job run's own, which shows whether its process lives. */
 export async function makeOwnedFolder(folder: string, name: string): Promise<string> {
   const path = join(folder, name);
   await mkdir(path, { recursive: true });
@@ -24,5 +24,5 @@ export async function removeAbandonedFolders(folder: string): Promise<void> {
 }
 
 const OWNER = 'owner.lock';
-/** Of a cluster's id, and of `hdfsPool`. */
-const OURS = /^(?:j-[A-Z0-9]+|hdfs-\d+-\d+)$/;
+/** Of a cluster's id, of `hdfsPool`, and of a job run. */
+const OURS = /^(?:j-[A-Z0-9]+|hdfs-\d+-\d+|job-[0-9a-z]+)$/;

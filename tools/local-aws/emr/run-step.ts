@@ -3,11 +3,10 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startChild, type Child } from '../../../src/programs/child.ts';
 import { readDistCp } from './dist-cp-command.ts';
-import { SPARK_DEFAULTS } from './machine-files.ts';
 import type { CancelHow } from './model.ts';
 import type { RunnableStep, RunningStep, StepEnd } from './runtime.ts';
 import type { Site } from './site.ts';
-import { readSparkSubmit } from './spark-command.ts';
+import { sparkSubmit, type Command } from './spark-command.ts';
 import { causeIn, uploadLogs } from './step-logs.ts';
 
 /** As EMR has them in S3, each with `.gz`. */
@@ -23,7 +22,7 @@ export async function startStep(site: Site, step: RunnableStep): Promise<Running
     await appendFile(join(folder, 'controller'), `${new Date().toISOString()} ${text}\n`);
   };
   await note(`INFO startExec '${[step.jar, ...step.args].join(' ')}'`);
-  const process = step.fault === 'hang' ? hanging() : await start(site, step, folder);
+  const process = step.fault === 'hang' ? hangingProcess() : await start(site, step, folder);
   const ended = process.ended.then(async (code) => {
     await note(code === 0 ? 'INFO Step succeeded' : `WARN Step failed with exitCode ${code}`);
     return await endOf(site, step, code);
@@ -37,8 +36,8 @@ interface Process {
   cancel(how: CancelHow): void;
 }
 
-/** Fault: a step that does nothing, for ever. */
-function hanging(): Process {
+/** Fault: a step or a job run that does nothing, for ever. */
+export function hangingProcess(): Process {
   let end: (code: number) => void = () => undefined;
   const ended = new Promise<number>((resolve) => {
     end = resolve;
@@ -86,11 +85,6 @@ function cancel(child: Child, how: CancelHow): void {
   else void child.stop(INTERRUPT_LIMIT_MS);
 }
 
-interface Command {
-  words: string[];
-  env: NodeJS.ProcessEnv;
-}
-
 /** @throws Error as `command-runner.jar` says it. */
 async function commandOf(
   site: Site,
@@ -107,19 +101,6 @@ async function commandOf(
     `java.lang.RuntimeException: java.io.IOException: Cannot run program "${program}" (in directory "."): ` +
       'error=2, No such file or directory',
   );
-}
-
-function sparkSubmit(site: Site, given: readonly string[]): Command {
-  const { args, driverClassPath } = readSparkSubmit(given);
-  const ours = site.programs.s3a.classPath;
-  const classPath =
-    driverClassPath === undefined ? [] : ['--driver-class-path', `${ours}:${driverClassPath}`];
-  const master = ['--master', `local[${site.cores}]`, '--deploy-mode', 'client'];
-  const defaults = ['--properties-file', join(site.conf, SPARK_DEFAULTS)];
-  return {
-    words: [site.programs.spark.submit, ...master, ...defaults, ...classPath, ...args],
-    env: site.env,
-  };
 }
 
 async function distCp(site: Site, given: readonly string[], folder: string): Promise<Command> {

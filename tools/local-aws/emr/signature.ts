@@ -10,6 +10,12 @@ export interface Identity {
   region: string;
 }
 
+/** Who signs, for which of AWS's services. */
+interface Signatory {
+  identity: Identity;
+  service: string;
+}
+
 export interface SignedRequest {
   method: string;
   /** As it was sent, query included. */
@@ -18,7 +24,6 @@ export interface SignedRequest {
   body: Buffer;
 }
 
-const SERVICE = 'elasticmapreduce';
 /** As AWS has it, before and after. */
 const MAX_CLOCK_SKEW_MS = 15 * 60_000;
 /** What a signature that leaves them out would not protect. */
@@ -34,7 +39,7 @@ const { sha256 } = new EMRClient({ region: 'us-east-1' }).config;
  */
 export async function verifySignature(
   request: SignedRequest,
-  identity: Identity,
+  { identity, service }: Signatory,
   nowMs: number,
 ): Promise<void> {
   const given = headerOf(request, 'authorization');
@@ -46,16 +51,18 @@ export async function verifySignature(
     const message = 'The security token included in the request is invalid.';
     throw refused('UnrecognizedClientException', message);
   }
-  const wanted = `${identity.region}/${SERVICE}/aws4_request`;
+  const wanted = `${identity.region}/${service}/aws4_request`;
   if (!scope.endsWith(`/${wanted}`)) throw invalid(`Credential should be scoped to ${wanted}.`);
   const signed = names.split(';');
-  const unsigned = MUST_BE_SIGNED.find((name) => !signed.includes(name));
+  const unsigned = MUST_BE_SIGNED.find(
+    (name) => headerOf(request, name) !== undefined && !signed.includes(name),
+  );
   if (unsigned !== undefined)
     throw invalid(`'${unsigned}' must be a 'SignedHeader' in the AWS Authorization.`);
   const sentAt = dateOf(headerOf(request, 'x-amz-date') ?? '');
   if (!(Math.abs(nowMs - sentAt.getTime()) <= MAX_CLOCK_SKEW_MS))
     throw invalid('Signature not yet current or expired.');
-  if (!isSame(given, await signAgain(request, identity, signed, sentAt))) {
+  if (!isSame(given, await signAgain(request, { identity, service }, signed, sentAt))) {
     throw invalid(
       'The request signature we calculated does not match the signature you provided. Check your AWS Secret ' +
         'Access Key and signing method. Consult the service documentation for details.',
@@ -65,7 +72,7 @@ export async function verifySignature(
 
 async function signAgain(
   request: SignedRequest,
-  credentials: Identity,
+  { identity: credentials, service }: Signatory,
   signed: readonly string[],
   signingDate: Date,
 ): Promise<string> {
@@ -74,7 +81,7 @@ async function signAgain(
   const signer = new SignatureV4({
     credentials,
     region: credentials.region,
-    service: SERVICE,
+    service,
     sha256,
     applyChecksum: signed.includes(CHECKSUM),
   });
@@ -84,7 +91,9 @@ async function signAgain(
       protocol: 'http:',
       hostname: 'localhost',
       path: pathname,
-      query: Object.fromEntries(searchParams),
+      query: Object.fromEntries(
+        [...new Set(searchParams.keys())].map((name) => [name, searchParams.getAll(name)]),
+      ),
       headers: Object.fromEntries(names.map((name) => [name, headerOf(request, name) ?? ''])),
       body: request.body,
     },

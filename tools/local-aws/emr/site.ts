@@ -6,33 +6,45 @@ import type { Java } from '../../../src/programs/java.ts';
 import type { Spark } from '../../../src/programs/spark.ts';
 import type { EmrS3 } from './machine-files.ts';
 
-export interface EmrPrograms {
+export interface SparkPrograms {
   java: Java;
   spark: Spark;
   /** For Spark. */
   s3a: HadoopJars;
+}
+
+export interface EmrPrograms extends SparkPrograms {
   /** For HDFS and DistCp. */
   hadoop: HadoopJars;
 }
 
-export interface LocalRuntimeOptions {
-  /** Each cluster has a folder in it, which goes with the cluster. */
+export interface SparkOptions {
+  /** Holds a folder for each cluster or job run, which goes with it. */
   folder: string;
   s3: EmrS3;
-  programs: EmrPrograms;
-  /** PATH, for what the steps start: `python3` above all. */
+  programs: SparkPrograms;
+  /** PATH, for what is started: `python3` above all. */
   searchPath: string;
-  /** What a Spark step may use. */
+  /** What a Spark step or job may use. */
   cores: number;
 }
 
-/** Where everything of one cluster lies. */
-export interface Site extends LocalRuntimeOptions {
-  clusterId: string;
-  logUri: string | undefined;
+export interface LocalRuntimeOptions extends SparkOptions {
+  programs: EmrPrograms;
+}
+
+/** What starts Spark, and keeps its logs. */
+export interface SparkSite extends SparkOptions {
   conf: string;
   client: S3Client;
   env: NodeJS.ProcessEnv;
+}
+
+/** Where everything of one cluster lies. */
+export interface Site extends SparkSite {
+  programs: EmrPrograms;
+  clusterId: string;
+  logUri: string | undefined;
 }
 
 /** What tells a bootstrap action that it runs on a master, and takes what it asks of the machine. */
@@ -44,15 +56,21 @@ export function masterFiles(folder: string): { info: string; bin: string; shutDo
   };
 }
 
-/** All that a step and a bootstrap action find in their environment; the credentials are here and nowhere else. */
+/** All that a step and a bootstrap action find in their environment. */
 export function environmentOf(options: LocalRuntimeOptions, conf: string): NodeJS.ProcessEnv {
-  const { folder, s3, programs, searchPath } = options;
-  const { java, spark } = programs;
-  const master = masterFiles(folder);
+  const { info, bin } = masterFiles(options.folder);
+  const env = sparkEnvironment(options, conf);
+  // Its own `sudo` first: a bootstrap action must not shut this machine down.
+  return { ...env, PATH: [bin, env['PATH']].join(delimiter), EMR_INSTANCE_INFO: info };
+}
+
+/** For programs of Spark and Hadoop; the credentials are here and nowhere else. */
+export function sparkEnvironment(
+  { folder, s3, programs: { java, spark }, searchPath }: SparkOptions,
+  conf: string,
+): NodeJS.ProcessEnv {
   return {
-    // Its own `sudo` first: a bootstrap action must not shut this machine down.
-    PATH: [master.bin, dirname(java.path), join(spark.home, 'bin'), searchPath].join(delimiter),
-    EMR_INSTANCE_INFO: master.info,
+    PATH: [dirname(java.path), join(spark.home, 'bin'), searchPath].join(delimiter),
     HOME: homedir(),
     LC_ALL: 'C.UTF-8',
     JAVA_HOME: java.home,

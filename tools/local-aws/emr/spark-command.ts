@@ -1,3 +1,26 @@
+import { join } from 'node:path';
+import { SPARK_DEFAULTS } from './machine-files.ts';
+import type { SparkSite } from './site.ts';
+
+export interface Command {
+  words: string[];
+  env: NodeJS.ProcessEnv;
+}
+
+/** `spark-submit` with the given arguments, in this machine's local mode. */
+export function sparkSubmit(site: SparkSite, given: readonly string[]): Command {
+  const { args, driverClassPath } = readSparkSubmit(given);
+  const ours = site.programs.s3a.classPath;
+  const classPath =
+    driverClassPath === undefined ? [] : ['--driver-class-path', `${ours}:${driverClassPath}`];
+  const master = ['--master', `local[${site.cores}]`, '--deploy-mode', 'client'];
+  const defaults = ['--properties-file', join(site.conf, SPARK_DEFAULTS)];
+  return {
+    words: [site.programs.spark.submit, ...master, ...defaults, ...classPath, ...args],
+    env: site.env,
+  };
+}
+
 /** A step's `spark-submit`, as it is run here. */
 export interface SparkSubmit {
   /** What spark-submit is given, its name apart. */

@@ -12,6 +12,8 @@ import { describe, it } from 'node:test';
 import { verifySignature } from '../../../../tools/local-aws/emr/signature.ts';
 import { IDENTITY, smallCluster, stepOf, withQuickEmr } from './quick-emr.ts';
 
+const SIGNATORY = { identity: IDENTITY, service: 'elasticmapreduce' };
+
 describe('a request', () => {
   it('without a signature, of an unknown key, or with another secret is refused', async () => {
     await withQuickEmr(async ({ endpoint }) => {
@@ -44,9 +46,9 @@ describe('a request', () => {
   it('is refused where a byte of it was changed, or it is older than 15 minutes', async () => {
     const sent = await capture();
     const now = Date.parse(sent.sentAt);
-    await verifySignature(sent, IDENTITY, now);
+    await verifySignature(sent, SIGNATORY, now);
     const invalid = { name: 'InvalidSignatureException' };
-    await assert.rejects(verifySignature(sent, IDENTITY, now + 16 * 60_000), invalid);
+    await assert.rejects(verifySignature(sent, SIGNATORY, now + 16 * 60_000), invalid);
     const target = 'ElasticMapReduce.TerminateJobFlows';
     const changes = [
       { ...sent, body: Buffer.from('{"Marker":"x"}') },
@@ -55,7 +57,7 @@ describe('a request', () => {
       { ...sent, headers: { ...sent.headers, 'x-amz-target': target } },
     ];
     for (const changed of changes) {
-      await assert.rejects(verifySignature(changed, IDENTITY, now), invalid);
+      await assert.rejects(verifySignature(changed, SIGNATORY, now), invalid);
     }
   });
 

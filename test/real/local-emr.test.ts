@@ -6,10 +6,8 @@ import {
   DescribeStepCommand,
   ListStepsCommand,
   PutAutoTerminationPolicyCommand,
-  RunJobFlowCommand,
   TerminateJobFlowsCommand,
   type EMRClient,
-  type RunJobFlowInput,
   type Step,
   type StepConfig,
 } from '@aws-sdk/client-emr';
@@ -20,7 +18,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
-import { smallCluster, untilState } from '../tools/local-aws/emr/quick-emr.ts';
+import { create, untilState } from '../tools/local-aws/emr/quick-emr.ts';
 import { withLocalEmr } from '../helpers/local-emr.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 
@@ -300,11 +298,6 @@ async function keys(s3: TestS3, Prefix: string): Promise<string[]> {
     new ListObjectsV2Command({ Bucket: s3.bucket, Prefix }),
   );
   return Contents.map(({ Key = '' }) => Key);
-}
-
-async function create(client: EMRClient, changes: Partial<RunJobFlowInput>): Promise<string> {
-  const { JobFlowId: id = '' } = await client.send(new RunJobFlowCommand(smallCluster(changes)));
-  return id;
 }
 
 function stepOf(Name: string, Args: string[]): StepConfig {

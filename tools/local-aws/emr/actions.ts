@@ -35,14 +35,14 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   },
 
   DescribeCluster: ({ ClusterId: id }: DescribeClusterInput, clusters: Clusters) => {
-    return { Cluster: describeCluster(clusters.get(id), clusters.context.now()) };
+    return { Cluster: describeCluster(clusters.get(id)) };
   },
 
   ListClusters: (input: ListClustersInput, clusters: Clusters) => {
     const found = clusters.all().filter((cluster) => isListed(cluster, input));
     const { page, marker } = pageOf(found, input.Marker);
     return {
-      Clusters: page.map((each) => summarise(each, clusters.context.now())),
+      Clusters: page.map(summarise),
       Marker: marker,
     };
   },

@@ -98,7 +98,6 @@ async function terminate(
   await Promise.all([machine?.stop().catch(() => undefined), delay(delays.terminatingMs)]);
   cluster.webHdfsUrl = undefined;
   cluster.state = ending.state;
-  cluster.errors = ending.errors ?? [];
   cluster.endedMs = now();
 }
 

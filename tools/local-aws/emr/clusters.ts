@@ -26,7 +26,6 @@ export class Clusters {
       createdMs: this.context.now(),
       state: 'STARTING',
       reason: {},
-      errors: [],
       tags: [...(request.Tags ?? [])],
       steps: [],
       keepAlive: request.Instances?.KeepJobFlowAliveWhenNoSteps ?? false,

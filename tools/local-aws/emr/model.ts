@@ -2,7 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type {
   ClusterState,
   ClusterStateChangeReasonCode,
-  ErrorDetail,
   FailureDetails,
   RunJobFlowInput,
   StepConfig,
@@ -22,7 +21,6 @@ export interface Reason {
 export interface Ending {
   state: 'TERMINATED' | 'TERMINATED_WITH_ERRORS';
   reason: Reason;
-  errors?: ErrorDetail[];
 }
 
 /** A cluster as the server keeps it. Code that changes it calls `wake`, so that its life goes on. */
@@ -35,7 +33,6 @@ export interface Cluster {
   endedMs?: number;
   state: ClusterState;
   reason: Reason;
-  errors: ErrorDetail[];
   tags: Tag[];
   /** In the order they were added. */
   steps: Step[];

@@ -90,6 +90,5 @@ function noCapacity(cluster: Cluster): Ending {
   return {
     state: 'TERMINATED_WITH_ERRORS',
     reason: { Code: 'INSTANCE_FAILURE', Message: message },
-    errors: [{ ErrorCode: 'INTERNAL_ERROR_EC2_INSUFFICIENT_CAPACITY_AZ', ErrorMessage: message }],
   };
 }

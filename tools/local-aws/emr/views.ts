@@ -8,10 +8,10 @@ import type {
 import type { Cluster, Step } from './model.ts';
 
 /** As DescribeCluster answers it. Dates are Date, and sent as seconds. */
-export function describeCluster(cluster: Cluster, nowMs: number): ClusterDescription {
+export function describeCluster(cluster: Cluster): ClusterDescription {
   const { request, tags, keepAlive, stepConcurrency, webHdfsUrl } = cluster;
   return {
-    ...summarise(cluster, nowMs),
+    ...summarise(cluster),
     LogUri: request.LogUri,
     ReleaseLabel: request.ReleaseLabel,
     AutoTerminate: !keepAlive,
@@ -23,42 +23,20 @@ export function describeCluster(cluster: Cluster, nowMs: number): ClusterDescrip
 }
 
 /** As ListClusters answers it. */
-export function summarise(cluster: Cluster, nowMs: number): ClusterSummary {
+export function summarise(cluster: Cluster): ClusterSummary {
   return {
     Id: cluster.id,
     Name: cluster.request.Name ?? '',
     ClusterArn: cluster.arn,
-    NormalizedInstanceHours: normalizedHours(cluster, nowMs),
     Status: statusOf(cluster),
   };
 }
 
-/** Whole hours of all instances, each times what EC2 calls its size. */
-function normalizedHours({ request, readyMs, endedMs }: Cluster, nowMs: number): number {
-  if (readyMs === undefined) return 0;
-  const hours = Math.floor(((endedMs ?? nowMs) - readyMs) / HOUR_MS);
-  const groups = request.Instances?.InstanceGroups ?? [];
-  const weights = groups.map(
-    ({ InstanceType = '', InstanceCount = 1 }) => InstanceCount * sizeOf(InstanceType),
-  );
-  return hours * weights.reduce((sum, each) => sum + each, 0);
-}
-
-const HOUR_MS = 3_600_000;
-
-/** `m5.4xlarge` → 32, as EC2's normalization factors. */
-function sizeOf(type: string): number {
-  const [, count = '', size = ''] = /\.(\d*)(\w+)$/.exec(type) ?? [];
-  const whole = { small: 1, medium: 2, large: 4, xlarge: 8 }[size] ?? 8;
-  return whole * (count === '' ? 1 : Number(count));
-}
-
 function statusOf(cluster: Cluster): ClusterStatus {
-  const { state, reason, errors, createdMs, readyMs, endedMs } = cluster;
+  const { state, reason, createdMs, readyMs, endedMs } = cluster;
   return {
     State: state,
     StateChangeReason: reason,
-    ErrorDetails: errors.length > 0 ? errors : undefined,
     Timeline: {
       CreationDateTime: new Date(createdMs),
       ReadyDateTime: dateOf(readyMs),

@@ -6,7 +6,6 @@ import {
   ListClustersCommand,
   ListStepsCommand,
   PutAutoTerminationPolicyCommand,
-  RunJobFlowCommand,
   TerminateJobFlowsCommand,
   type EMRClient,
   type RunJobFlowInput,
@@ -15,7 +14,7 @@ import {
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { smallCluster, stepOf, untilState, withQuickEmr } from './quick-emr.ts';
+import { create, statesOf, stepOf, untilState, withQuickEmr } from './quick-emr.ts';
 
 const ENDED = ['TERMINATED', 'TERMINATED_WITH_ERRORS'];
 
@@ -355,11 +354,6 @@ describe('steps', () => {
   });
 });
 
-async function create(client: EMRClient, changes: Partial<RunJobFlowInput>): Promise<string> {
-  const { JobFlowId: id = '' } = await client.send(new RunJobFlowCommand(smallCluster(changes)));
-  return id;
-}
-
 async function add(client: EMRClient, id: string, steps: StepConfig[]): Promise<string[]> {
   const { StepIds = [] } = await client.send(
     new AddJobFlowStepsCommand({ JobFlowId: id, Steps: steps }),
@@ -378,10 +372,4 @@ async function untilStep(
     if (Step?.Status?.State === state) return;
     await sleep(2);
   }
-}
-
-/** Oldest first. */
-async function statesOf(client: EMRClient, id: string): Promise<(string | undefined)[]> {
-  const { Steps = [] } = await client.send(new ListStepsCommand({ ClusterId: id }));
-  return Steps.map(({ Status }) => Status?.State).toReversed();
 }

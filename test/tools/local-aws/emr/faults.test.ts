@@ -3,14 +3,21 @@ import {
   ListClustersCommand,
   ListStepsCommand,
   RunJobFlowCommand,
-  type EMRClient,
   type RunJobFlowInput,
 } from '@aws-sdk/client-emr';
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EmrFaults } from '../../../../tools/local-aws/emr/faults.ts';
-import { smallCluster, stepOf, untilState, withQuickEmr, type QuickEmr } from './quick-emr.ts';
+import {
+  create,
+  smallCluster,
+  statesOf,
+  stepOf,
+  untilState,
+  withQuickEmr,
+  type QuickEmr,
+} from './quick-emr.ts';
 
 const ENDED = ['TERMINATED', 'TERMINATED_WITH_ERRORS'];
 
@@ -150,15 +157,4 @@ async function withFaults(
   body: (emr: QuickEmr) => Promise<void>,
 ): Promise<void> {
   await withQuickEmr(body, { faults, subnets: [] });
-}
-
-async function create(client: EMRClient, changes: Partial<RunJobFlowInput>): Promise<string> {
-  const { JobFlowId: id = '' } = await client.send(new RunJobFlowCommand(smallCluster(changes)));
-  return id;
-}
-
-/** Oldest first. */
-async function statesOf(client: EMRClient, id: string): Promise<(string | undefined)[]> {
-  const { Steps = [] } = await client.send(new ListStepsCommand({ ClusterId: id }));
-  return Steps.map(({ Status }) => Status?.State).toReversed();
 }

@@ -1,6 +1,8 @@
 import {
   EMRClient,
   DescribeClusterCommand,
+  ListStepsCommand,
+  RunJobFlowCommand,
   type Cluster,
   type RunJobFlowInput,
   type StepConfig,
@@ -138,6 +140,20 @@ export function stepOf(
     ActionOnFailure: action,
     HadoopJarStep: { Jar: 'command-runner.jar', Args: [does] },
   };
+}
+
+export async function create(
+  client: EMRClient,
+  changes: Partial<RunJobFlowInput>,
+): Promise<string> {
+  const { JobFlowId: id = '' } = await client.send(new RunJobFlowCommand(smallCluster(changes)));
+  return id;
+}
+
+/** Oldest first. */
+export async function statesOf(client: EMRClient, id: string): Promise<(string | undefined)[]> {
+  const { Steps = [] } = await client.send(new ListStepsCommand({ ClusterId: id }));
+  return Steps.map(({ Status }) => Status?.State).toReversed();
 }
 
 /** Every state that was seen on the way to one of `states`. */

@@ -39,6 +39,9 @@ export function createDayPlanActivities(deps: Deps, defaults: RunDefaults) {
           hasSearchAttributes: await hasSearchAttributes(Context.current().client),
         };
         if (plan.engine === 'spark') plan.stageBytes = await stageBytes(deps);
+        if (plan.engine === 'emr' && plan.mode !== 'land') {
+          plan.emr = await (await import('./emr-plan.ts')).emrPlan(deps);
+        }
         const opened = await openSnapshot(deps, input, plan);
         return { ...opened, plan: { ...plan, spec: datedDataset(spec, input.ingestDate) } };
       }),
@@ -65,8 +68,6 @@ async function openSnapshot(
   const refs = await listSnapshots(deps.converted, dataset);
   const newest = refs.findLast((ref) => ref.ingestDate === ingestDate);
   const revision = (newest?.revision ?? 0) + 1;
-  // Before anything is downloaded for a cluster that cannot be had.
-  const onEmr = engine === 'emr' && mode !== 'land' ? await checkedForEmr(deps) : {};
   if (newest && !input.again) {
     const manifest = await readSnapshot(deps.converted, newest);
     const published = toIngestResult(deps, manifest, { mode, status: 'already-published' });
@@ -79,15 +80,5 @@ async function openSnapshot(
     const entry = await finishedEntry(deps.converted, at);
     if (entry) finished.push(toSourceResult(deps, entry));
   }
-  return { revision, finished, ...onEmr };
-}
-
-/** @throws LonghaulError EMR_NEEDS_S3, EMR_TOO_EXPENSIVE; CONFIG_INVALID for the file of EMR_REQUEST. */
-async function checkedForEmr({ converted, emr }: Deps): Promise<Pick<OpenResult, 'emrOutput'>> {
-  const { assertAffordable, s3Of } = await import('./emr-plan.ts');
-  const { instanceCount } = await import('../emr/cluster-request.ts');
-  const { requestAdditions } = await import('../emr/request-file.ts');
-  s3Of(converted);
-  assertAffordable(emr, instanceCount(emr, await requestAdditions(emr)), 0);
-  return { emrOutput: emr.output };
+  return { revision, finished };
 }

@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sharedEmrApi, type EmrApi } from '../emr/api.ts';
 import { clusterRequest, instanceCount } from '../emr/cluster-request.ts';
@@ -11,24 +12,23 @@ import {
   type FoundCluster,
 } from '../emr/clusters.ts';
 import { cancelSteps, describeSteps } from '../emr/steps.ts';
-import { WebHdfs, webHdfsBase } from '../emr/webhdfs.ts';
 import { requestAdditions } from '../emr/request-file.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { hasEnded, instanceHours, isEnding, type EmrCluster } from '../model/emr.ts';
+import { hasEnded, isEnding, type EmrCluster } from '../model/emr.ts';
 import { clusterName, parseClusterName } from '../model/emr-names.ts';
 import type { EmrDeps } from './emr-deps.ts';
-import { hdfsStaging } from './emr-locations.ts';
-import { assertAffordable, SHUT_DOWN_KEY } from './emr-plan.ts';
-import type { CloseInput, OpenClusterInput, PollInput, PollResult } from './emr-types.ts';
+import { assertAffordable } from './emr-plan.ts';
+import type { CloseInput, OpenClusterInput } from './emr-types.ts';
 
 /** EMR's list may lag behind what was made: so often, */
 const LOOKS = 3;
 /** … with this in between. */
 const LOOK_AGAIN_MS = 1500;
+/** Not in a run's staging: a node that a kept cluster gets later runs it too. */
+const SHUT_DOWN_KEY = '_emr/shut-down-after.sh';
 /** A cluster says within seconds that it is ending; its instances take minutes more. */
 const ENDING_LOOKS = 30;
 const ENDING_LOOK_MS = 1000;
-const DISCARD_LIMIT_MS = 10_000;
 
 export function apiOf(deps: EmrDeps): EmrApi {
   return deps.emrApi?.() ?? sharedEmrApi();
@@ -51,6 +51,8 @@ export async function open(deps: EmrDeps, input: OpenClusterInput): Promise<EmrC
   if (known) return known;
   assertAffordable(emr, instances, input.usedInstanceHours);
   const lake = deps.converted.uri('');
+  const shutDown = new URL('../emr/shut-down-after.sh', import.meta.url);
+  await deps.converted.put(SHUT_DOWN_KEY, await readFile(shutDown));
   const shutDownUri = deps.converted.uri(SHUT_DOWN_KEY);
   const where = { logUri: emr.logUri ?? `${lake}_emr-logs/`, lake, shutDownUri };
   try {
@@ -64,19 +66,6 @@ export async function open(deps: EmrDeps, input: OpenClusterInput): Promise<EmrC
     if (made) return made;
     throw error;
   }
-}
-
-export async function poll(
-  deps: EmrDeps,
-  { cluster: asked, stepIds }: PollInput,
-): Promise<PollResult> {
-  const signal = Context.current().cancellationSignal;
-  const api = apiOf(deps);
-  const known = asked.isOurs ? { instances: asked.instances } : undefined;
-  const { cluster } = await describeCluster(api, asked.id, known, signal);
-  const steps = await describeSteps(api, asked.id, stepIds, signal);
-  const hours = cluster.isOurs ? instanceHours(cluster, Date.now()) : 0;
-  return { cluster, steps, instanceHours: hours };
 }
 
 export async function cancel(
@@ -108,11 +97,7 @@ export async function close(deps: EmrDeps, input: CloseInput): Promise<EmrCluste
 }
 
 /** A cluster of another owner: nothing of it is touched but what is this run's. */
-async function leave(
-  deps: EmrDeps,
-  { openStepIds, discard, runId }: CloseInput,
-  id: string,
-): Promise<EmrCluster> {
+async function leave(deps: EmrDeps, { openStepIds }: CloseInput, id: string): Promise<EmrCluster> {
   const api = apiOf(deps);
   await cancelSteps(api, id, openStepIds);
   for (let looks = 1; looks <= ENDING_LOOKS && openStepIds.length > 0; looks += 1) {
@@ -120,22 +105,7 @@ async function leave(
     if (steps.every(hasEnded)) break;
     await sleep(ENDING_LOOK_MS);
   }
-  const { cluster, master } = await describeCluster(api, id, undefined);
-  const base = discard ? webHdfsBase(deps.emr.webHdfsUrl, { id, master }) : undefined;
-  if (base !== undefined) await discardStaging(base, runId);
-  return cluster;
-}
-
-/** Best effort: the cluster's owner can remove it too, and no reader takes it for data. */
-async function discardStaging(base: string, runId: string): Promise<void> {
-  const webHdfs = new WebHdfs(base, AbortSignal.timeout(DISCARD_LIMIT_MS));
-  try {
-    await webHdfs.deleteFolder(hdfsStaging(runId));
-  } catch {
-    // Out of reach.
-  } finally {
-    await webHdfs.close();
-  }
+  return (await describeCluster(api, id, undefined)).cluster;
 }
 
 async function borrowed(api: EmrApi, id: string, stepLimitMs: number): Promise<EmrCluster> {

@@ -1,37 +1,40 @@
-import { attemptPrefix, dayPrefix, sourcePrefix, stagingPrefix } from '../model/layout.ts';
-import type { EmrRun, StageJobInput } from './emr-types.ts';
+import type { RemoteBatch } from '../conversion/spark/remote-batch.ts';
+import {
+  partPrefix,
+  snapshotManifestKey,
+  sourcePrefix,
+  sourcesPrefix,
+  stagingPrefix,
+} from '../model/layout.ts';
+import type { RunDay } from '../model/run.ts';
 
-/** The converted zone on HDFS, laid out as that of the lake. */
-const HDFS_ZONE = '/takehome-converted/';
+/** The converted zone on HDFS, laid out as that of the lake; without a host, since each cluster reads its own HDFS. */
+const HDFS_ZONE = 'hdfs:///takehome-converted/';
 
-/** Where a job's shards, task and result lie in the converted zone. */
-export function jobPrefix({ runId, source, attempt }: StageJobInput): string {
-  return attemptPrefix(runId, `${source.id}/spark`, attempt);
+/** Each cluster of a run has a job of its own: HDFS is gone with the one before. */
+export function emrBatch(run: RunDay, generation: number): RemoteBatch {
+  const { dataset, ingestDate, revision, runId } = run;
+  const attempt = String(generation).padStart(8, '0');
+  return { dataset, ingestDate, revision, runId, name: `emr-${generation}`, attempt };
 }
 
-/** Everything of a run on HDFS that is not finished. */
-export function hdfsStaging(runId: string): string {
-  return HDFS_ZONE + stagingPrefix(runId);
+/** Where the Parquet files of a source lie on HDFS: at the same keys as in the bucket. */
+export function hdfsOutput(run: RunDay, source: string): string {
+  return HDFS_ZONE + sourcePrefix({ ...run, source });
 }
 
-export function hdfsJobStaging({ runId, source, attempt }: StageJobInput): string {
-  return `${hdfsStaging(runId)}${source.id}/${attempt}/`;
+/** What is not finished. */
+export function hdfsStaging({ runId }: RunDay, source: string): string {
+  return `${HDFS_ZONE}${stagingPrefix(runId)}${source}/`;
 }
 
-/** The finished files of a source, where its Parquet files lie in the bucket too. */
-export function hdfsFolder(input: StageJobInput): string {
-  return HDFS_ZONE + sourcePrefix({ ...input, source: input.source.id });
+export function hdfsManifest({ dataset, ingestDate, revision }: RunDay): string {
+  return HDFS_ZONE + snapshotManifestKey(dataset, ingestDate, revision);
 }
 
-export function hdfsManifest({ dataset, ingestDate, revision }: Omit<EmrRun, 'runId'>): string {
-  return `${HDFS_ZONE}${dayPrefix(dataset, ingestDate)}${manifestName(revision)}`;
-}
-
-export function manifestName(revision: number): string {
-  return revision === 1 ? '_manifest.json' : `_manifest.r${revision}.json`;
-}
-
-/** Without a host: each cluster reads its own HDFS. */
-export function hdfsUri(path: string): string {
-  return `hdfs://${path}`;
+/** For s3-dist-cp: all sources of the day's revision, and of them what one job wrote. */
+export function copiedParts(batch: RemoteBatch): { key: string; from: string; pattern: string } {
+  const key = sourcesPrefix(batch).replace(/[^/]*$/, '');
+  const pattern = `.*/${partPrefix(batch.runId, batch.attempt)}[0-9]+\\.parquet`;
+  return { key, from: HDFS_ZONE + key, pattern };
 }

@@ -1,19 +1,24 @@
 import { Context } from '@temporalio/activity';
+import { readFile } from 'node:fs/promises';
 import { causeText, probableCause } from '../conversion/spark/probable-cause.ts';
-import { readStepLog, s3LogReader, stepLogUri, tailOf, withoutSecrets } from '../emr/logs.ts';
+import { putBatch } from '../conversion/spark/remote-batch.ts';
+import { readStepLog, s3LogReader, stepLogUri, tailOf } from '../emr/logs.ts';
 import { addStep, commandStep, copyArgs, findStep, sparkArgs } from '../emr/steps.ts';
-import { isLostNodes, type EmrStep } from '../model/emr.ts';
+import { isLostNodes, isOwnFault, type EmrStep } from '../model/emr.ts';
+import { sparkBatchPrefix } from '../model/layout.ts';
 import { stepName } from '../model/emr-names.ts';
-import { LonghaulError, type ErrorCode } from '../model/errors.ts';
-import { printable } from '../model/names.ts';
+import { type ErrorCode } from '../model/errors.ts';
 import { apiOf } from './emr-clusters.ts';
-import { jobResult } from './emr-hdfs.ts';
 import type { EmrDeps } from './emr-deps.ts';
-import { s3Of, scriptKey } from './emr-plan.ts';
-import type { ExplainInput, StepCommand, StepFailure, SubmitInput } from './emr-types.ts';
+import { putCount } from './emr-hdfs.ts';
+import { copiedParts, emrBatch, hdfsManifest, hdfsOutput, hdfsStaging } from './emr-locations.ts';
+import { s3Of } from './emr-plan.ts';
+import { shortCause } from './emr-results.ts';
+import type { ExplainInput, StepFailure, SubmitInput } from './emr-types.ts';
 
-/** A sentence, not a log. */
-const MAX_CAUSE_CHARACTERS = 600;
+/** EMR brings logs every five minutes, and those of a cluster when it ends: a run that goes on does not wait for them so long. */
+const LOG_WAIT_MS = 10_000;
+const LAST_LOG_WAIT_MS = 6 * 60_000;
 
 export async function submit(deps: EmrDeps, input: SubmitInput): Promise<EmrStep> {
   const api = apiOf(deps);
@@ -22,7 +27,7 @@ export async function submit(deps: EmrDeps, input: SubmitInput): Promise<EmrStep
   const { cancellationSignal: signal } = Context.current();
   const known = await findStep(api, clusterId, name, signal);
   if (known) return known;
-  const step = commandStep(name, argsOf(deps, input.runId, input.command));
+  const step = commandStep(name, await argsOf(deps, input, signal));
   try {
     return { id: await addStep(api, clusterId, step), state: 'PENDING' };
   } catch (error) {
@@ -38,56 +43,60 @@ function isDoubtful(error: unknown): boolean {
   return code === 'EMR_UNREACHABLE' || code === 'EMR_UNAVAILABLE';
 }
 
-function argsOf(deps: EmrDeps, runId: string, command: StepCommand): string[] {
-  if ('from' in command) return copyArgs(command.from, command.to);
-  const script = deps.converted.uri(scriptKey(runId, command.script));
-  return sparkArgs(script, command.args);
+/** Puts what the step reads into the lake, and says how it is started. */
+async function argsOf(deps: EmrDeps, input: SubmitInput, signal: AbortSignal): Promise<string[]> {
+  const { kind, generation, ids = [], sources = [], runId } = input;
+  const { converted } = deps;
+  const batch = emrBatch(input, generation);
+  if (kind === 'copy') {
+    const { key, from, pattern } = copiedParts(batch);
+    return copyArgs(from, converted.uri(key), pattern);
+  }
+  const script = async (name: string): Promise<string> => {
+    const key = sparkBatchPrefix(runId, 'scripts') + name;
+    await converted.put(
+      key,
+      await readFile(new URL(`../conversion/spark/${name}`, import.meta.url)),
+    );
+    return converted.uri(key);
+  };
+  if (kind === 'count') {
+    const job = await putCount(deps, batch, sources, signal);
+    return sparkArgs(await script('count.py'), ['--job', job]);
+  }
+  const job = await putBatch(deps, batch, ids, (id) => ({
+    output: hdfsOutput(batch, id),
+    staging: hdfsStaging(batch, id),
+    unless: hdfsManifest(batch),
+  }));
+  return sparkArgs(await script('convert.py'), ['--job', job]);
 }
 
-/** Why a step did not complete, by what EMR says, by the job's own result, and by the end of its log. */
+/** Why a step did not complete, by what EMR says and by the end of its log. */
 export async function explain(deps: EmrDeps, input: ExplainInput): Promise<StepFailure> {
-  const { cluster, step, kind, source } = input;
-  const what = `The step ${step.id} (${kind} of ${source.id})`;
+  const { cluster, step, kind, isOver } = input;
+  const what = `The step ${step.id} (${kind})`;
   if (step.state === 'CANCELLED') {
     const message = `${what} was cancelled on ${cluster.id}, and not by this run.`;
-    return { code: 'EMR_STEP_CANCELLED', message, isLostNodes: false };
+    return { code: 'EMR_STEP_CANCELLED', message, cause: '', isWorthRetry: false };
   }
   const log = cluster.logUri === undefined ? undefined : stepLogUri(cluster.logUri, step.id);
-  const found = log === undefined ? undefined : await readStepLog(s3LogReader(s3Of(deps.raw)), log);
-  const jobError = await jobErrorOf(deps, input);
-  const inLog = probableCause(found?.text ?? '');
-  const words = jobError ?? (inLog && causeText(inLog)) ?? step.reason ?? '';
-  const cause = withoutSecrets(printable(words)).slice(0, MAX_CAUSE_CHARACTERS);
-  const lines = tailOf(found?.text ?? '');
+  const waitMs = isOver ? LAST_LOG_WAIT_MS : LOG_WAIT_MS;
+  const text = log && (await readStepLog(s3LogReader(s3Of(deps.raw)), log, waitMs)).text;
+  const inLog = probableCause(text ?? '');
+  const cause = shortCause((inLog && causeText(inLog)) ?? step.reason ?? '');
+  const lines = tailOf(text ?? '');
   const where = log === undefined ? '' : ` The whole log: ${log}`;
   const end = step.state === 'INTERRUPTED' ? 'was interrupted' : 'failed';
-  const why = cause === '' ? 'no reason is known' : `probable cause: ${cause}`;
+  const why = cause === '' ? 'no reason is known.' : `probable cause: ${cause}`;
+  const said = [step.reason ?? '', ...lines].join('\n');
+  // Copying and counting meet what passes, and the same files.
+  const mayPass = kind === 'convert' ? isLostNodes(said) : !isOwnFault(said);
   return {
-    code: codeOf(jobError),
-    message: `${what} ${end} on ${cluster.id}; ${why}${/[.!?]$/.test(why) ? '' : '.'}${where}`,
+    code: 'EMR_STEP_FAILED',
+    message: `${what} ${end} on ${cluster.id}; ${why}${where}`,
+    cause,
     ...(log === undefined ? {} : { log: { uri: log, lines } }),
-    isLostNodes:
-      step.state === 'INTERRUPTED' ||
-      isLostNodes(
-        [step.reason, jobError, ...lines].filter((each) => each !== undefined).join('\n'),
-      ),
+    isWorthRetry: step.state === 'INTERRUPTED' || mayPass,
   };
-}
-
-function codeOf(jobError: string | undefined): ErrorCode {
-  return jobError?.startsWith('FileExistsError') ? 'EMR_OUTPUT_EXISTS' : 'EMR_STEP_FAILED';
-}
-
-/** The error that a conversion wrote as its result; undefined where it wrote none. */
-async function jobErrorOf(deps: EmrDeps, input: ExplainInput): Promise<string | undefined> {
-  if (input.kind !== 'convert') return undefined;
-  try {
-    const result = await jobResult(deps.converted, { ...input, rawKey: '' });
-    return result && 'error' in result
-      ? `${result.error.kind}: ${result.error.message}`
-      : undefined;
-  } catch (error) {
-    if (error instanceof LonghaulError || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

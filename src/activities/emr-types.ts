@@ -1,132 +1,97 @@
 import type { ErrorCode, ErrorLog } from '../model/errors.ts';
-import type { EmrCluster, EmrOutput, EmrStep, StepKind } from '../model/emr.ts';
-import type { SourceTask } from '../model/run.ts';
-import type { LandedTask } from '../storage/staged.ts';
+import type { EmrCluster, EmrStep, StepKind } from '../model/emr.ts';
+import type { EmrSource, RunDay, RunError, SourceTask } from '../model/run.ts';
 
 /** What passes between the workflow `convertOnEmr` and its activities. Settings are the worker's: none of them is secret here. */
 
-export interface EmrRun {
-  dataset: string;
-  ingestDate: string;
-  revision: number;
-  /** The run of `ingestDataset`. */
-  runId: string;
-}
-
-/** What the workflow needs of the worker's settings, once a run. */
-export interface EmrPlan {
-  output: EmrOutput;
-  /** Of a cluster that the run makes. */
-  instances: number;
-  pollMs: number;
-  provisioningLimitMs: number;
-  bootstrapLimitMs: number;
-  stepLimitMs: number;
-  maxInstanceHours: number;
-  /** A cluster of ours stays after a run that ended well. */
-  keepAlive: boolean;
-}
-
-export interface OpenClusterInput extends EmrRun {
+export interface OpenClusterInput extends RunDay {
   /** From 1. */
   generation: number;
   /** What the run's earlier clusters have used. */
   usedInstanceHours: number;
 }
 
-export interface PollInput {
-  /** As it was when it was opened. */
-  cluster: Pick<EmrCluster, 'id' | 'isOurs' | 'instances'>;
-  /** Those whose end is waited for. */
-  stepIds: string[];
+/** A cluster as it was when it was opened. */
+export type OpenCluster = Pick<EmrCluster, 'id' | 'isOurs' | 'instances'>;
+
+export interface WatchInput {
+  cluster: OpenCluster;
+  /** Whose end is waited for. */
+  stepId: string | undefined;
+  /** What is known already: the answer comes when one of them is another. */
+  known: { cluster: EmrCluster['state']; step: EmrStep['state'] | undefined };
+  /** … or after this time. */
+  forMs: number;
 }
 
-export interface PollResult {
+export interface WatchResult {
   cluster: EmrCluster;
-  steps: EmrStep[];
+  step: EmrStep | undefined;
   /** By the worker's clock, which AWS's times are near to. */
   instanceHours: number;
 }
 
-export interface StageJobInput extends LandedTask {
-  /** From 1; a repeated step has a job of its own. */
-  attempt: number;
-}
-
-export interface StagedJob {
-  /** `s3://…/job.json`. */
-  jobUri: string;
-  /** Folder on HDFS, from `/` to `/`. */
-  hdfsFolder: string;
-}
-
-export interface SubmitInput {
+export interface SubmitInput extends RunDay {
   clusterId: string;
-  runId: string;
-  source: string;
+  generation: number;
   kind: StepKind;
+  /** From 1: of the kind, over all clusters. */
   attempt: number;
-  command: StepCommand;
+  /** What is to be converted, by ids. */
+  ids?: string[];
+  /** What is to be counted, and published on HDFS where it is right. */
+  sources?: EmrSource[];
 }
 
-/** `from` and `to`: folder URIs, with `/` at their ends. */
-export type StepCommand =
-  { script: 'convert.py' | 'count.py'; args: string[] } | { from: string; to: string };
+export interface TakeInput extends RunDay {
+  generation: number;
+  ids: string[];
+}
 
-export interface ExplainInput extends SourceTask {
+export interface TakeResultsInput extends TakeInput {
+  /** What the logs of the sessions say that died, for the sources that it is the reason of. */
+  death?: string;
+  /** Sources whose nodes went away are not done again. */
+  isLast: boolean;
+}
+
+export interface TakenSources {
+  /** Ids of those without an end: another session goes on with them. */
+  open: string[];
+  failed: RunError[];
+  /** Starts of sources in which the job died. */
+  deadStarts: number;
+}
+
+export interface ExplainInput extends RunDay {
   cluster: EmrCluster;
   step: EmrStep;
   kind: StepKind;
-  attempt: number;
+  /** EMR brings logs every five minutes, and when a cluster ends: then they are worth waiting for. */
+  isOver: boolean;
 }
 
 export interface StepFailure {
   code: ErrorCode;
   message: string;
+  /** The likely cause alone; '' where none is known. */
+  cause: string;
   log?: ErrorLog;
-  /** Its nodes went away: the same step may do better. */
-  isLostNodes: boolean;
+  /** Another try may do better: its nodes went away, or nothing of its own is at fault. */
+  isWorthRetry: boolean;
 }
 
-export interface CountedInput extends StageJobInput {
-  clusterId: string;
+export interface OnHdfsInput extends SourceTask {
+  rawKey: string;
 }
 
-export interface CountInput extends CountedInput {
-  hdfsFolder: string;
-  /** What a step has counted; absent: this worker asks WebHDFS. */
-  isCountedByStep: boolean;
-}
-
-export type CountResult =
-  | { outcome: 'counted'; parts: number; rows: number }
-  /** `args`: those of the step that counts instead. */
-  | { outcome: 'unreachable'; why: string; args: string[] };
-
-export interface CopyInput extends CountedInput {
-  hdfsFolder: string;
-}
-
-export interface CopiedInput extends StageJobInput {
-  /** In the converted zone, ending with `/`: where it says which files the step has copied. */
-  stagedPrefix: string;
-}
-
-export interface HdfsManifestInput extends EmrRun {
-  clusterId: string;
-  sources: string[];
-  output: EmrOutput;
-}
-
-export interface CloseInput extends EmrRun {
+export interface CloseInput extends RunDay {
   /** Absent: it is not known whether there is one. */
-  cluster?: Pick<EmrCluster, 'id' | 'isOurs' | 'instances'>;
+  cluster?: OpenCluster;
   /** Of a cluster of ours, also of one that the run does not know. */
   instances: number;
   /** Steps of ours that may not have ended. */
   openStepIds: string[];
-  /** A cluster of ours that is to stay, until it has been idle for long enough. */
+  /** A cluster of ours that is to stay, until its time is over. */
   keep: boolean;
-  /** What the run has left on HDFS of a cluster that goes on is of no use. */
-  discard: boolean;
 }

@@ -1,5 +1,4 @@
 import type { SourceDay } from '../landing/land-source.ts';
-import type { EmrOutput } from '../model/emr.ts';
 import type { DayInput, IngestResult, RunError, RunPlan, SourceResult } from '../model/run.ts';
 
 /** What passes between activities is small: keys, counts, checksums; never rows or credentials. */
@@ -19,8 +18,6 @@ export interface OpenResult {
   published?: IngestResult;
   /** Sources that an earlier run of this unpublished day finished (only with `retry`). */
   finished: SourceResult[];
-  /** Engine `emr` only: where the worker's settings put what is converted. */
-  emrOutput?: EmrOutput;
 }
 
 export interface ProbeInput extends SourceDay {

@@ -236,7 +236,7 @@ function emrLines({ cluster, steps, earlierInstanceHours }: EmrProgress, nowMs: 
     details.join(', '),
     ...open.map((step) => {
       const why = step.reason === undefined ? '' : `, ${step.reason}`;
-      return `EMR ${step.kind} of ${step.source} (${step.id}): ${step.state}${why}`;
+      return `EMR step ${step.kind} (${step.id}): ${step.state}${why}`;
     }),
   ].map((line) => printable(line));
 }

@@ -8,7 +8,6 @@ const DEFAULT_CORE_COUNT = 2;
 const MINUTE_MS = 60_000;
 
 export function emrSettings(values: SettingValues, cwd: string): EmrSettings {
-  const minutes = (value: number): number => Math.round(value * MINUTE_MS);
   return {
     releaseLabel: values.EMR_RELEASE_LABEL ?? 'emr-7.13.0',
     instanceType: values.EMR_INSTANCE_TYPE ?? DEFAULT_TYPE,
@@ -22,11 +21,7 @@ export function emrSettings(values: SettingValues, cwd: string): EmrSettings {
     clusterId: values.EMR_CLUSTER_ID,
     output: values.EMR_OUTPUT ?? 'both',
     maxInstanceHours: values.EMR_MAX_INSTANCE_HOURS ?? 24,
-    pollMs: Math.round((values.EMR_POLL_SECONDS ?? 30) * 1000),
-    provisioningLimitMs: minutes(values.EMR_PROVISIONING_LIMIT_MINUTES ?? 30),
-    bootstrapLimitMs: minutes(values.EMR_BOOTSTRAP_LIMIT_MINUTES ?? 30),
-    stepLimitMs: minutes(values.EMR_STEP_LIMIT_MINUTES ?? 180),
-    webHdfsUrl: values.EMR_WEBHDFS_URL ?? 'http://{master}:9870',
+    stepLimitMs: Math.round((values.EMR_STEP_LIMIT_MINUTES ?? 180) * MINUTE_MS),
   };
 }
 

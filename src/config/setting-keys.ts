@@ -65,11 +65,7 @@ export const SETTING_KEYS = {
   EMR_CLUSTER_ID: key(z.string().regex(/^j-[\dA-Z]+$/), 'a cluster id such as j-1ABCDEFGHIJKL'),
   EMR_OUTPUT: key(z.enum(EMR_OUTPUTS), `one of ${EMR_OUTPUTS.join(', ')}`),
   EMR_MAX_INSTANCE_HOURS: key(whole(1, 1_000_000), 'a whole number from 1 to 1000000'),
-  EMR_POLL_SECONDS: key(seconds(), secondsExpected()),
-  EMR_PROVISIONING_LIMIT_MINUTES: key(positiveMinutes(), positiveMinutesExpected()),
-  EMR_BOOTSTRAP_LIMIT_MINUTES: key(positiveMinutes(), positiveMinutesExpected()),
   EMR_STEP_LIMIT_MINUTES: key(positiveMinutes(), positiveMinutesExpected()),
-  EMR_WEBHDFS_URL: key(webHdfsUrl(), 'an http(s):// URL, which may hold {master} and {cluster}'),
 } as const;
 
 export type SettingKey = keyof typeof SETTING_KEYS;
@@ -227,16 +223,4 @@ function s3Uri(): z.ZodType<string, string> {
     .string()
     .regex(/^s3:\/\/[a-z\d][a-z\d.-]{1,61}[a-z\d](?:\/[\w.=-]+)*\/?$/)
     .transform((value) => value.replace(/\/?$/, '/'));
-}
-
-function webHdfsUrl(): z.ZodType<string, string> {
-  return z
-    .string()
-    .refine((value) => {
-      const filled = value.replaceAll('{master}', 'm').replaceAll('{cluster}', 'c');
-      if (!URL.canParse(filled)) return false;
-      const { protocol, username } = new URL(filled);
-      return /^https?:$/.test(protocol) && username === '';
-    })
-    .transform((value) => value.replace(/\/+$/, ''));
 }

@@ -159,10 +159,5 @@ export interface EmrSettings {
   clusterId: string | undefined;
   output: EmrOutput;
   maxInstanceHours: number;
-  pollMs: number;
-  provisioningLimitMs: number;
-  bootstrapLimitMs: number;
   stepLimitMs: number;
-  /** May hold `{master}` and `{cluster}`; no `/` at its end. */
-  webHdfsUrl: string;
 }

@@ -68,8 +68,8 @@ const NETWORK =
   /ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|socket hang up|aborted/;
 const TLS = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|ERR_TLS|ERR_SSL|EPROTO/;
 const NO_REGION = /^Region is missing/;
-/** EMR's words where a cluster has had, or waits for, 256 steps. */
-const STEPS_USED_UP = /maximum (?:number )?of .{0,30}steps|256 steps/i;
+/** EMR's words where 256 steps are pending or running on the cluster. */
+const STEPS_FULL = /maximum (?:number )?of .{0,30}steps|256 steps/i;
 const NO_CLUSTER =
   /cluster id .{0,60} is not valid|cluster .{0,60}(?:does not exist|not found)|no such cluster|job ?flow .{0,60}(?:not valid|terminated|shut)/i;
 
@@ -78,7 +78,7 @@ function codeOf(error: ServiceError): ErrorCode | undefined {
   if (named) return named;
   const status = statusOf(error);
   if (status !== undefined) {
-    if (STEPS_USED_UP.test(error.message)) return 'EMR_STEPS_USED_UP';
+    if (STEPS_FULL.test(error.message)) return 'EMR_STEPS_FULL';
     if (NO_CLUSTER.test(error.message)) return 'EMR_NO_SUCH_CLUSTER';
     return codeOfStatus(status);
   }

@@ -29,9 +29,9 @@ export function sparkArgs(scriptUri: string, args: string[]): string[] {
   return ['spark-submit', '--deploy-mode', 'client', scriptUri, ...args];
 }
 
-/** Every file below one folder to another one, HDFS or S3 whichever. */
-export function copyArgs(from: string, to: string): string[] {
-  return ['s3-dist-cp', '--src', from, '--dest', to];
+/** The files below one folder to another one, HDFS or S3 whichever, whose whole path the pattern matches. */
+export function copyArgs(from: string, to: string, pattern: string): string[] {
+  return ['s3-dist-cp', '--src', from, '--dest', to, '--srcPattern', pattern];
 }
 
 /** Undefined where the cluster has no step of that name. Names are ours, and made once. */
@@ -57,7 +57,7 @@ export async function findStep(
   return undefined;
 }
 
-/** Sent once. @returns the step's id. @throws LonghaulError EMR_STEPS_USED_UP, EMR_…. */
+/** Sent once. @returns the step's id. @throws LonghaulError EMR_STEPS_FULL, EMR_…. */
 export async function addStep(
   api: EmrApi,
   clusterId: string,

@@ -8,7 +8,7 @@ export const EMR_ERRORS = {
   EMR_TOO_EXPENSIVE: {
     class: 'usage',
     happened: 'The cluster could take, or took, more instance-hours than EMR_MAX_INSTANCE_HOURS.',
-    next: 'Take fewer or shorter: EMR_CORE_COUNT or the file of EMR_REQUEST, EMR_…_LIMIT_MINUTES; or raise EMR_MAX_INSTANCE_HOURS.',
+    next: 'Take fewer or shorter: EMR_CORE_COUNT or the file of EMR_REQUEST, EMR_STEP_LIMIT_MINUTES; or raise EMR_MAX_INSTANCE_HOURS.',
   },
   EMR_UNREACHABLE: {
     class: 'cluster-unavailable',
@@ -18,7 +18,7 @@ export const EMR_ERRORS = {
   EMR_THROTTLED: {
     class: 'cluster-unavailable',
     happened: 'EMR answered that it is asked too often, again and again.',
-    next: 'The run tries again, ever more slowly; other programs of the account count too. EMR_POLL_SECONDS asks less.',
+    next: 'The run tries again, ever more slowly; other programs of the account count too.',
   },
   EMR_UNAVAILABLE: {
     class: 'cluster-unavailable',
@@ -51,15 +51,10 @@ export const EMR_ERRORS = {
     happened: 'AWS has none of these instances at the moment, or not so many.',
     next: 'Other instance types, another subnet, or later: `longhaul retry <run>`.',
   },
-  EMR_PROVISIONING_TIMED_OUT: {
+  EMR_START_TIMED_OUT: {
     class: 'cluster',
-    happened: 'The cluster got no instances within EMR_PROVISIONING_LIMIT_MINUTES.',
-    next: 'Other instance types or another subnet, or a longer limit; then `longhaul retry <run>`.',
-  },
-  EMR_BOOTSTRAP_TIMED_OUT: {
-    class: 'cluster',
-    happened: 'The cluster was not ready within EMR_BOOTSTRAP_LIMIT_MINUTES.',
-    next: 'Look at the logs of the bootstrap actions, or give them longer; then `longhaul retry <run>`.',
+    happened: 'The cluster was not ready within an hour.',
+    next: 'The message has EMR’s reason: other instance types, another subnet, shorter bootstrap actions; then `longhaul retry <run>`.',
   },
   EMR_BOOTSTRAP_FAILED: {
     class: 'cluster',
@@ -87,15 +82,15 @@ export const EMR_ERRORS = {
       'The day is published, and EMR did not take the end of its cluster for a day: it may still cost.',
     next: '`longhaul sweep` ends it; so does the cluster itself, at the latest when EMR_MAX_INSTANCE_HOURS are used.',
   },
-  EMR_STEPS_USED_UP: {
-    class: 'cluster',
-    happened: 'The cluster takes no more steps: EMR allows 256.',
-    next: 'Use another EMR_CLUSTER_ID, or none: a run replaces a cluster of its own by itself.',
+  EMR_STEPS_FULL: {
+    class: 'cluster-unavailable',
+    happened: 'The cluster takes no more steps for now: EMR allows 256 that wait or run.',
+    next: 'The run waits for room; other programs use the cluster of EMR_CLUSTER_ID too.',
   },
   EMR_STEP_FAILED: {
     class: 'cluster',
     happened: 'A step failed on the cluster.',
-    next: 'Nothing is published. The message has the probable cause, `longhaul show <run>` the end of the log.',
+    next: 'Nothing is published. The message has the probable cause; `longhaul show <run>` has the end of the log.',
   },
   EMR_STEP_TIMED_OUT: {
     class: 'cluster',

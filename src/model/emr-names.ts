@@ -41,12 +41,11 @@ export const DATE_TAG = 'longhaul:ingest-date';
 
 export function stepName(step: {
   runId: string;
-  source: string;
   kind: StepKind;
-  /** From 1: a step whose nodes were lost is repeated. */
+  /** From 1: counted over all clusters of the run. */
   attempt: number;
 }): string {
-  return `longhaul/${step.runId}/${step.source}/${step.kind}/${step.attempt}`;
+  return `longhaul/${step.runId}/${step.kind}/${step.attempt}`;
 }
 
 /** The child workflow of a run; several runs of a day have one each. */

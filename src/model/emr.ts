@@ -4,6 +4,19 @@ import type { ErrorCode } from './errors.ts';
 export const EMR_OUTPUTS = ['hdfs', 's3', 'both'] as const;
 export type EmrOutput = (typeof EMR_OUTPUTS)[number];
 
+/** What a run needs of the worker's settings, which are asked once. */
+export interface EmrPlan {
+  output: EmrOutput;
+  /** Of a cluster that the run makes. */
+  instances: number;
+  /** Until the cluster takes work. */
+  startLimitMs: number;
+  stepLimitMs: number;
+  maxInstanceHours: number;
+  /** A cluster of ours stays after a run that ended well. */
+  keepAlive: boolean;
+}
+
 /** EMR's own names. */
 export type ClusterState =
   | 'STARTING'
@@ -45,13 +58,14 @@ export interface EmrStep {
   startedAtMs?: number;
 }
 
-/** The work of a step: the conversion, the rows of its files, the way to S3, and the manifest on HDFS. */
-export type StepKind = 'convert' | 'count' | 'copy' | 'manifest';
+/** The work of a step: all sources to Parquet on HDFS, the way to S3, and the rows of what stays on HDFS. */
+export type StepKind = 'convert' | 'copy' | 'count';
 
 /** Part of the answer to the query `progress`: everything of EMR that a person wants to see. */
 export interface EmrProgress {
   /** The one in use; one that was lost is replaced by the next. */
   cluster?: EmrCluster;
+  /** Of all clusters of the run: two, where nothing is done again. */
   steps: EmrStepProgress[];
   /** What the clusters before this one have used. */
   earlierInstanceHours: number;
@@ -60,12 +74,23 @@ export interface EmrProgress {
 }
 
 export interface EmrStepProgress extends EmrStep {
-  source: string;
   kind: StepKind;
 }
 
+/** What has changed, alone. */
+export type EmrNews = Partial<EmrProgress>;
+
+export function addNews(progress: EmrProgress, { steps = [], ...rest }: EmrNews): void {
+  Object.assign(progress, rest);
+  for (const step of steps) {
+    const index = progress.steps.findIndex(({ id }) => id === step.id);
+    if (index < 0) progress.steps.push(step);
+    else progress.steps[index] = step;
+  }
+}
+
 /** '' where none is left. */
-export function clusterLeftText({ clusterLeft: id }: EmrProgress): string {
+export function clusterLeftText({ clusterLeft: id }: Pick<EmrProgress, 'clusterLeft'>): string {
   if (id === undefined) return '';
   return `The cluster ${id} of this run may still be there, and cost: \`longhaul sweep\` ends it.`;
 }
@@ -133,7 +158,7 @@ const IDLE = /auto-?terminat|idle/i;
 
 /** Whether another cluster of the same kind may do better, soon. */
 export function isWorthAnotherCluster(code: ErrorCode): boolean {
-  return ['EMR_NO_CAPACITY', 'EMR_CLUSTER_LOST', 'EMR_STEPS_USED_UP'].includes(code);
+  return ['EMR_NO_CAPACITY', 'EMR_CLUSTER_LOST'].includes(code);
 }
 
 /**
@@ -141,10 +166,14 @@ export function isWorthAnotherCluster(code: ErrorCode): boolean {
  * @param text EMR's words and the end of the log.
  */
 export function isLostNodes(text: string): boolean {
-  return LOST_NODES.test(text) && !OWN_FAULT.test(text);
+  return LOST_NODES.test(text) && !isOwnFault(text);
+}
+
+/** Whether the job would fail so again, wherever it runs. */
+export function isOwnFault(text: string): boolean {
+  return OWN_FAULT.test(text);
 }
 
 const LOST_NODES =
   /ExecutorLostFailure|Slave lost|Executor heartbeat timed out|on a \*?lost\*? node|node ?manager.{0,40}lost|spot (?:instance )?(?:interrupt|reclaim|terminat|loss|lost)|decommission|ClosedChannelException|Could not obtain block|BlockMissingException|instance.{0,30}(?:was )?(?:reclaimed|interrupted)/i;
-/** A job that is at fault meets this again, wherever it runs. */
 const OWN_FAULT = /AnalysisException|ParseException|SyntaxError|OutOfMemoryError|AccessDenied/;

@@ -1,5 +1,5 @@
 import type { DatasetSpec, Engine, SourceSpec } from './dataset.ts';
-import type { EmrOutput, EmrProgress } from './emr.ts';
+import type { EmrOutput, EmrPlan, EmrProgress } from './emr.ts';
 import type { ErrorCode, ErrorLog } from './errors.ts';
 import type { Ledger } from './ledger.ts';
 import type { SourceEntry } from './manifest.ts';
@@ -48,6 +48,8 @@ export interface RunPlan extends Required<
 > {
   /** Engine `spark` only: bytes of copies for Spark that the run has on the disk at once. */
   stageBytes?: number;
+  /** Engine `emr` only. */
+  emr?: EmrPlan;
   /** Whether the namespace knows the search attributes: an unknown one would fail the workflow task for ever. */
   hasSearchAttributes: boolean;
 }
@@ -207,21 +209,22 @@ export function parquetFolderOf({ parquet }: SourceResult): string | undefined {
 }
 
 /** A source in work: what every activity of its sequence gets. */
-export interface SourceTask {
-  dataset: string;
-  ingestDate: string;
-  revision: number;
-  runId: string;
+export interface SourceTask extends RunDay {
   source: SourceSpec;
   engine: Engine;
 }
 
-/** What one job of Spark is to convert, by ids and keys: what else it needs lies in the run's staging. */
-export interface BatchInput {
+/** The revision of a day that a run makes. */
+export interface RunDay {
   dataset: string;
   ingestDate: string;
   revision: number;
+  /** Of the workflow `ingestDataset`. */
   runId: string;
+}
+
+/** What one job of Spark is to convert, by ids and keys: what else it needs lies in the run's staging. */
+export interface BatchInput extends RunDay {
   sources: BatchSource[];
 }
 
@@ -237,14 +240,16 @@ export interface BatchResult {
   failed: RunError[];
 }
 
-/** The one argument of the workflow `convertOnEmr`: the sources that are landed and inspected, and wait for a cluster. */
-export interface EmrInput {
-  dataset: string;
-  ingestDate: string;
-  revision: number;
-  runId: string;
+/** The one argument of the workflow `convertOnEmr`: the sources that are staged, and wait for a cluster. */
+export interface EmrInput extends RunDay {
+  plan: EmrPlan;
   heartbeatTimeoutMs: number;
-  sources: PreparedSource[];
+  sources: EmrSource[];
+}
+
+export interface EmrSource {
+  source: SourceSpec;
+  rawKey: string;
 }
 
 export interface PreparedSource {
@@ -254,10 +259,7 @@ export interface PreparedSource {
   bytes: number;
 }
 
-/** What `convertOnEmr` returns: some sources may have failed, and the others count. */
-export interface EmrResult {
-  output: EmrOutput;
-  results: SourceResult[];
-  errors: RunError[];
+/** What `convertOnEmr` returns: some sources may have failed; the others have parts, which are to be verified. */
+export interface EmrResult extends BatchResult {
   progress: EmrProgress;
 }

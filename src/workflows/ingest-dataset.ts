@@ -10,7 +10,7 @@ import {
 } from '@temporalio/workflow';
 import type { OpenResult } from '../activities/types.ts';
 import type { SourceSpec } from '../model/dataset.ts';
-import type { EmrProgress } from '../model/emr.ts';
+import { addNews, type EmrNews } from '../model/emr.ts';
 import { sumLedgers } from '../model/ledger.ts';
 import { checkRunInput, inputOfDay } from '../model/run-input.ts';
 import {
@@ -18,14 +18,12 @@ import {
   type DayInput,
   type IngestInput,
   type IngestResult,
-  type PreparedSource,
   type RunError,
   type RunProgress,
   type SourceProgress,
   type SourceResult,
 } from '../model/run.ts';
 import { activities } from './activities.ts';
-import { convertPrepared } from './emr-child.ts';
 import { failRun, incomplete, overtakenBy, toRunError, withClusterLeft } from './failures.ts';
 import { discardDownloads, emrNews, progressQuery } from './messages.ts';
 import * as policies from './policies.ts';
@@ -69,7 +67,6 @@ class Run {
   readonly progress: RunProgress = { stage: 'open', sources: [] };
   readonly #input: DayInput;
   readonly #runId = workflowInfo().runId;
-  readonly #prepared: PreparedSource[] = [];
   #opened: OpenResult | undefined;
 
   constructor(input: DayInput) {
@@ -91,8 +88,7 @@ class Run {
       return opened.published;
     }
     this.show('sources');
-    await this.#runSources(opened);
-    const onEmr = await this.#convertOnEmr(opened);
+    const onEmr = await this.#runSources(opened);
     const result = await this.#conclude(opened, onEmr);
     this.show('done');
     return result;
@@ -157,8 +153,8 @@ class Run {
     return this.#opened;
   }
 
-  /** A bounded number at once; one that fails does not stop the others. */
-  async #runSources(opened: OpenResult): Promise<void> {
+  /** A bounded number at once; one that fails does not stop the others. @returns what the engine `emr` did, if it did anything. */
+  async #runSources(opened: OpenResult): Promise<OnEmr | undefined> {
     for (const result of opened.finished) this.#finish(result);
     const { spec, sourceConcurrency } = opened.plan;
     const queue = spec.sources.filter(({ id }) => !this.#progressOf(id)?.result);
@@ -178,6 +174,7 @@ class Run {
     const waved = await Promise.allSettled([waves.finish()]);
     const broken = [...taken, ...waved].find((each) => each.status === 'rejected');
     if (broken) throw broken.reason;
+    return waves.onEmr;
   }
 
   async #settle(source: SourceSpec, opened: OpenResult, waves: SparkWaves): Promise<void> {
@@ -188,8 +185,7 @@ class Run {
     try {
       const sequence = await runSource({ ...task, source, engine }, options);
       if ('result' in sequence) this.#finish(sequence.result);
-      else if (engine === 'spark') await waves.add(sequence.prepared, options);
-      else this.#prepared.push(sequence.prepared);
+      else await waves.add(sequence.prepared, options);
     } catch (failure) {
       if (isCancellation(failure)) throw failure;
       this.#fail(source.id, toRunError(failure, source.id));
@@ -202,7 +198,7 @@ class Run {
     return {
       mode,
       // What lies on some cluster's HDFS only is never what a source is unchanged from.
-      again: again === true || opened.emrOutput === 'hdfs',
+      again: again === true || opened.plan.emr?.output === 'hdfs',
       followed,
       backfill,
       heartbeatTimeoutMs,
@@ -212,37 +208,10 @@ class Run {
     };
   }
 
-  /** Nothing where no source waits for a cluster: other engines, a day without news. */
-  async #convertOnEmr(opened: OpenResult): Promise<OnEmr | undefined> {
-    if (this.#prepared.length === 0) return undefined;
-    const { dataset, ingestDate } = this.#input;
-    try {
-      const converted = await convertPrepared({
-        dataset,
-        ingestDate,
-        revision: opened.revision,
-        runId: this.#runId,
-        heartbeatTimeoutMs: opened.plan.heartbeatTimeoutMs,
-        sources: this.#prepared,
-      });
-      for (const result of converted.results) this.#finish(result);
-      for (const error of converted.errors) this.#fail(error.source ?? '?', error);
-      return converted;
-    } catch (failure) {
-      if (isCancellation(failure)) throw failure;
-      const error = toRunError(failure);
-      for (const { task } of this.#prepared) this.#fail(task.source.id, error);
-      return failRun(error);
-    }
-  }
-
   /** News of `convertOnEmr`. */
-  note(news: EmrProgress): void {
-    this.progress.emr = news;
-    for (const { source, kind } of news.steps) {
-      const known = this.#progressOf(source);
-      if (known?.stage === 'convert' && kind !== 'convert') known.stage = 'verify';
-    }
+  note(news: EmrNews): void {
+    this.progress.emr ??= { steps: [], earlierInstanceHours: 0 };
+    addNews(this.progress.emr, news);
     setCurrentDetails(runSummary(this.#input, this.progress));
   }
 
@@ -255,8 +224,8 @@ class Run {
     }
     const what = { dataset, ingestDate, mode, revision: opened.revision, sources: results };
     if (mode === 'land') return unpublished('landed', what);
-    const emr = onEmr && emrOfRun(onEmr);
-    if (onEmr?.output === 'hdfs') {
+    const emr = onEmr && emrOfRun(onEmr, opened.plan.emr?.output ?? 'both');
+    if (onEmr && opened.plan.emr?.output === 'hdfs') {
       await this.cleanUp({ discardPartials: true });
       return { ...unpublished('on-hdfs', what), ...emr };
     }

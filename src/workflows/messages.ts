@@ -1,5 +1,5 @@
 import { defineQuery, defineSignal } from '@temporalio/workflow';
-import type { EmrProgress } from '../model/emr.ts';
+import type { EmrNews } from '../model/emr.ts';
 import type { RunProgress } from '../model/run.ts';
 
 export const progressQuery = defineQuery<RunProgress>('progress');
@@ -8,4 +8,4 @@ export const progressQuery = defineQuery<RunProgress>('progress');
 export const discardDownloads = defineSignal('discardDownloads');
 
 /** From `convertOnEmr` to the run that started it, whenever something changes that a person sees. */
-export const emrNews = defineSignal<[EmrProgress]>('emrNews');
+export const emrNews = defineSignal<[EmrNews]>('emrNews');

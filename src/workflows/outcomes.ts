@@ -1,4 +1,5 @@
 import type { SourceSpec } from '../model/dataset.ts';
+import type { EmrOutput } from '../model/emr.ts';
 import { balances, sumLedgers } from '../model/ledger.ts';
 import type {
   EmrResult,
@@ -10,7 +11,7 @@ import type {
 import { runError } from './failures.ts';
 
 /** What the engine `emr` made. */
-export type OnEmr = Pick<EmrResult, 'output' | 'progress'>;
+export type OnEmr = Pick<EmrResult, 'progress'>;
 
 interface SortedOutcomes {
   results: SourceResult[];
@@ -53,7 +54,7 @@ export function unpublished(
   };
 }
 
-export function emrOfRun({ output, progress }: OnEmr): Pick<IngestResult, 'emr'> {
+export function emrOfRun({ progress }: OnEmr, output: EmrOutput): Pick<IngestResult, 'emr'> {
   const { cluster, earlierInstanceHours, clusterLeft } = progress;
   if (!cluster) return {};
   const hours = Number(earlierInstanceHours.toFixed(3));

@@ -92,10 +92,24 @@ export const EMR_CALL = {
   retry: RETRY,
 } satisfies ActivityOptions;
 
-/** Copies on S3's side, or footers over the network: of 100 GB, minutes. */
+/** As long as a step takes, with all its waiting; its worker says that it lives. */
+export const EMR_WATCH = {
+  startToCloseTimeout: '7d',
+  scheduleToCloseTimeout: '14d',
+  retry: RETRY,
+} satisfies ActivityOptions;
+
+/** Small requests to S3, a few for each of many sources. */
 export const EMR_WORK = {
-  startToCloseTimeout: '1d',
+  startToCloseTimeout: '1h',
   scheduleToCloseTimeout: '2d',
+  retry: RETRY,
+} satisfies ActivityOptions;
+
+/** EMR brings a log within five minutes. */
+export const EMR_LAST_LOG = {
+  startToCloseTimeout: '15m',
+  scheduleToCloseTimeout: '1h',
   retry: RETRY,
 } satisfies ActivityOptions;
 

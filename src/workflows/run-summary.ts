@@ -70,11 +70,9 @@ function clusterSummary(
   return [
     details.join('; '),
     '',
-    line(['source', 'step', 'state', 'id', '']),
-    '| --- | --- | --- | --- | --- |',
-    ...steps.map((step) =>
-      line([step.source, step.kind, step.state, step.id, cell(step.reason ?? '')]),
-    ),
+    line(['step', 'state', 'id', '']),
+    '| --- | --- | --- | --- |',
+    ...steps.map((step) => line([step.kind, step.state, step.id, cell(step.reason ?? '')])),
   ].join('\n');
 }
 

@@ -67,6 +67,17 @@ export async function verify(
   return await verifySource({ ...task, rawKey, stagedPrefix });
 }
 
+/** Of what stays on a cluster's HDFS. */
+export async function verifyOnHdfs(
+  { task, rawKey, records }: PreparedSource,
+  options: SequenceOptions,
+): Promise<SourceResult> {
+  options.onStage('verify');
+  const summary = `${task.source.id}: ${records} records against the rows counted on HDFS`;
+  const call = activity(options, policies.SHORT_CALL, 'verify', task, summary);
+  return await call.verifyOnHdfs({ ...task, rawKey });
+}
+
 async function findLanding(task: SourceTask, options: SequenceOptions): Promise<LandedSource> {
   options.onStage('land');
   const find = activity(options, policies.SHORT_CALL, 'find', task, `Landing of ${task.source.id}`);

@@ -1,10 +1,20 @@
-import { condition, isCancellation } from '@temporalio/workflow';
+import { condition, executeChild, isCancellation, ParentClosePolicy } from '@temporalio/workflow';
+import type { EmrPlan } from '../model/emr.ts';
+import { emrWorkflowId } from '../model/emr-names.ts';
 import { stagedSparkPrefix } from '../model/layout.ts';
-import type { DayInput, PreparedSource, RunError, RunPlan, SourceResult } from '../model/run.ts';
+import type {
+  DayInput,
+  EmrInput,
+  EmrResult,
+  PreparedSource,
+  RunError,
+  RunPlan,
+  SourceResult,
+} from '../model/run.ts';
 import { activities } from './activities.ts';
-import { toRunError } from './failures.ts';
+import { failRun, toRunError } from './failures.ts';
 import * as policies from './policies.ts';
-import { megabytes, stage, verify, type SequenceOptions } from './source-sequence.ts';
+import { megabytes, stage, verify, verifyOnHdfs, type SequenceOptions } from './source-sequence.ts';
 
 /** As long as Spark takes to start, for one source or for all. */
 const STAGING_WAIT = '10s';
@@ -13,7 +23,7 @@ const MAX_VERIFYING = 16;
 
 export interface WaveOptions {
   input: Pick<DayInput, 'dataset' | 'ingestDate' | 'backfill'>;
-  plan: Pick<RunPlan, 'heartbeatTimeoutMs' | 'stageBytes'>;
+  plan: Pick<RunPlan, 'emr' | 'heartbeatTimeoutMs' | 'stageBytes'>;
   revision: number;
   runId: string;
   onDone: (result: SourceResult) => void;
@@ -29,9 +39,12 @@ interface Staged {
 
 /**
  * Sources of one run, converted by one job of Spark after the other: each takes all that is staged when Spark is free. What
- * is landed later goes with the next one, so a slow publisher delays no other source.
+ * is landed later goes with the next one, so a slow publisher delays no other source. A cluster costs while it waits: it
+ * gets all sources at once, when the last of them is staged.
  */
 export class SparkWaves {
+  /** Engine `emr` only: what became of its cluster. */
+  onEmr: EmrResult | undefined;
   readonly #options: WaveOptions;
   readonly #limitBytes: number;
   /** Of copies on the disk: staged, about to be, or in work. */
@@ -67,6 +80,10 @@ export class SparkWaves {
     } finally {
       this.#staging -= 1;
     }
+    if (!this.#options.plan.emr) this.#start();
+  }
+
+  #start(): void {
     this.#wave ??= this.#run();
     // Its failure is found at the end.
     this.#wave.catch(() => undefined);
@@ -86,6 +103,7 @@ export class SparkWaves {
 
   /** Until all that was added has its end. @throws where the run is cancelled. */
   async finish(): Promise<void> {
+    if (this.#staged.length > 0) this.#start();
     const waved = await Promise.allSettled([this.#wave]);
     const verified = await Promise.allSettled(this.#verifications);
     const broken = [...waved, ...verified].find((each) => each.status === 'rejected');
@@ -112,11 +130,11 @@ export class SparkWaves {
   /** @returns those that failed. */
   async #convert(wave: readonly Staged[]): Promise<Map<string, RunError>> {
     const { input, plan, revision, runId } = this.#options;
+    if (plan.emr) return byId((await this.#convertOnEmr(wave, plan.emr)).failed);
     const { dataset, ingestDate, backfill } = input;
-    const bytes = wave.reduce((sum, each) => sum + each.bytes, 0);
     const policy = backfill ? { ...policies.BATCH, ...policies.BACKFILL } : policies.BATCH;
     const { convertBatch } = activities(policy, {
-      summary: `${wave.length} sources, ${megabytes(bytes)} → Parquet by one job of Spark`,
+      summary: `${sizeText(wave)} → Parquet by one job of Spark`,
       queue: backfill ? 'backfill' : 'convert',
       heartbeatTimeoutMs: plan.heartbeatTimeoutMs,
     });
@@ -124,11 +142,33 @@ export class SparkWaves {
       ...{ id: task.source.id, rawKey, bytes: size },
     }));
     try {
-      const { failed } = await convertBatch({ dataset, ingestDate, revision, runId, sources });
-      return new Map(failed.map((error) => [error.source ?? '', error]));
+      return byId((await convertBatch({ dataset, ingestDate, revision, runId, sources })).failed);
     } catch (failure) {
       if (isCancellation(failure)) throw failure;
       return new Map(sources.map(({ id }) => [id, toRunError(failure, id)]));
+    }
+  }
+
+  /** @throws what is wrong with the cluster, which is the run's error, after it was said of each source. */
+  async #convertOnEmr(wave: readonly Staged[], emr: EmrPlan): Promise<EmrResult> {
+    const { input, plan, revision, runId, onFail } = this.#options;
+    const { dataset, ingestDate } = input;
+    const day = { dataset, ingestDate, revision, runId };
+    const sources = wave.map(({ source: { task, rawKey } }) => ({ source: task.source, rawKey }));
+    try {
+      this.onEmr = await executeChild<(input: EmrInput) => Promise<EmrResult>>('convertOnEmr', {
+        workflowId: emrWorkflowId(day),
+        args: [{ ...day, plan: emr, heartbeatTimeoutMs: plan.heartbeatTimeoutMs, sources }],
+        // A run that is terminated leaves its child, which ends the cluster.
+        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+        staticSummary: `${sizeText(wave)} → Parquet by one job on one EMR cluster`,
+      });
+      return this.onEmr;
+    } catch (failure) {
+      if (isCancellation(failure)) throw failure;
+      const error = toRunError(failure);
+      for (const { source } of sources) onFail(source.id, error);
+      return failRun(error);
     }
   }
 
@@ -141,7 +181,12 @@ export class SparkWaves {
     }
     this.#verifying += 1;
     try {
-      onDone(await verify(source, stagedSparkPrefix(runId, id), options));
+      const isOnHdfs = this.#options.plan.emr?.output === 'hdfs';
+      onDone(
+        isOnHdfs
+          ? await verifyOnHdfs(source, options)
+          : await verify(source, stagedSparkPrefix(runId, id), options),
+      );
     } catch (failure) {
       if (isCancellation(failure)) throw failure;
       onFail(id, toRunError(failure, id));
@@ -149,4 +194,12 @@ export class SparkWaves {
       this.#verifying -= 1;
     }
   }
+}
+
+function byId(failed: readonly RunError[]): Map<string, RunError> {
+  return new Map(failed.map((error) => [error.source ?? '', error]));
+}
+
+function sizeText(wave: readonly Staged[]): string {
+  return `${wave.length} sources, ${megabytes(wave.reduce((sum, { bytes }) => sum + bytes, 0))}`;
 }

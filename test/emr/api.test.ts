@@ -142,7 +142,7 @@ describe('requests to EMR', () => {
           message: 'Maximum number of active steps(256) for cluster exceeded.',
           status: 400,
         },
-        'EMR_STEPS_USED_UP',
+        'EMR_STEPS_FULL',
       ],
       [{ message: 'Region is missing' }, 'EMR_REFUSED'],
     ];

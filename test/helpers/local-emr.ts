@@ -17,7 +17,7 @@ export interface TestEmr extends LocalEmr {
   /** Asks once: a test sees every refusal. */
   client: EMRClient;
   /** What a process needs in its environment to use it as any AWS SDK does, beside `s3.env`. */
-  env: { AWS_ENDPOINT_URL_EMR: string; EMR_WEBHDFS_URL: string };
+  env: { AWS_ENDPOINT_URL_EMR: string };
 }
 
 export async function withLocalEmr(
@@ -56,7 +56,7 @@ async function startTestEmr(s3: TestS3, options: Partial<LocalEmrOptions> = {}):
   return Object.assign(emr, {
     folder,
     client,
-    env: { AWS_ENDPOINT_URL_EMR: endpoint, EMR_WEBHDFS_URL: emr.webHdfsUrl },
+    env: { AWS_ENDPOINT_URL_EMR: endpoint },
     stop: async () => {
       client.destroy();
       await stop();

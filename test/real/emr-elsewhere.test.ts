@@ -37,7 +37,6 @@ async function withRuns(body: (lab: Lab) => Promise<void>): Promise<void> {
     LAKE: `s3://${s3.bucket}`,
     ENGINE: 'emr',
     AWS_ENDPOINT_URL_EMR: moto.endpoint,
-    EMR_POLL_SECONDS: '0.3',
     // Six seconds: there the step never ends.
     EMR_STEP_LIMIT_MINUTES: '0.1',
   };

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { ApplicationFailure, WorkflowFailedError } from '@temporalio/client';
 import type { Activities } from '../../src/activities/index.ts';
 import type { OpenInput } from '../../src/activities/types.ts';
-import type { EmrPlan } from '../../src/activities/emr-types.ts';
-import type { EmrStep } from '../../src/model/emr.ts';
+import type { WatchInput, WatchResult } from '../../src/activities/emr-types.ts';
+import type { EmrCluster, EmrPlan, EmrStep } from '../../src/model/emr.ts';
 import type { RunError, RunProgress } from '../../src/model/run.ts';
 import { TestTemporal } from '../helpers/temporal.ts';
 import { ingestInput, opened, type Calls } from '../workflows/fake-activities.ts';
@@ -12,14 +12,18 @@ import { FAKE_PLAN, fakeCluster } from '../workflows/fake-emr.ts';
 import {
   failureOf,
   gate,
+  heartbeatUntilCancelled,
   ingestWithFakes,
   refused,
   type RunHandle,
 } from '../workflows/fake-run.ts';
+import { runError } from '../../src/workflows/failures.ts';
 import { runSummary } from '../../src/workflows/run-summary.ts';
 import { keepHistory } from '../workflows/history.ts';
 
 const temporal = new TestTemporal();
+/** Of a child whose steps go well. */
+const MAX_CHILD_EVENTS = 100;
 
 interface Setup {
   plan?: Partial<EmrPlan>;
@@ -31,13 +35,12 @@ async function ingest(
   { plan, changes = {}, sources = ['2015', '2016'] }: Setup,
   body: (ran: { calls: Calls; handle: RunHandle }) => Promise<void>,
 ): Promise<void> {
-  const planned = plan && { planConversion: async () => ({ ...FAKE_PLAN, ...plan }) };
-  const openSnapshot = async (input: OpenInput) => ({
-    ...opened(input),
-    emrOutput: plan?.output ?? FAKE_PLAN.output,
-  });
+  const openSnapshot = async (input: OpenInput) => {
+    const result = opened(input);
+    return { ...result, plan: { ...result.plan, emr: { ...FAKE_PLAN, ...plan } } };
+  };
   const input = ingestInput(sources, { engine: 'emr' });
-  await ingestWithFakes(temporal, input, { openSnapshot, ...planned, ...changes }, body);
+  await ingestWithFakes(temporal, input, { openSnapshot, ...changes }, body);
 }
 
 /** Of the run and of its child. */
@@ -55,137 +58,286 @@ function count(calls: Calls, name: string): number {
   return calls.filter((call) => call.split('/')[0] === name).length;
 }
 
+type Seen = Partial<EmrCluster> & { step?: EmrStep['state'] };
+
+/** Looks at EMR: what the first watch finds, the second, and so on; the last one stays. */
+function seen(...looks: Seen[]): Pick<Activities, 'watchCluster'> {
+  let watches = 0;
+  return watching(() => {
+    watches += 1;
+    return looks[Math.min(watches, looks.length) - 1] ?? {};
+  });
+}
+
+function watching(look: (asked: WatchInput) => Seen): Pick<Activities, 'watchCluster'> {
+  return {
+    watchCluster: async (asked): Promise<WatchResult> => {
+      const { step = 'RUNNING', ...changes } = look(asked);
+      return {
+        cluster: fakeCluster({ ...asked.cluster, state: 'RUNNING', ...changes }),
+        step: asked.stepId === undefined ? undefined : { id: asked.stepId, state: step },
+        instanceHours: 0.5,
+      };
+    },
+  };
+}
+
+const LOST: Seen = {
+  state: 'TERMINATED_WITH_ERRORS',
+  reasonCode: 'INSTANCE_FAILURE',
+  step: 'INTERRUPTED',
+};
+
+async function childHistory(handle: RunHandle) {
+  const { runId } = await handle.describe();
+  return await temporal.client.workflow.getHandle(childIdOf(runId)).fetchHistory();
+}
+
 describe('convertOnEmr', () => {
-  it('converts all sources on one cluster, which is closed before the day is published', async () => {
-    await ingest({}, async ({ calls, handle }) => {
+  it('converts all sources by one step and copies them by another, and the cluster ends before the day is published', async () => {
+    const submitted: string[] = [];
+    const changes: Partial<Activities> = {
+      submitStep: async ({ kind, ids }) => {
+        submitted.push(`${kind} ${(ids ?? []).toSorted().join(' ')}`.trim());
+        return { id: `s-${submitted.length}`, state: 'PENDING' };
+      },
+    };
+    await ingest({ changes }, async ({ calls, handle }) => {
       const result = await handle.result();
       assert.equal(result.status, 'published');
       assert.deepEqual(result.emr?.clusterId, 'j-1');
-      assert.equal(count(calls, 'openCluster'), 1);
+      assert.deepEqual(submitted, ['convert 2015 2016', 'copy']);
       assert.equal(count(calls, 'closeCluster'), 1);
       assert.ok(calls.indexOf('closeCluster') < calls.indexOf('publishSnapshot'));
-      assert.ok(calls.lastIndexOf('inspectSource/2016') < calls.indexOf('openCluster'));
-      // Conversion and copy of each source, and the manifest on HDFS.
-      assert.equal(count(calls, 'submitStep'), 5);
+      assert.ok(calls.lastIndexOf('stageSource/2016') < calls.indexOf('openCluster'));
+      // The cluster is STARTING then.
+      assert.ok(calls.indexOf('submitStep') < calls.indexOf('watchCluster'));
       const progress: RunProgress = await handle.query('progress');
       assert.equal(progress.emr?.cluster?.state, 'TERMINATING');
       assert.deepEqual(
-        progress.emr?.steps.map(({ kind, state }) => `${kind} ${state}`).toSorted(),
-        [
-          ...['convert COMPLETED', 'convert COMPLETED', 'copy COMPLETED', 'copy COMPLETED'],
-          'manifest COMPLETED',
-        ],
+        progress.emr?.steps.map(({ kind, state }) => `${kind} ${state}`),
+        ['convert COMPLETED', 'copy COMPLETED'],
       );
+      // However long the step takes: the activity that watches it returns on a change alone.
+      const { events = [] } = await childHistory(handle);
+      assert.ok((events ?? []).length < MAX_CHILD_EVENTS, `${(events ?? []).length} events`);
       await keep('emr-published', handle);
     });
   });
 
-  it('keeps the Parquet of a day on HDFS only where the settings say so, and publishes nothing', async () => {
+  it('keeps the Parquet of a day on HDFS only where the settings say so, counts it there, and publishes nothing', async () => {
     await ingest({ plan: { output: 'hdfs', keepAlive: true } }, async ({ calls, handle }) => {
       const result = await handle.result();
       assert.equal(result.status, 'on-hdfs');
       assert.ok(result.ledger.balanced);
       assert.equal(count(calls, 'publishSnapshot'), 0);
       assert.equal(count(calls, 'verifySource'), 0);
-      assert.equal(count(calls, 'stageHdfsManifest'), 1);
+      assert.equal(count(calls, 'verifyOnHdfs'), 2);
+      const progress: RunProgress = await handle.query('progress');
+      assert.deepEqual(
+        progress.emr?.steps.map(({ kind }) => kind),
+        ['convert', 'count'],
+      );
     });
   });
 
-  it('names the source whose step failed, and ends the cluster', async () => {
-    const log = { uri: 's3://bucket/logs/j-1/steps/s-1/stderr.gz', lines: ['AnalysisException'] };
+  it('names the source that failed, and copies the others', async () => {
     const changes: Partial<Activities> = {
-      pollCluster: async ({ cluster, stepIds }) => ({
-        cluster: fakeCluster({ ...cluster, state: 'RUNNING' }),
-        steps: stepIds.map((id): EmrStep => ({ id, state: id === 's-1' ? 'FAILED' : 'COMPLETED' })),
-        instanceHours: 0,
-      }),
-      explainStep: async () => ({
-        code: 'EMR_STEP_FAILED',
-        message: 'The step failed; probable cause: AnalysisException.',
-        log,
-        isLostNodes: false,
+      takeResults: async () => ({
+        open: [],
+        failed: [
+          { ...runError('EMR_STEP_FAILED', 'Spark could not convert 2016.'), source: '2016' },
+        ],
+        deadStarts: 0,
       }),
     };
-    await ingest({ changes }, async ({ calls, handle }) => {
+    await ingest({ changes, plan: { keepAlive: true } }, async ({ calls, handle }) => {
       const failure = await failureOf(handle);
       assert.equal(failure.type, 'EMR_STEP_FAILED');
-      assert.match(failure.message, /AnalysisException.*other 1 of 2 sources are done/);
-      const [detail] = (failure.details ?? []) as RunError[];
-      assert.deepEqual(detail?.log, log);
-      assert.equal(count(calls, 'closeCluster'), 1);
-      assert.equal(count(calls, 'explainStep'), 1);
+      assert.match(failure.message, /convert 2016.*other 1 of 2 sources are done/);
+      assert.deepEqual(
+        calls.filter((call) => call.startsWith('verifySource')),
+        ['verifySource/2015'],
+      );
+      assert.equal(count(calls, 'explainStep'), 0);
       assert.equal(count(calls, 'publishSnapshot'), 0);
-      await keep('emr-step-failed', handle);
+      assert.equal(count(calls, 'closeCluster'), 1);
+    });
+  });
+
+  it('submits a job again whose session died, with what has no result, as long as it gets further', async () => {
+    const asked: string[][] = [];
+    const deaths: (string | undefined)[] = [];
+    const open = [['b', 'c'], ['c'], ['c']];
+    const changes: Partial<Activities> = {
+      ...watching(({ known }) => ({ step: known.step === 'RUNNING' ? 'FAILED' : 'RUNNING' })),
+      submitStep: async ({ kind, ids = [], attempt }) => {
+        if (kind === 'convert') asked.push(ids.toSorted());
+        return { id: `s-${kind}-${attempt}`, state: 'PENDING' };
+      },
+      takeResults: async ({ death }) => {
+        deaths.push(death);
+        const left = open.shift() ?? [];
+        return { open: left, failed: [], deadStarts: 3 - open.length };
+      },
+      explainStep: async () => ({
+        code: 'EMR_STEP_FAILED',
+        message: 'The step failed; probable cause: OutOfMemoryError.',
+        cause: 'OutOfMemoryError.',
+        isWorthRetry: false,
+      }),
+    };
+    await ingest({ changes, sources: ['a', 'b', 'c'] }, async ({ handle }) => {
+      // One source is left, and with it the one that is to blame.
+      assert.match((await failureOf(handle)).message, /OutOfMemoryError/);
+      assert.deepEqual(asked, [
+        ['a', 'b', 'c'],
+        ['b', 'c'],
+      ]);
+      assert.deepEqual(deaths, [undefined, 'OutOfMemoryError.']);
     });
   });
 
   it('does a step again whose nodes were lost, three times at most', async () => {
     let failures = 2;
     const failing: Partial<Activities> = {
-      pollCluster: async ({ cluster, stepIds }) => ({
-        cluster: fakeCluster({ ...cluster, state: 'RUNNING' }),
-        steps: stepIds.map((id): EmrStep => {
-          failures -= 1;
-          return { id, state: failures >= 0 ? 'FAILED' : 'COMPLETED' };
-        }),
-        instanceHours: 0,
+      ...watching(({ known }) => ({ step: known.step === 'RUNNING' ? 'FAILED' : 'RUNNING' })),
+      takeResults: async ({ ids }) => {
+        failures -= 1;
+        return { open: failures >= 0 ? ids : [], failed: [], deadStarts: 0 };
+      },
+      explainStep: async ({ kind }) => ({
+        ...{
+          code: 'EMR_STEP_FAILED',
+          message: `${kind}: Slave lost.`,
+          cause: '',
+          isWorthRetry: true,
+        },
       }),
-      explainStep: async () => ({
-        code: 'EMR_STEP_FAILED',
-        message: 'Slave lost.',
-        isLostNodes: true,
-      }),
+      stageCopied: async () => [],
     };
     await ingest({ changes: failing, sources: ['2015'] }, async ({ calls, handle }) => {
-      assert.equal((await handle.result()).status, 'published');
-      assert.equal(count(calls, 'stageJob'), 3);
+      // It is the copy that fails for good.
+      assert.match((await failureOf(handle)).message, /copy: Slave lost/);
+      assert.equal(count(calls, 'submitStep'), 6);
     });
     failures = 100;
     await ingest({ changes: failing, sources: ['2015'] }, async ({ calls, handle }) => {
-      assert.equal((await failureOf(handle)).type, 'EMR_STEP_FAILED');
-      assert.equal(count(calls, 'stageJob'), 3);
+      assert.match((await failureOf(handle)).message, /convert: Slave lost/);
+      assert.equal(count(calls, 'submitStep'), 3);
     });
   });
 
-  it('makes another cluster where one is lost or used up, and does not repeat what is done', async () => {
-    for (const [code, reasonCode] of [
-      ['EMR_CLUSTER_LOST', 'INSTANCE_FAILURE'],
-      ['EMR_NO_CAPACITY', 'INSTANCE_FLEET_TIMEOUT'],
-    ] as const) {
-      const changes: Partial<Activities> = {
-        pollCluster: async ({ cluster, stepIds }) => {
-          const isLost = cluster.id === 'j-1' && stepIds.length < 2;
-          const state = isLost ? 'TERMINATED_WITH_ERRORS' : 'RUNNING';
-          return {
-            cluster: fakeCluster({ ...cluster, state, ...(isLost ? { reasonCode } : {}) }),
-            steps: stepIds.map((id): EmrStep => ({ id, state: 'COMPLETED' })),
-            instanceHours: 1,
-          };
+  it('makes another cluster where one is lost or not to be had, and converts there what was on its HDFS', async () => {
+    const cases: Seen[][] = [
+      [LOST],
+      [
+        {
+          state: 'TERMINATED_WITH_ERRORS',
+          reasonCode: 'INSTANCE_FLEET_TIMEOUT',
+          step: 'CANCELLED',
         },
+      ],
+      // When all is converted and nothing is copied yet.
+      [{ step: 'COMPLETED' }, LOST],
+    ];
+    for (const looks of cases) {
+      const first = seen(...looks);
+      const next = watching(({ known }) => ({
+        step: known.step === 'RUNNING' ? 'COMPLETED' : 'RUNNING',
+      }));
+      const changes: Partial<Activities> = {
+        watchCluster: async (asked) =>
+          await (asked.cluster.id === 'j-1' ? first : next).watchCluster(asked),
       };
       await ingest({ changes }, async ({ calls, handle }) => {
         const result = await handle.result();
-        assert.equal(result.status, 'published', code);
+        assert.equal(result.status, 'published');
         assert.equal(result.emr?.clusterId, 'j-2');
         assert.equal(count(calls, 'openCluster'), 2);
         assert.equal(count(calls, 'closeCluster'), 2);
+        assert.equal(count(calls, 'verifySource'), 2);
       });
     }
   });
 
-  it('gives up after three clusters that have no capacity', async () => {
+  it('makes another cluster where one ended between two looks, and takes no more steps', async () => {
+    let steps = 0;
     const changes: Partial<Activities> = {
-      pollCluster: async ({ cluster }) => ({
-        cluster: fakeCluster({
-          ...cluster,
-          state: 'TERMINATED_WITH_ERRORS',
-          reasonCode: 'VALIDATION_ERROR',
-          reason: 'EC2 has insufficient instance capacity',
-        }),
-        steps: [],
-        instanceHours: 0,
+      submitStep: async ({ clusterId }) => {
+        steps += 1;
+        if (clusterId === 'j-1' && steps === 2) throw refused('EMR_NO_SUCH_CLUSTER');
+        return { id: `s-${steps}`, state: 'PENDING' };
+      },
+      ...watching(({ stepId }) => (stepId === undefined ? LOST : { step: 'COMPLETED' })),
+    };
+    await ingest({ changes }, async ({ calls, handle }) => {
+      assert.equal((await handle.result()).emr?.clusterId, 'j-2');
+      assert.equal(count(calls, 'openCluster'), 2);
+    });
+  });
+
+  it('takes a step that is cancelled for the first sign of a cluster that ends', async () => {
+    const first = seen({ step: 'CANCELLED' }, { ...LOST, step: 'CANCELLED' });
+    const next = seen({ step: 'COMPLETED' });
+    const changes: Partial<Activities> = {
+      watchCluster: async (asked) =>
+        await (asked.cluster.id === 'j-1' ? first : next).watchCluster(asked),
+    };
+    await ingest({ changes }, async ({ handle }) => {
+      assert.equal((await handle.result()).emr?.clusterId, 'j-2');
+    });
+  });
+
+  it('says that a step was cancelled by others, and submits none in its place', async () => {
+    const changes: Partial<Activities> = {
+      ...seen({ step: 'CANCELLED' }),
+      takeResults: async () => ({ open: ['2015', '2016'], failed: [], deadStarts: 2 }),
+      explainStep: async () => ({
+        ...{
+          code: 'EMR_STEP_CANCELLED',
+          message: 'It was cancelled.',
+          cause: '',
+          isWorthRetry: false,
+        },
       }),
     };
+    await ingest({ changes }, async ({ calls, handle }) => {
+      assert.equal((await failureOf(handle)).type, 'EMR_STEP_CANCELLED');
+      assert.equal(count(calls, 'submitStep'), 1);
+    });
+  });
+
+  it('reads the log of a failed step again when its cluster has ended', async () => {
+    const uri = 's3://bucket/logs/j-1/steps/s-1/stderr.gz';
+    const changes: Partial<Activities> = {
+      ...seen({ step: 'FAILED' }),
+      takeResults: async ({ ids }) => ({ open: ids, failed: [], deadStarts: 0 }),
+      explainStep: async ({ isOver }) => ({
+        code: 'EMR_STEP_FAILED',
+        message: isOver ? 'probable cause: AnalysisException.' : 'no reason is known.',
+        log: { uri, lines: isOver ? ['AnalysisException'] : [] },
+        cause: '',
+        isWorthRetry: false,
+      }),
+    };
+    await ingest({ changes }, async ({ calls, handle }) => {
+      const failure = await failureOf(handle);
+      assert.match(failure.message, /AnalysisException/);
+      const [detail] = (failure.details ?? []) as RunError[];
+      assert.deepEqual(detail?.log, { uri, lines: ['AnalysisException'] });
+      assert.ok(calls.indexOf('closeCluster') < calls.lastIndexOf('explainStep'));
+      await keep('emr-step-failed', handle);
+    });
+  });
+
+  it('gives up after three clusters that have no capacity', async () => {
+    const changes = seen({
+      state: 'TERMINATED_WITH_ERRORS',
+      reasonCode: 'VALIDATION_ERROR',
+      reason: 'EC2 has insufficient instance capacity',
+      step: 'CANCELLED',
+    });
     await ingest({ changes }, async ({ calls, handle }) => {
       const failure = await failureOf(handle);
       assert.equal(failure.type, 'EMR_NO_CAPACITY');
@@ -195,72 +347,24 @@ describe('convertOnEmr', () => {
     });
   });
 
-  it('goes on with a new cluster where the steps of one are used up', async () => {
-    let left = 2;
-    let steps = 0;
-    const changes: Partial<Activities> = {
-      submitStep: async ({ clusterId }) => {
-        if (clusterId === 'j-1') left -= 1;
-        if (clusterId === 'j-1' && left < 0) throw refused('EMR_STEPS_USED_UP');
-        steps += 1;
-        return { id: `s-${steps}`, state: 'PENDING' };
-      },
-    };
-    await ingest({ changes }, async ({ calls, handle }) => {
-      assert.equal((await handle.result()).emr?.clusterId, 'j-2');
-      assert.equal(count(calls, 'openCluster'), 2);
-    });
-  });
-
-  it('does not wait for ever: instances, bootstrap, steps', async () => {
-    const stuck = (state: 'STARTING' | 'BOOTSTRAPPING' | 'RUNNING'): Partial<Activities> => ({
-      pollCluster: async ({ cluster, stepIds }) => ({
-        cluster: fakeCluster({ ...cluster, state }),
-        steps: stepIds.map((id): EmrStep => ({ id, state: 'RUNNING' })),
-        instanceHours: 0,
-      }),
-    });
+  it('does not wait for ever: for the cluster, for a step', async () => {
     const cases = [
-      [stuck('STARTING'), { provisioningLimitMs: 300 }, 'EMR_PROVISIONING_TIMED_OUT'],
-      [stuck('BOOTSTRAPPING'), { bootstrapLimitMs: 300 }, 'EMR_BOOTSTRAP_TIMED_OUT'],
-      [stuck('RUNNING'), { stepLimitMs: 300 }, 'EMR_STEP_TIMED_OUT'],
+      [{ state: 'STARTING', step: 'PENDING' }, { startLimitMs: 0 }, 'EMR_START_TIMED_OUT'],
+      [{ state: 'BOOTSTRAPPING', step: 'PENDING' }, { startLimitMs: 0 }, 'EMR_START_TIMED_OUT'],
+      [{ state: 'RUNNING', step: 'RUNNING' }, { stepLimitMs: 0 }, 'EMR_STEP_TIMED_OUT'],
     ] as const;
-    for (const [changes, plan, code] of cases) {
-      await ingest({ plan, changes, sources: ['2015'] }, async ({ calls, handle }) => {
-        assert.equal((await failureOf(handle)).type, code);
+    for (const [look, plan, code] of cases) {
+      await ingest({ plan, changes: seen(look), sources: ['2015'] }, async ({ calls, handle }) => {
+        const failure = await failureOf(handle);
+        assert.equal(failure.type, code);
+        assert.match(
+          failure.message,
+          new RegExp(`it is ${look.step === 'RUNNING' ? 'RUNNING' : look.state}`),
+        );
         assert.equal(count(calls, 'closeCluster'), 1);
         assert.equal(count(calls, 'cancelSteps'), code === 'EMR_STEP_TIMED_OUT' ? 1 : 0);
       });
     }
-  });
-
-  it('says of a step that hangs what it was, not what became of it when it was cancelled', async () => {
-    let state: EmrStep['state'] = 'RUNNING';
-    const seen = gate();
-    let isTold = false;
-    const changes: Partial<Activities> = {
-      submitStep: async () => ({ id: 's-1', state }),
-      pollCluster: async ({ cluster, stepIds }) => {
-        // The next look comes when the workflow has taken what this one finds.
-        if (isTold) seen.open();
-        isTold = state === 'CANCELLED';
-        return {
-          cluster: fakeCluster({ ...cluster, state: 'RUNNING' }),
-          steps: stepIds.map((id): EmrStep => ({ id, state })),
-          instanceHours: 0,
-        };
-      },
-      cancelSteps: async () => {
-        state = 'CANCELLED';
-        await seen.opened;
-      },
-    };
-    const plan = { stepLimitMs: 300 };
-    await ingest({ plan, changes, sources: ['2015'] }, async ({ handle }) => {
-      const { type, message } = await failureOf(handle);
-      assert.equal(type, 'EMR_STEP_TIMED_OUT');
-      assert.match(message, /it is RUNNING\./);
-    });
   });
 
   it('ends a cluster that has cost more than it may', async () => {
@@ -272,18 +376,12 @@ describe('convertOnEmr', () => {
   });
 
   it('says that a cluster was ended by others', async () => {
-    const changes: Partial<Activities> = {
-      pollCluster: async ({ cluster, stepIds }) => ({
-        cluster: fakeCluster({
-          ...cluster,
-          state: 'TERMINATING',
-          reasonCode: 'USER_REQUEST',
-          reason: 'Terminated by user request',
-        }),
-        steps: stepIds.map((id): EmrStep => ({ id, state: 'CANCELLED' })),
-        instanceHours: 0,
-      }),
-    };
+    const changes = seen({
+      state: 'TERMINATING',
+      reasonCode: 'USER_REQUEST',
+      reason: 'Terminated by user request',
+      step: 'CANCELLED',
+    });
     await ingest({ changes }, async ({ handle }) => {
       const failure = await failureOf(handle);
       assert.equal(failure.type, 'EMR_CLUSTER_ENDED');
@@ -301,9 +399,7 @@ describe('convertOnEmr', () => {
       };
       await ingest({ changes, sources: ['2015'] }, async ({ handle }) => {
         await handle.result();
-        const { runId } = await handle.describe();
-        const child = temporal.client.workflow.getHandle(childIdOf(runId));
-        const { events } = await child.fetchHistory();
+        const { events } = await childHistory(handle);
         const close = events
           ?.map(({ activityTaskScheduledEventAttributes: scheduled }) => scheduled)
           .find((scheduled) => scheduled?.activityType?.name === 'closeCluster');
@@ -341,24 +437,20 @@ describe('convertOnEmr', () => {
   });
 
   it('when cancelled ends the cluster, and only then says that it is cancelled', async () => {
-    const ready = gate();
+    const watched = gate();
     const closed: (boolean | undefined)[] = [];
     const changes: Partial<Activities> = {
-      pollCluster: async ({ cluster, stepIds }) => {
-        if (stepIds.length > 0) ready.open();
-        return {
-          cluster: fakeCluster({ ...cluster, state: 'RUNNING' }),
-          steps: stepIds.map((id): EmrStep => ({ id, state: 'RUNNING' })),
-          instanceHours: 0,
-        };
+      watchCluster: async () => {
+        watched.open();
+        return await heartbeatUntilCancelled();
       },
-      closeCluster: async ({ cluster, keep, openStepIds }) => {
-        closed.push(keep, openStepIds.length > 0, cluster?.isOurs);
+      closeCluster: async ({ cluster, keep: stays, openStepIds }) => {
+        closed.push(stays, openStepIds.length > 0, cluster?.isOurs);
         return undefined;
       },
     };
     await ingest({ changes, sources: ['2015'] }, async ({ calls, handle }) => {
-      await ready.opened;
+      await watched.opened;
       await handle.cancel();
       await assert.rejects(handle.result(), WorkflowFailedError);
       assert.equal((await handle.describe()).status.name, 'CANCELLED');
@@ -395,7 +487,7 @@ describe('convertOnEmr', () => {
     };
     await ingest({ changes }, async ({ calls, handle }) => {
       await handle.result();
-      assert.equal(count(calls, 'planConversion'), 0);
+      assert.equal(count(calls, 'openCluster'), 0);
     });
   });
 });

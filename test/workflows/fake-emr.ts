@@ -1,29 +1,22 @@
 import type { Activities } from '../../src/activities/index.ts';
-import type { EmrPlan } from '../../src/activities/emr-types.ts';
-import type { ClusterState, EmrCluster, EmrStep } from '../../src/model/emr.ts';
+import type { ClusterState, EmrCluster, EmrPlan, EmrStep } from '../../src/model/emr.ts';
 import { sourceResult } from './source-result.ts';
 
 type EmrActivity =
-  | 'planConversion'
   | 'openCluster'
-  | 'pollCluster'
+  | 'watchCluster'
   | 'cancelSteps'
   | 'closeCluster'
   | 'submitStep'
   | 'explainStep'
-  | 'stageJob'
-  | 'countOnHdfs'
-  | 'resultOnHdfs'
-  | 'planCopy'
-  | 'stageCopiedParts'
-  | 'stageHdfsManifest';
+  | 'takeResults'
+  | 'stageCopied'
+  | 'verifyOnHdfs';
 
 export const FAKE_PLAN: EmrPlan = {
   output: 'both',
   instances: 3,
-  pollMs: 20,
-  provisioningLimitMs: 60_000,
-  bootstrapLimitMs: 60_000,
+  startLimitMs: 60_000,
   stepLimitMs: 60_000,
   maxInstanceHours: 100,
   keepAlive: false,
@@ -42,22 +35,19 @@ export function fakeCluster(changes: Partial<EmrCluster> = {}): EmrCluster {
   };
 }
 
-/** A cluster that goes a state further with each look, and steps that complete with the next one. */
-export function fakeEmr(plan: Partial<EmrPlan> = {}): Pick<Activities, EmrActivity> {
-  const states: ClusterState[] = ['STARTING', 'BOOTSTRAPPING', 'RUNNING'];
-  let looks = 0;
+/** A cluster that goes a state further with each look, and a step that completes when it runs. */
+export function fakeEmr(): Pick<Activities, EmrActivity> {
   let steps = 0;
   return {
-    planConversion: async () => ({ ...FAKE_PLAN, ...plan }),
-    openCluster: async ({ generation }) => {
-      looks = 0;
-      return { cluster: fakeCluster({ id: `j-${generation}` }) };
-    },
-    pollCluster: async ({ cluster, stepIds }) => {
-      looks += 1;
-      const state = states[looks] ?? 'RUNNING';
-      const done = stepIds.map((id): EmrStep => ({ id, state: 'COMPLETED' }));
-      return { cluster: fakeCluster({ ...cluster, state }), steps: done, instanceHours: 0.5 };
+    openCluster: async ({ generation }) => ({ cluster: fakeCluster({ id: `j-${generation}` }) }),
+    watchCluster: async ({ cluster, stepId: id = '', known }) => {
+      const state = NEXT[known.cluster] ?? known.cluster;
+      const isDone = known.cluster === 'RUNNING' && known.step === 'RUNNING';
+      const step: EmrStep = {
+        id,
+        state: isDone ? 'COMPLETED' : state === 'RUNNING' ? 'RUNNING' : 'PENDING',
+      };
+      return { cluster: fakeCluster({ ...cluster, state }), step, instanceHours: 0.5 };
     },
     cancelSteps: async () => undefined,
     closeCluster: async ({ cluster }) =>
@@ -69,19 +59,16 @@ export function fakeEmr(plan: Partial<EmrPlan> = {}): Pick<Activities, EmrActivi
     explainStep: async ({ step }) => ({
       code: 'EMR_STEP_FAILED',
       message: `The step ${step.id} failed.`,
-      isLostNodes: false,
+      cause: '',
+      isWorthRetry: false,
     }),
-    stageJob: async ({ source }) => ({
-      jobUri: 's3://bucket/job.json',
-      hdfsFolder: `/takehome-converted/${source.id}/`,
-    }),
-    countOnHdfs: async () => ({ outcome: 'counted', parts: 1, rows: 10 }),
-    resultOnHdfs: async ({ source }) => sourceResult(source.id, 'converted'),
-    planCopy: async ({ hdfsFolder, source }) => ({
-      from: `hdfs://${hdfsFolder}`,
-      to: `s3://bucket/source=${source.id}/`,
-    }),
-    stageCopiedParts: async () => undefined,
-    stageHdfsManifest: async () => ({ from: 's3://bucket/manifest/', to: 'hdfs:///day/' }),
+    takeResults: async () => ({ open: [], failed: [], deadStarts: 0 }),
+    stageCopied: async () => [],
+    verifyOnHdfs: async ({ source }) => sourceResult(source.id, 'converted'),
   };
 }
+
+const NEXT: Partial<Record<ClusterState, ClusterState>> = {
+  STARTING: 'BOOTSTRAPPING',
+  BOOTSTRAPPING: 'RUNNING',
+};

@@ -26,10 +26,8 @@ export async function startDemoEmr(stateDir: string, s3: Record<string, string>)
     env: {
       ENGINE: 'emr',
       AWS_ENDPOINT_URL_EMR: emr.endpoint,
-      EMR_WEBHDFS_URL: emr.webHdfsUrl,
       EMR_CLUSTER_ID: '',
       EMR_OUTPUT: '',
-      EMR_POLL_SECONDS: '1',
     },
     stop: async () => await emr.stop(),
   };

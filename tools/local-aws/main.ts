@@ -64,7 +64,6 @@ async function serve(folder: string): Promise<void> {
     AWS_ENDPOINT_URL_S3: s3.endpoint,
     AWS_ENDPOINT_URL_EMR: emr.endpoint,
     AWS_ENDPOINT_URL_EMR_SERVERLESS: serverless.endpoint,
-    EMR_WEBHDFS_URL: emr.webHdfsUrl,
     EMR_SERVERLESS_APPLICATION_ID: serverless.applicationId,
     EMR_SERVERLESS_ROLE_ARN: serverless.roleArn,
     LAKE: `s3://${BUCKET}`,

@@ -1,0 +1,280 @@
+import { isCancellation, log, type ActivityOptions } from '@temporalio/workflow';
+import type { StepFailure, SubmitInput } from '../activities/emr-types.ts';
+import {
+  hasEnded,
+  isEnding,
+  isReady,
+  type EmrCluster,
+  type EmrNews,
+  type EmrPlan,
+  type EmrStep,
+  type EmrStepProgress,
+  type StepKind,
+} from '../model/emr.ts';
+import type { EmrSource, RunDay, RunError } from '../model/run.ts';
+import type { activities } from './activities.ts';
+import {
+  ClusterTrouble,
+  clusterEnded,
+  minutesText,
+  startedLate,
+  tooExpensive,
+} from './emr-trouble.ts';
+import { toRunError } from './failures.ts';
+import * as policies from './policies.ts';
+
+/** A step that gets no further is done so often in all, where another try may do better. */
+const MAX_IDLE_ATTEMPTS = 3;
+
+export interface OnCluster {
+  /** As it was last seen. */
+  cluster: EmrCluster;
+  plan: EmrPlan;
+  /** From 1: the run's clusters, one after the other. */
+  generation: number;
+  /** Of the clusters before this one. */
+  usedInstanceHours: number;
+  /** Of this one, so far. */
+  instanceHours: number;
+}
+
+export interface EmrStepsOptions {
+  run: RunDay;
+  /** By ids of sources; those that fail here are added. */
+  failed: Map<string, RunError>;
+  call: (policy: ActivityOptions, summary: string) => ReturnType<typeof activities>;
+  tell: (news: EmrNews) => Promise<void>;
+}
+
+/** A step that has ended, and of whose end the log is worth another look when the cluster has ended. */
+interface FailedStep {
+  step: EmrStep;
+  kind: StepKind;
+  cluster: EmrCluster;
+  failure: StepFailure;
+}
+
+/** The steps of a run: one that converts all sources, then one that copies, or counts, what it made. */
+export class EmrSteps {
+  readonly #options: EmrStepsOptions;
+  readonly #attempts: Record<StepKind, number> = { convert: 0, copy: 0, count: 0 };
+  /** The one that may be running still. */
+  #open: EmrStep | undefined;
+  #lastFailed: FailedStep | undefined;
+  #instanceHours = 0;
+  readonly #untold = new Map<string, EmrStepProgress>();
+
+  constructor(options: EmrStepsOptions) {
+    this.#options = options;
+  }
+
+  /** Of the cluster in use. */
+  get instanceHours(): number {
+    return this.#instanceHours;
+  }
+
+  openIds(): string[] {
+    return this.#open ? [this.#open.id] : [];
+  }
+
+  /** @throws ClusterTrouble where the cluster, or the job with all its sources, is at its end. */
+  async convertAll(on: OnCluster, sources: readonly EmrSource[]): Promise<void> {
+    const { failed } = this.#options;
+    const left = () => sources.filter(({ source }) => !failed.has(source.id));
+    await this.#convert(on, idsOf(left()));
+    const made = left();
+    if (made.length === 0) return;
+    if (on.plan.output === 'hdfs') await this.#count(on, made);
+    else await this.#copy(on, idsOf(made));
+  }
+
+  /** One step as a rule; a job whose session dies is submitted again as long as that gets further. */
+  async #convert(on: OnCluster, sources: string[]): Promise<void> {
+    const { run, failed, call } = this.#options;
+    let open = sources;
+    let deadStarts = 0;
+    let death = '';
+    for (let idle = 0; open.length > 0;) {
+      const ended = await this.#step(on, 'convert', { ids: open });
+      const isLast = idle + 1 >= MAX_IDLE_ATTEMPTS;
+      const taken = await call(policies.EMR_WORK, 'What became of each source').takeResults({
+        ...{ ...run, generation: on.generation, ids: open, isLast },
+        ...(death === '' ? {} : { death }),
+      });
+      for (const error of taken.failed) failed.set(error.source ?? '?', error);
+      if (taken.open.length === 0) return;
+      const gotFurther = taken.open.length < open.length || taken.deadStarts > deadStarts;
+      const failure = await this.#explain(on, ended, 'convert');
+      // Only one can be to blame; and what an operator ends is over.
+      const mayGoOn = failure.isWorthRetry || (gotFurther && taken.open.length > 1);
+      idle = gotFurther ? 0 : idle + 1;
+      if (!mayGoOn || idle >= MAX_IDLE_ATTEMPTS || ended.state === 'CANCELLED') {
+        throw troubleOf(failure);
+      }
+      log.warn('The job goes on with what has no result', { open: taken.open.length });
+      ({ open, deadStarts } = taken);
+      death = failure.cause;
+    }
+  }
+
+  async #copy(on: OnCluster, ids: string[]): Promise<void> {
+    const { run, failed, call } = this.#options;
+    await this.#repeated(on, 'copy', {});
+    const stage = call(policies.EMR_WORK, `${ids.length} sources in S3`);
+    const lost = await stage.stageCopied({ ...run, generation: on.generation, ids });
+    for (const error of lost) failed.set(error.source ?? '?', error);
+  }
+
+  async #count(on: OnCluster, sources: EmrSource[]): Promise<void> {
+    await this.#repeated(on, 'count', { sources });
+  }
+
+  async #repeated(
+    on: OnCluster,
+    kind: StepKind,
+    what: Pick<SubmitInput, 'sources'>,
+  ): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      const ended = await this.#step(on, kind, what);
+      if (ended.state === 'COMPLETED') return;
+      const failure = await this.#explain(on, ended, kind);
+      if (!failure.isWorthRetry || tries >= MAX_IDLE_ATTEMPTS) throw troubleOf(failure);
+    }
+  }
+
+  /** A step from its submission to its end, whatever that is. */
+  async #step(
+    on: OnCluster,
+    kind: StepKind,
+    what: Pick<SubmitInput, 'ids' | 'sources'>,
+  ): Promise<EmrStep> {
+    const { run, call } = this.#options;
+    const { generation } = on;
+    this.#attempts[kind] += 1;
+    const submit = call(policies.EMR_WORK, `Step ${kind}`);
+    const at = { ...run, generation, clusterId: on.cluster.id };
+    let step: EmrStep;
+    try {
+      step = await submit.submitStep({ ...at, kind, attempt: this.#attempts[kind], ...what });
+    } catch (error) {
+      // It has ended since the last look, which then says why.
+      if (!isCancellation(error) && toRunError(error).code === 'EMR_NO_SUCH_CLUSTER') {
+        await this.#look(on, undefined, 0);
+        if (isEnding(on.cluster)) throw clusterEnded(on.cluster);
+      }
+      throw error;
+    }
+    this.#open = step;
+    this.#note(kind, step);
+    await this.#tell(on);
+    const ended = await this.#watch(on, kind, step);
+    this.#open = undefined;
+    return ended;
+  }
+
+  /** @throws ClusterTrouble where the cluster ends before the step, or a limit is over. */
+  async #watch(on: OnCluster, kind: StepKind, submitted: EmrStep): Promise<EmrStep> {
+    const { plan, usedInstanceHours } = on;
+    let step = submitted;
+    let phase = '';
+    for (let deadline = 0; ;) {
+      const limitMs = isReady(on.cluster) ? plan.stepLimitMs : plan.startLimitMs;
+      const now = `${isReady(on.cluster)} ${step.state}`;
+      if (now !== phase) deadline = Date.now() + limitMs;
+      phase = now;
+      const before = on.cluster.state;
+      step = await this.#look(on, step, Math.max(0, deadline - Date.now()));
+      this.#note(kind, step);
+      // An end goes with the news that follow it at once.
+      if (on.cluster.state !== before) await this.#tell(on);
+      if (step.state === 'COMPLETED') return step;
+      if (isEnding(on.cluster)) throw clusterEnded(on.cluster);
+      // A step that is cancelled may be the first sign of a cluster that ends.
+      if (step.state === 'CANCELLED') step = await this.#look(on, step, SECOND_LOOK_MS);
+      if (isEnding(on.cluster)) throw clusterEnded(on.cluster);
+      if (hasEnded(step)) return step;
+      const used = usedInstanceHours + on.instanceHours;
+      if (on.cluster.isOurs && used > plan.maxInstanceHours) {
+        throw tooExpensive(used, plan.maxInstanceHours);
+      }
+      if (`${isReady(on.cluster)} ${step.state}` === phase && Date.now() >= deadline) {
+        if (!isReady(on.cluster)) throw startedLate(on.cluster, limitMs);
+        return await this.#hang(on, kind, step, limitMs);
+      }
+    }
+  }
+
+  #note(kind: StepKind, step: EmrStep): void {
+    this.#untold.set(step.id, { ...step, kind });
+  }
+
+  /** Steps that have changed since the last news. */
+  untold(): EmrStepProgress[] {
+    const steps = [...this.#untold.values()];
+    this.#untold.clear();
+    return steps;
+  }
+
+  async #tell({ cluster }: OnCluster): Promise<void> {
+    await this.#options.tell({ cluster, steps: this.untold() });
+  }
+
+  async #look(on: OnCluster, step: EmrStep | undefined, forMs: number): Promise<EmrStep> {
+    const { id, isOurs, instances, state } = on.cluster;
+    const what = step ? `State of ${id}, and of ${step.id}` : `State of ${id}`;
+    const seen = await this.#options.call(policies.EMR_WATCH, what).watchCluster({
+      cluster: { id, isOurs, instances },
+      stepId: step?.id,
+      known: { cluster: state, step: step?.state },
+      forMs,
+    });
+    on.cluster = seen.cluster;
+    on.instanceHours = this.#instanceHours = seen.instanceHours;
+    return { ...NO_STEP, ...step, ...seen.step };
+  }
+
+  /** It is ended, so that what is behind it on the cluster is not kept waiting. */
+  async #hang(on: OnCluster, kind: StepKind, step: EmrStep, limitMs: number): Promise<never> {
+    await this.#options
+      .call(policies.EMR_CALL, `Step ${kind} hangs`)
+      .cancelSteps({ clusterId: on.cluster.id, stepIds: [step.id] })
+      .catch((error: unknown) => {
+        if (isCancellation(error)) throw error;
+        log.warn('A step that hangs could not be cancelled', { error });
+      });
+    const what = `The step ${step.id} (${kind}) has not ended after ${minutesText(limitMs)}; it is ${step.state}.`;
+    throw new ClusterTrouble('EMR_STEP_TIMED_OUT', what);
+  }
+
+  async #explain(on: OnCluster, step: EmrStep, kind: StepKind): Promise<StepFailure> {
+    const { run, call } = this.#options;
+    const { cluster } = on;
+    const why = call(policies.EMR_CALL, `Why the step ${kind} failed`);
+    const failure = await why.explainStep({ ...run, cluster, step, kind, isOver: false });
+    this.#lastFailed = { step, kind, cluster, failure };
+    return failure;
+  }
+
+  /** Once more where the log was not there yet: EMR brings it when the cluster ends, at the latest. */
+  async explained(trouble: ClusterTrouble): Promise<ClusterTrouble> {
+    const { run, call } = this.#options;
+    const last = this.#lastFailed;
+    if (!last || last.failure.message !== trouble.message) return trouble;
+    const { failure, cluster, step, kind } = last;
+    if (failure.log === undefined || failure.log.lines.length > 0) return trouble;
+    const why = call(policies.EMR_LAST_LOG, `The log of the step ${kind}`);
+    return troubleOf(await why.explainStep({ ...run, cluster, step, kind, isOver: true }));
+  }
+}
+
+const NO_STEP: EmrStep = { id: '', state: 'PENDING' };
+/** A cluster that is ending says so within a few seconds. */
+const SECOND_LOOK_MS = 10_000;
+
+function idsOf(sources: readonly EmrSource[]): string[] {
+  return sources.map(({ source }) => source.id);
+}
+
+function troubleOf({ code, message, log: said }: StepFailure): ClusterTrouble {
+  return new ClusterTrouble(code, message, said);
+}

@@ -39,13 +39,19 @@ export function createDayPlanActivities(deps: Deps, defaults: RunDefaults) {
           hasSearchAttributes: await hasSearchAttributes(Context.current().client),
         };
         if (plan.engine === 'spark') plan.stageBytes = await stageBytes(deps);
-        if (plan.engine === 'emr' && plan.mode !== 'land') {
-          plan.emr = await (await import('./emr-plan.ts')).emrPlan(deps);
-        }
+        if (plan.mode !== 'land') await addEmr(deps, plan);
         const opened = await openSnapshot(deps, input, plan);
         return { ...opened, plan: { ...plan, spec: datedDataset(spec, input.ingestDate) } };
       }),
   };
+}
+
+/** Only for runs that need it: the AWS SDK takes a while to load. */
+async function addEmr(deps: Deps, plan: RunPlan): Promise<void> {
+  if (plan.engine !== 'emr' && plan.engine !== 'emr-serverless') return;
+  const { emrPlan, serverlessSettings } = await import('./emr-plan.ts');
+  if (plan.engine === 'emr') plan.emr = await emrPlan(deps);
+  else serverlessSettings(deps);
 }
 
 function datasetNamed(datasets: DatasetSpec[], name: string): DatasetSpec {

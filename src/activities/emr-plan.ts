@@ -54,6 +54,24 @@ export function assertAffordable(
   );
 }
 
+export interface ServerlessSettings {
+  applicationId: string;
+  jobRoleArn: string;
+}
+
+/** @throws LonghaulError EMR_NEEDS_S3; CONFIG_INVALID where a setting is missing. */
+export function serverlessSettings({
+  converted,
+  emr,
+}: Pick<EmrDeps, 'converted' | 'emr'>): ServerlessSettings {
+  s3Of(converted);
+  const { applicationId, jobRoleArn } = emr;
+  if (applicationId !== undefined && jobRoleArn !== undefined) return { applicationId, jobRoleArn };
+  const what =
+    'The engine emr-serverless needs EMR_SERVERLESS_APPLICATION_ID and EMR_SERVERLESS_ROLE_ARN.';
+  throw new LonghaulError('CONFIG_INVALID', what);
+}
+
 /** @throws LonghaulError EMR_NEEDS_S3 for a lake on a disk. */
 export function s3Of(store: Store): S3Settings {
   if (isInBucket(store)) return store.s3.settings;

@@ -1,8 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { readFile } from 'node:fs/promises';
-import { causeText, probableCause } from '../conversion/spark/probable-cause.ts';
 import { putBatch } from '../conversion/spark/remote-batch.ts';
-import { readStepLog, s3LogReader, stepLogUri, tailOf } from '../emr/logs.ts';
+import { stepLogUri } from '../emr/logs.ts';
 import { addStep, commandStep, copyArgs, findStep, sparkArgs } from '../emr/steps.ts';
 import { isLostNodes, isOwnFault, type EmrStep } from '../model/emr.ts';
 import { sparkBatchPrefix } from '../model/layout.ts';
@@ -12,13 +11,8 @@ import { apiOf } from './emr-clusters.ts';
 import type { EmrDeps } from './emr-deps.ts';
 import { putCount } from './emr-hdfs.ts';
 import { copiedParts, emrBatch, hdfsManifest, hdfsOutput, hdfsStaging } from './emr-locations.ts';
-import { s3Of } from './emr-plan.ts';
-import { shortCause } from './emr-results.ts';
+import { LAST_LOG_WAIT_MS, LOG_WAIT_MS, readCause } from './emr-logs.ts';
 import type { ExplainInput, StepFailure, SubmitInput } from './emr-types.ts';
-
-/** EMR brings logs every five minutes, and those of a cluster when it ends: a run that goes on does not wait for them so long. */
-const LOG_WAIT_MS = 10_000;
-const LAST_LOG_WAIT_MS = 6 * 60_000;
 
 export async function submit(deps: EmrDeps, input: SubmitInput): Promise<EmrStep> {
   const api = apiOf(deps);
@@ -82,19 +76,14 @@ export async function explain(deps: EmrDeps, input: ExplainInput): Promise<StepF
   }
   const log = cluster.logUri === undefined ? undefined : stepLogUri(cluster.logUri, step.id);
   const waitMs = isOver ? LAST_LOG_WAIT_MS : LOG_WAIT_MS;
-  const text = log && (await readStepLog(s3LogReader(s3Of(deps.raw)), log, waitMs)).text;
-  const inLog = probableCause(text ?? '');
-  const cause = shortCause((inLog && causeText(inLog)) ?? step.reason ?? '');
-  const lines = tailOf(text ?? '');
-  const where = log === undefined ? '' : ` The whole log: ${log}`;
+  const { cause, lines, text } = await readCause(deps, log, step.reason, waitMs);
   const end = step.state === 'INTERRUPTED' ? 'was interrupted' : 'failed';
-  const why = cause === '' ? 'no reason is known.' : `probable cause: ${cause}`;
   const said = [step.reason ?? '', ...lines].join('\n');
   // Copying and counting meet what passes, and the same files.
   const mayPass = kind === 'convert' ? isLostNodes(said) : !isOwnFault(said);
   return {
     code: 'EMR_STEP_FAILED',
-    message: `${what} ${end} on ${cluster.id}; ${why}${where}`,
+    message: `${what} ${end} on ${cluster.id}; ${text}`,
     cause,
     ...(log === undefined ? {} : { log: { uri: log, lines } }),
     isWorthRetry: step.state === 'INTERRUPTED' || mayPass,

@@ -15,7 +15,7 @@ import type { LandInput, ProbeInput } from './types.ts';
 import { runSourceActivity } from './work.ts';
 
 /** One source of one day: from the publisher to the raw zone, to Parquet, and to its ledger. */
-export function createSourceActivities(deps: Omit<ActivityDeps, 'emr'>) {
+export function createSourceActivities(deps: ActivityDeps) {
   return {
     probeSource: async (input: ProbeInput) =>
       await runSourceActivity(deps, input, 'probe', async ({ signal }) =>
@@ -46,7 +46,10 @@ export function createSourceActivities(deps: Omit<ActivityDeps, 'emr'>) {
     /** Tried again, with what has no parts yet, while a retry may help one of its sources. */
     convertBatch: async (input: BatchInput): Promise<BatchResult> =>
       await runSourceActivity(deps, input, 'convert', async (work) => {
-        const failed = await convertBatch(deps, input, work);
+        const failed =
+          input.engine === 'emr-serverless'
+            ? await (await import('./emr-serverless.ts')).convertServerless(deps, input, work)
+            : await convertBatch(deps, input, work);
         const passing = failed.find(({ error }) => isRetryable(error.code));
         const failure = passing && work.failureOf(passing.error);
         if (failure instanceof ApplicationFailure && failure.nonRetryable !== true) throw failure;

@@ -74,10 +74,12 @@ async function assertForEmr(
   { lake, emr }: Config['settings'],
   requests: readonly RunRequest[],
 ): Promise<void> {
-  const onEmr = requests.some(({ engine, mode }) => engine === 'emr' && mode !== 'land');
+  const onEmr = requests.find(
+    ({ engine, mode }) => /^emr/.test(engine ?? '') && mode !== 'land',
+  )?.engine;
   if (!onEmr) return;
   if (lake.kind === 'disk') {
-    const message = `The engine emr reads and writes S3: the lake is ${lake.folder}.`;
+    const message = `The engine ${onEmr} reads and writes S3: the lake is ${lake.folder}.`;
     throw new LonghaulError('EMR_NEEDS_S3', message);
   }
   const { requestAdditions } = await import('../emr/request-file.ts');

@@ -21,6 +21,8 @@ export function emrSettings(values: SettingValues, cwd: string): EmrSettings {
     clusterId: values.EMR_CLUSTER_ID,
     output: values.EMR_OUTPUT ?? 'both',
     maxInstanceHours: values.EMR_MAX_INSTANCE_HOURS ?? 24,
+    applicationId: values.EMR_SERVERLESS_APPLICATION_ID,
+    jobRoleArn: values.EMR_SERVERLESS_ROLE_ARN,
     stepLimitMs: Math.round((values.EMR_STEP_LIMIT_MINUTES ?? 180) * MINUTE_MS),
   };
 }

@@ -100,7 +100,7 @@ export function fingerprintsFor(
   const needed: Record<string, boolean> = {
     s3: kind === 's3',
     spark: work.includes('spark'),
-    emr: work.includes('emr'),
+    emr: work.some((engine) => engine.startsWith('emr')),
   };
   return Object.fromEntries(
     Object.entries(all).filter(([key]) => needed[groupOf(key) ?? ''] ?? true),

@@ -65,6 +65,14 @@ export const SETTING_KEYS = {
   EMR_CLUSTER_ID: key(z.string().regex(/^j-[\dA-Z]+$/), 'a cluster id such as j-1ABCDEFGHIJKL'),
   EMR_OUTPUT: key(z.enum(EMR_OUTPUTS), `one of ${EMR_OUTPUTS.join(', ')}`),
   EMR_MAX_INSTANCE_HOURS: key(whole(1, 1_000_000), 'a whole number from 1 to 1000000'),
+  EMR_SERVERLESS_APPLICATION_ID: key(
+    z.string().regex(/^[\da-z]{1,64}$/),
+    'an application id such as 00f1abcdefghij2k',
+  ),
+  EMR_SERVERLESS_ROLE_ARN: key(
+    z.string().regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/),
+    'the ARN of a role',
+  ),
   EMR_STEP_LIMIT_MINUTES: key(positiveMinutes(), positiveMinutesExpected()),
 } as const;
 

@@ -160,4 +160,7 @@ export interface EmrSettings {
   output: EmrOutput;
   maxInstanceHours: number;
   stepLimitMs: number;
+  /** Of EMR Serverless: the engine `emr-serverless` needs both. */
+  applicationId: string | undefined;
+  jobRoleArn: string | undefined;
 }

@@ -1,3 +1,4 @@
+import { isBatchEngine } from '../model/dataset.ts';
 import { tmpdir } from 'node:os';
 import { decideEncoding } from '../csv/encoding.ts';
 import { assertReadable } from '../csv/readable.ts';
@@ -89,7 +90,7 @@ export async function convertSource(
   const { bytes, scan } = await requireLanding(deps.raw, input);
   const { encoding, schema } = await requireSchema(deps.converted, input);
   const { engine } = input;
-  if (engine === 'emr' || engine === 'spark') throw new TypeError('Spark converts many at once.');
+  if (isBatchEngine(engine)) throw new TypeError('Spark converts many at once.');
   const attempt = newAttempt();
   const stagedPrefix = attemptPrefix(input.runId, input.source.id, attempt);
   const folder = sourcePrefix({ ...input, source: input.source.id });

@@ -28,42 +28,40 @@ export interface EmrRequest {
 /** What sends a command: the SDK's client, or a test's. */
 export type EmrSender = Pick<EMRClient, 'send'>;
 
-/**
- * Requests to EMR with retries of our own: the SDK makes each exactly once. "Too often" slows all requests down;
- * what was refused so was not carried out, and is the one error after which even a request of `once` is repeated.
- */
-export class EmrApi {
-  readonly #sender: EmrSender;
-  readonly #throttle: Throttle;
-  readonly #renew: (() => Promise<unknown>) | undefined;
+export interface RequestsOptions {
+  throttle?: Throttle;
+  /** Finds the credentials anew, once for a request that was refused with those it had. */
+  renew?: () => Promise<unknown>;
+}
 
-  /** @param renew finds the credentials anew, once for a request that EMR refused with those it had. */
-  constructor(
-    sender: EmrSender,
-    {
-      throttle = new Throttle(),
-      renew,
-    }: { throttle?: Throttle; renew?: () => Promise<unknown> } = {},
-  ) {
-    this.#sender = sender;
+/**
+ * Requests with retries of our own: the SDK makes each exactly once. "Too often" slows all requests down; what was refused
+ * so was not carried out, and is the one error after which even a request of `once` is repeated.
+ */
+export class Requests {
+  readonly #service: string;
+  readonly #throttle: Throttle;
+  readonly #renew: RequestsOptions['renew'];
+
+  /** @param service as IAM calls it. */
+  constructor(service: string, { throttle = new Throttle(), renew }: RequestsOptions = {}) {
+    this.#service = service;
     this.#throttle = throttle;
     this.#renew = renew;
   }
 
   /** @throws LonghaulError EMR_…; the signal's reason. */
-  async send<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
-    command: $Command<I, O, EMRClientResolvedConfig>,
+  async make<Output>(
+    command: { constructor: { name: string } },
+    send: (options: { abortSignal?: AbortSignal }) => Promise<Output>,
     { once = false, signal }: EmrRequest = {},
-  ): Promise<O> {
+  ): Promise<Output> {
     let mayRenew = this.#renew !== undefined;
     for (let attempt = 1; ; attempt += 1) {
       if (this.#throttle.waitMs > 0) await sleep(this.#throttle.waitMs, undefined, { signal });
       signal?.throwIfAborted();
       try {
-        const output = await this.#sender.send<I, O>(
-          command,
-          signal === undefined ? {} : { abortSignal: signal },
-        );
+        const output = await send(signal === undefined ? {} : { abortSignal: signal });
         this.#throttle.answered();
         return output;
       } catch (error) {
@@ -75,10 +73,33 @@ export class EmrApi {
           continue;
         }
         const mayRepeat = isThrottled(error) || (!once && isDoubtful(error));
-        if (!mayRepeat || attempt >= MAX_ATTEMPTS) throw emrError(error, actionOf(command));
+        if (!mayRepeat || attempt >= MAX_ATTEMPTS) {
+          throw emrError(error, `${this.#service}:${actionOf(command)}`);
+        }
         if (!isThrottled(error)) await sleep(RETRY_DELAY_MS * attempt, undefined, { signal });
       }
     }
+  }
+}
+
+/** Requests to EMR. */
+export class EmrApi {
+  readonly #sender: EmrSender;
+  readonly #requests: Requests;
+
+  constructor(sender: EmrSender, options: RequestsOptions = {}) {
+    this.#sender = sender;
+    this.#requests = new Requests('elasticmapreduce', options);
+  }
+
+  /** @throws LonghaulError EMR_…; the signal's reason. */
+  async send<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
+    command: $Command<I, O, EMRClientResolvedConfig>,
+    request: EmrRequest = {},
+  ): Promise<O> {
+    const send = async (options: { abortSignal?: AbortSignal }): Promise<O> =>
+      await this.#sender.send<I, O>(command, options);
+    return await this.#requests.make(command, send, request);
   }
 }
 
@@ -87,14 +108,17 @@ function actionOf({ constructor: { name } }: { constructor: { name: string } }):
   return name.replace(/Command$/, '');
 }
 
-/** Region, endpoint and credentials are found as every AWS SDK finds them. */
-export function createEmrApi(changes: EMRClientConfig = {}): EmrApi {
+/** Of a client of the SDK: region, endpoint and credentials are found as every AWS SDK finds them. */
+export function clientSettings() {
   silenceVersionWarning();
-  const client = new EMRClient({
+  return {
     maxAttempts: 1,
     requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
-    ...changes,
-  });
+  };
+}
+
+export function createEmrApi(changes: EMRClientConfig = {}): EmrApi {
+  const client = new EMRClient({ ...clientSettings(), ...changes });
   const renew = async (): Promise<unknown> =>
     await client.config.credentials({ forceRefresh: true });
   return new EmrApi(client, { renew });

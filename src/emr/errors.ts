@@ -1,7 +1,10 @@
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { causeOf, sdkErrorText, statusOf, type ServiceError } from '../storage/s3/errors.ts';
 
-/** The catalogue's error for what the SDK throws; what is no such error comes back as it was. */
+/**
+ * The catalogue's error for what the SDK throws; what is no such error comes back as it was.
+ * @param action as IAM calls it: `elasticmapreduce:RunJobFlow`.
+ */
 export function emrError(error: unknown, action: string): unknown {
   if (error instanceof LonghaulError || !(error instanceof Error) || error.name === 'AbortError') {
     return error;
@@ -94,20 +97,19 @@ function codeOfStatus(status: number): ErrorCode {
 
 function messageOf(code: ErrorCode, error: ServiceError, action: string): string {
   const why = sdkErrorText(error);
-  const asked = `elasticmapreduce:${action}`;
   switch (code) {
     case 'EMR_FORBIDDEN':
-      return `EMR denies ${asked} (${why}).`;
+      return `EMR denies ${action} (${why}).`;
     case 'EMR_CREDENTIALS':
       return error.name.endsWith('ProviderError')
         ? `There are no AWS credentials (${why}).`
         : `EMR does not accept the credentials (${why}).`;
     case 'EMR_UNREACHABLE':
-      return `EMR did not answer ${asked} (${why}).`;
+      return `EMR did not answer ${action} (${why}).`;
     case 'EMR_REFUSED':
       if (NO_REGION.test(error.message)) return 'No AWS region is set: AWS_REGION.';
-      return `EMR refuses ${asked} (${why}).`;
+      return `EMR refuses ${action} (${why}).`;
     default:
-      return `EMR failed at ${asked} (${why}).`;
+      return `EMR failed at ${action} (${why}).`;
   }
 }

@@ -35,7 +35,13 @@ export interface DeclaredType {
   format?: string;
 }
 
-/** `spark` and `emr` convert many sources in one job, the others a file at a time. */
-export const ENGINES = ['duckdb', 'spark', 'parquetjs', 'emr'] as const;
+export const ENGINES = ['duckdb', 'spark', 'parquetjs', 'emr', 'emr-serverless'] as const;
 export type Engine = (typeof ENGINES)[number];
-export type FileEngine = Exclude<Engine, 'spark' | 'emr'>;
+/** Those that convert a file at a time. */
+export type FileEngine = 'duckdb' | 'parquetjs';
+/** Those that convert many sources in one job of Spark. */
+export type BatchEngine = Exclude<Engine, FileEngine>;
+
+export function isBatchEngine(engine: Engine): engine is BatchEngine {
+  return engine !== 'duckdb' && engine !== 'parquetjs';
+}

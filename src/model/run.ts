@@ -225,6 +225,8 @@ export interface RunDay {
 
 /** What one job of Spark is to convert, by ids and keys: what else it needs lies in the run's staging. */
 export interface BatchInput extends RunDay {
+  /** Default: Spark on the worker's machine. */
+  engine?: 'spark' | 'emr-serverless';
   sources: BatchSource[];
 }
 

@@ -11,6 +11,7 @@ import {
   type EmrStepProgress,
   type StepKind,
 } from '../model/emr.ts';
+import { BatchAttempts } from '../model/batch-attempts.ts';
 import type { EmrSource, RunDay, RunError } from '../model/run.ts';
 import type { activities } from './activities.ts';
 import {
@@ -23,8 +24,8 @@ import {
 import { toRunError } from './failures.ts';
 import * as policies from './policies.ts';
 
-/** A step that gets no further is done so often in all, where another try may do better. */
-const MAX_IDLE_ATTEMPTS = 3;
+/** A copy or count that fails is done so often in all, where another try may do better. */
+const MAX_TRIES = 3;
 
 export interface OnCluster {
   /** As it was last seen. */
@@ -91,28 +92,23 @@ export class EmrSteps {
   /** One step as a rule; a job whose session dies is submitted again as long as that gets further. */
   async #convert(on: OnCluster, sources: string[]): Promise<void> {
     const { run, failed, call } = this.#options;
+    const attempts = new BatchAttempts(sources.length);
     let open = sources;
-    let deadStarts = 0;
     let death = '';
-    for (let idle = 0; open.length > 0;) {
+    while (open.length > 0) {
       const ended = await this.#step(on, 'convert', { ids: open });
-      const isLast = idle + 1 >= MAX_IDLE_ATTEMPTS;
       const taken = await call(policies.EMR_WORK, 'What became of each source').takeResults({
-        ...{ ...run, generation: on.generation, ids: open, isLast },
+        ...{ ...run, generation: on.generation, ids: open, isLast: attempts.isLast },
         ...(death === '' ? {} : { death }),
       });
       for (const error of taken.failed) failed.set(error.source ?? '?', error);
       if (taken.open.length === 0) return;
-      const gotFurther = taken.open.length < open.length || taken.deadStarts > deadStarts;
       const failure = await this.#explain(on, ended, 'convert');
-      // Only one can be to blame; and what an operator ends is over.
-      const mayGoOn = failure.isWorthRetry || (gotFurther && taken.open.length > 1);
-      idle = gotFurther ? 0 : idle + 1;
-      if (!mayGoOn || idle >= MAX_IDLE_ATTEMPTS || ended.state === 'CANCELLED') {
-        throw troubleOf(failure);
-      }
+      const mayGoOn = attempts.mayGoOn(taken, failure.isWorthRetry);
+      // What an operator ends is over.
+      if (!mayGoOn || ended.state === 'CANCELLED') throw troubleOf(failure);
       log.warn('The job goes on with what has no result', { open: taken.open.length });
-      ({ open, deadStarts } = taken);
+      open = taken.open;
       death = failure.cause;
     }
   }
@@ -138,7 +134,7 @@ export class EmrSteps {
       const ended = await this.#step(on, kind, what);
       if (ended.state === 'COMPLETED') return;
       const failure = await this.#explain(on, ended, kind);
-      if (!failure.isWorthRetry || tries >= MAX_IDLE_ATTEMPTS) throw troubleOf(failure);
+      if (!failure.isWorthRetry || tries >= MAX_TRIES) throw troubleOf(failure);
     }
   }
 

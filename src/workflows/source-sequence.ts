@@ -1,5 +1,6 @@
 import type { ActivityOptions } from '@temporalio/workflow';
 import { shownAddress } from '../model/addresses.ts';
+import { isBatchEngine } from '../model/dataset.ts';
 import type {
   LandedSource,
   PreparedSource,
@@ -40,7 +41,7 @@ export async function runSource(task: SourceTask, options: SequenceOptions): Pro
   const found = await call('inspect', `Types and encoding of ${what}`).inspectSource(input);
   onStage('convert');
   const prepared = { task, rawKey, records, bytes };
-  if (task.engine === 'emr' || task.engine === 'spark') return { prepared };
+  if (isBatchEngine(task.engine)) return { prepared };
   const summary = `${what}, ${found.encoding} → Parquet by ${task.engine}, ${found.typedColumns} of ${found.columns} columns typed`;
   const { stagedPrefix } = await call('convert', summary).convertSource(input);
   return { result: await verify(prepared, stagedPrefix, options) };

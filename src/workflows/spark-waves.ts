@@ -10,6 +10,7 @@ import type {
   RunError,
   RunPlan,
   SourceResult,
+  TaskQueues,
 } from '../model/run.ts';
 import { activities } from './activities.ts';
 import { failRun, toRunError } from './failures.ts';
@@ -23,7 +24,7 @@ const MAX_VERIFYING = 16;
 
 export interface WaveOptions {
   input: Pick<DayInput, 'dataset' | 'ingestDate' | 'backfill'>;
-  plan: Pick<RunPlan, 'emr' | 'heartbeatTimeoutMs' | 'stageBytes'>;
+  plan: Pick<RunPlan, 'emr' | 'engine' | 'heartbeatTimeoutMs' | 'stageBytes'>;
   revision: number;
   runId: string;
   onDone: (result: SourceResult) => void;
@@ -39,8 +40,8 @@ interface Staged {
 
 /**
  * Sources of one run, converted by one job of Spark after the other: each takes all that is staged when Spark is free. What
- * is landed later goes with the next one, so a slow publisher delays no other source. A cluster costs while it waits: it
- * gets all sources at once, when the last of them is staged.
+ * is landed later goes with the next one, so a slow publisher delays no other source. Other machines
+ * cost while they wait: they get all sources at once, when the last of them is staged.
  */
 export class SparkWaves {
   /** Engine `emr` only: what became of its cluster. */
@@ -80,7 +81,7 @@ export class SparkWaves {
     } finally {
       this.#staging -= 1;
     }
-    if (!this.#options.plan.emr) this.#start();
+    if (this.#options.plan.engine === 'spark') this.#start();
   }
 
   #start(): void {
@@ -135,18 +136,27 @@ export class SparkWaves {
     const policy = backfill ? { ...policies.BATCH, ...policies.BACKFILL } : policies.BATCH;
     const { convertBatch } = activities(policy, {
       summary: `${sizeText(wave)} → Parquet by one job of Spark`,
-      queue: backfill ? 'backfill' : 'convert',
+      queue: this.#queue(),
       heartbeatTimeoutMs: plan.heartbeatTimeoutMs,
     });
     const sources = wave.map(({ source: { task, rawKey }, bytes: size }) => ({
       ...{ id: task.source.id, rawKey, bytes: size },
     }));
     try {
-      return byId((await convertBatch({ dataset, ingestDate, revision, runId, sources })).failed);
+      const engine = plan.engine === 'spark' ? 'spark' : 'emr-serverless';
+      const day = { dataset, ingestDate, revision, runId };
+      return byId((await convertBatch({ ...day, engine, sources })).failed);
     } catch (failure) {
       if (isCancellation(failure)) throw failure;
       return new Map(sources.map(({ id }) => [id, toRunError(failure, id)]));
     }
+  }
+
+  /** On other machines nothing of this one is used. */
+  #queue(): keyof TaskQueues {
+    const { input, plan } = this.#options;
+    if (plan.engine !== 'spark') return 'control';
+    return input.backfill ? 'backfill' : 'convert';
   }
 
   /** @throws what is wrong with the cluster, which is the run's error, after it was said of each source. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { startLocalEmrServerless } from '../local-aws/emr-serverless/local-emr-serverless.ts';
 import { locateEmrPrograms, startLocalEmr } from '../local-aws/emr/index.ts';
 
 export interface DemoEmr {
@@ -7,12 +8,18 @@ export interface DemoEmr {
   stop(): Promise<void>;
 }
 
-/** An EMR of the demo's own, beside its S3: real HDFS, Spark and DistCp, and no account. */
-export async function startDemoEmr(stateDir: string, s3: Record<string, string>): Promise<DemoEmr> {
+export const DEMO_ENGINES = ['emr', 'emr-serverless'] as const;
+
+/** An EMR, or an EMR Serverless, of the demo's own, beside its S3: real Spark, HDFS and DistCp, and no account. */
+export async function startDemoEmr(
+  engine: (typeof DEMO_ENGINES)[number],
+  stateDir: string,
+  s3: Record<string, string>,
+): Promise<DemoEmr> {
   const searchPath = process.env['PATH'] ?? '';
   const onNote = (note: string): void => console.log(`  ${note}`);
-  const emr = await startLocalEmr({
-    folder: join(stateDir, 'demo-emr'),
+  const options = {
+    folder: join(stateDir, `demo-${engine}`),
     searchPath,
     s3: {
       endpoint: s3['AWS_ENDPOINT_URL_S3'] ?? '',
@@ -21,14 +28,20 @@ export async function startDemoEmr(stateDir: string, s3: Record<string, string>)
       secretAccessKey: s3['AWS_SECRET_ACCESS_KEY'] ?? '',
     },
     programs: await locateEmrPrograms({ searchPath, onNote }),
-  });
+  };
+  if (engine === 'emr') {
+    const emr = await startLocalEmr(options);
+    const where = { AWS_ENDPOINT_URL_EMR: emr.endpoint, EMR_CLUSTER_ID: '', EMR_OUTPUT: '' };
+    return { env: { ENGINE: engine, ...where }, stop: async () => await emr.stop() };
+  }
+  const serverless = await startLocalEmrServerless(options);
   return {
     env: {
-      ENGINE: 'emr',
-      AWS_ENDPOINT_URL_EMR: emr.endpoint,
-      EMR_CLUSTER_ID: '',
-      EMR_OUTPUT: '',
+      ENGINE: engine,
+      AWS_ENDPOINT_URL_EMR_SERVERLESS: serverless.endpoint,
+      EMR_SERVERLESS_APPLICATION_ID: serverless.applicationId,
+      EMR_SERVERLESS_ROLE_ARN: serverless.roleArn,
     },
-    stop: async () => await emr.stop(),
+    stop: async () => await serverless.stop(),
   };
 }

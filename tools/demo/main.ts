@@ -1,5 +1,5 @@
 /**
- * `npm run demo [-- --size 20MB] [--target s3] [--engine emr]`: the whole main job on made-up Denver files, served from this
+ * `npm run demo [-- --size 20MB] [--target s3] [--engine emr|emr-serverless]`: the whole main job on made-up Denver files, served from this
  * machine, into a lake on disk or in an S3 of this machine's own: a first look at what Longhaul does, with the
  * real CLI.
  */
@@ -10,7 +10,7 @@ import { ZONE_FOLDERS } from '../../src/model/layout.ts';
 import { parseSize } from '../generate/size.ts';
 import { startFileOrigin } from '../origin/file-origin.ts';
 import { longhaul, PROGRAM } from './cli.ts';
-import { startDemoEmr } from './emr.ts';
+import { DEMO_ENGINES, startDemoEmr } from './emr.ts';
 import { startDemoS3, type DemoS3 } from './s3.ts';
 import { DEMO_DATASETS, makeDatasetsFile, makeSourceFiles } from './sources.ts';
 
@@ -52,18 +52,18 @@ async function demo(): Promise<number> {
     },
   });
   const bytes = parseSize(values.size);
-  const isEmr = values.engine === 'emr';
-  const wanted = values.target ?? (isEmr ? 's3' : 'disk');
+  const engine = DEMO_ENGINES.find((each) => each === values.engine);
+  const wanted = values.target ?? (engine ? 's3' : 'disk');
   const target = TARGETS.find((each) => each === wanted);
   const problem =
     bytes === undefined
       ? `${values.size} is not a size such as 20MB or 1GB.`
       : !target
         ? `${wanted} is not one of the targets ${TARGETS.join(', ')}.`
-        : values.engine !== undefined && !isEmr
-          ? `${values.engine} is no engine of the demo: emr, or none for DuckDB.`
-          : isEmr && target !== 's3'
-            ? 'The engine emr reads and writes S3: leave --target out.'
+        : values.engine !== undefined && !engine
+          ? `${values.engine} is no engine of the demo: ${DEMO_ENGINES.join(', ')}, or none for DuckDB.`
+          : engine && target !== 's3'
+            ? `The engine ${engine} reads and writes S3: leave --target out.`
             : !existsSync(PROGRAM) && `There is no ${PROGRAM} yet: run npm run build.`;
   if (problem || bytes === undefined) {
     console.error(problem);
@@ -77,8 +77,8 @@ async function demo(): Promise<number> {
   const files = await makeSourceFiles(join(folder, 'files'), bytes);
   if (target === 's3') say('Starting an S3 on this machine');
   const s3 = target === 's3' ? await startDemoS3(stateDir) : undefined;
-  if (isEmr) say('Starting an EMR on this machine: HDFS and Spark');
-  const emr = s3 && isEmr ? await startDemoEmr(stateDir, s3.env) : undefined;
+  if (engine) say(`Starting ${engine} on this machine`);
+  const emr = s3 && engine ? await startDemoEmr(engine, stateDir, s3.env) : undefined;
   const origin = await startFileOrigin(join(folder, 'files'));
   try {
     const datasetsFile = join(folder, 'datasets.yaml');

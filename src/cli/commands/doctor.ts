@@ -78,9 +78,9 @@ async function groupsOf(context: CliContext): Promise<Check[][]> {
     alone('java', 'Java', async () => await javaFinding(settings)),
     alone('spark', 'Spark', async () => await sparkFinding(settings)),
     alone('emr', 'EMR', async (signal) =>
-      settings.engine === 'emr'
+      settings.engine.startsWith('emr')
         ? await emrFinding(settings, signal)
-        : unknown('not checked: only --engine emr needs it'),
+        : unknown('not checked: only the engines emr and emr-serverless need it'),
     ),
   ];
 }

@@ -147,7 +147,11 @@ class Batch:
         if "unless" in source and files.exists(source["unless"]):
             raise FileExistsError(f"published already: {source['unless']}")
         # What a session left that died.
-        files.delete(source["output"])
+        if "unless" in source:
+            files.delete(source["output"])
+        for name in files.names(source["output"]):
+            if name.startswith(source["partPrefix"]):
+                files.delete(source["output"] + name)
         files.delete(source["staging"])
         job = json.loads(files.read(self.batch["converted"] + source["job"]))
         uris = [self.batch[each["zone"]] + each["key"] for each in job["inputs"]]
@@ -336,14 +340,13 @@ class Files:
         """Whole or not at all: a bucket's objects are so by themselves."""
         path = self._path(uri)
         system = path.getFileSystem(self.configuration)
-        is_object = path.toUri().getScheme().startswith("s3")
-        aside = path if is_object else self._path(f"{uri}.new")
+        aside = path if is_object(path) else self._path(f"{uri}.new")
         stream = system.create(aside, True)
         try:
             stream.write(bytearray(text.encode()))
         finally:
             stream.close()
-        if not is_object and not system.rename(aside, path):
+        if aside != path and not system.rename(aside, path):
             raise OSError(f"cannot put a file in its place: {uri}")
 
     def names(self, folder):
@@ -354,7 +357,10 @@ class Files:
         return [status.getPath().getName() for status in path.getFileSystem(self.configuration).listStatus(path)]
 
     def make_folder(self, uri):
+        """A bucket has none: what Hadoop would put there is an object without content."""
         path = self._path(uri)
+        if is_object(path):
+            return
         path.getFileSystem(self.configuration).mkdirs(path)
 
     def exists(self, uri):
@@ -440,6 +446,10 @@ class Files:
 
     def _path(self, uri):
         return self.jvm.org.apache.hadoop.fs.Path(uri)
+
+
+def is_object(path):
+    return path.toUri().getScheme().startswith("s3")
 
 
 class Progress:

@@ -26,7 +26,7 @@ export interface SparkBatchSource {
   id: string;
   /** Key of its `SparkJob` in the converted zone. */
   job: string;
-  /** A folder's URI ending with `/`, of this job's own: emptied, then `<partPrefix>00000.parquet` … in the inputs' order. */
+  /** A folder's URI ending with `/`: `<partPrefix>00000.parquet` … in the inputs' order, in the place of what has such names. */
   output: string;
   /** What the names of the parts start with. */
   partPrefix: string;
@@ -34,7 +34,7 @@ export interface SparkBatchSource {
   staging: string;
   /** URI of the one JSON that is written, last: a `SparkResult`. Where it is there already, the source is done. */
   result: string;
-  /** URI of a manifest. Where it exists, the output is published, and writing is an error. */
+  /** URI of a manifest. Where it exists, the output is published, and writing is an error; else the output is emptied first. */
   unless?: string;
 }
 

@@ -150,6 +150,8 @@ describe('the engine emr', () => {
     const request = { Configurations: [{ Classification: 'spark-defaults', Properties }] };
     await withEmrLab(shared, { routes: ROUTES, request }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
+      // EMR brings it when the cluster ends.
+      shared.emr.faults = { lateLogs: 1 };
       const { json, code, stdout } = await lab.json<Failure>([
         'ingest',
         'things',

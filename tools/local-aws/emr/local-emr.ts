@@ -22,7 +22,7 @@ export interface LocalEmrOptions extends Omit<EmrServerOptions, 'identity' | 'ru
 
 export interface LocalEmr
   extends EmrServer, Pick<EmrS3, 'region' | 'accessKeyId' | 'secretAccessKey'> {
-  /** For EMR_WEBHDFS_URL: `http://127.0.0.1:<port>/hdfs/{cluster}`. */
+  /** Of each cluster's HDFS, for looking at it: `http://127.0.0.1:<port>/hdfs/{cluster}`. */
   webHdfsUrl: string;
 }
 

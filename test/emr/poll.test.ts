@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { describe, it, mock } from 'node:test';
+import { pollUntil } from '../../src/emr/poll.ts';
+import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
+
+/** EMR's answers in turn, the last one again and again; a code is an error. */
+function answers(...given: (number | ErrorCode)[]) {
+  let looks = 0;
+  return async (): Promise<number> => {
+    const answer = given[Math.min(looks, given.length - 1)] ?? 0;
+    looks += 1;
+    if (typeof answer === 'number') return await Promise.resolve(answer);
+    throw new LonghaulError(answer, `${answer} happened.`);
+  };
+}
+
+/** Runs it in no time: each wait is over at once, and the clock goes on by it. */
+async function poll(
+  look: () => Promise<number>,
+  options: { retryForMs?: number; forMs?: number; enough?: number } = {},
+): Promise<{ found: number | ErrorCode; waitedMs: number }> {
+  const { retryForMs = 600_000, forMs = Infinity, enough = 3 } = options;
+  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 0 });
+  try {
+    let isOver = false;
+    const { signal } = new AbortController();
+    const found = pollUntil({ signal, retryForMs, forMs }, look, (each) => each >= enough)
+      .catch((error: unknown) => (error as LonghaulError).code)
+      .finally(() => (isOver = true));
+    while (!isOver) {
+      mock.timers.tick(500);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return { found: await found, waitedMs: Date.now() };
+  } finally {
+    mock.timers.reset();
+  }
+}
+
+describe('a step on EMR is watched', () => {
+  it('until it changes, ever less often', async () => {
+    const { found, waitedMs } = await poll(answers(1, 1, 2, 2, 3));
+    assert.equal(found, 3);
+    assert.ok(waitedMs >= 3000 && waitedMs < 12_000, `${waitedMs} ms`);
+    let looks = 0;
+    const day = await poll(async () => await Promise.resolve((looks += 1)), {
+      forMs: 10 * 3_600_000,
+      enough: Infinity,
+    });
+    assert.ok(day.waitedMs >= 10 * 3_600_000);
+    // A minute, a quarter more or less, for ten hours; and some twenty looks until then.
+    assert.ok(looks > 480 && looks < 830, `${looks} looks`);
+  });
+
+  it('though EMR does not answer for a while, or the credentials have expired and are renewed', async () => {
+    const gone: ErrorCode[] = ['EMR_UNREACHABLE', 'EMR_UNAVAILABLE', 'EMR_CREDENTIALS'];
+    const { found } = await poll(answers(1, ...gone, ...gone, 3));
+    assert.equal(found, 3);
+  });
+
+  it('and is given up where that lasts, or what EMR says is final', async () => {
+    const lasting = await poll(answers(1, 'EMR_CREDENTIALS'), { retryForMs: 60_000 });
+    assert.equal(lasting.found, 'EMR_CREDENTIALS');
+    assert.ok(lasting.waitedMs >= 60_000 && lasting.waitedMs < 180_000, `${lasting.waitedMs} ms`);
+    const final = await poll(answers(1, 'EMR_FORBIDDEN', 3));
+    assert.equal(final.found, 'EMR_FORBIDDEN');
+  });
+});

@@ -8,7 +8,7 @@ import type { EmrDeps } from './emr-deps.ts';
 import type { EmrPlan } from '../model/emr.ts';
 
 /** Until a cluster takes work: instances come in minutes, and bootstrap actions take some; more needs a person. */
-const START_LIMIT_MS = 3_600_000;
+const START_LIMIT_MS = 40 * 60_000;
 const HOUR_MS = 3_600_000;
 
 /**

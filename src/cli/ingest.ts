@@ -75,7 +75,7 @@ async function assertForEmr(
   requests: readonly RunRequest[],
 ): Promise<void> {
   const onEmr = requests.find(
-    ({ engine, mode }) => engine?.startsWith('emr') === true && mode !== 'land',
+    ({ engine, mode }) => (engine ?? '').startsWith('emr') && mode !== 'land',
   )?.engine;
   if (!onEmr) return;
   if (lake.kind === 'disk') {

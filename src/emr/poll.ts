@@ -15,7 +15,20 @@ export interface PollOptions {
   retryForMs: number;
   /** What is found then is returned, whatever it is; default: no end. */
   forMs?: number;
+  /** For tests: another one than this machine's. */
+  clock?: Clock;
 }
+
+export interface Clock {
+  /** Unix, ms. */
+  now(): number;
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+const MACHINE_CLOCK: Clock = {
+  now: () => Date.now(),
+  sleep: async (ms, signal) => await sleep(ms, undefined, { signal }),
+};
 
 /**
  * Looks again and again until what is found is enough. An EMR that does not answer, or credentials that have expired and
@@ -23,24 +36,24 @@ export interface PollOptions {
  * @throws what `look` throws; the signal's reason.
  */
 export async function pollUntil<Found>(
-  { signal, retryForMs, forMs = Infinity }: PollOptions,
+  { signal, retryForMs, forMs = Infinity, clock = MACHINE_CLOCK }: PollOptions,
   look: () => Promise<Found>,
   isEnough: (found: Found) => boolean,
 ): Promise<Found> {
-  const end = Date.now() + forMs;
-  let answeredAtMs = Date.now();
+  const end = clock.now() + forMs;
+  let answeredAtMs = clock.now();
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(MAX_WAIT_MS, waitMs * WAIT_GROWTH)) {
     try {
       const found = await look();
-      answeredAtMs = Date.now();
+      answeredAtMs = clock.now();
       if (isEnough(found) || answeredAtMs >= end) return found;
     } catch (error) {
       signal.throwIfAborted();
-      const isOver = Date.now() - answeredAtMs >= retryForMs;
+      const isOver = clock.now() - answeredAtMs >= retryForMs;
       if (isOver || !mayPass(error)) throw error;
     }
     const wait = waitMs * (1 - JITTER + Math.random() * 2 * JITTER);
-    await sleep(Math.max(0, Math.min(wait, end - Date.now())), undefined, { signal });
+    await clock.sleep(Math.max(0, Math.min(wait, end - clock.now())), signal);
   }
 }
 

@@ -59,7 +59,7 @@ async function serialized(given: RequestAdditions, path: string): Promise<unknow
     maxAttempts: 1,
     requestHandler: {
       handle: async (request: { body: Uint8Array }) => {
-        body = Buffer.from(request.body).toString();
+        body = new TextDecoder().decode(request.body);
         return await Promise.reject(new NotSent());
       },
     },

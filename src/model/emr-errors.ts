@@ -53,7 +53,7 @@ export const EMR_ERRORS = {
   },
   EMR_START_TIMED_OUT: {
     class: 'cluster',
-    happened: 'The cluster was not ready within an hour.',
+    happened: 'The cluster was not ready within 40 minutes.',
     next: 'The message has EMR’s reason: other instance types, another subnet, shorter bootstrap actions; then `longhaul retry <run>`.',
   },
   EMR_BOOTSTRAP_FAILED: {

@@ -71,7 +71,7 @@ void test('all problems are one message, each with its file and line', () => {
   assert.match(message, /\.env:5: "TEMPORAL_FOO" is not a setting/);
   assert.match(
     message,
-    /environment: ENGINE must be one of duckdb, spark, parquetjs, emr, not "sprak"/,
+    /environment: ENGINE must be one of duckdb, spark, parquetjs, emr, emr-serverless, not "sprak"/,
   );
   assert.match(message, /datasets\.yaml:5: "nonsense" is not an http\(s\) address/);
   assert.doesNotMatch(message, /AWS_PROFILE/);

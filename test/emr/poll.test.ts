@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { describe, it, mock } from 'node:test';
-import { pollUntil } from '../../src/emr/poll.ts';
+import { describe, it } from 'node:test';
+import { pollUntil, type Clock } from '../../src/emr/poll.ts';
 import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
 
 /** EMR's answers in turn, the last one again and again; a code is an error. */
@@ -20,21 +20,21 @@ async function poll(
   options: { retryForMs?: number; forMs?: number; enough?: number } = {},
 ): Promise<{ found: number | ErrorCode; waitedMs: number }> {
   const { retryForMs = 600_000, forMs = Infinity, enough = 3 } = options;
-  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 0 });
-  try {
-    let isOver = false;
-    const { signal } = new AbortController();
-    const found = pollUntil({ signal, retryForMs, forMs }, look, (each) => each >= enough)
-      .catch((error: unknown) => (error as LonghaulError).code)
-      .finally(() => (isOver = true));
-    while (!isOver) {
-      mock.timers.tick(500);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    return { found: await found, waitedMs: Date.now() };
-  } finally {
-    mock.timers.reset();
-  }
+  let waitedMs = 0;
+  const clock: Clock = {
+    now: () => waitedMs,
+    sleep: async (ms) => {
+      waitedMs += ms;
+      return await Promise.resolve();
+    },
+  };
+  const { signal } = new AbortController();
+  const found = await pollUntil(
+    { signal, retryForMs, forMs, clock },
+    look,
+    (each) => each >= enough,
+  ).catch((error: unknown) => (error as LonghaulError).code);
+  return { found, waitedMs };
 }
 
 describe('a step on EMR is watched', () => {

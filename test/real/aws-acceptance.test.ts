@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
+import { locateEmrPrograms } from '../../tools/local-aws/emr/index.ts';
+import { startLocalEmrServerless } from '../../tools/local-aws/emr-serverless/local-emr-serverless.ts';
 import { withLocalEmr } from '../helpers/local-emr.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
@@ -20,7 +22,6 @@ const QUICK_SPARK = {
 /** What waits for a service of many seconds waits less. */
 const QUICK = {
   EMR_REQUEST: 'emr.json',
-  EMR_POLL_SECONDS: '0.5',
   HEARTBEAT_TIMEOUT_SECONDS: '5',
 };
 
@@ -59,9 +60,23 @@ test('the acceptance of AWS takes a lake of its own only', async () => {
   assert.match(output, /LAKE must be s3:\/\/bucket\/prefix/);
 });
 
-test('the acceptance of AWS passes on the local EMR: a day, a killed worker, a cancelled run, nothing left', async () => {
+test('the acceptance of AWS passes on the local EMR: a day, a killed worker, a cancelled run, EMR Serverless, nothing left', async () => {
   await withLocalEmr(s3, async (emr) => {
-    const { code, output } = await accept(['--yes'], { ...emr.env, ...QUICK });
+    const { accessKeyId, secretAccessKey, region } = emr;
+    const searchPath = process.env['PATH'] ?? '';
+    const serverless = await startLocalEmrServerless({
+      folder: join(emr.folder, 'serverless'),
+      s3: { endpoint: s3.endpoint, region, accessKeyId, secretAccessKey },
+      programs: await locateEmrPrograms({ searchPath }),
+      searchPath,
+    });
+    const env = {
+      ...{ ...emr.env, ...QUICK, AWS_ENDPOINT_URL_EMR_SERVERLESS: serverless.endpoint },
+      EMR_SERVERLESS_APPLICATION_ID: serverless.applicationId,
+      EMR_SERVERLESS_ROLE_ARN: serverless.roleArn,
+    };
+    const { code, output } = await accept(['--yes', '--serverless'], env);
+    await serverless.stop();
     assert.equal(code, 0, output);
     const outcomes = [...output.matchAll(/^== ([\w-]+): .*$[^]*?^(pass|FAIL|skipped): /gm)];
     assert.deepEqual(
@@ -71,7 +86,7 @@ test('the acceptance of AWS passes on the local EMR: a day, a killed worker, a c
         'killed pass',
         'cancelled pass',
         'dead-man skipped',
-        'serverless skipped',
+        'serverless pass',
         'left pass',
       ],
       output,

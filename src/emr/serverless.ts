@@ -1,6 +1,7 @@
 import {
   CancelJobRunCommand,
   EMRServerlessClient,
+  GetApplicationCommand,
   GetJobRunCommand,
   StartJobRunCommand,
   type JobRunState,
@@ -39,6 +40,15 @@ export class ServerlessApi {
     const { jobRun } = await this.#requests.make(command, send, { signal });
     const { state = 'SUBMITTED', stateDetails = '' } = jobRun ?? {};
     return { state, details: printable(stateDetails) };
+  }
+
+  /** For people: state, release and kind. */
+  async describe(applicationId: string, signal: AbortSignal): Promise<string> {
+    const command = new GetApplicationCommand({ applicationId });
+    const send = async (options: object) => await this.#client.send(command, options);
+    const { application } = await this.#requests.make(command, send, { signal });
+    const { state = '?', releaseLabel = '?', type = '?' } = application ?? {};
+    return printable(`${type} of ${releaseLabel}, ${state}`);
   }
 
   async cancel(applicationId: string, jobRunId: string): Promise<void> {

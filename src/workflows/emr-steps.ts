@@ -179,7 +179,7 @@ export class EmrSteps {
       if (now !== phase) deadline = Date.now() + limitMs;
       phase = now;
       const before = on.cluster.state;
-      step = await this.#look(on, step, Math.max(0, deadline - Date.now()));
+      step = await this.#look(on, step, Math.max(0, Math.min(deadline - Date.now(), leftMs(on))));
       this.#note(kind, step);
       // An end goes with the news that follow it at once.
       if (on.cluster.state !== before) await this.#tell(on);
@@ -189,9 +189,8 @@ export class EmrSteps {
       if (step.state === 'CANCELLED') step = await this.#look(on, step, SECOND_LOOK_MS);
       if (isEnding(on.cluster)) throw clusterEnded(on.cluster);
       if (hasEnded(step)) return step;
-      const used = usedInstanceHours + on.instanceHours;
-      if (on.cluster.isOurs && used > plan.maxInstanceHours) {
-        throw tooExpensive(used, plan.maxInstanceHours);
+      if (leftMs(on) <= 0) {
+        throw tooExpensive(usedInstanceHours + on.instanceHours, plan.maxInstanceHours);
       }
       if (`${isReady(on.cluster)} ${step.state}` === phase && Date.now() >= deadline) {
         if (!isReady(on.cluster)) throw startedLate(on.cluster, limitMs);
@@ -266,6 +265,17 @@ export class EmrSteps {
 const NO_STEP: EmrStep = { id: '', state: 'PENDING' };
 /** A cluster that is ending says so within a few seconds. */
 const SECOND_LOOK_MS = 10_000;
+
+/** Until the run has used all instance-hours that it may. */
+function leftMs({ cluster, plan, usedInstanceHours, instanceHours }: OnCluster): number {
+  if (!cluster.isOurs) return FOR_EVER_MS;
+  const hours = plan.maxInstanceHours - usedInstanceHours - instanceHours;
+  return Math.round((hours / cluster.instances) * HOUR_MS);
+}
+
+const HOUR_MS = 3_600_000;
+/** Longer than any limit; JSON has no infinity. */
+const FOR_EVER_MS = Number.MAX_SAFE_INTEGER;
 
 function idsOf(sources: readonly EmrSource[]): string[] {
   return sources.map(({ source }) => source.id);

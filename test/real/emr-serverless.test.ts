@@ -139,6 +139,8 @@ describe('the engine emr-serverless', () => {
         const { stdout } = await lab.run(['query', sql, '--format', 'json']);
         assert.deepEqual(JSON.parse(stdout), [{ more: 0, fewer: 0, n: run.json.ledger.rows }]);
         assert.equal((await lab.run(['verify', 'serverless', '--date', DAY])).code, 0);
+        const { stdout: checks } = await lab.run(['doctor']);
+        assert.match(checks, /application \w+ answers: Spark of emr-[\d.]+, STARTED/i);
         // No markers of folders, nor anything else that is not the lake's.
         const { keys } = await bucketContents(s3);
         const odd = keys.filter(

@@ -367,10 +367,22 @@ describe('convertOnEmr', () => {
     }
   });
 
-  it('ends a cluster that has cost more than it may', async () => {
-    const plan = { maxInstanceHours: 0.4 };
-    await ingest({ plan }, async ({ calls, handle }) => {
+  it('ends a cluster that has cost more than it may, also in a step in which nothing changes', async () => {
+    const plan = { maxInstanceHours: 0.6, stepLimitMs: 10 * 3_600_000 };
+    const waits: number[] = [];
+    const changes: Partial<Activities> = {
+      watchCluster: async (asked) => {
+        waits.push(asked.forMs);
+        const { cluster, stepId: id = '' } = asked;
+        const running = fakeCluster({ ...cluster, state: 'RUNNING' });
+        const step: EmrStep = { id, state: 'RUNNING' };
+        return { cluster: running, step, instanceHours: waits.length * 0.3 };
+      },
+    };
+    await ingest({ plan, changes }, async ({ calls, handle }) => {
       assert.equal((await failureOf(handle)).type, 'EMR_TOO_EXPENSIVE');
+      // Three instances have used half of it then.
+      assert.deepEqual(waits.slice(1), [0.1 * 3_600_000]);
       assert.equal(count(calls, 'closeCluster'), 1);
     });
   });

@@ -64,7 +64,7 @@ async function groupsOf(context: CliContext): Promise<Check[][]> {
     return general;
   }
   const { settings } = config;
-  const { configuredTemporal, embeddedTemporal, emrFinding } =
+  const { configuredTemporal, embeddedTemporal, emrFinding, serverlessFinding } =
     await import('../doctor/services.ts');
   return [
     ...general,
@@ -77,11 +77,11 @@ async function groupsOf(context: CliContext): Promise<Check[][]> {
     ...(await s3Groups(settings)),
     alone('java', 'Java', async () => await javaFinding(settings)),
     alone('spark', 'Spark', async () => await sparkFinding(settings)),
-    alone('emr', 'EMR', async (signal) =>
-      settings.engine.startsWith('emr')
-        ? await emrFinding(settings, signal)
-        : unknown('not checked: only the engines emr and emr-serverless need it'),
-    ),
+    alone('emr', 'EMR', async (signal) => {
+      if (settings.engine === 'emr') return await emrFinding(settings, signal);
+      if (settings.engine === 'emr-serverless') return await serverlessFinding(settings, signal);
+      return unknown('not checked: only the engines emr and emr-serverless need it');
+    }),
   ];
 }
 

@@ -72,6 +72,25 @@ export async function embeddedTemporal({ settings, searchPath }: Config): Promis
 
 const COST = 'creating a cluster cannot be tried without cost';
 
+/** @throws EMR_FORBIDDEN, and the like. */
+export async function serverlessFinding({ emr }: Settings, signal: AbortSignal): Promise<Finding> {
+  const { applicationId, jobRoleArn } = emr;
+  if (applicationId === undefined || jobRoleArn === undefined) {
+    return problem(
+      'EMR_SERVERLESS_APPLICATION_ID or EMR_SERVERLESS_ROLE_ARN is not set',
+      'Set both: docs/aws.md#emr-serverless.',
+    );
+  }
+  const { ServerlessApi } = await import('../../emr/serverless.ts');
+  const api = new ServerlessApi();
+  try {
+    const application = await api.describe(applicationId, signal);
+    return ok(`application ${applicationId} answers: ${application}; a job run is not tried`);
+  } finally {
+    api.close();
+  }
+}
+
 /** What a run reads. @throws EMR_FORBIDDEN, with the action that is denied, and the like. */
 export async function emrFinding({ emr }: Settings, signal: AbortSignal): Promise<Finding> {
   const { createEmrApi } = await import('../../emr/api.ts');

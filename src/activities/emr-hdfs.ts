@@ -11,19 +11,19 @@ import { convertedEntry, toSourceResult } from '../storage/source-results.ts';
 import { requireLanding, requireSchema } from '../storage/staged.ts';
 import type { EmrDeps } from './emr-deps.ts';
 import { hdfsManifest, hdfsOutput } from './emr-locations.ts';
-import type { OnHdfsInput } from './emr-types.ts';
+import type { OnHdfsInput, SubmitInput } from './emr-types.ts';
 
 /** Small requests to S3 at once. */
 const CONCURRENCY = 16;
 
 /**
- * What `count.py` is to count, and the day's manifest, which it puts on HDFS where all is right.
+ * What `count.py` is to count, and, of a day that is whole, the manifest, which it puts on HDFS where all is right.
  * @returns the job's URI.
  */
 export async function putCount(
   deps: EmrDeps,
   batch: RemoteBatch,
-  sources: readonly EmrSource[],
+  { sources = [], isWhole = false }: Pick<SubmitInput, 'sources' | 'isWhole'>,
   signal: AbortSignal,
 ): Promise<string> {
   const { converted } = deps;
@@ -35,14 +35,15 @@ export async function putCount(
     entryOf(deps, batch, each, made.get(each.source.id) ?? []),
   );
   const prefix = sparkBatchPrefix(batch.runId, batch.name);
-  await converted.put(`${prefix}manifest.json`, toJson(manifestOf(batch, entries)));
+  const manifestKey = `${prefix}manifest.json`;
+  if (isWhole) await converted.put(manifestKey, toJson(manifestOf(batch, entries)));
   const job = {
     results: converted.uri(countedPrefix(batch)),
     sources: entries.map(({ id, records, parquet }) => ({
       ...{ id, folder: hdfsOutput(batch, id), records },
       parts: parquet.map(({ key, bytes }) => ({ name: nameOf(key), bytes })),
     })),
-    manifest: { from: converted.uri(`${prefix}manifest.json`), to: hdfsManifest(batch) },
+    ...(isWhole ? { manifest: { from: converted.uri(manifestKey), to: hdfsManifest(batch) } } : {}),
   };
   await converted.put(`${prefix}count.json`, JSON.stringify(job));
   return converted.uri(`${prefix}count.json`);

@@ -39,7 +39,7 @@ function isDoubtful(error: unknown): boolean {
 
 /** Puts what the step reads into the lake, and says how it is started. */
 async function argsOf(deps: EmrDeps, input: SubmitInput, signal: AbortSignal): Promise<string[]> {
-  const { kind, generation, ids = [], sources = [], runId } = input;
+  const { kind, generation, ids = [], runId } = input;
   const { converted } = deps;
   const batch = emrBatch(input, generation);
   if (kind === 'copy') {
@@ -55,7 +55,7 @@ async function argsOf(deps: EmrDeps, input: SubmitInput, signal: AbortSignal): P
     return converted.uri(key);
   };
   if (kind === 'count') {
-    const job = await putCount(deps, batch, sources, signal);
+    const job = await putCount(deps, batch, input, signal);
     return sparkArgs(await script('count.py'), ['--job', job]);
   }
   const job = await putBatch(deps, batch, ids, (id) => ({

@@ -39,8 +39,9 @@ export interface SubmitInput extends RunDay {
   attempt: number;
   /** What is to be converted, by ids. */
   ids?: string[];
-  /** What is to be counted, and published on HDFS where it is right. */
+  /** What is to be counted; where it `isWhole`, the day is published on HDFS, if all is right. */
   sources?: EmrSource[];
+  isWhole?: boolean;
 }
 
 export interface TakeInput extends RunDay {

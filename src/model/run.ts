@@ -247,6 +247,8 @@ export interface EmrInput extends RunDay {
   plan: EmrPlan;
   heartbeatTimeoutMs: number;
   sources: EmrSource[];
+  /** No source has failed before them without which the day is not published. */
+  isWhole: boolean;
 }
 
 export interface EmrSource {

@@ -56,6 +56,7 @@ class EmrConversion {
     this.#input = input;
     this.#steps = new EmrSteps({
       run: this.#run,
+      isWhole: input.isWhole,
       failed: this.#failed,
       call: (policy, summary) => this.#call(policy, summary),
       tell: async (news) => await this.#tell(news),

@@ -41,6 +41,8 @@ export interface OnCluster {
 
 export interface EmrStepsOptions {
   run: RunDay;
+  /** See `EmrInput`. */
+  isWhole: boolean;
   /** By ids of sources; those that fail here are added. */
   failed: Map<string, RunError>;
   call: (policy: ActivityOptions, summary: string) => ReturnType<typeof activities>;
@@ -85,8 +87,9 @@ export class EmrSteps {
     await this.#convert(on, idsOf(left()));
     const made = left();
     if (made.length === 0) return;
-    if (on.plan.output === 'hdfs') await this.#count(on, made);
-    else await this.#copy(on, idsOf(made));
+    if (on.plan.output !== 'hdfs') return await this.#copy(on, idsOf(made));
+    const isWhole = sources.every(({ source }) => source.optional || !failed.has(source.id));
+    await this.#repeated(on, 'count', { sources: made, isWhole: this.#options.isWhole && isWhole });
   }
 
   /** One step as a rule; a job whose session dies is submitted again as long as that gets further. */
@@ -121,14 +124,10 @@ export class EmrSteps {
     for (const error of lost) failed.set(error.source ?? '?', error);
   }
 
-  async #count(on: OnCluster, sources: EmrSource[]): Promise<void> {
-    await this.#repeated(on, 'count', { sources });
-  }
-
   async #repeated(
     on: OnCluster,
     kind: StepKind,
-    what: Pick<SubmitInput, 'sources'>,
+    what: Pick<SubmitInput, 'sources' | 'isWhole'>,
   ): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       const ended = await this.#step(on, kind, what);
@@ -142,7 +141,7 @@ export class EmrSteps {
   async #step(
     on: OnCluster,
     kind: StepKind,
-    what: Pick<SubmitInput, 'ids' | 'sources'>,
+    what: Pick<SubmitInput, 'ids' | 'sources' | 'isWhole'>,
   ): Promise<EmrStep> {
     const { run, call } = this.#options;
     const { generation } = on;

@@ -160,6 +160,8 @@ class Run {
     const queue = spec.sources.filter(({ id }) => !this.#progressOf(id)?.result);
     const waves = new SparkWaves({
       ...{ input: this.#input, plan: opened.plan, revision: opened.revision, runId: this.#runId },
+      isWhole: () =>
+        spec.sources.every(({ id, optional }) => optional || !this.#progressOf(id)?.error),
       onDone: (result) => this.#finish(result),
       onFail: (id, error) => this.#fail(id, error),
     });

@@ -27,6 +27,8 @@ export interface WaveOptions {
   plan: Pick<RunPlan, 'emr' | 'engine' | 'heartbeatTimeoutMs' | 'stageBytes'>;
   revision: number;
   runId: string;
+  /** No source has failed without which the day is not published. */
+  isWhole: () => boolean;
   onDone: (result: SourceResult) => void;
   onFail: (source: string, error: RunError) => void;
 }
@@ -161,14 +163,19 @@ export class SparkWaves {
 
   /** @throws what is wrong with the cluster, which is the run's error, after it was said of each source. */
   async #convertOnEmr(wave: readonly Staged[], emr: EmrPlan): Promise<EmrResult> {
-    const { input, plan, revision, runId, onFail } = this.#options;
+    const { input, plan, revision, runId, isWhole, onFail } = this.#options;
     const { dataset, ingestDate } = input;
     const day = { dataset, ingestDate, revision, runId };
     const sources = wave.map(({ source: { task, rawKey } }) => ({ source: task.source, rawKey }));
     try {
       this.onEmr = await executeChild<(input: EmrInput) => Promise<EmrResult>>('convertOnEmr', {
         workflowId: emrWorkflowId(day),
-        args: [{ ...day, plan: emr, heartbeatTimeoutMs: plan.heartbeatTimeoutMs, sources }],
+        args: [
+          {
+            ...{ ...day, plan: emr, heartbeatTimeoutMs: plan.heartbeatTimeoutMs },
+            ...{ sources, isWhole: isWhole() },
+          },
+        ],
         // A run that is terminated leaves its child, which ends the cluster.
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         staticSummary: `${sizeText(wave)} → Parquet by one job on one EMR cluster`,

@@ -20,6 +20,7 @@ import {
 import { runError } from '../../src/workflows/failures.ts';
 import { runSummary } from '../../src/workflows/run-summary.ts';
 import { keepHistory } from '../workflows/history.ts';
+import { sourceResult } from '../workflows/source-result.ts';
 
 const temporal = new TestTemporal();
 /** Of a child whose steps go well. */
@@ -139,6 +140,38 @@ describe('convertOnEmr', () => {
         ['convert', 'count'],
       );
     });
+  });
+
+  it('publishes nothing on HDFS where a source has failed, before its job or in it', async () => {
+    const failed: RunError[] = [{ ...runError('EMR_STEP_FAILED', 'It broke.'), source: '2016' }];
+    const cases: [Partial<Activities>, boolean][] = [
+      [{}, true],
+      [{ takeResults: async () => ({ open: [], failed, deadStarts: 0 }) }, false],
+      [
+        {
+          landSource: async ({ source }) => {
+            if (source.id === '2016') throw refused('SOURCE_NOT_FOUND');
+            return { ...sourceResult(source.id, 'landed'), rawKey: 'raw/key' };
+          },
+        },
+        false,
+      ],
+    ];
+    for (const [more, expected] of cases) {
+      const whole: (boolean | undefined)[] = [];
+      const changes: Partial<Activities> = {
+        ...more,
+        submitStep: async ({ kind, isWhole }) => {
+          if (kind === 'count') whole.push(isWhole);
+          return { id: `s-${kind}`, state: 'PENDING' };
+        },
+      };
+      const plan = { output: 'hdfs', keepAlive: true } as const;
+      await ingest({ plan, changes }, async ({ handle }) => {
+        await handle.result().catch(() => undefined);
+        assert.deepEqual(whole, [expected]);
+      });
+    }
   });
 
   it('names the source that failed, and copies the others', async () => {

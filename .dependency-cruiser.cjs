@@ -21,7 +21,8 @@ const MAY_IMPORT = {
   conversion: ['model', 'csv', 'storage', 'landing', 'programs'],
   // A stored file is recounted by the scanner that counted it when it was landed.
   verification: ['model', 'storage', 'landing'],
-  emr: ['model', 'storage'],
+  // The jobs of a cluster and their results are Spark's, on whichever machine.
+  emr: ['model', 'storage', 'conversion'],
   lake: ['model', 'storage', 'landing'],
   config: ['model'],
   // Starting a run, or joining the one under way: for the command line, and for workers on a schedule's behalf.

@@ -49,7 +49,7 @@ export function createDayPlanActivities(deps: Deps, defaults: RunDefaults) {
 /** Only for runs that need it: the AWS SDK takes a while to load. */
 async function addEmr(deps: Deps, plan: RunPlan): Promise<void> {
   if (plan.engine !== 'emr' && plan.engine !== 'emr-serverless') return;
-  const { emrPlan, serverlessSettings } = await import('./emr-plan.ts');
+  const { emrPlan, serverlessSettings } = await import('../emr/plan.ts');
   if (plan.engine === 'emr') plan.emr = await emrPlan(deps);
   else serverlessSettings(deps);
 }

@@ -1,6 +1,7 @@
+import { Context } from '@temporalio/activity';
+import type { FailedSource } from '../conversion/spark/convert-batch.ts';
+import type { EmrDeps } from '../emr/plan.ts';
 import type { EmrCluster, EmrStep } from '../model/emr.ts';
-import type { RunError, SourceResult } from '../model/run.ts';
-import type { EmrDeps } from './emr-deps.ts';
 import type {
   CloseInput,
   ExplainInput,
@@ -13,7 +14,10 @@ import type {
   TakeResultsInput,
   WatchInput,
   WatchResult,
-} from './emr-types.ts';
+} from '../model/emr-inputs.ts';
+import type { RunError, SourceResult } from '../model/run.ts';
+import type { ActivityDeps } from './deps.ts';
+import { toRunError } from './failure.ts';
 import { runActivity, runSourceActivity } from './work.ts';
 
 /**
@@ -26,69 +30,79 @@ const CLOSE_FOR_MS = 24 * 3_600_000;
  * What the workflow `convertOnEmr` asks for. The AWS SDK's EMR client takes a while to load: only workers that are
  * asked for a cluster have it.
  */
-export function createEmrActivities(deps: EmrDeps) {
-  const patient = (retryForMs: number): EmrDeps => ({
-    ...deps,
-    activity: {
-      ...deps.activity,
-      retryForMs: Math.max(retryForMs, deps.activity.retryForMs),
-    },
+export function createEmrActivities(
+  worker: Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'>,
+) {
+  const { raw, converted, emr, activity } = worker;
+  const deps: EmrDeps = { raw, converted, emr, retryForMs: activity.retryForMs };
+  const patient = (retryForMs: number) => ({
+    activity: { ...activity, retryForMs: Math.max(retryForMs, activity.retryForMs) },
   });
+  const signal = (): AbortSignal => Context.current().cancellationSignal;
   return {
-    /** The run's cluster: the one that is there by its name already, the one of EMR_CLUSTER_ID, or a new one. */
     openCluster: async (input: OpenClusterInput): Promise<{ cluster: EmrCluster }> =>
-      await runActivity(deps, async () => ({
-        cluster: await (await clusters()).open(deps, input),
-      })),
+      await runActivity(worker, async () => {
+        const { openCluster } = await import('../emr/open-cluster.ts');
+        return { cluster: await openCluster(deps, input, Context.current().info.attempt > 1) };
+      }),
 
-    /** Looks at cluster and step again and again, until something is another than was known. */
     watchCluster: async (input: WatchInput): Promise<WatchResult> =>
-      await runActivity(
-        deps,
-        async () => await (await import('./emr-watch.ts')).watch(deps, input),
-      ),
+      await runActivity(worker, async () => {
+        const { watchCluster } = await import('../emr/watch-cluster.ts');
+        return await watchCluster(deps, input, signal());
+      }),
 
-    cancelSteps: async (input: { clusterId: string; stepIds: string[] }): Promise<void> => {
-      await runActivity(deps, async () => await (await clusters()).cancel(deps, input));
-    },
-
-    /** Ends what of the run is left on EMR. @returns the cluster as it is then. */
     closeCluster: async (input: CloseInput): Promise<EmrCluster | undefined> =>
       await runActivity(
         patient(CLOSE_FOR_MS),
-        async () => await (await clusters()).close(deps, input),
+        async () => await (await import('../emr/close-cluster.ts')).closeCluster(deps, input),
         ['EMR_NO_SUCH_CLUSTER'],
       ),
 
-    /** A step of that name, made if it is not there yet, with what it reads. It waits for room on the cluster. */
+    /** It waits for room on a cluster that others use too. */
     submitStep: async (input: SubmitInput): Promise<EmrStep> =>
-      await runActivity(
-        patient(deps.emr.stepLimitMs),
-        async () => await (await steps()).submit(deps, input),
-      ),
+      await runActivity(patient(emr.stepLimitMs), async () => {
+        const { submitStep } = await import('../emr/submit-step.ts');
+        return await submitStep(deps, input, signal());
+      }),
+
+    cancelSteps: async (input: { clusterId: string; stepIds: string[] }): Promise<void> => {
+      await runActivity(worker, async () => {
+        const { sharedEmrApi } = await import('../emr/api.ts');
+        const { cancelSteps } = await import('../emr/steps.ts');
+        await cancelSteps(sharedEmrApi(), input.clusterId, input.stepIds, signal());
+      });
+    },
 
     explainStep: async (input: ExplainInput): Promise<StepFailure> =>
-      await runActivity(deps, async () => await (await steps()).explain(deps, input)),
+      await runActivity(
+        worker,
+        async () => await (await import('../emr/explain-step.ts')).explainStep(deps, input),
+      ),
 
-    /** What became of each source in a step that converts. */
     takeResults: async (input: TakeResultsInput): Promise<TakenSources> =>
-      await runActivity(deps, async () => await (await results()).take(deps, input)),
+      await runActivity(worker, async () => {
+        const { takeEmrResults } = await import('../emr/results.ts');
+        const taken = await takeEmrResults(deps, input, signal());
+        return { ...taken, failed: runErrors(taken.failed) };
+      }),
 
-    /** What has come to S3, in the form that verification reads. @returns the sources that have not. */
     stageCopied: async (input: TakeInput): Promise<RunError[]> =>
-      await runActivity(deps, async () => await (await results()).stageCopied(deps, input)),
+      await runActivity(worker, async () => {
+        const { stageCopied } = await import('../emr/results.ts');
+        return runErrors(await stageCopied(deps, input, signal()));
+      }),
 
-    /** The ledger of a source that stays on HDFS, from what a step has read of its footers. */
     verifyOnHdfs: async (input: OnHdfsInput): Promise<SourceResult> =>
       await runSourceActivity(
-        deps,
+        worker,
         input,
         'verify',
-        async () => await (await import('./emr-hdfs.ts')).verify(deps, input),
+        async () => await (await import('../emr/hdfs.ts')).verifyOnHdfs(deps, input),
       ),
   };
 }
 
-const clusters = async () => await import('./emr-clusters.ts');
-const steps = async () => await import('./emr-steps.ts');
-const results = async () => await import('./emr-results.ts');
+function runErrors(failed: readonly FailedSource[]): RunError[] {
+  return failed.map(({ id, error }) => toRunError(error, id));
+}

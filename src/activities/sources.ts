@@ -1,6 +1,7 @@
+import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { convertSource, inspectSource, type ConvertResult } from '../conversion/convert-source.ts';
-import { convertBatch } from '../conversion/spark/convert-batch.ts';
+import { convertBatch, type FailedSource } from '../conversion/spark/convert-batch.ts';
 import { stageSource } from '../conversion/spark/stage-source.ts';
 import { findLanding, landSource, probeSource } from '../landing/land-source.ts';
 import { isRetryable } from '../model/errors.ts';
@@ -12,7 +13,7 @@ import type { ActivityDeps } from './deps.ts';
 import { toRunError } from './failure.ts';
 import { countLedger } from './metrics.ts';
 import type { LandInput, ProbeInput } from './types.ts';
-import { runSourceActivity } from './work.ts';
+import { runSourceActivity, type Work } from './work.ts';
 
 /** One source of one day: from the publisher to the raw zone, to Parquet, and to its ledger. */
 export function createSourceActivities(deps: ActivityDeps) {
@@ -48,7 +49,7 @@ export function createSourceActivities(deps: ActivityDeps) {
       await runSourceActivity(deps, input, 'convert', async (work) => {
         const failed =
           input.engine === 'emr-serverless'
-            ? await (await import('./emr-serverless.ts')).convertServerless(deps, input, work)
+            ? await convertOnServerless(deps, input, work)
             : await convertBatch(deps, input, work);
         const passing = failed.find(({ error }) => isRetryable(error.code));
         const failure = passing && work.failureOf(passing.error);
@@ -63,4 +64,19 @@ export function createSourceActivities(deps: ActivityDeps) {
         return toSourceResult(deps, entry);
       }),
   };
+}
+
+/** The AWS SDK takes a while to load. */
+async function convertOnServerless(
+  { raw, converted, emr, activity }: ActivityDeps,
+  input: BatchInput,
+  work: Work,
+): Promise<FailedSource[]> {
+  const { convertServerless } = await import('../emr/convert-serverless.ts');
+  const isUnwanted = (): boolean => {
+    const { cancelRequested, notFound } = Context.current().cancellationDetails ?? {};
+    return cancelRequested === true || notFound === true;
+  };
+  const deps = { raw, converted, emr, retryForMs: activity.retryForMs };
+  return await convertServerless(deps, input, { ...work, isUnwanted });
 }

@@ -1,10 +1,10 @@
+import { sharedEmrApi } from '../emr/api.ts';
 import { describeCluster, listOurClusters, terminate } from '../emr/clusters.ts';
 import { isEnding } from '../model/emr.ts';
 import { parseClusterName } from '../model/emr-names.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { outcomeOf, type SweptItem } from '../model/sweep.ts';
 import type { ActivityDeps } from './deps.ts';
-import { apiOf } from './emr-clusters.ts';
 import type { OpenRuns } from './open-runs.ts';
 
 export interface ClusterSweep {
@@ -30,7 +30,7 @@ export async function sweepClusters(
   deps: Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'>,
   { olderThanMs, dryRun, nowMs, runs, signal }: ClusterSweep,
 ): Promise<SweptClusters> {
-  const api = apiOf(deps);
+  const api = sharedEmrApi();
   const swept: SweptClusters = { items: [], younger: 0 };
   try {
     for (const { id, name, createdAtMs } of await listOurClusters(api, signal)) {

@@ -10,6 +10,7 @@ import {
   type ListClustersCommandOutput,
   type RunJobFlowCommandInput,
 } from '@aws-sdk/client-emr';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../model/errors.ts';
 import type { ClusterState, EmrCluster } from '../model/emr.ts';
 import { KEPT_TAG, LAKE_TAG, parseClusterName, RUN_TAG } from '../model/emr-names.ts';
@@ -48,6 +49,30 @@ export async function listOurClusters(api: EmrApi, signal?: AbortSignal): Promis
     marker = page.Marker === undefined || page.Marker === '' ? undefined : page.Marker;
   } while (marker !== undefined);
   return found.toSorted((a, b) => a.createdAtMs - b.createdAtMs);
+}
+
+/** EMR's list may lag behind what was made: so often, */
+export const LOOKS = 3;
+/** … with this in between. */
+const LOOK_AGAIN_MS = 1500;
+
+/** Live clusters of the run, as name and tag say both. */
+export async function clustersOfRun(
+  api: EmrApi,
+  runId: string,
+  isWanted: (cluster: FoundCluster) => boolean,
+  looks: number,
+): Promise<FoundCluster[]> {
+  for (let look = 1; ; look += 1) {
+    const found: FoundCluster[] = [];
+    for (const each of await listOurClusters(api)) {
+      if (parseClusterName(each.name)?.runId !== runId || !isWanted(each)) continue;
+      const { runTag } = await describeCluster(api, each.id, undefined);
+      if (runTag === runId) found.push(each);
+    }
+    if (found.length > 0 || look >= looks) return found;
+    await sleep(LOOK_AGAIN_MS);
+  }
 }
 
 /** What a cluster is now, and the run that it was made for as its tags say. */

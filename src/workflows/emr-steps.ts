@@ -1,5 +1,5 @@
 import { isCancellation, log, type ActivityOptions } from '@temporalio/workflow';
-import type { StepFailure, SubmitInput } from '../activities/emr-types.ts';
+import type { StepFailure, SubmitInput } from '../model/emr-inputs.ts';
 import {
   hasEnded,
   isEnding,

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { ApplicationFailure, WorkflowFailedError } from '@temporalio/client';
 import type { Activities } from '../../src/activities/index.ts';
 import type { OpenInput } from '../../src/activities/types.ts';
-import type { WatchInput, WatchResult } from '../../src/activities/emr-types.ts';
+import type { WatchInput, WatchResult } from '../../src/model/emr-inputs.ts';
 import type { EmrCluster, EmrPlan, EmrStep } from '../../src/model/emr.ts';
 import type { RunError, RunProgress } from '../../src/model/run.ts';
 import { TestTemporal } from '../helpers/temporal.ts';

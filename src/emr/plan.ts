@@ -1,11 +1,17 @@
 import type { EmrSettings } from '../config/settings.ts';
-import { instanceCount } from '../emr/cluster-request.ts';
-import { requestAdditions } from '../emr/request-file.ts';
+import { instanceCount } from './cluster-request.ts';
+import { requestAdditions } from './request-file.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { isInBucket, type Store } from '../storage/store.ts';
+import { isInBucket, type Lake, type Store } from '../storage/store.ts';
 import type { S3Settings } from '../config/settings.ts';
-import type { EmrDeps } from './emr-deps.ts';
 import type { EmrPlan } from '../model/emr.ts';
+
+/** What the work on EMR needs of its worker. */
+export interface EmrDeps extends Lake {
+  emr: EmrSettings;
+  /** How long EMR may give no answer. */
+  retryForMs: number;
+}
 
 /** Until a cluster takes work: instances come in minutes, and bootstrap actions take some; more needs a person. */
 const START_LIMIT_MS = 40 * 60_000;

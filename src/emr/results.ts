@@ -1,23 +1,23 @@
-import { Context } from '@temporalio/activity';
-import type { SparkError } from '../conversion/spark/job.ts';
-import { SESSION_DIED } from '../conversion/spark/job.ts';
+import type { FailedSource } from '../conversion/spark/convert-batch.ts';
+import { SESSION_DIED, type SparkError } from '../conversion/spark/job.ts';
 import { causeText } from '../conversion/spark/probable-cause.ts';
-import { stageParts, takeResults } from '../conversion/spark/remote-batch.ts';
+import { stageParts, takeResults, type TakenResults } from '../conversion/spark/remote-batch.ts';
 import { isLostNodes } from '../model/emr.ts';
+import type { TakeInput, TakeResultsInput } from '../model/emr-inputs.ts';
 import { LonghaulError } from '../model/errors.ts';
-import type { RunError } from '../model/run.ts';
-import type { EmrDeps } from './emr-deps.ts';
-import { emrBatch } from './emr-locations.ts';
-import { shortCause } from './emr-logs.ts';
-import type { TakeInput, TakenSources, TakeResultsInput } from './emr-types.ts';
-import { toRunError } from './failure.ts';
+import type { Lake } from '../storage/store.ts';
+import { shortCause } from './explain-step.ts';
+import { emrBatch } from './locations.ts';
 
-export async function take(deps: EmrDeps, input: TakeResultsInput): Promise<TakenSources> {
+/** What became of each source in a step that converts. */
+export async function takeEmrResults(
+  deps: Lake,
+  input: TakeResultsInput,
+  signal: AbortSignal,
+): Promise<TakenResults> {
   const { ids, generation, death, isLast } = input;
-  const { cancellationSignal: signal } = Context.current();
   const errorOf = resultErrors({ death, isLast });
-  const taken = await takeResults(deps, emrBatch(input, generation), ids, errorOf, signal);
-  return { ...taken, failed: taken.failed.map(({ id, error }) => toRunError(error, id)) };
+  return await takeResults(deps, emrBatch(input, generation), ids, errorOf, signal);
 }
 
 /** What convert.py says of a source, as an error of the catalogue; undefined for what another session may do better. */
@@ -39,11 +39,11 @@ function jobError(id: string, { kind, message }: SparkError): LonghaulError {
   return new LonghaulError('EMR_STEP_FAILED', what, { source: id });
 }
 
+/** What has come to S3, in the form that verification reads. @returns the sources that have not. */
 export async function stageCopied(
-  deps: EmrDeps,
+  deps: Lake,
   { generation, ids, ...run }: TakeInput,
-): Promise<RunError[]> {
-  const { cancellationSignal: signal } = Context.current();
-  const failed = await stageParts(deps, emrBatch(run, generation), ids, signal);
-  return failed.map(({ id, error }) => toRunError(error, id));
+  signal: AbortSignal,
+): Promise<FailedSource[]> {
+  return await stageParts(deps, emrBatch(run, generation), ids, signal);
 }

@@ -1,4 +1,3 @@
-import { Context } from '@temporalio/activity';
 import { fileURLToPath } from 'node:url';
 import { readFile } from 'node:fs/promises';
 import type { FailedSource } from '../conversion/spark/convert-batch.ts';
@@ -8,19 +7,30 @@ import {
   takeResults,
   type RemoteBatch,
 } from '../conversion/spark/remote-batch.ts';
-import { pollUntil } from '../emr/poll.ts';
-import { driverLogUri, hasJobEnded, ServerlessApi, type JobRun } from '../emr/serverless.ts';
+import { pollUntil } from './poll.ts';
+import { driverLogUri, hasJobEnded, ServerlessApi, type JobRun } from './serverless.ts';
 import { isLostNodes } from '../model/emr.ts';
 import { DATASET_TAG, DATE_TAG, RUN_TAG } from '../model/emr-names.ts';
 import { BatchAttempts } from '../model/batch-attempts.ts';
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { sourcePrefix, sparkBatchPrefix } from '../model/layout.ts';
 import type { BatchInput, BatchSource } from '../model/run.ts';
-import type { EmrDeps } from './emr-deps.ts';
-import { LAST_LOG_WAIT_MS, LOG_WAIT_MS, readCause } from './emr-logs.ts';
-import { serverlessSettings, type ServerlessSettings } from './emr-plan.ts';
-import { resultErrors } from './emr-results.ts';
-import type { Work } from './work.ts';
+import type { EmrDeps } from './plan.ts';
+import { LAST_LOG_WAIT_MS, LOG_WAIT_MS, readCause } from './explain-step.ts';
+import { serverlessSettings, type ServerlessSettings } from './plan.ts';
+import { resultErrors } from './results.ts';
+
+export interface ServerlessWatch {
+  signal: AbortSignal;
+  onProgress: (progress: {
+    bytes: number;
+    totalBytes: number;
+    sources: { done: number; total: number };
+  }) => void;
+  onNote: (note: string) => void;
+  /** Once the signal has aborted: no later attempt goes on with the job run. */
+  isUnwanted: () => boolean;
+}
 
 const SCRIPT = fileURLToPath(new URL('../conversion/spark/convert.py', import.meta.url));
 /** EMR Serverless takes no shorter limit. */
@@ -34,12 +44,12 @@ const MIN_LIMIT_MINUTES = 5;
 export async function convertServerless(
   deps: EmrDeps,
   input: BatchInput,
-  work: Work,
+  watch: ServerlessWatch,
 ): Promise<FailedSource[]> {
   const settings = serverlessSettings(deps);
   const api = new ServerlessApi();
   try {
-    return await new ServerlessConversion(deps, settings, input, work, api).convert();
+    return await new ServerlessConversion(deps, settings, input, watch, api).convert();
   } finally {
     api.close();
   }
@@ -49,7 +59,7 @@ class ServerlessConversion {
   readonly #deps: EmrDeps;
   readonly #settings: ServerlessSettings;
   readonly #input: BatchInput;
-  readonly #work: Work;
+  readonly #watch: ServerlessWatch;
   readonly #api: ServerlessApi;
   readonly #batch: RemoteBatch;
 
@@ -57,20 +67,20 @@ class ServerlessConversion {
     deps: EmrDeps,
     settings: ServerlessSettings,
     input: BatchInput,
-    work: Work,
+    watch: ServerlessWatch,
     api: ServerlessApi,
   ) {
     this.#deps = deps;
     this.#settings = settings;
     this.#input = input;
-    this.#work = work;
+    this.#watch = watch;
     this.#api = api;
     const { dataset, ingestDate, revision, runId } = input;
     this.#batch = { dataset, ingestDate, revision, runId, name: 'serverless', attempt: '00000001' };
   }
 
   async convert(): Promise<FailedSource[]> {
-    const { signal } = this.#work;
+    const { signal } = this.#watch;
     const attempts = new BatchAttempts(this.#input.sources.length);
     const failed: FailedSource[] = [];
     let open = this.#input.sources.map(({ id }) => id);
@@ -116,14 +126,13 @@ class ServerlessConversion {
       },
       tags: { [RUN_TAG]: runId, [DATASET_TAG]: dataset, [DATE_TAG]: ingestDate },
     };
-    return await this.#api.start(request, this.#work.signal);
+    return await this.#api.start(request, this.#watch.signal);
   }
 
   async #untilEnd(id: string): Promise<JobRun> {
-    const { signal, onNote } = this.#work;
-    const { retryForMs } = this.#deps.activity;
+    const { signal, onNote } = this.#watch;
+    const { retryForMs } = this.#deps;
     const { applicationId } = this.#settings;
-    const context = Context.current();
     try {
       return await pollUntil(
         { signal, retryForMs },
@@ -137,8 +146,7 @@ class ServerlessConversion {
       );
     } catch (error) {
       // A worker that stops leaves it to the next one; a run that is cancelled, or gone, needs it no more.
-      const { cancelRequested, notFound } = context.cancellationDetails ?? {};
-      if (cancelRequested || notFound) await this.#api.cancel(applicationId, id);
+      if (signal.aborted && this.#watch.isUnwanted()) await this.#api.cancel(applicationId, id);
       throw error;
     }
   }
@@ -152,7 +160,7 @@ class ServerlessConversion {
       done.add(key.slice(prefix.length).replace(/\.json$/, ''));
     }
     const ended = sources.filter(({ id }) => done.has(id));
-    this.#work.onProgress({
+    this.#watch.onProgress({
       bytes: sumOf(ended),
       totalBytes: sumOf(sources),
       sources: { done: ended.length, total: sources.length },

@@ -1,6 +1,6 @@
-import type { ErrorCode, ErrorLog } from '../model/errors.ts';
-import type { EmrCluster, EmrStep, StepKind } from '../model/emr.ts';
-import type { EmrSource, RunDay, RunError, SourceTask } from '../model/run.ts';
+import type { ErrorCode, ErrorLog } from './errors.ts';
+import type { EmrCluster, EmrStep, StepKind } from './emr.ts';
+import type { EmrSource, RunDay, RunError, SourceTask } from './run.ts';
 
 /** What passes between the workflow `convertOnEmr` and its activities. Settings are the worker's: none of them is secret here. */
 

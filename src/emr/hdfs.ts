@@ -9,9 +9,9 @@ import { HDFS_ROWS, type HdfsRows } from '../storage/manifest-shapes.ts';
 import { readJson, toJson } from '../storage/manifests.ts';
 import { convertedEntry, toSourceResult } from '../storage/source-results.ts';
 import { requireLanding, requireSchema } from '../storage/staged.ts';
-import type { EmrDeps } from './emr-deps.ts';
-import { hdfsManifest, hdfsOutput } from './emr-locations.ts';
-import type { OnHdfsInput, SubmitInput } from './emr-types.ts';
+import type { EmrDeps } from './plan.ts';
+import { hdfsManifest, hdfsOutput } from './locations.ts';
+import type { OnHdfsInput, SubmitInput } from '../model/emr-inputs.ts';
 
 /** Small requests to S3 at once. */
 const CONCURRENCY = 16;
@@ -49,8 +49,11 @@ export async function putCount(
   return converted.uri(`${prefix}count.json`);
 }
 
-/** @throws LonghaulError LAKE_CORRUPT; LEDGER_… where rows are not the records. */
-export async function verify(deps: EmrDeps, input: OnHdfsInput): Promise<SourceResult> {
+/**
+ * The ledger of a source that stays on HDFS, from what a step has read of its footers.
+ * @throws LonghaulError LAKE_CORRUPT; LEDGER_… where rows are not the records.
+ */
+export async function verifyOnHdfs(deps: EmrDeps, input: OnHdfsInput): Promise<SourceResult> {
   const { id } = input.source;
   const key = `${countedPrefix(input)}${id}.json`;
   const counted = await readJson(deps.converted, key, HDFS_ROWS);

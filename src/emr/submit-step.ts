@@ -1,24 +1,25 @@
-import { Context } from '@temporalio/activity';
 import { readFile } from 'node:fs/promises';
 import { putBatch } from '../conversion/spark/remote-batch.ts';
-import { stepLogUri } from '../emr/logs.ts';
-import { addStep, commandStep, copyArgs, findStep, sparkArgs } from '../emr/steps.ts';
-import { isLostNodes, isOwnFault, type EmrStep } from '../model/emr.ts';
+import { addStep, commandStep, copyArgs, findStep, sparkArgs } from './steps.ts';
+import type { EmrStep } from '../model/emr.ts';
 import { sparkBatchPrefix } from '../model/layout.ts';
 import { stepName } from '../model/emr-names.ts';
 import { type ErrorCode } from '../model/errors.ts';
-import { apiOf } from './emr-clusters.ts';
-import type { EmrDeps } from './emr-deps.ts';
-import { putCount } from './emr-hdfs.ts';
-import { copiedParts, emrBatch, hdfsManifest, hdfsOutput, hdfsStaging } from './emr-locations.ts';
-import { LAST_LOG_WAIT_MS, LOG_WAIT_MS, readCause } from './emr-logs.ts';
-import type { ExplainInput, StepFailure, SubmitInput } from './emr-types.ts';
+import { sharedEmrApi } from './api.ts';
+import type { EmrDeps } from './plan.ts';
+import { putCount } from './hdfs.ts';
+import { copiedParts, emrBatch, hdfsManifest, hdfsOutput, hdfsStaging } from './locations.ts';
+import type { SubmitInput } from '../model/emr-inputs.ts';
 
-export async function submit(deps: EmrDeps, input: SubmitInput): Promise<EmrStep> {
-  const api = apiOf(deps);
+/** A step of that name, made if it is not there yet, with what it reads. */
+export async function submitStep(
+  deps: EmrDeps,
+  input: SubmitInput,
+  signal: AbortSignal,
+): Promise<EmrStep> {
+  const api = sharedEmrApi();
   const { clusterId } = input;
   const name = stepName(input);
-  const { cancellationSignal: signal } = Context.current();
   const known = await findStep(api, clusterId, name, signal);
   if (known) return known;
   const step = commandStep(name, await argsOf(deps, input, signal));
@@ -64,28 +65,4 @@ async function argsOf(deps: EmrDeps, input: SubmitInput, signal: AbortSignal): P
     unless: hdfsManifest(batch),
   }));
   return sparkArgs(await script('convert.py'), ['--job', job]);
-}
-
-/** Why a step did not complete, by what EMR says and by the end of its log. */
-export async function explain(deps: EmrDeps, input: ExplainInput): Promise<StepFailure> {
-  const { cluster, step, kind, isOver } = input;
-  const what = `The step ${step.id} (${kind})`;
-  if (step.state === 'CANCELLED') {
-    const message = `${what} was cancelled on ${cluster.id}, and not by this run.`;
-    return { code: 'EMR_STEP_CANCELLED', message, cause: '', isWorthRetry: false };
-  }
-  const log = cluster.logUri === undefined ? undefined : stepLogUri(cluster.logUri, step.id);
-  const waitMs = isOver ? LAST_LOG_WAIT_MS : LOG_WAIT_MS;
-  const { cause, lines, text } = await readCause(deps, log, step.reason, waitMs);
-  const end = step.state === 'INTERRUPTED' ? 'was interrupted' : 'failed';
-  const said = [step.reason ?? '', ...lines].join('\n');
-  // Copying and counting meet what passes, and the same files.
-  const mayPass = kind === 'convert' ? isLostNodes(said) : !isOwnFault(said);
-  return {
-    code: 'EMR_STEP_FAILED',
-    message: `${what} ${end} on ${cluster.id}; ${text}`,
-    cause,
-    ...(log === undefined ? {} : { log: { uri: log, lines } }),
-    isWorthRetry: step.state === 'INTERRUPTED' || mayPass,
-  };
 }

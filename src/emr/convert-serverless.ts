@@ -93,7 +93,9 @@ class ServerlessConversion {
       open = taken.open;
       if (open.length === 0) break;
       const { cause, error, isWorthRetry } = await this.#explain(id, ended, LOG_WAIT_MS);
-      const mayGoOn = attempts.mayGoOn(taken, isWorthRetry) && ended.state !== 'CANCELLED';
+      const mayGoOn =
+        attempts.mayGoOn({ open: open.length, deadStarts: taken.deadStarts }, isWorthRetry) &&
+        ended.state !== 'CANCELLED';
       if (!mayGoOn) throw await this.#last(id, ended, error);
       death = cause;
     }

@@ -4,7 +4,7 @@ const MAX_IDLE_ATTEMPTS = 3;
 /** What a job of many sources has left, when it has ended. */
 export interface LeftOver {
   /** Sources without an end. */
-  open: readonly unknown[];
+  open: number;
   /** Starts of sources in which the job died. */
   deadStarts: number;
 }
@@ -12,11 +12,13 @@ export interface LeftOver {
 /** Whether a job of many sources is submitted again, with those that have no end. */
 export class BatchAttempts {
   #open: number;
-  #deadStarts = 0;
+  #deadStarts: number;
   #idle = 0;
 
-  constructor(sources: number) {
+  /** @param deadStarts of attempts of an activity that was given up. */
+  constructor(sources: number, deadStarts = 0) {
     this.#open = sources;
+    this.#deadStarts = deadStarts;
   }
 
   /** Of the attempt under way: what it leaves is final. */
@@ -25,7 +27,7 @@ export class BatchAttempts {
   }
 
   /** @param isWorthRetry the job as a whole met what may pass. */
-  mayGoOn({ open: { length: open }, deadStarts }: LeftOver, isWorthRetry: boolean): boolean {
+  mayGoOn({ open, deadStarts }: LeftOver, isWorthRetry: boolean): boolean {
     const gotFurther = open < this.#open || deadStarts > this.#deadStarts;
     this.#idle = gotFurther ? 0 : this.#idle + 1;
     this.#open = open;

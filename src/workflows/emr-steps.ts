@@ -107,7 +107,10 @@ export class EmrSteps {
       for (const error of taken.failed) failed.set(error.source ?? '?', error);
       if (taken.open.length === 0) return;
       const failure = await this.#explain(on, ended, 'convert');
-      const mayGoOn = attempts.mayGoOn(taken, failure.isWorthRetry);
+      const mayGoOn = attempts.mayGoOn(
+        { open: taken.open.length, deadStarts: taken.deadStarts },
+        failure.isWorthRetry,
+      );
       // What an operator ends is over.
       if (!mayGoOn || ended.state === 'CANCELLED') throw troubleOf(failure);
       log.warn('The job goes on with what has no result', { open: taken.open.length });

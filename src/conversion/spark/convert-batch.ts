@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SparkSettings } from '../../config/settings.ts';
+import { BatchAttempts } from '../../model/batch-attempts.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import {
   partPrefix,
@@ -150,24 +151,16 @@ class BatchConversion {
   }
 
   async #untilNoneIsOpen(signal: AbortSignal): Promise<void> {
-    let isRenewed = false;
+    const attempts = new BatchAttempts(this.#open.size, (await this.#deadStarts()).length);
     while (this.#open.size > 0) {
-      const openBefore = this.#open.size;
-      const begunBefore = (await this.#deadStarts()).length;
       this.#expired = undefined;
       const end = await this.#session(signal);
       if (this.#open.size === 0) return;
-      const gotFurther = this.#open.size < openBefore;
       const cause = this.#expired ?? deathError(end, this.#bucket);
-      if (cause.code === 'STORE_CREDENTIALS') {
-        if (isRenewed && !gotFurther) throw cause;
-        isRenewed = true;
-        continue;
-      }
-      // Only one can be to blame; or Spark does not even begin.
-      if (this.#open.size === 1) throw cause;
-      if (!gotFurther && (await this.#deadStarts()).length <= begunBefore) throw cause;
-      this.#death = cause;
+      const isExpired = cause.code === 'STORE_CREDENTIALS';
+      const left = { open: this.#open.size, deadStarts: (await this.#deadStarts()).length };
+      if (!attempts.mayGoOn(left, isExpired)) throw cause;
+      if (!isExpired) this.#death = cause;
     }
   }
 

@@ -119,7 +119,8 @@ async function attempt(
     const resumed = opened.startOffset === unfinished?.offset ? unfinished : undefined;
     const landing = { request: { ...request, rawKey }, earlier, deps, watch, opened };
     const manifest = current ?? (await landInto(await sinks.open(target, resumed), landing));
-    await sinks.discard(rawKey);
+    // Also of an attempt of this worker that another one, at work on the same name, was quicker than.
+    for (const key of new Set([rawKey, manifest.rawKey])) await sinks.discard(key);
     return manifest;
   } catch (error) {
     if (isUseless(error) || error instanceof LandingNameTaken) await sinks.discard(rawKey);

@@ -1,4 +1,8 @@
-import { AbortMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
+import {
+  AbortMultipartUploadCommand,
+  ListMultipartUploadsCommand,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { after, before, beforeEach, describe, it } from 'node:test';
@@ -351,6 +355,21 @@ describe('two landings of one key at once', () => {
       assert.deepEqual(await files(), WHOLE);
     });
   }
+
+  it('the checkpoint that the slower one wrote last is gone when that finds the landing of the first', async () => {
+    const spec = serve({ body: bigBody(3), etag: '"1"' });
+    await landed(spec);
+    // Its upload was ended by the first, and this came to S3 after the first had cleaned up.
+    await s3.client.send(
+      new PutObjectCommand({
+        Bucket: s3.bucket,
+        Key: `${prefix}${KEY}.partial.checkpoint.json`,
+        Body: '{}',
+      }),
+    );
+    await landed(spec);
+    assert.deepEqual(await files(), WHOLE);
+  });
 
   it('one that is second to Complete uses the object of the first', async () => {
     const body = bigBody(40);

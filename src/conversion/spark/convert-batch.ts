@@ -152,14 +152,20 @@ class BatchConversion {
 
   async #untilNoneIsOpen(signal: AbortSignal): Promise<void> {
     const attempts = new BatchAttempts(this.#open.size, (await this.#deadStarts()).length);
+    let isRenewed = false;
     while (this.#open.size > 0) {
+      const openBefore = this.#open.size;
       this.#expired = undefined;
       const end = await this.#session(signal);
-      if (this.#open.size === 0) return;
+      const open = this.#open.size;
+      if (open === 0) return;
       const cause = this.#expired ?? deathError(end, this.#bucket);
       const isExpired = cause.code === 'STORE_CREDENTIALS';
-      const left = { open: this.#open.size, deadStarts: (await this.#deadStarts()).length };
-      if (!attempts.mayGoOn(left, isExpired)) throw cause;
+      // The next session finds credentials anew: once, where that does not help.
+      const isWorthRetry = isExpired && (!isRenewed || open < openBefore);
+      const deadStarts = (await this.#deadStarts()).length;
+      if (!attempts.mayGoOn({ open, deadStarts }, isWorthRetry)) throw cause;
+      isRenewed = isExpired;
       if (!isExpired) this.#death = cause;
     }
   }

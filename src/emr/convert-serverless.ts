@@ -1,8 +1,8 @@
-import { fileURLToPath } from 'node:url';
-import { readFile } from 'node:fs/promises';
 import type { FailedSource } from '../conversion/spark/convert-batch.ts';
 import {
+  idsWithResult,
   putBatch,
+  putScript,
   stageParts,
   takeResults,
   type RemoteBatch,
@@ -32,7 +32,6 @@ export interface ServerlessWatch {
   isUnwanted: () => boolean;
 }
 
-const SCRIPT = fileURLToPath(new URL('../conversion/spark/convert.py', import.meta.url));
 /** EMR Serverless takes no shorter limit. */
 const MIN_LIMIT_MINUTES = 5;
 
@@ -108,8 +107,7 @@ class ServerlessConversion {
     const { converted, emr } = this.#deps;
     const { applicationId, jobRoleArn } = this.#settings;
     const { dataset, ingestDate, runId } = this.#input;
-    const scriptKey = `${sparkBatchPrefix(runId, 'scripts')}convert.py`;
-    await converted.put(scriptKey, await readFile(SCRIPT));
+    const script = await putScript(this.#deps, runId, 'convert.py');
     const job = await putBatch(this.#deps, this.#batch, open, (source) => ({
       output: converted.uri(sourcePrefix({ ...this.#batch, source })),
       staging: converted.uri(`${sparkBatchPrefix(runId, 'serverless')}writing/${source}/`),
@@ -121,7 +119,7 @@ class ServerlessConversion {
       name: `longhaul/${dataset}/${ingestDate}`,
       executionTimeoutMinutes: Math.max(MIN_LIMIT_MINUTES, Math.ceil(emr.stepLimitMs / 60_000)),
       jobDriver: {
-        sparkSubmit: { entryPoint: converted.uri(scriptKey), entryPointArguments: ['--job', job] },
+        sparkSubmit: { entryPoint: script, entryPointArguments: ['--job', job] },
       },
       configurationOverrides: {
         monitoringConfiguration: { s3MonitoringConfiguration: { logUri: this.#logUri } },
@@ -155,12 +153,9 @@ class ServerlessConversion {
 
   /** Sources with an end, of all. */
   async #report(): Promise<void> {
-    const { sources, runId } = this.#input;
-    const done = new Set<string>();
-    const prefix = `${sparkBatchPrefix(runId, this.#batch.name)}results/`;
-    for await (const { key } of this.#deps.converted.list(prefix)) {
-      done.add(key.slice(prefix.length).replace(/\.json$/, ''));
-    }
+    const { sources } = this.#input;
+    const ids = sources.map(({ id }) => id);
+    const done = new Set(await idsWithResult(this.#deps, this.#batch, ids));
     const ended = sources.filter(({ id }) => done.has(id));
     this.#watch.onProgress({
       bytes: sumOf(ended),

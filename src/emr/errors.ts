@@ -34,6 +34,12 @@ export function isDoubtful(error: unknown): boolean {
   return ['EMR_UNREACHABLE', 'EMR_UNAVAILABLE'].includes(codeOf(error) ?? '');
 }
 
+/** The same of an error of the catalogue, when all tries of the request are over. */
+export function isAnswerLost(error: unknown): boolean {
+  if (!(error instanceof LonghaulError)) return false;
+  return ['EMR_UNREACHABLE', 'EMR_UNAVAILABLE'].includes(error.code);
+}
+
 const CODES: Readonly<Record<string, ErrorCode>> = {
   ThrottlingException: 'EMR_THROTTLED',
   Throttling: 'EMR_THROTTLED',

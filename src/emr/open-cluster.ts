@@ -6,6 +6,7 @@ import { requestAdditions } from './request-file.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { isEnding, type EmrCluster } from '../model/emr.ts';
 import { clusterName } from '../model/emr-names.ts';
+import { isAnswerLost } from './errors.ts';
 import type { EmrDeps } from './plan.ts';
 import { assertAffordable } from './plan.ts';
 import type { OpenClusterInput } from '../model/emr-inputs.ts';
@@ -44,9 +45,7 @@ export async function openCluster(
     const id = await runJobFlow(api, clusterRequest(emr, additions, input, where));
     return (await describeCluster(api, id, { instances })).cluster;
   } catch (error) {
-    const code = error instanceof LonghaulError ? error.code : 'INTERNAL';
-    if (code !== 'EMR_UNREACHABLE' && code !== 'EMR_UNAVAILABLE') throw error;
-    const made = await found(LOOKS);
+    const made = isAnswerLost(error) ? await found(LOOKS) : undefined;
     if (made) return made;
     throw error;
   }

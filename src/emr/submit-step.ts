@@ -1,11 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { putBatch } from '../conversion/spark/remote-batch.ts';
+import { putBatch, putScript } from '../conversion/spark/remote-batch.ts';
 import { addStep, commandStep, copyArgs, findStep, sparkArgs } from './steps.ts';
 import type { EmrStep } from '../model/emr.ts';
-import { sparkBatchPrefix } from '../model/layout.ts';
 import { stepName } from '../model/emr-names.ts';
-import { type ErrorCode } from '../model/errors.ts';
 import { sharedEmrApi } from './api.ts';
+import { isAnswerLost } from './errors.ts';
 import type { EmrDeps } from './plan.ts';
 import { putCount } from './hdfs.ts';
 import { copiedParts, emrBatch, hdfsManifest, hdfsOutput, hdfsStaging } from './locations.ts';
@@ -27,15 +25,10 @@ export async function submitStep(
     return { id: await addStep(api, clusterId, step), state: 'PENDING' };
   } catch (error) {
     // The answer may be what was lost: one that is there must not be there twice.
-    const made = isDoubtful(error) ? await findStep(api, clusterId, name) : undefined;
+    const made = isAnswerLost(error) ? await findStep(api, clusterId, name) : undefined;
     if (made) return made;
     throw error;
   }
-}
-
-function isDoubtful(error: unknown): boolean {
-  const { code } = error as { code?: ErrorCode };
-  return code === 'EMR_UNREACHABLE' || code === 'EMR_UNAVAILABLE';
 }
 
 /** Puts what the step reads into the lake, and says how it is started. */
@@ -47,22 +40,14 @@ async function argsOf(deps: EmrDeps, input: SubmitInput, signal: AbortSignal): P
     const { key, from, pattern } = copiedParts(batch);
     return copyArgs(from, converted.uri(key), pattern);
   }
-  const script = async (name: string): Promise<string> => {
-    const key = sparkBatchPrefix(runId, 'scripts') + name;
-    await converted.put(
-      key,
-      await readFile(new URL(`../conversion/spark/${name}`, import.meta.url)),
-    );
-    return converted.uri(key);
-  };
   if (kind === 'count') {
     const job = await putCount(deps, batch, input, signal);
-    return sparkArgs(await script('count.py'), ['--job', job]);
+    return sparkArgs(await putScript(deps, runId, 'count.py'), ['--job', job]);
   }
   const job = await putBatch(deps, batch, ids, (id) => ({
     output: hdfsOutput(batch, id),
     staging: hdfsStaging(batch, id),
     unless: hdfsManifest(batch),
   }));
-  return sparkArgs(await script('convert.py'), ['--job', job]);
+  return sparkArgs(await putScript(deps, runId, 'convert.py'), ['--job', job]);
 }

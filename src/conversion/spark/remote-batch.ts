@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { LonghaulError } from '../../model/errors.ts';
 import {
   partPrefix,
@@ -24,6 +25,17 @@ export interface RemoteBatch extends RunDay {
   name: string;
   /** Of the names of its parts, eight digits: a job that is submitted again writes the same ones. */
   attempt: string;
+}
+
+/** Of this folder: what Spark runs there. @returns the URI of its copy in the run's staging. */
+export async function putScript(
+  { converted }: Pick<Lake, 'converted'>,
+  runId: string,
+  name: 'convert.py' | 'count.py',
+): Promise<string> {
+  const key = sparkBatchPrefix(runId, 'scripts') + name;
+  await converted.put(key, await readFile(new URL(name, import.meta.url)));
+  return converted.uri(key);
 }
 
 export type OutputOf = (id: string) => Pick<SparkBatchSource, 'output' | 'staging' | 'unless'>;
@@ -128,18 +140,27 @@ export async function stageParts(
   return failed.flat();
 }
 
+/** Ids of those that have a result, whatever it says. */
+export async function idsWithResult(
+  { converted }: Pick<Lake, 'converted'>,
+  at: RemoteBatch,
+  ids: readonly string[],
+): Promise<string[]> {
+  const there = new Set<string>();
+  for await (const { key } of converted.list(resultsPrefix(at))) there.add(key);
+  return ids.filter((id) => there.has(resultKey(at, id)));
+}
+
 async function readResults(
-  { converted }: Lake,
+  lake: Lake,
   at: RemoteBatch,
   ids: readonly string[],
   signal: AbortSignal,
 ): Promise<Map<string, SparkResult>> {
-  const there = new Set<string>();
-  for await (const { key } of converted.list(resultsPrefix(at))) there.add(key);
-  const wanted = ids.filter((id) => there.has(resultKey(at, id)));
+  const wanted = await idsWithResult(lake, at, ids);
   const results = await together(wanted, { signal, concurrency: CONCURRENCY }, async (id) => {
     // Written by Spark, whole or not at all.
-    const result = await readJson(converted, resultKey(at, id), SPARK_RESULT);
+    const result = await readJson(lake.converted, resultKey(at, id), SPARK_RESULT);
     return result ? [[id, result] as const] : [];
   });
   return new Map(results.flat());

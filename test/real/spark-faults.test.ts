@@ -140,7 +140,7 @@ describe('a conversion by Spark', () => {
       const result = JSON.stringify({ format: 'longhaul/spark-result/1', error });
       const home = await alteredSpark(
         join(folder, 'spark'),
-        () => `printf '%s' '${result}' > results/a.json
+        () => `printf '%s' '${result}' > a.json && mv a.json results/a.json
 echo 'java.lang.OutOfMemoryError: Java heap space' >&2
 exit 1
 `,

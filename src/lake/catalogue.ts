@@ -1,8 +1,9 @@
 import { ingestDateAt } from '../model/dates.ts';
 import { viewNameOf } from '../model/names.ts';
-import type { SnapshotManifest } from '../model/manifest.ts';
+import { versionDateOf, type SnapshotManifest } from '../model/manifest.ts';
 import { listSnapshots, readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
+import type { DatedEntry } from './views.ts';
 
 /** A dataset that has a published snapshot. */
 export interface PublishedDataset {
@@ -36,7 +37,7 @@ export async function readCatalogue(
 export interface WantedView {
   view: string;
   /** What it is over. */
-  snapshots: () => Promise<SnapshotManifest[]>;
+  entries: () => Promise<DatedEntry[]>;
 }
 
 /** One view a dataset, and one of its history, where the query may mean it; and the names of all datasets' views. */
@@ -47,8 +48,8 @@ export async function viewsFor(
   const datasets = await readCatalogue(converted);
   const known = datasets.map(({ view }) => view);
   const views = datasets.flatMap(({ view, historyView, snapshots: refs }) => [
-    { view, snapshots: async () => await latestOfEachSource(converted, refs) },
-    { view: historyView, snapshots: async () => await readAll(converted, refs) },
+    { view, entries: async () => versionsOf(await latestOfEachSource(converted, refs)) },
+    { view: historyView, entries: async () => daysOf(await readAll(converted, refs)) },
   ]);
   const wanted = views.filter(
     // A dataset may have the name of another one's history.
@@ -67,6 +68,20 @@ export function mentions(sql: string, view: string): boolean {
  */
 function mayMean(sql: string, view: string): boolean {
   return mentions(sql, view) || /show|information_schema|duckdb_|pg_|sqlite_|query/i.test(sql);
+}
+
+/** Each entry with the day of its version. */
+function versionsOf(snapshots: readonly SnapshotManifest[]): DatedEntry[] {
+  return snapshots.flatMap(({ ingestDate, sources }) =>
+    sources.map((entry) => ({ entry, ingestDate: versionDateOf(entry, ingestDate) })),
+  );
+}
+
+/** Each entry with the day of the snapshot that has it. */
+function daysOf(snapshots: readonly SnapshotManifest[]): DatedEntry[] {
+  return snapshots.flatMap(({ ingestDate, sources }) =>
+    sources.map((entry) => ({ entry, ingestDate })),
+  );
 }
 
 async function readAll(
@@ -93,9 +108,9 @@ export async function findSnapshot(
 /**
  * The newest snapshot; where it lists a source as missing, also the last one that has it, cut down to that. A
  * source that the newest does not list at all has left the dataset.
- * @param refs of one dataset, oldest first; never empty.
+ * @param refs of one dataset, oldest first, up to the day as of which is asked; never empty.
  */
-async function latestOfEachSource(
+export async function latestOfEachSource(
   converted: Store,
   refs: readonly SnapshotRef[],
 ): Promise<SnapshotManifest[]> {

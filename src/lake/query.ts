@@ -101,7 +101,7 @@ async function createViews(
 ): Promise<CreatedViews> {
   const { wanted, known } = await viewsFor(converted, sql);
   const created: CreatedViews = { files: new Set(), broken: [], known };
-  for (const { view, snapshots } of wanted) {
+  for (const { view, entries } of wanted) {
     const files: string[] = [];
     const tableOf = (keys: string[]): string => {
       const uris = keys.map((key) => converted.uri(key));
@@ -109,7 +109,7 @@ async function createViews(
       return `read_parquet([${uris.map(quoteLiteral).join(', ')}], hive_partitioning = false)`;
     };
     try {
-      const select = viewSql(await snapshots(), DUCKDB_SQL, tableOf);
+      const select = viewSql(await entries(), DUCKDB_SQL, tableOf);
       await connection.run(`CREATE VIEW ${quoteIdentifier(view)} AS ${select}`);
       for (const file of files) created.files.add(file);
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { SnapshotManifest, SourceEntry } from '../model/manifest.ts';
+import type { SourceEntry } from '../model/manifest.ts';
 import { meet, type Column, type ColumnType } from '../model/schema.ts';
 
 /** How the engine that runs it writes SQL. A `value` is SQL of a column, quoted. */
@@ -14,18 +14,24 @@ export interface SqlDialect {
   fractionText: (value: string) => string;
 }
 
+/** A source's entry, and the ingest date that its rows have in a view. */
+export interface DatedEntry {
+  entry: SourceEntry;
+  ingestDate: string;
+}
+
 /**
- * The SELECT behind a view: every source of the snapshots, one below the other. A column that sources hold in
+ * The SELECT behind a view: every source, one below the other. A column that sources hold in
  * different types has the type that holds both exactly, else text: an engine's own cast would spoil long integers.
  * Every branch names every column in the same order.
  * @param tableOf SQL of the table that Parquet files of the converted zone are, given by their keys.
  */
 export function viewSql(
-  snapshots: readonly SnapshotManifest[],
+  entries: readonly DatedEntry[],
   dialect: SqlDialect,
   tableOf: (keys: string[]) => string,
 ): string {
-  const branches = branchesOf(snapshots);
+  const branches = branchesOf(entries);
   const columns = metColumns(branches.map(({ entry }) => entry));
   const selects = branches
     .filter(({ entry }) => entry.parquet.length > 0)
@@ -48,15 +54,13 @@ interface Branch {
 }
 
 /** A source that stayed unchanged for a year is one branch with many dates, not hundreds of branches. */
-function branchesOf(snapshots: readonly SnapshotManifest[]): Branch[] {
+function branchesOf(entries: readonly DatedEntry[]): Branch[] {
   const branches = new Map<string, Branch>();
-  for (const { ingestDate, sources } of snapshots) {
-    for (const entry of sources) {
-      const key = JSON.stringify([entry.id, entry.schema, entry.parquet.map((part) => part.key)]);
-      const branch = branches.get(key) ?? { entry, ingestDates: [] };
-      branch.ingestDates.push(ingestDate);
-      branches.set(key, branch);
-    }
+  for (const { entry, ingestDate } of entries) {
+    const key = JSON.stringify([entry.id, entry.schema, entry.parquet.map((part) => part.key)]);
+    const branch = branches.get(key) ?? { entry, ingestDates: [] };
+    branch.ingestDates.push(ingestDate);
+    branches.set(key, branch);
   }
   return [...branches.values()];
 }

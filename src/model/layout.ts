@@ -32,6 +32,17 @@ export function sourcePrefix(at: SourceAt): string {
   return `${sourcesPrefix(at)}${at.source}/`;
 }
 
+const SOURCE_KEY =
+  /^[^/]+\/ingest_date=(\d{4}-\d{2}-\d{2})\/(?:_r([2-9]|[1-9]\d+)\/)?source=[^/]+\//;
+
+/** The other way round: the day's revision in whose folder a source's file lies; undefined for another key. */
+export function parseRevisionOfKey(
+  key: string,
+): { ingestDate: string; revision: number } | undefined {
+  const [, ingestDate, revision = '1'] = SOURCE_KEY.exec(key) ?? [];
+  return ingestDate === undefined ? undefined : { ingestDate, revision: Number(revision) };
+}
+
 /**
  * Where a landing goes whose name another one of the same day and revision has: `source=a/_landing2/a.csv` and so on.
  * No landing takes the place of another: the run that made it may be about to publish it.

@@ -1,6 +1,7 @@
 import type { Encoding, Engine } from './dataset.ts';
 import type { Ledger } from './ledger.ts';
 import type { CsvReading } from './csv-reading.ts';
+import { parseRevisionOfKey } from './layout.ts';
 import type { CsvScan, Dialect } from './scan.ts';
 import type { Schema } from './schema.ts';
 import type { Validator } from './validator.ts';
@@ -71,4 +72,18 @@ export interface SnapshotManifest {
   publishedAt: string;
   sources: SourceEntry[];
   ledger: Ledger;
+}
+
+/**
+ * The day on which a source's version was published: of an unchanged source an earlier one, which the keys of its files
+ * name. The Parquet files decide: a source that was converted anew, with other settings, keeps its landing of an
+ * earlier day and has new rows.
+ * @param ingestDate of the snapshot that has the entry.
+ */
+export function versionDateOf(
+  { status, parquet, rawKey }: SourceEntry,
+  ingestDate: string,
+): string {
+  if (status !== 'unchanged') return ingestDate;
+  return parseRevisionOfKey(parquet[0]?.key ?? rawKey)?.ingestDate ?? ingestDate;
 }

@@ -5,7 +5,11 @@ import fc from 'fast-check';
 import { DUCKDB_SQL } from '../../src/lake/duckdb-sql.ts';
 import { castSql } from '../../src/lake/views.ts';
 import { findSnapshot, readCatalogue } from '../../src/lake/catalogue.ts';
-import type { SourceEntry } from '../../src/model/manifest.ts';
+import {
+  versionDateOf,
+  type SnapshotManifest,
+  type SourceEntry,
+} from '../../src/model/manifest.ts';
 import { quoteIdentifier } from '../../src/model/names.ts';
 import { COLUMN_TYPES, type ColumnType } from '../../src/model/schema.ts';
 import { entryOf } from '../helpers/manifests.ts';
@@ -160,9 +164,10 @@ void test('readers take the newest revision of the newest date; the history has 
   const second = await lake.publish(dataset, '2026-01-02', [source(2)]);
   await lake.publish(dataset, '2026-01-01', [source(11)], 2);
   // Unchanged on the third day: the manifest points to the second day's file.
-  await lake.publishEntries({ dataset, ingestDate: '2026-01-03', revision: 1 }, second.sources);
+  const third = { dataset, ingestDate: '2026-01-03', revision: 1 };
+  await lake.publishEntries(third, unchanged(second));
   assert.deepEqual(await lake.rows(`SELECT n, ingest_date FROM ${dataset}`), [
-    { n: 2, ingest_date: '2026-01-03' },
+    { n: 2, ingest_date: '2026-01-02' },
   ]);
   assert.deepEqual(
     await lake.rows(`SELECT n, ingest_date FROM ${dataset}_history ORDER BY ingest_date`),
@@ -176,6 +181,52 @@ void test('readers take the newest revision of the newest date; the history has 
   assert.equal(found?.revision, 2);
   const catalogue = await readCatalogue(lake.store);
   assert.equal(catalogue.find(({ name }) => name === dataset)?.snapshots.length, 3);
+});
+
+/** The entries of the next day, where no source has changed. */
+function unchanged({ sources }: SnapshotManifest): SourceEntry[] {
+  return sources.map((entry) => ({ ...entry, status: 'unchanged' }));
+}
+
+void test('a row has the day on which its version was published, by whatever days and revisions it got there', async () => {
+  const dataset = newDataset();
+  const of = (id: string, n: number): TinySource => ({
+    ...{ id, columns: [{ name: 'n', type: 'BIGINT' }], select: `SELECT ${n}::BIGINT AS n` },
+  });
+  const first = await lake.publish(dataset, '2026-01-01', [of('a', 1), of('b', 2), of('c', 3)]);
+  const at = (day: string) => ({ dataset, ingestDate: day, revision: 1 });
+  await lake.publishEntries(at('2026-01-02'), unchanged(first));
+  const dates = `SELECT DISTINCT ingest_date FROM ${dataset}`;
+  assert.deepEqual(await lake.rows(dates), [{ ingest_date: '2026-01-01' }]);
+  // A revision of that day: its rows are of that day.
+  const sources = [of('a', 1), of('b', 2), of('c', 3)];
+  const second = await lake.publish(dataset, '2026-01-02', sources, 2);
+  assert.deepEqual(await lake.rows(dates), [{ ingest_date: '2026-01-02' }]);
+  // Converted anew with other settings, from the landing of the first day: `a` has new rows, of the third day.
+  const again = await lake.publish(dataset, '2026-01-03', [of('a', 11)]);
+  const landed = 'd/ingest_date=2026-01-01/source=a/a.csv';
+  const third = [
+    ...again.sources.map((entry) => ({ ...entry, rawKey: landed })),
+    ...unchanged(second).filter(({ id }) => id !== 'a'),
+  ];
+  const fourth = third.map((entry): SourceEntry => ({ ...entry, status: 'unchanged' }));
+  // `c` is missing on the fourth day: it is seen as it last was.
+  const missing = entryOf({ id: 'c', status: 'missing' });
+  await lake.publishEntries(at('2026-01-04'), [...fourth.filter(({ id }) => id !== 'c'), missing]);
+  const days = await lake.rows(`SELECT source, n, ingest_date FROM ${dataset} ORDER BY source`);
+  assert.deepEqual(days, [
+    { source: 'a', n: 11, ingest_date: '2026-01-03' },
+    { source: 'b', n: 2, ingest_date: '2026-01-02' },
+    { source: 'c', n: 3, ingest_date: '2026-01-02' },
+  ]);
+});
+
+void test('the version of a source without rows and files is of the day of its landing', () => {
+  const rawKey = 'd/ingest_date=2026-01-01/_r2/source=a/_landing2/a.csv';
+  const today = '2026-01-05';
+  assert.equal(versionDateOf(entryOf({ status: 'unchanged', rawKey }), today), '2026-01-01');
+  assert.equal(versionDateOf(entryOf({ status: 'converted', rawKey }), today), today);
+  assert.equal(versionDateOf(entryOf({ status: 'missing' }), today), today);
 });
 
 void test('a day that has not begun does not stand before those that have', async () => {

@@ -11,6 +11,8 @@ import {
 } from '../../src/model/errors.ts';
 import {
   landingManifestKey,
+  nextLandingKey,
+  parseRevisionOfKey,
   parseSnapshotManifestKey,
   snapshotManifestKey,
   sourcePrefix,
@@ -26,15 +28,19 @@ describe('layout', () => {
     assert.equal(landingManifestKey('a.csv'), 'a.csv.manifest.json');
   });
 
-  it('reads back every manifest key that it writes', () => {
+  it('reads back every manifest key that it writes, and of which revision a file of a source is', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5000 }), (revision) => {
+        const at = { dataset: 'denver-311', ingestDate: '2026-11-23', source: '2015', revision };
+        const landing = nextLandingKey(`${sourcePrefix(at)}2015.csv`);
+        assert.deepEqual(parseRevisionOfKey(landing), { ingestDate: at.ingestDate, revision });
         const ref = { dataset: 'denver-311', ingestDate: '2026-11-23', revision };
         const key = snapshotManifestKey(ref.dataset, ref.ingestDate, revision);
         assert.deepEqual(parseSnapshotManifestKey(key), ref);
       }),
     );
     assert.equal(parseSnapshotManifestKey('d/ingest_date=2026-11-23/_manifest.r1.json'), undefined);
+    assert.equal(parseRevisionOfKey('d/ingest_date=2026-11-23/_r1/source=a/a.csv'), undefined);
     assert.equal(
       parseSnapshotManifestKey('d/ingest_date=2026-11-23/source=a/_source.json'),
       undefined,

@@ -25,8 +25,8 @@ export function queryCommand(context: CliContext): Command {
     .summary('run one SELECT over everything that is published')
     .description(
       'Runs one SELECT with DuckDB, or with Spark. Every dataset is a view named in snake_case (denver_311): the latest ' +
-        'published snapshot, all sources, with the columns source and ingest_date; <view>_history has every ' +
-        'snapshot. Nothing can be written, and nothing outside the lake can be read.',
+        'published version of each source, with the columns source and ingest_date, the day of that version; ' +
+        '<view>_history has every snapshot, with its day. Nothing can be written, and nothing outside the lake can be read.',
     )
     .argument('<sql>', 'one SELECT; DESCRIBE <view>, SUMMARIZE <view> and SHOW TABLES work too')
     .addOption(

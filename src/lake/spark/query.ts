@@ -3,12 +3,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DuckDBInstance, type DuckDBResult } from '@duckdb/node-api';
 import { LonghaulError } from '../../model/errors.ts';
-import type { SnapshotManifest } from '../../model/manifest.ts';
 import { printable, quoteIdentifier, quoteLiteral } from '../../model/names.ts';
 import type { Store } from '../../storage/store.ts';
 import { mentions, viewsFor } from '../catalogue.ts';
 import { refused, viewsHint } from '../query-errors.ts';
-import { viewSql } from '../views.ts';
+import { viewSql, type DatedEntry } from '../views.ts';
 import { SPARK_SQL } from './spark-sql.ts';
 
 /** The script that does a `SparkQueryJob`. */
@@ -74,7 +73,7 @@ export async function sparkQuery<T>(
   if (sql.trim() === '') throw refused('The query is empty.');
   const { wanted, known } = await viewsFor(converted, sql);
   const views: SparkView[] = [];
-  for (const { view, snapshots } of wanted) views.push(viewOf(view, await snapshots(), uriOf));
+  for (const { view, entries } of wanted) views.push(viewOf(view, await entries(), uriOf));
   const rowsFolder = join(scratchFolder, 'rows');
   const answer = join(scratchFolder, 'answer.json');
   const jobPath = join(scratchFolder, 'query.json');
@@ -94,11 +93,11 @@ export async function sparkQuery<T>(
 
 function viewOf(
   name: string,
-  snapshots: readonly SnapshotManifest[],
+  entries: readonly DatedEntry[],
   uriOf: (key: string) => string,
 ): SparkView {
   const tables: Record<string, string[]> = {};
-  const sql = viewSql(snapshots, SPARK_SQL, (keys) => {
+  const sql = viewSql(entries, SPARK_SQL, (keys) => {
     const table = `longhaul_part_${Object.keys(tables).length}`;
     tables[table] = keys.map(uriOf);
     return table;

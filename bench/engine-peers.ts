@@ -1,13 +1,8 @@
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
-import { readPin } from '../src/programs/pins.ts';
 import type { Spark } from '../src/programs/spark.ts';
+import { fetchTableReaders } from '../tools/table-readers/packages.ts';
 import { timed, type Timed } from './peers.ts';
-
-const run = promisify(execFile);
 
 /** What a person writes who knows that values have line breaks, and wants types of the whole file. */
 const PLAIN_SPARK = `
@@ -61,18 +56,12 @@ export interface Polars {
   path: string;
 }
 
-/** From PyPI at the version of tools/versions.json, into `.tools/`, once. */
+/** As it is pinned among the readers of tables. */
 export async function installPolars(): Promise<Polars> {
-  const { name, version } = await readPin('polars', 'pypi');
-  const venv = join('.tools', `bench-polars-${version}`);
-  if (!existsSync(join(venv, 'done'))) {
-    await run('python3', ['-m', 'venv', venv]);
-    const python = join(venv, 'bin', 'python3');
-    await run(python, ['-m', 'pip', 'install', '--quiet', `${name}==${version}`]);
-    await writeFile(join(venv, 'done'), '');
-  }
-  const [library = ''] = await readdir(join(venv, 'lib'));
-  return { version, path: join(venv, 'lib', library, 'site-packages') };
+  const path = await fetchTableReaders();
+  const names = await readdir(path);
+  const version = names.flatMap((name) => /^polars-(.+)\.dist-info$/.exec(name)?.[1] ?? [])[0];
+  return { version: version ?? '', path };
 }
 
 export async function plainPolars(

@@ -11,6 +11,7 @@ import { locateClusterJars } from './local-aws/emr/hadoop-jars.ts';
 import { fetchSpark35 } from './local-aws/spark-35.ts';
 import { locateVersitygw } from './local-aws/versitygw.ts';
 import { fetchMoto } from './local-aws/moto.ts';
+import { fetchIcebergJar, fetchTableReaders } from './table-readers/packages.ts';
 
 const searchPath = process.env['PATH'];
 const onNote = (note: string): void => console.log(note);
@@ -28,6 +29,8 @@ const programs: Record<string, () => Promise<unknown>> = {
   Spark: async () => await locateSpark({ given: process.env['SPARK_HOME'], searchPath, onNote }),
   'Spark 3.5': async () => await fetchSpark35(onNote),
   moto: async () => await fetchMoto(onNote),
+  'readers of tables': async () => await fetchTableReaders(onNote),
+  'Iceberg for Spark': async () => await fetchIcebergJar(onNote),
 };
 
 for (const [name, locate] of Object.entries(programs)) {

@@ -1,0 +1,119 @@
+"""
+Reads Iceberg tables as other programs do. Requests are lines of standard input:
+{"reader": "duckdb" | "pyiceberg" | "polars", "table": folder or metadata file, "tag": …}.
+S3's address and credentials are in the environment, as for any AWS SDK.
+"""
+
+import importlib.util
+import json
+import os
+import sys
+import traceback
+
+import duckdb
+import polars
+import pyarrow
+from pyiceberg.table import StaticTable
+
+from neutral_rows import answer
+
+ARROW_TYPES = {
+    pyarrow.int64(): "BIGINT",
+    pyarrow.float64(): "DOUBLE",
+    pyarrow.date32(): "DATE",
+    pyarrow.timestamp("us"): "TIMESTAMP",
+    pyarrow.string(): "VARCHAR",
+    pyarrow.large_string(): "VARCHAR",
+    pyarrow.string_view(): "VARCHAR",
+}
+
+S3 = {
+    "endpoint": os.environ.get("AWS_ENDPOINT_URL_S3", ""),
+    "region": os.environ.get("AWS_REGION", ""),
+    "key": os.environ.get("AWS_ACCESS_KEY_ID", ""),
+    "secret": os.environ.get("AWS_SECRET_ACCESS_KEY", ""),
+}
+
+
+def extension(name):
+    [package] = importlib.util.find_spec(f"duckdb_extension_{name}").submodule_search_locations
+    return f"{package}/extensions/v{duckdb.__version__}/{name}.duckdb_extension"
+
+
+def connect():
+    connection = duckdb.connect(config={"threads": "2"})
+    for path in [extension("avro"), extension("iceberg"), os.environ["DUCKDB_HTTPFS"]]:
+        connection.execute(f"LOAD '{path}'")
+    if S3["endpoint"]:
+        scheme, _, host = S3["endpoint"].partition("://")
+        connection.execute(
+            f"CREATE SECRET (TYPE s3, KEY_ID '{S3['key']}', SECRET '{S3['secret']}', REGION '{S3['region']}', "
+            f"ENDPOINT '{host}', USE_SSL {scheme == 'https'}, URL_STYLE 'path')"
+        )
+    return connection
+
+
+CONNECTION = connect()
+
+
+def table_of(path):
+    properties = {
+        "s3.endpoint": S3["endpoint"],
+        "s3.region": S3["region"],
+        "s3.access-key-id": S3["key"],
+        "s3.secret-access-key": S3["secret"],
+    }
+    return StaticTable.from_metadata(path, properties if S3["endpoint"] else {})
+
+
+def snapshot_of(table, tag):
+    return None if tag is None else table.snapshot_by_name(tag).snapshot_id
+
+
+def read_duckdb(path, tag):
+    snapshot = snapshot_of(table_of(path), tag)
+    option = "" if snapshot is None else ", snapshot_from_id => $snapshot"
+    values = {"path": path} if snapshot is None else {"path": path, "snapshot": snapshot}
+    result = CONNECTION.execute(f"SELECT * FROM iceberg_scan($path{option})", values)
+    return result.to_arrow_table()
+
+
+def read_pyiceberg(path, tag):
+    table = table_of(path)
+    return table.scan(snapshot_id=snapshot_of(table, tag)).to_arrow()
+
+
+def read_polars(path, tag):
+    table = table_of(path)
+    options = {
+        "aws_endpoint_url": S3["endpoint"],
+        "aws_region": S3["region"],
+        "aws_access_key_id": S3["key"],
+        "aws_secret_access_key": S3["secret"],
+        "aws_allow_http": "true",
+    }
+    frame = polars.scan_iceberg(
+        table,
+        snapshot_id=snapshot_of(table, tag),
+        storage_options=options if S3["endpoint"] else None,
+        reader_override="native",
+    )
+    return frame.collect().to_arrow()
+
+
+READERS = {"duckdb": read_duckdb, "pyiceberg": read_pyiceberg, "polars": read_polars}
+
+
+def read(request):
+    table = READERS[request["reader"]](request["table"], request.get("tag"))
+    types = [ARROW_TYPES.get(field.type, str(field.type)) for field in table.schema]
+    columns = [column.to_pylist() for column in table.columns]
+    return answer(table.schema.names, types, zip(*columns))
+
+
+for line in sys.stdin:
+    try:
+        result = {"table": read(json.loads(line))}
+    except BaseException:
+        result = {"error": traceback.format_exc()}
+    print(json.dumps(result, allow_nan=False), flush=True)

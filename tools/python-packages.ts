@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipInstall } from '../src/programs/pypi.ts';
+import { makeFolderWhole, packageToolsDir } from '../src/programs/tools-folder.ts';
+
+const HASH_LENGTH = 16;
+
+export interface PythonPackages {
+  /** Of the folder, and for people. */
+  name: string;
+  /** Path of a file that pins them, and all that they need. */
+  requirements: string;
+  /** About what they take on the disk. */
+  size: string;
+}
+
+/** Fetches them once, into `.tools/`. @returns their PYTHONPATH. */
+export async function fetchPythonPackages(
+  { name, requirements, size }: PythonPackages,
+  onNote?: (note: string) => void,
+): Promise<string> {
+  const pins = await readFile(requirements);
+  const hash = createHash('sha256').update(pins).digest('hex').slice(0, HASH_LENGTH);
+  const folder = join(packageToolsDir(), `${name}-${hash}`);
+  if (existsSync(folder)) return folder;
+  onNote?.(`Fetching ${name} (${size})`);
+  await makeFolderWhole(folder, async (scratch) => {
+    return await pipInstall(['--requirement', requirements], scratch);
+  });
+  return folder;
+}

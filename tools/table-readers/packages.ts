@@ -1,0 +1,29 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { locateJarSet } from '../../src/programs/hadoop.ts';
+import { readPin } from '../../src/programs/pins.ts';
+import { fetchPythonPackages } from '../python-packages.ts';
+
+const REQUIREMENTS = fileURLToPath(new URL('requirements.txt', import.meta.url));
+
+/** DuckDB with its extension for Iceberg, pyiceberg, polars and pandas. @returns their PYTHONPATH. */
+export async function fetchTableReaders(onNote?: (note: string) => void): Promise<string> {
+  const readers = { name: 'table-readers', requirements: REQUIREMENTS, size: '650 MB' };
+  return await fetchPythonPackages(readers, onNote);
+}
+
+/** Iceberg's own library in Java, for Spark 3.5: one jar with all that it needs. @returns its path. */
+export async function fetchIcebergJar(onNote?: (note: string) => void): Promise<string> {
+  const pin = await readPin('iceberg', 'maven');
+  const artifact = 'iceberg-spark-runtime-3.5_2.12';
+  const { folder } = await locateJarSet(
+    {
+      name: `iceberg-${pin.version}`,
+      title: 'jar of Iceberg for Spark 3.5',
+      size: 'about 48 MB',
+      dependencies: [{ pin, artifact, without: ['*:*'] }],
+    },
+    { onNote },
+  );
+  return join(folder, `${artifact}-${pin.version}.jar`);
+}

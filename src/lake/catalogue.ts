@@ -1,8 +1,9 @@
-import { ingestDateAt } from '../model/dates.ts';
+import { FIRST_TIME_ZONE, ingestDateAt } from '../model/dates.ts';
 import { viewNameOf } from '../model/names.ts';
 import { versionDateOf, type SnapshotManifest } from '../model/manifest.ts';
 import { listSnapshots, readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
+import { viewsHint } from './query-errors.ts';
 import type { DatedEntry } from './views.ts';
 
 /** A dataset that has a published snapshot. */
@@ -40,13 +41,22 @@ export interface WantedView {
   entries: () => Promise<DatedEntry[]>;
 }
 
-/** One view a dataset, and one of its history, where the query may mean it; and the names of all datasets' views. */
+/**
+ * One view a dataset, and one of its history, where the query may mean it.
+ * @param asOf no later day counts.
+ * @returns also the hint for a query whose view is not among them.
+ */
 export async function viewsFor(
   converted: Store,
   sql: string,
-): Promise<{ wanted: WantedView[]; known: string[] }> {
-  const datasets = await readCatalogue(converted);
+  asOf?: string,
+): Promise<{ wanted: WantedView[]; hint: string }> {
+  const all = await readCatalogue(converted);
+  const datasets = all
+    .map((dataset) => ({ ...dataset, snapshots: dataset.snapshots.filter(isUpTo(asOf)) }))
+    .filter(({ snapshots }) => snapshots.length > 0);
   const known = datasets.map(({ view }) => view);
+  const later = all.filter(({ view }) => !known.includes(view));
   const views = datasets.flatMap(({ view, historyView, snapshots: refs }) => [
     { view, entries: async () => versionsOf(await latestOfEachSource(converted, refs)) },
     { view: historyView, entries: async () => daysOf(await readAll(converted, refs)) },
@@ -55,7 +65,14 @@ export async function viewsFor(
     // A dataset may have the name of another one's history.
     ({ view }, index) => mayMean(sql, view) && !(index % 2 === 1 && known.includes(view)),
   );
-  return { wanted, known };
+  const firstDays = later.map(
+    ({ view, snapshots: [ref] }) => [view, ref?.ingestDate ?? ''] as const,
+  );
+  return { wanted, hint: viewsHint(known, asOf === undefined ? undefined : { asOf, firstDays }) };
+}
+
+function isUpTo(asOf: string | undefined): (ref: SnapshotRef) => boolean {
+  return ({ ingestDate }) => asOf === undefined || ingestDate <= asOf;
 }
 
 export function mentions(sql: string, view: string): boolean {
@@ -138,9 +155,6 @@ export async function newestRevisions(converted: Store, dataset: string): Promis
   }
   return [...newest.values()].toSorted((a, b) => a.ingestDate.localeCompare(b.ingestDate));
 }
-
-/** Where days begin first, 14 hours before UTC: a lake does not say its datasets' time zones. */
-const FIRST_TIME_ZONE = 'Pacific/Kiritimati';
 
 function hasBegun(now: Date): (ref: SnapshotRef) => boolean {
   const newest = ingestDateAt(now, FIRST_TIME_ZONE);

@@ -34,10 +34,20 @@ export function asViewError(error: unknown, view: string, storeError: StoreError
   );
 }
 
-/** For a query whose view is not there. */
-export function viewsHint(views: readonly string[]): string {
-  const list = views.length > 0 ? `The views are ${views.join(', ')}` : 'Nothing is published yet';
-  return `${list}; each has a …_history with every snapshot. DESCRIBE <view> lists its columns.`;
+/**
+ * For a query whose view is not there.
+ * @param past where the query is as of a day: views that there were not yet, with the day of their first snapshot.
+ */
+export function viewsHint(
+  known: readonly string[],
+  past?: { asOf: string; firstDays: readonly (readonly [view: string, ingestDate: string])[] },
+): string {
+  const nothing = past ? `On ${past.asOf} nothing was published yet` : 'Nothing is published yet';
+  const views = past ? `On ${past.asOf} the views were` : 'The views are';
+  const list = `${views} ${known.join(', ')}; each has a …_history with every snapshot`;
+  const later = (past?.firstDays ?? []).map(([view, day]) => `${view} is there from ${day} on.`);
+  const first = `${known.length > 0 ? list : nothing}.`;
+  return [first, ...later, 'DESCRIBE <view> lists its columns.'].join(' ');
 }
 
 export function refused(message: string, cause?: unknown): LonghaulError {

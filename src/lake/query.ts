@@ -8,18 +8,14 @@ import type { Store } from '../storage/store.ts';
 import { temporaryPath } from '../storage/temporary-folder.ts';
 import { mentions, viewsFor } from './catalogue.ts';
 import { DUCKDB_SQL } from './duckdb-sql.ts';
-import {
-  asQueryError,
-  asViewError,
-  refused,
-  viewsHint,
-  type StoreErrorOf,
-} from './query-errors.ts';
+import { asQueryError, asViewError, refused, type StoreErrorOf } from './query-errors.ts';
 import { viewSql } from './views.ts';
 
 export interface QueryOptions {
   converted: Store;
   duckdb: { memoryLimit: string; threads: number };
+  /** An ingest date: every view is as it was on that day. Undefined: as it is now. */
+  asOf?: string | undefined;
   /** Where the converted zone is in S3. `httpfsPath`: DuckDB's extension that reads it. */
   s3?: { settings: S3Settings; httpfsPath: string };
 }
@@ -48,7 +44,7 @@ export async function query<T>(
   try {
     const connection = await instance.connect();
     const storeError = await openStore(connection, options.s3);
-    const views = await createViews(connection, options.converted, sql, storeError);
+    const views = await createViews(connection, options, sql, storeError);
     await sandbox(connection, views.files);
     const failing = async <R>(act: () => Promise<R>): Promise<R> => {
       try {
@@ -60,7 +56,7 @@ export async function query<T>(
     const statement = await failing(async () => prepareOne(connection, sql)).catch(
       (error: unknown) => {
         const broken = views.broken.find(({ view }) => mentions(sql, view));
-        throw broken?.error ?? withHint(error, views.known);
+        throw broken?.error ?? withHint(error, views.hint);
       },
     );
     return await failing(async () =>
@@ -90,17 +86,18 @@ interface CreatedViews {
   files: Set<string>;
   /** Views that could not be made: an error only for a query that wants them. */
   broken: { view: string; error: LonghaulError }[];
-  known: string[];
+  /** For a query whose view is none of them. */
+  hint: string;
 }
 
 async function createViews(
   connection: DuckDBConnection,
-  converted: Store,
+  { converted, asOf }: QueryOptions,
   sql: string,
   storeError: StoreErrorOf,
 ): Promise<CreatedViews> {
-  const { wanted, known } = await viewsFor(converted, sql);
-  const created: CreatedViews = { files: new Set(), broken: [], known };
+  const { wanted, hint } = await viewsFor(converted, sql, asOf);
+  const created: CreatedViews = { files: new Set(), broken: [], hint };
   for (const { view, entries } of wanted) {
     const files: string[] = [];
     const tableOf = (keys: string[]): string => {
@@ -120,9 +117,8 @@ async function createViews(
 }
 
 /** DuckDB sees only the views that the query names: the hint for a misspelt one lists all of them. */
-function withHint(error: unknown, views: readonly string[]): unknown {
+function withHint(error: unknown, hint: string): unknown {
   if (!(error instanceof LonghaulError) || !error.message.startsWith('Catalog Error')) return error;
-  const hint = viewsHint(views);
   return new LonghaulError(error.code, error.message, { hint }, { cause: error.cause });
 }
 

@@ -81,8 +81,9 @@ export const ERROR_CATALOGUE = {
   },
   DATE_IN_FUTURE: {
     class: 'usage',
-    happened: "A run was asked for of a day that has not begun in the dataset's time zone.",
-    next: 'Nothing is published. Give today or a past day as --date, or leave it out.',
+    happened:
+      "A run was asked for of a day that has not begun in the dataset's time zone, or a query as of one that has begun nowhere.",
+    next: 'Nothing is published. Give today or a past day as --date or --as-of, or leave it out.',
   },
   SCHEDULE_CHANGED: {
     class: 'orchestration',

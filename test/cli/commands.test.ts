@@ -94,6 +94,18 @@ void test('query prints exact JSON, CSV and tables', async () => {
   assert.deepEqual(JSON.parse(none.stdout), []);
 });
 
+void test('query --as-of a day before the first snapshot knows no view', async () => {
+  const place = await published('trees', 'SELECT 1::BIGINT AS x');
+  const past = await place.run('query', '--as-of', '2025-12-31', 'SELECT x FROM trees');
+  assert.equal(past.exitCode, 2);
+  assert.match(
+    past.stderr,
+    /→ On 2025-12-31 nothing was published yet\. trees is there from 2026-/,
+  );
+  const day = await place.run('query', '--as-of', '2026-01-01', 'SELECT x FROM trees', '--json');
+  assert.deepEqual(JSON.parse(day.stdout), [{ x: 1 }]);
+});
+
 void test('no result can move the cursor', async () => {
   const place = workplace();
   const sql = String.raw`SELECT chr(27) || '[2J' AS "a${'\u001b'}", chr(155) || 'x' AS b`;
@@ -136,6 +148,9 @@ for (const [argv, code, exitCode] of [
   [['ingest', 'denver-311', '--detach'], 'EMBEDDED_NOT_RUNNING', 2],
   [['verify', 'denver-311'], 'NOT_PUBLISHED', 2],
   [['query', 'SELECT 1; SELECT 2'], 'QUERY_REFUSED', 2],
+  [['query', '--as-of', '2026-02-30', 'SELECT 1'], 'NAME_INVALID', 2],
+  [['query', '--as-of', 'yesterday', 'SELECT 1'], 'NAME_INVALID', 2],
+  [['query', '--as-of', '9999-12-31', 'SELECT 1'], 'DATE_IN_FUTURE', 2],
   [['worker'], 'EMBEDDED_NOT_RUNNING', 2],
 ] as const) {
   void test(`longhaul ${argv.join(' ')} ends with ${code}`, async () => {

@@ -68,8 +68,8 @@ export class TinyLake {
   }
 
   /** Rows as JSON text, parsed: what `query --format json` prints. */
-  async rows(sql: string): Promise<unknown[]> {
-    return await rowsOf(sql, { converted: this.store });
+  async rows(sql: string, asOf?: string): Promise<unknown[]> {
+    return await rowsOf(sql, { converted: this.store, asOf });
   }
 
   /** Name and hash of every file of the folder, to show that nothing changed. */
@@ -102,7 +102,7 @@ export class TinyLake {
 /** As `TinyLake.rows`, of any lake. */
 export async function rowsOf(
   sql: string,
-  lake: Pick<QueryOptions, 'converted' | 's3'>,
+  lake: Pick<QueryOptions, 'converted' | 's3' | 'asOf'>,
 ): Promise<unknown[]> {
   const options = { ...lake, duckdb: { memoryLimit: '1GiB', threads: 1 }, stream: false };
   return await query(sql, options, async (result) => {

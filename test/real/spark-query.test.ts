@@ -33,14 +33,14 @@ after(async () => {
 });
 
 /** Rows as JSON text, parsed: what `query --engine spark --format json` prints. */
-async function rowsOf(sql: string, { store }: TinyLake = lake): Promise<unknown[]> {
+async function rowsOf(sql: string, { store }: TinyLake = lake, asOf?: string): Promise<unknown[]> {
   const scratchFolder = await mkdtemp(join(tmpdir(), 'longhaul-query-test-'));
   const run = async (jobPath: string): Promise<string> => {
     await session.do(QUERY_SCRIPT, jobPath);
     return '';
   };
   const uriOf = (key: string): string => `file://${store.uri(key)}`;
-  const options = { converted: store, uriOf, scratchFolder, maxRows: undefined, run };
+  const options = { converted: store, uriOf, scratchFolder, asOf, run };
   try {
     return await sparkQuery(sql, options, async (result) => {
       const names = result.deduplicatedColumnNames();
@@ -245,12 +245,20 @@ void test('views are those that DuckDB has, value for value', async () => {
   );
   for (const view of ['drift', 'drift_history']) {
     const sql = `SELECT * FROM ${view} ORDER BY ingest_date, source, n`;
-    // Where NULLs go is each engine's own.
-    const [spark, duckdb] = [await rowsOf(sql), await lake.rows(sql)].map((rows) =>
-      rows.map((row) => JSON.stringify(row)).toSorted(),
-    );
-    assert.deepEqual(spark, duckdb);
+    for (const asOf of [undefined, '2026-01-01']) {
+      // Where NULLs go is each engine's own.
+      const [spark, duckdb] = [await rowsOf(sql, lake, asOf), await lake.rows(sql, asOf)].map(
+        (rows) => rows.map((row) => JSON.stringify(row)).toSorted(),
+      );
+      assert.deepEqual(spark, duckdb);
+    }
   }
+  await lake.publish('later', '2026-01-09', first ? [first] : []);
+  await assert.rejects(rowsOf('SELECT * FROM later', lake, '2025-12-31'), (error) => {
+    const { details } = error as LonghaulError;
+    assert.match(details.hint ?? '', /^On 2025-12-31 nothing was published yet\./);
+    return true;
+  });
 });
 
 void test('a decimal as text is what a publisher writes', async () => {

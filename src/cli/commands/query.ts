@@ -1,6 +1,8 @@
 import type { DuckDBResult } from '@duckdb/node-api';
 import { Command, Option } from 'commander';
 import type { S3Settings } from '../../config/settings.ts';
+import { FIRST_TIME_ZONE, parseIngestDate, type IngestDate } from '../../model/dates.ts';
+import { assertDayHasCome } from '../../model/ingest-day.ts';
 import type { LocateOptions } from '../../programs/locate.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import type { S3aAccess } from '../../storage/s3/s3a.ts';
@@ -18,6 +20,7 @@ const DEFAULT_TABLE_ROWS = 200;
 interface QueryFlags extends Flags {
   format: QueryFormat;
   limit: number;
+  asOf?: IngestDate;
 }
 
 export function queryCommand(context: CliContext): Command {
@@ -37,6 +40,11 @@ export function queryCommand(context: CliContext): Command {
         .choices(['duckdb', 'spark'])
         .default('duckdb'),
     )
+    .option(
+      '--as-of <YYYY-MM-DD>',
+      'every view as it was on that day: what was published up to it, and nothing later',
+      dayThatHasCome,
+    )
     .option('--limit <rows>', 'most rows of a table', positiveCount, DEFAULT_TABLE_ROWS)
     .option('--json', 'the same as --format json: an array of objects, one a row');
   command.action(async (sql: string, flags: QueryFlags) => {
@@ -46,15 +54,23 @@ export function queryCommand(context: CliContext): Command {
     'query "SELECT source, count(*) FROM denver_311 GROUP BY source ORDER BY source"',
     'query "DESCRIBE denver_crime"',
     'query "SELECT ingest_date, count(*) FROM denver_311_history GROUP BY 1" --format csv',
+    'query --as-of 2026-11-20 "SELECT source, ingest_date, count(*) FROM denver_311 GROUP BY ALL"',
     'query --lake s3://my-lake "SHOW TABLES"',
     'query --engine spark "SELECT source, count(*) FROM denver_311 GROUP BY source"',
   ]);
 }
 
+/** @throws LonghaulError NAME_INVALID, DATE_IN_FUTURE. */
+function dayThatHasCome(text: string): IngestDate {
+  const day = parseIngestDate(text);
+  assertDayHasCome({ timeZone: FIRST_TIME_ZONE }, day, new Date());
+  return day;
+}
+
 async function runQuery(context: CliContext, sql: string, flags: QueryFlags): Promise<void> {
   const { settings } = context.loadConfig();
   const { note: onNote } = context;
-  const { limit, engine } = flags;
+  const { limit, engine, asOf } = flags;
   const format = flags.json ? 'json' : flags.format;
   const { writeResult } = await import('../query-output.ts');
   const write = async (result: DuckDBResult): Promise<void> =>
@@ -65,7 +81,7 @@ async function runQuery(context: CliContext, sql: string, flags: QueryFlags): Pr
   if (engine === 'spark') {
     // One row more than is shown: then there are more.
     const maxRows = format === 'table' ? limit + 1 : undefined;
-    await queryWithSpark(context, sql, { converted, s3, maxRows }, write);
+    await queryWithSpark(context, sql, { converted, s3, maxRows, asOf }, write);
     return;
   }
   const { query } = await import('../../lake/query.ts');
@@ -73,6 +89,7 @@ async function runQuery(context: CliContext, sql: string, flags: QueryFlags): Pr
   const given = settings.duckdb.httpfs;
   const options = {
     converted,
+    asOf,
     s3: s3 && { settings: s3, httpfsPath: await locateHttpfs({ given, onNote }) },
     duckdb: settings.duckdb,
     // JSON is promised to be whole or an error: its rows are all there before the first is printed.
@@ -88,7 +105,7 @@ const OWN_CATALOGUE = { 'spark.sql.catalogImplementation': 'in-memory' };
 async function queryWithSpark(
   context: CliContext,
   sql: string,
-  { converted, s3, maxRows }: { converted: Store; s3?: S3Settings; maxRows?: number },
+  { s3, ...of }: { converted: Store; s3?: S3Settings; maxRows?: number; asOf?: string },
   use: (result: DuckDBResult) => Promise<void>,
 ): Promise<void> {
   const { QUERY_SCRIPT, sparkQuery } = await import('../../lake/spark/query.ts');
@@ -107,9 +124,8 @@ async function queryWithSpark(
         return (await submitSpark({ ...how, script: QUERY_SCRIPT, args })).stderr;
       };
       const uriOf = (key: string): string =>
-        s3 ? converted.uri(key).replace(/^s3:/, 's3a:') : `file://${converted.uri(key)}`;
-      const lake = { converted, uriOf, bucket: s3?.bucket };
-      await sparkQuery(sql, { ...lake, scratchFolder, maxRows, run }, use);
+        s3 ? of.converted.uri(key).replace(/^s3:/, 's3a:') : `file://${of.converted.uri(key)}`;
+      await sparkQuery(sql, { ...of, uriOf, bucket: s3?.bucket, scratchFolder, run }, use);
     }, 'The query');
   } finally {
     await scratch.close();

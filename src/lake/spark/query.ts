@@ -6,7 +6,7 @@ import { LonghaulError } from '../../model/errors.ts';
 import { printable, quoteIdentifier, quoteLiteral } from '../../model/names.ts';
 import type { Store } from '../../storage/store.ts';
 import { mentions, viewsFor } from '../catalogue.ts';
-import { refused, viewsHint } from '../query-errors.ts';
+import { refused } from '../query-errors.ts';
 import { viewSql, type DatedEntry } from '../views.ts';
 import { SPARK_SQL } from './spark-sql.ts';
 
@@ -54,7 +54,9 @@ export interface SparkQueryOptions {
   bucket?: string | undefined;
   /** A folder on this machine that holds no other file. */
   scratchFolder: string;
-  maxRows: number | undefined;
+  maxRows?: number | undefined;
+  /** As of `query`. */
+  asOf?: string | undefined;
   /** Runs the script with the job's path. @returns the end of its standard error. */
   run: (jobPath: string) => Promise<string>;
 }
@@ -71,7 +73,7 @@ export async function sparkQuery<T>(
 ): Promise<T> {
   const { converted, uriOf, scratchFolder, maxRows, run } = options;
   if (sql.trim() === '') throw refused('The query is empty.');
-  const { wanted, known } = await viewsFor(converted, sql);
+  const { wanted, hint } = await viewsFor(converted, sql, options.asOf);
   const views: SparkView[] = [];
   for (const { view, entries } of wanted) views.push(viewOf(view, await entries(), uriOf));
   const rowsFolder = join(scratchFolder, 'rows');
@@ -84,10 +86,10 @@ export async function sparkQuery<T>(
   if (text === undefined) {
     const last = stderr.trim().split('\n').at(-1) ?? '';
     const end = { kind: 'no answer', message: `Spark ended without an answer: ${last}` };
-    throw asQueryError(/OutOfMemoryError/.test(stderr) ? { ...end, kind: MEMORY } : end, known);
+    throw asQueryError(/OutOfMemoryError/.test(stderr) ? { ...end, kind: MEMORY } : end, hint);
   }
   const result = JSON.parse(text) as SparkQueryAnswer;
-  if ('error' in result) throw await errorOf(result, sql, known, options.bucket);
+  if ('error' in result) throw await errorOf(result, sql, hint, options.bucket);
   return await readRows(rowsFolder, result.columns, use);
 }
 
@@ -110,7 +112,7 @@ const MEMORY = 'java.lang.OutOfMemoryError';
 async function errorOf(
   { error, broken }: SparkQueryFailure,
   sql: string,
-  known: readonly string[],
+  hint: string,
   bucket: string | undefined,
 ): Promise<LonghaulError> {
   const wanted = error.kind === 'refused' ? [] : broken.filter(({ view }) => mentions(sql, view));
@@ -123,7 +125,7 @@ async function errorOf(
     const why = wordsOf(first.message).split('\n', 1)[0] ?? '';
     return new LonghaulError('LAKE_CORRUPT', `The files of ${first.view} cannot be read: ${why}`);
   }
-  return asQueryError(error, known);
+  return asQueryError(error, hint);
 }
 
 async function storeError(error: SparkError, bucket: string): Promise<LonghaulError | undefined> {
@@ -132,7 +134,7 @@ async function storeError(error: SparkError, bucket: string): Promise<LonghaulEr
   return s3aError(error, { permission: 'GetObject', bucket });
 }
 
-function asQueryError({ kind, message }: SparkError, known: readonly string[]): LonghaulError {
+function asQueryError({ kind, message }: SparkError, viewsHint: string): LonghaulError {
   const words = wordsOf(message);
   if (kind === 'refused') return refused(words);
   if (kind === MEMORY) {
@@ -140,7 +142,7 @@ function asQueryError({ kind, message }: SparkError, known: readonly string[]): 
     return new LonghaulError('ENGINE_OUT_OF_MEMORY', `Spark: ${words}`, { hint });
   }
   if (!words.includes('TABLE_OR_VIEW_NOT_FOUND')) return new LonghaulError('QUERY_FAILED', words);
-  return new LonghaulError('QUERY_FAILED', words, { hint: viewsHint(known) });
+  return new LonghaulError('QUERY_FAILED', words, { hint: viewsHint });
 }
 
 /** Without the plan, or the JVM's stack, that comes behind them. */

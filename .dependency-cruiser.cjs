@@ -24,10 +24,22 @@ const MAY_IMPORT = {
   // The jobs of a cluster and their results are Spark's, on whichever machine.
   emr: ['model', 'storage', 'conversion'],
   lake: ['model', 'storage', 'landing'],
+  // A file that does not have the table's types is written once more, as the views would cast it.
+  iceberg: ['model', 'programs', 'storage', 'conversion', 'verification', 'lake'],
   config: ['model'],
   // Starting a run, or joining the one under way: for the command line, and for workers on a schedule's behalf.
   runs: ['model'],
-  activities: ['model', 'storage', 'landing', 'conversion', 'verification', 'emr', 'lake', 'runs'],
+  activities: [
+    'model',
+    'storage',
+    'landing',
+    'conversion',
+    'verification',
+    'emr',
+    'lake',
+    'iceberg',
+    'runs',
+  ],
   embedded: ['model', 'programs', 'storage'],
   workers: [
     'model',
@@ -39,6 +51,7 @@ const MAY_IMPORT = {
     'verification',
     'emr',
     'lake',
+    'iceberg',
     'runs',
     'activities',
     'workflows',
@@ -53,6 +66,7 @@ const MAY_IMPORT = {
     'landing',
     'emr',
     'lake',
+    'iceberg',
     'verification',
     'config',
     'embedded',
@@ -69,6 +83,7 @@ const MAY_IMPORT_TYPES = {
   verification: ['config'],
   emr: ['config'],
   lake: ['config'],
+  iceberg: ['config'],
   activities: ['config'],
   cli: ['workflows'],
   runs: ['workflows'],

@@ -1,3 +1,5 @@
+import { Context } from '@temporalio/activity';
+import { publishedTable } from '../iceberg/published-table.ts';
 import { cleanUp, type EndedRun } from '../lake/clean-up.ts';
 import { publishSnapshot, type Publication } from '../lake/publish.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -5,11 +7,17 @@ import { runActivity } from './work.ts';
 
 /** The end of a day: its publication, and what is left behind. */
 export function createSnapshotActivities(
-  deps: Pick<ActivityDeps, 'raw' | 'converted' | 'activity'>,
+  deps: Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'duckdb'>,
 ) {
   return {
     publishSnapshot: async (input: Publication) =>
       await runActivity(deps, async () => await publishSnapshot(deps, input)),
+
+    /** The dataset's Iceberg table follows what is published. */
+    syncTable: async (day: { dataset: string; ingestDate: string }) =>
+      await runActivity(deps, async () =>
+        publishedTable(deps, day, Context.current().cancellationSignal),
+      ),
 
     cleanUp: async (input: EndedRun) =>
       await runActivity(deps, async () => await cleanUp(deps, input)),

@@ -3,7 +3,7 @@ import type { Config } from '../config/load-config.ts';
 import { findEmbedded } from '../embedded/index.ts';
 import { shownAddress } from '../model/addresses.ts';
 import { datedDataset } from '../model/dated-address.ts';
-import { exitCodeOf, LonghaulError } from '../model/errors.ts';
+import { exitCodeOf, LonghaulError, type ErrorCode } from '../model/errors.ts';
 import type { DayInput, IngestResult, RunError } from '../model/run.ts';
 import { startOrJoin, startRun, type StartedRun } from '../runs/start-run.ts';
 import { print, type CliContext } from './context.ts';
@@ -61,7 +61,8 @@ export async function runRequests(
     else if (only && requests.length === 1) {
       const report = await runToEnd(session, only);
       await print(context, options, report, () => resultText(report, context.lakeFlag));
-      if (leftCluster(report)) context.setExitCode(exitCodeOf('EMR_CLUSTER_LEFT'));
+      const code = unfinishedCode(report);
+      if (code) context.setExitCode(exitCodeOf(code));
     } else await runSeveral(session, requests);
   });
 }
@@ -113,9 +114,10 @@ async function detach(session: Session, requests: readonly RunRequest[]): Promis
   );
 }
 
-/** Published, and something of it goes on costing. */
-function leftCluster({ emr }: RunReport): boolean {
-  return emr?.clusterLeft !== undefined;
+/** Published, and something of it goes on costing, or readers of its table do not have it. */
+function unfinishedCode({ emr, table }: RunReport): ErrorCode | undefined {
+  if (emr?.clusterLeft !== undefined) return 'EMR_CLUSTER_LEFT';
+  return table && 'error' in table ? table.error.code : undefined;
 }
 
 type RunOutcome = RunReport | { dataset: string; ingestDate: string; error: RunError };
@@ -129,9 +131,9 @@ async function runSeveral(session: Session, requests: readonly RunRequest[]): Pr
     { concurrency: options.concurrency ?? requests.length },
   );
   const failed = runs.flatMap((run) => ('error' in run ? [run.error] : []));
-  const left = runs.some((run) => !('error' in run) && leftCluster(run));
+  const left = runs.flatMap((run) => ('error' in run ? [] : (unfinishedCode(run) ?? [])));
   const unfinished = signal.aborted ? 'CANCELLED' : undefined;
-  const code = failed[0]?.code ?? unfinished ?? (left ? 'EMR_CLUSTER_LEFT' : undefined);
+  const code = failed[0]?.code ?? unfinished ?? left[0];
   if (code) context.setExitCode(exitCodeOf(code));
   const summary = `${runs.length - failed.length} of ${requests.length} datasets are done.`;
   await print(context, options, { runs }, () => summary);

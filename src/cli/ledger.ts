@@ -6,6 +6,7 @@ import {
 } from '../model/run.ts';
 import { csvReadingText } from '../model/csv-reading.ts';
 import { printable, viewNameOf } from '../model/names.ts';
+import { tableLines } from '../model/table.ts';
 import { countsText, durationText, tableText } from './text.ts';
 import { bytesText } from '../model/bytes-text.ts';
 
@@ -42,6 +43,7 @@ export function resultText(report: RunReport, lakeFlag: string): string {
       : [
           `The cluster ${report.emr.clusterLeft} may still be there, and cost: longhaul sweep${lakeFlag}`,
         ]),
+    ...tableLines(report.table).map(printable),
     '',
     closing(report, lakeFlag),
   ].join('\n');

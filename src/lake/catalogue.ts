@@ -156,7 +156,7 @@ export async function newestRevisions(converted: Store, dataset: string): Promis
   return [...newest.values()].toSorted((a, b) => a.ingestDate.localeCompare(b.ingestDate));
 }
 
-function hasBegun(now: Date): (ref: SnapshotRef) => boolean {
+export function hasBegun(now: Date): (ref: SnapshotRef) => boolean {
   const newest = ingestDateAt(now, FIRST_TIME_ZONE);
   return ({ ingestDate }) => ingestDate <= newest;
 }

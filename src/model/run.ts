@@ -3,6 +3,7 @@ import type { EmrOutput, EmrPlan, EmrProgress } from './emr.ts';
 import type { ErrorCode, ErrorLog } from './errors.ts';
 import type { Ledger } from './ledger.ts';
 import type { SourceEntry } from './manifest.ts';
+import type { PublishedTable } from './table.ts';
 
 /** `land` and `convert` are the two halves of `ingest`; `land` publishes nothing. */
 export type RunMode = 'ingest' | 'land' | 'convert';
@@ -123,6 +124,8 @@ export interface RunProgress {
   sources: SourceProgress[];
   /** Engine `emr` only, once there is a cluster. */
   emr?: EmrProgress;
+  /** Once the day is published. */
+  table?: IngestResult['table'];
 }
 
 export interface SourceProgress {
@@ -187,6 +190,11 @@ export interface IngestResult {
     /** See `EmrProgress`. */
     clusterLeft?: string;
   };
+  /**
+   * The dataset's Iceberg table after the publication; or why it is behind what is published: the next run of the dataset
+   * makes up for it. Absent where nothing was published.
+   */
+  table?: PublishedTable | { error: RunError };
 }
 
 /** What became of a source, for people: its entry of the manifest with addresses in place of keys. */

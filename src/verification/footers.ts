@@ -1,4 +1,4 @@
-import { parquetMetadataAsync } from 'hyparquet';
+import { parquetMetadataAsync, type FileMetaData, type ParquetParsers } from 'hyparquet';
 import { LonghaulError } from '../model/errors.ts';
 import type { Store } from '../storage/store.ts';
 
@@ -17,6 +17,30 @@ export async function countParquetRows(
   store: ParquetFiles,
   key: string,
 ): Promise<{ rows: number; bytes: number }> {
+  const { footer, bytes } = await readFooter(store, key);
+  return { rows: Number(footer.num_rows), bytes };
+}
+
+/**
+ * Least and greatest values as they are stored: moments in their own unit (a Date holds no microseconds), days since
+ * 1970-01-01, text in bytes, which a writer may have cut within a character.
+ */
+const AS_STORED = {
+  timestampFromMilliseconds: (millis: bigint) => millis,
+  timestampFromMicroseconds: (micros: bigint) => micros,
+  timestampFromNanoseconds: (nanos: bigint) => nanos,
+  dateFromDays: (days: number) => days,
+  stringFromBytes: (bytes: Uint8Array) => bytes,
+};
+
+/**
+ * What a Parquet file says of itself.
+ * @throws LonghaulError LAKE_CORRUPT for a file that is missing, cut short, or not Parquet.
+ */
+export async function readFooter(
+  store: ParquetFiles,
+  key: string,
+): Promise<{ footer: FileMetaData; bytes: number }> {
   const bytes = await store.size(key);
   if (bytes === undefined) throw corrupt(store, key, 'is missing');
   if (bytes < MIN_PARQUET_BYTES) throw corrupt(store, key, `has only ${bytes} bytes`);
@@ -26,9 +50,11 @@ export async function countParquetRows(
     // The reader looks at the magic of the end alone.
     const magic = Buffer.from(await slice(0, MAGIC.length)).toString('latin1');
     if (magic !== MAGIC) throw corrupt(store, key, `does not start with ${MAGIC}`);
-    const footer = await parquetMetadataAsync({ byteLength: bytes, slice }, { geoparquet: false });
+    const file = { byteLength: bytes, slice };
+    const options = { geoparquet: false, parsers: AS_STORED as unknown as ParquetParsers };
+    const footer = await parquetMetadataAsync(file, options);
     const rows = footer.row_groups.reduce((sum, group) => sum + Number(group.num_rows), 0);
-    if (rows === Number(footer.num_rows)) return { rows, bytes };
+    if (rows === Number(footer.num_rows)) return { footer, bytes };
     throw corrupt(store, key, `says ${Number(footer.num_rows)} rows, its row groups hold ${rows}`);
   } catch (error) {
     if (error instanceof LonghaulError) throw error;

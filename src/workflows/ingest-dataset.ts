@@ -31,6 +31,7 @@ import { emrOfRun, sorted, unpublished, type OnEmr } from './outcomes.ts';
 import { runSource, type SequenceOptions } from './source-sequence.ts';
 import { SparkWaves } from './spark-waves.ts';
 import { runSummary } from './run-summary.ts';
+import { TABLE_BEHIND } from '../model/table.ts';
 
 /** One dataset on one day: opens the day, brings every source to verified Parquet, publishes the manifest last. */
 export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
@@ -84,8 +85,9 @@ class Run {
     this.#showWaiting(opened.plan.spec.sources);
     if (opened.published) {
       for (const result of opened.published.sources) this.#finish(result);
+      const table = await this.#syncTable(opened);
       this.show('done');
-      return opened.published;
+      return { ...opened.published, ...table };
     }
     this.show('sources');
     const onEmr = await this.#runSources(opened);
@@ -234,8 +236,27 @@ class Run {
 
     this.show('publish');
     const published = await this.#publish(opened, results, missing);
+    const table = await this.#syncTable(opened);
     await this.cleanUp({ discardPartials: true });
-    return { ...published, ...emr, dataset, ingestDate, mode };
+    return { ...published, ...emr, ...table, dataset, ingestDate, mode };
+  }
+
+  /** The day is published, whatever becomes of the table: readers of the manifests have it. */
+  async #syncTable({ plan }: OpenResult): Promise<Pick<IngestResult, 'table'>> {
+    const { dataset, ingestDate } = this.#input;
+    const { syncTable } = activities(policies.TABLE, {
+      heartbeatTimeoutMs: plan.heartbeatTimeoutMs,
+      summary: 'The Iceberg table',
+    });
+    try {
+      this.progress.table = await syncTable({ dataset, ingestDate });
+    } catch (failure) {
+      if (isCancellation(failure)) throw failure;
+      const error = toRunError(failure);
+      log.error(TABLE_BEHIND, { error });
+      this.progress.table = { error };
+    }
+    return { table: this.progress.table };
   }
 
   async #publish(

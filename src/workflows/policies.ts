@@ -66,6 +66,13 @@ export const CLEAN_UP = {
   retry: RETRY,
 } satisfies ActivityOptions;
 
+/** A few small files; hours where a column widens, and large files are written once more in its new type. */
+export const TABLE = {
+  startToCloseTimeout: '1d',
+  scheduleToCloseTimeout: '2d',
+  retry: RETRY,
+} satisfies ActivityOptions;
+
 /**
  * Waiting for a run's end: as long as the longest run takes. A worker that dies is followed by another, however
  * often; the run's own failure is not retryable.

@@ -1,6 +1,7 @@
 import { csvReadingText } from '../model/csv-reading.ts';
 import { clusterLeftText, type EmrProgress } from '../model/emr.ts';
 import { sumLedgers } from '../model/ledger.ts';
+import { tableLines } from '../model/table.ts';
 import {
   parquetFolderOf,
   STAGES,
@@ -28,6 +29,7 @@ export function runSummary(
     line(['**all**', '', ...[bytes, total.records, total.rows, total.rejected].map(count), '']),
     ...(isLong ? [] : placesOf(results)),
     ...(progress.emr ? ['', emrSummary(progress.emr)] : []),
+    ...tableLines(progress.table).flatMap((each) => ['', codeOf(each)]),
   ].join('\n');
 }
 
@@ -83,6 +85,11 @@ function cell(text: string): string {
 
 const MAX_CELL_LENGTH = 200;
 
+/** No markup of a column's name or of a path counts. A backtick would end the code. */
+function codeOf(text: string): string {
+  return `\`${text.replaceAll('`', ' ')}\``;
+}
+
 function sourceLine({ id, stage, result, error }: SourceProgress): string {
   const { bytes, records, rows, rejected, status } = result ?? {};
   return line([
@@ -100,7 +107,7 @@ function placesOf(results: readonly SourceResult[]): string[] {
     const parquet = parquetFolderOf(result) ?? '';
     return [
       ...Object.entries({ raw, parquet }).flatMap(([what, place]) =>
-        place === '' ? [] : [`- **${id}** ${what}: \`${place.replaceAll('`', ' ')}\``],
+        place === '' ? [] : [`- **${id}** ${what}: ${codeOf(place)}`],
       ),
       ...(csv ? [`- **${id}** read as: ${csvReadingText(csv)}`] : []),
     ];

@@ -90,11 +90,11 @@ export class TinyLake {
     { id, columns, select }: TinySource,
   ): Promise<SourceEntry> {
     const key = `${sourcePrefix({ ...at, source: id })}${partName(0)}`;
-    if (select !== undefined) await writeParquet(select, this.store.uri(key));
+    const rows = select === undefined ? 0 : await writeParquet(select, this.store.uri(key));
     return entryOf({
-      id,
+      ...{ id, rows },
       schema: { columns: columns.map((column) => ({ publisherName: column.name, ...column })) },
-      parquet: select === undefined ? [] : [{ key, rows: 0, bytes: 1, checksum: 'x' }],
+      parquet: select === undefined ? [] : [{ key, rows, bytes: 1, checksum: 'x' }],
     });
   }
 }
@@ -115,12 +115,15 @@ export async function rowsOf(
   });
 }
 
-export async function writeParquet(select: string, path: string): Promise<void> {
+/** @returns the number of rows. */
+export async function writeParquet(select: string, path: string): Promise<number> {
   mkdirSync(dirname(path), { recursive: true });
   const instance = await DuckDBInstance.create(':memory:');
   try {
     const connection = await instance.connect();
-    await connection.run(`COPY (${select}) TO ${quoteLiteral(path)} (FORMAT parquet)`);
+    const copy = `COPY (${select}) TO ${quoteLiteral(path)} (FORMAT parquet)`;
+    const result = await connection.runAndReadAll(copy);
+    return Number(result.getRowsJS()[0]?.[0]);
   } finally {
     instance.closeSync();
   }

@@ -66,6 +66,7 @@ describe('a run with Spark', () => {
         'convertBatch',
         'verifySource/2015',
         'publishSnapshot',
+        'syncTable',
         'cleanUp',
       ]);
       await keepHistory('spark-published', handle, temporal);

@@ -30,7 +30,7 @@ async function keep(name: string, { workflowId }: RunHandle): Promise<void> {
 }
 
 describe('ingestDataset', () => {
-  it('goes probe, land, inspect, convert, verify, publish, in under 60 events', async () => {
+  it('goes probe, land, inspect, convert, verify, publish, in under 65 events', async () => {
     await ingest(ingestInput(['2015']), {}, async ({ calls, handle }) => {
       const result = await handle.result();
       assert.equal(result.status, 'published');
@@ -42,10 +42,11 @@ describe('ingestDataset', () => {
         'convertSource/2015',
         'verifySource/2015',
         'publishSnapshot',
+        'syncTable',
         'cleanUp',
       ]);
       const history = await handle.fetchHistory();
-      assert.ok((history.events?.length ?? 0) < 60, `${history.events?.length} events`);
+      assert.ok((history.events?.length ?? 0) < 65, `${history.events?.length} events`);
       const progress: RunProgress = await handle.query('progress');
       assert.equal(progress.sources[0]?.stage, 'done');
       await keep('published', handle);
@@ -125,8 +126,25 @@ describe('ingestDataset', () => {
       openSnapshot: async (input) => ({ ...opened(input), published }),
     };
     await ingest(ingestInput(['2015']), changes, async ({ calls, handle }) => {
-      assert.deepEqual(await handle.result(), published);
-      assert.deepEqual(calls, ['openSnapshot']);
+      const { table, ...result } = await handle.result();
+      assert.deepEqual(result, published);
+      assert.ok(table && 'tag' in table);
+      // A run that was killed between its manifest and the table is followed by one that ends so.
+      assert.deepEqual(calls, ['openSnapshot', 'syncTable']);
+    });
+  });
+
+  it('publishes the day where its table cannot follow, and says so', async () => {
+    const changes: Partial<Activities> = {
+      syncTable: async () => {
+        throw refused('TABLE_FOREIGN_COMMIT');
+      },
+    };
+    await ingest(ingestInput(['2015']), changes, async ({ handle }) => {
+      const { status, table } = await handle.result();
+      assert.equal(status, 'published');
+      assert.ok(table && 'error' in table);
+      assert.equal(table.error.code, 'TABLE_FOREIGN_COMMIT');
     });
   });
 
@@ -138,7 +156,13 @@ describe('ingestDataset', () => {
     };
     await ingest(ingestInput(['2015']), changes, async ({ calls, handle }) => {
       await handle.result();
-      assert.deepEqual(calls, ['openSnapshot', 'probeSource/2015', 'publishSnapshot', 'cleanUp']);
+      assert.deepEqual(calls, [
+        'openSnapshot',
+        'probeSource/2015',
+        'publishSnapshot',
+        'syncTable',
+        'cleanUp',
+      ]);
       await keep('unchanged', handle);
     });
   });

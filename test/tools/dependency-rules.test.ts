@@ -21,6 +21,7 @@ const CRUISER_VIOLATIONS: Record<string, { file: string; text: string }> = {
   'verification-reaches-too-far': reach('verification', 'lake'),
   'emr-reaches-too-far': reach('emr', 'landing'),
   'lake-reaches-too-far': reach('lake', 'cli'),
+  'iceberg-reaches-too-far': reach('iceberg', 'emr'),
   'config-reaches-too-far': reach('config', 'lake'),
   'runs-reaches-too-far': reach('runs', 'storage'),
   'activities-reaches-too-far': reach('activities', 'workers'),

@@ -39,6 +39,12 @@ export function fakeActivities(calls: Calls, changes: Partial<Activities> = {}):
       sources: [...verified.values()],
       ledger: { ...sumLedgers([...verified.values()]), balanced: true },
     }),
+    syncTable: async ({ dataset, ingestDate }) => ({
+      location: `/lake/_iceberg/${dataset}`,
+      metadataFile: `/lake/_iceberg/${dataset}/metadata/v1.metadata.json`,
+      tag: ingestDate,
+      schemaChanges: [],
+    }),
     cleanUp: async () => ({}),
     startOrJoinRun: async (input) => ({
       dataset: input.dataset,

@@ -1,0 +1,205 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { z } from 'zod';
+import { formatChecksum } from '../model/checksum.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { viewNameOf } from '../model/names.ts';
+import type { Store } from '../storage/store.ts';
+import { PARTITION_SPEC } from './manifest-files.ts';
+import { ICEBERG_TYPES } from './table-schema.ts';
+
+/** Where the tables lie in the converted zone. Spark and pyarrow skip a folder with an underscore. */
+const TABLES_PREFIX = '_iceberg/';
+
+/** The folder of a dataset's table. */
+export function tablePrefix(dataset: string): string {
+  return `${TABLES_PREFIX}${viewNameOf(dataset)}/`;
+}
+
+const FIELD = z.strictObject({
+  id: z.int(),
+  name: z.string(),
+  required: z.boolean(),
+  type: z.enum(Object.values(ICEBERG_TYPES)),
+});
+
+const SCHEMA = z.strictObject({
+  'schema-id': z.int(),
+  type: z.literal('struct'),
+  fields: z.array(FIELD),
+});
+
+const SNAPSHOT = z.strictObject({
+  'snapshot-id': z.int(),
+  'parent-snapshot-id': z.int().optional(),
+  'sequence-number': z.int(),
+  'timestamp-ms': z.int(),
+  'manifest-list': z.string(),
+  'schema-id': z.int(),
+  summary: z.record(z.string(), z.string()),
+});
+
+const METADATA = z.strictObject({
+  'format-version': z.literal(2),
+  'table-uuid': z.string(),
+  location: z.string(),
+  'last-sequence-number': z.int(),
+  'last-updated-ms': z.int(),
+  'last-column-id': z.int(),
+  'current-schema-id': z.int(),
+  schemas: z.array(SCHEMA),
+  'default-spec-id': z.literal(0),
+  'partition-specs': z.tuple([z.looseObject({})]),
+  'last-partition-id': z.int(),
+  properties: z.record(z.string(), z.string()),
+  'current-snapshot-id': z.int(),
+  snapshots: z.array(SNAPSHOT),
+  'snapshot-log': z.array(z.strictObject({ 'snapshot-id': z.int(), 'timestamp-ms': z.int() })),
+  'metadata-log': z.array(z.strictObject({ 'metadata-file': z.string(), 'timestamp-ms': z.int() })),
+  'sort-orders': z.tuple([z.looseObject({})]),
+  'default-sort-order-id': z.literal(0),
+  refs: z.record(
+    z.string(),
+    z.strictObject({ 'snapshot-id': z.int(), type: z.enum(['branch', 'tag']) }),
+  ),
+});
+
+/** A table's metadata in the form of the specification, format version 2, as far as we write it. */
+export type TableMetadata = z.infer<typeof METADATA>;
+export type TableSnapshot = z.infer<typeof SNAPSHOT>;
+
+/** Of the rest of the metadata: another writer keeps it as it is, and does not fit it. */
+const CHECKSUM = 'longhaul.checksum';
+
+/** The main branch, which every reader takes unless it asks for a tag. */
+export const MAIN = 'main';
+/** `current-snapshot-id` where there is none. */
+export const NO_SNAPSHOT = -1;
+
+/** A table without a snapshot. */
+export function newTable(location: string): TableMetadata {
+  return {
+    'format-version': 2,
+    'table-uuid': randomUUID(),
+    location,
+    'last-sequence-number': 0,
+    'last-updated-ms': Date.now(),
+    'last-column-id': 0,
+    'current-schema-id': 0,
+    schemas: [],
+    'default-spec-id': 0,
+    'partition-specs': [PARTITION_SPEC],
+    'last-partition-id': Math.max(...PARTITION_SPEC.fields.map((field) => field['field-id'])),
+    // Java's reader then refuses to expire snapshots, and with them the days' files.
+    properties: { 'gc.enabled': 'false' },
+    'current-snapshot-id': NO_SNAPSHOT,
+    snapshots: [],
+    'snapshot-log': [],
+    'metadata-log': [],
+    'sort-orders': [{ 'order-id': 0, fields: [] }],
+    'default-sort-order-id': 0,
+    refs: {},
+  };
+}
+
+/** Six bytes: JSON's numbers hold it, in Node and in every reader. */
+export function newSnapshotId(): number {
+  return randomBytes(6).readUIntBE(0, 6);
+}
+
+/**
+ * The number of the newest version. The hint of another writer may be behind, or lost: versions are looked for upwards
+ * from it.
+ * @returns undefined where there is no table.
+ */
+export async function newestVersion(converted: Store, prefix: string): Promise<number | undefined> {
+  const hint = Number((await converted.get(hintKey(prefix)))?.toString('utf8').trim());
+  const isThere = async (version: number): Promise<boolean> =>
+    (await converted.size(metadataKey(prefix, version))) !== undefined;
+  let newest: number | undefined;
+  if (Number.isSafeInteger(hint) && hint > 0 && (await isThere(hint))) newest = hint;
+  else newest = await newestListed(converted, prefix);
+  if (newest === undefined) return undefined;
+  while (await isThere(newest + 1)) newest += 1;
+  return newest;
+}
+
+async function newestListed(converted: Store, prefix: string): Promise<number | undefined> {
+  const versions: number[] = [];
+  for await (const { key } of converted.list(`${prefix}metadata/v`)) {
+    const version = VERSION_NAME.exec(key)?.[1];
+    if (version !== undefined) versions.push(Number(version));
+  }
+  return versions.length > 0 ? versions.reduce((a, b) => Math.max(a, b)) : undefined;
+}
+
+const VERSION_NAME = /\/v([1-9]\d*)\.metadata\.json$/;
+
+/** @throws LonghaulError TABLE_UNREADABLE, TABLE_FOREIGN_COMMIT. */
+export async function readVersion(
+  converted: Store,
+  prefix: string,
+  version: number,
+): Promise<TableMetadata> {
+  const key = metadataKey(prefix, version);
+  const body = await converted.get(key);
+  const { data, error } = METADATA.safeParse(jsonOf(body));
+  const own = data?.properties[CHECKSUM];
+  if (data && own === checksumOf(data)) return data;
+  const uri = converted.uri(key);
+  // Every writer keeps the properties of a table; what has none is no table's metadata.
+  if (own !== undefined || isForeign(jsonOf(body))) {
+    throw new LonghaulError(
+      'TABLE_FOREIGN_COMMIT',
+      `${uri} was written, or changed, by another program than Longhaul.`,
+    );
+  }
+  const why = error?.issues[0]?.message ?? 'it has no checksum';
+  throw new LonghaulError('TABLE_UNREADABLE', `${uri} cannot be read: ${why}.`);
+}
+
+/** Whole metadata of a form that we do not write. */
+function isForeign(json: unknown): boolean {
+  return z.looseObject({ 'table-uuid': z.string() }).safeParse(json).success;
+}
+
+function jsonOf(body: Buffer | undefined): unknown {
+  try {
+    return JSON.parse(body?.toString('utf8') ?? '');
+  } catch {
+    return undefined;
+  }
+}
+
+function checksumOf(metadata: TableMetadata): string {
+  const { [CHECKSUM]: _own, ...properties } = metadata.properties;
+  return formatChecksum(crc32(JSON.stringify({ ...metadata, properties })));
+}
+
+/**
+ * Makes a version the newest one: the file of its number, written where there is none yet, is the commit.
+ * @returns false where another writer was first.
+ */
+export async function commitTable(
+  converted: Store,
+  prefix: string,
+  version: number,
+  metadata: TableMetadata,
+): Promise<boolean> {
+  // In the order of the form, in which a reader computes the checksum too.
+  const ordered = METADATA.parse(metadata);
+  const properties = { ...ordered.properties, [CHECKSUM]: checksumOf(ordered) };
+  const body = JSON.stringify({ ...ordered, properties });
+  const outcome = await converted.putIfAbsent(metadataKey(prefix, version), body);
+  if (outcome === 'exists') return false;
+  await converted.put(hintKey(prefix), String(version));
+  return true;
+}
+
+export function metadataKey(prefix: string, version: number): string {
+  return `${prefix}metadata/v${version}.metadata.json`;
+}
+
+function hintKey(prefix: string): string {
+  return `${prefix}metadata/version-hint.text`;
+}

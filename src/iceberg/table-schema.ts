@@ -1,0 +1,109 @@
+import { meet, type Column, type ColumnType } from '../model/schema.ts';
+
+/** A table's own types, for those of the columns. */
+export const ICEBERG_TYPES = {
+  BIGINT: 'long',
+  DOUBLE: 'double',
+  DATE: 'date',
+  // Without a zone, in microseconds.
+  TIMESTAMP: 'timestamp',
+  VARCHAR: 'string',
+} as const satisfies Record<ColumnType, string>;
+
+export type IcebergType = (typeof ICEBERG_TYPES)[ColumnType];
+
+export interface IcebergField {
+  id: number;
+  name: string;
+  required: boolean;
+  type: IcebergType;
+}
+
+/** One version of a table's columns, in the form of the specification. */
+export interface IcebergSchema {
+  'schema-id': number;
+  type: 'struct';
+  fields: IcebergField[];
+}
+
+/** The columns that no file holds: readers take them from the partition of a file. */
+export const PARTITION_FIELDS = [
+  { id: 1, name: 'source', required: false, type: 'string' },
+  { id: 2, name: 'ingest_date', required: false, type: 'date' },
+] as const satisfies IcebergField[];
+
+const LAST_OWN_ID = PARTITION_FIELDS.length;
+
+/** The type of a column of a table. */
+export function columnTypeOf({ type }: Pick<IcebergField, 'type'>): ColumnType {
+  const types = Object.entries(ICEBERG_TYPES) as [ColumnType, IcebergType][];
+  return types.find(([, name]) => name === type)?.[0] ?? 'VARCHAR';
+}
+
+/**
+ * The columns that a snapshot has: those of its sources, in the order that the table knows and then of first appearance.
+ * A column keeps its field id for good, also where it was gone for a while; its type holds what its sources have now and
+ * what the table had, exactly, so that a reader's query does not meet another type each day.
+ * @param known the table's schemas, the newest last.
+ * @returns one of `known`, or a new one.
+ */
+export function evolve(
+  known: readonly IcebergSchema[],
+  sources: readonly (readonly Column[])[],
+): IcebergSchema {
+  const before = knownFields(known);
+  const columns = meetColumns(sources, before);
+  let lastId = Math.max(LAST_OWN_ID, ...[...before.values()].map(({ id }) => id));
+  const order = [...before.keys()];
+  const place = (name: string): number => {
+    const at = order.indexOf(name);
+    return at === -1 ? order.length : at;
+  };
+  const fields = [...columns]
+    .toSorted(([a], [b]) => place(a) - place(b))
+    .map(([name, type]): IcebergField => {
+      const id = before.get(name)?.id ?? (lastId += 1);
+      return { id, name, required: false, type: ICEBERG_TYPES[type] };
+    });
+  fields.push(...PARTITION_FIELDS);
+  const same = known.findLast((each) => JSON.stringify(each.fields) === JSON.stringify(fields));
+  const newest = known.at(-1)?.['schema-id'] ?? -1;
+  return same ?? { 'schema-id': newest + 1, type: 'struct', fields };
+}
+
+/** Every column that the table ever had, as it had it last. */
+function knownFields(schemas: readonly IcebergSchema[]): Map<string, IcebergField> {
+  const fields = new Map<string, IcebergField>();
+  for (const schema of schemas) {
+    for (const field of schema.fields) {
+      if (field.id > LAST_OWN_ID) fields.set(field.name, field);
+    }
+  }
+  return fields;
+}
+
+function meetColumns(
+  sources: readonly (readonly Column[])[],
+  before: ReadonlyMap<string, IcebergField>,
+): Map<string, ColumnType> {
+  const met = new Map<string, ReturnType<typeof meet>>();
+  for (const columns of sources) {
+    for (const column of columns) {
+      const other = met.get(column.name);
+      met.set(column.name, other ? meet(other, column) : column);
+    }
+  }
+  const types = new Map<string, ColumnType>();
+  for (const [name, column] of met) {
+    const field = before.get(name);
+    const { type } = field ? meet(column, { type: columnTypeOf(field) }) : column;
+    types.set(name, type);
+  }
+  return types;
+}
+
+/** For readers of files without field ids: which column of a file is which field. */
+export function nameMapping(schemas: readonly IcebergSchema[]): string {
+  const fields = [...knownFields(schemas).values(), ...PARTITION_FIELDS];
+  return JSON.stringify(fields.map(({ id, name }) => ({ 'field-id': id, names: [name] })));
+}

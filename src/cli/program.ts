@@ -12,6 +12,7 @@ import { cancelCommand, runsCommand } from './commands/runs.ts';
 import { showCommand } from './commands/show.ts';
 import { statusCommand } from './commands/status.ts';
 import { sweepCommand } from './commands/sweep.ts';
+import { tableCommand } from './commands/table.ts';
 import { downCommand, upCommand } from './commands/up-down.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { workerCommand } from './commands/worker.ts';
@@ -95,7 +96,7 @@ function withLake(context: CliContext, given: () => string | undefined): CliCont
 
 const GROUPS = {
   'Load:': [ingestCommand, landCommand, convertCommand, retryCommand],
-  'Look:': [datasetsCommand, statusCommand, queryCommand, verifyCommand],
+  'Look:': [datasetsCommand, statusCommand, queryCommand, tableCommand, verifyCommand],
   'Runs:': [runsCommand, showCommand, cancelCommand],
   'Every day:': [scheduleCommand],
   'Clean up:': [sweepCommand],

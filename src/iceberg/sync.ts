@@ -57,7 +57,7 @@ export async function syncTable(options: SyncOptions): Promise<SyncedTable | und
     // Paths in the metadata are whole: those of a lake that was moved lead nowhere.
     const isUsable = current?.location === location && !options.rebuild;
     const base = isUsable ? current : anew(location, current);
-    const draft = new Draft(options, prefix, base, days);
+    const draft = new Draft(options, prefix, base, days, current?.schemas);
     await draft.follow();
     const before = headSchema(current);
     const synced = (number: number, metadata: TableMetadata): SyncedTable => ({
@@ -94,15 +94,15 @@ function headSchema(metadata: TableMetadata | undefined): IcebergSchema | undefi
   return metadata.schemas.find((each) => each['schema-id'] === metadata['current-schema-id']);
 }
 
-/** Without snapshots; columns keep the field ids that they had. */
+/** Without snapshots. */
 function anew(location: string, before: TableMetadata | undefined): TableMetadata {
   const table = newTable(location);
   if (!before) return table;
-  const { 'table-uuid': uuid, schemas, 'last-column-id': lastColumnId } = before;
-  const lastSequenceNumber = before['last-sequence-number'];
   return {
-    ...{ ...table, 'table-uuid': uuid, schemas, 'last-column-id': lastColumnId },
-    'last-sequence-number': lastSequenceNumber,
+    ...table,
+    'table-uuid': before['table-uuid'],
+    'last-column-id': before['last-column-id'],
+    'last-sequence-number': before['last-sequence-number'],
   };
 }
 
@@ -122,12 +122,21 @@ class Draft {
   readonly #prefix: string;
   readonly #table: TableMetadata;
   readonly #days: Days;
+  /** The columns that the table ever had, also where it is made anew: their names keep their ids. */
+  readonly #former: readonly IcebergSchema[];
 
-  constructor(options: SyncOptions, prefix: string, base: TableMetadata, days: Days) {
+  constructor(
+    options: SyncOptions,
+    prefix: string,
+    base: TableMetadata,
+    days: Days,
+    former: readonly IcebergSchema[] = [],
+  ) {
     this.#options = options;
     this.#prefix = prefix;
     this.#table = structuredClone(base);
     this.#days = days;
+    this.#former = former;
   }
 
   async follow(): Promise<void> {
@@ -251,6 +260,7 @@ class Draft {
     const schema = evolve(
       table.schemas,
       content.sources.map(({ entry }) => entry.schema.columns),
+      this.#former,
     );
     if (!table.schemas.includes(schema)) table.schemas.push(schema);
     table['last-column-id'] = Math.max(

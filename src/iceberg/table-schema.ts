@@ -45,15 +45,18 @@ export function columnTypeOf({ type }: Pick<IcebergField, 'type'>): ColumnType {
  * A column keeps its field id for good, also where it was gone for a while; its type holds what its sources have now and
  * what the table had, exactly, so that a reader's query does not meet another type each day.
  * @param known the table's schemas, the newest last.
+ * @param former those of the table before it was made anew, whose field ids stay; not their types.
  * @returns one of `known`, or a new one.
  */
 export function evolve(
   known: readonly IcebergSchema[],
   sources: readonly (readonly Column[])[],
+  former: readonly IcebergSchema[] = [],
 ): IcebergSchema {
   const before = knownFields(known);
+  const ids = knownFields([...former, ...known]);
   const columns = meetColumns(sources, before);
-  let lastId = Math.max(LAST_OWN_ID, ...[...before.values()].map(({ id }) => id));
+  let lastId = Math.max(LAST_OWN_ID, ...[...ids.values()].map(({ id }) => id));
   const order = [...before.keys()];
   const place = (name: string): number => {
     const at = order.indexOf(name);
@@ -62,7 +65,7 @@ export function evolve(
   const fields = [...columns]
     .toSorted(([a], [b]) => place(a) - place(b))
     .map(([name, type]): IcebergField => {
-      const id = before.get(name)?.id ?? (lastId += 1);
+      const id = ids.get(name)?.id ?? (lastId += 1);
       return { id, name, required: false, type: ICEBERG_TYPES[type] };
     });
   fields.push(...PARTITION_FIELDS);

@@ -6,7 +6,7 @@ import { LonghaulError } from '../model/errors.ts';
 import { viewNameOf } from '../model/names.ts';
 import type { Store } from '../storage/store.ts';
 import { PARTITION_SPEC } from './manifest-files.ts';
-import { ICEBERG_TYPES } from './table-schema.ts';
+import { ICEBERG_TYPES, NO_VALUES } from './table-schema.ts';
 
 /** Where the tables lie in the converted zone. Spark and pyarrow skip a folder with an underscore. */
 const TABLES_PREFIX = '_iceberg/';
@@ -21,6 +21,7 @@ const FIELD = z.strictObject({
   name: z.string(),
   required: z.boolean(),
   type: z.enum(Object.values(ICEBERG_TYPES)),
+  doc: z.literal(NO_VALUES).optional(),
 });
 
 const SCHEMA = z.strictObject({

@@ -17,7 +17,11 @@ export interface IcebergField {
   name: string;
   required: boolean;
   type: IcebergType;
+  /** Of a column that never had a value: any type holds it, so it takes that of its first values. */
+  doc?: typeof NO_VALUES;
 }
+
+export const NO_VALUES = 'no values so far';
 
 /** One version of a table's columns, in the form of the specification. */
 export interface IcebergSchema {
@@ -64,9 +68,10 @@ export function evolve(
   };
   const fields = [...columns]
     .toSorted(([a], [b]) => place(a) - place(b))
-    .map(([name, type]): IcebergField => {
+    .map(([name, { type, empty }]): IcebergField => {
       const id = ids.get(name)?.id ?? (lastId += 1);
-      return { id, name, required: false, type: ICEBERG_TYPES[type] };
+      const field = { id, name, required: false, type: ICEBERG_TYPES[type] };
+      return empty ? { ...field, doc: NO_VALUES } : field;
     });
   fields.push(...PARTITION_FIELDS);
   const same = known.findLast((each) => JSON.stringify(each.fields) === JSON.stringify(fields));
@@ -88,7 +93,7 @@ function knownFields(schemas: readonly IcebergSchema[]): Map<string, IcebergFiel
 function meetColumns(
   sources: readonly (readonly Column[])[],
   before: ReadonlyMap<string, IcebergField>,
-): Map<string, ColumnType> {
+): Map<string, ReturnType<typeof meet>> {
   const met = new Map<string, ReturnType<typeof meet>>();
   for (const columns of sources) {
     for (const column of columns) {
@@ -96,13 +101,11 @@ function meetColumns(
       met.set(column.name, other ? meet(other, column) : column);
     }
   }
-  const types = new Map<string, ColumnType>();
   for (const [name, column] of met) {
     const field = before.get(name);
-    const { type } = field ? meet(column, { type: columnTypeOf(field) }) : column;
-    types.set(name, type);
+    if (field && !field.doc) met.set(name, meet(column, { type: columnTypeOf(field) }));
   }
-  return types;
+  return met;
 }
 
 /** For readers of files without field ids: which column of a file is which field. */

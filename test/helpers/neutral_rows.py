@@ -31,3 +31,14 @@ def neutral(value, type):
     if type == "TIMESTAMP":
         return value.isoformat(sep=" ", timespec="microseconds")
     return str(value)
+
+
+def typed(value, type):
+    """The other way round."""
+    if type == "BIGINT":
+        return int(value)
+    if type == "DATE":
+        return datetime.date.fromisoformat(value)
+    if type == "TIMESTAMP":
+        return datetime.datetime.fromisoformat(value)
+    return value

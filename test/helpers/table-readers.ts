@@ -11,9 +11,6 @@ import { fetchSpark35 } from '../../tools/local-aws/spark-35.ts';
 import { fetchIcebergJar, fetchTableReaders } from '../../tools/table-readers/packages.ts';
 import { startSparkSession, type SparkSession } from './spark-session.ts';
 
-/** Readers that run in one Python process. */
-export const PYTHON_READERS = ['duckdb', 'pyiceberg', 'polars'] as const;
-
 /** A table as another program reads it. */
 export interface ReadTable {
   /** Types are `ColumnType`s, or a word of the reader's own for any other. */
@@ -28,10 +25,22 @@ export type Row = (string | number | null)[];
 export interface TableReader {
   /**
    * @param table its folder, or a metadata file: a path or an `s3://` address.
-   * @param tag of a snapshot; none: the head.
    * @throws Error with the reader's own words.
    */
-  read(table: string, tag?: string): Promise<ReadTable>;
+  read(table: string, of?: Selection): Promise<ReadTable>;
+}
+
+export interface Selection {
+  /** Of a snapshot; none: the head. */
+  tag?: string | undefined;
+  /** Only rows whose column equals the value, as `ReadTable` has it. */
+  where?: { column: string; type: string; value: string | number | null } | undefined;
+}
+
+/** All in one process of Python. */
+export interface PythonReaders {
+  readers: Record<'duckdb' | 'pyiceberg' | 'polars', TableReader>;
+  close: () => Promise<void>;
 }
 
 interface Answer {
@@ -40,9 +49,7 @@ interface Answer {
 }
 
 /** @param env where the tables are in S3, the gateway's and its credentials. */
-export async function startPythonReaders(
-  env: Record<string, string> = {},
-): Promise<Record<(typeof PYTHON_READERS)[number], TableReader> & { close(): Promise<void> }> {
+export async function startPythonReaders(env: Record<string, string> = {}): Promise<PythonReaders> {
   const script = fileURLToPath(new URL('table_readers.py', import.meta.url));
   const child = spawn('python3', [script], {
     env: {
@@ -67,16 +74,18 @@ export async function startPythonReaders(
     return tableIn(JSON.parse(value) as Answer);
   };
   const reader = (name: string): TableReader => ({
-    read: async (table, tag) => {
-      const turn = last.then(async () => await ask({ reader: name, table, tag }));
+    read: async (table, of = {}) => {
+      const turn = last.then(async () => await ask({ reader: name, table, ...of }));
       last = turn.catch(() => undefined);
       return await turn;
     },
   });
   return {
-    duckdb: reader('duckdb'),
-    pyiceberg: reader('pyiceberg'),
-    polars: reader('polars'),
+    readers: {
+      duckdb: reader('duckdb'),
+      pyiceberg: reader('pyiceberg'),
+      polars: reader('polars'),
+    },
     close: async () => {
       const ended = child.exitCode === null ? once(child, 'close') : undefined;
       child.kill('SIGKILL');
@@ -102,9 +111,9 @@ export async function startJavaReader(
   const script = fileURLToPath(new URL('table_readers_spark.py', import.meta.url));
   return {
     ...session,
-    read: async (table, tag) => {
+    read: async (table, of = {}) => {
       const answer = join(folder, 'answer.json');
-      await session.do(script, JSON.stringify({ table, tag, answer }));
+      await session.do(script, JSON.stringify({ table, ...of, answer }));
       return tableIn(JSON.parse(await readFile(answer, 'utf8')) as Answer);
     },
     close: async () => {

@@ -1,6 +1,6 @@
 """
 Reads Iceberg tables as other programs do. Requests are lines of standard input:
-{"reader": "duckdb" | "pyiceberg" | "polars", "table": folder or metadata file, "tag": …}.
+{"reader": "duckdb" | "pyiceberg" | "polars", "table": folder or metadata file, "tag": …, "where": {"column", "type", "value"}}.
 S3's address and credentials are in the environment, as for any AWS SDK.
 """
 
@@ -13,9 +13,10 @@ import traceback
 import duckdb
 import polars
 import pyarrow
+from pyiceberg.expressions import AlwaysTrue, EqualTo, IsNull
 from pyiceberg.table import StaticTable
 
-from neutral_rows import answer
+from neutral_rows import answer, typed
 
 ARROW_TYPES = {
     pyarrow.int64(): "BIGINT",
@@ -70,20 +71,37 @@ def snapshot_of(table, tag):
     return None if tag is None else table.snapshot_by_name(tag).snapshot_id
 
 
-def read_duckdb(path, tag):
-    snapshot = snapshot_of(table_of(path), tag)
-    option = "" if snapshot is None else ", snapshot_from_id => $snapshot"
-    values = {"path": path} if snapshot is None else {"path": path, "snapshot": snapshot}
-    result = CONNECTION.execute(f"SELECT * FROM iceberg_scan($path{option})", values)
-    return result.to_arrow_table()
+def read_duckdb(path, tag, where):
+    sql = "SELECT * FROM iceberg_scan($path"
+    values = {"path": path}
+    if tag is not None:
+        sql += ", snapshot_from_id => $snapshot"
+        values["snapshot"] = snapshot_of(table_of(path), tag)
+    sql += ")"
+    if where:
+        column = '"' + where["column"].replace('"', '""') + '"'
+        if where["value"] is None:
+            sql += f" WHERE {column} IS NULL"
+        else:
+            sql += f" WHERE {column} = $value"
+            values["value"] = typed(where["value"], where["type"])
+    return CONNECTION.execute(sql, values).to_arrow_table()
 
 
-def read_pyiceberg(path, tag):
+def read_pyiceberg(path, tag, where):
     table = table_of(path)
-    return table.scan(snapshot_id=snapshot_of(table, tag)).to_arrow()
+    matches = AlwaysTrue()
+    if where:
+        column, value = where["column"], where["value"]
+        if where["type"] == "BIGINT" and value is not None:
+            value = int(value)
+        if where["type"] == "TIMESTAMP" and value is not None:
+            value = value.replace(" ", "T")
+        matches = IsNull(column) if value is None else EqualTo(column, value)
+    return table.scan(row_filter=matches, snapshot_id=snapshot_of(table, tag)).to_arrow()
 
 
-def read_polars(path, tag):
+def read_polars(path, tag, where):
     table = table_of(path)
     options = {
         "aws_endpoint_url": S3["endpoint"],
@@ -98,6 +116,11 @@ def read_polars(path, tag):
         storage_options=options if S3["endpoint"] else None,
         reader_override="native",
     )
+    if where:
+        column, value = polars.col(where["column"]), where["value"]
+        frame = frame.filter(
+            column.is_null() if value is None else column == typed(value, where["type"])
+        )
     return frame.collect().to_arrow()
 
 
@@ -105,7 +128,9 @@ READERS = {"duckdb": read_duckdb, "pyiceberg": read_pyiceberg, "polars": read_po
 
 
 def read(request):
-    table = READERS[request["reader"]](request["table"], request.get("tag"))
+    table = READERS[request["reader"]](
+        request["table"], request.get("tag"), request.get("where")
+    )
     types = [ARROW_TYPES.get(field.type, str(field.type)) for field in table.schema]
     columns = [column.to_pylist() for column in table.columns]
     return answer(table.schema.names, types, zip(*columns))

@@ -7,6 +7,7 @@ import traceback
 sys.path.append(__file__.rpartition("/")[0])
 
 from neutral_rows import answer
+from pyspark.sql import functions
 
 SPARK_TYPES = {
     "bigint": "BIGINT",
@@ -32,5 +33,10 @@ def read(spark, request):
     if request.get("tag") is not None:
         reader = reader.option("tag", request["tag"])
     frame = reader.load(request["table"])
+    where = request.get("where")
+    if where:
+        column, type = functions.col(where["column"]), dict(frame.dtypes)[where["column"]]
+        value = functions.lit(where["value"]).cast(type)
+        frame = frame.filter(column.isNull() if where["value"] is None else column == value)
     types = [SPARK_TYPES.get(type, type) for _, type in frame.dtypes]
     return answer(frame.columns, types, frame.collect())

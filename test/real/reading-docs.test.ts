@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { syncTable } from '../../src/iceberg/sync.ts';
+import { DiskStore } from '../../src/storage/disk-store.ts';
+import { fetchTableReaders } from '../../tools/table-readers/packages.ts';
+import { withTempFolder } from '../helpers/temp-folder.ts';
+import type { PlannedSource } from '../iceberg/plans.ts';
+import { PublishedLake } from '../iceberg/published-lake.ts';
+
+const run = promisify(execFile);
+
+const GUIDE = join(import.meta.dirname, '../../docs/reading.md');
+const DATASET = 'denver-311';
+const [DAY_ROWS, HEAD_ROWS] = [2, 3];
+
+/** DuckDB's own way to its extension is over the internet. */
+const DUCKDB = `
+import importlib.util, sys
+import duckdb
+connection = duckdb.connect()
+for name in ["avro", "iceberg"]:
+    [package] = importlib.util.find_spec(f"duckdb_extension_{name}").submodule_search_locations
+    connection.execute(f"LOAD '{package}/extensions/v{duckdb.__version__}/{name}.duckdb_extension'")
+sql = open(sys.argv[1]).read().replace("INSTALL iceberg;", "").replace("LOAD iceberg;", "")
+print(len(connection.execute(sql).fetchall()))
+`;
+
+test("the guide's lines for DuckDB, pyiceberg and polars read the head and the day that they name", async () => {
+  const guide = await readFile(GUIDE, 'utf8');
+  await withTempFolder(async (folder) => {
+    await makeLake(folder);
+    const env = { ...process.env, PYTHONPATH: await fetchTableReaders() };
+    const python = async (code: string): Promise<string> => {
+      const script = join(folder, 'lines.py');
+      await writeFile(script, code);
+      const { stdout } = await run('python3', [script, join(folder, 'lines.sql')], {
+        cwd: folder,
+        env,
+      });
+      return stdout;
+    };
+    const [head = '', day = ''] = blocks(guide, 'DuckDB', 'sql');
+    for (const [lines, rows] of [
+      [head, HEAD_ROWS],
+      [day, DAY_ROWS],
+    ] as const) {
+      await writeFile(join(folder, 'lines.sql'), lines);
+      assert.equal(await python(DUCKDB), `${rows}\n`);
+    }
+    const [pyiceberg = '', polars = ''] = blocks(guide, 'Python', 'python');
+    assert.match(await python(pyiceberg), new RegExp(`^${HEAD_ROWS}\n(.*\n){${DAY_ROWS + 1}}$`));
+    assert.match(
+      await python(polars),
+      new RegExp(`│ 2023 +┆ 2026-11-21 +┆ ${HEAD_ROWS} +│[^]*shape: \\(${DAY_ROWS}, `),
+    );
+  });
+});
+
+async function makeLake(folder: string): Promise<void> {
+  const converted = new DiskStore(join(folder, 'data', 'takehome-converted'));
+  const lake = new PublishedLake(converted, DATASET);
+  const source = {
+    id: '2023',
+    state: 'new',
+    columns: [],
+  } as const satisfies Partial<PlannedSource>;
+  await lake.publish({ day: '2026-11-20', sources: [{ ...source, rows: DAY_ROWS }] });
+  await lake.publish({ day: '2026-11-21', sources: [{ ...source, rows: HEAD_ROWS }] });
+  const duckdb = { memoryLimit: '1GiB', threads: 1, httpfs: undefined };
+  const { signal } = new AbortController();
+  await syncTable({ converted, duckdb, dataset: DATASET, signal });
+}
+
+/** The code of one language in a chapter. */
+function blocks(guide: string, chapter: string, language: string): string[] {
+  const [, text = ''] = guide.split(`\n## ${chapter}\n`);
+  const code = text.split('\n## ')[0] ?? '';
+  return [...code.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 'gs'))].map(
+    ([, lines = '']) => lines,
+  );
+}

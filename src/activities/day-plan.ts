@@ -6,7 +6,7 @@ import { assertDayHasCome, assertVersionOfDay } from '../model/ingest-day.ts';
 import type { RunPlan } from '../model/run.ts';
 import { stageBytes } from '../conversion/spark/stage-source.ts';
 import { hasSearchAttributes } from '../runs/search-attributes.ts';
-import { listSnapshots, readSnapshot } from '../storage/manifests.ts';
+import { listRevisions, readSnapshot } from '../storage/manifests.ts';
 import type { ActivityDeps } from './deps.ts';
 import { finishedEntry, toIngestResult, toSourceResult } from '../storage/source-results.ts';
 import type { OpenInput, OpenResult } from './types.ts';
@@ -71,9 +71,11 @@ async function openSnapshot(
 ): Promise<Omit<OpenResult, 'plan'>> {
   const { dataset, ingestDate, asIf } = input;
   assertDayHasCome(spec, ingestDate, new Date());
-  const refs = await listSnapshots(deps.converted, dataset);
-  const newest = refs.findLast((ref) => ref.ingestDate === ingestDate);
-  const revision = (newest?.revision ?? 0) + 1;
+  const refs = await listRevisions(deps.converted, dataset);
+  const ofDay = refs.filter((ref) => ref.ingestDate === ingestDate);
+  const newest = ofDay.findLast(({ isUnpublished }) => !isUnpublished);
+  // The number of a revision that was unpublished stays its own.
+  const revision = (ofDay.at(-1)?.revision ?? 0) + 1;
   if (newest && !input.again) {
     const manifest = await readSnapshot(deps.converted, newest);
     const published = toIngestResult(deps, manifest, { mode, status: 'already-published' });

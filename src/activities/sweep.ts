@@ -8,6 +8,7 @@ import {
   type SweptItem,
 } from '../model/sweep.ts';
 import { findLeftovers } from '../storage/leftovers.ts';
+import { findUnpublished } from '../storage/unpublished-files.ts';
 import type { ActivityDeps } from './deps.ts';
 import { OpenRuns } from './open-runs.ts';
 import type { ClusterSweep, SweptClusters } from './sweep-clusters.ts';
@@ -26,14 +27,18 @@ export function createSweepActivities(deps: Deps) {
 /** A second attempt finds what the first one has not removed. */
 async function sweepLeftovers(
   deps: Deps,
-  { olderThanMs, dryRun }: SweepInput,
+  { olderThanMs, unpublishedAfterMs, dryRun }: SweepInput,
 ): Promise<SweepResult> {
   const { client, cancellationSignal: signal } = Context.current();
   const nowMs = Date.now();
   const { old, younger } = await findLeftovers(deps, { olderThanMs, nowMs, signal });
+  const unpublished =
+    unpublishedAfterMs === undefined
+      ? []
+      : await findUnpublished(deps, { olderThanMs: unpublishedAfterMs, nowMs, signal });
   const runs = new OpenRuns(client, nowMs);
   const items: SweptItem[] = [];
-  for (const { holder, remove, ...file } of old) {
+  for (const { holder, remove, ...file } of [...old, ...unpublished]) {
     signal.throwIfAborted();
     const outcome = outcomeOf(await runs.hold(holder, file.ageMs), dryRun);
     if (outcome === 'removed') await remove();
@@ -42,7 +47,7 @@ async function sweepLeftovers(
   const clusters = await sweepClusters(deps, { olderThanMs, dryRun, nowMs, runs, signal });
   items.push(...clusters.items);
   return {
-    ...{ olderThanMs, dryRun, younger: younger + clusters.younger },
+    ...{ olderThanMs, unpublishedAfterMs, dryRun, younger: younger + clusters.younger },
     items: items.slice(0, MAX_SWEPT_ITEMS),
     count: items.length,
     bytes: items.reduce((sum, { bytes }) => sum + bytes, 0),

@@ -14,6 +14,7 @@ import { statusCommand } from './commands/status.ts';
 import { sweepCommand } from './commands/sweep.ts';
 import { tableCommand } from './commands/table.ts';
 import { downCommand, upCommand } from './commands/up-down.ts';
+import { unpublishCommand } from './commands/unpublish.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { workerCommand } from './commands/worker.ts';
 import type { CliContext } from './context.ts';
@@ -99,7 +100,7 @@ const GROUPS = {
   'Look:': [datasetsCommand, statusCommand, queryCommand, tableCommand, verifyCommand],
   'Runs:': [runsCommand, showCommand, cancelCommand],
   'Every day:': [scheduleCommand],
-  'Clean up:': [sweepCommand],
+  'Clean up:': [unpublishCommand, sweepCommand],
   'Check:': [doctorCommand],
   'Temporal:': [upCommand, downCommand, workerCommand],
 };

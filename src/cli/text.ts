@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { revisionText, type RevisionAt, type Tombstone } from '../model/manifest.ts';
 import { printable } from '../model/names.ts';
 
 interface TableOptions {
@@ -32,9 +33,23 @@ export function tableText(
 const TENTHS_BELOW_MS = 10_000;
 
 /** `2026-11-23`, `2026-11-23 r2`. */
-export function snapshotText(last: { ingestDate: string; revision: number } | undefined): string {
-  if (!last) return 'not published yet';
-  return last.revision > 1 ? `${last.ingestDate} r${last.revision}` : last.ingestDate;
+export function snapshotText(last: RevisionAt | undefined): string {
+  return last ? revisionText(last) : 'not published yet';
+}
+
+/** Why readers do not see a revision. */
+export function unpublishedText(
+  {
+    unpublishedAt,
+    by,
+    reason,
+    because,
+  }: Pick<Tombstone, 'unpublishedAt' | 'by' | 'reason' | 'because'>,
+  timeZone: string,
+): string {
+  const when = momentText(new Date(unpublishedAt), timeZone);
+  const withWhich = because ? `, with ${revisionText(because)}, which it carries` : '';
+  return printable(`Unpublished ${when} by ${by}${withWhich}: ${reason}`);
 }
 
 /** `1,234,567`, the same everywhere. */

@@ -1,7 +1,12 @@
 import { FIRST_TIME_ZONE, ingestDateAt } from '../model/dates.ts';
 import { viewNameOf } from '../model/names.ts';
 import { versionDateOf, type SnapshotManifest } from '../model/manifest.ts';
-import { listSnapshots, readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
+import {
+  listRevisions,
+  readSnapshot,
+  type RevisionRef,
+  type SnapshotRef,
+} from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 import { viewsHint } from './query-errors.ts';
 import type { DatedEntry } from './views.ts';
@@ -148,12 +153,16 @@ export async function latestOfEachSource(
 
 /** The newest revision of each ingest date, oldest first; those of days to come too. */
 export async function newestRevisions(converted: Store, dataset: string): Promise<SnapshotRef[]> {
+  return newestOfEachDay(await listRevisions(converted, dataset));
+}
+
+/** The same of what was listed, oldest first. A revision that is unpublished counts for nothing. */
+export function newestOfEachDay(revisions: readonly RevisionRef[]): SnapshotRef[] {
   const newest = new Map<string, SnapshotRef>();
-  for (const ref of await listSnapshots(converted, dataset)) {
-    const known = newest.get(ref.ingestDate);
-    if (!known || known.revision < ref.revision) newest.set(ref.ingestDate, ref);
+  for (const { isUnpublished, ...ref } of revisions) {
+    if (!isUnpublished) newest.set(ref.ingestDate, ref);
   }
-  return [...newest.values()].toSorted((a, b) => a.ingestDate.localeCompare(b.ingestDate));
+  return [...newest.values()];
 }
 
 export function hasBegun(now: Date): (ref: SnapshotRef) => boolean {

@@ -10,7 +10,7 @@ import {
 } from '../model/layout.ts';
 import type { SnapshotManifest } from '../model/manifest.ts';
 import { SNAPSHOT } from '../storage/manifest-shapes.ts';
-import { readManifest } from '../storage/manifests.ts';
+import { isUnpublished, readManifest } from '../storage/manifests.ts';
 import { deleteDeadParts } from '../storage/parts.ts';
 import type { Lake, Store } from '../storage/store.ts';
 import type { RevisionOfRun } from './publish.ts';
@@ -20,7 +20,7 @@ export interface EndedRun extends RevisionOfRun {
   discardPartials: boolean;
 }
 
-/** At the end of a run. @returns the run that published the day's revision, if one did. */
+/** At the end of a run. @returns the run that published the day's revision, if one did and it is published still. */
 export async function cleanUp(deps: Lake, input: EndedRun): Promise<{ publishedBy?: string }> {
   const { ingestDate, revision, runId, discardPartials } = input;
   const { name: dataset, sources } = input.dataset;
@@ -37,7 +37,8 @@ export async function cleanUp(deps: Lake, input: EndedRun): Promise<{ publishedB
     if (published) await removeOtherLandings(deps.raw, published, at);
   }
   await deleteDeadParts(deps.converted, { dataset, ingestDate, revision }, { runId });
-  return published ? { publishedBy: published.runId } : {};
+  const isStill = published && !(await isUnpublished(deps.converted, published));
+  return isStill ? { publishedBy: published.runId } : {};
 }
 
 /**

@@ -1,19 +1,35 @@
-import type { DatasetSpec } from '../model/dataset.ts';
+import type { DatasetSpec, Engine } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { snapshotManifestKey, sourceEntryKey, stagedEntryKey } from '../model/layout.ts';
 import { sumLedgers } from '../model/ledger.ts';
-import type { SnapshotManifest, SourceEntry } from '../model/manifest.ts';
+import {
+  carriedRevisions,
+  revisionText,
+  type SnapshotManifest,
+  type SourceEntry,
+  type Tombstone,
+} from '../model/manifest.ts';
+import { printable } from '../model/names.ts';
 import type { IngestResult } from '../model/run.ts';
 import { assertVolume } from '../model/volume-guard.ts';
-import { SOURCE_ENTRY } from '../storage/manifest-shapes.ts';
-import { readManifest, readSnapshot, toJson } from '../storage/manifests.ts';
+import { SNAPSHOT, SOURCE_ENTRY } from '../storage/manifest-shapes.ts';
+import {
+  isUnpublished,
+  putTombstone,
+  readManifest,
+  readSnapshot,
+  readTombstone,
+  toJson,
+  type SnapshotRef,
+} from '../storage/manifests.ts';
 import {
   missingEntry,
   previousEntry,
   previousSnapshot,
+  settingsKeyOf,
   toIngestResult,
 } from '../storage/source-results.ts';
-import type { Lake } from '../storage/store.ts';
+import type { Lake, Store } from '../storage/store.ts';
 
 export interface RevisionOfRun {
   dataset: DatasetSpec;
@@ -23,36 +39,70 @@ export interface RevisionOfRun {
 }
 
 export interface Publication extends RevisionOfRun {
+  engine: Engine;
   accept: boolean;
   /** Ids of the optional sources that failed. */
   missing: string[];
-  /** Ids whose entries are copied from the last snapshot. */
-  unchanged: string[];
+  /** Those whose entries are copied from the last snapshot, and the bytes that they were found unchanged from. */
+  unchanged: Pick<SourceEntry, 'id' | 'checksum' | 'bytes'>[];
 }
 
-/** The manifest is the last thing written; put-if-absent is the last lock. */
+/**
+ * The manifest is the last thing written; put-if-absent is the last lock. What is published never carries files of a
+ * revision that was unpublished: `unpublish` writes its tombstone and then looks for manifests that carry the revision,
+ * and this writes the manifest and then looks for tombstones, so one of the two sees the other.
+ */
 export async function publishSnapshot(deps: Lake, input: Publication): Promise<IngestResult> {
+  const { dataset, ingestDate, revision, runId } = input;
+  const at = { dataset: dataset.name, ingestDate, revision };
+  try {
+    const key = snapshotManifestKey(dataset.name, ingestDate, revision);
+    // An earlier attempt's, whose answer was lost.
+    const earlier = await readManifest(deps.converted, key, SNAPSHOT);
+    const manifest = earlier?.runId === runId ? earlier : await manifestOf(deps, input);
+    await assertBasePublished(deps.converted, manifest);
+    const outcome = await deps.converted.putIfAbsent(key, toJson(manifest));
+    const stored = await readSnapshot(deps.converted, at);
+    const ours = outcome === 'created' || stored.runId === runId;
+    const tombstone = await readTombstone(deps.converted, at);
+    if (tombstone) throw unpublishedMeanwhile(tombstone);
+    if (!ours && contentOf(stored) !== contentOf(manifest)) throw publishedMeanwhile(stored);
+    await assertBasePublished(deps.converted, stored);
+    return toIngestResult(deps, stored, {
+      mode: 'ingest',
+      status: ours ? stored.status : 'already-published',
+    });
+  } catch (error) {
+    if (error instanceof LonghaulError && error.code === 'UNPUBLISHED_MEANWHILE') {
+      await withdrawOwn(deps.converted, at, runId, error.message);
+    }
+    throw error;
+  }
+}
+
+async function manifestOf(deps: Lake, input: Publication): Promise<SnapshotManifest> {
   const { dataset, ingestDate, revision, runId } = input;
   const at = { dataset: dataset.name, ingestDate, revision };
   const previous = await previousSnapshot(deps.converted, at);
   const sources = await Promise.all(
     dataset.sources.map(async (source): Promise<SourceEntry> => {
       if (input.missing.includes(source.id)) return missingEntry(source);
-      if (!input.unchanged.includes(source.id))
-        return await verifiedEntry(deps, { ...at, source: source.id, runId });
+      const found = input.unchanged.find(({ id }) => id === source.id);
+      if (!found) return await verifiedEntry(deps, { ...at, source: source.id, runId });
       const entry = previousEntry(previous, source.id);
-      if (!entry)
-        throw new LonghaulError(
-          'LAKE_CORRUPT',
-          `The last snapshot has no source ${source.id} any more.`,
-        );
-      return { ...entry, status: 'unchanged' };
+      const isSame =
+        entry?.checksum === found.checksum &&
+        entry.bytes === found.bytes &&
+        entry.settingsKey === settingsKeyOf(source, input.engine);
+      if (isSame) return { ...entry, status: 'unchanged' };
+      const what = `Source ${source.id} was found unchanged since a snapshot that is not the last one any more: it was unpublished, or another came after it.`;
+      throw new LonghaulError('UNPUBLISHED_MEANWHILE', what, { source: source.id });
     }),
   );
   const present = sources.filter((entry) => entry.status !== 'missing');
   if (!input.accept && previous) assertVolume(present, previous.sources);
   const allUnchanged = present.length > 0 && present.every((entry) => entry.status === 'unchanged');
-  const manifest: SnapshotManifest = {
+  return {
     format: 'longhaul/snapshot/1',
     ...at,
     status: allUnchanged ? 'unchanged' : 'published',
@@ -61,16 +111,28 @@ export async function publishSnapshot(deps: Lake, input: Publication): Promise<I
     sources,
     ledger: sumLedgers(sources),
   };
-  const key = snapshotManifestKey(dataset.name, ingestDate, revision);
-  const outcome = await deps.converted.putIfAbsent(key, toJson(manifest));
-  const stored = await readSnapshot(deps.converted, at);
-  // `exists` with our own run id: an earlier attempt wrote it and its answer was lost.
-  const ours = outcome === 'created' || stored.runId === runId;
-  if (!ours && contentOf(stored) !== contentOf(manifest)) throw publishedMeanwhile(stored);
-  return toIngestResult(deps, stored, {
-    mode: 'ingest',
-    status: ours ? stored.status : 'already-published',
-  });
+}
+
+/** @throws LonghaulError UNPUBLISHED_MEANWHILE where an entry's files are of a revision that is unpublished. */
+async function assertBasePublished(converted: Store, manifest: SnapshotManifest): Promise<void> {
+  for (const at of carriedRevisions(manifest)) {
+    if (!(await isUnpublished(converted, { dataset: manifest.dataset, ...at }))) continue;
+    const what = `The day would carry files of ${revisionText(at)}, which was unpublished while the run was under way.`;
+    throw new LonghaulError('UNPUBLISHED_MEANWHILE', what);
+  }
+}
+
+/** What this run published a moment ago, or an attempt of it that ended there. */
+async function withdrawOwn(
+  converted: Store,
+  at: SnapshotRef,
+  runId: string,
+  reason: string,
+): Promise<void> {
+  const key = snapshotManifestKey(at.dataset, at.ingestDate, at.revision);
+  const published = await readManifest(converted, key, SNAPSHOT);
+  if (published?.runId !== runId) return;
+  await putTombstone(converted, { ...at, reason, by: `run ${runId}` });
 }
 
 /** Two runs with the same bytes of each source publish the same. */
@@ -86,6 +148,11 @@ function publishedMeanwhile({
 }: SnapshotManifest): LonghaulError {
   const what = `Another run (${runId}) published ${dataset} ${ingestDate} as revision ${revision} from other bytes while this one was under way.`;
   return new LonghaulError('PUBLISHED_MEANWHILE', what);
+}
+
+function unpublishedMeanwhile({ dataset, reason, ...at }: Tombstone): LonghaulError {
+  const what = `${dataset} ${revisionText(at)} was published, and unpublished again, while the run was under way: ${printable(reason)}`;
+  return new LonghaulError('UNPUBLISHED_MEANWHILE', what);
 }
 
 async function verifiedEntry(

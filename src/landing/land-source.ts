@@ -8,7 +8,7 @@ import type { LandingManifest, SourceEntry } from '../model/manifest.ts';
 import { isPinned, isSameVersion, type Validator } from '../model/validator.ts';
 import { fileNameOf } from '../model/names.ts';
 import type { LandedSource, SourceTask } from '../model/run.ts';
-import { readLanding, readLandings } from '../storage/manifests.ts';
+import { isUnpublished, readLanding, readLandings } from '../storage/manifests.ts';
 import {
   arePartsThere,
   finishedEntry,
@@ -129,9 +129,10 @@ async function discardLanding(raw: Store, rawKey: string): Promise<void> {
   await raw.delete(rawKey);
 }
 
-/** For `convert`: this revision's landing, an earlier revision's, or the one that the day's snapshot points to. */
+/** For `convert`: this revision's landing, an earlier one's that is not unpublished, or the one that the day's snapshot points to. */
 export async function findLanding(deps: Lake, task: SourceTask): Promise<LandedSource> {
   for (let revision = task.revision; revision >= 1; revision -= 1) {
+    if (await isUnpublished(deps.converted, { ...task, revision })) continue;
     const landing = (await readLandings(deps.raw, rawKeyOf({ ...task, revision }))).at(-1);
     if (landing) return toLandedSource(deps.raw, landing);
   }

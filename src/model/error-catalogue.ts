@@ -208,6 +208,17 @@ export const ERROR_CATALOGUE = {
       'Another run, of another host, published the same dataset and day while this one was under way.',
     next: 'That snapshot stays, and this run leaves nothing. Run again with --again: it publishes what the publisher has now as a revision beside it.',
   },
+  UNPUBLISHED_MEANWHILE: {
+    class: 'held',
+    happened:
+      'A snapshot that a run had found a source unchanged from, or the one that it was to publish, was unpublished or replaced while the run was under way.',
+    next: 'Nothing of the run is published. `longhaul retry <run>` asks the publisher about unchanged sources again, and takes the others as they are.',
+  },
+  SNAPSHOT_CARRIED: {
+    class: 'held',
+    happened: 'Later snapshots carry versions of the one that is to be unpublished.',
+    next: 'Nothing was unpublished. Add --with-later to unpublish those too, or let it stay.',
+  },
   SNAPSHOT_SHRUNK: {
     class: 'held',
     happened: 'The snapshot has under half the rows of the last one: a truncated publication?',

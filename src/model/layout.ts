@@ -115,6 +115,19 @@ export function parseSnapshotManifestKey(
   return { dataset, ingestDate, revision: Number(revision) };
 }
 
+/** Behind the name of a revision's manifest: readers find both by one listing. */
+const TOMBSTONE_END = '.unpublished.json';
+
+/** The manifest that says that a revision is not published any more. */
+export function tombstoneKey(dataset: string, ingestDate: string, revision: number): string {
+  return snapshotManifestKey(dataset, ingestDate, revision).replace(/\.json$/, TOMBSTONE_END);
+}
+
+export function parseTombstoneKey(key: string): ReturnType<typeof parseSnapshotManifestKey> {
+  if (!key.endsWith(TOMBSTONE_END)) return undefined;
+  return parseSnapshotManifestKey(`${key.slice(0, -TOMBSTONE_END.length)}.json`);
+}
+
 /** What a run needs between its steps, besides the parts, lies below this. */
 export function stagingPrefix(runId: string): string {
   return `_staging/${runId}/`;

@@ -74,6 +74,53 @@ export interface SnapshotManifest {
   ledger: Ledger;
 }
 
+/** A revision of a day of a dataset. */
+export interface RevisionAt {
+  ingestDate: string;
+  revision: number;
+}
+
+/** For people and as the key of a map: `2026-11-23`, `2026-11-23 r2`. */
+export function revisionText({ ingestDate, revision }: RevisionAt): string {
+  return revision > 1 ? `${ingestDate} r${revision}` : ingestDate;
+}
+
+/**
+ * `<converted>/…/_manifest.unpublished.json` (`_manifest.r2.unpublished.json`, …): that revision is published no more.
+ * Nothing is removed for it, and nothing takes it back: the day is published again as its next revision.
+ */
+export interface Tombstone extends RevisionAt {
+  format: 'longhaul/unpublished/1';
+  dataset: string;
+  reason: string;
+  /** A user and host, or a run. */
+  by: string;
+  /** ISO 8601, UTC. */
+  unpublishedAt: string;
+  /** The earlier revision whose versions this one carries: it was unpublished, so this one was too. */
+  because?: RevisionAt;
+}
+
+/**
+ * The other revisions in whose folders files of a snapshot lie: its unchanged sources' files, and landings that were
+ * converted anew.
+ */
+export function carriedRevisions({
+  ingestDate,
+  revision,
+  sources,
+}: SnapshotManifest): RevisionAt[] {
+  const carried = new Map<string, RevisionAt>();
+  for (const { rawKey, parquet } of sources) {
+    for (const key of [rawKey, ...parquet.map((part) => part.key)]) {
+      const at = parseRevisionOfKey(key);
+      if (at) carried.set(revisionText(at), at);
+    }
+  }
+  carried.delete(revisionText({ ingestDate, revision }));
+  return [...carried.values()];
+}
+
 /**
  * The day on which a source's version was published: of an unchanged source an earlier one, which the keys of its files
  * name. The Parquet files decide: a source that was converted anew, with other settings, keeps its landing of an

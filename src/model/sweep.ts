@@ -5,6 +5,7 @@ export const LEFTOVER_KINDS = [
   'partial',
   'temporary',
   'part',
+  'unpublished',
   'staging',
 ] as const;
 export type LeftoverKind = (typeof LEFTOVER_KINDS)[number];
@@ -16,6 +17,8 @@ export type SweptKind = LeftoverKind | 'cluster';
 export interface SweepInput {
   /** Only files that no process has touched for this long. */
   olderThanMs: number;
+  /** Also files of revisions that were unpublished so long ago; absent: none of them. */
+  unpublishedAfterMs?: number;
   /** Removes nothing, and says what would go. */
   dryRun: boolean;
   /** As in `IngestInput`. */
@@ -36,7 +39,7 @@ export interface SweptItem {
   zone?: 'raw' | 'converted';
   /** Relative to the zone; of staging the folder of a whole run, ending with `/`; of a cluster its id and its name. */
   key: string;
-  /** Since it, or what belongs to it, was last modified. */
+  /** Since it, or what belongs to it, was last modified; of a file of an unpublished revision, since that. */
   ageMs: number;
   bytes: number;
   outcome: SweepOutcome;
@@ -52,6 +55,8 @@ export interface SweepTotal {
 /** What `sweepLake` returns, and the CLI's JSON. The result of a retried sweep is that of its last attempt. */
 export interface SweepResult {
   olderThanMs: number;
+  /** As in the input. */
+  unpublishedAfterMs?: number;
   dryRun: boolean;
   /** At most `MAX_SWEPT_ITEMS`. */
   items: SweptItem[];

@@ -61,8 +61,7 @@ type Found = Omit<Leftover, 'zone' | 'ageMs'> & { modifiedAtMs: number };
 
 /** A dataset at a time: what else lies in the zone is not even listed. */
 async function* leftoversIn(zone: 'raw' | 'converted', store: Store): AsyncIterable<Found> {
-  const folders = await store.folders('');
-  for (const dataset of folders.filter((each) => isDatasetName(each))) {
+  for (const dataset of await datasetsIn(store)) {
     yield* filesOf(dataset, zone, store);
     if (zone === 'converted') yield* partsOf(dataset, store);
   }
@@ -124,7 +123,7 @@ async function* uploadsIn({ s3 }: BucketStore): AsyncIterable<Found> {
   }
 }
 
-function noneIf(...codes: ErrorCode[]): (error: unknown) => undefined {
+export function noneIf(...codes: ErrorCode[]): (error: unknown) => undefined {
   return (error) => {
     if (error instanceof LonghaulError && codes.includes(error.code)) return undefined;
     throw error;
@@ -160,6 +159,11 @@ async function folderTime(store: Store, key: string): Promise<number> {
   const location = store.location(key);
   if (location.kind !== 'disk') return 0;
   return (await stat(location.path).catch(() => undefined))?.mtimeMs ?? 0;
+}
+
+/** Folders of datasets. */
+export async function datasetsIn(store: Store): Promise<string[]> {
+  return (await store.folders('')).filter((each) => isDatasetName(each));
 }
 
 function isDatasetName(name: string): boolean {

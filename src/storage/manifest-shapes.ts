@@ -2,7 +2,13 @@ import { z } from 'zod';
 import type { CsvReading } from '../model/csv-reading.ts';
 import { ENGINES } from '../model/dataset.ts';
 import type { Ledger } from '../model/ledger.ts';
-import type { LandingManifest, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
+import type {
+  LandingManifest,
+  RevisionAt,
+  SnapshotManifest,
+  SourceEntry,
+  Tombstone,
+} from '../model/manifest.ts';
 import type { CsvScan, Dialect, Positions } from '../model/scan.ts';
 import { COLUMN_TYPES, type Schema } from '../model/schema.ts';
 
@@ -134,6 +140,21 @@ export const SNAPSHOT = z.strictObject({
   sources: z.array(SOURCE_ENTRY),
   ledger: z.strictObject(LEDGER) satisfies z.ZodType<Ledger>,
 }) satisfies z.ZodType<SnapshotManifest>;
+
+const REVISION = {
+  ingestDate: z.iso.date(),
+  revision: z.int().positive(),
+};
+
+export const TOMBSTONE = z.strictObject({
+  format: z.literal('longhaul/unpublished/1'),
+  dataset: z.string(),
+  ...REVISION,
+  reason: z.string(),
+  by: z.string(),
+  unpublishedAt: z.iso.datetime(),
+  because: (z.strictObject(REVISION) satisfies z.ZodType<RevisionAt>).optional(),
+}) satisfies z.ZodType<Tombstone>;
 
 /** What inspection found, kept in staging for every later step: too long for a history. */
 export const STAGED_SCHEMA = z.strictObject({ encoding, csv: CSV_READING, schema: SCHEMA });

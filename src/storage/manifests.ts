@@ -7,27 +7,48 @@ import {
   landingManifestKey,
   nextLandingKey,
   parseSnapshotManifestKey,
+  parseTombstoneKey,
   snapshotManifestKey,
+  tombstoneKey,
 } from '../model/layout.ts';
-import type { LandingManifest, SnapshotManifest } from '../model/manifest.ts';
-import { LANDING, SNAPSHOT } from './manifest-shapes.ts';
+import {
+  revisionText,
+  type LandingManifest,
+  type RevisionAt,
+  type SnapshotManifest,
+  type Tombstone,
+} from '../model/manifest.ts';
+import { LANDING, SNAPSHOT, TOMBSTONE } from './manifest-shapes.ts';
 import { printable } from '../model/names.ts';
 import type { Store } from './store.ts';
 
-export interface SnapshotRef {
+export interface SnapshotRef extends RevisionAt {
   dataset: string;
-  ingestDate: string;
-  revision: number;
 }
 
-/** The published snapshots of a dataset, oldest first; all revisions. */
+/** The published snapshots of a dataset, oldest first; all revisions that are not unpublished. */
 export async function listSnapshots(converted: Store, dataset: string): Promise<SnapshotRef[]> {
-  const found: SnapshotRef[] = [];
+  const revisions = await listRevisions(converted, dataset);
+  return revisions.filter(({ isUnpublished }) => !isUnpublished);
+}
+
+export interface RevisionRef extends SnapshotRef {
+  /** It was published, and is no more. */
+  isUnpublished: boolean;
+}
+
+/** Every revision that a dataset ever had, oldest first: their numbers and files are never used again. */
+export async function listRevisions(converted: Store, dataset: string): Promise<RevisionRef[]> {
+  const found = new Map<string, RevisionRef>();
   for await (const key of manifestKeys(converted, dataset)) {
-    const ref = parseSnapshotManifestKey(key);
-    if (ref) found.push(ref);
+    const tombstone = parseTombstoneKey(key);
+    const ref = tombstone ?? parseSnapshotManifestKey(key);
+    if (!ref) continue;
+    const name = revisionText(ref);
+    const isUnpublished = tombstone !== undefined || found.get(name)?.isUnpublished === true;
+    found.set(name, { ...ref, isUnpublished });
   }
-  return found.toSorted(
+  return [...found.values()].toSorted(
     (a, b) => a.ingestDate.localeCompare(b.ingestDate) || a.revision - b.revision,
   );
 }
@@ -37,9 +58,43 @@ export async function readSnapshot(converted: Store, ref: SnapshotRef): Promise<
   const key = snapshotManifestKey(ref.dataset, ref.ingestDate, ref.revision);
   const manifest = await readManifest(converted, key, SNAPSHOT);
   if (!manifest) throw new LonghaulError('LAKE_CORRUPT', `${converted.uri(key)} is gone.`);
-  const { dataset, ingestDate, revision } = manifest;
-  if (snapshotManifestKey(dataset, ingestDate, revision) === key) return manifest;
-  throw unreadable(converted, key, `it is of ${dataset} ${ingestDate}, revision ${revision}`);
+  return ofItsKey(converted, key, ref, manifest);
+}
+
+/** @returns undefined where the revision is published. @throws LonghaulError MANIFEST_UNREADABLE. */
+export async function readTombstone(
+  converted: Store,
+  ref: SnapshotRef,
+): Promise<Tombstone | undefined> {
+  const key = tombstoneKey(ref.dataset, ref.ingestDate, ref.revision);
+  const tombstone = await readManifest(converted, key, TOMBSTONE);
+  return tombstone && ofItsKey(converted, key, ref, tombstone);
+}
+
+/** Its being there is what counts: also a damaged one says that its revision is published no more. */
+export async function isUnpublished(
+  converted: Store,
+  { dataset, ingestDate, revision }: SnapshotRef,
+): Promise<boolean> {
+  return (await converted.size(tombstoneKey(dataset, ingestDate, revision))) !== undefined;
+}
+
+/** @returns `exists` where the revision is unpublished already: the reason of that stays. */
+export async function putTombstone(
+  converted: Store,
+  what: Omit<Tombstone, 'format' | 'unpublishedAt'>,
+): Promise<'created' | 'exists'> {
+  const unpublishedAt = new Date().toISOString();
+  const tombstone: Tombstone = { format: 'longhaul/unpublished/1', ...what, unpublishedAt };
+  const key = tombstoneKey(what.dataset, what.ingestDate, what.revision);
+  return await converted.putIfAbsent(key, toJson(tombstone));
+}
+
+function ofItsKey<T extends SnapshotRef>(store: Store, key: string, ref: SnapshotRef, found: T): T {
+  const { dataset, ingestDate, revision } = found;
+  const isIt = dataset === ref.dataset && revisionText(found) === revisionText(ref);
+  if (isIt) return found;
+  throw unreadable(store, key, `it is of ${dataset} ${ingestDate}, revision ${revision}`);
 }
 
 /** @throws LonghaulError MANIFEST_UNREADABLE. */

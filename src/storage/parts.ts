@@ -8,7 +8,7 @@ import {
   type SourceAt,
 } from '../model/layout.ts';
 import { SOURCE_ENTRY } from './manifest-shapes.ts';
-import { listSnapshots, readManifest, readSnapshot, type SnapshotRef } from './manifests.ts';
+import { listRevisions, readManifest, readSnapshot, type SnapshotRef } from './manifests.ts';
 import type { Store, StoredObject } from './store.ts';
 
 /**
@@ -42,7 +42,7 @@ export interface PartsAt {
 }
 
 /**
- * Whole parts that nothing names: no published manifest, and no entry of a source that is verified and not published
+ * Whole parts that nothing names: no manifest, published or unpublished, and no entry of a source that is verified and not published
  * yet. A dead attempt left them, or one at work has them.
  */
 export async function unnamedParts(
@@ -56,7 +56,7 @@ export async function unnamedParts(
     else if (object.key.endsWith(`/${SOURCE_ENTRY_NAME}`)) entries.push(object.key);
   }
   if (parts.length === 0) return [];
-  const refs = (await listSnapshots(converted, dataset)).filter((ref) => ref.ingestDate >= since);
+  const refs = (await listRevisions(converted, dataset)).filter((ref) => ref.ingestDate >= since);
   const named = await publishedParts(converted, refs);
   const unpublished = parts.filter(({ key }) => !named.has(key));
   if (unpublished.length === 0) return [];

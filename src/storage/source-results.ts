@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { shownAddress } from '../model/addresses.ts';
 import type { SourceSpec, Engine } from '../model/dataset.ts';
-import { sourceEntryKey } from '../model/layout.ts';
+import { parseRevisionOfKey, sourceEntryKey } from '../model/layout.ts';
 import { balances } from '../model/ledger.ts';
 import type { LandingManifest, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import type {
@@ -12,7 +12,7 @@ import type {
   SourceTask,
 } from '../model/run.ts';
 import { SOURCE_ENTRY, type StagedSchema } from './manifest-shapes.ts';
-import { listSnapshots, readManifest, readSnapshot } from './manifests.ts';
+import { isUnpublished, listSnapshots, readManifest, readSnapshot } from './manifests.ts';
 import type { Lake, Store } from './store.ts';
 
 /** Raised when the rules that turn the same bytes into rows change: unchanged sources are then converted anew. */
@@ -160,6 +160,9 @@ export async function finishedEntry(
   const at = { ...task, source: task.source.id };
   const entry = await readManifest(converted, sourceEntryKey(at), SOURCE_ENTRY);
   if (entry?.settingsKey !== settingsKeyOf(task.source, task.engine)) return undefined;
+  const landedAt = parseRevisionOfKey(entry.rawKey);
+  // Converted anew from what an earlier day had landed, and that was unpublished since.
+  if (landedAt && (await isUnpublished(converted, { ...task, ...landedAt }))) return undefined;
   return (await arePartsThere(converted, entry)) ? entry : undefined;
 }
 

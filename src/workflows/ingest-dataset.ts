@@ -265,15 +265,17 @@ class Run {
     missing: string[],
   ): Promise<IngestResult> {
     const { ingestDate, accept = false } = this.#input;
-    const { spec: dataset, heartbeatTimeoutMs } = opened.plan;
-    const unchanged = results.filter((each) => each.status === 'unchanged').map((each) => each.id);
+    const { spec: dataset, engine, heartbeatTimeoutMs } = opened.plan;
+    const unchanged = results
+      .filter(({ status }) => status === 'unchanged')
+      .map(({ id, checksum, bytes }) => ({ id, checksum, bytes }));
     const { records, rows, rejected } = sumLedgers(results);
     const { publishSnapshot } = activities(policies.SHORT_CALL, {
       heartbeatTimeoutMs,
       summary: `Ledger: ${records} records = ${rows} rows + ${rejected} rejected`,
     });
     const at = { dataset, ingestDate, revision: opened.revision, runId: this.#runId };
-    return await publishSnapshot({ ...at, accept, missing, unchanged });
+    return await publishSnapshot({ ...at, engine, accept, missing, unchanged });
   }
 
   #finish(result: SourceResult): void {

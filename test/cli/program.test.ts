@@ -17,7 +17,7 @@ void test('the commands are those that the documentation promises, and the host 
   const names = visible.map((command) => command.name()).toSorted();
   assert.equal(
     names.join(' '),
-    'cancel convert datasets doctor down help ingest land query retry runs schedule show status sweep up verify worker',
+    'cancel convert datasets doctor down help ingest land query retry runs schedule show status sweep table unpublish up verify worker',
   );
   assert.ok(program.commands.some((command) => command.name() === '__host'));
 });

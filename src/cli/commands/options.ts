@@ -37,13 +37,14 @@ export function examples(command: Command, lines: readonly string[]): Command {
 }
 
 /** Milliseconds to the command, `90m` to people. */
-export function ageOption(flags: string, text: string, fallback: string): Option {
+export function ageOption(flags: string, text: string, fallback?: string): Option {
   const age = (given: string): number => {
     const ageMs = parseAge(given);
     if (ageMs !== undefined) return ageMs;
     throw new InvalidArgumentError('It must be minutes, hours or days (90m, 3h, 1d), or 0.');
   };
-  return new Option(flags, text).argParser(age).default(age(fallback), fallback);
+  const option = new Option(flags, text).argParser(age);
+  return fallback === undefined ? option : option.default(age(fallback), fallback);
 }
 
 export function positiveCount(text: string): number {

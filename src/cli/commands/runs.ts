@@ -54,6 +54,11 @@ export function runsText(runs: readonly RunSummary[], zoneOf: ZoneOf): string {
 /** The time zone in which the times of a run are shown: its dataset's, where the workflow id names one, else this machine's. */
 export type ZoneOf = (workflowId: string) => string;
 
+/** Of a dataset that need not be in datasets.yaml. */
+export function zoneOfDataset(datasets: readonly DatasetSpec[], dataset: string): string {
+  return datasets.find(({ name }) => name === dataset)?.timeZone ?? localZone();
+}
+
 export function zonesOf(datasets: readonly DatasetSpec[]): ZoneOf {
   const zones = new Map(datasets.map(({ name, timeZone }) => [name, timeZone]));
   return (workflowId) => {

@@ -1,8 +1,11 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { Command } from 'commander';
 import { exitCodeOf } from '../../model/errors.ts';
+import type { Tombstone } from '../../model/manifest.ts';
 import { printable } from '../../model/names.ts';
 import type { IngestResult, RunError } from '../../model/run.ts';
+import { readTombstone } from '../../storage/manifests.ts';
+import { openLake } from '../../storage/open-lake.ts';
 import { print, type CliContext } from '../context.ts';
 import { asLonghaulError, errorObject } from '../errors.ts';
 import type { RunRef } from '../follow.ts';
@@ -11,7 +14,7 @@ import { emrText, progressLine, progressViews } from '../progress.ts';
 import type { PendingActivity } from '../run-state.ts';
 import type { TemporalLink } from '../temporal-link.ts';
 import { withTemporal } from '../temporal.ts';
-import { durationText, momentText } from '../text.ts';
+import { durationText, momentText, unpublishedText } from '../text.ts';
 import { examples, withJson, type Flags } from './options.ts';
 import { howToWork, zonesOf, type ZoneOf } from './runs.ts';
 
@@ -31,7 +34,7 @@ export function showCommand(context: CliContext): Command {
     await withTemporal(context, { worker }, async (link, signal) => {
       const run = await findRun(link.client, text);
       if (flags.follow) await followToEnd(context, run, link, signal);
-      const details = await detailsOf(run, link);
+      const details = await withTombstone(context, await detailsOf(run, link));
       if (details.status === 'RUNNING' && !(await link.hasWorker(details.taskQueue))) {
         context.note(`No worker runs: the run goes on as soon as one does (${howToWork(link)}).`);
       }
@@ -74,7 +77,24 @@ async function followToEnd(
   }
 }
 
-type RunDetails = Awaited<ReturnType<typeof detailsOf>>;
+type RunDetails = Awaited<ReturnType<typeof detailsOf>> & {
+  /** What the run published is published no more. */
+  unpublished?: Tombstone;
+};
+
+/** A lake that cannot be read now hides nothing else of the run. */
+async function withTombstone(context: CliContext, details: RunDetails): Promise<RunDetails> {
+  const { result } = details;
+  if (!result || result.status === 'landed' || result.status === 'on-hdfs') return details;
+  try {
+    const { converted } = await openLake(context.loadConfig().settings);
+    return { ...details, unpublished: await readTombstone(converted, result) };
+  } catch (error) {
+    const { message } = asLonghaulError(error);
+    context.note(`Whether it was unpublished since is not known: ${printable(message)}`);
+    return details;
+  }
+}
 
 /** Everything that is known of one run. */
 async function detailsOf(run: RunRef, { client, webUi }: TemporalLink) {
@@ -114,7 +134,8 @@ function runText(
   run: RunDetails,
   { now, zoneOf, lakeFlag }: { now: Date; zoneOf: ZoneOf; lakeFlag: string },
 ): string {
-  const { workflowId, runId, status, startedAt, durationMs, progress, result, error } = run;
+  const { workflowId, runId, status, startedAt, durationMs, progress, result, error, unpublished } =
+    run;
   const ago = durationText(now.getTime() - new Date(startedAt).getTime());
   const lines = [
     `${printable(workflowId)} (${runId}): ${status.toLowerCase()}`,
@@ -123,6 +144,7 @@ function runText(
   if (run.uiUrl !== undefined) lines.push(`Web UI: ${run.uiUrl}`);
   if (result) lines.push('', resultText({ ...result, runId, durationMs }, lakeFlag));
   else if (progress) lines.push('', progressTable(progress));
+  if (unpublished) lines.push(unpublishedText(unpublished, zoneOf(workflowId)));
   lines.push(...run.pending.flatMap((each) => pendingLines(each)));
   if (progress?.emr) lines.push('', ...emrText(progress.emr, now.getTime()));
   if (error)

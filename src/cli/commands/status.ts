@@ -1,14 +1,28 @@
 import { Command } from 'commander';
 import type { Config } from '../../config/load-config.ts';
-import { newestRevisions } from '../../lake/catalogue.ts';
+import { newestOfEachDay } from '../../lake/catalogue.ts';
 import { ingestDateAt } from '../../model/dates.ts';
 import { exitCodeOf } from '../../model/errors.ts';
-import { readSnapshot } from '../../storage/manifests.ts';
+import { revisionText, type Tombstone } from '../../model/manifest.ts';
+import {
+  listRevisions,
+  readSnapshot,
+  readTombstone,
+  type RevisionRef,
+  type SnapshotRef,
+} from '../../storage/manifests.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import type { Store } from '../../storage/store.ts';
 import { print, type CliContext } from '../context.ts';
 import { lastDue } from '../due.ts';
-import { countText, durationText, momentText, snapshotText, tableText } from '../text.ts';
+import {
+  countText,
+  durationText,
+  momentText,
+  snapshotText,
+  tableText,
+  unpublishedText,
+} from '../text.ts';
 import { ageOption, examples, withJson, type Flags } from './options.ts';
 
 export function statusCommand(context: CliContext): Command {
@@ -48,6 +62,8 @@ export interface DatasetStatus {
   last?: { ingestDate: string; revision: number; publishedAt: string; ageMs: number; rows: number };
   /** What its schedule says should be published by now, with the nominal time (ISO 8601, UTC); absent without a schedule. */
   due?: { ingestDate: string; at: string };
+  /** Revisions newer than the last snapshot, or all where there is none, that were published and are no more. */
+  unpublished?: Tombstone[];
   /** Published ingest dates that have not begun, which count for nothing here. */
   future?: string[];
 }
@@ -60,7 +76,8 @@ export async function statusOf(
 ): Promise<DatasetStatus[]> {
   const all: DatasetStatus[] = [];
   for (const { name, timeZone } of datasets) {
-    const refs = await newestRevisions(converted, name);
+    const revisions = await listRevisions(converted, name);
+    const refs = newestOfEachDay(revisions);
     const today = ingestDateAt(now, timeZone);
     const ref = refs.findLast(({ ingestDate }) => ingestDate <= today);
     const future = refs.map(({ ingestDate }) => ingestDate).filter((date) => date > today);
@@ -77,10 +94,26 @@ export async function statusOf(
       state: !schedule ? 'unscheduled' : schedule.paused ? 'paused' : isBehind ? 'late' : 'fresh',
       last,
       due,
+      unpublished: await newerUnpublished(converted, revisions, ref),
       future: future.length > 0 ? future : undefined,
     });
   }
   return all;
+}
+
+async function newerUnpublished(
+  converted: Store,
+  revisions: readonly RevisionRef[],
+  last: SnapshotRef | undefined,
+): Promise<Tombstone[] | undefined> {
+  const isNewer = ({ ingestDate, revision }: RevisionRef): boolean =>
+    !last ||
+    ingestDate > last.ingestDate ||
+    (ingestDate === last.ingestDate && revision > last.revision);
+  const refs = revisions.filter((ref) => ref.isUnpublished && isNewer(ref));
+  const tombstones = await Promise.all(refs.map(async (ref) => readTombstone(converted, ref)));
+  const found = tombstones.flatMap((each) => each ?? []);
+  return found.length > 0 ? found : undefined;
 }
 
 function lastOf(
@@ -107,8 +140,12 @@ export function statusText(datasets: readonly DatasetStatus[]): string {
   const future = datasets.flatMap(({ dataset, future: dates = [] }) =>
     dates.map((date) => `${dataset} ${date}`),
   );
+  const unpublished = datasets.flatMap(({ dataset, timeZone, unpublished: found = [] }) =>
+    found.map((each) => `${dataset} ${revisionText(each)}: ${unpublishedText(each, timeZone)}`),
+  );
   return [
     tableText(head, rows, { right: [3, 4] }),
+    ...unpublished,
     late.length === 0 ? 'Nothing is late.' : `Late: ${late.join(', ')}.`,
     ...(future.length === 0
       ? []

@@ -19,8 +19,8 @@ export function sweepCommand(context: CliContext): Command {
     .summary('remove what dead runs left')
     .description(
       'Removes what killed or failed runs left in the lake: unfinished uploads, partial files and their ' +
-        'checkpoints, Parquet parts that nothing names, staging, temporaries; and ends EMR clusters that they made. What is published or landed stays, and so does what a run under way ' +
-        'holds. A failed run that is retried after that downloads from the start. Ctrl-C cancels it.',
+        'checkpoints, Parquet parts that nothing names, staging, temporaries; and ends EMR clusters that they made. What is published or landed stays (what was unpublished too, ' +
+        'without --unpublished-after), and so does what a run under way holds. A failed run that is retried after that downloads from the start. Ctrl-C cancels it.',
     )
     .addOption(
       // A run that failed today is retried today: until then its partial landings spare a download.
@@ -30,11 +30,18 @@ export function sweepCommand(context: CliContext): Command {
         '24h',
       ),
     )
+    .addOption(
+      ageOption(
+        '--unpublished-after <age>',
+        'also Parquet and raw files of days that were unpublished so long ago, which no published day uses',
+      ),
+    )
     .option('--dry-run', 'remove nothing, and show what would go');
-  withJson(command).action(async (flags: Flags & { olderThan: number; dryRun?: boolean }) => {
+  withJson(command).action(async (flags: SweepFlags) => {
     const { settings } = context.loadConfig();
-    const input: Wanted = {
+    const input: SweepInput = {
       olderThanMs: flags.olderThan,
+      unpublishedAfterMs: flags.unpublishedAfter,
       dryRun: flags.dryRun ?? false,
       heartbeatTimeoutMs: settings.activity.heartbeatTimeoutMs,
     };
@@ -47,17 +54,22 @@ export function sweepCommand(context: CliContext): Command {
   return examples(command, [
     'sweep --dry-run',
     'sweep --older-than 7d',
+    'sweep --unpublished-after 30d --dry-run',
     'sweep --lake s3://my-lake --json',
   ]);
 }
 
-type Wanted = Required<SweepInput>;
+interface SweepFlags extends Flags {
+  olderThan: number;
+  unpublishedAfter?: number;
+  dryRun?: boolean;
+}
 
 /** One sweep of a lake at a time: another one's end is waited for. */
 async function sweepInTurn(
   context: CliContext,
   { link, queue }: { link: TemporalLink; queue: string },
-  input: Wanted,
+  input: SweepInput,
   signal: AbortSignal,
 ): Promise<SweepResult> {
   const { awaitRun } = await import('../follow.ts');
@@ -65,7 +77,7 @@ async function sweepInTurn(
   const onCancel = (): void => onNote('Cancelling the sweep; Ctrl-C again leaves at once.');
   for (;;) {
     const { run, running } = await start(link.client, queue, input);
-    if (running.dryRun === input.dryRun && running.olderThanMs === input.olderThanMs) {
+    if (isSame(running, input)) {
       onNote(`Sweep ${run.workflowId} (${run.runId})`);
       return await awaitRun(link, run, { signal, onNote, onCancel });
     }
@@ -76,8 +88,13 @@ async function sweepInTurn(
   }
 }
 
+function isSame(a: SweepInput, b: SweepInput): boolean {
+  const isAsOld = a.olderThanMs === b.olderThanMs && a.unpublishedAfterMs === b.unpublishedAfterMs;
+  return isAsOld && a.dryRun === b.dryRun;
+}
+
 /** `running`: what the sweep under way does, this one or another. */
-async function start(client: Client, taskQueue: string, input: Wanted) {
+async function start(client: Client, taskQueue: string, input: SweepInput) {
   const { inputOf } = await import('../../runs/start-run.ts');
   const { olderThanMs, dryRun } = input;
   const what = `sweep, older than ${durationText(olderThanMs)}`;

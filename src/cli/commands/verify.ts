@@ -3,12 +3,16 @@ import { findSnapshot } from '../../lake/catalogue.ts';
 import { bytesText } from '../../model/bytes-text.ts';
 import { parseIngestDate } from '../../model/dates.ts';
 import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
+import { revisionText } from '../../model/manifest.ts';
 import { parseDatasetName, printable } from '../../model/names.ts';
+import { listRevisions, readTombstone } from '../../storage/manifests.ts';
 import { openLake } from '../../storage/open-lake.ts';
+import type { Store } from '../../storage/store.ts';
 import { print, type CliContext } from '../context.ts';
 import { interruptible } from '../interrupts.ts';
-import { countsText, durationText, tableText } from '../text.ts';
+import { countsText, durationText, tableText, unpublishedText } from '../text.ts';
 import { examples, withJson, type Flags } from './options.ts';
+import { zoneOfDataset } from './runs.ts';
 
 export function verifyCommand(context: CliContext): Command {
   const command = new Command('verify')
@@ -37,10 +41,7 @@ async function reportOf(context: CliContext, name: string, flags: Flags) {
   const date = flags.date === undefined ? undefined : parseIngestDate(flags.date);
   const lake = await openLake(settings);
   const manifest = await findSnapshot(lake.converted, dataset, date);
-  if (!manifest) {
-    const when = date === undefined ? '' : ` for ${date}`;
-    throw new LonghaulError('NOT_PUBLISHED', `No snapshot of ${dataset} is published${when}.`);
-  }
+  if (!manifest) throw await notPublished(context, lake.converted, dataset, date);
   const startedAt = performance.now();
   const sources = await interruptible(async (signal) => {
     const { verifySnapshot } = await import('../../verification/verify-snapshot.ts');
@@ -51,6 +52,23 @@ async function reportOf(context: CliContext, name: string, flags: Flags) {
   const verified = sources.every(({ problems }) => problems.length === 0);
   const durationMs = Math.round(performance.now() - startedAt);
   return { dataset, ingestDate, revision, verified, sources, durationMs };
+}
+
+/** A day that was unpublished says why. */
+async function notPublished(
+  context: CliContext,
+  converted: Store,
+  dataset: string,
+  date: string | undefined,
+): Promise<LonghaulError> {
+  const when = date === undefined ? '' : ` for ${date}`;
+  const what = `No snapshot of ${dataset} is published${when}.`;
+  const refs = await listRevisions(converted, dataset);
+  const last = refs.findLast(({ ingestDate }) => date === undefined || ingestDate === date);
+  const tombstone = last && (await readTombstone(converted, last));
+  const zone = zoneOfDataset(context.loadConfig().datasets, dataset);
+  const why = tombstone ? ` ${revisionText(last)}: ${unpublishedText(tombstone, zone)}` : '';
+  return new LonghaulError('NOT_PUBLISHED', what + why);
 }
 
 function verifyText(report: VerifyReport): string {

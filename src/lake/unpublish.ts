@@ -1,0 +1,133 @@
+import { LonghaulError } from '../model/errors.ts';
+import {
+  carriedRevisions,
+  revisionText,
+  type RevisionAt,
+  type Tombstone,
+} from '../model/manifest.ts';
+import {
+  listRevisions,
+  listSnapshots,
+  putTombstone,
+  readSnapshot,
+  readTombstone,
+  type RevisionRef,
+  type SnapshotRef,
+} from '../storage/manifests.ts';
+import type { Lake, Store } from '../storage/store.ts';
+
+export interface UnpublishInput {
+  dataset: string;
+  ingestDate: string;
+  /** Default: the day's newest, also where that is unpublished already, so that a second call withdraws nothing more. */
+  revision?: number;
+  reason: string;
+  by: string;
+  /** Unpublishes later snapshots too, as far as they carry the revision's versions. */
+  withLater: boolean;
+}
+
+/** What the command prints as JSON. */
+export interface Unpublished extends Pick<
+  Tombstone,
+  'dataset' | 'ingestDate' | 'revision' | 'reason' | 'by' | 'unpublishedAt'
+> {
+  status: 'unpublished' | 'already-unpublished';
+  /** What this call withdrew, in its order. */
+  withdrawn: RevisionAt[];
+  /** The revision of the day that readers see now, and the dataset's newest snapshot; absent where there is none. */
+  dayIsNow?: RevisionAt;
+  latestIsNow?: RevisionAt;
+}
+
+/**
+ * Withdraws a revision of a day from all readers: they see the day's earlier revision, or no such day. No file goes.
+ * Tombstones are written the newest day's first, so that a call that is cut off leaves no snapshot that carries a
+ * withdrawn one; the next call goes on.
+ * @throws LonghaulError NOT_PUBLISHED, SNAPSHOT_CARRIED, MANIFEST_UNREADABLE.
+ */
+export async function unpublish({ converted }: Lake, input: UnpublishInput): Promise<Unpublished> {
+  const { dataset, reason, by } = input;
+  const target = await targetOf(converted, input);
+  let carriers = await carriersOf(converted, target);
+  if (carriers.length > 0 && !input.withLater) throw carried(target, carriers);
+  const { ingestDate, revision } = target;
+  const withdrawn: RevisionAt[] = [];
+  // A run that was about to publish may have carried the revision until the tombstone was there, and not after that.
+  do {
+    for (const ref of [...carriers.toReversed(), target]) {
+      const at = { ingestDate: ref.ingestDate, revision: ref.revision };
+      const because = ref === target ? {} : { because: { ingestDate, revision } };
+      const outcome = await putTombstone(converted, { dataset, ...at, reason, by, ...because });
+      if (outcome === 'created') withdrawn.push(at);
+    }
+    carriers = await carriersOf(converted, target);
+  } while (carriers.length > 0);
+  const { unpublishedAt, ...said } = (await readTombstone(converted, target)) as Tombstone;
+  const left = (await listSnapshots(converted, dataset)).map(revisionOf);
+  return {
+    ...{ dataset, ingestDate, revision },
+    status: withdrawn.some((at) => isSame(at, target)) ? 'unpublished' : 'already-unpublished',
+    ...{ reason: said.reason, by: said.by, unpublishedAt },
+    withdrawn,
+    dayIsNow: left.findLast((at) => at.ingestDate === ingestDate),
+    latestIsNow: left.at(-1),
+  };
+}
+
+async function targetOf(
+  converted: Store,
+  { dataset, ingestDate, revision }: UnpublishInput,
+): Promise<SnapshotRef> {
+  const refs = await listRevisions(converted, dataset);
+  const ofDay = refs.filter((ref) => ref.ingestDate === ingestDate);
+  const found = ofDay.findLast((ref) => revision === undefined || ref.revision === revision);
+  if (found) return found;
+  const numbers = ofDay.map((ref) => ref.revision).join(', ');
+  const what =
+    numbers === ''
+      ? `No snapshot of ${dataset} was published for ${ingestDate}.`
+      : `${dataset} ${ingestDate} has no revision ${revision}; there: ${numbers}.`;
+  throw new LonghaulError('NOT_PUBLISHED', what);
+}
+
+/**
+ * Published snapshots that carry files of the revision, of one that carries it, or of one that is unpublished
+ * already; oldest first. What a snapshot carries is always older.
+ */
+async function carriersOf(converted: Store, target: SnapshotRef): Promise<SnapshotRef[]> {
+  const refs = (await listRevisions(converted, target.dataset)).filter(
+    ({ ingestDate }) => ingestDate >= target.ingestDate,
+  );
+  const gone = new Set(refs.filter((ref) => isGone(ref, target)).map(revisionText));
+  const published = refs.filter((ref) => !isGone(ref, target));
+  const manifests = await Promise.all(
+    published.map(async (ref) => await readSnapshot(converted, ref)),
+  );
+  const carriers: SnapshotRef[] = [];
+  for (const [index, manifest] of manifests.entries()) {
+    const ref = published[index];
+    if (!ref || !carriedRevisions(manifest).some((at) => gone.has(revisionText(at)))) continue;
+    gone.add(revisionText(ref));
+    carriers.push(ref);
+  }
+  return carriers;
+}
+
+function isGone(ref: RevisionRef, target: SnapshotRef): boolean {
+  return ref.isUnpublished || isSame(ref, target);
+}
+
+function isSame(a: RevisionAt, b: RevisionAt): boolean {
+  return a.ingestDate === b.ingestDate && a.revision === b.revision;
+}
+
+function revisionOf({ ingestDate, revision }: SnapshotRef): RevisionAt {
+  return { ingestDate, revision };
+}
+
+function carried(target: SnapshotRef, carriers: readonly SnapshotRef[]): LonghaulError {
+  const which = carriers.map(revisionText).join(', ');
+  const what = `${target.dataset} ${revisionText(target)} is carried by ${which}, whose unchanged sources are its files.`;
+  return new LonghaulError('SNAPSHOT_CARRIED', what);
+}

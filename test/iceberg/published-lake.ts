@@ -47,7 +47,7 @@ export class PublishedLake {
     const manifest = snapshotOf({ ...at, sources: entries });
     const key = snapshotManifestKey(this.#dataset, day, revision);
     await this.#store.putIfAbsent(key, toJson(manifest));
-    this.model.publish({ day }, versions);
+    this.model.publish(day, versions);
   }
 
   #entryOf(version: object): SourceEntry {

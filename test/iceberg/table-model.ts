@@ -1,6 +1,6 @@
 import type { ColumnType } from '../../src/model/schema.ts';
 import { sorted, type ReadTable, type Row } from '../helpers/table-readers.ts';
-import type { Kind, Publication, PublishedFile } from './plans.ts';
+import type { Kind, PublishedFile } from './plans.ts';
 
 /** A source's file, and the day on which it was published first. */
 interface Version {
@@ -22,8 +22,9 @@ interface Tagged {
  */
 export class TableModel {
   /** Tag → table. */
-  #tags = new Map<string, Tagged>();
-  readonly #days = new Map<string, { revision: number; sources: Sources }>();
+  readonly #tags = new Map<string, Tagged>();
+  /** Day → what its revisions listed, the first one first. */
+  readonly #days = new Map<string, Sources[]>();
   readonly #types = new Map<string, Held>();
 
   get tags(): [string, ReadTable][] {
@@ -31,50 +32,73 @@ export class TableModel {
   }
 
   get head(): ReadTable {
-    const newest = [...this.#days.keys()].toSorted().at(-1) ?? '';
+    const newest = [...this.#days].toSorted(byDay).at(-1)?.[0] ?? '';
     const tagged = this.#tags.get(newest);
     if (!tagged) throw new Error('Nothing was published.');
     return tagged.table;
   }
 
   revisionOf(day: string): number {
-    return this.#days.get(day)?.revision ?? 0;
+    return this.#days.get(day)?.length ?? 0;
   }
 
   /** What a source was in the publication before this one. */
   previous(day: string, id: string): Version | undefined {
-    const last = [...this.#days.keys()].toSorted().findLast((each) => each <= day);
-    const version = last === undefined ? undefined : this.#days.get(last)?.sources.get(id);
+    const last = this.#upTo(day).at(-1);
+    const version = last?.sources.get(id);
     return version === 'missing' ? undefined : version;
   }
 
-  publish({ day }: Pick<Publication, 'day'>, sources: Sources): void {
-    const revision = this.revisionOf(day);
-    const tags = new Map(this.#tags);
-    const former = tags.get(day);
-    if (former) tags.set(`${day}.r${revision}`, former);
-    this.#days.set(day, { revision: revision + 1, sources });
+  publish(day: string, sources: Sources): void {
+    const revisions = this.#days.get(day) ?? [];
+    const former = this.#tags.get(day);
+    if (former) this.#tags.set(`${day}.r${revisions.length}`, former);
+    this.#days.set(day, [...revisions, sources]);
+    this.#tag();
+  }
+
+  /** As if all of it had been published day after day. */
+  rebuild(): void {
+    this.#tags.clear();
+    this.#types.clear();
+    this.#tag();
+  }
+
+  /** What a replaced revision was stays, whatever is published later. */
+  #tag(): void {
     const known = [...this.#tags.values()];
-    for (const each of [...this.#days.keys()].toSorted()) {
-      const versions = this.#versionsOf(each);
-      const same = known.find((tagged) => isSame(tagged.versions, versions));
-      const tagged = same ?? { versions, table: this.#tableOf(versions) };
-      if (!same) known.push(tagged);
-      tags.set(each, tagged);
+    for (const [day, revisions] of [...this.#days].toSorted(byDay)) {
+      for (const [index, sources] of revisions.entries()) {
+        const isCurrent = index === revisions.length - 1;
+        const tag = isCurrent ? day : `${day}.r${index + 1}`;
+        if (!isCurrent && this.#tags.has(tag)) continue;
+        const versions = this.#versionsOf(day, sources);
+        const same = known.find((tagged) => isSame(tagged.versions, versions));
+        const tagged = same ?? { versions, table: this.#tableOf(versions) };
+        if (!same) known.push(tagged);
+        this.#tags.set(tag, tagged);
+      }
     }
-    this.#tags = tags;
   }
 
   /** Of a source that is missing on the day, the last one before it. */
-  #versionsOf(day: string): Map<string, Version> {
+  #versionsOf(day: string, sources: Sources): Map<string, Version> {
     const versions = new Map<string, Version>();
-    const days = [...this.#days.keys()].toSorted().filter((each) => each <= day);
-    for (const id of this.#days.get(day)?.sources.keys() ?? []) {
-      const held = days.map((each) => this.#days.get(each)?.sources.get(id));
+    const earlier = this.#upTo(day).filter((each) => each.day < day);
+    for (const [id, own] of sources) {
+      const held = [...earlier.map((each) => each.sources.get(id)), own];
       const latest = held.flatMap((each) => (each && each !== 'missing' ? [each] : [])).at(-1);
       if (latest) versions.set(id, latest);
     }
     return versions;
+  }
+
+  /** The newest revisions of the days until then, the oldest first. */
+  #upTo(day: string): { day: string; sources: Sources }[] {
+    return [...this.#days].toSorted(byDay).flatMap(([each, revisions]) => {
+      const sources = revisions.at(-1);
+      return sources && each <= day ? [{ day: each, sources }] : [];
+    });
   }
 
   #tableOf(versions: ReadonlyMap<string, Version>): ReadTable {
@@ -111,7 +135,11 @@ const PARTITION_COLUMNS = [
   { name: 'ingest_date', type: 'DATE' },
 ] as const;
 
-/** The order of columns is nobody's promise. */
+function byDay([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : 1;
+}
+
+/** No document promises an order of columns. */
 export function byName({ columns, rows }: ReadTable): ReadTable {
   const order = columns
     .map(({ name }, index) => ({ name, index }))

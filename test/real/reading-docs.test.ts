@@ -4,7 +4,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { readerLines } from '../../src/cli/table-readers.ts';
+import { describeTable } from '../../src/iceberg/describe-table.ts';
 import { syncTable } from '../../src/iceberg/sync.ts';
+import { viewNameOf } from '../../src/model/names.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { fetchTableReaders } from '../../tools/table-readers/packages.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
@@ -29,38 +32,41 @@ sql = open(sys.argv[1]).read().replace("INSTALL iceberg;", "").replace("LOAD ice
 print(len(connection.execute(sql).fetchall()))
 `;
 
-test("the guide's lines for DuckDB, pyiceberg and polars read the head and the day that they name", async () => {
+test('the lines of the guide and of `longhaul table` read the head and the day that they name', async () => {
   const guide = await readFile(GUIDE, 'utf8');
   await withTempFolder(async (folder) => {
-    await makeLake(folder);
+    const lines = await makeLake(folder);
     const env = { ...process.env, PYTHONPATH: await fetchTableReaders() };
-    const python = async (code: string): Promise<string> => {
-      const script = join(folder, 'lines.py');
+    const python = async (code: string, sql = ''): Promise<string> => {
+      const [script, query] = [join(folder, 'lines.py'), join(folder, 'lines.sql')];
       await writeFile(script, code);
-      const { stdout } = await run('python3', [script, join(folder, 'lines.sql')], {
-        cwd: folder,
-        env,
-      });
+      await writeFile(query, sql);
+      const { stdout } = await run('python3', [script, query], { cwd: folder, env });
       return stdout;
     };
-    const [head = '', day = ''] = blocks(guide, 'DuckDB', 'sql');
-    for (const [lines, rows] of [
-      [head, HEAD_ROWS],
-      [day, DAY_ROWS],
-    ] as const) {
-      await writeFile(join(folder, 'lines.sql'), lines);
-      assert.equal(await python(DUCKDB), `${rows}\n`);
+    const [headSql = '', daySql = ''] = blocks(guide, 'DuckDB', 'sql');
+    const { DuckDB = [], pyiceberg = [], polars = [] } = lines;
+    const [load = '', ...selects] = DuckDB;
+    for (const sql of [headSql, ...selects.slice(0, 1).map((each) => load + each)]) {
+      assert.equal(await python(DUCKDB, sql), `${HEAD_ROWS}\n`);
     }
-    const [pyiceberg = '', polars = ''] = blocks(guide, 'Python', 'python');
-    assert.match(await python(pyiceberg), new RegExp(`^${HEAD_ROWS}\n(.*\n){${DAY_ROWS + 1}}$`));
+    assert.equal(await python(DUCKDB, daySql), `${DAY_ROWS}\n`);
+    assert.equal(await python(DUCKDB, load + (selects[1] ?? '')), `${DAY_ROWS}\n`);
+    const [ofPyiceberg = '', ofPolars = ''] = blocks(guide, 'Python', 'python');
+    assert.match(await python(ofPyiceberg), new RegExp(`^${HEAD_ROWS}\n(.*\n){${DAY_ROWS + 1}}$`));
     assert.match(
-      await python(polars),
+      await python(ofPolars),
       new RegExp(`│ 2023 +┆ 2026-11-21 +┆ ${HEAD_ROWS} +│[^]*shape: \\(${DAY_ROWS}, `),
     );
+    for (const program of [pyiceberg, polars]) {
+      const code = program.map((line) => line.replace(/^(?:table|pl)\..*$/, 'print(len($&))'));
+      assert.equal(await python(code.join('\n')), `${HEAD_ROWS}\n${DAY_ROWS}\n`);
+    }
   });
 });
 
-async function makeLake(folder: string): Promise<void> {
+/** @returns the lines of `longhaul table`. */
+async function makeLake(folder: string): Promise<Record<string, string[]>> {
   const converted = new DiskStore(join(folder, 'data', 'takehome-converted'));
   const lake = new PublishedLake(converted, DATASET);
   const source = {
@@ -73,6 +79,10 @@ async function makeLake(folder: string): Promise<void> {
   const duckdb = { memoryLimit: '1GiB', threads: 1, httpfs: undefined };
   const { signal } = new AbortController();
   await syncTable({ converted, duckdb, dataset: DATASET, signal });
+  const table = await describeTable(converted, DATASET);
+  assert.ok(table);
+  const { tag: name = '', snapshotId = 0 } = table.tags[0] ?? {};
+  return readerLines({ ...table, view: viewNameOf(DATASET), tag: { name, snapshotId } });
 }
 
 /** The code of one language in a chapter. */

@@ -18,10 +18,17 @@ import { publications, type Publication } from '../iceberg/plans.ts';
 import { PublishedLake } from '../iceberg/published-lake.ts';
 import { byName } from '../iceberg/table-model.ts';
 
+/** Of a dataset's life. */
+interface Plan {
+  publications: Publication[];
+  /** Whether the table is made anew at its end. */
+  isRebuilt: boolean;
+}
+
 /** Publishes, brings the table up to date after each publication, and has all of it read. */
 async function checkTable(
   store: Store,
-  plan: readonly Publication[],
+  { publications: all, isRebuilt }: Plan,
   readers: Record<string, TableReader>,
 ): Promise<void> {
   const lake = new PublishedLake(store, 'd');
@@ -36,14 +43,21 @@ async function checkTable(
       assert.deepEqual({ place, ...byName(found) }, { place, ...expected });
     }
   };
-  for (const publication of plan) {
-    await lake.publish(publication);
+  const sync = async (rebuild: boolean): Promise<void> => {
     const { signal } = new AbortController();
-    const table = await syncTable({ converted: store, duckdb, dataset: 'd', signal });
+    const table = await syncTable({ converted: store, duckdb, dataset: 'd', signal, rebuild });
     location = table?.location ?? '';
     const tags = Object.keys(table?.metadata.refs ?? {}).filter((name) => name !== 'main');
     assert.deepEqual(tags.toSorted(), lake.model.tags.map(([tag]) => tag).toSorted());
     await check(lake.model.head);
+  };
+  for (const publication of all) {
+    await lake.publish(publication);
+    await sync(false);
+  }
+  if (isRebuilt) {
+    lake.model.rebuild();
+    await sync(true);
   }
   for (const [tag, expected] of lake.model.tags) await check(expected, { tag });
   // Wrong bounds or counts of a file would make a reader pass over it.
@@ -56,23 +70,22 @@ async function checkTable(
   }
 }
 
-function property(numRuns: number, body: (plan: Publication[]) => Promise<void>): Promise<void> {
-  return fc.assert(fc.asyncProperty(publications, body), {
+function property(numRuns: number, body: (plan: Plan) => Promise<void>): Promise<void> {
+  return fc.assert(fc.asyncProperty(fc.record({ publications, isRebuilt: fc.boolean() }), body), {
     numRuns,
-    examples: EMPTY_FIRST,
+    examples: [[EMPTY_FIRST]],
     includeErrorInReport: true,
   });
 }
 
 /** A file without rows says nothing of its columns' types, also not for the days after it. */
-const EMPTY_FIRST: [Publication[]][] = [
-  [
-    [0, 1].map((rows) => ({
-      day: `2026-01-0${rows + 1}`,
-      sources: [{ id: 'a', state: 'new', columns: [], rows }],
-    })),
-  ],
-];
+const EMPTY_FIRST: Plan = {
+  publications: [0, 1].map((rows) => ({
+    day: `2026-01-0${rows + 1}`,
+    sources: [{ id: 'a', state: 'new', columns: [], rows }],
+  })),
+  isRebuilt: false,
+};
 
 const SEQUENCES = { onDisk: 25, inS3: 4, inJava: 3 };
 

@@ -24,7 +24,8 @@ export async function checkLake(
   dataset: string,
   sources: readonly Published[],
 ): Promise<string[]> {
-  const converted = await filesBelow(lake.converted);
+  // The dataset's table is no part of the day.
+  const converted = (await filesBelow(lake.converted)).filter((key) => !isOfTable(key));
   const raw = await filesBelow(lake.raw);
   const manifests = converted.filter((key) => /^_manifest.*\.json$/.test(basename(key)));
   const [key = ''] = manifests;
@@ -44,6 +45,10 @@ export async function checkLake(
   }
   for (const source of sources) problems.push(...(await checkSource(lake, manifest, source)));
   return problems;
+}
+
+function isOfTable(key: string): boolean {
+  return key.startsWith('_iceberg/');
 }
 
 /** Files of a folder that hold one of the texts. */

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { ERROR_CLASSES, LonghaulError } from '../model/errors.ts';
+import { catalogCommand } from './commands/catalog.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { datasetsCommand } from './commands/datasets.ts';
 import { helpCommand } from './commands/help.ts';
@@ -97,7 +98,14 @@ function withLake(context: CliContext, given: () => string | undefined): CliCont
 
 const GROUPS = {
   'Load:': [ingestCommand, landCommand, convertCommand, retryCommand],
-  'Look:': [datasetsCommand, statusCommand, queryCommand, tableCommand, verifyCommand],
+  'Look:': [
+    datasetsCommand,
+    statusCommand,
+    queryCommand,
+    tableCommand,
+    catalogCommand,
+    verifyCommand,
+  ],
   'Runs:': [runsCommand, showCommand, cancelCommand],
   'Every day:': [scheduleCommand],
   'Clean up:': [unpublishCommand, sweepCommand],

@@ -1,8 +1,5 @@
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
-import { listenOn } from './listen.ts';
-
-/** This machine's own names, with any port (one that ssh forwards is another). */
-const OWN_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i;
+import { isFromHere, listenOn } from './listen.ts';
 
 export interface UiProxy {
   port: number;
@@ -27,12 +24,6 @@ export async function openUiProxy(wanted: readonly number[]): Promise<UiProxy> {
   server.requestTimeout = 0;
   proxy.port = await listenOn(server, wanted);
   return proxy;
-}
-
-function isFromHere({ headers, url }: IncomingMessage): boolean {
-  const { host = '', origin } = headers;
-  if (!OWN_HOST.test(host) || !url?.startsWith('/')) return false;
-  return origin === undefined || OWN_HOST.test(origin.replace(/^https?:\/\//, ''));
 }
 
 function pass(

@@ -9,7 +9,7 @@ import { PARTITION_SPEC } from './manifest-files.ts';
 import { ICEBERG_TYPES, NO_VALUES } from './table-schema.ts';
 
 /** Where the tables lie in the converted zone. Spark and pyarrow skip a folder with an underscore. */
-const TABLES_PREFIX = '_iceberg/';
+export const TABLES_PREFIX = '_iceberg/';
 
 /** The folder of a dataset's table. */
 export function tablePrefix(dataset: string): string {

@@ -12,12 +12,13 @@ const program = buildProgram(contextOf());
 const visible = program.createHelp().visibleCommands(program);
 const schedule = visible.find((command) => command.name() === 'schedule');
 const ofSchedule = schedule?.commands ?? [];
+const nested = visible.flatMap(({ commands }) => commands);
 
 void test('the commands are those that the documentation promises, and the host is hidden', () => {
   const names = visible.map((command) => command.name()).toSorted();
   assert.equal(
     names.join(' '),
-    'cancel convert datasets doctor down help ingest land query retry runs schedule show status sweep table unpublish up verify worker',
+    'cancel catalog convert datasets doctor down help ingest land query retry runs schedule show status sweep table unpublish up verify worker',
   );
   assert.ok(program.commands.some((command) => command.name() === '__host'));
 });
@@ -27,11 +28,11 @@ void test('schedule has a command for everything that can be done with one', () 
   assert.equal(names.join(' '), 'apply list pause resume trigger backfill remove');
 });
 
-for (const command of [...visible, ...ofSchedule]) {
+for (const command of [...visible, ...nested]) {
   void test(`longhaul ${command.name()} --help describes every option, with an example`, () => {
     let help = '';
     command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
-    const parent = ofSchedule.includes(command) ? 'schedule ' : '';
+    const parent = nested.includes(command) ? `${command.parent?.name()} ` : '';
     assert.match(help, new RegExp(`\\$ longhaul ${parent}${command.name()}`));
     assert.notEqual(command.summary(), '');
     for (const option of command.options) assert.notEqual(option.description, '', option.flags);
@@ -39,10 +40,10 @@ for (const command of [...visible, ...ofSchedule]) {
 }
 
 void test('every command that prints a result can print JSON', () => {
-  const without = [...visible, ...ofSchedule]
+  const without = [...visible, ...nested]
     .filter((command) => !command.options.some((option) => option.long === '--json'))
     .map((command) => command.name());
-  assert.deepEqual(without, ['schedule', 'worker', 'help']);
+  assert.deepEqual(without, ['catalog', 'schedule', 'worker', 'help']);
 });
 
 for (const argv of [

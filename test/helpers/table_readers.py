@@ -1,6 +1,7 @@
 """
 Reads Iceberg tables as other programs do. Requests are lines of standard input:
-{"reader": "duckdb" | "pyiceberg" | "polars", "table": folder or metadata file, "tag": …, "where": {"column", "type", "value"}}.
+{"reader": "duckdb" | "pyiceberg" | "polars", "table": …, "tag": …, "where": {"column", "type", "value"}}. A table is a folder, a
+metadata file, or <address of a REST catalog>/<namespace>.<name>.
 S3's address and credentials are in the environment, as for any AWS SDK.
 """
 
@@ -13,6 +14,7 @@ import traceback
 import duckdb
 import polars
 import pyarrow
+from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.expressions import AlwaysTrue, EqualTo, IsNull
 from pyiceberg.table import StaticTable
 
@@ -58,12 +60,12 @@ CONNECTION = connect()
 
 
 def table_of(path):
-    properties = {
-        "s3.endpoint": S3["endpoint"],
-        "s3.region": S3["region"],
-        "s3.access-key-id": S3["key"],
-        "s3.secret-access-key": S3["secret"],
-    }
+    keys = {"s3.access-key-id": S3["key"], "s3.secret-access-key": S3["secret"]}
+    if path.startswith("http:"):
+        # Where S3 is, the catalog says.
+        uri, _, name = path.rpartition("/")
+        return RestCatalog("lake", uri=uri, **(keys if S3["endpoint"] else {})).load_table(name)
+    properties = {"s3.endpoint": S3["endpoint"], "s3.region": S3["region"], **keys}
     return StaticTable.from_metadata(path, properties if S3["endpoint"] else {})
 
 
@@ -72,12 +74,20 @@ def snapshot_of(table, tag):
 
 
 def read_duckdb(path, tag, where):
-    sql = "SELECT * FROM iceberg_scan($path"
-    values = {"path": path}
-    if tag is not None:
-        sql += ", snapshot_from_id => $snapshot"
-        values["snapshot"] = snapshot_of(table_of(path), tag)
-    sql += ")"
+    snapshot = snapshot_of(table_of(path), tag) if tag is not None else None
+    values = {}
+    if path.startswith("http:"):
+        # It stays attached, as a user has it.
+        uri, _, name = path.rpartition("/")
+        CONNECTION.execute(
+            f"ATTACH IF NOT EXISTS '' AS \"{uri}\" (TYPE iceberg, ENDPOINT '{uri}', AUTHORIZATION_TYPE 'none')"
+        )
+        version = "" if snapshot is None else f" AT (VERSION => {snapshot})"
+        sql = f'SELECT * FROM "{uri}".{name}{version}'
+    else:
+        version = "" if snapshot is None else f", snapshot_from_id => {snapshot}"
+        sql = f"SELECT * FROM iceberg_scan($path{version})"
+        values["path"] = path
     if where:
         column = '"' + where["column"].replace('"', '""') + '"'
         if where["value"] is None:

@@ -1,0 +1,147 @@
+import type { LakeSettings } from '../config/settings.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { printable } from '../model/names.ts';
+import type { Store } from '../storage/store.ts';
+import { metadataKey, newestVersion, readVersion, TABLES_PREFIX } from './metadata.ts';
+
+/** The one namespace; its tables have the names of the views. */
+export const NAMESPACE = 'longhaul';
+
+/** In the specification's words: what a client may ask. A client with other wishes then knows without asking. */
+const ENDPOINTS = [
+  'GET /v1/{prefix}/namespaces',
+  'GET /v1/{prefix}/namespaces/{namespace}',
+  'HEAD /v1/{prefix}/namespaces/{namespace}',
+  'GET /v1/{prefix}/namespaces/{namespace}/tables',
+  'GET /v1/{prefix}/namespaces/{namespace}/tables/{table}',
+  'HEAD /v1/{prefix}/namespaces/{namespace}/tables/{table}',
+];
+
+export interface CatalogAnswer {
+  status: number;
+  body: object;
+}
+
+/** The tables of a lake for clients of Iceberg's REST specification, as they are at each request; nothing is written. */
+export class RestCatalog {
+  readonly #converted: Store;
+  readonly #defaults: Record<string, string>;
+
+  /** @param defaults settings that a client takes where its user has none: no secrets. */
+  constructor(converted: Store, defaults: Record<string, string>) {
+    this.#converted = converted;
+    this.#defaults = defaults;
+  }
+
+  /** @throws LonghaulError TABLE_UNREADABLE, TABLE_FOREIGN_COMMIT, STORE_… of S3. */
+  async answer(method: string, url: string): Promise<CatalogAnswer> {
+    if (method !== 'GET' && method !== 'HEAD') {
+      const message = 'Not supported: the catalog is read-only.';
+      return failure(406, 'UnsupportedOperationException', message);
+    }
+    const path = segmentsOf(url);
+    if (!path) return failure(400, 'BadRequestException', 'The address cannot be decoded.');
+    const [version, kind, namespace, tables, table, ...more] = path;
+    if (version !== 'v1' || more.length > 0) return notFound();
+    if (kind === 'config' && namespace === undefined) return found(this.#config());
+    if (kind !== 'namespaces') return notFound();
+    if (namespace === undefined) return namespacesBelow(url);
+    if (tables !== undefined && tables !== 'tables') return notFound();
+    if (table !== undefined) return await this.#load(namespace, table);
+    if (namespace !== NAMESPACE) return noNamespace(namespace);
+    if (tables === undefined) return found({ namespace: [NAMESPACE], properties: {} });
+    const identifiers = (await this.tableNames()).map((name) => ({ namespace: [NAMESPACE], name }));
+    return found({ identifiers });
+  }
+
+  async tableNames(): Promise<string[]> {
+    const folders = await this.#converted.folders(TABLES_PREFIX);
+    const versions = folders.map(async (name) => await this.#newestVersion(name));
+    const found = await Promise.all(versions);
+    return folders.filter((_, index) => found[index] !== undefined).toSorted();
+  }
+
+  #config(): object {
+    return { defaults: this.#defaults, overrides: {}, endpoints: ENDPOINTS };
+  }
+
+  /** The name is a stranger's: no key is made of it before it is known to be a folder's. */
+  async #load(namespace: string, name: string): Promise<CatalogAnswer> {
+    const folders = namespace === NAMESPACE ? await this.#converted.folders(TABLES_PREFIX) : [];
+    const version = folders.includes(name) ? await this.#newestVersion(name) : undefined;
+    if (version === undefined) {
+      // Also of another namespace: Spark asks for a tag, or for metadata, as a table of a namespace named like the table.
+      const message = `There is no table ${printable(`${namespace}.${name}`)}.`;
+      return failure(404, 'NoSuchTableException', message);
+    }
+    const prefix = prefixOf(name);
+    const uri = this.#converted.uri(metadataKey(prefix, version));
+    const metadata = await readVersion(this.#converted, prefix, version);
+    if (!uri.startsWith(`${metadata.location}/`)) {
+      const message = `${uri} names files in ${metadata.location}: the lake was moved.`;
+      throw new LonghaulError('TABLE_UNREADABLE', message);
+    }
+    // Without `config`: DuckDB makes a secret of it, without keys, and would use it instead of its user's own.
+    return found({ 'metadata-location': uri, metadata });
+  }
+
+  async #newestVersion(name: string): Promise<number | undefined> {
+    return await newestVersion(this.#converted, prefixOf(name));
+  }
+}
+
+/** Where a client finds the bucket, as this process does. Its credentials are its own affair. */
+export async function clientDefaults(lake: LakeSettings): Promise<Record<string, string>> {
+  if (lake.kind !== 's3') return {};
+  const { s3Session } = await import('../storage/s3/client.ts');
+  const { endpoint, region } = await s3Session(lake);
+  return {
+    's3.endpoint': endpoint.href.replace(/\/$/, ''),
+    's3.path-style-access': String(lake.pathStyle),
+    's3.region': region,
+    // Of the same, Java's name.
+    'client.region': region,
+  };
+}
+
+/** An error in the specification's form. */
+export function failure(code: number, type: string, message: string): CatalogAnswer {
+  return { status: code, body: { error: { message, type, code } } };
+}
+
+function prefixOf(name: string): string {
+  return `${TABLES_PREFIX}${name}/`;
+}
+
+/** Undefined where it is not well formed. */
+function segmentsOf(url: string): string[] | undefined {
+  try {
+    return url
+      .replace(/[?#].*$/s, '')
+      .slice(1)
+      .split('/')
+      .map((segment) => decodeURIComponent(segment));
+  } catch {
+    return undefined;
+  }
+}
+
+function found(body: object): CatalogAnswer {
+  return { status: 200, body };
+}
+
+function notFound(): CatalogAnswer {
+  return failure(404, 'NotFoundException', 'The catalog has nothing at this address.');
+}
+
+/** The namespace has none below it. */
+function namespacesBelow(url: string): CatalogAnswer {
+  const parent = new URLSearchParams(url.replace(/^[^?]*/, '')).get('parent') ?? '';
+  if (parent === '') return found({ namespaces: [[NAMESPACE]] });
+  return parent === NAMESPACE ? found({ namespaces: [] }) : noNamespace(parent);
+}
+
+function noNamespace(name: string): CatalogAnswer {
+  const message = `There is no namespace ${printable(name)}; there is ${NAMESPACE}.`;
+  return failure(404, 'NoSuchNamespaceException', message);
+}

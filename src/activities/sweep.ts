@@ -7,6 +7,7 @@ import {
   type SweepTotal,
   type SweptItem,
 } from '../model/sweep.ts';
+import { tableLeftovers } from '../iceberg/table-leftovers.ts';
 import { findLeftovers } from '../storage/leftovers.ts';
 import { findUnpublished } from '../storage/unpublished-files.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -43,6 +44,14 @@ async function sweepLeftovers(
     const outcome = outcomeOf(await runs.hold(holder, file.ageMs), dryRun);
     if (outcome === 'removed') await remove();
     items.push({ ...file, outcome });
+  }
+  for await (const { key, bytes, modifiedAtMs } of tableLeftovers(deps.converted, nowMs)) {
+    signal.throwIfAborted();
+    if (nowMs - modifiedAtMs < olderThanMs) continue;
+    const outcome = outcomeOf(false, dryRun);
+    if (outcome === 'removed') await deps.converted.delete(key);
+    const ageMs = Math.round(nowMs - modifiedAtMs);
+    items.push({ kind: 'table', zone: 'converted', key, ageMs, bytes, outcome });
   }
   const clusters = await sweepClusters(deps, { olderThanMs, dryRun, nowMs, runs, signal });
   items.push(...clusters.items);

@@ -7,8 +7,6 @@ import { castPart, castPrefix, type CastOptions } from './cast.ts';
 import { dataFileOf, fits } from './data-file.ts';
 import type { Content } from './days.ts';
 import {
-  decodeManifest,
-  decodeManifestList,
   encodeManifest,
   encodeManifestList,
   ENTRY_STATUS,
@@ -17,6 +15,7 @@ import {
   type ManifestInList,
 } from './manifest-files.ts';
 import type { TableSnapshot } from './metadata.ts';
+import { liveEntries, type TableFolder } from './read-snapshot.ts';
 import type { IcebergSchema } from './table-schema.ts';
 
 /** Footers read, or files cast, at once. */
@@ -91,34 +90,8 @@ function addedEntry(
   };
 }
 
-/** The files of a snapshot of this table, by path. */
-async function liveEntries(
-  { converted, prefix }: Pick<SnapshotOptions, 'converted' | 'prefix'>,
-  snapshot: TableSnapshot,
-): Promise<Map<string, ManifestEntry>> {
-  const read = async <T>(path: string, decode: (file: Buffer) => T): Promise<T> => {
-    const body = await converted.get(`${prefix}metadata/${path.slice(path.lastIndexOf('/') + 1)}`);
-    try {
-      if (body) return decode(body);
-    } catch (error) {
-      const what = `${path} cannot be read: it is damaged.`;
-      throw new LonghaulError('TABLE_UNREADABLE', what, {}, { cause: error });
-    }
-    throw new LonghaulError('TABLE_UNREADABLE', `${path} is gone.`);
-  };
-  const entries: ManifestEntry[] = [];
-  for (const manifest of await read(snapshot['manifest-list'], decodeManifestList)) {
-    entries.push(...(await read(manifest.manifest_path, decodeManifest)));
-  }
-  const live = entries.filter(({ status }) => status !== ENTRY_STATUS.deleted);
-  return new Map(live.map((entry) => [entry.data_file.file_path, entry]));
-}
-
 /** The ids of the sources that a snapshot has files of. */
-export async function sourcesOf(
-  options: Pick<SnapshotOptions, 'converted' | 'prefix'>,
-  snapshot: TableSnapshot,
-): Promise<string[]> {
+export async function sourcesOf(options: TableFolder, snapshot: TableSnapshot): Promise<string[]> {
   const entries = await liveEntries(options, snapshot);
   return [...entries.values()].map(({ data_file: file }) => file.partition.source);
 }

@@ -1,4 +1,5 @@
 import { LonghaulError } from '../model/errors.ts';
+import { isPrivate, makePrivate } from '../storage/disk-store.ts';
 import type { SnapshotRef } from '../storage/manifests.ts';
 import { readSnapshot } from '../storage/manifests.ts';
 import type { CastOptions } from './cast.ts';
@@ -267,6 +268,7 @@ class Draft {
       table['last-column-id'],
       ...schema.fields.map(({ id }) => id),
     );
+    await this.#keepPrivate(content);
     const { runId, publishedAt, ledger } = await readSnapshot(this.#options.converted, ref);
     const snapshot = await writeSnapshot({
       ...this.#options,
@@ -288,6 +290,19 @@ class Draft {
     table['last-sequence-number'] = snapshot['sequence-number'];
     table.snapshots.push(snapshot);
     return snapshot;
+  }
+
+  /** Metadata has values of the files, and copies have all: what only its owner can read stays so. */
+  async #keepPrivate({ sources }: Content): Promise<void> {
+    const { converted } = this.#options;
+    const parts = sources.flatMap(({ entry }) => entry.parquet.slice(0, 1));
+    for (const { key } of parts) {
+      if (!(await isPrivate(converted.location(key)))) continue;
+      for (const folder of ['metadata', 'data']) {
+        await makePrivate(converted.location(this.#prefix + folder));
+      }
+      return;
+    }
   }
 
   /** What the new snapshot's files are compared with: the head, where the day becomes it; else the day before it. */

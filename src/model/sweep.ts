@@ -10,8 +10,11 @@ export const LEFTOVER_KINDS = [
 ] as const;
 export type LeftoverKind = (typeof LEFTOVER_KINDS)[number];
 
-/** EMR clusters, which lie in no zone, go last: what they write goes with them. */
-export type SweptKind = LeftoverKind | 'cluster';
+/**
+ * Files of an Iceberg table that its newest version does not name. EMR clusters, which lie in no zone, go last: what they
+ * write goes with them.
+ */
+export type SweptKind = LeftoverKind | 'table' | 'cluster';
 
 /** The one argument of the workflow `sweepLake`. */
 export interface SweepInput {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { syncTable, type SyncedTable } from '../../src/iceberg/sync.ts';
@@ -250,6 +250,23 @@ void describe('the table, when something goes wrong', () => {
     assert.equal(synced.location, join(moved, '_iceberg/a_b'));
     assert.equal(synced.metadata['table-uuid'], metadata['table-uuid']);
     assert.deepEqual(tagsOf(synced), tagsOf(await sync(lake.store)));
+  });
+
+  it('is as private as the files that it has', async () => {
+    await using lake = await TinyLake.create();
+    const { sources } = await lake.publish(DATASET, DAYS[0], [integers('a', 1)]);
+    await sync(lake.store);
+    const part = sources[0]?.parquet[0];
+    assert.ok(part);
+    await chmod(lake.store.uri(part.key), 0o600);
+    await lake.publish(DATASET, DAYS[1], [decimals('b', 1.5), integers('a', 1)]);
+    await lake.publishEntries({ dataset: DATASET, ingestDate: DAYS[2], revision: 1 }, sources);
+    await sync(lake.store);
+    const folder = join(lake.root, '_iceberg/a_b/metadata');
+    assert.equal((await stat(folder)).mode & 0o077, 0);
+    for (const file of await readdir(folder)) {
+      assert.equal((await stat(join(folder, file))).mode & 0o077, 0, file);
+    }
   });
 
   it('says which Parquet file has not the rows of its manifest', async () => {

@@ -19,7 +19,7 @@ export function sweepCommand(context: CliContext): Command {
     .summary('remove what dead runs left')
     .description(
       'Removes what killed or failed runs left in the lake: unfinished uploads, partial files and their ' +
-        'checkpoints, Parquet parts that nothing names, staging, temporaries; and ends EMR clusters that they made. What is published or landed stays (what was unpublished too, ' +
+        'checkpoints, Parquet parts that nothing names, staging, temporaries; what Iceberg tables do not name any more, after two days; and ends EMR clusters that they made. What is published or landed stays (what was unpublished too, ' +
         'without --unpublished-after), and so does what a run under way holds. A failed run that is retried after that downloads from the start. Ctrl-C cancels it.',
     )
     .addOption(

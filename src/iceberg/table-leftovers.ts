@@ -1,0 +1,49 @@
+import type { Store, StoredObject } from '../storage/store.ts';
+import { metadataKey, newestVersion, readVersion, TABLES_PREFIX } from './metadata.ts';
+import { readSnapshotFiles } from './read-snapshot.ts';
+
+/**
+ * As long as a commit may take (the workflow's policy TABLE): until then a file that no version of the table names may be
+ * one that the next version will.
+ */
+const COMMIT_LIMIT_MS = 2 * 24 * 60 * 60_000;
+
+/**
+ * The files of all tables that their newest version does not name: earlier versions, what was of days that are withdrawn,
+ * and what a killed worker had written before its commit. Tags, and what they name, stay.
+ * A table that cannot be read keeps all of its files.
+ */
+export async function* tableLeftovers(
+  converted: Store,
+  nowMs: number,
+): AsyncIterable<StoredObject> {
+  for (const view of await converted.folders(TABLES_PREFIX)) {
+    const prefix = `${TABLES_PREFIX}${view}/`;
+    const named = await namedKeys(converted, prefix).catch(() => undefined);
+    if (!named) continue;
+    for await (const object of converted.list(prefix)) {
+      const isOurs = OWN_NAME.test(object.key.slice(prefix.length));
+      const isSettled = object.modifiedAtMs > 0 && nowMs - object.modifiedAtMs > COMMIT_LIMIT_MS;
+      if (isOurs && isSettled && !named.has(object.key)) yield object;
+    }
+  }
+}
+
+/** As this program names the files of a table; any other is left alone. */
+const OWN_NAME =
+  /^(?:metadata\/(?:v\d+\.metadata\.json|snap-\d+-[\da-f-]{36}\.avro|[\da-f-]{36}-m0\.avro|\.[\da-f-]{36}\.tmp)|data\/(?:[\da-f]{32}-[\da-f]{8}\.parquet|\.[\da-f]{32}-[\da-f]{8}\.parquet\.partial))$/;
+
+async function namedKeys(converted: Store, prefix: string): Promise<Set<string> | undefined> {
+  const version = await newestVersion(converted, prefix);
+  if (version === undefined) return undefined;
+  const { snapshots } = await readVersion(converted, prefix, version);
+  const named = new Set([metadataKey(prefix, version)]);
+  for (const snapshot of snapshots) {
+    const { keys, entries } = await readSnapshotFiles({ converted, prefix }, snapshot);
+    for (const key of keys) named.add(key);
+    for (const { data_file: file } of entries) {
+      named.add(`${prefix}data/${file.file_path.slice(file.file_path.lastIndexOf('/') + 1)}`);
+    }
+  }
+  return named;
+}

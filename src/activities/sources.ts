@@ -3,6 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { convertSource, inspectSource, type ConvertResult } from '../conversion/convert-source.ts';
 import { convertBatch, type FailedSource } from '../conversion/spark/convert-batch.ts';
 import { stageSource } from '../conversion/spark/stage-source.ts';
+import { tableTypes } from '../iceberg/describe-table.ts';
 import { findLanding, landSource, probeSource } from '../landing/land-source.ts';
 import { isRetryable } from '../model/errors.ts';
 import type { BatchInput, BatchResult, SourceResult, SourceTask } from '../model/run.ts';
@@ -31,7 +32,7 @@ export function createSourceActivities(deps: ActivityDeps) {
 
     inspectSource: async (input: LandedTask) =>
       await runSourceActivity(deps, input, 'inspect', async (work) =>
-        inspectSource(deps, input, work),
+        inspectSource(deps, input, work, await tableTypes(deps.converted, input.dataset)),
       ),
 
     convertSource: async (input: LandedTask): Promise<ConvertResult> =>

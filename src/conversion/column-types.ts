@@ -7,16 +7,27 @@ import { ALL_SHAPES, DECIMAL, INTEGER, shapeOfFormat } from '../csv/shapes.ts';
 
 type Decision = Pick<Column, 'type' | 'format' | 'empty' | 'beyondDouble' | 'declared'>;
 
-/** The type of a column with these shapes; `fits` is false where the declared type does not hold every value. */
+/**
+ * The type of a column with these shapes; `fits` is false where the declared type does not hold every value.
+ * @param known the type that the dataset's table has for the column: it is taken where it holds every value exactly, so
+ *   that the file need not be cast into it.
+ */
 export function decideColumn(
   shapes: number,
   beyondDouble: boolean,
   declared: DeclaredType | undefined,
+  known?: ColumnType,
 ): { column: Decision; fits: boolean } {
   const empty = shapes === ALL_SHAPES ? ({ empty: true } as const) : {};
   if (!declared) {
-    const column = empty.empty ? { type: 'VARCHAR' as const } : foundType(shapes, beyondDouble);
-    return { column: { ...column, ...empty }, fits: true };
+    const usual = empty.empty ? { type: 'VARCHAR' as const } : foundType(shapes, beyondDouble);
+    if (known === undefined || known === usual.type) {
+      return { column: { ...usual, ...empty }, fits: true };
+    }
+    const { column, fits } = decideColumn(shapes, beyondDouble, { type: known });
+    const isExact = fits && !(known === 'DOUBLE' && beyondDouble);
+    const { declared: _none, ...asKnown } = column;
+    return { column: isExact ? asKnown : { ...usual, ...empty }, fits: true };
   }
   const format = formatsOf(declared).find((each) => (shapes & shapeOfFormat(each)) !== 0);
   const fits = (shapes & shapesOfType(declared)) !== 0 || declared.type === 'VARCHAR';

@@ -23,6 +23,7 @@ import {
   stagedPartsKey,
   type LandedTask,
 } from '../storage/staged.ts';
+import type { ColumnType } from '../model/schema.ts';
 import type { Lake, Store } from '../storage/store.ts';
 import type { ConversionProgress } from './engine.ts';
 import { createEngine, type EngineDeps } from './engines.ts';
@@ -44,11 +45,15 @@ interface Watch {
   onNote: (note: string) => void;
 }
 
-/** Encoding, dialect and schema of a landing, staged for its conversion. */
+/**
+ * Encoding, dialect and schema of a landing, staged for its conversion.
+ * @param tableTypes see `InspectRequest`.
+ */
 export async function inspectSource(
   deps: Lake,
   input: LandedTask,
   { signal, onProgress }: Watch,
+  tableTypes?: ReadonlyMap<string, ColumnType>,
 ): Promise<{ columns: number; typedColumns: number; encoding: string }> {
   const { overrides } = input.source;
   const landing = await requireLanding(deps.raw, input);
@@ -70,6 +75,7 @@ export async function inspectSource(
     scan,
     encoding,
     overrides,
+    tableTypes,
     signal,
     onProgress: (done) => onProgress({ ...done, totalBytes: bytes }),
   });

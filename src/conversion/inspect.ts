@@ -1,7 +1,7 @@
 import type { DeclaredType, Encoding, SourceOverrides } from '../model/dataset.ts';
 import { nameColumns } from '../model/names.ts';
 import type { CsvScan } from '../model/scan.ts';
-import type { Schema } from '../model/schema.ts';
+import type { ColumnType, Schema } from '../model/schema.ts';
 import type { Location } from '../storage/location.ts';
 import type { ConversionProgress } from './engine.ts';
 import { assertDecodable } from '../csv/encoding.ts';
@@ -16,6 +16,8 @@ export interface InspectRequest {
   scan: CsvScan;
   encoding: Encoding;
   overrides: SourceOverrides;
+  /** The types of the dataset's table, by normalised column name: taken where they hold every value exactly. */
+  tableTypes?: ReadonlyMap<string, ColumnType> | undefined;
   signal: AbortSignal;
   onProgress: (done: ConversionProgress) => void;
 }
@@ -47,7 +49,9 @@ export async function inspect(request: InspectRequest): Promise<Schema> {
   const columns = named.map((column, index) => {
     const declared = declaredType(overrides, column.name);
     const shapes = profile.shapes[index] ?? 0;
-    const decision = decideColumn(shapes, profile.beyondDouble[index] === 1, declared);
+    const beyondDouble = profile.beyondDouble[index] === 1;
+    const known = request.tableTypes?.get(column.name);
+    const decision = decideColumn(shapes, beyondDouble, declared, known);
     if (declared && !decision.fits) misfits.push({ index, name: column.name, declared });
     return { ...column, ...decision.column };
   });

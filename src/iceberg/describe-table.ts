@@ -1,3 +1,4 @@
+import { LonghaulError } from '../model/errors.ts';
 import type { ColumnType } from '../model/schema.ts';
 import type { Store } from '../storage/store.ts';
 import {
@@ -59,4 +60,20 @@ export async function describeTable(
     })),
     tags,
   };
+}
+
+/**
+ * The types of the head's columns, by name, for what is converted next. A table that cannot be read has none: its next
+ * commit says so.
+ */
+export async function tableTypes(
+  converted: Store,
+  dataset: string,
+): Promise<ReadonlyMap<string, ColumnType>> {
+  const table = await describeTable(converted, dataset).catch((error: unknown) => {
+    const code = error instanceof LonghaulError ? error.code : undefined;
+    if (code === 'TABLE_UNREADABLE' || code === 'TABLE_FOREIGN_COMMIT') return undefined;
+    throw error;
+  });
+  return new Map(table?.columns.map(({ name, type }) => [name, type]));
 }

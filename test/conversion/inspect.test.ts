@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { profileFile } from '../../src/conversion/profile-file.ts';
+import { COLUMN_TYPES } from '../../src/model/schema.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import { typedValue } from '../csv/csv-files.ts';
 import { referenceType } from './reference-types.ts';
@@ -28,6 +29,28 @@ test('a column has the type that the written rules give it, quoted or not', asyn
       },
     ),
     { numRuns: 500 },
+  );
+});
+
+test('a column takes the type of the table where that holds every value exactly, and its own elsewhere', async (t) => {
+  const store = await scratch(t);
+  const values = fc.array(typedValue(), { minLength: 1, maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(values, fc.constantFrom(...COLUMN_TYPES), async (texts, table) => {
+      const sample = await landed(store, `a,b\n${texts.map((text) => `${text},x`).join('\n')}\n`);
+      const [column] = (await inspected(sample, {}, new Map([['a', table]]))).columns;
+      const own = referenceType(texts);
+      const holds =
+        own.empty === true ||
+        table === 'VARCHAR' ||
+        table === own.type ||
+        (table === 'DOUBLE' && own.type === 'BIGINT' && own.beyondDouble !== true);
+      assert.equal(column?.type, holds ? table : own.type);
+      assert.equal(column?.declared, undefined);
+      assert.equal(column?.empty, own.empty);
+      if (table === own.type) assert.deepEqual({ ...column, ...own }, column);
+    }),
+    { numRuns: 300 },
   );
 });
 

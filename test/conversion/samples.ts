@@ -12,7 +12,7 @@ import type {
   ConversionOutcome,
   ConversionRequest,
 } from '../../src/conversion/engine.ts';
-import { inspect } from '../../src/conversion/inspect.ts';
+import { inspect, type InspectRequest } from '../../src/conversion/inspect.ts';
 import { PART_SIZES, type PartSizes } from '../../src/conversion/parts/next-range.ts';
 import { toPlainError } from '../../src/conversion/plain-error.ts';
 import { CsvScanner } from '../../src/csv/scanner.ts';
@@ -85,10 +85,15 @@ export function scanOf(
   return scanner.finish(encoding);
 }
 
-export async function inspected(sample: Sample, overrides: SourceOverrides = {}): Promise<Schema> {
+export async function inspected(
+  sample: Sample,
+  overrides: SourceOverrides = {},
+  tableTypes?: InspectRequest['tableTypes'],
+): Promise<Schema> {
   return await inspect({
     ...sample,
     overrides,
+    tableTypes,
     signal: new AbortController().signal,
     onProgress: () => undefined,
   });

@@ -7,15 +7,17 @@ import {
   type SweepTotal,
   type SweptItem,
 } from '../model/sweep.ts';
+import { syncTable } from '../iceberg/sync.ts';
 import { tableLeftovers } from '../iceberg/table-leftovers.ts';
-import { findLeftovers } from '../storage/leftovers.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { findLeftovers, type Leftover } from '../storage/leftovers.ts';
 import { findUnpublished } from '../storage/unpublished-files.ts';
 import type { ActivityDeps } from './deps.ts';
 import { OpenRuns } from './open-runs.ts';
 import type { ClusterSweep, SweptClusters } from './sweep-clusters.ts';
 import { runActivity } from './work.ts';
 
-type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'>;
+type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr' | 'duckdb'>;
 
 /** What dead runs left of one lake. */
 export function createSweepActivities(deps: Deps) {
@@ -39,9 +41,11 @@ async function sweepLeftovers(
       : await findUnpublished(deps, { olderThanMs: unpublishedAfterMs, nowMs, signal });
   const runs = new OpenRuns(client, nowMs);
   const items: SweptItem[] = [];
+  const tables = dryRun ? [] : await tablesBehind(deps, unpublished, signal);
   for (const { holder, remove, ...file } of [...old, ...unpublished]) {
     signal.throwIfAborted();
-    const outcome = outcomeOf(await runs.hold(holder, file.ageMs), dryRun);
+    const isNamed = file.kind === 'unpublished' && tables.includes(datasetOf(holder));
+    const outcome = outcomeOf(isNamed || (await runs.hold(holder, file.ageMs)), dryRun);
     if (outcome === 'removed') await remove();
     items.push({ ...file, outcome });
   }
@@ -63,6 +67,26 @@ async function sweepLeftovers(
     totals: totalsOf(items),
     clustersUnknown: clusters.unknown,
   };
+}
+
+function datasetOf(holder: Leftover['holder']): string {
+  return 'dataset' in holder ? holder.dataset : '';
+}
+
+/** The datasets whose Iceberg tables cannot be brought to what is published, and may name files that are to go. */
+async function tablesBehind(
+  { converted, duckdb }: Deps,
+  files: readonly Leftover[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const behind: string[] = [];
+  for (const dataset of new Set(files.map(({ holder }) => datasetOf(holder)))) {
+    await syncTable({ converted, duckdb, dataset, signal }).catch((error: unknown) => {
+      if (!(error instanceof LonghaulError)) throw error;
+      behind.push(dataset);
+    });
+  }
+  return behind;
 }
 
 /** The AWS SDK's EMR client is loaded where a run has had a cluster, and not otherwise. */

@@ -3,6 +3,7 @@ import { chmod, cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { syncTable, type SyncedTable } from '../../src/iceberg/sync.ts';
+import { unpublish } from '../../src/lake/unpublish.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { failureWith } from '../helpers/failure-with.ts';
@@ -109,6 +110,37 @@ void describe('the Iceberg table of a dataset', () => {
     assert.equal(head(await sync(lake.store))?.summary['total-records'], '1');
     await lake.publish(DATASET, DAYS[0], [integers('a', 2), integers('b', 3)]);
     assert.equal(head(await sync(lake.store))?.summary['total-records'], '2');
+  });
+
+  it('goes back to the newest day that remains when one is unpublished, by metadata alone', async () => {
+    await using lake = await TinyLake.create();
+    await lake.publish(DATASET, DAYS[0], [integers('a', 1)]);
+    const before = await sync(lake.store);
+    await lake.publish(DATASET, DAYS[1], [decimals('a', 1.5)]);
+    await sync(lake.store);
+    const day = { dataset: DATASET, ingestDate: DAYS[1], reason: 'a test', by: 'x' };
+    await unpublish({ raw: lake.store, converted: lake.store }, { ...day, withLater: false });
+    const after = await sync(lake.store);
+    assert.deepEqual(tagsOf(after), tagsOf(before));
+    assert.equal(after.metadata['current-snapshot-id'], before.metadata['current-snapshot-id']);
+    assert.deepEqual(after.after, before.after);
+    // The next revision of the day, from another file.
+    await lake.publish(DATASET, DAYS[1], [integers('a', 3)], 2);
+    assert.deepEqual(tagsOf(await sync(lake.store)), {
+      '2026-01-01': 'a-b/2026-01-01/r1',
+      '2026-01-02': 'a-b/2026-01-02/r2',
+      main: 'a-b/2026-01-02/r2',
+    });
+  });
+
+  it('is without a head when nothing is published any more', async () => {
+    await using lake = await TinyLake.create();
+    await lake.publish(DATASET, DAYS[0], [integers('a', 1)]);
+    await sync(lake.store);
+    const day = { dataset: DATASET, ingestDate: DAYS[0], reason: 'a test', by: 'x' };
+    await unpublish({ raw: lake.store, converted: lake.store }, { ...day, withLater: false });
+    const { metadata } = await sync(lake.store);
+    assert.deepEqual([metadata.snapshots, metadata.refs], [[], {}]);
   });
 
   it('does nothing where nothing was published since', async () => {

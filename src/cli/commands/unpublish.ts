@@ -1,11 +1,16 @@
 import { hostname, userInfo } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
+import type { DuckDbSettings } from '../../config/settings.ts';
 import type { Unpublished } from '../../lake/unpublish.ts';
 import { parseIngestDate, type IngestDate } from '../../model/dates.ts';
 import { revisionText } from '../../model/manifest.ts';
-import { parseDatasetName } from '../../model/names.ts';
+import { exitCodeOf, LonghaulError, type ErrorCode } from '../../model/errors.ts';
+import { parseDatasetName, printable } from '../../model/names.ts';
+import { TABLE_BEHIND } from '../../model/table.ts';
 import { openLake } from '../../storage/open-lake.ts';
+import type { Store } from '../../storage/store.ts';
 import { print, type CliContext } from '../context.ts';
+import { interruptible } from '../interrupts.ts';
 import { unpublishedText } from '../text.ts';
 import { examples, positiveCount, withJson, type Flags } from './options.ts';
 import { zoneOfDataset } from './runs.ts';
@@ -41,13 +46,37 @@ export function unpublishCommand(context: CliContext): Command {
     const { settings, datasets } = context.loadConfig();
     const lake = await openLake(settings);
     const input = { dataset, ingestDate, revision, reason, by: userAndHost(), withLater };
-    const result = await unpublish(lake, input);
+    const withdrawn = await unpublish(lake, input);
+    const table = await tableAfter(lake.converted, settings.duckdb, dataset);
+    if (table && 'error' in table) context.setExitCode(exitCodeOf(table.error.code));
+    const result = { ...withdrawn, table };
     await print(context, flags, result, () => resultText(result, zoneOfDataset(datasets, dataset)));
   });
   return examples(command, [
     'unpublish denver-311 --date 2026-11-20 --reason "the publisher uploaded a test file"',
     'unpublish denver-311 --date 2026-11-20 --reason "cut off" --with-later --json',
   ]);
+}
+
+/** What is withdrawn is so, whatever becomes of the table. */
+async function tableAfter(
+  converted: Store,
+  duckdb: DuckDbSettings,
+  dataset: string,
+): Promise<{ location?: string } | { error: { code: ErrorCode; message: string } } | undefined> {
+  return await interruptible(async (signal) => {
+    const { syncTable } = await import('../../iceberg/sync.ts');
+    const { newestVersion, tablePrefix } = await import('../../iceberg/metadata.ts');
+    try {
+      // A lake that has none yet gets it by its next run.
+      if ((await newestVersion(converted, tablePrefix(dataset))) === undefined) return undefined;
+      const table = await syncTable({ converted, duckdb, dataset, signal });
+      return { location: table?.location };
+    } catch (error) {
+      if (!(error instanceof LonghaulError)) throw error;
+      return { error: { code: error.code, message: error.message } };
+    }
+  }, 'Bringing the Iceberg table to what is published');
 }
 
 function reasonOf(text: string): string {
@@ -65,7 +94,10 @@ function userAndHost(): string {
   }
 }
 
-function resultText(result: Unpublished, zone: string): string {
+function resultText(
+  result: Unpublished & { table: Awaited<ReturnType<typeof tableAfter>> },
+  zone: string,
+): string {
   const { dataset, ingestDate, status, withdrawn, dayIsNow, latestIsNow } = result;
   const day = `${dataset} ${revisionText(result)}`;
   const withIt = withdrawn.filter((at) => revisionText(at) !== revisionText(result));
@@ -83,6 +115,9 @@ function resultText(result: Unpublished, zone: string): string {
     latestIsNow
       ? `The newest snapshot is ${revisionText(latestIsNow)}.`
       : `Nothing of ${dataset} is published any more.`,
+    ...(result.table && 'error' in result.table
+      ? [`${TABLE_BEHIND}: ${result.table.error.code}: ${printable(result.table.error.message)}`]
+      : []),
     'No file was removed: `longhaul sweep --unpublished-after 30d` does that.',
   );
   return lines.join('\n');

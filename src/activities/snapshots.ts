@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { assertSchemaKept } from '../iceberg/schema-guard.ts';
 import { publishedTable } from '../iceberg/published-table.ts';
 import { cleanUp, type EndedRun } from '../lake/clean-up.ts';
 import { publishSnapshot, type Publication } from '../lake/publish.ts';
@@ -11,7 +12,11 @@ export function createSnapshotActivities(
 ) {
   return {
     publishSnapshot: async (input: Publication) =>
-      await runActivity(deps, async () => await publishSnapshot(deps, input)),
+      await runActivity(deps, async () =>
+        publishSnapshot(deps, input, async (sources) => {
+          if (input.dataset.schema === 'freeze') await assertSchemaKept(deps, input, sources);
+        }),
+      ),
 
     /** The dataset's Iceberg table follows what is published. */
     syncTable: async (day: { dataset: string; ingestDate: string }) =>

@@ -72,6 +72,9 @@ export const DATASETS_SHAPE = z.strictObject(
             .refine(isTimeZone, 'must be a time zone such as America/Denver')
             .optional(),
           schedule: SCHEDULE_SHAPE.optional(),
+          schema: z
+            .enum(['evolve', 'freeze'], { error: 'must be evolve or freeze' })
+            .default('evolve'),
           sources: z.array(source, 'must be a list of sources').min(1, 'must not be empty'),
         },
         { error: objectError },

@@ -38,7 +38,7 @@ export function datasetsOf(content: unknown): {
   const schedules = new Map<string, ScheduleSpec>();
   const { schedule: top } = parsed.data;
   const datasets = Object.entries(parsed.data.datasets).map(([name, dataset]) => {
-    const { time_zone, sources } = dataset;
+    const { time_zone, schema, sources } = dataset;
     const path = ['datasets', name];
     const problem = problemOfName(name);
     if (problem) problems.push({ path, message: problem, atKey: true });
@@ -48,6 +48,7 @@ export function datasetsOf(content: unknown): {
     return {
       name,
       timeZone,
+      ...(schema === 'freeze' ? { schema } : {}),
       sources: specsOf(sources, [...path, 'sources'], problems),
     };
   });
@@ -109,7 +110,7 @@ function specsOf(
 }
 
 const KNOWN_KEYS =
-  'datasets time_zone sources id address years optional encoding delimiter header types type format'
+  'datasets time_zone schema sources id address years optional encoding delimiter header types type format'
     .split(' ')
     .concat(SCHEDULE_KEYS);
 

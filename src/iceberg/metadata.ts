@@ -6,7 +6,7 @@ import { LonghaulError } from '../model/errors.ts';
 import { viewNameOf } from '../model/names.ts';
 import type { Store } from '../storage/store.ts';
 import { PARTITION_SPEC } from './manifest-files.ts';
-import { ICEBERG_TYPES, NO_VALUES } from './table-schema.ts';
+import { ICEBERG_TYPES, NO_VALUES, type IcebergSchema } from './table-schema.ts';
 
 /** Where the tables lie in the converted zone. Spark and pyarrow skip a folder with an underscore. */
 export const TABLES_PREFIX = '_iceberg/';
@@ -203,4 +203,10 @@ export function metadataKey(prefix: string, version: number): string {
 
 function hintKey(prefix: string): string {
   return `${prefix}metadata/version-hint.text`;
+}
+
+/** The columns of the head; undefined where there is none. */
+export function headSchema(metadata: TableMetadata | undefined): IcebergSchema | undefined {
+  if (!metadata || metadata['current-snapshot-id'] === NO_SNAPSHOT) return undefined;
+  return metadata.schemas.find((each) => each['schema-id'] === metadata['current-schema-id']);
 }

@@ -6,6 +6,7 @@ import type { CastOptions } from './cast.ts';
 import { Days, type Content } from './days.ts';
 import {
   commitTable,
+  headSchema,
   MAIN,
   metadataKey,
   newSnapshotId,
@@ -88,11 +89,6 @@ async function readCurrent(
     }
     throw error;
   }
-}
-
-function headSchema(metadata: TableMetadata | undefined): IcebergSchema | undefined {
-  if (!metadata || metadata['current-snapshot-id'] === NO_SNAPSHOT) return undefined;
-  return metadata.schemas.find((each) => each['schema-id'] === metadata['current-schema-id']);
 }
 
 /** Without snapshots. */

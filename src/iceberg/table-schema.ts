@@ -1,4 +1,5 @@
 import { meet, type Column, type ColumnType } from '../model/schema.ts';
+import type { SchemaChange } from '../model/table.ts';
 
 /** A table's own types, for those of the columns. */
 export const ICEBERG_TYPES = {
@@ -112,4 +113,23 @@ function meetColumns(
 export function nameMapping(schemas: readonly IcebergSchema[]): string {
   const fields = [...knownFields(schemas).values(), ...PARTITION_FIELDS];
   return JSON.stringify(fields.map(({ id, name }) => ({ 'field-id': id, names: [name] })));
+}
+
+/** By field id: a column keeps its own. */
+export function changesBetween(before: IcebergSchema, after: IcebergSchema): SchemaChange[] {
+  const dropped = before.fields
+    .filter(({ id }) => !after.fields.some((field) => field.id === id))
+    .map((field) => ({
+      ...{ column: field.name, change: 'dropped' as const },
+      from: columnTypeOf(field),
+    }));
+  const others = after.fields.flatMap((field): SchemaChange[] => {
+    const { name: column } = field;
+    const to = columnTypeOf(field);
+    const old = before.fields.find(({ id }) => id === field.id);
+    if (!old) return [{ column, change: 'added', to }];
+    const from = columnTypeOf(old);
+    return from === to ? [] : [{ column, change: 'type', from, to }];
+  });
+  return [...dropped, ...others];
 }

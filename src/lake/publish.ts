@@ -51,15 +51,21 @@ export interface Publication extends RevisionOfRun {
  * The manifest is the last thing written; put-if-absent is the last lock. What is published never carries files of a
  * revision that was unpublished: `unpublish` writes its tombstone and then looks for manifests that carry the revision,
  * and this writes the manifest and then looks for tombstones, so one of the two sees the other.
+ * @param assertSchema throws where the columns of these sources are not to be published, unless they were accepted.
  */
-export async function publishSnapshot(deps: Lake, input: Publication): Promise<IngestResult> {
+export async function publishSnapshot(
+  deps: Lake,
+  input: Publication,
+  assertSchema?: (sources: readonly SourceEntry[]) => Promise<void>,
+): Promise<IngestResult> {
   const { dataset, ingestDate, revision, runId } = input;
   const at = { dataset: dataset.name, ingestDate, revision };
   try {
     const key = snapshotManifestKey(dataset.name, ingestDate, revision);
     // An earlier attempt's, whose answer was lost.
     const earlier = await readManifest(deps.converted, key, SNAPSHOT);
-    const manifest = earlier?.runId === runId ? earlier : await manifestOf(deps, input);
+    const manifest =
+      earlier?.runId === runId ? earlier : await manifestOf(deps, input, assertSchema);
     await assertBasePublished(deps.converted, manifest);
     const outcome = await deps.converted.putIfAbsent(key, toJson(manifest));
     const stored = await readSnapshot(deps.converted, at);
@@ -80,7 +86,11 @@ export async function publishSnapshot(deps: Lake, input: Publication): Promise<I
   }
 }
 
-async function manifestOf(deps: Lake, input: Publication): Promise<SnapshotManifest> {
+async function manifestOf(
+  deps: Lake,
+  input: Publication,
+  assertSchema?: (sources: readonly SourceEntry[]) => Promise<void>,
+): Promise<SnapshotManifest> {
   const { dataset, ingestDate, revision, runId } = input;
   const at = { dataset: dataset.name, ingestDate, revision };
   const previous = await previousSnapshot(deps.converted, at);
@@ -101,6 +111,7 @@ async function manifestOf(deps: Lake, input: Publication): Promise<SnapshotManif
   );
   const present = sources.filter((entry) => entry.status !== 'missing');
   if (!input.accept && previous) assertVolume(present, previous.sources);
+  if (!input.accept) await assertSchema?.(sources);
   const allUnchanged = present.length > 0 && present.every((entry) => entry.status === 'unchanged');
   return {
     format: 'longhaul/snapshot/1',

@@ -5,6 +5,8 @@ export interface DatasetSpec {
   name: string;
   /** IANA; the ingest date is the day in this zone. */
   timeZone: string;
+  /** Holds a run before its publication where the columns of the dataset's table would change. Default: they change. */
+  schema?: 'freeze';
   sources: SourceSpec[];
 }
 

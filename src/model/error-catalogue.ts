@@ -224,6 +224,12 @@ export const ERROR_CATALOGUE = {
     happened: 'The snapshot has under half the rows of the last one: a truncated publication?',
     next: 'Look at the source; if it is right, run again with --accept.',
   },
+  SCHEMA_CHANGED: {
+    class: 'held',
+    happened:
+      'The columns of the dataset would change, and datasets.yaml says that they do not (`schema: freeze`).',
+    next: 'Look at the source; if it is right, run again with --accept.',
+  },
   TEMPORAL_UNREACHABLE: {
     class: 'orchestration',
     happened: 'No Temporal server answers at the configured address.',

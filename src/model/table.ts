@@ -35,6 +35,6 @@ export function tableLines(table: IngestResult['table']): string[] {
   ];
 }
 
-function changeText({ column, change, from, to }: SchemaChange): string {
+export function changeText({ column, change, from, to }: SchemaChange): string {
   return change === 'type' ? `${column} ${from} → ${to}` : `${column} ${change}`;
 }

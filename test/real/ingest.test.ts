@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import type { IngestResult } from '../../src/model/run.ts';
 import { startLab, withLab, type Lab } from '../helpers/lab.ts';
 
 const SAMPLES = resolve('../shared/data');
@@ -260,6 +261,27 @@ describe('a day', () => {
 
     const third = await lab.json<Run>(['ingest', 'changes', '--date', '2026-11-24', '--as-if']);
     assert.equal(third.json.status, 'unchanged');
+  });
+
+  it('whose columns would change is held where they are frozen, until --accept', async () => {
+    const day = (date: string) => ['ingest', 'frozen', '--date', date, '--as-if'];
+    const address = lab.origin.address('/frozen/a.csv');
+    lab.origin.set('/frozen/a.csv', { body: 'a,b\n1,x\n', etag: '"1"' });
+    const sources = `[{ id: a, address: "${address}" }]`;
+    const yaml = `datasets: { frozen: { schema: freeze, sources: ${sources} } }\n`;
+    await writeFile(join(lab.folder, 'datasets.yaml'), yaml);
+    await lab.json<Run>(day('2026-11-22'));
+    // Values that the table's types hold change nothing.
+    lab.origin.set('/frozen/a.csv', { body: 'b,a\n7,2\n', etag: '"2"' });
+    assert.equal((await lab.json<Run>(day('2026-11-23'))).code, 0);
+    lab.origin.set('/frozen/a.csv', { body: 'a,c\n1.5,x\n', etag: '"3"' });
+    const held = await lab.json<{ error: { code: string; message: string } }>(day('2026-11-24'));
+    assert.deepEqual([held.code, held.json.error.code], [8, 'SCHEMA_CHANGED']);
+    assert.match(held.json.error.message, /b dropped, a BIGINT → DOUBLE, c added/);
+    assert.equal((await lab.published('frozen')).length, 2);
+    const accepted = await lab.json<IngestResult>([...day('2026-11-24'), '--accept']);
+    assert.ok(accepted.json.table && 'tag' in accepted.json.table);
+    assert.equal(accepted.json.table.schemaChanges.length, 3);
   });
 
   it('that shrank to under half is held, not published, until --accept', async () => {

@@ -30,10 +30,10 @@ export interface PlannedSource {
   rows: number;
 }
 
-/** A publication of a day: the first one, or a further revision. */
-export interface Publication {
+/** A day is published, for the first time or as a further revision; or its newest revision is withdrawn. */
+export interface DayEvent {
   day: string;
-  sources: PlannedSource[];
+  sources: PlannedSource[] | 'withdrawn';
 }
 
 /** A source's file as its publisher has it. */
@@ -57,15 +57,18 @@ const source = fc.record<PlannedSource>({
   rows: fc.nat(3),
 });
 
-const publication = fc.record<Publication>({
+const dayEvent = fc.record<DayEvent>({
   day: fc.constantFrom('2026-01-01', '2026-01-02', '2026-01-03', '2026-01-05'),
-  sources: fc.uniqueArray(source, { selector: ({ id }) => id, maxLength: 3 }),
+  sources: fc.oneof(
+    { weight: 7, arbitrary: fc.uniqueArray(source, { selector: ({ id }) => id, maxLength: 3 }) },
+    { weight: 1, arbitrary: fc.constant('withdrawn' as const) },
+  ),
 });
 
-const inAnyOrder = fc.array(publication, { minLength: 1, maxLength: 5 });
+const inAnyOrder = fc.array(dayEvent, { minLength: 1, maxLength: 6 });
 
 /** Days one after the other, and days with revisions and backfills. */
-export const publications: fc.Arbitrary<Publication[]> = fc.oneof(
+export const dayEvents: fc.Arbitrary<DayEvent[]> = fc.oneof(
   inAnyOrder,
   inAnyOrder.map((all) => all.toSorted((a, b) => (a.day < b.day ? -1 : Number(a.day > b.day)))),
 );

@@ -1,3 +1,4 @@
+import { unpublish } from '../../src/lake/unpublish.ts';
 import { snapshotManifestKey, sourcePrefix } from '../../src/model/layout.ts';
 import type { SourceEntry } from '../../src/model/manifest.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
@@ -7,7 +8,7 @@ import { countParquetRows } from '../../src/verification/footers.ts';
 import { converted, inProcessDuckDb, landed } from '../conversion/samples.ts';
 import { entryOf, snapshotOf } from '../helpers/manifests.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
-import { publishedFile, type PlannedSource, type Publication } from './plans.ts';
+import { publishedFile, type PlannedSource, type DayEvent } from './plans.ts';
 import { TableModel } from './table-model.ts';
 
 /** Publications of a dataset as a run makes them: real Parquet files of the product's own conversion, and manifests. */
@@ -23,7 +24,15 @@ export class PublishedLake {
     this.#dataset = dataset;
   }
 
-  async publish({ day, sources: planned }: Publication): Promise<void> {
+  /** Or withdraws; nothing where the day is not published. */
+  async publish({ day, sources: planned }: DayEvent): Promise<void> {
+    if (planned === 'withdrawn') {
+      if (!this.model.withdraw(day)) return;
+      const how = { reason: 'wrong', by: 'a test', withLater: true };
+      const lake = { raw: this.#store, converted: this.#store };
+      await unpublish(lake, { dataset: this.#dataset, ingestDate: day, ...how });
+      return;
+    }
     const revision = this.model.revisionOf(day) + 1;
     const at = { dataset: this.#dataset, ingestDate: day, revision };
     const entries: SourceEntry[] = [];
@@ -38,7 +47,7 @@ export class PublishedLake {
         versions.set(id, previous);
         entries.push({ ...this.#entryOf(previous), status: 'unchanged' });
       } else {
-        const version = { day, file: publishedFile(source) };
+        const version = { day, revision, file: publishedFile(source) };
         versions.set(id, version);
         const entry = await this.#convert(sourcePrefix({ ...at, source: id }), source, version);
         entries.push(entry);
@@ -73,7 +82,8 @@ export class PublishedLake {
         }),
       );
       const rows = version.file.rows.length;
-      const entry = entryOf({ id, schema: made.schema, parquet, rows, records: rows });
+      const rawKey = `${prefix}a.csv`;
+      const entry = entryOf({ id, rawKey, schema: made.schema, parquet, rows, records: rows });
       this.#entries.set(version, entry);
       return entry;
     });

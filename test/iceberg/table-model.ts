@@ -5,6 +5,7 @@ import type { Kind, PublishedFile } from './plans.ts';
 /** A source's file, and the day on which it was published first. */
 interface Version {
   day: string;
+  revision: number;
   file: PublishedFile;
 }
 
@@ -23,19 +24,18 @@ interface Tagged {
 export class TableModel {
   /** Tag → table. */
   readonly #tags = new Map<string, Tagged>();
-  /** Day → what its revisions listed, the first one first. */
-  readonly #days = new Map<string, Sources[]>();
+  /** Day → what its revisions listed, the first one first; undefined of those that were withdrawn. */
+  readonly #days = new Map<string, (Sources | undefined)[]>();
   readonly #types = new Map<string, Held>();
 
   get tags(): [string, ReadTable][] {
     return [...this.#tags].map(([tag, { table }]) => [tag, table]);
   }
 
-  get head(): ReadTable {
-    const newest = [...this.#days].toSorted(byDay).at(-1)?.[0] ?? '';
-    const tagged = this.#tags.get(newest);
-    if (!tagged) throw new Error('Nothing was published.');
-    return tagged.table;
+  /** Undefined where nothing is published any more. */
+  get head(): ReadTable | undefined {
+    const newest = this.#upTo('9999').at(-1)?.day ?? '';
+    return this.#tags.get(newest)?.table;
   }
 
   revisionOf(day: string): number {
@@ -52,9 +52,33 @@ export class TableModel {
   publish(day: string, sources: Sources): void {
     const revisions = this.#days.get(day) ?? [];
     const former = this.#tags.get(day);
-    if (former) this.#tags.set(`${day}.r${revisions.length}`, former);
+    const replaced = revisions.findLastIndex((each) => each !== undefined) + 1;
+    if (former) this.#tags.set(`${day}.r${replaced}`, former);
     this.#days.set(day, [...revisions, sources]);
     this.#tag();
+  }
+
+  /** The newest revision of a day, and every one that has a version of it. @returns false where none is published. */
+  withdraw(day: string): boolean {
+    const revisions = this.#days.get(day) ?? [];
+    const newest = revisions.findLastIndex((sources) => sources !== undefined);
+    if (newest === -1) return false;
+    const gone = new Set([`${day}.r${newest + 1}`]);
+    for (const [each, all] of [...this.#days].toSorted(byDay)) {
+      for (const [index, sources] of all.entries()) {
+        const name = `${each}.r${index + 1}`;
+        const versions = [...(sources?.values() ?? [])].filter((version) => version !== 'missing');
+        const isCarrier = versions.some((version) =>
+          gone.has(`${version.day}.r${version.revision}`),
+        );
+        if (sources && (isCarrier || gone.has(name))) {
+          gone.add(name);
+          all[index] = undefined;
+        }
+      }
+    }
+    this.#tag();
+    return true;
   }
 
   /** As if all of it had been published day after day. */
@@ -67,11 +91,18 @@ export class TableModel {
   /** What a replaced revision was stays, whatever is published later. */
   #tag(): void {
     const known = [...this.#tags.values()];
+    const before = new Map(this.#tags);
+    this.#tags.clear();
     for (const [day, revisions] of [...this.#days].toSorted(byDay)) {
+      const newest = revisions.findLastIndex((each) => each !== undefined);
       for (const [index, sources] of revisions.entries()) {
-        const isCurrent = index === revisions.length - 1;
-        const tag = isCurrent ? day : `${day}.r${index + 1}`;
-        if (!isCurrent && this.#tags.has(tag)) continue;
+        if (!sources) continue;
+        const tag = index === newest ? day : `${day}.r${index + 1}`;
+        const kept = index === newest ? undefined : before.get(tag);
+        if (kept) {
+          this.#tags.set(tag, kept);
+          continue;
+        }
         const versions = this.#versionsOf(day, sources);
         const same = known.find((tagged) => isSame(tagged.versions, versions));
         const tagged = same ?? { versions, table: this.#tableOf(versions) };
@@ -96,7 +127,7 @@ export class TableModel {
   /** The newest revisions of the days until then, the oldest first. */
   #upTo(day: string): { day: string; sources: Sources }[] {
     return [...this.#days].toSorted(byDay).flatMap(([each, revisions]) => {
-      const sources = revisions.at(-1);
+      const sources = revisions.findLast((every) => every !== undefined);
       return sources && each <= day ? [{ day: each, sources }] : [];
     });
   }

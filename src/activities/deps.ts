@@ -21,4 +21,5 @@ export interface ActivityDeps {
   spark: SparkSettings;
   activity: ActivitySettings;
   emr: EmrSettings;
+  glueDatabase: string | undefined;
 }

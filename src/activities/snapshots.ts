@@ -8,7 +8,7 @@ import { runActivity } from './work.ts';
 
 /** The end of a day: its publication, and what is left behind. */
 export function createSnapshotActivities(
-  deps: Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'duckdb'>,
+  deps: Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'duckdb' | 'glueDatabase'>,
 ) {
   return {
     publishSnapshot: async (input: Publication) =>

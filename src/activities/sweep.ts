@@ -17,7 +17,10 @@ import { OpenRuns } from './open-runs.ts';
 import type { ClusterSweep, SweptClusters } from './sweep-clusters.ts';
 import { runActivity } from './work.ts';
 
-type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr' | 'duckdb'>;
+type Deps = Pick<
+  ActivityDeps,
+  'raw' | 'converted' | 'activity' | 'emr' | 'duckdb' | 'glueDatabase'
+>;
 
 /** What dead runs left of one lake. */
 export function createSweepActivities(deps: Deps) {
@@ -75,13 +78,14 @@ function datasetOf(holder: Leftover['holder']): string {
 
 /** The datasets whose Iceberg tables cannot be brought to what is published, and may name files that are to go. */
 async function tablesBehind(
-  { converted, duckdb }: Deps,
+  { converted, duckdb, glueDatabase }: Deps,
   files: readonly Leftover[],
   signal: AbortSignal,
 ): Promise<string[]> {
   const behind: string[] = [];
   for (const dataset of new Set(files.map(({ holder }) => datasetOf(holder)))) {
-    await syncTable({ converted, duckdb, dataset, signal }).catch((error: unknown) => {
+    const options = { converted, duckdb, glueDatabase, dataset, signal };
+    await syncTable(options).catch((error: unknown) => {
       if (!(error instanceof LonghaulError)) throw error;
       behind.push(dataset);
     });

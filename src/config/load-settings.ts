@@ -131,6 +131,8 @@ function withDefaults(
     datasetsFile: resolve(cwd, values.DATASETS_FILE ?? 'datasets.yaml'),
     temporal,
     temporalCli: values.TEMPORAL_CLI,
+    // Athena and its like read buckets only.
+    glueDatabase: lake.kind === 's3' ? values.GLUE_DATABASE : undefined,
     engine: values.ENGINE ?? 'duckdb',
     sourceConcurrency: values.SOURCE_CONCURRENCY ?? 2,
     duckdb: {

@@ -23,6 +23,7 @@ export const SETTING_KEYS = {
   S3_CHECKSUMS: key(flag(), 'true or false'),
   S3_KMS_KEY_ID: key(kmsKey(), "a KMS key's ARN, its id, or alias/ and its name"),
   S3_STALL_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
+  GLUE_DATABASE: key(z.string().regex(/^[a-z\d_-]{1,255}$/), 'a database of AWS Glue'),
   ENGINE: key(z.enum(ENGINES), `one of ${ENGINES.join(', ')}`),
   SOURCE_CONCURRENCY: key(whole(1, 32), 'a whole number from 1 to 32'),
   TEMPORAL_ADDRESS: key(hostAndPort(), 'host:port, without a scheme'),

@@ -12,6 +12,8 @@ export interface Settings {
   temporal: TemporalSettings;
   /** The Temporal program for the embedded server; undefined: `temporal` on the PATH, else fetched. */
   temporalCli: string | undefined;
+  /** In which each dataset's Iceberg table is entered; undefined: in none. */
+  glueDatabase: string | undefined;
   engine: Engine;
   /** Sources of one run in work at once. */
   sourceConcurrency: number;

@@ -9,11 +9,11 @@ import { changesBetween } from './table-schema.ts';
  * @returns undefined where the day is not published any more.
  */
 export async function publishedTable(
-  { converted, duckdb }: { converted: Store; duckdb: DuckDbSettings },
+  deps: { converted: Store; duckdb: DuckDbSettings; glueDatabase: string | undefined },
   { dataset, ingestDate }: { dataset: string; ingestDate: string },
   signal: AbortSignal,
 ): Promise<PublishedTable | undefined> {
-  const synced = await syncTable({ converted, duckdb, dataset, signal });
+  const synced = await syncTable({ ...deps, dataset, signal });
   if (!synced?.metadata.refs[ingestDate]) return undefined;
   const { location, metadataFile, before, after } = synced;
   return {

@@ -35,6 +35,8 @@ export interface SyncedTable {
 
 export interface SyncOptions extends CastOptions {
   dataset: string;
+  /** Of AWS Glue, in which the table is entered. */
+  glueDatabase?: string | undefined;
   /** Makes everything anew from the manifests; else only what they have and the table does not. */
   rebuild?: boolean;
 }
@@ -44,9 +46,19 @@ export interface SyncOptions extends CastOptions {
  * its date; the newest day is the head. It may be done at any time and by many at once: what is there already is not done
  * again, and of two writers one goes on from the other's version.
  * @returns undefined where no day was ever published.
- * @throws LonghaulError TABLE_FOREIGN_COMMIT, TABLE_UNREADABLE, LAKE_CORRUPT, MANIFEST_UNREADABLE, ENGINE_…, STORE_….
+ * @throws LonghaulError TABLE_FOREIGN_COMMIT, TABLE_UNREADABLE, LAKE_CORRUPT, MANIFEST_UNREADABLE, ENGINE_…, STORE_…, GLUE_….
  */
 export async function syncTable(options: SyncOptions): Promise<SyncedTable | undefined> {
+  const synced = await commitDays(options);
+  if (synced && options.glueDatabase !== undefined) {
+    const { enterInGlue } = await import('./glue.ts');
+    // Also where nothing was committed: the entry of the last version may be missing.
+    await enterInGlue(options.glueDatabase, { ...options, ...synced });
+  }
+  return synced;
+}
+
+async function commitDays(options: SyncOptions): Promise<SyncedTable | undefined> {
   const { converted, dataset, signal } = options;
   const prefix = tablePrefix(dataset);
   const location = converted.uri(prefix).replace(/\/$/, '');

@@ -1,6 +1,7 @@
 import { EMR_ERRORS } from './emr-errors.ts';
 import type { ErrorClass } from './error-classes.ts';
 import { SOURCE_ERRORS } from './source-errors.ts';
+import { TABLE_ERRORS } from './table-errors.ts';
 
 interface CatalogueEntry {
   class: ErrorClass;
@@ -124,17 +125,7 @@ export const ERROR_CATALOGUE = {
       'A manifest, or another file that the proof rests on, is damaged or was written by a newer Longhaul.',
     next: 'Restore the file that the message names, or update Longhaul. A day whose manifest is moved away counts as not published: run it again.',
   },
-  TABLE_UNREADABLE: {
-    class: 'storage',
-    happened: 'A file of the Iceberg table is damaged or gone. The published days are not touched.',
-    next: '`longhaul table rebuild <dataset>` makes the table anew from the manifests.',
-  },
-  TABLE_FOREIGN_COMMIT: {
-    class: 'storage',
-    happened:
-      'Another program than Longhaul has written to the Iceberg table, which Longhaul does not overwrite. The published days are not touched.',
-    next: 'Keep what that program wrote elsewhere; then `longhaul table rebuild <dataset>` makes the table anew from the manifests.',
-  },
+  ...TABLE_ERRORS,
   STORE_UNREACHABLE: {
     class: 'storage-unavailable',
     happened: 'S3 refused, reset or never answered the connection.',

@@ -24,10 +24,16 @@ export interface PublishedTable {
 export const TABLE_BEHIND =
   'The Iceberg table is behind what is published; the next run makes up for it';
 
+const GLUE_BEHIND =
+  'The Iceberg table is as published, and its entry in AWS Glue is not; the next run makes up for it';
+
 /** For people, a line each; the columns' names are the publisher's, made into plain identifiers. */
 export function tableLines(table: IngestResult['table']): string[] {
   if (!table) return [];
-  if ('error' in table) return [`${TABLE_BEHIND}: ${table.error.code}: ${table.error.message}`];
+  if ('error' in table) {
+    const { code, message } = table.error;
+    return [`${code.startsWith('GLUE_') ? GLUE_BEHIND : TABLE_BEHIND}: ${code}: ${message}`];
+  }
   const changes = table.schemaChanges.map(changeText);
   return [
     `Iceberg table: ${table.location} (tag ${table.tag})`,

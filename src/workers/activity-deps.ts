@@ -6,10 +6,10 @@ import { openLake } from '../storage/open-lake.ts';
 
 /** What the activities of this worker touch: its one lake, and the settings. */
 export async function openDeps(settings: Settings): Promise<ActivityDeps> {
-  const { http, addresses, duckdb, spark, activity, emr, datasetsFile } = settings;
+  const { http, addresses, duckdb, spark, activity, emr, glueDatabase, datasetsFile } = settings;
   return {
     ...(await openLake(settings)),
-    ...{ http, addresses, duckdb, spark, activity, emr },
+    ...{ http, addresses, duckdb, spark, activity, emr, glueDatabase },
     secretsOf: addressSecrets(datasetsFile, ofThisProcess()),
   };
 }

@@ -31,6 +31,17 @@ void test('every key of S3 is read', () => {
   assert.deepEqual([pathStyle, checksums, stallTimeoutMs], [true, false, 1500]);
 });
 
+void test('a database of AWS Glue is for a lake in S3, and has the form of one', () => {
+  const of = (LAKE: string, GLUE_DATABASE: string) =>
+    loadSettings({ env: { LAKE, GLUE_DATABASE }, cwd: folder }).glueDatabase;
+  assert.equal(of('s3://lake', 'my_lake-1'), 'my_lake-1');
+  assert.equal(of('data', 'lake'), undefined);
+  assert.match(
+    messageOf(() => of('s3://lake', 'My Lake')),
+    /GLUE_DATABASE must be a database of AWS Glue/,
+  );
+});
+
 void test('a KMS key is an ARN, an id or an alias, and nothing else', () => {
   const id = '1234abcd-12ab-34cd-56ef-1234567890ab';
   const arn = 'arn:aws-us-gov:kms:us-gov-west-1:111122223333:';

@@ -51,7 +51,6 @@ export function doctorCommand(context: CliContext): Command {
 
 /** Groups go side by side; the checks of one build on each other. */
 async function groupsOf(context: CliContext): Promise<Check[][]> {
-  const alone = (id: string, title: string, run: Check['run']): Check[] => [{ id, title, run }];
   const general = [
     alone('node', 'Node', () => nodeFinding(process.versions.node)),
     alone('settings', 'Settings', () => settingsFinding(context.loadConfig())),
@@ -85,12 +84,23 @@ async function groupsOf(context: CliContext): Promise<Check[][]> {
   ];
 }
 
+function alone(id: string, title: string, run: Check['run']): Check[] {
+  return [{ id, title, run }];
+}
+
 async function s3Groups(settings: Config['settings']): Promise<Check[][]> {
-  const { lake } = settings;
+  const { lake, glueDatabase } = settings;
   if (lake.kind === 'disk') return [];
   const httpfs = async (): Promise<Finding> => await httpfsFinding(settings);
   const { s3Checks } = await import('../doctor/s3.ts');
-  return [s3Checks(lake), [{ id: 'httpfs', title: 'DuckDB httpfs', run: httpfs }]];
+  const { glueFinding } = await import('../doctor/services.ts');
+  return [
+    s3Checks(lake),
+    alone('httpfs', 'DuckDB httpfs', httpfs),
+    ...(glueDatabase === undefined
+      ? []
+      : [alone('glue', 'AWS Glue', async (signal) => await glueFinding(glueDatabase, signal))]),
+  ];
 }
 
 function settingsFinding({ settings, datasets }: Config): Finding {

@@ -46,8 +46,9 @@ function rebuildCommand(context: CliContext): Command {
     const { converted } = await openLake(settings);
     await interruptible(async (signal) => {
       const { syncTable } = await import('../../iceberg/sync.ts');
-      const { duckdb } = settings;
-      const table = await syncTable({ converted, duckdb, dataset, signal, rebuild: true });
+      const { duckdb, glueDatabase } = settings;
+      const options = { converted, duckdb, glueDatabase, dataset, signal };
+      const table = await syncTable({ ...options, rebuild: true });
       if (!table) throw notPublished(dataset);
     }, 'Making the table');
     const report = await reportOf(context, dataset);

@@ -1,6 +1,6 @@
 import { hostname, userInfo } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
-import type { DuckDbSettings } from '../../config/settings.ts';
+import type { Settings } from '../../config/settings.ts';
 import type { Unpublished } from '../../lake/unpublish.ts';
 import { parseIngestDate, type IngestDate } from '../../model/dates.ts';
 import { revisionText } from '../../model/manifest.ts';
@@ -47,7 +47,7 @@ export function unpublishCommand(context: CliContext): Command {
     const lake = await openLake(settings);
     const input = { dataset, ingestDate, revision, reason, by: userAndHost(), withLater };
     const withdrawn = await unpublish(lake, input);
-    const table = await tableAfter(lake.converted, settings.duckdb, dataset);
+    const table = await tableAfter(lake.converted, settings, dataset);
     if (table && 'error' in table) context.setExitCode(exitCodeOf(table.error.code));
     const result = { ...withdrawn, table };
     await print(context, flags, result, () => resultText(result, zoneOfDataset(datasets, dataset)));
@@ -61,7 +61,7 @@ export function unpublishCommand(context: CliContext): Command {
 /** What is withdrawn is so, whatever becomes of the table. */
 async function tableAfter(
   converted: Store,
-  duckdb: DuckDbSettings,
+  { duckdb, glueDatabase }: Settings,
   dataset: string,
 ): Promise<{ location?: string } | { error: { code: ErrorCode; message: string } } | undefined> {
   return await interruptible(async (signal) => {
@@ -70,7 +70,9 @@ async function tableAfter(
     try {
       // A lake that has none yet gets it by its next run.
       if ((await newestVersion(converted, tablePrefix(dataset))) === undefined) return undefined;
-      const table = await syncTable({ converted, duckdb, dataset, signal });
+      const table = await syncTable({
+        ...{ converted, duckdb, glueDatabase, dataset, signal },
+      });
       return { location: table?.location };
     } catch (error) {
       if (!(error instanceof LonghaulError)) throw error;

@@ -70,6 +70,13 @@ export async function embeddedTemporal({ settings, searchPath }: Config): Promis
   });
 }
 
+/** @throws GLUE_REFUSED, GLUE_UNAVAILABLE. */
+export async function glueFinding(database: string, signal: AbortSignal): Promise<Finding> {
+  const { findGlueDatabase } = await import('../../iceberg/glue.ts');
+  await findGlueDatabase(database, signal);
+  return ok(`the database ${database} answers; making a table in it is not tried`);
+}
+
 const COST = 'creating a cluster cannot be tried without cost';
 
 /** @throws EMR_FORBIDDEN, and the like. */

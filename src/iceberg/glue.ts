@@ -1,0 +1,212 @@
+import {
+  ConcurrentModificationException,
+  AlreadyExistsException,
+  CreateTableCommand,
+  EntityNotFoundException,
+  GetDatabaseCommand,
+  GetTableCommand,
+  GlueClient,
+  UpdateTableCommand,
+  type Table,
+  type TableInput,
+} from '@aws-sdk/client-glue';
+import { LonghaulError } from '../model/errors.ts';
+import { viewNameOf } from '../model/names.ts';
+import { silenceVersionWarning } from '../storage/s3/client.ts';
+import { causeOf, sdkErrorText, statusOf, type ServiceError } from '../storage/s3/errors.ts';
+import type { Store } from '../storage/store.ts';
+import { metadataKey, tablePrefix } from './metadata.ts';
+import type { IcebergSchema, IcebergType } from './table-schema.ts';
+
+/** What a catalog has to know of a version of a table. */
+export interface TablePointer {
+  /** In Glue, and of the view. */
+  name: string;
+  location: string;
+  metadataFile: string;
+  /** Of the newest day; undefined where there is none. */
+  after: IcebergSchema | undefined;
+}
+
+export interface GlueOptions {
+  database: string;
+  /** The SDK's client, or a test's. */
+  client: Pick<GlueClient, 'send'>;
+  /** Whether the metadata file of a version is there. */
+  isThere: (version: number) => Promise<boolean>;
+  signal: AbortSignal;
+}
+
+/** @throws LonghaulError GLUE_TABLE_FOREIGN, GLUE_REFUSED, GLUE_UNAVAILABLE, STORE_…; the signal's reason. */
+export async function enterInGlue(
+  database: string,
+  table: Omit<TablePointer, 'name'> & { converted: Store; dataset: string; signal: AbortSignal },
+): Promise<void> {
+  const { converted, dataset, signal } = table;
+  const client = createGlueClient();
+  const isThere = async (version: number): Promise<boolean> =>
+    (await converted.size(metadataKey(tablePrefix(dataset), version))) !== undefined;
+  try {
+    const pointer = { ...table, name: viewNameOf(dataset) };
+    await followInGlue(pointer, { client, database, isThere, signal });
+  } finally {
+    client.destroy();
+  }
+}
+
+/** Whether the database is there. @throws LonghaulError GLUE_REFUSED, GLUE_UNAVAILABLE; the signal's reason. */
+export async function findGlueDatabase(database: string, signal: AbortSignal): Promise<void> {
+  const client = createGlueClient();
+  try {
+    await client.send(new GetDatabaseCommand({ Name: database }), { abortSignal: signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw glueError(error, database);
+  } finally {
+    client.destroy();
+  }
+}
+
+/** Of writers that overtake each other: each try reads what the other one left. */
+const MAX_TRIES = 10;
+
+/**
+ * Makes the table's entry in AWS Glue name this version, unless it names a newer one. Of two writers at once, one is
+ * refused by Glue, and looks again.
+ * @throws LonghaulError GLUE_TABLE_FOREIGN, GLUE_REFUSED, GLUE_UNAVAILABLE; the signal's reason.
+ */
+export async function followInGlue(pointer: TablePointer, options: GlueOptions): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await enter(pointer, options);
+      return;
+    } catch (error) {
+      options.signal.throwIfAborted();
+      const isOvertaken =
+        error instanceof ConcurrentModificationException || error instanceof AlreadyExistsException;
+      if (!isOvertaken || attempt >= MAX_TRIES) throw glueError(error, options.database);
+    }
+  }
+}
+
+async function enter(pointer: TablePointer, options: GlueOptions): Promise<void> {
+  const { client, database: DatabaseName, signal: abortSignal } = options;
+  const table = await entryOf(pointer.name, options);
+  if (table) {
+    const update = await updateOf(pointer, table, options);
+    if (update) await client.send(update, { abortSignal });
+  } else {
+    const create = new CreateTableCommand({ DatabaseName, TableInput: entryFor(pointer) });
+    await client.send(create, { abortSignal });
+  }
+}
+
+async function entryOf(
+  name: string,
+  { client, database, signal }: GlueOptions,
+): Promise<Table | undefined> {
+  try {
+    const command = new GetTableCommand({ DatabaseName: database, Name: name });
+    return (await client.send(command, { abortSignal: signal })).Table;
+  } catch (error) {
+    // Where there is no such database, CreateTable says so.
+    if (error instanceof EntityNotFoundException) return undefined;
+    throw error;
+  }
+}
+
+/** @returns undefined where the entry names this version already, or a newer one that is there. */
+async function updateOf(
+  pointer: TablePointer,
+  { VersionId, Description, Owner, Retention, Parameters = {}, StorageDescriptor }: Table,
+  { database, isThere }: GlueOptions,
+): Promise<UpdateTableCommand | undefined> {
+  const { name, location, metadataFile } = pointer;
+  const former = Parameters['metadata_location'] ?? '';
+  const isOurs =
+    Parameters['table_type']?.toUpperCase() === 'ICEBERG' &&
+    StorageDescriptor?.Location === location &&
+    versionIn(former, location) !== undefined;
+  if (!isOurs) {
+    const message = `The table ${database}.${name} of AWS Glue is not the one at ${location}.`;
+    throw new LonghaulError('GLUE_TABLE_FOREIGN', message);
+  }
+  const [known = 0, own = 0] = [versionIn(former, location), versionIn(metadataFile, location)];
+  if (known === own || (known > own && (await isThere(known)))) return undefined;
+  const input = entryFor(pointer);
+  return new UpdateTableCommand({
+    DatabaseName: database,
+    VersionId,
+    // Glue's own history of the entry; the table's metadata has the days.
+    SkipArchive: true,
+    TableInput: {
+      ...{ ...input, Description, Owner, Retention },
+      Parameters: { ...Parameters, ...input.Parameters, previous_metadata_location: former },
+    },
+  });
+}
+
+/** Undefined where it is no metadata file of ours. */
+function versionIn(metadataFile: string, location: string): number | undefined {
+  const folder = `${location}/metadata/`;
+  if (!metadataFile.startsWith(folder)) return undefined;
+  const version = /^v([1-9]\d*)\.metadata\.json$/.exec(metadataFile.slice(folder.length))?.[1];
+  return version === undefined ? undefined : Number(version);
+}
+
+const HIVE_TYPES: Readonly<Record<IcebergType, string>> = {
+  long: 'bigint',
+  double: 'double',
+  date: 'date',
+  timestamp: 'timestamp',
+  string: 'string',
+};
+
+/** As Iceberg's own library writes it. Athena shows these columns; what it reads is in the metadata. */
+function entryFor({ name, location, metadataFile, after }: TablePointer): TableInput {
+  const columns = (after?.fields ?? []).map((field) => ({
+    ...{ Name: field.name, Type: HIVE_TYPES[field.type] },
+    Parameters: {
+      'iceberg.field.id': String(field.id),
+      'iceberg.field.optional': 'true',
+      'iceberg.field.current': 'true',
+    },
+  }));
+  return {
+    Name: name,
+    TableType: 'EXTERNAL_TABLE',
+    StorageDescriptor: { Location: location, Columns: columns },
+    Parameters: { EXTERNAL: 'TRUE', table_type: 'ICEBERG', metadata_location: metadataFile },
+  };
+}
+
+/** One request with all its tries of the SDK: seconds; what lasts longer is for Temporal's retries. */
+const MAX_ATTEMPTS = 5;
+const CONNECT_TIMEOUT_MS = 5000;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** Region, endpoint and credentials are found as every AWS SDK finds them. */
+function createGlueClient(): GlueClient {
+  silenceVersionWarning();
+  return new GlueClient({
+    maxAttempts: MAX_ATTEMPTS,
+    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+  });
+}
+
+const NETWORK = /ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|socket hang up|Timeout/;
+
+function glueError(error: unknown, database: string): unknown {
+  if (error instanceof LonghaulError || !(error instanceof Error) || error.name === 'AbortError') {
+    return error;
+  }
+  const { code = '', name, message } = error as ServiceError;
+  const status = statusOf(error);
+  const isAway =
+    status === undefined
+      ? NETWORK.test(`${code} ${name} ${message}`)
+      : status >= 500 || status === 429 || /Throttl|ConcurrentModification/.test(name);
+  const text = `AWS Glue ${isAway ? 'did not answer' : 'refuses'} a request for the database ${database} (${sdkErrorText(error)}).`;
+  const options = { cause: causeOf(error) };
+  return new LonghaulError(isAway ? 'GLUE_UNAVAILABLE' : 'GLUE_REFUSED', text, {}, options);
+}

@@ -56,6 +56,7 @@ const source = z.strictObject(
       .regex(/^[\t\u0020-\u0021\u0023-\u007e]$/, 'must be one ASCII character, and no quote')
       .optional(),
     header: flag.optional(),
+    aliases: z.record(z.string(), text).optional(),
     types: z.record(z.string(), declaredType).optional(),
   },
   { error: objectError },

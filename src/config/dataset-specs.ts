@@ -88,10 +88,11 @@ function specsOf(
   for (const [index, shape] of shapes.entries()) {
     const here = [...path, index];
     for (const column of Object.keys(shape.types ?? {})) {
-      const name = nameColumns([column])[0]?.name;
-      if (name === column) continue;
-      const message = `${shown(column)} is not a normalised column name; write ${name}`;
-      problems.push({ path: [...here, 'types', column], message, atKey: true });
+      problems.push(...problemsOfColumn(column, [...here, 'types', column], true));
+    }
+    for (const [column, name] of Object.entries(shape.aliases ?? {})) {
+      const path = [...here, 'aliases', column];
+      problems.push(...problemsOfColumn(column, path, true), ...problemsOfColumn(name, path));
     }
     const { sources, problems: found } = sourcesOf(shape);
     for (const each of found) problems.push({ ...each, path: [...here, ...each.path] });
@@ -109,8 +110,19 @@ function specsOf(
   return specs;
 }
 
+function problemsOfColumn(
+  column: string,
+  path: readonly PropertyKey[],
+  atKey = false,
+): PathProblem[] {
+  const name = nameColumns([column])[0]?.name;
+  if (name === column) return [];
+  const message = `${shown(column)} is not a normalised column name; write ${name}`;
+  return [{ path: [...path], message, ...(atKey ? { atKey } : {}) }];
+}
+
 const KNOWN_KEYS =
-  'datasets time_zone schema sources id address years optional encoding delimiter header types type format'
+  'datasets time_zone schema sources id address years optional encoding delimiter header aliases types type format'
     .split(' ')
     .concat(SCHEDULE_KEYS);
 

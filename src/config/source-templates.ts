@@ -136,11 +136,18 @@ function whyNotItsVariables(address: string, url: URL): string | undefined {
 
 const ANY_DATE = '2026-01-31';
 
-function overridesOf({ encoding, delimiter, header, types }: SourceShape): SourceOverrides {
+function overridesOf({
+  encoding,
+  delimiter,
+  header,
+  aliases,
+  types,
+}: SourceShape): SourceOverrides {
   return {
     encoding,
     delimiter,
     header,
+    aliases,
     types,
   };
 }

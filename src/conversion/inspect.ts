@@ -1,5 +1,6 @@
 import type { DeclaredType, Encoding, SourceOverrides } from '../model/dataset.ts';
-import { nameColumns } from '../model/names.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { nameColumns, printable, type NamedColumn } from '../model/names.ts';
 import type { CsvScan } from '../model/scan.ts';
 import type { ColumnType, Schema } from '../model/schema.ts';
 import type { Location } from '../storage/location.ts';
@@ -31,7 +32,7 @@ export interface InspectRequest {
 export async function inspect(request: InspectRequest): Promise<Schema> {
   const { scan, overrides } = request;
   assertDecodable(scan, request.encoding);
-  const named = nameColumns(scan.header);
+  const named = renamed(nameColumns(scan.header), overrides.aliases ?? {});
   checkDeclared(
     overrides.types ?? {},
     named.map((column) => column.name),
@@ -57,6 +58,25 @@ export async function inspect(request: InspectRequest): Promise<Schema> {
   });
   if (misfits.length > 0) await throwUnconvertible(request, misfits);
   return { columns };
+}
+
+/** @throws LonghaulError CONFIG_INVALID where two columns would have the same name. */
+function renamed(columns: NamedColumn[], aliases: Record<string, string>): NamedColumn[] {
+  const taken = new Map<string, NamedColumn>();
+  return columns.map((column) => {
+    const name = Object.hasOwn(aliases, column.name) ? aliases[column.name] : undefined;
+    const result = { ...column, name: name ?? column.name };
+    const other = taken.get(result.name);
+    if (other) {
+      const both = [other, column]
+        .map((each) => `"${printable(each.publisherName)}"`)
+        .join(' and ');
+      const message = `By "aliases" of datasets.yaml the columns ${both} are both "${printable(result.name)}".`;
+      throw new LonghaulError('CONFIG_INVALID', message);
+    }
+    taken.set(result.name, column);
+    return result;
+  });
 }
 
 function declaredType(overrides: SourceOverrides, name: string): DeclaredType | undefined {

@@ -25,7 +25,9 @@ export interface SourceOverrides {
   delimiter?: string;
   /** False: the first record is data, and the columns are `column_1`, …. True: it is the header, whatever it looks like. */
   header?: boolean;
-  /** By normalised column name. Declared types win over found ones. */
+  /** Normalised name of the publisher's column → the name that it has in the lake: for one that was renamed. */
+  aliases?: Record<string, string>;
+  /** By column name in the lake. Declared types win over found ones. */
   types?: Record<string, DeclaredType>;
 }
 

@@ -20,10 +20,11 @@ const SCHEMA_RULES_VERSION = 1;
 
 /** Everything besides the bytes that decides the rows. */
 export function settingsKeyOf(source: SourceSpec, engine: Engine): string {
-  const { encoding, delimiter, header, types } = source.overrides;
+  const { encoding, delimiter, header, aliases, types } = source.overrides;
   const declared = Object.entries(types ?? {}).toSorted(([a], [b]) => a.localeCompare(b));
   const csv = [encoding ?? null, delimiter ?? null, header ?? null];
-  const decisive = [SCHEMA_RULES_VERSION, engine, ...csv, declared];
+  const names = Object.entries(aliases ?? {}).toSorted(([a], [b]) => a.localeCompare(b));
+  const decisive = [SCHEMA_RULES_VERSION, engine, ...csv, declared, names];
   return createHash('sha256').update(JSON.stringify(decisive)).digest('hex').slice(0, 16);
 }
 

@@ -69,7 +69,7 @@ void test('a template writes one source a year, from a list or from a map of ite
   assert.equal(datasets[0]?.timeZone, 'UTC');
 });
 
-void test('types are words, or a type with a format of the fixed list', () => {
+void test('types are words, or a type with a format of the fixed list; aliases are names', () => {
   const { datasets, problems } = parseDatasets(
     withSource(
       [
@@ -77,6 +77,7 @@ void test('types are words, or a type with a format of the fixed list', () => {
         '        address: http://h/',
         '        delimiter: "\\t"',
         '        header: false',
+        '        aliases: { zip_code: zip }',
         '        types:',
         '          zip: text',
         '          day: { type: date, format: "%d/%m/%Y" }',
@@ -88,6 +89,7 @@ void test('types are words, or a type with a format of the fixed list', () => {
   assert.deepEqual(asJson(datasets[0]?.sources[0]?.overrides), {
     delimiter: '\t',
     header: false,
+    aliases: { zip_code: 'zip' },
     types: { zip: { type: 'VARCHAR' }, day: { type: 'DATE', format: '%d/%m/%Y' } },
   });
 });
@@ -141,6 +143,11 @@ for (const [what, lines, expected] of [
     "a type of a publisher's own name",
     '- { id: a, address: "http://h/", types: { Case Id: text } }',
     /write case_id/,
+  ],
+  [
+    "an alias of a publisher's own name",
+    '- { id: a, address: "http://h/", aliases: { zip: Zip Code } }',
+    /write zip_code/,
   ],
   [
     'a duplicate id',

@@ -139,6 +139,28 @@ test('a declared column that the file does not have is named, with those that it
   );
 });
 
+test('a column that the publisher renamed has its name in the lake, and its type by that', async (t) => {
+  const store = await scratch(t);
+  const aliases = { zip: 'zip_code', gone: 'never' };
+  const sample = await landed(store, 'Zip,n\n80202,1\n');
+  const { columns } = await inspected(sample, {
+    aliases,
+    types: { zip_code: { type: 'VARCHAR' } },
+  });
+  assert.deepEqual(
+    columns.map(({ name, publisherName, type }) => [name, publisherName, type]),
+    [
+      ['zip_code', 'Zip', 'VARCHAR'],
+      ['n', 'n', 'BIGINT'],
+    ],
+  );
+  const both = await landed(store, 'Zip,Zip Code\n80202,1\n');
+  await assert.rejects(inspected(both, { aliases }), {
+    code: 'CONFIG_INVALID',
+    message: /the columns "Zip" and "Zip Code" are both "zip_code"/,
+  });
+});
+
 test('a declared type wins over the found one', async (t) => {
   const sample = await landed(await scratch(t), 'a,b,c\n1,1,1/2/2019\n2,,3/4/2019\n');
   const types = {

@@ -2,7 +2,10 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { DuckDbSettings } from '../config/settings.ts';
+import { writtenFolder } from '../conversion/convert-source.ts';
 import { runInChild } from '../conversion/duckdb/child-process.ts';
+import { settingStatements } from '../conversion/duckdb/plan.ts';
+import { settingsForWidth } from '../conversion/duckdb/width.ts';
 import { DUCKDB_SQL } from '../lake/duckdb-sql.ts';
 import { castSql } from '../lake/views.ts';
 import { partialPartKey } from '../model/layout.ts';
@@ -10,6 +13,7 @@ import type { ParquetPart } from '../model/manifest.ts';
 import { quoteIdentifier, quoteLiteral } from '../model/names.ts';
 import type { Column } from '../model/schema.ts';
 import { locateHttpfs } from '../programs/httpfs.ts';
+import { keepingReserve } from '../storage/free-space.ts';
 import type { Store } from '../storage/store.ts';
 import { temporaryPath } from '../storage/temporary-folder.ts';
 import { columnTypeOf, type IcebergField } from './table-schema.ts';
@@ -55,15 +59,12 @@ export async function castPart(prefix: string, cast: Cast, options: CastOptions)
   const key = `${castPrefix(prefix, cast)}${randomUUID().slice(0, 8)}.parquet`;
   const location = converted.location(key);
   const target = location.kind === 'disk' ? converted.uri(partialPartKey(key)) : converted.uri(key);
+  const forWidth = settingsForWidth(cast.columns.length, duckdb);
   const spillFolder = await temporaryPath();
   try {
     if (location.kind === 'disk') await mkdir(dirname(target), { recursive: true });
     const job = {
-      settings: [
-        `SET memory_limit = ${quoteLiteral(duckdb.memoryLimit)}`,
-        `SET threads = ${duckdb.threads}`,
-        `SET temp_directory = ${quoteLiteral(spillFolder)}`,
-      ],
+      settings: settingStatements(forWidth, spillFolder),
       ...(location.kind === 's3'
         ? {
             s3: {
@@ -73,11 +74,15 @@ export async function castPart(prefix: string, cast: Cast, options: CastOptions)
             },
           }
         : {}),
-      copy: copySql(converted.uri(cast.part.key), target, cast),
+      copy: copySql(converted.uri(cast.part.key), target, cast, forWidth),
       records: cast.part.rows,
       inputBytes: cast.part.bytes,
     };
-    await inTurn(async () => await runInChild(job, signal, () => undefined));
+    await inTurn(async () =>
+      keepingReserve(writtenFolder(converted), signal, async (stopped) =>
+        runInChild(job, stopped, () => undefined),
+      ),
+    );
     if (location.kind === 'disk') await converted.putFile(key, target);
     return key;
   } finally {
@@ -95,7 +100,12 @@ async function inTurn(work: () => Promise<void>): Promise<void> {
   await turn;
 }
 
-function copySql(from: string, to: string, { columns, fields }: Cast): string {
+function copySql(
+  from: string,
+  to: string,
+  { columns, fields }: Cast,
+  { rowsAGroup }: { rowsAGroup: number },
+): string {
   const values = targets(columns, fields).map(({ column, field }) => {
     const name = quoteIdentifier(column.name);
     const type = field ? columnTypeOf(field) : column.type;
@@ -105,7 +115,7 @@ function copySql(from: string, to: string, { columns, fields }: Cast): string {
     return `${value} AS ${name}`;
   });
   const source = `read_parquet(${quoteLiteral(from)}, hive_partitioning = false)`;
-  return `COPY (SELECT ${values.join(', ')} FROM ${source} AS part) TO ${quoteLiteral(to)} (FORMAT parquet, COMPRESSION zstd)`;
+  return `COPY (SELECT ${values.join(', ')} FROM ${source} AS part) TO ${quoteLiteral(to)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowsAGroup})`;
 }
 
 function targets(

@@ -156,7 +156,8 @@ function bytesOf(type: IcebergType, value: unknown): Buffer | undefined {
   return bytes;
 }
 
-function int32(value: number): Buffer {
+/** The specification's "binary single-value serialization" of a date, in days. */
+export function int32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeInt32LE(value);
   return bytes;

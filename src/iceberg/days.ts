@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { hasBegun, latestOfEachSource } from '../lake/catalogue.ts';
-import type { SourceEntry } from '../model/manifest.ts';
-import { versionDateOf } from '../model/manifest.ts';
+import { versionDateOf, type SnapshotManifest, type SourceEntry } from '../model/manifest.ts';
 import { listSnapshots, readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 
@@ -13,6 +12,8 @@ export interface Day {
 
 /** What a dataset was on a day: the latest version of each of its sources. */
 export interface Content {
+  /** The day's own. */
+  manifest: Omit<SnapshotManifest, 'sources'>;
   sources: { entry: SourceEntry; versionDate: string }[];
   /** The same for the same versions. */
   hash: string;
@@ -65,7 +66,9 @@ export class Days {
     const sources = manifests.flatMap(({ sources: entries, ingestDate }) =>
       entries.map((entry) => ({ entry, versionDate: versionDateOf(entry, ingestDate) })),
     );
-    return { sources, hash: hashOf(sources) };
+    // The day's own comes first, also where it has no source.
+    const [manifest] = manifests as [SnapshotManifest, ...SnapshotManifest[]];
+    return { manifest, sources, hash: hashOf(sources) };
   }
 
   /**

@@ -1,13 +1,13 @@
-import { LonghaulError } from '../model/errors.ts';
 import type { ColumnType } from '../model/schema.ts';
+import { noneIf } from '../storage/leftovers.ts';
 import type { Store } from '../storage/store.ts';
 import {
   MAIN,
   metadataKey,
-  newestVersion,
   NO_SNAPSHOT,
-  readVersion,
+  readNewest,
   tablePrefix,
+  type TableMetadata,
 } from './metadata.ts';
 import { columnTypeOf } from './table-schema.ts';
 
@@ -35,29 +35,25 @@ export async function describeTable(
   dataset: string,
 ): Promise<TableDescription | undefined> {
   const prefix = tablePrefix(dataset);
-  const version = await newestVersion(converted, prefix);
-  if (version === undefined) return undefined;
-  const metadata = await readVersion(converted, prefix, version);
-  const { refs, schemas, snapshots } = metadata;
+  const newest = await readNewest(converted, prefix);
+  if (!newest) return undefined;
+  const { version, metadata } = newest;
+  const snapshots = new Map(metadata.snapshots.map((each) => [each['snapshot-id'], each]));
   const head = metadata['current-snapshot-id'];
-  const tags = Object.entries(refs)
+  const tags = Object.entries(metadata.refs)
     .filter(([name]) => name !== MAIN)
     .map(([tag, { 'snapshot-id': snapshotId }]) => {
-      const summary = snapshots.find((each) => each['snapshot-id'] === snapshotId)?.summary;
+      const summary = snapshots.get(snapshotId)?.summary;
       const rows = Number(summary?.['total-records'] ?? 0);
       const publishedAs = summary?.['longhaul.snapshot']?.replace(/^[^/]*\//, '') ?? '';
       return { tag, snapshotId, rows, publishedAs };
     })
     .toSorted((a, b) => (a.tag < b.tag ? -1 : 1));
-  const schema = schemas.find((each) => each['schema-id'] === metadata['current-schema-id']);
   return {
     location: metadata.location,
     metadataFile: converted.uri(metadataKey(prefix, version)),
     snapshotId: head === NO_SNAPSHOT ? undefined : head,
-    columns: (schema?.fields ?? []).map((field) => ({
-      name: field.name,
-      type: columnTypeOf(field),
-    })),
+    columns: columnsOf(metadata),
     tags,
   };
 }
@@ -70,10 +66,13 @@ export async function tableTypes(
   converted: Store,
   dataset: string,
 ): Promise<ReadonlyMap<string, ColumnType>> {
-  const table = await describeTable(converted, dataset).catch((error: unknown) => {
-    const code = error instanceof LonghaulError ? error.code : undefined;
-    if (code === 'TABLE_UNREADABLE' || code === 'TABLE_FOREIGN_COMMIT') return undefined;
-    throw error;
-  });
-  return new Map(table?.columns.map(({ name, type }) => [name, type]));
+  const newest = readNewest(converted, tablePrefix(dataset));
+  const table = await newest.catch(noneIf('TABLE_UNREADABLE', 'TABLE_FOREIGN_COMMIT'));
+  return new Map(table && columnsOf(table.metadata).map(({ name, type }) => [name, type]));
+}
+
+function columnsOf(metadata: TableMetadata): TableDescription['columns'] {
+  const current = metadata['current-schema-id'];
+  const schema = metadata.schemas.find((each) => each['schema-id'] === current);
+  return (schema?.fields ?? []).map((field) => ({ name: field.name, type: columnTypeOf(field) }));
 }

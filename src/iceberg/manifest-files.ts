@@ -1,6 +1,6 @@
 import type { Schema as AvroSchema } from 'avsc';
 import { decodeAvro, encodeAvro } from './avro-file.ts';
-import type { IcebergSchema } from './table-schema.ts';
+import { PARTITION_SPEC, type IcebergSchema } from './table-schema.ts';
 
 /*
  * The two kinds of Avro files of a snapshot, as format version 2 of the specification has them: a manifest lists data
@@ -64,14 +64,6 @@ interface PartitionRange {
   lower_bound: Buffer | null;
   upper_bound: Buffer | null;
 }
-
-export const PARTITION_SPEC = {
-  'spec-id': 0,
-  fields: [
-    { name: 'source', transform: 'identity', 'source-id': 1, 'field-id': 1000 },
-    { name: 'ingest_date', transform: 'identity', 'source-id': 2, 'field-id': 1001 },
-  ],
-} as const;
 
 const field = (id: number, name: string, type: unknown): object => ({
   name,

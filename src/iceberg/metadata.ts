@@ -5,8 +5,7 @@ import { formatChecksum } from '../model/checksum.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { viewNameOf } from '../model/names.ts';
 import type { Store } from '../storage/store.ts';
-import { PARTITION_SPEC } from './manifest-files.ts';
-import { ICEBERG_TYPES, NO_VALUES, type IcebergSchema } from './table-schema.ts';
+import { ICEBERG_TYPES, NO_VALUES, PARTITION_SPEC, type IcebergSchema } from './table-schema.ts';
 
 /** Where the tables lie in the converted zone. Spark and pyarrow skip a folder with an underscore. */
 export const TABLES_PREFIX = '_iceberg/';
@@ -135,6 +134,19 @@ async function newestListed(converted: Store, prefix: string): Promise<number | 
 }
 
 const VERSION_NAME = /\/v([1-9]\d*)\.metadata\.json$/;
+
+/**
+ * @returns undefined where there is no table.
+ * @throws LonghaulError TABLE_UNREADABLE, TABLE_FOREIGN_COMMIT.
+ */
+export async function readNewest(
+  converted: Store,
+  prefix: string,
+): Promise<{ version: number; metadata: TableMetadata } | undefined> {
+  const version = await newestVersion(converted, prefix);
+  if (version === undefined) return undefined;
+  return { version, metadata: await readVersion(converted, prefix, version) };
+}
 
 /** @throws LonghaulError TABLE_UNREADABLE, TABLE_FOREIGN_COMMIT. */
 export async function readVersion(

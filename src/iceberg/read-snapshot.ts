@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { LonghaulError } from '../model/errors.ts';
 import type { Store } from '../storage/store.ts';
 import {
@@ -25,11 +26,11 @@ export async function readSnapshotFiles(
   table: TableFolder,
   snapshot: TableSnapshot,
 ): Promise<SnapshotFiles> {
-  const list = metadataFileKey(table, snapshot['manifest-list']);
+  const list = tableFileKey(table.prefix, 'metadata', snapshot['manifest-list']);
   const keys = [list];
   const entries: ManifestEntry[] = [];
   for (const { manifest_path: path } of await read(table, list, decodeManifestList)) {
-    const key = metadataFileKey(table, path);
+    const key = tableFileKey(table.prefix, 'metadata', path);
     keys.push(key);
     entries.push(...(await read(table, key, decodeManifest)));
   }
@@ -46,9 +47,9 @@ export async function liveEntries(
   return new Map(live.map((entry) => [entry.data_file.file_path, entry]));
 }
 
-/** Paths in a table are whole; the table may be read from another place than the one that they name. */
-function metadataFileKey({ prefix }: TableFolder, path: string): string {
-  return `${prefix}metadata/${path.slice(path.lastIndexOf('/') + 1)}`;
+/** The key of a table's own file. Paths in a table are whole; it may be read from another place than they name. */
+export function tableFileKey(prefix: string, folder: 'metadata' | 'data', path: string): string {
+  return `${prefix}${folder}/${basename(path)}`;
 }
 
 async function read<T>(

@@ -3,7 +3,7 @@ import { LonghaulError } from '../model/errors.ts';
 import type { SourceEntry } from '../model/manifest.ts';
 import { changeText } from '../model/table.ts';
 import type { Store } from '../storage/store.ts';
-import { headSchema, newestVersion, readVersion, tablePrefix } from './metadata.ts';
+import { headSchema, readNewest, tablePrefix } from './metadata.ts';
 import { changesBetween, evolve } from './table-schema.ts';
 
 /**
@@ -17,13 +17,10 @@ export async function assertSchemaKept(
   { dataset: { name }, ingestDate }: { dataset: { name: string }; ingestDate: string },
   sources: readonly SourceEntry[],
 ): Promise<void> {
-  const prefix = tablePrefix(name);
-  const version = await newestVersion(converted, prefix);
-  if (version === undefined) return;
-  const table = await readVersion(converted, prefix, version);
+  const table = (await readNewest(converted, tablePrefix(name)))?.metadata;
   const head = headSchema(table);
   const refs = await newestRevisions(converted, name);
-  if (!head || refs.some((ref) => ref.ingestDate > ingestDate)) return;
+  if (!table || !head || refs.some((ref) => ref.ingestDate > ingestDate)) return;
   const missing = sources.flatMap(({ id, status }) => (status === 'missing' ? [id] : []));
   const before = missing.length > 0 ? await latestOfEachSource(converted, refs) : [];
   const carried = before

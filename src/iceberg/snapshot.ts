@@ -4,7 +4,7 @@ import { LonghaulError } from '../model/errors.ts';
 import type { ParquetPart } from '../model/manifest.ts';
 import { readFooter } from '../verification/footers.ts';
 import { castPart, castPrefix, type CastOptions } from './cast.ts';
-import { dataFileOf, fits } from './data-file.ts';
+import { dataFileOf, fits, int32 } from './data-file.ts';
 import type { Content } from './days.ts';
 import {
   encodeManifest,
@@ -15,7 +15,7 @@ import {
   type ManifestInList,
 } from './manifest-files.ts';
 import type { TableSnapshot } from './metadata.ts';
-import { liveEntries, type TableFolder } from './read-snapshot.ts';
+import { liveEntries, tableFileKey, type TableFolder } from './read-snapshot.ts';
 import type { IcebergSchema } from './table-schema.ts';
 
 /** Footers read, or files cast, at once. */
@@ -127,27 +127,24 @@ async function memberOf(
 ): Promise<Member> {
   const { converted, prefix, parent, schema } = options;
   const { fields } = schema;
-  const cast = { part, columns, fields };
   const own = before.get(converted.uri(part.key));
+  const hasSameTypes = parent?.['schema-id'] === schema['schema-id'];
+  if (own && hasSameTypes) return { file: own.data_file, carried: own };
+  const cast = { part, columns, fields };
   const copies = converted.uri(castPrefix(prefix, cast));
   const copied = [...before.values()].find(({ data_file: file }) =>
     file.file_path.startsWith(copies),
   );
-  const carried = own ?? copied;
-  if (carried && parent?.['schema-id'] === schema['schema-id']) {
-    return { file: carried.data_file, carried };
-  }
+  if (copied && hasSameTypes) return { file: copied.data_file, carried: copied };
   const asIs = await readPart(options, part.key, part.rows);
   if (fits(asIs.footer, fields)) {
     return { file: dataFileOf(converted.uri(part.key), asIs, partition, fields), carried: own };
   }
-  const key = copied ? keyOf(copied, prefix) : await castPart(prefix, cast, options);
+  const key = copied
+    ? tableFileKey(prefix, 'data', copied.data_file.file_path)
+    : await castPart(prefix, cast, options);
   const copy = await readPart(options, key, part.rows);
   return { file: dataFileOf(converted.uri(key), copy, partition, fields), carried: copied };
-}
-
-function keyOf({ data_file: file }: ManifestEntry, prefix: string): string {
-  return `${prefix}data/${file.file_path.slice(file.file_path.lastIndexOf('/') + 1)}`;
 }
 
 async function readPart({ converted }: SnapshotOptions, key: string, rows: number) {
@@ -205,12 +202,8 @@ function partitionRanges(entries: readonly ManifestEntry[]): ManifestInList['par
     .map(({ source }) => Buffer.from(source))
     .toSorted((a, b) => Buffer.compare(a, b));
   const days = partitions.map((each) => each.ingest_date).toSorted((a, b) => a - b);
-  const dayBytes = (day: number | undefined): Buffer | null => {
-    if (day === undefined) return null;
-    const bytes = Buffer.alloc(4);
-    bytes.writeInt32LE(day);
-    return bytes;
-  };
+  const dayBytes = (day: number | undefined): Buffer | null =>
+    day === undefined ? null : int32(day);
   return [
     {
       contains_null: false,

@@ -1,7 +1,6 @@
-import { LonghaulError } from '../model/errors.ts';
 import { isPrivate, makePrivate } from '../storage/disk-store.ts';
-import type { SnapshotRef } from '../storage/manifests.ts';
-import { readSnapshot } from '../storage/manifests.ts';
+import { noneIf } from '../storage/leftovers.ts';
+import { readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
 import type { CastOptions } from './cast.ts';
 import { Days, type Content } from './days.ts';
 import {
@@ -92,15 +91,9 @@ async function readCurrent(
   { converted, dataset, rebuild }: SyncOptions,
   version: number,
 ): Promise<TableMetadata | undefined> {
-  try {
-    return await readVersion(converted, tablePrefix(dataset), version);
-  } catch (error) {
-    if (!rebuild || !(error instanceof LonghaulError)) throw error;
-    if (error.code === 'TABLE_FOREIGN_COMMIT' || error.code === 'TABLE_UNREADABLE') {
-      return undefined;
-    }
-    throw error;
-  }
+  const table = readVersion(converted, tablePrefix(dataset), version);
+  if (!rebuild) return await table;
+  return await table.catch(noneIf('TABLE_FOREIGN_COMMIT', 'TABLE_UNREADABLE'));
 }
 
 /** Without snapshots. */
@@ -277,7 +270,7 @@ class Draft {
       ...schema.fields.map(({ id }) => id),
     );
     await this.#keepPrivate(content);
-    const { runId, publishedAt, ledger } = await readSnapshot(this.#options.converted, ref);
+    const { runId, publishedAt, ledger } = content.manifest;
     const snapshot = await writeSnapshot({
       ...this.#options,
       prefix: this.#prefix,

@@ -1,6 +1,6 @@
 import type { Store, StoredObject } from '../storage/store.ts';
-import { metadataKey, newestVersion, readVersion, TABLES_PREFIX } from './metadata.ts';
-import { readSnapshotFiles } from './read-snapshot.ts';
+import { metadataKey, readNewest, TABLES_PREFIX } from './metadata.ts';
+import { readSnapshotFiles, tableFileKey } from './read-snapshot.ts';
 
 /**
  * As long as a commit may take (the workflow's policy TABLE): until then a file that no version of the table names may be
@@ -34,15 +34,14 @@ const OWN_NAME =
   /^(?:metadata\/(?:v\d+\.metadata\.json|snap-\d+-[\da-f-]{36}\.avro|[\da-f-]{36}-m0\.avro|\.[\da-f-]{36}\.tmp)|data\/(?:[\da-f]{32}-[\da-f]{8}\.parquet|\.[\da-f]{32}-[\da-f]{8}\.parquet\.partial))$/;
 
 async function namedKeys(converted: Store, prefix: string): Promise<Set<string> | undefined> {
-  const version = await newestVersion(converted, prefix);
-  if (version === undefined) return undefined;
-  const { snapshots } = await readVersion(converted, prefix, version);
-  const named = new Set([metadataKey(prefix, version)]);
-  for (const snapshot of snapshots) {
+  const newest = await readNewest(converted, prefix);
+  if (!newest) return undefined;
+  const named = new Set([metadataKey(prefix, newest.version)]);
+  for (const snapshot of newest.metadata.snapshots) {
     const { keys, entries } = await readSnapshotFiles({ converted, prefix }, snapshot);
     for (const key of keys) named.add(key);
     for (const { data_file: file } of entries) {
-      named.add(`${prefix}data/${file.file_path.slice(file.file_path.lastIndexOf('/') + 1)}`);
+      named.add(tableFileKey(prefix, 'data', file.file_path));
     }
   }
   return named;

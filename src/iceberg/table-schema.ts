@@ -37,6 +37,14 @@ export const PARTITION_FIELDS = [
   { id: 2, name: 'ingest_date', required: false, type: 'date' },
 ] as const satisfies IcebergField[];
 
+export const PARTITION_SPEC = {
+  'spec-id': 0,
+  fields: [
+    { name: 'source', transform: 'identity', 'source-id': 1, 'field-id': 1000 },
+    { name: 'ingest_date', transform: 'identity', 'source-id': 2, 'field-id': 1001 },
+  ],
+} as const;
+
 const LAST_OWN_ID = PARTITION_FIELDS.length;
 
 /** The type of a column of a table. */

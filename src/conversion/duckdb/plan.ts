@@ -104,7 +104,8 @@ export function planJob(
   };
 }
 
-function settingStatements(
+/** What each of our jobs sets first. */
+export function settingStatements(
   settings: Pick<DuckDbSettings, 'memoryLimit' | 'threads'>,
   scratchFolder: string,
 ): string[] {

@@ -1,6 +1,15 @@
 import { resolve } from 'node:path';
-import { SECRET_HINT, secretIn, shownAddress, variablesIn } from '../model/addresses.ts';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  isSecretHeader,
+  SECRET_HINT,
+  secretIn,
+  shownAddress,
+  variablesIn,
+  variablesOf,
+} from '../model/addresses.ts';
 import { datedAddress } from '../model/dated-address.ts';
+import type { SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import type { SourceTask } from '../model/run.ts';
 import { readEnvFile } from './env-file.ts';
@@ -13,7 +22,7 @@ type SourceOfDay = Pick<SourceTask, 'dataset' | 'ingestDate' | 'source'>;
 /**
  * What the variables in an address stand for, at the moment of the request: `.env` and datasets.yaml are read anew, so
  * that a secret can be renewed without a restart.
- * @throws LonghaulError ADDRESS_REFUSED where this worker's own datasets.yaml does not have exactly this address for this
+ * @throws LonghaulError ADDRESS_REFUSED where this worker's own datasets.yaml does not have exactly this address and these headers for this
  *   dataset: the run of another user would carry the secret to a host of its own. SECRET_MISSING, CONFIG_INVALID.
  */
 export type AddressSecrets = (task: SourceOfDay) => Record<string, string>;
@@ -24,8 +33,8 @@ export function addressSecrets(
 ): AddressSecrets {
   return (task) => {
     const { address } = task.source;
-    assertNoneInClear(address);
-    const names = variablesIn(address);
+    assertNoneInClear(task.source);
+    const names = variablesOf(task.source);
     if (names.length === 0) return {};
     assertConfigured(task, datasetsFile);
     const file = readEnvFile(resolve(cwd, envFile), envFile).entries;
@@ -42,8 +51,11 @@ export function addressSecrets(
 }
 
 /** Older runs, and those of other users, may still come with one. */
-function assertNoneInClear(address: string): void {
-  const name = secretIn(address);
+function assertNoneInClear({ address, headers = {} }: SourceSpec): void {
+  const inHeader = Object.entries(headers).find(
+    ([header, value]) => isSecretHeader(header) && variablesIn(value).length === 0,
+  );
+  const name = secretIn(address) ?? inHeader?.[0];
   if (name === undefined) return;
   throw new LonghaulError(
     'ADDRESS_REFUSED',
@@ -53,9 +65,11 @@ function assertNoneInClear(address: string): void {
 }
 
 function assertConfigured({ dataset, ingestDate, source }: SourceOfDay, file: string): void {
-  const { address } = source;
+  const { address, headers } = source;
   const own = loadDatasets(file).find(({ name }) => name === dataset);
-  if (own?.sources.some((each) => datedAddress(each.address, ingestDate) === address)) return;
+  const isSame = (each: SourceSpec): boolean =>
+    datedAddress(each.address, ingestDate) === address && isDeepStrictEqual(each.headers, headers);
+  if (own?.sources.some(isSame)) return;
   throw new LonghaulError(
     'ADDRESS_REFUSED',
     `${shownAddress(address)} names a secret, and this worker's datasets.yaml does not have exactly this address for ${dataset}.`,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { GEOMETRIES } from '../model/dataset.ts';
 import { DATE_FORMATS, TIMESTAMP_FORMATS, type ColumnType } from '../model/schema.ts';
 import { isTimeZone, SCHEDULE_SHAPE } from './schedule-shape.ts';
 
@@ -46,6 +47,13 @@ const source = z.strictObject(
     id: text.optional(),
     address: text,
     years: z.union([z.array(year).min(1), z.record(year, text)]).optional(),
+    headers: z
+      .record(
+        z.string().regex(/^[!#$%&'*+.^_`|~\w-]+$/, 'is no name of an HTTP header'),
+        z.string().regex(/^[\t\u0020-\u007e]+$/, 'must be printable ASCII'),
+      )
+      .optional(),
+    geometry: z.enum(GEOMETRIES, { error: `must be one of ${GEOMETRIES.join(', ')}` }).optional(),
     optional: flag.default(false),
     encoding: z
       .enum(['utf-8', 'windows-1252'], { error: 'must be utf-8 or windows-1252' })

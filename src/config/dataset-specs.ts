@@ -122,7 +122,7 @@ function problemsOfColumn(
 }
 
 const KNOWN_KEYS =
-  'datasets time_zone schema sources id address years optional encoding delimiter header aliases types type format'
+  'datasets time_zone schema sources id address years headers geometry optional encoding delimiter header aliases types type format'
     .split(' ')
     .concat(SCHEDULE_KEYS);
 

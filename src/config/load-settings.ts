@@ -216,6 +216,7 @@ function httpSettings(values: SettingValues): HttpSettings {
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     stallTimeoutMs: milliseconds(values.HTTP_STALL_TIMEOUT_SECONDS ?? 60),
     minRate: MIN_RATE,
+    contact: values.HTTP_CONTACT,
     maxBytes: values.MAX_SOURCE_SIZE,
   };
 }

@@ -41,6 +41,7 @@ export const SETTING_KEYS = {
   SPARK_STAGE_BYTES: key(byteSize(), 'a size such as 50GiB or 500MB'),
   JAVA_HOME: key(z.string(), 'the folder of a Java, with bin/java in it'),
   HTTP_STALL_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
+  HTTP_CONTACT: key(contact(), 'a mail address or an http(s) address'),
   MAX_SOURCE_SIZE: key(byteSize(), 'a size such as 200GiB or 500MB'),
   SOURCE_RETRY_MINUTES: key(minutes(), `minutes, a whole number from 0 to ${MAX_RETRY_MINUTES}`),
   HEARTBEAT_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
@@ -192,6 +193,12 @@ function hostAndPort(): z.ZodType<string, string> {
 }
 
 /** A port alone is on loopback: to be seen by other machines it needs an address. @returns as `host:port`. */
+/** It stands in a header. */
+function contact(): z.ZodType<string, string> {
+  const known = z.union([z.email(), z.url({ protocol: /^https?$/ })]);
+  return known.refine((text) => /^[!-~]+$/.test(text));
+}
+
 function listenAddress(): z.ZodType<string, string> {
   const address = /^(?:(?:\d{1,3}\.){3}\d{1,3}|localhost|\[[\da-fA-F:]+\]):\d{1,5}$/;
   return z

@@ -98,6 +98,8 @@ export interface HttpSettings {
   stallTimeoutMs: number;
   /** A body slower than this on average, while it is waited for, fails the attempt; absent: none is too slow. */
   minRate?: { bytesPerSecond: number; overMs: number };
+  /** A mail or web address, in the User-Agent: how a publisher reaches the operator. */
+  contact?: string;
   /** A longer file is not read; absent: whatever the lake has room for. */
   maxBytes?: number;
 }

@@ -1,4 +1,4 @@
-import { secretIn, shownAddress, variablesIn } from '../model/addresses.ts';
+import { isSecretHeader, secretIn, shownAddress, variablesIn } from '../model/addresses.ts';
 import { DATE_PLACEHOLDERS, datedAddress } from '../model/dated-address.ts';
 import type { SourceOverrides, SourceSpec } from '../model/dataset.ts';
 import { parseSourceId } from '../model/names.ts';
@@ -25,9 +25,9 @@ export function sourcesOf(shape: SourceShape): { sources: SourceSpec[]; problems
     // The ingest date is filled in when a run starts.
     const address = filled(shape.address, { ...values, ...DATES }, ['address'], problems);
     if (id === undefined || address === undefined) break;
-    const problem = problemOfId(id) ?? problemOfAddress(address);
+    const problem = problemOfId(id) ?? problemOfAddress(address) ?? problemOfHeaders(shape);
     if (problem) problems.push(problem);
-    else sources.push({ id, address, optional: shape.optional, overrides: overridesOf(shape) });
+    else sources.push({ id, address, ...requestOf(shape), overrides: overridesOf(shape) });
   }
   if (
     shape.years &&
@@ -97,6 +97,36 @@ function problemOfAddress(address: string): PathProblem | undefined {
   return message === undefined ? undefined : { path: ['address'], message };
 }
 
+function requestOf({
+  headers,
+  geometry,
+  optional,
+}: SourceShape): Pick<SourceSpec, 'headers' | 'geometry' | 'optional'> {
+  return { ...(headers && { headers }), ...(geometry && { geometry }), optional };
+}
+
+/** Longhaul sets these itself: another value would break ranges, lengths or the connection. */
+const OWN_HEADERS =
+  /^(?:host|connection|keep-alive|te|trailer|upgrade|expect|content-.*|transfer-encoding|accept-encoding|range|if-.*)$/i;
+
+function problemOfHeaders({ address, headers = {} }: SourceShape): PathProblem | undefined {
+  for (const [name, value] of Object.entries(headers)) {
+    const message = whyNotAHeader(name, value, address);
+    if (message !== undefined) return { path: ['headers', name], message };
+  }
+  return undefined;
+}
+
+function whyNotAHeader(name: string, value: string, address: string): string | undefined {
+  if (OWN_HEADERS.test(name)) return `${shown(name)} is a header that Longhaul sets itself`;
+  if (/^file:/i.test(address)) return 'a file has no headers';
+  const known = variablesIn(value);
+  const wrong = whyNotVariables(value, known);
+  if (wrong !== undefined) return wrong;
+  if (known.length > 0 || !isSecretHeader(name)) return undefined;
+  return `${shown(name)} holds what looks like a secret, which would end in the history of every run: write a variable in its place, such as \${CITY_TOKEN}, and set that for the worker, in its environment or .env`;
+}
+
 /** Why a text cannot be a source's address; undefined where it can. */
 export function whyNotAnAddress(template: string): string | undefined {
   const address = datedAddress(template, ANY_DATE);
@@ -115,23 +145,27 @@ export function whyNotAnAddress(template: string): string | undefined {
 }
 
 function whyNotItsVariables(address: string, url: URL): string | undefined {
-  const written = address.match(/\$\{[^}]*\}?/g) ?? [];
   const known = variablesIn(address);
-  const wrong = written.find((each) => !known.includes(each.slice(2, -1)));
-  if (wrong !== undefined) {
-    return `${shown(wrong)} is no variable: it is written \${CITY_TOKEN}, in upper case, and a template without the $`;
-  }
+  const wrong = whyNotVariables(address, known);
   const [first] = known;
-  if (first === undefined) return undefined;
-  const ours = known.find(looksLikeSetting);
-  if (ours !== undefined) {
-    return `\${${ours}} is, or looks like, a setting of Longhaul or of AWS: give the publisher's secret another name`;
-  }
+  if (wrong !== undefined || first === undefined) return wrong;
   // A value must not choose the host that it is sent to.
   const isBehindHost = /^https?:\/\/[^/?#$]+[/?]/.test(address);
   return isBehindHost && url.protocol !== 'file:'
     ? undefined
     : `\${${first}} may stand in the path and the query of an http(s) address only`;
+}
+
+/** @param known the variables that the text names rightly. */
+function whyNotVariables(text: string, known: readonly string[]): string | undefined {
+  const written = text.match(/\$\{[^}]*\}?/g) ?? [];
+  const wrong = written.find((each) => !known.includes(each.slice(2, -1)));
+  if (wrong !== undefined) {
+    return `${shown(wrong)} is no variable: it is written \${CITY_TOKEN}, in upper case, and a template without the $`;
+  }
+  const ours = known.find(looksLikeSetting);
+  if (ours === undefined) return undefined;
+  return `\${${ours}} is, or looks like, a setting of Longhaul or of AWS: give the publisher's secret another name`;
 }
 
 const ANY_DATE = '2026-01-31';

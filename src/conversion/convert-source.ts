@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { decideEncoding } from '../csv/encoding.ts';
 import { assertReadable } from '../csv/readable.ts';
 import { scannedAsConfigured } from '../landing/rescan.ts';
+import { CANONICAL } from '../landing/portals/canonical-csv.ts';
 import { withSource } from '../landing/secrets.ts';
 import { csvReadingOf } from '../model/csv-reading.ts';
 import {
@@ -55,8 +56,9 @@ export async function inspectSource(
   { signal, onProgress }: Watch,
   tableTypes?: ReadonlyMap<string, ColumnType>,
 ): Promise<{ columns: number; typedColumns: number; encoding: string }> {
-  const { overrides } = input.source;
   const landing = await requireLanding(deps.raw, input);
+  const isCanonical = landing.portal?.isCanonical === true;
+  const overrides = { ...input.source.overrides, ...(isCanonical && CANONICAL) };
   const { bytes } = landing;
   const { scan } = await withSource(
     input.source.id,

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { SourceSpec } from '../model/dataset.ts';
 import type { Validator } from '../model/validator.ts';
 import type { IngestStateFields } from './ingest-state.ts';
+import type { SourcePosition } from './source.ts';
 
 /** From where a later attempt can go on, if the source is still the same version. */
 export interface Checkpoint {
@@ -11,9 +12,14 @@ export interface Checkpoint {
   validator: Validator;
   totalBytes?: number;
   /** The states at the newest offsets where an attempt may go on, the oldest first; at least one. */
-  ends: IngestStateFields[];
+  ends: CheckpointEnd[];
   /** The upload of a landing in S3; S3 itself says which parts there are. */
   upload?: OpenUpload;
+}
+
+export interface CheckpointEnd extends IngestStateFields {
+  /** Of a source that does not go on at any byte. */
+  position?: SourcePosition | undefined;
 }
 
 export interface OpenUpload {
@@ -32,9 +38,10 @@ export function checkpointKey(rawKey: string): string {
 }
 
 /** No address in clear: it may hold a token. */
-export function sourceKeyOf({ address, overrides }: SourceSpec): string {
+export function sourceKeyOf({ address, overrides, geometry }: SourceSpec): string {
+  const { delimiter = null, header = null } = overrides;
   return createHash('sha256')
-    .update(JSON.stringify([address, overrides.delimiter ?? null, overrides.header ?? null]))
+    .update(JSON.stringify([address, delimiter, header, geometry ?? null]))
     .digest('hex');
 }
 

@@ -10,7 +10,7 @@ import { assertReserve, claimRoom } from '../storage/free-space.ts';
 import type { Store } from '../storage/store.ts';
 import { checkpointKey, partialKey, seal, sourceKeyOf, unseal } from './checkpoint.ts';
 import { LandingNameTaken } from './commit.ts';
-import type { LandingSink, LandingSinks, LandingTarget } from './sink.ts';
+import { unfinishedOf, type LandingSink, type LandingSinks, type LandingTarget } from './sink.ts';
 import { BLOCK_BYTES, IngestState, type Landed, type IngestStateFields } from './ingest-state.ts';
 
 /**
@@ -27,10 +27,10 @@ export function diskSinks(store: Store): LandingSinks {
   return {
     find: async (rawKey, sourceKey) => {
       const checkpoint = unseal(await store.get(checkpointKey(rawKey)));
-      const offset = checkpoint?.ends.at(-1)?.bytes ?? 0;
       if (checkpoint?.sourceKey !== sourceKey || checkpoint.upload) return undefined;
       const lengthBytes = (await store.size(partialKey(rawKey))) ?? 0;
-      return offset > lengthBytes ? undefined : { ...checkpoint, offset };
+      const unfinished = unfinishedOf(checkpoint);
+      return unfinished && unfinished.offset <= lengthBytes ? unfinished : undefined;
     },
     open: async (target, resumed) => await DiskSink.open(store, target, resumed?.ends.at(-1)),
     discard: async (rawKey) => {
@@ -67,7 +67,7 @@ class DiskSink implements LandingSink {
     this.#store = store;
     this.#target = target;
     this.#file = file;
-    this.#ingestState = new IngestState(target.spec.overrides, resumed);
+    this.#ingestState = new IngestState(target.source.reading ?? target.spec.overrides, resumed);
     this.#checkpointedBytes = this.#ingestState.bytes;
     this.#durableBytes = this.#ingestState.bytes;
     this.#lookedAtBytes = this.#ingestState.bytes;
@@ -208,7 +208,8 @@ class DiskSink implements LandingSink {
     const { validator, totalBytes } = source;
     const state = this.#ingestState.state();
     if (!isPinned(validator) || !state) return;
-    const sealed = seal({ sourceKey: sourceKeyOf(spec), validator, totalBytes, ends: [state] });
+    const end = { ...state, position: source.positionAt?.(state.bytes) };
+    const sealed = seal({ sourceKey: sourceKeyOf(spec), validator, totalBytes, ends: [end] });
     this.#checkpointedBytes = state.bytes;
     this.#checkpointing = quiet(this.#sync(sealed, state.bytes, this.#writing));
   }

@@ -1,39 +1,14 @@
 import { Readable } from 'node:stream';
-import { Agent, request as undiciRequest, type Dispatcher } from 'undici';
+import type { Agent } from 'undici';
 import { LonghaulError } from '../model/errors.ts';
-import { assertAllowed, policedLookup } from './address-policy.ts';
 import { failureOf, header, parseContentRange, refusalOf, validatorOf } from './http-answers.ts';
+import { drop, follow, newAgent, type HttpRequest, type Response } from './http-request.ts';
 import { mayBeSame } from '../model/validator.ts';
-import { secretHeldBy, type Secrets } from './secrets.ts';
 import type { OpenedSource, OpenRequest } from './source.ts';
-
-/** Publishers redirect to a portal and on to storage; more than this is a loop. */
-const MAX_REDIRECTS = 5;
-
-/** What the body's stream holds before the socket waits: of more, the stream makes copies. */
-const READ_AHEAD_BYTES = 64 * 1024;
-
-const USER_AGENT = 'longhaul/0.1 (CSV ingestion)';
-
-const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-
-type Response = Dispatcher.ResponseData;
-
-export interface HttpRequest extends OpenRequest {
-  secrets: Secrets;
-  /** The address as it is shown. */
-  shown: string;
-}
 
 /** Opens an address over HTTP(S). Redirects and ranges are followed by hand, so that every hop is checked. */
 export async function openHttp(url: URL, request: HttpRequest): Promise<OpenedSource> {
-  const { settings, policy } = request;
-  const agent = new Agent({
-    connect: { timeout: settings.connectTimeoutMs, lookup: policedLookup(policy) },
-    headersTimeout: settings.stallTimeoutMs,
-    bodyTimeout: settings.stallTimeoutMs,
-    pipelining: 1,
-  });
+  const agent = newAgent(request);
   const close = async (): Promise<void> => await agent.destroy();
   try {
     return { ...(await answer(url, request, agent)), close };
@@ -49,12 +24,12 @@ type Answered = Omit<OpenedSource, 'close'>;
 async function answer(url: URL, request: HttpRequest, agent: Agent): Promise<Answered> {
   const range = rangeHeaders(request);
   if (range) {
-    const response = await follow(url, request, agent, range);
+    const response = uncompressed(await follow(url, request, agent, { headers: range }), request);
     const answered = await ranged(request, response);
     if (answered) return answered;
     await drop(response);
   }
-  const response = await follow(url, request, agent, {});
+  const response = uncompressed(await follow(url, request, agent, {}), request);
   if (response.statusCode !== 200) throw await refusalOf(response, request.shown);
   return whole(request, response);
 }
@@ -148,66 +123,6 @@ async function* counted(
   }
 }
 
-async function follow(
-  first: URL,
-  request: HttpRequest,
-  agent: Agent,
-  range: Record<string, string>,
-): Promise<Response> {
-  let url = first;
-  for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
-    const response = await undiciRequest(url, {
-      dispatcher: agent,
-      signal: request.signal,
-      highWaterMark: READ_AHEAD_BYTES,
-      headers: { 'accept-encoding': 'identity', 'user-agent': USER_AGENT, accept: '*/*', ...range },
-    });
-    if (!REDIRECTS.has(response.statusCode)) return uncompressed(response, request);
-    url = target({ first, from: url, response }, request);
-    await drop(response);
-  }
-  throw new LonghaulError(
-    'SOURCE_REDIRECT_LOOP',
-    `${request.shown} leads through more than ${MAX_REDIRECTS} redirects.`,
-  );
-}
-
-interface Redirect {
-  first: URL;
-  from: URL;
-  response: Response;
-}
-
-function target({ first, from, response }: Redirect, request: HttpRequest): URL {
-  const location = header(response, 'location');
-  if (location === undefined || !URL.canParse(location, from.href)) {
-    throw new LonghaulError(
-      'SOURCE_REFUSED',
-      `${request.shown} answered ${response.statusCode} without an address to go to.`,
-    );
-  }
-  // A publisher never leads a worker to its own files, whatever the settings say.
-  const to = assertAllowed(new URL(location, from).href, {
-    ...request.policy,
-    fileMarks: undefined,
-  });
-  const secret = isSameHost(first, to) ? undefined : secretHeldBy(to.href, request.secrets);
-  if (secret === undefined) return to;
-  throw new LonghaulError(
-    'ADDRESS_REFUSED',
-    `${request.shown} redirects to ${to.origin} with the value of ${secret} in the address, which was not sent there.`,
-    {
-      hint: 'Use the address that it leads to in datasets.yaml, if that host may have the secret.',
-    },
-  );
-}
-
-/** The one that the secrets are for: on the same port, or its own https. */
-function isSameHost(first: URL, to: URL): boolean {
-  const isUpgrade = first.protocol === 'http:' && to.protocol === 'https:';
-  return first.origin === to.origin || (isUpgrade && first.hostname === to.hostname);
-}
-
 /** Some servers compress although they were asked not to: such a body's offsets and length mean nothing here. */
 function uncompressed(response: Response, request: HttpRequest): Response {
   const coding = header(response, 'content-encoding')?.trim().toLowerCase() ?? 'identity';
@@ -216,11 +131,6 @@ function uncompressed(response: Response, request: HttpRequest): Response {
     'SOURCE_COMPRESSED',
     `${request.shown} answers in Content-Encoding ${JSON.stringify(coding.slice(0, 40))} although identity was asked for.`,
   );
-}
-
-/** Reads a small rest, so that the connection can be used again, or drops it. */
-async function drop(response: Response): Promise<void> {
-  await response.body.dump({ limit: 16_384 }).catch(() => undefined);
 }
 
 /**

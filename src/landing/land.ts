@@ -4,6 +4,7 @@ import type { AddressPolicy, HttpSettings } from '../config/settings.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import { nextLandingKey } from '../model/layout.ts';
 import type { LandingManifest } from '../model/manifest.ts';
+import type { PortalTable } from '../model/portal.ts';
 import { isSameVersion } from '../model/validator.ts';
 import { makePrivate } from '../storage/disk-store.ts';
 import { landingNames, type LandingName } from '../storage/manifests.ts';
@@ -158,6 +159,8 @@ async function landInto(
   const { source: spec, rawKey, dataset, ingestDate } = request;
   try {
     const landed = await receive(sink, opened, watch);
+    const portal = opened.portal?.();
+    assertCounted(portal, landed.scan.records);
     const manifest: LandingManifest = {
       format: 'longhaul/landing/1',
       dataset,
@@ -170,12 +173,20 @@ async function landInto(
       validator: opened.validator,
       landedAt: (deps.now?.() ?? new Date()).toISOString(),
       scan: landed.scan,
+      ...(portal && { portal }),
     };
     const publish = async (): Promise<void> => await sink.publish(landed);
     return await commitLanding(deps.store, manifest, earlier, publish);
   } finally {
     await sink.close();
   }
+}
+
+/** The portal's count, which the pages met, against what the scanner counted in their bytes. */
+function assertCounted(portal: PortalTable | undefined, records: number): void {
+  if (portal?.records === undefined || portal.records === records) return;
+  const what = `${portal.service} counts ${portal.records} records, and ${records} arrived.`;
+  throw new LonghaulError('SOURCE_CHANGED', what);
 }
 
 async function receive(

@@ -40,7 +40,7 @@ export class S3Sink implements LandingSink {
     this.#target = target;
     this.#partSizeBytes = resumed?.upload?.partSizeBytes ?? partSizeBytesOf(source.totalBytes);
     this.#buffers = new PartBuffers(this.#partSizeBytes, store.s3.settings.uploadConcurrency);
-    this.#ingestState = new IngestState(spec.overrides, resumed?.ends.at(-1));
+    this.#ingestState = new IngestState(source.reading ?? spec.overrides, resumed?.ends.at(-1));
     this.#upload = new S3Upload(
       { ...target, store, partSizeBytes: this.#partSizeBytes },
       this.#requests.signal,
@@ -135,8 +135,9 @@ export class S3Sink implements LandingSink {
   /** The part in the buffer, a full one or the last, goes on its way; the next may be filled. */
   #sendPart(): void {
     const number = this.#parts + 1;
-    const end = this.#ingestState.state();
-    if (!end) throw new Error('A part without a byte.');
+    const state = this.#ingestState.state();
+    if (!state) throw new Error('A part without a byte.');
+    const end = { ...state, position: this.#target.source.positionAt?.(state.bytes) };
     if (number > MAX_PARTS) throw this.#tooLong();
     const body = this.#body();
     const crc32 = crc32OfRest(this.#crc32AtPart, end.crc32, body.length);

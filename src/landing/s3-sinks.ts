@@ -3,12 +3,17 @@ import { LonghaulError } from '../model/errors.ts';
 import { abortUpload, listParts, listUploads } from '../storage/s3/uploads.ts';
 import { findObject } from '../storage/s3/objects.ts';
 import type { BucketStore } from '../storage/store.ts';
-import { checkpointKey, unseal, type Checkpoint, type OpenUpload } from './checkpoint.ts';
+import {
+  checkpointKey,
+  unseal,
+  type Checkpoint,
+  type CheckpointEnd,
+  type OpenUpload,
+} from './checkpoint.ts';
 import { areCovered } from './s3-parts.ts';
 import { isExpected } from './s3-publish.ts';
 import { S3Sink } from './s3-sink.ts';
-import type { LandingSinks } from './sink.ts';
-import type { IngestStateFields } from './ingest-state.ts';
+import { unfinishedOf, type LandingSinks } from './sink.ts';
 
 /** Landings in S3: a multipart upload to the landing's own key, and a checkpoint beside it. */
 export function s3Sinks(store: BucketStore): LandingSinks {
@@ -17,8 +22,7 @@ export function s3Sinks(store: BucketStore): LandingSinks {
       const checkpoint = await claim(store, rawKey);
       if (checkpoint?.sourceKey !== sourceKey || !checkpoint.upload) return undefined;
       const ends = await agreed(store, rawKey, checkpoint.ends, checkpoint.upload);
-      const offset = ends.at(-1)?.bytes;
-      return offset === undefined ? undefined : { ...checkpoint, ends, offset };
+      return unfinishedOf({ ...checkpoint, ends });
     },
     open: async (target, resumed) => await Promise.resolve(new S3Sink(store, target, resumed)),
     discard: async (rawKey) => {
@@ -44,12 +48,12 @@ async function claim(store: BucketStore, rawKey: string): Promise<Checkpoint | u
 async function agreed(
   store: BucketStore,
   rawKey: string,
-  ends: IngestStateFields[],
+  ends: CheckpointEnd[],
   upload: OpenUpload,
-): Promise<IngestStateFields[]> {
+): Promise<CheckpointEnd[]> {
   try {
     const parts = await listParts(store.s3, { key: rawKey, uploadId: upload.id });
-    const isThere = ({ bytes }: IngestStateFields): boolean =>
+    const isThere = ({ bytes }: CheckpointEnd): boolean =>
       areCovered(bytes, parts, upload.partSizeBytes);
     return ends.slice(0, ends.findLastIndex(isThere) + 1);
   } catch (error) {
@@ -62,7 +66,7 @@ async function agreed(
 async function isCompleted(
   store: BucketStore,
   rawKey: string,
-  end: IngestStateFields | undefined,
+  end: CheckpointEnd | undefined,
   { completingEtag: etag }: OpenUpload,
 ): Promise<boolean> {
   if (!end || etag === undefined) return false;

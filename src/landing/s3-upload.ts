@@ -15,11 +15,17 @@ import {
 } from '../storage/s3/uploads.ts';
 import { putObject } from '../storage/s3/objects.ts';
 import type { BucketStore } from '../storage/store.ts';
-import { checkpointKey, seal, sourceKeyOf, type Checkpoint } from './checkpoint.ts';
+import {
+  checkpointKey,
+  seal,
+  sourceKeyOf,
+  type Checkpoint,
+  type CheckpointEnd,
+} from './checkpoint.ts';
 import { problemOfParts } from './s3-parts.ts';
 import { publishObject, type ExpectedObject } from './s3-publish.ts';
 import type { OpenedSource } from './source.ts';
-import type { Landed, IngestStateFields } from './ingest-state.ts';
+import type { Landed } from './ingest-state.ts';
 
 /** What an upload must know of its landing. */
 export interface UploadTarget {
@@ -39,7 +45,7 @@ export class S3Upload {
   #saving: Promise<void> = Promise.resolve();
   #waiting: Promise<void> | undefined;
   /** At the newest parts' ends, the oldest first. */
-  #ends: IngestStateFields[] = [];
+  #ends: CheckpointEnd[] = [];
   #completingEtag: string | undefined;
 
   /**
@@ -61,7 +67,7 @@ export class S3Upload {
    * @returns when S3 has the part, and a checkpoint that holds `end`. It throws when neither is under way any more: a
    *   checkpoint that arrives later would replace the next attempt's, or stay after the landing.
    */
-  async send(part: PartToSend, end: IngestStateFields): Promise<void> {
+  async send(part: PartToSend, end: CheckpointEnd): Promise<void> {
     // Of all parts that may not be done, and of the newest that is.
     const { uploadConcurrency } = this.#target.store.s3.settings;
     this.#ends = [...this.#ends, end].slice(-(uploadConcurrency + 2));

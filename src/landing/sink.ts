@@ -1,7 +1,7 @@
 import type { SourceSpec } from '../model/dataset.ts';
 import type { Location } from '../storage/location.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import type { OpenedSource } from './source.ts';
+import type { OpenedSource, SourcePosition } from './source.ts';
 import type { Landed } from './ingest-state.ts';
 
 /** A source on its way into a store: kept, checksummed and counted as it passes. */
@@ -38,6 +38,9 @@ export interface LandingSinks {
 export interface Unfinished extends Checkpoint {
   /** The offset of the last end; more than 0. */
   offset: number;
+  /** CRC-32 of the bytes before it. */
+  crc32: number;
+  position?: SourcePosition | undefined;
 }
 
 export interface LandingTarget {
@@ -48,4 +51,11 @@ export interface LandingTarget {
   converted: Location | undefined;
   /** Aborted: waiting ends soon. */
   signal: AbortSignal;
+}
+
+/** What a checkpoint says of where to go on; undefined where it has no end. */
+export function unfinishedOf(checkpoint: Checkpoint): Unfinished | undefined {
+  const end = checkpoint.ends.at(-1);
+  if (!end || end.bytes === 0) return undefined;
+  return { ...checkpoint, offset: end.bytes, crc32: end.crc32, position: end.position };
 }

@@ -1,11 +1,14 @@
 import type { AddressPolicy, HttpSettings } from '../config/settings.ts';
 import type { Validator } from '../model/validator.ts';
 import { filledAddress, shownAddress } from '../model/addresses.ts';
-import type { SourceSpec } from '../model/dataset.ts';
+import type { Geometry, SourceOverrides, SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
+import type { PortalTable } from '../model/portal.ts';
 import { assertAllowed } from './address-policy.ts';
 import { openFile } from './file-source.ts';
+import type { HttpRequest } from './http-request.ts';
 import { openHttp } from './http-source.ts';
+import { portalAddressOf } from './portals/recognise.ts';
 import type { Secrets } from './secrets.ts';
 
 export interface OpenRequest {
@@ -14,10 +17,31 @@ export interface OpenRequest {
   signal: AbortSignal;
   /** The values of the variables in the address; never shown. */
   secrets?: Secrets;
+  /** The source's own headers, with the names of their variables. */
+  headers?: Record<string, string> | undefined;
   /** Go on from here, if the source is still this version. */
-  from?: { offset: number; validator: Validator; totalBytes?: number | undefined };
+  from?: From | undefined;
   /** Only the first bytes are wanted; a server may send all of them nevertheless. */
   headBytes?: number;
+}
+
+export interface From {
+  offset: number;
+  /** CRC-32 of the bytes before `offset`: with a position only. */
+  crc32?: number | undefined;
+  validator: Validator;
+  totalBytes?: number | undefined;
+  /** For a source that does not go on at any byte: what its `positionAt` said of `offset`. */
+  position?: SourcePosition | undefined;
+}
+
+/** A place in a source's bytes from which it can be asked for again. */
+export interface SourcePosition {
+  bytes: number;
+  /** CRC-32 of the bytes before it. */
+  crc32: number;
+  /** Where the portal goes on; plain JSON. */
+  cursor: Readonly<Record<string, unknown>>;
 }
 
 export interface OpenedSource {
@@ -26,6 +50,12 @@ export interface OpenedSource {
   totalBytes?: number;
   /** Where the body starts: `from.offset`, or 0 where the source changed or cannot go on. */
   startOffset: number;
+  /** How the bytes are to be read, where Longhaul wrote them itself: whatever datasets.yaml says. */
+  reading?: SourceOverrides;
+  /** The newest place at or before an offset that the body has passed. Absent: it goes on at any byte. */
+  positionAt?(bytes: number): SourcePosition | undefined;
+  /** What a portal says of the table, once the body has ended. */
+  portal?(): PortalTable | undefined;
   /** To be read once. Throws LonghaulError, or the signal's reason. */
   body: AsyncIterable<Buffer>;
   /** Drops the connection; always to be called. */
@@ -34,17 +64,30 @@ export interface OpenedSource {
 
 /** @throws LonghaulError ADDRESS_REFUSED SOURCE_TOO_LARGE, or another of the SOURCE_ codes; the signal's reason once it is aborted. */
 export async function openSource(
-  { address }: Pick<SourceSpec, 'address'>,
-  request: OpenRequest,
+  { address, headers, geometry }: Pick<SourceSpec, 'address' | 'headers' | 'geometry'>,
+  given: OpenRequest,
 ): Promise<OpenedSource> {
-  const { secrets = {} } = request;
+  const { secrets = {} } = given;
   const shown = shownAddress(address);
-  const url = assertAllowed(filledAddress(address, secrets), request.policy, shown);
+  const url = assertAllowed(filledAddress(address, secrets), given.policy, shown);
+  const request = { ...given, headers, secrets, shown, headersFor: url };
   const opened = await (url.protocol === 'file:'
     ? openFile(url, request)
-    : openHttp(url, { ...request, secrets, shown }));
+    : openRemote(url, request, geometry));
   const { maxBytes } = request.settings;
   return maxBytes === undefined ? opened : await limited(opened, maxBytes, shown);
+}
+
+/** A portal's page stands for a table or a file; any other address is that of a file. */
+async function openRemote(
+  url: URL,
+  request: HttpRequest,
+  geometry: Geometry | undefined,
+): Promise<OpenedSource> {
+  const portal = portalAddressOf(url);
+  if (!portal) return await openHttp(url, request);
+  const { openPortal } = await import('./portals/open-portal.ts');
+  return await openPortal(portal, { ...request, geometry });
 }
 
 /** A length that is too great ends it before the first byte, a body without a length where it passes the limit. */

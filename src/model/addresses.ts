@@ -1,3 +1,4 @@
+import type { SourceSpec } from './dataset.ts';
 import { printable } from './names.ts';
 
 /**
@@ -26,6 +27,26 @@ export function variablesIn(address: string): string[] {
   return [...address.matchAll(VARIABLE)].map(([, name = '']) => name);
 }
 
+/** The names of the variables that a source's address and headers need, in order. */
+export function variablesOf({
+  address,
+  headers = {},
+}: Pick<SourceSpec, 'address' | 'headers'>): string[] {
+  return [address, ...Object.values(headers)].flatMap(variablesIn);
+}
+
+/** The headers to be sent. */
+export function filledHeaders(
+  headers: Readonly<Record<string, string>>,
+  values: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const filled = Object.entries(headers).map(([name, text]) => [
+    name,
+    text.replaceAll(VARIABLE, (whole, variable: string) => values[variable] ?? whole),
+  ]);
+  return Object.fromEntries(filled) as Record<string, string>;
+}
+
 /**
  * The address to be asked for. A value goes in as it is, as it would stand in a browser's address; only `#`, which
  * would cut the rest off, is escaped.
@@ -47,6 +68,12 @@ const SECRET_NAME =
 const AMBIGUOUS_NAME = /^(?:key|code|st|auth|session|sessionid|sid|ticket)$/;
 /** A short word, a number, a day. */
 const PLAIN_VALUE = /^(?:[a-z0-9]{0,5}|\d{1,12}|\d{4}-\d\d-\d\d(?:[T ].*)?)$/i;
+
+/** Names of headers that hold a secret: `Authorization`, `X-App-Token`, `Cookie`. */
+export function isSecretHeader(name: string): boolean {
+  const bare = name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+  return SECRET_NAME.test(bare) || AMBIGUOUS_NAME.test(bare) || /auth|cookie|apikey/.test(bare);
+}
 
 /** The name of a parameter whose value looks like a secret in clear; undefined where none does. */
 export function secretIn(address: string): string | undefined {

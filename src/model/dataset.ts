@@ -14,6 +14,10 @@ export interface SourceSpec {
   id: string;
   /** http:, https:, or file: (embedded mode only). */
   address: string;
+  /** Sent with each request to the address's own host. A secret in one is a variable, `${NAME}`. */
+  headers?: Record<string, string>;
+  /** How a portal's layer gets its geometry as columns; absent: as its kind has it. */
+  geometry?: Geometry;
   /** A missing optional source is listed in the manifest as missing; the day is published without it. */
   optional: boolean;
   overrides: SourceOverrides;
@@ -30,6 +34,10 @@ export interface SourceOverrides {
   /** By column name in the lake. Declared types win over found ones. */
   types?: Record<string, DeclaredType>;
 }
+
+/** No column; `x` and `y` in WGS 84, of points; the text of the geometry in WGS 84. */
+export const GEOMETRIES = ['none', 'xy', 'wkt'] as const;
+export type Geometry = (typeof GEOMETRIES)[number];
 
 export type Encoding = 'utf-8' | 'windows-1252';
 

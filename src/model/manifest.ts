@@ -2,6 +2,7 @@ import type { Encoding, Engine } from './dataset.ts';
 import type { Ledger } from './ledger.ts';
 import type { CsvReading } from './csv-reading.ts';
 import { parseRevisionOfKey } from './layout.ts';
+import type { PortalTable } from './portal.ts';
 import type { CsvScan, Dialect } from './scan.ts';
 import type { Schema } from './schema.ts';
 import type { Validator } from './validator.ts';
@@ -23,6 +24,8 @@ export interface LandingManifest {
   /** ISO 8601, UTC. */
   landedAt: string;
   scan: CsvScan;
+  /** Where the bytes were made from a portal's table. */
+  portal?: PortalTable;
 }
 
 export interface ParquetPart {
@@ -55,6 +58,8 @@ export interface SourceEntry extends Ledger {
   blankLines: number;
   engine: Engine;
   schema: Schema;
+  /** Where the raw file was made from a portal's table. */
+  portal?: PortalTable;
   parquet: ParquetPart[];
   /** A hash of everything besides the bytes that decides the rows: engine, overrides, code's schema rules. */
   settingsKey: string;

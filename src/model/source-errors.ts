@@ -50,6 +50,28 @@ export const SOURCE_ERRORS = {
     happened: 'The file is larger than MAX_SOURCE_SIZE.',
     next: 'Raise MAX_SOURCE_SIZE if the file is meant to be so large, then `longhaul retry <run>`.',
   },
+  ANSWER_TOO_LONG: {
+    class: 'refused',
+    happened:
+      'A portal answered with more bytes than a description, or a page of records, can have.',
+    next: 'Open the address in a browser; use the address of a CSV file of the portal if there is one.',
+  },
+  ADDRESS_AMBIGUOUS: {
+    class: 'refused',
+    happened: 'The address leads to several tables of a portal.',
+    next: 'Use one of the addresses that the message names.',
+  },
+  PORTAL_UNUSABLE: {
+    class: 'refused',
+    happened: 'The portal cannot give this table whole and exactly.',
+    next: 'The message says what is missing; use the address of a CSV file of the portal if there is one.',
+  },
+  PORTAL_ANSWER_INVALID: {
+    class: 'unavailable',
+    happened:
+      'A portal answered with records that do not agree with what was asked, or with its own count.',
+    next: 'Nothing is published. The run asks again until its time is up.',
+  },
   SOURCE_NOT_FOUND: {
     class: 'refused',
     happened: 'The publisher answered 404 or 410.',

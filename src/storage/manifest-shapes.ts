@@ -9,6 +9,7 @@ import type {
   SourceEntry,
   Tombstone,
 } from '../model/manifest.ts';
+import { PORTAL_KINDS, type PortalTable } from '../model/portal.ts';
 import type { CsvScan, Dialect, Positions } from '../model/scan.ts';
 import { COLUMN_TYPES, type Schema } from '../model/schema.ts';
 
@@ -65,6 +66,19 @@ const SCAN = z.strictObject({
   ),
 }) satisfies z.ZodType<CsvScan>;
 
+const byColumn = z.record(z.string(), count).optional();
+const PORTAL = z.strictObject({
+  kind: z.enum(PORTAL_KINDS),
+  service: z.string(),
+  isCanonical: yes,
+  records: count.optional(),
+  objectIdColumn: z.string().optional(),
+  domains: z.record(z.string(), z.record(z.string(), z.string())).optional(),
+  emptyTexts: byColumn,
+  notNumbers: byColumn,
+  dateZone: z.string().optional(),
+}) satisfies z.ZodType<PortalTable>;
+
 const VALIDATOR = z.strictObject({
   etag: z.string().optional(),
   lastModified: z.string().optional(),
@@ -83,6 +97,7 @@ export const LANDING = z.strictObject({
   ...VERSION,
   landedAt: z.iso.datetime(),
   scan: SCAN,
+  portal: PORTAL.optional(),
 }) satisfies z.ZodType<LandingManifest>;
 
 const CSV_READING = z.strictObject({
@@ -123,6 +138,7 @@ export const SOURCE_ENTRY = z.strictObject({
   blankLines: count,
   engine: z.enum(ENGINES),
   schema: SCHEMA,
+  portal: PORTAL.optional(),
   parquet: z.array(
     z.strictObject({ key: z.string(), rows: count, bytes: count, checksum: z.string() }),
   ),

@@ -35,7 +35,7 @@ export function convertedEntry(
   { encoding, csv }: Pick<StagedSchema, 'encoding' | 'csv'>,
   made: Pick<SourceEntry, 'schema' | 'rows' | 'parquet'>,
 ): SourceEntry {
-  const { url, bytes, checksum, validator, rawKey, scan } = landing;
+  const { url, bytes, checksum, validator, rawKey, scan, portal } = landing;
   return {
     id: source.id,
     url,
@@ -53,6 +53,7 @@ export function convertedEntry(
     blankLines: scan.blankLines,
     engine,
     schema: made.schema,
+    ...(portal && { portal }),
     parquet: made.parquet,
     settingsKey: settingsKeyOf(source, engine),
   };

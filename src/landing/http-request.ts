@@ -1,0 +1,137 @@
+import { Agent, request as undiciRequest, type Dispatcher } from 'undici';
+import { filledHeaders } from '../model/addresses.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { assertAllowed, policedLookup } from './address-policy.ts';
+import { header } from './http-answers.ts';
+import { secretHeldBy, type Secrets } from './secrets.ts';
+import type { OpenRequest } from './source.ts';
+
+/** Publishers redirect to a portal and on to storage; more than this is a loop. */
+const MAX_REDIRECTS = 5;
+
+/** What the body's stream holds before the socket waits: of more, the stream makes copies. */
+const READ_AHEAD_BYTES = 64 * 1024;
+
+const PRODUCT = 'longhaul/0.1';
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+export type Response = Dispatcher.ResponseData;
+
+/** What every request for one source goes by. */
+export interface HttpRequest extends OpenRequest {
+  secrets: Secrets;
+  /** The address as it is shown. */
+  shown: string;
+  /** The origin that the source's own headers are for; others do not get them. */
+  headersFor: URL;
+}
+
+export interface Asked {
+  headers?: Record<string, string>;
+  /** Sent as a POST, and again wherever it is redirected to. */
+  form?: URLSearchParams;
+}
+
+/** The connections of one source: the addresses that are connected to are the ones that were checked. */
+export function newAgent({ settings, policy }: Pick<OpenRequest, 'settings' | 'policy'>): Agent {
+  return new Agent({
+    connect: { timeout: settings.connectTimeoutMs, lookup: policedLookup(policy) },
+    headersTimeout: settings.stallTimeoutMs,
+    bodyTimeout: settings.stallTimeoutMs,
+    pipelining: 1,
+    connections: 1,
+  });
+}
+
+/** Follows redirects by hand, so that every hop is checked. */
+export async function follow(
+  first: URL,
+  request: HttpRequest,
+  agent: Agent,
+  asked: Asked,
+): Promise<Response> {
+  let url = first;
+  for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
+    const response = await undiciRequest(url, {
+      dispatcher: agent,
+      signal: request.signal,
+      highWaterMark: READ_AHEAD_BYTES,
+      ...(asked.form && { method: 'POST', body: asked.form.toString() }),
+      headers: headersTo(url, request, asked),
+    });
+    if (!REDIRECTS.has(response.statusCode)) return response;
+    url = target({ first, from: url, response }, request);
+    await drop(response);
+  }
+  throw new LonghaulError(
+    'SOURCE_REDIRECT_LOOP',
+    `${request.shown} leads through more than ${MAX_REDIRECTS} redirects.`,
+  );
+}
+
+function headersTo(
+  url: URL,
+  { headers = {}, headersFor, secrets, settings }: HttpRequest,
+  asked: Asked,
+): Record<string, string> {
+  const { contact } = settings;
+  const form = asked.form && { 'content-type': 'application/x-www-form-urlencoded' };
+  return {
+    'user-agent': contact === undefined ? PRODUCT : `${PRODUCT} (+${contact})`,
+    accept: '*/*',
+    'accept-encoding': 'identity',
+    ...(isSameHost(headersFor, url) && filledHeaders(headers, secrets)),
+    ...form,
+    ...asked.headers,
+  };
+}
+
+interface Redirect {
+  first: URL;
+  from: URL;
+  response: Response;
+}
+
+function target({ first, from, response }: Redirect, request: HttpRequest): URL {
+  const location = header(response, 'location');
+  if (location === undefined || !URL.canParse(location, from.href)) {
+    throw new LonghaulError(
+      'SOURCE_REFUSED',
+      `${request.shown} answered ${response.statusCode} without an address to go to.`,
+    );
+  }
+  return allowedHop(new URL(location, from), first, request);
+}
+
+/**
+ * An address that the publisher names, if a worker may read it.
+ * @param first the address that the secrets are for.
+ * @throws LonghaulError ADDRESS_REFUSED.
+ */
+export function allowedHop(to: URL, first: URL, request: HttpRequest): URL {
+  // A publisher never leads a worker to its own files, whatever the settings say.
+  const allowed = assertAllowed(to.href, { ...request.policy, fileMarks: undefined });
+  const secret = isSameHost(first, allowed)
+    ? undefined
+    : secretHeldBy(allowed.href, request.secrets);
+  if (secret === undefined) return allowed;
+  throw new LonghaulError(
+    'ADDRESS_REFUSED',
+    `${request.shown} redirects to ${allowed.origin} with the value of ${secret} in the address, which was not sent there.`,
+    {
+      hint: 'Use the address that it leads to in datasets.yaml, if that host may have the secret.',
+    },
+  );
+}
+
+/** The one that the secrets are for: on the same port, or its own https. */
+function isSameHost(first: URL, to: URL): boolean {
+  const isUpgrade = first.protocol === 'http:' && to.protocol === 'https:';
+  return first.origin === to.origin || (isUpgrade && first.hostname === to.hostname);
+}
+
+/** Reads a small rest, so that the connection can be used again, or drops it. */
+export async function drop(response: Response): Promise<void> {
+  await response.body.dump({ limit: 16_384 }).catch(() => undefined);
+}

@@ -1,0 +1,158 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip, inflate } from 'node:zlib';
+import type { Agent } from 'undici';
+import { LonghaulError } from '../../model/errors.ts';
+import type { Geometry } from '../../model/dataset.ts';
+import { failureOf, header, refusalOf } from '../http-answers.ts';
+import {
+  allowedHop,
+  follow,
+  newAgent,
+  type Asked,
+  type HttpRequest,
+  type Response,
+} from '../http-request.ts';
+import { parseExactJson, type ExactJson } from './exact-json.ts';
+
+const MIB = 1024 * 1024;
+/** Descriptions of thousands of fields or resources fit; whatever is longer is no description of one table. */
+export const MAX_METADATA_BYTES = 8 * MIB;
+/** 32,000 records of 2 kB: the longest pages that known portals send. */
+export const MAX_PAGE_BYTES = 64 * MIB;
+
+/**
+ * Waits before the second try and those after it: behind a load balancer every second call may fail. What fails for longer
+ * is Temporal's to try again.
+ */
+const RETRY_DELAYS_MS = [0, 1000, 4000];
+/** A longer Retry-After is Temporal's to wait for. */
+const MAX_WAIT_SECONDS = 60;
+
+/** What opening a portal's address needs. */
+export interface PortalRequest extends HttpRequest {
+  geometry: Geometry | undefined;
+}
+
+export interface PortalAnswer {
+  text: string;
+  response: Response;
+}
+
+/** One connection to a portal: what it answers, in full, capped, and tried again where that may help. */
+export class PortalClient {
+  readonly request: PortalRequest;
+  readonly #agent: Agent;
+
+  constructor(request: PortalRequest) {
+    this.request = request;
+    this.#agent = newAgent(request);
+  }
+
+  /**
+   * @param url another one than the source's own is checked as a redirect is.
+   * @throws LonghaulError SOURCE_NOT_CSV where the answer is no JSON; SOURCE_….
+   */
+  async json(url: URL, maxBytes: number, asked: Asked = {}): Promise<ExactJson> {
+    const { text, response } = await this.text(url, maxBytes, asked);
+    try {
+      return parseExactJson(text);
+    } catch (error) {
+      if (/^\s*</.test(text)) {
+        const challenge =
+          header(response, 'cf-mitigated') === undefined ? '' : ', a challenge to prove a browser';
+        const what = `${this.#shown(url)} answered with a web page${challenge} in place of JSON.`;
+        throw new LonghaulError('SOURCE_IS_HTML', what, {}, { cause: error });
+      }
+      const what = `${this.#shown(url)} answered with what is no JSON.`;
+      throw new LonghaulError('SOURCE_NOT_CSV', what, {}, { cause: error });
+    }
+  }
+
+  /** @throws LonghaulError of a status other than 200, a body over `maxBytes`, or the network. */
+  async text(url: URL, maxBytes: number, asked: Asked = {}): Promise<PortalAnswer> {
+    const allowed = allowedHop(url, this.request.headersFor, this.request);
+    for (let tried = 0; ; tried += 1) {
+      try {
+        return await this.#ask(allowed, maxBytes, asked);
+      } catch (error) {
+        if (this.request.signal.aborted) throw this.request.signal.reason;
+        const failure = failureOf(error, this.#shown(url));
+        const waitMs = waitBefore(failure, tried);
+        if (waitMs === undefined) throw failure;
+        await delay(waitMs, undefined, { signal: this.request.signal });
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  async #ask(url: URL, maxBytes: number, asked: Asked): Promise<PortalAnswer> {
+    const headers = { accept: 'application/json', 'accept-encoding': 'gzip', ...asked.headers };
+    const response = await follow(url, this.request, this.#agent, { ...asked, headers });
+    if (response.statusCode !== 200) throw await refusalOf(response, this.#shown(url));
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    for await (const piece of response.body) {
+      bytes += (piece as Buffer).length;
+      if (bytes > maxBytes) throw this.#tooLong(url, maxBytes);
+      pieces.push(piece as Buffer);
+    }
+    const body = await this.#unpacked(url, Buffer.concat(pieces), response, maxBytes);
+    return { text: body.toString('utf8').replace(/^\uFEFF/, ''), response };
+  }
+
+  /** Nothing depends on offsets here, so a compressed answer is as good. */
+  async #unpacked(url: URL, body: Buffer, response: Response, maxBytes: number): Promise<Buffer> {
+    const coding = header(response, 'content-encoding')?.trim().toLowerCase() ?? 'identity';
+    if (coding === 'identity' || coding === '') return body;
+    const unpack = UNPACKERS[coding];
+    if (!unpack) {
+      const what = `${this.#shown(url)} answers in Content-Encoding ${JSON.stringify(coding.slice(0, 40))}.`;
+      throw new LonghaulError('SOURCE_COMPRESSED', what);
+    }
+    try {
+      return await unpack(body, { maxOutputLength: maxBytes });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
+        throw this.#tooLong(url, maxBytes);
+      const what = `${this.#shown(url)} answered in a damaged ${coding}.`;
+      throw new LonghaulError('SOURCE_TRUNCATED', what, {}, { cause: error });
+    }
+  }
+
+  #tooLong(url: URL, maxBytes: number): LonghaulError {
+    return new LonghaulError(
+      'ANSWER_TOO_LONG',
+      `${this.#shown(url)} answers with more than ${maxBytes} bytes.`,
+    );
+  }
+
+  /** The address without its query, which may be long, or hold a secret. */
+  #shown(url: URL): string {
+    return `${url.origin}${url.pathname}`;
+  }
+}
+
+const UNPACKERS: Record<
+  string,
+  (body: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
+> = {
+  gzip: promisify(gunzip),
+  'x-gzip': promisify(gunzip),
+  deflate: promisify(inflate),
+  br: promisify(brotliDecompress),
+};
+
+/** Undefined where another try does not help, or not soon. */
+function waitBefore({ code, details }: LonghaulError, tried: number): number | undefined {
+  const delayMs = RETRY_DELAYS_MS[tried];
+  const isPassing =
+    code === 'SOURCE_UNAVAILABLE' || code === 'SOURCE_UNREACHABLE' || code === 'SOURCE_TRUNCATED';
+  if (delayMs === undefined || !isPassing) return undefined;
+  const { retryAfterSeconds } = details;
+  if (retryAfterSeconds === undefined) return delayMs;
+  return retryAfterSeconds <= MAX_WAIT_SECONDS ? retryAfterSeconds * 1000 : undefined;
+}

@@ -1,0 +1,135 @@
+/** What the address of a portal's page or service says, before anything is asked. */
+export type PortalAddress =
+  | { kind: 'arcgis-service'; service: URL; layer?: number }
+  | { kind: 'arcgis-item'; page: URL; item: string; layer?: number }
+  | { kind: 'hub-slug'; page: URL; slug: string }
+  | { kind: 'socrata'; page: URL; id: string }
+  | { kind: 'ckan-dataset'; base: URL; dataset: string; resource?: string }
+  | { kind: 'ckan-resource'; base: URL; resource: string }
+  | { kind: 'opendatasoft'; page: URL; id: string }
+  | { kind: 'dcat'; catalogue: URL; id?: string };
+
+/** Tried in this order; the first one that is not undefined counts. */
+const FORMS = [arcgisService, arcgisItem, hubPage, ckan, opendatasoft, dcat, socrata];
+
+/**
+ * What an address is by its form alone. Undefined: the address of a file, as every address that names one is
+ * (`…/items/<id>/data`, `…/download/…`, `rows.csv`, an address with a query of its own).
+ */
+export function portalAddressOf(url: URL): PortalAddress | undefined {
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return undefined;
+  for (const form of FORMS) {
+    const found = form(url);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+const SERVICE =
+  /^(.*\/rest\/services\/.+\/(?:FeatureServer|MapServer))(?:\/(\d{1,9}))?(?:\/query)?\/?$/i;
+
+function arcgisService(url: URL): PortalAddress | undefined {
+  const [, path, layer] = SERVICE.exec(url.pathname) ?? [];
+  if (path === undefined) return undefined;
+  return { kind: 'arcgis-service', service: new URL(path, url), ...layerOf(layer) };
+}
+
+/** An item's id, and a layer of it. */
+const ITEM = /^([\da-f]{32})(?:_(\d{1,9}))?$/i;
+
+function arcgisItem(url: URL): PortalAddress | undefined {
+  const ofPage =
+    /\/(?:datasets|maps|documents|apps\/mapviewer)\/([\da-f]{32}(?:_\d{1,9})?)(?:\/(?:explore|about|api)?)?$/i;
+  const ofPortal = /\/home\/item\.html$/i.test(url.pathname) ? url.searchParams.get('id') : null;
+  const ofService = /\/sharing\/rest\/content\/items\/([\da-f]{32})\/?$/i;
+  const text = ofPortal ?? (ofPage.exec(url.pathname) ?? ofService.exec(url.pathname))?.[1] ?? '';
+  const [, item, layer] = ITEM.exec(text) ?? [];
+  if (item === undefined) return undefined;
+  return { kind: 'arcgis-item', page: url, item: item.toLowerCase(), ...layerOf(layer) };
+}
+
+/** On hosts of others a slug without `::` may be CKAN's, or anything. */
+function hubPage(url: URL): PortalAddress | undefined {
+  const found = /\/datasets\/([^/]+)(?:\/(?:explore|about|api)?)?$/i.exec(url.pathname);
+  const slug = decoded(found?.[1] ?? '');
+  const isHub = slug.includes('::') || (slug !== '' && /(?:^|\.)arcgis\.com$/i.test(url.hostname));
+  return isHub && !slug.includes('.') ? { kind: 'hub-slug', page: url, slug } : undefined;
+}
+
+const UUID = String.raw`[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}`;
+const CKAN_PAGE = new RegExp(`^(.*)/dataset/([^/]+)(?:/resource/(${UUID}))?/?$`, 'i');
+const CKAN_DUMP = new RegExp(`^(.*)/datastore/dump/(${UUID})/?$`, 'i');
+
+function ckan(url: URL): PortalAddress | undefined {
+  const [, dumpPrefix, dumped] = CKAN_DUMP.exec(url.pathname) ?? [];
+  if (dumped !== undefined) {
+    return { kind: 'ckan-resource', base: baseOf(url, dumpPrefix), resource: dumped };
+  }
+  const [, apiPrefix, action] =
+    /^(.*)\/api\/(?:3\/)?action\/(package_show|resource_show|datastore_search)$/i.exec(
+      url.pathname,
+    ) ?? [];
+  const id = url.searchParams.get(action === 'datastore_search' ? 'resource_id' : 'id');
+  if (action !== undefined && id !== null) {
+    const base = baseOf(url, apiPrefix);
+    return action === 'package_show'
+      ? { kind: 'ckan-dataset', base, dataset: id }
+      : { kind: 'ckan-resource', base, resource: id };
+  }
+  const [, prefix, dataset, resource] = CKAN_PAGE.exec(url.pathname) ?? [];
+  if (dataset === undefined || prefix?.endsWith('/explore')) return undefined;
+  return {
+    kind: 'ckan-dataset',
+    base: baseOf(url, prefix),
+    dataset: decoded(dataset),
+    ...(resource !== undefined && { resource }),
+  };
+}
+
+function opendatasoft(url: URL): PortalAddress | undefined {
+  const found =
+    /^(?:\/[a-z-]{2,10})?\/explore\/dataset\/([\w@-]+)(?:\/|$)/i.exec(url.pathname) ??
+    /\/api\/explore\/v2\.\d\/catalog\/datasets\/([\w@-]+)\/?$/i.exec(url.pathname);
+  return found?.[1] === undefined ? undefined : { kind: 'opendatasoft', page: url, id: found[1] };
+}
+
+/** The id of one of its datasets stands behind `#`. */
+function dcat(url: URL): PortalAddress | undefined {
+  if (!/(?:^|\/)(?:data\.json|api\/feed\/dcat-(?:us|ap)\/[\d.]+(?:\.json)?)$/i.test(url.pathname))
+    return undefined;
+  const catalogue = new URL(url);
+  catalogue.hash = '';
+  const id = decoded(url.hash.slice(1));
+  return { kind: 'dcat', catalogue, ...(id !== '' && { id }) };
+}
+
+const FOUR_BY_FOUR = '([a-z0-9]{4}-[a-z0-9]{4})';
+const SOCRATA_PAGE = new RegExp(
+  `^/(?:d|[^/]+/[^/]+)/${FOUR_BY_FOUR}(?:/(?:data|about_data|explore|data_preview))?/?$`,
+);
+const SOCRATA_SERVICE = new RegExp(
+  `^/(?:resource/${FOUR_BY_FOUR}(?:\\.(?:csv|json))?|api/views/${FOUR_BY_FOUR}(?:\\.json)?)$`,
+);
+
+function socrata(url: URL): PortalAddress | undefined {
+  const ofPage = SOCRATA_PAGE.exec(url.pathname)?.[1];
+  const ofService = url.search === '' ? SOCRATA_SERVICE.exec(url.pathname) : null;
+  const id = ofPage ?? ofService?.[1] ?? ofService?.[2];
+  return id === undefined ? undefined : { kind: 'socrata', page: url, id };
+}
+
+function layerOf(text: string | undefined): { layer?: number } {
+  return text === undefined ? {} : { layer: Number(text) };
+}
+
+function baseOf(url: URL, prefix = ''): URL {
+  return new URL(`${prefix}/`, url);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -51,7 +51,7 @@ export async function describePortal(
 }
 
 function portalOf(address: PortalAddress): Portal<PortalAddress> {
-  const portal = PORTALS[address.kind] as Portal<PortalAddress> | undefined;
+  const portal = PORTALS[address.kind];
   if (!portal) throw new NoSuchPortal();
   return portal;
 }

@@ -18,7 +18,8 @@ import type { DatasetSpec } from '../model/dataset.ts';
 import { ingestDateAt, parseIngestDate } from '../model/dates.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { assertDayHasCome } from '../model/ingest-day.ts';
-import { fileNameOf, parseDatasetName, printable } from '../model/names.ts';
+import { fileNameOf, MAX_NAME_LENGTH, parseDatasetName, printable } from '../model/names.ts';
+import { nameInPortalAddress, portalAddressOf } from '../landing/portals/recognise.ts';
 import { markFile } from '../storage/file-marks.ts';
 import { localZone } from './text.ts';
 
@@ -123,10 +124,16 @@ function hintOfScheme(address: string): string | undefined {
 
 /** `Traffic_2014.csv` → `traffic-2014`. */
 function nameFrom(address: string): string {
-  const name = fileNameOf(address, '')
-    .replace(/\.[^.]*$/, '')
+  const portal = portalAddressOf(new URL(address));
+  const text = portal
+    ? nameInPortalAddress(portal)
+    : fileNameOf(address, '').replace(/\.[^.]*$/, '');
+  const name = text
+    .normalize('NFKD')
+    .replaceAll(/\p{M}/gu, '')
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
+    .slice(0, MAX_NAME_LENGTH)
     .replaceAll(/^-|-$/g, '');
   if (name !== '') return name;
   throw usage(`${shownAddress(address)} does not give a name: add --name.`);

@@ -20,6 +20,7 @@ import {
 } from '../storage/source-results.ts';
 import type { Lake, Store } from '../storage/store.ts';
 import { land, type LandWatch } from './land.ts';
+import { portalAddressOf } from './portals/recognise.ts';
 import { probe } from './probe.ts';
 
 /** One lake, and what a publisher is asked with. */
@@ -43,7 +44,10 @@ export function rawKeyOf(at: {
   source: SourceSpec;
 }): string {
   const prefix = sourcePrefix({ ...at, source: at.source.id });
-  return prefix + fileNameOf(at.source.address, at.source.id);
+  const { id, address } = at.source;
+  // A page's address may end in `.json`, or in the same word for every source.
+  const isPortal = URL.canParse(address) && portalAddressOf(new URL(address)) !== undefined;
+  return prefix + (isPortal ? `${id}.csv` : fileNameOf(address, id));
 }
 
 /** @returns a result where the publisher has the version still that an earlier run landed, or published. */

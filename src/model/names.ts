@@ -2,7 +2,7 @@ import { LonghaulError } from './errors.ts';
 import { isReserved } from './reserved-words.ts';
 
 /** Long enough for any real name, short enough for a path segment on every file system. */
-const MAX_NAME_LENGTH = 80;
+export const MAX_NAME_LENGTH = 80;
 const NAME_FORM = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 /** A source's id may hold dots and underscores too (`2024_q1`), but never start or end with one. */
 const SOURCE_ID_FORM = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;

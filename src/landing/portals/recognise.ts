@@ -25,6 +25,34 @@ export function portalAddressOf(url: URL): PortalAddress | undefined {
   return undefined;
 }
 
+/** What a dataset of the address could be named, as far as the address says. */
+export function nameInPortalAddress(address: PortalAddress): string {
+  switch (address.kind) {
+    case 'arcgis-service':
+      return decoded(address.service.pathname.split('/').at(-2) ?? '');
+    case 'arcgis-item':
+      return `item-${address.item.slice(0, SHORT_ID_LENGTH)}`;
+    case 'hub-slug':
+      return address.slug.split('::').at(-1) ?? '';
+    case 'socrata': {
+      const [name = 'd'] =
+        address.page.pathname.split(`/${address.id}`)[0]?.split('/').slice(-1) ?? [];
+      return /^(?:d|resource|views)$/.test(name) ? address.id : decoded(name);
+    }
+    case 'ckan-dataset':
+      return address.dataset;
+    case 'ckan-resource':
+      return `resource-${address.resource.slice(0, SHORT_ID_LENGTH)}`;
+    case 'opendatasoft':
+      return address.id;
+    case 'dcat':
+      return address.id ?? '';
+  }
+}
+
+/** As git shortens its ids. */
+const SHORT_ID_LENGTH = 8;
+
 const SERVICE =
   /^(.*\/rest\/services\/.+\/(?:FeatureServer|MapServer))(?:\/(\d{1,9}))?(?:\/query)?\/?$/i;
 

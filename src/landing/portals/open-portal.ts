@@ -1,11 +1,9 @@
 import { openHttp } from '../http-source.ts';
 import type { OpenedSource } from '../source.ts';
 import type { Choice, Description } from './description.ts';
+import { NoSuchPortal } from './no-such-portal.ts';
 import { PortalClient, type PortalRequest } from './portal-client.ts';
 import type { PortalAddress } from './recognise.ts';
-
-/** An address has the form of a portal's, and its host is no such portal: it is the address of a file. */
-export class NoSuchPortal extends Error {}
 
 /** One kind of portals. Whatever it asks goes through the client, which it closes with what it opened. */
 interface Portal<A extends PortalAddress> {

@@ -1,18 +1,21 @@
+import { isUtf8 } from 'node:buffer';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import type { Agent } from 'undici';
-import { LonghaulError } from '../../model/errors.ts';
+import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import type { Geometry } from '../../model/dataset.ts';
 import { failureOf, header, refusalOf } from '../http-answers.ts';
 import {
   allowedHop,
+  drop,
   follow,
   newAgent,
   type Asked,
   type HttpRequest,
   type Response,
 } from '../http-request.ts';
+import { NoSuchPortal } from './no-such-portal.ts';
 import { parseExactJson, type ExactJson } from './exact-json.ts';
 
 const MIB = 1024 * 1024;
@@ -29,14 +32,33 @@ const RETRY_DELAYS_MS = [0, 1000, 4000];
 /** A longer Retry-After is Temporal's to wait for. */
 const MAX_WAIT_SECONDS = 60;
 
+/** What hosts answer that have no such portal; 400 and 405 are `SOURCE_REFUSED`. */
+const NO_PORTAL = new Set<ErrorCode>([
+  'SOURCE_NOT_FOUND',
+  'SOURCE_IS_HTML',
+  'SOURCE_NOT_CSV',
+  'SOURCE_REFUSED',
+]);
+
 /** What opening a portal's address needs. */
 export interface PortalRequest extends HttpRequest {
   geometry: Geometry | undefined;
 }
 
+export interface PortalAsked extends Asked {
+  /** Statuses besides 200 whose body is an answer too. */
+  statuses?: readonly number[];
+  /** Why an answer is of no use, by its headers. It is asked for again as after a failure of the network. */
+  refusal?: (response: Response) => LonghaulError | undefined;
+}
+
 export interface PortalAnswer {
   text: string;
   response: Response;
+}
+
+export interface JsonAnswer extends PortalAnswer {
+  json: ExactJson;
 }
 
 /** One connection to a portal: what it answers, in full, capped, and tried again where that may help. */
@@ -53,10 +75,15 @@ export class PortalClient {
    * @param url another one than the source's own is checked as a redirect is.
    * @throws LonghaulError SOURCE_NOT_CSV where the answer is no JSON; SOURCE_….
    */
-  async json(url: URL, maxBytes: number, asked: Asked = {}): Promise<ExactJson> {
+  async json(url: URL, maxBytes: number, asked: PortalAsked = {}): Promise<ExactJson> {
+    return (await this.answer(url, maxBytes, asked)).json;
+  }
+
+  /** JSON with the headers that it came with. @throws as `json`. */
+  async answer(url: URL, maxBytes: number, asked: PortalAsked = {}): Promise<JsonAnswer> {
     const { text, response } = await this.text(url, maxBytes, asked);
     try {
-      return parseExactJson(text);
+      return { json: parseExactJson(text), text, response };
     } catch (error) {
       if (/^\s*</.test(text)) {
         const challenge =
@@ -69,8 +96,21 @@ export class PortalClient {
     }
   }
 
+  /**
+   * What tells a portal from any other host.
+   * @throws NoSuchPortal where the host has no such JSON; LonghaulError as `json`.
+   */
+  async metadata(url: URL, asked: PortalAsked = {}): Promise<JsonAnswer> {
+    try {
+      return await this.answer(url, MAX_METADATA_BYTES, asked);
+    } catch (error) {
+      if (error instanceof LonghaulError && NO_PORTAL.has(error.code)) throw new NoSuchPortal();
+      throw error;
+    }
+  }
+
   /** @throws LonghaulError of a status other than 200, a body over `maxBytes`, or the network. */
-  async text(url: URL, maxBytes: number, asked: Asked = {}): Promise<PortalAnswer> {
+  async text(url: URL, maxBytes: number, asked: PortalAsked = {}): Promise<PortalAnswer> {
     const allowed = allowedHop(url, this.request.headersFor, this.request);
     for (let tried = 0; ; tried += 1) {
       try {
@@ -89,10 +129,20 @@ export class PortalClient {
     await this.#agent.destroy();
   }
 
-  async #ask(url: URL, maxBytes: number, asked: Asked): Promise<PortalAnswer> {
+  async #ask(url: URL, maxBytes: number, asked: PortalAsked): Promise<PortalAnswer> {
+    const { form, statuses = [], refusal } = asked;
     const headers = { accept: 'application/json', 'accept-encoding': 'gzip', ...asked.headers };
-    const response = await follow(url, this.request, this.#agent, { ...asked, headers });
-    if (response.statusCode !== 200) throw await refusalOf(response, this.#shown(url));
+    const response = await follow(url, this.request, this.#agent, {
+      ...(form && { form }),
+      headers,
+    });
+    const isAnswer = response.statusCode === 200 || statuses.includes(response.statusCode);
+    if (!isAnswer) throw await refusalOf(response, this.#shown(url));
+    const refused = refusal?.(response);
+    if (refused) {
+      await drop(response);
+      throw refused;
+    }
     const pieces: Buffer[] = [];
     let bytes = 0;
     for await (const piece of response.body) {
@@ -101,6 +151,10 @@ export class PortalClient {
       pieces.push(piece as Buffer);
     }
     const body = await this.#unpacked(url, Buffer.concat(pieces), response, maxBytes);
+    if (!isUtf8(body)) {
+      const what = `${this.#shown(url)} answered in what is not UTF-8, as JSON is.`;
+      throw new LonghaulError('PORTAL_ANSWER_INVALID', what);
+    }
     return { text: body.toString('utf8').replace(/^\uFEFF/, ''), response };
   }
 

@@ -5,6 +5,7 @@ import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import type { Agent } from 'undici';
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import type { Geometry } from '../../model/dataset.ts';
+import { printable } from '../../model/names.ts';
 import { failureOf, header, refusalOf } from '../http-answers.ts';
 import {
   allowedHop,
@@ -50,6 +51,8 @@ export interface PortalAsked extends Asked {
   statuses?: readonly number[];
   /** Why an answer is of no use, by its headers. It is asked for again as after a failure of the network. */
   refusal?: (response: Response) => LonghaulError | undefined;
+  /** How often it is asked at most. */
+  tries?: number;
 }
 
 export interface PortalAnswer {
@@ -81,19 +84,23 @@ export class PortalClient {
 
   /** JSON with the headers that it came with. @throws as `json`. */
   async answer(url: URL, maxBytes: number, asked: PortalAsked = {}): Promise<JsonAnswer> {
-    const { text, response } = await this.text(url, maxBytes, asked);
-    try {
-      return { json: parseExactJson(text), text, response };
-    } catch (error) {
-      if (/^\s*</.test(text)) {
-        const challenge =
-          header(response, 'cf-mitigated') === undefined ? '' : ', a challenge to prove a browser';
-        const what = `${this.#shown(url)} answered with a web page${challenge} in place of JSON.`;
-        throw new LonghaulError('SOURCE_IS_HTML', what, {}, { cause: error });
-      }
-      const what = `${this.#shown(url)} answered with what is no JSON.`;
-      throw new LonghaulError('SOURCE_NOT_CSV', what, {}, { cause: error });
-    }
+    return await this.read(url, maxBytes, asked, (answer) => answer);
+  }
+
+  /**
+   * JSON as `read` understands it. What `read` throws counts as a failure of the request: portals answer 200 to what went
+   * wrong, too.
+   * @throws as `json`, and what `read` throws.
+   */
+  async read<T>(
+    url: URL,
+    maxBytes: number,
+    asked: PortalAsked,
+    read: (answer: JsonAnswer) => T,
+  ): Promise<T> {
+    return await this.#tried(url, asked, async (allowed) =>
+      read(parsed(allowed, await this.#ask(allowed, maxBytes, asked))),
+    );
   }
 
   /**
@@ -111,22 +118,35 @@ export class PortalClient {
 
   /** @throws LonghaulError of a status other than 200, a body over `maxBytes`, or the network. */
   async text(url: URL, maxBytes: number, asked: PortalAsked = {}): Promise<PortalAnswer> {
-    const allowed = allowedHop(url, this.request.headersFor, this.request);
-    for (let tried = 0; ; tried += 1) {
-      try {
-        return await this.#ask(allowed, maxBytes, asked);
-      } catch (error) {
-        if (this.request.signal.aborted) throw this.request.signal.reason;
-        const failure = failureOf(error, this.#shown(url));
-        const waitMs = waitBefore(failure, tried);
-        if (waitMs === undefined) throw failure;
-        await delay(waitMs, undefined, { signal: this.request.signal });
-      }
-    }
+    return await this.#tried(
+      url,
+      asked,
+      async (allowed) => await this.#ask(allowed, maxBytes, asked),
+    );
   }
 
   async close(): Promise<void> {
     await this.#agent.destroy();
+  }
+
+  async #tried<T>(
+    url: URL,
+    { tries = RETRY_DELAYS_MS.length + 1 }: PortalAsked,
+    ask: (allowed: URL) => Promise<T>,
+  ): Promise<T> {
+    const { signal, headersFor } = this.request;
+    const allowed = allowedHop(url, headersFor, this.request);
+    for (let tried = 1; ; tried += 1) {
+      try {
+        return await ask(allowed);
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        const failure = failureOf(error, shownOf(url));
+        const waitMs = tried < tries ? waitBefore(failure, tried) : undefined;
+        if (waitMs === undefined) throw failure;
+        await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+      }
+    }
   }
 
   async #ask(url: URL, maxBytes: number, asked: PortalAsked): Promise<PortalAnswer> {
@@ -137,57 +157,72 @@ export class PortalClient {
       headers,
     });
     const isAnswer = response.statusCode === 200 || statuses.includes(response.statusCode);
-    if (!isAnswer) throw await refusalOf(response, this.#shown(url));
+    if (!isAnswer) throw await refusalOf(response, `${shownOf(url)}${challengeIn(response)}`);
     const refused = refusal?.(response);
     if (refused) {
       await drop(response);
       throw refused;
     }
-    const pieces: Buffer[] = [];
-    let bytes = 0;
-    for await (const piece of response.body) {
-      bytes += (piece as Buffer).length;
-      if (bytes > maxBytes) throw this.#tooLong(url, maxBytes);
-      pieces.push(piece as Buffer);
-    }
-    const body = await this.#unpacked(url, Buffer.concat(pieces), response, maxBytes);
+    const body = await unpacked(
+      url,
+      await this.#whole(url, response, maxBytes),
+      response,
+      maxBytes,
+    );
     if (!isUtf8(body)) {
-      const what = `${this.#shown(url)} answered in what is not UTF-8, as JSON is.`;
+      const what = `${shownOf(url)} answered in what is not UTF-8, as JSON is.`;
       throw new LonghaulError('PORTAL_ANSWER_INVALID', what);
     }
     return { text: body.toString('utf8').replace(/^\uFEFF/, ''), response };
   }
 
-  /** Nothing depends on offsets here, so a compressed answer is as good. */
-  async #unpacked(url: URL, body: Buffer, response: Response, maxBytes: number): Promise<Buffer> {
-    const coding = header(response, 'content-encoding')?.trim().toLowerCase() ?? 'identity';
-    if (coding === 'identity' || coding === '') return body;
-    const unpack = UNPACKERS[coding];
-    if (!unpack) {
-      const what = `${this.#shown(url)} answers in Content-Encoding ${JSON.stringify(coding.slice(0, 40))}.`;
-      throw new LonghaulError('SOURCE_COMPRESSED', what);
-    }
+  async #whole(url: URL, response: Response, maxBytes: number): Promise<Buffer> {
+    const { stallTimeoutMs } = this.request.settings;
+    const length = header(response, 'content-length');
+    const expected = length === undefined ? undefined : Number(length);
+    const pieces: Buffer[] = [];
+    let received = 0;
     try {
-      return await unpack(body, { maxOutputLength: maxBytes });
+      for await (const piece of response.body) {
+        received += (piece as Buffer).length;
+        if (received > maxBytes) throw tooLong(url, maxBytes);
+        pieces.push(piece as Buffer);
+      }
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
-        throw this.#tooLong(url, maxBytes);
-      const what = `${this.#shown(url)} answered in a damaged ${coding}.`;
-      throw new LonghaulError('SOURCE_TRUNCATED', what, {}, { cause: error });
+      throw failureOf(error, shownOf(url), { received, expected, stallTimeoutMs });
     }
+    return Buffer.concat(pieces);
   }
+}
 
-  #tooLong(url: URL, maxBytes: number): LonghaulError {
-    return new LonghaulError(
-      'ANSWER_TOO_LONG',
-      `${this.#shown(url)} answers with more than ${maxBytes} bytes.`,
-    );
-  }
+/** The address without its query, which may be long, or hold a secret. */
+export function shownOf({ origin, pathname }: URL): string {
+  return printable(`${origin}${pathname}`);
+}
 
-  /** The address without its query, which may be long, or hold a secret. */
-  #shown(url: URL): string {
-    return `${url.origin}${url.pathname}`;
+function parsed(url: URL, { text, response }: PortalAnswer): JsonAnswer {
+  try {
+    return { json: parseExactJson(text), text, response };
+  } catch (error) {
+    if (/^\s*</.test(text)) {
+      const what = `${shownOf(url)} answered with a web page${challengeIn(response)} in place of JSON.`;
+      throw new LonghaulError('SOURCE_IS_HTML', what, {}, { cause: error });
+    }
+    const what = `${shownOf(url)} answered with what is no JSON.`;
+    throw new LonghaulError('SOURCE_NOT_CSV', what, {}, { cause: error });
   }
+}
+
+/** What Cloudflare, in front of many portals, does to programs that it does not know. */
+function challengeIn(response: Response): string {
+  return header(response, 'cf-mitigated') === undefined ? '' : ' (a challenge to prove a browser)';
+}
+
+function tooLong(url: URL, maxBytes: number): LonghaulError {
+  return new LonghaulError(
+    'ANSWER_TOO_LONG',
+    `${shownOf(url)} answers with more than ${maxBytes} bytes.`,
+  );
 }
 
 const UNPACKERS: Record<
@@ -200,12 +235,42 @@ const UNPACKERS: Record<
   br: promisify(brotliDecompress),
 };
 
-/** Undefined where another try does not help, or not soon. */
+/** Nothing depends on offsets here, so a compressed answer is as good. */
+async function unpacked(
+  url: URL,
+  body: Buffer,
+  response: Response,
+  maxBytes: number,
+): Promise<Buffer> {
+  const coding = header(response, 'content-encoding')?.trim().toLowerCase() ?? 'identity';
+  if (coding === 'identity' || coding === '') return body;
+  const unpack = UNPACKERS[coding];
+  if (!unpack) {
+    const what = `${shownOf(url)} answers in Content-Encoding ${JSON.stringify(coding.slice(0, 40))}.`;
+    throw new LonghaulError('SOURCE_COMPRESSED', what);
+  }
+  try {
+    return await unpack(body, { maxOutputLength: maxBytes });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
+      throw tooLong(url, maxBytes);
+    const what = `${shownOf(url)} answered in a damaged ${coding}.`;
+    throw new LonghaulError('SOURCE_TRUNCATED', what, {}, { cause: error });
+  }
+}
+
+/** What does not agree may be the answer of one of many servers behind the address. */
+const PASSING: ReadonlySet<ErrorCode> = new Set([
+  'SOURCE_UNAVAILABLE',
+  'SOURCE_UNREACHABLE',
+  'SOURCE_TRUNCATED',
+  'PORTAL_ANSWER_INVALID',
+]);
+
+/** Undefined where another try does not help, or not soon. @param tried at least 1. */
 function waitBefore({ code, details }: LonghaulError, tried: number): number | undefined {
-  const delayMs = RETRY_DELAYS_MS[tried];
-  const isPassing =
-    code === 'SOURCE_UNAVAILABLE' || code === 'SOURCE_UNREACHABLE' || code === 'SOURCE_TRUNCATED';
-  if (delayMs === undefined || !isPassing) return undefined;
+  const delayMs = RETRY_DELAYS_MS[tried - 1];
+  if (delayMs === undefined || !PASSING.has(code)) return undefined;
   const { retryAfterSeconds } = details;
   if (retryAfterSeconds === undefined) return delayMs;
   return retryAfterSeconds <= MAX_WAIT_SECONDS ? retryAfterSeconds * 1000 : undefined;

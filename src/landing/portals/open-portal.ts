@@ -4,6 +4,7 @@ import { allowedHop } from '../http-request.ts';
 import { openHttp } from '../http-source.ts';
 import type { OpenedSource } from '../source.ts';
 import type { Choice, Description } from './description.ts';
+import { describeItem, openItem } from './hub/open-item.ts';
 import { NoSuchPortal } from './no-such-portal.ts';
 import type { Leads, Portal } from './portal.ts';
 import { PortalClient, type PortalRequest } from './portal-client.ts';
@@ -11,7 +12,10 @@ import { portalAddressOf, type PortalAddress } from './recognise.ts';
 
 type Portals = { [K in PortalAddress['kind']]?: Portal<Extract<PortalAddress, { kind: K }>> };
 
-const PORTALS: Portals = {};
+const PORTALS: Portals = {
+  'arcgis-item': { open: openItem, describe: describeItem },
+  'hub-slug': { open: openItem, describe: describeItem },
+};
 
 /** A catalogue leads to a portal's page, and that one to its file or service. What leads further may be a loop. */
 const MAX_LEADS = 2;

@@ -59,7 +59,7 @@ const SERVICE =
 function arcgisService(url: URL): PortalAddress | undefined {
   const [, path, layer] = SERVICE.exec(url.pathname) ?? [];
   if (path === undefined) return undefined;
-  return { kind: 'arcgis-service', service: new URL(path, url), ...layerOf(layer) };
+  return { kind: 'arcgis-service', service: withPath(url, path), ...layerOf(layer) };
 }
 
 /** An item's id, and a layer of it. */
@@ -71,21 +71,29 @@ function arcgisItem(url: URL): PortalAddress | undefined {
   const ofPortal = /\/home\/item\.html$/i.test(url.pathname) ? url.searchParams.get('id') : null;
   const ofService = /\/sharing\/rest\/content\/items\/([\da-f]{32})\/?$/i;
   const text = ofPortal ?? (ofPage.exec(url.pathname) ?? ofService.exec(url.pathname))?.[1] ?? '';
-  const [, item, layer] = ITEM.exec(text) ?? [];
+  const [, item, ofText] = ITEM.exec(text) ?? [];
   if (item === undefined) return undefined;
+  const ofQuery = /^\d{1,9}$/.exec(url.searchParams.get('sublayer') ?? '')?.[0];
+  const layer = ofText ?? (ofPortal === null ? undefined : ofQuery);
   return { kind: 'arcgis-item', page: url, item: item.toLowerCase(), ...layerOf(layer) };
 }
 
 /** On hosts of others a slug without `::` may be CKAN's, or anything. */
 function hubPage(url: URL): PortalAddress | undefined {
-  const found = /\/datasets\/([^/]+)(?:\/(?:explore|about|api)?)?$/i.exec(url.pathname);
-  const slug = decoded(found?.[1] ?? '');
-  const isHub = slug.includes('::') || (slug !== '' && /(?:^|\.)arcgis\.com$/i.test(url.hostname));
+  const [, kind, text = ''] =
+    /\/(datasets|maps|documents)\/([^/]+)(?:\/(?:explore|about|api)?)?$/i.exec(url.pathname) ?? [];
+  const slug = decoded(text);
+  const isHub = slug.includes('::') || (kind?.toLowerCase() === 'datasets' && isOfArcgisCom(url));
   return isHub && !slug.includes('.') ? { kind: 'hub-slug', page: url, slug } : undefined;
 }
 
+/** Esri's own hosts: ArcGIS Online, and the Hubs that have no host of their own. */
+export function isOfArcgisCom({ hostname }: URL): boolean {
+  return /(?:^|\.)arcgis\.com$/i.test(hostname);
+}
+
 const UUID = String.raw`[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}`;
-const CKAN_PAGE = new RegExp(`^(.*)/dataset/([^/]+)(?:/resource/(${UUID}))?/?$`, 'i');
+const CKAN_PAGE = new RegExp(`^(.*)/dataset/([^/.]+)(?:/resource/(${UUID}))?/?$`, 'i');
 const CKAN_DUMP = new RegExp(`^(.*)/datastore/dump/(${UUID})/?$`, 'i');
 
 function ckan(url: URL): PortalAddress | undefined {
@@ -114,9 +122,13 @@ function ckan(url: URL): PortalAddress | undefined {
   };
 }
 
+/** With the name of a tab at the end; `…/download/` and `…/files/…` are files. */
+const ODS_PAGE =
+  /^(?:\/[a-z-]{2,10})?\/explore\/(?:embed\/)?dataset\/([\w@-]+)(?:\/(?:information|table|map|analyze|export|api|calendar|images|custom)?)?\/?$/i;
+
 function opendatasoft(url: URL): PortalAddress | undefined {
   const found =
-    /^(?:\/[a-z-]{2,10})?\/explore\/dataset\/([\w@-]+)(?:\/|$)/i.exec(url.pathname) ??
+    ODS_PAGE.exec(url.pathname) ??
     /\/api\/explore\/v2\.\d\/catalog\/datasets\/([\w@-]+)\/?$/i.exec(url.pathname);
   return found?.[1] === undefined ? undefined : { kind: 'opendatasoft', page: url, id: found[1] };
 }
@@ -151,7 +163,14 @@ function layerOf(text: string | undefined): { layer?: number } {
 }
 
 function baseOf(url: URL, prefix = ''): URL {
-  return new URL(`${prefix}/`, url);
+  return withPath(url, `${prefix}/`);
+}
+
+/** Not resolved against the address: a path that begins with `//` would lead to another host. */
+function withPath(url: URL, path: string): URL {
+  const changed = new URL(url.origin);
+  changed.pathname = path;
+  return changed;
 }
 
 function decoded(text: string): string {

@@ -1,0 +1,129 @@
+import { isRetryable, LonghaulError, type ErrorCode } from '../../../model/errors.ts';
+import { fieldOf, listOf, textOf } from '../json-fields.ts';
+import { NoSuchPortal } from '../no-such-portal.ts';
+import { MAX_METADATA_BYTES, type PortalClient } from '../portal-client.ts';
+import { isOfArcgisCom, portalAddressOf, type PortalAddress } from '../recognise.ts';
+import { itemInFeed } from './dcat-feed.ts';
+import { itemOf, type HubItem } from './hub-item.ts';
+
+export type ItemAddress = Extract<PortalAddress, { kind: 'arcgis-item' }>;
+export type SlugAddress = Extract<PortalAddress, { kind: 'hub-slug' }>;
+
+/** ArcGIS Online: where the items of most Hubs are, whatever host has their pages. */
+const ONLINE = new URL('https://www.arcgis.com/');
+/** Hubs' pages, by the names in their addresses. */
+export const HUB = new URL('https://hub.arcgis.com/');
+
+/**
+ * The item of a page: of ArcGIS Online, of the page's own portal (ArcGIS Enterprise), or as the Hub's catalogue has it.
+ * @throws NoSuchPortal; LonghaulError as `openSource`.
+ */
+export async function findItem(address: ItemAddress, client: PortalClient): Promise<HubItem> {
+  const { page, item, layer } = address;
+  const online: Way = async () => await itemOf(ONLINE, item, client);
+  const own: Way = async () => await itemOf(portalOf(page), item, client);
+  const feed: Way = async () => await itemInFeed(page, wanted, client);
+  const wanted = { item, ...(layer !== undefined && { layer }) };
+  const ways: Ways = isOfArcgisCom(page) ? { online, feed } : { own, feed, online };
+  const found = await firstOf(ways, { page, what: `item ${item}` });
+  return { ...found, ...(layer !== undefined && { layer }) };
+}
+
+/** The item of a page that is named in words. @throws as `findItem`. */
+export async function findSlug(address: SlugAddress, client: PortalClient): Promise<HubItem> {
+  const { page, slug } = address;
+  const index: Way = async () => await inIndex(address, client);
+  const feed: Way = async () => await itemInFeed(page, { slug }, client);
+  const search: Way = async () => await inSearch(address, client);
+  // Without the organisation another one's data set could have the name: only the Hub's own catalogue tells.
+  const ofHub: Ways = isOfArcgisCom(page) ? { index, feed, search } : { index, feed };
+  const ways: Ways = slug.includes('::') ? ofHub : { feed };
+  return await firstOf(ways, { page, what: `data set ${slug}` });
+}
+
+/** Where the portal of a page begins: `https://host/`, or `https://host/portal/` for ArcGIS Enterprise. */
+export function portalOf(page: URL): URL {
+  const prefix = /^(.*\/)(?:home\/item\.html|sharing\/rest\/)/i.exec(page.pathname)?.[1] ?? '/';
+  const portal = new URL(page.origin);
+  portal.pathname = prefix;
+  return portal;
+}
+
+/** Undefined: this way does not lead to it. */
+type Way = () => Promise<HubItem | undefined>;
+
+/** In the order in which they are tried. */
+type Ways = { readonly [name in 'own' | 'online' | 'feed' | 'index' | 'search']?: Way };
+
+/** What a host answers that is no portal, or has no such item, or does not show it. */
+const LEADS_NOWHERE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'SOURCE_NOT_FOUND',
+  'SOURCE_FORBIDDEN',
+  'SOURCE_REFUSED',
+  'SOURCE_REDIRECT_LOOP',
+  'SOURCE_IS_HTML',
+  'SOURCE_NOT_CSV',
+  'ANSWER_TOO_LONG',
+]);
+
+/** The first way that leads to the item. What fails for a time only is an error only where no later way leads to it. */
+async function firstOf(ways: Ways, { page, what }: { page: URL; what: string }): Promise<HubItem> {
+  const failures: LonghaulError[] = [];
+  let isPortal = isOfArcgisCom(page);
+  for (const [name, way] of Object.entries(ways) as [keyof Ways, Way][]) {
+    try {
+      const found = await way();
+      if (found) return found;
+      isPortal ||= name !== 'online';
+    } catch (error) {
+      if (error instanceof SyntaxError) continue;
+      if (!(error instanceof LonghaulError)) throw error;
+      if (!isRetryable(error.code) && !LEADS_NOWHERE.has(error.code)) throw error;
+      failures.push(error);
+    }
+  }
+  const passing = failures.find(({ code }) => isRetryable(code));
+  if (passing) throw passing;
+  if (!isPortal) throw new NoSuchPortal();
+  const hidden = failures.find(({ code }) => code === 'SOURCE_FORBIDDEN');
+  if (hidden) throw hidden;
+  const said = failures.map(({ message }) => message).join(' ');
+  throw new LonghaulError('SOURCE_NOT_FOUND', `No portal knows the ${what}. ${said}`.trim());
+}
+
+/** The Hub's index of pages. */
+async function inIndex(address: SlugAddress, client: PortalClient): Promise<HubItem | undefined> {
+  const { page, slug } = address;
+  const url = new URL('/api/v3/datasets', isOfArcgisCom(page) ? HUB : page);
+  url.search = new URLSearchParams({
+    'filter[slug]': slug,
+    'fields[datasets]': 'slug',
+  }).toString();
+  const [first] = listOf(await client.json(url, MAX_METADATA_BYTES), 'data');
+  // A server that does not know the filter answers with any data set.
+  if (textOf(fieldOf(first, 'attributes'), 'slug') !== slug) return undefined;
+  return await itemWithId(address, textOf(first, 'id'), client);
+}
+
+/** ArcGIS Online's search: newer items have the name of their page as a keyword. */
+async function inSearch(address: SlugAddress, client: PortalClient): Promise<HubItem | undefined> {
+  const keyword = `slug|${address.slug.replace('::', '|')}`;
+  if (keyword.includes('"')) return undefined;
+  const url = new URL('/sharing/rest/search', ONLINE);
+  url.search = new URLSearchParams({
+    f: 'json',
+    filter: `typekeywords:"${keyword}"`,
+  }).toString();
+  const [first] = listOf(await client.json(url, MAX_METADATA_BYTES), 'results');
+  if (!listOf(first, 'typeKeywords').includes(keyword)) return undefined;
+  return await itemWithId(address, textOf(first, 'id'), client);
+}
+
+async function itemWithId(
+  { page }: SlugAddress,
+  id: string | undefined,
+  client: PortalClient,
+): Promise<HubItem | undefined> {
+  const found = portalAddressOf(new URL(`/datasets/${encodeURIComponent(id ?? '')}`, page));
+  return found?.kind === 'arcgis-item' ? await findItem({ ...found, page }, client) : undefined;
+}

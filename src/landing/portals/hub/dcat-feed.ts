@@ -1,8 +1,8 @@
 import { LonghaulError } from '../../../model/errors.ts';
 import { fieldOf, lineOf, listOf, textOf } from '../json-fields.ts';
-import type { PortalClient } from '../portal-client.ts';
+import { shownOf, type PortalClient } from '../portal-client.ts';
 import { portalAddressOf } from '../recognise.ts';
-import { serviceOf, type HubItem } from './hub-item.ts';
+import { serviceOf, type Finding, type HubItem } from './hub-item.ts';
 
 /** A Hub lists all of its data sets, with their descriptions in full: the largest have tens of thousands. */
 const MAX_FEED_BYTES = 64 * 1024 * 1024;
@@ -15,20 +15,18 @@ export type Wanted = { item: string; layer?: number } | { slug: string };
 
 /**
  * What a Hub's catalogue (DCAT-US 1.1) says of an item.
- * @returns undefined where it does not list it.
- * @throws LonghaulError as `PortalClient.text`; SyntaxError where it is no JSON.
+ * @throws LonghaulError as `PortalClient.text`; ADDRESS_AMBIGUOUS; SOURCE_NOT_CSV where it is no catalogue.
  */
 export async function itemInFeed(
   page: URL,
   wanted: Wanted,
   client: PortalClient,
-): Promise<HubItem | undefined> {
+): Promise<Finding> {
   const feed = new URL('/api/feed/dcat-us/1.1.json', page);
   const { text } = await client.text(feed, MAX_FEED_BYTES);
-  // Its numbers are nothing that is used, and it may be long: no need to keep their digits.
-  const entries = listOf(JSON.parse(text), 'dataset').filter((entry) => isWanted(entry, wanted));
+  const entries = entriesOf(text, feed).filter((entry) => isWanted(entry, wanted));
   const [first, ...others] = entries;
-  if (first === undefined) return undefined;
+  if (first === undefined) return 'none';
   const found = described(first);
   if ('slug' in wanted) {
     if (others.length === 0) return found;
@@ -42,6 +40,17 @@ export async function itemInFeed(
   // Each layer of an item is an entry: without a layer's number the whole service is meant.
   const { layer: _layer, exported: _exported, ...whole } = found;
   return { ...whole, id: wanted.item };
+}
+
+/** Its numbers are nothing that is used, and it may be long: no need to keep their digits. */
+function entriesOf(text: string, feed: URL): unknown[] {
+  try {
+    const catalogue: unknown = JSON.parse(text);
+    if (Array.isArray(fieldOf(catalogue, 'dataset'))) return listOf(catalogue, 'dataset');
+  } catch {
+    // As any other answer that is no catalogue.
+  }
+  throw new LonghaulError('SOURCE_NOT_CSV', `${shownOf(feed)} answered with what is no catalogue.`);
 }
 
 function isWanted(entry: unknown, wanted: Wanted): boolean {

@@ -4,7 +4,7 @@ import { NoSuchPortal } from '../no-such-portal.ts';
 import { MAX_METADATA_BYTES, type PortalClient } from '../portal-client.ts';
 import { isOfArcgisCom, portalAddressOf, type PortalAddress } from '../recognise.ts';
 import { itemInFeed } from './dcat-feed.ts';
-import { itemOf, type HubItem } from './hub-item.ts';
+import { itemOf, type Finding, type HubItem } from './hub-item.ts';
 
 export type ItemAddress = Extract<PortalAddress, { kind: 'arcgis-item' }>;
 export type SlugAddress = Extract<PortalAddress, { kind: 'hub-slug' }>;
@@ -25,7 +25,7 @@ export async function findItem(address: ItemAddress, client: PortalClient): Prom
   const feed: Way = async () => await itemInFeed(page, wanted, client);
   const wanted = { item, ...(layer !== undefined && { layer }) };
   const ways: Ways = isOfArcgisCom(page) ? { online, feed } : { own, feed, online };
-  const found = await firstOf(ways, { page, what: `item ${item}` });
+  const found = await firstOf(ways, { page, what: `${client.request.shown}: the item ${item}` });
   return { ...found, ...(layer !== undefined && { layer }) };
 }
 
@@ -38,7 +38,7 @@ export async function findSlug(address: SlugAddress, client: PortalClient): Prom
   // Without the organisation another one's data set could have the name: only the Hub's own catalogue tells.
   const ofHub: Ways = isOfArcgisCom(page) ? { index, feed, search } : { index, feed };
   const ways: Ways = slug.includes('::') ? ofHub : { feed };
-  return await firstOf(ways, { page, what: `data set ${slug}` });
+  return await firstOf(ways, { page, what: `${client.request.shown}: the data set ${slug}` });
 }
 
 /** Where the portal of a page begins: `https://host/`, or `https://host/portal/` for ArcGIS Enterprise. */
@@ -49,8 +49,7 @@ export function portalOf(page: URL): URL {
   return portal;
 }
 
-/** Undefined: this way does not lead to it. */
-type Way = () => Promise<HubItem | undefined>;
+type Way = () => Promise<Finding>;
 
 /** In the order in which they are tried. */
 type Ways = { readonly [name in 'own' | 'online' | 'feed' | 'index' | 'search']?: Way };
@@ -64,35 +63,35 @@ const LEADS_NOWHERE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'SOURCE_IS_HTML',
   'SOURCE_NOT_CSV',
   'ANSWER_TOO_LONG',
+  'PORTAL_ANSWER_INVALID',
 ]);
 
 /** The first way that leads to the item. What fails for a time only is an error only where no later way leads to it. */
 async function firstOf(ways: Ways, { page, what }: { page: URL; what: string }): Promise<HubItem> {
-  const failures: LonghaulError[] = [];
-  let isPortal = isOfArcgisCom(page);
+  const answers = new Set<'none' | 'hidden'>(isOfArcgisCom(page) ? ['none'] : []);
+  let passing: LonghaulError | undefined;
   for (const [name, way] of Object.entries(ways) as [keyof Ways, Way][]) {
     try {
       const found = await way();
-      if (found) return found;
-      isPortal ||= name !== 'online';
+      if (typeof found !== 'string') return found;
+      if (name !== 'online' || found === 'hidden') answers.add(found);
     } catch (error) {
-      if (error instanceof SyntaxError) continue;
+      if (error instanceof NoSuchPortal) continue;
       if (!(error instanceof LonghaulError)) throw error;
-      if (!isRetryable(error.code) && !LEADS_NOWHERE.has(error.code)) throw error;
-      failures.push(error);
+      if (LEADS_NOWHERE.has(error.code)) continue;
+      if (!isRetryable(error.code)) throw error;
+      passing ??= error;
     }
   }
-  const passing = failures.find(({ code }) => isRetryable(code));
   if (passing) throw passing;
-  if (!isPortal) throw new NoSuchPortal();
-  const hidden = failures.find(({ code }) => code === 'SOURCE_FORBIDDEN');
-  if (hidden) throw hidden;
-  const said = failures.map(({ message }) => message).join(' ');
-  throw new LonghaulError('SOURCE_NOT_FOUND', `No portal knows the ${what}. ${said}`.trim());
+  if (answers.size === 0) throw new NoSuchPortal();
+  throw answers.has('hidden')
+    ? new LonghaulError('SOURCE_FORBIDDEN', `${what} is shown to members of its portal only.`)
+    : new LonghaulError('SOURCE_NOT_FOUND', `${what} is not known to its portal.`);
 }
 
 /** The Hub's index of pages. */
-async function inIndex(address: SlugAddress, client: PortalClient): Promise<HubItem | undefined> {
+async function inIndex(address: SlugAddress, client: PortalClient): Promise<Finding> {
   const { page, slug } = address;
   const url = new URL('/api/v3/datasets', isOfArcgisCom(page) ? HUB : page);
   url.search = new URLSearchParams({
@@ -101,21 +100,21 @@ async function inIndex(address: SlugAddress, client: PortalClient): Promise<HubI
   }).toString();
   const [first] = listOf(await client.json(url, MAX_METADATA_BYTES), 'data');
   // A server that does not know the filter answers with any data set.
-  if (textOf(fieldOf(first, 'attributes'), 'slug') !== slug) return undefined;
+  if (textOf(fieldOf(first, 'attributes'), 'slug') !== slug) return 'none';
   return await itemWithId(address, textOf(first, 'id'), client);
 }
 
 /** ArcGIS Online's search: newer items have the name of their page as a keyword. */
-async function inSearch(address: SlugAddress, client: PortalClient): Promise<HubItem | undefined> {
+async function inSearch(address: SlugAddress, client: PortalClient): Promise<Finding> {
   const keyword = `slug|${address.slug.replace('::', '|')}`;
-  if (keyword.includes('"')) return undefined;
+  if (keyword.includes('"')) return 'none';
   const url = new URL('/sharing/rest/search', ONLINE);
   url.search = new URLSearchParams({
     f: 'json',
     filter: `typekeywords:"${keyword}"`,
   }).toString();
   const [first] = listOf(await client.json(url, MAX_METADATA_BYTES), 'results');
-  if (!listOf(first, 'typeKeywords').includes(keyword)) return undefined;
+  if (!listOf(first, 'typeKeywords').includes(keyword)) return 'none';
   return await itemWithId(address, textOf(first, 'id'), client);
 }
 
@@ -123,7 +122,7 @@ async function itemWithId(
   { page }: SlugAddress,
   id: string | undefined,
   client: PortalClient,
-): Promise<HubItem | undefined> {
+): Promise<Finding> {
   const found = portalAddressOf(new URL(`/datasets/${encodeURIComponent(id ?? '')}`, page));
-  return found?.kind === 'arcgis-item' ? await findItem({ ...found, page }, client) : undefined;
+  return found?.kind === 'arcgis-item' ? await findItem({ ...found, page }, client) : 'none';
 }

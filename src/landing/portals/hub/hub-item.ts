@@ -1,6 +1,6 @@
-import { LonghaulError, type ErrorCode } from '../../../model/errors.ts';
+import { LonghaulError } from '../../../model/errors.ts';
 import { fieldOf, isoTimeOf, lineOf, numberOf, textOf } from '../json-fields.ts';
-import { MAX_METADATA_BYTES, type PortalClient } from '../portal-client.ts';
+import { MAX_METADATA_BYTES, shownOf, type PortalClient } from '../portal-client.ts';
 import { portalAddressOf } from '../recognise.ts';
 
 /** An item of an ArcGIS portal: a service with layers, a file, or something that is no table. */
@@ -22,22 +22,25 @@ export interface HubItem {
   changedAt?: string | undefined;
 }
 
+/** What a portal, an index or a catalogue says of an item: that it has none, or shows it to its members only. */
+export type Finding = HubItem | 'none' | 'hidden';
+
 /**
  * An item as its portal describes it.
  * @param portal its address, with `/` at the end.
- * @returns undefined where the portal has no such item.
- * @throws LonghaulError as `PortalClient.json`; SOURCE_FORBIDDEN or SOURCE_UNAVAILABLE of an error in the answer.
+ * @throws LonghaulError as `PortalClient.read`; SOURCE_UNAVAILABLE of an error in the answer that may pass.
  */
-export async function itemOf(
-  portal: URL,
-  id: string,
-  client: PortalClient,
-): Promise<HubItem | undefined> {
+export async function itemOf(portal: URL, id: string, client: PortalClient): Promise<Finding> {
   const address = new URL(`sharing/rest/content/items/${id}`, portal);
-  const answer = await client.json(new URL('?f=json', address), MAX_METADATA_BYTES);
-  assertNoError(answer, address);
+  const url = new URL('?f=json', address);
+  const answer = await client.read(url, MAX_METADATA_BYTES, {}, ({ json }) => {
+    assertNotPassing(json, url);
+    return json;
+  });
+  const error = fieldOf(answer, 'error');
+  if (error !== undefined) return HIDDEN.has(numberOf(error, 'code') ?? 0) ? 'hidden' : 'none';
   const type = lineOf(answer, 'type');
-  if (type === undefined || textOf(answer, 'id')?.toLowerCase() !== id) return undefined;
+  if (type === undefined || textOf(answer, 'id')?.toLowerCase() !== id) return 'none';
   return {
     id,
     type,
@@ -59,19 +62,15 @@ export function serviceOf(address: string | undefined): Pick<HubItem, 'service' 
   return { service, ...(layer !== undefined && { layer }) };
 }
 
-/** ArcGIS answers errors with the status 200. */
-function assertNoError(answer: unknown, { origin, pathname }: URL): void {
-  const error = fieldOf(answer, 'error');
-  if (error === undefined) return;
-  const code = numberOf(error, 'code') ?? 0;
-  const reason = lineOf(error, 'message') ?? 'no reason';
-  throw new LonghaulError(
-    codeOf(code),
-    `${origin}${pathname} answered with the error ${code}: ${reason}.`,
-  );
-}
+/** ArcGIS's codes of what a login is missing for. */
+const HIDDEN: ReadonlySet<number> = new Set([401, 403, 498, 499]);
 
-function codeOf(code: number): ErrorCode {
-  if (code === 401 || code === 403 || code === 498 || code === 499) return 'SOURCE_FORBIDDEN';
-  return code === 429 || code >= 500 ? 'SOURCE_UNAVAILABLE' : 'SOURCE_NOT_FOUND';
+/** ArcGIS answers errors with the status 200. */
+function assertNotPassing(answer: unknown, url: URL): void {
+  const error = fieldOf(answer, 'error');
+  const code = numberOf(error, 'code') ?? 0;
+  if (code !== 429 && code < 500) return;
+  const reason = lineOf(error, 'message') ?? 'no reason';
+  const what = `${shownOf(url)} answered with the error ${code}: ${reason}.`;
+  throw new LonghaulError('SOURCE_UNAVAILABLE', what);
 }

@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { openSource, type OpenedSource, type OpenRequest } from '../../../src/landing/source.ts';
+import { failureWith } from '../../helpers/failure-with.ts';
+import { startOrigin, type Origin } from '../../helpers/origin.ts';
+
+/** A loopback host is no host of arcgis.com: its pages are asked of itself first, as those of ArcGIS Enterprise are. */
+let origin: Origin;
+before(async () => {
+  origin = await startOrigin({});
+});
+after(async () => await origin.close());
+
+const CSV = 'a,b\n1,2\n3,4\n';
+let ids = 0;
+const newId = (): string => (ids += 1).toString(16).padStart(32, '0');
+
+const request: OpenRequest = {
+  settings: { connectTimeoutMs: 5000, stallTimeoutMs: 5000 },
+  policy: { allowPrivate: true },
+  signal: new AbortController().signal,
+};
+
+async function opened(
+  path: string,
+  changes: Partial<OpenRequest> = {},
+  headers?: Record<string, string>,
+): Promise<OpenedSource> {
+  const source = { address: origin.address(path), ...(headers && { headers }) };
+  return await openSource(source, { ...request, ...changes });
+}
+
+async function read(source: OpenedSource): Promise<string> {
+  const pieces: Buffer[] = [];
+  try {
+    for await (const piece of source.body) pieces.push(piece);
+    return Buffer.concat(pieces).toString();
+  } finally {
+    await source.close();
+  }
+}
+
+const itemPath = (id: string): string => `/sharing/rest/content/items/${id}`;
+
+function serveItem(id: string, fields: Record<string, unknown>, prefix = ''): void {
+  origin.set(prefix + itemPath(id), { body: JSON.stringify({ id, ...fields }) });
+}
+
+function serveFeed(...dataset: unknown[]): void {
+  origin.set('/api/feed/dcat-us/1.1.json', { body: JSON.stringify({ dataset }) });
+}
+
+describe('a page whose item is a CSV file', () => {
+  it('leads to the file, at whose version and offset a landing goes on', async () => {
+    const id = newId();
+    serveItem(id, { type: 'CSV', title: '311 of 2025', modified: 1_760_000_000_000 });
+    origin.set(`${itemPath(id)}/data`, { body: CSV, etag: '"v1"' });
+    for (const page of [
+      `/datasets/${id}/explore`,
+      `/datasets/${id.toUpperCase()}_0`,
+      `/documents/${id}`,
+      `/home/item.html?id=${id}`,
+      itemPath(id),
+    ]) {
+      const source = await opened(page);
+      assert.equal(source.validator.etag, '"v1"');
+      assert.equal(await read(source), CSV, page);
+    }
+    const from = { offset: 4, validator: { etag: '"v1"' }, totalBytes: CSV.length };
+    const rest = await opened(`/datasets/${id}/explore`, { from });
+    assert.equal(rest.startOffset, 4);
+    assert.equal(await read(rest), CSV.slice(4));
+  });
+
+  it('is found below the path of a portal of ArcGIS Enterprise', async () => {
+    const id = newId();
+    serveItem(id, { type: 'CSV' }, '/portal');
+    origin.set(`/portal${itemPath(id)}/data`, { body: CSV });
+    assert.equal(await read(await opened(`/portal/home/item.html?id=${id}`)), CSV);
+  });
+
+  it("sends the source's own headers to the page's host alone", async () => {
+    const id = newId();
+    const other = await startOrigin({ '/1.csv': { body: CSV } });
+    try {
+      serveItem(id, { type: 'CSV' });
+      origin.set(`${itemPath(id)}/data`, { redirect: other.address('/1.csv') });
+      const page = `/datasets/${id}/explore`;
+      assert.equal(await read(await opened(page, {}, { 'X-App-Token': 'abc' })), CSV);
+      const [asked] = origin.requestsTo(itemPath(id));
+      assert.equal(asked?.headers['x-app-token'], 'abc');
+      assert.equal(other.requestsTo('/1.csv')[0]?.headers['x-app-token'], undefined);
+    } finally {
+      await other.close();
+    }
+  });
+});
+
+describe('a page whose item is no table', () => {
+  for (const type of ['Web Map', 'StoryMap', 'PDF', 'Microsoft Excel']) {
+    it(`says that it is of the type ${type}`, async () => {
+      const id = newId();
+      serveItem(id, { type, url: 'https://www.arcgis.com/apps/View/index.html' });
+      const error = await failureWith(opened(`/datasets/${id}`), 'PORTAL_UNUSABLE');
+      assert.match(error.message, new RegExp(`of the type ${type},`));
+    });
+  }
+
+  it('prints no control character of a stranger', async () => {
+    const id = newId();
+    serveItem(id, { type: 'PDF\u001B[31m' });
+    const error = await failureWith(opened(`/datasets/${id}`), 'PORTAL_UNUSABLE');
+    assert.doesNotMatch(error.message, /[\u0000-\u001F]/);
+  });
+});
+
+describe('an item that its portal does not describe', () => {
+  const failing = {
+    'answers 404': { status: 404, body: 'not here' },
+    'answers with a web page': { body: '<!doctype html><p>The Hub</p>' },
+    'answers 200 with an error': {
+      body: '{"error":{"code":400,"messageCode":"CONT_0001","message":"Item does not exist."}}',
+    },
+    'shows it to members only': { body: '{"error":{"code":403,"message":"No permission."}}' },
+    'has no answer for the moment': { status: 503, headers: { 'retry-after': '120' } },
+    'answers with another item': { body: `{"id":"${'f'.repeat(32)}","type":"CSV"}` },
+  };
+  for (const [what, answer] of Object.entries(failing)) {
+    it(`is found in the Hub's catalogue where the host ${what}`, async () => {
+      const id = newId();
+      origin.set(itemPath(id), answer);
+      serveFeed(
+        { title: 'another', landingPage: origin.address(`/datasets/${'e'.repeat(32)}`) },
+        {
+          title: 'ours',
+          identifier: `https://www.arcgis.com/home/item.html?id=${id}&sublayer=0`,
+          distribution: [{ format: 'CSV', accessURL: origin.address(`/files/${id}.csv`) }],
+        },
+      );
+      origin.set(`/files/${id}.csv`, { body: CSV });
+      assert.equal(await read(await opened(`/datasets/${id}/explore`)), CSV);
+    });
+  }
+});
+
+describe('a page with a name in its address', () => {
+  it("is found in the Hub's index", async () => {
+    const id = newId();
+    serveItem(id, { type: 'CSV' });
+    origin.set(`${itemPath(id)}/data`, { body: CSV });
+    origin.set('/api/v3/datasets', (_, { query }) => {
+      const slug = new URLSearchParams(query).get('filter[slug]');
+      return { body: JSON.stringify({ data: [{ id: `${id}_0`, attributes: { slug } }] }) };
+    });
+    assert.equal(await read(await opened('/datasets/city::trees/explore')), CSV);
+  });
+
+  it("is found in the Hub's catalogue where the index does not know it, or answers of another one", async () => {
+    for (const index of [
+      { status: 404 },
+      { body: '{"data":[]}' },
+      { body: `{"data":[{"id":"${newId()}","attributes":{"slug":"city::others"}}]}` },
+    ]) {
+      origin.set('/api/v3/datasets', index);
+      serveFeed(
+        entryOf('/datasets/other::trees', '/wrong.csv'),
+        entryOf('/datasets/city::trees/about', '/trees.csv'),
+      );
+      origin.set('/trees.csv', { body: CSV });
+      assert.equal(await read(await opened('/datasets/city::trees')), CSV);
+    }
+  });
+
+  it('is refused where the catalogue has several of that name', async () => {
+    origin.set('/api/v3/datasets', { status: 404 });
+    serveFeed(entryOf('/datasets/trees', '/a.csv'), entryOf('/maps/city::trees', '/b.csv'));
+    const error = await failureWith(opened('/datasets/city::trees'), 'ADDRESS_AMBIGUOUS');
+    assert.match(error.message, /\/datasets\/trees, .*\/maps\/city::trees/);
+  });
+
+  it('is not found where neither knows it', async () => {
+    origin.set('/api/v3/datasets', { body: '{"data":[]}' });
+    serveFeed(entryOf('/datasets/city::lamps', '/a.csv'));
+    await failureWith(opened('/datasets/city::trees'), 'SOURCE_NOT_FOUND');
+  });
+
+  it('is a file where the host is no Hub', async () => {
+    origin.set('/api/v3/datasets', { status: 404 });
+    origin.set('/api/feed/dcat-us/1.1.json', { status: 404 });
+    origin.set('/datasets/ns::export', { body: CSV });
+    assert.equal(await read(await opened('/datasets/ns::export')), CSV);
+  });
+});
+
+function entryOf(page: string, file: string): object {
+  const distribution = [{ format: 'CSV', accessURL: origin.address(file) }];
+  return { landingPage: origin.address(page), distribution };
+}

@@ -1,4 +1,4 @@
-import { LonghaulError, ERROR_CATALOGUE } from '../model/errors.ts';
+import { LonghaulError, ERROR_CATALOGUE, type ErrorCode } from '../model/errors.ts';
 import { isFileAddress, shownAddress } from '../model/addresses.ts';
 import type { AddressPolicy, HttpSettings } from '../config/settings.ts';
 import type { SourceSpec } from '../model/dataset.ts';
@@ -243,9 +243,15 @@ function isLost(error: unknown): boolean {
   return error instanceof LonghaulError && error.code === 'UPLOAD_LOST';
 }
 
-/** What arrived is no part of any CSV file, of no one version, or of a file that is not wanted. */
+const USELESS: ReadonlySet<ErrorCode> = new Set([
+  'PORTAL_ANSWER_INVALID',
+  'SOURCE_EXPORT_FAILED',
+  'SOURCE_TOO_LARGE',
+]);
+
+/** What arrived is no part of any CSV file, of no one version, of no table that its portal counts, or not wanted. */
 function isUseless(error: unknown): boolean {
   if (!(error instanceof LonghaulError)) return false;
-  if (error.code === 'SOURCE_TOO_LARGE' || error.code === 'SOURCE_EXPORT_FAILED') return true;
+  if (USELESS.has(error.code)) return true;
   return isChanged(error) || ERROR_CATALOGUE[error.code].class === 'content';
 }

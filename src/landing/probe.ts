@@ -10,7 +10,7 @@ import { openSource } from './source.ts';
 export interface ProbeResult {
   validator: Validator;
   totalBytes?: number;
-  /** Absent where the publisher was too slow to send the first bytes in time. */
+  /** Absent where the publisher was too slow to send the first bytes in time, and where Longhaul writes the bytes itself. */
   dialect?: Dialect;
 }
 
@@ -39,6 +39,7 @@ export async function probe(
       headBytes: HEAD_BYTES,
     });
     try {
+      if (opened.reading) return { validator: opened.validator };
       const { head, ended } = await readHead(
         opened.body,
         settings.stallTimeoutMs * READ_SHARE_OF_STALL,

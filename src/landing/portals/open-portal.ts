@@ -5,6 +5,7 @@ import { openHttp } from '../http-source.ts';
 import type { OpenedSource } from '../source.ts';
 import type { Choice, Description } from './description.ts';
 import { describeItem, openItem } from './hub/open-item.ts';
+import { ARCGIS_SERVICE } from './arcgis/service.ts';
 import { NoSuchPortal } from './no-such-portal.ts';
 import type { Leads, Portal } from './portal.ts';
 import { PortalClient, type PortalRequest } from './portal-client.ts';
@@ -13,6 +14,7 @@ import { portalAddressOf, type PortalAddress } from './recognise.ts';
 type Portals = { [K in PortalAddress['kind']]?: Portal<Extract<PortalAddress, { kind: K }>> };
 
 const PORTALS: Portals = {
+  'arcgis-service': ARCGIS_SERVICE,
   'arcgis-item': { open: openItem, describe: describeItem },
   'hub-slug': { open: openItem, describe: describeItem },
 };

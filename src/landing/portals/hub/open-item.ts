@@ -1,6 +1,7 @@
 import { isRetryable, LonghaulError } from '../../../model/errors.ts';
 import type { OpenedSource } from '../../source.ts';
-import { describeLayer, listLayers, openLayer } from '../arcgis/open.ts';
+import { describeLayer, openLayer } from '../arcgis/open.ts';
+import { listLayers } from '../arcgis/service.ts';
 import type { Choice, Description } from '../description.ts';
 import type { Leads } from '../portal.ts';
 import type { PortalClient } from '../portal-client.ts';

@@ -1,0 +1,163 @@
+import type { Geometry } from '../../../model/dataset.ts';
+import { printable } from '../../../model/names.ts';
+import { exactText, type ExactJson } from '../exact-json.ts';
+import { fieldOf, lineOf, listOf, numberOf, textOf } from '../json-fields.ts';
+import { unusable } from './answers.ts';
+
+/** A layer or table, as its own metadata describes it and with what a reader needs of it. */
+export interface Layer {
+  url: URL;
+  title: string | undefined;
+  publisher: string | undefined;
+  /** In the layer's order, without the geometry. */
+  fields: Field[];
+  /** Tells records apart, and has an order. */
+  objectIdField: string;
+  geometryType: GeometryType | undefined;
+  /** How the geometry becomes columns. */
+  geometry: Geometry;
+  /** More are never sent at once, whatever is asked for. */
+  maxRecordCount: number;
+  /** Pages can be asked for in an order, so many records at a time. */
+  hasPages: boolean;
+  /** When a record was changed last, in ms since 1970. */
+  editedAtMs: number | undefined;
+  /** All that the layer says of its changes; undefined where it says nothing. */
+  edits: string | undefined;
+  dateZone: string | undefined;
+}
+
+export interface Field {
+  name: string;
+  type: string;
+  title: string | undefined;
+  /** Code → name. */
+  domain: Record<string, string> | undefined;
+}
+
+const GEOMETRY_TYPES = {
+  esriGeometryPoint: 'point',
+  esriGeometryMultipoint: 'multipoint',
+  esriGeometryPolyline: 'polyline',
+  esriGeometryPolygon: 'polygon',
+} as const;
+export type GeometryType = (typeof GEOMETRY_TYPES)[keyof typeof GEOMETRY_TYPES];
+
+const FIELD_TYPES = new Set(
+  [
+    ...['OID', 'GlobalID', 'GUID', 'String', 'XML'],
+    ...['SmallInteger', 'Integer', 'BigInteger', 'Single', 'Double'],
+    ...['Date', 'DateOnly', 'TimeOnly', 'TimestampOffset'],
+  ].map((name) => `esriFieldType${name}`),
+);
+const OBJECT_ID = 'esriFieldTypeOID';
+const GEOMETRY = 'esriFieldTypeGeometry';
+
+/** What servers before 10.1 send at once; they do not say so. */
+const DEFAULT_RECORD_COUNT = 1000;
+
+/** @throws LonghaulError PORTAL_UNUSABLE where its records cannot be had whole and exactly. */
+export function layerOf(url: URL, metadata: ExactJson, wanted: Geometry | undefined): Layer {
+  const fields = fieldsOf(url, metadata);
+  const capabilities = textOf(metadata, 'capabilities');
+  if (capabilities !== undefined && !/\bQuery\b/i.test(capabilities)) {
+    throw unusable(url, 'does not allow queries');
+  }
+  const geometryType = geometryTypeOf(metadata);
+  const maxRecordCount = numberOf(metadata, 'maxRecordCount') ?? 0;
+  const editing = fieldOf(metadata, 'editingInfo');
+  const editedAtMs = numberOf(editing, 'dataLastEditDate') ?? numberOf(editing, 'lastEditDate');
+  return {
+    url,
+    title: lineOf(metadata, 'name'),
+    publisher: lineOf(metadata, 'copyrightText'),
+    fields,
+    objectIdField: objectIdFieldOf(url, metadata, fields),
+    geometryType,
+    geometry: geometryOf(url, geometryType, wanted),
+    maxRecordCount: maxRecordCount >= 1 ? Math.floor(maxRecordCount) : DEFAULT_RECORD_COUNT,
+    hasPages: supports(metadata, 'supportsPagination') && supports(metadata, 'supportsOrderBy'),
+    editedAtMs,
+    edits:
+      editedAtMs === undefined
+        ? undefined
+        : JSON.stringify([editedAtMs, numberOf(editing, 'schemaLastEditDate') ?? null]),
+    dateZone: dateZoneOf(metadata),
+  };
+}
+
+function fieldsOf(url: URL, metadata: ExactJson): Field[] {
+  const fields = listOf(metadata, 'fields').flatMap((field) => {
+    const [name, type] = [textOf(field, 'name'), textOf(field, 'type') ?? ''];
+    return name === undefined || type === GEOMETRY
+      ? []
+      : [{ name, type, title: lineOf(field, 'alias'), domain: domainOf(field) }];
+  });
+  if (fields.length === 0) {
+    const kind = lineOf(metadata, 'type') ?? 'of no known kind';
+    throw unusable(url, `is ${kind}, and has no records with fields`);
+  }
+  const unknown = fields.find(({ type }) => !FIELD_TYPES.has(type));
+  if (unknown) {
+    const { name, type } = unknown;
+    throw unusable(url, printable(`has the field ${name} of the type ${type}, which is not known`));
+  }
+  return fields;
+}
+
+/** Servers before 10.3 do not name it. It may stand anywhere. */
+function objectIdFieldOf(url: URL, metadata: ExactJson, fields: Field[]): string {
+  const named = textOf(metadata, 'objectIdField');
+  const found =
+    fields.find(({ name }) => name === named) ?? fields.find(({ type }) => type === OBJECT_ID);
+  if (!found) throw unusable(url, 'has no field of object ids, which tell its records apart');
+  return found.name;
+}
+
+function domainOf(field: unknown): Record<string, string> | undefined {
+  const coded = listOf(fieldOf(field, 'domain'), 'codedValues').flatMap((each) => {
+    const code = fieldOf(each, 'code');
+    const name = textOf(each, 'name');
+    return code === undefined || name === undefined ? [] : [[codeText(code as ExactJson), name]];
+  });
+  return coded.length === 0 ? undefined : (Object.fromEntries(coded) as Record<string, string>);
+}
+
+function codeText(code: ExactJson): string {
+  return typeof code === 'string' ? code : exactText(code);
+}
+
+function geometryTypeOf(metadata: ExactJson): GeometryType | undefined {
+  const name = textOf(metadata, 'geometryType') ?? '';
+  return Object.hasOwn(GEOMETRY_TYPES, name)
+    ? GEOMETRY_TYPES[name as keyof typeof GEOMETRY_TYPES]
+    : undefined;
+}
+
+/** By default as in the CSV files that ArcGIS itself makes: points have two columns, lines and polygons none. */
+function geometryOf(
+  url: URL,
+  type: GeometryType | undefined,
+  wanted: Geometry | undefined,
+): Geometry {
+  if (wanted === undefined) return type === 'point' ? 'xy' : 'none';
+  if (wanted === 'xy' && type !== 'point') {
+    throw unusable(url, 'has no points, so that `geometry: xy` does not fit');
+  }
+  if (wanted === 'wkt' && type === undefined) {
+    throw unusable(url, 'has no geometry, so that `geometry: wkt` does not fit');
+  }
+  return wanted;
+}
+
+/** Said of the layer, or of its advanced queries. */
+function supports(metadata: ExactJson, name: string): boolean {
+  const advanced = fieldOf(metadata, 'advancedQueryCapabilities');
+  return fieldOf(metadata, name) === true || fieldOf(advanced, name) === true;
+}
+
+function dateZoneOf(metadata: ExactJson): string | undefined {
+  if (fieldOf(metadata, 'datesInUnknownTimezone') === true) return 'unknown';
+  const reference = fieldOf(metadata, 'dateFieldsTimeReference');
+  return lineOf(reference, 'timeZoneIANA') ?? lineOf(reference, 'timeZone');
+}

@@ -1,0 +1,127 @@
+import { MAX_METADATA_BYTES, MAX_PAGE_BYTES, type PortalClient } from '../portal-client.ts';
+import { JsonNumber, type ExactJson } from '../exact-json.ts';
+import { fieldOf, numberOf } from '../json-fields.ts';
+import { assertNoError, invalid, unusable } from './answers.ts';
+import type { Layer } from './layer.ts';
+
+/** Every record. */
+export const ALL = '1=1';
+
+export interface Feature {
+  id: bigint;
+  attributes: ExactJson;
+  geometry: ExactJson | undefined;
+}
+
+export interface PageRequest {
+  where: string;
+  order?: 'ASC' | 'DESC';
+  /** So many at most; absent where the server decides. */
+  records?: number;
+  hasGeometry?: boolean;
+}
+
+export interface Effort {
+  maxBytes: number;
+  tries?: number;
+}
+
+/** What is asked of a layer's `/query`: as a form, since servers limit addresses, and caches keep what they name. */
+export class Queries {
+  readonly layer: Layer;
+  readonly #client: PortalClient;
+  readonly #url: URL;
+
+  constructor(layer: Layer, client: PortalClient) {
+    this.layer = layer;
+    this.#client = client;
+    this.#url = new URL(`${layer.url.pathname}/query`, layer.url);
+  }
+
+  async count(where: string): Promise<number> {
+    const { json } = await this.#ask({ where, returnCountOnly: 'true' }, (answer) => answer);
+    // Servers before 10.1 answer with records in place of a count.
+    return numberOf(json, 'count') ?? (await this.ids(where)).length;
+  }
+
+  /** All of them, which no cap of the server limits, ascending. */
+  async ids(where: string): Promise<BigInt64Array> {
+    return await this.#ask({ where, returnIdsOnly: 'true' }, ({ json }) => {
+      const list = fieldOf(json, 'objectIds');
+      // Null is what servers say of no record.
+      if (list === null) return new BigInt64Array(0);
+      if (!Array.isArray(list)) throw unusable(this.#url, 'does not list its object ids');
+      const ids = BigInt64Array.from(list as unknown[], (each) => this.#idOf(each)).toSorted();
+      const twice = ids.find((id, index) => id === ids[index - 1]);
+      if (twice !== undefined) throw invalid(this.#url, `lists the object id ${twice} twice`);
+      return ids;
+    });
+  }
+
+  /** In the server's order. @param isWanted throws where the page does not agree with what was asked. */
+  async page(
+    { where, order, records, hasGeometry = false }: PageRequest,
+    effort: Effort = { maxBytes: MAX_PAGE_BYTES },
+    isWanted: (features: Feature[], isCut: boolean) => void = () => undefined,
+  ): Promise<Feature[]> {
+    const { objectIdField } = this.layer;
+    const form = {
+      where,
+      // A list of names is refused by some servers.
+      outFields: '*',
+      returnGeometry: String(hasGeometry),
+      ...(hasGeometry && { outSR: '4326' }),
+      ...(order && { orderByFields: `${objectIdField} ${order}` }),
+      ...(records !== undefined && { resultRecordCount: String(records) }),
+    };
+    return await this.#ask(
+      form,
+      ({ json }) => {
+        const features = this.#featuresOf(json);
+        isWanted(features, fieldOf(json, 'exceededTransferLimit') === true);
+        return features;
+      },
+      effort,
+    );
+  }
+
+  #featuresOf(json: ExactJson): Feature[] {
+    const list = fieldOf(json, 'features');
+    if (!Array.isArray(list)) throw invalid(this.#url, 'answered without records');
+    return (list as ExactJson[]).map((feature) => {
+      const attributes = fieldOf(feature, 'attributes') as ExactJson;
+      const id = this.#idOf(fieldOf(attributes, this.layer.objectIdField));
+      return { id, attributes, geometry: fieldOf(feature, 'geometry') as ExactJson | undefined };
+    });
+  }
+
+  /** Beyond 2^53 too. */
+  #idOf(value: unknown): bigint {
+    if (value instanceof JsonNumber && /^-?\d{1,19}$/.test(value.digits)) {
+      const id = BigInt(value.digits);
+      if (BigInt.asIntN(64, id) === id) return id;
+    }
+    throw invalid(this.#url, `sent a record without an integer in ${this.layer.objectIdField}`);
+  }
+
+  async #ask<T>(
+    fields: Record<string, string>,
+    read: (answer: { json: ExactJson }) => T,
+    { maxBytes, ...rest }: Effort = { maxBytes: MAX_PAGE_BYTES },
+  ): Promise<T> {
+    const form = new URLSearchParams({ ...fields, f: 'json' });
+    return await this.#client.read(this.#url, maxBytes, { form, ...rest }, (answer) => {
+      assertNoError(this.#url, answer.json);
+      return read(answer);
+    });
+  }
+}
+
+/** The metadata of a layer, or of a service. */
+export async function metadataOf(url: URL, client: PortalClient): Promise<ExactJson> {
+  const form = new URLSearchParams({ f: 'json' });
+  return await client.read(url, MAX_METADATA_BYTES, { form }, ({ json }) => {
+    assertNoError(url, json);
+    return json;
+  });
+}

@@ -36,7 +36,7 @@ export function wktOf(type: GeometryType, geometry: ExactJson | undefined): stri
 const LISTS = { multipoint: 'points', polyline: 'paths', polygon: 'rings' } as const;
 
 function oneOrMany(name: string, items: string[]): string {
-  return items.length === 1 ? `${name} ${items[0]}` : textOf(`MULTI${name}`, items);
+  return items.length > 1 ? textOf(`MULTI${name}`, items) : `${name} ${items[0] ?? 'EMPTY'}`;
 }
 
 function textOf(name: string, items: string[]): string {

@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { probe } from '../../../src/landing/probe.ts';
+import { asJson } from '../../helpers/as-json.ts';
+import {
+  featuresOf,
+  layerOf,
+  startArcgis,
+  theseFeatures,
+  type ArcgisServer,
+  type FakeField,
+  type FakeLayer,
+} from '../../helpers/portal.ts';
+import {
+  landingRoom,
+  PORTAL_DEPS,
+  portalSource,
+  type LandingRoom,
+} from '../../helpers/portal-landings.ts';
+
+const field = (name: string, type: string, more: object = {}): FakeField => ({
+  name,
+  type: `esriFieldType${type}`,
+  ...more,
+});
+
+let portal: ArcgisServer;
+let room: LandingRoom;
+before(async () => {
+  portal = await startArcgis();
+});
+after(async () => await portal.close());
+
+async function landed(layer: FakeLayer, geometry?: 'none' | 'xy' | 'wkt') {
+  room = await landingRoom();
+  try {
+    const manifest = await room.land(portal.serve(layer), geometry ? { geometry } : {});
+    return { manifest: asJson(manifest), text: await room.text(manifest) };
+  } finally {
+    await room.close();
+  }
+}
+
+const named = (length: number) => featuresOf(length, (id) => ({ OBJECTID: id, name: `n${id}` }));
+const csvOf = (length: number): string =>
+  ['OBJECTID,name', ...Array.from({ length }, (_, at) => `${at + 1},n${at + 1}`), ''].join('\n');
+
+describe('a table of ArcGIS', () => {
+  it('is one CSV file of all its records, by object id, whatever the pages', async () => {
+    for (const cap of [1, 7, 25, 24, 26, 2000]) {
+      const layer = layerOf(named(25), undefined, { cap });
+      const { manifest, text } = await landed(layer);
+      assert.equal(text, csvOf(25));
+      assert.equal(manifest.scan.records, 25);
+      assert.deepEqual(manifest.portal, {
+        kind: 'arcgis',
+        service: manifest.url,
+        isCanonical: true,
+        records: 25,
+        objectIdColumn: 'OBJECTID',
+      });
+      assert.match(manifest.validator.etag ?? '', /^"arcgis-[\da-f]{64}"$/);
+    }
+  });
+
+  it('keeps what JSON says of each value, and counts what a CSV has no sign of', async () => {
+    const fields = [
+      field('id', 'Double'),
+      field('when', 'Date'),
+      field('kind', 'SmallInteger', {
+        domain: { type: 'codedValue', codedValues: [{ name: 'Fall', code: 1 }] },
+      }),
+      field('note', 'String', { domain: { type: 'range', range: [1, 2] } }),
+      field('SHAPE.fid', 'OID'),
+      field('Shape', 'Geometry'),
+    ];
+    const rows = [
+      '{"id":12345678901234567890.50,"when":1451606400000,"kind":1,"note":null,"SHAPE.fid":1}',
+      '{"id":1e-7,"when":-1,"kind":null,"note":"","SHAPE.fid":2}',
+      '{"id":NaN,"when":931107456000000,"kind":2,"note":" pad","SHAPE.fid":3}',
+      '{"id":-Infinity,"when":null,"kind":0,"note":"a \\"b\\",\\nc","SHAPE.fid":4}',
+    ];
+    const layer = layerOf(
+      featuresOf(4, (id) => rows[id - 1] ?? ''),
+      fields,
+      {
+        objectIdField: undefined,
+        dateFieldsTimeReference: { timeZone: 'Mountain Standard Time' },
+      },
+    );
+    const { manifest, text } = await landed(layer);
+    assert.equal(
+      text,
+      [
+        'id,when,kind,note,SHAPE.fid',
+        '12345678901234567890.50,2016-01-01T00:00:00,1,,1',
+        '1e-7,1969-12-31T23:59:59.999,,"",2',
+        ',931107456000000,2," pad",3',
+        ',,0,"a ""b"",\nc",4',
+        '',
+      ].join('\n'),
+    );
+    const { portal: table } = manifest;
+    assert.equal(table?.objectIdColumn, 'SHAPE.fid');
+    assert.deepEqual(table.domains, { kind: { 1: 'Fall' } });
+    assert.deepEqual(table.emptyTexts, { note: 1 });
+    assert.deepEqual(table.notNumbers, { id: 2 });
+    assert.equal(table.dateZone, 'Mountain Standard Time');
+  });
+
+  it('is read to its end where ids are sparse, negative, or beyond 2^53', async () => {
+    const ids = ['-5', '3', '9007199254740993', '9007199254740994', '9223372036854775807'];
+    const layer = layerOf(theseFeatures(ids.map((id) => [id, { name: 'n' }])), undefined, {
+      cap: 1,
+    });
+    const { text } = await landed(layer);
+    assert.equal(text, `OBJECTID,name\n${ids.map((id) => `${id},n\n`).join('')}`);
+  });
+
+  it('without records is its header', async () => {
+    const { text } = await landed(layerOf(named(0)));
+    assert.equal(text, 'OBJECTID,name\n');
+  });
+
+  it('is asked for with its version alone while it has not changed', async () => {
+    const layer = layerOf(named(25));
+    const source = portalSource(portal.serve(layer));
+    const first = await probe(source, PORTAL_DEPS);
+    assert.deepEqual(
+      layer.requests.map(({ kind }) => kind),
+      ['layer', 'page', 'count'],
+    );
+    assert.deepEqual(await probe(source, PORTAL_DEPS), first);
+    layer.features = named(26);
+    assert.notDeepEqual(await probe(source, PORTAL_DEPS), first);
+  });
+
+  it('comes compressed where the server compresses', async () => {
+    const layer = layerOf(named(25));
+    layer.gzips = true;
+    assert.equal((await landed(layer)).text, csvOf(25));
+  });
+});
+
+describe('the geometry of a layer', () => {
+  const points = layerOf(
+    featuresOf(
+      3,
+      (id) => ({ OBJECTID: id, X: id }),
+      (id) =>
+        id === 1 ? '{"x":-104.98765432101234,"y":39.70}' : id === 2 ? 'null' : '{"x":"NaN"}',
+    ),
+    [field('OBJECTID', 'OID'), field('X', 'Integer')],
+    { geometryType: 'esriGeometryPoint', type: 'Feature Layer' },
+  );
+
+  it('of points is two columns, or well-known text, or nothing', async () => {
+    assert.equal(
+      (await landed(points)).text,
+      'OBJECTID,X,x_1,y\n1,1,-104.98765432101234,39.70\n2,2,,\n3,3,,\n',
+    );
+    assert.equal(
+      (await landed(points, 'wkt')).text,
+      'OBJECTID,X,wkt\n1,1,POINT (-104.98765432101234 39.70)\n2,2,\n3,3,\n',
+    );
+    assert.equal((await landed(points, 'none')).text, 'OBJECTID,X\n1,1\n2,2\n3,3\n');
+  });
+
+  const shapes: [string, string, string, string][] = [
+    [
+      'lines',
+      'Polyline',
+      '{"paths":[[[0,0],[1,1.50]],[[2,2],[3,3]]]}',
+      'MULTILINESTRING ((0 0, 1 1.50), (2 2, 3 3))',
+    ],
+    ['a line', 'Polyline', '{"paths":[[[0,0,7],[1,1,7]]]}', 'LINESTRING (0 0, 1 1)'],
+    ['several points', 'Multipoint', '{"points":[[0,0],[1,1]]}', 'MULTIPOINT ((0 0), (1 1))'],
+    ['no shape', 'Polygon', '{"rings":[]}', 'POLYGON EMPTY'],
+    [
+      'a polygon with a hole, and another one',
+      'Polygon',
+      '{"rings":[[[2,2],[4,2],[4,4],[2,4],[2,2]],[[0,0],[0,9],[9,9],[9,0],[0,0]],[[20,0],[20,1],[21,1],[20,0]]]}',
+      'MULTIPOLYGON (((0 0, 0 9, 9 9, 9 0, 0 0), (2 2, 4 2, 4 4, 2 4, 2 2)), ((20 0, 20 1, 21 1, 20 0)))',
+    ],
+  ];
+  for (const [name, type, geometry, wkt] of shapes) {
+    it(`of ${name} is well-known text where it is asked for`, async () => {
+      const layer = layerOf(
+        featuresOf(
+          1,
+          (id) => ({ OBJECTID: id }),
+          () => geometry,
+        ),
+        [field('OBJECTID', 'OID')],
+        { geometryType: `esriGeometry${type}` },
+      );
+      const value = /[,]/.test(wkt) ? `"${wkt}"` : wkt;
+      assert.equal((await landed(layer, 'wkt')).text, `OBJECTID,wkt\n1,${value}\n`);
+      assert.equal((await landed(layer)).text, 'OBJECTID\n1\n');
+      await assert.rejects(landed(layer, 'xy'), { code: 'PORTAL_UNUSABLE' });
+    });
+  }
+});
+
+describe('the address of a service', () => {
+  it('with one table is that table', async () => {
+    room = await landingRoom();
+    const address = portal.serve(layerOf(named(3))).replace(/\/0$/, '');
+    assert.equal(await room.text(await room.land(address)), csvOf(3));
+    await room.close();
+  });
+
+  it('with several tables names the address of each', async () => {
+    const address = portal.serve(layerOf(named(3)), layerOf(named(4)));
+    await assert.rejects(probe(portalSource(address), PORTAL_DEPS), {
+      code: 'ADDRESS_AMBIGUOUS',
+      message: new RegExp(`${address}/0 .*${address}/1 `),
+    });
+  });
+});

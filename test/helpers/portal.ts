@@ -47,9 +47,9 @@ export interface ArcgisServer {
 /** A table by ascending object id, as JSON: numbers may be such that no double holds. */
 export interface Features {
   length: number;
-  id(index: number): bigint;
+  id: (index: number) => bigint;
   /** `{"attributes":{…},"geometry":{…}}` */
-  json(index: number): string;
+  json: (index: number) => string;
 }
 
 export interface Asked {

@@ -54,7 +54,9 @@ export async function probe(
       const found = { validator, totalBytes };
       assertPlainText(head);
       const isEnough = ended || head.length === HEAD_BYTES;
-      return isEnough ? { ...found, dialect: sniffHead(head, complete, spec.overrides) } : found;
+      return isEnough
+        ? { ...found, dialect: sniffHead(head, complete, opened.reading ?? spec.overrides) }
+        : found;
     } finally {
       await opened.close();
     }

@@ -7,7 +7,7 @@ export const SOURCE_ERRORS = {
   },
   SOURCE_UNAVAILABLE: {
     class: 'unavailable',
-    happened: 'The publisher answered 429 or 5xx.',
+    happened: 'The publisher answered 429 or 5xx, or with data that it says itself is out of date.',
     next: 'The run tries again, after Retry-After where the publisher sends one.',
   },
   SOURCE_NOT_READY: {

@@ -11,8 +11,12 @@ export const RENDERING_VERSION = 1;
 
 const NEEDS_QUOTES = /[",\r\n]|^\s|\s$/;
 
-/** Null is an empty field, the empty text is `""`: Parquet has NULL for both, the raw file keeps the difference. */
+/**
+ * Null is an empty field, the empty text is `""`: Parquet has NULL for both, the raw file keeps the difference. Of a
+ * single column null is `""` too, since a blank line is no record.
+ */
 export function canonicalRecord(fields: readonly (string | null)[]): string {
+  if (fields.length === 1 && fields[0] === null) return '""\n';
   return `${fields.map(canonicalField).join(',')}\n`;
 }
 

@@ -10,6 +10,7 @@ import { NoSuchPortal } from './no-such-portal.ts';
 import type { Leads, Portal } from './portal.ts';
 import { PortalClient, type PortalRequest } from './portal-client.ts';
 import { portalAddressOf, type PortalAddress } from './recognise.ts';
+import { socrata } from './socrata.ts';
 
 type Portals = { [K in PortalAddress['kind']]?: Portal<Extract<PortalAddress, { kind: K }>> };
 
@@ -17,6 +18,7 @@ const PORTALS: Portals = {
   'arcgis-service': ARCGIS_SERVICE,
   'arcgis-item': { open: openItem, describe: describeItem },
   'hub-slug': { open: openItem, describe: describeItem },
+  socrata,
 };
 
 /** A catalogue leads to a portal's page, and that one to its file or service. What leads further may be a loop. */

@@ -1,0 +1,7 @@
+import { createHash } from 'node:crypto';
+import type { PortalKind } from '../../model/portal.ts';
+
+/** Whatever tells two versions of a table apart, in the form of an ETag. */
+export function versionTag(kind: PortalKind, parts: unknown): string {
+  return `"${kind}-${createHash('sha256').update(JSON.stringify(parts)).digest('hex')}"`;
+}

@@ -1,0 +1,49 @@
+import { after, before, describe, it } from 'node:test';
+import { startOrigin, type Origin } from '../../helpers/origin.ts';
+import {
+  assertGoesOn,
+  assertSameAfterKills,
+  assertSameFromAnyByte,
+  type SlowPortal,
+} from '../../helpers/portals/killed-pages.ts';
+import { serveSocrata, socrataOf } from '../../helpers/portals/socrata.ts';
+
+/** Over the MiB from which on a landing is gone on with. */
+const RECORDS = 6000;
+const NAMES = ['id', 'text', 'note'];
+const rows = Array.from({ length: RECORDS }, (_, row) => [
+  String(row),
+  `${'é, "text" '.repeat(30)}${row}`,
+  row % 3 === 0 ? null : row % 3 === 1 ? '' : ' \n',
+]);
+
+let origin: Origin;
+before(async () => {
+  origin = await startOrigin({});
+});
+after(async () => await origin.close());
+
+function socrata(): SlowPortal {
+  const table = socrataOf(NAMES, rows);
+  return {
+    address: serveSocrata(origin, 'aaaa-0001', table),
+    setCap: (records) => {
+      table.cap = records;
+    },
+    onPage: (act) => {
+      table.beforePage = () => {
+        act?.();
+        return undefined;
+      };
+    },
+  };
+}
+
+describe('any sizes of pages and any ends of attempts give the same bytes', () => {
+  for (const [name, portal] of Object.entries({ Socrata: socrata })) {
+    it(`of ${name}, which is not asked again for what arrived`, async () =>
+      await assertGoesOn(portal(), RECORDS));
+    it(`of ${name}, landed`, async () => await assertSameAfterKills(portal(), RECORDS));
+    it(`of ${name}, from any byte`, async () => await assertSameFromAnyByte(portal(), RECORDS));
+  }
+});

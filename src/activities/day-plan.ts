@@ -6,7 +6,7 @@ import { assertDayHasCome, assertVersionOfDay } from '../model/ingest-day.ts';
 import type { RunPlan } from '../model/run.ts';
 import { stageBytes } from '../conversion/spark/stage-source.ts';
 import { hasSearchAttributes } from '../runs/search-attributes.ts';
-import { listRevisions, readSnapshot } from '../storage/manifests.ts';
+import { isPublished, listRevisions, readSnapshot } from '../storage/manifests.ts';
 import type { ActivityDeps } from './deps.ts';
 import { finishedEntry, toIngestResult, toSourceResult } from '../storage/source-results.ts';
 import type { OpenInput, OpenResult } from './types.ts';
@@ -73,8 +73,8 @@ async function openSnapshot(
   assertDayHasCome(spec, ingestDate, new Date());
   const refs = await listRevisions(deps.converted, dataset);
   const ofDay = refs.filter((ref) => ref.ingestDate === ingestDate);
-  const newest = ofDay.findLast(({ isUnpublished }) => !isUnpublished);
-  // The number of a revision that was unpublished stays its own.
+  const newest = ofDay.findLast(isPublished);
+  // The number of a revision that was unpublished, or has ended, stays its own.
   const revision = (ofDay.at(-1)?.revision ?? 0) + 1;
   if (newest && !input.again) {
     const manifest = await readSnapshot(deps.converted, newest);

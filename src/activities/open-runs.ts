@@ -19,6 +19,8 @@ const MAX_LISTING_LAG_MS = 600_000;
 export class OpenRuns {
   readonly #client: Client;
   readonly #sinceMs: number;
+  /** Datasets, and whether a run of theirs is under way: asked once a sweep, since the question is a search. */
+  readonly #datasets = new Map<string, Promise<boolean>>();
 
   constructor(client: Client, sinceMs: number) {
     this.#client = client;
@@ -32,6 +34,7 @@ export class OpenRuns {
   async hold(holder: Leftover['holder'] | ClusterName, ageMs: number): Promise<boolean> {
     return await asking(async () => {
       if (!('runId' in holder)) {
+        if (!('ingestDate' in holder)) return await this.#holdDataset(holder.dataset);
         return await this.#isOpen(ingestWorkflowId(holder.dataset, holder.ingestDate));
       }
       if (await this.#holdRun(holder.runId, ageMs)) return true;
@@ -43,6 +46,20 @@ export class OpenRuns {
   async hadClusters(): Promise<boolean> {
     const query = "WorkflowType = 'convertOnEmr'";
     return await asking(async () => (await this.#client.workflow.count(query)).count > 0);
+  }
+
+  async #holdDataset(dataset: string): Promise<boolean> {
+    const known = this.#datasets.get(dataset) ?? this.#isAnyOpen(ingestWorkflowId(dataset, ''));
+    this.#datasets.set(dataset, known);
+    return await known;
+  }
+
+  async #isAnyOpen(idPrefix: string): Promise<boolean> {
+    const query = "WorkflowType = 'ingestDataset' AND ExecutionStatus = 'Running'";
+    for await (const { workflowId } of this.#client.workflow.list({ query })) {
+      if (workflowId.startsWith(idPrefix)) return true;
+    }
+    return false;
   }
 
   async #holdRun(runId: string, ageMs: number): Promise<boolean> {

@@ -11,9 +11,10 @@ import { syncTable } from '../iceberg/sync.ts';
 import { tableLeftovers } from '../iceberg/table-leftovers.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { findLeftovers, type Leftover } from '../storage/leftovers.ts';
-import { findUnpublished } from '../storage/unpublished-files.ts';
+import { findWithdrawn } from '../storage/withdrawn-files.ts';
 import type { ActivityDeps } from './deps.ts';
 import { OpenRuns } from './open-runs.ts';
+import { endDays } from './sweep-keep.ts';
 import type { ClusterSweep, SweptClusters } from './sweep-clusters.ts';
 import { runActivity } from './work.ts';
 
@@ -33,21 +34,25 @@ export function createSweepActivities(deps: Deps) {
 /** A second attempt finds what the first one has not removed. */
 async function sweepLeftovers(
   deps: Deps,
-  { olderThanMs, unpublishedAfterMs, dryRun }: SweepInput,
+  { olderThanMs, unpublishedAfterMs, keep: rules = [], dryRun }: SweepInput,
 ): Promise<SweepResult> {
   const { client, cancellationSignal: signal } = Context.current();
   const nowMs = Date.now();
   const { old, younger } = await findLeftovers(deps, { olderThanMs, nowMs, signal });
-  const unpublished =
-    unpublishedAfterMs === undefined
-      ? []
-      : await findUnpublished(deps, { olderThanMs: unpublishedAfterMs, nowMs, signal });
   const runs = new OpenRuns(client, nowMs);
-  const items: SweptItem[] = [];
-  const tables = dryRun ? [] : await tablesBehind(deps, unpublished, signal);
-  for (const { holder, remove, ...file } of [...old, ...unpublished]) {
+  const kept = await endDays(deps, { rules, dryRun, nowMs, runs, signal });
+  // What is published is read after the days have ended: no run can carry their files that this does not see.
+  const withdrawn = await findWithdrawn(deps, {
+    ...{ unpublishedAfterMs, endedAfterMs: olderThanMs, nowMs, signal },
+    ...(dryRun && { ending: kept.ending }),
+  });
+  const items: SweptItem[] = [...kept.items];
+  const followed = [...kept.datasets, ...withdrawn.map(({ holder }) => datasetOf(holder))];
+  const tables = dryRun ? [] : await tablesBehind(deps, followed, signal);
+  for (const { holder, remove, ...file } of [...old, ...withdrawn, ...kept.raw]) {
     signal.throwIfAborted();
-    const isNamed = file.kind === 'unpublished' && tables.includes(datasetOf(holder));
+    const isOfTable = file.kind === 'unpublished' || file.kind === 'ended';
+    const isNamed = isOfTable && tables.includes(datasetOf(holder));
     const outcome = outcomeOf(isNamed || (await runs.hold(holder, file.ageMs)), dryRun);
     if (outcome === 'removed') await remove();
     items.push({ ...file, outcome });
@@ -79,11 +84,11 @@ function datasetOf(holder: Leftover['holder']): string {
 /** The datasets whose Iceberg tables cannot be brought to what is published, and may name files that are to go. */
 async function tablesBehind(
   { converted, duckdb, glueDatabase }: Deps,
-  files: readonly Leftover[],
+  datasets: readonly string[],
   signal: AbortSignal,
 ): Promise<string[]> {
   const behind: string[] = [];
-  for (const dataset of new Set(files.map(({ holder }) => datasetOf(holder)))) {
+  for (const dataset of new Set(datasets)) {
     const options = { converted, duckdb, glueDatabase, dataset, signal };
     await syncTable(options).catch((error: unknown) => {
       if (!(error instanceof LonghaulError)) throw error;

@@ -70,6 +70,21 @@ const source = z.strictObject(
   { error: objectError },
 );
 
+const keep = z.strictObject(
+  {
+    raw: text
+      // Five digits are more than a century.
+      .regex(/^[1-9]\d{0,4}d$/, 'must be days: 30d')
+      .transform((word) => Number(word.slice(0, -1)))
+      .optional(),
+    days: text
+      .regex(/^[1-9]\d{0,4}$/, 'must be a whole number of days from 1')
+      .transform(Number)
+      .optional(),
+  },
+  { error: objectError },
+);
+
 export const DATASETS_SHAPE = z.strictObject(
   {
     schedule: SCHEDULE_SHAPE.optional(),
@@ -84,6 +99,7 @@ export const DATASETS_SHAPE = z.strictObject(
           schema: z
             .enum(['evolve', 'freeze'], { error: 'must be evolve or freeze' })
             .default('evolve'),
+          keep: keep.optional(),
           sources: z.array(source, 'must be a list of sources').min(1, 'must not be empty'),
         },
         { error: objectError },
@@ -94,6 +110,7 @@ export const DATASETS_SHAPE = z.strictObject(
   { error: objectError },
 );
 
+export type KeepShape = z.output<typeof keep>;
 export type SourceShape = z.output<typeof source>;
 
 function objectError(issue: { code?: string }): string | undefined {

@@ -1,8 +1,9 @@
 import type { core } from 'zod';
 import type { DatasetSpec, SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
+import type { KeepRule } from '../model/keep.ts';
 import { nameColumns, parseDatasetName } from '../model/names.ts';
-import { DATASETS_SHAPE, type SourceShape } from './dataset-shape.ts';
+import { DATASETS_SHAPE, type KeepShape, type SourceShape } from './dataset-shape.ts';
 import type { ScheduleSpec } from '../model/schedule.ts';
 import { nearest, shown } from './problems.ts';
 import { SCHEDULE_KEYS } from './schedule-shape.ts';
@@ -24,6 +25,7 @@ export type Schedules = ReadonlyMap<string, ScheduleSpec>;
 export function datasetsOf(content: unknown): {
   datasets: DatasetSpec[];
   schedules: Schedules;
+  keep: KeepRule[];
   problems: PathProblem[];
 } {
   const parsed = DATASETS_SHAPE.safeParse(content);
@@ -31,11 +33,13 @@ export function datasetsOf(content: unknown): {
     return {
       datasets: [],
       schedules: new Map(),
+      keep: [],
       problems: parsed.error.issues.flatMap((issue) => ofIssue(issue, content)),
     };
   }
   const problems: PathProblem[] = [];
   const schedules = new Map<string, ScheduleSpec>();
+  const keep: KeepRule[] = [];
   const { schedule: top } = parsed.data;
   const datasets = Object.entries(parsed.data.datasets).map(([name, dataset]) => {
     const { time_zone, schema, sources } = dataset;
@@ -45,6 +49,7 @@ export function datasetsOf(content: unknown): {
     const timeZone = time_zone ?? 'UTC';
     const schedule = scheduleOf(dataset.schedule, top, timeZone);
     if (schedule) schedules.set(name, schedule);
+    if (dataset.keep) keep.push(ruleOf(name, timeZone, dataset.keep));
     return {
       name,
       timeZone,
@@ -52,7 +57,15 @@ export function datasetsOf(content: unknown): {
       sources: specsOf(sources, [...path, 'sources'], problems),
     };
   });
-  return { datasets, schedules, problems };
+  return { datasets, schedules, keep, problems };
+}
+
+function ruleOf(dataset: string, timeZone: string, { raw, days }: KeepShape): KeepRule {
+  return {
+    ...{ dataset, timeZone },
+    ...(days === undefined ? {} : { days }),
+    ...(raw === undefined ? {} : { rawDays: raw }),
+  };
 }
 
 /** Its view's name would be that of another dataset's history. */
@@ -122,7 +135,7 @@ function problemsOfColumn(
 }
 
 const KNOWN_KEYS =
-  'datasets time_zone schema sources id address years headers geometry optional encoding delimiter header aliases types type format'
+  'datasets time_zone schema keep raw days sources id address years headers geometry optional encoding delimiter header aliases types type format'
     .split(' ')
     .concat(SCHEDULE_KEYS);
 

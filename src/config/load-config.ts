@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { DatasetSpec } from '../model/dataset.ts';
+import type { KeepRule } from '../model/keep.ts';
 import type { Schedules } from './dataset-specs.ts';
 import type { Fingerprints } from './fingerprints.ts';
 import { readDatasets } from './load-datasets.ts';
@@ -15,6 +16,8 @@ export interface Config {
   datasets: DatasetSpec[];
   /** By dataset; those with `schedule: false` are not here. */
   schedules: Schedules;
+  /** How long the datasets that say so keep their days. */
+  keep: KeepRule[];
   /** PATH, where outside programs are looked for. */
   searchPath: string | undefined;
   /** XDG_RUNTIME_DIR, for the socket of an embedded host whose state folder cannot hold one. */
@@ -35,14 +38,14 @@ export function loadConfig(given?: SettingsSource, lake?: string): Config {
   const wanted = datasetsFileChosen || existsSync(settings.datasetsFile);
   const found = wanted
     ? readDatasets(settings.datasetsFile, source.cwd)
-    : { datasets: [], schedules: new Map(), problems: [] };
+    : { datasets: [], schedules: new Map(), keep: [], problems: [] };
   assertNoProblems([...problems, ...found.problems]);
   // Before any client is made; children and threads inherit it.
   if (!given) Object.assign(process.env, aws);
-  const { datasets, schedules } = found;
+  const { datasets, schedules, keep } = found;
   const { cwd, env } = source;
   const [searchPath, runtimeDir] = [env['PATH'], env['XDG_RUNTIME_DIR']];
-  return { cwd, settings, datasets, schedules, searchPath, runtimeDir, fingerprints };
+  return { cwd, settings, datasets, schedules, keep, searchPath, runtimeDir, fingerprints };
 }
 
 /** The one place that reads the process's own environment. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import type { DatasetSpec } from '../model/dataset.ts';
+import type { KeepRule } from '../model/keep.ts';
 import { datasetsOf, type PathProblem, type Schedules } from './dataset-specs.ts';
 import { assertNoProblems, type Problem } from './problems.ts';
 
@@ -18,6 +19,8 @@ export function loadDatasets(path: string): DatasetSpec[] {
 export interface DatasetsFile {
   datasets: DatasetSpec[];
   schedules: Schedules;
+  /** Of the datasets that say how long to keep. */
+  keep: KeepRule[];
   problems: Problem[];
 }
 
@@ -59,10 +62,11 @@ export function parseDatasets(text: string, label: string): DatasetsFile {
   } catch (error) {
     return nothing([{ where: `${label}:1`, message: (error as Error).message }]);
   }
-  const { datasets, schedules, problems } = datasetsOf(content);
+  const { datasets, schedules, keep, problems } = datasetsOf(content);
   return {
     datasets,
     schedules,
+    keep,
     problems: problems.map((problem) => ({
       where: `${label}:${lineOf(document, lines, problem)}`,
       message: problem.message,
@@ -71,7 +75,7 @@ export function parseDatasets(text: string, label: string): DatasetsFile {
 }
 
 function nothing(problems: Problem[]): DatasetsFile {
-  return { datasets: [], schedules: new Map(), problems };
+  return { datasets: [], schedules: new Map(), keep: [], problems };
 }
 
 /** The line of the deepest part of the path that the file has. */

@@ -2,6 +2,7 @@ import { FIRST_TIME_ZONE, ingestDateAt } from '../model/dates.ts';
 import { viewNameOf } from '../model/names.ts';
 import { versionDateOf, type SnapshotManifest } from '../model/manifest.ts';
 import {
+  isPublished,
   listRevisions,
   readSnapshot,
   type RevisionRef,
@@ -156,11 +157,12 @@ export async function newestRevisions(converted: Store, dataset: string): Promis
   return newestOfEachDay(await listRevisions(converted, dataset));
 }
 
-/** The same of what was listed, oldest first. A revision that is unpublished counts for nothing. */
+/** The same of what was listed, oldest first. A revision that is unpublished, or has ended, counts for nothing. */
 export function newestOfEachDay(revisions: readonly RevisionRef[]): SnapshotRef[] {
   const newest = new Map<string, SnapshotRef>();
-  for (const { isUnpublished, ...ref } of revisions) {
-    if (!isUnpublished) newest.set(ref.ingestDate, ref);
+  for (const revision of revisions.filter(isPublished)) {
+    const { isUnpublished: _unpublished, hasEnded: _ended, ...ref } = revision;
+    newest.set(ref.ingestDate, ref);
   }
   return [...newest.values()];
 }

@@ -1,10 +1,17 @@
 import type { DatasetSpec, Engine } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { snapshotManifestKey, sourceEntryKey, stagedEntryKey } from '../model/layout.ts';
+import {
+  parseRevisionOfKey,
+  snapshotManifestKey,
+  sourceEntryKey,
+  stagedEntryKey,
+} from '../model/layout.ts';
 import { sumLedgers } from '../model/ledger.ts';
 import {
   carriedRevisions,
+  fileKeysOf,
   revisionText,
+  type RevisionAt,
   type SnapshotManifest,
   type SourceEntry,
   type Tombstone,
@@ -14,7 +21,9 @@ import type { IngestResult } from '../model/run.ts';
 import { assertVolume } from '../model/volume-guard.ts';
 import { SNAPSHOT, SOURCE_ENTRY } from '../storage/manifest-shapes.ts';
 import {
+  hasEnded,
   isUnpublished,
+  listSnapshots,
   putTombstone,
   readManifest,
   readSnapshot,
@@ -124,13 +133,42 @@ async function manifestOf(
   };
 }
 
-/** @throws LonghaulError UNPUBLISHED_MEANWHILE where an entry's files are of a revision that is unpublished. */
+/**
+ * @throws LonghaulError UNPUBLISHED_MEANWHILE where an entry's files are of a revision that is unpublished, or of one that
+ * has ended and may be on its way out.
+ */
 async function assertBasePublished(converted: Store, manifest: SnapshotManifest): Promise<void> {
   for (const at of carriedRevisions(manifest)) {
-    if (!(await isUnpublished(converted, { dataset: manifest.dataset, ...at }))) continue;
-    const what = `The day would carry files of ${revisionText(at)}, which was unpublished while the run was under way.`;
+    const ref = { dataset: manifest.dataset, ...at };
+    const isWithdrawn = await isUnpublished(converted, ref);
+    if (!isWithdrawn && !(await hasEnded(converted, ref))) continue;
+    if (!isWithdrawn && (await isCarriedElsewhere(converted, manifest, at))) continue;
+    const what = `The day would carry files of ${revisionText(at)}, which was unpublished, or ended, while the run was under way.`;
     throw new LonghaulError('UNPUBLISHED_MEANWHILE', what);
   }
+}
+
+/**
+ * Whether what a snapshot carries of a revision that has ended is of other published ones too. A sweep that removes files
+ * ends days first and then reads what the others name: where one was published still after this snapshot was written, that
+ * sweep reads this one too.
+ */
+async function isCarriedElsewhere(
+  converted: Store,
+  manifest: SnapshotManifest,
+  ended: RevisionAt,
+): Promise<boolean> {
+  const keys = fileKeysOf(manifest).filter((key) => {
+    const at = parseRevisionOfKey(key);
+    return at !== undefined && revisionText(at) === revisionText(ended);
+  });
+  const open = new Set(keys);
+  for (const ref of (await listSnapshots(converted, manifest.dataset)).toReversed()) {
+    if (revisionText(ref) === revisionText(manifest)) continue;
+    for (const key of fileKeysOf(await readSnapshot(converted, ref))) open.delete(key);
+    if (open.size === 0) return true;
+  }
+  return false;
 }
 
 /** What this run published a moment ago, or an attempt of it that ended there. */

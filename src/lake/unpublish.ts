@@ -6,6 +6,7 @@ import {
   type Tombstone,
 } from '../model/manifest.ts';
 import {
+  isPublished,
   listRevisions,
   listSnapshots,
   putTombstone,
@@ -100,7 +101,7 @@ async function carriersOf(converted: Store, target: SnapshotRef): Promise<Snapsh
     ({ ingestDate }) => ingestDate >= target.ingestDate,
   );
   const gone = new Set(refs.filter((ref) => isGone(ref, target)).map(revisionText));
-  const published = refs.filter((ref) => !isGone(ref, target));
+  const published = refs.filter((ref) => isPublished(ref) && !isSame(ref, target));
   const manifests = await Promise.all(
     published.map(async (ref) => await readSnapshot(converted, ref)),
   );

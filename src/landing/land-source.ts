@@ -8,7 +8,8 @@ import type { LandingManifest, SourceEntry } from '../model/manifest.ts';
 import { isPinned, isSameVersion, type Validator } from '../model/validator.ts';
 import { fileNameOf } from '../model/names.ts';
 import type { LandedSource, SourceTask } from '../model/run.ts';
-import { isUnpublished, readLanding, readLandings } from '../storage/manifests.ts';
+import { hasEnded, isUnpublished, readLanding, readLandings } from '../storage/manifests.ts';
+import { readRawRemoval } from '../storage/raw-removals.ts';
 import {
   arePartsThere,
   finishedEntry,
@@ -133,10 +134,12 @@ async function discardLanding(raw: Store, rawKey: string): Promise<void> {
   await raw.delete(rawKey);
 }
 
-/** For `convert`: this revision's landing, an earlier one's that is not unpublished, or the one that the day's snapshot points to. */
+/** For `convert`: this revision's landing, an earlier one's that is published, or the one that the day's snapshot points to. */
 export async function findLanding(deps: Lake, task: SourceTask): Promise<LandedSource> {
   for (let revision = task.revision; revision >= 1; revision -= 1) {
-    if (await isUnpublished(deps.converted, { ...task, revision })) continue;
+    const ref = { ...task, revision };
+    if (await isUnpublished(deps.converted, ref)) continue;
+    if (await hasEnded(deps.converted, ref)) continue;
     const landing = (await readLandings(deps.raw, rawKeyOf({ ...task, revision }))).at(-1);
     if (landing) return toLandedSource(deps.raw, landing);
   }
@@ -147,7 +150,9 @@ export async function findLanding(deps: Lake, task: SourceTask): Promise<LandedS
       : undefined;
   const landing = entry && (await readLanding(deps.raw, entry.rawKey));
   if (landing) return toLandedSource(deps.raw, landing);
-  const what = `Source ${task.source.id} of ${task.dataset} has no landing of ${task.ingestDate}.`;
+  const removal = entry && (await readRawRemoval(deps.raw, entry.rawKey));
+  const why = removal ? ` keep.raw removed it at ${removal.removedAt}.` : '';
+  const what = `Source ${task.source.id} of ${task.dataset} has no landing of ${task.ingestDate}.${why}`;
   throw new LonghaulError('NOT_LANDED', what, { source: task.source.id });
 }
 
@@ -165,7 +170,9 @@ function sameVersion(
     : own.scan.problems.length === 0;
 }
 
+/** A raw file that `keep.raw` has removed is not asked for: its Parquet is what an unchanged source needs. */
 async function stillThere(deps: Lake, entry: SourceEntry): Promise<boolean> {
-  const areParts = await arePartsThere(deps.converted, entry);
-  return areParts && (await deps.raw.size(entry.rawKey)) === entry.bytes;
+  if (!(await arePartsThere(deps.converted, entry))) return false;
+  if ((await deps.raw.size(entry.rawKey)) === entry.bytes) return true;
+  return (await readRawRemoval(deps.raw, entry.rawKey)) !== undefined;
 }

@@ -202,7 +202,7 @@ export const ERROR_CATALOGUE = {
   UNPUBLISHED_MEANWHILE: {
     class: 'held',
     happened:
-      'A snapshot that a run had found a source unchanged from, or the one that it was to publish, was unpublished or replaced while the run was under way.',
+      'A snapshot that a run had found a source unchanged from, or the one that it was to publish, was unpublished or replaced, or ended, while the run was under way.',
     next: 'Nothing of the run is published. `longhaul retry <run>` asks the publisher about unchanged sources again, and takes the others as they are.',
   },
   SNAPSHOT_CARRIED: {

@@ -63,6 +63,11 @@ export function landingManifestKey(rawKey: string): string {
   return `${rawKey}.manifest.json`;
 }
 
+/** Says that the file and its manifest were removed on purpose. */
+export function rawRemovalKey(rawKey: string): string {
+  return `${rawKey}.removed.json`;
+}
+
 /** The file that says what a verified source is, in its folder. */
 export const SOURCE_ENTRY_NAME = '_source.json';
 
@@ -115,17 +120,31 @@ export function parseSnapshotManifestKey(
   return { dataset, ingestDate, revision: Number(revision) };
 }
 
-/** Behind the name of a revision's manifest: readers find both by one listing. */
+/** Behind the name of a revision's manifest: readers find all three by one listing. */
 const TOMBSTONE_END = '.unpublished.json';
+const ENDING_END = '.ended.json';
 
 /** The manifest that says that a revision is not published any more. */
 export function tombstoneKey(dataset: string, ingestDate: string, revision: number): string {
   return snapshotManifestKey(dataset, ingestDate, revision).replace(/\.json$/, TOMBSTONE_END);
 }
 
+/** The manifest that says that a revision's day is older than its dataset keeps days. */
+export function endingKey(dataset: string, ingestDate: string, revision: number): string {
+  return snapshotManifestKey(dataset, ingestDate, revision).replace(/\.json$/, ENDING_END);
+}
+
 export function parseTombstoneKey(key: string): ReturnType<typeof parseSnapshotManifestKey> {
-  if (!key.endsWith(TOMBSTONE_END)) return undefined;
-  return parseSnapshotManifestKey(`${key.slice(0, -TOMBSTONE_END.length)}.json`);
+  return parseKeyBeside(key, TOMBSTONE_END);
+}
+
+export function parseEndingKey(key: string): ReturnType<typeof parseSnapshotManifestKey> {
+  return parseKeyBeside(key, ENDING_END);
+}
+
+function parseKeyBeside(key: string, end: string): ReturnType<typeof parseSnapshotManifestKey> {
+  if (!key.endsWith(end)) return undefined;
+  return parseSnapshotManifestKey(`${key.slice(0, -end.length)}.json`);
 }
 
 /** What a run needs between its steps, besides the parts, lies below this. */

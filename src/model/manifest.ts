@@ -107,23 +107,48 @@ export interface Tombstone extends RevisionAt {
 }
 
 /**
+ * `<converted>/…/_manifest.ended.json` (`_manifest.r2.ended.json`, …): the day is older than its dataset keeps days. It is
+ * published no more, and its files go, but for those that another day carries. Where none is left, this goes too.
+ */
+export interface Ending extends RevisionAt {
+  format: 'longhaul/ended/1';
+  dataset: string;
+  /** `keep.days` of the time. */
+  keepDays: number;
+  /** ISO 8601, UTC. */
+  endedAt: string;
+}
+
+/** `<raw>/…/<file name>.removed.json`, in the place of a landing: `keep.raw` has removed it, so it is not lost. */
+export interface RawRemoval {
+  format: 'longhaul/raw-removed/1';
+  dataset: string;
+  rawKey: string;
+  bytes: number;
+  checksum: string;
+  /** `keep.raw` of the time. */
+  keepDays: number;
+  /** ISO 8601, UTC. */
+  removedAt: string;
+}
+
+/**
  * The other revisions in whose folders files of a snapshot lie: its unchanged sources' files, and landings that were
  * converted anew.
  */
-export function carriedRevisions({
-  ingestDate,
-  revision,
-  sources,
-}: SnapshotManifest): RevisionAt[] {
+export function carriedRevisions(manifest: SnapshotManifest): RevisionAt[] {
   const carried = new Map<string, RevisionAt>();
-  for (const { rawKey, parquet } of sources) {
-    for (const key of [rawKey, ...parquet.map((part) => part.key)]) {
-      const at = parseRevisionOfKey(key);
-      if (at) carried.set(revisionText(at), at);
-    }
+  for (const key of fileKeysOf(manifest)) {
+    const at = parseRevisionOfKey(key);
+    if (at) carried.set(revisionText(at), at);
   }
-  carried.delete(revisionText({ ingestDate, revision }));
+  carried.delete(revisionText(manifest));
   return [...carried.values()];
+}
+
+/** The keys of a snapshot's raw files and Parquet files; of a missing source an empty one. */
+export function fileKeysOf({ sources }: SnapshotManifest): string[] {
+  return sources.flatMap(({ rawKey, parquet }) => [rawKey, ...parquet.map(({ key }) => key)]);
 }
 
 /**

@@ -1,3 +1,5 @@
+import type { KeepRule } from './keep.ts';
+
 /** Leftovers of dead runs, in the order in which those of one landing are removed: a file that points to another goes later. */
 export const LEFTOVER_KINDS = [
   'upload',
@@ -6,15 +8,17 @@ export const LEFTOVER_KINDS = [
   'temporary',
   'part',
   'unpublished',
+  'ended',
+  'raw',
   'staging',
 ] as const;
 export type LeftoverKind = (typeof LEFTOVER_KINDS)[number];
 
 /**
- * Files of an Iceberg table that its newest version does not name. EMR clusters, which lie in no zone, go last: what they
+ * A day that ends, by its folder: its files are of the kind `ended`. Files of an Iceberg table that its newest version does not name. EMR clusters, which lie in no zone, go last: what they
  * write goes with them.
  */
-export type SweptKind = LeftoverKind | 'table' | 'cluster';
+export type SweptKind = LeftoverKind | 'day' | 'table' | 'cluster';
 
 /** The one argument of the workflow `sweepLake`. */
 export interface SweepInput {
@@ -22,6 +26,8 @@ export interface SweepInput {
   olderThanMs: number;
   /** Also files of revisions that were unpublished so long ago; absent: none of them. */
   unpublishedAfterMs?: number;
+  /** What datasets.yaml of the one who starts it says to keep; absent, or of a dataset that is not here: everything. */
+  keep?: KeepRule[];
   /** Removes nothing, and says what would go. */
   dryRun: boolean;
   /** As in `IngestInput`. */
@@ -42,7 +48,10 @@ export interface SweptItem {
   zone?: 'raw' | 'converted';
   /** Relative to the zone; of staging the folder of a whole run, ending with `/`; of a cluster its id and its name. */
   key: string;
-  /** Since it, or what belongs to it, was last modified; of a file of an unpublished revision, since that. */
+  /**
+   * Since it, or what belongs to it, was last modified; of a file of a revision that was unpublished or
+   * has ended, since that; of a day that ends, and of a raw file that is kept no longer, since the ingest date.
+   */
   ageMs: number;
   bytes: number;
   outcome: SweepOutcome;

@@ -15,8 +15,8 @@ import { isInBucket, type BucketStore, type Lake, type Store, type StoredObject 
 
 export interface Leftover extends Omit<SweptItem, 'outcome'> {
   kind: LeftoverKind;
-  /** Whose it is, if that run is under way: the one of a day, or the one of an id. */
-  holder: DayAt | { runId: string };
+  /** Whose it is, if that run is under way: the one of a day, the one of an id, or any of a dataset. */
+  holder: DayAt | { runId: string } | { dataset: string };
   /** No error where it is gone already. */
   remove: () => Promise<void>;
 }

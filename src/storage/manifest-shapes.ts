@@ -3,7 +3,9 @@ import type { CsvReading } from '../model/csv-reading.ts';
 import { ENGINES } from '../model/dataset.ts';
 import type { Ledger } from '../model/ledger.ts';
 import type {
+  Ending,
   LandingManifest,
+  RawRemoval,
   RevisionAt,
   SnapshotManifest,
   SourceEntry,
@@ -171,6 +173,24 @@ export const TOMBSTONE = z.strictObject({
   unpublishedAt: z.iso.datetime(),
   because: (z.strictObject(REVISION) satisfies z.ZodType<RevisionAt>).optional(),
 }) satisfies z.ZodType<Tombstone>;
+
+export const ENDING = z.strictObject({
+  format: z.literal('longhaul/ended/1'),
+  dataset: z.string(),
+  ...REVISION,
+  keepDays: count,
+  endedAt: z.iso.datetime(),
+}) satisfies z.ZodType<Ending>;
+
+export const RAW_REMOVAL = z.strictObject({
+  format: z.literal('longhaul/raw-removed/1'),
+  dataset: z.string(),
+  rawKey: z.string(),
+  bytes: count,
+  checksum: z.string(),
+  keepDays: count,
+  removedAt: z.iso.datetime(),
+}) satisfies z.ZodType<RawRemoval>;
 
 /** What inspection found, kept in staging for every later step: too long for a history. */
 export const STAGED_SCHEMA = z.strictObject({ encoding, csv: CSV_READING, schema: SCHEMA });

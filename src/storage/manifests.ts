@@ -5,8 +5,10 @@ import { formatChecksum } from '../model/checksum.ts';
 import { LonghaulError } from '../model/errors.ts';
 import {
   dayPrefix,
+  endingKey,
   landingManifestKey,
   nextLandingKey,
+  parseEndingKey,
   parseSnapshotManifestKey,
   parseTombstoneKey,
   snapshotManifestKey,
@@ -14,12 +16,13 @@ import {
 } from '../model/layout.ts';
 import {
   revisionText,
+  type Ending,
   type LandingManifest,
   type RevisionAt,
   type SnapshotManifest,
   type Tombstone,
 } from '../model/manifest.ts';
-import { LANDING, SNAPSHOT, TOMBSTONE } from './manifest-shapes.ts';
+import { ENDING, LANDING, SNAPSHOT, TOMBSTONE } from './manifest-shapes.ts';
 import { printable } from '../model/names.ts';
 import type { Store } from './store.ts';
 
@@ -27,27 +30,40 @@ export interface SnapshotRef extends RevisionAt {
   dataset: string;
 }
 
-/** The published snapshots of a dataset, oldest first; all revisions that are not unpublished. */
+/** The published snapshots of a dataset, oldest first; all revisions that are not unpublished and have not ended. */
 export async function listSnapshots(converted: Store, dataset: string): Promise<SnapshotRef[]> {
   const revisions = await listRevisions(converted, dataset);
-  return revisions.filter(({ isUnpublished }) => !isUnpublished);
+  return revisions.filter(isPublished);
 }
 
 export interface RevisionRef extends SnapshotRef {
-  /** It was published, and is no more. */
+  /** It was published, and was withdrawn. */
   isUnpublished: boolean;
+  /** It was published, and its day became older than the dataset keeps days. */
+  hasEnded: boolean;
 }
 
-/** Every revision that a dataset ever had, oldest first: their numbers and files are never used again. */
+export function isPublished({ isUnpublished: isWithdrawn, hasEnded }: RevisionRef): boolean {
+  return !isWithdrawn && !hasEnded;
+}
+
+/**
+ * Every revision that a dataset ever had, oldest first, but for those that ended and left no file: their numbers and files
+ * are never used again.
+ */
 export async function listRevisions(converted: Store, dataset: string): Promise<RevisionRef[]> {
   const found = new Map<string, RevisionRef>();
   for (const key of await manifestKeys(converted, dataset)) {
-    const tombstone = parseTombstoneKey(key);
-    const ref = tombstone ?? parseSnapshotManifestKey(key);
+    const [tombstone, ending] = [parseTombstoneKey(key), parseEndingKey(key)];
+    const ref = tombstone ?? ending ?? parseSnapshotManifestKey(key);
     if (!ref) continue;
     const name = revisionText(ref);
-    const isUnpublished = tombstone !== undefined || found.get(name)?.isUnpublished === true;
-    found.set(name, { ...ref, isUnpublished });
+    const before = found.get(name);
+    found.set(name, {
+      ...ref,
+      isUnpublished: tombstone !== undefined || before?.isUnpublished === true,
+      hasEnded: ending !== undefined || before?.hasEnded === true,
+    });
   }
   return [...found.values()].toSorted(
     (a, b) => a.ingestDate.localeCompare(b.ingestDate) || a.revision - b.revision,
@@ -62,7 +78,20 @@ export async function readSnapshot(converted: Store, ref: SnapshotRef): Promise<
   return ofItsKey(converted, key, ref, manifest);
 }
 
-/** @returns undefined where the revision is published. @throws LonghaulError MANIFEST_UNREADABLE. */
+/**
+ * Of any revision.
+ * @returns undefined where its day has ended and its manifest is gone. @throws LonghaulError MANIFEST_UNREADABLE, LAKE_CORRUPT.
+ */
+export async function readRevision(
+  converted: Store,
+  ref: RevisionRef,
+): Promise<SnapshotManifest | undefined> {
+  const key = snapshotManifestKey(ref.dataset, ref.ingestDate, ref.revision);
+  if (ref.hasEnded && (await converted.size(key)) === undefined) return undefined;
+  return await readSnapshot(converted, ref);
+}
+
+/** @returns undefined where the revision is not unpublished. @throws LonghaulError MANIFEST_UNREADABLE. */
 export async function readTombstone(
   converted: Store,
   ref: SnapshotRef,
@@ -70,6 +99,31 @@ export async function readTombstone(
   const key = tombstoneKey(ref.dataset, ref.ingestDate, ref.revision);
   const tombstone = await readManifest(converted, key, TOMBSTONE);
   return tombstone && ofItsKey(converted, key, ref, tombstone);
+}
+
+/** @returns undefined where the revision's day has not ended. @throws LonghaulError MANIFEST_UNREADABLE. */
+export async function readEnding(converted: Store, ref: SnapshotRef): Promise<Ending | undefined> {
+  const key = endingKey(ref.dataset, ref.ingestDate, ref.revision);
+  const ending = await readManifest(converted, key, ENDING);
+  return ending && ofItsKey(converted, key, ref, ending);
+}
+
+export async function putEnding(
+  converted: Store,
+  what: Omit<Ending, 'format' | 'endedAt'>,
+): Promise<void> {
+  const endedAt = new Date().toISOString();
+  const ending: Ending = { format: 'longhaul/ended/1', ...what, endedAt };
+  const key = endingKey(what.dataset, what.ingestDate, what.revision);
+  await converted.putIfAbsent(key, toJson(ending));
+}
+
+/** Its being there is what counts, as with a tombstone. */
+export async function hasEnded(
+  converted: Store,
+  { dataset, ingestDate, revision }: SnapshotRef,
+): Promise<boolean> {
+  return (await converted.size(endingKey(dataset, ingestDate, revision))) !== undefined;
 }
 
 /** Its being there is what counts: also a damaged one says that its revision is published no more. */

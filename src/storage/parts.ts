@@ -8,7 +8,7 @@ import {
   type SourceAt,
 } from '../model/layout.ts';
 import { SOURCE_ENTRY } from './manifest-shapes.ts';
-import { listRevisions, readManifest, readSnapshot, type SnapshotRef } from './manifests.ts';
+import { listRevisions, readManifest, readRevision, type RevisionRef } from './manifests.ts';
 import type { Store, StoredObject } from './store.ts';
 
 /**
@@ -71,12 +71,12 @@ export async function unnamedParts(
 
 async function publishedParts(
   converted: Store,
-  refs: readonly SnapshotRef[],
+  refs: readonly RevisionRef[],
 ): Promise<Set<string>> {
-  const snapshots = await Promise.all(refs.map(async (ref) => await readSnapshot(converted, ref)));
+  const snapshots = await Promise.all(refs.map(async (ref) => await readRevision(converted, ref)));
   return new Set(
-    snapshots.flatMap(({ sources }) =>
-      sources.flatMap(({ parquet }) => parquet.map(({ key }) => key)),
-    ),
+    snapshots
+      .flatMap((snapshot) => snapshot?.sources ?? [])
+      .flatMap(({ parquet }) => parquet.map(({ key }) => key)),
   );
 }

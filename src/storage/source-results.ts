@@ -12,7 +12,7 @@ import type {
   SourceTask,
 } from '../model/run.ts';
 import { SOURCE_ENTRY, type StagedSchema } from './manifest-shapes.ts';
-import { isUnpublished, listSnapshots, readManifest, readSnapshot } from './manifests.ts';
+import { hasEnded, isUnpublished, listSnapshots, readManifest, readSnapshot } from './manifests.ts';
 import type { Lake, Store } from './store.ts';
 
 /** Raised when the rules that turn the same bytes into rows change: unchanged sources are then converted anew. */
@@ -163,8 +163,10 @@ export async function finishedEntry(
   const entry = await readManifest(converted, sourceEntryKey(at), SOURCE_ENTRY);
   if (entry?.settingsKey !== settingsKeyOf(task.source, task.engine)) return undefined;
   const landedAt = parseRevisionOfKey(entry.rawKey);
-  // Converted anew from what an earlier day had landed, and that was unpublished since.
-  if (landedAt && (await isUnpublished(converted, { ...task, ...landedAt }))) return undefined;
+  const landed = landedAt && { ...task, ...landedAt };
+  // Converted anew from what an earlier day had landed, and that was unpublished, or ended, since.
+  if (landed && (await isUnpublished(converted, landed))) return undefined;
+  if (landed && (await hasEnded(converted, landed))) return undefined;
   return (await arePartsThere(converted, entry)) ? entry : undefined;
 }
 

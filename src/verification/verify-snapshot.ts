@@ -3,6 +3,7 @@ import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { balances } from '../model/ledger.ts';
 import type { ParquetPart, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import { readLanding } from '../storage/manifests.ts';
+import { readRawRemoval } from '../storage/raw-removals.ts';
 import type { Lake } from '../storage/store.ts';
 import { checksumAt } from '../storage/location.ts';
 import { countParquetRows } from './footers.ts';
@@ -20,6 +21,8 @@ export interface SourceVerification {
   bytes: number;
   /** One sentence each; none: the source is as it was published. */
   problems: string[];
+  /** `keep.raw` removed the raw file then (ISO 8601, UTC): its records were not counted, and are the manifest's. */
+  rawRemovedAt?: string;
 }
 
 export interface VerifyOptions {
@@ -79,6 +82,12 @@ async function verifyRaw(
   found: SourceVerification,
   signal: AbortSignal,
 ): Promise<void> {
+  const removal = await readRawRemoval(raw, entry.rawKey);
+  if (removal) {
+    found.rawRemovedAt = removal.removedAt;
+    found.records = entry.records;
+    return;
+  }
   const path = raw.uri(entry.rawKey);
   const landing = await readLanding(raw, entry.rawKey);
   if (!landing) throw new LonghaulError('LAKE_CORRUPT', `The manifest of ${path} is gone.`);

@@ -94,6 +94,38 @@ void test('types are words, or a type with a format of the fixed list; aliases a
   });
 });
 
+void test('how long a dataset keeps its days, in its time zone', () => {
+  const text = [
+    'datasets:',
+    '  a: { time_zone: America/Denver, keep: { raw: 30d, days: 400 }, sources: [SOURCE] }',
+    '  b: { keep: { days: 1 }, sources: [SOURCE] }',
+    '  c: { sources: [SOURCE] }',
+  ].join('\n');
+  const { keep, problems } = parseDatasets(
+    text.replaceAll('SOURCE', '{ id: x, address: "http://h/" }'),
+    'd.yaml',
+  );
+  assert.deepEqual(problems, []);
+  assert.deepEqual(keep, [
+    { dataset: 'a', timeZone: 'America/Denver', days: 400, rawDays: 30 },
+    { dataset: 'b', timeZone: 'UTC', days: 1 },
+  ]);
+});
+
+for (const [keep, expected] of [
+  ['{ days: 0 }', 'd.yaml:3 "days" must be a whole number of days from 1'],
+  ['{ days: 30d }', 'd.yaml:3 "days" must be a whole number of days from 1'],
+  ['{ raw: 30 }', 'd.yaml:3 "raw" must be days: 30d'],
+  ['{ raw: 36h }', 'd.yaml:3 "raw" must be days: 30d'],
+  ['30d', 'd.yaml:3 "keep" must be a map'],
+  ['{ day: 3 }', 'd.yaml:3 "day" is not known here; did you mean days?'],
+] as const) {
+  void test(`keep: ${keep} is refused`, () => {
+    const sources = '    sources: [{ id: x, address: "http://h/" }]';
+    assert.deepEqual(problemsOf(`datasets:\n  d:\n    keep: ${keep}\n${sources}`), [expected]);
+  });
+}
+
 void test('every mistake of form is named with its line', () => {
   const problems = problemsOf(
     [

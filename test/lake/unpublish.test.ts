@@ -26,8 +26,9 @@ import {
   previousSnapshot,
   settingsKeyOf,
 } from '../../src/storage/source-results.ts';
-import type { Lake, Store, StoredObject } from '../../src/storage/store.ts';
+import type { Lake, Store } from '../../src/storage/store.ts';
 import { entryOf, snapshotJson } from '../helpers/manifests.ts';
+import { scheduled, withMethods } from '../helpers/scheduled-store.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 const DATASET = 'd';
@@ -176,15 +177,6 @@ function dyingAfter(store: Store, writes: number): Store {
   return withMethods(store, { putIfAbsent });
 }
 
-function withMethods(store: Store, methods: Partial<Store>): Store {
-  return new Proxy(store, {
-    get: (target, name) => {
-      const value: unknown = methods[name as keyof Store] ?? target[name as keyof Store];
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-    },
-  });
-}
-
 void test('a command that dies after any write leaves a consistent lake, and the next one ends its work', async () => {
   for (const writes of [0, 1, 2, 3]) {
     await withManifests(async (lake) => {
@@ -248,25 +240,6 @@ void test('whatever days, revisions and backfills came and went, nothing carries
     { numRuns: 60 },
   );
 });
-
-/** Each of its operations happens when the scheduler says so: two callers meet in every order. */
-function scheduled(store: Store, scheduler: fc.Scheduler): Store {
-  const inTurn = <T>(act: () => Promise<T>): Promise<T> => scheduler.scheduleFunction(act)();
-  const list = async (prefix: string): Promise<StoredObject[]> => {
-    const objects: StoredObject[] = [];
-    for await (const object of store.list(prefix)) objects.push(object);
-    return objects;
-  };
-  return withMethods(store, {
-    get: async (key) => await inTurn(async () => await store.get(key)),
-    size: async (key) => await inTurn(async () => await store.size(key)),
-    folders: async (prefix) => await inTurn(async () => await store.folders(prefix)),
-    putIfAbsent: async (key, body) => await inTurn(async () => await store.putIfAbsent(key, body)),
-    list: async function* (prefix) {
-      yield* await inTurn(async () => await list(prefix));
-    },
-  });
-}
 
 void test('a run that publishes while its base is unpublished, in whatever order: it fails, or its day is withdrawn too', async () => {
   await fc.assert(

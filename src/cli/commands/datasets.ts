@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { readCatalogue } from '../../lake/catalogue.ts';
+import type { KeepRule } from '../../model/keep.ts';
 import { viewNameOf } from '../../model/names.ts';
 import { readSnapshot } from '../../storage/manifests.ts';
 import { openLake } from '../../storage/open-lake.ts';
@@ -15,6 +16,8 @@ interface DatasetSummary {
   configured: boolean;
   /** Ids; of datasets.yaml, else of the last snapshot. */
   sources: string[];
+  /** As datasets.yaml says it: `400 days, raw 30d`. */
+  keep?: string;
   snapshots: number;
   last?: { ingestDate: string; revision: number; rows: number };
 }
@@ -32,7 +35,7 @@ export function datasetsCommand(context: CliContext): Command {
 }
 
 async function showDatasets(context: CliContext, flags: Flags): Promise<void> {
-  const { settings, datasets } = context.loadConfig();
+  const { settings, datasets, keep } = context.loadConfig();
   const { converted } = await openLake(settings);
   const summaries = new Map<string, DatasetSummary>();
   for (const { name, sources } of datasets) {
@@ -40,6 +43,7 @@ async function showDatasets(context: CliContext, flags: Flags): Promise<void> {
       ...namesOf(name),
       configured: true,
       sources: sources.map(({ id }) => id),
+      keep: keepText(keep.find(({ dataset }) => dataset === name)),
       snapshots: 0,
     });
   }
@@ -64,16 +68,26 @@ function namesOf(name: string) {
   return { name, view, historyView: `${view}_history` };
 }
 
+function keepText(rule: KeepRule | undefined): string | undefined {
+  const { days, rawDays } = rule ?? {};
+  const texts = [
+    ...(days === undefined ? [] : [days === 1 ? '1 day' : `${days} days`]),
+    ...(rawDays === undefined ? [] : [`raw ${rawDays}d`]),
+  ];
+  return texts.length > 0 ? texts.join(', ') : undefined;
+}
+
 function datasetsText(datasets: readonly DatasetSummary[]): string {
   if (datasets.length === 0) return 'No datasets: neither in datasets.yaml nor published.';
-  const rows = datasets.map(({ name, view, configured, sources, snapshots, last }) => [
+  const rows = datasets.map(({ name, view, configured, sources, snapshots, last, keep }) => [
     configured ? name : `${name} (not in datasets.yaml)`,
     String(sources.length),
     last ? view : '',
     snapshotText(last),
     last ? countText(last.rows) : '',
     countText(snapshots),
+    keep ?? 'all',
   ]);
-  const head = ['dataset', 'sources', 'view', 'last snapshot', 'rows', 'snapshots'];
+  const head = ['dataset', 'sources', 'view', 'last snapshot', 'rows', 'snapshots', 'keep'];
   return tableText(head, rows, { right: [1, 4, 5] });
 }

@@ -16,11 +16,11 @@ import { ageOption, examples, withJson, type Flags } from './options.ts';
 
 export function sweepCommand(context: CliContext): Command {
   const command = new Command('sweep')
-    .summary('remove what dead runs left')
+    .summary('remove what dead runs left, and days that are kept no longer')
     .description(
       'Removes what killed or failed runs left in the lake: unfinished uploads, partial files and their ' +
         'checkpoints, Parquet parts that nothing names, staging, temporaries; what Iceberg tables do not name any more, after two days; and ends EMR clusters that they made. What is published or landed stays (what was unpublished too, ' +
-        'without --unpublished-after), and so does what a run under way holds. A failed run that is retried after that downloads from the start. Ctrl-C cancels it.',
+        'without --unpublished-after), and so does what a run under way holds; but where datasets.yaml here says `keep`, older days end, and older raw files go. Their Parquet goes with the first sweep that is --older-than later. A failed run that is retried after that downloads from the start. Ctrl-C cancels it.',
     )
     .addOption(
       // A run that failed today is retried today: until then its partial landings spare a download.
@@ -38,10 +38,11 @@ export function sweepCommand(context: CliContext): Command {
     )
     .option('--dry-run', 'remove nothing, and show what would go');
   withJson(command).action(async (flags: SweepFlags) => {
-    const { settings } = context.loadConfig();
+    const { settings, keep } = context.loadConfig();
     const input: SweepInput = {
       olderThanMs: flags.olderThan,
       unpublishedAfterMs: flags.unpublishedAfter,
+      ...(keep.length > 0 && { keep }),
       dryRun: flags.dryRun ?? false,
       heartbeatTimeoutMs: settings.activity.heartbeatTimeoutMs,
     };
@@ -90,7 +91,8 @@ async function sweepInTurn(
 
 function isSame(a: SweepInput, b: SweepInput): boolean {
   const isAsOld = a.olderThanMs === b.olderThanMs && a.unpublishedAfterMs === b.unpublishedAfterMs;
-  return isAsOld && a.dryRun === b.dryRun;
+  const isKept = JSON.stringify(a.keep ?? []) === JSON.stringify(b.keep ?? []);
+  return isAsOld && isKept && a.dryRun === b.dryRun;
 }
 
 /** `running`: what the sweep under way does, this one or another. */

@@ -5,7 +5,7 @@ import { parseIngestDate } from '../../model/dates.ts';
 import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
 import { revisionText } from '../../model/manifest.ts';
 import { parseDatasetName, printable } from '../../model/names.ts';
-import { listRevisions, readTombstone } from '../../storage/manifests.ts';
+import { listRevisions, readEnding, readTombstone } from '../../storage/manifests.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import type { Store } from '../../storage/store.ts';
 import { print, type CliContext } from '../context.ts';
@@ -67,7 +67,14 @@ async function notPublished(
   const last = refs.findLast(({ ingestDate }) => date === undefined || ingestDate === date);
   const tombstone = last && (await readTombstone(converted, last));
   const zone = zoneOfDataset(context.loadConfig().datasets, dataset);
-  const why = tombstone ? ` ${revisionText(last)}: ${unpublishedText(tombstone, zone)}` : '';
+  if (tombstone) {
+    const why = `${revisionText(last)}: ${unpublishedText(tombstone, zone)}`;
+    return new LonghaulError('NOT_PUBLISHED', `${what} ${why}`);
+  }
+  const ending = last && (await readEnding(converted, last));
+  const why = ending
+    ? ` Its dataset keeps ${ending.keepDays} days: it ended at ${ending.endedAt}.`
+    : '';
   return new LonghaulError('NOT_PUBLISHED', what + why);
 }
 
@@ -86,6 +93,11 @@ function verifyText(report: VerifyReport): string {
     `${dataset}, ${ingestDate}, revision ${revision}: ${verdict} (${durationText(durationMs)}).`,
     tableText(head, rows, { right: [2, 3, 4, 5] }),
     ...sources.flatMap(({ id, problems }) => problems.map((each) => `${id}: ${printable(each)}`)),
+    ...sources.flatMap(({ id, rawRemovedAt: at }) =>
+      at === undefined
+        ? []
+        : `${id}: keep.raw removed the raw file at ${at}; its records are the manifest's.`,
+    ),
     ...(verified ? [] : ['→ Restore the files, or publish the day again with --again.']),
   ].join('\n');
 }

@@ -23,6 +23,7 @@ function wanted(keys = '{}', address = 'http://h/a.csv'): DesiredSchedule {
     cwd: '/',
     datasets,
     schedules,
+    keep: [],
     settings,
     searchPath: '',
     runtimeDir: '',

@@ -6,7 +6,7 @@ import type { RevisionAt, SourceEntry } from '../../src/model/manifest.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { findLeftovers, type Leftover } from '../../src/storage/leftovers.ts';
 import { putTombstone } from '../../src/storage/manifests.ts';
-import { findUnpublished } from '../../src/storage/unpublished-files.ts';
+import { findWithdrawn } from '../../src/storage/withdrawn-files.ts';
 import { entryOf, snapshotJson } from '../helpers/manifests.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
@@ -45,7 +45,8 @@ class DiskLake {
   /** Tombstones have the present time: so the present is moved instead. */
   async find(daysLater: number): Promise<Leftover[]> {
     const nowMs = Date.now() + daysLater * DAY_MS + 1000;
-    return await findUnpublished(this, { olderThanMs: 30 * DAY_MS, nowMs, signal });
+    const limit = { unpublishedAfterMs: 30 * DAY_MS, endedAfterMs: 0 };
+    return await findWithdrawn(this, { ...limit, nowMs, signal });
   }
 
   async files(): Promise<string[]> {

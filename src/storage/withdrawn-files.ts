@@ -1,0 +1,161 @@
+import {
+  endingKey,
+  landingManifestKey,
+  parseRevisionOfKey,
+  rawRemovalKey,
+  snapshotManifestKey,
+  sourceEntryKey,
+  tombstoneKey,
+} from '../model/layout.ts';
+import { revisionText, type SnapshotManifest } from '../model/manifest.ts';
+import { datasetsIn, noneIf, type Leftover } from './leftovers.ts';
+import {
+  listRevisions,
+  readEnding,
+  readRevision,
+  readTombstone,
+  type RevisionRef,
+} from './manifests.ts';
+import type { Lake } from './store.ts';
+
+export interface WithdrawnLimit {
+  /** Files of revisions that were unpublished so long ago; absent: none of them. */
+  unpublishedAfterMs: number | undefined;
+  /** Files of revisions that ended so long ago. */
+  endedAfterMs: number;
+  /** By dataset, revisions that a dry run takes for ended just now. */
+  ending?: ReadonlyMap<string, ReadonlySet<string>>;
+  nowMs: number;
+  signal: AbortSignal;
+}
+
+/**
+ * The files of revisions that ended, or were unpublished, so long ago, in the order in which they must go. What the
+ * manifest of any other revision names is not among them. Of a revision that has ended, the manifests go too where no
+ * other names a file of it. A dataset with a manifest that cannot be read keeps all: it may name them.
+ */
+export async function findWithdrawn(lake: Lake, limit: WithdrawnLimit): Promise<Leftover[]> {
+  const found: Leftover[] = [];
+  for (const dataset of await datasetsIn(lake.converted)) {
+    const files = filesOf(lake, dataset, limit);
+    const none = noneIf('LAKE_CORRUPT', 'MANIFEST_UNREADABLE');
+    found.push(...((await files.catch(none)) ?? []));
+  }
+  return found;
+}
+
+/** A revision whose files may go. */
+interface Withdrawn {
+  kind: 'unpublished' | 'ended';
+  ref: RevisionRef;
+  ageMs: number;
+  /** Absent where a sweep that was cut off has removed it. */
+  manifest: SnapshotManifest | undefined;
+}
+
+async function filesOf(lake: Lake, dataset: string, limit: WithdrawnLimit): Promise<Leftover[]> {
+  const refs = await listRevisions(lake.converted, dataset);
+  const ending = limit.ending?.get(dataset);
+  const isAny = refs.some(({ isUnpublished, hasEnded }) => isUnpublished || hasEnded);
+  const old: Withdrawn[] = [];
+  const named = new Set<string>();
+  // A dataset of which all is published costs its listing.
+  for (const ref of isAny || ending ? refs : []) {
+    limit.signal.throwIfAborted();
+    const manifest = await readRevision(lake.converted, ref);
+    const isEnding = ending?.has(revisionText(ref)) ?? false;
+    const age = isEnding ? endedNow(limit) : await ageOf(lake, ref, limit);
+    if (age) old.push({ ...age, ref, manifest });
+    else
+      for (const { zone, key } of manifest ? filesNamedBy(manifest) : [])
+        named.add(`${zone}/${key}`);
+  }
+  const carried = new Set([...named].map(revisionOf));
+  const found: Leftover[] = [];
+  for (const each of old) {
+    found.push(...(await filesOfRevision(lake, each, named)));
+    const isCarried = carried.has(revisionText(each.ref));
+    if (each.kind === 'ended' && !isCarried) found.push(...(await manifestsOf(lake, each)));
+  }
+  return found;
+}
+
+/** In whose folder a file lies, by its zone and key. */
+function revisionOf(path: string): string {
+  const at = parseRevisionOfKey(path.slice(path.indexOf('/') + 1));
+  return at ? revisionText(at) : '';
+}
+
+function endedNow({ endedAfterMs }: WithdrawnLimit): Pick<Withdrawn, 'kind' | 'ageMs'> | undefined {
+  return endedAfterMs === 0 ? { kind: 'ended', ageMs: 0 } : undefined;
+}
+
+/** Undefined where its files stay. */
+async function ageOf(
+  { converted }: Lake,
+  ref: RevisionRef,
+  { unpublishedAfterMs, endedAfterMs, nowMs }: WithdrawnLimit,
+): Promise<Pick<Withdrawn, 'kind' | 'ageMs'> | undefined> {
+  const ageSince = (moment: string): number => Math.max(0, nowMs - Date.parse(moment));
+  const ending = ref.hasEnded ? await readEnding(converted, ref) : undefined;
+  const endedMs = ending && ageSince(ending.endedAt);
+  if (endedMs !== undefined && endedMs >= endedAfterMs) return { kind: 'ended', ageMs: endedMs };
+  if (!ref.isUnpublished || unpublishedAfterMs === undefined) return undefined;
+  const tombstone = await readTombstone(converted, ref);
+  const ageMs = tombstone && ageSince(tombstone.unpublishedAt);
+  if (ageMs === undefined || ageMs < unpublishedAfterMs) return undefined;
+  return { kind: 'unpublished', ageMs };
+}
+
+async function filesOfRevision(
+  lake: Lake,
+  { kind, ref, ageMs, manifest }: Withdrawn,
+  named: ReadonlySet<string>,
+): Promise<Leftover[]> {
+  const { dataset, ingestDate } = ref;
+  const holder = kind === 'ended' ? { dataset } : { dataset, ingestDate };
+  const found: Leftover[] = [];
+  for (const { zone, key } of manifest ? filesNamedBy(manifest) : []) {
+    const path = `${zone}/${key}`;
+    // A file of another revision is that one's to give up.
+    if (revisionOf(path) !== revisionText(ref) || named.has(path)) continue;
+    const bytes = await lake[zone].size(key);
+    if (bytes === undefined) continue;
+    const remove = async (): Promise<void> => await lake[zone].delete(key);
+    found.push({ kind, zone, key, holder, ageMs, bytes, remove });
+  }
+  return found;
+}
+
+/** What says of a revision that was what; of what is left of it after a sweep that was cut off too. */
+async function manifestsOf(
+  { converted }: Lake,
+  { kind, ref, ageMs, manifest }: Withdrawn,
+): Promise<Leftover[]> {
+  const { dataset, ingestDate, revision } = ref;
+  const of = (keyOf: typeof snapshotManifestKey): string => keyOf(dataset, ingestDate, revision);
+  // The manifest goes before what says that it counts for nothing.
+  const marks = [tombstoneKey, endingKey].map(of);
+  const entries = manifest?.sources.map(({ id }) => sourceEntryKey({ ...ref, source: id })) ?? [];
+  const found: Leftover[] = [];
+  for (const key of [...entries, ...(manifest ? [of(snapshotManifestKey)] : marks)]) {
+    const bytes = await converted.size(key);
+    if (bytes === undefined) continue;
+    const isLast = key === of(snapshotManifestKey);
+    const remove = async (): Promise<void> => {
+      for (const each of isLast ? [key, ...marks] : [key]) await converted.delete(each);
+    };
+    found.push({ kind, zone: 'converted', key, holder: { dataset }, ageMs, bytes, remove });
+  }
+  return found;
+}
+
+/** A file without its manifest is no landing; a manifest without its file would be a lie. */
+function filesNamedBy({ sources }: SnapshotManifest): { zone: 'raw' | 'converted'; key: string }[] {
+  return sources.flatMap(({ rawKey, parquet }) => [
+    ...parquet.map(({ key }) => ({ zone: 'converted' as const, key })),
+    ...(rawKey === '' ? [] : [landingManifestKey(rawKey), rawKey, rawRemovalKey(rawKey)]).map(
+      (key) => ({ zone: 'raw' as const, key }),
+    ),
+  ]);
+}

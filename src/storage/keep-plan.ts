@@ -2,7 +2,7 @@ import { landingManifestKey, parseRevisionOfKey } from '../model/layout.ts';
 import { firstKeptDate, keptDates, type KeepRule } from '../model/keep.ts';
 import type { SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import type { Leftover } from './leftovers.ts';
-import { isPublished, listRevisions, readSnapshot, type RevisionRef } from './manifests.ts';
+import { isPublished, listRevisions, readRevisions, type RevisionRef } from './manifests.ts';
 import { putRawRemoval } from './raw-removals.ts';
 import type { Lake } from './store.ts';
 
@@ -29,11 +29,9 @@ export async function planKeep(
 ): Promise<KeepPlan> {
   const now = new Date(nowMs);
   const refs = await listRevisions(lake.converted, rule.dataset);
-  const published: SnapshotManifest[] = [];
-  for (const ref of refs.filter(isPublished)) {
-    signal.throwIfAborted();
-    published.push(await readSnapshot(lake.converted, ref));
-  }
+  const read = await readRevisions(lake.converted, refs.filter(isPublished));
+  const published = read.flatMap((manifest) => manifest ?? []);
+  signal.throwIfAborted();
   const isEnding = endingOf(rule, published, now);
   const ending = refs
     .filter((ref) => !ref.hasEnded && isEnding(ref.ingestDate))

@@ -82,13 +82,23 @@ export async function readSnapshot(converted: Store, ref: SnapshotRef): Promise<
  * Of any revision.
  * @returns undefined where its day has ended and its manifest is gone. @throws LonghaulError MANIFEST_UNREADABLE, LAKE_CORRUPT.
  */
-export async function readRevision(
+async function readRevision(
   converted: Store,
   ref: RevisionRef,
 ): Promise<SnapshotManifest | undefined> {
   const key = snapshotManifestKey(ref.dataset, ref.ingestDate, ref.revision);
   if (ref.hasEnded && (await converted.size(key)) === undefined) return undefined;
   return await readSnapshot(converted, ref);
+}
+
+/** The same of many, in their order. */
+export async function readRevisions(
+  converted: Store,
+  refs: readonly RevisionRef[],
+): Promise<(SnapshotManifest | undefined)[]> {
+  const read = async (ref: RevisionRef): ReturnType<typeof readRevision> =>
+    await readRevision(converted, ref);
+  return await pMap(refs, read, { concurrency: REQUESTS_AT_ONCE });
 }
 
 /** @returns undefined where the revision is not unpublished. @throws LonghaulError MANIFEST_UNREADABLE. */
@@ -259,8 +269,8 @@ async function manifestKeys(converted: Store, dataset: string): Promise<string[]
     return keys;
   };
   const days = await converted.folders(`${dataset}/`);
-  return (await pMap(days, keysOfDay, { concurrency: LISTINGS_AT_ONCE })).flat();
+  return (await pMap(days, keysOfDay, { concurrency: REQUESTS_AT_ONCE })).flat();
 }
 
 /** In S3 each is a round trip, and a year has 365: so many at once are far below what S3 takes. */
-const LISTINGS_AT_ONCE = 16;
+const REQUESTS_AT_ONCE = 16;

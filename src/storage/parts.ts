@@ -8,7 +8,7 @@ import {
   type SourceAt,
 } from '../model/layout.ts';
 import { SOURCE_ENTRY } from './manifest-shapes.ts';
-import { listRevisions, readManifest, readRevision, type RevisionRef } from './manifests.ts';
+import { listRevisions, readManifest, readRevisions, type RevisionRef } from './manifests.ts';
 import type { Store, StoredObject } from './store.ts';
 
 /**
@@ -73,7 +73,7 @@ async function publishedParts(
   converted: Store,
   refs: readonly RevisionRef[],
 ): Promise<Set<string>> {
-  const snapshots = await Promise.all(refs.map(async (ref) => await readRevision(converted, ref)));
+  const snapshots = await readRevisions(converted, refs);
   return new Set(
     snapshots
       .flatMap((snapshot) => snapshot?.sources ?? [])

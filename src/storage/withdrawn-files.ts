@@ -12,7 +12,7 @@ import { datasetsIn, noneIf, type Leftover } from './leftovers.ts';
 import {
   listRevisions,
   readEnding,
-  readRevision,
+  readRevisions,
   readTombstone,
   type RevisionRef,
 } from './manifests.ts';
@@ -60,9 +60,11 @@ async function filesOf(lake: Lake, dataset: string, limit: WithdrawnLimit): Prom
   const old: Withdrawn[] = [];
   const named = new Set<string>();
   // A dataset of which all is published costs its listing.
-  for (const ref of isAny || ending ? refs : []) {
+  const looked = isAny || ending ? refs : [];
+  const manifests = await readRevisions(lake.converted, looked);
+  for (const [index, ref] of looked.entries()) {
     limit.signal.throwIfAborted();
-    const manifest = await readRevision(lake.converted, ref);
+    const manifest = manifests[index];
     const isEnding = ending?.has(revisionText(ref)) ?? false;
     const age = isEnding ? endedNow(limit) : await ageOf(lake, ref, limit);
     if (age) old.push({ ...age, ref, manifest });

@@ -158,6 +158,40 @@ describe('a dataset that keeps its days for so long', () => {
     });
   });
 
+  it('keeps everything while a run of it is under way', async () => {
+    // A held answer is no stall.
+    await withLab({ env: { HTTP_STALL_TIMEOUT_SECONDS: '120' } }, async (lab) => {
+      await publishThreeDays(lab);
+      let letGo = (): void => undefined;
+      const until = new Promise<void>((resolve) => (letGo = resolve));
+      lab.origin.set('/b.csv', (_, { range }) => ({
+        ...{ body: csv(40), etag: '"40"' },
+        // The probe's request is answered whole.
+        ...(range?.startsWith('bytes=0-') === true
+          ? {}
+          : { pauseAfterBytes: { bytes: 10, until } }),
+      }));
+      const running = lab.start(['ingest', 'trees', '--date', daysAgo(1), '--as-if', '--json']);
+      await running.says(/trees a: done/);
+      const before = await lab.lakeFiles();
+      const { json } = await lab.json<SweepResult>(['sweep', '--older-than', '0']);
+      const ofKeep = json.items.filter(({ kind }) => kind === 'day' || kind === 'raw');
+      assert.deepEqual(
+        ofKeep.map(({ kind, outcome }) => `${kind} ${outcome}`),
+        ['day kept-live', ...['raw', 'raw'].map((kind) => `${kind} kept-live`)],
+      );
+      assert.deepEqual(await lab.lakeFiles(), before);
+      letGo();
+      assert.equal((await running.ended).code, 0);
+      assert.deepEqual(await tags(lab), {
+        [FIRST]: 110,
+        [SECOND]: 120,
+        [THIRD]: 130,
+        [daysAgo(1)]: 140,
+      });
+    });
+  });
+
   it('does so in S3', async () => {
     await withS3Lab({}, async (lab, s3) => {
       await assertKept(lab, async () => (await bucketContents(s3)).keys);

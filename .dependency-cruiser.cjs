@@ -58,12 +58,14 @@ const MAY_IMPORT = {
     'config',
     'embedded',
   ],
-  // Of landing, doctor's trial of a bucket: it is a landing's own upload.
+  // Of landing, doctor's trial of a bucket, which is a landing's own upload, and what `add` and `inspect` ask of a publisher;
+  // of conversion, the report of `inspect`: the types of a run, with their evidence.
   cli: [
     'model',
     'programs',
     'storage',
     'landing',
+    'conversion',
     'emr',
     'lake',
     'iceberg',

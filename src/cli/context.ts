@@ -1,4 +1,5 @@
 import type { Config } from '../config/load-config.ts';
+import { printable } from '../model/names.ts';
 
 /** What a command uses of its environment: passed in, so that building the program has no effect. */
 export interface CliContext {
@@ -24,12 +25,15 @@ export interface CliContext {
   setExitCode(code: number): void;
 }
 
-/** Prints the result: one JSON object, or text for people. */
+/**
+ * Prints the result: one JSON object, or text for people. In JSON, `printable` writes the same text with JSON's own escapes:
+ * a terminal shows what publishers wrote, and is not moved by it.
+ */
 export async function print(
   context: CliContext,
   { json }: { json?: boolean | undefined },
   value: object,
   text: () => string,
 ): Promise<void> {
-  await context.out(json ? `${JSON.stringify(value)}\n` : `${text()}\n`);
+  await context.out(json ? `${printable(JSON.stringify(value))}\n` : `${text()}\n`);
 }

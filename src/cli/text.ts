@@ -1,6 +1,9 @@
 import Table from 'cli-table3';
+import { countText } from '../model/count-text.ts';
 import { revisionText, type RevisionAt, type Tombstone } from '../model/manifest.ts';
 import { printable } from '../model/names.ts';
+
+export { countText };
 
 interface TableOptions {
   /** Indexes of the columns whose cells are numbers. */
@@ -50,11 +53,6 @@ export function unpublishedText(
   const when = momentText(new Date(unpublishedAt), timeZone);
   const withWhich = because ? `, with ${revisionText(because)}, which it carries` : '';
   return printable(`Unpublished ${when} by ${by}${withWhich}: ${reason}`);
-}
-
-/** `1,234,567`, the same everywhere. */
-export function countText(count: number): string {
-  return count.toLocaleString('en-US');
 }
 
 /** Three cells of a table: the counts of a ledger, a source or a recount. */

@@ -32,22 +32,35 @@ export function addressSecrets(
   { env, cwd, envFile = '.env' }: SettingsSource,
 ): AddressSecrets {
   return (task) => {
-    const { address } = task.source;
     assertNoneInClear(task.source);
-    const names = variablesOf(task.source);
-    if (names.length === 0) return {};
+    if (variablesOf(task.source).length === 0) return {};
     assertConfigured(task, datasetsFile);
-    const file = readEnvFile(resolve(cwd, envFile), envFile).entries;
-    const valueOf = (name: string): string => (env[name] ?? file.get(name)?.value ?? '').trim();
-    const missing = [...new Set(names)].filter((name) => valueOf(name) === '');
-    if (missing.length > 0) {
-      throw new LonghaulError(
-        'SECRET_MISSING',
-        `${shownAddress(address)} needs ${missing.join(' and ')}, which this worker does not have.`,
-      );
-    }
-    return Object.fromEntries(names.map((name) => [name, valueOf(name)]));
+    return secretValues(task.source, { env, cwd, envFile }, 'this worker');
   };
+}
+
+/**
+ * What the variables in an address and its headers stand for: in the environment, else in `.env`.
+ * @param who does not have a missing one, for the message.
+ * @throws LonghaulError SECRET_MISSING.
+ */
+export function secretValues(
+  source: Pick<SourceSpec, 'address' | 'headers'>,
+  { env, cwd, envFile = '.env' }: SettingsSource,
+  who: string,
+): Record<string, string> {
+  const names = variablesOf(source);
+  if (names.length === 0) return {};
+  const file = readEnvFile(resolve(cwd, envFile), envFile).entries;
+  const valueOf = (name: string): string => (env[name] ?? file.get(name)?.value ?? '').trim();
+  const missing = [...new Set(names)].filter((name) => valueOf(name) === '');
+  if (missing.length > 0) {
+    throw new LonghaulError(
+      'SECRET_MISSING',
+      `${shownAddress(source.address)} needs ${missing.join(' and ')}, which ${who} does not have.`,
+    );
+  }
+  return Object.fromEntries(names.map((name) => [name, valueOf(name)]));
 }
 
 /** Older runs, and those of other users, may still come with one. */

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import type { DatasetSpec } from '../model/dataset.ts';
+import type { DatasetSpec, SourceSpec } from '../model/dataset.ts';
 import type { KeepRule } from '../model/keep.ts';
+import { secretValues } from './address-secrets.ts';
 import type { Schedules } from './dataset-specs.ts';
 import type { Fingerprints } from './fingerprints.ts';
 import { readDatasets } from './load-datasets.ts';
@@ -22,6 +23,11 @@ export interface Config {
   searchPath: string | undefined;
   /** XDG_RUNTIME_DIR, for the socket of an embedded host whose state folder cannot hold one. */
   runtimeDir: string | undefined;
+  /**
+   * What the variables in an address and its headers stand for, where this process itself asks the publisher.
+   * @throws LonghaulError SECRET_MISSING.
+   */
+  secretsOf: (source: Pick<SourceSpec, 'address' | 'headers'>) => Record<string, string>;
   /** To be compared with another process's. */
   fingerprints: Fingerprints;
 }
@@ -45,7 +51,17 @@ export function loadConfig(given?: SettingsSource, lake?: string): Config {
   const { datasets, schedules, keep } = found;
   const { cwd, env } = source;
   const [searchPath, runtimeDir] = [env['PATH'], env['XDG_RUNTIME_DIR']];
-  return { cwd, settings, datasets, schedules, keep, searchPath, runtimeDir, fingerprints };
+  return {
+    cwd,
+    settings,
+    datasets,
+    schedules,
+    keep,
+    searchPath,
+    runtimeDir,
+    secretsOf: (of) => secretValues(of, source, 'this command'),
+    fingerprints,
+  };
 }
 
 /** The one place that reads the process's own environment. */

@@ -61,7 +61,7 @@ export async function inspect(request: InspectRequest): Promise<Schema> {
 }
 
 /** @throws LonghaulError CONFIG_INVALID where two columns would have the same name. */
-function renamed(columns: NamedColumn[], aliases: Record<string, string>): NamedColumn[] {
+export function renamed(columns: NamedColumn[], aliases: Record<string, string>): NamedColumn[] {
   const taken = new Map<string, NamedColumn>();
   return columns.map((column) => {
     const name = Object.hasOwn(aliases, column.name) ? aliases[column.name] : undefined;
@@ -79,7 +79,7 @@ function renamed(columns: NamedColumn[], aliases: Record<string, string>): Named
   });
 }
 
-function declaredType(overrides: SourceOverrides, name: string): DeclaredType | undefined {
+export function declaredType(overrides: SourceOverrides, name: string): DeclaredType | undefined {
   const { types } = overrides;
   return types && Object.hasOwn(types, name) ? types[name] : undefined;
 }

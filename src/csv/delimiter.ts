@@ -9,7 +9,7 @@ import {
 } from './head-records.ts';
 
 /** A record of a file's head is a person's or a program's work: these are what either separates fields with. */
-const DELIMITERS = [',', ';', '\t', '|'];
+export const DELIMITERS = [',', ';', '\t', '|'];
 
 /**
  * Looked for only where those four leave one column: each is also part of texts and times, so it must stand in every

@@ -14,7 +14,15 @@ const FORMAT_SHIFT = 2;
 
 /** A column without a value has them all. No value does. */
 export const ALL_SHAPES = (1 << (FORMAT_SHIFT + FORMATS.length)) - 1;
-const NUMBERS = INTEGER | DECIMAL;
+export const NUMBERS = INTEGER | DECIMAL;
+
+/** Each shape, with its format where it is a date's or a timestamp's. */
+export const SHAPES: readonly { shape: number; format?: string }[] = [
+  // Before INTEGER: what is a number at all is asked first.
+  { shape: DECIMAL },
+  { shape: INTEGER },
+  ...FORMATS.map((format) => ({ shape: shapeOfFormat(format), format })),
+];
 
 /** 0 for a format that is not of the lists. */
 export function shapeOfFormat(format: string): number {

@@ -8,6 +8,7 @@ import { assertAllowed } from './address-policy.ts';
 import { openFile } from './file-source.ts';
 import type { HttpRequest } from './http-request.ts';
 import { openHttp } from './http-source.ts';
+import type { Choice, Description } from './portals/description.ts';
 import { portalAddressOf } from './portals/recognise.ts';
 import type { Secrets } from './secrets.ts';
 
@@ -64,18 +65,42 @@ export interface OpenedSource {
 
 /** @throws LonghaulError ADDRESS_REFUSED SOURCE_TOO_LARGE, or another of the SOURCE_ codes; the signal's reason once it is aborted. */
 export async function openSource(
-  { address, headers, geometry }: Pick<SourceSpec, 'address' | 'headers' | 'geometry'>,
+  spec: AskedSource,
   given: OpenRequest,
 ): Promise<OpenedSource> {
-  const { secrets = {} } = given;
-  const shown = shownAddress(address);
-  const url = assertAllowed(filledAddress(address, secrets), given.policy, shown);
-  const request = { ...given, headers, secrets, shown, headersFor: url };
+  const request = requestFor(spec, given);
+  const { headersFor: url, shown } = request;
   const opened = await (url.protocol === 'file:'
     ? openFile(url, request)
-    : openRemote(url, request, geometry));
+    : openRemote(url, request, spec.geometry));
   const { maxBytes } = request.settings;
   return maxBytes === undefined ? opened : await limited(opened, maxBytes, shown);
+}
+
+/**
+ * What a portal says of the table that the address leads to; of several tables, the addresses. Undefined: the address of a
+ * file.
+ * @throws LonghaulError as `openSource`.
+ */
+export async function describeSource(
+  spec: AskedSource,
+  given: OpenRequest,
+): Promise<Description | Choice[] | undefined> {
+  const request = requestFor(spec, given);
+  const portal = portalAddressOf(request.headersFor);
+  if (!portal) return undefined;
+  const { describePortal } = await import('./portals/open-portal.ts');
+  return await describePortal(portal, { ...request, geometry: spec.geometry });
+}
+
+type AskedSource = Pick<SourceSpec, 'address' | 'headers' | 'geometry'>;
+
+/** @throws LonghaulError ADDRESS_REFUSED. */
+function requestFor({ address, headers }: AskedSource, given: OpenRequest): HttpRequest {
+  const { secrets = {} } = given;
+  const shown = shownAddress(address);
+  const headersFor = assertAllowed(filledAddress(address, secrets), given.policy, shown);
+  return { ...given, headers, secrets, shown, headersFor };
 }
 
 /** A portal's page stands for a table or a file; any other address is that of a file. */

@@ -31,7 +31,7 @@ const CRUISER_VIOLATIONS: Record<string, { file: string; text: string }> = {
   'unknown-folder': { file: 'src/utils/bad.ts', text: `import '../model/good.ts';` },
   'process-command-reaches-too-far': {
     file: 'src/cli/commands/host.ts',
-    text: `import '../../conversion/good.ts';`,
+    text: `import '../../activities/good.ts';`,
   },
   'process-command-loads-workers-late': {
     file: 'src/cli/commands/worker.ts',

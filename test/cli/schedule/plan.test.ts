@@ -27,6 +27,7 @@ function wanted(keys = '{}', address = 'http://h/a.csv'): DesiredSchedule {
     settings,
     searchPath: '',
     runtimeDir: '',
+    secretsOf: () => ({}),
     fingerprints: {},
   };
   const [first] = desiredSchedules(config, 'longhaul-0');

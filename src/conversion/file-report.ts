@@ -1,0 +1,201 @@
+import type { SourceOverrides } from '../model/dataset.ts';
+import { csvReadingOf, type CsvReading } from '../model/csv-reading.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { nameColumns } from '../model/names.ts';
+import type { CsvScan } from '../model/scan.ts';
+import type { Column } from '../model/schema.ts';
+import { HEAD_BYTES, sniffHead } from '../csv/dialect.ts';
+import { decideEncoding } from '../csv/encoding.ts';
+import { EvidenceCollector, noEvidence, shapesOfAll, valueText } from '../csv/evidence.ts';
+import { assertReadable } from '../csv/readable.ts';
+import { CsvScanner } from '../csv/scanner.ts';
+import { MAX_RECORD_BYTES } from '../csv/scanner-state.ts';
+import { assertPlainText } from '../landing/content-kind.ts';
+import { checkDeclared, decideColumn } from './column-types.ts';
+import { declaredType, renamed } from './inspect.ts';
+import { whyDelimiter, whyEncoding } from './why-read.ts';
+import { whyType } from './why-type.ts';
+
+/** How a file is read and typed, and why: plain JSON. */
+export interface FileReport {
+  /** How much of the file it is about: whole records from its first byte on. */
+  bytes: number;
+  isWhole: boolean;
+  records: number;
+  reading: CsvReading & Pick<CsvScan, 'headerLine'>;
+  why: { delimiter: string; encoding: string };
+  scan: Pick<CsvScan, 'lineEnds' | 'blankLines' | 'quotedBreaks' | 'maxRecordBytes' | 'encoding'> & {
+    bomBytes: number;
+  };
+  columns: ReportedColumn[];
+  /** For what a run would refuse the file. */
+  problems: LonghaulError[];
+}
+
+export interface ReportedColumn extends Column {
+  why: string;
+  /** Records without a value. */
+  emptyRecords: number;
+  /** The first few that differ; long ones are cut. */
+  examples: string[];
+}
+
+interface FileToReport {
+  /** Its id, for messages. */
+  source: string;
+  body: AsyncIterable<Buffer>;
+  overrides: SourceOverrides;
+  /** No more is read. */
+  limitBytes: number;
+  /** Of the whole file, where that is known. */
+  totalBytes?: number | undefined;
+}
+
+/** Fewer bytes are not looked at by themselves, so that a long record is not begun anew for each small piece. */
+const MIN_BLOCK_BYTES = HEAD_BYTES;
+
+/**
+ * What a file's first bytes, or all, say of how it is read and of its columns. The rules are those of a run; the evidence
+ * is kept beside.
+ * @throws LonghaulError as `assertPlainText` and `sniffHead` do; SOURCE_RECORD_TOO_LONG; CONFIG_INVALID of declared
+ *   columns; whatever the body throws.
+ */
+export async function reportFile(file: FileToReport): Promise<FileReport> {
+  const { overrides, source } = file;
+  const blocks = blocksOf(file);
+  const first = await blocks.next();
+  const { bytes: head, end } = first.value as Block;
+  assertPlainText(head);
+  const dialect = sniffHead(head.subarray(0, HEAD_BYTES), end && head.length <= HEAD_BYTES, overrides);
+  const scanner = new CsvScanner(dialect);
+  const collector = new EvidenceCollector(dialect);
+  let rest: Buffer = Buffer.alloc(0);
+  let bytes = 0;
+  let isWhole = false;
+  const take = (block: Block): void => {
+    const limit = rest.length + block.bytes.length;
+    const all = Buffer.concat([rest, block.bytes], limit + 1);
+    const taken = collector.push(all, limit, block.end);
+    scanner.push(all.subarray(0, taken));
+    bytes += taken;
+    rest = all.subarray(taken, limit);
+    isWhole = block.end;
+    if (rest.length > MAX_RECORD_BYTES) throw tooLong(source, bytes);
+  };
+  take({ bytes: head, end });
+  for await (const block of blocks) take(block);
+  const scan = scanner.finish(overrides.encoding);
+  return reportOf(file, { head, scan, collector, bytes, isWhole });
+}
+
+function tooLong(source: string, offset: number): LonghaulError {
+  const what = `Source ${source} has a record that does not end, at byte ${offset}`;
+  return new LonghaulError('SOURCE_RECORD_TOO_LONG', `${what}: most likely a quote is missing.`, {
+    source,
+  });
+}
+
+interface Block {
+  bytes: Buffer;
+  /** The file ends behind it. */
+  end: boolean;
+}
+
+/** The body up to the limit. The first block is the head, or longer. */
+async function* blocksOf({ body, limitBytes, totalBytes }: FileToReport): AsyncGenerator<Block> {
+  let pieces: Buffer[] = [];
+  let held = 0;
+  let total = 0;
+  for await (const piece of body) {
+    const part = piece.subarray(0, limitBytes - total);
+    pieces.push(Buffer.from(part));
+    held += part.length;
+    total += part.length;
+    const isCut = part.length < piece.length || (total === limitBytes && total !== totalBytes);
+    if (isCut) {
+      yield { bytes: Buffer.concat(pieces), end: false };
+      return;
+    }
+    if (held >= MIN_BLOCK_BYTES) {
+      const bytes = Buffer.concat(pieces);
+      pieces = [];
+      held = 0;
+      yield { bytes, end: false };
+    }
+  }
+  yield { bytes: Buffer.concat(pieces), end: totalBytes === undefined || totalBytes === total };
+}
+
+interface Seen {
+  head: Buffer;
+  scan: CsvScan;
+  collector: EvidenceCollector;
+  bytes: number;
+  isWhole: boolean;
+}
+
+function reportOf({ source, overrides }: FileToReport, seen: Seen): FileReport {
+  const { head, scan, collector, bytes, isWhole } = seen;
+  const problems: LonghaulError[] = [];
+  const attempt = <T>(work: () => T): T | undefined => {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof LonghaulError)) throw error;
+      problems.push(error);
+      return undefined;
+    }
+  };
+  const decided = attempt(() => decideEncoding(scan, overrides.encoding));
+  const encoding = decided ?? overrides.encoding ?? 'windows-1252';
+  attempt(() => assertReadable(scan, source));
+  const { headerLine, lineEnds, blankLines, quotedBreaks, maxRecordBytes } = scan;
+  const reading = { ...csvReadingOf(scan, encoding, overrides), headerLine };
+  const { bomBytes } = scan.dialect;
+  return {
+    bytes,
+    isWhole,
+    records: scan.records,
+    reading,
+    why: {
+      delimiter: whyDelimiter(scan.dialect, head, isWhole && head.length === bytes),
+      encoding: decided === undefined ? 'unclear, see below' : whyEncoding(scan, reading),
+    },
+    scan: { lineEnds, blankLines, quotedBreaks, maxRecordBytes, encoding: scan.encoding, bomBytes },
+    columns: columnsOf(scan.header, collector, overrides, { encoding, problems }),
+    problems,
+  };
+}
+
+function columnsOf(
+  header: readonly string[],
+  { columns, records }: EvidenceCollector,
+  overrides: SourceOverrides,
+  { encoding, problems }: { encoding: CsvReading['encoding']; problems: LonghaulError[] },
+): ReportedColumn[] {
+  const named = renamed(nameColumns(header), overrides.aliases ?? {});
+  checkDeclared(
+    overrides.types ?? {},
+    named.map(({ name }) => name),
+  );
+  const misfits: string[] = [];
+  const reported = named.map((column, index): ReportedColumn => {
+    const evidence = columns[index] ?? noEvidence();
+    const { shapes, beyondDouble } = shapesOfAll(evidence);
+    const declared = declaredType(overrides, column.name);
+    const { column: decision, fits } = decideColumn(shapes, beyondDouble, declared);
+    const why = whyType(decision, declared, { evidence, encoding });
+    if (!fits) misfits.push(`${column.name}: ${why}`);
+    return {
+      ...column,
+      ...decision,
+      why,
+      emptyRecords: records - evidence.values,
+      examples: evidence.examples.map((each) => valueText(each, encoding)),
+    };
+  });
+  if (misfits.length > 0) {
+    problems.push(new LonghaulError('VALUES_UNCONVERTIBLE', `${misfits.join('. ')}.`));
+  }
+  return reported;
+}

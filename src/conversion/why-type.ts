@@ -1,0 +1,99 @@
+import { countText } from '../model/count-text.ts';
+import type { DeclaredType, Encoding } from '../model/dataset.ts';
+import { printable } from '../model/names.ts';
+import type { Column } from '../model/schema.ts';
+import { valueText, type ColumnEvidence, type SeenValue } from '../csv/evidence.ts';
+import { DECIMAL, INTEGER, NUMBERS, SHAPES } from '../csv/shapes.ts';
+import { shapesOfType } from './column-types.ts';
+
+/** What is said of a column, whose evidence it is. */
+interface Reason {
+  evidence: ColumnEvidence;
+  encoding: Encoding;
+}
+
+/** How many of a column's values have a shape, and the first that does not. */
+interface Fit {
+  shape: number;
+  format?: string;
+  values: number;
+  misfit?: SeenValue;
+}
+
+/** Which values decide a column's type, as a sentence without its full stop. Publisher's text is made printable. */
+export function whyType(
+  column: Pick<Column, 'type' | 'format'>,
+  declared: DeclaredType | undefined,
+  reason: Reason,
+): string {
+  const { evidence } = reason;
+  if (evidence.values === 0) return declared ? 'declared; no record has a value' : 'no record has a value';
+  if (declared) return `declared; ${declaredText(declared, reason)}`;
+  const all = evidence.values === 1 ? 'the one value is' : `all ${countText(evidence.values)} values are`;
+  switch (column.type) {
+    case 'BIGINT':
+      return `${all} integers; the longest has ${evidence.maxDigits} digits`;
+    case 'DOUBLE':
+      return `${all} decimals; ${misfitText(fitOf(evidence, INTEGER), reason, 'no integer')}`;
+    case 'DATE':
+    case 'TIMESTAMP':
+      return `${all} of the format ${column.format ?? ''}${otherFormats(column, evidence)}`;
+    case 'VARCHAR':
+      return whyText(reason);
+  }
+}
+
+/** Where month first and day first both fit, the first one of the list was taken: worth knowing. */
+function otherFormats({ format }: Pick<Column, 'format'>, evidence: ColumnEvidence): string {
+  const others = SHAPES.filter(
+    (each) =>
+      each.format !== undefined &&
+      each.format !== format &&
+      fitOf(evidence, each.shape).values === evidence.values,
+  );
+  return others.length === 0 ? '' : `; ${others.map((each) => each.format).join(', ')} fits too`;
+}
+
+/** By the type that most of the values would have. */
+function whyText(reason: Reason): string {
+  const { evidence } = reason;
+  const best = bestFit(evidence, -1);
+  if (!best || best.values === 0) return 'no value is a number, a date or a timestamp';
+  return misfitText(best, reason, kindText(best));
+}
+
+function declaredText(declared: DeclaredType, reason: Reason): string {
+  const { evidence } = reason;
+  if (declared.type === 'VARCHAR') return 'text holds every value';
+  const best = bestFit(evidence, shapesOfType(declared));
+  if (best?.values === evidence.values) return `all ${countText(evidence.values)} values fit`;
+  return best ? misfitText(best, reason, `no ${declared.type}`) : 'no value fits';
+}
+
+function bestFit(evidence: ColumnEvidence, wanted: number): Fit | undefined {
+  return SHAPES.filter(({ shape }) => (shape & wanted) !== 0)
+    .map(({ shape, format }) => ({ ...fitOf(evidence, shape), ...(format !== undefined && { format }) }))
+    .toSorted((a, b) => b.values - a.values)[0];
+}
+
+function fitOf({ groups }: ColumnEvidence, shape: number): Fit {
+  const fit: Fit = { shape, values: 0 };
+  for (const group of groups.values()) {
+    if ((group.shapes & shape) !== 0) fit.values += group.values;
+    else if (!fit.misfit || group.first.record < fit.misfit.record) fit.misfit = group.first;
+  }
+  return fit;
+}
+
+function kindText({ shape, format }: Fit): string {
+  if (format !== undefined) return `not of the format ${format}`;
+  return (shape & NUMBERS) === DECIMAL ? 'no plain number' : 'no plain integer';
+}
+
+function misfitText({ values, misfit }: Fit, { evidence, encoding }: Reason, what: string): string {
+  if (!misfit) return `none is ${what}`;
+  const shown = JSON.stringify(printable(valueText(misfit.text, encoding)));
+  const misfits = evidence.values - values;
+  const which = `${countText(misfits)} of ${countText(evidence.values)} values ${misfits === 1 ? 'is' : 'are'} ${what}`;
+  return `${which}, ${misfits === 1 ? '' : 'first '}${shown} in record ${countText(misfit.record)}`;
+}

@@ -1,11 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import { ERROR_CLASSES, LonghaulError } from '../model/errors.ts';
+import { addCommand } from './commands/add.ts';
 import { catalogCommand } from './commands/catalog.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { datasetsCommand } from './commands/datasets.ts';
 import { helpCommand } from './commands/help.ts';
 import { hostCommand } from './commands/host.ts';
 import { convertCommand, ingestCommand, landCommand } from './commands/ingest.ts';
+import { initCommand } from './commands/init.ts';
+import { inspectCommand } from './commands/inspect.ts';
 import { queryCommand } from './commands/query.ts';
 import { retryCommand } from './commands/retry.ts';
 import { scheduleCommand } from './commands/schedule.ts';
@@ -97,6 +100,7 @@ function withLake(context: CliContext, given: () => string | undefined): CliCont
 }
 
 const GROUPS = {
+  'Begin:': [initCommand, addCommand, inspectCommand],
   'Load:': [ingestCommand, landCommand, convertCommand, retryCommand],
   'Look:': [
     datasetsCommand,
@@ -117,6 +121,7 @@ function afterHelp(): string {
   const codes = Object.entries(ERROR_CLASSES).map(([name, { exitCode }]) => `${exitCode} ${name}`);
   return [
     'Examples:',
+    '  $ longhaul add https://example.com/trees.csv',
     '  $ longhaul ingest denver-311',
     '  $ longhaul query "SELECT source, count(*) FROM denver_311 GROUP BY source"',
     '  $ longhaul up',

@@ -46,7 +46,7 @@ export function targetsOf(
     const hint = 'longhaul ingest --help has examples.';
     throw usage('Name a dataset, a URL or a file, or all datasets with --all.', hint);
   }
-  const place = names.find((each) => isUrl(each) || isPath(each));
+  const place = names.find(isPlace);
   if (place !== undefined) {
     if (names.length === 1) return [ofPlace(place, name, config, isRead)];
     throw usage('One URL or file at a time: several sources make a dataset of datasets.yaml.');
@@ -73,6 +73,11 @@ export function ingestDateOf(dataset: DatasetSpec, date: string | undefined, now
   return ingestDate;
 }
 
+/** A URL or a path, and no name. */
+export function isPlace(text: string): boolean {
+  return isUrl(text) || isPath(text);
+}
+
 /** One slash is a slip that URLs forgive; `file:` needs none. */
 function isUrl(text: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\//i.test(text) || isFileAddress(text);
@@ -89,13 +94,7 @@ function ofPlace(
   config: Config,
   isRead: boolean,
 ): DatasetSpec {
-  const isFile = isUrl(place) ? isFileAddress(place) && !isDated({ address: place }) : true;
-  const address = isFile ? addressOfPath(place, config, isRead) : place;
-  const problem = whyNotAnAddress(address);
-  if (problem !== undefined) {
-    const hint = secretIn(address) === undefined ? hintOfScheme(address) : SECRET_HINT;
-    throw new LonghaulError('ADDRESS_REFUSED', `${problem}.`, { hint });
-  }
+  const address = addressOf(place, config, isRead);
   const [variable] = variablesIn(address);
   if (variable !== undefined) {
     const what = `\${${variable}} stands for something in the addresses of datasets.yaml only`;
@@ -112,6 +111,20 @@ function ofPlace(
   };
 }
 
+/**
+ * The address of the URL or path that a person typed; variables stay in it.
+ * @param isRead what a path names must be there.
+ * @throws LonghaulError ADDRESS_REFUSED; SOURCE_NOT_FOUND, SOURCE_FORBIDDEN and USAGE of a path.
+ */
+export function addressOf(place: string, config: Config, isRead: boolean): string {
+  const isFile = isUrl(place) ? isFileAddress(place) && !isDated({ address: place }) : true;
+  const address = isFile ? addressOfPath(place, config, isRead) : place;
+  const problem = whyNotAnAddress(address);
+  if (problem === undefined) return address;
+  const hint = secretIn(address) === undefined ? hintOfScheme(address) : SECRET_HINT;
+  throw new LonghaulError('ADDRESS_REFUSED', `${problem}.`, { hint });
+}
+
 function hintOfScheme(address: string): string | undefined {
   const [, scheme = '', rest = ''] = /^([^:]+):\/*(.*)$/s.exec(address) ?? [];
   if (/^(?:https?|file)$/i.test(scheme)) return undefined;
@@ -122,21 +135,27 @@ function hintOfScheme(address: string): string | undefined {
   return `${scheme}: is not read, only http:, https: and files of this machine: download it, then give its path.`;
 }
 
-/** `Traffic_2014.csv` → `traffic-2014`. */
-function nameFrom(address: string): string {
+/** `Traffic_2014.csv` → `traffic-2014`. @throws LonghaulError USAGE. */
+export function nameFrom(address: string): string {
   const portal = portalAddressOf(new URL(address));
   const text = portal
     ? nameInPortalAddress(portal)
     : fileNameOf(address, '').replace(/\.[^.]*$/, '');
-  const name = text
+  const name = nameFromText(text);
+  if (name !== '') return name;
+  throw usage(`${shownAddress(address)} does not give a name: add --name.`);
+}
+
+/** A dataset's name from any text; empty where the text has no letter or digit for one. */
+export function nameFromText(text: string): string {
+  return text
     .normalize('NFKD')
     .replaceAll(/\p{M}/gu, '')
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
+    .replace(/^-/, '')
     .slice(0, MAX_NAME_LENGTH)
-    .replaceAll(/^-|-$/g, '');
-  if (name !== '') return name;
-  throw usage(`${shownAddress(address)} does not give a name: add --name.`);
+    .replace(/-$/, '');
 }
 
 function usage(message: string, hint?: string): LonghaulError {

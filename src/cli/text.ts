@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import Table from 'cli-table3';
 import { countText } from '../model/count-text.ts';
 import { revisionText, type RevisionAt, type Tombstone } from '../model/manifest.ts';
@@ -85,6 +86,12 @@ export function momentText(moment: Date, timeZone: string): string {
   const offsetMinutes = Number(`${sign}1`) * (Number(hours) * 60 + Number(minutes));
   const clock = new Date(moment.getTime() + offsetMinutes * 60_000).toISOString();
   return `${clock.slice(0, 19).replace('T', ' ')} ${sign}${hours}:${minutes}`;
+}
+
+/** A path as it is shown: from the folder where the command runs, where it lies there. */
+export function nearPath(path: string, cwd: string): string {
+  const near = relative(cwd, path);
+  return printable(near.startsWith('..') ? path : near);
 }
 
 /** This machine's zone, which a dataset has too that is named by a URL or a path alone. */

@@ -21,10 +21,15 @@ export interface FileReport {
   /** How much of the file it is about: whole records from its first byte on. */
   bytes: number;
   isWhole: boolean;
+  /** Of the whole file, where that is known. */
+  totalBytes?: number;
   records: number;
   reading: CsvReading & Pick<CsvScan, 'headerLine'>;
   why: { delimiter: string; encoding: string };
-  scan: Pick<CsvScan, 'lineEnds' | 'blankLines' | 'quotedBreaks' | 'maxRecordBytes' | 'encoding'> & {
+  scan: Pick<
+    CsvScan,
+    'lineEnds' | 'blankLines' | 'quotedBreaks' | 'maxRecordBytes' | 'encoding'
+  > & {
     bomBytes: number;
   };
   columns: ReportedColumn[];
@@ -66,7 +71,11 @@ export async function reportFile(file: FileToReport): Promise<FileReport> {
   const first = await blocks.next();
   const { bytes: head, end } = first.value as Block;
   assertPlainText(head);
-  const dialect = sniffHead(head.subarray(0, HEAD_BYTES), end && head.length <= HEAD_BYTES, overrides);
+  const dialect = sniffHead(
+    head.subarray(0, HEAD_BYTES),
+    end && head.length <= HEAD_BYTES,
+    overrides,
+  );
   const scanner = new CsvScanner(dialect);
   const collector = new EvidenceCollector(dialect);
   let rest: Buffer = Buffer.alloc(0);
@@ -134,7 +143,7 @@ interface Seen {
   isWhole: boolean;
 }
 
-function reportOf({ source, overrides }: FileToReport, seen: Seen): FileReport {
+function reportOf({ source, overrides, totalBytes }: FileToReport, seen: Seen): FileReport {
   const { head, scan, collector, bytes, isWhole } = seen;
   const problems: LonghaulError[] = [];
   const attempt = <T>(work: () => T): T | undefined => {
@@ -155,6 +164,7 @@ function reportOf({ source, overrides }: FileToReport, seen: Seen): FileReport {
   return {
     bytes,
     isWhole,
+    ...(totalBytes !== undefined && { totalBytes }),
     records: scan.records,
     reading,
     why: {

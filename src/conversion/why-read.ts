@@ -42,7 +42,9 @@ export function whyEncoding(
       : `; the first character beyond ASCII is at byte ${countText(firstMultibyteUtf8)}`;
   if (encodingFrom === 'declared') {
     const invalid =
-      firstInvalidUtf8 === undefined ? '' : `; byte ${countText(firstInvalidUtf8)} is not valid UTF-8`;
+      firstInvalidUtf8 === undefined
+        ? ''
+        : `; byte ${countText(firstInvalidUtf8)} is not valid UTF-8`;
     return `declared${invalid}`;
   }
   if (dialect.bomBytes > 0) return `byte order mark, and every byte is valid UTF-8${beyondAscii}`;

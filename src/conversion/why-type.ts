@@ -27,12 +27,14 @@ export function whyType(
   reason: Reason,
 ): string {
   const { evidence } = reason;
-  if (evidence.values === 0) return declared ? 'declared; no record has a value' : 'no record has a value';
+  if (evidence.values === 0)
+    return declared ? 'declared; no record has a value' : 'no record has a value';
   if (declared) return `declared; ${declaredText(declared, reason)}`;
-  const all = evidence.values === 1 ? 'the one value is' : `all ${countText(evidence.values)} values are`;
+  const all =
+    evidence.values === 1 ? 'the one value is' : `all ${countText(evidence.values)} values are`;
   switch (column.type) {
     case 'BIGINT':
-      return `${all} integers; the longest has ${evidence.maxDigits} digits`;
+      return `${all} integers; the longest has ${evidence.maxDigits} ${evidence.maxDigits === 1 ? 'digit' : 'digits'}`;
     case 'DOUBLE':
       return `${all} decimals; ${misfitText(fitOf(evidence, INTEGER), reason, 'no integer')}`;
     case 'DATE':
@@ -58,8 +60,16 @@ function otherFormats({ format }: Pick<Column, 'format'>, evidence: ColumnEviden
 function whyText(reason: Reason): string {
   const { evidence } = reason;
   const best = bestFit(evidence, -1);
-  if (!best || best.values === 0) return 'no value is a number, a date or a timestamp';
-  return misfitText(best, reason, kindText(best));
+  if (!best || best.values === 0) {
+    const [first] = evidence.groups.values();
+    return `no value is a plain number, a date or a timestamp${zeroText(first?.first)}`;
+  }
+  return misfitText(best, reason, kindText(best)) + zeroText(best.misfit);
+}
+
+/** The usual reason why what looks like a number is none. */
+function zeroText(value: SeenValue | undefined): string {
+  return /^-?0\d/.test(value?.text ?? '') ? '; a number would lose the leading zero' : '';
 }
 
 function declaredText(declared: DeclaredType, reason: Reason): string {
@@ -72,7 +82,10 @@ function declaredText(declared: DeclaredType, reason: Reason): string {
 
 function bestFit(evidence: ColumnEvidence, wanted: number): Fit | undefined {
   return SHAPES.filter(({ shape }) => (shape & wanted) !== 0)
-    .map(({ shape, format }) => ({ ...fitOf(evidence, shape), ...(format !== undefined && { format }) }))
+    .map(({ shape, format }) => ({
+      ...fitOf(evidence, shape),
+      ...(format !== undefined && { format }),
+    }))
     .toSorted((a, b) => b.values - a.values)[0];
 }
 

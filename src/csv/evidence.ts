@@ -142,7 +142,7 @@ function keptValue(bytes: Uint8Array, start: number, end: number): string {
 
 /** A kept value in the file's encoding; a long one is cut, with an ellipsis. */
 export function valueText(kept: string, encoding: Encoding): string {
-  const characters = [...decode(Buffer.from(kept, 'latin1'), encoding)];
+  const characters = Array.from(decode(Buffer.from(kept, 'latin1'), encoding));
   if (characters.length <= MAX_VALUE_CHARACTERS) return characters.join('');
   return `${characters.slice(0, MAX_VALUE_CHARACTERS).join('')}…`;
 }

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../storage/disk-errors.ts';
+import { replaceFile } from '../storage/replace-file.ts';
 
 /** What lies in the state folder. */
 export function statePaths(stateDir: string) {
@@ -29,20 +29,7 @@ export async function makeStateDir(stateDir: string): Promise<void> {
 
 /** Readers see the old fields or the new, never a part, after a loss of power too. */
 export async function writeFields(path: string, fields: object): Promise<void> {
-  const temporary = `${path}.${randomUUID()}.tmp`;
-  try {
-    const file = await open(temporary, 'wx', 0o600);
-    try {
-      await file.writeFile(`${JSON.stringify(fields, null, 2)}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw storageError(error, path);
-  }
+  await replaceFile(path, `${JSON.stringify(fields, null, 2)}\n`, 0o600);
 }
 
 /** The fields of a JSON object; none where the file is absent or holds anything else. */

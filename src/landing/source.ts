@@ -64,10 +64,7 @@ export interface OpenedSource {
 }
 
 /** @throws LonghaulError ADDRESS_REFUSED SOURCE_TOO_LARGE, or another of the SOURCE_ codes; the signal's reason once it is aborted. */
-export async function openSource(
-  spec: AskedSource,
-  given: OpenRequest,
-): Promise<OpenedSource> {
+export async function openSource(spec: AskedSource, given: OpenRequest): Promise<OpenedSource> {
   const request = requestFor(spec, given);
   const { headersFor: url, shown } = request;
   const opened = await (url.protocol === 'file:'

@@ -18,7 +18,7 @@ void test('the commands are those that the documentation promises, and the host 
   const names = visible.map((command) => command.name()).toSorted();
   assert.equal(
     names.join(' '),
-    'cancel catalog convert datasets doctor down help ingest land query retry runs schedule show status sweep table unpublish up verify worker',
+    'add cancel catalog convert datasets doctor down help ingest init inspect land query retry runs schedule show status sweep table unpublish up verify worker',
   );
   assert.ok(program.commands.some((command) => command.name() === '__host'));
 });

@@ -78,10 +78,11 @@ export function withDataset(
 
 /** All that the text says of other datasets. */
 function othersIn(text: string, name: string): unknown {
-  const { datasets, schedules } = parseDatasets(text, '');
+  const { datasets, schedules, keep } = parseDatasets(text, '');
   return [
     datasets.filter((each) => each.name !== name),
     [...schedules].filter(([dataset]) => dataset !== name),
+    keep.filter(({ dataset }) => dataset !== name),
   ];
 }
 

@@ -245,6 +245,7 @@ function isLost(error: unknown): boolean {
 
 const USELESS: ReadonlySet<ErrorCode> = new Set([
   'PORTAL_ANSWER_INVALID',
+  'PORTAL_UNUSABLE',
   'SOURCE_EXPORT_FAILED',
   'SOURCE_TOO_LARGE',
 ]);

@@ -128,11 +128,21 @@ describe('a table of ArcGIS', () => {
     const first = await probe(source, PORTAL_DEPS);
     assert.deepEqual(
       layer.requests.map(({ kind }) => kind),
-      ['layer', 'page', 'count'],
+      ['layer', 'page', 'count', 'count'],
     );
     assert.deepEqual(await probe(source, PORTAL_DEPS), first);
     layer.features = named(26);
     assert.notDeepEqual(await probe(source, PORTAL_DEPS), first);
+  });
+
+  it('whose pages would be too long is read in shorter ones', async () => {
+    const long = 'x'.repeat(20_000);
+    const layer = layerOf(
+      featuresOf(1500, (id) => ({ OBJECTID: id, name: long })),
+      undefined,
+      { cap: 1000 },
+    );
+    assert.equal((await landed(layer)).manifest.scan.records, 1500);
   });
 
   it('comes compressed where the server compresses', async () => {

@@ -14,10 +14,14 @@ export interface Extent {
 
 /** What statistics say of the highest id is wrong on many servers, so that the records themselves are asked. */
 export async function extentOf(queries: Queries): Promise<Extent> {
-  const { hasPages } = queries.layer;
-  // Two of them show whether the server cares for the order.
-  const highest = hasPages ? await queries.page({ where: ALL, order: 'DESC', records: 2 }) : [];
-  if (hasPages && areOrdered(highest.toReversed())) return { top: highest[0]?.id, ids: undefined };
+  const { hasPages, objectIdField } = queries.layer;
+  if (hasPages) {
+    const [highest] = await queries.page({ where: ALL, order: 'DESC', records: 1 });
+    const top = highest?.id;
+    // Some servers ignore the order, so that it would be the top of a part.
+    const above = top === undefined ? ALL : `${objectIdField} > ${top}`;
+    if ((await queries.count(above)) === 0) return { top, ids: undefined };
+  }
   const ids = await queries.ids(ALL);
   return { top: ids.at(-1), ids };
 }

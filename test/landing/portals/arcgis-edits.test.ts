@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { asJson } from '../../helpers/as-json.ts';
+import {
+  featuresOf,
+  layerOf,
+  startArcgis,
+  theseFeatures,
+  type ArcgisServer,
+  type FakeLayer,
+} from '../../helpers/portal.ts';
+import { landingRoom, type LandingRoom } from '../../helpers/portal-landings.ts';
+
+let portal: ArcgisServer;
+let room: LandingRoom;
+before(async () => {
+  portal = await startArcgis();
+});
+after(async () => await portal.close());
+beforeEach(async () => {
+  room = await landingRoom();
+});
+afterEach(async () => await room.close());
+
+const RECORDS = 25;
+const named = (length: number, text = 'n') =>
+  featuresOf(length, (id) => ({ OBJECTID: id, name: `${text}${id}` }));
+const csvOf = (length: number, text = 'n'): string =>
+  `OBJECTID,name\n${Array.from({ length }, (_, at) => `${at + 1},${text}${at + 1}\n`).join('')}`;
+
+describe('a table that is edited while it is read', () => {
+  const EDITED = { dataLastEditDate: 1_765_000_000_000 };
+  const edits: [string, (layer: FakeLayer) => void, string][] = [
+    [
+      'in place, with a new date of its last edit',
+      (layer) => {
+        layer.features = named(RECORDS, 'new');
+        layer.metadata['editingInfo'] = EDITED;
+      },
+      csvOf(RECORDS, 'new'),
+    ],
+    [
+      'by a record that is removed',
+      (layer) => void (layer.features = withoutFirst(RECORDS)),
+      csvOf(RECORDS).replace('1,n1\n', ''),
+    ],
+    [
+      'by a reload with new ids',
+      (layer) => void (layer.features = theseFeatures([[901, { name: 'a' }]])),
+      'OBJECTID,name\n901,a\n',
+    ],
+    [
+      'by another field',
+      (layer) => {
+        layer.metadata['fields'] = [...(layer.metadata['fields'] as object[]), MORE];
+        layer.features = featuresOf(1, () => ({ OBJECTID: 1, name: 'n', more: null }));
+      },
+      'OBJECTID,name,more\n1,n,\n',
+    ],
+  ];
+  for (const way of ['by pages in an order', 'by ids']) {
+    for (const [name, edit, expected] of edits) {
+      it(`${name}, is read again from its start (${way})`, async () => {
+        const layer = layerOf(named(RECORDS), undefined, { cap: 10 });
+        if (way === 'by ids') layer.ignores.add('order');
+        let isEdited = false;
+        layer.intercept = ({ kind, number }) => {
+          if (!isEdited && kind === 'page' && number === 4) {
+            edit(layer);
+            isEdited = true;
+          }
+          return undefined;
+        };
+        assert.equal(await room.text(await room.land(portal.serve(layer))), expected);
+      });
+    }
+  }
+
+  it('by records above those of the beginning, is what it was', async () => {
+    const layer = layerOf(named(RECORDS), undefined, { cap: 10 });
+    layer.intercept = ({ kind, number }) => {
+      if (kind === 'page' && number === 3) layer.features = named(RECORDS + 5);
+      return undefined;
+    };
+    assert.equal(await room.text(await room.land(portal.serve(layer))), csvOf(RECORDS));
+  });
+
+  it('again and again, is SOURCE_CHANGED', async () => {
+    const layer = layerOf(named(RECORDS), undefined, { cap: 10 });
+    let edit = 0;
+    layer.intercept = ({ kind }) => {
+      if (kind === 'page') layer.metadata['editingInfo'] = { lastEditDate: (edit += 1) };
+      return undefined;
+    };
+    await assert.rejects(room.land(portal.serve(layer)), {
+      code: 'SOURCE_CHANGED',
+      message: /it was edited/,
+    });
+    assert.deepEqual(await room.files(), []);
+  });
+
+  it('and says nothing of its edits, has no version, and is the same landing while its bytes are the same', async () => {
+    const layer = layerOf(named(RECORDS), undefined, { editingInfo: undefined });
+    const address = portal.serve(layer);
+    const first = await room.land(address);
+    assert.deepEqual(first.validator, {});
+    const requests = layer.requests.length;
+    assert.deepEqual(asJson(await room.land(address)), asJson(first));
+    assert.equal(layer.requests.length, 2 * requests);
+  });
+});
+
+const MORE = { name: 'more', type: 'esriFieldTypeString' };
+
+function withoutFirst(length: number): FakeLayer['features'] {
+  const ids = Array.from({ length: length - 1 }, (_, at) => at + 2);
+  return theseFeatures(ids.map((id) => [id, { name: `n${id}` }]));
+}

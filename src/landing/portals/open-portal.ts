@@ -3,10 +3,13 @@ import { LonghaulError } from '../../model/errors.ts';
 import { allowedHop } from '../http-request.ts';
 import { openHttp } from '../http-source.ts';
 import type { OpenedSource } from '../source.ts';
+import { ckanDataset, ckanResource } from './ckan.ts';
+import { dcat } from './dcat.ts';
 import type { Choice, Description } from './description.ts';
 import { describeItem, openItem } from './hub/open-item.ts';
 import { ARCGIS_SERVICE } from './arcgis/service.ts';
 import { NoSuchPortal } from './no-such-portal.ts';
+import { opendatasoft } from './opendatasoft.ts';
 import type { Leads, Portal } from './portal.ts';
 import { PortalClient, type PortalRequest } from './portal-client.ts';
 import { portalAddressOf, type PortalAddress } from './recognise.ts';
@@ -19,6 +22,10 @@ const PORTALS: Portals = {
   'arcgis-item': { open: openItem, describe: describeItem },
   'hub-slug': { open: openItem, describe: describeItem },
   socrata,
+  'ckan-dataset': ckanDataset,
+  'ckan-resource': ckanResource,
+  opendatasoft,
+  dcat,
 };
 
 /** A catalogue leads to a portal's page, and that one to its file or service. What leads further may be a loop. */

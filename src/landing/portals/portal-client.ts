@@ -107,9 +107,13 @@ export class PortalClient {
    * What tells a portal from any other host.
    * @throws NoSuchPortal where the host has no such JSON; LonghaulError as `json`.
    */
-  async metadata(url: URL, asked: PortalAsked = {}): Promise<JsonAnswer> {
+  async metadata(
+    url: URL,
+    asked: PortalAsked = {},
+    maxBytes: number = MAX_METADATA_BYTES,
+  ): Promise<JsonAnswer> {
     try {
-      return await this.answer(url, MAX_METADATA_BYTES, asked);
+      return await this.answer(url, maxBytes, asked);
     } catch (error) {
       if (error instanceof LonghaulError && NO_PORTAL.has(error.code)) throw new NoSuchPortal();
       throw error;

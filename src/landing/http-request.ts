@@ -44,13 +44,28 @@ export function newAgent({ settings, policy }: Pick<OpenRequest, 'settings' | 'p
   });
 }
 
-/** Follows redirects by hand, so that every hop is checked. */
+/**
+ * Follows redirects by hand, so that every hop is checked. Where they lead to a refusal, once more from the first address:
+ * a signed address of a storage may have expired in a cache, and the publisher signs another.
+ */
 export async function follow(
   first: URL,
   request: HttpRequest,
   agent: Agent,
   asked: Asked,
 ): Promise<Response> {
+  const { response, hops } = await followOnce(first, request, agent, asked);
+  if (hops === 0 || response.statusCode !== 403) return response;
+  await drop(response);
+  return (await followOnce(first, request, agent, asked)).response;
+}
+
+async function followOnce(
+  first: URL,
+  request: HttpRequest,
+  agent: Agent,
+  asked: Asked,
+): Promise<{ response: Response; hops: number }> {
   let url = first;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
     const response = await undiciRequest(url, {
@@ -60,7 +75,7 @@ export async function follow(
       ...(asked.form && { method: 'POST', body: asked.form.toString() }),
       headers: headersTo(url, request, asked),
     });
-    if (!REDIRECTS.has(response.statusCode)) return response;
+    if (!REDIRECTS.has(response.statusCode)) return { response, hops };
     url = target({ first, from: url, response }, request);
     await drop(response);
   }

@@ -6,6 +6,7 @@ import {
   assertSameFromAnyByte,
   type SlowPortal,
 } from '../../helpers/portals/killed-pages.ts';
+import { datastoreOf, serveCkan } from '../../helpers/portals/ckan.ts';
 import { serveSocrata, socrataOf } from '../../helpers/portals/socrata.ts';
 
 /** Over the MiB from which on a landing is gone on with. */
@@ -39,8 +40,24 @@ function socrata(): SlowPortal {
   };
 }
 
+function ckan(): SlowPortal {
+  const table = datastoreOf(rows, NAMES);
+  return {
+    address: serveCkan(origin, table),
+    setCap: (records) => {
+      table.cap = records;
+    },
+    onPage: (act) => {
+      table.beforePage = () => {
+        act?.();
+        return undefined;
+      };
+    },
+  };
+}
+
 describe('any sizes of pages and any ends of attempts give the same bytes', () => {
-  for (const [name, portal] of Object.entries({ Socrata: socrata })) {
+  for (const [name, portal] of Object.entries({ Socrata: socrata, 'a CKAN': ckan })) {
     it(`of ${name}, which is not asked again for what arrived`, async () =>
       await assertGoesOn(portal(), RECORDS));
     it(`of ${name}, landed`, async () => await assertSameAfterKills(portal(), RECORDS));

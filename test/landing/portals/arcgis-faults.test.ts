@@ -166,12 +166,6 @@ describe('a landing is refused where', () => {
       (layer) => answerPages(layer, rows([1, 2, 2])),
     ],
     [
-      'records come in another order',
-      'PORTAL_ANSWER_INVALID',
-      /another order/,
-      (layer) => answerPages(layer, rows([1, 3, 2])),
-    ],
-    [
       'an object id is no integer',
       'PORTAL_ANSWER_INVALID',
       /without an integer in OBJECTID/,

@@ -121,5 +121,5 @@ function metasOf(json: unknown): unknown {
 }
 
 function partOf({ page, id }: Address, rest = ''): URL {
-  return new URL(`/api/explore/v2.1/catalog/datasets/${encodeURIComponent(id)}${rest}`, page);
+  return new URL(`/api/explore/v2.1/catalog/datasets/${id}${rest}`, page);
 }

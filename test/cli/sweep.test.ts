@@ -36,7 +36,7 @@ test('nothing to sweep is one line', () => {
   );
 });
 
-test('a line a leftover, what is not shown, and one line for all', () => {
+test('a line an item, what is not shown, and one line for all', () => {
   const { kind, bytes } = UPLOAD;
   const text = sweepText({
     ...NOTHING,
@@ -51,7 +51,7 @@ test('a line a leftover, what is not shown, and one line for all', () => {
   assert.match(text, /^… and 1,200 more\.$/m);
   assert.match(
     text,
-    /^Removed 1,200 leftovers, 3\.5 GiB; kept 1 leftover, 512 B of runs under way\.$/m,
+    /^Removed 1,200 items, 3\.5 GiB; kept 1 item, 512 B of runs under way\.$/m,
   );
 });
 

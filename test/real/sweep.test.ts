@@ -154,7 +154,7 @@ describe('a sweep of a disk', () => {
     const text = await longhaul(['sweep', '--dry-run']);
     assert.equal(text.exitCode, 0);
     assert.match(text.stdout, /│ partial +│ +2d 00h │ +4 B │ denver-311\/ingest_date=/);
-    assert.match(text.stdout, /Dry run, nothing was removed: 4 leftovers, 16 B would go/);
+    assert.match(text.stdout, /Dry run, nothing was removed: 4 items, 16 B would go/);
 
     const done = await sweep();
     assert.deepEqual(outcomes(done), expected('removed').toSorted());

@@ -2,15 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { publishSnapshot } from '../../src/lake/publish.ts';
+import { unpublish } from '../../src/lake/unpublish.ts';
 import type { LonghaulError } from '../../src/model/errors.ts';
 import { previousSnapshot } from '../../src/storage/source-results.ts';
+import { dyingAt } from '../helpers/dying-lake.ts';
 import { scheduled } from '../helpers/scheduled-store.ts';
 import { latestOfEachSource, newestRevisions } from '../../src/lake/catalogue.ts';
 import { firstKeptDate } from '../../src/model/keep.ts';
 import { landingManifestKey, rawRemovalKey } from '../../src/model/layout.ts';
 import { revisionText, type SnapshotManifest } from '../../src/model/manifest.ts';
 import { listRevisions, listSnapshots, readSnapshot } from '../../src/storage/manifests.ts';
-import type { Store } from '../../src/storage/store.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 import { DATASET, keepOnly, KeptLake, sourceOf, type SourceState } from './kept-lake.ts';
 
@@ -82,6 +83,25 @@ void test('a day stays from which a kept one shows a source that its publisher d
   });
 });
 
+void test('what a kept day carries of an ended one is no withdrawn version, until someone withdraws it', async () => {
+  await withLake(async (lake) => {
+    await lake.publish(FIRST, { a: 'new', b: 'new' });
+    await lake.publish(SECOND, { a: 'new', b: 'missing' });
+    await lake.publish(FOURTH, { a: 'unchanged', b: 'missing' });
+    await keepOnly(lake, { days: 3 }, { now: NOW });
+    assert.deepEqual(await published(lake), [FIRST, FOURTH]);
+    const why = { dataset: DATASET, reason: 'a test file', by: 'ana@host' };
+    const { withdrawn } = await unpublish(lake, { ...why, ingestDate: FIRST, withLater: false });
+    assert.deepEqual(withdrawn.map(revisionText), [FIRST]);
+    const ended = { ...why, ingestDate: SECOND };
+    await assert.rejects(unpublish(lake, { ...ended, withLater: false }), {
+      code: 'SNAPSHOT_CARRIED',
+    });
+    await unpublish(lake, { ...ended, withLater: true });
+    assert.deepEqual(await published(lake), []);
+  });
+});
+
 void test('raw files go that no day of so many days has, with a record; Parquet stays', async () => {
   await withLake(async (lake) => {
     await lake.publish(FIRST, { a: 'new', b: 'new' });
@@ -96,25 +116,6 @@ void test('raw files go that no day of so many days has, with a record; Parquet 
     assert.deepEqual(await keepOnly(lake, { rawDays: 5 }, { now: NOW }), []);
   });
 });
-
-/** A lake whose host dies at its n-th change. */
-function dyingAt(lake: KeptLake, change: number): { raw: Store; converted: Store } {
-  let left = change;
-  const dying = (store: Store): Store =>
-    new Proxy(store, {
-      get: (target, name: keyof Store) => {
-        const value: unknown = target[name];
-        if (typeof value !== 'function') return value;
-        if (name !== 'delete' && name !== 'putIfAbsent') return value.bind(target) as unknown;
-        return async (...given: unknown[]): Promise<unknown> => {
-          left -= 1;
-          if (left < 0) throw new Error('killed');
-          return (await value.apply(target, given)) as unknown;
-        };
-      },
-    });
-  return { raw: dying(lake.raw), converted: dying(lake.converted) };
-}
 
 /** Of each published day, what a reader of that day sees. */
 async function contents(lake: KeptLake): Promise<Map<string, SnapshotManifest[]>> {
@@ -205,7 +206,7 @@ void test('whatever days came: no kept day loses a file or a source, the last on
         });
       },
     ),
-    { numRuns: 50 },
+    { numRuns: 30 },
   );
 });
 
@@ -246,7 +247,7 @@ void test('a day that is published from one that ends in the same moment, in wha
         await assertReadsRightly(lake, await contents(lake), { days: 5, rawDays: 99 });
       });
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
 

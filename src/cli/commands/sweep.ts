@@ -20,7 +20,8 @@ export function sweepCommand(context: CliContext): Command {
     .description(
       'Removes what killed or failed runs left in the lake: unfinished uploads, partial files and their ' +
         'checkpoints, Parquet parts that nothing names, staging, temporaries; what Iceberg tables do not name any more, after two days; and ends EMR clusters that they made. What is published or landed stays (what was unpublished too, ' +
-        'without --unpublished-after), and so does what a run under way holds; but where datasets.yaml here says `keep`, older days end, and older raw files go. Their Parquet goes with the first sweep that is --older-than later. A failed run that is retried after that downloads from the start. Ctrl-C cancels it.',
+        'without --unpublished-after), and so does what a run under way holds. A failed run that is retried after that downloads from the start. ' +
+        'Where datasets.yaml here says `keep` of a dataset, older days end: readers do not see them any more, and their files go with the first sweep that is --older-than later. Ctrl-C cancels it.',
     )
     .addOption(
       // A run that failed today is retried today: until then its partial landings spare a download.
@@ -117,7 +118,7 @@ async function start(client: Client, taskQueue: string, input: SweepInput) {
 /** Longer than any key that this program makes: a cut one could not be looked up. */
 const MAX_KEY_LENGTH = 400;
 
-/** A line a leftover, and one for all of them. */
+/** A line an item, and one for all of them. */
 export function sweepText(result: SweepResult): string {
   const { items, count } = result;
   if (count === 0) return totalsLine(result);
@@ -153,5 +154,5 @@ function amount({ totals }: SweepResult, outcome: SweepOutcome): string {
     ofOutcome.reduce((total, each) => total + each[key], 0);
   const count = sum('count');
   if (count === 0) return 'nothing';
-  return `${countText(count)} leftover${count === 1 ? '' : 's'}, ${bytesText(sum('bytes'))}`;
+  return `${countText(count)} item${count === 1 ? '' : 's'}, ${bytesText(sum('bytes'))}`;
 }

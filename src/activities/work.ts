@@ -20,6 +20,7 @@ export interface Progress {
   bytes: number;
   totalBytes?: number | undefined;
   records?: number;
+  totalRecords?: number | undefined;
   bytesWritten?: number | undefined;
   sources?: TransferHeartbeat['sources'];
 }
@@ -155,7 +156,7 @@ class Heartbeats {
 
   send(): void {
     this.#sentAtMs = Date.now();
-    const { bytes, totalBytes, records, bytesWritten, sources } = this.#latest;
+    const { bytes, totalBytes, records, totalRecords, bytesWritten, sources } = this.#latest;
     const seconds = Math.max(0.001, (this.#sentAtMs - this.#startedAtMs) / 1000);
     const bytesPerSecond = Math.round((bytes - (this.#first?.bytes ?? 0)) / seconds);
     const details = {
@@ -165,6 +166,7 @@ class Heartbeats {
       bytesPerSecond,
       totalBytes,
       records,
+      totalRecords,
       bytesWritten,
       sources,
       note: this.#note,

@@ -161,7 +161,7 @@ function sourceLine(source: SourceState, idWidth: number, width: number, nowMs: 
   const head = `${printable(source.id).padEnd(idWidth)}  ${source.stage.padEnd(STAGE_WIDTH)}  `;
   const room = width - head.length;
   const texts = [0, 1, 2].map((less) => printable(detailsOf(source, less).join('  ')));
-  const least = source.transfer?.totalBytes ? BAR_FRAME + MIN_BAR_WIDTH : 0;
+  const least = shareOf(source.transfer) !== undefined ? BAR_FRAME + MIN_BAR_WIDTH : 0;
   const details = texts.find((text) => text.length + least <= room) ?? texts.at(-1);
   if (source.wait) {
     const before = details ? `${head}${details}  ` : head;
@@ -173,10 +173,17 @@ function sourceLine(source: SourceState, idWidth: number, width: number, nowMs: 
 
 function barOf({ transfer }: SourceState, room: number): string {
   const width = Math.min(MAX_BAR_WIDTH, room);
-  if (!transfer?.totalBytes || transfer.note !== undefined || width < MIN_BAR_WIDTH) return '';
-  const share = Math.min(1, transfer.bytes / transfer.totalBytes);
+  const share = shareOf(transfer);
+  if (share === undefined || transfer?.note !== undefined || width < MIN_BAR_WIDTH) return '';
   const full = Math.floor(share * width);
   return `[${'█'.repeat(full)}${'░'.repeat(width - full)}]  `;
+}
+
+/** By bytes; of a portal's table, whose bytes are not known before its end, by records. */
+function shareOf(transfer: SourceState['transfer']): number | undefined {
+  const { bytes = 0, totalBytes, records = 0, totalRecords } = transfer ?? {};
+  if (totalBytes) return Math.min(1, bytes / totalBytes);
+  return totalRecords ? Math.min(1, records / totalRecords) : undefined;
 }
 
 /** @param less 1 leaves out the records and what was written, 2 the bytes too. */
@@ -194,19 +201,27 @@ function detailsOf(source: SourceState, less = 0): string[] {
     totalBytes = 0,
     bytesPerSecond,
     records = 0,
+    totalRecords,
     bytesWritten = 0,
     sources,
   } = transfer;
+  const share = shareOf(transfer);
   const isTimed = totalBytes > bytes && bytesPerSecond > 0;
   return present([
-    totalBytes > 0 ? `${Math.floor((bytes / totalBytes) * 100)}%` : bytesText(bytes),
+    share !== undefined && `${Math.floor(share * 100)}%`,
+    totalBytes === 0 && bytesText(bytes),
     totalBytes > 0 && less < 2 && `${bytesText(bytes)} of ${bytesText(totalBytes)}`,
     bytesPerSecond > 0 && `${bytesText(bytesPerSecond)}/s`,
     sources && `${sources.done} of ${sources.total} sources`,
     isTimed && `ETA ${durationText(((totalBytes - bytes) / bytesPerSecond) * 1000)}`,
     bytesWritten > 0 && less < 1 && `${bytesText(bytesWritten)} written`,
-    records > 0 && less < 1 && `${countText(records)} records`,
+    records > 0 && less < 1 && recordsText(records, totalRecords),
   ]);
+}
+
+function recordsText(records: number, total: number | undefined): string {
+  const of = total === undefined ? '' : ` of ${countText(total)}`;
+  return `${countText(records)}${of} records`;
 }
 
 function present(details: readonly (string | false | undefined)[]): string[] {

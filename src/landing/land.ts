@@ -42,6 +42,8 @@ export interface LandProgress {
   /** Absent where the publisher does not say. */
   totalBytes?: number;
   records: number;
+  /** Of a portal's table. */
+  totalRecords?: number;
 }
 
 export interface LandWatch {
@@ -194,12 +196,12 @@ async function receive(
   opened: OpenedSource,
   { signal, onProgress }: LandWatch,
 ): Promise<Landed> {
-  const { totalBytes } = opened;
+  const { totalBytes, totalRecords } = opened;
   let reportedAt = 0;
   const report = (): void => {
     reportedAt = Date.now();
     const { bytes, records } = sink;
-    onProgress({ bytes, records, totalBytes });
+    onProgress({ bytes, records, totalBytes, ...(totalRecords !== undefined && { totalRecords }) });
   };
   try {
     for await (const chunk of opened.body) {

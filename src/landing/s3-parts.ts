@@ -8,7 +8,9 @@ const USUAL_PART_BYTES = 16 * MIB;
 const UNKNOWN_LENGTH_PART_BYTES = 64 * MIB;
 
 /** Whole MiB, the same for one length always: an attempt goes on with the parts of another. */
-export function partSizeBytesOf(totalBytes: number | undefined): number {
+export function partSizeBytesOf(totalBytes: number | undefined, isPaged = false): number {
+  // A table of 10,000 such parts would be read for weeks, page by page.
+  if (isPaged) return USUAL_PART_BYTES;
   if (totalBytes === undefined) return UNKNOWN_LENGTH_PART_BYTES;
   return Math.max(USUAL_PART_BYTES, Math.ceil(totalBytes / MAX_PARTS / MIB) * MIB);
 }

@@ -38,7 +38,9 @@ export class S3Sink implements LandingSink {
     const { source, signal, spec } = target;
     this.#store = store;
     this.#target = target;
-    this.#partSizeBytes = resumed?.upload?.partSizeBytes ?? partSizeBytesOf(source.totalBytes);
+    this.#partSizeBytes =
+      resumed?.upload?.partSizeBytes ??
+      partSizeBytesOf(source.totalBytes, source.positionAt !== undefined);
     this.#buffers = new PartBuffers(this.#partSizeBytes, store.s3.settings.uploadConcurrency);
     this.#ingestState = new IngestState(source.reading ?? spec.overrides, resumed?.ends.at(-1));
     this.#upload = new S3Upload(

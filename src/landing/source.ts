@@ -49,6 +49,8 @@ export interface OpenedSource {
   validator: Validator;
   /** The length of the whole file; absent where the publisher does not say. */
   totalBytes?: number;
+  /** The records of the whole table; absent where it is a file. */
+  totalRecords?: number | undefined;
   /** Where the body starts: `from.offset`, or 0 where the source changed or cannot go on. */
   startOffset: number;
   /** How the bytes are to be read, where Longhaul wrote them itself: whatever datasets.yaml says. */

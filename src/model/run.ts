@@ -148,6 +148,8 @@ export interface TransferHeartbeat {
   totalBytes?: number;
   bytesPerSecond: number;
   records?: number;
+  /** What a portal counts. */
+  totalRecords?: number;
   /** Bytes of Parquet, so far. */
   bytesWritten?: number;
   /** What takes time where no bytes are done, for people. */

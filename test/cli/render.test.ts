@@ -34,6 +34,20 @@ void test('a source under way shows bytes, rate, time left and records', () => {
   );
 });
 
+void test("a portal's table shows its share by records, since its bytes are not known before its end", () => {
+  const transfer = {
+    ...{ source: 'a', stage: 'land' as const, bytes: 25 * MIB, bytesPerSecond: 10 * MIB },
+    ...{ records: 70_561, totalRecords: 282_244 },
+  };
+  const source: SourceState = { id: 'a', stage: 'land', transfer };
+  const text = '25%, 25.0 MiB, 10.0 MiB/s, 70,561 of 282,244 records';
+  assert.equal(progressLine('d', source), `d a: land, ${text}`);
+  assert.match(
+    progressLines({ stage: 'sources', sources: [source], waits: [] }, 120)[0] ?? '',
+    /█/,
+  );
+});
+
 void test('a source that is tried again says why, which try it is, and when the next one starts', () => {
   const wait = { text: 'h answered 503', attempt: 3, nextAttemptAtMs: 12_000 };
   const source: SourceState = { id: 'a', stage: 'land', wait };

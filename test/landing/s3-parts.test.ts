@@ -37,6 +37,7 @@ describe('the plan of parts', () => {
 
   it('is 64 MiB where the length is not known', () => {
     assert.equal(partSizeBytesOf(undefined), 64 * MIB);
+    assert.equal(partSizeBytesOf(undefined, true), 16 * MIB);
   });
 
   const plans = fc

@@ -19,6 +19,8 @@ export interface Page<C extends Cursor> {
 export interface PagedTable<C extends Cursor> {
   /** Of the records and of how they are rendered; absent where the portal has nothing that changes with them. */
   version?: string;
+  /** What the portal counts; absent where it counts none. */
+  records?: number;
   /** The header as canonical CSV. */
   header: string;
   start: C;
@@ -74,6 +76,7 @@ export function openPaged<C extends Cursor>(
 
   return {
     validator: table.version === undefined ? {} : { etag: table.version },
+    totalRecords: table.records,
     startOffset: resumed && position ? resumed.offset : 0,
     reading: CANONICAL,
     body: resumed && position ? goneOn(rendered(), position, resumed) : rendered(),

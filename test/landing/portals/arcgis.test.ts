@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { LandProgress } from '../../../src/landing/land.ts';
 import { probe } from '../../../src/landing/probe.ts';
 import { asJson } from '../../helpers/as-json.ts';
 import {
@@ -33,9 +34,18 @@ after(async () => await portal.close());
 
 async function landed(layer: FakeLayer, geometry?: 'none' | 'xy' | 'wkt') {
   room = await landingRoom();
+  const progress: LandProgress[] = [];
+  const watch = { onProgress: (each: LandProgress) => progress.push(each) };
   try {
-    const manifest = await room.land(portal.serve(layer), geometry ? { geometry } : {});
-    return { manifest: asJson(manifest), text: await room.text(manifest) };
+    const manifest = await room.land(portal.serve(layer), {
+      ...watch,
+      ...(geometry && { geometry }),
+    });
+    return {
+      progress,
+      manifest: asJson(manifest),
+      text: await room.text(manifest),
+    };
   } finally {
     await room.close();
   }
@@ -49,8 +59,10 @@ describe('a table of ArcGIS', () => {
   it('is one CSV file of all its records, by object id, whatever the pages', async () => {
     for (const cap of [1, 7, 25, 24, 26, 2000]) {
       const layer = layerOf(named(25), undefined, { cap });
-      const { manifest, text } = await landed(layer);
+      const { manifest, text, progress } = await landed(layer);
       assert.equal(text, csvOf(25));
+      const { records, totalRecords } = progress.at(-1) ?? {};
+      assert.deepEqual([records, totalRecords], [25, 25]);
       assert.equal(manifest.scan.records, 25);
       assert.deepEqual(manifest.portal, {
         kind: 'arcgis',

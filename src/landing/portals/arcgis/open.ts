@@ -65,6 +65,7 @@ type LayerCursor = Readonly<Counts & { after: string | null; records: number }> 
 
 class LayerTable implements PagedTable<LayerCursor> {
   readonly version: string | undefined;
+  readonly records: number;
   readonly header: string;
   readonly start: LayerCursor = { after: null, records: 0, emptyTexts: {}, notNumbers: {} };
   readonly #layer: Layer;
@@ -76,6 +77,7 @@ class LayerTable implements PagedTable<LayerCursor> {
   constructor(snapshot: Snapshot, queries: Queries, client: PortalClient) {
     this.#layer = queries.layer;
     this.#snapshot = snapshot;
+    this.records = snapshot.count;
     this.#queries = queries;
     this.#client = client;
     this.#rendering = new Rendering(this.#layer);

@@ -23,6 +23,7 @@ void test('the datasets that the project ships load, with a source for every yea
         'America/Denver',
         ['2015', '2019', '2020', '2021', '2022', '2023', '2024', '2025'],
       ],
+      ['denver-311-recent', 'America/Denver', ['all']],
       ['denver-traffic-accidents', 'America/Denver', ['all']],
       ['denver-crime', 'America/Denver', ['all']],
     ],
@@ -30,7 +31,7 @@ void test('the datasets that the project ships load, with a source for every yea
   const sources = datasets[0]?.sources ?? [];
   assert.equal(
     sources.find(({ id }) => id === '2025')?.address,
-    'https://www.arcgis.com/sharing/rest/content/items/5bdb9b3033d74782a4c410e548887ede/data',
+    'https://opendata-geospatialdenver.hub.arcgis.com/datasets/5bdb9b3033d74782a4c410e548887ede/explore',
   );
 });
 

@@ -26,8 +26,13 @@ export async function startArcgis(): Promise<ArcgisServer> {
     url,
     serve: (...layers) => {
       const path = `/arcgis/rest/services/s${services.size + 1}/FeatureServer`;
+      for (const [index, { metadata }] of layers.entries()) metadata['id'] = index;
       services.set(path, layers);
       return `${url}${path}${layers.length === 1 ? '/0' : ''}`;
+    },
+    serveAt: (path, layer) => {
+      services.set(path, [layer]);
+      return url + path;
     },
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
@@ -41,6 +46,8 @@ export interface ArcgisServer {
   url: string;
   /** A service of its own. @returns its address, or that of its only layer. */
   serve(...layers: FakeLayer[]): string;
+  /** A service with one layer, whose number its metadata has. @returns the service's address. */
+  serveAt(path: string, layer: FakeLayer): string;
   close(): Promise<void>;
 }
 
@@ -169,7 +176,7 @@ async function respond(
   const [, path = '', number, query] =
     /^(.*\/FeatureServer)(?:\/(\d+))?(\/query)?$/.exec(pathname) ?? [];
   const layers = services.get(path);
-  const layer = layers?.[Number(number ?? 0)];
+  const layer = layers?.find(({ metadata }) => Number(number ?? metadata['id']) === metadata['id']);
   let answer: PortalAnswer = { status: 404, body: 'no such service' };
   if (layers && layer) {
     const kind = kindOf(form, number, query);
@@ -201,7 +208,7 @@ function kindOf(
 function bodyOf({ kind, form }: Asked, layer: FakeLayer, layers: FakeLayer[]): string {
   if (kind === 'layer') return JSON.stringify(layer.metadata);
   if (kind === 'service') {
-    const named = layers.map(({ metadata }, id) => ({ id, name: metadata['name'] }));
+    const named = layers.map(({ metadata: { id, name } }) => ({ id, name }));
     return JSON.stringify({ currentVersion: 11.2, layers: [], tables: named });
   }
   const { features, ignores } = layer;

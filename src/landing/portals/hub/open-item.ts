@@ -1,3 +1,4 @@
+import { shownAddress } from '../../../model/addresses.ts';
 import { isRetryable, LonghaulError } from '../../../model/errors.ts';
 import type { OpenedSource } from '../../source.ts';
 import { describeLayer, openLayer } from '../arcgis/open.ts';
@@ -51,14 +52,22 @@ export async function describeItem(
 ): Promise<Description | Choice[]> {
   const item = await itemAt(address, client);
   const { title, licence, publisher, changedAt } = item;
-  const known = Object.fromEntries(
-    Object.entries({ title, licence, publisher, changedAt }).filter(([, text]) => text),
-  );
-  if (item.file) return { kind: 'arcgis', service: item.file.href, reads: 'file', ...known };
+  const known = {
+    ...(title !== undefined && { title }),
+    ...(licence !== undefined && { licence }),
+    ...(publisher !== undefined && { publisher }),
+  };
+  const changed = changedAt === undefined ? {} : { changedAt };
+  if (item.file) {
+    const service = shownAddress(item.file.href);
+    return { kind: 'arcgis', service, reads: 'file', ...changed, ...known };
+  }
   const layers = await layersOf(item, address, client);
   const [layer] = layers;
-  if (layer === undefined || layers.length > 1) return layers;
-  return { ...(await describeLayer(new URL(layer.layer), client)), ...known };
+  if (layer === undefined || layers.length > 1)
+    return layers.map((each) => ({ address: each.address, title: each.title }));
+  // The layer knows better when its records changed: the item's day is that of its text, too.
+  return { ...changed, ...(await describeLayer(new URL(layer.layer), client)), ...known };
 }
 
 async function itemAt(address: Address, client: PortalClient): Promise<HubItem> {

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Choice, Description } from '../../../src/landing/portals/description.ts';
+import { describePortal } from '../../../src/landing/portals/open-portal.ts';
+import { portalAddressOf } from '../../../src/landing/portals/recognise.ts';
+import { openSource } from '../../../src/landing/source.ts';
+import { failureWith } from '../../helpers/failure-with.ts';
+import { startOrigin, type Origin } from '../../helpers/origin.ts';
+import {
+  featuresOf,
+  layerOf,
+  startArcgis,
+  type ArcgisServer,
+  type FakeLayer,
+} from '../../helpers/portal.ts';
+
+/** The Hub has the pages, another host the services. */
+let hub: Origin;
+let portal: ArcgisServer;
+before(async () => {
+  hub = await startOrigin({});
+  portal = await startArcgis();
+});
+after(async () => {
+  await hub.close();
+  await portal.close();
+});
+
+const request = {
+  settings: { connectTimeoutMs: 5000, stallTimeoutMs: 5000 },
+  policy: { allowPrivate: true },
+  signal: new AbortController().signal,
+};
+
+async function read(path: string): Promise<string> {
+  const source = await openSource({ address: hub.address(path) }, request);
+  const pieces: Buffer[] = [];
+  try {
+    for await (const piece of source.body) pieces.push(piece);
+    return Buffer.concat(pieces).toString();
+  } finally {
+    await source.close();
+  }
+}
+
+async function described(path: string): Promise<Description | Choice[] | undefined> {
+  const url = new URL(hub.address(path));
+  const address = portalAddressOf(url);
+  assert.ok(address);
+  const shown = url.href;
+  return await describePortal(address, {
+    ...{ ...request, shown, headersFor: url, secrets: {}, geometry: undefined },
+  });
+}
+
+let ids = 0;
+/** @returns the path of the page of a new item, whose service has these layers. */
+function page(...layers: FakeLayer[]): { id: string; path: string } {
+  const id = (ids += 1).toString(16).padStart(32, 'a');
+  const item = {
+    ...{ id, type: 'Feature Service', title: 'Trees &amp; shrubs', owner: 'parks' },
+    licenseInfo: '<p>CC <a href="https://x">BY</a> 4.0</p>',
+    modified: 1_700_000_000_000,
+    url: portal.serve(...layers),
+  };
+  hub.set(`/sharing/rest/content/items/${id}`, { body: JSON.stringify(item) });
+  return { id, path: `/datasets/${id}` };
+}
+
+function layer(name: string, more: object = {}): FakeLayer {
+  const features = featuresOf(3, (id) => ({ OBJECTID: id, name: `${name}${id}` }));
+  return layerOf(features, undefined, { name, ...more });
+}
+const csvOf = (name: string): string => `OBJECTID,name\n1,${name}1\n2,${name}2\n3,${name}3\n`;
+
+describe('a page whose item is a service', () => {
+  it('with one layer leads to its records', async () => {
+    const { path } = page(layer('oak'));
+    assert.equal(await read(`${path}/explore`), csvOf('oak'));
+  });
+
+  it('with several layers leads to the one that the address names', async () => {
+    const { id, path } = page(layer('oak'), layer('elm'));
+    assert.equal(await read(`${path}_1/explore`), csvOf('elm'));
+    assert.equal(await read(`/home/item.html?id=${id}&sublayer=1`), csvOf('elm'));
+  });
+
+  it('names the pages of several layers where the address names none of them, or another', async () => {
+    const { id, path } = page(layer('oak'), layer('elm'));
+    const named = `${hub.address(path)}_0 (oak), ${hub.address(path)}_1 (elm)`;
+    const several = await failureWith(
+      read(`${path}/explore?token=${'s'.repeat(40)}`),
+      'ADDRESS_AMBIGUOUS',
+    );
+    assert.ok(several.message.includes(`has 2 layers and tables: ${named}.`), several.message);
+    assert.doesNotMatch(several.message, /sss/);
+    const none = await failureWith(read(`${path}_325`), 'SOURCE_NOT_FOUND');
+    assert.ok(none.message.includes(`no layer 325; it has ${named}.`), none.message);
+    const ofPortal = await failureWith(read(`/home/item.html?id=${id}`), 'ADDRESS_AMBIGUOUS');
+    assert.ok(ofPortal.message.includes(`/home/item.html?id=${id}&sublayer=1 (elm)`));
+  });
+
+  it('at an address that is none of the web is unusable', async () => {
+    const id = 'b'.repeat(32);
+    const item = { id, type: 'Feature Service', url: 'file:///rest/services/a/FeatureServer' };
+    hub.set(`/sharing/rest/content/items/${id}`, { body: JSON.stringify(item) });
+    await failureWith(read(`/datasets/${id}`), 'PORTAL_UNUSABLE');
+  });
+});
+
+describe('a layer that does not allow queries', () => {
+  it('is read from the file that the Hub makes, once it is there', async () => {
+    const { id, path } = page(layer('oak', { capabilities: 'Map,Extract' }));
+    const file = `/api/download/v1/items/${id}/csv`;
+    hub.set(file, { status: 202, body: '{"status":"ExportingData"}' });
+    const waits = await failureWith(read(path), 'SOURCE_NOT_READY');
+    assert.match(waits.message, /ExportingData/);
+    hub.set(file, { body: csvOf('oak') });
+    assert.equal(await read(path), csvOf('oak'));
+    assert.equal(hub.requestsTo(file).at(-1)?.query, 'layers=0');
+  });
+
+  it('is unusable where the Hub makes no file either', async () => {
+    const { path } = page(layer('oak', { capabilities: 'Map' }));
+    const error = await failureWith(read(path), 'PORTAL_UNUSABLE');
+    assert.match(error.message, /does not allow queries/);
+  });
+});
+
+describe('what a page says to people', () => {
+  it("is the item's title, licence and publisher, and what the layer says of its records", async () => {
+    const { path } = page(layer('oak'));
+    const { service, columns, examples, ...rest } = (await described(path)) as Description;
+    assert.match(service, /\/FeatureServer\/0$/);
+    assert.deepEqual(
+      columns?.map(({ name }) => name),
+      ['OBJECTID', 'name'],
+    );
+    assert.equal(examples?.length, 3);
+    assert.deepEqual(rest, {
+      kind: 'arcgis',
+      reads: 'pages',
+      title: 'Trees & shrubs',
+      licence: 'CC BY 4.0',
+      publisher: 'parks',
+      records: 3,
+      changedAt: '2025-11-13T02:13:20.000Z',
+    });
+  });
+
+  it('is the page of each layer where there are several', async () => {
+    const { path } = page(layer('oak'), layer('elm'));
+    assert.deepEqual(await described(path), [
+      { address: `${hub.address(path)}_0`, title: 'oak' },
+      { address: `${hub.address(path)}_1`, title: 'elm' },
+    ]);
+  });
+});

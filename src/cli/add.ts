@@ -123,7 +123,8 @@ const SETTLED_IN_YAML = new Set<string>(['SOURCE_DELIMITER_UNCLEAR', 'SOURCE_HEA
 
 async function listChoices(context: CliContext, flags: AddFlags, choices: Choice[]): Promise<void> {
   const message = `The address leads to ${choices.length} tables.`;
-  const error = errorObject(new LonghaulError('ADDRESS_AMBIGUOUS', message));
+  const hint = 'Add the address of one of them.';
+  const error = errorObject(new LonghaulError('ADDRESS_AMBIGUOUS', message, { hint }));
   context.setExitCode(exitCodeOf('ADDRESS_AMBIGUOUS'));
   await print(context, flags, { error, choices }, () => choicesText(choices, context));
 }

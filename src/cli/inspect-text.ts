@@ -28,11 +28,12 @@ export function typeText({ type, format }: Pick<ReportedColumn, 'type' | 'format
   return format === undefined ? type : `${type} ${format}`;
 }
 
-function factsOf({ reading, why, scan, columns }: FileReport): [string, string][] {
+function factsOf({ isCanonical, reading, why, scan, columns }: FileReport): [string, string][] {
   const { delimiter, encoding, header, headerLine, bareQuotes } = reading;
   const { lineEnds, quotedBreaks, blankLines, maxRecordBytes, bomBytes } = scan;
   const ends = (['crlf', 'lf', 'cr'] as const).filter((name) => lineEnds[name] > 0);
   return [
+    ...(isCanonical ? [WRITTEN_BY_LONGHAUL] : []),
     ['delimiter', `${JSON.stringify(delimiter)}: ${why.delimiter}`],
     ['encoding', `${encoding}: ${why.encoding}`],
     ['byte order mark', bomBytes > 0 ? `${bomBytes} bytes` : 'none'],
@@ -54,6 +55,11 @@ function factsOf({ reading, why, scan, columns }: FileReport): [string, string][
     ['longest record', bytesText(maxRecordBytes)],
   ];
 }
+
+const WRITTEN_BY_LONGHAUL: [string, string] = [
+  'written by',
+  "Longhaul, of the portal's records: its form is not the publisher's",
+];
 
 function counted(name: string, number: number): [string, string][] {
   return number === 0 ? [] : [[name, countText(number)]];

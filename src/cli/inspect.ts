@@ -137,6 +137,7 @@ async function inspectLanded(
     source: source.id,
     body: locationBlocks(location, { signal }),
     overrides: { ...source.overrides, ...(portal?.isCanonical && CANONICAL) },
+    isCanonical: portal?.isCanonical,
     limitBytes: Infinity,
     totalBytes: bytes,
   });

@@ -36,8 +36,14 @@ export async function reportAsked(asked: Asked, limitBytes: number): Promise<Fil
     const opened = await openSource(spec, { ...request, ...headBytes });
     try {
       const { body, totalBytes, reading } = opened;
-      const overrides = { ...spec.overrides, ...reading };
-      return await reportFile({ source: spec.id, body, overrides, limitBytes, totalBytes });
+      return await reportFile({
+        source: spec.id,
+        body,
+        overrides: { ...spec.overrides, ...reading },
+        isCanonical: reading !== undefined,
+        limitBytes,
+        totalBytes,
+      });
     } finally {
       await opened.close();
     }

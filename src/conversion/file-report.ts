@@ -18,6 +18,8 @@ import { whyType } from './why-type.ts';
 
 /** How a file is read and typed, and why: plain JSON. */
 export interface FileReport {
+  /** Longhaul wrote the file itself, of a portal's records. */
+  isCanonical?: true;
   /** How much of the file it is about: whole records from its first byte on. */
   bytes: number;
   isWhole: boolean;
@@ -50,6 +52,8 @@ interface FileToReport {
   source: string;
   body: AsyncIterable<Buffer>;
   overrides: SourceOverrides;
+  /** Longhaul wrote the file itself, of a portal's records. */
+  isCanonical?: boolean | undefined;
   /** No more is read. */
   limitBytes: number;
   /** Of the whole file, where that is known. */
@@ -143,7 +147,8 @@ interface Seen {
   isWhole: boolean;
 }
 
-function reportOf({ source, overrides, totalBytes }: FileToReport, seen: Seen): FileReport {
+function reportOf(file: FileToReport, seen: Seen): FileReport {
+  const { source, overrides, totalBytes, isCanonical } = file;
   const { head, scan, collector, bytes, isWhole } = seen;
   const problems: LonghaulError[] = [];
   const attempt = <T>(work: () => T): T | undefined => {
@@ -162,6 +167,7 @@ function reportOf({ source, overrides, totalBytes }: FileToReport, seen: Seen): 
   const reading = { ...csvReadingOf(scan, encoding, overrides), headerLine };
   const { bomBytes } = scan.dialect;
   return {
+    ...(isCanonical && { isCanonical }),
     bytes,
     isWhole,
     ...(totalBytes !== undefined && { totalBytes }),

@@ -38,6 +38,8 @@ export interface Lab {
 
 interface RunOptions {
   env?: Record<string, string>;
+  /** Default: the lab's folder. */
+  cwd?: string;
 }
 
 export interface Outcome {
@@ -122,7 +124,7 @@ function makeLab(
   };
   const start: Lab['start'] = (args, options) => {
     const child = spawn(process.execPath, [CLI, ...args], {
-      cwd: folder,
+      cwd: options?.cwd ?? folder,
       env: { ...env, ...options?.env },
     });
     children.add(child);

@@ -12,7 +12,8 @@ export const SOURCE_ERRORS = {
   },
   SOURCE_NOT_READY: {
     class: 'unavailable',
-    happened: 'The publisher answered 202: it is still making the file.',
+    happened:
+      'The publisher answered 202, as it is still making the file, or with data that it says itself is out of date.',
     next: 'The run asks again, after Retry-After or 10 s, for up to 15 minutes. `longhaul retry <run>` asks again later.',
   },
   SOURCE_EXPORT_FAILED: {

@@ -2,6 +2,7 @@ import { LonghaulError } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
 import { fieldOf, listOf, numberOf, textOf } from './json-fields.ts';
 import { NoSuchPortal } from './no-such-portal.ts';
+import type { Effort } from './page-size.ts';
 import { shownOf, type JsonAnswer, type PortalClient } from './portal-client.ts';
 import { isRecord, type JsonRecord } from './records.ts';
 
@@ -43,7 +44,6 @@ export interface DatastorePage {
   fields: { name: string; type: string }[];
   records: JsonRecord[];
   total: number;
-  bytes: number;
 }
 
 /**
@@ -53,7 +53,7 @@ export interface DatastorePage {
 export async function datastorePage(
   ckan: Ckan,
   resource: string,
-  { offset, limit, maxBytes }: { offset: number; limit: number; maxBytes: number },
+  { offset, limit, maxBytes, tries }: { offset: number; limit: number } & Effort,
 ): Promise<DatastorePage> {
   const query = {
     resource_id: resource,
@@ -62,7 +62,10 @@ export async function datastorePage(
     sort: '_id',
   };
   const url = actionOf(ckan, 'datastore_search', query);
-  const answer = await ckan.client.answer(url, maxBytes, ANSWERS);
+  const answer = await ckan.client.answer(url, maxBytes, {
+    ...ANSWERS,
+    ...(tries !== undefined && { tries }),
+  });
   const result = resultOf(url, answer);
   if (fieldOf(result, 'total_was_estimated') === true) {
     const what = `${shownOf(url)} estimates how many records it has, so that nothing says whether all arrived.`;
@@ -75,7 +78,7 @@ export async function datastorePage(
   const records = listOf(result, 'records');
   const total = numberOf(result, 'total');
   if (total !== undefined && fields.length > 0 && records.every(isRecord)) {
-    return { fields, records, total, bytes: answer.text.length };
+    return { fields, records, total };
   }
   throw new LonghaulError(
     'PORTAL_ANSWER_INVALID',

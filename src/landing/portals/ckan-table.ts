@@ -22,22 +22,25 @@ export async function datastoreTable(
   resource: CkanResource,
   resourceNow: () => Promise<CkanResource>,
 ): Promise<OffsetTable> {
-  const ask = async (offset: number, limit: number): Promise<DatastorePage> =>
-    await datastorePage(ckan, resource.id, { offset, limit, maxBytes: MAX_PAGE_BYTES });
-  const first = await ask(0, 1);
+  const one = { offset: 0, limit: 1, maxBytes: MAX_PAGE_BYTES };
+  const first = await datastorePage(ckan, resource.id, one);
   const service = dumpOf(ckan, resource).href;
   return {
     shown: service,
     columns: first.fields.map(({ name }) => name),
     state: stateOf(resource, first),
-    page: async (offset, limit) => {
-      const page = await ask(offset, limit);
-      if (isDeepStrictEqual(page.fields, first.fields)) return page;
+    page: async (offset, limit, effort) => {
+      const { fields, records } = await datastorePage(ckan, resource.id, {
+        offset,
+        limit,
+        ...effort,
+      });
+      if (isDeepStrictEqual(fields, first.fields)) return records;
       const what = `${service} has other columns than at the start of the reading.`;
       throw new LonghaulError('SOURCE_CHANGED', what);
     },
     follows,
-    stateNow: async () => stateOf(await resourceNow(), await ask(0, 1)),
+    stateNow: async () => stateOf(await resourceNow(), await datastorePage(ckan, resource.id, one)),
     facts: { kind: 'ckan', service, objectIdColumn: ID },
     close: async () => await ckan.client.close(),
   };

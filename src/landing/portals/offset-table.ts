@@ -1,27 +1,16 @@
 import { LonghaulError } from '../../model/errors.ts';
 import type { PortalTable } from '../../model/portal.ts';
 import { canonicalRecord } from './canonical-csv.ts';
+import { oneAhead } from './one-ahead.ts';
+import { PageSize, type Effort } from './page-size.ts';
 import type { Cursor, Page, PagedTable } from './paged-table.ts';
 import { countersOf, NO_TALLY, rendered, type JsonRecord, type Tally } from './records.ts';
-
-/** The first page is small, as nothing is known of the records' length. */
-const FIRST_PAGE_RECORDS = 1000;
-/** More are slow to sort, and no known portal allows more than 50,000. */
-const MAX_PAGE_RECORDS = 10_000;
-/** Few requests for a whole table, and a page is small in memory. */
-const PAGE_BYTES = 4 * 1024 * 1024;
 
 /** What an edit during the reading changes. */
 export interface TableState {
   /** Absent where the portal has nothing that changes with the records. */
   version?: string;
   count: number;
-}
-
-export interface RecordsPage {
-  records: JsonRecord[];
-  /** Of the answer. */
-  bytes: number;
 }
 
 /** A table whose pages are asked for by offset and limit, in one order. */
@@ -32,7 +21,7 @@ export interface OffsetTable {
   columns: readonly string[];
   state: TableState;
   /** At most `limit` records, maybe fewer. @throws LonghaulError ANSWER_TOO_LONG, SOURCE_…. */
-  page(offset: number, limit: number): Promise<RecordsPage>;
+  page(offset: number, limit: number, effort: Effort): Promise<JsonRecord[]>;
   /**
    * That a page follows the one before it.
    * @param before what this said of that page; null at the start.
@@ -56,18 +45,22 @@ export function pagesByOffset(table: OffsetTable): PagedTable<OffsetCursor> {
     ...(state.version !== undefined && { version: state.version }),
     header: canonicalRecord(columns),
     start: { offset: 0, lastId: null, ...NO_TALLY },
-    pages: (from) => pages(table, from),
+    pages: (from) => oneAhead(pages(table, from)),
     facts: (end) => ({ ...facts, isCanonical: true, records: state.count, ...countersOf(end) }),
     close: async () => await table.close(),
   };
 }
 
-async function* pages(table: OffsetTable, from: OffsetCursor): AsyncGenerator<Page<OffsetCursor>> {
+async function* pages(
+  table: OffsetTable,
+  start: OffsetCursor,
+): AsyncGenerator<Page<OffsetCursor>, void> {
   const { shown, state, columns } = table;
   const size = new PageSize();
-  for (let at = from; ;) {
-    const { records, bytes } = await size.ask(async (limit) => await table.page(at.offset, limit));
-    const offset = at.offset + records.length;
+  for (let at = start; ;) {
+    const { offset: from } = at;
+    const records = await size.ask(async (limit, effort) => await table.page(from, limit, effort));
+    const offset = from + records.length;
     if (records.length === 0 || offset > state.count) await assertUnchanged(table);
     if (offset > state.count || (records.length === 0 && offset < state.count)) {
       const found = records.length === 0 ? offset : 'more';
@@ -81,7 +74,6 @@ async function* pages(table: OffsetTable, from: OffsetCursor): AsyncGenerator<Pa
         `${shown} answers with records that repeat, are in another order, or have no id.`,
       );
     }
-    size.learn(bytes, records.length);
     const { text, tally } = rendered(records, columns, at);
     at = { offset, lastId, ...tally };
     yield { text, records: records.length, next: at };
@@ -99,27 +91,4 @@ async function assertUnchanged(table: OffsetTable): Promise<void> {
 
 function invalid(what: string): LonghaulError {
   return new LonghaulError('PORTAL_ANSWER_INVALID', what);
-}
-
-/** How many records are asked for: so many that an answer is neither tiny nor too long. No byte of the CSV depends on it. */
-class PageSize {
-  #records = FIRST_PAGE_RECORDS;
-
-  /** With fewer records at once where an answer is too long. */
-  async ask(page: (limit: number) => Promise<RecordsPage>): Promise<RecordsPage> {
-    for (;;) {
-      try {
-        return await page(this.#records);
-      } catch (error) {
-        const isTooLong = error instanceof LonghaulError && error.code === 'ANSWER_TOO_LONG';
-        if (!isTooLong || this.#records === 1) throw error;
-        this.#records = Math.ceil(this.#records / 4);
-      }
-    }
-  }
-
-  learn(bytes: number, records: number): void {
-    const fitting = Math.floor((PAGE_BYTES * records) / Math.max(1, bytes));
-    this.#records = Math.max(1, Math.min(fitting, MAX_PAGE_RECORDS));
-  }
 }

@@ -3,11 +3,12 @@ import { fieldOf, lineOf, listOf, numberOf, textOf } from './json-fields.ts';
 import { NoSuchPortal } from './no-such-portal.ts';
 import { MAX_METADATA_BYTES, MAX_PAGE_BYTES, type PortalClient } from './portal-client.ts';
 import { RENDERING_VERSION } from './canonical-csv.ts';
-import type { RecordsPage, TableState } from './offset-table.ts';
+import type { TableState } from './offset-table.ts';
 import { isRecord, type JsonRecord } from './records.ts';
 import type { Response } from '../http-request.ts';
 import { header } from '../http-answers.ts';
 import type { PortalAddress } from './recognise.ts';
+import type { Effort } from './page-size.ts';
 import { versionTag } from './version-tag.ts';
 
 export type SocrataAddress = Extract<PortalAddress, { kind: 'socrata' }>;
@@ -48,7 +49,7 @@ export async function viewOf(address: SocrataAddress, client: PortalClient): Pro
     throw new LonghaulError('PORTAL_UNUSABLE', what);
   }
   const query = { ...EVERY_FIELD, $limit: String(EXAMPLES) };
-  const { records, fields } = await ask(address, client, query, MAX_PAGE_BYTES);
+  const { records, fields } = await ask(address, client, query, { maxBytes: MAX_PAGE_BYTES });
   const columns = columnsOf(json, fields);
   if (columns.length > 0) {
     return {
@@ -98,7 +99,12 @@ export function stateOf({ json, columns, rowsUpdatedAtSeconds }: View, count: nu
 
 /** @throws LonghaulError PORTAL_ANSWER_INVALID. */
 export async function countOf(address: SocrataAddress, client: PortalClient): Promise<number> {
-  const { records } = await ask(address, client, { $select: 'count(*)' }, MAX_METADATA_BYTES);
+  const { records } = await ask(
+    address,
+    client,
+    { $select: 'count(*)' },
+    { maxBytes: MAX_METADATA_BYTES },
+  );
   const [value] = Object.values(records[0] ?? {});
   if (typeof value === 'string' && /^\d{1,15}$/.test(value)) return Number(value);
   const count = numberOf({ value }, 'value');
@@ -107,28 +113,32 @@ export async function countOf(address: SocrataAddress, client: PortalClient): Pr
   throw new LonghaulError('PORTAL_ANSWER_INVALID', what);
 }
 
-export interface Rows extends RecordsPage {
+export interface Rows {
+  records: JsonRecord[];
   /** The fields that records have, where a null one is left out; undefined where there are too many for a header. */
   fields: string[] | undefined;
 }
 
 /**
  * Rows by SoQL.
- * @throws LonghaulError SOURCE_UNAVAILABLE where a replica answers that has older records.
+ * @throws LonghaulError SOURCE_NOT_READY where a replica answers that has older records.
  */
 export async function ask(
   address: SocrataAddress,
   client: PortalClient,
   query: Readonly<Record<string, string>>,
-  maxBytes: number,
+  { maxBytes, tries }: Effort,
 ): Promise<Rows> {
   const url = resourceOf(address);
   const refusal = (response: Response): LonghaulError | undefined => staleness(response, url);
   const asked = new URL(`${url.href}?${new URLSearchParams(query).toString()}`);
-  const { json, text, response } = await client.answer(asked, maxBytes, { refusal });
+  const { json, response } = await client.answer(asked, maxBytes, {
+    refusal,
+    ...(tries !== undefined && { tries }),
+  });
   if (Array.isArray(json) && json.every(isRecord)) {
     const fields = fieldsIn(header(response, 'x-soda2-fields'));
-    return { records: json, bytes: text.length, fields };
+    return { records: json, fields };
   }
   const what = `${url.href} answered with no list of records.`;
   throw new LonghaulError('PORTAL_ANSWER_INVALID', what);
@@ -148,10 +158,13 @@ function fieldsIn(names: string | undefined): string[] | undefined {
   }
 }
 
+/** Replicas follow within minutes, or hours after a large update. */
+const STALE_SECONDS = 10;
+
 /** A page of an old replica among pages of a newer one would be a mixture that no count shows. */
 function staleness(response: Response, url: URL): LonghaulError | undefined {
   if (header(response, 'x-soda2-data-out-of-date')?.trim().toLowerCase() !== 'true')
     return undefined;
   const what = `${url.href} answered from a copy of the data that is out of date, as it says itself.`;
-  return new LonghaulError('SOURCE_UNAVAILABLE', what);
+  return new LonghaulError('SOURCE_NOT_READY', what, { retryAfterSeconds: STALE_SECONDS });
 }

@@ -5,7 +5,7 @@ import type { Description } from './description.ts';
 import { pagesByOffset, type OffsetTable } from './offset-table.ts';
 import { openPaged } from './paged-table.ts';
 import type { Portal } from './portal.ts';
-import { MAX_PAGE_BYTES, type PortalClient } from './portal-client.ts';
+import type { PortalClient } from './portal-client.ts';
 import { examplesOf } from './records.ts';
 import {
   ask,
@@ -56,11 +56,11 @@ function tableOf({ address, view, count }: Opened, client: PortalClient): Offset
     shown,
     columns,
     state: stateOf(view, count),
-    page: async (offset, limit) => {
+    page: async (offset, limit, effort) => {
       const query = { ...EVERY_FIELD, $limit: String(limit), $offset: String(offset) };
-      const page = await ask(address, client, query, MAX_PAGE_BYTES);
+      const page = await ask(address, client, query, effort);
       assertColumns(shown, columns, page);
-      return page;
+      return page.records;
     },
     follows: newIds(),
     stateNow: async () => {

@@ -1,7 +1,8 @@
 import { LonghaulError } from '../../../model/errors.ts';
 import { invalid, unusable } from './answers.ts';
 import { shownOf } from '../portal-client.ts';
-import { PageSize } from './page-size.ts';
+import { oneAhead } from '../one-ahead.ts';
+import { PageSize } from '../page-size.ts';
 import { ALL, type Feature, type PageRequest, type Queries } from './queries.ts';
 
 /** The records of a layer that are read: those up to the highest object id of the beginning. */
@@ -145,17 +146,4 @@ function isIn(ids: BigInt64Array, wanted: bigint): boolean {
     else high = middle;
   }
   return ids[low] === wanted;
-}
-
-/** The next page is asked for while this one is taken in. */
-async function* oneAhead<T>(items: AsyncGenerator<T, void>): AsyncGenerator<T, void> {
-  const next = async (): Promise<IteratorResult<T, void>> => await items.next();
-  for (let coming = next(); ;) {
-    const found = await coming;
-    if (found.done) return;
-    coming = next();
-    // It is awaited later, or never where the reader has failed.
-    coming.catch(() => undefined);
-    yield found.value;
-  }
 }

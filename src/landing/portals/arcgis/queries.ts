@@ -1,6 +1,7 @@
 import { MAX_METADATA_BYTES, MAX_PAGE_BYTES, type PortalClient } from '../portal-client.ts';
 import { JsonNumber, type ExactJson } from '../exact-json.ts';
 import { fieldOf, numberOf } from '../json-fields.ts';
+import type { Effort } from '../page-size.ts';
 import { assertNoError, invalid, unusable } from './answers.ts';
 import type { Layer } from './layer.ts';
 
@@ -19,11 +20,6 @@ export interface PageRequest {
   /** So many at most; absent where the server decides. */
   records?: number;
   hasGeometry?: boolean;
-}
-
-export interface Effort {
-  maxBytes: number;
-  tries?: number;
 }
 
 /** What is asked of a layer's `/query`: as a form, since servers limit addresses, and caches keep what they name. */

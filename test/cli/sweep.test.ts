@@ -49,10 +49,7 @@ test('a line an item, what is not shown, and one line for all', () => {
   });
   assert.match(text, /│ upload │ 30h 00m │ 3\.0 MiB │ denver-311\/\S+x\.csv │ removed │/);
   assert.match(text, /^… and 1,200 more\.$/m);
-  assert.match(
-    text,
-    /^Removed 1,200 items, 3\.5 GiB; kept 1 item, 512 B of runs under way\.$/m,
-  );
+  assert.match(text, /^Removed 1,200 items, 3\.5 GiB; kept 1 item, 512 B of runs under way\.$/m);
 });
 
 for (const age of ['1s', '0h', '-1', 'soon', '']) {

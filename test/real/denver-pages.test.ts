@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { FILE_RECORDS, startDenverHub, type DenverHub } from '../helpers/denver-hub.ts';
+import { startLab, type Lab } from '../helpers/lab.ts';
+
+/** A person with a page of the city's Hub, and the command line. Two pages of a layer, and some. */
+const RECORDS = 4200;
+const DATASETS = ['denver-311', 'denver-traffic-accidents', 'denver-crime'] as const;
+
+interface Run {
+  dataset: string;
+  status: string;
+  ledger: { records: number; rows: number; balanced: boolean };
+  sources: { id: string; status: string }[];
+}
+type Row = Record<string, unknown>;
+
+let denver: DenverHub;
+let lab: Lab & { close(): Promise<void> };
+before(async () => {
+  denver = await startDenverHub({ records: RECORDS });
+  lab = await startLab({});
+});
+after(async () => {
+  await lab.close();
+  await denver.close();
+});
+
+async function ingest(date: string): Promise<Map<string, Run>> {
+  const args = ['ingest', ...DATASETS, '--date', date, '--as-if'];
+  const { json, code, stdout, stderr } = await lab.json<{ runs: Run[] }>(args);
+  assert.equal(code, 0, stdout + stderr);
+  return new Map(json.runs.map((run) => [run.dataset, run]));
+}
+
+async function query(sql: string): Promise<Row[]> {
+  const { code, stdout, stderr } = await lab.run(['query', sql, '--format', 'json']);
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout) as Row[];
+}
+
+async function typesOf(view: string): Promise<Row> {
+  const columns = await query(`DESCRIBE ${view}`);
+  return Object.fromEntries(columns.map((each) => [each['column_name'], each['column_type']]));
+}
+
+/** Pages of records, by layer: what describes a layer is none. */
+function pagesAsked(): number {
+  const asked = [...denver.layers.values()].flatMap(({ requests }) => requests);
+  return asked.filter(
+    ({ kind, form }) => kind === 'page' && form.get('orderByFields')?.endsWith(' ASC'),
+  ).length;
+}
+
+describe("the pages of Denver's Hub", () => {
+  it('become datasets with one command each, and rows with the next', async () => {
+    await lab.datasets({
+      'denver-311': {
+        2023: { address: denver.page('denver-311/2023'), geometry: 'none' },
+        2024: { address: denver.page('denver-311/2024'), geometry: 'none' },
+      },
+    });
+    for (const [name, page] of [
+      ['denver-traffic-accidents', denver.page('denver-traffic-accidents/all')],
+      ['denver-crime', denver.page('denver-crime/all')],
+    ] as const) {
+      const added = await lab.run(['add', page, '--name', name, '--geometry', 'none']);
+      assert.equal(added.code, 0, added.stderr);
+    }
+    const runs = await ingest('2026-11-01');
+    for (const dataset of DATASETS) {
+      const { status, ledger } = runs.get(dataset) ?? {};
+      assert.equal(status, 'published');
+      const records = RECORDS + (dataset === 'denver-311' ? FILE_RECORDS : 0);
+      assert.deepEqual([ledger?.records, ledger?.rows, ledger?.balanced], [records, records, true]);
+    }
+    assert.deepEqual(
+      await query('SELECT source, count(*) AS n FROM denver_311 GROUP BY ALL ORDER BY source'),
+      [
+        { source: '2023', n: RECORDS },
+        { source: '2024', n: FILE_RECORDS },
+      ],
+    );
+  });
+
+  it('have dates as timestamps, ids with every digit, blanks as they were sent, and no geometry', async () => {
+    const accidents = await typesOf('denver_traffic_accidents');
+    assert.equal(Object.keys(accidents).length, 49);
+    assert.equal(accidents['reported_date'], 'TIMESTAMP');
+    assert.equal(accidents['last_occurrence_date'], 'TIMESTAMP');
+    assert.equal(accidents['geo_lon'], 'DOUBLE');
+    assert.equal(accidents['bicycle_ind'], 'BIGINT');
+    assert.equal((await typesOf('denver_crime'))['first_occurrence_date'], 'TIMESTAMP');
+    const [first] = await query(
+      `SELECT CAST(incident_id AS VARCHAR) AS incident, CAST(offense_id AS VARCHAR) AS offense,
+         CAST(reported_date AS VARCHAR) AS reported, length(top_traffic_accident_offense) AS width
+       FROM denver_traffic_accidents ORDER BY object_id LIMIT 1`,
+    );
+    assert.deepEqual(first, {
+      incident: '2023800000000',
+      offense: '2023800000000544100',
+      reported: '2023-01-01 07:30:00',
+      width: 30,
+    });
+  });
+
+  it('cost no page on a day without a change', async () => {
+    const before = pagesAsked();
+    assert.ok(before > 0);
+    const runs = await ingest('2026-11-02');
+    for (const dataset of DATASETS)
+      assert.ok(
+        runs.get(dataset)?.sources.every(({ status }) => status === 'unchanged'),
+        dataset,
+      );
+    assert.equal(pagesAsked(), before);
+  });
+
+  it('are read again when the city has filled a table anew, and that table alone', async () => {
+    denver.reload('denver-traffic-accidents/all', 100);
+    const runs = await ingest('2026-11-03');
+    assert.equal(runs.get('denver-traffic-accidents')?.ledger.rows, RECORDS + 100);
+    assert.ok(runs.get('denver-crime')?.sources.every(({ status }) => status === 'unchanged'));
+    assert.deepEqual(
+      await query(
+        `SELECT strftime(ingest_date, '%d') AS day, count(*) AS n, count(DISTINCT incident_id) AS incidents
+         FROM denver_traffic_accidents_history GROUP BY ALL ORDER BY day`,
+      ),
+      [
+        { day: '01', n: RECORDS, incidents: RECORDS },
+        { day: '02', n: RECORDS, incidents: RECORDS },
+        { day: '03', n: RECORDS + 100, incidents: RECORDS + 100 },
+      ],
+    );
+  });
+});

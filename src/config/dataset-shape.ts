@@ -49,8 +49,12 @@ const source = z.strictObject(
     years: z.union([z.array(year).min(1), z.record(year, text)]).optional(),
     headers: z
       .record(
-        z.string().regex(/^[!#$%&'*+.^_`|~\w-]+$/, 'is no name of an HTTP header'),
+        z.string().regex(/^[!#$%&'*+.^_`|~\w-]+$/),
         z.string().regex(/^[\t\u0020-\u007e]+$/, 'must be printable ASCII'),
+        {
+          error: ({ code }) =>
+            code === 'invalid_key' ? 'is no name of an HTTP header' : 'must be a map of headers',
+        },
       )
       .optional(),
     geometry: z.enum(GEOMETRIES, { error: `must be one of ${GEOMETRIES.join(', ')}` }).optional(),

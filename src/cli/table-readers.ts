@@ -8,6 +8,8 @@ export interface TableAddress {
   metadataFile: string;
   /** A day, and its snapshot. */
   tag?: { name: string; snapshotId: number } | undefined;
+  /** The tables that are its history. */
+  history?: Record<'versions' | 'days', { location: string }> | undefined;
 }
 
 /** Lines to paste, by program. Trino, Athena and Snowflake are not among those that our tests run. */
@@ -57,7 +59,15 @@ function duckDbLines(table: TableAddress): string[] {
       ({ snapshotId }) =>
         `SELECT * FROM iceberg_scan(${location}, snapshot_from_id = ${snapshotId});`,
     ),
+    ...(table.history ? [historySql(table.history)] : []),
   ];
+}
+
+function historySql({ versions, days }: NonNullable<TableAddress['history']>): string {
+  const [versionsScan, daysScan] = [versions, days].map(
+    ({ location }) => `iceberg_scan(${quoteLiteral(location)})`,
+  );
+  return `SELECT v.* REPLACE (d.day AS ingest_date) FROM ${versionsScan} AS v JOIN ${daysScan} AS d ON v.source = d.source AND v.ingest_date = d.version_date;`;
 }
 
 function pyicebergLines(table: TableAddress): string[] {

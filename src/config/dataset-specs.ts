@@ -68,16 +68,18 @@ function ruleOf(dataset: string, timeZone: string, { raw, days }: KeepShape): Ke
   };
 }
 
-/** Its view's name would be that of another dataset's history. */
-const HISTORY_SUFFIX = '-history';
+/** Its view's or table's name would be one of another dataset's. */
+const RESERVED_SUFFIXES = {
+  '-history': 'names the view of every snapshot of a dataset',
+  '-versions': 'names the Iceberg table of the versions of a dataset',
+  '-days': 'names the Iceberg table of the days of a dataset',
+};
 
 /** @throws LonghaulError NAME_INVALID. */
 export function parseNewDatasetName(name: string): string {
-  if (name.endsWith(HISTORY_SUFFIX)) {
-    throw new LonghaulError(
-      'NAME_INVALID',
-      `${shown(name)} ends in ${HISTORY_SUFFIX}, which names the view of every snapshot of a dataset.`,
-    );
+  for (const [suffix, use] of Object.entries(RESERVED_SUFFIXES)) {
+    if (!name.endsWith(suffix)) continue;
+    throw new LonghaulError('NAME_INVALID', `${shown(name)} ends in ${suffix}, which ${use}.`);
   }
   return parseDatasetName(name);
 }

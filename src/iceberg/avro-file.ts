@@ -40,16 +40,18 @@ export function encodeAvro(
 }
 
 /**
- * The records of a file that `encodeAvro` wrote.
+ * The records of a file that `encodeAvro` wrote, by the schema in its header.
  * @throws Error where it is none: cut short, or damaged.
  */
-export function decodeAvro(schema: avro.Schema, file: Buffer): unknown[] {
+export function decodeAvro(file: Buffer): unknown[] {
   if (!file.subarray(0, MAGIC.length).equals(MAGIC)) throw new Error('no Avro file');
-  const type = avro.Type.forSchema(schema);
   const header = HEADER.decode(file, MAGIC.length);
+  if (header.offset < 0) throw new Error('a header that is cut short');
+  const { 'avro.schema': schema = '' } = header.value as Record<string, Buffer>;
+  const type = avro.Type.forSchema(JSON.parse(schema.toString()) as avro.Schema);
   const sync = file.subarray(header.offset, header.offset + SYNC_BYTES);
   const records: unknown[] = [];
-  for (let at = header.offset + SYNC_BYTES; header.offset > 0 && at < file.length;) {
+  for (let at = header.offset + SYNC_BYTES; at < file.length;) {
     const count = LONG.decode(file, at);
     const size = LONG.decode(file, count.offset);
     const end = size.offset + Number(size.value);
@@ -62,6 +64,5 @@ export function decodeAvro(schema: avro.Schema, file: Buffer): unknown[] {
     }
     at = end + SYNC_BYTES;
   }
-  if (header.offset < 0) throw new Error('a header that is cut short');
   return records;
 }

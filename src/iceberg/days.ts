@@ -3,6 +3,7 @@ import { hasBegun, latestOfEachSource } from '../lake/catalogue.ts';
 import { versionDateOf, type SnapshotManifest, type SourceEntry } from '../model/manifest.ts';
 import { listSnapshots, readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
+import type { WantedFile } from './members.ts';
 
 /** A published day: its newest revision, and those that it replaced, the oldest first. */
 export interface Day {
@@ -10,11 +11,18 @@ export interface Day {
   replaced: SnapshotRef[];
 }
 
+/** A source as it was published. */
+export interface Version {
+  entry: SourceEntry;
+  /** `ingest_date` of its rows. */
+  versionDate: string;
+}
+
 /** What a dataset was on a day: the latest version of each of its sources. */
 export interface Content {
   /** The day's own. */
   manifest: Omit<SnapshotManifest, 'sources'>;
-  sources: { entry: SourceEntry; versionDate: string }[];
+  sources: Version[];
   /** The same for the same versions. */
   hash: string;
 }
@@ -47,10 +55,14 @@ export class Days {
     return this.#days.get(date);
   }
 
-  /** The newest day that has begun anywhere: what the table is when no day is asked for. */
+  /** The newest revision of each day that has begun anywhere. */
+  begun(): SnapshotRef[] {
+    return [...this.#days.values()].map(({ current }) => current).filter(hasBegun(new Date()));
+  }
+
+  /** What the table is when no day is asked for. */
   newest(): string | undefined {
-    const isBegun = hasBegun(new Date());
-    return [...this.#days.values()].findLast(({ current }) => isBegun(current))?.current.ingestDate;
+    return this.begun().at(-1)?.ingestDate;
   }
 
   before(date: string): string | undefined {
@@ -90,15 +102,34 @@ export class Days {
   }
 }
 
-function hashOf(sources: Content['sources']): string {
+/** Of the versions. */
+export function filesOf(versions: readonly Version[]): WantedFile[] {
+  return versions.flatMap(({ entry: { id, parquet, schema }, versionDate }) => {
+    const partition = { source: id, ingest_date: daysSinceEpoch(versionDate) };
+    return parquet.map((part) => ({ part, columns: schema.columns, partition }));
+  });
+}
+
+const DAY_MS = 86_400_000;
+
+/** @param date YYYY-MM-DD. */
+export function daysSinceEpoch(date: string): number {
+  return Date.parse(date) / DAY_MS;
+}
+
+function hashOf(sources: readonly Version[]): string {
   const versions = sources
     .map(({ entry, versionDate }) => [
       ...[entry.id, versionDate, entry.parquet.map(({ key }) => key)],
       entry.schema.columns.map(({ name, type, empty = false }) => [name, type, empty]),
     ])
     .toSorted(([a], [b]) => ((a as string) < (b as string) ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(versions)).digest('hex').slice(0, HASH_DIGITS);
+  return contentHash(versions);
 }
 
 /** Of 64: two contents of one table never meet by chance. */
 const HASH_DIGITS = 32;
+
+export function contentHash(content: unknown): string {
+  return createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, HASH_DIGITS);
+}

@@ -6,8 +6,11 @@ import {
   metadataKey,
   NO_SNAPSHOT,
   readNewest,
+  tableName,
   tablePrefix,
+  TABLES,
   type TableMetadata,
+  type TableSuffix,
 } from './metadata.ts';
 import { columnTypeOf } from './table-schema.ts';
 
@@ -26,6 +29,30 @@ export interface TableDescription {
   tags: { tag: string; snapshotId: number; rows: number; publishedAs: string }[];
 }
 
+/** The tables that are a dataset's history where they are joined. */
+export type HistoryDescription = Record<
+  'versions' | 'days',
+  Pick<TableDescription, 'location' | 'metadataFile' | 'columns'> & { name: string }
+>;
+
+/**
+ * @returns undefined where one is not there yet.
+ * @throws LonghaulError TABLE_FOREIGN_COMMIT, TABLE_UNREADABLE.
+ */
+export async function describeHistory(
+  converted: Store,
+  dataset: string,
+): Promise<HistoryDescription | undefined> {
+  const describe = async (suffix: TableSuffix) => {
+    const table = await describeTable(converted, dataset, suffix);
+    if (!table) return undefined;
+    const { location, metadataFile, columns } = table;
+    return { name: tableName(dataset, suffix), location, metadataFile, columns };
+  };
+  const [versions, days] = [await describe(TABLES.versions), await describe(TABLES.days)];
+  return versions && days && { versions, days };
+}
+
 /**
  * @returns undefined where there is no table.
  * @throws LonghaulError TABLE_FOREIGN_COMMIT, TABLE_UNREADABLE.
@@ -33,8 +60,9 @@ export interface TableDescription {
 export async function describeTable(
   converted: Store,
   dataset: string,
+  suffix: TableSuffix = TABLES.main,
 ): Promise<TableDescription | undefined> {
-  const prefix = tablePrefix(dataset);
+  const prefix = tablePrefix(dataset, suffix);
   const newest = await readNewest(converted, prefix);
   if (!newest) return undefined;
   const { version, metadata } = newest;

@@ -11,11 +11,10 @@ import {
   type TableInput,
 } from '@aws-sdk/client-glue';
 import { LonghaulError } from '../model/errors.ts';
-import { viewNameOf } from '../model/names.ts';
 import { silenceVersionWarning } from '../storage/s3/client.ts';
 import { causeOf, sdkErrorText, statusOf, type ServiceError } from '../storage/s3/errors.ts';
 import type { Store } from '../storage/store.ts';
-import { metadataKey, tablePrefix } from './metadata.ts';
+import { metadataKey } from './metadata.ts';
 import type { IcebergSchema, IcebergType } from './table-schema.ts';
 
 /** What a catalog has to know of a version of a table. */
@@ -40,15 +39,14 @@ export interface GlueOptions {
 /** @throws LonghaulError GLUE_TABLE_FOREIGN, GLUE_REFUSED, GLUE_UNAVAILABLE, STORE_…; the signal's reason. */
 export async function enterInGlue(
   database: string,
-  table: Omit<TablePointer, 'name'> & { converted: Store; dataset: string; signal: AbortSignal },
+  table: TablePointer & { converted: Store; prefix: string; signal: AbortSignal },
 ): Promise<void> {
-  const { converted, dataset, signal } = table;
+  const { converted, prefix, signal } = table;
   const client = createGlueClient();
   const isThere = async (version: number): Promise<boolean> =>
-    (await converted.size(metadataKey(tablePrefix(dataset), version))) !== undefined;
+    (await converted.size(metadataKey(prefix, version))) !== undefined;
   try {
-    const pointer = { ...table, name: viewNameOf(dataset) };
-    await followInGlue(pointer, { client, database, isThere, signal });
+    await followInGlue(table, { client, database, isThere, signal });
   } finally {
     client.destroy();
   }

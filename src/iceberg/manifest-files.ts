@@ -1,6 +1,6 @@
 import type { Schema as AvroSchema } from 'avsc';
 import { decodeAvro, encodeAvro } from './avro-file.ts';
-import { PARTITION_SPEC, type IcebergSchema } from './table-schema.ts';
+import type { IcebergSchema, PartitionSpec } from './table-schema.ts';
 
 /*
  * The two kinds of Avro files of a snapshot, as format version 2 of the specification has them: a manifest lists data
@@ -15,8 +15,8 @@ export interface DataFile {
   content: 0;
   file_path: string;
   file_format: 'PARQUET';
-  /** `ingest_date` in days since 1970-01-01. */
-  partition: { source: string; ingest_date: number };
+  /** `ingest_date` in days since 1970-01-01; nothing in a table without partitions. */
+  partition: { source?: string; ingest_date?: number };
   record_count: number;
   file_size_in_bytes: number;
   column_sizes: FieldValue<number>[];
@@ -89,23 +89,25 @@ function byField(id: number, name: string, ids: [number, number], value: string)
   return field(id, name, { type: 'array', logicalType: 'map', items: pair });
 }
 
-const PARTITION = {
-  type: 'record',
-  name: 'r102',
-  fields: [
-    optional(1000, 'source', 'string'),
-    optional(1001, 'ingest_date', { type: 'int', logicalType: 'date' }),
-  ],
-};
+const PARTITION_TYPES = {
+  source: 'string',
+  ingest_date: { type: 'int', logicalType: 'date' },
+} as const;
 
-const DATA_FILE = {
+const dataFile = ({ fields }: PartitionSpec): object => ({
   type: 'record',
   name: 'r2',
   fields: [
     field(134, 'content', 'int'),
     field(100, 'file_path', 'string'),
     field(101, 'file_format', 'string'),
-    field(102, 'partition', PARTITION),
+    field(102, 'partition', {
+      type: 'record',
+      name: 'r102',
+      fields: fields.map((each) =>
+        optional(each['field-id'], each.name, PARTITION_TYPES[each.name]),
+      ),
+    }),
     field(103, 'record_count', 'long'),
     field(104, 'file_size_in_bytes', 'long'),
     byField(108, 'column_sizes', [117, 118], 'long'),
@@ -114,19 +116,20 @@ const DATA_FILE = {
     byField(125, 'lower_bounds', [126, 127], 'bytes'),
     byField(128, 'upper_bounds', [129, 130], 'bytes'),
   ],
-};
+});
 
-const MANIFEST_ENTRY = {
-  type: 'record',
-  name: 'manifest_entry',
-  fields: [
-    field(0, 'status', 'int'),
-    optional(1, 'snapshot_id', 'long'),
-    optional(3, 'sequence_number', 'long'),
-    optional(4, 'file_sequence_number', 'long'),
-    field(2, 'data_file', DATA_FILE),
-  ],
-} as unknown as AvroSchema;
+const manifestEntry = (spec: PartitionSpec): AvroSchema =>
+  ({
+    type: 'record',
+    name: 'manifest_entry',
+    fields: [
+      field(0, 'status', 'int'),
+      optional(1, 'snapshot_id', 'long'),
+      optional(3, 'sequence_number', 'long'),
+      optional(4, 'file_sequence_number', 'long'),
+      field(2, 'data_file', dataFile(spec)),
+    ],
+  }) as unknown as AvroSchema;
 
 const PARTITION_RANGE = {
   type: 'record',
@@ -159,12 +162,16 @@ const MANIFEST_FILE = {
   ],
 } as unknown as AvroSchema;
 
-export function encodeManifest(entries: readonly ManifestEntry[], schema: IcebergSchema): Buffer {
-  return encodeAvro(MANIFEST_ENTRY, entries, {
+export function encodeManifest(
+  entries: readonly ManifestEntry[],
+  schema: IcebergSchema,
+  spec: PartitionSpec,
+): Buffer {
+  return encodeAvro(manifestEntry(spec), entries, {
     schema: JSON.stringify(schema),
     'schema-id': String(schema['schema-id']),
-    'partition-spec': JSON.stringify(PARTITION_SPEC.fields),
-    'partition-spec-id': String(PARTITION_SPEC['spec-id']),
+    'partition-spec': JSON.stringify(spec.fields),
+    'partition-spec-id': String(spec['spec-id']),
     'format-version': '2',
     content: 'data',
   });
@@ -172,7 +179,7 @@ export function encodeManifest(entries: readonly ManifestEntry[], schema: Iceber
 
 /** @throws Error of a file that is damaged. */
 export function decodeManifest(file: Buffer): ManifestEntry[] {
-  return decodeAvro(MANIFEST_ENTRY, file) as ManifestEntry[];
+  return decodeAvro(file) as ManifestEntry[];
 }
 
 export function encodeManifestList(
@@ -189,5 +196,5 @@ export function encodeManifestList(
 
 /** @throws Error of a file that is damaged. */
 export function decodeManifestList(file: Buffer): ManifestInList[] {
-  return decodeAvro(MANIFEST_FILE, file) as ManifestInList[];
+  return decodeAvro(file) as ManifestInList[];
 }

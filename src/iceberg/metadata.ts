@@ -5,14 +5,32 @@ import { formatChecksum } from '../model/checksum.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { viewNameOf } from '../model/names.ts';
 import type { Store } from '../storage/store.ts';
-import { ICEBERG_TYPES, NO_VALUES, PARTITION_SPEC, type IcebergSchema } from './table-schema.ts';
+import {
+  ICEBERG_TYPES,
+  NO_PARTITION_ID,
+  NO_VALUES,
+  type IcebergSchema,
+  type PartitionSpec,
+} from './table-schema.ts';
 
 /** Where the tables lie in the converted zone. Spark and pyarrow skip a folder with an underscore. */
 export const TABLES_PREFIX = '_iceberg/';
 
+/**
+ * The tables of a dataset, by what their names add to its view's: its days as tags; each published version of its sources
+ * once; which of these each day consists of. The last two, joined, are its history.
+ */
+export const TABLES = { main: '', versions: '_versions', days: '_days' } as const;
+
+export type TableSuffix = (typeof TABLES)[keyof typeof TABLES];
+
+export function tableName(dataset: string, suffix: TableSuffix = TABLES.main): string {
+  return viewNameOf(dataset) + suffix;
+}
+
 /** The folder of a dataset's table. */
-export function tablePrefix(dataset: string): string {
-  return `${TABLES_PREFIX}${viewNameOf(dataset)}/`;
+export function tablePrefix(dataset: string, suffix?: TableSuffix): string {
+  return `${TABLES_PREFIX}${tableName(dataset, suffix)}/`;
 }
 
 const FIELD = z.strictObject({
@@ -77,7 +95,7 @@ export const MAIN = 'main';
 export const NO_SNAPSHOT = -1;
 
 /** A table without a snapshot. */
-export function newTable(location: string): TableMetadata {
+export function newTable(location: string, spec: PartitionSpec): TableMetadata {
   return {
     'format-version': 2,
     'table-uuid': randomUUID(),
@@ -88,8 +106,11 @@ export function newTable(location: string): TableMetadata {
     'current-schema-id': 0,
     schemas: [],
     'default-spec-id': 0,
-    'partition-specs': [PARTITION_SPEC],
-    'last-partition-id': Math.max(...PARTITION_SPEC.fields.map((field) => field['field-id'])),
+    'partition-specs': [{ ...spec }],
+    'last-partition-id': Math.max(
+      NO_PARTITION_ID,
+      ...spec.fields.map((field) => field['field-id']),
+    ),
     // Java's reader then refuses to expire snapshots, and with them the days' files.
     properties: { 'gc.enabled': 'false' },
     'current-snapshot-id': NO_SNAPSHOT,

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import pMap from 'p-map';
 import { LonghaulError } from '../model/errors.ts';
 import type { Store } from '../storage/store.ts';
 import {
@@ -6,6 +7,7 @@ import {
   decodeManifestList,
   ENTRY_STATUS,
   type ManifestEntry,
+  type ManifestInList,
 } from './manifest-files.ts';
 import type { TableSnapshot } from './metadata.ts';
 
@@ -15,11 +17,14 @@ export interface TableFolder {
   prefix: string;
 }
 
-/** What a snapshot consists of: the keys of its own files, and the entries of its manifests. */
+/** What a snapshot consists of: the keys of its own files, its manifests, and those of their entries that it has. */
 export interface SnapshotFiles {
   keys: string[];
+  manifests: ManifestInList[];
   entries: ManifestEntry[];
 }
+
+const MANIFESTS_AT_ONCE = 8;
 
 /** @throws LonghaulError TABLE_UNREADABLE. */
 export async function readSnapshotFiles(
@@ -27,24 +32,15 @@ export async function readSnapshotFiles(
   snapshot: TableSnapshot,
 ): Promise<SnapshotFiles> {
   const list = tableFileKey(table.prefix, 'metadata', snapshot['manifest-list']);
-  const keys = [list];
-  const entries: ManifestEntry[] = [];
-  for (const { manifest_path: path } of await read(table, list, decodeManifestList)) {
-    const key = tableFileKey(table.prefix, 'metadata', path);
-    keys.push(key);
-    entries.push(...(await read(table, key, decodeManifest)));
-  }
-  return { keys, entries };
-}
-
-/** The files of rows that a snapshot has, by path. */
-export async function liveEntries(
-  table: TableFolder,
-  snapshot: TableSnapshot,
-): Promise<Map<string, ManifestEntry>> {
-  const { entries } = await readSnapshotFiles(table, snapshot);
-  const live = entries.filter(({ status }) => status !== ENTRY_STATUS.deleted);
-  return new Map(live.map((entry) => [entry.data_file.file_path, entry]));
+  const manifests = await read(table, list, decodeManifestList);
+  const keys = manifests.map(({ manifest_path: path }) =>
+    tableFileKey(table.prefix, 'metadata', path),
+  );
+  const entries = await pMap(keys, async (key) => await read(table, key, decodeManifest), {
+    concurrency: MANIFESTS_AT_ONCE,
+  });
+  const isLive = ({ status }: ManifestEntry): boolean => status !== ENTRY_STATUS.deleted;
+  return { keys: [list, ...keys], manifests, entries: entries.flat().filter(isLive) };
 }
 
 /** The key of a table's own file. Paths in a table are whole; it may be read from another place than they name. */

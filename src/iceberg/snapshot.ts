@@ -1,11 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import pMap from 'p-map';
-import { LonghaulError } from '../model/errors.ts';
-import type { ParquetPart } from '../model/manifest.ts';
-import { readFooter } from '../verification/footers.ts';
-import { castPart, castPrefix, type CastOptions } from './cast.ts';
-import { dataFileOf, fits, int32 } from './data-file.ts';
-import type { Content } from './days.ts';
+import { int32 } from './data-file.ts';
 import {
   encodeManifest,
   encodeManifestList,
@@ -14,30 +8,25 @@ import {
   type ManifestEntry,
   type ManifestInList,
 } from './manifest-files.ts';
+import { membersOf, type MemberOptions } from './members.ts';
 import type { TableSnapshot } from './metadata.ts';
-import { liveEntries, tableFileKey, type TableFolder } from './read-snapshot.ts';
-import type { IcebergSchema } from './table-schema.ts';
+import { readSnapshotFiles } from './read-snapshot.ts';
+import type { IcebergSchema, PartitionSpec } from './table-schema.ts';
 
-/** Footers read, or files cast, at once. */
-const FILES_AT_ONCE = 8;
+/** Of a snapshot: it gets one of its own beside those of its parent until there are so many, as Iceberg's own writers do. */
+const MAX_MANIFESTS = 100;
 
-export interface SnapshotOptions extends CastOptions {
+export interface SnapshotOptions extends Omit<MemberOptions, 'fields' | 'before'> {
   /** The table's folder. */
   prefix: string;
   id: number;
   sequenceNumber: number;
   timestampMs: number;
   schema: IcebergSchema;
-  parent: TableSnapshot | undefined;
-  content: Content;
+  spec: PartitionSpec;
+  parent: { snapshot: TableSnapshot; schema: IcebergSchema } | undefined;
   /** What it is, besides the counts. */
   summary: Record<string, string>;
-}
-
-/** A file that a snapshot has: carried over from its parent, or new in it. */
-interface Member {
-  file: DataFile;
-  carried: ManifestEntry | undefined;
 }
 
 /**
@@ -46,29 +35,41 @@ interface Member {
  * @throws LonghaulError LAKE_CORRUPT, TABLE_UNREADABLE, ENGINE_…, STORE_….
  */
 export async function writeSnapshot(options: SnapshotOptions): Promise<TableSnapshot> {
-  const { id, sequenceNumber, parent, schema } = options;
-  const before = parent ? await liveEntries(options, parent) : new Map<string, ManifestEntry>();
-  const members = await membersOf(options, before);
+  const { converted, id, sequenceNumber, parent, schema } = options;
+  const before = parent
+    ? await readSnapshotFiles(options, parent.snapshot)
+    : { manifests: [], entries: [] };
+  const members = await membersOf({
+    ...options,
+    fields: schema.fields,
+    before: { entries: before.entries, fields: parent?.schema.fields ?? [] },
+  });
   const paths = new Set(members.map(({ file }) => file.file_path));
   const entries = [
     ...members.map(({ file, carried }): ManifestEntry => {
       if (carried) return { ...carried, status: ENTRY_STATUS.existing, data_file: file };
       return addedEntry(file, options);
     }),
-    ...[...before.values()]
+    ...before.entries
       .filter(({ data_file: file }) => !paths.has(file.file_path))
       .map((entry) => ({ ...entry, status: ENTRY_STATUS.deleted, snapshot_id: id })),
   ];
+  const { added, deleted } = byStatus(entries);
+  const isAppended =
+    before.manifests.length < MAX_MANIFESTS &&
+    deleted.length === 0 &&
+    members.every(({ file, carried }) => !carried || carried.data_file === file);
+  const written = isAppended ? added : entries;
+  const manifests = [
+    ...(isAppended ? before.manifests : []),
+    ...(written.length > 0 ? [await writeManifest(options, written)] : []),
+  ];
   const list = `${options.prefix}metadata/snap-${id}-${randomUUID()}.avro`;
-  const manifests = entries.length > 0 ? [await writeManifest(options, entries)] : [];
-  const { converted } = options;
-  await converted.put(
-    list,
-    encodeManifestList(manifests, { id, parentId: parent?.['snapshot-id'], sequenceNumber }),
-  );
+  const parentId = parent?.snapshot['snapshot-id'];
+  await converted.put(list, encodeManifestList(manifests, { id, parentId, sequenceNumber }));
   return {
     'snapshot-id': id,
-    ...(parent ? { 'parent-snapshot-id': parent['snapshot-id'] } : {}),
+    ...(parentId === undefined ? {} : { 'parent-snapshot-id': parentId }),
     'sequence-number': sequenceNumber,
     'timestamp-ms': options.timestampMs,
     'manifest-list': converted.uri(list),
@@ -90,76 +91,12 @@ function addedEntry(
   };
 }
 
-/** The ids of the sources that a snapshot has files of. */
-export async function sourcesOf(options: TableFolder, snapshot: TableSnapshot): Promise<string[]> {
-  const entries = await liveEntries(options, snapshot);
-  return [...entries.values()].map(({ data_file: file }) => file.partition.source);
-}
-
-async function membersOf(
-  options: SnapshotOptions,
-  before: ReadonlyMap<string, ManifestEntry>,
-): Promise<Member[]> {
-  const parts = options.content.sources.flatMap(({ entry, versionDate }) =>
-    entry.parquet.map((part) => ({ part, entry, versionDate })),
-  );
-  return await pMap(
-    parts,
-    async ({ part, entry, versionDate }) => {
-      const partition = { source: entry.id, ingest_date: daysSinceEpoch(versionDate) };
-      return await memberOf(options, before, { part, columns: entry.schema.columns, partition });
-    },
-    { concurrency: FILES_AT_ONCE },
-  );
-}
-
-interface WantedFile {
-  part: ParquetPart;
-  columns: Content['sources'][number]['entry']['schema']['columns'];
-  partition: DataFile['partition'];
-}
-
-/** The part itself; where its columns are not of the table's types, a copy that has them. */
-async function memberOf(
-  options: SnapshotOptions,
-  before: ReadonlyMap<string, ManifestEntry>,
-  { part, columns, partition }: WantedFile,
-): Promise<Member> {
-  const { converted, prefix, parent, schema } = options;
-  const { fields } = schema;
-  const own = before.get(converted.uri(part.key));
-  const hasSameTypes = parent?.['schema-id'] === schema['schema-id'];
-  if (own && hasSameTypes) return { file: own.data_file, carried: own };
-  const cast = { part, columns, fields };
-  const copies = converted.uri(castPrefix(prefix, cast));
-  const copied = [...before.values()].find(({ data_file: file }) =>
-    file.file_path.startsWith(copies),
-  );
-  if (copied && hasSameTypes) return { file: copied.data_file, carried: copied };
-  const asIs = await readPart(options, part.key, part.rows);
-  if (fits(asIs.footer, fields)) {
-    return { file: dataFileOf(converted.uri(part.key), asIs, partition, fields), carried: own };
-  }
-  const key = copied
-    ? tableFileKey(prefix, 'data', copied.data_file.file_path)
-    : await castPart(prefix, cast, options);
-  const copy = await readPart(options, key, part.rows);
-  return { file: dataFileOf(converted.uri(key), copy, partition, fields), carried: copied };
-}
-
-async function readPart({ converted }: SnapshotOptions, key: string, rows: number) {
-  const file = await readFooter(converted, key);
-  if (Number(file.footer.num_rows) === rows) return file;
-  const what = `${converted.uri(key)} has ${Number(file.footer.num_rows)} rows, and should have ${rows}.`;
-  throw new LonghaulError('LAKE_CORRUPT', what);
-}
-
 async function writeManifest(
-  { converted, prefix, id, sequenceNumber, schema }: SnapshotOptions,
+  { converted, prefix, id, sequenceNumber, schema, spec }: SnapshotOptions,
   entries: readonly ManifestEntry[],
 ): Promise<ManifestInList> {
   const key = `${prefix}metadata/${randomUUID()}-m0.avro`;
-  const body = encodeManifest(entries, schema);
+  const body = encodeManifest(entries, schema, spec);
   await converted.put(key, body);
   const { added, existing, deleted } = byStatus(entries);
   const live = [...added, ...existing].map((entry) => entry.sequence_number);
@@ -177,7 +114,7 @@ async function writeManifest(
     added_rows_count: rowsOf(added),
     existing_rows_count: rowsOf(existing),
     deleted_rows_count: rowsOf(deleted),
-    partitions: partitionRanges(entries),
+    partitions: spec.fields.length > 0 ? partitionRanges(entries) : [],
   };
 }
 
@@ -199,9 +136,9 @@ function rowsOf(entries: readonly ManifestEntry[]): number {
 function partitionRanges(entries: readonly ManifestEntry[]): ManifestInList['partitions'] {
   const partitions = entries.map(({ data_file: file }) => file.partition);
   const sources = partitions
-    .map(({ source }) => Buffer.from(source))
+    .map(({ source = '' }) => Buffer.from(source))
     .toSorted((a, b) => Buffer.compare(a, b));
-  const days = partitions.map((each) => each.ingest_date).toSorted((a, b) => a - b);
+  const days = partitions.map((each) => each.ingest_date ?? 0).toSorted((a, b) => a - b);
   const dayBytes = (day: number | undefined): Buffer | null =>
     day === undefined ? null : int32(day);
   return [
@@ -229,11 +166,4 @@ function countsOf(entries: readonly ManifestEntry[]): Record<string, string> {
   };
   const texts = Object.entries(counts).map(([name, count]) => [name, String(count)] as const);
   return { operation, ...Object.fromEntries(texts) };
-}
-
-const DAY_MS = 86_400_000;
-
-/** @param date YYYY-MM-DD. */
-function daysSinceEpoch(date: string): number {
-  return Date.parse(date) / DAY_MS;
 }

@@ -1,27 +1,39 @@
-import { isPrivate, makePrivate } from '../storage/disk-store.ts';
+import { LonghaulError } from '../model/errors.ts';
+import { printable } from '../model/names.ts';
+import type { Store } from '../storage/store.ts';
 import { noneIf } from '../storage/leftovers.ts';
-import { readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
 import type { CastOptions } from './cast.ts';
-import { Days, type Content } from './days.ts';
+import { followDays } from './day-tags.ts';
+import { Days } from './days.ts';
+import { Draft } from './draft.ts';
+import { History } from './history.ts';
 import {
   commitTable,
   headSchema,
-  MAIN,
   metadataKey,
-  newSnapshotId,
   newestVersion,
   newTable,
-  NO_SNAPSHOT,
   readVersion,
+  tableName,
   tablePrefix,
+  TABLES,
   type TableMetadata,
-  type TableSnapshot,
+  type TableSuffix,
 } from './metadata.ts';
-import { sourcesOf, writeSnapshot } from './snapshot.ts';
-import { evolve, nameMapping, type IcebergSchema } from './table-schema.ts';
+import type { TableFolder } from './read-snapshot.ts';
+import {
+  PARTITION_SPEC,
+  UNPARTITIONED,
+  type IcebergSchema,
+  type PartitionSpec,
+} from './table-schema.ts';
 
-/** A dataset's table as it is now. */
+/** A table of a dataset as it is now. */
 export interface SyncedTable {
+  /** In catalogs. */
+  name: string;
+  /** Its folder in the zone. */
+  prefix: string;
   /** The folder, as readers open it. */
   location: string;
   /** The newest metadata file. */
@@ -34,47 +46,77 @@ export interface SyncedTable {
 
 export interface SyncOptions extends CastOptions {
   dataset: string;
-  /** Of AWS Glue, in which the table is entered. */
+  /** Of AWS Glue, in which the tables are entered. */
   glueDatabase?: string | undefined;
-  /** Makes everything anew from the manifests; else only what they have and the table does not. */
+  /** Makes everything anew from the manifests; else only what they have and the tables do not. */
   rebuild?: boolean;
 }
 
 /**
- * Brings a dataset's Iceberg table to what the manifests of its published days say: a snapshot for each day, tagged with
- * its date; the newest day is the head. It may be done at any time and by many at once: what is there already is not done
- * again, and of two writers one goes on from the other's version.
- * @returns undefined where no day was ever published.
+ * Brings a dataset's Iceberg tables to what the manifests of its published days say. The main one has a snapshot for each
+ * day, tagged with its date; the newest day is the head. Two others are the history. It may be done at any time and by many
+ * at once: what is there already is not done again, and of two writers one goes on from the other's version.
+ * @returns the main one; undefined where no day was ever published.
  * @throws LonghaulError TABLE_FOREIGN_COMMIT, TABLE_UNREADABLE, LAKE_CORRUPT, MANIFEST_UNREADABLE, ENGINE_…, STORE_…, GLUE_….
  */
 export async function syncTable(options: SyncOptions): Promise<SyncedTable | undefined> {
-  const synced = await commitDays(options);
-  if (synced && options.glueDatabase !== undefined) {
+  const { converted, glueDatabase } = options;
+  const main = await bring(options, {
+    ...{ suffix: TABLES.main, spec: PARTITION_SPEC, follow: followDays },
+  });
+  if (!main) return undefined;
+  const history = new History(converted);
+  const { prefix, metadata } = main;
+  // Before the days, which name versions.
+  const versions = await bring(options, {
+    ...{ suffix: TABLES.versions, spec: PARTITION_SPEC },
+    follow: async (draft, days) => {
+      await history.followVersions(draft, days, { converted, prefix, metadata });
+    },
+  });
+  const days = await bring(options, {
+    ...{ suffix: TABLES.days, spec: UNPARTITIONED },
+    follow: async (...args) => await history.followDays(...args),
+  });
+  if (glueDatabase !== undefined) {
     const { enterInGlue } = await import('./glue.ts');
     // Also where nothing was committed: the entry of the last version may be missing.
-    await enterInGlue(options.glueDatabase, { ...options, ...synced });
+    for (const table of [main, versions, days]) {
+      if (table) await enterInGlue(glueDatabase, { ...options, ...table });
+    }
   }
-  return synced;
+  return main;
 }
 
-async function commitDays(options: SyncOptions): Promise<SyncedTable | undefined> {
+interface Table {
+  suffix: TableSuffix;
+  spec: PartitionSpec;
+  follow: (draft: Draft, days: Days, folder: TableFolder) => Promise<void>;
+}
+
+async function bring(
+  options: SyncOptions,
+  { suffix, spec, follow }: Table,
+): Promise<SyncedTable | undefined> {
   const { converted, dataset, signal } = options;
-  const prefix = tablePrefix(dataset);
+  const prefix = tablePrefix(dataset, suffix);
   const location = converted.uri(prefix).replace(/\/$/, '');
   for (;;) {
     signal.throwIfAborted();
     const version = await newestVersion(converted, prefix);
     const days = await Days.of(converted, dataset);
     if (version === undefined && days.dates.length === 0) return undefined;
-    const current = version === undefined ? undefined : await readCurrent(options, version);
+    const current = version === undefined ? undefined : await readCurrent(options, prefix, version);
     // Paths in the metadata are whole: those of a lake that was moved lead nowhere.
     const isUsable = current?.location === location && !options.rebuild;
-    const base = isUsable ? current : anew(location, current);
-    const draft = new Draft(options, prefix, base, days, current?.schemas);
-    await draft.follow();
+    const base = isUsable ? current : anew(newTable(location, spec), current);
+    const copiesPrefix = tablePrefix(dataset);
+    const draft = new Draft({ ...options, prefix, spec, copiesPrefix }, base, current?.schemas);
+    await follow(draft, days, { converted, prefix });
     const before = headSchema(current);
     const synced = (number: number, metadata: TableMetadata): SyncedTable => ({
-      ...{ location, metadataFile: converted.uri(metadataKey(prefix, number)), metadata },
+      ...{ name: tableName(dataset, suffix), prefix, location },
+      ...{ metadataFile: converted.uri(metadataKey(prefix, number)), metadata },
       ...{ before, after: headSchema(metadata) },
     });
     if (isUsable && !draft.isChanged) return synced(version ?? 0, base);
@@ -88,17 +130,22 @@ async function commitDays(options: SyncOptions): Promise<SyncedTable | undefined
 
 /** Who wants everything made anew does so because the newest version cannot be read, or is not ours. */
 async function readCurrent(
-  { converted, dataset, rebuild }: SyncOptions,
+  { converted, dataset, rebuild }: { converted: Store } & Pick<SyncOptions, 'dataset' | 'rebuild'>,
+  prefix: string,
   version: number,
 ): Promise<TableMetadata | undefined> {
-  const table = readVersion(converted, tablePrefix(dataset), version);
-  if (!rebuild) return await table;
-  return await table.catch(noneIf('TABLE_FOREIGN_COMMIT', 'TABLE_UNREADABLE'));
+  const table = readVersion(converted, prefix, version);
+  if (rebuild) return await table.catch(noneIf('TABLE_FOREIGN_COMMIT', 'TABLE_UNREADABLE'));
+  const metadata = await table;
+  const owner = metadata.properties['longhaul.dataset'] ?? '';
+  if (owner === dataset) return metadata;
+  // A dataset `x-days` from before such names were refused.
+  const message = `${converted.uri(prefix)} is a table of another dataset, ${printable(owner)}.`;
+  throw new LonghaulError('TABLE_FOREIGN_COMMIT', message);
 }
 
-/** Without snapshots. */
-function anew(location: string, before: TableMetadata | undefined): TableMetadata {
-  const table = newTable(location);
+/** @returns the new table, with what an older one has to hand on. */
+function anew(table: TableMetadata, before: TableMetadata | undefined): TableMetadata {
   if (!before) return table;
   return {
     ...table,
@@ -107,232 +154,3 @@ function anew(location: string, before: TableMetadata | undefined): TableMetadat
     'last-sequence-number': before['last-sequence-number'],
   };
 }
-
-/** In a snapshot's summary. */
-const CONTENT = 'longhaul.content';
-/** A table's property, for each day whose tag is not of its first revision. */
-const REVISION = 'longhaul.revision.';
-/** How many former versions the metadata names, as Iceberg's own writers have it. */
-const METADATA_LOG_LENGTH = 100;
-
-const replacedTag = ({ ingestDate, revision }: SnapshotRef): string => `${ingestDate}.r${revision}`;
-
-/** The next version of a table. */
-class Draft {
-  isChanged = false;
-  readonly #options: SyncOptions;
-  readonly #prefix: string;
-  readonly #table: TableMetadata;
-  readonly #days: Days;
-  /** The columns that the table ever had, also where it is made anew: their names keep their ids. */
-  readonly #former: readonly IcebergSchema[];
-
-  constructor(
-    options: SyncOptions,
-    prefix: string,
-    base: TableMetadata,
-    days: Days,
-    former: readonly IcebergSchema[] = [],
-  ) {
-    this.#options = options;
-    this.#prefix = prefix;
-    this.#table = structuredClone(base);
-    this.#days = days;
-    this.#former = former;
-  }
-
-  async follow(): Promise<void> {
-    const changed = await this.#changedDates();
-    this.#dropTags();
-    for (const date of this.#days.dates) {
-      await this.#keepReplaced(date);
-      if (changed.has(date)) await this.#tagDay(date);
-    }
-    this.#setHead();
-  }
-
-  /** @param former the file of the version that it follows. */
-  finished(former: string | undefined): TableMetadata {
-    const table = this.#table;
-    const log = [...table['metadata-log']];
-    if (former !== undefined) {
-      log.push({ 'metadata-file': former, 'timestamp-ms': table['last-updated-ms'] });
-    }
-    // What no tag names any more is of a day that was withdrawn: its files may go.
-    const named = new Set(Object.values(table.refs).map((ref) => ref['snapshot-id']));
-    const isNamed = (each: { 'snapshot-id': number }): boolean => named.has(each['snapshot-id']);
-    return {
-      ...table,
-      snapshots: table.snapshots.filter(isNamed),
-      'snapshot-log': table['snapshot-log'].filter(isNamed),
-      'last-updated-ms': this.#now(),
-      'metadata-log': log.slice(-METADATA_LOG_LENGTH),
-      properties: {
-        ...table.properties,
-        'longhaul.dataset': this.#options.dataset,
-        'schema.name-mapping.default': nameMapping(table.schemas),
-      },
-    };
-  }
-
-  /** Days whose newest revision is another than the table's, and the later ones that have a source from them. */
-  async #changedDates(): Promise<Set<string>> {
-    const tagged = Object.keys(this.#table.refs).filter((name) => DAY_TAG.test(name));
-    const own = [...new Set([...tagged, ...this.#days.dates])].filter(
-      (date) => this.#revision(date) !== this.#days.get(date)?.current.revision,
-    );
-    const changed = new Set(own);
-    for (const date of own) {
-      const sources = new Set(await this.#taggedSources(date));
-      const day = this.#days.get(date);
-      if (day) {
-        const manifest = await readSnapshot(this.#options.converted, day.current);
-        for (const { id, status } of manifest.sources) if (status !== 'missing') sources.add(id);
-      }
-      for (const later of await this.#days.dependents(date, sources)) changed.add(later);
-    }
-    return changed;
-  }
-
-  /** The revision that the day's tag is of. */
-  #revision(date: string): number | undefined {
-    if (!this.#table.refs[date]) return undefined;
-    return Number(this.#table.properties[REVISION + date] ?? 1);
-  }
-
-  async #taggedSources(date: string): Promise<string[]> {
-    const snapshot = this.#tagged(date);
-    if (!snapshot) return [];
-    return await sourcesOf({ ...this.#options, prefix: this.#prefix }, snapshot);
-  }
-
-  #tagged(tag: string | undefined): TableSnapshot | undefined {
-    const id = tag === undefined ? undefined : this.#table.refs[tag]?.['snapshot-id'];
-    return this.#table.snapshots.find((each) => each['snapshot-id'] === id);
-  }
-
-  /** Of days and revisions that are not published any more. */
-  #dropTags(): void {
-    for (const name of Object.keys(this.#table.refs)) {
-      const date = name.slice(0, 'YYYY-MM-DD'.length);
-      const day = this.#days.get(date);
-      const isKept =
-        day && (name === date || day.replaced.some((ref) => replacedTag(ref) === name));
-      // A tag of the day that is about to become one of a replaced revision stays until then.
-      if (isKept || name === MAIN) continue;
-      delete this.#table.refs[name];
-      if (name === date) delete this.#table.properties[REVISION + date];
-      this.isChanged = true;
-    }
-  }
-
-  /** Each revision that another one has replaced has a tag of its own. */
-  async #keepReplaced(date: string): Promise<void> {
-    for (const ref of this.#days.get(date)?.replaced ?? []) {
-      if (this.#table.refs[replacedTag(ref)]) continue;
-      const known = this.#revision(date) === ref.revision ? this.#tagged(date) : undefined;
-      const snapshot = known ?? (await this.#snapshotOf(ref));
-      this.#setRef(replacedTag(ref), snapshot);
-    }
-  }
-
-  async #tagDay(date: string): Promise<void> {
-    const ref = this.#days.get(date)?.current;
-    if (!ref) return;
-    this.#setRef(date, await this.#snapshotOf(ref));
-    const name = REVISION + date;
-    if (ref.revision === 1) delete this.#table.properties[name];
-    else this.#table.properties[name] = String(ref.revision);
-  }
-
-  #setRef(name: string, snapshot: TableSnapshot): void {
-    this.#table.refs[name] = { 'snapshot-id': snapshot['snapshot-id'], type: 'tag' };
-    this.isChanged = true;
-  }
-
-  /** A day on which nothing has changed is the snapshot of the day before. */
-  async #snapshotOf(ref: SnapshotRef): Promise<TableSnapshot> {
-    const content = await this.#days.content(ref);
-    const same = this.#table.snapshots.findLast((each) => each.summary[CONTENT] === content.hash);
-    return same ?? (await this.#addSnapshot(ref, content));
-  }
-
-  async #addSnapshot(ref: SnapshotRef, content: Content): Promise<TableSnapshot> {
-    const table = this.#table;
-    const schema = evolve(
-      table.schemas,
-      content.sources.map(({ entry }) => entry.schema.columns),
-      this.#former,
-    );
-    if (!table.schemas.includes(schema)) table.schemas.push(schema);
-    table['last-column-id'] = Math.max(
-      table['last-column-id'],
-      ...schema.fields.map(({ id }) => id),
-    );
-    await this.#keepPrivate(content);
-    const { runId, publishedAt, ledger } = content.manifest;
-    const snapshot = await writeSnapshot({
-      ...this.#options,
-      prefix: this.#prefix,
-      id: newSnapshotId(),
-      sequenceNumber: table['last-sequence-number'] + 1,
-      timestampMs: this.#now(),
-      schema,
-      parent: this.#parentOf(ref),
-      content,
-      summary: {
-        'longhaul.snapshot': `${ref.dataset}/${ref.ingestDate}/r${ref.revision}`,
-        'longhaul.run': runId,
-        'longhaul.published-at': publishedAt,
-        'longhaul.ledger': `${ledger.records} records = ${ledger.rows} rows + ${ledger.rejected} rejected`,
-        [CONTENT]: content.hash,
-      },
-    });
-    table['last-sequence-number'] = snapshot['sequence-number'];
-    table.snapshots.push(snapshot);
-    return snapshot;
-  }
-
-  /** Metadata has values of the files, and copies have all: what only its owner can read stays so. */
-  async #keepPrivate({ sources }: Content): Promise<void> {
-    const { converted } = this.#options;
-    const parts = sources.flatMap(({ entry }) => entry.parquet.slice(0, 1));
-    for (const { key } of parts) {
-      if (!(await isPrivate(converted.location(key)))) continue;
-      for (const folder of ['metadata', 'data']) {
-        await makePrivate(converted.location(this.#prefix + folder));
-      }
-      return;
-    }
-  }
-
-  /** What the new snapshot's files are compared with: the head, where the day becomes it; else the day before it. */
-  #parentOf({ ingestDate }: SnapshotRef): TableSnapshot | undefined {
-    const newest = this.#days.newest();
-    const isHead = newest !== undefined && ingestDate >= newest;
-    return (isHead ? this.#tagged(MAIN) : undefined) ?? this.#tagged(this.#days.before(ingestDate));
-  }
-
-  #setHead(): void {
-    const table = this.#table;
-    const head = this.#tagged(this.#days.newest());
-    const id = head?.['snapshot-id'] ?? NO_SNAPSHOT;
-    if (table['current-snapshot-id'] === id) return;
-    this.isChanged = true;
-    table['current-snapshot-id'] = id;
-    if (!head) {
-      delete table.refs[MAIN];
-      return;
-    }
-    table.refs[MAIN] = { 'snapshot-id': id, type: 'branch' };
-    table['current-schema-id'] = head['schema-id'];
-    table['snapshot-log'].push({ 'snapshot-id': id, 'timestamp-ms': this.#now() });
-  }
-
-  /** Times in a table's metadata never go back, also where a clock does. */
-  #now(): number {
-    return Math.max(Date.now(), this.#table['last-updated-ms']);
-  }
-}
-
-const DAY_TAG = /^\d{4}-\d{2}-\d{2}$/;

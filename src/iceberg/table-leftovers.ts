@@ -1,5 +1,5 @@
 import type { Store, StoredObject } from '../storage/store.ts';
-import { metadataKey, readNewest, TABLES_PREFIX } from './metadata.ts';
+import { metadataKey, readNewest, TABLES, TABLES_PREFIX } from './metadata.ts';
 import { readSnapshotFiles, tableFileKey } from './read-snapshot.ts';
 
 /**
@@ -19,7 +19,7 @@ export async function* tableLeftovers(
 ): AsyncIterable<StoredObject> {
   for (const view of await converted.folders(TABLES_PREFIX)) {
     const prefix = `${TABLES_PREFIX}${view}/`;
-    const named = await namedKeys(converted, prefix).catch(() => undefined);
+    const named = await namedKeys(converted, view).catch(() => undefined);
     if (!named) continue;
     for await (const object of converted.list(prefix)) {
       const isOurs = OWN_NAME.test(object.key.slice(prefix.length));
@@ -33,16 +33,31 @@ export async function* tableLeftovers(
 const OWN_NAME =
   /^(?:metadata\/(?:v\d+\.metadata\.json|snap-\d+-[\da-f-]{36}\.avro|[\da-f-]{36}-m0\.avro|\.[\da-f-]{36}\.tmp)|data\/(?:[\da-f]{32}-[\da-f]{8}\.parquet|\.[\da-f]{32}-[\da-f]{8}\.parquet\.partial))$/;
 
-async function namedKeys(converted: Store, prefix: string): Promise<Set<string> | undefined> {
+/** @returns undefined where there is no table. */
+async function namedKeys(converted: Store, view: string): Promise<Set<string> | undefined> {
+  const own = await namedBy(converted, view);
+  if (!own) return undefined;
+  // It has its copies in the folder of the dataset's main table.
+  const versions = await namedBy(converted, view + TABLES.versions);
+  const copies = [...(versions?.paths ?? []), ...own.paths].map((path) =>
+    tableFileKey(`${TABLES_PREFIX}${view}/`, 'data', path),
+  );
+  return new Set([...own.keys, ...copies]);
+}
+
+async function namedBy(
+  converted: Store,
+  name: string,
+): Promise<{ keys: Set<string>; paths: Set<string> } | undefined> {
+  const prefix = `${TABLES_PREFIX}${name}/`;
   const newest = await readNewest(converted, prefix);
   if (!newest) return undefined;
-  const named = new Set([metadataKey(prefix, newest.version)]);
+  const keys = new Set([metadataKey(prefix, newest.version)]);
+  const paths = new Set<string>();
   for (const snapshot of newest.metadata.snapshots) {
-    const { keys, entries } = await readSnapshotFiles({ converted, prefix }, snapshot);
-    for (const key of keys) named.add(key);
-    for (const { data_file: file } of entries) {
-      named.add(tableFileKey(prefix, 'data', file.file_path));
-    }
+    const files = await readSnapshotFiles({ converted, prefix }, snapshot);
+    for (const key of files.keys) keys.add(key);
+    for (const { data_file: file } of files.entries) paths.add(file.file_path);
   }
-  return named;
+  return { keys, paths };
 }

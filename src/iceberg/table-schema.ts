@@ -37,15 +37,30 @@ export const PARTITION_FIELDS = [
   { id: 2, name: 'ingest_date', required: false, type: 'date' },
 ] as const satisfies IcebergField[];
 
-export const PARTITION_SPEC = {
+export interface PartitionSpec {
+  'spec-id': 0;
+  fields: {
+    name: (typeof PARTITION_FIELDS)[number]['name'];
+    transform: 'identity';
+    'source-id': number;
+    'field-id': number;
+  }[];
+}
+
+export const PARTITION_SPEC: PartitionSpec = {
   'spec-id': 0,
   fields: [
     { name: 'source', transform: 'identity', 'source-id': 1, 'field-id': 1000 },
     { name: 'ingest_date', transform: 'identity', 'source-id': 2, 'field-id': 1001 },
   ],
-} as const;
+};
 
-const LAST_OWN_ID = PARTITION_FIELDS.length;
+export const UNPARTITIONED: PartitionSpec = { 'spec-id': 0, fields: [] };
+
+/** Before the first field of a partition: what a table without any names as its last one. */
+export const NO_PARTITION_ID = 999;
+
+export const LAST_OWN_ID = PARTITION_FIELDS.length;
 
 /** The type of a column of a table. */
 export function columnTypeOf({ type }: Pick<IcebergField, 'type'>): ColumnType {
@@ -119,8 +134,8 @@ function meetColumns(
 
 /** For readers of files without field ids: which column of a file is which field. */
 export function nameMapping(schemas: readonly IcebergSchema[]): string {
-  const fields = [...knownFields(schemas).values(), ...PARTITION_FIELDS];
-  return JSON.stringify(fields.map(({ id, name }) => ({ 'field-id': id, names: [name] })));
+  const names = new Map(schemas.flatMap(({ fields }) => fields.map(({ id, name }) => [id, name])));
+  return JSON.stringify([...names].map(([id, name]) => ({ 'field-id': id, names: [name] })));
 }
 
 /** By field id: a column keeps its own. */

@@ -47,6 +47,8 @@ describe('longhaul table', () => {
     const { stdout } = await place.run('table', 'trees');
     assert.match(stdout, /iceberg_scan\('.*_iceberg\/trees', snapshot_from_id = \d+\);/);
     assert.match(stdout, /snapshot_by_name\("2026-01-01"\)/);
+    assert.match(stdout, /^history: trees_versions and trees_days /m);
+    assert.match(stdout, /_iceberg\/trees_versions'\) AS v JOIN .*_iceberg\/trees_days'\)/);
     // Programs that read buckets only have nothing to do with a folder.
     assert.doesNotMatch(stdout, /Athena|Snowflake/);
   });

@@ -197,7 +197,7 @@ for (const [what, lines, expected] of [
   });
 }
 
-for (const name of ['../..', 'Denver', 'denver_311', 'x-history']) {
+for (const name of ['../..', 'Denver', 'denver_311', 'x-history', 'x-versions', 'x-days']) {
   void test(`a dataset cannot be called ${name}`, () => {
     const text = `datasets:\n  "${name}":\n    sources: [{ id: a, address: "http://h/" }]\n`;
     assert.match(problemsOf(text).join('\n'), /^d\.yaml:2 /);

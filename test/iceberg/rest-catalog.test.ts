@@ -28,7 +28,7 @@ function errorIn({ status, body }: CatalogAnswer): string {
 }
 
 void describe('the REST catalog', () => {
-  it('lists the one namespace, and a table for each dataset that has one', async () => {
+  it('lists the one namespace, and the tables of each dataset that has some', async () => {
     await using lake = await TinyLake.create();
     await publish(lake, 'trees', '2026-01-01');
     await publish(lake, '2-of-them', '2026-01-01');
@@ -49,7 +49,9 @@ void describe('the REST catalog', () => {
       ...{ namespace: ['longhaul'], properties: {} },
     });
     assert.deepEqual(await get('/v1/namespaces/longhaul/tables?pageToken='), {
-      identifiers: ['_2_of_them', 'trees'].map((name) => ({ namespace: ['longhaul'], name })),
+      identifiers: ['_2_of_them', 'trees']
+        .flatMap((view) => [view, `${view}_days`, `${view}_versions`])
+        .map((name) => ({ namespace: ['longhaul'], name })),
     });
   });
 

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describe, it } from 'node:test';
 import { describeTable } from '../../src/iceberg/describe-table.ts';
+import { readNewest, tablePrefix, TABLES } from '../../src/iceberg/metadata.ts';
+import { readSnapshotFiles } from '../../src/iceberg/read-snapshot.ts';
 import { syncTable } from '../../src/iceberg/sync.ts';
 import { tableLeftovers } from '../../src/iceberg/table-leftovers.ts';
+import { countParquetRows } from '../../src/verification/footers.ts';
 import { TinyLake } from '../lake/tiny-lake.ts';
 
 const THREE_DAYS_MS = 3 * 24 * 60 * 60_000;
@@ -18,9 +21,19 @@ async function sync(lake: TinyLake, rebuild = false): Promise<void> {
 async function leftovers(lake: TinyLake, laterMs: number): Promise<string[]> {
   const keys: string[] = [];
   for await (const { key } of tableLeftovers(lake.store, Date.now() + laterMs)) {
-    keys.push(key.slice('_iceberg/d/'.length));
+    keys.push(key.slice('_iceberg/'.length));
   }
   return keys.toSorted();
+}
+
+/** Of a table of the history, which is made of one snapshot: all that is of the former one. */
+const FORMER = ['snap-*.avro', 'v1.metadata.json'];
+
+/** Numbers of snapshots and files are as they come. */
+function generic(keys: string[]): string[] {
+  return keys
+    .map((key) => key.replace(/snap-.*(?=\.avro)/, 'snap-*').replace(/[\da-f-]{36,}(?=[-.])/, '*'))
+    .toSorted();
 }
 
 async function publish(lake: TinyLake, day: number, type: 'BIGINT' | 'DOUBLE'): Promise<void> {
@@ -35,12 +48,17 @@ describe('what a sweep finds of a table', () => {
     await using lake = await TinyLake.create();
     await publish(lake, 1, 'BIGINT');
     await publish(lake, 2, 'DOUBLE');
-    const uncommitted = `data/${'0'.repeat(32)}-${'1'.repeat(8)}.parquet`;
-    await lake.store.put(`_iceberg/d/${uncommitted}`, 'x');
+    const uncommitted = `d/data/${'0'.repeat(32)}-${'1'.repeat(8)}.parquet`;
+    await lake.store.put(`_iceberg/${uncommitted}`, 'x');
     await writeFile(join(lake.root, '_iceberg/d/metadata/notes.txt'), 'an operator’s');
-    assert.deepEqual(await leftovers(lake, THREE_DAYS_MS), [
-      uncommitted,
-      'metadata/v1.metadata.json',
+    const found = await leftovers(lake, THREE_DAYS_MS);
+    assert.ok(found.includes(uncommitted));
+    assert.deepEqual(generic(found.filter((key) => key !== uncommitted)), [
+      'd/metadata/v1.metadata.json',
+      'd_days/data/*.parquet',
+      ...['*-m0.avro', ...FORMER].map((name) => `d_days/metadata/${name}`),
+      // The first day's file was cast: the manifest was written anew. The copy is one of the main table's folder.
+      ...['*-m0.avro', ...FORMER].map((name) => `d_versions/metadata/${name}`),
     ]);
     // A commit that is under way may be about to name any of them.
     assert.deepEqual(await leftovers(lake, 0), []);
@@ -53,9 +71,10 @@ describe('what a sweep finds of a table', () => {
     await publish(lake, 3, 'BIGINT');
     const before = await describeTable(lake.store, 'd');
     for (const key of await leftovers(lake, THREE_DAYS_MS)) {
-      await lake.store.delete(`_iceberg/d/${key}`);
+      await lake.store.delete(`_iceberg/${key}`);
     }
     assert.deepEqual(await describeTable(lake.store, 'd'), before);
+    assert.equal(await historyRows(lake), 3);
     // A new version reads what the tags name.
     await publish(lake, 4, 'DOUBLE');
     assert.equal((await describeTable(lake.store, 'd'))?.tags.length, 4);
@@ -67,6 +86,21 @@ describe('what a sweep finds of a table', () => {
     await publish(lake, 1, 'BIGINT');
     await publish(lake, 2, 'DOUBLE');
     await writeFile(join(lake.root, '_iceberg/d/metadata/v2.metadata.json'), '{');
-    assert.deepEqual(await leftovers(lake, THREE_DAYS_MS), []);
+    const found = await leftovers(lake, THREE_DAYS_MS);
+    assert.ok(found.every((key) => !key.startsWith('d/')));
   });
 });
+
+/** Of the Parquet files that the table of versions names. */
+async function historyRows(lake: TinyLake): Promise<number> {
+  const prefix = tablePrefix('d', TABLES.versions);
+  const snapshot = (await readNewest(lake.store, prefix))?.metadata.snapshots[0];
+  assert.ok(snapshot);
+  const table = { converted: lake.store, prefix };
+  const { entries } = await readSnapshotFiles(table, snapshot);
+  const counts = entries.map(async ({ data_file: { file_path: path } }) => {
+    const key = relative(lake.root, path);
+    return (await countParquetRows(lake.store, key)).rows;
+  });
+  return (await Promise.all(counts)).reduce((a, b) => a + b, 0);
+}

@@ -11,6 +11,21 @@ interface Version {
 
 type Sources = Map<string, Version | 'missing'>;
 
+/** A version with the date that its rows have. */
+interface DatedVersion {
+  id: string;
+  day: string;
+  file: PublishedFile;
+}
+
+/** A dataset's history. */
+export interface HistoryModel {
+  versions: ReadTable;
+  days: ReadTable;
+  /** Rows of each version for each day that consists of it. */
+  joined: ReadTable;
+}
+
 interface Tagged {
   /** The versions that it is of. */
   versions: ReadonlyMap<string, Version>;
@@ -27,6 +42,9 @@ export class TableModel {
   /** Day → what its revisions listed, the first one first; undefined of those that were withdrawn. */
   readonly #days = new Map<string, (Sources | undefined)[]>();
   readonly #types = new Map<string, Held>();
+  readonly #historyTypes = new Map<string, Held>();
+  /** Undefined where nothing is published any more. */
+  history: HistoryModel | undefined;
 
   get tags(): [string, ReadTable][] {
     return [...this.#tags].map(([tag, { table }]) => [tag, table]);
@@ -85,11 +103,42 @@ export class TableModel {
   rebuild(): void {
     this.#tags.clear();
     this.#types.clear();
+    this.#historyTypes.clear();
     this.#tag();
   }
 
-  /** What a replaced revision was stays, whatever is published later. */
   #tag(): void {
+    this.#tagDays();
+    this.history = this.#historyOf();
+  }
+
+  /** Of the newest revisions; a version has the date of the first of them that lists it. */
+  #historyOf(): HistoryModel | undefined {
+    const all = this.#upTo('9999').flatMap(({ day, sources }) =>
+      [...sources].flatMap(([id, version]) =>
+        version === 'missing' ? [] : [{ id, day, version, file: version.file }],
+      ),
+    );
+    if (this.#upTo('9999').length === 0) return undefined;
+    const firstDay = ({ version }: (typeof all)[number]): string =>
+      all.find((each) => each.version === version)?.day ?? '';
+    const versions = all.filter((each) => each.day === firstDay(each));
+    return {
+      versions: this.#tableOf(versions, this.#historyTypes),
+      days: byName({
+        columns: [
+          { name: 'day', type: 'DATE' },
+          { name: 'source', type: 'VARCHAR' },
+          { name: 'version_date', type: 'DATE' },
+        ],
+        rows: all.map((each) => [each.day, each.id, firstDay(each)]),
+      }),
+      joined: this.#tableOf(all, this.#historyTypes),
+    };
+  }
+
+  /** What a replaced revision was stays, whatever is published later. */
+  #tagDays(): void {
     const known = [...this.#tags.values()];
     const before = new Map(this.#tags);
     this.#tags.clear();
@@ -105,7 +154,8 @@ export class TableModel {
         }
         const versions = this.#versionsOf(day, sources);
         const same = known.find((tagged) => isSame(tagged.versions, versions));
-        const tagged = same ?? { versions, table: this.#tableOf(versions) };
+        const dated = [...versions].map(([id, version]) => ({ ...version, id }));
+        const tagged = same ?? { versions, table: this.#tableOf(dated, this.#types) };
         if (!same) known.push(tagged);
         this.#tags.set(tag, tagged);
       }
@@ -132,22 +182,22 @@ export class TableModel {
     });
   }
 
-  #tableOf(versions: ReadonlyMap<string, Version>): ReadTable {
+  #tableOf(versions: readonly DatedVersion[], types: Map<string, Held>): ReadTable {
     const kinds = new Map<string, (Kind | undefined)[]>();
-    for (const { file } of versions.values()) {
+    for (const { file } of versions) {
       for (const { name, kind } of file.columns)
         kinds.set(name, [...(kinds.get(name) ?? []), kind]);
     }
     const own = [...kinds].map(([name, all]) => {
       const filled = all.flatMap((kind) => (kind === undefined ? [] : heldBy(kind)));
-      const held = [...filled, this.#types.get(name) ?? []]
+      const held = [...filled, types.get(name) ?? []]
         .flat()
         .reduce<Held | undefined>(widest, undefined);
-      if (held) this.#types.set(name, { type: held.type });
+      if (held) types.set(name, { type: held.type });
       return { name, type: held?.type ?? 'VARCHAR' };
     });
     const columns = [...own, ...PARTITION_COLUMNS];
-    const rows = [...versions].flatMap(([id, { day, file }]) =>
+    const rows = versions.flatMap(({ id, day, file }) =>
       file.rows.map((row): Row => [
         ...own.map(({ name, type }) => {
           const at = file.columns.findIndex((each) => each.name === name);

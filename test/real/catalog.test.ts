@@ -100,7 +100,7 @@ test('DuckDB, pyiceberg, polars and Spark find tables of a lake on disk by name,
   await withLab({ routes }, async (lab) => {
     await publishFirst(lab);
     await withCatalog(lab, async ({ url, namespace, tables }) => {
-      assert.deepEqual([namespace, tables], ['longhaul', ['a_b']]);
+      assert.deepEqual([namespace, tables], ['longhaul', ['a_b', 'a_b_days', 'a_b_versions']]);
       const python = await startPythonReaders();
       const java = await startJavaReader({
         'spark.sql.catalog.lake': 'org.apache.iceberg.spark.SparkCatalog',

@@ -7,6 +7,7 @@ import {
   GlueClient,
   type Table,
 } from '@aws-sdk/client-glue';
+import type { HistoryDescription } from '../../src/iceberg/describe-table.ts';
 import type { Lab } from '../helpers/lab.ts';
 import { startMoto } from '../helpers/moto.ts';
 import { withS3Lab } from '../helpers/s3-lab.ts';
@@ -63,6 +64,17 @@ test('each publication is entered in AWS Glue, where a table of another owner is
         (await entry('a_b'))?.Parameters?.['previous_metadata_location'] ?? '',
         /\/v2\./,
       );
+      const { json: described } = await lab.json<{ history: HistoryDescription }>(['table', 'a-b']);
+      const { versions, days } = described.history;
+      for (const [{ name, metadataFile }, ...columns] of [
+        [versions, 'n bigint', 'source string', 'ingest_date date'],
+        [days, 'day date', 'source string', 'version_date date'],
+      ] as const) {
+        const { Parameters = {}, StorageDescriptor } = (await entry(name)) ?? {};
+        assert.equal(Parameters['metadata_location'], metadataFile);
+        const found = StorageDescriptor?.Columns?.map(({ Name, Type }) => `${Name} ${Type}`);
+        assert.deepEqual(found, columns);
+      }
       const rebuilt = await lab.json<{ metadataFile: string }>(['table', 'rebuild', 'a-b']);
       assert.equal(
         (await entry('a_b'))?.Parameters?.['metadata_location'],

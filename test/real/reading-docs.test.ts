@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { readerLines } from '../../src/cli/table-readers.ts';
-import { describeTable } from '../../src/iceberg/describe-table.ts';
+import { describeHistory, describeTable } from '../../src/iceberg/describe-table.ts';
 import { syncTable } from '../../src/iceberg/sync.ts';
 import { viewNameOf } from '../../src/model/names.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
@@ -32,7 +32,7 @@ sql = open(sys.argv[1]).read().replace("INSTALL iceberg;", "").replace("LOAD ice
 print(len(connection.execute(sql).fetchall()))
 `;
 
-test('the lines of the guide and of `longhaul table` read the head and the day that they name', async () => {
+test('the lines of the guide and of `longhaul table` read the head, the day and the history that they name', async () => {
   const guide = await readFile(GUIDE, 'utf8');
   await withTempFolder(async (folder) => {
     const lines = await makeLake(folder);
@@ -58,6 +58,12 @@ test('the lines of the guide and of `longhaul table` read the head and the day t
       await python(ofPolars),
       new RegExp(`│ 2023 +┆ 2026-11-21 +┆ ${HEAD_ROWS} +│[^]*shape: \\(${DAY_ROWS}, `),
     );
+    const [historySql = ''] = blocks(guide, 'History', 'sql');
+    assert.equal(await python(DUCKDB, historySql), '2\n');
+    assert.equal(await python(DUCKDB, load + (selects[2] ?? '')), `${DAY_ROWS + HEAD_ROWS}\n`);
+    const [historyPython = ''] = blocks(guide, 'History', 'python');
+    const sizes = await python(historyPython);
+    assert.match(sizes, new RegExp(`^2026-11-20 +${DAY_ROWS}\n2026-11-21 +${HEAD_ROWS}\n`, 'm'));
     for (const program of [pyiceberg, polars]) {
       const code = program.map((line) => line.replace(/^(?:table|pl)\..*$/, 'print(len($&))'));
       assert.equal(await python(code.join('\n')), `${HEAD_ROWS}\n${DAY_ROWS}\n`);
@@ -82,7 +88,8 @@ async function makeLake(folder: string): Promise<Record<string, string[]>> {
   const table = await describeTable(converted, DATASET);
   assert.ok(table);
   const { tag: name = '', snapshotId = 0 } = table.tags[0] ?? {};
-  return readerLines({ ...table, view: viewNameOf(DATASET), tag: { name, snapshotId } });
+  const history = await describeHistory(converted, DATASET);
+  return readerLines({ ...table, view: viewNameOf(DATASET), tag: { name, snapshotId }, history });
 }
 
 /** The code of one language in a chapter. */

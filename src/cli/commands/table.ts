@@ -13,7 +13,8 @@ export function tableCommand(context: CliContext): Command {
     .summary('a dataset as an Iceberg table, for every reader')
     .description(
       'Shows where the Iceberg table of a dataset is, its columns, a tag for each published day, and lines to paste ' +
-        'for DuckDB, Python, Spark and others. Every run keeps the table up to date. docs/reading.md is the guide.',
+        'for DuckDB, Python, Spark and others; also its history, which is two more tables. Every run keeps them up to ' +
+        'date. docs/reading.md is the guide.',
     )
     .argument('<dataset>', 'the name of a published dataset')
     .helpCommand(false);
@@ -31,10 +32,10 @@ export function tableCommand(context: CliContext): Command {
 
 function rebuildCommand(context: CliContext): Command {
   const command = new Command('rebuild')
-    .summary('make the table anew from the manifests')
+    .summary('make the tables anew from the manifests')
     .description(
-      'Makes all metadata of the table anew from the manifests of the published days: for a lake that has none yet, and ' +
-        'where it is damaged or another program has written to it. No file of rows is written again but where a column ' +
+      'Makes all metadata of the table, and of the two of its history, anew from the manifests of the published days: for ' +
+        'a lake that has none yet, and where it is damaged or another program has written to it. No file of rows is written again but where a column ' +
         'has widened since.',
     )
     .argument('<dataset>', 'the name of a published dataset');
@@ -63,7 +64,7 @@ export type TableReport = Awaited<ReturnType<typeof reportOf>>;
 async function reportOf(context: CliContext, dataset: string) {
   const { settings } = context.loadConfig();
   const { converted } = await openLake(settings);
-  const { describeTable } = await import('../../iceberg/describe-table.ts');
+  const { describeHistory, describeTable } = await import('../../iceberg/describe-table.ts');
   const table = await describeTable(converted, dataset);
   if (!table) {
     const { findSnapshot } = await import('../../lake/catalogue.ts');
@@ -73,7 +74,14 @@ async function reportOf(context: CliContext, dataset: string) {
   const view = viewNameOf(dataset);
   const newest = table.tags.findLast(({ snapshotId }) => snapshotId === table.snapshotId);
   const tag = newest && { name: newest.tag, snapshotId: newest.snapshotId };
-  return { dataset, view, ...table, readers: readerLines({ view, ...table, tag }) };
+  const history = await describeHistory(converted, dataset);
+  return {
+    dataset,
+    view,
+    ...table,
+    history,
+    readers: readerLines({ view, ...table, tag, history }),
+  };
 }
 
 function notPublished(dataset: string): LonghaulError {
@@ -81,7 +89,7 @@ function notPublished(dataset: string): LonghaulError {
 }
 
 function reportText(report: TableReport): string {
-  const { dataset, location, columns, tags, snapshotId, readers } = report;
+  const { dataset, location, columns, tags, snapshotId, history, readers } = report;
   const days = tags
     .slice(-TAGS_SHOWN)
     .map(({ tag, snapshotId: id, rows, publishedAs }) => [
@@ -97,6 +105,9 @@ function reportText(report: TableReport): string {
   return [
     `${dataset}: ${printable(location)}`,
     `columns: ${columns.map(({ name, type }) => `${printable(name)} ${type}`).join(', ')}`,
+    ...(history
+      ? [`history: ${history.versions.name} and ${history.days.name} beside it, to be joined`]
+      : []),
     '',
     ...(tags.length > TAGS_SHOWN ? [`the last ${TAGS_SHOWN} of ${tags.length} tags:`] : []),
     tableText(['tag', 'snapshot', 'rows', 'since'], days, { right: [1, 2] }),

@@ -1,0 +1,167 @@
+import type { Column } from '../model/schema.ts';
+import { isPrivate, makePrivate } from '../storage/disk-store.ts';
+import type { CastOptions } from './cast.ts';
+import type { ManifestEntry } from './manifest-files.ts';
+import type { WantedFile } from './members.ts';
+import {
+  MAIN,
+  newSnapshotId,
+  NO_SNAPSHOT,
+  type TableMetadata,
+  type TableSnapshot,
+} from './metadata.ts';
+import { writeSnapshot } from './snapshot.ts';
+import { evolve, nameMapping, type IcebergSchema, type PartitionSpec } from './table-schema.ts';
+
+export interface DraftOptions extends CastOptions {
+  dataset: string;
+  /** The table's folder. */
+  prefix: string;
+  spec: PartitionSpec;
+  /** The folder of the table that holds the copies of cast files. */
+  copiesPrefix: string;
+}
+
+export interface NewSnapshot {
+  schema: IcebergSchema;
+  files: WantedFile[];
+  /** What its files are compared with. */
+  parent: TableSnapshot | undefined;
+  /** Of the table that holds the copies, where it is another one. */
+  shared?: readonly ManifestEntry[];
+  /** The same for the same snapshot. */
+  content: string;
+  /** What it is, besides. */
+  summary: Record<string, string>;
+  /** The table becomes as private as any of these; none: its files. */
+  privateAs?: readonly string[];
+}
+
+/** In a snapshot's summary. */
+const CONTENT = 'longhaul.content';
+/** How many former versions the metadata names, as Iceberg's own writers have it. */
+const METADATA_LOG_LENGTH = 100;
+
+/** The next version of a table. */
+export class Draft {
+  isChanged = false;
+  readonly table: TableMetadata;
+  readonly #options: DraftOptions;
+  /** The columns that the table ever had, also where it is made anew: their names keep their ids. */
+  readonly #former: readonly IcebergSchema[];
+
+  constructor(
+    options: DraftOptions,
+    base: TableMetadata,
+    former: readonly IcebergSchema[] | undefined = [],
+  ) {
+    this.#options = options;
+    this.table = structuredClone(base);
+    this.#former = former;
+  }
+
+  /** @param former the file of the version that it follows. */
+  finished(former: string | undefined): TableMetadata {
+    const { table } = this;
+    const log = [...table['metadata-log']];
+    if (former !== undefined) {
+      log.push({ 'metadata-file': former, 'timestamp-ms': table['last-updated-ms'] });
+    }
+    // What no tag names any more is of a day that was withdrawn: its files may go.
+    const named = new Set(Object.values(table.refs).map((ref) => ref['snapshot-id']));
+    const isNamed = (each: { 'snapshot-id': number }): boolean => named.has(each['snapshot-id']);
+    return {
+      ...table,
+      snapshots: table.snapshots.filter(isNamed),
+      'snapshot-log': table['snapshot-log'].filter(isNamed),
+      'last-updated-ms': this.#now(),
+      'metadata-log': log.slice(-METADATA_LOG_LENGTH),
+      properties: {
+        ...table.properties,
+        'longhaul.dataset': this.#options.dataset,
+        'schema.name-mapping.default': nameMapping(table.schemas),
+      },
+    };
+  }
+
+  tagged(tag: string | undefined): TableSnapshot | undefined {
+    const id = tag === undefined ? undefined : this.table.refs[tag]?.['snapshot-id'];
+    return this.table.snapshots.find((each) => each['snapshot-id'] === id);
+  }
+
+  get head(): TableSnapshot | undefined {
+    return this.tagged(MAIN);
+  }
+
+  withContent(content: string): TableSnapshot | undefined {
+    return this.table.snapshots.findLast(({ summary }) => summary[CONTENT] === content);
+  }
+
+  setTag(name: string, snapshot: TableSnapshot): void {
+    this.table.refs[name] = { 'snapshot-id': snapshot['snapshot-id'], type: 'tag' };
+    this.isChanged = true;
+  }
+
+  setHead(head: TableSnapshot | undefined): void {
+    const { table } = this;
+    const id = head?.['snapshot-id'] ?? NO_SNAPSHOT;
+    if (table['current-snapshot-id'] === id) return;
+    this.isChanged = true;
+    table['current-snapshot-id'] = id;
+    if (!head) {
+      delete table.refs[MAIN];
+      return;
+    }
+    table.refs[MAIN] = { 'snapshot-id': id, type: 'branch' };
+    table['current-schema-id'] = head['schema-id'];
+    table['snapshot-log'].push({ 'snapshot-id': id, 'timestamp-ms': this.#now() });
+  }
+
+  /** The table's columns for files of these. */
+  evolved(columns: readonly (readonly Column[])[]): IcebergSchema {
+    return evolve(this.table.schemas, columns, this.#former);
+  }
+
+  async addSnapshot(snapshot: NewSnapshot): Promise<TableSnapshot> {
+    const { table } = this;
+    const { schema, files, parent, shared = [], content, summary, privateAs } = snapshot;
+    const schemaOf = (id: number): IcebergSchema | undefined =>
+      table.schemas.find((each) => each['schema-id'] === id);
+    if (!schemaOf(schema['schema-id'])) table.schemas.push(schema);
+    table['last-column-id'] = Math.max(
+      table['last-column-id'],
+      ...schema.fields.map(({ id }) => id),
+    );
+    await this.#keepPrivate(privateAs ?? files.map(({ part }) => part.key));
+    const before = parent && schemaOf(parent['schema-id']);
+    const added = await writeSnapshot({
+      ...this.#options,
+      ...{ schema, files, shared },
+      parent: parent && before ? { snapshot: parent, schema: before } : undefined,
+      id: newSnapshotId(),
+      sequenceNumber: table['last-sequence-number'] + 1,
+      timestampMs: this.#now(),
+      summary: { ...summary, [CONTENT]: content },
+    });
+    table['last-sequence-number'] = added['sequence-number'];
+    table.snapshots.push(added);
+    return added;
+  }
+
+  /** Metadata has values of the files, and copies have all: what only its owner can read stays so. */
+  async #keepPrivate(keys: readonly string[]): Promise<void> {
+    const { converted, prefix, copiesPrefix } = this.#options;
+    for (const key of keys) {
+      if (!(await isPrivate(converted.location(key)))) continue;
+      for (const folder of [`${prefix}metadata`, `${prefix}data`, `${copiesPrefix}data`]) {
+        await makePrivate(converted.location(folder));
+      }
+      return;
+    }
+  }
+
+  /** Times in a table's metadata never go back, also where a clock does. */
+  #now(): number {
+    return Math.max(Date.now(), this.table['last-updated-ms']);
+  }
+}

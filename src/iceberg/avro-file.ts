@@ -20,10 +20,11 @@ export function encodeAvro(
   records: readonly unknown[],
   metadata: Record<string, string>,
 ): Buffer {
-  const type = avro.Type.forSchema(schema);
+  const text = JSON.stringify(schema);
+  const type = typeOf(text);
   const header = {
     ...metadata,
-    'avro.schema': JSON.stringify(schema),
+    'avro.schema': text,
     'avro.codec': 'deflate',
   };
   const values = Object.entries(header).map(([name, text]) => [name, Buffer.from(text)] as const);
@@ -48,7 +49,7 @@ export function decodeAvro(file: Buffer): unknown[] {
   const header = HEADER.decode(file, MAGIC.length);
   if (header.offset < 0) throw new Error('a header that is cut short');
   const { 'avro.schema': schema = '' } = header.value as Record<string, Buffer>;
-  const type = avro.Type.forSchema(JSON.parse(schema.toString()) as avro.Schema);
+  const type = typeOf(schema.toString());
   const sync = file.subarray(header.offset, header.offset + SYNC_BYTES);
   const records: unknown[] = [];
   for (let at = header.offset + SYNC_BYTES; at < file.length;) {
@@ -65,4 +66,13 @@ export function decodeAvro(file: Buffer): unknown[] {
     at = end + SYNC_BYTES;
   }
   return records;
+}
+
+/** Of the few schemas that our files have: making a type takes longer than reading a manifest of a day. */
+const TYPES = new Map<string, avro.Type>();
+
+function typeOf(schema: string): avro.Type {
+  const type = TYPES.get(schema) ?? avro.Type.forSchema(JSON.parse(schema) as avro.Schema);
+  TYPES.set(schema, type);
+  return type;
 }

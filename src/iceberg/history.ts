@@ -5,7 +5,7 @@ import type { Store } from '../storage/store.ts';
 import { contentHash, filesOf, type Days, type Version } from './days.ts';
 import { DAYS_COLUMNS, DAYS_SCHEMA, writeDaysFile, type SourceOfDay } from './days-file.ts';
 import type { Draft, NewSnapshot } from './draft.ts';
-import { NO_SNAPSHOT, type TableMetadata } from './metadata.ts';
+import { NO_SNAPSHOT, type TableMetadata, type TableSnapshot } from './metadata.ts';
 import { readSnapshotFiles, type TableFolder } from './read-snapshot.ts';
 
 const MANIFESTS_AT_ONCE = 16;
@@ -23,27 +23,29 @@ interface Published {
  */
 export class History {
   readonly #converted: Store;
-  #last: { content: string; published: Promise<Published> } | undefined;
+  readonly #refs: SnapshotRef[];
+  /** Read once for both tables, and not where both have it. */
+  #published: Promise<Published> | undefined;
 
-  constructor(converted: Store) {
+  constructor(converted: Store, days: Days) {
     this.#converted = converted;
+    this.#refs = days.begun();
   }
 
   /** @param main the table of the days: what it had to cast serves here too. */
   async followVersions(
     draft: Draft,
-    days: Days,
     main: TableFolder & { metadata: TableMetadata },
   ): Promise<void> {
-    await this.#follow(draft, days, async ({ versions }) => ({
+    await this.#follow(draft, async ({ versions }) => ({
       schema: draft.evolved(versions.map(({ entry }) => entry.schema.columns)),
       files: filesOf(versions),
       shared: await headEntries(main),
     }));
   }
 
-  async followDays(draft: Draft, days: Days, table: TableFolder): Promise<void> {
-    await this.#follow(draft, days, async (published) => ({
+  async followDays(draft: Draft, table: TableFolder): Promise<void> {
+    await this.#follow(draft, async (published) => ({
       schema: DAYS_SCHEMA,
       files: (await writeDaysFile(table, published.days)).map((part) => ({
         ...{ part, columns: DAYS_COLUMNS, partition: {} },
@@ -54,35 +56,22 @@ export class History {
 
   async #follow(
     draft: Draft,
-    days: Days,
-    make: (
+    made: (
       published: Published,
     ) => Promise<Pick<NewSnapshot, 'schema' | 'files' | 'shared' | 'privateAs'>>,
   ): Promise<void> {
-    const refs = days.begun();
-    const newest = refs.at(-1);
-    if (!newest) {
-      draft.setHead(undefined);
-      return;
-    }
+    const newest = this.#refs.at(-1);
     // A revision never changes: what the same ones say need not be read again.
-    const content = contentHash(refs.map(({ ingestDate, revision }) => [ingestDate, revision]));
-    const published = async (): Promise<Published> => await this.#read(content, refs);
-    const add = async () =>
-      await draft.addSnapshot({
-        ...(await make(await published())),
+    const content = contentHash(this.#refs.map((ref) => [ref.ingestDate, ref.revision]));
+    const add = async (newestDay: string): Promise<TableSnapshot> => {
+      this.#published ??= readPublished(this.#converted, this.#refs);
+      return await draft.addSnapshot({
+        ...(await made(await this.#published)),
         ...{ parent: draft.head, content },
-        summary: { 'longhaul.days': `${refs.length} to ${newest.ingestDate}` },
+        summary: { 'longhaul.days': `${this.#refs.length} to ${newestDay}` },
       });
-    draft.setHead(draft.withContent(content) ?? (await add()));
-  }
-
-  /** Once for both tables. */
-  async #read(content: string, refs: readonly SnapshotRef[]): Promise<Published> {
-    if (this.#last?.content !== content) {
-      this.#last = { content, published: readPublished(this.#converted, refs) };
-    }
-    return await this.#last.published;
+    };
+    draft.setHead(newest && (draft.withContent(content) ?? (await add(newest.ingestDate))));
   }
 }
 

@@ -60,72 +60,95 @@ export interface SyncOptions extends CastOptions {
  * @throws LonghaulError TABLE_FOREIGN_COMMIT, TABLE_UNREADABLE, LAKE_CORRUPT, MANIFEST_UNREADABLE, ENGINE_…, STORE_…, GLUE_….
  */
 export async function syncTable(options: SyncOptions): Promise<SyncedTable | undefined> {
-  const { converted, glueDatabase } = options;
-  const main = await bring(options, {
-    ...{ suffix: TABLES.main, spec: PARTITION_SPEC, follow: followDays },
-  });
-  if (!main) return undefined;
-  const history = new History(converted);
-  const { prefix, metadata } = main;
-  // Before the days, which name versions.
-  const versions = await bring(options, {
-    ...{ suffix: TABLES.versions, spec: PARTITION_SPEC },
-    follow: async (draft, days) => {
-      await history.followVersions(draft, days, { converted, prefix, metadata });
-    },
-  });
-  const days = await bring(options, {
-    ...{ suffix: TABLES.days, spec: UNPARTITIONED },
-    follow: async (...args) => await history.followDays(...args),
-  });
-  if (glueDatabase !== undefined) {
-    const { enterInGlue } = await import('./glue.ts');
-    // Also where nothing was committed: the entry of the last version may be missing.
-    for (const table of [main, versions, days]) {
-      if (table) await enterInGlue(glueDatabase, { ...options, ...table });
+  for (;;) {
+    options.signal.throwIfAborted();
+    const tables = await bringAll(options);
+    if (tables === 'overtaken') continue;
+    if (options.glueDatabase !== undefined) {
+      const { enterInGlue } = await import('./glue.ts');
+      // Also where nothing was committed: the entry of the last version may be missing.
+      for (const table of tables) await enterInGlue(options.glueDatabase, { ...options, ...table });
     }
+    return tables[0];
   }
-  return main;
 }
 
 interface Table {
   suffix: TableSuffix;
   spec: PartitionSpec;
-  follow: (draft: Draft, days: Days, folder: TableFolder) => Promise<void>;
+  /** The newest one; undefined where there is none. */
+  version: number | undefined;
+  follow: (draft: Draft, table: TableFolder) => Promise<void>;
+}
+
+/** @returns the main one first; `overtaken` where another writer has committed since. */
+async function bringAll(options: SyncOptions): Promise<SyncedTable[] | 'overtaken'> {
+  const { converted, dataset } = options;
+  const newest = async (suffix: TableSuffix): Promise<number | undefined> =>
+    await newestVersion(converted, tablePrefix(dataset, suffix));
+  // Before the days: who has seen fewer of them is overtaken by whoever has seen more.
+  const [mainVersion, versionsVersion, daysVersion] = [
+    await newest(TABLES.main),
+    await newest(TABLES.versions),
+    await newest(TABLES.days),
+  ];
+  const days = await Days.of(converted, dataset);
+  if (mainVersion === undefined && days.dates.length === 0) return [];
+  const main = await bring(options, {
+    ...{ suffix: TABLES.main, spec: PARTITION_SPEC, version: mainVersion },
+    follow: async (draft, table) => {
+      await followDays(draft, days, table);
+    },
+  });
+  if (main === 'overtaken') return main;
+  // Where no day has begun, the table would have no columns.
+  if (versionsVersion === undefined && days.newest() === undefined) return [main];
+  const history = new History(converted, days);
+  const { prefix, metadata } = main;
+  // Before the days, which name versions.
+  const versions = await bring(options, {
+    ...{ suffix: TABLES.versions, spec: PARTITION_SPEC, version: versionsVersion },
+    follow: async (draft) => {
+      await history.followVersions(draft, { converted, prefix, metadata });
+    },
+  });
+  if (versions === 'overtaken') return versions;
+  const consists = await bring(options, {
+    ...{ suffix: TABLES.days, spec: UNPARTITIONED, version: daysVersion },
+    follow: async (draft, table) => {
+      await history.followDays(draft, table);
+    },
+  });
+  return consists === 'overtaken' ? consists : [main, versions, consists];
 }
 
 async function bring(
   options: SyncOptions,
-  { suffix, spec, follow }: Table,
-): Promise<SyncedTable | undefined> {
-  const { converted, dataset, signal } = options;
+  { suffix, spec, version, follow }: Table,
+): Promise<SyncedTable | 'overtaken'> {
+  const { converted, dataset } = options;
   const prefix = tablePrefix(dataset, suffix);
   const location = converted.uri(prefix).replace(/\/$/, '');
-  for (;;) {
-    signal.throwIfAborted();
-    const version = await newestVersion(converted, prefix);
-    const days = await Days.of(converted, dataset);
-    if (version === undefined && days.dates.length === 0) return undefined;
-    const current = version === undefined ? undefined : await readCurrent(options, prefix, version);
-    // Paths in the metadata are whole: those of a lake that was moved lead nowhere.
-    const isUsable = current?.location === location && !options.rebuild;
-    const base = isUsable ? current : anew(newTable(location, spec), current);
-    const copiesPrefix = tablePrefix(dataset);
-    const draft = new Draft({ ...options, prefix, spec, copiesPrefix }, base, current?.schemas);
-    await follow(draft, days, { converted, prefix });
-    const before = headSchema(current);
-    const synced = (number: number, metadata: TableMetadata): SyncedTable => ({
-      ...{ name: tableName(dataset, suffix), prefix, location },
-      ...{ metadataFile: converted.uri(metadataKey(prefix, number)), metadata },
-      ...{ before, after: headSchema(metadata) },
-    });
-    if (isUsable && !draft.isChanged) return synced(version ?? 0, base);
-    const next = (version ?? 0) + 1;
-    const metadata = draft.finished(
-      version === undefined ? undefined : converted.uri(metadataKey(prefix, version)),
-    );
-    if (await commitTable(converted, prefix, next, metadata)) return synced(next, metadata);
-  }
+  const current = version === undefined ? undefined : await readCurrent(options, prefix, version);
+  // Paths in the metadata are whole: those of a lake that was moved lead nowhere.
+  const isUsable = current?.location === location && !options.rebuild;
+  const base = isUsable ? current : anew(newTable(location, spec), current);
+  const copiesPrefix = tablePrefix(dataset);
+  const draft = new Draft({ ...options, prefix, spec, copiesPrefix }, base, current?.schemas);
+  await follow(draft, { converted, prefix });
+  const before = headSchema(current);
+  const synced = (number: number, metadata: TableMetadata): SyncedTable => ({
+    ...{ name: tableName(dataset, suffix), prefix, location },
+    ...{ metadataFile: converted.uri(metadataKey(prefix, number)), metadata },
+    ...{ before, after: headSchema(metadata) },
+  });
+  if (isUsable && !draft.isChanged) return synced(version ?? 0, base);
+  const next = (version ?? 0) + 1;
+  const metadata = draft.finished(
+    version === undefined ? undefined : converted.uri(metadataKey(prefix, version)),
+  );
+  const isFirst = await commitTable(converted, prefix, next, metadata);
+  return isFirst ? synced(next, metadata) : 'overtaken';
 }
 
 /** Who wants everything made anew does so because the newest version cannot be read, or is not ours. */

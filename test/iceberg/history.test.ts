@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { cp, rm } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { describeHistory } from '../../src/iceberg/describe-table.ts';
 import { readNewest, tablePrefix, TABLES, type TableSuffix } from '../../src/iceberg/metadata.ts';
 import { readSnapshotFiles } from '../../src/iceberg/read-snapshot.ts';
 import { syncTable } from '../../src/iceberg/sync.ts';
 import { unpublish } from '../../src/lake/unpublish.ts';
+import type { Store } from '../../src/storage/store.ts';
+import { crashingAt } from '../helpers/crashing-store.ts';
 import { failureWith } from '../helpers/failure-with.ts';
 import { TinyLake, type TinySource } from '../lake/tiny-lake.ts';
 
@@ -16,10 +19,17 @@ function integers(id: string, value: number): TinySource {
   return { id, columns, select: `SELECT ${value}::BIGINT AS n` };
 }
 
-async function sync(lake: TinyLake, dataset = DATASET, rebuild = false): Promise<void> {
+async function sync(
+  lake: TinyLake,
+  {
+    dataset = DATASET,
+    rebuild = false,
+    store = lake.store,
+  }: { dataset?: string; rebuild?: boolean; store?: Store } = {},
+): Promise<void> {
   const { signal } = new AbortController();
   const duckdb = { memoryLimit: '1GiB', threads: 1 };
-  await syncTable({ converted: lake.store, duckdb, dataset, signal, rebuild });
+  await syncTable({ converted: store, duckdb, dataset, signal, rebuild });
 }
 
 async function head(lake: TinyLake, suffix: TableSuffix) {
@@ -99,31 +109,49 @@ void describe('the tables of a history', () => {
     }
   });
 
-  it('have at most a hundred manifests', async () => {
+  it('are complete after a crash at any write, and the sync after it', async () => {
     await using lake = await TinyLake.create();
-    const dayMs = 86_400_000;
-    let most = 0;
-    for (let day = 0; day < 103; day += 1) {
-      const date = new Date(Date.parse(FIRST) + day * dayMs).toISOString().slice(0, 10);
-      await lake.publish(DATASET, date, [integers('a', day)]);
+    await lake.publish(DATASET, FIRST, [integers('a', 1)]);
+    await sync(lake);
+    await lake.publish(DATASET, SECOND, [integers('a', 2)]);
+    const saved = `${lake.root}-saved`;
+    await cp(lake.root, saved, { recursive: true });
+    let crashes = 0;
+    for (; ; crashes += 1) {
+      const crashed = await sync(lake, { store: crashingAt(crashes + 1, lake.store) }).then(
+        () => false,
+        (error: unknown) => {
+          assert.match(String(error), /the worker was killed/);
+          return true;
+        },
+      );
+      if (!crashed) break;
       await sync(lake);
-      const { manifests = [], entries = [] } = await head(lake, TABLES.versions);
-      assert.equal(entries.length, day + 1);
-      most = Math.max(most, manifests.length);
+      assert.deepEqual(await versions(lake), [`a ${FIRST}`, `a ${SECOND}`]);
+      assert.equal((await head(lake, TABLES.days)).rows, 2);
+      await rm(lake.root, { recursive: true });
+      await cp(saved, lake.root, { recursive: true });
     }
-    assert.equal(most, 100);
-    assert.equal((await head(lake, TABLES.versions)).manifests?.length, 3);
-    assert.equal((await head(lake, TABLES.days)).rows, 103);
+    // Of each of three tables the manifest, its list, the commit and the hint; and the file of the days.
+    assert.equal(crashes, 13);
+  });
+
+  it('get the days of many writers at once, each once', async () => {
+    await using lake = await TinyLake.create();
+    for (const day of [FIRST, SECOND, THIRD]) await lake.publish(DATASET, day, [integers('a', 1)]);
+    await Promise.all([1, 2, 3, 4].map(async () => await sync(lake)));
+    assert.deepEqual(await versions(lake), [`a ${FIRST}`, `a ${SECOND}`, `a ${THIRD}`]);
+    assert.equal((await head(lake, TABLES.days)).rows, 3);
   });
 
   it('are not those of a dataset that has their name from before such names were refused', async () => {
     await using lake = await TinyLake.create();
     await lake.publish(`${DATASET}-versions`, FIRST, [integers('a', 1)]);
-    await sync(lake, `${DATASET}-versions`);
+    await sync(lake, { dataset: `${DATASET}-versions` });
     await lake.publish(DATASET, FIRST, [integers('a', 1)]);
     const { message } = await failureWith(sync(lake), 'TABLE_FOREIGN_COMMIT');
     assert.match(message, /a table of another dataset, a-b-versions/);
-    await sync(lake, DATASET, true);
+    await sync(lake, { rebuild: true });
     assert.deepEqual(await versions(lake), [`a ${FIRST}`]);
   });
 });

@@ -2,15 +2,13 @@ import assert from 'node:assert/strict';
 import { chmod, cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { describeHistory } from '../../src/iceberg/describe-table.ts';
 import { syncTable, type SyncedTable } from '../../src/iceberg/sync.ts';
 import { unpublish } from '../../src/lake/unpublish.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import type { Store } from '../../src/storage/store.ts';
+import { crashingAt } from '../helpers/crashing-store.ts';
 import { failureWith } from '../helpers/failure-with.ts';
 import { TinyLake, type TinySource } from '../lake/tiny-lake.ts';
-
-type Metadata = SyncedTable['metadata'];
 
 const DATASET = 'a-b';
 const DAYS = ['2026-01-01', '2026-01-02', '2026-01-03'] as const;
@@ -187,8 +185,6 @@ void describe('the table, when something goes wrong', () => {
     await lake.publish(DATASET, DAYS[0], [integers('a', 1), integers('b', 1)]);
     const before = await sync(lake.store);
     await lake.publish(DATASET, DAYS[1], [decimals('a', 1.5), integers('b', 2)]);
-    const saved = `${lake.root}-saved`;
-    await cp(lake.root, saved, { recursive: true });
     let crashes = 0;
     for (let write = 1; ; write += 1) {
       const crashed = await sync(crashingAt(write, lake.store)).then(
@@ -205,15 +201,12 @@ void describe('the table, when something goes wrong', () => {
         const now = await readFile(before.metadataFile, 'utf8');
         assert.ok(now.includes(before.metadata['table-uuid']));
       }
-      const synced = await sync(lake.store);
-      assert.equal(tagsOf(synced).main, 'a-b/2026-01-02/r1');
-      assert.equal(head(synced)?.summary['total-records'], '2');
-      assert.deepEqual(await historyRecords(lake), ['4', '4']);
-      await rm(lake.root, { recursive: true });
-      await cp(saved, lake.root, { recursive: true });
     }
-    // Of each table the manifest, its list, the commit and the hint; copies in the wider type; the file of the days.
-    assert.ok(crashes >= 3 * 4 + 2, String(crashes));
+    // A copy in the wider type, the manifest, its list, and the commit; the hint may be lost.
+    assert.ok(crashes >= 4, String(crashes));
+    const synced = await sync(lake.store);
+    assert.equal(tagsOf(synced).main, 'a-b/2026-01-02/r1');
+    assert.equal(head(synced)?.summary['total-records'], '2');
   });
 
   it('gets the days of two writers at once, each once', async () => {
@@ -323,32 +316,3 @@ void describe('the table, when something goes wrong', () => {
     await failureWith(sync(lake.store), 'LAKE_CORRUPT');
   });
 });
-
-/** Of the heads of both tables of the history. */
-async function historyRecords(lake: TinyLake): Promise<(string | undefined)[]> {
-  const history = await describeHistory(lake.store, DATASET);
-  const metadata = Object.values(history ?? {}).map(
-    async ({ metadataFile }) => JSON.parse(await readFile(metadataFile, 'utf8')) as Metadata,
-  );
-  return (await Promise.all(metadata)).map(
-    ({ snapshots }) => snapshots.at(-1)?.summary['total-records'],
-  );
-}
-
-/** A store that does its first writes, and stops before that one. */
-function crashingAt(write: number, store: Store): Store {
-  let writes = 0;
-  return new Proxy(store, {
-    get(target, name: keyof Store) {
-      const method: unknown = Reflect.get(target, name, target);
-      if (typeof method !== 'function') return method;
-      const call = method.bind(target) as (...args: unknown[]) => unknown;
-      if (!['put', 'putIfAbsent', 'putFile'].includes(name)) return call;
-      return async (...args: unknown[]) => {
-        writes += 1;
-        if (writes >= write) throw new Error('the worker was killed');
-        return await call(...args);
-      };
-    },
-  });
-}

@@ -7,7 +7,7 @@ import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { createSweepActivities } from '../../src/activities/sweep.ts';
 import { describeTable } from '../../src/iceberg/describe-table.ts';
 import { readNewest, tablePrefix } from '../../src/iceberg/metadata.ts';
-import { liveEntries } from '../../src/iceberg/read-snapshot.ts';
+import { readSnapshotFiles } from '../../src/iceberg/read-snapshot.ts';
 import { syncTable } from '../../src/iceberg/sync.ts';
 import { ingestDateAt } from '../../src/model/dates.ts';
 import type { SweepResult } from '../../src/model/sweep.ts';
@@ -66,7 +66,10 @@ async function assertReadable(lake: TinyLake): Promise<void> {
   const newest = await readNewest(lake.store, prefix);
   assert.ok(newest);
   for (const snapshot of newest.metadata.snapshots) {
-    for (const path of (await liveEntries({ converted: lake.store, prefix }, snapshot)).keys()) {
+    const { entries } = await readSnapshotFiles({ converted: lake.store, prefix }, snapshot);
+    for (const {
+      data_file: { file_path: path },
+    } of entries) {
       const key = path.slice(lake.root.length + 1);
       assert.ok((await lake.store.size(key)) !== undefined, `${path} is gone`);
     }

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { stringify } from 'yaml';
 import type { TableDescription } from '../../src/iceberg/describe-table.ts';
 import { readNewest, tablePrefix } from '../../src/iceberg/metadata.ts';
-import { liveEntries } from '../../src/iceberg/read-snapshot.ts';
+import { readSnapshotFiles } from '../../src/iceberg/read-snapshot.ts';
 import { ingestDateAt } from '../../src/model/dates.ts';
 import type { SweepResult } from '../../src/model/sweep.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
@@ -137,7 +137,10 @@ async function assertTableWhole(lab: Lab): Promise<void> {
   const newest = await readNewest(converted, prefix);
   assert.ok(newest);
   for (const snapshot of newest.metadata.snapshots) {
-    for (const path of (await liveEntries({ converted, prefix }, snapshot)).keys()) {
+    const { entries } = await readSnapshotFiles({ converted, prefix }, snapshot);
+    for (const {
+      data_file: { file_path: path },
+    } of entries) {
       const key = path.slice(converted.uri('').length).replace(/^\//, '');
       assert.ok((await converted.size(key)) !== undefined, path);
     }

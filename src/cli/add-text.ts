@@ -21,6 +21,9 @@ interface Added extends Look {
 /** A wide table is known by its first columns; `inspect` shows all. */
 const MAX_COLUMNS_SHOWN = 20;
 
+/** Of a licence some portals have the whole text. */
+const MAX_FACT_CHARACTERS = 400;
+
 export function addedText(added: Added, cwd: string, { width, lakeFlag }: CliContext): string {
   const { name, file, dataset, description } = added;
   const entry = stringify({ [name]: dataset }, { schema: 'failsafe', lineWidth: 0 }).trimEnd();
@@ -44,7 +47,9 @@ function factsOf({ description, csv, dataset }: Added): [string, string][] {
     ? ofPortal(description, dataset.time_zone)
     : [['address', shownAddress(dataset.sources[0].address)]];
   if (csv) facts.push(['read as', csvReadingText(csv.reading)]);
-  return facts.filter((fact): fact is [string, string] => fact[1] !== undefined);
+  return facts.flatMap(([name, text]): [string, string][] =>
+    text === undefined ? [] : [[name, text.slice(0, MAX_FACT_CHARACTERS)]],
+  );
 }
 
 function ofPortal(description: Description, timeZone: string): [string, string | undefined][] {

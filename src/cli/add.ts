@@ -113,13 +113,11 @@ async function lookAt(asked: Asked): Promise<Look | Choice[]> {
   } catch (error) {
     if (!(error instanceof LonghaulError) || asked.signal.aborted) throw error;
     if (description) return { description, unread: error };
-    if (SETTLED_IN_YAML.has(error.code)) return { unread: error };
+    // A key of the source settles it, which needs its place in datasets.yaml.
+    if (error.code === 'SOURCE_DELIMITER_UNCLEAR') return { unread: error };
     throw error;
   }
 }
-
-/** What a key of the source settles, which needs its place in datasets.yaml. */
-const SETTLED_IN_YAML = new Set<string>(['SOURCE_DELIMITER_UNCLEAR', 'SOURCE_HEADER_UNCLEAR']);
 
 async function listChoices(context: CliContext, flags: AddFlags, choices: Choice[]): Promise<void> {
   const message = `The address leads to ${choices.length} tables.`;

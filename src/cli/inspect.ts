@@ -1,5 +1,5 @@
 import type { Config } from '../config/load-config.ts';
-import type { FileReport } from '../conversion/file-report.ts';
+import type { FileReport, ReportedColumn } from '../conversion/file-report.ts';
 import { findSnapshot } from '../lake/catalogue.ts';
 import { shownAddress } from '../model/addresses.ts';
 import type { DatasetSpec, SourceSpec } from '../model/dataset.ts';
@@ -127,8 +127,9 @@ async function inspectLanded(
   { signal }: Reading,
   raw: Store,
   source: SourceSpec,
-  { rawKey, bytes, portal }: SourceEntry,
+  entry: SourceEntry,
 ): Promise<Inspected | undefined> {
+  const { rawKey, bytes, portal } = entry;
   if (rawKey === '' || (await raw.size(rawKey)) !== bytes) return undefined;
   const { reportFile } = await import('../conversion/file-report.ts');
   const { CANONICAL } = await import('../landing/portals/canonical-csv.ts');
@@ -141,7 +142,15 @@ async function inspectLanded(
     limitBytes: Infinity,
     totalBytes: bytes,
   });
-  return { source: source.id, from: uriOf(location), report };
+  const columns = report.columns.map((column) => withPublished(column, entry));
+  return { source: source.id, from: uriOf(location), report: { ...report, columns } };
+}
+
+/** The dataset's table may have another type, or datasets.yaml may have had. */
+function withPublished(column: ReportedColumn, { schema }: SourceEntry): ReportedColumn {
+  const published = schema.columns.find(({ name }) => name === column.name)?.type;
+  if (published === undefined || published === column.type) return column;
+  return { ...column, why: `${column.why}; published as ${published}` };
 }
 
 async function inspectAddress(

@@ -2,7 +2,7 @@ import type { SourceOverrides } from '../model/dataset.ts';
 import { csvReadingOf, type CsvReading } from '../model/csv-reading.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { nameColumns } from '../model/names.ts';
-import type { CsvScan } from '../model/scan.ts';
+import type { CsvScan, Dialect } from '../model/scan.ts';
 import type { Column } from '../model/schema.ts';
 import { HEAD_BYTES, sniffHead } from '../csv/dialect.ts';
 import { decideEncoding } from '../csv/encoding.ts';
@@ -75,11 +75,7 @@ export async function reportFile(file: FileToReport): Promise<FileReport> {
   const first = await blocks.next();
   const { bytes: head, end } = first.value as Block;
   assertPlainText(head);
-  const dialect = sniffHead(
-    head.subarray(0, HEAD_BYTES),
-    end && head.length <= HEAD_BYTES,
-    overrides,
-  );
+  const { dialect, problems } = dialectOf(head, end, overrides);
   const scanner = new CsvScanner(dialect);
   const collector = new EvidenceCollector(dialect);
   let rest: Buffer = Buffer.alloc(0);
@@ -98,7 +94,23 @@ export async function reportFile(file: FileToReport): Promise<FileReport> {
   take({ bytes: head, end });
   for await (const block of blocks) take(block);
   const scan = scanner.finish(overrides.encoding);
-  return reportOf(file, { head, scan, collector, bytes, isWhole });
+  return reportOf(file, { head, scan, collector, bytes, isWhole, problems });
+}
+
+/** A first record that may be data is reported, and read as the header. */
+function dialectOf(
+  head: Buffer,
+  end: boolean,
+  overrides: SourceOverrides,
+): { dialect: Dialect; problems: LonghaulError[] } {
+  const sniff = (declared: SourceOverrides): Dialect =>
+    sniffHead(head.subarray(0, HEAD_BYTES), end && head.length <= HEAD_BYTES, declared);
+  try {
+    return { dialect: sniff(overrides), problems: [] };
+  } catch (error) {
+    if (!(error instanceof LonghaulError) || error.code !== 'SOURCE_HEADER_UNCLEAR') throw error;
+    return { dialect: sniff({ ...overrides, header: true }), problems: [error] };
+  }
 }
 
 function tooLong(source: string, offset: number): LonghaulError {
@@ -145,12 +157,13 @@ interface Seen {
   collector: EvidenceCollector;
   bytes: number;
   isWhole: boolean;
+  /** So far. */
+  problems: LonghaulError[];
 }
 
 function reportOf(file: FileToReport, seen: Seen): FileReport {
   const { source, overrides, totalBytes, isCanonical } = file;
-  const { head, scan, collector, bytes, isWhole } = seen;
-  const problems: LonghaulError[] = [];
+  const { head, scan, collector, bytes, isWhole, problems } = seen;
   const attempt = <T>(work: () => T): T | undefined => {
     try {
       return work();

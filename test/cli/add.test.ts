@@ -12,6 +12,7 @@ import { after, before, describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { featuresOf, layerOf, startArcgis, type ArcgisServer } from '../helpers/portal.ts';
 import { startOrigin, type Origin } from '../helpers/origin.ts';
+import { datastoreOf, RESOURCE, resourceOf, serveCkan } from '../helpers/portals/ckan.ts';
 import { Workplace, type Ran } from './fake-context.ts';
 
 const CSV = 'ID,Zip,Planted On\r\n1,02134,2020-05-17\r\n2,N/A,\r\n';
@@ -125,6 +126,10 @@ describe('longhaul add of a CSV file', () => {
 
   it('adds what a key of datasets.yaml must settle, and says which', async () => {
     const place = workplace();
+    const tie = origin.serve({ body: 'a;b|c\n1;2|3\n4;5|6\n' });
+    const unclear = await place.run('add', origin.address(tie), '--name', 'tie');
+    assert.equal(unclear.exitCode, 0);
+    assert.match(unclear.stdout, /a run would stop:\nSOURCE_DELIMITER_UNCLEAR[^]*`delimiter: ";"`/);
     const path = origin.serve({ body: '1,2020-01-01\n2,2020-01-02\n3,2020-01-03\n' });
     const { exitCode, stdout } = await place.run('add', origin.address(path), '--name', 'bare');
     assert.equal(exitCode, 0);
@@ -164,6 +169,17 @@ describe("longhaul add of a portal's page", () => {
     assert.match(stdout, /OBJECTID +esriFieldTypeOID +1\n {2}name +esriFieldTypeString +n1\n/);
     const [source] = datasetOf(place, 'baume-der-stadt-u001b-2j').sources;
     assert.deepEqual(source, { id: 'all', address, geometry: 'none' });
+  });
+
+  it('shows the columns of the file that a page leads to', async () => {
+    const place = workplace();
+    const file = origin.address('/Street_Trees.csv');
+    const ckan = { ...datastoreOf([], []) };
+    ckan.dataset.resources = [resourceOf({ id: RESOURCE, format: 'CSV', url: file })];
+    const { exitCode, stdout } = await place.run('add', serveCkan(origin, ckan), '--name', 'works');
+    assert.equal(exitCode, 0);
+    assert.match(stdout, /licence +Creative Commons Attribution\n[^]*a run reads +a file\n/);
+    assert.match(stdout, /planted_on +DATE %Y-%m-%d +2020-05-17\n/);
   });
 
   it('lists the tables of an address that leads to several, and writes nothing', async () => {

@@ -144,6 +144,18 @@ describe('the report of a file', () => {
     );
   });
 
+  it('reads a first record that may be data as the header, and says so', async () => {
+    const { columns, problems } = await report('1,2020-01-01\n2,2020-01-02\n');
+    assert.deepEqual(
+      columns.map(({ type }) => type),
+      ['BIGINT', 'DATE'],
+    );
+    assert.deepEqual(
+      problems.map(({ code }) => code),
+      ['SOURCE_HEADER_UNCLEAR'],
+    );
+  });
+
   it('does not hold a file in memory whose first quote never closes', async () => {
     const body = async function* (): AsyncGenerator<Buffer> {
       yield Buffer.from('a,b\n"');

@@ -30,6 +30,8 @@ function codeOfStatus(status: number): ErrorCode {
   if (status === 404 || status === 410) return 'SOURCE_NOT_FOUND';
   if (status === 401 || status === 403) return 'SOURCE_FORBIDDEN';
   if (status === 408 || status === 425 || status === 429) return 'SOURCE_UNAVAILABLE';
+  // A method that the server does not know: the next try would be the same.
+  if (status === 501) return 'SOURCE_REFUSED';
   return status >= 500 ? 'SOURCE_UNAVAILABLE' : 'SOURCE_REFUSED';
 }
 

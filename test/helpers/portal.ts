@@ -80,7 +80,7 @@ export interface FakeLayer {
   /** Records that a page has at most, whatever is said or asked. */
   cap: number;
   /** What an old or a broken server does not understand. */
-  ignores: Set<'where' | 'order' | 'records' | 'returnCountOnly'>;
+  ignores: Set<'where' | 'order' | 'records' | 'returnCountOnly' | 'forms'>;
   /** False: a page never says that there are more. */
   saysMore: boolean;
   gzips: boolean;
@@ -178,7 +178,8 @@ async function respond(
   const layers = services.get(path);
   const layer = layers?.find(({ metadata }) => Number(number ?? metadata['id']) === metadata['id']);
   let answer: PortalAnswer = { status: 404, body: 'no such service' };
-  if (layers && layer) {
+  if (layer?.ignores.has('forms') && request.method === 'POST') answer = { status: 405, body: '' };
+  else if (layers && layer) {
     const kind = kindOf(form, number, query);
     const earlier = layer.requests.filter((each) => each.kind === kind).length;
     const asked: Asked = { kind, number: earlier + 1, form };

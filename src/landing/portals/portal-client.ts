@@ -41,6 +41,9 @@ const NO_PORTAL = new Set<ErrorCode>([
   'SOURCE_REFUSED',
 ]);
 
+/** What servers answer that let no forms through: the same may be asked for by an address. */
+const NO_FORM = new Set([404, 405, 501]);
+
 /** What opening a portal's address needs. */
 export interface PortalRequest extends HttpRequest {
   geometry: Geometry | undefined;
@@ -156,10 +159,16 @@ export class PortalClient {
   async #ask(url: URL, maxBytes: number, asked: PortalAsked): Promise<PortalAnswer> {
     const { form, statuses = [], refusal } = asked;
     const headers = { accept: 'application/json', 'accept-encoding': 'gzip', ...asked.headers };
-    const response = await follow(url, this.request, this.#agent, {
+    let response = await follow(url, this.request, this.#agent, {
       ...(form && { form }),
       headers,
     });
+    if (form && NO_FORM.has(response.statusCode)) {
+      await drop(response);
+      const withQuery = new URL(url);
+      withQuery.search = form.toString();
+      response = await follow(withQuery, this.request, this.#agent, { headers });
+    }
     const isAnswer = response.statusCode === 200 || statuses.includes(response.statusCode);
     if (!isAnswer) throw await refusalOf(response, `${shownOf(url)}${challengeIn(response)}`);
     const refused = refusal?.(response);

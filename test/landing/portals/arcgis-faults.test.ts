@@ -43,6 +43,7 @@ describe('all records arrive from a server', () => {
     ['whose pages are shorter than it says', (layer) => void (layer.cap = 3)],
     ['whose pages are of any length', (layer) => shortPages(layer)],
     ['that never says that there is more', (layer) => void (layer.saysMore = false)],
+    ['that takes no forms', (layer) => void layer.ignores.add('forms')],
     ['that ignores the order', (layer) => void layer.ignores.add('order')],
     [
       'that ignores the order, and has shorter pages than it says',

@@ -67,6 +67,10 @@ function page(...layers: FakeLayer[]): { id: string; path: string } {
   return { id, path: `/datasets/${id}` };
 }
 
+async function itemAt(path: string): Promise<string> {
+  return await (await fetch(hub.address(path))).text();
+}
+
 function layer(name: string, more: object = {}): FakeLayer {
   const features = featuresOf(3, (id) => ({ OBJECTID: id, name: `${name}${id}` }));
   return layerOf(features, undefined, { name, ...more });
@@ -98,6 +102,24 @@ describe('a page whose item is a service', () => {
     assert.ok(none.message.includes(`no layer 325; it has ${named}.`), none.message);
     const ofPortal = await failureWith(read(`/home/item.html?id=${id}`), 'ADDRESS_AMBIGUOUS');
     assert.ok(ofPortal.message.includes(`/home/item.html?id=${id}&sublayer=1 (elm)`));
+  });
+
+  it("is known by the Hub's catalogue too, which has an entry for each layer", async () => {
+    const { id, path } = page(layer('oak'), layer('elm'));
+    const item = `/sharing/rest/content/items/${id}`;
+    const { url } = JSON.parse(await itemAt(item)) as { url: string };
+    hub.set(item, { status: 404 });
+    const dataset = [0, 1].map((number) => ({
+      identifier: `https://www.arcgis.com/home/item.html?id=${id}&sublayer=${number}`,
+      distribution: [
+        { format: null, accessURL: hub.address(path) },
+        { format: 'ArcGIS GeoServices REST API', accessURL: `${url}/${number}` },
+      ],
+    }));
+    hub.set('/api/feed/dcat-us/1.1.json', { body: JSON.stringify({ dataset }) });
+    assert.equal(await read(`${path}_1`), csvOf('elm'));
+    const error = await failureWith(read(path), 'ADDRESS_AMBIGUOUS');
+    assert.ok(error.message.includes(`${hub.address(path)}_0 (oak)`), error.message);
   });
 
   it('at an address that is none of the web is unusable', async () => {

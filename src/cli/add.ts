@@ -41,7 +41,7 @@ export async function addDataset(
   const { source } = checkedDataset(given ?? 'new', dataset);
   const timeZone = dataset.time_zone;
   const look = await interruptible(
-    async (signal) => await lookAt({ config, source, timeZone, signal }),
+    async (signal) => await lookAt({ config, source, isNamed: false, timeZone, signal }),
     'Looking at the address',
   );
   if (Array.isArray(look)) {
@@ -66,7 +66,7 @@ export async function addDataset(
 }
 
 function newDataset(address: string, flags: AddFlags): NewDataset {
-  const { id, geometry, schedule, header } = flags;
+  const { id, geometry, schedule, header = [] } = flags;
   const headers = headersIn(header);
   return {
     time_zone: localZone(),

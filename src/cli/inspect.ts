@@ -49,7 +49,7 @@ export async function inspectTarget(
     }
     const address = addressOf(target, config, true);
     const source = { id: 'all', address, optional: false, overrides: {} };
-    return [await inspectAddress(reading, source, localZone())];
+    return [await inspectAddress(reading, source)];
   }, 'Inspecting');
   const [problem] = inspected.flatMap(({ report }) => report.problems);
   // What a run would refuse is a result here, reported whole; the exit code says it too.
@@ -153,12 +153,15 @@ function withPublished(column: ReportedColumn, { schema }: SourceEntry): Reporte
   return { ...column, why: `${column.why}; published as ${published}` };
 }
 
+/** @param datasetZone of a source that a dataset has. */
 async function inspectAddress(
   { config, limitBytes, signal }: Reading,
   source: SourceSpec,
-  timeZone: string,
+  datasetZone?: string,
 ): Promise<Inspected> {
-  const report = await reportAsked({ config, source, timeZone, signal }, limitBytes);
+  const isNamed = datasetZone !== undefined;
+  const timeZone = datasetZone ?? localZone();
+  const report = await reportAsked({ config, source, isNamed, timeZone, signal }, limitBytes);
   return { source: source.id, from: shownAddress(source.address), report };
 }
 

@@ -5,6 +5,7 @@ import { isFileAddress } from '../model/addresses.ts';
 import { datedAddress } from '../model/dated-address.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import { ingestDateAt } from '../model/dates.ts';
+import { LonghaulError } from '../model/errors.ts';
 import type { Choice, Description } from '../landing/portals/description.ts';
 import { withSource } from '../landing/secrets.ts';
 import { describeSource, openSource, type OpenRequest } from '../landing/source.ts';
@@ -15,6 +16,8 @@ import { openTemporaryFolder } from '../storage/temporary-folder.ts';
 export interface Asked {
   config: Config;
   source: SourceSpec;
+  /** Whether the user knows the source by its id, so that errors name it. */
+  isNamed: boolean;
   /** For the day that an address may have in it. */
   timeZone: string;
   signal: AbortSignal;
@@ -52,7 +55,7 @@ export async function reportAsked(asked: Asked, limitBytes: number): Promise<Fil
 
 /** A file that the user named is marked for this command only: the worker follows what `ingest` has named. */
 async function withRequest<T>(
-  { config, source, timeZone, signal }: Asked,
+  { config, source, isNamed, timeZone, signal }: Asked,
   work: (spec: SourceSpec, request: OpenRequest) => Promise<T>,
 ): Promise<T> {
   const address = datedAddress(source.address, ingestDateAt(new Date(), timeZone));
@@ -67,6 +70,10 @@ async function withRequest<T>(
     return await withSource(source.id, secrets, async () => {
       return await work({ ...source, address }, request);
     });
+  } catch (error) {
+    if (isNamed || !(error instanceof LonghaulError)) throw error;
+    const { code, message, details, cause } = error;
+    throw new LonghaulError(code, message, { ...details, source: undefined }, { cause });
   } finally {
     await marks?.close();
   }

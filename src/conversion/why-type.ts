@@ -30,16 +30,19 @@ export function whyType(
   if (evidence.values === 0)
     return declared ? 'declared; no record has a value' : 'no record has a value';
   if (declared) return `declared; ${declaredText(declared, reason)}`;
-  const all =
-    evidence.values === 1 ? 'the one value is' : `all ${countText(evidence.values)} values are`;
+  const all = (one: string, many: string): string =>
+    evidence.values === 1
+      ? `its one value is ${one}`
+      : `all ${countText(evidence.values)} values are ${many}`;
+  const ofFormat = `of the format ${column.format ?? ''}`;
   switch (column.type) {
     case 'BIGINT':
-      return `${all} integers; the longest has ${evidence.maxDigits} ${evidence.maxDigits === 1 ? 'digit' : 'digits'}`;
+      return `${all('an integer', 'integers')}; the longest has ${evidence.maxDigits} ${evidence.maxDigits === 1 ? 'digit' : 'digits'}`;
     case 'DOUBLE':
-      return `${all} decimals; ${misfitText(fitOf(evidence, INTEGER), reason, 'no integer')}`;
+      return `${all('a decimal', 'decimals')}; ${misfitText(fitOf(evidence, INTEGER), reason, 'no integer')}`;
     case 'DATE':
     case 'TIMESTAMP':
-      return `${all} of the format ${column.format ?? ''}${otherFormats(column, evidence)}`;
+      return `${all(ofFormat, ofFormat)}${otherFormats(column, evidence)}`;
     case 'VARCHAR':
       return whyText(reason);
   }

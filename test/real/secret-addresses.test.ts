@@ -7,6 +7,7 @@ import type { ErrorCode } from '../../src/model/errors.ts';
 import { ingestWorkflowId } from '../../src/model/run.ts';
 import { taskQueueOf, withLab, type Lab, type Outcome } from '../helpers/lab.ts';
 import { startOrigin, type Answer, type SeenRequest } from '../helpers/origin.ts';
+import { serveSocrata, socrataOf } from '../helpers/portals/socrata.ts';
 import { TestTemporal } from '../helpers/temporal.ts';
 import { ingestInput } from '../workflows/fake-activities.ts';
 
@@ -29,8 +30,21 @@ function refusing(_number: number, { query }: SeenRequest): Answer {
 
 const ROUTES = { '/a.csv': guarded, '/broken.csv': refusing };
 
+/** A portal's table that wants the token in a header. */
+function guardedTable({ origin }: Lab): { address: string; headers: Record<string, string> } {
+  const table = socrataOf(['id'], [['1'], ['2'], ['3']]);
+  table.beforePage = (_number, { headers }) => {
+    const { 'x-app-token': given } = headers;
+    if (given === CANARY) return undefined;
+    return { status: 403, body: JSON.stringify({ message: `Not valid: ${String(given)}` }) };
+  };
+  const address = serveSocrata(origin, 'aaaa-0001', table);
+  return { address, headers: { 'X-App-Token': '${CITY_TOKEN}' } };
+}
+
 async function configure(lab: Lab): Promise<void> {
   await lab.datasets({
+    table: { a: guardedTable(lab) },
     things: { a: `${lab.origin.address('/a.csv')}?token=\${CITY_TOKEN}` },
     broken: { a: `${lab.origin.address('/broken.csv')}?token=\${CITY_TOKEN}` },
   });
@@ -42,8 +56,11 @@ async function historiesOf(client: Client): Promise<string> {
   for await (const { workflowId, runId } of client.workflow.list()) {
     const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
     texts.push(
-      JSON.stringify(history, (_key, value: unknown) =>
-        value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : value,
+      // The payloads of a history are base64 in its JSON.
+      JSON.stringify(history, (key, value: unknown) =>
+        key === 'data' && typeof value === 'string'
+          ? Buffer.from(value, 'base64').toString('utf8')
+          : value,
       ),
     );
   }
@@ -68,16 +85,20 @@ async function exercise(lab: Lab): Promise<void> {
   const good = await lab.run(['ingest', 'things']);
   assert.equal(good.code, 0, says(good));
   assert.equal((await lab.published('things'))[0]?.ledger.rows, 2);
+  const table = await lab.run(['ingest', 'table']);
+  assert.equal(table.code, 0, says(table));
+  assert.equal((await lab.published('table'))[0]?.ledger.rows, 3);
   const bad = await lab.json<Failure>(['ingest', 'broken']);
   assert.equal(bad.json.error.code, 'SOURCE_UNAVAILABLE');
   assert.match(bad.json.error.message, /\$\{CITY_TOKEN\}/);
   const outcomes = [
     good,
+    table,
     bad,
     await lab.run(['runs', '--json']),
     await lab.run(['datasets', '--json']),
   ];
-  for (const name of ['things', 'broken']) {
+  for (const name of ['things', 'table', 'broken']) {
     const { json } = await lab.json<{ runs: { runId: string; dataset: string }[] }>(['runs']);
     const run = json.runs.find(({ dataset }) => dataset === name);
     outcomes.push(await lab.run(['show', run?.runId ?? '']));
@@ -131,6 +152,7 @@ describe("a publisher's secret", () => {
         assert.doesNotMatch(says(log), new RegExp(CANARY));
         const histories = await historiesOf(client);
         assert.match(histories, /token=\$\{CITY_TOKEN\}/);
+        assert.match(histories, /X-App-Token/);
         assert.doesNotMatch(histories, new RegExp(CANARY));
         assert.deepEqual(await filesWithCanary(lab), []);
       });

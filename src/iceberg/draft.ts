@@ -60,9 +60,13 @@ export class Draft {
     this.#former = former;
   }
 
-  /** @param former the file of the version that it follows. */
-  finished(former: string | undefined): TableMetadata {
+  /**
+   * @param former the file of the version that it follows.
+   * @param schema of a table that never had a snapshot: readers need one.
+   */
+  finished(former: string | undefined, schema: IcebergSchema): TableMetadata {
     const { table } = this;
+    if (table.schemas.length === 0) this.#addSchema(schema);
     const log = [...table['metadata-log']];
     if (former !== undefined) {
       log.push({ 'metadata-file': former, 'timestamp-ms': table['last-updated-ms'] });
@@ -127,11 +131,7 @@ export class Draft {
     const { schema, files, parent, shared = [], content, summary, privateAs } = snapshot;
     const schemaOf = (id: number): IcebergSchema | undefined =>
       table.schemas.find((each) => each['schema-id'] === id);
-    if (!schemaOf(schema['schema-id'])) table.schemas.push(schema);
-    table['last-column-id'] = Math.max(
-      table['last-column-id'],
-      ...schema.fields.map(({ id }) => id),
-    );
+    if (!schemaOf(schema['schema-id'])) this.#addSchema(schema);
     await this.#keepPrivate(privateAs ?? files.map(({ part }) => part.key));
     const before = parent && schemaOf(parent['schema-id']);
     const added = await writeSnapshot({
@@ -146,6 +146,12 @@ export class Draft {
     table['last-sequence-number'] = added['sequence-number'];
     table.snapshots.push(added);
     return added;
+  }
+
+  #addSchema(schema: IcebergSchema): void {
+    this.table.schemas.push(schema);
+    const ids = schema.fields.map(({ id }) => id);
+    this.table['last-column-id'] = Math.max(this.table['last-column-id'], ...ids);
   }
 
   /** Metadata has values of the files, and copies have all: what only its owner can read stays so. */

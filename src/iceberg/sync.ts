@@ -4,6 +4,7 @@ import type { Store } from '../storage/store.ts';
 import { noneIf } from '../storage/leftovers.ts';
 import type { CastOptions } from './cast.ts';
 import { followDays } from './day-tags.ts';
+import { DAYS_SCHEMA } from './days-file.ts';
 import { Days } from './days.ts';
 import { Draft } from './draft.ts';
 import { History } from './history.ts';
@@ -22,6 +23,7 @@ import {
 } from './metadata.ts';
 import type { TableFolder } from './read-snapshot.ts';
 import {
+  evolve,
   PARTITION_SPEC,
   UNPARTITIONED,
   type IcebergSchema,
@@ -76,10 +78,15 @@ export async function syncTable(options: SyncOptions): Promise<SyncedTable | und
 interface Table {
   suffix: TableSuffix;
   spec: PartitionSpec;
+  /** Until it has files. */
+  schema: IcebergSchema;
   /** The newest one; undefined where there is none. */
   version: number | undefined;
   follow: (draft: Draft, table: TableFolder) => Promise<void>;
 }
+
+/** But those of the partitions. */
+const NO_COLUMNS = evolve([], []);
 
 /** @returns the main one first; `overtaken` where another writer has committed since. */
 async function bringAll(options: SyncOptions): Promise<SyncedTable[] | 'overtaken'> {
@@ -95,26 +102,25 @@ async function bringAll(options: SyncOptions): Promise<SyncedTable[] | 'overtake
   const days = await Days.of(converted, dataset);
   if (mainVersion === undefined && days.dates.length === 0) return [];
   const main = await bring(options, {
-    ...{ suffix: TABLES.main, spec: PARTITION_SPEC, version: mainVersion },
+    ...{ suffix: TABLES.main, spec: PARTITION_SPEC, schema: NO_COLUMNS, version: mainVersion },
     follow: async (draft, table) => {
       await followDays(draft, days, table);
     },
   });
   if (main === 'overtaken') return main;
-  // Where no day has begun, the table would have no columns.
-  if (versionsVersion === undefined && days.newest() === undefined) return [main];
   const history = new History(converted, days);
   const { prefix, metadata } = main;
   // Before the days, which name versions.
   const versions = await bring(options, {
-    ...{ suffix: TABLES.versions, spec: PARTITION_SPEC, version: versionsVersion },
+    ...{ suffix: TABLES.versions, spec: PARTITION_SPEC, schema: NO_COLUMNS },
+    version: versionsVersion,
     follow: async (draft) => {
       await history.followVersions(draft, { converted, prefix, metadata });
     },
   });
   if (versions === 'overtaken') return versions;
   const consists = await bring(options, {
-    ...{ suffix: TABLES.days, spec: UNPARTITIONED, version: daysVersion },
+    ...{ suffix: TABLES.days, spec: UNPARTITIONED, schema: DAYS_SCHEMA, version: daysVersion },
     follow: async (draft, table) => {
       await history.followDays(draft, table);
     },
@@ -124,7 +130,7 @@ async function bringAll(options: SyncOptions): Promise<SyncedTable[] | 'overtake
 
 async function bring(
   options: SyncOptions,
-  { suffix, spec, version, follow }: Table,
+  { suffix, spec, schema, version, follow }: Table,
 ): Promise<SyncedTable | 'overtaken'> {
   const { converted, dataset } = options;
   const prefix = tablePrefix(dataset, suffix);
@@ -146,6 +152,7 @@ async function bring(
   const next = (version ?? 0) + 1;
   const metadata = draft.finished(
     version === undefined ? undefined : converted.uri(metadataKey(prefix, version)),
+    schema,
   );
   const isFirst = await commitTable(converted, prefix, next, metadata);
   return isFirst ? synced(next, metadata) : 'overtaken';

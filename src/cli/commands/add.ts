@@ -37,7 +37,7 @@ export function addCommand(context: CliContext): Command {
     .option(
       '--header <line>',
       "a header of each request, 'X-App-Token: ${NAME}', NAME from the environment or .env; repeatable",
-      (line: string, lines: string[] = []) => [...lines, line],
+      (line: string, lines: string[] | undefined) => [...(lines ?? []), line],
     );
   withJson(command).action(async (address: string, flags: AddFlags) => {
     const { addDataset } = await import('../add.ts');

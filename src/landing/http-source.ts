@@ -4,7 +4,8 @@ import { LonghaulError } from '../model/errors.ts';
 import { failureOf, header, parseContentRange, refusalOf, validatorOf } from './http-answers.ts';
 import { drop, follow, newAgent, type HttpRequest, type Response } from './http-request.ts';
 import { mayBeSame } from '../model/validator.ts';
-import type { OpenedSource, OpenRequest } from './source.ts';
+import { RateGuard, tooSlow } from './rate-guard.ts';
+import type { OpenedSource } from './source.ts';
 
 /** Opens an address over HTTP(S). Redirects and ranges are followed by hand, so that every hop is checked. */
 export async function openHttp(url: URL, request: HttpRequest): Promise<OpenedSource> {
@@ -104,10 +105,7 @@ async function* counted(
     for await (const chunk of response.body) {
       received += (chunk as Buffer).length;
       const slow = rate.tooSlow((chunk as Buffer).length, performance.now() - askedAt);
-      if (slow && received !== expected) {
-        const what = `${shown} sends too slowly: ${slow}, after ${received} bytes of its body.`;
-        throw new LonghaulError('SOURCE_TOO_SLOW', what);
-      }
+      if (slow !== undefined && received !== expected) throw tooSlow(shown, slow, received);
       yield chunk as Buffer;
       askedAt = performance.now();
     }
@@ -131,34 +129,4 @@ function uncompressed(response: Response, request: HttpRequest): Response {
     'SOURCE_COMPRESSED',
     `${request.shown} answers in Content-Encoding ${JSON.stringify(coding.slice(0, 40))} although identity was asked for.`,
   );
-}
-
-/**
- * Watches how fast a body comes. Only the time that is spent waiting for the publisher counts: a lake that takes the
- * pieces slowly finds the next one there already.
- */
-class RateGuard {
-  readonly #minRate: OpenRequest['settings']['minRate'];
-  #bytes = 0;
-  #waitedMs = 0;
-
-  constructor(minRate: OpenRequest['settings']['minRate']) {
-    this.#minRate = minRate;
-  }
-
-  /** @returns in words, what was too slow; undefined while it is fast enough, or not yet known. */
-  tooSlow(bytes: number, waitedMs: number): string | undefined {
-    if (!this.#minRate) return undefined;
-    this.#bytes += bytes;
-    this.#waitedMs += waitedMs;
-    const { bytesPerSecond, overMs } = this.#minRate;
-    if (this.#waitedMs < overMs) return undefined;
-    const seconds = this.#waitedMs / 1000;
-    if (this.#bytes < bytesPerSecond * seconds) {
-      return `${this.#bytes} bytes in ${seconds.toFixed(1)} s, where ${bytesPerSecond} a second are the least`;
-    }
-    this.#bytes = 0;
-    this.#waitedMs = 0;
-    return undefined;
-  }
 }

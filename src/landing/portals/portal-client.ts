@@ -1,7 +1,5 @@
 import { isUtf8 } from 'node:buffer';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import type { Agent } from 'undici';
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import type { Geometry } from '../../model/dataset.ts';
@@ -16,8 +14,10 @@ import {
   type HttpRequest,
   type Response,
 } from '../http-request.ts';
+import { RateGuard, tooSlow } from '../rate-guard.ts';
 import { NoSuchPortal } from './no-such-portal.ts';
 import { parseExactJson, type ExactJson } from './exact-json.ts';
+import { tooLong, unpacked } from './unpacked.ts';
 
 const MIB = 1024 * 1024;
 /** Descriptions of thousands of fields or resources fit; whatever is longer is no description of one table. */
@@ -32,6 +32,9 @@ export const MAX_PAGE_BYTES = 64 * MIB;
 const RETRY_DELAYS_MS = [0, 1000, 4000];
 /** A longer Retry-After is Temporal's to wait for. */
 const MAX_WAIT_SECONDS = 60;
+
+/** Portals count requests by the minute. */
+const BUSY_SECONDS = 20;
 
 /** What hosts answer that have no such portal; 400 and 405 are `SOURCE_REFUSED`. */
 const NO_PORTAL = new Set<ErrorCode>([
@@ -170,14 +173,17 @@ export class PortalClient {
       response = await follow(withQuery, this.request, this.#agent, { headers });
     }
     const isAnswer = response.statusCode === 200 || statuses.includes(response.statusCode);
-    if (!isAnswer) throw await refusalOf(response, `${shownOf(url)}${challengeIn(response)}`);
+    if (!isAnswer) {
+      const refusal = await refusalOf(response, `${shownOf(url)}${challengeIn(response)}`);
+      throw response.statusCode === 429 ? withWait(refusal) : refusal;
+    }
     const refused = refusal?.(response);
     if (refused) {
       await drop(response);
       throw refused;
     }
     const body = await unpacked(
-      url,
+      shownOf(url),
       await this.#whole(url, response, maxBytes),
       response,
       maxBytes,
@@ -190,7 +196,9 @@ export class PortalClient {
   }
 
   async #whole(url: URL, response: Response, maxBytes: number): Promise<Buffer> {
-    const { stallTimeoutMs } = this.request.settings;
+    const { stallTimeoutMs, minRate } = this.request.settings;
+    const rate = new RateGuard(minRate);
+    let askedAt = performance.now();
     const length = header(response, 'content-length');
     const expected = length === undefined ? undefined : Number(length);
     const pieces: Buffer[] = [];
@@ -198,8 +206,12 @@ export class PortalClient {
     try {
       for await (const piece of response.body) {
         received += (piece as Buffer).length;
-        if (received > maxBytes) throw tooLong(url, maxBytes);
+        if (received > maxBytes) throw tooLong(shownOf(url), maxBytes);
+        const slow = rate.tooSlow((piece as Buffer).length, performance.now() - askedAt);
+        if (slow !== undefined && received !== expected)
+          throw tooSlow(shownOf(url), slow, received);
         pieces.push(piece as Buffer);
+        askedAt = performance.now();
       }
     } catch (error) {
       throw failureOf(error, shownOf(url), { received, expected, stallTimeoutMs });
@@ -221,8 +233,11 @@ function parsed(url: URL, { text, response }: PortalAnswer): JsonAnswer {
       const what = `${shownOf(url)} answered with a web page${challengeIn(response)} in place of JSON.`;
       throw new LonghaulError('SOURCE_IS_HTML', what, {}, { cause: error });
     }
-    const what = `${shownOf(url)} answered with what is no JSON.`;
-    throw new LonghaulError('SOURCE_NOT_CSV', what, {}, { cause: error });
+    // Cut off by a server that failed while it wrote.
+    const isDamaged = /^\s*[[{]/.test(text);
+    const what = `${shownOf(url)} answered with ${isDamaged ? 'damaged JSON' : 'what is no JSON'}.`;
+    const code = isDamaged ? 'PORTAL_ANSWER_INVALID' : 'SOURCE_NOT_CSV';
+    throw new LonghaulError(code, what, {}, { cause: error });
   }
 }
 
@@ -231,45 +246,10 @@ function challengeIn(response: Response): string {
   return header(response, 'cf-mitigated') === undefined ? '' : ' (a challenge to prove a browser)';
 }
 
-function tooLong(url: URL, maxBytes: number): LonghaulError {
-  return new LonghaulError(
-    'ANSWER_TOO_LONG',
-    `${shownOf(url)} answers with more than ${maxBytes} bytes.`,
-  );
-}
-
-const UNPACKERS: Record<
-  string,
-  (body: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
-> = {
-  gzip: promisify(gunzip),
-  'x-gzip': promisify(gunzip),
-  deflate: promisify(inflate),
-  br: promisify(brotliDecompress),
-};
-
-/** Nothing depends on offsets here, so a compressed answer is as good. */
-async function unpacked(
-  url: URL,
-  body: Buffer,
-  response: Response,
-  maxBytes: number,
-): Promise<Buffer> {
-  const coding = header(response, 'content-encoding')?.trim().toLowerCase() ?? 'identity';
-  if (coding === 'identity' || coding === '') return body;
-  const unpack = UNPACKERS[coding];
-  if (!unpack) {
-    const what = `${shownOf(url)} answers in Content-Encoding ${JSON.stringify(coding.slice(0, 40))}.`;
-    throw new LonghaulError('SOURCE_COMPRESSED', what);
-  }
-  try {
-    return await unpack(body, { maxOutputLength: maxBytes });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
-      throw tooLong(url, maxBytes);
-    const what = `${shownOf(url)} answered in a damaged ${coding}.`;
-    throw new LonghaulError('SOURCE_TRUNCATED', what, {}, { cause: error });
-  }
+/** Of a portal that is asked too often, and does not say when it may be asked again. */
+function withWait({ code, message, details, cause }: LonghaulError): LonghaulError {
+  const waits = { retryAfterSeconds: BUSY_SECONDS, ...details };
+  return new LonghaulError(code, message, waits, { cause });
 }
 
 /** What does not agree may be the answer of one of many servers behind the address. */

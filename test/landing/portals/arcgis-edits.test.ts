@@ -9,18 +9,18 @@ import {
   type ArcgisServer,
   type FakeLayer,
 } from '../../helpers/portal.ts';
-import { landingRoom, type LandingRoom } from '../../helpers/portal-landings.ts';
+import { portalLab, type PortalLab } from '../../helpers/portals/lab.ts';
 
 let portal: ArcgisServer;
-let room: LandingRoom;
+let lab: PortalLab;
 before(async () => {
   portal = await startArcgis();
 });
 after(async () => await portal.close());
 beforeEach(async () => {
-  room = await landingRoom();
+  lab = await portalLab();
 });
-afterEach(async () => await room.close());
+afterEach(async () => await lab.remove());
 
 const RECORDS = 25;
 const named = (length: number, text = 'n') =>
@@ -71,7 +71,7 @@ describe('a table that is edited while it is read', () => {
           }
           return undefined;
         };
-        assert.equal(await room.text(await room.land(portal.serve(layer))), expected);
+        assert.equal((await lab.land({ address: portal.serve(layer) })).csv, expected);
       });
     }
   }
@@ -82,7 +82,7 @@ describe('a table that is edited while it is read', () => {
       if (kind === 'page' && number === 3) layer.features = named(RECORDS + 5);
       return undefined;
     };
-    assert.equal(await room.text(await room.land(portal.serve(layer))), csvOf(RECORDS));
+    assert.equal((await lab.land({ address: portal.serve(layer) })).csv, csvOf(RECORDS));
   });
 
   it('again and again, is SOURCE_CHANGED', async () => {
@@ -92,20 +92,20 @@ describe('a table that is edited while it is read', () => {
       if (kind === 'page') layer.metadata['editingInfo'] = { lastEditDate: (edit += 1) };
       return undefined;
     };
-    await assert.rejects(room.land(portal.serve(layer)), {
+    await assert.rejects(lab.land({ address: portal.serve(layer) }), {
       code: 'SOURCE_CHANGED',
       message: /it was edited/,
     });
-    assert.deepEqual(await room.files(), []);
+    assert.deepEqual(await lab.files(), []);
   });
 
   it('and says nothing of its edits, has no version, and is the same landing while its bytes are the same', async () => {
     const layer = layerOf(named(RECORDS), undefined, { editingInfo: undefined });
     const address = portal.serve(layer);
-    const first = await room.land(address);
-    assert.deepEqual(first.validator, {});
+    const first = await lab.land({ address });
+    assert.deepEqual(first.manifest.validator, {});
     const requests = layer.requests.length;
-    assert.deepEqual(asJson(await room.land(address)), asJson(first));
+    assert.deepEqual(asJson(await lab.land({ address })), asJson(first));
     assert.equal(layer.requests.length, 2 * requests);
   });
 });

@@ -10,18 +10,18 @@ import {
   type FakeLayer,
   type PortalAnswer,
 } from '../../helpers/portal.ts';
-import { landingRoom, type LandingRoom } from '../../helpers/portal-landings.ts';
+import { portalLab, type PortalLab } from '../../helpers/portals/lab.ts';
 
 let portal: ArcgisServer;
-let room: LandingRoom;
+let lab: PortalLab;
 before(async () => {
   portal = await startArcgis();
 });
 after(async () => await portal.close());
 beforeEach(async () => {
-  room = await landingRoom();
+  lab = await portalLab();
 });
-afterEach(async () => await room.close());
+afterEach(async () => await lab.remove());
 
 const RECORDS = 25;
 const named = (length: number) => featuresOf(length, (id) => ({ OBJECTID: id, name: `n${id}` }));
@@ -29,13 +29,13 @@ const csvOf = (length: number): string =>
   `OBJECTID,name\n${Array.from({ length }, (_, at) => `${at + 1},n${at + 1}\n`).join('')}`;
 
 async function textOf(layer: FakeLayer): Promise<string> {
-  return await room.text(await room.land(portal.serve(layer)));
+  return (await lab.land({ address: portal.serve(layer) })).csv;
 }
 
 /** Refused, and nothing of it stays. */
 async function assertRefused(layer: FakeLayer, code: ErrorCode, message: RegExp): Promise<void> {
-  await assert.rejects(room.land(portal.serve(layer)), { code, message });
-  assert.deepEqual(await room.files(), []);
+  await assert.rejects(lab.land({ address: portal.serve(layer) }), { code, message });
+  assert.deepEqual(await lab.files(), []);
 }
 
 describe('all records arrive from a server', () => {
@@ -80,18 +80,15 @@ describe('all records arrive from a server', () => {
     ],
     [
       'that asks to wait',
-      (layer) => {
-        const busy = { status: 429, headers: { 'retry-after': '1' }, body: '' };
-        layer.intercept = ({ kind, number }) =>
-          kind === 'page' && number === 3 ? busy : undefined;
-      },
+      (layer) => onThirdPage(layer, { status: 429, headers: { 'retry-after': '1' }, body: '' }),
     ],
     [
       'that says once that there is more, and sends none',
-      (layer) => {
-        layer.intercept = ({ kind, number }) =>
-          kind === 'page' && number === 3 ? NOTHING_AND_MORE : undefined;
-      },
+      (layer) => onThirdPage(layer, NOTHING_AND_MORE),
+    ],
+    [
+      'that breaks off within an answer',
+      (layer) => onThirdPage(layer, { body: '{"features":[{"attr' }),
     ],
     [
       'that fails for long pages',
@@ -114,6 +111,10 @@ describe('all records arrive from a server', () => {
 
 const UNAVAILABLE: PortalAnswer = { status: 500, body: 'busy' };
 const NOTHING_AND_MORE: PortalAnswer = { body: '{"features":[],"exceededTransferLimit":true}' };
+
+function onThirdPage(layer: FakeLayer, answer: PortalAnswer): void {
+  layer.intercept = ({ kind, number }) => (kind === 'page' && number === 3 ? answer : undefined);
+}
 
 function shortPages(layer: FakeLayer): void {
   layer.intercept = ({ number }) => {
@@ -254,7 +255,7 @@ describe('a landing is refused where', () => {
   it('a page is a challenge to prove a browser', async () => {
     const layer = layerOf(named(RECORDS));
     answerPages(layer, { ...CHALLENGE, status: 403 });
-    await assert.rejects(room.land(portal.serve(layer)), {
+    await assert.rejects(lab.land({ address: portal.serve(layer) }), {
       code: 'SOURCE_FORBIDDEN',
       message: /a challenge to prove a browser/,
     });
@@ -264,7 +265,7 @@ describe('a landing is refused where', () => {
     const layer = layerOf(named(RECORDS), undefined, { cap: 10 });
     layer.intercept = ({ kind, form }) =>
       kind === 'page' && hasRecord13(form) ? errorAnswer(500) : undefined;
-    const attempt = room.land(portal.serve(layer));
+    const attempt = lab.land({ address: portal.serve(layer) });
     await assert.rejects(attempt, {
       code: 'SOURCE_UNAVAILABLE',
       message: /one record, the first where OBJECTID > 12 AND OBJECTID <= 25/,

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
-import { openSource, type From } from '../../../src/landing/source.ts';
+import type { From } from '../../../src/landing/source.ts';
 import { asJson } from '../../helpers/as-json.ts';
 import {
   layerOf,
@@ -12,13 +12,18 @@ import {
   type ArcgisServer,
   type FakeLayer,
 } from '../../helpers/portal.ts';
-import { landingRoom, PORTAL_DEPS, portalSource } from '../../helpers/portal-landings.ts';
+import { portalLab, type PortalLab } from '../../helpers/portals/lab.ts';
 
 let portal: ArcgisServer;
+let lab: PortalLab;
 before(async () => {
   portal = await startArcgis();
+  lab = await portalLab();
 });
-after(async () => await portal.close());
+after(async () => {
+  await lab.remove();
+  await portal.close();
+});
 
 const name = fc.oneof(fc.constantFrom(null, '', ' ', 'a,b', 'é\n"'), fc.string({ maxLength: 30 }));
 const ids = fc.uniqueArray(fc.bigInt(-(2n ** 62n), 2n ** 62n), { minLength: 1, maxLength: 60 });
@@ -41,12 +46,7 @@ interface Read {
 }
 
 async function read(address: string, from?: From): Promise<Read> {
-  const opened = await openSource(portalSource(address), {
-    settings: PORTAL_DEPS.http,
-    policy: PORTAL_DEPS.addresses,
-    signal: new AbortController().signal,
-    from,
-  });
+  const opened = await lab.open({ address, ...(from && { from }) });
   try {
     const pieces: Buffer[] = [];
     for await (const piece of opened.body) pieces.push(piece);
@@ -157,7 +157,7 @@ function bigLayer(): FakeLayer {
 }
 
 async function landed(layer: FakeLayer, kills: Kill[]): Promise<object> {
-  const room = await landingRoom();
+  const room = await portalLab();
   const address = portal.serve(layer);
   try {
     for (const { cap, page, how } of kills) {
@@ -170,18 +170,16 @@ async function landed(layer: FakeLayer, kills: Kill[]): Promise<object> {
         return { status: 503, headers: { 'retry-after': '999' }, body: '' };
       };
       // One with fewer requests than that is whole.
-      await room.land(address, { signal: controller.signal }).catch(() => undefined);
+      await room.land({ address, signal: controller.signal }).catch(() => undefined);
     }
     layer.intercept = () => undefined;
-    const manifest = await room.land(address);
+    const { manifest, csv } = await room.land({ address });
     assert.deepEqual(await room.files(), ['all.csv', 'all.csv.manifest.json']);
-    const sha256 = createHash('sha256')
-      .update(await room.text(manifest))
-      .digest('hex');
+    const sha256 = createHash('sha256').update(csv).digest('hex');
     const { scan, checksum, portal: table } = asJson(manifest);
     return { sha256, checksum, scan, emptyTexts: table?.emptyTexts, records: table?.records };
   } finally {
-    await room.close();
+    await room.remove();
   }
 }
 

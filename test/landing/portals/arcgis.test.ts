@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { LandProgress } from '../../../src/landing/land.ts';
-import { probe } from '../../../src/landing/probe.ts';
+import type { Geometry } from '../../../src/model/dataset.ts';
 import { asJson } from '../../helpers/as-json.ts';
 import {
   featuresOf,
@@ -12,12 +12,7 @@ import {
   type FakeField,
   type FakeLayer,
 } from '../../helpers/portal.ts';
-import {
-  landingRoom,
-  PORTAL_DEPS,
-  portalSource,
-  type LandingRoom,
-} from '../../helpers/portal-landings.ts';
+import { portalLab, type PortalLab } from '../../helpers/portals/lab.ts';
 
 const field = (name: string, type: string, more: object = {}): FakeField => ({
   name,
@@ -26,28 +21,26 @@ const field = (name: string, type: string, more: object = {}): FakeField => ({
 });
 
 let portal: ArcgisServer;
-let room: LandingRoom;
+let lab: PortalLab;
 before(async () => {
   portal = await startArcgis();
 });
 after(async () => await portal.close());
 
-async function landed(layer: FakeLayer, geometry?: 'none' | 'xy' | 'wkt') {
-  room = await landingRoom();
+async function landed(layer: FakeLayer, geometry?: Geometry) {
+  lab = await portalLab();
   const progress: LandProgress[] = [];
-  const watch = { onProgress: (each: LandProgress) => progress.push(each) };
+  const onProgress = (each: LandProgress): unknown => progress.push(each);
   try {
-    const manifest = await room.land(portal.serve(layer), {
-      ...watch,
+    const address = portal.serve(layer);
+    const { manifest, csv } = await lab.land({
+      address,
+      onProgress,
       ...(geometry && { geometry }),
     });
-    return {
-      progress,
-      manifest: asJson(manifest),
-      text: await room.text(manifest),
-    };
+    return { progress, manifest: asJson(manifest), csv };
   } finally {
-    await room.close();
+    await lab.remove();
   }
 }
 
@@ -59,8 +52,8 @@ describe('a table of ArcGIS', () => {
   it('is one CSV file of all its records, by object id, whatever the pages', async () => {
     for (const cap of [1, 7, 25, 24, 26, 2000]) {
       const layer = layerOf(named(25), undefined, { cap });
-      const { manifest, text, progress } = await landed(layer);
-      assert.equal(text, csvOf(25));
+      const { manifest, csv, progress } = await landed(layer);
+      assert.equal(csv, csvOf(25));
       const { records, totalRecords } = progress.at(-1) ?? {};
       assert.deepEqual([records, totalRecords], [25, 25]);
       assert.equal(manifest.scan.records, 25);
@@ -100,9 +93,9 @@ describe('a table of ArcGIS', () => {
         dateFieldsTimeReference: { timeZone: 'Mountain Standard Time' },
       },
     );
-    const { manifest, text } = await landed(layer);
+    const { manifest, csv } = await landed(layer);
     assert.equal(
-      text,
+      csv,
       [
         'id,when,kind,note,SHAPE.fid',
         '12345678901234567890.50,2016-01-01T00:00:00,1,,1',
@@ -125,26 +118,28 @@ describe('a table of ArcGIS', () => {
     const layer = layerOf(theseFeatures(ids.map((id) => [id, { name: 'n' }])), undefined, {
       cap: 1,
     });
-    const { text } = await landed(layer);
-    assert.equal(text, `OBJECTID,name\n${ids.map((id) => `${id},n\n`).join('')}`);
+    const { csv } = await landed(layer);
+    assert.equal(csv, `OBJECTID,name\n${ids.map((id) => `${id},n\n`).join('')}`);
   });
 
   it('without records is its header', async () => {
-    const { text } = await landed(layerOf(named(0)));
-    assert.equal(text, 'OBJECTID,name\n');
+    const { csv } = await landed(layerOf(named(0)));
+    assert.equal(csv, 'OBJECTID,name\n');
   });
 
   it('is asked for with its version alone while it has not changed', async () => {
     const layer = layerOf(named(25));
-    const source = portalSource(portal.serve(layer));
-    const first = await probe(source, PORTAL_DEPS);
+    lab = await portalLab();
+    const address = portal.serve(layer);
+    const first = await lab.probe({ address });
     assert.deepEqual(
       layer.requests.map(({ kind }) => kind),
       ['layer', 'page', 'count', 'count'],
     );
-    assert.deepEqual(await probe(source, PORTAL_DEPS), first);
+    assert.deepEqual(await lab.probe({ address }), first);
     layer.features = named(26);
-    assert.notDeepEqual(await probe(source, PORTAL_DEPS), first);
+    assert.notDeepEqual(await lab.probe({ address }), first);
+    await lab.remove();
   });
 
   it('whose pages would be too long is read in shorter ones', async () => {
@@ -160,7 +155,7 @@ describe('a table of ArcGIS', () => {
   it('comes compressed where the server compresses', async () => {
     const layer = layerOf(named(25));
     layer.gzips = true;
-    assert.equal((await landed(layer)).text, csvOf(25));
+    assert.equal((await landed(layer)).csv, csvOf(25));
   });
 });
 
@@ -178,14 +173,14 @@ describe('the geometry of a layer', () => {
 
   it('of points is two columns, or well-known text, or nothing', async () => {
     assert.equal(
-      (await landed(points)).text,
+      (await landed(points)).csv,
       'OBJECTID,X,x_1,y\n1,1,-104.98765432101234,39.70\n2,2,,\n3,3,,\n',
     );
     assert.equal(
-      (await landed(points, 'wkt')).text,
+      (await landed(points, 'wkt')).csv,
       'OBJECTID,X,wkt\n1,1,POINT (-104.98765432101234 39.70)\n2,2,\n3,3,\n',
     );
-    assert.equal((await landed(points, 'none')).text, 'OBJECTID,X\n1,1\n2,2\n3,3\n');
+    assert.equal((await landed(points, 'none')).csv, 'OBJECTID,X\n1,1\n2,2\n3,3\n');
   });
 
   const shapes: [string, string, string, string][] = [
@@ -217,26 +212,51 @@ describe('the geometry of a layer', () => {
         { geometryType: `esriGeometry${type}` },
       );
       const value = /[,]/.test(wkt) ? `"${wkt}"` : wkt;
-      assert.equal((await landed(layer, 'wkt')).text, `OBJECTID,wkt\n1,${value}\n`);
-      assert.equal((await landed(layer)).text, 'OBJECTID\n1\n');
+      assert.equal((await landed(layer, 'wkt')).csv, `OBJECTID,wkt\n1,${value}\n`);
+      assert.equal((await landed(layer)).csv, 'OBJECTID\n1\n');
       await assert.rejects(landed(layer, 'xy'), { code: 'PORTAL_UNUSABLE' });
     });
   }
 });
 
 describe('the address of a service', () => {
+  before(async () => {
+    lab = await portalLab();
+  });
+  after(async () => await lab.remove());
+
   it('with one table is that table', async () => {
-    room = await landingRoom();
     const address = portal.serve(layerOf(named(3))).replace(/\/0$/, '');
-    assert.equal(await room.text(await room.land(address)), csvOf(3));
-    await room.close();
+    assert.equal((await lab.land({ address })).csv, csvOf(3));
+    const described = await lab.describe({ address });
+    assert.deepEqual(asJson(described), {
+      kind: 'arcgis',
+      service: `${address}/0`,
+      reads: 'pages',
+      title: 'Accidents',
+      records: 3,
+      changedAt: '2025-11-13T02:13:20.000Z',
+      columns: [
+        { name: 'OBJECTID', type: 'esriFieldTypeOID' },
+        { name: 'name', type: 'esriFieldTypeString' },
+      ],
+      examples: [
+        ['1', 'n1'],
+        ['2', 'n2'],
+        ['3', 'n3'],
+      ],
+    });
   });
 
   it('with several tables names the address of each', async () => {
     const address = portal.serve(layerOf(named(3)), layerOf(named(4)));
-    await assert.rejects(probe(portalSource(address), PORTAL_DEPS), {
+    await assert.rejects(lab.probe({ address }), {
       code: 'ADDRESS_AMBIGUOUS',
       message: new RegExp(`${address}/0 .*${address}/1 `),
     });
+    assert.deepEqual(await lab.describe({ address }), [
+      { address: `${address}/0`, title: 'Accidents' },
+      { address: `${address}/1`, title: 'Accidents' },
+    ]);
   });
 });

@@ -192,7 +192,8 @@ describe('pages of Socrata that do not fit together are never published', () => 
       ['{"error":true,"message":"no"}', 'PORTAL_ANSWER_INVALID'],
       ['[1]', 'PORTAL_ANSWER_INVALID'],
       ['<html>', 'SOURCE_IS_HTML'],
-      ['[{"site":', 'SOURCE_NOT_CSV'],
+      ['[{"site":', 'PORTAL_ANSWER_INVALID'],
+      ['site,count', 'SOURCE_NOT_CSV'],
     ] as const) {
       table.beforePage = () => ({ body });
       await failureWith(lab.land({ address }), code);

@@ -36,8 +36,8 @@ export async function describeLayer(url: URL, client: PortalClient): Promise<Des
   const layer = layerOf(url, await metadataOf(url, client), geometry);
   const queries = new Queries(layer, client);
   const hasGeometry = layer.geometry !== 'none';
-  const records = layer.hasPages ? EXAMPLES : undefined;
-  const page = await queries.page({ where: ALL, hasGeometry, ...(records && { records }) });
+  const first = layer.hasPages ? { order: 'ASC' as const, records: EXAMPLES } : {};
+  const page = await queries.page({ where: ALL, hasGeometry, ...first });
   const rendering = new Rendering(layer);
   const counts = { emptyTexts: {}, notNumbers: {} };
   const titles = new Map(layer.fields.map((field) => [field.name, field]));

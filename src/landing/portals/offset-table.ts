@@ -43,6 +43,7 @@ export function pagesByOffset(table: OffsetTable): PagedTable<OffsetCursor> {
   const { columns, state, facts } = table;
   return {
     ...(state.version !== undefined && { version: state.version }),
+    records: state.count,
     header: canonicalRecord(columns),
     start: { offset: 0, lastId: null, ...NO_TALLY },
     pages: (from) => oneAhead(pages(table, from)),

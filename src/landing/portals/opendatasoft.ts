@@ -82,6 +82,7 @@ function checked(opened: OpenedSource, { facts, before, now, close }: Check): Op
   return {
     ...opened,
     validator: before.version === undefined ? {} : { etag: before.version },
+    totalRecords: before.count,
     reading: CANONICAL,
     body: body(),
     portal: () => ended,

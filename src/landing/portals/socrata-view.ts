@@ -1,4 +1,5 @@
 import { LonghaulError } from '../../model/errors.ts';
+import { printable } from '../../model/names.ts';
 import { fieldOf, lineOf, listOf, numberOf, textOf } from './json-fields.ts';
 import { NoSuchPortal } from './no-such-portal.ts';
 import { MAX_METADATA_BYTES, MAX_PAGE_BYTES, type PortalClient } from './portal-client.ts';
@@ -45,7 +46,7 @@ export async function viewOf(address: SocrataAddress, client: PortalClient): Pro
   const viewType = textOf(json, 'viewType');
   if (viewType === undefined) throw new NoSuchPortal();
   if (viewType !== 'tabular') {
-    const what = `${page.origin}/d/${id} is of the kind ${JSON.stringify(viewType.slice(0, 40))}, which has no records of a table.`;
+    const what = `${page.origin}/d/${id} is of the kind ${JSON.stringify(printable(viewType.slice(0, 40)))}, which has no records of a table.`;
     throw new LonghaulError('PORTAL_UNUSABLE', what);
   }
   const query = { ...EVERY_FIELD, $limit: String(EXAMPLES) };

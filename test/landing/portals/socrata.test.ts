@@ -77,6 +77,19 @@ describe('a table of Socrata', () => {
     );
   });
 
+  it('of long records is asked for in shorter pages', async () => {
+    const rows = Array.from({ length: 4500 }, (_, row) => [`${row}${'x'.repeat(4000)}`]);
+    const { address, table } = served(socrataOf(['a'], rows));
+    const limits: unknown[] = [];
+    table.beforePage = (_, { query }) => {
+      limits.push(new URLSearchParams(query).get('$limit'));
+      return undefined;
+    };
+    const { manifest } = await lab.land({ address });
+    assert.equal(manifest.scan.records, rows.length);
+    assert.deepEqual(limits.slice(0, 3), ['5000', '2500', '2500']);
+  });
+
   it('of one column has a record for each null too', async () => {
     const { address } = served(socrataOf(['a'], [['1'], [null], ['2']]));
     const { csv, manifest } = await lab.land({ address });
@@ -184,6 +197,15 @@ describe('pages of Socrata that do not fit together are never published', () => 
     table.beforePage = () =>
       json([{ ':id': 'row-1' }], { 'x-soda2-fields': '["site","note",":id"]' });
     await failureWith(lab.land({ address }), 'SOURCE_CHANGED');
+  });
+
+  it('a text that no CSV file in UTF-8 can hold', async () => {
+    const { address, table } = served();
+    table.beforePage = () => ({ body: String.raw`[{":id":"row-1","site":"\ud800"}]` });
+    await failureWith(lab.land({ address }), 'PORTAL_UNUSABLE');
+    table.beforePage = () => ({ body: Buffer.from('[{":id":"row-1","site":"Zürich"}]', 'latin1') });
+    const { message } = await failureWith(lab.land({ address }), 'PORTAL_ANSWER_INVALID');
+    assert.match(message, /not UTF-8/);
   });
 
   it('what is no list of records, or no JSON', async () => {

@@ -122,11 +122,19 @@ describe('a page whose item is a service', () => {
     assert.ok(error.message.includes(`${hub.address(path)}_0 (oak)`), error.message);
   });
 
-  it('at an address that is none of the web is unusable', async () => {
+  it('is asked for at no address that a worker may not read', async () => {
     const id = 'b'.repeat(32);
-    const item = { id, type: 'Feature Service', url: 'file:///rest/services/a/FeatureServer' };
-    hub.set(`/sharing/rest/content/items/${id}`, { body: JSON.stringify(item) });
+    const serve = (item: object): void =>
+      hub.set(`/sharing/rest/content/items/${id}`, { body: JSON.stringify({ id, ...item }) });
+    serve({ type: 'Feature Service', url: 'file:///rest/services/a/FeatureServer' });
     await failureWith(read(`/datasets/${id}`), 'PORTAL_UNUSABLE');
+    serve({ type: 'Map Service', url: 'http://169.254.169.254/rest/services/a/MapServer' });
+    await failureWith(read(`/datasets/${id}`), 'ADDRESS_REFUSED');
+    hub.set(`/sharing/rest/content/items/${id}`, { status: 404 });
+    const distribution = [{ format: 'CSV', accessURL: 'http://169.254.169.254/token.csv' }];
+    const dataset = [{ landingPage: hub.address(`/datasets/${id}`), distribution }];
+    hub.set('/api/feed/dcat-us/1.1.json', { body: JSON.stringify({ dataset }) });
+    await failureWith(read(`/datasets/${id}`), 'ADDRESS_REFUSED');
   });
 });
 

@@ -59,5 +59,5 @@ async function onlyLayer(
 }
 
 function layerIn(service: URL, layer: number): URL {
-  return new URL(`${service.pathname}/${layer}`, service);
+  return new URL(`${service.pathname.replace(/\/+$/, '')}/${layer}`, service);
 }

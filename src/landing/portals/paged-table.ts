@@ -67,7 +67,7 @@ export function openPaged<C extends Cursor>(
     }
     for await (const { text, next } of table.pages(end)) {
       end = next;
-      const piece = Buffer.from(text);
+      const piece = encoded(text);
       if (piece.length > 0) yield piece;
       passed(piece);
     }
@@ -84,6 +84,13 @@ export function openPaged<C extends Cursor>(
     portal: () => facts,
     close: async () => await table.close(),
   };
+}
+
+/** @throws LonghaulError PORTAL_UNUSABLE for half a character, in whose place UTF-8 would have another one. */
+function encoded(text: string): Buffer {
+  if (!/\p{Surrogate}/u.test(text)) return Buffer.from(text);
+  const what = 'A text of the portal holds half a character, a surrogate that is alone.';
+  throw new LonghaulError('PORTAL_UNUSABLE', what);
 }
 
 /** The bytes behind `offset`; those before it must be the ones that the lake has. */

@@ -1,4 +1,3 @@
-import { LonghaulError } from '../../model/errors.ts';
 import { canonicalRecord } from './canonical-csv.ts';
 import { exactText, JsonNumber, type ExactJson } from './exact-json.ts';
 
@@ -18,7 +17,7 @@ export interface Tally {
 
 export const NO_TALLY: Tally = { emptyTexts: {}, notNumbers: {} };
 
-/** Records as canonical CSV, and what was counted with them. @throws LonghaulError PORTAL_UNUSABLE for half a character. */
+/** Records as canonical CSV, and what was counted with them. */
 export function rendered(
   records: readonly JsonRecord[],
   columns: readonly string[],
@@ -40,10 +39,6 @@ export function rendered(
     ),
   );
   const text = lines.join('');
-  if (/\p{Surrogate}/u.test(text)) {
-    const what = 'A text of the portal holds half a character, a surrogate that is alone.';
-    throw new LonghaulError('PORTAL_UNUSABLE', what);
-  }
   const tally = {
     emptyTexts: sum(before.emptyTexts, emptyTexts),
     notNumbers: sum(before.notNumbers, notNumbers),

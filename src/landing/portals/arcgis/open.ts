@@ -6,11 +6,12 @@ import type { Description } from '../description.ts';
 import { isoTimeOf } from '../json-fields.ts';
 import { openPaged, type Page, type PagedTable } from '../paged-table.ts';
 import type { PortalClient } from '../portal-client.ts';
+import { countersOf, NO_TALLY, type Tally } from '../records.ts';
 import { invalid } from './answers.ts';
 import { layerOf, type Layer } from './layer.ts';
 import { extentOf, pagesOf, whereUpTo } from './pages.ts';
 import { ALL, metadataOf, Queries } from './queries.ts';
-import { Rendering, type Counts } from './render.ts';
+import { Rendering } from './render.ts';
 import { assertUnchanged, versionOf, type Snapshot } from './version.ts';
 
 /** How many records a description shows. */
@@ -60,14 +61,14 @@ export async function describeLayer(url: URL, client: PortalClient): Promise<Des
 }
 
 /** Behind which object id it goes on, and what was counted up to it. */
-type LayerCursor = Readonly<Counts & { after: string | null; records: number }> &
+type LayerCursor = Readonly<Tally & { after: string | null; records: number }> &
   Readonly<Record<string, unknown>>;
 
 class LayerTable implements PagedTable<LayerCursor> {
   readonly version: string | undefined;
   readonly records: number;
   readonly header: string;
-  readonly start: LayerCursor = { after: null, records: 0, emptyTexts: {}, notNumbers: {} };
+  readonly start: LayerCursor = { after: null, records: 0, ...NO_TALLY };
   readonly #layer: Layer;
   readonly #rendering: Rendering;
   readonly #snapshot: Snapshot;
@@ -101,7 +102,7 @@ class LayerTable implements PagedTable<LayerCursor> {
     throw invalid(this.#layer.url, `counts ${count} records, and sent ${at.records}`);
   }
 
-  facts({ records, emptyTexts, notNumbers }: LayerCursor): PortalTable {
+  facts(end: LayerCursor): PortalTable {
     const { url, fields, objectIdField, dateZone } = this.#layer;
     const coded = fields.flatMap(({ name, domain }) => (domain ? [[name, domain] as const] : []));
     const domains: Record<string, Record<string, string>> = Object.fromEntries(coded);
@@ -109,11 +110,10 @@ class LayerTable implements PagedTable<LayerCursor> {
       kind: 'arcgis',
       service: shownAddress(url.href),
       isCanonical: true,
-      records,
+      records: end.records,
       objectIdColumn: objectIdField,
       ...(coded.length > 0 && { domains }),
-      ...(Object.keys(emptyTexts).length > 0 && { emptyTexts }),
-      ...(Object.keys(notNumbers).length > 0 && { notNumbers }),
+      ...countersOf(end),
       ...(dateZone !== undefined && { dateZone }),
     };
   }

@@ -1,16 +1,11 @@
 import { canonicalRecord } from '../canonical-csv.ts';
 import { JsonNumber, type ExactJson } from '../exact-json.ts';
 import { fieldOf } from '../json-fields.ts';
+import type { Tally } from '../records.ts';
 import { invalid } from './answers.ts';
 import type { Layer } from './layer.ts';
 import type { Feature } from './queries.ts';
 import { wktOf } from './wkt.ts';
-
-/** What the CSV has no sign of, by column. */
-export interface Counts {
-  emptyTexts: Readonly<Record<string, number>>;
-  notNumbers: Readonly<Record<string, number>>;
-}
 
 /** Records as the fields of canonical CSV: what follows from a record alone. */
 export class Rendering {
@@ -26,7 +21,7 @@ export class Rendering {
   }
 
   /** @throws LonghaulError PORTAL_ANSWER_INVALID where a record does not have the layer's fields. */
-  text(features: Feature[], before: Counts): { text: string; counts: Counts } {
+  text(features: Feature[], before: Tally): { text: string; counts: Tally } {
     const counts = { emptyTexts: { ...before.emptyTexts }, notNumbers: { ...before.notNumbers } };
     const lines = features.map((feature) => canonicalRecord(this.fields(feature, counts)));
     return { text: lines.join(''), counts };
@@ -34,7 +29,7 @@ export class Rendering {
 
   fields(
     { id, attributes, geometry }: Feature,
-    { emptyTexts, notNumbers }: Record<keyof Counts, Record<string, number>>,
+    { emptyTexts, notNumbers }: Record<keyof Tally, Record<string, number>>,
   ): (string | null)[] {
     this.#assertKnown(id, attributes);
     const values = this.#layer.fields.map(({ name, type }) => {

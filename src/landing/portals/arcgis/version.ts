@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { LonghaulError } from '../../../model/errors.ts';
 import { RENDERING_VERSION } from '../canonical-csv.ts';
 import { shownOf, type PortalClient } from '../portal-client.ts';
+import { versionTag } from '../version-tag.ts';
 import { layerOf, type Layer } from './layer.ts';
 import { whereUpTo, type Extent } from './pages.ts';
 import { metadataOf, type Queries } from './queries.ts';
@@ -16,8 +16,7 @@ export function versionOf(layer: Layer, { count, top }: Snapshot): string | unde
   const { edits, geometry } = layer;
   if (edits === undefined) return undefined;
   const all = [edits, count, String(top), fieldsOf(layer), geometry, RENDERING_VERSION];
-  const hex = createHash('sha256').update(JSON.stringify(all)).digest('hex');
-  return `"arcgis-${hex}"`;
+  return versionTag('arcgis', all);
 }
 
 /**

@@ -104,9 +104,7 @@ export class PortalClient {
     asked: PortalAsked,
     read: (answer: JsonAnswer) => T,
   ): Promise<T> {
-    return await this.#tried(url, asked, async (allowed) =>
-      read(parsed(allowed, await this.#ask(allowed, maxBytes, asked))),
-    );
+    return await this.readText(url, maxBytes, asked, (answer) => read(jsonOf(url, answer)));
   }
 
   /**
@@ -128,10 +126,18 @@ export class PortalClient {
 
   /** @throws LonghaulError of a status other than 200, a body over `maxBytes`, or the network. */
   async text(url: URL, maxBytes: number, asked: PortalAsked = {}): Promise<PortalAnswer> {
-    return await this.#tried(
-      url,
-      asked,
-      async (allowed) => await this.#ask(allowed, maxBytes, asked),
+    return await this.readText(url, maxBytes, asked, (answer) => answer);
+  }
+
+  /** As `read`, for answers that are too long to be parsed. @throws as `text`, and what `read` throws. */
+  async readText<T>(
+    url: URL,
+    maxBytes: number,
+    asked: PortalAsked,
+    read: (answer: PortalAnswer) => T,
+  ): Promise<T> {
+    return await this.#tried(url, asked, async (allowed) =>
+      read(await this.#ask(allowed, maxBytes, asked)),
     );
   }
 
@@ -225,7 +231,8 @@ export function shownOf({ origin, pathname }: URL): string {
   return printable(`${origin}${pathname}`);
 }
 
-function parsed(url: URL, { text, response }: PortalAnswer): JsonAnswer {
+/** @throws LonghaulError SOURCE_IS_HTML, SOURCE_NOT_CSV, PORTAL_ANSWER_INVALID. */
+export function jsonOf(url: URL, { text, response }: PortalAnswer): JsonAnswer {
   try {
     return { json: parseExactJson(text), text, response };
   } catch (error) {

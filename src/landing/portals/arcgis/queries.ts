@@ -1,4 +1,10 @@
-import { MAX_METADATA_BYTES, MAX_PAGE_BYTES, type PortalClient } from '../portal-client.ts';
+import {
+  jsonOf,
+  MAX_METADATA_BYTES,
+  MAX_PAGE_BYTES,
+  type PortalAnswer,
+  type PortalClient,
+} from '../portal-client.ts';
 import { JsonNumber, type ExactJson } from '../exact-json.ts';
 import { fieldOf, numberOf } from '../json-fields.ts';
 import type { Effort } from '../page-size.ts';
@@ -42,16 +48,24 @@ export class Queries {
 
   /** All of them, which no cap of the server limits, ascending. */
   async ids(where: string): Promise<BigInt64Array> {
-    return await this.#ask({ where, returnIdsOnly: 'true' }, ({ json }) => {
-      const list = fieldOf(json, 'objectIds');
-      // Null is what servers say of no record.
-      if (list === null) return new BigInt64Array(0);
-      if (!Array.isArray(list)) throw unusable(this.#url, 'does not list its object ids');
-      const ids = BigInt64Array.from(list as unknown[], (each) => this.#idOf(each)).toSorted();
+    const form = new URLSearchParams({ where, returnIdsOnly: 'true', f: 'json' });
+    return await this.#client.readText(this.#url, MAX_PAGE_BYTES, { form }, (answer) => {
+      // Millions: as objects they would take hundreds of bytes each.
+      const list = /"objectIds"\s*:\s*\[([\s\d,-]*)\]/.exec(answer.text)?.[1];
+      if (list === undefined) return this.#noIds(answer);
+      const ids = BigInt64Array.from(this.#idsIn(list)).toSorted();
       const twice = ids.find((id, index) => id === ids[index - 1]);
       if (twice !== undefined) throw invalid(this.#url, `lists the object id ${twice} twice`);
       return ids;
     });
+  }
+
+  /** Null is what servers say of no record. */
+  #noIds(answer: PortalAnswer): BigInt64Array {
+    const { json } = jsonOf(this.#url, answer);
+    assertNoError(this.#url, json);
+    if (fieldOf(json, 'objectIds') === null) return new BigInt64Array(0);
+    throw unusable(this.#url, 'does not list its object ids');
   }
 
   /** In the server's order. @param isWanted throws where the page does not agree with what was asked. */
@@ -89,6 +103,10 @@ export class Queries {
       const id = this.#idOf(fieldOf(attributes, this.layer.objectIdField));
       return { id, attributes, geometry: fieldOf(feature, 'geometry') as ExactJson | undefined };
     });
+  }
+
+  *#idsIn(list: string): Generator<bigint> {
+    for (const [digits] of list.matchAll(/[^\s,]+/g)) yield this.#idOf(new JsonNumber(digits));
   }
 
   /** Beyond 2^53 too. */

@@ -61,7 +61,7 @@ export async function runRequests(
     else if (only && requests.length === 1) {
       const report = await runToEnd(session, only);
       await print(context, options, report, () => resultText(report, context.lakeFlag));
-      const code = unfinishedCode(report);
+      const code = codeOfPublished(report, only);
       if (code) context.setExitCode(exitCodeOf(code));
     } else await runSeveral(session, requests);
   });
@@ -114,10 +114,18 @@ async function detach(session: Session, requests: readonly RunRequest[]): Promis
   );
 }
 
-/** Published, and something of it goes on costing, or readers of its table do not have it. */
-function unfinishedCode({ emr, table }: RunReport): ErrorCode | undefined {
+/**
+ * Published, and something of it goes on costing, readers of its table do not have it, or its columns changed where
+ * the operator wants to know.
+ */
+function codeOfPublished(
+  { emr, table }: RunReport,
+  { spec, accept }: RunRequest,
+): ErrorCode | undefined {
   if (emr?.clusterLeft !== undefined) return 'EMR_CLUSTER_LEFT';
-  return table && 'error' in table ? table.error.code : undefined;
+  if (table && 'error' in table) return table.error.code;
+  const isReported = spec.schema === 'report' && accept !== true && table?.schemaChanges.length;
+  return isReported ? 'SCHEMA_CHANGED' : undefined;
 }
 
 type RunOutcome = RunReport | { dataset: string; ingestDate: string; error: RunError };
@@ -131,7 +139,10 @@ async function runSeveral(session: Session, requests: readonly RunRequest[]): Pr
     { concurrency: options.concurrency ?? requests.length },
   );
   const failed = runs.flatMap((run) => ('error' in run ? [run.error] : []));
-  const left = runs.flatMap((run) => ('error' in run ? [] : (unfinishedCode(run) ?? [])));
+  const left = runs.flatMap((run) => {
+    const request = requests.find(({ dataset }) => dataset === run.dataset);
+    return 'error' in run || !request ? [] : (codeOfPublished(run, request) ?? []);
+  });
   const unfinished = signal.aborted ? 'CANCELLED' : undefined;
   const code = failed[0]?.code ?? unfinished ?? left[0];
   if (code) context.setExitCode(exitCodeOf(code));

@@ -101,7 +101,7 @@ export const DATASETS_SHAPE = z.strictObject(
             .optional(),
           schedule: SCHEDULE_SHAPE.optional(),
           schema: z
-            .enum(['evolve', 'freeze'], { error: 'must be evolve or freeze' })
+            .enum(['evolve', 'freeze', 'report'], { error: 'must be evolve, freeze or report' })
             .default('evolve'),
           keep: keep.optional(),
           sources: z.array(source, 'must be a list of sources').min(1, 'must not be empty'),

@@ -53,7 +53,7 @@ export function datasetsOf(content: unknown): {
     return {
       name,
       timeZone,
-      ...(schema === 'freeze' ? { schema } : {}),
+      ...(schema === 'evolve' ? {} : { schema }),
       sources: specsOf(sources, [...path, 'sources'], problems),
     };
   });

@@ -5,8 +5,11 @@ export interface DatasetSpec {
   name: string;
   /** IANA; the ingest date is the day in this zone. */
   timeZone: string;
-  /** Holds a run before its publication where the columns of the dataset's table would change. Default: they change. */
-  schema?: 'freeze';
+  /**
+   * Where the columns of the dataset's table would change: `freeze` holds the run before its publication, `report`
+   * publishes, and the command ends with the exit code of SCHEMA_CHANGED. Default: they change.
+   */
+  schema?: 'freeze' | 'report';
   sources: SourceSpec[];
 }
 

@@ -218,8 +218,8 @@ export const ERROR_CATALOGUE = {
   SCHEMA_CHANGED: {
     class: 'held',
     happened:
-      'The columns of the dataset would change, and datasets.yaml says that they do not (`schema: freeze`).',
-    next: 'Look at the source; if it is right, run again with --accept.',
+      'The columns of the dataset would change (`schema: freeze` in datasets.yaml), or have changed (`schema: report`).',
+    next: 'Look at the source. With `freeze` nothing was published: if the source is right, run again with --accept. With `report` the day is published, and the result names the changes.',
   },
   TEMPORAL_UNREACHABLE: {
     class: 'orchestration',

@@ -284,6 +284,22 @@ describe('a day', () => {
     assert.equal(accepted.json.table.schemaChanges.length, 3);
   });
 
+  it('whose columns change is published where they are reported, and the exit code says it', async () => {
+    const day = (date: string) => ['ingest', 'reported', '--date', date, '--as-if'];
+    const address = lab.origin.address('/reported/a.csv');
+    lab.origin.set('/reported/a.csv', { body: 'a,b\n1,x\n', etag: '"1"' });
+    const sources = `[{ id: a, address: "${address}" }]`;
+    const yaml = `datasets: { reported: { schema: report, sources: ${sources} } }\n`;
+    await writeFile(join(lab.folder, 'datasets.yaml'), yaml);
+    assert.equal((await lab.json<Run>(day('2026-11-22'))).code, 0);
+    lab.origin.set('/reported/a.csv', { body: 'a,b,c\n1,x,2\n', etag: '"2"' });
+    const changed = await lab.json<Run>(day('2026-11-23'));
+    assert.deepEqual([changed.code, changed.json.status], [8, 'published']);
+    assert.equal((await lab.published('reported')).length, 2);
+    lab.origin.set('/reported/a.csv', { body: 'a,b,c\n2,x,2\n', etag: '"3"' });
+    assert.equal((await lab.json<Run>(day('2026-11-24'))).code, 0);
+  });
+
   it('that shrank to under half is held, not published, until --accept', async () => {
     const routes = { '/shrinks/a.csv': { body: csv(100), etag: '"1"' } };
     for (const [path, route] of Object.entries(routes)) lab.origin.set(path, route);

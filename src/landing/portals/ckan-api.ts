@@ -1,7 +1,7 @@
 import { LonghaulError } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
 import { fieldOf, listOf, numberOf, textOf } from './json-fields.ts';
-import { NoSuchPortal } from './no-such-portal.ts';
+import { NoSuchPortal, stillPortal } from './no-such-portal.ts';
 import type { Effort } from './page-size.ts';
 import { shownOf, type JsonAnswer, type PortalClient } from './portal-client.ts';
 import { isRecord, type JsonRecord } from './records.ts';
@@ -66,7 +66,7 @@ export async function datastorePage(
     ...ANSWERS,
     ...(tries !== undefined && { tries }),
   });
-  const result = resultOf(url, answer);
+  const result = await stillPortal(shownOf(url), async () => resultOf(url, answer));
   if (fieldOf(result, 'total_was_estimated') === true) {
     const what = `${shownOf(url)} estimates how many records it has, so that nothing says whether all arrived.`;
     throw new LonghaulError('PORTAL_UNUSABLE', what);
@@ -90,16 +90,16 @@ function actionOf({ base }: Ckan, action: string, query: Record<string, string>)
   return new URL(`api/3/action/${action}?${new URLSearchParams(query).toString()}`, base);
 }
 
-/** Messages are in the language of the portal, so that only the type of an error says what it is. */
-function resultOf(url: URL, { json, response }: JsonAnswer): unknown {
+/**
+ * Messages are in the language of the portal, so that only the type of an error says what it is.
+ * @throws NoSuchPortal where it is neither a result nor an error of CKAN.
+ */
+function resultOf(url: URL, { json }: JsonAnswer): unknown {
   const result = fieldOf(json, 'result');
   if (fieldOf(json, 'success') === true && result !== undefined) return result;
   const error = fieldOf(json, 'error');
   const type = textOf(error, '__type');
-  if (type === undefined) {
-    if (response.statusCode === 404) throw new NoSuchPortal();
-    throw new LonghaulError('PORTAL_ANSWER_INVALID', `${shownOf(url)} answered with no result.`);
-  }
+  if (type === undefined) throw new NoSuchPortal();
   const said = printable((textOf(error, 'message') ?? type).slice(0, 200));
   const code = type === 'Not Found Error' ? 'SOURCE_NOT_FOUND' : 'SOURCE_REFUSED';
   throw new LonghaulError(code, `${shownOf(url)} answered: ${said}.`);

@@ -1,6 +1,7 @@
 import { LonghaulError } from '../../model/errors.ts';
 import type { PortalTable } from '../../model/portal.ts';
 import { canonicalRecord } from './canonical-csv.ts';
+import { stillPortal } from './no-such-portal.ts';
 import { oneAhead } from './one-ahead.ts';
 import { PageSize, type Effort } from './page-size.ts';
 import type { Cursor, Page, PagedTable } from './paged-table.ts';
@@ -83,7 +84,7 @@ async function* pages(
 
 async function assertUnchanged(table: OffsetTable): Promise<void> {
   const { shown, state } = table;
-  const now = await table.stateNow();
+  const now = await stillPortal(shown, async () => await table.stateNow());
   if (now.version === state.version && now.count === state.count) return;
   const counts = now.count === state.count ? '' : `: ${state.count} records, then ${now.count}`;
   const what = `The publisher edited ${shown} while its pages were being read${counts}.`;

@@ -6,7 +6,7 @@ import type { OpenedSource } from '../source.ts';
 import { CANONICAL } from './canonical-csv.ts';
 import type { Description } from './description.ts';
 import { fieldOf, isoTimeOf, lineOf, listOf, numberOf, textOf } from './json-fields.ts';
-import { NoSuchPortal } from './no-such-portal.ts';
+import { NoSuchPortal, stillPortal } from './no-such-portal.ts';
 import type { TableState } from './offset-table.ts';
 import type { Portal } from './portal.ts';
 import { MAX_PAGE_BYTES, type PortalClient } from './portal-client.ts';
@@ -72,7 +72,7 @@ function checked(opened: OpenedSource, { facts, before, now, close }: Check): Op
   let ended: PortalTable | undefined;
   const body = async function* (): AsyncGenerator<Buffer> {
     yield* opened.body;
-    const after = await now();
+    const after = await stillPortal(facts.service, now);
     if (after.version !== before.version || after.count !== before.count) {
       const what = `The publisher edited ${facts.service} while it was being read: ${before.count} records, then ${after.count}.`;
       throw new LonghaulError('SOURCE_CHANGED', what);

@@ -178,6 +178,8 @@ describe('pages of a DataStore that do not fit together are never published', ()
     assert.doesNotMatch(message, /\u001b/);
     ckan.beforePage = () => ({ status: 404, body: says('Não encontrado', 'Not Found Error') });
     await failureWith(lab.land({ address }), 'SOURCE_NOT_FOUND');
+    ckan.beforePage = () => ({ status: 404, body: '{"detail":"Back soon"}' });
+    await failureWith(lab.land({ address }), 'SOURCE_UNAVAILABLE');
     ckan.beforePage = () => ({ body: '<html>' });
     await failureWith(lab.land({ address }), 'SOURCE_IS_HTML');
   });

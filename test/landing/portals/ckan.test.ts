@@ -138,6 +138,7 @@ describe("a CKAN's page that leads to no one file", () => {
 
   it('is the address of a file on a host that is no CKAN', async () => {
     const plain = await startOrigin({ '/dataset/road-works': { body: FILE } });
+    plain.set('/api/3/action/package_show', { body: '{"hello":"world"}' });
     assert.equal((await lab.land({ address: plain.address('/dataset/road-works') })).csv, FILE);
     await plain.close();
   });

@@ -172,6 +172,15 @@ describe('pages of Socrata that do not fit together are never published', () => 
     await failureWith(lab.land({ address }), 'SOURCE_CHANGED');
   });
 
+  it('pages of a portal that is in maintenance when they end', async () => {
+    const { address, table } = served();
+    table.beforePage = () => {
+      origin.set(`/api/views/${ID}.json`, { body: '<html>Back soon</html>' });
+      return undefined;
+    };
+    await failureWith(lab.land({ address }), 'SOURCE_UNAVAILABLE');
+  });
+
   it('a count that the pages do not meet', async () => {
     for (const count of [3, 5]) {
       const { address, table } = served();

@@ -7,7 +7,7 @@ import { landingManifestKey, sourcePrefix } from '../model/layout.ts';
 import type { LandingManifest, SourceEntry } from '../model/manifest.ts';
 import { isPinned, isSameVersion, type Validator } from '../model/validator.ts';
 import { fileNameOf } from '../model/names.ts';
-import type { LandedSource, SourceTask } from '../model/run.ts';
+import type { LandedSource, ProbedSource, SourceTask } from '../model/run.ts';
 import { hasEnded, isUnpublished, readLanding, readLandings } from '../storage/manifests.ts';
 import { readRawRemoval } from '../storage/raw-removals.ts';
 import {
@@ -51,12 +51,11 @@ export function rawKeyOf(at: {
   return prefix + (isPortal ? `${id}.csv` : fileNameOf(address, id));
 }
 
-/** @returns a result where the publisher has the version still that an earlier run landed, or published. */
 export async function probeSource(
   deps: LandSourceDeps,
   input: SourceDay,
   signal: AbortSignal,
-): Promise<{ result?: LandedSource; totalBytes?: number }> {
+): Promise<ProbedSource> {
   const { source } = input;
   const found = await probe(source, { ...deps, secrets: deps.secretsOf(input) }, signal);
   const landings = await readLandings(deps.raw, rawKeyOf(input));
@@ -82,7 +81,8 @@ export async function probeSource(
     const landing = await readLanding(deps.raw, before.rawKey);
     if (landing) return { result: toLandedSource(deps.raw, landing) };
   }
-  return { totalBytes: found.totalBytes };
+  const { totalBytes, totalRecords } = found;
+  return { totalBytes, ...(totalRecords !== undefined && { totalRecords }) };
 }
 
 export async function landSource(

@@ -10,6 +10,8 @@ import { openSource } from './source.ts';
 export interface ProbeResult {
   validator: Validator;
   totalBytes?: number;
+  /** Of a portal's table. */
+  totalRecords?: number;
   /** Absent where the publisher was too slow to send the first bytes in time, and where Longhaul writes the bytes itself. */
   dialect?: Dialect;
 }
@@ -39,7 +41,10 @@ export async function probe(
       headBytes: HEAD_BYTES,
     });
     try {
-      if (opened.reading) return { validator: opened.validator };
+      if (opened.reading) {
+        const { validator, totalRecords } = opened;
+        return { validator, ...(totalRecords !== undefined && { totalRecords }) };
+      }
       const { head, ended } = await readHead(
         opened.body,
         settings.stallTimeoutMs * READ_SHARE_OF_STALL,

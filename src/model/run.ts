@@ -208,6 +208,15 @@ export interface SourceResult
   parquet: { path: string; rows: number; bytes: number }[];
 }
 
+/** What is known of a source before it is landed. */
+export interface ProbedSource {
+  /** Where the publisher has the version still that an earlier run landed, or published. */
+  result?: LandedSource;
+  totalBytes?: number;
+  /** Of a portal's table. */
+  totalRecords?: number;
+}
+
 export interface LandedSource extends SourceResult {
   /** Key in the raw zone of what is `landed`, and to be converted; absent of a source that is done. */
   rawKey?: string;

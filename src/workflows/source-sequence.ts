@@ -4,6 +4,7 @@ import { isBatchEngine } from '../model/dataset.ts';
 import type {
   LandedSource,
   PreparedSource,
+  ProbedSource,
   RunMode,
   SourceResult,
   SourceStage,
@@ -93,9 +94,13 @@ async function landIfNew(task: SourceTask, options: SequenceOptions): Promise<La
   const probed = await activity(options, policies.PROBE, 'probe', task, address).probeSource(input);
   if (probed.result) return probed.result;
   options.onStage('land');
-  const size = probed.totalBytes === undefined ? 'length unknown' : megabytes(probed.totalBytes);
-  const land = activity(options, policies.TRANSFER, 'land', task, `${address} (${size})`);
+  const land = activity(options, policies.TRANSFER, 'land', task, `${address} (${sizeOf(probed)})`);
   return await land.landSource({ ...input, thenConverted: options.mode === 'ingest' });
+}
+
+function sizeOf({ totalBytes, totalRecords }: ProbedSource): string {
+  if (totalBytes !== undefined) return megabytes(totalBytes);
+  return totalRecords === undefined ? 'length unknown' : `${totalRecords} records`;
 }
 
 function activity(

@@ -24,9 +24,7 @@ export const ckanDataset: Portal<DatasetAddress> = {
     const { choices, ...dataset } = await datasetAt(address, client);
     const [resource] = choices;
     if (resource && choices.length === 1) return await open({ ...dataset, resource }, leads);
-    const { shown } = client.request;
-    if (!resource) throw new LonghaulError('PORTAL_UNUSABLE', `${shown} has no CSV resource.`);
-    const what = `${shown} has ${choices.length} CSV resources`;
+    const what = `${client.request.shown} has ${choices.length} CSV resources`;
     throw ambiguous(what, pagesOf(address, dataset.ckan, choices));
   },
   describe: async (address, client, leads) => {
@@ -58,7 +56,10 @@ interface Found {
   asRecords: boolean;
 }
 
-/** @returns the resources that the address may mean: more than one, or none, is for the caller to refuse. */
+/**
+ * @returns the resources that the address may mean, at least one.
+ * @throws LonghaulError PORTAL_UNUSABLE, SOURCE_NOT_FOUND where there is none.
+ */
 async function datasetAt(
   { base, dataset, resource }: DatasetAddress,
   client: PortalClient,
@@ -66,11 +67,16 @@ async function datasetAt(
   const { ckan, result: json } = await show({ base, client }, 'package_show', dataset);
   const all = listOf(json, 'resources').flatMap((each) => resourceOf(each) ?? []);
   const found = { ckan, json, asRecords: false };
-  if (resource === undefined) return { ...found, choices: all.filter(({ isCsv }) => isCsv) };
-  const choices = all.filter(({ id }) => id === resource.toLowerCase());
+  const choices = all.filter(({ id, isCsv }) =>
+    resource === undefined ? isCsv : id === resource.toLowerCase(),
+  );
   if (choices.length > 0) return { ...found, choices };
-  const what = `The data set has no resource ${resource} (any more).`;
-  throw new LonghaulError('SOURCE_NOT_FOUND', `${client.request.shown}: ${what}`);
+  const { shown } = client.request;
+  if (resource === undefined) {
+    throw new LonghaulError('PORTAL_UNUSABLE', `${shown} has no CSV resource.`);
+  }
+  const what = `${shown}: the data set has no resource ${resource} (any more).`;
+  throw new LonghaulError('SOURCE_NOT_FOUND', what);
 }
 
 async function resourceAt(

@@ -121,6 +121,7 @@ describe("a CKAN's page that leads to no one file", () => {
   it('is refused: no CSV, no such resource, no such data set in any language', async () => {
     const address = withResources({ id: OTHER, format: 'PDF', url: '/a.pdf' });
     await failureWith(lab.land({ address }), 'PORTAL_UNUSABLE');
+    await failureWith(lab.describe({ address }), 'PORTAL_UNUSABLE');
     await failureWith(lab.land({ address: `${address}/resource/${RESOURCE}` }), 'SOURCE_NOT_FOUND');
     const missing = origin.address('/dataset/elsewhere');
     const { message } = await failureWith(lab.land({ address: missing }), 'SOURCE_NOT_FOUND');

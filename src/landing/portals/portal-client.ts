@@ -74,6 +74,8 @@ export interface JsonAnswer extends PortalAnswer {
 export class PortalClient {
   readonly request: PortalRequest;
   readonly #agent: Agent;
+  /** A page that was asked for ahead is not tried again once nobody waits for it. */
+  readonly #closing = new AbortController();
 
   constructor(request: PortalRequest) {
     this.request = request;
@@ -142,6 +144,7 @@ export class PortalClient {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
     await this.#agent.destroy();
   }
 
@@ -159,8 +162,9 @@ export class PortalClient {
         if (signal.aborted) throw signal.reason;
         const failure = failureOf(error, shownOf(url));
         const waitMs = tried < tries ? waitBefore(failure, tried) : undefined;
-        if (waitMs === undefined) throw failure;
-        await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+        if (waitMs === undefined || this.#closing.signal.aborted) throw failure;
+        const ended = AbortSignal.any([signal, this.#closing.signal]);
+        await delay(waitMs, undefined, { signal: ended }).catch(() => signal.throwIfAborted());
       }
     }
   }

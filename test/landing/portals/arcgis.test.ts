@@ -183,6 +183,13 @@ describe('the geometry of a layer', () => {
     assert.equal((await landed(points, 'none')).csv, 'OBJECTID,X\n1,1\n2,2\n3,3\n');
   });
 
+  it('is refused where the server does not project it', async () => {
+    const metres = { ...points, features: theseFeatures([[3, { X: 1 }]]) };
+    metres.intercept = ({ kind, form }) => (kind === 'page' ? { body: metresOf(form) } : undefined);
+    await assert.rejects(landed(metres), { code: 'PORTAL_UNUSABLE', message: /those of 3857/ });
+    assert.equal((await landed(metres, 'none')).csv, 'OBJECTID,X\n3,1\n');
+  });
+
   const shapes: [string, string, string, string][] = [
     [
       'lines',
@@ -218,6 +225,13 @@ describe('the geometry of a layer', () => {
     });
   }
 });
+
+function metresOf(form: URLSearchParams): string {
+  const geometry =
+    form.get('returnGeometry') === 'true' ? ',"geometry":{"x":-11686000.5,"y":4828000}' : '';
+  const reference = '"spatialReference":{"wkid":102100,"latestWkid":3857}';
+  return `{${reference},"features":[{"attributes":{"OBJECTID":3,"X":1}${geometry}}]}`;
+}
 
 describe('the address of a service', () => {
   before(async () => {

@@ -14,6 +14,9 @@ import type { Layer } from './layer.ts';
 /** Every record. */
 export const ALL = '1=1';
 
+/** The spatial reference that coordinates are asked for in, as EPSG numbers it. */
+const WGS_84 = '4326';
+
 export interface Feature {
   id: bigint;
   attributes: ExactJson;
@@ -80,7 +83,7 @@ export class Queries {
       // A list of names is refused by some servers.
       outFields: '*',
       returnGeometry: String(hasGeometry),
-      ...(hasGeometry && { outSR: '4326' }),
+      ...(hasGeometry && { outSR: WGS_84 }),
       ...(order && { orderByFields: `${objectIdField} ${order}` }),
       ...(records !== undefined && { resultRecordCount: String(records) }),
     };
@@ -88,11 +91,21 @@ export class Queries {
       form,
       ({ json }) => {
         const features = this.#featuresOf(json);
+        if (hasGeometry && features.length > 0) this.#assertProjected(json);
         isWanted(features, fieldOf(json, 'exceededTransferLimit') === true);
         return features;
       },
       effort,
     );
+  }
+
+  /** Servers that do not project send metres, which would be read as degrees. */
+  #assertProjected(json: ExactJson): void {
+    const reference = fieldOf(json, 'spatialReference');
+    const sent = numberOf(reference, 'latestWkid') ?? numberOf(reference, 'wkid');
+    if (sent === undefined || String(sent) === WGS_84) return;
+    const what = `does not project coordinates to WGS 84 (${WGS_84}): it sent those of ${sent}. \`geometry: none\` leaves them out`;
+    throw unusable(this.#url, what);
   }
 
   #featuresOf(json: ExactJson): Feature[] {

@@ -139,7 +139,7 @@ export async function findLanding(deps: Lake, task: SourceTask): Promise<LandedS
   for (let revision = task.revision; revision >= 1; revision -= 1) {
     const ref = { ...task, revision };
     if (await isUnpublished(deps.converted, ref)) continue;
-    if (await hasEnded(deps.converted, ref)) continue;
+    if (revision < task.revision && (await hasEnded(deps.converted, ref))) continue;
     const landing = (await readLandings(deps.raw, rawKeyOf({ ...task, revision }))).at(-1);
     if (landing) return toLandedSource(deps.raw, landing);
   }

@@ -128,12 +128,17 @@ export async function putEnding(
   await converted.putIfAbsent(key, toJson(ending));
 }
 
-/** Its being there is what counts, as with a tombstone. */
+/**
+ * Of a revision that was published. Its mark's being there is what counts, as with a tombstone; a sweep removes that too
+ * once no published day names a file of the revision, and the manifest before it.
+ */
 export async function hasEnded(
   converted: Store,
   { dataset, ingestDate, revision }: SnapshotRef,
 ): Promise<boolean> {
-  return (await converted.size(endingKey(dataset, ingestDate, revision))) !== undefined;
+  const isThere = async (keyOf: typeof endingKey): Promise<boolean> =>
+    (await converted.size(keyOf(dataset, ingestDate, revision))) !== undefined;
+  return (await isThere(endingKey)) || !(await isThere(snapshotManifestKey));
 }
 
 /** Its being there is what counts: also a damaged one says that its revision is published no more. */

@@ -3,7 +3,12 @@ import { shownAddress } from '../model/addresses.ts';
 import type { SourceSpec, Engine } from '../model/dataset.ts';
 import { parseRevisionOfKey, sourceEntryKey } from '../model/layout.ts';
 import { balances } from '../model/ledger.ts';
-import type { LandingManifest, SnapshotManifest, SourceEntry } from '../model/manifest.ts';
+import {
+  revisionText,
+  type LandingManifest,
+  type SnapshotManifest,
+  type SourceEntry,
+} from '../model/manifest.ts';
 import type {
   IngestResult,
   LandedSource,
@@ -163,10 +168,12 @@ export async function finishedEntry(
   const entry = await readManifest(converted, sourceEntryKey(at), SOURCE_ENTRY);
   if (entry?.settingsKey !== settingsKeyOf(task.source, task.engine)) return undefined;
   const landedAt = parseRevisionOfKey(entry.rawKey);
-  const landed = landedAt && { ...task, ...landedAt };
-  // Converted anew from what an earlier day had landed, and that was unpublished, or ended, since.
-  if (landed && (await isUnpublished(converted, landed))) return undefined;
-  if (landed && (await hasEnded(converted, landed))) return undefined;
+  if (landedAt && revisionText(landedAt) !== revisionText(task)) {
+    const landed = { ...task, ...landedAt };
+    // Converted anew from what an earlier day had landed, and that was unpublished, or ended, since.
+    if (await isUnpublished(converted, landed)) return undefined;
+    if (await hasEnded(converted, landed)) return undefined;
+  }
   return (await arePartsThere(converted, entry)) ? entry : undefined;
 }
 

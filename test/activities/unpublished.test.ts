@@ -6,6 +6,7 @@ import { listSnapshots } from '../../src/storage/manifests.ts';
 import { finishedEntry } from '../../src/storage/source-results.ts';
 import { FIRST_DAY, SECOND_DAY, withDay, type Day } from '../helpers/activity-day.ts';
 import { startOrigin, type Origin } from '../helpers/origin.ts';
+import { keepOnly } from '../storage/kept-lake.ts';
 
 const CSV = 'id,text\n1,"a\nb"\n2,c\n';
 const THIRD_DAY = '2026-11-25';
@@ -107,23 +108,42 @@ test('an attempt to publish whose answer was lost stays published, whatever came
   });
 });
 
+/** The second day has other settings: it is converted from what the first one landed. */
+async function convertFromFirstDay(day: Day) {
+  await day.publish(await day.land());
+  const source = { ...day.taskOf({}).source, overrides: { header: true } };
+  const second = { ingestDate: SECOND_DAY, source };
+  const { result } = await day.probe(second);
+  assert.match(result?.rawKey ?? '', new RegExp(`^d/ingest_date=${FIRST_DAY}/`));
+  const task = { ...day.taskOf(second), rawKey: result?.rawKey ?? '' };
+  await day.convert(task);
+  assert.ok(await finishedEntry(day.converted, task));
+  return { second, task };
+}
+
 test('a source that was converted anew from an unpublished landing is not published, nor taken by a retry', async () => {
   origin.set('/a.csv', { body: CSV, etag: '"1"' });
   await withDay(origin, async (day) => {
-    await day.publish(await day.land());
-    // Other settings on the second day.
-    const source = { ...day.taskOf({}).source, overrides: { header: true } };
-    const second = { ingestDate: SECOND_DAY, source };
-    const { result } = await day.probe(second);
-    assert.match(result?.rawKey ?? '', new RegExp(`^d/ingest_date=${FIRST_DAY}/`));
-    assert.ok(result);
-    const task = { ...day.taskOf(second), rawKey: result.rawKey ?? '' };
-    await day.convert(task);
-    assert.ok(await finishedEntry(day.converted, task));
+    const { second, task } = await convertFromFirstDay(day);
     await withdraw(day, FIRST_DAY);
     await assert.rejects(day.publishOnly(second), { type: 'UNPUBLISHED_MEANWHILE' });
     assert.equal(await finishedEntry(day.converted, task), undefined);
     assert.deepEqual(await publishedDays(day), []);
+  });
+});
+
+test('nor is one from a landing of a day that ended since and of which nothing is left', async () => {
+  origin.set('/a.csv', { body: CSV, etag: '"1"' });
+  await withDay(origin, async (day) => {
+    const { second, task } = await convertFromFirstDay(day);
+    origin.set('/a.csv', { body: `${CSV}3,d\n`, etag: '"2"' });
+    const third = { ingestDate: THIRD_DAY };
+    await day.publish(await day.land(third), third);
+    await keepOnly(day, { days: 1 }, { now: THIRD_DAY });
+    assert.deepEqual(await day.landings(), [`d/ingest_date=${THIRD_DAY}/source=a/a.csv`]);
+    await assert.rejects(day.publishOnly(second), { type: 'UNPUBLISHED_MEANWHILE' });
+    assert.equal(await finishedEntry(day.converted, task), undefined);
+    assert.deepEqual(await publishedDays(day), [`${THIRD_DAY} r1`]);
   });
 });
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { unpublish } from '../../src/lake/unpublish.ts';
 import type { LandedSource } from '../../src/model/run.ts';
@@ -137,7 +138,7 @@ test('nor is one from a landing of a day that ended since and of which nothing i
   await withDay(origin, async (day) => {
     const { second, task } = await convertFromFirstDay(day);
     origin.set('/a.csv', { body: `${CSV}3,d\n`, etag: '"2"' });
-    const third = { ingestDate: THIRD_DAY };
+    const third = { ingestDate: THIRD_DAY, runId: randomUUID() };
     await day.publish(await day.land(third), third);
     await keepOnly(day, { days: 1 }, { now: THIRD_DAY });
     assert.deepEqual(await day.landings(), [`d/ingest_date=${THIRD_DAY}/source=a/a.csv`]);

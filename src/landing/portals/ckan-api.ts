@@ -64,6 +64,7 @@ export async function datastorePage(
   const url = actionOf(ckan, 'datastore_search', query);
   const answer = await ckan.client.answer(url, maxBytes, {
     ...ANSWERS,
+    isPortal: true,
     ...(tries !== undefined && { tries }),
   });
   const result = await stillPortal(shownOf(url), async () => resultOf(url, answer));

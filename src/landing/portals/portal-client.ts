@@ -57,6 +57,8 @@ export interface PortalAsked extends Asked {
   statuses?: readonly number[];
   /** Why an answer is of no use, by its headers. It is asked for again as after a failure of the network. */
   refusal?: (response: Response) => LonghaulError | undefined;
+  /** It has answered as a portal before: a web page is one of its maintenance, and may pass. */
+  isPortal?: boolean;
   /** How often it is asked at most. */
   tries?: number;
 }
@@ -106,7 +108,7 @@ export class PortalClient {
     asked: PortalAsked,
     read: (answer: JsonAnswer) => T,
   ): Promise<T> {
-    return await this.readText(url, maxBytes, asked, (answer) => read(jsonOf(url, answer)));
+    return await this.readText(url, maxBytes, asked, (answer) => read(jsonOf(url, answer, asked)));
   }
 
   /**
@@ -236,13 +238,19 @@ export function shownOf({ origin, pathname }: URL): string {
 }
 
 /** @throws LonghaulError SOURCE_IS_HTML, SOURCE_NOT_CSV, PORTAL_ANSWER_INVALID. */
-export function jsonOf(url: URL, { text, response }: PortalAnswer): JsonAnswer {
+export function jsonOf(
+  url: URL,
+  { text, response }: PortalAnswer,
+  { isPortal = false }: Pick<PortalAsked, 'isPortal'> = {},
+): JsonAnswer {
   try {
     return { json: parseExactJson(text), text, response };
   } catch (error) {
     if (/^\s*</.test(text)) {
-      const what = `${shownOf(url)} answered with a web page${challengeIn(response)} in place of JSON.`;
-      throw new LonghaulError('SOURCE_IS_HTML', what, {}, { cause: error });
+      const challenge = challengeIn(response);
+      const what = `${shownOf(url)} answered with a web page${challenge} in place of JSON.`;
+      const code = isPortal && challenge === '' ? 'PORTAL_ANSWER_INVALID' : 'SOURCE_IS_HTML';
+      throw new LonghaulError(code, what, {}, { cause: error });
     }
     // Cut off by a server that failed while it wrote.
     const isDamaged = /^\s*[[{]/.test(text);

@@ -25,15 +25,12 @@ export function rendered(
 ): { text: string; tally: Tally } {
   const emptyTexts: Record<string, number> = {};
   const notNumbers: Record<string, number> = {};
-  const add = (counts: Record<string, number>, column: string): void => {
-    counts[column] = (counts[column] ?? 0) + 1;
-  };
   const lines = records.map((record) =>
     canonicalRecord(
       columns.map((column) => {
         const value = valueOf(record, column);
-        if (value === '') add(emptyTexts, column);
-        if (value instanceof JsonNumber && isNotNumber(value)) add(notNumbers, column);
+        if (value === '') increment(emptyTexts, column);
+        if (value instanceof JsonNumber && isNotNumber(value)) increment(notNumbers, column);
         return fieldText(value);
       }),
     ),
@@ -89,6 +86,11 @@ function sum(
   const columns = Object.keys(added);
   if (columns.length === 0) return before;
   const total: Record<string, number> = { ...before };
-  for (const column of columns) total[column] = (total[column] ?? 0) + (added[column] ?? 0);
+  for (const column of columns) increment(total, column, added[column]);
   return total;
+}
+
+/** A column may be named as what every object has: `constructor`. */
+export function increment(counts: Record<string, number>, column: string, by = 1): void {
+  counts[column] = (Object.hasOwn(counts, column) ? (counts[column] ?? 0) : 0) + by;
 }

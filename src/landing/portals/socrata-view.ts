@@ -135,6 +135,7 @@ export async function ask(
   const asked = new URL(`${url.href}?${new URLSearchParams(query).toString()}`);
   const { json, response } = await client.answer(asked, maxBytes, {
     refusal,
+    isPortal: true,
     ...(tries !== undefined && { tries }),
   });
   if (Array.isArray(json) && json.every(isRecord)) {

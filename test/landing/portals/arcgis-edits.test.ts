@@ -116,3 +116,26 @@ function withoutFirst(length: number): FakeLayer['features'] {
   const ids = Array.from({ length: length - 1 }, (_, at) => at + 2);
   return theseFeatures(ids.map((id) => [id, { name: `n${id}` }]));
 }
+
+describe('a server that is restarted while it is read', () => {
+  const DOWN = { status: 'error', messages: ['No server machine is up.'], code: 500 };
+  for (const [name, body] of [
+    ['a web page', '<!DOCTYPE html><title>Service unavailable</title>'],
+    ['the error of the machine in front of it', JSON.stringify(DOWN)],
+  ] as const) {
+    it(`and answers with ${name} meanwhile is asked again`, async () => {
+      const layer = layerOf(named(RECORDS), undefined, { cap: 10 });
+      layer.intercept = ({ number }) => (number % 2 === 0 ? { body } : undefined);
+      assert.equal((await lab.land({ address: portal.serve(layer) })).csv, csvOf(RECORDS));
+    });
+  }
+
+  it('is not taken for one without a table', async () => {
+    const layer = layerOf(named(RECORDS));
+    layer.intercept = () => ({ body: JSON.stringify(DOWN) });
+    await assert.rejects(lab.land({ address: portal.serve(layer) }), {
+      code: 'SOURCE_UNAVAILABLE',
+      message: /an error: 500 No server machine is up\.$/,
+    });
+  });
+});

@@ -113,6 +113,16 @@ describe('a table of ArcGIS', () => {
     assert.equal(table.dateZone, 'Mountain Standard Time');
   });
 
+  it('counts the empty texts of a field that has the name of what every object has', async () => {
+    const fields = [field('OBJECTID', 'OID'), field('constructor', 'String')];
+    const layer = layerOf(
+      featuresOf(2, (id) => ({ OBJECTID: id, constructor: '' })),
+      fields,
+    );
+    const { manifest } = await landed(layer);
+    assert.deepEqual(manifest.portal?.emptyTexts, { constructor: 2 });
+  });
+
   it('is read to its end where ids are sparse, negative, or beyond 2^53', async () => {
     const ids = ['-5', '3', '9007199254740993', '9007199254740994', '9223372036854775807'];
     const layer = layerOf(theseFeatures(ids.map((id) => [id, { name: 'n' }])), undefined, {

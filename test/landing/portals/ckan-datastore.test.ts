@@ -181,6 +181,6 @@ describe('pages of a DataStore that do not fit together are never published', ()
     ckan.beforePage = () => ({ status: 404, body: '{"detail":"Back soon"}' });
     await failureWith(lab.land({ address }), 'SOURCE_UNAVAILABLE');
     ckan.beforePage = () => ({ body: '<html>' });
-    await failureWith(lab.land({ address }), 'SOURCE_IS_HTML');
+    await failureWith(lab.land({ address }), 'PORTAL_ANSWER_INVALID');
   });
 });

@@ -222,7 +222,7 @@ describe('pages of Socrata that do not fit together are never published', () => 
     for (const [body, code] of [
       ['{"error":true,"message":"no"}', 'PORTAL_ANSWER_INVALID'],
       ['[1]', 'PORTAL_ANSWER_INVALID'],
-      ['<html>', 'SOURCE_IS_HTML'],
+      ['<html>', 'PORTAL_ANSWER_INVALID'],
       ['[{"site":', 'PORTAL_ANSWER_INVALID'],
       ['site,count', 'SOURCE_NOT_CSV'],
     ] as const) {

@@ -1,6 +1,6 @@
 import { LonghaulError, type ErrorCode } from '../../../model/errors.ts';
 import { printable } from '../../../model/names.ts';
-import { fieldOf, numberOf, textOf } from '../json-fields.ts';
+import { fieldOf, listOf, numberOf, textOf } from '../json-fields.ts';
 import { shownOf } from '../portal-client.ts';
 
 /** How much of a server's sentence an error message quotes. */
@@ -11,15 +11,23 @@ const MAX_SENTENCE_LENGTH = 200;
  * @throws LonghaulError where the answer is one.
  */
 export function assertNoError(url: URL, answer: unknown): void {
-  const error = fieldOf(answer, 'error');
+  // What the machine in front says where no server of the site is up: `messages`, and no `error`.
+  const isDown =
+    fieldOf(answer, 'status') === 'error' && Array.isArray(fieldOf(answer, 'messages'));
+  const error = isDown ? answer : fieldOf(answer, 'error');
   if (error === undefined) return;
   const number = numberOf(error, 'code');
-  const sentence = printable((textOf(error, 'message') ?? '').slice(0, MAX_SENTENCE_LENGTH));
+  const message = textOf(error, 'message') ?? listOf(error, 'messages').find(isText) ?? '';
+  const sentence = printable(message.slice(0, MAX_SENTENCE_LENGTH).replace(/[.\s]+$/, ''));
   const said = [number, sentence].filter((each) => each !== undefined && each !== '').join(' ');
   throw new LonghaulError(
     codeOf(number, sentence),
     `${shownOf(url)} answered with an error${said === '' ? '' : `: ${said}`}.`,
   );
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
 /** Most errors 400 are passing, whatever their number says: servers behind a load balancer, and databases that are busy. */

@@ -3,6 +3,7 @@ import {
   MAX_METADATA_BYTES,
   MAX_PAGE_BYTES,
   type PortalAnswer,
+  type PortalAsked,
   type PortalClient,
 } from '../portal-client.ts';
 import { JsonNumber, type ExactJson } from '../exact-json.ts';
@@ -52,20 +53,25 @@ export class Queries {
   /** All of them, which no cap of the server limits, ascending. */
   async ids(where: string): Promise<BigInt64Array> {
     const form = new URLSearchParams({ where, returnIdsOnly: 'true', f: 'json' });
-    return await this.#client.readText(this.#url, MAX_PAGE_BYTES, { form }, (answer) => {
-      // Millions: as objects they would take hundreds of bytes each.
-      const list = /"objectIds"\s*:\s*\[([\s\d,-]*)\]/.exec(answer.text)?.[1];
-      if (list === undefined) return this.#noIds(answer);
-      const ids = BigInt64Array.from(this.#idsIn(list)).toSorted();
-      const twice = ids.find((id, index) => id === ids[index - 1]);
-      if (twice !== undefined) throw invalid(this.#url, `lists the object id ${twice} twice`);
-      return ids;
-    });
+    return await this.#client.readText(
+      this.#url,
+      MAX_PAGE_BYTES,
+      { form, isPortal: true },
+      (answer) => {
+        // Millions: as objects they would take hundreds of bytes each.
+        const list = /"objectIds"\s*:\s*\[([\s\d,-]*)\]/.exec(answer.text)?.[1];
+        if (list === undefined) return this.#noIds(answer);
+        const ids = BigInt64Array.from(this.#idsIn(list)).toSorted();
+        const twice = ids.find((id, index) => id === ids[index - 1]);
+        if (twice !== undefined) throw invalid(this.#url, `lists the object id ${twice} twice`);
+        return ids;
+      },
+    );
   }
 
   /** Null is what servers say of no record. */
   #noIds(answer: PortalAnswer): BigInt64Array {
-    const { json } = jsonOf(this.#url, answer);
+    const { json } = jsonOf(this.#url, answer, { isPortal: true });
     assertNoError(this.#url, json);
     if (fieldOf(json, 'objectIds') === null) return new BigInt64Array(0);
     throw unusable(this.#url, 'does not list its object ids');
@@ -137,17 +143,26 @@ export class Queries {
     { maxBytes, ...rest }: Effort = { maxBytes: MAX_PAGE_BYTES },
   ): Promise<T> {
     const form = new URLSearchParams({ ...fields, f: 'json' });
-    return await this.#client.read(this.#url, maxBytes, { form, ...rest }, (answer) => {
-      assertNoError(this.#url, answer.json);
-      return read(answer);
-    });
+    return await this.#client.read(
+      this.#url,
+      maxBytes,
+      { form, isPortal: true, ...rest },
+      (answer) => {
+        assertNoError(this.#url, answer.json);
+        return read(answer);
+      },
+    );
   }
 }
 
 /** The metadata of a layer, or of a service. */
-export async function metadataOf(url: URL, client: PortalClient): Promise<ExactJson> {
+export async function metadataOf(
+  url: URL,
+  client: PortalClient,
+  asked: Pick<PortalAsked, 'isPortal'> = {},
+): Promise<ExactJson> {
   const form = new URLSearchParams({ f: 'json' });
-  return await client.read(url, MAX_METADATA_BYTES, { form }, ({ json }) => {
+  return await client.read(url, MAX_METADATA_BYTES, { form, ...asked }, ({ json }) => {
     assertNoError(url, json);
     return json;
   });

@@ -1,7 +1,7 @@
 import { canonicalRecord } from '../canonical-csv.ts';
 import { JsonNumber, type ExactJson } from '../exact-json.ts';
 import { fieldOf } from '../json-fields.ts';
-import type { Tally } from '../records.ts';
+import { increment, type Tally } from '../records.ts';
 import { invalid } from './answers.ts';
 import type { Layer } from './layer.ts';
 import type { Feature } from './queries.ts';
@@ -36,7 +36,7 @@ export class Rendering {
       const value = fieldOf(attributes, name);
       if (value === null) return null;
       if (typeof value === 'string') {
-        if (value === '') emptyTexts[name] = (emptyTexts[name] ?? 0) + 1;
+        if (value === '') increment(emptyTexts, name);
         return value;
       }
       if (value === undefined) throw this.#odd(id, `no field ${name}`);
@@ -44,7 +44,7 @@ export class Rendering {
       if (isFiniteNumber(value)) {
         return type === 'esriFieldTypeDate' ? dateText(value.digits) : value.digits;
       }
-      notNumbers[name] = (notNumbers[name] ?? 0) + 1;
+      increment(notNumbers, name);
       return null;
     });
     return [...values, ...this.#geometry(geometry)];

@@ -28,7 +28,8 @@ export async function assertUnchanged(
   queries: Queries,
   client: PortalClient,
 ): Promise<void> {
-  const now = layerOf(layer.url, await metadataOf(layer.url, client), layer.geometry);
+  const metadata = await metadataOf(layer.url, client, { isPortal: true });
+  const now = layerOf(layer.url, metadata, layer.geometry);
   const countNow = await queries.count(whereUpTo(layer, top));
   const changes = [
     now.edits === layer.edits ? '' : 'it was edited',

@@ -1,13 +1,13 @@
 import { after, before, describe, it } from 'node:test';
-import { startOrigin, type Origin } from '../../helpers/origin.ts';
+import { startOrigin, type Origin } from '../helpers/origin.ts';
 import {
   assertGoesOn,
   assertSameAfterKills,
   assertSameFromAnyByte,
   type SlowPortal,
-} from '../../helpers/portals/killed-pages.ts';
-import { datastoreOf, serveCkan } from '../../helpers/portals/ckan.ts';
-import { serveSocrata, socrataOf } from '../../helpers/portals/socrata.ts';
+} from '../helpers/portals/killed-pages.ts';
+import { datastoreOf, serveCkan } from '../helpers/portals/ckan.ts';
+import { serveSocrata, socrataOf } from '../helpers/portals/socrata.ts';
 
 /** Over the MiB from which on a landing is gone on with. */
 const RECORDS = 6000;

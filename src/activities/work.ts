@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import type { ErrorCode } from '../model/errors.ts';
+import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import type { SourceStage, SourceTask, TransferHeartbeat } from '../model/run.ts';
 import type { ActivityDeps } from './deps.ts';
 import { exclusively } from './exclusive.ts';
@@ -24,6 +24,12 @@ export interface Progress {
   bytesWritten?: number | undefined;
   sources?: TransferHeartbeat['sources'];
 }
+
+/**
+ * Nothing of what was read stays, so that reading it again is no progress: a portal whose count is wrong for good would be
+ * read again and again for days.
+ */
+const WASTED: ReadonlySet<ErrorCode> = new Set(['PORTAL_ANSWER_INVALID', 'SOURCE_CHANGED']);
 
 export interface Work {
   signal: AbortSignal;
@@ -55,17 +61,20 @@ export async function runSourceActivity<T>(
   const context = Context.current();
   const before = context.info.heartbeatDetails as TransferHeartbeat | undefined;
   const metrics = new StageMetrics(stage);
-  const beat = new Heartbeats({ source, stage }, before?.progressedAtMs, (details, done) => {
+  const beat = new Heartbeats({ source, stage }, before, (details, done) => {
     context.heartbeat(details);
     metrics.report(done);
   });
-  const failureOf = (error: unknown): Error =>
-    toFailure(error, {
+  const failureOf = (error: unknown): Error => {
+    const isWasted = error instanceof LonghaulError && WASTED.has(error.code);
+    if (isWasted) beat.wastedAtMs ??= Date.now();
+    return toFailure(error, {
       retryForMs: deps.activity.retryForMs,
-      progressedAtMs: beat.progressedAtMs,
+      progressedAtMs: isWasted ? beat.wastedAtMs : beat.progressedAtMs,
       source,
       followed,
     });
+  };
   const timer = setInterval(() => {
     beat.send();
   }, heartbeatIntervalMs(deps));
@@ -116,6 +125,7 @@ function heartbeatIntervalMs({ activity }: Pick<ActivityDeps, 'activity'>): numb
 
 class Heartbeats {
   progressedAtMs: number | undefined;
+  wastedAtMs: number | undefined;
   readonly #what: { source: string | undefined; stage: SourceStage };
   readonly #emit: (details: TransferHeartbeat, done: StageProgress) => void;
   readonly #startedAtMs = Date.now();
@@ -128,12 +138,13 @@ class Heartbeats {
 
   constructor(
     what: { source: string | undefined; stage: SourceStage },
-    progressedAtMs: number | undefined,
+    before: Pick<TransferHeartbeat, 'progressedAtMs' | 'wastedAtMs'> | undefined,
     emit: (details: TransferHeartbeat, done: StageProgress) => void,
   ) {
     this.#what = what;
     this.#emit = emit;
-    this.progressedAtMs = progressedAtMs;
+    this.progressedAtMs = before?.progressedAtMs;
+    this.wastedAtMs = before?.wastedAtMs;
   }
 
   report(progress: Progress): void {
@@ -171,6 +182,7 @@ class Heartbeats {
       sources,
       note: this.#note,
       progressedAtMs: this.progressedAtMs,
+      wastedAtMs: this.wastedAtMs,
     };
     this.#emit(details, { first: this.#first, latest: this.#latest, bytesPerSecond });
   }

@@ -156,6 +156,8 @@ export interface TransferHeartbeat {
   note?: string;
   /** When this activity, in whichever attempt, last got further; undefined as long as it has not. Unix, ms. */
   progressedAtMs?: number;
+  /** When an attempt of this activity first threw away all that it had read. Unix, ms. */
+  wastedAtMs?: number;
 }
 
 /** What an activity reports that waits for the run of a day on behalf of another workflow. */

@@ -5,6 +5,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { runActivity, runSourceActivity } from '../../src/activities/work.ts';
 import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
+import type { TransferHeartbeat } from '../../src/model/run.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -16,16 +17,20 @@ interface Attempt {
   retryAfterSeconds?: number;
   followed?: boolean;
   /** Reported before it fails. */
-  bytes?: number[];
+  bytes?: readonly number[];
+  /** What the attempt before said last. */
+  before?: Pick<TransferHeartbeat, 'wastedAtMs'> | undefined;
+  onHeartbeat?: (details: TransferHeartbeat) => void;
 }
 
 /** The failure that Temporal gets of an attempt. */
 async function failureOf(attempt: Attempt): Promise<ApplicationFailure> {
   const { sinceMs, code, retryForMs = 15 * MINUTE_MS, retryAfterSeconds, followed } = attempt;
   const environment = new MockActivityEnvironment(
-    { scheduledTimestampMs: Date.now() - sinceMs, attempt: 4 },
+    { scheduledTimestampMs: Date.now() - sinceMs, attempt: 4, heartbeatDetails: attempt.before },
     { logger: new DefaultLogger('ERROR') },
   );
+  environment.on('heartbeat', (details: TransferHeartbeat) => attempt.onHeartbeat?.(details));
   const source = { id: 'a', address: 'http://h/a.csv', optional: false, overrides: {} };
   const task = { dataset: 'd', ingestDate: '2026-11-23', source, followed };
   const deps = { activity: { heartbeatTimeoutMs: 60_000, retryForMs } };
@@ -120,5 +125,24 @@ describe('a body that trickles', () => {
     assert.equal(await isFinal({ ...late, bytes: [1, 100_000, 100_060] }), false);
     // Another version: the landing began again at its first byte.
     assert.equal(await isFinal({ ...late, bytes: [5_000_000, 1, 100_000] }), false);
+  });
+});
+
+describe('a table whose pages never agree with its count', () => {
+  const code = 'PORTAL_ANSWER_INVALID';
+  const wasted = { code, bytes: [0, 1_000_000], sinceMs: 60 * MINUTE_MS } as const;
+
+  it('is read again for as long as one that sends nothing, however much of it arrives', async () => {
+    let before: TransferHeartbeat | undefined;
+    const onHeartbeat = (details: TransferHeartbeat): void => void (before = details);
+    assert.equal(await isFinal({ ...wasted, onHeartbeat }), false);
+    const first = before?.wastedAtMs ?? 0;
+    assert.ok(first > 0);
+    const again = async (minutes: number): Promise<boolean> => {
+      const wastedAtMs = first - minutes * MINUTE_MS;
+      return await isFinal({ ...wasted, before: { wastedAtMs } });
+    };
+    assert.equal(await again(14), false);
+    assert.equal(await again(15), true);
   });
 });

@@ -127,7 +127,7 @@ async function assertNotDownloadedAgain(lab: Lab): Promise<void> {
   // The probe.
   assert.equal(lab.origin.requestsTo('/b.csv').length, asked + 1);
   const converted = await lab.run(['convert', 'trees', '--date', SECOND, '--again']);
-  assert.match(converted.stderr, /NOT_LANDED.*keep\.raw removed it at/s);
+  assert.match(converted.stderr, /NOT_LANDED.*keep\.raw removed it at.*ingest \S+ --again/s);
 }
 
 /** All that the newest metadata names is there. */

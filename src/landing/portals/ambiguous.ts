@@ -7,10 +7,14 @@ const MAX_NAMED = 20;
 
 /** @param what such as `… has 3 CSV resources`. */
 export function ambiguous(what: string, choices: readonly Choice[]): LonghaulError {
+  return new LonghaulError('ADDRESS_AMBIGUOUS', `${what}: ${listed(choices)}.`);
+}
+
+/** For a message: the first addresses, each with its title. */
+export function listed(choices: readonly Choice[]): string {
   const named = choices.slice(0, MAX_NAMED).map(({ address, title }) => {
     return `${printable(address)} (${printable(title.slice(0, 100))})`;
   });
   const others = choices.length - named.length;
-  const rest = others > 0 ? `, and ${others} others` : '';
-  return new LonghaulError('ADDRESS_AMBIGUOUS', `${what}: ${named.join(', ')}${rest}.`);
+  return `${named.join(', ')}${others > 0 ? `, and ${others} others` : ''}`;
 }

@@ -1,4 +1,4 @@
-import { LonghaulError } from '../../../model/errors.ts';
+import { ambiguous } from '../ambiguous.ts';
 import type { Choice } from '../description.ts';
 import { lineOf, listOf, numberOf } from '../json-fields.ts';
 import type { Portal } from '../portal.ts';
@@ -7,9 +7,6 @@ import type { PortalAddress } from '../recognise.ts';
 import { unusable } from './answers.ts';
 import { describeLayer, openLayer } from './open.ts';
 import { metadataOf } from './queries.ts';
-
-/** How many addresses an error message names. */
-const MAX_NAMED = 20;
 
 type ServiceAddress = Extract<PortalAddress, { kind: 'arcgis-service' }>;
 
@@ -52,10 +49,7 @@ async function onlyLayer(
   const [only, ...others] = choices;
   if (!only) throw unusable(service, 'has no layer or table');
   if (others.length === 0) return new URL(only.address);
-  const named = choices.slice(0, MAX_NAMED).map(({ address, title }) => `${address} (${title})`);
-  const rest = choices.length > MAX_NAMED ? `, and ${choices.length - MAX_NAMED} more` : '';
-  const what = `${shownOf(service)} has ${choices.length} layers and tables: ${named.join(', ')}${rest}.`;
-  throw new LonghaulError('ADDRESS_AMBIGUOUS', what);
+  throw ambiguous(`${shownOf(service)} has ${choices.length} layers and tables`, choices);
 }
 
 function layerIn(service: URL, layer: number): URL {

@@ -1,6 +1,7 @@
 import { shownAddress } from '../../../model/addresses.ts';
 import { isRetryable, LonghaulError } from '../../../model/errors.ts';
 import type { OpenedSource } from '../../source.ts';
+import { ambiguous, listed } from '../ambiguous.ts';
 import { describeLayer, openLayer } from '../arcgis/open.ts';
 import { listLayers } from '../arcgis/service.ts';
 import type { Choice, Description } from '../description.ts';
@@ -19,9 +20,6 @@ import { serviceOf, type HubItem } from './hub-item.ts';
 
 type Address = ItemAddress | SlugAddress;
 
-/** Layers that a message names; services of maps have hundreds. */
-const MAX_NAMED_LAYERS = 20;
-
 /**
  * The publisher's own file where the item is one, else the layer's pages. The file that a Hub makes of a layer comes last:
  * it may be days old, and says neither its version nor its count.
@@ -36,7 +34,7 @@ export async function openItem(
   if (item.file) return await leads.open(item.file);
   const layers = await layersOf(item, address, client);
   const [layer] = layers;
-  if (layer === undefined || layers.length > 1) throw ambiguous(layers, client);
+  if (layer === undefined || layers.length > 1) throw notOne(layers, client);
   try {
     return await openLayer(new URL(layer.layer), client);
   } catch (error) {
@@ -100,24 +98,10 @@ async function layersOf(item: HubItem, address: Address, client: PortalClient): 
   throw new LonghaulError('SOURCE_NOT_FOUND', what);
 }
 
-function ambiguous(layers: readonly Layer[], { request }: PortalClient): LonghaulError {
+function notOne(layers: readonly Layer[], { request: { shown } }: PortalClient): LonghaulError {
   return layers.length === 0
-    ? new LonghaulError(
-        'PORTAL_UNUSABLE',
-        `${request.shown}: the service has no layer and no table.`,
-      )
-    : new LonghaulError(
-        'ADDRESS_AMBIGUOUS',
-        `${request.shown} has ${layers.length} layers and tables: ${listed(layers)}.`,
-      );
-}
-
-function listed(layers: readonly Layer[]): string {
-  const named = layers
-    .slice(0, MAX_NAMED_LAYERS)
-    .map(({ address, title }) => `${address} (${title})`);
-  const others = layers.length - named.length;
-  return `${named.join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
+    ? new LonghaulError('PORTAL_UNUSABLE', `${shown}: the service has no layer and no table.`)
+    : ambiguous(`${shown} has ${layers.length} layers and tables`, layers);
 }
 
 /** Without the query of the page's address, which may hold a secret. */

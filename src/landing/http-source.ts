@@ -4,7 +4,7 @@ import { LonghaulError } from '../model/errors.ts';
 import { failureOf, header, parseContentRange, refusalOf, validatorOf } from './http-answers.ts';
 import { drop, follow, newAgent, type HttpRequest, type Response } from './http-request.ts';
 import { mayBeSame } from '../model/validator.ts';
-import { RateGuard, tooSlow } from './rate-guard.ts';
+import { bodyOf } from './http-body.ts';
 import type { OpenedSource } from './source.ts';
 
 /** Opens an address over HTTP(S). Redirects and ranges are followed by hand, so that every hop is checked. */
@@ -77,7 +77,7 @@ async function ranged(request: HttpRequest, response: Response): Promise<Answere
     validator: { ...request.from?.validator, ...validator },
     totalBytes,
     startOffset: offset,
-    body: counted(request, response, expected),
+    body: bodyOf(response, request, expected),
   };
 }
 
@@ -88,37 +88,8 @@ function whole(request: HttpRequest, response: Response): Answered {
     validator: validatorOf(response),
     totalBytes,
     startOffset: 0,
-    body: counted(request, response, totalBytes),
+    body: bodyOf(response, request, totalBytes),
   };
-}
-
-/** The body, which ends well only after exactly the bytes that the headers announced. */
-async function* counted(
-  { signal, settings, shown }: HttpRequest,
-  response: Response,
-  expected: number | undefined,
-): AsyncGenerator<Buffer> {
-  const rate = new RateGuard(settings.minRate);
-  let received = 0;
-  let askedAt = performance.now();
-  try {
-    for await (const chunk of response.body) {
-      received += (chunk as Buffer).length;
-      const slow = rate.tooSlow((chunk as Buffer).length, performance.now() - askedAt);
-      if (slow !== undefined && received !== expected) throw tooSlow(shown, slow, received);
-      yield chunk as Buffer;
-      askedAt = performance.now();
-    }
-  } catch (error) {
-    if (signal.aborted) throw signal.reason;
-    throw failureOf(error, shown, { received, expected, stallTimeoutMs: settings.stallTimeoutMs });
-  }
-  if (expected !== undefined && received !== expected) {
-    throw new LonghaulError(
-      'SOURCE_TRUNCATED',
-      `${shown} announced ${expected} bytes and sent ${received}.`,
-    );
-  }
 }
 
 /** Some servers compress although they were asked not to: such a body's offsets and length mean nothing here. */

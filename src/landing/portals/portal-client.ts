@@ -14,7 +14,7 @@ import {
   type HttpRequest,
   type Response,
 } from '../http-request.ts';
-import { RateGuard, tooSlow } from '../rate-guard.ts';
+import { bodyOf } from '../http-body.ts';
 import { NoSuchPortal } from './no-such-portal.ts';
 import { parseExactJson, type ExactJson } from './exact-json.ts';
 import { tooLong, unpacked } from './unpacked.ts';
@@ -208,25 +208,19 @@ export class PortalClient {
   }
 
   async #whole(url: URL, response: Response, maxBytes: number): Promise<Buffer> {
-    const { stallTimeoutMs, minRate } = this.request.settings;
-    const rate = new RateGuard(minRate);
-    let askedAt = performance.now();
     const length = header(response, 'content-length');
     const expected = length === undefined ? undefined : Number(length);
+    const { signal, settings } = this.request;
     const pieces: Buffer[] = [];
     let received = 0;
-    try {
-      for await (const piece of response.body) {
-        received += (piece as Buffer).length;
-        if (received > maxBytes) throw tooLong(shownOf(url), maxBytes);
-        const slow = rate.tooSlow((piece as Buffer).length, performance.now() - askedAt);
-        if (slow !== undefined && received !== expected)
-          throw tooSlow(shownOf(url), slow, received);
-        pieces.push(piece as Buffer);
-        askedAt = performance.now();
-      }
-    } catch (error) {
-      throw failureOf(error, shownOf(url), { received, expected, stallTimeoutMs });
+    for await (const piece of bodyOf(
+      response,
+      { signal, settings, shown: shownOf(url) },
+      expected,
+    )) {
+      received += piece.length;
+      if (received > maxBytes) throw tooLong(shownOf(url), maxBytes);
+      pieces.push(piece);
     }
     return Buffer.concat(pieces);
   }

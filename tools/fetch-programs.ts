@@ -30,7 +30,8 @@ const programs: Record<string, () => Promise<unknown>> = {
   'Spark 3.5': async () => await fetchSpark35(onNote),
   moto: async () => await fetchMoto(onNote),
   'readers of tables': async () => await fetchTableReaders(onNote),
-  'Iceberg for Spark': async () => await fetchIcebergJar(onNote),
+  'Iceberg for Spark': async () => await fetchIcebergJar('spark', onNote),
+  'Iceberg for S3': async () => await fetchIcebergJar('s3', onNote),
 };
 
 for (const [name, locate] of Object.entries(programs)) {

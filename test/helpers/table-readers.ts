@@ -94,18 +94,25 @@ export async function startPythonReaders(env: Record<string, string> = {}): Prom
   };
 }
 
-/** Iceberg's own library, in Spark 3.5. */
-export async function startJavaReader(
-  conf: Record<string, string> = {},
-): Promise<TableReader & SparkSession> {
+/**
+ * Iceberg's own library, in Spark 3.5.
+ * @param catalog address of a REST catalog, whose tables are `lake.longhaul.<name>` then.
+ * @param env where the tables are in S3, the gateway's and its credentials: such tables are read by name only.
+ */
+export async function startJavaReader({
+  catalog,
+  env,
+}: { catalog?: string; env?: Record<string, string> } = {}): Promise<TableReader & SparkSession> {
+  const jars = [await fetchIcebergJar('spark'), ...(env ? [await fetchIcebergJar('s3')] : [])];
   const session = await startSparkSession({
     home: await fetchSpark35(),
     conf: {
-      'spark.jars': await fetchIcebergJar(),
+      'spark.jars': jars.join(','),
       // Its vectored reads fail on the raw one, which the session has otherwise.
       'spark.hadoop.fs.file.impl': 'org.apache.hadoop.fs.LocalFileSystem',
-      ...conf,
+      ...(catalog === undefined ? {} : catalogConf(catalog, env !== undefined)),
     },
+    ...(env && { env }),
   });
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-java-'));
   const script = fileURLToPath(new URL('table_readers_spark.py', import.meta.url));
@@ -120,6 +127,17 @@ export async function startJavaReader(
       await session.close();
       await rm(folder, { recursive: true, force: true });
     },
+  };
+}
+
+function catalogConf(uri: string, isInS3: boolean): Record<string, string> {
+  return {
+    'spark.sql.catalog.lake': 'org.apache.iceberg.spark.SparkCatalog',
+    'spark.sql.catalog.lake.type': 'rest',
+    'spark.sql.catalog.lake.uri': uri,
+    // Spark keeps a table for half a minute otherwise.
+    'spark.sql.catalog.lake.cache-enabled': 'false',
+    ...(isInS3 && { 'spark.sql.catalog.lake.io-impl': 'org.apache.iceberg.aws.s3.S3FileIO' }),
   };
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
-import { test } from 'node:test';
+import { suite, test } from 'node:test';
 import { text } from 'node:stream/consumers';
 import { withLab, type Lab } from '../helpers/lab.ts';
 import type { Route } from '../helpers/origin.ts';
@@ -95,57 +95,68 @@ async function publishFirst(lab: Lab): Promise<void> {
   await ingest(lab, 'a-b', DAYS[0]);
 }
 
-test('DuckDB, pyiceberg, polars and Spark find tables of a lake on disk by name, also new ones', async () => {
-  const { routes, change } = publisher();
-  await withLab({ routes }, async (lab) => {
-    await publishFirst(lab);
-    await withCatalog(lab, async ({ url, namespace, tables }) => {
-      assert.deepEqual([namespace, tables], ['longhaul', ['a_b', 'a_b_days', 'a_b_versions']]);
-      const python = await startPythonReaders();
-      const java = await startJavaReader({
-        'spark.sql.catalog.lake': 'org.apache.iceberg.spark.SparkCatalog',
-        'spark.sql.catalog.lake.type': 'rest',
-        'spark.sql.catalog.lake.uri': url,
-        // Spark keeps a table for half a minute otherwise.
-        'spark.sql.catalog.lake.cache-enabled': 'false',
-      }).catch(async (error: unknown) => {
-        await python.close();
-        throw error;
-      });
-      try {
-        const readers = byName(url, python);
-        readers.set('spark', async (name, of) => await java.read(`lake.longhaul.${name}`, of));
-        await readsByName(lab, change, readers);
-      } finally {
-        await java.close();
-        await python.close();
-      }
-      const { status } = await fetch(`${url}/v1/namespaces/longhaul/tables/a_b`, {
-        method: 'DELETE',
-      });
-      assert.equal(status, 406);
-      await isForThisMachine(url);
-    });
-  });
-});
+/** @param env of readers of a lake in S3. */
+async function withReaders(
+  url: string,
+  env: Record<string, string> | undefined,
+  body: (readers: Map<string, ReadByName>) => Promise<void>,
+): Promise<void> {
+  const python = await startPythonReaders(env);
+  try {
+    const java = await startJavaReader({ catalog: url, ...(env && { env }) });
+    try {
+      const readers = byName(url, python);
+      readers.set('spark', async (name, of) => await java.read(`lake.longhaul.${name}`, of));
+      await body(readers);
+    } finally {
+      await java.close();
+    }
+  } finally {
+    await python.close();
+  }
+}
 
-test('a lake in S3 is read by name, with the address of the catalog and keys of the client', async () => {
-  const { routes, change } = publisher();
-  await withS3Lab({ routes }, async (lab, s3) => {
-    await publishFirst(lab);
-    await withCatalog(lab, async ({ url }) => {
-      const python = await startPythonReaders(s3.env);
-      try {
-        await readsByName(lab, change, byName(url, python));
-      } finally {
-        await python.close();
-      }
-      const config = await (await fetch(`${url}/v1/config`)).text();
-      const load = await (await fetch(`${url}/v1/namespaces/longhaul/tables/a_b`)).text();
-      assert.ok(!`${config}${load}`.includes(s3.env.AWS_SECRET_ACCESS_KEY));
+suite(
+  'DuckDB, pyiceberg, polars and Spark find by name the tables of a lake, also new ones,',
+  () => {
+    test('on disk', async () => {
+      const { routes, change } = publisher();
+      await withLab({ routes }, async (lab) => {
+        await publishFirst(lab);
+        await withCatalog(lab, async ({ url, namespace, tables }) => {
+          assert.deepEqual([namespace, tables], ['longhaul', ['a_b', 'a_b_days', 'a_b_versions']]);
+          await withReaders(
+            url,
+            undefined,
+            async (readers) => await readsByName(lab, change, readers),
+          );
+          const { status } = await fetch(`${url}/v1/namespaces/longhaul/tables/a_b`, {
+            method: 'DELETE',
+          });
+          assert.equal(status, 406);
+          await isForThisMachine(url);
+        });
+      });
     });
-  });
-});
+
+    test('in S3, whose address they have from the catalog, with keys of their own', async () => {
+      const { routes, change } = publisher();
+      await withS3Lab({ routes }, async (lab, s3) => {
+        await publishFirst(lab);
+        await withCatalog(lab, async ({ url }) => {
+          await withReaders(
+            url,
+            s3.env,
+            async (readers) => await readsByName(lab, change, readers),
+          );
+          const config = await (await fetch(`${url}/v1/config`)).text();
+          const load = await (await fetch(`${url}/v1/namespaces/longhaul/tables/a_b`)).text();
+          assert.ok(!`${config}${load}`.includes(s3.env.AWS_SECRET_ACCESS_KEY));
+        });
+      });
+    });
+  },
+);
 
 /** A page of a site whose name leads to this machine, or that sends a request here, gets nothing. */
 async function isForThisMachine(url: string): Promise<void> {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
+import { listenOn } from '../../src/embedded/listen.ts';
+import { RestCatalog } from '../../src/iceberg/rest-catalog.ts';
 import { syncTable } from '../../src/iceberg/sync.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
@@ -13,7 +16,7 @@ import {
   type Selection,
   type TableReader,
 } from '../helpers/table-readers.ts';
-import { startS3 } from '../helpers/s3.ts';
+import { startS3, type TestS3 } from '../helpers/s3.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 import { dayEvents, type DayEvent } from '../iceberg/plans.ts';
 import { PublishedLake } from '../iceberg/published-lake.ts';
@@ -121,12 +124,12 @@ async function checkView(converted: DiskStore, { joined }: HistoryModel): Promis
   assert.deepEqual(sorted(found), joined.rows);
 }
 
-function property(numRuns: number, body: (plan: Plan) => Promise<void>): Promise<void> {
+function property(sequences: number, body: (plan: Plan) => Promise<void>): Promise<void> {
   return fc.assert(
     fc.asyncProperty(fc.record({ events: dayEvents, isRebuilt: fc.boolean() }), body),
     {
-      numRuns,
-      examples: [[EMPTY_FIRST], [WITHDRAWN], [NOTHING_LEFT], [REPLACED]],
+      numRuns: EXAMPLES.length + sequences,
+      examples: EXAMPLES.map((plan): [Plan] => [plan]),
       // Making a failure small takes minutes: remove this line for it, with the reported seed and path.
       endOnFailure: true,
       includeErrorInReport: true,
@@ -166,7 +169,9 @@ const EMPTY_FIRST: Plan = {
   isRebuilt: false,
 };
 
-const SEQUENCES = { onDisk: 20, inS3: 4, inJava: 3 };
+/** Random ones, beside the examples. */
+const SEQUENCES = { onDisk: 16, inS3: 2, inJava: 2, inJavaInS3: 1 };
+const EXAMPLES = [EMPTY_FIRST, WITHDRAWN, NOTHING_LEFT, REPLACED];
 
 suite('a table has the rows and types that were published, as its head and on every day', () => {
   test('on disk, by DuckDB, pyiceberg and polars', async () => {
@@ -183,23 +188,14 @@ suite('a table has the rows and types that were published, as its head and on ev
   });
 
   test('in S3, by DuckDB, pyiceberg and polars', async () => {
-    const s3 = await startS3();
-    // Where a file is cast, a process of its own opens the bucket.
-    Object.assign(process.env, s3.env);
-    try {
+    await withBucket(async (s3, lake) => {
       const { readers, close } = await startPythonReaders(s3.env);
       try {
-        let lakes = 0;
-        await property(SEQUENCES.inS3, async (plan) => {
-          lakes += 1;
-          await checkTable(new S3Store(s3.settings, `${lakes}/`, s3.client), plan, readers);
-        });
+        await property(SEQUENCES.inS3, async (plan) => await checkTable(lake(), plan, readers));
       } finally {
         await close();
       }
-    } finally {
-      await s3.close();
-    }
+    });
   });
 
   test("on disk, by Iceberg's own library", async () => {
@@ -214,4 +210,48 @@ suite('a table has the rows and types that were published, as its head and on ev
       await java.close();
     }
   });
+
+  test("in S3, by Iceberg's own library, which has the files' addresses from the catalog", async () => {
+    await withBucket(async (s3, lake) => {
+      let store = lake();
+      const catalog = createServer((request, response) => {
+        const defaults = { 's3.endpoint': s3.endpoint, 's3.path-style-access': 'true' };
+        const { method = '', url = '' } = request;
+        void new RestCatalog(store, defaults).answer(method, url).then(({ status, body }) => {
+          response.writeHead(status, { 'content-type': 'application/json' });
+          response.end(JSON.stringify(body));
+        });
+      });
+      const port = await listenOn(catalog, []);
+      const options = { catalog: `http://127.0.0.1:${port}`, env: s3.env };
+      const session = await startJavaReader(options);
+      const java: TableReader = {
+        read: async (table, of) =>
+          await session.read(`lake.longhaul.${table.split('/').at(-1)}`, of),
+      };
+      try {
+        await property(SEQUENCES.inJavaInS3, async (plan) => {
+          store = lake();
+          await checkTable(store, plan, { java });
+        });
+      } finally {
+        await session.close();
+        catalog.close();
+        catalog.closeAllConnections();
+      }
+    });
+  });
 });
+
+/** A gateway, and lakes in it: another at each call. */
+async function withBucket(body: (s3: TestS3, lake: () => S3Store) => Promise<void>): Promise<void> {
+  const s3 = await startS3();
+  // Where a file is cast, a process of its own opens the bucket.
+  Object.assign(process.env, s3.env);
+  try {
+    let lakes = 0;
+    await body(s3, () => new S3Store(s3.settings, `${(lakes += 1)}/`, s3.client));
+  } finally {
+    await s3.close();
+  }
+}

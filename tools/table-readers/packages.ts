@@ -12,15 +12,24 @@ export async function fetchTableReaders(onNote?: (note: string) => void): Promis
   return await fetchPythonPackages(readers, onNote);
 }
 
-/** Iceberg's own library in Java, for Spark 3.5: one jar with all that it needs. @returns its path. */
-export async function fetchIcebergJar(onNote?: (note: string) => void): Promise<string> {
+/** Iceberg's own library in Java: for Spark 3.5, and what it needs beside it for buckets. */
+const ICEBERG_JARS = {
+  spark: { artifact: 'iceberg-spark-runtime-3.5_2.12', size: 'about 48 MB' },
+  s3: { artifact: 'iceberg-aws-bundle', size: 'about 69 MB' },
+};
+
+/** One jar, with all that it needs. @returns its path. */
+export async function fetchIcebergJar(
+  of: keyof typeof ICEBERG_JARS,
+  onNote?: (note: string) => void,
+): Promise<string> {
   const pin = await readPin('iceberg', 'maven');
-  const artifact = 'iceberg-spark-runtime-3.5_2.12';
+  const { artifact, size } = ICEBERG_JARS[of];
   const { folder } = await locateJarSet(
     {
-      name: `iceberg-${pin.version}`,
-      title: 'jar of Iceberg for Spark 3.5',
-      size: 'about 48 MB',
+      name: `iceberg-${of}-${pin.version}`,
+      title: `jar of Iceberg (${artifact})`,
+      size,
       dependencies: [{ pin, artifact, without: ['*:*'] }],
     },
     { onNote },

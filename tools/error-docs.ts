@@ -1,6 +1,6 @@
 import { format, resolveConfig } from 'prettier';
-import type { ErrorClass } from '../src/model/errors.ts';
-import { ERROR_CATALOGUE, ERROR_CLASSES } from '../src/model/errors.ts';
+import { ERROR_CLASSES } from '../src/model/error-catalogue.ts';
+import { ERROR_CATALOGUE, type ErrorClass } from '../src/model/errors.ts';
 
 export const ERROR_DOCS_FILE = 'docs/errors.md';
 

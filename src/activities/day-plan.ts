@@ -1,8 +1,7 @@
 import { Context } from '@temporalio/activity';
-import { datedDataset } from '../model/dated-address.ts';
+import { datedDataset, assertDayHasCome, assertVersionOfDay } from '../model/dates.ts';
 import type { DatasetSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { assertDayHasCome, assertVersionOfDay } from '../model/ingest-day.ts';
 import type { RunPlan } from '../model/run.ts';
 import { stageBytes } from '../conversion/spark/stage-source.ts';
 import { hasSearchAttributes } from '../runs/search-attributes.ts';

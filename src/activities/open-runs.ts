@@ -1,6 +1,6 @@
 import { isGrpcServiceError, ServiceError, type Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
-import { emrWorkflowId, type ClusterName } from '../model/emr-names.ts';
+import { emrWorkflowId, type ClusterName } from '../model/emr.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { ingestWorkflowId } from '../model/run.ts';

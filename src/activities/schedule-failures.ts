@@ -6,7 +6,7 @@ import {
   type ScheduleExecutionResult,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { isTooOld } from '../model/ingest-day.ts';
+import { isTooOld } from '../model/dates.ts';
 import { datasetOfSchedule } from '../model/schedule.ts';
 import type { PauseInput, PauseResult } from './types.ts';
 

@@ -1,7 +1,6 @@
 import { sharedEmrApi } from '../emr/api.ts';
 import { describeCluster, listOurClusters, terminate } from '../emr/clusters.ts';
-import { isEnding } from '../model/emr.ts';
-import { parseClusterName } from '../model/emr-names.ts';
+import { isEnding, parseClusterName } from '../model/emr.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { outcomeOf, type SweptItem } from '../model/sweep.ts';
 import type { ActivityDeps } from './deps.ts';

@@ -1,7 +1,6 @@
 import { sourcesPrefix } from '../model/layout.ts';
-import type { KeepRule } from '../model/keep.ts';
+import { outcomeOf, type KeepRule, type SweptItem } from '../model/sweep.ts';
 import { revisionText } from '../model/manifest.ts';
-import { outcomeOf, type SweptItem } from '../model/sweep.ts';
 import { planKeep } from '../storage/keep-plan.ts';
 import { noneIf, type Leftover } from '../storage/leftovers.ts';
 import { putEnding, type RevisionRef } from '../storage/manifests.ts';

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import type { NewDataset } from '../config/add-dataset.ts';
 import type { Choice, Description } from '../landing/portals/description.ts';
-import { csvReadingText } from '../model/csv-reading.ts';
+import { csvReadingText } from '../model/scan.ts';
 import { shownAddress } from '../model/addresses.ts';
 import { printable } from '../model/names.ts';
 import type { Look } from './add.ts';

@@ -2,7 +2,7 @@ import pMap, { pMapSkip } from 'p-map';
 import type { Config } from '../config/load-config.ts';
 import { findEmbedded } from '../embedded/index.ts';
 import { shownAddress } from '../model/addresses.ts';
-import { datedDataset } from '../model/dated-address.ts';
+import { datedDataset } from '../model/dates.ts';
 import { exitCodeOf, LonghaulError, type ErrorCode } from '../model/errors.ts';
 import type { DayInput, IngestResult, RunError } from '../model/run.ts';
 import { startOrJoin, startRun, type StartedRun } from '../runs/start-run.ts';

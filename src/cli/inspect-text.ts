@@ -1,5 +1,5 @@
 import type { FileReport, ReportedColumn } from '../conversion/file-report.ts';
-import { bytesText } from '../model/bytes-text.ts';
+import { bytesText } from '../model/texts.ts';
 import { printable } from '../model/names.ts';
 import { errorObject, errorText } from './errors.ts';
 import { factLines, sideBySide, wrapped } from './side-by-side.ts';

@@ -4,11 +4,11 @@ import {
   type RunProgress,
   type SourceResult,
 } from '../model/run.ts';
-import { csvReadingText } from '../model/csv-reading.ts';
+import { csvReadingText } from '../model/scan.ts';
 import { printable, viewNameOf } from '../model/names.ts';
 import { tableLines } from '../model/table.ts';
 import { countsText, durationText, tableText } from './text.ts';
-import { bytesText } from '../model/bytes-text.ts';
+import { bytesText } from '../model/texts.ts';
 
 /** The CLI's JSON of a run that ended well. */
 export interface RunReport extends IngestResult {

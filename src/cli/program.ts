@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
-import { ERROR_CLASSES, LonghaulError } from '../model/errors.ts';
+import { ERROR_CLASSES } from '../model/error-catalogue.ts';
+import { LonghaulError } from '../model/errors.ts';
 import { addCommand } from './commands/add.ts';
 import { catalogCommand } from './commands/catalog.ts';
 import { doctorCommand } from './commands/doctor.ts';

@@ -1,4 +1,4 @@
-import { bytesText } from '../model/bytes-text.ts';
+import { bytesText } from '../model/texts.ts';
 import { instanceHours, type EmrProgress } from '../model/emr.ts';
 import { printable } from '../model/names.ts';
 import type { CliContext } from './context.ts';

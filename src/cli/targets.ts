@@ -13,11 +13,9 @@ import {
   shownAddress,
   variablesIn,
 } from '../model/addresses.ts';
-import { isDated } from '../model/dated-address.ts';
+import { isDated, ingestDateAt, parseIngestDate, assertDayHasCome } from '../model/dates.ts';
 import type { DatasetSpec } from '../model/dataset.ts';
-import { ingestDateAt, parseIngestDate } from '../model/dates.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { assertDayHasCome } from '../model/ingest-day.ts';
 import { fileNameOf, MAX_NAME_LENGTH, parseDatasetName, printable } from '../model/names.ts';
 import { nameInPortalAddress, portalAddressOf } from '../landing/portals/recognise.ts';
 import { markFile } from '../storage/file-marks.ts';

@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
 import Table from 'cli-table3';
-import { countText } from '../model/count-text.ts';
+import { countText } from '../model/texts.ts';
 import { revisionText, type RevisionAt, type Tombstone } from '../model/manifest.ts';
 import { printable } from '../model/names.ts';
 

@@ -8,7 +8,7 @@ import {
   variablesIn,
   variablesOf,
 } from '../model/addresses.ts';
-import { datedAddress } from '../model/dated-address.ts';
+import { datedAddress } from '../model/dates.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import type { SourceTask } from '../model/run.ts';

@@ -1,7 +1,7 @@
 import type { core } from 'zod';
 import type { DatasetSpec, SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
-import type { KeepRule } from '../model/keep.ts';
+import type { KeepRule } from '../model/sweep.ts';
 import { nameColumns, parseDatasetName } from '../model/names.ts';
 import { DATASETS_SHAPE, type KeepShape, type SourceShape } from './dataset-shape.ts';
 import type { ScheduleSpec } from '../model/schedule.ts';

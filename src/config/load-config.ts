@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { DatasetSpec, SourceSpec } from '../model/dataset.ts';
-import type { KeepRule } from '../model/keep.ts';
+import type { KeepRule } from '../model/sweep.ts';
 import { secretValues } from './address-secrets.ts';
 import type { Schedules } from './dataset-specs.ts';
 import type { Fingerprints } from './fingerprints.ts';

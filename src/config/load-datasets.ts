@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import type { DatasetSpec } from '../model/dataset.ts';
-import type { KeepRule } from '../model/keep.ts';
+import type { KeepRule } from '../model/sweep.ts';
 import { datasetsOf, type PathProblem, type Schedules } from './dataset-specs.ts';
 import { assertNoProblems, type Problem } from './problems.ts';
 

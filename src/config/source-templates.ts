@@ -1,5 +1,5 @@
 import { isSecretHeader, secretIn, shownAddress, variablesIn } from '../model/addresses.ts';
-import { DATE_PLACEHOLDERS, datedAddress } from '../model/dated-address.ts';
+import { DATE_PLACEHOLDERS, datedAddress } from '../model/dates.ts';
 import type { SourceOverrides, SourceSpec } from '../model/dataset.ts';
 import { parseSourceId } from '../model/names.ts';
 import type { SourceShape } from './dataset-shape.ts';

@@ -5,7 +5,7 @@ import { assertReadable } from '../csv/readable.ts';
 import { scannedAsConfigured } from '../landing/rescan.ts';
 import { CANONICAL } from '../landing/portals/canonical-csv.ts';
 import { withSource } from '../landing/secrets.ts';
-import { csvReadingOf } from '../model/csv-reading.ts';
+import { csvReadingOf } from '../model/scan.ts';
 import {
   attemptPrefix,
   partPrefix,

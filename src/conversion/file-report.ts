@@ -1,8 +1,7 @@
 import type { SourceOverrides } from '../model/dataset.ts';
-import { csvReadingOf, type CsvReading } from '../model/csv-reading.ts';
+import { csvReadingOf, type CsvReading, type CsvScan, type Dialect } from '../model/scan.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { nameColumns } from '../model/names.ts';
-import type { CsvScan, Dialect } from '../model/scan.ts';
 import type { Column } from '../model/schema.ts';
 import { HEAD_BYTES, sniffHead } from '../csv/dialect.ts';
 import { decideEncoding } from '../csv/encoding.ts';

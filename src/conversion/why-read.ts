@@ -1,6 +1,5 @@
-import { countText } from '../model/count-text.ts';
-import type { CsvReading } from '../model/csv-reading.ts';
-import { firstRecordOffset, type CsvScan, type Dialect } from '../model/scan.ts';
+import { countText } from '../model/texts.ts';
+import { firstRecordOffset, type CsvReading, type CsvScan, type Dialect } from '../model/scan.ts';
 import { DELIMITERS } from '../csv/delimiter.ts';
 import { recordsOfHead } from '../csv/head-records.ts';
 

@@ -1,4 +1,4 @@
-import { countText } from '../model/count-text.ts';
+import { countText } from '../model/texts.ts';
 import type { DeclaredType, Encoding } from '../model/dataset.ts';
 import { printable } from '../model/names.ts';
 import type { Column } from '../model/schema.ts';

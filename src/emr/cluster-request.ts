@@ -15,7 +15,7 @@ import {
   MANAGED_POLICIES_TAG,
   RUN_TAG,
   type ClusterName,
-} from '../model/emr-names.ts';
+} from '../model/emr.ts';
 import type { RequestAdditions } from './request-file.ts';
 
 /**

@@ -12,8 +12,14 @@ import {
 } from '@aws-sdk/client-emr';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../model/errors.ts';
-import type { ClusterState, EmrCluster } from '../model/emr.ts';
-import { KEPT_TAG, LAKE_TAG, parseClusterName, RUN_TAG } from '../model/emr-names.ts';
+import {
+  KEPT_TAG,
+  LAKE_TAG,
+  parseClusterName,
+  RUN_TAG,
+  type ClusterState,
+  type EmrCluster,
+} from '../model/emr.ts';
 import { printable } from '../model/names.ts';
 import type { EmrApi } from './api.ts';
 

@@ -9,8 +9,7 @@ import {
 } from '../conversion/spark/remote-batch.ts';
 import { pollUntil } from './poll.ts';
 import { driverLogUri, hasJobEnded, ServerlessApi, type JobRun } from './serverless.ts';
-import { isLostNodes } from '../model/emr.ts';
-import { DATASET_TAG, DATE_TAG, RUN_TAG } from '../model/emr-names.ts';
+import { isLostNodes, DATASET_TAG, DATE_TAG, RUN_TAG } from '../model/emr.ts';
 import { BatchAttempts } from '../model/batch-attempts.ts';
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { sourcePrefix, sparkBatchPrefix } from '../model/layout.ts';

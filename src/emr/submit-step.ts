@@ -1,7 +1,6 @@
 import { putBatch, putScript } from '../conversion/spark/remote-batch.ts';
 import { addStep, commandStep, copyArgs, findStep, sparkArgs } from './steps.ts';
-import type { EmrStep } from '../model/emr.ts';
-import { stepName } from '../model/emr-names.ts';
+import { stepName, type EmrStep } from '../model/emr.ts';
 import { sharedEmrApi } from './api.ts';
 import { isAnswerLost } from './errors.ts';
 import type { EmrDeps } from './plan.ts';

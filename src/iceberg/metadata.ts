@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
-import { formatChecksum } from '../model/checksum.ts';
+import { formatChecksum } from '../model/texts.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { viewNameOf } from '../model/names.ts';
 import type { Store } from '../storage/store.ts';

@@ -6,7 +6,7 @@ import {
   sourceEntryKey,
   stagedEntryKey,
 } from '../model/layout.ts';
-import { sumLedgers } from '../model/ledger.ts';
+import { sumLedgers, assertVolume } from '../model/ledger.ts';
 import {
   carriedRevisions,
   fileKeysOf,
@@ -18,7 +18,6 @@ import {
 } from '../model/manifest.ts';
 import { printable } from '../model/names.ts';
 import type { IngestResult } from '../model/run.ts';
-import { assertVolume } from '../model/volume-guard.ts';
 import { SNAPSHOT, SOURCE_ENTRY } from '../storage/manifest-shapes.ts';
 import {
   hasEnded,

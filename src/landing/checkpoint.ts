@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { createHash } from 'node:crypto';
 import type { SourceSpec } from '../model/dataset.ts';
-import type { Validator } from '../model/validator.ts';
+import type { Validator } from '../model/manifest.ts';
 import type { IngestStateFields } from './ingest-state.ts';
 import type { SourcePosition } from './source.ts';
 

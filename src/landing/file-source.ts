@@ -3,7 +3,7 @@ import { open, readlink, type FileHandle } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { shownAddress } from '../model/addresses.ts';
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
-import { mayBeSame, type Validator } from '../model/validator.ts';
+import { mayBeSame, type Validator } from '../model/manifest.ts';
 import { isMarked, realPathOf } from '../storage/file-marks.ts';
 import type { OpenedSource, OpenRequest } from './source.ts';
 

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
-import type { Validator } from '../model/validator.ts';
+import type { Validator } from '../model/manifest.ts';
 
 /** What ArcGIS Hub's own client waits between two looks at an export that is being made. */
 const NOT_READY_SECONDS = 10;

@@ -3,7 +3,7 @@ import type { Agent } from 'undici';
 import { LonghaulError } from '../model/errors.ts';
 import { failureOf, header, parseContentRange, refusalOf, validatorOf } from './http-answers.ts';
 import { drop, follow, newAgent, type HttpRequest, type Response } from './http-request.ts';
-import { mayBeSame } from '../model/validator.ts';
+import { mayBeSame } from '../model/manifest.ts';
 import { bodyOf } from './http-body.ts';
 import type { OpenedSource } from './source.ts';
 

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { formatChecksum } from '../model/checksum.ts';
+import { formatChecksum } from '../model/texts.ts';
 import type { SourceOverrides } from '../model/dataset.ts';
 import type { CsvScan, Dialect } from '../model/scan.ts';
 import { assertPlainText } from './content-kind.ts';

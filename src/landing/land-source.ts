@@ -4,8 +4,13 @@ import { shownAddress } from '../model/addresses.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { landingManifestKey, sourcePrefix } from '../model/layout.ts';
-import type { LandingManifest, SourceEntry } from '../model/manifest.ts';
-import { isPinned, isSameVersion, type Validator } from '../model/validator.ts';
+import {
+  isPinned,
+  isSameVersion,
+  type LandingManifest,
+  type SourceEntry,
+  type Validator,
+} from '../model/manifest.ts';
 import { fileNameOf } from '../model/names.ts';
 import type { LandedSource, ProbedSource, SourceTask } from '../model/run.ts';
 import { hasEnded, isUnpublished, readLanding, readLandings } from '../storage/manifests.ts';

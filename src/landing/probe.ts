@@ -1,6 +1,6 @@
 import type { AddressPolicy, HttpSettings } from '../config/settings.ts';
 import type { SourceSpec } from '../model/dataset.ts';
-import type { Validator } from '../model/validator.ts';
+import type { Validator } from '../model/manifest.ts';
 import type { Dialect } from '../model/scan.ts';
 import { assertPlainText } from './content-kind.ts';
 import { HEAD_BYTES, sniffHead } from '../csv/dialect.ts';

@@ -1,5 +1,5 @@
 import { LonghaulError } from '../model/errors.ts';
-import { isPinned } from '../model/validator.ts';
+import { isPinned } from '../model/manifest.ts';
 import { md5 } from '../storage/s3/uploads.ts';
 import { putObject } from '../storage/s3/objects.ts';
 import type { BucketStore } from '../storage/store.ts';

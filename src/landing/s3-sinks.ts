@@ -1,4 +1,4 @@
-import { formatChecksum } from '../model/checksum.ts';
+import { formatChecksum } from '../model/texts.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { abortUpload, listParts, listUploads } from '../storage/s3/uploads.ts';
 import { findObject } from '../storage/s3/objects.ts';

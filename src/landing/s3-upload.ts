@@ -1,6 +1,6 @@
 import type { SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { isPinned } from '../model/validator.ts';
+import { isPinned } from '../model/manifest.ts';
 import {
   abortUpload,
   completeUpload,

@@ -1,9 +1,8 @@
 import type { AddressPolicy, HttpSettings } from '../config/settings.ts';
-import type { Validator } from '../model/validator.ts';
+import type { Validator, PortalTable } from '../model/manifest.ts';
 import { filledAddress, shownAddress } from '../model/addresses.ts';
 import type { Geometry, SourceOverrides, SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
-import type { PortalTable } from '../model/portal.ts';
 import { assertAllowed } from './address-policy.ts';
 import { openFile } from './file-source.ts';
 import type { HttpRequest } from './http-request.ts';

@@ -1,4 +1,6 @@
 import { LonghaulError } from './errors.ts';
+import type { DatasetSpec, SourceSpec } from './dataset.ts';
+import type { RunMode } from './run.ts';
 
 /** A calendar day, `YYYY-MM-DD`, that exists. */
 export type IngestDate = string & { readonly __brand: 'IngestDate' };
@@ -28,4 +30,109 @@ export function ingestDateAt(instant: Date, timeZone: string): IngestDate {
   }).formatToParts(instant);
   const part = (type: string): string => parts.find((each) => each.type === type)?.value ?? '';
   return parseIngestDate(`${part('year').padStart(4, '0')}-${part('month')}-${part('day')}`);
+}
+
+/** Placeholders of the ingest date in an address: `{date}` is 2026-11-25, `{yyyy}/{mm}/{dd}` its parts. */
+export const DATE_PLACEHOLDERS = ['date', 'yyyy', 'mm', 'dd'] as const;
+
+const PLACEHOLDER = /\{(date|yyyy|mm|dd)\}/g;
+
+/** The address has a day's own file: a past day can be loaded later. */
+export function isDated({ address }: Pick<SourceSpec, 'address'>): boolean {
+  return new RegExp(PLACEHOLDER.source).test(address);
+}
+
+export function datedAddress(address: string, ingestDate: string): string {
+  const [yyyy = '', mm = '', dd = ''] = ingestDate.split('-');
+  const values: Record<string, string> = { date: ingestDate, yyyy, mm, dd };
+  return address.replaceAll(PLACEHOLDER, (whole, name: string) => values[name] ?? whole);
+}
+
+/** What a text with such placeholders is on any day. */
+export function datedPattern(template: string): RegExp {
+  const literal = (text: string): string => text.replaceAll(/[$()*+.?[\\\]^{|}]/g, '\\$&');
+  const pieces = template.split(PLACEHOLDER);
+  const source = pieces.map((piece, index) => (index % 2 ? DIGITS[piece] : literal(piece)));
+  return new RegExp(`^${source.join('')}$`, 's');
+}
+
+const DIGITS: Record<string, string> = {
+  date: String.raw`\d{4}-\d{2}-\d{2}`,
+  yyyy: String.raw`\d{4}`,
+  mm: String.raw`\d{2}`,
+  dd: String.raw`\d{2}`,
+};
+
+/** The dataset as it is on a day: every address is one that can be read. */
+export function datedDataset(dataset: DatasetSpec, ingestDate: string): DatasetSpec {
+  if (!dataset.sources.some(isDated)) return dataset;
+  const sources = dataset.sources.map((source) => ({
+    ...source,
+    address: datedAddress(source.address, ingestDate),
+  }));
+  return { ...dataset, sources };
+}
+
+/** Ids of the sources that have today's version only. */
+export function undatedSources({ sources }: DatasetSpec): string[] {
+  return sources.filter((source) => !isDated(source)).map(({ id }) => id);
+}
+
+/**
+ * A run that starts so long after its day, or after its nominal time and the catch-up, was not meant for now: until
+ * then it is jitter, a busy server, or a command that was given just before midnight.
+ */
+const TOO_OLD_SLACK_MS = 3_600_000;
+/** The clocks of a command, of Temporal and of a worker differ by no more. */
+const CLOCK_SKEW_MS = 5 * 60_000;
+
+/** A scheduled run that is too old to be taken from a source that has today's version only. */
+export function isTooOld(nominal: Date, startedAt: Date, catchupMs: number): boolean {
+  return startedAt.getTime() - nominal.getTime() > catchupMs + TOO_OLD_SLACK_MS;
+}
+
+/** Whether the day was over when the run was started. */
+export function isPastDay(
+  { timeZone }: Pick<DatasetSpec, 'timeZone'>,
+  ingestDate: string,
+  startedAt: Date,
+): boolean {
+  return ingestDate < ingestDateAt(new Date(startedAt.getTime() - TOO_OLD_SLACK_MS), timeZone);
+}
+
+/** @throws LonghaulError BACKFILL_REFUSED where the run would store what there is today under a past day, unasked. */
+export function assertVersionOfDay(
+  run: { dataset: DatasetSpec; ingestDate: string; mode: RunMode; asIf?: boolean },
+  startedAt: Date,
+): void {
+  const { dataset, ingestDate, mode, asIf } = run;
+  // A conversion takes the files that were landed on that day, and asks no publisher.
+  if (asIf || mode === 'convert' || !isPastDay(dataset, ingestDate, startedAt)) return;
+  assertHasPastDays(dataset, ingestDate);
+}
+
+/** @throws LonghaulError DATE_IN_FUTURE for a day that has not begun in the dataset's time zone. */
+export function assertDayHasCome(
+  { timeZone }: Pick<DatasetSpec, 'timeZone'>,
+  ingestDate: string,
+  now: Date,
+): void {
+  if (ingestDate <= ingestDateAt(new Date(now.getTime() + CLOCK_SKEW_MS), timeZone)) return;
+  const today = ingestDateAt(now, timeZone);
+  throw new LonghaulError(
+    'DATE_IN_FUTURE',
+    `${ingestDate} is still to come: in ${timeZone} it is ${today}.`,
+  );
+}
+
+/** @throws LonghaulError BACKFILL_REFUSED unless every source has an address for each day. */
+export function assertHasPastDays(dataset: DatasetSpec, ingestDate: string): void {
+  const undated = undatedSources(dataset);
+  if (undated.length === 0) return;
+  const which =
+    undated.length === 1 ? `source ${undated[0]} has` : `sources ${undated.join(', ')} have`;
+  throw new LonghaulError(
+    'BACKFILL_REFUSED',
+    `Of ${dataset.name}, the ${which} today's version only: it would be stored as what was there on ${ingestDate}.`,
+  );
 }

@@ -1,10 +1,16 @@
-import { ERROR_CATALOGUE } from './error-catalogue.ts';
-import { ERROR_CLASSES } from './error-classes.ts';
+import { ERROR_CLASSES, type CatalogueEntry } from './error-catalogue.ts';
 
-export { ERROR_CATALOGUE } from './error-catalogue.ts';
-export { ERROR_CLASSES, type ErrorClass } from './error-classes.ts';
+export type ErrorClass = keyof typeof ERROR_CLASSES;
+export type ErrorCode = {
+  [Class in ErrorClass]: keyof (typeof ERROR_CLASSES)[Class]['codes'];
+}[ErrorClass];
 
-export type ErrorCode = keyof typeof ERROR_CATALOGUE;
+/** The catalogue by code. */
+export const ERROR_CATALOGUE = Object.fromEntries(
+  Object.entries(ERROR_CLASSES).flatMap(([name, { codes }]) =>
+    Object.entries(codes).map(([code, entry]) => [code, { class: name, ...entry }]),
+  ),
+) as Readonly<Record<ErrorCode, CatalogueEntry & { class: ErrorClass }>>;
 
 export interface ErrorDetails {
   /** The source's id, where one is to blame. */

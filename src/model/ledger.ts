@@ -1,4 +1,5 @@
 import { LonghaulError } from './errors.ts';
+import type { SourceEntry } from './manifest.ts';
 
 /** Source records = Parquet rows + rejected rows. It must balance before anything is published. */
 export interface Ledger {
@@ -28,5 +29,31 @@ export function assertBalanced(ledger: Ledger, source: string): void {
     'LEDGER_UNBALANCED',
     `Source ${source} has ${ledger.records} records, but its Parquet files hold ${ledger.rows} rows and ${ledger.rejected} were rejected: ${ledger.records - ledger.rows - ledger.rejected} are unaccounted for.`,
     { source },
+  );
+}
+
+/** Under half the rows of the last one: a truncated publication passes every checksum, so a person looks. */
+const MIN_ROWS_RATIO = 0.5;
+
+type Counted = Pick<SourceEntry, 'id' | 'rows'>;
+
+/**
+ * Holds a snapshot whose rows, of all sources or of one that the last snapshot had too, are under half of the
+ * last one's.
+ * @throws LonghaulError SNAPSHOT_SHRUNK naming the numbers.
+ */
+export function assertVolume(current: readonly Counted[], previous: readonly Counted[]): void {
+  const before = new Map(previous.map((each) => [each.id, each.rows]));
+  for (const { id, rows } of current) hold(`Source ${id}`, rows, before.get(id) ?? 0);
+  const total = (entries: readonly Counted[]): number =>
+    entries.reduce((sum, each) => sum + each.rows, 0);
+  hold('The snapshot', total(current), total(previous));
+}
+
+function hold(what: string, rows: number, rowsBefore: number): void {
+  if (rows >= rowsBefore * MIN_ROWS_RATIO) return;
+  throw new LonghaulError(
+    'SNAPSHOT_SHRUNK',
+    `${what} has ${rows} rows, the last snapshot had ${rowsBefore}: held, not published.`,
   );
 }

@@ -1,11 +1,8 @@
 import type { Encoding, Engine } from './dataset.ts';
 import type { Ledger } from './ledger.ts';
-import type { CsvReading } from './csv-reading.ts';
+import type { CsvReading, CsvScan, Dialect } from './scan.ts';
 import { parseRevisionOfKey } from './layout.ts';
-import type { PortalTable } from './portal.ts';
-import type { CsvScan, Dialect } from './scan.ts';
 import type { Schema } from './schema.ts';
-import type { Validator } from './validator.ts';
 
 /** `<raw>/…/<file name>.manifest.json`: what a landing is. Written last; readers trust it, never a listing. */
 export interface LandingManifest {
@@ -163,4 +160,54 @@ export function versionDateOf(
 ): string {
   if (status !== 'unchanged') return ingestDate;
   return parseRevisionOfKey(parquet[0]?.key ?? rawKey)?.ingestDate ?? ingestDate;
+}
+
+/** What pins a version of a source: compared as strings, never interpreted. */
+export interface Validator {
+  /** Strong only: a weak one does not promise equal bytes. */
+  etag?: string;
+  lastModified?: string;
+}
+
+/** Whether two versions can be distinguished. */
+export function isPinned({ etag, lastModified }: Validator): boolean {
+  return etag !== undefined || lastModified !== undefined;
+}
+
+/** Shown to be the same version: an ETag decides where both have one, else Last-Modified. */
+export function isSameVersion(a: Validator, b: Validator): boolean {
+  if (a.etag !== undefined && b.etag !== undefined) return a.etag === b.etag;
+  return a.lastModified !== undefined && a.lastModified === b.lastModified;
+}
+
+/** Not shown to be another version: a server may leave out of an answer what it said before. */
+export function mayBeSame(known: Validator, seen: Validator): boolean {
+  if (known.etag !== undefined && seen.etag !== undefined) return known.etag === seen.etag;
+  if (known.lastModified === undefined || seen.lastModified === undefined) return true;
+  return known.lastModified === seen.lastModified;
+}
+
+/** Kinds of portals whose tables are read page by page, or whose file is found by the address of its page. */
+export const PORTAL_KINDS = ['arcgis', 'socrata', 'ckan', 'opendatasoft', 'dcat'] as const;
+export type PortalKind = (typeof PORTAL_KINDS)[number];
+
+/** What a portal says of a table, and its CSV does not: part of a landing's manifest and of a source's entry. */
+export interface PortalTable {
+  kind: PortalKind;
+  /** The address of the service, as it may be shown. */
+  service: string;
+  /** Longhaul wrote the CSV itself, from pages, in its one form. */
+  isCanonical?: true;
+  /** The records that the portal counts. Absent where it counts none. */
+  records?: number;
+  /** The publisher's column that tells records apart within one landing. It is no key between days: portals reload with new ids. */
+  objectIdColumn?: string;
+  /** Publisher's column → code → name: values are codes. */
+  domains?: Record<string, Record<string, string>>;
+  /** Publisher's column → values that are the empty text: Parquet has NULL for them, as for null. */
+  emptyTexts?: Record<string, number>;
+  /** Publisher's column → values that the portal sent as NaN or Infinity; the CSV has null for them. */
+  notNumbers?: Record<string, number>;
+  /** The zone in which the publisher says that it keeps dates, as it says so; the CSV has UTC without a zone. */
+  dateZone?: string;
 }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { ERROR_CATALOGUE } from '../model/errors.ts';
+import { hintOf } from '../model/errors.ts';
 import { locate, type LocateOptions } from './locate.ts';
 import { readPin } from './pins.ts';
 import { pypiInstaller } from './pypi.ts';
@@ -22,7 +22,7 @@ export async function locateTemporal({ cli, ...options }: TemporalProgramOptions
     title: 'Temporal program',
     setting: 'TEMPORAL_CLI',
     code: 'TEMPORAL_NOT_INSTALLED',
-    hint: ERROR_CATALOGUE.TEMPORAL_NOT_INSTALLED.next,
+    hint: hintOf('TEMPORAL_NOT_INSTALLED'),
     fileName: process.platform === 'win32' ? 'temporal.exe' : 'temporal',
     onPath: true,
     folder: `temporal-${pin.version}`,

@@ -5,7 +5,7 @@ import {
   defineSearchAttributeKey,
 } from '@temporalio/common';
 import { shownAddress } from '../model/addresses.ts';
-import { datedDataset } from '../model/dated-address.ts';
+import { datedDataset } from '../model/dates.ts';
 import {
   ingestWorkflowId,
   SEARCH_ATTRIBUTES,

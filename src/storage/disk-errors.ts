@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { bytesText } from '../model/bytes-text.ts';
+import { bytesText } from '../model/texts.ts';
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 
 /** The catalogue's error for what the file system says; anything that is no such error comes back as it was. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { LonghaulError } from '../model/errors.ts';
-import { parseLeftoverFile } from '../model/leftover-keys.ts';
+import { parseLeftoverFile } from '../model/layout.ts';
 import { storageError } from './disk-errors.ts';
 import { locationBlocks, type Location } from './location.ts';
 import type { Store, StoredObject, StoredRange } from './store.ts';

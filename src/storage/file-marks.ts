@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstat, mkdir, readdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { datedPattern } from '../model/dated-address.ts';
+import { datedPattern } from '../model/dates.ts';
 
 /**
  * The files that `file:` addresses may lead to: every user who reaches the embedded Temporal can start a run with any address,

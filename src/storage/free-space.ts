@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { bytesText } from '../model/bytes-text.ts';
+import { bytesText } from '../model/texts.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { noInodesError, storageError } from './disk-errors.ts';
 

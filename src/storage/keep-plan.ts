@@ -1,5 +1,5 @@
 import { landingManifestKey, parseRevisionOfKey } from '../model/layout.ts';
-import { firstKeptDate, keptDates, type KeepRule } from '../model/keep.ts';
+import { firstKeptDate, keptDates, type KeepRule } from '../model/sweep.ts';
 import type { SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import type { Leftover } from './leftovers.ts';
 import { isPublished, listRevisions, readRevisions, type RevisionRef } from './manifests.ts';

@@ -4,10 +4,11 @@ import {
   parsePartKey,
   parseStagingKey,
   parseUploadKey,
+  landingManifestKey,
+  stagingPrefix,
   type DayAt,
-} from '../model/leftover-keys.ts';
+} from '../model/layout.ts';
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
-import { landingManifestKey, stagingPrefix } from '../model/layout.ts';
 import { parseDatasetName } from '../model/names.ts';
 import { LEFTOVER_KINDS, type LeftoverKind, type SweptItem } from '../model/sweep.ts';
 import { unnamedParts } from './parts.ts';

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import type { S3Settings } from '../config/settings.ts';
-import { formatChecksum } from '../model/checksum.ts';
+import { formatChecksum } from '../model/texts.ts';
 import { LonghaulError } from '../model/errors.ts';
 
 /** Where an object lies, as plain data: it crosses to threads and child processes, and holds no credentials. */

@@ -1,18 +1,18 @@
 import { z } from 'zod';
-import type { CsvReading } from '../model/csv-reading.ts';
+import type { CsvReading, CsvScan, Dialect, Positions } from '../model/scan.ts';
 import { ENGINES } from '../model/dataset.ts';
 import type { Ledger } from '../model/ledger.ts';
-import type {
-  Ending,
-  LandingManifest,
-  RawRemoval,
-  RevisionAt,
-  SnapshotManifest,
-  SourceEntry,
-  Tombstone,
+import {
+  PORTAL_KINDS,
+  type Ending,
+  type LandingManifest,
+  type RawRemoval,
+  type RevisionAt,
+  type SnapshotManifest,
+  type SourceEntry,
+  type Tombstone,
+  type PortalTable,
 } from '../model/manifest.ts';
-import { PORTAL_KINDS, type PortalTable } from '../model/portal.ts';
-import type { CsvScan, Dialect, Positions } from '../model/scan.ts';
 import { COLUMN_TYPES, type Schema } from '../model/schema.ts';
 
 /*

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import pMap from 'p-map';
 import type { z } from 'zod';
-import { formatChecksum } from '../model/checksum.ts';
+import { formatChecksum } from '../model/texts.ts';
 import { LonghaulError } from '../model/errors.ts';
 import {
   dayPrefix,

@@ -1,5 +1,5 @@
-import { parsePartKey } from '../model/leftover-keys.ts';
 import {
+  parsePartKey,
   isPartOfRun,
   SOURCE_ENTRY_NAME,
   snapshotManifestKey,

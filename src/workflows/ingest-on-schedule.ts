@@ -1,8 +1,7 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { isCancellation, log, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
-import { ingestDateAt } from '../model/dates.ts';
+import { ingestDateAt, assertHasPastDays, isTooOld } from '../model/dates.ts';
 import { ingestWorkflowId, type DayInput, type IngestResult, type RunError } from '../model/run.ts';
-import { assertHasPastDays, isTooOld } from '../model/ingest-day.ts';
 import type { ScheduledInput } from '../model/schedule.ts';
 import { activities } from './activities.ts';
 import { failRun, toRunError } from './failures.ts';

@@ -1,4 +1,4 @@
-import { csvReadingText } from '../model/csv-reading.ts';
+import { csvReadingText } from '../model/scan.ts';
 import { clusterLeftText, type EmrProgress } from '../model/emr.ts';
 import { sumLedgers } from '../model/ledger.ts';
 import { tableLines } from '../model/table.ts';

@@ -1,6 +1,5 @@
 import { condition, executeChild, isCancellation, ParentClosePolicy } from '@temporalio/workflow';
-import type { EmrPlan } from '../model/emr.ts';
-import { emrWorkflowId } from '../model/emr-names.ts';
+import { emrWorkflowId, type EmrPlan } from '../model/emr.ts';
 import { stagedSparkPrefix } from '../model/layout.ts';
 import type {
   DayInput,

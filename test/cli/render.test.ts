@@ -8,7 +8,7 @@ import { resultText, type RunReport } from '../../src/cli/ledger.ts';
 import { runsText, zonesOf } from '../../src/cli/commands/runs.ts';
 import { statusText } from '../../src/cli/commands/status.ts';
 import { tableText, durationText, momentText } from '../../src/cli/text.ts';
-import { bytesText } from '../../src/model/bytes-text.ts';
+import { bytesText } from '../../src/model/texts.ts';
 import type { RunState, SourceState } from '../../src/cli/run-state.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import { asJson } from '../helpers/as-json.ts';

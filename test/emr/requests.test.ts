@@ -10,7 +10,7 @@ import { validateCluster } from '../../tools/local-aws/emr/validate-cluster.ts';
 import { clusterRequest, instanceCount } from '../../src/emr/cluster-request.ts';
 import { requestAdditions, type RequestAdditions } from '../../src/emr/request-file.ts';
 import { commandStep, copyArgs, sparkArgs } from '../../src/emr/steps.ts';
-import { clusterName, parseClusterName, stepName } from '../../src/model/emr-names.ts';
+import { clusterName, parseClusterName, stepName } from '../../src/model/emr.ts';
 
 const NAME = {
   dataset: 'denver-311',

@@ -10,7 +10,7 @@ import { convertBatch } from '../../src/conversion/spark/convert-batch.ts';
 import { stageJob } from '../../src/conversion/spark/inputs.ts';
 import { SPARK_SIZES, type SparkSizes } from '../../src/conversion/spark/job.ts';
 import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
-import { csvReadingOf } from '../../src/model/csv-reading.ts';
+import { csvReadingOf } from '../../src/model/scan.ts';
 import {
   partName,
   sourcePrefix,

@@ -17,8 +17,7 @@ import {
   snapshotManifestKey,
   sourcePrefix,
 } from '../../src/model/layout.ts';
-import { assertBalanced, sumLedgers } from '../../src/model/ledger.ts';
-import { assertVolume } from '../../src/model/volume-guard.ts';
+import { assertBalanced, sumLedgers, assertVolume } from '../../src/model/ledger.ts';
 
 describe('layout', () => {
   it('puts the first revision where the design says and later ones beside it', () => {

@@ -15,13 +15,11 @@ import {
   sourceEntryKey,
   sourcePrefix,
   stagedSchemaKey,
-} from '../../src/model/layout.ts';
-import {
   parseLeftoverFile,
   parsePartKey,
   parseStagingKey,
   parseUploadKey,
-} from '../../src/model/leftover-keys.ts';
+} from '../../src/model/layout.ts';
 import { fileNameOf } from '../../src/model/names.ts';
 
 const day = fc

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ENGINES, type Engine } from '../../src/model/dataset.ts';
-import { emrWorkflowId } from '../../src/model/emr-names.ts';
+import { emrWorkflowId } from '../../src/model/emr.ts';
 import { TestTemporal } from '../helpers/temporal.ts';
 import { ingestInput, opened } from '../workflows/fake-activities.ts';
 import { FAKE_PLAN } from '../workflows/fake-emr.ts';

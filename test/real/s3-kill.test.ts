@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import { formatChecksum } from '../../src/model/checksum.ts';
+import { formatChecksum } from '../../src/model/texts.ts';
 import type { LandingManifest } from '../../src/model/manifest.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { Random } from '../../tools/generate/random.ts';

@@ -12,7 +12,7 @@ import {
 import { stageJob } from '../../src/conversion/spark/inputs.ts';
 import { SPARK_SIZES, type SparkBatch } from '../../src/conversion/spark/job.ts';
 import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
-import { csvReadingOf } from '../../src/model/csv-reading.ts';
+import { csvReadingOf } from '../../src/model/scan.ts';
 import {
   sourcePrefix,
   stagedSchemaKey,

@@ -3,7 +3,7 @@ import { chmod, mkdir, readdir, realpath, rename, symlink, writeFile } from 'nod
 import { join } from 'node:path';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { datedAddress, datedPattern } from '../../src/model/dated-address.ts';
+import { datedAddress, datedPattern } from '../../src/model/dates.ts';
 import { isMarked, markFile, realPathOf } from '../../src/storage/file-marks.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 

@@ -8,7 +8,7 @@ import { previousSnapshot } from '../../src/storage/source-results.ts';
 import { dyingAt } from '../helpers/dying-lake.ts';
 import { scheduled } from '../helpers/scheduled-store.ts';
 import { latestOfEachSource, newestRevisions } from '../../src/lake/catalogue.ts';
-import { firstKeptDate } from '../../src/model/keep.ts';
+import { firstKeptDate } from '../../src/model/sweep.ts';
 import { landingManifestKey, rawRemovalKey } from '../../src/model/layout.ts';
 import { revisionText, type SnapshotManifest } from '../../src/model/manifest.ts';
 import { listRevisions, listSnapshots, readSnapshot } from '../../src/storage/manifests.ts';

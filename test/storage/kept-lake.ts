@@ -3,7 +3,7 @@ import { endDays } from '../../src/activities/sweep-keep.ts';
 import type { OpenRuns } from '../../src/activities/open-runs.ts';
 import type { SourceSpec } from '../../src/model/dataset.ts';
 import { landingManifestKey, snapshotManifestKey, sourcePrefix } from '../../src/model/layout.ts';
-import type { KeepRule } from '../../src/model/keep.ts';
+import type { KeepRule } from '../../src/model/sweep.ts';
 import type { RevisionAt, SourceEntry } from '../../src/model/manifest.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { listRevisions, putTombstone } from '../../src/storage/manifests.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { formatChecksum } from '../../src/model/checksum.ts';
+import { formatChecksum } from '../../src/model/texts.ts';
 import { checksumAt } from '../../src/storage/location.ts';
 
 test('the checksum is the CRC-32 of every byte, in eight hex digits', async (t) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { crc32 } from 'node:zlib';
-import { formatChecksum } from '../../src/model/checksum.ts';
+import { formatChecksum } from '../../src/model/texts.ts';
 import { checksumAt, locationBlocks } from '../../src/storage/location.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';

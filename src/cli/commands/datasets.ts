@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { readCatalogue } from '../../lake/catalogue.ts';
-import type { KeepRule } from '../../model/keep.ts';
+import type { KeepRule } from '../../model/sweep.ts';
 import { viewNameOf } from '../../model/names.ts';
 import { readSnapshot } from '../../storage/manifests.ts';
 import { openLake } from '../../storage/open-lake.ts';

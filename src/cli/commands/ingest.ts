@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { datedDataset } from '../../model/dated-address.ts';
+import { datedDataset } from '../../model/dates.ts';
 import type { RunMode } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';
 import {

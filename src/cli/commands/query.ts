@@ -1,8 +1,12 @@
 import type { DuckDBResult } from '@duckdb/node-api';
 import { Command, Option } from 'commander';
 import type { S3Settings } from '../../config/settings.ts';
-import { FIRST_TIME_ZONE, parseIngestDate, type IngestDate } from '../../model/dates.ts';
-import { assertDayHasCome } from '../../model/ingest-day.ts';
+import {
+  FIRST_TIME_ZONE,
+  parseIngestDate,
+  assertDayHasCome,
+  type IngestDate,
+} from '../../model/dates.ts';
 import type { LocateOptions } from '../../programs/locate.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import type { S3aAccess } from '../../storage/s3/s3a.ts';

@@ -1,8 +1,7 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { Command } from 'commander';
-import { ingestDateAt } from '../../model/dates.ts';
+import { ingestDateAt, isPastDay, isTooOld } from '../../model/dates.ts';
 import { LonghaulError } from '../../model/errors.ts';
-import { isPastDay, isTooOld } from '../../model/ingest-day.ts';
 import { checkRunInput, inputOfDay } from '../../model/run-input.ts';
 import type { DayInput } from '../../model/run.ts';
 import type { CliContext } from '../context.ts';

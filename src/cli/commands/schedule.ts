@@ -1,7 +1,12 @@
 import { Command } from 'commander';
-import { ingestDateAt, parseIngestDate } from '../../model/dates.ts';
+import {
+  ingestDateAt,
+  parseIngestDate,
+  assertDayHasCome,
+  assertHasPastDays,
+  isTooOld,
+} from '../../model/dates.ts';
 import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
-import { assertDayHasCome, assertHasPastDays, isTooOld } from '../../model/ingest-day.ts';
 import { print, type CliContext } from '../context.ts';
 import { startOfDay } from '../due.ts';
 import { inputOf, scheduleNamed } from '../schedule/fingerprint.ts';

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { Command } from 'commander';
-import { bytesText } from '../../model/bytes-text.ts';
+import { bytesText } from '../../model/texts.ts';
 import {
   SWEEP_WORKFLOW_ID,
   type SweepInput,

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { findSnapshot } from '../../lake/catalogue.ts';
-import { bytesText } from '../../model/bytes-text.ts';
+import { bytesText } from '../../model/texts.ts';
 import { parseIngestDate } from '../../model/dates.ts';
 import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
 import { revisionText } from '../../model/manifest.ts';

@@ -1,5 +1,5 @@
 import type { Settings } from '../../config/settings.ts';
-import { bytesText } from '../../model/bytes-text.ts';
+import { bytesText } from '../../model/texts.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { locateHttpfs } from '../../programs/httpfs.ts';
 import { locateJava } from '../../programs/java.ts';

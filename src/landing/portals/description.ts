@@ -1,4 +1,4 @@
-import type { PortalKind } from '../../model/portal.ts';
+import type { PortalKind } from '../../model/manifest.ts';
 
 /** What a portal says of one of its tables, for people: a stranger's text, to be printed with care. */
 export interface Description {

@@ -1,5 +1,5 @@
 import { LonghaulError } from '../../model/errors.ts';
-import type { PortalTable } from '../../model/portal.ts';
+import type { PortalTable } from '../../model/manifest.ts';
 import { canonicalRecord } from './canonical-csv.ts';
 import { stillPortal } from './no-such-portal.ts';
 import { oneAhead } from './one-ahead.ts';

@@ -1,6 +1,6 @@
 import { shownAddress } from '../../model/addresses.ts';
 import { LonghaulError } from '../../model/errors.ts';
-import type { PortalTable } from '../../model/portal.ts';
+import type { PortalTable } from '../../model/manifest.ts';
 import { openHttp } from '../http-source.ts';
 import type { OpenedSource } from '../source.ts';
 import { CANONICAL } from './canonical-csv.ts';

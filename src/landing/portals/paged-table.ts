@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { LonghaulError } from '../../model/errors.ts';
-import type { PortalTable } from '../../model/portal.ts';
+import type { PortalTable } from '../../model/manifest.ts';
 import type { From, OpenedSource, OpenRequest, SourcePosition } from '../source.ts';
 import { CANONICAL } from './canonical-csv.ts';
 

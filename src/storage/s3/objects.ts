@@ -1,6 +1,6 @@
 import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import * as zlib from 'node:zlib';
-import { formatChecksum } from '../../model/checksum.ts';
+import { formatChecksum } from '../../model/texts.ts';
 import { isTaken, statusOf } from './errors.ts';
 import type { S3Prefix } from './prefix.ts';
 

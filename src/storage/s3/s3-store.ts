@@ -8,7 +8,7 @@ import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
 import { LonghaulError } from '../../model/errors.ts';
-import { parsePartKey } from '../../model/leftover-keys.ts';
+import { parsePartKey } from '../../model/layout.ts';
 import type { Location } from '../location.ts';
 import type { Store, StoredObject, StoredRange } from '../store.ts';
 import { copyRange, putFile } from './copies.ts';

@@ -1,5 +1,5 @@
 import { shownAddress } from '../../../model/addresses.ts';
-import type { PortalTable } from '../../../model/portal.ts';
+import type { PortalTable } from '../../../model/manifest.ts';
 import type { OpenedSource } from '../../source.ts';
 import { canonicalRecord } from '../canonical-csv.ts';
 import type { Description } from '../description.ts';

@@ -13,3 +13,13 @@ export function bytesText(bytes: number): string {
 const STEP = 1024;
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 const THREE_DIGITS = 100;
+
+/** `1,234,567`, the same everywhere. */
+export function countText(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
+/** @param crc32 the state of `zlib.crc32` after the last byte. @returns `crc32:` and 8 hex digits. */
+export function formatChecksum(crc32: number): string {
+  return `crc32:${(crc32 >>> 0).toString(16).padStart(8, '0')}`;
+}

@@ -1,4 +1,0 @@
-/** `1,234,567`, the same everywhere. */
-export function countText(count: number): string {
-  return count.toLocaleString('en-US');
-}

@@ -50,7 +50,7 @@ async function ingest(engine: Engine, count: number): Promise<{ run: Size; child
   return { ...sizes, run: sizes.run ?? assert.fail('the run has a size') };
 }
 
-/** The table of docs/emr.md: `npm test -- real/history-sizes`. */
+/** docs/emr.md says what a run takes: `npm test -- real/history-sizes` prints it. */
 describe('histories are far from the limits of Temporal', () => {
   for (const engine of ENGINES) {
     for (const count of COUNTS[engine]) {

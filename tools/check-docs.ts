@@ -1,13 +1,12 @@
 /** `npm run docs:check`: what the documents say exists: commands, options, scripts, files, error codes. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CliContext } from '../src/cli/context.ts';
+import type { CliContext } from '../src/cli/command.ts';
 import { buildProgram } from '../src/cli/program.ts';
 import { LIBRARY_KEYS } from '../src/config/temporal-settings.ts';
 import { ERROR_CATALOGUE } from '../src/model/errors.ts';
-import type { Known } from './docs/problems.ts';
+import { type Known, pointerProblems, problemsOf } from './docs/problems.ts';
 import { anchorsOf } from './docs/markdown.ts';
-import { pointerProblems, problemsOf } from './docs/problems.ts';
 import { ERROR_DOCS_FILE, errorDocs } from './error-docs.ts';
 
 /** The tree of commands is only looked at: none runs. */

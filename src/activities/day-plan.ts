@@ -4,7 +4,7 @@ import type { DatasetSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import type { RunPlan } from '../model/run.ts';
 import { stageBytes } from '../conversion/spark/stage-source.ts';
-import { hasSearchAttributes } from '../runs/search-attributes.ts';
+import { hasSearchAttributes } from '../runs/start-run.ts';
 import { isPublished, listRevisions, readSnapshot } from '../storage/manifests.ts';
 import type { ActivityDeps } from './deps.ts';
 import { finishedEntry, toIngestResult, toSourceResult } from '../storage/source-results.ts';

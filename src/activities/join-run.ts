@@ -9,8 +9,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { isErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import type { DayInput, IngestResult, JoinHeartbeat } from '../model/run.ts';
-import { hasSearchAttributes } from '../runs/search-attributes.ts';
-import { startOrJoin, startRun, type StartedRun } from '../runs/start-run.ts';
+import { hasSearchAttributes, type StartedRun, startOrJoin, startRun } from '../runs/start-run.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /** How often this attempt reports that it is alive, as a share of the heartbeat timeout. */

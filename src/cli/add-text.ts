@@ -5,7 +5,7 @@ import { csvReadingText } from '../model/scan.ts';
 import { shownAddress } from '../model/addresses.ts';
 import { printable } from '../model/names.ts';
 import type { Look } from './add.ts';
-import type { CliContext } from './context.ts';
+import type { CliContext } from './command.ts';
 import { errorText } from './errors.ts';
 import { typeText } from './inspect-text.ts';
 import { factLines, sideBySide } from './side-by-side.ts';

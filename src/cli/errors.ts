@@ -2,7 +2,7 @@ import { exitCodeOf, hintOf, isRetryable, LonghaulError } from '../model/errors.
 import { printable } from '../model/names.ts';
 import { storageError } from '../storage/disk-errors.ts';
 import type { RunError } from '../model/run.ts';
-import type { CliContext } from './context.ts';
+import type { CliContext } from './command.ts';
 
 /** Whatever was thrown, as an error of the catalogue. */
 export function asLonghaulError(error: unknown): LonghaulError {

@@ -6,7 +6,7 @@ import { datedDataset } from '../model/dates.ts';
 import { exitCodeOf, LonghaulError, type ErrorCode } from '../model/errors.ts';
 import type { DayInput, IngestResult, RunError } from '../model/run.ts';
 import { startOrJoin, startRun, type StartedRun } from '../runs/start-run.ts';
-import { print, type CliContext } from './context.ts';
+import { print, type CliContext } from './command.ts';
 import { asLonghaulError, errorObject, errorText } from './errors.ts';
 import { fromTemporal } from './failures.ts';
 import { cancelText, followRun, handleOf } from './follow.ts';

@@ -5,8 +5,6 @@ import { addCommand } from './commands/add.ts';
 import { catalogCommand } from './commands/catalog.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { datasetsCommand } from './commands/datasets.ts';
-import { helpCommand } from './commands/help.ts';
-import { hostCommand } from './commands/host.ts';
 import { convertCommand, ingestCommand, landCommand } from './commands/ingest.ts';
 import { initCommand } from './commands/init.ts';
 import { inspectCommand } from './commands/inspect.ts';
@@ -21,8 +19,9 @@ import { tableCommand } from './commands/table.ts';
 import { downCommand, upCommand } from './commands/up-down.ts';
 import { unpublishCommand } from './commands/unpublish.ts';
 import { verifyCommand } from './commands/verify.ts';
-import { workerCommand } from './commands/worker.ts';
-import type { CliContext } from './context.ts';
+import { hostCommand, workerCommand } from './commands/worker.ts';
+import { printable } from '../model/names.ts';
+import { examples, type CliContext } from './command.ts';
 import { asLonghaulError, tellError } from './errors.ts';
 
 /** Runs one command line. Never throws: every error is printed. @returns the exit code. */
@@ -76,15 +75,23 @@ export function buildProgram(outer: CliContext): Command {
   program.commandsGroup('Help:');
   program.addCommand(helpCommand(program));
   program.addCommand(hostCommand(context), { hidden: true });
-  for (const command of [program, ...program.commands].flatMap((each) => [
-    each,
-    ...each.commands,
-  ])) {
+  const nested = program.commands.flatMap((command) => command.commands);
+  for (const command of [program, ...program.commands, ...nested]) {
     // The caller prints errors, as text or as JSON.
     command.exitOverride().configureOutput({ outputError: () => undefined });
     command.showSuggestionAfterError().configureHelp({ showGlobalOptions: true });
+    if (hasJson(command)) command.option('--json', JSON_TEXT);
   }
   return program;
+}
+
+const JSON_TEXT = 'print one JSON object on standard output and nothing else';
+
+/** `query` prints an array, and says so itself. */
+function hasJson(command: Command): boolean {
+  return !['longhaul', 'catalog', 'schedule', 'query', 'worker', 'help', '__host'].includes(
+    command.name(),
+  );
 }
 
 /** What commands see of --lake, once the command line is parsed. */
@@ -130,4 +137,31 @@ function afterHelp(): string {
     `Exit codes: 0 done, ${codes.join(', ')}`,
     'Settings: .env and datasets.yaml in this folder; the environment wins. See docs/configuration.md.',
   ].join('\n');
+}
+
+/** `longhaul help <command>`, which many try before --help. */
+function helpCommand(program: Command): Command {
+  const command = new Command('help')
+    .summary('explain a command, or list all')
+    .description('Prints what `<command> --help` prints.')
+    .argument('[command...]', 'a command, and one of its own')
+    .action((words: string[]) => {
+      let found = program;
+      for (const word of words) found = named(found, word);
+      found.outputHelp();
+    });
+  return examples(command, ['help', 'help ingest', 'help schedule backfill']);
+}
+
+function named(parent: Command, word: string): Command {
+  const found = parent.commands.find((each) => each.name() === word);
+  if (found) return found;
+  const names = parent
+    .createHelp()
+    .visibleCommands(parent)
+    .map((each) => each.name());
+  const known = names.length === 0 ? '' : `; there are ${names.join(', ')}`;
+  throw new LonghaulError('USAGE', `There is no command ${printable(word)}${known}.`, {
+    hint: 'longhaul --help lists all commands.',
+  });
 }

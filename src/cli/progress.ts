@@ -1,7 +1,7 @@
 import { bytesText } from '../model/texts.ts';
 import { instanceHours, type EmrProgress } from '../model/emr.ts';
 import { printable } from '../model/names.ts';
-import type { CliContext } from './context.ts';
+import type { CliContext } from './command.ts';
 import type { RunState, SourceState, Wait } from './run-state.ts';
 import { countText, durationText } from './text.ts';
 

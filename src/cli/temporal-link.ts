@@ -9,7 +9,7 @@ import {
 import type { Settings } from '../config/settings.ts';
 import { findEmbedded, type EmbeddedAddress, type EmbeddedServer } from '../embedded/index.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { hasSearchAttributes } from '../runs/search-attributes.ts';
+import { hasSearchAttributes } from '../runs/start-run.ts';
 import { isNamespaceUnknown, ofGrpc } from './failures.ts';
 
 /** A Temporal that a command uses until it closes it. */

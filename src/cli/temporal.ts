@@ -8,9 +8,8 @@ import { lakeText, type LakeIdentity } from '../model/lake-address.ts';
 import { queuesOf } from '../model/run.ts';
 import { nearestThere, tryWriting } from '../storage/free-space.ts';
 import { identityOfLake } from '../storage/lake-identity.ts';
-import type { CliContext } from './context.ts';
+import { interruptible, type CliContext } from './command.ts';
 import { asLonghaulError } from './errors.ts';
-import { interruptible } from './interrupts.ts';
 import type { TemporalLink } from './temporal-link.ts';
 
 /** What a command wants of a Temporal. */

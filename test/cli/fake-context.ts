@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load-config.ts';
-import type { CliContext } from '../../src/cli/context.ts';
+import type { CliContext } from '../../src/cli/command.ts';
 import { runCli } from '../../src/cli/program.ts';
 
 export interface Ran {

@@ -9,6 +9,12 @@ import { after, before, describe, test } from 'node:test';
 const CONFIG_FILES = ['.oxlintrc.json', '.dependency-cruiser.cjs', 'package.json', 'tsconfig.json'];
 const ROOT = resolve(import.meta.dirname, '../..');
 
+/** The one file of two rules. */
+const TOO_MUCH = {
+  file: 'src/cli/commands/worker.ts',
+  text: `import '../../activities/good.ts';\nimport '../../workers/good.ts';`,
+};
+
 /** A made-up file for each rule of .dependency-cruiser.cjs, in a tree that is otherwise the project's. */
 const CRUISER_VIOLATIONS: Record<string, { file: string; text: string }> = {
   'model-reaches-too-far': reach('model', 'storage'),
@@ -29,14 +35,8 @@ const CRUISER_VIOLATIONS: Record<string, { file: string; text: string }> = {
   'workers-reaches-too-far': reach('workers', 'cli'),
   'cli-reaches-too-far': reach('cli', 'workers'),
   'unknown-folder': { file: 'src/utils/bad.ts', text: `import '../model/good.ts';` },
-  'process-command-reaches-too-far': {
-    file: 'src/cli/commands/host.ts',
-    text: `import '../../activities/good.ts';`,
-  },
-  'process-command-loads-workers-late': {
-    file: 'src/cli/commands/worker.ts',
-    text: `import '../../workers/good.ts';`,
-  },
+  'process-command-reaches-too-far': TOO_MUCH,
+  'process-command-loads-workers-late': TOO_MUCH,
   'model-is-pure': { file: 'src/model/impure.ts', text: `import 'node:fs';` },
   'csv-is-pure': { file: 'src/csv/impure.ts', text: `import 'node:fs';` },
   'workflows-packages': { file: 'src/workflows/impure.ts', text: `import 'zod';` },

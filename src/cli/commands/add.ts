@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander';
 import { GEOMETRIES, type Geometry } from '../../model/dataset.ts';
-import type { CliContext } from '../context.ts';
-import { examples, withJson, type Flags } from './options.ts';
+import { examples, type CliContext, type Flags } from '../command.ts';
 
 export interface AddFlags extends Flags {
   id: string;
@@ -38,11 +37,11 @@ export function addCommand(context: CliContext): Command {
       '--header <line>',
       "a header of each request, 'X-App-Token: ${NAME}', NAME from the environment or .env; repeatable",
       (line: string, lines: string[] | undefined) => [...(lines ?? []), line],
-    );
-  withJson(command).action(async (address: string, flags: AddFlags) => {
-    const { addDataset } = await import('../add.ts');
-    await addDataset(context, address, flags);
-  });
+    )
+    .action(async (address: string, flags: AddFlags) => {
+      const { addDataset } = await import('../add.ts');
+      await addDataset(context, address, flags);
+    });
   return examples(command, [
     'add https://data.example.org/trees.csv --name trees',
     'add https://data.example.org/d/ab12-cd34 --schedule "every: 6h"',

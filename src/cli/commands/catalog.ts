@@ -1,8 +1,18 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
 import { Command, InvalidArgumentError } from 'commander';
+import { isFromHere, listenOn } from '../../embedded/listen.ts';
+import {
+  clientDefaults,
+  failure,
+  NAMESPACE,
+  RestCatalog,
+  type CatalogAnswer,
+} from '../../iceberg/rest-catalog.ts';
+import { LonghaulError } from '../../model/errors.ts';
 import { openLake } from '../../storage/open-lake.ts';
-import { print, type CliContext } from '../context.ts';
-import { interruptible } from '../interrupts.ts';
-import { examples, withJson, type Flags } from './options.ts';
+import { examples, interruptible, print, type CliContext, type Flags } from '../command.ts';
+import { asLonghaulError, errorObject, errorText } from '../errors.ts';
 
 export function catalogCommand(context: CliContext): Command {
   const command = new Command('catalog')
@@ -23,8 +33,8 @@ function serveCommand(context: CliContext): Command {
         'dataset, named like its view, as it is at the moment of the request. Clients read the files themselves, in S3 ' +
         'with their own credentials. docs/reading.md is the guide.',
     )
-    .option('--port <port>', 'where it listens (default: a free port)', portNumber);
-  withJson(command).action(async (flags: ServeFlags) => await serve(context, flags));
+    .option('--port <port>', 'where it listens (default: a free port)', portNumber)
+    .action(async (flags: ServeFlags) => await serve(context, flags));
   return examples(command, [
     'catalog serve',
     'catalog serve --port 8181',
@@ -44,19 +54,63 @@ function portNumber(text: string): number {
   throw new InvalidArgumentError(`It must be a whole number from 1 to ${MAX_PORT}.`);
 }
 
-async function serve(context: CliContext, flags: ServeFlags): Promise<void> {
+/** @throws LonghaulError USAGE where the port cannot be had. */
+async function serve(context: CliContext, { port: wanted, ...flags }: ServeFlags): Promise<void> {
   const { settings } = context.loadConfig();
-  const { clientDefaults, NAMESPACE, RestCatalog } = await import('../../iceberg/rest-catalog.ts');
-  const { serveCatalog } = await import('../catalog-server.ts');
   const { converted } = await openLake(settings);
   const catalog = new RestCatalog(converted, await clientDefaults(settings.lake));
   const tables = await catalog.tableNames();
+  const server = serverOf(catalog, context.note);
   await interruptible(async (signal) => {
-    await serveCatalog(catalog, flags.port, { signal, onNote: context.note }, async (url) => {
-      const served = { url, namespace: NAMESPACE, tables };
+    try {
+      const port = await listenOn(server, wanted === undefined ? [] : [wanted]);
+      if (wanted !== undefined && port !== wanted) {
+        const hint = 'Give another --port, or none: then it takes a free one.';
+        throw new LonghaulError('USAGE', `Port ${wanted} is taken, or not permitted.`, { hint });
+      }
+      const served = { url: `http://127.0.0.1:${port}`, namespace: NAMESPACE, tables };
       await print(context, flags, served, () => servedText(served));
+      if (!signal.aborted) await once(signal, 'abort');
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+  });
+}
+
+function serverOf(catalog: RestCatalog, onNote: (text: string) => void): Server {
+  return createServer((request, response) => {
+    const { method = '', url = '' } = request;
+    const answering = isFromHere(request)
+      ? catalog.answer(method, url).catch((error: unknown) => failed(error, onNote))
+      : Promise.resolve(FOREIGN);
+    void answering.then(({ status, body }) => {
+      // The specification's success for HEAD is 204.
+      const isBare = method === 'HEAD' && status === 200;
+      response.writeHead(isBare ? 204 : status, {
+        'content-type': 'application/json',
+        'cache-control': 'no-store',
+      });
+      response.end(method === 'HEAD' ? undefined : JSON.stringify(body));
     });
   });
+}
+
+const FOREIGN = failure(
+  403,
+  'ForbiddenException',
+  'The catalog answers programs on this machine, at http://127.0.0.1 or http://localhost.',
+);
+
+/** The client's user sees it, and who runs the catalog. */
+function failed(thrown: unknown, onNote: (text: string) => void): CatalogAnswer {
+  const error = asLonghaulError(thrown);
+  onNote(errorText(error));
+  const { code, message, hint, retryable } = errorObject(error);
+  const text = `${code}: ${message} ${hint}`;
+  return retryable
+    ? failure(503, 'ServiceUnavailableException', text)
+    : failure(500, 'InternalServerError', text);
 }
 
 function servedText(served: { url: string; namespace: string; tables: string[] }): string {

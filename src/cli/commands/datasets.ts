@@ -4,9 +4,8 @@ import type { KeepRule } from '../../model/sweep.ts';
 import { viewNameOf } from '../../model/names.ts';
 import { readSnapshot } from '../../storage/manifests.ts';
 import { openLake } from '../../storage/open-lake.ts';
-import { print, type CliContext } from '../context.ts';
+import { examples, print, type CliContext, type Flags } from '../command.ts';
 import { countText, snapshotText, tableText } from '../text.ts';
-import { examples, withJson, type Flags } from './options.ts';
 
 interface DatasetSummary {
   name: string;
@@ -27,10 +26,10 @@ export function datasetsCommand(context: CliContext): Command {
     .summary('list the datasets: configured and published')
     .description(
       'Lists what datasets.yaml has and what is published, with views and last snapshots.',
-    );
-  withJson(command).action(async (flags: Flags) => {
-    await showDatasets(context, flags);
-  });
+    )
+    .action(async (flags: Flags) => {
+      await showDatasets(context, flags);
+    });
   return examples(command, ['datasets', 'datasets --lake s3://my-lake --json']);
 }
 

@@ -3,7 +3,7 @@ import type { Config } from '../../config/load-config.ts';
 import { exitCodeOf } from '../../model/errors.ts';
 import { lakeText } from '../../model/lake-address.ts';
 import { printable } from '../../model/names.ts';
-import { print, type CliContext } from '../context.ts';
+import { examples, interruptible, print, type CliContext, type Flags } from '../command.ts';
 import {
   ok,
   runGroup,
@@ -19,8 +19,6 @@ import {
   nodeFinding,
   sparkFinding,
 } from '../doctor/machine.ts';
-import { interruptible } from '../interrupts.ts';
-import { examples, withJson, type Flags } from './options.ts';
 
 /** The JSON of `longhaul doctor`. */
 export interface DoctorReport {
@@ -36,16 +34,19 @@ export function doctorCommand(context: CliContext): Command {
       'Checks Node, the settings, Temporal, the disk and, for a lake in a bucket, what it needs of S3: a line ' +
         'each, and how to fix a problem. In S3 a small file is landed, read and removed again, and what fails ' +
         'first is named. Exit code 2 where there is a problem.',
-    );
-  withJson(command).action(async (flags: Flags) => {
-    const groups = await groupsOf(context);
-    const checks = await interruptible(async (signal) => await runAll(groups, signal), 'The look');
-    // Problems are the result, and not an error on the way; the exit code says it too.
-    const ok = checks.every(({ status }) => status !== 'problem');
-    if (!ok) context.setExitCode(exitCodeOf('CONFIG_INVALID'));
-    const report: DoctorReport = { checks, ok };
-    await print(context, flags, report, () => doctorText(checks));
-  });
+    )
+    .action(async (flags: Flags) => {
+      const groups = await groupsOf(context);
+      const checks = await interruptible(
+        async (signal) => await runAll(groups, signal),
+        'The look',
+      );
+      // Problems are the result, and not an error on the way; the exit code says it too.
+      const ok = checks.every(({ status }) => status !== 'problem');
+      if (!ok) context.setExitCode(exitCodeOf('CONFIG_INVALID'));
+      const report: DoctorReport = { checks, ok };
+      await print(context, flags, report, () => doctorText(checks));
+    });
   return examples(command, ['doctor', 'doctor --lake s3://my-lake --json']);
 }
 

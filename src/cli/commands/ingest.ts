@@ -1,16 +1,8 @@
 import { Command, Option } from 'commander';
 import { datedDataset } from '../../model/dates.ts';
+import { ENGINES } from '../../model/dataset.ts';
 import type { RunMode } from '../../model/run.ts';
-import type { CliContext } from '../context.ts';
-import {
-  examples,
-  positiveCount,
-  withDate,
-  withEngine,
-  withJson,
-  withName,
-  type Flags,
-} from './options.ts';
+import { examples, positiveCount, type CliContext, type Flags } from '../command.ts';
 
 /** One downloads while another converts; the worker's slots bound the rest. */
 const DATASET_CONCURRENCY = 2;
@@ -42,10 +34,10 @@ export function ingestCommand(context: CliContext): Command {
     .option('--accept', 'publish although the snapshot has under half the rows of the last one')
     .addOption(discardOption().conflicts('detach'))
     // A command that has left bounds nothing: the worker's slots do.
-    .addOption(detachOption().conflicts('concurrency'));
-  withJson(command).action(async (targets: string[], flags: IngestFlags) => {
-    await run(context, 'ingest', targets, flags);
-  });
+    .addOption(detachOption().conflicts('concurrency'))
+    .action(async (targets: string[], flags: IngestFlags) => {
+      await run(context, 'ingest', targets, flags);
+    });
   return examples(command, [
     'ingest denver-311',
     'ingest denver-311 denver-crime --json',
@@ -65,7 +57,7 @@ export function landCommand(context: CliContext): Command {
         'converted or published.',
     )
     .argument('<dataset|URL|file>', 'a name of datasets.yaml, a URL, or a CSV file');
-  withJson(withAsIf(withDate(withName(command))))
+  withAsIf(withDate(withName(command)))
     .addOption(discardOption().conflicts('detach'))
     .addOption(detachOption())
     .action(async (target: string, flags: IngestFlags) => {
@@ -81,7 +73,7 @@ export function convertCommand(context: CliContext): Command {
       'Converts what is landed for a day to Parquet, verifies it and publishes it. The publisher is not asked.',
     )
     .argument('<dataset|URL|file>', 'a name of datasets.yaml, a URL, or a CSV file');
-  withJson(withEngine(withDate(withName(command))))
+  withEngine(withDate(withName(command)))
     .option('--again', 'publish a new revision beside the one that is there')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one')
     .addOption(detachOption())
@@ -115,6 +107,22 @@ async function run(
   await nameFiles(settings, [...datasets, ...days]);
   const { runRequests } = await import('../ingest.ts');
   await runRequests(context, config, requests, flags);
+}
+
+function withDate(command: Command): Command {
+  return command.option(
+    '--date <YYYY-MM-DD>',
+    "ingest date (default: today in the dataset's time zone)",
+  );
+}
+
+function withEngine(command: Command): Command {
+  const option = new Option('--engine <engine>', 'what converts (default: ENGINE of .env)');
+  return command.addOption(option.choices(ENGINES));
+}
+
+function withName(command: Command): Command {
+  return command.option('--name <name>', 'name of the dataset that a URL or file becomes');
 }
 
 function withAsIf(command: Command): Command {

@@ -1,6 +1,5 @@
 import { Command } from 'commander';
-import type { CliContext } from '../context.ts';
-import { examples, withJson, type Flags } from './options.ts';
+import { examples, type CliContext, type Flags } from '../command.ts';
 
 export interface InspectFlags extends Flags {
   all?: boolean;
@@ -20,11 +19,11 @@ export function inspectCommand(context: CliContext): Command {
       'a name of datasets.yaml or of a published dataset, a URL, or a CSV file',
     )
     .option('--all', 'read all of an address, not its start alone')
-    .option('--source <id>', 'one source of the dataset only');
-  withJson(command).action(async (target: string, flags: InspectFlags) => {
-    const { inspectTarget } = await import('../inspect.ts');
-    await inspectTarget(context, target, flags);
-  });
+    .option('--source <id>', 'one source of the dataset only')
+    .action(async (target: string, flags: InspectFlags) => {
+      const { inspectTarget } = await import('../inspect.ts');
+      await inspectTarget(context, target, flags);
+    });
   return examples(command, [
     'inspect https://example.com/trees.csv',
     'inspect ./trees.csv --all',

@@ -1,5 +1,6 @@
 import type { DuckDBResult } from '@duckdb/node-api';
 import { Command, Option } from 'commander';
+import { stringify } from 'csv-stringify/sync';
 import type { S3Settings } from '../../config/settings.ts';
 import {
   FIRST_TIME_ZONE,
@@ -7,17 +8,17 @@ import {
   assertDayHasCome,
   type IngestDate,
 } from '../../model/dates.ts';
+import { printable } from '../../model/names.ts';
 import type { LocateOptions } from '../../programs/locate.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import type { S3aAccess } from '../../storage/s3/s3a.ts';
 import type { Store } from '../../storage/store.ts';
 import { openTemporaryFolder } from '../../storage/temporary-folder.ts';
-import type { CliContext } from '../context.ts';
-import { interruptible } from '../interrupts.ts';
-import { examples, positiveCount, type Flags } from './options.ts';
+import { examples, interruptible, positiveCount, type CliContext, type Flags } from '../command.ts';
+import { tableText } from '../text.ts';
 
 const FORMATS = ['table', 'csv', 'json'] as const;
-export type QueryFormat = (typeof FORMATS)[number];
+type QueryFormat = (typeof FORMATS)[number];
 /** More than a person reads. */
 const DEFAULT_TABLE_ROWS = 200;
 
@@ -76,7 +77,6 @@ async function runQuery(context: CliContext, sql: string, flags: QueryFlags): Pr
   const { note: onNote } = context;
   const { limit, engine, asOf } = flags;
   const format = flags.json ? 'json' : flags.format;
-  const { writeResult } = await import('../query-output.ts');
   const write = async (result: DuckDBResult): Promise<void> =>
     await writeResult(context, result, format, limit);
   const { converted } = await openLake(settings);
@@ -144,4 +144,73 @@ async function accessOf(
   const { locateHadoopJars } = await import('../../programs/hadoop.ts');
   const { classPath } = await locateHadoopJars(how);
   return await s3aAccess(s3, classPath);
+}
+
+/** @param maxRows of a table. */
+async function writeResult(
+  context: CliContext,
+  result: DuckDBResult,
+  format: QueryFormat,
+  maxRows: number,
+): Promise<void> {
+  if (format === 'json') await writeJson(context, result);
+  else if (format === 'csv') await writeCsv(context, result);
+  else await writeTable(context, result, maxRows);
+}
+
+async function writeJson(context: CliContext, result: DuckDBResult): Promise<void> {
+  const { jsonOf, jsonText } = await import('../../lake/values.ts');
+  const names = result.deduplicatedColumnNames();
+  let before = '[';
+  for await (const rows of result.yieldRows()) {
+    const objects = rows.map((row) => {
+      const members = row.map((value, index) => [names[index] ?? '', jsonOf(value)] as const);
+      return jsonText(new Map(members));
+    });
+    if (objects.length === 0) continue;
+    await context.out(before + objects.join(',\n '));
+    before = ',\n ';
+  }
+  await context.out(before === '[' ? '[]\n' : ']\n');
+}
+
+async function writeCsv(context: CliContext, result: DuckDBResult): Promise<void> {
+  const { textOf } = await import('../../lake/values.ts');
+  // On a terminal control characters are made visible, as they could move the cursor.
+  const cell = (text: string): string => (context.outIsTerminal ? printable(text) : text);
+  await context.out(stringify([result.columnNames().map((name) => cell(name))]));
+  for await (const rows of result.yieldRows()) {
+    await context.out(stringify(rows.map((row) => row.map((value) => cell(textOf(value))))));
+  }
+}
+
+/** Wider cells make a table that no terminal holds. */
+const MAX_CELL_LENGTH = 60;
+
+async function writeTable(
+  context: CliContext,
+  result: DuckDBResult,
+  maxRows: number,
+): Promise<void> {
+  const { textOf } = await import('../../lake/values.ts');
+  const rows: string[][] = [];
+  reading: for await (const chunk of result.yieldRows()) {
+    for (const row of chunk) {
+      if (rows.length > maxRows) break reading;
+      rows.push(row.map((value) => (value === null ? 'NULL' : textOf(value))));
+    }
+  }
+  const types = result.columnTypes().map(String);
+  const right = types.flatMap((type, index) => (isNumber(type) ? [index] : []));
+  const layout = { right, maxCellLength: MAX_CELL_LENGTH };
+  await context.out(`${tableText(result.columnNames(), rows.slice(0, maxRows), layout)}\n`);
+  if (rows.length > maxRows) {
+    context.note(
+      `Only the first ${maxRows} rows are shown: --limit shows more, --format csv or json all.`,
+    );
+  }
+}
+
+function isNumber(type: string): boolean {
+  return /^(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|DOUBLE|FLOAT|DECIMAL.*)$/.test(type);
 }

@@ -4,10 +4,9 @@ import { ingestDateAt, isPastDay, isTooOld } from '../../model/dates.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { checkRunInput, inputOfDay } from '../../model/run-input.ts';
 import type { DayInput } from '../../model/run.ts';
-import type { CliContext } from '../context.ts';
+import { examples, type CliContext, type Flags } from '../command.ts';
 import type { RunRef } from '../follow.ts';
 import { withLink } from '../temporal.ts';
-import { examples, withJson, type Flags } from './options.ts';
 
 interface RetryFlags extends Flags {
   accept?: boolean;
@@ -21,18 +20,18 @@ export function retryCommand(context: CliContext): Command {
         'are; only what failed is repeated, with the addresses that datasets.yaml has now.',
     )
     .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
-    .option('--accept', 'publish although the snapshot has under half the rows of the last one');
-  withJson(command).action(async (text: string, flags: RetryFlags) => {
-    // Held while the run goes on, so that the embedded server does not stop in between.
-    await withLink(context, { worker: false }, async (link, signal) => {
-      const { findRun } = await import('../follow.ts');
-      const earlier = await link.call(
-        async (client) => await dayOf(client, await findRun(client, text)),
-        { signal },
-      );
-      await runAgain(context, earlier, flags);
+    .option('--accept', 'publish although the snapshot has under half the rows of the last one')
+    .action(async (text: string, flags: RetryFlags) => {
+      // Held while the run goes on, so that the embedded server does not stop in between.
+      await withLink(context, { worker: false }, async (link, signal) => {
+        const { findRun } = await import('../follow.ts');
+        const earlier = await link.call(
+          async (client) => await dayOf(client, await findRun(client, text)),
+          { signal },
+        );
+        await runAgain(context, earlier, flags);
+      });
     });
-  });
   return examples(command, ['retry denver-311/2026-11-23', 'retry <run id>']);
 }
 

@@ -2,25 +2,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { Command } from 'commander';
 import type { DatasetSpec } from '../../model/dataset.ts';
-import { print, type CliContext } from '../context.ts';
+import { examples, positiveCount, print, type CliContext, type Flags } from '../command.ts';
 import type { RunRef } from '../follow.ts';
 import type { TemporalLink } from '../temporal-link.ts';
 import { withTemporal } from '../temporal.ts';
 import { durationText, localZone, momentText, tableText } from '../text.ts';
-import { examples, positiveCount, withJson, type Flags } from './options.ts';
 
 export function runsCommand(context: CliContext): Command {
   const command = new Command('runs')
     .summary('list the runs')
     .description('Lists the runs that Temporal remembers, newest first. Starts no worker.')
-    .option('--limit <count>', 'how many', positiveCount, 20);
-  withJson(command).action(async (flags: Flags & { limit: number }) => {
-    await withTemporal(context, { worker: false }, async ({ client }) => {
-      const runs = await listRuns(client, flags.limit);
-      const zoneOf = zonesOf(context.loadConfig().datasets);
-      await print(context, flags, { runs }, () => runsText(runs, zoneOf));
+    .option('--limit <count>', 'how many', positiveCount, 20)
+    .action(async (flags: Flags & { limit: number }) => {
+      await withTemporal(context, { worker: false }, async ({ client }) => {
+        const runs = await listRuns(client, flags.limit);
+        const zoneOf = zonesOf(context.loadConfig().datasets);
+        await print(context, flags, { runs }, () => runsText(runs, zoneOf));
+      });
     });
-  });
   return examples(command, ['runs', 'runs --limit 100 --json']);
 }
 
@@ -80,27 +79,27 @@ export function cancelCommand(context: CliContext): Command {
         'downloaded is kept for the next run of the day.',
     )
     .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
-    .option('--discard', 'throw away what it downloaded');
-  withJson(command).action(async (text: string, flags: Flags & { discard?: boolean }) => {
-    const { cancelRun, cancelText, findRun, handleOf } = await import('../follow.ts');
-    await withTemporal(context, { worker: false }, async (link, signal) => {
-      const { workflowId, runId } = await findRun(link.client, text);
-      const run = { workflowId, runId };
-      const statusOf = async (): Promise<string> =>
-        (await handleOf(link.client, run).describe()).status.name;
-      const hadEnded = (await statusOf()) !== 'RUNNING';
-      if (!hadEnded) {
-        await cancelRun(handleOf(link.client, run), flags);
-        context.note(cancelText(flags));
-        await untilEnded(context, link, run, signal);
-      }
-      const status = await statusOf();
-      await print(context, flags, { ...run, status }, () => {
-        if (status !== 'RUNNING') return `The run ${hadEnded ? 'had' : 'has'} ended: ${status}.`;
-        return `The run is cancelled. No worker runs: it ends, and is cleaned up, as soon as one does (${howToWork(link)}).`;
+    .option('--discard', 'throw away what it downloaded')
+    .action(async (text: string, flags: Flags & { discard?: boolean }) => {
+      const { cancelRun, cancelText, findRun, handleOf } = await import('../follow.ts');
+      await withTemporal(context, { worker: false }, async (link, signal) => {
+        const { workflowId, runId } = await findRun(link.client, text);
+        const run = { workflowId, runId };
+        const statusOf = async (): Promise<string> =>
+          (await handleOf(link.client, run).describe()).status.name;
+        const hadEnded = (await statusOf()) !== 'RUNNING';
+        if (!hadEnded) {
+          await cancelRun(handleOf(link.client, run), flags);
+          context.note(cancelText(flags));
+          await untilEnded(context, link, run, signal);
+        }
+        const status = await statusOf();
+        await print(context, flags, { ...run, status }, () => {
+          if (status !== 'RUNNING') return `The run ${hadEnded ? 'had' : 'has'} ended: ${status}.`;
+          return `The run is cancelled. No worker runs: it ends, and is cleaned up, as soon as one does (${howToWork(link)}).`;
+        });
       });
     });
-  });
   return examples(command, ['cancel denver-311/2026-11-23']);
 }
 

@@ -7,13 +7,12 @@ import {
   isTooOld,
 } from '../../model/dates.ts';
 import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
-import { print, type CliContext } from '../context.ts';
+import { examples, print, type CliContext, type Flags } from '../command.ts';
 import { startOfDay } from '../due.ts';
 import { inputOf, scheduleNamed } from '../schedule/fingerprint.ts';
 import { listSchedules, schedulesText } from '../schedule/list.ts';
 import { changesText } from '../schedule/plan.ts';
 import { lakeQueue, withTemporal } from '../temporal.ts';
-import { examples, withJson, type Flags } from './options.ts';
 
 export function scheduleCommand(context: CliContext): Command {
   const command = new Command('schedule')
@@ -46,23 +45,23 @@ function applyCommand(context: CliContext): Command {
         'is shown and left alone (exit code 8), unless --force. Pauses stay.',
     )
     .option('--dry-run', 'change nothing, and show what would change')
-    .option('--force', 'also where a schedule was changed by hand since the last apply');
-  withJson(command).action(async (flags: Flags & { dryRun?: boolean; force?: boolean }) => {
-    const { dryRun = false, force = false } = flags;
-    const config = context.loadConfig();
-    await withTemporal(context, { worker: false }, async ({ client, isEmbedded }) => {
-      const { applySchedules } = await import('../schedule/apply.ts');
-      const queue = await lakeQueue(client, config.settings);
-      const changes = await applySchedules(client, config, { queue, force, dryRun });
-      await print(context, flags, { dryRun, changes }, () => changesText(changes, dryRun));
-      if (isEmbedded && config.schedules.size > 0) {
-        context.note('Schedules of the embedded server run while it runs: `longhaul up`.');
-      }
-      if (changes.some(({ action }) => action === 'left-alone')) {
-        context.setExitCode(exitCodeOf('SCHEDULES_LEFT_ALONE'));
-      }
+    .option('--force', 'also where a schedule was changed by hand since the last apply')
+    .action(async (flags: Flags & { dryRun?: boolean; force?: boolean }) => {
+      const { dryRun = false, force = false } = flags;
+      const config = context.loadConfig();
+      await withTemporal(context, { worker: false }, async ({ client, isEmbedded }) => {
+        const { applySchedules } = await import('../schedule/apply.ts');
+        const queue = await lakeQueue(client, config.settings);
+        const changes = await applySchedules(client, config, { queue, force, dryRun });
+        await print(context, flags, { dryRun, changes }, () => changesText(changes, dryRun));
+        if (isEmbedded && config.schedules.size > 0) {
+          context.note('Schedules of the embedded server run while it runs: `longhaul up`.');
+        }
+        if (changes.some(({ action }) => action === 'left-alone')) {
+          context.setExitCode(exitCodeOf('SCHEDULES_LEFT_ALONE'));
+        }
+      });
     });
-  });
   return examples(command, [
     'schedule apply --dry-run',
     'schedule apply',
@@ -75,13 +74,13 @@ function listCommand(context: CliContext): Command {
     .summary('next times, last runs, pauses and their notes')
     .description(
       'Shows each schedule: when, the next five times, its last five runs and their outcome.',
-    );
-  withJson(command).action(async (flags: Flags) => {
-    await withTemporal(context, { worker: false }, async ({ client }) => {
-      const schedules = await listSchedules(client);
-      await print(context, flags, { schedules }, () => schedulesText(schedules));
+    )
+    .action(async (flags: Flags) => {
+      await withTemporal(context, { worker: false }, async ({ client }) => {
+        const schedules = await listSchedules(client);
+        await print(context, flags, { schedules }, () => schedulesText(schedules));
+      });
     });
-  });
   return examples(command, ['schedule list', 'schedule list --json']);
 }
 
@@ -99,7 +98,7 @@ type Act = (found: Named, flags: OneFlags) => Promise<{ text: string }>;
 
 function ofOne(context: CliContext, command: Command, lines: readonly string[], act: Act): Command {
   const described = examples(command.argument('<dataset>', 'whose schedule'), lines);
-  return withJson(described).action(async (dataset: string, flags: OneFlags) => {
+  return described.action(async (dataset: string, flags: OneFlags) => {
     await withTemporal(context, { worker: false }, async ({ client }) => {
       const found = await scheduleNamed(client, dataset);
       const { text, ...done } = await act(found, flags);

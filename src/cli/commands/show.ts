@@ -6,7 +6,7 @@ import { printable } from '../../model/names.ts';
 import type { IngestResult, RunError } from '../../model/run.ts';
 import { readTombstone } from '../../storage/manifests.ts';
 import { openLake } from '../../storage/open-lake.ts';
-import { print, type CliContext } from '../context.ts';
+import { examples, print, type CliContext, type Flags } from '../command.ts';
 import { asLonghaulError, errorObject } from '../errors.ts';
 import type { RunRef } from '../follow.ts';
 import { progressTable, resultText } from '../ledger.ts';
@@ -15,7 +15,6 @@ import type { PendingActivity } from '../run-state.ts';
 import type { TemporalLink } from '../temporal-link.ts';
 import { withTemporal } from '../temporal.ts';
 import { durationText, momentText, unpublishedText } from '../text.ts';
-import { examples, withJson, type Flags } from './options.ts';
 import { howToWork, zonesOf, type ZoneOf } from './runs.ts';
 
 export function showCommand(context: CliContext): Command {
@@ -26,25 +25,25 @@ export function showCommand(context: CliContext): Command {
         'Starts no worker, except with --follow.',
     )
     .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
-    .option('--follow', 'stay until it ends; Ctrl-C leaves the run alone');
-  withJson(command).action(async (text: string, flags: Flags & { follow?: boolean }) => {
-    const { findRun } = await import('../follow.ts');
-    // A run that is followed to its end needs a worker.
-    const { follow: worker = false } = flags;
-    await withTemporal(context, { worker }, async (link, signal) => {
-      const run = await findRun(link.client, text);
-      if (flags.follow) await followToEnd(context, run, link, signal);
-      const details = await withTombstone(context, await detailsOf(run, link));
-      if (details.status === 'RUNNING' && !(await link.hasWorker(details.taskQueue))) {
-        context.note(`No worker runs: the run goes on as soon as one does (${howToWork(link)}).`);
-      }
-      if (flags.follow && details.error) context.setExitCode(exitCodeOf(details.error.code));
-      const zoneOf = zonesOf(context.loadConfig().datasets);
-      await print(context, flags, details, () =>
-        runText(details, { now: new Date(), zoneOf, lakeFlag: context.lakeFlag }),
-      );
+    .option('--follow', 'stay until it ends; Ctrl-C leaves the run alone')
+    .action(async (text: string, flags: Flags & { follow?: boolean }) => {
+      const { findRun } = await import('../follow.ts');
+      // A run that is followed to its end needs a worker.
+      const { follow: worker = false } = flags;
+      await withTemporal(context, { worker }, async (link, signal) => {
+        const run = await findRun(link.client, text);
+        if (flags.follow) await followToEnd(context, run, link, signal);
+        const details = await withTombstone(context, await detailsOf(run, link));
+        if (details.status === 'RUNNING' && !(await link.hasWorker(details.taskQueue))) {
+          context.note(`No worker runs: the run goes on as soon as one does (${howToWork(link)}).`);
+        }
+        if (flags.follow && details.error) context.setExitCode(exitCodeOf(details.error.code));
+        const zoneOf = zonesOf(context.loadConfig().datasets);
+        await print(context, flags, details, () =>
+          runText(details, { now: new Date(), zoneOf, lakeFlag: context.lakeFlag }),
+        );
+      });
     });
-  });
   return examples(command, [
     'show denver-311/2026-11-23',
     'show denver-311/2026-11-23 --follow',

@@ -13,7 +13,7 @@ import {
 } from '../../storage/manifests.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import type { Store } from '../../storage/store.ts';
-import { print, type CliContext } from '../context.ts';
+import { ageOption, examples, print, type CliContext, type Flags } from '../command.ts';
 import { lastDue } from '../due.ts';
 import {
   countText,
@@ -23,7 +23,6 @@ import {
   tableText,
   unpublishedText,
 } from '../text.ts';
-import { ageOption, examples, withJson, type Flags } from './options.ts';
 
 export function statusCommand(context: CliContext): Command {
   const command = new Command('status')
@@ -40,15 +39,15 @@ export function statusCommand(context: CliContext): Command {
         'how long a run may take before it is late: 90m, 3h, 1d; or 0',
         '3h',
       ),
-    );
-  withJson(command).action(async (flags: Flags & { grace: number }) => {
-    const config = context.loadConfig();
-    const { converted } = await openLake(config.settings);
-    const datasets = await statusOf(config, converted, { now: new Date(), graceMs: flags.grace });
-    const late = datasets.filter(({ state }) => state === 'late').length;
-    if (late > 0) context.setExitCode(exitCodeOf('SNAPSHOT_LATE'));
-    await print(context, flags, { late, datasets }, () => statusText(datasets));
-  });
+    )
+    .action(async (flags: Flags & { grace: number }) => {
+      const config = context.loadConfig();
+      const { converted } = await openLake(config.settings);
+      const datasets = await statusOf(config, converted, { now: new Date(), graceMs: flags.grace });
+      const late = datasets.filter(({ state }) => state === 'late').length;
+      if (late > 0) context.setExitCode(exitCodeOf('SNAPSHOT_LATE'));
+      await print(context, flags, { late, datasets }, () => statusText(datasets));
+    });
   return examples(command, ['status', 'status --grace 6h --json', 'status --lake s3://my-lake']);
 }
 

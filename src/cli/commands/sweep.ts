@@ -8,11 +8,10 @@ import {
   type SweepResult,
 } from '../../model/sweep.ts';
 import type { sweepLake } from '../../workflows/index.ts';
-import { print, type CliContext } from '../context.ts';
+import { ageOption, examples, print, type CliContext, type Flags } from '../command.ts';
 import type { TemporalLink } from '../temporal-link.ts';
 import { lakeQueue, withTemporal } from '../temporal.ts';
 import { countText, durationText, tableText } from '../text.ts';
-import { ageOption, examples, withJson, type Flags } from './options.ts';
 
 export function sweepCommand(context: CliContext): Command {
   const command = new Command('sweep')
@@ -37,22 +36,22 @@ export function sweepCommand(context: CliContext): Command {
         'also Parquet and raw files of days that were unpublished so long ago, which no published day uses',
       ),
     )
-    .option('--dry-run', 'remove nothing, and show what would go');
-  withJson(command).action(async (flags: SweepFlags) => {
-    const { settings, keep } = context.loadConfig();
-    const input: SweepInput = {
-      olderThanMs: flags.olderThan,
-      unpublishedAfterMs: flags.unpublishedAfter,
-      ...(keep.length > 0 && { keep }),
-      dryRun: flags.dryRun ?? false,
-      heartbeatTimeoutMs: settings.activity.heartbeatTimeoutMs,
-    };
-    await withTemporal(context, { work: [] }, async (link, signal) => {
-      const queue = await lakeQueue(link.client, settings);
-      const result = await sweepInTurn(context, { link, queue }, input, signal);
-      await print(context, flags, result, () => sweepText(result));
+    .option('--dry-run', 'remove nothing, and show what would go')
+    .action(async (flags: SweepFlags) => {
+      const { settings, keep } = context.loadConfig();
+      const input: SweepInput = {
+        olderThanMs: flags.olderThan,
+        unpublishedAfterMs: flags.unpublishedAfter,
+        ...(keep.length > 0 && { keep }),
+        dryRun: flags.dryRun ?? false,
+        heartbeatTimeoutMs: settings.activity.heartbeatTimeoutMs,
+      };
+      await withTemporal(context, { work: [] }, async (link, signal) => {
+        const queue = await lakeQueue(link.client, settings);
+        const result = await sweepInTurn(context, { link, queue }, input, signal);
+        await print(context, flags, result, () => sweepText(result));
+      });
     });
-  });
   return examples(command, [
     'sweep --dry-run',
     'sweep --older-than 7d',

@@ -2,11 +2,9 @@ import { Command } from 'commander';
 import { LonghaulError } from '../../model/errors.ts';
 import { parseDatasetName, printable, viewNameOf } from '../../model/names.ts';
 import { openLake } from '../../storage/open-lake.ts';
-import { print, type CliContext } from '../context.ts';
-import { interruptible } from '../interrupts.ts';
+import { examples, interruptible, print, type CliContext, type Flags } from '../command.ts';
 import { readerLines } from '../table-readers.ts';
 import { countText, tableText } from '../text.ts';
-import { examples, withJson, type Flags } from './options.ts';
 
 export function tableCommand(context: CliContext): Command {
   const command = new Command('table')
@@ -17,11 +15,11 @@ export function tableCommand(context: CliContext): Command {
         'date. docs/reading.md is the guide.',
     )
     .argument('<dataset>', 'the name of a published dataset')
-    .helpCommand(false);
-  withJson(command).action(async (name: string, flags: Flags) => {
-    const report = await reportOf(context, parseDatasetName(name));
-    await print(context, flags, report, () => reportText(report));
-  });
+    .helpCommand(false)
+    .action(async (name: string, flags: Flags) => {
+      const report = await reportOf(context, parseDatasetName(name));
+      await print(context, flags, report, () => reportText(report));
+    });
   command.addCommand(rebuildCommand(context));
   return examples(command, [
     'table denver-311',
@@ -38,23 +36,23 @@ function rebuildCommand(context: CliContext): Command {
         'a lake that has none yet, and where it is damaged or another program has written to it. No file of rows is written again but where a column ' +
         'has widened since.',
     )
-    .argument('<dataset>', 'the name of a published dataset');
-  withJson(command).action(async (name: string) => {
-    // commander gives --json to the outer command, which has it too.
-    const flags: Flags = command.optsWithGlobals();
-    const dataset = parseDatasetName(name);
-    const { settings } = context.loadConfig();
-    const { converted } = await openLake(settings);
-    await interruptible(async (signal) => {
-      const { syncTable } = await import('../../iceberg/sync.ts');
-      const { duckdb, glueDatabase } = settings;
-      const options = { converted, duckdb, glueDatabase, dataset, signal };
-      const table = await syncTable({ ...options, rebuild: true });
-      if (!table) throw notPublished(dataset);
-    }, 'Making the table');
-    const report = await reportOf(context, dataset);
-    await print(context, flags, report, () => reportText(report));
-  });
+    .argument('<dataset>', 'the name of a published dataset')
+    .action(async (name: string, _: Flags, self: Command) => {
+      // commander gives --json to the outer command, which has it too.
+      const flags: Flags = self.optsWithGlobals();
+      const dataset = parseDatasetName(name);
+      const { settings } = context.loadConfig();
+      const { converted } = await openLake(settings);
+      await interruptible(async (signal) => {
+        const { syncTable } = await import('../../iceberg/sync.ts');
+        const { duckdb, glueDatabase } = settings;
+        const options = { converted, duckdb, glueDatabase, dataset, signal };
+        const table = await syncTable({ ...options, rebuild: true });
+        if (!table) throw notPublished(dataset);
+      }, 'Making the table');
+      const report = await reportOf(context, dataset);
+      await print(context, flags, report, () => reportText(report));
+    });
   return examples(command, ['table rebuild denver-311']);
 }
 

@@ -9,10 +9,15 @@ import { parseDatasetName, printable } from '../../model/names.ts';
 import { TABLE_BEHIND } from '../../model/table.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import type { Store } from '../../storage/store.ts';
-import { print, type CliContext } from '../context.ts';
-import { interruptible } from '../interrupts.ts';
+import {
+  examples,
+  interruptible,
+  positiveCount,
+  print,
+  type CliContext,
+  type Flags,
+} from '../command.ts';
 import { unpublishedText } from '../text.ts';
-import { examples, positiveCount, withJson, type Flags } from './options.ts';
 import { zoneOfDataset } from './runs.ts';
 
 /** A sentence or two; every reader of the day's history reads it. */
@@ -38,20 +43,22 @@ export function unpublishCommand(context: CliContext): Command {
     .requiredOption('--date <YYYY-MM-DD>', 'ingest date', parseIngestDate)
     .requiredOption('--reason <text>', 'why, for all who look for the day', reasonOf)
     .option('--revision <number>', "revision (default: the day's newest)", positiveCount)
-    .option('--with-later', 'unpublish the later days too that carry versions of it');
-  withJson(command).action(async (name: string, flags: UnpublishFlags) => {
-    const dataset = parseDatasetName(name);
-    const { date: ingestDate, reason, revision, withLater = false } = flags;
-    const { unpublish } = await import('../../lake/unpublish.ts');
-    const { settings, datasets } = context.loadConfig();
-    const lake = await openLake(settings);
-    const input = { dataset, ingestDate, revision, reason, by: userAndHost(), withLater };
-    const withdrawn = await unpublish(lake, input);
-    const table = await tableAfter(lake.converted, settings, dataset);
-    if (table && 'error' in table) context.setExitCode(exitCodeOf(table.error.code));
-    const result = { ...withdrawn, table };
-    await print(context, flags, result, () => resultText(result, zoneOfDataset(datasets, dataset)));
-  });
+    .option('--with-later', 'unpublish the later days too that carry versions of it')
+    .action(async (name: string, flags: UnpublishFlags) => {
+      const dataset = parseDatasetName(name);
+      const { date: ingestDate, reason, revision, withLater = false } = flags;
+      const { unpublish } = await import('../../lake/unpublish.ts');
+      const { settings, datasets } = context.loadConfig();
+      const lake = await openLake(settings);
+      const input = { dataset, ingestDate, revision, reason, by: userAndHost(), withLater };
+      const withdrawn = await unpublish(lake, input);
+      const table = await tableAfter(lake.converted, settings, dataset);
+      if (table && 'error' in table) context.setExitCode(exitCodeOf(table.error.code));
+      const result = { ...withdrawn, table };
+      await print(context, flags, result, () =>
+        resultText(result, zoneOfDataset(datasets, dataset)),
+      );
+    });
   return examples(command, [
     'unpublish denver-311 --date 2026-11-20 --reason "the publisher uploaded a test file"',
     'unpublish denver-311 --date 2026-11-20 --reason "cut off" --with-later --json',

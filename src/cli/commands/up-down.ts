@@ -7,10 +7,8 @@ import {
   type StopResult,
 } from '../../embedded/index.ts';
 import { LonghaulError } from '../../model/errors.ts';
-import { print, type CliContext } from '../context.ts';
-import { interruptible } from '../interrupts.ts';
+import { examples, interruptible, print, type CliContext, type Flags } from '../command.ts';
 import { joinOptions, lakeOf } from '../temporal.ts';
-import { examples, withJson, type Flags } from './options.ts';
 
 export function upCommand(context: CliContext): Command {
   const command = new Command('up')
@@ -19,10 +17,10 @@ export function upCommand(context: CliContext): Command {
       'Keeps the embedded Temporal server, its Web UI and a worker running until Ctrl-C, or, with ' +
         '--background, until `longhaul down`, which ends both. A host that is killed is started again. Its history of 90 days lies in STATE_DIR.',
     )
-    .option('--background', 'leave it running and return');
-  withJson(command).action(async (flags: Flags & { background?: boolean }) => {
-    await up(context, flags);
-  });
+    .option('--background', 'leave it running and return')
+    .action(async (flags: Flags & { background?: boolean }) => {
+      await up(context, flags);
+    });
   return examples(command, ['up', 'up --background']);
 }
 
@@ -33,10 +31,10 @@ export function downCommand(context: CliContext): Command {
       'Stops the embedded server as soon as no command uses it; `longhaul up`, in the foreground too, ends. Runs ' +
         'under way go on when it starts again.',
     )
-    .option('--force', 'stop it at once, even under commands that use it');
-  withJson(command).action(async (flags: Flags & { force?: boolean }) => {
-    await down(context, flags);
-  });
+    .option('--force', 'stop it at once, even under commands that use it')
+    .action(async (flags: Flags & { force?: boolean }) => {
+      await down(context, flags);
+    });
   return examples(command, ['down', 'down --force']);
 }
 

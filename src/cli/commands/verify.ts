@@ -8,10 +8,8 @@ import { parseDatasetName, printable } from '../../model/names.ts';
 import { listRevisions, readEnding, readTombstone } from '../../storage/manifests.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import type { Store } from '../../storage/store.ts';
-import { print, type CliContext } from '../context.ts';
-import { interruptible } from '../interrupts.ts';
+import { examples, interruptible, print, type CliContext, type Flags } from '../command.ts';
 import { countsText, durationText, tableText, unpublishedText } from '../text.ts';
-import { examples, withJson, type Flags } from './options.ts';
 import { zoneOfDataset } from './runs.ts';
 
 export function verifyCommand(context: CliContext): Command {
@@ -22,13 +20,13 @@ export function verifyCommand(context: CliContext): Command {
         'counts the rows of the Parquet files.',
     )
     .argument('<dataset>', 'the name of a published dataset')
-    .option('--date <YYYY-MM-DD>', 'ingest date (default: the latest snapshot)');
-  withJson(command).action(async (dataset: string, flags: Flags) => {
-    const report = await reportOf(context, dataset, flags);
-    // Damage is a result, reported whole, and not an error on the way; the exit code says it too.
-    if (!report.verified) context.setExitCode(exitCodeOf('LAKE_CORRUPT'));
-    await print(context, flags, report, () => verifyText(report));
-  });
+    .option('--date <YYYY-MM-DD>', 'ingest date (default: the latest snapshot)')
+    .action(async (dataset: string, flags: Flags) => {
+      const report = await reportOf(context, dataset, flags);
+      // Damage is a result, reported whole, and not an error on the way; the exit code says it too.
+      if (!report.verified) context.setExitCode(exitCodeOf('LAKE_CORRUPT'));
+      await print(context, flags, report, () => verifyText(report));
+    });
   return examples(command, ['verify denver-311', 'verify denver-311 --date 2026-11-01 --json']);
 }
 

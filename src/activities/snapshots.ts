@@ -1,6 +1,5 @@
 import { Context } from '@temporalio/activity';
-import { assertSchemaKept } from '../iceberg/schema-guard.ts';
-import { publishedTable } from '../iceberg/published-table.ts';
+import { assertSchemaKept, publishedTable } from '../iceberg/publication.ts';
 import { cleanUp, type EndedRun } from '../lake/clean-up.ts';
 import { publishSnapshot, type Publication } from '../lake/publish.ts';
 import type { ActivityDeps } from './deps.ts';

@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
+import pMap from 'p-map';
 import { hasBegun, latestOfEachSource } from '../lake/catalogue.ts';
-import { versionDateOf, type SnapshotManifest, type SourceEntry } from '../model/manifest.ts';
+import {
+  revisionText,
+  versionDateOf,
+  type SnapshotManifest,
+  type SourceEntry,
+} from '../model/manifest.ts';
 import { listSnapshots, readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
-import type { WantedFile } from './members.ts';
-
-/** A published day: its newest revision, and those that it replaced, the oldest first. */
-export interface Day {
-  current: SnapshotRef;
-  replaced: SnapshotRef[];
-}
 
 /** A source as it was published. */
 export interface Version {
@@ -27,54 +26,53 @@ export interface Content {
   hash: string;
 }
 
-/** The published days of a dataset, the oldest first, as its manifests say. */
+/** A source of a published day, and the version of it that the day consists of. */
+export interface SourceOfDay {
+  day: string;
+  source: string;
+  versionDate: string;
+}
+
+const MANIFESTS_AT_ONCE = 16;
+
+/** The published days of a dataset, as its manifests say; each is read once. */
 export class Days {
   readonly #converted: Store;
-  readonly #days: Map<string, Day>;
+  readonly #manifests = new Map<string, Promise<SnapshotManifest>>();
+  /** All published revisions, the oldest day first, and of a day the newest revision last. */
+  readonly revisions: readonly SnapshotRef[];
+  /** The newest revision of each day. */
+  readonly current: readonly SnapshotRef[];
+  /** The days of these that have begun anywhere; the last of them is what the table is when no day is asked for. */
+  readonly begun: readonly SnapshotRef[];
 
-  private constructor(converted: Store, days: Map<string, Day>) {
+  private constructor(converted: Store, revisions: readonly SnapshotRef[]) {
     this.#converted = converted;
-    this.#days = days;
+    this.revisions = revisions;
+    this.current = revisions.filter(
+      ({ ingestDate }, index) => revisions[index + 1]?.ingestDate !== ingestDate,
+    );
+    this.begun = this.current.filter(hasBegun(new Date()));
   }
 
   static async of(converted: Store, dataset: string): Promise<Days> {
-    const days = new Map<string, Day>();
-    for (const ref of await listSnapshots(converted, dataset)) {
-      const before = days.get(ref.ingestDate);
-      const replaced = before ? [...before.replaced, before.current] : [];
-      days.set(ref.ingestDate, { current: ref, replaced });
-    }
-    return new Days(converted, days);
+    const days = new Days(converted, await listSnapshots(converted, dataset));
+    // Many at once; of one that cannot be read, whoever needs it is told.
+    const read = async (ref: SnapshotRef): Promise<unknown> =>
+      await days.#read(ref).catch(() => undefined);
+    await pMap(days.current, read, { concurrency: MANIFESTS_AT_ONCE });
+    return days;
   }
 
-  get dates(): string[] {
-    return [...this.#days.keys()];
+  before(date: string): SnapshotRef | undefined {
+    return this.current.findLast(({ ingestDate }) => ingestDate < date);
   }
 
-  get(date: string): Day | undefined {
-    return this.#days.get(date);
-  }
-
-  /** The newest revision of each day that has begun anywhere. */
-  begun(): SnapshotRef[] {
-    return [...this.#days.values()].map(({ current }) => current).filter(hasBegun(new Date()));
-  }
-
-  /** What the table is when no day is asked for. */
-  newest(): string | undefined {
-    return this.begun().at(-1)?.ingestDate;
-  }
-
-  before(date: string): string | undefined {
-    return this.dates.findLast((each) => each < date);
-  }
-
-  /** With that revision of its day. */
+  /** Of the dataset with that revision of its day. @throws LonghaulError MANIFEST_UNREADABLE, LAKE_CORRUPT. */
   async content(ref: SnapshotRef): Promise<Content> {
-    const earlier = [...this.#days.values()]
-      .map(({ current }) => current)
-      .filter(({ ingestDate }) => ingestDate < ref.ingestDate);
-    const manifests = await latestOfEachSource(this.#converted, [...earlier, ref]);
+    const earlier = this.current.filter(({ ingestDate }) => ingestDate < ref.ingestDate);
+    const read = async (each: SnapshotRef): Promise<SnapshotManifest> => await this.#read(each);
+    const manifests = await latestOfEachSource([...earlier, ref], read);
     const sources = manifests.flatMap(({ sources: entries, ingestDate }) =>
       entries.map((entry) => ({ entry, versionDate: versionDateOf(entry, ingestDate) })),
     );
@@ -84,37 +82,33 @@ export class Days {
   }
 
   /**
-   * The later days that have some of these sources from that day, since their own publisher did not have them.
-   * @param sources which that day has, or had.
+   * Each version once, and which of them each day consists of. A version has the date of the first of these days that
+   * consists of it. That is the day on which it was published, but where a later revision of that day has another version
+   * of the source: a source and a date are one version.
+   * @throws LonghaulError MANIFEST_UNREADABLE, LAKE_CORRUPT.
    */
-  async dependents(date: string, sources: Iterable<string>): Promise<string[]> {
-    const open = new Set(sources);
-    const found: string[] = [];
-    for (const later of this.dates.filter((each) => each > date)) {
-      const day = this.#days.get(later);
-      if (!day || open.size === 0) break;
-      const manifest = await readSnapshot(this.#converted, day.current);
-      const missing = manifest.sources.filter(({ status }) => status === 'missing');
-      if (missing.some(({ id }) => open.has(id))) found.push(later);
-      for (const { id, status } of manifest.sources) if (status !== 'missing') open.delete(id);
+  async history(): Promise<{ versions: Version[]; days: SourceOfDay[] }> {
+    const versions = new Map<string, Version>();
+    const days: SourceOfDay[] = [];
+    for (const ref of this.begun) {
+      const { ingestDate: day, sources } = await this.#read(ref);
+      for (const entry of sources.filter(({ status }) => status !== 'missing')) {
+        const files = entry.parquet.map(({ key }) => key);
+        const name = JSON.stringify([entry.id, versionDateOf(entry, day), files]);
+        const version = versions.get(name) ?? { entry, versionDate: day };
+        versions.set(name, version);
+        days.push({ day, source: entry.id, versionDate: version.versionDate });
+      }
     }
-    return found;
+    return { versions: [...versions.values()], days };
   }
-}
 
-/** Of the versions. */
-export function filesOf(versions: readonly Version[]): WantedFile[] {
-  return versions.flatMap(({ entry: { id, parquet, schema }, versionDate }) => {
-    const partition = { source: id, ingest_date: daysSinceEpoch(versionDate) };
-    return parquet.map((part) => ({ part, columns: schema.columns, partition }));
-  });
-}
-
-const DAY_MS = 86_400_000;
-
-/** @param date YYYY-MM-DD. */
-export function daysSinceEpoch(date: string): number {
-  return Date.parse(date) / DAY_MS;
+  async #read(ref: SnapshotRef): Promise<SnapshotManifest> {
+    const name = revisionText(ref);
+    const manifest = this.#manifests.get(name) ?? readSnapshot(this.#converted, ref);
+    this.#manifests.set(name, manifest);
+    return await manifest;
+  }
 }
 
 function hashOf(sources: readonly Version[]): string {

@@ -2,9 +2,9 @@ import type { ColumnType } from '../model/schema.ts';
 import { noneIf } from '../storage/leftovers.ts';
 import type { Store } from '../storage/store.ts';
 import {
+  headOf,
   MAIN,
   metadataKey,
-  NO_SNAPSHOT,
   readNewest,
   tableName,
   tablePrefix,
@@ -67,7 +67,6 @@ export async function describeTable(
   if (!newest) return undefined;
   const { version, metadata } = newest;
   const snapshots = new Map(metadata.snapshots.map((each) => [each['snapshot-id'], each]));
-  const head = metadata['current-snapshot-id'];
   const tags = Object.entries(metadata.refs)
     .filter(([name]) => name !== MAIN)
     .map(([tag, { 'snapshot-id': snapshotId }]) => {
@@ -80,7 +79,7 @@ export async function describeTable(
   return {
     location: metadata.location,
     metadataFile: converted.uri(metadataKey(prefix, version)),
-    snapshotId: head === NO_SNAPSHOT ? undefined : head,
+    snapshotId: headOf(metadata)?.['snapshot-id'],
     columns: columnsOf(metadata),
     tags,
   };

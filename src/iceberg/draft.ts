@@ -1,12 +1,13 @@
 import type { Column } from '../model/schema.ts';
 import { isPrivate, makePrivate } from '../storage/disk-store.ts';
-import type { CastOptions } from './cast.ts';
 import type { ManifestEntry } from './manifest-files.ts';
-import type { WantedFile } from './members.ts';
+import type { CastOptions, WantedFile } from './members.ts';
 import {
   MAIN,
   newSnapshotId,
   NO_SNAPSHOT,
+  schemaOf,
+  type TableFolder,
   type TableMetadata,
   type TableSnapshot,
 } from './metadata.ts';
@@ -33,8 +34,6 @@ export interface NewSnapshot {
   content: string;
   /** What it is, besides. */
   summary: Record<string, string>;
-  /** The table becomes as private as any of these; none: its files. */
-  privateAs?: readonly string[];
 }
 
 /** In a snapshot's summary. */
@@ -93,8 +92,8 @@ export class Draft {
     return this.table.snapshots.find((each) => each['snapshot-id'] === id);
   }
 
-  get head(): TableSnapshot | undefined {
-    return this.tagged(MAIN);
+  get folder(): TableFolder {
+    return this.#options;
   }
 
   withContent(content: string): TableSnapshot | undefined {
@@ -102,7 +101,13 @@ export class Draft {
   }
 
   setTag(name: string, snapshot: TableSnapshot): void {
+    if (this.tagged(name) === snapshot) return;
     this.table.refs[name] = { 'snapshot-id': snapshot['snapshot-id'], type: 'tag' };
+    this.isChanged = true;
+  }
+
+  dropTag(name: string): void {
+    delete this.table.refs[name];
     this.isChanged = true;
   }
 
@@ -128,15 +133,15 @@ export class Draft {
 
   async addSnapshot(snapshot: NewSnapshot): Promise<TableSnapshot> {
     const { table } = this;
-    const { schema, files, parent, shared = [], content, summary, privateAs } = snapshot;
-    const schemaOf = (id: number): IcebergSchema | undefined =>
-      table.schemas.find((each) => each['schema-id'] === id);
-    if (!schemaOf(schema['schema-id'])) this.#addSchema(schema);
-    await this.#keepPrivate(privateAs ?? files.map(({ part }) => part.key));
-    const before = parent && schemaOf(parent['schema-id']);
+    const { schema, files, parent, shared = [], content, summary } = snapshot;
+    if (!table.schemas.some((each) => each['schema-id'] === schema['schema-id'])) {
+      this.#addSchema(schema);
+    }
+    const before = schemaOf(table, parent);
     const added = await writeSnapshot({
       ...this.#options,
       ...{ schema, files, shared },
+      keepPrivate: async (keys) => await this.keepPrivate(keys),
       parent: parent && before ? { snapshot: parent, schema: before } : undefined,
       id: newSnapshotId(),
       sequenceNumber: table['last-sequence-number'] + 1,
@@ -148,14 +153,11 @@ export class Draft {
     return added;
   }
 
-  #addSchema(schema: IcebergSchema): void {
-    this.table.schemas.push(schema);
-    const ids = schema.fields.map(({ id }) => id);
-    this.table['last-column-id'] = Math.max(this.table['last-column-id'], ...ids);
-  }
-
-  /** Metadata has values of the files, and copies have all: what only its owner can read stays so. */
-  async #keepPrivate(keys: readonly string[]): Promise<void> {
+  /**
+   * Metadata has values of the files, and copies have all: what only its owner can read stays so.
+   * @param keys of files, or of a folder.
+   */
+  async keepPrivate(keys: readonly string[]): Promise<void> {
     const { converted, prefix, copiesPrefix } = this.#options;
     for (const key of keys) {
       if (!(await isPrivate(converted.location(key)))) continue;
@@ -164,6 +166,12 @@ export class Draft {
       }
       return;
     }
+  }
+
+  #addSchema(schema: IcebergSchema): void {
+    this.table.schemas.push(schema);
+    const ids = schema.fields.map(({ id }) => id);
+    this.table['last-column-id'] = Math.max(this.table['last-column-id'], ...ids);
   }
 
   /** Times in a table's metadata never go back, also where a clock does. */

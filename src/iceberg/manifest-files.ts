@@ -1,5 +1,6 @@
-import type { Schema as AvroSchema } from 'avsc';
-import { decodeAvro, encodeAvro } from './avro-file.ts';
+import { randomBytes } from 'node:crypto';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import avro from 'avsc';
 import type { IcebergSchema, PartitionSpec } from './table-schema.ts';
 
 /*
@@ -7,23 +8,30 @@ import type { IcebergSchema, PartitionSpec } from './table-schema.ts';
  * files, a manifest list the manifests of a snapshot. The numbers are the specification's field ids.
  */
 
-/** Of an entry of a manifest. */
-export const ENTRY_STATUS = { existing: 0, added: 1, deleted: 2 } as const;
+/** A field of a record, whose value in memory is a T. */
+interface Field<T> {
+  id: number;
+  type: unknown;
+  isOptional: boolean;
+  value?: T;
+}
 
-/** A Parquet file, as readers of the table see it. */
-export interface DataFile {
-  content: 0;
-  file_path: string;
-  file_format: 'PARQUET';
-  /** `ingest_date` in days since 1970-01-01; nothing in a table without partitions. */
-  partition: { source?: string; ingest_date?: number };
-  record_count: number;
-  file_size_in_bytes: number;
-  column_sizes: FieldValue<number>[];
-  value_counts: FieldValue<number>[];
-  null_value_counts: FieldValue<number>[];
-  lower_bounds: FieldValue<Buffer>[];
-  upper_bounds: FieldValue<Buffer>[];
+type RecordOf<Fields> = {
+  [Name in keyof Fields]: Fields[Name] extends Field<infer T> ? T : never;
+};
+
+const fieldOf = <T>(id: number, type: unknown): Field<T> => ({ id, type, isOptional: false });
+const string = (id: number): Field<string> => fieldOf(id, 'string');
+const int = (id: number): Field<number> => fieldOf(id, 'int');
+const long = (id: number): Field<number> => fieldOf(id, 'long');
+const bytes = (id: number): Field<Buffer> => fieldOf(id, 'bytes');
+/** With `null` as what readers take where the field is absent. */
+const optional = <T>(field: Field<T>): Field<T> => ({ ...field, isOptional: true });
+
+/** Avro's maps have text as keys: a map by field id is a list of pairs. */
+function byField<T>(id: number, keyId: number, value: Field<T>): Field<FieldValue<T>[]> {
+  const pair = recordType(`k${keyId}_v${value.id}`, { key: int(keyId), value });
+  return fieldOf(id, { type: 'array', logicalType: 'map', items: pair });
 }
 
 /** Of the field with that id. */
@@ -32,61 +40,13 @@ export interface FieldValue<T> {
   value: T;
 }
 
-export interface ManifestEntry {
-  status: (typeof ENTRY_STATUS)[keyof typeof ENTRY_STATUS];
-  /** The snapshot that added the file, or the one that deleted it. */
-  snapshot_id: number;
-  sequence_number: number;
-  file_sequence_number: number;
-  data_file: DataFile;
-}
-
-/** What a manifest list says of a manifest. */
-export interface ManifestInList {
-  manifest_path: string;
-  manifest_length: number;
-  partition_spec_id: 0;
-  content: 0;
-  sequence_number: number;
-  min_sequence_number: number;
-  added_snapshot_id: number;
-  added_files_count: number;
-  existing_files_count: number;
-  deleted_files_count: number;
-  added_rows_count: number;
-  existing_rows_count: number;
-  deleted_rows_count: number;
-  partitions: PartitionRange[];
-}
-
-interface PartitionRange {
-  contains_null: boolean;
-  lower_bound: Buffer | null;
-  upper_bound: Buffer | null;
-}
-
-const field = (id: number, name: string, type: unknown): object => ({
-  name,
-  type,
-  'field-id': id,
-});
-
-/** With `null` as what readers take where the field is absent. */
-const optional = (id: number, name: string, type: unknown): object => ({
-  name,
-  type: ['null', type],
-  default: null,
-  'field-id': id,
-});
-
-/** Avro's maps have text as keys: a map by field id is a list of pairs. */
-function byField(id: number, name: string, ids: [number, number], value: string): object {
-  const pair = {
-    type: 'record',
-    name: `k${ids[0]}_v${ids[1]}`,
-    fields: [field(ids[0], 'key', 'int'), field(ids[1], 'value', value)],
-  };
-  return field(id, name, { type: 'array', logicalType: 'map', items: pair });
+function recordType(name: string, fields: Record<string, Field<unknown>>): object {
+  const named = Object.entries(fields).map(([each, { id, type, isOptional }]) =>
+    isOptional
+      ? { name: each, type: ['null', type], default: null, 'field-id': id }
+      : { name: each, type, 'field-id': id },
+  );
+  return { type: 'record', name, fields: named };
 }
 
 const PARTITION_TYPES = {
@@ -94,80 +54,83 @@ const PARTITION_TYPES = {
   ingest_date: { type: 'int', logicalType: 'date' },
 } as const;
 
-const dataFile = ({ fields }: PartitionSpec): object => ({
-  type: 'record',
-  name: 'r2',
-  fields: [
-    field(134, 'content', 'int'),
-    field(100, 'file_path', 'string'),
-    field(101, 'file_format', 'string'),
-    field(102, 'partition', {
-      type: 'record',
-      name: 'r102',
-      fields: fields.map((each) =>
-        optional(each['field-id'], each.name, PARTITION_TYPES[each.name]),
-      ),
-    }),
-    field(103, 'record_count', 'long'),
-    field(104, 'file_size_in_bytes', 'long'),
-    byField(108, 'column_sizes', [117, 118], 'long'),
-    byField(109, 'value_counts', [119, 120], 'long'),
-    byField(110, 'null_value_counts', [121, 122], 'long'),
-    byField(125, 'lower_bounds', [126, 127], 'bytes'),
-    byField(128, 'upper_bounds', [129, 130], 'bytes'),
-  ],
+/** `ingest_date` in days since 1970-01-01; nothing in a table without partitions. */
+function partition({ fields }: PartitionSpec): Field<{ source?: string; ingest_date?: number }> {
+  const named = fields.map(
+    (each) => [each.name, optional(fieldOf(each['field-id'], PARTITION_TYPES[each.name]))] as const,
+  );
+  return fieldOf(102, recordType('r102', Object.fromEntries(named)));
+}
+
+const dataFile = (spec: PartitionSpec) => ({
+  content: int(134),
+  file_path: string(100),
+  file_format: string(101),
+  partition: partition(spec),
+  record_count: long(103),
+  file_size_in_bytes: long(104),
+  column_sizes: byField(108, 117, long(118)),
+  value_counts: byField(109, 119, long(120)),
+  null_value_counts: byField(110, 121, long(122)),
+  lower_bounds: byField(125, 126, bytes(127)),
+  upper_bounds: byField(128, 129, bytes(130)),
 });
 
-const manifestEntry = (spec: PartitionSpec): AvroSchema =>
-  ({
-    type: 'record',
-    name: 'manifest_entry',
-    fields: [
-      field(0, 'status', 'int'),
-      optional(1, 'snapshot_id', 'long'),
-      optional(3, 'sequence_number', 'long'),
-      optional(4, 'file_sequence_number', 'long'),
-      field(2, 'data_file', dataFile(spec)),
-    ],
-  }) as unknown as AvroSchema;
+/** A Parquet file, as readers of the table see it. */
+export type DataFile = RecordOf<ReturnType<typeof dataFile>>;
+
+const manifestEntry = (spec: PartitionSpec) => ({
+  status: int(0),
+  /** The snapshot that added the file, or the one that deleted it. */
+  snapshot_id: optional(long(1)),
+  sequence_number: optional(long(3)),
+  file_sequence_number: optional(long(4)),
+  data_file: fieldOf<DataFile>(2, recordType('r2', dataFile(spec))),
+});
+
+export type ManifestEntry = RecordOf<ReturnType<typeof manifestEntry>>;
+
+/** `status` of an entry of a manifest. */
+export const ENTRY_STATUS = { existing: 0, added: 1, deleted: 2 } as const;
 
 const PARTITION_RANGE = {
-  type: 'record',
-  name: 'r508',
-  fields: [
-    field(509, 'contains_null', 'boolean'),
-    optional(510, 'lower_bound', 'bytes'),
-    optional(511, 'upper_bound', 'bytes'),
-  ],
+  contains_null: fieldOf<boolean>(509, 'boolean'),
+  lower_bound: optional(fieldOf<Buffer | null>(510, 'bytes')),
+  upper_bound: optional(fieldOf<Buffer | null>(511, 'bytes')),
 };
 
-const MANIFEST_FILE = {
-  type: 'record',
-  name: 'manifest_file',
-  fields: [
-    field(500, 'manifest_path', 'string'),
-    field(501, 'manifest_length', 'long'),
-    field(502, 'partition_spec_id', 'int'),
-    field(517, 'content', 'int'),
-    field(515, 'sequence_number', 'long'),
-    field(516, 'min_sequence_number', 'long'),
-    field(503, 'added_snapshot_id', 'long'),
-    field(504, 'added_files_count', 'int'),
-    field(505, 'existing_files_count', 'int'),
-    field(506, 'deleted_files_count', 'int'),
-    field(512, 'added_rows_count', 'long'),
-    field(513, 'existing_rows_count', 'long'),
-    field(514, 'deleted_rows_count', 'long'),
-    optional(507, 'partitions', { type: 'array', items: PARTITION_RANGE, 'element-id': 508 }),
-  ],
-} as unknown as AvroSchema;
+const PARTITION_RANGES = {
+  type: 'array',
+  items: recordType('r508', PARTITION_RANGE),
+  'element-id': 508,
+};
+
+const MANIFEST_IN_LIST = {
+  manifest_path: string(500),
+  manifest_length: long(501),
+  partition_spec_id: int(502),
+  content: int(517),
+  sequence_number: long(515),
+  min_sequence_number: long(516),
+  added_snapshot_id: long(503),
+  added_files_count: int(504),
+  existing_files_count: int(505),
+  deleted_files_count: int(506),
+  added_rows_count: long(512),
+  existing_rows_count: long(513),
+  deleted_rows_count: long(514),
+  partitions: optional(fieldOf<RecordOf<typeof PARTITION_RANGE>[]>(507, PARTITION_RANGES)),
+};
+
+/** What a manifest list says of a manifest. */
+export type ManifestInList = RecordOf<typeof MANIFEST_IN_LIST>;
 
 export function encodeManifest(
   entries: readonly ManifestEntry[],
   schema: IcebergSchema,
   spec: PartitionSpec,
 ): Buffer {
-  return encodeAvro(manifestEntry(spec), entries, {
+  return encodeAvro(recordType('manifest_entry', manifestEntry(spec)), entries, {
     schema: JSON.stringify(schema),
     'schema-id': String(schema['schema-id']),
     'partition-spec': JSON.stringify(spec.fields),
@@ -186,7 +149,7 @@ export function encodeManifestList(
   manifests: readonly ManifestInList[],
   snapshot: { id: number; parentId: number | undefined; sequenceNumber: number },
 ): Buffer {
-  return encodeAvro(MANIFEST_FILE, manifests, {
+  return encodeAvro(recordType('manifest_file', MANIFEST_IN_LIST), manifests, {
     'snapshot-id': String(snapshot.id),
     'parent-snapshot-id': String(snapshot.parentId ?? 'null'),
     'sequence-number': String(snapshot.sequenceNumber),
@@ -197,4 +160,74 @@ export function encodeManifestList(
 /** @throws Error of a file that is damaged. */
 export function decodeManifestList(file: Buffer): ManifestInList[] {
   return decodeAvro(file) as ManifestInList[];
+}
+
+/** Avro's object container file, as its specification 1.11 lays it out: the magic, a header, blocks of records. */
+const MAGIC = Buffer.from('Obj\u0001');
+const SYNC_BYTES = 16;
+
+const HEADER = avro.Type.forSchema({ type: 'map', values: 'bytes' });
+const LONG = avro.Type.forSchema('long');
+
+/**
+ * A file of one block. The header is written here and not by `avsc`, which leaves out the attributes of the schema that
+ * Iceberg needs (`field-id`).
+ * @param metadata what Iceberg wants in the header besides.
+ */
+function encodeAvro(
+  schema: object,
+  records: readonly unknown[],
+  metadata: Record<string, string>,
+): Buffer {
+  const text = JSON.stringify(schema);
+  const type = typeOf(text);
+  const header = { ...metadata, 'avro.schema': text, 'avro.codec': 'deflate' };
+  const values = Object.entries(header).map(([name, text]) => [name, Buffer.from(text)] as const);
+  const block = deflateRawSync(Buffer.concat(records.map((record) => type.toBuffer(record))));
+  const sync = randomBytes(SYNC_BYTES);
+  return Buffer.concat([
+    MAGIC,
+    HEADER.toBuffer(Object.fromEntries(values)),
+    sync,
+    ...(records.length > 0
+      ? [LONG.toBuffer(records.length), LONG.toBuffer(block.length), block, sync]
+      : []),
+  ]);
+}
+
+/**
+ * The records of a file that `encodeAvro` wrote, by the schema in its header.
+ * @throws Error where it is none: cut short, or damaged.
+ */
+function decodeAvro(file: Buffer): unknown[] {
+  if (!file.subarray(0, MAGIC.length).equals(MAGIC)) throw new Error('no Avro file');
+  const header = HEADER.decode(file, MAGIC.length);
+  if (header.offset < 0) throw new Error('a header that is cut short');
+  const { 'avro.schema': schema = '' } = header.value as Record<string, Buffer>;
+  const type = typeOf(schema.toString());
+  const sync = file.subarray(header.offset, header.offset + SYNC_BYTES);
+  const records: unknown[] = [];
+  for (let at = header.offset + SYNC_BYTES; at < file.length;) {
+    const count = LONG.decode(file, at);
+    const size = LONG.decode(file, count.offset);
+    const end = size.offset + Number(size.value);
+    if (!file.subarray(end, end + SYNC_BYTES).equals(sync)) throw new Error('a damaged block');
+    const block = inflateRawSync(file.subarray(size.offset, end));
+    for (let n = 0, offset = 0; n < Number(count.value); n += 1) {
+      const record = type.decode(block, offset);
+      records.push(record.value);
+      offset = record.offset;
+    }
+    at = end + SYNC_BYTES;
+  }
+  return records;
+}
+
+/** Of the few schemas that our files have: making a type takes longer than reading a manifest of a day. */
+const TYPES = new Map<string, avro.Type>();
+
+function typeOf(schema: string): avro.Type {
+  const type = TYPES.get(schema) ?? avro.Type.forSchema(JSON.parse(schema) as avro.Schema);
+  TYPES.set(schema, type);
+  return type;
 }

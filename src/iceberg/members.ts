@@ -1,14 +1,28 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import pMap from 'p-map';
+import type { DuckDbSettings } from '../config/settings.ts';
+import { writtenFolder } from '../conversion/convert-source.ts';
+import { runInChild } from '../conversion/duckdb/child-process.ts';
+import { settingStatements } from '../conversion/duckdb/plan.ts';
+import { settingsForWidth } from '../conversion/duckdb/width.ts';
+import { DUCKDB_SQL } from '../lake/duckdb-sql.ts';
+import { castSql } from '../lake/views.ts';
 import { LonghaulError } from '../model/errors.ts';
+import { partialPartKey } from '../model/layout.ts';
 import type { ParquetPart } from '../model/manifest.ts';
+import { quoteIdentifier, quoteLiteral } from '../model/names.ts';
 import type { Column } from '../model/schema.ts';
+import { locateHttpfs } from '../programs/httpfs.ts';
+import { keepingReserve } from '../storage/free-space.ts';
 import type { Store } from '../storage/store.ts';
+import { temporaryPath } from '../storage/temporary-folder.ts';
 import { readFooter } from '../verification/footers.ts';
-import { castPart, castPrefix, type CastOptions } from './cast.ts';
 import { dataFileOf, fits } from './data-file.ts';
 import type { DataFile, ManifestEntry } from './manifest-files.ts';
-import { tableFileKey } from './read-snapshot.ts';
-import type { IcebergField } from './table-schema.ts';
+import { tableFileKey } from './metadata.ts';
+import { columnTypeOf, type IcebergField } from './table-schema.ts';
 
 /** Footers read, or files cast, at once. */
 const FILES_AT_ONCE = 8;
@@ -21,6 +35,12 @@ export interface WantedFile {
   partition: DataFile['partition'];
 }
 
+export interface CastOptions {
+  converted: Store;
+  duckdb: DuckDbSettings;
+  signal: AbortSignal;
+}
+
 export interface MemberOptions extends CastOptions {
   /** The folder of the table that holds the copies. */
   copiesPrefix: string;
@@ -31,6 +51,8 @@ export interface MemberOptions extends CastOptions {
   before: { entries: readonly ManifestEntry[]; fields: readonly IcebergField[] };
   /** Of another table, whose copies serve here too. */
   shared: readonly ManifestEntry[];
+  /** Of the keys of files that the parent does not have. */
+  keepPrivate: (keys: readonly string[]) => Promise<void>;
 }
 
 /** A file that a snapshot has: carried over from its parent, or new in it. */
@@ -41,15 +63,18 @@ export interface Member {
 
 /** @throws LonghaulError LAKE_CORRUPT, ENGINE_…, STORE_…. */
 export async function membersOf(options: MemberOptions): Promise<Member[]> {
-  const { before, shared, fields, files } = options;
+  const { before, shared, fields, files, keepPrivate } = options;
   const known: Known = {
     paths: new Map(before.entries.map((entry) => [entry.data_file.file_path, entry])),
     copies: byStart(before.entries),
     shared: byStart(shared),
     widened: widened(before.fields, fields),
   };
-  const find = async (file: WantedFile): Promise<Member> => await memberOf(options, known, file);
-  return await pMap(files, find, { concurrency: FILES_AT_ONCE });
+  const found = files.map((file) => ({ file, carried: carriedEntry(options, known, file) }));
+  await keepPrivate(found.flatMap(({ file, carried }) => (carried ? [] : [file.part.key])));
+  const memberOf = async ({ file, carried }: (typeof found)[number]): Promise<Member> =>
+    carried ? { file: carried.data_file, carried } : await newMember(options, known, file);
+  return await pMap(found, memberOf, { concurrency: FILES_AT_ONCE });
 }
 
 interface Known {
@@ -71,30 +96,37 @@ function widened(before: readonly IcebergField[], now: readonly IcebergField[]):
   return new Set(others.map(({ name }) => name));
 }
 
-/** The part itself; where its columns are not of the table's types, a copy that has them. */
-async function memberOf(
-  options: MemberOptions,
-  known: Known,
+/** As the parent has it: the part itself, or a copy in the table's types. */
+function carriedEntry(
+  { converted, copiesPrefix, fields }: MemberOptions,
+  { paths, copies, widened: changed }: Known,
   { part, columns, partition }: WantedFile,
-): Promise<Member> {
-  const { converted, copiesPrefix, fields } = options;
+): ManifestEntry | undefined {
   const isSame = ({ data_file: file }: ManifestEntry): boolean =>
     file.partition.source === partition.source &&
     file.partition.ingest_date === partition.ingest_date;
+  const own = paths.get(converted.uri(part.key));
+  if (own && isSame(own) && !columns.some(({ name }) => changed.has(name))) return own;
+  const copied = copies.get(converted.uri(castPrefix(copiesPrefix, { part, columns, fields })));
+  return copied && isSame(copied) ? copied : undefined;
+}
+
+/** The part itself; where its columns are not of the table's types, a copy that has them. */
+async function newMember(
+  options: MemberOptions,
+  { paths, copies, shared }: Known,
+  { part, columns, partition }: WantedFile,
+): Promise<Member> {
+  const { converted, copiesPrefix, fields } = options;
   const path = converted.uri(part.key);
-  const own = known.paths.get(path);
-  if (own && isSame(own) && !columns.some(({ name }) => known.widened.has(name))) {
-    return { file: own.data_file, carried: own };
-  }
-  const cast = { part, columns, fields };
-  const copies = converted.uri(castPrefix(copiesPrefix, cast));
-  const copied = known.copies.get(copies);
-  if (copied && isSame(copied)) return { file: copied.data_file, carried: copied };
   const asIs = await readPart(converted, part.key, part.rows);
   if (fits(asIs.footer, fields)) {
-    return { file: dataFileOf(path, asIs, partition, fields), carried: own };
+    return { file: dataFileOf(path, asIs, partition, fields), carried: paths.get(path) };
   }
-  const there = copied ?? known.shared.get(copies);
+  const cast = { part, columns, fields };
+  const start = converted.uri(castPrefix(copiesPrefix, cast));
+  const copied = copies.get(start);
+  const there = copied ?? shared.get(start);
   const key = there
     ? tableFileKey(copiesPrefix, 'data', there.data_file.file_path)
     : await castPart(copiesPrefix, cast, options);
@@ -107,4 +139,108 @@ async function readPart(converted: Store, key: string, rows: number) {
   if (Number(file.footer.num_rows) === rows) return file;
   const what = `${converted.uri(key)} has ${Number(file.footer.num_rows)} rows, and should have ${rows}.`;
   throw new LonghaulError('LAKE_CORRUPT', what);
+}
+
+/** A Parquet file of a source, and the columns of the table that it has to have. */
+interface Cast {
+  part: ParquetPart;
+  /** As the file has them. */
+  columns: readonly Column[];
+  fields: readonly IcebergField[];
+}
+
+/**
+ * What the keys of all copies start with which `castPart` makes of a file for these types: the copy of an earlier day
+ * serves again.
+ * @param prefix the table's folder.
+ */
+function castPrefix(prefix: string, { part, columns, fields }: Cast): string {
+  const types = targets(columns, fields).map(({ column, field }) => [column.name, field?.type]);
+  const hash = createHash('sha256')
+    .update(JSON.stringify([part.key, types]))
+    .digest('hex');
+  return `${prefix}data/${hash.slice(0, HASH_DIGITS)}-`;
+}
+
+/** Of 64: two copies of one table never meet by chance. */
+const HASH_DIGITS = 32;
+
+/**
+ * Writes a file once more, with its values in the types of the table's columns, exactly as the views cast them; every
+ * row is there, or it throws.
+ * @returns the copy's key.
+ * @throws LonghaulError ENGINE_…, STORE_…, DISK_FULL; the signal's reason.
+ */
+async function castPart(prefix: string, cast: Cast, options: CastOptions): Promise<string> {
+  const { converted, duckdb, signal } = options;
+  const key = `${castPrefix(prefix, cast)}${randomUUID().slice(0, 8)}.parquet`;
+  const location = converted.location(key);
+  const target = location.kind === 'disk' ? converted.uri(partialPartKey(key)) : converted.uri(key);
+  const forWidth = settingsForWidth(cast.columns.length, duckdb);
+  const spillFolder = await temporaryPath();
+  try {
+    if (location.kind === 'disk') await mkdir(dirname(target), { recursive: true });
+    const job = {
+      settings: settingStatements(forWidth, spillFolder),
+      ...(location.kind === 's3'
+        ? {
+            s3: {
+              settings: location.settings,
+              httpfsPath: await locateHttpfs({ given: duckdb.httpfs, signal }),
+              scratchFolder: spillFolder,
+            },
+          }
+        : {}),
+      copy: copySql(converted.uri(cast.part.key), target, cast, forWidth),
+      records: cast.part.rows,
+      inputBytes: cast.part.bytes,
+    };
+    await inTurn(async () =>
+      keepingReserve(writtenFolder(converted), signal, async (stopped) =>
+        runInChild(job, stopped, () => undefined),
+      ),
+    );
+    if (location.kind === 'disk') await converted.putFile(key, target);
+    return key;
+  } finally {
+    await rm(spillFolder, { recursive: true, force: true });
+    if (location.kind === 'disk') await rm(target, { force: true });
+  }
+}
+
+let lastCast: Promise<unknown> = Promise.resolve();
+
+/** One at a time in this process: each has all the memory that DuckDB may have, whatever else the worker converts. */
+async function inTurn(work: () => Promise<void>): Promise<void> {
+  const turn = lastCast.then(work);
+  lastCast = turn.catch(() => undefined);
+  await turn;
+}
+
+function copySql(
+  from: string,
+  to: string,
+  { columns, fields }: Cast,
+  { rowsAGroup }: { rowsAGroup: number },
+): string {
+  const values = targets(columns, fields).map(({ column, field }) => {
+    const name = quoteIdentifier(column.name);
+    const type = field ? columnTypeOf(field) : column.type;
+    const value = column.empty
+      ? `CAST(NULL AS ${type})`
+      : castSql(`part.${name}`, column, type, DUCKDB_SQL);
+    return `${value} AS ${name}`;
+  });
+  const source = `read_parquet(${quoteLiteral(from)}, hive_partitioning = false)`;
+  return `COPY (SELECT ${values.join(', ')} FROM ${source} AS part) TO ${quoteLiteral(to)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowsAGroup})`;
+}
+
+function targets(
+  columns: readonly Column[],
+  fields: readonly IcebergField[],
+): { column: Column; field: IcebergField | undefined }[] {
+  return columns.map((column) => ({
+    column,
+    field: fields.find(({ name }) => name === column.name),
+  }));
 }

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { basename } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { formatChecksum } from '../model/texts.ts';
@@ -31,6 +32,17 @@ export function tableName(dataset: string, suffix: TableSuffix = TABLES.main): s
 /** The folder of a dataset's table. */
 export function tablePrefix(dataset: string, suffix?: TableSuffix): string {
   return `${TABLES_PREFIX}${tableName(dataset, suffix)}/`;
+}
+
+/** A table's folder in its zone. */
+export interface TableFolder {
+  converted: Store;
+  prefix: string;
+}
+
+/** The key of a table's own file. Paths in a table are whole; it may be read from another place than they name. */
+export function tableFileKey(prefix: string, folder: 'metadata' | 'data', path: string): string {
+  return `${prefix}${folder}/${basename(path)}`;
 }
 
 const FIELD = z.strictObject({
@@ -238,8 +250,17 @@ function hintKey(prefix: string): string {
   return `${prefix}metadata/version-hint.text`;
 }
 
-/** The columns of the head; undefined where there is none. */
-export function headSchema(metadata: TableMetadata | undefined): IcebergSchema | undefined {
-  if (!metadata || metadata['current-snapshot-id'] === NO_SNAPSHOT) return undefined;
-  return metadata.schemas.find((each) => each['schema-id'] === metadata['current-schema-id']);
+/** Undefined where no day has begun, or none is published any more. */
+export function headOf({
+  'current-snapshot-id': id,
+  snapshots,
+}: TableMetadata): TableSnapshot | undefined {
+  return snapshots.find((each) => each['snapshot-id'] === id);
+}
+
+export function schemaOf(
+  { schemas }: TableMetadata,
+  snapshot: TableSnapshot | undefined,
+): IcebergSchema | undefined {
+  return schemas.find((each) => each['schema-id'] === snapshot?.['schema-id']);
 }

@@ -1,6 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import pMap from 'p-map';
+import { LonghaulError } from '../model/errors.ts';
 import { int32 } from './data-file.ts';
 import {
+  decodeManifest,
+  decodeManifestList,
   encodeManifest,
   encodeManifestList,
   ENTRY_STATUS,
@@ -9,9 +13,15 @@ import {
   type ManifestInList,
 } from './manifest-files.ts';
 import { membersOf, type MemberOptions } from './members.ts';
-import type { TableSnapshot } from './metadata.ts';
-import { readSnapshotFiles } from './read-snapshot.ts';
+import { tableFileKey, type TableFolder, type TableSnapshot } from './metadata.ts';
 import type { IcebergSchema, PartitionSpec } from './table-schema.ts';
+
+/** What a snapshot consists of: the keys of its own files, its manifests, and those of their entries that it has. */
+export interface SnapshotFiles {
+  keys: string[];
+  manifests: ManifestInList[];
+  entries: ManifestEntry[];
+}
 
 /** Of a snapshot: it gets one of its own beside those of its parent until there are so many, as Iceberg's own writers do. */
 const MAX_MANIFESTS = 100;
@@ -138,17 +148,15 @@ function partitionRanges(entries: readonly ManifestEntry[]): ManifestInList['par
   const sources = partitions
     .map(({ source = '' }) => Buffer.from(source))
     .toSorted((a, b) => Buffer.compare(a, b));
-  const days = partitions.map((each) => each.ingest_date ?? 0).toSorted((a, b) => a - b);
-  const dayBytes = (day: number | undefined): Buffer | null =>
-    day === undefined ? null : int32(day);
-  return [
-    {
-      contains_null: false,
-      lower_bound: sources[0] ?? null,
-      upper_bound: sources.at(-1) ?? null,
-    },
-    { contains_null: false, lower_bound: dayBytes(days[0]), upper_bound: dayBytes(days.at(-1)) },
-  ];
+  const days = partitions
+    .map((each) => each.ingest_date ?? 0)
+    .toSorted((a, b) => a - b)
+    .map(int32);
+  return [sources, days].map((values) => ({
+    contains_null: false,
+    lower_bound: values[0] ?? null,
+    upper_bound: values.at(-1) ?? null,
+  }));
 }
 
 /** By the specification's names. */
@@ -166,4 +174,38 @@ function countsOf(entries: readonly ManifestEntry[]): Record<string, string> {
   };
   const texts = Object.entries(counts).map(([name, count]) => [name, String(count)] as const);
   return { operation, ...Object.fromEntries(texts) };
+}
+
+const MANIFESTS_AT_ONCE = 8;
+
+/** @throws LonghaulError TABLE_UNREADABLE. */
+export async function readSnapshotFiles(
+  table: TableFolder,
+  snapshot: TableSnapshot,
+): Promise<SnapshotFiles> {
+  const list = tableFileKey(table.prefix, 'metadata', snapshot['manifest-list']);
+  const manifests = await read(table, list, decodeManifestList);
+  const keys = manifests.map(({ manifest_path: path }) =>
+    tableFileKey(table.prefix, 'metadata', path),
+  );
+  const entries = await pMap(keys, async (key) => await read(table, key, decodeManifest), {
+    concurrency: MANIFESTS_AT_ONCE,
+  });
+  const isLive = ({ status }: ManifestEntry): boolean => status !== ENTRY_STATUS.deleted;
+  return { keys: [list, ...keys], manifests, entries: entries.flat().filter(isLive) };
+}
+
+async function read<T>(
+  { converted }: TableFolder,
+  key: string,
+  decode: (file: Buffer) => T,
+): Promise<T> {
+  const body = await converted.get(key);
+  if (!body) throw new LonghaulError('TABLE_UNREADABLE', `${converted.uri(key)} is gone.`);
+  try {
+    return decode(body);
+  } catch (error) {
+    const what = `${converted.uri(key)} cannot be read: it is damaged.`;
+    throw new LonghaulError('TABLE_UNREADABLE', what, {}, { cause: error });
+  }
 }

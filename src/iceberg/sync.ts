@@ -2,26 +2,25 @@ import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import type { Store } from '../storage/store.ts';
 import { noneIf } from '../storage/leftovers.ts';
-import type { CastOptions } from './cast.ts';
-import { followDays } from './day-tags.ts';
-import { DAYS_SCHEMA } from './days-file.ts';
 import { Days } from './days.ts';
 import { Draft } from './draft.ts';
-import { History } from './history.ts';
+import { DAYS_SCHEMA, followDays, followSourcesOfDays, followVersions } from './follow.ts';
+import type { CastOptions } from './members.ts';
 import {
   commitTable,
-  headSchema,
+  headOf,
   metadataKey,
   newestVersion,
   newTable,
   readVersion,
+  schemaOf,
   tableName,
   tablePrefix,
   TABLES,
+  type TableFolder,
   type TableMetadata,
   type TableSuffix,
 } from './metadata.ts';
-import type { TableFolder } from './read-snapshot.ts';
 import {
   evolve,
   PARTITION_SPEC,
@@ -31,11 +30,9 @@ import {
 } from './table-schema.ts';
 
 /** A table of a dataset as it is now. */
-export interface SyncedTable {
+export interface SyncedTable extends TableFolder {
   /** In catalogs. */
   name: string;
-  /** Its folder in the zone. */
-  prefix: string;
   /** The folder, as readers open it. */
   location: string;
   /** The newest metadata file. */
@@ -75,62 +72,53 @@ export async function syncTable(options: SyncOptions): Promise<SyncedTable | und
   }
 }
 
+/** But those of the partitions. */
+const NO_COLUMNS = evolve([], []);
+
 interface Table {
   suffix: TableSuffix;
   spec: PartitionSpec;
   /** Until it has files. */
   schema: IcebergSchema;
-  /** The newest one; undefined where there is none. */
-  version: number | undefined;
-  follow: (draft: Draft, table: TableFolder) => Promise<void>;
+  /** @param main the main table, which is brought first. */
+  follow: (draft: Draft, days: Days, main: SyncedTable | undefined) => Promise<void>;
 }
 
-/** But those of the partitions. */
-const NO_COLUMNS = evolve([], []);
+/** In this order: the others follow what the main one has become, and the days name versions. */
+const TABLES_OF_DATASET: Table[] = [
+  { suffix: TABLES.main, spec: PARTITION_SPEC, schema: NO_COLUMNS, follow: followDays },
+  { suffix: TABLES.versions, spec: PARTITION_SPEC, schema: NO_COLUMNS, follow: followVersions },
+  { suffix: TABLES.days, spec: UNPARTITIONED, schema: DAYS_SCHEMA, follow: followSourcesOfDays },
+];
 
 /** @returns the main one first; `overtaken` where another writer has committed since. */
 async function bringAll(options: SyncOptions): Promise<SyncedTable[] | 'overtaken'> {
   const { converted, dataset } = options;
-  const newest = async (suffix: TableSuffix): Promise<number | undefined> =>
-    await newestVersion(converted, tablePrefix(dataset, suffix));
   // Before the days: who has seen fewer of them is overtaken by whoever has seen more.
-  const [mainVersion, versionsVersion, daysVersion] = [
-    await newest(TABLES.main),
-    await newest(TABLES.versions),
-    await newest(TABLES.days),
-  ];
+  const versions = await Promise.all(
+    TABLES_OF_DATASET.map(async ({ suffix }) =>
+      newestVersion(converted, tablePrefix(dataset, suffix)),
+    ),
+  );
   const days = await Days.of(converted, dataset);
-  if (mainVersion === undefined && days.dates.length === 0) return [];
-  const main = await bring(options, {
-    ...{ suffix: TABLES.main, spec: PARTITION_SPEC, schema: NO_COLUMNS, version: mainVersion },
-    follow: async (draft, table) => {
-      await followDays(draft, days, table);
-    },
-  });
-  if (main === 'overtaken') return main;
-  const history = new History(converted, days);
-  const { prefix, metadata } = main;
-  // Before the days, which name versions.
-  const versions = await bring(options, {
-    ...{ suffix: TABLES.versions, spec: PARTITION_SPEC, schema: NO_COLUMNS },
-    version: versionsVersion,
-    follow: async (draft) => {
-      await history.followVersions(draft, { converted, prefix, metadata });
-    },
-  });
-  if (versions === 'overtaken') return versions;
-  const consists = await bring(options, {
-    ...{ suffix: TABLES.days, spec: UNPARTITIONED, schema: DAYS_SCHEMA, version: daysVersion },
-    follow: async (draft, table) => {
-      await history.followDays(draft, table);
-    },
-  });
-  return consists === 'overtaken' ? consists : [main, versions, consists];
+  const synced: SyncedTable[] = [];
+  if (versions[0] === undefined && days.revisions.length === 0) return synced;
+  for (const [index, table] of TABLES_OF_DATASET.entries()) {
+    const brought = await bring(options, table, versions[index], async (draft) =>
+      table.follow(draft, days, synced[0]),
+    );
+    if (brought === 'overtaken') return brought;
+    synced.push(brought);
+  }
+  return synced;
 }
 
+/** @param version the newest one; undefined where there is none. */
 async function bring(
   options: SyncOptions,
-  { suffix, spec, schema, version, follow }: Table,
+  { suffix, spec, schema }: Table,
+  version: number | undefined,
+  follow: (draft: Draft) => Promise<void>,
 ): Promise<SyncedTable | 'overtaken'> {
   const { converted, dataset } = options;
   const prefix = tablePrefix(dataset, suffix);
@@ -141,12 +129,12 @@ async function bring(
   const base = isUsable ? current : anew(newTable(location, spec), current);
   const copiesPrefix = tablePrefix(dataset);
   const draft = new Draft({ ...options, prefix, spec, copiesPrefix }, base, current?.schemas);
-  await follow(draft, { converted, prefix });
-  const before = headSchema(current);
+  await follow(draft);
   const synced = (number: number, metadata: TableMetadata): SyncedTable => ({
-    ...{ name: tableName(dataset, suffix), prefix, location },
+    ...{ name: tableName(dataset, suffix), converted, prefix, location },
     ...{ metadataFile: converted.uri(metadataKey(prefix, number)), metadata },
-    ...{ before, after: headSchema(metadata) },
+    before: current && schemaOf(current, headOf(current)),
+    after: schemaOf(metadata, headOf(metadata)),
   });
   if (isUsable && !draft.isChanged) return synced(version ?? 0, base);
   const next = (version ?? 0) + 1;

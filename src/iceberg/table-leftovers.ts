@@ -1,6 +1,6 @@
 import type { Store, StoredObject } from '../storage/store.ts';
-import { metadataKey, readNewest, TABLES, TABLES_PREFIX } from './metadata.ts';
-import { readSnapshotFiles, tableFileKey } from './read-snapshot.ts';
+import { metadataKey, readNewest, tableFileKey, TABLES, TABLES_PREFIX } from './metadata.ts';
+import { readSnapshotFiles } from './snapshot.ts';
 
 /**
  * As long as a commit may take (the workflow's policy TABLE): until then a file that no version of the table names may be

@@ -63,9 +63,11 @@ export async function viewsFor(
     .filter(({ snapshots }) => snapshots.length > 0);
   const known = datasets.map(({ view }) => view);
   const later = all.filter(({ view }) => !known.includes(view));
+  const read = async (ref: SnapshotRef): Promise<SnapshotManifest> =>
+    await readSnapshot(converted, ref);
   const views = datasets.flatMap(({ view, historyView, snapshots: refs }) => [
-    { view, entries: async () => versionsOf(await latestOfEachSource(converted, refs)) },
-    { view: historyView, entries: async () => daysOf(await readAll(converted, refs)) },
+    { view, entries: async () => versionsOf(await latestOfEachSource(refs, read)) },
+    { view: historyView, entries: async () => daysOf(await Promise.all(refs.map(read))) },
   ]);
   const wanted = views.filter(
     // A dataset may have the name of another one's history.
@@ -107,13 +109,6 @@ function daysOf(snapshots: readonly SnapshotManifest[]): DatedEntry[] {
   );
 }
 
-async function readAll(
-  converted: Store,
-  refs: readonly SnapshotRef[],
-): Promise<SnapshotManifest[]> {
-  return await Promise.all(refs.map(async (ref) => await readSnapshot(converted, ref)));
-}
-
 /** The snapshot of that date; else of the newest one that has begun. Undefined where there is none. */
 export async function findSnapshot(
   converted: Store,
@@ -134,14 +129,14 @@ export async function findSnapshot(
  * @param refs of one dataset, oldest first, up to the day as of which is asked; never empty.
  */
 export async function latestOfEachSource(
-  converted: Store,
   refs: readonly SnapshotRef[],
+  read: (ref: SnapshotRef) => Promise<SnapshotManifest>,
 ): Promise<SnapshotManifest[]> {
   const found: SnapshotManifest[] = [];
   let wanted: Set<string> | undefined;
   for (const ref of refs.toReversed()) {
     if (wanted?.size === 0) break;
-    const manifest = await readSnapshot(converted, ref);
+    const manifest = await read(ref);
     wanted ??= new Set(manifest.sources.map(({ id }) => id));
     const sources = manifest.sources.filter(
       ({ id, status }) => status !== 'missing' && wanted?.has(id),

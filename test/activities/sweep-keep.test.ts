@@ -7,7 +7,7 @@ import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { createSweepActivities } from '../../src/activities/sweep.ts';
 import { describeTable } from '../../src/iceberg/describe-table.ts';
 import { readNewest, tablePrefix } from '../../src/iceberg/metadata.ts';
-import { readSnapshotFiles } from '../../src/iceberg/read-snapshot.ts';
+import { readSnapshotFiles } from '../../src/iceberg/snapshot.ts';
 import { syncTable } from '../../src/iceberg/sync.ts';
 import { ingestDateAt } from '../../src/model/dates.ts';
 import type { SweepResult } from '../../src/model/sweep.ts';

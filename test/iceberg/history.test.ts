@@ -3,7 +3,7 @@ import { cp, rm } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { describeHistory } from '../../src/iceberg/describe-table.ts';
 import { readNewest, tablePrefix, TABLES, type TableSuffix } from '../../src/iceberg/metadata.ts';
-import { readSnapshotFiles } from '../../src/iceberg/read-snapshot.ts';
+import { readSnapshotFiles } from '../../src/iceberg/snapshot.ts';
 import { syncTable } from '../../src/iceberg/sync.ts';
 import { unpublish } from '../../src/lake/unpublish.ts';
 import type { Store } from '../../src/storage/store.ts';

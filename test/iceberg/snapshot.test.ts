@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Column } from '../../src/model/schema.ts';
-import { filesOf } from '../../src/iceberg/days.ts';
+import { filesOf } from '../../src/iceberg/follow.ts';
 import type { TableSnapshot } from '../../src/iceberg/metadata.ts';
-import { readSnapshotFiles } from '../../src/iceberg/read-snapshot.ts';
+import { readSnapshotFiles } from '../../src/iceberg/snapshot.ts';
 import { writeSnapshot } from '../../src/iceberg/snapshot.ts';
 import { evolve, PARTITION_SPEC } from '../../src/iceberg/table-schema.ts';
 import { entryOf } from '../helpers/manifests.ts';
@@ -30,6 +30,7 @@ test('a snapshot that only adds files adds a manifest, and the hundred of its pa
     parent = await writeSnapshot({
       ...{ ...table, duckdb: { memoryLimit: '1GiB', threads: 1 }, signal, spec: PARTITION_SPEC },
       ...{ copiesPrefix: table.prefix, shared: [], schema, summary: {} },
+      keepPrivate: async () => undefined,
       ...{ id: number, sequenceNumber: number, timestampMs: 0 },
       parent: parent && { snapshot: parent, schema },
       files: filesOf([{ entry, versionDate: '2026-01-01' }]),

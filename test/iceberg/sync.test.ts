@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { chmod, cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { describeTable } from '../../src/iceberg/describe-table.ts';
 import { syncTable, type SyncedTable } from '../../src/iceberg/sync.ts';
 import { unpublish } from '../../src/lake/unpublish.ts';
+import { snapshotManifestKey } from '../../src/model/layout.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { crashingAt } from '../helpers/crashing-store.ts';
@@ -272,6 +274,20 @@ void describe('the table, when something goes wrong', () => {
     await lake.publish(DATASET, DAYS[1], [integers('a', 2)]);
     await failureWith(sync(lake.store), 'TABLE_UNREADABLE');
     assert.equal(tagsOf(await sync(lake.store, true)).main, 'a-b/2026-01-02/r1');
+  });
+
+  it('gets the days after one whose manifest was damaged since, and says so', async () => {
+    await using lake = await TinyLake.create();
+    await lake.publish(DATASET, DAYS[0], [integers('a', 1)]);
+    await sync(lake.store);
+    await lake.store.put(snapshotManifestKey(DATASET, DAYS[0], 1), '{');
+    await lake.publish(DATASET, DAYS[1], [integers('a', 2)]);
+    await failureWith(sync(lake.store), 'MANIFEST_UNREADABLE');
+    const table = await describeTable(lake.store, DATASET);
+    assert.deepEqual(
+      table?.tags.map(({ tag, publishedAs }) => `${tag} ${publishedAs}`),
+      DAYS.slice(0, 2).map((day) => `${day} ${day}/r1`),
+    );
   });
 
   it('leads to the files of the place that its lake was moved to', async () => {

@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { describe, it } from 'node:test';
 import { describeTable } from '../../src/iceberg/describe-table.ts';
 import { readNewest, tablePrefix, TABLES } from '../../src/iceberg/metadata.ts';
-import { readSnapshotFiles } from '../../src/iceberg/read-snapshot.ts';
+import { readSnapshotFiles } from '../../src/iceberg/snapshot.ts';
 import { syncTable } from '../../src/iceberg/sync.ts';
 import { tableLeftovers } from '../../src/iceberg/table-leftovers.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';

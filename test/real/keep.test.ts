@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { stringify } from 'yaml';
 import type { TableDescription } from '../../src/iceberg/describe-table.ts';
 import { readNewest, tablePrefix } from '../../src/iceberg/metadata.ts';
-import { readSnapshotFiles } from '../../src/iceberg/read-snapshot.ts';
+import { readSnapshotFiles } from '../../src/iceberg/snapshot.ts';
 import { ingestDateAt } from '../../src/model/dates.ts';
 import type { SweepResult } from '../../src/model/sweep.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';

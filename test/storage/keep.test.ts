@@ -122,7 +122,9 @@ async function contents(lake: KeptLake): Promise<Map<string, SnapshotManifest[]>
   const refs = await newestRevisions(lake.converted, DATASET);
   const seen = new Map<string, SnapshotManifest[]>();
   for (const [index, ref] of refs.entries()) {
-    const manifests = await latestOfEachSource(lake.converted, refs.slice(0, index + 1));
+    const manifests = await latestOfEachSource(refs.slice(0, index + 1), async (each) =>
+      readSnapshot(lake.converted, each),
+    );
     // A day that only shows other days' sources has no entry of its own.
     seen.set(
       ref.ingestDate,

@@ -1,9 +1,12 @@
 import { latestOfEachSource, newestRevisions } from '../lake/catalogue.ts';
+import type { DuckDbSettings } from '../config/settings.ts';
 import { LonghaulError } from '../model/errors.ts';
-import type { SourceEntry } from '../model/manifest.ts';
-import { changeText } from '../model/table.ts';
+import type { SnapshotManifest, SourceEntry } from '../model/manifest.ts';
+import { changeText, type PublishedTable } from '../model/table.ts';
+import { readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
-import { headSchema, readNewest, tablePrefix } from './metadata.ts';
+import { headOf, readNewest, schemaOf, tablePrefix } from './metadata.ts';
+import { syncTable } from './sync.ts';
 import { changesBetween, evolve } from './table-schema.ts';
 
 /**
@@ -18,11 +21,13 @@ export async function assertSchemaKept(
   sources: readonly SourceEntry[],
 ): Promise<void> {
   const table = (await readNewest(converted, tablePrefix(name)))?.metadata;
-  const head = headSchema(table);
+  const head = table && schemaOf(table, headOf(table));
   const refs = await newestRevisions(converted, name);
   if (!table || !head || refs.some((ref) => ref.ingestDate > ingestDate)) return;
   const missing = sources.flatMap(({ id, status }) => (status === 'missing' ? [id] : []));
-  const before = missing.length > 0 ? await latestOfEachSource(converted, refs) : [];
+  const read = async (ref: SnapshotRef): Promise<SnapshotManifest> =>
+    await readSnapshot(converted, ref);
+  const before = missing.length > 0 ? await latestOfEachSource(refs, read) : [];
   const carried = before
     .flatMap((manifest) => manifest.sources)
     .filter(({ id }) => missing.includes(id));
@@ -31,4 +36,22 @@ export async function assertSchemaKept(
   if (changes.length === 0) return;
   const message = `The columns of ${name} would change: ${changes.map(changeText).join(', ')}. Held, not published.`;
   throw new LonghaulError('SCHEMA_CHANGED', message);
+}
+
+/**
+ * After a publication: brings the table to what the manifests say.
+ * @returns undefined where the day is not published any more.
+ */
+export async function publishedTable(
+  deps: { converted: Store; duckdb: DuckDbSettings; glueDatabase: string | undefined },
+  { dataset, ingestDate }: { dataset: string; ingestDate: string },
+  signal: AbortSignal,
+): Promise<PublishedTable | undefined> {
+  const synced = await syncTable({ ...deps, dataset, signal });
+  if (!synced?.metadata.refs[ingestDate]) return undefined;
+  const { location, metadataFile, before, after } = synced;
+  return {
+    ...{ location, metadataFile, tag: ingestDate },
+    schemaChanges: before && after ? changesBetween(before, after) : [],
+  };
 }

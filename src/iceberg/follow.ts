@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import parquet from 'parquetjs-lite';
+import { rowKey, writerSchema } from '../conversion/parquetjs/schema.ts';
+import type { ParquetPart } from '../model/manifest.ts';
+import type { Column } from '../model/schema.ts';
+import { noneIf } from '../storage/leftovers.ts';
+import type { SnapshotRef } from '../storage/manifests.ts';
+import { openTemporaryFolder } from '../storage/temporary-folder.ts';
+import { contentHash, type Content, type Days, type SourceOfDay, type Version } from './days.ts';
+import type { Draft, NewSnapshot } from './draft.ts';
+import type { WantedFile } from './members.ts';
+import {
+  headOf,
+  MAIN,
+  type TableFolder,
+  type TableMetadata,
+  type TableSnapshot,
+} from './metadata.ts';
+import { readSnapshotFiles } from './snapshot.ts';
+import { ICEBERG_TYPES, LAST_OWN_ID, type IcebergSchema } from './table-schema.ts';
+
+/*
+ * What each of a dataset's tables has to be, as the manifests of its published days say. The main one has a tagged snapshot
+ * for each day. The history is two tables that are joined, of the newest revisions of the days that have begun, as
+ * `<view>_history` is: each version of a source once, and which of them each day consists of.
+ */
+
+/** Makes a table have a tagged snapshot for each day and replaced revision, no other tag, and the newest day as its head. */
+export async function followDays(draft: Draft, days: Days): Promise<void> {
+  const { refs } = draft.table;
+  const isCurrent = (ref: SnapshotRef): boolean => days.current.includes(ref);
+  const tagOf = (ref: SnapshotRef): string =>
+    isCurrent(ref) ? ref.ingestDate : `${ref.ingestDate}.r${ref.revision}`;
+  const tags = new Set([MAIN, ...days.revisions.map(tagOf)]);
+  for (const tag of Object.keys(refs)) if (!tags.has(tag)) draft.dropTag(tag);
+  for (const ref of days.revisions) {
+    const tag = tagOf(ref);
+    // What a replaced revision was stays, whatever became of the days before it.
+    if (refs[tag] && !isCurrent(ref)) continue;
+    // So does a day whose manifest was damaged since: the days after it are followed all the same.
+    const damaged = refs[tag] ? (['MANIFEST_UNREADABLE', 'LAKE_CORRUPT'] as const) : [];
+    const content = await days.content(ref).catch(noneIf(...damaged));
+    if (!content) continue;
+    // A day on which nothing has changed is the snapshot of the day before.
+    draft.setTag(tag, draft.withContent(content.hash) ?? (await addDay(draft, days, ref, content)));
+  }
+  draft.setHead(draft.tagged(days.begun.at(-1)?.ingestDate));
+}
+
+async function addDay(
+  draft: Draft,
+  days: Days,
+  { dataset, ingestDate, revision }: SnapshotRef,
+  { manifest: { runId, publishedAt, ledger }, sources, hash }: Content,
+): Promise<TableSnapshot> {
+  const newest = days.begun.at(-1)?.ingestDate;
+  const isHead = newest !== undefined && ingestDate >= newest;
+  return await draft.addSnapshot({
+    schema: draft.evolved(sources.map(({ entry }) => entry.schema.columns)),
+    files: filesOf(sources),
+    // The head, where the day becomes it; else the day before it.
+    parent:
+      (isHead ? draft.tagged(MAIN) : undefined) ??
+      draft.tagged(days.before(ingestDate)?.ingestDate),
+    content: hash,
+    summary: {
+      'longhaul.snapshot': `${dataset}/${ingestDate}/r${revision}`,
+      'longhaul.run': runId,
+      'longhaul.published-at': publishedAt,
+      'longhaul.ledger': `${ledger.records} records = ${ledger.rows} rows + ${ledger.rejected} rejected`,
+    },
+  });
+}
+
+type SyncedMain = (TableFolder & { metadata: TableMetadata }) | undefined;
+
+/** @param main the table of the days: what it had to cast serves here too. */
+export async function followVersions(draft: Draft, days: Days, main: SyncedMain): Promise<void> {
+  await followNewest(draft, days, async () => {
+    const { versions } = await days.history();
+    const head = main && headOf(main.metadata);
+    return {
+      schema: draft.evolved(versions.map(({ entry }) => entry.schema.columns)),
+      files: filesOf(versions),
+      shared: head ? (await readSnapshotFiles(main, head)).entries : [],
+    };
+  });
+}
+
+/** @param main the table of the days: this one becomes as private. */
+export async function followSourcesOfDays(
+  draft: Draft,
+  days: Days,
+  main: SyncedMain,
+): Promise<void> {
+  await followNewest(draft, days, async () => {
+    await draft.keepPrivate(main ? [`${main.prefix}metadata`] : []);
+    const parts = await writeDaysFile(draft.folder, (await days.history()).days);
+    const files = parts.map((part) => ({ part, columns: DAYS_COLUMNS, partition: {} }));
+    return { schema: DAYS_SCHEMA, files };
+  });
+}
+
+/** Of a table whose one snapshot is of all days that have begun. */
+async function followNewest(
+  draft: Draft,
+  { begun }: Days,
+  made: () => Promise<Pick<NewSnapshot, 'schema' | 'files' | 'shared'>>,
+): Promise<void> {
+  const newest = begun.at(-1);
+  if (!newest) {
+    draft.setHead(undefined);
+    return;
+  }
+  // A revision never changes: the same ones say the same.
+  const content = contentHash(begun.map((ref) => [ref.ingestDate, ref.revision]));
+  const add = async (): Promise<TableSnapshot> =>
+    await draft.addSnapshot({
+      ...(await made()),
+      ...{ parent: draft.tagged(MAIN), content },
+      summary: { 'longhaul.days': `${begun.length} to ${newest.ingestDate}` },
+    });
+  draft.setHead(draft.withContent(content) ?? (await add()));
+}
+
+/** Of the versions. */
+export function filesOf(versions: readonly Version[]): WantedFile[] {
+  return versions.flatMap(({ entry: { id, parquet: parts, schema }, versionDate }) => {
+    const partition = { source: id, ingest_date: daysSinceEpoch(versionDate) };
+    return parts.map((part) => ({ part, columns: schema.columns, partition }));
+  });
+}
+
+const DAY_MS = 86_400_000;
+
+/** @param date YYYY-MM-DD. */
+function daysSinceEpoch(date: string): number {
+  return Date.parse(date) / DAY_MS;
+}
+
+const column = (name: string, type: Column['type']): Column => ({
+  name,
+  publisherName: name,
+  type,
+});
+
+const DAYS_COLUMNS = [
+  column('day', 'DATE'),
+  column('source', 'VARCHAR'),
+  column('version_date', 'DATE'),
+];
+
+export const DAYS_SCHEMA: IcebergSchema = {
+  'schema-id': 0,
+  type: 'struct',
+  fields: DAYS_COLUMNS.map(({ name, type }, index) => ({
+    ...{ id: LAST_OWN_ID + 1 + index, name, required: false, type: ICEBERG_TYPES[type] },
+  })),
+};
+
+/** The writer holds a group in memory: here a year of 90 sources. */
+const WRITER_OPTIONS = { rowGroupSize: 32_768, pageSize: 4096, useDataPageV2: false };
+
+/**
+ * Writes all of it into one new file: a row is a few bytes there, and readers open one file instead of one a day.
+ * @returns none where there are no rows.
+ */
+async function writeDaysFile(
+  { converted, prefix }: TableFolder,
+  rows: readonly SourceOfDay[],
+): Promise<ParquetPart[]> {
+  if (rows.length === 0) return [];
+  const scratch = await openTemporaryFolder();
+  try {
+    const path = join(scratch.folder, 'days.parquet');
+    const schema = writerSchema(DAYS_COLUMNS);
+    const writer = await parquet.ParquetWriter.openFile(schema, path, WRITER_OPTIONS);
+    for (const { day, source, versionDate } of rows) {
+      const values = [daysSinceEpoch(day), source, daysSinceEpoch(versionDate)];
+      const named = values.map((value, index) => [rowKey(index), value] as const);
+      await writer.appendRow(Object.fromEntries(named));
+    }
+    await writer.close();
+    const body = await readFile(path);
+    const key = `${prefix}data/${contentHash(rows)}-${randomUUID().slice(0, 8)}.parquet`;
+    await converted.put(key, body);
+    return [{ key, rows: rows.length, bytes: body.length, checksum: '' }];
+  } finally {
+    await scratch.close();
+  }
+}

@@ -31,9 +31,7 @@ export function resultText(report: RunReport, lakeFlag: string): string {
   const size = bytesText(sources.reduce((sum, { bytes }) => sum + bytes, 0));
   return [
     `${dataset}, ${ingestDate}: ${headline(report)}`,
-    tableText(LEDGER_HEAD, [...rows, ['all', '', size, ...countsText(ledger)]], {
-      right: [2, 3, 4, 5],
-    }),
+    tableText(LEDGER_HEAD, [...rows, ['all', '', size, ...countsText(ledger)]], [2, 3, 4, 5]),
     ...sources.flatMap((source) => placeLines(source)),
     ...(report.emr
       ? [`EMR ${report.emr.clusterId}  ${report.emr.instanceHours.toFixed(2)} instance-hours`]
@@ -100,5 +98,5 @@ export function progressTable(progress: RunProgress): string {
     ...countsText(result),
   ]);
   const head = ['source', 'stage', '', 'records', 'rows', 'rejected'];
-  return tableText(head, rows, { right: [3, 4, 5] });
+  return tableText(head, rows, [3, 4, 5]);
 }

@@ -1,9 +1,9 @@
-import { bytesText } from '../model/texts.ts';
+import { bytesText, countText } from '../model/texts.ts';
 import { instanceHours, type EmrProgress } from '../model/emr.ts';
 import { printable } from '../model/names.ts';
 import type { CliContext } from './command.ts';
 import type { RunState, SourceState, Wait } from './run-state.ts';
-import { countText, durationText } from './text.ts';
+import { cut, durationText } from './text.ts';
 
 export interface ProgressView {
   show(state: RunState): void;
@@ -226,10 +226,6 @@ function recordsText(records: number, total: number | undefined): string {
 
 function present(details: readonly (string | false | undefined)[]): string[] {
   return details.filter((detail) => typeof detail === 'string');
-}
-
-function cut(line: string, width: number): string {
-  return line.length <= width ? line : `${line.slice(0, Math.max(0, width - 1))}…`;
 }
 
 /** The cluster, and a line a step that has not completed; `EMR j-…: STARTING, Provisioning Amazon EC2 capacity`. */

@@ -4,25 +4,17 @@ import { countText } from '../model/texts.ts';
 import { revisionText, type RevisionAt, type Tombstone } from '../model/manifest.ts';
 import { printable } from '../model/names.ts';
 
-export { countText };
-
-interface TableOptions {
-  /** Indexes of the columns whose cells are numbers. */
-  right?: readonly number[];
-  /** Longer cells are cut, with an ellipsis. */
-  maxCellLength?: number;
-}
-
-/** A table for the terminal. Every cell is made safe: what publishers wrote cannot move the cursor. */
+/**
+ * A table for the terminal. Every cell is made safe: what publishers wrote cannot move the cursor.
+ * @param right indexes of the columns whose cells are numbers.
+ */
 export function tableText(
   head: readonly string[],
   rows: readonly (readonly string[])[],
-  { right = [], maxCellLength = 120 }: TableOptions = {},
+  right: readonly number[] = [],
+  maxCellLength = 120,
 ): string {
-  const cell = (text: string): string => {
-    const safe = printable(text);
-    return safe.length > maxCellLength ? `${safe.slice(0, maxCellLength - 1)}…` : safe;
-  };
+  const cell = (text: string): string => cut(printable(text), maxCellLength);
   const table = new Table({
     head: head.map(cell),
     colAligns: head.map((_, index) => (right.includes(index) ? 'right' : 'left')),
@@ -33,8 +25,59 @@ export function tableText(
   return table.toString();
 }
 
-/** From here on, tenths of a second are noise. */
-const TENTHS_BELOW_MS = 10_000;
+const GAP = '  ';
+/** Of the terminal's width: longer cells are cut, so that the last one has room. */
+const MAX_CELL_SHARE = 0.35;
+
+/** Rows of cells without lines around them, indented, each line cut at the terminal's width. Every cell is made safe. */
+export function sideBySide(rows: readonly (readonly string[])[], width: number): string[] {
+  const maxLength = Math.floor(width * MAX_CELL_SHARE);
+  const cells = rows
+    .map((row) => row.map(printable))
+    .map((row) => ({
+      firsts: row.slice(0, -1).map((cell) => cut(cell, maxLength)),
+      last: row.at(-1) ?? '',
+    }));
+  const widthOf = (index: number): number =>
+    Math.max(...cells.map(({ firsts }) => firsts[index]?.length ?? 0));
+  const widths = (rows[0] ?? []).map((_, index) => widthOf(index));
+  return cells.map(({ firsts, last }) => {
+    const line = [...firsts.map((cell, index) => cell.padEnd(widths[index] ?? 0)), last];
+    return cut(GAP + line.join(GAP), width).trimEnd();
+  });
+}
+
+/** A name, and what is said of it; one of which nothing is said is left out. */
+export type Fact = readonly [name: string, text: string | false | undefined];
+
+/** A fact below the other, each wrapped at the terminal's width. */
+export function factLines(facts: readonly Fact[], width: number): string[] {
+  const said = facts.flatMap(([name, text]) => (typeof text === 'string' ? [{ name, text }] : []));
+  const indent = Math.max(...said.map(({ name }) => name.length)) + 2 * GAP.length;
+  return said.flatMap(({ name, text }) => {
+    const [first = '', ...others] = wrapped(printable(text), width - indent);
+    const head = `${GAP}${name}`.padEnd(indent) + first;
+    return [head, ...others.map((line) => ' '.repeat(indent) + line)];
+  });
+}
+
+/** At blanks; a word that is longer than the line stays whole, so that an address can be copied. */
+export function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
+/** @param length characters, with the mark of what is missing. */
+export function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, Math.max(0, length - 1))}…` : text;
+}
 
 /** `2026-11-23`, `2026-11-23 r2`. */
 export function snapshotText(last: RevisionAt | undefined): string {
@@ -43,17 +86,12 @@ export function snapshotText(last: RevisionAt | undefined): string {
 
 /** Why readers do not see a revision. */
 export function unpublishedText(
-  {
-    unpublishedAt,
-    by,
-    reason,
-    because,
-  }: Pick<Tombstone, 'unpublishedAt' | 'by' | 'reason' | 'because'>,
+  of: Pick<Tombstone, 'unpublishedAt' | 'by' | 'reason' | 'because'>,
   timeZone: string,
 ): string {
-  const when = momentText(new Date(unpublishedAt), timeZone);
-  const withWhich = because ? `, with ${revisionText(because)}, which it carries` : '';
-  return printable(`Unpublished ${when} by ${by}${withWhich}: ${reason}`);
+  const when = momentText(new Date(of.unpublishedAt), timeZone);
+  const withWhich = of.because ? `, with ${revisionText(of.because)}, which it carries` : '';
+  return printable(`Unpublished ${when} by ${of.by}${withWhich}: ${of.reason}`);
 }
 
 /** Three cells of a table: the counts of a ledger, a source or a recount. */
@@ -74,18 +112,25 @@ export function durationText(milliseconds: number): string {
   return `${Math.floor(hours / 24)}d ${two(hours % 24)}h`;
 }
 
+/** From here on, tenths of a second are noise. */
+const TENTHS_BELOW_MS = 10_000;
 /** Up to two days people count hours. */
 const DAYS_FROM_HOURS = 48;
 
 /** `2026-11-23 04:05:06 -07:00`: to the second, as the clocks of a time zone show it, and in no doubt of which. */
 export function momentText(moment: Date, timeZone: string): string {
-  const parts = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' });
-  const name = parts.formatToParts(moment).find(({ type }) => type === 'timeZoneName')?.value ?? '';
-  // `GMT-07:00`; of UTC only `GMT`.
-  const [, sign = '+', hours = '00', minutes = '00'] = /([+-])(\d+):(\d+)/.exec(name) ?? [];
-  const offsetMinutes = Number(`${sign}1`) * (Number(hours) * 60 + Number(minutes));
-  const clock = new Date(moment.getTime() + offsetMinutes * 60_000).toISOString();
-  return `${clock.slice(0, 19).replace('T', ' ')} ${sign}${hours}:${minutes}`;
+  // Swedes write as ISO 8601 does.
+  const clock = new Intl.DateTimeFormat('sv-SE', {
+    ...{ timeZone, dateStyle: 'short', timeStyle: 'medium' },
+  });
+  const zone = new Intl.DateTimeFormat('en', { timeZone, timeZoneName: 'longOffset' });
+  const [, offset = '+00:00'] = /GMT([+-]\d\d:\d\d)/.exec(zone.format(moment)) ?? [];
+  return `${clock.format(moment)} ${offset}`;
+}
+
+/** A word of a shell's command line, whatever is in it. */
+export function quotedWord(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** A path as it is shown: from the folder where the command runs, where it lies there. */

@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { readerLines } from '../../src/cli/table-readers.ts';
+import { readerLines } from '../../src/cli/commands/table.ts';
 import { describeHistory, describeTable } from '../../src/iceberg/describe-table.ts';
 import { syncTable } from '../../src/iceberg/sync.ts';
 import { viewNameOf } from '../../src/model/names.ts';

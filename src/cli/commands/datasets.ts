@@ -1,3 +1,4 @@
+import { countText } from '../../model/texts.ts';
 import { Command } from 'commander';
 import { readCatalogue } from '../../lake/catalogue.ts';
 import type { KeepRule } from '../../model/sweep.ts';
@@ -5,7 +6,7 @@ import { viewNameOf } from '../../model/names.ts';
 import { readSnapshot } from '../../storage/manifests.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import { examples, print, type CliContext, type Flags } from '../command.ts';
-import { countText, snapshotText, tableText } from '../text.ts';
+import { snapshotText, tableText } from '../text.ts';
 
 interface DatasetSummary {
   name: string;
@@ -88,5 +89,5 @@ function datasetsText(datasets: readonly DatasetSummary[]): string {
     keep ?? 'all',
   ]);
   const head = ['dataset', 'sources', 'view', 'last snapshot', 'rows', 'snapshots', 'keep'];
-  return tableText(head, rows, { right: [1, 4, 5] });
+  return tableText(head, rows, [1, 4, 5]);
 }

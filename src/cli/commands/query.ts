@@ -202,8 +202,8 @@ async function writeTable(
   }
   const types = result.columnTypes().map(String);
   const right = types.flatMap((type, index) => (isNumber(type) ? [index] : []));
-  const layout = { right, maxCellLength: MAX_CELL_LENGTH };
-  await context.out(`${tableText(result.columnNames(), rows.slice(0, maxRows), layout)}\n`);
+  const table = tableText(result.columnNames(), rows.slice(0, maxRows), right, MAX_CELL_LENGTH);
+  await context.out(`${table}\n`);
   if (rows.length > maxRows) {
     context.note(
       `Only the first ${maxRows} rows are shown: --limit shows more, --format csv or json all.`,

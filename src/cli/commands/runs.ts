@@ -47,7 +47,7 @@ export function runsText(runs: readonly RunSummary[], zoneOf: ZoneOf): string {
     durationMs === undefined ? '' : durationText(durationMs),
     runId,
   ]);
-  return tableText(['run', 'status', 'started', 'took', 'run id'], rows, { right: [3] });
+  return tableText(['run', 'status', 'started', 'took', 'run id'], rows, [3]);
 }
 
 /** The time zone in which the times of a run are shown: its dataset's, where the workflow id names one, else this machine's. */

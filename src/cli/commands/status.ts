@@ -1,3 +1,4 @@
+import { countText } from '../../model/texts.ts';
 import { Command } from 'commander';
 import type { Config } from '../../config/load-config.ts';
 import { newestOfEachDay } from '../../lake/catalogue.ts';
@@ -15,14 +16,7 @@ import { openLake } from '../../storage/open-lake.ts';
 import type { Store } from '../../storage/store.ts';
 import { ageOption, examples, print, type CliContext, type Flags } from '../command.ts';
 import { lastDue } from '../due.ts';
-import {
-  countText,
-  durationText,
-  momentText,
-  snapshotText,
-  tableText,
-  unpublishedText,
-} from '../text.ts';
+import { durationText, momentText, snapshotText, tableText, unpublishedText } from '../text.ts';
 
 export function statusCommand(context: CliContext): Command {
   const command = new Command('status')
@@ -143,7 +137,7 @@ export function statusText(datasets: readonly DatasetStatus[]): string {
     found.map((each) => `${dataset} ${revisionText(each)}: ${unpublishedText(each, timeZone)}`),
   );
   return [
-    tableText(head, rows, { right: [3, 4] }),
+    tableText(head, rows, [3, 4]),
     ...unpublished,
     late.length === 0 ? 'Nothing is late.' : `Late: ${late.join(', ')}.`,
     ...(future.length === 0

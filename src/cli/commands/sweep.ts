@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { Command } from 'commander';
-import { bytesText } from '../../model/texts.ts';
+import { bytesText, countText } from '../../model/texts.ts';
 import {
   SWEEP_WORKFLOW_ID,
   type SweepInput,
@@ -11,7 +11,7 @@ import type { sweepLake } from '../../workflows/index.ts';
 import { ageOption, examples, print, type CliContext, type Flags } from '../command.ts';
 import type { TemporalLink } from '../temporal-link.ts';
 import { lakeQueue, withTemporal } from '../temporal.ts';
-import { countText, durationText, tableText } from '../text.ts';
+import { durationText, tableText } from '../text.ts';
 
 export function sweepCommand(context: CliContext): Command {
   const command = new Command('sweep')
@@ -128,8 +128,8 @@ export function sweepText(result: SweepResult): string {
     key,
     outcome,
   ]);
-  const layout = { right: [1, 2], maxCellLength: MAX_KEY_LENGTH };
-  const lines = [tableText(['kind', 'age', 'size', 'key', 'outcome'], rows, layout)];
+  const head = ['kind', 'age', 'size', 'key', 'outcome'];
+  const lines = [tableText(head, rows, [1, 2], MAX_KEY_LENGTH)];
   if (count > items.length) lines.push(`… and ${countText(count - items.length)} more.`);
   return [...lines, totalsLine(result)].join('\n');
 }

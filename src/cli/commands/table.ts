@@ -1,10 +1,10 @@
+import { countText } from '../../model/texts.ts';
 import { Command } from 'commander';
 import { LonghaulError } from '../../model/errors.ts';
-import { parseDatasetName, printable, viewNameOf } from '../../model/names.ts';
+import { parseDatasetName, printable, quoteLiteral, viewNameOf } from '../../model/names.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import { examples, interruptible, print, type CliContext, type Flags } from '../command.ts';
-import { readerLines } from '../table-readers.ts';
-import { countText, tableText } from '../text.ts';
+import { quotedWord, tableText } from '../text.ts';
 
 export function tableCommand(context: CliContext): Command {
   const command = new Command('table')
@@ -108,7 +108,7 @@ function reportText(report: TableReport): string {
       : []),
     '',
     ...(tags.length > TAGS_SHOWN ? [`the last ${TAGS_SHOWN} of ${tags.length} tags:`] : []),
-    tableText(['tag', 'snapshot', 'rows', 'since'], days, { right: [1, 2] }),
+    tableText(['tag', 'snapshot', 'rows', 'since'], days, [1, 2]),
     '',
     ...lines,
   ].join('\n');
@@ -116,3 +116,87 @@ function reportText(report: TableReport): string {
 
 /** A month of days: a terminal's page. --json has all. */
 const TAGS_SHOWN = 30;
+
+/** Where a table is, as programs that read it are told. */
+interface TableAddress {
+  view: string;
+  /** The folder. */
+  location: string;
+  metadataFile: string;
+  /** A day, and its snapshot. */
+  tag?: { name: string; snapshotId: number } | undefined;
+  /** The tables that are its history. */
+  history?: Record<'versions' | 'days', { location: string }> | undefined;
+}
+
+/** Lines to paste, by program. Trino, Athena and Snowflake are not among those that our tests run. */
+export function readerLines(table: TableAddress): Record<string, string[]> {
+  const { location, tag, history } = table;
+  const scan = (folder: string, more = ''): string =>
+    `iceberg_scan(${quoteLiteral(folder)}${more})`;
+  const ofDay = (line: (day: { name: string; snapshotId: number }) => string): string[] =>
+    tag ? [line(tag)] : [];
+  const polars = (more: string): string =>
+    `pl.scan_iceberg(${python(table.metadataFile)}${more}).collect()`;
+  const spark = (more: string): string =>
+    `spark.read.format("iceberg")${more}.load(${python(location)})`;
+  const joined =
+    history && `${scan(history.versions.location)} AS v JOIN ${scan(history.days.location)} AS d`;
+  return {
+    DuckDB: [
+      'INSTALL iceberg; LOAD iceberg;',
+      `SELECT * FROM ${scan(location)};`,
+      ...ofDay(
+        ({ snapshotId: id }) => `SELECT * FROM ${scan(location, `, snapshot_from_id = ${id}`)};`,
+      ),
+      ...(joined
+        ? [
+            `SELECT v.* REPLACE (d.day AS ingest_date) FROM ${joined} ON v.source = d.source AND v.ingest_date = d.version_date;`,
+          ]
+        : []),
+    ],
+    pyiceberg: [
+      'from pyiceberg.table import StaticTable',
+      `table = StaticTable.from_metadata(${python(location)})`,
+      'table.scan().to_arrow()',
+      ...ofDay(
+        ({ name }) =>
+          `table.scan(snapshot_id=table.snapshot_by_name(${python(name)}).snapshot_id).to_arrow()`,
+      ),
+    ],
+    polars: [
+      'import polars as pl',
+      polars(''),
+      ...ofDay(({ snapshotId }) => polars(`, snapshot_id=${snapshotId}`)),
+    ],
+    // With Iceberg's runtime of the Spark version on its class path.
+    Spark: [spark(''), ...ofDay(({ name }) => spark(`.option("tag", ${python(name)})`))],
+    ...(location.startsWith('s3://') ? inS3(table) : {}),
+  };
+}
+
+/** Programs that read buckets only. */
+function inS3({ view, location, metadataFile, tag }: TableAddress): Record<string, string[]> {
+  const glueTable = JSON.stringify({
+    Name: view,
+    TableType: 'EXTERNAL_TABLE',
+    StorageDescriptor: { Location: location },
+    Parameters: { table_type: 'ICEBERG', metadata_location: metadataFile },
+  });
+  const day = tag && quoteLiteral(tag.name);
+  return {
+    Trino: [
+      `CALL iceberg.system.register_table(schema_name => 'lake', table_name => ${quoteLiteral(view)}, table_location => ${quoteLiteral(location)});`,
+      ...(day ? [`SELECT * FROM iceberg.lake.${view} FOR VERSION AS OF ${day};`] : []),
+    ],
+    Athena: [`aws glue create-table --database-name lake --table-input ${quotedWord(glueTable)}`],
+    Snowflake: [
+      `CREATE ICEBERG TABLE ${view} EXTERNAL_VOLUME = 'volume' CATALOG = 'object_store_catalog' METADATA_FILE_PATH = ${quoteLiteral(metadataFile)};`,
+    ],
+  };
+}
+
+/** A string of JSON is one of Python too. */
+function python(text: string): string {
+  return JSON.stringify(text);
+}

@@ -89,7 +89,7 @@ function verifyText(report: VerifyReport): string {
   const verdict = verified ? 'every count and checksum is as published' : 'it is damaged';
   return [
     `${dataset}, ${ingestDate}, revision ${revision}: ${verdict} (${durationText(durationMs)}).`,
-    tableText(head, rows, { right: [2, 3, 4, 5] }),
+    tableText(head, rows, [2, 3, 4, 5]),
     ...sources.flatMap(({ id, problems }) => problems.map((each) => `${id}: ${printable(each)}`)),
     ...sources.flatMap(({ id, rawRemovedAt: at }) =>
       at === undefined

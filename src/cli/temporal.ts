@@ -7,7 +7,7 @@ import { ERROR_CATALOGUE, LonghaulError, type ErrorCode } from '../model/errors.
 import { lakeText, type LakeIdentity } from '../model/lake-address.ts';
 import { queuesOf } from '../model/run.ts';
 import { nearestThere, tryWriting } from '../storage/free-space.ts';
-import { identityOfLake } from '../storage/lake-identity.ts';
+import { identityOfLake } from '../storage/open-lake.ts';
 import { interruptible, type CliContext } from './command.ts';
 import { asLonghaulError } from './errors.ts';
 import type { TemporalLink } from './temporal-link.ts';

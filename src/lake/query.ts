@@ -7,9 +7,8 @@ import { quoteIdentifier, quoteLiteral } from '../model/names.ts';
 import type { Store } from '../storage/store.ts';
 import { temporaryPath } from '../storage/temporary-folder.ts';
 import { mentions, viewsFor } from './catalogue.ts';
-import { DUCKDB_SQL } from './duckdb-sql.ts';
 import { asQueryError, asViewError, refused, type StoreErrorOf } from './query-errors.ts';
-import { viewSql } from './views.ts';
+import { DUCKDB_SQL, viewSql } from './views.ts';
 
 export interface QueryOptions {
   converted: Store;

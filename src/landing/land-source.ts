@@ -13,8 +13,13 @@ import {
 } from '../model/manifest.ts';
 import { fileNameOf } from '../model/names.ts';
 import type { LandedSource, ProbedSource, SourceTask } from '../model/run.ts';
-import { hasEnded, isUnpublished, readLanding, readLandings } from '../storage/manifests.ts';
-import { readRawRemoval } from '../storage/raw-removals.ts';
+import {
+  hasEnded,
+  isUnpublished,
+  readLanding,
+  readLandings,
+  readRawRemoval,
+} from '../storage/manifests.ts';
 import {
   arePartsThere,
   finishedEntry,

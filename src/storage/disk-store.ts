@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { LonghaulError } from '../model/errors.ts';
 import { parseLeftoverFile } from '../model/layout.ts';
 import { storageError } from './disk-errors.ts';
 import { locationBlocks, type Location } from './location.ts';
+import { replaceFile, syncFolder, writeAside } from './replace-file.ts';
 import type { Store, StoredObject, StoredRange } from './store.ts';
 
 /** A zone of the lake as a folder. `link(2)` makes put-if-absent atomic; rename would overwrite. */
@@ -32,23 +32,23 @@ export class DiskStore implements Store {
   }
 
   async putIfAbsent(key: string, body: string | Uint8Array): Promise<'created' | 'exists'> {
-    const temporary = await this.#writeAside(key, body);
+    const path = this.uri(key);
+    const temporary = await writeAside(path, body, await folderFor(path));
     try {
-      await link(temporary, this.uri(key));
-      await syncFolder(dirname(this.uri(key)));
+      await link(temporary, path);
+      await syncFolder(dirname(path));
       return 'created';
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return 'exists';
-      throw storageError(error, this.uri(key));
+      throw storageError(error, path);
     } finally {
       await rm(temporary, { force: true });
     }
   }
 
   async put(key: string, body: string | Uint8Array): Promise<void> {
-    const temporary = await this.#writeAside(key, body);
-    await rename(temporary, this.uri(key));
-    await syncFolder(dirname(this.uri(key)));
+    const path = this.uri(key);
+    await replaceFile(path, body, await folderFor(path));
   }
 
   async *list(prefix: string): AsyncIterable<StoredObject> {
@@ -92,8 +92,7 @@ export class DiskStore implements Store {
 
   async copyRange(range: StoredRange, to: string, signal?: AbortSignal): Promise<void> {
     const path = this.uri(to);
-    await mkdir(dirname(path), { recursive: true });
-    const output = await open(path, 'wx', await modeOfFilesIn(dirname(path)));
+    const output = await open(path, 'wx', await folderFor(path));
     try {
       const { location, start, end } = range;
       for await (const block of locationBlocks(location, { start, end, signal })) {
@@ -138,24 +137,15 @@ export class DiskStore implements Store {
       if (isDead(kind, key.replace(/\.([^/]+)\.partial$/, '$1'))) await this.delete(key);
     }
   }
+}
 
-  async #writeAside(key: string, body: string | Uint8Array): Promise<string> {
-    const path = this.uri(key);
-    const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
-    try {
-      await mkdir(dirname(path), { recursive: true });
-      const file = await open(temporary, 'wx', await modeOfFilesIn(dirname(path)));
-      try {
-        await file.writeFile(body);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      return temporary;
-    } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined);
-      throw storageError(error, path);
-    }
+/** Makes the file's folder. @returns the mode of the file. */
+async function folderFor(path: string): Promise<number> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    return await modeOfFilesIn(dirname(path));
+  } catch (error) {
+    throw storageError(error, path);
   }
 }
 
@@ -196,16 +186,6 @@ async function syncFile(path: string): Promise<void> {
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-/** Makes a new name in a folder durable. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

@@ -2,8 +2,13 @@ import { landingManifestKey, parseRevisionOfKey } from '../model/layout.ts';
 import { firstKeptDate, keptDates, type KeepRule } from '../model/sweep.ts';
 import type { SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import type { Leftover } from './leftovers.ts';
-import { isPublished, listRevisions, readRevisions, type RevisionRef } from './manifests.ts';
-import { putRawRemoval } from './raw-removals.ts';
+import {
+  isPublished,
+  listRevisions,
+  putRawRemoval,
+  readRevisions,
+  type RevisionRef,
+} from './manifests.ts';
 import type { Lake } from './store.ts';
 
 export interface KeepPlan {

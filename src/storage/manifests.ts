@@ -11,6 +11,7 @@ import {
   parseEndingKey,
   parseSnapshotManifestKey,
   parseTombstoneKey,
+  rawRemovalKey,
   snapshotManifestKey,
   tombstoneKey,
 } from '../model/layout.ts';
@@ -18,11 +19,12 @@ import {
   revisionText,
   type Ending,
   type LandingManifest,
+  type RawRemoval,
   type RevisionAt,
   type SnapshotManifest,
   type Tombstone,
 } from '../model/manifest.ts';
-import { ENDING, LANDING, SNAPSHOT, TOMBSTONE } from './manifest-shapes.ts';
+import { ENDING, LANDING, RAW_REMOVAL, SNAPSHOT, TOMBSTONE } from './manifest-shapes.ts';
 import { printable } from '../model/names.ts';
 import type { Store } from './store.ts';
 
@@ -79,25 +81,18 @@ export async function readSnapshot(converted: Store, ref: SnapshotRef): Promise<
 }
 
 /**
- * Of any revision.
- * @returns undefined where its day has ended and its manifest is gone. @throws LonghaulError MANIFEST_UNREADABLE, LAKE_CORRUPT.
+ * Of any revisions, in their order: undefined where a day has ended and its manifest is gone.
+ * @throws LonghaulError MANIFEST_UNREADABLE, LAKE_CORRUPT.
  */
-async function readRevision(
-  converted: Store,
-  ref: RevisionRef,
-): Promise<SnapshotManifest | undefined> {
-  const key = snapshotManifestKey(ref.dataset, ref.ingestDate, ref.revision);
-  if (ref.hasEnded && (await converted.size(key)) === undefined) return undefined;
-  return await readSnapshot(converted, ref);
-}
-
-/** The same of many, in their order. */
 export async function readRevisions(
   converted: Store,
   refs: readonly RevisionRef[],
 ): Promise<(SnapshotManifest | undefined)[]> {
-  const read = async (ref: RevisionRef): ReturnType<typeof readRevision> =>
-    await readRevision(converted, ref);
+  const read = async (ref: RevisionRef): Promise<SnapshotManifest | undefined> => {
+    const key = snapshotManifestKey(ref.dataset, ref.ingestDate, ref.revision);
+    const isGone = ref.hasEnded && (await converted.size(key)) === undefined;
+    return isGone ? undefined : await readSnapshot(converted, ref);
+  };
   return await pMap(refs, read, { concurrency: REQUESTS_AT_ONCE });
 }
 
@@ -158,6 +153,21 @@ export async function putTombstone(
   const tombstone: Tombstone = { format: 'longhaul/unpublished/1', ...what, unpublishedAt };
   const key = tombstoneKey(what.dataset, what.ingestDate, what.revision);
   return await converted.putIfAbsent(key, toJson(tombstone));
+}
+
+/** Says that a raw file is not lost, before it is removed. */
+export async function putRawRemoval(
+  raw: Store,
+  what: Omit<RawRemoval, 'format' | 'removedAt'>,
+): Promise<void> {
+  const removedAt = new Date().toISOString();
+  const removal: RawRemoval = { format: 'longhaul/raw-removed/1', ...what, removedAt };
+  await raw.putIfAbsent(rawRemovalKey(what.rawKey), toJson(removal));
+}
+
+/** @returns undefined where `keep.raw` did not remove the file. @throws LonghaulError MANIFEST_UNREADABLE. */
+export async function readRawRemoval(raw: Store, rawKey: string): Promise<RawRemoval | undefined> {
+  return await readManifest(raw, rawRemovalKey(rawKey), RAW_REMOVAL);
 }
 
 function ofItsKey<T extends SnapshotRef>(store: Store, key: string, ref: SnapshotRef, found: T): T {

@@ -8,7 +8,7 @@ import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { queuesOf, type TaskQueues } from '../model/run.ts';
 import { claimNamespace } from '../runs/lake-namespace.ts';
-import { identityOfLake } from '../storage/lake-identity.ts';
+import { identityOfLake } from '../storage/open-lake.ts';
 import { openDeps } from './activity-deps.ts';
 import { activityTelemetry } from './activity-telemetry.ts';
 import { watchOpenClusters } from './open-clusters.ts';

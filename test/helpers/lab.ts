@@ -7,7 +7,7 @@ import { stringify } from 'yaml';
 import type { SnapshotManifest } from '../../src/model/manifest.ts';
 import { loadSettings } from '../../src/config/load-settings.ts';
 import { queuesOf } from '../../src/model/run.ts';
-import { identityOfLake } from '../../src/storage/lake-identity.ts';
+import { identityOfLake } from '../../src/storage/open-lake.ts';
 import { startOrigin, type Origin, type Route } from './origin.ts';
 
 /** The CLI as it is shipped: `npm run build` makes it. */

@@ -1,74 +1,30 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { newestRevisions } from '../../src/lake/catalogue.ts';
 import { publishSnapshot } from '../../src/lake/publish.ts';
 import { unpublish, type UnpublishInput } from '../../src/lake/unpublish.ts';
-import type { SourceSpec } from '../../src/model/dataset.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
-import { snapshotManifestKey, sourcePrefix } from '../../src/model/layout.ts';
-import {
-  carriedRevisions,
-  revisionText,
-  type RevisionAt,
-  type SourceEntry,
-} from '../../src/model/manifest.ts';
-import { DiskStore } from '../../src/storage/disk-store.ts';
+import { snapshotManifestKey } from '../../src/model/layout.ts';
+import { carriedRevisions, revisionText } from '../../src/model/manifest.ts';
 import {
   listRevisions,
   listSnapshots,
   readSnapshot,
   readTombstone,
 } from '../../src/storage/manifests.ts';
-import {
-  previousEntry,
-  previousSnapshot,
-  settingsKeyOf,
-} from '../../src/storage/source-results.ts';
+import { previousSnapshot } from '../../src/storage/source-results.ts';
 import type { Lake, Store } from '../../src/storage/store.ts';
-import { entryOf, snapshotJson } from '../helpers/manifests.ts';
+import { snapshotJson } from '../helpers/manifests.ts';
 import { scheduled, withMethods } from '../helpers/scheduled-store.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
+import { DATASET, KeptLake, sourceOf } from '../storage/kept-lake.ts';
 
-const DATASET = 'd';
 const DAYS = ['2026-01-01', '2026-01-02', '2026-01-03', '2026-01-04'] as const;
 const [FIRST, SECOND, THIRD, FOURTH] = DAYS;
 
 /** A lake of manifests: no step here opens another file. */
-class Manifests implements Lake {
-  readonly raw: DiskStore;
-  readonly converted: DiskStore;
-
-  constructor(folder: string) {
-    this.raw = new DiskStore(join(folder, 'raw'));
-    this.converted = new DiskStore(join(folder, 'converted'));
-  }
-
-  /** The day's next revision: each source new, or unchanged since the last snapshot where it has one. */
-  async publish(
-    ingestDate: string,
-    sources: Readonly<Record<string, 'new' | 'unchanged'>>,
-  ): Promise<RevisionAt> {
-    const ofDay = (await listRevisions(this.converted, DATASET)).filter(
-      (ref) => ref.ingestDate === ingestDate,
-    );
-    const at = { dataset: DATASET, ingestDate, revision: (ofDay.at(-1)?.revision ?? 0) + 1 };
-    const previous = await previousSnapshot(this.converted, at);
-    const entries = Object.entries(sources).map(([id, what]): SourceEntry => {
-      const before = previousEntry(previous, id);
-      if (what === 'unchanged' && before) return { ...before, status: 'unchanged' };
-      const prefix = sourcePrefix({ ...at, source: id });
-      const part = { key: `${prefix}part-0.parquet`, rows: 1, bytes: 1, checksum: '' };
-      const settingsKey = settingsKeyOf(sourceOf(id), 'duckdb');
-      const checksum = `${revisionText(at)} ${id}`;
-      return entryOf({ id, rawKey: `${prefix}x.csv`, parquet: [part], checksum, settingsKey });
-    });
-    const key = snapshotManifestKey(DATASET, ingestDate, at.revision);
-    await this.converted.putIfAbsent(key, snapshotJson({ ...at, sources: entries }));
-    return at;
-  }
-
+class Manifests extends KeptLake {
   async unpublish(ingestDate: string, more: Partial<UnpublishInput> = {}) {
     return await unpublish(this, inputOf(ingestDate, more));
   }
@@ -89,17 +45,13 @@ class Manifests implements Lake {
   }
 }
 
-function sourceOf(id: string): SourceSpec {
-  return { id, address: `https://example.org/${id}.csv`, optional: false, overrides: {} };
-}
-
 function inputOf(ingestDate: string, more: Partial<UnpublishInput> = {}): UnpublishInput {
   const why = { reason: 'a test file', by: 'ana@host' };
   return { dataset: DATASET, ingestDate, ...why, withLater: false, ...more };
 }
 
 async function withManifests(body: (lake: Manifests) => Promise<void>): Promise<void> {
-  await withTempFolder(async (folder) => await body(new Manifests(folder)));
+  await withTempFolder(async (folder) => await body(new Manifests(folder, { hasFiles: false })));
 }
 
 void test("readers see the day's earlier revision, then no such day; a second call withdraws nothing more", async () => {

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import fc from 'fast-check';
-import { DUCKDB_SQL } from '../../src/lake/duckdb-sql.ts';
-import { castSql } from '../../src/lake/views.ts';
+import { DUCKDB_SQL, castSql } from '../../src/lake/views.ts';
 import { findSnapshot, readCatalogue } from '../../src/lake/catalogue.ts';
 import {
   versionDateOf,

@@ -12,7 +12,7 @@ import {
   previousSnapshot,
   settingsKeyOf,
 } from '../../src/storage/source-results.ts';
-import type { Lake, Store } from '../../src/storage/store.ts';
+import type { Lake } from '../../src/storage/store.ts';
 import { findWithdrawn } from '../../src/storage/withdrawn-files.ts';
 import { entryOf, snapshotJson } from '../helpers/manifests.ts';
 
@@ -24,18 +24,23 @@ export function sourceOf(id: string): SourceSpec {
 
 export type SourceState = 'new' | 'unchanged' | 'missing';
 
-/** Days as runs publish them, with a few bytes in the place of each file. */
+/** Days as runs publish them, with a few bytes in the place of each file; or manifests alone. */
 export class KeptLake implements Lake {
-  readonly raw: Store;
-  readonly converted: Store;
+  readonly raw: DiskStore;
+  readonly converted: DiskStore;
+  readonly #hasFiles: boolean;
 
-  constructor(folder: string) {
+  constructor(folder: string, { hasFiles = true } = {}) {
     this.raw = new DiskStore(join(folder, 'raw'));
     this.converted = new DiskStore(join(folder, 'converted'));
+    this.#hasFiles = hasFiles;
   }
 
   /** The day's next revision: an unchanged source is new where the last snapshot has none. */
-  async publish(ingestDate: string, sources: Record<string, SourceState>): Promise<RevisionAt> {
+  async publish(
+    ingestDate: string,
+    sources: Readonly<Record<string, SourceState>>,
+  ): Promise<RevisionAt> {
     const ofDay = (await listRevisions(this.converted, DATASET)).filter(
       (ref) => ref.ingestDate === ingestDate,
     );
@@ -59,9 +64,11 @@ export class KeptLake implements Lake {
 
   async #source(prefix: string, id: string): Promise<SourceEntry> {
     const [rawKey, key] = [`${prefix}x.csv`, `${prefix}part-01234567-89abcdef-00000.parquet`];
-    for (const each of [rawKey, landingManifestKey(rawKey)]) await this.raw.put(each, 'raw');
-    await this.converted.put(key, 'parquet');
-    await this.converted.put(`${prefix}_source.json`, 'entry');
+    if (this.#hasFiles) {
+      for (const each of [rawKey, landingManifestKey(rawKey)]) await this.raw.put(each, 'raw');
+      await this.converted.put(key, 'parquet');
+      await this.converted.put(`${prefix}_source.json`, 'entry');
+    }
     return entryOf({
       ...{ id, rawKey, checksum: prefix, settingsKey: settingsKeyOf(sourceOf(id), 'duckdb') },
       parquet: [{ key, rows: 0, bytes: 7, checksum: '' }],

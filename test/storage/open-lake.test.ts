@@ -3,7 +3,7 @@ import { cp, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { loadSettings } from '../../src/config/load-settings.ts';
-import { identityOfLake } from '../../src/storage/lake-identity.ts';
+import { identityOfLake } from '../../src/storage/open-lake.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 async function idOf(cwd: string, LAKE: string): Promise<string> {

@@ -5,7 +5,7 @@ import { isFileAddress } from '../model/addresses.ts';
 import { datedAddress, ingestDateAt } from '../model/dates.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
-import type { Choice, Description } from '../landing/portals/description.ts';
+import type { Choice, Description } from '../landing/portals/portal.ts';
 import { withSource } from '../landing/secrets.ts';
 import { describeSource, openSource, type OpenRequest } from '../landing/source.ts';
 import { markFile } from '../storage/file-marks.ts';

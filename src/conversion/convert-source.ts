@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { decideEncoding } from '../csv/encoding.ts';
 import { assertReadable } from '../csv/readable.ts';
 import { scannedAsConfigured } from '../landing/rescan.ts';
-import { CANONICAL } from '../landing/portals/canonical-csv.ts';
+import { CANONICAL } from '../landing/portals/records.ts';
 import { withSource } from '../landing/secrets.ts';
 import { csvReadingOf } from '../model/scan.ts';
 import {

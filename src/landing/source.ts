@@ -7,7 +7,7 @@ import { assertAllowed } from './address-policy.ts';
 import { openFile } from './file-source.ts';
 import type { HttpRequest } from './http-request.ts';
 import { openHttp } from './http-source.ts';
-import type { Choice, Description } from './portals/description.ts';
+import type { Choice, Description } from './portals/portal.ts';
 import { portalAddressOf } from './portals/recognise.ts';
 import type { Secrets } from './secrets.ts';
 

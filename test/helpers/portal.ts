@@ -1,3 +1,4 @@
+import { after, before } from 'node:test';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -40,6 +41,16 @@ export async function startArcgis(): Promise<ArcgisServer> {
       await closed;
     },
   };
+}
+
+/** One for all tests of a file. */
+export function arcgisOfFile(): Pick<ArcgisServer, 'serve'> {
+  let server: ArcgisServer;
+  before(async () => {
+    server = await startArcgis();
+  });
+  after(async () => await server.close());
+  return { serve: (...layers) => server.serve(...layers) };
 }
 
 export interface ArcgisServer {
@@ -140,6 +151,18 @@ export function featuresOf(
       return `{"attributes":${json}${geometry}}`;
     },
   };
+}
+
+/** A table of so many records, of the ids 1, 2, … and the names `n1`, `n2`, …; then the CSV file that it is. */
+export function layerOfNamed(length: number, metadata?: Parameters<typeof layerOf>[2]): FakeLayer {
+  return layerOf(named(length), undefined, metadata);
+}
+export function named(length: number, text = 'n'): Features {
+  return featuresOf(length, (id) => ({ OBJECTID: id, name: `${text}${id}` }));
+}
+export function csvOfNamed(length: number, text = 'n'): string {
+  const lines = Array.from({ length }, (_, at) => `${at + 1},${text}${at + 1}\n`);
+  return `OBJECTID,name\n${lines.join('')}`;
 }
 
 /** These records alone, each as its id and the rest of its attributes. */

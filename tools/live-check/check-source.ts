@@ -1,8 +1,6 @@
 import { HEAD_BYTES } from '../../src/csv/dialect.ts';
-import { describePortal } from '../../src/landing/portals/open-portal.ts';
-import { portalAddressOf } from '../../src/landing/portals/recognise.ts';
 import { probe } from '../../src/landing/probe.ts';
-import { openSource, type OpenRequest } from '../../src/landing/source.ts';
+import { describeSource, openSource, type OpenRequest } from '../../src/landing/source.ts';
 import type { SourceSpec } from '../../src/model/dataset.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import type { Fact } from './denver-facts.ts';
@@ -44,15 +42,7 @@ export async function checkSource(
 }
 
 async function seenOf(source: SourceSpec, request: OpenRequest): Promise<Seen> {
-  const url = new URL(source.address);
-  const address = portalAddressOf(url);
-  const described =
-    address &&
-    (await describePortal(address, {
-      ...request,
-      ...{ headers: source.headers, secrets: {}, shown: url.href, headersFor: url },
-      geometry: source.geometry,
-    }));
+  const described = await describeSource(source, request);
   if (Array.isArray(described)) {
     const tables = described.map((each) => each.address).join(', ');
     throw new LonghaulError('ADDRESS_AMBIGUOUS', `It leads to several tables: ${tables}.`);

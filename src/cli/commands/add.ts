@@ -6,7 +6,7 @@ import type { NewDataset } from '../../config/add-dataset.ts';
 import { parseNewDatasetName } from '../../config/dataset-specs.ts';
 import type { Config } from '../../config/load-config.ts';
 import type { FileReport } from '../../conversion/file-report.ts';
-import type { Choice, Description } from '../../landing/portals/description.ts';
+import type { Choice, Description } from '../../landing/portals/portal.ts';
 import { shownAddress } from '../../model/addresses.ts';
 import { GEOMETRIES, type Geometry } from '../../model/dataset.ts';
 import { exitCodeOf, LonghaulError } from '../../model/errors.ts';

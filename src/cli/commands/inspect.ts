@@ -137,7 +137,7 @@ async function inspectLanded(
   const { rawKey, bytes, portal, schema } = entry;
   if (rawKey === '' || (await raw.size(rawKey)) !== bytes) return undefined;
   const { reportFile } = await import('../../conversion/file-report.ts');
-  const { CANONICAL } = await import('../../landing/portals/canonical-csv.ts');
+  const { CANONICAL } = await import('../../landing/portals/records.ts');
   const location = raw.location(rawKey);
   const report = await reportFile({
     source: source.id,

@@ -1,43 +1,35 @@
 import { LonghaulError } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
-import { ambiguous } from './ambiguous.ts';
-import type { Choice, Description } from './description.ts';
-import { fieldOf, isoTimeOf, lineOf, listOf, textOf } from './json-fields.ts';
-import type { Portal } from './portal.ts';
+import { fieldOf, isoTimeOf, lineOf, listOf, textOf } from './json.ts';
+import { isCsv, type Choice, type Portal, type Several } from './portal.ts';
 import { shownOf, type PortalClient } from './portal-client.ts';
-import { portalAddressOf, type PortalAddress } from './recognise.ts';
+import { portalAddressOf, type AddressOf } from './recognise.ts';
 
-type Address = Extract<PortalAddress, { kind: 'dcat' }>;
+type Address = AddressOf<'dcat'>;
 
 /** A catalogue describes all data sets of a portal in full: the largest have tens of thousands. */
 const MAX_CATALOGUE_BYTES = 64 * 1024 * 1024;
 
 /** A catalogue of DCAT-US (Project Open Data): it has no data, and leads to it. */
-export const dcat: Portal<Address> = {
-  open: async (address, client, leads) => {
-    const entries = await entriesOf(address, client);
-    const [entry, ...others] = wantedOf(entries, address);
-    if (entry && others.length === 0) return await leads.open(targetOf(entry, address));
-    throw unclear(entries, address);
-  },
-  describe: async (address, client, leads): Promise<Description | Choice[]> => {
-    const entries = await entriesOf(address, client);
-    const [entry, ...others] = wantedOf(entries, address);
-    if (!entry || others.length > 0) return choicesOf(entries, address);
-    const target = targetOf(entry, address);
-    const { json, title } = entry;
-    return (
-      (await leads.describe(target)) ?? {
-        kind: 'dcat',
-        service: target.href,
-        reads: 'file',
-        title,
-        licence: lineOf(json, 'license'),
-        publisher: lineOf(fieldOf(json, 'publisher'), 'name'),
-        changedAt: isoTimeOf(Date.parse(textOf(json, 'modified') ?? '')),
-      }
-    );
-  },
+export const dcat: Portal<Address> = async (address, client) => {
+  const entries = await entriesOf(address, client);
+  const [entry, ...others] = wantedOf(entries, address);
+  if (!entry || others.length > 0) return unclear(entries, address);
+  const target = targetOf(entry, address);
+  if ('choices' in target) return target;
+  const { json, title } = entry;
+  return {
+    leadsTo: target,
+    describe: async () => ({
+      kind: 'dcat',
+      service: target.href,
+      reads: 'file',
+      title,
+      licence: lineOf(json, 'license'),
+      publisher: lineOf(fieldOf(json, 'publisher'), 'name'),
+      changedAt: isoTimeOf(Date.parse(textOf(json, 'modified') ?? '')),
+    }),
+  };
 };
 
 interface Entry {
@@ -49,7 +41,7 @@ interface Entry {
 }
 
 async function entriesOf({ catalogue }: Address, client: PortalClient): Promise<Entry[]> {
-  const { json } = await client.metadata(catalogue, {}, MAX_CATALOGUE_BYTES);
+  const json = await client.metadata(catalogue, { maxBytes: MAX_CATALOGUE_BYTES });
   const entries = listOf(json, 'dataset').map((each): Entry => {
     const title = lineOf(each, 'title') ?? '';
     return { json: each, identifier: textOf(each, 'identifier'), title, slug: slugOf(title) };
@@ -71,14 +63,14 @@ function wantedOf(entries: readonly Entry[], { id }: Address): Entry[] {
   return identified.length > 0 ? identified : entries.filter(({ slug }) => slug === id);
 }
 
-function unclear(entries: readonly Entry[], address: Address): LonghaulError {
+function unclear(entries: readonly Entry[], address: Address): Several {
   const { catalogue, id } = address;
   const asked =
     id === undefined
       ? ''
       : ` and ${JSON.stringify(printable(id.slice(0, 100)))} is not one of them`;
   const what = `${shownOf(catalogue)} has ${entries.length} data sets${asked}`;
-  return ambiguous(what, choicesOf(entries, address));
+  return { what, choices: choicesOf(entries, address) };
 }
 
 function choicesOf(entries: readonly Entry[], { catalogue }: Address): Choice[] {
@@ -90,19 +82,16 @@ function choicesOf(entries: readonly Entry[], { catalogue }: Address): Choice[] 
   });
 }
 
-/**
- * Its CSV file, else the page or service of a portal that it names.
- * @throws LonghaulError PORTAL_UNUSABLE; ADDRESS_AMBIGUOUS for several CSV files.
- */
-function targetOf({ json, title }: Entry, { catalogue }: Address): URL {
+/** Its CSV file, else the page or service of a portal that it names. @throws LonghaulError PORTAL_UNUSABLE. */
+function targetOf({ json, title }: Entry, { catalogue }: Address): URL | Several {
   const distributions = listOf(json, 'distribution');
   const at = (each: unknown, name: string): URL[] => {
-    const text = textOf(each, name);
-    return text !== undefined && URL.canParse(text, catalogue.href)
-      ? [new URL(text, catalogue)]
-      : [];
+    const text = textOf(each, name) ?? '';
+    return text !== '' && URL.canParse(text, catalogue.href) ? [new URL(text, catalogue)] : [];
   };
-  const csv = distributions.filter(isCsv);
+  const csv = distributions.filter((each) =>
+    isCsv(textOf(each, 'mediaType') ?? textOf(each, 'format'), textOf(each, 'downloadURL')),
+  );
   const files = distinct(csv.flatMap((each) => at(each, 'downloadURL')));
   const pages = [...distributions, json]
     .flatMap((each) => [
@@ -112,22 +101,16 @@ function targetOf({ json, title }: Entry, { catalogue }: Address): URL {
     ])
     .filter((url) => portalAddressOf(url) && url.href !== catalogue.href);
   const others = distinct(csv.flatMap((each) => at(each, 'accessURL')));
-  const [first, ...further] =
-    files.length > 0 ? files : pages.length > 0 ? pages.slice(0, 1) : others;
+  const found = files.length > 0 ? files : pages.length > 0 ? pages.slice(0, 1) : others;
+  const [first, ...further] = found;
   const name = `The data set ${JSON.stringify(title)} of ${shownOf(catalogue)}`;
-  if (first && further.length === 0) return first;
   if (!first) {
     const what = `${name} has neither a CSV file nor a table of a portal that Longhaul reads.`;
     throw new LonghaulError('PORTAL_UNUSABLE', what);
   }
-  const choices = [first, ...further].map(({ href }) => ({ address: href, title }));
-  throw ambiguous(`${name} has several CSV files`, choices);
-}
-
-function isCsv(distribution: unknown): boolean {
-  const kind = textOf(distribution, 'mediaType') ?? textOf(distribution, 'format');
-  if (kind !== undefined) return /^(?:text\/|\.)?csv\b/i.test(kind.trim());
-  return /\.csv(?:[?#]|$)/i.test(textOf(distribution, 'downloadURL') ?? '');
+  if (further.length === 0) return first;
+  const choices = found.map(({ href }) => ({ address: href, title }));
+  return { what: `${name} has several CSV files`, choices };
 }
 
 function distinct(urls: readonly URL[]): URL[] {

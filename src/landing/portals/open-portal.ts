@@ -3,24 +3,20 @@ import { LonghaulError } from '../../model/errors.ts';
 import { allowedHop } from '../http-request.ts';
 import { openHttp } from '../http-source.ts';
 import type { OpenedSource } from '../source.ts';
+import { serviceAt } from './arcgis/service.ts';
 import { ckanDataset, ckanResource } from './ckan.ts';
 import { dcat } from './dcat.ts';
-import type { Choice, Description } from './description.ts';
-import { describeItem, openItem } from './hub/open-item.ts';
-import { ARCGIS_SERVICE } from './arcgis/service.ts';
-import { NoSuchPortal } from './no-such-portal.ts';
+import { itemAt } from './hub/item.ts';
 import { opendatasoft } from './opendatasoft.ts';
-import type { Leads, Portal } from './portal.ts';
+import { listed, NoSuchPortal, type Choice, type Description, type Portal } from './portal.ts';
 import { PortalClient, type PortalRequest } from './portal-client.ts';
-import { portalAddressOf, type PortalAddress } from './recognise.ts';
+import { portalAddressOf, type AddressOf, type PortalAddress } from './recognise.ts';
 import { socrata } from './socrata.ts';
 
-type Portals = { [K in PortalAddress['kind']]?: Portal<Extract<PortalAddress, { kind: K }>> };
-
-const PORTALS: Portals = {
-  'arcgis-service': ARCGIS_SERVICE,
-  'arcgis-item': { open: openItem, describe: describeItem },
-  'hub-slug': { open: openItem, describe: describeItem },
+const PORTALS: { [K in PortalAddress['kind']]: Portal<AddressOf<K>> } = {
+  'arcgis-service': serviceAt,
+  'arcgis-item': itemAt,
+  'hub-slug': itemAt,
   socrata,
   'ckan-dataset': ckanDataset,
   'ckan-resource': ckanResource,
@@ -30,15 +26,6 @@ const PORTALS: Portals = {
 
 /** A catalogue leads to a portal's page, and that one to its file or service. What leads further may be a loop. */
 const MAX_LEADS = 2;
-
-/** One address on the way from a source's own to its records. */
-interface Visit {
-  url: URL;
-  address: PortalAddress;
-  request: PortalRequest;
-  /** The addresses before this one. */
-  leads: number;
-}
 
 /** The table or file that a portal's address stands for. @throws LonghaulError as `openSource`. */
 export async function openPortal(
@@ -56,11 +43,29 @@ export async function describePortal(
   return await describe({ url: request.headersFor, address, request, leads: 0 });
 }
 
+/** One address on the way from a source's own to its records. */
+interface Visit {
+  url: URL;
+  /** Undefined: of a file. */
+  address: PortalAddress | undefined;
+  request: PortalRequest;
+  /** The addresses before this one. */
+  leads: number;
+}
+
 async function open(visit: Visit): Promise<OpenedSource> {
   const { url, address, request } = visit;
+  if (!address) return await openHttp(url, request);
   const client = new PortalClient(request);
+  const follow = async (to: URL): Promise<OpenedSource> => {
+    await client.close();
+    return await open(leadTo(to, visit));
+  };
   try {
-    return await portalOf(address).open(address, client, leadsOf(visit, client));
+    const found = await (PORTALS[address.kind] as Portal<PortalAddress>)(address, client);
+    if ('leadsTo' in found) return await follow(found.leadsTo);
+    if ('open' in found) return await found.open(follow);
+    throw new LonghaulError('ADDRESS_AMBIGUOUS', `${found.what}: ${listed(found.choices)}.`);
   } catch (error) {
     await client.close();
     if (error instanceof NoSuchPortal) return await openHttp(url, request);
@@ -70,9 +75,13 @@ async function open(visit: Visit): Promise<OpenedSource> {
 
 async function describe(visit: Visit): Promise<Description | Choice[] | undefined> {
   const { address, request } = visit;
+  if (!address) return undefined;
   const client = new PortalClient(request);
   try {
-    return await portalOf(address).describe(address, client, leadsOf(visit, client));
+    const found = await (PORTALS[address.kind] as Portal<PortalAddress>)(address, client);
+    if ('choices' in found) return found.choices;
+    const elsewhere = 'leadsTo' in found ? await describe(leadTo(found.leadsTo, visit)) : undefined;
+    return elsewhere ?? (await found.describe());
   } catch (error) {
     if (error instanceof NoSuchPortal) return undefined;
     throw request.signal.aborted ? request.signal.reason : error;
@@ -81,30 +90,7 @@ async function describe(visit: Visit): Promise<Description | Choice[] | undefine
   }
 }
 
-function portalOf(address: PortalAddress): Portal<PortalAddress> {
-  const portal: Portal<PortalAddress> | undefined = PORTALS[address.kind];
-  if (!portal) throw new NoSuchPortal();
-  return portal;
-}
-
-function leadsOf(visit: Visit, client: PortalClient): Leads {
-  return {
-    open: async (to) => {
-      await client.close();
-      const { url, address, request, leads } = leadTo(to, visit);
-      return address ? await open({ url, address, request, leads }) : await openHttp(url, request);
-    },
-    describe: async (to) => {
-      const { address, ...next } = leadTo(to, visit);
-      return address && (await describe({ address, ...next }));
-    },
-  };
-}
-
-function leadTo(
-  to: URL,
-  { request, leads }: Visit,
-): Omit<Visit, 'address'> & { address: PortalAddress | undefined } {
+function leadTo(to: URL, { request, leads }: Visit): Visit {
   if (leads === MAX_LEADS) {
     const what = `${request.shown} leads on to ${shownAddress(to.href)}, through more than ${MAX_LEADS} pages of portals.`;
     throw new LonghaulError('SOURCE_REDIRECT_LOOP', what);

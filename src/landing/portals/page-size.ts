@@ -1,5 +1,5 @@
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
-import { MAX_PAGE_BYTES } from './portal-client.ts';
+import { MAX_PAGE_BYTES, type PortalAsked } from './portal-client.ts';
 
 /** A page and the next one are in memory: some 10 MB each with records of 1 kB. Longer pages would save little time. */
 const MAX_PAGE_RECORDS = 5000;
@@ -20,10 +20,7 @@ const TOO_MUCH: ReadonlySet<ErrorCode> = new Set([
   'SOURCE_UNREACHABLE',
 ]);
 
-export interface Effort {
-  maxBytes: number;
-  tries?: number;
-}
+export type Effort = Pick<PortalAsked, 'maxBytes' | 'tries'>;
 
 /** How many records are asked for at once: fewer where the server fails, and then more again. */
 export class PageSize {

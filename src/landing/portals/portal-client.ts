@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import type { Agent } from 'undici';
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import type { Geometry } from '../../model/dataset.ts';
@@ -15,13 +17,12 @@ import {
   type Response,
 } from '../http-request.ts';
 import { bodyOf } from '../http-body.ts';
-import { NoSuchPortal } from './no-such-portal.ts';
-import { parseExactJson, type ExactJson } from './exact-json.ts';
-import { tooLong, unpacked } from './unpacked.ts';
+import { parseExactJson, type ExactJson } from './json.ts';
+import { NoSuchPortal } from './portal.ts';
 
 const MIB = 1024 * 1024;
 /** Descriptions of thousands of fields or resources fit; whatever is longer is no description of one table. */
-export const MAX_METADATA_BYTES = 8 * MIB;
+const MAX_METADATA_BYTES = 8 * MIB;
 /** 32,000 records of 2 kB: the longest pages that known portals send. */
 export const MAX_PAGE_BYTES = 64 * MIB;
 
@@ -53,23 +54,19 @@ export interface PortalRequest extends HttpRequest {
 }
 
 export interface PortalAsked extends Asked {
-  /** Statuses besides 200 whose body is an answer too. */
-  statuses?: readonly number[];
-  /** Why an answer is of no use, by its headers. It is asked for again as after a failure of the network. */
-  refusal?: (response: Response) => LonghaulError | undefined;
-  /** It has answered as a portal before: a web page is one of its maintenance, and may pass. */
-  isPortal?: boolean;
+  /** Of the body, unpacked; by default of a description. */
+  maxBytes?: number;
   /** How often it is asked at most. */
   tries?: number;
+  /** Statuses besides 200 whose body is an answer too. */
+  statuses?: readonly number[];
+  /** It has answered as a portal before: a web page is one of its maintenance, and may pass. */
+  isPortal?: boolean;
 }
 
 export interface PortalAnswer {
   text: string;
   response: Response;
-}
-
-export interface JsonAnswer extends PortalAnswer {
-  json: ExactJson;
 }
 
 /** One connection to a portal: what it answers, in full, capped, and tried again where that may help. */
@@ -85,81 +82,45 @@ export class PortalClient {
   }
 
   /**
-   * @param url another one than the source's own is checked as a redirect is.
-   * @throws LonghaulError SOURCE_NOT_CSV where the answer is no JSON; SOURCE_….
-   */
-  async json(url: URL, maxBytes: number, asked: PortalAsked = {}): Promise<ExactJson> {
-    return (await this.answer(url, maxBytes, asked)).json;
-  }
-
-  /** JSON with the headers that it came with. @throws as `json`. */
-  async answer(url: URL, maxBytes: number, asked: PortalAsked = {}): Promise<JsonAnswer> {
-    return await this.read(url, maxBytes, asked, (answer) => answer);
-  }
-
-  /**
    * JSON as `read` understands it. What `read` throws counts as a failure of the request: portals answer 200 to what went
    * wrong, too.
-   * @throws as `json`, and what `read` throws.
+   * @throws as `text`; LonghaulError SOURCE_NOT_CSV where the answer is no JSON.
    */
-  async read<T>(
+  async json<T = ExactJson>(
     url: URL,
-    maxBytes: number,
-    asked: PortalAsked,
-    read: (answer: JsonAnswer) => T,
+    asked: PortalAsked = {},
+    read: (json: ExactJson, response: Response) => T = (json) => json as T,
   ): Promise<T> {
-    return await this.readText(url, maxBytes, asked, (answer) => read(jsonOf(url, answer, asked)));
+    return await this.text(url, asked, (answer) =>
+      read(jsonOf(url, answer, asked), answer.response),
+    );
   }
 
   /**
    * What tells a portal from any other host.
    * @throws NoSuchPortal where the host has no such JSON; LonghaulError as `json`.
    */
-  async metadata(
-    url: URL,
-    asked: PortalAsked = {},
-    maxBytes: number = MAX_METADATA_BYTES,
-  ): Promise<JsonAnswer> {
+  async metadata(url: URL, asked?: PortalAsked): Promise<ExactJson> {
     try {
-      return await this.answer(url, maxBytes, asked);
+      return await this.json(url, asked);
     } catch (error) {
       if (error instanceof LonghaulError && NO_PORTAL.has(error.code)) throw new NoSuchPortal();
       throw error;
     }
   }
 
-  /** @throws LonghaulError of a status other than 200, a body over `maxBytes`, or the network. */
-  async text(url: URL, maxBytes: number, asked: PortalAsked = {}): Promise<PortalAnswer> {
-    return await this.readText(url, maxBytes, asked, (answer) => answer);
-  }
-
-  /** As `read`, for answers that are too long to be parsed. @throws as `text`, and what `read` throws. */
-  async readText<T>(
-    url: URL,
-    maxBytes: number,
-    asked: PortalAsked,
-    read: (answer: PortalAnswer) => T,
-  ): Promise<T> {
-    return await this.#tried(url, asked, async (allowed) =>
-      read(await this.#ask(allowed, maxBytes, asked)),
-    );
-  }
-
-  async close(): Promise<void> {
-    this.#closing.abort();
-    await this.#agent.destroy();
-  }
-
-  async #tried<T>(
-    url: URL,
-    { tries = RETRY_DELAYS_MS.length + 1 }: PortalAsked,
-    ask: (allowed: URL) => Promise<T>,
-  ): Promise<T> {
+  /**
+   * As `json`, for answers that are too long to be parsed.
+   * @param url another one than the source's own is checked as a redirect is.
+   * @throws LonghaulError of a status other than 200, a body over `maxBytes`, or the network; what `read` throws.
+   */
+  async text<T>(url: URL, asked: PortalAsked, read: (answer: PortalAnswer) => T): Promise<T> {
     const { signal, headersFor } = this.request;
+    const { tries = RETRY_DELAYS_MS.length + 1 } = asked;
     const allowed = allowedHop(url, headersFor, this.request);
     for (let tried = 1; ; tried += 1) {
       try {
-        return await ask(allowed);
+        return read(await this.#ask(allowed, asked));
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         const failure = failureOf(error, shownOf(url));
@@ -171,31 +132,27 @@ export class PortalClient {
     }
   }
 
-  async #ask(url: URL, maxBytes: number, asked: PortalAsked): Promise<PortalAnswer> {
-    const { form, statuses = [], refusal } = asked;
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#agent.destroy();
+  }
+
+  async #ask(url: URL, asked: PortalAsked): Promise<PortalAnswer> {
+    const { form, statuses = [], maxBytes = MAX_METADATA_BYTES } = asked;
     const headers = { accept: 'application/json', 'accept-encoding': 'gzip', ...asked.headers };
-    let response = await follow(url, this.request, this.#agent, {
-      ...(form && { form }),
-      headers,
-    });
+    let response = await follow(url, this.request, this.#agent, { headers, ...(form && { form }) });
     if (form && NO_FORM.has(response.statusCode)) {
       await drop(response);
       const withQuery = new URL(url);
       withQuery.search = form.toString();
       response = await follow(withQuery, this.request, this.#agent, { headers });
     }
-    const isAnswer = response.statusCode === 200 || statuses.includes(response.statusCode);
-    if (!isAnswer) {
+    if (response.statusCode !== 200 && !statuses.includes(response.statusCode)) {
       const refusal = await refusalOf(response, `${shownOf(url)}${challengeIn(response)}`);
       throw response.statusCode === 429 ? withWait(refusal) : refusal;
     }
-    const refused = refusal?.(response);
-    if (refused) {
-      await drop(response);
-      throw refused;
-    }
     const body = await unpacked(
-      shownOf(url),
+      url,
       await this.#whole(url, response, maxBytes),
       response,
       maxBytes,
@@ -219,7 +176,7 @@ export class PortalClient {
       expected,
     )) {
       received += piece.length;
-      if (received > maxBytes) throw tooLong(shownOf(url), maxBytes);
+      if (received > maxBytes) throw tooLong(url, maxBytes);
       pieces.push(piece);
     }
     return Buffer.concat(pieces);
@@ -235,10 +192,10 @@ export function shownOf({ origin, pathname }: URL): string {
 export function jsonOf(
   url: URL,
   { text, response }: PortalAnswer,
-  { isPortal = false }: Pick<PortalAsked, 'isPortal'> = {},
-): JsonAnswer {
+  { isPortal = false }: Pick<PortalAsked, 'isPortal'>,
+): ExactJson {
   try {
-    return { json: parseExactJson(text), text, response };
+    return parseExactJson(text);
   } catch (error) {
     if (/^\s*</.test(text)) {
       const challenge = challengeIn(response);
@@ -280,4 +237,43 @@ function waitBefore({ code, details }: LonghaulError, tried: number): number | u
   const { retryAfterSeconds } = details;
   if (retryAfterSeconds === undefined) return delayMs;
   return retryAfterSeconds <= MAX_WAIT_SECONDS ? retryAfterSeconds * 1000 : undefined;
+}
+
+const UNPACKERS: Record<
+  string,
+  (body: Buffer, cap: { maxOutputLength: number }) => Promise<Buffer>
+> = {
+  gzip: promisify(gunzip),
+  'x-gzip': promisify(gunzip),
+  deflate: promisify(inflate),
+  br: promisify(brotliDecompress),
+};
+
+/** Nothing depends on offsets here, so a compressed answer is as good. */
+async function unpacked(
+  url: URL,
+  body: Buffer,
+  response: Response,
+  maxBytes: number,
+): Promise<Buffer> {
+  const coding = header(response, 'content-encoding')?.trim().toLowerCase() ?? 'identity';
+  if (coding === 'identity' || coding === '') return body;
+  const unpack = UNPACKERS[coding];
+  if (!unpack) {
+    const what = `${shownOf(url)} answers in Content-Encoding ${JSON.stringify(coding.slice(0, 40))}.`;
+    throw new LonghaulError('SOURCE_COMPRESSED', what);
+  }
+  try {
+    return await unpack(body, { maxOutputLength: maxBytes });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
+      throw tooLong(url, maxBytes);
+    const what = `${shownOf(url)} answered in a damaged ${coding}.`;
+    throw new LonghaulError('SOURCE_TRUNCATED', what, {}, { cause: error });
+  }
+}
+
+function tooLong(url: URL, maxBytes: number): LonghaulError {
+  const what = `${shownOf(url)} answers with more than ${maxBytes} bytes.`;
+  return new LonghaulError('ANSWER_TOO_LONG', what);
 }

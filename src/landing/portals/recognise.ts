@@ -9,6 +9,8 @@ export type PortalAddress =
   | { kind: 'opendatasoft'; page: URL; id: string }
   | { kind: 'dcat'; catalogue: URL; id?: string };
 
+export type AddressOf<Kind extends PortalAddress['kind']> = Extract<PortalAddress, { kind: Kind }>;
+
 /** Tried in this order; the first one that is not undefined counts. */
 const FORMS = [arcgisService, arcgisItem, hubPage, ckan, opendatasoft, dcat, socrata];
 

@@ -1,5 +1,21 @@
-import { canonicalRecord } from './canonical-csv.ts';
-import { exactText, JsonNumber, type ExactJson } from './exact-json.ts';
+import { createHash } from 'node:crypto';
+import type { SourceOverrides } from '../../model/dataset.ts';
+import type { PortalKind } from '../../model/manifest.ts';
+import { exactText, JsonNumber, type ExactJson } from './json.ts';
+
+/**
+ * The one form in which a portal's records become CSV: RFC 4180 in UTF-8 without a byte order mark, LF, commas. The same
+ * records are the same bytes, whatever pages they came in.
+ */
+export const CANONICAL: SourceOverrides = { encoding: 'utf-8', delimiter: ',', header: true };
+
+/** Raised when the rules below change: the same records are then another version. */
+export const RENDERING_VERSION = 1;
+
+/** Whatever tells two versions of a table apart, in the form of an ETag. */
+export function versionTag(kind: PortalKind, parts: unknown): string {
+  return `"${kind}-${createHash('sha256').update(JSON.stringify(parts)).digest('hex')}"`;
+}
 
 /** A record as a portal sends it: a field that it leaves out is null. */
 export type JsonRecord = Readonly<Record<string, ExactJson>>;
@@ -9,33 +25,36 @@ export function isRecord(value: unknown): value is JsonRecord {
   return isObject && !(value instanceof JsonNumber);
 }
 
-/** Column → values that Parquet, or the CSV too, has as null. It lies in cursors, so that it outlives an attempt. */
-export interface Tally {
-  emptyTexts: Readonly<Record<string, number>>;
-  notNumbers: Readonly<Record<string, number>>;
+/** A record's values, in the order of the columns. */
+export type Row = readonly ExactJson[];
+
+export function rowsOf(records: readonly JsonRecord[], columns: readonly string[]): Row[] {
+  return records.map((record) =>
+    columns.map((column) => (Object.hasOwn(record, column) ? (record[column] ?? null) : null)),
+  );
 }
 
-export const NO_TALLY: Tally = { emptyTexts: {}, notNumbers: {} };
+/** Column → values that Parquet, or the CSV too, has as null. It lies in cursors, so that it outlives an attempt. */
+export type Tally = Readonly<{
+  emptyTexts: Readonly<Record<string, number>>;
+  notNumbers: Readonly<Record<string, number>>;
+}>;
 
-/** Records as canonical CSV, and what was counted with them. */
+/** Rows as canonical CSV, and what was counted with them. */
 export function rendered(
-  records: readonly JsonRecord[],
+  rows: readonly Row[],
   columns: readonly string[],
   before: Tally,
 ): { text: string; tally: Tally } {
   const emptyTexts: Record<string, number> = {};
   const notNumbers: Record<string, number> = {};
-  const lines = records.map((record) =>
-    canonicalRecord(
-      columns.map((column) => {
-        const value = valueOf(record, column);
-        if (value === '') increment(emptyTexts, column);
-        if (value instanceof JsonNumber && isNotNumber(value)) increment(notNumbers, column);
-        return fieldText(value);
-      }),
-    ),
-  );
-  const text = lines.join('');
+  const textOf = (value: ExactJson, index: number): string | null => {
+    const column = columns[index] ?? '';
+    if (value === '') increment(emptyTexts, column);
+    else if (isNotNumber(value)) increment(notNumbers, column);
+    return fieldText(value);
+  };
+  const text = rows.map((row) => canonicalRecord(row.map(textOf))).join('');
   const tally = {
     emptyTexts: sum(before.emptyTexts, emptyTexts),
     notNumbers: sum(before.notNumbers, notNumbers),
@@ -43,39 +62,31 @@ export function rendered(
   return { text, tally };
 }
 
-/** The values of some records, for people. */
-export function examplesOf(
-  records: readonly JsonRecord[],
-  columns: readonly string[],
-): (string | null)[][] {
-  return records.map((record) => columns.map((column) => fieldText(valueOf(record, column))));
+/**
+ * Null is an empty field, the empty text is `""`: Parquet has NULL for both, the raw file keeps the difference. Of a
+ * single column null is `""` too, since a blank line is no record.
+ */
+export function canonicalRecord(fields: readonly (string | null)[]): string {
+  if (fields.length === 1 && fields[0] === null) return '""\n';
+  return `${fields.map(canonicalField).join(',')}\n`;
 }
 
-/** The counters of a manifest: those without a count are left out. */
-export function countersOf({ emptyTexts, notNumbers }: Tally): {
-  emptyTexts?: Record<string, number>;
-  notNumbers?: Record<string, number>;
-} {
-  const isAny = (counts: object): boolean => Object.keys(counts).length > 0;
-  return {
-    ...(isAny(emptyTexts) && { emptyTexts: { ...emptyTexts } }),
-    ...(isAny(notNumbers) && { notNumbers: { ...notNumbers } }),
-  };
-}
+const NEEDS_QUOTES = /[",\r\n]|^\s|\s$/;
 
-function valueOf(record: JsonRecord, column: string): ExactJson {
-  return Object.hasOwn(record, column) ? (record[column] ?? null) : null;
+function canonicalField(value: string | null): string {
+  if (value === null) return '';
+  return value === '' || NEEDS_QUOTES.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }
 
 /** Texts and the digits of numbers as they are; objects and lists as JSON. */
-function fieldText(value: ExactJson): string | null {
+export function fieldText(value: ExactJson): string | null {
   if (value === null || typeof value === 'string') return value;
-  if (value instanceof JsonNumber && isNotNumber(value)) return null;
-  return exactText(value);
+  return isNotNumber(value) ? null : exactText(value);
 }
 
-function isNotNumber({ digits }: JsonNumber): boolean {
-  return /[NI]/.test(digits);
+/** NaN or an Infinity. */
+export function isNotNumber(value: unknown): boolean {
+  return value instanceof JsonNumber && /[NI]/.test(value.digits);
 }
 
 /** The same object where nothing is added: cursors of many pages share it. */
@@ -91,6 +102,6 @@ function sum(
 }
 
 /** A column may be named as what every object has: `constructor`. */
-export function increment(counts: Record<string, number>, column: string, by = 1): void {
+function increment(counts: Record<string, number>, column: string, by = 1): void {
   counts[column] = (Object.hasOwn(counts, column) ? (counts[column] ?? 0) : 0) + by;
 }

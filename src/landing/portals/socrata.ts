@@ -1,74 +1,74 @@
 import { LonghaulError } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
-import { isoTimeOf, fieldOf, lineOf, textOf } from './json-fields.ts';
-import type { Description } from './description.ts';
-import { pagesByOffset, type OffsetTable } from './offset-table.ts';
-import { openPaged } from './paged-table.ts';
-import type { Portal } from './portal.ts';
-import type { PortalClient } from './portal-client.ts';
-import { examplesOf } from './records.ts';
-import {
-  ask,
-  countOf,
-  EVERY_FIELD,
-  resourceOf,
-  stateOf,
-  viewOf,
-  type Rows,
-  type SocrataAddress,
-  type View,
-} from './socrata-view.ts';
+import { header } from '../http-answers.ts';
+import type { Response } from '../http-request.ts';
+import { fieldOf, isoTimeOf, lineOf, listOf, numberOf, textOf } from './json.ts';
+import { PageSize, type Effort } from './page-size.ts';
+import { openPaged, type PagedTable, type TableState } from './paged-table.ts';
+import { NoSuchPortal, type DescribedColumn, type Portal } from './portal.ts';
+import { MAX_PAGE_BYTES, type PortalClient } from './portal-client.ts';
+import type { AddressOf } from './recognise.ts';
+import { fieldText, isRecord, RENDERING_VERSION, rowsOf, versionTag } from './records.ts';
+import type { JsonRecord } from './records.ts';
 
-export const socrata: Portal<SocrataAddress> = {
-  open: async (address, client) => {
-    const view = await viewOf(address, client);
-    const count = await countOf(address, client);
-    return openPaged(pagesByOffset(tableOf({ address, view, count }, client)), client.request);
-  },
-  describe: async (address, client): Promise<Description> => {
-    const { json, columns, examples, rowsUpdatedAtSeconds = NaN } = await viewOf(address, client);
-    const names = columns.map(({ name }) => name);
-    return {
-      kind: 'socrata',
-      service: resourceOf(address).href,
-      reads: 'pages',
-      title: lineOf(json, 'name'),
-      licence: lineOf(fieldOf(json, 'license'), 'name') ?? lineOf(json, 'licenseId'),
-      publisher: lineOf(json, 'attribution'),
-      records: await countOf(address, client),
-      changedAt: isoTimeOf(rowsUpdatedAtSeconds * 1000),
-      columns,
-      examples: examplesOf(examples, names),
-    };
-  },
+type Address = AddressOf<'socrata'>;
+
+export const socrata: Portal<Address> = async (address, client) => {
+  const view = await viewOf(address, client);
+  const count = await countOf(address, client);
+  return {
+    open: async () => openPaged(tableOf(address, { view, count }, client), client),
+    describe: async () => {
+      const { json, columns, examples, rowsUpdatedAtSeconds = NaN } = view;
+      const rows = rowsOf(
+        examples,
+        columns.map(({ name }) => name),
+      );
+      return {
+        kind: 'socrata',
+        service: resourceOf(address).href,
+        reads: 'pages',
+        title: lineOf(json, 'name'),
+        licence: lineOf(fieldOf(json, 'license'), 'name') ?? lineOf(json, 'licenseId'),
+        publisher: lineOf(json, 'attribution'),
+        records: count,
+        changedAt: isoTimeOf(rowsUpdatedAtSeconds * 1000),
+        columns,
+        examples: rows.map((row) => row.map(fieldText)),
+      };
+    },
+  };
 };
 
-interface Opened {
-  address: SocrataAddress;
-  view: View;
-  count: number;
-}
-
-function tableOf({ address, view, count }: Opened, client: PortalClient): OffsetTable {
+function tableOf(
+  address: Address,
+  { view, count }: { view: View; count: number },
+  client: PortalClient,
+): PagedTable {
   const shown = resourceOf(address).href;
   const columns = view.columns.map(({ name }) => name);
+  const size = new PageSize();
+  const page = async (offset: number, limit: number, effort: Effort): Promise<JsonRecord[]> => {
+    const query = { ...EVERY_FIELD, $limit: String(limit), $offset: String(offset) };
+    const rows = await ask(address, client, query, effort);
+    assertColumns(shown, columns, rows);
+    return rows.records;
+  };
+  const lastNew = newIds();
   return {
     shown,
     columns,
     state: stateOf(view, count),
-    page: async (offset, limit, effort) => {
-      const query = { ...EVERY_FIELD, $limit: String(limit), $offset: String(offset) };
-      const page = await ask(address, client, query, effort);
-      assertColumns(shown, columns, page);
-      return page.records;
+    next: async ({ records: offset, after }) => {
+      const records = await size.ask(async (limit, effort) => await page(offset, limit, effort));
+      if (records.length === 0) return undefined;
+      return { rows: rowsOf(records, columns), after: lastNew(records, after) };
     },
-    follows: newIds(),
     stateNow: async () => {
-      const after = await viewOf(address, client);
-      return stateOf(after, await countOf(address, client));
+      const viewNow = await viewOf(address, client);
+      return stateOf(viewNow, await countOf(address, client));
     },
     facts: { kind: 'socrata', service: shown },
-    close: async () => await client.close(),
   };
 }
 
@@ -86,13 +86,146 @@ function assertColumns(shown: string, columns: readonly string[], { records, fie
 }
 
 /** The ids' order is Socrata's own, so that only repeated ones can be told: in a page, and in the one before. */
-function newIds(): OffsetTable['follows'] {
+function newIds(): (records: readonly JsonRecord[], before: string | null) => string | undefined {
   let known = new Set<string>();
-  return (before, records) => {
+  return (records, before) => {
     if (before !== null) known.add(before);
     const ids = new Set(records.flatMap((record) => textOf(record, ':id') ?? []));
     if (ids.size < records.length || [...ids].some((id) => known.has(id))) return undefined;
     known = ids;
     return [...ids].at(-1);
   };
+}
+
+interface View {
+  /** As it came. */
+  json: unknown;
+  columns: DescribedColumn[];
+  examples: JsonRecord[];
+  rowsUpdatedAtSeconds: number | undefined;
+}
+
+/** Columns that Socrata computes for its maps, and its system fields, begin so. */
+const SYSTEM = ':';
+
+/** The star goes first. Socrata knows each record by `:id`; no other order is the same for every page. */
+const EVERY_FIELD = { $select: '*,:id', $order: ':id' };
+
+const EXAMPLES = 3;
+
+/**
+ * What `api/views` says of a table, with its first records.
+ * @throws NoSuchPortal; LonghaulError PORTAL_UNUSABLE where it is a map, a chart, a file or a link.
+ */
+async function viewOf(address: Address, client: PortalClient): Promise<View> {
+  const { page, id } = address;
+  const json = await client.metadata(new URL(`/api/views/${id}.json`, page));
+  const viewType = textOf(json, 'viewType');
+  if (viewType === undefined) throw new NoSuchPortal();
+  if (viewType !== 'tabular') {
+    const what = `${page.origin}/d/${id} is of the kind ${JSON.stringify(printable(viewType.slice(0, 40)))}, which has no records of a table.`;
+    throw new LonghaulError('PORTAL_UNUSABLE', what);
+  }
+  const query = { ...EVERY_FIELD, $limit: String(EXAMPLES) };
+  const { records: examples, fields } = await ask(address, client, query);
+  const columns = columnsOf(json, fields);
+  const rowsUpdatedAtSeconds = numberOf(json, 'rowsUpdatedAt');
+  if (columns.length > 0) return { json, columns, examples, rowsUpdatedAtSeconds };
+  throw new LonghaulError('PORTAL_UNUSABLE', `${page.origin}/d/${id} has no columns.`);
+}
+
+/**
+ * In the publisher's order; then what the description does not name, such as the parts of an address.
+ * @param fields that records have; undefined where the portal does not say.
+ */
+function columnsOf(view: unknown, fields: readonly string[] | undefined): DescribedColumn[] {
+  const position = (column: unknown): number =>
+    numberOf(column, 'position') ?? Number.MAX_SAFE_INTEGER;
+  const described = listOf(view, 'columns')
+    .toSorted((one, other) => position(one) - position(other))
+    .flatMap((column) => {
+      const name = textOf(column, 'fieldName');
+      const isHidden = listOf(column, 'flags').includes('hidden');
+      if (name === undefined || (fields ? !fields.includes(name) : isHidden)) return [];
+      const type = textOf(column, 'dataTypeName') ?? '';
+      return [{ name, type, title: lineOf(column, 'name') }];
+    });
+  const names = new Set(described.map(({ name }) => name));
+  const others = (fields ?? []).filter((name) => !names.has(name));
+  return [...described, ...others.map((name) => ({ name, type: '' }))].filter(
+    ({ name }) => !name.startsWith(SYSTEM),
+  );
+}
+
+/** Of the records that `api/views` and `count(*)` speak of at the same time. */
+function stateOf({ json, columns, rowsUpdatedAtSeconds }: View, count: number): TableState {
+  if (rowsUpdatedAtSeconds === undefined) return { count };
+  // A filtered view has its own text, and the time of the table below it.
+  const filter = [textOf(json, 'queryString'), fieldOf(json, 'query')];
+  const names = columns.map(({ name, type }) => [name, type]);
+  const parts = [rowsUpdatedAtSeconds, names, filter, count, RENDERING_VERSION];
+  return { version: versionTag('socrata', parts), count };
+}
+
+/** @throws LonghaulError PORTAL_ANSWER_INVALID. */
+async function countOf(address: Address, client: PortalClient): Promise<number> {
+  const { records } = await ask(address, client, { $select: 'count(*)' });
+  const [value] = Object.values(records[0] ?? {});
+  if (typeof value === 'string' && /^\d{1,15}$/.test(value)) return Number(value);
+  const count = numberOf({ value }, 'value');
+  if (count !== undefined) return count;
+  const what = `${resourceOf(address).href} answered with no count to $select=count(*).`;
+  throw new LonghaulError('PORTAL_ANSWER_INVALID', what);
+}
+
+interface Rows {
+  records: JsonRecord[];
+  /** The fields that records have, where a null one is left out; undefined where there are too many for a header. */
+  fields: string[] | undefined;
+}
+
+/**
+ * Rows by SoQL.
+ * @throws LonghaulError SOURCE_NOT_READY where a replica answers that has older records.
+ */
+async function ask(
+  address: Address,
+  client: PortalClient,
+  query: Readonly<Record<string, string>>,
+  effort: Effort = { maxBytes: MAX_PAGE_BYTES },
+): Promise<Rows> {
+  const url = resourceOf(address);
+  const asked = new URL(`${url.href}?${new URLSearchParams(query).toString()}`);
+  return await client.json(asked, { isPortal: true, ...effort }, (json, response) => {
+    assertNotStale(response, url);
+    if (Array.isArray(json) && json.every(isRecord)) {
+      return { records: json, fields: fieldsIn(header(response, 'x-soda2-fields')) };
+    }
+    const what = `${url.href} answered with no list of records.`;
+    throw new LonghaulError('PORTAL_ANSWER_INVALID', what);
+  });
+}
+
+function resourceOf({ page, id }: Address): URL {
+  return new URL(`/resource/${id}.json`, page);
+}
+
+function fieldsIn(names: string | undefined): string[] | undefined {
+  try {
+    const fields: unknown = JSON.parse(names ?? 'null');
+    const isField = (each: unknown): each is string => typeof each === 'string';
+    return Array.isArray(fields) && fields.every(isField) ? fields : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Replicas follow within minutes, or hours after a large update. */
+const STALE_SECONDS = 10;
+
+/** A page of an old replica among pages of a newer one would be a mixture that no count shows. */
+function assertNotStale(response: Response, url: URL): void {
+  if (header(response, 'x-soda2-data-out-of-date')?.trim().toLowerCase() !== 'true') return;
+  const what = `${url.href} answered from a copy of the data that is out of date, as it says itself.`;
+  throw new LonghaulError('SOURCE_NOT_READY', what, { retryAfterSeconds: STALE_SECONDS });
 }

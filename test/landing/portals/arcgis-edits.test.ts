@@ -1,32 +1,21 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { asJson } from '../../helpers/as-json.ts';
 import {
+  arcgisOfFile,
+  csvOfNamed,
   featuresOf,
-  layerOf,
-  startArcgis,
+  layerOfNamed,
+  named,
   theseFeatures,
-  type ArcgisServer,
   type FakeLayer,
 } from '../../helpers/portal.ts';
-import { portalLab, type PortalLab } from '../../helpers/portals/lab.ts';
+import { labOfEachTest } from '../../helpers/portals/lab.ts';
 
-let portal: ArcgisServer;
-let lab: PortalLab;
-before(async () => {
-  portal = await startArcgis();
-});
-after(async () => await portal.close());
-beforeEach(async () => {
-  lab = await portalLab();
-});
-afterEach(async () => await lab.remove());
+const portal = arcgisOfFile();
+const lab = labOfEachTest();
 
 const RECORDS = 25;
-const named = (length: number, text = 'n') =>
-  featuresOf(length, (id) => ({ OBJECTID: id, name: `${text}${id}` }));
-const csvOf = (length: number, text = 'n'): string =>
-  `OBJECTID,name\n${Array.from({ length }, (_, at) => `${at + 1},${text}${at + 1}\n`).join('')}`;
 
 describe('a table that is edited while it is read', () => {
   const EDITED = { dataLastEditDate: 1_765_000_000_000 };
@@ -37,12 +26,12 @@ describe('a table that is edited while it is read', () => {
         layer.features = named(RECORDS, 'new');
         layer.metadata['editingInfo'] = EDITED;
       },
-      csvOf(RECORDS, 'new'),
+      csvOfNamed(RECORDS, 'new'),
     ],
     [
       'by a record that is removed',
       (layer) => void (layer.features = withoutFirst(RECORDS)),
-      csvOf(RECORDS).replace('1,n1\n', ''),
+      csvOfNamed(RECORDS).replace('1,n1\n', ''),
     ],
     [
       'by a reload with new ids',
@@ -61,7 +50,7 @@ describe('a table that is edited while it is read', () => {
   for (const way of ['by pages in an order', 'by ids']) {
     for (const [name, edit, expected] of edits) {
       it(`${name}, is read again from its start (${way})`, async () => {
-        const layer = layerOf(named(RECORDS), undefined, { cap: 10 });
+        const layer = layerOfNamed(RECORDS, { cap: 10 });
         if (way === 'by ids') layer.ignores.add('order');
         let isEdited = false;
         layer.intercept = ({ kind, number }) => {
@@ -77,16 +66,16 @@ describe('a table that is edited while it is read', () => {
   }
 
   it('by records above those of the beginning, is what it was', async () => {
-    const layer = layerOf(named(RECORDS), undefined, { cap: 10 });
+    const layer = layerOfNamed(RECORDS, { cap: 10 });
     layer.intercept = ({ kind, number }) => {
       if (kind === 'page' && number === 3) layer.features = named(RECORDS + 5);
       return undefined;
     };
-    assert.equal((await lab.land({ address: portal.serve(layer) })).csv, csvOf(RECORDS));
+    assert.equal((await lab.land({ address: portal.serve(layer) })).csv, csvOfNamed(RECORDS));
   });
 
   it('again and again, is SOURCE_CHANGED', async () => {
-    const layer = layerOf(named(RECORDS), undefined, { cap: 10 });
+    const layer = layerOfNamed(RECORDS, { cap: 10 });
     let edit = 0;
     layer.intercept = ({ kind }) => {
       if (kind === 'page') layer.metadata['editingInfo'] = { lastEditDate: (edit += 1) };
@@ -94,13 +83,13 @@ describe('a table that is edited while it is read', () => {
     };
     await assert.rejects(lab.land({ address: portal.serve(layer) }), {
       code: 'SOURCE_CHANGED',
-      message: /it was edited/,
+      message: /publisher edited/,
     });
     assert.deepEqual(await lab.files(), []);
   });
 
   it('and says nothing of its edits, has no version, and is the same landing while its bytes are the same', async () => {
-    const layer = layerOf(named(RECORDS), undefined, { editingInfo: undefined });
+    const layer = layerOfNamed(RECORDS, { editingInfo: undefined });
     const address = portal.serve(layer);
     const first = await lab.land({ address });
     assert.deepEqual(first.manifest.validator, {});
@@ -124,14 +113,14 @@ describe('a server that is restarted while it is read', () => {
     ['the error of the machine in front of it', JSON.stringify(DOWN)],
   ] as const) {
     it(`and answers with ${name} meanwhile is asked again`, async () => {
-      const layer = layerOf(named(RECORDS), undefined, { cap: 10 });
+      const layer = layerOfNamed(RECORDS, { cap: 10 });
       layer.intercept = ({ number }) => (number % 2 === 0 ? { body } : undefined);
-      assert.equal((await lab.land({ address: portal.serve(layer) })).csv, csvOf(RECORDS));
+      assert.equal((await lab.land({ address: portal.serve(layer) })).csv, csvOfNamed(RECORDS));
     });
   }
 
   it('is not taken for one without a table', async () => {
-    const layer = layerOf(named(RECORDS));
+    const layer = layerOfNamed(RECORDS);
     layer.intercept = () => ({ body: JSON.stringify(DOWN) });
     await assert.rejects(lab.land({ address: portal.serve(layer) }), {
       code: 'SOURCE_UNAVAILABLE',

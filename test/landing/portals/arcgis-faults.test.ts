@@ -1,32 +1,20 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { ErrorCode } from '../../../src/model/errors.ts';
 import {
+  arcgisOfFile,
+  csvOfNamed,
   errorAnswer,
-  featuresOf,
-  layerOf,
-  startArcgis,
-  type ArcgisServer,
+  layerOfNamed,
   type FakeLayer,
   type PortalAnswer,
 } from '../../helpers/portal.ts';
-import { portalLab, type PortalLab } from '../../helpers/portals/lab.ts';
+import { labOfEachTest } from '../../helpers/portals/lab.ts';
 
-let portal: ArcgisServer;
-let lab: PortalLab;
-before(async () => {
-  portal = await startArcgis();
-});
-after(async () => await portal.close());
-beforeEach(async () => {
-  lab = await portalLab();
-});
-afterEach(async () => await lab.remove());
+const portal = arcgisOfFile();
+const lab = labOfEachTest();
 
 const RECORDS = 25;
-const named = (length: number) => featuresOf(length, (id) => ({ OBJECTID: id, name: `n${id}` }));
-const csvOf = (length: number): string =>
-  `OBJECTID,name\n${Array.from({ length }, (_, at) => `${at + 1},n${at + 1}\n`).join('')}`;
 
 async function textOf(layer: FakeLayer): Promise<string> {
   return (await lab.land({ address: portal.serve(layer) })).csv;
@@ -102,9 +90,9 @@ describe('all records arrive from a server', () => {
   ];
   for (const [name, change] of faults) {
     it(name, async () => {
-      const layer = layerOf(named(RECORDS), undefined, { cap: 10 });
+      const layer = layerOfNamed(RECORDS, { cap: 10 });
       change(layer);
-      assert.equal(await textOf(layer), csvOf(RECORDS));
+      assert.equal(await textOf(layer), csvOfNamed(RECORDS));
     });
   }
 });
@@ -134,14 +122,14 @@ describe('an error in an answer of the status 200 is', () => {
   ];
   for (const [number, message, code] of errors) {
     it(`${code} for ${number ?? 'no number'}, ${message}`, async () => {
-      const layer = layerOf(named(RECORDS));
+      const layer = layerOfNamed(RECORDS);
       layer.intercept = () => errorAnswer(number, message);
       await assertRefused(layer, code, new RegExp(message));
     });
   }
 
   it('SOURCE_UNAVAILABLE for any other', async () => {
-    const layer = layerOf(named(RECORDS));
+    const layer = layerOfNamed(RECORDS);
     layer.intercept = () => errorAnswer(400, 'Unable to complete operation.');
     await assertRefused(layer, 'SOURCE_UNAVAILABLE', /400 Unable to complete operation/);
   });
@@ -200,7 +188,7 @@ describe('a landing is refused where', () => {
     [
       'fewer records come than the server counts',
       'PORTAL_ANSWER_INVALID',
-      /counts 26 records, and sent 25/,
+      /counts 26 records, and its pages have 25/,
       (layer) => {
         layer.intercept = ({ kind, form }) =>
           kind === 'count' && form.get('where') === 'OBJECTID <= 25'
@@ -246,14 +234,14 @@ describe('a landing is refused where', () => {
   ];
   for (const [name, code, message, change] of refusals) {
     it(name, async () => {
-      const layer = layerOf(named(RECORDS), undefined, { cap: 10 });
+      const layer = layerOfNamed(RECORDS, { cap: 10 });
       change(layer);
       await assertRefused(layer, code, message);
     });
   }
 
   it('a page is a challenge to prove a browser', async () => {
-    const layer = layerOf(named(RECORDS));
+    const layer = layerOfNamed(RECORDS);
     answerPages(layer, { ...CHALLENGE, status: 403 });
     await assert.rejects(lab.land({ address: portal.serve(layer) }), {
       code: 'SOURCE_FORBIDDEN',
@@ -262,7 +250,7 @@ describe('a landing is refused where', () => {
   });
 
   it('one record cannot be had, and the message says which', async () => {
-    const layer = layerOf(named(RECORDS), undefined, { cap: 10 });
+    const layer = layerOfNamed(RECORDS, { cap: 10 });
     layer.intercept = ({ kind, form }) =>
       kind === 'page' && hasRecord13(form) ? errorAnswer(500) : undefined;
     const attempt = lab.land({ address: portal.serve(layer) });

@@ -1,29 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import type { From } from '../../../src/landing/source.ts';
 import { asJson } from '../../helpers/as-json.ts';
-import {
-  layerOf,
-  startArcgis,
-  theseFeatures,
-  type ArcgisServer,
-  type FakeLayer,
-} from '../../helpers/portal.ts';
-import { portalLab, type PortalLab } from '../../helpers/portals/lab.ts';
+import { arcgisOfFile, layerOf, theseFeatures, type FakeLayer } from '../../helpers/portal.ts';
+import { open, portalLab } from '../../helpers/portals/lab.ts';
 
-let portal: ArcgisServer;
-let lab: PortalLab;
-before(async () => {
-  portal = await startArcgis();
-  lab = await portalLab();
-});
-after(async () => {
-  await lab.remove();
-  await portal.close();
-});
+const portal = arcgisOfFile();
 
 const name = fc.oneof(fc.constantFrom(null, '', ' ', 'a,b', 'é\n"'), fc.string({ maxLength: 30 }));
 const ids = fc.uniqueArray(fc.bigInt(-(2n ** 62n), 2n ** 62n), { minLength: 1, maxLength: 60 });
@@ -46,7 +31,7 @@ interface Read {
 }
 
 async function read(address: string, from?: From): Promise<Read> {
-  const opened = await lab.open({ address, ...(from && { from }) });
+  const opened = await open({ address, ...(from && { from }) });
   try {
     const pieces: Buffer[] = [];
     for await (const piece of opened.body) pieces.push(piece);

@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { LandProgress } from '../../../src/landing/land.ts';
 import type { Geometry } from '../../../src/model/dataset.ts';
 import { asJson } from '../../helpers/as-json.ts';
 import {
+  arcgisOfFile,
+  csvOfNamed,
   featuresOf,
   layerOf,
-  startArcgis,
+  layerOfNamed,
+  named,
   theseFeatures,
-  type ArcgisServer,
   type FakeField,
   type FakeLayer,
 } from '../../helpers/portal.ts';
-import { portalLab, type PortalLab } from '../../helpers/portals/lab.ts';
+import { labOfEachTest, portalLab } from '../../helpers/portals/lab.ts';
 
 const field = (name: string, type: string, more: object = {}): FakeField => ({
   name,
@@ -20,40 +22,31 @@ const field = (name: string, type: string, more: object = {}): FakeField => ({
   ...more,
 });
 
-let portal: ArcgisServer;
-let lab: PortalLab;
-before(async () => {
-  portal = await startArcgis();
-});
-after(async () => await portal.close());
+const portal = arcgisOfFile();
+const lab = labOfEachTest();
 
+/** In a lake of its own. */
 async function landed(layer: FakeLayer, geometry?: Geometry) {
-  lab = await portalLab();
+  const room = await portalLab();
   const progress: LandProgress[] = [];
   const onProgress = (each: LandProgress): unknown => progress.push(each);
   try {
-    const address = portal.serve(layer);
-    const { manifest, csv } = await lab.land({
-      address,
-      onProgress,
+    const { manifest, csv } = await room.land({
+      ...{ address: portal.serve(layer), onProgress },
       ...(geometry && { geometry }),
     });
     return { progress, manifest: asJson(manifest), csv };
   } finally {
-    await lab.remove();
+    await room.remove();
   }
 }
-
-const named = (length: number) => featuresOf(length, (id) => ({ OBJECTID: id, name: `n${id}` }));
-const csvOf = (length: number): string =>
-  ['OBJECTID,name', ...Array.from({ length }, (_, at) => `${at + 1},n${at + 1}`), ''].join('\n');
 
 describe('a table of ArcGIS', () => {
   it('is one CSV file of all its records, by object id, whatever the pages', async () => {
     for (const cap of [1, 7, 25, 24, 26, 2000]) {
-      const layer = layerOf(named(25), undefined, { cap });
+      const layer = layerOfNamed(25, { cap });
       const { manifest, csv, progress } = await landed(layer);
-      assert.equal(csv, csvOf(25));
+      assert.equal(csv, csvOfNamed(25));
       const { records, totalRecords } = progress.at(-1) ?? {};
       assert.deepEqual([records, totalRecords], [25, 25]);
       assert.equal(manifest.scan.records, 25);
@@ -133,13 +126,12 @@ describe('a table of ArcGIS', () => {
   });
 
   it('without records is its header', async () => {
-    const { csv } = await landed(layerOf(named(0)));
+    const { csv } = await landed(layerOfNamed(0));
     assert.equal(csv, 'OBJECTID,name\n');
   });
 
   it('is asked for with its version alone while it has not changed', async () => {
-    const layer = layerOf(named(25));
-    lab = await portalLab();
+    const layer = layerOfNamed(25);
     const address = portal.serve(layer);
     const first = await lab.probe({ address });
     assert.deepEqual(
@@ -149,7 +141,6 @@ describe('a table of ArcGIS', () => {
     assert.deepEqual(await lab.probe({ address }), first);
     layer.features = named(26);
     assert.notDeepEqual(await lab.probe({ address }), first);
-    await lab.remove();
   });
 
   it('whose pages would be too long is read in shorter ones', async () => {
@@ -163,9 +154,9 @@ describe('a table of ArcGIS', () => {
   });
 
   it('comes compressed where the server compresses', async () => {
-    const layer = layerOf(named(25));
+    const layer = layerOfNamed(25);
     layer.gzips = true;
-    assert.equal((await landed(layer)).csv, csvOf(25));
+    assert.equal((await landed(layer)).csv, csvOfNamed(25));
   });
 });
 
@@ -244,14 +235,9 @@ function metresOf(form: URLSearchParams): string {
 }
 
 describe('the address of a service', () => {
-  before(async () => {
-    lab = await portalLab();
-  });
-  after(async () => await lab.remove());
-
   it('with one table is that table', async () => {
-    const address = portal.serve(layerOf(named(3))).replace(/\/0$/, '');
-    assert.equal((await lab.land({ address })).csv, csvOf(3));
+    const address = portal.serve(layerOfNamed(3)).replace(/\/0$/, '');
+    assert.equal((await lab.land({ address })).csv, csvOfNamed(3));
     const described = await lab.describe({ address });
     assert.deepEqual(asJson(described), {
       kind: 'arcgis',
@@ -273,7 +259,7 @@ describe('the address of a service', () => {
   });
 
   it('with several tables names the address of each', async () => {
-    const address = portal.serve(layerOf(named(3)), layerOf(named(4)));
+    const address = portal.serve(layerOfNamed(3), layerOfNamed(4));
     await assert.rejects(lab.probe({ address }), {
       code: 'ADDRESS_AMBIGUOUS',
       message: new RegExp(`${address}/0 .*${address}/1 `),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { after, before, beforeEach, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { failureWith } from '../../helpers/failure-with.ts';
 import { startOrigin, type Origin } from '../../helpers/origin.ts';
@@ -10,7 +10,7 @@ import {
   serveCkan,
   type FakeCkan,
 } from '../../helpers/portals/ckan.ts';
-import { portalLab, type PortalLab } from '../../helpers/portals/lab.ts';
+import { labOfEachTest } from '../../helpers/portals/lab.ts';
 
 const NAMES = ['id', 'name'];
 const ROWS = [
@@ -22,11 +22,10 @@ const ROWS = [
 const CSV = '_id,id,name\n1,1,english\n2,2.5,中国人\n3,,""\n4,4,"{""a"":[1]}"\n';
 
 let origin: Origin;
-let lab: PortalLab;
+const lab = labOfEachTest();
 let ckan: FakeCkan;
 let address: string;
 beforeEach(async () => {
-  lab = await portalLab();
   ckan = datastoreOf(ROWS, NAMES);
   address = serveCkan(origin, ckan);
 });
@@ -34,7 +33,6 @@ before(async () => {
   origin = await startOrigin({});
 });
 after(async () => await origin.close());
-afterEach(async () => await lab.remove());
 
 const setModified = (time: string): void => {
   for (const each of ckan.dataset.resources) each['last_modified'] = time;

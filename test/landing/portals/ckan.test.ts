@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { after, before, beforeEach, describe, it } from 'node:test';
 import { asJson } from '../../helpers/as-json.ts';
 import { failureWith } from '../../helpers/failure-with.ts';
 import { startOrigin, type Origin } from '../../helpers/origin.ts';
@@ -10,7 +10,7 @@ import {
   serveCkan,
   type FakeCkan,
 } from '../../helpers/portals/ckan.ts';
-import { portalLab, textOf, type PortalLab } from '../../helpers/portals/lab.ts';
+import { labOfEachTest, textOf } from '../../helpers/portals/lab.ts';
 import { serveSocrata, socrataOf } from '../../helpers/portals/socrata.ts';
 
 const FILE = 'a,b\n1,2\n';
@@ -18,7 +18,7 @@ const OTHER = 'ed8a53d8-f01f-4bb6-8070-c4acad70791d';
 
 let origin: Origin;
 let other: Origin;
-let lab: PortalLab;
+const lab = labOfEachTest();
 let ckan: FakeCkan;
 before(async () => {
   [origin, other] = [await startOrigin({}), await startOrigin({})];
@@ -28,10 +28,8 @@ after(async () => {
   await other.close();
 });
 beforeEach(async () => {
-  lab = await portalLab();
   ckan = datastoreOf([], ['a']);
 });
-afterEach(async () => await lab.remove());
 
 const withResources = (...resources: Record<string, unknown>[]): string => {
   ckan.dataset.resources = resources.map(resourceOf);

@@ -1,23 +1,19 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { failureWith } from '../../helpers/failure-with.ts';
 import { startOrigin, type Origin } from '../../helpers/origin.ts';
 import { datastoreOf, RESOURCE, resourceOf, serveCkan } from '../../helpers/portals/ckan.ts';
-import { portalLab, type PortalLab } from '../../helpers/portals/lab.ts';
+import { labOfEachTest } from '../../helpers/portals/lab.ts';
 import { json, serveSocrata, socrataOf } from '../../helpers/portals/socrata.ts';
 
 const FILE = 'a,b\n1,2\n';
 
 let origin: Origin;
-let lab: PortalLab;
+const lab = labOfEachTest();
 before(async () => {
   origin = await startOrigin({ '/works.csv': { body: FILE, etag: '"1"' } });
 });
 after(async () => await origin.close());
-beforeEach(async () => {
-  lab = await portalLab();
-});
-afterEach(async () => await lab.remove());
 
 type Entry = Record<string, unknown>;
 

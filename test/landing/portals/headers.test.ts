@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { failureWith } from '../../helpers/failure-with.ts';
 import { startOrigin, type Origin, type SeenRequest } from '../../helpers/origin.ts';
 import { datastoreOf, RESOURCE, resourceOf, serveCkan } from '../../helpers/portals/ckan.ts';
-import { portalLab, type PortalLab } from '../../helpers/portals/lab.ts';
+import { labOfEachTest } from '../../helpers/portals/lab.ts';
 import { serveSocrata, socrataOf } from '../../helpers/portals/socrata.ts';
 
 const CANARY = 'c4n4ry8d2f51';
@@ -13,14 +13,13 @@ const FILE = 'a,b\n1,2\n';
 
 let origin: Origin;
 let other: Origin;
-let lab: PortalLab;
+const lab = labOfEachTest();
 beforeEach(async () => {
-  [origin, other, lab] = [await startOrigin({}), await startOrigin({}), await portalLab()];
+  [origin, other] = [await startOrigin({}), await startOrigin({})];
 });
 afterEach(async () => {
   await origin.close();
   await other.close();
-  await lab.remove();
 });
 
 const tokensOf = (requests: SeenRequest[]): unknown[] => [

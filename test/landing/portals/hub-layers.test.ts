@@ -1,56 +1,23 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Choice, Description } from '../../../src/landing/portals/description.ts';
-import { describePortal } from '../../../src/landing/portals/open-portal.ts';
-import { portalAddressOf } from '../../../src/landing/portals/recognise.ts';
-import { openSource } from '../../../src/landing/source.ts';
+import type { Description } from '../../../src/landing/portals/portal.ts';
 import { failureWith } from '../../helpers/failure-with.ts';
 import { startOrigin, type Origin } from '../../helpers/origin.ts';
-import {
-  featuresOf,
-  layerOf,
-  startArcgis,
-  type ArcgisServer,
-  type FakeLayer,
-} from '../../helpers/portal.ts';
+import { arcgisOfFile, featuresOf, layerOf, type FakeLayer } from '../../helpers/portal.ts';
+import { describe as described, open, textOf } from '../../helpers/portals/lab.ts';
 
 /** The Hub has the pages, another host the services. */
 let hub: Origin;
-let portal: ArcgisServer;
+const portal = arcgisOfFile();
 before(async () => {
   hub = await startOrigin({});
-  portal = await startArcgis();
 });
 after(async () => {
   await hub.close();
-  await portal.close();
 });
 
-const request = {
-  settings: { connectTimeoutMs: 5000, stallTimeoutMs: 5000 },
-  policy: { allowPrivate: true },
-  signal: new AbortController().signal,
-};
-
 async function read(path: string): Promise<string> {
-  const source = await openSource({ address: hub.address(path) }, request);
-  const pieces: Buffer[] = [];
-  try {
-    for await (const piece of source.body) pieces.push(piece);
-    return Buffer.concat(pieces).toString();
-  } finally {
-    await source.close();
-  }
-}
-
-async function described(path: string): Promise<Description | Choice[] | undefined> {
-  const url = new URL(hub.address(path));
-  const address = portalAddressOf(url);
-  assert.ok(address);
-  const shown = url.href;
-  return await describePortal(address, {
-    ...{ ...request, shown, headersFor: url, secrets: {}, geometry: undefined },
-  });
+  return await textOf(await open({ address: hub.address(path) }));
 }
 
 let ids = 0;
@@ -160,7 +127,9 @@ describe('a layer that does not allow queries', () => {
 describe('what a page says to people', () => {
   it("is the item's title, licence and publisher, and what the layer says of its records", async () => {
     const { path } = page(layer('oak'));
-    const { service, columns, examples, ...rest } = (await described(path)) as Description;
+    const { service, columns, examples, ...rest } = (await described({
+      address: hub.address(path),
+    })) as Description;
     assert.match(service, /\/FeatureServer\/0$/);
     assert.deepEqual(
       columns?.map(({ name }) => name),
@@ -180,7 +149,7 @@ describe('what a page says to people', () => {
 
   it('is the page of each layer where there are several', async () => {
     const { path } = page(layer('oak'), layer('elm'));
-    assert.deepEqual(await described(path), [
+    assert.deepEqual(await described({ address: hub.address(path) }), [
       { address: `${hub.address(path)}_0`, title: 'oak' },
       { address: `${hub.address(path)}_1`, title: 'elm' },
     ]);

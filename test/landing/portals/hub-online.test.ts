@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { openItem } from '../../../src/landing/portals/hub/open-item.ts';
-import { NoSuchPortal } from '../../../src/landing/portals/no-such-portal.ts';
-import type { Leads } from '../../../src/landing/portals/portal.ts';
+import { itemAt } from '../../../src/landing/portals/hub/item.ts';
+import { NoSuchPortal } from '../../../src/landing/portals/portal.ts';
 import { PortalClient } from '../../../src/landing/portals/portal-client.ts';
 import { portalAddressOf } from '../../../src/landing/portals/recognise.ts';
 import { failureWith } from '../../helpers/failure-with.ts';
@@ -16,12 +15,8 @@ const FILE = `https://www.arcgis.com${ITEM_PATH}/data`;
 
 /** The internet, on one loopback port: `https://host/path` is asked at `/host/path`. */
 class LoopbackClient extends PortalClient {
-  override async read<T>(...[url, ...rest]: Parameters<typeof PortalClient.prototype.read<T>>) {
-    return await super.read<T>(onLoopback(url), ...rest);
-  }
-
-  override async text(...[url, ...rest]: Parameters<PortalClient['text']>) {
-    return await super.text(onLoopback(url), ...rest);
+  override async text<T>(...[url, ...rest]: Parameters<typeof PortalClient.prototype.text<T>>) {
+    return await super.text<T>(onLoopback(url), ...rest);
   }
 }
 
@@ -53,17 +48,17 @@ async function leadOf(page: string, routes: Record<string, Route>): Promise<stri
     signal: new AbortController().signal,
     ...{ secrets: {}, shown: page, headersFor: url, geometry: undefined },
   });
-  let lead = '';
   const stop = new Error('far enough');
-  const leads: Leads = {
-    open: async (to) => {
+  let lead = '';
+  try {
+    const found = await itemAt(address, client);
+    assert.ok('leadsTo' in found || 'open' in found);
+    if ('leadsTo' in found) return found.leadsTo.href;
+    const follow = async (to: URL): Promise<never> => {
       lead = to.href;
       throw stop;
-    },
-    describe: async () => undefined,
-  };
-  try {
-    await openItem(address, client, leads);
+    };
+    await found.open(follow);
   } catch (error) {
     if (error !== stop) throw error;
   } finally {

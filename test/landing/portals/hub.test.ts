@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { openSource, type OpenedSource, type OpenRequest } from '../../../src/landing/source.ts';
 import { failureWith } from '../../helpers/failure-with.ts';
 import { startOrigin, type Origin } from '../../helpers/origin.ts';
+import { open, textOf } from '../../helpers/portals/lab.ts';
 
 /** A loopback host is no host of arcgis.com: its pages are asked of itself first, as those of ArcGIS Enterprise are. */
 let origin: Origin;
@@ -15,29 +15,8 @@ const CSV = 'a,b\n1,2\n3,4\n';
 let ids = 0;
 const newId = (): string => (ids += 1).toString(16).padStart(32, '0');
 
-const request: OpenRequest = {
-  settings: { connectTimeoutMs: 5000, stallTimeoutMs: 5000 },
-  policy: { allowPrivate: true },
-  signal: new AbortController().signal,
-};
-
-async function opened(
-  path: string,
-  changes: Partial<OpenRequest> = {},
-  headers?: Record<string, string>,
-): Promise<OpenedSource> {
-  const source = { address: origin.address(path), ...(headers && { headers }) };
-  return await openSource(source, { ...request, ...changes });
-}
-
-async function read(source: OpenedSource): Promise<string> {
-  const pieces: Buffer[] = [];
-  try {
-    for await (const piece of source.body) pieces.push(piece);
-    return Buffer.concat(pieces).toString();
-  } finally {
-    await source.close();
-  }
+async function read(path: string, headers?: Record<string, string>): Promise<string> {
+  return await textOf(await open({ address: origin.address(path), headers }));
 }
 
 const itemPath = (id: string): string => `/sharing/rest/content/items/${id}`;
@@ -62,21 +41,21 @@ describe('a page whose item is a CSV file', () => {
       `/home/item.html?id=${id}`,
       itemPath(id),
     ]) {
-      const source = await opened(page);
+      const source = await open({ address: origin.address(page) });
       assert.equal(source.validator.etag, '"v1"');
-      assert.equal(await read(source), CSV, page);
+      assert.equal(await textOf(source), CSV, page);
     }
     const from = { offset: 4, validator: { etag: '"v1"' }, totalBytes: CSV.length };
-    const rest = await opened(`/datasets/${id}/explore`, { from });
+    const rest = await open({ address: origin.address(`/datasets/${id}/explore`), from });
     assert.equal(rest.startOffset, 4);
-    assert.equal(await read(rest), CSV.slice(4));
+    assert.equal(await textOf(rest), CSV.slice(4));
   });
 
   it('is found below the path of a portal of ArcGIS Enterprise', async () => {
     const id = newId();
     serveItem(id, { type: 'CSV' }, '/portal');
     origin.set(`/portal${itemPath(id)}/data`, { body: CSV });
-    assert.equal(await read(await opened(`/portal/home/item.html?id=${id}`)), CSV);
+    assert.equal(await read(`/portal/home/item.html?id=${id}`), CSV);
   });
 
   it("sends the source's own headers to the page's host alone", async () => {
@@ -86,7 +65,7 @@ describe('a page whose item is a CSV file', () => {
       serveItem(id, { type: 'CSV' });
       origin.set(`${itemPath(id)}/data`, { redirect: other.address('/1.csv') });
       const page = `/datasets/${id}/explore`;
-      assert.equal(await read(await opened(page, {}, { 'X-App-Token': 'abc' })), CSV);
+      assert.equal(await read(page, { 'X-App-Token': 'abc' }), CSV);
       const [asked] = origin.requestsTo(itemPath(id));
       assert.equal(asked?.headers['x-app-token'], 'abc');
       assert.equal(other.requestsTo('/1.csv')[0]?.headers['x-app-token'], undefined);
@@ -101,7 +80,7 @@ describe('a page whose item is no table', () => {
     it(`says that it is of the type ${type}`, async () => {
       const id = newId();
       serveItem(id, { type, url: 'https://www.arcgis.com/apps/View/index.html' });
-      const error = await failureWith(opened(`/datasets/${id}`), 'PORTAL_UNUSABLE');
+      const error = await failureWith(read(`/datasets/${id}`), 'PORTAL_UNUSABLE');
       assert.match(error.message, new RegExp(`of the type ${type},`));
     });
   }
@@ -109,7 +88,7 @@ describe('a page whose item is no table', () => {
   it('prints no control character of a stranger', async () => {
     const id = newId();
     serveItem(id, { type: 'PDF\u001B[31m' });
-    const error = await failureWith(opened(`/datasets/${id}`), 'PORTAL_UNUSABLE');
+    const error = await failureWith(read(`/datasets/${id}`), 'PORTAL_UNUSABLE');
     assert.doesNotMatch(error.message, /[\u0000-\u001F]/);
   });
 });
@@ -138,7 +117,7 @@ describe('an item that its portal does not describe', () => {
         },
       );
       origin.set(`/files/${id}.csv`, { body: CSV });
-      assert.equal(await read(await opened(`/datasets/${id}/explore`)), CSV);
+      assert.equal(await read(`/datasets/${id}/explore`), CSV);
     });
   }
 });
@@ -152,7 +131,7 @@ describe('a page with a name in its address', () => {
       const slug = new URLSearchParams(query).get('filter[slug]');
       return { body: JSON.stringify({ data: [{ id: `${id}_0`, attributes: { slug } }] }) };
     });
-    assert.equal(await read(await opened('/datasets/city::trees/explore')), CSV);
+    assert.equal(await read('/datasets/city::trees/explore'), CSV);
   });
 
   it("is found in the Hub's catalogue where the index does not know it, or answers of another one", async () => {
@@ -167,28 +146,28 @@ describe('a page with a name in its address', () => {
         entryOf('/datasets/city::trees/about', '/trees.csv'),
       );
       origin.set('/trees.csv', { body: CSV });
-      assert.equal(await read(await opened('/datasets/city::trees')), CSV);
+      assert.equal(await read('/datasets/city::trees'), CSV);
     }
   });
 
   it('is refused where the catalogue has several of that name', async () => {
     origin.set('/api/v3/datasets', { status: 404 });
     serveFeed(entryOf('/datasets/trees', '/a.csv'), entryOf('/maps/city::trees', '/b.csv'));
-    const error = await failureWith(opened('/datasets/city::trees'), 'ADDRESS_AMBIGUOUS');
-    assert.match(error.message, /\/datasets\/trees, .*\/maps\/city::trees/);
+    const error = await failureWith(read('/datasets/city::trees'), 'ADDRESS_AMBIGUOUS');
+    assert.match(error.message, /\/datasets\/trees .*, .*\/maps\/city::trees /);
   });
 
   it('is not found where neither knows it', async () => {
     origin.set('/api/v3/datasets', { body: '{"data":[]}' });
     serveFeed(entryOf('/datasets/city::lamps', '/a.csv'));
-    await failureWith(opened('/datasets/city::trees'), 'SOURCE_NOT_FOUND');
+    await failureWith(read('/datasets/city::trees'), 'SOURCE_NOT_FOUND');
   });
 
   it('is a file where the host is no Hub', async () => {
     origin.set('/api/v3/datasets', { status: 404 });
     origin.set('/api/feed/dcat-us/1.1.json', { status: 404 });
     origin.set('/datasets/ns::export', { body: CSV });
-    assert.equal(await read(await opened('/datasets/ns::export')), CSV);
+    assert.equal(await read('/datasets/ns::export'), CSV);
   });
 });
 

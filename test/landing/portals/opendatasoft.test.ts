@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { after, before, beforeEach, describe, it } from 'node:test';
 import { failureWith } from '../../helpers/failure-with.ts';
 import { startOrigin, type Origin } from '../../helpers/origin.ts';
-import { portalLab, type PortalLab } from '../../helpers/portals/lab.ts';
+import { labOfEachTest } from '../../helpers/portals/lab.ts';
 import { json } from '../../helpers/portals/socrata.ts';
 
 const API = '/api/explore/v2.1/catalog/datasets/arbres@paris';
@@ -10,7 +10,7 @@ const EXPORT = `${API}/exports/csv`;
 const CSV = 'id,species\n1,"Tilia, cordata"\n2,\n';
 
 let origin: Origin;
-let lab: PortalLab;
+const lab = labOfEachTest();
 let address: string;
 let metas: Record<string, unknown>;
 before(async () => {
@@ -18,7 +18,6 @@ before(async () => {
 });
 after(async () => await origin.close());
 beforeEach(async () => {
-  lab = await portalLab();
   address = origin.address('/fr/explore/dataset/arbres@paris/table/?sort=id');
   metas = {
     title: 'Les arbres',
@@ -40,7 +39,6 @@ beforeEach(async () => {
   );
   origin.set(EXPORT, { body: CSV, chunked: true, ranges: false });
 });
-afterEach(async () => await lab.remove());
 
 describe('a data set of OpenDataSoft', () => {
   it("lands as the portal's export of all records, whatever the portal's own settings", async () => {

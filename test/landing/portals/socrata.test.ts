@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { asJson } from '../../helpers/as-json.ts';
 import { failureWith } from '../../helpers/failure-with.ts';
 import { startOrigin, type Origin } from '../../helpers/origin.ts';
-import { portalLab, type PortalLab } from '../../helpers/portals/lab.ts';
+import { labOfEachTest, portalLab } from '../../helpers/portals/lab.ts';
 import { json, serveSocrata, socrataOf, type FakeSocrata } from '../../helpers/portals/socrata.ts';
 
 const ID = 'jx86-2vch';
@@ -18,15 +18,11 @@ const CSV =
   'site,counts,note\n"A, north",7,"said ""no"""\nB,-0.50,\n,,""\n" C",12345678901234567890.10,"two\nlines"\n';
 
 let origin: Origin;
-let lab: PortalLab;
+const lab = labOfEachTest();
 before(async () => {
   origin = await startOrigin({});
 });
 after(async () => await origin.close());
-beforeEach(async () => {
-  lab = await portalLab();
-});
-afterEach(async () => await lab.remove());
 
 function served(table: FakeSocrata = socrataOf(NAMES, ROWS)): {
   address: string;

@@ -1,44 +1,69 @@
 import { LonghaulError, type ErrorCode } from '../../../model/errors.ts';
 import { printable } from '../../../model/names.ts';
-import { fieldOf, listOf, numberOf, textOf } from '../json-fields.ts';
-import { shownOf } from '../portal-client.ts';
+import { fieldOf, listOf, numberOf, textOf, type ExactJson } from '../json.ts';
+import { shownOf, type PortalClient } from '../portal-client.ts';
 
 /** How much of a server's sentence an error message quotes. */
 const MAX_SENTENCE_LENGTH = 200;
 
-/**
- * ArcGIS answers errors with the status 200.
- * @throws LonghaulError where the answer is one.
- */
+/** The metadata of a layer, a service or an item. @throws LonghaulError as `assertNoError`. */
+export async function metadataOf(
+  url: URL,
+  client: PortalClient,
+  isPortal = false,
+): Promise<ExactJson> {
+  const form = new URLSearchParams({ f: 'json' });
+  return await client.json(url, { form, isPortal }, (json) => {
+    assertNoError(url, json);
+    return json;
+  });
+}
+
+/** @throws LonghaulError where the answer is an error. */
 export function assertNoError(url: URL, answer: unknown): void {
+  const error = errorIn(answer);
+  if (error) throw failureOf(url, error);
+}
+
+export interface ServerError {
+  number: number | undefined;
+  sentence: string;
+}
+
+/** ArcGIS answers errors with the status 200. */
+export function errorIn(answer: unknown): ServerError | undefined {
   // What the machine in front says where no server of the site is up: `messages`, and no `error`.
   const isDown =
     fieldOf(answer, 'status') === 'error' && Array.isArray(fieldOf(answer, 'messages'));
   const error = isDown ? answer : fieldOf(answer, 'error');
-  if (error === undefined) return;
-  const number = numberOf(error, 'code');
+  if (error === undefined) return undefined;
   const message = textOf(error, 'message') ?? listOf(error, 'messages').find(isText) ?? '';
   const sentence = printable(message.slice(0, MAX_SENTENCE_LENGTH).replace(/[.\s]+$/, ''));
-  const said = [number, sentence].filter((each) => each !== undefined && each !== '').join(' ');
-  throw new LonghaulError(
-    codeOf(number, sentence),
-    `${shownOf(url)} answered with an error${said === '' ? '' : `: ${said}`}.`,
-  );
+  return { number: numberOf(error, 'code'), sentence };
 }
 
 function isText(value: unknown): value is string {
   return typeof value === 'string';
 }
 
+export function failureOf(url: URL, error: ServerError): LonghaulError {
+  const { number, sentence } = error;
+  const said = [number, sentence].filter((each) => each !== undefined && each !== '').join(' ');
+  const what = `${shownOf(url)} answered with an error${said === '' ? '' : `: ${said}`}.`;
+  return new LonghaulError(codeOf(error), what);
+}
+
 /** Most errors 400 are passing, whatever their number says: servers behind a load balancer, and databases that are busy. */
-function codeOf(number: number | undefined, sentence: string): ErrorCode {
-  if (number === 401 || number === 403 || number === 498 || number === 499) {
-    return 'SOURCE_FORBIDDEN';
-  }
+function codeOf({ number, sentence }: ServerError): ErrorCode {
+  if (needsLogin(number)) return 'SOURCE_FORBIDDEN';
   if (number === undefined && /permission|token/i.test(sentence)) return 'SOURCE_FORBIDDEN';
   const isUnknown = /invalid url|not found|does not exist/i.test(sentence);
   if (number === 404 || (number === 400 && isUnknown)) return 'SOURCE_NOT_FOUND';
   return 'SOURCE_UNAVAILABLE';
+}
+
+export function needsLogin(number: number | undefined): boolean {
+  return number === 401 || number === 403 || number === 498 || number === 499;
 }
 
 export function invalid(url: URL, what: string): LonghaulError {

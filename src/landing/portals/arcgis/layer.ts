@@ -1,7 +1,6 @@
 import type { Geometry } from '../../../model/dataset.ts';
 import { printable } from '../../../model/names.ts';
-import { exactText, type ExactJson } from '../exact-json.ts';
-import { fieldOf, lineOf, listOf, numberOf, textOf } from '../json-fields.ts';
+import { exactText, fieldOf, lineOf, listOf, numberOf, textOf, type ExactJson } from '../json.ts';
 import { unusable } from './answers.ts';
 
 /** A layer or table, as its own metadata describes it and with what a reader needs of it. */

@@ -1,14 +1,6 @@
-import {
-  jsonOf,
-  MAX_METADATA_BYTES,
-  MAX_PAGE_BYTES,
-  type PortalAnswer,
-  type PortalAsked,
-  type PortalClient,
-} from '../portal-client.ts';
-import { JsonNumber, type ExactJson } from '../exact-json.ts';
-import { fieldOf, numberOf } from '../json-fields.ts';
+import { fieldOf, JsonNumber, numberOf, type ExactJson } from '../json.ts';
 import type { Effort } from '../page-size.ts';
+import { jsonOf, MAX_PAGE_BYTES, type PortalClient } from '../portal-client.ts';
 import { assertNoError, invalid, unusable } from './answers.ts';
 import type { Layer } from './layer.ts';
 
@@ -45,33 +37,30 @@ export class Queries {
   }
 
   async count(where: string): Promise<number> {
-    const { json } = await this.#ask({ where, returnCountOnly: 'true' }, (answer) => answer);
+    const count = await this.#ask({ where, returnCountOnly: 'true' }, (json) =>
+      numberOf(json, 'count'),
+    );
     // Servers before 10.1 answer with records in place of a count.
-    return numberOf(json, 'count') ?? (await this.ids(where)).length;
+    return count ?? (await this.ids(where)).length;
   }
 
   /** All of them, which no cap of the server limits, ascending. */
   async ids(where: string): Promise<BigInt64Array> {
     const form = new URLSearchParams({ where, returnIdsOnly: 'true', f: 'json' });
-    return await this.#client.readText(
-      this.#url,
-      MAX_PAGE_BYTES,
-      { form, isPortal: true },
-      (answer) => {
-        // Millions: as objects they would take hundreds of bytes each.
-        const list = /"objectIds"\s*:\s*\[([\s\d,-]*)\]/.exec(answer.text)?.[1];
-        if (list === undefined) return this.#noIds(answer);
-        const ids = BigInt64Array.from(this.#idsIn(list)).toSorted();
-        const twice = ids.find((id, index) => id === ids[index - 1]);
-        if (twice !== undefined) throw invalid(this.#url, `lists the object id ${twice} twice`);
-        return ids;
-      },
-    );
+    const asked = { form, maxBytes: MAX_PAGE_BYTES, isPortal: true };
+    return await this.#client.text(this.#url, asked, (answer) => {
+      // Millions: as objects they would take hundreds of bytes each.
+      const list = /"objectIds"\s*:\s*\[([\s\d,-]*)\]/.exec(answer.text)?.[1];
+      if (list === undefined) return this.#noIds(jsonOf(this.#url, answer, asked));
+      const ids = BigInt64Array.from(this.#idsIn(list)).toSorted();
+      const twice = ids.find((id, index) => id === ids[index - 1]);
+      if (twice !== undefined) throw invalid(this.#url, `lists the object id ${twice} twice`);
+      return ids;
+    });
   }
 
   /** Null is what servers say of no record. */
-  #noIds(answer: PortalAnswer): BigInt64Array {
-    const { json } = jsonOf(this.#url, answer, { isPortal: true });
+  #noIds(json: ExactJson): BigInt64Array {
     assertNoError(this.#url, json);
     if (fieldOf(json, 'objectIds') === null) return new BigInt64Array(0);
     throw unusable(this.#url, 'does not list its object ids');
@@ -80,7 +69,7 @@ export class Queries {
   /** In the server's order. @param isWanted throws where the page does not agree with what was asked. */
   async page(
     { where, order, records, hasGeometry = false }: PageRequest,
-    effort: Effort = { maxBytes: MAX_PAGE_BYTES },
+    effort?: Effort,
     isWanted: (features: Feature[], isCut: boolean) => void = () => undefined,
   ): Promise<Feature[]> {
     const { objectIdField } = this.layer;
@@ -93,16 +82,13 @@ export class Queries {
       ...(order && { orderByFields: `${objectIdField} ${order}` }),
       ...(records !== undefined && { resultRecordCount: String(records) }),
     };
-    return await this.#ask(
-      form,
-      ({ json }) => {
-        const features = this.#featuresOf(json);
-        if (hasGeometry && features.length > 0) this.#assertProjected(json);
-        isWanted(features, fieldOf(json, 'exceededTransferLimit') === true);
-        return features;
-      },
-      effort,
-    );
+    const read = (json: ExactJson): Feature[] => {
+      const features = this.#featuresOf(json);
+      if (hasGeometry && features.length > 0) this.#assertProjected(json);
+      isWanted(features, fieldOf(json, 'exceededTransferLimit') === true);
+      return features;
+    };
+    return await this.#ask(form, read, effort);
   }
 
   /** Servers that do not project send metres, which would be read as degrees. */
@@ -139,31 +125,13 @@ export class Queries {
 
   async #ask<T>(
     fields: Record<string, string>,
-    read: (answer: { json: ExactJson }) => T,
-    { maxBytes, ...rest }: Effort = { maxBytes: MAX_PAGE_BYTES },
+    read: (json: ExactJson) => T,
+    effort: Effort = { maxBytes: MAX_PAGE_BYTES },
   ): Promise<T> {
     const form = new URLSearchParams({ ...fields, f: 'json' });
-    return await this.#client.read(
-      this.#url,
-      maxBytes,
-      { form, isPortal: true, ...rest },
-      (answer) => {
-        assertNoError(this.#url, answer.json);
-        return read(answer);
-      },
-    );
+    return await this.#client.json(this.#url, { form, isPortal: true, ...effort }, (json) => {
+      assertNoError(this.#url, json);
+      return read(json);
+    });
   }
-}
-
-/** The metadata of a layer, or of a service. */
-export async function metadataOf(
-  url: URL,
-  client: PortalClient,
-  asked: Pick<PortalAsked, 'isPortal'> = {},
-): Promise<ExactJson> {
-  const form = new URLSearchParams({ f: 'json' });
-  return await client.read(url, MAX_METADATA_BYTES, { form, ...asked }, ({ json }) => {
-    assertNoError(url, json);
-    return json;
-  });
 }

@@ -1,76 +1,14 @@
-import { canonicalRecord } from '../canonical-csv.ts';
-import { JsonNumber, type ExactJson } from '../exact-json.ts';
-import { fieldOf } from '../json-fields.ts';
-import { increment, type Tally } from '../records.ts';
+import { fieldOf, JsonNumber, type ExactJson } from '../json.ts';
+import { isNotNumber, type JsonRecord, type Row } from '../records.ts';
 import { invalid } from './answers.ts';
 import type { Layer } from './layer.ts';
 import type { Feature } from './queries.ts';
 import { wktOf } from './wkt.ts';
 
-/** Records as the fields of canonical CSV: what follows from a record alone. */
-export class Rendering {
-  readonly columns: readonly string[];
-  readonly #layer: Layer;
-  readonly #names: ReadonlySet<string>;
-
-  constructor(layer: Layer) {
-    this.#layer = layer;
-    const names = layer.fields.map(({ name }) => name);
-    this.#names = new Set(names);
-    this.columns = [...names, ...GEOMETRY_COLUMNS[layer.geometry].map(freeName(names))];
-  }
-
-  /** @throws LonghaulError PORTAL_ANSWER_INVALID where a record does not have the layer's fields. */
-  text(features: Feature[], before: Tally): { text: string; counts: Tally } {
-    const counts = { emptyTexts: { ...before.emptyTexts }, notNumbers: { ...before.notNumbers } };
-    const lines = features.map((feature) => canonicalRecord(this.fields(feature, counts)));
-    return { text: lines.join(''), counts };
-  }
-
-  fields(
-    { id, attributes, geometry }: Feature,
-    { emptyTexts, notNumbers }: Record<keyof Tally, Record<string, number>>,
-  ): (string | null)[] {
-    this.#assertKnown(id, attributes);
-    const values = this.#layer.fields.map(({ name, type }) => {
-      const value = fieldOf(attributes, name);
-      if (value === null) return null;
-      if (typeof value === 'string') {
-        if (value === '') increment(emptyTexts, name);
-        return value;
-      }
-      if (value === undefined) throw this.#odd(id, `no field ${name}`);
-      if (!(value instanceof JsonNumber)) throw this.#odd(id, `neither text nor number in ${name}`);
-      if (isFiniteNumber(value)) {
-        return type === 'esriFieldTypeDate' ? dateText(value.digits) : value.digits;
-      }
-      increment(notNumbers, name);
-      return null;
-    });
-    return [...values, ...this.#geometry(geometry)];
-  }
-
-  /** A missing field is another version of the layer, or a server's fault: never an empty column. */
-  #assertKnown(id: bigint, attributes: ExactJson): void {
-    const names = Object.keys(attributes as Record<string, ExactJson>);
-    const unknown = names.find((name) => !this.#names.has(name));
-    if (unknown !== undefined) throw this.#odd(id, `the unknown field ${unknown}`);
-  }
-
-  #geometry(geometry: ExactJson | undefined): (string | null)[] {
-    const { geometryType, geometry: wanted } = this.#layer;
-    if (wanted === 'none' || geometryType === undefined) return [];
-    if (wanted === 'wkt') return [wktOf(geometryType, geometry)];
-    return ['x', 'y'].map((axis) => {
-      const value = fieldOf(geometry, axis);
-      // Points without a place have null, or NaN as a number or a text.
-      return value instanceof JsonNumber && isFiniteNumber(value) ? value.digits : null;
-    });
-  }
-
-  #odd(id: bigint, what: string): Error {
-    return invalid(this.#layer.url, `sent record ${id} with ${what}`);
-  }
+/** The columns of a layer's records: its fields, then the geometry. */
+export function columnsOf({ fields, geometry }: Layer): string[] {
+  const names = fields.map(({ name }) => name);
+  return [...names, ...GEOMETRY_COLUMNS[geometry].map(freeName(names))];
 }
 
 const GEOMETRY_COLUMNS = { none: [], xy: ['x', 'y'], wkt: ['wkt'] };
@@ -85,8 +23,37 @@ function freeName(names: string[]): (wanted: string) => string {
   };
 }
 
-function isFiniteNumber({ digits }: JsonNumber): boolean {
-  return !/[aI]/.test(digits);
+/** Reads the values of a record, which follow from it alone. */
+export function rowReader(layer: Layer): (feature: Feature) => Row {
+  const { url, fields } = layer;
+  const known = new Set(fields.map(({ name }) => name));
+  return ({ id, attributes, geometry }) => {
+    const odd = (what: string): Error => invalid(url, `sent record ${id} with ${what}`);
+    const unknown = Object.keys(attributes as JsonRecord).find((name) => !known.has(name));
+    // As a missing field, it is another version of the layer, or a server's fault: never an empty column.
+    if (unknown !== undefined) throw odd(`the unknown field ${unknown}`);
+    const values = fields.map(({ name, type }) => {
+      const value = fieldOf(attributes, name) as ExactJson | undefined;
+      if (value === undefined) throw odd(`no field ${name}`);
+      if (value === null || typeof value === 'string') return value;
+      if (!(value instanceof JsonNumber)) throw odd(`neither text nor number in ${name}`);
+      return type === 'esriFieldTypeDate' ? dateOf(value) : value;
+    });
+    return [...values, ...geometryOf(layer, geometry)];
+  };
+}
+
+function geometryOf(
+  { geometryType, geometry: wanted }: Layer,
+  geometry: ExactJson | undefined,
+): Row {
+  if (wanted === 'none' || geometryType === undefined) return [];
+  if (wanted === 'wkt') return [wktOf(geometryType, geometry)];
+  return ['x', 'y'].map((axis) => {
+    const value = fieldOf(geometry, axis);
+    // Points without a place have null, or NaN as a number or a text.
+    return value instanceof JsonNumber && !isNotNumber(value) ? value : null;
+  });
 }
 
 const MIN_DATE_MS = Date.parse('0001-01-01T00:00:00Z');
@@ -96,8 +63,8 @@ const MAX_DATE_MS = Date.parse('9999-12-31T23:59:59.999Z');
  * Milliseconds since 1970 as the day and time in UTC. Without a zone, which would make the column text. A year that has
  * no four digits, or a part of a millisecond, stays the number that it is.
  */
-function dateText(digits: string): string {
-  const ms = /^-?\d{1,15}$/.test(digits) ? Number(digits) : NaN;
-  if (!(ms >= MIN_DATE_MS && ms <= MAX_DATE_MS)) return digits;
+function dateOf(value: JsonNumber): ExactJson {
+  const ms = /^-?\d{1,15}$/.test(value.digits) ? Number(value.digits) : NaN;
+  if (!(ms >= MIN_DATE_MS && ms <= MAX_DATE_MS)) return value;
   return new Date(ms).toISOString().replace(/(?:\.000)?Z$/, '');
 }

@@ -1,5 +1,4 @@
-import { JsonNumber, type ExactJson } from '../exact-json.ts';
-import { fieldOf, listOf } from '../json-fields.ts';
+import { fieldOf, JsonNumber, listOf, type ExactJson } from '../json.ts';
 import type { GeometryType } from './layer.ts';
 
 /** A position as its digits, and as numbers to compare. */

@@ -1,13 +1,12 @@
 import { isRetryable, LonghaulError, type ErrorCode } from '../../../model/errors.ts';
-import { fieldOf, listOf, textOf } from '../json-fields.ts';
-import { NoSuchPortal } from '../no-such-portal.ts';
-import { MAX_METADATA_BYTES, type PortalClient } from '../portal-client.ts';
-import { isOfArcgisCom, portalAddressOf, type PortalAddress } from '../recognise.ts';
-import { itemInFeed } from './dcat-feed.ts';
-import { itemOf, type Finding, type HubItem } from './hub-item.ts';
+import { fieldOf, listOf, textOf } from '../json.ts';
+import { NoSuchPortal } from '../portal.ts';
+import type { PortalClient } from '../portal-client.ts';
+import { isOfArcgisCom, portalAddressOf, type AddressOf } from '../recognise.ts';
+import { itemInFeed, itemOf, type Finding, type HubItem } from './items.ts';
 
-export type ItemAddress = Extract<PortalAddress, { kind: 'arcgis-item' }>;
-export type SlugAddress = Extract<PortalAddress, { kind: 'hub-slug' }>;
+export type ItemAddress = AddressOf<'arcgis-item'>;
+export type SlugAddress = AddressOf<'hub-slug'>;
 
 /** ArcGIS Online: where the items of most Hubs are, whatever host has their pages. */
 const ONLINE = new URL('https://www.arcgis.com/');
@@ -22,11 +21,10 @@ export async function findItem(address: ItemAddress, client: PortalClient): Prom
   const { page, item, layer } = address;
   const online: Way = async () => await itemOf(ONLINE, item, client);
   const own: Way = async () => await itemOf(portalOf(page), item, client);
-  const feed: Way = async () => await itemInFeed(page, wanted, client);
-  const wanted = { item, ...(layer !== undefined && { layer }) };
+  const feed: Way = async () => await itemInFeed(page, { item, layer }, client);
   const ways: Ways = isOfArcgisCom(page) ? { online, feed } : { own, feed, online };
   const found = await firstOf(ways, { page, what: `${client.request.shown}: the item ${item}` });
-  return { ...found, ...(layer !== undefined && { layer }) };
+  return { ...found, layer: layer ?? found.layer };
 }
 
 /** The item of a page that is named in words. @throws as `findItem`. */
@@ -94,11 +92,9 @@ async function firstOf(ways: Ways, { page, what }: { page: URL; what: string }):
 async function inIndex(address: SlugAddress, client: PortalClient): Promise<Finding> {
   const { page, slug } = address;
   const url = new URL('/api/v3/datasets', isOfArcgisCom(page) ? HUB : page);
-  url.search = new URLSearchParams({
-    'filter[slug]': slug,
-    'fields[datasets]': 'slug',
-  }).toString();
-  const [first] = listOf(await client.json(url, MAX_METADATA_BYTES), 'data');
+  const query = { 'filter[slug]': slug, 'fields[datasets]': 'slug' };
+  url.search = new URLSearchParams(query).toString();
+  const [first] = listOf(await client.json(url), 'data');
   // A server that does not know the filter answers with any data set.
   if (textOf(fieldOf(first, 'attributes'), 'slug') !== slug) return 'none';
   return await itemWithId(address, textOf(first, 'id'), client);
@@ -109,11 +105,9 @@ async function inSearch(address: SlugAddress, client: PortalClient): Promise<Fin
   const keyword = `slug|${address.slug.replace('::', '|')}`;
   if (keyword.includes('"')) return 'none';
   const url = new URL('/sharing/rest/search', ONLINE);
-  url.search = new URLSearchParams({
-    f: 'json',
-    filter: `typekeywords:"${keyword}"`,
-  }).toString();
-  const [first] = listOf(await client.json(url, MAX_METADATA_BYTES), 'results');
+  const query = { f: 'json', filter: `typekeywords:"${keyword}"` };
+  url.search = new URLSearchParams(query).toString();
+  const [first] = listOf(await client.json(url), 'results');
   if (!listOf(first, 'typeKeywords').includes(keyword)) return 'none';
   return await itemWithId(address, textOf(first, 'id'), client);
 }

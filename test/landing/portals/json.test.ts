@@ -6,7 +6,7 @@ import {
   JsonNumber,
   parseExactJson,
   type ExactJson,
-} from '../../../src/landing/portals/exact-json.ts';
+} from '../../../src/landing/portals/json.ts';
 
 const digits = fc.oneof(
   fc.bigInt().map(String),

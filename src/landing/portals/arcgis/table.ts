@@ -1,0 +1,231 @@
+import { shownAddress } from '../../../model/addresses.ts';
+import { LonghaulError } from '../../../model/errors.ts';
+import type { PortalTable } from '../../../model/manifest.ts';
+import { isoTimeOf } from '../json.ts';
+import { PageSize } from '../page-size.ts';
+import { openPaged, type PagedTable, type TableState } from '../paged-table.ts';
+import type { Description, Table } from '../portal.ts';
+import { shownOf, type PortalClient } from '../portal-client.ts';
+import { fieldText, RENDERING_VERSION, versionTag } from '../records.ts';
+import { invalid, metadataOf, unusable } from './answers.ts';
+import { layerOf, type Layer } from './layer.ts';
+import { ALL, Queries, type Feature, type PageRequest } from './queries.ts';
+import { columnsOf, rowReader } from './render.ts';
+
+/** How many records a description shows. */
+const EXAMPLES = 5;
+
+/**
+ * A layer or table of a FeatureServer or MapServer: its records by object id, as one CSV file.
+ * @param url `…/FeatureServer/<number>`, without a query.
+ */
+export function layerAt(url: URL, client: PortalClient): Table {
+  const find = async (): Promise<Layer> =>
+    layerOf(url, await metadataOf(url, client), client.request.geometry);
+  return {
+    open: async () => {
+      const queries = new Queries(await find(), client);
+      return openPaged(await tableOf(queries, client), client);
+    },
+    describe: async () => await describe(new Queries(await find(), client)),
+  };
+}
+
+async function describe(queries: Queries): Promise<Description> {
+  const { layer } = queries;
+  const hasGeometry = layer.geometry !== 'none';
+  const first = layer.hasPages ? { order: 'ASC' as const, records: EXAMPLES } : {};
+  const page = await queries.page({ where: ALL, hasGeometry, ...first });
+  const rows = page.slice(0, EXAMPLES).map(rowReader(layer));
+  const fields = new Map(layer.fields.map((field) => [field.name, field]));
+  return {
+    kind: 'arcgis',
+    service: shownAddress(layer.url.href),
+    reads: 'pages',
+    title: layer.title,
+    publisher: layer.publisher,
+    changedAt: isoTimeOf(layer.editedAtMs),
+    records: await queries.count(ALL),
+    columns: columnsOf(layer).map((name) => {
+      const { type = 'geometry', title } = fields.get(name) ?? {};
+      return { name, type, ...(title !== name && { title }) };
+    }),
+    examples: rows.map((row) => row.map(fieldText)),
+  };
+}
+
+/** The records of a layer that are read: those up to the highest object id of the beginning. */
+interface Extent {
+  /** Undefined where there is no record. */
+  top: bigint | undefined;
+  /** All their object ids, where the server has no pages in an order. */
+  ids: BigInt64Array | undefined;
+}
+
+/** What statistics say of the highest id is wrong on many servers, so that the records themselves are asked. */
+async function extentOf(queries: Queries): Promise<Extent> {
+  const { hasPages, objectIdField } = queries.layer;
+  if (hasPages) {
+    const [highest] = await queries.page({ where: ALL, order: 'DESC', records: 1 });
+    const top = highest?.id;
+    // Some servers ignore the order, so that it would be the top of a part.
+    const above = top === undefined ? ALL : `${objectIdField} > ${top}`;
+    if ((await queries.count(above)) === 0) return { top, ids: undefined };
+  }
+  const ids = await queries.ids(ALL);
+  return { top: ids.at(-1), ids };
+}
+
+/**
+ * Pages of records by ascending object id, each id once. Offsets are never used: a record that is added or removed would
+ * move those behind it.
+ */
+async function tableOf(queries: Queries, client: PortalClient): Promise<PagedTable> {
+  const { layer } = queries;
+  const { url, geometry, maxRecordCount } = layer;
+  const { top, ids } = await extentOf(queries);
+  const size = new PageSize(maxRecordCount);
+  const rowOf = rowReader(layer);
+  return {
+    shown: shownOf(url),
+    columns: columnsOf(layer),
+    state: stateOf(layer, await queries.count(whereUpTo(layer, top)), top),
+    next: async ({ after: digits }) => {
+      const after = digits === null ? undefined : BigInt(digits);
+      if (after === top || top === undefined) return undefined;
+      const page = ids
+        ? await pageByIds(queries, size, { ids, after })
+        : await pageInOrder(queries, size, { top, after });
+      return page && { rows: page.features.map(rowOf), after: String(page.last) };
+    },
+    stateNow: async () => {
+      const now = layerOf(url, await metadataOf(url, client, true), geometry);
+      return stateOf(now, await queries.count(whereUpTo(layer, top)), top);
+    },
+    facts: factsOf(layer),
+  };
+}
+
+/** Nothing but its time changes with each edit. */
+function stateOf(layer: Layer, count: number, top: bigint | undefined): TableState {
+  const { edits, geometry, objectIdField } = layer;
+  const named = layer.fields.map(({ name, type }) => [name, type]);
+  const fields = JSON.stringify([objectIdField, ...named]);
+  if (edits === undefined) return { count, fields };
+  const parts = [edits, count, String(top), fields, geometry, RENDERING_VERSION];
+  return { version: versionTag('arcgis', parts), count, fields };
+}
+
+function factsOf({ url, fields, objectIdField, dateZone }: Layer): PortalTable {
+  const coded = fields.flatMap(({ name, domain }) => (domain ? [[name, domain] as const] : []));
+  const domains: Record<string, Record<string, string>> = Object.fromEntries(coded);
+  return {
+    kind: 'arcgis',
+    service: shownAddress(url.href),
+    objectIdColumn: objectIdField,
+    ...(coded.length > 0 && { domains }),
+    ...(dateZone !== undefined && { dateZone }),
+  };
+}
+
+/** Where no record can be added above the highest one, unnoticed. */
+function whereUpTo({ objectIdField }: Layer, top: bigint | undefined): string {
+  return top === undefined ? ALL : `${objectIdField} <= ${top}`;
+}
+
+interface LayerPage {
+  features: Feature[];
+  /** The object id up to which all records are read. */
+  last: bigint;
+}
+
+async function pageInOrder(
+  queries: Queries,
+  size: PageSize,
+  { top, after }: { top: bigint; after: bigint | undefined },
+): Promise<LayerPage | undefined> {
+  const { layer } = queries;
+  const upTo = whereUpTo(layer, top);
+  const where = after === undefined ? upTo : `${layer.objectIdField} > ${after} AND ${upTo}`;
+  const request = (records: number): PageRequest => ({ where, order: 'ASC', records });
+  const features = await ask(queries, size, request, (page, isCut) => {
+    assertWithin(layer.url, page, (id) => (after === undefined || id > after) && id <= top);
+    if (!areOrdered(page)) throw invalid(layer.url, 'sent records in another order than asked');
+    if (page.length === 0 && isCut) {
+      throw invalid(layer.url, 'sent no record, and says that there are more');
+    }
+  });
+  const last = features.at(-1)?.id;
+  return last === undefined ? undefined : { features, last };
+}
+
+/** By the lowest and the highest id of so many: a list of ids could be longer than servers take. */
+async function pageByIds(
+  queries: Queries,
+  size: PageSize,
+  { ids, after }: { ids: BigInt64Array; after: bigint | undefined },
+): Promise<LayerPage> {
+  const { objectIdField: name, url } = queries.layer;
+  const at = after === undefined ? 0 : indexIn(ids, after + 1n);
+  for (;;) {
+    let [chunk, first, last] = [ids, 0n, 0n];
+    const range = (records: number): PageRequest => {
+      chunk = ids.subarray(at, at + records);
+      [first = 0n, last = 0n] = [chunk[0], chunk.at(-1)];
+      return { where: `${name} >= ${first} AND ${name} <= ${last}` };
+    };
+    const features = await ask(queries, size, range, (page) => {
+      assertWithin(url, page, (id) => id >= first && id <= last);
+      const added = page.find(({ id }) => chunk[indexIn(chunk, id)] !== id);
+      if (added) {
+        const what = `${shownOf(url)} added the record ${added.id} while its records were being read.`;
+        throw new LonghaulError('SOURCE_CHANGED', what);
+      }
+      page.sort((a, b) => (a.id < b.id ? -1 : 1));
+      if (!areOrdered(page)) throw invalid(url, 'sent a record twice');
+    });
+    // The server's cap is lower than it says; or a record was removed, which the count tells at the end.
+    if (features.length === chunk.length || !size.shrink()) return { features, last };
+  }
+}
+
+async function ask(
+  queries: Queries,
+  size: PageSize,
+  request: (records: number) => PageRequest,
+  isWanted: (features: Feature[], isCut: boolean) => void,
+): Promise<Feature[]> {
+  const hasGeometry = queries.layer.geometry !== 'none';
+  return await size.ask(async (records, effort) => {
+    const wanted = request(records);
+    try {
+      return await queries.page({ ...wanted, hasGeometry }, effort, isWanted);
+    } catch (error) {
+      if (records > 1 || !(error instanceof LonghaulError)) throw error;
+      const what = `${error.message} It was asked for one record, the first where ${wanted.where}.`;
+      throw new LonghaulError(error.code, what, error.details, { cause: error });
+    }
+  });
+}
+
+/** Strictly ascending: no id twice. */
+function areOrdered(features: Feature[]): boolean {
+  return features.every(({ id }, index) => index === 0 || id > (features[index - 1]?.id ?? id));
+}
+
+function assertWithin(url: URL, features: Feature[], isWithin: (id: bigint) => boolean): void {
+  const other = features.find(({ id }) => !isWithin(id));
+  if (!other) return;
+  throw unusable(url, `ignores \`where\`: it sent the record ${other.id}, which was not asked for`);
+}
+
+/** Of the first id that is not less than the wanted one. */
+function indexIn(ids: BigInt64Array, wanted: bigint): number {
+  let [low, high] = [0, ids.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ids[middle] ?? wanted) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

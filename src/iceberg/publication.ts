@@ -5,9 +5,9 @@ import type { SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import { changeText, type PublishedTable } from '../model/table.ts';
 import { readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
-import { headOf, readNewest, schemaOf, tablePrefix } from './metadata.ts';
-import { syncTable } from './sync.ts';
-import { changesBetween, evolve } from './table-schema.ts';
+import { headOf, MAIN, readNewest, schemaOf, tablePrefix } from './metadata.ts';
+import { syncTable, type SyncedTable } from './sync.ts';
+import { changesBetween, evolve, type IcebergSchema } from './table-schema.ts';
 
 /**
  * Holds a day that would change the columns of the dataset's table. An older day than the newest one, and the first day,
@@ -49,9 +49,28 @@ export async function publishedTable(
 ): Promise<PublishedTable | undefined> {
   const synced = await syncTable({ ...deps, dataset, signal });
   if (!synced?.metadata.refs[ingestDate]) return undefined;
-  const { location, metadataFile, before, after } = synced;
+  const { location, metadataFile, after } = synced;
+  const before = formerSchema(synced, ingestDate);
   return {
     ...{ location, metadataFile, tag: ingestDate },
     schemaChanges: before && after ? changesBetween(before, after) : [],
   };
+}
+
+/**
+ * The columns before this publication. Where the head is this day's alone they are those of its parent: an earlier attempt
+ * may have committed it, whose answer was lost, or which AWS Glue refused.
+ */
+function formerSchema(
+  { metadata, before }: SyncedTable,
+  ingestDate: string,
+): IcebergSchema | undefined {
+  const head = headOf(metadata);
+  const isHead = (name: string): boolean =>
+    metadata.refs[name]?.['snapshot-id'] === head?.['snapshot-id'];
+  const days = Object.keys(metadata.refs).filter((name) => name !== MAIN && isHead(name));
+  if (days.join() !== ingestDate) return before;
+  const parentId = head?.['parent-snapshot-id'];
+  const parent = metadata.snapshots.find((each) => each['snapshot-id'] === parentId);
+  return schemaOf(metadata, parent);
 }

@@ -27,13 +27,15 @@ export const TABLE_BEHIND =
 const GLUE_BEHIND =
   'The Iceberg table is as published, and its entry in AWS Glue is not; the next run makes up for it';
 
+/** Why readers of a dataset's table do not have what is published. */
+export function behindText({ code, message }: { code: string; message: string }): string {
+  return `${code.startsWith('GLUE_') ? GLUE_BEHIND : TABLE_BEHIND}: ${code}: ${message}`;
+}
+
 /** For people, a line each; the columns' names are the publisher's, made into plain identifiers. */
 export function tableLines(table: IngestResult['table']): string[] {
   if (!table) return [];
-  if ('error' in table) {
-    const { code, message } = table.error;
-    return [`${code.startsWith('GLUE_') ? GLUE_BEHIND : TABLE_BEHIND}: ${code}: ${message}`];
-  }
+  if ('error' in table) return [behindText(table.error)];
   const changes = table.schemaChanges.map(changeText);
   return [
     `Iceberg table: ${table.location} (tag ${table.tag})`,

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
-import { cp, rm } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { describeHistory } from '../../src/iceberg/describe-table.ts';
 import { readNewest, tablePrefix, TABLES, type TableSuffix } from '../../src/iceberg/metadata.ts';
 import { readSnapshotFiles } from '../../src/iceberg/snapshot.ts';
 import { syncTable } from '../../src/iceberg/sync.ts';
 import { unpublish } from '../../src/lake/unpublish.ts';
-import type { Store } from '../../src/storage/store.ts';
-import { crashingAt } from '../helpers/crashing-store.ts';
+import { DiskStore } from '../../src/storage/disk-store.ts';
 import { failureWith } from '../helpers/failure-with.ts';
+import { withTempFolder } from '../helpers/temp-folder.ts';
 import { TinyLake, type TinySource } from '../lake/tiny-lake.ts';
+import { testCommitCrashes } from './crash-contract.ts';
 
 const DATASET = 'a-b';
 const [FIRST, SECOND, THIRD] = ['2026-01-01', '2026-01-02', '2026-01-03'] as const;
@@ -19,17 +19,10 @@ function integers(id: string, value: number): TinySource {
   return { id, columns, select: `SELECT ${value}::BIGINT AS n` };
 }
 
-async function sync(
-  lake: TinyLake,
-  {
-    dataset = DATASET,
-    rebuild = false,
-    store = lake.store,
-  }: { dataset?: string; rebuild?: boolean; store?: Store } = {},
-): Promise<void> {
+async function sync(lake: TinyLake, { dataset = DATASET, rebuild = false } = {}): Promise<void> {
   const { signal } = new AbortController();
   const duckdb = { memoryLimit: '1GiB', threads: 1 };
-  await syncTable({ converted: store, duckdb, dataset, signal, rebuild });
+  await syncTable({ converted: lake.store, duckdb, dataset, signal, rebuild });
 }
 
 async function head(lake: TinyLake, suffix: TableSuffix) {
@@ -109,31 +102,8 @@ void describe('the tables of a history', () => {
     }
   });
 
-  it('are complete after a crash at any write, and the sync after it', async () => {
-    await using lake = await TinyLake.create();
-    await lake.publish(DATASET, FIRST, [integers('a', 1)]);
-    await sync(lake);
-    await lake.publish(DATASET, SECOND, [integers('a', 2)]);
-    const saved = `${lake.root}-saved`;
-    await cp(lake.root, saved, { recursive: true });
-    let crashes = 0;
-    for (; ; crashes += 1) {
-      const crashed = await sync(lake, { store: crashingAt(crashes + 1, lake.store) }).then(
-        () => false,
-        (error: unknown) => {
-          assert.match(String(error), /the worker was killed/);
-          return true;
-        },
-      );
-      if (!crashed) break;
-      await sync(lake);
-      assert.deepEqual(await versions(lake), [`a ${FIRST}`, `a ${SECOND}`]);
-      assert.equal((await head(lake, TABLES.days)).rows, 2);
-      await rm(lake.root, { recursive: true });
-      await cp(saved, lake.root, { recursive: true });
-    }
-    // Of each of three tables the manifest, its list, the commit and the hint; and the file of the days.
-    assert.equal(crashes, 13);
+  testCommitCrashes('on disk', async (body) => {
+    await withTempFolder(async (folder) => await body(new DiskStore(folder)));
   });
 
   it('get the days of many writers at once, each once', async () => {

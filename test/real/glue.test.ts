@@ -46,6 +46,13 @@ test('each publication is entered in AWS Glue, where a table of another owner is
       assert.equal(refused.error?.code, 'GLUE_REFUSED');
       assert.match(refused.error?.message ?? '', /EntityNotFound.*lake/);
       assert.equal((await glueCheck(lab)).status, 'problem');
+      const why = ['--date', '2026-11-22', '--reason', 'a test'];
+      const { code, stdout } = await lab.run(['unpublish', 'a-b', ...why]);
+      assert.equal(code, STORAGE_EXIT_CODE);
+      assert.match(
+        stdout,
+        /^The Iceberg table is as published, .* AWS Glue is not; .*GLUE_REFUSED/m,
+      );
 
       await glue.send(new CreateDatabaseCommand({ DatabaseInput: { Name: 'lake' } }));
       assert.equal((await glueCheck(lab)).status, 'ok');
@@ -62,7 +69,7 @@ test('each publication is entered in AWS Glue, where a table of another owner is
       }
       assert.match(
         (await entry('a_b'))?.Parameters?.['previous_metadata_location'] ?? '',
-        /\/v2\./,
+        /\/v3\./,
       );
       const { json: described } = await lab.json<{ history: HistoryDescription }>(['table', 'a-b']);
       const { versions, days } = described.history;

@@ -6,7 +6,7 @@ import { parseIngestDate, type IngestDate } from '../../model/dates.ts';
 import { revisionText } from '../../model/manifest.ts';
 import { exitCodeOf, LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import { parseDatasetName, printable } from '../../model/names.ts';
-import { TABLE_BEHIND } from '../../model/table.ts';
+import { behindText } from '../../model/table.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import type { Store } from '../../storage/store.ts';
 import {
@@ -124,9 +124,7 @@ function resultText(
     latestIsNow
       ? `The newest snapshot is ${revisionText(latestIsNow)}.`
       : `Nothing of ${dataset} is published any more.`,
-    ...(result.table && 'error' in result.table
-      ? [`${TABLE_BEHIND}: ${result.table.error.code}: ${printable(result.table.error.message)}`]
-      : []),
+    ...(result.table && 'error' in result.table ? [printable(behindText(result.table.error))] : []),
     'No file was removed: `longhaul sweep --unpublished-after 30d` does that.',
   );
   return lines.join('\n');

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { it } from 'node:test';
+import { describeTable } from '../../src/iceberg/describe-table.ts';
+import {
+  headOf,
+  readNewest,
+  tablePrefix,
+  TABLES,
+  type TableSuffix,
+} from '../../src/iceberg/metadata.ts';
+import { syncTable } from '../../src/iceberg/sync.ts';
+import { partName, snapshotManifestKey, sourcePrefix } from '../../src/model/layout.ts';
+import type { Store } from '../../src/storage/store.ts';
+import { crashingAt } from '../helpers/crashing-store.ts';
+import { entryOf, snapshotJson } from '../helpers/manifests.ts';
+import { withTempFolder } from '../helpers/temp-folder.ts';
+import { writeParquet } from '../lake/tiny-lake.ts';
+
+const [FIRST, SECOND] = ['2026-01-01', '2026-01-02'] as const;
+/** Of each of three tables the manifest, its list, the commit and the hint; and the file of the days. */
+const WRITES = 13;
+
+/** What every store must do for the tables' commit: a crash before any of its writes is mended by the next sync. */
+export function testCommitCrashes(
+  name: string,
+  withStore: (body: (store: Store) => Promise<void>) => Promise<void>,
+): void {
+  it(`the tables ${name} are as they were, or new, after a crash at any write, and complete after the sync behind it`, async () => {
+    let crashes = 0;
+    for (let isOver = false; !isOver;) {
+      await withStore(async (store) => {
+        isOver = !(await crashesAt(crashes + 1, store));
+        if (!isOver) crashes += 1;
+      });
+    }
+    assert.equal(crashes, WRITES);
+  });
+}
+
+/** @returns false where the commit has no such write. */
+async function crashesAt(write: number, store: Store): Promise<boolean> {
+  await publish(store, FIRST);
+  await sync(store);
+  await publish(store, SECOND);
+  const hasCrashed = await sync(crashingAt(write, store)).then(
+    () => false,
+    (error: unknown) => {
+      assert.match(String(error), /the worker was killed/);
+      return true;
+    },
+  );
+  const between = await describeTable(store, 'd');
+  const tags = between?.tags.map(({ tag }) => tag) ?? [];
+  assert.equal(between?.snapshotId, between?.tags.at(-1)?.snapshotId);
+  assert.ok([FIRST, `${FIRST} ${SECOND}`].includes(tags.join(' ')), tags.join(' '));
+  await sync(store);
+  const rows = [TABLES.main, TABLES.versions, TABLES.days].map(async (suffix) =>
+    rowsOf(store, suffix),
+  );
+  assert.deepEqual(await Promise.all(rows), [1, 2, 2]);
+  assert.deepEqual(
+    (await describeTable(store, 'd'))?.tags.map(({ tag }) => tag),
+    [FIRST, SECOND],
+  );
+  return hasCrashed;
+}
+
+async function sync(store: Store): Promise<void> {
+  const { signal } = new AbortController();
+  const duckdb = { memoryLimit: '1GiB', threads: 1 };
+  await syncTable({ converted: store, duckdb, dataset: 'd', signal });
+}
+
+async function publish(store: Store, ingestDate: string): Promise<void> {
+  const at = { dataset: 'd', ingestDate, revision: 1 };
+  const key = `${sourcePrefix({ ...at, source: 'a' })}${partName(0)}`;
+  const body = await oneRow();
+  await store.put(key, body);
+  const columns = [{ name: 'n', publisherName: 'n', type: 'BIGINT' as const }];
+  const parquet = [{ key, rows: 1, bytes: body.length, checksum: '' }];
+  const sources = [entryOf({ schema: { columns }, parquet })];
+  await store.putIfAbsent(
+    snapshotManifestKey('d', ingestDate, 1),
+    snapshotJson({ ...at, sources }),
+  );
+}
+
+let parquetFile: Promise<Buffer> | undefined;
+
+/** The same Parquet file for every day. */
+async function oneRow(): Promise<Buffer> {
+  parquetFile ??= withTempFolder(async (folder) => {
+    const path = join(folder, 'one.parquet');
+    await writeParquet('SELECT 1::BIGINT AS n', path);
+    return await readFile(path);
+  });
+  return await parquetFile;
+}
+
+async function rowsOf(store: Store, suffix: TableSuffix): Promise<number> {
+  const newest = await readNewest(store, tablePrefix('d', suffix));
+  return Number(newest && headOf(newest.metadata)?.summary['total-records']);
+}

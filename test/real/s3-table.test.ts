@@ -1,0 +1,17 @@
+import { after, before } from 'node:test';
+import { S3Store } from '../../src/storage/s3/s3-store.ts';
+import { startS3, type TestS3 } from '../helpers/s3.ts';
+import { testCommitCrashes } from '../iceberg/crash-contract.ts';
+
+let s3: TestS3;
+let lakes = 0;
+
+before(async () => {
+  s3 = await startS3();
+});
+after(async () => await s3.close());
+
+testCommitCrashes('in S3', async (body) => {
+  lakes += 1;
+  await body(new S3Store(s3.settings, `${lakes}/`, s3.client));
+});

@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { FailedSource } from '../conversion/spark/convert-batch.ts';
+import { stageParts, takeResults } from '../conversion/spark/remote-batch.ts';
 import type { EmrDeps } from '../emr/plan.ts';
 import type { EmrCluster, EmrStep } from '../model/emr.ts';
 import type {
@@ -42,66 +43,58 @@ export function createEmrActivities(
   return {
     openCluster: async (input: OpenClusterInput): Promise<{ cluster: EmrCluster }> =>
       await runActivity(worker, async () => {
-        const { openCluster } = await import('../emr/open-cluster.ts');
-        return { cluster: await openCluster(deps, input, Context.current().info.attempt > 1) };
+        const mayBeThere = Context.current().info.attempt > 1;
+        return { cluster: await (await onEmr()).openCluster(deps, input, mayBeThere) };
       }),
 
     watchCluster: async (input: WatchInput): Promise<WatchResult> =>
-      await runActivity(worker, async () => {
-        const { watchCluster } = await import('../emr/watch-cluster.ts');
-        return await watchCluster(deps, input, signal());
-      }),
+      await runActivity(worker, async () => (await onEmr()).watchCluster(deps, input, signal())),
 
     closeCluster: async (input: CloseInput): Promise<EmrCluster | undefined> =>
       await runActivity(
         patient(CLOSE_FOR_MS),
-        async () => await (await import('../emr/close-cluster.ts')).closeCluster(deps, input),
+        async () => (await onEmr()).closeCluster(deps, input),
         ['EMR_NO_SUCH_CLUSTER'],
       ),
 
     /** It waits for room on a cluster that others use too. */
     submitStep: async (input: SubmitInput): Promise<EmrStep> =>
-      await runActivity(patient(emr.stepLimitMs), async () => {
-        const { submitStep } = await import('../emr/submit-step.ts');
-        return await submitStep(deps, input, signal());
-      }),
-
-    cancelSteps: async (input: { clusterId: string; stepIds: string[] }): Promise<void> => {
-      await runActivity(worker, async () => {
-        const { sharedEmrApi } = await import('../emr/api.ts');
-        const { cancelSteps } = await import('../emr/steps.ts');
-        await cancelSteps(sharedEmrApi(), input.clusterId, input.stepIds, signal());
-      });
-    },
-
-    explainStep: async (input: ExplainInput): Promise<StepFailure> =>
-      await runActivity(
-        worker,
-        async () => await (await import('../emr/explain-step.ts')).explainStep(deps, input),
+      await runActivity(patient(emr.stepLimitMs), async () =>
+        (await onEmr()).submitStep(deps, input, signal()),
       ),
 
+    cancelSteps: async ({ clusterId, stepIds }: { clusterId: string; stepIds: string[] }) =>
+      await runActivity(worker, async () =>
+        (await onEmr()).cancelSteps(clusterId, stepIds, signal()),
+      ),
+
+    explainStep: async (input: ExplainInput): Promise<StepFailure> =>
+      await runActivity(worker, async () => (await onEmr()).explainStep(deps, input)),
+
+    /** What became of each source in a step that converts. */
     takeResults: async (input: TakeResultsInput): Promise<TakenSources> =>
       await runActivity(worker, async () => {
-        const { takeEmrResults } = await import('../emr/results.ts');
-        const taken = await takeEmrResults(deps, input, signal());
+        const { resultErrors, emrBatch } = await onEmr();
+        const batch = emrBatch(input, input.generation);
+        const taken = await takeResults(deps, batch, input.ids, resultErrors(input), signal());
         return { ...taken, failed: runErrors(taken.failed) };
       }),
 
+    /** What has come to S3, in the form that verification reads. */
     stageCopied: async (input: TakeInput): Promise<RunError[]> =>
       await runActivity(worker, async () => {
-        const { stageCopied } = await import('../emr/results.ts');
-        return runErrors(await stageCopied(deps, input, signal()));
+        const batch = (await onEmr()).emrBatch(input, input.generation);
+        return runErrors(await stageParts(deps, batch, input.ids, signal()));
       }),
 
     verifyOnHdfs: async (input: OnHdfsInput): Promise<SourceResult> =>
-      await runSourceActivity(
-        worker,
-        input,
-        'verify',
-        async () => await (await import('../emr/hdfs.ts')).verifyOnHdfs(deps, input),
+      await runSourceActivity(worker, input, 'verify', async () =>
+        (await onEmr()).verifyOnHdfs(deps, input),
       ),
   };
 }
+
+const onEmr = async () => await import('../emr/index.ts');
 
 function runErrors(failed: readonly FailedSource[]): RunError[] {
   return failed.map(({ id, error }) => toRunError(error, id));

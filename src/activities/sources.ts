@@ -73,7 +73,7 @@ async function convertOnServerless(
   input: BatchInput,
   work: Work,
 ): Promise<FailedSource[]> {
-  const { convertServerless } = await import('../emr/convert-serverless.ts');
+  const { convertServerless } = await import('../emr/serverless.ts');
   const isUnwanted = (): boolean => {
     const { cancelRequested, notFound } = Context.current().cancellationDetails ?? {};
     return cancelRequested === true || notFound === true;

@@ -1,4 +1,3 @@
-import { sharedEmrApi } from '../emr/api.ts';
 import { describeCluster, listOurClusters, terminate } from '../emr/clusters.ts';
 import { isEnding, parseClusterName } from '../model/emr.ts';
 import { LonghaulError } from '../model/errors.ts';
@@ -29,12 +28,11 @@ export async function sweepClusters(
   deps: Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'>,
   { olderThanMs, dryRun, nowMs, runs, signal }: ClusterSweep,
 ): Promise<SweptClusters> {
-  const api = sharedEmrApi();
   const swept: SweptClusters = { items: [], younger: 0 };
   try {
-    for (const { id, name, createdAtMs } of await listOurClusters(api, signal)) {
+    for (const { id, name, createdAtMs } of await listOurClusters(signal)) {
       const run = parseClusterName(name);
-      const found = await describeCluster(api, id, undefined, signal);
+      const found = await describeCluster(id, undefined, signal);
       const isOurs = found.runTag === run?.runId && found.lakeTag === deps.converted.uri('');
       if (!run || !isOurs || isEnding(found.cluster)) continue;
       const { keptUntilMs } = found;
@@ -46,7 +44,7 @@ export async function sweepClusters(
         continue;
       }
       const outcome = outcomeOf(await runs.hold(run, ageMs), dryRun);
-      if (outcome === 'removed') await terminate(api, [id], signal);
+      if (outcome === 'removed') await terminate(id, signal);
       swept.items.push({ kind: 'cluster', key: `${id} ${name}`, ageMs, bytes: 0, outcome });
     }
   } catch (error) {

@@ -83,7 +83,7 @@ async function assertForEmr(
     const message = `The engine ${onEmr} reads and writes S3: the lake is ${lake.folder}.`;
     throw new LonghaulError('EMR_NEEDS_S3', message);
   }
-  const { requestAdditions } = await import('../emr/request-file.ts');
+  const { requestAdditions } = await import('../emr/cluster-request.ts');
   await requestAdditions(emr);
 }
 

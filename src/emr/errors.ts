@@ -26,18 +26,13 @@ export function isRefusedCredentials(error: unknown): boolean {
 }
 
 /**
- * Whether the request may have been carried out although its answer is an error: no answer came, or a 5xx.
- * Such a request is not made again before the worker has asked EMR what is there.
+ * Whether the request may have been carried out although its answer is an error, the SDK's or of the catalogue: no answer
+ * came, or a 5xx. Such a request is not made again before the worker has asked EMR what is there.
  */
 export function isDoubtful(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return ['EMR_UNREACHABLE', 'EMR_UNAVAILABLE'].includes(codeOf(error) ?? '');
-}
-
-/** The same of an error of the catalogue, when all tries of the request are over. */
-export function isAnswerLost(error: unknown): boolean {
-  if (!(error instanceof LonghaulError)) return false;
-  return ['EMR_UNREACHABLE', 'EMR_UNAVAILABLE'].includes(error.code);
+  const code = error instanceof LonghaulError ? error.code : codeOf(error);
+  return code === 'EMR_UNREACHABLE' || code === 'EMR_UNAVAILABLE';
 }
 
 const CODES: Readonly<Record<string, ErrorCode>> = {

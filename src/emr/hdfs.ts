@@ -1,7 +1,14 @@
 import { partsOf, type RemoteBatch } from '../conversion/spark/remote-batch.ts';
 import { together } from '../conversion/together.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { sourcePrefix, sparkBatchPrefix } from '../model/layout.ts';
+import {
+  sourcePrefix,
+  sparkBatchPrefix,
+  partPrefix,
+  snapshotManifestKey,
+  sourcesPrefix,
+  stagingPrefix,
+} from '../model/layout.ts';
 import { assertBalanced, sumLedgers } from '../model/ledger.ts';
 import type { SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import type { EmrSource, RunDay, SourceResult } from '../model/run.ts';
@@ -10,7 +17,6 @@ import { readJson, toJson } from '../storage/manifests.ts';
 import { convertedEntry, toSourceResult } from '../storage/source-results.ts';
 import { requireLanding, requireSchema } from '../storage/staged.ts';
 import type { EmrDeps } from './plan.ts';
-import { hdfsManifest, hdfsOutput } from './locations.ts';
 import type { OnHdfsInput, SubmitInput } from '../model/emr-inputs.ts';
 
 /** Small requests to S3 at once. */
@@ -106,4 +112,35 @@ function countedPrefix({ runId }: RunDay): string {
 
 function nameOf(key: string): string {
   return key.slice(key.lastIndexOf('/') + 1);
+}
+
+/** The converted zone on HDFS, laid out as that of the lake; without a host, since each cluster reads its own HDFS. */
+const HDFS_ZONE = 'hdfs:///takehome-converted/';
+
+/** Each cluster of a run has a job of its own: HDFS is gone with the one before. */
+export function emrBatch(run: RunDay, generation: number): RemoteBatch {
+  const { dataset, ingestDate, revision, runId } = run;
+  const attempt = String(generation).padStart(8, '0');
+  return { dataset, ingestDate, revision, runId, name: `emr-${generation}`, attempt };
+}
+
+/** Where the Parquet files of a source lie on HDFS: at the same keys as in the bucket. */
+export function hdfsOutput(run: RunDay, source: string): string {
+  return HDFS_ZONE + sourcePrefix({ ...run, source });
+}
+
+/** What is not finished. */
+export function hdfsStaging({ runId }: RunDay, source: string): string {
+  return `${HDFS_ZONE}${stagingPrefix(runId)}${source}/`;
+}
+
+export function hdfsManifest({ dataset, ingestDate, revision }: RunDay): string {
+  return HDFS_ZONE + snapshotManifestKey(dataset, ingestDate, revision);
+}
+
+/** For s3-dist-cp: all sources of the day's revision, and of them what one job wrote. */
+export function copiedParts(batch: RemoteBatch): { key: string; from: string; pattern: string } {
+  const key = sourcesPrefix(batch).replace(/[^/]*$/, '');
+  const pattern = `.*/${partPrefix(batch.runId, batch.attempt)}[0-9]+\\.parquet`;
+  return { key, from: HDFS_ZONE + key, pattern };
 }

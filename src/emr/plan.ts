@@ -1,6 +1,5 @@
 import type { EmrSettings } from '../config/settings.ts';
-import { instanceCount } from './cluster-request.ts';
-import { requestAdditions } from './request-file.ts';
+import { instanceCount, requestAdditions } from './cluster-request.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { isInBucket, type Lake, type Store } from '../storage/store.ts';
 import type { S3Settings } from '../config/settings.ts';
@@ -82,4 +81,9 @@ export function serverlessSettings({
 export function s3Of(store: Store): S3Settings {
   if (isInBucket(store)) return store.s3.settings;
   throw new LonghaulError('EMR_NEEDS_S3', 'A cluster cannot read a lake that lies on a disk.');
+}
+
+/** Where EMR puts the logs of a run. Ends with `/`. */
+export function logFolder({ converted, emr }: Pick<EmrDeps, 'converted' | 'emr'>): string {
+  return emr.logUri ?? converted.uri('_emr-logs/');
 }

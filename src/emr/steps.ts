@@ -7,12 +7,59 @@ import {
   type StepSummary,
 } from '@aws-sdk/client-emr';
 import { LonghaulError } from '../model/errors.ts';
-import type { EmrStep } from '../model/emr.ts';
+import { stepName, type EmrStep } from '../model/emr.ts';
 import { printable } from '../model/names.ts';
-import type { EmrApi } from './api.ts';
+import { askEmr } from './api.ts';
+import { putBatch, putScript } from '../conversion/spark/remote-batch.ts';
+import { isDoubtful } from './errors.ts';
+import type { EmrDeps } from './plan.ts';
+import { putCount, copiedParts, emrBatch, hdfsManifest, hdfsOutput, hdfsStaging } from './hdfs.ts';
+import type { SubmitInput } from '../model/emr-inputs.ts';
 
-/** EMR's limit for the ids of one ListSteps. */
-const MAX_LISTED_IDS = 10;
+/** A step of that name, made if it is not there yet, with what it reads. @throws LonghaulError EMR_STEPS_FULL, EMR_…. */
+export async function submitStep(
+  deps: EmrDeps,
+  input: SubmitInput,
+  signal: AbortSignal,
+): Promise<EmrStep> {
+  const { clusterId } = input;
+  const name = stepName(input);
+  const known = await findStep(clusterId, name, signal);
+  if (known) return known;
+  const step = commandStep(name, await argsOf(deps, input, signal));
+  try {
+    const command = new AddJobFlowStepsCommand({ JobFlowId: clusterId, Steps: [step] });
+    const { StepIds: [id] = [] } = await askEmr(command, { once: true });
+    if (id !== undefined) return { id, state: 'PENDING' };
+    throw new LonghaulError('EMR_UNAVAILABLE', 'EMR took a step and did not say its id.');
+  } catch (error) {
+    // The answer may be what was lost: one that is there must not be there twice.
+    const made = isDoubtful(error) ? await findStep(clusterId, name) : undefined;
+    if (made) return made;
+    throw error;
+  }
+}
+
+/** Puts what the step reads into the lake, and says how it is started. */
+async function argsOf(deps: EmrDeps, input: SubmitInput, signal: AbortSignal): Promise<string[]> {
+  const { kind, generation, ids = [], runId } = input;
+  const { converted } = deps;
+  const batch = emrBatch(input, generation);
+  if (kind === 'copy') {
+    const { key, from, pattern } = copiedParts(batch);
+    return copyArgs(from, converted.uri(key), pattern);
+  }
+  if (kind === 'count') {
+    const job = await putCount(deps, batch, input, signal);
+    return sparkArgs(await putScript(deps, runId, 'count.py'), ['--job', job]);
+  }
+  const job = await putBatch(deps, batch, ids, (id) => ({
+    output: hdfsOutput(batch, id),
+    staging: hdfsStaging(batch, id),
+    unless: hdfsManifest(batch),
+  }));
+  return sparkArgs(await putScript(deps, runId, 'convert.py'), ['--job', job]);
+}
 
 /** A command of the cluster's command-runner.jar, as an argument list that no shell sees. */
 export function commandStep(name: string, args: string[]): StepConfig {
@@ -35,62 +82,35 @@ export function copyArgs(from: string, to: string, pattern: string): string[] {
 }
 
 /** Undefined where the cluster has no step of that name. Names are ours, and made once. */
-export async function findStep(
-  api: EmrApi,
+async function findStep(
   clusterId: string,
   name: string,
   signal?: AbortSignal,
 ): Promise<EmrStep | undefined> {
   let marker: string | undefined;
   do {
-    const page: ListStepsCommandOutput = await api.send(
-      new ListStepsCommand({
-        ClusterId: clusterId,
-        Marker: marker,
-      }),
-      { signal },
-    );
+    const command = new ListStepsCommand({ ClusterId: clusterId, Marker: marker });
+    const page: ListStepsCommandOutput = await askEmr(command, { signal });
     const found = page.Steps?.find((step) => step.Name === name);
     if (found) return stepOf(found);
-    marker = page.Marker === undefined || page.Marker === '' ? undefined : page.Marker;
-  } while (marker !== undefined);
+    marker = page.Marker;
+  } while (marker);
   return undefined;
 }
 
-/** Sent once. @returns the step's id. @throws LonghaulError EMR_STEPS_FULL, EMR_…. */
-export async function addStep(
-  api: EmrApi,
+/** Undefined for one that EMR does not know any more. */
+export async function describeStep(
   clusterId: string,
-  step: StepConfig,
+  id: string,
   signal?: AbortSignal,
-): Promise<string> {
-  const command = new AddJobFlowStepsCommand({ JobFlowId: clusterId, Steps: [step] });
-  const { StepIds } = await api.send(command, { once: true, signal });
-  const [id] = StepIds ?? [];
-  if (id !== undefined) return id;
-  throw new LonghaulError('EMR_UNAVAILABLE', 'EMR took a step and did not say its id.');
-}
-
-/** Steps in no order; one that EMR does not know any more is left out. */
-export async function describeSteps(
-  api: EmrApi,
-  clusterId: string,
-  ids: readonly string[],
-  signal?: AbortSignal,
-): Promise<EmrStep[]> {
-  const steps: EmrStep[] = [];
-  for (let first = 0; first < ids.length; first += MAX_LISTED_IDS) {
-    const StepIds = ids.slice(first, first + MAX_LISTED_IDS);
-    const command = new ListStepsCommand({ ClusterId: clusterId, StepIds });
-    const { Steps } = await api.send(command, { signal });
-    steps.push(...(Steps ?? []).map(stepOf));
-  }
-  return steps;
+): Promise<EmrStep | undefined> {
+  const command = new ListStepsCommand({ ClusterId: clusterId, StepIds: [id] });
+  const { Steps: [step] = [] } = await askEmr(command, { signal });
+  return step && stepOf(step);
 }
 
 /** Best effort, as EMR has it: one that has ended stays as it is. */
 export async function cancelSteps(
-  api: EmrApi,
   clusterId: string,
   ids: readonly string[],
   signal?: AbortSignal,
@@ -101,7 +121,7 @@ export async function cancelSteps(
     StepIds: [...ids],
     StepCancellationOption: 'TERMINATE_PROCESS',
   });
-  await api.send(command, { signal });
+  await askEmr(command, { signal });
 }
 
 function stepOf({ Id = '', Status }: StepSummary): EmrStep {
@@ -109,14 +129,12 @@ function stepOf({ Id = '', Status }: StepSummary): EmrStep {
   const words = [change?.Message, failure?.Reason, failure?.Message].filter(
     (each) => each !== undefined && each !== '' && each !== 'Unknown Error',
   );
-  const startedAtMs = Timeline?.StartDateTime?.getTime();
+  const reason = printable([...new Set(words)].join(': ')).slice(0, MAX_REASON_CHARACTERS);
   return {
     id: Id,
     state: State ?? 'PENDING',
-    ...(words.length === 0
-      ? {}
-      : { reason: printable([...new Set(words)].join(': ')).slice(0, MAX_REASON_CHARACTERS) }),
-    startedAtMs,
+    reason: reason === '' ? undefined : reason,
+    startedAtMs: Timeline?.StartDateTime?.getTime(),
   };
 }
 

@@ -17,9 +17,8 @@ export interface ClusterWatch extends Watch {
 export function watchOpenClusters({ engine }: Settings): ClusterWatch {
   const open = Runtime.instance().metricMeter.createGauge('longhaul_open_clusters', 'int');
   const look = async (): Promise<void> => {
-    const { sharedEmrApi } = await import('../emr/api.ts');
     const { listOurClusters } = await import('../emr/clusters.ts');
-    open.set((await listOurClusters(sharedEmrApi())).length);
+    open.set((await listOurClusters()).length);
   };
   const watch = watchEveryMinute('The number of open clusters', look, {
     waiting: engine !== 'emr',

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { readStepLog, stepLogUri, tailOf, withoutSecrets } from '../../src/emr/logs.ts';
+import { readLog, tailOf, withoutSecrets } from '../../src/emr/outcome.ts';
 
+const LONG_MS = 10_000;
 const URI = 's3://b/logs/j-1/steps/s-1/stderr.gz';
 
 describe('the log of a step', () => {
   it('is read to its end, and its last lines are the answer', async () => {
     const text = Array.from({ length: 5000 }, (_, n) => `line ${n}`).join('\n');
-    const log = await readStepLog(async () => gzipSync(text), URI);
-    assert.equal(log.uri, URI);
-    const tail = tailOf(log.text);
+    const tail = tailOf(await readLog(async () => gzipSync(text), URI, LONG_MS));
     assert.equal(tail.length, 50);
     assert.equal(tail.at(-1), 'line 4999');
   });
@@ -23,25 +23,22 @@ describe('the log of a step', () => {
       looks += 1;
       return undefined;
     };
-    assert.deepEqual(await readStepLog(read, URI, 50), { uri: URI, text: '' });
+    assert.equal(await readLog(read, URI, 50), '');
     assert.ok(looks >= 1 && performance.now() - started < 5000);
-    const hangs = async (): Promise<Buffer> => await new Promise(() => undefined);
-    assert.equal((await readStepLog(hangs, URI, 50)).text, '');
+    const hangs = async (_: string, signal: AbortSignal) =>
+      await sleep(LONG_MS, undefined, { signal });
+    assert.equal(await readLog(hangs, URI, 50), '');
   });
 
   it('never makes an error of its own', async () => {
     const refused = async (): Promise<Buffer> => {
       throw new Error('AccessDenied');
     };
-    assert.equal((await readStepLog(refused, URI)).text, '');
-    assert.equal((await readStepLog(async () => Buffer.from('no gzip'), URI)).text, '');
+    assert.equal(await readLog(refused, URI, LONG_MS), '');
+    assert.equal(await readLog(async () => Buffer.from('no gzip'), URI, LONG_MS), '');
     const whole = gzipSync('a\n'.repeat(100_000));
-    const cut = await readStepLog(async () => whole.subarray(0, whole.length - 20), URI);
-    assert.match(cut.text, /^(a\n)*a?$/);
-  });
-
-  it('lies where EMR puts it', () => {
-    assert.equal(stepLogUri('s3://b/logs/j-1/', 's-1'), URI);
+    const cut = await readLog(async () => whole.subarray(0, whole.length - 20), URI, LONG_MS);
+    assert.match(cut, /^(a\n)*a?$/);
   });
 
   it('is safe to print, line by line', () => {

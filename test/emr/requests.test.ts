@@ -7,8 +7,12 @@ import { withTempFolder } from '../helpers/temp-folder.ts';
 import { loadSettings } from '../../src/config/load-settings.ts';
 import type { EmrSettings } from '../../src/config/settings.ts';
 import { validateCluster } from '../../tools/local-aws/emr/validate-cluster.ts';
-import { clusterRequest, instanceCount } from '../../src/emr/cluster-request.ts';
-import { requestAdditions, type RequestAdditions } from '../../src/emr/request-file.ts';
+import {
+  clusterRequest,
+  instanceCount,
+  requestAdditions,
+  type RequestAdditions,
+} from '../../src/emr/cluster-request.ts';
 import { commandStep, copyArgs, sparkArgs } from '../../src/emr/steps.ts';
 import { clusterName, parseClusterName, stepName } from '../../src/model/emr.ts';
 

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { after, afterEach, before } from 'node:test';
 import { EMRClient, ListClustersCommand } from '@aws-sdk/client-emr';
-import type { RequestAdditions } from '../../src/emr/request-file.ts';
+import type { RequestAdditions } from '../../src/emr/cluster-request.ts';
 import {
   locateEmrPrograms,
   startLocalEmr,

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ListClustersCommand, ListStepsCommand } from '@aws-sdk/client-emr';
-import type { RequestAdditions } from '../../src/emr/request-file.ts';
+import type { RequestAdditions } from '../../src/emr/cluster-request.ts';
 import { withEmrLab, type SharedEmr } from './emr-lab.ts';
 import type { Lab } from './lab.ts';
 import { bucketContents } from './s3-lab.ts';

@@ -88,29 +88,22 @@ export async function serverlessFinding({ emr }: Settings, signal: AbortSignal):
       'Set both: docs/aws.md#emr-serverless.',
     );
   }
-  const { ServerlessApi } = await import('../../emr/serverless.ts');
-  const api = new ServerlessApi();
-  try {
-    const application = await api.describe(applicationId, signal);
-    return ok(`application ${applicationId} answers: ${application}; a job run is not tried`);
-  } finally {
-    api.close();
-  }
+  const { describeApplication } = await import('../../emr/serverless.ts');
+  const application = await describeApplication(applicationId, signal);
+  return ok(`application ${applicationId} answers: ${application}; a job run is not tried`);
 }
 
 /** What a run reads. @throws EMR_FORBIDDEN, with the action that is denied, and the like. */
 export async function emrFinding({ emr }: Settings, signal: AbortSignal): Promise<Finding> {
-  const { createEmrApi } = await import('../../emr/api.ts');
   const { describeCluster, listOurClusters } = await import('../../emr/clusters.ts');
-  const { requestAdditions } = await import('../../emr/request-file.ts');
-  const api = createEmrApi();
-  const ours = await listOurClusters(api, signal);
+  const { requestAdditions } = await import('../../emr/cluster-request.ts');
+  const ours = await listOurClusters(signal);
   const additions = Object.keys(await requestAdditions(emr));
   const added = additions.length === 0 ? '' : `; EMR_REQUEST adds ${additions.join(', ')}`;
   const open = `answers; ${ours.length} open cluster${ours.length === 1 ? '' : 's'} of Longhaul's${added}`;
   const wanted = emr.clusterId ?? ours[0]?.id;
   if (wanted === undefined) return ok(`${open}; ${COST}`);
-  const { cluster } = await describeCluster(api, wanted, undefined, signal);
+  const { cluster } = await describeCluster(wanted, undefined, signal);
   const age = instanceHours({ ...cluster, instances: 1 }, Date.now()).toFixed(1);
   return ok(`${open}; ${cluster.id} is ${cluster.state}, ${age} hours old; ${COST}`);
 }

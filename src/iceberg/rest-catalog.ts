@@ -93,7 +93,7 @@ export class RestCatalog {
 /** Where a client finds the bucket, as this process does. Its credentials are its own affair. */
 export async function clientDefaults(lake: LakeSettings): Promise<Record<string, string>> {
   if (lake.kind !== 's3') return {};
-  const { s3Session } = await import('../storage/s3/client.ts');
+  const { s3Session } = await import('../storage/s3/engine-access.ts');
   const { endpoint, region } = await s3Session(lake);
   return {
     's3.endpoint': endpoint.href.replace(/\/$/, ''),

@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { DuckDBInstance, StatementType } from '@duckdb/node-api';
 import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult } from '@duckdb/node-api';
-import type { S3Settings } from '../config/settings.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { quoteIdentifier, quoteLiteral } from '../model/names.ts';
+import type { DuckDbS3Access } from '../storage/s3/engine-access.ts';
 import type { Store } from '../storage/store.ts';
 import { temporaryPath } from '../storage/temporary-folder.ts';
 import { mentions, viewsFor } from './catalogue.ts';
@@ -15,8 +15,8 @@ export interface QueryOptions {
   duckdb: { memoryLimit: string; threads: number };
   /** An ingest date: every view is as it was on that day. Undefined: as it is now. */
   asOf?: string | undefined;
-  /** Where the converted zone is in S3. `httpfsPath`: DuckDB's extension that reads it. */
-  s3?: { settings: S3Settings; httpfsPath: string };
+  /** Where the converted zone is in S3. */
+  s3?: DuckDbS3Access;
 }
 
 /**
@@ -73,11 +73,10 @@ async function openStore(
   s3: QueryOptions['s3'],
 ): Promise<StoreErrorOf> {
   if (!s3) return () => undefined;
-  const { duckDbS3Statements, runS3Setup } = await import('../storage/s3/duckdb.ts');
+  const { openDuckDbS3 } = await import('../storage/s3/engine-access.ts');
   const { duckDbS3Error } = await import('../storage/s3/engine-errors.ts');
-  const { settings, httpfsPath } = s3;
-  await runS3Setup(connection, await duckDbS3Statements(settings, httpfsPath));
-  return (message) => duckDbS3Error(message, settings.bucket);
+  await openDuckDbS3(connection, s3);
+  return (message) => duckDbS3Error(message, s3.settings.bucket);
 }
 
 interface CreatedViews {

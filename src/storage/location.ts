@@ -41,7 +41,7 @@ export async function openLocation(
 ): Promise<LocationReader> {
   if (location.kind === 's3') {
     // The SDK takes 150 ms to load: commands, threads and children of a lake on disk do without it.
-    const { S3ObjectReader } = await import('./s3/object-reader.ts');
+    const { S3ObjectReader } = await import('./s3/objects.ts');
     return new S3ObjectReader(location.settings, location.key, options);
   }
   const file = await open(location.path).catch((error: unknown) => {

@@ -9,7 +9,7 @@ import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
 import type { Encoding } from '../../src/model/dataset.ts';
 import { locateHadoopJars } from '../../src/programs/hadoop.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
-import { s3aAccess } from '../../src/storage/s3/s3a.ts';
+import { s3aAccess } from '../../src/storage/s3/engine-access.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import { engineContract } from '../conversion/engine-contract.ts';
 import { csvFiles } from '../csv/csv-files.ts';

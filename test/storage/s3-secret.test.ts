@@ -6,7 +6,7 @@ import { after, afterEach, test } from 'node:test';
 import type { S3Settings } from '../../src/config/settings.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import { duckDbS3Error } from '../../src/storage/s3/engine-errors.ts';
-import { duckDbS3Statements, runS3Setup } from '../../src/storage/s3/duckdb.ts';
+import { openDuckDbS3 } from '../../src/storage/s3/engine-access.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'longhaul-aws-'));
 after(() => {
@@ -28,10 +28,11 @@ afterEach(() => {
 
 let clients = 0;
 
-/** The SQL of the secret, with an environment, and a client, of its own. */
+/** The SQL of the secret, which a connection runs last, with an environment, and a client, of its own. */
 async function secretOf(
   env: Record<string, string>,
   changes: Partial<S3Settings> = {},
+  run: (sql: string) => Promise<void> = async () => await Promise.resolve(),
 ): Promise<string> {
   for (const key of Object.keys(process.env)) if (key.startsWith('AWS_')) delete process.env[key];
   Object.assign(process.env, NOWHERE, env);
@@ -47,7 +48,12 @@ async function secretOf(
     stallTimeoutMs: 1000 + clients,
     ...changes,
   };
-  const statements = await duckDbS3Statements(settings, "/it's/httpfs.duckdb_extension");
+  const statements: string[] = [];
+  const onRun = async (sql: string): Promise<void> => {
+    statements.push(sql);
+    await run(sql);
+  };
+  await openDuckDbS3({ run: onRun }, { settings, httpfsPath: "/it's/httpfs.duckdb_extension" });
   assert.equal(statements[0], "LOAD '/it''s/httpfs.duckdb_extension'");
   return statements.at(-1) ?? '';
 }
@@ -133,8 +139,8 @@ void test('no error shows, or is caused by, the SQL that holds the credentials',
   const run = async (sql: string): Promise<void> => {
     if (sql.startsWith('CREATE')) throw new Error(`Parser Error\nLINE 1: ${sql}`);
   };
-  const statements = ['SET a = 1', "CREATE SECRET (SECRET 'se''cret')"];
-  await assert.rejects(runS3Setup({ run }, statements), (error: LonghaulError) => {
+  const env = { ...KEYS, AWS_REGION: 'eu-west-1' };
+  await assert.rejects(secretOf(env, {}, run), (error: LonghaulError) => {
     assert.equal(error.code, 'STORE_CREDENTIALS');
     assert.equal(error.cause, undefined);
     assert.doesNotMatch(error.message, /cret'/);
@@ -146,7 +152,7 @@ void test('an extension of another DuckDB is an error that names the one to inst
   const run = async (): Promise<void> => {
     throw new Error('Invalid Input Error: built for DuckDB v1.0.0\nmore');
   };
-  await assert.rejects(runS3Setup({ run }, ["LOAD 'x'"]), {
+  await assert.rejects(secretOf({ ...KEYS, AWS_REGION: 'eu-west-1' }, {}, run), {
     code: 'PROGRAM_NOT_INSTALLED',
     message: /built for DuckDB v1\.0\.0$/,
   });

@@ -11,7 +11,7 @@ import {
 import { printable } from '../../model/names.ts';
 import type { LocateOptions } from '../../programs/locate.ts';
 import { openLake } from '../../storage/open-lake.ts';
-import type { S3aAccess } from '../../storage/s3/s3a.ts';
+import type { S3aAccess } from '../../storage/s3/engine-access.ts';
 import type { Store } from '../../storage/store.ts';
 import { openTemporaryFolder } from '../../storage/temporary-folder.ts';
 import { examples, interruptible, positiveCount, type CliContext, type Flags } from '../command.ts';
@@ -140,7 +140,7 @@ async function accessOf(
   s3: S3Settings,
   how: Pick<LocateOptions, 'given' | 'onNote' | 'signal'>,
 ): Promise<S3aAccess> {
-  const { s3aAccess } = await import('../../storage/s3/s3a.ts');
+  const { s3aAccess } = await import('../../storage/s3/engine-access.ts');
   const { locateHadoopJars } = await import('../../programs/hadoop.ts');
   const { classPath } = await locateHadoopJars(how);
   return await s3aAccess(s3, classPath);

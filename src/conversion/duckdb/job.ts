@@ -52,13 +52,10 @@ export async function runJob(job: DuckDbJob, onProgress: (bytes: number) => void
 }
 
 /** With credentials as they are now, just before they are used. */
-async function openS3(
-  connection: DuckDBConnection,
-  { settings, httpfsPath }: S3Access,
-): Promise<void> {
+async function openS3(connection: DuckDBConnection, access: S3Access): Promise<void> {
   // The SDK, which a child that works on disk does not need.
-  const { duckDbS3Statements, runS3Setup } = await import('../../storage/s3/duckdb.ts');
-  await runS3Setup(connection, await duckDbS3Statements(settings, httpfsPath));
+  const { openDuckDbS3 } = await import('../../storage/s3/engine-access.ts');
+  await openDuckDbS3(connection, access);
   await connection.run(`SET s3_uploader_max_filesize = '${MAX_UPLOAD_SIZE}'`);
 }
 

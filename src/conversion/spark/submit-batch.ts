@@ -57,6 +57,6 @@ async function access(
   options: Parameters<typeof locateHadoopJars>[0],
 ): Promise<Pick<SparkCommand, 'conf' | 'env'>> {
   // The SDK, which a conversion on disk does not need.
-  const { s3aAccess } = await import('../../storage/s3/s3a.ts');
+  const { s3aAccess } = await import('../../storage/s3/engine-access.ts');
   return await s3aAccess(s3, (await locateHadoopJars(options)).classPath);
 }

@@ -28,10 +28,6 @@ export function isTaken(error: unknown): boolean {
   return status === 412 || status === 409;
 }
 
-export function isNoSuchUpload(error: unknown): boolean {
-  return error instanceof Error && error.name === 'NoSuchUpload';
-}
-
 /** Whether fresh credentials may help. */
 export function isExpired(error: unknown): boolean {
   return error instanceof Error && /^(?:ExpiredToken|TokenRefreshRequired)/.test(error.name);

@@ -68,6 +68,10 @@ export class S3Prefix {
     return this.#prefix + key;
   }
 
+  uri(key: string): string {
+    return `s3://${this.bucket}/${this.keyOf(key)}`;
+  }
+
   /** What a request for one object begins with. */
   at(key: string): { Bucket: string; Key: string } {
     return { Bucket: this.bucket, Key: this.keyOf(key) };

@@ -12,7 +12,7 @@ import { parsePartKey } from '../../model/layout.ts';
 import type { Location } from '../location.ts';
 import type { Store, StoredObject, StoredRange } from '../store.ts';
 import { copyRange, putFile } from './copies.ts';
-import { isTaken, statusOf } from './errors.ts';
+import { isTaken, statusOf, type ServiceError } from './errors.ts';
 import { findObject, putObject } from './objects.ts';
 import { abortUploads } from './uploads.ts';
 import { S3Prefix } from './prefix.ts';
@@ -36,7 +36,7 @@ export class S3Store implements Store {
   }
 
   uri(key: string): string {
-    return `s3://${this.s3.bucket}/${this.s3.keyOf(key)}`;
+    return this.s3.uri(key);
   }
 
   location(key: string): Location {
@@ -56,11 +56,14 @@ export class S3Store implements Store {
         if (!isTaken(error)) throw error;
         const present = await this.get(key);
         // The SDK's own retry of a PUT whose answer was lost finds that PUT's object.
-        const isOurs = wasRetried(error) && present?.equals(Buffer.from(body));
-        if (isOurs) return 'created';
+        const { attempts = 1 } = (error as ServiceError).$metadata ?? {};
+        if (attempts > 1 && present?.equals(Buffer.from(body))) return 'created';
         if (present !== undefined) return 'exists';
         // 409: another writer is at it, and may yet fail.
-        if (tries >= MAX_CONFLICTS) throw this.#conflict(key, error);
+        if (tries >= MAX_CONFLICTS) {
+          const what = `Another writer is at ${this.uri(key)}, and does not come to an end.`;
+          throw new LonghaulError('STORE_UNAVAILABLE', what, {}, { cause: error });
+        }
         await sleep(CONFLICT_WAIT_MS);
       }
     }
@@ -132,11 +135,6 @@ export class S3Store implements Store {
     await abortUploads(this.s3, prefix, isDeadPart);
   }
 
-  #conflict(key: string, cause: unknown): LonghaulError {
-    const message = `Another writer is at ${this.uri(key)}, and does not come to an end.`;
-    return new LonghaulError('STORE_UNAVAILABLE', message, {}, { cause });
-  }
-
   async *#pages(prefix: string, delimiter?: string): AsyncIterable<ListObjectsV2CommandOutput> {
     let token: string | undefined;
     do {
@@ -156,9 +154,4 @@ export class S3Store implements Store {
 /** Of a 404, the bucket's absence has a name of its own. */
 function isNoSuchKey(error: unknown): boolean {
   return error instanceof Error && (error.name === 'NoSuchKey' || error.name === 'NotFound');
-}
-
-function wasRetried(error: unknown): boolean {
-  const { $metadata } = error as { $metadata?: { attempts?: number } };
-  return ($metadata?.attempts ?? 1) > 1;
 }

@@ -5,12 +5,11 @@ import {
   ListMultipartUploadsCommand,
   ListPartsCommand,
   UploadPartCommand,
-  type ListMultipartUploadsOutput,
   type UploadPartCommandOutput,
 } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
 import { LonghaulError } from '../../model/errors.ts';
-import { isNoSuchUpload, isTaken, statusOf } from './errors.ts';
+import { isTaken, statusOf } from './errors.ts';
 import { toS3Checksum, unquoted } from './objects.ts';
 import type { S3Prefix } from './prefix.ts';
 
@@ -65,11 +64,8 @@ export async function createUpload(
     ChecksumAlgorithm: checksums ? 'CRC32' : undefined,
     ChecksumType: checksums ? 'FULL_OBJECT' : undefined,
   });
-  const { UploadId: uploadId } = await s3.send(command, 'PutObject', { signal });
-  if (uploadId === undefined || uploadId === '') {
-    throw new LonghaulError('STORE_REFUSED', `S3 began an upload of ${key} without giving its id.`);
-  }
-  return uploadId;
+  const { UploadId = '' } = await s3.send(command, 'PutObject', { signal });
+  return UploadId;
 }
 
 /**
@@ -93,27 +89,24 @@ export async function uploadPart(
     ChecksumCRC32: checksumCrc32,
   });
   try {
-    const expected = isBadDigest;
+    // While an upload is being aborted some stores name no reason. A bucket that is gone has a code of its own.
+    const expected = (error: unknown): boolean => isBadDigest(error) || statusOf(error) === 404;
     const output = await s3.send(command, 'PutObject', { signal, expected });
     const etag = unquoted(output.ETag);
     if (!checksums && isMd5(etag, output) && etag !== md5(body)) throw damaged(key, number);
     return { number, etag, checksumCrc32 };
   } catch (error) {
     if (isBadDigest(error)) throw damaged(key, number, error);
-    throw await causeOf(error, s3, { key, uploadId }, signal);
+    if (error instanceof LonghaulError || statusOf(error) !== 404) throw error;
+    throw new LonghaulError('UPLOAD_LOST', `The unfinished upload of ${s3.uri(key)} is gone.`);
   }
 }
 
-/**
- * The parts of an upload, in order.
- * @param most so many of them are enough.
- * @throws LonghaulError UPLOAD_LOST where the upload is gone.
- */
+/** The parts of an upload, in order. @throws LonghaulError UPLOAD_LOST where the upload is gone. */
 export async function listParts(
   s3: S3Prefix,
   { key, uploadId }: UploadRef,
   signal?: AbortSignal,
-  most = Infinity,
 ): Promise<StoredPart[]> {
   const parts: StoredPart[] = [];
   let marker: string | undefined;
@@ -122,23 +115,19 @@ export async function listParts(
       ...s3.at(key),
       UploadId: uploadId,
       PartNumberMarker: marker,
-      MaxParts: most === Infinity ? undefined : most,
     });
     const page = await s3.send(command, 'ListMultipartUploadParts', { signal });
-    for (const { PartNumber = 0, Size = 0, ETag, ChecksumCRC32, LastModified } of page.Parts ??
-      []) {
-      const etag = unquoted(ETag);
-      const modifiedAtMs = LastModified?.getTime() ?? 0;
+    for (const part of page.Parts ?? []) {
       parts.push({
-        number: PartNumber,
-        bytes: Size,
-        etag,
-        checksumCrc32: ChecksumCRC32,
-        modifiedAtMs,
+        number: part.PartNumber ?? 0,
+        bytes: part.Size ?? 0,
+        etag: unquoted(part.ETag),
+        checksumCrc32: part.ChecksumCRC32,
+        modifiedAtMs: part.LastModified?.getTime() ?? 0,
       });
     }
     marker = page.IsTruncated ? page.NextPartNumberMarker : undefined;
-  } while (marker !== undefined && parts.length < most);
+  } while (marker !== undefined);
   return parts;
 }
 
@@ -196,33 +185,6 @@ export function md5(body: Buffer): string {
   return createHash('md5').update(body).digest('hex');
 }
 
-/** Of a part whose upload is gone, some stores drop the connection or say something else: then that is the cause. */
-async function causeOf(
-  error: unknown,
-  s3: S3Prefix,
-  upload: UploadRef,
-  signal?: AbortSignal,
-): Promise<unknown> {
-  if (signal?.aborted) return error;
-  // While it is going a listing may still have it. A bucket that is gone has a code of its own.
-  if (isRefusedAsAbsent(error)) return new LonghaulError('UPLOAD_LOST', error.message);
-  try {
-    await listParts(s3, upload, signal, 1);
-    return error;
-  } catch (listing) {
-    return isLost(listing) ? listing : error;
-  }
-}
-
-function isRefusedAsAbsent(error: unknown): error is LonghaulError {
-  const isRefused = error instanceof LonghaulError && error.code === 'STORE_REFUSED';
-  return isRefused && statusOf(error.cause) === 404;
-}
-
-function isLost(error: unknown): boolean {
-  return error instanceof LonghaulError && error.code === 'UPLOAD_LOST';
-}
-
 /** Encrypted with a key of KMS or the client's own, S3's ETags are something else of the same form. */
 function isMd5(
   etag: string,
@@ -237,11 +199,15 @@ function isMd5(
 
 /** The parts as S3 has them are not the ones that were listed and summed up. */
 function isNotOurs(error: unknown): error is Error {
-  return isBadDigest(error) || (error instanceof Error && error.name === 'InvalidPart');
+  return isBadDigest(error) || nameOf(error) === 'InvalidPart';
 }
 
 function isBadDigest(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'BadDigest';
+  return nameOf(error) === 'BadDigest';
+}
+
+function nameOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.name : undefined;
 }
 
 function damaged(key: string, number: number, cause?: unknown): LonghaulError {
@@ -257,54 +223,31 @@ export interface OpenUpload {
   initiatedAtMs: number;
 }
 
-/** Every unfinished upload below a prefix. */
+/**
+ * Every unfinished upload below a prefix. Pages go on by the key alone, since versitygw 1.8.0 refuses the UploadIdMarker
+ * that it gave: of a key with more uploads than its page has room for, the rest is seen once these have ended.
+ */
 export async function* listUploads(s3: S3Prefix, prefix: string): AsyncIterable<OpenUpload> {
-  let marker: Marker | undefined = {};
-  while (marker) {
-    const page: ListMultipartUploadsOutput = await uploadsAfter(s3, prefix, marker);
+  let marker: string | undefined;
+  do {
+    const command: ListMultipartUploadsCommand = new ListMultipartUploadsCommand({
+      Bucket: s3.bucket,
+      Prefix: s3.keyOf(prefix),
+      KeyMarker: marker,
+    });
+    const page = await s3.send(command, 'ListBucketMultipartUploads');
     for (const { Key = '', UploadId = '', Initiated } of page.Uploads ?? []) {
       const initiatedAtMs = Initiated?.getTime() ?? 0;
       yield { key: s3.relative(Key), uploadId: UploadId, initiatedAtMs };
     }
-    marker = page.IsTruncated
-      ? { KeyMarker: page.NextKeyMarker ?? '', UploadIdMarker: page.NextUploadIdMarker ?? '' }
-      : undefined;
-  }
-}
-
-interface Marker {
-  KeyMarker?: string;
-  UploadIdMarker?: string;
-}
-
-/**
- * versitygw 1.8.0 refuses the very UploadIdMarker that it gave. By the key alone it goes on; further uploads of that
- * one key are left out then.
- */
-async function uploadsAfter(
-  s3: S3Prefix,
-  prefix: string,
-  marker: Marker,
-): Promise<ListMultipartUploadsOutput> {
-  const at = { Bucket: s3.bucket, Prefix: s3.keyOf(prefix) };
-  const isRefused = (error: unknown): boolean =>
-    marker.UploadIdMarker !== undefined &&
-    error instanceof Error &&
-    error.name === 'InvalidArgument';
-  try {
-    const command = new ListMultipartUploadsCommand({ ...at, ...marker });
-    return await s3.send(command, 'ListBucketMultipartUploads', { expected: isRefused });
-  } catch (error) {
-    if (!isRefused(error)) throw error;
-    const { KeyMarker = '' } = marker;
-    return await uploadsAfter(s3, prefix, { KeyMarker });
-  }
+    marker = page.IsTruncated ? page.NextKeyMarker : undefined;
+  } while (marker !== undefined);
 }
 
 /** No error where the upload is gone already. */
 export async function abortUpload(s3: S3Prefix, key: string, uploadId: string): Promise<void> {
   const command = new AbortMultipartUploadCommand({ ...s3.at(key), UploadId: uploadId });
-  await s3.find(command, 'AbortMultipartUpload', isNoSuchUpload);
+  await s3.find(command, 'AbortMultipartUpload', (error) => nameOf(error) === 'NoSuchUpload');
 }
 
 export async function abortUploads(

@@ -2,7 +2,7 @@ import { isBatchEngine } from '../model/dataset.ts';
 import { tmpdir } from 'node:os';
 import { decideEncoding } from '../csv/encoding.ts';
 import { assertReadable } from '../csv/readable.ts';
-import { scannedAsConfigured } from '../landing/rescan.ts';
+import { scannedAsConfigured } from '../landing/ingest-state.ts';
 import { CANONICAL } from '../landing/portals/records.ts';
 import { withSource } from '../landing/secrets.ts';
 import { csvReadingOf } from '../model/scan.ts';

@@ -1,9 +1,9 @@
 import { crc32 } from 'node:zlib';
 import { createHash } from 'node:crypto';
 import type { SourceSpec } from '../model/dataset.ts';
-import type { Validator } from '../model/manifest.ts';
+import { isPinned, type Validator } from '../model/manifest.ts';
 import type { IngestStateFields } from './ingest-state.ts';
-import type { SourcePosition } from './source.ts';
+import type { OpenedSource, SourcePosition } from './source.ts';
 
 /** From where a later attempt can go on, if the source is still the same version. */
 export interface Checkpoint {
@@ -27,6 +27,22 @@ export interface OpenUpload {
   partSizeBytes: number;
   /** The object's ETag to be, once its parts are being made one: the upload may be gone, and the object there. */
   completingEtag?: string;
+}
+
+/** A landing that can be gone on with at its last end, if the source is still this version. */
+export interface Unfinished extends Checkpoint {
+  /** The offset of the last end; more than 0. */
+  offset: number;
+  /** CRC-32 of the bytes before it. */
+  crc32: number;
+  position?: SourcePosition | undefined;
+}
+
+/** What a checkpoint says of where to go on; undefined where it has no end. */
+export function unfinishedOf(checkpoint: Checkpoint): Unfinished | undefined {
+  const end = checkpoint.ends.at(-1);
+  if (!end || end.bytes === 0) return undefined;
+  return { ...checkpoint, offset: end.bytes, crc32: end.crc32, position: end.position };
 }
 
 export function partialKey(rawKey: string): string {
@@ -59,6 +75,22 @@ interface Packed extends Checkpoint {
   splits: number[];
   splitRecords: number[];
   splitCounts: number[];
+}
+
+/** What a checkpoint is of. */
+export interface CheckpointSource {
+  spec: SourceSpec;
+  source: Pick<OpenedSource, 'validator' | 'totalBytes'>;
+}
+
+/** Undefined without a validator: no attempt could see whether the source is still the same. */
+export function sealedFor(
+  { spec, source: { validator, totalBytes } }: CheckpointSource,
+  ends: CheckpointEnd[],
+  upload?: OpenUpload,
+): string | undefined {
+  if (!isPinned(validator)) return undefined;
+  return seal({ sourceKey: sourceKeyOf(spec), validator, totalBytes, ends, upload });
 }
 
 export function seal({ ends, ...rest }: Checkpoint): string {

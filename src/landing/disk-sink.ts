@@ -3,15 +3,18 @@ import { link, mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { formatChecksum } from '../model/texts.ts';
-import { isPinned } from '../model/manifest.ts';
 import { storageError } from '../storage/disk-errors.ts';
 import { modeOfFilesIn } from '../storage/disk-store.ts';
 import { assertReserve, claimRoom } from '../storage/free-space.ts';
 import { syncFolder } from '../storage/replace-file.ts';
 import type { Store } from '../storage/store.ts';
-import { checkpointKey, partialKey, seal, sourceKeyOf, unseal } from './checkpoint.ts';
-import { LandingNameTaken } from './commit.ts';
-import { unfinishedOf, type LandingSink, type LandingSinks, type LandingTarget } from './sink.ts';
+import { checkpointKey, partialKey, sealedFor, unfinishedOf, unseal } from './checkpoint.ts';
+import {
+  LandingNameTaken,
+  type LandingSink,
+  type LandingSinks,
+  type LandingTarget,
+} from './sink.ts';
 import { BLOCK_BYTES, IngestState, type Landed, type IngestStateFields } from './ingest-state.ts';
 
 /**
@@ -55,7 +58,6 @@ class DiskSink implements LandingSink {
   #durableBytes: number;
   #endClaim: () => void = () => undefined;
   #lookedAtBytes: number;
-  #looking: Promise<void> = Promise.resolve();
   #writing: Promise<void> = Promise.resolve();
   #checkpointing: Promise<void> = Promise.resolve();
 
@@ -116,9 +118,10 @@ class DiskSink implements LandingSink {
       this.#filled += piece.length;
       at += piece.length;
       if (this.#filled < BLOCK_BYTES) continue;
-      await this.#looking;
       await this.#passOn(false);
-      this.#lookForRoom();
+      if (this.#ingestState.bytes - this.#lookedAtBytes < LOOK_SPACING_BYTES) continue;
+      this.#lookedAtBytes = this.#ingestState.bytes;
+      await assertReserve(this.#store.uri(''));
     }
   }
 
@@ -164,15 +167,8 @@ class DiskSink implements LandingSink {
 
   async close(): Promise<void> {
     this.#endClaim();
-    await Promise.allSettled([this.#looking, this.#writing, this.#checkpointing]);
+    await Promise.allSettled([this.#writing, this.#checkpointing]);
     await this.#file.close();
-  }
-
-  /** Beside the writing: the next block waits for it. */
-  #lookForRoom(): void {
-    if (this.#ingestState.bytes - this.#lookedAtBytes < LOOK_SPACING_BYTES) return;
-    this.#lookedAtBytes = this.#ingestState.bytes;
-    this.#looking = quiet(assertReserve(this.#store.uri('')));
   }
 
   async #claimRoom(): Promise<void> {
@@ -188,12 +184,8 @@ class DiskSink implements LandingSink {
   /** Gives the block to the disk, and counts it while the disk writes. */
   async #passOn(last: boolean): Promise<void> {
     const block = this.#block.subarray(0, this.#filled);
-    try {
-      await this.#writing;
-    } catch (error) {
-      throw storageError(error, this.#path());
-    }
-    this.#writing = quiet(writeAll(this.#file, block, this.#ingestState.bytes));
+    await this.#writing;
+    this.#writing = quiet(this.#write(block, this.#ingestState.bytes));
     this.#ingestState.push(block, last);
     this.#filled = 0;
     [this.#block, this.#otherBlock] = [this.#otherBlock, this.#block];
@@ -205,14 +197,24 @@ class DiskSink implements LandingSink {
 
   /** In the background: the data's sync first, then the checkpoint that covers it. */
   #checkpoint(): void {
-    const { source, spec } = this.#target;
-    const { validator, totalBytes } = source;
     const state = this.#ingestState.state();
-    if (!isPinned(validator) || !state) return;
-    const end = { ...state, position: source.positionAt?.(state.bytes) };
-    const sealed = seal({ sourceKey: sourceKeyOf(spec), validator, totalBytes, ends: [end] });
+    if (!state) return;
+    const end = { ...state, position: this.#target.source.positionAt?.(state.bytes) };
+    const sealed = sealedFor(this.#target, [end]);
+    if (sealed === undefined) return;
     this.#checkpointedBytes = state.bytes;
     this.#checkpointing = quiet(this.#sync(sealed, state.bytes, this.#writing));
+  }
+
+  async #write(block: Buffer, position: number): Promise<void> {
+    try {
+      for (let at = 0; at < block.length;) {
+        const length = block.length - at;
+        at += (await this.#file.write(block, at, length, position + at)).bytesWritten;
+      }
+    } catch (error) {
+      throw storageError(error, this.#path());
+    }
   }
 
   async #sync(checkpoint: string, bytes: number, written: Promise<void>): Promise<void> {
@@ -232,13 +234,6 @@ async function openFile(path: string, isResumed: boolean): Promise<FileHandle> {
   // A new file, not the same one emptied: another process may still read the old one.
   await rm(path, { force: true });
   return await open(path, 'wx', await modeOfFilesIn(dirname(path)));
-}
-
-async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    const { bytesWritten } = await file.write(bytes, at, bytes.length - at, position + at);
-    at += bytesWritten;
-  }
 }
 
 /** It is awaited later: until then its failure must not count as an unhandled rejection. */

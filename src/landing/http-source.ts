@@ -2,9 +2,8 @@ import { Readable } from 'node:stream';
 import type { Agent } from 'undici';
 import { LonghaulError } from '../model/errors.ts';
 import { failureOf, header, parseContentRange, refusalOf, validatorOf } from './http-answers.ts';
-import { drop, follow, newAgent, type HttpRequest, type Response } from './http-request.ts';
+import { bodyOf, drop, follow, newAgent, type HttpRequest, type Response } from './http-request.ts';
 import { mayBeSame } from '../model/manifest.ts';
-import { bodyOf } from './http-body.ts';
 import type { OpenedSource } from './source.ts';
 
 /** Opens an address over HTTP(S). Redirects and ranges are followed by hand, so that every hop is checked. */

@@ -9,9 +9,8 @@ import { landingNames, type LandingName } from '../storage/manifests.ts';
 import type { Location } from '../storage/location.ts';
 import { isInBucket, type Store } from '../storage/store.ts';
 import { sourceKeyOf } from './checkpoint.ts';
-import { commitLanding, LandingNameTaken } from './commit.ts';
 import { diskSinks } from './disk-sink.ts';
-import type { LandingSink, LandingSinks } from './sink.ts';
+import { commitLanding, LandingNameTaken, type LandingSink, type LandingSinks } from './sink.ts';
 import { withSource, type Secrets } from './secrets.ts';
 import { openSource, type OpenedSource } from './source.ts';
 import type { Landed } from './ingest-state.ts';
@@ -32,7 +31,6 @@ export interface LandDeps {
   addresses: AddressPolicy;
   /** The values of the variables in the source's address. */
   secrets?: Secrets;
-  now?: () => Date;
 }
 
 export interface LandProgress {
@@ -77,7 +75,7 @@ export async function land(
           continue;
         }
         // Nothing is left to go on with: once more from the first byte, and then it is Temporal's turn.
-        if (!mayRestart || (!isChanged(error) && !isLost(error))) throw error;
+        if (!mayRestart || !(error instanceof LonghaulError) || !LOST.has(error.code)) throw error;
         mayRestart = false;
       }
     }
@@ -134,7 +132,7 @@ async function attempt(
 /** The one place where landings distinguish kinds of stores. A worker of a lake on disk does not load the AWS SDK. */
 async function sinksOf(store: Store): Promise<LandingSinks> {
   if (!isInBucket(store)) return diskSinks(store);
-  return (await import('./s3-sinks.ts')).s3Sinks(store);
+  return (await import('./s3-sink.ts')).s3Sinks(store);
 }
 
 /** A name without a manifest may be of an attempt of ours that was killed: whether the bytes are the same shows later. */
@@ -171,7 +169,7 @@ async function landInto(
       bytes: landed.bytes,
       checksum: landed.checksum,
       validator: opened.validator,
-      landedAt: (deps.now?.() ?? new Date()).toISOString(),
+      landedAt: new Date().toISOString(),
       scan: landed.scan,
       ...(portal && { portal }),
     };
@@ -234,18 +232,13 @@ async function currentOf(
   return current && (await store.size(current.rawKey)) === current.bytes ? current : undefined;
 }
 
-function isChanged(error: unknown): boolean {
-  return error instanceof LonghaulError && error.code === 'SOURCE_CHANGED';
-}
-
-/** Another process, or a lifecycle rule, ended the upload or changed its parts. */
-function isLost(error: unknown): boolean {
-  return error instanceof LonghaulError && error.code === 'UPLOAD_LOST';
-}
+/** UPLOAD_LOST: another process, or a lifecycle rule, ended the upload or changed its parts. */
+const LOST: ReadonlySet<ErrorCode> = new Set(['SOURCE_CHANGED', 'UPLOAD_LOST']);
 
 const USELESS: ReadonlySet<ErrorCode> = new Set([
   'PORTAL_ANSWER_INVALID',
   'PORTAL_UNUSABLE',
+  'SOURCE_CHANGED',
   'SOURCE_EXPORT_FAILED',
   'SOURCE_TOO_LARGE',
 ]);
@@ -253,6 +246,5 @@ const USELESS: ReadonlySet<ErrorCode> = new Set([
 /** What arrived is no part of any CSV file, of no one version, of no table that its portal counts, or not wanted. */
 function isUseless(error: unknown): boolean {
   if (!(error instanceof LonghaulError)) return false;
-  if (USELESS.has(error.code)) return true;
-  return isChanged(error) || ERROR_CATALOGUE[error.code].class === 'content';
+  return USELESS.has(error.code) || ERROR_CATALOGUE[error.code].class === 'content';
 }

@@ -31,37 +31,27 @@ export async function probe(
   deps: { http: HttpSettings; addresses: AddressPolicy; secrets?: Secrets },
   signal: AbortSignal = new AbortController().signal,
 ): Promise<ProbeResult> {
-  return await withSource(spec.id, deps.secrets ?? {}, async () => {
-    const { http: settings, addresses: policy, secrets = {} } = deps;
-    const opened = await openSource(spec, {
-      settings,
-      policy,
-      secrets,
-      signal,
-      headBytes: HEAD_BYTES,
-    });
+  const { http: settings, addresses: policy, secrets = {} } = deps;
+  const request = { settings, policy, secrets, signal, headBytes: HEAD_BYTES };
+  return await withSource(spec.id, secrets, async () => {
+    const opened = await openSource(spec, request);
     try {
-      if (opened.reading) {
-        const { validator, totalRecords } = opened;
-        return { validator, ...(totalRecords !== undefined && { totalRecords }) };
-      }
-      const { head, ended } = await readHead(
-        opened.body,
-        settings.stallTimeoutMs * READ_SHARE_OF_STALL,
-      );
+      const { validator, totalRecords } = opened;
+      if (opened.reading) return { validator, ...(totalRecords !== undefined && { totalRecords }) };
+      const limitMs = settings.stallTimeoutMs * READ_SHARE_OF_STALL;
+      const { head, ended } = await readHead(opened.body, limitMs);
       // A 206 of unknown total may end at the asked-for byte without being the whole file.
-      const complete =
-        ended &&
-        (opened.totalBytes === undefined
+      const fits =
+        opened.totalBytes === undefined
           ? head.length < HEAD_BYTES
-          : opened.totalBytes === head.length);
-      const { validator, totalBytes = complete ? head.length : undefined } = opened;
-      const found = { validator, totalBytes };
+          : opened.totalBytes === head.length;
+      const complete = ended && fits;
+      const totalBytes = opened.totalBytes ?? (complete ? head.length : undefined);
       assertPlainText(head);
       const isEnough = ended || head.length === HEAD_BYTES;
       return isEnough
-        ? { ...found, dialect: sniffHead(head, complete, opened.reading ?? spec.overrides) }
-        : found;
+        ? { validator, totalBytes, dialect: sniffHead(head, complete, spec.overrides) }
+        : { validator, totalBytes };
     } finally {
       await opened.close();
     }

@@ -3,8 +3,8 @@ import { LonghaulError, type ErrorDetails } from '../model/errors.ts';
 import { landingManifestKey } from '../model/layout.ts';
 import { findObject } from '../storage/s3/objects.ts';
 import type { BucketStore } from '../storage/store.ts';
-import { LandingNameTaken } from './commit.ts';
-import { s3Sinks } from './s3-sinks.ts';
+import { LandingNameTaken } from './sink.ts';
+import { s3Sinks } from './s3-sink.ts';
 import { S3Upload } from './s3-upload.ts';
 import { IngestState } from './ingest-state.ts';
 

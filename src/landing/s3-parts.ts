@@ -36,16 +36,15 @@ export function areCovered(
   return true;
 }
 
-/** What keeps the parts from being exactly the bytes [0, `bytes`); undefined where nothing does. */
-export function problemOfParts(
+/** Whether the parts are exactly the bytes [0, `bytes`). */
+export function areExactly(
   bytes: number,
   parts: readonly PartSize[],
   partSizeBytes: number,
-): string | undefined {
-  const count = Math.ceil(bytes / partSizeBytes);
-  if (parts.length !== count) return `it has ${parts.length} parts instead of ${count}`;
-  if (areCovered(bytes, parts, partSizeBytes)) return undefined;
-  return `its ${count} parts are not the bytes 0 to ${bytes}`;
+): boolean {
+  return (
+    parts.length === Math.ceil(bytes / partSizeBytes) && areCovered(bytes, parts, partSizeBytes)
+  );
 }
 
 /**

@@ -1,13 +1,81 @@
+import { formatChecksum } from '../model/texts.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { isPinned } from '../model/manifest.ts';
-import { md5 } from '../storage/s3/uploads.ts';
-import { putObject } from '../storage/s3/objects.ts';
+import { findObject, putObject } from '../storage/s3/objects.ts';
+import {
+  abortUpload,
+  abortUploads,
+  listParts,
+  listUploads,
+  md5,
+  type UploadRef,
+} from '../storage/s3/uploads.ts';
 import type { BucketStore } from '../storage/store.ts';
-import { crc32OfRest, MAX_PARTS, partSizeBytesOf } from './s3-parts.ts';
-import { publishObject } from './s3-publish.ts';
-import { S3Upload } from './s3-upload.ts';
-import type { LandingSink, LandingTarget, Unfinished } from './sink.ts';
+import {
+  checkpointKey,
+  unfinishedOf,
+  unseal,
+  type CheckpointEnd,
+  type OpenUpload,
+  type Unfinished,
+} from './checkpoint.ts';
 import { BLOCK_BYTES, IngestState, type Landed } from './ingest-state.ts';
+import { areCovered, crc32OfRest, MAX_PARTS, partSizeBytesOf } from './s3-parts.ts';
+import { isExpected, publishObject, S3Upload } from './s3-upload.ts';
+import type { LandingSink, LandingSinks, LandingTarget } from './sink.ts';
+
+/** Landings in S3: a multipart upload to the landing's own key, and a checkpoint beside it. */
+export function s3Sinks(store: BucketStore): LandingSinks {
+  const { s3 } = store;
+  return {
+    find: async (rawKey, sourceKey) => {
+      // Listed first: an upload that another worker begins and names after that is not aborted.
+      const uploads: UploadRef[] = [];
+      for await (const upload of listUploads(s3, rawKey)) uploads.push(upload);
+      const checkpoint = unseal(await store.get(checkpointKey(rawKey)));
+      const upload = checkpoint?.upload;
+      // The others are of attempts that died before they wrote a checkpoint.
+      for (const each of uploads) {
+        // Other files' keys may begin with this one.
+        if (each.key === rawKey && each.uploadId !== upload?.id) await abortUpload(s3, each);
+      }
+      if (checkpoint?.sourceKey !== sourceKey || !upload) return undefined;
+      const ends = await agreed(store, rawKey, checkpoint.ends, upload);
+      return unfinishedOf({ ...checkpoint, ends });
+    },
+    open: async (target, resumed) => await Promise.resolve(new S3Sink(store, target, resumed)),
+    discard: async (rawKey) => {
+      await abortUploads(s3, rawKey, (key) => key === rawKey);
+      await store.delete(checkpointKey(rawKey));
+    },
+  };
+}
+
+/**
+ * The ends up to the last one that S3's own list of parts agrees with. All of them where the upload became the object,
+ * and the worker was killed before it had the manifest written.
+ */
+async function agreed(
+  { s3 }: BucketStore,
+  rawKey: string,
+  ends: CheckpointEnd[],
+  { id, partSizeBytes, completingEtag: etag }: OpenUpload,
+): Promise<CheckpointEnd[]> {
+  try {
+    const parts = await listParts(s3, { key: rawKey, uploadId: id });
+    return ends.slice(
+      0,
+      ends.findLastIndex(({ bytes }) => areCovered(bytes, parts, partSizeBytes)) + 1,
+    );
+  } catch (error) {
+    if (!(error instanceof LonghaulError) || error.code !== 'UPLOAD_LOST') throw error;
+    const end = ends.at(-1);
+    if (!end || etag === undefined) return [];
+    const found = await findObject(s3, rawKey);
+    const expected = { bytes: end.bytes, checksum: formatChecksum(end.crc32), etag };
+    return found && isExpected(found, expected) ? ends : [];
+  }
+}
 
 /** What an interrupted landing still waits for: half of what a worker has to shut down in. */
 const INTERRUPT_GRACE_MS = 5000;
@@ -17,19 +85,26 @@ const INTERRUPT_GRACE_MS = 5000;
  * parts are begun and not done, which bounds both the memory and what a killed worker reads again. A file of one
  * part is one request.
  */
-export class S3Sink implements LandingSink {
+class S3Sink implements LandingSink {
   readonly #store: BucketStore;
   readonly #target: LandingTarget;
   readonly #partSizeBytes: number;
-  readonly #buffers: PartBuffers;
   readonly #ingestState: IngestState;
   readonly #upload: S3Upload;
+  /** Parts that are sent at once; one more is being filled. */
+  readonly #concurrency: number;
+  /** In turns, from part to part; made when first needed: small files never touch most of them. */
+  readonly #buffers: Buffer[] = [];
+  /** Ended by an abort or a part that failed: no part is begun any more, and nothing waited for. */
+  readonly #stop = new AbortController();
+  readonly #stopped: Promise<never>;
   /** Ends requests to S3: later than the landing's own signal. */
   readonly #requests = new AbortController();
   #grace: NodeJS.Timeout | undefined;
-  /** Parts given to S3; the next one is being filled. */
-  #parts = 0;
-  #buffer: Buffer | undefined;
+  /** Each part that this attempt gave to S3. */
+  readonly #sending: Promise<void>[] = [];
+  /** Parts given to S3, earlier attempts' included; the next one is being filled. */
+  #parts: number;
   #filled = 0;
   #crc32AtPart: number;
 
@@ -41,7 +116,7 @@ export class S3Sink implements LandingSink {
     this.#partSizeBytes =
       resumed?.upload?.partSizeBytes ??
       partSizeBytesOf(source.totalBytes, source.positionAt !== undefined);
-    this.#buffers = new PartBuffers(this.#partSizeBytes, store.s3.settings.uploadConcurrency);
+    this.#concurrency = store.s3.settings.uploadConcurrency;
     this.#ingestState = new IngestState(source.reading ?? spec.overrides, resumed?.ends.at(-1));
     this.#upload = new S3Upload(
       { ...target, store, partSizeBytes: this.#partSizeBytes },
@@ -50,6 +125,11 @@ export class S3Sink implements LandingSink {
     );
     this.#parts = Math.ceil(this.#ingestState.bytes / this.#partSizeBytes);
     this.#crc32AtPart = this.#ingestState.crc32;
+    const stop = this.#stop.signal;
+    this.#stopped = new Promise((_, reject) => {
+      stop.addEventListener('abort', () => reject(stop.reason as Error));
+    });
+    this.#stopped.catch(() => undefined);
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
@@ -62,12 +142,12 @@ export class S3Sink implements LandingSink {
   }
 
   async append(chunk: Uint8Array): Promise<void> {
-    this.#buffers.throwIfStopped();
+    this.#stop.signal.throwIfAborted();
     for (let at = 0; at < chunk.length;) {
       // Only now is it known that more follows: the last part is for `finish`.
-      if (this.#filled === this.#partSizeBytes) this.#sendPart();
-      const buffer = (this.#buffer ??= await this.#buffers.buffer(this.#parts));
+      if (this.#filled === this.#partSizeBytes) await this.#sendInTurn();
       const piece = chunk.subarray(at, at + BLOCK_BYTES - (this.#filled % BLOCK_BYTES));
+      const buffer = this.#buffer();
       buffer.set(piece, this.#filled);
       this.#filled += piece.length;
       at += piece.length;
@@ -82,8 +162,8 @@ export class S3Sink implements LandingSink {
     const restBytes = this.#filled % BLOCK_BYTES;
     this.#ingestState.push(this.#body().subarray(this.#filled - restBytes), true);
     if (this.#parts > 0) {
-      if (this.#filled > 0) this.#sendPart();
-      await this.#buffers.drained();
+      if (this.#filled > 0) await this.#sendInTurn();
+      await Promise.race([this.#stopped, Promise.all(this.#sending)]);
     }
     return this.#ingestState.finish();
   }
@@ -97,10 +177,10 @@ export class S3Sink implements LandingSink {
     const { signal } = this.#requests;
     const body = this.#body();
     const { rawKey } = this.#target;
-    const publication = { store: this.#store, rawKey, signal };
     await publishObject(
-      publication,
+      { store: this.#store, rawKey },
       { ...landed, etag: md5(body) },
+      signal,
       async () => await putObject(this.#store.s3, rawKey, body, { crc32, ifFree: true, signal }),
     );
   }
@@ -109,22 +189,25 @@ export class S3Sink implements LandingSink {
     this.#startGrace();
     const isFull = this.#filled === this.#partSizeBytes;
     try {
-      if (isFull && isPinned(this.#target.source.validator)) this.#sendPart();
+      if (isFull && isPinned(this.#target.source.validator)) {
+        await this.#oldest();
+        this.#send();
+      }
     } catch {
       // The error that interrupted is the one to report.
     }
-    await this.#buffers.settled();
+    await Promise.allSettled(this.#sending);
   }
 
   async close(): Promise<void> {
     clearTimeout(this.#grace);
     this.#target.signal.removeEventListener('abort', this.#onAbort);
     this.#requests.abort();
-    await this.#buffers.settled();
+    await Promise.allSettled(this.#sending);
   }
 
   readonly #onAbort = (): void => {
-    this.#buffers.stop(this.#target.signal.reason);
+    this.#stop.abort(this.#target.signal.reason);
     this.#startGrace();
   };
 
@@ -134,94 +217,45 @@ export class S3Sink implements LandingSink {
     }, INTERRUPT_GRACE_MS);
   }
 
+  async #sendInTurn(): Promise<void> {
+    await Promise.race([this.#stopped, this.#oldest()]);
+    this.#send();
+  }
+
+  /** Done before another part is begun: what may not be done are the newest parts, of which the checkpoint speaks. */
+  async #oldest(): Promise<void> {
+    await this.#sending.at(-this.#concurrency);
+  }
+
   /** The part in the buffer, a full one or the last, goes on its way; the next may be filled. */
-  #sendPart(): void {
+  #send(): void {
     const number = this.#parts + 1;
     const state = this.#ingestState.state();
     if (!state) throw new Error('A part without a byte.');
     const end = { ...state, position: this.#target.source.positionAt?.(state.bytes) };
-    if (number > MAX_PARTS) throw this.#tooLong();
+    if (number > MAX_PARTS) {
+      const what = `${this.#target.rawKey} is longer than ${MAX_PARTS} parts of ${this.#partSizeBytes} bytes, and its publisher does not say how long.`;
+      throw new LonghaulError('STORE_REFUSED', what);
+    }
     const body = this.#body();
     const crc32 = crc32OfRest(this.#crc32AtPart, end.crc32, body.length);
-    const part = { number, body, crc32 };
-    this.#buffers.hold(this.#parts, async () => await this.#upload.send(part, end));
+    const sent = this.#upload.send({ number, body, crc32 }, end);
+    sent.catch((error: unknown) => this.#stop.abort(error));
+    this.#sending.push(sent);
     this.#parts = number;
     this.#crc32AtPart = end.crc32;
-    this.#buffer = undefined;
     this.#filled = 0;
   }
 
-  #body(): Buffer {
-    return this.#buffer?.subarray(0, this.#filled) ?? Buffer.alloc(0);
-  }
-
-  #tooLong(): LonghaulError {
-    const what = `${this.#target.rawKey} is longer than ${MAX_PARTS} parts of ${this.#partSizeBytes} bytes, and its publisher does not say how long.`;
-    return new LonghaulError('STORE_REFUSED', what);
-  }
-}
-
-/**
- * A few buffers that parts are filled into and sent from, in order and again and again: memory stays the same
- * whatever the file's size. A part gets its buffer when the part that had it before is done.
- */
-class PartBuffers {
-  readonly #partSizeBytes: number;
-  /** Made when first needed: small files never touch most of them. */
-  readonly #buffers: (Buffer | undefined)[];
-  readonly #sending: Promise<void>[];
-  readonly #stop = new AbortController();
-  readonly #stopped: Promise<never>;
-
-  /** @param concurrency parts being sent at once; one more is being filled. */
-  constructor(partSizeBytes: number, concurrency: number) {
-    const slots = concurrency + 1;
-    this.#partSizeBytes = partSizeBytes;
-    this.#buffers = Array.from({ length: slots });
-    this.#sending = Array.from({ length: slots }, async () => await Promise.resolve());
-    const { signal } = this.#stop;
-    this.#stopped = new Promise((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason as Error));
-    });
-    this.#stopped.catch(() => undefined);
-  }
-
-  /** Resolves when the part's buffer is free. @throws what stopped the upload. */
-  async buffer(part: number): Promise<Buffer> {
-    const slot = part % this.#buffers.length;
-    await Promise.race([this.#sending[slot], this.#stopped]);
+  /** Of the part that is being filled: the part that had it before is done. */
+  #buffer(): Buffer {
     // Not from a pool that other buffers share.
-    return (this.#buffers[slot] ??= Buffer.allocUnsafeSlow(this.#partSizeBytes));
+    return (this.#buffers[this.#parts % (this.#concurrency + 1)] ??= Buffer.allocUnsafeSlow(
+      this.#partSizeBytes,
+    ));
   }
 
-  /**
-   * Sends a filled part, as soon as all but the newest few are done: one buffer is for filling. The part's buffer is
-   * in use until `send` has resolved; its failure stops the upload.
-   */
-  hold(part: number, send: () => Promise<void>): void {
-    const slots = this.#sending.length;
-    const oldest = this.#sending[(part + 1) % slots] ?? Promise.resolve();
-    const sent = oldest.then(send);
-    this.#sending[part % slots] = sent;
-    sent.catch((error: unknown) => this.stop(error));
-  }
-
-  /** Ends all waiting and begins no new part; parts that are being sent are not touched. */
-  stop(reason: unknown): void {
-    this.#stop.abort(reason);
-  }
-
-  throwIfStopped(): void {
-    this.#stop.signal.throwIfAborted();
-  }
-
-  /** Resolves when every part is done. @throws what stopped the upload. */
-  async drained(): Promise<void> {
-    await Promise.race([Promise.all(this.#sending), this.#stopped]);
-  }
-
-  /** Resolves when no part is being sent, failed or not. */
-  async settled(): Promise<void> {
-    await Promise.allSettled(this.#sending);
+  #body(): Buffer {
+    return this.#filled === 0 ? Buffer.alloc(0) : this.#buffer().subarray(0, this.#filled);
   }
 }

@@ -1,6 +1,8 @@
-import type { SourceSpec } from '../model/dataset.ts';
+import { setTimeout as delay } from 'node:timers/promises';
 import { LonghaulError } from '../model/errors.ts';
-import { isPinned } from '../model/manifest.ts';
+import { readLanding } from '../storage/manifests.ts';
+import { isTaken } from '../storage/s3/errors.ts';
+import { findObject, putObject, type FoundObject } from '../storage/s3/objects.ts';
 import {
   abortUpload,
   completeUpload,
@@ -13,26 +15,22 @@ import {
   type StoredPart,
   type UploadRef,
 } from '../storage/s3/uploads.ts';
-import { putObject } from '../storage/s3/objects.ts';
 import type { BucketStore } from '../storage/store.ts';
 import {
   checkpointKey,
-  seal,
-  sourceKeyOf,
+  sealedFor,
   type Checkpoint,
   type CheckpointEnd,
+  type CheckpointSource,
 } from './checkpoint.ts';
-import { problemOfParts } from './s3-parts.ts';
-import { publishObject, type ExpectedObject } from './s3-publish.ts';
-import type { OpenedSource } from './source.ts';
 import type { Landed } from './ingest-state.ts';
+import { areExactly } from './s3-parts.ts';
+import { LandingNameTaken } from './sink.ts';
 
 /** What an upload must know of its landing. */
-export interface UploadTarget {
+export interface UploadTarget extends CheckpointSource {
   store: BucketStore;
   rawKey: string;
-  spec: SourceSpec;
-  source: Pick<OpenedSource, 'validator' | 'totalBytes'>;
   partSizeBytes: number;
 }
 
@@ -85,54 +83,52 @@ export class S3Upload {
    * Makes the parts one object. S3's list of them must be exactly the parts that were sent.
    * @throws LonghaulError as `publishObject` does; UPLOAD_LOST where the parts are gone or others: start from zero.
    */
-  async publish(landed: Landed, crc32: number): Promise<void> {
-    const expected: ExpectedObject = { ...landed, etag: this.#completingEtag ?? '' };
-    const { store, rawKey } = this.#target;
-    const publication = { store, rawKey, signal: this.#signal };
-    await publishObject(publication, expected, async () => {
+  async publish({ bytes, checksum }: Landed, crc32: number): Promise<void> {
+    const expected = { bytes, checksum, etag: this.#completingEtag ?? '' };
+    await publishObject(this.#target, expected, this.#signal, async () => {
       const upload = await this.#upload;
       if (!upload) throw new Error('An upload without a part.');
-      const parts = await this.#storedParts(upload, landed.bytes);
+      const parts = await this.#storedParts(upload, bytes);
       expected.etag = multipartEtag(parts);
       this.#completingEtag = expected.etag;
       // From here on the upload may be gone: S3 made it the object, and its answer was lost.
       await this.#save(upload);
-      const whole = { parts, bytes: landed.bytes, crc32 };
-      return await completeUpload(store.s3, upload, whole, {
-        ifFree: true,
-        signal: this.#signal,
-      });
+      return await completeUpload(
+        this.#target.store.s3,
+        upload,
+        { parts, bytes, crc32 },
+        { ifFree: true, signal: this.#signal },
+      );
     });
   }
 
   async #storedParts(upload: UploadRef, bytes: number): Promise<StoredPart[]> {
-    const { s3 } = this.#target.store;
-    const parts = await listParts(s3, upload, this.#signal);
-    const problem =
-      problemOfParts(bytes, parts, this.#target.partSizeBytes) ?? this.#otherPart(parts);
-    if (problem === undefined) return parts;
-    await abortUpload(s3, upload.key, upload.uploadId);
-    const what = `The upload of ${this.#target.store.uri(upload.key)} was changed: ${problem}.`;
+    const { store, partSizeBytes } = this.#target;
+    const parts = await listParts(store.s3, upload, this.#signal);
+    const other = parts.find((part) => this.#isOther(part));
+    if (areExactly(bytes, parts, partSizeBytes) && !other) return parts;
+    await abortUpload(store.s3, upload);
+    const why = other
+      ? `part ${other.number} is not the one that was sent`
+      : `its ${parts.length} parts are not the bytes 0 to ${bytes}`;
+    const what = `The upload of ${store.uri(upload.key)} was changed: ${why}.`;
     throw new LonghaulError('UPLOAD_LOST', what);
   }
 
   /** By checksum where S3 keeps one; two uploads of the same bytes may have different ETags. */
-  #otherPart(parts: readonly StoredPart[]): string | undefined {
-    const other = parts.find((part) => {
-      const sent = this.#sent.get(part.number);
-      if (!sent) return false;
-      const byChecksum = sent.checksumCrc32 !== undefined && part.checksumCrc32 !== undefined;
-      return byChecksum ? sent.checksumCrc32 !== part.checksumCrc32 : sent.etag !== part.etag;
-    });
-    return other && `part ${other.number} is not the one that was sent`;
+  #isOther({ number, checksumCrc32, etag }: StoredPart): boolean {
+    const sent = this.#sent.get(number);
+    if (!sent) return false;
+    const byChecksum = sent.checksumCrc32 !== undefined && checksumCrc32 !== undefined;
+    return byChecksum ? sent.checksumCrc32 !== checksumCrc32 : sent.etag !== etag;
   }
 
   /** The checkpoint names the upload before it has a part: the next attempt knows whose it is. */
   async #create(): Promise<UploadRef> {
-    const { store, rawKey: key } = this.#target;
-    const uploadId = await createUpload(store.s3, key, { signal: this.#signal });
-    await this.#put({ key, uploadId });
-    return { key, uploadId };
+    const { store, rawKey } = this.#target;
+    const upload = await createUpload(store.s3, rawKey, { signal: this.#signal });
+    await this.#put(upload);
+    return upload;
   }
 
   /** Writes checkpoints one after the other: all that ask while one is under way get one more, of the newest state. */
@@ -147,14 +143,92 @@ export class S3Upload {
   }
 
   async #put({ key, uploadId: id }: UploadRef): Promise<void> {
-    const { store, spec, source, partSizeBytes } = this.#target;
-    const { validator, totalBytes } = source;
-    // Without a validator no attempt can see whether the source is still the same.
-    if (!isPinned(validator)) return;
+    const { store, partSizeBytes } = this.#target;
     const upload = { id, partSizeBytes, completingEtag: this.#completingEtag };
-    const sourceKey = sourceKeyOf(spec);
-    const sealed = seal({ sourceKey, validator, totalBytes, ends: this.#ends, upload });
+    const sealed = sealedFor(this.#target, this.#ends, upload);
+    if (sealed === undefined) return;
     const signal = this.#signal;
     await putObject(store.s3, checkpointKey(key), Buffer.from(sealed), { signal });
   }
+}
+
+/** Another writer's conflicting request may stand in the way this often. */
+const MAX_TRIES = 4;
+/** Between them where S3 says that another request is under way. */
+const CONFLICT_WAIT_MS = 500;
+
+/**
+ * Gives an object its name, and looks at what S3 then has, whatever it answered: an answer may be lost, and of two
+ * workers with the same bytes one finds the other's object.
+ * @param expected `etag`: as it follows from the parts' ETags, for stores that keep no checksum.
+ * @param put does it if the name is free, and returns the ETag; throws the SDK's error for 409 and 412.
+ * @throws LandingNameTaken where other bytes have the name; LonghaulError LAKE_CORRUPT where S3 spoilt what it took;
+ *   STORE_…, UPLOAD_LOST as `put` does.
+ */
+export async function publishObject(
+  { store, rawKey }: Pick<UploadTarget, 'store' | 'rawKey'>,
+  expected: FoundObject,
+  signal: AbortSignal,
+  put: () => Promise<string>,
+): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    let etag: string | undefined;
+    let failure: unknown;
+    try {
+      etag = await put();
+    } catch (error) {
+      failure = error;
+    }
+    signal.throwIfAborted();
+    const found = await findObject(store.s3, rawKey, signal).catch((error: unknown) => {
+      // Where both failed, the first failure is the one to report.
+      throw failure === undefined || isTaken(failure) ? error : failure;
+    });
+    if (found && isExpected(found, expected, etag)) return;
+    if (etag !== undefined) throw await whatIsWrong(store, rawKey, expected, found);
+    if (!isTaken(failure)) throw failure;
+    if (found) throw new LandingNameTaken(rawKey);
+    if (tries === MAX_TRIES) {
+      const what = `Other writers kept S3 from giving ${store.uri(rawKey)} its name ${MAX_TRIES} times.`;
+      throw new LonghaulError('STORE_UNAVAILABLE', what, {}, { cause: failure });
+    }
+    await delay(CONFLICT_WAIT_MS);
+  }
+}
+
+/**
+ * By its checksum where S3 keeps one, else by its ETag.
+ * @param answered the ETag of S3's answer: encrypted with KMS, ETags follow from nothing.
+ */
+export function isExpected(
+  found: FoundObject,
+  { bytes, checksum, etag }: FoundObject,
+  answered?: string,
+): boolean {
+  if (found.bytes !== bytes) return false;
+  if (found.checksum !== undefined) return found.checksum === checksum;
+  return found.etag === etag || found.etag === answered;
+}
+
+/** S3 accepted the object, and has another one. */
+async function whatIsWrong(
+  store: BucketStore,
+  rawKey: string,
+  expected: FoundObject,
+  found: FoundObject | undefined,
+): Promise<Error> {
+  const uri = store.uri(rawKey);
+  if (!found) {
+    const what = `S3 says that it has ${uri}, and then that there is no such object.`;
+    return new LonghaulError('UPLOAD_LOST', what);
+  }
+  // versitygw says yes to completing an upload that this writer aborted, where another writer's object is there already.
+  const landing = await readLanding(store, rawKey);
+  if (landing?.bytes === found.bytes && landing.checksum === found.checksum) {
+    return new LandingNameTaken(rawKey);
+  }
+  const shown = ({ bytes, checksum, etag }: FoundObject): string =>
+    `${bytes} bytes (${checksum ?? `ETag ${etag}`})`;
+  const what = `S3 took ${uri} with ${shown(expected)}, and now has ${shown(found)}.`;
+  return new LonghaulError('LAKE_CORRUPT', what);
 }

@@ -1,7 +1,11 @@
 import type { SourceSpec } from '../model/dataset.ts';
+import { landingManifestKey } from '../model/layout.ts';
+import type { LandingManifest } from '../model/manifest.ts';
 import type { Location } from '../storage/location.ts';
-import type { Checkpoint } from './checkpoint.ts';
-import type { OpenedSource, SourcePosition } from './source.ts';
+import { readLanding, toJson } from '../storage/manifests.ts';
+import type { Store } from '../storage/store.ts';
+import type { Unfinished } from './checkpoint.ts';
+import type { OpenedSource } from './source.ts';
 import type { Landed } from './ingest-state.ts';
 
 /** A source on its way into a store: kept, checksummed and counted as it passes. */
@@ -34,15 +38,6 @@ export interface LandingSinks {
   discard(rawKey: string): Promise<void>;
 }
 
-/** A landing that can be gone on with at its last end, if the source is still this version. */
-export interface Unfinished extends Checkpoint {
-  /** The offset of the last end; more than 0. */
-  offset: number;
-  /** CRC-32 of the bytes before it. */
-  crc32: number;
-  position?: SourcePosition | undefined;
-}
-
 export interface LandingTarget {
   rawKey: string;
   spec: SourceSpec;
@@ -53,9 +48,41 @@ export interface LandingTarget {
   signal: AbortSignal;
 }
 
-/** What a checkpoint says of where to go on; undefined where it has no end. */
-export function unfinishedOf(checkpoint: Checkpoint): Unfinished | undefined {
-  const end = checkpoint.ends.at(-1);
-  if (!end || end.bytes === 0) return undefined;
-  return { ...checkpoint, offset: end.bytes, crc32: end.crc32, position: end.position };
+/** Another landing, with other bytes, has the name: this one needs another name. */
+export class LandingNameTaken extends Error {
+  readonly rawKey: string;
+
+  constructor(rawKey: string) {
+    super(`Another landing has the name ${rawKey}.`);
+    this.rawKey = rawKey;
+  }
+}
+
+/**
+ * Gives the complete landing its name, and then its manifest. Nothing that has the name is overwritten or removed, with
+ * or without a manifest: another host, or an attempt that was given up while it was frozen, may be about to write one.
+ * @param earlier landings of the same source, day and revision.
+ * @param publish gives the bytes their name.
+ * @returns the manifest that is in the store: an equal landing's, where there was one.
+ * @throws LandingNameTaken.
+ */
+export async function commitLanding(
+  store: Store,
+  manifest: LandingManifest,
+  earlier: readonly LandingManifest[],
+  publish: () => Promise<void>,
+): Promise<LandingManifest> {
+  const equal = earlier.find((each) => isSame(each, manifest));
+  if (equal) return equal;
+  const { rawKey } = manifest;
+  await publish();
+  const key = landingManifestKey(rawKey);
+  if ((await store.putIfAbsent(key, toJson(manifest))) === 'created') return manifest;
+  const stored = (await readLanding(store, rawKey)) ?? manifest;
+  if (!isSame(stored, manifest)) throw new LandingNameTaken(rawKey);
+  return stored;
+}
+
+function isSame(one: LandingManifest, other: LandingManifest): boolean {
+  return one.checksum === other.checksum && one.bytes === other.bytes;
 }

@@ -107,10 +107,11 @@ function ofObject(
 /** S3 keeps, and bills, the parts of an upload until it is completed or aborted. */
 async function* uploadsIn({ s3 }: BucketStore): AsyncIterable<Found> {
   const { abortUpload, listParts, listUploads } = await import('./s3/uploads.ts');
-  for await (const { key, uploadId, initiatedAtMs } of listUploads(s3, '')) {
+  for await (const upload of listUploads(s3, '')) {
+    const { key, initiatedAtMs } = upload;
     const holder = holderOfUpload(key);
     if (!holder) continue;
-    const parts = await listParts(s3, { key, uploadId }).catch(noneIf('UPLOAD_LOST'));
+    const parts = await listParts(s3, upload).catch(noneIf('UPLOAD_LOST'));
     // It has ended since it was listed.
     if (!parts) continue;
     yield {
@@ -119,7 +120,7 @@ async function* uploadsIn({ s3 }: BucketStore): AsyncIterable<Found> {
       holder,
       bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
       modifiedAtMs: Math.max(initiatedAtMs, ...parts.map((part) => part.modifiedAtMs)),
-      remove: async () => await abortUpload(s3, key, uploadId),
+      remove: async () => await abortUpload(s3, upload),
     };
   }
 }

@@ -1,4 +1,4 @@
-import { rescan } from '../landing/rescan.ts';
+import { rescan } from '../landing/ingest-state.ts';
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { balances } from '../model/ledger.ts';
 import type { ParquetPart, SnapshotManifest, SourceEntry } from '../model/manifest.ts';

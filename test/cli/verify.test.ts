@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, beforeEach, test } from 'node:test';
-import { rescan } from '../../src/landing/rescan.ts';
+import { rescan } from '../../src/landing/ingest-state.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { checksumAt } from '../../src/storage/location.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';

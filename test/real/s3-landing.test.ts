@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { S3Settings } from '../../src/config/settings.ts';
 import { discardPartial, land, type LandProgress } from '../../src/landing/land.ts';
 import type { SourceSpec } from '../../src/model/dataset.ts';
-import { isRetryable, type LonghaulError } from '../../src/model/errors.ts';
+import { isRetryable, LonghaulError } from '../../src/model/errors.ts';
 import type { LandingManifest } from '../../src/model/manifest.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
@@ -319,8 +319,8 @@ describe('uploads that others end', () => {
     const spec = serve({ body, etag: '"1"' });
     proxy.on({ operation: 'UploadPart', nth: 3 }, { before: abortUploads });
     const settings = { uploadConcurrency: 1 };
-    const manifest = await landed(spec, openStore(settings)).catch(async (error: LonghaulError) => {
-      assert.ok(isRetryable(error.code), error.message);
+    const manifest = await landed(spec, openStore(settings)).catch(async (error: unknown) => {
+      assert.ok(error instanceof LonghaulError && isRetryable(error.code));
       return await landed(spec, openStore(settings));
     });
     assert.equal(manifest.checksum, body.checksum);

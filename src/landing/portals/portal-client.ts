@@ -9,6 +9,7 @@ import { printable } from '../../model/names.ts';
 import { failureOf, header, refusalOf } from '../http-answers.ts';
 import {
   allowedHop,
+  bodyOf,
   drop,
   follow,
   newAgent,
@@ -16,7 +17,6 @@ import {
   type HttpRequest,
   type Response,
 } from '../http-request.ts';
-import { bodyOf } from '../http-body.ts';
 import { parseExactJson, type ExactJson } from './json.ts';
 import { NoSuchPortal } from './portal.ts';
 

@@ -2,26 +2,44 @@ import {
   DeleteObjectCommand,
   GetObjectCommand,
   ListObjectsV2Command,
+  UploadPartCopyCommand,
   type ListObjectsV2CommandOutput,
 } from '@aws-sdk/client-s3';
-import { rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
 import pMap from 'p-map';
 import { LonghaulError } from '../../model/errors.ts';
 import { parsePartKey } from '../../model/layout.ts';
 import type { Location } from '../location.ts';
 import type { Store, StoredObject, StoredRange } from '../store.ts';
-import { copyRange, putFile } from './copies.ts';
 import { isTaken, statusOf, type ServiceError } from './errors.ts';
-import { findObject, putObject } from './objects.ts';
-import { abortUploads } from './uploads.ts';
+import { findObject, putObject, unquoted } from './objects.ts';
 import { S3Prefix } from './prefix.ts';
+import {
+  abortUpload,
+  abortUploads,
+  completeUpload,
+  createUpload,
+  uploadPart,
+  type SentPart,
+  type UploadRef,
+  type Whole,
+} from './uploads.ts';
 
 /** Deletions of one prefix on their way at once. */
 const DELETE_CONCURRENCY = 8;
 /** A conditional write that is under way ends within a request's time: together, half a minute is given to it. */
 const MAX_CONFLICTS = 30;
 const CONFLICT_WAIT_MS = 1000;
+
+/** Of a file, in memory at once; a thousand of them, of the ten thousand that S3 allows, are 16 GiB. */
+const PART_BYTES = 16 * 1024 * 1024;
+/**
+ * One request copies so much: S3 takes some seconds for it, far from any timeout, and a few go side by side.
+ * (S3 itself allows 5 MiB to 5 GiB.)
+ */
+const COPY_PART_BYTES = 256 * 1024 * 1024;
 
 /**
  * A zone of the lake as a prefix of a bucket. A PUT is whole or not at all, and `If-None-Match: *` makes
@@ -104,12 +122,57 @@ export class S3Store implements Store {
     return (await findObject(this.s3, key))?.bytes;
   }
 
-  async copyRange(range: StoredRange, to: string, signal?: AbortSignal): Promise<void> {
-    await copyRange(this.s3, range, to, signal);
+  async copyRange(
+    { location, start, end }: StoredRange,
+    to: string,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    if (location.kind !== 's3') throw new TypeError('Of a file on disk, S3 copies nothing.');
+    // As S3 wants it: in a URL's escapes, names one by one.
+    const names = [location.settings.bucket, ...location.key.split('/')];
+    const CopySource = names.map((name) => encodeURIComponent(name)).join('/');
+    const ranges = cut(start, end);
+    await this.#multipart(to, false, async ({ uploadId }) => {
+      const copy = async (CopySourceRange: string, index: number): Promise<SentPart> => {
+        const part = { UploadId: uploadId, PartNumber: index + 1, CopySource, CopySourceRange };
+        const command = new UploadPartCopyCommand({ ...this.s3.at(to), ...part });
+        const { CopyPartResult } = await this.s3.send(command, 'GetObject', { signal });
+        return { number: index + 1, etag: unquoted(CopyPartResult?.ETag) };
+      };
+      const parts: SentPart[] = [];
+      const concurrency = this.s3.settings.uploadConcurrency;
+      while (parts.length < ranges.length) {
+        const group = ranges.slice(parts.length, parts.length + concurrency);
+        const copies = group.map((range, index) => copy(range, parts.length + index));
+        // None is under way any more when the upload is aborted.
+        await Promise.allSettled(copies);
+        parts.push(...(await Promise.all(copies)));
+      }
+      return { parts };
+    });
   }
 
+  /** Checked by S3 as a whole: by its length, and by its CRC-32 where the store knows it. */
   async putFile(key: string, path: string, signal?: AbortSignal): Promise<void> {
-    await putFile(this.s3, key, path, signal);
+    const file = await open(path);
+    try {
+      await this.#multipart(key, this.s3.settings.checksums, async (upload) => {
+        const buffer = Buffer.allocUnsafeSlow(PART_BYTES);
+        const parts: SentPart[] = [];
+        const whole = { parts, bytes: 0, crc32: 0 };
+        for (;;) {
+          const { bytesRead } = await file.read(buffer, 0, buffer.length, whole.bytes);
+          if (bytesRead === 0 && parts.length > 0) return whole;
+          const body = buffer.subarray(0, bytesRead);
+          const part = { number: parts.length + 1, body, crc32: crc32(body) };
+          parts.push(await uploadPart(this.s3, upload, part, signal));
+          whole.crc32 = crc32(body, whole.crc32);
+          whole.bytes += bytesRead;
+        }
+      });
+    } finally {
+      await file.close();
+    }
     await rm(path);
   }
 
@@ -135,6 +198,26 @@ export class S3Store implements Store {
     await abortUploads(this.s3, prefix, isDeadPart);
   }
 
+  /**
+   * One upload from its start to its object, for an object that only its caller writes; it is aborted where `fill` fails,
+   * and no other attempt goes on with it.
+   * @param checksums as of `createUpload`. @param fill uploads the parts.
+   */
+  async #multipart(
+    key: string,
+    checksums: boolean,
+    fill: (upload: UploadRef) => Promise<Whole>,
+  ): Promise<void> {
+    const upload = await createUpload(this.s3, key, { checksums });
+    try {
+      await completeUpload(this.s3, upload, await fill(upload));
+    } catch (error) {
+      // The first error counts; the sweep removes leftovers with the attempt's prefix.
+      await abortUpload(this.s3, upload).catch(() => undefined);
+      throw error;
+    }
+  }
+
   async *#pages(prefix: string, delimiter?: string): AsyncIterable<ListObjectsV2CommandOutput> {
     let token: string | undefined;
     do {
@@ -154,4 +237,11 @@ export class S3Store implements Store {
 /** Of a 404, the bucket's absence has a name of its own. */
 function isNoSuchKey(error: unknown): boolean {
   return error instanceof Error && (error.name === 'NoSuchKey' || error.name === 'NotFound');
+}
+
+/** About equal, so that none is below S3's least. */
+function cut(start: number, end: number): string[] {
+  const count = Math.ceil((end - start) / COPY_PART_BYTES);
+  const at = (index: number): number => start + Math.floor(((end - start) * index) / count);
+  return Array.from({ length: count }, (_, index) => `bytes=${at(index)}-${at(index + 1) - 1}`);
 }

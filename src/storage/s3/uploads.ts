@@ -52,20 +52,20 @@ export interface Whole {
   crc32?: number;
 }
 
-/** @returns the new upload's id. With checksums, S3 computes a CRC-32 of the whole object. */
+/** With checksums, S3 computes a CRC-32 of the whole object. */
 export async function createUpload(
   s3: S3Prefix,
   key: string,
   { checksums = s3.settings.checksums, signal }: { checksums?: boolean; signal?: AbortSignal },
-): Promise<string> {
+): Promise<UploadRef> {
   const command = new CreateMultipartUploadCommand({
     ...s3.at(key),
     ...s3.encryption,
     ChecksumAlgorithm: checksums ? 'CRC32' : undefined,
     ChecksumType: checksums ? 'FULL_OBJECT' : undefined,
   });
-  const { UploadId = '' } = await s3.send(command, 'PutObject', { signal });
-  return UploadId;
+  const { UploadId: uploadId = '' } = await s3.send(command, 'PutObject', { signal });
+  return { key, uploadId };
 }
 
 /**
@@ -216,10 +216,7 @@ function damaged(key: string, number: number, cause?: unknown): LonghaulError {
 }
 
 /** A multipart upload that is not finished. */
-export interface OpenUpload {
-  /** Below the prefix. */
-  key: string;
-  uploadId: string;
+export interface OpenUpload extends UploadRef {
   initiatedAtMs: number;
 }
 
@@ -245,7 +242,7 @@ export async function* listUploads(s3: S3Prefix, prefix: string): AsyncIterable<
 }
 
 /** No error where the upload is gone already. */
-export async function abortUpload(s3: S3Prefix, key: string, uploadId: string): Promise<void> {
+export async function abortUpload(s3: S3Prefix, { key, uploadId }: UploadRef): Promise<void> {
   const command = new AbortMultipartUploadCommand({ ...s3.at(key), UploadId: uploadId });
   await s3.find(command, 'AbortMultipartUpload', (error) => nameOf(error) === 'NoSuchUpload');
 }
@@ -255,7 +252,7 @@ export async function abortUploads(
   prefix: string,
   isWanted: (key: string) => boolean = () => true,
 ): Promise<void> {
-  for await (const { key, uploadId } of listUploads(s3, prefix)) {
-    if (isWanted(key)) await abortUpload(s3, key, uploadId);
+  for await (const upload of listUploads(s3, prefix)) {
+    if (isWanted(upload.key)) await abortUpload(s3, upload);
   }
 }

@@ -7,10 +7,8 @@ import { locateTemporal } from '../src/programs/temporal.ts';
 import { locateHadoopJars } from '../src/programs/hadoop.ts';
 import { locateHttpfs } from '../src/programs/httpfs.ts';
 import { locateSpark } from '../src/programs/spark.ts';
-import { locateClusterJars } from './local-aws/emr/hadoop-jars.ts';
-import { fetchSpark35 } from './local-aws/spark-35.ts';
+import { fetchMoto, fetchSpark35, locateClusterJars } from './local-aws/programs.ts';
 import { locateVersitygw } from './local-aws/versitygw.ts';
-import { fetchMoto } from './local-aws/moto.ts';
 import { fetchIcebergJar, fetchTableReaders } from './table-readers/packages.ts';
 
 const searchPath = process.env['PATH'];

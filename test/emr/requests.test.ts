@@ -83,7 +83,7 @@ describe('the request for a cluster', () => {
     fc.assert(
       fc.property(envs, additions, (env, added) => {
         const made = request(env, added);
-        validateCluster(made, {});
+        validateCluster(made);
         const { InstanceGroups = [], InstanceFleets = [] } = made.Instances ?? {};
         const asked = [
           ...InstanceGroups.map(({ InstanceCount = 0 }) => InstanceCount),

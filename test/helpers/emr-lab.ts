@@ -1,23 +1,19 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { after, afterEach, before } from 'node:test';
-import { EMRClient, ListClustersCommand } from '@aws-sdk/client-emr';
+import { ListClustersCommand, type EMRClient } from '@aws-sdk/client-emr';
 import type { RequestAdditions } from '../../src/emr/cluster-request.ts';
-import {
-  locateEmrPrograms,
-  startLocalEmr,
-  type LocalEmr,
-} from '../../tools/local-aws/emr/index.ts';
+import type { EmrServer } from '../../tools/local-aws/emr/emr-server.ts';
 import { withLab, type Lab } from './lab.ts';
+import { QUICK_SPARK, startTestEmr } from './local-emr.ts';
 import type { Route } from './origin.ts';
 import { startS3, type TestS3 } from './s3.ts';
 
 /** A bucket and a local EMR that several tests share; each brings a lab, and settings, of its own. */
 export interface SharedEmr {
   s3: TestS3;
-  emr: LocalEmr;
+  emr: EmrServer;
   /** For looking at EMR behind the program's back. */
   client: EMRClient;
   /** Ids of those that cost still. */
@@ -25,26 +21,13 @@ export interface SharedEmr {
 }
 
 async function startSharedEmr(): Promise<StartedEmr> {
-  const searchPath = process.env['PATH'] ?? '';
-  const programs = await locateEmrPrograms({ searchPath });
   const s3 = await startS3();
-  const folder = await mkdtemp(join(tmpdir(), 'longhaul-emr-'));
-  const { endpoint, env } = s3;
-  const identity = {
-    accessKeyId: env.AWS_ACCESS_KEY_ID,
-    secretAccessKey: env.AWS_SECRET_ACCESS_KEY,
-  };
-  const region = env.AWS_REGION;
-  const emr = await startLocalEmr({
-    folder,
-    programs,
-    searchPath,
-    s3: { endpoint, region, ...identity },
+  const emr = await startTestEmr(s3, {
     // More than those of a first attempt's settings would be refused.
     roles: ['EMR_DefaultRole', 'EMR_EC2_DefaultRole'],
     subnets: ['subnet-0a1b2c3d'],
   });
-  const client = new EMRClient({ endpoint: emr.endpoint, region, credentials: identity });
+  const { client } = emr;
   return {
     s3,
     emr,
@@ -57,10 +40,8 @@ async function startSharedEmr(): Promise<StartedEmr> {
       return Clusters.map(({ Id = '' }) => Id);
     },
     close: async () => {
-      client.destroy();
       await emr.stop();
       await s3.close();
-      await rm(folder, { recursive: true, force: true });
     },
   };
 }
@@ -122,13 +103,5 @@ export async function withEmrLab(
     await body(lab, prefix);
   });
 }
-
-/** For a minute's work a JVM that compiles less is done sooner. */
-const QUICK_SPARK = {
-  Classification: 'spark-defaults',
-  Properties: {
-    'spark.driver.extraJavaOptions': '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC',
-  },
-};
 
 let labs = 0;

@@ -2,22 +2,25 @@ import { EMRClient } from '@aws-sdk/client-emr';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  locateEmrPrograms,
-  startLocalEmr,
-  type LocalEmr,
-  type LocalEmrOptions,
-} from '../../tools/local-aws/emr/index.ts';
+import { startLocalEmrServerless } from '../../tools/local-aws/emr-serverless/local-emr-serverless.ts';
+import type { ServerlessServer } from '../../tools/local-aws/emr-serverless/serverless-server.ts';
+import type { EmrServer } from '../../tools/local-aws/emr/emr-server.ts';
+import { startLocalEmr, type LocalEmrOptions } from '../../tools/local-aws/emr/local-emr.ts';
+import { locateEmrPrograms } from '../../tools/local-aws/programs.ts';
 import type { TestS3 } from './s3.ts';
 
+/** For a minute's work a JVM that compiles less is done sooner. */
+export const QUICK_SPARK = {
+  Classification: 'spark-defaults',
+  Properties: { 'spark.driver.extraJavaOptions': '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' },
+};
+
 /** A local EMR of the test's own, whose clusters have a real HDFS and really run their steps. */
-export interface TestEmr extends LocalEmr {
+export interface TestEmr extends EmrServer {
   /** With each cluster's folder. */
   folder: string;
   /** Asks once: a test sees every refusal. */
   client: EMRClient;
-  /** What a process needs in its environment to use it as any AWS SDK does, beside `s3.env`. */
-  env: { AWS_ENDPOINT_URL_EMR: string };
 }
 
 export async function withLocalEmr(
@@ -34,31 +37,46 @@ export async function withLocalEmr(
 }
 
 /** `stop()` removes its folder too. */
-async function startTestEmr(s3: TestS3, options: Partial<LocalEmrOptions> = {}): Promise<TestEmr> {
-  const searchPath = process.env['PATH'] ?? '';
-  const programs = await locateEmrPrograms({
-    searchPath,
-    sparkHome: process.env['SPARK_HOME'],
-    javaHome: process.env['JAVA_HOME'],
-  });
+export async function startTestEmr(
+  { server }: TestS3,
+  options: Partial<LocalEmrOptions> = {},
+): Promise<TestEmr> {
+  const programs = await locateEmrPrograms();
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-emr-'));
-  const server = {
-    endpoint: s3.endpoint,
-    region: s3.env.AWS_REGION,
-    accessKeyId: s3.env.AWS_ACCESS_KEY_ID,
-    secretAccessKey: s3.env.AWS_SECRET_ACCESS_KEY,
-  };
-  const emr = await startLocalEmr({ folder, s3: server, programs, searchPath, ...options });
-  const { endpoint, region, accessKeyId, secretAccessKey } = emr;
-  const credentials = { accessKeyId, secretAccessKey };
-  const client = new EMRClient({ endpoint, region, credentials, maxAttempts: 1 });
+  const emr = await startLocalEmr({ folder, s3: server, programs, ...options });
+  const { region } = server;
+  const client = new EMRClient({
+    ...{ endpoint: emr.endpoint, region, credentials: server, maxAttempts: 1 },
+  });
   const stop = emr.stop.bind(emr);
   return Object.assign(emr, {
     folder,
     client,
-    env: { AWS_ENDPOINT_URL_EMR: endpoint },
     stop: async () => {
       client.destroy();
+      await stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  });
+}
+
+/** A local EMR Serverless of the test's own. `stop()` removes its folder too. */
+export async function startTestServerless({
+  server,
+}: TestS3): Promise<ServerlessServer & { folder: string; env: Record<string, string> }> {
+  const programs = await locateEmrPrograms();
+  const folder = await mkdtemp(join(tmpdir(), 'longhaul-serverless-'));
+  const serverless = await startLocalEmrServerless({ folder, s3: server, programs });
+  const stop = serverless.stop.bind(serverless);
+  const env = {
+    AWS_ENDPOINT_URL_EMR_SERVERLESS: serverless.endpoint,
+    EMR_SERVERLESS_APPLICATION_ID: serverless.applicationId,
+    EMR_SERVERLESS_ROLE_ARN: serverless.roleArn,
+  };
+  return Object.assign(serverless, {
+    folder,
+    env,
+    stop: async () => {
       await stop();
       await rm(folder, { recursive: true, force: true });
     },

@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { freePort } from '../../src/embedded/listen.ts';
 import { startChild } from '../../src/programs/child.ts';
-import { fetchMoto } from '../../tools/local-aws/moto.ts';
+import { fetchMoto } from '../../tools/local-aws/programs.ts';
 import { until } from './processes.ts';
 
 export interface Moto {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { S3Settings } from '../../src/config/settings.ts';
 import { startS3Server } from '../../tools/local-aws/s3-server.ts';
+import type { LocalS3 } from '../../tools/local-aws/spark-site.ts';
 import { locateVersitygw } from '../../tools/local-aws/versitygw.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 
@@ -15,6 +16,8 @@ export interface TestS3 {
   settings: S3Settings;
   /** What a process needs in its environment to use it as any AWS SDK does; `AWS_ENDPOINT_URL_S3` is the gateway. */
   env: TestS3Env;
+  /** For a local EMR beside it. */
+  server: LocalS3;
   /** For looking at the bucket behind the program's back. */
   client: S3Client;
   close(): Promise<void>;
@@ -55,6 +58,7 @@ export async function startS3(): Promise<TestS3> {
       AWS_REGION: region,
       AWS_ENDPOINT_URL_S3: endpoint,
     },
+    server,
     client,
     close: async () => {
       client.destroy();

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { locateHttpfs } from '../../src/programs/httpfs.ts';
-import { fetchSpark35 } from '../../tools/local-aws/spark-35.ts';
+import { fetchSpark35 } from '../../tools/local-aws/programs.ts';
 import { fetchIcebergJar, fetchTableReaders } from '../../tools/table-readers/packages.ts';
 import { startSparkSession, type SparkSession } from './spark-session.ts';
 

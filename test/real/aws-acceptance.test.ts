@@ -4,21 +4,12 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
-import { locateEmrPrograms } from '../../tools/local-aws/emr/index.ts';
-import { startLocalEmrServerless } from '../../tools/local-aws/emr-serverless/local-emr-serverless.ts';
-import { withLocalEmr } from '../helpers/local-emr.ts';
+import { QUICK_SPARK, startTestServerless, withLocalEmr } from '../helpers/local-emr.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 const SCRIPT = resolve(import.meta.dirname, '../../tools/aws-acceptance/main.js');
 
-/** For a minute's work a JVM that compiles less is done sooner. */
-const QUICK_SPARK = {
-  Classification: 'spark-defaults',
-  Properties: {
-    'spark.driver.extraJavaOptions': '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC',
-  },
-};
 /** What waits for a service of many seconds waits less. */
 const QUICK = {
   EMR_REQUEST: 'emr.json',
@@ -62,19 +53,8 @@ test('the acceptance of AWS takes a lake of its own only', async () => {
 
 test('the acceptance of AWS passes on the local EMR: a day, a killed worker, a cancelled run, EMR Serverless, nothing left', async () => {
   await withLocalEmr(s3, async (emr) => {
-    const { accessKeyId, secretAccessKey, region } = emr;
-    const searchPath = process.env['PATH'] ?? '';
-    const serverless = await startLocalEmrServerless({
-      folder: join(emr.folder, 'serverless'),
-      s3: { endpoint: s3.endpoint, region, accessKeyId, secretAccessKey },
-      programs: await locateEmrPrograms({ searchPath }),
-      searchPath,
-    });
-    const env = {
-      ...{ ...emr.env, ...QUICK, AWS_ENDPOINT_URL_EMR_SERVERLESS: serverless.endpoint },
-      EMR_SERVERLESS_APPLICATION_ID: serverless.applicationId,
-      EMR_SERVERLESS_ROLE_ARN: serverless.roleArn,
-    };
+    const serverless = await startTestServerless(s3);
+    const env = { ...QUICK, AWS_ENDPOINT_URL_EMR: emr.endpoint, ...serverless.env };
     const { code, output } = await accept(['--yes', '--serverless'], env);
     await serverless.stop();
     assert.equal(code, 0, output);

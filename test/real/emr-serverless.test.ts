@@ -1,20 +1,12 @@
-import {
-  CancelJobRunCommand,
-  EMRServerlessClient,
-  ListJobRunsCommand,
-} from '@aws-sdk/client-emr-serverless';
+import { CancelJobRunCommand, EMRServerlessClient } from '@aws-sdk/client-emr-serverless';
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { locateEmrPrograms } from '../../tools/local-aws/emr/index.ts';
-import { startLocalEmrServerless } from '../../tools/local-aws/emr-serverless/local-emr-serverless.ts';
-import type { ServerlessServer } from '../../tools/local-aws/emr-serverless/serverless-server.ts';
 import { DAY, ingestError, killHost } from '../helpers/emr-runs.ts';
 import { withLab, type Lab } from '../helpers/lab.ts';
+import { startTestServerless } from '../helpers/local-emr.ts';
 import { bucketContents } from '../helpers/s3-lab.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 
@@ -31,26 +23,18 @@ interface Run {
 }
 
 let s3: TestS3;
-let folder: string;
-let serverless: ServerlessServer;
+let serverless: Awaited<ReturnType<typeof startTestServerless>>;
 let client: EMRServerlessClient;
 before(async () => {
   s3 = await startS3();
-  folder = await mkdtemp(join(tmpdir(), 'longhaul-serverless-'));
-  const searchPath = process.env['PATH'] ?? '';
-  const { AWS_REGION: region, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = s3.env;
-  const credentials = { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY };
-  serverless = await startLocalEmrServerless({
-    ...{ folder, searchPath, s3: { endpoint: s3.endpoint, region, ...credentials } },
-    programs: await locateEmrPrograms({ searchPath }),
-  });
-  client = new EMRServerlessClient({ endpoint: serverless.endpoint, region, credentials });
+  serverless = await startTestServerless(s3);
+  const { endpoint } = serverless;
+  client = new EMRServerlessClient({ endpoint, region: s3.server.region, credentials: s3.server });
 });
 after(async () => {
   client?.destroy();
   await serverless?.stop();
   await s3?.close();
-  await rm(folder, { recursive: true, force: true });
 });
 afterEach(() => {
   serverless.faults = {};
@@ -69,9 +53,7 @@ async function withServerlessLab(
     ...s3.env,
     LAKE: `s3://${s3.bucket}/${prefix}`,
     ENGINE: 'emr-serverless',
-    AWS_ENDPOINT_URL_EMR_SERVERLESS: serverless.endpoint,
-    EMR_SERVERLESS_APPLICATION_ID: serverless.applicationId,
-    EMR_SERVERLESS_ROLE_ARN: serverless.roleArn,
+    ...serverless.env,
     SOURCE_RETRY_MINUTES: '1',
     ...more,
   };
@@ -84,17 +66,16 @@ async function withServerlessLab(
 }
 
 /** Job runs of a dataset, newest first. */
-async function jobRuns(dataset: string): Promise<{ id: string; state: string | undefined }[]> {
-  const { applicationId } = serverless;
-  const { jobRuns: found = [] } = await client.send(new ListJobRunsCommand({ applicationId }));
-  return found
-    .filter(({ name }) => name?.startsWith(`longhaul/${dataset}/`))
-    .map(({ id = '', state }) => ({ id, state }));
+function jobRuns(dataset: string): { id: string; state: string }[] {
+  return serverless
+    .jobRuns()
+    .filter(({ request }) => request.name?.startsWith(`longhaul/${dataset}/`))
+    .map(({ id, state }) => ({ id, state }));
 }
 
 async function runningJob(dataset: string): Promise<string> {
   for (;;) {
-    const [run] = await jobRuns(dataset);
+    const [run] = jobRuns(dataset);
     if (run?.state === 'RUNNING') return run.id;
     await sleep(100);
   }
@@ -128,7 +109,7 @@ describe('the engine emr-serverless', () => {
         assert.equal(run.code, 0, run.stdout + run.stderr);
         assert.equal(run.json.status, 'published');
         assert.deepEqual(
-          (await jobRuns('serverless')).map(({ state }) => state),
+          jobRuns('serverless').map(({ state }) => state),
           ['SUCCESS'],
         );
         const duck = await lab.run([...ingest('duck'), '--engine', 'duckdb']);
@@ -164,7 +145,7 @@ describe('the engine emr-serverless', () => {
       await lab.run(['up', '--background']);
       const cancelled = await lab.json<{ status: string }>(['cancel', `killed/${DAY}`]);
       assert.equal(cancelled.json.status, 'CANCELLED', cancelled.stderr);
-      const [run, ...others] = await jobRuns('killed');
+      const [run, ...others] = jobRuns('killed');
       assert.deepEqual([run?.id, others], [id, []]);
       assert.match(run?.state ?? '', /^CANCELL(?:ED|ING)$/);
     };

@@ -167,7 +167,7 @@ describe('the engine emr', () => {
       const shown = await lab.run(['show', `things/${DAY}`]);
       assert.match(shown.stdout, /The end of s3:.*stderr\.gz/);
       assert.match(shown.stdout, /such\.jar/);
-      const secret = shared.emr.secretAccessKey;
+      const secret = shared.s3.server.secretAccessKey;
       assert.ok(!shown.stdout.includes(secret) && !stdout.includes(secret));
       assert.deepEqual(await shared.liveClusters(), []);
     });
@@ -195,7 +195,7 @@ function theirs() {
 async function assertOnHdfs(clusterId: string, run: Run): Promise<void> {
   const day = `/takehome-converted/things/ingest_date=${DAY}`;
   const ask = async (path: string, op: string): Promise<unknown> => {
-    const root = shared.emr.webHdfsUrl.replace('{cluster}', clusterId);
+    const root = shared.emr.webHdfsOf(clusterId);
     return await (await fetch(`${root}/webhdfs/v1${path}?op=${op}`)).json();
   };
   const manifest = (await ask(`${day}/_manifest.json`, 'OPEN')) as SnapshotManifest;

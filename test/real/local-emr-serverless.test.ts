@@ -6,19 +6,15 @@ import {
 } from '@aws-sdk/client-emr-serverless';
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
+import { QUICK_SPARK, startTestServerless } from '../helpers/local-emr.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
-import { locateEmrPrograms } from '../../tools/local-aws/emr/index.ts';
-import { startLocalEmrServerless } from '../../tools/local-aws/emr-serverless/local-emr-serverless.ts';
 
-/** For a minute's work a JVM that compiles less is done sooner. */
-const PARAMETERS =
-  "--conf 'spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' --conf spark.app.name=mine";
+const { Classification: classification, Properties } = QUICK_SPARK;
+const SETTINGS = { classification, properties: { ...Properties, 'spark.app.name': 'mine' } };
 const SCRIPT = `import sys
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
@@ -31,21 +27,10 @@ raise ValueError("enough")
 describe('the local EMR Serverless', () => {
   it('really runs a job on S3, keeps its logs, and leaves nothing on this machine', async () => {
     const s3 = await startS3();
-    const folder = await mkdtemp(join(tmpdir(), 'longhaul-serverless-'));
-    const searchPath = process.env['PATH'] ?? '';
-    const { AWS_REGION: region, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = s3.env;
-    const credentials = {
-      accessKeyId: AWS_ACCESS_KEY_ID,
-      secretAccessKey: AWS_SECRET_ACCESS_KEY,
-    };
-    const server = await startLocalEmrServerless({
-      folder,
-      s3: { endpoint: s3.endpoint, region, ...credentials },
-      programs: await locateEmrPrograms({ searchPath }),
-      searchPath,
-    });
+    const server = await startTestServerless(s3);
     const { endpoint, applicationId, roleArn: executionRoleArn } = server;
-    const client = new EMRServerlessClient({ endpoint, region, credentials });
+    const { region } = s3.server;
+    const client = new EMRServerlessClient({ endpoint, region, credentials: s3.server });
     try {
       await put(s3, 'in.csv', 'id\n1\n2\n');
       await put(s3, 'job.py', SCRIPT);
@@ -53,13 +38,15 @@ describe('the local EMR Serverless', () => {
       const sparkSubmit = {
         entryPoint: `${bucket}/job.py`,
         entryPointArguments: [`${bucket}/in.csv`, `${bucket}/out`],
-        sparkSubmitParameters: PARAMETERS,
       };
       const s3MonitoringConfiguration = { logUri: `${bucket}/logs/` };
       const { jobRunId = '' } = await client.send(
         new StartJobRunCommand({
           ...{ applicationId, executionRoleArn, jobDriver: { sparkSubmit } },
-          configurationOverrides: { monitoringConfiguration: { s3MonitoringConfiguration } },
+          configurationOverrides: {
+            applicationConfiguration: [SETTINGS],
+            monitoringConfiguration: { s3MonitoringConfiguration },
+          },
         }),
       );
       let run: JobRun | undefined;
@@ -69,17 +56,16 @@ describe('the local EMR Serverless', () => {
       }
       assert.equal(run.state, 'FAILED');
       assert.match(run.stateDetails ?? '', /ValueError: enough/);
-      await server.stop();
+      while ((await readdir(server.folder)).some((name) => name.startsWith('job-')))
+        await sleep(100);
       const logs = `logs/applications/${applicationId}/jobs/${jobRunId}/SPARK_DRIVER`;
       assert.match(await logOf(s3, `${logs}/stdout.gz`), /^rows 2 mine$/m);
       assert.match(await logOf(s3, `${logs}/stdout.gz`), /^ValueError: enough$/m);
       assert.match(await logOf(s3, `${logs}/stderr.gz`), /SparkContext|WARN/);
-      assert.deepEqual(await readdir(folder), []);
     } finally {
       client.destroy();
       await server.stop();
       await s3.close();
-      await rm(folder, { recursive: true, force: true });
     }
   });
 });

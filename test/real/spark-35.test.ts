@@ -3,7 +3,7 @@ import { after, before, suite, test } from 'node:test';
 import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
 import { engineContract } from '../conversion/engine-contract.ts';
 import { converted, expectedRows, landed, readBack, scratch } from '../conversion/samples.ts';
-import { fetchSpark35 } from '../../tools/local-aws/spark-35.ts';
+import { fetchSpark35 } from '../../tools/local-aws/programs.ts';
 import { sparkEngine } from '../helpers/spark-engine.ts';
 import { startSparkSession, type SparkSession } from '../helpers/spark-session.ts';
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { startLocalEmrServerless } from '../local-aws/emr-serverless/local-emr-serverless.ts';
-import { locateEmrPrograms, startLocalEmr } from '../local-aws/emr/index.ts';
+import { startLocalEmr } from '../local-aws/emr/local-emr.ts';
+import { locateEmrPrograms } from '../local-aws/programs.ts';
 
 export interface DemoEmr {
   /** What makes the CLI use it. */
@@ -16,18 +17,15 @@ export async function startDemoEmr(
   stateDir: string,
   s3: Record<string, string>,
 ): Promise<DemoEmr> {
-  const searchPath = process.env['PATH'] ?? '';
-  const onNote = (note: string): void => console.log(`  ${note}`);
   const options = {
     folder: join(stateDir, `demo-${engine}`),
-    searchPath,
     s3: {
       endpoint: s3['AWS_ENDPOINT_URL_S3'] ?? '',
       region: s3['AWS_REGION'] ?? '',
       accessKeyId: s3['AWS_ACCESS_KEY_ID'] ?? '',
       secretAccessKey: s3['AWS_SECRET_ACCESS_KEY'] ?? '',
     },
-    programs: await locateEmrPrograms({ searchPath, onNote }),
+    programs: await locateEmrPrograms((note) => console.log(`  ${note}`)),
   };
   if (engine === 'emr') {
     const emr = await startLocalEmr(options);

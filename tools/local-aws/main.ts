@@ -4,8 +4,9 @@
  */
 import { parseArgs } from 'node:util';
 import { join, resolve } from 'node:path';
-import { locateEmrPrograms, startLocalEmr } from './emr/index.ts';
+import { startLocalEmr } from './emr/local-emr.ts';
 import { startLocalEmrServerless } from './emr-serverless/local-emr-serverless.ts';
+import { locateEmrPrograms } from './programs.ts';
 import { startS3Server } from './s3-server.ts';
 import { locateVersitygw } from './versitygw.ts';
 
@@ -30,31 +31,15 @@ if (values.help) {
 }
 
 async function serve(folder: string): Promise<void> {
-  const searchPath = process.env['PATH'] ?? '';
   const onNote = (note: string): void => console.error(note);
-  const programs = await locateEmrPrograms({
-    searchPath,
-    sparkHome: process.env['SPARK_HOME'],
-    hadoopJars: process.env['HADOOP_JARS'],
-    javaHome: process.env['JAVA_HOME'],
-    onNote,
-  });
-  const given = process.env['VERSITYGW'];
+  const programs = await locateEmrPrograms(onNote);
+  const { VERSITYGW: given, PATH: searchPath } = process.env;
   const program = await locateVersitygw({ given, searchPath, onNote });
   const s3 = await startS3Server({ folder: join(folder, 's3'), program });
   await s3.createBucket(BUCKET);
-  const emr = await startLocalEmr({
-    folder: join(folder, 'clusters'),
-    s3,
-    programs,
-    searchPath,
-  });
-  const serverless = await startLocalEmrServerless({
-    folder: join(folder, 'job-runs'),
-    s3,
-    programs,
-    searchPath,
-  });
+  const common = { s3, programs };
+  const emr = await startLocalEmr({ folder: join(folder, 'clusters'), ...common });
+  const serverless = await startLocalEmrServerless({ folder: join(folder, 'job-runs'), ...common });
   const env = {
     AWS_ACCESS_KEY_ID: s3.accessKeyId,
     AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,

@@ -1,26 +1,55 @@
 import type {
   JobRun as JobRunDescription,
-  JobRunSummary,
+  JobRunState,
   StartJobRunRequest,
 } from '@aws-sdk/client-emr-serverless';
-import { ApiError, validation } from '../emr/api-error.ts';
-import { serveApi, type Action, type Call } from '../emr/api-server.ts';
-import { pageOf } from '../emr/paging.ts';
-import type { Identity } from '../emr/signature.ts';
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
-  JobRuns,
-  type JobRun,
-  type JobRuntime,
-  type ServerlessDelays,
-  type ServerlessFaults,
-} from './job-runs.ts';
+  ApiError,
+  notImplemented,
+  serveApi,
+  validation,
+  type Action,
+  type Call,
+  type Identity,
+} from '../aws-api.ts';
+import { FOR_EVER_MS, type ProgramEnd, type RunningProgram } from '../emr/cluster.ts';
+import { takeFault, type ServerlessFaults } from '../faults.ts';
 
-export interface ServerlessServerOptions {
+export interface ServerlessOptions {
   identity: Identity;
   runtime: JobRuntime;
   /** Default: some tens of milliseconds each. */
-  delays?: Partial<ServerlessDelays>;
+  delays?: ServerlessDelays;
   faults?: ServerlessFaults;
+}
+
+/** What job runs run on: this machine, or in tests of the protocol something quicker. */
+export interface JobRuntime {
+  start(run: JobRun, isHanging: boolean): Promise<RunningProgram>;
+  /** After its end: brings its logs to where they belong, and leaves nothing on this machine. Never rejects. */
+  close(run: JobRun): Promise<void>;
+}
+
+export interface ServerlessDelays {
+  /** Of each state before RUNNING; on AWS seconds to minutes. */
+  stateMs: number;
+  /** From a job run's end to its logs in S3. */
+  logsMs: number;
+}
+
+export interface JobRun {
+  readonly id: string;
+  readonly request: StartJobRunRequest;
+  readonly created: Date;
+  updated: Date;
+  started?: Date;
+  ended?: Date;
+  state: JobRunState;
+  details: string;
+  /** Aborted when it is to be cancelled. */
+  readonly abort: AbortController;
 }
 
 export interface ServerlessServer {
@@ -32,179 +61,211 @@ export interface ServerlessServer {
   roleArn: string;
   /** What may still go wrong: set anew, or changed in place, at any time. */
   faults: ServerlessFaults;
+  /** All that there ever were, newest first. */
+  jobRuns(): readonly JobRun[];
   /** Cancels every job run, and ends when all have ended and the server has. */
   stop(): Promise<void>;
 }
 
 const DELAYS: ServerlessDelays = { stateMs: 20, logsMs: 300 };
 const APPLICATION = '00flocal000spark';
-/** AWS's own example. */
-const ACCOUNT = '123456789012';
-const ROLE = `arn:aws:iam::${ACCOUNT}:role/EMRServerlessRole`;
-const RELEASE = 'emr-7.13.0';
+const ROLE = 'arn:aws:iam::123456789012:role/EMRServerlessRole';
 
 /** The EMR Serverless API on loopback, with one Spark application. */
-export async function startServerlessServer(
-  options: ServerlessServerOptions,
-): Promise<ServerlessServer> {
-  const { identity, runtime, faults = {} } = options;
-  const delays = { ...DELAYS, ...options.delays };
-  const runs = new JobRuns({ runtime, delays, faults: () => handle.faults });
-  const desk = { runs, region: identity.region, createdAt: new Date() };
+export async function startServerlessServer(options: ServerlessOptions): Promise<ServerlessServer> {
+  const { identity, runtime, delays = DELAYS } = options;
+  const faults = (): ServerlessFaults => handle.faults;
+  const runs = new JobRuns(runtime, delays, faults);
   const server = await serveApi({
-    service: 'emr-serverless',
-    identity,
-    contentType: 'application/json',
-    faults: () => handle.faults,
-    actionOf: (call) => calledAction(call, desk),
+    ...{ service: 'emr-serverless', contentType: 'application/json', identity, faults },
+    actionOf: (call) => actionOf(call, runs),
   });
   const handle: ServerlessServer = {
     endpoint: server.endpoint,
     applicationId: APPLICATION,
     roleArn: ROLE,
-    faults,
+    faults: options.faults ?? {},
+    jobRuns: () => runs.newestFirst,
     stop: async () => void (await Promise.all([server.close(), runs.stop()])),
   };
   return handle;
 }
 
-interface Desk {
-  runs: JobRuns;
-  region: string;
-  createdAt: Date;
-}
-
 /** REST: method and path say what is asked for. */
-function calledAction({ method, url }: Call, desk: Desk): Action {
+function actionOf({ method, path }: Call, runs: JobRuns): Action {
   const [, application = '', isOfRuns, id] =
-    /^\/applications\/([^/]+)(?:(\/jobruns)(?:\/([^/]+))?)?$/.exec(url.pathname) ?? [];
-  const asked = [
-    method,
-    isOfRuns === undefined ? 'application' : id === undefined ? 'runs' : 'run',
-  ];
-  const name = ACTION_NAMES[asked.join(' ')];
-  if (application === '' || name === undefined) {
-    const message = `The local EMR Serverless has no ${method} ${url.pathname}.`;
-    throw new ApiError('NotImplemented', message, { status: 501 });
-  }
+    /^\/applications\/([^/?]+)(?:(\/jobruns)(?:\/([^/?]+))?)?(?:\?.*)?$/.exec(path) ?? [];
+  if (application === '') throw notImplemented(`${method} ${path}`);
   if (application !== APPLICATION) throw notFound('Application', application);
-  const perform = (body: unknown): object => {
-    if (name === 'GetApplication') return { application: describeApplication(desk) };
-    if (name === 'StartJobRun') return start(body as StartJobRunRequest, desk);
-    if (name === 'ListJobRuns') return list(url.searchParams, desk);
-    const run = desk.runs.find(id ?? '');
+  const knownRun = (): JobRun => {
+    const run = runs.newestFirst.find((each) => each.id === id);
     if (!run) throw notFound('JobRun', id ?? '');
-    return name === 'GetJobRun' ? { jobRun: describe(run, desk) } : cancel(run, desk);
+    return run;
   };
-  return { name, perform };
+  const what = id === undefined ? (isOfRuns ?? '') : '/jobruns/<id>';
+  switch (`${method} ${what}`.trim()) {
+    case 'GET':
+      return { name: 'GetApplication', perform: () => ({ application: APPLICATION_DETAILS }) };
+    case 'POST /jobruns':
+      return { name: 'StartJobRun', perform: (body) => start(body as StartJobRunRequest, runs) };
+    case 'GET /jobruns/<id>':
+      return { name: 'GetJobRun', perform: () => ({ jobRun: describe(knownRun()) }) };
+    case 'DELETE /jobruns/<id>':
+      return { name: 'CancelJobRun', perform: () => cancel(knownRun(), runs) };
+    default:
+      throw notImplemented(`${method} ${path}`);
+  }
 }
-
-const ACTION_NAMES: Readonly<Record<string, string>> = {
-  'GET application': 'GetApplication',
-  'POST runs': 'StartJobRun',
-  'GET runs': 'ListJobRuns',
-  'GET run': 'GetJobRun',
-  'DELETE run': 'CancelJobRun',
-};
 
 function notFound(what: string, id: string): ApiError {
-  return new ApiError('ResourceNotFoundException', `${what} ${id} does not exist`, { status: 404 });
+  return new ApiError('ResourceNotFoundException', `${what} ${id} does not exist`, 404);
 }
 
-function start(request: StartJobRunRequest, desk: Desk): object {
-  checkStart(request);
-  const { id } = desk.runs.start({ ...request, applicationId: APPLICATION });
-  return { applicationId: APPLICATION, jobRunId: id, arn: arnOf(id, desk) };
-}
+const APPLICATION_DETAILS = {
+  ...{ applicationId: APPLICATION, name: 'local', type: 'Spark', state: 'STARTED' },
+  releaseLabel: 'emr-7.13.0',
+};
 
-/** What settings of Longhaul can get wrong. @throws ApiError ValidationException */
-function checkStart(request: StartJobRunRequest): void {
+/** What settings of Longhaul can get wrong is refused. @throws ApiError ValidationException */
+function start(request: StartJobRunRequest, runs: JobRuns): object {
   const { clientToken: token = '', executionTimeoutMinutes: minutes = 0 } = request;
-  const spark = request.jobDriver?.sparkSubmit;
+  const { entryPoint = '' } = request.jobDriver?.sparkSubmit ?? {};
   const problems: [boolean, string][] = [
     [!TOKEN.test(token), `clientToken must match ${TOKEN.source}`],
     [!ROLE_ARN.test(request.executionRoleArn ?? ''), 'executionRoleArn is not the ARN of a role'],
-    [(spark?.entryPoint ?? '') === '', 'jobDriver.sparkSubmit.entryPoint must not be empty'],
-    [minutes !== 0 && minutes < MIN_LIMIT_MINUTES, 'executionTimeoutMinutes must be at least 5'],
+    [entryPoint === '', 'jobDriver.sparkSubmit.entryPoint must not be empty'],
+    [minutes !== 0 && minutes < 5, 'executionTimeoutMinutes must be at least 5'],
     [(request.name ?? 'x').trim() === '', 'name must not be empty'],
   ];
   const [, problem] = problems.find(([isProblem]) => isProblem) ?? [];
   if (problem !== undefined) throw validation(problem);
+  const { id } = runs.start({ ...request, applicationId: APPLICATION });
+  return { applicationId: APPLICATION, jobRunId: id };
 }
 
 const TOKEN = /^[A-Za-z0-9._-]{1,64}$/;
 const ROLE_ARN = /^arn:aws[a-z-]*:iam::\d{12}:role\/.+$/;
-const MIN_LIMIT_MINUTES = 5;
 
-function cancel(run: JobRun, { runs }: Desk): object {
+function cancel(run: JobRun, runs: JobRuns): object {
   if (!runs.cancel(run, 'Job run was cancelled by CancelJobRun'))
     throw validation(`JobRun ${run.id} is ${run.state} and cannot be cancelled`);
   return { applicationId: APPLICATION, jobRunId: run.id };
 }
 
-function list(query: URLSearchParams, desk: Desk): object {
-  const states = query.getAll('states');
-  const [after, before] = ['createdAtAfter', 'createdAtBefore'].map((name) => query.get(name));
-  const found = desk.runs
-    .newestFirst()
-    .filter(({ state }) => states.length === 0 || states.includes(state))
-    .filter(({ createdMs }) => !after || createdMs >= Date.parse(after))
-    .filter(({ createdMs }) => !before || createdMs <= Date.parse(before));
-  const size = Number(query.get('maxResults') ?? MAX_RESULTS);
-  const { page, marker } = pageOf(found, query.get('nextToken') ?? undefined, size);
-  return { jobRuns: page.map((run) => summarise(run, desk)), nextToken: marker };
-}
-
-const MAX_RESULTS = 50;
-
-function describe(run: JobRun, desk: Desk): JobRunDescription {
-  const { id, request, startedMs, endedMs } = run;
-  const { jobDriver, configurationOverrides, tags, executionTimeoutMinutes } = request;
+function describe({ id, request, ...run }: JobRun): Partial<JobRunDescription> {
   return {
-    ...commonOf(run, desk),
+    applicationId: APPLICATION,
     jobRunId: id,
-    jobDriver,
-    configurationOverrides,
-    tags,
-    executionTimeoutMinutes,
-    startedAt: startedMs === undefined ? undefined : new Date(startedMs),
-    endedAt: endedMs === undefined ? undefined : new Date(endedMs),
-  };
-}
-
-function summarise(run: JobRun, desk: Desk): JobRunSummary {
-  return { ...commonOf(run, desk), id: run.id, type: 'Spark' };
-}
-
-function commonOf({ id, request, createdMs, updatedMs, state, details }: JobRun, desk: Desk) {
-  return {
-    applicationId: APPLICATION,
-    arn: arnOf(id, desk),
     name: request.name,
-    mode: 'BATCH',
-    createdBy: `arn:aws:iam::${ACCOUNT}:user/local`,
-    createdAt: new Date(createdMs),
-    updatedAt: new Date(updatedMs),
     executionRole: request.executionRoleArn,
-    state,
-    stateDetails: details,
-    releaseLabel: RELEASE,
-  } as const;
-}
-
-function describeApplication(desk: Desk): object {
-  return {
-    applicationId: APPLICATION,
-    name: 'local',
-    arn: `arn:aws:emr-serverless:${desk.region}:${ACCOUNT}:/applications/${APPLICATION}`,
-    releaseLabel: RELEASE,
-    type: 'Spark',
-    state: 'STARTED',
-    createdAt: desk.createdAt,
-    updatedAt: desk.createdAt,
+    jobDriver: request.jobDriver,
+    configurationOverrides: request.configurationOverrides,
+    executionTimeoutMinutes: request.executionTimeoutMinutes,
+    state: run.state,
+    stateDetails: run.details,
+    createdAt: run.created,
+    updatedAt: run.updated,
+    startedAt: run.started,
+    endedAt: run.ended,
   };
 }
 
-function arnOf(id: string, { region }: Desk): string {
-  return `arn:aws:emr-serverless:${region}:${ACCOUNT}:/applications/${APPLICATION}/jobruns/${id}`;
+/** All job runs of a server. They are kept until it ends. */
+class JobRuns {
+  readonly newestFirst: JobRun[] = [];
+  readonly #runtime: JobRuntime;
+  readonly #delays: ServerlessDelays;
+  readonly #faults: () => ServerlessFaults;
+  readonly #lives: Promise<void>[] = [];
+  readonly #stopping = new AbortController();
+
+  constructor(runtime: JobRuntime, delays: ServerlessDelays, faults: () => ServerlessFaults) {
+    this.#runtime = runtime;
+    this.#delays = delays;
+    this.#faults = faults;
+  }
+
+  /** The same token is the same job run, whatever became of it. */
+  start(request: StartJobRunRequest): JobRun {
+    const { clientToken } = request;
+    const known = this.newestFirst.find((run) => run.request.clientToken === clientToken);
+    if (known) return known;
+    const [created, state] = [new Date(), 'SUBMITTED'] as const;
+    const id = `00${randomBytes(7).toString('hex')}`;
+    const abort = new AbortController();
+    const run = { id, request, created, updated: created, state, details: state, abort };
+    this.newestFirst.unshift(run);
+    this.#lives.push(this.#live(run));
+    return run;
+  }
+
+  /** @returns whether it could be asked: it has not ended. */
+  cancel(run: JobRun, why: string): boolean {
+    if (run.ended) return false;
+    move(run, 'CANCELLING', why);
+    run.abort.abort();
+    return true;
+  }
+
+  /** Cancels those that run, and ends when nothing of any is left. */
+  async stop(): Promise<void> {
+    for (const run of this.newestFirst) this.cancel(run, 'The local EMR Serverless ends.');
+    this.#stopping.abort();
+    await Promise.all(this.#lives);
+  }
+
+  /** From SUBMITTED to its end, whatever its runtime does. Never rejects. */
+  async #live(run: JobRun): Promise<void> {
+    const { signal } = run.abort;
+    let limit: NodeJS.Timeout | undefined;
+    let end: ProgramEnd;
+    try {
+      for (const state of ['PENDING', 'SCHEDULED', 'RUNNING'] as const) {
+        await delay(this.#delays.stateMs, undefined, { signal });
+        move(run, state);
+      }
+      run.started = run.updated;
+      const isAtLimit = takeFault(this.#faults(), 'timeLimit') !== undefined;
+      const isHanging = isAtLimit || takeFault(this.#faults(), 'hang') !== undefined;
+      const job = await this.#runtime.start(run, isHanging);
+      signal.addEventListener('abort', () => job.cancel());
+      if (signal.aborted) job.cancel();
+      const overTime = (): boolean => this.cancel(run, 'Job run timed out');
+      limit = setTimeout(overTime, isAtLimit ? 0 : limitMs(run.request));
+      end = await job.ended;
+    } catch (error) {
+      end = { isCompleted: false, message: String(error) };
+    }
+    clearTimeout(limit);
+    settle(run, end);
+    const { signal: isStopping } = this.#stopping;
+    await delay(this.#delays.logsMs, undefined, { signal: isStopping }).catch(() => undefined);
+    await this.#runtime.close(run);
+  }
+}
+
+/** None where it is 0. */
+function limitMs({ executionTimeoutMinutes: minutes = DEFAULT_LIMIT_MINUTES }: StartJobRunRequest) {
+  return minutes === 0 ? FOR_EVER_MS : Math.min(minutes * 60_000, FOR_EVER_MS);
+}
+
+/** Of a request that names no limit. */
+const DEFAULT_LIMIT_MINUTES = 720;
+
+function settle(run: JobRun, { isCompleted, message = '' }: ProgramEnd): void {
+  const words =
+    'Job execution failed, please check complete logs in configured logging destination.';
+  const failure = `${words} ExitCode: 1. Last few exceptions: ${message}...`;
+  if (run.abort.signal.aborted) move(run, 'CANCELLED', run.details);
+  else if (isCompleted) move(run, 'SUCCESS');
+  else move(run, 'FAILED', failure.slice(0, MAX_DETAILS_LENGTH));
+  run.ended = run.updated;
+}
+
+/** Of the API's model. */
+const MAX_DETAILS_LENGTH = 256;
+
+/** Without more to say, the details are the state. */
+function move(run: JobRun, state: JobRunState, details: string = state): void {
+  Object.assign(run, { state, details, updated: new Date() });
 }

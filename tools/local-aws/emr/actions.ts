@@ -2,60 +2,56 @@ import type {
   AddJobFlowStepsInput,
   AddTagsInput,
   CancelStepsInput,
+  Cluster as ClusterDescription,
   DescribeClusterInput,
-  DescribeStepInput,
   ListClustersInput,
   ListStepsInput,
   PutAutoTerminationPolicyInput,
   RunJobFlowInput,
   SetTerminationProtectionInput,
+  Step as StepDescription,
   TerminateJobFlowsInput,
 } from '@aws-sdk/client-emr';
-import { invalidRequest, validation } from './api-error.ts';
-import type { Clusters } from './clusters.ts';
-import { endCluster, USER_REQUEST, type Cluster } from './model.ts';
-import { pageOf } from './paging.ts';
+import { ApiError, validation } from '../aws-api.ts';
+import { newStep, terminateByUser, type Cluster, type Step } from './cluster.ts';
+import type { Clusters } from './emr-server.ts';
 import { cancelStep } from './step-queue.ts';
-import { checkIdleTimeout, checkSteps, validateCluster } from './validate-cluster.ts';
-import { describeCluster, describeStep, summarise } from './views.ts';
+import { checkIdleTimeout, checkSteps } from './validate-cluster.ts';
 
 /** What an action answers: dates are Date; an empty answer is `{}`. */
-type Action = (input: never, clusters: Clusters) => object;
+type EmrAction = (input: never, clusters: Clusters) => object;
 
-/** Undefined where this server has none of that name: it has what Longhaul asks of EMR. */
-export function actionOf(name: string): Action | undefined {
-  return Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
-}
-
-const ACTIONS: Readonly<Record<string, Action>> = {
+/** What Longhaul asks of EMR. The SDK sends no member that EMR does not know, and its types say what there has to be. */
+export const EMR_ACTIONS: Readonly<Record<string, EmrAction>> = {
   RunJobFlow: (input: RunJobFlowInput, clusters: Clusters) => {
-    validateCluster(input, clusters.context.account);
     const { id, arn } = clusters.create(input);
     return { JobFlowId: id, ClusterArn: arn };
   },
 
-  DescribeCluster: ({ ClusterId: id }: DescribeClusterInput, clusters: Clusters) => {
-    return { Cluster: describeCluster(clusters.get(id)) };
+  DescribeCluster: ({ ClusterId }: DescribeClusterInput, clusters: Clusters) => {
+    return { Cluster: describeCluster(known(clusters, ClusterId)) };
   },
 
+  /** Dates are seconds. */
   ListClusters: (input: ListClustersInput, clusters: Clusters) => {
-    const found = clusters.all().filter((cluster) => isListed(cluster, input));
-    const { page, marker } = pageOf(found, input.Marker);
-    return {
-      Clusters: page.map(summarise),
-      Marker: marker,
-    };
+    const { ClusterStates: states = [], CreatedAfter: after = 0, Marker } = input;
+    const found = clusters
+      .newestFirst()
+      .filter(({ created }) => created.getTime() >= Number(after) * 1000)
+      .filter(({ state }) => states.length === 0 || states.includes(state));
+    const { page, marker } = pageOf(found, Marker);
+    return { Clusters: page.map(describeCluster), Marker: marker };
   },
 
   TerminateJobFlows: ({ JobFlowIds: ids = [] }: TerminateJobFlowsInput, clusters: Clusters) => {
-    if (ids.length > MAX_TERMINATED)
-      throw validation(`At most ${MAX_TERMINATED} job flows at once.`);
-    const found = ids.map((id) => clusters.find(id) ?? unknownJobFlow());
-    const [locked, free] = [true, false].map((is) =>
-      found.filter((each) => each.isProtected === is),
-    );
-    for (const cluster of free ?? []) endCluster(cluster, USER_REQUEST);
-    if (!locked || locked.length === 0) return {};
+    if (ids.length > MAX_IDS) throw validation(`At most ${MAX_IDS} job flows at once.`);
+    const found = ids.map((id) => {
+      const cluster = clusters.find(id);
+      if (!cluster) throw validation('Specified job flow ID does not exist.');
+      return cluster;
+    });
+    for (const cluster of found) if (!cluster.isProtected) terminateByUser(cluster);
+    if (!found.some(({ isProtected }) => isProtected)) return {};
     throw validation(
       'Could not shut down one or more job flows since they are termination protected.',
     );
@@ -63,94 +59,133 @@ const ACTIONS: Readonly<Record<string, Action>> = {
 
   SetTerminationProtection: (input: SetTerminationProtectionInput, clusters: Clusters) => {
     const { JobFlowIds: ids = [], TerminationProtected: isProtected = false } = input;
-    for (const id of ids) clusters.open(id).isProtected = isProtected;
+    for (const id of ids) changeable(clusters, id).isProtected = isProtected;
     return {};
   },
 
   PutAutoTerminationPolicy: (input: PutAutoTerminationPolicyInput, clusters: Clusters) => {
-    const cluster = clusters.get(input.ClusterId);
+    const cluster = changeable(clusters, input.ClusterId);
     const seconds = input.AutoTerminationPolicy?.IdleTimeout;
     checkIdleTimeout(seconds);
-    clusters.open(cluster.id).idleTimeout = seconds ?? DEFAULT_IDLE_SECONDS;
+    cluster.idleTimeout = seconds ?? DEFAULT_IDLE_SECONDS;
     cluster.wake();
     return {};
   },
 
-  AddTags: ({ ResourceId: id, Tags: tags = [] }: AddTagsInput, clusters: Clusters) => {
-    const cluster = clusters.get(id);
+  AddTags: ({ ResourceId, Tags: tags = [] }: AddTagsInput, clusters: Clusters) => {
+    const cluster = known(clusters, ResourceId);
     const kept = cluster.tags.filter(({ Key }) => !tags.some((tag) => tag.Key === Key));
     cluster.tags = [...kept, ...tags];
     return {};
   },
 
-  AddJobFlowSteps: (input: AddJobFlowStepsInput, clusters: Clusters) => {
-    const cluster = clusters.open(input.JobFlowId);
-    const steps = input.Steps ?? [];
-    if (steps.length === 0) throw validation('At least one step is required.');
-    checkSteps(steps, cluster.stepConcurrency, clusters.openSteps(cluster));
-    return { StepIds: clusters.addSteps(cluster, steps).map(({ id }) => id) };
-  },
-
-  DescribeStep: ({ ClusterId: cluster, StepId: id }: DescribeStepInput, clusters: Clusters) => {
-    const step = clusters.get(cluster).steps.find((each) => each.id === id);
-    if (!step) throw unknownStep(id);
-    return { Step: describeStep(step) };
+  AddJobFlowSteps: (
+    { JobFlowId, Steps: configs = [] }: AddJobFlowStepsInput,
+    clusters: Clusters,
+  ) => {
+    const cluster = changeable(clusters, JobFlowId);
+    if (configs.length === 0) throw validation('At least one step is required.');
+    checkSteps(configs, clusters.openSteps(cluster));
+    const steps = configs.map(newStep);
+    cluster.steps.push(...steps);
+    cluster.wake();
+    return { StepIds: steps.map(({ id }) => id) };
   },
 
   ListSteps: (input: ListStepsInput, clusters: Clusters) => {
-    const { StepIds: ids = [], StepStates: states = [], Marker: givenMarker } = input;
-    if (ids.length > MAX_LISTED_IDS)
-      throw invalidRequest(`At most ${MAX_LISTED_IDS} step IDs may be given.`);
-    if (ids.length > 0 && states.length > 0) {
-      throw invalidRequest('Step IDs and step states cannot be given together.');
-    }
-    const newestFirst = clusters.get(input.ClusterId).steps.toReversed();
-    const unknown = ids.find((id) => !newestFirst.some((step) => step.id === id));
-    if (unknown !== undefined) throw unknownStep(unknown);
-    const found = newestFirst.filter(
-      ({ id, state }) =>
-        (ids.length === 0 || ids.includes(id)) && (states.length === 0 || states.includes(state)),
-    );
-    const { page, marker } = pageOf(found, givenMarker);
+    const { StepIds: ids = [], StepStates: states = [], Marker } = input;
+    if (ids.length > MAX_IDS) throw invalidRequest(`At most ${MAX_IDS} step IDs may be given.`);
+    const { steps } = known(clusters, input.ClusterId);
+    const unknown = ids.find((id) => !steps.some((step) => step.id === id));
+    if (unknown !== undefined) throw invalidRequest(`Step id '${unknown}' is not valid.`);
+    const found = steps
+      .toReversed()
+      .filter(({ id }) => ids.length === 0 || ids.includes(id))
+      .filter(({ state }) => states.length === 0 || states.includes(state));
+    const { page, marker } = pageOf(found, Marker);
     return { Steps: page.map(describeStep), Marker: marker };
   },
 
-  CancelSteps: (input: CancelStepsInput, clusters: Clusters) => {
-    const cluster = clusters.get(input.ClusterId);
-    const how = input.StepCancellationOption ?? 'SEND_INTERRUPT';
-    const infos = (input.StepIds ?? []).map((id) => {
-      const step = cluster.steps.find((each) => each.id === id);
-      if (!step) throw unknownStep(id);
-      const isAsked = cancelStep(step, how, clusters.context.now());
-      if (isAsked) return { StepId: id, Status: 'SUBMITTED' };
-      const reason = 'The step cannot be cancelled: it is neither PENDING nor RUNNING.';
-      return { StepId: id, Status: 'FAILED', Reason: reason };
+  CancelSteps: ({ ClusterId, StepIds: ids = [] }: CancelStepsInput, clusters: Clusters) => {
+    const { steps } = known(clusters, ClusterId);
+    const infos = ids.map((StepId) => {
+      const step = steps.find(({ id }) => id === StepId);
+      if (!step) throw invalidRequest(`Step id '${StepId}' is not valid.`);
+      if (cancelStep(step)) return { StepId, Status: 'SUBMITTED' };
+      const Reason = 'The step cannot be cancelled: it is neither PENDING nor RUNNING.';
+      return { StepId, Status: 'FAILED', Reason };
     });
-    cluster.wake();
     return { CancelStepsInfoList: infos };
   },
 };
 
-/** As the API reference has it. */
-const MAX_TERMINATED = 10;
-/** Of a policy that names none: an hour. */
+/** Of one request. */
+const MAX_IDS = 10;
 const DEFAULT_IDLE_SECONDS = 3600;
 
-function unknownJobFlow(): never {
-  throw validation('Specified job flow ID does not exist.');
+/** What Describe, List and the other actions of 2013 and later say. */
+function invalidRequest(message: string): ApiError {
+  return new ApiError('InvalidRequestException', message);
 }
 
-/** Dates are seconds. */
-function isListed(cluster: Cluster, input: ListClustersInput): boolean {
-  const { ClusterStates: states, CreatedAfter: after, CreatedBefore: before } = input;
-  const createdSeconds = cluster.createdMs / 1000;
-  if (states && states.length > 0 && !states.includes(cluster.state)) return false;
-  if (after !== undefined && createdSeconds < Number(after)) return false;
-  return before === undefined || createdSeconds <= Number(before);
+function known(clusters: Clusters, id = ''): Cluster {
+  const cluster = clusters.find(id);
+  if (!cluster) throw invalidRequest(`Cluster id '${id}' is not valid.`);
+  return cluster;
 }
 
-const MAX_LISTED_IDS = 10;
+function changeable(clusters: Clusters, id = ''): Cluster {
+  const cluster = clusters.find(id);
+  if (!cluster) throw validation('Specified job flow ID not valid.');
+  if (!cluster.ending) return cluster;
+  throw validation(
+    'A job flow that is shutting down, terminated, or finished may not be modified.',
+  );
+}
 
-function unknownStep(id: string | undefined): Error {
-  return invalidRequest(`Step id '${id ?? ''}' is not valid.`, 'NoSuchStep');
+/** As EMR's lists have it. */
+const PAGE_SIZE = 50;
+
+/** The marker is the id of the last one of the page before, so that what is added at the front meanwhile moves nothing. */
+function pageOf<Item extends { id: string }>(
+  items: readonly Item[],
+  marker: string | undefined,
+): { page: Item[]; marker: string | undefined } {
+  const start = marker === undefined ? 0 : items.findIndex(({ id }) => id === marker) + 1;
+  if (marker !== undefined && start === 0) throw invalidRequest(`Marker '${marker}' is not valid.`);
+  const page = items.slice(start, start + PAGE_SIZE);
+  return { page, marker: start + PAGE_SIZE < items.length ? page.at(-1)?.id : undefined };
+}
+
+function describeCluster(cluster: Cluster): ClusterDescription {
+  const { id, arn, request, tags, state, reason, created, ready, ended } = cluster;
+  return {
+    Id: id,
+    Name: request.Name ?? '',
+    ClusterArn: arn,
+    LogUri: request.LogUri,
+    ReleaseLabel: request.ReleaseLabel,
+    Tags: tags,
+    Status: {
+      State: state,
+      StateChangeReason: reason,
+      Timeline: { CreationDateTime: created, ReadyDateTime: ready, EndDateTime: ended },
+    },
+  };
+}
+
+function describeStep({ id, config, state, failure, ...step }: Step): StepDescription {
+  const { Name, ActionOnFailure, HadoopJarStep: { Jar, Args } = {} } = config;
+  const { created, started, ended } = step;
+  return {
+    Id: id,
+    Name,
+    Config: { Jar, Args },
+    ActionOnFailure,
+    Status: {
+      State: state,
+      FailureDetails: failure,
+      Timeline: { CreationDateTime: created, StartDateTime: started, EndDateTime: ended },
+    },
+  };
 }

@@ -1,129 +1,108 @@
-import type { RunJobFlowInput } from '@aws-sdk/client-emr';
-import { setTimeout as delay } from 'node:timers/promises';
-import { takeFault, takePlainFault } from './faults.ts';
+import type { InstanceFleetConfig } from '@aws-sdk/client-emr';
+import { takeFault } from '../faults.ts';
 import {
   endCluster,
+  endStep,
   FOR_EVER_MS,
   isEnded,
   isOpen,
   pause,
   type Cluster,
-  type Ending,
   type EmrContext,
-} from './model.ts';
-import { provision } from './provisioning.ts';
-import type { Machine } from './runtime.ts';
+} from './cluster.ts';
 import { runSteps } from './step-queue.ts';
 
 /** A cluster from STARTING to TERMINATED. Never rejects, and always comes to its end, whatever its runtime does. */
 export async function live(cluster: Cluster, context: EmrContext): Promise<void> {
-  let machine: Machine | undefined;
+  const { delays } = context;
   let shutDown: NodeJS.Timeout | undefined;
   try {
     await provision(cluster, context);
-    machine = await bootstrap(cluster, context);
-    const minutes = await machine.shutDownMinutes();
+    await bootstrap(cluster, context);
+    const minutes = await cluster.machine?.shutDownMinutes();
     if (minutes !== undefined) {
-      const ms = Math.min(minutes * 60 * context.delays.secondMs, FOR_EVER_MS);
-      shutDown = setTimeout(() => endCluster(cluster, MASTER_TERMINATED), ms);
+      const end = (): void =>
+        endCluster(cluster, 'INSTANCE_FAILURE', 'The master node was terminated');
+      shutDown = setTimeout(end, Math.min(minutes * 60 * delays.secondMs, FOR_EVER_MS));
     }
     if (isOpen(cluster)) {
-      cluster.readyMs = context.now();
-      await runSteps(cluster, machine, context);
+      cluster.ready = new Date();
+      await runSteps(cluster, context);
     }
   } catch (error) {
     // An end that was asked for interrupts whatever is under way.
-    endCluster(cluster, internalError(error));
+    const message = `Failed to start the job flow due to an internal error: ${String(error)}`;
+    endCluster(cluster, 'INTERNAL_ERROR', message);
   } finally {
     clearTimeout(shutDown);
-    await terminate(cluster, machine, context);
+    await terminate(cluster);
   }
 }
 
-async function bootstrap(cluster: Cluster, context: EmrContext): Promise<Machine> {
+/** STARTING: what EC2 and the network have to say. Rejects where the cluster is to end. */
+async function provision(cluster: Cluster, context: EmrContext): Promise<void> {
+  const { Ec2SubnetId: subnet, Ec2SubnetIds = [], ...instances } = cluster.request.Instances ?? {};
+  await pause(context.delays.provisioningMs, cluster);
+  // EMR takes the request, and finds out when it asks EC2.
+  for (const id of subnet === undefined ? Ec2SubnetIds : [subnet]) {
+    const message = `The VPC/subnet configuration was invalid: The subnet ${id} does not exist.`;
+    if (context.subnets?.includes(id) === false) endCluster(cluster, 'VALIDATION_ERROR', message);
+  }
+  const slow = takeFault(context.faults(), 'slowStart');
+  if (slow) await pause(slow.ms, cluster);
+  cluster.abort.signal.throwIfAborted();
+  if (takeFault(context.faults(), 'noCapacity') !== undefined) {
+    const type = instances.InstanceGroups?.[0]?.InstanceType ?? 'm5.xlarge';
+    const why = `EC2 has insufficient capacity for instance type ${type} in the availability zone.`;
+    endCluster(cluster, 'INSTANCE_FAILURE', `Insufficient capacity: ${why}`);
+  }
+  const spot = instances.InstanceFleets?.filter(({ TargetSpotCapacity: units = 0 }) => units > 0);
+  const ungranted = spot?.length ? takeFault(context.faults(), 'spotNotGranted') : undefined;
+  if (ungranted) await waitForSpot(cluster, spot ?? [], ungranted.ms);
+  cluster.abort.signal.throwIfAborted();
+}
+
+/** The fleet's timeout is in minutes; here it has passed after `ms`. */
+async function waitForSpot(
+  cluster: Cluster,
+  fleets: readonly InstanceFleetConfig[],
+  ms: number,
+): Promise<void> {
+  await pause(ms, cluster);
+  const isEnd = fleets.some(
+    ({ LaunchSpecifications: launch }) =>
+      launch?.SpotSpecification?.TimeoutAction === 'TERMINATE_CLUSTER',
+  );
+  const message =
+    'Spot provisioning timed out before the target capacity of the instance fleet was fulfilled';
+  if (isEnd) endCluster(cluster, 'INSTANCE_FLEET_TIMEOUT', message);
+}
+
+async function bootstrap(cluster: Cluster, { runtime, faults }: EmrContext): Promise<void> {
   cluster.state = 'BOOTSTRAPPING';
   cluster.reason = { Message: 'Running bootstrap actions' };
-  const hdfsBytes = takeFault(context.faults(), 'smallHdfs')?.bytes;
-  const { signal } = cluster.abort;
-  const { id: clusterId, request } = cluster;
-  const sparkDefaults = sparkDefaultsOf(request);
-  const wanted = { clusterId, logUri: request.LogUri, sparkDefaults, hdfsBytes, signal };
-  const machine = await context.runtime.prepare(wanted);
-  cluster.webHdfsUrl = machine.webHdfsUrl;
-  try {
-    await pause(context.delays.bootstrappingMs, cluster);
-    await runBootstrapActions(cluster, machine, context);
-  } catch (error) {
-    endCluster(cluster, internalError(error));
-  }
-  return machine;
-}
-
-function sparkDefaultsOf({ Configurations: all = [] }: RunJobFlowInput): Record<string, string> {
-  return all.find((each) => each.Classification === 'spark-defaults')?.Properties ?? {};
-}
-
-async function runBootstrapActions(
-  cluster: Cluster,
-  machine: Machine,
-  context: EmrContext,
-): Promise<void> {
-  if (takePlainFault(context.faults(), 'bootstrapFailure')) {
-    endCluster(cluster, bootstrapFailure(1));
-    return;
-  }
-  for (const [index, action] of (cluster.request.BootstrapActions ?? []).entries()) {
-    const code = await machine.bootstrap(action, index + 1, cluster.abort.signal);
-    if (code !== 0) endCluster(cluster, bootstrapFailure(index + 1));
-    if (!isOpen(cluster)) return;
-  }
-}
-
-async function terminate(
-  cluster: Cluster,
-  machine: Machine | undefined,
-  { delays, now }: EmrContext,
-): Promise<void> {
-  const ending = cluster.ending ?? internalError('its life ended');
-  cluster.ending = ending;
-  cluster.state = 'TERMINATING';
-  cluster.reason = ending.reason;
-  for (const step of cluster.steps) {
-    if (isEnded(step)) continue;
-    step.state = 'CANCELLED';
-    step.reason = { Message: 'Job terminated' };
-    step.endedMs = now();
-  }
-  await Promise.all(cluster.logs);
-  await Promise.all([machine?.stop().catch(() => undefined), delay(delays.terminatingMs)]);
-  cluster.webHdfsUrl = undefined;
-  cluster.state = ending.state;
-  cluster.endedMs = now();
-}
-
-function bootstrapFailure(index: number): Ending {
-  const message = `On the master instance (${MASTER_INSTANCE}), bootstrap action ${index} returned a non-zero return code`;
-  return {
-    state: 'TERMINATED_WITH_ERRORS',
-    reason: { Code: 'BOOTSTRAP_FAILURE', Message: message },
+  cluster.machine = await runtime.prepare(cluster, takeFault(faults(), 'smallHdfs')?.bytes);
+  const fail = (index: number): void => {
+    const message = `On the master instance (${MASTER}), bootstrap action ${index} returned a non-zero return code`;
+    endCluster(cluster, 'BOOTSTRAP_FAILURE', message);
   };
+  if (takeFault(faults(), 'bootstrapFailure') !== undefined) fail(1);
+  for (const [index, action] of (cluster.request.BootstrapActions ?? []).entries()) {
+    if (!isOpen(cluster)) return;
+    const code = await cluster.machine.bootstrap(action, index + 1, cluster.abort.signal);
+    if (code !== 0) fail(index + 1);
+  }
 }
-
-const MASTER_TERMINATED: Ending = {
-  state: 'TERMINATED_WITH_ERRORS',
-  reason: { Code: 'INSTANCE_FAILURE', Message: 'The master node was terminated' },
-};
 
 /** There is but this machine. */
-const MASTER_INSTANCE = 'i-00000000000000001';
+export const MASTER = 'i-00000000000000001';
 
-function internalError(error: unknown): Ending {
-  const text = error instanceof Error ? error.message : String(error);
-  return {
-    state: 'TERMINATED_WITH_ERRORS',
-    reason: {
-      Code: 'INTERNAL_ERROR',
-      Message: `Failed to start the job flow due to an internal error: ${text}`,
-    },
-  };
+async function terminate(cluster: Cluster): Promise<void> {
+  endCluster(cluster, 'INTERNAL_ERROR', 'Its life ended.');
+  for (const step of cluster.steps) if (!isEnded(step)) endStep(step, 'CANCELLED');
+  await Promise.all(cluster.logs);
+  await cluster.machine?.stop().catch(() => undefined);
+  cluster.machine = undefined;
+  cluster.state = cluster.ending?.state ?? 'TERMINATED';
+  cluster.ended = new Date();
 }

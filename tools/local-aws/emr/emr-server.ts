@@ -1,16 +1,26 @@
-import { actionOf } from './actions.ts';
-import { ApiError } from './api-error.ts';
-import { serveApi, type Action, type Call } from './api-server.ts';
-import { Clusters } from './clusters.ts';
-import type { EmrFaults } from './faults.ts';
-import { endCluster, USER_REQUEST, type EmrDelays } from './model.ts';
-import type { EmrRuntime } from './runtime.ts';
-import type { Identity } from './signature.ts';
-import type { EmrAccount } from './validate-cluster.ts';
+import type { RunJobFlowInput } from '@aws-sdk/client-emr';
+import { notImplemented, serveApi, type Identity } from '../aws-api.ts';
+import { takeFault, type EmrFaults } from '../faults.ts';
+import { EMR_ACTIONS } from './actions.ts';
+import { live } from './cluster-life.ts';
+import {
+  isEnded,
+  newCluster,
+  terminateByUser,
+  type Cluster,
+  type EmrContext,
+  type EmrDelays,
+  type EmrRuntime,
+} from './cluster.ts';
+import { validateCluster } from './validate-cluster.ts';
 
-export interface EmrServerOptions extends EmrAccount {
+export interface EmrServerOptions {
   identity: Identity;
   runtime: EmrRuntime;
+  /** Roles and instance profiles that exist; undefined: every name does. */
+  roles?: readonly string[];
+  /** Subnets that exist; undefined: every one does. */
+  subnets?: readonly string[];
   /** Default: some tens of milliseconds each. */
   delays?: Partial<EmrDelays>;
   faults?: EmrFaults;
@@ -21,71 +31,79 @@ export interface EmrServer {
   endpoint: string;
   /** What may still go wrong: set anew, or changed in place, at any time. */
   faults: EmrFaults;
+  /** Of a cluster's NameNode, for looking at its HDFS. Undefined where there is none. */
+  webHdfsOf(cluster: string): string | undefined;
   /** Terminates every cluster, and ends when all have and the server has. */
   stop(): Promise<void>;
 }
 
-const DELAYS: EmrDelays = {
-  provisioningMs: 40,
-  bootstrappingMs: 20,
-  terminatingMs: 20,
-  beforeStepMs: 20,
-  logsMs: 300,
-  secondMs: 1000,
-};
+const DELAYS: EmrDelays = { provisioningMs: 40, beforeStepMs: 20, logsMs: 300, secondMs: 1000 };
 
-/** The EMR API on loopback, and the WebHDFS of its clusters below `/hdfs/<cluster>/`. */
+/** The EMR API on loopback. */
 export async function startEmrServer(options: EmrServerOptions): Promise<EmrServer> {
-  const { identity, runtime, faults = {} } = options;
-  const handle: EmrServer = { endpoint: '', faults, stop: async () => undefined };
-  const context = {
-    runtime,
-    account: options,
-    delays: { ...DELAYS, ...options.delays },
-    faults: () => handle.faults,
-    now: () => Date.now(),
-  };
-  const clusters = new Clusters(context, identity.region);
+  const { identity, runtime, subnets } = options;
+  const faults = (): EmrFaults => handle.faults;
+  const delays = { ...DELAYS, ...options.delays };
+  const clusters = new Clusters({ runtime, subnets, delays, faults }, options);
   const server = await serveApi({
-    service: 'elasticmapreduce',
-    identity,
-    contentType: 'application/x-amz-json-1.1',
-    faults: context.faults,
-    actionOf: (call) => calledAction(call, clusters),
-    answerOther: (url, response) => {
-      if (!url.startsWith('/hdfs/')) return false;
-      const location = nameNodeOf(url, clusters);
-      if (location === undefined) response.writeHead(404);
-      else response.writeHead(307, { location });
-      response.end();
-      return true;
+    ...{ service: 'elasticmapreduce', contentType: 'application/x-amz-json-1.1', identity, faults },
+    actionOf: ({ target }) => {
+      const name = target.replace(/^ElasticMapReduce\./, '');
+      const action = Object.hasOwn(EMR_ACTIONS, name) ? EMR_ACTIONS[name] : undefined;
+      if (!action) throw notImplemented(name);
+      return { name, perform: (body) => action(body as never, clusters) };
     },
   });
-  handle.endpoint = server.endpoint;
-  handle.stop = async () => {
-    const closed = server.close();
-    for (const cluster of clusters.all()) endCluster(cluster, USER_REQUEST);
-    await Promise.all([closed, clusters.ended()]);
+  const handle: EmrServer = {
+    endpoint: server.endpoint,
+    faults: options.faults ?? {},
+    webHdfsOf: (id) => clusters.find(id)?.machine?.webHdfsUrl,
+    stop: async () => void (await Promise.all([server.close(), clusters.end()])),
   };
   return handle;
 }
 
-/** Where WebHDFS of a cluster is answered. Undefined where there is no such cluster, or its HDFS is gone. */
-function nameNodeOf(url: string, clusters: Clusters): string | undefined {
-  const [, id, rest] = /^\/hdfs\/([\w-]+)(\/webhdfs\/.*)$/.exec(url) ?? [];
-  const base = clusters.find(id)?.webHdfsUrl;
-  return base && rest && base + rest;
-}
+/** All clusters of a server. They are kept, as EMR keeps them for two months, until the server ends. */
+export class Clusters {
+  readonly #context: EmrContext;
+  readonly #options: Pick<EmrServerOptions, 'identity' | 'roles'>;
+  readonly #clusters = new Map<string, Cluster>();
+  readonly #lives: Promise<void>[] = [];
 
-/** The SDK sends no member that EMR does not know, and its types say what there has to be. */
-function calledAction({ method, target }: Call, clusters: Clusters): Action {
-  const [, name] = /^ElasticMapReduce\.(\w+)$/.exec(target) ?? [];
-  if (method !== 'POST' || name === undefined) {
-    const message = 'The operation is not one of ElasticMapReduce.';
-    throw new ApiError('UnknownOperationException', message);
+  constructor(context: EmrContext, options: Pick<EmrServerOptions, 'identity' | 'roles'>) {
+    this.#context = context;
+    this.#options = options;
   }
-  const action = actionOf(name);
-  if (!action)
-    throw new ApiError('NotImplemented', `The local EMR has no ${name}.`, { status: 501 });
-  return { name, perform: (body) => action(body as never, clusters) };
+
+  create(request: RunJobFlowInput): Cluster {
+    validateCluster(request, this.#options.roles);
+    const cluster = newCluster(request, this.#options.identity.region);
+    this.#clusters.set(cluster.id, cluster);
+    this.#lives.push(live(cluster, this.#context));
+    return cluster;
+  }
+
+  /** Steps PENDING or RUNNING, those of other clients too. */
+  openSteps(cluster: Cluster): number {
+    const now = Date.now();
+    const fault = cluster.othersOpen ? undefined : takeFault(this.#context.faults(), 'stepsOpen');
+    if (fault) cluster.othersOpen = { steps: fault.steps, untilMs: now + fault.ms };
+    const { steps = 0, untilMs = 0 } = cluster.othersOpen ?? {};
+    const own = cluster.steps.filter((step) => !isEnded(step)).length;
+    return own + (now < untilMs ? steps : 0);
+  }
+
+  newestFirst(): Cluster[] {
+    return [...this.#clusters.values()].toReversed();
+  }
+
+  find(id: string): Cluster | undefined {
+    return this.#clusters.get(id);
+  }
+
+  /** Ends when every cluster has. */
+  async end(): Promise<void> {
+    for (const cluster of this.#clusters.values()) terminateByUser(cluster);
+    await Promise.all(this.#lives);
+  }
 }

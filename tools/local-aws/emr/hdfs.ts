@@ -1,23 +1,11 @@
-import { mkdir, readFile, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../../src/embedded/listen.ts';
 import { LonghaulError } from '../../../src/model/errors.ts';
-import { printable } from '../../../src/model/names.ts';
-import { startChild, type Child } from '../../../src/programs/child.ts';
-
-export interface HdfsOptions {
-  /** Of this HDFS alone: holds its data and its log. It has to be there. */
-  folder: string;
-  /** The Java program. */
-  java: string;
-  /** The folder of Hadoop's `cluster` jars. */
-  jars: string;
-  /** What all files may take together; undefined: what the disk has. */
-  capacityBytes?: number | undefined;
-  /** Gives up, and stops what was started. */
-  signal?: AbortSignal;
-}
+import { startChild } from '../../../src/programs/child.ts';
+import type { EmrPrograms } from '../programs.ts';
+import { LOG4J } from '../spark-site.ts';
 
 export interface Hdfs {
   /** Of the NameNode: `http://127.0.0.1:<port>`; WebHDFS is at `/webhdfs/v1/`. */
@@ -26,7 +14,7 @@ export interface Hdfs {
   configuration: Readonly<Record<string, string>>;
   /** What its files take of it, from 0 to 1. */
   use(): Promise<number>;
-  /** Ends when the process has. The folder stays. */
+  /** Its cluster has ended. */
   stop(): Promise<void>;
 }
 
@@ -35,25 +23,71 @@ const START_LIMIT_MS = 180_000;
 const POLL_MS = 100;
 /** What is not on the disk by then is thrown away anyway: an HDFS ends with its cluster. */
 const STOP_LIMIT_MS = 2000;
+const ANSWER_LIMIT_MS = 5000;
 /** Small files and few: a whole HDFS in less memory than a browser's tab. */
 const JVM_OPTIONS = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
 /** Hadoop's own small cluster for tests: NameNode and DataNode in one process, on loopback. */
 const CLUSTER = 'org.apache.hadoop.test.MiniDFSClusterManager';
+/** A block that is begun counts whole, so blocks have to be small beside the capacity. */
+const SMALL_BLOCK_BYTES = 1024 * 1024;
 
 /**
- * A new, empty HDFS, which ends with this process.
- * @throws LonghaulError EMBEDDED_FAILED with the last word of its log.
+ * HDFSs below a folder, one for each cluster at a time. One that its cluster left is emptied and serves the next: its
+ * start costs more than all else that a small cluster does. One with a capacity of its own serves once.
  */
-export async function startHdfs(options: HdfsOptions): Promise<Hdfs> {
-  const { folder, java, jars, signal } = options;
+export class HdfsPool {
+  readonly #folder: string;
+  readonly #programs: EmrPrograms;
+  readonly #idle: Hdfs[] = [];
+  #started = 0;
+  #isClosed = false;
+
+  constructor(folder: string, programs: EmrPrograms) {
+    this.#folder = folder;
+    this.#programs = programs;
+  }
+
+  /** An empty HDFS. @param capacityBytes undefined: what the disk has. @throws LonghaulError EMBEDDED_FAILED. */
+  async take(capacityBytes: number | undefined, signal: AbortSignal): Promise<Hdfs> {
+    this.#started += 1;
+    const start = async (): Promise<Hdfs> =>
+      await startHdfs(
+        join(this.#folder, `hdfs-${this.#started}`),
+        this.#programs,
+        capacityBytes,
+        signal,
+      );
+    if (capacityBytes !== undefined) return await start();
+    const hdfs = this.#idle.pop() ?? (await start());
+    const giveBack = async (): Promise<void> => {
+      const isEmpty = await empty(hdfs.httpUrl).catch(() => false);
+      if (isEmpty && !this.#isClosed) this.#idle.push(hdfs);
+      else await hdfs.stop();
+    };
+    return { ...hdfs, stop: giveBack };
+  }
+
+  /** Ends those that wait for a cluster. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#idle.map(async (hdfs) => await hdfs.stop()));
+  }
+}
+
+/** It ends with this process. */
+async function startHdfs(
+  folder: string,
+  { java, hadoop }: EmrPrograms,
+  capacityBytes: number | undefined,
+  signal: AbortSignal,
+): Promise<Hdfs> {
   const [rpcPort, httpPort] = [await freePort(), await freePort()];
   const client = {
     'fs.defaultFS': `hdfs://127.0.0.1:${rpcPort}`,
     'dfs.replication': '1',
     // With one DataNode there is none to put in its place.
     'dfs.client.block.write.replace-datanode-on-failure.enable': 'false',
-    // A block that is begun counts whole, so blocks have to be small beside the capacity.
-    ...(options.capacityBytes === undefined ? {} : { 'dfs.blocksize': String(SMALL_BLOCK_BYTES) }),
+    ...(capacityBytes === undefined ? {} : { 'dfs.blocksize': String(SMALL_BLOCK_BYTES) }),
   };
   const server = {
     ...client,
@@ -64,75 +98,47 @@ export async function startHdfs(options: HdfsOptions): Promise<Hdfs> {
     'dfs.namenode.rpc-bind-host': '127.0.0.1',
     // A heartbeat brings the DataNode's space.
     'dfs.heartbeat.interval': '1',
-    ...(await capacityOf(options)),
+    ...(capacityBytes === undefined ? {} : ofCapacity(capacityBytes)),
   };
-  await mkdir(join(folder, 'conf'), { recursive: true });
-  await writeFile(join(folder, 'conf', 'log4j.properties'), LOG4J);
-  const words = [
-    java,
-    ...JVM_OPTIONS,
-    '-cp',
-    `${join(folder, 'conf')}:${join(jars, '*')}`,
-    CLUSTER,
-  ];
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'log4j.properties'), LOG4J);
+  const program = [java.path, ...JVM_OPTIONS, '-cp', `${folder}:${hadoop.classPath}`, CLUSTER];
   const ports = ['-nnport', String(rpcPort), '-httpport', String(httpPort)];
   const settings = Object.entries(server).flatMap(([name, value]) => ['-D', `${name}=${value}`]);
   const log = join(folder, 'hdfs.log');
-  const child = await startChild([...words, '-datanodes', '1', '-format', ...ports, ...settings], {
-    // Hadoop asks the system who it is; with permissions off the name means nothing.
-    env: { HADOOP_USER_NAME: 'hadoop', LC_ALL: 'C.UTF-8' },
-    folder,
-    stdout: log,
-    stderr: log,
-  });
+  const words = [...program, '-datanodes', '1', '-format', ...ports, ...settings];
+  // Hadoop asks the system who it is; with permissions off the name means nothing.
+  const env = { HADOOP_USER_NAME: 'hadoop', LC_ALL: 'C.UTF-8' };
+  const child = await startChild(words, { env, folder, stdout: log, stderr: log });
   const httpUrl = `http://127.0.0.1:${httpPort}`;
-  const stop = async (): Promise<void> => void (await child.stop(STOP_LIMIT_MS));
-  const use = async (): Promise<number> => {
-    const { CapacityUsed: used = 0, CapacityTotal: total = 1 } = await stateOf(httpUrl);
-    return used / total;
-  };
-  if (await comesUp(httpUrl, child, signal)) return { httpUrl, configuration: client, use, stop };
-  await stop();
-  signal?.throwIfAborted();
-  throw await startFailure(log);
-}
-
-/** A DataNode knows no size of its own: each of its two volumes leaves free what is reserved. */
-async function capacityOf({ folder, capacityBytes }: HdfsOptions): Promise<Record<string, string>> {
-  if (capacityBytes === undefined) return {};
-  const { blocks, bsize } = await statfs(folder);
-  const reserved = Math.max(0, blocks * bsize - Math.floor(capacityBytes / 2));
-  return {
-    'dfs.datanode.du.reserved': String(reserved),
-    'dfs.namenode.fs-limits.min-block-size': '0',
-  };
-}
-
-const SMALL_BLOCK_BYTES = 1024 * 1024;
-
-export const LOG4J = [
-  'log4j.rootLogger=INFO,console',
-  'log4j.appender.console=org.apache.log4j.ConsoleAppender',
-  'log4j.appender.console.target=System.err',
-  'log4j.appender.console.layout=org.apache.log4j.PatternLayout',
-  'log4j.appender.console.layout.ConversionPattern=%d{ISO8601} %p %c: %m%n',
-  // Each request of WebHDFS, with its path.
-  'log4j.logger.http.requests=WARN',
-  '',
-].join('\n');
-
-async function comesUp(
-  httpUrl: string,
-  child: Child,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
   const limit = performance.now() + START_LIMIT_MS;
-  const goesOn = (): boolean => !child.hasEnded() && !signal?.aborted;
-  while (goesOn() && performance.now() < limit) {
-    if (((await stateOf(httpUrl)).NumLiveDataNodes ?? 0) > 0) return true;
+  while (!child.hasEnded() && !signal.aborted && performance.now() < limit) {
+    if (((await stateOf(httpUrl)).NumLiveDataNodes ?? 0) > 0) {
+      const stop = async (): Promise<void> => {
+        await child.stop(STOP_LIMIT_MS);
+        await rm(folder, { recursive: true, force: true });
+      };
+      return { httpUrl, configuration: client, use: async () => await useOf(httpUrl), stop };
+    }
     await sleep(POLL_MS);
   }
-  return false;
+  await child.stop(STOP_LIMIT_MS);
+  signal.throwIfAborted();
+  const end = (await readFile(log, 'utf8').catch(() => '')).slice(-MAX_LOG_LENGTH);
+  throw new LonghaulError('EMBEDDED_FAILED', `HDFS did not start; its log ${log} ends: ${end}`);
+}
+
+/** A few lines. */
+const MAX_LOG_LENGTH = 500;
+
+/** Hadoop's DataNode for tests, which counts bytes and keeps none: on a disk its size could not be chosen. */
+function ofCapacity(bytes: number): Record<string, string> {
+  return {
+    'dfs.datanode.fsdataset.factory':
+      'org.apache.hadoop.hdfs.server.datanode.SimulatedFSDataset$Factory',
+    'dfs.datanode.simulateddatastorage.capacity': String(bytes),
+    'dfs.namenode.fs-limits.min-block-size': '0',
+  };
 }
 
 /** As the NameNode says it; nothing where it does not answer. */
@@ -140,6 +146,11 @@ interface HdfsState {
   NumLiveDataNodes?: number;
   CapacityUsed?: number;
   CapacityTotal?: number;
+}
+
+async function useOf(httpUrl: string): Promise<number> {
+  const { CapacityUsed: used = 0, CapacityTotal: total = 1 } = await stateOf(httpUrl);
+  return used / total;
 }
 
 async function stateOf(httpUrl: string): Promise<HdfsState> {
@@ -153,15 +164,16 @@ async function stateOf(httpUrl: string): Promise<HdfsState> {
   }
 }
 
-const ANSWER_LIMIT_MS = 5000;
-
-async function startFailure(path: string): Promise<LonghaulError> {
-  const log = await readFile(path, 'utf8').catch(() => '');
-  const line = log.split('\n').findLast((each) => /ERROR |FATAL |Exception|Error:/.test(each));
-  const reason = printable((line ?? 'nothing').slice(0, MAX_WORDS_LENGTH));
-  const message = `HDFS did not start; its last word: ${reason}`;
-  return new LonghaulError('EMBEDDED_FAILED', message, { hint: `Its log is ${path}.` });
+/** False where the HDFS does not remove its files. */
+async function empty(httpUrl: string): Promise<boolean> {
+  const url = `${httpUrl}/webhdfs/v1/`;
+  const answer = await fetch(`${url}?op=LISTSTATUS`);
+  const { FileStatuses } = (await answer.json()) as {
+    FileStatuses: { FileStatus: { pathSuffix: string }[] };
+  };
+  const removed = FileStatuses.FileStatus.map(async ({ pathSuffix }) => {
+    const path = url + encodeURIComponent(pathSuffix);
+    return (await fetch(`${path}?op=DELETE&recursive=true`, { method: 'DELETE' })).ok;
+  });
+  return (await Promise.all(removed)).every(Boolean);
 }
-
-/** Two lines of a terminal. */
-const MAX_WORDS_LENGTH = 200;

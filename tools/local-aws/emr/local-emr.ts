@@ -1,55 +1,51 @@
-import { mkdir } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { EmrPrograms } from '../programs.ts';
+import { clientOf, makeSite, takeFolder, type LocalS3 } from '../spark-site.ts';
+import type { EmrRuntime } from './cluster.ts';
 import { startEmrServer, type EmrServer, type EmrServerOptions } from './emr-server.ts';
-import { hdfsPool } from './hdfs-pool.ts';
-import { localRuntime } from './local-runtime.ts';
-import type { EmrS3 } from './machine-files.ts';
-import { removeAbandonedFolders } from './owned-folders.ts';
-import type { EmrPrograms } from './site.ts';
+import { HdfsPool, type Hdfs } from './hdfs.ts';
+import { machineOf } from './machine.ts';
 
 export interface LocalEmrOptions extends Omit<EmrServerOptions, 'identity' | 'runtime'> {
   /** Each cluster has a folder in it, which goes with the cluster, and each HDFS one. Made where it is not there. */
   folder: string;
-  /** Where steps find their data and logs go. Its identity is the one that this EMR takes too. */
-  s3: EmrS3;
+  /** Where steps find their data and logs go. */
+  s3: LocalS3;
   programs: EmrPrograms;
-  /** PATH: where steps find `python3`. */
-  searchPath: string;
-  /** What one Spark step may use. Default: all but one of this machine's, at least one. */
-  cores?: number;
-}
-
-export interface LocalEmr
-  extends EmrServer, Pick<EmrS3, 'region' | 'accessKeyId' | 'secretAccessKey'> {
-  /** Of each cluster's HDFS, for looking at it: `http://127.0.0.1:<port>/hdfs/{cluster}`. */
-  webHdfsUrl: string;
 }
 
 /**
  * An EMR of this machine's own, on loopback only: its clusters have a real HDFS, and their steps really run. All of it
  * ends with this process, however that ends.
  */
-export async function startLocalEmr(options: LocalEmrOptions): Promise<LocalEmr> {
-  const { s3, cores = Math.max(1, availableParallelism() - 1) } = options;
-  const folder = resolve(options.folder);
-  await mkdir(folder, { recursive: true });
-  await removeAbandonedFolders(folder);
-  const { accessKeyId, secretAccessKey, region, endpoint } = s3;
-  const { S3Client } = await import('@aws-sdk/client-s3');
-  const credentials = { accessKeyId, secretAccessKey };
-  const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials });
-  const { java, hadoop } = options.programs;
-  const pool = hdfsPool(folder, { java: java.path, jars: hadoop.folder });
-  const runtime = localRuntime({ ...options, folder, cores }, client, pool);
-  const identity = { accessKeyId, secretAccessKey, region };
-  const server = await startEmrServer({ ...options, identity, runtime });
+export async function startLocalEmr(options: LocalEmrOptions): Promise<EmrServer> {
+  const { s3, programs } = options;
+  const base = await takeFolder(options.folder);
+  const client = clientOf(s3);
+  const pool = new HdfsPool(base, programs);
+  const runtime: EmrRuntime = {
+    prepare: async ({ id, request, abort }, hdfsBytes) => {
+      const folder = join(base, id);
+      const { LogUri: uri, Configurations: all = [] } = request;
+      const sparkDefaults =
+        all.find((each) => each.Classification === 'spark-defaults')?.Properties ?? {};
+      let hdfs: Hdfs | undefined;
+      try {
+        hdfs = await pool.take(hdfsBytes, abort.signal);
+        const given = { s3, hdfs: hdfs.configuration, programs, client, sparkDefaults };
+        const logs = uri && `${uri.replace(/\/*$/, '/')}${id}/`;
+        return await machineOf(await makeSite(folder, given), hdfs, logs);
+      } catch (error) {
+        await hdfs?.stop();
+        await rm(folder, { recursive: true, force: true });
+        throw error;
+      }
+    },
+  };
+  const server = await startEmrServer({ ...options, identity: s3, runtime });
   const stop = server.stop.bind(server);
   return Object.assign(server, {
-    region,
-    accessKeyId,
-    secretAccessKey,
-    webHdfsUrl: `${server.endpoint}/hdfs/{cluster}`,
     stop: async () => {
       await stop();
       await pool.close();

@@ -1,19 +1,10 @@
 import type { RunJobFlowInput, StepConfig } from '@aws-sdk/client-emr';
-import { validation } from './api-error.ts';
-
-/** What exists beyond the request; all that is not named exists. */
-export interface EmrAccount {
-  /** Roles and instance profiles that exist; undefined: every name does. */
-  roles?: readonly string[];
-  /** Subnets that exist; undefined: every one does. */
-  subnets?: readonly string[];
-}
+import { validation } from '../aws-api.ts';
 
 /** PENDING or RUNNING at once on a cluster. */
 const MAX_OPEN_STEPS = 256;
 /** Seconds that an idle timeout may have. */
 const IDLE_TIMEOUT = { least: 60, most: 604_800 };
-const MAX_STEP_CONCURRENCY = 256;
 /** Releases since EMR 5 that can run what this server runs; a label of that form that was never made passes. */
 const RELEASE = /^emr-(?:[5-7]\.\d{1,2}\.\d|spark-8\.\d{1,2}\.\d)$/;
 const INSTANCE_TYPE = /^[a-z][a-z0-9-]*\.\w+$/;
@@ -23,30 +14,28 @@ const MAX_NAME_LENGTH = 256;
 /** Of an argument of a step: XmlString. */
 const MAX_ARGUMENT_LENGTH = 10_280;
 
-/** What settings of Longhaul can get wrong. @throws ApiError ValidationException as EMR refuses a cluster at once. */
-export function validateCluster(request: RunJobFlowInput, { roles }: EmrAccount): void {
+/**
+ * What settings of Longhaul can get wrong.
+ * @param roles roles and instance profiles that exist; undefined: every name does.
+ * @throws ApiError ValidationException as EMR refuses a cluster at once.
+ */
+export function validateCluster(request: RunJobFlowInput, roles?: readonly string[]): void {
   const { ReleaseLabel: label = '', ServiceRole: service, JobFlowRole: profile } = request;
   assert(RELEASE.test(label), `The supplied release label is invalid: ${label}.`);
   assert(service, 'ServiceRole is required for creating cluster.');
   assert(profile, 'InstanceProfile is required for creating cluster.');
+  // Of an ARN its name.
+  const nameOf = (role: string): string => role.slice(role.lastIndexOf('/') + 1);
   const isThere = (role: string): boolean => !roles || roles.includes(nameOf(role));
   assert(isThere(service), `${nameOf(service)} is invalid`);
   assert(isThere(profile), `Invalid InstanceProfile: ${nameOf(profile)}.`);
   checkInstances(request);
-  const { StepConcurrencyLevel: concurrency = 1, Steps: steps = [] } = request;
-  const isLevel = concurrency >= 1 && concurrency <= MAX_STEP_CONCURRENCY;
-  assert(isLevel, `Step concurrency level must be between 1 and ${MAX_STEP_CONCURRENCY}.`);
-  checkSteps(steps, concurrency);
+  checkSteps(request.Steps ?? []);
   checkIdleTimeout(request.AutoTerminationPolicy?.IdleTimeout);
 }
 
 function assert(isTrue: unknown, message: string): asserts isTrue {
   if (!isTrue) throw validation(message);
-}
-
-/** Of an ARN its name. */
-function nameOf(role: string): string {
-  return role.slice(role.lastIndexOf('/') + 1);
 }
 
 function checkInstances({ Instances: instances = {} }: RunJobFlowInput): void {
@@ -63,14 +52,14 @@ function checkInstances({ Instances: instances = {} }: RunJobFlowInput): void {
 }
 
 /** @throws ApiError ValidationException */
-export function checkSteps(steps: readonly StepConfig[], concurrency: number, open = 0): void {
+export function checkSteps(steps: readonly StepConfig[], open = 0): void {
   const isWithin = open + steps.length <= MAX_OPEN_STEPS;
   assert(isWithin, `A maximum of ${MAX_OPEN_STEPS} steps are allowed in each job flow.`);
   for (const { Name: name = '', ActionOnFailure: action, HadoopJarStep: jar } of steps) {
+    // EMR has it: this server does not.
+    assert(action !== 'CANCEL_AND_WAIT', `ActionOnFailure ${action} is not supported.`);
     const isNamed = name !== '' && name.length <= MAX_NAME_LENGTH;
     assert(isNamed, 'Step name must have 1 to 256 characters.');
-    const refusal = `ActionOnFailure ${action} is not supported with a step concurrency level greater than 1.`;
-    assert(concurrency === 1 || action === 'CONTINUE', refusal);
     const isShort = (jar?.Args ?? []).every(({ length }) => length <= MAX_ARGUMENT_LENGTH);
     assert(isShort, `A step argument is longer than ${MAX_ARGUMENT_LENGTH} characters.`);
   }

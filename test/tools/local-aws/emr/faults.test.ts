@@ -8,7 +8,7 @@ import {
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EmrFaults } from '../../../../tools/local-aws/emr/faults.ts';
+import type { EmrFaults } from '../../../../tools/local-aws/faults.ts';
 import {
   create,
   smallCluster,

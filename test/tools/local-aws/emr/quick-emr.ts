@@ -15,9 +15,11 @@ import {
 } from '../../../../tools/local-aws/emr/emr-server.ts';
 import type {
   EmrRuntime,
-  RunnableStep,
-  RunningStep,
-} from '../../../../tools/local-aws/emr/runtime.ts';
+  ProgramEnd,
+  RunningProgram,
+  Step,
+  StepFault,
+} from '../../../../tools/local-aws/emr/cluster.ts';
 
 /** A server of the API whose steps are run by the test: nothing of Java, some milliseconds a cluster. */
 export interface QuickEmr extends EmrServer {
@@ -49,7 +51,7 @@ export async function withQuickEmr(
   const hdfs = { use: 0, asked: 0 };
   const runtime = quickRuntime({ started, machines, saved, hdfs });
   const delays = {
-    ...{ provisioningMs: 1, bootstrappingMs: 1, terminatingMs: 1, beforeStepMs: 1, logsMs: 1 },
+    ...{ provisioningMs: 1, beforeStepMs: 1, logsMs: 1 },
     ...given,
   };
   const server = await startEmrServer({ identity: IDENTITY, runtime, delays, ...options });
@@ -72,41 +74,35 @@ function quickRuntime({
   hdfs,
 }: Pick<QuickEmr, 'started' | 'machines' | 'saved' | 'hdfs'>): EmrRuntime {
   return {
-    prepare: async ({ clusterId }) => {
-      machines.add(clusterId);
+    prepare: async ({ id }) => {
+      machines.add(id);
       return await Promise.resolve({
         webHdfsUrl: 'http://127.0.0.1:9',
         shutDownMinutes: async () => await Promise.resolve(undefined),
         bootstrap: async ({ ScriptBootstrapAction: script }) =>
           await Promise.resolve(script?.Path === 's3://b/fails.sh' ? 3 : 0),
-        start: async (step) => {
-          started.push(step.name);
-          return await Promise.resolve(quickStep(step));
+        start: async (step, fault) => {
+          started.push(step.config.Name ?? '');
+          return await Promise.resolve(quickStep(step, fault));
         },
-        saveLogs: async (stepId) => {
-          saved.push(stepId);
-          await Promise.resolve();
-        },
+        saveLogs: async (stepId) => void (await Promise.resolve(saved.push(stepId))),
         hdfsUse: async () => {
           hdfs.asked += 1;
           return await Promise.resolve(hdfs.use);
         },
-        stop: async () => {
-          machines.delete(clusterId);
-          await Promise.resolve();
-        },
+        stop: async () => void (await Promise.resolve(machines.delete(id))),
       });
     },
   };
 }
 
-function quickStep({ args, fault }: RunnableStep): RunningStep {
-  const [what] = args;
+function quickStep({ config }: Step, fault: StepFault | undefined): RunningProgram {
+  const [what] = config.HadoopJarStep?.Args ?? [];
   if (what === 'ok' && fault === undefined) {
     return { ended: Promise.resolve({ isCompleted: true }), cancel: () => undefined };
   }
   let end: () => void = () => undefined;
-  const ended = new Promise<{ isCompleted: boolean; message?: string }>((resolve) => {
+  const ended = new Promise<ProgramEnd>((resolve) => {
     end = () => resolve({ isCompleted: false });
     if (what === 'fail') resolve({ isCompleted: false, message: 'java.lang.Error: no' });
   });

@@ -1,0 +1,80 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  locateHadoopJars,
+  locateJarSet,
+  s3aDependencies,
+  type HadoopJars,
+} from '../../src/programs/hadoop.ts';
+import { locateJava, type Java } from '../../src/programs/java.ts';
+import type { LocateOptions } from '../../src/programs/locate.ts';
+import { readPin } from '../../src/programs/pins.ts';
+import { fetchPyspark, locateSpark, type Spark } from '../../src/programs/spark.ts';
+import { packageToolsDir } from '../../src/programs/tools-folder.ts';
+import { fetchPythonPackages } from '../python-packages.ts';
+
+export interface EmrPrograms {
+  java: Java;
+  spark: Spark;
+  /** For Spark. */
+  s3a: HadoopJars;
+  /** For HDFS and DistCp. */
+  hadoop: HadoopJars;
+}
+
+/**
+ * Everything that the local EMR runs, found by SPARK_HOME, JAVA_HOME, HADOOP_JARS and PATH, or fetched.
+ * @param onNote what takes time, for people.
+ * @throws LonghaulError PROGRAM_NOT_INSTALLED with what to do.
+ */
+export async function locateEmrPrograms(onNote?: (note: string) => void): Promise<EmrPrograms> {
+  const { PATH: searchPath, SPARK_HOME, JAVA_HOME, HADOOP_JARS } = process.env;
+  const note = onNote ? { onNote } : {};
+  return {
+    java: await locateJava({ given: JAVA_HOME, searchPath }),
+    spark: await locateSpark({ given: SPARK_HOME, searchPath, ...note }),
+    s3a: await locateHadoopJars({ given: HADOOP_JARS, ...note }),
+    hadoop: await locateClusterJars({ given: HADOOP_JARS, ...note }),
+  };
+}
+
+/**
+ * Everything for NameNode, DataNode and DistCp, S3A included: the folder `cluster` of HADOOP_JARS (`given`), or fetched.
+ * @throws LonghaulError PROGRAM_NOT_INSTALLED.
+ */
+export async function locateClusterJars(options: LocateOptions = {}): Promise<HadoopJars> {
+  const hadoop = await readPin('hadoop', 'maven');
+  const set = {
+    name: 'cluster',
+    title: 'jars of Hadoop',
+    size: 'about 122 MB',
+    dependencies: [
+      { pin: hadoop, artifact: 'hadoop-client-minicluster' },
+      { pin: hadoop, artifact: 'hadoop-distcp' },
+      // Beside the shaded jars of Hadoop's client, DistCp needs these two as they are.
+      { pin: await readPin('commons-cli', 'maven'), artifact: 'commons-cli' },
+      { pin: await readPin('commons-lang3', 'maven'), artifact: 'commons-lang3' },
+      // NameNode and DataNode say nothing without it.
+      { pin: await readPin('slf4j-reload4j', 'maven'), artifact: 'slf4j-reload4j' },
+      ...(await s3aDependencies([])),
+    ],
+  };
+  return await locateJarSet(set, options);
+}
+
+/** The older Spark that EMR has, at its pinned version. @returns its SPARK_HOME. */
+export async function fetchSpark35(onNote?: (note: string) => void): Promise<string> {
+  const pin = await readPin('pyspark-3.5', 'pypi');
+  const folder = join(packageToolsDir(), `pyspark-${pin.version}`);
+  const home = join(folder, 'pyspark');
+  if (existsSync(home)) return home;
+  onNote?.('Fetching Spark 3.5 (about 320 MB)');
+  return await fetchPyspark(pin, folder);
+}
+
+/** Moto, an emulator of AWS in Python. @returns its PYTHONPATH. */
+export async function fetchMoto(onNote?: (note: string) => void): Promise<string> {
+  const requirements = fileURLToPath(new URL('moto-requirements.txt', import.meta.url));
+  return await fetchPythonPackages({ name: 'moto', requirements, size: '140 MB' }, onNote);
+}

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { GEOMETRIES } from '../model/dataset.ts';
+import { MAX_PAUSE_AFTER_FAILURES, OVERLAPS } from '../model/schedule.ts';
 import { DATE_FORMATS, TIMESTAMP_FORMATS, type ColumnType } from '../model/schema.ts';
-import { isTimeZone, SCHEDULE_SHAPE } from './schedule-shape.ts';
+import { parseAge } from '../model/sweep.ts';
+import { readCron } from './cron.ts';
 
 /**
  * The form of datasets.yaml, before names, addresses and templates are looked at. Every scalar arrives as its
@@ -16,15 +18,22 @@ const TYPE_WORDS = {
 } as const satisfies Record<string, ColumnType>;
 
 const text = z.string('must be text').min(1, 'must not be empty');
+const flag = z
+  .enum(['true', 'false'], { error: 'must be true or false' })
+  .transform((word) => word === 'true');
+
+const timeZone = text.refine(isTimeZone, 'must be a time zone such as America/Denver');
+
 const columnType = z
   .enum(Object.keys(TYPE_WORDS) as (keyof typeof TYPE_WORDS)[], {
     error: `must be one of ${Object.keys(TYPE_WORDS).join(', ')}`,
   })
   .transform((word) => TYPE_WORDS[word]);
 
+const typeWithFormat = z.strictObject({ type: columnType, format: text });
 const declaredType = z.union([
   columnType.transform((type) => ({ type })),
-  z.strictObject({ type: columnType, format: text }).superRefine(({ type, format }, context) => {
+  typeWithFormat.superRefine(({ type, format }, context) => {
     const formats: readonly string[] =
       type === 'DATE' ? DATE_FORMATS : type === 'TIMESTAMP' ? TIMESTAMP_FORMATS : [];
     if (formats.includes(format)) return;
@@ -36,87 +45,141 @@ const declaredType = z.union([
   }),
 ]);
 
-const flag = z
-  .enum(['true', 'false'], { error: 'must be true or false' })
-  .transform((word) => word === 'true');
-
 const year = z.string().regex(/^\d{4}$/, 'must be a year of four digits');
 
-const source = z.strictObject(
-  {
-    id: text.optional(),
-    address: text,
-    years: z.union([z.array(year).min(1), z.record(year, text)]).optional(),
-    headers: z
-      .record(
-        z.string().regex(/^[!#$%&'*+.^_`|~\w-]+$/),
-        z.string().regex(/^[\t\u0020-\u007e]+$/, 'must be printable ASCII'),
-        {
-          error: ({ code }) =>
-            code === 'invalid_key' ? 'is no name of an HTTP header' : 'must be a map of headers',
-        },
-      )
-      .optional(),
-    geometry: z.enum(GEOMETRIES, { error: `must be one of ${GEOMETRIES.join(', ')}` }).optional(),
-    optional: flag.default(false),
-    encoding: z
-      .enum(['utf-8', 'windows-1252'], { error: 'must be utf-8 or windows-1252' })
-      .optional(),
-    delimiter: z
-      .string()
-      // Printable ASCII or a tab; a quote or a line end would make the file unreadable.
-      .regex(/^[\t\u0020-\u0021\u0023-\u007e]$/, 'must be one ASCII character, and no quote')
-      .optional(),
-    header: flag.optional(),
-    aliases: z.record(z.string(), text).optional(),
-    types: z.record(z.string(), declaredType).optional(),
-  },
-  { error: objectError },
-);
+const source = map({
+  id: text.optional(),
+  address: text,
+  years: z.union([z.array(year).min(1), z.record(year, text)]).optional(),
+  headers: z
+    .record(
+      z.string().regex(/^[!#$%&'*+.^_`|~\w-]+$/),
+      z.string().regex(/^[\t\u0020-\u007e]+$/, 'must be printable ASCII'),
+      {
+        error: ({ code }) =>
+          code === 'invalid_key' ? 'is no name of an HTTP header' : 'must be a map of headers',
+      },
+    )
+    .optional(),
+  geometry: z.enum(GEOMETRIES, { error: `must be one of ${GEOMETRIES.join(', ')}` }).optional(),
+  optional: flag.default(false),
+  encoding: z
+    .enum(['utf-8', 'windows-1252'], { error: 'must be utf-8 or windows-1252' })
+    .optional(),
+  delimiter: z
+    .string()
+    // Printable ASCII or a tab; a quote or a line end would make the file unreadable.
+    .regex(/^[\t\u0020-\u0021\u0023-\u007e]$/, 'must be one ASCII character, and no quote')
+    .optional(),
+  header: flag.optional(),
+  aliases: z.record(z.string(), text).optional(),
+  types: z.record(z.string(), declaredType).optional(),
+});
 
-const keep = z.strictObject(
-  {
-    raw: text
-      // Five digits are more than a century.
-      .regex(/^[1-9]\d{0,4}d$/, 'must be days: 30d')
-      .transform((word) => Number(word.slice(0, -1)))
-      .optional(),
-    days: text
-      .regex(/^[1-9]\d{0,4}$/, 'must be a whole number of days from 1')
+const keep = map({
+  raw: text
+    // Five digits are more than a century.
+    .regex(/^[1-9]\d{0,4}d$/, 'must be days: 30d')
+    .transform((word) => Number(word.slice(0, -1)))
+    .optional(),
+  days: text
+    .regex(/^[1-9]\d{0,4}$/, 'must be a whole number of days from 1')
+    .transform(Number)
+    .optional(),
+});
+
+const cron = text.superRefine((line, context) => {
+  const read = readCron(line);
+  if ('problem' in read) context.addIssue({ code: 'custom', message: read.problem });
+});
+
+function duration(minMs: number, what: string): z.ZodType<number, string> {
+  return text.transform((word, context) => {
+    const ms = parseAge(word);
+    if (ms !== undefined && ms >= minMs) return ms;
+    context.addIssue({ code: 'custom', message: `must be ${what}` });
+    return z.NEVER;
+  });
+}
+
+const FAILURES_EXPECTED = `must be a whole number from 1 to ${MAX_PAUSE_AFTER_FAILURES}`;
+const MINUTE_MS = 60_000;
+/** Temporal takes no shorter window. */
+const MIN_CATCHUP_MS = MINUTE_MS;
+
+const schedule = z
+  .strictObject({
+    cron: cron.optional(),
+    every: duration(MINUTE_MS, 'minutes, hours or days: 90m, 6h, 1d').optional(),
+    timezone: timeZone.optional(),
+    jitter: duration(0, 'minutes, hours or days (5m, 1h), or 0').optional(),
+    overlap: z.enum(OVERLAPS, { error: `must be one of ${OVERLAPS.join(', ')}` }).optional(),
+    catchup: duration(MIN_CATCHUP_MS, 'minutes, hours or days: 30m, 24h, 7d').optional(),
+    paused: flag.optional(),
+    pause_after_failures: text
+      .regex(/^\d{1,2}$/, FAILURES_EXPECTED)
       .transform(Number)
+      .refine((count) => count >= 1 && count <= MAX_PAUSE_AFTER_FAILURES, FAILURES_EXPECTED)
       .optional(),
-  },
-  { error: objectError },
-);
+  })
+  .superRefine((given, context) => {
+    if (given.cron === undefined || given.every === undefined) return;
+    const message = 'stands beside "cron": one of them says when';
+    context.addIssue({ code: 'custom', message, path: ['every'] });
+  });
 
-export const DATASETS_SHAPE = z.strictObject(
-  {
-    schedule: SCHEDULE_SHAPE.optional(),
-    datasets: z.record(
-      z.string(),
-      z.strictObject(
-        {
-          time_zone: text
-            .refine(isTimeZone, 'must be a time zone such as America/Denver')
-            .optional(),
-          schedule: SCHEDULE_SHAPE.optional(),
-          schema: z
-            .enum(['evolve', 'freeze', 'report'], { error: 'must be evolve, freeze or report' })
-            .default('evolve'),
-          keep: keep.optional(),
-          sources: z.array(source, 'must be a list of sources').min(1, 'must not be empty'),
-        },
-        { error: objectError },
-      ),
-      { error: 'must be a map from names to datasets' },
-    ),
-  },
-  { error: objectError },
-);
+/** `false` or `true`, else the settings: chosen by form, so that messages are about the form that the user wrote. */
+const scheduleShape = z.unknown().transform((value, context): ScheduleShape => {
+  if (value === 'false' || value === 'true') return value === 'true' ? {} : false;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    context.addIssue({ code: 'custom', message: 'must be a map, true or false' });
+    return z.NEVER;
+  }
+  const parsed = schedule.safeParse(value);
+  if (parsed.success) return parsed.data;
+  for (const issue of parsed.error.issues) context.addIssue({ ...issue });
+  return z.NEVER;
+});
 
-export type KeepShape = z.output<typeof keep>;
+const dataset = map({
+  time_zone: timeZone.default('UTC'),
+  schedule: scheduleShape.optional(),
+  schema: z
+    .enum(['evolve', 'freeze', 'report'], { error: 'must be evolve, freeze or report' })
+    .default('evolve'),
+  keep: keep.optional(),
+  sources: z.array(source, 'must be a list of sources').min(1, 'must not be empty'),
+});
+
+export const DATASETS_SHAPE = map({
+  schedule: scheduleShape.optional(),
+  datasets: z.record(z.string(), dataset, { error: 'must be a map from names to datasets' }),
+});
+
+/** Every key that has a meaning somewhere. */
+export const DATASETS_KEYS = [
+  DATASETS_SHAPE,
+  dataset,
+  keep,
+  source,
+  schedule,
+  typeWithFormat,
+].flatMap(({ shape }) => Object.keys(shape));
+
 export type SourceShape = z.output<typeof source>;
+export type ScheduleSettings = z.output<typeof schedule>;
+export type ScheduleShape = ScheduleSettings | false;
 
-function objectError(issue: { code?: string }): string | undefined {
-  return issue.code === 'invalid_type' ? 'must be a map' : undefined;
+function map<S extends z.core.$ZodShape>(shape: S): z.ZodObject<S, z.core.$strict> {
+  const error = ({ code }: { code?: string }): string | undefined =>
+    code === 'invalid_type' ? 'must be a map' : undefined;
+  return z.strictObject(shape, { error });
+}
+
+function isTimeZone(zone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en-US', { timeZone: zone }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
 }

@@ -3,11 +3,10 @@ import type { DatasetSpec, SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import type { KeepRule } from '../model/sweep.ts';
 import { nameColumns, parseDatasetName } from '../model/names.ts';
-import { DATASETS_SHAPE, type KeepShape, type SourceShape } from './dataset-shape.ts';
-import type { ScheduleSpec } from '../model/schedule.ts';
-import { nearest, shown } from './problems.ts';
-import { SCHEDULE_KEYS } from './schedule-shape.ts';
-import { scheduleOf } from './schedule-specs.ts';
+import { SCHEDULE_DEFAULTS, type Recurrence, type ScheduleSpec } from '../model/schedule.ts';
+import { DATASETS_KEYS, DATASETS_SHAPE } from './dataset-shape.ts';
+import type { ScheduleSettings, ScheduleShape, SourceShape } from './dataset-shape.ts';
+import { messageOf, nearest, shown } from './problems.ts';
 import { sourcesOf } from './source-templates.ts';
 
 /** A problem at a path inside the file, which becomes its line. */
@@ -18,54 +17,49 @@ export interface PathProblem {
   atKey?: boolean;
 }
 
-/** By dataset; a dataset that is not here has none. */
-export type Schedules = ReadonlyMap<string, ScheduleSpec>;
+/** What datasets.yaml says. */
+export interface Datasets {
+  datasets: DatasetSpec[];
+  /** By dataset; those with `schedule: false` are not here. */
+  schedules: ReadonlyMap<string, ScheduleSpec>;
+  /** How long the datasets that say so keep their days. */
+  keep: KeepRule[];
+}
+
+export const NO_DATASETS: Datasets = { datasets: [], schedules: new Map(), keep: [] };
 
 /** Checks what datasets.yaml holds, and writes its templates out: names, addresses, ids, types, schedules. */
-export function datasetsOf(content: unknown): {
-  datasets: DatasetSpec[];
-  schedules: Schedules;
-  keep: KeepRule[];
-  problems: PathProblem[];
-} {
+export function datasetsOf(content: unknown): Datasets & { problems: PathProblem[] } {
   const parsed = DATASETS_SHAPE.safeParse(content);
   if (!parsed.success) {
-    return {
-      datasets: [],
-      schedules: new Map(),
-      keep: [],
-      problems: parsed.error.issues.flatMap((issue) => ofIssue(issue, content)),
-    };
+    const problems = parsed.error.issues.flatMap((issue) => ofIssue(issue, content));
+    return { ...NO_DATASETS, problems };
   }
   const problems: PathProblem[] = [];
   const schedules = new Map<string, ScheduleSpec>();
   const keep: KeepRule[] = [];
-  const { schedule: top } = parsed.data;
   const datasets = Object.entries(parsed.data.datasets).map(([name, dataset]) => {
-    const { time_zone, schema, sources } = dataset;
+    const { time_zone: timeZone, schema, sources } = dataset;
     const path = ['datasets', name];
-    const problem = problemOfName(name);
-    if (problem) problems.push({ path, message: problem, atKey: true });
-    const timeZone = time_zone ?? 'UTC';
-    const schedule = scheduleOf(dataset.schedule, top, timeZone);
+    const message = messageOf(() => parseNewDatasetName(name));
+    if (message !== undefined) problems.push({ path, message, atKey: true });
+    const schedule = scheduleOf(dataset.schedule, parsed.data.schedule, timeZone);
     if (schedule) schedules.set(name, schedule);
-    if (dataset.keep) keep.push(ruleOf(name, timeZone, dataset.keep));
+    if (dataset.keep) {
+      const { days, raw: rawDays } = dataset.keep;
+      keep.push({
+        ...{ dataset: name, timeZone },
+        ...(days !== undefined && { days }),
+        ...(rawDays !== undefined && { rawDays }),
+      });
+    }
     return {
-      name,
-      timeZone,
-      ...(schema === 'evolve' ? {} : { schema }),
+      ...{ name, timeZone },
+      ...(schema !== 'evolve' && { schema }),
       sources: specsOf(sources, [...path, 'sources'], problems),
     };
   });
   return { datasets, schedules, keep, problems };
-}
-
-function ruleOf(dataset: string, timeZone: string, { raw, days }: KeepShape): KeepRule {
-  return {
-    ...{ dataset, timeZone },
-    ...(days === undefined ? {} : { days }),
-    ...(raw === undefined ? {} : { rawDays: raw }),
-  };
 }
 
 /** Its view's or table's name would be one of another dataset's. */
@@ -84,13 +78,37 @@ export function parseNewDatasetName(name: string): string {
   return parseDatasetName(name);
 }
 
-function problemOfName(name: string): string | undefined {
-  try {
-    parseNewDatasetName(name);
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
+/**
+ * The schedule of a dataset: its own keys, else those at the top of the file, else the defaults. Undefined where the
+ * nearer of the two says `false`.
+ */
+function scheduleOf(
+  own: ScheduleShape | undefined,
+  top: ScheduleShape | undefined,
+  datasetTimeZone: string,
+): ScheduleSpec | undefined {
+  if (own === false || (own === undefined && top === false)) return undefined;
+  const given = merged(top === false ? {} : (top ?? {}), own ?? {});
+  return {
+    recurrence: recurrenceOf(given, datasetTimeZone),
+    jitterMs: given.jitter ?? SCHEDULE_DEFAULTS.jitterMs,
+    overlap: given.overlap ?? SCHEDULE_DEFAULTS.overlap,
+    catchupMs: given.catchup ?? SCHEDULE_DEFAULTS.catchupMs,
+    paused: given.paused ?? SCHEDULE_DEFAULTS.paused,
+    pauseAfterFailures: given.pause_after_failures ?? SCHEDULE_DEFAULTS.pauseAfterFailures,
+  };
+}
+
+/** `cron` and `every` stand for each other: a dataset that sets one does not inherit the other from the top. */
+function merged(top: ScheduleSettings, own: ScheduleSettings): ScheduleSettings {
+  const { cron, every, ...rest } = top;
+  const when = own.cron === undefined && own.every === undefined ? { cron, every } : {};
+  return { ...rest, ...when, ...own };
+}
+
+function recurrenceOf({ cron, every, timezone }: ScheduleSettings, zone: string): Recurrence {
+  if (every !== undefined) return { kind: 'every', everyMs: every };
+  return { kind: 'cron', text: cron ?? SCHEDULE_DEFAULTS.cron, timeZone: timezone ?? zone };
 }
 
 function specsOf(
@@ -136,15 +154,10 @@ function problemsOfColumn(
   return [{ path: [...path], message, ...(atKey ? { atKey } : {}) }];
 }
 
-const KNOWN_KEYS =
-  'datasets time_zone schema keep raw days sources id address years headers geometry optional encoding delimiter header aliases types type format'
-    .split(' ')
-    .concat(SCHEDULE_KEYS);
-
 function ofIssue(issue: core.$ZodIssue, content: unknown): PathProblem[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
-      const meant = nearest(key, KNOWN_KEYS);
+      const meant = nearest(key, DATASETS_KEYS);
       const message = `${shown(key)} is not known here${meant ? `; did you mean ${meant}?` : ''}`;
       return { path: [...issue.path, key], message, atKey: true };
     });

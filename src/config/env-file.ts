@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'dotenv';
 import { nearest, shown, type Problem } from './problems.ts';
-import { isOldLakeKey } from './old-lake-keys.ts';
 import { SETTING_KEYS } from './setting-keys.ts';
 import { GRPC_META_PREFIX, LIBRARY_KEYS } from './temporal-settings.ts';
 
@@ -10,6 +9,8 @@ export interface EnvEntry {
   /** `.env:3` or `environment`. */
   where: string;
 }
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface EnvFile {
   entries: Map<string, EnvEntry>;
@@ -44,7 +45,7 @@ const TELLING_KEYS = KNOWN_KEYS.filter((key) => key !== 'LAKE');
 function problemOfKey(key: string): string | undefined {
   if (KNOWN_KEYS.includes(key) || key.startsWith(GRPC_META_PREFIX)) return undefined;
   // Its problem names the line to write instead.
-  if (isOldLakeKey(key)) return undefined;
+  if (OLD_LAKE_KEYS.includes(key)) return undefined;
   const meant = nearest(key, TELLING_KEYS);
   if (meant) return `${shown(key)} is not a setting; did you mean ${meant}?`;
   if (!OUR_PREFIXES.test(key)) return undefined;
@@ -53,7 +54,8 @@ function problemOfKey(key: string): string | undefined {
 
 /** Names that a publisher's secret must not have: it would be reported as a misspelt setting, or send our own credentials to the publisher. */
 export function looksLikeSetting(key: string): boolean {
-  if (KNOWN_KEYS.includes(key) || isOldLakeKey(key) || key.startsWith('AWS_')) return true;
+  if (KNOWN_KEYS.includes(key) || OLD_LAKE_KEYS.includes(key) || key.startsWith('AWS_'))
+    return true;
   return problemOfKey(key) !== undefined;
 }
 
@@ -72,4 +74,61 @@ function readIfPresent(path: string): string | undefined {
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw error;
   }
+}
+
+/** Keys that LAKE has replaced. */
+const OLD_LAKE_KEYS: readonly string[] = [
+  ...['LONGHAUL_TARGET', 'DATA_DIR', 'S3_BUCKET', 'S3_RAW_PREFIX', 'S3_CONVERTED_PREFIX'],
+];
+
+/** One for each of these keys that is set, with the line to write instead. */
+export function problemsOfOldKeys(entryOf: (key: string) => EnvEntry | undefined): Problem[] {
+  const valueOf = (key: string): string => entryOf(key)?.value ?? '';
+  const instead =
+    valueOf('LAKE') === '' ? `write LAKE=${lakeOfOldKeys(valueOf)}` : 'LAKE says where the lake is';
+  return OLD_LAKE_KEYS.flatMap((key) => {
+    const entry = entryOf(key);
+    if (!entry || entry.value === '') return [];
+    const message = `${key}=${shown(entry.value)} is no setting any more: remove it; ${instead}`;
+    return [{ where: entry.where, message }];
+  });
+}
+
+/** Where the lake was by these keys. Zones under other names than today's two have to be moved. */
+function lakeOfOldKeys(valueOf: (key: string) => string): string {
+  const bucket = valueOf('S3_BUCKET').replace(/^s3:\/\//, '');
+  const target = valueOf('LONGHAUL_TARGET');
+  const isDisk = target === 'disk' || (target === '' && valueOf('DATA_DIR') !== '');
+  if (isDisk || (bucket === '' && target !== 's3')) return valueOf('DATA_DIR') || 'data';
+  const raw = valueOf('S3_RAW_PREFIX') || valueOf('S3_CONVERTED_PREFIX');
+  const folders = raw.split('/').filter((name) => name !== '');
+  return ['s3:/', bucket.replace(/\/+$/, '') || 'my-bucket', ...folders.slice(0, -1)].join('/');
+}
+
+/** Keys that mean one identity together: a token from one source with a key from another is valid nowhere. */
+const IDENTITY: readonly string[] = [
+  ...['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE'],
+];
+
+/**
+ * What `.env` has for the AWS SDK, which reads the environment only: every AWS_ key that the environment lacks. Where
+ * the environment has any of an identity, all of it is the environment's.
+ */
+export function awsOfFile(file: EnvFile['entries'], env: Environment): Record<string, string> {
+  const hasIdentity = IDENTITY.some((key) => env[key] !== undefined);
+  const found: Record<string, string> = {};
+  for (const [key, { value }] of file) {
+    const isOurs = env[key] !== undefined || (hasIdentity && IDENTITY.includes(key));
+    if (key.startsWith('AWS_') && value !== '' && !isOurs) found[key] = value;
+  }
+  return found;
+}
+
+/** As every AWS SDK reads it; undefined for AWS itself. */
+export function endpointOf(file: EnvFile['entries'], env: Environment): string | undefined {
+  for (const key of ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL']) {
+    const value = env[key] ?? file.get(key)?.value;
+    if (value) return value;
+  }
+  return undefined;
 }

@@ -1,24 +1,18 @@
 import { existsSync } from 'node:fs';
-import type { DatasetSpec, SourceSpec } from '../model/dataset.ts';
-import type { KeepRule } from '../model/sweep.ts';
+import type { SourceSpec } from '../model/dataset.ts';
 import { secretValues } from './address-secrets.ts';
-import type { Schedules } from './dataset-specs.ts';
+import { NO_DATASETS, type Datasets } from './dataset-specs.ts';
 import type { Fingerprints } from './fingerprints.ts';
 import { readDatasets } from './load-datasets.ts';
 import { readSettings, type SettingsSource } from './load-settings.ts';
 import { assertNoProblems } from './problems.ts';
 import type { Settings } from './settings.ts';
 
-export interface Config {
+/** Without datasets where there is no datasets.yaml and DATASETS_FILE is not set: a URL or a path needs none. */
+export interface Config extends Datasets {
   /** Absolute: where relative paths of the command line start. */
   cwd: string;
   settings: Settings;
-  /** Empty where there is no datasets.yaml and DATASETS_FILE is not set: a URL or a path needs none. */
-  datasets: DatasetSpec[];
-  /** By dataset; those with `schedule: false` are not here. */
-  schedules: Schedules;
-  /** How long the datasets that say so keep their days. */
-  keep: KeepRule[];
   /** PATH, where outside programs are looked for. */
   searchPath: string | undefined;
   /** XDG_RUNTIME_DIR, for the socket of an embedded host whose state folder cannot hold one. */
@@ -41,24 +35,20 @@ export interface Config {
 export function loadConfig(given?: SettingsSource, lake?: string): Config {
   const source = { lake, ...(given ?? ofThisProcess()) };
   const { settings, problems, datasetsFileChosen, aws, fingerprints } = readSettings(source);
-  const wanted = datasetsFileChosen || existsSync(settings.datasetsFile);
-  const found = wanted
-    ? readDatasets(settings.datasetsFile, source.cwd)
-    : { datasets: [], schedules: new Map(), keep: [], problems: [] };
-  assertNoProblems([...problems, ...found.problems]);
+  const { cwd, env } = source;
+  const isWanted = datasetsFileChosen || existsSync(settings.datasetsFile);
+  const { problems: ofDatasets, ...datasets } = isWanted
+    ? readDatasets(settings.datasetsFile, cwd)
+    : { ...NO_DATASETS, problems: [] };
+  assertNoProblems([...problems, ...ofDatasets]);
   // Before any client is made; children and threads inherit it.
   if (!given) Object.assign(process.env, aws);
-  const { datasets, schedules, keep } = found;
-  const { cwd, env } = source;
-  const [searchPath, runtimeDir] = [env['PATH'], env['XDG_RUNTIME_DIR']];
   return {
+    ...datasets,
     cwd,
     settings,
-    datasets,
-    schedules,
-    keep,
-    searchPath,
-    runtimeDir,
+    searchPath: env['PATH'],
+    runtimeDir: env['XDG_RUNTIME_DIR'],
     secretsOf: (of) => secretValues(of, source, 'this command'),
     fingerprints,
   };

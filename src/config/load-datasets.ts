@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import type { DatasetSpec } from '../model/dataset.ts';
-import type { KeepRule } from '../model/sweep.ts';
-import { datasetsOf, type PathProblem, type Schedules } from './dataset-specs.ts';
+import { datasetsOf, NO_DATASETS, type Datasets, type PathProblem } from './dataset-specs.ts';
 import { assertNoProblems, type Problem } from './problems.ts';
 
 /**
@@ -16,11 +15,7 @@ export function loadDatasets(path: string): DatasetSpec[] {
   return datasets;
 }
 
-export interface DatasetsFile {
-  datasets: DatasetSpec[];
-  schedules: Schedules;
-  /** Of the datasets that say how long to keep. */
-  keep: KeepRule[];
+export interface DatasetsFile extends Datasets {
   problems: Problem[];
 }
 
@@ -32,7 +27,7 @@ export function readDatasets(path: string, cwd?: string): DatasetsFile {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     const message = `cannot be read: ${(error as Error).message}`;
-    return nothing([{ where: label, message }]);
+    return { ...NO_DATASETS, problems: [{ where: label, message }] };
   }
   return parseDatasets(text, label);
 }
@@ -54,28 +49,23 @@ export function parseDatasets(text: string, label: string): DatasetsFile {
       where: `${label}:${lines.linePos(error.pos[0]).line}`,
       message: error.message,
     }));
-    return nothing(problems);
+    return { ...NO_DATASETS, problems };
   }
   let content: unknown;
   try {
     content = document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (error) {
-    return nothing([{ where: `${label}:1`, message: (error as Error).message }]);
+    const message = (error as Error).message;
+    return { ...NO_DATASETS, problems: [{ where: `${label}:1`, message }] };
   }
-  const { datasets, schedules, keep, problems } = datasetsOf(content);
+  const { problems, ...datasets } = datasetsOf(content);
   return {
-    datasets,
-    schedules,
-    keep,
+    ...datasets,
     problems: problems.map((problem) => ({
       where: `${label}:${lineOf(document, lines, problem)}`,
       message: problem.message,
     })),
   };
-}
-
-function nothing(problems: Problem[]): DatasetsFile {
-  return { datasets: [], schedules: new Map(), keep: [], problems };
 }
 
 /** The line of the deepest part of the path that the file has. */

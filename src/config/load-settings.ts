@@ -1,13 +1,17 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
-import { awsOfFile, endpointOf } from './aws-environment.ts';
-import { emrSettings, problemOfEmr } from './emr-settings.ts';
-import { readEnvFile, type EnvEntry } from './env-file.ts';
+import {
+  awsOfFile,
+  endpointOf,
+  problemsOfOldKeys,
+  readEnvFile,
+  type EnvEntry,
+} from './env-file.ts';
 import { fingerprintsOf, type Fingerprints } from './fingerprints.ts';
-import { problemsOfOldKeys } from './old-lake-keys.ts';
 import { assertNoProblems, shown, type Problem } from './problems.ts';
-import { SETTING_KEYS, type SettingKey, type SettingValues } from './setting-keys.ts';
+import { SETTING_KEYS, type Rule, type SettingKey, type SettingValues } from './setting-keys.ts';
 import type {
+  EmrSettings,
   HttpSettings,
   LakeSettings,
   Settings,
@@ -58,13 +62,12 @@ export function readSettings(source: SettingsSource): {
   for (const key of Object.keys(SETTING_KEYS) as SettingKey[]) {
     const entry = lookUp(key);
     if (!entry || entry.value === '') continue;
-    const { schema, expects, secret } = SETTING_KEYS[key];
-    const parsed = schema.safeParse(entry.value);
-    if (parsed.success) values[key] = parsed.data;
-    else {
-      const found = secret ? '' : `, not ${shown(entry.value)}`;
-      problems.push({ where: entry.where, message: `${key} must be ${expects}${found}` });
-    }
+    const { expects, read, isSecret = false }: Rule<unknown> = SETTING_KEYS[key];
+    const value = read(entry.value);
+    values[key] = value;
+    if (value !== undefined) continue;
+    const found = isSecret ? '' : `, not ${shown(entry.value)}`;
+    problems.push({ where: entry.where, message: `${key} must be ${expects}${found}` });
   }
   const { temporal, problems: ofTemporal } = readTemporal({
     env: source.env,
@@ -138,12 +141,12 @@ function withDefaults(
     duckdb: {
       memoryLimit: values.DUCKDB_MEMORY_LIMIT ?? defaultMemoryLimit(),
       threads: values.DUCKDB_THREADS ?? availableParallelism(),
-      httpfs: values.DUCKDB_HTTPFS === undefined ? undefined : resolve(cwd, values.DUCKDB_HTTPFS),
+      httpfs: resolved(values.DUCKDB_HTTPFS, cwd),
     },
     spark: {
-      home: folderOf(values.SPARK_HOME, cwd),
-      hadoopJars: folderOf(values.HADOOP_JARS, cwd),
-      javaHome: folderOf(values.JAVA_HOME, cwd),
+      home: resolved(values.SPARK_HOME, cwd),
+      hadoopJars: resolved(values.HADOOP_JARS, cwd),
+      javaHome: resolved(values.JAVA_HOME, cwd),
       searchPath,
       master: values.SPARK_MASTER ?? DEFAULT_SPARK_MASTER,
       driverMemory: values.SPARK_DRIVER_MEMORY ?? DEFAULT_DRIVER_MEMORY,
@@ -225,7 +228,7 @@ const DEFAULT_SPARK_MASTER = 'local[3]';
 /** A task holds a row group of text, up to 128 MiB, while it compresses it: three of them, and Spark itself. */
 const DEFAULT_DRIVER_MEMORY = '2g';
 
-function folderOf(value: string | undefined, cwd: string): string | undefined {
+function resolved(value: string | undefined, cwd: string): string | undefined {
   return value === undefined ? undefined : resolve(cwd, value);
 }
 
@@ -242,6 +245,36 @@ function defaultMemoryLimit(): string {
   const memory = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
   const share = Math.floor((memory * MEMORY_SHARE) / MIB);
   return `${Math.min(MAX_MEMORY_MIB, Math.max(MIN_MEMORY_MIB, share))}MiB`;
+}
+
+/** One master and two core nodes with HDFS: the least that has two machines' worth of tasks. */
+const DEFAULT_TYPE = 'm7g.xlarge';
+const DEFAULT_CORE_COUNT = 2;
+
+function emrSettings(values: SettingValues, cwd: string): EmrSettings {
+  return {
+    releaseLabel: values.EMR_RELEASE_LABEL ?? 'emr-7.13.0',
+    instanceType: values.EMR_INSTANCE_TYPE ?? DEFAULT_TYPE,
+    coreCount: values.EMR_CORE_COUNT ?? DEFAULT_CORE_COUNT,
+    subnetId: values.EMR_SUBNET_ID,
+    serviceRole: values.EMR_SERVICE_ROLE ?? 'EMR_DefaultRole',
+    instanceProfile: values.EMR_INSTANCE_PROFILE ?? 'EMR_EC2_DefaultRole',
+    logUri: values.EMR_LOG_URI,
+    requestFile: resolved(values.EMR_REQUEST, cwd),
+    keepAliveMs: values.EMR_KEEP_ALIVE,
+    clusterId: values.EMR_CLUSTER_ID,
+    output: values.EMR_OUTPUT ?? 'both',
+    maxInstanceHours: values.EMR_MAX_INSTANCE_HOURS ?? 24,
+    applicationId: values.EMR_SERVERLESS_APPLICATION_ID,
+    jobRoleArn: values.EMR_SERVERLESS_ROLE_ARN,
+    stepLimitMs: milliseconds((values.EMR_STEP_LIMIT_MINUTES ?? 180) * 60),
+  };
+}
+
+/** Paid for, and gone at once. */
+function problemOfEmr({ output, keepAliveMs, clusterId }: EmrSettings): string | undefined {
+  if (output !== 'hdfs' || keepAliveMs !== undefined || clusterId !== undefined) return undefined;
+  return 'EMR_OUTPUT=hdfs needs EMR_KEEP_ALIVE=2h, or an EMR_CLUSTER_ID: HDFS ends with its cluster';
 }
 
 function milliseconds(seconds: number): number {

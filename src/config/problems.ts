@@ -24,6 +24,16 @@ export function shown(text: string): string {
   return JSON.stringify(printable(cut));
 }
 
+/** Of what a check throws; undefined where it throws nothing. */
+export function messageOf(check: () => unknown): string | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /** The known word that `word` was most likely meant to be. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const limit = Math.max(2, Math.floor(word.length / 4));

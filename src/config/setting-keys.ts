@@ -1,14 +1,15 @@
 import { z } from 'zod';
 import { ENGINES } from '../model/dataset.ts';
 import { EMR_OUTPUTS } from '../model/emr.ts';
-import { LAKE_EXPECTS, parseLakeAddress, type LakeAddress } from '../model/lake-address.ts';
+import { LAKE_EXPECTS, parseLakeAddress } from '../model/lake-address.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './settings.ts';
 
 /** A day: longer ones are a slip (milliseconds). */
 const MAX_TIMEOUT_SECONDS = 86_400;
 /** A week: the longest that one transfer may take. */
-const MAX_RETRY_MINUTES = 10_080;
+const MAX_MINUTES = 10_080;
 const MAX_PORT = 65_535;
+const SIZE = /^[1-9]\d*(\.\d+)?[KMGT]i?B$/;
 
 /**
  * Every key of `.env` and the environment but those that Temporal's own library reads (`temporal-settings.ts`): how it is
@@ -16,227 +17,181 @@ const MAX_PORT = 65_535;
  * `.env.example` and `docs/configuration.md` explain each; a test keeps the three together.
  */
 export const SETTING_KEYS = {
-  LAKE: key(lakeAddress(), LAKE_EXPECTS),
-  STATE_DIR: key(z.string(), 'a folder'),
-  DATASETS_FILE: key(z.string(), 'the path of a YAML file'),
-  S3_PATH_STYLE: key(flag(), 'true or false'),
-  S3_CHECKSUMS: key(flag(), 'true or false'),
-  S3_KMS_KEY_ID: key(kmsKey(), "a KMS key's ARN, its id, or alias/ and its name"),
-  S3_STALL_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
-  GLUE_DATABASE: key(z.string().regex(/^[a-z\d_-]{1,255}$/), 'a database of AWS Glue'),
-  ENGINE: key(z.enum(ENGINES), `one of ${ENGINES.join(', ')}`),
-  SOURCE_CONCURRENCY: key(whole(1, 32), 'a whole number from 1 to 32'),
-  TEMPORAL_ADDRESS: key(hostAndPort(), 'host:port, without a scheme'),
-  TEMPORAL_NAMESPACE: key(z.string().regex(/^[\w.-]+$/), 'a namespace'),
-  TEMPORAL_API_KEY: key(z.string(), 'an API key', { secret: true }),
-  TEMPORAL_TLS: key(flag(), 'true or false'),
-  TEMPORAL_CLI: key(z.string(), 'the path of the Temporal program'),
-  DUCKDB_MEMORY_LIMIT: key(memorySize(), 'a size such as 2GiB or 512MiB'),
-  DUCKDB_HTTPFS: key(z.string(), 'the path of httpfs.duckdb_extension'),
-  DUCKDB_THREADS: key(whole(1, 1024), 'a whole number from 1 to 1024'),
-  SPARK_HOME: key(z.string(), 'the folder of a Spark, with bin/spark-submit in it'),
-  HADOOP_JARS: key(z.string(), 'a folder with the folders `s3a` and `cluster` of jars in it'),
-  SPARK_MASTER: key(sparkMaster(), 'a Spark master such as local[3] or spark://host:7077'),
-  SPARK_DRIVER_MEMORY: key(driverMemory(), 'a size such as 2g, and 512m or more'),
-  SPARK_STAGE_BYTES: key(byteSize(), 'a size such as 50GiB or 500MB'),
-  JAVA_HOME: key(z.string(), 'the folder of a Java, with bin/java in it'),
-  HTTP_STALL_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
-  HTTP_CONTACT: key(contact(), 'a mail address or an http(s) address'),
-  MAX_SOURCE_SIZE: key(byteSize(), 'a size such as 200GiB or 500MB'),
-  SOURCE_RETRY_MINUTES: key(minutes(), `minutes, a whole number from 0 to ${MAX_RETRY_MINUTES}`),
-  HEARTBEAT_TIMEOUT_SECONDS: key(seconds(), secondsExpected()),
-  ALLOW_PRIVATE_ADDRESSES: key(flag(), 'true or false'),
-  TRANSFER_SLOTS: key(whole(1, 64), 'a whole number from 1 to 64'),
-  CONVERT_SLOTS: key(whole(1, 64), 'a whole number from 1 to 64'),
-  WORKER_GRACE_SECONDS: key(whole(0, 3600), 'seconds, a whole number from 0 to 3600'),
-  WORKER_HEALTH_ADDRESS: key(listenAddress(), 'a port, or an address with one: 127.0.0.1:8081'),
-  WORKER_DEPLOYMENT_NAME: key(versionWord(), 'a name without dots and spaces'),
-  WORKER_BUILD_ID: key(versionWord(true), 'a build id without spaces'),
-  METRICS_ADDRESS: key(listenAddress(), 'a port, or an address with one: 127.0.0.1:9464'),
-  LOG_FORMAT: key(z.enum(LOG_FORMATS), `one of ${LOG_FORMATS.join(', ')}`),
-  LOG_LEVEL: key(z.enum(LOG_LEVELS), `one of ${LOG_LEVELS.join(', ')}`),
-  EMR_RELEASE_LABEL: key(z.string().regex(/^emr-[\w.-]+$/), 'a release label such as emr-7.13.0'),
-  EMR_INSTANCE_TYPE: key(instanceType(), 'an instance type such as m7g.xlarge'),
-  EMR_CORE_COUNT: key(whole(1, 1000), 'a whole number from 1 to 1000'),
-  EMR_SUBNET_ID: key(z.string().regex(/^subnet-[\da-z]+$/), 'a subnet such as subnet-0a1b2c3d'),
-  EMR_SERVICE_ROLE: key(z.string().regex(/^[\w+=,.@:/-]+$/), 'the name or ARN of a role'),
-  EMR_INSTANCE_PROFILE: key(z.string().regex(/^[\w+=,.@:/-]+$/), 'an instance profile'),
-  EMR_LOG_URI: key(s3Uri(), 'an s3:// URI such as s3://my-logs/emr/'),
-  EMR_REQUEST: key(z.string(), 'the path of a JSON file'),
-  EMR_KEEP_ALIVE: key(shortTime(), 'a time from 1m to 168h, such as 90m or 2h'),
-  EMR_CLUSTER_ID: key(z.string().regex(/^j-[\dA-Z]+$/), 'a cluster id such as j-1ABCDEFGHIJKL'),
-  EMR_OUTPUT: key(z.enum(EMR_OUTPUTS), `one of ${EMR_OUTPUTS.join(', ')}`),
-  EMR_MAX_INSTANCE_HOURS: key(whole(1, 1_000_000), 'a whole number from 1 to 1000000'),
-  EMR_SERVERLESS_APPLICATION_ID: key(
-    z.string().regex(/^[\da-z]{1,64}$/),
+  LAKE: { expects: LAKE_EXPECTS, read: parseLakeAddress },
+  STATE_DIR: text('a folder'),
+  DATASETS_FILE: text('the path of a YAML file'),
+  S3_PATH_STYLE: flag(),
+  S3_CHECKSUMS: flag(),
+  S3_KMS_KEY_ID: text(
+    "a KMS key's ARN, its id, or alias/ and its name",
+    /^(?:(?:arn:aws[\w-]*:kms:[\w-]+:\d{12}:(?:key|alias)|alias)\/[\w/-]+|[\da-f-]{36}|mrk-[\da-f]{32})$/,
+  ),
+  S3_STALL_TIMEOUT_SECONDS: seconds(),
+  GLUE_DATABASE: text('a database of AWS Glue', /^[a-z\d_-]{1,255}$/),
+  ENGINE: oneOf(ENGINES),
+  SOURCE_CONCURRENCY: whole(1, 32),
+  TEMPORAL_ADDRESS: { expects: 'host:port, without a scheme', read: hostAndPort },
+  TEMPORAL_NAMESPACE: text('a namespace', /^[\w.-]+$/),
+  TEMPORAL_API_KEY: { ...text('an API key'), isSecret: true },
+  TEMPORAL_TLS: flag(),
+  TEMPORAL_CLI: text('the path of the Temporal program'),
+  DUCKDB_MEMORY_LIMIT: text('a size such as 2GiB or 512MiB', SIZE),
+  DUCKDB_HTTPFS: text('the path of httpfs.duckdb_extension'),
+  DUCKDB_THREADS: whole(1, 1024),
+  SPARK_HOME: text('the folder of a Spark, with bin/spark-submit in it'),
+  HADOOP_JARS: text('a folder with the folders `s3a` and `cluster` of jars in it'),
+  SPARK_MASTER: text(
+    'a Spark master such as local[3] or spark://host:7077',
+    /^(?:local(?:\[(?:\*|[1-9]\d*)\])?|yarn|(?:spark|k8s):\/\/[^\s,]+(?:,[^\s,]+)*)$/,
+  ),
+  SPARK_DRIVER_MEMORY: { expects: 'a size such as 2g, and 512m or more', read: driverMemory },
+  SPARK_STAGE_BYTES: bytes('a size such as 50GiB or 500MB'),
+  JAVA_HOME: text('the folder of a Java, with bin/java in it'),
+  HTTP_STALL_TIMEOUT_SECONDS: seconds(),
+  HTTP_CONTACT: { expects: 'a mail address or an http(s) address', read: contact },
+  MAX_SOURCE_SIZE: bytes('a size such as 200GiB or 500MB'),
+  SOURCE_RETRY_MINUTES: whole(0, MAX_MINUTES, 'minutes, '),
+  HEARTBEAT_TIMEOUT_SECONDS: seconds(),
+  ALLOW_PRIVATE_ADDRESSES: flag(),
+  TRANSFER_SLOTS: whole(1, 64),
+  CONVERT_SLOTS: whole(1, 64),
+  WORKER_GRACE_SECONDS: whole(0, 3600, 'seconds, '),
+  WORKER_HEALTH_ADDRESS: listenAddress('127.0.0.1:8081'),
+  // Temporal writes the two with a dot between them, so the first one must not have any.
+  WORKER_DEPLOYMENT_NAME: text('a name without dots and spaces', /^[\w@-]{1,200}$/),
+  WORKER_BUILD_ID: text('a build id without spaces', /^[\w.+@-]{1,200}$/),
+  METRICS_ADDRESS: listenAddress('127.0.0.1:9464'),
+  LOG_FORMAT: oneOf(LOG_FORMATS),
+  LOG_LEVEL: oneOf(LOG_LEVELS),
+  EMR_RELEASE_LABEL: text('a release label such as emr-7.13.0', /^emr-[\w.-]+$/),
+  EMR_INSTANCE_TYPE: text('an instance type such as m7g.xlarge', /^[a-z][a-z\d-]*\.[a-z\d-]+$/),
+  EMR_CORE_COUNT: whole(1, 1000),
+  EMR_SUBNET_ID: text('a subnet such as subnet-0a1b2c3d', /^subnet-[\da-z]+$/),
+  EMR_SERVICE_ROLE: text('the name or ARN of a role', /^[\w+=,.@:/-]+$/),
+  EMR_INSTANCE_PROFILE: text('an instance profile', /^[\w+=,.@:/-]+$/),
+  EMR_LOG_URI: { expects: 'an s3:// URI such as s3://my-logs/emr/', read: s3Uri },
+  EMR_REQUEST: text('the path of a JSON file'),
+  EMR_KEEP_ALIVE: { expects: 'a time from 1m to 168h, such as 90m or 2h', read: shortTimeMs },
+  EMR_CLUSTER_ID: text('a cluster id such as j-1ABCDEFGHIJKL', /^j-[\dA-Z]+$/),
+  EMR_OUTPUT: oneOf(EMR_OUTPUTS),
+  EMR_MAX_INSTANCE_HOURS: whole(1, 1_000_000),
+  EMR_SERVERLESS_APPLICATION_ID: text(
     'an application id such as 00f1abcdefghij2k',
+    /^[\da-z]{1,64}$/,
   ),
-  EMR_SERVERLESS_ROLE_ARN: key(
-    z.string().regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/),
+  EMR_SERVERLESS_ROLE_ARN: text(
     'the ARN of a role',
+    /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/,
   ),
-  EMR_STEP_LIMIT_MINUTES: key(positiveMinutes(), positiveMinutesExpected()),
-} as const;
+  // Fractions too: a limit of seconds is for tests.
+  EMR_STEP_LIMIT_MINUTES: positive('minutes', MAX_MINUTES),
+} as const satisfies Record<string, Rule<unknown>>;
 
 export type SettingKey = keyof typeof SETTING_KEYS;
 
 /** What each key holds once it is read; undefined where it is not set. */
 export type SettingValues = {
-  [K in SettingKey]: z.output<(typeof SETTING_KEYS)[K]['schema']> | undefined;
+  [K in SettingKey]: ReturnType<(typeof SETTING_KEYS)[K]['read']>;
 };
 
-interface KeyRule<S extends z.ZodType> {
-  schema: S;
+export interface Rule<T> {
   expects: string;
+  /** Undefined for what is not expected. */
+  read: (text: string) => T | undefined;
   /** Never shown, not even in an error about it. */
-  secret: boolean;
+  isSecret?: boolean;
 }
 
-function key<S extends z.ZodType>(
-  schema: S,
-  expects: string,
-  { secret = false }: { secret?: boolean } = {},
-): KeyRule<S> {
-  return { schema, expects, secret };
+function text(expects: string, form?: RegExp): Rule<string> {
+  return { expects, read: (value) => (form && !form.test(value) ? undefined : value) };
 }
 
-function whole(min: number, max: number): z.ZodType<number, string> {
-  return z
-    .string()
-    .regex(/^\d{1,9}$/)
-    .transform(Number)
-    .refine((value) => value >= min && value <= max);
+function flag(): Rule<boolean> {
+  const read = (value: string): boolean | undefined =>
+    value === 'true' ? true : value === 'false' ? false : undefined;
+  return { expects: 'true or false', read };
 }
 
-function seconds(): z.ZodType<number, string> {
-  return z
-    .string()
-    .regex(/^\d+(\.\d+)?$/)
-    .transform(Number)
-    .refine((value) => value > 0 && value <= MAX_TIMEOUT_SECONDS);
+function oneOf<T extends string>(known: readonly T[]): Rule<T> {
+  const read = (value: string): T | undefined => known.find((each) => each === value);
+  return { expects: `one of ${known.join(', ')}`, read };
 }
 
-function minutes(): z.ZodType<number, string> {
-  return whole(0, MAX_RETRY_MINUTES);
+function whole(min: number, max: number, unit = ''): Rule<number> {
+  const read = (value: string): number | undefined => {
+    const isRight = /^\d{1,9}$/.test(value) && Number(value) >= min && Number(value) <= max;
+    return isRight ? Number(value) : undefined;
+  };
+  return { expects: `${unit}a whole number from ${min} to ${max}`, read };
 }
 
-function secondsExpected(): string {
-  return `seconds, over 0 and at most ${MAX_TIMEOUT_SECONDS}`;
+function positive(unit: string, max: number): Rule<number> {
+  const read = (value: string): number | undefined => {
+    const isRight = /^\d+(\.\d+)?$/.test(value) && Number(value) > 0 && Number(value) <= max;
+    return isRight ? Number(value) : undefined;
+  };
+  return { expects: `${unit}, over 0 and at most ${max}`, read };
 }
 
-/** Minutes or hours, at most a week. @returns ms. */
-function shortTime(): z.ZodType<number, string> {
-  return z
-    .string()
-    .regex(/^[1-9]\d{0,4}[mh]$/)
-    .transform((value) => Number.parseInt(value, 10) * (value.endsWith('h') ? 60 : 1))
-    .refine((minutes) => minutes <= MAX_RETRY_MINUTES)
-    .transform((minutes) => minutes * 60_000);
+function seconds(): Rule<number> {
+  return positive('seconds', MAX_TIMEOUT_SECONDS);
 }
 
-function flag(): z.ZodType<boolean, string> {
-  return z.enum(['true', 'false']).transform((value) => value === 'true');
-}
-
-function kmsKey(): z.ZodType<string, string> {
-  return z
-    .string()
-    .regex(
-      /^(?:(?:arn:aws[\w-]*:kms:[\w-]+:\d{12}:(?:key|alias)|alias)\/[\w/-]+|[\da-f-]{36}|mrk-[\da-f]{32})$/,
-    );
-}
-
-function memorySize(): z.ZodType<string, string> {
-  return z.string().regex(/^[1-9]\d*(\.\d+)?[KMGT]i?B$/);
-}
-
-/** @returns bytes. */
-function byteSize(): z.ZodType<number, string> {
-  return memorySize().transform((value) => {
+function bytes(expects: string): Rule<number> {
+  const read = (value: string): number | undefined => {
+    if (!SIZE.test(value)) return undefined;
     const power = ' KMGT'.indexOf(value.replaceAll(/[\d.]/g, '').charAt(0));
     return Math.floor(Number.parseFloat(value) * (value.includes('i') ? 1024 : 1000) ** power);
-  });
+  };
+  return { expects, read };
 }
 
-function sparkMaster(): z.ZodType<string, string> {
-  return z
-    .string()
-    .regex(/^(?:local(?:\[(?:\*|[1-9]\d*)\])?|yarn|(?:spark|k8s):\/\/[^\s,]+(?:,[^\s,]+)*)$/);
+/** Minutes or hours, at most a week. */
+function shortTimeMs(value: string): number | undefined {
+  if (!/^[1-9]\d{0,4}[mh]$/.test(value)) return undefined;
+  const minutes = Number.parseInt(value, 10) * (value.endsWith('h') ? 60 : 1);
+  return minutes <= MAX_MINUTES ? minutes * 60_000 : undefined;
 }
 
 /** Spark starts with no less. */
 const MIN_DRIVER_MIB = 512;
 
 /** As Java takes it: no fractions. */
-function driverMemory(): z.ZodType<string, string> {
-  return z
-    .string()
-    .regex(/^[1-9]\d*[mMgG]$/)
-    .refine(
-      (value) => Number.parseInt(value, 10) * (/g$/i.test(value) ? 1024 : 1) >= MIN_DRIVER_MIB,
-    );
+function driverMemory(value: string): string | undefined {
+  if (!/^[1-9]\d*[mMgG]$/.test(value)) return undefined;
+  const mib = Number.parseInt(value, 10) * (/g$/i.test(value) ? 1024 : 1);
+  return mib >= MIN_DRIVER_MIB ? value : undefined;
 }
 
-function lakeAddress(): z.ZodType<LakeAddress, string> {
-  return z.string().transform((value, context) => {
-    const lake = parseLakeAddress(value);
-    if (!lake) context.addIssue({ code: 'custom', message: LAKE_EXPECTS });
-    return lake ?? z.NEVER;
-  });
+function hostAndPort(value: string): string | undefined {
+  const port = /^(?:[\w.-]+|\[[\da-fA-F:]+\]):(\d{1,5})$/.exec(value)?.[1];
+  return isPort(port) ? value : undefined;
 }
 
-function hostAndPort(): z.ZodType<string, string> {
-  return z.string().refine((value) => {
-    const port = /^(?:[\w.-]+|\[[\da-fA-F:]+\]):(\d{1,5})$/.exec(value)?.[1];
-    return port !== undefined && Number(port) >= 1 && Number(port) <= MAX_PORT;
-  });
+function isPort(text: string | undefined): boolean {
+  return Number(text) >= 1 && Number(text) <= MAX_PORT;
 }
 
-/** A port alone is on loopback: to be seen by other machines it needs an address. @returns as `host:port`. */
 /** It stands in a header. */
-function contact(): z.ZodType<string, string> {
-  const known = z.union([z.email(), z.url({ protocol: /^https?$/ })]);
-  return known.refine((text) => /^[!-~]+$/.test(text));
+function contact(value: string): string | undefined {
+  const known = z.union([z.email(), z.url({ protocol: /^https?$/ })]).safeParse(value);
+  return known.success && /^[!-~]+$/.test(value) ? value : undefined;
 }
 
-function listenAddress(): z.ZodType<string, string> {
-  const address = /^(?:(?:\d{1,3}\.){3}\d{1,3}|localhost|\[[\da-fA-F:]+\]):\d{1,5}$/;
-  return z
-    .string()
-    .transform((value) => (/^\d{1,5}$/.test(value) ? `127.0.0.1:${value}` : value))
-    .refine((value) => address.test(value))
-    .transform((value) => value.replace(/^localhost:/, '127.0.0.1:'))
-    .refine((value) => {
-      const port = Number(value.slice(value.lastIndexOf(':') + 1));
-      return port >= 1 && port <= MAX_PORT;
-    });
+/** A port alone is on loopback: to be seen by other machines it needs an address. */
+function listenAddress(example: string): Rule<string> {
+  const read = (value: string): string | undefined => {
+    const address = (/^\d{1,5}$/.test(value) ? `127.0.0.1:${value}` : value).replace(
+      /^localhost:/,
+      '127.0.0.1:',
+    );
+    const port = /^(?:(?:\d{1,3}\.){3}\d{1,3}|\[[\da-fA-F:]+\]):(\d{1,5})$/.exec(address)?.[1];
+    return isPort(port) ? address : undefined;
+  };
+  return { expects: `a port, or an address with one: ${example}`, read };
 }
 
-/** Temporal writes the two with a dot between them, so the first one must not have any. */
-function versionWord(dots = false): z.ZodType<string, string> {
-  return z.string().regex(dots ? /^[\w.+@-]{1,200}$/ : /^[\w@-]{1,200}$/);
-}
-
-function instanceType(): z.ZodType<string, string> {
-  return z.string().regex(/^[a-z][a-z\d-]*\.[a-z\d-]+$/);
-}
-
-/** Minutes, fractions too: a limit of seconds is for tests. */
-function positiveMinutes(): z.ZodType<number, string> {
-  return z
-    .string()
-    .regex(/^\d+(\.\d+)?$/)
-    .transform(Number)
-    .refine((value) => value > 0 && value <= MAX_RETRY_MINUTES);
-}
-
-function positiveMinutesExpected(): string {
-  return `minutes, over 0 and at most ${MAX_RETRY_MINUTES}`;
-}
-
-function s3Uri(): z.ZodType<string, string> {
-  return z
-    .string()
-    .regex(/^s3:\/\/[a-z\d][a-z\d.-]{1,61}[a-z\d](?:\/[\w.=-]+)*\/?$/)
-    .transform((value) => value.replace(/\/?$/, '/'));
+function s3Uri(value: string): string | undefined {
+  const form = /^s3:\/\/[a-z\d][a-z\d.-]{1,61}[a-z\d](?:\/[\w.=-]+)*\/?$/;
+  return form.test(value) ? value.replace(/\/?$/, '/') : undefined;
 }

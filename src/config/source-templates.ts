@@ -1,11 +1,11 @@
 import { isSecretHeader, secretIn, shownAddress, variablesIn } from '../model/addresses.ts';
 import { DATE_PLACEHOLDERS, datedAddress } from '../model/dates.ts';
-import type { SourceOverrides, SourceSpec } from '../model/dataset.ts';
+import type { SourceSpec } from '../model/dataset.ts';
 import { parseSourceId } from '../model/names.ts';
 import type { SourceShape } from './dataset-shape.ts';
 import type { PathProblem } from './dataset-specs.ts';
 import { looksLikeSetting } from './env-file.ts';
-import { shown } from './problems.ts';
+import { messageOf, shown } from './problems.ts';
 
 /**
  * One entry of `sources`: a single source, or, with `years`, one source a year. `{year}` and, where `years` is a
@@ -20,24 +20,26 @@ export function sourcesOf(shape: SourceShape): { sources: SourceSpec[]; problems
   if (template === undefined) {
     return { sources, problems: [{ path: [], message: '"id" is missing' }] };
   }
+  const { id: _id, address: _address, years, headers, geometry, optional, ...overrides } = shape;
+  const request = { ...(headers && { headers }), ...(geometry && { geometry }), optional };
   for (const values of valuesOf(shape)) {
     const id = filled(template, values, ['id'], problems);
     // The ingest date is filled in when a run starts.
     const address = filled(shape.address, { ...values, ...DATES }, ['address'], problems);
     if (id === undefined || address === undefined) break;
-    const problem = problemOfId(id) ?? problemOfAddress(address) ?? problemOfHeaders(shape);
+    const problem =
+      problemOf(
+        'id',
+        messageOf(() => parseSourceId(id)),
+      ) ??
+      problemOf('address', whyNotAnAddress(address)) ??
+      problemOfHeaders(shape);
     if (problem) problems.push(problem);
-    else sources.push({ id, address, ...requestOf(shape), overrides: overridesOf(shape) });
+    else sources.push({ id, address, ...request, overrides });
   }
-  if (
-    shape.years &&
-    sources.length > 1 &&
-    new Set(sources.map((each) => each.address)).size === 1
-  ) {
-    problems.push({
-      path: ['address'],
-      message: 'every year has the same address: {year} is missing',
-    });
+  if (years && sources.length > 1 && new Set(sources.map((each) => each.address)).size === 1) {
+    const message = 'every year has the same address: {year} is missing';
+    problems.push({ path: ['address'], message });
   }
   return { sources, problems };
 }
@@ -83,26 +85,8 @@ function filled(
   return undefined;
 }
 
-function problemOfId(id: string): PathProblem | undefined {
-  try {
-    parseSourceId(id);
-    return undefined;
-  } catch (error) {
-    return { path: ['id'], message: (error as Error).message };
-  }
-}
-
-function problemOfAddress(address: string): PathProblem | undefined {
-  const message = whyNotAnAddress(address);
-  return message === undefined ? undefined : { path: ['address'], message };
-}
-
-function requestOf({
-  headers,
-  geometry,
-  optional,
-}: SourceShape): Pick<SourceSpec, 'headers' | 'geometry' | 'optional'> {
-  return { ...(headers && { headers }), ...(geometry && { geometry }), optional };
+function problemOf(key: string, message: string | undefined): PathProblem | undefined {
+  return message === undefined ? undefined : { path: [key], message };
 }
 
 /** Longhaul sets these itself: another value would break ranges, lengths or the connection. */
@@ -124,8 +108,11 @@ function whyNotAHeader(name: string, value: string, address: string): string | u
   const wrong = whyNotVariables(value, known);
   if (wrong !== undefined) return wrong;
   if (known.length > 0 || !isSecretHeader(name)) return undefined;
-  return `${shown(name)} holds what looks like a secret, which would end in the history of every run: write a variable in its place, such as \${CITY_TOKEN}, and set that for the worker, in its environment or .env`;
+  return `${shown(name)} holds what looks like a secret, ${IN_EVERY_HISTORY}`;
 }
+
+const IN_EVERY_HISTORY =
+  'which would end in the history of every run: write a variable in its place, such as ${CITY_TOKEN}, and set that for the worker, in its environment or .env';
 
 /** Why a text cannot be a source's address; undefined where it can. */
 export function whyNotAnAddress(template: string): string | undefined {
@@ -139,7 +126,7 @@ export function whyNotAnAddress(template: string): string | undefined {
   const secret = secretIn(address);
   if (secret !== undefined) {
     const what = `${shown(shownAddress(address))} holds what looks like a secret, ${shown(secret)}`;
-    return `${what}, which would end in the history of every run: write a variable in its place, such as \${CITY_TOKEN}, and set that for the worker, in its environment or .env`;
+    return `${what}, ${IN_EVERY_HISTORY}`;
   }
   return whyNotItsVariables(address, url);
 }
@@ -169,19 +156,3 @@ function whyNotVariables(text: string, known: readonly string[]): string | undef
 }
 
 const ANY_DATE = '2026-01-31';
-
-function overridesOf({
-  encoding,
-  delimiter,
-  header,
-  aliases,
-  types,
-}: SourceShape): SourceOverrides {
-  return {
-    encoding,
-    delimiter,
-    header,
-    aliases,
-    types,
-  };
-}

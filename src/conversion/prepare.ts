@@ -61,7 +61,7 @@ export async function prepareInThreads(
 ): Promise<void> {
   const done = ranges.map(() => 0);
   const threads = ranges.map((job, index) => ({
-    script: new URL('./prepare.thread.js', import.meta.url),
+    work: 'prepare' as const,
     job,
     onProgress: (bytes: number) => {
       done[index] = bytes;

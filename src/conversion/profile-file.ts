@@ -33,11 +33,10 @@ export async function profileFile(file: FileToProfile): Promise<Profile> {
   let done = splits[0] ?? 0;
   const advance = (bytes: number): void => onProgress((done += bytes));
   const ranges = cut(file, file.bytes < MIN_BYTES_FOR_THREADS ? 1 : availableParallelism());
-  const script = new URL('./profile.thread.js', import.meta.url);
   const profiles =
     ranges.length > 1
       ? await runInThreads<RangeToProfile, Profile>(
-          ranges.map((job) => ({ script, job, onProgress: advance })),
+          ranges.map((job) => ({ work: 'profile', job, onProgress: advance })),
           signal,
         )
       : await Promise.all(ranges.map((range) => profileRange(range, advance, signal)));

@@ -1,14 +1,18 @@
-import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import { ofCatalogue, toPlainError, type PlainError } from './plain-error.ts';
 import { together } from './together.ts';
 
 /** What a thread says: bytes as it goes on, and its end. */
-type Message<Result> = { bytes: number } | { result: Result } | { error: PlainError };
+export type Message<Result> = { bytes: number } | { result: Result } | { error: PlainError };
 
-export interface Thread<Job> {
-  /** A file that calls `serveThread`. */
-  script: URL;
+/** What `thread-main.ts` is started with. */
+export interface ThreadData<Job> {
+  work: 'prepare' | 'profile' | 'write';
+  /** Plain data. */
   job: Job;
+}
+
+interface Thread<Job> extends ThreadData<Job> {
   signal: AbortSignal;
   onProgress: (bytes: number) => void;
   /** Makes the error of what the thread threw, or of how it ended. */
@@ -17,9 +21,10 @@ export interface Thread<Job> {
 
 /** Does a job in a thread, which has ended when this does. @throws the signal's reason when it aborts. */
 export async function runInThread<Job, Result>(thread: Thread<Job>): Promise<Result> {
-  const { signal, onProgress, errorOf = plainly } = thread;
+  const { work, job, signal, onProgress, errorOf = plainly } = thread;
   signal.throwIfAborted();
-  const worker = new Worker(thread.script, { workerData: thread.job });
+  const data: ThreadData<Job> = { work, job };
+  const worker = new Worker(new URL('./thread-main.js', import.meta.url), { workerData: data });
   let abort = (): void => undefined;
   try {
     return await new Promise<Result>((resolve, reject) => {
@@ -48,21 +53,6 @@ export async function runInThreads<Job, Result>(
   return await together(threads, { signal, concurrency }, async (thread, _, stop) =>
     runInThread<Job, Result>({ ...thread, signal: stop }),
   );
-}
-
-/** In the thread: does the job that it was started with. */
-export async function serveThread<Result>(
-  work: (job: never, onProgress: (bytes: number) => void) => Promise<Result>,
-): Promise<void> {
-  const send = (message: Message<Result>): void => {
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window
-    parentPort?.postMessage(message);
-  };
-  try {
-    send({ result: await work(workerData as never, (bytes) => send({ bytes })) });
-  } catch (error) {
-    send({ error: toPlainError(error) });
-  }
 }
 
 function plainly(error: PlainError): Error {

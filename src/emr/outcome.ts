@@ -1,4 +1,4 @@
-import { causeText, probableCause } from '../conversion/spark/probable-cause.ts';
+import { causeText, probableCause } from '../conversion/spark/errors.ts';
 import { isLostNodes, isOwnFault } from '../model/emr.ts';
 import type { ExplainInput, StepFailure, TakeResultsInput } from '../model/emr-inputs.ts';
 import { printable } from '../model/names.ts';

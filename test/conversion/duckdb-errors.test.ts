@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { jobError } from '../../src/conversion/duckdb/errors.ts';
+import { jobError } from '../../src/conversion/duckdb/child-process.ts';
 
 const READ =
   "HTTP Error: HTTP GET error reading 'https://s3.example/lake/raw/a.csv' in region 'us-east-1'";

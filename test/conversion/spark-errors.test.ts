@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deathError, sparkError } from '../../src/conversion/spark/errors.ts';
-import { causeText, probableCause } from '../../src/conversion/spark/probable-cause.ts';
+import {
+  causeText,
+  deathError,
+  probableCause,
+  sparkError,
+} from '../../src/conversion/spark/errors.ts';
 
 const S3 = 'software.amazon.awssdk.services.s3.model.S3Exception';
 const DENIED = 'Access Denied (Service: S3, Status Code: 403, Request ID: x)';

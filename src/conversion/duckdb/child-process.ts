@@ -1,7 +1,10 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { LonghaulError } from '../../model/errors.ts';
+import { duckDbS3Error } from '../../storage/s3/engine-errors.ts';
+import { engineError, firstLine } from '../engine-errors.ts';
+import { ofCatalogue, type PlainError } from '../plain-error.ts';
 import type { ChildMessage } from './child.ts';
-import { deathError, jobError } from './errors.ts';
 import type { DuckDbJob } from './plan.ts';
 
 /** The end of what the child wrote to its standard error, where it died without a message. */
@@ -43,4 +46,44 @@ export async function runInChild(
     signal.removeEventListener('abort', kill);
     kill();
   }
+}
+
+/**
+ * The catalogue's error for what the child says: DuckDB's messages have their kind in their first words.
+ * @param bucket where the job reaches into one.
+ */
+export function jobError(error: PlainError, bucket: string | undefined): LonghaulError {
+  const { message } = error;
+  const ofStore = bucket === undefined ? undefined : storeError(message, bucket);
+  return ofCatalogue(error) ?? engineError(`DuckDB: ${firstLine(message)}`, message, ofStore);
+}
+
+/** An error of HTTP without a status is a connection that broke off. */
+function storeError(message: string, bucket: string): LonghaulError | undefined {
+  const found = duckDbS3Error(uploadsAlike(message), bucket);
+  if (found || !message.startsWith('HTTP Error')) return found;
+  return new LonghaulError('STORE_UNREACHABLE', `DuckDB: ${firstLine(message)}`);
+}
+
+/** DuckDB's message about an upload is `Unable to connect to URL s3://…: Forbidden (HTTP code 403)`, without a method. */
+function uploadsAlike(message: string): string {
+  return message.replace(
+    /^HTTP Error: Unable to connect to URL (\S+?): (.*?) \(HTTP code (\d+)\)/,
+    "HTTP Error: HTTP PUT error writing '$1' (HTTP $3 $2)",
+  );
+}
+
+/** SIGKILL that is not ours is the kernel's, or a container's, answer to too much memory. */
+function deathError(code: number | null, signal: string | null, stderr: string): LonghaulError {
+  if (signal === 'SIGKILL' || /heap out of memory|bad_alloc/i.test(stderr)) {
+    return new LonghaulError(
+      'ENGINE_OUT_OF_MEMORY',
+      `DuckDB's process was ended (${signal ?? code}), most likely for using too much memory.`,
+    );
+  }
+  const cause = stderr ? `: ${firstLine(stderr)}` : '.';
+  return new LonghaulError(
+    'ENGINE_FAILED',
+    `DuckDB's process ended with ${signal ?? code ?? 'no code'}${cause}`,
+  );
 }

@@ -1,13 +1,12 @@
 import { LonghaulError } from '../../model/errors.ts';
-import { printable } from '../../model/names.ts';
-import type { Schema } from '../../model/schema.ts';
+import type { Column, Schema } from '../../model/schema.ts';
 import { assertDecodable } from '../../csv/encoding.ts';
 import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../engine.ts';
 import { convertInParts, type PartToWrite } from '../parts/convert-in-parts.ts';
 import type { PartSizes } from '../parts/next-range.ts';
+import { engineError, firstLine } from '../engine-errors.ts';
 import { ofCatalogue, type PlainError } from '../plain-error.ts';
 import { runInThread } from '../thread.ts';
-import { writableSchema, writerSchema } from './schema.ts';
 import type { FileToWrite } from './write-file.ts';
 
 /** The reference engine: csv-parse and parquetjs-lite in a thread. No native code, bounded memory, slow. */
@@ -17,14 +16,27 @@ export function createParquetJsEngine(sizes: PartSizes): ConversionEngine {
 
 async function convert(request: ConversionRequest, sizes: PartSizes): Promise<ConversionOutcome> {
   assertDecodable(request.scan, request.encoding);
-  const schema = writableSchema(request.schema);
-  writerSchema(schema.columns);
+  const schema = { columns: request.schema.columns.map(writableColumn) };
   const parts = await convertInParts(
     request,
     sizes,
     async (part) => await writePart(request, schema, part),
   );
   return { parts, schema };
+}
+
+/**
+ * Integers beyond 2^53 become text, since the writer holds them as doubles.
+ * @throws LonghaulError ENGINE_FAILED for a column `__proto__`, which the writer would lose without a word.
+ *   (Normalised names have no underscore at either end.)
+ */
+function writableColumn(column: Column): Column {
+  if (column.name === '__proto__') {
+    throw new LonghaulError('ENGINE_FAILED', 'parquetjs cannot write a column "__proto__".');
+  }
+  if (column.type !== 'BIGINT' || !column.beyondDouble) return column;
+  const { beyondDouble: _, ...rest } = column;
+  return { ...rest, type: 'VARCHAR' };
 }
 
 /** The writer knows files only. */
@@ -47,22 +59,18 @@ async function writePart(
   };
   const { onProgress } = part;
   await runInThread({
-    script: new URL('./write.thread.js', import.meta.url),
+    work: 'write',
     job,
     signal,
     onProgress,
-    errorOf: engineError,
+    errorOf: writerError,
   });
   await output.putFile(part.key, job.outputPath, signal);
 }
 
-function engineError(error: PlainError): LonghaulError {
-  const known = ofCatalogue(error);
-  if (known) return known;
-  const { message, code } = error;
-  const line = `parquetjs: ${printable(message.split('\n', 1)[0] ?? '')}`;
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new LonghaulError('DISK_FULL', line);
-  if (code === 'EACCES' || code === 'EROFS') return new LonghaulError('LAKE_NOT_WRITABLE', line);
-  if (code === 'ERR_WORKER_OUT_OF_MEMORY') return new LonghaulError('ENGINE_OUT_OF_MEMORY', line);
-  return new LonghaulError('ENGINE_FAILED', line);
+function writerError(error: PlainError): LonghaulError {
+  const { code = '', message } = error;
+  return (
+    ofCatalogue(error) ?? engineError(`parquetjs: ${firstLine(message)}`, `${code} ${message}`)
+  );
 }

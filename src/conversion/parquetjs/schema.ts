@@ -1,37 +1,14 @@
-import parquet from 'parquetjs-lite';
-import type { FieldDefinition, ParquetSchema } from 'parquetjs-lite';
-import { LonghaulError } from '../../model/errors.ts';
-import type { Column, ColumnType, Schema } from '../../model/schema.ts';
-
-/**
- * The schema as this engine writes it: integers beyond 2^53 become text, since the writer holds them as
- * doubles.
- */
-export function writableSchema(schema: Schema): Schema {
-  return { columns: schema.columns.map(writableColumn) };
-}
-
-function writableColumn(column: Column): Column {
-  if (column.type !== 'BIGINT' || !column.beyondDouble) return column;
-  const { beyondDouble: _, ...rest } = column;
-  return { ...rest, type: 'VARCHAR' };
-}
+import parquet, { type FieldDefinition, type ParquetSchema } from 'parquetjs-lite';
+import type { Column, ColumnType } from '../../model/schema.ts';
 
 /** Rows have their values under `rowKey(0)`, `rowKey(1)`, …: a name like `2015` would change its place in an object. */
 export function rowKey(index: number): string {
   return `c${index}`;
 }
 
-/**
- * @throws LonghaulError ENGINE_FAILED for a column `__proto__`, which the writer would lose without a word.
- *   (Normalised names have no underscore at either end.)
- */
 export function writerSchema(columns: readonly Column[]): ParquetSchema {
   const definitions: Record<string, FieldDefinition> = {};
-  for (const [index, { name, type }] of columns.entries()) {
-    if (name === '__proto__') {
-      throw new LonghaulError('ENGINE_FAILED', 'parquetjs cannot write a column "__proto__".');
-    }
+  for (const [index, { type }] of columns.entries()) {
     definitions[rowKey(index)] = {
       type: WRITER_TYPES[type],
       optional: true,

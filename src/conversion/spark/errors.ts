@@ -1,9 +1,8 @@
 import { LonghaulError } from '../../model/errors.ts';
-import { printable } from '../../model/names.ts';
 import { s3aError } from '../../storage/s3/engine-errors.ts';
 import type { SparkEnd } from '../../programs/spark-process.ts';
+import { engineError, firstLine } from '../engine-errors.ts';
 import type { SparkError } from './job.ts';
-import { causeText, probableCause } from './probable-cause.ts';
 
 const MEMORY_HINT = 'Raise SPARK_DRIVER_MEMORY in .env, then `longhaul retry <run>`.';
 
@@ -12,21 +11,12 @@ const MEMORY_HINT = 'Raise SPARK_DRIVER_MEMORY in .env, then `longhaul retry <ru
  * @param bucket where it reaches into one.
  */
 export function sparkError(error: SparkError, bucket: string | undefined): LonghaulError {
-  const line = `Spark: ${causeText({ ...error, message: firstLine(error.message) })}`;
-  const text = `${error.kind}: ${error.message}`;
-  if (/no space left on device|disk quota exceeded/i.test(text)) {
-    return new LonghaulError('DISK_FULL', line);
-  }
-  if (/OutOfMemoryError|Java heap space|GC overhead|not enough memory to build/i.test(text)) {
-    return outOfMemory(line);
-  }
+  const { kind, message } = error;
+  const line = `Spark: ${causeText({ kind, message: firstLine(message) })}`;
   const ofStore =
     bucket === undefined ? undefined : s3aError(error, { permission: 'PutObject', bucket });
-  if (ofStore) return ofStore;
-  if (/permission denied|read-only file system|AccessDeniedException|Mkdirs failed/i.test(text)) {
-    return new LonghaulError('LAKE_NOT_WRITABLE', line);
-  }
-  return new LonghaulError('ENGINE_FAILED', line);
+  const found = engineError(line, `${kind}: ${message}`, ofStore);
+  return found.code === 'ENGINE_OUT_OF_MEMORY' ? outOfMemory(line) : found;
 }
 
 /** Undefined where memory was enough. Whatever else failed behind it, and the job may say, failed for want of it. */
@@ -67,10 +57,33 @@ function outOfMemory(message: string): LonghaulError {
   return new LonghaulError('ENGINE_OUT_OF_MEMORY', message, { hint: MEMORY_HINT });
 }
 
-/** Long enough for a message with its path, short enough for one line of a terminal or two. */
-const MAX_LINE_CHARACTERS = 400;
-
-function firstLine(text: string): string {
-  const line = text.trim().split('\n', 1)[0] ?? '';
-  return printable(line.slice(0, MAX_LINE_CHARACTERS));
+/**
+ * The last `Caused by` of the text; where there is none, the last exception of a JVM, else of Python. Undefined for a
+ * text without any (a kill, an empty log).
+ */
+export function probableCause(stderr: string): SparkError | undefined {
+  const lines = stderr.split(/\r?\n/);
+  for (const form of [CAUSED_BY, JVM_EXCEPTION, PYTHON_EXCEPTION]) {
+    for (const line of lines.toReversed()) {
+      const match = form.exec(line);
+      if (match) return { kind: match[1] ?? '', message: firstLine(match[2] ?? '') };
+    }
+  }
+  return undefined;
 }
+
+/** One line for people: `java.io.IOException: No space left on device`. */
+export function causeText({ kind, message }: SparkError): string {
+  const name = kind.replace(/^.*\./, '');
+  return message === '' ? name : `${name}: ${message}`;
+}
+
+const CLASS = String.raw`((?:[A-Za-z_][\w$]*\.)+[A-Z][\w$]*)`;
+/** A cause of the driver's, or of a task's that the driver's message quotes. */
+const CAUSED_BY = new RegExp(String.raw`^\s*Caused by: ${CLASS}(?::\s*(.*))?$`);
+/** At a line's start, behind `Exception in thread "…"`, or behind a log line's words and py4j's colon. */
+const JVM_EXCEPTION = new RegExp(
+  String.raw`^(?:: |Exception in thread "[^"]*" |.*\b(?:ERROR|FATAL)\b.*?: )?((?:[a-z_][\w$]*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable))(?::\s*(.*))?$`,
+);
+const PYTHON_EXCEPTION =
+  /^((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt))(?::\s*(.*))?$/;

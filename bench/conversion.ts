@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { ConversionEngine } from '../src/conversion/engine.ts';
-import { createEngine } from '../src/conversion/engines.ts';
+import { createEngine } from '../src/conversion/convert-source.ts';
 import type { Encoding } from '../src/model/dataset.ts';
 import { quoteLiteral } from '../src/model/names.ts';
 import { sparkEngine } from '../test/helpers/spark-engine.ts';
@@ -48,7 +48,7 @@ async function run(path: string): Promise<void> {
 
 function ofName(name: (typeof ENGINES)[number]): ConversionEngine {
   if (name !== 'spark') {
-    return createEngine(name, { duckdb: { memoryLimit: MEMORY_LIMIT, threads } });
+    return createEngine(name, { memoryLimit: MEMORY_LIMIT, threads });
   }
   const searchPath = process.env['PATH'];
   return sparkEngine({ settings: { master: `local[${threads}]`, driverMemory: '2g', searchPath } });

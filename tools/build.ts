@@ -11,12 +11,7 @@ const compiler = spawnSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'
 });
 if (compiler.status !== 0) process.exit(compiler.status ?? 1);
 // Python and shell, as they are.
-const SCRIPTS = [
-  'conversion/spark/convert.py',
-  'conversion/spark/count.py',
-  'emr/shut-down-after.sh',
-  'lake/spark/query.py',
-];
+const SCRIPTS = ['conversion/spark/convert.py', 'emr/shut-down-after.sh', 'lake/spark/query.py'];
 for (const script of SCRIPTS) cpSync(`src/${script}`, `dist/${script}`);
 // npx runs it as a program.
 if (existsSync(CLI)) chmodSync(CLI, 0o755);

@@ -3,7 +3,7 @@ import { datedDataset, assertDayHasCome, assertVersionOfDay } from '../model/dat
 import type { DatasetSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import type { RunPlan } from '../model/run.ts';
-import { stageBytes } from '../conversion/spark/stage-source.ts';
+import { stageBytes } from '../conversion/spark/inputs.ts';
 import { hasSearchAttributes } from '../runs/start-run.ts';
 import { isPublished, listRevisions, readSnapshot } from '../storage/manifests.ts';
 import type { ActivityDeps } from './deps.ts';

@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { convertSource, inspectSource, type ConvertResult } from '../conversion/convert-source.ts';
 import { convertBatch, type FailedSource } from '../conversion/spark/convert-batch.ts';
-import { stageSource } from '../conversion/spark/stage-source.ts';
+import { stageSource } from '../conversion/spark/inputs.ts';
 import { tableTypes } from '../iceberg/describe-table.ts';
 import { findLanding, landSource, probeSource } from '../landing/land-source.ts';
 import { isRetryable } from '../model/errors.ts';

@@ -1,18 +1,55 @@
-import type { DeclaredType } from '../model/dataset.ts';
+import type { DeclaredType, SourceOverrides } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { printable } from '../model/names.ts';
+import { nameColumns, printable, type NamedColumn } from '../model/names.ts';
 import { DATE_FORMATS, TIMESTAMP_FORMATS } from '../model/schema.ts';
 import type { Column, ColumnType } from '../model/schema.ts';
 import { ALL_SHAPES, DECIMAL, INTEGER, shapeOfFormat } from '../csv/shapes.ts';
 
 type Decision = Pick<Column, 'type' | 'format' | 'empty' | 'beyondDouble' | 'declared'>;
 
+/** A column of a file, with its type. */
+export interface TypedColumn {
+  column: Column;
+  declared: DeclaredType | undefined;
+  /** False where the declared type does not hold every value. */
+  fits: boolean;
+}
+
+/**
+ * The columns of a file, by the names that they have in the lake.
+ * @throws LonghaulError CONFIG_INVALID of datasets.yaml: two columns would have one name, a declared one is not there, or
+ *   its format is not of the list.
+ */
+export function namedColumns(
+  header: readonly string[],
+  { types = {}, aliases = {} }: SourceOverrides,
+): NamedColumn[] {
+  const named = renamed(nameColumns(header), aliases);
+  checkDeclared(
+    types,
+    named.map(({ name }) => name),
+  );
+  return named;
+}
+
+/** @param found the shapes of all of the column's values, and whether an integer of them is beyond 2^53. */
+export function typedColumn(
+  named: NamedColumn,
+  found: { shapes: number; beyondDouble: boolean },
+  { types = {} }: SourceOverrides,
+  known?: ColumnType,
+): TypedColumn {
+  const declared = Object.hasOwn(types, named.name) ? types[named.name] : undefined;
+  const { column, fits } = decideColumn(found.shapes, found.beyondDouble, declared, known);
+  return { column: { ...named, ...column }, declared, fits };
+}
+
 /**
  * The type of a column with these shapes; `fits` is false where the declared type does not hold every value.
  * @param known the type that the dataset's table has for the column: it is taken where it holds every value exactly, so
  *   that the file need not be cast into it.
  */
-export function decideColumn(
+function decideColumn(
   shapes: number,
   beyondDouble: boolean,
   declared: DeclaredType | undefined,
@@ -65,11 +102,25 @@ function foundType(shapes: number, beyondDouble: boolean): Decision {
   return { type: 'VARCHAR' };
 }
 
-/** @throws LonghaulError CONFIG_INVALID for a column that is not there, or a format that is not of the list. */
-export function checkDeclared(
-  types: Record<string, DeclaredType>,
-  columns: readonly string[],
-): void {
+function renamed(columns: NamedColumn[], aliases: Record<string, string>): NamedColumn[] {
+  const taken = new Map<string, NamedColumn>();
+  return columns.map((column) => {
+    const name = Object.hasOwn(aliases, column.name) ? aliases[column.name] : undefined;
+    const result = { ...column, name: name ?? column.name };
+    const other = taken.get(result.name);
+    if (other) {
+      const both = [other, column]
+        .map((each) => `"${printable(each.publisherName)}"`)
+        .join(' and ');
+      const message = `By "aliases" of datasets.yaml the columns ${both} are both "${printable(result.name)}".`;
+      throw new LonghaulError('CONFIG_INVALID', message);
+    }
+    taken.set(result.name, column);
+    return result;
+  });
+}
+
+function checkDeclared(types: Record<string, DeclaredType>, columns: readonly string[]): void {
   for (const [name, declared] of Object.entries(types)) {
     if (!columns.includes(name)) {
       throw new LonghaulError(

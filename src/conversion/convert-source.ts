@@ -1,5 +1,6 @@
-import { isBatchEngine } from '../model/dataset.ts';
 import { tmpdir } from 'node:os';
+import type { DuckDbSettings } from '../config/settings.ts';
+import { isBatchEngine, type FileEngine } from '../model/dataset.ts';
 import { decideEncoding } from '../csv/encoding.ts';
 import { assertReadable } from '../csv/readable.ts';
 import { scannedAsConfigured } from '../landing/ingest-state.ts';
@@ -26,9 +27,11 @@ import {
 } from '../storage/staged.ts';
 import type { ColumnType } from '../model/schema.ts';
 import type { Lake, Store } from '../storage/store.ts';
-import type { ConversionProgress } from './engine.ts';
-import { createEngine, type EngineDeps } from './engines.ts';
+import { createDuckDbEngine } from './duckdb/engine.ts';
+import type { ConversionEngine, ConversionProgress } from './engine.ts';
 import { inspect } from './inspect.ts';
+import { createParquetJsEngine } from './parquetjs/engine.ts';
+import { PART_SIZES } from './parts.ts';
 
 export interface ConvertResult {
   /** Prefix in the converted zone where it says which parts the attempt has written. */
@@ -37,7 +40,7 @@ export interface ConvertResult {
   bytes: number;
 }
 
-type Deps = Lake & EngineDeps;
+type Deps = Lake & { duckdb: DuckDbSettings };
 
 interface Watch {
   signal: AbortSignal;
@@ -113,7 +116,7 @@ export async function convertSource(
       writtenFolder(deps.converted),
       signal,
       async (stopped) =>
-        await createEngine(engine, deps).convert({
+        await createEngine(engine, deps.duckdb).convert({
           input: deps.raw.location(input.rawKey),
           inputBytes: bytes,
           ...{ scan, encoding, schema, onNote, signal: stopped, ...location },
@@ -137,6 +140,15 @@ export async function convertSource(
     await Promise.allSettled(own.map(async (each) => await deps.converted.deletePrefix(each)));
     throw error;
   }
+}
+
+/** @param sizes of the parts, for tests, whose files are small. */
+export function createEngine(
+  name: FileEngine,
+  duckdb: DuckDbSettings,
+  sizes = PART_SIZES,
+): ConversionEngine {
+  return name === 'duckdb' ? createDuckDbEngine(duckdb, sizes) : createParquetJsEngine(sizes);
 }
 
 /** What is made of a landing that only its owner reads is the owner's alone too. */

@@ -1,19 +1,16 @@
 import type { SourceOverrides } from '../model/dataset.ts';
 import { csvReadingOf, type CsvReading, type CsvScan, type Dialect } from '../model/scan.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { nameColumns } from '../model/names.ts';
 import type { Column } from '../model/schema.ts';
 import { HEAD_BYTES, sniffHead } from '../csv/dialect.ts';
 import { decideEncoding } from '../csv/encoding.ts';
-import { EvidenceCollector, noEvidence, shapesOfAll, valueText } from '../csv/evidence.ts';
+import { EvidenceCollector, noEvidence, shapesOfAll, valueText } from '../csv/profile.ts';
 import { assertReadable } from '../csv/readable.ts';
 import { CsvScanner } from '../csv/scanner.ts';
 import { MAX_RECORD_BYTES } from '../csv/scanner-state.ts';
 import { assertPlainText } from '../landing/content-kind.ts';
-import { checkDeclared, decideColumn } from './column-types.ts';
-import { declaredType, renamed } from './inspect.ts';
-import { whyDelimiter, whyEncoding } from './why-read.ts';
-import { whyType } from './why-type.ts';
+import { namedColumns, typedColumn } from './column-types.ts';
+import { whyDelimiter, whyEncoding, whyType } from './why.ts';
 
 /** How a file is read and typed, and why: plain JSON. */
 export interface FileReport {
@@ -201,22 +198,14 @@ function columnsOf(
   overrides: SourceOverrides,
   { encoding, problems }: { encoding: CsvReading['encoding']; problems: LonghaulError[] },
 ): ReportedColumn[] {
-  const named = renamed(nameColumns(header), overrides.aliases ?? {});
-  checkDeclared(
-    overrides.types ?? {},
-    named.map(({ name }) => name),
-  );
   const misfits: string[] = [];
-  const reported = named.map((column, index): ReportedColumn => {
+  const reported = namedColumns(header, overrides).map((named, index): ReportedColumn => {
     const evidence = columns[index] ?? noEvidence();
-    const { shapes, beyondDouble } = shapesOfAll(evidence);
-    const declared = declaredType(overrides, column.name);
-    const { column: decision, fits } = decideColumn(shapes, beyondDouble, declared);
-    const why = whyType(decision, declared, { evidence, encoding });
+    const { column, declared, fits } = typedColumn(named, shapesOfAll(evidence), overrides);
+    const why = whyType(column, declared, { evidence, encoding });
     if (!fits) misfits.push(`${column.name}: ${why}`);
     return {
       ...column,
-      ...decision,
       why,
       emptyRecords: records - evidence.values,
       examples: evidence.examples.map((each) => valueText(each, encoding)),

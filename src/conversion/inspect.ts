@@ -1,15 +1,16 @@
 import type { DeclaredType, Encoding, SourceOverrides } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { nameColumns, printable, type NamedColumn } from '../model/names.ts';
+import { printable } from '../model/names.ts';
 import type { CsvScan } from '../model/scan.ts';
 import type { ColumnType, Schema } from '../model/schema.ts';
 import type { Location } from '../storage/location.ts';
+import { assertDecodable, decode } from '../csv/encoding.ts';
+import { shapesOf } from '../csv/shapes.ts';
+import { QUOTE, Tokenizer } from '../csv/tokenizer.ts';
+import { readBlocks } from './blocks.ts';
+import { namedColumns, shapesOfType, typedColumn, type TypedColumn } from './column-types.ts';
 import type { ConversionProgress } from './engine.ts';
-import { assertDecodable } from '../csv/encoding.ts';
-import { checkDeclared, decideColumn } from './column-types.ts';
 import { profileFile } from './profile-file.ts';
-import { throwUnconvertible } from './unconvertible.ts';
-import type { Misfit } from './unconvertible.ts';
 
 export interface InspectRequest {
   input: Location;
@@ -30,56 +31,96 @@ export interface InspectRequest {
  *   CONFIG_INVALID for a declared column that the file does not have.
  */
 export async function inspect(request: InspectRequest): Promise<Schema> {
-  const { scan, overrides } = request;
+  const { input, scan, bytes, overrides, signal, onProgress, tableTypes } = request;
   assertDecodable(scan, request.encoding);
-  const named = renamed(nameColumns(scan.header), overrides.aliases ?? {});
-  checkDeclared(
-    overrides.types ?? {},
-    named.map((column) => column.name),
-  );
+  const named = namedColumns(scan.header, overrides);
   const profile = await profileFile({
-    location: request.input,
-    bytes: request.bytes,
-    splits: scan.records === 0 ? [] : scan.splits,
-    columns: named.length,
+    ...{ location: input, bytes, scan, columns: named.length, signal },
     delimiter: scan.dialect.delimiter.charCodeAt(0),
-    signal: request.signal,
-    onProgress: (bytes) => request.onProgress({ bytes }),
+    onProgress: (done) => onProgress({ bytes: done }),
   });
-  const misfits: Misfit[] = [];
-  const columns = named.map((column, index) => {
-    const declared = declaredType(overrides, column.name);
-    const shapes = profile.shapes[index] ?? 0;
-    const beyondDouble = profile.beyondDouble[index] === 1;
-    const known = request.tableTypes?.get(column.name);
-    const decision = decideColumn(shapes, beyondDouble, declared, known);
-    if (declared && !decision.fits) misfits.push({ index, name: column.name, declared });
-    return { ...column, ...decision.column };
+  const typed = named.map((column, index) => {
+    const found = {
+      shapes: profile.shapes[index] ?? 0,
+      beyondDouble: profile.beyondDouble[index] === 1,
+    };
+    return typedColumn(column, found, overrides, tableTypes?.get(column.name));
   });
-  if (misfits.length > 0) await throwUnconvertible(request, misfits);
-  return { columns };
+  if (typed.some(({ fits }) => !fits)) await throwUnconvertible(request, typed);
+  return { columns: typed.map(({ column }) => column) };
 }
 
-/** @throws LonghaulError CONFIG_INVALID where two columns would have the same name. */
-export function renamed(columns: NamedColumn[], aliases: Record<string, string>): NamedColumn[] {
-  const taken = new Map<string, NamedColumn>();
-  return columns.map((column) => {
-    const name = Object.hasOwn(aliases, column.name) ? aliases[column.name] : undefined;
-    const result = { ...column, name: name ?? column.name };
-    const other = taken.get(result.name);
-    if (other) {
-      const both = [other, column]
-        .map((each) => `"${printable(each.publisherName)}"`)
-        .join(' and ');
-      const message = `By "aliases" of datasets.yaml the columns ${both} are both "${printable(result.name)}".`;
-      throw new LonghaulError('CONFIG_INVALID', message);
-    }
-    taken.set(result.name, column);
-    return result;
-  });
+/** Values of a column: enough to see what is wrong, few enough for one message. */
+const MAX_EXAMPLES = 5;
+/** How much of a value a message shows. */
+const MAX_VALUE_CHARACTERS = 60;
+
+/** A column whose declared type does not hold all of its values. */
+interface Misfit {
+  index: number;
+  name: string;
+  declared: DeclaredType;
+  /** What the values before left possible of the declared type's formats. */
+  shapes: number;
+  examples: string[];
 }
 
-export function declaredType(overrides: SourceOverrides, name: string): DeclaredType | undefined {
-  const { types } = overrides;
-  return types && Object.hasOwn(types, name) ? types[name] : undefined;
+/**
+ * Reads the file again for the values that do not fit, which only a failing run has to pay for.
+ * @throws LonghaulError VALUES_UNCONVERTIBLE, always.
+ */
+async function throwUnconvertible(
+  request: InspectRequest,
+  typed: readonly TypedColumn[],
+): Promise<never> {
+  const { scan, input: location, bytes: end, encoding, signal } = request;
+  const misfits = typed.flatMap(({ column: { name }, declared, fits }, index): Misfit[] =>
+    fits || !declared
+      ? []
+      : [{ index, name, declared, shapes: shapesOfType(declared), examples: [] }],
+  );
+  const tokenizer = new Tokenizer(scan.dialect.delimiter.charCodeAt(0));
+  let record = 0;
+  await readBlocks(
+    { location, start: scan.splits[0] ?? end, end },
+    (bytes, block, position) =>
+      tokenizer.readAll(bytes, block, (start) => {
+        if (!tokenizer.isBlank(start) || scan.header.length === 1) record += 1;
+        for (const misfit of misfits) {
+          const first = misfit.index === 0 ? start : (tokenizer.ends[misfit.index - 1] ?? 0) + 1;
+          const margin = bytes[first] === QUOTE ? 1 : 0;
+          const [from, to] = [first + margin, (tokenizer.ends[misfit.index] ?? 0) - margin];
+          if (misfit.index >= tokenizer.fields || from >= to) continue;
+          const fitting = shapesOf(bytes, from, to, misfit.shapes) & misfit.shapes;
+          if (fitting !== 0) misfit.shapes = fitting;
+          else if (misfit.examples.length < MAX_EXAMPLES) {
+            const value = shown(decode(bytes.subarray(from, to), encoding));
+            misfit.examples.push(`${value} (record ${record}, byte ${position + first})`);
+          }
+        }
+      }),
+    signal,
+  );
+  throw new LonghaulError('VALUES_UNCONVERTIBLE', misfits.map(sentenceOf).join(' '));
+}
+
+function sentenceOf({ name, declared, examples }: Misfit): string {
+  const format = declared.format === undefined ? '' : ` ${declared.format}`;
+  return `Column "${printable(name)}" is declared ${declared.type}${format}, but these values of it are not ${DESCRIPTIONS[declared.type]}: ${examples.join(', ')}.`;
+}
+
+const DESCRIPTIONS: Record<ColumnType, string> = {
+  BIGINT: 'integers of at most 18 digits without leading zeros, plus sign or blanks',
+  DOUBLE: 'plain decimals that a double gives back digit by digit',
+  DATE: 'existing days in one format of the list',
+  TIMESTAMP: 'existing times in one format of the list',
+  VARCHAR: 'text',
+};
+
+/** @param escaped without the quotes around it. */
+function shown(escaped: string): string {
+  const value = escaped.replaceAll('""', '"');
+  const cut =
+    value.length > MAX_VALUE_CHARACTERS ? `${value.slice(0, MAX_VALUE_CHARACTERS)}…` : value;
+  return `"${printable(cut)}"`;
 }

@@ -2,16 +2,14 @@ import { availableParallelism } from 'node:os';
 import { emptyProfile, mergeProfiles, profileRecords, type Profile } from '../csv/profile.ts';
 import type { Location } from '../storage/location.ts';
 import { readBlocks, type FileRange } from './blocks.ts';
+import { cutRecords, type FileToCut } from './ranges.ts';
 import { runInThreads } from './thread.ts';
 
 /** Below this, starting a thread takes longer than the work. */
 const MIN_BYTES_FOR_THREADS = 32 * 1024 * 1024;
 
-interface FileToProfile {
+interface FileToProfile extends FileToCut {
   location: Location;
-  bytes: number;
-  /** Where records start; the first one is the first data record. Empty: no record at all. */
-  splits: readonly number[];
   columns: number;
   /** A byte. */
   delimiter: number;
@@ -28,11 +26,14 @@ export interface RangeToProfile extends FileRange {
 
 /** What the whole file says of its columns, found on every core; the same however the file is cut. */
 export async function profileFile(file: FileToProfile): Promise<Profile> {
-  const { signal, onProgress, splits } = file;
+  const { location, columns, delimiter, signal, onProgress } = file;
   signal.throwIfAborted();
-  let done = splits[0] ?? 0;
+  let done = file.scan.splits[0] ?? 0;
   const advance = (bytes: number): void => onProgress((done += bytes));
-  const ranges = cut(file, file.bytes < MIN_BYTES_FOR_THREADS ? 1 : availableParallelism());
+  const threads = file.bytes < MIN_BYTES_FOR_THREADS ? 1 : availableParallelism();
+  const ranges = cutRecords(file, threads).map(({ start, end }): RangeToProfile => ({
+    ...{ location, start, end, columns, delimiter },
+  }));
   const profiles =
     ranges.length > 1
       ? await runInThreads<RangeToProfile, Profile>(
@@ -40,7 +41,7 @@ export async function profileFile(file: FileToProfile): Promise<Profile> {
           signal,
         )
       : await Promise.all(ranges.map((range) => profileRange(range, advance, signal)));
-  const total = emptyProfile(file.columns);
+  const total = emptyProfile(columns);
   for (const profile of profiles) mergeProfiles(total, profile);
   return total;
 }
@@ -62,16 +63,4 @@ export async function profileRange(
     signal,
   );
   return profile;
-}
-
-/** About as many bytes in each range: sequential reading for every thread. */
-function cut(file: FileToProfile, ranges: number): RangeToProfile[] {
-  const { location, bytes, splits, columns, delimiter } = file;
-  const size = Math.ceil(splits.length / ranges);
-  const result: RangeToProfile[] = [];
-  for (let at = 0; at < splits.length; at += size) {
-    const start = splits[at] ?? bytes;
-    result.push({ location, start, end: splits[at + size] ?? bytes, columns, delimiter });
-  }
-  return result;
 }

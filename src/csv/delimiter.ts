@@ -59,7 +59,7 @@ export function likeliestDelimiter(head: Head, hasHeader: boolean): string {
   const rival = isTie ? second : candidates.find((each) => isRival(each, best));
   if (!rival) return best.delimiter;
   throw unclear(
-    `The file's records are as regular with the delimiter ${literal(best)} as with ${literal(rival)}.`,
+    `The file's records are as regular with the delimiter ${JSON.stringify(best.delimiter)} as with ${JSON.stringify(rival.delimiter)}.`,
     [best, rival],
   );
 }
@@ -89,7 +89,7 @@ function ofInconsistent(
     return found?.delimiter ?? ',';
   }
   throw unclear(
-    `Without a delimiter the file has one column, but ${literal(found)} stands in ${found.columns > 1 ? 'its first record' : 'most of its records'}: it may be the delimiter${found.columns > 1 ? '' : ', below a title line'}.`,
+    `Without a delimiter the file has one column, but ${JSON.stringify(found.delimiter)} stands in ${found.columns > 1 ? 'its first record' : 'most of its records'}: it may be the delimiter${found.columns > 1 ? '' : ', below a title line'}.`,
     [found, { delimiter: ',' }],
   );
 }
@@ -148,24 +148,10 @@ function isClean({ text, quoted, oddQuotes }: HeadField, delimiter: string): boo
   return !DELIMITERS.some((other) => other !== delimiter && text.includes(other));
 }
 
-/** As datasets.yaml and a message write it. */
-function literal({ delimiter }: Pick<Dialect, 'delimiter'>): string {
-  return JSON.stringify(delimiter);
-}
-
-/** In a message: with the reason. */
-export function delimiterText({ delimiter, delimiterFrom }: Dialect): string {
-  const reason =
-    delimiterFrom === undefined
-      ? 'declared'
-      : delimiterFrom === 'sep='
-        ? 'of the line sep='
-        : "found in the file's start";
-  return `the delimiter ${literal({ delimiter })} (${reason})`;
-}
-
 function unclear(message: string, choices: readonly Pick<Dialect, 'delimiter'>[]): LonghaulError {
-  const settings = choices.map((each) => `\`delimiter: ${literal(each)}\``).join(' or ');
+  const settings = choices
+    .map((each) => `\`delimiter: ${JSON.stringify(each.delimiter)}\``)
+    .join(' or ');
   return new LonghaulError('SOURCE_DELIMITER_UNCLEAR', message, {
     hint: `Nothing is published. Look at the file's first lines, then set ${settings} for the source in datasets.yaml.`,
   });

@@ -1,5 +1,8 @@
-import { ALL_SHAPES, BEYOND_DOUBLE, shapesOf } from './shapes.ts';
-import { INCOMPLETE, QUOTE, Tokenizer, type Block } from './tokenizer.ts';
+import type { Encoding } from '../model/dataset.ts';
+import { firstRecordOffset, type Dialect } from '../model/scan.ts';
+import { decode } from './encoding.ts';
+import { ALL_SHAPES, BEYOND_DOUBLE, INTEGER, shapesOf } from './shapes.ts';
+import { QUOTE, Tokenizer, type Block } from './tokenizer.ts';
 
 /** What some of the records say of the columns: plain data, merged in any order. */
 export interface Profile {
@@ -37,10 +40,7 @@ export function profileRecords(
   const { shapes } = profile;
   const tokenizer = new Tokenizer(delimiter);
   const { ends } = tokenizer;
-  let record = block.start;
-  while (record < block.limit) {
-    const next = tokenizer.read(bytes, record, block);
-    if (next === INCOMPLETE) return record;
+  return tokenizer.readAll(bytes, block, (record) => {
     let from = record;
     // A field past the header's columns has no shapes: ragged files never get here.
     for (let column = 0; column < tokenizer.fields; column += 1) {
@@ -48,9 +48,7 @@ export function profileRecords(
       if (shapes[column]) narrow(profile, column, bytes, from, to);
       from = to + 1;
     }
-    record = next;
-  }
-  return block.limit;
+  });
 }
 
 /** A quote inside the quotes is part of no number and no date: it needs no unescaping. */
@@ -67,4 +65,153 @@ function narrow(
   const found = shapesOf(bytes, start + margin, end - margin, wanted);
   profile.shapes[column] = found & wanted;
   if ((found & BEYOND_DOUBLE) !== 0) profile.beyondDouble[column] = 1;
+}
+
+/** A value, to be shown: see `valueText`. */
+export interface SeenValue {
+  /** 1 is the first data record. */
+  record: number;
+  /** Its first bytes, each a character. */
+  text: string;
+}
+
+/** The values of a column that have exactly the same shapes. */
+export interface ShapeGroup {
+  /** As `shapesOf` gives them. */
+  shapes: number;
+  values: number;
+  first: SeenValue;
+}
+
+/** What the values of one column say of its type, with the values that decide it. */
+export interface ColumnEvidence {
+  /** Those that are not empty. */
+  values: number;
+  groups: Map<number, ShapeGroup>;
+  /** Of the longest integer. */
+  maxDigits: number;
+  /** The first few that differ from each other, kept as `SeenValue.text` is. */
+  examples: string[];
+}
+
+/** Enough to see what a column holds. */
+const MAX_EXAMPLE_VALUES = 3;
+/** So many characters of a value are shown. */
+const MAX_VALUE_CHARACTERS = 40;
+/** What holds so many and one more, in any encoding. */
+const MAX_VALUE_BYTES = 4 * (MAX_VALUE_CHARACTERS + 1);
+
+const MINUS = 0x2d;
+
+/**
+ * The evidence of all columns, record by record. It keeps what `Profile`, which has to be fast, throws away; both judge a
+ * value by `shapesOf`, so both lead to the same types.
+ */
+export class EvidenceCollector {
+  readonly columns: ColumnEvidence[] = [];
+  /** Data records so far. */
+  records = 0;
+  readonly #tokenizer: Tokenizer;
+  readonly #firstRecord: number;
+  #isAtHeader: boolean;
+  /** Bytes of the file before the next block. */
+  #offset = 0;
+
+  constructor(dialect: Dialect) {
+    this.#tokenizer = new Tokenizer(dialect.delimiter.charCodeAt(0));
+    this.#isAtHeader = dialect.header !== false;
+    this.#firstRecord = firstRecordOffset(dialect);
+  }
+
+  /**
+   * Takes the whole records of the file's next bytes.
+   * @param bytes what the last call left, and more; with one byte to spare behind the limit.
+   * @returns the number of bytes that were taken; the record behind them is not whole.
+   */
+  push(bytes: Uint8Array, limit: number, end: boolean): number {
+    const start = Math.max(0, this.#firstRecord - this.#offset);
+    if (start >= limit) return 0;
+    const block: Block = { start, limit, end };
+    const taken = this.#tokenizer.readAll(bytes, block, (record) => this.#take(bytes, record));
+    this.#offset += taken;
+    return taken;
+  }
+
+  #take(bytes: Uint8Array, start: number): void {
+    const { fields, ends } = this.#tokenizer;
+    const { columns } = this;
+    // Of one column, a blank line is an empty field; before the first record it is nothing.
+    if (columns.length !== 1 && this.#tokenizer.isBlank(start)) return;
+    if (columns.length === 0) {
+      for (let column = 0; column < fields; column += 1) columns.push(noEvidence());
+      if (this.#isAtHeader) {
+        this.#isAtHeader = false;
+        return;
+      }
+    }
+    this.records += 1;
+    let from = start;
+    for (let column = 0; column < fields; column += 1) {
+      const to = ends[column] as number;
+      const evidence = columns[column];
+      if (evidence) addValue(evidence, bytes, from, to, this.records);
+      from = to + 1;
+    }
+  }
+}
+
+export function noEvidence(): ColumnEvidence {
+  return { values: 0, groups: new Map(), maxDigits: 0, examples: [] };
+}
+
+function addValue(
+  evidence: ColumnEvidence,
+  bytes: Uint8Array,
+  fieldStart: number,
+  fieldEnd: number,
+  record: number,
+): void {
+  const margin = bytes[fieldStart] === QUOTE ? 1 : 0;
+  const start = fieldStart + margin;
+  const end = fieldEnd - margin;
+  if (start >= end) return;
+  evidence.values += 1;
+  const shapes = shapesOf(bytes, start, end, ALL_SHAPES);
+  if ((shapes & INTEGER) !== 0) {
+    const digits = end - start - (bytes[start] === MINUS ? 1 : 0);
+    evidence.maxDigits = Math.max(evidence.maxDigits, digits);
+  }
+  const group = evidence.groups.get(shapes);
+  if (group) group.values += 1;
+  else {
+    const text = keptValue(bytes, start, end);
+    evidence.groups.set(shapes, { shapes, values: 1, first: { record, text } });
+  }
+  if (evidence.examples.length < MAX_EXAMPLE_VALUES) {
+    const text = keptValue(bytes, start, end);
+    if (!evidence.examples.includes(text)) evidence.examples.push(text);
+  }
+}
+
+function keptValue(bytes: Uint8Array, start: number, end: number): string {
+  const cut = bytes.subarray(start, Math.min(end, start + MAX_VALUE_BYTES));
+  return Buffer.from(cut).toString('latin1').replaceAll('""', '"');
+}
+
+/** A kept value in the file's encoding; a long one is cut, with an ellipsis. */
+export function valueText(kept: string, encoding: Encoding): string {
+  const characters = Array.from(decode(Buffer.from(kept, 'latin1'), encoding));
+  if (characters.length <= MAX_VALUE_CHARACTERS) return characters.join('');
+  return `${characters.slice(0, MAX_VALUE_CHARACTERS).join('')}…`;
+}
+
+/** The shapes that every value has, as a `Profile` keeps them. */
+export function shapesOfAll({ groups }: ColumnEvidence): { shapes: number; beyondDouble: boolean } {
+  let shapes = ALL_SHAPES;
+  let beyondDouble = false;
+  for (const group of groups.values()) {
+    shapes &= group.shapes;
+    beyondDouble ||= (group.shapes & BEYOND_DOUBLE) !== 0;
+  }
+  return { shapes, beyondDouble };
 }

@@ -1,7 +1,6 @@
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
-import type { CsvScan, Position, ScanProblem } from '../model/scan.ts';
-import { delimiterText } from './delimiter.ts';
+import type { CsvScan, Dialect, Position, ScanProblem } from '../model/scan.ts';
 
 type Kind = ScanProblem['kind'];
 
@@ -64,6 +63,12 @@ function howItWasRead({ dialect, header, headerLine }: CsvScan): string {
   const shown =
     names.length > MAX_HEADER_CHARACTERS ? `${names.slice(0, MAX_HEADER_CHARACTERS)}…` : names;
   return `It was read with ${delimiter}, and line ${headerLine} as its header: ${shown}`;
+}
+
+function delimiterText({ delimiter, delimiterFrom }: Dialect): string {
+  const reasons = { 'sep=': 'of the line sep=', head: "found in the file's start" };
+  const reason = delimiterFrom === undefined ? 'declared' : reasons[delimiterFrom];
+  return `the delimiter ${JSON.stringify(delimiter)} (${reason})`;
 }
 
 function hintFor(code: ErrorCode, { dialect }: CsvScan): { hint?: string } {

@@ -1,4 +1,4 @@
-import { INCOMPLETE, Tokenizer, type Block } from './tokenizer.ts';
+import { Tokenizer, type Block } from './tokenizer.ts';
 
 // Not imported: V8 would load them anew for every byte.
 const QUOTE = 0x22;
@@ -33,15 +33,11 @@ export function rewriteRecords(
   const size = (limit - start) * MAX_REWRITE_GROWTH + MARGIN_BYTES;
   const target: Target = { bytes: Buffer.allocUnsafe(size), at: 0 };
   const tokenizer = new Tokenizer(delimiter);
-  let record = start;
-  while (record < limit) {
-    const next = tokenizer.read(bytes, record, block);
-    if (next === INCOMPLETE) break;
+  const left = tokenizer.readAll(bytes, block, (record) => {
     if (!tokenizer.isBlank(record)) rewriteRecord(bytes, record, tokenizer, target);
     else if (columns === 1) for (const byte of NO_VALUE) put(target, byte);
-    record = next;
-  }
-  return { written: target.bytes.subarray(0, target.at), left: record };
+  });
+  return { written: target.bytes.subarray(0, target.at), left };
 }
 
 function rewriteRecord(

@@ -1,15 +1,18 @@
+import type { Encoding } from '../model/dataset.ts';
 import {
   firstRecordOffset,
   MAX_EXAMPLES,
   type CsvScan,
   type Dialect,
-  type LineEnds,
+  type EncodingEvidence,
   type Position,
   type Positions,
   type ScanProblem,
 } from '../model/scan.ts';
-import type { BareQuote } from './bare-quotes.ts';
+import { decode } from './encoding.ts';
 import { initialEncodingState, type EncodingState } from './encoding-detector.ts';
+import { fieldsOfRecord } from './head-records.ts';
+import { QUOTE } from './tokenizer.ts';
 
 /** The mode of a new scanner: the next byte is a field's first. */
 export const FIELD_START = 0;
@@ -23,8 +26,22 @@ export const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 /** A longer header is no header but a file whose first quote never closes; it is kept in memory and in checkpoints. */
 const MAX_HEADER_BYTES = 1024 * 1024;
 
+/** What is counted from record to record, and is of the scan as it is. */
+type Counts = Pick<
+  CsvScan,
+  | 'records'
+  | 'blankLines'
+  | 'lineEnds'
+  | 'quotedBreaks'
+  | 'bareQuotes'
+  | 'maxRecordBytes'
+  | 'splits'
+  | 'splitRecords'
+  | 'problems'
+>;
+
 /** Everything that a scanner knows at a byte offset, as plain JSON: it lies in the landing's checkpoint. */
-export interface ScannerState {
+export interface ScannerState extends Counts {
   /** Bytes pushed so far, byte order mark included. */
   offset: number;
   mode: number;
@@ -49,16 +66,6 @@ export interface ScannerState {
   headerLine: number;
   /** The header's bytes, each a character: its encoding is known only when the whole file has passed. */
   header: string;
-  records: number;
-  blankLines: number;
-  lineEnds: LineEnds;
-  quotedBreaks: number;
-  bareQuotes: Positions;
-  maxRecordBytes: number;
-  splits: number[];
-  /** Data records before each of the `splits`. */
-  splitRecords: number[];
-  problems: CsvScan['problems'];
   encoding: EncodingState;
 }
 
@@ -90,6 +97,39 @@ export function initialState(dialect: Dialect): ScannerState {
     problems: [],
     encoding: initialEncodingState(),
   };
+}
+
+/** What is known at the file's end. @param declared see `CsvScanner.finish`. */
+export function scanOf(
+  dialect: Dialect,
+  state: ScannerState,
+  evidence: EncodingEvidence,
+  declared: Encoding | undefined,
+): CsvScan {
+  const { headerLine, records, blankLines, lineEnds, quotedBreaks, bareQuotes } = state;
+  const { maxRecordBytes, splits, splitRecords, problems } = state;
+  const encoding = declared ?? (evidence.firstInvalidUtf8 === undefined ? 'utf-8' : 'windows-1252');
+  return {
+    ...{ dialect, header: namesOf(dialect, state, encoding) },
+    ...(headerLine > 0 && { headerLine }),
+    ...{ records, blankLines, lineEnds, quotedBreaks, bareQuotes, maxRecordBytes },
+    encoding: dialect.bomBytes > 0 ? { ...evidence, ascii: false } : evidence,
+    ...{ splits, splitRecords, problems },
+  };
+}
+
+function namesOf(
+  { delimiter, header: hasHeader }: Dialect,
+  { columns, header }: ScannerState,
+  encoding: Encoding,
+): string[] {
+  if (hasHeader === false) {
+    return Array.from({ length: columns }, (_, index) => `column_${index + 1}`);
+  }
+  if (columns === 0) return [];
+  return fieldsOfRecord(header, delimiter).map(({ text }) =>
+    decode(Buffer.from(text, 'latin1'), encoding),
+  );
 }
 
 /** Where the first record, be it blank, starts. */
@@ -190,7 +230,61 @@ export function addProblem(
   addPosition(problem, position);
 }
 
-export function addPosition(positions: Positions, position: Position): void {
+function addPosition(positions: Positions, position: Position): void {
   positions.count += 1;
   if (positions.examples.length < MAX_EXAMPLES) positions.examples.push(position);
+}
+
+/** A quote inside an unquoted field. */
+export interface BareQuote {
+  position: Position;
+  /** Delimiters before it in its record. */
+  field: number;
+  isAfterDigit: boolean;
+  /** It may mean inches (`5" pipe`): a digit is before it, and no letter or digit behind it. */
+  isMeasure: boolean;
+}
+
+/*
+ * A bare quote that pairs with a quote at the end of a later field of its record shows a quoted field whose start was
+ * lost (`$6.10"Bob, Jr"`), and whose delimiters were taken for the record's: a problem. All others are text: `5" pipe`, a
+ * pair within a field, one at a field's end.
+ */
+
+/** The byte behind it is known only later: see `settleBareQuote`. */
+export function meetBareQuote(
+  state: ScannerState,
+  position: Position,
+  isAfterDigit: boolean,
+): void {
+  addPosition(state.bareQuotes, position);
+  const isSecondHalf = state.bareQuote !== null;
+  state.bareQuote = isSecondHalf
+    ? null
+    : { position, field: state.delimiters, isAfterDigit, isMeasure: false };
+}
+
+/** @param next the byte behind the quote that was met; undefined where the field ends with the quote. */
+export function settleBareQuote(state: ScannerState, next: number | undefined): void {
+  const { bareQuote: quote, openBareQuote: open } = state;
+  // Two in a row are an escaped one, which opens and closes nothing.
+  if (!quote || next === QUOTE) return;
+  state.bareQuote = null;
+  if (open?.field === quote.field) state.openBareQuote = null;
+  else if (next !== undefined) {
+    state.openBareQuote = { ...quote, isMeasure: quote.isAfterDigit && !isWord(next) };
+  } else if (open && !(open.isMeasure && quote.isAfterDigit)) {
+    addProblem(state, 'quoting', open.position);
+    state.openBareQuote = null;
+  }
+}
+
+export function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+}
+
+/** Letters of other alphabets included. */
+function isWord(byte: number): boolean {
+  const lower = byte | 0x20;
+  return isDigit(byte) || (lower >= 0x61 && lower <= 0x7a) || byte >= 0x80;
 }

@@ -1,15 +1,16 @@
 import type { Encoding } from '../model/dataset.ts';
 import { firstRecordOffset, type CsvScan, type Dialect } from '../model/scan.ts';
-import { isDigit, meetBareQuote, settleBareQuote } from './bare-quotes.ts';
 import { CleanRecords, scanKernel, type ScanKernel } from './clean-records.ts';
 import { EncodingDetector } from './encoding-detector.ts';
-import { decode } from './encoding.ts';
-import { fieldsOfRecord } from './head-records.ts';
 import {
   addProblem,
   FIELD_START,
   initialState,
+  isDigit,
+  meetBareQuote,
   RecordCounter,
+  scanOf,
+  settleBareQuote,
   type ScannerState,
 } from './scanner-state.ts';
 
@@ -109,35 +110,7 @@ export class CsvScanner {
     const state = this.#state;
     if (state.mode === AFTER_CR) state.lineEnds.cr += 1;
     else if (state.offset > state.recordStart) this.#endOfFile();
-    const evidence = this.#encoding.finish(state.offset);
-    const encoding =
-      declared ?? (evidence.firstInvalidUtf8 === undefined ? 'utf-8' : 'windows-1252');
-    return {
-      dialect: this.#dialect,
-      header: this.#names(encoding),
-      ...(state.headerLine > 0 && { headerLine: state.headerLine }),
-      records: state.records,
-      blankLines: state.blankLines,
-      lineEnds: state.lineEnds,
-      quotedBreaks: state.quotedBreaks,
-      bareQuotes: state.bareQuotes,
-      maxRecordBytes: state.maxRecordBytes,
-      encoding: this.#dialect.bomBytes > 0 ? { ...evidence, ascii: false } : evidence,
-      splits: state.splits,
-      splitRecords: state.splitRecords,
-      problems: state.problems,
-    };
-  }
-
-  #names(encoding: Encoding): string[] {
-    const { columns, header } = this.#state;
-    if (this.#dialect.header === false) {
-      return Array.from({ length: columns }, (_, index) => `column_${index + 1}`);
-    }
-    if (columns === 0) return [];
-    return fieldsOfRecord(header, this.#dialect.delimiter).map(({ text }) =>
-      decode(Buffer.from(text, 'latin1'), encoding),
-    );
+    return scanOf(this.#dialect, state, this.#encoding.finish(state.offset), declared);
   }
 
   /** Clean records by the kernel, all else by the machine: neither reads what the other has read. */

@@ -50,6 +50,22 @@ export class Tokenizer {
     }
   }
 
+  /**
+   * Reads the whole records of a block, one after the other.
+   * @param take gets where each starts.
+   * @returns where the record starts that goes on behind the block.
+   */
+  readAll(bytes: Uint8Array, block: Block, take: (start: number) => void): number {
+    let record = block.start;
+    while (record < block.limit) {
+      const next = this.read(bytes, record, block);
+      if (next === INCOMPLETE) break;
+      take(record);
+      record = next;
+    }
+    return record;
+  }
+
   /** Whether the last record, which started there, is a blank line. */
   isBlank(start: number): boolean {
     return this.fields === 1 && this.ends[0] === start;

@@ -23,7 +23,7 @@ import type { OnHdfsInput, SubmitInput } from '../model/emr-inputs.ts';
 const CONCURRENCY = 16;
 
 /**
- * What `count.py` is to count, and, of a day that is whole, the manifest, which it puts on HDFS where all is right.
+ * What `convert.py --count` is to count, and, of a day that is whole, the manifest, which it puts on HDFS where all is right.
  * @returns the job's URI.
  */
 export async function putCount(

@@ -131,7 +131,7 @@ async function start(on: Conversion, open: readonly string[], number: number): P
   const { deps, settings, batch } = on;
   const { dataset, ingestDate, runId } = batch;
   const { converted, emr } = deps;
-  const script = await putScript(deps, runId, 'convert.py');
+  const script = await putScript(deps, runId);
   const job = await putBatch(deps, batch, open, (source) => ({
     output: converted.uri(sourcePrefix({ ...batch, source })),
     staging: converted.uri(`${sparkBatchPrefix(runId, 'serverless')}writing/${source}/`),

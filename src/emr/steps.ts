@@ -49,16 +49,16 @@ async function argsOf(deps: EmrDeps, input: SubmitInput, signal: AbortSignal): P
     const { key, from, pattern } = copiedParts(batch);
     return copyArgs(from, converted.uri(key), pattern);
   }
+  const script = await putScript(deps, runId);
   if (kind === 'count') {
-    const job = await putCount(deps, batch, input, signal);
-    return sparkArgs(await putScript(deps, runId, 'count.py'), ['--job', job]);
+    return sparkArgs(script, ['--count', '--job', await putCount(deps, batch, input, signal)]);
   }
   const job = await putBatch(deps, batch, ids, (id) => ({
     output: hdfsOutput(batch, id),
     staging: hdfsStaging(batch, id),
     unless: hdfsManifest(batch),
   }));
-  return sparkArgs(await putScript(deps, runId, 'convert.py'), ['--job', job]);
+  return sparkArgs(script, ['--job', job]);
 }
 
 /** A command of the cluster's command-runner.jar, as an argument list that no shell sees. */

@@ -6,7 +6,7 @@ import type { DuckDbSettings } from '../config/settings.ts';
 import { writtenFolder } from '../conversion/convert-source.ts';
 import { runInChild } from '../conversion/duckdb/child-process.ts';
 import { settingStatements } from '../conversion/duckdb/plan.ts';
-import { settingsForWidth } from '../conversion/duckdb/width.ts';
+import { settingsForWidth } from '../conversion/duckdb/plan.ts';
 import { DUCKDB_SQL, castSql } from '../lake/views.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { partialPartKey } from '../model/layout.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { createDuckDbEngine, type JobRunner } from '../../src/conversion/duckdb/engine.ts';
-import { PART_SIZES } from '../../src/conversion/parts/next-range.ts';
+import { PART_SIZES } from '../../src/conversion/parts.ts';
 import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
 import { converted, landed, namesBelow, scratch, type Sample } from './samples.ts';
 

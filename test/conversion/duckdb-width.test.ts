@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { settingsForWidth } from '../../src/conversion/duckdb/width.ts';
+import { settingsForWidth } from '../../src/conversion/duckdb/plan.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import { converted, inProcessDuckDb, landed, scratch } from './samples.ts';
 

@@ -69,9 +69,11 @@ test('threads find what one thread finds', async (t) => {
     signal: new AbortController().signal,
     onProgress: (bytes: number) => (done = bytes),
   };
-  const cut = await profileFile({ ...file, splits: sample.scan.splits });
+  const cut = await profileFile({ ...file, scan: sample.scan });
   assert.equal(done, sample.bytes);
-  const whole = await profileFile({ ...file, splits: sample.scan.splits.slice(0, 1) });
+  const { records, splits } = sample.scan;
+  const uncut = { records, splits: splits.slice(0, 1), splitRecords: [0] };
+  const whole = await profileFile({ ...file, scan: uncut });
   assert.deepEqual(cut, whole);
   const { columns } = await inspected(sample);
   assert.deepEqual(
@@ -88,7 +90,7 @@ test('an abort ends inspection with its reason', async (t) => {
   const request = {
     location: sample.input,
     bytes: sample.bytes,
-    splits: [4],
+    scan: sample.scan,
     columns: 2,
     delimiter: 0x2c,
   };

@@ -13,7 +13,7 @@ import type {
   ConversionRequest,
 } from '../../src/conversion/engine.ts';
 import { inspect, type InspectRequest } from '../../src/conversion/inspect.ts';
-import { PART_SIZES, type PartSizes } from '../../src/conversion/parts/next-range.ts';
+import { PART_SIZES, type PartSizes } from '../../src/conversion/parts.ts';
 import { toPlainError } from '../../src/conversion/plain-error.ts';
 import { CsvScanner } from '../../src/csv/scanner.ts';
 import type { Encoding, SourceOverrides } from '../../src/model/dataset.ts';

@@ -7,8 +7,7 @@ import type {
   ConversionRequest,
 } from '../../src/conversion/engine.ts';
 import { convertBatch } from '../../src/conversion/spark/convert-batch.ts';
-import { stageJob } from '../../src/conversion/spark/inputs.ts';
-import { SPARK_SIZES, type SparkSizes } from '../../src/conversion/spark/job.ts';
+import { SPARK_SIZES, stageJob, type SparkSizes } from '../../src/conversion/spark/inputs.ts';
 import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
 import { csvReadingOf } from '../../src/model/scan.ts';
 import {

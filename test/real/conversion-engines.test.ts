@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { createEngine } from '../../src/conversion/engines.ts';
+import { createEngine } from '../../src/conversion/convert-source.ts';
 import type { ConversionProgress } from '../../src/conversion/engine.ts';
 import type { Encoding } from '../../src/model/dataset.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
@@ -19,7 +19,7 @@ import {
   scratch,
 } from '../conversion/samples.ts';
 
-const settings = { duckdb: { memoryLimit: '1GiB', threads: 2 } };
+const settings = { memoryLimit: '1GiB', threads: 2 };
 const duckdb = createEngine('duckdb', settings);
 const parquetjs = createEngine('parquetjs', settings);
 
@@ -41,7 +41,7 @@ test('parquetjs writes integers beyond 2^53 as text and says so in its schema', 
 test('DuckDB that needs more than its memory limit says so', async (t) => {
   const line = `${'x'.repeat(2000)},`.repeat(50);
   const file = await landed(await scratch(t), `${'a,'.repeat(50)}b\n${`${line}1\n`.repeat(300)}`);
-  const small = createEngine('duckdb', { duckdb: { memoryLimit: '4MB', threads: 2 } });
+  const small = createEngine('duckdb', { memoryLimit: '4MB', threads: 2 });
   await assert.rejects(
     converted(small, file),
     (error) => error instanceof LonghaulError && error.code === 'ENGINE_OUT_OF_MEMORY',

@@ -6,8 +6,8 @@ import { after, before, suite, test } from 'node:test';
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createEngine } from '../../src/conversion/engines.ts';
-import type { PartSizes } from '../../src/conversion/parts/next-range.ts';
+import { createEngine } from '../../src/conversion/convert-source.ts';
+import type { PartSizes } from '../../src/conversion/parts.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import type { SnapshotManifest } from '../../src/model/manifest.ts';
 import { checksumAt } from '../../src/storage/location.ts';
@@ -29,9 +29,7 @@ import {
   type Sample,
 } from '../conversion/samples.ts';
 
-const settings = {
-  duckdb: { memoryLimit: '1GiB', threads: 2, httpfs: process.env['DUCKDB_HTTPFS'] },
-};
+const settings = { memoryLimit: '1GiB', threads: 2, httpfs: process.env['DUCKDB_HTTPFS'] };
 /** Spark has its own tests in spark-engine.test.ts. */
 const HERE = ['duckdb', 'parquetjs'] as const;
 /** As small as they can be: a range is a few of the splits. */

@@ -9,8 +9,8 @@ import {
   type BatchProgress,
   type FailedSource,
 } from '../../src/conversion/spark/convert-batch.ts';
-import { stageJob } from '../../src/conversion/spark/inputs.ts';
-import { SPARK_SIZES, type SparkBatch } from '../../src/conversion/spark/job.ts';
+import { SPARK_SIZES, stageJob } from '../../src/conversion/spark/inputs.ts';
+import type { SparkBatch } from '../../src/conversion/spark/job.ts';
 import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
 import { csvReadingOf } from '../../src/model/scan.ts';
 import {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
-import { createEngine } from '../../src/conversion/engines.ts';
+import { createEngine } from '../../src/conversion/convert-source.ts';
 import { QUERY_SCRIPT, sparkQuery } from '../../src/lake/spark/query.ts';
 import { jsonOf, jsonText } from '../../src/lake/values.ts';
 import type { LonghaulError } from '../../src/model/errors.ts';
@@ -190,9 +190,7 @@ void test('the times in the files of DuckDB and parquetjs are the same local one
     { id: 'parquetjs', columns, select },
   ]);
   const file = await landed(lake.store, 'at\n2019-07-01 23:30:00.25\n');
-  const engine = createEngine('parquetjs', {
-    duckdb: { memoryLimit: '1GiB', threads: 1 },
-  });
+  const engine = createEngine('parquetjs', { memoryLimit: '1GiB', threads: 1 });
   const { prefix, parts } = await converted(engine, file);
   const part = await lake.store.get(prefix + (parts[0] ?? ''));
   await lake.store.put(sources[1]?.parquet[0]?.key ?? '', part ?? assert.fail());

@@ -2,11 +2,10 @@ import { rm } from 'node:fs/promises';
 import type { DuckDbSettings } from '../../config/settings.ts';
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import { locateHttpfs } from '../../programs/httpfs.ts';
-import { openLocation, type Location } from '../../storage/location.ts';
 import { assertDecodable } from '../../csv/encoding.ts';
 import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../engine.ts';
-import { convertInParts, type PartToWrite } from '../parts/convert-in-parts.ts';
-import type { PartSizes, RecordRange } from '../parts/next-range.ts';
+import { convertInParts, type PartSizes, type PartToWrite } from '../parts.ts';
+import { anyIsMarked } from '../prepare.ts';
 import { runInChild } from './child-process.ts';
 import { planJob, type DuckDbJob, type JobPlan } from './plan.ts';
 
@@ -38,31 +37,13 @@ async function convert(
     ? await locateHttpfs({ given: settings.httpfs, signal, onNote })
     : undefined;
   const parts = await convertInParts(request, sizes, async (part) => {
-    const isMarked = await startsWithMark(request.input, part.range, signal);
+    const { start, whole } = part.range;
+    const isMarked = !whole && (await anyIsMarked(request.input, [start], signal));
     const plan = planJob(request, part, settings, { httpfsPath, isMarked });
     await writePart(request, part, plan, run);
   });
   return { parts, schema };
 }
-
-/** DuckDB would take a value's first character for the mark of the shard that starts with it. */
-async function startsWithMark(
-  input: Location,
-  { start, end, whole }: RecordRange,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (whole) return false;
-  const bytes = Buffer.alloc(MARK.length);
-  const reader = await openLocation(input, { end: Math.min(end, start + bytes.length), signal });
-  try {
-    await reader.read(bytes, start);
-  } finally {
-    await reader.close();
-  }
-  return bytes.equals(MARK);
-}
-
-const MARK = Buffer.from('\ufeff');
 
 async function writePart(
   request: ConversionRequest,

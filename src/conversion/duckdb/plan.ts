@@ -1,22 +1,18 @@
 import { join } from 'node:path';
 import type { DuckDbSettings, S3Settings } from '../../config/settings.ts';
 import { quoteIdentifier, quoteLiteral } from '../../model/names.ts';
-import { isReadableWhole, type CsvScan } from '../../model/scan.ts';
+import { isReadableWhole } from '../../model/scan.ts';
 import type { Column } from '../../model/schema.ts';
 import { uriOf } from '../../storage/location.ts';
-import type { Preparation } from '../prepare.ts';
+import { lineEndOf, preparationOf, readsExactly, type Preparation } from '../prepare.ts';
 import { MAX_REWRITE_GROWTH } from '../../csv/rewrite.ts';
 import type { ConversionRequest } from '../engine.ts';
-import type { PartToWrite } from '../parts/convert-in-parts.ts';
-import { settingsForWidth } from './width.ts';
+import type { PartToWrite } from '../parts.ts';
 
 /** DuckDB's own longest line; only longer ones need a larger buffer. */
 const DEFAULT_MAX_LINE_BYTES = 2_000_000;
 /** The size of DuckDB's read buffer, in longest lines: a line may start anywhere in one and end in the next. */
 const LINES_A_BUFFER = 2;
-
-/** Delimiters that DuckDB takes as they are; any other is rewritten to a comma. */
-const TRUSTED_DELIMITERS = new Set([',', ';', '\t', '|']);
 
 /** Everything that the child does: plain data, sent to it as JSON. No credentials: it finds them itself. */
 export interface DuckDbJob {
@@ -65,8 +61,11 @@ export function planJob(
 ): JobPlan {
   const { scan, schema, output, scratchPrefix } = request;
   const { range, key, partialPath, scratchFolder } = part;
-  const lineEnd = scan.lineEnds.crlf > 0 ? '\r\n' : '\n';
-  const preparation = preparationOf(request, part, { isMarked, lineEnd });
+  const rewrite = !readsExactly(scan, request.encoding);
+  const prepared = join(scratchFolder, 'prepared.csv');
+  const found = preparationOf(request, range, prepared, rewrite);
+  const isNeeded = scan.records > 0 && (rewrite || isMarked || found.transcode);
+  const preparation = isNeeded ? found : undefined;
   const isWhole = range.whole && isReadableWhole(scan.dialect);
   const isShard = preparation === undefined && !isWhole;
   const shardKey = `${scratchPrefix}shard.csv`;
@@ -76,8 +75,7 @@ export function planJob(
     path: preparation?.outputPath ?? (isShard ? output.uri(shardKey) : uriOf(request.input)),
     delimiter: preparation?.rewrite ? ',' : scan.dialect.delimiter,
     header: preparation !== undefined || (isWhole && scan.dialect.header !== false),
-    // Left to itself, DuckDB guesses it from the first line break, be that one inside quotes.
-    lineEnd: preparation?.rewrite ? '\n' : lineEnd,
+    lineEnd: preparation?.rewrite ? '\n' : lineEndOf(scan),
     maxLineBytes: scan.maxRecordBytes * (preparation ? MAX_REWRITE_GROWTH : 1) + 1024,
   };
   const forWidth = settingsForWidth(schema.columns.length, settings);
@@ -119,44 +117,6 @@ export function settingStatements(
     'SET autoload_known_extensions = false',
     'SET allow_community_extensions = false',
   ];
-}
-
-/** Undefined where DuckDB reads the file, or a shard of it, as it is. */
-function preparationOf(
-  request: ConversionRequest,
-  part: PartToWrite,
-  { isMarked, lineEnd }: { isMarked: boolean; lineEnd: string },
-): Preparation | undefined {
-  const { scan, schema, encoding } = request;
-  const transcode = encoding === 'windows-1252' && !scan.encoding.ascii;
-  const rewrite = !readsExactly(scan, schema.columns.length);
-  if ((!transcode && !rewrite && !isMarked) || scan.records === 0) return undefined;
-  const names = schema.columns.map((_, index) => `c${index}`);
-  return {
-    location: request.input,
-    start: part.range.start,
-    end: part.range.end,
-    outputPath: join(part.scratchFolder, 'prepared.csv'),
-    header: rewrite ? `${names.join(',')}\n` : names.join(scan.dialect.delimiter) + lineEnd,
-    transcode,
-    rewrite,
-    delimiter: scan.dialect.delimiter.charCodeAt(0),
-    columns: schema.columns.length,
-  };
-}
-
-/** Whether DuckDB's reader, given the dialect, sees the records that an exact RFC 4180 reader sees. */
-function readsExactly(scan: CsvScan, columns: number): boolean {
-  const { crlf, lf, cr } = scan.lineEnds;
-  return (
-    columns > 1 && // It drops the empty lines of a one-column file.
-    scan.blankLines === 0 &&
-    scan.bareQuotes.count === 0 &&
-    cr === 0 &&
-    (crlf === 0 || lf === 0) &&
-    TRUSTED_DELIMITERS.has(scan.dialect.delimiter) &&
-    !scan.header.some((name) => /[\r\n]/.test(name))
-  );
 }
 
 interface CsvToRead {
@@ -220,4 +180,43 @@ function emptyCopy(columns: readonly Column[], path: string): string {
     (column) => `CAST(NULL AS ${column.type}) AS ${quoteIdentifier(column.name)}`,
   );
   return `COPY (SELECT ${nothing.join(', ')} WHERE false) TO ${quoteLiteral(path)} (FORMAT parquet, COMPRESSION zstd)`;
+}
+
+const MIB = 1024 * 1024;
+
+/** DuckDB's vector: it makes room for that many values of each column, however few rows there are. */
+const VECTOR_ROWS = 2048;
+/** What a text takes in a vector. */
+const VALUE_BYTES = 16;
+/** Vectors of each column that a thread holds from reader to writer: 9,074 columns need 5 to get through, 7 not to spill. */
+const VECTORS_A_THREAD = 7;
+/** As many rows as DuckDB's own row groups hold: its vectors fit, and readers can skip. */
+const ROWS_A_GROUP = 122_880;
+/** The share of the memory that the row group may take that is being filled. */
+const GROUP_SHARE = 1 / 4;
+
+/**
+ * What a table of many columns is written with: fewer threads and shorter row groups, so that its vectors fit into the
+ * memory; and where not even one thread's do, as much memory as they need, since there is no other way.
+ */
+export function settingsForWidth(
+  columns: number,
+  { memoryLimit, threads }: Pick<DuckDbSettings, 'memoryLimit' | 'threads'>,
+): { memoryLimit: string; threads: number; rowsAGroup: number } {
+  const limitBytes = bytesOf(memoryLimit);
+  const threadBytes = columns * VECTORS_A_THREAD * VECTOR_ROWS * VALUE_BYTES;
+  const bytes = Math.max(limitBytes, threadBytes);
+  const vectors = Math.floor((bytes * GROUP_SHARE) / (columns * VALUE_BYTES * VECTOR_ROWS));
+  return {
+    memoryLimit: bytes > limitBytes ? `${Math.ceil(bytes / MIB)}MiB` : memoryLimit,
+    threads: Math.max(1, Math.min(threads, Math.floor(bytes / threadBytes))),
+    rowsAGroup: Math.min(ROWS_A_GROUP, Math.max(1, vectors) * VECTOR_ROWS),
+  };
+}
+
+/** As DuckDB reads what the settings allow: `2GiB`, `512MB`. */
+function bytesOf(size: string): number {
+  const [, number = '0', unit = ''] = /^([\d.]+)([KMGT]i?)B$/.exec(size) ?? [];
+  const base = unit.endsWith('i') ? 1024 : 1000;
+  return Number(number) * base ** ('KMGT'.indexOf(unit.charAt(0)) + 1);
 }

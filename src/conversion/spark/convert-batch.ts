@@ -22,7 +22,7 @@ import { newAttempt, requireSchema, stagedPartsKey } from '../../storage/staged.
 import type { Lake } from '../../storage/store.ts';
 import { openTemporaryFolder } from '../../storage/temporary-folder.ts';
 import { keepPrivate, writtenFolder } from '../convert-source.ts';
-import { openScratch } from '../parts/scratch.ts';
+import { openScratch } from '../parts.ts';
 import { together } from '../together.ts';
 import { deathError, memoryError, sparkError } from './errors.ts';
 import {

@@ -1,6 +1,7 @@
 """CSV to Parquet with Spark: one script for a laptop and for EMR, on Spark 3.5 and 4.
 
     spark-submit convert.py --job URI
+    spark-submit convert.py --count --job URI
 
 The job is a list of sources, `SparkBatch` of job.ts, which are converted side by side in this one session. Each source
 gets one JSON, last, in the place that the list names (`SparkResult`): its parts, or why there are none. A repeated job
@@ -10,6 +11,12 @@ Before a source is begun, an empty file says so; it goes with the result. So a r
 work when the session died: one of which that is true twice runs alone, after all others, and is given up if that fails too.
 
 Every value is read as text and cast by the schema's type: whatever does not fit is an error, never a NULL.
+
+With --count the script counts rows of Parquet files on HDFS, by Parquet's own reader of footers, which has no part in
+writing them. That job is {"sources": [{"id", "folder", "records", "parts": [{"name", "bytes"}]}], "results": URI,
+"manifest": {"from": URI, "to": URI}}, the last only for a day that is whole. Of each source, {"format": …, "parts":
+[{"name", "rows", "bytes"}]} is written to <results><id>.json. Where every folder holds the files that were written, with as
+many rows as the source has records, the manifest is copied to its place, last. The exit code is 0 only where all is so.
 """
 
 import argparse
@@ -27,6 +34,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 RESULT_FORMAT = "longhaul/spark-result/1"
+ROWS_FORMAT = "longhaul/hdfs-rows/1"
 # Deaths of the session after which a source is converted alone, and after which it is given up.
 DEATHS_TO_BE_ALONE = 2
 DEATHS_TO_FAIL = 3
@@ -34,6 +42,8 @@ DEATHS_TO_FAIL = 3
 CLUSTER_SOURCES = 32
 # Files put in their places at once: in a bucket that is waiting.
 MAX_MOVES = 64
+# Sources whose footers are read at once: a few small reads of HDFS each.
+MAX_COUNTS = 16
 PROGRESS_INTERVAL_SECONDS = 0.5
 # More than any input has; times any number of inputs it is still a long.
 TASK_BYTES = 2**40
@@ -69,15 +79,17 @@ WRITE_OPTIONS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--job", required=True, help="URI of a SparkBatch's JSON")
+    parser.add_argument("--count", action="store_true", help="count rows instead")
     given = parser.parse_args()
-    spark = SparkSession.builder.appName("longhaul-convert").getOrCreate()
+    spark = SparkSession.builder.appName(f"longhaul-{'count' if given.count else 'convert'}").getOrCreate()
     try:
-        return 0 if run(spark, given.job) else 1
+        done = count(Files(spark), given.job) if given.count else convert(spark, given.job)
+        return 0 if done else 1
     finally:
         spark.stop()
 
 
-def run(spark, uri):
+def convert(spark, uri):
     """Converts the sources of a job. Returns whether all of them have parts."""
     for key, value in SETTINGS.items():
         spark.conf.set(key, value)
@@ -319,6 +331,40 @@ def grouped(shards, wanted, most):
             groups.append([shard])
         left -= shard["bytes"]
     return groups
+
+
+def count(files, uri):
+    """Counts the rows of sources on HDFS. Returns whether all is as it was written."""
+    job = json.loads(files.read(uri))
+
+    def difference(source):
+        folder = source["folder"]
+        parts = [files.part(folder, name) for name in files.names(folder)]
+        result = {"format": ROWS_FORMAT, "parts": parts}
+        files.write(f"{job['results']}{source['id']}.json", json.dumps(result))
+        return difference_of(source, parts)
+
+    with ThreadPoolExecutor(max_workers=MAX_COUNTS) as pool:
+        wrong = [each for each in pool.map(difference, job["sources"]) if each]
+    for each in wrong:
+        print(f"ValueError: {each}", file=sys.stderr)
+    if not wrong and "manifest" in job:
+        # A step that is run again puts it there anew.
+        files.delete(job["manifest"]["to"])
+        files.write(job["manifest"]["to"], files.read(job["manifest"]["from"]))
+    return not wrong
+
+
+def difference_of(source, parts):
+    """None where all is as it was written, and as many rows as records."""
+    found = sorted((part["name"], part["bytes"]) for part in parts)
+    written = sorted((part["name"], part["bytes"]) for part in source["parts"])
+    if found != written:
+        return f"{source['folder']} holds {found}, where the job wrote {written}"
+    rows = sum(part["rows"] for part in parts)
+    if rows != source["records"]:
+        return f"{source['id']} has {rows} rows on HDFS, and {source['records']} records"
+    return None
 
 
 class Files:

@@ -1,25 +1,83 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { SparkSettings } from '../../config/settings.ts';
 import { assertDecodable } from '../../csv/encoding.ts';
 import type { Encoding } from '../../model/dataset.ts';
-import { sparkJobKey, sparkShardsPrefix } from '../../model/layout.ts';
+import { sparkJobKey, sparkShardsPrefix, stagedSparkPrefix } from '../../model/layout.ts';
 import { isReadableWhole, type CsvScan } from '../../model/scan.ts';
 import type { Schema } from '../../model/schema.ts';
-import { openLocation } from '../../storage/location.ts';
+import { freeSpace } from '../../storage/free-space.ts';
 import { toJson } from '../../storage/manifests.ts';
+import { requireLanding, requireSchema, type LandedTask } from '../../storage/staged.ts';
 import type { Lake } from '../../storage/store.ts';
-import { openScratch } from '../parts/scratch.ts';
-import { prepareInThreads, type Preparation } from '../prepare.ts';
-import { together } from '../together.ts';
+import { writtenFolder } from '../convert-source.ts';
+import { openScratch, PART_SIZES, type PartSizes } from '../parts.ts';
 import {
+  anyIsMarked,
   lineEndOf,
+  preparationOf,
+  prepareInThreads,
   readsExactly,
-  shardsOf,
-  type Shard,
-  type SparkInput,
-  type SparkJob,
-  type SparkSizes,
-} from './job.ts';
+} from '../prepare.ts';
+import { cutRecords, type RecordRange } from '../ranges.ts';
+import { together } from '../together.ts';
+import type { SparkInput, SparkJob } from './job.ts';
+
+/** How large the shards and Parquet files of Spark are. */
+export interface SparkSizes extends Pick<PartSizes, 'partBytes' | 'maxPartBytes'> {
+  /** Spark reads a file with line breaks in quotes in one task, so shards are what makes it parallel. */
+  shardBytes: number;
+}
+
+export const SPARK_SIZES: SparkSizes = {
+  shardBytes: 128_000_000,
+  partBytes: PART_SIZES.partBytes,
+  maxPartBytes: PART_SIZES.maxPartBytes,
+};
+
+/** Of the free disk: the rest is for landings, for Parquet, and for others. */
+const STAGE_SHARE = 1 / 3;
+
+/** Bytes of copies for Spark that a run has at once. */
+export async function stageBytes({
+  converted,
+  spark,
+}: Pick<Lake, 'converted'> & { spark: SparkSettings }): Promise<number> {
+  if (spark.stageBytes !== undefined) return spark.stageBytes;
+  const { bytes } = await freeSpace(writtenFolder(converted));
+  return Math.min(Math.floor(bytes * STAGE_SHARE), Number.MAX_SAFE_INTEGER);
+}
+
+export interface StagedSource {
+  /** What Spark is to read. */
+  bytes: number;
+  /** Of it, copies that were made for that. */
+  stagedBytes: number;
+}
+
+interface Progress {
+  bytes: number;
+  totalBytes: number;
+}
+
+/** What Spark is to do with a landing, in the run's staging, for whichever Spark; a repeated call keeps the copies that are there. */
+export async function stageSource(
+  lake: Lake,
+  input: LandedTask,
+  watch: { signal: AbortSignal; onProgress: (done: Progress) => void },
+): Promise<StagedSource> {
+  const { bytes: totalBytes, scan } = await requireLanding(lake.raw, input);
+  const { encoding, schema } = await requireSchema(lake.converted, input);
+  const file = { lake, rawKey: input.rawKey, bytes: totalBytes, scan, encoding, schema };
+  const prefix = stagedSparkPrefix(input.runId, input.source.id);
+  const { inputs } = await stageJob(file, prefix, SPARK_SIZES, {
+    signal: watch.signal,
+    onProgress: (bytes) => watch.onProgress({ bytes, totalBytes }),
+  });
+  const sum = (of: typeof inputs): number => of.reduce((total, { bytes }) => total + bytes, 0);
+  const copies = inputs.filter(({ zone }) => zone === 'converted');
+  return { bytes: sum(inputs), stagedBytes: sum(copies) };
+}
 
 /** A landed file, with what landing and inspection have found. */
 export interface LandedCsv {
@@ -74,17 +132,21 @@ async function makeInputs(
   shardBytes: number,
   watch: Watch,
 ): Promise<SparkInputs> {
-  const { scan, encoding } = file;
-  const shards = shardsOf(file, shardBytes);
-  const exact = readsExactly(scan, encoding) && !(await anyIsMarked(file, shards, watch));
-  if (!exact) return await preparedInputs(file, prefix, shards, watch);
+  const { lake, rawKey, scan, encoding } = file;
+  const first = scan.splits[0] ?? file.bytes;
+  const shards = cutRecords(file, Math.ceil((file.bytes - first) / shardBytes));
+  const isWhole = shards.length === 1 && isReadableWhole(scan.dialect);
+  const starts = isWhole ? [0] : shards.map(({ start }) => start);
+  // The mark of a whole UTF-8 file is one.
+  const mayBeMarked = !isWhole || encoding !== 'utf-8';
+  const isMarked =
+    mayBeMarked && (await anyIsMarked(lake.raw.location(rawKey), starts, watch.signal));
+  if (isMarked || !readsExactly(scan, encoding))
+    return await preparedInputs(file, prefix, shards, watch);
   const asIs = { delimiter: scan.dialect.delimiter, encoding, lineEnd: lineEndOf(scan) };
-  const [first] = shards;
-  if (first && isOneWhole(shards, scan)) {
-    const whole: SparkInput = {
-      ...{ zone: 'raw', key: file.rawKey },
-      ...{ bytes: file.bytes, records: first.records },
-    };
+  if (isWhole) {
+    const { bytes } = file;
+    const whole: SparkInput = { zone: 'raw', key: rawKey, bytes, records: scan.records };
     return { ...asIs, header: scan.dialect.header !== false, inputs: [whole] };
   }
   return { ...asIs, header: false, inputs: await copies(file, prefix, shards, watch) };
@@ -93,7 +155,7 @@ async function makeInputs(
 async function copies(
   { lake: { raw, converted }, rawKey }: LandedCsv,
   prefix: string,
-  shards: readonly Shard[],
+  shards: readonly RecordRange[],
   { signal, onProgress }: Watch,
 ): Promise<SparkInput[]> {
   let done = 0;
@@ -111,55 +173,19 @@ async function copies(
   });
 }
 
-function isOneWhole(shards: readonly Shard[], { dialect }: CsvScan): boolean {
-  return shards.length === 1 && isReadableWhole(dialect);
-}
-
 function shardKey(prefix: string, index: number): string {
   return `${sparkShardsPrefix(prefix)}shard-${String(index).padStart(5, '0')}.csv`;
 }
-
-/**
- * Whether a file that Spark would open starts with what it takes for a byte order mark: it would drop it, and decode
- * the rest as the mark says. The mark of a whole UTF-8 file is one.
- */
-async function anyIsMarked(
-  { lake, rawKey, scan, encoding }: LandedCsv,
-  shards: readonly Shard[],
-  { signal }: Watch,
-): Promise<boolean> {
-  const isWhole = isOneWhole(shards, scan);
-  if (isWhole && encoding === 'utf-8') return false;
-  const starts = isWhole ? [0] : shards.map(({ start }) => start);
-  const reader = await openLocation(lake.raw.location(rawKey), { signal });
-  try {
-    for (const start of starts) {
-      const bytes = Buffer.alloc(MARK_BYTES);
-      await reader.read(bytes, start);
-      if (MARKS.some((mark) => bytes.subarray(0, mark.length).equals(mark))) return true;
-    }
-    return scan.dialect.bomBytes > 0 && encoding !== 'utf-8';
-  } finally {
-    await reader.close();
-  }
-}
-
-const MARK_BYTES = 3;
-/** Of UTF-8 and UTF-16; a file with one of UTF-32 has NUL bytes. */
-const MARKS = [
-  [0xef, 0xbb, 0xbf],
-  [0xfe, 0xff],
-  [0xff, 0xfe],
-].map((bytes) => Buffer.from(bytes));
 
 /** With a header line: a reader takes a mark that starts a file, even a value's, for none of its. */
 async function preparedInputs(
   file: LandedCsv,
   prefix: string,
-  shards: readonly Shard[],
+  shards: readonly RecordRange[],
   { signal, onProgress }: Watch,
 ): Promise<SparkInputs> {
-  const { converted } = file.lake;
+  const { raw, converted } = file.lake;
+  const located = { ...file, input: raw.location(file.rawKey) };
   const scratch = await openScratch(converted.location(prefix));
   try {
     const outputPath = (index: number): string => join(scratch.folder, `${index}.csv`);
@@ -167,10 +193,9 @@ async function preparedInputs(
       converted.size(shardKey(prefix, index)),
     );
     const missing = sizes.flatMap((bytes, index) => (bytes === undefined ? index : []));
-    const ranges = missing.map((index) => ({
-      ...preparationOf(file, shards[index] as Shard),
-      outputPath: outputPath(index),
-    }));
+    const ranges = missing.map((index) =>
+      preparationOf(located, shards[index] as RecordRange, outputPath(index), true),
+    );
     await prepareInThreads(ranges, signal, onProgress);
     await together(missing, { signal, concurrency: COPIES }, async (index, _, stopped) => {
       sizes[index] = (await stat(outputPath(index))).size;
@@ -184,20 +209,4 @@ async function preparedInputs(
   } finally {
     await scratch.close();
   }
-}
-
-function preparationOf(
-  { lake, rawKey, scan, schema, encoding }: LandedCsv,
-  { start, end }: Shard,
-): Omit<Preparation, 'outputPath'> {
-  return {
-    location: lake.raw.location(rawKey),
-    start,
-    end,
-    header: `${schema.columns.map((_, column) => `c${column}`).join(',')}\n`,
-    transcode: encoding === 'windows-1252' && !scan.encoding.ascii,
-    rewrite: true,
-    delimiter: scan.dialect.delimiter.charCodeAt(0),
-    columns: schema.columns.length,
-  };
 }

@@ -27,14 +27,13 @@ export interface RemoteBatch extends RunDay {
   attempt: string;
 }
 
-/** Of this folder: what Spark runs there. @returns the URI of its copy in the run's staging. */
+/** What Spark runs there. @returns the URI of its copy in the run's staging. */
 export async function putScript(
   { converted }: Pick<Lake, 'converted'>,
   runId: string,
-  name: 'convert.py' | 'count.py',
 ): Promise<string> {
-  const key = sparkBatchPrefix(runId, 'scripts') + name;
-  await converted.put(key, await readFile(new URL(name, import.meta.url)));
+  const key = `${sparkBatchPrefix(runId, 'scripts')}convert.py`;
+  await converted.put(key, await readFile(new URL('convert.py', import.meta.url)));
   return converted.uri(key);
 }
 

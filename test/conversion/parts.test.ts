@@ -1,24 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import {
-  nextRange,
-  PART_SIZES,
-  sampleRange,
-  type Converted,
-  type FileToCut,
-  type PartSizes,
-  type RecordRange,
-} from '../../src/conversion/parts/next-range.ts';
+import { nextRange, PART_SIZES, sampleRange, type Converted } from '../../src/conversion/parts.ts';
+import { cutRecords, type FileToCut, type RecordRange } from '../../src/conversion/ranges.ts';
 
 const MIB = 1024 * 1024;
 const HEADER_BYTES = 100;
 const SPACING_BYTES = 16 * MIB;
 
-/** A file with a split every 16 MiB or a little more, as a scan finds them. */
-function fileOf(bytes: number, recordBytes = 200): FileToCut {
+/** A file with a split every so many bytes or a little more, as a scan finds them. */
+function fileOf(bytes: number, recordBytes = 200, spacingBytes = SPACING_BYTES): FileToCut {
   const splits: number[] = [];
-  const step = Math.ceil(SPACING_BYTES / recordBytes) * recordBytes;
+  const step = Math.ceil(spacingBytes / recordBytes) * recordBytes;
   for (let at = HEADER_BYTES; at < bytes; at += step) splits.push(at);
   const splitRecords = splits.map((split) => (split - HEADER_BYTES) / recordBytes);
   const records = Math.ceil((bytes - HEADER_BYTES) / recordBytes);
@@ -26,22 +19,21 @@ function fileOf(bytes: number, recordBytes = 200): FileToCut {
 }
 
 /** The plan as it comes out where each range's Parquet is so many times smaller. */
-function plan(file: FileToCut, ratios: readonly number[], sizes?: PartSizes): Planned[] {
+function plan(file: FileToCut, ratios: readonly number[]): Planned[] {
   const ranges: Planned[] = [];
-  const sample = sampleRange(file, sizes);
+  const sample = sampleRange(file);
   const csvBytes = sample ? sample.end - sample.start : 0;
   let done: Converted = { end: undefined, csvBytes, parquetBytes: csvBytes / (ratios[0] ?? 1) };
   for (;;) {
-    const range = nextRange(file, done, sizes);
+    const range = nextRange(file, done);
     if (!range) return ranges;
     const ratio = ratios[ranges.length % ratios.length] ?? 1;
     const parquetBytes = (range.end - range.start) / ratio;
     ranges.push({ ...range, parquetBytes });
-    const before = ranges.length === 1 ? { csvBytes: 0, parquetBytes: 0 } : done;
     done = {
       end: range.end,
-      csvBytes: before.csvBytes + range.end - range.start,
-      parquetBytes: before.parquetBytes + parquetBytes,
+      csvBytes: done.csvBytes + range.end - range.start,
+      parquetBytes: done.parquetBytes + parquetBytes,
     };
   }
 }
@@ -56,29 +48,50 @@ const sizesOfFiles = fc.oneof(
 );
 const ratios = fc.array(fc.double({ min: 1, max: 60, noNaN: true }), { minLength: 1 });
 
+/** Every record once, in order, and cut at record starts. */
+function assertComplete({ bytes, scan }: FileToCut, ranges: readonly RecordRange[]): void {
+  let at = scan.splits[0] ?? bytes;
+  for (const { start, end } of ranges) {
+    assert.equal(start, at);
+    assert.ok(end > start || ranges.length === 1);
+    assert.ok(end === bytes || scan.splits.includes(end));
+    at = end;
+  }
+  assert.equal(at, bytes);
+  assert.equal(
+    ranges.reduce((sum, range) => sum + range.records, 0),
+    scan.records,
+  );
+  assert.deepEqual(
+    ranges.map(({ whole }) => whole),
+    ranges.map(() => ranges.length === 1),
+  );
+}
+
 test('ranges hold every record once, in order, and are cut at record starts', () => {
   fc.assert(
     fc.property(sizesOfFiles, fc.integer({ min: 20, max: 20_000_000 }), ratios, (...args) => {
       const [bytes, recordBytes, each] = args;
       const file = fileOf(bytes, recordBytes);
-      const ranges = plan(file, each);
-      let at = file.scan.splits[0] ?? bytes;
-      for (const { start, end } of ranges) {
-        assert.equal(start, at);
-        assert.ok(end > start || ranges.length === 1);
-        assert.ok(end === bytes || file.scan.splits.includes(end));
-        at = end;
-      }
-      assert.equal(at, bytes);
-      assert.equal(
-        ranges.reduce((sum, range) => sum + range.records, 0),
-        file.scan.records,
-      );
-      assert.deepEqual(
-        ranges.map(({ whole }) => whole),
-        ranges.map(() => ranges.length === 1),
-      );
+      assertComplete(file, plan(file, each));
     }),
+  );
+});
+
+test('so do ranges of about one size, none of them much longer', () => {
+  const spacing = fc.integer({ min: 1, max: 40 }).map((n) => n * 2_000_000);
+  const size = fc.integer({ min: 1, max: 400 }).map((n) => n * MIB);
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 20_000_000 }), spacing, size, (...args) => {
+      const [records, spacingBytes, rangeBytes] = args;
+      const file = fileOf(HEADER_BYTES + records * 200, 200, spacingBytes);
+      const ranges = cutRecords(file, Math.ceil((records * 200) / rangeBytes));
+      assertComplete(file, ranges);
+      for (const { start, end } of ranges) {
+        assert.ok(end - start <= rangeBytes + spacingBytes, 'a split more at most');
+      }
+    }),
+    { numRuns: 200 },
   );
 });
 
@@ -114,8 +127,9 @@ test('the sample is whole records from the start, and only of what may be cut', 
   assert.equal(sample.records, (sample.end - HEADER_BYTES) / 200);
 });
 
-test('a file without records stays whole', () => {
+test('a file without records is one part, and nothing to share out', () => {
   const empty = { bytes: HEADER_BYTES, scan: { records: 0, splits: [], splitRecords: [] } };
+  assert.deepEqual(cutRecords(empty, 3), []);
   assert.deepEqual(plan(empty, [5]), [
     { start: HEADER_BYTES, end: HEADER_BYTES, records: 0, whole: true, parquetBytes: 0 },
   ]);

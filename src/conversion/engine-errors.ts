@@ -1,4 +1,4 @@
-import { LonghaulError, type ErrorCode } from '../model/errors.ts';
+import { isErrorCode, LonghaulError, type ErrorCode, type ErrorDetails } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 
 /** What DuckDB, Spark with its JVM, and Node say of this machine. */
@@ -34,4 +34,28 @@ const MAX_LINE_CHARACTERS = 400;
 export function firstLine(text: string): string {
   const line = text.trim().split('\n', 1)[0] ?? '';
   return printable(line.slice(0, MAX_LINE_CHARACTERS));
+}
+
+/** An error as plain data: structured clones of errors lose their class. */
+export interface PlainError {
+  message: string;
+  /** A code of the catalogue, or the system's (`ENOSPC`). */
+  code?: string;
+  details?: ErrorDetails;
+}
+
+/** Takes any thrown value: some libraries throw strings. */
+export function toPlainError(error: unknown): PlainError {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { code, details } = error as { code?: unknown; details?: ErrorDetails };
+  return {
+    message: error.message,
+    ...(typeof code === 'string' ? { code } : {}),
+    details,
+  };
+}
+
+/** The error of the catalogue that it was; undefined where it was none. */
+export function ofCatalogue({ message, code, details }: PlainError): LonghaulError | undefined {
+  return isErrorCode(code) ? new LonghaulError(code, message, details) : undefined;
 }

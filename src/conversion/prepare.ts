@@ -8,7 +8,7 @@ import type { Schema } from '../model/schema.ts';
 import { storageError } from '../storage/disk-errors.ts';
 import { openLocation, type Location } from '../storage/location.ts';
 import { readBlocks, type FileRange } from './blocks.ts';
-import { ofCatalogue, type PlainError } from './plain-error.ts';
+import { ofCatalogue, type PlainError } from './engine-errors.ts';
 import type { RecordRange } from './ranges.ts';
 import { runInThreads } from './thread.ts';
 
@@ -139,17 +139,12 @@ export async function prepareInThreads(
   signal: AbortSignal,
   onProgress: (bytes: number) => void,
 ): Promise<void> {
-  const done = ranges.map(() => 0);
-  const threads = ranges.map((job, index) => ({
+  const threads = ranges.map((job) => ({
     work: 'prepare' as const,
     job,
-    onProgress: (bytes: number) => {
-      done[index] = bytes;
-      onProgress(done.reduce((sum, each) => sum + each, 0));
-    },
     errorOf: (error: PlainError) => preparationError(error, job.outputPath),
   }));
-  await runInThreads(threads, signal, availableParallelism());
+  await runInThreads(threads, signal, onProgress, availableParallelism());
 }
 
 function preparationError(error: PlainError, path: string): Error {

@@ -26,27 +26,25 @@ export interface RangeToProfile extends FileRange {
 
 /** What the whole file says of its columns, found on every core; the same however the file is cut. */
 export async function profileFile(file: FileToProfile): Promise<Profile> {
-  const { location, columns, delimiter, signal, onProgress } = file;
+  const { location, columns, delimiter, signal } = file;
   signal.throwIfAborted();
-  let done = file.scan.splits[0] ?? 0;
-  const advance = (bytes: number): void => onProgress((done += bytes));
+  const before = file.scan.splits[0] ?? 0;
+  const onProgress = (bytes: number): void => file.onProgress(before + bytes);
   const threads = file.bytes < MIN_BYTES_FOR_THREADS ? 1 : availableParallelism();
   const ranges = cutRecords(file, threads).map(({ start, end }): RangeToProfile => ({
     ...{ location, start, end, columns, delimiter },
   }));
+  const jobs = ranges.map((job) => ({ work: 'profile' as const, job }));
   const profiles =
     ranges.length > 1
-      ? await runInThreads<RangeToProfile, Profile>(
-          ranges.map((job) => ({ work: 'profile', job, onProgress: advance })),
-          signal,
-        )
-      : await Promise.all(ranges.map((range) => profileRange(range, advance, signal)));
+      ? await runInThreads<RangeToProfile, Profile>(jobs, signal, onProgress)
+      : await Promise.all(ranges.map((range) => profileRange(range, onProgress, signal)));
   const total = emptyProfile(columns);
   for (const profile of profiles) mergeProfiles(total, profile);
   return total;
 }
 
-/** @param onProgress gets the bytes done since the last call. */
+/** @param onProgress bytes of the range done so far. */
 export async function profileRange(
   range: RangeToProfile,
   onProgress: (bytes: number) => void,
@@ -55,9 +53,9 @@ export async function profileRange(
   const profile = emptyProfile(range.columns);
   await readBlocks(
     range,
-    (bytes, block) => {
+    (bytes, block, position) => {
       const left = profileRecords(profile, bytes, block, range.delimiter);
-      onProgress(left);
+      onProgress(position + left - range.start);
       return left;
     },
     signal,

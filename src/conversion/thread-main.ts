@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { toPlainError } from './plain-error.ts';
+import { toPlainError } from './engine-errors.ts';
 import type { Message, ThreadData } from './thread.ts';
 
 type Work = (job: never, onProgress: (bytes: number) => void) => Promise<unknown>;

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { ofCatalogue, toPlainError, type PlainError } from './plain-error.ts';
+import { ofCatalogue, toPlainError, type PlainError } from './engine-errors.ts';
 import { together } from './together.ts';
 
 /** What a thread says: bytes as it goes on, and its end. */
@@ -44,14 +44,25 @@ export async function runInThread<Job, Result>(thread: Thread<Job>): Promise<Res
   }
 }
 
-/** Does jobs in threads. The first failure ends them all, and is thrown when the last of them has ended. */
+/**
+ * Does jobs in threads. The first failure ends them all, and is thrown when the last of them has ended.
+ * @param onProgress bytes of all jobs done so far.
+ */
 export async function runInThreads<Job, Result>(
-  threads: readonly Omit<Thread<Job>, 'signal'>[],
+  threads: readonly Omit<Thread<Job>, 'signal' | 'onProgress'>[],
   signal: AbortSignal,
+  onProgress: (bytes: number) => void,
   concurrency = Infinity,
 ): Promise<Result[]> {
-  return await together(threads, { signal, concurrency }, async (thread, _, stop) =>
-    runInThread<Job, Result>({ ...thread, signal: stop }),
+  const done = threads.map(() => 0);
+  return await together(threads, { signal, concurrency }, async (thread, index, stop) =>
+    runInThread<Job, Result>({
+      ...{ ...thread, signal: stop },
+      onProgress: (bytes) => {
+        done[index] = bytes;
+        onProgress(done.reduce((sum, each) => sum + each, 0));
+      },
+    }),
   );
 }
 

@@ -14,7 +14,7 @@ import type {
 } from '../../src/conversion/engine.ts';
 import { inspect, type InspectRequest } from '../../src/conversion/inspect.ts';
 import { PART_SIZES, type PartSizes } from '../../src/conversion/parts.ts';
-import { toPlainError } from '../../src/conversion/plain-error.ts';
+import { toPlainError } from '../../src/conversion/engine-errors.ts';
 import { CsvScanner } from '../../src/csv/scanner.ts';
 import type { Encoding, SourceOverrides } from '../../src/model/dataset.ts';
 import type { CsvScan } from '../../src/model/scan.ts';

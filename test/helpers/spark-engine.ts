@@ -6,9 +6,8 @@ import type {
   ConversionOutcome,
   ConversionRequest,
 } from '../../src/conversion/engine.ts';
-import { convertBatch } from '../../src/conversion/spark/convert-batch.ts';
+import { convertBatch, type SubmitSpark } from '../../src/conversion/spark/convert-batch.ts';
 import { SPARK_SIZES, stageJob, type SparkSizes } from '../../src/conversion/spark/inputs.ts';
-import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
 import { csvReadingOf } from '../../src/model/scan.ts';
 import {
   partName,

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
+import type { SubmitSpark } from '../../src/conversion/spark/convert-batch.ts';
 import { locateJavaFor, locateSpark } from '../../src/programs/spark.ts';
 
 /** Of a JVM that does little: compiled at once, and not well, it starts in half the time. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
+import type { SubmitSpark } from '../../src/conversion/spark/convert-batch.ts';
 import { engineContract } from '../conversion/engine-contract.ts';
 import { converted, expectedRows, landed, readBack, scratch } from '../conversion/samples.ts';
 import { fetchSpark35 } from '../../tools/local-aws/programs.ts';

@@ -8,10 +8,10 @@ import {
   convertBatch,
   type BatchProgress,
   type FailedSource,
+  type SubmitSpark,
 } from '../../src/conversion/spark/convert-batch.ts';
 import { SPARK_SIZES, stageJob } from '../../src/conversion/spark/inputs.ts';
 import type { SparkBatch } from '../../src/conversion/spark/job.ts';
-import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
 import { csvReadingOf } from '../../src/model/scan.ts';
 import {
   sourcePrefix,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import fc from 'fast-check';
 import type { ConversionEngine } from '../../src/conversion/engine.ts';
-import type { SubmitSpark } from '../../src/conversion/spark/submit-batch.ts';
+import type { SubmitSpark } from '../../src/conversion/spark/convert-batch.ts';
 import type { Encoding } from '../../src/model/dataset.ts';
 import { locateHadoopJars } from '../../src/programs/hadoop.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';

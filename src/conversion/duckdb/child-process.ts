@@ -2,8 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { LonghaulError } from '../../model/errors.ts';
 import { duckDbS3Error } from '../../storage/s3/engine-errors.ts';
-import { engineError, firstLine } from '../engine-errors.ts';
-import { ofCatalogue, type PlainError } from '../plain-error.ts';
+import { engineError, firstLine, ofCatalogue, type PlainError } from '../engine-errors.ts';
 import type { ChildMessage } from './child.ts';
 import type { DuckDbJob } from './plan.ts';
 

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { toPlainError, type PlainError } from '../plain-error.ts';
+import { toPlainError, type PlainError } from '../engine-errors.ts';
 import { runJob } from './job.ts';
 import type { DuckDbJob } from './plan.ts';
 

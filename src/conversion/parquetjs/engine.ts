@@ -3,8 +3,7 @@ import type { Column, Schema } from '../../model/schema.ts';
 import { assertDecodable } from '../../csv/encoding.ts';
 import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../engine.ts';
 import { convertInParts, type PartSizes, type PartToWrite } from '../parts.ts';
-import { engineError, firstLine } from '../engine-errors.ts';
-import { ofCatalogue, type PlainError } from '../plain-error.ts';
+import { engineError, firstLine, ofCatalogue, type PlainError } from '../engine-errors.ts';
 import { runInThread } from '../thread.ts';
 import type { FileToWrite } from './write-file.ts';
 

@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SparkSettings } from '../../config/settings.ts';
+import { fileURLToPath } from 'node:url';
+import type { S3Settings, SparkSettings } from '../../config/settings.ts';
 import { BatchAttempts } from '../../model/batch-attempts.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import {
@@ -13,13 +14,14 @@ import {
   stagedSparkPrefix,
 } from '../../model/layout.ts';
 import type { BatchInput, BatchSource } from '../../model/run.ts';
+import { locateHadoopJars } from '../../programs/hadoop.ts';
 import type { SparkEnd } from '../../programs/spark-process.ts';
-import { submitSpark } from '../../programs/spark-submit.ts';
+import { submitSpark, type SparkCommand } from '../../programs/spark-submit.ts';
 import { keepingReserve } from '../../storage/free-space.ts';
 import type { StagedParts } from '../../storage/manifest-shapes.ts';
 import { toJson } from '../../storage/manifests.ts';
 import { newAttempt, requireSchema, stagedPartsKey } from '../../storage/staged.ts';
-import type { Lake } from '../../storage/store.ts';
+import type { Lake, Store } from '../../storage/store.ts';
 import { openTemporaryFolder } from '../../storage/temporary-folder.ts';
 import { keepPrivate, writtenFolder } from '../convert-source.ts';
 import { openScratch } from '../parts.ts';
@@ -32,7 +34,8 @@ import {
   type SparkPart,
   type SparkResult,
 } from './job.ts';
-import { hadoopRoot, submitBatch, type SubmitSpark } from './submit-batch.ts';
+
+const SCRIPT = fileURLToPath(new URL('convert.py', import.meta.url));
 
 /** Between two looks for results on this machine's disk. */
 const LOOK_INTERVAL_MS = 200;
@@ -62,6 +65,8 @@ export interface FailedSource {
 
 type Deps = Lake & { spark: SparkSettings };
 
+export type SubmitSpark = (command: SparkCommand) => Promise<SparkEnd>;
+
 /**
  * Staged sources to Parquet by one `spark-submit`, and by further ones as long as a session dies and another gets further.
  * A source's parts go to their keys when Spark has made them, so the others' disk stays free; those of an earlier attempt
@@ -80,6 +85,7 @@ export async function convertBatch(
   const own = await openTemporaryFolder();
   const written = await openScratch(deps.converted.location(scratchPrefix));
   try {
+    await mkdir(join(own.folder, RESULTS));
     for (const { rawKey } of input.sources) await keepPrivate(deps, rawKey, scratchPrefix);
     const options = { deps, input, watch, submit, attempt, folder: own.folder };
     return await new BatchConversion({ ...options, outputFolder: written.folder }).convert();
@@ -172,20 +178,8 @@ class BatchConversion {
 
   /** One Spark, from its start to its end. */
   async #session(signal: AbortSignal): Promise<SparkEnd> {
-    const { deps, input, watch, submit, folder } = this.#options;
     const stop = new AbortController();
-    const total = sumOf(input.sources);
-    const before = total - sumOf([...this.#open.values()]);
-    await mkdir(join(folder, RESULTS), { recursive: true });
-    const ended = submitBatch(deps, {
-      ...{ batch: this.#batch(), folder, submit, onNote: watch.onNote },
-      signal: AbortSignal.any([signal, stop.signal]),
-      onProgress: (bytes) => {
-        const done = input.sources.length - this.#open.size;
-        const sources = { done, total: input.sources.length };
-        watch.onProgress({ bytes: before + bytes, totalBytes: total, sources });
-      },
-    });
+    const ended = this.#submit(AbortSignal.any([signal, stop.signal]));
     const over = ended.then(
       () => true,
       () => true,
@@ -201,6 +195,34 @@ class BatchConversion {
       stop.abort();
       await over;
     }
+  }
+
+  /** With credentials as they are now. */
+  async #submit(signal: AbortSignal): Promise<SparkEnd> {
+    const { deps, input, watch, submit, folder } = this.#options;
+    const { converted, spark } = deps;
+    const { onNote } = watch;
+    const total = sumOf(input.sources);
+    const before = total - sumOf([...this.#open.values()]);
+    const path = join(folder, 'batch.json');
+    await writeFile(path, JSON.stringify(this.#batch()));
+    const s3 = converted.s3?.settings;
+    return await submit({
+      ...spark,
+      ...(s3 ? await access(s3, { given: spark.hadoopJars, signal, onNote }) : {}),
+      script: SCRIPT,
+      args: ['--job', `file://${path}`],
+      scratchFolder: folder,
+      ...{ signal, onNote },
+      onLine: (line) => {
+        // Spark and Java may say something else.
+        const read = /^\{"bytes": ?(\d+)\}$/.exec(line)?.[1];
+        if (read === undefined) return;
+        const done = input.sources.length - this.#open.size;
+        const sources = { done, total: input.sources.length };
+        watch.onProgress({ bytes: before + Number(read), totalBytes: total, sources });
+      },
+    });
   }
 
   #batch(): SparkBatch {
@@ -315,4 +337,19 @@ const OUTPUT = 'output';
 
 function sumOf(sources: readonly BatchSource[]): number {
   return sources.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** As Hadoop's file systems take it: nothing in it is an escape. */
+function hadoopRoot(zone: Store): string {
+  const uri = zone.uri('').replace(/\/$/, '');
+  return zone.s3 ? `${uri.replace(/^s3:/, 's3a:')}/` : `file://${uri}/`;
+}
+
+async function access(
+  s3: S3Settings,
+  options: Parameters<typeof locateHadoopJars>[0],
+): Promise<Pick<SparkCommand, 'conf' | 'env'>> {
+  // The SDK, which a conversion on disk does not need.
+  const { s3aAccess } = await import('../../storage/s3/engine-access.ts');
+  return await s3aAccess(s3, (await locateHadoopJars(options)).classPath);
 }

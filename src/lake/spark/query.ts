@@ -7,8 +7,7 @@ import { printable, quoteIdentifier, quoteLiteral } from '../../model/names.ts';
 import type { Store } from '../../storage/store.ts';
 import { mentions, viewsFor } from '../catalogue.ts';
 import { refused } from '../query-errors.ts';
-import { viewSql, type DatedEntry } from '../views.ts';
-import { SPARK_SQL } from './spark-sql.ts';
+import { viewSql, type DatedEntry, type SqlDialect } from '../views.ts';
 
 /** The script that does a `SparkQueryJob`. */
 export const QUERY_SCRIPT = fileURLToPath(new URL('query.py', import.meta.url));
@@ -106,6 +105,58 @@ function viewOf(
   });
   return { name, tables, sql };
 }
+
+const SPARK_SQL: SqlDialect = {
+  types: {
+    BIGINT: 'BIGINT',
+    DOUBLE: 'DOUBLE',
+    DATE: 'DATE',
+    TIMESTAMP: 'TIMESTAMP_NTZ',
+    VARCHAR: 'STRING',
+  },
+  identifier: (name) => `\`${name.replaceAll('`', '``')}\``,
+  literal,
+  doubleText,
+  momentText: (value, format) => {
+    const pattern = format.replaceAll(/%[A-Za-z]|T/g, (letter) => JAVA_LETTERS[letter] ?? letter);
+    return `date_format(${value}, ${literal(pattern)})`;
+  },
+  fractionText: (value) => `regexp_replace(date_format(${value}, '.SSSSSS'), '[.]?0+$', '')`,
+};
+
+/** Spark's strings know backslashes. */
+function literal(text: string): string {
+  return `'${text.replaceAll(/[\\']/g, (char) => `\\${char}`)}'`;
+}
+
+/** The fewest digits that mean the double (Java 17 at times writes one too many), without an exponent. */
+function doubleText(value: string): string {
+  const digits = (count: number): string => `format_string('%.${count - 1}e', ${value})`;
+  const fits = (count: number): string => `WHEN CAST(${digits(count)} AS DOUBLE) = ${value}`;
+  const few = `CASE ${fits(15)} THEN ${digits(15)} ${fits(16)} THEN ${digits(16)} ELSE ${digits(17)} END`;
+  const decimal = (places: number): string =>
+    `CAST(CAST(${few} AS DECIMAL(38, ${places})) AS STRING)`;
+  return [
+    'CASE',
+    `WHEN ${value} = 0 THEN '0'`,
+    `WHEN abs(${value}) >= 1e-20 AND abs(${value}) < 1e17 THEN regexp_replace(${decimal(20)}, '[.]?0+$', '')`,
+    `WHEN abs(${value}) >= 1e17 AND abs(${value}) < 1e37 THEN ${decimal(0)}`,
+    `ELSE CAST(${value} AS STRING)`,
+    'END',
+  ].join(' ');
+}
+
+const JAVA_LETTERS: Readonly<Record<string, string>> = {
+  '%Y': 'yyyy',
+  '%m': 'MM',
+  '%d': 'dd',
+  '%H': 'HH',
+  '%I': 'hh',
+  '%M': 'mm',
+  '%S': 'ss',
+  '%p': 'a',
+  T: "'T'",
+};
 
 const MEMORY = 'java.lang.OutOfMemoryError';
 

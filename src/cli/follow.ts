@@ -12,15 +12,18 @@ export interface RunRef {
   runId: string;
 }
 
-/**
- * The run that a person means: a run id, a workflow id, or `<dataset>/<date>`.
- * @throws LonghaulError RUN_UNKNOWN.
- */
-export async function findRun(client: Client, text: string): Promise<WorkflowHandle & RunRef> {
+/** The run that a person means: a run id, a workflow id, or `<dataset>/<date>`. */
+export async function findRun(client: Client, text: string): Promise<RunRef> {
+  const [, dataset = '', date = ''] = /^([a-z0-9-]+)\/(\d{4}-\d{2}-\d{2})$/.exec(text) ?? [];
+  const workflowId = dataset === '' ? text : ingestWorkflowId(dataset, date);
   try {
-    const { workflowId, runId } = await refOf(client, text);
-    const handle = client.workflow.getHandle(workflowId, runId);
-    return Object.assign(handle, { workflowId, runId: (await handle.describe()).runId });
+    if (UUID.test(text)) {
+      const query = `RunId = '${text}'`;
+      for await (const { workflowId, runId } of client.workflow.list({ query })) {
+        return { workflowId, runId };
+      }
+    }
+    return { workflowId, runId: (await client.workflow.getHandle(workflowId).describe()).runId };
   } catch (error) {
     const known = fromTemporal(error);
     if (!(known instanceof LonghaulError) || known.code !== 'RUN_UNKNOWN') throw known;
@@ -30,20 +33,6 @@ export async function findRun(client: Client, text: string): Promise<WorkflowHan
 }
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-async function refOf(
-  client: Client,
-  text: string,
-): Promise<Partial<RunRef> & { workflowId: string }> {
-  if (UUID.test(text)) {
-    const query = `RunId = '${text}'`;
-    for await (const { workflowId } of client.workflow.list({ query })) {
-      return { workflowId, runId: text };
-    }
-  }
-  const [, dataset, date] = /^([a-z0-9-]+)\/(\d{4}-\d{2}-\d{2})$/.exec(text) ?? [];
-  return { workflowId: dataset && date ? ingestWorkflowId(dataset, date) : text };
-}
 
 interface WaitOptions {
   /** Aborted by Ctrl-C: cancels the run and waits for its end. */
@@ -64,10 +53,7 @@ interface FollowOptions extends WaitOptions {
 
 const POLL_INTERVAL_MS = 1000;
 
-/**
- * Shows a run until its end.
- * @throws LonghaulError as `awaitRun`.
- */
+/** Shows a run until its end. */
 export async function followRun(
   link: TemporalLink,
   run: RunRef,
@@ -84,10 +70,7 @@ export async function followRun(
   }
 }
 
-/**
- * Waits for a run's result, over as many connections as it takes.
- * @throws LonghaulError of why the run failed; CANCELLED.
- */
+/** Waits for a run's result, over as many connections as it takes. */
 export async function awaitRun<T>(
   link: TemporalLink,
   run: RunRef,
@@ -125,9 +108,8 @@ export async function awaitRun<T>(
   }
 }
 
-/** A handle by the client that a link has now. */
-export function handleOf(client: TemporalLink['client'], run: RunRef): WorkflowHandle {
-  return client.workflow.getHandle(run.workflowId, run.runId);
+function handleOf(client: Client, { workflowId, runId }: RunRef): WorkflowHandle {
+  return client.workflow.getHandle(workflowId, runId);
 }
 
 /** For people. */

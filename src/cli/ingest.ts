@@ -9,7 +9,7 @@ import { startOrJoin, startRun, type StartedRun } from '../runs/start-run.ts';
 import { print, type CliContext } from './command.ts';
 import { asLonghaulError, errorObject, errorText } from './errors.ts';
 import { fromTemporal } from './failures.ts';
-import { cancelText, followRun, handleOf } from './follow.ts';
+import { cancelText, followRun } from './follow.ts';
 import { progressTable, resultText, type RunReport } from './ledger.ts';
 import { progressViews, type ProgressViews } from './progress.ts';
 import { readProgress } from './run-state.ts';
@@ -87,10 +87,7 @@ async function assertForEmr(
   await requestAdditions(emr);
 }
 
-/**
- * Where a run can go on after this command has ended.
- * @throws LonghaulError EMBEDDED_NOT_RUNNING where neither a server is configured nor one stays.
- */
+/** Where a run can go on after this command has ended. */
 async function assertLasting({ temporal, stateDir }: Config['settings']): Promise<void> {
   if (temporal.address !== undefined) return;
   const running = await findEmbedded(stateDir);
@@ -218,7 +215,9 @@ async function follow(session: Session, run: StartedRun, foreign: boolean): Prom
     });
   } catch (error) {
     view.close();
-    const progress = foreign ? undefined : await readProgress(handleOf(link.client, run));
+    const progress = foreign
+      ? undefined
+      : await readProgress(link.client.workflow.getHandle(run.workflowId, run.runId));
     if (progress) session.context.note(progressTable(progress));
     if (!(error instanceof LonghaulError)) throw error;
     // The hint names the run, so that it can be pasted.

@@ -22,15 +22,11 @@ export interface Asked {
   signal: AbortSignal;
 }
 
-/** @throws LonghaulError as `describeSource`; SECRET_MISSING. */
 export async function describeAsked(asked: Asked): Promise<Description | Choice[] | undefined> {
   return await withRequest(asked, async (spec, request) => await describeSource(spec, request));
 }
 
-/**
- * How the source's file is read and typed, by no more than its first bytes.
- * @throws LonghaulError as `openSource` and `reportFile`; SECRET_MISSING.
- */
+/** How the source's file is read and typed, by no more than its first bytes. */
 export async function reportAsked(asked: Asked, limitBytes: number): Promise<FileReport> {
   const { reportFile } = await import('../conversion/file-report.ts');
   return await withRequest(asked, async (spec, request) => {

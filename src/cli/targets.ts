@@ -24,8 +24,6 @@ import { localZone } from './text.ts';
 /**
  * What the command line names: datasets of datasets.yaml, or one URL or path.
  * @param isRead what a path names must be there.
- * @throws LonghaulError DATASET_UNKNOWN, NAME_INVALID, USAGE, ADDRESS_REFUSED; SOURCE_NOT_FOUND and SOURCE_FORBIDDEN
- *   of a path.
  */
 export function targetsOf(
   config: Config,
@@ -60,10 +58,7 @@ export function targetsOf(
   });
 }
 
-/**
- * The given day, else today in the dataset's time zone.
- * @throws LonghaulError NAME_INVALID; DATE_IN_FUTURE, before anything starts: the worker looks too.
- */
+/** The given day, else today in the dataset's time zone. */
 export function ingestDateOf(dataset: DatasetSpec, date: string | undefined, now: Date): string {
   if (date === undefined) return ingestDateAt(now, dataset.timeZone);
   const ingestDate = parseIngestDate(date);
@@ -112,7 +107,6 @@ function ofPlace(
 /**
  * The address of the URL or path that a person typed; variables stay in it.
  * @param isRead what a path names must be there.
- * @throws LonghaulError ADDRESS_REFUSED; SOURCE_NOT_FOUND, SOURCE_FORBIDDEN and USAGE of a path.
  */
 export function addressOf(place: string, config: Config, isRead: boolean): string {
   const isFile = isUrl(place) ? isFileAddress(place) && !isDated({ address: place }) : true;
@@ -133,7 +127,7 @@ function hintOfScheme(address: string): string | undefined {
   return `${scheme}: is not read, only http:, https: and files of this machine: download it, then give its path.`;
 }
 
-/** `Traffic_2014.csv` → `traffic-2014`. @throws LonghaulError USAGE. */
+/** `Traffic_2014.csv` → `traffic-2014`. */
 export function nameFrom(address: string): string {
   const portal = portalAddressOf(new URL(address));
   const text = portal
@@ -163,7 +157,6 @@ function usage(message: string, hint?: string): LonghaulError {
 /**
  * The `file:` address of what a person typed: a path, or a `file:` address already.
  * @param isRead whether it must be there, and readable.
- * @throws LonghaulError ADDRESS_REFUSED, SOURCE_NOT_FOUND, SOURCE_FORBIDDEN, USAGE.
  */
 function addressOfPath(typed: string, { settings, cwd }: Config, isRead: boolean): string {
   const path = isFileAddress(typed) ? pathOf(typed) : resolve(cwd, typed);

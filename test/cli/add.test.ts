@@ -13,7 +13,7 @@ import { parse } from 'yaml';
 import { featuresOf, layerOf, startArcgis, type ArcgisServer } from '../helpers/portal.ts';
 import { startOrigin, type Origin } from '../helpers/origin.ts';
 import { datastoreOf, RESOURCE, resourceOf, serveCkan } from '../helpers/portals/ckan.ts';
-import { Workplace, type Ran } from './fake-context.ts';
+import { workplace, type Workplace, type Ran } from './fake-context.ts';
 
 const CSV = 'ID,Zip,Planted On\r\n1,02134,2020-05-17\r\n2,N/A,\r\n';
 const BEFORE = `# Mine.
@@ -26,22 +26,14 @@ datasets:
 
 let origin: Origin;
 let portal: ArcgisServer;
-const places: Workplace[] = [];
 before(async () => {
   origin = await startOrigin({ '/Street_Trees.csv': { body: CSV, etag: '"1"' } });
   portal = await startArcgis();
 });
 after(async () => {
-  for (const each of places) each.remove();
   await origin?.close();
   await portal?.close();
 });
-
-function workplace(files: Record<string, string> = {}, env?: Record<string, string>): Workplace {
-  const place = new Workplace(files, env);
-  places.push(place);
-  return place;
-}
 
 interface Written {
   time_zone: string;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { entryWith, snapshotJson } from '../helpers/manifests.ts';
 import { writeParquet } from '../lake/tiny-lake.ts';
-import { Workplace } from './fake-context.ts';
+import { workplace, type Workplace } from './fake-context.ts';
 
 const DATASETS = `
 datasets:
@@ -15,20 +15,11 @@ datasets:
       - { id: 2015, address: "http://127.0.0.1/2015.csv" }
 `;
 
-const workplaces: Workplace[] = [];
-after(() => {
-  for (const each of workplaces) each.remove();
-});
-
-function workplace(files: Record<string, string> = { 'datasets.yaml': DATASETS }): Workplace {
-  const made = new Workplace(files);
-  workplaces.push(made);
-  return made;
-}
+const FILES = { 'datasets.yaml': DATASETS };
 
 /** `published`: a snapshot of one source and one Parquet file with these columns. */
 async function published(dataset: string, select: string): Promise<Workplace> {
-  const place = workplace();
+  const place = workplace(FILES);
   const root = join(place.cwd, 'data', 'takehome-converted');
   const key = `${dataset}/ingest_date=2026-01-01/source=a/part-00000.parquet`;
   mkdirSync(root, { recursive: true });
@@ -107,7 +98,7 @@ void test('query --as-of a day before the first snapshot knows no view', async (
 });
 
 void test('no result can move the cursor', async () => {
-  const place = workplace();
+  const place = workplace(FILES);
   const sql = String.raw`SELECT chr(27) || '[2J' AS "a${'\u001b'}", chr(155) || 'x' AS b`;
   for (const format of ['table', 'json']) {
     const { stdout } = await place.run('query', sql, '--format', format);
@@ -117,7 +108,7 @@ void test('no result can move the cursor', async () => {
 });
 
 void test('an error in the middle of the rows leaves no half JSON behind', async () => {
-  const place = workplace();
+  const place = workplace(FILES);
   const sql =
     "SELECT CAST(CASE WHEN i = 100000 THEN 'x' ELSE '1' END AS INT) AS n FROM range(200000) t(i)";
   const { stdout, exitCode } = await place.run('query', sql, '--json');
@@ -154,7 +145,7 @@ for (const [argv, code, exitCode] of [
   [['worker'], 'EMBEDDED_NOT_RUNNING', 2],
 ] as const) {
   void test(`longhaul ${argv.join(' ')} ends with ${code}`, async () => {
-    const place = workplace();
+    const place = workplace(FILES);
     const words = await place.run(...argv);
     assert.equal(words.exitCode, exitCode);
     assert.ok(words.stderr.startsWith(`${code}: `), words.stderr);
@@ -176,7 +167,7 @@ for (const [typed, hint] of [
   ['/', /Name one CSV file/],
 ] as const) {
   void test(`the hint for ${typed} fits`, async () => {
-    const { stderr } = await workplace().run('ingest', typed);
+    const { stderr } = await workplace(FILES).run('ingest', typed);
     assert.match(stderr.split('\n')[1] ?? '', hint);
   });
 }

@@ -2,27 +2,13 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
-import type { DoctorReport } from '../../src/cli/commands/doctor.ts';
+import { test } from 'node:test';
+import { nodeFinding, type DoctorReport } from '../../src/cli/commands/doctor.ts';
 import { runGroup, type Check, type Finding } from '../../src/cli/doctor/check.ts';
-import { nodeFinding, spaceFinding } from '../../src/cli/doctor/machine.ts';
+import { spaceFinding } from '../../src/cli/doctor/findings.ts';
 import { clockFinding } from '../../src/cli/doctor/s3.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
-import { Workplace } from './fake-context.ts';
-
-const workplaces: Workplace[] = [];
-after(() => {
-  for (const each of workplaces) each.remove();
-});
-
-function workplace(
-  files: Record<string, string> = {},
-  env: Record<string, string> = {},
-): Workplace {
-  const made = new Workplace(files, env);
-  workplaces.push(made);
-  return made;
-}
+import { workplace, type Workplace } from './fake-context.ts';
 
 async function look(place: Workplace): Promise<DoctorReport & { exitCode: number }> {
   const { exitCode, stdout } = await place.run('doctor', '--json');

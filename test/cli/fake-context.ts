@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import { loadConfig } from '../../src/config/load-config.ts';
 import type { CliContext } from '../../src/cli/command.ts';
 import { runCli } from '../../src/cli/program.ts';
@@ -36,6 +37,16 @@ export class Workplace {
   remove(): void {
     rmSync(this.cwd, { recursive: true, force: true });
   }
+}
+
+/** One that goes with the test, or the file, that makes it. */
+export function workplace(
+  files: Record<string, string> = {},
+  env: Record<string, string> = {},
+): Workplace {
+  const place = new Workplace(files, env);
+  after(() => place.remove());
+  return place;
 }
 
 export function contextOf(parts: Partial<CliContext> = {}): CliContext {

@@ -1,20 +1,9 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { parse } from 'dotenv';
-import { Workplace } from './fake-context.ts';
-
-const workplaces: Workplace[] = [];
-after(() => {
-  for (const each of workplaces) each.remove();
-});
-
-function workplace(files: Record<string, string> = {}): Workplace {
-  const made = new Workplace(files);
-  workplaces.push(made);
-  return made;
-}
+import { workplace, type Workplace } from './fake-context.ts';
 
 function read(place: Workplace, name: string): string {
   return readFileSync(join(place.cwd, name), 'utf8');

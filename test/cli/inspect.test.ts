@@ -4,26 +4,18 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { startOrigin, type Origin } from '../helpers/origin.ts';
 import { featuresOf, layerOf, startArcgis } from '../helpers/portal.ts';
-import { Workplace } from './fake-context.ts';
+import { workplace } from './fake-context.ts';
 
 const CSV = 'id;what\r\n1;5" pipe\r\n2;\r\n';
 const MIB = 1024 * 1024;
 
 let origin: Origin;
-const places: Workplace[] = [];
 before(async () => {
   origin = await startOrigin({ '/a.csv': { body: CSV, etag: '"1"' } });
 });
 after(async () => {
-  for (const each of places) each.remove();
   await origin?.close();
 });
-
-function workplace(files: Record<string, string> = {}): Workplace {
-  const place = new Workplace(files);
-  places.push(place);
-  return place;
-}
 
 describe('longhaul inspect', () => {
   it('says how a file is read, and why', async () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { buildProgram } from '../../src/cli/program.ts';
 import { resultText } from '../../src/cli/ledger.ts';
 import type { LonghaulError } from '../../src/model/errors.ts';
-import { contextOf, Workplace } from './fake-context.ts';
+import { contextOf, workplace } from './fake-context.ts';
 
 const DATASETS = `
 datasets:
@@ -12,10 +12,7 @@ datasets:
       - { id: a, address: "http://127.0.0.1/a.csv" }
 `;
 
-const place = new Workplace({ 'datasets.yaml': DATASETS });
-after(() => {
-  place.remove();
-});
+const place = workplace({ 'datasets.yaml': DATASETS });
 
 for (const argv of [
   ['ingest', 'trees'],

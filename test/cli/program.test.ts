@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { buildProgram } from '../../src/cli/program.ts';
-import { contextOf, Workplace } from './fake-context.ts';
+import { contextOf, workplace } from './fake-context.ts';
 
-const workplace = new Workplace();
-after(() => {
-  workplace.remove();
-});
+const place = workplace();
 
 const program = buildProgram(contextOf());
 const visible = program.createHelp().visibleCommands(program);
@@ -57,12 +54,12 @@ for (const argv of [
   ['runs', 'extra'],
 ]) {
   void test(`longhaul ${argv.join(' ')} is an error of usage, in words and in JSON`, async () => {
-    const words = await workplace.run(...argv);
+    const words = await place.run(...argv);
     assert.equal(words.exitCode, 2);
     assert.equal(words.stdout, '');
     assert.match(words.stderr, /^USAGE: .*\n→ longhaul .*--help has examples\.\n$/);
 
-    const json = await workplace.run(...argv, '--json');
+    const json = await place.run(...argv, '--json');
     assert.equal(json.exitCode, 2);
     assert.equal(json.stderr, '');
     const { error } = JSON.parse(json.stdout) as { error: Record<string, unknown> };
@@ -72,12 +69,12 @@ for (const argv of [
 }
 
 void test('a misspelt command is answered with the nearest one', async () => {
-  assert.match((await workplace.run('ingst')).stderr, /Did you mean ingest\?/);
-  assert.match((await workplace.run('ingest', 'd', '--jsn')).stderr, /Did you mean --json\?/);
+  assert.match((await place.run('ingst')).stderr, /Did you mean ingest\?/);
+  assert.match((await place.run('ingest', 'd', '--jsn')).stderr, /Did you mean --json\?/);
 });
 
 void test('a word after -- is no option', async () => {
-  const ran = await workplace.run('datasets', '--', '--json');
+  const ran = await place.run('datasets', '--', '--json');
   assert.equal(ran.exitCode, 2);
   assert.equal(ran.stdout, '');
 });
@@ -92,7 +89,7 @@ void test('help <command> prints what <command> --help prints', async () => {
     assert.ok(output.startsWith(usage), output);
     assert.equal(output, await printed([...words, '--help']));
   }
-  const { stderr, exitCode } = await workplace.run('help', 'schedule', 'ingest');
+  const { stderr, exitCode } = await place.run('help', 'schedule', 'ingest');
   assert.equal(exitCode, 2);
   assert.match(stderr, /There is no command ingest; there are apply, list/);
 });

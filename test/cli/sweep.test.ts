@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { sweepText } from '../../src/cli/commands/sweep.ts';
 import type { SweepResult, SweptItem } from '../../src/model/sweep.ts';
-import { Workplace } from './fake-context.ts';
+import { workplace } from './fake-context.ts';
 
-const workplace = new Workplace();
-after(() => {
-  workplace.remove();
-});
+const place = workplace();
 
 const HOUR_MS = 3_600_000;
 const NOTHING: SweepResult = {
@@ -54,7 +51,7 @@ test('a line an item, what is not shown, and one line for all', () => {
 
 for (const age of ['1s', '0h', '-1', 'soon', '']) {
   test(`--older-than ${JSON.stringify(age)} is an error of usage, and sweeps nothing`, async () => {
-    const { exitCode, stderr } = await workplace.run('sweep', '--older-than', age);
+    const { exitCode, stderr } = await place.run('sweep', '--older-than', age);
     assert.equal(exitCode, 2);
     assert.match(stderr, /^USAGE: .*minutes, hours or days/);
   });

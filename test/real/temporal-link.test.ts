@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { awaitRun, findRun, handleOf, type RunRef } from '../../src/cli/follow.ts';
+import { awaitRun, findRun, type RunRef } from '../../src/cli/follow.ts';
 import { listScheduleIds } from '../../src/cli/schedule/fingerprint.ts';
 import { linkEmbedded, type TemporalLink } from '../../src/cli/temporal-link.ts';
 import type { EmbeddedAddress, EmbeddedServer } from '../../src/embedded/index.ts';
@@ -24,7 +24,7 @@ describe('a server that moved to another port', () => {
         await seen(before, 'GetWorkflowExecutionHistory');
         await before.goAway();
         await seen(now, 'GetWorkflowExecutionHistory');
-        for (const run of runs) await handleOf(temporal.client, run).terminate('by the test');
+        for (const run of runs) await terminate(run);
         for (const outcome of await outcomes) {
           assert.equal(outcome.status, 'rejected');
           assert.match(String(outcome.reason), /The run was terminated/);
@@ -55,7 +55,7 @@ describe('a server that moved to another port', () => {
         const waiting = awaitRun(link, run, { signal: AbortSignal.abort() });
         const outcome = Promise.allSettled([waiting]);
         await seen(now, 'RequestCancelWorkflowExecution');
-        await handleOf(temporal.client, run).terminate('by the test');
+        await terminate(run);
         await outcome;
       });
     });
@@ -117,6 +117,10 @@ class HostSays implements EmbeddedServer {
 
 async function never(): Promise<string> {
   return await new Promise(() => undefined);
+}
+
+async function terminate({ workflowId, runId }: RunRef): Promise<void> {
+  await temporal.client.workflow.getHandle(workflowId, runId).terminate('by the test');
 }
 
 async function startedRun(): Promise<RunRef> {

@@ -144,7 +144,7 @@ function headerIn(line: string): [string, string] {
   throw new LonghaulError('USAGE', `${JSON.stringify(printable(line))} is no header.`, { hint });
 }
 
-/** The wanted name. @throws LonghaulError USAGE where it is taken. */
+/** The wanted name. */
 function freeName({ datasets, settings }: Config, wanted: string): string {
   const name = parseNewDatasetName(wanted);
   const isTaken = (each: string): boolean => datasets.some((dataset) => dataset.name === each);

@@ -54,7 +54,6 @@ function portNumber(text: string): number {
   throw new InvalidArgumentError(`It must be a whole number from 1 to ${MAX_PORT}.`);
 }
 
-/** @throws LonghaulError USAGE where the port cannot be had. */
 async function serve(context: CliContext, { port: wanted, ...flags }: ServeFlags): Promise<void> {
   const { settings } = context.loadConfig();
   const { converted } = await openLake(settings);

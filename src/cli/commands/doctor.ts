@@ -4,21 +4,8 @@ import { exitCodeOf } from '../../model/errors.ts';
 import { lakeText } from '../../model/lake-address.ts';
 import { printable } from '../../model/names.ts';
 import { examples, interruptible, print, type CliContext, type Flags } from '../command.ts';
-import {
-  ok,
-  runGroup,
-  unknown,
-  type Check,
-  type CheckResult,
-  type Finding,
-} from '../doctor/check.ts';
-import {
-  diskFinding,
-  httpfsFinding,
-  javaFinding,
-  nodeFinding,
-  sparkFinding,
-} from '../doctor/machine.ts';
+import { ok, problem, runGroup } from '../doctor/check.ts';
+import type { Check, CheckResult, Finding } from '../doctor/check.ts';
 
 /** The JSON of `longhaul doctor`. */
 export interface DoctorReport {
@@ -64,44 +51,32 @@ async function groupsOf(context: CliContext): Promise<Check[][]> {
     return general;
   }
   const { settings } = config;
-  const { configuredTemporal, embeddedTemporal, emrFinding, serverlessFinding } =
-    await import('../doctor/services.ts');
+  const { lake, glueDatabase } = settings;
+  const look = await import('../doctor/findings.ts');
+  const ofBucket = [];
+  if (lake.kind === 's3') {
+    const { s3Checks } = await import('../doctor/s3.ts');
+    ofBucket.push(s3Checks(lake));
+    ofBucket.push(alone('httpfs', 'DuckDB httpfs', async () => await look.httpfsFinding(settings)));
+    if (glueDatabase !== undefined) {
+      ofBucket.push(
+        alone('glue', 'AWS Glue', async (signal) => await look.glueFinding(glueDatabase, signal)),
+      );
+    }
+  }
   return [
     ...general,
-    alone('temporal', 'Temporal', async () =>
-      settings.temporal.address === undefined
-        ? await embeddedTemporal(config)
-        : await configuredTemporal(settings),
-    ),
-    alone('disk', 'Disk', async () => await diskFinding(settings)),
-    ...(await s3Groups(settings)),
-    alone('java', 'Java', async () => await javaFinding(settings)),
-    alone('spark', 'Spark', async () => await sparkFinding(settings)),
-    alone('emr', 'EMR', async (signal) => {
-      if (settings.engine === 'emr') return await emrFinding(settings, signal);
-      if (settings.engine === 'emr-serverless') return await serverlessFinding(settings, signal);
-      return unknown('not checked: only the engines emr and emr-serverless need it');
-    }),
+    alone('temporal', 'Temporal', async () => await look.temporalFinding(config)),
+    alone('disk', 'Disk', async () => await look.diskFinding(settings)),
+    ...ofBucket,
+    alone('java', 'Java', async () => await look.javaFinding(settings)),
+    alone('spark', 'Spark', async () => await look.sparkFinding(settings)),
+    alone('emr', 'EMR', async (signal) => await look.awsFinding(settings, signal)),
   ];
 }
 
 function alone(id: string, title: string, run: Check['run']): Check[] {
   return [{ id, title, run }];
-}
-
-async function s3Groups(settings: Config['settings']): Promise<Check[][]> {
-  const { lake, glueDatabase } = settings;
-  if (lake.kind === 'disk') return [];
-  const httpfs = async (): Promise<Finding> => await httpfsFinding(settings);
-  const { s3Checks } = await import('../doctor/s3.ts');
-  const { glueFinding } = await import('../doctor/services.ts');
-  return [
-    s3Checks(lake),
-    alone('httpfs', 'DuckDB httpfs', httpfs),
-    ...(glueDatabase === undefined
-      ? []
-      : [alone('glue', 'AWS Glue', async (signal) => await glueFinding(glueDatabase, signal))]),
-  ];
 }
 
 function settingsFinding({ settings, datasets }: Config): Finding {
@@ -111,6 +86,27 @@ function settingsFinding({ settings, datasets }: Config): Finding {
       ? `no datasets in ${datasetsFile}, so only a URL or a file can be ingested`
       : `${datasets.length === 1 ? '1 dataset' : `${datasets.length} datasets`} in ${datasetsFile}`;
   return ok(`lake ${lakeText(lake)}, engine ${engine}, ${known}`);
+}
+
+/** As package.json's `engines` has it. */
+const OLDEST = { major: 20, minor: 19 } as const;
+/** What releases of the AWS SDK after January 2027 need, as the SDK itself says. */
+const AWS_SDK_MAJOR = 22;
+const RECOMMENDED_MAJOR = 24;
+
+/** @param version `20.20.2`. */
+export function nodeFinding(version: string): Finding {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major < OLDEST.major || (major === OLDEST.major && minor < OLDEST.minor)) {
+    const found = `${version} is too old: ${OLDEST.major}.${OLDEST.minor} is the oldest that works`;
+    return problem(found, `Install Node ${RECOMMENDED_MAJOR} (https://nodejs.org).`);
+  }
+  if (major >= RECOMMENDED_MAJOR) return ok(version);
+  const awsSdk =
+    major < AWS_SDK_MAJOR
+      ? `; releases of the AWS SDK after January 2027 need Node ${AWS_SDK_MAJOR} or later`
+      : '';
+  return ok(`${version} (${RECOMMENDED_MAJOR} is recommended)${awsSdk}`);
 }
 
 async function runAll(groups: readonly Check[][], signal: AbortSignal): Promise<CheckResult[]> {

@@ -65,7 +65,6 @@ export function queryCommand(context: CliContext): Command {
   ]);
 }
 
-/** @throws LonghaulError NAME_INVALID, DATE_IN_FUTURE. */
 function dayThatHasCome(text: string): IngestDate {
   const day = parseIngestDate(text);
   assertDayHasCome({ timeZone: FIRST_TIME_ZONE }, day, new Date());

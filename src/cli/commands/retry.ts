@@ -1,4 +1,4 @@
-import type { Client, WorkflowHandle } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { Command } from 'commander';
 import { ingestDateAt, isPastDay, isTooOld } from '../../model/dates.ts';
 import { LonghaulError } from '../../model/errors.ts';
@@ -52,15 +52,14 @@ async function runAgain(context: CliContext, earlier: DayInput, flags: RetryFlag
   await runRequests(context, config, [request], flags);
 }
 
-/**
- * What the run was to do; `asIf` where it started in time for its day, since its retry goes on with that.
- * @throws LonghaulError RUN_INPUT_INVALID.
- */
-async function dayOf(client: Client, run: WorkflowHandle & RunRef): Promise<DayInput> {
+/** What the run was to do; `asIf` where it started in time for its day, since its retry goes on with that. */
+async function dayOf(client: Client, run: RunRef): Promise<DayInput> {
   const { inputOf } = await import('../../runs/start-run.ts');
   const { defineSearchAttributeKey } = await import('@temporalio/common');
   const input = (await inputOf(client, run)) ?? {};
-  const { typedSearchAttributes, startTime } = await run.describe();
+  const { typedSearchAttributes, startTime } = await client.workflow
+    .getHandle(run.workflowId, run.runId)
+    .describe();
   if ('run' in input && input.run) {
     const scheduledStart = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME');
     const nominal = typedSearchAttributes.get(scheduledStart) ?? startTime;

@@ -1,3 +1,4 @@
+import type { Client, ScheduleExecutionResult } from '@temporalio/client';
 import { Command } from 'commander';
 import {
   ingestDateAt,
@@ -7,12 +8,19 @@ import {
   isTooOld,
 } from '../../model/dates.ts';
 import { exitCodeOf, LonghaulError } from '../../model/errors.ts';
+import { printable } from '../../model/names.ts';
 import { examples, print, type CliContext, type Flags } from '../command.ts';
 import { startOfDay } from '../due.ts';
-import { inputOf, scheduleNamed } from '../schedule/fingerprint.ts';
-import { listSchedules, schedulesText } from '../schedule/list.ts';
-import { changesText } from '../schedule/plan.ts';
+import {
+  hashOf,
+  inputOf,
+  listScheduleIds,
+  readSchedule,
+  scheduleNamed,
+  type ExistingSchedule,
+} from '../schedule/fingerprint.ts';
 import { lakeQueue, withTemporal } from '../temporal.ts';
+import { momentText, tableText } from '../text.ts';
 
 export function scheduleCommand(context: CliContext): Command {
   const command = new Command('schedule')
@@ -22,16 +30,9 @@ export function scheduleCommand(context: CliContext): Command {
         'zone, unless the file says otherwise; nothing runs before `apply`. docs/schedules.md is the guide.',
     )
     .helpCommand(false);
-  for (const each of [
-    applyCommand(context),
-    listCommand(context),
-    pauseCommand(context),
-    resumeCommand(context),
-    triggerCommand(context),
-    backfillCommand(context),
-    removeCommand(context),
-  ]) {
-    command.addCommand(each);
+  const parts = [applyCommand, listCommand, pauseCommand, resumeCommand];
+  for (const part of [...parts, triggerCommand, backfillCommand, removeCommand]) {
+    command.addCommand(part(context));
   }
   return examples(command, ['schedule apply --dry-run', 'schedule apply', 'schedule list']);
 }
@@ -50,7 +51,7 @@ function applyCommand(context: CliContext): Command {
       const { dryRun = false, force = false } = flags;
       const config = context.loadConfig();
       await withTemporal(context, { worker: false }, async ({ client, isEmbedded }) => {
-        const { applySchedules } = await import('../schedule/apply.ts');
+        const { applySchedules, changesText } = await import('../schedule/apply.ts');
         const queue = await lakeQueue(client, config.settings);
         const changes = await applySchedules(client, config, { queue, force, dryRun });
         await print(context, flags, { dryRun, changes }, () => changesText(changes, dryRun));
@@ -84,6 +85,83 @@ function listCommand(context: CliContext): Command {
   return examples(command, ['schedule list', 'schedule list --json']);
 }
 
+export type ScheduleSummary = Awaited<ReturnType<typeof summaryOf>>;
+
+async function listSchedules(client: Client): Promise<ScheduleSummary[]> {
+  const schedules: ScheduleSummary[] = [];
+  for (const id of await listScheduleIds(client)) {
+    const existing = await readSchedule(client, id);
+    if (existing) schedules.push(await summaryOf(client, existing));
+  }
+  return schedules;
+}
+
+/** As many of the next times, and of the last runs. */
+const SHOWN = 5;
+
+async function summaryOf(client: Client, existing: ExistingSchedule) {
+  const { dataset, scheduleId, fingerprint, paused, applied, description } = existing;
+  const { info } = description;
+  const recent = info.recentActions
+    .toSorted((a, b) => b.takenAt.getTime() - a.takenAt.getTime())
+    .slice(0, SHOWN);
+  const asApplied = applied?.hash === hashOf(fingerprint) ? 'applied' : 'by-hand';
+  const state: keyof typeof STATES = applied ? asApplied : 'foreign';
+  const next = paused ? [] : info.nextActionTimes.slice(0, SHOWN);
+  return {
+    dataset,
+    scheduleId,
+    when: fingerprint['when'] ?? '',
+    timeZone: fingerprint['time zone'] || 'UTC',
+    paused,
+    note: description.state.note || undefined,
+    state,
+    // Jitter included.
+    next: next.map((time) => time.toISOString()),
+    runs: await Promise.all(recent.map(async (each) => await runOf(client, each))),
+  };
+}
+
+async function runOf(client: Client, { action, scheduledAt }: ScheduleExecutionResult) {
+  const { workflowId, firstExecutionRunId: runId } = action.workflow;
+  const handle = client.workflow.getHandle(workflowId, runId);
+  const status = await handle.describe().then(
+    (run): string => run.status.name,
+    (error: unknown) => {
+      if ((error as Error).name === 'WorkflowNotFoundError') return 'EXPIRED';
+      throw error;
+    },
+  );
+  return { workflowId, runId, scheduledAt: scheduledAt.toISOString(), status };
+}
+
+const STATES = {
+  applied: '',
+  'by-hand': ' (changed by hand since the last apply)',
+  foreign: ' (not made by longhaul schedule apply)',
+} as const;
+
+export function schedulesText(schedules: readonly ScheduleSummary[]): string {
+  if (schedules.length === 0) return 'No schedules: `longhaul schedule apply` makes them.';
+  return schedules.map((each) => scheduleLines(each).join('\n')).join('\n\n');
+}
+
+function scheduleLines(schedule: ScheduleSummary): string[] {
+  const { dataset, when, timeZone, paused, note, state, next, runs } = schedule;
+  const at = (time: string): string => momentText(new Date(time), timeZone);
+  const lines = [`${dataset}: ${printable(when)}, ${printable(timeZone)}${STATES[state]}`];
+  if (paused) lines.push(`  paused: ${printable(note ?? 'without a note')}`);
+  else {
+    if (note !== undefined) lines.push(`  note: ${printable(note)}`);
+    lines.push(`  next: ${next.map(at).join(', ')}`);
+  }
+  const rows = runs.map((run) => [at(run.scheduledAt), run.status.toLowerCase(), run.workflowId]);
+  return [
+    ...lines,
+    rows.length === 0 ? '  no runs yet' : tableText(['due', 'status', 'run'], rows),
+  ];
+}
+
 type Named = Awaited<ReturnType<typeof scheduleNamed>>;
 
 /** The flags of commands on one schedule; each command has some of them. */
@@ -108,11 +186,13 @@ function ofOne(context: CliContext, command: Command, lines: readonly string[], 
   });
 }
 
+const NOTE = ['--note <text>', 'why; the Web UI and `schedule list` show it'] as const;
+
 function pauseCommand(context: CliContext): Command {
   const command = new Command('pause')
     .summary('pause a schedule')
     .description('Starts nothing more until it is resumed. A run under way goes on.')
-    .option('--note <text>', 'why; the Web UI and `schedule list` show it');
+    .option(...NOTE);
   const lines = ['schedule pause denver-311 --note "the portal moves this week"'];
   return ofOne(context, command, lines, async ({ handle, dataset }, flags) => {
     const { note = 'Paused by longhaul schedule pause.' } = flags;
@@ -127,7 +207,7 @@ function resumeCommand(context: CliContext): Command {
     .description(
       'Goes on at the next time that is due. What was due meanwhile is for `schedule backfill`.',
     )
-    .option('--note <text>', 'why; the Web UI and `schedule list` show it');
+    .option(...NOTE);
   const lines = ['schedule resume denver-311', 'schedule resume denver-311 --note "address fixed"'];
   return ofOne(context, command, lines, async ({ handle, dataset }, flags) => {
     const { note = 'Resumed by longhaul schedule resume.' } = flags;
@@ -190,7 +270,6 @@ function backfillCommand(context: CliContext): Command {
 const MAX_DAYS = 366;
 const MS_PER_DAY = 86_400_000;
 
-/** @throws LonghaulError USAGE, NAME_INVALID. */
 function daysOf(flags: OneFlags) {
   const from = parseIngestDate(flags.from ?? '');
   const to = parseIngestDate(flags.to ?? '');
@@ -200,7 +279,6 @@ function daysOf(flags: OneFlags) {
   throw new LonghaulError('USAGE', `${days} days at once; at most ${MAX_DAYS}.`);
 }
 
-/** @throws LonghaulError BACKFILL_REFUSED, DATE_IN_FUTURE. */
 async function backfill(
   { handle, description }: Named,
   first: string,

@@ -81,7 +81,6 @@ async function up(
   });
 }
 
-/** @throws LonghaulError why the server ended, and cannot be started again. */
 async function untilStopped(server: EmbeddedServer, signal: AbortSignal): Promise<string> {
   const interrupted = new Promise<string>((resolve) => {
     const stop = (): void => resolve('Stopping …');

@@ -42,7 +42,7 @@ export interface Check {
 /** What checks ask for has shorter limits of its own; the longest is a file landed in S3 and removed again. */
 const LIMIT_MS = 60_000;
 
-/** One after the other, since the later ones build on the earlier. @throws only the signal's reason. */
+/** One after the other, since the later ones build on the earlier. */
 export async function runGroup(
   checks: readonly Check[],
   signal: AbortSignal,

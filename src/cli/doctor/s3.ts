@@ -32,50 +32,32 @@ export function s3Checks(given: S3Settings): Check[] {
   const client = createS3Client(settings, { maxAttempts: MAX_ATTEMPTS });
   const whole = new S3Prefix(settings, '', client);
   let hasAnswered = false;
+  const zone = (name: Zone) => async (signal: AbortSignal) =>
+    await zoneFinding(settings, prefixOf(name, settings), client, signal);
+  const credentials = async () => await credentialsFinding(settings, client);
+  const bucket = async (signal: AbortSignal): Promise<Finding> => {
+    try {
+      const finding = await bucketFinding(whole, signal);
+      hasAnswered = true;
+      return finding;
+    } catch (error) {
+      hasAnswered = error instanceof LonghaulError && statusOf(error.cause) !== undefined;
+      throw error;
+    }
+  };
+  const lifecycle = async (signal: AbortSignal) => await lifecycleFinding(whole, signal);
+  const clock = () => clockFinding(hasAnswered ? client.config.systemClockOffset : undefined);
   return [
-    {
-      id: 's3-credentials',
-      title: 'S3 credentials',
-      gate: true,
-      run: async () => await credentialsFinding(settings, client),
-    },
-    {
-      id: 's3-bucket',
-      title: 'S3 bucket',
-      gate: true,
-      run: async (signal) => {
-        const finding = await bucketFinding(whole, signal).catch((error: unknown) => {
-          hasAnswered = error instanceof LonghaulError && statusOf(error.cause) !== undefined;
-          throw error;
-        });
-        hasAnswered = true;
-        return finding;
-      },
-    },
-    {
-      id: 's3-raw',
-      title: 'S3 raw zone',
-      run: async (signal) => await zoneFinding(settings, prefixOf('raw', settings), client, signal),
-    },
-    {
-      id: 's3-converted',
-      title: 'S3 converted zone',
-      run: async (signal) =>
-        await zoneFinding(settings, prefixOf('converted', settings), client, signal),
-    },
-    {
-      id: 's3-lifecycle',
-      title: 'S3 lifecycle',
-      run: async (signal) => await lifecycleFinding(whole, signal),
-    },
-    {
-      id: 'clock',
-      title: 'Clock',
-      always: true,
-      run: () => clockFinding(hasAnswered ? client.config.systemClockOffset : undefined),
-    },
+    { id: 's3-credentials', title: 'S3 credentials', run: credentials, gate: true },
+    { id: 's3-bucket', title: 'S3 bucket', run: bucket, gate: true },
+    { id: 's3-raw', title: 'S3 raw zone', run: zone('raw') },
+    { id: 's3-converted', title: 'S3 converted zone', run: zone('converted') },
+    { id: 's3-lifecycle', title: 'S3 lifecycle', run: lifecycle },
+    { id: 'clock', title: 'Clock', run: clock, always: true },
   ];
 }
+
+type Zone = keyof typeof ZONE_FOLDERS;
 
 /** AWS refuses requests from 15 minutes on; a clock that is 5 minutes off drifts. */
 const MAX_SKEW_MS = 5 * 60_000;
@@ -106,7 +88,6 @@ async function credentialsFinding({ bucket }: S3Settings, client: S3Client): Pro
 /**
  * Lists below the converted prefix: the least policy allows that, HeadBucket it does not, and a HEAD's error has
  * no body to say what is wrong.
- * @throws LonghaulError STORE_NO_BUCKET, STORE_WRONG_REGION, STORE_CREDENTIALS, ….
  */
 async function bucketFinding(zone: S3Prefix, signal: AbortSignal): Promise<Finding> {
   const { bucket } = zone.settings;
@@ -178,7 +159,7 @@ function ruleFinding(settings: S3Settings, rules: readonly LifecycleRule[]): Fin
   );
 }
 
-function prefixOf(zone: keyof typeof ZONE_FOLDERS, { prefix }: S3Settings): string {
+function prefixOf(zone: Zone, { prefix }: S3Settings): string {
   return `${prefix}${ZONE_FOLDERS[zone]}/`;
 }
 

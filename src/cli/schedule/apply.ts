@@ -12,15 +12,19 @@ import {
 } from '@temporalio/client/lib/schedule-helpers.js';
 import type { Config } from '../../config/load-config.ts';
 import { LonghaulError } from '../../model/errors.ts';
+import { printable } from '../../model/names.ts';
 import { nameFiles } from '../targets.ts';
-import { inputOf, listScheduleIds, readSchedule, type ExistingSchedule } from './fingerprint.ts';
 import {
   desiredSchedules,
-  planOf,
-  planOfUnwanted,
-  type Change,
+  differences,
+  hashOf,
+  inputOf,
+  listScheduleIds,
+  readSchedule,
   type DesiredSchedule,
-} from './plan.ts';
+  type Difference,
+  type ExistingSchedule,
+} from './fingerprint.ts';
 
 /** Makes the server's schedules equal to datasets.yaml: ours, and no other. */
 export async function applySchedules(
@@ -97,7 +101,12 @@ async function carryOut(
   let [change, existing] = [first, found];
   for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
     if (change.action === 'delete') {
-      await client.schedule.getHandle(change.scheduleId).delete().catch(ignoreGone);
+      await client.schedule
+        .getHandle(change.scheduleId)
+        .delete()
+        .catch((error: unknown) => {
+          if (!(error instanceof ScheduleNotFoundError)) throw error;
+        });
     }
     if (!wanted || (change.action !== 'create' && change.action !== 'update')) return change;
     const done = existing ? await update(client, wanted, existing) : await create(client, wanted);
@@ -109,10 +118,6 @@ async function carryOut(
     'SCHEDULE_CHANGED',
     `${change.scheduleId} was changed by another user or command ${MAX_TRIES} times while it was being changed.`,
   );
-}
-
-function ignoreGone(error: unknown): void {
-  if (!(error instanceof ScheduleNotFoundError)) throw error;
 }
 
 const PAUSED_NOTE = 'Paused by datasets.yaml.';
@@ -168,4 +173,99 @@ async function update(
     if (status === FAILED_PRECONDITION) return false;
     throw error;
   }
+}
+
+export interface Change {
+  action: 'create' | 'update' | 'delete' | 'unchanged' | 'left-alone';
+  dataset: string;
+  scheduleId: string;
+  /** From what the server has to what the file says. */
+  differences: Difference[];
+  /** The reason of a deletion, or why a schedule is left alone. */
+  reason?: string;
+}
+
+/** What makes the server's schedule of a dataset equal to the file's. */
+export function planOf(
+  wanted: DesiredSchedule,
+  existing: ExistingSchedule | undefined,
+  force: boolean,
+): Change {
+  const { scheduleId, fingerprint, paused } = wanted;
+  const at = { dataset: wanted.dataset.name, scheduleId };
+  if (!existing) return { ...at, action: 'create', differences: differences({}, fingerprint) };
+  const { applied } = existing;
+  const found = differences(existing.fingerprint, fingerprint);
+  if (!applied) {
+    const reason = 'it was not made by `longhaul schedule apply`: rename or delete it';
+    return { ...at, action: 'left-alone', differences: found, reason };
+  }
+  const resumed = paused && applied.paused && !existing.paused;
+  if (paused !== applied.paused || (resumed && force)) {
+    found.push({ fact: 'paused', from: String(existing.paused), to: String(paused) });
+  }
+  const reason =
+    // Who edited it to what the file says has not gone astray.
+    (found.length > 0 ? driftOf(existing) : undefined) ??
+    (resumed ? 'it was resumed by hand; the file says paused' : undefined);
+  if (reason !== undefined && !force) {
+    return { ...at, action: 'left-alone', differences: found, reason };
+  }
+  const same = found.length === 0 && applied.hash === hashOf(fingerprint);
+  return { ...at, action: same ? 'unchanged' : 'update', differences: found };
+}
+
+/** What becomes of a schedule that the file does not want; nothing of one that `apply` did not make. */
+export function planOfUnwanted(
+  existing: ExistingSchedule,
+  why: string,
+  force: boolean,
+): Change | undefined {
+  const { dataset, scheduleId, applied } = existing;
+  if (!applied) return undefined;
+  const drift = force ? undefined : driftOf(existing);
+  const [action, reason] =
+    drift === undefined
+      ? (['delete', why] as const)
+      : (['left-alone', `${why}, but ${drift}`] as const);
+  return { action, dataset, scheduleId, differences: [], reason };
+}
+
+function driftOf({ applied, fingerprint }: ExistingSchedule): string | undefined {
+  if (applied?.hash === hashOf(fingerprint)) return undefined;
+  return 'it was changed since the last apply, in the Web UI perhaps';
+}
+
+/** A line a schedule, and below it what differs. */
+export function changesText(changes: readonly Change[], dryRun: boolean): string {
+  if (changes.length === 0) return 'No schedules: neither in datasets.yaml nor on the server.';
+  const count = (action: Change['action']): number =>
+    changes.filter((each) => each.action === action).length;
+  const [to, d] = dryRun ? ['to ', ''] : ['', 'd'];
+  const left = count('left-alone');
+  const counts = [
+    ...(['create', 'update', 'delete'] as const).map((each) => `${count(each)} ${to}${each}${d}`),
+    `${count('unchanged')} unchanged`,
+    ...(left > 0 ? [`${left} left alone (--force makes ours equal to the file)`] : []),
+  ];
+  const total = `${dryRun ? 'Dry run, nothing was changed: ' : ''}${counts.join(', ')}.`;
+  return [...changes.flatMap((change) => changeLines(change)), '', total].join('\n');
+}
+
+const SIGNS = { create: '+', update: '~', delete: '-', unchanged: '=', 'left-alone': '!' } as const;
+
+function changeLines({ action, dataset, differences, reason }: Change): string[] {
+  const why = reason === undefined ? '' : `: ${printable(reason)}`;
+  const line = `${SIGNS[action]} ${dataset}  ${action.replace('-', ' ')}${why}`;
+  if (action === 'create') {
+    const when = differences.filter(({ fact }) => ['when', 'time zone'].includes(fact));
+    return [`${line}: ${when.map(({ to }) => printable(to)).join(' ')}`];
+  }
+  const shown = (text: string): string => (text === '' ? '(nothing)' : printable(text));
+  return [
+    line,
+    ...differences.map(
+      ({ fact, from, to }) => `    ${printable(fact)}: ${shown(from)} → ${shown(to)}`,
+    ),
+  ];
 }

@@ -1,12 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { Client, ScheduleDescription, ScheduleHandle } from '@temporalio/client';
 import { readCron } from '../../config/cron.ts';
+import type { Config } from '../../config/load-config.ts';
+import type { DatasetSpec } from '../../model/dataset.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import {
   datasetOfSchedule,
+  scheduledWorkflowId,
   scheduleIdOf,
   type AppliedSchedule,
+  type Recurrence,
   type ScheduledInput,
+  type ScheduleSpec,
 } from '../../model/schedule.ts';
 
 /**
@@ -34,6 +39,72 @@ export function differences(from: Fingerprint, to: Fingerprint): Difference[] {
     const [was, is] = [from[fact] ?? '', to[fact] ?? ''];
     return was === is ? [] : [{ fact, from: was, to: is }];
   });
+}
+
+/** A schedule as datasets.yaml wants it, ready to be sent. */
+export type DesiredSchedule = ReturnType<typeof desired>;
+
+/** @param queue of the lake's workflows. */
+export function desiredSchedules(config: Config, queue: string): DesiredSchedule[] {
+  return config.datasets.flatMap((dataset) => {
+    const schedule = config.schedules.get(dataset.name);
+    return schedule ? [desired(dataset, schedule, config, queue)] : [];
+  });
+}
+
+function desired(dataset: DatasetSpec, schedule: ScheduleSpec, config: Config, queue: string) {
+  const { jitterMs, catchupMs, overlap, pauseAfterFailures, paused, recurrence } = schedule;
+  const { engine } = config.settings;
+  // What an earlier run of the day finished is not done again: a second start in a day repeats what failed.
+  const mode = 'ingest';
+  const run = { dataset: dataset.name, mode, engine, retry: true, spec: dataset } as const;
+  const input = { run, catchupMs, pauseAfterFailures };
+  const policies = { overlap: OVERLAP_POLICIES[overlap], catchupWindow: catchupMs };
+  const action = {
+    type: 'startWorkflow',
+    workflowType: 'ingestOnSchedule',
+    workflowId: scheduledWorkflowId(dataset.name),
+    taskQueue: queue,
+    staticSummary: `ingest ${dataset.name} on schedule`,
+  } as const;
+  const { spec, when } = timesOf(recurrence);
+  const fingerprint = {
+    ...when,
+    ...commonFields(jitterMs, policies, { ...action, args: [input] }),
+  };
+  const applied = { hash: hashOf(fingerprint), paused };
+  return {
+    dataset,
+    scheduleId: scheduleIdOf(dataset.name),
+    fingerprint,
+    paused,
+    spec: { ...spec, jitter: jitterMs },
+    policies,
+    action: { ...action, args: [{ ...input, applied }] },
+  };
+}
+
+const OVERLAP_POLICIES = {
+  skip: 'SKIP',
+  'buffer-one': 'BUFFER_ONE',
+  'buffer-all': 'BUFFER_ALL',
+  'allow-all': 'ALLOW_ALL',
+} as const;
+
+function timesOf(recurrence: Recurrence) {
+  if (recurrence.kind === 'every') {
+    const every = recurrence.everyMs;
+    return {
+      spec: { intervals: [{ every }] },
+      when: { when: intervalText({ every }), 'time zone': '' },
+    };
+  }
+  const { text, timeZone } = recurrence;
+  return {
+    // The server keeps the comment alone as text, for the Web UI.
+    spec: { cronExpressions: [`${text} # ${text}`], timezone: timeZone },
+    when: { when: cronFingerprint(text), 'time zone': timeZone },
+  };
 }
 
 /** A schedule as the server has it. */
@@ -80,7 +151,6 @@ export async function listScheduleIds(client: Client): Promise<string[]> {
   return ids.toSorted();
 }
 
-/** @throws LonghaulError SCHEDULE_UNKNOWN. */
 export async function scheduleNamed(
   client: Client,
   dataset: string,
@@ -123,7 +193,7 @@ type Action = Pick<ScheduleDescription['action'], 'workflowType' | 'workflowId' 
 };
 
 /** What is not of the times themselves. */
-export function commonFields(jitterMs: number, policies: Policies, action: Action): Fingerprint {
+function commonFields(jitterMs: number, policies: Policies, action: Action): Fingerprint {
   const { run, catchupMs, pauseAfterFailures } = inputOf({ action });
   const { spec, dataset: _, ...rest } = run ?? {};
   const { sources = [], ...ofDataset } = spec ?? {};
@@ -195,7 +265,7 @@ function runsOf(sorted: readonly number[]): string {
   return runs.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
 }
 
-export function intervalText({ every, offset = 0 }: { every: unknown; offset?: unknown }): string {
+function intervalText({ every, offset = 0 }: { every: unknown; offset?: unknown }): string {
   const phase = offset === 0 ? '' : ` from ${durationText(Number(offset))}`;
   return `every ${durationText(Number(every))}${phase}`;
 }

@@ -4,12 +4,23 @@ import type { Config } from '../../config/load-config.ts';
 import type { Settings } from '../../config/settings.ts';
 import { findEmbedded } from '../../embedded/index.ts';
 import { instanceHours } from '../../model/emr.ts';
+import { LonghaulError } from '../../model/errors.ts';
+import { bytesText } from '../../model/texts.ts';
+import { locateHttpfs } from '../../programs/httpfs.ts';
+import { locateJava } from '../../programs/java.ts';
+import { locateSpark } from '../../programs/spark.ts';
 import { locateTemporal } from '../../programs/temporal.ts';
 import { packageToolsDir } from '../../programs/tools-folder.ts';
 import { lakeOfNamespace } from '../../runs/lake-namespace.ts';
+import { freeSpace, nearestThere, tryWriting } from '../../storage/free-space.ts';
 import { fromTemporal } from '../failures.ts';
 import { linkConfigured, webUiOf } from '../temporal-link.ts';
-import { lookFor, ok, problem, type Finding } from './check.ts';
+import { lookFor, ok, problem, unknown, type Finding } from './check.ts';
+
+export async function temporalFinding(config: Config): Promise<Finding> {
+  if (config.settings.temporal.address === undefined) return await embeddedTemporal(config);
+  return await configuredTemporal(config.settings);
+}
 
 /** Two small calls. */
 const CALLS_LIMIT_MS = 5000;
@@ -17,7 +28,7 @@ const CALLS_LIMIT_MS = 5000;
 const NOT_FOUND = 5;
 const DENIED = new Set([7, 16]);
 
-export async function configuredTemporal(settings: Settings): Promise<Finding> {
+async function configuredTemporal(settings: Settings): Promise<Finding> {
   const link = await linkConfigured(settings);
   const { client, address, namespace, hasSearchAttributes } = link;
   try {
@@ -52,7 +63,7 @@ export async function configuredTemporal(settings: Settings): Promise<Finding> {
   }
 }
 
-export async function embeddedTemporal({ settings, searchPath }: Config): Promise<Finding> {
+async function embeddedTemporal({ settings, searchPath }: Config): Promise<Finding> {
   const { stateDir, temporalCli: cli } = settings;
   const running = await findEmbedded(stateDir);
   if (running) {
@@ -70,17 +81,22 @@ export async function embeddedTemporal({ settings, searchPath }: Config): Promis
   });
 }
 
-/** @throws GLUE_REFUSED, GLUE_UNAVAILABLE. */
 export async function glueFinding(database: string, signal: AbortSignal): Promise<Finding> {
   const { findGlueDatabase } = await import('../../iceberg/glue.ts');
   await findGlueDatabase(database, signal);
   return ok(`the database ${database} answers; making a table in it is not tried`);
 }
 
+/** What the engine that is set needs of AWS. */
+export async function awsFinding(settings: Settings, signal: AbortSignal): Promise<Finding> {
+  if (settings.engine === 'emr') return await emrFinding(settings, signal);
+  if (settings.engine === 'emr-serverless') return await serverlessFinding(settings, signal);
+  return unknown('not checked: only the engines emr and emr-serverless need it');
+}
+
 const COST = 'creating a cluster cannot be tried without cost';
 
-/** @throws EMR_FORBIDDEN, and the like. */
-export async function serverlessFinding({ emr }: Settings, signal: AbortSignal): Promise<Finding> {
+async function serverlessFinding({ emr }: Settings, signal: AbortSignal): Promise<Finding> {
   const { applicationId, jobRoleArn } = emr;
   if (applicationId === undefined || jobRoleArn === undefined) {
     return problem(
@@ -93,8 +109,8 @@ export async function serverlessFinding({ emr }: Settings, signal: AbortSignal):
   return ok(`application ${applicationId} answers: ${application}; a job run is not tried`);
 }
 
-/** What a run reads. @throws EMR_FORBIDDEN, with the action that is denied, and the like. */
-export async function emrFinding({ emr }: Settings, signal: AbortSignal): Promise<Finding> {
+/** What a run reads. */
+async function emrFinding({ emr }: Settings, signal: AbortSignal): Promise<Finding> {
   const { describeCluster, listOurClusters } = await import('../../emr/clusters.ts');
   const { requestAdditions } = await import('../../emr/cluster-request.ts');
   const ours = await listOurClusters(signal);
@@ -106,4 +122,63 @@ export async function emrFinding({ emr }: Settings, signal: AbortSignal): Promis
   const { cluster } = await describeCluster(wanted, undefined, signal);
   const age = instanceHours({ ...cluster, instances: 1 }, Date.now()).toFixed(1);
   return ok(`${open}; ${cluster.id} is ${cluster.state}, ${age} hours old; ${COST}`);
+}
+
+/** Room for a landing of a few years of a city's files, their Parquet, and DuckDB's temporary files. */
+const ENOUGH_BYTES = 5 * 1024 ** 3;
+const MAKE_ROOM =
+  'Free some space, or set LAKE (with a lake in a bucket, STATE_DIR) to a folder of a larger disk.';
+
+/** The disk of the lake; where that is in a bucket, the disk of the embedded server's state. */
+export async function diskFinding({ lake, stateDir }: Settings): Promise<Finding> {
+  const wanted = lake.kind === 'disk' ? lake.folder : stateDir;
+  // The first command that needs the folder makes it; the doctor does not.
+  const folder = await nearestThere(wanted);
+  const place = folder === wanted ? wanted : `${wanted} (not there yet; ${folder} is)`;
+  try {
+    await tryWriting(folder);
+  } catch (error) {
+    const isFull = error instanceof LonghaulError && error.code === 'DISK_FULL';
+    const allow =
+      'Set LAKE (or STATE_DIR) to a folder that you may write, or change the rights of this one.';
+    const found = `${place} cannot be written: ${(error as Error).message}`;
+    return problem(found, isFull ? MAKE_ROOM : allow);
+  }
+  return spaceFinding((await freeSpace(folder)).bytes, place);
+}
+
+export function spaceFinding(freeBytes: number, place: string): Finding {
+  const found = `${place} can be written, ${bytesText(freeBytes)} free`;
+  if (freeBytes >= ENOUGH_BYTES) return ok(found);
+  return problem(`${found}, less than ${bytesText(ENOUGH_BYTES)}`, MAKE_ROOM);
+}
+
+const UNUSED = 'Only --engine spark needs it.';
+
+export async function javaFinding({ engine, spark }: Settings): Promise<Finding> {
+  const { javaHome: given, searchPath } = spark;
+  const unused = (why: string): string => `${why} ${UNUSED}`;
+  return await lookFor(engine === 'spark', unused, async () => {
+    const { version, path } = await locateJava({ given, searchPath });
+    return `${version} (${path})`;
+  });
+}
+
+export async function sparkFinding({ engine, spark }: Settings): Promise<Finding> {
+  const { home: given, searchPath } = spark;
+  const isUsed = engine === 'spark';
+  const absent = (why: string): string =>
+    isUsed ? 'not here yet: the first conversion with Spark fetches it' : `${why} ${UNUSED}`;
+  return await lookFor(isUsed && given !== undefined, absent, async () => {
+    const { version, home } = await locateSpark({ given, searchPath, installer: 'none' });
+    return `${version} (${home})`;
+  });
+}
+
+export async function httpfsFinding({ duckdb }: Settings): Promise<Finding> {
+  const given = duckdb.httpfs;
+  const absent = (): string => 'not here yet: the first conversion to S3 fetches it';
+  return await lookFor(given !== undefined, absent, async () =>
+    locateHttpfs({ given, installer: 'none' }),
+  );
 }

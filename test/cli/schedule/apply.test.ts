@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { hashOf, type ExistingSchedule } from '../../../src/cli/schedule/fingerprint.ts';
-import { schedulesText } from '../../../src/cli/schedule/list.ts';
+import {
+  desiredSchedules,
+  hashOf,
+  type DesiredSchedule,
+  type ExistingSchedule,
+} from '../../../src/cli/schedule/fingerprint.ts';
+import { schedulesText } from '../../../src/cli/commands/schedule.ts';
 import {
   changesText,
-  desiredSchedules,
   planOf,
   planOfUnwanted,
   type Change,
-  type DesiredSchedule,
-} from '../../../src/cli/schedule/plan.ts';
+} from '../../../src/cli/schedule/apply.ts';
 import { parseDatasets } from '../../../src/config/load-datasets.ts';
 import type { Config } from '../../../src/config/load-config.ts';
 

@@ -42,11 +42,16 @@ const file = (await lake.store.get('one.parquet')) ?? Buffer.alloc(0);
 for (let day = 0; day < days; day += 1) await publish(day);
 console.log(`the first commit, of ${days} days: ${(await commitMs()).toFixed(0)} ms`);
 const times: number[] = [];
+const before = process.cpuUsage();
 for (let round = 0; round < rounds; round += 1) {
   await publish(days + round);
   times.push(await commitMs());
 }
+const { user, system } = process.cpuUsage(before);
 console.log(`one more day: ${times.map((ms) => ms.toFixed(0)).join(', ')} ms`);
+console.log(
+  `its publication and commit: ${((user + system) / 1000 / rounds).toFixed(0)} ms of CPU`,
+);
 console.log(`median ${median(times).toFixed(0)} ms; ${sources} sources, ${columns} columns`);
 
 async function publish(day: number): Promise<void> {

@@ -1,5 +1,5 @@
 import type { ColumnMetaData, FileMetaData, SchemaElement } from 'hyparquet';
-import type { DataFile, FieldValue } from './manifest-files.ts';
+import type { DataFile } from './manifest-files.ts';
 import { PARTITION_FIELDS, type IcebergField, type IcebergType } from './table-schema.ts';
 
 /** Of the first characters of text, as many as Iceberg's own writers keep by default (`truncate(16)`). */
@@ -97,45 +97,33 @@ function addStatistics(
     const count = statistics?.null_count;
     return count === undefined || count < values;
   });
-  push(
-    file.lower_bounds,
-    id,
-    extreme(
-      full.map(({ statistics }) => bytesOf(type, statistics?.min_value)),
-      (a, b) => compare(type, a, b) < 0,
-    ),
-    (bytes) => (type === 'string' ? lowerText(bytes) : bytes),
+  const least = extreme(
+    type,
+    full.map(({ statistics }) => statistics?.min_value),
+    1,
   );
-  push(
-    file.upper_bounds,
-    id,
-    extreme(
-      full.map(({ statistics }) => bytesOf(type, statistics?.max_value)),
-      (a, b) => compare(type, a, b) > 0,
-    ),
-    (bytes) => (type === 'string' ? upperText(bytes) : bytes),
+  const greatest = extreme(
+    type,
+    full.map(({ statistics }) => statistics?.max_value),
+    -1,
   );
+  const isText = type === 'string';
+  const lower = least && isText ? lowerText(least) : least;
+  const upper = greatest && isText ? upperText(greatest) : greatest;
+  if (lower) file.lower_bounds.push({ key: id, value: lower });
+  if (upper) file.upper_bounds.push({ key: id, value: upper });
 }
 
-function push(
-  bounds: FieldValue<Buffer>[],
-  key: number,
-  bytes: Buffer | undefined,
-  bounded: (bytes: Buffer) => Buffer | undefined,
-): void {
-  const value = bytes && bounded(bytes);
-  if (value) bounds.push({ key, value });
-}
-
-/** Undefined where one of them is unknown, or there is none. */
-function extreme(
-  values: readonly (Buffer | undefined)[],
-  isBetter: (a: Buffer, b: Buffer) => boolean,
-): Buffer | undefined {
+/**
+ * @param order 1: the least, -1: the greatest.
+ * @returns undefined where one of them is unknown, or there is none.
+ */
+function extreme(type: IcebergType, values: readonly unknown[], order: 1 | -1): Buffer | undefined {
   let best: Buffer | undefined;
   for (const value of values) {
-    if (!value) return undefined;
-    if (!best || isBetter(value, best)) best = value;
+    const bytes = bytesOf(type, value);
+    if (!bytes) return undefined;
+    if (!best || order * compare(type, bytes, best) < 0) best = bytes;
   }
   return best;
 }

@@ -86,7 +86,8 @@ interface Known {
 }
 
 function byStart(entries: readonly ManifestEntry[]): Map<string, ManifestEntry> {
-  return new Map(entries.map((entry) => [entry.data_file.file_path.replace(/[^-]*$/, ''), entry]));
+  const startOf = (path: string): string => path.slice(0, path.lastIndexOf('-') + 1);
+  return new Map(entries.map((entry) => [startOf(entry.data_file.file_path), entry]));
 }
 
 function widened(before: readonly IcebergField[], now: readonly IcebergField[]): Set<string> {

@@ -31,7 +31,11 @@ export function tableName(dataset: string, suffix: TableSuffix = TABLES.main): s
 
 /** The folder of a dataset's table. */
 export function tablePrefix(dataset: string, suffix?: TableSuffix): string {
-  return `${TABLES_PREFIX}${tableName(dataset, suffix)}/`;
+  return prefixOfTable(tableName(dataset, suffix));
+}
+
+export function prefixOfTable(name: string): string {
+  return `${TABLES_PREFIX}${name}/`;
 }
 
 /** A table's folder in its zone. */

@@ -2,7 +2,13 @@ import type { LakeSettings } from '../config/settings.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import type { Store } from '../storage/store.ts';
-import { metadataKey, newestVersion, readVersion, TABLES_PREFIX } from './metadata.ts';
+import {
+  metadataKey,
+  newestVersion,
+  prefixOfTable,
+  readVersion,
+  TABLES_PREFIX,
+} from './metadata.ts';
 
 /** The one namespace; its tables have the names of the views. */
 export const NAMESPACE = 'longhaul';
@@ -74,7 +80,7 @@ export class RestCatalog {
       const message = `There is no table ${printable(`${namespace}.${name}`)}.`;
       return failure(404, 'NoSuchTableException', message);
     }
-    const prefix = prefixOf(name);
+    const prefix = prefixOfTable(name);
     const uri = this.#converted.uri(metadataKey(prefix, version));
     const metadata = await readVersion(this.#converted, prefix, version);
     if (!uri.startsWith(`${metadata.location}/`)) {
@@ -86,7 +92,7 @@ export class RestCatalog {
   }
 
   async #newestVersion(name: string): Promise<number | undefined> {
-    return await newestVersion(this.#converted, prefixOf(name));
+    return await newestVersion(this.#converted, prefixOfTable(name));
   }
 }
 
@@ -107,10 +113,6 @@ export async function clientDefaults(lake: LakeSettings): Promise<Record<string,
 /** An error in the specification's form. */
 export function failure(code: number, type: string, message: string): CatalogAnswer {
   return { status: code, body: { error: { message, type, code } } };
-}
-
-function prefixOf(name: string): string {
-  return `${TABLES_PREFIX}${name}/`;
 }
 
 /** Undefined where it is not well formed. */

@@ -1,5 +1,12 @@
 import type { Store, StoredObject } from '../storage/store.ts';
-import { metadataKey, readNewest, tableFileKey, TABLES, TABLES_PREFIX } from './metadata.ts';
+import {
+  metadataKey,
+  prefixOfTable,
+  readNewest,
+  tableFileKey,
+  TABLES,
+  TABLES_PREFIX,
+} from './metadata.ts';
 import { readSnapshotFiles } from './snapshot.ts';
 
 /**
@@ -18,7 +25,7 @@ export async function* tableLeftovers(
   nowMs: number,
 ): AsyncIterable<StoredObject> {
   for (const view of await converted.folders(TABLES_PREFIX)) {
-    const prefix = `${TABLES_PREFIX}${view}/`;
+    const prefix = prefixOfTable(view);
     const named = await namedKeys(converted, view).catch(() => undefined);
     if (!named) continue;
     for await (const object of converted.list(prefix)) {
@@ -40,7 +47,7 @@ async function namedKeys(converted: Store, view: string): Promise<Set<string> | 
   // It has its copies in the folder of the dataset's main table.
   const versions = await namedBy(converted, view + TABLES.versions);
   const copies = [...(versions?.paths ?? []), ...own.paths].map((path) =>
-    tableFileKey(`${TABLES_PREFIX}${view}/`, 'data', path),
+    tableFileKey(prefixOfTable(view), 'data', path),
   );
   return new Set([...own.keys, ...copies]);
 }
@@ -49,7 +56,7 @@ async function namedBy(
   converted: Store,
   name: string,
 ): Promise<{ keys: Set<string>; paths: Set<string> } | undefined> {
-  const prefix = `${TABLES_PREFIX}${name}/`;
+  const prefix = prefixOfTable(name);
   const newest = await readNewest(converted, prefix);
   if (!newest) return undefined;
   const keys = new Set([metadataKey(prefix, newest.version)]);

@@ -11,7 +11,7 @@ import {
 import type { SnapshotManifest } from '../model/manifest.ts';
 import { SNAPSHOT } from '../storage/manifest-shapes.ts';
 import { isUnpublished, readManifest } from '../storage/manifests.ts';
-import { deleteDeadParts } from '../storage/parts.ts';
+import { deleteDeadParts } from '../storage/leftovers.ts';
 import type { Lake, Store } from '../storage/store.ts';
 import type { RevisionOfRun } from './publish.ts';
 

@@ -4,7 +4,7 @@ import { assertBalanced } from '../model/ledger.ts';
 import type { ParquetPart, SourceEntry } from '../model/manifest.ts';
 import { STAGED_PARTS } from '../storage/manifest-shapes.ts';
 import { toJson } from '../storage/manifests.ts';
-import { deleteDeadParts } from '../storage/parts.ts';
+import { deleteDeadParts } from '../storage/leftovers.ts';
 import { checksumAt } from '../storage/location.ts';
 import { convertedEntry } from '../storage/source-results.ts';
 import {

@@ -8,13 +8,13 @@ import { createSweepActivities } from '../../src/activities/sweep.ts';
 import { describeTable } from '../../src/iceberg/describe-table.ts';
 import { readNewest, tablePrefix } from '../../src/iceberg/metadata.ts';
 import { readSnapshotFiles } from '../../src/iceberg/snapshot.ts';
-import { syncTable } from '../../src/iceberg/sync.ts';
 import { ingestDateAt } from '../../src/model/dates.ts';
 import type { SweepResult } from '../../src/model/sweep.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import type { Lake } from '../../src/storage/store.ts';
 import { dyingAt } from '../helpers/dying-lake.ts';
-import { TinyLake, type TinySource } from '../lake/tiny-lake.ts';
+import { oneValue, synced } from '../iceberg/synced.ts';
+import { TinyLake } from '../lake/tiny-lake.ts';
 
 const DAY_MS = 86_400_000;
 const [FIRST, SECOND, THIRD] = [daysAgo(50), daysAgo(40), daysAgo(2)] as const;
@@ -24,17 +24,12 @@ function daysAgo(days: number): string {
   return ingestDateAt(new Date(Date.now() - days * DAY_MS), 'UTC');
 }
 
-function source(id: string, value: number): TinySource {
-  const columns: TinySource['columns'] = [{ name: 'n', type: 'BIGINT' }];
-  return { id, columns, select: `SELECT ${value}::BIGINT AS n` };
-}
-
 /** The second day carries the first one's `a`, and the third one both of them. */
 async function publishThreeDays(lake: TinyLake): Promise<void> {
   const unchanged = { status: 'unchanged' as const };
-  const first = await lake.publish('d', FIRST, [source('a', 1), source('b', 10)]);
+  const first = await lake.publish('d', FIRST, [oneValue('a', 1), oneValue('b', 10)]);
   const [a] = first.sources;
-  const second = await lake.publish('d', SECOND, [source('b', 20), source('c', 200)]);
+  const second = await lake.publish('d', SECOND, [oneValue('b', 20), oneValue('c', 200)]);
   const c = second.sources.find(({ id }) => id === 'c');
   assert.ok(a && c);
   const at = { dataset: 'd', ingestDate: THIRD, revision: 1 };
@@ -42,8 +37,7 @@ async function publishThreeDays(lake: TinyLake): Promise<void> {
     { ...a, ...unchanged },
     { ...c, ...unchanged },
   ]);
-  const { signal } = new AbortController();
-  await syncTable({ converted: lake.store, duckdb, dataset: 'd', signal });
+  await synced(lake.store, 'd');
 }
 
 async function sweep(lake: Lake): Promise<SweepResult> {

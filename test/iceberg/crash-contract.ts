@@ -10,13 +10,13 @@ import {
   TABLES,
   type TableSuffix,
 } from '../../src/iceberg/metadata.ts';
-import { syncTable } from '../../src/iceberg/sync.ts';
 import { partName, snapshotManifestKey, sourcePrefix } from '../../src/model/layout.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { crashingAt } from '../helpers/crashing-store.ts';
 import { entryOf, snapshotJson } from '../helpers/manifests.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 import { writeParquet } from '../lake/tiny-lake.ts';
+import { synced } from './synced.ts';
 
 const [FIRST, SECOND] = ['2026-01-01', '2026-01-02'] as const;
 /** Of each of three tables the manifest, its list, the commit and the hint; and the file of the days. */
@@ -25,16 +25,11 @@ const WRITES = 13;
 /** What every store must do for the tables' commit: a crash before any of its writes is mended by the next sync. */
 export function testCommitCrashes(
   name: string,
-  withStore: (body: (store: Store) => Promise<void>) => Promise<void>,
+  withStore: <T>(body: (store: Store) => Promise<T>) => Promise<T>,
 ): void {
   it(`the tables ${name} are as they were, or new, after a crash at any write, and complete after the sync behind it`, async () => {
     let crashes = 0;
-    for (let isOver = false; !isOver;) {
-      await withStore(async (store) => {
-        isOver = !(await crashesAt(crashes + 1, store));
-        if (!isOver) crashes += 1;
-      });
-    }
+    while (await withStore(async (store) => await crashesAt(crashes + 1, store))) crashes += 1;
     assert.equal(crashes, WRITES);
   });
 }
@@ -42,9 +37,9 @@ export function testCommitCrashes(
 /** @returns false where the commit has no such write. */
 async function crashesAt(write: number, store: Store): Promise<boolean> {
   await publish(store, FIRST);
-  await sync(store);
+  await synced(store, 'd');
   await publish(store, SECOND);
-  const hasCrashed = await sync(crashingAt(write, store)).then(
+  const hasCrashed = await synced(crashingAt(write, store), 'd').then(
     () => false,
     (error: unknown) => {
       assert.match(String(error), /the worker was killed/);
@@ -55,7 +50,7 @@ async function crashesAt(write: number, store: Store): Promise<boolean> {
   const tags = between?.tags.map(({ tag }) => tag) ?? [];
   assert.equal(between?.snapshotId, between?.tags.at(-1)?.snapshotId);
   assert.ok([FIRST, `${FIRST} ${SECOND}`].includes(tags.join(' ')), tags.join(' '));
-  await sync(store);
+  await synced(store, 'd');
   const rows = [TABLES.main, TABLES.versions, TABLES.days].map(async (suffix) =>
     rowsOf(store, suffix),
   );
@@ -65,12 +60,6 @@ async function crashesAt(write: number, store: Store): Promise<boolean> {
     [FIRST, SECOND],
   );
   return hasCrashed;
-}
-
-async function sync(store: Store): Promise<void> {
-  const { signal } = new AbortController();
-  const duckdb = { memoryLimit: '1GiB', threads: 1 };
-  await syncTable({ converted: store, duckdb, dataset: 'd', signal });
 }
 
 async function publish(store: Store, ingestDate: string): Promise<void> {

@@ -3,26 +3,19 @@ import { describe, it } from 'node:test';
 import { describeHistory } from '../../src/iceberg/describe-table.ts';
 import { readNewest, tablePrefix, TABLES, type TableSuffix } from '../../src/iceberg/metadata.ts';
 import { readSnapshotFiles } from '../../src/iceberg/snapshot.ts';
-import { syncTable } from '../../src/iceberg/sync.ts';
 import { unpublish } from '../../src/lake/unpublish.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { failureWith } from '../helpers/failure-with.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
-import { TinyLake, type TinySource } from '../lake/tiny-lake.ts';
+import { TinyLake } from '../lake/tiny-lake.ts';
 import { testCommitCrashes } from './crash-contract.ts';
+import { oneValue, synced } from './synced.ts';
 
 const DATASET = 'a-b';
 const [FIRST, SECOND, THIRD] = ['2026-01-01', '2026-01-02', '2026-01-03'] as const;
 
-function integers(id: string, value: number): TinySource {
-  const columns = [{ name: 'n', type: 'BIGINT' as const }];
-  return { id, columns, select: `SELECT ${value}::BIGINT AS n` };
-}
-
 async function sync(lake: TinyLake, { dataset = DATASET, rebuild = false } = {}): Promise<void> {
-  const { signal } = new AbortController();
-  const duckdb = { memoryLimit: '1GiB', threads: 1 };
-  await syncTable({ converted: lake.store, duckdb, dataset, signal, rebuild });
+  await synced(lake.store, dataset, { rebuild });
 }
 
 async function head(lake: TinyLake, suffix: TableSuffix) {
@@ -49,7 +42,7 @@ async function versions(lake: TinyLake): Promise<string[]> {
 void describe('the tables of a history', () => {
   it('have a version once, however many days consist of it', async () => {
     await using lake = await TinyLake.create();
-    const { sources } = await lake.publish(DATASET, FIRST, [integers('a', 1), integers('b', 1)]);
+    const { sources } = await lake.publish(DATASET, FIRST, [oneValue('a', 1), oneValue('b', 1)]);
     await sync(lake);
     const unchanged = sources.map((entry) => ({ ...entry, status: 'unchanged' as const }));
     const second = { dataset: DATASET, ingestDate: SECOND, revision: 1 };
@@ -59,7 +52,7 @@ void describe('the tables of a history', () => {
     assert.equal((await head(lake, TABLES.days)).rows, 4);
     // No manifest for a day without a version of its own.
     assert.equal((await head(lake, TABLES.versions)).manifests?.length, 1);
-    await lake.publish(DATASET, THIRD, [integers('a', 2)]);
+    await lake.publish(DATASET, THIRD, [oneValue('a', 2)]);
     await sync(lake);
     assert.deepEqual(await versions(lake), [`a ${FIRST}`, `a ${THIRD}`, `b ${FIRST}`]);
     assert.equal((await head(lake, TABLES.versions)).manifests?.length, 2);
@@ -72,13 +65,13 @@ void describe('the tables of a history', () => {
 
   it('have no version that a revision has replaced, unless a later day consists of it', async () => {
     await using lake = await TinyLake.create();
-    const { sources } = await lake.publish(DATASET, FIRST, [integers('a', 1), integers('b', 1)]);
+    const { sources } = await lake.publish(DATASET, FIRST, [oneValue('a', 1), oneValue('b', 1)]);
     const unchanged = sources
       .filter(({ id }) => id === 'a')
       .map((entry) => ({ ...entry, status: 'unchanged' as const }));
     await lake.publishEntries({ dataset: DATASET, ingestDate: SECOND, revision: 1 }, unchanged);
     await sync(lake);
-    await lake.publish(DATASET, FIRST, [integers('a', 2), integers('b', 2)], 2);
+    await lake.publish(DATASET, FIRST, [oneValue('a', 2), oneValue('b', 2)], 2);
     await sync(lake);
     assert.deepEqual(await versions(lake), [`a ${FIRST}`, `a ${SECOND}`, `b ${FIRST}`]);
     assert.equal((await head(lake, TABLES.days)).rows, 3);
@@ -88,7 +81,7 @@ void describe('the tables of a history', () => {
     await using lake = await TinyLake.create();
     const day = { dataset: DATASET, reason: 'a test', by: 'x', withLater: false };
     for (const ingestDate of [FIRST, SECOND]) {
-      await lake.publish(DATASET, ingestDate, [integers('a', 1)]);
+      await lake.publish(DATASET, ingestDate, [oneValue('a', 1)]);
     }
     await sync(lake);
     for (const [ingestDate, left] of [
@@ -103,12 +96,12 @@ void describe('the tables of a history', () => {
   });
 
   testCommitCrashes('on disk', async (body) => {
-    await withTempFolder(async (folder) => await body(new DiskStore(folder)));
+    return await withTempFolder(async (folder) => await body(new DiskStore(folder)));
   });
 
   it('get the days of many writers at once, each once', async () => {
     await using lake = await TinyLake.create();
-    for (const day of [FIRST, SECOND, THIRD]) await lake.publish(DATASET, day, [integers('a', 1)]);
+    for (const day of [FIRST, SECOND, THIRD]) await lake.publish(DATASET, day, [oneValue('a', 1)]);
     await Promise.all([1, 2, 3, 4].map(async () => await sync(lake)));
     assert.deepEqual(await versions(lake), [`a ${FIRST}`, `a ${SECOND}`, `a ${THIRD}`]);
     assert.equal((await head(lake, TABLES.days)).rows, 3);
@@ -116,9 +109,9 @@ void describe('the tables of a history', () => {
 
   it('are not those of a dataset that has their name from before such names were refused', async () => {
     await using lake = await TinyLake.create();
-    await lake.publish(`${DATASET}-versions`, FIRST, [integers('a', 1)]);
+    await lake.publish(`${DATASET}-versions`, FIRST, [oneValue('a', 1)]);
     await sync(lake, { dataset: `${DATASET}-versions` });
-    await lake.publish(DATASET, FIRST, [integers('a', 1)]);
+    await lake.publish(DATASET, FIRST, [oneValue('a', 1)]);
     const { message } = await failureWith(sync(lake), 'TABLE_FOREIGN_COMMIT');
     assert.match(message, /a table of another dataset, a-b-versions/);
     await sync(lake, { rebuild: true });

@@ -4,13 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { publishedTable } from '../../src/iceberg/publication.ts';
 import { failureWith } from '../helpers/failure-with.ts';
-import { TinyLake, type TinySource } from '../lake/tiny-lake.ts';
+import { TinyLake } from '../lake/tiny-lake.ts';
+import { oneValue } from './synced.ts';
 
 const [FIRST, SECOND] = ['2026-01-01', '2026-01-02'] as const;
-
-function source(type: 'BIGINT' | 'DOUBLE'): TinySource {
-  return { id: 'a', columns: [{ name: 'n', type }], select: `SELECT 1::${type} AS n` };
-}
 
 /** Undefined: without AWS Glue. */
 async function publishedDay(lake: TinyLake, ingestDate: string, glueDatabase?: string) {
@@ -42,9 +39,9 @@ async function withRefusingGlue(body: () => Promise<void>): Promise<void> {
 
 test('the next attempt after one that AWS Glue refused says what the publication changed in the columns', async () => {
   await using lake = await TinyLake.create();
-  await lake.publish('d', FIRST, [source('BIGINT')]);
+  await lake.publish('d', FIRST, [oneValue('a', 1, 'BIGINT')]);
   assert.deepEqual((await publishedDay(lake, FIRST))?.schemaChanges, []);
-  await lake.publish('d', SECOND, [source('DOUBLE')]);
+  await lake.publish('d', SECOND, [oneValue('a', 1, 'DOUBLE')]);
   await withRefusingGlue(async () => {
     await failureWith(publishedDay(lake, SECOND, 'lake'), 'GLUE_REFUSED');
   });
@@ -54,9 +51,9 @@ test('the next attempt after one that AWS Glue refused says what the publication
 
 test('a day on which nothing changed does not say again what an earlier one changed', async () => {
   await using lake = await TinyLake.create();
-  await lake.publish('d', FIRST, [source('BIGINT')]);
+  await lake.publish('d', FIRST, [oneValue('a', 1, 'BIGINT')]);
   await publishedDay(lake, FIRST);
-  const { sources } = await lake.publish('d', SECOND, [source('DOUBLE')]);
+  const { sources } = await lake.publish('d', SECOND, [oneValue('a', 1, 'DOUBLE')]);
   assert.equal((await publishedDay(lake, SECOND))?.schemaChanges.length, 1);
   const unchanged = sources.map((entry) => ({ ...entry, status: 'unchanged' as const }));
   for (const [ingestDate, revision] of [

@@ -3,17 +3,14 @@ import { appendFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { RestCatalog, type CatalogAnswer } from '../../src/iceberg/rest-catalog.ts';
-import { syncTable } from '../../src/iceberg/sync.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { failureWith } from '../helpers/failure-with.ts';
 import { TinyLake } from '../lake/tiny-lake.ts';
+import { oneValue, synced } from './synced.ts';
 
 async function publish(lake: TinyLake, dataset: string, ingestDate: string): Promise<void> {
-  const columns = [{ name: 'n', type: 'BIGINT' as const }];
-  await lake.publish(dataset, ingestDate, [{ id: 'a', columns, select: 'SELECT 1::BIGINT AS n' }]);
-  const { signal } = new AbortController();
-  const duckdb = { memoryLimit: '1GiB', threads: 1 };
-  await syncTable({ converted: lake.store, duckdb, dataset, signal });
+  await lake.publish(dataset, ingestDate, [oneValue('a', 1)]);
+  await synced(lake.store, dataset);
 }
 
 const ofLake = (lake: TinyLake, defaults = {}): RestCatalog =>

@@ -5,18 +5,12 @@ import { describe, it } from 'node:test';
 import { describeTable } from '../../src/iceberg/describe-table.ts';
 import { readNewest, tablePrefix, TABLES } from '../../src/iceberg/metadata.ts';
 import { readSnapshotFiles } from '../../src/iceberg/snapshot.ts';
-import { syncTable } from '../../src/iceberg/sync.ts';
 import { tableLeftovers } from '../../src/iceberg/table-leftovers.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import { TinyLake } from '../lake/tiny-lake.ts';
+import { oneValue, synced } from './synced.ts';
 
 const THREE_DAYS_MS = 3 * 24 * 60 * 60_000;
-
-async function sync(lake: TinyLake, rebuild = false): Promise<void> {
-  const { signal } = new AbortController();
-  const duckdb = { memoryLimit: '1GiB', threads: 1 };
-  await syncTable({ converted: lake.store, duckdb, dataset: 'd', signal, rebuild });
-}
 
 async function leftovers(lake: TinyLake, laterMs: number): Promise<string[]> {
   const keys: string[] = [];
@@ -37,10 +31,8 @@ function generic(keys: string[]): string[] {
 }
 
 async function publish(lake: TinyLake, day: number, type: 'BIGINT' | 'DOUBLE'): Promise<void> {
-  const columns = [{ name: 'n', type }];
-  const source = { columns, select: `SELECT ${day}::${type} AS n` };
-  await lake.publish('d', `2026-01-0${day}`, [{ id: 'a', ...source }]);
-  await sync(lake);
+  await lake.publish('d', `2026-01-0${day}`, [oneValue('a', day, type)]);
+  await synced(lake.store, 'd');
 }
 
 describe('what a sweep finds of a table', () => {
@@ -78,7 +70,7 @@ describe('what a sweep finds of a table', () => {
     // A new version reads what the tags name.
     await publish(lake, 4, 'DOUBLE');
     assert.equal((await describeTable(lake.store, 'd'))?.tags.length, 4);
-    await sync(lake, true);
+    await synced(lake.store, 'd', { rebuild: true });
   });
 
   it('is nothing of a table that cannot be read', async () => {

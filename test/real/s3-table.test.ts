@@ -13,5 +13,5 @@ after(async () => await s3.close());
 
 testCommitCrashes('in S3', async (body) => {
   lakes += 1;
-  await body(new S3Store(s3.settings, `${lakes}/`, s3.client));
+  return await body(new S3Store(s3.settings, `${lakes}/`, s3.client));
 });

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { ENGINES } from '../model/dataset.ts';
 import { EMR_OUTPUTS } from '../model/emr.ts';
 import { LAKE_EXPECTS, parseLakeAddress } from '../model/lake-address.ts';
-import { LOG_FORMATS, LOG_LEVELS } from './settings.ts';
 
 /** A day: longer ones are a slip (milliseconds). */
 const MAX_TIMEOUT_SECONDS = 86_400;
@@ -10,6 +9,9 @@ const MAX_TIMEOUT_SECONDS = 86_400;
 const MAX_MINUTES = 10_080;
 const MAX_PORT = 65_535;
 const SIZE = /^[1-9]\d*(\.\d+)?[KMGT]i?B$/;
+
+const LOG_FORMATS = ['json', 'text'] as const;
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
 /**
  * Every key of `.env` and the environment but those that Temporal's own library reads (`temporal-settings.ts`): how it is

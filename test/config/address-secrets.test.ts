@@ -3,9 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { addressSecrets } from '../../src/config/address-secrets.ts';
-import { parseDatasets } from '../../src/config/load-datasets.ts';
-import { LonghaulError } from '../../src/model/errors.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
+import { errorOf, problemsOf } from './config-files.ts';
 
 const ADDRESS = 'https://x.org/{year}/a.csv?token=${CITY_TOKEN}&day={date}';
 const DATASETS = `datasets:
@@ -39,16 +38,6 @@ async function withWorker(
   });
 }
 
-function errorOf(work: () => unknown): LonghaulError {
-  try {
-    work();
-  } catch (error) {
-    assert.ok(error instanceof LonghaulError, String(error));
-    return error;
-  }
-  return assert.fail('an error is expected');
-}
-
 describe('the secrets of an address', () => {
   it('are those of the environment, else of .env as it is now', async () => {
     await withWorker({ dotenv: 'CITY_TOKEN=one\n' }, async (secretsOf, folder) => {
@@ -63,8 +52,7 @@ describe('the secrets of an address', () => {
 
   it('that are not there are named', async () => {
     await withWorker({ env: { CITY_TOKEN: '' } }, async (secretsOf) => {
-      const { code, message } = errorOf(() => secretsOf(ASKED));
-      assert.equal(code, 'SECRET_MISSING');
+      const { message } = errorOf(() => secretsOf(ASKED), 'SECRET_MISSING');
       assert.match(message, /needs CITY_TOKEN/);
     });
   });
@@ -80,8 +68,8 @@ describe('the secrets of an address', () => {
         { dataset: 'other' },
         { dataset: 'unknown' },
       ]) {
-        const { code, message } = errorOf(() => secretsOf({ ...ASKED, ...strange }));
-        assert.equal(code, 'ADDRESS_REFUSED');
+        const work = (): unknown => secretsOf({ ...ASKED, ...strange });
+        const { message } = errorOf(work, 'ADDRESS_REFUSED');
         assert.doesNotMatch(message, /s3cr3t/);
       }
       assert.deepEqual(secretsOf({ ...ASKED, ...at('https://anywhere.org/b.csv') }), {});
@@ -91,8 +79,8 @@ describe('the secrets of an address', () => {
   it('are refused in clear, also in a run that another user started', async () => {
     await withWorker({}, async (secretsOf) => {
       const address = 'https://x.org/a.csv?X-Amz-Signature=c4n4ry8d2f';
-      const { code, message, details } = errorOf(() => secretsOf({ ...ASKED, ...at(address) }));
-      assert.equal(code, 'ADDRESS_REFUSED');
+      const work = (): unknown => secretsOf({ ...ASKED, ...at(address) });
+      const { message, details } = errorOf(work, 'ADDRESS_REFUSED');
       assert.match(message, /X-Amz-Signature/);
       assert.doesNotMatch(message, /c4n4ry/);
       assert.match(details.hint ?? '', /\$\{CITY_TOKEN\}/);
@@ -101,11 +89,8 @@ describe('the secrets of an address', () => {
 });
 
 describe('an address of datasets.yaml', () => {
-  const problemsOf = (address: string): string[] =>
-    parseDatasets(
-      `datasets:\n  d:\n    sources:\n      - id: a\n        address: ${address}\n`,
-      'd.yaml',
-    ).problems.map(({ where, message }) => `${where} ${message}`);
+  const problemsOfAddress = (address: string): string[] =>
+    problemsOf(`datasets:\n  d:\n    sources:\n      - id: a\n        address: ${address}\n`);
 
   it('may hold variables in its path and its query', () => {
     for (const good of [
@@ -113,7 +98,7 @@ describe('an address of datasets.yaml', () => {
       'http://x.org?${QUERY}',
       'https://x.org/?k=${A}${B}',
     ]) {
-      assert.deepEqual(problemsOf(good), [], good);
+      assert.deepEqual(problemsOfAddress(good), [], good);
     }
   });
 
@@ -130,14 +115,14 @@ describe('an address of datasets.yaml', () => {
       ['https://x.org/?k=${AWS_SECRET_ACCESS_KEY}', /setting of Longhaul/],
       ['https://x.org/?k=${WORKER_TOKEN}', /setting of Longhaul/],
     ] as const) {
-      const problems = problemsOf(bad);
+      const problems = problemsOfAddress(bad);
       assert.equal(problems.length, 1, `${bad}: ${problems.join('; ')}`);
       assert.match(problems[0] ?? '', problem);
     }
   });
 
   it('holds no secret in clear: the line is named, the secret is not, and how it is written', () => {
-    const [problem = ''] = problemsOf('https://x.org/a.csv?subscription-key=c4n4ry8d2f');
+    const [problem = ''] = problemsOfAddress('https://x.org/a.csv?subscription-key=c4n4ry8d2f');
     assert.match(problem, /^d\.yaml:5 .*subscription-key.*\$\{CITY_TOKEN\}/);
     assert.doesNotMatch(problem, /c4n4ry/);
   });

@@ -4,10 +4,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { loadDatasets, parseDatasets } from '../../src/config/load-datasets.ts';
 import { asJson } from '../helpers/as-json.ts';
-
-function problemsOf(text: string): string[] {
-  return parseDatasets(text, 'd.yaml').problems.map(({ where, message }) => `${where} ${message}`);
-}
+import { problemsOf } from './config-files.ts';
 
 function withSource(lines: string): string {
   return `datasets:\n  d:\n    sources:\n${lines}`;

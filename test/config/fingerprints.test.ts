@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { parse } from 'dotenv';
 import { fingerprintsFor, type Fingerprints } from '../../src/config/fingerprints.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import type { Engine } from '../../src/model/dataset.ts';
+import { configFolder } from './config-files.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'longhaul-fingerprints-'));
-after(() => {
-  rmSync(folder, { recursive: true });
-});
+const { folder, folderWith } = configFolder();
 
 function fingerprints(env: Record<string, string>, cwd = folder): Fingerprints {
   return loadConfig({ env, cwd }).fingerprints;
@@ -60,7 +57,7 @@ void test('the environment of the AWS SDK, Spark and Node counts; that of other 
 });
 
 void test('it does not matter whether .env or the environment says it, nor how a path is written', () => {
-  const cwd = mkdtempSync(join(folder, 'case-'));
+  const cwd = folderWith({});
   const env = { AWS_PROFILE: 'lake', DUCKDB_THREADS: '3', SPARK_HOME: join(cwd, 'spark') };
   const inEnvironment = fingerprints(env, cwd);
   writeFileSync(join(cwd, '.env'), 'AWS_PROFILE=lake\nDUCKDB_THREADS=3\nSPARK_HOME=spark\n');

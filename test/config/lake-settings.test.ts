@@ -1,15 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { loadSettings } from '../../src/config/load-settings.ts';
-import { messageOf } from './config-error.ts';
+import { configFolder, messageOf } from './config-files.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'longhaul-lake-settings-'));
-after(() => {
-  rmSync(folder, { recursive: true });
-});
+const { folder, folderWith } = configFolder();
 
 describe('LAKE', () => {
   const lakeOf = (env: Record<string, string>, lake?: string) =>
@@ -84,8 +79,7 @@ describe('a key that LAKE has replaced', () => {
         assert.match(line, /^ {2}environment: .* is no setting any more: remove it; /);
         assert.ok(line.endsWith(`; ${instead}`), line);
       }
-      const cwd = mkdtempSync(join(folder, 'case-'));
-      writeFileSync(join(cwd, '.env'), lines.join('\n'));
+      const cwd = folderWith({ '.env': lines.join('\n') });
       const ofFile = messageOf(() => loadSettings({ env: {}, cwd }));
       for (const key of old) {
         assert.ok(ofFile.includes(`.env:${Object.keys(env).indexOf(key) + 1}: ${key}=`), ofFile);
@@ -99,8 +93,7 @@ describe('a key that LAKE has replaced', () => {
   });
 
   it('is not taken for a misspelt key, and neither is what only looks like LAKE', () => {
-    const cwd = mkdtempSync(join(folder, 'case-'));
-    writeFileSync(join(cwd, '.env'), 'LANG=C\nNAME=x\nMAKE=gmake\n');
+    const cwd = folderWith({ '.env': 'LANG=C\nNAME=x\nMAKE=gmake\n' });
     assert.equal(loadSettings({ env: {}, cwd }).lake.kind, 'disk');
   });
 });

@@ -1,24 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { loadSettings, readSettings } from '../../src/config/load-settings.ts';
 import type { S3Settings } from '../../src/config/settings.ts';
-import { messageOf } from './config-error.ts';
+import { configFolder, messageOf } from './config-files.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'longhaul-s3-settings-'));
-after(() => {
-  rmSync(folder, { recursive: true });
-});
-
-function folderWith(envFile: string): string {
-  const cwd = mkdtempSync(join(folder, 'case-'));
-  writeFileSync(join(cwd, '.env'), envFile);
-  return cwd;
-}
+const { folder, folderWith } = configFolder();
+const folderOf = (envFile: string): string => folderWith({ '.env': envFile });
 
 function s3Of(env: Record<string, string>, cwd = folder): S3Settings {
   const { lake } = loadSettings({ env, cwd });
@@ -66,13 +56,13 @@ for (const key of ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL']) {
     assert.equal(s3Of(env).pathStyle, true);
     assert.equal(s3Of({ ...env, S3_PATH_STYLE: 'false' }).pathStyle, false);
     assert.equal(s3Of({ ...env, [key]: '' }).pathStyle, false);
-    const cwd = folderWith(`LAKE=s3://lake\n${key}=http://127.0.0.1:9000\n`);
+    const cwd = folderOf(`LAKE=s3://lake\n${key}=http://127.0.0.1:9000\n`);
     assert.equal(s3Of({}, cwd).pathStyle, true);
   });
 }
 
 void test('all problems are one message, each with its file and line', () => {
-  const cwd = folderWith(
+  const cwd = folderOf(
     [
       'LAKE=s3://lake/../b',
       'S3_PATH_STYLE=yes',
@@ -96,9 +86,7 @@ void test('all problems are one message, each with its file and line', () => {
 });
 
 void test('the AWS keys of .env become the environment of the process; what that has already wins', () => {
-  const cwd = folderWith(
-    'AWS_REGION=eu-west-1\nAWS_PROFILE=lake\nAWS_CA_BUNDLE=\nLAKE=s3://lake\n',
-  );
+  const cwd = folderOf('AWS_REGION=eu-west-1\nAWS_PROFILE=lake\nAWS_CA_BUNDLE=\nLAKE=s3://lake\n');
   const script = `
     import { loadConfig } from ${JSON.stringify(import.meta.resolve('../../src/config/load-config.js'))};
     loadConfig();
@@ -115,7 +103,7 @@ void test('the AWS keys of .env become the environment of the process; what that
 });
 
 void test('an identity is of one place: no key of .env is added to one of the environment', () => {
-  const cwd = folderWith(
+  const cwd = folderOf(
     'AWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b\nAWS_SESSION_TOKEN=c\nAWS_PROFILE=p\nAWS_REGION=r\n',
   );
   const awsOf = (env: Record<string, string>): string[] =>
@@ -126,7 +114,7 @@ void test('an identity is of one place: no key of .env is added to one of the en
 });
 
 void test('loading the settings of another folder changes nothing of this process', () => {
-  const cwd = folderWith('AWS_LONGHAUL_TEST=x\n');
+  const cwd = folderOf('AWS_LONGHAUL_TEST=x\n');
   loadConfig({ env: {}, cwd });
   assert.equal(process.env['AWS_LONGHAUL_TEST'], undefined);
 });

@@ -1,24 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { parse } from 'dotenv';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { loadSettings } from '../../src/config/load-settings.ts';
 import { SETTING_KEYS } from '../../src/config/setting-keys.ts';
-import { messageOf } from './config-error.ts';
+import { configFolder, messageOf } from './config-files.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'longhaul-settings-'));
-after(() => {
-  rmSync(folder, { recursive: true });
-});
-
-function folderWith(files: Record<string, string>): string {
-  const cwd = mkdtempSync(join(folder, 'case-'));
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text);
-  return cwd;
-}
+const { folder, folderWith } = configFolder();
 
 void test('without any setting the lake lies in data/ and Temporal is embedded', () => {
   const cwd = folderWith({});

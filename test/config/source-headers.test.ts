@@ -5,29 +5,32 @@ import { describe, it } from 'node:test';
 import { addressSecrets } from '../../src/config/address-secrets.ts';
 import { parseDatasets } from '../../src/config/load-datasets.ts';
 import type { SourceSpec } from '../../src/model/dataset.ts';
-import { LonghaulError } from '../../src/model/errors.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
+import { errorOf, problemsOf as problemsIn } from './config-files.ts';
 
 const ADDRESS = 'https://data.city.gov/d/jx86-2vch';
 
-function parsed(lines: string, address = ADDRESS) {
+function withSource(lines: string, address = ADDRESS): string {
   const source = `      - id: a\n        address: ${address}\n${lines}`;
-  return parseDatasets(`datasets:\n  d:\n    sources:\n${source}`, 'd.yaml');
+  return `datasets:\n  d:\n    sources:\n${source}`;
 }
 
 const problemsOf = (lines: string, address?: string): string[] =>
-  parsed(lines, address).problems.map(({ where, message }) => `${where} ${message}`);
+  problemsIn(withSource(lines, address));
 
 describe('headers of a source', () => {
   it('are sent with the names of their variables until a worker asks', () => {
-    const { datasets, problems } = parsed(
-      [
-        '        headers:',
-        '          X-App-Token: ${SODA_TOKEN}',
-        '          Authorization: Bearer ${CITY_KEY}',
-        '          Accept-Language: en',
-        '        geometry: wkt',
-      ].join('\n'),
+    const { datasets, problems } = parseDatasets(
+      withSource(
+        [
+          '        headers:',
+          '          X-App-Token: ${SODA_TOKEN}',
+          '          Authorization: Bearer ${CITY_KEY}',
+          '          Accept-Language: en',
+          '        geometry: wkt',
+        ].join('\n'),
+      ),
+      'd.yaml',
     );
     assert.deepEqual(problems, []);
     const [source] = datasets[0]?.sources ?? [];
@@ -114,15 +117,7 @@ describe('the secrets of headers', () => {
     });
   }
 
-  function refusedBy(work: () => unknown): string {
-    try {
-      work();
-    } catch (error) {
-      assert.ok(error instanceof LonghaulError && error.code === 'ADDRESS_REFUSED', String(error));
-      return error.message;
-    }
-    return assert.fail('an error is expected');
-  }
+  const refusedBy = (work: () => unknown): string => errorOf(work, 'ADDRESS_REFUSED').message;
 
   it("go with exactly the address and headers of the worker's datasets.yaml", async () => {
     await withWorker((secretsOf) => {

@@ -6,7 +6,7 @@ import { fieldOf, isoTimeOf, lineOf, listOf, textOf } from './json.ts';
 import { openPaged } from './paged-table.ts';
 import { isCsv, type Description, type Found, type Portal } from './portal.ts';
 import type { AddressOf } from './recognise.ts';
-import { fieldText, rowsOf } from './records.ts';
+import { examplesOf, rowsOf } from './records.ts';
 
 const EXAMPLES = 3;
 
@@ -142,11 +142,8 @@ async function recordsOf(
   const { fields, records, total } = await datastorePage(ckan, resource, first);
   // A file does not have the number that the DataStore gives its records.
   const columns = isPages ? fields : fields.filter(({ name }) => name !== ID);
-  const rows = rowsOf(
-    records,
-    columns.map(({ name }) => name),
-  );
-  return { records: total, columns, examples: rows.map((row) => row.map(fieldText)) };
+  const names = columns.map(({ name }) => name);
+  return { records: total, columns, examples: examplesOf(rowsOf(records, names)) };
 }
 
 /** @throws LonghaulError PORTAL_UNUSABLE. */

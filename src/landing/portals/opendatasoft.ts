@@ -8,7 +8,7 @@ import { assertUnchanged, type TableState } from './paged-table.ts';
 import { NoSuchPortal, type Description, type Portal } from './portal.ts';
 import { MAX_PAGE_BYTES, type PortalClient } from './portal-client.ts';
 import type { AddressOf } from './recognise.ts';
-import { CANONICAL, fieldText, isRecord, rowsOf, versionTag } from './records.ts';
+import { CANONICAL, examplesOf, isRecord, rowsOf, versionTag } from './records.ts';
 
 type Address = AddressOf<'opendatasoft'>;
 
@@ -30,10 +30,8 @@ export const opendatasoft: Portal<Address> = async (address, client) => {
       });
       const asked = { maxBytes: MAX_PAGE_BYTES };
       const first = await client.json(partOf(address, `/records?limit=${EXAMPLES}`), asked);
-      const rows = rowsOf(
-        listOf(first, 'results').filter(isRecord),
-        columns.map(({ name }) => name),
-      );
+      const names = columns.map(({ name }) => name);
+      const records = listOf(first, 'results').filter(isRecord);
       return {
         kind: 'opendatasoft',
         service: partOf(address).href,
@@ -44,7 +42,7 @@ export const opendatasoft: Portal<Address> = async (address, client) => {
         records: stateOf(json, address).count,
         changedAt: isoTimeOf(Date.parse(textOf(metasOf(json), 'data_processed') ?? '')),
         columns,
-        examples: rows.map((row) => row.map(fieldText)),
+        examples: examplesOf(rowsOf(records, names)),
       };
     },
   };

@@ -34,6 +34,11 @@ export function rowsOf(records: readonly JsonRecord[], columns: readonly string[
   );
 }
 
+/** The values of some records, for people. */
+export function examplesOf(rows: readonly Row[]): (string | null)[][] {
+  return rows.map((row) => row.map(fieldText));
+}
+
 /** Column → values that Parquet, or the CSV too, has as null. It lies in cursors, so that it outlives an attempt. */
 export type Tally = Readonly<{
   emptyTexts: Readonly<Record<string, number>>;
@@ -79,7 +84,7 @@ function canonicalField(value: string | null): string {
 }
 
 /** Texts and the digits of numbers as they are; objects and lists as JSON. */
-export function fieldText(value: ExactJson): string | null {
+function fieldText(value: ExactJson): string | null {
   if (value === null || typeof value === 'string') return value;
   return isNotNumber(value) ? null : exactText(value);
 }

@@ -8,7 +8,7 @@ import { openPaged, type PagedTable, type TableState } from './paged-table.ts';
 import { NoSuchPortal, type DescribedColumn, type Portal } from './portal.ts';
 import { MAX_PAGE_BYTES, type PortalClient } from './portal-client.ts';
 import type { AddressOf } from './recognise.ts';
-import { fieldText, isRecord, RENDERING_VERSION, rowsOf, versionTag } from './records.ts';
+import { examplesOf, isRecord, RENDERING_VERSION, rowsOf, versionTag } from './records.ts';
 import type { JsonRecord } from './records.ts';
 
 type Address = AddressOf<'socrata'>;
@@ -20,10 +20,7 @@ export const socrata: Portal<Address> = async (address, client) => {
     open: async () => openPaged(tableOf(address, { view, count }, client), client),
     describe: async () => {
       const { json, columns, examples, rowsUpdatedAtSeconds = NaN } = view;
-      const rows = rowsOf(
-        examples,
-        columns.map(({ name }) => name),
-      );
+      const names = columns.map(({ name }) => name);
       return {
         kind: 'socrata',
         service: resourceOf(address).href,
@@ -34,7 +31,7 @@ export const socrata: Portal<Address> = async (address, client) => {
         records: count,
         changedAt: isoTimeOf(rowsUpdatedAtSeconds * 1000),
         columns,
-        examples: rows.map((row) => row.map(fieldText)),
+        examples: examplesOf(rowsOf(examples, names)),
       };
     },
   };

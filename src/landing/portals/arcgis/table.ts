@@ -6,7 +6,7 @@ import { PageSize } from '../page-size.ts';
 import { openPaged, type PagedTable, type TableState } from '../paged-table.ts';
 import type { Description, Table } from '../portal.ts';
 import { shownOf, type PortalClient } from '../portal-client.ts';
-import { fieldText, RENDERING_VERSION, versionTag } from '../records.ts';
+import { examplesOf, RENDERING_VERSION, versionTag } from '../records.ts';
 import { invalid, metadataOf, unusable } from './answers.ts';
 import { layerOf, type Layer } from './layer.ts';
 import { ALL, Queries, type Feature, type PageRequest } from './queries.ts';
@@ -36,7 +36,6 @@ async function describe(queries: Queries): Promise<Description> {
   const hasGeometry = layer.geometry !== 'none';
   const first = layer.hasPages ? { order: 'ASC' as const, records: EXAMPLES } : {};
   const page = await queries.page({ where: ALL, hasGeometry, ...first });
-  const rows = page.slice(0, EXAMPLES).map(rowReader(layer));
   const fields = new Map(layer.fields.map((field) => [field.name, field]));
   return {
     kind: 'arcgis',
@@ -50,7 +49,7 @@ async function describe(queries: Queries): Promise<Description> {
       const { type = 'geometry', title } = fields.get(name) ?? {};
       return { name, type, ...(title !== name && { title }) };
     }),
-    examples: rows.map((row) => row.map(fieldText)),
+    examples: examplesOf(page.slice(0, EXAMPLES).map(rowReader(layer))),
   };
 }
 

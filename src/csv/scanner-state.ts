@@ -157,6 +157,12 @@ export class RecordCounter {
     return this.#hasHeader && this.#state.columns === 0;
   }
 
+  /** Where the next record starts that is a split, or later; undefined before the first. */
+  get nextSplit(): number | undefined {
+    const last = this.#state.splits.at(-1);
+    return last === undefined ? undefined : last + this.#splitSpacingBytes;
+  }
+
   /** Keeps the header's next bytes: those of the record under way that lie before `chunk[at]`. */
   keepHeader(chunk: Uint8Array, at: number): void {
     if (!this.isAtHeader) return;
@@ -190,8 +196,7 @@ export class RecordCounter {
     if (isAtHeader) return;
     if (fields !== state.columns)
       addProblem(state, 'ragged', { ...this.#recordPosition(), fields });
-    const last = state.splits.at(-1);
-    if (last === undefined || state.recordStart >= last + this.#splitSpacingBytes) {
+    if (state.recordStart >= (this.nextSplit ?? 0)) {
       state.splits.push(state.recordStart);
       // Without this record itself, which has been counted.
       state.splitRecords.push(state.records - 1);

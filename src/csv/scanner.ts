@@ -59,7 +59,6 @@ export class CsvScanner {
   readonly #encoding: EncodingDetector;
   readonly #delimiter: number;
   readonly #counter: RecordCounter;
-  readonly #splitSpacingBytes: number;
   readonly #kernel: ScanKernel | null;
 
   /**
@@ -74,7 +73,6 @@ export class CsvScanner {
     kernel = scanKernel(),
   ) {
     this.#dialect = dialect;
-    this.#splitSpacingBytes = splitSpacingBytes;
     this.#kernel = kernel;
     this.#state = structuredClone(state);
     this.#encoding = new EncodingDetector(this.#state.encoding);
@@ -134,10 +132,9 @@ export class CsvScanner {
   /** @returns the bytes of clean records at `chunk[at]`, which are counted now. */
   #skipClean(clean: CleanRecords, at: number): number {
     const state = this.#state;
-    const last = state.splits.at(-1);
+    const { nextSplit } = this.#counter;
     // The first data record is a split, as is the first one from `nextSplit` on: the machine adds both.
-    if (!this.#atDataRecord(state.offset) || last === undefined) return 0;
-    const nextSplit = last + this.#splitSpacingBytes;
+    if (!this.#atDataRecord(state.offset) || nextSplit === undefined) return 0;
     const stretch = clean.from(at, at + nextSplit - state.offset, state.columns);
     if (!stretch) return 0;
     state.records += stretch.records;
@@ -233,40 +230,26 @@ export class CsvScanner {
     return end + 1;
   }
 
-  /**
-   * Inside quotes. Blanks too pass by the two comparisons that most bytes cost, and in files with every field quoted
-   * it goes from one field straight into the next. @returns where to go on.
-   */
+  /** Inside quotes: most bytes, blanks too, cost two comparisons. @returns where to go on. */
   #quoted(chunk: Uint8Array, start: number): number {
     const state = this.#state;
-    const delimiter = this.#delimiter;
     const end = chunk.length;
-    let opened = -1;
-    let breaks = 0;
-    let at = start;
-    for (; at < end; at += 1) {
+    for (let at = start; at < end; at += 1) {
       const byte = chunk[at] as number;
       if (byte > CR && byte !== QUOTE) continue;
       if (byte === QUOTE) {
-        if (chunk[at + 1] !== delimiter || chunk[at + 2] !== QUOTE) break;
-        state.delimiters += 1;
-        at += 2;
-        opened = at;
-        breaks = state.quotedBreaks;
-      } else if (byte === CR) state.quotedBreaks += 1;
+        state.afterQuotedCr = false;
+        state.mode = QUOTE_IN_QUOTED;
+        return at + 1;
+      }
+      if (byte === CR) state.quotedBreaks += 1;
       else if (byte === LF) {
-        const afterCr = at > 0 ? chunk[at - 1] === CR : state.afterQuotedCr;
+        const afterCr = at > start ? chunk[at - 1] === CR : state.afterQuotedCr;
         if (!afterCr) state.quotedBreaks += 1;
       } else if (byte === 0) addProblem(state, 'nul', this.#counter.position(state.offset + at));
     }
-    if (opened !== -1) {
-      state.quoteStart = state.offset + opened;
-      state.quoteLine = this.#counter.line() - (state.quotedBreaks - breaks);
-    }
-    state.afterQuotedCr = at >= end && chunk[end - 1] === CR;
-    if (at >= end) return end;
-    state.mode = QUOTE_IN_QUOTED;
-    return at + 1;
+    state.afterQuotedCr = chunk[end - 1] === CR;
+    return end;
   }
 
   /** @returns the mode: QUOTED where the byte was the second half of an escaped quote. */

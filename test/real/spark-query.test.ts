@@ -39,8 +39,7 @@ async function rowsOf(sql: string, { store }: TinyLake = lake, asOf?: string): P
     await session.do(QUERY_SCRIPT, jobPath);
     return '';
   };
-  const uriOf = (key: string): string => `file://${store.uri(key)}`;
-  const options = { converted: store, uriOf, scratchFolder, asOf, run };
+  const options = { converted: store, scratchFolder, asOf, run };
   try {
     return await sparkQuery(sql, options, async (result) => {
       const names = result.deduplicatedColumnNames();

@@ -126,9 +126,7 @@ async function queryWithSpark(
         const how = { ...spark, ...access, conf, scratchFolder, signal, onNote };
         return (await submitSpark({ ...how, script: QUERY_SCRIPT, args })).stderr;
       };
-      const uriOf = (key: string): string =>
-        s3 ? of.converted.uri(key).replace(/^s3:/, 's3a:') : `file://${of.converted.uri(key)}`;
-      await sparkQuery(sql, { ...of, uriOf, bucket: s3?.bucket, scratchFolder, run }, use);
+      await sparkQuery(sql, { ...of, scratchFolder, run }, use);
     }, 'The query');
   } finally {
     await scratch.close();

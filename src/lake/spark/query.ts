@@ -47,10 +47,6 @@ interface SparkError {
 
 export interface SparkQueryOptions {
   converted: Store;
-  /** A key of the converted zone as Spark opens it. */
-  uriOf: (key: string) => string;
-  /** Where the converted zone is in S3. */
-  bucket?: string | undefined;
   /** A folder on this machine that holds no other file. */
   scratchFolder: string;
   maxRows?: number | undefined;
@@ -70,11 +66,11 @@ export async function sparkQuery<T>(
   options: SparkQueryOptions,
   use: (result: DuckDBResult) => Promise<T>,
 ): Promise<T> {
-  const { converted, uriOf, scratchFolder, maxRows, run } = options;
+  const { converted, scratchFolder, maxRows, run } = options;
   if (sql.trim() === '') throw refused('The query is empty.');
   const { wanted, hint } = await viewsFor(converted, sql, options.asOf);
   const views: SparkView[] = [];
-  for (const { view, entries } of wanted) views.push(viewOf(view, await entries(), uriOf));
+  for (const { view, entries } of wanted) views.push(viewOf(view, await entries(), converted));
   const rowsFolder = join(scratchFolder, 'rows');
   const answer = join(scratchFolder, 'answer.json');
   const jobPath = join(scratchFolder, 'query.json');
@@ -88,22 +84,24 @@ export async function sparkQuery<T>(
     throw asQueryError(/OutOfMemoryError/.test(stderr) ? { ...end, kind: MEMORY } : end, hint);
   }
   const result = JSON.parse(text) as SparkQueryAnswer;
-  if ('error' in result) throw await errorOf(result, sql, hint, options.bucket);
+  if ('error' in result) throw await errorOf(result, sql, hint, converted.s3?.bucket);
   return await readRows(rowsFolder, result.columns, use);
 }
 
-function viewOf(
-  name: string,
-  entries: readonly DatedEntry[],
-  uriOf: (key: string) => string,
-): SparkView {
+function viewOf(name: string, entries: readonly DatedEntry[], converted: Store): SparkView {
   const tables: Record<string, string[]> = {};
   const sql = viewSql(entries, SPARK_SQL, (keys) => {
     const table = `longhaul_part_${Object.keys(tables).length}`;
-    tables[table] = keys.map(uriOf);
+    tables[table] = keys.map((key) => sparkUri(converted, key));
     return table;
   });
   return { name, tables, sql };
+}
+
+/** As Spark opens it. */
+function sparkUri(converted: Store, key: string): string {
+  const uri = converted.uri(key);
+  return converted.s3 ? uri.replace(/^s3:/, 's3a:') : `file://${uri}`;
 }
 
 const SPARK_SQL: SqlDialect = {

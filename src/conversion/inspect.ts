@@ -7,7 +7,7 @@ import type { Location } from '../storage/location.ts';
 import { assertDecodable, decode } from '../csv/encoding.ts';
 import { shapesOf } from '../csv/shapes.ts';
 import { QUOTE, Tokenizer } from '../csv/tokenizer.ts';
-import { readBlocks } from './blocks.ts';
+import { readBlocks } from './ranges.ts';
 import { namedColumns, shapesOfType, typedColumn, type TypedColumn } from './column-types.ts';
 import type { ConversionProgress } from './engine.ts';
 import { profileFile } from './profile-file.ts';

@@ -7,9 +7,8 @@ import type { Encoding } from '../model/dataset.ts';
 import type { Schema } from '../model/schema.ts';
 import { storageError } from '../storage/disk-errors.ts';
 import { openLocation, type Location } from '../storage/location.ts';
-import { readBlocks, type FileRange } from './blocks.ts';
 import { ofCatalogue, type PlainError } from './engine-errors.ts';
-import type { RecordRange } from './ranges.ts';
+import { readBlocks, type FileRange, type RecordRange } from './ranges.ts';
 import { runInThreads } from './thread.ts';
 
 /** Delimiters that every converter takes as they are; any other is rewritten to a comma. */

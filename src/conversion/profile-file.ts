@@ -1,8 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { emptyProfile, mergeProfiles, profileRecords, type Profile } from '../csv/profile.ts';
 import type { Location } from '../storage/location.ts';
-import { readBlocks, type FileRange } from './blocks.ts';
-import { cutRecords, type FileToCut } from './ranges.ts';
+import { cutRecords, readBlocks, type FileRange, type FileToCut } from './ranges.ts';
 import { runInThreads } from './thread.ts';
 
 /** Below this, starting a thread takes longer than the work. */

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import pMap from 'p-map';
 import type { DuckDbSettings } from '../config/settings.ts';
 import { writtenFolder } from '../conversion/convert-source.ts';
-import { runInChild } from '../conversion/duckdb/child-process.ts';
+import { runInChild } from '../conversion/duckdb/engine.ts';
 import { settingStatements } from '../conversion/duckdb/plan.ts';
 import { settingsForWidth } from '../conversion/duckdb/plan.ts';
 import { DUCKDB_SQL, castSql } from '../lake/views.ts';

@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { parse } from 'csv-parse/sync';
 import { createDuckDbEngine, type JobRunner } from '../../src/conversion/duckdb/engine.ts';
-import { jobError } from '../../src/conversion/duckdb/child-process.ts';
+import { jobError } from '../../src/conversion/duckdb/engine.ts';
 import { runJob } from '../../src/conversion/duckdb/job.ts';
 import type {
   ConversionEngine,

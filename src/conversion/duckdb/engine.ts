@@ -1,12 +1,16 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import type { DuckDbSettings } from '../../config/settings.ts';
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import { locateHttpfs } from '../../programs/httpfs.ts';
+import { duckDbS3Error } from '../../storage/s3/engine-errors.ts';
 import { assertDecodable } from '../../csv/encoding.ts';
 import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../engine.ts';
+import { engineError, firstLine, ofCatalogue, type PlainError } from '../engine-errors.ts';
 import { convertInParts, type PartSizes, type PartToWrite } from '../parts.ts';
 import { anyIsMarked } from '../prepare.ts';
-import { runInChild } from './child-process.ts';
+import type { ChildMessage } from './child.ts';
 import { planJob, type DuckDbJob, type JobPlan } from './plan.ts';
 
 /** How a job is done: its errors are the catalogue's. */
@@ -91,4 +95,85 @@ async function discard({ output }: ConversionRequest, part: PartToWrite): Promis
 
 function isOf(error: unknown, codes: readonly ErrorCode[]): boolean {
   return error instanceof LonghaulError && codes.includes(error.code);
+}
+
+/** The end of what the child wrote to its standard error, where it died without a message. */
+const MAX_STDERR_CHARACTERS = 2000;
+
+/**
+ * Does a job in a child process; none is left when this returns or throws.
+ * @param onProgress bytes of the range done so far.
+ * @throws LonghaulError as `ConversionEngine`; the signal's reason when it aborts.
+ */
+export async function runInChild(
+  job: DuckDbJob,
+  signal: AbortSignal,
+  onProgress: (bytes: number) => void,
+): Promise<void> {
+  signal.throwIfAborted();
+  const child = fork(new URL('./child.js', import.meta.url), {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  const kill = (): void => void child.kill('SIGKILL');
+  signal.addEventListener('abort', kill, { once: true });
+  let stderr = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-MAX_STDERR_CHARACTERS);
+  });
+  let outcome: ChildMessage | undefined;
+  child.on('message', (message: ChildMessage) => {
+    if ('bytes' in message) onProgress(message.bytes);
+    else outcome = message;
+  });
+  try {
+    child.send(job, (error) => error && kill());
+    const [code, exitSignal] = (await once(child, 'close')) as [number | null, string | null];
+    signal.throwIfAborted();
+    if (outcome && 'done' in outcome) return;
+    if (outcome && 'error' in outcome) throw jobError(outcome.error, job.s3?.settings.bucket);
+    throw deathError(code, exitSignal, stderr);
+  } finally {
+    signal.removeEventListener('abort', kill);
+    kill();
+  }
+}
+
+/**
+ * The catalogue's error for what the child says: DuckDB's messages have their kind in their first words.
+ * @param bucket where the job reaches into one.
+ */
+export function jobError(error: PlainError, bucket: string | undefined): LonghaulError {
+  const { message } = error;
+  const ofStore = bucket === undefined ? undefined : storeError(message, bucket);
+  return ofCatalogue(error) ?? engineError(`DuckDB: ${firstLine(message)}`, message, ofStore);
+}
+
+/** An error of HTTP without a status is a connection that broke off. */
+function storeError(message: string, bucket: string): LonghaulError | undefined {
+  const found = duckDbS3Error(uploadsAlike(message), bucket);
+  if (found || !message.startsWith('HTTP Error')) return found;
+  return new LonghaulError('STORE_UNREACHABLE', `DuckDB: ${firstLine(message)}`);
+}
+
+/** DuckDB's message about an upload is `Unable to connect to URL s3://…: Forbidden (HTTP code 403)`, without a method. */
+function uploadsAlike(message: string): string {
+  return message.replace(
+    /^HTTP Error: Unable to connect to URL (\S+?): (.*?) \(HTTP code (\d+)\)/,
+    "HTTP Error: HTTP PUT error writing '$1' (HTTP $3 $2)",
+  );
+}
+
+/** SIGKILL that is not ours is the kernel's, or a container's, answer to too much memory. */
+function deathError(code: number | null, signal: string | null, stderr: string): LonghaulError {
+  if (signal === 'SIGKILL' || /heap out of memory|bad_alloc/i.test(stderr)) {
+    return new LonghaulError(
+      'ENGINE_OUT_OF_MEMORY',
+      `DuckDB's process was ended (${signal ?? code}), most likely for using too much memory.`,
+    );
+  }
+  const cause = stderr ? `: ${firstLine(stderr)}` : '.';
+  return new LonghaulError(
+    'ENGINE_FAILED',
+    `DuckDB's process ended with ${signal ?? code ?? 'no code'}${cause}`,
+  );
 }

@@ -4,21 +4,25 @@
  * person would use them. Longhaul's times are of inspection and conversion; the landing counted the records before.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { createDuckDbEngine } from '../src/conversion/duckdb/engine.ts';
 import type { ConversionEngine, ConversionRequest } from '../src/conversion/engine.ts';
+import { inspect } from '../src/conversion/inspect.ts';
 import { PART_SIZES } from '../src/conversion/parts.ts';
 import { SPARK_SIZES, type SparkSizes } from '../src/conversion/spark/inputs.ts';
+import { CsvScanner } from '../src/csv/scanner.ts';
 import { quoteLiteral } from '../src/model/names.ts';
+import type { CsvScan } from '../src/model/scan.ts';
 import { locateSpark } from '../src/programs/spark.ts';
+import { DiskStore } from '../src/storage/disk-store.ts';
 import { sparkEngine } from '../test/helpers/spark-engine.ts';
 import { parseSize } from '../tools/generate/size.ts';
 import { installPolars, plainPolars, plainSpark, type PlainJob } from './engine-peers.ts';
-import { inspected, outputIn, scanOf } from './landed-file.ts';
 import { machineFacts, median } from './machine.ts';
 import { makeSource } from './origin.ts';
 import { duckDbCopy } from './peers.ts';
@@ -99,7 +103,7 @@ async function bench(bytes: number, rounds: number): Promise<void> {
 }
 
 async function allContestants(csv: string): Promise<Contestant[]> {
-  const scan = await scanOf(csv, 'utf-8');
+  const scan = await scanOf(csv);
   const spark = await locateSpark({ given: SPARK.home, searchPath: SPARK.searchPath });
   const polars = await installPolars();
   console.log(`Spark ${spark.version}, polars ${polars.version}\n`);
@@ -128,15 +132,53 @@ async function allContestants(csv: string): Promise<Contestant[]> {
 async function ours(
   engine: ConversionEngine,
   csv: string,
-  scan: ConversionRequest['scan'],
+  scan: CsvScan,
   into: string,
 ): Promise<Times> {
   const before = performance.now();
-  const file = await inspected(csv, scan, 'utf-8');
+  const file = await inspected(csv, scan);
   const converting = performance.now();
   await engine.convert({ ...file, ...outputIn(into) });
   const after = performance.now();
   return { seconds: (after - before) / 1000, conversionSeconds: (after - converting) / 1000 };
+}
+
+/** What the landing finds out on the way. */
+async function scanOf(path: string): Promise<CsvScan> {
+  const file = await open(path);
+  const mark = Buffer.alloc(3);
+  await file.read(mark, 0, mark.length, 0);
+  await file.close();
+  const bomBytes = mark.equals(Buffer.from([0xef, 0xbb, 0xbf])) ? mark.length : 0;
+  const scanner = new CsvScanner({ delimiter: ',', quote: '"', bomBytes });
+  for await (const block of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
+    scanner.push(block as Buffer);
+  }
+  return scanner.finish('utf-8');
+}
+
+/** A file as engines get it; its types come from the whole of it. */
+async function inspected(
+  path: string,
+  scan: CsvScan,
+): Promise<Omit<ConversionRequest, keyof Output>> {
+  const file = {
+    input: { kind: 'disk' as const, path },
+    scan,
+    encoding: 'utf-8' as const,
+    signal: new AbortController().signal,
+    onProgress: (): void => undefined,
+  };
+  const { size } = await stat(path);
+  const schema = await inspect({ ...file, bytes: size, overrides: {} });
+  return { ...file, inputBytes: size, schema };
+}
+
+type Output = Pick<ConversionRequest, 'output' | 'outputPrefix' | 'scratchPrefix'>;
+
+/** Where the parts go: a folder below it. */
+function outputIn(folder: string): Output {
+  return { output: new DiskStore(folder), outputPrefix: 'out/', scratchPrefix: 'scratch/' };
 }
 
 async function measure(

@@ -1,18 +1,9 @@
-/** `npm run bench -- local|s3|scanner|conversion|engines|reading|portal|table [options]`: each benchmark is a program of its own. */
+/** `npm run bench -- local|s3|scanner|engines|reading|portal|table [options]`: each benchmark is a program of its own. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-const BENCHMARKS = [
-  'local',
-  's3',
-  'scanner',
-  'conversion',
-  'engines',
-  'reading',
-  'portal',
-  'table',
-];
+const BENCHMARKS = ['local', 's3', 'scanner', 'engines', 'reading', 'portal', 'table'];
 
 const [name, ...options] = process.argv.slice(2);
 const file = join(import.meta.dirname, `${name}.js`);

@@ -33,7 +33,7 @@ describe('Java', () => {
       });
       await assert.rejects(locateJava({ given: folder }), {
         code,
-        message: /bin\/java does not run/,
+        message: /JAVA_HOME names .* bin\/java does not run/,
       });
       const old = await fakeJava(folder, '11.0.2');
       await assert.rejects(locateJava({ given: old }), { code, message: /which is Java 11\.0\.2/ });
@@ -71,7 +71,8 @@ describe('Spark', () => {
         code,
         message: /3\.4\.1, older than 3\.5/,
       });
-      await assert.rejects(locateSpark({ given: folder }), { code });
+      const message = new RegExp(`SPARK_HOME names ${folder}`);
+      await assert.rejects(locateSpark({ given: folder }), { code, message });
     });
   });
 });

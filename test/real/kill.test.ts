@@ -50,19 +50,27 @@ async function assertWholeParquet(lab: Lab): Promise<void> {
 
 const SLOW: Answer = { body: BODY, etag: '"1"', bytesPerSecond: 30_000_000 };
 
-/** What is to be seen in the lake as soon as a source has reached a stage. */
-const SIGNS: Record<string, RegExp> = {
+/** What is to be seen in the lake as soon as a source has reached a stage, each after the one before. */
+const SIGNS = {
   land: /\.partial$/,
   inspect: /a\.csv\.manifest\.json$/,
   convert: /\/\.part-[\da-f]{8}-[\da-f]{8}-\d+\.parquet\.partial$/,
   verify: /_staging\/.*\/parts\.json$/,
   publish: /_source\.json$/,
-};
+} as const;
+type Stage = keyof typeof SIGNS | 'probe';
 
-describe('a worker that is killed', () => {
-  for (const stage of ['probe', 'land', 'inspect', 'convert', 'verify', 'publish']) {
-    it(`while a source is at "${stage}" loses nothing and publishes nothing twice`, async () => {
-      const route = (n: number): Answer => (n === 1 && stage === 'probe' ? { silent: true } : SLOW);
+/** Each run loses several workers: most of its time is the start of a host. */
+const RUNS: Stage[][] = [
+  ['probe', 'land', 'inspect'],
+  ['convert', 'verify', 'publish'],
+];
+
+describe('workers that are killed', () => {
+  for (const stages of RUNS) {
+    it(`while a source is at ${stages.join(', then at ')} lose nothing and publish nothing twice`, async () => {
+      const isSilent = stages.includes('probe');
+      const route = (n: number): Answer => (n === 1 && isSilent ? { silent: true } : SLOW);
       const env = {
         HEARTBEAT_TIMEOUT_SECONDS: '2',
         HTTP_STALL_TIMEOUT_SECONDS: '5',
@@ -71,14 +79,19 @@ describe('a worker that is killed', () => {
       await withLab({ routes: { '/a.csv': route }, env, up: false }, async (lab) => {
         await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
         const running = lab.start(['ingest', 'things', '--json']);
-        const sign = SIGNS[stage];
-        await until(async () =>
-          sign === undefined
-            ? lab.origin.requests.length > 0
-            : (await lab.lakeFiles()).some((file) => sign.test(file)),
-        );
-        process.kill(await hostPid(lab), 'SIGKILL');
-        await assertWholeParquet(lab);
+        const killed = new Set<number>();
+        for (const stage of stages) {
+          await until(async () =>
+            stage === 'probe'
+              ? lab.origin.requests.length > 0
+              : (await lab.lakeFiles()).some((file) => SIGNS[stage].test(file)),
+          );
+          const pid = await hostPid(lab);
+          assert.ok(!killed.has(pid), `the worker at "${stage}" is another one`);
+          process.kill(pid, 'SIGKILL');
+          killed.add(pid);
+          await assertWholeParquet(lab);
+        }
         const { code, stdout, stderr } = await running.ended;
         assert.equal(code, 0, stdout + stderr);
         await assertWhole(lab, JSON.parse(stdout) as Run);

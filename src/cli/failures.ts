@@ -16,7 +16,7 @@ export function fromTemporal(error: unknown): unknown {
   // Before "not found": it says nothing of the run.
   const unknown = unknownNamespace(error);
   if (unknown !== undefined) {
-    const message = `${printable(unknown.message).replace(/\.$/, '')}.`;
+    const message = `${printable(unknown).replace(/\.$/, '')}.`;
     return new LonghaulError('TEMPORAL_NO_NAMESPACE', message, {}, { cause: error });
   }
   if (error instanceof WorkflowNotFoundError) {
@@ -26,19 +26,16 @@ export function fromTemporal(error: unknown): unknown {
   return ofGrpc(error) ?? error;
 }
 
-/** Temporal answers, and does not have the namespace that was asked for: another server, or a slip. */
-export function isNamespaceUnknown(error: unknown): boolean {
-  return unknownNamespace(error) !== undefined;
-}
-
-/** As the client says it, or the server itself; undefined where it is something else. */
-function unknownNamespace(error: unknown): { message: string } | undefined {
+/**
+ * What Temporal says where it answers, and does not have the namespace that was asked for: another server, or a slip. The
+ * client says it, or the server itself; undefined where it is something else.
+ */
+export function unknownNamespace(error: unknown): string | undefined {
   for (const each of causes(error)) {
-    if (each instanceof NamespaceNotFoundError) return each;
+    if (each instanceof NamespaceNotFoundError) return each.message;
     if (!isGrpcServiceError(each)) continue;
     const status: number = each.code;
-    const message = each.details;
-    if (status === NOT_FOUND && /^namespace\b/i.test(message)) return { message };
+    if (status === NOT_FOUND && /^namespace\b/i.test(each.details)) return each.details;
   }
   return undefined;
 }

@@ -206,6 +206,7 @@ function detailsOf(source: SourceState, less = 0): string[] {
     sources,
   } = transfer;
   const share = shareOf(transfer);
+  const ofTotal = totalRecords === undefined ? '' : ` of ${countText(totalRecords)}`;
   const isTimed = totalBytes > bytes && bytesPerSecond > 0;
   return present([
     share !== undefined && `${Math.floor(share * 100)}%`,
@@ -215,13 +216,8 @@ function detailsOf(source: SourceState, less = 0): string[] {
     sources && `${sources.done} of ${sources.total} sources`,
     isTimed && `ETA ${durationText(((totalBytes - bytes) / bytesPerSecond) * 1000)}`,
     bytesWritten > 0 && less < 1 && `${bytesText(bytesWritten)} written`,
-    records > 0 && less < 1 && recordsText(records, totalRecords),
+    records > 0 && less < 1 && `${countText(records)}${ofTotal} records`,
   ]);
-}
-
-function recordsText(records: number, total: number | undefined): string {
-  const of = total === undefined ? '' : ` of ${countText(total)}`;
-  return `${countText(records)}${of} records`;
 }
 
 function present(details: readonly (string | false | undefined)[]): string[] {

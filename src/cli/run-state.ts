@@ -2,8 +2,7 @@ import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/c
 import { arrayFromPayloads, defaultPayloadConverter } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import type { EmrProgress } from '../model/emr.ts';
-import type { ErrorCode } from '../model/errors.ts';
-import { isErrorCode } from '../model/errors.ts';
+import { isErrorCode, type ErrorCode } from '../model/errors.ts';
 import type {
   JoinHeartbeat,
   RunError,
@@ -178,6 +177,7 @@ function waitOf(activity: PendingActivity, nowMs: number): Wait | undefined {
 type PendingInfo = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
 type Payloads = { payloads?: Parameters<typeof arrayFromPayloads>[1] } | null | undefined;
 
+/** Whatever a worker, of another version perhaps, has put there. */
 function firstPayload(payloads: Payloads): unknown {
   try {
     return arrayFromPayloads(defaultPayloadConverter, payloads?.payloads)[0];
@@ -192,6 +192,6 @@ function isJoin(value: unknown): value is JoinHeartbeat {
 }
 
 function isTransfer(value: unknown): value is TransferHeartbeat {
-  const transfer = value as Partial<TransferHeartbeat> | null | undefined;
-  return typeof transfer?.stage === 'string' && typeof transfer.bytes === 'number';
+  const { stage, bytes } = (value ?? {}) as Partial<TransferHeartbeat>;
+  return typeof stage === 'string' && typeof bytes === 'number';
 }

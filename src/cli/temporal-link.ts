@@ -10,7 +10,7 @@ import type { Settings } from '../config/settings.ts';
 import { findEmbedded, type EmbeddedAddress, type EmbeddedServer } from '../embedded/index.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { hasSearchAttributes } from '../runs/start-run.ts';
-import { isNamespaceUnknown, ofGrpc } from './failures.ts';
+import { ofGrpc, unknownNamespace } from './failures.ts';
 
 /** A Temporal that a command uses until it closes it. */
 export interface TemporalLink {
@@ -111,7 +111,7 @@ export async function linkEmbedded(
     // It is back within seconds, on a slow machine with a large database within a minute, or never.
     giveUpAfterMs: 120_000,
     // Another lake's server on the port that was ours does not know our namespace.
-    isLost: (error) => isConnectionLost(error) || isNamespaceUnknown(error),
+    isLost: (error) => isConnectionLost(error) || unknownNamespace(error) !== undefined,
     hasWorker: async () => {
       const host = await findEmbedded(stateDir).catch(() => undefined);
       // A host that starts again after it was killed brings its worker back.

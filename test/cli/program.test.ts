@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildProgram } from '../../src/cli/program.ts';
+import type { LonghaulError } from '../../src/model/errors.ts';
 import { contextOf, workplace } from './fake-context.ts';
 
 const place = workplace();
@@ -92,6 +93,44 @@ void test('help <command> prints what <command> --help prints', async () => {
   const { stderr, exitCode } = await place.run('help', 'schedule', 'ingest');
   assert.equal(exitCode, 2);
   assert.match(stderr, /There is no command ingest; there are apply, list/);
+});
+
+for (const argv of [
+  ['ingest', 'trees'],
+  ['land', 'trees'],
+  ['convert', 'trees'],
+  ['datasets'],
+  ['verify', 'trees'],
+  ['query', 'SELECT 1'],
+]) {
+  void test(`longhaul ${argv.join(' ')} refuses a --lake that is no address, at once`, async () => {
+    const { exitCode, stdout } = await place.run(...argv, '--lake', 'gs://b', '--json');
+    assert.equal(exitCode, 2);
+    const { error } = JSON.parse(stdout) as { error: LonghaulError };
+    assert.equal(error.code, 'CONFIG_INVALID');
+    assert.match(error.message, /--lake: LAKE must be a folder, or s3:/);
+  });
+}
+
+void test('--lake goes before the command and behind it, and every --help has it', async () => {
+  for (const argv of [
+    ['--lake', 'other', 'datasets'],
+    ['datasets', '--lake', 'other'],
+  ]) {
+    assert.equal((await place.run(...argv, '--json')).exitCode, 0);
+  }
+  for (const name of ['ingest', 'query', 'worker']) {
+    let output = '';
+    const command = buildProgram(contextOf()).commands.find((each) => each.name() === name);
+    command?.configureOutput({ writeOut: (text) => (output += text) }).outputHelp();
+    assert.match(output, /--lake <address> +the lake: a folder, or s3:\/\/bucket\/prefix/);
+  }
+});
+
+void test('--target is gone, and said so', async () => {
+  const { exitCode, stderr } = await place.run('datasets', '--target', 's3');
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /^USAGE: Unknown option '--target'/);
 });
 
 /** Help goes to the process's own standard output. */

@@ -186,6 +186,12 @@ void test('the end of a run shows the ledger, the revision and where the files l
   assert.equal(text, stripVTControlCharacters(text));
 });
 
+void test('what to do next goes to the same lake', () => {
+  const text = (flag: string): string => resultText({ ...REPORT, status: 'landed' }, flag);
+  assert.match(text(' --lake s3://b'), /convert denver-311 --date 2026-01-02 --lake s3:\/\/b$/);
+  assert.match(text(''), /longhaul convert denver-311 --date 2026-01-02$/);
+});
+
 void test('a second run of the day says that nothing was changed', () => {
   assert.match(resultText({ ...REPORT, status: 'already-published' }, ''), /nothing was changed/);
 });

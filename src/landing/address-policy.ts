@@ -7,24 +7,15 @@ import { printable } from '../model/names.ts';
 
 /** Link-local, and the addresses where clouds hand out credentials: no setting allows them. */
 const NEVER = blockList(
-  ['169.254.0.0/16', '168.63.129.16/32', '100.100.100.200/32'],
-  ['fe80::/10', 'fd00:ec2::254/128', 'fd20:ce::254/128'],
+  ...['169.254.0.0/16', '168.63.129.16/32', '100.100.100.200/32'],
+  ...['fe80::/10', 'fd00:ec2::254/128', 'fd20:ce::254/128'],
 );
 
 /** Loopback, private, shared, reserved, multicast; 6to4 and site-local lead there too. */
 const PRIVATE = blockList(
-  [
-    '0.0.0.0/8',
-    '10.0.0.0/8',
-    '100.64.0.0/10',
-    '127.0.0.0/8',
-    '172.16.0.0/12',
-    '192.0.0.0/24',
-    '192.168.0.0/16',
-    '198.18.0.0/15',
-    '224.0.0.0/3',
-  ],
-  ['::/128', '::1/128', 'fc00::/7', 'fec0::/10', 'ff00::/8', '2002::/16'],
+  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '172.16.0.0/12'],
+  ...['192.0.0.0/24', '192.168.0.0/16', '198.18.0.0/15', '224.0.0.0/3'],
+  ...['::/128', '::1/128', 'fc00::/7', 'fec0::/10', 'ff00::/8', '2002::/16'],
 );
 
 /**
@@ -99,16 +90,11 @@ function refused(shown: string, why: string): LonghaulError {
   return new LonghaulError('ADDRESS_REFUSED', `${printable(shown)} ${why}.`);
 }
 
-function blockList(ipv4: string[], ipv6: string[]): BlockList {
+function blockList(...subnets: string[]): BlockList {
   const list = new BlockList();
-  for (const [family, subnets] of [
-    ['ipv4', ipv4],
-    ['ipv6', ipv6],
-  ] as const) {
-    for (const subnet of subnets) {
-      const [net = '', prefix] = subnet.split('/');
-      list.addSubnet(net, Number(prefix), family);
-    }
+  for (const subnet of subnets) {
+    const [net = '', prefix] = subnet.split('/');
+    list.addSubnet(net, Number(prefix), net.includes(':') ? 'ipv6' : 'ipv4');
   }
   return list;
 }

@@ -1,12 +1,10 @@
-import { createReadStream } from 'node:fs';
 import { link, mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { crc32 } from 'node:zlib';
-import { formatChecksum } from '../model/texts.ts';
 import { storageError } from '../storage/disk-errors.ts';
 import { modeOfFilesIn } from '../storage/disk-store.ts';
 import { assertReserve, claimRoom } from '../storage/free-space.ts';
 import { syncFolder } from '../storage/replace-file.ts';
+import { checksumAt } from '../storage/location.ts';
 import type { Store } from '../storage/store.ts';
 import { checkpointKey, partialKey, sealedFor, unfinishedOf, unseal } from './checkpoint.ts';
 import {
@@ -141,7 +139,7 @@ class DiskSink implements LandingSink {
   async publish(landed: Landed): Promise<void> {
     const path = this.#store.uri(this.#target.rawKey);
     try {
-      if (!(await linked(this.#path(), path)) && !(await holds(path, landed))) {
+      if (!(await linked(this.#path(), path)) && !(await this.#holds(landed))) {
         throw new LandingNameTaken(this.#target.rawKey);
       }
       await syncFolder(dirname(path));
@@ -198,7 +196,6 @@ class DiskSink implements LandingSink {
   /** In the background: the data's sync first, then the checkpoint that covers it. */
   #checkpoint(): void {
     const state = this.#ingestState.state();
-    if (!state) return;
     const end = { ...state, position: this.#target.source.positionAt?.(state.bytes) };
     const sealed = sealedFor(this.#target, [end]);
     if (sealed === undefined) return;
@@ -222,6 +219,13 @@ class DiskSink implements LandingSink {
     await this.#file.datasync();
     await this.#store.put(checkpointKey(this.#target.rawKey), checkpoint);
     this.#durableBytes = bytes;
+  }
+
+  /** The name has these very bytes already. */
+  async #holds({ bytes, checksum }: Landed): Promise<boolean> {
+    const { rawKey } = this.#target;
+    if ((await this.#store.size(rawKey)) !== bytes) return false;
+    return (await checksumAt(this.#store.location(rawKey))) === checksum;
   }
 
   #path(): string {
@@ -251,14 +255,4 @@ async function linked(from: string, to: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   }
-}
-
-async function holds(path: string, { bytes, checksum }: Landed): Promise<boolean> {
-  let length = 0;
-  let crc = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
-    length += (chunk as Buffer).length;
-    crc = crc32(chunk as Buffer, crc);
-  }
-  return length === bytes && formatChecksum(crc) === checksum;
 }

@@ -121,27 +121,36 @@ export function portalStatusIn(json: string): PortalStatus | undefined {
   return { text, ...(typeof status === 'string' && { status }) };
 }
 
-/** What comes with a status that is no success. Reads no more than fits, and never throws: the status says enough. */
+/** What comes with a status that is no success. Never throws: the status says enough. */
 async function portalStatusOf(
   response: Dispatcher.ResponseData,
 ): Promise<PortalStatus | undefined> {
-  const length = Number(header(response, 'content-length') ?? 0);
-
-  if (length > MAX_PORTAL_JSON_BYTES) return undefined;
-  const pieces: Buffer[] = [];
-  const startedAt = performance.now();
+  if (Number(header(response, 'content-length') ?? 0) > MAX_PORTAL_JSON_BYTES) return undefined;
   try {
-    let bytes = 0;
-    for await (const piece of response.body) {
-      pieces.push(piece as Buffer);
-      bytes += (piece as Buffer).length;
-      if (bytes > MAX_PORTAL_JSON_BYTES || performance.now() - startedAt > PORTAL_JSON_LIMIT_MS)
-        return undefined;
-    }
-    return portalStatusIn(Buffer.concat(pieces).toString('utf8'));
+    const body = response.body as AsyncIterable<Buffer>;
+    const { head, ended } = await headOf(body, MAX_PORTAL_JSON_BYTES, PORTAL_JSON_LIMIT_MS);
+    return ended ? portalStatusIn(head.toString('utf8')) : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** The first bytes, as many as are wanted and come in time. `ended`: they are the whole body. */
+export async function headOf(
+  body: AsyncIterable<Buffer>,
+  maxBytes: number,
+  limitMs: number,
+): Promise<{ head: Buffer; ended: boolean }> {
+  const pieces: Buffer[] = [];
+  const startedAt = performance.now();
+  let bytes = 0;
+  for await (const piece of body) {
+    pieces.push(piece);
+    bytes += piece.length;
+    if (bytes > maxBytes || performance.now() - startedAt > limitMs)
+      return { head: Buffer.concat(pieces).subarray(0, maxBytes), ended: false };
+  }
+  return { head: Buffer.concat(pieces), ended: true };
 }
 
 function parsed(json: string): Record<string, unknown> | undefined {

@@ -74,9 +74,9 @@ export class IngestState {
     this.#bytes += block.length;
   }
 
-  /** Undefined before the first block. */
-  state(): IngestStateFields | undefined {
-    if (!this.#dialect || !this.#scanner) return undefined;
+  /** After the first block. */
+  state(): IngestStateFields {
+    if (!this.#dialect || !this.#scanner) throw new Error('Of no block there is no state.');
     return {
       bytes: this.#bytes,
       crc32: this.#crc32,

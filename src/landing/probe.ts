@@ -4,6 +4,7 @@ import type { Validator } from '../model/manifest.ts';
 import type { Dialect } from '../model/scan.ts';
 import { assertPlainText } from './content-kind.ts';
 import { HEAD_BYTES, sniffHead } from '../csv/dialect.ts';
+import { headOf } from './http-answers.ts';
 import { withSource, type Secrets } from './secrets.ts';
 import { openSource } from './source.ts';
 
@@ -39,7 +40,7 @@ export async function probe(
       const { validator, totalRecords } = opened;
       if (opened.reading) return { validator, ...(totalRecords !== undefined && { totalRecords }) };
       const limitMs = settings.stallTimeoutMs * READ_SHARE_OF_STALL;
-      const { head, ended } = await readHead(opened.body, limitMs);
+      const { head, ended } = await headOf(opened.body, HEAD_BYTES, limitMs);
       // A 206 of unknown total may end at the asked-for byte without being the whole file.
       const fits =
         opened.totalBytes === undefined
@@ -56,20 +57,4 @@ export async function probe(
       await opened.close();
     }
   });
-}
-
-async function readHead(
-  body: AsyncIterable<Buffer>,
-  limitMs: number,
-): Promise<{ head: Buffer; ended: boolean }> {
-  const pieces: Buffer[] = [];
-  const startedAt = performance.now();
-  let length = 0;
-  for await (const piece of body) {
-    pieces.push(piece);
-    length += piece.length;
-    if (length > HEAD_BYTES || performance.now() - startedAt > limitMs)
-      return { head: Buffer.concat(pieces).subarray(0, HEAD_BYTES), ended: false };
-  }
-  return { head: Buffer.concat(pieces), ended: true };
 }

@@ -64,7 +64,6 @@ async function upload(
   const ingestState = new IngestState({});
   ingestState.push(body, true);
   const end = ingestState.state();
-  if (!end) throw new Error('A file without a byte.');
   const spec = { id: 'doctor', address: 'doctor:', optional: false, overrides: {} };
   const source = { validator: { etag: `"${end.crc32}"` }, totalBytes: body.length };
   const upload = new S3Upload({ store, rawKey, spec, source, partSizeBytes: body.length }, signal);

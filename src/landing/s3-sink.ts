@@ -231,7 +231,6 @@ class S3Sink implements LandingSink {
   #send(): void {
     const number = this.#parts + 1;
     const state = this.#ingestState.state();
-    if (!state) throw new Error('A part without a byte.');
     const end = { ...state, position: this.#target.source.positionAt?.(state.bytes) };
     if (number > MAX_PARTS) {
       const what = `${this.#target.rawKey} is longer than ${MAX_PARTS} parts of ${this.#partSizeBytes} bytes, and its publisher does not say how long.`;

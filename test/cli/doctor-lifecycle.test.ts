@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { lifecycleFinding } from '../../src/cli/doctor/s3.ts';
-import type { S3Settings } from '../../src/config/settings.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Prefix } from '../../src/storage/s3/prefix.ts';
+import { s3Settings } from '../helpers/s3.ts';
 
 /** What the store answers when it is asked for its lifecycle: versitygw knows none. */
 let answer = { status: 200, body: '' };
@@ -27,16 +27,7 @@ after(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-const SETTINGS: S3Settings = {
-  bucket: 'lake',
-  kind: 's3',
-  prefix: '',
-  pathStyle: true,
-  checksums: true,
-  uploadConcurrency: 4,
-  connectTimeoutMs: 2000,
-  stallTimeoutMs: 2000,
-};
+const SETTINGS = s3Settings();
 
 async function find(status: number, body: string) {
   answer = { status, body };

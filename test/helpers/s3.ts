@@ -47,11 +47,11 @@ export async function startS3(): Promise<TestS3> {
   const { endpoint, accessKeyId, secretAccessKey, region } = server;
   await server.createBucket(BUCKET);
   const credentials = { accessKeyId, secretAccessKey };
-  const client = createS3Client(settingsOf(BUCKET), { endpoint, region, credentials });
+  const client = createS3Client(s3Settings(), { endpoint, region, credentials });
   return {
     endpoint,
     bucket: BUCKET,
-    settings: settingsOf(BUCKET),
+    settings: s3Settings(),
     env: {
       AWS_ACCESS_KEY_ID: accessKeyId,
       AWS_SECRET_ACCESS_KEY: secretAccessKey,
@@ -68,9 +68,9 @@ export async function startS3(): Promise<TestS3> {
   };
 }
 
-function settingsOf(bucket: string): S3Settings {
+export function s3Settings(changes: Partial<S3Settings> = {}): S3Settings {
   return {
-    bucket,
+    bucket: BUCKET,
     kind: 's3',
     prefix: '',
     pathStyle: true,
@@ -78,5 +78,6 @@ function settingsOf(bucket: string): S3Settings {
     uploadConcurrency: 4,
     connectTimeoutMs: 2000,
     stallTimeoutMs: 2000,
+    ...changes,
   };
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { S3Settings } from '../../src/config/settings.ts';
+import { s3Settings } from '../helpers/s3.ts';
 import { startS3Server, type S3Server } from '../../tools/local-aws/s3-server.ts';
 import { locateVersitygw } from '../../tools/local-aws/versitygw.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
@@ -83,13 +83,4 @@ function storeOf({ endpoint, region, ...credentials }: S3Server): S3Store {
   return new S3Store(SETTINGS, '', client);
 }
 
-const SETTINGS: S3Settings = {
-  bucket: 'restarted',
-  kind: 's3',
-  prefix: '',
-  pathStyle: true,
-  checksums: true,
-  uploadConcurrency: 1,
-  connectTimeoutMs: 2000,
-  stallTimeoutMs: 2000,
-};
+const SETTINGS = s3Settings({ bucket: 'restarted' });

@@ -3,9 +3,9 @@ import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
-import type { S3Settings } from '../../src/config/settings.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 import { s3Error } from '../../src/storage/s3/errors.ts';
+import { s3Settings } from '../helpers/s3.ts';
 
 const REQUEST = { permission: 'PutObject', bucket: 'lake', key: 'raw/a.csv' };
 
@@ -94,21 +94,10 @@ describe('the client', () => {
     const warnings: string[] = [];
     const listen = ({ message }: Error): void => void warnings.push(message);
     process.on('warning', listen);
-    createS3Client(SETTINGS).destroy();
+    createS3Client(s3Settings()).destroy();
     // Node emits warnings on the next tick.
     await new Promise((resolve) => setImmediate(resolve));
     process.off('warning', listen);
     assert.deepEqual(warnings, []);
   });
 });
-
-const SETTINGS: S3Settings = {
-  bucket: 'lake',
-  kind: 's3',
-  prefix: '',
-  pathStyle: false,
-  checksums: true,
-  uploadConcurrency: 1,
-  connectTimeoutMs: 1000,
-  stallTimeoutMs: 1000,
-};

@@ -7,6 +7,7 @@ import type { S3Settings } from '../../src/config/settings.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import { duckDbS3Error } from '../../src/storage/s3/engine-errors.ts';
 import { openDuckDbS3 } from '../../src/storage/s3/engine-access.ts';
+import { s3Settings } from '../helpers/s3.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'longhaul-aws-'));
 after(() => {
@@ -26,6 +27,7 @@ afterEach(() => {
   Object.assign(process.env, original);
 });
 
+const LAKE = { bucket: 'lake', pathStyle: false };
 let clients = 0;
 
 /** The SQL of the secret, which a connection runs last, with an environment, and a client, of its own. */
@@ -37,17 +39,7 @@ async function secretOf(
   for (const key of Object.keys(process.env)) if (key.startsWith('AWS_')) delete process.env[key];
   Object.assign(process.env, NOWHERE, env);
   clients += 1;
-  const settings: S3Settings = {
-    bucket: 'lake',
-    kind: 's3',
-    prefix: '',
-    pathStyle: false,
-    checksums: true,
-    uploadConcurrency: 1,
-    connectTimeoutMs: 1000,
-    stallTimeoutMs: 1000 + clients,
-    ...changes,
-  };
+  const settings = s3Settings({ ...LAKE, stallTimeoutMs: 1000 + clients, ...changes });
   const statements: string[] = [];
   const onRun = async (sql: string): Promise<void> => {
     statements.push(sql);

@@ -1,4 +1,4 @@
-import { LonghaulError } from '../model/errors.ts';
+import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { MAX_PORTAL_JSON_BYTES, portalStatusIn } from './http-answers.ts';
 
@@ -51,6 +51,9 @@ const HTML = /^(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|body|script|tit
 const XML = /^<(?:\?xml|rss|svg|kml|gpx|error>)/i;
 const JSON_TEXT = /^(?:\{\s*"|\[\s*[[{"]|\{\s*\}\s*$|\[\s*\]\s*$)/;
 
+/** ArcGIS Hub answers 200 also where it could not make the file. */
+const FAILED_EXPORT = new Set(['Failed', 'CompletedWithErrors']);
+
 /**
  * Says no to what a CSV address sometimes answers with instead: a web page, an error in JSON, an archive.
  * @param head the file's first bytes, at most a MiB.
@@ -59,42 +62,29 @@ const JSON_TEXT = /^(?:\{\s*"|\[\s*[[{"]|\{\s*\}\s*$|\[\s*\]\s*$)/;
  */
 export function assertPlainText(head: Buffer): void {
   const mark = head.toString('hex', 0, MARK_BYTES);
-  const compressed = kindOf(mark, COMPRESSED);
-  if (compressed !== undefined) {
-    throw new LonghaulError(
-      'SOURCE_COMPRESSED',
-      `The file is a ${compressed} file, not a plain CSV file.`,
-    );
-  }
-  const unicode = kindOf(mark, UNICODE_MARKS) ?? nulPattern(head.subarray(0, PATTERN_BYTES));
-  if (unicode !== undefined) {
-    throw new LonghaulError('SOURCE_ENCODING_UNSUPPORTED', `The file is in ${unicode}.`);
-  }
   // trimStart takes a byte order mark for a blank.
   const text = head.toString('utf8', 0, PATTERN_BYTES).trimStart();
-  if (HTML.test(text)) {
-    throw new LonghaulError('SOURCE_IS_HTML', `The file is a web page: ${snippet(head)}`);
+  const compressed = kindOf(mark, COMPRESSED);
+  if (compressed !== undefined) {
+    throw refusal('SOURCE_COMPRESSED', `a ${compressed} file, not a plain CSV file.`);
   }
+  const unicode = kindOf(mark, UNICODE_MARKS) ?? nulPattern(head.subarray(0, PATTERN_BYTES));
+  if (unicode !== undefined) throw refusal('SOURCE_ENCODING_UNSUPPORTED', `in ${unicode}.`);
+  if (HTML.test(text)) throw refusal('SOURCE_IS_HTML', `a web page: ${snippet(head)}`);
   const other = kindOf(mark, BINARY) ?? (XML.test(text) ? 'XML' : undefined);
-  if (other !== undefined)
-    throw new LonghaulError('SOURCE_NOT_CSV', `The file is ${other}, not CSV.`);
-  if (JSON_TEXT.test(text)) {
-    assertNoFailedExport(head);
-    throw new LonghaulError('SOURCE_NOT_CSV', `The file is JSON, not CSV: ${snippet(head)}`);
+  if (other !== undefined) throw refusal('SOURCE_NOT_CSV', `${other}, not CSV.`);
+  if (!JSON_TEXT.test(text)) return;
+  const said =
+    head.length <= MAX_PORTAL_JSON_BYTES ? portalStatusIn(head.toString('utf8')) : undefined;
+  if (FAILED_EXPORT.has(said?.status ?? '')) {
+    const what = `The publisher could not make the file, and says: ${said?.text}.`;
+    throw new LonghaulError('SOURCE_EXPORT_FAILED', what);
   }
+  throw refusal('SOURCE_NOT_CSV', `JSON, not CSV: ${snippet(head)}`);
 }
 
-/** ArcGIS Hub answers 200 also where it could not make the file. */
-const FAILED_EXPORT = new Set(['Failed', 'CompletedWithErrors']);
-
-function assertNoFailedExport(head: Buffer): void {
-  const status =
-    head.length <= MAX_PORTAL_JSON_BYTES ? portalStatusIn(head.toString('utf8')) : undefined;
-  if (status?.status === undefined || !FAILED_EXPORT.has(status.status)) return;
-  throw new LonghaulError(
-    'SOURCE_EXPORT_FAILED',
-    `The publisher could not make the file, and says: ${status.text}.`,
-  );
+function refusal(code: ErrorCode, what: string): LonghaulError {
+  return new LonghaulError(code, `The file is ${what}`);
 }
 
 function kindOf(mark: string, kinds: [string, RegExp][]): string | undefined {

@@ -29,7 +29,7 @@ import {
   toLandedSource,
   toSourceResult,
 } from '../storage/source-results.ts';
-import type { Lake, Store } from '../storage/store.ts';
+import type { Lake } from '../storage/store.ts';
 import { land, type LandWatch } from './land.ts';
 import { portalAddressOf } from './portals/recognise.ts';
 import { probe } from './probe.ts';
@@ -101,47 +101,29 @@ export async function landSource(
   input: SourceDay & { thenConverted?: boolean },
   watch: LandWatch,
 ): Promise<LandedSource> {
-  const converted = input.thenConverted ? deps.converted.location('') : undefined;
-  const request = { ...input, rawKey: rawKeyOf(input), converted };
   const landing = await land(
-    request,
     {
-      store: deps.raw,
-      http: deps.http,
-      addresses: deps.addresses,
-      secrets: deps.secretsOf(input),
+      ...input,
+      rawKey: rawKeyOf(input),
+      converted: input.thenConverted ? deps.converted.location('') : undefined,
     },
+    { ...deps, store: deps.raw, secrets: deps.secretsOf(input) },
     watch,
   );
   const before = previousEntry(await previousSnapshot(deps.converted, input), input.source.id);
-  if (
-    !before ||
-    input.again ||
-    before.rawKey === landing.rawKey ||
-    !(await replaces(deps, before, landing, input))
-  ) {
-    return toLandedSource(deps.raw, landing);
-  }
-  await discardLanding(deps.raw, landing.rawKey);
+  const standsForIt =
+    before !== undefined &&
+    !input.again &&
+    before.rawKey !== landing.rawKey &&
+    before.checksum === landing.checksum &&
+    before.bytes === landing.bytes &&
+    before.settingsKey === settingsKeyOf(input.source, input.engine) &&
+    (await stillThere(deps, before));
+  if (!standsForIt) return toLandedSource(deps.raw, landing);
+  // The manifest first: a file without one is no landing, a manifest without its file would be a lie.
+  await deps.raw.delete(landingManifestKey(landing.rawKey));
+  await deps.raw.delete(landing.rawKey);
   return toSourceResult(deps, before, 'unchanged');
-}
-
-/** The earlier entry stands for what was just landed: same bytes, same settings, and its files are there. */
-async function replaces(
-  deps: Lake,
-  before: SourceEntry,
-  landing: LandingManifest,
-  input: SourceDay,
-): Promise<boolean> {
-  const sameBytes = before.checksum === landing.checksum && before.bytes === landing.bytes;
-  const sameSettings = before.settingsKey === settingsKeyOf(input.source, input.engine);
-  return sameBytes && sameSettings && (await stillThere(deps, before));
-}
-
-/** The manifest first: a file without one is no landing, a manifest without its file would be a lie. */
-async function discardLanding(raw: Store, rawKey: string): Promise<void> {
-  await raw.delete(landingManifestKey(rawKey));
-  await raw.delete(rawKey);
 }
 
 /** For `convert`: this revision's landing, an earlier one's that is published, or the one that the day's snapshot points to. */

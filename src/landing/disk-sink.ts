@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { storageError } from '../storage/disk-errors.ts';
 import { modeOfFilesIn } from '../storage/disk-store.ts';
 import { assertReserve, claimRoom } from '../storage/free-space.ts';
-import { syncFolder } from '../storage/replace-file.ts';
 import { checksumAt } from '../storage/location.ts';
+import { syncPath } from '../storage/replace-file.ts';
 import type { Store } from '../storage/store.ts';
 import { checkpointKey, partialKey, sealedFor, unfinishedOf, unseal } from './checkpoint.ts';
 import {
@@ -142,7 +142,7 @@ class DiskSink implements LandingSink {
       if (!(await linked(this.#path(), path)) && !(await this.#holds(landed))) {
         throw new LandingNameTaken(this.#target.rawKey);
       }
-      await syncFolder(dirname(path));
+      await syncPath(dirname(path));
     } catch (error) {
       throw storageError(error, path);
     }

@@ -4,7 +4,7 @@ import { LonghaulError } from '../model/errors.ts';
 import { parseLeftoverFile } from '../model/layout.ts';
 import { storageError } from './disk-errors.ts';
 import { locationBlocks, type Location } from './location.ts';
-import { replaceFile, syncFolder, writeAside } from './replace-file.ts';
+import { replaceFile, syncPath, writeAside } from './replace-file.ts';
 import type { Store, StoredObject, StoredRange } from './store.ts';
 
 /** A zone of the lake as a folder. `link(2)` makes put-if-absent atomic; rename would overwrite. */
@@ -36,7 +36,7 @@ export class DiskStore implements Store {
     const temporary = await writeAside(path, body, await folderFor(path));
     try {
       await link(temporary, path);
-      await syncFolder(dirname(path));
+      await syncPath(dirname(path));
       return 'created';
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return 'exists';
@@ -110,9 +110,9 @@ export class DiskStore implements Store {
     try {
       await mkdir(dirname(this.uri(key)), { recursive: true });
       // Its writer's bytes are not durable until this.
-      await syncFile(path);
+      await syncPath(path);
       await rename(path, this.uri(key));
-      await syncFolder(dirname(this.uri(key)));
+      await syncPath(dirname(this.uri(key)));
     } catch (error) {
       throw storageError(error, this.uri(key));
     }
@@ -178,15 +178,6 @@ export async function modeOfFilesIn(folder: string): Promise<number> {
 
 function isOwnersOnly({ mode }: { mode: number }): boolean {
   return (mode & 0o077) === 0;
-}
-
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 function undefinedIfAbsent(error: unknown): undefined {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { storageError } from './disk-errors.ts';
 
@@ -20,7 +20,7 @@ export async function replaceFile(
     await rm(temporary, { force: true }).catch(() => undefined);
     throw storageError(error, path);
   }
-  await syncFolder(dirname(path));
+  await syncPath(dirname(path));
 }
 
 /** Writes what is to become the file, durably. @returns its temporary name in the same folder. */
@@ -31,13 +31,7 @@ export async function writeAside(
 ): Promise<string> {
   const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
   try {
-    const file = await open(temporary, 'wx', mode);
-    try {
-      await file.writeFile(body);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeFile(temporary, body, { flag: 'wx', mode, flush: true });
     return temporary;
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
@@ -45,9 +39,9 @@ export async function writeAside(
   }
 }
 
-/** Makes a new name in a folder durable. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder);
+/** Makes durable what another wrote: a file's bytes, or a new name in a folder. */
+export async function syncPath(path: string): Promise<void> {
+  const handle = await open(path);
   try {
     await handle.sync();
   } finally {

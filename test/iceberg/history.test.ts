@@ -95,7 +95,7 @@ void describe('the tables of a history', () => {
     }
   });
 
-  testCommitCrashes('on disk', async (body) => {
+  testCommitCrashes({ name: 'on disk', writes: 14 }, async (body) => {
     return await withTempFolder(async (folder) => await body(new DiskStore(folder)));
   });
 

@@ -8,7 +8,6 @@ import { unpublish } from '../../src/lake/unpublish.ts';
 import { snapshotManifestKey } from '../../src/model/layout.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import type { Store } from '../../src/storage/store.ts';
-import { crashingAt } from '../helpers/crashing-store.ts';
 import { failureWith } from '../helpers/failure-with.ts';
 import { TinyLake } from '../lake/tiny-lake.ts';
 import { oneValue, synced } from './synced.ts';
@@ -165,35 +164,6 @@ void describe('the Iceberg table of a dataset', () => {
 });
 
 void describe('the table, when something goes wrong', () => {
-  it('is as it was after a crash at any write, and complete after the next run', async () => {
-    await using lake = await TinyLake.create();
-    await lake.publish(DATASET, DAYS[0], [oneValue('a', 1), oneValue('b', 1)]);
-    const before = await sync(lake.store);
-    await lake.publish(DATASET, DAYS[1], [oneValue('a', 1.5, 'DOUBLE'), oneValue('b', 2)]);
-    let crashes = 0;
-    for (let write = 1; ; write += 1) {
-      const crashed = await sync(crashingAt(write, lake.store)).then(
-        () => false,
-        (error: unknown) => {
-          assert.match(String(error), /the worker was killed/);
-          return true;
-        },
-      );
-      if (!crashed) break;
-      crashes += 1;
-      const files = await metadataFiles(lake);
-      if (!files.includes('v2.metadata.json')) {
-        const now = await readFile(before.metadataFile, 'utf8');
-        assert.ok(now.includes(before.metadata['table-uuid']));
-      }
-    }
-    // A copy in the wider type, the manifest, its list, and the commit; the hint may be lost.
-    assert.ok(crashes >= 4, String(crashes));
-    const table = await sync(lake.store);
-    assert.equal(tagsOf(table).main, 'a-b/2026-01-02/r1');
-    assert.equal(head(table)?.summary['total-records'], '2');
-  });
-
   it('gets the days of two writers at once, each once', async () => {
     await using lake = await TinyLake.create();
     for (const day of DAYS) await lake.publish(DATASET, day, [oneValue('a', 1)]);

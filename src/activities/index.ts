@@ -1,8 +1,7 @@
 import type { ActivityDeps } from './deps.ts';
 import { createEmrActivities } from './emr.ts';
-import { createDayPlanActivities, type RunDefaults } from './day-plan.ts';
+import { createDayPlanActivities, createSnapshotActivities, type RunDefaults } from './days.ts';
 import { createRunActivities } from './runs.ts';
-import { createSnapshotActivities } from './snapshots.ts';
 import { createSourceActivities } from './sources.ts';
 import { createSweepActivities } from './sweep.ts';
 

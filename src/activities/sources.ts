@@ -4,7 +4,7 @@ import { convertSource, inspectSource, type ConvertResult } from '../conversion/
 import { convertBatch, type FailedSource } from '../conversion/spark/convert-batch.ts';
 import { stageSource } from '../conversion/spark/inputs.ts';
 import { tableTypes } from '../iceberg/describe-table.ts';
-import { findLanding, landSource, probeSource } from '../landing/land-source.ts';
+import { findLanding, landSource, probeSource, type SourceDay } from '../landing/land-source.ts';
 import { isRetryable } from '../model/errors.ts';
 import type { BatchInput, BatchResult, SourceResult, SourceTask } from '../model/run.ts';
 import { toSourceResult } from '../storage/source-results.ts';
@@ -13,7 +13,6 @@ import { verifySource, type ConvertedTask } from '../verification/verify-source.
 import type { ActivityDeps } from './deps.ts';
 import { toRunError } from './failure.ts';
 import { countLedger } from './metrics.ts';
-import type { LandInput, ProbeInput } from './types.ts';
 import { runSourceActivity, type Work } from './work.ts';
 
 /** One source of one day: from the publisher to the raw zone, to Parquet, and to its ledger. */
@@ -80,4 +79,14 @@ async function convertOnServerless(
   };
   const deps = { raw, converted, emr, retryForMs: activity.retryForMs };
   return await convertServerless(deps, input, { ...work, isUnwanted });
+}
+
+export interface ProbeInput extends SourceDay {
+  /** See `IngestInput`. */
+  followed?: boolean;
+}
+
+export interface LandInput extends ProbeInput {
+  /** It is converted next, and its Parquet needs room too. */
+  thenConverted?: boolean;
 }

@@ -6,17 +6,22 @@ import {
   type SweepInput,
   type SweepTotal,
   type SweptItem,
+  type KeepRule,
 } from '../model/sweep.ts';
 import { syncTable } from '../iceberg/sync.ts';
 import { tableLeftovers } from '../iceberg/table-leftovers.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { findLeftovers, type Leftover } from '../storage/leftovers.ts';
+import { findLeftovers, noneIf, type Leftover } from '../storage/leftovers.ts';
 import { findWithdrawn } from '../storage/withdrawn-files.ts';
 import type { ActivityDeps } from './deps.ts';
 import { OpenRuns } from './open-runs.ts';
-import { endDays } from './sweep-keep.ts';
-import type { ClusterSweep, SweptClusters } from './sweep-clusters.ts';
 import { runActivity } from './work.ts';
+import { sourcesPrefix } from '../model/layout.ts';
+import { revisionText } from '../model/manifest.ts';
+import { planKeep } from '../storage/keep-plan.ts';
+import { putEnding, type RevisionRef } from '../storage/manifests.ts';
+import { isInBucket, type Lake } from '../storage/store.ts';
+import { isEnding, parseClusterName } from '../model/emr.ts';
 
 type Deps = Pick<
   ActivityDeps,
@@ -40,7 +45,8 @@ async function sweepLeftovers(
   const nowMs = Date.now();
   const { old, younger } = await findLeftovers(deps, { olderThanMs, nowMs, signal });
   const runs = new OpenRuns(client, nowMs);
-  const kept = await endDays(deps, { rules, dryRun, nowMs, runs, signal });
+  const how = { dryRun, nowMs, runs, signal };
+  const kept = await endDays(deps, rules, how);
   // What is published is read after the days have ended: no run can carry their files that this does not see.
   const withdrawn = await findWithdrawn(deps, {
     ...{ unpublishedAfterMs, endedAfterMs: olderThanMs, nowMs, signal },
@@ -65,7 +71,7 @@ async function sweepLeftovers(
     const ageMs = Math.round(nowMs - modifiedAtMs);
     items.push({ kind: 'table', zone: 'converted', key, ageMs, bytes, outcome });
   }
-  const clusters = await sweepClusters(deps, { olderThanMs, dryRun, nowMs, runs, signal });
+  const clusters = await sweepClusters(deps, olderThanMs, how);
   items.push(...clusters.items);
   return {
     ...{ olderThanMs, unpublishedAfterMs, dryRun, younger: younger + clusters.younger },
@@ -98,14 +104,6 @@ async function tablesBehind(
   return behind;
 }
 
-/** The AWS SDK's EMR client is loaded where a run has had a cluster, and not otherwise. */
-async function sweepClusters(deps: Deps, how: ClusterSweep): Promise<SweptClusters> {
-  if (deps.converted.location('x').kind === 's3' && (await how.runs.hadClusters())) {
-    return await (await import('./sweep-clusters.ts')).sweepClusters(deps, how);
-  }
-  return { items: [], younger: 0 };
-}
-
 function totalsOf(items: readonly SweptItem[]): SweepTotal[] {
   const totals = new Map<string, SweepTotal>();
   for (const { kind, outcome, bytes } of items) {
@@ -113,4 +111,106 @@ function totalsOf(items: readonly SweptItem[]): SweepTotal[] {
     totals.set(kind + outcome, { kind, outcome, count: count + 1, bytes: before + bytes });
   }
   return [...totals.values()];
+}
+
+export interface Sweep {
+  dryRun: boolean;
+  nowMs: number;
+  runs: OpenRuns;
+  signal: AbortSignal;
+}
+
+export interface KeptDatasets {
+  /** The days that ended, or would. */
+  items: SweptItem[];
+  /** Their revisions, by dataset. */
+  ending: Map<string, Set<string>>;
+  /** Raw files that are to go. */
+  raw: Leftover[];
+  /** Of which a day has ended, now or before. */
+  datasets: string[];
+}
+
+/** Ends the days that are older than their datasets keep days; no file goes here. A dataset with a run under way keeps them. */
+export async function endDays(
+  lake: Lake,
+  rules: readonly KeepRule[],
+  how: Sweep,
+): Promise<KeptDatasets> {
+  const kept: KeptDatasets = { items: [], ending: new Map(), raw: [], datasets: [] };
+  for (const rule of rules) {
+    const { dataset, days: keepDays = 0 } = rule;
+    const plan = await planKeep(lake, rule, how).catch(
+      noneIf('LAKE_CORRUPT', 'MANIFEST_UNREADABLE'),
+    );
+    if (!plan) continue;
+    kept.raw.push(...plan.raw);
+    if (plan.hasEnded) kept.datasets.push(dataset);
+    for (const ref of plan.ending) {
+      how.signal.throwIfAborted();
+      const outcome = outcomeOf(await how.runs.hold({ dataset }, 0), how.dryRun);
+      if (outcome === 'removed') {
+        const { ingestDate, revision } = ref;
+        await putEnding(lake.converted, { dataset, ingestDate, revision, keepDays });
+      }
+      if (outcome !== 'kept-live') {
+        const revisions = kept.ending.get(dataset) ?? new Set();
+        kept.ending.set(dataset, revisions.add(revisionText(ref)));
+      }
+      kept.items.push({ ...dayItem(ref, how.nowMs), outcome });
+    }
+  }
+  return kept;
+}
+
+/** Its folder; its files are items of their own. */
+function dayItem(ref: RevisionRef, nowMs: number): Omit<SweptItem, 'outcome'> {
+  const key = sourcesPrefix(ref).replace(/source=$/, '');
+  const ageMs = Math.max(0, nowMs - Date.parse(ref.ingestDate));
+  return { kind: 'day', zone: 'converted', key, ageMs, bytes: 0 };
+}
+
+interface SweptClusters {
+  items: SweptItem[];
+  younger: number;
+  /** Why EMR could not be asked. */
+  unknown?: string;
+}
+
+/**
+ * Ends clusters that a run of this lake made and left: by name, tags and age, and those that were kept past their time.
+ * One of another maker, that is to stay, or whose run goes on is left alone.
+ */
+async function sweepClusters(
+  { converted }: Deps,
+  olderThanMs: number,
+  { dryRun, nowMs, runs, signal }: Sweep,
+): Promise<SweptClusters> {
+  const swept: SweptClusters = { items: [], younger: 0 };
+  // The AWS SDK's EMR client is loaded where a run has had a cluster, and not otherwise.
+  if (!isInBucket(converted) || !(await runs.hadClusters())) return swept;
+  const { describeCluster, listOurClusters, terminate } = await import('../emr/clusters.ts');
+  try {
+    for (const { id, name, createdAtMs } of await listOurClusters(signal)) {
+      const run = parseClusterName(name);
+      const found = await describeCluster(id, undefined, signal);
+      const isOurs = found.runTag === run?.runId && found.lakeTag === converted.uri('');
+      if (!run || !isOurs || isEnding(found.cluster)) continue;
+      const { keptUntilMs } = found;
+      if (keptUntilMs !== undefined && nowMs < keptUntilMs) continue;
+      const ageMs = Math.max(0, Math.round(nowMs - createdAtMs));
+      // No run waits for one that was kept and is past its time, however young it is.
+      if (keptUntilMs === undefined && ageMs < olderThanMs) {
+        swept.younger += 1;
+        continue;
+      }
+      const outcome = outcomeOf(await runs.hold(run, ageMs), dryRun);
+      if (outcome === 'removed') await terminate(id, signal);
+      swept.items.push({ kind: 'cluster', key: `${id} ${name}`, ageMs, bytes: 0, outcome });
+    }
+  } catch (error) {
+    if (!(error instanceof LonghaulError) || !error.code.startsWith('EMR_')) throw error;
+    swept.unknown = error.message;
+  }
+  return swept;
 }

@@ -2,7 +2,6 @@ import { Context } from '@temporalio/activity';
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import type { SourceStage, SourceTask, TransferHeartbeat } from '../model/run.ts';
 import type { ActivityDeps } from './deps.ts';
-import { exclusively } from './exclusive.ts';
 import { toFailure } from './failure.ts';
 import { StageMetrics, type StageProgress } from './metrics.ts';
 
@@ -185,5 +184,37 @@ class Heartbeats {
       wastedAtMs: this.wastedAtMs,
     };
     this.#emit(details, { first: this.#first, latest: this.#latest, bytesPerSecond });
+  }
+}
+
+interface Holder {
+  stop: AbortController;
+  ended: Promise<unknown>;
+}
+
+const holders = new Map<string, Holder>();
+
+/**
+ * Runs `body` once no other body of the same key runs in this process: an earlier one, which Temporal has given
+ * up or it would not have started this one, is stopped and waited for.
+ */
+async function exclusively<T>(
+  key: string,
+  signal: AbortSignal,
+  body: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  for (let before = holders.get(key); before; before = holders.get(key)) {
+    before.stop.abort(new Error('A later attempt has taken over.'));
+    await before.ended.catch(() => undefined);
+  }
+  signal.throwIfAborted();
+  const stop = new AbortController();
+  const running = body(AbortSignal.any([signal, stop.signal]));
+  const holder: Holder = { stop, ended: running };
+  holders.set(key, holder);
+  try {
+    return await running;
+  } finally {
+    if (holders.get(key) === holder) holders.delete(key);
   }
 }

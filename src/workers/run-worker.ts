@@ -8,12 +8,14 @@ import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { queuesOf, type TaskQueues } from '../model/run.ts';
 import { claimNamespace } from '../runs/lake-namespace.ts';
-import { identityOfLake } from '../storage/open-lake.ts';
-import { openDeps } from './activity-deps.ts';
-import { activityTelemetry } from './activity-telemetry.ts';
-import { watchOpenClusters } from './open-clusters.ts';
-import { runDefaultsOf } from './run-defaults.ts';
-import { watchSnapshotAges } from './snapshot-ages.ts';
+import { activityTelemetry } from './telemetry.ts';
+import { watchOpenClusters, watchSnapshotAges } from './gauges.ts';
+import type { ActivityDeps } from '../activities/deps.ts';
+import { addressSecrets } from '../config/address-secrets.ts';
+import { ofThisProcess } from '../config/load-config.ts';
+import { identityOfLake, openLake } from '../storage/open-lake.ts';
+import type { RunDefaults } from '../activities/days.ts';
+import { loadDatasets } from '../config/load-datasets.ts';
 
 /** Progress should be fresh: the default throttle lets a heartbeat through every 30 s. */
 const MAX_HEARTBEAT_THROTTLE_MS = 1000;
@@ -62,7 +64,7 @@ export async function runWorker(target: WorkerTarget): Promise<void> {
     const clusters = isMeasured ? watchOpenClusters(settings) : undefined;
     const common = commonOptions(target, connection, (activity) => {
       if (activity === 'publishSnapshot') ages?.lookSoon();
-      clusters?.ended(activity);
+      if (activity === 'openCluster' || activity === 'closeCluster') clusters?.lookSoon();
     });
     const activities = createActivities(deps, runDefaultsOf(settings));
     const workers: Worker[] = [];
@@ -95,6 +97,26 @@ function connectionOf({ settings, address }: WorkerTarget) {
   const { address: configured, tls, apiKey, metadata } = settings.temporal;
   if (configured === undefined) return { address };
   return { address, tls, metadata, apiKey };
+}
+
+/** What the activities of this worker touch: its one lake, and the settings. */
+async function openDeps(settings: Settings): Promise<ActivityDeps> {
+  const { http, addresses, duckdb, spark, activity, emr, glueDatabase, datasetsFile } = settings;
+  return {
+    ...(await openLake(settings)),
+    ...{ http, addresses, duckdb, spark, activity, emr, glueDatabase },
+    secretsOf: addressSecrets(datasetsFile, ofThisProcess()),
+  };
+}
+
+/** What this worker knows that a run's input does not say. datasets.yaml is read anew each time. */
+function runDefaultsOf(settings: Settings): RunDefaults {
+  const { engine, sourceConcurrency, activity, datasetsFile } = settings;
+  const { heartbeatTimeoutMs } = activity;
+  return {
+    ...{ engine, sourceConcurrency, heartbeatTimeoutMs },
+    datasets: () => loadDatasets(datasetsFile),
+  };
 }
 
 function commonOptions(

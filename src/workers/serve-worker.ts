@@ -1,8 +1,9 @@
 import type { Logger } from '@temporalio/worker';
 import type { Settings } from '../config/settings.ts';
-import { Health } from './health.ts';
-import { runWorker } from './run-worker.ts';
+import { runWorker, type RunningWorker } from './run-worker.ts';
 import { installTelemetry } from './telemetry.ts';
+import { createServer } from 'node:http';
+import { LonghaulError } from '../model/errors.ts';
 
 export interface ServeOptions {
   settings: Settings;
@@ -18,9 +19,10 @@ export async function serveWorker(options: ServeOptions): Promise<void> {
   const { settings, address, namespace, logger, signal } = options;
   installTelemetry(settings, logger);
   const { healthAddress, metricsAddress, graceMs } = settings.worker;
-  const health = healthAddress === undefined ? undefined : await Health.serve(healthAddress);
+  const health = new Health();
+  if (healthAddress !== undefined) await health.listen(healthAddress);
   signal.addEventListener('abort', () => {
-    health?.stopping();
+    health.isStopping = true;
     const grace = `within ${graceMs / 1000} s, else it writes its checkpoint`;
     logger.info(`Stopping: work under way may end ${grace}. A second signal ends at once.`);
   });
@@ -31,7 +33,7 @@ export async function serveWorker(options: ServeOptions): Promise<void> {
       namespace,
       signal,
       ready: (running) => {
-        health?.started(running);
+        health.running = running;
         if (healthAddress !== undefined) logger.info(`Health at http://${healthAddress}/readyz`);
         if (metricsAddress !== undefined)
           logger.info(`Metrics at http://${metricsAddress}/metrics`);
@@ -41,6 +43,84 @@ export async function serveWorker(options: ServeOptions): Promise<void> {
     });
     logger.info('Stopped.');
   } finally {
-    await health?.close();
+    health.close();
+  }
+}
+
+/** The answer of `/readyz`: 200 with `ready`, else 503. */
+export interface Readiness {
+  status: 'starting' | 'ready' | 'disconnected' | 'stopping';
+  /** Task queues that are polled, and how many activities of each are in work. */
+  queues: { name: string; state: string; activities: number }[];
+}
+
+/** Temporal answers in milliseconds; a prober waits a second, as a rule. */
+const TEMPORAL_TIMEOUT_MS = 900;
+
+/**
+ * Liveness and readiness of a worker over HTTP: `/livez` while the process can answer at all, `/readyz` while it
+ * polls and Temporal answers. It serves nothing else.
+ */
+class Health {
+  readonly #server = createServer((request, response) => {
+    void this.#answer(request.url ?? '/').then(({ status, body }) => {
+      const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
+      response.writeHead(status, headers).end(`${JSON.stringify(body)}\n`);
+    });
+  });
+  running: RunningWorker | undefined;
+  isStopping = false;
+
+  /** @param address `host:port`. @throws LonghaulError CONFIG_INVALID where nothing can listen there. */
+  async listen(address: string): Promise<void> {
+    const at = address.lastIndexOf(':');
+    const host = address.slice(0, at).replaceAll(/[[\]]/g, '');
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', (error: NodeJS.ErrnoException) => {
+        const message = `Health cannot be served at WORKER_HEALTH_ADDRESS ${address}: ${error.code}.`;
+        reject(new LonghaulError('CONFIG_INVALID', message, {}, { cause: error }));
+      });
+      this.#server.listen(Number(address.slice(at + 1)), host, resolve);
+    });
+  }
+
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  async #answer(url: string): Promise<{ status: number; body: object }> {
+    const path = url.replace(/\?.*$/s, '');
+    if (path === '/livez') return { status: 200, body: { status: 'alive' } };
+    if (path !== '/readyz') return { status: 404, body: { error: 'Ask for /livez or /readyz.' } };
+    const readiness = await this.#readiness();
+    return { status: readiness.status === 'ready' ? 200 : 503, body: readiness };
+  }
+
+  async #readiness(): Promise<Readiness> {
+    const running = this.running;
+    const queues = (running?.workers ?? []).map((worker) => ({
+      name: worker.options.taskQueue,
+      state: worker.getState().toLowerCase(),
+      activities: worker.getStatus().numInFlightActivities,
+    }));
+    if (this.isStopping) return { status: 'stopping', queues };
+    if (!running || queues.some(({ state }) => state !== 'running')) {
+      return { status: 'starting', queues };
+    }
+    return { status: (await answers(running)) ? 'ready' : 'disconnected', queues };
+  }
+}
+
+/** A call that needs no permission. */
+async function answers({ connection }: RunningWorker): Promise<boolean> {
+  try {
+    const deadline = Date.now() + TEMPORAL_TIMEOUT_MS;
+    await connection.withDeadline(deadline, async () => {
+      await connection.workflowService.getSystemInfo({});
+    });
+    return true;
+  } catch {
+    return false;
   }
 }

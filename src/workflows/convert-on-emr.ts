@@ -1,11 +1,11 @@
 import {
   CancellationScope,
+  defineSignal,
   getExternalWorkflowHandle,
   isCancellation,
   log,
   setCurrentDetails,
   workflowInfo,
-  type ActivityOptions,
 } from '@temporalio/workflow';
 import {
   addNews,
@@ -16,13 +16,13 @@ import {
   type EmrProgress,
 } from '../model/emr.ts';
 import type { EmrInput, EmrResult, RunError } from '../model/run.ts';
-import { activities } from './activities.ts';
+import { activities, type Policy } from './activities.ts';
 import { EmrSteps, type OnCluster } from './emr-steps.ts';
-import { ClusterTrouble } from './emr-trouble.ts';
-import { failRun, toRunError, withClusterLeft } from './failures.ts';
-import { emrNews } from './messages.ts';
-import * as policies from './policies.ts';
+import { ClusterTrouble, failRun, toRunError, withClusterLeft } from './failures.ts';
 import { emrSummary } from './run-summary.ts';
+
+/** To the run that started this one, whenever something changes that a person sees. */
+export const emrNews = defineSignal<[EmrNews]>('emrNews');
 
 /** Clusters that are lost, or not to be had, one after the other: what fails so often fails again. */
 const MAX_CLUSTERS = 3;
@@ -104,7 +104,7 @@ class EmrConversion {
 
   async #openCluster(generation: number): Promise<OnCluster> {
     const usedInstanceHours = this.progress.earlierInstanceHours;
-    const open = this.#call(policies.EMR_CALL, `Cluster ${generation} of this run`);
+    const open = this.#call('EMR_CALL', `Cluster ${generation} of this run`);
     const { cluster } = await open.openCluster({ ...this.#run, generation, usedInstanceHours });
     const { plan } = this.#input;
     return { cluster, plan, generation, usedInstanceHours, instanceHours: 0 };
@@ -112,7 +112,7 @@ class EmrConversion {
 
   async #close(on: OnCluster | undefined, isWell: boolean): Promise<void> {
     const isOurs = on?.cluster.isOurs ?? this.progress.cluster?.isOurs ?? true;
-    const policy = isOurs ? policies.EMR_CLOSE : policies.EMR_LEAVE;
+    const policy = isOurs ? 'EMR_CLOSE' : 'EMR_LEAVE';
     const news: EmrNews = { steps: this.#steps.untold() };
     try {
       const closed = await this.#call(policy, 'End of what is ours on EMR').closeCluster({
@@ -144,7 +144,7 @@ class EmrConversion {
       .catch(() => undefined);
   }
 
-  #call(policy: ActivityOptions, summary: string) {
+  #call(policy: Policy, summary: string) {
     const { heartbeatTimeoutMs } = this.#input;
     return activities(policy, { heartbeatTimeoutMs, summary });
   }

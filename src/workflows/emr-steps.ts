@@ -1,4 +1,4 @@
-import { isCancellation, log, type ActivityOptions } from '@temporalio/workflow';
+import { isCancellation, log } from '@temporalio/workflow';
 import type { StepFailure, SubmitInput } from '../model/emr-inputs.ts';
 import {
   hasEnded,
@@ -13,16 +13,15 @@ import {
 } from '../model/emr.ts';
 import { BatchAttempts } from '../model/batch-attempts.ts';
 import type { EmrSource, RunDay, RunError } from '../model/run.ts';
-import type { activities } from './activities.ts';
+import type { activities, Policy } from './activities.ts';
 import {
   ClusterTrouble,
   clusterEnded,
   minutesText,
   startedLate,
   tooExpensive,
-} from './emr-trouble.ts';
-import { toRunError } from './failures.ts';
-import * as policies from './policies.ts';
+  toRunError,
+} from './failures.ts';
 
 /** A copy or count that fails is done so often in all, where another try may do better. */
 const MAX_TRIES = 3;
@@ -45,7 +44,7 @@ export interface EmrStepsOptions {
   isWhole: boolean;
   /** By ids of sources; those that fail here are added. */
   failed: Map<string, RunError>;
-  call: (policy: ActivityOptions, summary: string) => ReturnType<typeof activities>;
+  call: (policy: Policy, summary: string) => ReturnType<typeof activities>;
   tell: (news: EmrNews) => Promise<void>;
 }
 
@@ -100,7 +99,7 @@ export class EmrSteps {
     let death = '';
     while (open.length > 0) {
       const ended = await this.#step(on, 'convert', { ids: open });
-      const taken = await call(policies.EMR_WORK, 'What became of each source').takeResults({
+      const taken = await call('EMR_WORK', 'What became of each source').takeResults({
         ...{ ...run, generation: on.generation, ids: open, isLast: attempts.isLast },
         ...(death === '' ? {} : { death }),
       });
@@ -122,7 +121,7 @@ export class EmrSteps {
   async #copy(on: OnCluster, ids: string[]): Promise<void> {
     const { run, failed, call } = this.#options;
     await this.#repeated(on, 'copy', {});
-    const stage = call(policies.EMR_WORK, `${ids.length} sources in S3`);
+    const stage = call('EMR_WORK', `${ids.length} sources in S3`);
     const lost = await stage.stageCopied({ ...run, generation: on.generation, ids });
     for (const error of lost) failed.set(error.source ?? '?', error);
   }
@@ -149,7 +148,7 @@ export class EmrSteps {
     const { run, call } = this.#options;
     const { generation } = on;
     this.#attempts[kind] += 1;
-    const submit = call(policies.EMR_WORK, `Step ${kind}`);
+    const submit = call('EMR_WORK', `Step ${kind}`);
     const at = { ...run, generation, clusterId: on.cluster.id };
     let step: EmrStep;
     try {
@@ -219,7 +218,7 @@ export class EmrSteps {
   async #look(on: OnCluster, step: EmrStep | undefined, forMs: number): Promise<EmrStep> {
     const { id, isOurs, instances, state } = on.cluster;
     const what = step ? `State of ${id}, and of ${step.id}` : `State of ${id}`;
-    const seen = await this.#options.call(policies.EMR_WATCH, what).watchCluster({
+    const seen = await this.#options.call('EMR_WATCH', what).watchCluster({
       cluster: { id, isOurs, instances },
       stepId: step?.id,
       known: { cluster: state, step: step?.state },
@@ -233,7 +232,7 @@ export class EmrSteps {
   /** It is ended, so that what is behind it on the cluster is not kept waiting. */
   async #hang(on: OnCluster, kind: StepKind, step: EmrStep, limitMs: number): Promise<never> {
     await this.#options
-      .call(policies.EMR_CALL, `Step ${kind} hangs`)
+      .call('EMR_CALL', `Step ${kind} hangs`)
       .cancelSteps({ clusterId: on.cluster.id, stepIds: [step.id] })
       .catch((error: unknown) => {
         if (isCancellation(error)) throw error;
@@ -246,7 +245,7 @@ export class EmrSteps {
   async #explain(on: OnCluster, step: EmrStep, kind: StepKind): Promise<StepFailure> {
     const { run, call } = this.#options;
     const { cluster } = on;
-    const why = call(policies.EMR_CALL, `Why the step ${kind} failed`);
+    const why = call('EMR_CALL', `Why the step ${kind} failed`);
     const failure = await why.explainStep({ ...run, cluster, step, kind, isOver: false });
     this.#lastFailed = { step, kind, cluster, failure };
     return failure;
@@ -259,7 +258,7 @@ export class EmrSteps {
     if (!last || last.failure.message !== trouble.message) return trouble;
     const { failure, cluster, step, kind } = last;
     if (failure.log === undefined || failure.log.lines.length > 0) return trouble;
-    const why = call(policies.EMR_LAST_LOG, `The log of the step ${kind}`);
+    const why = call('EMR_LAST_LOG', `The log of the step ${kind}`);
     return troubleOf(await why.explainStep({ ...run, cluster, step, kind, isOver: true }));
   }
 }

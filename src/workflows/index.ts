@@ -1,6 +1,28 @@
+import { condition, isCancellation } from '@temporalio/workflow';
+import type { SweepInput, SweepResult } from '../model/sweep.ts';
+import { activities } from './activities.ts';
+import { failRun, toRunError } from './failures.ts';
+
 /** Exports only what may be started: Temporal makes every exported function startable by its name. */
 export { convertOnEmr } from './convert-on-emr.ts';
-export { holdNamespace } from './hold-namespace.ts';
 export { ingestDataset } from './ingest-dataset.ts';
 export { ingestOnSchedule } from './ingest-on-schedule.ts';
-export { sweepLake } from './sweep-lake.ts';
+
+/** Removes what dead runs left of the lake. */
+export async function sweepLake(input: SweepInput): Promise<SweepResult> {
+  const { sweepLeftovers } = activities('SWEEP', {
+    heartbeatTimeoutMs: input.heartbeatTimeoutMs,
+    summary: `${input.dryRun ? 'Look for' : 'Remove'} leftovers`,
+  });
+  try {
+    return await sweepLeftovers(input);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    return failRun(toRunError(error));
+  }
+}
+
+/** Says by its memo whose namespace this is, until an operator ends it. */
+export async function holdNamespace(): Promise<void> {
+  await condition(() => false);
+}

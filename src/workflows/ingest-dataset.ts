@@ -1,6 +1,8 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import {
   CancellationScope,
+  defineQuery,
+  defineSignal,
   isCancellation,
   log,
   setCurrentDetails,
@@ -8,7 +10,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { OpenResult } from '../activities/types.ts';
+import type { OpenResult } from '../activities/days.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import { addNews, type EmrNews } from '../model/emr.ts';
 import { sumLedgers } from '../model/ledger.ts';
@@ -23,15 +25,18 @@ import {
   type SourceProgress,
   type SourceResult,
 } from '../model/run.ts';
+import { TABLE_BEHIND } from '../model/table.ts';
 import { activities } from './activities.ts';
 import { failRun, incomplete, overtakenBy, toRunError, withClusterLeft } from './failures.ts';
-import { discardDownloads, emrNews, progressQuery } from './messages.ts';
-import * as policies from './policies.ts';
+import { emrNews } from './convert-on-emr.ts';
 import { emrOfRun, sorted, unpublished, type OnEmr } from './outcomes.ts';
 import { runSource, type SequenceOptions } from './source-sequence.ts';
 import { SparkWaves } from './spark-waves.ts';
 import { runSummary } from './run-summary.ts';
-import { TABLE_BEHIND } from '../model/table.ts';
+
+const progressQuery = defineQuery<RunProgress>('progress');
+/** Before a cancellation: what was downloaded is thrown away, instead of kept for the next run of the day. */
+const discardDownloads = defineSignal('discardDownloads');
 
 /** One dataset on one day: opens the day, brings every source to verified Parquet, publishes the manifest last. */
 export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
@@ -103,22 +108,17 @@ class Run {
     setCurrentDetails(runSummary(this.#input, this.progress));
     if (!changed || !this.#opened?.plan.hasSearchAttributes) return;
     const { dataset, ingestDate } = this.#input;
-    const keywords = { dataset, ingestDate, stage };
-    upsertSearchAttributes([
-      ...Object.entries(keywords).map(([name, value]) => ({
-        key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[name as keyof typeof keywords], 'KEYWORD'),
-        value,
-      })),
-      ...this.#rowsAttribute(),
-    ]);
-  }
-
-  /** Known at the end. */
-  #rowsAttribute() {
-    if (this.progress.stage !== 'done') return [];
-    const key = defineSearchAttributeKey(SEARCH_ATTRIBUTES.rows, 'INT');
+    const keyword = (name: 'dataset' | 'ingestDate' | 'stage', value: string) => ({
+      key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[name], 'KEYWORD'),
+      value,
+    });
     const { rows } = sumLedgers(this.progress.sources.flatMap(({ result }) => result ?? []));
-    return [{ key, value: rows }];
+    const rowsKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.rows, 'INT');
+    upsertSearchAttributes([
+      ...[keyword('dataset', dataset), keyword('ingestDate', ingestDate), keyword('stage', stage)],
+      // Known at the end.
+      ...(stage === 'done' ? [{ key: rowsKey, value: rows }] : []),
+    ]);
   }
 
   /** @returns why the run cannot publish any more: another host's run has, and what was this one's may be gone. */
@@ -126,7 +126,7 @@ class Run {
     if (!this.#opened || this.#opened.published) return undefined;
     const { revision, plan } = this.#opened;
     const { ingestDate } = this.#input;
-    const { cleanUp } = activities(policies.CLEAN_UP, {
+    const { cleanUp } = activities('CLEAN_UP', {
       heartbeatTimeoutMs: plan.heartbeatTimeoutMs,
       summary: options.discardPartials ? 'Staging and partial landings' : 'Staging',
     });
@@ -146,7 +146,7 @@ class Run {
 
   async #open(): Promise<OpenResult> {
     const { dataset, ingestDate } = this.#input;
-    const { openSnapshot } = activities(policies.SHORT_CALL, {
+    const { openSnapshot } = activities('SHORT_CALL', {
       heartbeatTimeoutMs: this.#input.heartbeatTimeoutMs,
       summary: `${dataset} ${ingestDate}: what is there already`,
     });
@@ -244,7 +244,7 @@ class Run {
   /** The day is published, whatever becomes of the table: readers of the manifests have it. */
   async #syncTable({ plan }: OpenResult): Promise<Pick<IngestResult, 'table'>> {
     const { dataset, ingestDate } = this.#input;
-    const { syncTable } = activities(policies.TABLE, {
+    const { syncTable } = activities('TABLE', {
       heartbeatTimeoutMs: plan.heartbeatTimeoutMs,
       summary: 'The Iceberg table',
     });
@@ -270,7 +270,7 @@ class Run {
       .filter(({ status }) => status === 'unchanged')
       .map(({ id, checksum, bytes }) => ({ id, checksum, bytes }));
     const { records, rows, rejected } = sumLedgers(results);
-    const { publishSnapshot } = activities(policies.SHORT_CALL, {
+    const { publishSnapshot } = activities('SHORT_CALL', {
       heartbeatTimeoutMs,
       summary: `Ledger: ${records} records = ${rows} rows + ${rejected} rejected`,
     });

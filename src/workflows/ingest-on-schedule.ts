@@ -5,7 +5,6 @@ import { ingestWorkflowId, type DayInput, type IngestResult, type RunError } fro
 import type { ScheduledInput } from '../model/schedule.ts';
 import { activities } from './activities.ts';
 import { failRun, toRunError } from './failures.ts';
-import * as policies from './policies.ts';
 
 /**
  * What a schedule starts: the run of the day that it is, in the dataset's time zone, at the schedule's nominal time,
@@ -35,7 +34,7 @@ async function startOrJoin(input: DayInput): Promise<IngestResult> {
   const { dataset, ingestDate, heartbeatTimeoutMs } = input;
   const workflowId = ingestWorkflowId(dataset, ingestDate);
   setCurrentDetails(`The run of **${dataset}**, ${ingestDate}, is \`${workflowId}\`.`);
-  const { startOrJoinRun } = activities(policies.JOIN, {
+  const { startOrJoinRun } = activities('JOIN', {
     heartbeatTimeoutMs,
     summary: `Start or join ${workflowId}`,
   });
@@ -55,7 +54,7 @@ async function pauseIfFailing(input: ScheduledInput, error: RunError): Promise<v
   const scheduleId = typedSearchAttributes.get(SCHEDULED_BY);
   if (scheduleId === undefined) return;
   const { pauseAfterFailures, catchupMs } = input;
-  const { pauseIfFailing: pause } = activities(policies.SHORT_CALL, {
+  const { pauseIfFailing: pause } = activities('SHORT_CALL', {
     summary: `Failed: pause ${scheduleId} after ${pauseAfterFailures} in a row`,
   });
   try {

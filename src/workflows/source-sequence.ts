@@ -1,4 +1,3 @@
-import type { ActivityOptions } from '@temporalio/workflow';
 import { shownAddress } from '../model/addresses.ts';
 import { isBatchEngine } from '../model/dataset.ts';
 import type {
@@ -11,8 +10,7 @@ import type {
   SourceTask,
   TaskQueues,
 } from '../model/run.ts';
-import { activities } from './activities.ts';
-import * as policies from './policies.ts';
+import { activities, type Policy } from './activities.ts';
 
 export interface SequenceOptions {
   mode: RunMode;
@@ -38,7 +36,7 @@ export async function runSource(task: SourceTask, options: SequenceOptions): Pro
   const what = `${task.source.id}: ${records} records, ${megabytes(bytes)}`;
   onStage('inspect');
   const call = (step: string, summary: string) =>
-    activity(options, policies.CONVERSION, step, task, summary);
+    activity(options, 'CONVERSION', step, task, summary);
   const found = await call('inspect', `Types and encoding of ${what}`).inspectSource(input);
   onStage('convert');
   const prepared = { task, rawKey, records, bytes };
@@ -54,7 +52,7 @@ export async function stage(
   options: SequenceOptions,
 ) {
   const summary = `${task.source.id}: ${records} records, ${megabytes(bytes)}, cut for Spark`;
-  const { stageSource } = activity(options, policies.CONVERSION, 'stage', task, summary);
+  const { stageSource } = activity(options, 'CONVERSION', 'stage', task, summary);
   return await stageSource({ ...task, rawKey });
 }
 
@@ -65,7 +63,7 @@ export async function verify(
 ): Promise<SourceResult> {
   options.onStage('verify');
   const summary = `${task.source.id}: ${records} records against the rows of its Parquet files`;
-  const { verifySource } = activity(options, policies.CONVERSION, 'verify', task, summary);
+  const { verifySource } = activity(options, 'CONVERSION', 'verify', task, summary);
   return await verifySource({ ...task, rawKey, stagedPrefix });
 }
 
@@ -76,13 +74,13 @@ export async function verifyOnHdfs(
 ): Promise<SourceResult> {
   options.onStage('verify');
   const summary = `${task.source.id}: ${records} records against the rows counted on HDFS`;
-  const call = activity(options, policies.SHORT_CALL, 'verify', task, summary);
+  const call = activity(options, 'SHORT_CALL', 'verify', task, summary);
   return await call.verifyOnHdfs({ ...task, rawKey });
 }
 
 async function findLanding(task: SourceTask, options: SequenceOptions): Promise<LandedSource> {
   options.onStage('land');
-  const find = activity(options, policies.SHORT_CALL, 'find', task, `Landing of ${task.source.id}`);
+  const find = activity(options, 'SHORT_CALL', 'find', task, `Landing of ${task.source.id}`);
   return await find.findLanding(task);
 }
 
@@ -91,10 +89,10 @@ async function landIfNew(task: SourceTask, options: SequenceOptions): Promise<La
   options.onStage('probe');
   const { again, followed } = options;
   const input = { ...task, again, followed };
-  const probed = await activity(options, policies.PROBE, 'probe', task, address).probeSource(input);
+  const probed = await activity(options, 'PROBE', 'probe', task, address).probeSource(input);
   if (probed.result) return probed.result;
   options.onStage('land');
-  const land = activity(options, policies.TRANSFER, 'land', task, `${address} (${sizeOf(probed)})`);
+  const land = activity(options, 'TRANSFER', 'land', task, `${address} (${sizeOf(probed)})`);
   return await land.landSource({ ...input, thenConverted: options.mode === 'ingest' });
 }
 
@@ -105,7 +103,7 @@ function sizeOf({ totalBytes, totalRecords }: ProbedSource): string {
 
 function activity(
   options: SequenceOptions,
-  policy: ActivityOptions,
+  policy: Policy,
   step: string,
   task: SourceTask,
   summary: string,
@@ -114,8 +112,7 @@ function activity(
   const activityId = `${step}/${task.source.id}`;
   const call = { summary, heartbeatTimeoutMs, activityId };
   const queue = QUEUES[step];
-  if (queue === undefined || !backfill) return activities(policy, { ...call, queue });
-  return activities({ ...policy, ...policies.BACKFILL }, { ...call, queue: 'backfill' });
+  return activities(policy, { ...call, queue: queue && backfill ? 'backfill' : queue });
 }
 
 /** Steps that are not here are short, and must not wait behind those that are. */

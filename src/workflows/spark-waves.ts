@@ -13,7 +13,6 @@ import type {
 } from '../model/run.ts';
 import { activities } from './activities.ts';
 import { failRun, toRunError } from './failures.ts';
-import * as policies from './policies.ts';
 import { megabytes, stage, verify, verifyOnHdfs, type SequenceOptions } from './source-sequence.ts';
 
 /** As long as Spark takes to start, for one source or for all. */
@@ -133,9 +132,8 @@ export class SparkWaves {
   async #convert(wave: readonly Staged[]): Promise<Map<string, RunError>> {
     const { input, plan, revision, runId } = this.#options;
     if (plan.emr) return byId((await this.#convertOnEmr(wave, plan.emr)).failed);
-    const { dataset, ingestDate, backfill } = input;
-    const policy = backfill ? { ...policies.BATCH, ...policies.BACKFILL } : policies.BATCH;
-    const { convertBatch } = activities(policy, {
+    const { dataset, ingestDate } = input;
+    const { convertBatch } = activities('BATCH', {
       summary: `${sizeText(wave)} → Parquet by one job of Spark`,
       queue: this.#queue(),
       heartbeatTimeoutMs: plan.heartbeatTimeoutMs,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { ActivityDeps } from '../../src/activities/deps.ts';
-import { createSnapshotActivities } from '../../src/activities/snapshots.ts';
+import { createSnapshotActivities } from '../../src/activities/days.ts';
 import { createSourceActivities } from '../../src/activities/sources.ts';
 import type { ConvertResult } from '../../src/conversion/convert-source.ts';
 import type { SourceResult, SourceTask } from '../../src/model/run.ts';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import type { ActivityDeps } from '../../src/activities/deps.ts';
-import { createSnapshotActivities } from '../../src/activities/snapshots.ts';
+import { createSnapshotActivities } from '../../src/activities/days.ts';
 import { createSourceActivities } from '../../src/activities/sources.ts';
 import type {
   IngestResult,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ApplicationFailure, WorkflowFailedError } from '@temporalio/client';
 import type { Activities } from '../../src/activities/index.ts';
-import type { OpenInput } from '../../src/activities/types.ts';
+import type { OpenInput } from '../../src/activities/days.ts';
 import type { WatchInput, WatchResult } from '../../src/model/emr-inputs.ts';
 import type { EmrCluster, EmrPlan, EmrStep } from '../../src/model/emr.ts';
 import type { RunError, RunProgress } from '../../src/model/run.ts';

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, it } from 'node:test';
 import type { ScheduleDescription } from '@temporalio/client';
 import type { Activities } from '../../src/activities/index.ts';
-import type { PauseInput } from '../../src/activities/types.ts';
+import type { PauseInput } from '../../src/activities/runs.ts';
 import type { DayInput, IngestResult } from '../../src/model/run.ts';
 import {
   scheduledWorkflowId,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { WorkflowFailedError } from '@temporalio/client';
 import type { Activities } from '../../src/activities/index.ts';
-import type { OpenResult } from '../../src/activities/types.ts';
+import type { OpenResult } from '../../src/activities/days.ts';
 import type { BatchInput, DayInput, RunError } from '../../src/model/run.ts';
 import { TestTemporal } from '../helpers/temporal.ts';
 import { ingestInput, opened, type Calls } from '../workflows/fake-activities.ts';

@@ -3,7 +3,7 @@ import { afterEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { msNumberToTs } from '@temporalio/common/lib/time.js';
 import { freePort } from '../../src/embedded/listen.ts';
-import type { Readiness } from '../../src/workers/health.ts';
+import type { Readiness } from '../../src/workers/serve-worker.ts';
 import { startGrpcProxy } from '../helpers/grpc-proxy.ts';
 import { withLab, type Lab, type Running } from '../helpers/lab.ts';
 import type { Answer, SeenRequest } from '../helpers/origin.ts';

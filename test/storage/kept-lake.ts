@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { endDays } from '../../src/activities/sweep-keep.ts';
+import { endDays } from '../../src/activities/sweep.ts';
 import type { OpenRuns } from '../../src/activities/open-runs.ts';
 import type { SourceSpec } from '../../src/model/dataset.ts';
 import { landingManifestKey, snapshotManifestKey, sourcePrefix } from '../../src/model/layout.ts';
@@ -94,7 +94,7 @@ export async function keepOnly(
   const nowMs = Date.parse(`${now}T12:00:00Z`);
   const rules = [{ dataset: DATASET, timeZone: 'UTC', ...rule }];
   const runs = { hold: async () => false } as unknown as OpenRuns;
-  const kept = await endDays(lake, { rules, dryRun, nowMs, runs, signal });
+  const kept = await endDays(lake, rules, { dryRun, nowMs, runs, signal });
   const limit = { unpublishedAfterMs: undefined, endedAfterMs: 0, nowMs, signal };
   const ending = dryRun ? { ending: kept.ending } : {};
   const files = [...(await findWithdrawn(lake, { ...limit, ...ending })), ...kept.raw];

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { freePort } from '../../src/embedded/listen.ts';
 import { unpublish } from '../../src/lake/unpublish.ts';
-import { watchSnapshotAges } from '../../src/workers/snapshot-ages.ts';
+import { watchSnapshotAges } from '../../src/workers/gauges.ts';
 import { TinyLake } from '../lake/tiny-lake.ts';
 
 /** Of a look at two manifests. */

@@ -1,5 +1,5 @@
 import type { Activities } from '../../src/activities/index.ts';
-import type { OpenInput, OpenResult } from '../../src/activities/types.ts';
+import type { OpenInput, OpenResult } from '../../src/activities/days.ts';
 import { fakeEmr } from './fake-emr.ts';
 import type { DatasetSpec, SourceSpec } from '../../src/model/dataset.ts';
 import { sumLedgers } from '../../src/model/ledger.ts';

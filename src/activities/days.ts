@@ -2,14 +2,16 @@ import { Context } from '@temporalio/activity';
 import { datedDataset, assertDayHasCome, assertVersionOfDay } from '../model/dates.ts';
 import type { DatasetSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
-import type { RunPlan } from '../model/run.ts';
+import type { DayInput, IngestResult, RunPlan, SourceResult } from '../model/run.ts';
 import { stageBytes } from '../conversion/spark/inputs.ts';
 import { hasSearchAttributes } from '../runs/start-run.ts';
 import { isPublished, listRevisions, readSnapshot } from '../storage/manifests.ts';
 import type { ActivityDeps } from './deps.ts';
 import { finishedEntry, toIngestResult, toSourceResult } from '../storage/source-results.ts';
-import type { OpenInput, OpenResult } from './types.ts';
 import { runActivity } from './work.ts';
+import { assertSchemaKept, publishedTable } from '../iceberg/publication.ts';
+import { cleanUp, type EndedRun } from '../lake/clean-up.ts';
+import { publishSnapshot, type Publication } from '../lake/publish.ts';
 
 type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr' | 'spark'>;
 
@@ -88,4 +90,44 @@ async function openSnapshot(
     if (entry) finished.push(toSourceResult(deps, entry));
   }
   return { revision, finished };
+}
+
+/** The run's input as it was given: a placeholder of the day still stands in its addresses. */
+export interface OpenInput extends DayInput {
+  runId: string;
+  /** When the workflow started, ISO 8601: whether its day was over then. */
+  startedAt: string;
+}
+
+export interface OpenResult {
+  /** With the addresses of the day. */
+  plan: RunPlan;
+  revision: number;
+  /** Present where the day is published already (and not `again`): the run ends with it. */
+  published?: IngestResult;
+  /** Sources that an earlier run of this unpublished day finished (only with `retry`). */
+  finished: SourceResult[];
+}
+
+/** The end of a day: its publication, and what is left behind. */
+export function createSnapshotActivities(
+  deps: Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'duckdb' | 'glueDatabase'>,
+) {
+  return {
+    publishSnapshot: async (input: Publication) =>
+      await runActivity(deps, async () =>
+        publishSnapshot(deps, input, async (sources) => {
+          if (input.dataset.schema === 'freeze') await assertSchemaKept(deps, input, sources);
+        }),
+      ),
+
+    /** The dataset's Iceberg table follows what is published. */
+    syncTable: async (day: { dataset: string; ingestDate: string }) =>
+      await runActivity(deps, async () =>
+        publishedTable(deps, day, Context.current().cancellationSignal),
+      ),
+
+    cleanUp: async (input: EndedRun) =>
+      await runActivity(deps, async () => await cleanUp(deps, input)),
+  };
 }

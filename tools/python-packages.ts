@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipInstall } from '../src/programs/pypi.ts';
-import { makeFolderWhole, packageToolsDir } from '../src/programs/tools-folder.ts';
+import { pipInstall, makeWhole, packageToolsDir } from '../src/programs/tools-folder.ts';
 
 const HASH_LENGTH = 16;
 
@@ -26,7 +25,7 @@ export async function fetchPythonPackages(
   const folder = join(packageToolsDir(), `${name}-${hash}`);
   if (existsSync(folder)) return folder;
   onNote?.(`Fetching ${name} (${size})`);
-  await makeFolderWhole(folder, async (scratch) => {
+  await makeWhole(folder, async (scratch) => {
     return await pipInstall(['--requirement', requirements], scratch);
   });
   return folder;

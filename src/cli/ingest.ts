@@ -1,6 +1,6 @@
 import pMap, { pMapSkip } from 'p-map';
 import type { Config } from '../config/load-config.ts';
-import { findEmbedded } from '../embedded/index.ts';
+import { findEmbedded } from '../embedded/host-link.ts';
 import { shownAddress } from '../model/addresses.ts';
 import { datedDataset } from '../model/dates.ts';
 import { exitCodeOf, LonghaulError, type ErrorCode } from '../model/errors.ts';

@@ -7,7 +7,8 @@ import {
   makeGrpcRetryInterceptor,
 } from '@temporalio/client';
 import type { Settings } from '../config/settings.ts';
-import { findEmbedded, type EmbeddedAddress, type EmbeddedServer } from '../embedded/index.ts';
+import { findEmbedded } from '../embedded/host-link.ts';
+import type { EmbeddedAddress, EmbeddedServer } from '../embedded/join.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { hasSearchAttributes } from '../runs/start-run.ts';
 import { ofGrpc, unknownNamespace } from './failures.ts';

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { fingerprintsFor, type Fingerprints, type Work } from '../config/fingerprints.ts';
 import type { Settings } from '../config/settings.ts';
-import { joinEmbedded, type JoinOptions } from '../embedded/index.ts';
+import { joinEmbedded, type JoinOptions } from '../embedded/join.ts';
 import { ERROR_CATALOGUE, LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { lakeText, type LakeIdentity } from '../model/lake-address.ts';
 import { queuesOf } from '../model/run.ts';

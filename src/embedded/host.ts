@@ -8,11 +8,10 @@ import { LonghaulError } from '../model/errors.ts';
 import { locateTemporal } from '../programs/temporal.ts';
 import { packageToolsDir } from '../programs/tools-folder.ts';
 import { HostSocket } from './host-socket.ts';
-import { takeLock } from './lock.ts';
+import { takeLock, makeStateDir, readFields, statePaths } from './state-files.ts';
 import type { HostRecord, HostState } from './protocol.ts';
-import { makeStateDir, readFields, statePaths } from './state-files.ts';
 import { isDiskFull, startTemporal, type Temporal } from './temporal.ts';
-import { openUiProxy, type UiProxy } from './ui-proxy.ts';
+import { openUiProxy, type UiProxy } from './loopback.ts';
 
 export interface HostOptions {
   stateDir: string;

@@ -9,9 +9,8 @@ import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { SEARCH_ATTRIBUTE_TYPES } from '../model/run.ts';
 import { startChild } from '../programs/child.ts';
-import { freePort } from './listen.ts';
-import { takeLock } from './lock.ts';
-import { rotateLog, statePaths } from './state-files.ts';
+import { freePort } from './loopback.ts';
+import { takeLock, rotateLog, statePaths } from './state-files.ts';
 
 /** The one Temporal server of a state folder. It ends with this process, however that ends. */
 export interface Temporal {

@@ -3,8 +3,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { locate, type Installer, type LocateOptions } from './locate.ts';
-import { readPin, type Pin } from './pins.ts';
-import { FETCH_TIMEOUT_MS, makeFolderWhole } from './tools-folder.ts';
+import { readPin, FETCH_TIMEOUT_MS, makeWhole, type Pin } from './tools-folder.ts';
 
 const run = promisify(execFile);
 
@@ -119,7 +118,7 @@ function mavenInstaller(pom: string, plugin: Pin): Installer {
     name: 'mvn dependency:copy-dependencies',
     install: async (path, signal) => {
       const limits = { timeout: FETCH_TIMEOUT_MS, signal };
-      await makeFolderWhole(path, async (scratch) => {
+      await makeWhole(path, async (scratch) => {
         await writeFile(join(scratch, 'pom.xml'), pom);
         const goal = `${plugin.name}:maven-dependency-plugin:${plugin.version}:copy-dependencies`;
         const jars = join(scratch, 'jars');

@@ -3,8 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { printable } from '../model/names.ts';
 import { locate, type LocateOptions } from './locate.ts';
-import { readPin } from './pins.ts';
-import { pypiInstaller } from './pypi.ts';
+import { readPin, pypiInstaller } from './tools-folder.ts';
 
 const FILE_NAME = 'httpfs.duckdb_extension';
 

@@ -1,5 +1,6 @@
-import { runSparkSubmit, sparkEnvironment, type SparkEnd } from './spark-process.ts';
 import { locateJavaFor, locateSpark } from './spark.ts';
+import { createInterface } from 'node:readline';
+import { startChild, type ChildEnd } from './child.ts';
 
 export interface SparkPrograms {
   /** SPARK_HOME. */
@@ -47,9 +48,15 @@ export async function submitSpark(command: SparkCommand): Promise<SparkEnd> {
     ...options(command),
     ...[command.script, ...command.args],
   ];
-  const env = { ...sparkEnvironment(spark, java), ...command.env };
-  const { scratchFolder, onLine } = command;
-  const end = await runSparkSubmit(words, { scratchFolder, env, signal, onLine });
+  const env = {
+    SPARK_HOME: spark.home,
+    ...(java.home === undefined ? {} : { JAVA_HOME: java.home }),
+    PYSPARK_PYTHON: 'python3',
+    PYSPARK_DRIVER_PYTHON: 'python3',
+    PYTHONDONTWRITEBYTECODE: '1',
+    ...command.env,
+  };
+  const end = await run(words, env, command);
   signal.throwIfAborted();
   return end;
 }
@@ -101,4 +108,35 @@ function options({ master, scratchFolder, conf }: SparkCommand): string[] {
     ...conf,
   };
   return Object.entries(all).flatMap(([key, value]) => ['--conf', `${key}=${value}`]);
+}
+
+/** The end of what Spark writes to its standard error: a stack trace with its causes. */
+const MAX_STDERR_CHARACTERS = 64 * 1024;
+
+/** How spark-submit ended. */
+export interface SparkEnd extends ChildEnd {
+  /** The end of its standard error. */
+  stderr: string;
+}
+
+async function run(
+  words: readonly string[],
+  env: Readonly<Record<string, string>>,
+  { scratchFolder, signal, onLine }: SparkCommand,
+): Promise<SparkEnd> {
+  // Spark finds programs, proxies and its own settings there.
+  // oxlint-disable-next-line node/no-process-env
+  const child = await startChild(words, { folder: scratchFolder, env: { ...process.env, ...env } });
+  const kill = (): void => child.signal('SIGKILL');
+  signal.addEventListener('abort', kill, { once: true });
+  if (signal.aborted) kill();
+  const { stdout, stderr } = child;
+  let stderrText = '';
+  stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderrText = (stderrText + text).slice(-MAX_STDERR_CHARACTERS);
+  });
+  if (stdout) createInterface(stdout).on('line', (line) => onLine?.(line));
+  const end = await child.ended;
+  signal.removeEventListener('abort', kill);
+  return { ...end, stderr: stderrText };
 }

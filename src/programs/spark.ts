@@ -5,9 +5,7 @@ import { promisify } from 'node:util';
 import { printable } from '../model/names.ts';
 import { locateJava, type Java } from './java.ts';
 import { locate, type Installer, type LocateOptions } from './locate.ts';
-import { readPin, type Pin } from './pins.ts';
-import { pipInstall } from './pypi.ts';
-import { makeFolderWhole } from './tools-folder.ts';
+import { readPin, pipInstall, makeWhole, type Pin } from './tools-folder.ts';
 
 const run = promisify(execFile);
 
@@ -83,7 +81,7 @@ export async function fetchPyspark(
   signal?: AbortSignal,
 ): Promise<string> {
   const home = join(folder, FOLDER);
-  await makeFolderWhole(home, async (scratch) =>
+  await makeWhole(home, async (scratch) =>
     join(await pipInstall([`${name}==${version}`], scratch, signal), FOLDER),
   );
   return home;

@@ -2,8 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { hintOf } from '../model/errors.ts';
 import { locate, type LocateOptions } from './locate.ts';
-import { readPin } from './pins.ts';
-import { pypiInstaller } from './pypi.ts';
+import { readPin, pypiInstaller } from './tools-folder.ts';
 
 /** Where a Temporal program may come from. */
 export interface TemporalProgramOptions extends Omit<LocateOptions, 'given'> {

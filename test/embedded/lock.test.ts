@@ -6,7 +6,7 @@ import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
-import { takeLock } from '../../src/embedded/lock.ts';
+import { takeLock } from '../../src/embedded/state-files.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 describe('a lock', () => {
@@ -67,7 +67,7 @@ describe('a lock', () => {
   );
 });
 
-const MODULE = new URL('../../src/embedded/lock.js', import.meta.url).href;
+const MODULE = new URL('../../src/embedded/state-files.js', import.meta.url).href;
 
 /** Takes the lock, says so, and keeps it. */
 const HOLDER = `

@@ -3,7 +3,7 @@ import { createServer, request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { openUiProxy } from '../../src/embedded/ui-proxy.ts';
+import { openUiProxy } from '../../src/embedded/loopback.ts';
 
 const OWN = ['localhost', 'localhost:8233', '127.0.0.1:1', 'LocalHost:65535', '[::1]:8233'];
 const FOREIGN = ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:8233'];

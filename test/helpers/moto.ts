@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os';
-import { freePort } from '../../src/embedded/listen.ts';
+import { freePort } from '../../src/embedded/loopback.ts';
 import { startChild } from '../../src/programs/child.ts';
 import { fetchMoto } from '../../tools/local-aws/programs.ts';
 import { until } from './processes.ts';

@@ -6,7 +6,8 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
-import { findEmbedded, joinEmbedded, stopEmbedded } from '../../src/embedded/index.ts';
+import { findEmbedded, stopEmbedded } from '../../src/embedded/host-link.ts';
+import { joinEmbedded } from '../../src/embedded/join.ts';
 import { hostCommand } from '../embedded/host-command.ts';
 import { pidsWith } from '../helpers/processes.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
@@ -72,7 +73,7 @@ test('while hosts are killed and five commands start them, never two servers hav
 const HOLD_MS = 100;
 
 const CANDIDATE = `
-const { takeLock } = await import(${JSON.stringify(new URL('../../src/embedded/lock.js', import.meta.url).href)});
+const { takeLock } = await import(${JSON.stringify(new URL('../../src/embedded/state-files.js', import.meta.url).href)});
 console.log(takeLock(process.argv.at(-1)) === undefined ? 'no' : 'yes');
 setInterval(() => undefined, 1000);
 `;

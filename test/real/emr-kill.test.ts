@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../src/embedded/listen.ts';
+import { freePort } from '../../src/embedded/loopback.ts';
 import { sharedEmr } from '../helpers/emr-lab.ts';
 import { startEmrProxy } from '../helpers/emr-proxy.ts';
 import { clustersOf, DAY, killHost, runningStep, withDatasets } from '../helpers/emr-runs.ts';

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { after, before, describe, it } from 'node:test';
 import { Client, Connection, WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { findEmbedded } from '../../src/embedded/index.ts';
+import { findEmbedded } from '../../src/embedded/host-link.ts';
 import { ingestDateAt } from '../../src/model/dates.ts';
 import { ingestWorkflowId, type IngestInput, type IngestResult } from '../../src/model/run.ts';
 import type { ingestDataset } from '../../src/workflows/index.ts';

@@ -11,7 +11,7 @@ import type { Change } from '../../src/cli/schedule/apply.ts';
 import { lastDue, startOfDay } from '../../src/cli/due.ts';
 import { cronFingerprint, fingerprintOf } from '../../src/cli/schedule/fingerprint.ts';
 import { readCron } from '../../src/config/cron.ts';
-import { findEmbedded } from '../../src/embedded/index.ts';
+import { findEmbedded } from '../../src/embedded/host-link.ts';
 import { ingestDateAt } from '../../src/model/dates.ts';
 import { taskQueueOf, startLab, type Lab } from '../helpers/lab.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
-import { listenOn } from '../../src/embedded/listen.ts';
+import { listenOn } from '../../src/embedded/loopback.ts';
 import { RestCatalog } from '../../src/iceberg/rest-catalog.ts';
 import { syncTable } from '../../src/iceberg/sync.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { awaitRun, findRun, type RunRef } from '../../src/cli/follow.ts';
 import { listScheduleIds } from '../../src/cli/schedule/fingerprint.ts';
 import { linkEmbedded, type TemporalLink } from '../../src/cli/temporal-link.ts';
-import type { EmbeddedAddress, EmbeddedServer } from '../../src/embedded/index.ts';
+import type { EmbeddedAddress, EmbeddedServer } from '../../src/embedded/join.ts';
 import { startGrpcProxy, type GrpcProxy } from '../helpers/grpc-proxy.ts';
 import { TestTemporal } from '../helpers/temporal.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { findEmbedded } from '../../src/embedded/index.ts';
+import { findEmbedded } from '../../src/embedded/host-link.ts';
 import { noChromium, openChromium, type WebBrowser } from '../helpers/chromium.ts';
 import { ingestDateAt } from '../../src/model/dates.ts';
 import { ingestWorkflowId } from '../../src/model/run.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { msNumberToTs } from '@temporalio/common/lib/time.js';
-import { freePort } from '../../src/embedded/listen.ts';
+import { freePort } from '../../src/embedded/loopback.ts';
 import type { Readiness } from '../../src/workers/serve-worker.ts';
 import { startGrpcProxy } from '../helpers/grpc-proxy.ts';
 import { withLab, type Lab, type Running } from '../helpers/lab.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
-import { freePort } from '../../src/embedded/listen.ts';
+import { freePort } from '../../src/embedded/loopback.ts';
 import { unpublish } from '../../src/lake/unpublish.ts';
 import { watchSnapshotAges } from '../../src/workers/gauges.ts';
 import { TinyLake } from '../lake/tiny-lake.ts';

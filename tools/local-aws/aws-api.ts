@@ -3,7 +3,7 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import { randomUUID, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import { listenOn } from '../../src/embedded/listen.ts';
+import { listenOn } from '../../src/embedded/loopback.ts';
 import { takeFault, type ActionFaults } from './faults.ts';
 
 /** One of AWS's APIs that speak JSON. */

@@ -9,9 +9,8 @@ import {
 } from '../../src/programs/hadoop.ts';
 import { locateJava, type Java } from '../../src/programs/java.ts';
 import type { LocateOptions } from '../../src/programs/locate.ts';
-import { readPin } from '../../src/programs/pins.ts';
+import { readPin, packageToolsDir } from '../../src/programs/tools-folder.ts';
 import { fetchPyspark, locateSpark, type Spark } from '../../src/programs/spark.ts';
-import { packageToolsDir } from '../../src/programs/tools-folder.ts';
 import { fetchPythonPackages } from '../python-packages.ts';
 
 export interface EmrPrograms {

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../src/embedded/listen.ts';
+import { freePort } from '../../src/embedded/loopback.ts';
 import { rotateLog } from '../../src/embedded/state-files.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import { startChild, type Child } from '../../src/programs/child.ts';

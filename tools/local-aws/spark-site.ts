@@ -4,7 +4,7 @@ import { availableParallelism, homedir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { takeLock } from '../../src/embedded/lock.ts';
+import { takeLock } from '../../src/embedded/state-files.ts';
 import type { Identity } from './aws-api.ts';
 import type { EmrPrograms } from './programs.ts';
 

@@ -2,8 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { locate, type Installer, type LocateOptions } from '../../src/programs/locate.ts';
-import { readPin, type Pin } from '../../src/programs/pins.ts';
-import { FETCH_TIMEOUT_MS, makeWhole } from '../../src/programs/tools-folder.ts';
+import { readPin, FETCH_TIMEOUT_MS, makeWhole, type Pin } from '../../src/programs/tools-folder.ts';
 
 const run = promisify(execFile);
 

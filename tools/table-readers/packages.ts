@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { locateJarSet } from '../../src/programs/hadoop.ts';
-import { readPin } from '../../src/programs/pins.ts';
+import { readPin } from '../../src/programs/tools-folder.ts';
 import { fetchPythonPackages } from '../python-packages.ts';
 
 const REQUIREMENTS = fileURLToPath(new URL('requirements.txt', import.meta.url));

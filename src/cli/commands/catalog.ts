@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { Command, InvalidArgumentError } from 'commander';
-import { isFromHere, listenOn } from '../../embedded/listen.ts';
+import { isFromHere, listenOn } from '../../embedded/loopback.ts';
 import {
   clientDefaults,
   failure,

@@ -1,11 +1,6 @@
 import { Command } from 'commander';
-import {
-  joinEmbedded,
-  pinEmbedded,
-  stopEmbedded,
-  type EmbeddedServer,
-  type StopResult,
-} from '../../embedded/index.ts';
+import { joinEmbedded, type EmbeddedServer } from '../../embedded/join.ts';
+import { pinEmbedded, stopEmbedded, type StopResult } from '../../embedded/host-link.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { examples, interruptible, print, type CliContext, type Flags } from '../command.ts';
 import { joinOptions, lakeOf } from '../temporal.ts';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { isGrpcServiceError } from '@temporalio/client';
 import type { Config } from '../../config/load-config.ts';
 import type { Settings } from '../../config/settings.ts';
-import { findEmbedded } from '../../embedded/index.ts';
+import { findEmbedded } from '../../embedded/host-link.ts';
 import { instanceHours } from '../../model/emr.ts';
 import { LonghaulError } from '../../model/errors.ts';
 import { bytesText } from '../../model/texts.ts';

@@ -15,8 +15,7 @@ import {
 } from '../../model/layout.ts';
 import type { BatchInput, BatchSource } from '../../model/run.ts';
 import { locateHadoopJars } from '../../programs/hadoop.ts';
-import type { SparkEnd } from '../../programs/spark-process.ts';
-import { submitSpark, type SparkCommand } from '../../programs/spark-submit.ts';
+import { submitSpark, type SparkEnd, type SparkCommand } from '../../programs/spark-submit.ts';
 import { keepingReserve } from '../../storage/free-space.ts';
 import type { StagedParts } from '../../storage/manifest-shapes.ts';
 import { toJson } from '../../storage/manifests.ts';

@@ -1,6 +1,6 @@
 import { LonghaulError } from '../../model/errors.ts';
 import { s3aError } from '../../storage/s3/engine-errors.ts';
-import type { SparkEnd } from '../../programs/spark-process.ts';
+import type { SparkEnd } from '../../programs/spark-submit.ts';
 import { engineError, firstLine } from '../engine-errors.ts';
 import type { SparkError } from './job.ts';
 

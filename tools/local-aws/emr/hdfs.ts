@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../../src/embedded/listen.ts';
+import { freePort } from '../../../src/embedded/loopback.ts';
 import { LonghaulError } from '../../../src/model/errors.ts';
 import { startChild } from '../../../src/programs/child.ts';
 import type { EmrPrograms } from '../programs.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { freePort, listenOn } from '../../src/embedded/listen.ts';
+import { freePort, listenOn } from '../../src/embedded/loopback.ts';
 
 test('the first wanted port that is free is used, else another one', async () => {
   const free = await freePort();

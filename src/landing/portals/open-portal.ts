@@ -6,7 +6,7 @@ import type { OpenedSource } from '../source.ts';
 import { serviceAt } from './arcgis/service.ts';
 import { ckanDataset, ckanResource } from './ckan.ts';
 import { dcat } from './dcat.ts';
-import { itemAt } from './hub/item.ts';
+import { itemAt } from './hub/hub.ts';
 import { opendatasoft } from './opendatasoft.ts';
 import { listed, NoSuchPortal, type Choice, type Description, type Portal } from './portal.ts';
 import { PortalClient, type PortalRequest } from './portal-client.ts';

@@ -51,7 +51,9 @@ export function openPaged(table: PagedTable, client: PortalClient): OpenedSource
   const { columns, state } = table;
   const { from } = client.request;
   const isSame = state.version !== undefined && from?.validator.etag === state.version;
-  const resumed = isSame ? from : undefined;
+  // A checkpoint of before cursors had this form has no `records`: it is not gone on with.
+  const isOfUs = isSame && from?.position?.cursor['records'] !== undefined;
+  const resumed = isOfUs ? from : undefined;
   const position = resumed?.position;
   const starts: SourcePosition[] = [];
   let facts: PortalTable | undefined;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { itemAt } from '../../../src/landing/portals/hub/item.ts';
+import { itemAt } from '../../../src/landing/portals/hub/hub.ts';
 import { NoSuchPortal } from '../../../src/landing/portals/portal.ts';
 import { PortalClient } from '../../../src/landing/portals/portal-client.ts';
 import { portalAddressOf } from '../../../src/landing/portals/recognise.ts';

@@ -3,7 +3,7 @@ import { fieldOf, listOf, textOf } from '../json.ts';
 import { NoSuchPortal } from '../portal.ts';
 import type { PortalClient } from '../portal-client.ts';
 import { isOfArcgisCom, portalAddressOf, type AddressOf } from '../recognise.ts';
-import { itemInFeed, itemOf, type Finding, type HubItem } from './items.ts';
+import { itemInFeed, itemOf, type Finding, type HubItem } from './hub-item.ts';
 
 export type ItemAddress = AddressOf<'arcgis-item'>;
 export type SlugAddress = AddressOf<'hub-slug'>;

@@ -13,7 +13,7 @@ import {
   type ItemAddress,
   type SlugAddress,
 } from './find-item.ts';
-import { serviceOf, type HubItem } from './items.ts';
+import { serviceOf, type HubItem } from './hub-item.ts';
 
 type Address = ItemAddress | SlugAddress;
 

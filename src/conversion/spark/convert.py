@@ -349,8 +349,6 @@ def count(files, uri):
     for each in wrong:
         print(f"ValueError: {each}", file=sys.stderr)
     if not wrong and "manifest" in job:
-        # A step that is run again puts it there anew.
-        files.delete(job["manifest"]["to"])
         files.write(job["manifest"]["to"], files.read(job["manifest"]["from"]))
     return not wrong
 
@@ -383,7 +381,7 @@ class Files:
             stream.close()
 
     def write(self, uri, text):
-        """Whole or not at all: a bucket's objects are so by themselves."""
+        """Whole or not at all, in the place of what is there: a bucket's objects are so by themselves."""
         path = self._path(uri)
         system = path.getFileSystem(self.configuration)
         aside = path if is_object(path) else self._path(f"{uri}.new")
@@ -392,7 +390,11 @@ class Files:
             stream.write(bytearray(text.encode()))
         finally:
             stream.close()
-        if aside != path and not system.rename(aside, path):
+        if aside == path:
+            return
+        # No file system renames onto what is there; a step that is run again writes anew.
+        system.delete(path, False)
+        if not system.rename(aside, path):
             raise OSError(f"cannot put a file in its place: {uri}")
 
     def names(self, folder):

@@ -9,32 +9,32 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { silenceVersionWarning } from '../storage/s3/client.ts';
 import { emrError, isDoubtful, isRefusedCredentials, isThrottled } from './errors.ts';
 
-/** Tries of one request that may safely be made again; what lasts longer is for Temporal's retries. */
+/** The client sends a repeatable request at most so often. Temporal's retries deal with longer failures. */
 const MAX_ATTEMPTS = 6;
-/** Before the second try; each wait that follows is twice as long: EMR's limits are the account's, and it fills up again within seconds. */
+/** Wait before the second try. Each wait doubles: EMR limits the whole account, and recovers within seconds. */
 const RETRY_DELAY_MS = 500;
 const CONNECT_TIMEOUT_MS = 5000;
 /** EMR answers within a second or two, RunJobFlow within ten. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
 export interface RequestOptions {
-  /** It makes something anew each time: it is sent once, and the caller asks EMR what is there before it sends it again. */
+  /** The request makes something new, so the client sends it once. The caller asks EMR first, then repeats it. */
   once?: boolean | undefined;
   signal?: AbortSignal | undefined;
-  /** For tests. */
+  /** Only tests set this. */
   retryDelayMs?: number;
 }
 
-/** What all clients of the SDK have. */
+/** The members that all clients of the SDK share. */
 interface Client {
   config: { credentials: (options: { forceRefresh: boolean }) => Promise<unknown> };
 }
 
 /**
- * A request with retries of our own: the SDK makes each exactly once. What was refused as "too often" was not carried
- * out, and is the one error after which even a request of `once` is repeated. One that was refused for its credentials is
- * made once more with credentials that are found anew.
- * @param service as IAM calls it.
+ * Sends a request with Longhaul's own retries: the SDK sends each one exactly once. EMR does not carry out a throttled
+ * request, so even a request with `once` is then repeated. If EMR refuses the credentials, the client loads new ones
+ * and sends the request once more.
+ * @param service the service's name in IAM.
  * @throws LonghaulError EMR_…; the signal's reason.
  */
 export async function withRetries<Output>(
@@ -58,10 +58,10 @@ export async function withRetries<Output>(
       }
       const mayRepeat = isThrottled(error) || (!once && isDoubtful(error));
       if (!mayRepeat || attempt >= MAX_ATTEMPTS) {
-        // `elasticmapreduce:RunJobFlow`.
+        // An example is `elasticmapreduce:RunJobFlow`.
         throw emrError(error, `${service}:${command.constructor.name.replace(/Command$/, '')}`);
       }
-      // Half of it by chance, so that several workers do not come back at once.
+      // Half of the wait is random, so that several workers do not come back at once.
       const waitMs = retryDelayMs * 2 ** (attempt - 1) * (0.5 + Math.random() / 2);
       await sleep(waitMs, undefined, { signal });
     }
@@ -70,7 +70,7 @@ export async function withRetries<Output>(
 
 let shared: EMRClient | undefined;
 
-/** A request to EMR. @throws LonghaulError EMR_…; the signal's reason. */
+/** Sends a request to EMR. @throws LonghaulError EMR_…; the signal's reason. */
 export async function askEmr<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
   command: $Command<I, O, EMRClientResolvedConfig>,
   options: RequestOptions = {},
@@ -86,7 +86,7 @@ export async function askEmr<I extends ServiceInputTypes, O extends ServiceOutpu
   );
 }
 
-/** Of a client of the SDK: region, endpoint and credentials are found as every AWS SDK finds them. */
+/** Settings of an SDK client. The SDK finds region, endpoint and credentials as in every AWS program. */
 export function clientSettings() {
   silenceVersionWarning();
   return {

@@ -22,10 +22,11 @@ import { readFile } from 'node:fs/promises';
 import { LonghaulError } from '../model/errors.ts';
 
 /**
- * What RunJobFlow gets: nothing but the settings, the file of EMR_REQUEST and the run's name, the same for each attempt.
- * The cluster stays without steps, since ours come later, and ends by itself when it has been idle for long.
- * @param where `logUri` ends with `/`; `lake` is what the sweep of another lake must leave alone; `shutDownUri` is the
- *   script that ends the cluster when all else has failed.
+ * The input of RunJobFlow, made only from the settings, the file of EMR_REQUEST and the run's name: each attempt sends
+ * the same. The cluster starts without steps, because the run adds them later. It ends by itself after a long idle
+ * time.
+ * @param where `logUri` ends with `/`. `lake` goes into a tag, so that the sweep of another lake leaves the cluster
+ *   alone. `shutDownUri` is the script that ends the cluster if nothing else did.
  */
 export function clusterRequest(
   settings: EmrSettings,
@@ -56,10 +57,10 @@ export function clusterRequest(
   };
 }
 
-/** Of a cluster that its run left: EMR counts it where HDFS is less than 10 % full. */
+/** Idle time after which EMR ends a cluster. EMR counts it only while HDFS is less than 10 % full. */
 const IDLE_TIMEOUT_SECONDS = 3600;
 
-/** All that a run of these settings pays for at once: of a fleet its units, of what grows by itself the most. */
+/** Most instances that a run pays for at once. A fleet counts its target units, a scaling group its maximum. */
 export function instanceCount(settings: EmrSettings, additions: RequestAdditions): number {
   const asked = instances(settings, additions.Instances ?? {});
   const groups = (asked.InstanceGroups ?? []).map(mostOf);
@@ -77,17 +78,17 @@ function unitsOf(fleet: InstanceFleetConfig): number {
   return (fleet.TargetOnDemandCapacity ?? 0) + (fleet.TargetSpotCapacity ?? 0);
 }
 
-/** For a run that ends at its ceiling, so that the worker and not the switch ends its cluster. */
+/** A run ends at its ceiling. Thanks to this margin the worker ends the cluster, and not the shutdown script. */
 const LIFETIME_MARGIN_MINUTES = 15;
 
-/** What a cluster lives at the most: all instance-hours that its run may use, and then for as long as it is kept. */
+/** The longest life of a cluster: the time in which its run uses all its instance-hours, and then EMR_KEEP_ALIVE. */
 function lifetimeMinutes(settings: EmrSettings, additions: RequestAdditions): number {
   const { maxInstanceHours, keepAliveMs = 0 } = settings;
   const run = (maxInstanceHours / instanceCount(settings, additions)) * 60;
   return Math.ceil(run + keepAliveMs / 60_000) + LIFETIME_MARGIN_MINUTES;
 }
 
-/** Names of tags that are ours: EMR_REQUEST may not change them. */
+/** Longhaul sets these tags. EMR_REQUEST cannot change them. */
 const OWN_TAGS = new Set([
   RUN_TAG,
   LAKE_TAG,
@@ -112,7 +113,7 @@ function tags(
   ];
 }
 
-/** One master and core nodes on demand, since HDFS on spot loses blocks; or the groups or fleets that the file names. */
+/** One master and core nodes, all on demand: HDFS on spot loses blocks. Groups or fleets of the file replace them. */
 function instances(settings: EmrSettings, given: JobFlowInstancesConfig): JobFlowInstancesConfig {
   const { subnetId, instanceType: InstanceType, coreCount } = settings;
   const own = !given.InstanceGroups && !given.InstanceFleets;
@@ -137,19 +138,19 @@ function group(
   return { Name: role.toLowerCase(), InstanceRole: role, Market: 'ON_DEMAND', ...size };
 }
 
-/** What the file of EMR_REQUEST adds to RunJobFlow, or replaces in it. */
+/** Members that the file of EMR_REQUEST adds to RunJobFlow or replaces in it. */
 export type RequestAdditions = Partial<RunJobFlowCommandInput>;
 
-/** Longhaul finds its clusters by these, ends them, and brings their steps. */
+/** Longhaul uses these members to find its clusters, to end them and to run their steps. */
 const OURS = [
   ...['Name', 'Steps', 'AutoTerminationPolicy'],
   ...['Instances.KeepJobFlowAliveWhenNoSteps', 'Instances.TerminationProtected'],
 ];
 
 /**
- * The members of RunJobFlow that the operator wants beside ours; none without the setting.
- * @throws LonghaulError CONFIG_INVALID for what is no such file: no JSON, or a member that the SDK's model of RunJobFlow
- *   does not have, or that is Longhaul's to say.
+ * The members of RunJobFlow that the operator adds. There are none if EMR_REQUEST is not set.
+ * @throws LonghaulError CONFIG_INVALID if the file is not a JSON object, has a member that the SDK's model of
+ *   RunJobFlow does not have, or has a member that Longhaul sets.
  */
 export async function requestAdditions({
   requestFile: path,
@@ -176,7 +177,7 @@ function parsed(text: string, path: string): RequestAdditions {
   throw invalid(path, 'It is not a JSON object.');
 }
 
-/** The names on the way to every value: `Instances.InstanceGroups.0.Market`. */
+/** The path of every value, such as `Instances.InstanceGroups.0.Market`. */
 function membersOf(value: unknown, path = ''): string[] {
   if (typeof value !== 'object' || value === null) return [path];
   return Object.entries(value).flatMap(([name, each]) =>
@@ -184,7 +185,7 @@ function membersOf(value: unknown, path = ''): string[] {
   );
 }
 
-/** As the SDK would send it: its serializer leaves out what its model does not have. Nothing is sent. */
+/** The body that the SDK would send. Its serializer leaves out members that it does not know. Nothing is sent. */
 async function serialized(given: RequestAdditions, path: string): Promise<unknown> {
   let body = '{}';
   const client = new EMRClient({

@@ -20,9 +20,9 @@ import {
 import { printable } from '../model/names.ts';
 import { askEmr } from './api.ts';
 
-/** States of clusters that cost and are not terminating. */
+/** States of clusters that cost money and are not terminating. */
 const LIVE_STATES: ClusterState[] = ['STARTING', 'BOOTSTRAPPING', 'RUNNING', 'WAITING'];
-/** A day that is published on a cluster which was made longer ago than this is no day. */
+/** The list leaves out older clusters: no run takes 30 days. */
 const MAX_CLUSTER_AGE_MS = 30 * 24 * 3_600_000;
 
 export interface FoundCluster {
@@ -31,7 +31,7 @@ export interface FoundCluster {
   createdAtMs: number;
 }
 
-/** Clusters that cost, whose name is of our form, oldest first. A name is no proof: see `describeCluster`. */
+/** Clusters that cost money and have a name of our form, oldest first. A name is no proof: see `describeCluster`. */
 export async function listOurClusters(signal?: AbortSignal): Promise<FoundCluster[]> {
   const found: FoundCluster[] = [];
   let marker: string | undefined;
@@ -52,12 +52,12 @@ export async function listOurClusters(signal?: AbortSignal): Promise<FoundCluste
   return found.toSorted((a, b) => a.createdAtMs - b.createdAtMs);
 }
 
-/** EMR's list may lag behind what was made: so often, */
+/** EMR's list may lag behind. If the list has no cluster of the run, the worker asks again, so often in all. */
 export const LOOKS = 3;
-/** … with this in between. */
+/** Wait between two requests for the list. Together they cover the lag that EMR shows. */
 const LOOK_AGAIN_MS = 1500;
 
-/** Live clusters of the run, as name and tag say both. */
+/** Live clusters that belong to the run by both their name and their tag. */
 export async function clustersOfRun(
   runId: string,
   isWanted: (cluster: FoundCluster) => boolean,
@@ -75,17 +75,17 @@ export async function clustersOfRun(
   }
 }
 
-/** What a cluster is now, and the run that it was made for as its tags say. */
+/** A cluster's present state, and what its tags say about its run and lake. */
 export interface DescribedCluster {
   cluster: EmrCluster;
   runTag: string | undefined;
   lakeTag: string | undefined;
-  /** It stays on purpose until then, Unix, ms; undefined for one that does not. */
+  /** Until this time the operator keeps the cluster (Unix, ms). Undefined if the cluster has no such tag. */
   keptUntilMs: number | undefined;
 }
 
 /**
- * @param instances that it was asked for, of one that we made; undefined for one that is not ours.
+ * @param instances the number of instances that Longhaul asked for; undefined for a cluster that is not Longhaul's.
  * @throws LonghaulError EMR_NO_SUCH_CLUSTER, EMR_….
  */
 export async function describeCluster(
@@ -114,18 +114,18 @@ export async function describeCluster(
   return { cluster, runTag: tagOf(RUN_TAG), lakeTag: tagOf(LAKE_TAG), keptUntilMs };
 }
 
-/** A tag that a person has changed to what is no time keeps nothing. */
+/** If a user has changed the tag to a text that is not a time, the tag keeps nothing. */
 function timeOf(tag: string | undefined): number | undefined {
   return tag === undefined ? undefined : Date.parse(tag) || 0;
 }
 
-/** EMR hands `s3://` back as `s3n://`, and "None" where there are no logs. */
+/** EMR answers `s3n://` for `s3://`, and "None" if the cluster has no logs. */
 function logsOf(uri: string | undefined, id: string): string | undefined {
   const [, rest] = /^s3[na]?:\/\/(.+)$/.exec(uri ?? '') ?? [];
   return rest === undefined ? undefined : `s3://${rest.replace(/\/*$/, '/')}${id}/`;
 }
 
-/** No error where it has ended. EMR protects a cluster of several masters by itself: that is taken off first. */
+/** Ends a cluster, if it has not ended. EMR itself protects one with several masters: that protection is removed. */
 export async function terminate(id: string, signal?: AbortSignal): Promise<void> {
   const JobFlowIds = [id];
   const end = async (): Promise<unknown> =>
@@ -138,14 +138,14 @@ export async function terminate(id: string, signal?: AbortSignal): Promise<void>
   });
 }
 
-/** EMR's words: "Could not shut down one or more job flows since they are termination protected." */
+/** EMR's message is "Could not shut down one or more job flows since they are termination protected." */
 function isProtected(error: unknown): boolean {
   return error instanceof LonghaulError && /termination protected/i.test(error.message);
 }
 
 /**
- * For a cluster of ours that stays so long: EMR ends it sooner where it is idle for that long, the sweep ends it at the
- * time that the tag says, and the cluster itself ends later still.
+ * Keeps a cluster of Longhaul's for this long. EMR ends it earlier if it is idle for that long. The sweep ends it at
+ * the time in the tag. The shutdown script on the cluster ends it later still.
  */
 export async function keepFor(id: string, keepMs: number): Promise<void> {
   const AutoTerminationPolicy = { IdleTimeout: Math.max(60, Math.round(keepMs / 1000)) };

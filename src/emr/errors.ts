@@ -2,8 +2,8 @@ import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { causeOf, sdkErrorText, statusOf, type ServiceError } from '../storage/s3/errors.ts';
 
 /**
- * The catalogue's error for what the SDK throws; what is no such error comes back as it was.
- * @param action as IAM calls it: `elasticmapreduce:RunJobFlow`.
+ * Turns an error of the SDK into one of the catalogue. Any other error comes back unchanged.
+ * @param action the action's name in IAM, such as `elasticmapreduce:RunJobFlow`.
  */
 export function emrError(error: unknown, action: string): unknown {
   if (error instanceof LonghaulError || !(error instanceof Error) || error.name === 'AbortError') {
@@ -14,20 +14,20 @@ export function emrError(error: unknown, action: string): unknown {
   return new LonghaulError(code, messageOf(code, error, action), {}, { cause: causeOf(error) });
 }
 
-/** Asked too often: the rate must go down. */
+/** EMR says that the account sends too many requests: the client must send fewer. */
 export function isThrottled(error: unknown): boolean {
   return error instanceof Error && codeOf(error) === 'EMR_THROTTLED';
 }
 
-/** EMR answered that it does not take the credentials: a session may have ended before its time. */
+/** EMR refuses the credentials. A session may have ended before its time. */
 export function isRefusedCredentials(error: unknown): boolean {
   if (!(error instanceof Error) || statusOf(error) === undefined) return false;
   return codeOf(error) === 'EMR_CREDENTIALS';
 }
 
 /**
- * Whether the request may have been carried out although its answer is an error, the SDK's or of the catalogue: no answer
- * came, or a 5xx. Such a request is not made again before the worker has asked EMR what is there.
+ * Whether EMR may have carried out a request that ended with this error, because no answer came or a 5xx. The error may
+ * be the SDK's or the catalogue's. Before the worker sends such a request again, it asks EMR what exists.
  */
 export function isDoubtful(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
@@ -72,7 +72,7 @@ const NETWORK =
   /ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|socket hang up|aborted/;
 const TLS = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|ERR_TLS|ERR_SSL|EPROTO/;
 const NO_REGION = /^Region is missing/;
-/** EMR's words where 256 steps are pending or running on the cluster. */
+/** EMR's message if 256 steps are pending or running on the cluster. */
 const STEPS_FULL = /maximum (?:number )?of .{0,30}steps|256 steps/i;
 const NO_CLUSTER =
   /cluster id .{0,60} is not valid|cluster .{0,60}(?:does not exist|not found)|no such cluster|job ?flow .{0,60}(?:not valid|terminated|shut)/i;

@@ -19,11 +19,12 @@ import { requireLanding, requireSchema } from '../storage/staged.ts';
 import type { EmrDeps } from './plan.ts';
 import type { OnHdfsInput, SubmitInput } from '../model/emr-inputs.ts';
 
-/** Small requests to S3 at once. */
+/** Number of small S3 requests at once. Each waits mostly for S3, so more than one pays. */
 const CONCURRENCY = 16;
 
 /**
- * What `convert.py --count` is to count, and, of a day that is whole, the manifest, which it puts on HDFS where all is right.
+ * Writes the input of `convert.py --count`. If the day is complete, it also writes the manifest that the step puts on
+ * HDFS once all counts are right.
  * @returns the job's URI.
  */
 export async function putCount(
@@ -56,8 +57,8 @@ export async function putCount(
 }
 
 /**
- * The ledger of a source that stays on HDFS, from what a step has read of its footers.
- * @throws LonghaulError LAKE_CORRUPT; LEDGER_… where rows are not the records.
+ * The ledger of a source whose files stay on HDFS, from the footers that a step has read.
+ * @throws LonghaulError LAKE_CORRUPT; LEDGER_… if the rows do not match the records.
  */
 export async function verifyOnHdfs(deps: EmrDeps, input: OnHdfsInput): Promise<SourceResult> {
   const { id } = input.source;
@@ -85,7 +86,7 @@ async function entryOf(
   return convertedEntry(task, await requireLanding(deps.raw, task), staging, {
     schema: staging.schema,
     rows: parts.reduce((sum, { rows }) => sum + rows, 0),
-    // HDFS checks its blocks by itself, and says no checksum that another store could be compared with.
+    // HDFS checks its blocks by itself. It gives no checksum that another store could compare.
     parquet: parts.map(({ name, rows, bytes }) => ({
       key: prefix + name,
       rows,
@@ -114,22 +115,22 @@ function nameOf(key: string): string {
   return key.slice(key.lastIndexOf('/') + 1);
 }
 
-/** The converted zone on HDFS, laid out as that of the lake; without a host, since each cluster reads its own HDFS. */
+/** The converted zone on HDFS, with the lake's layout. It names no host: each cluster reads its own HDFS. */
 const HDFS_ZONE = 'hdfs:///takehome-converted/';
 
-/** Each cluster of a run has a job of its own: HDFS is gone with the one before. */
+/** Each cluster of a run has its own job, because the HDFS of a lost cluster is gone. */
 export function emrBatch(run: RunDay, generation: number): RemoteBatch {
   const { dataset, ingestDate, revision, runId } = run;
   const attempt = String(generation).padStart(8, '0');
   return { dataset, ingestDate, revision, runId, name: `emr-${generation}`, attempt };
 }
 
-/** Where the Parquet files of a source lie on HDFS: at the same keys as in the bucket. */
+/** Folder on HDFS of a source's Parquet files. Their keys are the same as in the bucket. */
 export function hdfsOutput(run: RunDay, source: string): string {
   return HDFS_ZONE + sourcePrefix({ ...run, source });
 }
 
-/** What is not finished. */
+/** Folder on HDFS of files that Spark is still writing. */
 export function hdfsStaging({ runId }: RunDay, source: string): string {
   return `${HDFS_ZONE}${stagingPrefix(runId)}${source}/`;
 }
@@ -138,7 +139,7 @@ export function hdfsManifest({ dataset, ingestDate, revision }: RunDay): string 
   return HDFS_ZONE + snapshotManifestKey(dataset, ingestDate, revision);
 }
 
-/** For s3-dist-cp: all sources of the day's revision, and of them what one job wrote. */
+/** Arguments for s3-dist-cp: all sources of the day's revision, but only the files that one job wrote. */
 export function copiedParts(batch: RemoteBatch): { key: string; from: string; pattern: string } {
   const key = sourcesPrefix(batch).replace(/[^/]*$/, '');
   const pattern = `.*/${partPrefix(batch.runId, batch.attempt)}[0-9]+\\.parquet`;

@@ -1,4 +1,4 @@
-/** What the activities of the engine `emr` ask for; loaded with the AWS SDK's EMR client. */
+/** Functions that the activities of the engine `emr` call. They load the AWS SDK's EMR client. */
 export { emrBatch, verifyOnHdfs } from './hdfs.ts';
 export { explainStep, resultErrors } from './outcome.ts';
 export { closeCluster, openCluster, watchCluster } from './run-cluster.ts';

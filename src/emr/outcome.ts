@@ -12,13 +12,13 @@ import { S3Prefix } from '../storage/s3/prefix.ts';
 import { SESSION_DIED, type SparkError } from '../conversion/spark/job.ts';
 import { LonghaulError } from '../model/errors.ts';
 
-/** EMR brings logs every five minutes, and those of a cluster when it ends: a run that goes on does not wait for them so long. */
+/** EMR writes logs every five minutes, and when a cluster ends. A run that goes on does not wait that long. */
 export const LOG_WAIT_MS = 10_000;
 export const LAST_LOG_WAIT_MS = 6 * 60_000;
-/** A sentence, not a log. */
+/** The cause of a failure becomes part of an error's message: a sentence, not a log. */
 const MAX_CAUSE_CHARACTERS = 600;
 
-/** Why a step did not complete, by what EMR says and by the end of its log. */
+/** Explains why a step did not complete, from EMR's message and the end of the step's log. */
 export async function explainStep(deps: EmrDeps, input: ExplainInput): Promise<StepFailure> {
   const { cluster, step, kind, isOver } = input;
   const what = `The step ${step.id} (${kind})`;
@@ -31,7 +31,7 @@ export async function explainStep(deps: EmrDeps, input: ExplainInput): Promise<S
   const { cause, lines, text } = await readCause(deps, log, step.reason, waitMs);
   const end = step.state === 'INTERRUPTED' ? 'was interrupted' : 'failed';
   const said = [step.reason ?? '', ...lines].join('\n');
-  // Copying and counting meet what passes, and the same files.
+  // Copying and counting are safe to repeat: they meet passing faults, and always read the same files.
   const mayPass = kind === 'convert' ? isLostNodes(said) : !isOwnFault(said);
   return {
     code: 'EMR_STEP_FAILED',
@@ -42,17 +42,17 @@ export async function explainStep(deps: EmrDeps, input: ExplainInput): Promise<S
   };
 }
 
-/** Why a program on another machine failed. */
+/** The cause that a program on another machine logged before it failed. */
 export interface LoggedCause {
-  /** '' where none is known. */
+  /** '' if the cause is unknown. */
   cause: string;
-  /** The end of the log; none where it is not there yet. */
+  /** The log's last lines; empty if the log does not exist yet. */
   lines: string[];
-  /** For people: the cause, and where the log lies. */
+  /** Text for the user: the cause, and where the log lies. */
   text: string;
 }
 
-/** @param reason EMR's own words. */
+/** @param reason EMR's message. */
 export async function readCause(
   deps: Pick<EmrDeps, 'raw'>,
   uri: string | undefined,
@@ -64,7 +64,7 @@ export async function readCause(
   let log = uri === undefined ? '' : await read(uri);
   let inLog = probableCause(log);
   if (uri !== undefined && log !== '' && !inLog) {
-    // Where spark-submit puts what Python says.
+    // spark-submit writes the messages of Python into stdout.
     const stdout = await read(uri.replace(/stderr\.gz$/, 'stdout.gz'));
     inLog = probableCause(stdout);
     if (inLog) log = stdout;
@@ -75,26 +75,26 @@ export async function readCause(
   return { cause, lines: tailOf(log), text: why + where };
 }
 
-/** Of a program's words: one line, and no credential. */
+/** A program's message on one line, without credentials. */
 function shortCause(words: string): string {
   const cause = withoutSecrets(printable(words)).slice(0, MAX_CAUSE_CHARACTERS);
   return /[.!?]$/.test(cause) || cause === '' ? cause : `${cause}.`;
 }
 
-/** The last lines of a log, for an error's details: enough for the exception that counts. */
+/** An error's details hold the last lines of a log: enough for the exception that matters. */
 const TAIL_LINES = 50;
 const LOOK_AGAIN_MS = 500;
-/** How much of the end of the text is kept: whole stack traces. */
+/** The worker keeps this much of the end of a log: enough for whole stack traces. */
 const KEPT_CHARACTERS = 256 * 1024;
-/** A log that is larger when packed is left where it is. */
+/** The worker does not read a larger packed log: it reads a log into memory. */
 const MAX_PACKED_BYTES = 32 * 1024 * 1024;
-/** A line of a log that becomes part of an error. */
+/** A line of a log becomes part of an error. Longer lines are cut. */
 const MAX_LINE_CHARACTERS = 500;
 
-/** An object, packed; undefined where it is not there, or is too large to be looked at. */
+/** Reads a gzipped object; undefined if the object does not exist. @throws if the object is too large. */
 export type LogReader = (uri: string, signal: AbortSignal) => Promise<Buffer | undefined>;
 
-/** The end of a log, as soon as it is there; '' where it is not. A help to people, so it never fails. */
+/** The end of a log as soon as the log exists; '' if it does not. It never throws: a log is only a help. */
 export async function readLog(read: LogReader, uri: string, waitMs: number): Promise<string> {
   const signal = AbortSignal.timeout(waitMs);
   try {
@@ -104,7 +104,7 @@ export async function readLog(read: LogReader, uri: string, waitMs: number): Pro
       await sleep(LOOK_AGAIN_MS, undefined, { signal });
     }
   } catch {
-    // Forbidden, unreachable, too late: the message names its place all the same.
+    // S3 denied the request, did not answer or had no log in time. The message names the log's place all the same.
     return '';
   }
 }
@@ -116,12 +116,12 @@ async function unpackEnd(packed: Buffer): Promise<string> {
   try {
     for await (const text of gunzip) end = (end + String(text)).slice(-KEPT_CHARACTERS);
   } catch {
-    // A log that was cut off in the middle is worth its beginning.
+    // If a log is cut off in the middle, its beginning is still useful.
   }
   return end;
 }
 
-/** The last lines, printable, and without what looks like a credential. */
+/** The last lines, printable, and without text that looks like a credential. */
 export function tailOf(text: string): string[] {
   const lines = text.split(/\r?\n/);
   while (lines.length > 0 && lines.at(-1)?.trim() === '') lines.pop();
@@ -132,14 +132,14 @@ export function tailOf(text: string): string[] {
   });
 }
 
-/** What a careless program may have printed. */
+/** Removes credentials that a program may have printed by mistake. */
 export function withoutSecrets(text: string): string {
   return text
     .replaceAll(/\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b/g, '…')
     .replaceAll(/((?:secret|password|token)[\w.-]*\s*[=:]\s*)[^\s,;&]+/gi, '$1…');
 }
 
-/** Reads logs of any bucket, with the credentials of the lake. */
+/** Reads logs from any bucket with the credentials of the lake. */
 function s3LogReader(settings: S3Settings): LogReader {
   return async (uri, signal) => {
     const [, bucket = '', key = ''] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
@@ -151,7 +151,7 @@ function s3LogReader(settings: S3Settings): LogReader {
   };
 }
 
-/** What convert.py says of a source, as an error of the catalogue; undefined for what another session may do better. */
+/** The error of the catalogue for what convert.py reports of a source; undefined if another session may succeed. */
 export function resultErrors({ death = '', isLast }: Pick<TakeResultsInput, 'death' | 'isLast'>) {
   return (said: SparkError, id: string): LonghaulError | undefined => {
     if (!isLast && isLostNodes(`${said.kind}: ${said.message}`)) return undefined;

@@ -5,19 +5,19 @@ import { isInBucket, type Lake, type Store } from '../storage/store.ts';
 import type { S3Settings } from '../config/settings.ts';
 import type { EmrPlan } from '../model/emr.ts';
 
-/** What the work on EMR needs of its worker. */
+/** What a worker's activities for EMR need. */
 export interface EmrDeps extends Lake {
   emr: EmrSettings;
-  /** How long EMR may give no answer. */
+  /** Longest time for which EMR may give no answer. */
   retryForMs: number;
 }
 
-/** Until a cluster takes work: instances come in minutes, and bootstrap actions take some; more needs a person. */
+/** Limit of a start: instances and bootstrap actions take minutes. If it takes longer, the operator must look. */
 const START_LIMIT_MS = 40 * 60_000;
 const HOUR_MS = 3_600_000;
 
 /**
- * Before anything is downloaded for a cluster that cannot be had.
+ * The run asks this first, so that it downloads nothing for a cluster that it cannot have.
  * @throws LonghaulError EMR_NEEDS_S3, EMR_TOO_EXPENSIVE; CONFIG_INVALID for the file of EMR_REQUEST.
  */
 export async function emrPlan({
@@ -38,8 +38,8 @@ export async function emrPlan({
 }
 
 /**
- * Before a cluster is made: what it may cost at the most, if start and one step take as long as they may. While it runs, the
- * hours that it has really used are what counts.
+ * Checks, before a cluster is made, the most that it may cost: its start and one step may take as long as their limits.
+ * While the cluster runs, the hours that it has really used count.
  * @throws LonghaulError EMR_TOO_EXPENSIVE.
  */
 export function assertAffordable(
@@ -64,7 +64,7 @@ export interface ServerlessSettings {
   jobRoleArn: string;
 }
 
-/** @throws LonghaulError EMR_NEEDS_S3; CONFIG_INVALID where a setting is missing. */
+/** @throws LonghaulError EMR_NEEDS_S3; CONFIG_INVALID if a setting is missing. */
 export function serverlessSettings({
   converted,
   emr,
@@ -83,7 +83,7 @@ export function s3Of(store: Store): S3Settings {
   throw new LonghaulError('EMR_NEEDS_S3', 'A cluster cannot read a lake that lies on a disk.');
 }
 
-/** Where EMR puts the logs of a run. Ends with `/`. */
+/** Folder of a run's logs on EMR. It ends with `/`. */
 export function logFolder({ converted, emr }: Pick<EmrDeps, 'converted' | 'emr'>): string {
   return emr.logUri ?? converted.uri('_emr-logs/');
 }

@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isRetryable, LonghaulError } from '../model/errors.ts';
 
-/** Between two looks at first, */
+/** Wait before the second look. */
 const FIRST_WAIT_MS = 1000;
-/** … and the longer nothing changes the longer, so that a step of hours costs few requests: EMR's quotas are the account's. */
+/** Growth of the waits while nothing changes. A step of hours costs few requests: EMR's quotas are the account's. */
 const WAIT_GROWTH = 1.25;
 const MAX_WAIT_MS = 60_000;
-/** Waits are by this much less or more, so that several runs do not ask at once. */
+/** Each wait is longer or shorter by up to this share, so that several runs do not ask at once. */
 const JITTER = 0.25;
 
 export interface PollOptions {
   signal: AbortSignal;
-  /** How long EMR may give no answer: it does its work meanwhile. */
+  /** Longest time for which EMR may give no answer: its work goes on meanwhile. */
   retryForMs: number;
-  /** What is found then is returned, whatever it is; default: no end. */
+  /** After this time the last answer is returned, whatever it is. Default: no limit. */
   forMs?: number;
-  /** For tests: another one than this machine's. */
+  /** Only tests set this, to replace the machine's clock. */
   clock?: Clock;
 }
 
@@ -31,8 +31,8 @@ const MACHINE_CLOCK: Clock = {
 };
 
 /**
- * Looks again and again until what is found is enough. An EMR that does not answer, or credentials that have expired and
- * may be renewed, end it only when that lasts.
+ * Looks again and again until `isEnough` accepts the answer. It goes on when EMR does not answer, or when credentials
+ * have expired and may be renewed. It gives up only if that lasts for `retryForMs`.
  * @throws what `look` throws; the signal's reason.
  */
 export async function pollUntil<Found>(

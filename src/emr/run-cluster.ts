@@ -12,12 +12,12 @@ import { pollUntil } from './poll.ts';
 import { describeStep, cancelSteps } from './steps.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Not in a run's staging: a node that a kept cluster gets later runs it too. */
+/** The script does not lie in the run's staging: nodes that a kept cluster gets after the run need it too. */
 const SHUT_DOWN_KEY = '_emr/shut-down-after.sh';
 
 /**
- * The run's cluster: the one that is there by its name already, the one of EMR_CLUSTER_ID, or a new one.
- * @param mayBeThere an attempt before this one may have made it, and died before it could say so.
+ * The run's cluster: the cluster of EMR_CLUSTER_ID, an existing one with the run's name, or a new one.
+ * @param mayBeThere true if an earlier attempt may have made the cluster and died before it reported that.
  */
 export async function openCluster(
   deps: EmrDeps,
@@ -42,7 +42,7 @@ export async function openCluster(
     shutDownUri: converted.uri(SHUT_DOWN_KEY),
   });
   try {
-    // Not cancelled once it is sent: then the run would not know what became of it.
+    // Once the request is sent, it is not cancelled: the run would not know whether EMR made a cluster.
     const { JobFlowId: id } = await askEmr(new RunJobFlowCommand(request), { once: true });
     if (id !== undefined) return (await describeCluster(id, instances)).cluster;
     throw new LonghaulError('EMR_UNAVAILABLE', 'EMR made a cluster and did not say its id.');
@@ -67,7 +67,7 @@ async function borrowed(id: string, stepLimitMs: number): Promise<EmrCluster> {
   return cluster;
 }
 
-/** The oldest of that name; others, made by a request that was believed to be lost, are ended. */
+/** Adopts the oldest cluster of that name and ends the others. A request whose answer was lost may have made them. */
 async function adopt(
   runId: string,
   name: string,
@@ -80,7 +80,7 @@ async function adopt(
 }
 
 /**
- * Returns when cluster or step are not what they were known to be, or when the time is over.
+ * Returns when the cluster or the step has a state other than the known one, or when the time is over.
  * @throws LonghaulError EMR_….
  */
 export async function watchCluster(
@@ -96,7 +96,7 @@ export async function watchCluster(
   );
 }
 
-/** The step first: one that ended well before its cluster did has ended well. */
+/** Asks for the step first: if the step ended well before its cluster ended, the run needs to know. */
 async function look(
   { cluster: asked, stepId }: WatchInput,
   signal: AbortSignal,
@@ -108,11 +108,11 @@ async function look(
   return { cluster, step, instanceHours: hours };
 }
 
-/** A cluster says within seconds that it is ending; its instances take minutes more. */
+/** A cluster shows within seconds that it ends. The worker does not wait the minutes that its instances take. */
 const ENDING_LOOKS = 30;
 const ENDING_LOOK_MS = 1000;
 
-/** Ends what of the run is left on EMR. @returns the cluster as it is then. */
+/** Ends what the run still has on EMR. @returns the cluster's last known state. */
 export async function closeCluster(
   deps: EmrDeps,
   input: CloseInput,
@@ -127,7 +127,7 @@ export async function closeCluster(
     await keepFor(cluster.id, keepAliveMs);
     return (await describeCluster(cluster.id, instances)).cluster;
   }
-  // Also those of which the run never learned: a lost answer, a worker that died.
+  // The list also has clusters of which the run never learned, because an answer was lost or a worker died.
   const found = await clustersOfRun(input.runId, () => true, cluster ? 1 : LOOKS);
   const ids = new Set([...(cluster ? [cluster.id] : []), ...found.map(({ id }) => id)]);
   for (const id of ids) await terminate(id);
@@ -136,7 +136,7 @@ export async function closeCluster(
   return last;
 }
 
-/** A cluster of another owner: nothing of it is touched but what is this run's. */
+/** The cluster has another owner: the worker cancels only this run's steps. */
 async function leave({ openStepIds }: CloseInput, id: string): Promise<EmrCluster> {
   await cancelSteps(id, openStepIds);
   for (let looks = 1; looks <= ENDING_LOOKS; looks += 1) {

@@ -33,7 +33,7 @@ import { LAST_LOG_WAIT_MS, LOG_WAIT_MS, readCause, resultErrors } from './outcom
 /** A job run as EMR Serverless described it at one moment. */
 export interface JobRun {
   state: JobRunState;
-  /** EMR's words; '' where it has none. */
+  /** EMR's message; '' if it has none. */
   details: string;
 }
 
@@ -54,7 +54,7 @@ async function ask<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
   );
 }
 
-/** For people: state, release and kind. */
+/** Text for the user: kind, release and state. */
 export async function describeApplication(
   applicationId: string,
   signal: AbortSignal,
@@ -72,17 +72,18 @@ export interface ServerlessWatch {
     sources: { done: number; total: number };
   }) => void;
   onNote: (note: string) => void;
-  /** Once the signal has aborted: no later attempt goes on with the job run. */
+  /** Asked once the signal has aborted: true if no later attempt goes on with the job run. */
   isUnwanted: () => boolean;
 }
 
-/** EMR Serverless takes no shorter limit. */
+/** EMR Serverless accepts no shorter limit. */
 const MIN_LIMIT_MINUTES = 5;
 
 /**
- * Staged sources to Parquet in S3 by one job run of EMR Serverless, and by further ones as long as a session dies and
- * another gets further. An attempt after this one finds the same job runs, by their tokens.
- * @throws LonghaulError EMR_…; the signal's reason. Where the run is cancelled, its job run is too.
+ * Converts staged sources to Parquet in S3 by one job run of EMR Serverless. If a session dies, another job run follows
+ * while each gets further. A later attempt finds the same job runs by their tokens. If the run is cancelled, so is its
+ * job run.
+ * @throws LonghaulError EMR_…; the signal's reason.
  */
 export async function convertServerless(
   deps: EmrDeps,
@@ -124,8 +125,8 @@ interface Conversion {
 }
 
 /**
- * Safe to repeat: the same token is the same job run, whatever became of it.
- * @returns the id of the job run, also of one that an attempt before this one started.
+ * This request is safe to repeat: EMR Serverless answers the same token with the same job run, whatever its state.
+ * @returns the id of the job run, which an earlier attempt may have started.
  */
 async function start(on: Conversion, open: readonly string[], number: number): Promise<string> {
   const { deps, settings, batch } = on;
@@ -171,7 +172,7 @@ async function untilEnd(on: Conversion, jobRunId: string): Promise<JobRun> {
     const { retryForMs } = on.deps;
     return await pollUntil({ signal, retryForMs }, look, ({ state }) => ENDED.has(state));
   } catch (error) {
-    // A worker that stops leaves it to the next one; a run that is cancelled, or gone, needs it no more.
+    // If the worker stops, the next worker needs the job run. If the run is cancelled or has ended, no worker needs it.
     if (signal.aborted && isUnwanted()) {
       await ask(new CancelJobRunCommand({ applicationId, jobRunId }));
     }
@@ -179,7 +180,7 @@ async function untilEnd(on: Conversion, jobRunId: string): Promise<JobRun> {
   }
 }
 
-/** Sources with an end, of all. */
+/** Reports how many of all sources have a result. */
 async function report({ deps, batch, input: { sources }, watch }: Conversion): Promise<void> {
   const ids = sources.map(({ id }) => id);
   const done = new Set(await idsWithResult(deps, batch, ids));
@@ -197,7 +198,7 @@ async function explain(
   { state, details }: JobRun,
   waitMs: number,
 ) {
-  // Where EMR Serverless puts the driver's log.
+  // EMR Serverless puts the driver's log there.
   const uri = `${logFolder(deps)}applications/${settings.applicationId}/jobs/${id}/SPARK_DRIVER/stderr.gz`;
   const { cause, lines, text } = await readCause(deps, uri, details, waitMs);
   const code = codeOf({ state, details });
@@ -207,7 +208,7 @@ async function explain(
   return { cause, error, isWorthRetry: isLostNodes([details, ...lines].join('\n')) };
 }
 
-/** Once more where the log was not there yet. */
+/** If the log did not exist yet, the worker waits for it and reads it once more. */
 async function last(
   on: Conversion,
   id: string,

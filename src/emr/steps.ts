@@ -16,7 +16,7 @@ import type { EmrDeps } from './plan.ts';
 import { putCount, copiedParts, emrBatch, hdfsManifest, hdfsOutput, hdfsStaging } from './hdfs.ts';
 import type { SubmitInput } from '../model/emr-inputs.ts';
 
-/** A step of that name, made if it is not there yet, with what it reads. @throws LonghaulError EMR_STEPS_FULL, EMR_…. */
+/** Finds or makes the step of that name. @throws LonghaulError EMR_STEPS_FULL, EMR_…. */
 export async function submitStep(
   deps: EmrDeps,
   input: SubmitInput,
@@ -33,14 +33,14 @@ export async function submitStep(
     if (id !== undefined) return { id, state: 'PENDING' };
     throw new LonghaulError('EMR_UNAVAILABLE', 'EMR took a step and did not say its id.');
   } catch (error) {
-    // The answer may be what was lost: one that is there must not be there twice.
+    // EMR may have made the step, and only its answer was lost. The step must not run twice.
     const made = isDoubtful(error) ? await findStep(clusterId, name) : undefined;
     if (made) return made;
     throw error;
   }
 }
 
-/** Puts what the step reads into the lake, and says how it is started. */
+/** Writes the step's input into the lake. @returns the command that starts the step. */
 async function argsOf(deps: EmrDeps, input: SubmitInput, signal: AbortSignal): Promise<string[]> {
   const { kind, generation, ids = [], runId } = input;
   const { converted } = deps;
@@ -61,27 +61,27 @@ async function argsOf(deps: EmrDeps, input: SubmitInput, signal: AbortSignal): P
   return sparkArgs(script, ['--job', job]);
 }
 
-/** A command of the cluster's command-runner.jar, as an argument list that no shell sees. */
+/** A command for the cluster's command-runner.jar, as a list of arguments that no shell reads. */
 export function commandStep(name: string, args: string[]): StepConfig {
   return {
     Name: name,
-    // A failed step is this run's to deal with; other steps of the cluster go on.
+    // The run itself deals with a failed step. Other steps of the cluster go on.
     ActionOnFailure: 'CONTINUE',
     HadoopJarStep: { Jar: 'command-runner.jar', Args: args },
   };
 }
 
-/** Client mode: what the job prints and why it fails is then in the step's own log. */
+/** In client mode the step's own log holds the job's output and errors. */
 export function sparkArgs(scriptUri: string, args: string[]): string[] {
   return ['spark-submit', '--deploy-mode', 'client', scriptUri, ...args];
 }
 
-/** The files below one folder to another one, HDFS or S3 whichever, whose whole path the pattern matches. */
+/** Copies all files below `from` whose whole path matches the pattern. Both folders may be on HDFS or in S3. */
 export function copyArgs(from: string, to: string, pattern: string): string[] {
   return ['s3-dist-cp', '--src', from, '--dest', to, '--srcPattern', pattern];
 }
 
-/** Undefined where the cluster has no step of that name. Names are ours, and made once. */
+/** Undefined if the cluster has no step of that name. Longhaul chooses the names, and uses each only once. */
 async function findStep(
   clusterId: string,
   name: string,
@@ -98,7 +98,7 @@ async function findStep(
   return undefined;
 }
 
-/** Undefined for one that EMR does not know any more. */
+/** Undefined if EMR does not know the step any more. */
 export async function describeStep(
   clusterId: string,
   id: string,
@@ -109,7 +109,7 @@ export async function describeStep(
   return step && stepOf(step);
 }
 
-/** Best effort, as EMR has it: one that has ended stays as it is. */
+/** EMR cancels steps by best effort: a step that has ended stays as it is. */
 export async function cancelSteps(
   clusterId: string,
   ids: readonly string[],
@@ -138,5 +138,5 @@ function stepOf({ Id = '', Status }: StepSummary): EmrStep {
   };
 }
 
-/** The reason becomes part of a history with each poll that changes something. */
+/** Each poll with a change puts the reason into the workflow's history. Longer reasons are cut. */
 const MAX_REASON_CHARACTERS = 500;

@@ -21,15 +21,15 @@ import { EmrSteps, type OnCluster } from './emr-steps.ts';
 import { ClusterTrouble, failRun, toRunError, withClusterLeft } from './failures.ts';
 import { emrSummary } from './run-summary.ts';
 
-/** To the run that started this one, whenever something changes that a person sees. */
+/** The child sends this signal to its parent run when something changes that a user sees. */
 export const emrNews = defineSignal<[EmrNews]>('emrNews');
 
-/** Clusters that are lost, or not to be had, one after the other: what fails so often fails again. */
+/** Largest number of clusters, if one after the other is lost or cannot be had. A further one would fail too. */
 const MAX_CLUSTERS = 3;
 
 /**
- * Staged sources of a day to Parquet by one job on one EMR cluster, which has ended whatever the outcome is: success,
- * failure, cancellation. A cluster that is lost is followed by another.
+ * Converts a day's staged sources to Parquet by one job on one EMR cluster. The cluster ends after success, failure and
+ * cancellation. If a cluster is lost, another one follows.
  */
 export async function convertOnEmr(input: EmrInput): Promise<EmrResult> {
   const run = new EmrConversion(input);
@@ -48,7 +48,7 @@ const STEP_LEFT =
 class EmrConversion {
   readonly progress: EmrProgress = { steps: [], earlierInstanceHours: 0 };
   readonly #input: EmrInput;
-  /** Of sources; the others go on. */
+  /** Errors of sources that failed; the others go on. */
   readonly #failed = new Map<string, RunError>();
   readonly #steps: EmrSteps;
 
@@ -82,7 +82,7 @@ class EmrConversion {
     return { dataset, ingestDate, revision, runId };
   }
 
-  /** @returns what is wrong with the cluster, where that ended its work. */
+  /** @returns the trouble with the cluster, if it ended the work. */
   async #onOneCluster(generation: number): Promise<ClusterTrouble | undefined> {
     let on: OnCluster | undefined;
     let isWell = false;
@@ -95,7 +95,7 @@ class EmrConversion {
       if (error instanceof ClusterTrouble) return error;
       throw error;
     } finally {
-      // A cancelled run, and one whose history is at its end, still end what they pay for.
+      // A cancelled run still ends the cluster that it pays for.
       await CancellationScope.nonCancellable(async () => {
         await this.#close(on, isWell);
       });
@@ -128,11 +128,11 @@ class EmrConversion {
       log.error(isOurs ? clusterLeftText(news) : STEP_LEFT, { error });
     }
     if (on) news.earlierInstanceHours = on.usedInstanceHours + hoursOf(on, news.cluster);
-    // Waited for: the run may be about to end.
+    // The workflow waits for this, because the run may be about to end.
     await this.#tell(news);
   }
 
-  /** Here, and in the run that started this one. */
+  /** Records the news here and sends it to the parent run. */
   async #tell(news: EmrNews): Promise<void> {
     addNews(this.progress, news);
     setCurrentDetails(emrSummary(this.progress, this.#steps.instanceHours));
@@ -140,7 +140,7 @@ class EmrConversion {
     if (!parent) return;
     await getExternalWorkflowHandle(parent.workflowId, parent.runId)
       .signal(emrNews, news)
-      // It has ended, or is about to.
+      // The parent has ended, or is about to.
       .catch(() => undefined);
   }
 

@@ -23,18 +23,18 @@ import {
   toRunError,
 } from './failures.ts';
 
-/** A copy or count that fails is done so often in all, where another try may do better. */
+/** Tries of a copy or a count in all. It is repeated only if another try may succeed. */
 const MAX_TRIES = 3;
 
 export interface OnCluster {
-  /** As it was last seen. */
+  /** The cluster's last known state. */
   cluster: EmrCluster;
   plan: EmrPlan;
-  /** From 1: the run's clusters, one after the other. */
+  /** Counts the run's clusters, from 1. */
   generation: number;
-  /** Of the clusters before this one. */
+  /** Instance-hours of the clusters before this one. */
   usedInstanceHours: number;
-  /** Of this one, so far. */
+  /** Instance-hours of this cluster so far. */
   instanceHours: number;
 }
 
@@ -42,13 +42,13 @@ export interface EmrStepsOptions {
   run: RunDay;
   /** See `EmrInput`. */
   isWhole: boolean;
-  /** By ids of sources; those that fail here are added. */
+  /** Errors by id of the source. Sources that fail here are added. */
   failed: Map<string, RunError>;
   call: (policy: Policy, summary: string) => ReturnType<typeof activities>;
   tell: (news: EmrNews) => Promise<void>;
 }
 
-/** A step that has ended, and of whose end the log is worth another look when the cluster has ended. */
+/** A step that failed. If its log does not exist yet, the worker reads it when the cluster has ended. */
 interface FailedStep {
   step: EmrStep;
   kind: StepKind;
@@ -56,11 +56,11 @@ interface FailedStep {
   failure: StepFailure;
 }
 
-/** The steps of a run: one that converts all sources, then one that copies, or counts, what it made. */
+/** The steps of a run: one that converts all sources, then one that copies or counts the files. */
 export class EmrSteps {
   readonly #options: EmrStepsOptions;
   readonly #attempts: Record<StepKind, number> = { convert: 0, copy: 0, count: 0 };
-  /** The one that may be running still. */
+  /** The step that may still be running. */
   #open: EmrStep | undefined;
   #lastFailed: FailedStep | undefined;
   #instanceHours = 0;
@@ -70,7 +70,7 @@ export class EmrSteps {
     this.#options = options;
   }
 
-  /** Of the cluster in use. */
+  /** Instance-hours of the cluster in use. */
   get instanceHours(): number {
     return this.#instanceHours;
   }
@@ -79,7 +79,7 @@ export class EmrSteps {
     return this.#open ? [this.#open.id] : [];
   }
 
-  /** @throws ClusterTrouble where the cluster, or the job with all its sources, is at its end. */
+  /** @throws ClusterTrouble if the cluster ends, or the job with all its sources fails. */
   async convertAll(on: OnCluster, sources: readonly EmrSource[]): Promise<void> {
     const { failed } = this.#options;
     const left = () => sources.filter(({ source }) => !failed.has(source.id));
@@ -91,7 +91,7 @@ export class EmrSteps {
     await this.#repeated(on, 'count', { sources: made, isWhole: this.#options.isWhole && isWhole });
   }
 
-  /** One step as a rule; a job whose session dies is submitted again as long as that gets further. */
+  /** Usually one step. If the job's session dies, the job is submitted again as long as each try gets further. */
   async #convert(on: OnCluster, sources: string[]): Promise<void> {
     const { run, failed, call } = this.#options;
     const attempts = new BatchAttempts(sources.length);
@@ -110,7 +110,7 @@ export class EmrSteps {
         { open: taken.open.length, deadStarts: taken.deadStarts },
         failure.isWorthRetry,
       );
-      // What an operator ends is over.
+      // If the operator ended the step, the run does not start it again.
       if (!mayGoOn || ended.state === 'CANCELLED') throw troubleOf(failure);
       log.warn('The job goes on with what has no result', { open: taken.open.length });
       open = taken.open;
@@ -139,7 +139,7 @@ export class EmrSteps {
     }
   }
 
-  /** A step from its submission to its end, whatever that is. */
+  /** A step from its submission to its end, in whichever state it ends. */
   async #step(
     on: OnCluster,
     kind: StepKind,
@@ -154,7 +154,7 @@ export class EmrSteps {
     try {
       step = await submit.submitStep({ ...at, kind, attempt: this.#attempts[kind], ...what });
     } catch (error) {
-      // It has ended since the last look, which then says why.
+      // The cluster has ended since the last look. Another look says why.
       if (!isCancellation(error) && toRunError(error).code === 'EMR_NO_SUCH_CLUSTER') {
         await this.#look(on, undefined, 0);
         if (isEnding(on.cluster)) throw clusterEnded(on.cluster);
@@ -169,7 +169,7 @@ export class EmrSteps {
     return ended;
   }
 
-  /** @throws ClusterTrouble where the cluster ends before the step, or a limit is over. */
+  /** @throws ClusterTrouble if the cluster ends before the step, or a limit is over. */
   async #watch(on: OnCluster, kind: StepKind, submitted: EmrStep): Promise<EmrStep> {
     const { plan, usedInstanceHours } = on;
     let step = submitted;
@@ -182,11 +182,11 @@ export class EmrSteps {
       const before = on.cluster.state;
       step = await this.#look(on, step, Math.max(0, Math.min(deadline - Date.now(), leftMs(on))));
       this.#note(kind, step);
-      // An end goes with the news that follow it at once.
+      // The step's end is sent with the next news, which follows at once.
       if (on.cluster.state !== before) await this.#tell(on);
       if (step.state === 'COMPLETED') return step;
       if (isEnding(on.cluster)) throw clusterEnded(on.cluster);
-      // A step that is cancelled may be the first sign of a cluster that ends.
+      // A cancelled step may be the first sign of a cluster that ends.
       if (step.state === 'CANCELLED') step = await this.#look(on, step, SECOND_LOOK_MS);
       if (isEnding(on.cluster)) throw clusterEnded(on.cluster);
       if (hasEnded(step)) return step;
@@ -229,7 +229,7 @@ export class EmrSteps {
     return { ...NO_STEP, ...step, ...seen.step };
   }
 
-  /** It is ended, so that what is behind it on the cluster is not kept waiting. */
+  /** Cancels the step, so that the steps behind it on the cluster can start. */
   async #hang(on: OnCluster, kind: StepKind, step: EmrStep, limitMs: number): Promise<never> {
     await this.#options
       .call('EMR_CALL', `Step ${kind} hangs`)
@@ -251,7 +251,7 @@ export class EmrSteps {
     return failure;
   }
 
-  /** Once more where the log was not there yet: EMR brings it when the cluster ends, at the latest. */
+  /** Reads the log again if it did not exist yet: EMR writes it when the cluster ends, at the latest. */
   async explained(trouble: ClusterTrouble): Promise<ClusterTrouble> {
     const { run, call } = this.#options;
     const last = this.#lastFailed;
@@ -264,10 +264,10 @@ export class EmrSteps {
 }
 
 const NO_STEP: EmrStep = { id: '', state: 'PENDING' };
-/** A cluster that is ending says so within a few seconds. */
+/** A cluster that is ending shows this within a few seconds. */
 const SECOND_LOOK_MS = 10_000;
 
-/** Until the run has used all instance-hours that it may. */
+/** Time until the run has used all its instance-hours. */
 function leftMs({ cluster, plan, usedInstanceHours, instanceHours }: OnCluster): number {
   if (!cluster.isOurs) return FOR_EVER_MS;
   const hours = plan.maxInstanceHours - usedInstanceHours - instanceHours;
@@ -275,7 +275,7 @@ function leftMs({ cluster, plan, usedInstanceHours, instanceHours }: OnCluster):
 }
 
 const HOUR_MS = 3_600_000;
-/** Longer than any limit; JSON has no infinity. */
+/** Longer than any limit, because JSON has no infinity. */
 const FOR_EVER_MS = Number.MAX_SAFE_INTEGER;
 
 function idsOf(sources: readonly EmrSource[]): string[] {

@@ -14,7 +14,7 @@ import {
 } from '../model/emr.ts';
 import type { RunError } from '../model/run.ts';
 
-/** What a user sees of a failed activity: the first detail of the application failure behind it. */
+/** The error that a user sees of a failed activity: the first detail of its application failure. */
 export function toRunError(failure: unknown, source?: string): RunError {
   if (failure instanceof LonghaulError) return runError(failure.code, failure.message);
   for (let each = failure; each instanceof Error; each = each.cause) {
@@ -33,8 +33,8 @@ export function runError(code: RunError['code'], message: string): RunError {
 }
 
 /**
- * A workflow may throw nothing else: any other error would retry the workflow task for ever. The Web UI shows the
- * message alone, so it says what to do too.
+ * Workflows throw no other error: Temporal would retry the workflow task for ever. The Web UI shows only the message,
+ * so the message includes the hint.
  */
 export function failRun(error: RunError): never {
   throw ApplicationFailure.create({
@@ -45,13 +45,13 @@ export function failRun(error: RunError): never {
   });
 }
 
-/** A failure that left a cluster says that too: it costs. */
+/** If the run left a cluster, its failure says so, because the cluster costs money. */
 export function withClusterLeft(error: RunError, progress: EmrProgress | undefined): RunError {
   const left = progress ? clusterLeftText(progress) : '';
   return left === '' ? error : { ...error, message: `${error.message} ${left}` };
 }
 
-/** Another host's run has published the day. */
+/** A run on another host has published the day. */
 export function overtakenBy(runId: string, day: string, revision: number): RunError {
   const what = `Another run (${runId}) published ${day} as revision ${revision} while this one was under way.`;
   return runError('PUBLISHED_MEANWHILE', what);
@@ -59,12 +59,12 @@ export function overtakenBy(runId: string, day: string, revision: number): RunEr
 
 const ARROW = ' → ';
 
-/** A failure that passes through several workflows says what to do once. */
+/** If a failure passes through several workflows, it gives the hint once. */
 function withHint({ message, hint }: RunError): string {
   return hint === '' ? message : `${message}${ARROW}${hint}`;
 }
 
-/** One error for a day that cannot be published: the only one, or all of them in a sentence each. */
+/** One error for a day that cannot be published: the only error, or all of them with a sentence each. */
 export function incomplete(failed: RunError[], sourceCount: number): RunError {
   const [only] = failed;
   const rest = sourceCount - failed.length;
@@ -87,7 +87,7 @@ function innermost(error: Error): Error {
   return each;
 }
 
-/** The cluster or the job as a whole, not a source, is what is wrong: it concerns all that is on it. */
+/** A fault of the cluster or of the whole job, not of one source. It concerns all sources on the cluster. */
 export class ClusterTrouble extends Error {
   override readonly name = 'ClusterTrouble';
   readonly error: RunError;

@@ -3,12 +3,12 @@ import type { SweepInput, SweepResult } from '../model/sweep.ts';
 import { activities } from './activities.ts';
 import { failRun, toRunError } from './failures.ts';
 
-/** Exports only what may be started: Temporal makes every exported function startable by its name. */
+/** Only workflows are exported: Temporal lets clients start every exported function by its name. */
 export { convertOnEmr } from './convert-on-emr.ts';
 export { ingestDataset } from './ingest-dataset.ts';
 export { ingestOnSchedule } from './ingest-on-schedule.ts';
 
-/** Removes what dead runs left of the lake. */
+/** Removes what dead runs left in the lake. */
 export async function sweepLake(input: SweepInput): Promise<SweepResult> {
   const { sweepLeftovers } = activities('SWEEP', {
     heartbeatTimeoutMs: input.heartbeatTimeoutMs,
@@ -22,7 +22,7 @@ export async function sweepLake(input: SweepInput): Promise<SweepResult> {
   }
 }
 
-/** Says by its memo whose namespace this is, until an operator ends it. */
+/** Claims the namespace for one lake: its memo names the lake. It runs until an operator ends it. */
 export async function holdNamespace(): Promise<void> {
   await condition(() => false);
 }

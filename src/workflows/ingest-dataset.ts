@@ -35,10 +35,10 @@ import { SparkWaves } from './spark-waves.ts';
 import { runSummary } from './run-summary.ts';
 
 const progressQuery = defineQuery<RunProgress>('progress');
-/** Before a cancellation: what was downloaded is thrown away, instead of kept for the next run of the day. */
+/** A command sends this before it cancels. The run then deletes its downloads, which the day's next run could use. */
 const discardDownloads = defineSignal('discardDownloads');
 
-/** One dataset on one day: opens the day, brings every source to verified Parquet, publishes the manifest last. */
+/** Ingests a dataset for one day: opens the day, makes verified Parquet of each source, publishes the manifest. */
 export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
   const run = new Run(checked(input));
   setHandler(progressQuery, () => run.progress);
@@ -59,7 +59,7 @@ export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
   }
 }
 
-/** Fails the workflow at once where its input is none, or its id that of no run. */
+/** Fails the workflow at once if its input is not valid, or if its id is not a run's id. */
 function checked(input: unknown): DayInput {
   const { workflowId, startTime } = workflowInfo();
   try {
@@ -101,7 +101,7 @@ class Run {
     return result;
   }
 
-  /** Shows where the run is: in the query, in the Web UI, in the list of runs. */
+  /** Shows the run's stage in the query, in the Web UI and in the list of runs. */
   show(stage: RunProgress['stage']): void {
     const changed = this.progress.stage !== stage;
     this.progress.stage = stage;
@@ -116,12 +116,12 @@ class Run {
     const rowsKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.rows, 'INT');
     upsertSearchAttributes([
       ...[keyword('dataset', dataset), keyword('ingestDate', ingestDate), keyword('stage', stage)],
-      // Known at the end.
+      // The number of rows is known only at the end.
       ...(stage === 'done' ? [{ key: rowsKey, value: rows }] : []),
     ]);
   }
 
-  /** @returns why the run cannot publish any more: another host's run has, and what was this one's may be gone. */
+  /** @returns an error if another host's run has published the day: this run's files may then be gone. */
   async cleanUp(options: { discardPartials: boolean }): Promise<RunError | undefined> {
     if (!this.#opened || this.#opened.published) return undefined;
     const { revision, plan } = this.#opened;
@@ -155,7 +155,7 @@ class Run {
     return this.#opened;
   }
 
-  /** A bounded number at once; one that fails does not stop the others. @returns what the engine `emr` did, if it did anything. */
+  /** Runs a limited number at once. If one fails, the others go on. @returns the result of engine `emr`, if it ran. */
   async #runSources(opened: OpenResult): Promise<OnEmr | undefined> {
     for (const result of opened.finished) this.#finish(result);
     const { spec, sourceConcurrency } = opened.plan;
@@ -173,7 +173,7 @@ class Run {
       }
     };
     const workers = Array.from({ length: sourceConcurrency }, worker);
-    // All must have stopped, the cancelled too, before anything is cleaned up behind them.
+    // All loops must have stopped, also cancelled ones, before the run cleans up their files.
     const taken = await Promise.allSettled(workers);
     const waved = await Promise.allSettled([waves.finish()]);
     const broken = [...taken, ...waved].find((each) => each.status === 'rejected');
@@ -201,7 +201,7 @@ class Run {
     const { mode, heartbeatTimeoutMs } = opened.plan;
     return {
       mode,
-      // What lies on some cluster's HDFS only is never what a source is unchanged from.
+      // With EMR_OUTPUT=hdfs each source is converted: `unchanged` needs files in the lake.
       again: again === true || opened.plan.emr?.output === 'hdfs',
       followed,
       backfill,
@@ -212,7 +212,7 @@ class Run {
     };
   }
 
-  /** News of `convertOnEmr`. */
+  /** Records news of `convertOnEmr`. */
   note(news: EmrNews): void {
     this.progress.emr ??= { steps: [], earlierInstanceHours: 0 };
     addNews(this.progress.emr, news);
@@ -241,7 +241,7 @@ class Run {
     return { ...published, ...emr, ...table, dataset, ingestDate, mode };
   }
 
-  /** The day is published, whatever becomes of the table: readers of the manifests have it. */
+  /** If the table fails, the day is published all the same: readers of the manifests have it. */
   async #syncTable({ plan }: OpenResult): Promise<Pick<IngestResult, 'table'>> {
     const { dataset, ingestDate } = this.#input;
     const { syncTable } = activities('TABLE', {

@@ -7,8 +7,9 @@ import { activities } from './activities.ts';
 import { failRun, toRunError } from './failures.ts';
 
 /**
- * What a schedule starts: the run of the day that it is, in the dataset's time zone, at the schedule's nominal time,
- * however late it starts. A failure is this run's alone; several in a row pause the schedule.
+ * The workflow that a schedule starts. It starts the run of the day of the schedule's nominal time, in the dataset's
+ * time zone, however late the workflow itself starts. A failure fails only this workflow; several in a row pause the
+ * schedule.
  */
 export async function ingestOnSchedule(input: ScheduledInput): Promise<IngestResult> {
   const { startTime } = workflowInfo();
@@ -18,7 +19,7 @@ export async function ingestOnSchedule(input: ScheduledInput): Promise<IngestRes
   const ingestDate: string = ingestDateAt(nominal, spec.timeZone);
   try {
     if (isBackfill) assertHasPastDays(spec, ingestDate);
-    // What the catch-up allows is today's version, stored as the day's that it was due on.
+    // Within the catch-up window the run stores today's version under the day on which it was due.
     const how = isBackfill ? { backfill: true } : { asIf: true };
     return await startOrJoin({ ...input.run, ...how, ingestDate });
   } catch (error) {
@@ -29,7 +30,7 @@ export async function ingestOnSchedule(input: ScheduledInput): Promise<IngestRes
   }
 }
 
-/** Ends with the result of the day's own run. */
+/** Returns the result of the day's own run. */
 async function startOrJoin(input: DayInput): Promise<IngestResult> {
   const { dataset, ingestDate, heartbeatTimeoutMs } = input;
   const workflowId = ingestWorkflowId(dataset, ingestDate);
@@ -44,7 +45,7 @@ async function startOrJoin(input: DayInput): Promise<IngestResult> {
 const SCHEDULED_START = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME');
 const SCHEDULED_BY = defineSearchAttributeKey('TemporalScheduledById', 'KEYWORD');
 
-/** Undefined where a person started this workflow. */
+/** Undefined if a user started this workflow. */
 function nominalTime(): Date | undefined {
   return workflowInfo().typedSearchAttributes.get(SCHEDULED_START);
 }
@@ -61,7 +62,7 @@ async function pauseIfFailing(input: ScheduledInput, error: RunError): Promise<v
     const found = await pause({ scheduleId, workflowId, pauseAfterFailures, catchupMs, error });
     log.warn('A scheduled run has failed', { scheduleId, ...found });
   } catch (failure) {
-    // The schedule may be gone meanwhile; the run reports its failure in any case.
+    // The schedule may have been deleted. The run reports its failure in any case.
     if (isCancellation(failure)) throw failure;
     log.warn('The schedule could not be looked at', { scheduleId, error: failure });
   }

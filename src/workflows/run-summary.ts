@@ -11,7 +11,7 @@ import {
   type SourceResult,
 } from '../model/run.ts';
 
-/** The run as a small markdown table for the Web UI's current details. Publishers' text never gets into it. */
+/** The run as a small Markdown table for the Web UI. Text of publishers never gets into it. */
 export function runSummary(
   { dataset, ingestDate }: Pick<DayInput, 'dataset' | 'ingestDate'>,
   progress: RunProgress,
@@ -33,7 +33,7 @@ export function runSummary(
   ].join('\n');
 }
 
-/** More make a page that no person reads, and a workflow that spends its time on it: then how many are at each stage. */
+/** Longer tables are not readable and cost the workflow time. The summary then counts the sources at each stage. */
 const MAX_SOURCES_SHOWN = 100;
 
 function linesOf(sources: readonly SourceProgress[]): string[] {
@@ -47,8 +47,8 @@ function linesOf(sources: readonly SourceProgress[]): string[] {
 }
 
 /**
- * The cluster and its steps, with EMR's own words where it gives any.
- * @param hours instance-hours of the cluster in use, where they are known.
+ * The cluster and its steps, with EMR's messages.
+ * @param hours instance-hours of the cluster in use, if they are known.
  */
 export function emrSummary(progress: EmrProgress, hours = 0): string {
   const left = clusterLeftText(progress);
@@ -78,14 +78,14 @@ function clusterSummary(
   ].join('\n');
 }
 
-/** EMR's words may quote a log: no markup of it counts. */
+/** EMR's message may quote a log, so its Markdown is removed. */
 function cell(text: string): string {
   return text.replaceAll(/[|`<>*_[\]\\]/g, ' ').slice(0, MAX_CELL_LENGTH);
 }
 
 const MAX_CELL_LENGTH = 200;
 
-/** No markup of a column's name or of a path counts. A backtick would end the code. */
+/** Shows a column's name or a path as code, so that its Markdown has no effect. A backtick would end the code. */
 function codeOf(text: string): string {
   return `\`${text.replaceAll('`', ' ')}\``;
 }
@@ -100,7 +100,7 @@ function sourceLine({ id, stage, result, error }: SourceProgress): string {
   ]);
 }
 
-/** Too long for a column. A backtick would end the code that a path is shown as. */
+/** Paths are too long for a column, so they follow the table. */
 function placesOf(results: readonly SourceResult[]): string[] {
   const places = results.flatMap((result) => {
     const { id, raw, csv } = result;
@@ -115,14 +115,14 @@ function placesOf(results: readonly SourceResult[]): string[] {
   return places.length === 0 ? [] : ['', ...places];
 }
 
-/** The Web UI gives its tables no space between columns: each cell brings its own, which Markdown leaves alone. */
+/** The Web UI puts no space between columns, so each cell has its own. Markdown keeps non-breaking spaces. */
 const SPACE = '\u00a0\u00a0';
 
 function line(cells: string[]): string {
   return `|${cells.map((cell) => `${SPACE}${cell}${SPACE}`).join('|')}|`;
 }
 
-/** By hand: a workflow's text must not depend on a worker's locale data. */
+/** Groups digits without `Intl`: a workflow's text must not depend on a worker's locale data. */
 function count(value: number | undefined): string {
   return String(value ?? '').replaceAll(/\B(?=(?:\d{3})+$)/g, ',');
 }

@@ -21,10 +21,10 @@ export interface SequenceOptions {
   onStage: (stage: SourceStage) => void;
 }
 
-/** A source that is done, or one that is converted together with others. */
+/** A source that is done, or one that a later job converts together with others. */
 export type Sequence = { result: SourceResult } | { prepared: PreparedSource };
 
-/** One source on its way from the publisher to verified Parquet: probe → land → inspect → convert → verify. */
+/** Takes one source from the publisher to verified Parquet: probe → land → inspect → convert → verify. */
 export async function runSource(task: SourceTask, options: SequenceOptions): Promise<Sequence> {
   const { onStage, mode } = options;
   const { rawKey, ...result } =
@@ -46,7 +46,7 @@ export async function runSource(task: SourceTask, options: SequenceOptions): Pro
   return { result: await verify(prepared, stagedPrefix, options) };
 }
 
-/** Copies for Spark, where it needs any. @returns bytes of what it will read, and of the copies. */
+/** Makes copies for Spark, if Spark needs any. @returns the bytes that Spark will read, and those of the copies. */
 export async function stage(
   { task, rawKey, records, bytes }: PreparedSource,
   options: SequenceOptions,
@@ -67,7 +67,7 @@ export async function verify(
   return await verifySource({ ...task, rawKey, stagedPrefix });
 }
 
-/** Of what stays on a cluster's HDFS. */
+/** Verifies a source whose files stay on a cluster's HDFS. */
 export async function verifyOnHdfs(
   { task, rawKey, records }: PreparedSource,
   options: SequenceOptions,
@@ -115,7 +115,7 @@ function activity(
   return activities(policy, { ...call, queue: queue && backfill ? 'backfill' : queue });
 }
 
-/** Steps that are not here are short, and must not wait behind those that are. */
+/** Steps that are not in this table are short: they must not wait behind longer ones. */
 const QUEUES: Readonly<Record<string, keyof TaskQueues>> = {
   probe: 'transfer',
   land: 'transfer',

@@ -15,9 +15,9 @@ import { activities } from './activities.ts';
 import { failRun, toRunError } from './failures.ts';
 import { megabytes, stage, verify, verifyOnHdfs, type SequenceOptions } from './source-sequence.ts';
 
-/** As long as Spark takes to start, for one source or for all. */
+/** A job waits so long for sources that are almost staged. A separate start of Spark would take as long. */
 const STAGING_WAIT = '10s';
-/** Sources verified at once: footers and checksums, on the queue of the short steps. */
+/** Sources verified at once. They read footers and checksums on the queue of the short steps. */
 const MAX_VERIFYING = 16;
 
 export interface WaveOptions {
@@ -25,7 +25,7 @@ export interface WaveOptions {
   plan: Pick<RunPlan, 'emr' | 'engine' | 'heartbeatTimeoutMs' | 'stageBytes'>;
   revision: number;
   runId: string;
-  /** No source has failed without which the day is not published. */
+  /** True while no source has failed that the day needs. */
   isWhole: () => boolean;
   onDone: (result: SourceResult) => void;
   onFail: (source: string, error: RunError) => void;
@@ -39,16 +39,16 @@ interface Staged {
 }
 
 /**
- * Sources of one run, converted by one job of Spark after the other: each takes all that is staged when Spark is free. What
- * is landed later goes with the next one, so a slow publisher delays no other source. Other machines
- * cost while they wait: they get all sources at once, when the last of them is staged.
+ * Converts a run's sources by one Spark job after the other. Each job takes all sources that are staged when Spark is
+ * free. Later sources go into the next job, so a slow publisher delays no other source. Other machines cost money while
+ * they wait, so their one job starts when the last source is staged.
  */
 export class SparkWaves {
-  /** Engine `emr` only: what became of its cluster. */
+  /** Engine `emr` only: the result of its cluster. */
   onEmr: EmrResult | undefined;
   readonly #options: WaveOptions;
   readonly #limitBytes: number;
-  /** Of copies on the disk: staged, about to be, or in work. */
+  /** Bytes of the copies on the disk: those staged, about to be staged, or in work. */
   #stagedBytes = 0;
   #lastRoom: Promise<void> = Promise.resolve();
   #staging = 0;
@@ -63,9 +63,9 @@ export class SparkWaves {
   }
 
   /**
-   * Stages a source, once there is room for its copies: one that is larger than all of it has it alone. It is converted
-   * afterwards, whoever waits for that.
-   * @throws what staging fails of.
+   * Stages a source once there is room for its copies. A source that is larger than all the room waits until it is
+   * alone. A later job converts the source; this call does not wait for that.
+   * @throws the error of staging.
    */
   async add(source: PreparedSource, options: SequenceOptions): Promise<void> {
     const { bytes } = source;
@@ -86,11 +86,11 @@ export class SparkWaves {
 
   #start(): void {
     this.#wave ??= this.#run();
-    // Its failure is found at the end.
+    // `finish` reports the failure.
     this.#wave.catch(() => undefined);
   }
 
-  /** In turn: several would find the same room, and a large source none for ever. */
+  /** Sources get room in turn. Otherwise several would take the same room, and a large source would wait for ever. */
   async #room(bytes: number): Promise<void> {
     const room = this.#lastRoom.then(async () => {
       await condition(
@@ -102,7 +102,7 @@ export class SparkWaves {
     await room;
   }
 
-  /** Until all that was added has its end. @throws where the run is cancelled. */
+  /** Waits until every added source has ended. @throws if the run is cancelled. */
   async finish(): Promise<void> {
     if (this.#staged.length > 0) this.#start();
     const waved = await Promise.allSettled([this.#wave]);
@@ -113,7 +113,7 @@ export class SparkWaves {
 
   async #run(): Promise<void> {
     while (this.#staged.length > 0) {
-      // Those that are all but ready come along.
+      // The job also waits for sources that are almost staged.
       if (this.#staging > 0) await condition(() => this.#staging === 0, STAGING_WAIT);
       const wave = this.#staged.splice(0);
       const failed = await this.#convert(wave);
@@ -128,7 +128,7 @@ export class SparkWaves {
     this.#wave = undefined;
   }
 
-  /** @returns those that failed. */
+  /** @returns the sources that failed. */
   async #convert(wave: readonly Staged[]): Promise<Map<string, RunError>> {
     const { input, plan, revision, runId } = this.#options;
     if (plan.emr) return byId((await this.#convertOnEmr(wave, plan.emr)).failed);
@@ -151,14 +151,14 @@ export class SparkWaves {
     }
   }
 
-  /** On other machines nothing of this one is used. */
+  /** Other machines convert without using this one's slots. */
   #queue(): keyof TaskQueues {
     const { input, plan } = this.#options;
     if (plan.engine !== 'spark') return 'control';
     return input.backfill ? 'backfill' : 'convert';
   }
 
-  /** @throws what is wrong with the cluster, which is the run's error, after it was said of each source. */
+  /** @throws the fault of the cluster as the run's error, once each source has got it. */
   async #convertOnEmr(wave: readonly Staged[], emr: EmrPlan): Promise<EmrResult> {
     const { input, plan, revision, runId, isWhole, onFail } = this.#options;
     const { dataset, ingestDate } = input;
@@ -173,7 +173,7 @@ export class SparkWaves {
             ...{ sources, isWhole: isWhole() },
           },
         ],
-        // A run that is terminated leaves its child, which ends the cluster.
+        // If the run is terminated, Temporal cancels the child, and the child ends the cluster.
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         staticSummary: `${sizeText(wave)} → Parquet by one job on one EMR cluster`,
       });
@@ -189,7 +189,7 @@ export class SparkWaves {
   async #verify(source: PreparedSource, options: SequenceOptions): Promise<void> {
     const { onDone, onFail, runId } = this.#options;
     const { id } = source.task.source;
-    // Several find the same slot free.
+    // Several may find the same slot free, so each checks again.
     while (this.#verifying >= MAX_VERIFYING) {
       await condition(() => this.#verifying < MAX_VERIFYING);
     }

@@ -5,13 +5,13 @@ import { NO_FILES_HINT, shownAddress } from '../model/addresses.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 
-/** Link-local, and the addresses where clouds hand out credentials: no setting allows them. */
+/** Link-local addresses, and the addresses where clouds give out credentials. No setting allows them. */
 const NEVER = blockList(
   ...['169.254.0.0/16', '168.63.129.16/32', '100.100.100.200/32'],
   ...['fe80::/10', 'fd00:ec2::254/128', 'fd20:ce::254/128'],
 );
 
-/** Loopback, private, shared, reserved, multicast; 6to4 and site-local lead there too. */
+/** Loopback, private, shared, reserved and multicast addresses. 6to4 and site-local addresses also lead to them. */
 const PRIVATE = blockList(
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '172.16.0.0/12'],
   ...['192.0.0.0/24', '192.168.0.0/16', '198.18.0.0/15', '224.0.0.0/3'],
@@ -19,10 +19,10 @@ const PRIVATE = blockList(
 );
 
 /**
- * The address as a URL, if a worker may read it, judged by its text; host names are checked again when
- * they are resolved, by `policedLookup`.
- * @param shown as it is shown in errors, where that is not its own text.
- * @throws LonghaulError ADDRESS_REFUSED: another protocol, user and password, an address not allowed.
+ * Returns the address as a URL if its text shows that a worker may read it. `policedLookup` checks host names again
+ * when it resolves them.
+ * @param shown the address in the form for messages, if it differs from `shownAddress`.
+ * @throws LonghaulError ADDRESS_REFUSED: another protocol, a user or password, or an address that is not allowed.
  */
 export function assertAllowed(
   address: string,
@@ -40,13 +40,13 @@ export function assertAllowed(
     throw refused(shown, 'is neither http nor https');
   }
   if (url.username !== '' || url.password !== '') throw refused(shown, 'holds a user or password');
-  // URL has normalised decimal, octal and hexadecimal forms of IPv4, and put IPv6 into brackets.
+  // URL normalises decimal, octal and hexadecimal forms of IPv4, and puts IPv6 into brackets.
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (isIP(host) !== 0) assertAllowedIp(host, policy, shown);
   return url;
 }
 
-/** A `lookup` for `net.connect`: the very addresses that are connected to are the ones that were checked. */
+/** A `lookup` for `net.connect`. It checks the same IP addresses that the worker then connects to. */
 export function policedLookup(policy: AddressPolicy): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, addresses) => {
@@ -76,7 +76,7 @@ function assertAllowedIp(ip: string, policy: AddressPolicy, shown: string): void
   }
 }
 
-/** IPv4 inside IPv6, as URL and resolvers write it: mapped (`::ffff:a9fe:a9fe`), compatible, NAT64. */
+/** Finds an IPv4 address inside an IPv6 address: mapped (`::ffff:a9fe:a9fe`), compatible, or NAT64. */
 function embeddedIpv4(ip: string): string | undefined {
   const hex = /^(?:::ffff:|64:ff9b::|::)([\da-f]{1,4}):([\da-f]{1,4})$/i.exec(ip);
   if (hex) {

@@ -5,40 +5,40 @@ import { isPinned, type Validator } from '../model/manifest.ts';
 import type { IngestStateFields } from './ingest-state.ts';
 import type { OpenedSource, SourcePosition } from './source.ts';
 
-/** From where a later attempt can go on, if the source is still the same version. */
+/** The places where a later attempt can continue, if the source still has the same version. */
 export interface Checkpoint {
-  /** A hash of the source's address and dialect settings: with another source the checkpoint is of no use. */
+  /** A hash of the source's address and dialect settings. An attempt for another source must not use the checkpoint. */
   sourceKey: string;
   validator: Validator;
   totalBytes?: number;
-  /** The states at the newest offsets where an attempt may go on, the oldest first; at least one. */
+  /** The states at the newest offsets where an attempt may continue, the oldest first. At least one. */
   ends: CheckpointEnd[];
-  /** The upload of a landing in S3; S3 itself says which parts there are. */
+  /** The upload of a landing in S3. S3 itself lists the upload's parts. */
   upload?: OpenUpload;
 }
 
 export interface CheckpointEnd extends IngestStateFields {
-  /** Of a source that does not go on at any byte. */
+  /** Present if the source cannot continue at any byte. */
   position?: SourcePosition | undefined;
 }
 
 export interface OpenUpload {
   id: string;
   partSizeBytes: number;
-  /** The object's ETag to be, once its parts are being made one: the upload may be gone, and the object there. */
+  /** The ETag that the completed object will get. An attempt that finds no upload looks for the object by it. */
   completingEtag?: string;
 }
 
-/** A landing that can be gone on with at its last end, if the source is still this version. */
+/** A landing that an attempt can continue at its last end, if the source still has this version. */
 export interface Unfinished extends Checkpoint {
   /** The offset of the last end; more than 0. */
   offset: number;
-  /** CRC-32 of the bytes before it. */
+  /** CRC-32 of the bytes before `offset`. */
   crc32: number;
   position?: SourcePosition | undefined;
 }
 
-/** What a checkpoint says of where to go on; undefined where it has no end. */
+/** Returns the place where the checkpoint's landing can continue, or undefined if the checkpoint has no end. */
 export function unfinishedOf(checkpoint: Checkpoint): Unfinished | undefined {
   const end = checkpoint.ends.at(-1);
   if (!end || end.bytes === 0) return undefined;
@@ -53,7 +53,7 @@ export function checkpointKey(rawKey: string): string {
   return `${partialKey(rawKey)}.checkpoint.json`;
 }
 
-/** No address in clear: it may hold a token. */
+/** The key is a hash because the address may hold a token. */
 export function sourceKeyOf({ address, overrides, geometry }: SourceSpec): string {
   const { delimiter = null, header = null } = overrides;
   return createHash('sha256')
@@ -65,25 +65,25 @@ const FORMAT = 'longhaul/checkpoint/2';
 
 interface Envelope {
   format: string;
-  /** The CRC-32 of `payload`: a damaged checkpoint must not be used. */
+  /** CRC-32 of `payload`. The worker must not use a damaged checkpoint. */
   crc32: number;
   payload: string;
 }
 
-/** The lists of a scan only grow, and may be long: they are written once, and of each end how long they were. */
+/** The lists of a scan only grow, and may be long. So the checkpoint holds them once, and their length at each end. */
 interface Packed extends Checkpoint {
   splits: number[];
   splitRecords: number[];
   splitCounts: number[];
 }
 
-/** What a checkpoint is of. */
+/** The source that a checkpoint belongs to. */
 export interface CheckpointSource {
   spec: SourceSpec;
   source: Pick<OpenedSource, 'validator' | 'totalBytes'>;
 }
 
-/** Undefined without a validator: no attempt could see whether the source is still the same. */
+/** Returns undefined if there is no validator, because no attempt could see whether the source is still the same. */
 export function sealedFor(
   { spec, source: { validator, totalBytes } }: CheckpointSource,
   ends: CheckpointEnd[],
@@ -108,7 +108,7 @@ export function seal({ ends, ...rest }: Checkpoint): string {
   return JSON.stringify(envelope);
 }
 
-/** Undefined for a damaged checkpoint, or one of another format: the landing starts from zero. */
+/** Returns undefined for a damaged checkpoint or another format. The landing then starts at the first byte. */
 export function unseal(sealed: Buffer | undefined): Checkpoint | undefined {
   if (!sealed) return undefined;
   try {

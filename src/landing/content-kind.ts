@@ -5,17 +5,17 @@ import { MAX_PORTAL_JSON_BYTES, portalStatusIn } from './http-answers.ts';
 /** How much of a publisher's text an error message quotes. */
 const SNIPPET_LENGTH = 200;
 
-/** Enough of the head for a file's NULs to show a pattern. */
+/** The number of first bytes in which the NULs of UTF-16 and UTF-32 show a pattern. */
 const PATTERN_BYTES = 4096;
 
-/** In UTF-16 and UTF-32 text of a Latin script nearly every character has its NULs at the same place. */
+/** In UTF-16 and UTF-32 text of a Latin script, nearly all characters have their NULs at the same place. */
 const MIN_NUL_SHARE = 0.7;
 const MAX_STRAY_NUL_SHARE = 0.1;
 
-/** Enough for every mark below. */
+/** The longest signature below has fewer bytes. */
 const MARK_BYTES = 32;
 
-/** By the first bytes in hexadecimal. */
+/** Signatures of compressed files: the first bytes in hexadecimal. */
 const COMPRESSED: [string, RegExp][] = [
   ['zip', /^504b(?:0304|0506|0708)/],
   ['gzip', /^1f8b/],
@@ -27,7 +27,7 @@ const COMPRESSED: [string, RegExp][] = [
   ['rar', /^526172211a07/],
 ];
 
-/** Each has bytes that no text holds: a CSV file's first column may well be named `PAR1`. */
+/** Each signature has a byte that text does not hold, because a CSV file's first column may be named `PAR1`. */
 const BINARY: [string, RegExp][] = [
   ['Parquet', /^50415231(?:0[0-8e-f]|1)/],
   ['a PDF document', /^255044462d3\d2e/],
@@ -51,18 +51,18 @@ const HTML = /^(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|body|script|tit
 const XML = /^<(?:\?xml|rss|svg|kml|gpx|error>)/i;
 const JSON_TEXT = /^(?:\{\s*"|\[\s*[[{"]|\{\s*\}\s*$|\[\s*\]\s*$)/;
 
-/** ArcGIS Hub answers 200 also where it could not make the file. */
+/** ArcGIS Hub answers 200 with one of these statuses if it could not make the file. */
 const FAILED_EXPORT = new Set(['Failed', 'CompletedWithErrors']);
 
 /**
- * Says no to what a CSV address sometimes answers with instead: a web page, an error in JSON, an archive.
- * @param head the file's first bytes, at most a MiB.
+ * Refuses what publishers sometimes send instead of CSV: a web page, an error in JSON, an archive.
+ * @param head the file's first bytes, at most 1 MiB.
  * @throws LonghaulError SOURCE_COMPRESSED, SOURCE_NOT_CSV, SOURCE_ENCODING_UNSUPPORTED, SOURCE_IS_HTML,
- * SOURCE_EXPORT_FAILED.
+ *   SOURCE_EXPORT_FAILED.
  */
 export function assertPlainText(head: Buffer): void {
   const mark = head.toString('hex', 0, MARK_BYTES);
-  // trimStart takes a byte order mark for a blank.
+  // `trimStart` also removes a byte order mark.
   const text = head.toString('utf8', 0, PATTERN_BYTES).trimStart();
   const compressed = kindOf(mark, COMPRESSED);
   if (compressed !== undefined) {
@@ -91,7 +91,7 @@ function kindOf(mark: string, kinds: [string, RegExp][]): string | undefined {
   return kinds.find(([, form]) => form.test(mark))?.[0];
 }
 
-/** UTF-16 and UTF-32 without a mark. Files with damaged stretches of NULs are not meant: they have no pattern. */
+/** Finds UTF-16 and UTF-32 without a byte order mark. The NULs of a damaged file have no pattern and do not match. */
 function nulPattern(head: Buffer): string | undefined {
   for (const [name, width] of [
     ['UTF-32', 4],

@@ -16,15 +16,15 @@ import {
 import { BLOCK_BYTES, IngestState, type Landed, type IngestStateFields } from './ingest-state.ts';
 
 /**
- * A checkpoint is begun this often and takes effect once its bytes are synced, before the next one begins. So a
- * killed worker reads at most twice this again, and the bytes on their way: under 32 MiB.
+ * Bytes between two checkpoints. A checkpoint takes effect when its bytes are synced, before the next checkpoint
+ * begins. So after a kill, an attempt reads again at most twice this and the blocks in memory: under 32 MiB.
  */
 const CHECKPOINT_SPACING_BYTES = 12 * 1024 * 1024;
 
-/** The free space is looked at this often: four downloads at once take 40 MiB in between, less than the reserve. */
+/** Bytes between two checks of the free space. Four downloads take 40 MiB between two checks, less than the reserve. */
 const LOOK_SPACING_BYTES = 8 * 1024 * 1024;
 
-/** Landings on a disk: a partial file beside the landing, which is linked to its name once it is whole. */
+/** Landings on a disk: the worker writes a partial file, and links it to the landing's name when it is complete. */
 export function diskSinks(store: Store): LandingSinks {
   return {
     find: async (rawKey, sourceKey) => {
@@ -42,7 +42,7 @@ export function diskSinks(store: Store): LandingSinks {
   };
 }
 
-/** A source on its way to the disk: one block is filled while the other is written. */
+/** Writes a source to the disk. One block is filled while the other is written. */
 class DiskSink implements LandingSink {
   readonly #store: Store;
   readonly #target: LandingTarget;
@@ -52,7 +52,7 @@ class DiskSink implements LandingSink {
   #otherBlock = Buffer.allocUnsafe(BLOCK_BYTES);
   #filled = 0;
   #checkpointedBytes: number;
-  /** What the last checkpoint that is on the disk speaks of. */
+  /** The bytes that the last checkpoint on the disk covers. */
   #durableBytes: number;
   #endClaim: () => void = () => undefined;
   #lookedAtBytes: number;
@@ -75,8 +75,8 @@ class DiskSink implements LandingSink {
   }
 
   /**
-   * Goes on at `resumed`, whose bytes the file has; else from zero.
-   * @throws LonghaulError DISK_FULL also where it is known already that the source will not fit.
+   * Continues at `resumed`, whose bytes the file has, or starts at the first byte.
+   * @throws LonghaulError DISK_FULL, also if the source's length already shows that it will not fit.
    */
   static async open(
     store: Store,
@@ -123,7 +123,7 @@ class DiskSink implements LandingSink {
     }
   }
 
-  /** Everything is synced; the file still has its partial name. */
+  /** Resolves when all bytes are synced. The file still has its partial name. */
   async finish(): Promise<Landed> {
     await this.#passOn(true);
     try {
@@ -156,8 +156,8 @@ class DiskSink implements LandingSink {
       if (this.#ingestState.bytes > this.#checkpointedBytes) this.#checkpoint();
       await this.#checkpointing;
     } catch {
-      // The error that interrupted is the one to report; the last checkpoint holds. What lies behind it would be
-      // fetched again, and may be all that keeps Temporal from writing on a full disk.
+      // The caller reports the error that interrupted. The last checkpoint stays valid. The next attempt reads the
+      // bytes after that checkpoint again. They are removed because Temporal may need their room on a full disk.
       await Promise.allSettled([this.#writing, this.#checkpointing]);
       await this.#file.truncate(this.#durableBytes).catch(() => undefined);
     }
@@ -179,7 +179,7 @@ class DiskSink implements LandingSink {
     });
   }
 
-  /** Gives the block to the disk, and counts it while the disk writes. */
+  /** Starts the write of the block, and counts the block while the disk writes. */
   async #passOn(last: boolean): Promise<void> {
     const block = this.#block.subarray(0, this.#filled);
     await this.#writing;
@@ -193,7 +193,7 @@ class DiskSink implements LandingSink {
     }
   }
 
-  /** In the background: the data's sync first, then the checkpoint that covers it. */
+  /** Syncs the data in the background, and then writes the checkpoint that covers it. */
   #checkpoint(): void {
     const state = this.#ingestState.state();
     const end = { ...state, position: this.#target.source.positionAt?.(state.bytes) };
@@ -221,7 +221,7 @@ class DiskSink implements LandingSink {
     this.#durableBytes = bytes;
   }
 
-  /** The name has these very bytes already. */
+  /** Whether the file with the landing's name has the same bytes. */
   async #holds({ bytes, checksum }: Landed): Promise<boolean> {
     const { rawKey } = this.#target;
     if ((await this.#store.size(rawKey)) !== bytes) return false;
@@ -235,18 +235,18 @@ class DiskSink implements LandingSink {
 
 async function openFile(path: string, isResumed: boolean): Promise<FileHandle> {
   if (isResumed) return await open(path, 'r+');
-  // A new file, not the same one emptied: another process may still read the old one.
+  // Creates a new file and does not empty the old one, because another process may still read the old one.
   await rm(path, { force: true });
   return await open(path, 'wx', await modeOfFilesIn(dirname(path)));
 }
 
-/** It is awaited later: until then its failure must not count as an unhandled rejection. */
+/** The caller awaits the work later. Until then, a failure must not count as an unhandled rejection. */
 function quiet(work: Promise<void>): Promise<void> {
   work.catch(() => undefined);
   return work;
 }
 
-/** False where the name is taken. */
+/** Returns false if the name is taken. */
 async function linked(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);

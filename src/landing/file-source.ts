@@ -9,7 +9,7 @@ import type { OpenedSource, OpenRequest } from './source.ts';
 
 const READ_BYTES = 1024 * 1024;
 
-/** A file of this machine (embedded mode only) that the lake's owner named, pinned as a publisher's file is. */
+/** Opens a file that the lake's owner named (embedded mode only). The worker detects changes to it while it reads. */
 export async function openFile(
   url: URL,
   { from, signal, policy }: OpenRequest,
@@ -66,13 +66,13 @@ async function versionOf(
 ): Promise<{ validator: Validator; bytes: number }> {
   const stat = await file.stat({ bigint: true });
   if (!stat.isFile()) throw new LonghaulError('SOURCE_REFUSED', `${shown} is not a regular file.`);
-  // Read one by one: the dates are getters, which a spread does not copy on every version of Node.
+  // These fields are read one by one. The dates are getters, which a spread does not copy in each version of Node.
   const { ino, size, mtimeNs, mtime } = stat;
   const etag = `"${ino}-${size}-${mtimeNs}"`;
   return { validator: { etag, lastModified: mtime.toUTCString() }, bytes: Number(size) };
 }
 
-/** Before the file is opened: other users must not learn either which files exist. */
+/** Runs before the file is opened, so that other users cannot learn which files exist. */
 async function namedPath(url: URL, marks: string | undefined, shown: string): Promise<string> {
   const path = await realPathOf(pathOf(url, shown));
   if (marks !== undefined && (await isMarked(marks, path))) return path;
@@ -82,15 +82,15 @@ async function namedPath(url: URL, marks: string | undefined, shown: string): Pr
   );
 }
 
-/** A flag of macOS: no symlink anywhere in the path. Node does not name it. */
+/** The flag of macOS that refuses a symlink anywhere in the path. Node has no constant for it. */
 const O_NOFOLLOW_ANY = 0x20_00_00_00;
-/** A pipe without a writer must not hold a thread for ever; it is refused as no regular file. */
+/** Without O_NONBLOCK, a pipe without a writer would block a thread forever. `versionOf` refuses the pipe later. */
 const READ_ONLY =
   constants.O_RDONLY |
   constants.O_NONBLOCK |
   (process.platform === 'darwin' ? O_NOFOLLOW_ANY : constants.O_NOFOLLOW);
 
-/** Folders of the path may have become symlinks since it was resolved: on Linux the kernel says what was opened. */
+/** A folder of the path may become a symlink after the path was resolved. Linux says which file was opened. */
 async function assertIsAt(file: FileHandle, path: string, shown: string): Promise<void> {
   if (process.platform !== 'linux') return;
   if ((await readlink(`/proc/self/fd/${file.fd}`)) === path) return;

@@ -3,10 +3,10 @@ import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import type { Validator } from '../model/manifest.ts';
 
-/** What ArcGIS Hub's own client waits between two looks at an export that is being made. */
+/** The wait of ArcGIS Hub's own client between two requests for an export that the Hub still makes. */
 const NOT_READY_SECONDS = 10;
 
-/** The catalogue's error for a status that is not the file. `shown` is the address as asked for, fit to be shown. */
+/** Returns the catalogue's error for a status that does not bring the file. `shown` is the address for messages. */
 export async function refusalOf(
   response: Dispatcher.ResponseData,
   shown: string,
@@ -25,12 +25,12 @@ export async function refusalOf(
 }
 
 function codeOfStatus(status: number): ErrorCode {
-  // Accepted, and not done: a portal makes the file when it is asked for, and has it in some seconds or minutes.
+  // 202 means that the portal makes the file on request. It is ready after seconds or minutes.
   if (status === 202) return 'SOURCE_NOT_READY';
   if (status === 404 || status === 410) return 'SOURCE_NOT_FOUND';
   if (status === 401 || status === 403) return 'SOURCE_FORBIDDEN';
   if (status === 408 || status === 425 || status === 429) return 'SOURCE_UNAVAILABLE';
-  // A method that the server does not know: the next try would be the same.
+  // The server does not support the method, so another try would give the same answer.
   if (status === 501) return 'SOURCE_REFUSED';
   return status >= 500 ? 'SOURCE_UNAVAILABLE' : 'SOURCE_REFUSED';
 }
@@ -41,12 +41,12 @@ export interface Progress {
   stallTimeoutMs: number;
 }
 
-/** Node, OpenSSL: a certificate that is wrong now is wrong in a minute. */
+/** Error codes of Node and OpenSSL for certificates. A retry does not help, because the certificate stays wrong. */
 const CERTIFICATE_CODE = /^(?:CERT_|ERR_TLS|ERR_SSL|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_)/;
 
 /**
- * The catalogue's error for what undici or the network threw.
- * @param progress of the body, where it was under way.
+ * Returns the catalogue's error for an error of undici or the network.
+ * @param progress of the body, if the body had begun.
  */
 export function failureOf(error: unknown, shown: string, progress?: Progress): LonghaulError {
   const chain = causesOf(error);
@@ -89,23 +89,23 @@ function causesOf(error: unknown): unknown[] {
   return chain.length > 0 ? chain : [error ?? {}];
 }
 
-/** A portal's JSON about an export is some hundred bytes; a longer answer is not quoted. */
+/** A portal's JSON about an export has some hundred bytes. Messages do not quote longer answers. */
 export const MAX_PORTAL_JSON_BYTES = 4096;
-/** A body that trickles is not waited for: the status says enough. */
+/** The worker does not wait for a body that comes slowly, because the status alone is enough for the error. */
 const PORTAL_JSON_LIMIT_MS = 5000;
 /** How much of a publisher's sentence an error message quotes. */
 const MAX_SENTENCE_LENGTH = 200;
 
-/** What a portal says of an export in place of the file. */
+/** A portal's report about an export, which it sends instead of the file. */
 export interface PortalStatus {
   status?: string;
-  /** All of it, fit to be shown: `PagingData, 50 %`. */
+  /** The whole report as printable text: `PagingData, 50 %`. */
   text: string;
 }
 
 /**
- * What a portal's JSON says: its `status`, `progressInPercent`, and its `message`, which ArcGIS Hub has at the top,
- * in `errors` or in `error`. Undefined for anything else: a web page says nothing that fits into a line.
+ * Reads `status`, `progressInPercent` and `message` of a portal's JSON. ArcGIS Hub puts `message` at the top, in
+ * `errors` or in `error`. Returns undefined for anything else, because a web page has no short message.
  */
 export function portalStatusIn(json: string): PortalStatus | undefined {
   const object = parsed(json);
@@ -121,7 +121,7 @@ export function portalStatusIn(json: string): PortalStatus | undefined {
   return { text, ...(typeof status === 'string' && { status }) };
 }
 
-/** What comes with a status that is no success. Never throws: the status says enough. */
+/** Reads the report that comes with an error status. Never throws, because the status alone is enough for the error. */
 async function portalStatusOf(
   response: Dispatcher.ResponseData,
 ): Promise<PortalStatus | undefined> {
@@ -135,7 +135,7 @@ async function portalStatusOf(
   }
 }
 
-/** The first bytes, as many as are wanted and come in time. `ended`: they are the whole body. */
+/** Reads until there are `maxBytes` or `limitMs` has passed. `ended` means that the bytes are the whole body. */
 export async function headOf(
   body: AsyncIterable<Buffer>,
   maxBytes: number,
@@ -175,7 +175,7 @@ export function header(response: Response, name: string): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-/** Weak ETags are dropped: they do not promise equal bytes. */
+/** Ignores weak ETags, because they do not promise equal bytes. */
 export function validatorOf(response: Response): Validator {
   const etag = header(response, 'etag');
   const lastModified = header(response, 'last-modified');
@@ -186,11 +186,11 @@ export function validatorOf(response: Response): Validator {
 }
 
 export interface ContentRange {
-  /** Absent in the answer 416 (`bytes` and only the total). */
+  /** Absent in a 416 answer, which gives only the total. */
   start?: number;
   /** The offset of the last byte. */
   end?: number;
-  /** Absent where the server does not know it (`bytes 0-9/*`). */
+  /** Absent if the server does not know it (`bytes 0-9/*`). */
   total?: number;
 }
 
@@ -203,7 +203,7 @@ export function parseContentRange(text: string | undefined): ContentRange | unde
   return { start, end, total };
 }
 
-/** Both forms of Retry-After, in seconds from now; undefined for anything else. */
+/** Reads both forms of Retry-After. Returns seconds from now, or undefined for anything else. */
 function parseRetryAfter(text: string | undefined, now: Date): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d{1,9}$/.test(text.trim())) return Number(text);

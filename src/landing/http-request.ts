@@ -6,10 +6,10 @@ import { failureOf, header } from './http-answers.ts';
 import { secretHeldBy, type Secrets } from './secrets.ts';
 import type { OpenRequest } from './source.ts';
 
-/** Publishers redirect to a portal and on to storage; more than this is a loop. */
+/** Publishers redirect to a portal, and the portal to its storage. A longer chain is a loop. */
 const MAX_REDIRECTS = 5;
 
-/** What the body's stream holds before the socket waits: of more, the stream makes copies. */
+/** Bytes that the body's stream holds before the socket waits. With a larger buffer, the stream copies its chunks. */
 const READ_AHEAD_BYTES = 64 * 1024;
 
 const PRODUCT = 'longhaul/0.1';
@@ -18,22 +18,22 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 export type Response = Dispatcher.ResponseData;
 
-/** What every request for one source goes by. */
+/** The settings that are the same for all requests of one source. */
 export interface HttpRequest extends OpenRequest {
   secrets: Secrets;
-  /** The address as it is shown. */
+  /** The address in the form for messages, without secrets. */
   shown: string;
-  /** The origin that the source's own headers are for; others do not get them. */
+  /** The host that gets the source's own headers. The worker does not send them to other hosts. */
   headersFor: URL;
 }
 
 export interface Asked {
   headers?: Record<string, string>;
-  /** Sent as a POST, and again wherever it is redirected to. */
+  /** The worker sends the form as a POST, and sends it again after each redirect. */
   form?: URLSearchParams;
 }
 
-/** The connections of one source: the addresses that are connected to are the ones that were checked. */
+/** The connections of one source. The worker connects only to the IP addresses that `policedLookup` checked. */
 export function newAgent({ settings, policy }: Pick<OpenRequest, 'settings' | 'policy'>): Agent {
   return new Agent({
     connect: { timeout: settings.connectTimeoutMs, lookup: policedLookup(policy) },
@@ -45,8 +45,8 @@ export function newAgent({ settings, policy }: Pick<OpenRequest, 'settings' | 'p
 }
 
 /**
- * Follows redirects by hand, so that every hop is checked. Where they lead to a refusal, once more from the first address:
- * a signed address of a storage may have expired in a cache, and the publisher signs another.
+ * Follows redirects by hand, so that the worker checks each hop. If a redirect leads to a 403, the worker asks the
+ * first address once more. A cached redirect may hold an expired signature, and the publisher then signs a new address.
  */
 export async function follow(
   first: URL,
@@ -120,12 +120,12 @@ function target({ first, from, response }: Redirect, request: HttpRequest): URL 
 }
 
 /**
- * An address that the publisher names, if a worker may read it.
+ * Returns an address that the publisher names, if a worker may read it.
  * @param first the address that the secrets are for.
  * @throws LonghaulError ADDRESS_REFUSED.
  */
 export function allowedHop(to: URL, first: URL, request: HttpRequest): URL {
-  // A publisher never leads a worker to its own files, whatever the settings say.
+  // A publisher must not redirect a worker to the worker's own files, so no setting allows this.
   const allowed = assertAllowed(to.href, { ...request.policy, fileMarks: undefined });
   const secret = isSameHost(first, allowed)
     ? undefined
@@ -140,20 +140,20 @@ export function allowedHop(to: URL, first: URL, request: HttpRequest): URL {
   );
 }
 
-/** The one that the secrets are for: on the same port, or its own https. */
+/** Whether the secrets may be sent to `to`: the origin is the same, or it is the https address of the same host. */
 function isSameHost(first: URL, to: URL): boolean {
   const isUpgrade = first.protocol === 'http:' && to.protocol === 'https:';
   return first.origin === to.origin || (isUpgrade && first.hostname === to.hostname);
 }
 
-/** Reads a small rest, so that the connection can be used again, or drops it. */
+/** Reads the rest of a body so that undici can use the connection again. Closes the connection if the rest is long. */
 export async function drop(response: Response): Promise<void> {
   await response.body.dump({ limit: 16_384 }).catch(() => undefined);
 }
 
 /**
- * The body, which ends well only after exactly the bytes that the headers announced.
- * @throws LonghaulError SOURCE_TOO_SLOW, SOURCE_TRUNCATED, or what `failureOf` makes of the network's; the signal's reason.
+ * Yields the body. It ends without an error only after exactly the bytes that the headers announced.
+ * @throws LonghaulError SOURCE_TOO_SLOW, SOURCE_TRUNCATED, or one that `failureOf` makes; the signal's reason.
  */
 export async function* bodyOf(
   response: Response,
@@ -187,8 +187,8 @@ export async function* bodyOf(
 }
 
 /**
- * Watches how fast a body comes. Only the time that is spent waiting for the publisher counts: a lake that takes the
- * pieces slowly finds the next one there already.
+ * Measures how fast a body arrives. Only the time in which the worker waits for the publisher counts. If the lake is
+ * slow, the next chunk has already arrived.
  */
 class RateGuard {
   readonly #minRate: OpenRequest['settings']['minRate'];
@@ -199,7 +199,7 @@ class RateGuard {
     this.#minRate = minRate;
   }
 
-  /** @returns in words, what was too slow; undefined while it is fast enough, or not yet known. */
+  /** @returns text that says what was too slow; undefined if it is fast enough or not yet known. */
   tooSlow(bytes: number, waitedMs: number): string | undefined {
     if (!this.#minRate) return undefined;
     this.#bytes += bytes;

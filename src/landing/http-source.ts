@@ -6,7 +6,7 @@ import { bodyOf, drop, follow, newAgent, type HttpRequest, type Response } from 
 import { mayBeSame } from '../model/manifest.ts';
 import type { OpenedSource } from './source.ts';
 
-/** Opens an address over HTTP(S). Redirects and ranges are followed by hand, so that every hop is checked. */
+/** Opens an address over HTTP(S). The worker follows redirects by hand, so that it checks each hop. */
 export async function openHttp(url: URL, request: HttpRequest): Promise<OpenedSource> {
   const agent = newAgent(request);
   const close = async (): Promise<void> => await agent.destroy();
@@ -20,7 +20,7 @@ export async function openHttp(url: URL, request: HttpRequest): Promise<OpenedSo
 
 type Answered = Omit<OpenedSource, 'close'>;
 
-/** The ranged answer, if it is one that can be used; else the whole file from its first byte. */
+/** Returns the answer to a range request if it is usable, else the whole file from its first byte. */
 async function answer(url: URL, request: HttpRequest, agent: Agent): Promise<Answered> {
   const range = rangeHeaders(request);
   if (range) {
@@ -34,7 +34,7 @@ async function answer(url: URL, request: HttpRequest, agent: Agent): Promise<Ans
   return whole(request, response);
 }
 
-/** Without a validator a range could be another version's: then everything is asked for. */
+/** Without a validator, a range could come from another version, so the worker then asks for the whole file. */
 function rangeHeaders({ from, headBytes }: HttpRequest): Record<string, string> | undefined {
   if (from && from.offset > 0) {
     const version = from.validator.etag ?? from.validator.lastModified;
@@ -45,7 +45,7 @@ function rangeHeaders({ from, headBytes }: HttpRequest): Record<string, string> 
   return headBytes === undefined ? undefined : { range: `bytes=0-${headBytes - 1}` };
 }
 
-/** Undefined where the answer to a range is of no use: another place, another version, or a status of no meaning. */
+/** Returns undefined if the answer to a range has another place or version, or headers that do not agree. */
 async function ranged(request: HttpRequest, response: Response): Promise<Answered | undefined> {
   if (response.statusCode === 200) return whole(request, response);
   const validator = validatorOf(response);
@@ -72,7 +72,7 @@ async function ranged(request: HttpRequest, response: Response): Promise<Answere
   if (request.from && range.total !== undefined && range.end + 1 !== range.total) return undefined;
   const totalBytes = range.total ?? total;
   return {
-    // A 206 to If-Range may leave out what the client knows already.
+    // A 206 answer to If-Range may omit headers that the client knows already.
     validator: { ...request.from?.validator, ...validator },
     totalBytes,
     startOffset: offset,
@@ -91,7 +91,7 @@ function whole(request: HttpRequest, response: Response): Answered {
   };
 }
 
-/** Some servers compress although they were asked not to: such a body's offsets and length mean nothing here. */
+/** Some servers compress although the worker asked for identity. Then offsets and lengths are of no use. */
 function uncompressed(response: Response, request: HttpRequest): Response {
   const coding = header(response, 'content-encoding')?.trim().toLowerCase() ?? 'identity';
   if (coding === 'identity' || coding === '') return response;

@@ -13,26 +13,26 @@ import { toJson } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 import { assertPlainText } from './content-kind.ts';
 
-/** The dialect is found from the first block; blocks of this size stay in the processor's cache. */
+/** The first block shows the dialect. Blocks of this size stay in the processor's cache. */
 export const BLOCK_BYTES = HEAD_BYTES;
 
-/** Everything that is known of a source's first `bytes`, as plain JSON: where a later attempt can go on. */
+/** All that the worker knows of a source's first `bytes` bytes, as plain JSON. A later attempt can continue from it. */
 export interface IngestStateFields {
   bytes: number;
-  /** CRC-32 of those bytes. */
+  /** CRC-32 of the first `bytes` bytes. */
   crc32: number;
   dialect: Dialect;
   scanner: ScannerState;
 }
 
-/** What a landing is, once all of it has passed. */
+/** The result of a landing whose bytes have all passed. */
 export interface Landed {
   bytes: number;
   checksum: string;
   scan: CsvScan;
 }
 
-/** Counts and checksums a source's bytes as they pass, whatever kind of store they go to. */
+/** Counts and checksums a source's bytes as they pass, for any kind of store. */
 export class IngestState {
   readonly #overrides: SourceOverrides;
   #bytes = 0;
@@ -53,7 +53,7 @@ export class IngestState {
     return this.#bytes;
   }
 
-  /** CRC-32 of the bytes so far. */
+  /** CRC-32 of the bytes that have passed so far. */
   get crc32(): number {
     return this.#crc32;
   }
@@ -63,18 +63,18 @@ export class IngestState {
   }
 
   /**
-   * @param block of `BLOCK_BYTES`; the last may be shorter, even empty.
+   * @param block has `BLOCK_BYTES` bytes; the last one may be shorter, even empty.
    * @throws LonghaulError as `assertPlainText` and `sniffHead` do, at the first block.
    */
   push(block: Buffer, last: boolean): void {
     const scanner = this.#scanner ?? this.#begin(block, last);
-    // An empty block may have no address, and of that zlib.crc32 makes 0 whatever it starts from.
+    // An empty buffer may have no memory. For it, zlib.crc32 returns 0 instead of the start value.
     if (block.length > 0) this.#crc32 = crc32(block, this.#crc32);
     scanner.push(block);
     this.#bytes += block.length;
   }
 
-  /** After the first block. */
+  /** Must not be called before the first block. */
   state(): IngestStateFields {
     if (!this.#dialect || !this.#scanner) throw new Error('Of no block there is no state.');
     return {
@@ -85,7 +85,7 @@ export class IngestState {
     };
   }
 
-  /** Ends the file, whose last block was pushed. The state is used up. */
+  /** Ends the file after its last block. The object cannot be used afterwards. */
   finish(): Landed {
     if (!this.#scanner) throw new Error('A finished file was never begun.');
     const scan = this.#scanner.finish(this.#overrides.encoding);
@@ -101,9 +101,9 @@ export class IngestState {
 }
 
 /**
- * Counts and checksums a landed file again, as it is in its store now.
- * @param onProgress bytes so far.
- * @throws LonghaulError LAKE_CORRUPT where the file is not there; STORE_… of S3; the signal's reason.
+ * Counts and checksums again a landed file that is in its store.
+ * @param onProgress gets the number of bytes so far.
+ * @throws LonghaulError LAKE_CORRUPT if the file is missing; STORE_… from S3; the signal's reason.
  */
 export async function rescan(
   location: Location,
@@ -122,8 +122,8 @@ export async function rescan(
 }
 
 /**
- * A landing as datasets.yaml now has it read: where its delimiter or header was set after the file was landed, the stored
- * bytes are counted again, and the landing's manifest says so. Published snapshots keep what they were read with.
+ * Returns the landing as datasets.yaml now says to read it. If the delimiter or header setting changed since the
+ * landing, the worker counts the stored bytes again and rewrites the manifest. Published snapshots do not change.
  * @throws LonghaulError as `sniffHead` and `rescan` do.
  */
 export async function scannedAsConfigured(
@@ -135,7 +135,7 @@ export async function scannedAsConfigured(
   const location = raw.location(landing.rawKey);
   const headBytes = Math.min(HEAD_BYTES, landing.bytes);
   const pieces: Buffer[] = [];
-  // A block is good until the next one is asked for.
+  // The reader reuses a block's memory for the next block, so copy it.
   for await (const block of locationBlocks(location, { end: headBytes, signal }))
     pieces.push(Buffer.from(block));
   const dialect = sniffHead(Buffer.concat(pieces), headBytes === landing.bytes, overrides);

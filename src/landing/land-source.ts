@@ -34,17 +34,17 @@ import { land, type LandWatch } from './land.ts';
 import { portalAddressOf } from './portals/recognise.ts';
 import { probe } from './probe.ts';
 
-/** One lake, and what a publisher is asked with. */
+/** A lake, and the settings with which the worker asks publishers. */
 export interface LandSourceDeps extends Lake {
   http: HttpSettings;
   addresses: AddressPolicy;
-  /** What the variables in an address stand for: asked for at the moment of the request, and kept for nothing else. */
+  /** Returns the values of the variables in an address. The worker calls it for each request and keeps no value. */
   secretsOf: AddressSecrets;
 }
 
 /** One source of one day. */
 export interface SourceDay extends SourceTask {
-  /** The day is done again, whatever was published of it. */
+  /** The run ingests the day again, also if the day is published already. */
   again: boolean;
 }
 
@@ -56,7 +56,7 @@ export function rawKeyOf(at: {
 }): string {
   const prefix = sourcePrefix({ ...at, source: at.source.id });
   const { id, address } = at.source;
-  // A page's address may end in `.json`, or in the same word for every source.
+  // The address of a portal's page may end in `.json`, or in the same word for each source.
   const isPortal = URL.canParse(address) && portalAddressOf(new URL(address)) !== undefined;
   return prefix + (isPortal ? `${id}.csv` : fileNameOf(address, id));
 }
@@ -72,7 +72,7 @@ export async function probeSource(
   const own = landings.findLast((landing) => sameVersion(landing, found));
   if (own) {
     const entry = await finishedEntry(deps.converted, input);
-    // Converted too where an earlier run finished it.
+    // If an earlier run also converted this landing, the source is done.
     const isDone = entry?.checksum === own.checksum;
     return {
       result: isDone ? toSourceResult(deps, entry) : toLandedSource(deps.raw, own),
@@ -81,7 +81,7 @@ export async function probeSource(
   const before = previousEntry(await previousSnapshot(deps.converted, input), source.id);
   if (
     before &&
-    // A day's own address may answer with the ETag of the day before.
+    // The address for one day may answer with the same ETag as the address for the day before.
     before.url === shownAddress(source.address) &&
     isSameVersion(before.validator, found.validator) &&
     (await stillThere(deps, before))
@@ -97,7 +97,7 @@ export async function probeSource(
 
 export async function landSource(
   deps: LandSourceDeps,
-  /** Where it is converted next, its Parquet needs room too. */
+  /** `thenConverted`: the worker converts the source next, so the Parquet needs room on the disk too. */
   input: SourceDay & { thenConverted?: boolean },
   watch: LandWatch,
 ): Promise<LandedSource> {
@@ -120,13 +120,16 @@ export async function landSource(
     before.settingsKey === settingsKeyOf(input.source, input.engine) &&
     (await stillThere(deps, before));
   if (!standsForIt) return toLandedSource(deps.raw, landing);
-  // The manifest first: a file without one is no landing, a manifest without its file would be a lie.
+  // Delete the manifest first. A file without a manifest is no landing; a manifest without its file would be false.
   await deps.raw.delete(landingManifestKey(landing.rawKey));
   await deps.raw.delete(landing.rawKey);
   return toSourceResult(deps, before, 'unchanged');
 }
 
-/** For `convert`: this revision's landing, an earlier one's that is published, or the one that the day's snapshot points to. */
+/**
+ * Finds the landing for `convert`: of this revision, an earlier published one, or the one that the day's snapshot
+ * names.
+ */
 export async function findLanding(deps: Lake, task: SourceTask): Promise<LandedSource> {
   for (let revision = task.revision; revision >= 1; revision -= 1) {
     const ref = { ...task, revision };
@@ -150,8 +153,8 @@ export async function findLanding(deps: Lake, task: SourceTask): Promise<LandedS
 }
 
 /**
- * A publisher without validators gives no way to know but to read the file again, so its landing of the same
- * day counts as current if it has the same length and reads well.
+ * If a publisher sends no validator, the worker cannot detect a change without reading the file again. Then a landing
+ * of the same day counts as current if it has the same length and the scanner found no problem in it.
  */
 function sameVersion(
   own: LandingManifest,
@@ -163,7 +166,7 @@ function sameVersion(
     : own.scan.problems.length === 0;
 }
 
-/** A raw file that `keep.raw` has removed is not asked for: its Parquet is what an unchanged source needs. */
+/** A raw file that `keep.raw` removed may be missing: an unchanged source needs only its Parquet. */
 async function stillThere(deps: Lake, entry: SourceEntry): Promise<boolean> {
   if (!(await arePartsThere(deps.converted, entry))) return false;
   if ((await deps.raw.size(entry.rawKey)) === entry.bytes) return true;

@@ -19,9 +19,9 @@ export interface LandRequest {
   dataset: string;
   ingestDate: string;
   source: SourceSpec;
-  /** Where the file goes in the raw zone; one that is there already keeps its name, and this one gets the next. */
+  /** The file's first choice of a key in the raw zone. If a landing has this name, the file gets the next name. */
   rawKey: string;
-  /** Where its Parquet is written next, if it is. */
+  /** The place where the worker writes the source's Parquet next. Undefined if no conversion follows. */
   converted?: Location | undefined;
 }
 
@@ -35,29 +35,29 @@ export interface LandDeps {
 
 export interface LandProgress {
   bytes: number;
-  /** Absent where the publisher does not say. */
+  /** Absent if the publisher does not announce a length. */
   totalBytes?: number;
   records: number;
-  /** Of a portal's table. */
+  /** The records of a portal's table. Absent for a file. */
   totalRecords?: number;
 }
 
 export interface LandWatch {
-  /** Aborted: what arrived is kept for the next attempt, and the signal's reason is thrown. */
+  /** On abort, the worker keeps the bytes that arrived for the next attempt, and throws the signal's reason. */
   signal: AbortSignal;
-  /** Called from the first byte on, and then a few times a second at most. */
+  /** The worker calls this after the first bytes, and then at most once in each `PROGRESS_INTERVAL_MS`. */
   onProgress: (progress: LandProgress) => void;
 }
 
-/** Often enough for a progress bar and for heartbeats, seldom enough to cost nothing. */
+/** A progress bar and heartbeats need a few reports a second. More reports would cost time and show nothing more. */
 const PROGRESS_INTERVAL_MS = 200;
 
 /**
- * Brings a source's bytes into the raw zone, exactly, and says in the manifest what they are. An attempt that
- * was killed is gone on with where its last checkpoint is, if the source is still the same version. Problems of
- * the content are in `scan.problems`: only a file that is no CSV at all is refused here.
- * @throws LonghaulError as `openSource` and `sniffHead` do; SOURCE_CHANGED; of a disk DISK_FULL and LAKE_NOT_WRITABLE,
- *   of S3 UPLOAD_LOST and STORE_….
+ * Writes a source's exact bytes into the raw zone, and a manifest that describes them. If an earlier attempt was
+ * killed, the worker continues at its last checkpoint when the source still has the same version. Problems of the
+ * content are in `scan.problems`. Only a file that is not CSV at all is refused here.
+ * @throws LonghaulError as `openSource` and `sniffHead` do; SOURCE_CHANGED; from a disk DISK_FULL and
+ *   LAKE_NOT_WRITABLE, from S3 UPLOAD_LOST and STORE_….
  */
 export async function land(
   request: LandRequest,
@@ -74,7 +74,7 @@ export async function land(
           taken.add(error.rawKey);
           continue;
         }
-        // Nothing is left to go on with: once more from the first byte, and then it is Temporal's turn.
+        // No usable bytes are left. The worker tries once more from the first byte. After that, Temporal retries.
         if (!mayRestart || !(error instanceof LonghaulError) || !LOST.has(error.code)) throw error;
         mayRestart = false;
       }
@@ -82,7 +82,7 @@ export async function land(
   });
 }
 
-/** Removes what unfinished landings left; no error where there is nothing. */
+/** Removes the files and uploads of unfinished landings. It does not fail if there are none. */
 export async function discardPartial(store: Store, firstKey: string): Promise<void> {
   for (const { rawKey } of await landingNames(store, firstKey)) {
     await (await sinksOf(store)).discard(rawKey);
@@ -111,14 +111,14 @@ async function attempt(
     from: unfinished,
   });
   try {
-    // A file that only its owner can read stays private: its Parquet gets the landing's mode.
+    // Only its owner may be able to read a `file:` source. So its landing is private, and so is its Parquet.
     if (isFileAddress(spec.address)) await makePrivate(deps.store.location(folderOf(rawKey)));
     const current = await currentOf(deps.store, earlier, opened);
     const target = { rawKey, spec, source: opened, converted, signal };
     const resumed = opened.startOffset === unfinished?.offset ? unfinished : undefined;
     const landing = { request: { ...request, rawKey }, earlier, deps, watch, opened };
     const manifest = current ?? (await landInto(await sinks.open(target, resumed), landing));
-    // Also of an attempt of this worker that another one, at work on the same name, was quicker than.
+    // Also discards this worker's own attempt if another worker landed the same bytes first.
     for (const key of new Set([rawKey, manifest.rawKey])) await sinks.discard(key);
     return manifest;
   } catch (error) {
@@ -129,20 +129,20 @@ async function attempt(
   }
 }
 
-/** The one place where landings distinguish kinds of stores. A worker of a lake on disk does not load the AWS SDK. */
+/** Only this function distinguishes kinds of stores. A worker whose lake is on disk does not load the AWS SDK. */
 async function sinksOf(store: Store): Promise<LandingSinks> {
   if (!isInBucket(store)) return diskSinks(store);
   return (await import('./s3-sink.ts')).s3Sinks(store);
 }
 
-/** A name without a manifest may be of an attempt of ours that was killed: whether the bytes are the same shows later. */
+/** A name without a manifest may belong to an attempt of this run that was killed. A later step compares the bytes. */
 function freeName(names: readonly LandingName[], taken: ReadonlySet<string>): string {
   const free = names.find(({ rawKey, landing }) => !landing && !taken.has(rawKey));
   return free?.rawKey ?? nextLandingKey(names.at(-1)?.rawKey ?? '');
 }
 
 interface Landing {
-  /** With the name that the landing gets. */
+  /** The request with the key that the landing gets. */
   request: LandRequest;
   earlier: readonly LandingManifest[];
   deps: LandDeps;
@@ -180,7 +180,7 @@ async function landInto(
   }
 }
 
-/** The portal's count, which the pages met, against what the scanner counted in their bytes. */
+/** Compares the portal's count, which the pages agreed with, with the records that the scanner counted in the bytes. */
 function assertCounted(portal: PortalTable | undefined, records: number): void {
   if (portal?.records === undefined || portal.records === records) return;
   const what = `${portal.service} counts ${portal.records} records, and ${records} arrived.`;
@@ -218,7 +218,7 @@ function folderOf(key: string): string {
   return key.slice(0, key.lastIndexOf('/') + 1);
 }
 
-/** An earlier attempt finished, but its answer was lost: the publisher has the same version still. */
+/** If an earlier attempt finished but its answer was lost, its landing counts while the publisher's version stays. */
 async function currentOf(
   store: Store,
   earlier: readonly LandingManifest[],
@@ -232,7 +232,7 @@ async function currentOf(
   return current && (await store.size(current.rawKey)) === current.bytes ? current : undefined;
 }
 
-/** UPLOAD_LOST: another process, or a lifecycle rule, ended the upload or changed its parts. */
+/** UPLOAD_LOST means that another process or a lifecycle rule ended the upload or changed its parts. */
 const LOST: ReadonlySet<ErrorCode> = new Set(['SOURCE_CHANGED', 'UPLOAD_LOST']);
 
 const USELESS: ReadonlySet<ErrorCode> = new Set([
@@ -243,7 +243,7 @@ const USELESS: ReadonlySet<ErrorCode> = new Set([
   'SOURCE_TOO_LARGE',
 ]);
 
-/** What arrived is no part of any CSV file, of no one version, of no table that its portal counts, or not wanted. */
+/** Whether the next attempt cannot use the bytes: they are not CSV, not of one version, miscounted or too many. */
 function isUseless(error: unknown): boolean {
   if (!(error instanceof LonghaulError)) return false;
   return USELESS.has(error.code) || ERROR_CATALOGUE[error.code].class === 'content';

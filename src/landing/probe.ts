@@ -11,20 +11,20 @@ import { openSource } from './source.ts';
 export interface ProbeResult {
   validator: Validator;
   totalBytes?: number;
-  /** Of a portal's table. */
+  /** The records of a portal's table. Absent for a file. */
   totalRecords?: number;
-  /** Absent where the publisher was too slow to send the first bytes in time, and where Longhaul writes the bytes itself. */
+  /** Absent if the publisher did not send the first bytes in time, or if Longhaul writes the bytes itself. */
   dialect?: Dialect;
 }
 
 /**
- * A head that comes slowly is not waited for: the landing reads it anyway, and a retry would throw it away. A share of
- * the stall time, so that what came is judged before the body counts as stalled or too slow.
+ * The part of the stall time after which the probe stops reading a slow head. The landing reads the head anyway. The
+ * part is below 1, so that the probe stops before the body counts as stalled or too slow.
  */
 const READ_SHARE_OF_STALL = 1 / 2;
 
 /**
- * What a source is now, from its first MiB: which version, how long, and whether it is CSV at all.
+ * Reads a source's first MiB and finds its present version, its length and its dialect.
  * @throws LonghaulError as `openSource` and `sniffHead` do.
  */
 export async function probe(
@@ -41,7 +41,7 @@ export async function probe(
       if (opened.reading) return { validator, ...(totalRecords !== undefined && { totalRecords }) };
       const limitMs = settings.stallTimeoutMs * READ_SHARE_OF_STALL;
       const { head, ended } = await headOf(opened.body, HEAD_BYTES, limitMs);
-      // A 206 of unknown total may end at the asked-for byte without being the whole file.
+      // A 206 answer without a total may end at the requested byte and not be the whole file.
       const fits =
         opened.totalBytes === undefined
           ? head.length < HEAD_BYTES

@@ -9,17 +9,17 @@ import { S3Upload } from './s3-upload.ts';
 import { IngestState } from './ingest-state.ts';
 
 const BODY = Buffer.from('a,b\n1,longhaul doctor lands this file and removes it again\n');
-/** Differs, so that a lost answer is not taken for an overwrite. */
+/** The other body differs, so that the check can tell a lost answer from an overwrite. */
 const OTHER_BODY = Buffer.from('a,b\n2,it must not overwrite the first\n');
 const RANGE = { start: 4, end: 17 } as const;
-/** A few deletions; also after the check was given up. */
+/** The clean-up is a few deletions. It also runs when the check was given up. */
 const CLEAN_UP_LIMIT_MS = 15_000;
 
 /**
- * Lands a small file in a zone with a landing's own upload, reads it, copies it, and removes all of it, below
- * `_staging/doctor-<random>/`; another writer of the same name must be refused.
- * @param open the zone's store; the signal ends every request that has none of its own.
- * @throws LonghaulError of what fails first; the signal's reason.
+ * Lands a small file in a zone as a landing does, reads it, copies it, and removes all of it, below
+ * `_staging/doctor-<random>/`. S3 must refuse a second writer of the same name.
+ * @param open returns the zone's store; its signal ends all requests that have no own signal.
+ * @throws LonghaulError of the first failure; the signal's reason.
  */
 export async function tryLanding(
   open: (signal: AbortSignal) => BucketStore,
@@ -27,7 +27,7 @@ export async function tryLanding(
 ): Promise<void> {
   const store = open(signal);
   const prefix = `_staging/doctor-${randomUUID()}/`;
-  // What cannot be listed is not written: it could not be removed either.
+  // If the worker cannot list the prefix, it writes nothing, because it could not remove the files.
   await store.deletePrefix(prefix);
   const failure = await errorOf(tryFile(store, `${prefix}file.csv`, signal));
   const left = await errorOf(open(AbortSignal.timeout(CLEAN_UP_LIMIT_MS)).deletePrefix(prefix));
@@ -54,7 +54,7 @@ async function tryFile(store: BucketStore, rawKey: string, signal: AbortSignal):
   await s3Sinks(store).discard(rawKey);
 }
 
-/** As a landing does it whose publisher has two parts and more. @returns what makes the parts the object. */
+/** Uploads a body as a landing with several parts does. The returned function completes the upload. */
 async function upload(
   store: BucketStore,
   rawKey: string,
@@ -91,7 +91,7 @@ async function assertRefused(publish: () => Promise<void>): Promise<void> {
   if (!(error instanceof LandingNameTaken)) throw error;
 }
 
-/** Two workers could publish one day. */
+/** The error for a store that overwrites: two workers could publish the same day in it. */
 function overwritten(): LonghaulError {
   const hint = 'Use AWS S3, or a store with conditional writes, in a version that has them.';
   const what =

@@ -1,15 +1,15 @@
 const MIB = 1024 * 1024;
 
-/** S3's own limit. */
+/** S3 allows no more parts in an upload. */
 export const MAX_PARTS = 10_000;
-/** Few requests, and little memory: this many times the parts on their way. */
+/** A compromise: larger parts need fewer requests, but memory for each part that is sent at the same time. */
 const USUAL_PART_BYTES = 16 * MIB;
-/** 10,000 of them are 640 GB, more than any file that is sent without its length. */
+/** 10,000 parts of this size are 671 GB, more than any known file that a publisher sends without its length. */
 const UNKNOWN_LENGTH_PART_BYTES = 64 * MIB;
 
-/** Whole MiB, the same for one length always: an attempt goes on with the parts of another. */
+/** Returns whole MiB, always the same for one length, because an attempt reuses another attempt's parts. */
 export function partSizeBytesOf(totalBytes: number | undefined, isPaged = false): number {
-  // A table of 10,000 such parts would be read for weeks, page by page.
+  // A portal's table comes in pages, so a table of 10,000 such parts would take weeks.
   if (isPaged) return USUAL_PART_BYTES;
   if (totalBytes === undefined) return UNKNOWN_LENGTH_PART_BYTES;
   return Math.max(USUAL_PART_BYTES, Math.ceil(totalBytes / MAX_PARTS / MIB) * MIB);
@@ -21,7 +21,7 @@ export interface PartSize {
 }
 
 /**
- * Whether bytes [0, `bytes`) are there as parts: full ones from 1 on, and a shorter last one.
+ * Whether the parts hold the bytes [0, `bytes`): full parts from number 1, and a last part that may be shorter.
  * @param parts in any order; parts beyond `bytes` are ignored.
  */
 export function areCovered(
@@ -36,7 +36,7 @@ export function areCovered(
   return true;
 }
 
-/** Whether the parts are exactly the bytes [0, `bytes`). */
+/** Whether the parts hold exactly the bytes [0, `bytes`) and nothing more. */
 export function areExactly(
   bytes: number,
   parts: readonly PartSize[],
@@ -48,22 +48,22 @@ export function areExactly(
 }
 
 /**
- * CRC-32 is linear: from its states before and after some bytes follows the checksum of just these bytes. So a
- * part's checksum costs no second look at the part.
+ * CRC-32 is linear, so the states before and after some bytes give the checksum of these bytes alone. The worker does
+ * not need to read a part twice for the part's checksum.
  * @param before state of `zlib.crc32` before the bytes.
- * @param after the same state after them.
+ * @param after state of `zlib.crc32` after the bytes.
  */
 export function crc32OfRest(before: number, after: number, restBytes: number): number {
   return (after ^ multiply(powerOfX(8 * restBytes), before)) >>> 0;
 }
 
-/** The polynomial of zlib and S3, lowest power of x in the highest bit. */
+/** The CRC-32 polynomial of zlib and S3, with the lowest power of x in the highest bit. */
 const POLYNOMIAL = 0xedb88320;
-/** x to the power of 0. */
+/** The polynomial 1, which is x to the power of 0. */
 const ONE = 0x80000000;
 const X = 0x40000000;
 
-/** Product of two polynomials over bits, modulo the CRC's own. */
+/** Returns the product of two polynomials over bits, modulo `POLYNOMIAL`. */
 function multiply(a: number, b: number): number {
   let product = 0;
   let shifted = b;
@@ -74,7 +74,7 @@ function multiply(a: number, b: number): number {
   return product >>> 0;
 }
 
-/** Computed by squaring; an object of 50 TB has fewer than 2^49 bits. */
+/** Computes x to the exponent by squaring. An object of 50 TB has fewer than 2^49 bits, so the number stays exact. */
 function powerOfX(exponent: number): number {
   let power = ONE;
   let square = X;

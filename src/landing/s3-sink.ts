@@ -24,19 +24,19 @@ import { areCovered, crc32OfRest, MAX_PARTS, partSizeBytesOf } from './s3-parts.
 import { isExpected, publishObject, S3Upload } from './s3-upload.ts';
 import type { LandingSink, LandingSinks, LandingTarget } from './sink.ts';
 
-/** Landings in S3: a multipart upload to the landing's own key, and a checkpoint beside it. */
+/** Landings in S3: the worker makes a multipart upload to the landing's own key, and writes a checkpoint beside it. */
 export function s3Sinks(store: BucketStore): LandingSinks {
   const { s3 } = store;
   return {
     find: async (rawKey, sourceKey) => {
-      // Listed first: an upload that another worker begins and names after that is not aborted.
+      // The list comes before the checkpoint. So an upload that another worker begins and names later is not aborted.
       const uploads: UploadRef[] = [];
       for await (const upload of listUploads(s3, rawKey)) uploads.push(upload);
       const checkpoint = unseal(await store.get(checkpointKey(rawKey)));
       const upload = checkpoint?.upload;
-      // The others are of attempts that died before they wrote a checkpoint.
+      // The other uploads belong to attempts that ended before they wrote a checkpoint.
       for (const each of uploads) {
-        // Other files' keys may begin with this one.
+        // The list also has keys of other files that begin with this key.
         if (each.key === rawKey && each.uploadId !== upload?.id) await abortUpload(s3, each);
       }
       if (checkpoint?.sourceKey !== sourceKey || !upload) return undefined;
@@ -52,8 +52,8 @@ export function s3Sinks(store: BucketStore): LandingSinks {
 }
 
 /**
- * The ends up to the last one that S3's own list of parts agrees with. All of them where the upload became the object,
- * and the worker was killed before it had the manifest written.
+ * Returns the ends up to the last one that S3's list of parts confirms. Returns all ends if the upload became the
+ * object and the worker was killed before it wrote the manifest.
  */
 async function agreed(
   { s3 }: BucketStore,
@@ -77,13 +77,13 @@ async function agreed(
   }
 }
 
-/** What an interrupted landing still waits for: half of what a worker has to shut down in. */
+/** An interrupted landing waits at most this long for S3. The shutdown of a worker allows more time. */
 const INTERRUPT_GRACE_MS = 5000;
 
 /**
- * A source on its way to S3: each part is filled whole, then sent while the next ones are filled. Only so many
- * parts are begun and not done, which bounds both the memory and what a killed worker reads again. A file of one
- * part is one request.
+ * Writes a source to S3. The sink fills a part, and sends it while it fills the next ones. The number of unfinished
+ * parts is limited, which bounds the memory and the bytes that an attempt reads again after a kill. A file of one part
+ * is one request.
  */
 class S3Sink implements LandingSink {
   readonly #store: BucketStore;
@@ -91,24 +91,24 @@ class S3Sink implements LandingSink {
   readonly #partSizeBytes: number;
   readonly #ingestState: IngestState;
   readonly #upload: S3Upload;
-  /** Parts that are sent at once; one more is being filled. */
+  /** The number of parts that are sent at the same time. One more part is being filled. */
   readonly #concurrency: number;
-  /** In turns, from part to part; made when first needed: small files never touch most of them. */
+  /** The parts use these buffers in turn. They are made when first needed, because small files need only one. */
   readonly #buffers: Buffer[] = [];
-  /** Ended by an abort or a part that failed: no part is begun any more, and nothing waited for. */
+  /** Aborted by the landing's signal or by a part that failed. Then the sink begins no part and stops waiting. */
   readonly #stop = new AbortController();
   readonly #stopped: Promise<never>;
-  /** Ends requests to S3: later than the landing's own signal. */
+  /** Ends the requests to S3. It is aborted later than the landing's own signal. */
   readonly #requests = new AbortController();
   #grace: NodeJS.Timeout | undefined;
-  /** Each part that this attempt gave to S3. */
+  /** The sending of each part of this attempt. */
   readonly #sending: Promise<void>[] = [];
-  /** Parts given to S3, earlier attempts' included; the next one is being filled. */
+  /** The number of parts given to S3, including those of earlier attempts. The next part is being filled. */
   #parts: number;
   #filled = 0;
   #crc32AtPart: number;
 
-  /** @param resumed goes on at its last end, up to which S3 has every part. */
+  /** @param resumed an earlier attempt. The sink continues at its last end; S3 has all parts before that end. */
   constructor(store: BucketStore, target: LandingTarget, resumed?: Unfinished) {
     const { source, signal, spec } = target;
     this.#store = store;
@@ -144,7 +144,7 @@ class S3Sink implements LandingSink {
   async append(chunk: Uint8Array): Promise<void> {
     this.#stop.signal.throwIfAborted();
     for (let at = 0; at < chunk.length;) {
-      // Only now is it known that more follows: the last part is for `finish`.
+      // The full part is sent only when more bytes follow, because `finish` sends the last part.
       if (this.#filled === this.#partSizeBytes) await this.#sendInTurn();
       const piece = chunk.subarray(at, at + BLOCK_BYTES - (this.#filled % BLOCK_BYTES));
       const buffer = this.#buffer();
@@ -157,7 +157,7 @@ class S3Sink implements LandingSink {
     }
   }
 
-  /** All parts but a file's only one are with S3 then. */
+  /** Resolves when S3 has all parts. If the file has only one part, `publish` sends it. */
   async finish(): Promise<Landed> {
     const restBytes = this.#filled % BLOCK_BYTES;
     this.#ingestState.push(this.#body().subarray(this.#filled - restBytes), true);
@@ -194,7 +194,7 @@ class S3Sink implements LandingSink {
         this.#send();
       }
     } catch {
-      // The error that interrupted is the one to report.
+      // The caller reports the error that interrupted.
     }
     await Promise.allSettled(this.#sending);
   }
@@ -222,12 +222,12 @@ class S3Sink implements LandingSink {
     this.#send();
   }
 
-  /** Done before another part is begun: what may not be done are the newest parts, of which the checkpoint speaks. */
+  /** Waits for the oldest part, so that the checkpoint has the ends of all parts that may be unfinished. */
   async #oldest(): Promise<void> {
     await this.#sending.at(-this.#concurrency);
   }
 
-  /** The part in the buffer, a full one or the last, goes on its way; the next may be filled. */
+  /** Starts to send the part in the buffer, which is full or the last. The caller may then fill the next part. */
   #send(): void {
     const number = this.#parts + 1;
     const state = this.#ingestState.state();
@@ -246,9 +246,9 @@ class S3Sink implements LandingSink {
     this.#filled = 0;
   }
 
-  /** Of the part that is being filled: the part that had it before is done. */
+  /** Returns the buffer of the part that is being filled. The part that used the buffer before is done. */
   #buffer(): Buffer {
-    // Not from a pool that other buffers share.
+    // `allocUnsafeSlow` does not take the memory from the pool that other buffers share.
     return (this.#buffers[this.#parts % (this.#concurrency + 1)] ??= Buffer.allocUnsafeSlow(
       this.#partSizeBytes,
     ));

@@ -27,7 +27,7 @@ import type { Landed } from './ingest-state.ts';
 import { areExactly } from './s3-parts.ts';
 import { LandingNameTaken } from './sink.ts';
 
-/** What an upload must know of its landing. */
+/** The landing that an upload belongs to. */
 export interface UploadTarget extends CheckpointSource {
   store: BucketStore;
   rawKey: string;
@@ -42,13 +42,13 @@ export class S3Upload {
   #upload: Promise<UploadRef> | undefined;
   #saving: Promise<void> = Promise.resolve();
   #waiting: Promise<void> | undefined;
-  /** At the newest parts' ends, the oldest first. */
+  /** The states at the ends of the newest parts, the oldest first. */
   #ends: CheckpointEnd[] = [];
   #completingEtag: string | undefined;
 
   /**
-   * @param signal ends every request.
-   * @param resumed an upload to go on with, from its last end.
+   * @param signal ends all requests.
+   * @param resumed an upload that continues from its last end.
    */
   constructor(target: UploadTarget, signal: AbortSignal, resumed?: Checkpoint) {
     this.#target = target;
@@ -60,13 +60,13 @@ export class S3Upload {
   }
 
   /**
-   * Begins the upload with its first part.
+   * Sends a part. The first part also begins the upload.
    * @param end the state at the part's end.
-   * @returns when S3 has the part, and a checkpoint that holds `end`. It throws when neither is under way any more: a
-   *   checkpoint that arrives later would replace the next attempt's, or stay after the landing.
+   * @returns when S3 has the part and a checkpoint that holds `end`. It throws only when neither request is under way
+   *   any more: a checkpoint that arrives later would replace the next attempt's checkpoint, or stay after the landing.
    */
   async send(part: PartToSend, end: CheckpointEnd): Promise<void> {
-    // Of all parts that may not be done, and of the newest that is.
+    // Keep the ends of all parts that may be unfinished, and of the newest finished part.
     const { uploadConcurrency } = this.#target.store.s3.settings;
     this.#ends = [...this.#ends, end].slice(-(uploadConcurrency + 2));
     const upload = await (this.#upload ??= this.#create());
@@ -80,8 +80,8 @@ export class S3Upload {
   }
 
   /**
-   * Makes the parts one object. S3's list of them must be exactly the parts that were sent.
-   * @throws LonghaulError as `publishObject` does; UPLOAD_LOST where the parts are gone or others: start from zero.
+   * Completes the upload to one object. S3's list of parts must be exactly the parts that were sent.
+   * @throws LonghaulError as `publishObject` does; UPLOAD_LOST if parts are missing or differ, so the landing restarts.
    */
   async publish({ bytes, checksum }: Landed, crc32: number): Promise<void> {
     const expected = { bytes, checksum, etag: this.#completingEtag ?? '' };
@@ -91,7 +91,7 @@ export class S3Upload {
       const parts = await this.#storedParts(upload, bytes);
       expected.etag = multipartEtag(parts);
       this.#completingEtag = expected.etag;
-      // From here on the upload may be gone: S3 made it the object, and its answer was lost.
+      // After this request, the upload may be gone: S3 may complete it while its answer is lost.
       await this.#save(upload);
       return await completeUpload(
         this.#target.store.s3,
@@ -115,7 +115,7 @@ export class S3Upload {
     throw new LonghaulError('UPLOAD_LOST', what);
   }
 
-  /** By checksum where S3 keeps one; two uploads of the same bytes may have different ETags. */
+  /** Compares the checksums if S3 keeps one, because two uploads of the same bytes may have different ETags. */
   #isOther({ number, checksumCrc32, etag }: StoredPart): boolean {
     const sent = this.#sent.get(number);
     if (!sent) return false;
@@ -123,7 +123,7 @@ export class S3Upload {
     return byChecksum ? sent.checksumCrc32 !== checksumCrc32 : sent.etag !== etag;
   }
 
-  /** The checkpoint names the upload before it has a part: the next attempt knows whose it is. */
+  /** The checkpoint names the upload before its first part, so that the next attempt knows the upload's owner. */
   async #create(): Promise<UploadRef> {
     const { store, rawKey } = this.#target;
     const upload = await createUpload(store.s3, rawKey, { signal: this.#signal });
@@ -131,7 +131,7 @@ export class S3Upload {
     return upload;
   }
 
-  /** Writes checkpoints one after the other: all that ask while one is under way get one more, of the newest state. */
+  /** Writes one checkpoint at a time. Callers that wait meanwhile share one more write of the newest state. */
   async #save(upload: UploadRef): Promise<void> {
     const next = async (): Promise<void> => {
       await this.#saving.catch(() => undefined);
@@ -152,18 +152,18 @@ export class S3Upload {
   }
 }
 
-/** Another writer's conflicting request may stand in the way this often. */
+/** The number of tries while another writer's request conflicts. */
 const MAX_TRIES = 4;
-/** Between them where S3 says that another request is under way. */
+/** The wait between two tries if S3 says that another request is under way. */
 const CONFLICT_WAIT_MS = 500;
 
 /**
- * Gives an object its name, and looks at what S3 then has, whatever it answered: an answer may be lost, and of two
- * workers with the same bytes one finds the other's object.
- * @param expected `etag`: as it follows from the parts' ETags, for stores that keep no checksum.
- * @param put does it if the name is free, and returns the ETag; throws the SDK's error for 409 and 412.
- * @throws LandingNameTaken where other bytes have the name; LonghaulError LAKE_CORRUPT where S3 spoilt what it took;
- *   STORE_…, UPLOAD_LOST as `put` does.
+ * Gives an object its name, and then checks the object that S3 has, also after an error. An answer may be lost, and
+ * another worker may have put the same bytes first.
+ * @param expected its `etag` is computed from the parts' ETags, for stores that keep no checksum.
+ * @param put writes the object if the name is free, and returns the ETag; throws the SDK's error for 409 and 412.
+ * @throws LandingNameTaken if other bytes have the name; LonghaulError LAKE_CORRUPT if S3 changed the bytes; STORE_…,
+ *   UPLOAD_LOST as `put` does.
  */
 export async function publishObject(
   { store, rawKey }: Pick<UploadTarget, 'store' | 'rawKey'>,
@@ -181,7 +181,7 @@ export async function publishObject(
     }
     signal.throwIfAborted();
     const found = await findObject(store.s3, rawKey, signal).catch((error: unknown) => {
-      // Where both failed, the first failure is the one to report.
+      // If both requests failed, the first failure is the cause.
       throw failure === undefined || isTaken(failure) ? error : failure;
     });
     if (found && isExpected(found, expected, etag)) return;
@@ -197,8 +197,8 @@ export async function publishObject(
 }
 
 /**
- * By its checksum where S3 keeps one, else by its ETag.
- * @param answered the ETag of S3's answer: encrypted with KMS, ETags follow from nothing.
+ * Compares the checksum if S3 keeps one, else the ETag.
+ * @param answered the ETag in S3's answer. With KMS encryption, an ETag cannot be computed.
  */
 export function isExpected(
   found: FoundObject,
@@ -210,7 +210,7 @@ export function isExpected(
   return found.etag === etag || found.etag === answered;
 }
 
-/** S3 accepted the object, and has another one. */
+/** Returns the error for the case that S3 accepted the object and now has another one. */
 async function whatIsWrong(
   store: BucketStore,
   rawKey: string,
@@ -222,7 +222,7 @@ async function whatIsWrong(
     const what = `S3 says that it has ${uri}, and then that there is no such object.`;
     return new LonghaulError('UPLOAD_LOST', what);
   }
-  // versitygw says yes to completing an upload that this writer aborted, where another writer's object is there already.
+  // If another writer's object is there, versitygw accepts the completion of an upload that this writer aborted.
   const landing = await readLanding(store, rawKey);
   if (landing?.bytes === found.bytes && landing.checksum === found.checksum) {
     return new LandingNameTaken(rawKey);

@@ -1,28 +1,28 @@
 import { inspect } from 'node:util';
 import { LonghaulError } from '../model/errors.ts';
 
-/** By the name of the variable. */
+/** The secrets by the names of their variables. */
 export type Secrets = Readonly<Record<string, string>>;
 
-/** A shorter piece of a secret could be anything. */
+/** A shorter piece of a secret could also occur in a text by chance. */
 const MIN_PIECE_LENGTH = 8;
 
 /**
- * The name of the secret that a text holds, also in part: a publisher may put the parameters of a signed query into
- * another order, or write them with other escapes.
+ * Returns the name of a secret that the text holds, also in part. A publisher may reorder the parameters of a signed
+ * query, or write them with other escapes.
  */
 export function secretHeldBy(text: string, secrets: Secrets): string | undefined {
   return formsOf(secrets).find(({ form }) => text.includes(form))?.name;
 }
 
-/** The text with the names of the secrets in place of them. */
+/** Replaces the secrets in a text by their names. */
 function withoutSecrets(text: string, secrets: Secrets): string {
   let shown = text;
   for (const { name, form } of formsOf(secrets)) shown = shown.replaceAll(form, `\${${name}}`);
   return shown;
 }
 
-/** Longest first, so that no piece takes the place of the whole. */
+/** Returns the longest forms first, so that a piece does not replace a part of a whole secret. */
 function formsOf(secrets: Secrets): { name: string; form: string }[] {
   return Object.entries(secrets)
     .flatMap(([name, value]) => {
@@ -44,7 +44,7 @@ function decoded(text: string): string {
   }
 }
 
-/** Whatever goes wrong inside, the error names the source that is to blame, and not the secrets of its address. */
+/** Adds the source to any error of `work`, and removes the secrets of the source's address from it. */
 export async function withSource<T>(
   source: string,
   secrets: Secrets,
@@ -60,13 +60,13 @@ export async function withSource<T>(
   }
 }
 
-/** The thrown error, or, where a publisher or Node repeats the address in it, a copy without the secrets. */
+/** Returns the thrown error. If a publisher or Node repeats the address in it, returns a copy without the secrets. */
 function shownError(thrown: unknown, secrets: Secrets): unknown {
   if (!(thrown instanceof Error) || secretHeldBy(inspect(thrown), secrets) === undefined) {
     return thrown;
   }
   const message = withoutSecrets(thrown.message, secrets);
-  // Without the cause, which may hold them as well.
+  // The copy has no cause, because the cause may hold the secrets too.
   if (!(thrown instanceof LonghaulError)) return new Error(message);
   return new LonghaulError(thrown.code, message, thrown.details);
 }

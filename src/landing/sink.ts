@@ -8,33 +8,33 @@ import type { Unfinished } from './checkpoint.ts';
 import type { OpenedSource } from './source.ts';
 import type { Landed } from './ingest-state.ts';
 
-/** A source on its way into a store: kept, checksummed and counted as it passes. */
+/** Writes a source's bytes into a store, and counts and checksums them as they pass. */
 export interface LandingSink {
-  /** Taken in so far, earlier attempts' included. */
+  /** Bytes that the sink has taken so far, including those of earlier attempts. */
   readonly bytes: number;
   readonly records: number;
-  /** Resolves when there is room for more. */
+  /** Resolves when the sink has room for more. */
   append(chunk: Uint8Array): Promise<void>;
-  /** Everything is in the store durably, and not yet under its own name. */
+  /** Resolves when all bytes are durable in the store. The file does not have its final name yet. */
   finish(): Promise<Landed>;
   /**
-   * Gives the finished bytes their name. Nothing that has it is overwritten.
-   * @throws LandingNameTaken where other bytes have the name.
+   * Gives the finished bytes their final name. It never overwrites a file.
+   * @throws LandingNameTaken if other bytes have the name.
    */
   publish(landed: Landed): Promise<void>;
-  /** Keeps what arrived for the next attempt, as far as it can be kept in a short time. Never throws. */
+  /** Keeps the bytes that arrived for the next attempt, as far as a short time allows. Never throws. */
   interrupt(): Promise<void>;
-  /** To be called always, and last. */
+  /** The caller must always call this, as the last method. */
   close(): Promise<void>;
 }
 
-/** How one kind of store takes landings in. */
+/** How one kind of store receives landings. */
 export interface LandingSinks {
-  /** What an earlier attempt left of this source that can be gone on with; cleans up what cannot. */
+  /** Returns what a new attempt can continue of an earlier one for this source. Removes what it cannot continue. */
   find(rawKey: string, sourceKey: string): Promise<Unfinished | undefined>;
-  /** From the first byte, or where an earlier attempt ended. */
+  /** Opens a sink at the first byte, or at the end of an earlier attempt. */
   open(target: LandingTarget, resumed?: Unfinished): Promise<LandingSink>;
-  /** Removes all that unfinished landings left; no error where there is nothing. */
+  /** Removes the files and uploads of unfinished landings. It does not fail if there are none. */
   discard(rawKey: string): Promise<void>;
 }
 
@@ -42,13 +42,13 @@ export interface LandingTarget {
   rawKey: string;
   spec: SourceSpec;
   source: OpenedSource;
-  /** Where its Parquet is written next, if it is: that needs room too. */
+  /** The place where the worker writes the Parquet next, which needs room too. Undefined without a conversion. */
   converted: Location | undefined;
-  /** Aborted: waiting ends soon. */
+  /** When it is aborted, all waiting ends within seconds. */
   signal: AbortSignal;
 }
 
-/** Another landing, with other bytes, has the name: this one needs another name. */
+/** Another landing with other bytes has the name, so this landing needs another name. */
 export class LandingNameTaken extends Error {
   readonly rawKey: string;
 
@@ -59,11 +59,11 @@ export class LandingNameTaken extends Error {
 }
 
 /**
- * Gives the complete landing its name, and then its manifest. Nothing that has the name is overwritten or removed, with
- * or without a manifest: another host, or an attempt that was given up while it was frozen, may be about to write one.
+ * Gives the complete landing its name, and then writes its manifest. It never overwrites or removes a file with that
+ * name, even without a manifest. Another host, or an attempt that was frozen and given up, may be about to write one.
  * @param earlier landings of the same source, day and revision.
  * @param publish gives the bytes their name.
- * @returns the manifest that is in the store: an equal landing's, where there was one.
+ * @returns the manifest in the store: if an equal landing was there already, its manifest.
  * @throws LandingNameTaken.
  */
 export async function commitLanding(

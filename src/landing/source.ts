@@ -15,56 +15,58 @@ export interface OpenRequest {
   settings: HttpSettings;
   policy: AddressPolicy;
   signal: AbortSignal;
-  /** The values of the variables in the address; never shown. */
+  /** The values of the variables in the address. Longhaul never shows them. */
   secrets?: Secrets;
-  /** The source's own headers, with the names of their variables. */
+  /** The headers that datasets.yaml sets for the source. They name variables and do not hold the values. */
   headers?: Record<string, string> | undefined;
-  /** Go on from here, if the source is still this version. */
+  /** If the source still has this version, continue from this offset. */
   from?: From | undefined;
-  /** Only the first bytes are wanted; a server may send all of them nevertheless. */
+  /** The worker wants only this many first bytes. A server may still send all of them. */
   headBytes?: number;
 }
 
 export interface From {
   offset: number;
-  /** CRC-32 of the bytes before `offset`: with a position only. */
+  /** CRC-32 of the bytes before `offset`. Present only together with `position`. */
   crc32?: number | undefined;
   validator: Validator;
   totalBytes?: number | undefined;
-  /** For a source that does not go on at any byte: what its `positionAt` said of `offset`. */
+  /** What `positionAt` returned for `offset`, if the source cannot continue at any byte. */
   position?: SourcePosition | undefined;
 }
 
-/** A place in a source's bytes from which it can be asked for again. */
+/** An offset of a source's bytes at which the worker can ask the source to continue. */
 export interface SourcePosition {
   bytes: number;
-  /** CRC-32 of the bytes before it. */
+  /** CRC-32 of the first `bytes` bytes. */
   crc32: number;
-  /** Where the portal goes on; plain JSON. */
+  /** The place where the portal continues, as plain JSON. */
   cursor: Readonly<Record<string, unknown>>;
 }
 
 export interface OpenedSource {
   validator: Validator;
-  /** The length of the whole file; absent where the publisher does not say. */
+  /** The length of the whole file. Absent if the publisher does not announce it. */
   totalBytes?: number;
-  /** The records of the whole table; absent where it is a file. */
+  /** The records of the whole table. Absent for a file. */
   totalRecords?: number | undefined;
-  /** Where the body starts: `from.offset`, or 0 where the source changed or cannot go on. */
+  /** Where the body starts: `from.offset`, or 0 if the source changed or cannot continue there. */
   startOffset: number;
-  /** How the bytes are to be read, where Longhaul wrote them itself: whatever datasets.yaml says. */
+  /** How to read bytes that Longhaul itself wrote. These settings replace those of datasets.yaml. */
   reading?: SourceOverrides;
-  /** The newest place at or before an offset that the body has passed. Absent: it goes on at any byte. */
+  /** Returns the last position up to an offset that the body has passed. Absent if the source continues at any byte. */
   positionAt?(bytes: number): SourcePosition | undefined;
-  /** What a portal says of the table, once the body has ended. */
+  /** What a portal says about the table. Known when the body has ended. */
   portal?(): PortalTable | undefined;
-  /** To be read once. Throws LonghaulError, or the signal's reason. */
+  /** Can be read once. Throws LonghaulError or the signal's reason. */
   body: AsyncIterable<Buffer>;
-  /** Drops the connection; always to be called. */
+  /** Closes the connection. The caller must always call this. */
   close(): Promise<void>;
 }
 
-/** @throws LonghaulError ADDRESS_REFUSED SOURCE_TOO_LARGE, or another of the SOURCE_ codes; the signal's reason once it is aborted. */
+/**
+ * @throws LonghaulError ADDRESS_REFUSED, SOURCE_TOO_LARGE or another SOURCE_ code; once aborted, the signal's reason.
+ */
 export async function openSource(spec: AskedSource, given: OpenRequest): Promise<OpenedSource> {
   const request = requestFor(spec, given);
   const { headersFor: url, shown } = request;
@@ -76,8 +78,8 @@ export async function openSource(spec: AskedSource, given: OpenRequest): Promise
 }
 
 /**
- * What a portal says of the table that the address leads to; of several tables, the addresses. Undefined: the address of a
- * file.
+ * Describes the table that the address leads to. If it leads to several tables, returns their addresses. Returns
+ * undefined for the address of a file.
  * @throws LonghaulError as `openSource`.
  */
 export async function describeSource(
@@ -101,7 +103,7 @@ function requestFor({ address, headers }: AskedSource, given: OpenRequest): Http
   return { ...given, headers, secrets, shown, headersFor };
 }
 
-/** A portal's page stands for a table or a file; any other address is that of a file. */
+/** A portal's page stands for a table or a file. Any other address is the address of a file. */
 async function openRemote(
   url: URL,
   request: HttpRequest,
@@ -113,7 +115,9 @@ async function openRemote(
   return await openPortal(portal, { ...request, geometry });
 }
 
-/** A length that is too great ends it before the first byte, a body without a length where it passes the limit. */
+/**
+ * Refuses a body with too great a length before the first byte, and a body without a length when it passes the limit.
+ */
 async function limited(
   opened: OpenedSource,
   maxBytes: number,

@@ -15,19 +15,19 @@ import { publishSnapshot, type Publication } from '../lake/publish.ts';
 
 type Deps = Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr' | 'spark'>;
 
-/** What a worker adds to an input that does not say it. */
+/** Values that the worker adds if the input does not have them. */
 export interface RunDefaults extends Pick<
   RunPlan,
   'engine' | 'sourceConcurrency' | 'heartbeatTimeoutMs'
 > {
-  /** What datasets.yaml has now. @throws LonghaulError CONFIG_INVALID. */
+  /** The datasets that datasets.yaml has now. @throws LonghaulError CONFIG_INVALID. */
   datasets: () => DatasetSpec[];
 }
 
-/** The beginning of a day. */
+/** Activities at the beginning of a day. */
 export function createDayPlanActivities(deps: Deps, defaults: RunDefaults) {
   return {
-    /** What the run has to do, and what is there already of its day. */
+    /** Finds out what the run has to do, and what exists of its day already. */
     openSnapshot: async (input: OpenInput): Promise<OpenResult> =>
       await runActivity(deps, async () => {
         const spec = input.spec ?? datasetNamed(defaults.datasets(), input.dataset);
@@ -47,7 +47,7 @@ export function createDayPlanActivities(deps: Deps, defaults: RunDefaults) {
   };
 }
 
-/** Only for runs that need it: the AWS SDK takes a while to load. */
+/** Loads the AWS SDK only for runs that need it, because loading takes a while. */
 async function addEmr(deps: Deps, plan: RunPlan): Promise<void> {
   if (plan.engine !== 'emr' && plan.engine !== 'emr-serverless') return;
   const { emrPlan, serverlessSettings } = await import('../emr/plan.ts');
@@ -75,7 +75,7 @@ async function openSnapshot(
   const refs = await listRevisions(deps.converted, dataset);
   const ofDay = refs.filter((ref) => ref.ingestDate === ingestDate);
   const newest = ofDay.findLast(isPublished);
-  // The number of a revision that was unpublished, or has ended, stays its own.
+  // A revision that was unpublished or has ended keeps its number.
   const revision = (ofDay.at(-1)?.revision ?? 0) + 1;
   if (newest && !input.again) {
     const manifest = await readSnapshot(deps.converted, newest);
@@ -92,24 +92,24 @@ async function openSnapshot(
   return { revision, finished };
 }
 
-/** The run's input as it was given: a placeholder of the day still stands in its addresses. */
+/** The run's input as the starter gave it. Its addresses still have the placeholder of the day. */
 export interface OpenInput extends DayInput {
   runId: string;
-  /** When the workflow started, ISO 8601: whether its day was over then. */
+  /** Start of the workflow, ISO 8601. It decides whether the workflow's day was over then. */
   startedAt: string;
 }
 
 export interface OpenResult {
-  /** With the addresses of the day. */
+  /** The plan with the addresses of the day. */
   plan: RunPlan;
   revision: number;
-  /** Present where the day is published already (and not `again`): the run ends with it. */
+  /** Present if the day is published already and the input has no `again`: the run ends with this result. */
   published?: IngestResult;
-  /** Sources that an earlier run of this unpublished day finished (only with `retry`). */
+  /** Sources that an earlier run of this unpublished day finished. Empty without `retry`. */
   finished: SourceResult[];
 }
 
-/** The end of a day: its publication, and what is left behind. */
+/** Activities at the end of a day: its publication and the clean-up. */
 export function createSnapshotActivities(
   deps: Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'duckdb' | 'glueDatabase'>,
 ) {
@@ -121,7 +121,7 @@ export function createSnapshotActivities(
         }),
       ),
 
-    /** The dataset's Iceberg table follows what is published. */
+    /** Updates the dataset's Iceberg table to what is published. */
     syncTable: async (day: { dataset: string; ingestDate: string }) =>
       await runActivity(deps, async () =>
         publishedTable(deps, day, Context.current().cancellationSignal),

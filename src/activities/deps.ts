@@ -9,13 +9,13 @@ import type {
 } from '../config/settings.ts';
 import type { Store } from '../storage/store.ts';
 
-/** Everything that activities touch, built once by the worker: one record of named ports. */
+/** Everything that activities use. The worker builds it once. */
 export interface ActivityDeps {
   raw: Store;
   converted: Store;
   http: HttpSettings;
   addresses: AddressPolicy;
-  /** What the variables in an address stand for; never part of an input, a result or a heartbeat. */
+  /** Values of the variables in an address. They are never part of an input, a result or a heartbeat. */
   secretsOf: AddressSecrets;
   duckdb: DuckDbSettings;
   spark: SparkSettings;

@@ -22,14 +22,14 @@ import { toRunError } from './failure.ts';
 import { runActivity, runSourceActivity } from './work.ts';
 
 /**
- * An end that EMR does not take is asked for again for so long, whatever the error and the settings say: it costs until
- * then, and credentials that have expired may be renewed meanwhile.
+ * If EMR does not end a cluster, the worker asks again for this long, whatever the error and the settings. The cluster
+ * costs money until it ends, and the operator may renew expired credentials meanwhile.
  */
 const CLOSE_FOR_MS = 24 * 3_600_000;
 
 /**
- * What the workflow `convertOnEmr` asks for. The AWS SDK's EMR client takes a while to load: only workers that are
- * asked for a cluster have it.
+ * Activities of the workflow `convertOnEmr`. The AWS SDK's EMR client takes a while to load, so a worker loads it only
+ * when it is asked for a cluster.
  */
 export function createEmrActivities(
   worker: Pick<ActivityDeps, 'raw' | 'converted' | 'activity' | 'emr'>,
@@ -57,7 +57,7 @@ export function createEmrActivities(
         ['EMR_NO_SUCH_CLUSTER'],
       ),
 
-    /** It waits for room on a cluster that others use too. */
+    /** Waits for room if other users' steps fill the cluster. */
     submitStep: async (input: SubmitInput): Promise<EmrStep> =>
       await runActivity(patient(emr.stepLimitMs), async () =>
         (await onEmr()).submitStep(deps, input, signal()),
@@ -71,7 +71,7 @@ export function createEmrActivities(
     explainStep: async (input: ExplainInput): Promise<StepFailure> =>
       await runActivity(worker, async () => (await onEmr()).explainStep(deps, input)),
 
-    /** What became of each source in a step that converts. */
+    /** Reads the result of each source of a converting step. */
     takeResults: async (input: TakeResultsInput): Promise<TakenSources> =>
       await runActivity(worker, async () => {
         const { resultErrors, emrBatch } = await onEmr();
@@ -80,7 +80,7 @@ export function createEmrActivities(
         return { ...taken, failed: runErrors(taken.failed) };
       }),
 
-    /** What has come to S3, in the form that verification reads. */
+    /** Prepares the files that have been copied to S3 for verification. */
     stageCopied: async (input: TakeInput): Promise<RunError[]> =>
       await runActivity(worker, async () => {
         const batch = (await onEmr()).emrBatch(input, input.generation);

@@ -5,13 +5,13 @@ import { printable } from '../model/names.ts';
 import type { RunError } from '../model/run.ts';
 import { storageError } from '../storage/disk-errors.ts';
 
-/** An error that the program does not foresee is more likely a fault of ours than a passing one: few tries. */
+/** An unforeseen error is more likely Longhaul's fault than a passing one, so it gets few tries. */
 const MAX_UNFORESEEN_ATTEMPTS = 3;
-/** The longer nothing gets further, the longer the waits: this share of that time, */
+/** The wait is this share of the time without progress. */
 const WAIT_SHARE = 1 / 2;
-/** … at least so long, which is all that a transfer waits that broke off in mid-progress, */
+/** Shortest wait. A transfer that broke off in mid-progress waits only this long. */
 const MIN_WAIT_MS = 1000;
-/** … and at most so long: who is back should not wait for us, and one request a minute is no load. */
+/** Longest wait. A publisher that is back should be noticed soon, and one request a minute is no load. */
 const MAX_WAIT_MS = 60_000;
 
 export interface Watch {
@@ -19,20 +19,20 @@ export interface Watch {
   retryForMs: number;
   progressedAtMs?: number | undefined;
   source?: string | undefined;
-  /** A person waits for the run at a terminal. */
+  /** True if a user waits for the run at a terminal. */
   followed?: boolean | undefined;
-  /** What it does must be done: all errors but these are tried again, until the time is up. */
+  /** Set if the work must be done: every error except these is tried again until the time is up. */
   onlyFinal?: readonly ErrorCode[] | undefined;
 }
 
-/** A portal makes a big export in minutes; that is no fault of its, so SOURCE_RETRY_MINUTES does not shorten it. */
+/** A portal takes minutes for a big export. That is no fault, so SOURCE_RETRY_MINUTES does not shorten this. */
 const MIN_READY_WAIT_MS = 15 * 60_000;
-/** A slip in a host name should not keep a person waiting; a DNS server that restarts is back by then. */
+/** A user should soon see a mistyped host name. A DNS server that restarts is back by then. */
 const FOLLOWED_NAME_WAIT_MS = 30_000;
 
 /**
- * The one place where errors become Temporal's failures: the code is the failure's type, the class of the code
- * decides retryability, and what the user sees travels as the first detail.
+ * The one place where errors become Temporal's failures. The code is the failure's type. The code's class decides
+ * whether Temporal retries. The first detail holds what the user sees.
  */
 export function toFailure(error: unknown, watch: Watch): Error {
   if (error instanceof ApplicationFailure) return error;
@@ -55,7 +55,7 @@ export function toFailure(error: unknown, watch: Watch): Error {
   const retryable = mayRetry && !late;
   const hint = hintOf(known.code, known.details);
   return ApplicationFailure.create({
-    // What the Web UI shows of a failed attempt; the command line has the details.
+    // The Web UI shows this message of a failed attempt. The command line has the details.
     message: hint === '' ? known.message : `${known.message} → ${hint}`,
     type: known.code,
     nonRetryable: !retryable,
@@ -71,7 +71,7 @@ function retryForMs({ code }: LonghaulError, watch: Watch): number {
   return isSlip ? Math.min(watch.retryForMs, FOLLOWED_NAME_WAIT_MS) : watch.retryForMs;
 }
 
-/** What the publisher asked for, else the longer the longer nothing gets further; the last try is when time is up. */
+/** The wait that the publisher asked for, or a share of the time without progress. The last try is when time is up. */
 function waitMs({ details }: LonghaulError, quietMs: number, limitMs: number): number {
   const { retryAfterSeconds } = details;
   const wanted =

@@ -5,7 +5,7 @@ import { createRunActivities } from './runs.ts';
 import { createSourceActivities } from './sources.ts';
 import { createSweepActivities } from './sweep.ts';
 
-/** All activities of a worker: the workflow says which queue has which of them. */
+/** All activities of a worker. The workflow decides which queue runs which activity. */
 export function createActivities(deps: ActivityDeps, defaults: RunDefaults) {
   return {
     ...createRunActivities(deps),

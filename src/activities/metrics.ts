@@ -7,25 +7,25 @@ interface Totals {
   records?: number;
 }
 
-/** Totals of a stage, with what earlier attempts did. */
+/** Totals of a stage, including the work of earlier attempts. */
 export interface StageProgress {
-  /** The first news of this attempt; undefined as long as there is none. */
+  /** First report of this attempt; undefined until it exists. */
   first: Totals | undefined;
   latest: Totals;
   bytesPerSecond: number;
 }
 
-/** A landing whose first news is of more goes on where an earlier attempt was: those bytes are counted already. */
+/** If a landing's first report is larger, it continues an earlier attempt, whose bytes are counted already. */
 const MAX_FIRST_READ_BYTES = 1_048_576;
 
 /**
- * What an activity measures. Its dataset and source are put on by the worker; where no metrics are asked for, all of
- * it costs nothing.
+ * Measures an activity. The worker adds dataset and source to each metric. If no metrics are configured, this costs
+ * nothing.
  */
 export class StageMetrics {
   readonly #meter = Context.current().metricMeter;
   readonly #stage: SourceStage;
-  /** Counted already. */
+  /** Totals that are counted already. */
   #done: Totals | undefined;
 
   constructor(stage: SourceStage) {
@@ -47,7 +47,7 @@ export class StageMetrics {
     this.#done = latest;
   }
 
-  /** Whatever the end: nothing moves any more. */
+  /** Sets the rate to 0 after success and failure: nothing moves any more. */
   end(): void {
     this.#meter.createGauge('longhaul_bytes_per_second').set(0, { stage: this.#stage });
   }

@@ -7,19 +7,19 @@ import { ingestWorkflowId } from '../model/run.ts';
 import type { Leftover } from '../storage/leftovers.ts';
 
 /**
- * Temporal's list of runs may lag behind the runs themselves, by seconds as a rule. A run that it does not know
- * and whose staging is older than this is one whose history has expired.
+ * Temporal's list of runs may lag behind, usually by seconds. If the list does not have a run and its staging is older
+ * than this, the run's history has expired.
  */
 const MAX_LISTING_LAG_MS = 600_000;
 
 /**
- * What the runs under way hold: their staging, and the unfinished landings of their datasets and days. A run that
- * ended since `sinceMs` counts too: what was found may be of its last moments. In doubt everything is held.
+ * Tells what runs under way hold: their staging, and unfinished landings of their datasets and days. A run that ended
+ * since `sinceMs` counts too, because it may just have written the files. In doubt everything is held.
  */
 export class OpenRuns {
   readonly #client: Client;
   readonly #sinceMs: number;
-  /** Datasets, and whether a run of theirs is under way: asked once a sweep, since the question is a search. */
+  /** Whether a run of a dataset is under way. The sweep asks once for each dataset, because Temporal must search. */
   readonly #datasets = new Map<string, Promise<boolean>>();
 
   constructor(client: Client, sinceMs: number) {
@@ -28,7 +28,7 @@ export class OpenRuns {
   }
 
   /**
-   * To be asked right before each removal. Of a cluster: its run, or the child that is to end it, goes on.
+   * The sweep asks this right before each removal. A cluster is held while its run, or the child that ends it, goes on.
    * @throws LonghaulError TEMPORAL_UNREACHABLE.
    */
   async hold(holder: Leftover['holder'] | ClusterName, ageMs: number): Promise<boolean> {
@@ -71,7 +71,7 @@ export class OpenRuns {
     return ageMs < MAX_LISTING_LAG_MS;
   }
 
-  /** Asks for the run itself: the list of runs may lag behind. */
+  /** Asks for the run itself, because the list of runs may lag behind. */
   async #isOpen(workflowId: string, runId?: string): Promise<boolean> {
     try {
       const handle = this.#client.workflow.getHandle(workflowId, runId);

@@ -18,10 +18,10 @@ import { hasSearchAttributes, startOrJoin, startRun, type StartedRun } from '../
 import { isTooOld } from '../model/dates.ts';
 import { datasetOfSchedule } from '../model/schedule.ts';
 
-/** What a schedule's workflow has done: the run of its day, and a look at how the last ones ended. */
+/** Activities of a schedule's workflow: it runs its day, and checks how its last runs ended. */
 export function createRunActivities(deps: Pick<ActivityDeps, 'activity'>) {
   return {
-    /** Starts or joins the run of a dataset and day, and ends with its result. */
+    /** Starts or joins the run of a dataset and day, and returns its result. */
     startOrJoinRun: async (input: DayInput): Promise<IngestResult> =>
       await startOrJoinRun(deps, input),
 
@@ -30,13 +30,14 @@ export function createRunActivities(deps: Pick<ActivityDeps, 'activity'>) {
   };
 }
 
-/** How often this attempt reports that it is alive, as a share of the heartbeat timeout. */
+/** The attempt sends this many heartbeats in each heartbeat timeout. */
 const HEARTBEATS_PER_TIMEOUT = 4;
 
 /**
- * Starts the run of a dataset and day, or joins the one under way, and waits for its end: hours, perhaps. Another
- * attempt, on any worker, joins it again. Cancelled, it cancels the run that was started on its behalf, no other.
- * @returns its result. @throws ApplicationFailure with the run's own error.
+ * Starts the run of a dataset and day, or joins it, and waits for its end, which may take hours. Another attempt on any
+ * worker joins it again. If the activity is cancelled, it cancels only a run that it started itself.
+ * @returns the run's result.
+ * @throws ApplicationFailure with the run's own error.
  */
 async function startOrJoinRun(
   { activity }: Pick<ActivityDeps, 'activity'>,
@@ -49,7 +50,7 @@ async function startOrJoinRun(
   }, activity.heartbeatTimeoutMs / HEARTBEATS_PER_TIMEOUT);
   try {
     const options = {
-      // Of this activity, which is that of workflows.
+      // This activity runs on the queue of the workflows.
       queue: context.info.taskQueue,
       startedBy: ownerOf(context),
       hasSearchAttributes: await hasSearchAttributes(context.client),
@@ -73,7 +74,7 @@ async function startOrJoinRun(
 
 async function endOf(context: Context, run: StartedRun): Promise<IngestResult> {
   const ended = run.handle.result();
-  // Once the wait has ended otherwise, no handler is left for a rejection.
+  // Another event may end the wait first. A later rejection would then have no handler.
   ended.catch(() => undefined);
   try {
     return await Promise.race([ended, context.cancelled]);
@@ -90,7 +91,7 @@ async function cancelled(handle: WorkflowHandle): Promise<void> {
     await handle.cancel();
     await handle.result();
   } catch {
-    // That it was cancelled is what was wanted; where it had ended already, there is nothing to cancel.
+    // `result` throws because the run was cancelled, as intended. `cancel` throws if the run had ended already.
   }
 }
 
@@ -110,14 +111,14 @@ function toJoinFailure(error: unknown, { dataset, ingestDate }: DayInput): Error
   if (!(error instanceof ServiceError) && !isGrpcServiceError(error)) {
     return ApplicationFailure.create({ message, type: 'INTERNAL', nonRetryable: true });
   }
-  // The server that gives us work will be back.
+  // The server that gives this worker its tasks will be back.
   return ApplicationFailure.retryable(
     `Temporal does not answer while ${day} is waited for: ${message}`,
     'TEMPORAL_UNREACHABLE',
   );
 }
 
-/** The run has failed for good: its error is ours. */
+/** The run has failed for good, so this activity fails with the run's error. */
 function ofRun({ cause, message }: WorkflowFailedError, day: string): Error {
   if (cause instanceof ApplicationFailure && isErrorCode(cause.type)) {
     const { type, details } = cause;
@@ -139,8 +140,8 @@ function ofRun({ cause, message }: WorkflowFailedError, day: string): Error {
 }
 
 /**
- * Pauses a schedule whose newest runs have all failed, this one included, with a note that says why. Backfilled days
- * and cancelled runs say nothing of the next day.
+ * Pauses a schedule if its newest runs have all failed, including this one. The note says why. Backfilled days and
+ * cancelled runs do not count, because they say nothing about the next day.
  */
 async function pauseIfFailing(input: PauseInput): Promise<PauseResult> {
   const { client } = Context.current();
@@ -162,7 +163,7 @@ async function failuresInARow(
   const newestFirst = info.recentActions
     .filter(({ scheduledAt, takenAt }) => !isTooOld(scheduledAt, takenAt, catchupMs))
     .toSorted((a, b) => b.takenAt.getTime() - a.takenAt.getTime());
-  // The server may not list the run yet that asks.
+  // The server may not list the asking run yet.
   let failures = newestFirst.some(({ action }) => action.workflow.workflowId === workflowId)
     ? 0
     : 1;
@@ -189,13 +190,13 @@ async function outcomeOf(
     return 'done';
   } catch (error) {
     const cause = error instanceof WorkflowFailedError ? error.cause : undefined;
-    // Its history may have expired: then it counts for nothing.
+    // The run's history may have expired. The run then does not count.
     if (!(cause instanceof ApplicationFailure)) return 'neither';
     return cause.type === 'CANCELLED' ? 'neither' : 'failed';
   }
 }
 
-/** The Web UI shows a note in one line. */
+/** The Web UI shows a note in one line, so longer reasons are cut. */
 const MAX_NOTE_LENGTH = 500;
 
 function noteOf({ scheduleId, error }: PauseInput, failures: number): string {
@@ -208,7 +209,7 @@ function noteOf({ scheduleId, error }: PauseInput, failures: number): string {
 
 export interface PauseInput {
   scheduleId: string;
-  /** The run that has failed just now. */
+  /** The run that has just failed. */
   workflowId: string;
   pauseAfterFailures: number;
   catchupMs: number;
@@ -216,7 +217,7 @@ export interface PauseInput {
 }
 
 export interface PauseResult {
-  /** In a row, this one included. */
+  /** Failures in a row, including this one. */
   failures: number;
   paused: boolean;
 }

@@ -15,7 +15,7 @@ import { toRunError } from './failure.ts';
 import { countLedger } from './metrics.ts';
 import { runSourceActivity, type Work } from './work.ts';
 
-/** One source of one day: from the publisher to the raw zone, to Parquet, and to its ledger. */
+/** Activities for one source of one day: from the publisher to the raw zone, to Parquet, and to its ledger. */
 export function createSourceActivities(deps: ActivityDeps) {
   return {
     probeSource: async (input: ProbeInput) =>
@@ -44,7 +44,7 @@ export function createSourceActivities(deps: ActivityDeps) {
         stageSource(deps, input, work),
       ),
 
-    /** Tried again, with what has no parts yet, while a retry may help one of its sources. */
+    /** If a retry may help a source, the activity fails, and Temporal retries it for sources without parts. */
     convertBatch: async (input: BatchInput): Promise<BatchResult> =>
       await runSourceActivity(deps, input, 'convert', async (work) => {
         const failed =
@@ -66,7 +66,7 @@ export function createSourceActivities(deps: ActivityDeps) {
   };
 }
 
-/** The AWS SDK takes a while to load. */
+/** Loads the AWS SDK only when it is needed, because loading takes a while. */
 async function convertOnServerless(
   { raw, converted, emr, activity }: ActivityDeps,
   input: BatchInput,
@@ -87,6 +87,6 @@ export interface ProbeInput extends SourceDay {
 }
 
 export interface LandInput extends ProbeInput {
-  /** It is converted next, and its Parquet needs room too. */
+  /** True if the run converts the source next: its Parquet needs room too. */
   thenConverted?: boolean;
 }

@@ -28,7 +28,7 @@ type Deps = Pick<
   'raw' | 'converted' | 'activity' | 'emr' | 'duckdb' | 'glueDatabase'
 >;
 
-/** What dead runs left of one lake. */
+/** Activities that remove what dead runs left in a lake. */
 export function createSweepActivities(deps: Deps) {
   return {
     sweepLeftovers: async (input: SweepInput): Promise<SweepResult> =>
@@ -36,7 +36,7 @@ export function createSweepActivities(deps: Deps) {
   };
 }
 
-/** A second attempt finds what the first one has not removed. */
+/** Removes leftovers. A second attempt finds those that the first one did not remove. */
 async function sweepLeftovers(
   deps: Deps,
   { olderThanMs, unpublishedAfterMs, keep: rules = [], dryRun }: SweepInput,
@@ -47,7 +47,7 @@ async function sweepLeftovers(
   const runs = new OpenRuns(client, nowMs);
   const how = { dryRun, nowMs, runs, signal };
   const kept = await endDays(deps, rules, how);
-  // What is published is read after the days have ended: no run can carry their files that this does not see.
+  // This read follows the end of the days: after that, no new manifest names their files, so it misses none.
   const withdrawn = await findWithdrawn(deps, {
     ...{ unpublishedAfterMs, endedAfterMs: olderThanMs, nowMs, signal },
     ...(dryRun && { ending: kept.ending }),
@@ -87,7 +87,7 @@ function datasetOf(holder: Leftover['holder']): string {
   return 'dataset' in holder ? holder.dataset : '';
 }
 
-/** The datasets whose Iceberg tables cannot be brought to what is published, and may name files that are to go. */
+/** Datasets whose Iceberg tables could not be updated. The tables may still name files that the sweep would remove. */
 async function tablesBehind(
   { converted, duckdb, glueDatabase }: Deps,
   datasets: readonly string[],
@@ -121,17 +121,17 @@ export interface Sweep {
 }
 
 export interface KeptDatasets {
-  /** The days that ended, or would. */
+  /** Days that have ended, or would end in a dry run. */
   items: SweptItem[];
-  /** Their revisions, by dataset. */
+  /** Revisions of these days, by dataset. */
   ending: Map<string, Set<string>>;
-  /** Raw files that are to go. */
+  /** Raw files that the sweep removes. */
   raw: Leftover[];
-  /** Of which a day has ended, now or before. */
+  /** Datasets with a day that has ended, now or earlier. */
   datasets: string[];
 }
 
-/** Ends the days that are older than their datasets keep days; no file goes here. A dataset with a run under way keeps them. */
+/** Ends days that are older than their dataset's rule, but removes no files. A run holds its dataset's days. */
 export async function endDays(
   lake: Lake,
   rules: readonly KeepRule[],
@@ -163,7 +163,7 @@ export async function endDays(
   return kept;
 }
 
-/** Its folder; its files are items of their own. */
+/** The item of a day is its folder. Its files are separate items. */
 function dayItem(ref: RevisionRef, nowMs: number): Omit<SweptItem, 'outcome'> {
   const key = sourcesPrefix(ref).replace(/source=$/, '');
   const ageMs = Math.max(0, nowMs - Date.parse(ref.ingestDate));
@@ -173,13 +173,13 @@ function dayItem(ref: RevisionRef, nowMs: number): Omit<SweptItem, 'outcome'> {
 interface SweptClusters {
   items: SweptItem[];
   younger: number;
-  /** Why EMR could not be asked. */
+  /** Why the sweep could not ask EMR. */
   unknown?: string;
 }
 
 /**
- * Ends clusters that a run of this lake made and left: by name, tags and age, and those that were kept past their time.
- * One of another maker, that is to stay, or whose run goes on is left alone.
+ * Ends clusters that a run of this lake made and left, and clusters that were kept past their time. A cluster stays if
+ * another program made it, if it is kept until later, or if its run goes on.
  */
 async function sweepClusters(
   { converted }: Deps,
@@ -187,7 +187,7 @@ async function sweepClusters(
   { dryRun, nowMs, runs, signal }: Sweep,
 ): Promise<SweptClusters> {
   const swept: SweptClusters = { items: [], younger: 0 };
-  // The AWS SDK's EMR client is loaded where a run has had a cluster, and not otherwise.
+  // The AWS SDK's EMR client is loaded only if a run has had a cluster.
   if (!isInBucket(converted) || !(await runs.hadClusters())) return swept;
   const { describeCluster, listOurClusters, terminate } = await import('../emr/clusters.ts');
   try {
@@ -199,7 +199,7 @@ async function sweepClusters(
       const { keptUntilMs } = found;
       if (keptUntilMs !== undefined && nowMs < keptUntilMs) continue;
       const ageMs = Math.max(0, Math.round(nowMs - createdAtMs));
-      // No run waits for one that was kept and is past its time, however young it is.
+      // If a kept cluster is past its time, no run waits for it, however young it is.
       if (keptUntilMs === undefined && ageMs < olderThanMs) {
         swept.younger += 1;
         continue;

@@ -5,13 +5,13 @@ import type { ActivityDeps } from './deps.ts';
 import { toFailure } from './failure.ts';
 import { StageMetrics, type StageProgress } from './metrics.ts';
 
-/** How often an attempt with nothing new to report still says that it lives, as a share of the heartbeat timeout. */
+/** An attempt without news sends this many heartbeats in each heartbeat timeout, to show that its worker lives. */
 const HEARTBEATS_PER_TIMEOUT = 4;
-/** More often would only be dropped by the worker's throttle. */
+/** The worker's throttle would drop more frequent heartbeats. */
 const MIN_HEARTBEAT_INTERVAL_MS = 250;
 /**
- * Fewer new bytes are no progress: about what the slowest body that is not given up brings in a minute. Else one that
- * sends a byte a second would be read again and again for days.
+ * Fewer new bytes are no progress. The slowest accepted body brings about this much in a minute. Without this limit, a
+ * body with one byte a second would be read again and again for days.
  */
 const PROGRESS_BYTES = 64 * 1024;
 
@@ -25,21 +25,21 @@ export interface Progress {
 }
 
 /**
- * Nothing of what was read stays, so that reading it again is no progress: a portal whose count is wrong for good would be
- * read again and again for days.
+ * After these errors an attempt keeps nothing that it read, so reading it again is no progress. Otherwise a portal
+ * whose count stays wrong would be read again and again for days.
  */
 const WASTED: ReadonlySet<ErrorCode> = new Set(['PORTAL_ANSWER_INVALID', 'SOURCE_CHANGED']);
 
 export interface Work {
   signal: AbortSignal;
   onProgress: (progress: Progress) => void;
-  /** What takes time where no bytes are done, for people; until the next progress. */
+  /** Tells the user what takes time while no bytes are done. It is shown until the next progress. */
   onNote: (text: string) => void;
-  /** What Temporal is told of an error: it says whether the activity is tried again. */
+  /** The failure that Temporal gets for an error. It says whether the activity is tried again. */
   failureOf: (error: unknown) => Error;
 }
 
-/** One source of one day, or several that are converted together. */
+/** One source of one day, or several sources that are converted together. */
 interface Task extends Pick<SourceTask, 'dataset' | 'ingestDate'> {
   source?: { id?: string };
   /** See `IngestInput`. */
@@ -47,9 +47,8 @@ interface Task extends Pick<SourceTask, 'dataset' | 'ingestDate'> {
 }
 
 /**
- * Runs one activity attempt: heartbeats from the first moment with bytes, total and rate; errors mapped once;
- * one attempt at a time for one source on this worker, so that a timed-out one has stopped before its successor
- * writes.
+ * Runs one attempt of an activity. It sends heartbeats from the start, with bytes, total and rate, and maps errors
+ * once. On this worker a source has one attempt at a time: an attempt that timed out stops before the next one writes.
  */
 export async function runSourceActivity<T>(
   deps: Pick<ActivityDeps, 'activity'>,
@@ -79,7 +78,7 @@ export async function runSourceActivity<T>(
   }, heartbeatIntervalMs(deps));
   try {
     beat.send();
-    // Whatever the stage: a source is one attempt's at a time.
+    // The key has no stage: a source has one attempt at a time, whatever the stage.
     const key = `${dataset}/${ingestDate}/${source ?? '_spark'}`;
     return await exclusively(key, context.cancellationSignal, async (signal) => {
       const onProgress = (progress: Progress): void => beat.report(progress);
@@ -90,15 +89,15 @@ export async function runSourceActivity<T>(
     throw failureOf(error);
   } finally {
     clearInterval(timer);
-    // The last word, also to the next attempt.
+    // The last heartbeat also informs the next attempt.
     beat.send();
     metrics.end();
   }
 }
 
 /**
- * For short activities that are of no one source: they heartbeat only to show that their worker lives.
- * @param onlyFinal where given, every other error is tried again.
+ * Runs a short activity that concerns no single source. Its heartbeats only show that the worker lives.
+ * @param onlyFinal if given, every other error is tried again.
  */
 export async function runActivity<T>(
   deps: Pick<ActivityDeps, 'activity'>,
@@ -132,7 +131,7 @@ class Heartbeats {
   #first: Progress | undefined;
   #latest: Progress = { bytes: 0 };
   #note: string | undefined;
-  /** Where the last progress was noted. */
+  /** Bytes at which progress was last recorded. */
   #markedBytes = 0;
 
   constructor(
@@ -147,7 +146,7 @@ class Heartbeats {
   }
 
   report(progress: Progress): void {
-    // A landing that finds another version starts again within one attempt.
+    // If a landing finds another version, it starts again within one attempt.
     if (!this.#first || progress.bytes < this.#latest.bytes) this.#markedBytes = progress.bytes;
     this.#first ??= progress;
     if (progress.bytes >= this.#markedBytes + PROGRESS_BYTES) {
@@ -195,8 +194,8 @@ interface Holder {
 const holders = new Map<string, Holder>();
 
 /**
- * Runs `body` once no other body of the same key runs in this process: an earlier one, which Temporal has given
- * up or it would not have started this one, is stopped and waited for.
+ * Runs `body` when no other body with the same key runs in this process. Temporal has given up any earlier attempt,
+ * because it started this one. So the earlier attempt is stopped, and this one waits for its end.
  */
 async function exclusively<T>(
   key: string,

@@ -3,19 +3,19 @@ import type { ActivityDeps } from '../activities/deps.ts';
 import { findSnapshot, readCatalogue } from '../lake/catalogue.ts';
 import type { Settings } from '../config/settings.ts';
 
-/** Cheap looks (a listing each), but not for every look at the metrics page. */
+/** Each look costs one listing. That is cheap, but too much for each request to the metrics page. */
 const INTERVAL_MS = 60_000;
 
 export interface Watch {
-  /** Something may have changed. */
+  /** The watch looks soon, because something may have changed. */
   lookSoon(): void;
   stop(): Promise<void>;
 }
 
 /**
- * Looks once a minute, one look at a time, while a worker runs; a look that fails is logged and made again.
- * @param what the log says is unknown then.
- * @param options.waiting the first look is not before `lookSoon`.
+ * Looks once a minute while a worker runs, one look at a time. If a look fails, it is logged and repeated.
+ * @param what the log's name for what cannot be read.
+ * @param options.waiting the first look waits for `lookSoon`.
  */
 function watchEveryMinute(
   what: string,
@@ -46,7 +46,7 @@ function watchEveryMinute(
   };
 }
 
-/** Keeps the gauges of how old each dataset's newest snapshot is, while a worker runs. */
+/** Updates the gauges of the age of each dataset's newest snapshot while a worker runs. */
 export function watchSnapshotAges({ converted }: Pick<ActivityDeps, 'converted'>): Watch {
   const age = Runtime.instance().metricMeter.createGauge('longhaul_snapshot_age_seconds', 'float');
   const known = new Set<string>();
@@ -54,7 +54,7 @@ export function watchSnapshotAges({ converted }: Pick<ActivityDeps, 'converted'>
     const published = await readCatalogue(converted);
     for (const { name } of published) known.add(name);
     for (const name of known) {
-      // All of it was unpublished: a gauge keeps its last value, which would look fresh.
+      // All its days are unpublished. Without this, the gauge would keep its last value and look fresh.
       if (!published.some((each) => each.name === name)) age.set(Infinity, { dataset: name });
     }
     for (const { name } of published) {
@@ -67,8 +67,8 @@ export function watchSnapshotAges({ converted }: Pick<ActivityDeps, 'converted'>
 }
 
 /**
- * Keeps the gauge of how many clusters of Longhaul's are open, as EMR lists them for this worker's account and region:
- * from the first cluster on that this worker has to do with, or from the start where emr is the engine.
+ * Updates the gauge of Longhaul's open clusters, as EMR lists them for this worker's account and region. It starts with
+ * the first cluster that this worker opens or closes, or at once if the engine is `emr`.
  */
 export function watchOpenClusters({ engine }: Settings): Watch {
   const open = Runtime.instance().metricMeter.createGauge('longhaul_open_clusters', 'int');

@@ -4,13 +4,13 @@ import { printable } from '../model/names.ts';
 
 export interface LogOptions extends Omit<LogSettings, 'format'> {
   format: 'json' | 'text';
-  /** Whatever else happens, these are never written. */
+  /** These texts are never written to a log. */
   secrets: readonly string[];
-  /** Gets a line, with its end. */
+  /** Gets one line with its line end. */
   write: (line: string) => void;
 }
 
-/** One for everything that a worker says: ours, the SDK's and its core's. A line an entry. */
+/** The one logger for all messages of a worker: Longhaul's, the SDK's and its core's. Each entry is one line. */
 export function createLogger({ format, level, secrets, write }: LogOptions): Logger {
   const line = format === 'json' ? jsonLine : textLine;
   return new DefaultLogger(level === 'debug' ? 'DEBUG' : UPPER[level], (entry) => {
@@ -21,7 +21,7 @@ export function createLogger({ format, level, secrets, write }: LogOptions): Log
 
 const UPPER = { info: 'INFO', warn: 'WARN', error: 'ERROR' } as const;
 
-/** Each of a process's workers logs each of its states, and that it has no workflows, as all but one should. */
+/** Each worker of a process logs each of its states. All but one also log that they have no workflows, as intended. */
 function isChatter({ level, message, meta }: LogEntry): boolean {
   if (meta?.['sdkComponent'] !== 'worker') return false;
   return level === 'INFO' || message.startsWith('No workflows registered');
@@ -31,11 +31,11 @@ interface Fields {
   time: string;
   level: string;
   message: string;
-  /** In the order in which they are written. */
+  /** Further fields, in the order in which they are written. */
   [name: string]: unknown;
 }
 
-/** The SDK's words, in ours; what is in neither list passes as it is. */
+/** Longhaul's names for fields of the SDK. A field in neither list keeps its name. */
 const NAMES: Readonly<Record<string, string>> = {
   workflowRunId: 'run',
   runId: 'run',
@@ -44,7 +44,7 @@ const NAMES: Readonly<Record<string, string>> = {
   taskQueue: 'queue',
   sdkComponent: 'component',
 };
-/** Fields that are of no use to a reader. */
+/** Fields that do not help a reader. */
 const LEFT_OUT = new Set(['isLocal', 'activityId', 'workflowType', 'namespace', 'taskToken']);
 
 function fieldsOf({ level, message, timestampNanos, meta = {} }: LogEntry): Fields {
@@ -64,7 +64,7 @@ function errorOf(error: Error): object {
     name,
     message,
     ...(typeof type === 'string' ? { code: type } : {}),
-    // An error of the catalogue says it all in its message.
+    // The message of an error of the catalogue says everything, so its stack is left out.
     ...(typeof type === 'string' || stack === undefined ? {} : { stack }),
   };
 }

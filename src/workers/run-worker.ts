@@ -17,18 +17,18 @@ import { identityOfLake, openLake } from '../storage/open-lake.ts';
 import type { RunDefaults } from '../activities/days.ts';
 import { loadDatasets } from '../config/load-datasets.ts';
 
-/** Progress should be fresh: the default throttle lets a heartbeat through every 30 s. */
+/** Progress should be fresh. By default the SDK sends a heartbeat only every 30 s. */
 const MAX_HEARTBEAT_THROTTLE_MS = 1000;
-/** A worker that was killed keeps its runs waiting for this long; a busy one only replays a little more often. */
+/** Runs of a killed worker wait this long for it. If a worker is only busy, it replays its runs a little more often. */
 const STICKY_TIMEOUT = '2s';
-/** For checkpoints, after the grace time; what does not end then is left behind, and ends with the process. */
+/** Time for checkpoints after the grace time. Work that does not end then ends with the process. */
 const CHECKPOINT_MS = 50_000;
 /**
- * Most of them only wait for a run's end (a schedule's), which costs nothing; the others are short: a listing, a
- * manifest, the footers and checksum of what was converted.
+ * Most of these activities only wait for a run's end on behalf of a schedule, which costs nothing. The others are
+ * short: a listing, a manifest, or the footers and checksums of Parquet files.
  */
 const CONTROL_SLOTS = 1000;
-/** Downloads and conversions of backfilled days, beside the others: they are in no hurry. */
+/** Downloads and conversions of backfilled days run beside the others. They are not urgent. */
 const BACKFILL_SLOTS = 1;
 
 export interface WorkerTarget {
@@ -36,21 +36,21 @@ export interface WorkerTarget {
   /** `host:port`. */
   address: string;
   namespace: string;
-  /** Aborting it shuts the worker down in order: stop polling, checkpoint, go. */
+  /** When it aborts, the worker stops polling, writes its checkpoints and ends. */
   signal: AbortSignal;
-  /** Called once, when every task queue is polled; what it gets is good until the end. */
+  /** Called once, when the worker polls every task queue. Its argument is valid until the worker ends. */
   ready: (running: RunningWorker) => void;
 }
 
 export interface RunningWorker {
   connection: NativeConnection;
-  /** One a task queue, that of the workflows first. */
+  /** One worker for each task queue; the first one runs the workflows. */
   workers: readonly Worker[];
 }
 
 /**
- * The composition root: settings → lake → activities → workers on one connection, one for each task queue of the lake.
- * Resolves after shutdown.
+ * Builds everything: settings → lake → activities → workers, one for each task queue of the lake, on one connection. It
+ * resolves after shutdown.
  * @throws LonghaulError TEMPORAL_UNREACHABLE; LAKE_NAMESPACE_TAKEN.
  */
 export async function runWorker(target: WorkerTarget): Promise<void> {
@@ -92,14 +92,14 @@ async function connect(target: WorkerTarget): Promise<NativeConnection> {
   }
 }
 
-/** The embedded server is on this machine's loopback, whatever the settings say of others. */
+/** The embedded server is on this machine's loopback, so settings for another server do not apply. */
 function connectionOf({ settings, address }: WorkerTarget) {
   const { address: configured, tls, apiKey, metadata } = settings.temporal;
   if (configured === undefined) return { address };
   return { address, tls, metadata, apiKey };
 }
 
-/** What the activities of this worker touch: its one lake, and the settings. */
+/** What the activities of this worker use: its one lake and the settings. */
 async function openDeps(settings: Settings): Promise<ActivityDeps> {
   const { http, addresses, duckdb, spark, activity, emr, glueDatabase, datasetsFile } = settings;
   return {
@@ -109,7 +109,7 @@ async function openDeps(settings: Settings): Promise<ActivityDeps> {
   };
 }
 
-/** What this worker knows that a run's input does not say. datasets.yaml is read anew each time. */
+/** Defaults for a run's input. The worker reads datasets.yaml anew for each run. */
 function runDefaultsOf(settings: Settings): RunDefaults {
   const { engine, sourceConcurrency, activity, datasetsFile } = settings;
   const { heartbeatTimeoutMs } = activity;
@@ -136,14 +136,14 @@ function commonOptions(
       workerDeploymentOptions: {
         version,
         useWorkerVersioning: true,
-        // See docs/decisions/0018.
+        // The reason is in docs/decisions/0018.
         defaultVersioningBehavior: 'AUTO_UPGRADE',
       },
     }),
   } satisfies Partial<WorkerOptions>;
 }
 
-/** The namespace is this lake's from now on. @returns the lake's task queues. */
+/** Claims the namespace for this lake. @returns the lake's task queues. */
 async function claimLake(
   { settings: { lake }, namespace }: WorkerTarget,
   connection: NativeConnection,
@@ -153,7 +153,7 @@ async function claimLake(
   return queuesOf(identity.id);
 }
 
-/** All of them know all activities: the workflow says which queue has which step. */
+/** All workers have all activities. The workflow decides which queue runs which step. */
 function workersOf(queues: TaskQueues, { worker }: Settings) {
   const ofQueue = (taskQueue: string, slots: number) => ({
     taskQueue,
@@ -191,7 +191,7 @@ async function runUntil(target: WorkerTarget, running: RunningWorker): Promise<v
   }
 }
 
-/** The bundle that the build made. The tests' build makes none: the workflows themselves, bundled at start. */
+/** The workflow bundle of the build. The tests' build has no bundle, so the SDK bundles the workflows at start. */
 function workflowSource(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
   const codePath = fileURLToPath(new URL('../workflows/bundle.js', import.meta.url));
   if (existsSync(codePath)) return { workflowBundle: { codePath } };

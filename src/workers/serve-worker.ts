@@ -10,11 +10,11 @@ export interface ServeOptions {
   address: string;
   namespace: string;
   logger: Logger;
-  /** The first signal: stop in order. */
+  /** The first signal of the operating system: the worker stops in order. */
   signal: AbortSignal;
 }
 
-/** `longhaul worker`: a worker with its logs, metrics and health, until the signal. */
+/** Runs `longhaul worker`, with logs, metrics and health, until the signal aborts. */
 export async function serveWorker(options: ServeOptions): Promise<void> {
   const { settings, address, namespace, logger, signal } = options;
   installTelemetry(settings, logger);
@@ -47,19 +47,19 @@ export async function serveWorker(options: ServeOptions): Promise<void> {
   }
 }
 
-/** The answer of `/readyz`: 200 with `ready`, else 503. */
+/** The answer of `/readyz`. The status is 200 if it is `ready`, otherwise 503. */
 export interface Readiness {
   status: 'starting' | 'ready' | 'disconnected' | 'stopping';
-  /** Task queues that are polled, and how many activities of each are in work. */
+  /** The polled task queues, and the number of activities that run for each. */
   queues: { name: string; state: string; activities: number }[];
 }
 
-/** Temporal answers in milliseconds; a prober waits a second, as a rule. */
+/** Temporal answers in milliseconds. A health probe usually waits a second. */
 const TEMPORAL_TIMEOUT_MS = 900;
 
 /**
- * Liveness and readiness of a worker over HTTP: `/livez` while the process can answer at all, `/readyz` while it
- * polls and Temporal answers. It serves nothing else.
+ * Serves liveness and readiness of a worker over HTTP. `/livez` answers while the process can answer at all. `/readyz`
+ * is 200 while the worker polls and Temporal answers.
  */
 class Health {
   readonly #server = createServer((request, response) => {
@@ -71,7 +71,7 @@ class Health {
   running: RunningWorker | undefined;
   isStopping = false;
 
-  /** @param address `host:port`. @throws LonghaulError CONFIG_INVALID where nothing can listen there. */
+  /** @param address `host:port`. @throws LonghaulError CONFIG_INVALID if the worker cannot listen there. */
   async listen(address: string): Promise<void> {
     const at = address.lastIndexOf(':');
     const host = address.slice(0, at).replaceAll(/[[\]]/g, '');
@@ -112,7 +112,7 @@ class Health {
   }
 }
 
-/** A call that needs no permission. */
+/** Sends a request that needs no permission. */
 async function answers({ connection }: RunningWorker): Promise<boolean> {
   try {
     const deadline = Date.now() + TEMPORAL_TIMEOUT_MS;

@@ -4,10 +4,10 @@ import { LonghaulError } from '../model/errors.ts';
 import { createLogger } from './logger.ts';
 import type { Context } from '@temporalio/activity';
 
-/** Shorter ones would make holes in every line. */
+/** Shorter secrets occur in ordinary text, so hiding them would damage every line. */
 const MIN_SECRET_LENGTH = 4;
 
-/** The logger of a worker's process. @param defaultFormat where LOG_FORMAT is not set. */
+/** The logger of a worker's process. @param defaultFormat format if LOG_FORMAT is not set. */
 export function loggerOf(
   { log, temporal }: Settings,
   defaultFormat: 'json' | 'text',
@@ -20,17 +20,17 @@ export function loggerOf(
 let isInstalled = false;
 
 /**
- * Logs and metrics of everything in this process that Temporal's SDK does; once, before its first connection.
- * @throws LonghaulError CONFIG_INVALID where nothing can listen at METRICS_ADDRESS.
+ * Installs logs and metrics for Temporal's SDK in this process, before its first connection. Later calls do nothing.
+ * @throws LonghaulError CONFIG_INVALID if the worker cannot listen at METRICS_ADDRESS.
  */
 export function installTelemetry({ log, worker }: Settings, logger: Logger): void {
-  // After the last connection's end the SDK starts its runtime anew as it was.
+  // After the last connection ends, the SDK starts its runtime again with the same options.
   if (isInstalled) return;
   const { metricsAddress } = worker;
   try {
     Runtime.install({
       logger,
-      // Signals are the program's own affair: the second one ends it at once.
+      // The program handles signals itself: the second one ends it at once.
       shutdownSignals: [],
       telemetryOptions: {
         logging: {
@@ -51,7 +51,7 @@ export function installTelemetry({ log, worker }: Settings, logger: Logger): voi
   isInstalled = true;
 }
 
-/** The dataset and source of an activity, for its logs and metrics; absent where it is about none. */
+/** The dataset and source of an activity, for its logs and metrics. A missing field means that it has none. */
 interface Subject {
   dataset?: string;
   source?: string;
@@ -59,7 +59,7 @@ interface Subject {
 }
 
 /**
- * Puts what an activity is about on all that it logs and measures, and logs its end.
+ * Adds an activity's dataset and source to its logs and metrics, and logs its end.
  * @param onDone gets the name of each activity that has ended well.
  */
 export function activityTelemetry(
@@ -75,7 +75,7 @@ export function activityTelemetry(
         log.debug(`${info.activityType} started`);
         const result: unknown = await next(input);
         const seconds = Math.round(performance.now() - startedAtMs) / 1000;
-        // The SDK logs a failure itself.
+        // The SDK itself logs failures.
         log.info(`${info.activityType} done`, { seconds });
         onDone(info.activityType);
         return result;
@@ -91,7 +91,7 @@ export function activityTelemetry(
   };
 }
 
-/** By the shape that all inputs share: a dataset or its name, a source. Ids and names only: an address may be long. */
+/** All inputs have a dataset or its name, and may have a source. Only ids and names count: an address may be long. */
 function subjectOf(input: unknown): Subject {
   if (typeof input !== 'object' || input === null) return {};
   const { dataset, source, ingestDate } = input as Record<string, unknown>;

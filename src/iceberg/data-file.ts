@@ -2,10 +2,10 @@ import type { ColumnMetaData, FileMetaData, SchemaElement } from 'hyparquet';
 import type { DataFile } from './manifest-files.ts';
 import { PARTITION_FIELDS, type IcebergField, type IcebergType } from './table-schema.ts';
 
-/** Of the first characters of text, as many as Iceberg's own writers keep by default (`truncate(16)`). */
+/** Characters of text that a bound keeps. Iceberg's own writers also keep 16 by default (`truncate(16)`). */
 const BOUND_CHARACTERS = 16;
 
-/** Whether readers of a table with these columns read each of the file's columns as what it is: see `fitsType`. */
+/** Whether readers of a table with these columns read each column of the file correctly: see `fitsType`. */
 export function fits(footer: FileMetaData, fields: readonly IcebergField[]): boolean {
   const elements = columnsOf(footer);
   return fields.every((field) => {
@@ -15,8 +15,8 @@ export function fits(footer: FileMetaData, fields: readonly IcebergField[]): boo
 }
 
 /**
- * Readers refuse or misread a file whose column is of another type than the table's: of the promotions that Iceberg
- * allows, none is between types of ours.
+ * Readers refuse or misread a file whose column has another type than the table's column. Iceberg allows some
+ * promotions, but none of them is between types that Longhaul writes.
  */
 function fitsType(element: SchemaElement, type: IcebergType): boolean {
   const { type: physical, converted_type: converted, logical_type: logical } = element;
@@ -40,13 +40,13 @@ function fitsType(element: SchemaElement, type: IcebergType): boolean {
 }
 
 function columnsOf(footer: FileMetaData): Map<string, SchemaElement> {
-  // The first one is the root; our files have no nested columns.
+  // The first element is the root. Longhaul's files have no nested columns.
   return new Map(footer.schema.slice(1).map((element) => [element.name, element]));
 }
 
 /**
- * The entry of a file that `fits`, with what engines prune by: sizes, counts, and bounds from its footer.
- * @param path as readers open it.
+ * The manifest entry of a file that `fits`. Engines prune by its sizes, counts and bounds from the footer.
+ * @param path the path by which readers open the file.
  */
 export function dataFileOf(
   path: string,
@@ -81,7 +81,7 @@ function sumOf(
   return chunks.reduce((sum, chunk) => sum + Number(of(chunk)), 0);
 }
 
-/** Where a writer left one out, there is none of the file: an engine may not prune by what it does not know. */
+/** If the writer left out a statistic, the entry has none: engines must not prune by an unknown bound. */
 function addStatistics(
   file: DataFile,
   id: number,
@@ -116,7 +116,7 @@ function addStatistics(
 
 /**
  * @param order 1: the least, -1: the greatest.
- * @returns undefined where one of them is unknown, or there is none.
+ * @returns undefined if a value is unknown, or if there are no values.
  */
 function extreme(type: IcebergType, values: readonly unknown[], order: 1 | -1): Buffer | undefined {
   let best: Buffer | undefined;
@@ -158,13 +158,13 @@ function compare(type: IcebergType, a: Buffer, b: Buffer): number {
   return a.readBigInt64LE() < b.readBigInt64LE() ? -1 : 1;
 }
 
-/** A bound must be text: what a writer cut within a character loses that character. */
+/** A bound must be text. If a writer cut the text within a character, that character is left out. */
 function lowerText(bytes: Buffer): Buffer | undefined {
   const whole = wholeCharacters(bytes);
   return whole === undefined ? undefined : Buffer.from(firstCharacters(whole));
 }
 
-/** Cut text is below what it was cut from: its last character is raised. Undefined where none can be. */
+/** Cut text sorts before the whole text, so its last character is raised. Undefined if none can be raised. */
 function upperText(bytes: Buffer): Buffer | undefined {
   const whole = wholeCharacters(bytes);
   if (whole === undefined) return undefined;
@@ -192,7 +192,7 @@ function firstCharacters(text: string): string {
   return Array.from(text).slice(0, BOUND_CHARACTERS).join('');
 }
 
-/** Without the bytes of a last character that is not whole; undefined where the rest is no text either. */
+/** Leaves out a last character that is incomplete. @returns undefined if the rest is not text either. */
 function wholeCharacters(bytes: Buffer): string | undefined {
   try {
     const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

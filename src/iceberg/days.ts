@@ -10,19 +10,19 @@ import {
 import { listSnapshots, readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 
-/** A source as it was published. */
+/** A published version of a source. */
 export interface Version {
   entry: SourceEntry;
-  /** `ingest_date` of its rows. */
+  /** `ingest_date` of the version's rows. */
   versionDate: string;
 }
 
-/** What a dataset was on a day: the latest version of each of its sources. */
+/** The content of a dataset on a day: the latest version of each of its sources. */
 export interface Content {
-  /** The day's own. */
+  /** Manifest of the day itself. */
   manifest: Omit<SnapshotManifest, 'sources'>;
   sources: Version[];
-  /** The same for the same versions. */
+  /** Hash of the versions: the same versions have the same hash. */
   hash: string;
 }
 
@@ -35,15 +35,15 @@ export interface SourceOfDay {
 
 const MANIFESTS_AT_ONCE = 16;
 
-/** The published days of a dataset, as its manifests say; each is read once. */
+/** The published days of a dataset, from its manifests. Each manifest is read once. */
 export class Days {
   readonly #converted: Store;
   readonly #manifests = new Map<string, Promise<SnapshotManifest>>();
-  /** All published revisions, the oldest day first, and of a day the newest revision last. */
+  /** All published revisions: the oldest day first, and within a day the newest revision last. */
   readonly revisions: readonly SnapshotRef[];
   /** The newest revision of each day. */
   readonly current: readonly SnapshotRef[];
-  /** The days of these that have begun anywhere; the last of them is what the table is when no day is asked for. */
+  /** The days of `current` that have begun in any time zone. Readers who ask for no day get the last of them. */
   readonly begun: readonly SnapshotRef[];
 
   private constructor(converted: Store, revisions: readonly SnapshotRef[]) {
@@ -57,7 +57,7 @@ export class Days {
 
   static async of(converted: Store, dataset: string): Promise<Days> {
     const days = new Days(converted, await listSnapshots(converted, dataset));
-    // Many at once; of one that cannot be read, whoever needs it is told.
+    // Many are read at once. If a manifest cannot be read, the caller that needs it gets the error.
     const read = async (ref: SnapshotRef): Promise<unknown> =>
       await days.#read(ref).catch(() => undefined);
     await pMap(days.current, read, { concurrency: MANIFESTS_AT_ONCE });
@@ -68,7 +68,7 @@ export class Days {
     return this.current.findLast(({ ingestDate }) => ingestDate < date);
   }
 
-  /** Of the dataset with that revision of its day. @throws LonghaulError MANIFEST_UNREADABLE, LAKE_CORRUPT. */
+  /** The dataset's content with this revision of the day. @throws LonghaulError MANIFEST_UNREADABLE, LAKE_CORRUPT. */
   async content(ref: SnapshotRef): Promise<Content> {
     const earlier = this.current.filter(({ ingestDate }) => ingestDate < ref.ingestDate);
     const read = async (each: SnapshotRef): Promise<SnapshotManifest> => await this.#read(each);
@@ -76,15 +76,15 @@ export class Days {
     const sources = manifests.flatMap(({ sources: entries, ingestDate }) =>
       entries.map((entry) => ({ entry, versionDate: versionDateOf(entry, ingestDate) })),
     );
-    // The day's own comes first, also where it has no source.
+    // The day's own manifest comes first, even if it has no source.
     const [manifest] = manifests as [SnapshotManifest, ...SnapshotManifest[]];
     return { manifest, sources, hash: hashOf(sources) };
   }
 
   /**
-   * Each version once, and which of them each day consists of. A version has the date of the first of these days that
-   * consists of it. That is the day on which it was published, but where a later revision of that day has another version
-   * of the source: a source and a date are one version.
+   * Each version once, and the versions that each day consists of. A version has the date of the first of these days
+   * that consists of it. Usually the version was published on that day. If a later revision of that day replaced the
+   * version, it has the date of a later day, because a source and a date name one version.
    * @throws LonghaulError MANIFEST_UNREADABLE, LAKE_CORRUPT.
    */
   async history(): Promise<{ versions: Version[]; days: SourceOfDay[] }> {
@@ -121,7 +121,7 @@ function hashOf(sources: readonly Version[]): string {
   return contentHash(versions);
 }
 
-/** Of 64: two contents of one table never meet by chance. */
+/** Hex digits that are kept, of 64: enough that two contents of one table never have the same hash by chance. */
 const HASH_DIGITS = 32;
 
 export function contentHash(content: unknown): string {

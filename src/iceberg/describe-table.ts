@@ -14,29 +14,29 @@ import {
 } from './metadata.ts';
 import { columnTypeOf } from './table-schema.ts';
 
-/** A table as people and scripts are shown it. */
+/** A table, as Longhaul shows it to users and scripts. */
 export interface TableDescription {
   location: string;
   metadataFile: string;
-  /** Of the head; undefined where no day has begun, or none is published any more. */
+  /** Id of the head. Undefined if no day has begun, or if no day is published any more. */
   snapshotId: number | undefined;
-  /** Of the head. */
+  /** Columns of the head. */
   columns: { name: string; type: ColumnType }[];
   /**
-   * By date; a revision that was replaced stands behind its day. `publishedAs`: the day and revision that made the
-   * snapshot, an earlier one where nothing has changed since.
+   * Tags by date; a replaced revision follows its day. `publishedAs` is the day and revision that made the snapshot: an
+   * earlier day if nothing has changed since.
    */
   tags: { tag: string; snapshotId: number; rows: number; publishedAs: string }[];
 }
 
-/** The tables that are a dataset's history where they are joined. */
+/** The two tables of a dataset's history. Readers join them. */
 export type HistoryDescription = Record<
   'versions' | 'days',
   Pick<TableDescription, 'location' | 'metadataFile' | 'columns'> & { name: string }
 >;
 
 /**
- * @returns undefined where one is not there yet.
+ * @returns undefined if one of the tables does not exist yet.
  * @throws LonghaulError TABLE_FOREIGN_COMMIT, TABLE_UNREADABLE.
  */
 export async function describeHistory(
@@ -54,7 +54,7 @@ export async function describeHistory(
 }
 
 /**
- * @returns undefined where there is no table.
+ * @returns undefined if the table does not exist.
  * @throws LonghaulError TABLE_FOREIGN_COMMIT, TABLE_UNREADABLE.
  */
 export async function describeTable(
@@ -86,8 +86,8 @@ export async function describeTable(
 }
 
 /**
- * The types of the head's columns, by name, for what is converted next. A table that cannot be read has none: its next
- * commit says so.
+ * The types of the head's columns by name, for the next conversion. If the table cannot be read, there are none, and
+ * the table's next commit reports the error.
  */
 export async function tableTypes(
   converted: Store,

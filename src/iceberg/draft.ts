@@ -26,19 +26,19 @@ export interface DraftOptions extends CastOptions {
 export interface NewSnapshot {
   schema: IcebergSchema;
   files: WantedFile[];
-  /** What its files are compared with. */
+  /** Snapshot whose files the new files are compared with. */
   parent: TableSnapshot | undefined;
-  /** Of the table that holds the copies, where it is another one. */
+  /** Entries of the table that holds the copies, if that is another table. */
   shared?: readonly ManifestEntry[];
-  /** The same for the same snapshot. */
+  /** Hash of the content: the same snapshot has the same hash. */
   content: string;
-  /** What it is, besides. */
+  /** Properties of the snapshot's summary besides the counts. */
   summary: Record<string, string>;
 }
 
-/** In a snapshot's summary. */
+/** Property of a snapshot's summary that holds `content`. */
 const CONTENT = 'longhaul.content';
-/** How many former versions the metadata names, as Iceberg's own writers have it. */
+/** Former versions that the metadata names. Iceberg's own writers also keep 100 by default. */
 const METADATA_LOG_LENGTH = 100;
 
 /** The next version of a table. */
@@ -46,7 +46,7 @@ export class Draft {
   isChanged = false;
   readonly table: TableMetadata;
   readonly #options: DraftOptions;
-  /** The columns that the table ever had, also where it is made anew: their names keep their ids. */
+  /** Schemas that the table ever had, even if it is rebuilt: their columns keep their field ids. */
   readonly #former: readonly IcebergSchema[];
 
   constructor(
@@ -60,8 +60,8 @@ export class Draft {
   }
 
   /**
-   * @param former the file of the version that it follows.
-   * @param schema of a table that never had a snapshot: readers need one.
+   * @param former the metadata file of the version before this one.
+   * @param schema the schema of a table that never had a snapshot: readers need one.
    */
   finished(former: string | undefined, schema: IcebergSchema): TableMetadata {
     const { table } = this;
@@ -70,7 +70,7 @@ export class Draft {
     if (former !== undefined) {
       log.push({ 'metadata-file': former, 'timestamp-ms': table['last-updated-ms'] });
     }
-    // What no tag names any more is of a day that was withdrawn: its files may go.
+    // If no tag names a snapshot, its day was withdrawn. The sweep may remove its files.
     const named = new Set(Object.values(table.refs).map((ref) => ref['snapshot-id']));
     const isNamed = (each: { 'snapshot-id': number }): boolean => named.has(each['snapshot-id']);
     return {
@@ -126,7 +126,7 @@ export class Draft {
     table['snapshot-log'].push({ 'snapshot-id': id, 'timestamp-ms': this.#now() });
   }
 
-  /** The table's columns for files of these. */
+  /** The table's schema for files with these columns. */
   evolved(columns: readonly (readonly Column[])[]): IcebergSchema {
     return evolve(this.table.schemas, columns, this.#former);
   }
@@ -154,7 +154,7 @@ export class Draft {
   }
 
   /**
-   * Metadata has values of the files, and copies have all: what only its owner can read stays so.
+   * Metadata and copies have values of the files. If only the owner can read a file, the folders become private too.
    * @param keys of files, or of a folder.
    */
   async keepPrivate(keys: readonly string[]): Promise<void> {
@@ -174,7 +174,7 @@ export class Draft {
     this.table['last-column-id'] = Math.max(this.table['last-column-id'], ...ids);
   }
 
-  /** Times in a table's metadata never go back, also where a clock does. */
+  /** Times in a table's metadata never go back, even if the host's clock does. */
   #now(): number {
     return Math.max(Date.now(), this.table['last-updated-ms']);
   }

@@ -22,12 +22,12 @@ import { readSnapshotFiles } from './snapshot.ts';
 import { ICEBERG_TYPES, LAST_OWN_ID, type IcebergSchema } from './table-schema.ts';
 
 /*
- * What each of a dataset's tables has to be, as the manifests of its published days say. The main one has a tagged snapshot
- * for each day. The history is two tables that are joined, of the newest revisions of the days that have begun, as
- * `<view>_history` is: each version of a source once, and which of them each day consists of.
+ * The manifests of a dataset's published days define what its tables have. The main table has a tagged snapshot for
+ * each day. The history is two tables, which readers join as the view `<view>_history` does: each version of a source
+ * once, and the versions that each day consists of. It has the newest revisions of the days that have begun.
  */
 
-/** Makes a table have a tagged snapshot for each day and replaced revision, no other tag, and the newest day as its head. */
+/** Tags a snapshot for each day and replaced revision, and no other. The newest day that has begun becomes the head. */
 export async function followDays(draft: Draft, days: Days): Promise<void> {
   const { refs } = draft.table;
   const isCurrent = (ref: SnapshotRef): boolean => days.current.includes(ref);
@@ -37,13 +37,13 @@ export async function followDays(draft: Draft, days: Days): Promise<void> {
   for (const tag of Object.keys(refs)) if (!tags.has(tag)) draft.dropTag(tag);
   for (const ref of days.revisions) {
     const tag = tagOf(ref);
-    // What a replaced revision was stays, whatever became of the days before it.
+    // The snapshot of a replaced revision stays, even if the days before it have changed.
     if (refs[tag] && !isCurrent(ref)) continue;
-    // So does a day whose manifest was damaged since: the days after it are followed all the same.
+    // If the manifest of a day was damaged later, its snapshot stays too, and the next days are still added.
     const damaged = refs[tag] ? (['MANIFEST_UNREADABLE', 'LAKE_CORRUPT'] as const) : [];
     const content = await days.content(ref).catch(noneIf(...damaged));
     if (!content) continue;
-    // A day on which nothing has changed is the snapshot of the day before.
+    // If nothing has changed on a day, its tag names the snapshot of the day before.
     draft.setTag(tag, draft.withContent(content.hash) ?? (await addDay(draft, days, ref, content)));
   }
   draft.setHead(draft.tagged(days.begun.at(-1)?.ingestDate));
@@ -60,7 +60,7 @@ async function addDay(
   return await draft.addSnapshot({
     schema: draft.evolved(sources.map(({ entry }) => entry.schema.columns)),
     files: filesOf(sources),
-    // The head, where the day becomes it; else the day before it.
+    // The head if the day becomes the head; otherwise the day before it.
     parent:
       (isHead ? draft.tagged(MAIN) : undefined) ??
       draft.tagged(days.before(ingestDate)?.ingestDate),
@@ -76,7 +76,7 @@ async function addDay(
 
 type SyncedMain = (TableFolder & { metadata: TableMetadata }) | undefined;
 
-/** @param main the table of the days: what it had to cast serves here too. */
+/** @param main the main table: its copies are used here too. */
 export async function followVersions(draft: Draft, days: Days, main: SyncedMain): Promise<void> {
   await followNewest(draft, days, async () => {
     const { versions } = await days.history();
@@ -89,7 +89,7 @@ export async function followVersions(draft: Draft, days: Days, main: SyncedMain)
   });
 }
 
-/** @param main the table of the days: this one becomes as private. */
+/** @param main the main table. If it is private, this table becomes private too. */
 export async function followSourcesOfDays(
   draft: Draft,
   days: Days,
@@ -103,7 +103,7 @@ export async function followSourcesOfDays(
   });
 }
 
-/** Of a table whose one snapshot is of all days that have begun. */
+/** Updates a table whose only snapshot has all days that have begun. */
 async function followNewest(
   draft: Draft,
   { begun }: Days,
@@ -114,7 +114,7 @@ async function followNewest(
     draft.setHead(undefined);
     return;
   }
-  // A revision never changes: the same ones say the same.
+  // A revision never changes, so the same revisions have the same content.
   const content = contentHash(begun.map((ref) => [ref.ingestDate, ref.revision]));
   const add = async (): Promise<TableSnapshot> =>
     await draft.addSnapshot({
@@ -125,7 +125,6 @@ async function followNewest(
   draft.setHead(draft.withContent(content) ?? (await add()));
 }
 
-/** Of the versions. */
 export function filesOf(versions: readonly Version[]): WantedFile[] {
   return versions.flatMap(({ entry: { id, parquet: parts, schema }, versionDate }) => {
     const partition = { source: id, ingest_date: daysSinceEpoch(versionDate) };
@@ -160,12 +159,12 @@ export const DAYS_SCHEMA: IcebergSchema = {
   })),
 };
 
-/** The writer holds a group in memory: here a year of 90 sources. */
+/** The writer holds a row group in memory: here a year of 90 sources. */
 const WRITER_OPTIONS = { rowGroupSize: 32_768, pageSize: 4096, useDataPageV2: false };
 
 /**
- * Writes all of it into one new file: a row is a few bytes there, and readers open one file instead of one a day.
- * @returns none where there are no rows.
+ * Writes all rows into one new file: a row takes a few bytes, and readers open one file instead of one a day.
+ * @returns no file if there are no rows.
  */
 async function writeDaysFile(
   { converted, prefix }: TableFolder,

@@ -17,21 +17,21 @@ import type { Store } from '../storage/store.ts';
 import { metadataKey } from './metadata.ts';
 import type { IcebergSchema, IcebergType } from './table-schema.ts';
 
-/** What a catalog has to know of a version of a table. */
+/** What a catalog must know about a version of a table. */
 export interface TablePointer {
-  /** In Glue, and of the view. */
+  /** Name of the table in AWS Glue. */
   name: string;
   location: string;
   metadataFile: string;
-  /** Of the newest day; undefined where there is none. */
+  /** Columns of the newest day; undefined if there is no day. */
   after: IcebergSchema | undefined;
 }
 
 export interface GlueOptions {
   database: string;
-  /** The SDK's client, or a test's. */
+  /** The client of the AWS SDK, or a test's. */
   client: Pick<GlueClient, 'send'>;
-  /** Whether the metadata file of a version is there. */
+  /** Whether the metadata file of a version exists. */
   isThere: (version: number) => Promise<boolean>;
   signal: AbortSignal;
 }
@@ -52,7 +52,7 @@ export async function enterInGlue(
   }
 }
 
-/** Whether the database is there. @throws LonghaulError GLUE_REFUSED, GLUE_UNAVAILABLE; the signal's reason. */
+/** Checks that the database exists. @throws LonghaulError GLUE_REFUSED, GLUE_UNAVAILABLE; the signal's reason. */
 export async function findGlueDatabase(database: string, signal: AbortSignal): Promise<void> {
   const client = createGlueClient();
   try {
@@ -65,12 +65,12 @@ export async function findGlueDatabase(database: string, signal: AbortSignal): P
   }
 }
 
-/** Of writers that overtake each other: each try reads what the other one left. */
+/** Attempts if other writers change the entry at the same time. Each attempt reads the entry again. */
 const MAX_TRIES = 10;
 
 /**
- * Makes the table's entry in AWS Glue name this version, unless it names a newer one. Of two writers at once, one is
- * refused by Glue, and looks again.
+ * Makes the table's entry in AWS Glue name this version, unless it names a newer one. If two writers update it at once,
+ * Glue refuses one of them, and that writer reads the entry again.
  * @throws LonghaulError GLUE_TABLE_FOREIGN, GLUE_REFUSED, GLUE_UNAVAILABLE; the signal's reason.
  */
 export async function followInGlue(pointer: TablePointer, options: GlueOptions): Promise<void> {
@@ -107,13 +107,13 @@ async function entryOf(
     const command = new GetTableCommand({ DatabaseName: database, Name: name });
     return (await client.send(command, { abortSignal: signal })).Table;
   } catch (error) {
-    // Where there is no such database, CreateTable says so.
+    // If the database does not exist, CreateTable reports it.
     if (error instanceof EntityNotFoundException) return undefined;
     throw error;
   }
 }
 
-/** @returns undefined where the entry names this version already, or a newer one that is there. */
+/** @returns undefined if the entry already names this version, or a newer version that exists. */
 async function updateOf(
   pointer: TablePointer,
   { VersionId, Description, Owner, Retention, Parameters = {}, StorageDescriptor }: Table,
@@ -135,7 +135,7 @@ async function updateOf(
   return new UpdateTableCommand({
     DatabaseName: database,
     VersionId,
-    // Glue's own history of the entry; the table's metadata has the days.
+    // Glue need not archive former entries: the table's metadata has the days.
     SkipArchive: true,
     TableInput: {
       ...{ ...input, Description, Owner, Retention },
@@ -144,7 +144,7 @@ async function updateOf(
   });
 }
 
-/** Undefined where it is no metadata file of ours. */
+/** @returns undefined if the file is not a metadata file of Longhaul. */
 function versionIn(metadataFile: string, location: string): number | undefined {
   const folder = `${location}/metadata/`;
   if (!metadataFile.startsWith(folder)) return undefined;
@@ -160,7 +160,7 @@ const HIVE_TYPES: Readonly<Record<IcebergType, string>> = {
   string: 'string',
 };
 
-/** As Iceberg's own library writes it. Athena shows these columns; what it reads is in the metadata. */
+/** The entry in the form of Iceberg's own library. Athena shows these columns, but reads by the table's metadata. */
 function entryFor({ name, location, metadataFile, after }: TablePointer): TableInput {
   const columns = (after?.fields ?? []).map((field) => ({
     ...{ Name: field.name, Type: HIVE_TYPES[field.type] },
@@ -178,12 +178,12 @@ function entryFor({ name, location, metadataFile, after }: TablePointer): TableI
   };
 }
 
-/** One request with all its tries of the SDK: seconds; what lasts longer is for Temporal's retries. */
+/** Attempts of the SDK for one request. Temporal's retries cover longer outages. */
 const MAX_ATTEMPTS = 5;
 const CONNECT_TIMEOUT_MS = 5000;
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** Region, endpoint and credentials are found as every AWS SDK finds them. */
+/** The AWS SDK finds the region, the endpoint and the credentials in its usual places. */
 function createGlueClient(): GlueClient {
   silenceVersionWarning();
   return new GlueClient({

@@ -4,11 +4,11 @@ import avro from 'avsc';
 import type { IcebergSchema, PartitionSpec } from './table-schema.ts';
 
 /*
- * The two kinds of Avro files of a snapshot, as format version 2 of the specification has them: a manifest lists data
- * files, a manifest list the manifests of a snapshot. The numbers are the specification's field ids.
+ * A snapshot has two kinds of Avro files, in format version 2 of the specification. A manifest lists data files; a
+ * manifest list lists the manifests of a snapshot. The numbers are the specification's field ids.
  */
 
-/** A field of a record, whose value in memory is a T. */
+/** A field of a record. Its value in memory is a T. */
 interface Field<T> {
   id: number;
   type: unknown;
@@ -25,16 +25,16 @@ const string = (id: number): Field<string> => fieldOf(id, 'string');
 const int = (id: number): Field<number> => fieldOf(id, 'int');
 const long = (id: number): Field<number> => fieldOf(id, 'long');
 const bytes = (id: number): Field<Buffer> => fieldOf(id, 'bytes');
-/** With `null` as what readers take where the field is absent. */
+/** The field with the default `null`, which readers take if the field is absent. */
 const optional = <T>(field: Field<T>): Field<T> => ({ ...field, isOptional: true });
 
-/** Avro's maps have text as keys: a map by field id is a list of pairs. */
+/** Avro's maps have only text as keys, so a map by field id is a list of pairs. */
 function byField<T>(id: number, keyId: number, value: Field<T>): Field<FieldValue<T>[]> {
   const pair = recordType(`k${keyId}_v${value.id}`, { key: int(keyId), value });
   return fieldOf(id, { type: 'array', logicalType: 'map', items: pair });
 }
 
-/** Of the field with that id. */
+/** A value, and the id of the field that has it. */
 export interface FieldValue<T> {
   key: number;
   value: T;
@@ -54,7 +54,7 @@ const PARTITION_TYPES = {
   ingest_date: { type: 'int', logicalType: 'date' },
 } as const;
 
-/** `ingest_date` in days since 1970-01-01; nothing in a table without partitions. */
+/** `ingest_date` is in days since 1970-01-01. A table without partitions has neither field. */
 function partition({ fields }: PartitionSpec): Field<{ source?: string; ingest_date?: number }> {
   const named = fields.map(
     (each) => [each.name, optional(fieldOf(each['field-id'], PARTITION_TYPES[each.name]))] as const,
@@ -90,7 +90,7 @@ const manifestEntry = (spec: PartitionSpec) => ({
 
 export type ManifestEntry = RecordOf<ReturnType<typeof manifestEntry>>;
 
-/** `status` of an entry of a manifest. */
+/** Values of `status` in an entry of a manifest. */
 export const ENTRY_STATUS = { existing: 0, added: 1, deleted: 2 } as const;
 
 const PARTITION_RANGE = {
@@ -122,7 +122,7 @@ const MANIFEST_IN_LIST = {
   partitions: optional(fieldOf<RecordOf<typeof PARTITION_RANGE>[]>(507, PARTITION_RANGES)),
 };
 
-/** What a manifest list says of a manifest. */
+/** What a manifest list says about a manifest. */
 export type ManifestInList = RecordOf<typeof MANIFEST_IN_LIST>;
 
 export function encodeManifest(
@@ -140,7 +140,7 @@ export function encodeManifest(
   });
 }
 
-/** @throws Error of a file that is damaged. */
+/** @throws Error if the file is damaged. */
 export function decodeManifest(file: Buffer): ManifestEntry[] {
   return decodeAvro(file) as ManifestEntry[];
 }
@@ -157,12 +157,12 @@ export function encodeManifestList(
   });
 }
 
-/** @throws Error of a file that is damaged. */
+/** @throws Error if the file is damaged. */
 export function decodeManifestList(file: Buffer): ManifestInList[] {
   return decodeAvro(file) as ManifestInList[];
 }
 
-/** Avro's object container file, as its specification 1.11 lays it out: the magic, a header, blocks of records. */
+/** Parts of Avro's object container file, by its specification 1.11: the magic, a header, blocks of records. */
 const MAGIC = Buffer.from('Obj\u0001');
 const SYNC_BYTES = 16;
 
@@ -170,9 +170,9 @@ const HEADER = avro.Type.forSchema({ type: 'map', values: 'bytes' });
 const LONG = avro.Type.forSchema('long');
 
 /**
- * A file of one block. The header is written here and not by `avsc`, which leaves out the attributes of the schema that
- * Iceberg needs (`field-id`).
- * @param metadata what Iceberg wants in the header besides.
+ * Encodes a file of one block. `avsc` does not write the header, because it leaves out the attributes of the schema
+ * that Iceberg needs (`field-id`).
+ * @param metadata what else Iceberg needs in the header.
  */
 function encodeAvro(
   schema: object,
@@ -196,8 +196,8 @@ function encodeAvro(
 }
 
 /**
- * The records of a file that `encodeAvro` wrote, by the schema in its header.
- * @throws Error where it is none: cut short, or damaged.
+ * The records of a file that `encodeAvro` wrote, decoded by the schema in its header.
+ * @throws Error if the file is not such a file, is cut short, or is damaged.
  */
 function decodeAvro(file: Buffer): unknown[] {
   if (!file.subarray(0, MAGIC.length).equals(MAGIC)) throw new Error('no Avro file');
@@ -223,7 +223,7 @@ function decodeAvro(file: Buffer): unknown[] {
   return records;
 }
 
-/** Of the few schemas that our files have: making a type takes longer than reading a manifest of a day. */
+/** Types of the few schemas that our files have. Making a type takes longer than reading a manifest of a day. */
 const TYPES = new Map<string, avro.Type>();
 
 function typeOf(schema: string): avro.Type {

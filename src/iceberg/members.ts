@@ -23,13 +23,13 @@ import type { DataFile, ManifestEntry } from './manifest-files.ts';
 import { tableFileKey } from './metadata.ts';
 import { columnTypeOf, type IcebergField } from './table-schema.ts';
 
-/** Footers read, or files cast, at once. */
+/** Footers that the worker reads at once. It casts one file at a time: see `inTurn`. */
 const FILES_AT_ONCE = 8;
 
 /** A Parquet file that a snapshot has to have. */
 export interface WantedFile {
   part: ParquetPart;
-  /** As the file has them. */
+  /** Columns as they are in the file. */
   columns: readonly Column[];
   partition: DataFile['partition'];
 }
@@ -44,17 +44,17 @@ export interface MemberOptions extends CastOptions {
   /** The folder of the table that holds the copies. */
   copiesPrefix: string;
   files: readonly WantedFile[];
-  /** Of the snapshot. */
+  /** Columns of the snapshot. */
   fields: readonly IcebergField[];
-  /** What the parent has, and the columns by which it has it. */
+  /** Entries of the parent, and its columns. */
   before: { entries: readonly ManifestEntry[]; fields: readonly IcebergField[] };
-  /** Of another table, whose copies serve here too. */
+  /** Entries of another table, whose copies are used here too. */
   shared: readonly ManifestEntry[];
-  /** Of the keys of files that the parent does not have. */
+  /** Takes the keys of the files that the parent does not have. */
   keepPrivate: (keys: readonly string[]) => Promise<void>;
 }
 
-/** A file that a snapshot has: carried over from its parent, or new in it. */
+/** A file of a snapshot: carried over from its parent, or new in it. */
 export interface Member {
   file: DataFile;
   carried: ManifestEntry | undefined;
@@ -78,10 +78,10 @@ export async function membersOf(options: MemberOptions): Promise<Member[]> {
 
 interface Known {
   paths: ReadonlyMap<string, ManifestEntry>;
-  /** By what `castPrefix` says. */
+  /** Entries of the parent's copies by the start of their paths: see `castPrefix`. */
   copies: ReadonlyMap<string, ManifestEntry>;
   shared: ReadonlyMap<string, ManifestEntry>;
-  /** The names of columns whose type is another one than the parent's. */
+  /** Names of columns whose type differs from the parent's. */
   widened: ReadonlySet<string>;
 }
 
@@ -96,7 +96,7 @@ function widened(before: readonly IcebergField[], now: readonly IcebergField[]):
   return new Set(others.map(({ name }) => name));
 }
 
-/** As the parent has it: the part itself, or a copy in the table's types. */
+/** The parent's entry of the part itself, or of its copy in the table's types. */
 function carriedEntry(
   { converted, copiesPrefix, fields }: MemberOptions,
   { paths, copies, widened: changed }: Known,
@@ -111,7 +111,7 @@ function carriedEntry(
   return copied && isSame(copied) ? copied : undefined;
 }
 
-/** The part itself; where its columns are not of the table's types, a copy that has them. */
+/** The part itself. If its columns do not have the table's types, a copy that has them. */
 async function newMember(
   options: MemberOptions,
   { paths, copies, shared }: Known,
@@ -141,17 +141,17 @@ async function readPart(converted: Store, key: string, rows: number) {
   throw new LonghaulError('LAKE_CORRUPT', what);
 }
 
-/** A Parquet file of a source, and the columns of the table that it has to have. */
+/** A Parquet file of a source, and the columns that it must have in the table. */
 interface Cast {
   part: ParquetPart;
-  /** As the file has them. */
+  /** Columns as they are in the file. */
   columns: readonly Column[];
   fields: readonly IcebergField[];
 }
 
 /**
- * What the keys of all copies start with which `castPart` makes of a file for these types: the copy of an earlier day
- * serves again.
+ * The start of the keys of all copies that `castPart` makes of a file for these types. A later day finds the copy by it
+ * and uses the copy again.
  * @param prefix the table's folder.
  */
 function castPrefix(prefix: string, { part, columns, fields }: Cast): string {
@@ -162,12 +162,12 @@ function castPrefix(prefix: string, { part, columns, fields }: Cast): string {
   return `${prefix}data/${hash.slice(0, HASH_DIGITS)}-`;
 }
 
-/** Of 64: two copies of one table never meet by chance. */
+/** Hex digits that are kept, of 64: enough that two copies of one table never have the same name by chance. */
 const HASH_DIGITS = 32;
 
 /**
- * Writes a file once more, with its values in the types of the table's columns, exactly as the views cast them; every
- * row is there, or it throws.
+ * Writes a copy of a file with its values in the types of the table's columns, exactly as the views cast them. It
+ * throws if the copy lacks a row.
  * @returns the copy's key.
  * @throws LonghaulError ENGINE_…, STORE_…, DISK_FULL; the signal's reason.
  */
@@ -210,7 +210,7 @@ async function castPart(prefix: string, cast: Cast, options: CastOptions): Promi
 
 let lastCast: Promise<unknown> = Promise.resolve();
 
-/** One at a time in this process: each has all the memory that DuckDB may have, whatever else the worker converts. */
+/** One cast at a time in this process: each may use all of DuckDB's memory, while the worker converts other sources. */
 async function inTurn(work: () => Promise<void>): Promise<void> {
   const turn = lastCast.then(work);
   lastCast = turn.catch(() => undefined);

@@ -14,12 +14,12 @@ import {
   type PartitionSpec,
 } from './table-schema.ts';
 
-/** Where the tables lie in the converted zone. Spark and pyarrow skip a folder with an underscore. */
+/** Folder of the tables in the converted zone. Spark and pyarrow skip folders whose name starts with an underscore. */
 export const TABLES_PREFIX = '_iceberg/';
 
 /**
- * The tables of a dataset, by what their names add to its view's: its days as tags; each published version of its sources
- * once; which of these each day consists of. The last two, joined, are its history.
+ * The tables of a dataset, by the suffix that each adds to the view's name. `main` has the days as tags, `versions` has
+ * each published version of the sources once, and `days` has the versions of each day. The last two are its history.
  */
 export const TABLES = { main: '', versions: '_versions', days: '_days' } as const;
 
@@ -44,7 +44,7 @@ export interface TableFolder {
   prefix: string;
 }
 
-/** The key of a table's own file. Paths in a table are whole; it may be read from another place than they name. */
+/** The key of a table's own file. A table names absolute paths. It may have been moved, so only the name counts. */
 export function tableFileKey(prefix: string, folder: 'metadata' | 'data', path: string): string {
   return `${prefix}${folder}/${basename(path)}`;
 }
@@ -98,16 +98,16 @@ const METADATA = z.strictObject({
   ),
 });
 
-/** A table's metadata in the form of the specification, format version 2, as far as we write it. */
+/** A table's metadata in the specification's format version 2, as far as Longhaul writes it. */
 export type TableMetadata = z.infer<typeof METADATA>;
 export type TableSnapshot = z.infer<typeof SNAPSHOT>;
 
-/** Of the rest of the metadata: another writer keeps it as it is, and does not fit it. */
+/** Checksum of the rest of the metadata. Another writer keeps this property, so it no longer fits after a change. */
 const CHECKSUM = 'longhaul.checksum';
 
-/** The main branch, which every reader takes unless it asks for a tag. */
+/** The main branch. Every reader takes it unless it asks for a tag. */
 export const MAIN = 'main';
-/** `current-snapshot-id` where there is none. */
+/** `current-snapshot-id` of a table without a head. */
 export const NO_SNAPSHOT = -1;
 
 /** A table without a snapshot. */
@@ -127,7 +127,7 @@ export function newTable(location: string, spec: PartitionSpec): TableMetadata {
       NO_PARTITION_ID,
       ...spec.fields.map((field) => field['field-id']),
     ),
-    // Java's reader then refuses to expire snapshots, and with them the days' files.
+    // Iceberg's Java library then refuses to expire snapshots, which would remove the days' files.
     properties: { 'gc.enabled': 'false' },
     'current-snapshot-id': NO_SNAPSHOT,
     snapshots: [],
@@ -139,15 +139,15 @@ export function newTable(location: string, spec: PartitionSpec): TableMetadata {
   };
 }
 
-/** Six bytes: JSON's numbers hold it, in Node and in every reader. */
+/** Six bytes: numbers in JSON hold the id exactly, in Node and in every reader. */
 export function newSnapshotId(): number {
   return randomBytes(6).readUIntBE(0, 6);
 }
 
 /**
- * The number of the newest version. The hint of another writer may be behind, or lost: versions are looked for upwards
- * from it.
- * @returns undefined where there is no table.
+ * The number of the newest version. Another writer's hint may be old or lost, so newer versions are searched from the
+ * hint upwards.
+ * @returns undefined if there is no table.
  */
 export async function newestVersion(converted: Store, prefix: string): Promise<number | undefined> {
   const hint = Number((await converted.get(hintKey(prefix)))?.toString('utf8').trim());
@@ -173,7 +173,7 @@ async function newestListed(converted: Store, prefix: string): Promise<number | 
 const VERSION_NAME = /\/v([1-9]\d*)\.metadata\.json$/;
 
 /**
- * @returns undefined where there is no table.
+ * @returns undefined if there is no table.
  * @throws LonghaulError TABLE_UNREADABLE, TABLE_FOREIGN_COMMIT.
  */
 export async function readNewest(
@@ -197,7 +197,7 @@ export async function readVersion(
   const own = data?.properties[CHECKSUM];
   if (data && own === checksumOf(data)) return data;
   const uri = converted.uri(key);
-  // Every writer keeps the properties of a table; what has none is no table's metadata.
+  // Every writer keeps a table's properties and its id. A file that has neither is not a table's metadata.
   if (own !== undefined || isForeign(jsonOf(body))) {
     throw new LonghaulError(
       'TABLE_FOREIGN_COMMIT',
@@ -208,7 +208,7 @@ export async function readVersion(
   throw new LonghaulError('TABLE_UNREADABLE', `${uri} cannot be read: ${why}.`);
 }
 
-/** Whole metadata of a form that we do not write. */
+/** Whether the file is metadata of a table in a form that Longhaul does not write. */
 function isForeign(json: unknown): boolean {
   return z.looseObject({ 'table-uuid': z.string() }).safeParse(json).success;
 }
@@ -227,8 +227,8 @@ function checksumOf(metadata: TableMetadata): string {
 }
 
 /**
- * Makes a version the newest one: the file of its number, written where there is none yet, is the commit.
- * @returns false where another writer was first.
+ * Makes a version the newest one. The worker commits by creating the file of that number, which must not exist yet.
+ * @returns false if another writer was first.
  */
 export async function commitTable(
   converted: Store,
@@ -236,7 +236,7 @@ export async function commitTable(
   version: number,
   metadata: TableMetadata,
 ): Promise<boolean> {
-  // In the order of the form, in which a reader computes the checksum too.
+  // In the order of the keys in `METADATA`. A reader computes the checksum in the same order.
   const ordered = METADATA.parse(metadata);
   const properties = { ...ordered.properties, [CHECKSUM]: checksumOf(ordered) };
   const body = JSON.stringify({ ...ordered, properties });
@@ -254,7 +254,7 @@ function hintKey(prefix: string): string {
   return `${prefix}metadata/version-hint.text`;
 }
 
-/** Undefined where no day has begun, or none is published any more. */
+/** @returns undefined if no day has begun, or if no day is published any more. */
 export function headOf({
   'current-snapshot-id': id,
   snapshots,

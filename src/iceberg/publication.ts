@@ -10,7 +10,7 @@ import { syncTable, type SyncedTable } from './sync.ts';
 import { changesBetween, evolve, type IcebergSchema } from './table-schema.ts';
 
 /**
- * Holds a day that would change the columns of the dataset's table. An older day than the newest one, and the first day,
+ * Holds a day that would change the columns of the dataset's table. The first day, and a day older than the newest one,
  * change nothing that readers have.
  * @param sources as the day's manifest would have them.
  * @throws LonghaulError SCHEMA_CHANGED naming the columns; TABLE_FOREIGN_COMMIT, TABLE_UNREADABLE.
@@ -39,8 +39,8 @@ export async function assertSchemaKept(
 }
 
 /**
- * After a publication: brings the table to what the manifests say.
- * @returns undefined where the day is not published any more.
+ * Updates the table to what the manifests say, after a publication.
+ * @returns undefined if the day is not published any more.
  */
 export async function publishedTable(
   deps: { converted: Store; duckdb: DuckDbSettings; glueDatabase: string | undefined },
@@ -58,8 +58,8 @@ export async function publishedTable(
 }
 
 /**
- * The columns before this publication. Where the head is this day's alone they are those of its parent: an earlier attempt
- * may have committed it, whose answer was lost, or which AWS Glue refused.
+ * The columns before this publication. If only this day's tag names the head, they are the columns of the head's
+ * parent. An earlier attempt may have committed the day and then failed: its answer was lost, or AWS Glue refused it.
  */
 function formerSchema(
   { metadata, before }: SyncedTable,

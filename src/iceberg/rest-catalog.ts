@@ -10,10 +10,10 @@ import {
   TABLES_PREFIX,
 } from './metadata.ts';
 
-/** The one namespace; its tables have the names of the views. */
+/** The only namespace. It has all tables of the lake. */
 export const NAMESPACE = 'longhaul';
 
-/** In the specification's words: what a client may ask. A client with other wishes then knows without asking. */
+/** Requests that a client may send, in the specification's words. A client then does not try any others. */
 const ENDPOINTS = [
   'GET /v1/{prefix}/namespaces',
   'GET /v1/{prefix}/namespaces/{namespace}',
@@ -28,12 +28,12 @@ export interface CatalogAnswer {
   body: object;
 }
 
-/** The tables of a lake for clients of Iceberg's REST specification, as they are at each request; nothing is written. */
+/** The tables of a lake for clients of Iceberg's REST specification, read anew for each request. It writes nothing. */
 export class RestCatalog {
   readonly #converted: Store;
   readonly #defaults: Record<string, string>;
 
-  /** @param defaults settings that a client takes where its user has none: no secrets. */
+  /** @param defaults settings for clients whose user gives none. They contain no secrets. */
   constructor(converted: Store, defaults: Record<string, string>) {
     this.#converted = converted;
     this.#defaults = defaults;
@@ -71,12 +71,13 @@ export class RestCatalog {
     return { defaults: this.#defaults, overrides: {}, endpoints: ENDPOINTS };
   }
 
-  /** The name is a stranger's: no key is made of it before it is known to be a folder's. */
+  /** The name comes from a client. No key is made of it until it is known to be a folder's name. */
   async #load(namespace: string, name: string): Promise<CatalogAnswer> {
     const folders = namespace === NAMESPACE ? await this.#converted.folders(TABLES_PREFIX) : [];
     const version = folders.includes(name) ? await this.#newestVersion(name) : undefined;
     if (version === undefined) {
-      // Also of another namespace: Spark asks for a tag, or for metadata, as a table of a namespace named like the table.
+      // Also for other namespaces: Spark asks for a tag, or for metadata, as a table of a namespace named like the
+      // table.
       const message = `There is no table ${printable(`${namespace}.${name}`)}.`;
       return failure(404, 'NoSuchTableException', message);
     }
@@ -87,7 +88,7 @@ export class RestCatalog {
       const message = `${uri} names files in ${metadata.location}: the lake was moved.`;
       throw new LonghaulError('TABLE_UNREADABLE', message);
     }
-    // Without `config`: DuckDB makes a secret of it, without keys, and would use it instead of its user's own.
+    // Without `config`: DuckDB would make a secret without keys of it, and use that instead of the user's own secret.
     return found({ 'metadata-location': uri, metadata });
   }
 
@@ -96,7 +97,7 @@ export class RestCatalog {
   }
 }
 
-/** Where a client finds the bucket, as this process does. Its credentials are its own affair. */
+/** How a client finds the bucket: as this process does. The client brings its own credentials. */
 export async function clientDefaults(lake: LakeSettings): Promise<Record<string, string>> {
   if (lake.kind !== 's3') return {};
   const { s3Session } = await import('../storage/s3/engine-access.ts');
@@ -105,7 +106,7 @@ export async function clientDefaults(lake: LakeSettings): Promise<Record<string,
     's3.endpoint': endpoint.href.replace(/\/$/, ''),
     's3.path-style-access': String(lake.pathStyle),
     's3.region': region,
-    // Of the same, Java's name.
+    // The name of the region in Iceberg's Java library.
     'client.region': region,
   };
 }
@@ -115,7 +116,7 @@ export function failure(code: number, type: string, message: string): CatalogAns
   return { status: code, body: { error: { message, type, code } } };
 }
 
-/** Undefined where it is not well formed. */
+/** @returns undefined if the address is not well formed. */
 function segmentsOf(url: string): string[] | undefined {
   try {
     return url
@@ -136,7 +137,7 @@ function notFound(): CatalogAnswer {
   return failure(404, 'NotFoundException', 'The catalog has nothing at this address.');
 }
 
-/** The namespace has none below it. */
+/** The only namespace has no namespaces below it. */
 function namespacesBelow(url: string): CatalogAnswer {
   const parent = new URLSearchParams(url.replace(/^[^?]*/, '')).get('parent') ?? '';
   if (parent === '') return found({ namespaces: [[NAMESPACE]] });

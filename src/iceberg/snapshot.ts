@@ -16,14 +16,14 @@ import { membersOf, type MemberOptions } from './members.ts';
 import { tableFileKey, type TableFolder, type TableSnapshot } from './metadata.ts';
 import type { IcebergSchema, PartitionSpec } from './table-schema.ts';
 
-/** What a snapshot consists of: the keys of its own files, its manifests, and those of their entries that it has. */
+/** The content of a snapshot: the keys of its own files, its manifests, and their entries that it still has. */
 export interface SnapshotFiles {
   keys: string[];
   manifests: ManifestInList[];
   entries: ManifestEntry[];
 }
 
-/** Of a snapshot: it gets one of its own beside those of its parent until there are so many, as Iceberg's own writers do. */
+/** Limit of a snapshot's manifests. Below it, a snapshot adds one to its parent's, as Iceberg's own writers do. */
 const MAX_MANIFESTS = 100;
 
 export interface SnapshotOptions extends Omit<MemberOptions, 'fields' | 'before'> {
@@ -35,13 +35,13 @@ export interface SnapshotOptions extends Omit<MemberOptions, 'fields' | 'before'
   schema: IcebergSchema;
   spec: PartitionSpec;
   parent: { snapshot: TableSnapshot; schema: IcebergSchema } | undefined;
-  /** What it is, besides the counts. */
+  /** Properties of the summary besides the counts. */
   summary: Record<string, string>;
 }
 
 /**
- * Writes the manifest and the manifest list of a snapshot, and no file of rows but where a file does not have the
- * table's types. Nothing refers to them until the table's metadata does.
+ * Writes the manifest and the manifest list of a snapshot. It writes a file of rows only if a file does not have the
+ * table's types. Nothing refers to the new files until the table's metadata does.
  * @throws LonghaulError LAKE_CORRUPT, TABLE_UNREADABLE, ENGINE_…, STORE_….
  */
 export async function writeSnapshot(options: SnapshotOptions): Promise<TableSnapshot> {
@@ -159,7 +159,7 @@ function partitionRanges(entries: readonly ManifestEntry[]): ManifestInList['par
   }));
 }
 
-/** By the specification's names. */
+/** Counts by the specification's names. */
 function countsOf(entries: readonly ManifestEntry[]): Record<string, string> {
   const { added, existing, deleted } = byStatus(entries);
   const live = [...added, ...existing];

@@ -31,32 +31,33 @@ import {
 
 /** A table of a dataset as it is now. */
 export interface SyncedTable extends TableFolder {
-  /** In catalogs. */
+  /** Name of the table in catalogs. */
   name: string;
-  /** The folder, as readers open it. */
+  /** Address of the table's folder, as readers open it. */
   location: string;
-  /** The newest metadata file. */
+  /** Address of the newest metadata file. */
   metadataFile: string;
   metadata: TableMetadata;
-  /** The columns of the head before, and now; undefined where it has none. */
+  /** Columns of the head before and after the update; undefined if there is no head. */
   before: IcebergSchema | undefined;
   after: IcebergSchema | undefined;
 }
 
 export interface SyncOptions extends CastOptions {
   dataset: string;
-  /** Of AWS Glue, in which the tables are entered. */
+  /** Database of AWS Glue that gets an entry for each table. */
   glueDatabase?: string | undefined;
-  /** Makes everything anew from the manifests; else only what they have and the tables do not. */
+  /** Makes everything anew from the manifests. Otherwise only what the tables lack is added. */
   rebuild?: boolean;
 }
 
 /**
- * Brings a dataset's Iceberg tables to what the manifests of its published days say. The main one has a snapshot for each
- * day, tagged with its date; the newest day is the head. Two others are the history. It may be done at any time and by many
- * at once: what is there already is not done again, and of two writers one goes on from the other's version.
- * @returns the main one; undefined where no day was ever published.
- * @throws LonghaulError TABLE_FOREIGN_COMMIT, TABLE_UNREADABLE, LAKE_CORRUPT, MANIFEST_UNREADABLE, ENGINE_…, STORE_…, GLUE_….
+ * Updates a dataset's Iceberg tables to what the manifests of its published days say. The main table has a snapshot for
+ * each day, tagged with its date; the newest day is the head. Two other tables are the history. Many workers may do
+ * this at any time: finished work is not repeated, and a worker that is second starts from the other's version.
+ * @returns the main table; undefined if no day was ever published.
+ * @throws LonghaulError TABLE_FOREIGN_COMMIT, TABLE_UNREADABLE, LAKE_CORRUPT, MANIFEST_UNREADABLE, ENGINE_…, STORE_…,
+ * GLUE_….
  */
 export async function syncTable(options: SyncOptions): Promise<SyncedTable | undefined> {
   for (;;) {
@@ -65,36 +66,36 @@ export async function syncTable(options: SyncOptions): Promise<SyncedTable | und
     if (tables === 'overtaken') continue;
     if (options.glueDatabase !== undefined) {
       const { enterInGlue } = await import('./glue.ts');
-      // Also where nothing was committed: the entry of the last version may be missing.
+      // Even if nothing was committed: the entry of the last version may be missing.
       for (const table of tables) await enterInGlue(options.glueDatabase, { ...options, ...table });
     }
     return tables[0];
   }
 }
 
-/** But those of the partitions. */
+/** Only the columns of the partitions. */
 const NO_COLUMNS = evolve([], []);
 
 interface Table {
   suffix: TableSuffix;
   spec: PartitionSpec;
-  /** Until it has files. */
+  /** Schema of the table until it has files. */
   schema: IcebergSchema;
-  /** @param main the main table, which is brought first. */
+  /** @param main the main table, which is updated first. */
   follow: (draft: Draft, days: Days, main: SyncedTable | undefined) => Promise<void>;
 }
 
-/** In this order: the others follow what the main one has become, and the days name versions. */
+/** The order matters: the other tables follow the main one, and the days name versions. */
 const TABLES_OF_DATASET: Table[] = [
   { suffix: TABLES.main, spec: PARTITION_SPEC, schema: NO_COLUMNS, follow: followDays },
   { suffix: TABLES.versions, spec: PARTITION_SPEC, schema: NO_COLUMNS, follow: followVersions },
   { suffix: TABLES.days, spec: UNPARTITIONED, schema: DAYS_SCHEMA, follow: followSourcesOfDays },
 ];
 
-/** @returns the main one first; `overtaken` where another writer has committed since. */
+/** @returns the main table first; `overtaken` if another writer has committed since. */
 async function bringAll(options: SyncOptions): Promise<SyncedTable[] | 'overtaken'> {
   const { converted, dataset } = options;
-  // Before the days: who has seen fewer of them is overtaken by whoever has seen more.
+  // Versions are read before the days: if another writer saw more days and committed, this one's commit fails.
   const versions = await Promise.all(
     TABLES_OF_DATASET.map(async ({ suffix }) =>
       newestVersion(converted, tablePrefix(dataset, suffix)),
@@ -113,7 +114,7 @@ async function bringAll(options: SyncOptions): Promise<SyncedTable[] | 'overtake
   return synced;
 }
 
-/** @param version the newest one; undefined where there is none. */
+/** @param version the newest version; undefined if there is none. */
 async function bring(
   options: SyncOptions,
   { suffix, spec, schema }: Table,
@@ -124,7 +125,7 @@ async function bring(
   const prefix = tablePrefix(dataset, suffix);
   const location = converted.uri(prefix).replace(/\/$/, '');
   const current = version === undefined ? undefined : await readCurrent(options, prefix, version);
-  // Paths in the metadata are whole: those of a lake that was moved lead nowhere.
+  // Paths in the metadata are absolute. In a lake that was moved they no longer name its files.
   const isUsable = current?.location === location && !options.rebuild;
   const base = isUsable ? current : anew(newTable(location, spec), current);
   const copiesPrefix = tablePrefix(dataset);
@@ -146,7 +147,7 @@ async function bring(
   return isFirst ? synced(next, metadata) : 'overtaken';
 }
 
-/** Who wants everything made anew does so because the newest version cannot be read, or is not ours. */
+/** A rebuild goes on without the newest version if it cannot be read or if another program wrote it. */
 async function readCurrent(
   { converted, dataset, rebuild }: { converted: Store } & Pick<SyncOptions, 'dataset' | 'rebuild'>,
   prefix: string,
@@ -157,12 +158,12 @@ async function readCurrent(
   const metadata = await table;
   const owner = metadata.properties['longhaul.dataset'] ?? '';
   if (owner === dataset) return metadata;
-  // A dataset `x-days` from before such names were refused.
+  // Longhaul once accepted a dataset `x-days`. Its main table has the name of the table of days of `x`.
   const message = `${converted.uri(prefix)} is a table of another dataset, ${printable(owner)}.`;
   throw new LonghaulError('TABLE_FOREIGN_COMMIT', message);
 }
 
-/** @returns the new table, with what an older one has to hand on. */
+/** @returns the new table with the ids and numbers of the older one. */
 function anew(table: TableMetadata, before: TableMetadata | undefined): TableMetadata {
   if (!before) return table;
   return {

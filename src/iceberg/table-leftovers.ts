@@ -10,14 +10,14 @@ import {
 import { readSnapshotFiles } from './snapshot.ts';
 
 /**
- * As long as a commit may take (the workflow's policy TABLE): until then a file that no version of the table names may be
- * one that the next version will.
+ * Time limit of a commit (the workflow's policy TABLE). Until then, the next version may name a file that no version
+ * names yet.
  */
 const COMMIT_LIMIT_MS = 2 * 24 * 60 * 60_000;
 
 /**
- * The files of all tables that their newest version does not name: earlier versions, what was of days that are withdrawn,
- * and what a killed worker had written before its commit. Tags, and what they name, stay.
+ * The files of all tables that their newest version does not name: files of earlier versions, of withdrawn days, and of
+ * a commit that a killed worker did not finish. Tags and their files stay.
  * A table that cannot be read keeps all of its files.
  */
 export async function* tableLeftovers(
@@ -36,15 +36,15 @@ export async function* tableLeftovers(
   }
 }
 
-/** As this program names the files of a table; any other is left alone. */
+/** The names that Longhaul gives to files of a table. The sweep keeps any other file. */
 const OWN_NAME =
   /^(?:metadata\/(?:v\d+\.metadata\.json|snap-\d+-[\da-f-]{36}\.avro|[\da-f-]{36}-m0\.avro|\.[\da-f-]{36}\.tmp)|data\/(?:[\da-f]{32}-[\da-f]{8}\.parquet|\.[\da-f]{32}-[\da-f]{8}\.parquet\.partial))$/;
 
-/** @returns undefined where there is no table. */
+/** @returns undefined if there is no table. */
 async function namedKeys(converted: Store, view: string): Promise<Set<string> | undefined> {
   const own = await namedBy(converted, view);
   if (!own) return undefined;
-  // It has its copies in the folder of the dataset's main table.
+  // The table of versions has its copies in the folder of the dataset's main table.
   const versions = await namedBy(converted, view + TABLES.versions);
   const copies = [...(versions?.paths ?? []), ...own.paths].map((path) =>
     tableFileKey(prefixOfTable(view), 'data', path),

@@ -1,12 +1,12 @@
 import { meet, type Column, type ColumnType } from '../model/schema.ts';
 import type { SchemaChange } from '../model/table.ts';
 
-/** A table's own types, for those of the columns. */
+/** Iceberg's type for each type of a column. */
 export const ICEBERG_TYPES = {
   BIGINT: 'long',
   DOUBLE: 'double',
   DATE: 'date',
-  // Without a zone, in microseconds.
+  // Iceberg's `timestamp` has no zone and counts microseconds.
   TIMESTAMP: 'timestamp',
   VARCHAR: 'string',
 } as const satisfies Record<ColumnType, string>;
@@ -18,7 +18,7 @@ export interface IcebergField {
   name: string;
   required: boolean;
   type: IcebergType;
-  /** Of a column that never had a value: any type holds it, so it takes that of its first values. */
+  /** Marks a column that never had a value. Any type fits it, so the column takes the type of its first values. */
   doc?: typeof NO_VALUES;
 }
 
@@ -31,7 +31,7 @@ export interface IcebergSchema {
   fields: IcebergField[];
 }
 
-/** The columns that no file holds: readers take them from the partition of a file. */
+/** Columns that no file has. Readers take their values from the partition of a file. */
 export const PARTITION_FIELDS = [
   { id: 1, name: 'source', required: false, type: 'string' },
   { id: 2, name: 'ingest_date', required: false, type: 'date' },
@@ -57,24 +57,23 @@ export const PARTITION_SPEC: PartitionSpec = {
 
 export const UNPARTITIONED: PartitionSpec = { 'spec-id': 0, fields: [] };
 
-/** Before the first field of a partition: what a table without any names as its last one. */
+/** Last partition id of a table without partitions: the number before the first field of a partition. */
 export const NO_PARTITION_ID = 999;
 
 export const LAST_OWN_ID = PARTITION_FIELDS.length;
 
-/** The type of a column of a table. */
 export function columnTypeOf({ type }: Pick<IcebergField, 'type'>): ColumnType {
   const types = Object.entries(ICEBERG_TYPES) as [ColumnType, IcebergType][];
   return types.find(([, name]) => name === type)?.[0] ?? 'VARCHAR';
 }
 
 /**
- * The columns that a snapshot has: those of its sources, in the order that the table knows and then of first appearance.
- * A column keeps its field id for good, also where it was gone for a while; its type holds what its sources have now and
- * what the table had, exactly, so that a reader's query does not meet another type each day.
+ * The columns of a snapshot are those of its sources: known ones in the table's order, then new ones by appearance. A
+ * column keeps its field id for good, even if it was absent for a while. Its type holds exactly what its sources have
+ * now and what the table had, so that queries do not meet another type each day.
  * @param known the table's schemas, the newest last.
- * @param former those of the table before it was made anew, whose field ids stay; not their types.
- * @returns one of `known`, or a new one.
+ * @param former schemas of the table before it was rebuilt. Their field ids stay, but not their types.
+ * @returns one of `known`, or a new schema.
  */
 export function evolve(
   known: readonly IcebergSchema[],
@@ -103,7 +102,7 @@ export function evolve(
   return same ?? { 'schema-id': newest + 1, type: 'struct', fields };
 }
 
-/** Every column that the table ever had, as it had it last. */
+/** Every column that the table ever had, in its last form. */
 function knownFields(schemas: readonly IcebergSchema[]): Map<string, IcebergField> {
   const fields = new Map<string, IcebergField>();
   for (const schema of schemas) {
@@ -132,13 +131,13 @@ function meetColumns(
   return met;
 }
 
-/** For readers of files without field ids: which column of a file is which field. */
+/** Maps the columns of files to fields by their names, for readers of files without field ids. */
 export function nameMapping(schemas: readonly IcebergSchema[]): string {
   const names = new Map(schemas.flatMap(({ fields }) => fields.map(({ id, name }) => [id, name])));
   return JSON.stringify([...names].map(([id, name]) => ({ 'field-id': id, names: [name] })));
 }
 
-/** By field id: a column keeps its own. */
+/** Compares by field id, because a column keeps its id. */
 export function changesBetween(before: IcebergSchema, after: IcebergSchema): SchemaChange[] {
   const dropped = before.fields
     .filter(({ id }) => !after.fields.some((field) => field.id === id))

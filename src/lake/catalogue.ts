@@ -22,8 +22,8 @@ export interface PublishedDataset {
 }
 
 /**
- * What is published in a converted zone, by name. Only manifests count: a folder without one is nothing. A day that
- * has not begun anywhere is left out: it would stand before every day that is to come until then.
+ * The published datasets of a converted zone, by name. Only manifests count: a folder without one is not a dataset.
+ * Days that have not begun in any time zone are left out, because they would hide each day until they begin.
  */
 export async function readCatalogue(
   converted: Store,
@@ -40,16 +40,16 @@ export async function readCatalogue(
   return datasets;
 }
 
-/** A view that a query may mean. */
+/** A view that a query may name. */
 export interface WantedView {
   view: string;
-  /** What it is over. */
+  /** Entries of the sources that the view shows. */
   entries: () => Promise<DatedEntry[]>;
 }
 
 /**
- * One view a dataset, and one of its history, where the query may mean it.
- * @param asOf no later day counts.
+ * A view for each dataset, and one for its history, if the query may name it.
+ * @param asOf the last day that counts.
  * @returns also the hint for a query whose view is not among them.
  */
 export async function viewsFor(
@@ -70,7 +70,7 @@ export async function viewsFor(
     { view: historyView, entries: async () => daysOf(await Promise.all(refs.map(read))) },
   ]);
   const wanted = views.filter(
-    // A dataset may have the name of another one's history.
+    // Another dataset may have the name of this one's history view.
     ({ view }, index) => mayMean(sql, view) && !(index % 2 === 1 && known.includes(view)),
   );
   const firstDays = later.map(
@@ -88,8 +88,8 @@ export function mentions(sql: string, view: string): boolean {
 }
 
 /**
- * A view costs a read of its manifests and of a footer, a history one of every day: only queries that may mean
- * it pay. Names are plain ASCII, so a query that means one writes it, lists the catalogue, or makes names up as it goes.
+ * A view reads its manifests and a footer, and a history view reads those of every day: only those that the query may
+ * name are made. Names are plain ASCII. A query that names a view has its name, lists the catalogue, or builds names.
  */
 function mayMean(sql: string, view: string): boolean {
   return mentions(sql, view) || /show|information_schema|duckdb_|pg_|sqlite_|query/i.test(sql);
@@ -109,7 +109,7 @@ function daysOf(snapshots: readonly SnapshotManifest[]): DatedEntry[] {
   );
 }
 
-/** The snapshot of that date; else of the newest one that has begun. Undefined where there is none. */
+/** The snapshot of that date; by default, of the newest day that has begun. Undefined if there is none. */
 export async function findSnapshot(
   converted: Store,
   dataset: string,
@@ -124,9 +124,9 @@ export async function findSnapshot(
 }
 
 /**
- * The newest snapshot; where it lists a source as missing, also the last one that has it, cut down to that. A
- * source that the newest does not list at all has left the dataset.
- * @param refs of one dataset, oldest first, up to the day as of which is asked; never empty.
+ * The newest snapshot. If it lists a source as missing, also the last snapshot that has the source, with only that
+ * source. A source that the newest snapshot does not list has left the dataset.
+ * @param refs of one dataset, oldest first, up to the requested day; never empty.
  */
 export async function latestOfEachSource(
   refs: readonly SnapshotRef[],
@@ -147,12 +147,12 @@ export async function latestOfEachSource(
   return found;
 }
 
-/** The newest revision of each ingest date, oldest first; those of days to come too. */
+/** The newest revision of each ingest date, oldest first. Future days are included. */
 export async function newestRevisions(converted: Store, dataset: string): Promise<SnapshotRef[]> {
   return newestOfEachDay(await listRevisions(converted, dataset));
 }
 
-/** The same of what was listed, oldest first. A revision that is unpublished, or has ended, counts for nothing. */
+/** The newest of these revisions for each ingest date, oldest first. Unpublished and ended revisions do not count. */
 export function newestOfEachDay(revisions: readonly RevisionRef[]): SnapshotRef[] {
   const newest = new Map<string, SnapshotRef>();
   for (const revision of revisions.filter(isPublished)) {

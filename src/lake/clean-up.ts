@@ -16,11 +16,11 @@ import type { Lake, Store } from '../storage/store.ts';
 import type { RevisionOfRun } from './publish.ts';
 
 export interface EndedRun extends RevisionOfRun {
-  /** A failed run keeps its partial landings for the retry; any other leaves none, a killed worker's neither. */
+  /** A failed run keeps its partial landings for the retry. Any other leaves none, even if its worker was killed. */
   discardPartials: boolean;
 }
 
-/** At the end of a run. @returns the run that published the day's revision, if one did and it is published still. */
+/** Cleans up after a run. @returns the run that published the day's revision, if the revision is still published. */
 export async function cleanUp(deps: Lake, input: EndedRun): Promise<{ publishedBy?: string }> {
   const { ingestDate, revision, runId, discardPartials } = input;
   const { name: dataset, sources } = input.dataset;
@@ -42,8 +42,8 @@ export async function cleanUp(deps: Lake, input: EndedRun): Promise<{ publishedB
 }
 
 /**
- * Once a day's revision is published, a landing of it that the manifest does not name is of no use to any run: an older
- * version's, or a run's that another one overtook. Before that, another host's run may be about to name it.
+ * After a day's revision is published, no run uses a landing of it that the manifest does not name. It is an older
+ * version, or of a run that another one overtook. Before that, a run of another host may be about to name it.
  */
 async function removeOtherLandings(
   raw: Store,
@@ -59,6 +59,6 @@ async function removeOtherLandings(
     const isLanding = name === landed || name === landingManifestKey(landed);
     if (isLanding && !named.has(key)) others.push(key);
   }
-  // A file without its manifest is no landing; a manifest without its file would be a lie.
+  // The manifest goes first. A file without a manifest is not a landing; a manifest without its file would be false.
   for (const key of others.toSorted((a, b) => b.length - a.length)) await raw.delete(key);
 }

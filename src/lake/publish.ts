@@ -51,15 +51,15 @@ export interface Publication extends RevisionOfRun {
   accept: boolean;
   /** Ids of the optional sources that failed. */
   missing: string[];
-  /** Those whose entries are copied from the last snapshot, and the bytes that they were found unchanged from. */
+  /** Sources whose entries are copied from the last snapshot, and the bytes in it that they were compared with. */
   unchanged: Pick<SourceEntry, 'id' | 'checksum' | 'bytes'>[];
 }
 
 /**
- * The manifest is the last thing written; put-if-absent is the last lock. What is published never carries files of a
- * revision that was unpublished: `unpublish` writes its tombstone and then looks for manifests that carry the revision,
- * and this writes the manifest and then looks for tombstones, so one of the two sees the other.
- * @param assertSchema throws where the columns of these sources are not to be published, unless they were accepted.
+ * Writes the manifest last; put-if-absent lets one run publish it. A manifest never carries files of an unpublished
+ * revision. `unpublish` writes its tombstone and then looks for manifests that carry the revision. This writes the
+ * manifest and then looks for tombstones, so one of the two sees the other.
+ * @param assertSchema throws if these sources' columns must not be published. Not called if the user accepts them.
  */
 export async function publishSnapshot(
   deps: Lake,
@@ -70,7 +70,7 @@ export async function publishSnapshot(
   const at = { dataset: dataset.name, ingestDate, revision };
   try {
     const key = snapshotManifestKey(dataset.name, ingestDate, revision);
-    // An earlier attempt's, whose answer was lost.
+    // An earlier attempt may have written the manifest, and its answer was lost.
     const earlier = await readManifest(deps.converted, key, SNAPSHOT);
     const manifest =
       earlier?.runId === runId ? earlier : await manifestOf(deps, input, assertSchema);
@@ -133,8 +133,8 @@ async function manifestOf(
 }
 
 /**
- * @throws LonghaulError UNPUBLISHED_MEANWHILE where an entry's files are of a revision that is unpublished, or of one that
- * has ended and may be on its way out.
+ * @throws LonghaulError UNPUBLISHED_MEANWHILE if an entry's files are of a revision that is unpublished, or of one that
+ * has ended and that a sweep may be removing.
  */
 async function assertBasePublished(converted: Store, manifest: SnapshotManifest): Promise<void> {
   for (const at of carriedRevisions(manifest)) {
@@ -148,9 +148,9 @@ async function assertBasePublished(converted: Store, manifest: SnapshotManifest)
 }
 
 /**
- * Whether what a snapshot carries of a revision that has ended is of other published ones too. A sweep that removes files
- * ends days first and then reads what the others name: where one was published still after this snapshot was written, that
- * sweep reads this one too.
+ * Whether other published snapshots name all files that a snapshot carries of a revision that has ended. A sweep first
+ * ends days and then reads what the other snapshots name. If one of them was still published after this snapshot was
+ * written, that sweep also reads this snapshot.
  */
 async function isCarriedElsewhere(
   converted: Store,
@@ -170,7 +170,7 @@ async function isCarriedElsewhere(
   return false;
 }
 
-/** What this run published a moment ago, or an attempt of it that ended there. */
+/** Withdraws what this attempt of the run, or an earlier one, has just published. */
 async function withdrawOwn(
   converted: Store,
   at: SnapshotRef,
@@ -183,7 +183,7 @@ async function withdrawOwn(
   await putTombstone(converted, { ...at, reason, by: `run ${runId}` });
 }
 
-/** Two runs with the same bytes of each source publish the same. */
+/** Two runs publish the same content if each source has the same bytes. */
 function contentOf({ sources }: SnapshotManifest): string {
   return JSON.stringify(sources.map(({ id, checksum, bytes }) => [id, checksum, bytes]));
 }
@@ -209,7 +209,7 @@ async function verifiedEntry(
 ): Promise<SourceEntry> {
   const entryAt = async (key: string): Promise<SourceEntry | undefined> =>
     await readManifest(deps.converted, key, SOURCE_ENTRY);
-  // None of this run's own where an earlier run of the day finished it.
+  // If an earlier run of the day finished the source, this run has no entry of its own.
   const own = await entryAt(stagedEntryKey(at.runId, at.source));
   const entry = own ?? (await entryAt(sourceEntryKey(at)));
   if (!entry)

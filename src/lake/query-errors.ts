@@ -1,25 +1,25 @@
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 
-/** DuckDB's error about S3 as an error of the catalogue; undefined for other errors. */
+/** Turns DuckDB's error about S3 into an error of the catalogue; undefined for other errors. */
 export type StoreErrorOf = (message: string) => LonghaulError | undefined;
 
-/** The catalogue's error for what DuckDB throws at a query. */
+/** The catalogue's error for an error that DuckDB throws during a query. */
 export function asQueryError(error: unknown, storeError: StoreErrorOf): unknown {
   if (error instanceof LonghaulError || !(error instanceof Error)) return error;
-  // The system's, from writing the result out: a closed pipe is no fault of the query.
+  // An error of the system while the result is written. A closed pipe, for example, is not the query's fault.
   if ('code' in error) return error;
   const message = printableLines(error.message);
   if (/^(?:Failed to extract statements: )?Permission Error/.test(error.message)) {
     return refused(`The query reaches outside the lake: ${message}`, error);
   }
-  // What DuckDB's binding says of a text without any statement.
+  // DuckDB's binding says this about a text without any statement.
   if (error.message === 'Error in native callback') return refused('The query is empty.', error);
   const ofStore = storeError(error.message);
   return ofStore ?? new LonghaulError('QUERY_FAILED', message, {}, { cause: error });
 }
 
-/** The same for errors of making a view, which the query did not cause. */
+/** The catalogue's error for an error that DuckDB throws while a view is made. The query did not cause it. */
 export function asViewError(error: unknown, view: string, storeError: StoreErrorOf): LonghaulError {
   if (error instanceof LonghaulError) return error;
   const message = error instanceof Error ? error.message : '';
@@ -35,8 +35,8 @@ export function asViewError(error: unknown, view: string, storeError: StoreError
 }
 
 /**
- * For a query whose view is not there.
- * @param past where the query is as of a day: views that there were not yet, with the day of their first snapshot.
+ * The hint for a query whose view does not exist.
+ * @param past if the query is as of a day: the views that did not exist yet, with the day of their first snapshot.
  */
 export function viewsHint(
   known: readonly string[],
@@ -54,7 +54,7 @@ export function refused(message: string, cause?: unknown): LonghaulError {
   return new LonghaulError('QUERY_REFUSED', message, {}, { cause });
 }
 
-/** DuckDB points at the place with a caret on a line of its own: line ends stay. */
+/** DuckDB marks the place with a caret on a line of its own, so line ends stay. */
 function printableLines(text: string): string {
   return text
     .split('\n')

@@ -13,16 +13,16 @@ import { DUCKDB_SQL, viewSql } from './views.ts';
 export interface QueryOptions {
   converted: Store;
   duckdb: { memoryLimit: string; threads: number };
-  /** An ingest date: every view is as it was on that day. Undefined: as it is now. */
+  /** Ingest date: every view is as it was on that day. Undefined: every view is as it is now. */
   asOf?: string | undefined;
-  /** Where the converted zone is in S3. */
+  /** Access to the bucket if the converted zone is in S3. */
   s3?: DuckDbS3Access;
 }
 
 /**
- * Runs one SELECT over the views of everything that is published and hands its result to `use`; the result is
- * good until `use` ends.
- * @param options.stream false: the whole result is there before `use` starts, so no error comes after it.
+ * Runs one SELECT over the views of everything that is published and gives its result to `use`. The result is valid
+ * until `use` ends.
+ * @param options.stream false: the whole result exists before `use` starts, so no error comes after that.
  * @throws LonghaulError QUERY_REFUSED, QUERY_FAILED, LAKE_CORRUPT, STORE_… of S3.
  */
 export async function query<T>(
@@ -30,7 +30,7 @@ export async function query<T>(
   options: QueryOptions & { stream: boolean },
   use: (result: DuckDBResult) => Promise<T>,
 ): Promise<T> {
-  // DuckDB makes it when it first spills: a query that is cut off (`| head`) leaves nothing otherwise.
+  // DuckDB makes this folder when it first spills. A query that is cut off earlier (`| head`) leaves no folder.
   const spillFolder = await temporaryPath();
   const instance = await DuckDBInstance.create(':memory:', {
     memory_limit: options.duckdb.memoryLimit,
@@ -67,7 +67,7 @@ export async function query<T>(
   }
 }
 
-/** Lets DuckDB reach the bucket, and says how its words about S3 are to be read. A lake on disk loads nothing of it. */
+/** Lets DuckDB reach the bucket. @returns how to read its errors about S3. A lake on disk loads no code for S3. */
 async function openStore(
   connection: DuckDBConnection,
   s3: QueryOptions['s3'],
@@ -80,11 +80,11 @@ async function openStore(
 }
 
 interface CreatedViews {
-  /** Every file that they read, as DuckDB opens it. */
+  /** Every file that the views read, as DuckDB opens it. */
   files: Set<string>;
-  /** Views that could not be made: an error only for a query that wants them. */
+  /** Views that could not be made. They are an error only for a query that names them. */
   broken: { view: string; error: LonghaulError }[];
-  /** For a query whose view is none of them. */
+  /** Hint for a query whose view does not exist. */
   hint: string;
 }
 
@@ -114,13 +114,13 @@ async function createViews(
   return created;
 }
 
-/** DuckDB sees only the views that the query names: the hint for a misspelt one lists all of them. */
+/** DuckDB sees only the views that the query names. The hint for a misspelt view lists all of them. */
 function withHint(error: unknown, hint: string): unknown {
   if (!(error instanceof LonghaulError) || !error.message.startsWith('Catalog Error')) return error;
   return new LonghaulError(error.code, error.message, { hint }, { cause: error.cause });
 }
 
-/** @throws LonghaulError QUERY_REFUSED for anything but one SELECT (DESCRIBE, SUMMARIZE and SHOW are some). */
+/** @throws LonghaulError QUERY_REFUSED for anything but one SELECT (DESCRIBE, SUMMARIZE and SHOW count as SELECT). */
 async function prepareOne(
   connection: DuckDBConnection,
   sql: string,
@@ -141,8 +141,8 @@ function kindOf(statement: DuckDBPreparedStatement): string {
 }
 
 /**
- * Nothing but the manifests' own files can be opened after this, by name: not even the rest of the lake, on disk or
- * in the bucket, and nothing else over HTTP (`EXPORT DATABASE` makes its folder while it is merely prepared).
+ * After this, DuckDB can open only the files that the manifests name. It can open no other file of the lake, on disk or
+ * in the bucket, and nothing over HTTP. (`EXPORT DATABASE` makes its folder already while it is prepared.)
  */
 async function sandbox(connection: DuckDBConnection, files: ReadonlySet<string>): Promise<void> {
   const paths = [...files].map(quoteLiteral).join(', ');
@@ -152,9 +152,9 @@ async function sandbox(connection: DuckDBConnection, files: ReadonlySet<string>)
 }
 
 /**
- * Some table functions change how DuckDB works although a SELECT calls them and the configuration is locked: a log of
- * its HTTP requests would show their signatures and session token. The plan says which functions a statement calls;
- * its text does not have to (`query('FROM ' || …)`).
+ * Some table functions change how DuckDB works, although a SELECT calls them and the configuration is locked. A log of
+ * its HTTP requests would show their signatures and session token. The plan says which functions a statement calls; its
+ * text may not name them (`query('FROM ' || …)`).
  * @param sql one SELECT.
  * @throws LonghaulError QUERY_REFUSED.
  */
@@ -166,7 +166,7 @@ async function refuseLoggingFunctions(connection: DuckDBConnection, sql: string)
     throw refused(`The query calls ${called.toLowerCase()}, which is no part of a SELECT.`);
 }
 
-/** What a statement has that calls such a function, by its name or in text that becomes SQL. */
+/** A statement that calls such a function has one of these words, in a name or in text that becomes SQL. */
 const MAY_CALL_LOGGING = /log|profil|query|json/i;
 const LOGGING_FUNCTION =
   /\b((?:EN|DIS)ABLE_(?:LOGGING|PROFILING)|DUCKDB_LOGS|DUCKDB_LOG_CONTEXTS|TRUNCATE_DUCKDB_LOGS)\b/;

@@ -20,31 +20,31 @@ import type { Lake, Store } from '../storage/store.ts';
 export interface UnpublishInput {
   dataset: string;
   ingestDate: string;
-  /** Default: the day's newest, also where that is unpublished already, so that a second call withdraws nothing more. */
+  /** Default: the day's newest revision, even if it is unpublished, so that a second call withdraws nothing more. */
   revision?: number;
   reason: string;
   by: string;
-  /** Unpublishes later snapshots too, as far as they carry the revision's versions. */
+  /** Also unpublishes later snapshots that carry the revision's versions. */
   withLater: boolean;
 }
 
-/** What the command prints as JSON. */
+/** The result that the command prints as JSON. */
 export interface Unpublished extends Pick<
   Tombstone,
   'dataset' | 'ingestDate' | 'revision' | 'reason' | 'by' | 'unpublishedAt'
 > {
   status: 'unpublished' | 'already-unpublished';
-  /** What this call withdrew, in its order. */
+  /** Revisions that this call withdrew, in its order. */
   withdrawn: RevisionAt[];
-  /** The revision of the day that readers see now, and the dataset's newest snapshot; absent where there is none. */
+  /** The revision of the day that readers see now, and the dataset's newest snapshot. Absent if there is none. */
   dayIsNow?: RevisionAt;
   latestIsNow?: RevisionAt;
 }
 
 /**
- * Withdraws a revision of a day from all readers: they see the day's earlier revision, or no such day. No file goes.
- * Tombstones are written the newest day's first, so that a call that is cut off leaves no snapshot that carries a
- * withdrawn one; the next call goes on.
+ * Withdraws a revision of a day from all readers: they see the day's earlier revision, or the day is gone. No file is
+ * removed. The newest day's tombstone is written first. If a call is cut off, no published snapshot carries a withdrawn
+ * one, and the next call goes on.
  * @throws LonghaulError NOT_PUBLISHED, SNAPSHOT_CARRIED, MANIFEST_UNREADABLE.
  */
 export async function unpublish({ converted }: Lake, input: UnpublishInput): Promise<Unpublished> {
@@ -54,7 +54,7 @@ export async function unpublish({ converted }: Lake, input: UnpublishInput): Pro
   if (carriers.length > 0 && !input.withLater) throw carried(target, carriers);
   const { ingestDate, revision } = target;
   const withdrawn: RevisionAt[] = [];
-  // A run that was about to publish may have carried the revision until the tombstone was there, and not after that.
+  // A run that was about to publish may have carried the revision until the tombstone existed, but not later.
   do {
     for (const ref of [...carriers.toReversed(), target]) {
       const at = { ingestDate: ref.ingestDate, revision: ref.revision };
@@ -93,8 +93,8 @@ async function targetOf(
 }
 
 /**
- * Published snapshots that carry files of the revision, of one that carries it, or of one that is unpublished
- * already; oldest first. What a snapshot carries is always older.
+ * Published snapshots that carry files of the revision, of another carrier, or of a revision that is already
+ * unpublished; oldest first. A snapshot carries only files of older ones.
  */
 async function carriersOf(converted: Store, target: SnapshotRef): Promise<SnapshotRef[]> {
   const refs = (await listRevisions(converted, target.dataset)).filter(

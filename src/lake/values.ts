@@ -15,9 +15,9 @@ import {
 export type Json = null | boolean | number | string | Json[] | Map<string, Json>;
 
 /**
- * A value as JSON has it, without losing a digit: integers beyond 2^53, decimals that a double does not hold
- * and numbers that JSON lacks become text; dates and times are ISO 8601. Objects are Maps, so that a column
- * called `__proto__` is a column.
+ * A value in JSON, without losing a digit. Integers beyond 2^53, decimals that a double does not hold, and numbers that
+ * JSON lacks become text. Dates and times are ISO 8601. Objects are Maps, so that a column named `__proto__` is a
+ * column.
  */
 export function jsonOf(value: DuckDBValue): Json {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
@@ -38,14 +38,14 @@ export function jsonOf(value: DuckDBValue): Json {
   return textOf(value);
 }
 
-/** A value as one cell of text: as DuckDB's own shell has it, but for whole doubles, which lose their `.0`. */
+/** A value as the text of one cell, as DuckDB's own shell has it. Only whole doubles differ: they lose their `.0`. */
 export function textOf(value: DuckDBValue): string {
   if (value === null) return '';
   if (value instanceof DuckDBDateValue || value instanceof DuckDBBlobValue) return value.toString();
   return typeof value === 'object' ? value.toString() : String(value);
 }
 
-/** JSON text; control and bidirectional characters are escaped, as it may be printed on a terminal. */
+/** JSON text. Control and bidirectional characters are escaped, because it may be printed on a terminal. */
 export function jsonText(value: Json): string {
   return serialised(value).replaceAll(
     /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,

@@ -2,30 +2,30 @@ import type { SourceEntry } from '../model/manifest.ts';
 import { quoteIdentifier, quoteLiteral } from '../model/names.ts';
 import { meet, type Column, type ColumnType } from '../model/schema.ts';
 
-/** How the engine that runs it writes SQL. A `value` is SQL of a column, quoted. */
+/** SQL of the engine that runs a view. A `value` is SQL of a column, quoted. */
 export interface SqlDialect {
   types: Readonly<Record<ColumnType, string>>;
   identifier: (name: string) => string;
   literal: (text: string) => string;
-  /** A double as the publisher wrote it, but for trailing zeros: no exponent, no `.0`. */
+  /** A double as the publisher wrote it, except for trailing zeros: no exponent, no `.0`. */
   doubleText: (value: string) => string;
   /** @param format of strftime, without `%f`. */
   momentText: (value: string, format: string) => string;
-  /** `.5`: without trailing zeros, and nothing where it is zero. */
+  /** `.5`, for example: no trailing zeros, and empty if the fraction is zero. */
   fractionText: (value: string) => string;
 }
 
-/** A source's entry, and the ingest date that its rows have in a view. */
+/** A source's entry, and the ingest date of its rows in a view. */
 export interface DatedEntry {
   entry: SourceEntry;
   ingestDate: string;
 }
 
 /**
- * The SELECT behind a view: every source, one below the other. A column that sources hold in
- * different types has the type that holds both exactly, else text: an engine's own cast would spoil long integers.
- * Every branch names every column in the same order.
- * @param tableOf SQL of the table that Parquet files of the converted zone are, given by their keys.
+ * The SELECT of a view: all sources, one below the other. If sources have a column in different types, it has the type
+ * that holds both exactly, or else text, because an engine's own cast would damage long integers. Every branch names
+ * every column in the same order.
+ * @param tableOf SQL of the table that has these Parquet files; takes keys of the converted zone.
  */
 export function viewSql(
   entries: readonly DatedEntry[],
@@ -48,13 +48,13 @@ export function viewSql(
   return selects.join('\nUNION ALL\n') || emptySql(columns, dialect);
 }
 
-/** One set of files, and the ingest dates on which it was what the source held. */
+/** One set of files, and the ingest dates on which the source had these files. */
 interface Branch {
   entry: SourceEntry;
   ingestDates: string[];
 }
 
-/** A source that stayed unchanged for a year is one branch with many dates, not hundreds of branches. */
+/** A source that stays unchanged for a year is one branch with many dates, not hundreds of branches. */
 function branchesOf(entries: readonly DatedEntry[]): Branch[] {
   const branches = new Map<string, Branch>();
   for (const { entry, ingestDate } of entries) {
@@ -71,7 +71,7 @@ interface MetColumn {
   type: ColumnType;
 }
 
-/** In order of first appearance. */
+/** Columns in the order of their first appearance. */
 function metColumns(entries: readonly SourceEntry[]): MetColumn[] {
   const met = new Map<string, ReturnType<typeof meet>>();
   for (const { schema } of entries) {
@@ -100,7 +100,7 @@ function valuesSql(
   return values.join(', ');
 }
 
-/** Nothing is published but the columns, or not even those. */
+/** SQL of a dataset without rows, which may also have no columns. */
 function emptySql(columns: readonly MetColumn[], dialect: SqlDialect): string {
   const { VARCHAR, DATE } = dialect.types;
   const own = `CAST(NULL AS ${VARCHAR}) AS source, CAST(NULL AS ${DATE}) AS ingest_date`;
@@ -109,7 +109,7 @@ function emptySql(columns: readonly MetColumn[], dialect: SqlDialect): string {
 }
 
 /**
- * A column's value in the type where its sources meet, exactly. As text it is what the publisher wrote, but for
+ * A column's value in the type where its sources meet, exactly. As text it is what the publisher wrote, except for
  * padding of dates and trailing zeros of decimals.
  */
 export function castSql(
@@ -146,8 +146,8 @@ export const DUCKDB_SQL: SqlDialect = {
 };
 
 /**
- * DuckDB writes 3 as `3.0`, 0.00001 as `1e-05` and 1e16 as `1e+16`; the publisher wrote neither the `.0` nor
- * an exponent. A DECIMAL writes the digits out: 38 of them, which is 20 behind the point, or none.
+ * DuckDB writes 3 as `3.0`, 0.00001 as `1e-05` and 1e16 as `1e+16`. The publisher wrote neither the `.0` nor an
+ * exponent. A DECIMAL writes out 38 digits, of which 20 or none are behind the point.
  */
 function doubleText(value: string): string {
   const text = `CAST(${value} AS VARCHAR)`;

@@ -17,20 +17,20 @@ SETTINGS = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.caseSensitive": "false",
     "spark.sql.session.timeZone": "UTC",
-    # No file is a table by its path.
+    # Spark reads no file as a table by its path.
     "spark.sql.runSQLOnFiles": "false",
-    # Nor of a catalogue that this machine's Spark knows.
+    # Spark uses no other catalogue that this host configures.
     "spark.sql.defaultCatalog": "spark_catalog",
-    # ${env:…} would be this process's environment, credentials too.
+    # ${env:…} would show this process's environment, which may have credentials.
     "spark.sql.variable.substitute": "false",
     "spark.sql.parquet.compression.codec": "zstd",
-    # With its zone, where it has one.
+    # Unlike INT96, this type says in the file whether a timestamp has a zone.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
 }
 
-# Nodes of a parsed plan that only read; whatever else there is, now or later, is refused.
+# Nodes of a parsed plan that only read. Any other node is refused, also those of later Spark versions.
 READING = {
     "Aggregate",
     "AsOfJoin",
@@ -75,10 +75,10 @@ READING = {
     "Window",
     "WithWindowDefinition",
 }
-# A statement of its own, about the views.
+# Statements about the views. Each is a whole query.
 DESCRIBING = {"DescribeRelation", "ShowTables", "ShowColumns"}
 TARGETS = {"UnresolvedTableOrView", "UnresolvedNamespace", "CurrentNamespace", "ResolvedNamespace"}
-# Table functions that make rows of their arguments; whatever else there is, now or later, is refused.
+# Table functions that make rows of their arguments. Any other table function is refused.
 TABLE_FUNCTIONS = {
     "explode",
     "explode_outer",
@@ -92,7 +92,7 @@ TABLE_FUNCTIONS = {
     "variant_explode",
     "variant_explode_outer",
 }
-# They call Java, or open files that their options name.
+# These functions call Java, or open files that their options name.
 REFUSED_FUNCTIONS = {
     "reflect",
     "java_method",
@@ -105,7 +105,7 @@ REFUSED_FUNCTIONS = {
     "from_xml",
     "schema_of_xml",
 }
-# A function or column whose name is made up on the way.
+# Expressions that build the name of a function or column from text.
 REFUSED_EXPRESSIONS = {"ExpressionWithUnresolvedIdentifier", "CallMethodViaReflection"}
 
 
@@ -144,10 +144,10 @@ def answer_of(spark, job):
         for view in job["views"]:
             try:
                 create(spark, view)
-            except Exception as error:  # It matters only to a query that wants it.
+            except Exception as error:  # Only a query that names the view needs it.
                 broken.append({**described(error), "view": view["name"]})
         return {"columns": write(spark.sql(job["sql"]), job)}
-    except Exception as error:  # Of any kind: the command shows it.
+    except Exception as error:  # The command shows an error of any kind.
         return {"error": described(error), "broken": broken}
 
 
@@ -231,7 +231,7 @@ class Guard:
             self._check_value(part)
 
     def _check_value(self, value):
-        if not hasattr(value, "getClass"):  # A text or number, which py4j makes Python's own.
+        if not hasattr(value, "getClass"):  # A text or number: py4j returns it as a value of Python.
             return
         if self.plan.isInstance(value):
             self._check_plan(value)

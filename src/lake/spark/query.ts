@@ -12,7 +12,7 @@ import { viewSql, type DatedEntry, type SqlDialect } from '../views.ts';
 /** The script that does a `SparkQueryJob`. */
 export const QUERY_SCRIPT = fileURLToPath(new URL('query.py', import.meta.url));
 
-/** One view, as the script makes it. */
+/** A view, as the script makes it. */
 interface SparkView {
   name: string;
   /** Names in `sql`, and the Parquet files that each stands for. */
@@ -23,9 +23,9 @@ interface SparkView {
 interface SparkQueryJob {
   sql: string;
   views: SparkView[];
-  /** Rows at most; undefined: all. */
+  /** Limit of the result's rows; undefined: all rows. */
   maxRows: number | undefined;
-  /** A folder's URI, not there yet: for Parquet files whose columns are `c0`, `c1`, …. */
+  /** URI of a folder that does not exist yet. The script writes Parquet files with columns `c0`, `c1`, … there. */
   rows: string;
   /** Path of the answer. */
   answer: string;
@@ -35,11 +35,11 @@ type SparkQueryAnswer = { columns: string[] } | SparkQueryFailure;
 
 interface SparkQueryFailure {
   error: SparkError;
-  /** Views that could not be made: an error only for a query that wants them. */
+  /** Views that could not be made. They are an error only for a query that names them. */
   broken: (SparkError & { view: string })[];
 }
 
-/** An exception's class, or `refused`, and its message. */
+/** Class of an exception, or `refused`, and its message. */
 interface SparkError {
   kind: string;
   message: string;
@@ -47,19 +47,20 @@ interface SparkError {
 
 export interface SparkQueryOptions {
   converted: Store;
-  /** A folder on this machine that holds no other file. */
+  /** A folder on this host that has no other file. */
   scratchFolder: string;
   maxRows?: number | undefined;
-  /** As of `query`. */
+  /** The same as `asOf` of `QueryOptions`. */
   asOf?: string | undefined;
   /** Runs the script with the job's path. @returns the end of its standard error. */
   run: (jobPath: string) => Promise<string>;
 }
 
 /**
- * Runs one SELECT with Spark over the views of everything that is published, and hands its rows to `use`; the whole
- * result is there before `use` starts.
- * @throws LonghaulError QUERY_REFUSED, QUERY_FAILED, LAKE_CORRUPT, ENGINE_OUT_OF_MEMORY, STORE_… of S3; what `run` throws.
+ * Runs one SELECT with Spark over the views of everything that is published, and gives its rows to `use`. The whole
+ * result exists before `use` starts.
+ * @throws LonghaulError QUERY_REFUSED, QUERY_FAILED, LAKE_CORRUPT, ENGINE_OUT_OF_MEMORY, STORE_… of S3; errors of
+ * `run`.
  */
 export async function sparkQuery<T>(
   sql: string,
@@ -98,7 +99,7 @@ function viewOf(name: string, entries: readonly DatedEntry[], converted: Store):
   return { name, tables, sql };
 }
 
-/** As Spark opens it. */
+/** The address by which Spark opens a file. */
 function sparkUri(converted: Store, key: string): string {
   const uri = converted.uri(key);
   return converted.s3 ? uri.replace(/^s3:/, 's3a:') : `file://${uri}`;
@@ -122,12 +123,12 @@ const SPARK_SQL: SqlDialect = {
   fractionText: (value) => `regexp_replace(date_format(${value}, '.SSSSSS'), '[.]?0+$', '')`,
 };
 
-/** Spark's strings know backslashes. */
+/** A backslash escapes the next character in Spark's strings. */
 function literal(text: string): string {
   return `'${text.replaceAll(/[\\']/g, (char) => `\\${char}`)}'`;
 }
 
-/** The fewest digits that mean the double (Java 17 at times writes one too many), without an exponent. */
+/** A double with the fewest digits that give it back, without an exponent. Java 17 sometimes writes one too many. */
 function doubleText(value: string): string {
   const digits = (count: number): string => `format_string('%.${count - 1}e', ${value})`;
   const fits = (count: number): string => `WHEN CAST(${digits(count)} AS DOUBLE) = ${value}`;
@@ -178,7 +179,7 @@ async function errorOf(
 }
 
 async function storeError(error: SparkError, bucket: string): Promise<LonghaulError | undefined> {
-  // The SDK, which a lake on disk does not need.
+  // Loads the AWS SDK, which a lake on disk does not need.
   const { s3aError } = await import('../../storage/s3/engine-errors.ts');
   return s3aError(error, { permission: 'GetObject', bucket });
 }
@@ -194,14 +195,14 @@ function asQueryError({ kind, message }: SparkError, viewsHint: string): Longhau
   return new LonghaulError('QUERY_FAILED', words, { hint: viewsHint });
 }
 
-/** Without the plan, or the JVM's stack, that comes behind them. */
+/** Removes the plan, or the JVM's stack, that follows the message. */
 function wordsOf(message: string): string {
   const lines = message.split('\n').map((line) => printable(line));
   const end = lines.findIndex((line) => /^(?:;|JVM stacktrace|\s*'?\w+ \[)/.test(line));
   return (end > 0 ? lines.slice(0, end) : lines).join('\n').trim().replace(/;$/, '');
 }
 
-/** DuckDB reads them back, so that results of both engines look the same. */
+/** DuckDB reads the rows back, so that results of both engines look the same. */
 async function readRows<T>(
   folder: string,
   columns: readonly string[],

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { bytesText } from '../model/texts.ts';
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 
-/** The catalogue's error for what the file system says; anything that is no such error comes back as it was. */
+/** The catalogue's error for an error of the file system. Any other error is returned unchanged. */
 export function storageError(error: unknown, path: string): unknown {
   const code = codeOf(error) ?? '';
   if (code === 'ENOSPC') return fullError(path, { cause: error });
@@ -35,8 +35,9 @@ const ERRORS: Readonly<Record<string, (path: string) => [ErrorCode, string, stri
 };
 
 /**
- * Node says of a folder and those above it that it could not make, on a read-only disk or with a quota that is used up,
- * only ENOENT: the file system is asked again for the one that failed. Of a file in a folder's place it says EEXIST.
+ * If Node cannot make a folder and its parents, it says only ENOENT, even if the disk is read-only or the quota is used
+ * up. The file system is then asked again for the folder that failed. If a file is in a folder's place, Node says
+ * EEXIST.
  */
 function codeOf(error: unknown): string | undefined {
   const { code, syscall, path } = (error ?? {}) as NodeJS.ErrnoException;
@@ -50,7 +51,7 @@ function codeOf(error: unknown): string | undefined {
   }
 }
 
-/** A file system says the same where it has no inode for another file as where it has no room for bytes. */
+/** A file system says ENOSPC both if it has no inode for another file and if it has no room for bytes. */
 function fullError(path: string, options: { cause: unknown }): LonghaulError {
   const free = freeNow(path);
   if (free && free.files === 0 && free.bytes > 0) return noInodesError(path, free.bytes, options);
@@ -75,7 +76,7 @@ export function noInodesError(
 const NO_INODES_HINT =
   'Remove files, most likely many small ones (`df -i` counts them); `longhaul retry <run>` goes on from there.';
 
-/** Undefined where the file system does not say. */
+/** Undefined if the file system does not say. */
 function freeNow(path: string): { bytes: number; files: number | undefined } | undefined {
   try {
     const { bavail, bsize, files, ffree } = statfsSync(existsSync(path) ? path : dirname(path));

@@ -7,7 +7,7 @@ import { locationBlocks, type Location } from './location.ts';
 import { replaceFile, syncPath, writeAside } from './replace-file.ts';
 import type { Store, StoredObject, StoredRange } from './store.ts';
 
-/** A zone of the lake as a folder. `link(2)` makes put-if-absent atomic; rename would overwrite. */
+/** A zone of the lake as a folder. `link(2)` makes put-if-absent atomic; a rename would overwrite. */
 export class DiskStore implements Store {
   readonly root: string;
 
@@ -109,7 +109,7 @@ export class DiskStore implements Store {
   async putFile(key: string, path: string): Promise<void> {
     try {
       await mkdir(dirname(this.uri(key)), { recursive: true });
-      // Its writer's bytes are not durable until this.
+      // The writer's bytes are not durable before this.
       await syncPath(path);
       await rename(path, this.uri(key));
       await syncPath(dirname(this.uri(key)));
@@ -151,12 +151,12 @@ async function folderFor(path: string): Promise<number> {
 
 const PRIVATE_FILE = 0o600;
 
-/** Only the owner of the file can read it. In S3 the bucket's policy decides: never so. */
+/** Whether only the owner can read the file. In S3 the bucket's policy decides, so the answer is false. */
 export async function isPrivate(location: Location): Promise<boolean> {
   return location.kind === 'disk' && isOwnersOnly(await stat(location.path));
 }
 
-/** Makes the folder's own files, and those written there later, readable for this process's user only. S3 needs nothing. */
+/** Lets only this process's user read the folder's own files, and files written there later. S3 needs nothing. */
 export async function makePrivate(folder: Location): Promise<void> {
   if (folder.kind !== 'disk') return;
   const { path } = folder;
@@ -171,7 +171,7 @@ export async function makePrivate(folder: Location): Promise<void> {
   }
 }
 
-/** For a new file: as private as its folder; the process's umask goes on top. */
+/** Mode of a new file: as private as its folder. The process's umask also applies. */
 export async function modeOfFilesIn(folder: string): Promise<number> {
   return isOwnersOnly(await stat(folder)) ? PRIVATE_FILE : 0o666;
 }

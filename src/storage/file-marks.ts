@@ -4,9 +4,9 @@ import { basename, dirname, join } from 'node:path';
 import { datedPattern } from '../model/dates.ts';
 
 /**
- * The files that `file:` addresses may lead to: every user who reaches the embedded Temporal can start a run with any address,
- * so a worker follows only those that a command of the lake's owner has named. A mark is a file in a folder of the
- * owner's own, `<sha256 of the real path>`; of a path with the ingest date in it, `<sha256>.dated`, for any day.
+ * The files that `file:` addresses may name. Every user who reaches the embedded Temporal can start a run with any
+ * address, so a worker reads only files that the owner of the lake has named in a command. A mark is a file in the
+ * owner's folder, `<sha256 of the real path>`, or `<sha256>.dated` for a path with the ingest date in it, for any day.
  */
 export async function markFile(
   marks: string,
@@ -16,11 +16,11 @@ export async function markFile(
   const real = await realPathOf(path);
   await mkdir(marks, { recursive: true, mode: OWNER_ONLY });
   const ending = dated ? DATED : '';
-  // The content is for people, and of a dated path for `isMarked`.
+  // Operators can read the content, and `isMarked` reads that of a dated path.
   await writeFile(join(marks, hashOf(real) + ending), real, { mode: 0o600 });
 }
 
-/** @param real as `realPathOf` gives it. */
+/** @param real a path from `realPathOf`. */
 export async function isMarked(marks: string, real: string): Promise<boolean> {
   if (await isOwn(join(marks, hashOf(real)))) return true;
   const names = await readdir(marks).catch(() => []);
@@ -31,7 +31,7 @@ export async function isMarked(marks: string, real: string): Promise<boolean> {
   return false;
 }
 
-/** Without symlinks, as far as the path exists: a file that does not exist yet, or holds a day to come, has a real path too. */
+/** The path without symlinks, as far as it exists: a file that does not exist yet, or of a later day, has one too. */
 export async function realPathOf(path: string): Promise<string> {
   try {
     return await realpath(path);
@@ -45,7 +45,7 @@ export async function realPathOf(path: string): Promise<string> {
 const OWNER_ONLY = 0o700;
 const DATED = '.dated';
 
-/** A mark that another user could place is none. */
+/** A mark counts only if this user owns it, because another user could place it. */
 async function isOwn(path: string): Promise<boolean> {
   const found = await lstat(path).catch(() => undefined);
   return found !== undefined && found.isFile() && found.uid === process.getuid?.();

@@ -6,23 +6,23 @@ import { LonghaulError } from '../model/errors.ts';
 import { noInodesError, storageError } from './disk-errors.ts';
 
 /**
- * Landings and conversions never take the last of a disk. What shares it must be able to write what became of them:
- * the SQLite database of the embedded Temporal (a run of 300 sources adds 10 MB), its logs (20 MB at most), manifests
- * and checkpoints. The rest is for what writers take between two looks.
+ * Landings and conversions never use the last bytes of a disk. Other programs must still write there: the SQLite
+ * database of the embedded Temporal (a run of 300 sources adds 10 MB), its logs (20 MB at most), manifests and
+ * checkpoints. The rest is for bytes that are written between two checks.
  */
 const RESERVE_BYTES = 64 * 1024 * 1024;
-/** In files, where the file system counts them: SQLite needs a new one for the journal of each transaction. */
+/** Files, if the file system counts them: SQLite needs a new file for the journal of each transaction. */
 const RESERVE_FILES = 32;
 
 interface FreeSpace {
   bytes: number;
-  /** Infinity where the file system does not count them. */
+  /** Infinity if the file system does not count files. */
   files: number;
-  /** Which file system. */
+  /** Id of the file system. */
   device: number;
 }
 
-/** Of the file system that has the path, or will have it. */
+/** Free space of the file system that has the path, or will have it. */
 export async function freeSpace(path: string): Promise<FreeSpace> {
   const folder = await nearestThere(path);
   const [{ blocks, bavail, bsize, files, ffree }, { dev }] = await Promise.all([
@@ -30,14 +30,14 @@ export async function freeSpace(path: string): Promise<FreeSpace> {
     stat(folder),
   ]);
   return {
-    // Some file systems over a network do not say.
+    // Some network file systems do not say.
     bytes: blocks === 0 ? Infinity : bavail * bsize,
     files: files === 0 ? Infinity : ffree,
     device: dev,
   };
 }
 
-/** The folder itself, or the nearest above it that is there. */
+/** The folder itself, or the nearest folder above it that exists. */
 export async function nearestThere(path: string): Promise<string> {
   const parent = dirname(path);
   if (parent === path) return path;
@@ -48,7 +48,7 @@ export async function nearestThere(path: string): Promise<string> {
   return isThere ? path : await nearestThere(parent);
 }
 
-/** @throws LonghaulError DISK_FULL where no more than the reserve is left. */
+/** @throws LonghaulError DISK_FULL if no more than the reserve is left. */
 export async function assertReserve(path: string): Promise<void> {
   const { bytes, files } = await freeSpace(path);
   if (files < RESERVE_FILES) throw noInodesError(path, bytes);
@@ -59,13 +59,13 @@ export async function assertReserve(path: string): Promise<void> {
   );
 }
 
-/** A disk's fill level is looked at this often: an engine writes some 30 MB in that time. */
+/** Time between two checks of a disk's free space. An engine writes some 30 MB in that time. */
 const LOOK_INTERVAL_MS = 100;
 
 /**
- * Does work that writes to a disk by other means than this program's own: its signal is aborted with DISK_FULL as soon
- * as only the reserve is left.
- * @throws LonghaulError DISK_FULL; what the work throws.
+ * Does work in which another program writes to a disk. Its signal is aborted with DISK_FULL as soon as only the reserve
+ * is left.
+ * @throws LonghaulError DISK_FULL; errors of the work.
  */
 export async function keepingReserve<T>(
   path: string,
@@ -76,7 +76,7 @@ export async function keepingReserve<T>(
   const full = new AbortController();
   const timer = setInterval(() => {
     assertReserve(path).catch((error: unknown) => {
-      // A disk that does not say is the work's own to find out.
+      // If the disk does not say what is free, the work finds out itself.
       if (error instanceof LonghaulError) full.abort(error);
     });
   }, LOOK_INTERVAL_MS);
@@ -87,13 +87,13 @@ export async function keepingReserve<T>(
   }
 }
 
-/** About what SQLite writes for a transaction of Temporal's. */
+/** About the bytes that SQLite writes for a transaction of Temporal. */
 const CHECK_BYTES = 256 * 1024;
 
 /**
- * Writes a small file and removes it: rights and figures alone say little of a disk with quotas, or without inodes, or
- * one that is mounted for reading.
- * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE; what else the file system says.
+ * Writes a small file and removes it. Permissions and free space say little about a disk that has quotas, has no
+ * inodes, or is mounted read-only.
+ * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE; other errors of the file system.
  */
 export async function tryWriting(folder: string): Promise<void> {
   const path = join(folder, `.longhaul-write-check-${randomUUID()}`);
@@ -106,27 +106,27 @@ export async function tryWriting(folder: string): Promise<void> {
   }
 }
 
-/** Parquet of open data is a quarter to a twelfth as long as its CSV: the largest of that is asked for. */
+/** Parquet of open data is a quarter to a twelfth as long as its CSV. The largest share is reserved. */
 const PARQUET_SHARE = 1 / 4;
 
 interface RoomRequest {
-  /** Where the file is written. */
+  /** Path of the file that the worker writes. */
   path: string;
-  /** Unknown where the publisher does not say. */
+  /** Length of the whole file; undefined if the publisher does not say. */
   totalBytes: number | undefined;
-  /** The bytes of those that are on the disk already. */
+  /** Bytes of the file that are already on the disk. */
   landedBytes: () => number;
-  /** The folder that its Parquet is written to next, if it is. */
+  /** Folder of the file's Parquet; undefined if the worker does not convert the file. */
   convertedPath: string | undefined;
 }
 
-/** What landings under way still need: two at once must not count on the same free space. */
+/** Bytes that current landings still need. Two landings must not count on the same free space. */
 const claims = new Set<{ device: number; bytes: () => number }>();
 
 /**
- * Refuses a landing that does not fit on its disk, before its first byte: what is left to land, its Parquet where that
- * goes to the same file system, and the reserve.
- * @returns ends the claim.
+ * Refuses a landing that does not fit on its disk, before its first byte. The landing needs the bytes that are left to
+ * land, its Parquet if that is on the same file system, and the reserve.
+ * @returns a function that ends the claim.
  * @throws LonghaulError DISK_FULL.
  */
 export async function claimRoom(request: RoomRequest): Promise<() => void> {

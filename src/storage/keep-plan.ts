@@ -13,19 +13,19 @@ import type { Lake } from './store.ts';
 
 export interface KeepPlan {
   /**
-   * All revisions of the days that are to end. The newest day first, since it may show a source of an earlier one; of a day
-   * the oldest revision first, since a reader sees the newest.
+   * All revisions of the days that will end. The newest day is first, because it may show a source of an earlier one.
+   * Within a day the oldest revision is first, because a reader sees the newest.
    */
   ending: RevisionRef[];
-  /** Raw files that are to go. */
+  /** Raw files that the sweep will remove. */
   raw: Leftover[];
-  /** A day of the dataset has ended before, or is to. */
+  /** Whether a day of the dataset has ended before, or will end. */
   hasEnded: boolean;
 }
 
 /**
- * What `keep` of a dataset says that is not done yet.
- * @throws LonghaulError MANIFEST_UNREADABLE, LAKE_CORRUPT: then nothing is to go, since such a manifest may name it.
+ * What `keep` of a dataset requires and no sweep has done yet.
+ * @throws LonghaulError MANIFEST_UNREADABLE, LAKE_CORRUPT: nothing may go then, because the manifest may name it.
  */
 export async function planKeep(
   lake: Lake,
@@ -57,7 +57,7 @@ function endingOf(
   return (ingestDate) => ingestDate < from && !kept.has(ingestDate);
 }
 
-/** One entry for each raw file that only days name whose raw files are not kept. */
+/** One entry for each raw file that is named only by days whose raw files are not kept. */
 function removableRaw(
   { rawDays, timeZone }: KeepRule,
   published: readonly SnapshotManifest[],
@@ -73,7 +73,7 @@ function removableRaw(
   return [...removable.values()];
 }
 
-/** As far as they are there: most are gone since an earlier sweep, so one listing is cheaper than a question for each. */
+/** The raw files that exist. Earlier sweeps removed most of them, so one listing is cheaper than a request for each. */
 async function rawFilesOf(
   { raw }: Lake,
   { dataset, rawDays = 0 }: KeepRule,
@@ -87,7 +87,7 @@ async function rawFilesOf(
   for (const { rawKey, bytes: rawBytes, checksum } of entries) {
     const landedMs = Date.parse(parseRevisionOfKey(rawKey)?.ingestDate ?? '') || nowMs;
     const ageMs = Math.max(0, nowMs - landedMs);
-    // A file without its manifest is no landing; a manifest without its file would be a lie.
+    // The manifest goes first. A file without a manifest is not a landing; a manifest without its file would be false.
     for (const key of [landingManifestKey(rawKey), rawKey]) {
       const bytes = there.get(key);
       if (bytes === undefined) continue;

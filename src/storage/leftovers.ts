@@ -23,16 +23,16 @@ import { isInBucket, type BucketStore, type Lake, type Store, type StoredObject 
 
 export interface Leftover extends Omit<SweptItem, 'outcome'> {
   kind: LeftoverKind;
-  /** Whose it is, if that run is under way: the one of a day, the one of an id, or any of a dataset. */
+  /** The run that may still use it: the run of a day, the run with an id, or any run of a dataset. */
   holder: DayAt | { runId: string } | { dataset: string };
-  /** No error where it is gone already. */
+  /** Reports no error if the leftover is already gone. */
   remove: () => Promise<void>;
 }
 
 export interface FoundLeftovers {
-  /** Untouched for as long as was asked, in the order in which they must go. */
+  /** Leftovers that are at least as old as requested, in the order of removal. */
   old: Leftover[];
-  /** How many others. */
+  /** Number of the younger leftovers. */
   younger: number;
 }
 
@@ -43,9 +43,9 @@ export interface AgeLimit {
 }
 
 /**
- * Everything in a lake that has the form of what dead runs leave, by its key and, of whole parts, by what the manifests
- * name: published snapshots, landings with their manifest, and whatever is not named as this program names things are
- * no leftovers. Whether a run still holds it is for the caller to ask.
+ * Everything in a lake that looks like a leftover of a dead run: by its key, and for whole parts by what the manifests
+ * name. Published snapshots, landings with a manifest, and files that Longhaul does not name like that are not
+ * leftovers. The caller must ask whether a run still uses a leftover.
  */
 export async function findLeftovers(
   lake: Lake,
@@ -55,7 +55,7 @@ export async function findLeftovers(
   for (const zone of ['raw', 'converted'] as const) {
     for await (const { modifiedAtMs, ...found } of leftoversIn(zone, lake[zone])) {
       signal.throwIfAborted();
-      // A store that gives no time gives no age: the file counts as new.
+      // If a store gives no time, the file counts as new.
       const ageMs = modifiedAtMs > 0 ? Math.max(0, Math.round(nowMs - modifiedAtMs)) : 0;
       all.push({ zone, ageMs, ...found });
     }
@@ -67,7 +67,7 @@ export async function findLeftovers(
 
 type Found = Omit<Leftover, 'zone' | 'ageMs'> & { modifiedAtMs: number };
 
-/** A dataset at a time: what else lies in the zone is not even listed. */
+/** Lists one dataset at a time. Other files in the zone are not listed. */
 async function* leftoversIn(zone: 'raw' | 'converted', store: Store): AsyncIterable<Found> {
   for (const dataset of await datasetsIn(store)) {
     yield* filesOf(dataset, zone, store);
@@ -87,13 +87,13 @@ async function* filesOf(
   const keys = new Set(objects.map(({ key }) => key));
   for (const object of objects) {
     const file = parseLeftoverFile(zone, object.key);
-    // A publisher's file may itself be called `x.partial`: landed, it has a manifest.
+    // A publisher's file may itself be named `x.partial`. After its landing it has a manifest.
     if (!file || keys.has(landingManifestKey(object.key))) continue;
     yield ofObject(store, object, file.kind, { dataset, ingestDate: file.ingestDate });
   }
 }
 
-/** A dataset with a manifest that cannot be read keeps all of its parts: it may name them. */
+/** If a manifest cannot be read, the dataset keeps all of its parts, because the manifest may name them. */
 async function* partsOf(dataset: string, store: Store): AsyncIterable<Found> {
   const unnamed = unnamedParts(store, { dataset, prefix: `${dataset}/` });
   for (const part of (await unnamed.catch(noneIf('LAKE_CORRUPT', 'MANIFEST_UNREADABLE'))) ?? []) {
@@ -111,7 +111,7 @@ function ofObject(
   return { ...object, kind, holder, remove: async () => await store.delete(object.key) };
 }
 
-/** S3 keeps, and bills, the parts of an upload until it is completed or aborted. */
+/** S3 keeps, and bills, the parts of an upload until a client completes or aborts it. */
 async function* uploadsIn({ s3 }: BucketStore): AsyncIterable<Found> {
   const { abortUpload, listParts, listUploads } = await import('./s3/uploads.ts');
   for await (const upload of listUploads(s3, '')) {
@@ -119,7 +119,7 @@ async function* uploadsIn({ s3 }: BucketStore): AsyncIterable<Found> {
     const holder = holderOfUpload(key);
     if (!holder) continue;
     const parts = await listParts(s3, upload).catch(noneIf('UPLOAD_LOST'));
-    // It has ended since it was listed.
+    // The upload has ended since it was listed.
     if (!parts) continue;
     yield {
       kind: 'upload',
@@ -146,7 +146,7 @@ function holderOfUpload(key: string): Leftover['holder'] | undefined {
 
 const STAGING = '_staging/';
 
-/** A run's staging is one leftover, as old as the youngest of it: nothing of it is of use without the run. */
+/** A run's staging is one leftover, as old as its youngest file, because no file in it is of use without the run. */
 async function* stagingIn(store: Store): AsyncIterable<Found> {
   for (const name of await store.folders(STAGING)) {
     const key = stagingPrefix(name);
@@ -163,7 +163,7 @@ async function* stagingIn(store: Store): AsyncIterable<Found> {
   }
 }
 
-/** A disk's folders outlive their files, and are made before these. */
+/** On a disk, a folder is made before its files, and stays after them. */
 async function folderTime(store: Store, key: string): Promise<number> {
   const location = store.location(key);
   if (location.kind !== 'disk') return 0;
@@ -184,9 +184,9 @@ function isDatasetName(name: string): boolean {
 }
 
 /**
- * Deletes the parts of a day's revision, or of one source of it, that no manifest names or will name: those of the
- * run, whose attempts are over; once the revision is published, those of every run. Until then another run may be at
- * work, which another Temporal started.
+ * Deletes the parts of a day's revision, or of one of its sources, that no manifest names or will name: those of this
+ * run, whose attempts are over. If the revision is published, also those of every other run. Until then a run that
+ * another Temporal started may still work on them.
  */
 export async function deleteDeadParts(
   converted: Store,
@@ -207,15 +207,15 @@ export async function deleteDeadParts(
 
 interface PartsAt {
   dataset: string;
-  /** Of the dataset's keys. */
+  /** Prefix of keys of the dataset. */
   prefix: string;
-  /** The first ingest date that the prefix covers: an earlier day's manifest names none of these parts. */
+  /** First ingest date that the prefix covers. Manifests of earlier days name none of these parts. */
   since?: string;
 }
 
 /**
- * Whole parts that nothing names: no manifest, published or unpublished, and no entry of a source that is verified and not published
- * yet. A dead attempt left them, or one at work has them.
+ * Whole parts that nothing names: no manifest, published or unpublished, and no entry of a verified source that is not
+ * published yet. A dead attempt left them, or a running attempt still uses them.
  */
 async function unnamedParts(
   converted: Store,
@@ -234,7 +234,7 @@ async function unnamedParts(
   const named = new Set(sources.flatMap(({ parquet }) => parquet.map(({ key }) => key)));
   const unpublished = parts.filter(({ key }) => !named.has(key));
   if (unpublished.length === 0) return [];
-  // What another run verified of a revision that is published now counts for nothing.
+  // If the revision is already published, entries that another run verified no longer count.
   const published = refs.map((ref) => sourcesPrefix(ref));
   for (const key of entries.filter((each) => !published.some((one) => each.startsWith(one)))) {
     const entry = await readManifest(converted, key, SOURCE_ENTRY);

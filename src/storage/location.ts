@@ -4,43 +4,43 @@ import type { S3Settings } from '../config/settings.ts';
 import { formatChecksum } from '../model/texts.ts';
 import { LonghaulError } from '../model/errors.ts';
 
-/** Where an object lies, as plain data: it crosses to threads and child processes, and holds no credentials. */
+/** Where an object is, as plain data without credentials. Threads and child processes receive it. */
 export type Location =
   | { kind: 'disk'; path: string }
-  /** `key` is the bucket's, prefix included. */
+  /** `key` is the key in the bucket, prefix included. */
   | { kind: 's3'; settings: S3Settings; key: string };
 
-/** What a person or DuckDB opens: an absolute path, or an `s3://` URI. */
+/** Address that users and DuckDB open: an absolute path, or an `s3://` URI. */
 export function uriOf(location: Location): string {
   return location.kind === 'disk'
     ? location.path
     : `s3://${location.settings.bucket}/${location.key}`;
 }
 
-/** Reads an object from wherever a reader wants; made for reading on and on, in few and large pieces. */
+/** Reads an object from any position. It is made for reading onwards in few and large pieces. */
 export interface LocationReader {
-  /** Fills `target` from `position` on, as far as the object goes. @returns the number of bytes read. */
+  /** Fills `target` with bytes from `position` on, up to the object's end. @returns the number of bytes read. */
   read(target: Uint8Array, position: number): Promise<number>;
   close(): Promise<void>;
 }
 
 export interface ReadOptions {
-  /** Nothing from here on is wanted: S3 is not asked for it. Default: the object's end. */
+  /** First byte that the caller does not want. The reader does not ask S3 for it. Default: the object's end. */
   end?: number;
   /** Ends a read that waits. */
   signal?: AbortSignal | undefined;
 }
 
 /**
- * @throws LonghaulError LAKE_CORRUPT where there is no such object (S3: at the first read), STORE_… of S3, or the
- *   file system's error.
+ * @throws LonghaulError LAKE_CORRUPT if the object does not exist (in S3: at the first read), STORE_… of S3, or the
+ * file system's error.
  */
 export async function openLocation(
   location: Location,
   options: ReadOptions = {},
 ): Promise<LocationReader> {
   if (location.kind === 's3') {
-    // The SDK takes 150 ms to load: commands, threads and children of a lake on disk do without it.
+    // The SDK takes 150 ms to load. Commands, threads and child processes of a lake on disk do not load it.
     const { S3ObjectReader } = await import('./s3/objects.ts');
     return new S3ObjectReader(location.settings, location.key, options);
   }
@@ -62,21 +62,21 @@ export async function openLocation(
   };
 }
 
-/** Read at once: few system calls, little memory. */
+/** Bytes of one read: few system calls, little memory. */
 const BLOCK_BYTES = 1024 * 1024;
 
 export interface BytesWanted {
   /** The first byte; default 0. */
   start?: number;
-  /** Behind the last byte: the object must reach that far. Default: as far as it goes. */
+  /** Byte after the last one. The object must reach that far. Default: the object's end. */
   end?: number;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * The bytes of an object, block by block. A block is good until the next one is asked for.
- * @throws LonghaulError LAKE_CORRUPT where there is no such object, or it ends before `end`; STORE_… of S3; the
- *   signal's reason.
+ * The bytes of an object, block by block. A block is valid until the caller asks for the next one.
+ * @throws LonghaulError LAKE_CORRUPT if the object does not exist, or ends before `end`; STORE_… of S3; the signal's
+ * reason.
  */
 export async function* locationBlocks(
   location: Location,
@@ -102,15 +102,15 @@ export async function* locationBlocks(
   }
 }
 
-/** The error for an object that ends at `position`, where more was expected. */
+/** The error for an object that ends at `position` although more was expected. */
 export function cutShort(location: Location, position: number): LonghaulError {
   const message = `${uriOf(location)} ends at byte ${position}: it was cut short.`;
   return new LonghaulError('LAKE_CORRUPT', message);
 }
 
 /**
- * `crc32:` and 8 hex digits, over every byte of an object, read now.
- * @throws LonghaulError LAKE_CORRUPT where it is gone; STORE_… of S3; the signal's reason.
+ * The checksum of every byte of an object, read now: `crc32:` and 8 hex digits.
+ * @throws LonghaulError LAKE_CORRUPT if the object is gone; STORE_… of S3; the signal's reason.
  */
 export async function checksumAt(location: Location, signal?: AbortSignal): Promise<string> {
   let state = 0;

@@ -16,12 +16,12 @@ import {
 import { COLUMN_TYPES, type Schema } from '../model/schema.ts';
 
 /*
- * The forms of what is read back from the lake. The types are in src/model, whose files workflows use, without zod. Every
- * object is strict: a field that is not known is damage, or of a newer version, and never passed over.
+ * The forms of files that Longhaul reads back from the lake. The types are in src/model, because workflows use them
+ * without zod. Every object is strict: an unknown field is damage, or of a newer version, and is an error.
  */
 
 const count = z.int().nonnegative();
-/** Of a byte. */
+/** Position of a byte. */
 const offset = count.optional();
 const encoding = z.enum(['utf-8', 'windows-1252']);
 const yes = z.literal(true).optional();
@@ -86,7 +86,7 @@ const VALIDATOR = z.strictObject({
   lastModified: z.string().optional(),
 });
 
-/** What became of every landed byte: the size, the checksum, and the version that the publisher said it was. */
+/** Version of a landed file: its size, its checksum, and the validator that the publisher gave. */
 const VERSION = { bytes: count, checksum: z.string(), validator: VALIDATOR };
 
 export const LANDING = z.strictObject({
@@ -192,27 +192,27 @@ export const RAW_REMOVAL = z.strictObject({
   removedAt: z.iso.datetime(),
 }) satisfies z.ZodType<RawRemoval>;
 
-/** What inspection found, kept in staging for every later step: too long for a history. */
+/** The result of the inspection. It is kept in staging for the later steps, because it is too long for a history. */
 export const STAGED_SCHEMA = z.strictObject({ encoding, csv: CSV_READING, schema: SCHEMA });
 export type StagedSchema = z.infer<typeof STAGED_SCHEMA>;
 
 /**
- * Written when all parts of an attempt are there: whole, where they stay (keys of the converted zone, in the source's
- * order), and not named by anything yet.
+ * Written when all parts of an attempt are complete. The parts have their final keys in the converted zone, in the
+ * source's order, but nothing names them yet.
  */
 export const STAGED_PARTS = z.strictObject({ parts: z.array(z.string()), schema: SCHEMA });
 export type StagedParts = z.infer<typeof STAGED_PARTS>;
 
 const WRITTEN_PARTS = z.array(z.strictObject({ name: z.string(), rows: count, bytes: count }));
 
-/** Rows of each file on HDFS, as a program that did not write it has read them from its footer. */
+/** Rows of each file on HDFS. A program that did not write the file has read them from its footer. */
 export const HDFS_ROWS = z.strictObject({
   format: z.literal('longhaul/hdfs-rows/1'),
   parts: WRITTEN_PARTS,
 });
 export type HdfsRows = z.infer<typeof HDFS_ROWS>;
 
-/** What convert.py writes on a cluster. */
+/** The result that convert.py writes on a cluster. */
 export const SPARK_RESULT = z.union([
   z.strictObject({ format: z.literal('longhaul/spark-result/1'), parts: WRITTEN_PARTS }),
   z.strictObject({

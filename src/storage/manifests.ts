@@ -32,16 +32,16 @@ export interface SnapshotRef extends RevisionAt {
   dataset: string;
 }
 
-/** The published snapshots of a dataset, oldest first; all revisions that are not unpublished and have not ended. */
+/** The published snapshots of a dataset, oldest first: all revisions that are not unpublished and have not ended. */
 export async function listSnapshots(converted: Store, dataset: string): Promise<SnapshotRef[]> {
   const revisions = await listRevisions(converted, dataset);
   return revisions.filter(isPublished);
 }
 
 export interface RevisionRef extends SnapshotRef {
-  /** It was published, and was withdrawn. */
+  /** The revision was published, and then withdrawn. */
   isUnpublished: boolean;
-  /** It was published, and its day became older than the dataset keeps days. */
+  /** The revision was published, and its day became older than the dataset keeps days. */
   hasEnded: boolean;
 }
 
@@ -50,8 +50,8 @@ export function isPublished({ isUnpublished: isWithdrawn, hasEnded }: RevisionRe
 }
 
 /**
- * Every revision that a dataset ever had, oldest first, but for those that ended and left no file: their numbers and files
- * are never used again.
+ * Every revision that a dataset ever had, oldest first. Their numbers and files are never used again. Revisions that
+ * ended and left no file are not listed.
  */
 export async function listRevisions(converted: Store, dataset: string): Promise<RevisionRef[]> {
   const found = new Map<string, RevisionRef>();
@@ -72,7 +72,7 @@ export async function listRevisions(converted: Store, dataset: string): Promise<
   );
 }
 
-/** @throws LonghaulError MANIFEST_UNREADABLE; LAKE_CORRUPT where it is gone. */
+/** @throws LonghaulError MANIFEST_UNREADABLE; LAKE_CORRUPT if the manifest is gone. */
 export async function readSnapshot(converted: Store, ref: SnapshotRef): Promise<SnapshotManifest> {
   const key = snapshotManifestKey(ref.dataset, ref.ingestDate, ref.revision);
   const manifest = await readManifest(converted, key, SNAPSHOT);
@@ -81,7 +81,7 @@ export async function readSnapshot(converted: Store, ref: SnapshotRef): Promise<
 }
 
 /**
- * Of any revisions, in their order: undefined where a day has ended and its manifest is gone.
+ * Manifests of any revisions, in their order. Undefined if a day has ended and its manifest is gone.
  * @throws LonghaulError MANIFEST_UNREADABLE, LAKE_CORRUPT.
  */
 export async function readRevisions(
@@ -96,7 +96,7 @@ export async function readRevisions(
   return await pMap(refs, read, { concurrency: REQUESTS_AT_ONCE });
 }
 
-/** @returns undefined where the revision is not unpublished. @throws LonghaulError MANIFEST_UNREADABLE. */
+/** @returns undefined if the revision is not unpublished. @throws LonghaulError MANIFEST_UNREADABLE. */
 export async function readTombstone(
   converted: Store,
   ref: SnapshotRef,
@@ -106,7 +106,7 @@ export async function readTombstone(
   return tombstone && ofItsKey(converted, key, ref, tombstone);
 }
 
-/** @returns undefined where the revision's day has not ended. @throws LonghaulError MANIFEST_UNREADABLE. */
+/** @returns undefined if the revision's day has not ended. @throws LonghaulError MANIFEST_UNREADABLE. */
 export async function readEnding(converted: Store, ref: SnapshotRef): Promise<Ending | undefined> {
   const key = endingKey(ref.dataset, ref.ingestDate, ref.revision);
   const ending = await readManifest(converted, key, ENDING);
@@ -124,8 +124,8 @@ export async function putEnding(
 }
 
 /**
- * Of a revision that was published. Its mark's being there is what counts, as with a tombstone; a sweep removes that too
- * once no published day names a file of the revision, and the manifest before it.
+ * Whether a published revision has ended. Its mark counts if it exists, as with a tombstone. If no published day names
+ * a file of the revision, a sweep removes the manifest and then the mark, so a missing manifest also counts.
  */
 export async function hasEnded(
   converted: Store,
@@ -136,7 +136,7 @@ export async function hasEnded(
   return (await isThere(endingKey)) || !(await isThere(snapshotManifestKey));
 }
 
-/** Its being there is what counts: also a damaged one says that its revision is published no more. */
+/** A tombstone counts if it exists: even a damaged one says that its revision is no longer published. */
 export async function isUnpublished(
   converted: Store,
   { dataset, ingestDate, revision }: SnapshotRef,
@@ -144,7 +144,7 @@ export async function isUnpublished(
   return (await converted.size(tombstoneKey(dataset, ingestDate, revision))) !== undefined;
 }
 
-/** @returns `exists` where the revision is unpublished already: the reason of that stays. */
+/** @returns `exists` if the revision is already unpublished. The tombstone keeps its first reason. */
 export async function putTombstone(
   converted: Store,
   what: Omit<Tombstone, 'format' | 'unpublishedAt'>,
@@ -155,7 +155,7 @@ export async function putTombstone(
   return await converted.putIfAbsent(key, toJson(tombstone));
 }
 
-/** Says that a raw file is not lost, before it is removed. */
+/** Records that a raw file is not lost, before the file is removed. */
 export async function putRawRemoval(
   raw: Store,
   what: Omit<RawRemoval, 'format' | 'removedAt'>,
@@ -165,7 +165,7 @@ export async function putRawRemoval(
   await raw.putIfAbsent(rawRemovalKey(what.rawKey), toJson(removal));
 }
 
-/** @returns undefined where `keep.raw` did not remove the file. @throws LonghaulError MANIFEST_UNREADABLE. */
+/** @returns undefined if `keep.raw` did not remove the file. @throws LonghaulError MANIFEST_UNREADABLE. */
 export async function readRawRemoval(raw: Store, rawKey: string): Promise<RawRemoval | undefined> {
   return await readManifest(raw, rawRemovalKey(rawKey), RAW_REMOVAL);
 }
@@ -188,11 +188,11 @@ export async function readLanding(
 /** A name for a landing of one source of a day's revision. */
 export interface LandingName {
   rawKey: string;
-  /** Undefined: no run has finished a landing of that name. */
+  /** Undefined if no run has finished a landing with this name. */
   landing: LandingManifest | undefined;
 }
 
-/** The names that are taken, also by a file without a manifest, the oldest first; then the first free one. */
+/** The names in use, also by a file without a manifest, the oldest first; then the first free name. */
 export async function landingNames(raw: Store, firstKey: string): Promise<LandingName[]> {
   const names: LandingName[] = [];
   for (let rawKey = firstKey; ; rawKey = nextLandingKey(rawKey)) {
@@ -208,9 +208,9 @@ export async function readLandings(raw: Store, firstKey: string): Promise<Landin
 }
 
 /**
- * What `toJson` wrote: a manifest, or another file that the proof rests on.
- * @returns undefined where there is none.
- * @throws LonghaulError MANIFEST_UNREADABLE where it is damaged, or of a newer version.
+ * Reads a file that `toJson` wrote: a manifest, or another file that the proof rests on.
+ * @returns undefined if the file does not exist.
+ * @throws LonghaulError MANIFEST_UNREADABLE if the file is damaged, or of a newer version.
  */
 export async function readManifest<T>(
   store: Store,
@@ -221,7 +221,7 @@ export async function readManifest<T>(
 }
 
 /**
- * Of JSON that another program wrote, or, where it `isChecked`, `toJson`.
+ * Reads JSON that another program wrote. If it `isChecked`, `toJson` wrote it.
  * @throws LonghaulError MANIFEST_UNREADABLE.
  */
 export async function readJson<T>(
@@ -237,7 +237,7 @@ export async function readJson<T>(
   const { manifestChecksum, ...value } = json;
   const { data, error } = shape.safeParse(isChecked ? value : json);
   const [issue] = error?.issues ?? [];
-  // Before the checksum, which a newer version may make in another way.
+  // The format is checked first, because a newer version may make the checksum in another way.
   if (error?.issues.some(({ path }) => path.join('.') === 'format')) {
     throw unreadable(store, key, `this version does not read the format ${String(json['format'])}`);
   }
@@ -248,12 +248,12 @@ export async function readJson<T>(
   return data;
 }
 
-/** With a checksum of the rest as its last field, so that readers notice any changed byte. */
+/** JSON with a checksum of the rest as its last field, so that readers notice any changed byte. */
 export function toJson(value: object): string {
   return `${JSON.stringify({ ...value, manifestChecksum: checksumOf(value) }, null, 2)}\n`;
 }
 
-/** Of the JSON without the blanks that make it readable. */
+/** Checksum of the JSON without blanks. */
 function checksumOf(value: object): string {
   return formatChecksum(crc32(JSON.stringify(value)));
 }
@@ -273,7 +273,7 @@ function unreadable(store: Store, key: string, why: string): LonghaulError {
   return new LonghaulError('MANIFEST_UNREADABLE', message);
 }
 
-/** One level a day: a listing of every Parquet file would grow with the lake. */
+/** Lists one level of each day. A listing of every Parquet file would grow with the lake. */
 async function manifestKeys(converted: Store, dataset: string): Promise<string[]> {
   const keysOfDay = async (day: string): Promise<string[]> => {
     const ingestDate = /^ingest_date=(\d{4}-\d{2}-\d{2})$/.exec(day)?.[1];
@@ -287,5 +287,5 @@ async function manifestKeys(converted: Store, dataset: string): Promise<string[]
   return (await pMap(days, keysOfDay, { concurrency: REQUESTS_AT_ONCE })).flat();
 }
 
-/** In S3 each is a round trip, and a year has 365: so many at once are far below what S3 takes. */
+/** Requests at once. In S3 each is a round trip, and a year has 365 days. S3 accepts far more than 16. */
 const REQUESTS_AT_ONCE = 16;

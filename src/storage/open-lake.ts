@@ -8,7 +8,7 @@ import { ZONE_FOLDERS } from '../model/layout.ts';
 import { DiskStore } from './disk-store.ts';
 import type { Lake } from './store.ts';
 
-/** The AWS SDK takes a quarter of a second to load: only commands with a lake in S3 wait for it. */
+/** The AWS SDK takes a quarter of a second to load, so only commands with a lake in S3 load it. */
 export async function openLake({ lake }: Pick<Settings, 'lake'>): Promise<Lake> {
   if (lake.kind === 'disk') {
     const zone = (name: string): DiskStore => new DiskStore(join(lake.folder, name));
@@ -19,14 +19,13 @@ export async function openLake({ lake }: Pick<Settings, 'lake'>): Promise<Lake> 
   return { raw: zone(ZONE_FOLDERS.raw), converted: zone(ZONE_FOLDERS.converted) };
 }
 
-/** Beside the zones of a lake on a disk. It moves with the lake, and hosts that share the folder share it. */
+/** Id of a lake on a disk, beside its zones. It moves with the lake, and hosts that share the folder share the id. */
 const ID_FILE = '.longhaul-id';
 const ID_FORM = /^[\da-f]{12}$/;
 const ID_LENGTH = 12;
 
 /**
- * What identifies a lake: of a bucket its name and prefix; of a folder the id that lies in it, which the first process
- * that asks makes.
+ * What identifies a lake: a bucket's name and prefix, or the id in a folder. The first process that asks makes that id.
  * @throws LonghaulError LAKE_CORRUPT, LAKE_NOT_WRITABLE, DISK_FULL.
  */
 export async function identityOfLake(lake: LakeSettings): Promise<LakeIdentity> {

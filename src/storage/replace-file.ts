@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { storageError } from './disk-errors.ts';
 
 /**
- * Readers see the old text or the new, never a part, after a loss of power too.
+ * Replaces a file. Readers see the old text or the new one, never a part, even after a loss of power.
  * @param mode of the new file.
  * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE.
  */
@@ -23,7 +23,7 @@ export async function replaceFile(
   await syncPath(dirname(path));
 }
 
-/** Writes what is to become the file, durably. @returns its temporary name in the same folder. */
+/** Writes the file's new content durably. @returns its temporary name in the same folder. */
 export async function writeAside(
   path: string,
   body: string | Uint8Array,
@@ -39,7 +39,7 @@ export async function writeAside(
   }
 }
 
-/** Makes durable what another wrote: a file's bytes, or a new name in a folder. */
+/** Makes durable what was written before: a file's bytes, or a new name in a folder. */
 export async function syncPath(path: string): Promise<void> {
   const handle = await open(path);
   try {

@@ -20,10 +20,10 @@ import { SOURCE_ENTRY, type StagedSchema } from './manifest-shapes.ts';
 import { hasEnded, isUnpublished, listSnapshots, readManifest, readSnapshot } from './manifests.ts';
 import type { Lake, Store } from './store.ts';
 
-/** Raised when the rules that turn the same bytes into rows change: unchanged sources are then converted anew. */
+/** Raised when the rules that turn the same bytes into rows change. Workers then convert unchanged sources again. */
 const SCHEMA_RULES_VERSION = 1;
 
-/** Everything besides the bytes that decides the rows. */
+/** Hash of everything besides the bytes that decides the rows. */
 export function settingsKeyOf(source: SourceSpec, engine: Engine): string {
   const { encoding, delimiter, header, aliases, types } = source.overrides;
   const declared = Object.entries(types ?? {}).toSorted(([a], [b]) => a.localeCompare(b));
@@ -33,7 +33,7 @@ export function settingsKeyOf(source: SourceSpec, engine: Engine): string {
   return createHash('sha256').update(JSON.stringify(decisive)).digest('hex').slice(0, 16);
 }
 
-/** The entry of a source whose landing became these parts. */
+/** The entry of a source whose landing was converted to these parts. */
 export function convertedEntry(
   { source, engine }: Pick<SourceTask, 'source' | 'engine'>,
   landing: LandingManifest,
@@ -64,7 +64,7 @@ export function convertedEntry(
   };
 }
 
-/** The entry of an optional source that the publisher did not have. */
+/** The entry of an optional source that the publisher did not provide. */
 export function missingEntry(source: SourceSpec): SourceEntry {
   return {
     id: source.id,
@@ -137,7 +137,7 @@ export function toIngestResult(
   };
 }
 
-/** The snapshot that a reader of the day before this one's publication sees: undefined for the first. */
+/** The snapshot that readers see before this one is published; undefined for the first. */
 export async function previousSnapshot(
   converted: Store,
   at: { dataset: string; ingestDate: string; revision: number },
@@ -151,7 +151,7 @@ export async function previousSnapshot(
   return last && (await readSnapshot(converted, last));
 }
 
-/** The source's usable entry in the previous snapshot; a missing one has nothing to point to. */
+/** The source's entry in the previous snapshot. Undefined if the source was missing, because it then has no files. */
 export function previousEntry(
   previous: SnapshotManifest | undefined,
   id: string,
@@ -159,7 +159,7 @@ export function previousEntry(
   return previous?.sources.find((entry) => entry.id === id && entry.status !== 'missing');
 }
 
-/** What an earlier run of this unpublished day verified already, if settings are the same still. */
+/** The entry that an earlier run of this unpublished day verified, if the settings are still the same. */
 export async function finishedEntry(
   converted: Store,
   task: Pick<SourceTask, 'dataset' | 'ingestDate' | 'revision' | 'source' | 'engine'>,
@@ -170,7 +170,7 @@ export async function finishedEntry(
   const landedAt = parseRevisionOfKey(entry.rawKey);
   if (landedAt && revisionText(landedAt) !== revisionText(task)) {
     const landed = { ...task, ...landedAt };
-    // Converted anew from what an earlier day had landed, and that was unpublished, or ended, since.
+    // The source was converted again from an earlier day's landing, and that day was unpublished, or ended, since.
     if (await isUnpublished(converted, landed)) return undefined;
     if (await hasEnded(converted, landed)) return undefined;
   }

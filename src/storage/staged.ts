@@ -9,7 +9,7 @@ import { STAGED_SCHEMA, type StagedSchema } from './manifest-shapes.ts';
 import { readLanding, readManifest } from './manifests.ts';
 import type { Store } from './store.ts';
 
-/** One source of one day's run that is landed. */
+/** One source of one day's run, after its landing. */
 export interface LandedTask extends SourceTask {
   rawKey: string;
 }
@@ -22,7 +22,7 @@ export async function requireLanding(raw: Store, input: LandedTask): Promise<Lan
   throw new LonghaulError('LAKE_CORRUPT', what, { source: input.source.id });
 }
 
-/** @throws LonghaulError LAKE_CORRUPT where it is gone. */
+/** @throws LonghaulError LAKE_CORRUPT if the file is gone. */
 export async function requireStaged<T>(
   converted: Store,
   key: string,
@@ -44,7 +44,7 @@ export function stagedPartsKey(stagedPrefix: string): string {
   return `${stagedPrefix}parts.json`;
 }
 
-/** Two attempts may be at work at once, on two machines: a number of Temporal's would be that of both. */
+/** Two attempts may run at once on two hosts, and Temporal could give both the same number. The id is random. */
 export function newAttempt(): string {
   return randomUUID().slice(0, 8);
 }

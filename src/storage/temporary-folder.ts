@@ -10,7 +10,7 @@ export interface TemporaryFolder {
 }
 
 /**
- * A folder of this process's own in the system's place for temporary files (TMPDIR).
+ * A folder that only this process uses, in the system's folder for temporary files (TMPDIR).
  * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE.
  */
 export async function openTemporaryFolder(): Promise<TemporaryFolder> {
@@ -21,17 +21,17 @@ export async function openTemporaryFolder(): Promise<TemporaryFolder> {
   return { folder, close: async () => await rm(folder, { recursive: true, force: true }) };
 }
 
-/** For a folder that another program may make, and this process removes. */
+/** Path of a folder that another program may make, and that this process removes. */
 export async function temporaryPath(): Promise<string> {
   const place = tmpdir();
   await removeAbandoned(place);
   return join(place, `${ownersPrefix()}${process.pid}-${randomUUID()}`);
 }
 
-/** Every user can read TMPDIR. */
+/** The folder is private, because every user can read TMPDIR. */
 const PRIVATE = 0o700;
 
-/** A process that was killed cannot remove its own, and nothing sweeps TMPDIR: the next one does. */
+/** A killed process cannot remove its own folders, and no sweep covers TMPDIR. The next process removes them. */
 async function removeAbandoned(folder: string): Promise<void> {
   const prefix = ownersPrefix();
   for (const name of await readdir(folder).catch(() => [])) {
@@ -41,12 +41,12 @@ async function removeAbandoned(folder: string): Promise<void> {
   }
 }
 
-/** Of this host only: where machines or containers share a TMPDIR, none can see whether another's processes live. */
+/** For this host only: hosts or containers that share a TMPDIR cannot see whether another's processes live. */
 function ownersPrefix(): string {
   return `longhaul-scratch-${hostname().replaceAll(/[^\w.-]/g, '_')}-`;
 }
 
-/** A later process with the same pid only makes the folder stay. */
+/** If a later process has the same pid, the folder only stays longer. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -19,20 +19,20 @@ import {
 import type { Lake } from './store.ts';
 
 export interface WithdrawnLimit {
-  /** Files of revisions that were unpublished so long ago; absent: none of them. */
+  /** Files of revisions that were unpublished at least so long ago are found; undefined: none of them. */
   unpublishedAfterMs: number | undefined;
-  /** Files of revisions that ended so long ago. */
+  /** Files of revisions that ended at least so long ago are found. */
   endedAfterMs: number;
-  /** By dataset, revisions that a dry run takes for ended just now. */
+  /** Revisions by dataset that a dry run treats as ended just now. */
   ending?: ReadonlyMap<string, ReadonlySet<string>>;
   nowMs: number;
   signal: AbortSignal;
 }
 
 /**
- * The files of revisions that ended, or were unpublished, so long ago, in the order in which they must go. What the
- * manifest of any other revision names is not among them. Of a revision that has ended, the manifests go too where no
- * other names a file of it. A dataset with a manifest that cannot be read keeps all: it may name them.
+ * The files of revisions that ended, or were unpublished, at least so long ago, in the order of removal. Files that any
+ * other revision's manifest names stay. If a revision has ended and no other names its files, its manifests go too. If
+ * a manifest cannot be read, the dataset keeps all files, because the manifest may name them.
  */
 export async function findWithdrawn(lake: Lake, limit: WithdrawnLimit): Promise<Leftover[]> {
   const found: Leftover[] = [];
@@ -44,12 +44,12 @@ export async function findWithdrawn(lake: Lake, limit: WithdrawnLimit): Promise<
   return found;
 }
 
-/** A revision whose files may go. */
+/** A revision whose files the sweep may remove. */
 interface Withdrawn {
   kind: 'unpublished' | 'ended';
   ref: RevisionRef;
   ageMs: number;
-  /** Absent where a sweep that was cut off has removed it. */
+  /** Undefined if a sweep that was cut off has removed the manifest. */
   manifest: SnapshotManifest | undefined;
 }
 
@@ -59,7 +59,7 @@ async function filesOf(lake: Lake, dataset: string, limit: WithdrawnLimit): Prom
   const isAny = refs.some(({ isUnpublished, hasEnded }) => isUnpublished || hasEnded);
   const old: Withdrawn[] = [];
   const named = new Set<string>();
-  // A dataset of which all is published costs its listing.
+  // If all revisions of a dataset are published, only its listing is read.
   const looked = isAny || ending ? refs : [];
   const manifests = await readRevisions(lake.converted, looked);
   for (const [index, ref] of looked.entries()) {
@@ -82,7 +82,7 @@ async function filesOf(lake: Lake, dataset: string, limit: WithdrawnLimit): Prom
   return found;
 }
 
-/** In whose folder a file lies, by its zone and key. */
+/** The revision whose folder has the file, by the file's zone and key. */
 function revisionOf(path: string): string {
   const at = parseRevisionOfKey(path.slice(path.indexOf('/') + 1));
   return at ? revisionText(at) : '';
@@ -92,7 +92,7 @@ function endedNow({ endedAfterMs }: WithdrawnLimit): Pick<Withdrawn, 'kind' | 'a
   return endedAfterMs === 0 ? { kind: 'ended', ageMs: 0 } : undefined;
 }
 
-/** Undefined where its files stay. */
+/** Undefined if the revision's files stay. */
 async function ageOf(
   { converted }: Lake,
   ref: RevisionRef,
@@ -119,7 +119,7 @@ async function filesOfRevision(
   const found: Leftover[] = [];
   for (const { zone, key } of manifest ? filesNamedBy(manifest) : []) {
     const path = `${zone}/${key}`;
-    // A file of another revision is that one's to give up.
+    // A file of another revision goes only with that revision.
     if (revisionOf(path) !== revisionText(ref) || named.has(path)) continue;
     const bytes = await lake[zone].size(key);
     if (bytes === undefined) continue;
@@ -129,14 +129,14 @@ async function filesOfRevision(
   return found;
 }
 
-/** What says of a revision that was what; of what is left of it after a sweep that was cut off too. */
+/** The manifests and marks of a revision, as far as a sweep that was cut off has left them. */
 async function manifestsOf(
   { converted }: Lake,
   { kind, ref, ageMs, manifest }: Withdrawn,
 ): Promise<Leftover[]> {
   const { dataset, ingestDate, revision } = ref;
   const of = (keyOf: typeof snapshotManifestKey): string => keyOf(dataset, ingestDate, revision);
-  // The manifest goes before what says that it counts for nothing.
+  // The manifest goes before the marks, which say that it no longer counts.
   const marks = [tombstoneKey, endingKey].map(of);
   const entries = manifest?.sources.map(({ id }) => sourceEntryKey({ ...ref, source: id })) ?? [];
   const found: Leftover[] = [];
@@ -152,7 +152,7 @@ async function manifestsOf(
   return found;
 }
 
-/** A file without its manifest is no landing; a manifest without its file would be a lie. */
+/** A landing's manifest goes first. Without one a file is not a landing; a manifest without its file would be false. */
 function filesNamedBy({ sources }: SnapshotManifest): { zone: 'raw' | 'converted'; key: string }[] {
   return sources.flatMap(({ rawKey, parquet }) => [
     ...parquet.map(({ key }) => ({ zone: 'converted' as const, key })),

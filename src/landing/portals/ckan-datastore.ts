@@ -10,17 +10,17 @@ import { isRecord, RENDERING_VERSION, rowsOf, versionTag, type JsonRecord } from
 
 /** The actions of one CKAN server. */
 export interface Ckan {
-  /** Where its pages begin. */
+  /** The address under which the server's pages are. */
   base: URL;
   client: PortalClient;
 }
 
-/** A CKAN server answers JSON to what it does not have, too. */
+/** A CKAN server also answers 404 with JSON. */
 const ANSWERS = { statuses: [404] };
 
 /**
- * The result of an action that says whether a host is a CKAN at all. Its pages may lie behind a language or a folder
- * that its actions do not.
+ * Returns the result of an action that shows whether a host is a CKAN server. The pages' addresses may have a prefix, a
+ * language or a folder, that the actions' addresses do not have.
  * @throws NoSuchPortal; LonghaulError SOURCE_NOT_FOUND.
  */
 export async function show(
@@ -38,21 +38,21 @@ export async function show(
   }
 }
 
-/** CKAN's own number of a record. */
+/** The column with CKAN's own number of a record. */
 export const ID = '_id';
 
-/** What the DataStore has the records of. */
+/** A resource whose records are in the DataStore. */
 export interface Resource {
   id: string;
-  /** UTC; CKAN writes no zone. */
+  /** The time in UTC. CKAN writes no zone. */
   modifiedAt: string | undefined;
 }
 
 const ONE = { offset: 0, limit: 1 };
 
 /**
- * The records that a CKAN's DataStore has of a resource.
- * @param resourceNow what the portal says of the resource once its pages were read.
+ * Returns the records of a resource in CKAN's DataStore.
+ * @param resourceNow asks the portal for the resource after the pages were read.
  * @throws LonghaulError as `datastorePage`.
  */
 export async function datastoreTable(
@@ -95,7 +95,7 @@ function stateOf({ modifiedAt }: Resource, { fields, total }: DatastorePage): Ta
   return { version: versionTag('ckan', parts), count: total };
 }
 
-/** The last id; undefined where they do not ascend, so that no record is there twice. */
+/** Returns the last id, or undefined if the ids do not ascend. Ascending ids show that no record is there twice. */
 function lastOf(records: readonly JsonRecord[], before: string | null): string | undefined {
   let last = before === null ? -Infinity : Number(before);
   for (const record of records) {
@@ -113,8 +113,8 @@ interface DatastorePage {
 }
 
 /**
- * Records of the DataStore in the order of their `_id`. Its links to a next page never end, and are not used.
- * @throws LonghaulError PORTAL_ANSWER_INVALID; PORTAL_UNUSABLE where it estimates the number of records.
+ * Requests DataStore records in the order of their `_id`. The links to a next page never end, so they are not used.
+ * @throws LonghaulError PORTAL_ANSWER_INVALID; PORTAL_UNUSABLE if the DataStore estimates the number of records.
  */
 export async function datastorePage(
   ckan: Ckan,
@@ -148,8 +148,8 @@ function actionOf({ base }: Ckan, action: string, query: Record<string, string>)
 }
 
 /**
- * Messages are in the language of the portal, so that only the type of an error says what it is.
- * @throws NoSuchPortal where it is neither a result nor an error of CKAN.
+ * Messages are in the portal's language, so only the type of an error shows what happened.
+ * @throws NoSuchPortal if the answer is neither a result nor an error of CKAN.
  */
 function resultOf(url: URL, json: ExactJson): unknown {
   const result = fieldOf(json, 'result');

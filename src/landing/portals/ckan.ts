@@ -10,7 +10,7 @@ import { examplesOf, rowsOf } from './records.ts';
 
 const EXAMPLES = 3;
 
-/** The page of a data set, or of one of its resources. */
+/** Reads the page of a data set or of one of its resources. */
 export const ckanDataset: Portal<AddressOf<'ckan-dataset'>> = async (
   { base, dataset, resource },
   client,
@@ -40,7 +40,7 @@ export const ckanDataset: Portal<AddressOf<'ckan-dataset'>> = async (
   };
 };
 
-/** The address of a resource's records, or of what the portal says of it. */
+/** Reads the address of a resource's records or of its description. */
 export const ckanResource: Portal<AddressOf<'ckan-resource'>> = async (
   { base, resource: id },
   client,
@@ -60,17 +60,17 @@ export const ckanResource: Portal<AddressOf<'ckan-resource'>> = async (
 /** A file or table of a CKAN data set. */
 interface Resource extends DatastoreResource {
   name: string | undefined;
-  /** As it came: of this portal, of another host, or relative. */
+  /** The address from the portal's answer: on this portal, on another host, or relative. */
   url: string | undefined;
   isCsv: boolean;
-  /** There are records only, and no file. */
+  /** The resource has only records, and no file. */
   hasNoFile: boolean;
   hasRecords: boolean;
-  /** The DataStore is a copy of the file, and may have a part of it. */
+  /** Whether the DataStore holds all records of the file. It is a copy, and may hold only some. */
   hasAllRecords: boolean;
 }
 
-/** Undefined where it is none. */
+/** Returns undefined if the JSON is not a resource. */
 function resourceOf(json: unknown): Resource | undefined {
   const id = textOf(json, 'id');
   if (id === undefined) return undefined;
@@ -89,13 +89,13 @@ function resourceOf(json: unknown): Resource | undefined {
 }
 
 interface Asked {
-  /** What the portal says of the data set. */
+  /** Asks the portal for the data set's description. */
   dataset: () => Promise<unknown>;
-  /** The DataStore's records were asked for, although there may be a file. */
+  /** The address asks for the DataStore's records, although there may be a file. */
   asRecords?: boolean;
 }
 
-/** The DataStore is a copy, and may be older than the file: the file comes first where there is one. */
+/** The DataStore is a copy and may be older than the file. So the file comes first if there is one. */
 function found(ckan: Ckan, resource: Resource, { dataset, asRecords = false }: Asked): Found {
   const isPages = resource.hasNoFile || asRecords;
   const target = isPages ? dumpOf(ckan, resource) : fileOf(ckan, resource);
@@ -140,7 +140,7 @@ async function recordsOf(
 ): Promise<Pick<Description, 'records' | 'columns' | 'examples'>> {
   const first = { offset: 0, limit: EXAMPLES };
   const { fields, records, total } = await datastorePage(ckan, resource, first);
-  // A file does not have the number that the DataStore gives its records.
+  // A file does not have the numbers that the DataStore gives its records.
   const columns = isPages ? fields : fields.filter(({ name }) => name !== ID);
   const names = columns.map(({ name }) => name);
   return { records: total, columns, examples: examplesOf(rowsOf(records, names)) };

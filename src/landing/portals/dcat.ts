@@ -7,10 +7,10 @@ import { portalAddressOf, type AddressOf } from './recognise.ts';
 
 type Address = AddressOf<'dcat'>;
 
-/** A catalogue describes all data sets of a portal in full: the largest have tens of thousands. */
+/** A catalogue describes all data sets of a portal in full. The largest have tens of thousands of data sets. */
 const MAX_CATALOGUE_BYTES = 64 * 1024 * 1024;
 
-/** A catalogue of DCAT-US (Project Open Data): it has no data, and leads to it. */
+/** A catalogue of DCAT-US (Project Open Data). It holds no data, but addresses of data. */
 export const dcat: Portal<Address> = async (address, client) => {
   const entries = await entriesOf(address, client);
   const [entry, ...others] = wantedOf(entries, address);
@@ -36,7 +36,7 @@ interface Entry {
   json: unknown;
   identifier: string | undefined;
   title: string;
-  /** The title as it can stand in an address: `bike-counts-2024`. */
+  /** The title in the form for an address: `bike-counts-2024`. */
   slug: string;
 }
 
@@ -56,7 +56,7 @@ function slugOf(title: string): string {
   return plain.replaceAll(/[^\p{L}\p{N}]+/gu, '-').replaceAll(/^-|-$/g, '');
 }
 
-/** By the identifier, else by the title. A catalogue of a single data set needs neither. */
+/** Selects by the identifier, else by the title. A catalogue of a single data set needs neither. */
 function wantedOf(entries: readonly Entry[], { id }: Address): Entry[] {
   if (id === undefined) return entries.length === 1 ? [...entries] : [];
   const identified = entries.filter(({ identifier }) => identifier === id);
@@ -82,7 +82,9 @@ function choicesOf(entries: readonly Entry[], { catalogue }: Address): Choice[] 
   });
 }
 
-/** Its CSV file, else the page or service of a portal that it names. @throws LonghaulError PORTAL_UNUSABLE. */
+/**
+ * Returns the entry's CSV file, else the portal page or service that it names. @throws LonghaulError PORTAL_UNUSABLE.
+ */
 function targetOf({ json, title }: Entry, { catalogue }: Address): URL | Several {
   const distributions = listOf(json, 'distribution');
   const at = (each: unknown, name: string): URL[] => {

@@ -1,6 +1,6 @@
 import { printable } from '../../model/names.ts';
 
-/** A number as its digits stand in the text: a double loses digits beyond 2^53, and writes exponents of its own. */
+/** A number with the digits of the text. A double loses digits beyond 2^53, and may print an exponent. */
 export class JsonNumber {
   readonly digits: string;
 
@@ -12,17 +12,17 @@ export class JsonNumber {
 export type ExactJson =
   string | boolean | null | JsonNumber | ExactJson[] | { [key: string]: ExactJson };
 
-/** Strings, which are passed over, and numbers; `NaN` and `Infinity`, which some servers write, too. */
+/** Matches strings, so that numbers in them are skipped, and numbers. Some servers write `NaN` and `Infinity`. */
 const TOKEN =
   /"[^"\\]*(?:\\.[^"\\]*)*"|-?(?:NaN|Infinity)|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/** No JSON text holds this character as it is, so a string of the text that begins with it holds it escaped. */
+/** JSON text cannot hold this character unescaped. A string that begins with it has its escape in the text. */
 const MARK = '\u0000';
 const ESCAPED_MARK = String.raw`"\u0000`;
 
 /**
- * JSON with every number's digits as they are, and with `NaN` and `Infinity`, which are no JSON, as numbers of these
- * names. Node 20 tells revivers no source text, so numbers are made marked strings before the text is parsed.
+ * Parses JSON and keeps the digits of all numbers. `NaN` and `Infinity`, which are not JSON, become numbers too. In
+ * Node 20 a reviver does not get the source text, so numbers become marked strings before the text is parsed.
  * @throws SyntaxError.
  */
 export function parseExactJson(text: string): ExactJson {
@@ -38,7 +38,7 @@ function unmarked(value: unknown): unknown {
   return value[1] === 'n' ? new JsonNumber(value.slice(2)) : value.slice(2);
 }
 
-/** The value as JSON text, without blanks, numbers as they came. */
+/** Returns the value as JSON text without blanks. Numbers keep their digits. */
 export function exactText(value: ExactJson): string {
   if (value instanceof JsonNumber) return value.digits;
   if (Array.isArray(value)) return `[${value.map(exactText).join(',')}]`;
@@ -49,13 +49,13 @@ export function exactText(value: ExactJson): string {
   return `{${fields.join(',')}}`;
 }
 
-/** A field of a portal's answer; undefined where the answer is no object, or has no such field. */
+/** Returns a field of a portal's answer, or undefined if the answer is not an object or has no such field. */
 export function fieldOf(answer: unknown, name: string): unknown {
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return undefined;
   return Object.hasOwn(answer, name) ? (answer as Record<string, unknown>)[name] : undefined;
 }
 
-/** Undefined for anything but a text that says something. */
+/** Returns undefined for anything but a string that is not blank. */
 export function textOf(answer: unknown, name: string): string | undefined {
   const value = fieldOf(answer, name);
   return typeof value === 'string' && value.trim() !== '' ? value : undefined;
@@ -67,16 +67,16 @@ export function numberOf(answer: unknown, name: string): number | undefined {
   return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
 }
 
-/** Empty for anything but a list. */
+/** Returns an empty list for anything but a list. */
 export function listOf(answer: unknown, name: string): unknown[] {
   const value = fieldOf(answer, name);
   return Array.isArray(value) ? value : [];
 }
 
-/** A title or a licence is shown in one line. */
+/** A title or a licence has one line. */
 const MAX_LINE_LENGTH = 300;
 
-/** A stranger's text, which may be HTML, as one line; undefined where it says nothing. */
+/** Returns a publisher's text, which may be HTML, as one plain line, or undefined if no text is left. */
 export function lineOf(answer: unknown, name: string): string | undefined {
   const plain = (textOf(answer, name) ?? '')
     .slice(0, MAX_LINE_LENGTH * 10)
@@ -94,7 +94,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '#39': "'",
 };
 
-/** Milliseconds since 1970 as ISO 8601 in UTC; undefined for a moment that no calendar has. */
+/** Returns milliseconds since 1970 as ISO 8601 in UTC, or undefined if `Date` cannot hold the time. */
 export function isoTimeOf(epochMs: number | undefined): string | undefined {
   const date = new Date(epochMs ?? NaN);
   return Number.isNaN(date.getTime()) ? undefined : date.toISOString();

@@ -24,10 +24,10 @@ const PORTALS: { [K in PortalAddress['kind']]: Portal<AddressOf<K>> } = {
   dcat,
 };
 
-/** A catalogue leads to a portal's page, and that one to its file or service. What leads further may be a loop. */
+/** A catalogue leads to a portal's page, and that page to its file or service. A longer chain may be a loop. */
 const MAX_LEADS = 2;
 
-/** The table or file that a portal's address stands for. @throws LonghaulError as `openSource`. */
+/** Opens the table or file that a portal's address stands for. @throws LonghaulError as `openSource`. */
 export async function openPortal(
   address: PortalAddress,
   request: PortalRequest,
@@ -35,7 +35,7 @@ export async function openPortal(
   return await open({ url: request.headersFor, address, request, leads: 0 });
 }
 
-/** Undefined where it is the address of a file after all. @throws LonghaulError as `openSource`. */
+/** Returns undefined if the address turns out to be that of a file. @throws LonghaulError as `openSource`. */
 export async function describePortal(
   address: PortalAddress,
   request: PortalRequest,
@@ -43,13 +43,13 @@ export async function describePortal(
   return await describe({ url: request.headersFor, address, request, leads: 0 });
 }
 
-/** One address on the way from a source's own to its records. */
+/** One address in the chain from a source's own address to its records. */
 interface Visit {
   url: URL;
-  /** Undefined: of a file. */
+  /** Undefined for the address of a file. */
   address: PortalAddress | undefined;
   request: PortalRequest;
-  /** The addresses before this one. */
+  /** The number of addresses before this one in the chain. */
   leads: number;
 }
 

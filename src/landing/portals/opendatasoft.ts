@@ -12,12 +12,12 @@ import { CANONICAL, examplesOf, isRecord, rowsOf, versionTag } from './records.t
 
 type Address = AddressOf<'opendatasoft'>;
 
-/** Whatever changes the bytes of an export, so that no setting of the portal or of the host's language does. */
+/** All settings that change an export's bytes. Settings of the portal or of the host's language then change nothing. */
 const EXPORT = 'delimiter=%2C&timezone=UTC&use_labels=false&lang=en&limit=-1';
 
 const EXAMPLES = 3;
 
-/** OpenDataSoft makes a CSV file of all records while it sends it; it says neither its version nor its length. */
+/** OpenDataSoft makes a CSV file of all records while it sends it. The file has neither a version nor a length. */
 export const opendatasoft: Portal<Address> = async (address, client) => {
   const json = await datasetAt(address, client);
   return {
@@ -48,14 +48,14 @@ export const opendatasoft: Portal<Address> = async (address, client) => {
   };
 };
 
-/** The file, with the portal's own version of it. At its end that must be the same still. */
+/** Opens the file with the portal's version of the table. The version must be the same after the last byte. */
 async function openExport(
   address: Address,
   state: TableState,
   client: PortalClient,
 ): Promise<OpenedSource> {
   const file = partOf(address, `/exports/csv?${EXPORT}`);
-  // There is nothing to go on with: each answer is made anew.
+  // An attempt cannot continue, because the portal makes each answer anew.
   const request = { ...client.request, from: undefined, headBytes: undefined };
   const opened = await openHttp(file, { ...request, shown: shownAddress(file.href) });
   const shown = partOf(address).href;
@@ -81,7 +81,7 @@ async function openExport(
   };
 }
 
-/** @throws NoSuchPortal; LonghaulError PORTAL_UNUSABLE where it has files and no records. */
+/** @throws NoSuchPortal; LonghaulError PORTAL_UNUSABLE if the data set has files and no records. */
 async function datasetAt(address: Address, client: PortalClient): Promise<unknown> {
   const json = await client.metadata(partOf(address));
   if (textOf(json, 'dataset_id') === undefined) throw new NoSuchPortal();

@@ -1,16 +1,16 @@
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import { MAX_PAGE_BYTES, type PortalAsked } from './portal-client.ts';
 
-/** A page and the next one are in memory: some 10 MB each with records of 1 kB. Longer pages would save little time. */
+/** Two pages are in memory, about 10 MB each with records of 1 kB. Longer pages would save little time. */
 const MAX_PAGE_RECORDS = 5000;
-/** A longer page is asked for in halves. One record may be longer. */
+/** If a page is longer, the worker asks for half as many records. A page of one record may be longer. */
 const MAX_BYTES_OF_MANY = 16 * 1024 * 1024;
-/** A page that fails is asked for once more before it is made smaller: most failures are passing. */
+/** Most failures pass, so the worker asks for a failed page once more before it makes the page smaller. */
 const TRIES_OF_MANY = 2;
-/** So many pages go well before a longer one is tried again. */
+/** The number of pages without a failure before the worker tries a longer page. */
 const PAGES_BEFORE_GROWTH = 16;
 
-/** Where a server that is asked for less may do better. */
+/** Errors that may not occur if the worker asks for fewer records. */
 const TOO_MUCH: ReadonlySet<ErrorCode> = new Set([
   'ANSWER_TOO_LONG',
   'SOURCE_STALLED',
@@ -22,7 +22,7 @@ const TOO_MUCH: ReadonlySet<ErrorCode> = new Set([
 
 export type Effort = Pick<PortalAsked, 'maxBytes' | 'tries'>;
 
-/** How many records are asked for at once: fewer where the server fails, and then more again. */
+/** The number of records to ask for in one page: fewer when the server fails, and later more again. */
 export class PageSize {
   readonly #most: number;
   #records: number;
@@ -33,7 +33,7 @@ export class PageSize {
     this.#records = this.#most;
   }
 
-  /** @throws what `ask` throws for a page of one record, and what no smaller page would change. */
+  /** @throws what `ask` throws for a page of one record, and errors that a smaller page would not change. */
   async ask<T>(ask: (records: number, effort: Effort) => Promise<T>): Promise<T> {
     for (let isFirst = true; ; isFirst = false) {
       try {
@@ -42,14 +42,14 @@ export class PageSize {
         return answer;
       } catch (error) {
         if (!(error instanceof LonghaulError) || !TOO_MUCH.has(error.code)) throw error;
-        // The server says when it can be asked again: it is not the page.
+        // The server says when to retry, so the size of the page is not the cause.
         if (error.details.retryAfterSeconds !== undefined) throw error;
         if (!this.shrink()) throw error;
       }
     }
   }
 
-  /** False where it is one record already. */
+  /** Returns false if a page already has only one record. */
   shrink(): boolean {
     this.#wellDone = 0;
     if (this.#records === 1) return false;

@@ -7,51 +7,51 @@ import { stillPortal } from './portal.ts';
 import type { PortalClient } from './portal-client.ts';
 import { CANONICAL, canonicalRecord, rendered, type Row, type Tally } from './records.ts';
 
-/** What an edit during the reading changes. */
+/** The state of a table that a publisher's edit changes while the worker reads. */
 export interface TableState {
-  /** Of the records and of how they are rendered; absent where the portal has nothing that changes with them. */
+  /** The version of the records and of the rendering. Absent if the portal has no value that changes with each edit. */
   version?: string;
-  /** What the portal counts. */
+  /** The number of records that the portal counts. */
   count: number;
-  /** Of a portal whose version may be absent. */
+  /** The fields, if the portal's version may be absent. */
   fields?: string;
 }
 
-/** Where a table's pages go on: small, plain JSON; it lies in checkpoints. */
+/** The place where a table's pages continue. It is small, plain JSON, because checkpoints hold it. */
 export type Cursor = Tally & Readonly<{ records: number; after: string | null }>;
 
 export interface Page {
   rows: readonly Row[];
-  /** The id that the next page follows; undefined where records repeat, or have no id. */
+  /** The id after which the next page starts. Undefined if records repeat or have no id. */
   after: string | undefined;
 }
 
-/** A table that a portal gives page by page, in one order, and whose version and count it says. */
+/** A table that a portal sends page by page in a fixed order, with a version and a count. */
 export interface PagedTable {
-  /** How messages name it. */
+  /** The table's name in messages. */
   shown: string;
-  /** Publisher's names, in the order of the CSV. */
+  /** The publisher's names of the columns, in the order of the CSV. */
   columns: readonly string[];
   state: TableState;
-  /** What follows; undefined behind the last record. @throws LonghaulError SOURCE_…. */
+  /** Returns the next page, or undefined after the last record. @throws LonghaulError SOURCE_…. */
   next(at: Cursor): Promise<Page | undefined>;
   stateNow(): Promise<TableState>;
-  /** What the CSV does not say, but for what is counted. */
+  /** Facts for the manifest that the CSV does not hold, without the counts. */
   facts: PortalTable;
 }
 
-/** Page starts that are kept: 32 parts of S3 on their way, of 64 MiB each, have fewer than this many pages. */
+/** The number of newest page starts to keep. A sink asks for a place in its newest part, which has fewer pages. */
 const MAX_STARTS = 50_000;
 
 /**
- * The table as one CSV file. It goes on where an earlier attempt ended, in the middle of a page too: that page is asked for
- * again, and its part that is there already must have the bytes of the first time.
+ * Opens the table as one CSV file. It continues where an earlier attempt ended, also inside a page. The worker requests
+ * that page again, and the part that the lake already has must have the same bytes as before.
  */
 export function openPaged(table: PagedTable, client: PortalClient): OpenedSource {
   const { columns, state } = table;
   const { from } = client.request;
   const isSame = state.version !== undefined && from?.validator.etag === state.version;
-  // A checkpoint of before cursors had this form has no `records`: it is not gone on with.
+  // A checkpoint of an older version has a cursor without `records`. An attempt cannot continue from it.
   const isOfUs = isSame && from?.position?.cursor['records'] !== undefined;
   const resumed = isOfUs ? from : undefined;
   const position = resumed?.position;
@@ -103,7 +103,9 @@ function isAny(counts: Tally['emptyTexts']): boolean {
   return Object.keys(counts).length > 0;
 }
 
-/** The pages from a cursor to the end. The portal's count must be met, and its version stay. */
+/**
+ * Yields the pages from a cursor to the end. Their records must match the portal's count, and the version must stay.
+ */
 async function* pagesOf(
   table: PagedTable,
   start: Cursor,
@@ -134,7 +136,7 @@ async function* pagesOf(
   throw new LonghaulError('PORTAL_ANSWER_INVALID', what);
 }
 
-/** A portal has no snapshot to read from: so a table must be after its last page what it was before the first. */
+/** A portal has no snapshots, so the table must have the same state after its last page as before its first. */
 export async function assertUnchanged({
   shown,
   state,
@@ -147,27 +149,27 @@ export async function assertUnchanged({
   throw new LonghaulError('SOURCE_CHANGED', what);
 }
 
-/** The next page is asked for while this one is taken in. */
+/** Requests the next page while the caller handles the present one. */
 async function* oneAhead<T>(items: AsyncGenerator<T, void>): AsyncGenerator<T, void> {
   const next = async (): Promise<IteratorResult<T, void>> => await items.next();
   for (let coming = next(); ;) {
     const found = await coming;
     if (found.done) return;
     coming = next();
-    // It is awaited later, or never where the reader has failed.
+    // The loop awaits the page later, or never if the caller has failed.
     coming.catch(() => undefined);
     yield found.value;
   }
 }
 
-/** @throws LonghaulError PORTAL_UNUSABLE for half a character, in whose place UTF-8 would have another one. */
+/** @throws LonghaulError PORTAL_UNUSABLE for a lone surrogate, which UTF-8 would replace by another character. */
 function encoded(text: string): Buffer {
   if (!/\p{Surrogate}/u.test(text)) return Buffer.from(text);
   const what = 'A text of the portal holds half a character, a surrogate that is alone.';
   throw new LonghaulError('PORTAL_UNUSABLE', what);
 }
 
-/** The bytes behind `offset`; those before it must be the ones that the lake has. */
+/** Yields the bytes after `offset`. The bytes before it must be the bytes that the lake has. */
 async function* goneOn(
   body: AsyncIterable<Buffer>,
   position: SourcePosition,

@@ -21,23 +21,23 @@ import { parseExactJson, type ExactJson } from './json.ts';
 import { NoSuchPortal } from './portal.ts';
 
 const MIB = 1024 * 1024;
-/** Descriptions of thousands of fields or resources fit; whatever is longer is no description of one table. */
+/** A description of thousands of fields or resources fits. A longer answer does not describe one table. */
 const MAX_METADATA_BYTES = 8 * MIB;
-/** 32,000 records of 2 kB: the longest pages that known portals send. */
+/** 32,000 records of 2 kB fit. Known portals send no longer pages. */
 export const MAX_PAGE_BYTES = 64 * MIB;
 
 /**
- * Waits before the second try and those after it: behind a load balancer every second call may fail. What fails for longer
- * is Temporal's to try again.
+ * The waits before the second try and later ones. Behind a load balancer, every second call may fail. Temporal retries
+ * a failure that lasts longer.
  */
 const RETRY_DELAYS_MS = [0, 1000, 4000];
-/** A longer Retry-After is Temporal's to wait for. */
+/** For a longer Retry-After, Temporal waits. */
 const MAX_WAIT_SECONDS = 60;
 
-/** Portals count requests by the minute. */
+/** The wait if a portal does not say one. Portals limit the requests of a minute. */
 const BUSY_SECONDS = 20;
 
-/** What hosts answer that have no such portal; 400 and 405 are `SOURCE_REFUSED`. */
+/** The errors of hosts that are not the portal. `SOURCE_REFUSED` stands for the statuses 400 and 405. */
 const NO_PORTAL = new Set<ErrorCode>([
   'SOURCE_NOT_FOUND',
   'SOURCE_IS_HTML',
@@ -45,22 +45,22 @@ const NO_PORTAL = new Set<ErrorCode>([
   'SOURCE_REFUSED',
 ]);
 
-/** What servers answer that let no forms through: the same may be asked for by an address. */
+/** The statuses of servers that refuse forms. The client then sends the same fields in the address. */
 const NO_FORM = new Set([404, 405, 501]);
 
-/** What opening a portal's address needs. */
+/** The request for a portal's address. */
 export interface PortalRequest extends HttpRequest {
   geometry: Geometry | undefined;
 }
 
 export interface PortalAsked extends Asked {
-  /** Of the body, unpacked; by default of a description. */
+  /** The limit of the uncompressed body. The default fits a description. */
   maxBytes?: number;
-  /** How often it is asked at most. */
+  /** The largest number of tries. */
   tries?: number;
-  /** Statuses besides 200 whose body is an answer too. */
+  /** Other statuses than 200 whose body is an answer. */
   statuses?: readonly number[];
-  /** It has answered as a portal before: a web page is one of its maintenance, and may pass. */
+  /** The host has answered as a portal before. A web page is then a page of its maintenance, and a retry may help. */
   isPortal?: boolean;
 }
 
@@ -69,11 +69,11 @@ export interface PortalAnswer {
   response: Response;
 }
 
-/** One connection to a portal: what it answers, in full, capped, and tried again where that may help. */
+/** One connection to a portal. It returns whole answers of limited length, and retries if that may help. */
 export class PortalClient {
   readonly request: PortalRequest;
   readonly #agent: Agent;
-  /** A page that was asked for ahead is not tried again once nobody waits for it. */
+  /** Aborted when the source is closed. The client then does not retry a page that it requested in advance. */
   readonly #closing = new AbortController();
 
   constructor(request: PortalRequest) {
@@ -82,9 +82,9 @@ export class PortalClient {
   }
 
   /**
-   * JSON as `read` understands it. What `read` throws counts as a failure of the request: portals answer 200 to what went
-   * wrong, too.
-   * @throws as `text`; LonghaulError SOURCE_NOT_CSV where the answer is no JSON.
+   * Requests JSON and passes it to `read`. An error of `read` counts as a failure of the request, because portals may
+   * answer 200 with an error in the body.
+   * @throws as `text`; LonghaulError SOURCE_NOT_CSV if the answer is not JSON.
    */
   async json<T = ExactJson>(
     url: URL,
@@ -97,8 +97,8 @@ export class PortalClient {
   }
 
   /**
-   * What tells a portal from any other host.
-   * @throws NoSuchPortal where the host has no such JSON; LonghaulError as `json`.
+   * Requests the JSON that shows whether a host is a portal.
+   * @throws NoSuchPortal if the host has no such JSON; LonghaulError as `json`.
    */
   async metadata(url: URL, asked?: PortalAsked): Promise<ExactJson> {
     try {
@@ -110,9 +110,9 @@ export class PortalClient {
   }
 
   /**
-   * As `json`, for answers that are too long to be parsed.
-   * @param url another one than the source's own is checked as a redirect is.
-   * @throws LonghaulError of a status other than 200, a body over `maxBytes`, or the network; what `read` throws.
+   * Does the same as `json` for answers that are too long to parse.
+   * @param url if it is not the source's own address, it is checked as a redirect is.
+   * @throws LonghaulError for a status other than 200, a body over `maxBytes`, or a network error; what `read` throws.
    */
   async text<T>(url: URL, asked: PortalAsked, read: (answer: PortalAnswer) => T): Promise<T> {
     const { signal, headersFor } = this.request;
@@ -183,7 +183,7 @@ export class PortalClient {
   }
 }
 
-/** The address without its query, which may be long, or hold a secret. */
+/** Returns the address without its query, which may be long or hold a secret. */
 export function shownOf({ origin, pathname }: URL): string {
   return printable(`${origin}${pathname}`);
 }
@@ -203,7 +203,7 @@ export function jsonOf(
       const code = isPortal && challenge === '' ? 'PORTAL_ANSWER_INVALID' : 'SOURCE_IS_HTML';
       throw new LonghaulError(code, what, {}, { cause: error });
     }
-    // Cut off by a server that failed while it wrote.
+    // The JSON is cut off if the server failed while it wrote.
     const isDamaged = /^\s*[[{]/.test(text);
     const what = `${shownOf(url)} answered with ${isDamaged ? 'damaged JSON' : 'what is no JSON'}.`;
     const code = isDamaged ? 'PORTAL_ANSWER_INVALID' : 'SOURCE_NOT_CSV';
@@ -211,18 +211,18 @@ export function jsonOf(
   }
 }
 
-/** What Cloudflare, in front of many portals, does to programs that it does not know. */
+/** Cloudflare stands in front of many portals, and sends a challenge to programs that it does not know. */
 function challengeIn(response: Response): string {
   return header(response, 'cf-mitigated') === undefined ? '' : ' (a challenge to prove a browser)';
 }
 
-/** Of a portal that is asked too often, and does not say when it may be asked again. */
+/** Adds a wait to the error of a portal that limits requests, if the portal does not say when to retry. */
 function withWait({ code, message, details, cause }: LonghaulError): LonghaulError {
   const waits = { retryAfterSeconds: BUSY_SECONDS, ...details };
   return new LonghaulError(code, message, waits, { cause });
 }
 
-/** What does not agree may be the answer of one of many servers behind the address. */
+/** Errors after which a retry may help. Only one of several servers behind the address may send invalid answers. */
 const PASSING: ReadonlySet<ErrorCode> = new Set([
   'SOURCE_UNAVAILABLE',
   'SOURCE_UNREACHABLE',
@@ -230,7 +230,7 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
   'PORTAL_ANSWER_INVALID',
 ]);
 
-/** Undefined where another try does not help, or not soon. @param tried at least 1. */
+/** Returns undefined if another try does not help, or not soon. `tried` is at least 1. */
 function waitBefore({ code, details }: LonghaulError, tried: number): number | undefined {
   const delayMs = RETRY_DELAYS_MS[tried - 1];
   if (delayMs === undefined || !PASSING.has(code)) return undefined;
@@ -249,7 +249,7 @@ const UNPACKERS: Record<
   br: promisify(brotliDecompress),
 };
 
-/** Nothing depends on offsets here, so a compressed answer is as good. */
+/** Returns the uncompressed body. Compressed answers are allowed here, because nothing depends on offsets. */
 async function unpacked(
   url: URL,
   body: Buffer,

@@ -5,35 +5,35 @@ import type { OpenedSource } from '../source.ts';
 import type { PortalClient } from './portal-client.ts';
 
 /**
- * One kind of portals: what an address leads to. Whatever it asks goes through the client.
+ * Finds what an address leads to, for one kind of portal. All its requests go through the client.
  * @throws NoSuchPortal; LonghaulError as `openSource`.
  */
 export type Portal<Address> = (address: Address, client: PortalClient) => Promise<Found>;
 
 export type Found = Table | Lead | Several;
 
-/** Records that the portal itself gives. */
+/** A table whose records the portal itself sends. */
 export interface Table {
-  /** @param follow opens another address, as that of a lead. The client is closed with what is opened. */
+  /** @param follow opens another address as for a lead. The opened source closes the client. */
   open(follow: (url: URL) => Promise<OpenedSource>): Promise<OpenedSource>;
   describe(): Promise<Description>;
 }
 
-/** Another address: of a file, or of a table of this portal or another one. It is checked as a redirect is. */
+/** The address of a file or of a portal's table. The worker checks it as it checks a redirect. */
 export interface Lead {
   leadsTo: URL;
-  /** Where it is the address of a file. */
+  /** Used if `leadsTo` is the address of a file. */
   describe(): Promise<Description>;
 }
 
-/** None of them is meant more than the others. */
+/** Several tables, of which the address does not select one. */
 export interface Several {
-  /** For a message: `… has 3 CSV resources`. */
+  /** The start of a message: `… has 3 CSV resources`. */
   what: string;
   choices: Choice[];
 }
 
-/** What a portal says of one of its tables, for people: a stranger's text, to be printed with care. */
+/** What a portal says about one of its tables, for the user. The text is untrusted, so commands print it with care. */
 export interface Description {
   kind: PortalKind;
   /** The address of the service or of the file. */
@@ -53,21 +53,21 @@ export interface Description {
 
 export interface DescribedColumn {
   name: string;
-  /** In the portal's own words. */
+  /** The portal's own name of the type. */
   type: string;
   title?: string;
 }
 
-/** Where an address leads to several tables: the address of each. */
+/** One of several tables that an address leads to. */
 export interface Choice {
   address: string;
   title: string;
 }
 
-/** Of a catalogue of thousands, a message names so many; the command that describes an address lists all. */
+/** A message names at most this many tables. The command that describes an address lists all of them. */
 const MAX_NAMED = 20;
 
-/** For a message: the first addresses, each with its title. */
+/** Returns the first addresses with their titles, for a message. */
 export function listed(choices: readonly Choice[]): string {
   const named = choices.slice(0, MAX_NAMED).map(({ address, title }) => {
     return `${printable(address)} (${printable(title.slice(0, 100))})`;
@@ -76,21 +76,21 @@ export function listed(choices: readonly Choice[]): string {
   return `${named.join(', ')}${others > 0 ? `, and ${others} others` : ''}`;
 }
 
-/** Publishers write the format by hand (`CSV`, `.csv`, `text/csv`); the address decides where they wrote none. */
+/** Publishers write the format by hand (`CSV`, `.csv`, `text/csv`). If there is none, the address decides. */
 export function isCsv(format: string | undefined, address = ''): boolean {
   if (format !== undefined) return /^(?:text\/|\.)?csv\b/i.test(format.trim());
   return /\.csv(?:[?#]|$)/i.test(address);
 }
 
-/** An address has the form of a portal's, and its host is no such portal: it is the address of a file. */
+/** The address has the form of a portal's, but the host is no such portal. So it is the address of a file. */
 export class NoSuchPortal extends Error {}
 
-/** Short enough for a restart, long enough not to ask often in a night of maintenance. */
+/** A portal's restart takes about a minute. A shorter wait would cause many requests in a night of maintenance. */
 const MAINTENANCE_SECONDS = 60;
 
 /**
- * Asks a host that has answered as a portal before: a page of its maintenance does not make it another host.
- * @throws LonghaulError SOURCE_UNAVAILABLE where it does not answer so now.
+ * Asks a host that has answered as a portal before. A maintenance page does not mean that the host is no portal.
+ * @throws LonghaulError SOURCE_UNAVAILABLE if the host does not answer as a portal now.
  */
 export async function stillPortal<T>(shown: string, ask: () => Promise<T>): Promise<T> {
   try {

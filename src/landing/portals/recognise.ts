@@ -1,4 +1,4 @@
-/** What the address of a portal's page or service says, before anything is asked. */
+/** What the form of a portal's address says, before any request. */
 export type PortalAddress =
   | { kind: 'arcgis-service'; service: URL; layer?: number }
   | { kind: 'arcgis-item'; page: URL; item: string; layer?: number }
@@ -11,12 +11,12 @@ export type PortalAddress =
 
 export type AddressOf<Kind extends PortalAddress['kind']> = Extract<PortalAddress, { kind: Kind }>;
 
-/** Tried in this order; the first one that is not undefined counts. */
+/** The functions run in this order. The first result that is not undefined counts. */
 const FORMS = [arcgisService, arcgisItem, hubPage, ckan, opendatasoft, dcat, socrata];
 
 /**
- * What an address is by its form alone. Undefined: the address of a file, as every address that names one is
- * (`…/items/<id>/data`, `…/download/…`, `rows.csv`, an address with a query of its own).
+ * Recognises an address by its form alone. Returns undefined for the address of a file, which is any address that names
+ * one (`…/items/<id>/data`, `…/download/…`, `rows.csv`, an address with its own query).
  */
 export function portalAddressOf(url: URL): PortalAddress | undefined {
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return undefined;
@@ -27,7 +27,7 @@ export function portalAddressOf(url: URL): PortalAddress | undefined {
   return undefined;
 }
 
-/** What a dataset of the address could be named, as far as the address says. */
+/** Proposes a name for a dataset from its address. */
 export function nameInPortalAddress(address: PortalAddress): string {
   switch (address.kind) {
     case 'arcgis-service':
@@ -52,7 +52,7 @@ export function nameInPortalAddress(address: PortalAddress): string {
   }
 }
 
-/** As git shortens its ids. */
+/** The start of an id is enough to tell the items of a publisher apart. */
 const SHORT_ID_LENGTH = 8;
 
 const SERVICE =
@@ -64,7 +64,7 @@ function arcgisService(url: URL): PortalAddress | undefined {
   return { kind: 'arcgis-service', service: withPath(url, path), ...layerOf(layer) };
 }
 
-/** An item's id, and a layer of it. */
+/** An item's id, with the number of a layer if there is one. */
 const ITEM = /^([\da-f]{32})(?:_(\d{1,9}))?$/i;
 
 function arcgisItem(url: URL): PortalAddress | undefined {
@@ -80,7 +80,7 @@ function arcgisItem(url: URL): PortalAddress | undefined {
   return { kind: 'arcgis-item', page: url, item: item.toLowerCase(), ...layerOf(layer) };
 }
 
-/** On hosts of others a slug without `::` may be CKAN's, or anything. */
+/** On hosts that are not Esri's, a slug without `::` may belong to CKAN or to any other site. */
 function hubPage(url: URL): PortalAddress | undefined {
   const [, kind, text = ''] =
     /\/(datasets|maps|documents)\/([^/]+)(?:\/(?:explore|about|api)?)?$/i.exec(url.pathname) ?? [];
@@ -89,7 +89,7 @@ function hubPage(url: URL): PortalAddress | undefined {
   return isHub && !slug.includes('.') ? { kind: 'hub-slug', page: url, slug } : undefined;
 }
 
-/** Esri's own hosts: ArcGIS Online, and the Hubs that have no host of their own. */
+/** Whether the host is Esri's own: ArcGIS Online, or a Hub without a host name of its own. */
 export function isOfArcgisCom({ hostname }: URL): boolean {
   return /(?:^|\.)arcgis\.com$/i.test(hostname);
 }
@@ -124,7 +124,7 @@ function ckan(url: URL): PortalAddress | undefined {
   };
 }
 
-/** With the name of a tab at the end; `…/download/` and `…/files/…` are files. */
+/** The path may end with the name of a tab. `…/download/` and `…/files/…` are addresses of files. */
 const ODS_PAGE =
   /^(?:\/[a-z-]{2,10})?\/explore\/(?:embed\/)?dataset\/([\w@-]+)(?:\/(?:information|table|map|analyze|export|api|calendar|images|custom)?)?\/?$/i;
 
@@ -135,7 +135,7 @@ function opendatasoft(url: URL): PortalAddress | undefined {
   return found?.[1] === undefined ? undefined : { kind: 'opendatasoft', page: url, id: found[1] };
 }
 
-/** The id of one of its datasets stands behind `#`. */
+/** The text after `#` is the id of one of the catalogue's data sets. */
 function dcat(url: URL): PortalAddress | undefined {
   if (!/(?:^|\/)(?:data\.json|api\/feed\/dcat-(?:us|ap)\/[\d.]+(?:\.json)?)$/i.test(url.pathname))
     return undefined;
@@ -168,7 +168,7 @@ function baseOf(url: URL, prefix = ''): URL {
   return withPath(url, `${prefix}/`);
 }
 
-/** Not resolved against the address: a path that begins with `//` would lead to another host. */
+/** The path is not resolved against the address, because a path that begins with `//` would lead to another host. */
 function withPath(url: URL, path: string): URL {
   const changed = new URL(url.origin);
   changed.pathname = path;

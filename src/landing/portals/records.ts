@@ -4,20 +4,20 @@ import type { PortalKind } from '../../model/manifest.ts';
 import { exactText, JsonNumber, type ExactJson } from './json.ts';
 
 /**
- * The one form in which a portal's records become CSV: RFC 4180 in UTF-8 without a byte order mark, LF, commas. The same
- * records are the same bytes, whatever pages they came in.
+ * How a portal's records become CSV: RFC 4180 in UTF-8 without a byte order mark, LF, commas. The same records give the
+ * same bytes in pages of any size.
  */
 export const CANONICAL: SourceOverrides = { encoding: 'utf-8', delimiter: ',', header: true };
 
-/** Raised when the rules below change: the same records are then another version. */
+/** Must rise when the rules below change, because the same records then give another version of the file. */
 export const RENDERING_VERSION = 1;
 
-/** Whatever tells two versions of a table apart, in the form of an ETag. */
+/** Hashes what differs between two versions of a table, in the form of an ETag. */
 export function versionTag(kind: PortalKind, parts: unknown): string {
   return `"${kind}-${createHash('sha256').update(JSON.stringify(parts)).digest('hex')}"`;
 }
 
-/** A record as a portal sends it: a field that it leaves out is null. */
+/** A record as a portal sends it. A missing field counts as null. */
 export type JsonRecord = Readonly<Record<string, ExactJson>>;
 
 export function isRecord(value: unknown): value is JsonRecord {
@@ -34,18 +34,21 @@ export function rowsOf(records: readonly JsonRecord[], columns: readonly string[
   );
 }
 
-/** The values of some records, for people. */
+/** The values of some records, to show to the user. */
 export function examplesOf(rows: readonly Row[]): (string | null)[][] {
   return rows.map((row) => row.map(fieldText));
 }
 
-/** Column → values that Parquet, or the CSV too, has as null. It lies in cursors, so that it outlives an attempt. */
+/**
+ * The number of values, for each column, that are null in Parquet, or in the CSV too. Cursors keep it for later
+ * attempts.
+ */
 export type Tally = Readonly<{
   emptyTexts: Readonly<Record<string, number>>;
   notNumbers: Readonly<Record<string, number>>;
 }>;
 
-/** Rows as canonical CSV, and what was counted with them. */
+/** Returns rows as canonical CSV, and the tally with their values added. */
 export function rendered(
   rows: readonly Row[],
   columns: readonly string[],
@@ -68,8 +71,8 @@ export function rendered(
 }
 
 /**
- * Null is an empty field, the empty text is `""`: Parquet has NULL for both, the raw file keeps the difference. Of a
- * single column null is `""` too, since a blank line is no record.
+ * Null is an empty field, and the empty text is `""`. Parquet has NULL for both; only the raw file keeps the
+ * difference. If there is a single column, null is `""` too, because a blank line is not a record.
  */
 export function canonicalRecord(fields: readonly (string | null)[]): string {
   if (fields.length === 1 && fields[0] === null) return '""\n';
@@ -83,18 +86,18 @@ function canonicalField(value: string | null): string {
   return value === '' || NEEDS_QUOTES.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }
 
-/** Texts and the digits of numbers as they are; objects and lists as JSON. */
+/** Returns texts and digits unchanged, and objects and lists as JSON. */
 function fieldText(value: ExactJson): string | null {
   if (value === null || typeof value === 'string') return value;
   return isNotNumber(value) ? null : exactText(value);
 }
 
-/** NaN or an Infinity. */
+/** Whether the value is NaN, Infinity or -Infinity. */
 export function isNotNumber(value: unknown): boolean {
   return value instanceof JsonNumber && /[NI]/.test(value.digits);
 }
 
-/** The same object where nothing is added: cursors of many pages share it. */
+/** Returns the same object if nothing is added, because the cursors of many pages share it. */
 function sum(
   before: Readonly<Record<string, number>>,
   added: Record<string, number>,
@@ -106,7 +109,7 @@ function sum(
   return total;
 }
 
-/** A column may be named as what every object has: `constructor`. */
+/** A column may have the name of a property that any object has: `constructor`. */
 function increment(counts: Record<string, number>, column: string, by = 1): void {
   counts[column] = (Object.hasOwn(counts, column) ? (counts[column] ?? 0) : 0) + by;
 }

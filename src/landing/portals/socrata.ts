@@ -69,7 +69,7 @@ function tableOf(
   };
 }
 
-/** A field that is null is left out of a record, so only the list of fields says that a column is gone. */
+/** A record omits a field that is null, so only the list of fields shows that a column is gone. */
 function assertColumns(shown: string, columns: readonly string[], { records, fields }: Rows): void {
   const known = new Set(columns);
   const added = [...(fields ?? []), ...records.flatMap(Object.keys)].find(
@@ -82,7 +82,7 @@ function assertColumns(shown: string, columns: readonly string[], { records, fie
   throw new LonghaulError('SOURCE_CHANGED', `${shown} answers ${what} ${JSON.stringify(name)}.`);
 }
 
-/** The ids' order is Socrata's own, so that only repeated ones can be told: in a page, and in the one before. */
+/** Only Socrata knows the order of its ids. So this detects only ids that repeat in a page or the page before. */
 function newIds(): (records: readonly JsonRecord[], before: string | null) => string | undefined {
   let known = new Set<string>();
   return (records, before) => {
@@ -95,24 +95,24 @@ function newIds(): (records: readonly JsonRecord[], before: string | null) => st
 }
 
 interface View {
-  /** As it came. */
+  /** The portal's answer, unchanged. */
   json: unknown;
   columns: DescribedColumn[];
   examples: JsonRecord[];
   rowsUpdatedAtSeconds: number | undefined;
 }
 
-/** Columns that Socrata computes for its maps, and its system fields, begin so. */
+/** The names of system fields, and of columns that Socrata computes for its maps, begin with this. */
 const SYSTEM = ':';
 
-/** The star goes first. Socrata knows each record by `:id`; no other order is the same for every page. */
+/** The star must come first. `:id` identifies a record, and only its order is the same for all pages. */
 const EVERY_FIELD = { $select: '*,:id', $order: ':id' };
 
 const EXAMPLES = 3;
 
 /**
- * What `api/views` says of a table, with its first records.
- * @throws NoSuchPortal; LonghaulError PORTAL_UNUSABLE where it is a map, a chart, a file or a link.
+ * Returns the description of a table from `api/views`, with its first records.
+ * @throws NoSuchPortal; LonghaulError PORTAL_UNUSABLE if it is a map, a chart, a file or a link.
  */
 async function viewOf(address: Address, client: PortalClient): Promise<View> {
   const { page, id } = address;
@@ -132,8 +132,9 @@ async function viewOf(address: Address, client: PortalClient): Promise<View> {
 }
 
 /**
- * In the publisher's order; then what the description does not name, such as the parts of an address.
- * @param fields that records have; undefined where the portal does not say.
+ * Returns the columns in the publisher's order, and then fields that the description omits, such as parts of an
+ * address.
+ * @param fields the fields that records have; undefined if the portal does not list them.
  */
 function columnsOf(view: unknown, fields: readonly string[] | undefined): DescribedColumn[] {
   const position = (column: unknown): number =>
@@ -154,10 +155,10 @@ function columnsOf(view: unknown, fields: readonly string[] | undefined): Descri
   );
 }
 
-/** Of the records that `api/views` and `count(*)` speak of at the same time. */
+/** The state of the records that `api/views` and `count(*)` show at the same time. */
 function stateOf({ json, columns, rowsUpdatedAtSeconds }: View, count: number): TableState {
   if (rowsUpdatedAtSeconds === undefined) return { count };
-  // A filtered view has its own text, and the time of the table below it.
+  // A filtered view has its own query, but the change time of the table below it.
   const filter = [textOf(json, 'queryString'), fieldOf(json, 'query')];
   const names = columns.map(({ name, type }) => [name, type]);
   const parts = [rowsUpdatedAtSeconds, names, filter, count, RENDERING_VERSION];
@@ -177,13 +178,13 @@ async function countOf(address: Address, client: PortalClient): Promise<number> 
 
 interface Rows {
   records: JsonRecord[];
-  /** The fields that records have, where a null one is left out; undefined where there are too many for a header. */
+  /** The fields of the records, because a record omits null fields. Undefined if there are too many for a header. */
   fields: string[] | undefined;
 }
 
 /**
- * Rows by SoQL.
- * @throws LonghaulError SOURCE_NOT_READY where a replica answers that has older records.
+ * Requests rows by SoQL.
+ * @throws LonghaulError SOURCE_NOT_READY if a replica with older records answers.
  */
 async function ask(
   address: Address,
@@ -217,10 +218,10 @@ function fieldsIn(names: string | undefined): string[] | undefined {
   }
 }
 
-/** Replicas follow within minutes, or hours after a large update. */
+/** The wait before a retry. A replica needs minutes, or hours after a large update. */
 const STALE_SECONDS = 10;
 
-/** A page of an old replica among pages of a newer one would be a mixture that no count shows. */
+/** If an old replica sent one page and a newer one another, the mixture would not show in the count. */
 function assertNotStale(response: Response, url: URL): void {
   if (header(response, 'x-soda2-data-out-of-date')?.trim().toLowerCase() !== 'true') return;
   const what = `${url.href} answered from a copy of the data that is out of date, as it says itself.`;

@@ -6,7 +6,7 @@ import { shownOf, type PortalClient } from '../portal-client.ts';
 /** How much of a server's sentence an error message quotes. */
 const MAX_SENTENCE_LENGTH = 200;
 
-/** The metadata of a layer, a service or an item. @throws LonghaulError as `assertNoError`. */
+/** Requests the metadata of a layer, a service or an item. @throws LonghaulError as `assertNoError`. */
 export async function metadataOf(
   url: URL,
   client: PortalClient,
@@ -19,7 +19,7 @@ export async function metadataOf(
   });
 }
 
-/** @throws LonghaulError where the answer is an error. */
+/** @throws LonghaulError if the answer is an error. */
 export function assertNoError(url: URL, answer: unknown): void {
   const error = errorIn(answer);
   if (error) throw failureOf(url, error);
@@ -30,9 +30,9 @@ export interface ServerError {
   sentence: string;
 }
 
-/** ArcGIS answers errors with the status 200. */
+/** Finds the error in an answer. ArcGIS sends errors with the status 200. */
 export function errorIn(answer: unknown): ServerError | undefined {
-  // What the machine in front says where no server of the site is up: `messages`, and no `error`.
+  // If no server of the site is up, the gateway's answer has `messages` and no `error`.
   const isDown =
     fieldOf(answer, 'status') === 'error' && Array.isArray(fieldOf(answer, 'messages'));
   const error = isDown ? answer : fieldOf(answer, 'error');
@@ -53,7 +53,7 @@ export function failureOf(url: URL, error: ServerError): LonghaulError {
   return new LonghaulError(codeOf(error), what);
 }
 
-/** Most errors 400 are passing, whatever their number says: servers behind a load balancer, and databases that are busy. */
+/** Most errors with the number 400 pass. They come from busy databases, or from one server behind a load balancer. */
 function codeOf({ number, sentence }: ServerError): ErrorCode {
   if (needsLogin(number)) return 'SOURCE_FORBIDDEN';
   if (number === undefined && /permission|token/i.test(sentence)) return 'SOURCE_FORBIDDEN';

@@ -3,25 +3,25 @@ import { printable } from '../../../model/names.ts';
 import { exactText, fieldOf, lineOf, listOf, numberOf, textOf, type ExactJson } from '../json.ts';
 import { unusable } from './answers.ts';
 
-/** A layer or table, as its own metadata describes it and with what a reader needs of it. */
+/** A layer or table as its metadata describes it, with what a reader needs. */
 export interface Layer {
   url: URL;
   title: string | undefined;
   publisher: string | undefined;
-  /** In the layer's order, without the geometry. */
+  /** The fields in the layer's order, without the geometry. */
   fields: Field[];
-  /** Tells records apart, and has an order. */
+  /** The field that identifies a record, and whose values have an order. */
   objectIdField: string;
   geometryType: GeometryType | undefined;
   /** How the geometry becomes columns. */
   geometry: Geometry;
-  /** More are never sent at once, whatever is asked for. */
+  /** The server never sends more records in one answer. */
   maxRecordCount: number;
-  /** Pages can be asked for in an order, so many records at a time. */
+  /** Whether the server can send sorted pages of a requested size. */
   hasPages: boolean;
-  /** When a record was changed last, in ms since 1970. */
+  /** The time of the last change of a record, in ms since 1970. */
   editedAtMs: number | undefined;
-  /** All that the layer says of its changes; undefined where it says nothing. */
+  /** All times of change that the layer gives. Undefined if it gives none. */
   edits: string | undefined;
   dateZone: string | undefined;
 }
@@ -30,7 +30,7 @@ export interface Field {
   name: string;
   type: string;
   title: string | undefined;
-  /** Code → name. */
+  /** The names by their codes. */
   domain: Record<string, string> | undefined;
 }
 
@@ -52,10 +52,10 @@ const FIELD_TYPES = new Set(
 const OBJECT_ID = 'esriFieldTypeOID';
 const GEOMETRY = 'esriFieldTypeGeometry';
 
-/** What servers before 10.1 send at once; they do not say so. */
+/** Servers before 10.1 send this many records in one answer. Their metadata does not say so. */
 const DEFAULT_RECORD_COUNT = 1000;
 
-/** @throws LonghaulError PORTAL_UNUSABLE where its records cannot be had whole and exactly. */
+/** @throws LonghaulError PORTAL_UNUSABLE if the worker cannot read all records exactly. */
 export function layerOf(url: URL, metadata: ExactJson, wanted: Geometry | undefined): Layer {
   const fields = fieldsOf(url, metadata);
   const capabilities = textOf(metadata, 'capabilities');
@@ -104,7 +104,7 @@ function fieldsOf(url: URL, metadata: ExactJson): Field[] {
   return fields;
 }
 
-/** Servers before 10.3 do not name it. It may stand anywhere. */
+/** Servers before 10.3 do not name the field. It may have any position. */
 function objectIdFieldOf(url: URL, metadata: ExactJson, fields: Field[]): string {
   const named = textOf(metadata, 'objectIdField');
   const found =
@@ -133,7 +133,7 @@ function geometryTypeOf(metadata: ExactJson): GeometryType | undefined {
     : undefined;
 }
 
-/** By default as in the CSV files that ArcGIS itself makes: points have two columns, lines and polygons none. */
+/** The default is the one of ArcGIS's own CSV files: two columns for points, none for lines and polygons. */
 function geometryOf(
   url: URL,
   type: GeometryType | undefined,
@@ -149,7 +149,7 @@ function geometryOf(
   return wanted;
 }
 
-/** Said of the layer, or of its advanced queries. */
+/** The property is either in the layer's metadata or in its advanced query capabilities. */
 function supports(metadata: ExactJson, name: string): boolean {
   const advanced = fieldOf(metadata, 'advancedQueryCapabilities');
   return fieldOf(metadata, name) === true || fieldOf(advanced, name) === true;

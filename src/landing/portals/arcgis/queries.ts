@@ -4,10 +4,10 @@ import { jsonOf, MAX_PAGE_BYTES, type PortalClient } from '../portal-client.ts';
 import { assertNoError, invalid, unusable } from './answers.ts';
 import type { Layer } from './layer.ts';
 
-/** Every record. */
+/** The condition that all records meet. */
 export const ALL = '1=1';
 
-/** The spatial reference that coordinates are asked for in, as EPSG numbers it. */
+/** The EPSG number of the spatial reference in which the worker requests coordinates. */
 const WGS_84 = '4326';
 
 export interface Feature {
@@ -19,12 +19,12 @@ export interface Feature {
 export interface PageRequest {
   where: string;
   order?: 'ASC' | 'DESC';
-  /** So many at most; absent where the server decides. */
+  /** The largest number of records. Absent if the server decides. */
   records?: number;
   hasGeometry?: boolean;
 }
 
-/** What is asked of a layer's `/query`: as a form, since servers limit addresses, and caches keep what they name. */
+/** Sends queries as forms, because servers limit the length of addresses, and caches keep answers by address. */
 export class Queries {
   readonly layer: Layer;
   readonly #client: PortalClient;
@@ -40,16 +40,16 @@ export class Queries {
     const count = await this.#ask({ where, returnCountOnly: 'true' }, (json) =>
       numberOf(json, 'count'),
     );
-    // Servers before 10.1 answer with records in place of a count.
+    // Servers before 10.1 answer with records instead of a count.
     return count ?? (await this.ids(where)).length;
   }
 
-  /** All of them, which no cap of the server limits, ascending. */
+  /** Returns all object ids, ascending. The server's record limit does not apply to them. */
   async ids(where: string): Promise<BigInt64Array> {
     const form = new URLSearchParams({ where, returnIdsOnly: 'true', f: 'json' });
     const asked = { form, maxBytes: MAX_PAGE_BYTES, isPortal: true };
     return await this.#client.text(this.#url, asked, (answer) => {
-      // Millions: as objects they would take hundreds of bytes each.
+      // There may be millions of ids. As JSON objects, each would take hundreds of bytes.
       const list = /"objectIds"\s*:\s*\[([\s\d,-]*)\]/.exec(answer.text)?.[1];
       if (list === undefined) return this.#noIds(jsonOf(this.#url, answer, asked));
       const ids = BigInt64Array.from(this.#idsIn(list)).toSorted();
@@ -59,14 +59,14 @@ export class Queries {
     });
   }
 
-  /** Null is what servers say of no record. */
+  /** Servers answer null if there is no record. */
   #noIds(json: ExactJson): BigInt64Array {
     assertNoError(this.#url, json);
     if (fieldOf(json, 'objectIds') === null) return new BigInt64Array(0);
     throw unusable(this.#url, 'does not list its object ids');
   }
 
-  /** In the server's order. @param isWanted throws where the page does not agree with what was asked. */
+  /** Returns records in the server's order. `isWanted` throws if the page does not agree with the request. */
   async page(
     { where, order, records, hasGeometry = false }: PageRequest,
     effort?: Effort,
@@ -75,7 +75,7 @@ export class Queries {
     const { objectIdField } = this.layer;
     const form = {
       where,
-      // A list of names is refused by some servers.
+      // Some servers refuse a list of names.
       outFields: '*',
       returnGeometry: String(hasGeometry),
       ...(hasGeometry && { outSR: WGS_84 }),
@@ -91,7 +91,7 @@ export class Queries {
     return await this.#ask(form, read, effort);
   }
 
-  /** Servers that do not project send metres, which would be read as degrees. */
+  /** A server that does not project sends metres, which a reader would take for degrees. */
   #assertProjected(json: ExactJson): void {
     const reference = fieldOf(json, 'spatialReference');
     const sent = numberOf(reference, 'latestWkid') ?? numberOf(reference, 'wkid');
@@ -114,7 +114,7 @@ export class Queries {
     for (const [digits] of list.matchAll(/[^\s,]+/g)) yield this.#idOf(new JsonNumber(digits));
   }
 
-  /** Beyond 2^53 too. */
+  /** The id may be above 2^53. */
   #idOf(value: unknown): bigint {
     if (value instanceof JsonNumber && /^-?\d{1,19}$/.test(value.digits)) {
       const id = BigInt(value.digits);

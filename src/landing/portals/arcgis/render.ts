@@ -4,7 +4,7 @@ import { invalid } from './answers.ts';
 import type { GeometryType, Layer } from './layer.ts';
 import type { Feature } from './queries.ts';
 
-/** The columns of a layer's records: its fields, then the geometry. */
+/** Returns the columns of a layer's records: the fields, then the geometry. */
 export function columnsOf({ fields, geometry }: Layer): string[] {
   const names = fields.map(({ name }) => name);
   return [...names, ...GEOMETRY_COLUMNS[geometry].map(freeName(names))];
@@ -12,7 +12,7 @@ export function columnsOf({ fields, geometry }: Layer): string[] {
 
 const GEOMETRY_COLUMNS = { none: [], xy: ['x', 'y'], wkt: ['wkt'] };
 
-/** Of a geometry's column: names that differ in case only would be one in the lake. */
+/** Finds a free name for a geometry's column. Names that differ only in case would be the same column in the lake. */
 function freeName(names: string[]): (wanted: string) => string {
   const taken = new Set(names.map((name) => name.toLowerCase()));
   return (wanted) => {
@@ -22,14 +22,14 @@ function freeName(names: string[]): (wanted: string) => string {
   };
 }
 
-/** Reads the values of a record, which follow from it alone. */
+/** Returns a function that reads a record's values. They depend on the record alone. */
 export function rowReader(layer: Layer): (feature: Feature) => Row {
   const { url, fields } = layer;
   const known = new Set(fields.map(({ name }) => name));
   return ({ id, attributes, geometry }) => {
     const odd = (what: string): Error => invalid(url, `sent record ${id} with ${what}`);
     const unknown = Object.keys(attributes as JsonRecord).find((name) => !known.has(name));
-    // As a missing field, it is another version of the layer, or a server's fault: never an empty column.
+    // An unknown or a missing field means another version of the layer or a server's fault, not an empty column.
     if (unknown !== undefined) throw odd(`the unknown field ${unknown}`);
     const values = fields.map(({ name, type }) => {
       const value = fieldOf(attributes, name) as ExactJson | undefined;
@@ -50,7 +50,7 @@ function geometryOf(
   if (wanted === 'wkt') return [wktOf(geometryType, geometry)];
   return ['x', 'y'].map((axis) => {
     const value = fieldOf(geometry, axis);
-    // Points without a place have null, or NaN as a number or a text.
+    // Points without coordinates have null, or NaN as a number or a text.
     return value instanceof JsonNumber && !isNotNumber(value) ? value : null;
   });
 }
@@ -59,8 +59,8 @@ const MIN_DATE_MS = Date.parse('0001-01-01T00:00:00Z');
 const MAX_DATE_MS = Date.parse('9999-12-31T23:59:59.999Z');
 
 /**
- * Milliseconds since 1970 as the day and time in UTC. Without a zone, which would make the column text. A year that has
- * no four digits, or a part of a millisecond, stays the number that it is.
+ * Returns milliseconds since 1970 as date and time in UTC, without a zone, because a zone would make the column text. A
+ * time with a fraction of a millisecond, or with a year that does not have four digits, stays a number.
  */
 function dateOf(value: JsonNumber): ExactJson {
   const ms = /^-?\d{1,15}$/.test(value.digits) ? Number(value.digits) : NaN;
@@ -68,7 +68,7 @@ function dateOf(value: JsonNumber): ExactJson {
   return new Date(ms).toISOString().replace(/(?:\.000)?Z$/, '');
 }
 
-/** A position as its digits, and as numbers to compare. */
+/** A position as its digits, and as numbers for comparisons. */
 interface Position {
   text: string;
   x: number;
@@ -76,7 +76,7 @@ interface Position {
 }
 type Ring = Position[];
 
-/** Esri's geometry as well-known text, in two dimensions, its digits as they came; null where there is none. */
+/** Returns Esri's geometry as two-dimensional well-known text with the same digits, or null if there is none. */
 function wktOf(type: GeometryType, geometry: ExactJson | undefined): string | null {
   if (type === 'point') {
     const point = positionOf([fieldOf(geometry, 'x'), fieldOf(geometry, 'y')]);
@@ -117,7 +117,7 @@ function positionsOf(list: unknown): Position[] {
   return listOf({ list }, 'list').flatMap((each) => positionOf(each) ?? []);
 }
 
-/** Undefined where it is no place: NaN, or null. */
+/** Returns undefined if a coordinate is NaN or null. */
 function positionOf(value: unknown): Position | undefined {
   const [x, y] = Array.isArray(value) ? (value as unknown[]) : [];
   if (!(x instanceof JsonNumber) || !(y instanceof JsonNumber)) return undefined;
@@ -126,8 +126,8 @@ function positionOf(value: unknown): Position | undefined {
 }
 
 /**
- * Esri has the rings of all polygons in one list: clockwise ones are outlines, the others holes. A hole belongs to the
- * smallest outline around it; one without any is an outline that was drawn the other way round.
+ * Esri puts the rings of all polygons in one list: outlines are clockwise, holes are not. A hole belongs to the
+ * smallest outline around it. A hole without an outline around it is an outline in the wrong direction.
  */
 function polygonsOf(rings: Ring[]): Ring[][] {
   const polygons: Ring[][] = rings.filter((ring) => areaOf(ring) <= 0).map((ring) => [ring]);
@@ -143,7 +143,7 @@ function polygonsOf(rings: Ring[]): Ring[][] {
   return polygons;
 }
 
-/** Twice the area; negative where the ring runs clockwise. */
+/** Returns twice the area, negative if the ring is clockwise. */
 function areaOf(ring: Ring): number {
   let area = 0;
   for (const [index, { x, y }] of ring.entries()) {
@@ -153,7 +153,7 @@ function areaOf(ring: Ring): number {
   return area;
 }
 
-/** By a point of the hole that is not on the outline's corners, if there is one. */
+/** Tests a point of the hole that is not a corner of the outline, if there is one. */
 function contains(outline: Ring, hole: Ring): boolean {
   const corners = new Set(outline.map(({ text }) => text));
   const probe = hole.find(({ text }) => !corners.has(text)) ?? hole[0];

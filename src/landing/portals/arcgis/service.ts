@@ -5,7 +5,7 @@ import type { AddressOf } from '../recognise.ts';
 import { metadataOf, unusable } from './answers.ts';
 import { layerAt } from './table.ts';
 
-/** A FeatureServer or MapServer, with the number of a layer, or with one layer or table only. */
+/** Opens a layer of a FeatureServer or MapServer: the one that the address names, or the only one. */
 export const serviceAt: Portal<AddressOf<'arcgis-service'>> = async (
   { service, layer },
   client,
@@ -19,7 +19,7 @@ export const serviceAt: Portal<AddressOf<'arcgis-service'>> = async (
 };
 
 /**
- * The layers and tables of a service that have records.
+ * Lists the layers and tables of a service that have records.
  * @param service `…/FeatureServer` or `…/MapServer`.
  * @throws LonghaulError as `openSource`.
  */
@@ -28,7 +28,7 @@ export async function listLayers(service: URL, client: PortalClient): Promise<Ch
   const all = [...listOf(metadata, 'layers'), ...listOf(metadata, 'tables')];
   return all.flatMap((each) => {
     const id = numberOf(each, 'id');
-    // A group of layers has none of its own.
+    // A group of layers has no records of its own.
     const isGroup = listOf(each, 'subLayerIds').length > 0;
     if (id === undefined || !Number.isSafeInteger(id) || isGroup) return [];
     const title = lineOf(each, 'name') ?? String(id);

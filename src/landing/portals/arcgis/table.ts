@@ -12,11 +12,11 @@ import { layerOf, type Layer } from './layer.ts';
 import { ALL, Queries, type Feature, type PageRequest } from './queries.ts';
 import { columnsOf, rowReader } from './render.ts';
 
-/** How many records a description shows. */
+/** The number of records that a description shows. */
 const EXAMPLES = 5;
 
 /**
- * A layer or table of a FeatureServer or MapServer: its records by object id, as one CSV file.
+ * Reads a layer or table of a FeatureServer or MapServer by object id, as one CSV file.
  * @param url `…/FeatureServer/<number>`, without a query.
  */
 export function layerAt(url: URL, client: PortalClient): Table {
@@ -53,21 +53,21 @@ async function describe(queries: Queries): Promise<Description> {
   };
 }
 
-/** The records of a layer that are read: those up to the highest object id of the beginning. */
+/** The records of a layer to read: those up to the highest object id at the start. */
 interface Extent {
-  /** Undefined where there is no record. */
+  /** Undefined if there is no record. */
   top: bigint | undefined;
-  /** All their object ids, where the server has no pages in an order. */
+  /** All object ids, if the server cannot send pages in an order. */
   ids: BigInt64Array | undefined;
 }
 
-/** What statistics say of the highest id is wrong on many servers, so that the records themselves are asked. */
+/** Many servers give a wrong highest id in statistics, so the worker asks for the records themselves. */
 async function extentOf(queries: Queries): Promise<Extent> {
   const { hasPages, objectIdField } = queries.layer;
   if (hasPages) {
     const [highest] = await queries.page({ where: ALL, order: 'DESC', records: 1 });
     const top = highest?.id;
-    // Some servers ignore the order, so that it would be the top of a part.
+    // Some servers ignore the order. Then records above this id exist, and the count is not 0.
     const above = top === undefined ? ALL : `${objectIdField} > ${top}`;
     if ((await queries.count(above)) === 0) return { top, ids: undefined };
   }
@@ -76,8 +76,8 @@ async function extentOf(queries: Queries): Promise<Extent> {
 }
 
 /**
- * Pages of records by ascending object id, each id once. Offsets are never used: a record that is added or removed would
- * move those behind it.
+ * Returns the records in pages by ascending object id, each id once. Offsets are not used, because a record that is
+ * added or removed would move the records after it.
  */
 async function tableOf(queries: Queries, client: PortalClient): Promise<PagedTable> {
   const { layer } = queries;
@@ -105,7 +105,7 @@ async function tableOf(queries: Queries, client: PortalClient): Promise<PagedTab
   };
 }
 
-/** Nothing but its time changes with each edit. */
+/** Only the layer's edit time changes with each edit. So there is no version without it. */
 function stateOf(layer: Layer, count: number, top: bigint | undefined): TableState {
   const { edits, geometry, objectIdField } = layer;
   const named = layer.fields.map(({ name, type }) => [name, type]);
@@ -127,14 +127,14 @@ function factsOf({ url, fields, objectIdField, dateZone }: Layer): PortalTable {
   };
 }
 
-/** Where no record can be added above the highest one, unnoticed. */
+/** The condition limits the records to those up to the top, so that a new record above it changes no count. */
 function whereUpTo({ objectIdField }: Layer, top: bigint | undefined): string {
   return top === undefined ? ALL : `${objectIdField} <= ${top}`;
 }
 
 interface LayerPage {
   features: Feature[];
-  /** The object id up to which all records are read. */
+  /** The object id up to which the worker has read all records. */
   last: bigint;
 }
 
@@ -158,7 +158,7 @@ async function pageInOrder(
   return last === undefined ? undefined : { features, last };
 }
 
-/** By the lowest and the highest id of so many: a list of ids could be longer than servers take. */
+/** Requests a page by its lowest and highest id. A list of ids could be longer than servers accept. */
 async function pageByIds(
   queries: Queries,
   size: PageSize,
@@ -183,7 +183,7 @@ async function pageByIds(
       page.sort((a, b) => (a.id < b.id ? -1 : 1));
       if (!areOrdered(page)) throw invalid(url, 'sent a record twice');
     });
-    // The server's cap is lower than it says; or a record was removed, which the count tells at the end.
+    // The server sends fewer records than it says, or a record was removed, which the count shows at the end.
     if (features.length === chunk.length || !size.shrink()) return { features, last };
   }
 }
@@ -207,7 +207,7 @@ async function ask(
   });
 }
 
-/** Strictly ascending: no id twice. */
+/** Whether the ids ascend strictly, so that none is there twice. */
 function areOrdered(features: Feature[]): boolean {
   return features.every(({ id }, index) => index === 0 || id > (features[index - 1]?.id ?? id));
 }
@@ -218,7 +218,7 @@ function assertWithin(url: URL, features: Feature[], isWithin: (id: bigint) => b
   throw unusable(url, `ignores \`where\`: it sent the record ${other.id}, which was not asked for`);
 }
 
-/** Of the first id that is not less than the wanted one. */
+/** Returns the index of the first id that is not less than the wanted one. */
 function indexIn(ids: BigInt64Array, wanted: bigint): number {
   let [low, high] = [0, ids.length];
   while (low < high) {

@@ -8,13 +8,13 @@ import { itemInFeed, itemOf, type Finding, type HubItem } from './hub-item.ts';
 export type ItemAddress = AddressOf<'arcgis-item'>;
 export type SlugAddress = AddressOf<'hub-slug'>;
 
-/** ArcGIS Online: where the items of most Hubs are, whatever host has their pages. */
+/** ArcGIS Online has the items of most Hubs, whatever host has their pages. */
 const ONLINE = new URL('https://www.arcgis.com/');
-/** Hubs' pages, by the names in their addresses. */
+/** This host finds the pages of all Hubs by the names in their addresses. */
 export const HUB = new URL('https://hub.arcgis.com/');
 
 /**
- * The item of a page: of ArcGIS Online, of the page's own portal (ArcGIS Enterprise), or as the Hub's catalogue has it.
+ * Finds the item of a page: in ArcGIS Online, in the page's own portal (ArcGIS Enterprise), or in the Hub's catalogue.
  * @throws NoSuchPortal; LonghaulError as `openSource`.
  */
 export async function findItem(address: ItemAddress, client: PortalClient): Promise<HubItem> {
@@ -27,19 +27,19 @@ export async function findItem(address: ItemAddress, client: PortalClient): Prom
   return { ...found, layer: layer ?? found.layer };
 }
 
-/** The item of a page that is named in words. @throws as `findItem`. */
+/** Finds the item of a page by the name in its address. @throws as `findItem`. */
 export async function findSlug(address: SlugAddress, client: PortalClient): Promise<HubItem> {
   const { page, slug } = address;
   const index: Way = async () => await inIndex(address, client);
   const feed: Way = async () => await itemInFeed(page, { slug }, client);
   const search: Way = async () => await inSearch(address, client);
-  // Without the organisation another one's data set could have the name: only the Hub's own catalogue tells.
+  // Without the organisation, another publisher's data set may have the name. Then only the Hub's own catalogue counts.
   const ofHub: Ways = isOfArcgisCom(page) ? { index, feed, search } : { index, feed };
   const ways: Ways = slug.includes('::') ? ofHub : { feed };
   return await firstOf(ways, { page, what: `${client.request.shown}: the data set ${slug}` });
 }
 
-/** Where the portal of a page begins: `https://host/`, or `https://host/portal/` for ArcGIS Enterprise. */
+/** Returns the address of a page's portal: `https://host/`, or `https://host/portal/` for ArcGIS Enterprise. */
 export function portalOf(page: URL): URL {
   const prefix = /^(.*\/)(?:home\/item\.html|sharing\/rest\/)/i.exec(page.pathname)?.[1] ?? '/';
   const portal = new URL(page.origin);
@@ -49,10 +49,10 @@ export function portalOf(page: URL): URL {
 
 type Way = () => Promise<Finding>;
 
-/** In the order in which they are tried. */
+/** The ways to find an item, in the order in which the client tries them. */
 type Ways = { readonly [name in 'own' | 'online' | 'feed' | 'index' | 'search']?: Way };
 
-/** What a host answers that is no portal, or has no such item, or does not show it. */
+/** The errors of a host that is no portal, does not have the item, or does not show it. */
 const LEADS_NOWHERE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'SOURCE_NOT_FOUND',
   'SOURCE_FORBIDDEN',
@@ -64,7 +64,7 @@ const LEADS_NOWHERE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PORTAL_ANSWER_INVALID',
 ]);
 
-/** The first way that leads to the item. What fails for a time only is an error only where no later way leads to it. */
+/** Returns the first item that a way finds. An error that may pass is thrown only if no later way finds the item. */
 async function firstOf(ways: Ways, { page, what }: { page: URL; what: string }): Promise<HubItem> {
   const answers = new Set<'none' | 'hidden'>(isOfArcgisCom(page) ? ['none'] : []);
   let passing: LonghaulError | undefined;
@@ -88,7 +88,7 @@ async function firstOf(ways: Ways, { page, what }: { page: URL; what: string }):
     : new LonghaulError('SOURCE_NOT_FOUND', `${what} is not known to its portal.`);
 }
 
-/** The Hub's index of pages. */
+/** Asks the Hub's index of pages. */
 async function inIndex(address: SlugAddress, client: PortalClient): Promise<Finding> {
   const { page, slug } = address;
   const url = new URL('/api/v3/datasets', isOfArcgisCom(page) ? HUB : page);
@@ -100,7 +100,7 @@ async function inIndex(address: SlugAddress, client: PortalClient): Promise<Find
   return await itemWithId(address, textOf(first, 'id'), client);
 }
 
-/** ArcGIS Online's search: newer items have the name of their page as a keyword. */
+/** Asks ArcGIS Online's search. Newer items have the name of their page as a keyword. */
 async function inSearch(address: SlugAddress, client: PortalClient): Promise<Finding> {
   const keyword = `slug|${address.slug.replace('::', '|')}`;
   if (keyword.includes('"')) return 'none';

@@ -8,14 +8,14 @@ import { portalAddressOf } from '../recognise.ts';
 /** An item of an ArcGIS portal: a service with layers, a file, or something that is no table. */
 export interface HubItem {
   id?: string;
-  /** In the portal's words: `Feature Service`, `CSV`. */
+  /** The portal's name of the type: `Feature Service`, `CSV`. */
   type: string;
   service?: URL;
-  /** The layer that is meant, where it is not the whole service. */
+  /** The number of the layer. Absent if the item stands for the whole service. */
   layer?: number;
-  /** The publisher's own file. */
+  /** The address of the publisher's own file. */
   file?: URL;
-  /** The file that the Hub makes of the layer. */
+  /** The address of the file that the Hub makes of the layer. */
   exported?: URL;
   title?: string | undefined;
   licence?: string | undefined;
@@ -24,13 +24,13 @@ export interface HubItem {
   changedAt?: string | undefined;
 }
 
-/** What a portal, an index or a catalogue says of an item: that it has none, or shows it to its members only. */
+/** An item. `none` means that the portal or catalogue does not have it, `hidden` that it shows it only to members. */
 export type Finding = HubItem | 'none' | 'hidden';
 
 /**
- * An item as its portal describes it.
- * @param portal its address, with `/` at the end.
- * @throws LonghaulError as `PortalClient.json`; SOURCE_UNAVAILABLE of an error in the answer that may pass.
+ * Asks a portal for an item.
+ * @param portal the portal's address, with `/` at the end.
+ * @throws LonghaulError as `PortalClient.json`; SOURCE_UNAVAILABLE if the answer holds an error that may pass.
  */
 export async function itemOf(portal: URL, id: string, client: PortalClient): Promise<Finding> {
   const address = new URL(`sharing/rest/content/items/${id}`, portal);
@@ -57,7 +57,7 @@ export async function itemOf(portal: URL, id: string, client: PortalClient): Pro
   });
 }
 
-/** The service that a stranger's address leads to, if it is one with layers. */
+/** Returns the service that a publisher's address leads to, if it is a service with layers. */
 export function serviceOf(address: string | undefined): Pick<HubItem, 'service' | 'layer'> {
   if (address === undefined || !URL.canParse(address)) return {};
   const found = portalAddressOf(new URL(address));
@@ -66,15 +66,15 @@ export function serviceOf(address: string | undefined): Pick<HubItem, 'service' 
   return { service, ...(layer !== undefined && { layer }) };
 }
 
-/** A Hub lists all of its data sets, with their descriptions in full: the largest have tens of thousands. */
+/** A Hub lists all its data sets with their full descriptions. The largest Hubs have tens of thousands. */
 const MAX_FEED_BYTES = 64 * 1024 * 1024;
 
-/** Whom the feed is asked for: an item, one layer of it, or the name in a page's address. */
+/** What to find in the feed: an item, one layer of an item, or the name in a page's address. */
 export type Wanted = { item: string; layer?: number } | { slug: string };
 
 /**
- * What a Hub's catalogue (DCAT-US 1.1) says of an item.
- * @throws LonghaulError as `PortalClient.text`; ADDRESS_AMBIGUOUS; SOURCE_NOT_CSV where it is no catalogue.
+ * Finds an item in a Hub's catalogue (DCAT-US 1.1).
+ * @throws LonghaulError as `PortalClient.text`; ADDRESS_AMBIGUOUS; SOURCE_NOT_CSV if the answer is not a catalogue.
  */
 export async function itemInFeed(
   page: URL,
@@ -97,18 +97,18 @@ export async function itemInFeed(
     throw new LonghaulError('ADDRESS_AMBIGUOUS', what);
   }
   if (others.length === 0) return { ...found, id: wanted.item };
-  // Each layer of an item is an entry: without a layer's number the whole service is meant.
+  // Each layer of an item has an entry. Without a layer's number, the address stands for the whole service.
   const { layer: _layer, exported: _exported, ...whole } = found;
   return { ...whole, id: wanted.item };
 }
 
-/** Its numbers are nothing that is used, and it may be long: no need to keep their digits. */
+/** A catalogue may be long, and none of its numbers is used. So the fast parser, which loses digits, is enough. */
 function entriesOf(text: string, feed: URL): unknown[] {
   try {
     const catalogue: unknown = JSON.parse(text);
     if (Array.isArray(fieldOf(catalogue, 'dataset'))) return listOf(catalogue, 'dataset');
   } catch {
-    // As any other answer that is no catalogue.
+    // The error is the same as for any other answer that is not a catalogue.
   }
   throw new LonghaulError('SOURCE_NOT_CSV', `${shownOf(feed)} answered with what is no catalogue.`);
 }
@@ -127,7 +127,7 @@ function isWanted(entry: unknown, wanted: Wanted): boolean {
   return layer === undefined || layer === wanted.layer;
 }
 
-/** `…/datasets/<slug>`. A Hub's own pages may leave the organisation out. */
+/** Whether the address is `…/datasets/<slug>`. A Hub's own pages may omit the organisation. */
 function isPageOf(address: string, slug: string): boolean {
   const found = URL.canParse(address) ? portalAddressOf(new URL(address)) : undefined;
   const own = found?.kind === 'hub-slug' ? found.slug : lastOf(address);

@@ -17,7 +17,7 @@ import { serviceOf, type HubItem } from './hub-item.ts';
 
 type Address = ItemAddress | SlugAddress;
 
-/** The publisher's own file where the item is one, else the layer. Of several layers, their pages. */
+/** Finds the publisher's own file if the item is one, else its layer. Returns several layers as their pages. */
 export const itemAt: Portal<Address> = async (address, client) => {
   const item = await (address.kind === 'hub-slug'
     ? findSlug(address, client)
@@ -55,19 +55,19 @@ export const itemAt: Portal<Address> = async (address, client) => {
         title: title ?? found.title,
         licence,
         publisher: publisher ?? found.publisher,
-        // The layer knows better when its records changed: the item's day is that of its text, too.
+        // The layer's date is the better one: the item's date also changes with its description.
         changedAt: found.changedAt ?? changedAt,
       };
     },
   };
 };
 
-/** A layer: the address of its page, and of itself. */
+/** The address of a layer's page, and of the layer. */
 interface Layer extends Choice {
   layer: string;
 }
 
-/** The one that the address or the item names, or all of them. @throws LonghaulError SOURCE_NOT_FOUND where it names another. */
+/** Returns the named layer, or all if none is named. @throws LonghaulError SOURCE_NOT_FOUND if the service lacks it. */
 async function layersOf(
   item: HubItem,
   service: URL,
@@ -86,7 +86,7 @@ async function layersOf(
   throw new LonghaulError('SOURCE_NOT_FOUND', what);
 }
 
-/** Without the query of the page's address, which may hold a secret. */
+/** The result does not have the query of the page's address, which may hold a secret. */
 function pageOf({ id }: HubItem, { page }: Address, layer: Choice): string {
   const number = layerNumberOf(layer.address);
   if (id === undefined || number === undefined) return layer.address;
@@ -101,7 +101,7 @@ function layerNumberOf(layer: string): number | undefined {
   return serviceOf(layer).layer;
 }
 
-/** The Hub makes it when it is asked for, and answers 202 until it is there. */
+/** The Hub makes the file on request, and answers 202 until the file is ready. */
 function exportOf({ id, exported }: HubItem, { layer }: Layer, { page }: Address): URL | undefined {
   if (exported ?? id === undefined) return exported;
   const hub = isOfArcgisCom(page) && !/\.hub\.arcgis\.com$/i.test(page.hostname) ? HUB : page;
@@ -109,8 +109,8 @@ function exportOf({ id, exported }: HubItem, { layer }: Layer, { page }: Address
 }
 
 /**
- * The file that a Hub makes of a layer comes last: it may be days old, and says neither its version nor its count.
- * @throws LonghaulError PORTAL_UNUSABLE of the layer, where the Hub makes no file either.
+ * The file that a Hub makes of a layer is the last choice. It may be days old, and has neither a version nor a count.
+ * @throws LonghaulError PORTAL_UNUSABLE of the layer if the Hub makes no file either.
  */
 function orExport(table: Table, file: URL | undefined): Table['open'] {
   return async (follow) => {

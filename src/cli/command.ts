@@ -5,33 +5,33 @@ import { exitCodeOf, LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { parseAge } from '../model/sweep.ts';
 
-/** What a command uses of its environment: passed in, so that building the program has no effect. */
+/** The environment of a command. The caller passes it in, so that building the program has no side effect. */
 export interface CliContext {
   /** The version of package.json. */
   readonly version: string;
-  /** The module that Node runs to become this program: the embedded host is started with it. */
+  /** Path of the module that Node runs as this program. The CLI starts the embedded host with it. */
   readonly entry: string;
-  /** @param lake what --lake says; a command has it already, and gives none. */
+  /** @param lake value of --lake. Commands omit it, because `buildProgram` adds it. */
   loadConfig(lake?: string): Config;
-  /** ` --lake <address>` as the command line has it, for commands that are proposed; else ''. */
+  /** ` --lake <address>` if the user gave it, else ''. It goes into the commands that the CLI proposes. */
   readonly lakeFlag: string;
-  /** Standard output: the result, and nothing else. Resolves when there is room for more. */
+  /** Writes the result, and nothing else, to standard output. Resolves when the stream takes more text. */
   readonly out: (text: string) => Promise<void>;
-  /** Standard error: progress and notes. */
+  /** Writes progress and notes to standard error. */
   readonly note: (text: string) => void;
-  /** Standard error is a terminal: progress may be drawn over. */
+  /** True if standard error is a terminal, so that the CLI may draw over earlier progress. */
   readonly interactive: boolean;
-  /** Standard output is a terminal: what publishers wrote is shown with its control characters visible. */
+  /** True if standard output is a terminal. The CLI then shows a publisher's control characters as escapes. */
   readonly outIsTerminal: boolean;
   /** Columns of the terminal. */
   readonly width: number;
-  /** Where the result itself says how it went (several datasets, one of which failed). */
+  /** Sets the exit code if the result itself reports a failure, for example of one of several datasets. */
   setExitCode(code: number): void;
 }
 
 /**
- * Prints the result: one JSON object, or text for people. In JSON, `printable` writes the same text with JSON's own escapes:
- * a terminal shows what publishers wrote, and is not moved by it.
+ * Prints the result as one JSON object or as text for the user. In JSON, `printable` uses JSON's own escapes: the value
+ * stays the same, and a publisher's text cannot move the cursor of a terminal.
  */
 export async function print(
   context: CliContext,
@@ -45,9 +45,9 @@ export async function print(
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /**
- * While `work` goes on, the first Ctrl-C aborts its signal, so that it can end in order; the second one leaves
- * at once.
- * @param what changes nothing: where it ends because of the first, "what was cancelled" is the error.
+ * While `work` runs, the first Ctrl-C aborts its signal, so that the work can clean up. The second Ctrl-C ends the
+ * process at once.
+ * @param what name of work that changes nothing. If the first Ctrl-C ends it, the error says "<what> was cancelled".
  */
 export async function interruptible<T>(
   work: (signal: AbortSignal) => Promise<T>,
@@ -70,10 +70,10 @@ export async function interruptible<T>(
   }
 }
 
-/** What the options that several commands share give: described once, below. */
+/** Values of the options that several commands share. */
 export interface Flags {
   json?: boolean;
-  /** As typed. */
+  /** The date as the user typed it. */
   date?: string;
   engine?: Engine;
   name?: string;
@@ -84,7 +84,7 @@ export function examples(command: Command, lines: readonly string[]): Command {
   return command.addHelpText('after', `\nExamples:\n${text}`);
 }
 
-/** Milliseconds to the command, `90m` to people. */
+/** An option with an age: the user types `90m`, and the command gets milliseconds. */
 export function ageOption(flags: string, text: string, fallback?: string): Option {
   const age = (given: string): number => {
     const ageMs = parseAge(given);

@@ -4,7 +4,7 @@ import { storageError } from '../storage/disk-errors.ts';
 import type { RunError } from '../model/run.ts';
 import type { CliContext } from './command.ts';
 
-/** Whatever was thrown, as an error of the catalogue. */
+/** Converts any thrown value into an error of the catalogue. */
 export function asLonghaulError(error: unknown): LonghaulError {
   if (error instanceof LonghaulError) return error;
   const { code = '', path = 'a file' } = (error ?? {}) as NodeJS.ErrnoException;
@@ -14,10 +14,10 @@ export function asLonghaulError(error: unknown): LonghaulError {
   return new LonghaulError('INTERNAL', printable(message), {}, { cause: error });
 }
 
-/** Codes of the system that mean the same for every operation on a file. */
+/** System error codes that mean the same for every operation on a file. */
 const SYSTEM_CODES = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE', 'ENFILE']);
 
-/** Where the command line asks for JSON it is that on standard output. @returns the exit code. */
+/** Prints an error: as JSON on standard output if the command line asks for JSON. @returns the exit code. */
 export async function tellError(
   argv: readonly string[],
   error: LonghaulError,
@@ -28,7 +28,7 @@ export async function tellError(
   return exitCodeOf(error.code);
 }
 
-/** Looked up in the bare words, as a command line that does not parse wants its error in JSON too. */
+/** Looks at the raw words, because the error of a command line that does not parse may have to be JSON too. */
 function wantsJson(argv: readonly string[]): boolean {
   const end = argv.indexOf('--');
   const words = end === -1 ? argv : argv.slice(0, end);
@@ -40,7 +40,7 @@ function wantsJson(argv: readonly string[]): boolean {
   );
 }
 
-/** As the JSON of every command has it, under `error`. */
+/** The value of `error` in the JSON of every command. */
 export function errorObject({ code, message, details }: LonghaulError): RunError {
   return {
     code,
@@ -52,7 +52,7 @@ export function errorObject({ code, message, details }: LonghaulError): RunError
   };
 }
 
-/** For people. What the program did not foresee comes with its stack, for the report. */
+/** Text for the user. An INTERNAL error has its stack, which the user can put into a bug report. */
 export function errorText(error: LonghaulError): string {
   const { code, message, hint, source } = errorObject(error);
   const lines = [`${code}${source === undefined ? '' : ` (${source})`}: ${safeLines(message)}`];

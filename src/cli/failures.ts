@@ -10,10 +10,10 @@ import { isErrorCode, LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import type { RunError } from '../model/run.ts';
 
-/** The error of the catalogue behind what Temporal's client throws; anything else comes back as it was. */
+/** Converts an error of Temporal's client into one of the catalogue. Returns any other error unchanged. */
 export function fromTemporal(error: unknown): unknown {
   if (error instanceof LonghaulError) return error;
-  // Before "not found": it says nothing of the run.
+  // This check precedes that of "not found", because an unknown namespace says nothing about the run.
   const unknown = unknownNamespace(error);
   if (unknown !== undefined) {
     const message = `${printable(unknown).replace(/\.$/, '')}.`;
@@ -27,8 +27,8 @@ export function fromTemporal(error: unknown): unknown {
 }
 
 /**
- * What Temporal says where it answers, and does not have the namespace that was asked for: another server, or a slip. The
- * client says it, or the server itself; undefined where it is something else.
+ * The message if Temporal answers but does not have the namespace: it is another server, or the name is misspelled. The
+ * client or the server itself gives the message. Undefined for any other error.
  */
 export function unknownNamespace(error: unknown): string | undefined {
   for (const each of causes(error)) {
@@ -40,7 +40,7 @@ export function unknownNamespace(error: unknown): string | undefined {
   return undefined;
 }
 
-/** What the status of a gRPC call means, for those that no retry fixes. */
+/** Meaning of the gRPC status codes that no retry fixes. */
 const GRPC_CODES: Readonly<Record<number, { code: ErrorCode; what: string }>> = {
   7: { code: 'TEMPORAL_DENIED', what: 'Temporal denies access' },
   12: { code: 'TEMPORAL_TOO_OLD', what: 'The Temporal server does not know this call' },
@@ -48,7 +48,7 @@ const GRPC_CODES: Readonly<Record<number, { code: ErrorCode; what: string }>> = 
 };
 const NOT_FOUND = 5;
 
-/** Undefined where no gRPC call failed. */
+/** @returns undefined if no gRPC call failed. */
 export function ofGrpc(error: unknown): LonghaulError | undefined {
   const service = causes(error).find((each) => isGrpcServiceError(each));
   if (!service) return undefined;
@@ -61,7 +61,7 @@ export function ofGrpc(error: unknown): LonghaulError | undefined {
   return new LonghaulError(code, `${what}: ${reason}.`, {}, { cause: error });
 }
 
-/** Why a run failed: the first failure of the chain that is of the catalogue. */
+/** Finds why a run failed: the first failure of the chain whose code is in the catalogue. */
 function fromFailure(failure: Error): LonghaulError {
   const chain = causes(failure);
   for (const each of chain) {

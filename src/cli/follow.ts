@@ -12,7 +12,7 @@ export interface RunRef {
   runId: string;
 }
 
-/** The run that a person means: a run id, a workflow id, or `<dataset>/<date>`. */
+/** Finds the run that the user names by a run id, a workflow id, or `<dataset>/<date>`. */
 export async function findRun(client: Client, text: string): Promise<RunRef> {
   const [, dataset = '', date = ''] = /^([a-z0-9-]+)\/(\d{4}-\d{2}-\d{2})$/.exec(text) ?? [];
   const workflowId = dataset === '' ? text : ingestWorkflowId(dataset, date);
@@ -35,25 +35,25 @@ export async function findRun(client: Client, text: string): Promise<RunRef> {
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 interface WaitOptions {
-  /** Aborted by Ctrl-C: cancels the run and waits for its end. */
+  /** Ctrl-C aborts this signal. The CLI then cancels the run and waits for its end. */
   signal: AbortSignal;
-  /** The run is another command's, waited for only: Ctrl-C stops the waiting, not the run. */
+  /** True if another command started the run. Ctrl-C then stops the waiting, not the run. */
   foreign?: boolean;
   onCancel?: () => void;
-  /** A cancelled run throws away what it downloaded. */
+  /** True if a cancelled run deletes what it downloaded. */
   discard?: boolean;
-  /** Hears that Temporal answers no more, and that it does again; the run itself goes on meanwhile. */
+  /** Called when Temporal stops answering and when it answers again. Neither ends the run. */
   onNote?: (note: string) => void;
 }
 
 interface FollowOptions extends WaitOptions {
-  /** Gets the run's state about once a second. */
+  /** Called with the run's state about once a second. */
   onState: (state: RunState) => void;
 }
 
 const POLL_INTERVAL_MS = 1000;
 
-/** Shows a run until its end. */
+/** Passes the state of a run to `onState` until the run ends. */
 export async function followRun(
   link: TemporalLink,
   run: RunRef,
@@ -65,12 +65,12 @@ export async function followRun(
     return await awaitRun<IngestResult>(link, run, options);
   } finally {
     done.abort();
-    // A call that is still tried again throws past its caller once its connection is closed.
+    // If a connection is closed while a call is retried, the client throws outside of the caller.
     await polled;
   }
 }
 
-/** Waits for a run's result, over as many connections as it takes. */
+/** Waits for a run's result. If the connection is lost, waits over a new one. */
 export async function awaitRun<T>(
   link: TemporalLink,
   run: RunRef,
@@ -81,7 +81,7 @@ export async function awaitRun<T>(
   const cancel = (): void => {
     onCancel?.();
     if (foreign) return done.abort();
-    // Where it ended meanwhile there is nothing to cancel; any other fault shows in its result.
+    // If the run has ended, there is nothing to cancel. The call for the result reports any other fault.
     void link
       .call(async (client) => await cancelRun(handleOf(client, run), options), {
         signal: done.signal,
@@ -112,7 +112,6 @@ function handleOf(client: Client, { workflowId, runId }: RunRef): WorkflowHandle
   return client.workflow.getHandle(workflowId, runId);
 }
 
-/** For people. */
 export function cancelText({ discard = false }: { discard?: boolean }): string {
   const kept = discard ? 'and throwing away what it downloaded' : 'and keeping what it downloaded';
   return `Cancelling the run ${kept}.`;
@@ -134,7 +133,7 @@ async function poll(
   done: AbortSignal,
 ): Promise<void> {
   while (!done.aborted) {
-    // The result says what is wrong with the server, if anything is.
+    // The call for the result reports what is wrong with the server.
     const state = await readRunState(handleOf(link.client, run)).catch(() => undefined);
     if (state) onState(state);
     await sleep(POLL_INTERVAL_MS, undefined, { signal: done }).catch(() => undefined);

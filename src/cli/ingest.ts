@@ -16,15 +16,15 @@ import { readProgress } from './run-state.ts';
 import type { TemporalLink } from './temporal-link.ts';
 import { lakeQueue, withLink } from './temporal.ts';
 
-/** A command says what to load; the settings bring the rest of the run's input. */
+/** What a command wants to load. The settings add the rest of the run's input. */
 export type RunRequest = DayInput & Required<Pick<DayInput, 'spec' | 'mode' | 'engine'>>;
 
 interface RunOptions {
   json?: boolean;
   detach?: boolean;
-  /** Ctrl-C throws away what was downloaded. */
+  /** True if Ctrl-C deletes what the run downloaded. */
   discard?: boolean;
-  /** Datasets in work at once; default: all. */
+  /** Datasets that run at the same time. Default: all. */
   concurrency?: number;
 }
 
@@ -39,7 +39,7 @@ interface Session {
   options: RunOptions;
 }
 
-/** Runs datasets to their end, a few at once, and prints what became of them. */
+/** Runs datasets to their end, a few at the same time, and prints their results. */
 export async function runRequests(
   context: CliContext,
   config: Config,
@@ -70,7 +70,7 @@ export async function runRequests(
 const NO_ATTRIBUTES =
   'This namespace has no search attributes of Longhaul: runs go without. `longhaul worker` adds them where it may.';
 
-/** Before anything starts. The worker looks too: a run may come from elsewhere. */
+/** Checks EMR's settings before a run starts. The worker checks too, because a schedule may start a run. */
 async function assertForEmr(
   { lake, emr }: Config['settings'],
   requests: readonly RunRequest[],
@@ -87,7 +87,7 @@ async function assertForEmr(
   await requestAdditions(emr);
 }
 
-/** Where a run can go on after this command has ended. */
+/** @throws LonghaulError EMBEDDED_NOT_RUNNING if no server runs on after this command has ended. */
 async function assertLasting({ temporal, stateDir }: Config['settings']): Promise<void> {
   if (temporal.address !== undefined) return;
   const running = await findEmbedded(stateDir);
@@ -112,8 +112,8 @@ async function detach(session: Session, requests: readonly RunRequest[]): Promis
 }
 
 /**
- * Published, and something of it goes on costing, readers of its table do not have it, or its columns changed where
- * the operator wants to know.
+ * The error code of a published run if its cluster may still cost, if its Iceberg table could not be updated, or if its
+ * columns changed and datasets.yaml says `schema: report`.
  */
 function codeOfPublished(
   { emr, table }: RunReport,
@@ -127,7 +127,7 @@ function codeOfPublished(
 
 type RunOutcome = RunReport | { dataset: string; ingestDate: string; error: RunError };
 
-/** A dataset that fails does not stop the others; Ctrl-C does. */
+/** A dataset that fails does not stop the others. Ctrl-C stops all. */
 async function runSeveral(session: Session, requests: readonly RunRequest[]): Promise<void> {
   const { context, signal, options } = session;
   const runs = await pMap(
@@ -198,7 +198,7 @@ function inputOf({ config: { settings } }: Session, request: RunRequest): DayInp
   return { ...request, sourceConcurrency, heartbeatTimeoutMs: activity.heartbeatTimeoutMs };
 }
 
-/** @param foreign another command's run, which is only waited for. */
+/** @param foreign true if another command started the run, and this command only waits for it. */
 async function follow(session: Session, run: StartedRun, foreign: boolean): Promise<IngestResult> {
   const { signal, link, views, options } = session;
   const view = views.open(run.input.dataset);
@@ -220,7 +220,7 @@ async function follow(session: Session, run: StartedRun, foreign: boolean): Prom
       : await readProgress(link.client.workflow.getHandle(run.workflowId, run.runId));
     if (progress) session.context.note(progressTable(progress));
     if (!(error instanceof LonghaulError)) throw error;
-    // The hint names the run, so that it can be pasted.
+    // The hint contains the run's id, so that the user can paste the command.
     const hint = errorObject(error).hint.replaceAll('<run>', run.runId);
     const { code, message, details, cause } = error;
     throw new LonghaulError(code, message, { ...details, hint }, { cause });
@@ -229,7 +229,7 @@ async function follow(session: Session, run: StartedRun, foreign: boolean): Prom
   }
 }
 
-/** Two files may give a dataset the same name: the one that is published must not be taken for the other. */
+/** Two files may give a dataset the same name. The user must not take the published one for the other. */
 function assertIsOf({ spec, ingestDate }: RunRequest, { status, sources }: IngestResult): void {
   if (status !== 'already-published') return;
   const [asked] = datedDataset(spec, ingestDate).sources;

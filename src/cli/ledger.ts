@@ -10,15 +10,15 @@ import { tableLines } from '../model/table.ts';
 import { countsText, durationText, tableText } from './text.ts';
 import { bytesText } from '../model/texts.ts';
 
-/** The CLI's JSON of a run that ended well. */
+/** The CLI's JSON of a run that succeeded. */
 export interface RunReport extends IngestResult {
   runId: string;
   durationMs: number;
 }
 
 /**
- * What a run made: its ledger, a line a source, and where the files lie.
- * @param lakeFlag for the commands that are proposed: see `CliContext`.
+ * The text of a run's result: its ledger with one line for each source, and where the files are.
+ * @param lakeFlag see `CliContext`.
  */
 export function resultText(report: RunReport, lakeFlag: string): string {
   const { dataset, ingestDate, sources, ledger } = report;
@@ -89,7 +89,7 @@ function closing({ dataset, status, ingestDate, runId }: RunReport, lakeFlag: st
   ].join('\n');
 }
 
-/** How far a run got that did not end well. */
+/** How far each source got in a run that has not succeeded. */
 export function progressTable(progress: RunProgress): string {
   const rows = progress.sources.map(({ id, stage, result, error }) => [
     id,

@@ -3,20 +3,20 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { asLonghaulError, tellError } from './errors.ts';
 
-// Libraries warn of their own affairs (a Node version, a deprecation): nothing that a user can act on here.
+// Libraries warn about an old Node version or a deprecation. The user cannot act on these warnings.
 process.removeAllListeners('warning');
-// `longhaul query … | head`: the reader has what it wanted.
+// In `longhaul query … | head`, `head` closes the pipe when it has enough. That is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
 
 const exitCode = await run(process.argv.slice(2));
-// Not left to the event loop: a worker's threads or a connection on its way down would keep the user waiting.
+// A worker's threads or a closing connection can keep the event loop alive, so the process exits here.
 await written(process.stdout);
 await written(process.stderr);
 process.exit(exitCode);
 
-/** All else is loaded here: where too few files may be open for that, the command says so. */
+/** Loads all other modules itself, so that it can report if the process may not open enough files for them. */
 async function run(argv: readonly string[]): Promise<number> {
   try {
     const { runCli } = await import('./program.ts');
@@ -28,7 +28,7 @@ async function run(argv: readonly string[]): Promise<number> {
       lakeFlag: '',
       out,
       note,
-      // A terminal that does not know its size (a CI's) cannot be drawn over.
+      // The CLI cannot draw over lines if the terminal has no known size, as in CI.
       interactive: process.stderr.isTTY && process.stderr.columns > 0,
       outIsTerminal: process.stdout.isTTY,
       width: process.stderr.columns || 80,

@@ -23,7 +23,7 @@ import { printable } from '../model/names.ts';
 import { examples, type CliContext } from './command.ts';
 import { asLonghaulError, tellError } from './errors.ts';
 
-/** Runs one command line. Never throws: every error is printed. @returns the exit code. */
+/** Runs one command line. It prints every error and never throws. @returns the exit code. */
 export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
   let exitCode = 0;
   const program = buildProgram({ ...context, setExitCode: (code) => (exitCode = code) });
@@ -44,7 +44,7 @@ function ofUsage(
   argv: readonly string[],
   program: Command,
 ): LonghaulError {
-  // A command of commands was given none; commander has printed its help.
+  // The user named a command group without one of its commands, and commander has printed its help.
   const sentences = code === 'commander.help' ? 'One of its commands must follow' : message;
   const text = sentences.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
   const command = program.commands.find((each) => argv.includes(each.name()))?.name();
@@ -53,7 +53,7 @@ function ofUsage(
   return new LonghaulError('USAGE', sentence.charAt(0).toUpperCase() + sentence.slice(1), { hint });
 }
 
-/** The tree of all commands. Building it has no effect, and loads nothing heavy: --help is quick. */
+/** Builds the tree of all commands. It has no side effect and loads no large module, so that --help is quick. */
 export function buildProgram(outer: CliContext): Command {
   const program = new Command('longhaul')
     .description(
@@ -86,14 +86,14 @@ export function buildProgram(outer: CliContext): Command {
 
 const JSON_TEXT = 'print one JSON object on standard output and nothing else';
 
-/** `query` prints an array, and says so itself. */
+/** `query` has its own text for --json, because it prints an array. */
 function hasJson(command: Command): boolean {
   return !['longhaul', 'catalog', 'schedule', 'query', 'worker', 'help', '__host'].includes(
     command.name(),
   );
 }
 
-/** What commands see of --lake, once the command line is parsed. */
+/** Adds the value of --lake to the context. Commands read it after commander has parsed the command line. */
 function withLake(context: CliContext, given: () => string | undefined): CliContext {
   return {
     ...context,
@@ -138,7 +138,7 @@ function afterHelp(): string {
   ].join('\n');
 }
 
-/** `longhaul help <command>`, which many try before --help. */
+/** `longhaul help <command>`, which many users try before --help. */
 function helpCommand(program: Command): Command {
   const command = new Command('help')
     .summary('explain a command, or list all')

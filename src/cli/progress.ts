@@ -10,16 +10,16 @@ export interface ProgressView {
   close(): void;
 }
 
-/** One view for each dataset, all in one place of the terminal. */
+/** One view for each dataset. All views share one place of the terminal. */
 export interface ProgressViews {
   open(dataset: string): ProgressView;
-  /** Prints a sentence above the drawing, which stays; running sources are drawn again at their next news. */
+  /** Prints a sentence above the drawing. Running sources are drawn again at their next state. */
   readonly note: (text: string) => void;
-  /** Makes room for something else. */
+  /** Erases the drawing, so that the CLI can print something else. */
   clear(): void;
 }
 
-/** Bars that are drawn over on a terminal, of several datasets each with its name above; else a plain line now and then. */
+/** Draws bars on a terminal, below the dataset's name if there are several. Elsewhere prints plain lines. */
 export async function progressViews({
   interactive,
   note,
@@ -42,19 +42,19 @@ export async function progressViews({
   return {
     open: (dataset) => ({
       show: (state) => {
-        // While no worker answers, the sources are as they were last seen.
+        // While no worker answers, the view keeps the last known sources.
         const sources = state.sources.length > 0 ? state.sources : shown.get(dataset)?.sources;
         shown.set(dataset, { ...state, sources: sources ?? [] });
         draw();
       },
-      // The ledger says it all again, and better.
+      // The ledger, which the CLI prints next, replaces the bars.
       close: () => {
         shown.delete(dataset);
         clear();
       },
     }),
     note: (text) => {
-      // Else the next drawing would erase the sentence with what was drawn.
+      // If the drawing stayed, the next one would erase the sentence too.
       clear();
       note(text);
     },
@@ -62,10 +62,10 @@ export async function progressViews({
   };
 }
 
-/** Between two lines of a source that is at the same stage still. */
+/** Time between two lines of a source that stays in the same stage. */
 const PLAIN_INTERVAL_MS = 5000;
 
-/** @param now milliseconds. */
+/** @param now clock in milliseconds. */
 export function plainLines(
   note: (text: string) => void,
   dataset: string,
@@ -73,7 +73,7 @@ export function plainLines(
 ): ProgressView {
   const printed = new Map<string, { stage: string; line: string; at: number }>();
   const waited = new Set<string>();
-  /** A wait is printed once for each attempt: its seconds go down all the time. */
+  /** The view prints a wait once for each attempt, because its seconds change all the time. */
   const isNewWait = (of: string, { text, attempt = 0 }: Wait): boolean => {
     const key = JSON.stringify([of, text, attempt]);
     const isNew = !waited.has(key);
@@ -96,7 +96,7 @@ export function plainLines(
         if (isNewWait('', wait)) note(`${dataset}: ${waitText(wait, Date.now())}`);
       }
       for (const line of state.emr ? emrLines(state.emr, Date.now()) : []) {
-        // Hours go up all the time; a change of the rest is news.
+        // The hours grow all the time, so the line is printed only if the rest changes.
         const news = line.replace(/, [\d.]+ instance-hours.*$/, '');
         const key = `emr ${news.slice(0, news.indexOf(':'))}`;
         if (printed.get(key)?.line === news) continue;
@@ -112,7 +112,7 @@ function rowsOf({ sources, batch }: RunState): SourceState[] {
   return batch ? [...sources, batch] : sources;
 }
 
-/** The run as lines to be drawn over: one a source. @param width columns of the terminal. */
+/** The run as lines for a terminal, one for each source. @param width columns of the terminal. */
 export function progressLines(state: RunState, width: number, nowMs = Date.now()): string[] {
   const rows = rowsOf(state);
   const idWidth = Math.max(0, ...rows.map(({ id }) => id.length));
@@ -126,7 +126,7 @@ export function progressLines(state: RunState, width: number, nowMs = Date.now()
   return lines.map((line) => cut(line, width));
 }
 
-/** Progress for a log: one plain line of a source. */
+/** Progress of a source as one plain line for a log. */
 export function progressLine(dataset: string, source: SourceState, nowMs = Date.now()): string {
   const { wait } = source;
   const details = [...detailsOf(source), ...(wait ? [waitText(wait, nowMs)] : [])].join(', ');
@@ -136,8 +136,8 @@ export function progressLine(dataset: string, source: SourceState, nowMs = Date.
 }
 
 /**
- * `S3 did not answer …, try 4, next in 8 s`.
- * @param width columns; where they are too few, the numbers stay and the text is cut.
+ * For example `S3 did not answer …, try 4, next in 8 s`.
+ * @param width columns. If they are too few, the text is cut and the numbers stay.
  */
 function waitText(wait: Wait, nowMs: number, width = Number.POSITIVE_INFINITY): string {
   const { attempt, nextAttemptAtMs = 0, sinceMs } = wait;
@@ -152,11 +152,11 @@ function waitText(wait: Wait, nowMs: number, width = Number.POSITIVE_INFINITY): 
 
 const STAGE_WIDTH = 'inspect'.length;
 const MAX_BAR_WIDTH = 24;
-/** Narrower says nothing. */
+/** Columns. A narrower bar does not show the progress. */
 const MIN_BAR_WIDTH = 6;
 const BAR_FRAME = '[]  '.length;
 
-/** On a narrow terminal the bar shrinks, and what matters least goes, before speed and time left do. */
+/** On a narrow terminal, the bar shrinks first, and then details are left out. Speed and time left stay. */
 function sourceLine(source: SourceState, idWidth: number, width: number, nowMs: number): string {
   const head = `${printable(source.id).padEnd(idWidth)}  ${source.stage.padEnd(STAGE_WIDTH)}  `;
   const room = width - head.length;
@@ -179,14 +179,14 @@ function barOf({ transfer }: SourceState, room: number): string {
   return `[${'█'.repeat(full)}${'░'.repeat(width - full)}]  `;
 }
 
-/** By bytes; of a portal's table, whose bytes are not known before its end, by records. */
+/** The share of the bytes. The size of a portal's table is not known before its end, so its records count. */
 function shareOf(transfer: SourceState['transfer']): number | undefined {
   const { bytes = 0, totalBytes, records = 0, totalRecords } = transfer ?? {};
   if (totalBytes) return Math.min(1, bytes / totalBytes);
   return totalRecords ? Math.min(1, records / totalRecords) : undefined;
 }
 
-/** @param less 1 leaves out the records and what was written, 2 the bytes too. */
+/** @param less 1 leaves out the records and the written bytes, 2 also the read bytes of the total. */
 function detailsOf(source: SourceState, less = 0): string[] {
   const { result, error, transfer } = source;
   if (error) return [error.code];
@@ -224,7 +224,7 @@ function present(details: readonly (string | false | undefined)[]): string[] {
   return details.filter((detail) => typeof detail === 'string');
 }
 
-/** The cluster, and a line a step that has not completed; `EMR j-…: STARTING, Provisioning Amazon EC2 capacity`. */
+/** One line for the cluster (`EMR j-…: STARTING, Provisioning …`), and one for each step that has not completed. */
 function emrLines({ cluster, steps, earlierInstanceHours }: EmrProgress, nowMs: number): string[] {
   if (!cluster) return [];
   const { id, state, reason, isOurs } = cluster;
@@ -248,7 +248,7 @@ function emrLines({ cluster, steps, earlierInstanceHours }: EmrProgress, nowMs: 
   ].map((line) => printable(line));
 }
 
-/** For `longhaul show`: all of it, with where the logs lie. */
+/** Text for `longhaul show`, with the completed steps and the address of the logs. */
 export function emrText(emr: EmrProgress, nowMs: number): string[] {
   const done = emr.steps.filter(({ state }) => state === 'COMPLETED').length;
   const { logUri } = emr.cluster ?? {};

@@ -11,13 +11,13 @@ import { describeSource, openSource, type OpenRequest } from '../landing/source.
 import { markFile } from '../storage/file-marks.ts';
 import { openTemporaryFolder } from '../storage/temporary-folder.ts';
 
-/** A source that this process itself asks its publisher for: no worker has part in it. */
+/** A source that this process requests from its publisher itself, without a worker. */
 export interface Asked {
   config: Config;
   source: SourceSpec;
-  /** Whether the user knows the source by its id, so that errors name it. */
+  /** True if the user knows the source by its id. Errors then name the source. */
   isNamed: boolean;
-  /** For the day that an address may have in it. */
+  /** Time zone of the day that an address may contain. */
   timeZone: string;
   signal: AbortSignal;
 }
@@ -26,7 +26,7 @@ export async function describeAsked(asked: Asked): Promise<Description | Choice[
   return await withRequest(asked, async (spec, request) => await describeSource(spec, request));
 }
 
-/** How the source's file is read and typed, by no more than its first bytes. */
+/** Reports how a source's file is read and typed, from at most its first `limitBytes`. */
 export async function reportAsked(asked: Asked, limitBytes: number): Promise<FileReport> {
   const { reportFile } = await import('../conversion/file-report.ts');
   return await withRequest(asked, async (spec, request) => {
@@ -48,7 +48,7 @@ export async function reportAsked(asked: Asked, limitBytes: number): Promise<Fil
   });
 }
 
-/** A file that the user named is marked for this command only: the worker follows what `ingest` has named. */
+/** Marks a file that the user named for this command only, so that the worker may not read it afterwards. */
 async function withRequest<T>(
   { config, source, isNamed, timeZone, signal }: Asked,
   work: (spec: SourceSpec, request: OpenRequest) => Promise<T>,

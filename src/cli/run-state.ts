@@ -11,42 +11,42 @@ import type {
   TransferHeartbeat,
 } from '../model/run.ts';
 
-/** What can be seen of a run from outside: the workflow's own progress, and the bytes from the heartbeats. */
+/** The state of a run as the CLI sees it: the workflow's progress, and the bytes from the heartbeats. */
 export interface RunState {
   stage: RunProgress['stage'];
   sources: SourceState[];
   /** What the run as a whole waits for. */
   waits: Wait[];
-  /** Sources that are converted together, as if they were one. */
+  /** Sources that Spark converts together, shown as one. */
   batch?: SourceState;
   emr?: EmrProgress;
 }
 
 export interface SourceState extends SourceProgress {
   transfer?: TransferHeartbeat;
-  /** Why it gets no further. */
+  /** Why the source makes no progress. */
   wait?: Wait;
 }
 
-/** An activity that failed and is tried again, or that shows no sign of work. */
+/** An activity that failed and is tried again, or that shows no progress. */
 export interface Wait {
-  /** What the run waits for, for people: one clause without a full stop. */
+  /** Text for the user: what the run waits for, as one clause without a full stop. */
   text: string;
-  /** The attempt that is due or under way, where an earlier one failed. */
+  /** Number of the attempt that is due or under way. Absent if no earlier one failed. */
   attempt?: number;
-  /** When that attempt starts; Unix, ms. */
+  /** When that attempt starts; Unix time in ms. */
   nextAttemptAtMs?: number;
-  /** Without a failure: since when; Unix, ms. */
+  /** Since when the activity is silent; Unix time in ms. Absent after a failure. */
   sinceMs?: number;
 }
 
-/** @returns undefined where the run has ended, or is too young for its silence to mean anything. */
+/** @returns undefined if the run has ended, or if it started less than `QUIET_MS` ago and no worker answers. */
 export async function readRunState(handle: WorkflowHandle): Promise<RunState | undefined> {
   const [description, progress] = await Promise.all([handle.describe(), readProgress(handle)]);
   const pending = pendingOf(description);
   const nowMs = Date.now();
   if (progress) return stateOf(progress, pending, nowMs);
-  // A schedule's workflow waits for the run that has the day's own id.
+  // The workflow of a schedule waits for the run whose id has the day.
   const joined = pending.find((each) => each.joined)?.joined;
   if (joined) return await readRunState(handle.client.getHandle(joined.workflowId, joined.runId));
   const sinceMs = description.startTime.getTime();
@@ -55,7 +55,7 @@ export async function readRunState(handle: WorkflowHandle): Promise<RunState | u
   return { stage: 'open', sources: [], waits };
 }
 
-/** From here on a silent activity is worth a word: shorter ones are over before a person wonders. */
+/** The CLI reports an activity that is silent for longer. Shorter silences end before the user asks why. */
 const QUIET_MS = 3000;
 
 export async function readProgress(handle: WorkflowHandle): Promise<RunProgress | undefined> {
@@ -66,22 +66,22 @@ export async function readProgress(handle: WorkflowHandle): Promise<RunProgress 
       async () => await handle.query<RunProgress>('progress'),
     );
   } catch {
-    // The worker is busy, restarting or not there: the next look may find it.
+    // The worker is busy, restarting or absent. The next query may succeed.
     return undefined;
   }
 }
 
-/** A picture that is older than this is drawn anew anyway. */
+/** The CLI asks again about once a second, so it does not need an answer that comes later. */
 const QUERY_TIMEOUT_MS = 2000;
 
 export interface PendingActivity {
   type: string;
-  /** The source that it works for, where it is of one. */
+  /** Id of the source; absent if the activity is not for exactly one source. */
   source?: string;
   attempt: number;
-  /** No worker has it yet. */
+  /** True if no worker has taken the activity yet. */
   isDue: boolean;
-  /** Since when it is due, or in work; Unix, ms. In the future where an attempt waits for its time. */
+  /** Since when the activity is due or runs; Unix time in ms. In the future if an attempt waits for its time. */
   sinceMs: number;
   transfer?: TransferHeartbeat;
   /** The run of the day that this one waits for. */
@@ -113,10 +113,10 @@ export function pendingOf(
   });
 }
 
-/** `temporal.api.enums.v1.PendingActivityState`: no worker has it. */
+/** `temporal.api.enums.v1.PendingActivityState`: no worker has taken the activity. */
 const DUE = 1;
 
-/** Activities of one source are named `<step>/<source>` by the workflow. */
+/** The workflow names the activities of one source `<step>/<source>`. */
 function sourceOf(activityId: string | null | undefined): string | undefined {
   return /^[a-z]+\/(.+)$/.exec(activityId ?? '')?.[1];
 }
@@ -155,21 +155,21 @@ function stateOf(
   return { stage, sources, waits: runWaits(others, nowMs), batch, emr };
 }
 
-/** No source has such an id. */
+/** No source can have this id, because parentheses are not valid in ids. */
 const BATCH_ID = '(Spark)';
 
 function runWaits(pending: readonly PendingActivity[], nowMs: number): Wait[] {
   return pending.flatMap((each) => waitOf(each, nowMs) ?? []);
 }
 
-/** A failure is shown at once, silence after a while. */
+/** Reports a failure at once, and silence after `QUIET_MS`. */
 function waitOf(activity: PendingActivity, nowMs: number): Wait | undefined {
   const { type, attempt, isDue, sinceMs, lastFailure, transfer } = activity;
   if (lastFailure) {
     const text = lastFailure.message.replace(/\.$/, '');
     return { text, attempt, nextAttemptAtMs: isDue ? sinceMs : undefined };
   }
-  // Running activities report by their heartbeats.
+  // A running activity shows its progress by its heartbeats.
   if (sinceMs === 0 || nowMs - sinceMs < QUIET_MS || transfer) return undefined;
   return { text: isDue ? `no worker is free for ${type}` : `${type} is under way`, sinceMs };
 }
@@ -177,7 +177,7 @@ function waitOf(activity: PendingActivity, nowMs: number): Wait | undefined {
 type PendingInfo = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
 type Payloads = { payloads?: Parameters<typeof arrayFromPayloads>[1] } | null | undefined;
 
-/** Whatever a worker, of another version perhaps, has put there. */
+/** The first payload, if it can be decoded. A worker of another version may have written any value. */
 function firstPayload(payloads: Payloads): unknown {
   try {
     return arrayFromPayloads(defaultPayloadConverter, payloads?.payloads)[0];

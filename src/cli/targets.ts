@@ -22,8 +22,8 @@ import { markFile } from '../storage/file-marks.ts';
 import { localZone } from './text.ts';
 
 /**
- * What the command line names: datasets of datasets.yaml, or one URL or path.
- * @param isRead what a path names must be there.
+ * Finds what the command line names: datasets of datasets.yaml, or one URL or path.
+ * @param isRead if true, the file of a path must exist.
  */
 export function targetsOf(
   config: Config,
@@ -66,17 +66,17 @@ export function ingestDateOf(dataset: DatasetSpec, date: string | undefined, now
   return ingestDate;
 }
 
-/** A URL or a path, and no name. */
+/** True for a URL or a path, false for a dataset's name. */
 export function isPlace(text: string): boolean {
   return isUrl(text) || isPath(text);
 }
 
-/** One slash is a slip that URLs forgive; `file:` needs none. */
+/** URL parsers accept one slash instead of two, and `file:` needs none. */
 function isUrl(text: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\//i.test(text) || isFileAddress(text);
 }
 
-/** No name of a dataset has a dot or a slash. */
+/** The name of a dataset has no dot and no slash. */
 function isPath(text: string): boolean {
   return /[./\\]/.test(text);
 }
@@ -105,8 +105,8 @@ function ofPlace(
 }
 
 /**
- * The address of the URL or path that a person typed; variables stay in it.
- * @param isRead what a path names must be there.
+ * The address of the URL or path that the user typed. Variables stay in it.
+ * @param isRead if true, the file of a path must exist.
  */
 export function addressOf(place: string, config: Config, isRead: boolean): string {
   const isFile = isUrl(place) ? isFileAddress(place) && !isDated({ address: place }) : true;
@@ -120,14 +120,14 @@ export function addressOf(place: string, config: Config, isRead: boolean): strin
 function hintOfScheme(address: string): string | undefined {
   const [, scheme = '', rest = ''] = /^([^:]+):\/*(.*)$/s.exec(address) ?? [];
   if (/^(?:https?|file)$/i.test(scheme)) return undefined;
-  // Letters of "https" that came out wrong.
+  // The scheme looks like a misspelled "https".
   if (/^[htps]+$/i.test(scheme)) {
     return `Did you mean ${shownAddress(`http${/s$/i.test(scheme) ? 's' : ''}://${rest}`)}?`;
   }
   return `${scheme}: is not read, only http:, https: and files of this machine: download it, then give its path.`;
 }
 
-/** `Traffic_2014.csv` → `traffic-2014`. */
+/** Makes a dataset's name from an address: `Traffic_2014.csv` becomes `traffic-2014`. */
 export function nameFrom(address: string): string {
   const portal = portalAddressOf(new URL(address));
   const text = portal
@@ -138,7 +138,7 @@ export function nameFrom(address: string): string {
   throw usage(`${shownAddress(address)} does not give a name: add --name.`);
 }
 
-/** A dataset's name from any text; empty where the text has no letter or digit for one. */
+/** Makes a dataset's name from any text. Empty if the text has no letter or digit that a name may have. */
 export function nameFromText(text: string): string {
   return text
     .normalize('NFKD')
@@ -155,8 +155,8 @@ function usage(message: string, hint?: string): LonghaulError {
 }
 
 /**
- * The `file:` address of what a person typed: a path, or a `file:` address already.
- * @param isRead whether it must be there, and readable.
+ * The `file:` address of a path or `file:` address that the user typed.
+ * @param isRead if true, the file must exist and be readable.
  */
 function addressOfPath(typed: string, { settings, cwd }: Config, isRead: boolean): string {
   const path = isFileAddress(typed) ? pathOf(typed) : resolve(cwd, typed);
@@ -193,8 +193,8 @@ function assertReadable(path: string, typed: string): void {
 }
 
 /**
- * Lets the embedded worker follow the `file:` addresses of datasets: for what this user named, on the command line or
- * in datasets.yaml, and never for what a run's history holds, which another user may have started.
+ * Lets the embedded worker read the files that this user named on the command line or in datasets.yaml. It must never
+ * be called for the addresses in a run's history, because another user may have started that run.
  */
 export async function nameFiles(
   { addresses: { fileMarks } }: Pick<Settings, 'addresses'>,

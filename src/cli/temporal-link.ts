@@ -13,40 +13,40 @@ import { LonghaulError } from '../model/errors.ts';
 import { hasSearchAttributes } from '../runs/start-run.ts';
 import { ofGrpc, unknownNamespace } from './failures.ts';
 
-/** A Temporal that a command uses until it closes it. */
+/** The connection of a command to a Temporal server. The command closes it. */
 export interface TemporalLink {
-  /** The client of the server's present address: read it for each call, since `reconnect` replaces it. */
+  /** The client for the server's present address. Read it for each call, because `reconnect` replaces it. */
   readonly client: Client;
   readonly address: string;
   readonly namespace: string;
-  /** The page of the Web UI with this namespace's runs; known for the embedded server only. */
+  /** The page of the Web UI with this namespace's runs. Known for the embedded server only. */
   readonly webUi?: string;
   readonly isEmbedded: boolean;
   /** Whether runs may carry the search attributes. */
   readonly hasSearchAttributes: boolean;
-  /** How long a Temporal that does not answer is waited for. */
+  /** How long the CLI waits for a Temporal server that does not answer. */
   readonly giveUpAfterMs: number;
-  /** Whether a call failed because the server is not there, or not there any more: the call may be made again. */
+  /** True if a call failed because the server cannot be reached. The CLI may make the call again. */
   isLost(error: unknown): boolean;
-  /** False where it is clear that no worker is there, or starting, for the workflows of a task queue. */
+  /** False only if it is certain that no worker runs or starts for the workflows of a task queue. */
   hasWorker(queue: string): Promise<boolean>;
   /**
-   * Connects with where the server is now, unless another caller has done so since `lost` was taken.
-   * @throws LonghaulError EMBEDDED_STOPPED where it was stopped under this command, or why it does not come back.
+   * Connects to the server's present address, unless another caller has already replaced the client `lost`.
+   * @throws LonghaulError EMBEDDED_STOPPED if a user stopped the server, or why it does not come back.
    */
   reconnect(lost: Client, signal?: AbortSignal): Promise<void>;
-  /** Does what can be done twice; on the embedded server again, where it moved or was away. */
+  /** Makes a call that may be repeated. If the embedded server moved or was away, makes the call again. */
   call<T>(use: (client: Client) => Promise<T>, options?: CallOptions): Promise<T>;
   close(): Promise<void>;
 }
 
 export interface CallOptions {
   signal?: AbortSignal;
-  /** What waits for a run goes on with a configured server too, and learns when Temporal stops answering, and when it answers again. */
+  /** Called when Temporal stops answering and when it answers again. With it, a configured server is retried too. */
   onNews?: (note: string) => void;
 }
 
-/** A configured server. Its address is a person's word: its client finds it again by itself. */
+/** Connects to the configured server. Its address stays the same, so its client reconnects by itself. */
 export async function linkConfigured({ temporal }: Settings): Promise<TemporalLink> {
   const { address = '', namespace } = temporal;
   const connection = connectionTo({ ...temporal, address });
@@ -58,7 +58,7 @@ export async function linkConfigured({ temporal }: Settings): Promise<TemporalLi
     namespace,
     isEmbedded: false,
     hasSearchAttributes: await hasSearchAttributes(client),
-    // A server of a team is back after its upgrade.
+    // The server of a team may be away for some minutes while the operator upgrades it.
     giveUpAfterMs: 600_000,
     isLost: isConnectionLost,
     hasWorker: async (queue) => await workerPolls(client, queue).catch(() => true),
@@ -70,12 +70,12 @@ export async function linkConfigured({ temporal }: Settings): Promise<TemporalLi
   return link;
 }
 
-/** A poll lasts a minute at most; Temporal remembers a worker that was killed for some minutes more. */
+/** A poll lasts at most a minute. Temporal lists a killed worker for some minutes more, so its last poll counts. */
 const SILENT_MS = 75_000;
 /** `temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW` */
 const WORKFLOW_TASKS = 1;
 
-/** Whether a worker has asked for workflow tasks within the time that a poll lasts. */
+/** True if a worker has polled for workflow tasks within `SILENT_MS`. */
 async function workerPolls({ workflowService, options }: Client, queue: string): Promise<boolean> {
   const { pollers } = await workflowService.describeTaskQueue({
     namespace: options.namespace,
@@ -87,15 +87,15 @@ async function workerPolls({ workflowService, options }: Client, queue: string):
 }
 
 /**
- * The embedded server, once it answers, where it is by then.
- * @param server is left by `close`, and where no connection comes about.
+ * Connects to the embedded server as soon as it answers, at its address of that time.
+ * @param server the link leaves it on `close`, or if it cannot connect.
  */
 export async function linkEmbedded(
   server: EmbeddedServer,
   stateDir: string,
   signal?: AbortSignal,
 ): Promise<TemporalLink> {
-  // Earlier ones too: a call that is tried again throws past its caller once its connection is closed.
+  // Earlier connections stay open too. If one is closed during a retried call, the client throws outside of the caller.
   const connections: Connection[] = [];
   const at = ({ address, namespace, uiUrl }: EmbeddedAddress) => {
     const connection = connectionTo({ address }, EMBEDDED_ATTEMPTS);
@@ -103,19 +103,19 @@ export async function linkEmbedded(
     const client = new Client({ connection, namespace });
     return { client, address, namespace, webUi: webUiOf({ uiUrl, namespace }) };
   };
-  // From then on gRPC itself connects again with an address; before, its first failure is its last word.
+  // After the first connection, gRPC reconnects to an address by itself. Before it, gRPC does not try again.
   let isConnected = false;
   const link: TemporalLink = {
     ...at(server),
     isEmbedded: true,
     hasSearchAttributes: true,
-    // It is back within seconds, on a slow machine with a large database within a minute, or never.
+    // The server is back within seconds (a minute on a slow machine with a large database), or never.
     giveUpAfterMs: 120_000,
-    // Another lake's server on the port that was ours does not know our namespace.
+    // If another lake's server has taken over the port, it does not know this namespace.
     isLost: (error) => isConnectionLost(error) || unknownNamespace(error) !== undefined,
     hasWorker: async () => {
       const host = await findEmbedded(stateDir).catch(() => undefined);
-      // A host that starts again after it was killed brings its worker back.
+      // If a killed host starts again, it also starts its worker.
       return host?.worker !== 'none' || host.status !== 'ready';
     },
     reconnect: async (lost, until) => {
@@ -134,7 +134,7 @@ export async function linkEmbedded(
     },
   };
   try {
-    // Its Temporal may have been killed since the host said where it is.
+    // Temporal may have been killed after the host reported its address.
     await link.call(async () => await connect(link), { signal });
     isConnected = true;
     return link;
@@ -144,7 +144,7 @@ export async function linkEmbedded(
   }
 }
 
-/** The host sees its server's end at once, and within some seconds that another one is in its place. */
+/** The host notices at once that its server ended, but needs some seconds if another server took the port. */
 const MAX_TRIES = 15;
 const TRY_INTERVAL_MS = 500;
 const NEWS = {
@@ -152,7 +152,7 @@ const NEWS = {
   back: 'Temporal is back.',
 } as const;
 
-/** @throws what the host says of a server that does not come back, or why the call failed where it says nothing in time. */
+/** @throws the host's error if the server does not come back, or the call's own error if the host is too slow. */
 export async function callAgain<T>(
   link: Pick<TemporalLink, 'client' | 'giveUpAfterMs' | 'isLost' | 'reconnect'>,
   use: (client: Client) => Promise<T>,
@@ -185,12 +185,12 @@ export async function callAgain<T>(
   }
 }
 
-/** The runs of the namespace: the Web UI's front page shows those of another one. */
+/** The page with the runs of the namespace. The Web UI's front page shows another namespace. */
 export function webUiOf({ uiUrl, namespace }: Omit<EmbeddedAddress, 'address'>): string {
   return `${uiUrl}/namespaces/${namespace}/workflows`;
 }
 
-/** `grpc.status`: CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE: a connection that broke. */
+/** `grpc.status` of a broken connection: CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE. */
 const LOST_CODES = new Set([1, 2, 4, 13, 14]);
 
 function isConnectionLost(error: unknown): boolean {
@@ -200,12 +200,12 @@ function isConnectionLost(error: unknown): boolean {
   return error instanceof LonghaulError && error.code === 'TEMPORAL_UNREACHABLE';
 }
 
-/** A person waits at the terminal. */
+/** Short, because the user waits at the terminal. */
 const CONNECT_TIMEOUT_MS = 5000;
-/** Half a second: a server that moved does not come back to its old address, and the next attempt uses the new one. */
+/** About half a second. A moved server does not return to its old address, and the next call uses the new one. */
 const EMBEDDED_ATTEMPTS = 3;
 
-/** Not connected yet. */
+/** The connection is lazy: it connects at its first call. */
 function connectionTo(
   { address, tls, metadata, apiKey }: Partial<Settings['temporal']> & { address: string },
   maxAttempts?: number,
@@ -219,7 +219,7 @@ function connectionTo(
     interceptors: maxAttempts
       ? [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts }))]
       : undefined,
-    // A proxy of the environment has no way to this machine's loopback.
+    // A proxy of the environment cannot reach this machine's loopback.
     channelArgs: /^(?:127\.|localhost:|\[::1\])/.test(address)
       ? { 'grpc.enable_http_proxy': 0 }
       : undefined,
@@ -233,7 +233,7 @@ async function connect({
   try {
     await client.connection.ensureConnected();
   } catch (error) {
-    // A server that denies a call, or does not know it, does answer.
+    // If a server denies a call or does not know it, the server was reached.
     const answered = ofGrpc(error);
     if (answered && answered.code !== 'TEMPORAL_UNREACHABLE') throw answered;
     const message = `No Temporal server answers at ${address}.`;

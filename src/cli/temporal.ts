@@ -12,19 +12,19 @@ import { interruptible, type CliContext } from './command.ts';
 import { asLonghaulError } from './errors.ts';
 import type { TemporalLink } from './temporal-link.ts';
 
-/** What a command wants of a Temporal. */
+/** What a command needs of Temporal. */
 export interface Needs {
-  /** The command's work for the worker, whose settings must then be this command's; absent: it only asks, or waits. */
+  /** Work for the worker, whose settings must then equal the command's. Absent if the command only asks or waits. */
   work?: Work;
-  /** False: the embedded server is started without a worker. Default: true. */
+  /** If false, the embedded server starts without a worker. Default: true. */
   worker?: boolean;
 }
 
 type Use = (link: TemporalLink, signal: AbortSignal) => Promise<void>;
 
 /**
- * A Temporal for as long as `use` needs it; its errors become those of the catalogue.
- * @param use is done again from its start where the embedded server moved meanwhile.
+ * Connects to Temporal while `use` runs, and converts its errors to those of the catalogue.
+ * @param use runs again from its start if the embedded server moved meanwhile.
  */
 export async function withTemporal(context: CliContext, needs: Needs, use: Use): Promise<void> {
   await withLink(context, needs, async (link, signal) => {
@@ -33,10 +33,10 @@ export async function withTemporal(context: CliContext, needs: Needs, use: Use):
 }
 
 /**
- * The same, and `use` is done once. The configured Temporal, else the embedded one, which is started for as long as the
- * command needs it, or joined.
+ * The same, but `use` runs once. It gets the configured Temporal, else the embedded one. The CLI joins the embedded
+ * one, or starts it for as long as the command needs it.
  * @throws LonghaulError TEMPORAL_UNREACHABLE, EMBEDDED_FAILED, TEMPORAL_NOT_INSTALLED, CANCELLED, DISK_FULL,
- * LAKE_NOT_WRITABLE; CONFIG_INVALID where the embedded worker has other settings than this command's work depends on.
+ * LAKE_NOT_WRITABLE; CONFIG_INVALID if the embedded worker differs in a setting that this command's work needs.
  */
 export async function withLink(
   context: CliContext,
@@ -65,7 +65,7 @@ export async function withLink(
   });
 }
 
-/** How the embedded server of these settings is joined. */
+/** Options for joining the embedded server of these settings. */
 export function joinOptions(
   context: CliContext,
   { stateDir, lake }: Settings,
@@ -87,8 +87,8 @@ export async function lakeOf({ lake }: Settings): Promise<LakeIdentity & { queue
 }
 
 /**
- * The task queue for what a command starts.
- * @throws LonghaulError LAKE_NAMESPACE_TAKEN where this Temporal's namespace is another lake's.
+ * The task queue for the workflows that a command starts.
+ * @throws LonghaulError LAKE_NAMESPACE_TAKEN if another lake uses this Temporal's namespace.
  */
 export async function lakeQueue(client: Client, settings: Settings): Promise<string> {
   const { assertNamespace } = await import('../runs/lake-namespace.ts');
@@ -97,13 +97,13 @@ export async function lakeQueue(client: Client, settings: Settings): Promise<str
   return lake.queue;
 }
 
-/** Landings and conversions that hit a full disk give back what they took within a second. */
+/** A landing or conversion that fills the disk frees its space within a second. So one failed check is not enough. */
 const LOOK_INTERVAL_MS = 3000;
 const LOOKS_TO_GIVE_UP = 3;
 
 /**
- * Does a command's work with Temporal, as `interruptible` does it. On a full disk the embedded Temporal cannot write that
- * a run has failed, and the command would wait for ever: so it looks at the disk of the state folder itself.
+ * Does a command's work with Temporal, as `interruptible` does. If the disk is full, the embedded Temporal cannot
+ * record that a run failed, and the command would wait for ever. So the command checks the state folder's disk itself.
  * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE; what the work throws.
  */
 async function unlessDiskIsFull<T>(
@@ -116,7 +116,7 @@ async function unlessDiskIsFull<T>(
     return await Promise.race([interruptible(work), watch(stateDir, done.signal)]);
   } catch (error) {
     const { code } = asLonghaulError(error);
-    // The error of a server whose disk is full.
+    // A server whose disk is full causes one of these errors.
     const isSuspect = code === 'INTERNAL' || ERROR_CATALOGUE[code].class === 'orchestration';
     throw (isSuspect && (await problemOf(stateDir))) || error;
   } finally {
@@ -124,7 +124,7 @@ async function unlessDiskIsFull<T>(
   }
 }
 
-/** Never resolves, and leaves no listener when it is over. */
+/** Rejects if the disk stays full, or when `done` aborts. It never resolves. */
 async function watch(stateDir: string, done: AbortSignal): Promise<never> {
   for (let problems = 0; ;) {
     await sleep(LOOK_INTERVAL_MS, undefined, { signal: done, ref: false });

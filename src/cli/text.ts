@@ -5,7 +5,7 @@ import { revisionText, type RevisionAt, type Tombstone } from '../model/manifest
 import { printable } from '../model/names.ts';
 
 /**
- * A table for the terminal. Every cell is made safe: what publishers wrote cannot move the cursor.
+ * A table for the terminal. `printable` escapes every cell, so that a publisher's text cannot move the cursor.
  * @param right indexes of the columns whose cells are numbers.
  */
 export function tableText(
@@ -18,7 +18,7 @@ export function tableText(
   const table = new Table({
     head: head.map(cell),
     colAligns: head.map((_, index) => (right.includes(index) ? 'right' : 'left')),
-    // Without colours of its own: the text may end in a file.
+    // The table has no colours, because the user may write it to a file.
     style: { head: [], border: [], compact: true },
   });
   for (const row of rows) table.push(row.map(cell));
@@ -26,10 +26,10 @@ export function tableText(
 }
 
 const GAP = '  ';
-/** Of the terminal's width: longer cells are cut, so that the last one has room. */
+/** Share of the terminal's width. Longer cells are cut, so that the last one has room. */
 const MAX_CELL_SHARE = 0.35;
 
-/** Rows of cells without lines around them, indented, each line cut at the terminal's width. Every cell is made safe. */
+/** Indented rows without borders, cut at the terminal's width. `printable` escapes every cell. */
 export function sideBySide(rows: readonly (readonly string[])[], width: number): string[] {
   const maxLength = Math.floor(width * MAX_CELL_SHARE);
   const cells = rows
@@ -47,10 +47,10 @@ export function sideBySide(rows: readonly (readonly string[])[], width: number):
   });
 }
 
-/** A name, and what is said of it; one of which nothing is said is left out. */
+/** A name and its text. A fact without a text is left out. */
 export type Fact = readonly [name: string, text: string | false | undefined];
 
-/** A fact below the other, each wrapped at the terminal's width. */
+/** One fact below the other, each wrapped at the terminal's width. */
 export function factLines(facts: readonly Fact[], width: number): string[] {
   const said = facts.flatMap(([name, text]) => (typeof text === 'string' ? [{ name, text }] : []));
   const indent = Math.max(...said.map(({ name }) => name.length)) + 2 * GAP.length;
@@ -61,7 +61,7 @@ export function factLines(facts: readonly Fact[], width: number): string[] {
   });
 }
 
-/** At blanks; a word that is longer than the line stays whole, so that an address can be copied. */
+/** Wraps a text at blanks. A word longer than the line stays whole, so that the user can copy an address. */
 export function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
@@ -74,17 +74,17 @@ export function wrapped(text: string, width: number): string[] {
   return [...lines, line];
 }
 
-/** @param length characters, with the mark of what is missing. */
+/** @param length characters, including the `…` of a cut text. */
 export function cut(text: string, length: number): string {
   return text.length > length ? `${text.slice(0, Math.max(0, length - 1))}…` : text;
 }
 
-/** `2026-11-23`, `2026-11-23 r2`. */
+/** For example `2026-11-23` or `2026-11-23 r2`. */
 export function snapshotText(last: RevisionAt | undefined): string {
   return last ? revisionText(last) : 'not published yet';
 }
 
-/** Why readers do not see a revision. */
+/** Says why readers do not see a revision. */
 export function unpublishedText(
   of: Pick<Tombstone, 'unpublishedAt' | 'by' | 'reason' | 'because'>,
   timeZone: string,
@@ -99,7 +99,7 @@ export function countsText(of?: { records: number; rows: number; rejected: numbe
   return of ? [of.records, of.rows, of.rejected].map((count) => countText(count)) : ['', '', ''];
 }
 
-/** `0.4s`, `12s`, `2m 05s`, `3h 07m`. */
+/** For example `0.4s`, `12s`, `2m 05s`, `3h 07m`. */
 export function durationText(milliseconds: number): string {
   if (milliseconds < TENTHS_BELOW_MS) return `${(Math.max(0, milliseconds) / 1000).toFixed(1)}s`;
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
@@ -112,14 +112,14 @@ export function durationText(milliseconds: number): string {
   return `${Math.floor(hours / 24)}d ${two(hours % 24)}h`;
 }
 
-/** From here on, tenths of a second are noise. */
+/** Longer durations do not need tenths of a second. */
 const TENTHS_BELOW_MS = 10_000;
-/** Up to two days people count hours. */
+/** Users count in hours up to two days. */
 const DAYS_FROM_HOURS = 48;
 
-/** `2026-11-23 04:05:06 -07:00`: to the second, as the clocks of a time zone show it, and in no doubt of which. */
+/** For example `2026-11-23 04:05:06 -07:00`: the local time of a zone to the second, and its offset. */
 export function momentText(moment: Date, timeZone: string): string {
-  // Swedes write as ISO 8601 does.
+  // The Swedish locale writes dates and times as ISO 8601 does.
   const clock = new Intl.DateTimeFormat('sv-SE', {
     ...{ timeZone, dateStyle: 'short', timeStyle: 'medium' },
   });
@@ -128,18 +128,18 @@ export function momentText(moment: Date, timeZone: string): string {
   return `${clock.format(moment)} ${offset}`;
 }
 
-/** A word of a shell's command line, whatever is in it. */
+/** Quotes any text as one word of a shell's command line. */
 export function quotedWord(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
-/** A path as it is shown: from the folder where the command runs, where it lies there. */
+/** A path as the user sees it: relative if it is inside the current folder. */
 export function nearPath(path: string, cwd: string): string {
   const near = relative(cwd, path);
   return printable(near.startsWith('..') ? path : near);
 }
 
-/** This machine's zone, which a dataset has too that is named by a URL or a path alone. */
+/** This machine's time zone. A dataset that the user names only by a URL or a path has it too. */
 export function localZone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone;
 }

@@ -29,7 +29,7 @@ import {
 } from '../text.ts';
 import { problemLines, reportJson, typeText } from './inspect.ts';
 
-/** A file is shown by so much of its start: one short request, as a run's probe. */
+/** `add` reads only this much from the start of a file, so that one short request is enough. */
 const HEAD_BYTES = 1024 * 1024;
 
 interface AddFlags extends Flags {
@@ -77,16 +77,16 @@ export function addCommand(context: CliContext): Command {
   ]);
 }
 
-/** What is known of an address before anything is written. */
+/** What the CLI knows of an address before it writes datasets.yaml. */
 interface Look {
   description?: Description;
-  /** Of a file's head, where no portal names the columns. */
+  /** Report on the start of the file. Absent if a portal names the columns. */
   csv?: FileReport;
-  /** Why the file could not be looked at, where it is added nevertheless. */
+  /** Why the CLI could not read the file. It adds the file nevertheless. */
   unread?: LonghaulError;
 }
 
-/** Looks at the address, and writes the dataset, unless the address leads to several tables. */
+/** Looks at the address and writes the dataset. If the address leads to several tables, lists them instead. */
 async function add(context: CliContext, place: string, flags: AddFlags): Promise<void> {
   const config = context.loadConfig();
   const dataset = newDataset(addressOf(place, config, true), flags);
@@ -144,7 +144,7 @@ function headerIn(line: string): [string, string] {
   throw new LonghaulError('USAGE', `${JSON.stringify(printable(line))} is no header.`, { hint });
 }
 
-/** The wanted name. */
+/** @throws LonghaulError USAGE if a dataset already has the wanted name. The hint proposes a free one. */
 function freeName({ datasets, settings }: Config, wanted: string): string {
   const name = parseNewDatasetName(wanted);
   const isTaken = (each: string): boolean => datasets.some((dataset) => dataset.name === each);
@@ -166,7 +166,7 @@ async function lookAt(asked: Asked): Promise<Look | Choice[]> {
     return { ...look, csv: await reportAsked(asked, HEAD_BYTES) };
   } catch (error) {
     if (!(error instanceof LonghaulError) || asked.signal.aborted) throw error;
-    // A key of the source settles it, which needs its place in datasets.yaml.
+    // The user can fix this error with a key of the source, so the source must be in datasets.yaml first.
     if (description || error.code === 'SOURCE_DELIMITER_UNCLEAR') return { ...look, unread: error };
     throw error;
   }
@@ -188,7 +188,7 @@ async function listChoices(context: CliContext, flags: AddFlags, choices: Choice
   );
 }
 
-/** A line of comment: what the table is, and the licence to be kept to. */
+/** The title, the publisher and the licence fit into one line of comment in datasets.yaml. */
 const MAX_REMARK_CHARACTERS = 160;
 
 async function write(
@@ -200,17 +200,17 @@ async function write(
   const known = [title, publisher, licence].filter((each) => each !== undefined);
   const remark = printable(known.join(', ')).slice(0, MAX_REMARK_CHARACTERS);
   const isThere = existsSync(datasetsFile);
-  // A link to the file stays one.
+  // If datasets.yaml is a symlink, it stays one.
   const path = isThere ? realpathSync(datasetsFile) : datasetsFile;
   const text = isThere ? readFileSync(path, 'utf8') : '';
   const changed = withDataset(text, name, dataset, remark === '' ? undefined : remark);
   await replaceFile(path, changed, isThere ? statSync(path).mode & 0o777 : 0o666);
 }
 
-/** A wide table is known by its first columns; `inspect` shows all. */
+/** The user recognises a wide table by its first columns. `inspect` shows all. */
 const MAX_COLUMNS_SHOWN = 20;
 
-/** Of a licence some portals have the whole text. */
+/** Some portals give the whole text of a licence. */
 const MAX_FACT_CHARACTERS = 400;
 
 function lookLines(look: Look, { sources, time_zone: zone }: NewDataset, width: number): string[] {

@@ -84,7 +84,7 @@ function serverOf(catalog: RestCatalog, onNote: (text: string) => void): Server 
       ? catalog.answer(method, url).catch((error: unknown) => failed(error, onNote))
       : Promise.resolve(FOREIGN);
     void answering.then(({ status, body }) => {
-      // The specification's success for HEAD is 204.
+      // The Iceberg REST specification answers a successful HEAD with 204.
       const isBare = method === 'HEAD' && status === 200;
       response.writeHead(isBare ? 204 : status, {
         'content-type': 'application/json',
@@ -101,7 +101,7 @@ const FOREIGN = failure(
   'The catalog answers programs on this machine, at http://127.0.0.1 or http://localhost.',
 );
 
-/** The client's user sees it, and who runs the catalog. */
+/** Shows the error to the client's user and to the operator of the catalog. */
 function failed(thrown: unknown, onNote: (text: string) => void): CatalogAnswer {
   const error = asLonghaulError(thrown);
   onNote(errorText(error));

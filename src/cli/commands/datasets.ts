@@ -12,11 +12,11 @@ interface DatasetSummary {
   name: string;
   view: string;
   historyView: string;
-  /** It is in datasets.yaml. */
+  /** True if the dataset is in datasets.yaml. */
   configured: boolean;
-  /** Ids; of datasets.yaml, else of the last snapshot. */
+  /** Ids of the sources in datasets.yaml, else in the last snapshot. */
   sources: string[];
-  /** As datasets.yaml says it: `400 days, raw 30d`. */
+  /** The keep rule as text, for example `400 days, raw 30d`. */
   keep?: string;
   snapshots: number;
   last?: { ingestDate: string; revision: number; rows: number };

@@ -10,7 +10,7 @@ import type { Check, CheckResult, Finding } from '../doctor/check.ts';
 /** The JSON of `longhaul doctor`. */
 export interface DoctorReport {
   checks: CheckResult[];
-  /** No check has a problem. */
+  /** True if no check has a problem. */
   ok: boolean;
 }
 
@@ -28,7 +28,7 @@ export function doctorCommand(context: CliContext): Command {
         async (signal) => await runAll(groups, signal),
         'The look',
       );
-      // Problems are the result, and not an error on the way; the exit code says it too.
+      // Problems are the result of this command, not an error. The exit code reports them too.
       const ok = checks.every(({ status }) => status !== 'problem');
       if (!ok) context.setExitCode(exitCodeOf('CONFIG_INVALID'));
       const report: DoctorReport = { checks, ok };
@@ -37,7 +37,7 @@ export function doctorCommand(context: CliContext): Command {
   return examples(command, ['doctor', 'doctor --lake s3://my-lake --json']);
 }
 
-/** Groups go side by side; the checks of one build on each other. */
+/** Groups run in parallel. The checks of one group run in order, because each relies on the earlier ones. */
 async function groupsOf(context: CliContext): Promise<Check[][]> {
   const general = [
     alone('node', 'Node', () => nodeFinding(process.versions.node)),
@@ -47,7 +47,7 @@ async function groupsOf(context: CliContext): Promise<Check[][]> {
   try {
     config = context.loadConfig();
   } catch {
-    // The check of the settings says why; what needs them cannot be looked at.
+    // The check of the settings says why they cannot be loaded. The other checks need them, so they are left out.
     return general;
   }
   const { settings } = config;
@@ -88,13 +88,13 @@ function settingsFinding({ settings, datasets }: Config): Finding {
   return ok(`lake ${lakeText(lake)}, engine ${engine}, ${known}`);
 }
 
-/** As package.json's `engines` has it. */
+/** The same version as `engines` in package.json. */
 const OLDEST = { major: 20, minor: 19 } as const;
-/** What releases of the AWS SDK after January 2027 need, as the SDK itself says. */
+/** The AWS SDK warns that its releases after January 2027 need this version. */
 const AWS_SDK_MAJOR = 22;
 const RECOMMENDED_MAJOR = 24;
 
-/** @param version `20.20.2`. */
+/** @param version for example `20.20.2`. */
 export function nodeFinding(version: string): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < OLDEST.major || (major === OLDEST.major && minor < OLDEST.minor)) {
@@ -110,7 +110,7 @@ export function nodeFinding(version: string): Finding {
 }
 
 async function runAll(groups: readonly Check[][], signal: AbortSignal): Promise<CheckResult[]> {
-  // All of them end what they began.
+  // Every group must end, because its checks remove the files that they wrote.
   const ended = await Promise.allSettled(groups.map((group) => runGroup(group, signal)));
   return ended.flatMap((each) => {
     if (each.status === 'rejected') throw each.reason;
@@ -121,7 +121,7 @@ async function runAll(groups: readonly Check[][], signal: AbortSignal): Promise<
 const MARKS = { ok: 'ok', problem: 'PROBLEM', unknown: 'cannot tell' } as const;
 const MARK_WIDTH = Math.max(...Object.values(MARKS).map((mark) => mark.length));
 
-/** A line a check, and a problem's fix below it. */
+/** One line for each check, and the fix of a problem below it. */
 function doctorText(checks: readonly CheckResult[]): string {
   const titleWidth = Math.max(...checks.map(({ title }) => title.length));
   const indent = ' '.repeat(MARK_WIDTH + titleWidth + 4);

@@ -9,7 +9,7 @@ import { examples, positiveCount, type CliContext, type Flags } from '../command
 import type { RunRef } from '../follow.ts';
 import { withLink } from '../temporal.ts';
 
-/** One downloads while another converts; the worker's slots bound the rest. */
+/** One dataset downloads while another converts. The worker's slots limit the rest. */
 const DATASET_CONCURRENCY = 2;
 
 interface IngestFlags extends Flags {
@@ -38,7 +38,7 @@ export function ingestCommand(context: CliContext): Command {
     .option('--again', 'publish a new revision beside the one that is there')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one')
     .addOption(discardOption().conflicts('detach'))
-    // A command that has left bounds nothing: the worker's slots do.
+    // A detached command has ended, so it cannot limit the runs. The worker's slots do.
     .addOption(detachOption().conflicts('concurrency'))
     .action(async (targets: string[], flags: IngestFlags) => {
       await run(context, 'ingest', targets, flags);
@@ -101,7 +101,7 @@ export function retryCommand(context: CliContext): Command {
     .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
     .option('--accept', 'publish although the snapshot has under half the rows of the last one')
     .action(async (text: string, flags: IngestFlags) => {
-      // Held while the run goes on, so that the embedded server does not stop in between.
+      // The link stays open while the retry runs, so that the embedded server does not stop in between.
       await withLink(context, { worker: false }, async (link, signal) => {
         const { findRun } = await import('../follow.ts');
         const earlier = await link.call(
@@ -114,7 +114,7 @@ export function retryCommand(context: CliContext): Command {
   return examples(command, ['retry denver-311/2026-11-23', 'retry <run id>']);
 }
 
-/** datasets.yaml may have been corrected meanwhile, so its word counts. */
+/** The operator may have corrected datasets.yaml since the run, so its present entry is used. */
 async function runAgain(context: CliContext, earlier: DayInput, flags: IngestFlags): Promise<void> {
   const config = context.loadConfig();
   const { dataset, ingestDate, mode = 'ingest', again, asIf } = earlier;
@@ -131,7 +131,7 @@ async function runAgain(context: CliContext, earlier: DayInput, flags: IngestFla
   await runRequests(context, config, [request], flags);
 }
 
-/** What the run was to do; `asIf` where it started in time for its day, since its retry goes on with that. */
+/** The input of an earlier run. If it started in time for its day, `asIf` lets a retry on a later day go on. */
 async function dayOf(client: Client, run: RunRef): Promise<DayInput> {
   const { inputOf } = await import('../../runs/start-run.ts');
   const { defineSearchAttributeKey } = await import('@temporalio/common');
@@ -168,7 +168,7 @@ async function run(
     const ingestDate = ingestDateOf(spec, flags.date, now);
     return { dataset: spec.name, ingestDate, mode, engine, again, accept, asIf, spec };
   });
-  // The day's own file too: it may be a symlink.
+  // The file of the day is named too, because it may be a symlink.
   const days = requests.map(({ spec, ingestDate }) => datedDataset(spec, ingestDate));
   await nameFiles(settings, [...datasets, ...days]);
   const { runRequests } = await import('../ingest.ts');

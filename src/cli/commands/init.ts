@@ -31,13 +31,13 @@ const DATASETS = `# The datasets that \`longhaul ingest <name>\` knows. \`longha
 datasets: {}
 `;
 
-/** Of this package, shipped with it: every setting, as a comment. */
+/** This file of the package has every setting as a comment. */
 const ENV_EXAMPLE = new URL('../../../.env.example', import.meta.url);
 
-/** The lake and its state where no setting says otherwise, and secrets. */
+/** The default folders of the lake and of its state, and the file with the secrets. */
 const IGNORED = ['data/', '.longhaul/', '.env'];
 
-/** Writes what is missing in the folder where the command runs. */
+/** Writes the files that are missing in the current folder. */
 async function initFolder(context: CliContext, flags: Flags): Promise<void> {
   const { cwd, settings } = context.loadConfig();
   const files = [
@@ -65,7 +65,7 @@ async function initFolder(context: CliContext, flags: Flags): Promise<void> {
   );
 }
 
-/** @returns false where the file is there. */
+/** @returns false if the file exists. */
 async function writeNew(path: string, text: string): Promise<boolean> {
   try {
     const file = await open(path, 'wx');
@@ -84,7 +84,7 @@ function isInRepository(folder: string): boolean {
   return parent !== folder && isInRepository(parent);
 }
 
-/** @returns false where it has every line already. */
+/** @returns false if the file has every line already. */
 async function ignore(path: string): Promise<boolean> {
   const text = existsSync(path) ? await readFile(path, 'utf8') : '';
   const lines = new Set(text.split(/\r?\n/).map((line) => line.trim()));

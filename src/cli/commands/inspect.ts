@@ -16,7 +16,7 @@ import { errorObject, errorText } from '../errors.ts';
 import { addressOf, isPlace } from '../targets.ts';
 import { factLines, localZone, sideBySide, wrapped, type Fact } from '../text.ts';
 
-/** Many thousands of records of any file, in a few seconds of a slow line. */
+/** Enough for many thousands of records. A slow line loads it in a few seconds. */
 const ADDRESS_LIMIT_BYTES = 16 * 1024 * 1024;
 
 interface InspectFlags extends Flags {
@@ -47,12 +47,12 @@ export function inspectCommand(context: CliContext): Command {
   ]);
 }
 
-/** One file that was read. */
+/** The result for one file. */
 interface Inspected {
   source: string;
-  /** The address, or the landed file. */
+  /** Address of the source, or URI of the landed file. */
   from: string;
-  /** The day on which the landed file was published. */
+  /** Ingest date of the snapshot that has the landed file. */
   ingestDate?: string;
   report: FileReport;
 }
@@ -70,7 +70,7 @@ async function inspect(context: CliContext, target: string, flags: InspectFlags)
     return [await inspectAddress(reading, source)];
   }, 'Inspecting');
   const [problem] = inspected.flatMap(({ report }) => report.problems);
-  // What a run would refuse is a result here, reported whole; the exit code says it too.
+  // If a run would refuse the file, that is a result of this command, not an error. The exit code reports it too.
   if (problem) context.setExitCode(exitCodeOf(problem.code));
   const files = inspected.map(({ report, ...file }) => ({ ...file, ...reportJson(report) }));
   await print(context, flags, { files }, () =>
@@ -85,7 +85,7 @@ interface Reading {
   signal: AbortSignal;
 }
 
-/** Each source as it was last published; one that was not, at its address. */
+/** Reads the last published file of each source. If the lake has none, reads the address. */
 async function inspectDataset(reading: Reading, name: string): Promise<Inspected[]> {
   const { context, config } = reading;
   const { raw, converted } = await openLake(config.settings);
@@ -105,7 +105,7 @@ async function inspectDataset(reading: Reading, name: string): Promise<Inspected
   return inspected;
 }
 
-/** Of datasets.yaml, else those that the last published day has. */
+/** The sources in datasets.yaml, else those of the last published day. */
 function wantedSources(
   { config: { settings, datasets }, flags: { source: wanted } }: Reading,
   name: string,
@@ -127,7 +127,7 @@ function wantedSources(
   throw new LonghaulError('USAGE', `${name} has no source ${asked}; its sources are ${ids}.`);
 }
 
-/** Undefined where the lake does not have the file any more. */
+/** @returns undefined if the lake does not have the file any more. */
 async function inspectLanded(
   { signal }: Reading,
   raw: Store,
@@ -147,7 +147,7 @@ async function inspectLanded(
     limitBytes: Infinity,
     totalBytes: bytes,
   });
-  // The dataset's table may have another type, or datasets.yaml may have had.
+  // The published type differs if the dataset's table has a wider one, or if datasets.yaml had another one then.
   const columns = report.columns.map((column) => {
     const published = schema.columns.find(({ name }) => name === column.name)?.type;
     const isOther = published !== undefined && published !== column.type;
@@ -156,7 +156,7 @@ async function inspectLanded(
   return { source: source.id, from: uriOf(location), report: { ...report, columns } };
 }
 
-/** @param datasetZone of a source that a dataset has. */
+/** @param datasetZone time zone of the dataset. Absent if the source is of no dataset. */
 async function inspectAddress(
   { config, flags, signal }: Reading,
   source: SourceSpec,
@@ -170,12 +170,12 @@ async function inspectAddress(
   return { source: source.id, from: shownAddress(source.address), report };
 }
 
-/** As the JSON of `inspect` and `add` has it. */
+/** The report as `inspect` and `add` print it in JSON. */
 export function reportJson(report: FileReport): object {
   return { ...report, problems: report.problems.map(errorObject) };
 }
 
-/** One file: what was read, how, and each column with the values that decide its type. */
+/** The text for one file: what was read and how, and each column with the values that decide its type. */
 function inspectedText({ source, from, ingestDate, report }: Inspected, width: number): string {
   const { bytes, isWhole, totalBytes, records, problems } = report;
   const of = totalBytes === undefined ? '' : ` of ${bytesText(totalBytes)}`;
@@ -220,7 +220,7 @@ function factsOf({ isCanonical, reading, why, scan, columns }: FileReport): Fact
   ];
 }
 
-/** Two lines a column: what it is, and why. */
+/** Two lines for each column: its type, and the reason for it. */
 function columnLines({ columns, records }: FileReport, width: number): string[] {
   const heads = sideBySide(
     columns.map((column) => [
@@ -243,7 +243,7 @@ export function typeText({ type, format }: Pick<ReportedColumn, 'type' | 'format
   return format === undefined ? type : `${type} ${format}`;
 }
 
-/** Rounded, but never to 0% or 100% where it is not. */
+/** Rounds a share to tenths of a percent. Only an exact value shows as 0% or 100%. */
 function shareText(part: number, all: number): string {
   if (part === 0 || all === 0) return '0%';
   if (part === all) return '100%';

@@ -19,7 +19,7 @@ import { tableText } from '../text.ts';
 
 const FORMATS = ['table', 'csv', 'json'] as const;
 type QueryFormat = (typeof FORMATS)[number];
-/** More than a person reads. */
+/** More rows than a user reads on a terminal. */
 const DEFAULT_TABLE_ROWS = 200;
 
 interface QueryFlags extends Flags {
@@ -82,7 +82,7 @@ async function runQuery(context: CliContext, sql: string, flags: QueryFlags): Pr
   const { lake } = settings;
   const s3 = lake.kind === 's3' ? lake : undefined;
   if (engine === 'spark') {
-    // One row more than is shown: then there are more.
+    // One row more than the table shows, so that the CLI notices if rows are left out.
     const maxRows = format === 'table' ? limit + 1 : undefined;
     await queryWithSpark(context, sql, { converted, s3, maxRows, asOf }, write);
     return;
@@ -95,16 +95,16 @@ async function runQuery(context: CliContext, sql: string, flags: QueryFlags): Pr
     asOf,
     s3: s3 && { settings: s3, httpfsPath: await locateHttpfs({ given, onNote }) },
     duckdb: settings.duckdb,
-    // JSON is promised to be whole or an error: its rows are all there before the first is printed.
+    // The output is complete JSON or an error. So DuckDB delivers all rows before the CLI prints the first.
     stream: format !== 'json',
   };
   await query(sql, options, write);
 }
 
-/** Whatever Hive this machine's Spark is set up with: the lake's views are all that is there. */
+/** Even if this machine's Spark is configured with Hive, a query sees only the lake's views. */
 const OWN_CATALOGUE = { 'spark.sql.catalogImplementation': 'in-memory' };
 
-/** By Spark in a JVM of its own; nothing of it is left after that. */
+/** Runs a query with Spark in a JVM of its own, and then removes its temporary folder. */
 async function queryWithSpark(
   context: CliContext,
   sql: string,
@@ -143,7 +143,7 @@ async function accessOf(
   return await s3aAccess(s3, classPath);
 }
 
-/** @param maxRows of a table. */
+/** @param maxRows limit of the table format only. */
 async function writeResult(
   context: CliContext,
   result: DuckDBResult,
@@ -173,7 +173,7 @@ async function writeJson(context: CliContext, result: DuckDBResult): Promise<voi
 
 async function writeCsv(context: CliContext, result: DuckDBResult): Promise<void> {
   const { textOf } = await import('../../lake/values.ts');
-  // On a terminal control characters are made visible, as they could move the cursor.
+  // The CLI makes control characters visible on a terminal, because they could move the cursor.
   const cell = (text: string): string => (context.outIsTerminal ? printable(text) : text);
   await context.out(stringify([result.columnNames().map((name) => cell(name))]));
   for await (const rows of result.yieldRows()) {
@@ -181,7 +181,7 @@ async function writeCsv(context: CliContext, result: DuckDBResult): Promise<void
   }
 }
 
-/** Wider cells make a table that no terminal holds. */
+/** Characters. Longer cells make a table wider than a terminal. */
 const MAX_CELL_LENGTH = 60;
 
 async function writeTable(

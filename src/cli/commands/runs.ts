@@ -50,10 +50,10 @@ export function runsText(runs: readonly RunSummary[], zoneOf: ZoneOf): string {
   return tableText(['run', 'status', 'started', 'took', 'run id'], rows, [3]);
 }
 
-/** The time zone in which the times of a run are shown: its dataset's, where the workflow id names one, else this machine's. */
+/** Finds the time zone for the times of a run: its dataset's if the workflow id names one, else this machine's. */
 export type ZoneOf = (workflowId: string) => string;
 
-/** Of a dataset that need not be in datasets.yaml. */
+/** The time zone of a dataset, or this machine's if datasets.yaml does not have the dataset. */
 export function zoneOfDataset(datasets: readonly DatasetSpec[], dataset: string): string {
   return datasets.find(({ name }) => name === dataset)?.timeZone ?? localZone();
 }
@@ -61,7 +61,7 @@ export function zoneOfDataset(datasets: readonly DatasetSpec[], dataset: string)
 export function zonesOf(datasets: readonly DatasetSpec[]): ZoneOf {
   const zones = new Map(datasets.map(({ name, timeZone }) => [name, timeZone]));
   return (workflowId) => {
-    // `ingest/<dataset>/<date>`, `scheduled/<dataset>-<time>`.
+    // A workflow id is `ingest/<dataset>/<date>` or `scheduled/<dataset>-<time>`.
     const name = /^(?:ingest|scheduled)\/([a-z0-9-]+)/.exec(workflowId)?.[1] ?? '';
     for (let known = name; known !== ''; known = known.replace(/-?[^-]*$/, '')) {
       const zone = zones.get(known);
@@ -84,7 +84,7 @@ export function cancelCommand(context: CliContext): Command {
       const { cancelRun, cancelText, findRun } = await import('../follow.ts');
       await withTemporal(context, { worker: false }, async (link, signal) => {
         const run = await findRun(link.client, text);
-        // By the client that the link has at the moment.
+        // Each call reads the link's client, because a reconnection replaces it.
         const handle = () => link.client.workflow.getHandle(run.workflowId, run.runId);
         const statusOf = async (): Promise<string> => (await handle().describe()).status.name;
         const hadEnded = (await statusOf()) !== 'RUNNING';
@@ -121,7 +121,7 @@ async function untilEnded(
   const waiting = AbortSignal.any([signal, stop.signal]);
   const ended = awaitRun(link, run, { signal: waiting, foreign: true, onNote: context.note })
     .catch((error: unknown) => {
-      // How it ended is its status.
+      // The error of the run is ignored, because the caller reads the run's status.
       if (signal.aborted) throw error;
     })
     .finally(() => stop.abort());

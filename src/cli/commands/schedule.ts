@@ -96,7 +96,7 @@ async function listSchedules(client: Client): Promise<ScheduleSummary[]> {
   return schedules;
 }
 
-/** As many of the next times, and of the last runs. */
+/** Number of next times, and of last runs, that the list shows. */
 const SHOWN = 5;
 
 async function summaryOf(client: Client, existing: ExistingSchedule) {
@@ -116,7 +116,7 @@ async function summaryOf(client: Client, existing: ExistingSchedule) {
     paused,
     note: description.state.note || undefined,
     state,
-    // Jitter included.
+    // The server includes the jitter in these times.
     next: next.map((time) => time.toISOString()),
     runs: await Promise.all(recent.map(async (each) => await runOf(client, each))),
   };
@@ -164,14 +164,14 @@ function scheduleLines(schedule: ScheduleSummary): string[] {
 
 type Named = Awaited<ReturnType<typeof scheduleNamed>>;
 
-/** The flags of commands on one schedule; each command has some of them. */
+/** The flags of the commands on one schedule. Each command has some of them. */
 interface OneFlags extends Flags {
   note?: string;
   from?: string;
   to?: string;
 }
 
-/** What is done with the schedule of one dataset, and how the command reports it: `text` to people. */
+/** Acts on the schedule of one dataset. @returns the fields of the JSON, and the `text` for the user. */
 type Act = (found: Named, flags: OneFlags) => Promise<{ text: string }>;
 
 function ofOne(context: CliContext, command: Command, lines: readonly string[], act: Act): Command {
@@ -255,7 +255,7 @@ function backfillCommand(context: CliContext): Command {
     )
     .requiredOption('--from <YYYY-MM-DD>', 'first ingest date')
     .requiredOption('--to <YYYY-MM-DD>', 'last ingest date')
-    // Before anything starts.
+    // The CLI checks the days before it connects to Temporal.
     .hook('preAction', (_, it) => void daysOf(it.opts()));
   const lines = ['schedule backfill trips --from 2026-11-01 --to 2026-11-20'];
   return ofOne(context, command, lines, async (found, flags) => {
@@ -266,7 +266,7 @@ function backfillCommand(context: CliContext): Command {
   });
 }
 
-/** The server starts the runs of these days all at once; the workers' backfill slots take them in turn. */
+/** Temporal starts the runs of all these days at once. The workers' backfill slots take them in turn. */
 const MAX_DAYS = 366;
 const MS_PER_DAY = 86_400_000;
 
@@ -293,10 +293,10 @@ async function backfill(
   const dayAfter = new Date(Date.parse(last) + MS_PER_DAY).toISOString().slice(0, 10);
   const end = startOfDay(dayAfter, timeZone);
   await handle.backfill({
-    // The server leaves the start out and takes the end in.
+    // Temporal excludes the start and includes the end.
     start: new Date(start.getTime() - 1),
     end: new Date(Math.min(end.getTime() - 1, now.getTime())),
-    // A run of a past day must not make the server skip today's.
+    // Temporal must not skip today's run because a run of a past day is under way.
     overlap: 'ALLOW_ALL',
   });
 }

@@ -51,7 +51,7 @@ export function showCommand(context: CliContext): Command {
   ]);
 }
 
-/** Its failure is shown with all the rest of the run. */
+/** Does not throw if the run fails, because `show` prints the failure with the rest of the run. */
 async function followToEnd(
   context: CliContext,
   run: RunRef,
@@ -77,11 +77,11 @@ async function followToEnd(
 }
 
 type RunDetails = Awaited<ReturnType<typeof detailsOf>> & {
-  /** What the run published is published no more. */
+  /** Present if an operator has unpublished what the run published. */
   unpublished?: Tombstone;
 };
 
-/** A lake that cannot be read now hides nothing else of the run. */
+/** If the lake cannot be read, the rest of the run is still shown. */
 async function withTombstone(context: CliContext, details: RunDetails): Promise<RunDetails> {
   const { result } = details;
   if (!result || result.status === 'landed' || result.status === 'on-hdfs') return details;
@@ -95,7 +95,7 @@ async function withTombstone(context: CliContext, details: RunDetails): Promise<
   }
 }
 
-/** Everything that is known of one run. */
+/** Everything that Temporal knows of one run. */
 async function detailsOf(run: RunRef, { client, webUi }: TemporalLink) {
   const { pendingOf, readProgress } = await import('../run-state.ts');
   const { workflowId, runId } = run;
@@ -166,7 +166,7 @@ function pendingLines({ type, attempt, transfer, lastFailure }: PendingActivity)
   return lines;
 }
 
-/** The logs of the run's own error, and of its sources' errors where there are several. */
+/** The logs of the run's own error and of its sources' errors, each log once. */
 function logsOf({ error, progress }: RunDetails) {
   const failed = [error, ...(progress?.sources ?? []).map((source) => source.error)];
   const found = failed.flatMap((each) =>

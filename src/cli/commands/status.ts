@@ -27,7 +27,7 @@ export function statusCommand(context: CliContext): Command {
         'it works also where Temporal is down.',
     )
     .addOption(
-      // Large files take a while, and a run that failed is tried again.
+      // A run of large files takes a while, and Temporal retries steps that fail.
       ageOption(
         '--grace <age>',
         'how long a run may take before it is late: 90m, 3h, 1d; or 0',
@@ -47,21 +47,21 @@ export function statusCommand(context: CliContext): Command {
 
 export interface DatasetStatus {
   dataset: string;
-  /** IANA: times are shown in it. */
+  /** IANA name of the zone in which the CLI shows times. */
   timeZone: string;
-  /** `unscheduled` and `paused` (both by datasets.yaml) are never late. */
+  /** If datasets.yaml makes a dataset `unscheduled` or `paused`, the dataset is never late. */
   state: 'fresh' | 'late' | 'unscheduled' | 'paused';
-  /** `publishedAt`: ISO 8601, UTC. */
+  /** The newest snapshot whose day has begun. `publishedAt` is ISO 8601, UTC. */
   last?: { ingestDate: string; revision: number; publishedAt: string; ageMs: number; rows: number };
-  /** What its schedule says should be published by now, with the nominal time (ISO 8601, UTC); absent without a schedule. */
+  /** The day that should be published by now, and its nominal time (ISO 8601, UTC). Absent without a schedule. */
   due?: { ingestDate: string; at: string };
-  /** Revisions newer than the last snapshot, or all where there is none, that were published and are no more. */
+  /** Unpublished revisions that are newer than the last snapshot. If there is none, all unpublished revisions. */
   unpublished?: Tombstone[];
-  /** Published ingest dates that have not begun, which count for nothing here. */
+  /** Published ingest dates that have not begun. `state` ignores them. */
   future?: string[];
 }
 
-/** How fresh each dataset of datasets.yaml is: from the lake and the file alone, whatever state Temporal is in. */
+/** How fresh each dataset of datasets.yaml is. Reads only the file and the lake, so it works if Temporal is down. */
 export async function statusOf(
   { datasets, schedules }: Pick<Config, 'datasets' | 'schedules'>,
   converted: Store,
@@ -76,7 +76,7 @@ export async function statusOf(
     const future = refs.map(({ ingestDate }) => ingestDate).filter((date) => date > today);
     const last = ref && lastOf(await readSnapshot(converted, ref), now);
     const schedule = schedules.get(name);
-    // A run that is due now has the grace to finish, and the jitter before that.
+    // A run may start late by the jitter, and then has the grace to finish.
     const before = new Date(now.getTime() - graceMs - (schedule?.jitterMs ?? 0));
     const at = schedule && lastDue(schedule.recurrence, before);
     const due = at && { ingestDate: ingestDateAt(at, timeZone), at: at.toISOString() };
@@ -117,7 +117,7 @@ function lastOf(
   return { ingestDate, revision, publishedAt, ageMs, rows: ledger.rows };
 }
 
-/** A line a dataset, and one that says whether all is well. */
+/** One line for each dataset, then the days that were unpublished, are late or have not begun. */
 export function statusText(datasets: readonly DatasetStatus[]): string {
   if (datasets.length === 0) return 'No datasets in datasets.yaml.';
   const rows = datasets.map(({ dataset, timeZone, state, last, due }) => [

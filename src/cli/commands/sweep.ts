@@ -23,7 +23,7 @@ export function sweepCommand(context: CliContext): Command {
         'Where datasets.yaml here says `keep` of a dataset, older days end: readers do not see them any more, and their files go with the first sweep that is --older-than later. Ctrl-C cancels it.',
     )
     .addOption(
-      // A run that failed today is retried today: until then its partial landings spare a download.
+      // An operator usually retries a failed run on the same day. Its partial landings then save a download.
       ageOption(
         '--older-than <age>',
         'only files that no process has touched for this long: 90m, 24h, 7d; 0 for all',
@@ -66,7 +66,7 @@ interface SweepFlags extends Flags {
   dryRun?: boolean;
 }
 
-/** One sweep of a lake at a time: another one's end is waited for. */
+/** A lake has one sweep at a time. If another one is under way, the CLI waits for its end. */
 async function sweepInTurn(
   context: CliContext,
   { link, queue }: { link: TemporalLink; queue: string },
@@ -95,7 +95,7 @@ function isSame(a: SweepInput, b: SweepInput): boolean {
   return isAsOld && isKept && a.dryRun === b.dryRun;
 }
 
-/** `running`: what the sweep under way does, this one or another. */
+/** @returns `running` the input of the sweep under way, which another command may have started. */
 async function start(client: Client, taskQueue: string, input: SweepInput) {
   const { inputOf } = await import('../../runs/start-run.ts');
   const { olderThanMs, dryRun } = input;
@@ -114,10 +114,10 @@ async function start(client: Client, taskQueue: string, input: SweepInput) {
   return { run, running: (await inputOf(client, run)) as unknown as SweepInput };
 }
 
-/** Longer than any key that this program makes: a cut one could not be looked up. */
+/** Characters. Longer than any key that Longhaul makes, because a user cannot look up a cut key. */
 const MAX_KEY_LENGTH = 400;
 
-/** A line an item, and one for all of them. */
+/** One line for each item, and a line with the totals. */
 export function sweepText(result: SweepResult): string {
   const { items, count } = result;
   if (count === 0) return totalsLine(result);

@@ -38,7 +38,7 @@ function rebuildCommand(context: CliContext): Command {
     )
     .argument('<dataset>', 'the name of a published dataset')
     .action(async (name: string, _: Flags, self: Command) => {
-      // commander gives --json to the outer command, which has it too.
+      // Both commands have --json, and commander gives its value to the outer one.
       const flags: Flags = self.optsWithGlobals();
       const dataset = parseDatasetName(name);
       const { settings } = context.loadConfig();
@@ -114,22 +114,22 @@ function reportText(report: TableReport): string {
   ].join('\n');
 }
 
-/** A month of days: a terminal's page. --json has all. */
+/** A month of days fits on a page of a terminal. --json has all tags. */
 const TAGS_SHOWN = 30;
 
-/** Where a table is, as programs that read it are told. */
+/** Where a table is, in the forms that reading programs need. */
 interface TableAddress {
   view: string;
-  /** The folder. */
+  /** Address of the table's folder. */
   location: string;
   metadataFile: string;
-  /** A day, and its snapshot. */
+  /** Tag of a day, and the id of its snapshot. */
   tag?: { name: string; snapshotId: number } | undefined;
-  /** The tables that are its history. */
+  /** The two tables with the dataset's history. */
   history?: Record<'versions' | 'days', { location: string }> | undefined;
 }
 
-/** Lines to paste, by program. Trino, Athena and Snowflake are not among those that our tests run. */
+/** Lines to paste, by program. The tests do not run those of Trino, Athena and Snowflake. */
 export function readerLines(table: TableAddress): Record<string, string[]> {
   const { location, tag, history } = table;
   const scan = (folder: string, more = ''): string =>
@@ -169,13 +169,13 @@ export function readerLines(table: TableAddress): Record<string, string[]> {
       polars(''),
       ...ofDay(({ snapshotId }) => polars(`, snapshot_id=${snapshotId}`)),
     ],
-    // With Iceberg's runtime of the Spark version on its class path.
+    // Spark needs Iceberg's runtime for its own version on the class path.
     Spark: [spark(''), ...ofDay(({ name }) => spark(`.option("tag", ${python(name)})`))],
     ...(location.startsWith('s3://') ? inS3(table) : {}),
   };
 }
 
-/** Programs that read buckets only. */
+/** Lines for programs that read only buckets. */
 function inS3({ view, location, metadataFile, tag }: TableAddress): Record<string, string[]> {
   const glueTable = JSON.stringify({
     Name: view,
@@ -196,7 +196,7 @@ function inS3({ view, location, metadataFile, tag }: TableAddress): Record<strin
   };
 }
 
-/** A string of JSON is one of Python too. */
+/** Every JSON string is also a Python string. */
 function python(text: string): string {
   return JSON.stringify(text);
 }

@@ -20,7 +20,7 @@ import {
 import { unpublishedText } from '../text.ts';
 import { zoneOfDataset } from './runs.ts';
 
-/** A sentence or two; every reader of the day's history reads it. */
+/** Characters. A few sentences are enough for the users who look for the day. */
 const MAX_REASON_LENGTH = 1000;
 
 interface UnpublishFlags extends Flags {
@@ -65,7 +65,7 @@ export function unpublishCommand(context: CliContext): Command {
   ]);
 }
 
-/** What is withdrawn is so, whatever becomes of the table. */
+/** The day stays unpublished even if the update of the Iceberg table fails. */
 async function tableAfter(
   converted: Store,
   { duckdb, glueDatabase }: Settings,
@@ -75,7 +75,7 @@ async function tableAfter(
     const { syncTable } = await import('../../iceberg/sync.ts');
     const { newestVersion, tablePrefix } = await import('../../iceberg/metadata.ts');
     try {
-      // A lake that has none yet gets it by its next run.
+      // If the dataset has no Iceberg table yet, its next run makes one.
       if ((await newestVersion(converted, tablePrefix(dataset))) === undefined) return undefined;
       const table = await syncTable({
         ...{ converted, duckdb, glueDatabase, dataset, signal },
@@ -98,7 +98,7 @@ function userAndHost(): string {
   try {
     return `${userInfo().username}@${hostname()}`;
   } catch {
-    // The user of a container that has no entry in /etc/passwd.
+    // The user of a container may have no entry in /etc/passwd.
     return `${process.getuid?.() ?? 'unknown'}@${hostname()}`;
   }
 }

@@ -47,7 +47,7 @@ async function up(
   await interruptible(async (signal) => {
     let lastNote = '';
     const say = (note: string): void => {
-      // What the host says as it stops is why it stopped.
+      // When the host stops, its last note and the reason that it gives are the same text.
       if (note !== lastNote) context.note(note);
       lastNote = note;
     };
@@ -82,7 +82,7 @@ async function untilStopped(server: EmbeddedServer, signal: AbortSignal): Promis
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
   });
-  // A promise alone keeps no process.
+  // A pending promise alone does not keep a Node process alive.
   const awake = setInterval(() => undefined, 60_000);
   try {
     return await Promise.race([server.stopped(), interrupted]);

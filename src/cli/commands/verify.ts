@@ -23,7 +23,7 @@ export function verifyCommand(context: CliContext): Command {
     .option('--date <YYYY-MM-DD>', 'ingest date (default: the latest snapshot)')
     .action(async (dataset: string, flags: Flags) => {
       const report = await reportOf(context, dataset, flags);
-      // Damage is a result, reported whole, and not an error on the way; the exit code says it too.
+      // Damage is a result of this command, not an error. The exit code reports it too.
       if (!report.verified) context.setExitCode(exitCodeOf('LAKE_CORRUPT'));
       await print(context, flags, report, () => verifyText(report));
     });
@@ -52,7 +52,7 @@ async function reportOf(context: CliContext, name: string, flags: Flags) {
   return { dataset, ingestDate, revision, verified, sources, durationMs };
 }
 
-/** A day that was unpublished says why. */
+/** The error says why a day was unpublished, or that the dataset's `keep` ended it. */
 async function notPublished(
   context: CliContext,
   converted: Store,

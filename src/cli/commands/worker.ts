@@ -41,9 +41,9 @@ async function work(context: CliContext): Promise<void> {
 }
 
 /**
- * Looks whether the namespace is there and open to this worker, and adds what runs want of it, which does no harm when
- * repeated.
- * @returns false where the search attributes are neither there nor allowed (Temporal Cloud has its own way).
+ * Checks that this worker may use the namespace, and adds the search attributes of runs. Adding them again does no
+ * harm.
+ * @returns false if the server does not permit to add missing search attributes (Temporal Cloud has its own way).
  */
 async function prepare(settings: Settings): Promise<boolean> {
   const { linkConfigured } = await import('../temporal-link.ts');
@@ -66,12 +66,12 @@ async function prepare(settings: Settings): Promise<boolean> {
   }
 }
 
-/** What `joinEmbedded` starts in a process of its own; not for people. */
+/** `joinEmbedded` starts this command in a process of its own. Users do not run it. */
 export function hostCommand(context: CliContext): Command {
   return new Command('__host').action(async () => await host(context));
 }
 
-/** The embedded server and worker of a state folder, in this process, until no command uses them. */
+/** Runs the embedded server and worker of a state folder in this process until no command uses them. */
 async function host(context: CliContext): Promise<void> {
   const { settings, searchPath, runtimeDir, fingerprints } = context.loadConfig();
   const { runHost } = await import('../../embedded/host.ts');

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hintOf, LonghaulError } from '../../model/errors.ts';
 
 export interface Finding {
-  /** `unknown`: the check could not find out, or does not matter yet. */
+  /** `unknown`: the check could not find out, or its result does not matter yet. */
   status: 'ok' | 'problem' | 'unknown';
-  /** The result, for people; may have several lines. */
+  /** The result as text for the user. It may have several lines. */
   found: string;
   /** The command or setting that fixes a problem. */
   fix?: string;
@@ -27,22 +27,21 @@ export interface CheckResult extends Finding {
   title: string;
 }
 
-/** One thing that is looked at. */
 export interface Check {
-  /** For machines: it stays the same. */
+  /** Programs read it, so it stays the same in later versions. */
   id: string;
   title: string;
-  /** May throw: a LonghaulError is a problem, any other error is `unknown`. */
+  /** It may throw: a LonghaulError becomes a problem, any other error becomes `unknown`. */
   run(signal: AbortSignal): Finding | Promise<Finding>;
-  /** While it has a problem, the later checks of its group are left out, but those that say `always`. */
+  /** If this check has a problem, the later checks of its group are left out, except those with `always`. */
   gate?: boolean;
   always?: boolean;
 }
 
-/** What checks ask for has shorter limits of its own; the longest is a file landed in S3 and removed again. */
+/** The requests of a check have shorter limits. Landing a file in S3 and removing it may take the longest. */
 const LIMIT_MS = 60_000;
 
-/** One after the other, since the later ones build on the earlier. */
+/** Runs the checks one after the other, because later ones rely on earlier ones. */
 export async function runGroup(
   checks: readonly Check[],
   signal: AbortSignal,
@@ -85,8 +84,8 @@ async function tooLate(limitMs: number, over: AbortSignal): Promise<Finding> {
 }
 
 /**
- * Something that work looks for in the same way, and would fetch. @returns `absent` where it is not there.
- * @param isNeeded its absence is then a problem.
+ * Looks for a program or library as a run does, but without fetching it. @returns `absent` if it is not there.
+ * @param isNeeded if true, its absence is a problem.
  */
 export async function lookFor(
   isNeeded: boolean,

@@ -22,9 +22,9 @@ export async function temporalFinding(config: Config): Promise<Finding> {
   return await configuredTemporal(config.settings);
 }
 
-/** Two small calls. */
+/** Enough for three small calls. */
 const CALLS_LIMIT_MS = 5000;
-/** Status codes of gRPC. */
+/** gRPC status codes. */
 const NOT_FOUND = 5;
 const DENIED = new Set([7, 16]);
 
@@ -73,7 +73,7 @@ async function embeddedTemporal({ settings, searchPath }: Config): Promise<Findi
   }
   const absent = (): string =>
     'embedded; its program is not here yet: the first command fetches it (once, about 50 MB)';
-  // As the embedded host looks.
+  // The embedded host looks in the same folders.
   const toolsDirs = [packageToolsDir(), join(stateDir, 'tools')];
   return await lookFor(cli !== undefined, absent, async () => {
     const program = await locateTemporal({ cli, searchPath, toolsDirs, installer: 'none' });
@@ -87,7 +87,7 @@ export async function glueFinding(database: string, signal: AbortSignal): Promis
   return ok(`the database ${database} answers; making a table in it is not tried`);
 }
 
-/** What the engine that is set needs of AWS. */
+/** Checks what the configured engine needs of AWS. */
 export async function awsFinding(settings: Settings, signal: AbortSignal): Promise<Finding> {
   if (settings.engine === 'emr') return await emrFinding(settings, signal);
   if (settings.engine === 'emr-serverless') return await serverlessFinding(settings, signal);
@@ -109,7 +109,7 @@ async function serverlessFinding({ emr }: Settings, signal: AbortSignal): Promis
   return ok(`application ${applicationId} answers: ${application}; a job run is not tried`);
 }
 
-/** What a run reads. */
+/** Makes the requests with which a run reads from EMR. */
 async function emrFinding({ emr }: Settings, signal: AbortSignal): Promise<Finding> {
   const { describeCluster, listOurClusters } = await import('../../emr/clusters.ts');
   const { requestAdditions } = await import('../../emr/cluster-request.ts');
@@ -124,15 +124,15 @@ async function emrFinding({ emr }: Settings, signal: AbortSignal): Promise<Findi
   return ok(`${open}; ${cluster.id} is ${cluster.state}, ${age} hours old; ${COST}`);
 }
 
-/** Room for a landing of a few years of a city's files, their Parquet, and DuckDB's temporary files. */
+/** Enough for a few years of a city's files, their Parquet files and DuckDB's temporary files. */
 const ENOUGH_BYTES = 5 * 1024 ** 3;
 const MAKE_ROOM =
   'Free some space, or set LAKE (with a lake in a bucket, STATE_DIR) to a folder of a larger disk.';
 
-/** The disk of the lake; where that is in a bucket, the disk of the embedded server's state. */
+/** Checks the disk of the lake. If the lake is in a bucket, checks the disk of the embedded server's state. */
 export async function diskFinding({ lake, stateDir }: Settings): Promise<Finding> {
   const wanted = lake.kind === 'disk' ? lake.folder : stateDir;
-  // The first command that needs the folder makes it; the doctor does not.
+  // The doctor does not make the folder. The first command that needs it does.
   const folder = await nearestThere(wanted);
   const place = folder === wanted ? wanted : `${wanted} (not there yet; ${folder} is)`;
   try {

@@ -15,14 +15,14 @@ import { S3Prefix } from '../../storage/s3/prefix.ts';
 import { durationText } from '../text.ts';
 import { ok, problem, unknown, type Check, type Finding } from './check.ts';
 
-/** One more than none, since a clock that is wrong is noticed by the first and made good for the second. */
+/** If this machine's clock is wrong, the SDK learns that from the first attempt and corrects it for the second. */
 const MAX_ATTEMPTS = 2;
-/** A person waits for the answer; work has the settings' patience. */
+/** The user waits for the answer, so the doctor waits less long than a run does. */
 const PATIENCE_MS = 5000;
-/** Some thirty-five small requests: a second or two, also to another continent. The removal has as long again. */
+/** About 35 small requests take a few seconds, even to another continent. The removal has the same limit again. */
 const TRIAL_LIMIT_MS = 30_000;
 
-/** In order: each needs what those before it have found. */
+/** The checks in their order: each relies on the earlier ones. */
 export function s3Checks(given: S3Settings): Check[] {
   const settings = {
     ...given,
@@ -59,10 +59,10 @@ export function s3Checks(given: S3Settings): Check[] {
 
 type Zone = keyof typeof ZONE_FOLDERS;
 
-/** AWS refuses requests from 15 minutes on; a clock that is 5 minutes off drifts. */
+/** AWS refuses requests from 15 minutes on. A clock that is 5 minutes off drifts and will get there. */
 const MAX_SKEW_MS = 5 * 60_000;
 
-/** @param skewMs S3's clock minus this machine's; undefined where S3 has not answered. */
+/** @param skewMs S3's clock minus this machine's; undefined if S3 has not answered. */
 export function clockFinding(skewMs: number | undefined): Finding {
   if (skewMs === undefined) return unknown('S3 has not answered with its time');
   const off = `${durationText(Math.abs(skewMs))} ${skewMs > 0 ? 'behind' : 'ahead of'} S3's`;
@@ -71,7 +71,7 @@ export function clockFinding(skewMs: number | undefined): Finding {
   return problem(`${off}; AWS refuses requests from 15 minutes on`, fix);
 }
 
-/** Enough to distinguish two keys. */
+/** Characters. Enough to distinguish two keys. */
 const SHOWN_OF_KEY = 4;
 
 async function credentialsFinding({ bucket }: S3Settings, client: S3Client): Promise<Finding> {
@@ -86,8 +86,8 @@ async function credentialsFinding({ bucket }: S3Settings, client: S3Client): Pro
 }
 
 /**
- * Lists below the converted prefix: the least policy allows that, HeadBucket it does not, and a HEAD's error has
- * no body to say what is wrong.
+ * Lists below the converted prefix, because the documented least policy allows that, but not HeadBucket. Also, the
+ * error of a HEAD has no body that says what is wrong.
  */
 async function bucketFinding(zone: S3Prefix, signal: AbortSignal): Promise<Finding> {
   const { bucket } = zone.settings;
@@ -98,7 +98,7 @@ async function bucketFinding(zone: S3Prefix, signal: AbortSignal): Promise<Findi
     return ok(`${bucket} answers`);
   } catch (error) {
     if (!(error instanceof LonghaulError) || error.code !== 'STORE_FORBIDDEN') throw error;
-    // It is there: which permissions are missing is what the next checks say.
+    // The bucket exists. The next checks say which permissions are missing.
     return unknown(`${bucket} answers, and denies to be listed`);
   }
 }
@@ -124,7 +124,7 @@ async function zoneFinding(
   );
 }
 
-/** Whether the bucket's lifecycle ends unfinished uploads in both zones. @param zone of the whole bucket. */
+/** Checks that the bucket's lifecycle ends unfinished uploads in both zones. @param zone the whole bucket. */
 export async function lifecycleFinding(zone: S3Prefix, signal: AbortSignal): Promise<Finding> {
   const command = new GetBucketLifecycleConfigurationCommand({ Bucket: zone.bucket });
   const options = { signal, expected: () => true };
@@ -163,10 +163,10 @@ function prefixOf(zone: Zone, { prefix }: S3Settings): string {
   return `${prefix}${ZONE_FOLDERS[zone]}/`;
 }
 
-/** After how many days the first of the rules for this prefix acts. */
+/** Days until the earliest rule for this prefix acts; Infinity if there is none. */
 function daysOf(prefix: string, rules: readonly LifecycleRule[]): number {
   const days = rules.map(({ Status, Filter, Prefix, AbortIncompleteMultipartUpload: abort }) => {
-    // The old form has the prefix beside the filter.
+    // The old form of a rule has the prefix beside the filter.
     const covered = Filter?.Prefix ?? Filter?.And?.Prefix ?? Prefix ?? '';
     const isInForce = Status === 'Enabled' && prefix.startsWith(covered);
     return (isInForce && abort?.DaysAfterInitiation) || Infinity;

@@ -26,14 +26,14 @@ import {
   type ExistingSchedule,
 } from './fingerprint.ts';
 
-/** Makes the server's schedules equal to datasets.yaml: ours, and no other. */
+/** Makes the server's schedules equal to datasets.yaml. Changes only schedules that `apply` made. */
 export async function applySchedules(
   client: Client,
   config: Config,
   { queue, force, dryRun }: { queue: string; force: boolean; dryRun: boolean },
 ): Promise<Change[]> {
   const wanted = desiredSchedules(config, queue);
-  // All is read before anything is changed: a user without the right to read changes nothing.
+  // The command reads everything before it changes anything. So a user without the right to read changes nothing.
   const plans = await plan(client, config, wanted, force);
   if (dryRun) return plans.map(({ change }) => change);
   const datasets = wanted.map(({ dataset }) => dataset);
@@ -90,7 +90,7 @@ function addressesOf(dataset: { sources?: { address: string }[] } | undefined): 
   return (dataset?.sources ?? []).map(({ address }) => address).join('\n');
 }
 
-/** What another command changes in the same schedule at the same time is not overwritten unseen. */
+/** If another command changes the schedule at the same time, this one reads the schedule again before it writes. */
 const MAX_TRIES = 4;
 
 async function carryOut(
@@ -122,7 +122,7 @@ async function carryOut(
 
 const PAUSED_NOTE = 'Paused by datasets.yaml.';
 
-/** @returns false where there is one meanwhile. */
+/** @returns false if another command has created the schedule meanwhile. */
 async function create(
   client: Client,
   { scheduleId, spec, policies, action, paused }: DesiredSchedule,
@@ -137,10 +137,10 @@ async function create(
   }
 }
 
-/** `grpc.status.FAILED_PRECONDITION`: the token is that of an older version. */
+/** `grpc.status.FAILED_PRECONDITION`: the token is of an older version of the schedule. */
 const FAILED_PRECONDITION = 9;
 
-/** @returns false where the schedule is not the one any more that was described: the client's own update does not look. */
+/** @returns false if the schedule has changed since it was described. The client's own update does not check that. */
 async function update(
   client: Client,
   { scheduleId, spec, policies, action, paused }: DesiredSchedule,
@@ -148,7 +148,7 @@ async function update(
 ): Promise<boolean> {
   const { namespace, identity, dataConverter } = client.schedule.options;
   const converter = dataConverter as Parameters<typeof encodeScheduleAction>[0];
-  // Only a change of the file's word, or --force, touches what a person or a failure paused.
+  // If a user or a failure paused the schedule, only a change of `paused` in the file, or --force, changes that.
   const state =
     paused === applied?.paused && !(paused && !description.state.paused)
       ? description.state
@@ -179,13 +179,13 @@ export interface Change {
   action: 'create' | 'update' | 'delete' | 'unchanged' | 'left-alone';
   dataset: string;
   scheduleId: string;
-  /** From what the server has to what the file says. */
+  /** Changes from the server's schedule to that of the file. */
   differences: Difference[];
   /** The reason of a deletion, or why a schedule is left alone. */
   reason?: string;
 }
 
-/** What makes the server's schedule of a dataset equal to the file's. */
+/** Plans the change that makes the server's schedule of a dataset equal to the file's. */
 export function planOf(
   wanted: DesiredSchedule,
   existing: ExistingSchedule | undefined,
@@ -205,7 +205,7 @@ export function planOf(
     found.push({ fact: 'paused', from: String(existing.paused), to: String(paused) });
   }
   const reason =
-    // Who edited it to what the file says has not gone astray.
+    // If a user edited the schedule to equal the file, no reason keeps `apply` from it.
     (found.length > 0 ? driftOf(existing) : undefined) ??
     (resumed ? 'it was resumed by hand; the file says paused' : undefined);
   if (reason !== undefined && !force) {
@@ -215,7 +215,7 @@ export function planOf(
   return { ...at, action: same ? 'unchanged' : 'update', differences: found };
 }
 
-/** What becomes of a schedule that the file does not want; nothing of one that `apply` did not make. */
+/** Plans the change of a schedule that the file does not want. Undefined if `apply` did not make the schedule. */
 export function planOfUnwanted(
   existing: ExistingSchedule,
   why: string,
@@ -236,7 +236,7 @@ function driftOf({ applied, fingerprint }: ExistingSchedule): string | undefined
   return 'it was changed since the last apply, in the Web UI perhaps';
 }
 
-/** A line a schedule, and below it what differs. */
+/** One line for each schedule, and its differences below it. */
 export function changesText(changes: readonly Change[], dryRun: boolean): string {
   if (changes.length === 0) return 'No schedules: neither in datasets.yaml nor on the server.';
   const count = (action: Change['action']): number =>

@@ -15,8 +15,8 @@ import {
 } from '../../model/schedule.ts';
 
 /**
- * Everything that `apply` sets of a schedule, a line of text each: the same for what is wanted and for what the server
- * describes, however the server writes it. What is not here (pauses, notes) is not the file's. Empty: it has none.
+ * Everything that `apply` sets in a schedule except pauses and notes: a text for each fact, or '' if it has none. Equal
+ * schedules have equal texts, whether they come from the file or from the server, which may write them otherwise.
  */
 export type Fingerprint = Readonly<Record<string, string>>;
 
@@ -41,10 +41,10 @@ export function differences(from: Fingerprint, to: Fingerprint): Difference[] {
   });
 }
 
-/** A schedule as datasets.yaml wants it, ready to be sent. */
+/** A schedule as datasets.yaml describes it, ready to be sent to Temporal. */
 export type DesiredSchedule = ReturnType<typeof desired>;
 
-/** @param queue of the lake's workflows. */
+/** @param queue task queue of the lake's workflows. */
 export function desiredSchedules(config: Config, queue: string): DesiredSchedule[] {
   return config.datasets.flatMap((dataset) => {
     const schedule = config.schedules.get(dataset.name);
@@ -55,7 +55,7 @@ export function desiredSchedules(config: Config, queue: string): DesiredSchedule
 function desired(dataset: DatasetSpec, schedule: ScheduleSpec, config: Config, queue: string) {
   const { jitterMs, catchupMs, overlap, pauseAfterFailures, paused, recurrence } = schedule;
   const { engine } = config.settings;
-  // What an earlier run of the day finished is not done again: a second start in a day repeats what failed.
+  // With `retry`, a second run of a day repeats only what failed in the first one.
   const mode = 'ingest';
   const run = { dataset: dataset.name, mode, engine, retry: true, spec: dataset } as const;
   const input = { run, catchupMs, pauseAfterFailures };
@@ -101,7 +101,7 @@ function timesOf(recurrence: Recurrence) {
   }
   const { text, timeZone } = recurrence;
   return {
-    // The server keeps the comment alone as text, for the Web UI.
+    // The server keeps only the comment as text, and the Web UI shows it.
     spec: { cronExpressions: [`${text} # ${text}`], timezone: timeZone },
     when: { when: cronFingerprint(text), 'time zone': timeZone },
   };
@@ -113,13 +113,13 @@ export interface ExistingSchedule {
   dataset: string;
   fingerprint: Fingerprint;
   paused: boolean;
-  /** Undefined where `apply` did not make it. */
+  /** Undefined if `apply` did not make the schedule. */
   applied: AppliedSchedule | undefined;
-  /** With its notes, and the token that says which version this is. */
+  /** Includes the notes, and the conflict token of this version. */
   description: ScheduleDescription;
 }
 
-/** Undefined where there is none of that id. */
+/** @returns undefined if no schedule has the id. */
 export async function readSchedule(
   client: Client,
   scheduleId: string,
@@ -142,7 +142,7 @@ export async function readSchedule(
   }
 }
 
-/** The ids of our form. The list may lag behind the schedules themselves by seconds. */
+/** The schedule ids in Longhaul's form. Temporal's list may lag behind the schedules by seconds. */
 export async function listScheduleIds(client: Client): Promise<string[]> {
   const ids: string[] = [];
   for await (const { scheduleId } of client.schedule.list()) {
@@ -161,7 +161,7 @@ export async function scheduleNamed(
   throw new LonghaulError('SCHEDULE_UNKNOWN', `Temporal has no schedule ${scheduleId}.`);
 }
 
-/** A person may have put anything there. */
+/** The input of the schedule's workflow. A user may have edited it, so any field may be missing. */
 export function inputOf({
   action,
 }: {
@@ -180,7 +180,7 @@ export function fingerprintOf({ spec, policies, action, raw }: ScheduleDescripti
     except: except.toSorted().join('; '),
     from: spec.startAt?.toISOString() ?? '',
     until: spec.endAt?.toISOString() ?? '',
-    // An interval has no zone; a server may say UTC of it.
+    // An interval has no time zone, but a server may report UTC for it.
     'time zone': calendars.length > 0 ? spec.timezone || 'UTC' : '',
     'pauses at the first failure': policies.pauseOnFailure ? 'yes' : '',
     ...commonFields(spec.jitter ?? 0, policies, action),
@@ -192,7 +192,7 @@ type Action = Pick<ScheduleDescription['action'], 'workflowType' | 'workflowId' 
   args?: readonly unknown[];
 };
 
-/** What is not of the times themselves. */
+/** The facts of a schedule apart from its times. */
 function commonFields(jitterMs: number, policies: Policies, action: Action): Fingerprint {
   const { run, catchupMs, pauseAfterFailures } = inputOf({ action });
   const { spec, dataset: _, ...rest } = run ?? {};
@@ -216,7 +216,7 @@ function plain(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** The server keeps no cron text, but the values that it allows: so texts are equal that mean the same. */
+/** The server keeps the allowed values, not the cron text. So texts with the same meaning must give equal results. */
 export function cronFingerprint(text: string): string {
   const read = readCron(text);
   return 'fields' in read ? cronText(read.fields) : text;
@@ -225,7 +225,7 @@ export function cronFingerprint(text: string): string {
 type RawSpec = NonNullable<NonNullable<ScheduleDescription['raw']['schedule']>['spec']>;
 type Calendar = NonNullable<RawSpec['structuredCalendar']>[number];
 
-/** As cron writes it, with what cron has not: seconds before, years after. */
+/** A calendar in the form of cron, with the seconds before it and the years after it, which cron does not have. */
 function calendarText(calendar: Calendar): string {
   const { second, minute, hour, dayOfMonth, month, dayOfWeek, year } = calendar;
   const fields = cronText([minute, hour, dayOfMonth, month, dayOfWeek].map(valuesOf));
@@ -234,7 +234,7 @@ function calendarText(calendar: Calendar): string {
   return `${seconds === '0' ? '' : `${seconds}s `}${fields}${years === '' ? '' : ` ${years}`}`;
 }
 
-/** How many values there are: of minute, hour, day of month, month, day of week. */
+/** Numbers of possible values of minute, hour, day of month, month and day of week. */
 const ALL = [60, 24, 31, 12, 7];
 
 function cronText(fields: readonly (readonly number[])[]): string {
@@ -247,14 +247,14 @@ function valuesOf(ranges: Calendar['minute']): number[] {
   const values = new Set<number>();
   for (const { start, end, step } of ranges ?? []) {
     const first = start ?? 0;
-    // The server leaves out an end that is the start, and a step of 1.
+    // The server omits an end that equals the start, and a step of 1.
     for (let value = first; value <= Math.max(first, end ?? 0); value += step || 1)
       values.add(value);
   }
   return [...values].toSorted((a, b) => a - b);
 }
 
-/** `1,2,3,5` → `1-3,5`. */
+/** Converts `1,2,3,5` to `1-3,5`. */
 function runsOf(sorted: readonly number[]): string {
   const runs: [number, number][] = [];
   for (const value of sorted) {
@@ -277,7 +277,7 @@ const UNITS: [string, number][] = [
   ['s', 1000],
 ];
 
-/** As datasets.yaml writes it. */
+/** A duration in the form of datasets.yaml, for example `6h`. */
 function durationText(ms: number): string {
   if (ms === 0) return '0';
   const [unit, size] = UNITS.find(([, each]) => ms % each === 0) ?? ['ms', 1];

@@ -2,17 +2,17 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { S3Settings } from '../../config/settings.ts';
 
 /**
- * Tries of one request, the first included. With the SDK's backoff (random, from 1 s doubled up to 20 s for SlowDown,
- * from 50 ms for all else) about half a minute of SlowDown, or a few seconds of resets, are sat out here, a part at a
- * time. What lasts longer is for Temporal's retries.
+ * Tries of one request, the first included. The SDK waits a random time, doubled from 1 s to 20 s for SlowDown and from
+ * 50 ms for other errors. So a request survives about half a minute of SlowDown, or a few seconds of resets. Temporal
+ * retries after that.
  */
 const MAX_ATTEMPTS = 8;
-/** Parts of a landing, and a few small requests beside them. */
+/** Enough for the parts of landings, and a few small requests beside them. */
 const MAX_SOCKETS = 64;
 
 const clients = new Map<string, S3Client>();
 
-/** One client, and one pool of connections, for all that a process asks of one store. */
+/** Returns the process's one client for a store, so that all its requests share one pool of connections. */
 export function s3ClientOf(settings: S3Settings): S3Client {
   const { pathStyle, checksums, connectTimeoutMs, stallTimeoutMs } = settings;
   const key = JSON.stringify([pathStyle, checksums, connectTimeoutMs, stallTimeoutMs]);
@@ -23,19 +23,19 @@ export function s3ClientOf(settings: S3Settings): S3Client {
   return client;
 }
 
-/** A client of its own, with what differs from the settings'; region, endpoint and credentials are the SDK's to find. */
+/** Creates a separate client with changed settings. The SDK finds the region, the endpoint and the credentials. */
 export function createS3Client(settings: S3Settings, changes: S3ClientConfig = {}): S3Client {
   const { pathStyle, checksums, connectTimeoutMs, stallTimeoutMs } = settings;
   silenceVersionWarning();
   const client = new S3Client({
     forcePathStyle: pathStyle,
     maxAttempts: MAX_ATTEMPTS,
-    // Ours are given with each request; others are left out, since many stores refuse what they do not know.
+    // Longhaul adds its own checksums to requests. The SDK adds no others, because many stores refuse unknown ones.
     requestChecksumCalculation: checksums ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: {
       connectionTimeout: connectTimeoutMs,
-      // Idle for this long: a half-open connection is noticed, a slow one is not cut off.
+      // The limit counts idle time, so it ends a half-open connection but not a slow one.
       socketTimeout: stallTimeoutMs,
       httpAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
       httpsAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
@@ -48,8 +48,8 @@ export function createS3Client(settings: S3Settings, changes: S3ClientConfig = {
 }
 
 /**
- * The SDK writes to every command's standard error that its versions of 2027 will need Node 22; the pinned one does not.
- * The flag is the SDK's only switch for it, so it is set here, and nothing is read from the environment.
+ * The SDK warns on standard error that its versions of 2027 will need Node 22. The pinned version does not need it.
+ * Only this variable stops the warning. Longhaul sets it and reads nothing from the environment.
  */
 export function silenceVersionWarning(): void {
   // oxlint-disable-next-line node/no-process-env
@@ -57,8 +57,8 @@ export function silenceVersionWarning(): void {
 }
 
 /**
- * A body is not hashed for its signature where its own checksum is signed and no third party is in between: over TLS, and
- * on this machine. SHA-256 would take as long as all the rest of an upload.
+ * The SDK does not hash a body for its signature over TLS and on loopback. There, the body's checksum is signed, and no
+ * third party can change it. SHA-256 would take as long as the rest of an upload.
  */
 function leaveBodiesUnsigned(client: S3Client): void {
   client.middlewareStack.add(
@@ -74,9 +74,9 @@ function leaveBodiesUnsigned(client: S3Client): void {
 }
 
 /**
- * A store that refuses the very first connection is most likely not there, or named wrongly: the operator sees it at
- * once, and Temporal tries again. A store that has answered before is most likely restarting: the client waits and
- * tries again.
+ * A store that refuses the first connection is most likely down or configured wrongly. So the request fails at once,
+ * the operator sees it, and Temporal retries. A store that has answered before is most likely restarting, so the client
+ * waits and retries.
  */
 function tellFirstRefusal(client: S3Client): void {
   let hasAnswered = false;
@@ -89,7 +89,7 @@ function tellFirstRefusal(client: S3Client): void {
       } catch (error) {
         const { code, message } = error as NodeJS.ErrnoException;
         if (code !== 'ECONNREFUSED') hasAnswered = true;
-        // The SDK finds the code in an error and its causes, and would try again; the message holds it for the operator.
+        // The SDK would find the code in the error or its causes, and retry. The message shows it to the operator.
         // oxlint-disable-next-line eslint/preserve-caught-error
         if (!hasAnswered) throw new Error(message || code);
         throw error;

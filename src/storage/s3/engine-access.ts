@@ -4,15 +4,15 @@ import { quoteLiteral } from '../../model/names.ts';
 import { s3ClientOf } from './client.ts';
 import { s3Error } from './errors.ts';
 
-/** Credentials that end sooner are renewed first: a converter keeps what it is given for as long as its work takes. */
+/** Credentials that expire sooner are renewed first, because a converter keeps its credentials until its work ends. */
 const MIN_LIFETIME_MS = 15 * 60_000;
 
-/** How a program that is not the SDK reaches the store as this process does, with credentials as they are now. */
+/** The address and present credentials with which another program reaches the store as this process does. */
 export interface S3Session {
-  /** Of a configuration, else of AWS, for its partition and with FIPS and dual stack. */
+  /** The configured endpoint, else that of AWS for the partition, with FIPS and dual stack if they are set. */
   endpoint: URL;
   region: string;
-  /** The bucket is named in the path, and not in the host. */
+  /** Whether the path of an address, and not the host, names the bucket. */
   byPath: boolean;
   credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string | undefined };
 }
@@ -33,34 +33,34 @@ export async function s3Session(settings: S3Settings): Promise<S3Session> {
     const known = await config.credentials();
     const lasts = (known.expiration?.getTime() ?? Infinity) - Date.now() > MIN_LIFETIME_MS;
     const credentials = lasts ? known : await config.credentials({ forceRefresh: true });
-    // As the SDK does it: a dot of the bucket's name would not fit the store's certificate.
+    // The SDK does the same: a host with a dot in the bucket's name would not match the store's certificate.
     return { endpoint, region, byPath: pathStyle || bucket.includes('.'), credentials };
   } catch (error) {
     throw s3Error(error, { permission: 'GetObject', bucket });
   }
 }
 
-/** With `RETRY_WAIT_MS`, doubled each time, 12 s a request; what lasts longer is for Temporal's retries. */
+/** DuckDB's retries of a request take about 12 s: the first at once, then `RETRY_WAIT_MS`, doubled each time. */
 const RETRIES = 7;
 const RETRY_WAIT_MS = 200;
-/** Loading httpfs copies the credentials of the environment into settings, where any query could read them. */
+/** When httpfs is loaded, it copies the environment's credentials into settings, where any query could read them. */
 const ENVIRONMENT_COPIES = ['s3_access_key_id', 's3_secret_access_key', 's3_session_token'];
 
-/** Whatever runs SQL: a `DuckDBConnection`. */
+/** An object that runs SQL: a `DuckDBConnection`. */
 export interface SqlRunner {
   run(sql: string): Promise<unknown>;
 }
 
 export interface DuckDbS3Access {
   settings: S3Settings;
-  /** Of `httpfs.duckdb_extension`, made for this DuckDB. */
+  /** Path of `httpfs.duckdb_extension`, built for this version of DuckDB. */
   httpfsPath: string;
 }
 
 /**
- * Lets a DuckDB connection open `s3://` addresses of the lake: loads httpfs, and makes a secret, for this bucket alone,
- * of the credentials as they are now. No error shows, or has as its cause, what held the credentials.
- * @throws LonghaulError PROGRAM_NOT_INSTALLED for an extension that cannot be loaded, STORE_CREDENTIALS.
+ * Lets a DuckDB connection open `s3://` addresses of the lake: loads httpfs, and creates a secret with the present
+ * credentials for this bucket alone. Neither an error nor its cause shows a statement with credentials.
+ * @throws LonghaulError PROGRAM_NOT_INSTALLED if the extension cannot be loaded, STORE_CREDENTIALS.
  */
 export async function openDuckDbS3(
   connection: SqlRunner,
@@ -83,7 +83,7 @@ export async function openDuckDbS3(
       await connection.run(sql);
     }
   } catch {
-    // Without a cause: DuckDB quotes the statement in its errors.
+    // The error has no cause, because DuckDB quotes the statement in its errors.
     const message = 'DuckDB takes neither the S3 credentials nor the address as they are.';
     throw new LonghaulError('STORE_CREDENTIALS', message);
   }
@@ -119,16 +119,16 @@ function notLoaded(cause: unknown): LonghaulError {
   );
 }
 
-/** How Spark reaches a bucket by Hadoop's S3A. */
+/** The settings with which Spark reaches a bucket through Hadoop's S3A. */
 export interface S3aAccess {
-  /** Spark's settings: where the store is. No credentials. */
+  /** Spark's settings for the store, without credentials. */
   conf: Record<string, string>;
-  /** The credentials, for the child's environment alone. */
+  /** The credentials, for the environment of the child process alone. */
   env: Record<string, string>;
 }
 
 /**
- * As this process reaches it, with credentials as they are now.
+ * Returns the settings with which Spark reaches the store as this process does, with the present credentials.
  * @param classPath of Hadoop's jars for S3.
  * @throws LonghaulError STORE_CREDENTIALS, STORE_WRONG_REGION.
  */
@@ -143,7 +143,7 @@ export async function s3aAccess(settings: S3Settings, classPath: string): Promis
     'attempts.maximum': ATTEMPTS,
     'connection.establish.timeout': `${settings.connectTimeoutMs}`,
     'connection.timeout': `${settings.stallTimeoutMs}`,
-    // Parts of a file that is written wait in memory: a lake in S3 needs no disk for them.
+    // Parts of a written file wait in memory, so that a lake in S3 needs no disk for them.
     'fast.upload.buffer': 'bytebuffer',
     ...(settings.kmsKeyId !== undefined && {
       'encryption.algorithm': 'SSE-KMS',
@@ -160,7 +160,7 @@ export async function s3aAccess(settings: S3Settings, classPath: string): Promis
     env: {
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-      // Empty is none: an older one of this process's environment must not stay.
+      // Empty means none. An older token in this process's environment must not stay.
       AWS_SESSION_TOKEN: credentials.sessionToken ?? '',
       AWS_REGION: region,
     },
@@ -169,5 +169,5 @@ export async function s3aAccess(settings: S3Settings, classPath: string): Promis
 
 const ENVIRONMENT_CREDENTIALS =
   'software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider';
-/** Of one request, with S3A's own backoff: as many as the other engines make. */
+/** Tries of one request, with S3A's own backoff. The other engines make as many. */
 const ATTEMPTS = '8';

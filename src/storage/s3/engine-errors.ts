@@ -3,10 +3,10 @@ import { printable } from '../../model/names.ts';
 import { s3Error, type S3Request } from './errors.ts';
 
 /**
- * The catalogue's error for what DuckDB's httpfs says of S3; undefined for what is about something else. It never
- * names credentials: httpfs signs in headers, and says addresses, statuses and S3's own words.
+ * Returns the catalogue's error for DuckDB's error about S3, or undefined if the error is about something else. The
+ * error never holds credentials: httpfs sends them in headers, and its messages hold addresses, statuses and S3's text.
  * @param message of DuckDB's error: `HTTP Error: HTTP GET error reading 's3://…' in region '…' (HTTP 403 Forbidden)`,
- *   followed by S3's `AccessDenied: …` where S3 gave a reason.
+ *   followed by `AccessDenied: …` if S3 gave a reason.
  */
 export function duckDbS3Error(message: string, bucket: string): LonghaulError | undefined {
   const [first = ''] = message.split('\n', 1);
@@ -27,26 +27,26 @@ export function duckDbS3Error(message: string, bucket: string): LonghaulError | 
 
 const WRITES = new Set(['PUT', 'POST', 'DELETE']);
 
-/** `'s3://bucket/key'`, `'https://host/bucket/key'` or `'https://bucket.host/key'`. */
+/** Finds the key in `'s3://bucket/key'`, `'https://host/bucket/key'` or `'https://bucket.host/key'`. */
 function keyIn(text: string, bucket: string): string | undefined {
   const address = /'(?:s3|https?):\/\/[^/']+\/([^'?]*)/.exec(text)?.[1];
   if (address === undefined) return undefined;
   const isByPath = /'https?:/.test(text) && address.startsWith(`${bucket}/`);
-  // `=` of `ingest_date=…` is all that our keys have to escape.
+  // The `=` of `ingest_date=…` is the only character of Longhaul's keys that is escaped.
   return (isByPath ? address.slice(bucket.length + 1) : address).replaceAll(/%3D/gi, '=');
 }
 
-/** As Spark reports it. */
+/** An exception of Java, as Spark reports it. */
 interface JavaException {
-  /** Its class. */
+  /** The full name of the exception's class. */
   kind: string;
   message: string;
 }
 
 /**
- * The catalogue's error for what Hadoop's S3A says of S3; undefined for what is about something else. It never names
- * credentials.
- * @param exception `… (Service: S3, Status Code: 403, Request ID: …)`, with S3's own code where the SDK gives it.
+ * Returns the catalogue's error for an error of Hadoop's S3A about S3, or undefined if the error is about something
+ * else. The error never holds credentials.
+ * @param exception `… (Service: S3, Status Code: 403, Request ID: …)`, with S3's code if the SDK gives it.
  */
 export function s3aError(
   { kind, message }: JavaException,
@@ -63,7 +63,7 @@ const NETWORK =
   /SocketTimeout|ConnectTimeout|ConnectException|Connection re(?:fused|set)|UnknownHost|NoRouteToHost|ApiCallTimeout/;
 const CREDENTIALS = /Unable to load (?:AWS )?credentials|No AWS Credentials/i;
 
-/** S3's own code, by the sentence that goes with it. */
+/** S3's code for each sentence that S3A may show without the code. */
 const SENTENCES: readonly (readonly [RegExp, string])[] = [
   [/Access Key Id you provided does not exist/i, 'InvalidAccessKeyId'],
   [/signature we calculated does not match/i, 'SignatureDoesNotMatch'],
@@ -80,7 +80,7 @@ function nameOf(kind: string, message: string): string {
   return known ?? kind.replace(/^.*[.$]/, '').replace(/Exception$/, '');
 }
 
-/** As if this process's own SDK had thrown it. Without a status there was no answer. */
+/** Returns the error that `s3Error` makes if this process's SDK throws it. No status means that S3 did not answer. */
 function errorOfEngine(
   { name, words, status }: { name: string; words: string; status: string | undefined },
   request: S3Request,

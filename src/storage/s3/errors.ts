@@ -1,7 +1,7 @@
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
 
-/** The request to S3 that failed. */
+/** The failed request to S3. */
 export interface S3Request {
   /** The IAM permission that it needs, without `s3:`. */
   permission: string;
@@ -9,7 +9,7 @@ export interface S3Request {
   key?: string;
 }
 
-/** The catalogue's error for an error of the SDK; any other value is returned as it is. */
+/** Returns the catalogue's error for an error of the SDK, and any other value unchanged. */
 export function s3Error(error: unknown, request: S3Request): unknown {
   if (error instanceof LonghaulError || !(error instanceof Error) || error.name === 'AbortError') {
     return error;
@@ -22,7 +22,7 @@ export function s3Error(error: unknown, request: S3Request): unknown {
   return new LonghaulError(code, message, details, { cause: causeOf(error) });
 }
 
-/** 412: the key exists. 409: another conditional write of it is under way. */
+/** 412 means that the key exists. 409 means that another conditional write of the key is under way. */
 export function isTaken(error: unknown): boolean {
   const status = statusOf(error);
   return status === 412 || status === 409;
@@ -34,8 +34,8 @@ export function isExpired(error: unknown): boolean {
 }
 
 /**
- * Whether it is about the bucket or the caller, and so never an answer about the object, whatever its status:
- * versitygw says 404 of a key id that it does not know.
+ * Whether the error is about the bucket or the caller. Then it says nothing about the object, whatever its status:
+ * versitygw answers 404 for an unknown access key id.
  */
 export function isOfStore(error: unknown): boolean {
   const code = error instanceof Error ? codeOf(error) : undefined;
@@ -69,29 +69,29 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   RequestTimeout: 'STORE_UNAVAILABLE',
   InternalError: 'STORE_UNAVAILABLE',
   ServiceUnavailable: 'STORE_UNAVAILABLE',
-  // The body broke off on its way.
+  // The body of the request broke off.
   IncompleteBody: 'STORE_UNAVAILABLE',
-  // Two writers of one key at once.
+  // Two writers write one key at the same time.
   ConditionalRequestConflict: 'STORE_UNAVAILABLE',
   OperationAborted: 'STORE_UNAVAILABLE',
-  // A bucket so new that its name does not lead to it yet.
+  // DNS does not know the name of a new bucket yet.
   TemporaryRedirect: 'STORE_UNAVAILABLE',
   TimeoutError: 'STORE_UNREACHABLE',
-  // Such as an endpoint that is no URL: the request never left this machine.
+  // The endpoint is not a URL, for example, so the SDK sent no request.
   EndpointError: 'STORE_REFUSED',
 };
 
 const INSUFFICIENT_STORAGE = 507;
 const NETWORK =
   /ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|socket hang up|aborted/;
-/** The store shows no certificate that this machine trusts, or does not speak TLS at all: it will not by waiting. */
+/** The store has no certificate that this machine trusts, or does not speak TLS. A retry does not help. */
 const TLS = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|ERR_TLS|ERR_SSL|EPROTO/;
 const NO_REGION = /^Region is missing/;
 
 function codeOf(error: ServiceError): ErrorCode | undefined {
   const named = CODES[error.name] ?? (error.code === undefined ? undefined : CODES[error.code]);
   if (named) return named;
-  // S3 names the region that it expects; what else may be malformed comes from the credentials.
+  // If the region is wrong, S3 names the expected one. Any other malformed part comes from the credentials.
   if (error.name === 'AuthorizationHeaderMalformed') {
     return regionOf(error) === undefined ? 'STORE_CREDENTIALS' : 'STORE_WRONG_REGION';
   }
@@ -106,7 +106,7 @@ function codeOfStatus(status: number): ErrorCode {
   if (status === INSUFFICIENT_STORAGE) return 'STORE_FULL';
   if (status === 429 || (status >= 500 && status !== 501)) return 'STORE_UNAVAILABLE';
   if (status === 301) return 'STORE_WRONG_REGION';
-  // A HEAD has no body to name its error in.
+  // The answer to a HEAD has no body with the name of the error.
   return status === 403 ? 'STORE_FORBIDDEN' : 'STORE_REFUSED';
 }
 
@@ -142,7 +142,7 @@ function messageOf(
   }
 }
 
-/** Where this case has a better one than its code. */
+/** Returns a hint if this error has a better one than its code. */
 function hintFor(code: ErrorCode, error: ServiceError): string | undefined {
   const then = 'then `longhaul retry <run>`, or the command again.';
   if (error.name === 'RequestTimeTooSkewed') {
@@ -164,11 +164,11 @@ function hintFor(code: ErrorCode, error: ServiceError): string | undefined {
   return undefined;
 }
 
-/** What the SDK throws, for S3's answers and for its own troubles. */
+/** An error of the SDK, for an answer of S3 or a failure of its own. */
 export interface ServiceError extends Error {
-  /** Of the network. */
+  /** The code of a network error. */
   code?: string;
-  /** `<Region>` of the answer. */
+  /** The element `<Region>` of the answer. */
   Region?: unknown;
   $metadata?: { httpStatusCode?: number; attempts?: number };
   $response?: { statusCode?: number; headers?: Record<string, string> };
@@ -179,7 +179,7 @@ export function statusOf(error: unknown): number | undefined {
   return $metadata?.httpStatusCode ?? $response?.statusCode;
 }
 
-/** The bucket's region, where the answer has it: AWS puts it into a header or the body, other stores into the sentence. */
+/** Returns the bucket's region if the answer has it: AWS in a header or the body, other stores in the message. */
 function regionOf(error: ServiceError): string | undefined {
   const region = error.$response?.headers?.['x-amz-bucket-region'] ?? error.Region;
   const found = typeof region === 'string' ? region : EXPECTING.exec(error.message)?.[1];
@@ -188,19 +188,19 @@ function regionOf(error: ServiceError): string | undefined {
 
 const EXPECTING = /expecting ['"]([\w-]+)['"]/;
 
-/** S3's or the SDK's own words, for a message: short, printable, and without secrets. */
+/** Returns the text of S3 or the SDK for a message: short, printable, without secrets. */
 export function sdkErrorText(error: ServiceError): string {
   const status = statusOf(error);
   const attempts = error.$metadata?.attempts ?? 1;
   const name = ['Error', 'Unknown', 'AggregateError'].includes(error.name) ? '' : error.name;
   const words = error.message === 'UnknownError' ? '' : wordsOf(error);
-  // A HEAD's answer has no words.
+  // The answer to a HEAD has no text.
   const parts = [name, words || (name || status === undefined ? '' : `HTTP ${status}`)];
   const text = parts.filter((part) => part !== '').join(': ');
   return `${text || 'no reason given'}${attempts > 1 ? `; ${attempts} attempts` : ''}`;
 }
 
-/** The same error without what may hold secrets: S3 echoes signed headers, a session token among them. */
+/** Returns a copy of the error without secrets. S3 repeats signed headers, which may hold a session token. */
 export function causeOf(error: ServiceError): Error {
   const region = regionOf(error);
   const cause = Object.assign(new Error(wordsOf(error)), {
@@ -215,13 +215,13 @@ export function causeOf(error: ServiceError): Error {
 }
 
 function wordsOf({ message, code }: ServiceError): string {
-  // A credential_process' command and what it printed.
+  // The message holds the command of a credential_process and its output.
   if (message.startsWith('Command failed')) return 'the credential_process failed';
   const [line = ''] = message.trim().split('\n', 1);
   return printable((line || code || '').replaceAll(SECRETIVE, '…')).slice(0, MAX_WORDS_CHARACTERS);
 }
 
-/** Keys, tokens and signatures are long runs of these; names of buckets and objects have dots and dashes. */
+/** Keys, tokens and signatures are long runs of these characters. Names of buckets and objects have dots and dashes. */
 const SECRETIVE = /[\w+/=]{40,}/g;
-/** Long enough for S3's own sentence. */
+/** S3's own sentences are shorter. */
 const MAX_WORDS_CHARACTERS = 300;

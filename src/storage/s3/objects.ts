@@ -13,15 +13,15 @@ import type { LocationReader, ReadOptions } from '../location.ts';
 import { isTaken, statusOf } from './errors.ts';
 import { S3Prefix } from './prefix.ts';
 
-/** What S3 says of an object as it is now. */
+/** An object as S3 now has it. */
 export interface FoundObject {
   bytes: number;
   etag: string;
-  /** `crc32:` and 8 hex digits, of the whole; undefined where S3 keeps none. */
+  /** `crc32:` and 8 hex digits, for the whole object. Undefined if S3 keeps none. */
   checksum?: string;
 }
 
-/** Undefined where there is no such object. */
+/** Returns undefined if there is no object with the key. */
 export async function findObject(
   s3: S3Prefix,
   key: string,
@@ -41,15 +41,15 @@ export async function findObject(
 }
 
 interface PutOptions {
-  /** Of the body, where it is known already. */
+  /** CRC-32 of the body, if the caller has computed it. */
   crc32?: number;
-  /** Only where no object has the key. */
+  /** Puts the object only if the key is free. */
   ifFree?: boolean;
   signal?: AbortSignal;
 }
 
 /**
- * One request.
+ * Puts an object in one request.
  * @returns the object's ETag.
  * @throws with `ifFree` the SDK's error for 409 and 412; LonghaulError STORE_….
  */
@@ -75,26 +75,26 @@ export function unquoted(etag: string | undefined): string {
   return (etag ?? '').replaceAll('"', '');
 }
 
-/** As S3 writes a CRC-32: base64 of its four bytes, the highest first. */
+/** Returns a CRC-32 in S3's form: base64 of its four bytes, the highest first. */
 export function toS3Checksum(crc32: number): string {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(crc32 >>> 0);
   return bytes.toString('base64');
 }
 
-/** `crc32:` and 8 hex digits; undefined where S3 gave none of a whole object (`…-2` is a checksum of checksums). */
+/** Returns `crc32:` and 8 hex digits. Undefined if S3 has none of the whole (`…-2` is a checksum of checksums). */
 function fromS3Checksum(checksum: string | undefined, type?: string): string | undefined {
   if (checksum === undefined || type === 'COMPOSITE' || checksum.includes('-')) return undefined;
   const bytes = Buffer.from(checksum, 'base64');
   return bytes.length === 4 ? formatChecksum(bytes.readUInt32BE()) : undefined;
 }
 
-/** Without a byte of progress; S3 drops connections of readers that are busy with something else. */
+/** The number of tries without a new byte. S3 closes the connection of a reader that does not read for some time. */
 const MAX_ATTEMPTS = 5;
 
 /**
- * An object as one long answer that is read on and on; another place is another request. An answer that breaks
- * off is gone on with where it broke, if the object is still the same one.
+ * Reads an object as one long answer. Another position needs another request. If an answer breaks off, the reader
+ * continues there if the object is still the same.
  */
 export class S3ObjectReader implements LocationReader {
   readonly #s3: S3Prefix;
@@ -140,7 +140,7 @@ export class S3ObjectReader implements LocationReader {
     await Promise.resolve(this.#drop());
   }
 
-  /** Undefined at the object's end. */
+  /** Returns undefined at the object's end. */
   async #next(position: number, most: number): Promise<Buffer | undefined> {
     if (this.#answer?.position !== position) {
       this.#drop();
@@ -157,7 +157,7 @@ export class S3ObjectReader implements LocationReader {
     return piece;
   }
 
-  /** False where the object ends before `position`. */
+  /** Returns false if the object ends before `position`. */
   async #open(position: number): Promise<boolean> {
     if (this.#end !== undefined && position >= this.#end) return false;
     const command = new GetObjectCommand({

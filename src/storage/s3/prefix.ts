@@ -14,12 +14,12 @@ import { LonghaulError } from '../../model/errors.ts';
 import { s3ClientOf } from './client.ts';
 import { isExpired, isOfStore, s3Error, statusOf } from './errors.ts';
 
-/** Of answers that break off in their bodies, after the SDK's own attempts at getting one. */
+/** The number of answers to a GET whose bodies may break off. The SDK does not retry after the headers. */
 const MAX_ANSWERS = 5;
 
 export interface SendOptions {
   signal?: AbortSignal;
-  /** An answer about the object that the caller deals with: it is thrown as the SDK's error. */
+  /** Whether the caller handles an error about the object. `send` throws it as the SDK's error. */
   expected?: (error: unknown) => boolean;
 }
 
@@ -28,17 +28,17 @@ export interface ReadOptions {
   isNone?: (error: unknown) => boolean;
 }
 
-/** A prefix of a bucket, and how requests to it are made: with errors of the catalogue, and credentials renewed once. */
+/** A prefix of a bucket. Its requests throw errors of the catalogue, and renew expired credentials once. */
 export class S3Prefix {
   readonly settings: S3Settings;
   readonly bucket: string;
   readonly #prefix: string;
   readonly #client: S3Client;
   readonly #signal: AbortSignal | undefined;
-  /** Something of it was answered. */
+  /** Whether the bucket has answered a request. */
   #isBucketSeen = false;
 
-  /** @param signal ends every request that has none of its own. */
+  /** @param signal ends all requests that have no own signal. */
   constructor(
     settings: S3Settings,
     prefix: string,
@@ -52,14 +52,14 @@ export class S3Prefix {
     this.#signal = signal;
   }
 
-  /** The same zone, for requests that wait at least this long for a byte. */
+  /** Returns the same zone for requests that wait at least this long for a byte. */
   patient(stallTimeoutMs: number): S3Prefix {
     const longer = Math.max(this.settings.stallTimeoutMs, stallTimeoutMs);
     const settings = { ...this.settings, stallTimeoutMs: longer };
     return new S3Prefix(settings, this.#prefix, undefined, this.#signal);
   }
 
-  /** The bucket's key. @throws LonghaulError NAME_INVALID for one that leaves the zone. */
+  /** Returns the key in the bucket. @throws LonghaulError NAME_INVALID if the key leaves the zone. */
   keyOf(key: string): string {
     const names = key.split('/');
     if (key.startsWith('/') || names.some((name) => name === '..' || name === '.')) {
@@ -72,26 +72,26 @@ export class S3Prefix {
     return `s3://${this.bucket}/${this.keyOf(key)}`;
   }
 
-  /** What a request for one object begins with. */
+  /** Returns the fields that each request for an object needs. */
   at(key: string): { Bucket: string; Key: string } {
     return { Bucket: this.bucket, Key: this.keyOf(key) };
   }
 
-  /** What a request that begins a new object has beside `at`; those for an upload's parts must not have it. */
+  /** The encryption fields of a request that begins an object. A request for an upload's part must not have them. */
   get encryption(): Pick<PutObjectRequest, 'ServerSideEncryption' | 'SSEKMSKeyId'> {
     const { kmsKeyId } = this.settings;
     return kmsKeyId === undefined ? {} : { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: kmsKeyId };
   }
 
-  /** The other way round. */
+  /** Returns the key in the zone for a key in the bucket. */
   relative(bucketKey: string): string {
     return bucketKey.slice(this.#prefix.length);
   }
 
   /**
-   * @param command with its Bucket, and its Key as `keyOf` says.
-   * @param permission what IAM calls the right to do this, without `s3:`.
-   * @throws LonghaulError STORE_…; the SDK's own error for what the caller asked for in `expected`; the signal's reason.
+   * @param command has its Bucket, and its Key from `keyOf`.
+   * @param permission the name of the IAM permission, without `s3:`.
+   * @throws LonghaulError STORE_…; the SDK's own error if `expected` accepts it; the signal's reason.
    */
   async send<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
     command: $Command<I, O, S3ClientResolvedConfig>,
@@ -121,7 +121,7 @@ export class S3Prefix {
     }
   }
 
-  /** As `send`; undefined for an error by which S3 says that there is nothing (`isNone`). */
+  /** Does the same as `send`, but returns undefined for an error that means that there is nothing (`isNone`). */
   async find<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
     command: $Command<I, O, S3ClientResolvedConfig>,
     permission: string,
@@ -137,8 +137,8 @@ export class S3Prefix {
   }
 
   /**
-   * All that a GET answers, for what fits into memory; an answer that breaks off is asked for again.
-   * Throws as `send`, undefined as `find`.
+   * Reads the whole answer to a GET into memory, and asks again if the answer breaks off. Throws as `send` does, and
+   * returns undefined as `find` does.
    */
   async read(
     command: GetObjectCommand,
@@ -157,8 +157,8 @@ export class S3Prefix {
   }
 
   /**
-   * A HEAD's error has no body to say what it is about: the object, the bucket or the credentials. A LIST below the
-   * prefix says it, and is allowed wherever the lake works. A 404 is believed once the bucket has been seen.
+   * A HEAD's error has no body that says whether it is about the object, the bucket or the credentials. A LIST below
+   * the prefix says it, and any working lake allows it. A 404 needs no LIST after the bucket has answered once.
    */
   async #explain<O>(error: unknown, again: () => Promise<O>, signal?: AbortSignal): Promise<O> {
     const status = statusOf(error) ?? 0;
@@ -168,17 +168,17 @@ export class S3Prefix {
     try {
       await this.#client.send(new ListObjectsV2Command(list), { abortSignal: signal });
     } catch (named) {
-      // Without the right to list, S3 answers 403 for a missing object too, so that right is what is missing first.
+      // Without the right to list, S3 answers 403 for a missing object too. So the right to list is reported first.
       if (statusOf(named) !== 403 || isOfStore(named)) throw named;
       throw status === 403 ? this.#error(named, 'ListBucket', {}) : error;
     }
     this.#isBucketSeen = true;
     if (status === 404) throw error;
-    // The SDK has learned S3's clock from the two answers, but it does not try again after the error of a HEAD.
+    // The two answers gave S3's time to the SDK, but the SDK does not retry after the error of a HEAD.
     return await again();
   }
 
-  /** The SDK renews what says when it expires; a session that was ended before that is noticed only by S3. */
+  /** The SDK renews credentials at their expiry time. Only S3 knows that a session has ended before that time. */
   async #renew(): Promise<void> {
     await this.#client.config.credentials({ forceRefresh: true });
   }

@@ -27,28 +27,25 @@ import {
   type Whole,
 } from './uploads.ts';
 
-/** Deletions of one prefix on their way at once. */
+/** The number of concurrent deletions below a prefix. */
 const DELETE_CONCURRENCY = 8;
-/** A conditional write that is under way ends within a request's time: together, half a minute is given to it. */
+/** The tries while another writer's conditional write is under way, in half a minute. One request takes less. */
 const MAX_CONFLICTS = 30;
 const CONFLICT_WAIT_MS = 1000;
 
-/** Of a file, in memory at once; a thousand of them, of the ten thousand that S3 allows, are 16 GiB. */
+/** One part of a file is in memory. A thousand parts, of the ten thousand that S3 allows, are 16 GiB. */
 const PART_BYTES = 16 * 1024 * 1024;
-/**
- * One request copies so much: S3 takes some seconds for it, far from any timeout, and a few go side by side.
- * (S3 itself allows 5 MiB to 5 GiB.)
- */
+/** Bytes that one request copies. S3 needs some seconds for them, far below any timeout. S3 allows 5 MiB to 5 GiB. */
 const COPY_PART_BYTES = 256 * 1024 * 1024;
 
 /**
- * A zone of the lake as a prefix of a bucket. A PUT is whole or not at all, and `If-None-Match: *` makes
- * put-if-absent atomic, so a killed writer leaves nothing but unfinished multipart uploads.
+ * A zone of the lake as a prefix of a bucket. S3 stores a PUT completely or not at all, and `If-None-Match: *` makes
+ * `putIfAbsent` atomic. So a killed writer leaves only unfinished multipart uploads.
  */
 export class S3Store implements Store {
   readonly s3: S3Prefix;
 
-  /** @param at as `S3Prefix` takes them. */
+  /** @param at the parameters of `S3Prefix`. */
   constructor(...at: ConstructorParameters<typeof S3Prefix>) {
     this.s3 = new S3Prefix(...at);
   }
@@ -73,11 +70,11 @@ export class S3Store implements Store {
       } catch (error) {
         if (!isTaken(error)) throw error;
         const present = await this.get(key);
-        // The SDK's own retry of a PUT whose answer was lost finds that PUT's object.
+        // If the answer to a PUT was lost, the SDK's retry finds the object of that PUT.
         const { attempts = 1 } = (error as ServiceError).$metadata ?? {};
         if (attempts > 1 && present?.equals(Buffer.from(body))) return 'created';
         if (present !== undefined) return 'exists';
-        // 409: another writer is at it, and may yet fail.
+        // 409 means that another writer's request is under way. It may still fail.
         if (tries >= MAX_CONFLICTS) {
           const what = `Another writer is at ${this.uri(key)}, and does not come to an end.`;
           throw new LonghaulError('STORE_UNAVAILABLE', what, {}, { cause: error });
@@ -128,7 +125,7 @@ export class S3Store implements Store {
     signal?: AbortSignal,
   ): Promise<void> {
     if (location.kind !== 's3') throw new TypeError('Of a file on disk, S3 copies nothing.');
-    // As S3 wants it: in a URL's escapes, names one by one.
+    // S3 requires the names with the escapes of a URL, but with plain slashes.
     const names = [location.settings.bucket, ...location.key.split('/')];
     const CopySource = names.map((name) => encodeURIComponent(name)).join('/');
     const ranges = cut(start, end);
@@ -144,7 +141,7 @@ export class S3Store implements Store {
       while (parts.length < ranges.length) {
         const group = ranges.slice(parts.length, parts.length + concurrency);
         const copies = group.map((range, index) => copy(range, parts.length + index));
-        // None is under way any more when the upload is aborted.
+        // No copy may be under way when the upload is aborted.
         await Promise.allSettled(copies);
         parts.push(...(await Promise.all(copies)));
       }
@@ -152,7 +149,7 @@ export class S3Store implements Store {
     });
   }
 
-  /** Checked by S3 as a whole: by its length, and by its CRC-32 where the store knows it. */
+  /** S3 checks the length of the whole file, and its CRC-32 if the store computes one. */
   async putFile(key: string, path: string, signal?: AbortSignal): Promise<void> {
     const file = await open(path);
     try {
@@ -177,7 +174,7 @@ export class S3Store implements Store {
   }
 
   async delete(key: string): Promise<void> {
-    // AWS says 204 for a key that is gone; versitygw says 404 where two hosts delete it at once.
+    // AWS answers 204 for a missing key. versitygw answers 404 if two hosts delete the key at the same time.
     await this.s3.find(new DeleteObjectCommand(this.s3.at(key)), 'DeleteObject', isNoSuchKey);
   }
 
@@ -188,7 +185,7 @@ export class S3Store implements Store {
     });
   }
 
-  /** Everything but a part is written whole, and unfinished landings are uploads that go on. */
+  /** Aborts only uploads of parts. Other files are written in one request, and a landing's upload is continued. */
   async deleteUnfinished(
     prefix: string,
     isDead: (kind: 'partial', key: string) => boolean,
@@ -199,9 +196,9 @@ export class S3Store implements Store {
   }
 
   /**
-   * One upload from its start to its object, for an object that only its caller writes; it is aborted where `fill` fails,
-   * and no other attempt goes on with it.
-   * @param checksums as of `createUpload`. @param fill uploads the parts.
+   * Makes an upload from its start to the object, for an object that only its caller writes. It aborts the upload if
+   * `fill` fails, because no other attempt continues the upload.
+   * @param checksums as for `createUpload`. @param fill uploads the parts.
    */
   async #multipart(
     key: string,
@@ -212,7 +209,7 @@ export class S3Store implements Store {
     try {
       await completeUpload(this.s3, upload, await fill(upload));
     } catch (error) {
-      // The first error counts; the sweep removes leftovers with the attempt's prefix.
+      // The first error is the one to report. The sweep removes what is left below the attempt's prefix.
       await abortUpload(this.s3, upload).catch(() => undefined);
       throw error;
     }
@@ -234,12 +231,12 @@ export class S3Store implements Store {
   }
 }
 
-/** Of a 404, the bucket's absence has a name of its own. */
+/** Whether the object is missing. A 404 for a missing bucket has another name. */
 function isNoSuchKey(error: unknown): boolean {
   return error instanceof Error && (error.name === 'NoSuchKey' || error.name === 'NotFound');
 }
 
-/** About equal, so that none is below S3's least. */
+/** The ranges have nearly the same length, so that none is shorter than S3 allows. */
 function cut(start: number, end: number): string[] {
   const count = Math.ceil((end - start) / COPY_PART_BYTES);
   const at = (index: number): number => start + Math.floor(((end - start) * index) / count);

@@ -13,29 +13,29 @@ import { isTaken, statusOf } from './errors.ts';
 import { toS3Checksum, unquoted } from './objects.ts';
 import type { S3Prefix } from './prefix.ts';
 
-/** Gateways over a file system copy the parts together before they say a word: many GB in this time. */
+/** A gateway over a file system copies all parts before it answers. It can copy many GB in this time. */
 const COMPLETE_STALL_MS = 5 * 60 * 1000;
 
 export interface UploadRef {
-  /** Below the prefix. */
+  /** The key below the prefix. */
   key: string;
   uploadId: string;
 }
 
 export interface PartToSend {
-  /** From 1 on. */
+  /** The number of the part. The first part is 1. */
   number: number;
-  /** Not to be written to before the answer. */
+  /** The caller must not change the buffer before S3 has answered. */
   body: Buffer;
   crc32: number;
 }
 
-/** What an upload's completion says of a part. */
+/** A part as the request to complete an upload names it. */
 export interface SentPart {
   number: number;
-  /** Without its quotes. */
+  /** The ETag without its quotes. */
   etag: string;
-  /** As S3 writes it; undefined where the store keeps none. */
+  /** The CRC-32 in S3's form. Undefined if the store keeps none. */
   checksumCrc32?: string;
 }
 
@@ -45,14 +45,14 @@ export interface StoredPart extends SentPart {
   modifiedAtMs: number;
 }
 
-/** The parts that make an object, and what S3 compares of the whole, as far as it is known. */
+/** The parts of an object, and its length and CRC-32 if they are known. S3 compares them with the whole object. */
 export interface Whole {
   parts: readonly SentPart[];
   bytes?: number;
   crc32?: number;
 }
 
-/** With checksums, S3 computes a CRC-32 of the whole object. */
+/** Begins an upload. With checksums, S3 computes a CRC-32 of the whole object. */
 export async function createUpload(
   s3: S3Prefix,
   key: string,
@@ -69,8 +69,8 @@ export async function createUpload(
 }
 
 /**
- * Returns when S3 has the part and has checked it, or its ETag shows that it arrived whole.
- * @throws LonghaulError STORE_…; UPLOAD_LOST where the upload is gone.
+ * Returns when S3 has the part, and its checksum or its ETag shows that S3 has the same bytes.
+ * @throws LonghaulError STORE_…; UPLOAD_LOST if the upload is gone.
  */
 export async function uploadPart(
   s3: S3Prefix,
@@ -89,7 +89,7 @@ export async function uploadPart(
     ChecksumCRC32: checksumCrc32,
   });
   try {
-    // While an upload is being aborted some stores name no reason. A bucket that is gone has a code of its own.
+    // Some stores give no reason while an upload is being aborted. A missing bucket has a code of its own.
     const expected = (error: unknown): boolean => isBadDigest(error) || statusOf(error) === 404;
     const output = await s3.send(command, 'PutObject', { signal, expected });
     const etag = unquoted(output.ETag);
@@ -102,7 +102,7 @@ export async function uploadPart(
   }
 }
 
-/** The parts of an upload, in order. @throws LonghaulError UPLOAD_LOST where the upload is gone. */
+/** Returns the parts of an upload in order. @throws LonghaulError UPLOAD_LOST if the upload is gone. */
 export async function listParts(
   s3: S3Prefix,
   { key, uploadId }: UploadRef,
@@ -132,11 +132,11 @@ export async function listParts(
 }
 
 /**
- * Makes the parts one object. S3 compares length and, with checksums on, the checksum.
- * @param ifFree only where no object has the key.
+ * Completes the upload to one object. S3 compares the length and, with checksums on, the checksum.
+ * @param ifFree completes only if no object has the key.
  * @returns the object's ETag.
- * @throws with `ifFree` the SDK's error for 409 and 412; LonghaulError STORE_…, UPLOAD_LOST where the upload is gone or S3 finds
- *   that the whole is not what was sent.
+ * @throws with `ifFree` the SDK's error for 409 and 412; LonghaulError STORE_…, UPLOAD_LOST if the upload is gone or S3
+ *   finds that the whole differs from the sent bytes.
  */
 export async function completeUpload(
   s3: S3Prefix,
@@ -162,7 +162,7 @@ export async function completeUpload(
   });
   try {
     const expected = (error: unknown): boolean => (ifFree && isTaken(error)) || isNotOurs(error);
-    // Asking again while S3 is still at it spoils it on some: it is not given up as early as other requests.
+    // On some stores, a second request spoils a completion that is under way. So this request waits longer than others.
     const output = await s3
       .patient(COMPLETE_STALL_MS)
       .send(command, 'PutObject', { signal, expected });
@@ -174,7 +174,7 @@ export async function completeUpload(
   }
 }
 
-/** The ETag that S3 gives an object of these parts, where ETags are MD5. */
+/** Returns the ETag that S3 gives to an object of these parts, if its ETags are MD5. */
 export function multipartEtag(parts: readonly SentPart[]): string {
   const hash = createHash('md5');
   for (const { etag } of parts) hash.update(etag, 'hex');
@@ -185,7 +185,7 @@ export function md5(body: Buffer): string {
   return createHash('md5').update(body).digest('hex');
 }
 
-/** Encrypted with a key of KMS or the client's own, S3's ETags are something else of the same form. */
+/** Whether the ETag is an MD5. With a KMS key or a client's key, S3's ETags have the same form but are not MD5. */
 function isMd5(
   etag: string,
   {
@@ -197,7 +197,7 @@ function isMd5(
   return /^[\da-f]{32}$/.test(etag) && !isKms && own === undefined;
 }
 
-/** The parts as S3 has them are not the ones that were listed and summed up. */
+/** Whether S3's parts differ from the parts that were listed and summed. */
 function isNotOurs(error: unknown): error is Error {
   return isBadDigest(error) || nameOf(error) === 'InvalidPart';
 }
@@ -215,14 +215,14 @@ function damaged(key: string, number: number, cause?: unknown): LonghaulError {
   return new LonghaulError('STORE_UNAVAILABLE', message, {}, { cause });
 }
 
-/** A multipart upload that is not finished. */
+/** A multipart upload that is not completed. */
 export interface OpenUpload extends UploadRef {
   initiatedAtMs: number;
 }
 
 /**
- * Every unfinished upload below a prefix. Pages go on by the key alone, since versitygw 1.8.0 refuses the UploadIdMarker
- * that it gave: of a key with more uploads than its page has room for, the rest is seen once these have ended.
+ * Lists the unfinished uploads below a prefix. The next page starts after a key, because versitygw 1.8.0 refuses its
+ * own UploadIdMarker. If a key has more uploads than a page, the list shows the others after the first ones have ended.
  */
 export async function* listUploads(s3: S3Prefix, prefix: string): AsyncIterable<OpenUpload> {
   let marker: string | undefined;
@@ -241,7 +241,7 @@ export async function* listUploads(s3: S3Prefix, prefix: string): AsyncIterable<
   } while (marker !== undefined);
 }
 
-/** No error where the upload is gone already. */
+/** Does not fail if the upload is gone already. */
 export async function abortUpload(s3: S3Prefix, { key, uploadId }: UploadRef): Promise<void> {
   const command = new AbortMultipartUploadCommand({ ...s3.at(key), UploadId: uploadId });
   await s3.find(command, 'AbortMultipartUpload', (error) => nameOf(error) === 'NoSuchUpload');

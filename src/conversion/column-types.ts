@@ -11,14 +11,14 @@ type Decision = Pick<Column, 'type' | 'format' | 'empty' | 'beyondDouble' | 'dec
 export interface TypedColumn {
   column: Column;
   declared: DeclaredType | undefined;
-  /** False where the declared type does not hold every value. */
+  /** False if some value does not fit the declared type. */
   fits: boolean;
 }
 
 /**
- * The columns of a file, by the names that they have in the lake.
- * @throws LonghaulError CONFIG_INVALID of datasets.yaml: two columns would have one name, a declared one is not there, or
- *   its format is not of the list.
+ * The columns of a file, with their names in the lake.
+ * @throws LonghaulError CONFIG_INVALID of datasets.yaml: two columns would have the same name, the file lacks a
+ *   declared column, or a declared format is unknown.
  */
 export function namedColumns(
   header: readonly string[],
@@ -32,7 +32,7 @@ export function namedColumns(
   return named;
 }
 
-/** @param found the shapes of all of the column's values, and whether an integer of them is beyond 2^53. */
+/** @param found the shapes that fit all values of the column, and whether an integer among them is beyond 2^53. */
 export function typedColumn(
   named: NamedColumn,
   found: { shapes: number; beyondDouble: boolean },
@@ -45,9 +45,9 @@ export function typedColumn(
 }
 
 /**
- * The type of a column with these shapes; `fits` is false where the declared type does not hold every value.
- * @param known the type that the dataset's table has for the column: it is taken where it holds every value exactly, so
- *   that the file need not be cast into it.
+ * Decides the type of a column with these shapes. `fits` is false if some value does not fit the declared type.
+ * @param known the type of the column in the dataset's table. It is taken if it holds every value exactly, so that the
+ *   file need not be cast into it.
  */
 function decideColumn(
   shapes: number,
@@ -74,14 +74,14 @@ function decideColumn(
   return { column, fits };
 }
 
-/** The shapes that hold a declared type's values: any one of them has to fit all. */
+/** The shapes for a declared type. The type fits if one of them fits all values. */
 export function shapesOfType(declared: DeclaredType): number {
   if (declared.type === 'BIGINT') return INTEGER;
   if (declared.type === 'DOUBLE') return DECIMAL;
   return formatsOf(declared).reduce((shapes, format) => shapes | shapeOfFormat(format), 0);
 }
 
-/** In the order in which they are tried. */
+/** The formats of a type, in the order in which they are tried. */
 function formatsOf(declared: DeclaredType): readonly string[] {
   if (declared.type !== 'DATE' && declared.type !== 'TIMESTAMP') return [];
   if (declared.format !== undefined) return [declared.format];

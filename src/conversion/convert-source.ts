@@ -34,7 +34,7 @@ import { createParquetJsEngine } from './parquetjs/engine.ts';
 import { PART_SIZES } from './parts.ts';
 
 export interface ConvertResult {
-  /** Prefix in the converted zone where it says which parts the attempt has written. */
+  /** Prefix in the converted zone. The file below it lists the parts that the attempt has written. */
   stagedPrefix: string;
   parts: number;
   bytes: number;
@@ -45,12 +45,12 @@ type Deps = Lake & { duckdb: DuckDbSettings };
 interface Watch {
   signal: AbortSignal;
   onProgress: (done: ConversionProgress & { totalBytes: number }) => void;
-  /** What takes time beside the conversion, for people. */
+  /** Tells the user what takes time beside the conversion. */
   onNote: (note: string) => void;
 }
 
 /**
- * Encoding, dialect and schema of a landing, staged for its conversion.
+ * Finds encoding, dialect and schema of a landing, and stages them for its conversion.
  * @param tableTypes see `InspectRequest`.
  */
 export async function inspectSource(
@@ -92,7 +92,7 @@ export async function inspectSource(
   return { columns: schema.columns.length, typedColumns: typed.length, encoding };
 }
 
-/** From the raw zone to Parquet, under keys of the attempt's own: an attempt that fails leaves none of them. */
+/** Converts a landing to Parquet under keys that only this attempt uses. If it fails, it leaves no files there. */
 export async function convertSource(
   deps: Deps,
   input: LandedTask,
@@ -128,7 +128,7 @@ export async function convertSource(
     const staged: StagedParts = { parts, schema: outcome.schema };
     await deps.converted.put(stagedPartsKey(stagedPrefix), toJson(staged));
     const sizes = await Promise.all(parts.map(async (key) => await deps.converted.size(key)));
-    // No step takes the parts of an attempt that was given up.
+    // If Temporal has given up this attempt, no step takes its parts.
     signal.throwIfAborted();
     return {
       stagedPrefix,
@@ -142,7 +142,7 @@ export async function convertSource(
   }
 }
 
-/** @param sizes of the parts, for tests, whose files are small. */
+/** @param sizes sizes of the parts. Tests set them, because their files are small. */
 export function createEngine(
   name: FileEngine,
   duckdb: DuckDbSettings,
@@ -151,7 +151,7 @@ export function createEngine(
   return name === 'duckdb' ? createDuckDbEngine(duckdb, sizes) : createParquetJsEngine(sizes);
 }
 
-/** What is made of a landing that only its owner reads is the owner's alone too. */
+/** If only the owner can read a landing, files made from it are also readable only for the owner. */
 export async function keepPrivate(
   { raw, converted }: Lake,
   rawKey: string,
@@ -160,7 +160,7 @@ export async function keepPrivate(
   if (await isPrivate(raw.location(rawKey))) await makePrivate(converted.location(folder));
 }
 
-/** On whose disk a conversion writes: its Parquet and scratch, of a lake in S3 only its scratch. */
+/** Folder on the disk to which a conversion writes. For a lake in S3 it holds only scratch files. */
 export function writtenFolder(converted: Store): string {
   const location = converted.location('');
   return location.kind === 'disk' ? location.path : tmpdir();

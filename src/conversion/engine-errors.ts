@@ -1,7 +1,7 @@
 import { isErrorCode, LonghaulError, type ErrorCode, type ErrorDetails } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 
-/** What DuckDB, Spark with its JVM, and Node say of this machine. */
+/** Messages of DuckDB, Spark, its JVM and Node about faults of this machine. */
 const MEANINGS: readonly (readonly [words: RegExp, code: ErrorCode])[] = [
   [/no space left on device|disk quota exceeded|ENOSPC|EDQUOT/i, 'DISK_FULL'],
   [
@@ -15,36 +15,36 @@ const MEANINGS: readonly (readonly [words: RegExp, code: ErrorCode])[] = [
 ];
 
 /**
- * The catalogue's error for what an engine says.
- * @param line for people: the engine's name, and its words.
- * @param words what decides; by default the line.
- * @param ofStore the error where the words are about S3.
+ * The catalogue's error for an engine's message.
+ * @param line text for the user: the engine's name and its message.
+ * @param words the text that decides the code; by default the line.
+ * @param ofStore the error to use if the text is about S3.
  */
 export function engineError(line: string, words = line, ofStore?: LonghaulError): LonghaulError {
   const code = MEANINGS.find(([meant]) => meant.test(words))?.[1];
-  // S3 denies access too.
+  // S3 also says that it denies access.
   if (ofStore && (code === undefined || code === 'LAKE_NOT_WRITABLE')) return ofStore;
   return new LonghaulError(code ?? 'ENGINE_FAILED', line);
 }
 
-/** Long enough for a message with its path, short enough for one line of a terminal or two. */
+/** Long enough for a message with a path, and short enough for two lines of a terminal. */
 const MAX_LINE_CHARACTERS = 400;
 
-/** Of an engine's words, printable. */
+/** The first line of an engine's message, printable. */
 export function firstLine(text: string): string {
   const line = text.trim().split('\n', 1)[0] ?? '';
   return printable(line.slice(0, MAX_LINE_CHARACTERS));
 }
 
-/** An error as plain data: structured clones of errors lose their class. */
+/** An error as plain data: a structured clone of an error loses its class. */
 export interface PlainError {
   message: string;
-  /** A code of the catalogue, or the system's (`ENOSPC`). */
+  /** A code of the catalogue, or of the operating system (`ENOSPC`). */
   code?: string;
   details?: ErrorDetails;
 }
 
-/** Takes any thrown value: some libraries throw strings. */
+/** Accepts any thrown value, because some libraries throw strings. */
 export function toPlainError(error: unknown): PlainError {
   if (!(error instanceof Error)) return { message: String(error) };
   const { code, details } = error as { code?: unknown; details?: ErrorDetails };
@@ -55,7 +55,7 @@ export function toPlainError(error: unknown): PlainError {
   };
 }
 
-/** The error of the catalogue that it was; undefined where it was none. */
+/** Restores an error of the catalogue; undefined for any other error. */
 export function ofCatalogue({ message, code, details }: PlainError): LonghaulError | undefined {
   return isErrorCode(code) ? new LonghaulError(code, message, details) : undefined;
 }

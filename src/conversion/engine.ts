@@ -11,37 +11,37 @@ export interface ConversionRequest {
   scan: CsvScan;
   encoding: Encoding;
   schema: Schema;
-  /** Where the parts go: a zone of the lake that the input lies in. */
+  /** The zone for the parts. It belongs to the same lake as the input. */
   output: Store;
-  /** What the keys of the parts start with: the attempt's own, so that no other one writes or reads them. */
+  /** Start of the parts' keys. Only this attempt uses it, so no other attempt writes or reads them. */
   outputPrefix: string;
-  /** In it too, ending with `/`: for what else the attempt makes. Its owner removes it. */
+  /** Prefix in the same zone for the attempt's other files. It ends with `/`. The caller removes it. */
   scratchPrefix: string;
   signal: AbortSignal;
   onProgress: (done: ConversionProgress) => void;
-  /** What takes time before or beside the conversion (a program that is fetched), for people. */
+  /** Tells the user what takes time beside the conversion, such as fetching a program. */
   onNote?: (note: string) => void;
 }
 
 export interface ConversionProgress {
   /** Bytes of the input that are done. */
   bytes: number;
-  /** Bytes of Parquet so far; an object in S3 counts once it is whole. Undefined where the engine does not say. */
+  /** Bytes of Parquet so far; an object in S3 counts once it is complete. Undefined if the engine does not say. */
   bytesWritten?: number;
 }
 
 export interface ConversionOutcome {
-  /** What follows the output prefix, `00000.parquet` onwards, in the source's order. */
+  /** Names behind the output prefix, from `00000.parquet` on, in the source's order. */
   parts: string[];
-  /** The request's schema, but for types that this engine cannot write losslessly and so wrote as text. */
+  /** The request's schema. If the engine cannot write a type losslessly, the column is text here. */
   schema: Schema;
 }
 
 /**
- * CSV → Parquet. An engine writes every record or throws: it never drops one. Where it throws, it leaves nothing
- * below the output prefix. A part has its name only once it is whole, even if the engine is killed.
- * @throws LonghaulError ENGINE_FAILED, ENGINE_OUT_OF_MEMORY, DISK_FULL, LAKE_…, STORE_… of S3,
- *   PROGRAM_NOT_INSTALLED (DuckDB's httpfs); the signal's reason.
+ * Converts CSV to Parquet. An engine writes every record or throws: it never drops one. If it throws, it leaves nothing
+ * below the output prefix. A part gets its name only when it is complete, even if the engine is killed.
+ * @throws LonghaulError ENGINE_FAILED, ENGINE_OUT_OF_MEMORY, DISK_FULL, LAKE_…, STORE_… of S3, PROGRAM_NOT_INSTALLED
+ *   (DuckDB's httpfs); the signal's reason.
  */
 export interface ConversionEngine {
   convert(request: ConversionRequest): Promise<ConversionOutcome>;

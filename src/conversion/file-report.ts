@@ -12,14 +12,14 @@ import { assertPlainText } from '../landing/content-kind.ts';
 import { namedColumns, typedColumn } from './column-types.ts';
 import { whyDelimiter, whyEncoding, whyType } from './why.ts';
 
-/** How a file is read and typed, and why: plain JSON. */
+/** How a file is read and typed, and why, as plain JSON. */
 export interface FileReport {
-  /** Longhaul wrote the file itself, of a portal's records. */
+  /** Longhaul itself wrote the file from a portal's records. */
   isCanonical?: true;
-  /** How much of the file it is about: whole records from its first byte on. */
+  /** Bytes that the report covers: whole records from the file's first byte on. */
   bytes: number;
   isWhole: boolean;
-  /** Of the whole file, where that is known. */
+  /** Length of the whole file, if it is known. */
   totalBytes?: number;
   records: number;
   reading: CsvReading & Pick<CsvScan, 'headerLine'>;
@@ -31,37 +31,37 @@ export interface FileReport {
     bomBytes: number;
   };
   columns: ReportedColumn[];
-  /** For what a run would refuse the file. */
+  /** Errors for which a run would refuse the file. */
   problems: LonghaulError[];
 }
 
 export interface ReportedColumn extends Column {
   why: string;
-  /** Records without a value. */
+  /** Number of records without a value. */
   emptyRecords: number;
-  /** The first few that differ; long ones are cut. */
+  /** The first few different values. Long ones are cut. */
   examples: string[];
 }
 
 interface FileToReport {
-  /** Its id, for messages. */
+  /** The source's id, for messages. */
   source: string;
   body: AsyncIterable<Buffer>;
   overrides: SourceOverrides;
-  /** Longhaul wrote the file itself, of a portal's records. */
+  /** Longhaul itself wrote the file from a portal's records. */
   isCanonical?: boolean | undefined;
-  /** No more is read. */
+  /** The report reads no more bytes than this. */
   limitBytes: number;
-  /** Of the whole file, where that is known. */
+  /** Length of the whole file, if it is known. */
   totalBytes?: number | undefined;
 }
 
-/** Fewer bytes are not looked at by themselves, so that a long record is not begun anew for each small piece. */
+/** Smaller pieces are joined first. Otherwise a long record would be parsed again for each small piece. */
 const MIN_BLOCK_BYTES = HEAD_BYTES;
 
 /**
- * What a file's first bytes, or all, say of how it is read and of its columns. The rules are those of a run; the evidence
- * is kept beside.
+ * Reports how a file is read, and its columns, from its first bytes or from all. The rules are those of a run. The
+ * report also keeps the evidence.
  * @throws LonghaulError as `assertPlainText` and `sniffHead` do; SOURCE_RECORD_TOO_LONG; CONFIG_INVALID of declared
  *   columns; whatever the body throws.
  */
@@ -93,7 +93,7 @@ export async function reportFile(file: FileToReport): Promise<FileReport> {
   return reportOf(file, { head, scan, collector, bytes, isWhole, problems });
 }
 
-/** A first record that may be data is reported, and read as the header. */
+/** If the first record may be data, that is a reported problem, and the record is read as the header. */
 function dialectOf(
   head: Buffer,
   end: boolean,
@@ -118,11 +118,11 @@ function tooLong(source: string, offset: number): LonghaulError {
 
 interface Block {
   bytes: Buffer;
-  /** The file ends behind it. */
+  /** True if the file ends behind these bytes. */
   end: boolean;
 }
 
-/** The body up to the limit. The first block is the head, or longer. */
+/** Reads the body up to the limit. The first block is at least as long as the head. */
 async function* blocksOf({ body, limitBytes, totalBytes }: FileToReport): AsyncGenerator<Block> {
   let pieces: Buffer[] = [];
   let held = 0;
@@ -153,7 +153,7 @@ interface Seen {
   collector: EvidenceCollector;
   bytes: number;
   isWhole: boolean;
-  /** So far. */
+  /** Problems found so far. */
   problems: LonghaulError[];
 }
 

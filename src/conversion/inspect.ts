@@ -18,17 +18,17 @@ export interface InspectRequest {
   scan: CsvScan;
   encoding: Encoding;
   overrides: SourceOverrides;
-  /** The types of the dataset's table, by normalised column name: taken where they hold every value exactly. */
+  /** Types of the dataset's table by normalised column name. A type is taken if it holds every value exactly. */
   tableTypes?: ReadonlyMap<string, ColumnType> | undefined;
   signal: AbortSignal;
   onProgress: (done: ConversionProgress) => void;
 }
 
 /**
- * The schema of a landed file, from all of its values: see docs/fidelity.md. Declared types win, and are
- * checked against every value here, so that no engine meets one that does not fit.
- * @throws LonghaulError VALUES_UNCONVERTIBLE with the first values that do not fit a declared type;
- *   CONFIG_INVALID for a declared column that the file does not have.
+ * Finds the schema of a landed file from all of its values: see docs/fidelity.md. A declared type has priority. It is
+ * checked against every value here, so that no engine meets a value that does not fit.
+ * @throws LonghaulError VALUES_UNCONVERTIBLE with the first values that do not fit a declared type; CONFIG_INVALID for
+ *   a declared column that the file does not have.
  */
 export async function inspect(request: InspectRequest): Promise<Schema> {
   const { input, scan, bytes, overrides, signal, onProgress, tableTypes } = request;
@@ -50,23 +50,23 @@ export async function inspect(request: InspectRequest): Promise<Schema> {
   return { columns: typed.map(({ column }) => column) };
 }
 
-/** Values of a column: enough to see what is wrong, few enough for one message. */
+/** Values shown for each column: enough to see the fault, and few enough for one message. */
 const MAX_EXAMPLES = 5;
-/** How much of a value a message shows. */
+/** A message shows at most this much of a value. */
 const MAX_VALUE_CHARACTERS = 60;
 
-/** A column whose declared type does not hold all of its values. */
+/** A column with values that do not fit its declared type. */
 interface Misfit {
   index: number;
   name: string;
   declared: DeclaredType;
-  /** What the values before left possible of the declared type's formats. */
+  /** Shapes of the declared type that fit the earlier values. */
   shapes: number;
   examples: string[];
 }
 
 /**
- * Reads the file again for the values that do not fit, which only a failing run has to pay for.
+ * Reads the file again for the values that do not fit. Only a failing run pays for this.
  * @throws LonghaulError VALUES_UNCONVERTIBLE, always.
  */
 async function throwUnconvertible(
@@ -117,7 +117,7 @@ const DESCRIPTIONS: Record<ColumnType, string> = {
   VARCHAR: 'text',
 };
 
-/** @param escaped without the quotes around it. */
+/** @param escaped the field's text without the quotes around it; quotes in it are doubled. */
 function shown(escaped: string): string {
   const value = escaped.replaceAll('""', '"');
   const cut =

@@ -12,21 +12,21 @@ const MIB = 1024 * 1024;
 
 /** How large the Parquet files become. */
 export interface PartSizes {
-  /** CSV: a file of at most so much is one part, whatever it compresses to. */
+  /** A CSV file of at most this many bytes becomes one part, however well it compresses. */
   maxWholeBytes: number;
-  /** CSV of the sample that shows how far a longer file compresses. */
+  /** CSV bytes of the sample that shows how well a longer file compresses. */
   sampleBytes: number;
-  /** CSV of any range: a prepared one lies in a scratch folder, and S3 copies a shard. */
+  /** Most CSV bytes of a range. The worker stores a prepared range in a scratch folder, and S3 copies a shard. */
   maxRangeBytes: number;
-  /** The size that a Parquet file is to have. */
+  /** The wanted size of a Parquet file. */
   partBytes: number;
-  /** The largest Parquet file: where fewer files would be larger, there is one more. */
+  /** Largest Parquet file. If files would be larger, there is one more file. */
   maxPartBytes: number;
 }
 
 /**
- * 128 to 256 MB each: few enough for listings, large enough for scans, small enough to be shared out. Of open data,
- * four to twelve times as long as its Parquet, 768 MiB never makes more than that.
+ * Files of 128 to 256 MB: few enough for listings, large enough for scans, and small enough for parallel work. Open
+ * data shrinks to a twelfth or a quarter as Parquet, so 768 MiB of CSV stay below the largest size.
  */
 export const PART_SIZES: PartSizes = {
   maxWholeBytes: 768 * MIB,
@@ -39,19 +39,19 @@ export const PART_SIZES: PartSizes = {
 /** One Parquet file to write. */
 export interface PartToWrite {
   range: RecordRange;
-  /** In the request's output. An object in S3 may be written straight to it: S3 shows it only once it is whole. */
+  /** Key in the request's output. An engine may write straight to S3, which shows an object once it is complete. */
   key: string;
-  /** On this machine: a file that is written here and then put (`putFile`) to the key. */
+  /** Path on this machine. The engine may write the file here and then put it (`putFile`) to the key. */
   partialPath: string;
-  /** A folder on this machine, of this attempt's own. */
+  /** Folder on this machine that only this attempt uses. */
   scratchFolder: string;
-  /** @param bytes of the range done so far. */
+  /** @param bytes bytes of the range done so far. */
   onProgress: (bytes: number) => void;
 }
 
 /**
- * Converts a file range by range, since only their Parquet says how long the next should be. Nothing is left
- * below the output prefix where it fails.
+ * Converts a file range by range, because only their Parquet shows how long the next range should be. If it fails, it
+ * leaves nothing below the output prefix.
  * @returns the parts' names in order.
  */
 export async function convertInParts(
@@ -65,7 +65,7 @@ export async function convertInParts(
   try {
     return await writeParts(request, sizes, scratch.folder, writePart);
   } catch (error) {
-    // The error is what counts; what cannot be removed now is left for the run's cleaning up, or for a sweep.
+    // The first error matters. If removal fails now, the run's clean-up or a sweep removes the files.
     await output.deletePrefix(outputPrefix).catch(() => undefined);
     throw error;
   } finally {
@@ -126,18 +126,18 @@ async function writeParts(
 
 const SAMPLE_NAME = 'sample';
 
-/** What of the file is converted. */
+/** How much of the file is converted. */
 export interface Converted {
-  /** Where the last range ended; undefined before the first. */
+  /** End of the last range; undefined before the first one. */
   end: number | undefined;
-  /** How much CSV became how much Parquet so far, in the sample and in the ranges. */
+  /** CSV bytes converted so far, and the Parquet bytes made from them, in the sample and in the ranges. */
   csvBytes: number;
   parquetBytes: number;
 }
 
 /**
- * The start of a file that is too long for one part: converted for its size alone. Undefined where the file is one
- * part anyway.
+ * The start of a file that is too long for one part. It is converted only to learn its size. Undefined if the file
+ * becomes one part.
  */
 export function sampleRange(
   file: FileToCut,
@@ -152,8 +152,8 @@ export function sampleRange(
 }
 
 /**
- * The next range, in the file's order; undefined where all is converted. It is balanced with those behind it, so
- * that no small one is left. A file is cut only at its `splits`.
+ * The next range in the file's order; undefined if all is converted. The ranges that are left have about the same size,
+ * so no small one remains at the end. A file is cut only at its `splits`.
  */
 export function nextRange(
   file: FileToCut,
@@ -175,8 +175,8 @@ function rangesLeft(csvBytes: number, done: Converted, sizes: PartSizes): number
 }
 
 /**
- * A folder on this machine for what an attempt needs besides its parts: on disk inside the attempt's scratch,
- * which is swept with its run and on the lake's file system; for S3 in the system's folder for temporary files (TMPDIR).
+ * Opens a folder on this machine for an attempt's other files. For a lake on disk it lies in the attempt's scratch: on
+ * the lake's file system, and swept with its run. For S3 it lies in the system's folder for temporary files (TMPDIR).
  * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE.
  */
 export async function openScratch(output: Location): Promise<TemporaryFolder> {

@@ -11,31 +11,31 @@ import { ofCatalogue, type PlainError } from './engine-errors.ts';
 import { readBlocks, type FileRange, type RecordRange } from './ranges.ts';
 import { runInThreads } from './thread.ts';
 
-/** Delimiters that every converter takes as they are; any other is rewritten to a comma. */
+/** Delimiters that every converter reads correctly. Any other delimiter is rewritten to a comma. */
 const TRUSTED_DELIMITERS = new Set([',', ';', '\t', '|']);
 
-/** Whether a converter's reader, given the dialect, sees the records that an exact RFC 4180 reader sees. */
+/** Whether a converter's reader, given the dialect, sees the same records as an exact RFC 4180 reader. */
 export function readsExactly(scan: CsvScan, encoding: Encoding): boolean {
   const { crlf, lf, cr } = scan.lineEnds;
   return (
-    scan.header.length > 1 && // It drops the empty lines of a one-column file.
+    scan.header.length > 1 && // The reader drops empty lines of a one-column file.
     scan.blankLines === 0 &&
     scan.bareQuotes.count === 0 &&
     cr === 0 &&
     (crlf === 0 || lf === 0) &&
     TRUSTED_DELIMITERS.has(scan.dialect.delimiter) &&
     !scan.header.some((name) => /[\r\n]/.test(name)) &&
-    // Java has U+FFFD for the bytes that Windows-1252 lacks.
+    // Java reads bytes that Windows-1252 lacks as U+FFFD.
     (encoding === 'utf-8' || scan.encoding.firstUndefinedWindows1252 === undefined)
   );
 }
 
-/** What ends the records of a file that is read as it is: left to itself, a reader guesses it from the first break, be it in quotes. */
+/** Line end of a file that is read unchanged. Without it a reader guesses from the first break, even one in quotes. */
 export function lineEndOf(scan: Pick<CsvScan, 'lineEnds'>): '\n' | '\r\n' {
   return scan.lineEnds.crlf > 0 ? '\r\n' : '\n';
 }
 
-/** Whether a file that starts at one of these places starts with what a reader takes for a byte order mark, and for no value. */
+/** Whether a reader would take the bytes at one of these offsets for a byte order mark, and skip them. */
 export async function anyIsMarked(
   location: Location,
   starts: readonly number[],
@@ -55,7 +55,7 @@ export async function anyIsMarked(
 }
 
 const MARK_BYTES = 3;
-/** Of UTF-8 and UTF-16; a file with one of UTF-32 has NUL bytes. */
+/** Marks of UTF-8 and UTF-16. A file with a mark of UTF-32 has NUL bytes, which landing refuses. */
 const MARKS = [
   [0xef, 0xbb, 0xbf],
   [0xfe, 0xff],
@@ -63,19 +63,19 @@ const MARKS = [
 ].map((bytes) => Buffer.from(bytes));
 
 /**
- * What has to be done to records of a landed file before a converter can be trusted with them. Mark, header and the
- * blank lines behind it are never among them.
+ * Changes to a landed file's records that a converter needs. Mark, header and the blank lines behind it are never among
+ * these records.
  */
 export interface Preparation extends FileRange {
-  /** On this machine. */
+  /** Path on this machine. */
   outputPath: string;
-  /** Written before the records: a reader takes a byte order mark that starts a file, even a value's, for none of its. */
+  /** Header line. Without it a reader would skip a value's first bytes if they look like a byte order mark. */
   header: string;
-  /** Windows-1252 → UTF-8. */
+  /** Whether Windows-1252 becomes UTF-8. */
   transcode: boolean;
-  /** Into plain commas and LF: see `rewriteRecords`. */
+  /** Whether records become plain commas and LF: see `rewriteRecords`. */
   rewrite: boolean;
-  /** A byte. */
+  /** Delimiter as a byte. */
   delimiter: number;
   columns: number;
 }
@@ -105,7 +105,7 @@ export function preparationOf(
 }
 
 /**
- * Writes the prepared file, block by block: memory is a few blocks, or the longest record.
+ * Writes the prepared file block by block. Memory is a few blocks or the longest record.
  * @param onProgress bytes read so far.
  */
 export async function prepareCsv(
@@ -130,7 +130,7 @@ export async function prepareCsv(
 
 /**
  * Prepares ranges in threads, as many at once as there are cores.
- * @param onProgress bytes of all ranges read so far.
+ * @param onProgress bytes read so far in all ranges.
  * @throws LonghaulError DISK_FULL, LAKE_…, STORE_… of S3; the signal's reason.
  */
 export async function prepareInThreads(

@@ -4,26 +4,26 @@ import type { Location } from '../storage/location.ts';
 import { cutRecords, readBlocks, type FileRange, type FileToCut } from './ranges.ts';
 import { runInThreads } from './thread.ts';
 
-/** Below this, starting a thread takes longer than the work. */
+/** For smaller files, starting a thread takes longer than the work. */
 const MIN_BYTES_FOR_THREADS = 32 * 1024 * 1024;
 
 interface FileToProfile extends FileToCut {
   location: Location;
   columns: number;
-  /** A byte. */
+  /** Delimiter as a byte. */
   delimiter: number;
   signal: AbortSignal;
   /** Bytes of the file done so far, header included. */
   onProgress: (bytes: number) => void;
 }
 
-/** Plain data, so that it can be sent to a thread. */
+/** Plain data, which a thread can receive. */
 export interface RangeToProfile extends FileRange {
   columns: number;
   delimiter: number;
 }
 
-/** What the whole file says of its columns, found on every core; the same however the file is cut. */
+/** Profiles all columns of a file on every core. The result does not depend on how the file is cut. */
 export async function profileFile(file: FileToProfile): Promise<Profile> {
   const { location, columns, delimiter, signal } = file;
   signal.throwIfAborted();

@@ -4,12 +4,12 @@ import { cutShort, openLocation, type Location } from '../storage/location.ts';
 
 /** Whole records of a landed file. */
 export interface RecordRange {
-  /** Where its first record starts. */
+  /** Offset at which the first record starts. */
   start: number;
-  /** Where the next range's starts, or the file's end. */
+  /** Offset at which the next range starts, or the file's end. */
   end: number;
   records: number;
-  /** All of the file's records. */
+  /** True if the range has all of the file's records. */
   whole: boolean;
 }
 
@@ -19,9 +19,9 @@ export interface FileToCut {
 }
 
 /**
- * A file's records, cut at its `splits` into ranges of about the same size: header and byte order mark are in none.
- * Fewer ranges where there are not so many splits; none where there is no record.
- * @param from the split where the first range starts.
+ * Cuts a file's records at its `splits` into ranges of about the same size, without header and byte order mark. There
+ * are fewer ranges if the file has too few splits, and none if it has no record.
+ * @param from the split at which the first range starts.
  */
 export function cutRecords(
   { bytes, scan: { records, splits, splitRecords } }: FileToCut,
@@ -46,7 +46,7 @@ export function cutRecords(
   });
 }
 
-/** The index of the position that is nearest; positions ascend. */
+/** The index of the nearest position. Positions ascend. */
 function nearest(positions: readonly number[], wanted: number): number {
   let best = 0;
   for (const [index, position] of positions.entries()) {
@@ -55,24 +55,24 @@ function nearest(positions: readonly number[], wanted: number): number {
   return best;
 }
 
-/** Bytes read at once: a few milliseconds of work, so that a caller's event loop stays free between two blocks. */
+/** Bytes of one read: a few milliseconds of work, so that the caller's event loop is free between two blocks. */
 const BLOCK_BYTES = 1024 * 1024;
 
-/** Whole records of a file. Plain data, for a thread. */
+/** Whole records of a file, as plain data for a thread. */
 export interface FileRange {
   location: Location;
-  /** Where a record starts. */
+  /** Offset at which a record starts. */
   start: number;
-  /** Where another one starts, or the file's end. */
+  /** Offset at which another record starts, or the file's end. */
   end: number;
 }
 
 /**
- * What to do with a block, which starts at `position` in the file.
- * @returns where in the block the record starts that goes on behind it: it comes again, with more.
+ * Handles a block, which starts at `position` in the file.
+ * @returns the offset in the block of a last record that is not complete. The next block begins with it.
  */
 type BlockReader = (bytes: Uint8Array, block: Block, position: number) => number | Promise<number>;
-/** Reads a range block by block; memory is one block, or the longest record. */
+/** Reads a range block by block. Memory is one block or the longest record. */
 export async function readBlocks(
   range: FileRange,
   read: BlockReader,

@@ -4,7 +4,7 @@ import type { Message, ThreadData } from './thread.ts';
 
 type Work = (job: never, onProgress: (bytes: number) => void) => Promise<unknown>;
 
-/** What a thread may be started for; each loads its own modules only. */
+/** The work that a thread can do. Each kind loads only its own modules. */
 const WORK: Record<ThreadData<never>['work'], () => Promise<Work>> = {
   prepare: async () => (await import('./prepare.ts')).prepareCsv,
   profile: async () => (await import('./profile-file.ts')).profileRange,

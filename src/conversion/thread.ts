@@ -2,24 +2,24 @@ import { Worker } from 'node:worker_threads';
 import { ofCatalogue, toPlainError, type PlainError } from './engine-errors.ts';
 import { together } from './together.ts';
 
-/** What a thread says: bytes as it goes on, and its end. */
+/** A thread's messages: bytes as it goes on, and its end. */
 export type Message<Result> = { bytes: number } | { result: Result } | { error: PlainError };
 
-/** What `thread-main.ts` is started with. */
+/** The data with which `thread-main.ts` starts. */
 export interface ThreadData<Job> {
   work: 'prepare' | 'profile' | 'write';
-  /** Plain data. */
+  /** The job as plain data. */
   job: Job;
 }
 
 interface Thread<Job> extends ThreadData<Job> {
   signal: AbortSignal;
   onProgress: (bytes: number) => void;
-  /** Makes the error of what the thread threw, or of how it ended. */
+  /** Makes the error from what the thread threw, or from how it ended. */
   errorOf?: (error: PlainError) => Error;
 }
 
-/** Does a job in a thread, which has ended when this does. @throws the signal's reason when it aborts. */
+/** Runs a job in a thread, which has ended when this returns. @throws the signal's reason when it aborts. */
 export async function runInThread<Job, Result>(thread: Thread<Job>): Promise<Result> {
   const { work, job, signal, onProgress, errorOf = plainly } = thread;
   signal.throwIfAborted();
@@ -45,7 +45,7 @@ export async function runInThread<Job, Result>(thread: Thread<Job>): Promise<Res
 }
 
 /**
- * Does jobs in threads. The first failure ends them all, and is thrown when the last of them has ended.
+ * Runs jobs in threads. The first failure ends them all. It is thrown when the last thread has ended.
  * @param onProgress bytes of all jobs done so far.
  */
 export async function runInThreads<Job, Result>(

@@ -2,12 +2,12 @@ import pMap from 'p-map';
 
 export interface Together {
   signal: AbortSignal;
-  /** At once. */
+  /** Number of items in work at once. */
   concurrency: number;
 }
 
 /**
- * Does work on each item. The first failure stops the others, and is thrown when the last of them has ended.
+ * Does work on each item. The first failure stops the others. It is thrown when the last one has ended.
  * @throws the signal's reason when it aborts.
  */
 export async function together<Item, Result>(

@@ -10,7 +10,7 @@ import { DECIMAL, INTEGER, NUMBERS, SHAPES } from '../csv/shapes.ts';
 import { shapesOfType } from './column-types.ts';
 
 /**
- * What each delimiter makes of the file's first records.
+ * Explains the delimiter: what each delimiter makes of the file's first records.
  * @param head the file's first bytes.
  */
 export function whyDelimiter(dialect: Dialect, head: Buffer, isComplete: boolean): string {
@@ -58,13 +58,13 @@ export function whyEncoding(
   return `byte ${countText(firstInvalidUtf8 ?? 0)} is not valid UTF-8, and every byte stands where a character of Windows-1252 may`;
 }
 
-/** What is said of a column, whose evidence it is. */
+/** The evidence for a column's type. */
 interface Reason {
   evidence: ColumnEvidence;
   encoding: Encoding;
 }
 
-/** How many of a column's values have a shape, and the first that does not. */
+/** Number of a column's values that have a shape, and the first value that does not. */
 interface Fit {
   shape: number;
   format?: string;
@@ -72,7 +72,7 @@ interface Fit {
   misfit?: SeenValue;
 }
 
-/** Which values decide a column's type, as a sentence without its full stop. Publisher's text is made printable. */
+/** Names the values that decide a column's type: a sentence without its full stop. Publisher's text is printable. */
 export function whyType(
   column: Pick<Column, 'type' | 'format'>,
   declared: DeclaredType | undefined,
@@ -100,7 +100,7 @@ export function whyType(
   }
 }
 
-/** Where month first and day first both fit, the first one of the list was taken: worth knowing. */
+/** If month first and day first both fit, Longhaul takes the first format of the list. The user should know this. */
 function otherFormats({ format }: Pick<Column, 'format'>, evidence: ColumnEvidence): string {
   const others = SHAPES.filter(
     (each) =>
@@ -111,7 +111,7 @@ function otherFormats({ format }: Pick<Column, 'format'>, evidence: ColumnEviden
   return others.length === 0 ? '' : `; ${others.map((each) => each.format).join(', ')} fits too`;
 }
 
-/** By the type that most of the values would have. */
+/** Explains a text column by the type that would fit most of its values. */
 function whyText(reason: Reason): string {
   const { evidence } = reason;
   const best = bestFit(evidence, -1);
@@ -122,7 +122,7 @@ function whyText(reason: Reason): string {
   return misfitText(best, reason, kindText(best)) + zeroText(best.misfit);
 }
 
-/** The usual reason why what looks like a number is none. */
+/** The usual reason why a value that looks like a number stays text. */
 function zeroText(value: SeenValue | undefined): string {
   return /^-?0\d/.test(value?.text ?? '') ? '; a number would lose the leading zero' : '';
 }

@@ -3,7 +3,7 @@ import { toPlainError, type PlainError } from '../engine-errors.ts';
 import { runJob } from './job.ts';
 import type { DuckDbJob } from './plan.ts';
 
-/** One conversion in a process of its own: DuckDB's internal errors kill it alone, and ending it ends the work. */
+/** A conversion has its own process: an internal error of DuckDB ends no other, and killing it ends the work. */
 export type ChildMessage = { bytes: number } | { done: true } | { error: PlainError };
 
 let scratchFolder: string | undefined;
@@ -17,7 +17,7 @@ process.once('message', (message) => {
   );
 });
 
-// The worker is gone: no process waits for the result, and its folder may be cleaned up at any time.
+// The worker is gone. No process waits for the result, and another process may remove its folder at any time.
 process.once('disconnect', () => {
   if (scratchFolder !== undefined) rmSync(scratchFolder, { recursive: true, force: true });
   process.kill(process.pid, 'SIGKILL');

@@ -13,12 +13,12 @@ import { anyIsMarked } from '../prepare.ts';
 import type { ChildMessage } from './child.ts';
 import { planJob, type DuckDbJob, type JobPlan } from './plan.ts';
 
-/** How a job is done: its errors are the catalogue's. */
+/** Runs a job. Its errors are the catalogue's. */
 export type JobRunner = typeof runInChild;
 
 /**
- * The default engine: DuckDB in a child process, one a part.
- * @param run for tests of many small files, which a process each would make slow.
+ * The default engine: DuckDB in a child process for each part.
+ * @param run tests of many small files replace it, because a process for each file would be slow.
  */
 export function createDuckDbEngine(
   settings: DuckDbSettings,
@@ -66,11 +66,11 @@ async function writePart(
     await runFresh(request, part, serialJob, run);
   }
   if (shardKey !== undefined) await output.delete(shardKey);
-  // An object in S3 is whole and where it stays; on a disk only this makes it so.
+  // An object in S3 is complete and in its place. On a disk, this moves the complete file into its place.
   if (output.location(part.key).kind === 'disk') await output.putFile(part.key, part.partialPath);
 }
 
-/** A child finds its credentials anew: after a session that has expired, another child is needed. */
+/** A child loads its credentials itself. If a session has expired, a second child runs the job with new ones. */
 async function runFresh(
   request: ConversionRequest,
   part: PartToWrite,
@@ -87,7 +87,7 @@ async function runFresh(
   }
 }
 
-/** What a job that failed has written. */
+/** Removes what a failed job has written. */
 async function discard({ output }: ConversionRequest, part: PartToWrite): Promise<void> {
   await output.deletePrefix(part.key);
   await rm(part.partialPath, { force: true });
@@ -97,11 +97,11 @@ function isOf(error: unknown, codes: readonly ErrorCode[]): boolean {
   return error instanceof LonghaulError && codes.includes(error.code);
 }
 
-/** The end of what the child wrote to its standard error, where it died without a message. */
+/** If the child dies without a message, the error shows the end of its standard error. */
 const MAX_STDERR_CHARACTERS = 2000;
 
 /**
- * Does a job in a child process; none is left when this returns or throws.
+ * Runs a job in a child process. The process has ended when this function returns or throws.
  * @param onProgress bytes of the range done so far.
  * @throws LonghaulError as `ConversionEngine`; the signal's reason when it aborts.
  */
@@ -139,8 +139,8 @@ export async function runInChild(
 }
 
 /**
- * The catalogue's error for what the child says: DuckDB's messages have their kind in their first words.
- * @param bucket where the job reaches into one.
+ * The catalogue's error for the child's error. The first words of a DuckDB message say its kind.
+ * @param bucket the bucket that the job uses, if it uses S3.
  */
 export function jobError(error: PlainError, bucket: string | undefined): LonghaulError {
   const { message } = error;
@@ -148,14 +148,14 @@ export function jobError(error: PlainError, bucket: string | undefined): Longhau
   return ofCatalogue(error) ?? engineError(`DuckDB: ${firstLine(message)}`, message, ofStore);
 }
 
-/** An error of HTTP without a status is a connection that broke off. */
+/** If an HTTP error has no status, the connection broke off. */
 function storeError(message: string, bucket: string): LonghaulError | undefined {
   const found = duckDbS3Error(uploadsAlike(message), bucket);
   if (found || !message.startsWith('HTTP Error')) return found;
   return new LonghaulError('STORE_UNREACHABLE', `DuckDB: ${firstLine(message)}`);
 }
 
-/** DuckDB's message about an upload is `Unable to connect to URL s3://…: Forbidden (HTTP code 403)`, without a method. */
+/** DuckDB's upload errors are `Unable to connect to URL s3://…: Forbidden (HTTP code 403)`, without a method. */
 function uploadsAlike(message: string): string {
   return message.replace(
     /^HTTP Error: Unable to connect to URL (\S+?): (.*?) \(HTTP code (\d+)\)/,
@@ -163,7 +163,7 @@ function uploadsAlike(message: string): string {
   );
 }
 
-/** SIGKILL that is not ours is the kernel's, or a container's, answer to too much memory. */
+/** If the worker did not send SIGKILL, the kernel or the container did, because of too much memory. */
 function deathError(code: number | null, signal: string | null, stderr: string): LonghaulError {
   if (signal === 'SIGKILL' || /heap out of memory|bad_alloc/i.test(stderr)) {
     return new LonghaulError(

@@ -3,28 +3,28 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { prepareCsv } from '../prepare.ts';
 import type { DuckDbJob, S3Access } from './plan.ts';
 
-/** How often DuckDB is asked how far it is: often enough for a bar, too seldom to cost anything. */
+/** Time between two reports of DuckDB's progress: often enough for a bar, and too seldom to cost time. */
 const PROGRESS_INTERVAL_MS = 250;
 
-/** Percent: only the end itself is reported as 100. */
+/** Largest percentage before the end: only the end itself is reported as 100. */
 const MOST_BEFORE_END = 99;
 
-/** DuckDB counts its progress only where a progress bar is wanted; the bar itself would go to standard output. */
+/** DuckDB counts its progress only if a progress bar is enabled. The bar itself would go to standard output. */
 const COUNT_PROGRESS = ['SET enable_progress_bar = true', 'SET enable_progress_bar_print = false'];
 
-/** The part of the input's bytes that preparing them counts for, where they have to be prepared. */
+/** If the input must be prepared, preparing counts as this share of its bytes. */
 const PREPARATION_SHARE = 0.2;
 
 /**
- * What DuckDB's uploads are cut for: it holds a ten-thousandth of this for each part, which then is 16 MiB and not the
- * 80 MB that it takes for the largest object that S3 allows. No part of ours comes near to it.
+ * Largest object for which DuckDB sizes its uploads. It holds a ten-thousandth of this for each part: 16 MiB. By
+ * default it holds 80 MB, for the largest object that S3 allows. Longhaul's parts are far smaller.
  */
 const MAX_UPLOAD_SIZE = '160GiB';
 
 /**
- * Does a job in this process: DuckDB's threads do the work, this one only waits.
+ * Runs a job in this process. DuckDB's threads do the work; this thread only waits.
  * @param onProgress bytes of the range done so far.
- * @throws LonghaulError of S3 and of what is read for preparing it; DuckDB's own errors; Error for missing rows.
+ * @throws LonghaulError of S3 and of reading the input for preparation; DuckDB's errors; Error for missing rows.
  */
 export async function runJob(job: DuckDbJob, onProgress: (bytes: number) => void): Promise<void> {
   const share = job.preparation ? PREPARATION_SHARE : 0;
@@ -51,15 +51,15 @@ export async function runJob(job: DuckDbJob, onProgress: (bytes: number) => void
   }
 }
 
-/** With credentials as they are now, just before they are used. */
+/** Gives DuckDB the current credentials, just before it uses them. */
 async function openS3(connection: DuckDBConnection, access: S3Access): Promise<void> {
-  // The SDK, which a child that works on disk does not need.
+  // This loads the AWS SDK. A child that works on disk does not need it.
   const { openDuckDbS3 } = await import('../../storage/s3/engine-access.ts');
   await openDuckDbS3(connection, access);
   await connection.run(`SET s3_uploader_max_filesize = '${MAX_UPLOAD_SIZE}'`);
 }
 
-/** DuckDB's reader mostly notices when it is misled; where it does not, the number of rows shows it. */
+/** DuckDB's reader mostly notices when it misreads a file. If it does not, the number of rows shows it. */
 async function copy(connection: DuckDBConnection, job: DuckDbJob): Promise<void> {
   const result = await connection.runAndReadAll(job.copy);
   const rows = Number(result.getRowsJS()[0]?.[0]);
@@ -73,9 +73,9 @@ function followProgress(
   let furthest = 0;
   const timer = setInterval(() => {
     const { percentage } = connection.progress;
-    // Unknown is −1; and DuckDB may say 100 % before the last row group is written.
+    // DuckDB says −1 if it does not know. It may say 100 % before it has written the last row group.
     furthest = Math.max(furthest, Math.min(percentage, MOST_BEFORE_END));
-    // Also without a change of the percentage: the written file grows.
+    // Reports also if the percentage is unchanged, because the written file grows.
     if (furthest > 0) onProgress(furthest / 100);
   }, PROGRESS_INTERVAL_MS);
   return () => clearInterval(timer);

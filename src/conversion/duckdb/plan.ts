@@ -9,50 +9,50 @@ import { MAX_REWRITE_GROWTH } from '../../csv/rewrite.ts';
 import type { ConversionRequest } from '../engine.ts';
 import type { PartToWrite } from '../parts.ts';
 
-/** DuckDB's own longest line; only longer ones need a larger buffer. */
+/** DuckDB's default for the longest line. Only longer lines need a larger buffer. */
 const DEFAULT_MAX_LINE_BYTES = 2_000_000;
-/** The size of DuckDB's read buffer, in longest lines: a line may start anywhere in one and end in the next. */
+/** DuckDB's read buffer holds this many longest lines: a line may start anywhere in one buffer and end in the next. */
 const LINES_A_BUFFER = 2;
 
-/** Everything that the child does: plain data, sent to it as JSON. No credentials: it finds them itself. */
+/** The whole work of the child as plain data, sent as JSON without credentials: the child finds them itself. */
 export interface DuckDbJob {
   settings: string[];
-  /** Present where a file of it lies in S3. */
+  /** Present if one of its files lies in S3. */
   s3?: S3Access;
   preparation?: Preparation;
   copy: string;
-  /** Rows that have to be written. */
+  /** Number of rows that DuckDB must write. */
   records: number;
-  /** The length of the range. */
+  /** Length of the range. */
   inputBytes: number;
 }
 
 export interface S3Access {
   settings: S3Settings;
   httpfsPath: string;
-  /** The child removes it where the worker is gone; on disk the sweep removes it with the attempt. */
+  /** If the worker is gone, the child removes this folder. On disk the sweep removes it with the attempt. */
   scratchFolder: string;
 }
 
 export interface JobPlan {
   job: DuckDbJob;
   /**
-   * The same with DuckDB's single-threaded reader: line breaks in quotes can mislead the parallel one, where
-   * the text between them looks like records. The prepared file is there already.
+   * The same job with DuckDB's single-threaded reader. Line breaks in quotes can mislead the parallel reader if the
+   * text between them looks like records. It uses the file that the first job prepared.
    */
   serialJob?: DuckDbJob;
-  /** The key that the range must first be copied to, as a file of its own: DuckDB reads files from their start. */
+  /** Key of a shard. The range must first be copied to it, because DuckDB reads files from their start. */
   shardKey?: string;
 }
 
 interface PlanOptions {
-  /** The extension's path, where the lake lies in S3. */
+  /** Path of the httpfs extension, if the lake lies in S3. */
   httpfsPath: string | undefined;
-  /** The range starts with a byte order mark, which in its place is part of a value. */
+  /** True if the range starts with the bytes of a byte order mark. At this place they are part of a value. */
   isMarked: boolean;
 }
 
-/** What DuckDB has to do for a part. */
+/** Plans DuckDB's work for a part. */
 export function planJob(
   request: ConversionRequest,
   part: PartToWrite,
@@ -102,7 +102,7 @@ export function planJob(
   };
 }
 
-/** What each of our jobs sets first. */
+/** The settings that each job of Longhaul makes first. */
 export function settingStatements(
   settings: Pick<DuckDbSettings, 'memoryLimit' | 'threads'>,
   scratchFolder: string,
@@ -112,7 +112,7 @@ export function settingStatements(
     `SET threads = ${settings.threads}`,
     `SET temp_directory = ${quoteLiteral(scratchFolder)}`,
     'SET preserve_insertion_order = true',
-    // Nothing is fetched: what it needs is built in.
+    // DuckDB must not download extensions: those that it needs are built in.
     'SET autoinstall_known_extensions = false',
     'SET autoload_known_extensions = false',
     'SET allow_community_extensions = false',
@@ -127,7 +127,7 @@ interface CsvToRead {
   maxLineBytes: number;
 }
 
-/** Columns are `c0`, `c1`, … here: a publisher's name gets no nearer to DuckDB than the output's identifiers. */
+/** Columns are `c0`, `c1`, … here. A publisher's names appear only as identifiers of the output. */
 function readCsv(csv: CsvToRead, columns: readonly Column[], parallel: boolean): string {
   const types = columns.map((column, index) => `'c${index}': '${readTypeOf(column)}'`);
   const options = [
@@ -156,19 +156,19 @@ function readTypeOf(column: Column): string {
   return column.type === 'DATE' || column.type === 'TIMESTAMP' ? 'VARCHAR' : column.type;
 }
 
-/** Dates through `strptime` with the column's own format: as fast as the reader's one format for all of them. */
+/** Reads dates with `strptime` and the column's own format. That is as fast as one format for the whole reader. */
 function projectionOf(column: Column, index: number): string {
   return `${valueOf(column, `c${index}`)} AS ${quoteIdentifier(column.name)}`;
 }
 
 function valueOf(column: Column, read: string): string {
   if (column.type !== 'DATE' && column.type !== 'TIMESTAMP') return read;
-  // Without a format there is no value.
+  // If a column has no format, it has no value.
   if (column.format === undefined) return `CAST(${read} AS ${column.type})`;
   return `CAST(strptime(${read}, ${strptimeFormat(column.format)}) AS ${column.type})`;
 }
 
-/** Our `%f` is an optional fraction with its point. */
+/** Longhaul's `%f` is an optional fraction including its point. */
 function strptimeFormat(format: string): string {
   if (!format.endsWith('%f')) return quoteLiteral(format);
   const whole = format.slice(0, -2);
@@ -184,20 +184,20 @@ function emptyCopy(columns: readonly Column[], path: string): string {
 
 const MIB = 1024 * 1024;
 
-/** DuckDB's vector: it makes room for that many values of each column, however few rows there are. */
+/** Rows of a DuckDB vector. DuckDB reserves room for that many values of each column, even for fewer rows. */
 const VECTOR_ROWS = 2048;
-/** What a text takes in a vector. */
+/** Bytes of a text in a vector. */
 const VALUE_BYTES = 16;
-/** Vectors of each column that a thread holds from reader to writer: 9,074 columns need 5 to get through, 7 not to spill. */
+/** Vectors of each column that a thread holds at once. With 9,074 columns DuckDB needs 5, and 7 to avoid spilling. */
 const VECTORS_A_THREAD = 7;
-/** As many rows as DuckDB's own row groups hold: its vectors fit, and readers can skip. */
+/** DuckDB's own number of rows in a row group: it fits its vectors, and readers can skip groups. */
 const ROWS_A_GROUP = 122_880;
-/** The share of the memory that the row group may take that is being filled. */
+/** Largest share of the memory for the row group that DuckDB is filling. */
 const GROUP_SHARE = 1 / 4;
 
 /**
- * What a table of many columns is written with: fewer threads and shorter row groups, so that its vectors fit into the
- * memory; and where not even one thread's do, as much memory as they need, since there is no other way.
+ * Settings for a table of many columns: fewer threads and shorter row groups, so that its vectors fit into the memory.
+ * If the vectors of one thread do not fit either, DuckDB gets as much memory as they need: there is no other way.
  */
 export function settingsForWidth(
   columns: number,
@@ -214,7 +214,7 @@ export function settingsForWidth(
   };
 }
 
-/** As DuckDB reads what the settings allow: `2GiB`, `512MB`. */
+/** Reads the sizes that the settings accept, such as `2GiB` and `512MB`, as DuckDB does. */
 function bytesOf(size: string): number {
   const [, number = '0', unit = ''] = /^([\d.]+)([KMGT]i?)B$/.exec(size) ?? [];
   const base = unit.endsWith('i') ? 1024 : 1000;

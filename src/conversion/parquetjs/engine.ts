@@ -7,7 +7,7 @@ import { engineError, firstLine, ofCatalogue, type PlainError } from '../engine-
 import { runInThread } from '../thread.ts';
 import type { FileToWrite } from './write-file.ts';
 
-/** The reference engine: csv-parse and parquetjs-lite in a thread. No native code, bounded memory, slow. */
+/** The reference engine: csv-parse and parquetjs-lite in a thread. No native code, bounded memory, but slow. */
 export function createParquetJsEngine(sizes: PartSizes): ConversionEngine {
   return { convert: async (request) => await convert(request, sizes) };
 }
@@ -24,8 +24,8 @@ async function convert(request: ConversionRequest, sizes: PartSizes): Promise<Co
 }
 
 /**
- * Integers beyond 2^53 become text, since the writer holds them as doubles.
- * @throws LonghaulError ENGINE_FAILED for a column `__proto__`, which the writer would lose without a word.
+ * Turns integers beyond 2^53 into text, because the writer holds them as doubles.
+ * @throws LonghaulError ENGINE_FAILED for a column `__proto__`, which the writer would drop without an error.
  *   (Normalised names have no underscore at either end.)
  */
 function writableColumn(column: Column): Column {
@@ -37,7 +37,7 @@ function writableColumn(column: Column): Column {
   return { ...rest, type: 'VARCHAR' };
 }
 
-/** The writer knows files only. */
+/** Writes a part to a file and then puts it to its key, because the writer supports only files. */
 async function writePart(
   request: ConversionRequest,
   schema: Schema,

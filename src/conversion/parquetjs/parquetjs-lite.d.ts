@@ -1,4 +1,4 @@
-/** The part of parquetjs-lite (which has no types) that this program uses. */
+/** The part of parquetjs-lite that this program uses. The package has no types. */
 declare module 'parquetjs-lite' {
   export interface FieldDefinition {
     type: 'UTF8' | 'INT64' | 'DOUBLE' | 'DATE' | 'TIMESTAMP_MICROS';
@@ -16,9 +16,9 @@ declare module 'parquetjs-lite' {
 
   export class ParquetSchema {
     constructor(fields: Record<string, FieldDefinition>);
-    /** What rows are shredded by. */
+    /** The fields by which the writer shreds rows. */
     fields: Record<string, Field>;
-    /** What files are written by. */
+    /** The fields that the writer puts into a file's footer. */
     fieldList: Field[];
   }
 
@@ -40,7 +40,7 @@ declare module 'parquetjs-lite' {
   export default parquet;
 }
 
-/** Parquet's own format, as Thrift's compiler made JavaScript of it. */
+/** Parquet's format as JavaScript that the Thrift compiler made. */
 declare module 'parquetjs-lite/gen-nodejs/parquet_types.js' {
   /** A column in the footer. */
   interface SchemaElement {

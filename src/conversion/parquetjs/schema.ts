@@ -1,7 +1,7 @@
 import parquet, { type FieldDefinition, type ParquetSchema } from 'parquetjs-lite';
 import type { Column, ColumnType } from '../../model/schema.ts';
 
-/** Rows have their values under `rowKey(0)`, `rowKey(1)`, …: a name like `2015` would change its place in an object. */
+/** Key of a value in a row. With names, JavaScript would move one such as `2015` to the front of the object. */
 export function rowKey(index: number): string {
   return `c${index}`;
 }
@@ -13,7 +13,7 @@ export function writerSchema(columns: readonly Column[]): ParquetSchema {
       type: WRITER_TYPES[type],
       optional: true,
       compression: 'GZIP',
-      // The writer compares texts by UTF-16 and leaves NaN to chance; a wrong minimum hides rows from readers.
+      // The writer compares texts by UTF-16 and handles NaN by chance. A wrong minimum would hide rows from readers.
       statistics: false,
     };
   }
@@ -35,9 +35,9 @@ const WRITER_TYPES = {
 } as const satisfies Record<ColumnType, FieldDefinition['type']>;
 
 /**
- * The writer's own DATE and TIMESTAMP_MICROS refuse everything before 1970. So rows are shredded by another
- * type than the file says: days as a plain INT32; microseconds as digits, of which its INT64 encoding makes
- * a bigint, with every digit.
+ * The writer's DATE and TIMESTAMP_MICROS refuse times before 1970. So rows are shredded by a type other than the
+ * file's: days as plain INT32, and microseconds as digits. The INT64 encoding turns the digits into a bigint without
+ * loss.
  */
 function passTypesExactly(schema: ParquetSchema): void {
   for (const [key, field] of Object.entries(schema.fields)) {

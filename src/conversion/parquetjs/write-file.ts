@@ -7,25 +7,25 @@ import { locationBlocks, type Location } from '../../storage/location.ts';
 import { windows1252ToUtf8 } from '../../csv/encoding.ts';
 import { rowKey, writerSchema } from './schema.ts';
 
-/** The writer holds a group as JavaScript values; whichever limit comes first ends it. */
+/** The writer holds a row group as JavaScript values. The first limit that is reached ends the group. */
 const MAX_ROWS_A_GROUP = 32_768;
 const MAX_BYTES_A_GROUP = 16 * 1024 * 1024;
 /** Rows between two messages of progress. */
 const ROWS_A_REPORT = 4096;
 
-/** Plain data, for a thread. */
+/** Plain data, which a thread can receive. */
 export interface FileToWrite {
   input: Location;
-  /** Where a record starts. */
+  /** Offset at which a record starts. */
   start: number;
-  /** Where another one starts, or the file's end. */
+  /** Offset at which another record starts, or the file's end. */
   end: number;
   delimiter: string;
   transcode: boolean;
   columns: Column[];
-  /** The number of records that have to be written. */
+  /** Number of records that must be written. */
   records: number;
-  /** On this machine. */
+  /** Path on this machine. */
   outputPath: string;
 }
 
@@ -34,7 +34,7 @@ declareTimestampsLocal();
 /**
  * Reads every record with csv-parse and writes it with parquetjs-lite.
  * @param onProgress bytes read so far.
- * @throws Error where there are other than the expected records.
+ * @throws Error if the number of records is not the expected one.
  */
 export async function writeFile(
   job: FileToWrite,
@@ -59,7 +59,7 @@ export async function writeFile(
     }
     groupRows += 1;
     rows += 1;
-    // The row that fills a group by its bytes makes the group as large as it is by then.
+    // If a row fills a group by its bytes, the group's size becomes its present number of rows.
     const isFull = groupBytes >= MAX_BYTES_A_GROUP || groupRows === MAX_ROWS_A_GROUP;
     writer.setRowGroupSize(isFull ? groupRows : MAX_ROWS_A_GROUP);
     await writer.appendRow(row);
@@ -73,7 +73,7 @@ export async function writeFile(
 
 interface ParsedRecord {
   values: string[];
-  /** Bytes of the parser's input, up to here. */
+  /** Bytes of the parser's input up to this record. */
   bytes: number;
 }
 
@@ -82,19 +82,19 @@ async function* recordsOf(job: FileToWrite): AsyncGenerator<ParsedRecord> {
   const parser = parse({
     delimiter: job.delimiter,
     record_delimiter: ['\r\n', '\n', '\r'],
-    // A quote inside an unquoted field is text; anything worse never gets past the landing.
+    // A quote inside an unquoted field is text. Landing refuses any worse use of quotes.
     relax_quotes: true,
-    // In a one-column file a blank line is an empty field.
+    // In a file of one column, a blank line is an empty field.
     skip_empty_lines: job.columns.length > 1,
   });
-  // A pipeline's error destroys the parser, and so reaches the loop below.
+  // If the pipeline fails, it destroys the parser, so the loop below gets the error.
   pipeline(input, parser, () => undefined);
   for await (const values of parser) {
     yield { values: values as string[], bytes: parser.info.bytes };
   }
 }
 
-/** Copies, since the parser keeps them for longer than they are good. */
+/** Copies each block, because the parser keeps blocks for longer than they are valid. */
 async function* blocksOf(job: FileToWrite): AsyncGenerator<Buffer> {
   for await (const block of locationBlocks(job.input, job)) {
     yield Buffer.from(job.transcode ? windows1252ToUtf8(block) : block);
@@ -102,9 +102,9 @@ async function* blocksOf(job: FileToWrite): AsyncGenerator<Buffer> {
 }
 
 /**
- * Footers written in this thread declare timestamps as local ones, as DuckDB's and Spark's files do: the logical type
- * TIMESTAMP that is not adjusted to UTC, beside the older TIMESTAMP_MICROS, by which alone pyarrow and Spark take them for
- * instants in UTC. The writer uses only the older one; its Thrift types know both.
+ * Makes footers of this thread declare timestamps as local, as DuckDB's and Spark's files do. A local timestamp has the
+ * logical type TIMESTAMP that is not adjusted to UTC. The writer uses only the older TIMESTAMP_MICROS. From that alone,
+ * pyarrow and Spark read instants in UTC. The writer's Thrift types know both.
  */
 function declareTimestampsLocal(): void {
   const { ConvertedType, LogicalType, MicroSeconds, SchemaElement, TimeUnit, TimestampType } =
@@ -118,15 +118,15 @@ function declareTimestampsLocal(): void {
   };
 }
 
-/** Text → what the writer gets; the text has been found to fit the column's type. */
+/** Turns text into the writer's value. Inspection has found that the text fits the column's type. */
 type ValueReader = (text: string) => string | number;
 
-/** @throws Error for a date column without a format: it has no value, so nothing is ever read from it. */
+/** @throws Error for a date column without a format. It has no value, so this function never reads one. */
 function valueReaderOf(column: Column): ValueReader {
   switch (column.type) {
     case 'VARCHAR':
       return (text) => text;
-    // At most 2^53 here: exact as numbers.
+    // Numbers here are at most 2^53, so JavaScript holds them exactly.
     case 'BIGINT':
     case 'DOUBLE':
       return Number;
@@ -150,10 +150,10 @@ interface MomentFields {
 const DAY_MS = 86_400_000;
 
 function daysOf(fields: MomentFields): number {
-  // Date.UTC takes the years 0 to 99 for 1900 to 1999.
+  // `Date.UTC` reads the years 0 to 99 as 1900 to 1999.
   const date = new Date(0);
   date.setUTCFullYear(fields.year, fields.month - 1, fields.day);
-  // A day that its month lacks would become one of the next month.
+  // JavaScript would turn a day that its month lacks into a day of the next month.
   if (date.getUTCMonth() !== fields.month - 1 || date.getUTCDate() !== fields.day) {
     throw new Error(`${fields.year}-${fields.month}-${fields.day} is no day.`);
   }
@@ -169,7 +169,7 @@ function microsecondsOf(fields: MomentFields): bigint {
   return BigInt(seconds) * 1_000_000n + BigInt(microsecond);
 }
 
-/** By the format's letters, in their order: separators are known to be right. */
+/** Reads numbers in the order of the format's letters. Inspection has checked the separators. */
 function fieldsOf(text: string, format: string | undefined): MomentFields {
   if (format === undefined) {
     throw new Error(`A date column without a format has the value ${text}.`);

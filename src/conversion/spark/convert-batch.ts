@@ -36,15 +36,15 @@ import {
 
 const SCRIPT = fileURLToPath(new URL('convert.py', import.meta.url));
 
-/** Between two looks for results on this machine's disk. */
+/** Wait between two looks for results on this machine's disk. */
 const LOOK_INTERVAL_MS = 200;
-/** Sources whose parts are moved at once: in a bucket that is uploading. */
+/** Sources whose parts are moved at once. For a lake in S3 a move is an upload. */
 const MOVES = 4;
-/** Sources that are asked for their parts at once. */
+/** Sources whose parts are looked for at once. */
 const LOOKS = 16;
 
 export interface BatchProgress {
-  /** Of what Spark reads. */
+  /** Bytes of Spark's input that are done. */
   bytes: number;
   totalBytes: number;
   sources: { done: number; total: number };
@@ -56,7 +56,7 @@ export interface BatchWatch {
   onNote: (note: string) => void;
 }
 
-/** A source without parts, and why. */
+/** A source without parts, and the reason. */
 export interface FailedSource {
   id: string;
   error: LonghaulError;
@@ -67,11 +67,11 @@ type Deps = Lake & { spark: SparkSettings };
 export type SubmitSpark = (command: SparkCommand) => Promise<SparkEnd>;
 
 /**
- * Staged sources to Parquet by one `spark-submit`, and by further ones as long as a session dies and another gets further.
- * A source's parts go to their keys when Spark has made them, so the others' disk stays free; those of an earlier attempt
- * stay. One that fails stops no other.
- * @param submit for tests of many small batches, which a JVM each would make slow.
- * @throws the signal's reason when it aborts; nothing of the sources.
+ * Converts staged sources to Parquet by one `spark-submit`. If the session dies, another one follows as long as each
+ * gets further. When Spark has made a source's parts, they move to their keys, which frees disk for the others. Parts
+ * of an earlier attempt stay. If a source fails, the others go on.
+ * @param submit tests of many small batches replace it, because a JVM for each would be slow.
+ * @throws the signal's reason when it aborts. Errors of sources are returned.
  */
 export async function convertBatch(
   deps: Deps,
@@ -101,23 +101,23 @@ interface Options {
   watch: BatchWatch;
   submit: SubmitSpark;
   attempt: string;
-  /** On this machine: Spark's own, with its job and its results. */
+  /** Spark's folder on this machine, with its job and its results. */
   folder: string;
-  /** On the disk of the lake, if it is on one: the Parquet lies there until it is moved. */
+  /** Folder for Parquet until it is moved. If the lake is on a disk, the folder is on the same disk. */
   outputFolder: string;
 }
 
 class BatchConversion {
   readonly #options: Options;
-  /** Without parts yet, and without an error. */
+  /** Sources that have neither parts nor an error yet. */
   readonly #open = new Map<string, BatchSource>();
   readonly #failed: FailedSource[] = [];
-  /** Of open sources, as the session under way says. */
+  /** Errors of open sources, as reported by the running session. */
   readonly #errors = new Map<string, SparkError>();
   readonly #starts: string;
-  /** Of the last session that died: the reason of those that it is given up for. */
+  /** Error of the last session that died. Sources that are given up because of it get this error. */
   #death: LonghaulError | undefined;
-  /** S3 took the session's credentials no more. */
+  /** Set if S3 refused the session's credentials. */
   #expired: LonghaulError | undefined;
 
   constructor(options: Options) {
@@ -143,7 +143,7 @@ class BatchConversion {
       );
     } catch (error) {
       if (stop.aborted) {
-        // A worker that is stopped is no fault of the sources that it has in work.
+        // If the operator stops a worker, the sources in work are not at fault.
         for (const key of await this.#deadStarts()) {
           if (!before.includes(key)) await deps.converted.delete(key);
         }
@@ -166,7 +166,7 @@ class BatchConversion {
       if (open === 0) return;
       const cause = this.#expired ?? deathError(end, this.#bucket);
       const isExpired = cause.code === 'STORE_CREDENTIALS';
-      // The next session finds credentials anew: once, where that does not help.
+      // The next session loads new credentials. If no source gets further with them, the worker does not try again.
       const isWorthRetry = isExpired && (!isRenewed || open < openBefore);
       const deadStarts = (await this.#deadStarts()).length;
       if (!attempts.mayGoOn({ open, deadStarts }, isWorthRetry)) throw cause;
@@ -175,7 +175,7 @@ class BatchConversion {
     }
   }
 
-  /** One Spark, from its start to its end. */
+  /** Runs one Spark session from its start to its end. */
   async #session(signal: AbortSignal): Promise<SparkEnd> {
     const stop = new AbortController();
     const ended = this.#submit(AbortSignal.any([signal, stop.signal]));
@@ -196,7 +196,7 @@ class BatchConversion {
     }
   }
 
-  /** With credentials as they are now. */
+  /** Submits the job with the current credentials. */
   async #submit(signal: AbortSignal): Promise<SparkEnd> {
     const { deps, input, watch, submit, folder } = this.#options;
     const { converted, spark } = deps;
@@ -214,7 +214,7 @@ class BatchConversion {
       scratchFolder: folder,
       ...{ signal, onNote },
       onLine: (line) => {
-        // Spark and Java may say something else.
+        // Spark and Java may print other lines.
         const read = /^\{"bytes": ?(\d+)\}$/.exec(line)?.[1];
         if (read === undefined) return;
         const done = input.sources.length - this.#open.size;
@@ -244,7 +244,7 @@ class BatchConversion {
     };
   }
 
-  /** Of open sources, what is there now. */
+  /** Takes the results of open sources that exist now. */
   async #takeResults(signal: AbortSignal): Promise<void> {
     const names = await readdir(join(this.#options.folder, RESULTS));
     const sources = [...this.#open.values()].filter(
@@ -259,15 +259,15 @@ class BatchConversion {
   }
 
   /**
-   * Once the session has ended.
-   * @param ranOutOfMemory an error of such a session says nothing of its source.
+   * Takes the errors when the session has ended.
+   * @param ranOutOfMemory if true, the errors say nothing about their sources.
    */
   async #takeErrors(ranOutOfMemory: boolean): Promise<void> {
     for (const [id, said] of this.#errors) {
       const error = this.#errorOf(said);
       const isExpired = error.code === 'STORE_CREDENTIALS';
       if (isExpired) this.#expired = error;
-      // The next session, which may have what this one lacked, goes on with it.
+      // The source goes on in the next session, which may have enough memory or valid credentials.
       if (isExpired || ranOutOfMemory) await rm(this.#resultPath(id));
       else this.#fail(id, error);
     }
@@ -279,7 +279,7 @@ class BatchConversion {
     return this.#death ?? new LonghaulError('ENGINE_FAILED', said.message);
   }
 
-  /** To their keys in the lake, where verification finds them as any other engine's. */
+  /** Moves parts to their keys in the lake. Verification finds them there as for any other engine. */
   async #move(
     { id, rawKey }: BatchSource,
     parts: readonly SparkPart[],
@@ -297,7 +297,7 @@ class BatchConversion {
       await keepPrivate(deps, rawKey, target);
       const { schema } = await requireSchema(converted, { ...input, source: { id } });
       const staged: StagedParts = { parts: parts.map(({ name }) => target + name), schema };
-      // No step takes the parts of an attempt that was given up.
+      // If Temporal has given up this attempt, no step takes its parts.
       signal.throwIfAborted();
       await converted.put(stagedPartsKey(prefix), toJson(staged));
     } catch (error) {
@@ -315,7 +315,7 @@ class BatchConversion {
     this.#failed.push({ id, error });
   }
 
-  /** Keys that say of a source that it was begun and got no result. */
+  /** Keys of starts without a result. Each is a source that was in work when a session died. */
   async #deadStarts(): Promise<string[]> {
     const keys: string[] = [];
     for await (const { key } of this.#options.deps.converted.list(this.#starts)) keys.push(key);
@@ -338,7 +338,7 @@ function sumOf(sources: readonly BatchSource[]): number {
   return sources.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
-/** As Hadoop's file systems take it: nothing in it is an escape. */
+/** Address of a zone in the form for Hadoop's file systems, which do not unescape it. */
 function hadoopRoot(zone: Store): string {
   const uri = zone.uri('').replace(/\/$/, '');
   return zone.s3 ? `${uri.replace(/^s3:/, 's3a:')}/` : `file://${uri}/`;
@@ -348,7 +348,7 @@ async function access(
   s3: S3Settings,
   options: Parameters<typeof locateHadoopJars>[0],
 ): Promise<Pick<SparkCommand, 'conf' | 'env'>> {
-  // The SDK, which a conversion on disk does not need.
+  // This loads the AWS SDK. A conversion on disk does not need it.
   const { s3aAccess } = await import('../../storage/s3/engine-access.ts');
   return await s3aAccess(s3, (await locateHadoopJars(options)).classPath);
 }

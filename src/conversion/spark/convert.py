@@ -35,19 +35,19 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 RESULT_FORMAT = "longhaul/spark-result/1"
 ROWS_FORMAT = "longhaul/hdfs-rows/1"
-# Deaths of the session after which a source is converted alone, and after which it is given up.
+# If the session died so often while it converted a source, the source is converted alone, or given up.
 DEATHS_TO_BE_ALONE = 2
 DEATHS_TO_FAIL = 3
-# Sources at once at least, where tasks run on other machines.
+# Smallest number of sources at once if tasks run on other machines.
 CLUSTER_SOURCES = 32
-# Files put in their places at once: in a bucket that is waiting.
+# Files moved at once. In a bucket a move mostly waits for S3.
 MAX_MOVES = 64
-# Sources whose footers are read at once: a few small reads of HDFS each.
+# Sources whose footers are read at once. Each needs a few small reads of HDFS.
 MAX_COUNTS = 16
 PROGRESS_INTERVAL_SECONDS = 0.5
-# More than any input has; times any number of inputs it is still a long.
+# No input has so many bytes. Multiplied by the number of inputs, the value still fits into a Java long.
 TASK_BYTES = 2**40
-# More columns than a table of people has; Spark's own limit where there are fewer.
+# Spark's default limit of columns. Wider tables raise it.
 MIN_MAX_COLUMNS = 20480
 
 SETTINGS = {
@@ -55,13 +55,13 @@ SETTINGS = {
     "spark.sql.caseSensitive": "true",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
-    # Spark 4 knows windows-1252 only so.
+    # Spark 4 accepts windows-1252 only with this setting.
     "spark.sql.legacy.javaCharsets": "true",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.parquet.writeLegacyFormat": "false",
     "spark.sql.files.maxRecordsPerFile": "0",
-    # A task an input: none is cut, and no two are put together, since opening one counts as much as a task may read.
+    # Each input gets one task. No input is cut, and no task gets two, because opening one counts as a whole task.
     "spark.sql.files.maxPartitionBytes": str(TASK_BYTES),
     "spark.sql.files.openCostInBytes": str(TASK_BYTES),
     "spark.sql.files.maxPartitionNum": str(2**31 - 1),
@@ -70,8 +70,8 @@ SETTINGS = {
 }
 WRITE_OPTIONS = {
     "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
-    # A finished task puts its file in its place itself: in a bucket that is a copy, and the driver would make them all, one
-    # after the other. What a failed job leaves goes with the staging folder.
+    # A finished task moves its own file into place. In a bucket a move is a copy, and the driver would make all copies
+    # one after the other. Files of a failed job go with the staging folder.
     "mapreduce.fileoutputcommitter.algorithm.version": "2",
 }
 
@@ -96,7 +96,7 @@ def convert(spark, uri):
     files = Files(spark)
     batch = json.loads(files.read(uri))
     if batch.get("progress"):
-        # The line is for the worker, which waits for it.
+        # The worker reads the output of this script, so Spark logs only warnings.
         spark.sparkContext.setLogLevel("WARN")
     with Progress(spark, batch) as progress:
         return Batch(spark, files, batch, progress).convert()
@@ -108,7 +108,7 @@ class Batch:
         self.files = files
         self.batch = batch
         self.progress = progress
-        # How often the session died while the source was in work.
+        # Number of deaths of the session while it converted each source.
         self.deaths = Counter(name.rpartition(".")[0] for name in files.names(batch["starts"]))
 
     def convert(self):
@@ -145,7 +145,7 @@ class Batch:
             try:
                 self.files.write(f"{self.batch['starts']}{name}.{deaths + 1}", "")
                 result = {"parts": self._convert(source)}
-            except Exception as error:  # Of any kind: the worker gets it as the source's result.
+            except Exception as error:  # The worker gets every error as the source's result.
                 if is_of_session(self.spark, error):
                     die(error)
                 result = {"error": cause_of(error)}
@@ -158,7 +158,7 @@ class Batch:
         files = self.files
         if "unless" in source and files.exists(source["unless"]):
             raise FileExistsError(f"published already: {source['unless']}")
-        # What a session left that died.
+        # Removes what a dead session left.
         if "unless" in source:
             files.delete(source["output"])
         for name in files.names(source["output"]):
@@ -203,7 +203,7 @@ def write_shards(spark, files, job, uris, staging):
 
     def write(text, order, folder):
         text.select(*values_of(job)).write.options(**WRITE_OPTIONS).parquet(folder)
-        # A task that found no record writes no file: the ledger says what is missing.
+        # A task without records writes no file. The ledger shows if records are missing.
         return [file for _, file in sorted((order[task], file) for task, file in files.of_tasks(folder))]
 
     if not uris:
@@ -226,7 +226,7 @@ def frame(spark, job, uris):
         .option("sep", job["delimiter"])
         .option("quote", '"')
         .option("escape", '"')
-        # Given, it also keeps line breaks in quotes as they are.
+        # If Spark knows the line end, it also keeps line breaks in quotes unchanged.
         .option("lineSep", job["lineEnd"])
         .option("encoding", job["encoding"])
         .option("mode", "FAILFAST")
@@ -235,7 +235,7 @@ def frame(spark, job, uris):
         .option("ignoreTrailingWhiteSpace", "false")
         .option("maxColumns", max(MIN_MAX_COLUMNS, len(names)))
         .option("maxCharsPerColumn", "-1")
-        # A path is a path, whatever characters are in it.
+        # Spark must not read a path as a pattern, whatever characters it has.
         .option("__globPaths__", "false")
     )
     return reader.csv(uris)
@@ -270,13 +270,13 @@ def typed(text, kind, pattern):
         return text.cast("double")
     if kind == "DATE":
         return F.to_date(text, java_pattern(pattern)) if pattern else text.cast("date")
-    # Without a zone: it is what the publisher's clock showed.
+    # The timestamp has no zone: it is the time that the publisher's clock showed.
     if pattern is None:
         return text.cast("timestamp_ntz")
     return F.to_timestamp_ntz(text, F.lit(java_pattern(pattern)))
 
 
-# Letters of DATE_FORMATS and TIMESTAMP_FORMATS in Java's: one or two digits, four of a year, an optional fraction.
+# Java's letters for these formats. Months, days and hours have one or two digits, years four, fractions are optional.
 JAVA_LETTERS = {
     "%Y": "yyyy",
     "%m": "M",
@@ -322,7 +322,7 @@ def grouped(shards, wanted, most):
     for shard in shards:
         group = groups[-1] if groups else None
         size = sum(each["bytes"] for each in group) if group else 0
-        # As near to its share of what is left as it gets.
+        # The group ends as near as possible to its share of the remaining bytes.
         share = (left + size) / max(1, round((left + size) / wanted))
         fits = group and size + shard["bytes"] <= most and size + shard["bytes"] / 2 <= share
         if fits:
@@ -392,7 +392,7 @@ class Files:
             stream.close()
         if aside == path:
             return
-        # No file system renames onto what is there; a step that is run again writes anew.
+        # A rename does not replace an existing file, so that file is deleted. A repeated step writes it again.
         system.delete(path, False)
         if not system.rename(aside, path):
             raise OSError(f"cannot put a file in its place: {uri}")
@@ -534,7 +534,7 @@ class Progress:
         while not self.over.wait(PROGRESS_INTERVAL_SECONDS):
             try:
                 read = max(self._read_here() - self.before, self.finished + self._read_by_tasks())
-            except Exception:  # A stage that is over just now; the next look says more.
+            except Exception:  # The stage has just ended. The next look reads again.
                 continue
             self._show(read)
 
@@ -548,7 +548,7 @@ class Progress:
 
     def _show(self, read):
         with self.lock:
-            # Parquet that is read again counts for no more than there is to read.
+            # Spark also reads Parquet that it wrote. Progress never exceeds the bytes of the sources that have started.
             read = min(read, self.started)
             if self.store and read > self.shown:
                 self.shown = read

@@ -7,8 +7,8 @@ import type { SparkError } from './job.ts';
 const MEMORY_HINT = 'Raise SPARK_DRIVER_MEMORY in .env, then `longhaul retry <run>`.';
 
 /**
- * The catalogue's error for what the job says of its last cause.
- * @param bucket where it reaches into one.
+ * The catalogue's error for the last cause that the job reports.
+ * @param bucket the bucket that the job uses, if it uses S3.
  */
 export function sparkError(error: SparkError, bucket: string | undefined): LonghaulError {
   const { kind, message } = error;
@@ -19,7 +19,7 @@ export function sparkError(error: SparkError, bucket: string | undefined): Longh
   return found.code === 'ENGINE_OUT_OF_MEMORY' ? outOfMemory(line) : found;
 }
 
-/** Undefined where memory was enough. Whatever else failed behind it, and the job may say, failed for want of it. */
+/** Undefined if memory was enough. If it was not, other errors of the session are consequences. */
 export function memoryError({ stderr }: Pick<SparkEnd, 'stderr'>): LonghaulError | undefined {
   const memory = /^.*(OutOfMemoryError.*|System memory \d+ must be at least .*)$/m.exec(
     stderr,
@@ -27,7 +27,7 @@ export function memoryError({ stderr }: Pick<SparkEnd, 'stderr'>): LonghaulError
   return memory === undefined ? undefined : outOfMemory(`Spark: ${firstLine(memory)}`);
 }
 
-/** For a Spark that ended without a result: the last lines of its standard error explain most. */
+/** The error of a Spark that ended without a result. The last lines of its standard error explain most. */
 export function deathError(end: SparkEnd, bucket: string | undefined): LonghaulError {
   const { code, signal, stderr } = end;
   const memory = memoryError(end);
@@ -35,7 +35,7 @@ export function deathError(end: SparkEnd, bucket: string | undefined): LonghaulE
   const cause = probableCause(stderr);
   if (cause) return sparkError(cause, bucket);
   const ending = `Spark ended with ${signal ?? code ?? 'no code'}`;
-  // SIGKILL that is not ours is the kernel's, or a container's, answer to too much memory.
+  // If the worker did not send SIGKILL, the kernel or the container did, because of too much memory.
   if (signal === 'SIGKILL' || code === SHELL_KILLED || /insufficient memory/i.test(stderr)) {
     return outOfMemory(`${ending}, most likely for using too much memory.`);
   }
@@ -43,14 +43,14 @@ export function deathError(end: SparkEnd, bucket: string | undefined): LonghaulE
   return new LonghaulError('ENGINE_FAILED', last === '' ? `${ending}.` : `${ending}: ${last}`);
 }
 
-/** Spark and the JVM warn of much that is harmless, up to their last moment: no cause is among it. */
+/** Spark and the JVM print many harmless warnings, even in their last moment. These are not causes. */
 function isTelling(line: string): boolean {
   return (
     line.trim() !== '' && !/^(?:[\d/-]+ [\d:.,]+ )?(?:WARN|INFO|DEBUG|TRACE)(?:ING)?\b/.test(line)
   );
 }
 
-/** How a shell, and Python, say that a child was killed by signal 9. */
+/** Exit code with which a shell, or Python, reports that signal 9 killed a child. */
 const SHELL_KILLED = 137;
 
 function outOfMemory(message: string): LonghaulError {
@@ -58,8 +58,8 @@ function outOfMemory(message: string): LonghaulError {
 }
 
 /**
- * The last `Caused by` of the text; where there is none, the last exception of a JVM, else of Python. Undefined for a
- * text without any (a kill, an empty log).
+ * The last `Caused by` of the text. If there is none, the last exception of a JVM, otherwise of Python. Undefined if
+ * the text has none of them (a kill, an empty log).
  */
 export function probableCause(stderr: string): SparkError | undefined {
   const lines = stderr.split(/\r?\n/);
@@ -72,16 +72,16 @@ export function probableCause(stderr: string): SparkError | undefined {
   return undefined;
 }
 
-/** One line for people: `java.io.IOException: No space left on device`. */
+/** One line for the user: `java.io.IOException: No space left on device`. */
 export function causeText({ kind, message }: SparkError): string {
   const name = kind.replace(/^.*\./, '');
   return message === '' ? name : `${name}: ${message}`;
 }
 
 const CLASS = String.raw`((?:[A-Za-z_][\w$]*\.)+[A-Z][\w$]*)`;
-/** A cause of the driver's, or of a task's that the driver's message quotes. */
+/** A cause in the driver, or in a task that the driver's message quotes. */
 const CAUSED_BY = new RegExp(String.raw`^\s*Caused by: ${CLASS}(?::\s*(.*))?$`);
-/** At a line's start, behind `Exception in thread "…"`, or behind a log line's words and py4j's colon. */
+/** An exception at a line's start, behind `Exception in thread "…"`, or behind a log line's text and py4j's colon. */
 const JVM_EXCEPTION = new RegExp(
   String.raw`^(?:: |Exception in thread "[^"]*" |.*\b(?:ERROR|FATAL)\b.*?: )?((?:[a-z_][\w$]*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable))(?::\s*(.*))?$`,
 );

@@ -23,9 +23,9 @@ import { cutRecords, type RecordRange } from '../ranges.ts';
 import { together } from '../together.ts';
 import type { SparkInput, SparkJob } from './job.ts';
 
-/** How large the shards and Parquet files of Spark are. */
+/** How large Spark's shards and Parquet files are. */
 export interface SparkSizes extends Pick<PartSizes, 'partBytes' | 'maxPartBytes'> {
-  /** Spark reads a file with line breaks in quotes in one task, so shards are what makes it parallel. */
+  /** Spark reads a file with line breaks in quotes in one task. Only shards let it work in parallel. */
   shardBytes: number;
 }
 
@@ -35,10 +35,10 @@ export const SPARK_SIZES: SparkSizes = {
   maxPartBytes: PART_SIZES.maxPartBytes,
 };
 
-/** Of the free disk: the rest is for landings, for Parquet, and for others. */
+/** Share of the free disk for copies. The rest is for landings, for Parquet and for other programs. */
 const STAGE_SHARE = 1 / 3;
 
-/** Bytes of copies for Spark that a run has at once. */
+/** Largest number of bytes that a run's copies for Spark have at once. */
 export async function stageBytes({
   converted,
   spark,
@@ -49,9 +49,9 @@ export async function stageBytes({
 }
 
 export interface StagedSource {
-  /** What Spark is to read. */
+  /** Bytes that Spark will read. */
   bytes: number;
-  /** Of it, copies that were made for that. */
+  /** Bytes of copies among them, which staging made. */
   stagedBytes: number;
 }
 
@@ -60,7 +60,7 @@ interface Progress {
   totalBytes: number;
 }
 
-/** What Spark is to do with a landing, in the run's staging, for whichever Spark; a repeated call keeps the copies that are there. */
+/** Stages Spark's job for a landing in the run's staging. A repeated call keeps existing copies. */
 export async function stageSource(
   lake: Lake,
   input: LandedTask,
@@ -79,7 +79,7 @@ export async function stageSource(
   return { bytes: sum(inputs), stagedBytes: sum(copies) };
 }
 
-/** A landed file, with what landing and inspection have found. */
+/** A landed file, with the results of landing and inspection. */
 export interface LandedCsv {
   lake: Lake;
   rawKey: string;
@@ -91,20 +91,20 @@ export interface LandedCsv {
 
 interface Watch {
   signal: AbortSignal;
-  /** @param bytes of the records made ready so far. */
+  /** @param bytes bytes of the records prepared so far. */
   onProgress: (bytes: number) => void;
 }
 
-/** Of a job: what it reads, and how. */
+/** The inputs of a job, and how Spark reads them. */
 type SparkInputs = Pick<SparkJob, 'inputs' | 'header' | 'delimiter' | 'encoding' | 'lineEnd'>;
 
-/** Copies at once: in S3, which makes them itself, that is waiting. */
+/** Copies at once. S3 makes its copies itself, so the worker mostly waits. */
 const COPIES = 8;
 
 /**
- * Makes what Spark reads of a source, and then its job, below a prefix of the converted zone: the landed file itself
- * where it is one shard that Spark reads exactly; else shards of it, copied as they are; else shards written anew, in a form
- * that every reader reads alike. Copies that are there already stay.
+ * Makes Spark's inputs of a source and then its job, below a prefix of the converted zone. If the file is one shard
+ * that Spark reads exactly, the input is the landed file itself. Otherwise the inputs are exact copies of shards, or
+ * shards that are rewritten in a form that every reader reads alike. Existing copies stay.
  * @throws LonghaulError SOURCE_ENCODING_UNCLEAR, DISK_FULL, LAKE_…, STORE_… of S3; the signal's reason.
  */
 export async function stageJob(
@@ -137,7 +137,7 @@ async function makeInputs(
   const shards = cutRecords(file, Math.ceil((file.bytes - first) / shardBytes));
   const isWhole = shards.length === 1 && isReadableWhole(scan.dialect);
   const starts = isWhole ? [0] : shards.map(({ start }) => start);
-  // The mark of a whole UTF-8 file is one.
+  // The byte order mark of a whole UTF-8 file is a real one.
   const mayBeMarked = !isWhole || encoding !== 'utf-8';
   const isMarked =
     mayBeMarked && (await anyIsMarked(lake.raw.location(rawKey), starts, watch.signal));
@@ -177,7 +177,7 @@ function shardKey(prefix: string, index: number): string {
   return `${sparkShardsPrefix(prefix)}shard-${String(index).padStart(5, '0')}.csv`;
 }
 
-/** With a header line: a reader takes a mark that starts a file, even a value's, for none of its. */
+/** Prepared inputs have a header line. Without it a reader would skip a value's bytes that look like a mark. */
 async function preparedInputs(
   file: LandedCsv,
   prefix: string,

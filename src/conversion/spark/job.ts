@@ -3,21 +3,21 @@ import type { Column } from '../../model/schema.ts';
 import type { Lake } from '../../storage/store.ts';
 
 /**
- * What `convert.py` does, as plain JSON: the same on a laptop and on EMR. A list of sources, of which each has its own
- * `SparkJob` in the lake; no credentials: Spark finds them itself. A job that is submitted again goes on where it was.
+ * Work of `convert.py` as plain JSON, the same on a laptop and on EMR. Each source has its own `SparkJob` in the lake.
+ * Spark finds credentials itself. If the job is submitted again, it goes on with the sources without a result.
  */
 export interface SparkBatch {
   format: 'longhaul/spark-batch/1';
-  /** URIs of the lake's zones, ending with `/`, as Hadoop opens them: `file:`, `s3a:`, `s3:` of EMR. */
+  /** URIs of the lake's zones, ending with `/`, in the form that Hadoop opens: `file:`, `s3a:`, or `s3:` on EMR. */
   raw: string;
   converted: string;
   sources: SparkBatchSource[];
   /**
-   * A folder's URI, ending with `/`: the empty file `<id>.<n>` is there from the n-th start of a source to its result. What
-   * the job finds there are starts in which the session died.
+   * URI of a folder, ending with `/`. The empty file `<id>.<n>` exists from the n-th start of a source until its
+   * result. If the job finds such files at its start, the session died in these starts.
    */
   starts: string;
-  /** Progress goes to standard output, a line `{"bytes":…}` each time; nothing is printed otherwise. */
+  /** Whether progress goes to standard output, as lines `{"bytes":…}`. Otherwise the job prints nothing. */
   progress?: true;
 }
 
@@ -25,37 +25,39 @@ export interface SparkBatchSource {
   id: string;
   /** Key of its `SparkJob` in the converted zone. */
   job: string;
-  /** A folder's URI ending with `/`: `<partPrefix>00000.parquet` … in the inputs' order, in the place of what has such names. */
+  /**
+   * URI of a folder, ending with `/`. Parts `<partPrefix>00000.parquet` …, in the inputs' order, replace such files.
+   */
   output: string;
-  /** What the names of the parts start with. */
+  /** Start of the parts' names. */
   partPrefix: string;
-  /** URI of a folder of the source's own, ending with `/`: unfinished files lie there, and the job removes them. */
+  /** URI of a folder that only this source uses, ending with `/`. The job removes its unfinished files there. */
   staging: string;
-  /** URI of the one JSON that is written, last: a `SparkResult`. Where it is there already, the source is done. */
+  /** URI of the source's `SparkResult`, which the job writes last. If it exists already, the source is done. */
   result: string;
-  /** URI of a manifest. Where it exists, the output is published, and writing is an error; else the output is emptied first. */
+  /** URI of a manifest. If it exists, writing fails. Otherwise the job empties the output folder first. */
   unless?: string;
 }
 
-/** What Spark reads of one source, and how. */
+/** How Spark reads one source. */
 export interface SparkJob {
   format: 'longhaul/spark-job/1';
-  /** In the source's order; one task each. */
+  /** Inputs in the source's order. Each is one task. */
   inputs: SparkInput[];
-  /** Every input starts with a header line. */
+  /** True if every input starts with a header line. */
   header: boolean;
   delimiter: string;
   encoding: Encoding;
-  /** What ends a record, in every input. Left to itself, Spark guesses it from the first line break, be that in quotes. */
+  /** Line end of every record in all inputs. Without it Spark guesses from the first break, even one in quotes. */
   lineEnd: '\n' | '\r\n';
   columns: Column[];
-  /** Of a Parquet file: small ones of neighbouring inputs become one, without being written anew. */
+  /** Wanted size of a Parquet file. Small files of neighbouring inputs are joined without decoding them. */
   partBytes: number;
   maxPartBytes: number;
 }
 
 export interface SparkInput {
-  /** The landed file, or a copy made of it. */
+  /** Zone of the landed file, or of a copy of it. */
   zone: keyof Lake;
   key: string;
   bytes: number;
@@ -67,19 +69,19 @@ export type SparkResult =
   | { format: 'longhaul/spark-result/1'; error: SparkError };
 
 export interface SparkPart {
-  /** In the source's output. */
+  /** Name in the source's output. */
   name: string;
-  /** As the finished file's footer has it. */
+  /** Rows in the footer of the finished file. */
   rows: number;
   bytes: number;
 }
 
 export interface SparkError {
-  /** The class of the last cause, `java.io.IOException`; `SessionDied` where the job gives a source up. */
+  /** Class of the last cause, such as `java.io.IOException`; `SessionDied` if the job gives the source up. */
   kind: string;
-  /** The last cause's own words. */
+  /** Message of the last cause. */
   message: string;
 }
 
-/** What `convert.py` says of a source in whose work the session has died too often. */
+/** The kind that `convert.py` reports if the session died too often while it converted the source. */
 export const SESSION_DIED = 'SessionDied';

@@ -16,18 +16,18 @@ import { together } from '../together.ts';
 import type { FailedSource } from './convert-batch.ts';
 import type { SparkBatch, SparkBatchSource, SparkError, SparkPart, SparkResult } from './job.ts';
 
-/** Small requests to S3 at once. */
+/** Number of small S3 requests at once. Each waits mostly for S3, so more than one pays. */
 const CONCURRENCY = 16;
 
-/** A job for Spark on other machines: what it takes, and what it says, lies in the run's staging. */
+/** A job for Spark on other machines. Its input and its results lie in the run's staging. */
 export interface RemoteBatch extends RunDay {
-  /** One for each place where its Parquet lies: results of a cluster that is gone count for nothing. */
+  /** Each place for Parquet has its own name, so that results of a cluster that is gone do not count. */
   name: string;
-  /** Of the names of its parts, eight digits: a job that is submitted again writes the same ones. */
+  /** Part of its parts' names, eight digits. If the job is submitted again, it writes the same names. */
   attempt: string;
 }
 
-/** What Spark runs there. @returns the URI of its copy in the run's staging. */
+/** Copies `convert.py` into the run's staging. @returns the URI of the copy. */
 export async function putScript(
   { converted }: Pick<Lake, 'converted'>,
   runId: string,
@@ -39,7 +39,7 @@ export async function putScript(
 
 export type OutputOf = (id: string) => Pick<SparkBatchSource, 'output' | 'staging' | 'unless'>;
 
-/** @returns the job's URI. A repeated call leaves sources out that have failed meanwhile. */
+/** @returns the job's URI. A repeated call leaves out sources that have failed meanwhile. */
 export async function putBatch(
   { raw, converted }: Lake,
   at: RemoteBatch,
@@ -65,14 +65,14 @@ export async function putBatch(
 }
 
 export interface TakenResults {
-  /** Without an end: the job died before they had one, or is to do them again. */
+  /** Sources without an end: the job died before their end, or must convert them again. */
   open: string[];
   failed: FailedSource[];
-  /** Starts of sources in which the job died. */
+  /** Number of starts of sources in which the job died. */
   deadStarts: number;
 }
 
-/** @param errorOf undefined for what another session may do better: that result is thrown away. */
+/** @param errorOf returns undefined if another session may succeed. The result is then deleted. */
 export async function takeResults(
   lake: Lake,
   at: RemoteBatch,
@@ -94,7 +94,7 @@ export async function takeResults(
   return taken;
 }
 
-/** Of those that have parts, as Spark says it. */
+/** The sources with parts, as Spark reported them. */
 export async function partsOf(
   lake: Lake,
   at: RemoteBatch,
@@ -108,8 +108,8 @@ export async function partsOf(
 }
 
 /**
- * Says of each source which parts are in its place in S3, where verification finds them.
- * @returns those whose parts are not there as Spark made them.
+ * Records for each source which parts are in their place in S3. Verification reads this.
+ * @returns sources whose parts in S3 differ from Spark's result.
  */
 export async function stageParts(
   lake: Lake,
@@ -139,7 +139,7 @@ export async function stageParts(
   return failed.flat();
 }
 
-/** Ids of those that have a result, whatever it says. */
+/** Ids of the sources that have a result, parts or error. */
 export async function idsWithResult(
   { converted }: Pick<Lake, 'converted'>,
   at: RemoteBatch,
@@ -158,7 +158,7 @@ async function readResults(
 ): Promise<Map<string, SparkResult>> {
   const wanted = await idsWithResult(lake, at, ids);
   const results = await together(wanted, { signal, concurrency: CONCURRENCY }, async (id) => {
-    // Written by Spark, whole or not at all.
+    // Spark writes a result completely or not at all.
     const result = await readJson(lake.converted, resultKey(at, id), SPARK_RESULT);
     return result ? [[id, result] as const] : [];
   });

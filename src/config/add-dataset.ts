@@ -6,10 +6,10 @@ import { LonghaulError } from '../model/errors.ts';
 import { datasetsOf } from './dataset-specs.ts';
 import { parseDatasets } from './load-datasets.ts';
 
-/** A dataset of one source, in the words of datasets.yaml. */
+/** A dataset of one source, with the keys of datasets.yaml. */
 export interface NewDataset {
   time_zone: string;
-  /** As `scheduleIn` reads it. */
+  /** The value that `scheduleIn` returns. */
   schedule?: unknown;
   sources: [NewSource];
 }
@@ -21,7 +21,7 @@ interface NewSource {
   geometry?: Geometry;
 }
 
-/** The value of `schedule`, as datasets.yaml writes it. @throws LonghaulError USAGE where it is no YAML. */
+/** Returns the value of `schedule` in datasets.yaml from its text. @throws LonghaulError USAGE if it is not YAML. */
 export function scheduleIn(text: string): unknown {
   const document = parseDocument(text, { schema: 'failsafe', prettyErrors: false });
   const [error] = document.errors;
@@ -30,8 +30,8 @@ export function scheduleIn(text: string): unknown {
 }
 
 /**
- * What datasets.yaml would say with this dataset alone.
- * @throws LonghaulError with the first problem, as a dataset of the file would have it: NAME_INVALID, USAGE.
+ * Returns what datasets.yaml would mean with this dataset alone.
+ * @throws LonghaulError for the first problem: NAME_INVALID, USAGE.
  */
 export function checkedDataset(
   name: string,
@@ -50,10 +50,10 @@ export function checkedDataset(
 }
 
 /**
- * The text of datasets.yaml with one more dataset behind the others. All that was there stays as it is, byte for byte; where
- * the form of the file does not allow that (`datasets: {a: …}`), the file is written anew with its comments.
- * @param text valid; empty where there is no file.
- * @param remark a line of comment above the dataset, made printable.
+ * Returns the text of datasets.yaml with one more dataset after the others. All other text stays the same byte for
+ * byte. If the form of the file does not allow that (`datasets: {a: …}`), the file is rewritten with its comments.
+ * @param text valid; empty if there is no file.
+ * @param remark a line of comment above the dataset, already printable.
  */
 export function withDataset(
   text: string,
@@ -76,7 +76,7 @@ export function withDataset(
   throw new Error('datasets.yaml with the new dataset does not read as it should.');
 }
 
-/** All that the text says of other datasets. */
+/** Returns what the text says about other datasets. */
 function othersIn(text: string, name: string): unknown {
   const { datasets, schedules, keep } = parseDatasets(text, '');
   return [
@@ -106,13 +106,13 @@ function splice(text: string, name: string, dataset: NewDataset, remark?: string
 
 interface Place {
   at: number;
-  /** Of the names of datasets. */
+  /** The number of spaces before the names of datasets. */
   indent: number;
-  /** Where `{}` stands for no dataset. */
+  /** The range of `{}`, if the file has no dataset. */
   empty?: { start: number; end: number };
 }
 
-/** Behind the last dataset, and the comments that are indented more than its name. */
+/** Finds the place after the last dataset and the comments that are indented more than its name. */
 function placeIn(text: string, top: YAMLMap): Place {
   const index = top.items.findIndex(({ key }) => String(key) === 'datasets');
   const value = top.items[index]?.value;

@@ -16,14 +16,15 @@ import { readEnvFile } from './env-file.ts';
 import { loadDatasets } from './load-datasets.ts';
 import type { SettingsSource } from './load-settings.ts';
 
-/** A source as a run has it: its address with the names of its secrets, and its day filled in. */
+/** A source of a run. Its address has the names of its secrets, and the run's day is filled in. */
 type SourceOfDay = Pick<SourceTask, 'dataset' | 'ingestDate' | 'source'>;
 
 /**
- * What the variables in an address stand for, at the moment of the request: `.env` and datasets.yaml are read anew, so
- * that a secret can be renewed without a restart.
- * @throws LonghaulError ADDRESS_REFUSED where this worker's own datasets.yaml does not have exactly this address and these headers for this
- *   dataset: the run of another user would carry the secret to a host of its own. SECRET_MISSING, CONFIG_INVALID.
+ * Returns the values of the variables in an address. It reads `.env` and datasets.yaml at each call, so that the
+ * operator can renew a secret without a restart.
+ * @throws LonghaulError ADDRESS_REFUSED if the worker's own datasets.yaml does not have exactly this address and these
+ *   headers for the dataset, because another user's run could send the secret elsewhere. SECRET_MISSING,
+ *   CONFIG_INVALID.
  */
 export type AddressSecrets = (task: SourceOfDay) => Record<string, string>;
 
@@ -40,8 +41,8 @@ export function addressSecrets(
 }
 
 /**
- * What the variables in an address and its headers stand for: in the environment, else in `.env`.
- * @param who does not have a missing one, for the message.
+ * Returns the values of the variables in an address and its headers, from the environment, else from `.env`.
+ * @param who lacks a missing value, for the message.
  * @throws LonghaulError SECRET_MISSING.
  */
 export function secretValues(
@@ -63,7 +64,7 @@ export function secretValues(
   return Object.fromEntries(names.map((name) => [name, valueOf(name)]));
 }
 
-/** Older runs, and those of other users, may still come with one. */
+/** An older run or another user's run may still have a secret in its address or headers. */
 function assertNoneInClear({ address, headers = {} }: SourceSpec): void {
   const inHeader = Object.entries(headers).find(
     ([header, value]) => isSecretHeader(header) && variablesIn(value).length === 0,

@@ -6,8 +6,8 @@ import { parseAge } from '../model/sweep.ts';
 import { readCron } from './cron.ts';
 
 /**
- * The form of datasets.yaml, before names, addresses and templates are looked at. Every scalar arrives as its
- * text (see `parseDatasets`), so `2015` and `"2015"` are the same.
+ * This file describes the form of datasets.yaml. Names, addresses and templates are checked later. `parseDatasets`
+ * passes all scalars as text, so `2015` and `"2015"` are the same.
  */
 const TYPE_WORDS = {
   bigint: 'BIGINT',
@@ -68,7 +68,7 @@ const source = map({
     .optional(),
   delimiter: z
     .string()
-    // Printable ASCII or a tab; a quote or a line end would make the file unreadable.
+    // The character is printable ASCII or a tab. A quote or a line end would make the file unreadable.
     .regex(/^[\t\u0020-\u0021\u0023-\u007e]$/, 'must be one ASCII character, and no quote')
     .optional(),
   header: flag.optional(),
@@ -78,7 +78,7 @@ const source = map({
 
 const keep = map({
   raw: text
-    // Five digits are more than a century.
+    // Five digits of days are more than a century.
     .regex(/^[1-9]\d{0,4}d$/, 'must be days: 30d')
     .transform((word) => Number(word.slice(0, -1)))
     .optional(),
@@ -104,7 +104,7 @@ function duration(minMs: number, what: string): z.ZodType<number, string> {
 
 const FAILURES_EXPECTED = `must be a whole number from 1 to ${MAX_PAUSE_AFTER_FAILURES}`;
 const MINUTE_MS = 60_000;
-/** Temporal takes no shorter window. */
+/** Temporal does not accept a shorter window. */
 const MIN_CATCHUP_MS = MINUTE_MS;
 
 const schedule = z
@@ -128,7 +128,7 @@ const schedule = z
     context.addIssue({ code: 'custom', message, path: ['every'] });
   });
 
-/** `false` or `true`, else the settings: chosen by form, so that messages are about the form that the user wrote. */
+/** Reads `false`, `true` or a map of settings. A union would give messages about forms that the user did not write. */
 const scheduleShape = z.unknown().transform((value, context): ScheduleShape => {
   if (value === 'false' || value === 'true') return value === 'true' ? {} : false;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -156,7 +156,7 @@ export const DATASETS_SHAPE = map({
   datasets: z.record(z.string(), dataset, { error: 'must be a map from names to datasets' }),
 });
 
-/** Every key that has a meaning somewhere. */
+/** All keys of the file at any level, for proposals. */
 export const DATASETS_KEYS = [
   DATASETS_SHAPE,
   dataset,

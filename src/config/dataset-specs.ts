@@ -13,22 +13,22 @@ import { sourcesOf } from './source-templates.ts';
 export interface PathProblem {
   path: PropertyKey[];
   message: string;
-  /** The key is to blame, not what it holds. */
+  /** Whether the key is wrong, and not its value. */
   atKey?: boolean;
 }
 
-/** What datasets.yaml says. */
+/** The content of datasets.yaml. */
 export interface Datasets {
   datasets: DatasetSpec[];
-  /** By dataset; those with `schedule: false` are not here. */
+  /** The schedules by dataset, without the datasets with `schedule: false`. */
   schedules: ReadonlyMap<string, ScheduleSpec>;
-  /** How long the datasets that say so keep their days. */
+  /** How long datasets keep their days, for those with `keep`. */
   keep: KeepRule[];
 }
 
 export const NO_DATASETS: Datasets = { datasets: [], schedules: new Map(), keep: [] };
 
-/** Checks what datasets.yaml holds, and writes its templates out: names, addresses, ids, types, schedules. */
+/** Checks the content of datasets.yaml and expands its templates: names, addresses, ids, types, schedules. */
 export function datasetsOf(content: unknown): Datasets & { problems: PathProblem[] } {
   const parsed = DATASETS_SHAPE.safeParse(content);
   if (!parsed.success) {
@@ -62,7 +62,7 @@ export function datasetsOf(content: unknown): Datasets & { problems: PathProblem
   return { datasets, schedules, keep, problems };
 }
 
-/** Its view's or table's name would be one of another dataset's. */
+/** Suffixes that a dataset's name must not have, because another dataset's view or table would have the same name. */
 const RESERVED_SUFFIXES = {
   '-history': 'names the view of every snapshot of a dataset',
   '-versions': 'names the Iceberg table of the versions of a dataset',
@@ -79,8 +79,8 @@ export function parseNewDatasetName(name: string): string {
 }
 
 /**
- * The schedule of a dataset: its own keys, else those at the top of the file, else the defaults. Undefined where the
- * nearer of the two says `false`.
+ * Returns the schedule of a dataset: its own keys, else the file's top keys, else the defaults. Returns undefined if
+ * the dataset says `false`, or if it says nothing and the top says `false`.
  */
 function scheduleOf(
   own: ScheduleShape | undefined,
@@ -99,7 +99,7 @@ function scheduleOf(
   };
 }
 
-/** `cron` and `every` stand for each other: a dataset that sets one does not inherit the other from the top. */
+/** `cron` and `every` exclude each other. So a dataset that sets one does not inherit the other from the top. */
 function merged(top: ScheduleSettings, own: ScheduleSettings): ScheduleSettings {
   const { cron, every, ...rest } = top;
   const when = own.cron === undefined && own.every === undefined ? { cron, every } : {};
@@ -130,7 +130,7 @@ function specsOf(
     const { sources, problems: found } = sourcesOf(shape);
     for (const each of found) problems.push({ ...each, path: [...here, ...each.path] });
     for (const source of sources) {
-      // Ids become folders, and some file systems take `Q1` and `q1` for the same.
+      // Ids become folders, and some file systems do not distinguish `Q1` from `q1`.
       const folder = source.id.toLowerCase();
       if (taken.has(folder)) {
         const message = `the source id ${shown(source.id)} is there already`;
@@ -174,7 +174,7 @@ function holds(content: unknown, path: readonly PropertyKey[]): boolean {
   return value !== undefined;
 }
 
-/** The problems of that branch of a union that got furthest. */
+/** Returns the problems of the union's branch whose checks got deepest into the content. */
 function ofUnion(issue: core.$ZodIssueInvalidUnion, content: unknown): PathProblem[] {
   const branches = issue.errors.map((errors) =>
     errors.flatMap((each) => ofIssue({ ...each, path: [...issue.path, ...each.path] }, content)),

@@ -6,7 +6,7 @@ import { GRPC_META_PREFIX, LIBRARY_KEYS } from './temporal-settings.ts';
 
 export interface EnvEntry {
   value: string;
-  /** `.env:3` or `environment`. */
+  /** The place of the value: `.env:3` or `environment`. */
   where: string;
 }
 
@@ -18,9 +18,9 @@ export interface EnvFile {
 }
 
 /**
- * Reads a `.env` file; one that is absent is empty. A key that is not known, but is so near to one that it must
- * be a slip, is a problem; other programs' keys (AWS_PROFILE) are left alone.
- * @param label how messages name the file.
+ * Reads a `.env` file. An absent file counts as empty. An unknown key is a problem if it is nearly a known key. Keys of
+ * other programs (AWS_PROFILE) are ignored.
+ * @param label the name of the file in messages.
  */
 export function readEnvFile(path: string, label: string): EnvFile {
   const text = readIfPresent(path);
@@ -39,12 +39,12 @@ export function readEnvFile(path: string, label: string): EnvFile {
 const OUR_PREFIXES = /^(?:LONGHAUL|TEMPORAL|DUCKDB|HEARTBEAT|DATASETS?|LAKE|S3|STATE|WORKER)_/;
 
 const KNOWN_KEYS: readonly string[] = [...Object.keys(SETTING_KEYS), ...LIBRARY_KEYS];
-/** `LANG`, `NAME` and `MAKE` are as near to `LAKE` as a slip would be. */
+/** `LAKE` is left out, because `LANG`, `NAME` and `MAKE` differ from it as little as a misspelt key does. */
 const TELLING_KEYS = KNOWN_KEYS.filter((key) => key !== 'LAKE');
 
 function problemOfKey(key: string): string | undefined {
   if (KNOWN_KEYS.includes(key) || key.startsWith(GRPC_META_PREFIX)) return undefined;
-  // Its problem names the line to write instead.
+  // `problemsOfOldKeys` reports this key, with the line to write instead.
   if (OLD_LAKE_KEYS.includes(key)) return undefined;
   const meant = nearest(key, TELLING_KEYS);
   if (meant) return `${shown(key)} is not a setting; did you mean ${meant}?`;
@@ -52,14 +52,17 @@ function problemOfKey(key: string): string | undefined {
   return `${shown(key)} is not a setting; .env.example lists them all`;
 }
 
-/** Names that a publisher's secret must not have: it would be reported as a misspelt setting, or send our own credentials to the publisher. */
+/**
+ * Whether a publisher's secret must not have this name: it could be a misspelt setting, or the operator's own
+ * credentials.
+ */
 export function looksLikeSetting(key: string): boolean {
   if (KNOWN_KEYS.includes(key) || OLD_LAKE_KEYS.includes(key) || key.startsWith('AWS_'))
     return true;
   return problemOfKey(key) !== undefined;
 }
 
-/** The last line that sets the key, as the last one wins. */
+/** Returns the last line that sets the key, because the last one counts. */
 function lineOf(text: string, key: string): number {
   const escaped = key.replaceAll(/[.\\]/g, String.raw`\$&`);
   const setsKey = new RegExp(`^\\s*(?:export\\s+)?${escaped}\\s*[=:]`);
@@ -76,12 +79,12 @@ function readIfPresent(path: string): string | undefined {
   }
 }
 
-/** Keys that LAKE has replaced. */
+/** Keys that the key LAKE has replaced. */
 const OLD_LAKE_KEYS: readonly string[] = [
   ...['LONGHAUL_TARGET', 'DATA_DIR', 'S3_BUCKET', 'S3_RAW_PREFIX', 'S3_CONVERTED_PREFIX'],
 ];
 
-/** One for each of these keys that is set, with the line to write instead. */
+/** Returns a problem for each old key that is set, with the line to write instead. */
 export function problemsOfOldKeys(entryOf: (key: string) => EnvEntry | undefined): Problem[] {
   const valueOf = (key: string): string => entryOf(key)?.value ?? '';
   const instead =
@@ -94,7 +97,7 @@ export function problemsOfOldKeys(entryOf: (key: string) => EnvEntry | undefined
   });
 }
 
-/** Where the lake was by these keys. Zones under other names than today's two have to be moved. */
+/** Returns the lake's address by the old keys. The user must move zones with other names than the two of today. */
 function lakeOfOldKeys(valueOf: (key: string) => string): string {
   const bucket = valueOf('S3_BUCKET').replace(/^s3:\/\//, '');
   const target = valueOf('LONGHAUL_TARGET');
@@ -105,14 +108,14 @@ function lakeOfOldKeys(valueOf: (key: string) => string): string {
   return ['s3:/', bucket.replace(/\/+$/, '') || 'my-bucket', ...folders.slice(0, -1)].join('/');
 }
 
-/** Keys that mean one identity together: a token from one source with a key from another is valid nowhere. */
+/** Keys that together are one identity. A token from one place with a key from another is not valid. */
 const IDENTITY: readonly string[] = [
   ...['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE'],
 ];
 
 /**
- * What `.env` has for the AWS SDK, which reads the environment only: every AWS_ key that the environment lacks. Where
- * the environment has any of an identity, all of it is the environment's.
+ * Returns the AWS_ keys of `.env` that the environment lacks, for the AWS SDK, which reads only the environment. If the
+ * environment has any key of an identity, all keys of the identity come from the environment.
  */
 export function awsOfFile(file: EnvFile['entries'], env: Environment): Record<string, string> {
   const hasIdentity = IDENTITY.some((key) => env[key] !== undefined);
@@ -124,7 +127,7 @@ export function awsOfFile(file: EnvFile['entries'], env: Environment): Record<st
   return found;
 }
 
-/** As every AWS SDK reads it; undefined for AWS itself. */
+/** Returns the endpoint that the AWS SDKs use. Undefined means AWS itself. */
 export function endpointOf(file: EnvFile['entries'], env: Environment): string | undefined {
   for (const key of ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL']) {
     const value = env[key] ?? file.get(key)?.value;

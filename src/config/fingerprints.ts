@@ -6,28 +6,28 @@ import type { LakeAddress } from '../model/lake-address.ts';
 import { SETTING_KEYS, type SettingKey, type SettingValues } from './setting-keys.ts';
 
 /**
- * Name of a setting → hash of its value, for everything that a worker's work depends on. Two processes compare them
- * without exchanging the values. An unset setting has a hash too; one that spells out its default differs from it.
+ * Hashes, by the names of settings, of all values that a worker's results depend on. Two processes can compare them
+ * without exchanging the values. An unset setting has a hash too, which differs from the hash of an explicit default.
  */
 export type Fingerprints = Readonly<Record<string, string>>;
 
-/** Settings that no worker depends on: the command uses them itself, or passes them on with the run. */
+/** Settings that no worker depends on. The command uses them itself, or passes them on with the run. */
 const NOT_OF_WORKER: ReadonlySet<SettingKey> = new Set<SettingKey>([
-  // Which state folder, and so which worker, it is; another lake's worker is refused by its own error.
+  // These select the state folder and so the worker. A worker of another lake is refused with its own error.
   'LAKE',
   'STATE_DIR',
-  // Part of the run's input.
+  // These are part of the run's input.
   'DATASETS_FILE',
   'ENGINE',
   'SOURCE_CONCURRENCY',
   'HEARTBEAT_TIMEOUT_SECONDS',
-  // How the server is started; runs do not depend on it.
+  // This selects the program of the server. Runs do not depend on it.
   'TEMPORAL_CLI',
-  // `longhaul worker` alone has it.
+  // Only `longhaul worker` uses it.
   'WORKER_HEALTH_ADDRESS',
 ]);
 
-/** Relative ones start at the folder of the process. */
+/** Settings that are paths. A relative path starts at the folder of the process. */
 const PATHS: ReadonlySet<string> = new Set([
   'DUCKDB_HTTPFS',
   'SPARK_HOME',
@@ -35,10 +35,10 @@ const PATHS: ReadonlySet<string> = new Set([
   'JAVA_HOME',
 ]);
 
-/** What Node, and the worker itself, reads of the environment. */
+/** Variables of the environment that Node or the worker itself reads. */
 const OF_NODE = ['NODE_EXTRA_CA_CERTS', 'NODE_OPTIONS', 'NODE_TLS_REJECT_UNAUTHORIZED', 'TMPDIR'];
 
-/** What every AWS SDK reads to find identity and region; all other AWS_ variables share one fingerprint. */
+/** Variables that the AWS SDKs read to find identity and region. All other AWS_ variables share one fingerprint. */
 const OF_AWS = [
   'AWS_ACCESS_KEY_ID',
   'AWS_SECRET_ACCESS_KEY',
@@ -51,10 +51,10 @@ const OF_AWS = [
   'AWS_SHARED_CREDENTIALS_FILE',
   'AWS_CA_BUNDLE',
 ];
-/** Set by this program itself. */
+/** Longhaul itself sets this variable. */
 const NOT_OF_AWS = 'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED';
 
-/** What spark-submit and its JVM read; what else begins with SPARK_ is one fingerprint together. */
+/** Variables that spark-submit and its JVM read. All other SPARK_ variables share one fingerprint. */
 const OF_SPARK = [
   'JAVA_TOOL_OPTIONS',
   'JDK_JAVA_OPTIONS',
@@ -65,14 +65,14 @@ const OF_SPARK = [
   'PYSPARK_DRIVER_PYTHON',
   'PYTHONPATH',
 ];
-/** Two terminals' PATHs are rarely equal: what counts is which of these are found. */
+/** The PATHs of two terminals are rarely equal. So the fingerprint holds only where these programs are found. */
 const PROGRAMS_OF_SPARK = ['java', 'spark-submit', 'python3'];
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * @param values of the settings, as they were read.
- * @param env of the process, with what `.env` has for the AWS SDK.
+ * @param values of the settings, as `readSettings` read them.
+ * @param env of the process, with the AWS keys of `.env`.
  */
 export function fingerprintsOf(values: SettingValues, env: Environment, cwd: string): Fingerprints {
   const found: Record<string, unknown> = {};
@@ -88,10 +88,10 @@ export function fingerprintsOf(values: SettingValues, env: Environment, cwd: str
   return Object.fromEntries(Object.entries(found).map(([key, value]) => [key, hashOf(key, value)]));
 }
 
-/** What a worker will do for a command: the engines of its runs; none where they convert nothing. */
+/** The engines of the runs that a worker does for a command. Empty if the runs convert nothing. */
 export type Work = readonly Engine[];
 
-/** Those that this work depends on: a lake on a disk needs no credentials, DuckDB no Java. */
+/** Selects the fingerprints that this work depends on. A lake on disk needs no credentials, DuckDB no Java. */
 export function fingerprintsFor(
   work: Work,
   { kind }: Pick<LakeAddress, 'kind'>,
@@ -107,7 +107,7 @@ export function fingerprintsFor(
   );
 }
 
-/** Undefined for what all work depends on. */
+/** Returns undefined for a key that all work depends on. */
 function groupOf(key: string): 's3' | 'spark' | 'emr' | undefined {
   if (/^(?:S3|AWS)_|^DUCKDB_HTTPFS$/.test(key)) return 's3';
   if (key.startsWith('EMR_')) return 'emr';
@@ -130,7 +130,7 @@ function onPath(program: string, searchPath: string): string | undefined {
     .find((path) => existsSync(path));
 }
 
-/** 72 bits: enough to distinguish values. An empty variable is one that is not set. */
+/** 72 bits are enough to distinguish values. An empty variable counts as not set. */
 const HASH_CHARACTERS = 12;
 
 function hashOf(key: string, value: unknown): string {

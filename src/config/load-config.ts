@@ -8,29 +8,32 @@ import { readSettings, type SettingsSource } from './load-settings.ts';
 import { assertNoProblems } from './problems.ts';
 import type { Settings } from './settings.ts';
 
-/** Without datasets where there is no datasets.yaml and DATASETS_FILE is not set: a URL or a path needs none. */
+/**
+ * The configuration of a process. Without datasets.yaml and DATASETS_FILE it has no datasets: a URL or a path needs
+ * none.
+ */
 export interface Config extends Datasets {
-  /** Absolute: where relative paths of the command line start. */
+  /** Absolute path from which relative paths of the command line start. */
   cwd: string;
   settings: Settings;
-  /** PATH, where outside programs are looked for. */
+  /** PATH, on which Longhaul looks for outside programs. */
   searchPath: string | undefined;
   /** XDG_RUNTIME_DIR, for the socket of an embedded host whose state folder cannot hold one. */
   runtimeDir: string | undefined;
   /**
-   * What the variables in an address and its headers stand for, where this process itself asks the publisher.
+   * Returns the values of the variables in an address and its headers, for requests of this process itself.
    * @throws LonghaulError SECRET_MISSING.
    */
   secretsOf: (source: Pick<SourceSpec, 'address' | 'headers'>) => Record<string, string>;
-  /** To be compared with another process's. */
+  /** Hashes to compare with those of another process. */
   fingerprints: Fingerprints;
 }
 
 /**
- * The settings and the datasets, checked together at start. Of this process: what `.env` has for the AWS SDK becomes
- * part of its environment.
- * @param lake what --lake says.
- * @throws LonghaulError CONFIG_INVALID naming every problem of both, each with file and line.
+ * Reads and checks the settings and the datasets together at the start. Without `given`, it reads this process's
+ * environment, and adds the AWS keys of `.env` to it.
+ * @param lake the value of --lake.
+ * @throws LonghaulError CONFIG_INVALID with all problems of both, each with file and line.
  */
 export function loadConfig(given?: SettingsSource, lake?: string): Config {
   const source = { lake, ...(given ?? ofThisProcess()) };
@@ -41,7 +44,7 @@ export function loadConfig(given?: SettingsSource, lake?: string): Config {
     ? readDatasets(settings.datasetsFile, cwd)
     : { ...NO_DATASETS, problems: [] };
   assertNoProblems([...problems, ...ofDatasets]);
-  // Before any client is made; children and threads inherit it.
+  // This runs before any AWS client exists. Child processes and threads inherit the environment.
   if (!given) Object.assign(process.env, aws);
   return {
     ...datasets,
@@ -54,7 +57,7 @@ export function loadConfig(given?: SettingsSource, lake?: string): Config {
   };
 }
 
-/** The one place that reads the process's own environment. */
+/** Only this function reads the process's own environment. */
 export function ofThisProcess(): SettingsSource {
   return { env: process.env, cwd: process.cwd() };
 }

@@ -6,8 +6,8 @@ import { datasetsOf, NO_DATASETS, type Datasets, type PathProblem } from './data
 import { assertNoProblems, type Problem } from './problems.ts';
 
 /**
- * What datasets.yaml says, checked and with its templates written out. See docs/configuration.md for its form.
- * @throws LonghaulError CONFIG_INVALID naming every problem with its file and line.
+ * Reads datasets.yaml, checks it and expands its templates. docs/configuration.md describes the form of the file.
+ * @throws LonghaulError CONFIG_INVALID with all problems, each with file and line.
  */
 export function loadDatasets(path: string): DatasetSpec[] {
   const { datasets, problems } = readDatasets(path);
@@ -19,7 +19,7 @@ export interface DatasetsFile extends Datasets {
   problems: Problem[];
 }
 
-/** As `loadDatasets`, but returns the problems. @param cwd what messages show the path relative to. */
+/** Does the same as `loadDatasets`, but returns the problems. Messages show the path relative to `cwd`. */
 export function readDatasets(path: string, cwd?: string): DatasetsFile {
   const label = labelOf(path, cwd);
   let text: string;
@@ -32,13 +32,13 @@ export function readDatasets(path: string, cwd?: string): DatasetsFile {
   return parseDatasets(text, label);
 }
 
-/** A few aliases are handy; a bomb of them is not. */
+/** A user needs only a few aliases. Many nested aliases would expand to more than the memory holds. */
 const MAX_ALIASES = 100;
 
-/** @param label how messages name the file. */
+/** @param label the name of the file in messages. */
 export function parseDatasets(text: string, label: string): DatasetsFile {
   const lines = new LineCounter();
-  // The failsafe schema leaves every scalar as its text: `2015` is an id, and an item id like `12e45` is no number.
+  // The failsafe schema keeps each scalar as text: `2015` is an id, and an item id such as `12e45` is not a number.
   const document = parseDocument(text, {
     lineCounter: lines,
     schema: 'failsafe',
@@ -68,7 +68,7 @@ export function parseDatasets(text: string, label: string): DatasetsFile {
   };
 }
 
-/** The line of the deepest part of the path that the file has. */
+/** Returns the line of the deepest part of the path that the file has. */
 function lineOf(document: Document, lines: LineCounter, { path, atKey }: PathProblem): number {
   for (let length = path.length; length > 0; length -= 1) {
     const offset =

@@ -14,18 +14,18 @@ import { readTemporal } from './temporal-settings.ts';
 
 export interface SettingsSource {
   env: Readonly<Record<string, string | undefined>>;
-  /** Absolute; relative paths of the settings start here. */
+  /** Absolute path from which relative paths of the settings start. */
   cwd: string;
-  /** Relative to `cwd`; `.env` by default. Need not exist. */
+  /** Path relative to `cwd`; by default `.env`. The file may be absent. */
   envFile?: string;
-  /** What --lake says, which wins over LAKE. */
+  /** The value of --lake, which replaces LAKE. */
   lake?: string | undefined;
 }
 
 /**
- * Every setting, from the environment, else from `.env`, else its default. An empty value means "not set", so an
- * empty variable in the environment undoes a line of the file.
- * @throws LonghaulError CONFIG_INVALID naming every problem with its file and line.
+ * Reads each setting from the environment, else from `.env`, else takes its default. An empty value means "not set", so
+ * an empty variable in the environment cancels a line of the file.
+ * @throws LonghaulError CONFIG_INVALID with all problems, each with file and line.
  */
 export function loadSettings(source: SettingsSource): Settings {
   const { settings, problems } = readSettings(source);
@@ -33,13 +33,13 @@ export function loadSettings(source: SettingsSource): Settings {
   return settings;
 }
 
-/** As `loadSettings`, but returns the problems, so that one message can list them with those of datasets.yaml. */
+/** Does the same as `loadSettings`, but returns the problems, for one message with those of datasets.yaml. */
 export function readSettings(source: SettingsSource): {
   settings: Settings;
   problems: Problem[];
   /** Whether the user chose the datasets file, so that its absence is a problem. */
   datasetsFileChosen: boolean;
-  /** What of the file is for the AWS SDK, which reads the environment only. */
+  /** The file's values for the AWS SDK, which reads only the environment. */
   aws: Record<string, string>;
   fingerprints: Fingerprints;
 } {
@@ -107,7 +107,7 @@ function entryOf(
   return value === undefined ? file.get(key) : { value, where: 'environment' };
 }
 
-/** Paid for, and gone at once. */
+/** Refuses a cluster that the user would pay for, but whose data is gone as soon as the run ends. */
 function problemOfEmr({ output, keepAliveMs, clusterId }: EmrSettings): string | undefined {
   if (output !== 'hdfs' || keepAliveMs !== undefined || clusterId !== undefined) return undefined;
   return 'EMR_OUTPUT=hdfs needs EMR_KEEP_ALIVE=2h, or an EMR_CLUSTER_ID: HDFS ends with its cluster';

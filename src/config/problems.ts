@@ -1,13 +1,13 @@
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 
-/** One thing that is wrong with the settings, and where: `.env:3`, `datasets.yaml:12` or `environment`. */
+/** A problem of the settings, and its place: `.env:3`, `datasets.yaml:12` or `environment`. */
 export interface Problem {
   where: string;
   message: string;
 }
 
-/** @throws LonghaulError CONFIG_INVALID with every problem in one message, one a line. */
+/** @throws LonghaulError CONFIG_INVALID with all problems in one message, each on its own line. */
 export function assertNoProblems(problems: readonly Problem[]): void {
   if (problems.length === 0) return;
   const count = problems.length === 1 ? 'One setting is' : `${problems.length} settings are`;
@@ -17,14 +17,14 @@ export function assertNoProblems(problems: readonly Problem[]): void {
   throw new LonghaulError('CONFIG_INVALID', [`${count} not right:`, ...lines].join('\n'));
 }
 
-/** Untrusted text in quotes, short enough for a line. */
+/** Returns untrusted text in quotes, cut to fit into a line. */
 export function shown(text: string): string {
   const MAX_SHOWN_LENGTH = 80;
   const cut = text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH)}…` : text;
   return JSON.stringify(printable(cut));
 }
 
-/** Of what a check throws; undefined where it throws nothing. */
+/** Returns the message of what a check throws, or undefined if it throws nothing. */
 export function messageOf(check: () => unknown): string | undefined {
   try {
     check();
@@ -34,7 +34,7 @@ export function messageOf(check: () => unknown): string | undefined {
   }
 }
 
-/** The known word that `word` was most likely meant to be. */
+/** Returns the known word that the user most likely meant, if one is near enough. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const limit = Math.max(2, Math.floor(word.length / 4));
   const ranked = known

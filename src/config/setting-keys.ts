@@ -3,9 +3,9 @@ import { ENGINES } from '../model/dataset.ts';
 import { EMR_OUTPUTS } from '../model/emr.ts';
 import { LAKE_EXPECTS, parseLakeAddress } from '../model/lake-address.ts';
 
-/** A day: longer ones are a slip (milliseconds). */
+/** One day. A user who writes a larger number most likely means milliseconds. */
 const MAX_TIMEOUT_SECONDS = 86_400;
-/** A week: the longest that one transfer may take. */
+/** One week, the longest time that a transfer may take. */
 const MAX_MINUTES = 10_080;
 const MAX_PORT = 65_535;
 const SIZE = /^[1-9]\d*(\.\d+)?[KMGT]i?B$/;
@@ -14,9 +14,9 @@ const LOG_FORMATS = ['json', 'text'] as const;
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
 /**
- * Every key of `.env` and the environment but those that Temporal's own library reads (`temporal-settings.ts`): how it is
- * read, and what it expects, in the words of an error.
- * `.env.example` and `docs/configuration.md` explain each; a test keeps the three together.
+ * The keys of `.env` and the environment, with how each is read and what it expects, for an error. Temporal's own
+ * library reads its other keys (`temporal-settings.ts`). `.env.example` and `docs/configuration.md` explain each key,
+ * and a test compares the three.
  */
 export const SETTING_KEYS = {
   LAKE: { expects: LAKE_EXPECTS, read: parseLakeAddress },
@@ -59,7 +59,7 @@ export const SETTING_KEYS = {
   CONVERT_SLOTS: whole(1, 64),
   WORKER_GRACE_SECONDS: whole(0, 3600, 'seconds, '),
   WORKER_HEALTH_ADDRESS: listenAddress('127.0.0.1:8081'),
-  // Temporal writes the two with a dot between them, so the first one must not have any.
+  // Temporal joins this name and the build id with a dot, so the name must not have a dot.
   WORKER_DEPLOYMENT_NAME: text('a name without dots and spaces', /^[\w@-]{1,200}$/),
   WORKER_BUILD_ID: text('a build id without spaces', /^[\w.+@-]{1,200}$/),
   METRICS_ADDRESS: listenAddress('127.0.0.1:9464'),
@@ -85,22 +85,22 @@ export const SETTING_KEYS = {
     'the ARN of a role',
     /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/,
   ),
-  // Fractions too: a limit of seconds is for tests.
+  // The value may be a fraction, because tests use a limit of seconds.
   EMR_STEP_LIMIT_MINUTES: positive('minutes', MAX_MINUTES),
 } as const satisfies Record<string, Rule<unknown>>;
 
 export type SettingKey = keyof typeof SETTING_KEYS;
 
-/** What each key holds once it is read; undefined where it is not set. */
+/** The value of each key after it is read. Undefined if the key is not set. */
 export type SettingValues = {
   [K in SettingKey]: ReturnType<(typeof SETTING_KEYS)[K]['read']>;
 };
 
 export interface Rule<T> {
   expects: string;
-  /** Undefined for what is not expected. */
+  /** Returns undefined if the text is not what `expects` says. */
   read: (text: string) => T | undefined;
-  /** Never shown, not even in an error about it. */
+  /** Longhaul never shows the value, not even in an error about it. */
   isSecret?: boolean;
 }
 
@@ -148,17 +148,17 @@ function bytes(expects: string): Rule<number> {
   return { expects, read };
 }
 
-/** Minutes or hours, at most a week. */
+/** Reads minutes or hours, at most a week. */
 function shortTimeMs(value: string): number | undefined {
   if (!/^[1-9]\d{0,4}[mh]$/.test(value)) return undefined;
   const minutes = Number.parseInt(value, 10) * (value.endsWith('h') ? 60 : 1);
   return minutes <= MAX_MINUTES ? minutes * 60_000 : undefined;
 }
 
-/** Spark starts with no less. */
+/** Spark does not start with less memory. */
 const MIN_DRIVER_MIB = 512;
 
-/** As Java takes it: no fractions. */
+/** Reads a size in Java's form, which has no fractions. */
 function driverMemory(value: string): string | undefined {
   if (!/^[1-9]\d*[mMgG]$/.test(value)) return undefined;
   const mib = Number.parseInt(value, 10) * (/g$/i.test(value) ? 1024 : 1);
@@ -174,13 +174,13 @@ function isPort(text: string | undefined): boolean {
   return Number(text) >= 1 && Number(text) <= MAX_PORT;
 }
 
-/** It stands in a header. */
+/** A contact must be printable ASCII, because it is sent in a header. */
 function contact(value: string): string | undefined {
   const known = z.union([z.email(), z.url({ protocol: /^https?$/ })]).safeParse(value);
   return known.success && /^[!-~]+$/.test(value) ? value : undefined;
 }
 
-/** A port alone is on loopback: to be seen by other machines it needs an address. */
+/** A port alone listens on loopback. If other machines are to reach it, the operator must name an address. */
 function listenAddress(example: string): Rule<string> {
   const read = (value: string): string | undefined => {
     const address = (/^\d{1,5}$/.test(value) ? `127.0.0.1:${value}` : value).replace(

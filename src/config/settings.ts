@@ -9,98 +9,98 @@ export type LogSettings = Settings['log'];
 export type EmrSettings = Settings['emr'];
 
 export interface TemporalSettings {
-  /** `host:port`; undefined means the embedded server. */
+  /** `host:port`. Undefined means the embedded server. */
   address: string | undefined;
   namespace: string;
   apiKey: string | undefined;
   tls: boolean | TemporalTls;
-  /** Headers for every request. */
+  /** Headers for all requests. */
   metadata: Record<string, string>;
 }
 
-/** As Temporal's SDK takes it; the system's defaults hold for absent fields. */
+/** TLS options in the form of Temporal's SDK. The system's defaults apply to absent fields. */
 export interface TemporalTls {
   serverNameOverride?: string;
-  /** PEM. */
+  /** In PEM format. */
   serverRootCACertificate?: Buffer;
-  /** PEM, both. */
+  /** Both in PEM format. */
   clientCertPair?: { crt: Buffer; key: Buffer };
 }
 
-/** The one lake of a process; its folder is absolute. */
+/** The one lake of a process. Its folder is an absolute path. */
 export type LakeSettings = Extract<LakeAddress, { kind: 'disk' }> | S3Settings;
 
 /**
- * The lake in a bucket: plain data, handed to child processes as it is. Region, endpoint and credentials are not
- * in it: every process finds them as every AWS SDK does.
+ * A lake in a bucket, as plain data that a child process can receive. Region, endpoint and credentials are not in it,
+ * because each process finds them as the AWS SDKs do.
  */
 export type S3Settings = Extract<LakeAddress, { kind: 's3' }> & {
-  /** `https://endpoint/bucket/key` instead of `https://bucket.endpoint/key`. */
+  /** Whether addresses are `https://endpoint/bucket/key` instead of `https://bucket.endpoint/key`. */
   pathStyle: boolean;
-  /** Full-object CRC-32 by S3; false for stores that know no such checksum: size and ETags are compared instead. */
+  /** Whether S3 computes a CRC-32 of the whole object. If false, Longhaul compares sizes and ETags instead. */
   checksums: boolean;
-  /** Every object is written with this key of KMS; undefined: as the bucket's default encryption is. */
+  /** The KMS key for all written objects. Undefined means the bucket's default encryption. */
   kmsKeyId?: string | undefined;
-  /** Parts of one landing on their way at once. */
+  /** The number of parts that one landing sends at the same time. */
   uploadConcurrency: number;
   connectTimeoutMs: number;
-  /** No byte in either direction for this long fails the request. */
+  /** A request fails if no byte passes in either direction for this long. */
   stallTimeoutMs: number;
 };
 
 export interface DuckDbSettings {
-  /** As DuckDB writes it: `1GiB`. */
+  /** The limit in DuckDB's form: `1GiB`. */
   memoryLimit: string;
   threads: number;
-  /** DuckDB's httpfs extension, needed for S3; undefined: a pinned one, fetched once. */
+  /** Path of DuckDB's httpfs extension, which S3 needs. If undefined, Longhaul fetches a pinned one once. */
   httpfs?: string | undefined;
 }
 
 export interface SparkSettings {
-  /** SPARK_HOME; undefined: `spark-submit` on the PATH, python3's pyspark, or a pinned one, fetched once. */
+  /** SPARK_HOME. If undefined: `spark-submit` on the PATH, python3's pyspark, or a pinned Spark, fetched once. */
   home?: string | undefined;
-  /** JAVA_HOME; undefined: `java` on the PATH. */
+  /** JAVA_HOME. If undefined, Longhaul uses `java` on the PATH. */
   javaHome?: string | undefined;
-  /** HADOOP_JARS: a folder with `s3a` in it; undefined: fetched once by Maven, when Spark is to reach S3. */
+  /** HADOOP_JARS: a folder that holds `s3a`. If undefined, Maven fetches the jars once, when Spark needs S3. */
   hadoopJars?: string | undefined;
-  /** PATH, where both are looked for. */
+  /** PATH, on which Longhaul looks for `spark-submit` and `java`. */
   searchPath?: string | undefined;
-  /** As spark-submit takes it: `local[3]`. */
+  /** The master in spark-submit's form: `local[3]`. */
   master: string;
-  /** As Java takes it: `2g`. */
+  /** The size in Java's form: `2g`. */
   driverMemory: string;
-  /** SPARK_STAGE_BYTES: of copies for Spark that a run has on the disk at once; undefined: a share of what is free. */
+  /** SPARK_STAGE_BYTES: the limit of a run's copies for Spark on the disk. By default a share of the free space. */
   stageBytes?: number | undefined;
 }
 
 export interface HttpSettings {
   connectTimeoutMs: number;
-  /** No byte for this long fails the attempt. */
+  /** An attempt fails if no byte arrives for this long. */
   stallTimeoutMs: number;
-  /** A body slower than this on average, while it is waited for, fails the attempt; absent: none is too slow. */
+  /** An attempt fails if its body is slower on average while the worker waits. If absent, no body is too slow. */
   minRate?: { bytesPerSecond: number; overMs: number };
-  /** A mail or web address, in the User-Agent: how a publisher reaches the operator. */
+  /** A mail or web address in the User-Agent, so that a publisher can reach the operator. */
   contact?: string;
-  /** A longer file is not read; absent: whatever the lake has room for. */
+  /** The worker refuses a longer file. If absent, only the room in the lake limits a file. */
   maxBytes?: number;
 }
 
-/** What a worker may read: any user who may start runs chooses the addresses. */
+/** The addresses that a worker may read. The policy is needed because any user who may start runs chooses addresses. */
 export interface AddressPolicy {
-  /** Absolute: the folder of marks for the files that may be read; undefined: no `file:` address is followed. */
+  /** Absolute path of the folder that marks the readable files. If undefined, the worker refuses `file:` addresses. */
   fileMarks?: string | undefined;
-  /** Loopback, RFC 1918, unique local. Link-local is refused always. */
+  /** Whether loopback, RFC 1918 and unique local addresses are allowed. Link-local addresses never are. */
   allowPrivate: boolean;
 }
 
 interface Surroundings {
   cwd: string;
   searchPath: string | undefined;
-  /** Of a store of its own: those are mostly reached by path. */
+  /** Whether an endpoint is configured. Such stores mostly have the bucket in the path. */
   customEndpoint: boolean;
 }
 
-/** Every setting, checked and typed, with the defaults of those that are not set. Paths are absolute. */
+/** Returns all settings, checked and typed, with defaults for those that are not set. Paths are absolute. */
 export function settingsOf(
   values: SettingValues,
   temporal: TemporalSettings,
@@ -112,16 +112,16 @@ export function settingsOf(
   const embedded = temporal.address === undefined;
   return {
     lake,
-    /** Holds the embedded server's state. */
+    /** The folder with the embedded server's state. */
     stateDir,
     datasetsFile: resolve(cwd, values.DATASETS_FILE ?? 'datasets.yaml'),
     temporal,
-    /** The Temporal program for the embedded server; undefined: `temporal` on the PATH, else fetched. */
+    /** The Temporal program for the embedded server. If undefined, `temporal` on the PATH, else a fetched one. */
     temporalCli: values.TEMPORAL_CLI,
-    /** In which each dataset's Iceberg table is entered; undefined: in none. Athena and its like read buckets only. */
+    /** The Glue database that lists the Iceberg tables, if any. Athena and similar services read only buckets. */
     glueDatabase: lake.kind === 's3' ? values.GLUE_DATABASE : undefined,
     engine: values.ENGINE ?? 'duckdb',
-    /** Sources of one run in work at once. */
+    /** The number of sources that one run works on at the same time. */
     sourceConcurrency: values.SOURCE_CONCURRENCY ?? 2,
     duckdb: {
       memoryLimit: values.DUCKDB_MEMORY_LIMIT ?? defaultMemoryLimit(),
@@ -143,43 +143,43 @@ export function settingsOf(
       allowPrivate: values.ALLOW_PRIVATE_ADDRESSES ?? embedded,
     },
     activity: {
-      /** After this long without a heartbeat Temporal gives the work to another attempt. */
+      /** Temporal starts another attempt after this long without a heartbeat. */
       heartbeatTimeoutMs: milliseconds(values.HEARTBEAT_TIMEOUT_SECONDS ?? 60),
-      /** How long a source that makes no progress is tried again before its last error counts. */
+      /** How long Temporal retries a source without progress before its last error counts. */
       retryForMs: milliseconds((values.SOURCE_RETRY_MINUTES ?? 15) * 60),
     },
     worker: workerSettings(values),
-    /** Without a format: text for people (a terminal, the embedded host's file), else JSON. */
+    /** If there is no format, logs are text on a terminal and in the embedded host's file, else JSON. */
     log: { format: values.LOG_FORMAT, level: values.LOG_LEVEL ?? 'info' },
     emr: emrSettings(values, cwd),
   };
 }
 
-/** What a worker process takes on, and how it can be watched. */
+/** How much work a worker process takes, and how the operator can watch it. */
 function workerSettings(values: SettingValues) {
   const { WORKER_DEPLOYMENT_NAME: deploymentName, WORKER_BUILD_ID: buildId } = values;
   const versioned = deploymentName !== undefined && buildId !== undefined;
   return {
-    /** Downloads at once in one worker. */
+    /** The number of concurrent downloads in one worker. */
     transferSlots: values.TRANSFER_SLOTS ?? DEFAULT_TRANSFER_SLOTS,
-    /** Inspections and conversions at once in one worker. */
+    /** The number of concurrent inspections and conversions in one worker. */
     convertSlots: values.CONVERT_SLOTS ?? DEFAULT_CONVERT_SLOTS,
-    /** How long work under way may go on after the first signal, before the worker asks it to write its checkpoint. */
+    /** After the first signal, work may continue for this long. Then the worker asks it to write its checkpoint. */
     graceMs: milliseconds(values.WORKER_GRACE_SECONDS ?? DEFAULT_GRACE_SECONDS),
-    /** `host:port` of liveness and readiness; undefined: none. */
+    /** `host:port` for liveness and readiness. Undefined for none. */
     healthAddress: values.WORKER_HEALTH_ADDRESS,
-    /** `host:port` of Prometheus's page; undefined: none. */
+    /** `host:port` for Prometheus. Undefined for none. */
     metricsAddress: values.METRICS_ADDRESS,
-    /** For Temporal's worker versioning; undefined: not versioned. */
+    /** The version for Temporal's worker versioning. Undefined if the worker has no version. */
     version: versioned ? { deploymentName, buildId } : undefined,
   };
 }
 
-/** A download waits for its network most of the time, and holds some MiB: 80 into S3. */
+/** A download mostly waits for its network. Into S3 it holds 80 MiB, or 320 MiB if the source has no length. */
 const DEFAULT_TRANSFER_SLOTS = 4;
-/** DuckDB keeps all cores busy by itself; a second conversion fills the gaps, and memory is shared out for two. */
+/** One conversion of DuckDB uses nearly all cores; a second one uses the rest. The default memory allows two. */
 const DEFAULT_CONVERT_SLOTS = 2;
-/** A small step ends in that time, and need not be done again; a large one writes its checkpoint after it. */
+/** A small step ends in this time, so that it need not run again. A large one writes its checkpoint afterwards. */
 const DEFAULT_GRACE_SECONDS = 10;
 
 const DEFAULT_LAKE = { kind: 'disk', folder: 'data' } as const;
@@ -198,13 +198,13 @@ function lakeSettings(values: SettingValues, cwd: string, customEndpoint: boolea
   };
 }
 
-/** Parts that one landing sends at once, each 16 MiB of memory: more made no landing faster. */
+/** The number of parts that one landing sends at the same time, mostly of 16 MiB. More parts made no landing faster. */
 const UPLOAD_CONCURRENCY = 4;
-/** A server that is there answers in one round trip; curl's users set as much. */
+/** A running server answers within one round trip. The limit allows for a slow network. */
 const CONNECT_TIMEOUT_MS = 10_000;
 /**
- * With less even a MiB takes a quarter of an hour; a modem of 1995 had three times as much. A minute is as long as a body may
- * stall: a short break is no slowness.
+ * At a lower rate, 1 MiB takes more than 17 minutes. The rate counts over one minute, as long as a body may stall by
+ * default, so that a short break does not fail an attempt.
  */
 const MIN_RATE = { bytesPerSecond: 1024, overMs: 60_000 };
 
@@ -219,7 +219,7 @@ function httpSettings(values: SettingValues): HttpSettings {
 }
 
 const DEFAULT_SPARK_MASTER = 'local[3]';
-/** A task holds a row group of text, up to 128 MiB, while it compresses it: three of them, and Spark itself. */
+/** A task holds up to 128 MiB of text while it compresses a row group. Three tasks and Spark itself fit. */
 const DEFAULT_DRIVER_MEMORY = '2g';
 
 function resolved(value: string | undefined, cwd: string): string | undefined {
@@ -227,11 +227,11 @@ function resolved(value: string | undefined, cwd: string): string | undefined {
 }
 
 const MIB = 1024 * 1024;
-/** Two conversions at once, each with a quarter, leave half of the machine to everything else. */
+/** Two concurrent conversions, each with a quarter, leave half of the machine's memory to other work. */
 const MEMORY_SHARE = 1 / 4;
-/** Under this, whole-file typing of a wide file spills more than it works. */
+/** With less memory, DuckDB spends most of the type detection of a wide file on spilling to disk. */
 const MIN_MEMORY_MIB = 512;
-/** More made no file of this size faster. */
+/** More memory made no measured file faster. */
 const MAX_MEMORY_MIB = 8192;
 
 function defaultMemoryLimit(): string {
@@ -241,32 +241,32 @@ function defaultMemoryLimit(): string {
   return `${Math.min(MAX_MEMORY_MIB, Math.max(MIN_MEMORY_MIB, share))}MiB`;
 }
 
-/** One master and two core nodes with HDFS: the least that has two machines' worth of tasks. */
+/** One master and two core nodes with HDFS are the smallest cluster on which two machines run tasks. */
 const DEFAULT_TYPE = 'm7g.xlarge';
 const DEFAULT_CORE_COUNT = 2;
 
-/** The cluster that a run makes, or uses. Region, endpoint and credentials are the SDK's to find. */
+/** The cluster that a run makes or uses. The SDK finds the region, the endpoint and the credentials. */
 function emrSettings(values: SettingValues, cwd: string) {
   return {
     releaseLabel: values.EMR_RELEASE_LABEL ?? 'emr-7.13.0',
-    /** Of the master and the core nodes. */
+    /** The instance type of the master and the core nodes. */
     instanceType: values.EMR_INSTANCE_TYPE ?? DEFAULT_TYPE,
     coreCount: values.EMR_CORE_COUNT ?? DEFAULT_CORE_COUNT,
     subnetId: values.EMR_SUBNET_ID,
     serviceRole: values.EMR_SERVICE_ROLE ?? 'EMR_DefaultRole',
     instanceProfile: values.EMR_INSTANCE_PROFILE ?? 'EMR_EC2_DefaultRole',
-    /** Ends with `/`; undefined: below the converted zone of the lake. */
+    /** The place for logs, which ends with `/`. If undefined, it is below the converted zone of the lake. */
     logUri: values.EMR_LOG_URI,
-    /** JSON with what RunJobFlow gets beside that. */
+    /** Path of a JSON file with more fields for RunJobFlow. */
     requestFile: resolved(values.EMR_REQUEST, cwd),
-    /** A cluster that we made stays for so long after a run that ended well; undefined: it ends with the run. */
+    /** How long a cluster that Longhaul made stays after a successful run. If undefined, it ends with the run. */
     keepAliveMs: values.EMR_KEEP_ALIVE,
-    /** A cluster of the user's: never ended, tagged or given a policy. */
+    /** The user's own cluster. Longhaul never ends or tags it, and gives it no policy. */
     clusterId: values.EMR_CLUSTER_ID,
     output: values.EMR_OUTPUT ?? 'both',
     maxInstanceHours: values.EMR_MAX_INSTANCE_HOURS ?? 24,
     stepLimitMs: milliseconds((values.EMR_STEP_LIMIT_MINUTES ?? 180) * 60),
-    /** Of EMR Serverless: the engine `emr-serverless` needs both. */
+    /** The application of EMR Serverless. The engine `emr-serverless` needs this and the role. */
     applicationId: values.EMR_SERVERLESS_APPLICATION_ID,
     jobRoleArn: values.EMR_SERVERLESS_ROLE_ARN,
   };

@@ -8,10 +8,10 @@ import { looksLikeSetting } from './env-file.ts';
 import { messageOf, shown } from './problems.ts';
 
 /**
- * One entry of `sources`: a single source, or, with `years`, one source a year. `{year}` and, where `years` is a
- * map, `{item}` (the year's value) stand in `address` and `id`; the id is `{year}` where none is given. In `address`
- * the ingest date may stand too: `{date}`, or `{yyyy}`, `{mm}` and `{dd}`. `${NAME}` is no template: it stays as it is
- * until a worker asks the publisher, and is then a variable of that worker.
+ * Expands one entry of `sources` to a single source or, with `years`, to one source for each year. `address` and `id`
+ * may hold `{year}` and, if `years` is a map, `{item}` (the year's value). The default id is `{year}`. `address` may
+ * also hold the ingest date: `{date}`, or `{yyyy}`, `{mm}` and `{dd}`. `${NAME}` is not a template. It is a variable of
+ * the worker, which fills it in when it asks the publisher.
  */
 export function sourcesOf(shape: SourceShape): { sources: SourceSpec[]; problems: PathProblem[] } {
   const problems: PathProblem[] = [];
@@ -24,7 +24,7 @@ export function sourcesOf(shape: SourceShape): { sources: SourceSpec[]; problems
   const request = { ...(headers && { headers }), ...(geometry && { geometry }), optional };
   for (const values of valuesOf(shape)) {
     const id = filled(template, values, ['id'], problems);
-    // The ingest date is filled in when a run starts.
+    // The start of a run fills in the ingest date.
     const address = filled(shape.address, { ...values, ...DATES }, ['address'], problems);
     if (id === undefined || address === undefined) break;
     const problem =
@@ -46,7 +46,7 @@ export function sourcesOf(shape: SourceShape): { sources: SourceSpec[]; problems
 
 type Values = Record<string, string>;
 
-/** The placeholders of the date stay as they are until a run has a day. */
+/** The placeholders of the date stay unchanged until a run has a day. */
 const DATES: Values = Object.fromEntries(DATE_PLACEHOLDERS.map((name) => [name, `{${name}}`]));
 
 function valuesOf({ years }: SourceShape): Values[] {
@@ -65,7 +65,7 @@ function filled(
   const text = template.replaceAll(
     /(\$?)\{(\w*)\}/g,
     (placeholder, dollar: string, name: string) => {
-      // A variable of the worker, which is looked at below.
+      // This is a variable of the worker. `whyNotVariables` checks it.
       if (dollar !== '') return placeholder;
       const value = Object.hasOwn(values, name) ? values[name] : undefined;
       if (value === undefined) unknown.push(placeholder);
@@ -89,7 +89,7 @@ function problemOf(key: string, message: string | undefined): PathProblem | unde
   return message === undefined ? undefined : { path: [key], message };
 }
 
-/** Longhaul sets these itself: another value would break ranges, lengths or the connection. */
+/** Longhaul sets these headers itself. Another value would break ranges, lengths or the connection. */
 const OWN_HEADERS =
   /^(?:host|connection|keep-alive|te|trailer|upgrade|expect|content-.*|transfer-encoding|accept-encoding|range|if-.*)$/i;
 
@@ -114,7 +114,7 @@ function whyNotAHeader(name: string, value: string, address: string): string | u
 const IN_EVERY_HISTORY =
   'which would end in the history of every run: write a variable in its place, such as ${CITY_TOKEN}, and set that for the worker, in its environment or .env';
 
-/** Why a text cannot be a source's address; undefined where it can. */
+/** Returns why a text cannot be a source's address, or undefined if it can. */
 export function whyNotAnAddress(template: string): string | undefined {
   const address = datedAddress(template, ANY_DATE);
   const url = URL.canParse(address) ? new URL(address) : undefined;
@@ -136,14 +136,14 @@ function whyNotItsVariables(address: string, url: URL): string | undefined {
   const wrong = whyNotVariables(address, known);
   const [first] = known;
   if (wrong !== undefined || first === undefined) return wrong;
-  // A value must not choose the host that it is sent to.
+  // The value of a variable must not choose the host that receives it.
   const isBehindHost = /^https?:\/\/[^/?#$]+[/?]/.test(address);
   return isBehindHost && url.protocol !== 'file:'
     ? undefined
     : `\${${first}} may stand in the path and the query of an http(s) address only`;
 }
 
-/** @param known the variables that the text names rightly. */
+/** @param known the correctly written variables of the text. */
 function whyNotVariables(text: string, known: readonly string[]): string | undefined {
   const written = text.match(/\$\{[^}]*\}?/g) ?? [];
   const wrong = written.find((each) => !known.includes(each.slice(2, -1)));

@@ -10,14 +10,14 @@ import type { EnvEntry } from './env-file.ts';
 import { shown, type Problem } from './problems.ts';
 import type { TemporalSettings, TemporalTls } from './settings.ts';
 
-/** Checked here, since Temporal's library takes any text for them, and reads any but `true` as no TLS. */
+/** Longhaul checks these keys. Temporal's library accepts any text for them, and takes any but `true` as no TLS. */
 const CHECKED_KEYS = [
   'TEMPORAL_ADDRESS',
   'TEMPORAL_NAMESPACE',
   'TEMPORAL_API_KEY',
   'TEMPORAL_TLS',
 ] as const;
-/** The other keys of Temporal's own environment configuration: its library reads and checks them. */
+/** The other keys of Temporal's own environment configuration. Its library reads and checks them. */
 export const LIBRARY_KEYS = [
   'TEMPORAL_PROFILE',
   'TEMPORAL_CONFIG_FILE',
@@ -31,28 +31,28 @@ export const LIBRARY_KEYS = [
 ] as const;
 type OfficialKey = (typeof CHECKED_KEYS | typeof LIBRARY_KEYS)[number];
 
-/** Headers for every request, by the name that follows. */
+/** The prefix of keys for headers of all requests. The name of the header follows it. */
 export const GRPC_META_PREFIX = 'TEMPORAL_GRPC_META_';
-/** Where Temporal's own tools look for temporal.toml. */
+/** Folders in which Temporal's own tools look for temporal.toml. */
 const FOLDER_KEYS = ['HOME', 'XDG_CONFIG_HOME', 'APPDATA'];
 const DEFAULT_NAMESPACE = 'default';
 
 export interface TemporalSources {
   env: Readonly<Record<string, string | undefined>>;
   file: ReadonlyMap<string, EnvEntry>;
-  /** Absolute: relative paths start here. */
+  /** Absolute path from which relative paths start. */
   cwd: string;
-  /** Whether the key is set and, as a setting of ours, has passed its check. */
+  /** Whether the key is set and, if it is a setting of Longhaul, has passed its check. */
   has: (key: OfficialKey) => boolean;
-  /** The key's own text, and where it stands. */
+  /** The text of the key's value, and its place. */
   entryOf: (key: string) => EnvEntry | undefined;
-  /** How messages name the settings where no key is to blame. */
+  /** The name of the settings in messages if no key has the problem. */
   label: string;
 }
 
 /**
- * How Temporal is reached: the TEMPORAL_ settings over the profile that one of them chose. Where none chose a profile,
- * no temporal.toml is read: a file that other tools need must not make commands leave the embedded server.
+ * Reads how to reach Temporal: the TEMPORAL_ settings, which replace those of a chosen profile. If no setting chooses a
+ * profile, no temporal.toml is read. Otherwise another tool's file would make commands leave the embedded server.
  */
 export function readTemporal(sources: TemporalSources): {
   temporal: TemporalSettings;
@@ -85,14 +85,14 @@ function fromSettings(sources: TemporalSources): ClientConfigProfile {
   return loadClientConfigProfile({ overrideEnvVars: official(sources), disableFile: true });
 }
 
-/** Undefined where it is a problem. Nothing of the file's text gets into a message: it may hold an API key. */
+/** Returns undefined if there is a problem. No message holds text of the file, because it may hold an API key. */
 function chosenProfile(sources: TemporalSources, note: Note): ClientConfigProfile | undefined {
   const overrideEnvVars = official(sources);
   const path = overrideEnvVars['TEMPORAL_CONFIG_FILE'];
   const file = path ?? 'the temporal.toml of your configuration folder';
   const name = overrideEnvVars['TEMPORAL_PROFILE'] ?? 'default';
   try {
-    // The library takes a file that is not there for an empty one.
+    // The library treats a missing file as an empty one.
     if (path !== undefined) readFileSync(path);
     const { profiles } = loadClientConfig({ overrideEnvVars });
     if (Object.hasOwn(profiles, name)) return loadClientConfigProfile({ overrideEnvVars });
@@ -109,7 +109,7 @@ function profileName(sources: TemporalSources): string {
   return `the profile ${shown(official(sources)['TEMPORAL_PROFILE'] ?? 'default')}`;
 }
 
-/** The keys as the library wants them: what `.env` and the environment say together. */
+/** Returns the keys in the library's form, from `.env` and the environment together. */
 function official({ env, file, cwd, has, entryOf }: TemporalSources): Record<string, string> {
   const found: Record<string, string> = {};
   for (const key of FOLDER_KEYS) if (env[key]) found[key] = env[key];
@@ -128,7 +128,7 @@ function official({ env, file, cwd, has, entryOf }: TemporalSources): Record<str
 function settingsOf(profile: ClientConfigProfile, note: Note): TemporalSettings {
   const { address, namespace = DEFAULT_NAMESPACE, apiKey, grpcMeta = {} } = profile;
   const tls = tlsOf(profile, note);
-  // Temporal Cloud finds the key's owner by it.
+  // Temporal Cloud uses this header to find the owner of the API key.
   const forCloud: Record<string, string> =
     apiKey === undefined ? {} : { 'temporal-namespace': namespace };
   return { address, namespace, apiKey, tls, metadata: { ...forCloud, ...grpcMeta } };

@@ -7,15 +7,15 @@ import { queuesOf } from '../model/run.ts';
 import type { holdNamespace } from '../workflows/index.ts';
 
 /**
- * The run that says whose namespace it is, for as long as it is open: a worker that may start runs may start it, on any
- * Temporal, and of two lakes one gets the id.
+ * While this run is open, it says which lake has the namespace. A worker that may start runs may start it, on any
+ * Temporal. If workers of two lakes start it, only one gets the id.
  */
 const WORKFLOW_ID = 'longhaul/lake';
-/** The memo's key. */
+/** Key of the lake in the run's memo. */
 const LAKE = 'lake';
 
 /**
- * Makes the namespace this lake's, for a worker that is about to serve it.
+ * Reserves the namespace for this lake. A worker calls it before it serves the namespace.
  * @throws LonghaulError LAKE_NAMESPACE_TAKEN.
  */
 export async function claimNamespace(client: Client, lake: LakeIdentity): Promise<void> {
@@ -29,12 +29,12 @@ export async function claimNamespace(client: Client, lake: LakeIdentity): Promis
     staticSummary: `This namespace is used for the lake ${printable(lake.address)}`,
     staticDetails: 'Terminate this run to use the namespace for another lake.',
   });
-  // Another lake's worker may have been first.
+  // A worker of another lake may have been first.
   await assertNamespace(client, lake);
 }
 
 /**
- * For what is to be done by this lake's workers. A namespace that no worker has served yet is no lake's yet.
+ * Checks the namespace before work is given to this lake's workers. If no worker has served it yet, it has no lake.
  * @throws LonghaulError LAKE_NAMESPACE_TAKEN.
  */
 export async function assertNamespace(client: Client, lake: LakeIdentity): Promise<void> {
@@ -47,7 +47,7 @@ export async function assertNamespace(client: Client, lake: LakeIdentity): Promi
   );
 }
 
-/** Undefined where no worker has served it yet. */
+/** Undefined if no worker has served the namespace yet, or if the operator terminated the run. */
 export async function lakeOfNamespace(client: Client): Promise<LakeIdentity | undefined> {
   try {
     const { status, memo } = await client.workflow.getHandle(WORKFLOW_ID).describe();

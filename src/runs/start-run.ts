@@ -19,11 +19,11 @@ export interface StartedRun {
   handle: WorkflowHandle<typeof ingestDataset>;
   workflowId: string;
   runId: string;
-  /** What the run was started with: not ours where another run of the day was under way. */
+  /** The run's own input. It is not the given one if another run of the day was already open. */
   input: IngestInput;
-  /** Who started it; undefined for the command line and for people. */
+  /** The workflow that started the run; undefined if a user or the CLI did. */
   startedBy: string | undefined;
-  /** It was cancelled, and cleans up. */
+  /** Whether the run was cancelled and is cleaning up. */
   isEnding: boolean;
 }
 
@@ -31,14 +31,14 @@ export interface StartOptions {
   /** The lake's control queue. */
   queue: string;
   hasSearchAttributes: boolean;
-  /** The workflow on whose behalf it is started. */
+  /** The workflow that starts the run. */
   startedBy?: string;
 }
 
 /**
- * Starts the run of a dataset and day, or joins the one under way that does what is wanted. One that does something
- * else, or that was cancelled, is waited for first.
- * @param waitFor throws where nothing is to be started any more.
+ * Starts the run of a dataset and day, or joins the open one if it does what is wanted. If that run does something
+ * else, or was cancelled, this function first waits for it.
+ * @param waitFor throws if nothing may be started any more.
  */
 export async function startOrJoin(
   wanted: IngestInput,
@@ -52,10 +52,10 @@ export async function startOrJoin(
   }
 }
 
-/** The memo's key for `startedBy`. */
+/** Key of `startedBy` in the memo. */
 const STARTED_BY = 'startedBy';
 
-/** Starts the run of a dataset and day, or attaches to the one under way, whatever that does. */
+/** Starts the run of a dataset and day, or attaches to the open one, whatever that run does. */
 export async function startRun(
   client: Client,
   input: DayInput,
@@ -80,7 +80,7 @@ export async function startRun(
   return { handle, workflowId, runId, ...started, isEnding };
 }
 
-/** The input of a run, or of a schedule's, from the first event of its history: whatever is there, unchecked. */
+/** The input of a run, or of a schedule's run, from the first event of its history. It is not checked. */
 export async function inputOf(
   client: Client,
   { workflowId, runId }: { workflowId: string; runId: string },
@@ -88,7 +88,7 @@ export async function inputOf(
   return (await startOf(client, workflowId, runId)).input;
 }
 
-/** Whether waiting for the run under way gives what was asked for. */
+/** Whether the open run gives what was asked for. */
 export function satisfies(running: IngestInput, wanted: IngestInput): boolean {
   const isSame = running.mode === wanted.mode && running.engine === wanted.engine;
   return (
@@ -132,10 +132,10 @@ function detailsOf({ spec, ingestDate, engine, again }: DayInput): string {
   return [how, '', ...sources].join('\n');
 }
 
-/** Temporal answers within milliseconds, or is away. */
+/** Temporal answers within milliseconds, or is unavailable. */
 const ANSWER_TIMEOUT_MS = 5000;
 
-/** An unknown one would make a start fail, and asking may be forbidden: then runs go without. */
+/** Runs start without the attributes if Temporal does not list them: an unknown one would make a start fail. */
 export async function hasSearchAttributes({ connection, options }: Client): Promise<boolean> {
   const { namespace } = options;
   try {

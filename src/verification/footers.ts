@@ -2,16 +2,16 @@ import { parquetMetadataAsync, type FileMetaData, type ParquetParsers } from 'hy
 import { LonghaulError } from '../model/errors.ts';
 import type { Store } from '../storage/store.ts';
 
-/** Where Parquet files lie: a zone of the lake, or whatever else reads ranges. */
+/** Where Parquet files are: a zone of the lake, or another store that reads ranges. */
 export type ParquetFiles = Pick<Store, 'uri' | 'size' | 'readRange'>;
 
-/** The magic at both ends and the footer's length: no Parquet file is shorter. */
+/** The magic at both ends and the footer's length. No Parquet file is shorter. */
 const MIN_PARQUET_BYTES = 12;
 const MAGIC = 'PAR1';
 
 /**
- * Rows of a Parquet file as its footer's row groups say, read by a program that is none of its writers.
- * @throws LonghaulError LAKE_CORRUPT for a file that is missing, cut short, or not Parquet.
+ * Rows of a Parquet file by its footer's row groups. The program that reads them did not write the file.
+ * @throws LonghaulError LAKE_CORRUPT if the file is missing, cut short, or not Parquet.
  */
 export async function countParquetRows(
   store: ParquetFiles,
@@ -22,8 +22,8 @@ export async function countParquetRows(
 }
 
 /**
- * Least and greatest values as they are stored: moments in their own unit (a Date holds no microseconds), days since
- * 1970-01-01, text in bytes, which a writer may have cut within a character.
+ * Leaves least and greatest values as they are stored: moments in their own unit (a Date has no microseconds), days
+ * since 1970-01-01, and text in bytes, because a writer may have cut it within a character.
  */
 const AS_STORED = {
   timestampFromMilliseconds: (millis: bigint) => millis,
@@ -34,8 +34,8 @@ const AS_STORED = {
 };
 
 /**
- * What a Parquet file says of itself.
- * @throws LonghaulError LAKE_CORRUPT for a file that is missing, cut short, or not Parquet.
+ * The footer of a Parquet file, and the file's length.
+ * @throws LonghaulError LAKE_CORRUPT if the file is missing, cut short, or not Parquet.
  */
 export async function readFooter(
   store: ParquetFiles,
@@ -47,7 +47,7 @@ export async function readFooter(
   const slice = async (start: number, end = bytes): Promise<ArrayBuffer> =>
     await readExactly(store, key, start, end);
   try {
-    // The reader looks at the magic of the end alone.
+    // The reader checks only the magic at the end.
     const magic = Buffer.from(await slice(0, MAGIC.length)).toString('latin1');
     if (magic !== MAGIC) throw corrupt(store, key, `does not start with ${MAGIC}`);
     const file = { byteLength: bytes, slice };
@@ -58,12 +58,12 @@ export async function readFooter(
     throw corrupt(store, key, `says ${Number(footer.num_rows)} rows, its row groups hold ${rows}`);
   } catch (error) {
     if (error instanceof LonghaulError) throw error;
-    // The reader throws RangeErrors and TypeErrors for bytes that are no footer.
+    // The reader throws RangeErrors and TypeErrors if the bytes are not a footer.
     throw corrupt(store, key, 'has no readable Parquet footer', error);
   }
 }
 
-/** In memory of its own, as the reader takes it. */
+/** Copies the bytes into a buffer of their own, because the reader takes a whole ArrayBuffer. */
 async function readExactly(
   store: ParquetFiles,
   key: string,

@@ -7,32 +7,32 @@ import type { Lake } from '../storage/store.ts';
 import { checksumAt } from '../storage/location.ts';
 import { countParquetRows } from './footers.ts';
 
-/** What verification found of a source, beside its manifest's entry. */
+/** What verification found of a source, besides its manifest's entry. */
 export interface SourceVerification {
   id: string;
   status: SourceEntry['status'];
-  /** Counted now, in the raw file. */
+  /** Records that were counted now, in the raw file. */
   records: number;
-  /** Counted now, in the Parquet footers. */
+  /** Rows that were counted now, in the Parquet footers. */
   rows: number;
   rejected: number;
-  /** Bytes read of raw and Parquet files. */
+  /** Bytes that were read of raw and Parquet files. */
   bytes: number;
-  /** One sentence each; none: the source is as it was published. */
+  /** One sentence for each problem. If there are none, the source is as it was published. */
   problems: string[];
-  /** `keep.raw` removed the raw file then (ISO 8601, UTC): its records were not counted, and are the manifest's. */
+  /** When `keep.raw` removed the raw file (ISO 8601, UTC). Then `records` is the manifest's number, not counted. */
   rawRemovedAt?: string;
 }
 
 export interface VerifyOptions {
   signal: AbortSignal;
-  /** Gets a source's id when its turn comes. */
+  /** Called with a source's id when its verification begins. */
   onSource: (id: string) => void;
 }
 
 /**
- * Counts a stored snapshot again, raw file and Parquet files, and checks every checksum.
- * @throws LonghaulError STORE_… of S3; the signal's reason. Damage is no error but a problem.
+ * Counts a stored snapshot again, in its raw and Parquet files, and checks every checksum.
+ * @throws LonghaulError STORE_… of S3; the signal's reason. Damage does not throw: it is a problem in the result.
  */
 export async function verifySnapshot(
   lake: Lake,
@@ -123,7 +123,7 @@ function expect<T>(found: SourceVerification, what: string, now: T, published: T
 
 const DAMAGE: ReadonlySet<ErrorCode> = new Set(['LAKE_CORRUPT', 'MANIFEST_UNREADABLE']);
 
-/** Damage of one file is reported with that of the others. */
+/** Notes the damage of one file, so that the other files are verified too. */
 async function noting(found: SourceVerification, act: () => Promise<void>): Promise<void> {
   try {
     await act();

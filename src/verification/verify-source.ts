@@ -26,7 +26,7 @@ interface Watch {
   onProgress: (done: { bytes: number }) => void;
 }
 
-/** The ledger: rows from Parquet footers, by a reader that is not the writer, against the stream's own count. */
+/** Checks the ledger: rows from Parquet footers, by a reader that is not the writer, against the scan's own count. */
 export async function verifySource(
   deps: Lake,
   input: ConvertedTask,
@@ -55,12 +55,12 @@ export async function verifySource(
     parquet,
   });
   await deps.converted.put(stagedEntryKey(input.runId, at.source), toJson(entry));
-  // For a retry of the day, in the place of an earlier run's.
+  // A retry of the day reads this entry. It replaces the entry of an earlier run.
   await deps.converted.put(sourceEntryKey(at), toJson(entry));
   return entry;
 }
 
-/** In their order, as their footers and the store have them. */
+/** The parts in the order of their keys, with the rows and bytes that were found. */
 async function readParts(
   converted: Store,
   keys: readonly string[],
@@ -70,14 +70,14 @@ async function readParts(
   for (const key of keys) {
     const { rows, bytes } = await countParquetRows(converted, key);
     onProgress({ bytes });
-    // Of the bytes as they lie there: of what DuckDB or a cluster uploads, S3 knows no CRC-32 of the whole.
+    // Of the stored bytes: if DuckDB or a cluster uploads a file, S3 has no CRC-32 of the whole.
     const checksum = await checksumAt(converted.location(key), signal);
     parts.push({ key, rows, bytes, checksum });
   }
   return parts;
 }
 
-/** After an error that no retry fixes, the parts are deleted: they are this conversion's alone. */
+/** Deletes the parts after an error that no retry fixes. Only this conversion uses them. */
 async function orDelete<T>(
   converted: Store,
   keys: readonly string[],

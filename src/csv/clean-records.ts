@@ -1,21 +1,21 @@
 import { SCAN_KERNEL } from './scan-kernel.ts';
 
-/** Records one after the other without anything unusual in them. Places are indexes of the chunk. */
+/** Consecutive records without anything unusual in them. Positions are indexes of the chunk. */
 export interface CleanStretch {
-  /** Where the next record starts. */
+  /** Start of the next record. */
   end: number;
   records: number;
-  /** The number of records that end in CRLF; the others end in LF. */
+  /** Records that end in CRLF; the others end in LF. */
   crlf: number;
   maxRecordBytes: number;
-  /** Line breaks in quotes. */
+  /** Line breaks inside quotes. */
   quotedBreaks: number;
 }
 
-/** scan-kernel.wat, which says what it does. */
+/** The compiled scan-kernel.wat, whose comments say what it does. */
 export interface ScanKernel {
   memory: Uint8Array;
-  /** Its numbers, as they lie in the memory. */
+  /** The results of `run`, as they are in the memory. */
   results: Int32Array;
   run: (
     from: number,
@@ -26,19 +26,19 @@ export interface ScanKernel {
   ) => number;
 }
 
-/** Where a piece of the chunk lies in the kernel's memory: behind the results, and aligned. */
+/** Address of a piece of the chunk in the kernel's memory: behind the results, and aligned. */
 const PIECE_ADDRESS = 64;
-/** The kernel reads no less. */
+/** The kernel reads no fewer bytes. */
 const WINDOW_BYTES = 64;
-/** With less left of a piece, the next is fetched: a record that ends behind it must not cost a slow read each time. */
+/** If less of a piece is left, the next one is fetched, because a record that ends behind it costs a slow read. */
 const MIN_REST_BYTES = 16 * 1024;
 
-/** Finds the clean stretches of one chunk. Only during one `push`: all scanners share the kernel's memory. */
+/** Finds the clean stretches of one chunk, only during one `push`, because all scanners share the kernel's memory. */
 export class CleanRecords {
   readonly #kernel: ScanKernel;
   readonly #chunk: Uint8Array;
   readonly #delimiter: number;
-  /** What of the chunk lies in the kernel's memory. */
+  /** Part of the chunk that is in the kernel's memory. */
   #from = 0;
   #to = 0;
 
@@ -49,10 +49,10 @@ export class CleanRecords {
   }
 
   /**
-   * @param start a record's, and never before that of an earlier call.
+   * @param start start of a record, never before that of an earlier call.
    * @param stop the first record that starts there or later is left, clean or not.
-   * @param columns of every clean record.
-   * @returns undefined where the first record is not clean, or not known to be.
+   * @param columns number of fields of every clean record.
+   * @returns undefined if the first record is not clean, or is not known to be.
    */
   from(start: number, stop: number, columns: number): CleanStretch | undefined {
     if (this.#chunk.length - start < WINDOW_BYTES || stop <= start) return undefined;
@@ -75,7 +75,7 @@ export class CleanRecords {
   }
 }
 
-/** What is used of it here; the types of Node.js 20 lack it. */
+/** The parts of WebAssembly that are used here. The types of Node.js 20 lack them. */
 declare const WebAssembly: {
   Module: new (bytes: Uint8Array) => object;
   Instance: new (module: object) => { exports: object };
@@ -85,7 +85,7 @@ const RESULTS = 4;
 
 let shared: ScanKernel | null | undefined;
 
-/** The process's one kernel; null where the processor has no SIMD for WebAssembly. */
+/** The process's only kernel; null if the processor has no SIMD for WebAssembly. */
 export function scanKernel(): ScanKernel | null {
   if (shared === undefined) shared = instantiate();
   return shared;

@@ -8,12 +8,12 @@ import {
   type HeadRecord,
 } from './head-records.ts';
 
-/** A record of a file's head is a person's or a program's work: these are what either separates fields with. */
+/** The delimiters that people and programs usually write. They are tried first. */
 export const DELIMITERS = [',', ';', '\t', '|'];
 
 /**
- * Looked for only where those four leave one column: each is also part of texts and times, so it must stand in every
- * record equally often, in as many fields as no name or time of day has.
+ * Tried only if those four leave one column. Each is also part of texts and times, so every record must have it equally
+ * often, and must have more fields by it than a name or a time of day has.
  */
 const RARE_DELIMITERS: readonly { delimiter: string; minFields: number }[] = [
   { delimiter: '^', minFields: 2 },
@@ -22,29 +22,29 @@ const RARE_DELIMITERS: readonly { delimiter: string; minFields: number }[] = [
   { delimiter: ' ', minFields: 4 },
 ];
 
-/** A delimiter with which more of the records differ from the header than this is not the file's. */
+/** If more than this share of the records differ from the header, the delimiter is not the file's. */
 const MAX_BAD_SHARE = 0.5;
 
-/** The head as one delimiter shows it. */
+/** The head as one delimiter splits it. */
 interface Candidate {
   delimiter: string;
   /** Fields of the first record. */
   columns: number;
-  /** The share of the data records with another number of fields than the first record. */
+  /** Share of the data records with another number of fields than the first record, or with odd quotes. */
   badShare: number;
-  /** The share of the data records with more than one field. */
+  /** Share of the data records with more than one field. */
   standing: number;
-  /** The share of all records with the commonest number of fields, where that is more than one. */
+  /** Share of all records that have the commonest number of fields above one. */
   regular: number;
-  /** The share of the values that look like one value, and not like several or a part of one. */
+  /** Share of the values that look like one value, and not like several or a part of one. */
   cleanShare: number;
 }
 
 /**
  * The delimiter by which the file's records are consistent.
- * @returns a comma where there is none at all: the file has one column.
- * @throws LonghaulError SOURCE_DELIMITER_UNCLEAR where several fit, or where one would leave one column of a file whose
- *   records look like more.
+ * @returns a comma if there is no delimiter: the file has one column.
+ * @throws LonghaulError SOURCE_DELIMITER_UNCLEAR if several fit, or if the file would have one column and its records
+ * look like more.
  */
 export function likeliestDelimiter(head: Head, hasHeader: boolean): string {
   const candidateOf = (delimiter: string): Candidate =>
@@ -64,7 +64,7 @@ export function likeliestDelimiter(head: Head, hasHeader: boolean): string {
   );
 }
 
-/** Another delimiter that shows the same records at least as clean, though not of one length. */
+/** Another delimiter that gives values at least as clean, although its records differ in length. */
 function isRival(other: Candidate, best: Candidate): boolean {
   return (
     other !== best &&
@@ -75,7 +75,7 @@ function isRival(other: Candidate, best: Candidate): boolean {
   );
 }
 
-/** No delimiter fits the first record and most others: the file is damaged, has a title line, or one column. */
+/** No delimiter fits the first record and most others. The file is damaged, has a title line, or has one column. */
 function ofInconsistent(
   candidates: readonly Candidate[],
   candidateOf: (delimiter: string) => Candidate,
@@ -84,7 +84,7 @@ function ofInconsistent(
     .filter(({ columns, standing }) => columns > 1 || standing > MAX_BAD_SHARE)
     .toSorted((a, b) => b.regular - a.regular || b.cleanShare - a.cleanShare);
   const found = best ?? rareDelimiter(candidateOf);
-  // With a comma, or where the first record has it as well, the scan has the records that differ.
+  // If it is a comma, or if the first record has it too, the scan reports the records that differ.
   if (!found || found.delimiter === ',' || (found === best && isInBoth(found))) {
     return found?.delimiter ?? ',';
   }
@@ -140,7 +140,7 @@ function regularShare(records: readonly HeadRecord[]): number {
   return Math.max(0, ...counts.values()) / Math.max(records.length, 1);
 }
 
-/** A wrong delimiter leaves the right one inside values, cuts off the blank behind a comma, and tears quotes apart. */
+/** A wrong delimiter leaves the right one inside values, leaves blanks at their starts, and splits quoted fields. */
 function isClean({ text, quoted, oddQuotes }: HeadField, delimiter: string): boolean {
   if (oddQuotes) return false;
   if (quoted || isTyped(text)) return true;

@@ -11,19 +11,19 @@ import {
   type HeadRecord,
 } from './head-records.ts';
 
-/** The dialect is found from so many bytes: many records of any real file, and one short request. */
+/** Bytes from which the dialect is found: they have many records of any real file, and take one short request. */
 export const HEAD_BYTES = 1024 * 1024;
 
 const UTF8_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
-/** The line that Excel writes and reads before the header, alone or padded with delimiters by a program that did not know it. */
+/** The line that Excel writes and reads before the header. Programs that do not know it pad it with delimiters. */
 const SEP_LINE = /^"?sep=([\t\u0020-\u0021\u0023-\u007e])"?\1*(?:\r\n|\r|\n)/i;
 
 /**
- * How a file is written, from its first bytes. It decides by the whole records that are there; where they leave a
- * choice, it refuses rather than guess.
- * @param head the first `HEAD_BYTES`, or all there is.
- * @param complete whether that is the whole file.
+ * Finds from a file's first bytes how it is written. The whole records in them decide; if they leave a choice, this
+ * function throws and does not guess.
+ * @param head the first `HEAD_BYTES`, or all bytes.
+ * @param complete whether `head` is the whole file.
  * @throws LonghaulError SOURCE_EMPTY, SOURCE_DELIMITER_UNCLEAR, SOURCE_HEADER_UNCLEAR.
  */
 export function sniffHead(head: Buffer, complete: boolean, overrides: SourceOverrides): Dialect {
@@ -55,20 +55,20 @@ function isBlank(bytes: Buffer): boolean {
   return bytes.every((byte) => byte === 0x0a || byte === 0x0d);
 }
 
-/** How much of a record a message shows. */
+/** Characters of a record that a message shows. */
 const MAX_SHOWN_CHARACTERS = 100;
 
-/** Fewer digits may be a year or a rank, and name a column of a wide table. */
+/** Digits of an integer that is data. Fewer digits may be a year or a rank, and name a column of a wide table. */
 const MIN_TELLING_DIGITS = 5;
 
-/** So many numbers in order name the columns of a wide table (years, doses, wavelengths): no record has them so. */
+/** Numbers in order that name a wide table's columns (years, doses, wavelengths). Data records have fewer in order. */
 const MIN_AXIS_LENGTH = 3;
 
-/** One cell that comes again may be chance. */
+/** Repeated cells that speak against a header. One may be chance. */
 const MIN_REPEATED_CELLS = 2;
 
 /**
- * A first record that is data would lose its values to the columns' names.
+ * Throws if the first record may be data, because its values would become the columns' names.
  * @param firstLine the head's first line in the file.
  * @throws LonghaulError SOURCE_HEADER_UNCLEAR.
  */
@@ -96,7 +96,7 @@ function whyNoNames(
   columns: readonly (readonly string[])[],
 ): string | undefined {
   const isName = names.some((name) => kindOf(name) === 'text');
-  // Numbers in order behind a blank cell, above the rows' names: a cross table.
+  // Numbers in order behind a blank cell, above the rows' names, are the header of a cross table.
   const isCrossTable =
     isAxis(names) &&
     names[0]?.trim() === '' &&
@@ -104,14 +104,14 @@ function whyNoNames(
   return isName || isCrossTable ? undefined : 'its cells are all numbers, dates or blank';
 }
 
-/** As a spreadsheet saves it: a text in the first cell, and the header below. */
+/** Spreadsheets save a title like this: a text in the first cell, and the header below. */
 function whyTitle(names: readonly string[], next: HeadRecord | undefined): string | undefined {
   const isTitle = names.length > 1 && names.slice(1).every((name) => name.trim() === '');
   const isFilledBelow = next?.fields.every(({ text }) => text.trim() !== '') === true;
   return isTitle && isFilledBelow ? 'only its first cell is filled, as that of a title' : undefined;
 }
 
-/** A date over dates, `5.00` over decimals, 80202 over other numbers of five digits, 1 over 2, 3, 4. */
+/** Examples: a date above dates, `5.00` above decimals, 80202 above other numbers of five digits, 1 above 2, 3, 4. */
 function whyLikeItsColumn(
   names: readonly string[],
   columns: readonly (readonly string[])[],
@@ -120,7 +120,7 @@ function whyLikeItsColumn(
   if (isAxis(names)) return undefined;
   const index = names.findIndex((name, at) => {
     const values = (columns[at] ?? []).filter((value) => value.trim() !== '');
-    // Without a record below, only a value that hardly ever is a name counts against the header.
+    // Without a record below, only a value that is hardly ever a name counts against the header.
     if (data.length === 0) return ['number', 'moment'].includes(kindOf(name));
     return values.length > 0 && isOfItsColumn(name, values, at === 0);
   });
@@ -146,18 +146,18 @@ function isOfItsColumn(name: string, values: readonly string[], isFirst: boolean
   }
 }
 
-/** An integer that looks like an id: as long as all others, and longer than a year; or with a leading zero. */
+/** An integer that looks like an id: as long as all others, and longer than a year or with a leading zero. */
 function isIdLikeInteger(name: string, values: readonly string[]): boolean {
   const isLong = name.length >= MIN_TELLING_DIGITS || /^0\d/.test(name);
   return isLong && values.every((value) => value.length === name.length);
 }
 
-/** 1, and then 2, 3, 4. */
+/** Whether the column goes on counting from the name, for example 1, and then 2, 3, 4. */
 function isCount(name: string, values: readonly string[]): boolean {
   return values.slice(0, 3).every((value, index) => Number(value) === Number(name) + index + 1);
 }
 
-/** Behind the name of the rows' names, numbers side by side that only rise, or only fall. */
+/** Whether numbers that only rise, or only fall, stand side by side behind a first cell that is not a number. */
 function isAxis(names: readonly string[]): boolean {
   const isNumber = names.map((name) => ['integer', 'number'].includes(kindOf(name)));
   const axis = names.slice(isNumber.indexOf(true), isNumber.lastIndexOf(true) + 1).map(Number);
@@ -166,7 +166,7 @@ function isAxis(names: readonly string[]): boolean {
   return Math.abs(steps[0] ?? 0) === 1 && new Set(steps).size === 1;
 }
 
-/** `CO` over `CO` and `NY`, or the header once more below. A column of its name and blanks is a ticked box. */
+/** `CO` above `CO` and `NY`, or a header that comes again. A column of only its name and blanks is a ticked box. */
 function whyRepeated(
   names: readonly string[],
   columns: readonly (readonly string[])[],

@@ -2,27 +2,27 @@ import { isAscii, isUtf8 } from 'node:buffer';
 import type { EncodingEvidence } from '../model/scan.ts';
 import { UNDEFINED_IN_WINDOWS_1252 } from './encoding.ts';
 
-/** What speaks for and against a file's text being Windows-1252, where it is not UTF-8. Plain JSON. */
+/** Evidence for and against Windows-1252, for a file that is not UTF-8. Plain JSON. */
 interface Windows1252Evidence {
-  /** Bytes from 80 on that stand where Windows-1252's character of that number may stand in a text. */
+  /** Bytes from 80 on at places where a text may have Windows-1252's character of that number. */
   likely: number;
-  /** Bytes from 80 on that stand where it may not: Mac Roman's `Chlo\x91` would be “Chlo‘”, a DOS code page's `caf\x82` “caf‚”. */
+  /** Bytes from 80 on at other places: Mac Roman's `Chlo\x91` would be “Chlo‘”, a DOS code page's `caf\x82` “caf‚”. */
   unlikely: number;
   firstUnlikely?: number;
 }
 
-/** Plain JSON; the UTF-8 sequence that is under way may go on in the next chunk. */
+/** Plain JSON. The next chunk may continue the current UTF-8 sequence. */
 export interface EncodingState extends EncodingEvidence {
-  /** Continuation bytes that the sequence under way still needs. */
+  /** Continuation bytes that the current sequence still needs. */
   missing: number;
-  /** Bounds of its next byte: they exclude overlong forms, surrogates and what lies beyond U+10FFFF. */
+  /** Bounds of the sequence's next byte. They exclude overlong forms, surrogates and values beyond U+10FFFF. */
   lowest: number;
   highest: number;
   sequenceStart: number;
   windows1252: Windows1252Evidence;
-  /** The last byte of all; -1 before the first. */
+  /** The last byte that was read; -1 before the first. */
   last: number;
-  /** It, where the one behind it decides what it says of Windows-1252. */
+  /** The last byte, if the next one decides whether it is likely in Windows-1252. */
   unweighed: { byte: number; before: number; offset: number } | null;
 }
 
@@ -39,10 +39,10 @@ export function initialEncodingState(): EncodingState {
   };
 }
 
-/** The byte-by-byte pass runs only over blocks of this size that the native checks cannot settle. */
+/** The byte-by-byte pass reads only blocks of this size that the native checks cannot decide. */
 const BLOCK_BYTES = 4096;
 
-/** Gathers the evidence from which a file's encoding is decided, exactly, at the speed of the native checks. */
+/** Collects the exact evidence of a file's encoding, at the speed of the native checks. */
 export class EncodingDetector {
   readonly #state: EncodingState;
 
@@ -111,7 +111,7 @@ export class EncodingDetector {
       const cut = state.missing === 0 ? lastBoundary(block) : 0;
       if (cut > 0 && isUtf8(block.subarray(0, cut))) this.#walk(block.subarray(cut), offset + cut);
       else this.#walk(block, offset);
-    } else state.missing = 0; // Both are known: no byte can add anything.
+    } else state.missing = 0; // Both offsets are known, so no byte can add evidence.
   }
 
   #walk(block: Uint8Array, offset: number): void {
@@ -145,7 +145,7 @@ export class EncodingDetector {
     else weigh(state.windows1252, byte, { before, after, offset });
   }
 
-  /** The first byte of a sequence, or none (a stray continuation byte, C0, C1, F5 to FF). */
+  /** Begins a sequence at its first byte. A stray continuation byte, C0, C1, and F5 to FF begin none. */
   #lead(byte: number, offset: number): void {
     const state = this.#state;
     if (byte < 0xc2 || byte > 0xf4) {
@@ -159,7 +159,7 @@ export class EncodingDetector {
   }
 }
 
-/** Where the last, perhaps unfinished, sequence of a block starts; its length where it ends in ASCII. */
+/** Start of a block's last, perhaps unfinished, sequence. If the block ends in ASCII, its length. */
 function lastBoundary(block: Uint8Array): number {
   for (let back = 1; back <= 4 && back <= block.length; back += 1) {
     const byte = block[block.length - back] as number;
@@ -169,21 +169,21 @@ function lastBoundary(block: Uint8Array): number {
   return 0;
 }
 
-/** After so many, more would not change what is decided. */
+/** Bytes that are weighed. More would not change the decision. */
 const MAX_BYTES = 10_000;
 
-/** Š Œ Ž Ÿ: no text has them right behind a small letter, or within a word before one. Mac Roman has ä å é ü there. */
+/** Š Œ Ž Ÿ: texts do not have them behind a small letter, or in a word before one. Mac Roman has ä å é ü there. */
 const CAPITALS = new Set([0x8a, 0x8c, 0x8e, 0x9f]);
-/** € ‚ ƒ „ † ‡ ˆ ‰ ‹ ‘ “ ” • ˜ ™ ›: not between two letters. */
+/** € ‚ ƒ „ † ‡ ˆ ‰ ‹ ‘ “ ” • ˜ ™ ›: texts do not have them between two letters. */
 const NOT_IN_WORDS = new Set([
   0x80, 0x82, 0x83, 0x84, 0x86, 0x87, 0x88, 0x89, 0x8b, 0x91, 0x93, 0x94, 0x95, 0x98, 0x99, 0x9b,
 ]);
-/** ‚ „ ˆ ‰ ‹ ‘: not at the end of a word. German texts close quotations with ‘; they open as many, which are likely. */
+/** ‚ „ ˆ ‰ ‹ ‘: not at the end of a word. German texts close quotations with ‘; the opening signs count as likely. */
 const NOT_BEHIND_WORDS = new Set([0x82, 0x84, 0x88, 0x89, 0x8b, 0x91]);
-/** The ‘okina of Hawai‘i. */
+/** The ‘okina, as in Hawai‘i. */
 const OKINA = 0x91;
 
-/** @param before,after the bytes beside it; -1 at the file's ends. */
+/** @param before,after neighbours of the byte; -1 at the file's ends. */
 function weigh(
   evidence: Windows1252Evidence,
   byte: number,

@@ -4,15 +4,15 @@ import { LonghaulError } from '../model/errors.ts';
 import type { CsvScan } from '../model/scan.ts';
 
 /**
- * What Windows-1252 has at 80 to 9F; the other bytes are the code points of the same number. The five bytes
- * that it lacks become the C1 controls of their number, as in the WHATWG's table. A table of our own, because
- * Node 20's `TextDecoder('windows-1252')` decodes as Latin-1 and DuckDB has no decoder that is exact.
+ * Windows-1252's characters from 80 to 9F; its other bytes are the code points of the same number. Its five undefined
+ * bytes become the C1 controls of their number, as in the WHATWG's table. Longhaul has its own table, because Node 20's
+ * `TextDecoder('windows-1252')` decodes as Latin-1 and DuckDB has no exact decoder.
  */
 const WINDOWS_1252_HIGH =
   '\u20ac\u0081\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u008d\u017d\u008f' +
   '\u0090\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u009d\u017e\u0178';
 
-/** The bytes that Windows-1252 lacks. */
+/** The bytes that Windows-1252 does not define. */
 export const UNDEFINED_IN_WINDOWS_1252: readonly number[] = [0x81, 0x8d, 0x8f, 0x90, 0x9d];
 
 /** UTF-8 bytes of each byte of 80 to FF. */
@@ -21,7 +21,7 @@ const UTF8_OF_HIGH: readonly Buffer[] = Array.from({ length: 128 }, (_, index) =
 );
 const LONGEST_BYTES = 3;
 
-/** Windows-1252 in UTF-8. @returns bytes of its own, or the ones given where they are the same in both. */
+/** Converts Windows-1252 to UTF-8. @returns new bytes, or the given ones if they are the same in both. */
 export function windows1252ToUtf8(bytes: Uint8Array): Uint8Array {
   if (isAscii(bytes)) return bytes;
   const target = Buffer.allocUnsafe(bytes.length * LONGEST_BYTES);
@@ -39,14 +39,14 @@ export function windows1252ToUtf8(bytes: Uint8Array): Uint8Array {
   return target.subarray(0, at);
 }
 
-/** Bytes that are not valid UTF-8 become U+FFFD. For short texts: names and values, not whole files. */
+/** Decodes short texts: names and values, not whole files. Bytes that are not valid UTF-8 become U+FFFD. */
 export function decode(bytes: Uint8Array, encoding: Encoding): string {
   return Buffer.from(encoding === 'utf-8' ? bytes : windows1252ToUtf8(bytes)).toString('utf8');
 }
 
 /**
- * By rule, over the whole file: declared; else byte order mark; else valid UTF-8; else Windows-1252, unless the
- * file speaks against that too.
+ * Decides by the whole file. A declared encoding comes first, then a byte order mark, then valid UTF-8. Otherwise the
+ * file is Windows-1252, unless its bytes contradict that too.
  * @throws LonghaulError SOURCE_ENCODING_UNCLEAR with the offsets.
  */
 export function decideEncoding(scan: CsvScan, declared?: Encoding): Encoding {
@@ -78,7 +78,7 @@ export function decideEncoding(scan: CsvScan, declared?: Encoding): Encoding {
 }
 
 /**
- * No decoder here puts U+FFFD for what it cannot read, whatever was declared.
+ * Throws before a decoder would put U+FFFD for bytes that it cannot read, whatever was declared.
  * @throws LonghaulError SOURCE_ENCODING_UNCLEAR with the offset of the first byte that is not UTF-8.
  */
 export function assertDecodable(scan: CsvScan, encoding: Encoding): void {

@@ -2,34 +2,34 @@ import { INCOMPLETE, Tokenizer } from './tokenizer.ts';
 
 const QUOTE = '"';
 
-/** Enough to find a file's dialect; more would cost the worker half a second for each source of short records. */
+/** Enough records to find a file's dialect. More would cost half a second for each source of short records. */
 const MAX_RECORDS = 1000;
 
-/** A field as a candidate delimiter shows it. */
+/** A field as a candidate delimiter splits it. */
 export interface HeadField {
-  /** Unquoted, each byte a character. */
+  /** Text without its quotes, a character for each byte. */
   text: string;
   quoted: boolean;
-  /** A quote inside an unquoted field, or none at a quoted one's end alone: seldom where the delimiter is the file's. */
+  /** An unquoted field has a quote, or a quoted one does not close at its end: rare if the delimiter is the file's. */
   oddQuotes: boolean;
 }
 
-/** Bytes from a file's first record on, each a character. */
+/** Bytes from a file's first record on, a character for each byte. */
 export interface Head {
   text: string;
-  /** Whether that is the whole file. */
+  /** Whether the text is the whole file. */
   complete: boolean;
 }
 
 export interface HeadRecord {
-  /** Where in the head's text it starts. */
+  /** Start of the record in the head's text. */
   start: number;
   fields: HeadField[];
 }
 
 /**
- * The first `MAX_RECORDS` whole records of a file's head, blank lines left out. What is cut off at the head's end is no
- * record: nothing is judged by it.
+ * The first `MAX_RECORDS` whole records of a file's head, without blank lines. A record that is cut off at the head's
+ * end is left out, so that it decides nothing.
  */
 export function recordsOfHead({ text, complete }: Head, delimiter: string): HeadRecord[] {
   const records: HeadRecord[] = [];
@@ -46,7 +46,7 @@ export function recordsOfHead({ text, complete }: Head, delimiter: string): Head
   return records;
 }
 
-/** The fields of one record, whose line end is left out; a quote that never closes takes in all that comes. */
+/** The fields of one record without its line end. A quote that never closes takes in all that follows. */
 export function fieldsOfRecord(text: string, delimiter: string): HeadField[] {
   const tokenizer = new Tokenizer(delimiter.charCodeAt(0));
   const block = { start: 0, limit: text.length, end: true };
@@ -65,11 +65,11 @@ function fieldsOf(text: string, start: number, { ends, fields }: Tokenizer): Hea
   });
 }
 
-/** The rough kind of a text: for finding a table's header and delimiter, not its types. */
+/** The rough kind of a text. It serves to find a table's header and delimiter, not its types. */
 export type CellKind = 'blank' | 'integer' | 'number' | 'moment' | 'text';
 
 const INTEGER = /^[-+]?\d+$/;
-/** Thousands, decimal commas, money and percents included. */
+/** Also numbers with thousands separators or decimal commas, money and percents. */
 const NUMBER = /^[-+(]?[$£]?(?:\d{1,3}(?:[,. ]\d{3})+|\d+)?(?:[.,]?\d+)(?:[eE][-+]?\d+)?%?\)?$/;
 const DAY = String.raw`(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2}))`;
 const TIME = String.raw`\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AP]M)?(?: ?(?:Z|UTC|[-+]\d{2}:?\d{2}))?`;
@@ -78,14 +78,14 @@ const MOMENT = new RegExp(`^(?:${DAY}(?:[ T]${TIME})?|${TIME})$`, 'i');
 export function kindOf(text: string): CellKind {
   const trimmed = text.trim();
   if (trimmed === '') return 'blank';
-  // Nearly all texts are settled by their first letters.
+  // The first characters decide for nearly all texts.
   if (!/^[-+($£]?[.,\d]/.test(trimmed)) return 'text';
   if (INTEGER.test(trimmed)) return 'integer';
   if (NUMBER.test(trimmed)) return 'number';
   return MOMENT.test(trimmed) ? 'moment' : 'text';
 }
 
-/** A number, day or time. */
+/** Whether the text is a number, a day or a time. */
 export function isTyped(text: string): boolean {
   const kind = kindOf(text);
   return kind === 'integer' || kind === 'number' || kind === 'moment';

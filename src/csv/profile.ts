@@ -4,11 +4,11 @@ import { decode } from './encoding.ts';
 import { ALL_SHAPES, BEYOND_DOUBLE, INTEGER, shapesOf } from './shapes.ts';
 import { QUOTE, Tokenizer, type Block } from './tokenizer.ts';
 
-/** What some of the records say of the columns: plain data, merged in any order. */
+/** What some of the records show about the columns: plain data, merged in any order. */
 export interface Profile {
-  /** Shapes of each column's values: ALL_SHAPES where it has none. */
+  /** Shapes of each column's values; ALL_SHAPES if it has none. */
   shapes: Int32Array;
-  /** 1 where an integer beyond 2^53 occurs. */
+  /** 1 if the column has an integer beyond 2^53. */
   beyondDouble: Uint8Array;
 }
 
@@ -27,9 +27,9 @@ export function mergeProfiles(into: Profile, other: Profile): void {
 }
 
 /**
- * Narrows a profile by the whole records of a block. A record that goes on behind the limit is left for the next
- * block: narrowing by the same values twice changes nothing.
- * @returns where the record that was left starts.
+ * Narrows a profile by the whole records of a block. A record that continues behind the limit is left for the next
+ * block. Narrowing by the same values twice changes nothing.
+ * @returns the start of the record that was left.
  */
 export function profileRecords(
   profile: Profile,
@@ -42,7 +42,7 @@ export function profileRecords(
   const { ends } = tokenizer;
   return tokenizer.readAll(bytes, block, (record) => {
     let from = record;
-    // A field past the header's columns has no shapes: ragged files never get here.
+    // A field behind the header's columns has no shapes. Ragged files never get here.
     for (let column = 0; column < tokenizer.fields; column += 1) {
       const to = ends[column] as number;
       if (shapes[column]) narrow(profile, column, bytes, from, to);
@@ -51,7 +51,7 @@ export function profileRecords(
   });
 }
 
-/** A quote inside the quotes is part of no number and no date: it needs no unescaping. */
+/** Does not unescape: a value with a quote inside its quotes is not a number and not a date. */
 function narrow(
   profile: Profile,
   column: number,
@@ -67,44 +67,44 @@ function narrow(
   if ((found & BEYOND_DOUBLE) !== 0) profile.beyondDouble[column] = 1;
 }
 
-/** A value, to be shown: see `valueText`. */
+/** A value that is shown: see `valueText`. */
 export interface SeenValue {
-  /** 1 is the first data record. */
+  /** Number of the data record; the first is 1. */
   record: number;
-  /** Its first bytes, each a character. */
+  /** First bytes of the value, a character for each byte. */
   text: string;
 }
 
 /** The values of a column that have exactly the same shapes. */
 export interface ShapeGroup {
-  /** As `shapesOf` gives them. */
+  /** Shapes as `shapesOf` returns them. */
   shapes: number;
   values: number;
   first: SeenValue;
 }
 
-/** What the values of one column say of its type, with the values that decide it. */
+/** What the values of one column show about its type, with the values that decide it. */
 export interface ColumnEvidence {
-  /** Those that are not empty. */
+  /** Number of values that are not empty. */
   values: number;
   groups: Map<number, ShapeGroup>;
-  /** Of the longest integer. */
+  /** Digits of the longest integer. */
   maxDigits: number;
-  /** The first few that differ from each other, kept as `SeenValue.text` is. */
+  /** The first few different values, in the form of `SeenValue.text`. */
   examples: string[];
 }
 
-/** Enough to see what a column holds. */
+/** Enough examples to see what a column has. */
 const MAX_EXAMPLE_VALUES = 3;
-/** So many characters of a value are shown. */
+/** Characters of a value that are shown. */
 const MAX_VALUE_CHARACTERS = 40;
-/** What holds so many and one more, in any encoding. */
+/** Bytes of so many characters and one more, in any encoding. */
 const MAX_VALUE_BYTES = 4 * (MAX_VALUE_CHARACTERS + 1);
 
 const MINUS = 0x2d;
 
 /**
- * The evidence of all columns, record by record. It keeps what `Profile`, which has to be fast, throws away; both judge a
+ * Collects the evidence of all columns, record by record. It keeps what the faster `Profile` throws away. Both judge a
  * value by `shapesOf`, so both lead to the same types.
  */
 export class EvidenceCollector {
@@ -125,7 +125,7 @@ export class EvidenceCollector {
 
   /**
    * Takes the whole records of the file's next bytes.
-   * @param bytes what the last call left, and more; with one byte to spare behind the limit.
+   * @param bytes the bytes that the last call left, and more, with one spare byte behind the limit.
    * @returns the number of bytes that were taken; the record behind them is not whole.
    */
   push(bytes: Uint8Array, limit: number, end: boolean): number {
@@ -140,7 +140,7 @@ export class EvidenceCollector {
   #take(bytes: Uint8Array, start: number): void {
     const { fields, ends } = this.#tokenizer;
     const { columns } = this;
-    // Of one column, a blank line is an empty field; before the first record it is nothing.
+    // In a file of one column a blank line is an empty field, but not before the first record.
     if (columns.length !== 1 && this.#tokenizer.isBlank(start)) return;
     if (columns.length === 0) {
       for (let column = 0; column < fields; column += 1) columns.push(noEvidence());
@@ -198,14 +198,14 @@ function keptValue(bytes: Uint8Array, start: number, end: number): string {
   return Buffer.from(cut).toString('latin1').replaceAll('""', '"');
 }
 
-/** A kept value in the file's encoding; a long one is cut, with an ellipsis. */
+/** A kept value in the file's encoding. A long value is cut, with an ellipsis. */
 export function valueText(kept: string, encoding: Encoding): string {
   const characters = Array.from(decode(Buffer.from(kept, 'latin1'), encoding));
   if (characters.length <= MAX_VALUE_CHARACTERS) return characters.join('');
   return `${characters.slice(0, MAX_VALUE_CHARACTERS).join('')}…`;
 }
 
-/** The shapes that every value has, as a `Profile` keeps them. */
+/** The shapes that every value has, as in a `Profile`. */
 export function shapesOfAll({ groups }: ColumnEvidence): { shapes: number; beyondDouble: boolean } {
   let shapes = ALL_SHAPES;
   let beyondDouble = false;

@@ -4,7 +4,7 @@ import type { CsvScan, Dialect, Position, ScanProblem } from '../model/scan.ts';
 
 type Kind = ScanProblem['kind'];
 
-/** The likelier cause first: an unclosed quote makes a record too long, and NULs can make records ragged. */
+/** The likelier cause comes first: an unclosed quote makes a record too long, and NULs can make records ragged. */
 const PROBLEMS: readonly { kind: Kind; code: ErrorCode; what: string }[] = [
   { kind: 'nul', code: 'SOURCE_HAS_NUL', what: 'NUL bytes' },
   { kind: 'unclosed-quote', code: 'SOURCE_QUOTING', what: 'quotes that never close' },
@@ -21,12 +21,12 @@ const PROBLEMS: readonly { kind: Kind; code: ErrorCode; what: string }[] = [
   { kind: 'ragged', code: 'SOURCE_RAGGED', what: "records whose fields are not the header's" },
 ];
 
-/** How much of a header a message shows. */
+/** Characters of a header that a message shows. */
 const MAX_HEADER_CHARACTERS = 100;
 
 /**
- * Nothing that would need guessing is converted.
- * @param source its id, for the message.
+ * Throws if a conversion would have to guess.
+ * @param source the source's id, for the message.
  * @throws LonghaulError SOURCE_EMPTY, SOURCE_HAS_NUL, SOURCE_QUOTING, SOURCE_RECORD_TOO_LONG, SOURCE_RAGGED, with the
  * first five positions.
  */
@@ -55,7 +55,7 @@ function positionText({ record, line, byteOffset, fields }: Position, columns: n
   return `${where} (line ${line}, byte ${byteOffset})${found}`;
 }
 
-/** Where these are wrong, every count of records and fields is wrong too. */
+/** If the delimiter or the header is wrong, every count of records and fields is wrong too. */
 function howItWasRead({ dialect, header, headerLine }: CsvScan): string {
   const delimiter = delimiterText(dialect);
   if (headerLine === undefined) return `It was read with ${delimiter}, and without a header.`;

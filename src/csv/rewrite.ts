@@ -1,28 +1,27 @@
 import { Tokenizer, type Block } from './tokenizer.ts';
 
-// Not imported: V8 would load them anew for every byte.
+// These are not imported, because V8 would load imports again for every byte.
 const QUOTE = 0x22;
 const LF = 0x0a;
 const COMMA = 0x2c;
-/** A record of one empty field that is no blank line. */
+/** A record of one empty field, which is not a blank line. */
 const NO_VALUE = [QUOTE, QUOTE, LF];
 
-/** A byte becomes at most so many, on average over a record (`,` between semicolons: `","`; a blank line: `""`). */
+/** Most bytes for one byte, on average over a record (`,` between semicolons: `","`; a blank line: `""`). */
 export const MAX_REWRITE_GROWTH = 3;
-/** What the last record may grow by besides. */
+/** Bytes by which the last record may also grow. */
 const MARGIN_BYTES = 16;
 
 interface Target {
   bytes: Uint8Array;
-  /** Where the next byte goes. */
+  /** Index of the next byte. */
   at: number;
 }
 
 /**
- * Writes the whole records of a block in the one form that leaves nothing to a reader's judgement: commas, LF
- * ends, no blank lines, a field quoted wherever a quote or comma in it was not. Values stay as they are, byte
- * for byte.
- * @returns the bytes written, and where the record that goes on behind the block starts.
+ * Writes the whole records of a block in the one form that all readers read alike: commas, LF ends, no blank lines, and
+ * quotes around every field with a quote or comma. Values stay as they are, byte for byte.
+ * @returns the bytes written, and the start of the record that continues behind the block.
  */
 export function rewriteRecords(
   bytes: Uint8Array,

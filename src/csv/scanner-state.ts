@@ -14,19 +14,19 @@ import { initialEncodingState, type EncodingState } from './encoding-detector.ts
 import { fieldsOfRecord } from './head-records.ts';
 import { QUOTE } from './tokenizer.ts';
 
-/** The mode of a new scanner: the next byte is a field's first. */
+/** The mode of a new scanner: the next byte is the first of a field. */
 export const FIELD_START = 0;
 
 /**
- * A longer record is a problem, not data: converters hold whole records in memory, and a quote that was never
- * closed swallows the rest of a file.
+ * A longer record is a problem, not data. Converters hold whole records in memory, and a quote that never closes takes
+ * in the rest of a file.
  */
 export const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 
-/** A longer header is no header but a file whose first quote never closes; it is kept in memory and in checkpoints. */
+/** A longer header is a file whose first quote never closes. The header is kept in memory and in checkpoints. */
 const MAX_HEADER_BYTES = 1024 * 1024;
 
-/** What is counted from record to record, and is of the scan as it is. */
+/** Counts that grow with each record and become part of the scan. */
 type Counts = Pick<
   CsvScan,
   | 'records'
@@ -40,36 +40,36 @@ type Counts = Pick<
   | 'problems'
 >;
 
-/** Everything that a scanner knows at a byte offset, as plain JSON: it lies in the landing's checkpoint. */
+/** Everything that a scanner knows at a byte offset, as plain JSON for the landing's checkpoint. */
 export interface ScannerState extends Counts {
   /** Bytes pushed so far, byte order mark included. */
   offset: number;
   mode: number;
-  /** Delimiters seen in the record that is under way. */
+  /** Delimiters of the current record so far. */
   delimiters: number;
   recordStart: number;
   recordLine: number;
-  /** Where the last quoted field of the record under way opened; 0 where none has. */
+  /** Start of the current record's last quoted field; 0 if it has none. */
   quoteStart: number;
   quoteLine: number;
-  /** In quotes, and the byte before is a CR: an LF is of the same line break. */
+  /** Whether the byte before is a CR in quotes: an LF then belongs to the same line break. */
   afterQuotedCr: boolean;
-  /** In an unquoted field, and the byte before is a digit. */
+  /** Whether the byte before is a digit in an unquoted field. */
   afterDigit: boolean;
-  /** In an unquoted field, and the byte before is this quote. */
+  /** The byte before, if it is a quote in an unquoted field. */
   bareQuote: BareQuote | null;
-  /** One of the record that no other has closed yet. */
+  /** A bare quote of the current record that no other has closed yet. */
   openBareQuote: BareQuote | null;
-  /** Fields of the header; 0 until it has ended. */
+  /** Fields of the first record; 0 until it has ended. */
   columns: number;
-  /** Where it starts; 0 as long as it has not ended. */
+  /** Line on which the header starts; 0 until the header has ended. */
   headerLine: number;
-  /** The header's bytes, each a character: its encoding is known only when the whole file has passed. */
+  /** Bytes of the header, a character for each byte: the encoding is known only after the whole file. */
   header: string;
   encoding: EncodingState;
 }
 
-/** Before the first byte. */
+/** The state before the first byte. */
 export function initialState(dialect: Dialect): ScannerState {
   return {
     offset: 0,
@@ -99,7 +99,7 @@ export function initialState(dialect: Dialect): ScannerState {
   };
 }
 
-/** What is known at the file's end. @param declared see `CsvScanner.finish`. */
+/** The scan at the file's end. @param declared see `CsvScanner.finish`. */
 export function scanOf(
   dialect: Dialect,
   state: ScannerState,
@@ -132,12 +132,12 @@ function namesOf(
   );
 }
 
-/** Where the first record, be it blank, starts. */
+/** Line on which the first record starts, even if it is blank. */
 function firstLine({ sepLineBytes }: Dialect): number {
   return sepLineBytes === undefined ? 1 : 2;
 }
 
-/** What records add to a state as they start and end, and where in the file they are. */
+/** Adds records to a state as they start and end, and gives their positions in the file. */
 export class RecordCounter {
   readonly #state: ScannerState;
   readonly #hasHeader: boolean;
@@ -152,18 +152,18 @@ export class RecordCounter {
     this.#splitSpacingBytes = splitSpacingBytes;
   }
 
-  /** The header is what is read, or comes. */
+  /** Whether the next byte belongs to the header. */
   get isAtHeader(): boolean {
     return this.#hasHeader && this.#state.columns === 0;
   }
 
-  /** Where the next record starts that is a split, or later; undefined before the first. */
+  /** The first record that starts here or later is the next split; undefined before the first split. */
   get nextSplit(): number | undefined {
     const last = this.#state.splits.at(-1);
     return last === undefined ? undefined : last + this.#splitSpacingBytes;
   }
 
-  /** Keeps the header's next bytes: those of the record under way that lie before `chunk[at]`. */
+  /** Keeps the header's next bytes: those of the current record before `chunk[at]`. */
   keepHeader(chunk: Uint8Array, at: number): void {
     if (!this.isAtHeader) return;
     const state = this.#state;
@@ -181,7 +181,7 @@ export class RecordCounter {
     state.openBareQuote = null;
   }
 
-  /** Ends a record that is no blank line. @param end the offset behind its last byte, the line end not counted. */
+  /** Ends a record that is not a blank line. @param end the offset behind its last byte, without the line end. */
   end(end: number, fields: number): void {
     const state = this.#state;
     const { isAtHeader } = this;
@@ -198,30 +198,30 @@ export class RecordCounter {
       addProblem(state, 'ragged', { ...this.#recordPosition(), fields });
     if (state.recordStart >= (this.nextSplit ?? 0)) {
       state.splits.push(state.recordStart);
-      // Without this record itself, which has been counted.
+      // The record itself is already counted, but it is not before the split.
       state.splitRecords.push(state.records - 1);
     }
   }
 
-  /** The line of the byte that is read. */
+  /** Line of the current byte. */
   line(): number {
     const { lineEnds, quotedBreaks } = this.#state;
     return this.#firstLine + lineEnds.lf + lineEnds.crlf + lineEnds.cr + quotedBreaks;
   }
 
-  /** The position of a byte of the record that is under way. */
+  /** Position of a byte of the current record. */
   position(byteOffset: number, line = this.line()): Position {
     return { record: this.isAtHeader ? 0 : this.#state.records + 1, line, byteOffset };
   }
 
-  /** The position of the record that has just been counted. */
+  /** Position of the record that has just been counted. */
   #recordPosition(): Position {
     const { records, recordLine, recordStart } = this.#state;
     return { record: records, line: recordLine, byteOffset: recordStart };
   }
 }
 
-/** Every problem is counted; a file of nothing else stays small, by a few examples of each kind. */
+/** Counts every problem, but keeps only a few examples of each kind, so that the state stays small. */
 export function addProblem(
   { problems }: ScannerState,
   kind: ScanProblem['kind'],
@@ -243,20 +243,20 @@ function addPosition(positions: Positions, position: Position): void {
 /** A quote inside an unquoted field. */
 export interface BareQuote {
   position: Position;
-  /** Delimiters before it in its record. */
+  /** Delimiters before the quote in its record. */
   field: number;
   isAfterDigit: boolean;
-  /** It may mean inches (`5" pipe`): a digit is before it, and no letter or digit behind it. */
+  /** Whether it may mean inches (`5" pipe`): a digit is before it, and no letter or digit is behind it. */
   isMeasure: boolean;
 }
 
 /*
- * A bare quote that pairs with a quote at the end of a later field of its record shows a quoted field whose start was
- * lost (`$6.10"Bob, Jr"`), and whose delimiters were taken for the record's: a problem. All others are text: `5" pipe`, a
+ * A bare quote may pair with a quote at the end of a later field of its record. Then the start of a quoted field was
+ * lost (`$6.10"Bob, Jr"`), and its delimiters were taken for the record's: a problem. All others are text: `5" pipe`, a
  * pair within a field, one at a field's end.
  */
 
-/** The byte behind it is known only later: see `settleBareQuote`. */
+/** The byte behind the quote is known only later: see `settleBareQuote`. */
 export function meetBareQuote(
   state: ScannerState,
   position: Position,
@@ -269,10 +269,10 @@ export function meetBareQuote(
     : { position, field: state.delimiters, isAfterDigit, isMeasure: false };
 }
 
-/** @param next the byte behind the quote that was met; undefined where the field ends with the quote. */
+/** @param next the byte behind the quote; undefined if the field ends with the quote. */
 export function settleBareQuote(state: ScannerState, next: number | undefined): void {
   const { bareQuote: quote, openBareQuote: open } = state;
-  // Two in a row are an escaped one, which opens and closes nothing.
+  // Two quotes in a row are an escaped quote, which opens and closes nothing.
   if (!quote || next === QUOTE) return;
   state.bareQuote = null;
   if (open?.field === quote.field) state.openBareQuote = null;
@@ -288,7 +288,7 @@ export function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= 0x30 && byte <= 0x39;
 }
 
-/** Letters of other alphabets included. */
+/** Letters of other alphabets count too. */
 function isWord(byte: number): boolean {
   const lower = byte | 0x20;
   return isDigit(byte) || (lower >= 0x61 && lower <= 0x7a) || byte >= 0x80;

@@ -15,43 +15,43 @@ import {
 } from './scanner-state.ts';
 
 /**
- * How far apart the record starts in `splits` are at least: small enough to share a file out over cores,
- * large enough that even a terabyte's list is a few hundred kilobytes of JSON.
+ * Least distance between the record starts in `splits`: small enough to share a file among cores, and large enough that
+ * a terabyte has only 60,000 of them.
  */
 export const SPLIT_SPACING_BYTES = 16 * 1024 * 1024;
 
-/** Fewer clean bytes in a row are not worth looking for them. */
+/** The search for clean bytes does not pay for fewer in a row. */
 const MIN_CLEAN_BYTES = 512;
-/** The bytes that the exact machine reads before it tries the kernel again: more each time that the kernel gained nothing. */
+/** Bytes that the exact machine reads before it tries the kernel again; doubled if the kernel gained nothing. */
 const MIN_CAREFUL_BYTES = 64;
 const MAX_CAREFUL_BYTES = 64 * 1024;
-/** Most records end within it: so far a piece that is read carefully goes on at the most. */
+/** Most records end within these bytes. A piece that the machine reads carefully is longer by no more. */
 const CAREFUL_RECORD_BYTES = 4096;
 
-// Where the machine is between two bytes, besides FIELD_START.
+// States of the machine between two bytes, besides FIELD_START.
 const UNQUOTED = 1;
 const QUOTED = 2;
-/** After a quote inside a quoted field: it closes the field, or is the first half of an escaped one. */
+/** After a quote inside a quoted field. It closes the field, or is the first half of an escaped quote. */
 const QUOTE_IN_QUOTED = 3;
-/** After a CR that ended a record: an LF belongs to it. */
+/** After a CR that ended a record. An LF belongs to the same line end. */
 const AFTER_CR = 4;
-/** After a quote inside an unquoted field: what it means depends on whether the field ends with it. */
+/** After a quote inside an unquoted field. Its meaning depends on whether the field ends with it. */
 const AFTER_BARE_QUOTE = 5;
 
-// Not imported: V8 would load them anew for every byte, which costs the loops below a fifth of their speed.
+// These are not imported. V8 would load imports again for every byte, which costs the loops a fifth of their speed.
 const QUOTE = 0x22;
 const CR = 0x0d;
 const LF = 0x0a;
 
-/** What ends a run of unquoted bytes. */
+/** 1 for a byte that ends a run of unquoted bytes. */
 const ENDS_RUN = Uint8Array.from({ length: QUOTE + 1 }, (_, byte) =>
   [0, LF, CR, QUOTE].includes(byte) ? 1 : 0,
 );
 
 /**
- * RFC 4180 over bytes, in pieces of any size: the same pieces in another cut give the same scan. A quote opens
- * a field only as its first byte; CRLF, LF and CR each end a record. It never throws on content: what a
- * converter could not read without guessing is in `problems`.
+ * Scans bytes by RFC 4180, in pieces of any size: other pieces of the same bytes give the same scan. A quote opens a
+ * field only as its first byte. CRLF, LF and CR each end a record. It never throws on content: `problems` has what a
+ * converter could not read without guessing.
  */
 export class CsvScanner {
   readonly #dialect: Dialect;
@@ -62,9 +62,9 @@ export class CsvScanner {
   readonly #kernel: ScanKernel | null;
 
   /**
-   * @param state of an earlier scanner with the same dialect, which this one goes on from.
+   * @param state state of an earlier scanner with the same dialect, from which this one continues.
    * @param splitSpacingBytes for tests, whose files are small.
-   * @param kernel null where none can be had: the same scan, at a fraction of the speed.
+   * @param kernel null if there is none: the scan is the same, but much slower.
    */
   constructor(
     dialect: Dialect,
@@ -101,8 +101,8 @@ export class CsvScanner {
   }
 
   /**
-   * Ends the file. The scanner is used up.
-   * @param declared the encoding of the header's names; by default UTF-8 where the whole file is, else Windows-1252.
+   * Ends the file. The scanner cannot be used again.
+   * @param declared the encoding of the header's names; by default UTF-8 if the whole file is UTF-8, else Windows-1252.
    */
   finish(declared?: Encoding): CsvScan {
     const state = this.#state;
@@ -111,7 +111,7 @@ export class CsvScanner {
     return scanOf(this.#dialect, state, this.#encoding.finish(state.offset), declared);
   }
 
-  /** Clean records by the kernel, all else by the machine: neither reads what the other has read. */
+  /** The kernel reads clean records, and the machine the others. Neither reads what the other has read. */
   #readFast(chunk: Uint8Array, kernel: ScanKernel): void {
     const clean = new CleanRecords(kernel, chunk, this.#delimiter);
     let carefulBytes = MIN_CAREFUL_BYTES;
@@ -129,11 +129,11 @@ export class CsvScanner {
     }
   }
 
-  /** @returns the bytes of clean records at `chunk[at]`, which are counted now. */
+  /** @returns the bytes of clean records at `chunk[at]`, which are then counted. */
   #skipClean(clean: CleanRecords, at: number): number {
     const state = this.#state;
     const { nextSplit } = this.#counter;
-    // The first data record is a split, as is the first one from `nextSplit` on: the machine adds both.
+    // The machine adds splits: the first data record, and the first record from `nextSplit` on.
     if (!this.#atDataRecord(state.offset) || nextSplit === undefined) return 0;
     const stretch = clean.from(at, at + nextSplit - state.offset, state.columns);
     if (!stretch) return 0;
@@ -152,7 +152,7 @@ export class CsvScanner {
     return mode === FIELD_START && recordStart === offset && columns > 0;
   }
 
-  /** Reads byte by byte, to the piece's end or the first record start `leastBytes` on. @returns the bytes read. */
+  /** Reads byte by byte, to the piece's end or the first record start from `leastBytes` on. @returns the bytes read. */
   #readCarefully(piece: Uint8Array, leastBytes: number): number {
     const end = this.#scan(piece, leastBytes);
     this.#counter.keepHeader(piece, end);
@@ -160,7 +160,7 @@ export class CsvScanner {
     return end;
   }
 
-  /** The machine's loop. Runs of bytes are read by `#unquoted` and `#quoted`; the rest is rare. */
+  /** The machine's loop. `#unquoted` and `#quoted` read runs of bytes; all other cases are rare. */
   #scan(chunk: Uint8Array, leastBytes: number): number {
     const state = this.#state;
     const end = chunk.length;
@@ -191,7 +191,7 @@ export class CsvScanner {
     return end;
   }
 
-  /** Outside quotes, and not at a quote that opens a field. @returns where to go on. */
+  /** Reads outside quotes, but not a quote that opens a field. @returns where to continue. */
   #unquoted(chunk: Uint8Array, start: number): number {
     const state = this.#state;
     const delimiter = this.#delimiter;
@@ -200,7 +200,7 @@ export class CsvScanner {
     for (; end < chunk.length; end += 1) {
       const byte = chunk[end] as number;
       if (byte <= QUOTE && ENDS_RUN[byte] === 1) break;
-      // 1 where the bytes are equal: nothing but 0 minus 1 is negative. A branch would be mispredicted too often.
+      // 1 if the bytes are equal: only 0 minus 1 is negative. A branch would be mispredicted too often.
       delimiters += ((byte ^ delimiter) - 1) >>> 31;
     }
     state.delimiters += delimiters;
@@ -230,7 +230,7 @@ export class CsvScanner {
     return end + 1;
   }
 
-  /** Inside quotes: most bytes, blanks too, cost two comparisons. @returns where to go on. */
+  /** Reads inside quotes: most bytes, blanks too, cost two comparisons. @returns where to continue. */
   #quoted(chunk: Uint8Array, start: number): number {
     const state = this.#state;
     const end = chunk.length;
@@ -252,7 +252,7 @@ export class CsvScanner {
     return end;
   }
 
-  /** @returns the mode: QUOTED where the byte was the second half of an escaped quote. */
+  /** @returns the mode: QUOTED if the byte was the second half of an escaped quote. */
   #afterQuote(byte: number, byteOffset: number): number {
     if (byte === QUOTE) return QUOTED;
     if (!this.#endsField(byte))
@@ -273,7 +273,7 @@ export class CsvScanner {
     return next;
   }
 
-  /** A line end outside quotes at `chunk[at]`. */
+  /** Handles a line end outside quotes at `chunk[at]`. */
   #endRecord(chunk: Uint8Array, at: number, delimiters: number): void {
     const state = this.#state;
     const end = state.offset + at;
@@ -282,12 +282,12 @@ export class CsvScanner {
       this.#counter.keepHeader(chunk, at);
       this.#counter.end(end, delimiters + 1);
     }
-    // A CR's line end is counted when the byte behind it is known.
+    // The line end of a CR is counted when the next byte is known.
     if (chunk[at] === LF) state.lineEnds.lf += 1;
     this.#counter.start(end + 1);
   }
 
-  /** The last record has no line end. Where its quote never closed, its fields mean nothing: not ragged too. */
+  /** Ends a last record without a line end. If its quote never closed, its number of fields means nothing. */
   #endOfFile(): void {
     const state = this.#state;
     if (state.mode === AFTER_BARE_QUOTE) settleBareQuote(state, undefined);
@@ -299,7 +299,7 @@ export class CsvScanner {
         this.#counter.position(state.quoteStart, state.quoteLine),
       );
     }
-    // An unclosed header has as many fields as it has.
+    // An unclosed header has the fields that were found in it.
     const isCounted = unclosed && state.columns > 0;
     this.#counter.end(state.offset, isCounted ? state.columns : state.delimiters + 1);
   }

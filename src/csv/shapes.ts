@@ -1,38 +1,38 @@
 import { DATE_FORMATS, MAX_BIGINT_DIGITS, TIMESTAMP_FORMATS } from '../model/schema.ts';
 
 /**
- * A value's shapes: a bit for every type and format that holds it exactly. A column's shapes are the
- * intersection of its values', which is why shards can be profiled apart and in any order.
+ * A value's shapes: a bit for every type and format that holds it exactly. A column's shapes are the intersection of
+ * its values' shapes, so shards can be profiled separately and in any order.
  */
 export const INTEGER = 1;
 export const DECIMAL = 1 << 1;
-/** No shape, but a mark of a column of integers: one is beyond 2^53, so DOUBLE may not hold it. */
+/** Not a shape, but a mark of a column of integers: one is beyond 2^53, so DOUBLE may not hold it. */
 export const BEYOND_DOUBLE = 1 << 20;
 
 const FORMATS: readonly string[] = [...DATE_FORMATS, ...TIMESTAMP_FORMATS];
 const FORMAT_SHIFT = 2;
 
-/** A column without a value has them all. No value does. */
+/** A column without a value has all shapes. No value has all. */
 export const ALL_SHAPES = (1 << (FORMAT_SHIFT + FORMATS.length)) - 1;
 export const NUMBERS = INTEGER | DECIMAL;
 
-/** Each shape, with its format where it is a date's or a timestamp's. */
+/** Each shape, with its format if it is the shape of a date or a timestamp. */
 export const SHAPES: readonly { shape: number; format?: string }[] = [
-  // Before INTEGER: what is a number at all is asked first.
+  // Before INTEGER, because callers first ask whether a value is a number at all.
   { shape: DECIMAL },
   { shape: INTEGER },
   ...FORMATS.map((format) => ({ shape: shapeOfFormat(format), format })),
 ];
 
-/** 0 for a format that is not of the lists. */
+/** 0 if the format is not in the lists. */
 export function shapeOfFormat(format: string): number {
   const index = FORMATS.indexOf(format);
   return index === -1 ? 0 : 1 << (FORMAT_SHIFT + index);
 }
 
 /**
- * The shapes, of those in `wanted`, of the bytes [start, end): never empty, never quoted.
- * May carry BEYOND_DOUBLE besides.
+ * The shapes of the bytes [start, end) that are in `wanted`. The bytes are never empty and never quoted. The result may
+ * also have BEYOND_DOUBLE.
  */
 export function shapesOf(bytes: Uint8Array, start: number, end: number, wanted: number): number {
   const first = bytes[start] as number;
@@ -79,13 +79,13 @@ function longIntegerShapes(digits: string, wanted: number): number {
   return INTEGER | (decimal ? DECIMAL : 0) | (beyond ? BEYOND_DOUBLE : 0);
 }
 
-/** Whether a decimal without sign comes back from a double with the same digits, trailing zeros of its fraction aside. */
+/** Whether a decimal without sign comes back from a double with the same digits, except its trailing zeros. */
 function survivesDouble(decimal: string): boolean {
   const trimmed = decimal.includes('.') ? decimal.replace(/\.?0+$/, '') : decimal;
   return inFixedForm(Number(decimal)) === trimmed;
 }
 
-/** JavaScript's shortest digits that mean this number, without an exponent. */
+/** JavaScript's shortest digits for this number, without an exponent. */
 function inFixedForm(value: number): string {
   const match = /^(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(String(value));
   if (!match) return String(value);
@@ -125,7 +125,7 @@ const TIME_KINDS = [
   ' %I:%M:%S %p',
   ' %I:%M %p',
 ] as const;
-/** Shape of date kind × time kind; 0 where the lists have no such format. */
+/** Shape of date kind × time kind; 0 if the lists have no such format. */
 const MOMENT_SHAPES = DATE_KINDS.map((date) =>
   TIME_KINDS.map((time) => shapeOfFormat(date + time)),
 );
@@ -134,10 +134,10 @@ function momentShape(date: number, time: number): number {
   return MOMENT_SHAPES[date]?.[time] ?? 0;
 }
 
-/** Longest: `01/02/2019 03:04:05.123456`. */
+/** Characters of the longest moment: `01/02/2019 03:04:05.123456`. */
 const MAX_MOMENT_LENGTH = 26;
 
-/** Years 0001 to 9999 in four digits; month, day and hour in one or two; real days only. */
+/** Years are 0001 to 9999 in four digits; month, day and hour have one or two. Only real days count. */
 function momentShapes(bytes: Uint8Array, start: number, end: number): number {
   if (end - start > MAX_MOMENT_LENGTH) return 0;
   const first = skipDigits(bytes, start, end);
@@ -163,7 +163,7 @@ function momentShapes(bytes: Uint8Array, start: number, end: number): number {
   return monthFirst | (isDay(z, y, x) ? momentShape(3, time) : 0);
 }
 
-/** Index in TIME_KINDS, -1 for none. Minutes and seconds have two digits. */
+/** Index in TIME_KINDS, or -1. Minutes and seconds have two digits. */
 function timeKind(bytes: Uint8Array, from: number, end: number): number {
   const mark = bytes[from] as number;
   if (mark !== BLANK && mark !== LETTER_T) return -1;

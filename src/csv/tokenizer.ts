@@ -2,29 +2,29 @@ export const QUOTE = 0x22;
 const LF = 0x0a;
 const CR = 0x0d;
 
-/** Bytes [start, limit) of a file. `bytes[limit]` exists, and is overwritten: a line end there ends every loop. */
+/** Bytes [start, limit) of a file. `bytes[limit]` exists and is overwritten with a line end, which ends every loop. */
 export interface Block {
   start: number;
   limit: number;
-  /** Nothing comes behind the limit. */
+  /** Whether the file ends at the limit. */
   end: boolean;
 }
 
-/** The record, or the line end behind it, goes on behind the block. */
+/** The record, or the line end behind it, continues behind the block. */
 export const INCOMPLETE = -1;
 
 /**
- * RFC 4180 over whole records in memory: the one reader of fields. The scanner counts records without it, on purpose:
- * docs/decisions/0032-one-csv-room.md.
+ * Reads whole records in memory by RFC 4180. It is the only reader of fields. docs/decisions/0032-one-csv-room.md says
+ * why the scanner counts records without it.
  */
 export class Tokenizer {
-  /** The index behind each field of the last record, its quotes included; the next one starts a byte later. */
+  /** Index behind each field of the last record, with its quotes. The next field starts one byte later. */
   readonly ends: number[] = [];
-  /** How many of the `ends` are of the last record. */
+  /** Number of `ends` that belong to the last record. */
   fields = 0;
   readonly #delimiter: number;
 
-  /** @param delimiter a byte. */
+  /** @param delimiter value of the byte. */
   constructor(delimiter: number) {
     this.#delimiter = delimiter;
   }
@@ -36,7 +36,7 @@ export class Tokenizer {
     bytes[limit] = LF;
     let from = start;
     for (let field = 0; ; field += 1) {
-      // What stands behind a closing quote is of the field too.
+      // Bytes behind a closing quote also belong to the field.
       const plain = bytes[from] === QUOTE ? endOfQuoted(bytes, from, limit) : from;
       const to = endOfPlain(bytes, plain, delimiter);
       if (to >= limit && !end) return INCOMPLETE;
@@ -52,8 +52,8 @@ export class Tokenizer {
 
   /**
    * Reads the whole records of a block, one after the other.
-   * @param take gets where each starts.
-   * @returns where the record starts that goes on behind the block.
+   * @param take gets the start of each.
+   * @returns the start of the record that continues behind the block.
    */
   readAll(bytes: Uint8Array, block: Block, take: (start: number) => void): number {
     let record = block.start;
@@ -66,16 +66,16 @@ export class Tokenizer {
     return record;
   }
 
-  /** Whether the last record, which started there, is a blank line. */
+  /** Whether the last record, which started at `start`, is a blank line. */
   isBlank(start: number): boolean {
     return this.fields === 1 && this.ends[0] === start;
   }
 }
 
-/** The next delimiter or line end. */
+/** Index of the next delimiter or line end. */
 function endOfPlain(bytes: Uint8Array, from: number, delimiter: number): number {
   let at = from;
-  // Nearly all bytes of a text are above every byte that could end it: one comparison for them.
+  // Nearly all bytes of a text are above every byte that could end it, and cost only one comparison.
   const top = delimiter > CR ? delimiter : CR;
   for (;;) {
     const byte = bytes[at] as number;
@@ -84,7 +84,7 @@ function endOfPlain(bytes: Uint8Array, from: number, delimiter: number): number 
   }
 }
 
-/** Behind the closing quote; the limit where there is none. */
+/** Index behind the closing quote; the limit if there is none. */
 function endOfQuoted(bytes: Uint8Array, from: number, limit: number): number {
   let at = from + 1;
   while (at < limit) {

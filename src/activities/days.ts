@@ -121,7 +121,7 @@ export function createSnapshotActivities(
         }),
       ),
 
-    /** Updates the dataset's Iceberg table to what is published. */
+    /** Updates the dataset's Iceberg table to the published days. */
     syncTable: async (day: { dataset: string; ingestDate: string }) =>
       await runActivity(deps, async () =>
         publishedTable(deps, day, Context.current().cancellationSignal),

@@ -13,8 +13,8 @@ import type { Leftover } from '../storage/leftovers.ts';
 const MAX_LISTING_LAG_MS = 600_000;
 
 /**
- * Tells what runs under way hold: their staging, and unfinished landings of their datasets and days. A run that ended
- * since `sinceMs` counts too, because it may just have written the files. In doubt everything is held.
+ * Answers whether a run under way holds a file: in its staging, or as an unfinished landing of its dataset and day. A
+ * run that ended since `sinceMs` counts too, because it may just have written the file. In doubt everything is held.
  */
 export class OpenRuns {
   readonly #client: Client;

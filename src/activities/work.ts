@@ -33,7 +33,7 @@ const WASTED: ReadonlySet<ErrorCode> = new Set(['PORTAL_ANSWER_INVALID', 'SOURCE
 export interface Work {
   signal: AbortSignal;
   onProgress: (progress: Progress) => void;
-  /** Tells the user what takes time while no bytes are done. It is shown until the next progress. */
+  /** Shows the user what takes time while no bytes are done, until the next progress. */
   onNote: (text: string) => void;
   /** The failure that Temporal gets for an error. It says whether the activity is tried again. */
   failureOf: (error: unknown) => Error;

@@ -45,7 +45,7 @@ type Deps = Lake & { duckdb: DuckDbSettings };
 interface Watch {
   signal: AbortSignal;
   onProgress: (done: ConversionProgress & { totalBytes: number }) => void;
-  /** Tells the user what takes time beside the conversion. */
+  /** Shows the user what takes time beside the conversion. */
   onNote: (note: string) => void;
 }
 

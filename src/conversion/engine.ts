@@ -19,7 +19,7 @@ export interface ConversionRequest {
   scratchPrefix: string;
   signal: AbortSignal;
   onProgress: (done: ConversionProgress) => void;
-  /** Tells the user what takes time beside the conversion, such as fetching a program. */
+  /** Shows the user what takes time beside the conversion, such as fetching a program. */
   onNote?: (note: string) => void;
 }
 

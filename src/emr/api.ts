@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { silenceVersionWarning } from '../storage/s3/client.ts';
 import { emrError, isDoubtful, isRefusedCredentials, isThrottled } from './errors.ts';
 
-/** The client sends a repeatable request at most so often. Temporal's retries deal with longer failures. */
+/** Most tries of a request that is safe to repeat. Temporal's retries deal with longer failures. */
 const MAX_ATTEMPTS = 6;
 /** Wait before the second try. Each wait doubles: EMR limits the whole account, and recovers within seconds. */
 const RETRY_DELAY_MS = 500;

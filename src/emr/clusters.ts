@@ -31,7 +31,7 @@ export interface FoundCluster {
   createdAtMs: number;
 }
 
-/** Clusters that cost money and have a name of our form, oldest first. A name is no proof: see `describeCluster`. */
+/** Clusters that cost money, with a name in Longhaul's form, oldest first. `describeCluster` proves whose they are. */
 export async function listOurClusters(signal?: AbortSignal): Promise<FoundCluster[]> {
   const found: FoundCluster[] = [];
   let marker: string | undefined;
@@ -52,7 +52,7 @@ export async function listOurClusters(signal?: AbortSignal): Promise<FoundCluste
   return found.toSorted((a, b) => a.createdAtMs - b.createdAtMs);
 }
 
-/** EMR's list may lag behind. If the list has no cluster of the run, the worker asks again, so often in all. */
+/** Most looks at EMR's list, which may lag behind. The worker looks again while the list lacks the run's cluster. */
 export const LOOKS = 3;
 /** Wait between two requests for the list. Together they cover the lag that EMR shows. */
 const LOOK_AGAIN_MS = 1500;

@@ -151,7 +151,7 @@ function s3LogReader(settings: S3Settings): LogReader {
   };
 }
 
-/** The error of the catalogue for what convert.py reports of a source; undefined if another session may succeed. */
+/** Turns an error of convert.py into one of the catalogue; undefined if another session may succeed. */
 export function resultErrors({ death = '', isLast }: Pick<TakeResultsInput, 'death' | 'isLast'>) {
   return (said: SparkError, id: string): LonghaulError | undefined => {
     if (!isLast && isLostNodes(`${said.kind}: ${said.message}`)) return undefined;

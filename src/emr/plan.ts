@@ -5,7 +5,7 @@ import { isInBucket, type Lake, type Store } from '../storage/store.ts';
 import type { S3Settings } from '../config/settings.ts';
 import type { EmrPlan } from '../model/emr.ts';
 
-/** What a worker's activities for EMR need. */
+/** Dependencies of the activities for EMR. */
 export interface EmrDeps extends Lake {
   emr: EmrSettings;
   /** Longest time for which EMR may give no answer. */

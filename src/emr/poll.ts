@@ -13,7 +13,7 @@ export interface PollOptions {
   signal: AbortSignal;
   /** Longest time for which EMR may give no answer: its work goes on meanwhile. */
   retryForMs: number;
-  /** After this time the last answer is returned, whatever it is. Default: no limit. */
+  /** After this time the last answer is returned, even if it is not enough. Default: no limit. */
   forMs?: number;
   /** Only tests set this, to replace the machine's clock. */
   clock?: Clock;

@@ -14,7 +14,7 @@ export interface Watch {
 
 /**
  * Looks once a minute while a worker runs, one look at a time. If a look fails, it is logged and repeated.
- * @param what the log's name for what cannot be read.
+ * @param what the subject of the log's message that it cannot be read.
  * @param options.waiting the first look waits for `lookSoon`.
  */
 function watchEveryMinute(
@@ -54,7 +54,7 @@ export function watchSnapshotAges({ converted }: Pick<ActivityDeps, 'converted'>
     const published = await readCatalogue(converted);
     for (const { name } of published) known.add(name);
     for (const name of known) {
-      // All its days are unpublished. Without this, the gauge would keep its last value and look fresh.
+      // All days of the dataset are unpublished. Without this value, the gauge would keep its last one and look fresh.
       if (!published.some((each) => each.name === name)) age.set(Infinity, { dataset: name });
     }
     for (const { name } of published) {

@@ -99,7 +99,7 @@ function connectionOf({ settings, address }: WorkerTarget) {
   return { address, tls, metadata, apiKey };
 }
 
-/** What the activities of this worker use: its one lake and the settings. */
+/** Dependencies of this worker's activities: its one lake and the settings. */
 async function openDeps(settings: Settings): Promise<ActivityDeps> {
   const { http, addresses, duckdb, spark, activity, emr, glueDatabase, datasetsFile } = settings;
   return {

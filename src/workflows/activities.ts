@@ -88,7 +88,7 @@ const POLICIES = {
    * that no run watches ends by its idle timeout.
    */
   EMR_CALL: { startToCloseTimeout: '5m', scheduleToCloseTimeout: '2d' },
-  /** As long as a step takes, with all its waits. Heartbeats show that the worker lives. */
+  /** The activity may take as long as a step, with all its waits. Heartbeats show that the worker lives. */
   EMR_WATCH: { startToCloseTimeout: '7d', scheduleToCloseTimeout: '14d' },
   /** Small requests to S3, a few for each of many sources. */
   EMR_WORK: { startToCloseTimeout: '1h', scheduleToCloseTimeout: '2d' },

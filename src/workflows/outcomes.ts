@@ -10,12 +10,12 @@ import type {
 } from '../model/run.ts';
 import { runError } from './failures.ts';
 
-/** What the engine `emr` made. */
+/** Result of the engine `emr`. */
 export type OnEmr = Pick<EmrResult, 'progress'>;
 
 interface SortedOutcomes {
   results: SourceResult[];
-  /** Errors of sources without which the day is not published. */
+  /** Errors because of which the day is not published. */
   errors: RunError[];
   /** Ids of the optional sources that failed. */
   missing: string[];
@@ -34,14 +34,14 @@ export function sorted(
     else if (optional) missing.push(id);
     else errors.push(error ?? runError('INTERNAL', `${id} has no outcome.`));
   }
-  // A day without any source is no snapshot, however optional they are.
+  // A day without any source is not published, even if all sources are optional.
   if (results.length === 0 && errors.length === 0) {
     errors.push(...progress.flatMap(({ error }) => error ?? []));
   }
   return { results, errors, missing };
 }
 
-/** The end of a run that publishes nothing: it was to land only, or what it made lies on HDFS. */
+/** The result of a run that publishes nothing, because it only lands, or because its files lie on HDFS. */
 export function unpublished(
   status: 'landed' | 'on-hdfs',
   run: Pick<IngestResult, 'dataset' | 'ingestDate' | 'mode' | 'revision' | 'sources'>,

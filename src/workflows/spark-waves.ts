@@ -15,7 +15,7 @@ import { activities } from './activities.ts';
 import { failRun, toRunError } from './failures.ts';
 import { megabytes, stage, verify, verifyOnHdfs, type SequenceOptions } from './source-sequence.ts';
 
-/** A job waits so long for sources that are almost staged. A separate start of Spark would take as long. */
+/** Longest wait of a job for sources that are almost staged. A separate start of Spark would take as long. */
 const STAGING_WAIT = '10s';
 /** Sources verified at once. They read footers and checksums on the queue of the short steps. */
 const MAX_VERIFYING = 16;

@@ -35,7 +35,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 RESULT_FORMAT = "longhaul/spark-result/1"
 ROWS_FORMAT = "longhaul/hdfs-rows/1"
-# If the session died so often while it converted a source, the source is converted alone, or given up.
+# If the session dies this many times with a source, the script converts the source alone, or gives it up.
 DEATHS_TO_BE_ALONE = 2
 DEATHS_TO_FAIL = 3
 # Smallest number of sources at once if tasks run on other machines.
@@ -276,7 +276,8 @@ def typed(text, kind, pattern):
     return F.to_timestamp_ntz(text, F.lit(java_pattern(pattern)))
 
 
-# Java's letters for these formats. Months, days and hours have one or two digits, years four, fractions are optional.
+# Java's letters for those of DATE_FORMATS and TIMESTAMP_FORMATS. Months, days and hours have one or two digits, years
+# have four. A fraction is optional.
 JAVA_LETTERS = {
     "%Y": "yyyy",
     "%m": "M",

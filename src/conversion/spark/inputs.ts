@@ -137,7 +137,7 @@ async function makeInputs(
   const shards = cutRecords(file, Math.ceil((file.bytes - first) / shardBytes));
   const isWhole = shards.length === 1 && isReadableWhole(scan.dialect);
   const starts = isWhole ? [0] : shards.map(({ start }) => start);
-  // The byte order mark of a whole UTF-8 file is a real one.
+  // A mark at the start of a whole UTF-8 file is a real byte order mark.
   const mayBeMarked = !isWhole || encoding !== 'utf-8';
   const isMarked =
     mayBeMarked && (await anyIsMarked(lake.raw.location(rawKey), starts, watch.signal));

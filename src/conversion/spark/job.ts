@@ -26,7 +26,8 @@ export interface SparkBatchSource {
   /** Key of its `SparkJob` in the converted zone. */
   job: string;
   /**
-   * URI of a folder, ending with `/`. Parts `<partPrefix>00000.parquet` …, in the inputs' order, replace such files.
+   * URI of a folder, ending with `/`, for the parts `<partPrefix>00000.parquet` … in the inputs' order. The job
+   * replaces files of these names.
    */
   output: string;
   /** Start of the parts' names. */

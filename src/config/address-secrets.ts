@@ -23,8 +23,7 @@ type SourceOfDay = Pick<SourceTask, 'dataset' | 'ingestDate' | 'source'>;
  * Returns the values of the variables in an address. It reads `.env` and datasets.yaml at each call, so that the
  * operator can renew a secret without a restart.
  * @throws LonghaulError ADDRESS_REFUSED if the worker's own datasets.yaml does not have exactly this address and these
- *   headers for the dataset, because another user's run could send the secret elsewhere. SECRET_MISSING,
- *   CONFIG_INVALID.
+ *   headers for the dataset: another user's run could send the secret elsewhere. SECRET_MISSING, CONFIG_INVALID.
  */
 export type AddressSecrets = (task: SourceOfDay) => Record<string, string>;
 

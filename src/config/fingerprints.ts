@@ -65,7 +65,7 @@ const OF_SPARK = [
   'PYSPARK_DRIVER_PYTHON',
   'PYTHONPATH',
 ];
-/** The PATHs of two terminals are rarely equal. So the fingerprint holds only where these programs are found. */
+/** The PATHs of two terminals are rarely equal. So the fingerprint has only the paths of these programs. */
 const PROGRAMS_OF_SPARK = ['java', 'spark-submit', 'python3'];
 
 type Environment = Readonly<Record<string, string | undefined>>;

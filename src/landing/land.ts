@@ -243,7 +243,7 @@ const USELESS: ReadonlySet<ErrorCode> = new Set([
   'SOURCE_TOO_LARGE',
 ]);
 
-/** Whether the next attempt cannot use the bytes: they are not CSV, not of one version, miscounted or too many. */
+/** Whether the arrived bytes are of no use to the next attempt, because of their content, version, count or length. */
 function isUseless(error: unknown): boolean {
   if (!(error instanceof LonghaulError)) return false;
   return USELESS.has(error.code) || ERROR_CATALOGUE[error.code].class === 'content';

@@ -9,7 +9,7 @@ import { S3Upload } from './s3-upload.ts';
 import { IngestState } from './ingest-state.ts';
 
 const BODY = Buffer.from('a,b\n1,longhaul doctor lands this file and removes it again\n');
-/** The other body differs, so that the check can tell a lost answer from an overwrite. */
+/** The other body differs, so that the check can distinguish a lost answer from an overwrite. */
 const OTHER_BODY = Buffer.from('a,b\n2,it must not overwrite the first\n');
 const RANGE = { start: 4, end: 17 } as const;
 /** The clean-up is a few deletions. It also runs when the check was given up. */

@@ -9,7 +9,7 @@ const UNKNOWN_LENGTH_PART_BYTES = 64 * MIB;
 
 /** Returns whole MiB, always the same for one length, because an attempt reuses another attempt's parts. */
 export function partSizeBytesOf(totalBytes: number | undefined, isPaged = false): number {
-  // A portal's table comes in pages, so a table of 10,000 such parts would take weeks.
+  // A portal sends a table in pages, so a table of 10,000 parts of this size would take weeks.
   if (isPaged) return USUAL_PART_BYTES;
   if (totalBytes === undefined) return UNKNOWN_LENGTH_PART_BYTES;
   return Math.max(USUAL_PART_BYTES, Math.ceil(totalBytes / MAX_PARTS / MIB) * MIB);

@@ -42,7 +42,7 @@ export interface LandingTarget {
   rawKey: string;
   spec: SourceSpec;
   source: OpenedSource;
-  /** The place where the worker writes the Parquet next, which needs room too. Undefined without a conversion. */
+  /** The place where the worker writes the Parquet next, which needs room too. Undefined if no conversion follows. */
   converted: Location | undefined;
   /** When it is aborted, all waiting ends within seconds. */
   signal: AbortSignal;

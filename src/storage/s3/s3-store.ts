@@ -29,7 +29,7 @@ import {
 
 /** The number of concurrent deletions below a prefix. */
 const DELETE_CONCURRENCY = 8;
-/** The tries while another writer's conditional write is under way, in half a minute. One request takes less. */
+/** The tries while another writer's conditional write is under way: one each second, for half a minute. */
 const MAX_CONFLICTS = 30;
 const CONFLICT_WAIT_MS = 1000;
 
@@ -185,7 +185,7 @@ export class S3Store implements Store {
     });
   }
 
-  /** Aborts only uploads of parts. Other files are written in one request, and a landing's upload is continued. */
+  /** Aborts only uploads of Parquet parts. Other files are written whole, and a landing's upload is continued. */
   async deleteUnfinished(
     prefix: string,
     isDead: (kind: 'partial', key: string) => boolean,

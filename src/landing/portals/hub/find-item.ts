@@ -8,7 +8,7 @@ import { itemInFeed, itemOf, type Finding, type HubItem } from './hub-item.ts';
 export type ItemAddress = AddressOf<'arcgis-item'>;
 export type SlugAddress = AddressOf<'hub-slug'>;
 
-/** ArcGIS Online has the items of most Hubs, whatever host has their pages. */
+/** ArcGIS Online has the items of most Hubs, even if another host has their pages. */
 const ONLINE = new URL('https://www.arcgis.com/');
 /** This host finds the pages of all Hubs by the names in their addresses. */
 export const HUB = new URL('https://hub.arcgis.com/');

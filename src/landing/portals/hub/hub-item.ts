@@ -5,7 +5,7 @@ import { listed } from '../portal.ts';
 import { shownOf, type PortalClient } from '../portal-client.ts';
 import { portalAddressOf } from '../recognise.ts';
 
-/** An item of an ArcGIS portal: a service with layers, a file, or something that is no table. */
+/** An item of an ArcGIS portal: a service with layers, a file, or an item that is neither. */
 export interface HubItem {
   id?: string;
   /** The portal's name of the type: `Feature Service`, `CSV`. */

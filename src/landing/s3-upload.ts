@@ -91,7 +91,8 @@ export class S3Upload {
       const parts = await this.#storedParts(upload, bytes);
       expected.etag = multipartEtag(parts);
       this.#completingEtag = expected.etag;
-      // After this request, the upload may be gone: S3 may complete it while its answer is lost.
+      // The checkpoint must hold the ETag before the completion, because S3 may complete the upload while its answer is
+      // lost.
       await this.#save(upload);
       return await completeUpload(
         this.#target.store.s3,

@@ -50,7 +50,7 @@ export class CleanRecords {
 
   /**
    * @param start start of a record, never before that of an earlier call.
-   * @param stop the first record that starts there or later is left, clean or not.
+   * @param stop index: the first record that starts there or later is left, clean or not.
    * @param columns number of fields of every clean record.
    * @returns undefined if the first record is not clean, or is not known to be.
    */

@@ -61,7 +61,7 @@ const MAX_SHOWN_CHARACTERS = 100;
 /** Digits of an integer that is data. Fewer digits may be a year or a rank, and name a column of a wide table. */
 const MIN_TELLING_DIGITS = 5;
 
-/** Numbers in order that name a wide table's columns (years, doses, wavelengths). Data records have fewer in order. */
+/** Numbers in order that name a wide table's columns (years, doses, wavelengths). Data records rarely have so many. */
 const MIN_AXIS_LENGTH = 3;
 
 /** Repeated cells that speak against a header. One may be chance. */

@@ -6,7 +6,7 @@ import { UNDEFINED_IN_WINDOWS_1252 } from './encoding.ts';
 interface Windows1252Evidence {
   /** Bytes from 80 on at places where a text may have Windows-1252's character of that number. */
   likely: number;
-  /** Bytes from 80 on at other places: Mac Roman's `Chlo\x91` would be “Chlo‘”, a DOS code page's `caf\x82` “caf‚”. */
+  /** Bytes from 80 on out of place: Mac Roman's `Chlo\x91` would be “Chlo‘”, a DOS code page's `caf\x82` “caf‚”. */
   unlikely: number;
   firstUnlikely?: number;
 }

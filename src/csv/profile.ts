@@ -51,7 +51,7 @@ export function profileRecords(
   });
 }
 
-/** Does not unescape: a value with a quote inside its quotes is not a number and not a date. */
+/** Does not unescape the value: if it has a quote inside its quotes, it is not a number and not a date. */
 function narrow(
   profile: Profile,
   column: number,

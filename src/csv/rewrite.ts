@@ -1,13 +1,13 @@
 import { Tokenizer, type Block } from './tokenizer.ts';
 
-// These are not imported, because V8 would load imports again for every byte.
+// V8 would load imported constants again for every byte.
 const QUOTE = 0x22;
 const LF = 0x0a;
 const COMMA = 0x2c;
 /** A record of one empty field, which is not a blank line. */
 const NO_VALUE = [QUOTE, QUOTE, LF];
 
-/** Most bytes for one byte, on average over a record (`,` between semicolons: `","`; a blank line: `""`). */
+/** Most bytes that one byte becomes, on average over a record (`,` between semicolons: `","`; a blank line: `""`). */
 export const MAX_REWRITE_GROWTH = 3;
 /** Bytes by which the last record may also grow. */
 const MARGIN_BYTES = 16;

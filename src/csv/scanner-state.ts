@@ -157,7 +157,7 @@ export class RecordCounter {
     return this.#hasHeader && this.#state.columns === 0;
   }
 
-  /** The first record that starts here or later is the next split; undefined before the first split. */
+  /** Offset from which the next record start is a split; undefined before the first split. */
   get nextSplit(): number | undefined {
     const last = this.#state.splits.at(-1);
     return last === undefined ? undefined : last + this.#splitSpacingBytes;

@@ -60,7 +60,7 @@ async function addDay(
   return await draft.addSnapshot({
     schema: draft.evolved(sources.map(({ entry }) => entry.schema.columns)),
     files: filesOf(sources),
-    // The head if the day becomes the head; otherwise the day before it.
+    // The parent is the head if the day becomes the head; otherwise it is the day before.
     parent:
       (isHead ? draft.tagged(MAIN) : undefined) ??
       draft.tagged(days.before(ingestDate)?.ingestDate),

@@ -145,8 +145,8 @@ export function newSnapshotId(): number {
 }
 
 /**
- * The number of the newest version. Another writer's hint may be old or lost, so newer versions are searched from the
- * hint upwards.
+ * The number of the newest version. A writer updates the hint after its commit, so the hint may be old or missing.
+ * Newer versions are searched from the hint upwards.
  * @returns undefined if there is no table.
  */
 export async function newestVersion(converted: Store, prefix: string): Promise<number | undefined> {
@@ -236,7 +236,7 @@ export async function commitTable(
   version: number,
   metadata: TableMetadata,
 ): Promise<boolean> {
-  // In the order of the keys in `METADATA`. A reader computes the checksum in the same order.
+  // The keys get the order of `METADATA`, in which a reader computes the checksum too.
   const ordered = METADATA.parse(metadata);
   const properties = { ...ordered.properties, [CHECKSUM]: checksumOf(ordered) };
   const body = JSON.stringify({ ...ordered, properties });

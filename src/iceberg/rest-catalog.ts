@@ -28,7 +28,7 @@ export interface CatalogAnswer {
   body: object;
 }
 
-/** The tables of a lake for clients of Iceberg's REST specification, read anew for each request. It writes nothing. */
+/** Serves the tables of a lake by Iceberg's REST specification. Each request reads them anew; none writes. */
 export class RestCatalog {
   readonly #converted: Store;
   readonly #defaults: Record<string, string>;
@@ -76,8 +76,8 @@ export class RestCatalog {
     const folders = namespace === NAMESPACE ? await this.#converted.folders(TABLES_PREFIX) : [];
     const version = folders.includes(name) ? await this.#newestVersion(name) : undefined;
     if (version === undefined) {
-      // Also for other namespaces: Spark asks for a tag, or for metadata, as a table of a namespace named like the
-      // table.
+      // Other namespaces get this answer too, because Spark asks for a tag, or for metadata, as a table of a namespace
+      // that is named like the table.
       const message = `There is no table ${printable(`${namespace}.${name}`)}.`;
       return failure(404, 'NoSuchTableException', message);
     }
@@ -88,7 +88,7 @@ export class RestCatalog {
       const message = `${uri} names files in ${metadata.location}: the lake was moved.`;
       throw new LonghaulError('TABLE_UNREADABLE', message);
     }
-    // Without `config`: DuckDB would make a secret without keys of it, and use that instead of the user's own secret.
+    // The answer has no `config`: DuckDB would make a secret without keys of it, and use that before the user's own.
     return found({ 'metadata-location': uri, metadata });
   }
 
@@ -97,7 +97,7 @@ export class RestCatalog {
   }
 }
 
-/** How a client finds the bucket: as this process does. The client brings its own credentials. */
+/** Endpoint and region by which this process finds the bucket. Clients bring their own credentials. */
 export async function clientDefaults(lake: LakeSettings): Promise<Record<string, string>> {
   if (lake.kind !== 's3') return {};
   const { s3Session } = await import('../storage/s3/engine-access.ts');

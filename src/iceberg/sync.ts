@@ -47,7 +47,7 @@ export interface SyncOptions extends CastOptions {
   dataset: string;
   /** Database of AWS Glue that gets an entry for each table. */
   glueDatabase?: string | undefined;
-  /** Makes everything anew from the manifests. Otherwise only what the tables lack is added. */
+  /** Whether to make everything anew from the manifests, not only what the tables lack. */
   rebuild?: boolean;
 }
 
@@ -66,14 +66,14 @@ export async function syncTable(options: SyncOptions): Promise<SyncedTable | und
     if (tables === 'overtaken') continue;
     if (options.glueDatabase !== undefined) {
       const { enterInGlue } = await import('./glue.ts');
-      // Even if nothing was committed: the entry of the last version may be missing.
+      // The tables are entered even if nothing was committed, because the last version's entry may be missing.
       for (const table of tables) await enterInGlue(options.glueDatabase, { ...options, ...table });
     }
     return tables[0];
   }
 }
 
-/** Only the columns of the partitions. */
+/** Schema with only the columns of the partitions. */
 const NO_COLUMNS = evolve([], []);
 
 interface Table {

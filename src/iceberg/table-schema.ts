@@ -68,7 +68,7 @@ export function columnTypeOf({ type }: Pick<IcebergField, 'type'>): ColumnType {
 }
 
 /**
- * The columns of a snapshot are those of its sources: known ones in the table's order, then new ones by appearance. A
+ * The columns of a snapshot are those of its sources: known ones in the table's order, then new ones as they appear. A
  * column keeps its field id for good, even if it was absent for a while. Its type holds exactly what its sources have
  * now and what the table had, so that queries do not meet another type each day.
  * @param known the table's schemas, the newest last.

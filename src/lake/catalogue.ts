@@ -22,8 +22,8 @@ export interface PublishedDataset {
 }
 
 /**
- * The published datasets of a converted zone, by name. Only manifests count: a folder without one is not a dataset.
- * Days that have not begun in any time zone are left out, because they would hide each day until they begin.
+ * The published datasets of a converted zone, by name. Only manifests count: a folder without one is not a dataset. A
+ * day that has not begun in any time zone is left out. Otherwise readers would see it instead of the current day.
  */
 export async function readCatalogue(
   converted: Store,

@@ -42,8 +42,8 @@ export async function cleanUp(deps: Lake, input: EndedRun): Promise<{ publishedB
 }
 
 /**
- * After a day's revision is published, no run uses a landing of it that the manifest does not name. It is an older
- * version, or of a run that another one overtook. Before that, a run of another host may be about to name it.
+ * After a day's revision is published, no run uses a landing of it that the manifest does not name. That landing is an
+ * older version, or of a run that another one overtook. Before that, a run of another host may be about to name it.
  */
 async function removeOtherLandings(
   raw: Store,

@@ -57,8 +57,8 @@ export interface Publication extends RevisionOfRun {
 
 /**
  * Writes the manifest last; put-if-absent lets one run publish it. A manifest never carries files of an unpublished
- * revision. `unpublish` writes its tombstone and then looks for manifests that carry the revision. This writes the
- * manifest and then looks for tombstones, so one of the two sees the other.
+ * revision. `unpublish` writes its tombstone and then looks for manifests that carry the revision. This function writes
+ * its manifest and then looks for tombstones, so at least one of them sees the other.
  * @param assertSchema throws if these sources' columns must not be published. Not called if the user accepts them.
  */
 export async function publishSnapshot(

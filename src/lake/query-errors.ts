@@ -7,7 +7,7 @@ export type StoreErrorOf = (message: string) => LonghaulError | undefined;
 /** The catalogue's error for an error that DuckDB throws during a query. */
 export function asQueryError(error: unknown, storeError: StoreErrorOf): unknown {
   if (error instanceof LonghaulError || !(error instanceof Error)) return error;
-  // An error of the system while the result is written. A closed pipe, for example, is not the query's fault.
+  // An error with a code comes from the system while it writes the result: a closed pipe is not the query's fault.
   if ('code' in error) return error;
   const message = printableLines(error.message);
   if (/^(?:Failed to extract statements: )?Permission Error/.test(error.message)) {

@@ -22,8 +22,8 @@ export async function countParquetRows(
 }
 
 /**
- * Leaves least and greatest values as they are stored: moments in their own unit (a Date has no microseconds), days
- * since 1970-01-01, and text in bytes, because a writer may have cut it within a character.
+ * Parsers that leave least and greatest values as they are stored: moments in their own unit (a Date has no
+ * microseconds), days since 1970-01-01, and text in bytes, because a writer may have cut it within a character.
  */
 const AS_STORED = {
   timestampFromMilliseconds: (millis: bigint) => millis,

@@ -70,7 +70,7 @@ async function readParts(
   for (const key of keys) {
     const { rows, bytes } = await countParquetRows(converted, key);
     onProgress({ bytes });
-    // Of the stored bytes: if DuckDB or a cluster uploads a file, S3 has no CRC-32 of the whole.
+    // The checksum is of the stored bytes. S3 has none of a whole file that DuckDB or a cluster uploads.
     const checksum = await checksumAt(converted.location(key), signal);
     parts.push({ key, rows, bytes, checksum });
   }

@@ -128,7 +128,7 @@ function literal(text: string): string {
   return `'${text.replaceAll(/[\\']/g, (char) => `\\${char}`)}'`;
 }
 
-/** A double with the fewest digits that give it back, without an exponent. Java 17 sometimes writes one too many. */
+/** SQL of a double's fewest digits, without an exponent. Java 17 sometimes writes one digit too many. */
 function doubleText(value: string): string {
   const digits = (count: number): string => `format_string('%.${count - 1}e', ${value})`;
   const fits = (count: number): string => `WHEN CAST(${digits(count)} AS DOUBLE) = ${value}`;

@@ -2,8 +2,8 @@ import type { SourceSpec } from './dataset.ts';
 import { printable } from './names.ts';
 
 /**
- * An address as it may be shown, logged and kept: without user and password, and without its query where that holds
- * what looks like a secret in clear (publishers redirect to signed S3 and Azure addresses).
+ * An address in the form that may be shown, logged and stored: without user and password. If its query seems to hold a
+ * secret in clear, it has no query (publishers redirect to signed S3 and Azure addresses).
  */
 export function shownAddress(address: string): string {
   const plain = printable(address).replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1');
@@ -14,12 +14,12 @@ export function shownAddress(address: string): string {
 export const NO_FILES_HINT =
   'Workers of a configured Temporal read http(s) only: publish the file there, or unset TEMPORAL_ADDRESS and TEMPORAL_PROFILE to run it on this machine.';
 
-/** A file of the machine that reads it. */
+/** True for a file on the machine of the process that reads the address. */
 export function isFileAddress(address: string): boolean {
   return /^file:/i.test(address);
 }
 
-/** A variable of the worker. Upper case, as environments have them; the templates of datasets.yaml are lower case. */
+/** A variable of the worker's environment, in upper case. The templates of datasets.yaml are in lower case. */
 const VARIABLE = /\$\{([A-Z_][A-Z0-9_]*)\}/g;
 
 /** The names of the variables that stand for an address's secrets, `${CITY_TOKEN}`, in order. */
@@ -35,7 +35,7 @@ export function variablesOf({
   return [address, ...Object.values(headers)].flatMap(variablesIn);
 }
 
-/** The headers to be sent. */
+/** The headers of a request, with the values of their variables. */
 export function filledHeaders(
   headers: Readonly<Record<string, string>>,
   values: Readonly<Record<string, string>>,
@@ -48,8 +48,8 @@ export function filledHeaders(
 }
 
 /**
- * The address to be asked for. A value goes in as it is, as it would stand in a browser's address; only `#`, which
- * would cut the rest off, is escaped.
+ * The address of a request, with the values of its variables. Values are inserted unchanged, as a user would type them
+ * into a browser. Only `#` is escaped, because it would cut off the rest.
  */
 export function filledAddress(address: string, values: Readonly<Record<string, string>>): string {
   return address.replaceAll(VARIABLE, (whole, name: string) =>
@@ -61,21 +61,21 @@ export function filledAddress(address: string, values: Readonly<Record<string, s
 export const SECRET_HINT =
   'Put the address into datasets.yaml with a variable in place of the secret, such as ?token=${CITY_TOKEN}, and set CITY_TOKEN in the environment of the worker or in its .env.';
 
-/** Names that nothing but a secret has, whatever is written between the words: `X-Amz-Signature`, `subscription-key`. */
+/** Names that only secrets have, without the characters between their words: `X-Amz-Signature`, `subscription-key`. */
 const SECRET_NAME =
   /token|signature|secret|passw|credential|jwt|hmac|bearer|(?:api|access|subscription|private|account|shared|auth|app|client|master)key|^(?:sig|sas|pwd|pass|authorization)$/;
-/** Names that ordinary parameters have too (`st` of a state, `key` of a table). Only a longer value counts as a secret. */
+/** Names that ordinary parameters also have (`st` for a state, `key` of a table). Only a longer value is a secret. */
 const AMBIGUOUS_NAME = /^(?:key|code|st|auth|session|sessionid|sid|ticket)$/;
-/** A short word, a number, a day. */
+/** A short word, a number or a date: too simple for a secret. */
 const PLAIN_VALUE = /^(?:[a-z0-9]{0,5}|\d{1,12}|\d{4}-\d\d-\d\d(?:[T ].*)?)$/i;
 
-/** Names of headers that hold a secret: `Authorization`, `X-App-Token`, `Cookie`. */
+/** True for a header that holds a secret: `Authorization`, `X-App-Token`, `Cookie`. */
 export function isSecretHeader(name: string): boolean {
   const bare = name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
   return SECRET_NAME.test(bare) || AMBIGUOUS_NAME.test(bare) || /auth|cookie|apikey/.test(bare);
 }
 
-/** The name of a parameter whose value looks like a secret in clear; undefined where none does. */
+/** The name of a parameter whose value looks like a secret in clear; undefined if there is none. */
 export function secretIn(address: string): string | undefined {
   const queryAt = address.search(/[?#]/);
   if (queryAt === -1) return undefined;

@@ -1,39 +1,39 @@
-/** A job that gets no further is submitted so often in all, where another try may do better. */
+/** The worker submits a job without progress at most this often, and only if another try may succeed. */
 const MAX_IDLE_ATTEMPTS = 3;
 
-/** What a job of many sources has left, when it has ended. */
+/** What a job of many sources left unfinished when it ended. */
 export interface LeftOver {
-  /** Sources without an end. */
+  /** Number of sources that have neither a result nor an error. */
   open: number;
-  /** Starts of sources in which the job died. */
+  /** Number of starts of a source during which the job died. */
   deadStarts: number;
 }
 
-/** Whether a job of many sources is submitted again, with those that have no end. */
+/** Decides whether a job of many sources is submitted again for the sources that it left open. */
 export class BatchAttempts {
   #open: number;
   #deadStarts: number;
   #idle = 0;
 
-  /** @param deadStarts of attempts of an activity that was given up. */
+  /** @param deadStarts number of dead starts that earlier attempts of the activity left. */
   constructor(sources: number, deadStarts = 0) {
     this.#open = sources;
     this.#deadStarts = deadStarts;
   }
 
-  /** Of the attempt under way: what it leaves is final. */
+  /** True if the present attempt is the last one unless it makes progress. */
   get isLast(): boolean {
     return this.#idle + 1 >= MAX_IDLE_ATTEMPTS;
   }
 
-  /** @param isWorthRetry the job as a whole met what may pass. */
+  /** @param isWorthRetry true if the job failed for a reason that may pass. */
   mayGoOn({ open, deadStarts }: LeftOver, isWorthRetry: boolean): boolean {
     const gotFurther = open < this.#open || deadStarts > this.#deadStarts;
     this.#idle = gotFurther ? 0 : this.#idle + 1;
     this.#open = open;
     this.#deadStarts = deadStarts;
     if (this.#idle >= MAX_IDLE_ATTEMPTS) return false;
-    // Of one source that is left, it is known what is to blame.
+    // If only one source is open, that source caused the failure, so another try does not help.
     return isWorthRetry || (gotFurther && open > 1);
   }
 }

@@ -1,13 +1,13 @@
 import type { ColumnType } from './schema.ts';
 
-/** What datasets.yaml says of a dataset, checked. It is part of a run's input: small, and no credentials. */
+/** The checked entry of a dataset in datasets.yaml. It is part of a run's input: small, and without credentials. */
 export interface DatasetSpec {
   name: string;
-  /** IANA; the ingest date is the day in this zone. */
+  /** IANA name. The ingest date is the day in this zone. */
   timeZone: string;
   /**
-   * Where the columns of the dataset's table would change: `freeze` holds the run before its publication, `report`
-   * publishes, and the command ends with the exit code of SCHEMA_CHANGED. Default: they change.
+   * What a run does if the columns of the dataset's table change. `freeze` stops it before the publication. `report`
+   * publishes, and the command ends with the exit code of SCHEMA_CHANGED. Default: they change without an error.
    */
   schema?: 'freeze' | 'report';
   sources: SourceSpec[];
@@ -15,13 +15,13 @@ export interface DatasetSpec {
 
 export interface SourceSpec {
   id: string;
-  /** http:, https:, or file: (embedded mode only). */
+  /** An http: or https: address, or in embedded mode a file: address. */
   address: string;
-  /** Sent with each request to the address's own host. A secret in one is a variable, `${NAME}`. */
+  /** The worker sends them with each request to the address's own host. Secrets in them are variables, `${NAME}`. */
   headers?: Record<string, string>;
-  /** How a portal's layer gets its geometry as columns; absent: as its kind has it. */
+  /** How the geometry of a portal's layer becomes columns. Default: it depends on the kind of geometry. */
   geometry?: Geometry;
-  /** A missing optional source is listed in the manifest as missing; the day is published without it. */
+  /** True if the day may be published without the source. The manifest then lists the source as missing. */
   optional: boolean;
   overrides: SourceOverrides;
 }
@@ -30,15 +30,15 @@ export interface SourceOverrides {
   encoding?: Encoding;
   /** One ASCII character. */
   delimiter?: string;
-  /** False: the first record is data, and the columns are `column_1`, …. True: it is the header, whatever it looks like. */
+  /** False if the first record is data, and the columns are `column_1`, …. True if it is the header in any case. */
   header?: boolean;
-  /** Normalised name of the publisher's column → the name that it has in the lake: for one that was renamed. */
+  /** Normalised name of the publisher's column → its name in the lake, for a column that the publisher renamed. */
   aliases?: Record<string, string>;
-  /** By column name in the lake. Declared types win over found ones. */
+  /** Column name in the lake → type. Declared types have precedence over found ones. */
   types?: Record<string, DeclaredType>;
 }
 
-/** No column; `x` and `y` in WGS 84, of points; the text of the geometry in WGS 84. */
+/** `none`: no column. `xy`: the columns `x` and `y` of points in WGS 84. `wkt`: the geometry as text in WGS 84. */
 export const GEOMETRIES = ['none', 'xy', 'wkt'] as const;
 export type Geometry = (typeof GEOMETRIES)[number];
 
@@ -46,15 +46,15 @@ export type Encoding = 'utf-8' | 'windows-1252';
 
 export interface DeclaredType {
   type: ColumnType;
-  /** For DATE and TIMESTAMP: a format of `DATE_FORMATS` / `TIMESTAMP_FORMATS`; by default whichever fits every value. */
+  /** DATE and TIMESTAMP only: a format of `DATE_FORMATS` or `TIMESTAMP_FORMATS`. Default: one that fits every value. */
   format?: string;
 }
 
 export const ENGINES = ['duckdb', 'spark', 'parquetjs', 'emr', 'emr-serverless'] as const;
 export type Engine = (typeof ENGINES)[number];
-/** Those that convert a file at a time. */
+/** The engines that convert one file at a time. */
 export type FileEngine = 'duckdb' | 'parquetjs';
-/** Those that convert many sources in one job of Spark. */
+/** The engines that convert many sources in one Spark job. */
 export type BatchEngine = Exclude<Engine, FileEngine>;
 
 export function isBatchEngine(engine: Engine): engine is BatchEngine {

@@ -2,7 +2,7 @@ import { LonghaulError } from './errors.ts';
 import type { DatasetSpec, SourceSpec } from './dataset.ts';
 import type { RunMode } from './run.ts';
 
-/** A calendar day, `YYYY-MM-DD`, that exists. */
+/** An existing calendar day, `YYYY-MM-DD`. */
 export type IngestDate = string & { readonly __brand: 'IngestDate' };
 
 const DATE_FORM = /^(\d{4})-(\d{2})-(\d{2})$/;
@@ -17,10 +17,10 @@ export function parseIngestDate(text: string): IngestDate {
   return text as IngestDate;
 }
 
-/** Where days begin first, 14 hours before UTC: for a day of a lake, which does not say its datasets' time zones. */
+/** Days begin here first, 14 hours before UTC. It serves checks that do not know the dataset's time zone. */
 export const FIRST_TIME_ZONE = 'Pacific/Kiritimati';
 
-/** The day that it is at `instant` in an IANA time zone: a scheduled run's nominal time decides, not the clock. */
+/** The day at `instant` in an IANA time zone. For a scheduled run, `instant` is its nominal time, not its start. */
 export function ingestDateAt(instant: Date, timeZone: string): IngestDate {
   const parts = new Intl.DateTimeFormat('en-US', {
     timeZone,
@@ -37,7 +37,7 @@ export const DATE_PLACEHOLDERS = ['date', 'yyyy', 'mm', 'dd'] as const;
 
 const PLACEHOLDER = /\{(date|yyyy|mm|dd)\}/g;
 
-/** The address has a day's own file: a past day can be loaded later. */
+/** True if the address names another file each day, so that a run can load a past day later. */
 export function isDated({ address }: Pick<SourceSpec, 'address'>): boolean {
   return new RegExp(PLACEHOLDER.source).test(address);
 }
@@ -48,7 +48,7 @@ export function datedAddress(address: string, ingestDate: string): string {
   return address.replaceAll(PLACEHOLDER, (whole, name: string) => values[name] ?? whole);
 }
 
-/** What a text with such placeholders is on any day. */
+/** Matches a text with date placeholders as it is on any day. */
 export function datedPattern(template: string): RegExp {
   const literal = (text: string): string => text.replaceAll(/[$()*+.?[\\\]^{|}]/g, '\\$&');
   const pieces = template.split(PLACEHOLDER);
@@ -63,7 +63,7 @@ const DIGITS: Record<string, string> = {
   dd: String.raw`\d{2}`,
 };
 
-/** The dataset as it is on a day: every address is one that can be read. */
+/** The dataset on one day: its addresses have no date placeholders left. */
 export function datedDataset(dataset: DatasetSpec, ingestDate: string): DatasetSpec {
   if (!dataset.sources.some(isDated)) return dataset;
   const sources = dataset.sources.map((source) => ({
@@ -73,25 +73,25 @@ export function datedDataset(dataset: DatasetSpec, ingestDate: string): DatasetS
   return { ...dataset, sources };
 }
 
-/** Ids of the sources that have today's version only. */
+/** Ids of the sources that have only today's version. */
 export function undatedSources({ sources }: DatasetSpec): string[] {
   return sources.filter((source) => !isDated(source)).map(({ id }) => id);
 }
 
 /**
- * A run that starts so long after its day, or after its nominal time and the catch-up, was not meant for now: until
- * then it is jitter, a busy server, or a command that was given just before midnight.
+ * If a run starts later than this after its day, or after its nominal time and the catch-up, its day is past. A shorter
+ * delay comes from jitter, a busy server, or a command just before midnight.
  */
 const TOO_OLD_SLACK_MS = 3_600_000;
-/** The clocks of a command, of Temporal and of a worker differ by no more. */
+/** The clocks of a command, of Temporal and of a worker should not differ by more. */
 const CLOCK_SKEW_MS = 5 * 60_000;
 
-/** A scheduled run that is too old to be taken from a source that has today's version only. */
+/** True if a scheduled run starts too late to use a source that has only today's version. */
 export function isTooOld(nominal: Date, startedAt: Date, catchupMs: number): boolean {
   return startedAt.getTime() - nominal.getTime() > catchupMs + TOO_OLD_SLACK_MS;
 }
 
-/** Whether the day was over when the run was started. */
+/** True if the day was over when the run started. */
 export function isPastDay(
   { timeZone }: Pick<DatasetSpec, 'timeZone'>,
   ingestDate: string,
@@ -100,13 +100,13 @@ export function isPastDay(
   return ingestDate < ingestDateAt(new Date(startedAt.getTime() - TOO_OLD_SLACK_MS), timeZone);
 }
 
-/** @throws LonghaulError BACKFILL_REFUSED where the run would store what there is today under a past day, unasked. */
+/** @throws LonghaulError BACKFILL_REFUSED if the run would store today's version under a past day without `asIf`. */
 export function assertVersionOfDay(
   run: { dataset: DatasetSpec; ingestDate: string; mode: RunMode; asIf?: boolean },
   startedAt: Date,
 ): void {
   const { dataset, ingestDate, mode, asIf } = run;
-  // A conversion takes the files that were landed on that day, and asks no publisher.
+  // A conversion reads the files that a run landed for that day, and sends no request to the publisher.
   if (asIf || mode === 'convert' || !isPastDay(dataset, ingestDate, startedAt)) return;
   assertHasPastDays(dataset, ingestDate);
 }

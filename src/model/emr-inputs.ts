@@ -2,32 +2,32 @@ import type { ErrorCode, ErrorLog } from './errors.ts';
 import type { EmrCluster, EmrStep, StepKind } from './emr.ts';
 import type { EmrSource, RunDay, RunError, SourceTask } from './run.ts';
 
-/** What passes between the workflow `convertOnEmr` and its activities. Settings are the worker's: none of them is secret here. */
+/** Inputs and results of the activities of the workflow `convertOnEmr`. None has a setting: the worker has them. */
 
 export interface OpenClusterInput extends RunDay {
-  /** From 1. */
+  /** Number of the cluster in its run, from 1. */
   generation: number;
-  /** What the run's earlier clusters have used. */
+  /** Instance-hours that the run's earlier clusters have used. */
   usedInstanceHours: number;
 }
 
-/** A cluster as it was when it was opened. */
+/** The facts of a cluster that do not change after the run has opened it. */
 export type OpenCluster = Pick<EmrCluster, 'id' | 'isOurs' | 'instances'>;
 
 export interface WatchInput {
   cluster: OpenCluster;
-  /** Whose end is waited for. */
+  /** Id of the step whose end the workflow waits for. */
   stepId: string | undefined;
-  /** What is known already: the answer comes when one of them is another. */
+  /** The states that the workflow knows. The activity returns when one of them changes. */
   known: { cluster: EmrCluster['state']; step: EmrStep['state'] | undefined };
-  /** … or after this time. */
+  /** The activity also returns after this time. */
   forMs: number;
 }
 
 export interface WatchResult {
   cluster: EmrCluster;
   step: EmrStep | undefined;
-  /** By the worker's clock, which AWS's times are near to. */
+  /** Calculated with the worker's clock, which may differ a little from that of AWS. */
   instanceHours: number;
 }
 
@@ -35,11 +35,11 @@ export interface SubmitInput extends RunDay {
   clusterId: string;
   generation: number;
   kind: StepKind;
-  /** From 1: of the kind, over all clusters. */
+  /** Number of the step among those of its kind, from 1, over all clusters of the run. */
   attempt: number;
-  /** What is to be converted, by ids. */
+  /** Ids of the sources that the step converts. */
   ids?: string[];
-  /** What is to be counted; where it `isWhole`, the day is published on HDFS, if all is right. */
+  /** Sources whose rows the step counts. If `isWhole` and all counts are right, the step publishes the day on HDFS. */
   sources?: EmrSource[];
   isWhole?: boolean;
 }
@@ -50,17 +50,17 @@ export interface TakeInput extends RunDay {
 }
 
 export interface TakeResultsInput extends TakeInput {
-  /** What the logs of the sessions say that died, for the sources that it is the reason of. */
+  /** The cause in the log of the session that died, for the errors of the sources that it stopped. */
   death?: string;
-  /** Sources whose nodes went away are not done again. */
+  /** True if there is no other try for sources whose nodes were lost. */
   isLast: boolean;
 }
 
 export interface TakenSources {
-  /** Ids of those without an end: another session goes on with them. */
+  /** Ids of the sources that have neither a result nor an error. Another session goes on with them. */
   open: string[];
   failed: RunError[];
-  /** Starts of sources in which the job died. */
+  /** Number of starts of a source during which the job died. */
   deadStarts: number;
 }
 
@@ -68,17 +68,17 @@ export interface ExplainInput extends RunDay {
   cluster: EmrCluster;
   step: EmrStep;
   kind: StepKind;
-  /** EMR brings logs every five minutes, and when a cluster ends: then they are worth waiting for. */
+  /** True if the cluster has ended. EMR then uploads the logs soon, so the worker waits for them. */
   isOver: boolean;
 }
 
 export interface StepFailure {
   code: ErrorCode;
   message: string;
-  /** The likely cause alone; '' where none is known. */
+  /** Only the likely cause; '' if it is not known. */
   cause: string;
   log?: ErrorLog;
-  /** Another try may do better: its nodes went away, or nothing of its own is at fault. */
+  /** True if another try may succeed, because nodes were lost or the job itself is not at fault. */
   isWorthRetry: boolean;
 }
 
@@ -87,12 +87,12 @@ export interface OnHdfsInput extends SourceTask {
 }
 
 export interface CloseInput extends RunDay {
-  /** Absent: it is not known whether there is one. */
+  /** Absent if the run does not know whether it has a cluster. */
   cluster?: OpenCluster;
-  /** Of a cluster of ours, also of one that the run does not know. */
+  /** Number of instances of each cluster that the run made, even of one that it does not know. */
   instances: number;
-  /** Steps of ours that may not have ended. */
+  /** Ids of the run's steps that may not have ended. */
   openStepIds: string[];
-  /** A cluster of ours that is to stay, until its time is over. */
+  /** True if a cluster that the run made stays until its keep-alive time is over. */
   keep: boolean;
 }

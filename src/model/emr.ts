@@ -4,20 +4,20 @@ import type { ErrorCode } from './errors.ts';
 export const EMR_OUTPUTS = ['hdfs', 's3', 'both'] as const;
 export type EmrOutput = (typeof EMR_OUTPUTS)[number];
 
-/** What a run needs of the worker's settings, which are asked once. */
+/** What a run needs of the worker's settings. The run reads it once. */
 export interface EmrPlan {
   output: EmrOutput;
-  /** Of a cluster that the run makes. */
+  /** Number of instances of a cluster that the run makes. */
   instances: number;
-  /** Until the cluster takes work. */
+  /** How long a cluster may take until it accepts work. */
   startLimitMs: number;
   stepLimitMs: number;
   maxInstanceHours: number;
-  /** A cluster of ours stays after a run that ended well. */
+  /** True if a cluster that the run made stays after the run has succeeded. */
   keepAlive: boolean;
 }
 
-/** EMR's own names. */
+/** The states of a cluster with EMR's names. */
 export type ClusterState =
   | 'STARTING'
   | 'BOOTSTRAPPING'
@@ -33,7 +33,7 @@ export type StepState =
 /** A cluster as EMR described it at one moment. */
 export interface EmrCluster {
   id: string;
-  /** We created it, for this run: only then it is ours to end. */
+  /** True if Longhaul created the cluster for this run. Only then the run may end it. */
   isOurs: boolean;
   state: ClusterState;
   /** EMR's code, such as BOOTSTRAP_FAILURE. */
@@ -42,9 +42,9 @@ export interface EmrCluster {
   reason?: string;
   /** `s3://…/<cluster>/`; absent for a cluster without logs. */
   logUri?: string;
-  /** Instances that it was asked for; 0 for a cluster that is not ours. */
+  /** Number of instances that the run requested; 0 if the run did not make the cluster. */
   instances: number;
-  /** Unix, ms. */
+  /** Unix time in ms. */
   createdAtMs: number;
   endedAtMs?: number;
 }
@@ -53,23 +53,23 @@ export interface EmrCluster {
 export interface EmrStep {
   id: string;
   state: StepState;
-  /** EMR's words: of its state, and of its failure. */
+  /** EMR's words on the step's state and its failure. */
   reason?: string;
   startedAtMs?: number;
 }
 
-/** The work of a step: all sources to Parquet on HDFS, the way to S3, and the rows of what stays on HDFS. */
+/** `convert`: all sources to Parquet on HDFS. `copy`: HDFS to S3. `count`: the rows of files that stay on HDFS. */
 export type StepKind = 'convert' | 'copy' | 'count';
 
-/** Part of the answer to the query `progress`: everything of EMR that a person wants to see. */
+/** The part about EMR in the answer to the query `progress`. */
 export interface EmrProgress {
-  /** The one in use; one that was lost is replaced by the next. */
+  /** The cluster in use. If the run loses it, the next one replaces it. */
   cluster?: EmrCluster;
-  /** Of all clusters of the run: two, where nothing is done again. */
+  /** Steps on all clusters of the run: two, if no step is repeated. */
   steps: EmrStepProgress[];
-  /** What the clusters before this one have used. */
+  /** Instance-hours that the earlier clusters have used. */
   earlierInstanceHours: number;
-  /** A cluster of the run that may still be there, and cost: EMR took no end of it. `?` where its id is not known. */
+  /** Id of a cluster that EMR did not end for the run, so that it may still cost. `?` if the id is not known. */
   clusterLeft?: string;
 }
 
@@ -77,7 +77,7 @@ export interface EmrStepProgress extends EmrStep {
   kind: StepKind;
 }
 
-/** What has changed, alone. */
+/** Only the fields that have changed. */
 export type EmrNews = Partial<EmrProgress>;
 
 export function addNews(progress: EmrProgress, { steps = [], ...rest }: EmrNews): void {
@@ -89,7 +89,7 @@ export function addNews(progress: EmrProgress, { steps = [], ...rest }: EmrNews)
   }
 }
 
-/** '' where none is left. */
+/** The warning for the user; '' if no cluster is left. */
 export function clusterLeftText({ clusterLeft: id }: Pick<EmrProgress, 'clusterLeft'>): string {
   if (id === undefined) return '';
   return `The cluster ${id} of this run may still be there, and cost: \`longhaul sweep\` ends it.`;
@@ -111,7 +111,7 @@ export function isEnding({ state }: Pick<EmrCluster, 'state'>): boolean {
   return ENDING.has(state);
 }
 
-/** Whether the cluster takes steps and runs them. */
+/** True if the cluster accepts steps and runs them. */
 export function isReady({ state }: Pick<EmrCluster, 'state'>): boolean {
   return state === 'RUNNING' || state === 'WAITING';
 }
@@ -120,7 +120,7 @@ export function hasEnded({ state }: Pick<EmrStep, 'state'>): boolean {
   return ENDED_STEPS.has(state);
 }
 
-/** What AWS charges for, until now or until its end. */
+/** The instance-hours that AWS charges until now, or until the cluster's end. */
 export function instanceHours(
   { instances, createdAtMs, endedAtMs }: EmrCluster,
   nowMs: number,
@@ -130,7 +130,7 @@ export function instanceHours(
 
 const HOUR_MS = 3_600_000;
 
-/** Why a cluster is at its end, as an error of the catalogue, from EMR's code and words. */
+/** The error of the catalogue for the end of a cluster, from EMR's code and words. */
 export function clusterFailure({ reasonCode, reason = '' }: EmrCluster): ErrorCode {
   if (NO_CAPACITY.test(reason)) return 'EMR_NO_CAPACITY';
   switch (reasonCode) {
@@ -150,26 +150,26 @@ export function clusterFailure({ reasonCode, reason = '' }: EmrCluster): ErrorCo
   }
 }
 
-/** EC2's words for instances that it does not have; EMR passes them on under several codes. */
+/** EC2's words if it does not have the instances. EMR reports them with several codes. */
 const NO_CAPACITY =
   /insufficient.{0,20}capacity|not enough capacity|no spot capacity|capacity-not-available|max ?spot ?instance ?count|spot.{0,40}not (?:be )?(?:available|fulfilled)/i;
-/** Terminated by its own policy. */
+/** EMR's words if the cluster's own policy ended it. */
 const IDLE = /auto-?terminat|idle/i;
 
-/** Whether another cluster of the same kind may do better, soon. */
+/** True if another cluster of the same kind may soon succeed. */
 export function isWorthAnotherCluster(code: ErrorCode): boolean {
   return ['EMR_NO_CAPACITY', 'EMR_CLUSTER_LOST'].includes(code);
 }
 
 /**
- * Whether a step's failure came with machines that went away and not with the job: the same step may do better.
+ * True if a step failed because machines were lost, and not because of the job. The same step may then succeed.
  * @param text EMR's words and the end of the log.
  */
 export function isLostNodes(text: string): boolean {
   return LOST_NODES.test(text) && !isOwnFault(text);
 }
 
-/** Whether the job would fail so again, wherever it runs. */
+/** True if the job would fail in the same way on any cluster. */
 export function isOwnFault(text: string): boolean {
   return OWN_FAULT.test(text);
 }
@@ -179,15 +179,15 @@ const LOST_NODES =
 const OWN_FAULT = /AnalysisException|ParseException|SyntaxError|OutOfMemoryError|AccessDenied/;
 
 /**
- * EMR knows no client tokens: a cluster and a step are found again by their names, before another one is made.
- * A cluster's name also says whose it is, to people and to `longhaul sweep`.
+ * EMR has no client tokens. So before the worker makes a cluster or a step, it looks for one with the same name. Users
+ * and `longhaul sweep` also recognise the run of a cluster by its name.
  */
 export interface ClusterName {
   dataset: string;
   ingestDate: string;
-  /** The run of the workflow `ingestDataset`. */
+  /** Run id of the workflow `ingestDataset`. */
   runId: string;
-  /** From 1: a run whose cluster was lost makes another. */
+  /** Number of the cluster in its run, from 1. If the run loses a cluster, it makes another. */
   generation: number;
 }
 
@@ -198,7 +198,7 @@ export function clusterName({ dataset, ingestDate, runId, generation }: ClusterN
 const CLUSTER_NAME =
   /^longhaul\/([a-z0-9-]+)\/(\d{4}-\d{2}-\d{2})\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/([1-9]\d{0,3})$/;
 
-/** The other way round; undefined for a cluster that Longhaul did not make. */
+/** The inverse of `clusterName`; undefined if Longhaul did not make the cluster. */
 export function parseClusterName(name: string): ClusterName | undefined {
   const match = CLUSTER_NAME.exec(name);
   if (!match) return undefined;
@@ -206,13 +206,13 @@ export function parseClusterName(name: string): ClusterName | undefined {
   return { dataset, ingestDate, runId, generation: Number(generation) };
 }
 
-/** The second proof that a cluster is ours, beside its name: any user of the account may choose a name. */
+/** Proves, with the name, that Longhaul made a cluster. The name alone may be any user's choice. */
 export const RUN_TAG = 'longhaul:run';
-/** `s3://bucket/prefix/`: whose Temporal is asked whether the run is over. */
+/** `s3://bucket/prefix/`. A sweep asks only the Temporal of this lake whether the run has ended. */
 export const LAKE_TAG = 'longhaul:lake';
-/** The cluster stays on purpose, until the time that is the tag's value (ISO 8601). */
+/** The cluster stays until the time in the tag's value (ISO 8601). */
 export const KEPT_TAG = 'longhaul:kept';
-/** Without it AWS's managed policies of EMR, the V2 ones, let the service do nothing with the cluster. */
+/** AWS's managed V2 policies let EMR work only with clusters that have this tag. */
 export const MANAGED_POLICIES_TAG = 'for-use-with-amazon-emr-managed-policies';
 export const DATASET_TAG = 'longhaul:dataset';
 export const DATE_TAG = 'longhaul:ingest-date';
@@ -220,13 +220,13 @@ export const DATE_TAG = 'longhaul:ingest-date';
 export function stepName(step: {
   runId: string;
   kind: StepKind;
-  /** From 1: counted over all clusters of the run. */
+  /** Number from 1, counted over all clusters of the run. */
   attempt: number;
 }): string {
   return `longhaul/${step.runId}/${step.kind}/${step.attempt}`;
 }
 
-/** The child workflow of a run; several runs of a day have one each. */
+/** Id of the child workflow of a run. If a day has several runs, each has its own. */
 export function emrWorkflowId({ dataset, ingestDate, runId }: Omit<ClusterName, 'generation'>) {
   return `emr/${dataset}/${ingestDate}/${runId}`;
 }

@@ -2,21 +2,21 @@ import { CLUSTER, CLUSTER_UNAVAILABLE, STORAGE, STORAGE_UNAVAILABLE } from './se
 import { CONTENT, REFUSED, UNAVAILABLE } from './source-errors.ts';
 
 interface ErrorClassOf {
-  /** Whether Temporal tries again. */
+  /** True if Temporal tries again. */
   retryable: boolean;
   exitCode: number;
   codes: Readonly<Record<string, CatalogueEntry>>;
 }
 
 export interface CatalogueEntry {
-  /** What happened, in general; the error's own message says it of this case. */
+  /** What happened in general. The error's own message says what happened in this case. */
   happened: string;
   /** What happens next, or what the user can do. */
   next: string;
 }
 
 /**
- * The catalogue of everything that can go wrong and that a user may see.
+ * The catalogue of all errors that a user may see.
  *
  * A code says what happened; its class says whether a retry helps and how the CLI exits. Nothing else
  * in the code decides retryability: activities map these errors to Temporal's failures in one place.
@@ -163,7 +163,7 @@ export const ERROR_CLASSES = {
       },
     },
   },
-  /** Everything is ready, but a person should look before it is published. */
+  /** Everything is ready, but the operator should check something before the publication or after it. */
   held: {
     retryable: false,
     exitCode: 8,

@@ -13,24 +13,24 @@ export const ERROR_CATALOGUE = Object.fromEntries(
 ) as Readonly<Record<ErrorCode, CatalogueEntry & { class: ErrorClass }>>;
 
 export interface ErrorDetails {
-  /** The source's id, where one is to blame. */
+  /** Id of the source that caused the error. */
   source?: string;
-  /** What the publisher asked for, seconds. */
+  /** Seconds that the publisher wants the worker to wait. */
   retryAfterSeconds?: number;
-  /** Replaces the catalogue's `next` where this case has a better one. */
+  /** Replaces the catalogue's `next` if this case has a better hint. */
   hint?: string;
   /** What a program on another machine printed last. */
   log?: ErrorLog;
 }
 
 export interface ErrorLog {
-  /** Where the whole of it lies, or will lie. */
+  /** Address of the whole log, which may not be there yet. */
   uri: string;
-  /** Its last lines, printable; none where it is not there yet. */
+  /** The last lines of the log, printable. Empty if the log is not there yet. */
   lines: string[];
 }
 
-/** The one error class that crosses this program's layers; `code` indexes the catalogue. */
+/** The only error class that crosses the layers of this program. `code` is a key of the catalogue. */
 export class LonghaulError extends Error {
   override readonly name = 'LonghaulError';
   readonly code: ErrorCode;
@@ -65,7 +65,7 @@ export function hintOf(code: ErrorCode, details: ErrorDetails = {}): string {
   return details.hint ?? ERROR_CATALOGUE[code].next;
 }
 
-/** For `RetryPolicy.nonRetryableErrorTypes`. */
+/** The codes for `RetryPolicy.nonRetryableErrorTypes`. */
 export const NON_RETRYABLE_CODES: readonly ErrorCode[] = (
   Object.keys(ERROR_CATALOGUE) as ErrorCode[]
 ).filter((code) => !isRetryable(code));

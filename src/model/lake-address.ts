@@ -1,28 +1,28 @@
-/** Where a lake lies: what LAKE and --lake say. */
+/** The place of a lake, from LAKE or --lake. */
 export type LakeAddress =
   | { kind: 'disk'; folder: string }
   /** `prefix` is '' or ends with `/`. */
   | { kind: 's3'; bucket: string; prefix: string };
 
-/** A lake, to Temporal and to the workers of others. */
+/** A lake as Temporal and the workers of other lakes know it. */
 export interface LakeIdentity {
-  /** Part of the names of its task queues. */
+  /** Part of the names of the lake's task queues. */
   id: string;
-  /** For people. */
+  /** The lake's address as text for the user. */
   address: string;
 }
 
 export const LAKE_EXPECTS = 'a folder, or s3://bucket/prefix';
 
-/** A bucket's name as S3 allows it: a dot would break TLS for virtual-hosted names, but path style takes it. */
+/** Bucket names that S3 allows. A dot would break TLS with virtual-hosted names, but path style accepts it. */
 const S3_LAKE = /^s3:\/\/([a-z\d][a-z\d.-]{1,61}[a-z\d])((?:\/[\w.=-]+)*)\/?$/;
-/** Another address (`s3a://…`, `file:…`), or a slip of one (`s3:/…`): no folder is named like that. */
+/** Another address (`s3a://…`, `file:…`) or a misspelled one (`s3:/…`). Longhaul does not take it for a folder. */
 const OTHER_ADDRESS = /^[a-z][a-z\d+.-]+:/i;
 
 /**
- * The folders of a prefix are plain names: they are part of keys, URIs and globs. A folder of a disk may have any name,
- * but `~` is for a shell to replace, and no path holds a NUL.
- * @returns undefined for a text that is no address of a lake; a folder's path as it is written.
+ * The folders of a prefix must have plain names, because keys, URIs and globs contain them. A folder on a disk may have
+ * any name, except that only a shell can replace `~`, and a path cannot hold a NUL.
+ * @returns undefined if the text is not the address of a lake. A folder's path stays as the user wrote it.
  */
 export function parseLakeAddress(text: string): LakeAddress | undefined {
   const [, bucket, path = ''] = S3_LAKE.exec(text) ?? [];
@@ -35,7 +35,7 @@ export function parseLakeAddress(text: string): LakeAddress | undefined {
   return isFolder ? { kind: 'disk', folder: text } : undefined;
 }
 
-/** The way back. */
+/** The inverse of `parseLakeAddress`. */
 export function lakeText(lake: LakeAddress): string {
   if (lake.kind === 'disk') return lake.folder;
   return `s3://${lake.bucket}/${lake.prefix}`.replace(/\/$/, '');

@@ -1,9 +1,9 @@
 import { parseIngestDate } from './dates.ts';
 import { parseDatasetName, parseSourceId } from './names.ts';
 
-/** The lake's keys: always with `/`, relative to the raw or the converted zone. See the design's "The lake". */
+/** The keys of the lake have `/` on every system and are relative to the raw or the converted zone. */
 
-/** The two zones, by their folders' names below the lake's address. */
+/** Names of the folders of the two zones below the lake's address. */
 export const ZONE_FOLDERS = { raw: 'takehome-raw', converted: 'takehome-converted' } as const;
 
 export interface SourceAt {
@@ -14,8 +14,8 @@ export interface SourceAt {
 }
 
 /**
- * Spark and pyarrow skip a folder with an underscore, so a later revision does not count twice there. Its name has no
- * `=`: readers of Hive partitions would take it for a partition that the first revision lacks, and refuse both.
+ * Spark and pyarrow skip a folder whose name starts with an underscore, so they do not read a day twice. The name has
+ * no `=`: readers of Hive partitions would see a partition that the first revision lacks, and refuse both.
  */
 function revisionFolder(revision: number): string {
   return revision === 1 ? '' : `_r${revision}/`;
@@ -25,7 +25,7 @@ export function dayPrefix(dataset: string, ingestDate: string): string {
   return `${dataset}/ingest_date=${ingestDate}/`;
 }
 
-/** What the keys of all sources of a day's revision start with. */
+/** The common start of the keys of all sources of a day's revision. */
 export function sourcesPrefix(at: Omit<SourceAt, 'source'>): string {
   return `${dayPrefix(at.dataset, at.ingestDate)}${revisionFolder(at.revision)}source=`;
 }
@@ -38,7 +38,7 @@ export function sourcePrefix(at: SourceAt): string {
 const SOURCE_KEY =
   /^[^/]+\/ingest_date=(\d{4}-\d{2}-\d{2})\/(?:_r([2-9]|[1-9]\d+)\/)?source=[^/]+\//;
 
-/** The other way round: the day's revision in whose folder a source's file lies; undefined for another key. */
+/** The revision of a day in whose folder a source's file is; undefined for any other key. */
 export function parseRevisionOfKey(
   key: string,
 ): { ingestDate: string; revision: number } | undefined {
@@ -47,8 +47,8 @@ export function parseRevisionOfKey(
 }
 
 /**
- * Where a landing goes whose name another one of the same day and revision has: `source=a/_landing2/a.csv` and so on.
- * No landing takes the place of another: the run that made it may be about to publish it.
+ * The key of a landing if another one of the same day and revision has its name: `source=a/_landing2/a.csv` and so on.
+ * A landing never replaces another one, because another run may be about to publish that one.
  */
 export function nextLandingKey(rawKey: string): string {
   return rawKey.replace(
@@ -66,12 +66,12 @@ export function landingManifestKey(rawKey: string): string {
   return `${rawKey}.manifest.json`;
 }
 
-/** Says that the file and its manifest were removed on purpose. */
+/** Key of the manifest that says that `keep.raw` has removed the file and its landing manifest. */
 export function rawRemovalKey(rawKey: string): string {
   return `${rawKey}.removed.json`;
 }
 
-/** The file that says what a verified source is, in its folder. */
+/** Name of the file with a verified source's entry, in the source's folder. */
 export const SOURCE_ENTRY_NAME = '_source.json';
 
 export function sourceEntryKey(at: SourceAt): string {
@@ -79,27 +79,27 @@ export function sourceEntryKey(at: SourceAt): string {
 }
 
 /**
- * What the names of an attempt's parts start with: two attempts at once never write the same key, and a run knows its
- * own.
+ * The start of the names of an attempt's parts. With it, two attempts never write the same key, and a run recognises
+ * its own parts.
  */
 export function partPrefix(runId: string, attempt: string): string {
   return `part-${runId.slice(-RUN_DIGITS)}-${attempt}-`;
 }
 
-/** The random end of Temporal's run ids. */
+/** Digits from the end of Temporal's run ids, which is random. */
 const RUN_DIGITS = 8;
 
-/** Whether a key is of a part of that run. */
+/** True if the key is that of a part of the run. */
 export function isPartOfRun(key: string, runId: string): boolean {
   return key.slice(key.lastIndexOf('/') + 1).startsWith(`part-${runId.slice(-RUN_DIGITS)}-`);
 }
 
-/** Behind the attempt's `partPrefix`. */
+/** The end of a part's name, after the attempt's `partPrefix`. */
 export function partName(index: number): string {
   return `${String(index).padStart(5, '0')}.parquet`;
 }
 
-/** The key of a part on a disk that is not whole: Spark and pyarrow read every file of a folder but those named with a dot first. */
+/** The key of an unfinished part on a disk. Spark and pyarrow skip files whose names start with a dot. */
 export function partialPartKey(key: string): string {
   const at = key.lastIndexOf('/') + 1;
   return `${key.slice(0, at)}.${key.slice(at)}.partial`;
@@ -113,7 +113,7 @@ export function snapshotManifestKey(dataset: string, ingestDate: string, revisio
 const MANIFEST_NAME =
   /^([^/]+)\/ingest_date=(\d{4}-\d{2}-\d{2})\/_manifest(?:\.r([2-9]|[1-9]\d+))?\.json$/;
 
-/** The other way round; undefined for a key that is no snapshot manifest. */
+/** The inverse of `snapshotManifestKey`; undefined if the key is not that of a snapshot manifest. */
 export function parseSnapshotManifestKey(
   key: string,
 ): { dataset: string; ingestDate: string; revision: number } | undefined {
@@ -123,7 +123,7 @@ export function parseSnapshotManifestKey(
   return { dataset, ingestDate, revision: Number(revision) };
 }
 
-/** Behind the name of a revision's manifest: readers find all three by one listing. */
+/** They follow the name of a revision's manifest, so that readers find all three manifests with one listing. */
 const TOMBSTONE_END = '.unpublished.json';
 const ENDING_END = '.ended.json';
 
@@ -150,59 +150,59 @@ function parseKeyBeside(key: string, end: string): ReturnType<typeof parseSnapsh
   return parseSnapshotManifestKey(`${key.slice(0, -end.length)}.json`);
 }
 
-/** What a run needs between its steps, besides the parts, lies below this. */
+/** The folder of what a run needs between its steps, except the parts. */
 export function stagingPrefix(runId: string): string {
   return `_staging/${runId}/`;
 }
 
-/** The staging of one source of a run. */
+/** The folder of one source in the staging of a run. */
 export function stagedSourcePrefix(runId: string, source: string): string {
   return `${stagingPrefix(runId)}${source}/`;
 }
 
-/** One attempt's own place: what it makes on its way to its parts. */
+/** The folder of one attempt, for what it makes before its parts. */
 export function attemptPrefix(runId: string, source: string, attempt: string | number): string {
   return `${stagedSourcePrefix(runId, source)}attempt=${attempt}/`;
 }
 
-/** Of one source, for Spark: what it reads and is to do, and then which parts it has made. */
+/** The folder of one source for Spark: its input, its job, and the list of the parts that Spark has made. */
 export function stagedSparkPrefix(runId: string, source: string): string {
   return `${stagedSourcePrefix(runId, source)}spark/`;
 }
 
-/** What Spark is to do with the source: a `SparkJob`. */
+/** Key of the source's `SparkJob`. */
 export function sparkJobKey(sparkPrefix: string): string {
   return `${sparkPrefix}job.json`;
 }
 
-/** The copies of the source that Spark reads. */
+/** The folder of the copies of the source that Spark reads. */
 export function sparkShardsPrefix(sparkPrefix: string): string {
   return `${sparkPrefix}shards/`;
 }
 
-/** Of the run's jobs with many sources: an attempt's own files, and the starts that have no result. */
+/** The folder of the run's jobs with many sources: an attempt's own files, and the starts without a result. */
 export function sparkBatchPrefix(runId: string, what: string): string {
   return `${stagingPrefix(runId)}_spark/${what}/`;
 }
 
-/** What a run has verified of a source: another host's run may replace `sourceEntryKey` before this one publishes. */
+/** Key of the run's own copy of a source's entry. Another host's run may replace `sourceEntryKey` meanwhile. */
 export function stagedEntryKey(runId: string, source: string): string {
   return `${stagingPrefix(runId)}${source}/entry.json`;
 }
 
-/** The schema that inspection found: the input of every engine. */
+/** Key of the schema that inspection found. Every engine reads it. */
 export function stagedSchemaKey(runId: string, source: string): string {
   return `${stagedSourcePrefix(runId, source)}schema.json`;
 }
 
-/** Keys that a sweep may remove, recognised by their form alone. Every other key is published, or not Longhaul's. */
+/** The functions below recognise keys that a sweep may remove by their form. Other keys are published or foreign. */
 
 export interface DayAt {
   dataset: string;
   ingestDate: string;
 }
 
-/** A file that only an unfinished landing, an unfinished part on a disk, or a killed writer leaves. */
+/** Recognises a file that only an unfinished landing, an unfinished part on a disk, or a killed writer leaves. */
 export function parseLeftoverFile(
   zone: 'raw' | 'converted',
   key: string,
@@ -215,34 +215,34 @@ export function parseLeftoverFile(
   return { ...day, kind: checkpoint === undefined ? 'partial' : 'checkpoint' };
 }
 
-/** A whole part. Its key does not say whether a manifest names it. */
+/** Recognises a finished part. Its key does not say whether a manifest names it. */
 export function parsePartKey(key: string): DayAt | undefined {
   return parseSourceFile(key, PART_NAME);
 }
 
-/** A key that an upload of ours is for: a source's file, under its own name or its partial one. */
+/** Recognises the key of a Longhaul upload: a source's file, with its own name or its partial one. */
 export function parseUploadKey(key: string): DayAt | undefined {
   return parseSourceFile(key, FILE_NAME);
 }
 
-/** Whose staging a key lies in: the run's id, or the name of a doctor's check. Other folders there are not ours. */
+/** The owner of a key in the staging: a run's id, or the name of a doctor's check. Undefined for foreign folders. */
 export function parseStagingKey(key: string): string | undefined {
   return STAGING.exec(key)?.[1];
 }
 
-/** As `landing/checkpoint.ts` names them. */
+/** Names from `landing/checkpoint.ts`. */
 const PARTIAL = /^[A-Za-z0-9_-][A-Za-z0-9._-]*\.partial(\.checkpoint\.json)?$/;
-/** As `layout.ts` names them. */
+/** Names from `partialPartKey`. */
 const PARTIAL_PART = /^\.part-[\da-f]{8}-[\da-f]{8}-\d{5,}\.parquet\.partial$/;
-/** As `storage/disk-store.ts` names them. */
+/** Names from `storage/disk-store.ts`. */
 const TEMPORARY_NAME = /^\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\.tmp$/;
-/** As `layout.ts` makes them: of the run and of the attempt, eight hex digits each. */
+/** Names from `partPrefix` and `partName`: eight hex digits each of the run and of the attempt. */
 const PART_NAME = /^part-[\da-f]{8}-[\da-f]{8}-\d{5,}\.parquet$/;
-/** As `fileNameOf` makes them. */
+/** Names from `fileNameOf`. */
 const FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
-/** As Temporal numbers its runs, and as `landing/s3-check.ts` names its checks. */
+/** Temporal's run ids, and the names of the checks of `landing/s3-check.ts`. */
 const STAGING = /^_staging\/((?:doctor-)?[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})\//;
-/** As `layout.ts` makes them. */
+/** Keys from `dayPrefix`, `sourcePrefix` and `nextLandingKey`. */
 const DAY_FILE =
   /^([^/]+)\/ingest_date=([^/]+)\/(?:_r(?:[2-9]|[1-9]\d+)\/)?(?:source=([^/]+)\/(?:_landing(?:[2-9]|[1-9]\d+)\/)?)?([^/]+)$/;
 
@@ -251,7 +251,7 @@ function parseSourceFile(key: string, name: RegExp): DayAt | undefined {
   return source !== undefined && name.test(file) ? day : undefined;
 }
 
-/** Undefined unless the names are ones that this program gives, in the places where it puts them. */
+/** @returns undefined unless Longhaul could have made the key. */
 function parseDayFile(
   key: string,
 ): { day: DayAt; source: string | undefined; file: string } | undefined {

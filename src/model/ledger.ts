@@ -32,15 +32,15 @@ export function assertBalanced(ledger: Ledger, source: string): void {
   );
 }
 
-/** Under half the rows of the last one: a truncated publication passes every checksum, so a person looks. */
+/** Share of the last snapshot's rows. A truncated publication passes every checksum, so the operator must look. */
 const MIN_ROWS_RATIO = 0.5;
 
 type Counted = Pick<SourceEntry, 'id' | 'rows'>;
 
 /**
- * Holds a snapshot whose rows, of all sources or of one that the last snapshot had too, are under half of the
- * last one's.
- * @throws LonghaulError SNAPSHOT_SHRUNK naming the numbers.
+ * Stops the publication of a snapshot that has less than half of the last one's rows, in total or in a source that both
+ * have.
+ * @throws LonghaulError SNAPSHOT_SHRUNK with both numbers.
  */
 export function assertVolume(current: readonly Counted[], previous: readonly Counted[]): void {
   const before = new Map(previous.map((each) => [each.id, each.rows]));

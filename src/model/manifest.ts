@@ -4,13 +4,13 @@ import type { CsvReading, CsvScan, Dialect } from './scan.ts';
 import { parseRevisionOfKey } from './layout.ts';
 import type { Schema } from './schema.ts';
 
-/** `<raw>/…/<file name>.manifest.json`: what a landing is. Written last; readers trust it, never a listing. */
+/** `<raw>/…/<file name>.manifest.json` describes a landing. A run writes it last; readers trust only it, no listing. */
 export interface LandingManifest {
   format: 'longhaul/landing/1';
   dataset: string;
   ingestDate: string;
   source: string;
-  /** As it may be shown: see `shownAddress`. */
+  /** The source's address without secrets: see `shownAddress`. */
   url: string;
   /** Key of the file, relative to the raw zone. */
   rawKey: string;
@@ -21,7 +21,7 @@ export interface LandingManifest {
   /** ISO 8601, UTC. */
   landedAt: string;
   scan: CsvScan;
-  /** Where the bytes were made from a portal's table. */
+  /** Present if Longhaul made the bytes from a portal's table. */
   portal?: PortalTable;
 }
 
@@ -34,7 +34,7 @@ export interface ParquetPart {
 }
 
 /**
- * One source in a snapshot. Also stored alone beside its Parquet files as soon as it is verified
+ * One source in a snapshot. As soon as a run has verified it, the run also stores it alone beside the Parquet files
  * (`source=<id>/_source.json`), so that a retry of an incomplete day repeats only what failed.
  */
 export interface SourceEntry extends Ledger {
@@ -44,25 +44,25 @@ export interface SourceEntry extends Ledger {
   bytes: number;
   checksum: string;
   validator: Validator;
-  /** Key relative to the raw zone; of an earlier day where the source is unchanged. */
+  /** Key relative to the raw zone. If the source is unchanged, it is of an earlier day. */
   rawKey: string;
   encoding: Encoding;
-  /** How the file was read; absent of a missing source. */
+  /** How the file was read. Absent if the source is missing. */
   csv?: CsvReading;
-  /** What it was scanned with: the landing's own scan may be of a later setting. Absent of a missing source. */
+  /** How this file was scanned; the landing's own scan may have a later setting. Absent if the source is missing. */
   dialect?: Dialect;
-  /** Blank lines are declared here: they are not records. */
+  /** Number of blank lines, which are not records. */
   blankLines: number;
   engine: Engine;
   schema: Schema;
-  /** Where the raw file was made from a portal's table. */
+  /** Present if Longhaul made the raw file from a portal's table. */
   portal?: PortalTable;
   parquet: ParquetPart[];
-  /** A hash of everything besides the bytes that decides the rows: engine, overrides, code's schema rules. */
+  /** A hash of everything except the bytes that decides the rows: engine, overrides, the code's schema rules. */
   settingsKey: string;
 }
 
-/** `<converted>/…/_manifest.json` (`_manifest.r2.json`, … for later revisions): what a snapshot is. Written last. */
+/** `<converted>/…/_manifest.json` (`_manifest.r2.json`, …) describes a snapshot. A run writes it last. */
 export interface SnapshotManifest {
   format: 'longhaul/snapshot/1';
   dataset: string;
@@ -82,56 +82,57 @@ export interface RevisionAt {
   revision: number;
 }
 
-/** For people and as the key of a map: `2026-11-23`, `2026-11-23 r2`. */
+/** `2026-11-23` or `2026-11-23 r2`, as text for the user and as the key of a map. */
 export function revisionText({ ingestDate, revision }: RevisionAt): string {
   return revision > 1 ? `${ingestDate} r${revision}` : ingestDate;
 }
 
 /**
- * `<converted>/…/_manifest.unpublished.json` (`_manifest.r2.unpublished.json`, …): that revision is published no more.
- * Nothing is removed for it, and nothing takes it back: the day is published again as its next revision.
+ * `<converted>/…/_manifest.unpublished.json` (`_manifest.r2.unpublished.json`, …) says that a revision is not published
+ * any more. No file is removed, and no command undoes it. The next run publishes the day as its next revision.
  */
 export interface Tombstone extends RevisionAt {
   format: 'longhaul/unpublished/1';
   dataset: string;
   reason: string;
-  /** A user and host, or a run. */
+  /** The user and host, or the run, that unpublished it. */
   by: string;
   /** ISO 8601, UTC. */
   unpublishedAt: string;
-  /** The earlier revision whose versions this one carries: it was unpublished, so this one was too. */
+  /** Present if this revision carries versions of an earlier one, and was unpublished with that one. */
   because?: RevisionAt;
 }
 
 /**
- * `<converted>/…/_manifest.ended.json` (`_manifest.r2.ended.json`, …): the day is older than its dataset keeps days. It is
- * published no more, and its files go, but for those that another day carries. Where none is left, this goes too.
+ * `<converted>/…/_manifest.ended.json` (`_manifest.r2.ended.json`, …) says that a day is older than its dataset keeps
+ * days. The day is not published any more, and sweeps remove its files, except those that another day carries. When no
+ * file is left, a sweep removes this manifest too.
  */
 export interface Ending extends RevisionAt {
   format: 'longhaul/ended/1';
   dataset: string;
-  /** `keep.days` of the time. */
+  /** `keep.days` at that time. */
   keepDays: number;
   /** ISO 8601, UTC. */
   endedAt: string;
 }
 
-/** `<raw>/…/<file name>.removed.json`, in the place of a landing: `keep.raw` has removed it, so it is not lost. */
+/** `<raw>/…/<file name>.removed.json` says that `keep.raw` has removed a landing, so that it does not count as lost. */
 export interface RawRemoval {
   format: 'longhaul/raw-removed/1';
   dataset: string;
   rawKey: string;
   bytes: number;
   checksum: string;
-  /** `keep.raw` of the time. */
+  /** `keep.raw` at that time. */
   keepDays: number;
   /** ISO 8601, UTC. */
   removedAt: string;
 }
 
 /**
- * The other revisions in whose folders files of a snapshot lie: its unchanged sources' files, and landings that were
- * converted anew.
+ * The other revisions whose folders have files of a snapshot: files of its unchanged sources, and landings that a run
+ * converted again.
  */
 export function carriedRevisions(manifest: SnapshotManifest): RevisionAt[] {
   const carried = new Map<string, RevisionAt>();
@@ -143,16 +144,16 @@ export function carriedRevisions(manifest: SnapshotManifest): RevisionAt[] {
   return [...carried.values()];
 }
 
-/** The keys of a snapshot's raw files and Parquet files; of a missing source an empty one. */
+/** The keys of a snapshot's raw files and Parquet files. The raw key of a missing source is empty. */
 export function fileKeysOf({ sources }: SnapshotManifest): string[] {
   return sources.flatMap(({ rawKey, parquet }) => [rawKey, ...parquet.map(({ key }) => key)]);
 }
 
 /**
- * The day on which a source's version was published: of an unchanged source an earlier one, which the keys of its files
- * name. The Parquet files decide: a source that was converted anew, with other settings, keeps its landing of an
- * earlier day and has new rows.
- * @param ingestDate of the snapshot that has the entry.
+ * The day on which a source's version was published. For an unchanged source, it is the earlier day in the keys of its
+ * files. The Parquet files decide: if a run converts a source again with other settings, the source has new rows but
+ * keeps its landing of an earlier day.
+ * @param ingestDate day of the snapshot that has the entry.
  */
 export function versionDateOf(
   { status, parquet, rawKey }: SourceEntry,
@@ -162,52 +163,52 @@ export function versionDateOf(
   return parseRevisionOfKey(parquet[0]?.key ?? rawKey)?.ingestDate ?? ingestDate;
 }
 
-/** What pins a version of a source: compared as strings, never interpreted. */
+/** Identifies a version of a source. The values are compared as strings and never interpreted. */
 export interface Validator {
-  /** Strong only: a weak one does not promise equal bytes. */
+  /** Only a strong ETag, because a weak one does not promise equal bytes. */
   etag?: string;
   lastModified?: string;
 }
 
-/** Whether two versions can be distinguished. */
+/** True if the validator can distinguish two versions. */
 export function isPinned({ etag, lastModified }: Validator): boolean {
   return etag !== undefined || lastModified !== undefined;
 }
 
-/** Shown to be the same version: an ETag decides where both have one, else Last-Modified. */
+/** True if both are certainly the same version. If both have an ETag, it decides, else Last-Modified. */
 export function isSameVersion(a: Validator, b: Validator): boolean {
   if (a.etag !== undefined && b.etag !== undefined) return a.etag === b.etag;
   return a.lastModified !== undefined && a.lastModified === b.lastModified;
 }
 
-/** Not shown to be another version: a server may leave out of an answer what it said before. */
+/** True unless both are certainly different versions. A server may omit in one answer what it sent in another. */
 export function mayBeSame(known: Validator, seen: Validator): boolean {
   if (known.etag !== undefined && seen.etag !== undefined) return known.etag === seen.etag;
   if (known.lastModified === undefined || seen.lastModified === undefined) return true;
   return known.lastModified === seen.lastModified;
 }
 
-/** Kinds of portals whose tables are read page by page, or whose file is found by the address of its page. */
+/** Kinds of portals. The worker reads their tables page by page, or finds a file by the address of its page. */
 export const PORTAL_KINDS = ['arcgis', 'socrata', 'ckan', 'opendatasoft', 'dcat'] as const;
 export type PortalKind = (typeof PORTAL_KINDS)[number];
 
-/** What a portal says of a table, and its CSV does not: part of a landing's manifest and of a source's entry. */
+/** Facts of a portal's table that its CSV does not have. Part of a landing's manifest and of a source's entry. */
 export interface PortalTable {
   kind: PortalKind;
-  /** The address of the service, as it may be shown. */
+  /** The address of the service, without secrets. */
   service: string;
-  /** Longhaul wrote the CSV itself, from pages, in its one form. */
+  /** True if Longhaul wrote the CSV itself from pages, in its canonical form. */
   isCanonical?: true;
-  /** The records that the portal counts. Absent where it counts none. */
+  /** Number of records that the portal reports. Absent if it reports none. */
   records?: number;
-  /** The publisher's column that tells records apart within one landing. It is no key between days: portals reload with new ids. */
+  /** The publisher's column that identifies records within one landing. Portals may give records new ids each day. */
   objectIdColumn?: string;
-  /** Publisher's column → code → name: values are codes. */
+  /** Publisher's column → code → name, for columns whose values are codes. */
   domains?: Record<string, Record<string, string>>;
-  /** Publisher's column → values that are the empty text: Parquet has NULL for them, as for null. */
+  /** Publisher's column → number of empty texts. Parquet has NULL for them, as for null. */
   emptyTexts?: Record<string, number>;
-  /** Publisher's column → values that the portal sent as NaN or Infinity; the CSV has null for them. */
+  /** Publisher's column → number of values that the portal sent as NaN or Infinity. The CSV has null for them. */
   notNumbers?: Record<string, number>;
-  /** The zone in which the publisher says that it keeps dates, as it says so; the CSV has UTC without a zone. */
+  /** The time zone of the dates in the publisher's own words. The CSV has the dates in UTC, without a zone. */
   dateZone?: string;
 }

@@ -1,9 +1,9 @@
 import { LonghaulError } from './errors.ts';
 
-/** Long enough for any real name, short enough for a path segment on every file system. */
+/** Characters. Enough for any real name, and short enough for a path segment on every file system. */
 export const MAX_NAME_LENGTH = 80;
 const NAME_FORM = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
-/** A source's id may hold dots and underscores too (`2024_q1`), but never start or end with one. */
+/** The id of a source may contain dots and underscores (`2024_q1`), but may not start or end with one. */
 const SOURCE_ID_FORM = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
 
 /** Columns that the lake itself adds to every view. */
@@ -31,21 +31,21 @@ export function parseSourceId(text: string): string {
   return text;
 }
 
-/** `denver-311` → `denver_311`, the name of its view. `order` → `_order`, `311` → `_311`: none needs quotes in SQL. */
+/** The name of a dataset's view, which needs no quotes in SQL: `denver_311`, `_order` for `order`, `_311` for `311`. */
 export function viewNameOf(dataset: string): string {
   const name = dataset.replaceAll('-', '_');
   return /^\d/.test(name) || RESERVED_WORDS.has(name) ? `_${name}` : name;
 }
 
 /**
- * A file name for the raw zone from an address's last path segment; `<id>.csv` where the segment says
- * nothing (the Denver Hub addresses all end in `/csv`, ArcGIS items in `/data`).
+ * Makes a file name for the raw zone from the last path segment of an address. If the segment is not a file name, it
+ * makes `<id>.csv` (all Denver Hub addresses end in `/csv`, ArcGIS items in `/data`).
  */
 export function fileNameOf(address: string, sourceId: string): string {
   const path = address.replace(/[?#].*$/s, '');
   const segment = path.slice(path.lastIndexOf('/') + 1);
   const safe = safeDecode(segment)
-    // `Unfälle` without its dots is still readable, `Unf_lle` is not.
+    // `Unfalle` for `Unfälle` is still readable, `Unf_lle` is not.
     .normalize('NFKD')
     .replaceAll(/\p{M}/gu, '')
     .replaceAll(/[^A-Za-z0-9._-]+/g, '_')
@@ -59,14 +59,14 @@ export function fileNameOf(address: string, sourceId: string): string {
 export interface NamedColumn {
   /** snake_case, unique in its file, never a reserved name. */
   name: string;
-  /** As the publisher wrote it, decoded, control characters and all. */
+  /** The name as the publisher wrote it, decoded, with its control characters. */
   publisherName: string;
 }
 
 /**
  * Normalised, unique names for a header. `Case Summary`, `Case_Summary` and `CASE SUMMARY` all become
- * `case_summary`, so that years line up; a duplicate gets `_2`, `_3`; a blank name is `column_<n>` by its
- * position; `source` and `ingest_date` get a `_`, because readers let the folder's value win without a word.
+ * `case_summary`, so that the columns of several years match. A duplicate gets `_2`, `_3`. A blank name becomes
+ * `column_<n>`. `source` and `ingest_date` get a `_`, because readers silently prefer the folder's value.
  */
 export function nameColumns(header: readonly string[]): NamedColumn[] {
   const taken = new Set<string>(RESERVED_COLUMNS);
@@ -80,7 +80,7 @@ export function nameColumns(header: readonly string[]): NamedColumn[] {
   });
 }
 
-/** Letters and digits of any script stay; `caseSummary` splits at the hump, `OBJECTID_1` and `IDs` stay whole. */
+/** Letters and digits of any script stay. `caseSummary` becomes `case_summary`; `OBJECTID_1` and `IDs` stay whole. */
 function snakeCase(text: string): string {
   return text
     .normalize('NFC')
@@ -91,8 +91,8 @@ function snakeCase(text: string): string {
 }
 
 /**
- * Untrusted text made safe for a terminal or a log line: C0, C1 and bidirectional controls become
- * visible escapes.
+ * Makes untrusted text safe for a terminal or a log line: C0, C1 and bidirectional control characters
+ * become visible escapes.
  */
 export function printable(text: string): string {
   return text.replaceAll(
@@ -102,12 +102,12 @@ export function printable(text: string): string {
   );
 }
 
-/** An identifier for SQL: quoted, its own quotes doubled. The only way a header gets into a statement. */
+/** Quotes an identifier for SQL. A publisher's header may get into a statement only in this way. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** A string literal for SQL. */
+/** Quotes a string literal for SQL. */
 export function quoteLiteral(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
@@ -124,7 +124,7 @@ function safeDecode(segment: string): string {
   }
 }
 
-/** Words that name no view without quotes: those of DuckDB 1.5 (a test asks it), and Spark's `minus`. */
+/** Words that need quotes as a view's name: those of DuckDB 1.5 (a test compares them), and Spark's `minus`. */
 const RESERVED_WORDS: ReadonlySet<string> = new Set(
   (
     'all analyse analyze and anti any array as asc asof asymmetric at authorization binary both by case cast check ' +

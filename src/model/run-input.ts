@@ -15,14 +15,14 @@ const KEYS = ['dataset', 'ingestDate', 'mode', 'engine', ...FLAGS, 'spec', ...CO
 const EXAMPLE = 'Write {"dataset":"denver-311"}, a name of datasets.yaml';
 
 /**
- * The input of `ingestDataset`, from a command, a schedule, the Web UI or another client.
- * @throws LonghaulError RUN_INPUT_INVALID saying which key is wrong, and what it may be.
+ * Checks the input of `ingestDataset` from a command, a schedule, the Web UI or another client.
+ * @throws LonghaulError RUN_INPUT_INVALID with the wrong key and its permitted values.
  */
 export function checkRunInput(input: unknown): IngestInput {
   const value = object(input, 'The input');
   if (value['dataset'] === undefined) throw invalid(`"dataset" is missing. ${EXAMPLE}.`);
   const unknown = Object.keys(value).find((key) => !KEYS.includes(key));
-  // A person's slip; a command of a later release may say more than this worker knows.
+  // Without `spec`, a user typed the input. With it, a command of a later release may know more keys than this worker.
   if (unknown !== undefined && value['spec'] === undefined) {
     throw invalid(`${quoted(unknown)} is not known; there are ${KEYS.join(', ')}.`);
   }
@@ -44,7 +44,7 @@ export function checkRunInput(input: unknown): IngestInput {
   return value as unknown as IngestInput;
 }
 
-/** What would otherwise break the workflow, or lead out of the lake; the rest is for the activities. */
+/** Checks what could break the workflow or lead out of the lake. The activities check the rest. */
 function checkSpec({ name, sources }: Record<string, unknown>, dataset: string): void {
   if (name !== dataset) throw invalid(`"spec" is of ${quoted(name)}, "dataset" is ${dataset}.`);
   if (!Array.isArray(sources) || sources.length === 0) {
@@ -59,9 +59,9 @@ function checkSpec({ name, sources }: Record<string, unknown>, dataset: string):
 }
 
 /**
- * The input with the day that its workflow's id says: one dataset and day have one run.
- * @param today as an example, where neither says a day.
- * @throws LonghaulError RUN_INPUT_INVALID with the right id, where the workflow has another.
+ * The input with the day of the workflow's id. Because of the id, one dataset and day have one run at a time.
+ * @param today example for the error if neither the input nor the id has a day.
+ * @throws LonghaulError RUN_INPUT_INVALID with the right id if the workflow has another id.
  */
 export function inputOfDay(input: IngestInput, workflowId: string, today: string): DayInput {
   const { dataset, ingestDate = dayIn(workflowId) ?? today } = input;
@@ -105,7 +105,7 @@ function invalid(message: string): LonghaulError {
   return new LonghaulError('RUN_INPUT_INVALID', message);
 }
 
-/** Long enough to be recognised. */
+/** Characters that are enough for the user to recognise the value. */
 const MAX_QUOTED_LENGTH = 60;
 
 function quoted(value: unknown): string {

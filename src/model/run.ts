@@ -9,53 +9,53 @@ import type { PublishedTable } from './table.ts';
 export type RunMode = 'ingest' | 'land' | 'convert';
 
 /**
- * The one argument of the workflow `ingestDataset`, from every starter: small, no credentials, readable in the Web UI. A
- * name is enough: the workflow's id says the day, the worker's datasets.yaml and settings the rest.
+ * The only argument of the workflow `ingestDataset`: small, without credentials, readable in the Web UI. A name is
+ * enough: the workflow's id has the day, and the worker's datasets.yaml and settings have the rest.
  */
 export interface IngestInput {
   /** A name of datasets.yaml. */
   dataset: string;
-  /** Default: that of the workflow's id. */
+  /** Default: the day in the workflow's id. */
   ingestDate?: string;
   /** Default: `ingest`. */
   mode?: RunMode;
   engine?: Engine;
-  /** Publish a new revision beside the one that is there. */
+  /** True if the run publishes a new revision although one is published. */
   again?: boolean;
-  /** Publish although the volume guard holds. */
+  /** True if the run publishes although the snapshot shrank or the columns changed. */
   accept?: boolean;
-  /** What the sources have now is stored as what a past day had, also where they have no address for each day. */
+  /** True if the run stores today's version of the sources as that of a past day. */
   asIf?: boolean;
-  /** Sources that an earlier run of this day finished are taken as they are, without asking the publisher. */
+  /** True if the run uses sources that an earlier run of the day finished, without a request to the publisher. */
   retry?: boolean;
-  /** A person waits for it at a terminal: a host name that DNS does not know ends it after 30 s. */
+  /** True if a user waits for the run at a terminal. A host name that DNS does not know then ends it after 30 s. */
   followed?: boolean;
-  /** A past day that is made up for: it has slots of its own, so that it does not delay today's. */
+  /** True if a backfill started the run. It then uses slots of its own, so that it does not delay today's runs. */
   backfill?: boolean;
-  /** What the datasets.yaml of the command or the schedule says of the dataset, where that counts. */
+  /** The dataset's entry in the datasets.yaml of the command or schedule. Default: that of the worker. */
   spec?: DatasetSpec;
-  /** How many sources are in work at once. */
+  /** Number of sources that the run works on at once. */
   sourceConcurrency?: number;
-  /** After this long without a heartbeat an attempt is given up and the next one starts. */
+  /** If an attempt sends no heartbeat for this long, Temporal gives it up and starts the next one. */
   heartbeatTimeoutMs?: number;
 }
 
 /** The input of the day's own run. */
 export type DayInput = IngestInput & { ingestDate: string };
 
-/** What the input leaves open, as a worker has filled it in. */
+/** The input with the values that a worker has filled in. */
 export interface RunPlan extends Required<
   Pick<IngestInput, 'mode' | 'engine' | 'spec' | 'sourceConcurrency' | 'heartbeatTimeoutMs'>
 > {
-  /** Engine `spark` only: bytes of copies for Spark that the run has on the disk at once. */
+  /** Engine `spark` only: bytes of copies for Spark that the run keeps on the disk at once. */
   stageBytes?: number;
-  /** Engine `emr` only. */
+  /** Settings of the cluster; engine `emr` only. */
   emr?: EmrPlan;
-  /** Whether the namespace knows the search attributes: an unknown one would fail the workflow task for ever. */
+  /** True if the namespace has the search attributes. An unknown one would fail the workflow task for ever. */
   hasSearchAttributes: boolean;
 }
 
-/** One run for one dataset and day. */
+/** With this workflow id, a dataset and day have at most one run at a time. */
 export function ingestWorkflowId(dataset: string, ingestDate: string): string {
   return `ingest/${dataset}/${ingestDate}`;
 }
@@ -68,11 +68,11 @@ export interface TaskQueues {
   transfer: string;
   /** Inspections and conversions. */
   convert: string;
-  /** What the two above are to today's runs, to those of backfilled days. */
+  /** Transfers and conversions of backfilled days. */
   backfill: string;
 }
 
-/** The queues of one lake, so that no other lake's worker takes its work. */
+/** The queues of one lake. Each lake has its own, so that workers of other lakes do not take its work. */
 export function queuesOf(lakeId: string): TaskQueues {
   return queuesBeside(`longhaul-${lakeId}`);
 }
@@ -98,7 +98,7 @@ export const SEARCH_ATTRIBUTES = {
 /** `temporal.api.enums.v1.IndexedValueType`: KEYWORD and INT. */
 const [KEYWORD, INT] = [2, 3];
 
-/** As `addSearchAttributes` takes them: name → type. */
+/** Name → type, in the form that `addSearchAttributes` needs. */
 export const SEARCH_ATTRIBUTE_TYPES: Readonly<Record<string, number>> = {
   [SEARCH_ATTRIBUTES.dataset]: KEYWORD,
   [SEARCH_ATTRIBUTES.ingestDate]: KEYWORD,
@@ -118,54 +118,54 @@ export const STAGES = [
 ] as const;
 export type SourceStage = (typeof STAGES)[number];
 
-/** The answer to the query `progress`. Bytes come from the pending activities' heartbeats instead. */
+/** The answer to the query `progress`. It has no bytes: these are in the heartbeats of pending activities. */
 export interface RunProgress {
   stage: 'open' | 'sources' | 'publish' | 'done' | 'failed';
   sources: SourceProgress[];
-  /** Engine `emr` only, once there is a cluster. */
+  /** Engine `emr` only. Absent until the run has a cluster. */
   emr?: EmrProgress;
-  /** Once the day is published. */
+  /** Absent until the day is published. */
   table?: IngestResult['table'];
 }
 
 export interface SourceProgress {
   id: string;
   stage: SourceStage;
-  /** What became of it, at its end: one of these. */
+  /** A source that has ended has either a result or an error. */
   result?: SourceResult;
   error?: RunError;
 }
 
-/** What an activity reports in its heartbeats; the CLI draws its bars from it. */
+/** What an activity reports in its heartbeats. The CLI draws its bars from it. */
 export interface TransferHeartbeat {
-  /** Absent where it is of several. */
+  /** Id of the source. Absent if the activity works on several. */
   source?: string;
   sources?: { done: number; total: number };
   stage: SourceStage;
-  /** Bytes done of this stage. */
+  /** Bytes that this stage has processed. */
   bytes: number;
-  /** Unknown where the publisher sends no length. */
+  /** Absent if the publisher sends no length. */
   totalBytes?: number;
   bytesPerSecond: number;
   records?: number;
-  /** What a portal counts. */
+  /** Number of records that the portal reports. */
   totalRecords?: number;
-  /** Bytes of Parquet, so far. */
+  /** Bytes of Parquet that the engine has written so far. */
   bytesWritten?: number;
-  /** What takes time where no bytes are done, for people. */
+  /** Text for the user if something other than bytes takes time. */
   note?: string;
-  /** When this activity, in whichever attempt, last got further; undefined as long as it has not. Unix, ms. */
+  /** When any attempt of this activity last made progress; Unix time in ms. Absent before that. */
   progressedAtMs?: number;
-  /** When an attempt of this activity first threw away all that it had read. Unix, ms. */
+  /** When an attempt of this activity first threw away all that it had read; Unix time in ms. */
   wastedAtMs?: number;
 }
 
-/** What an activity reports that waits for the run of a day on behalf of another workflow. */
+/** The heartbeat of an activity that waits for the run of a day on behalf of another workflow. */
 export interface JoinHeartbeat {
   joined: { workflowId: string; runId: string };
 }
 
-/** A failure as it crosses from workflow to CLI and JSON. */
+/** A failure in the form that workflows pass to the CLI, which prints it in its JSON. */
 export interface RunError {
   code: ErrorCode;
   message: string;
@@ -176,17 +176,17 @@ export interface RunError {
   log?: ErrorLog;
 }
 
-/** What `ingestDataset` returns; with `runId` and `durationMs` it is the CLI's JSON. */
+/** What `ingestDataset` returns. With `runId` and `durationMs` added, it is the CLI's JSON. */
 export interface IngestResult {
   dataset: string;
   ingestDate: string;
   mode: RunMode;
-  /** `landed` only for mode `land`; `on-hdfs` for what no lake lists: it lies on a cluster's HDFS only. */
+  /** `landed`: mode `land` only. `on-hdfs`: the day is only on a cluster's HDFS, so no lake lists it. */
   status: 'published' | 'unchanged' | 'already-published' | 'landed' | 'on-hdfs';
   revision: number;
   sources: SourceResult[];
   ledger: Ledger & { balanced: boolean };
-  /** Engine `emr` only: the cluster that was used last, and what of it was paid for. */
+  /** Engine `emr` only: the last cluster, and the instance-hours of the run. */
   emr?: {
     clusterId: string;
     instanceHours: number;
@@ -195,13 +195,13 @@ export interface IngestResult {
     clusterLeft?: string;
   };
   /**
-   * The dataset's Iceberg table after the publication; or why it is behind what is published: the next run of the dataset
-   * makes up for it. Absent where nothing was published.
+   * The dataset's Iceberg table after the publication, or why it does not have the new day yet. The next run of the
+   * dataset then updates it. Absent if nothing was published.
    */
   table?: PublishedTable | { error: RunError };
 }
 
-/** What became of a source, for people: its entry of the manifest with addresses in place of keys. */
+/** The result of a source for the user: its entry in the manifest, with addresses instead of keys. */
 export interface SourceResult
   extends Pick<SourceEntry, 'id' | 'url' | 'bytes' | 'checksum' | 'csv'>, Ledger {
   status: SourceEntry['status'] | 'landed';
@@ -210,26 +210,26 @@ export interface SourceResult
   parquet: { path: string; rows: number; bytes: number }[];
 }
 
-/** What is known of a source before it is landed. */
+/** What a probe finds out about a source before the landing. */
 export interface ProbedSource {
-  /** Where the publisher has the version still that an earlier run landed, or published. */
+  /** Present if the publisher still has the version that an earlier run landed or published. */
   result?: LandedSource;
   totalBytes?: number;
-  /** Of a portal's table. */
+  /** Number of records of a portal's table. */
   totalRecords?: number;
 }
 
 export interface LandedSource extends SourceResult {
-  /** Key in the raw zone of what is `landed`, and to be converted; absent of a source that is done. */
+  /** Key in the raw zone of a source with the status `landed`. Absent if the source needs no conversion. */
   rawKey?: string;
 }
 
-/** The folder of the source's Parquet, with its final `/`; undefined where the source has none. */
+/** The folder of the source's Parquet, with its final `/`; undefined if the source has none. */
 export function parquetFolderOf({ parquet }: SourceResult): string | undefined {
   return parquet[0]?.path.replace(/[^/]*$/, '');
 }
 
-/** A source in work: what every activity of its sequence gets. */
+/** The input that every activity of a source gets. */
 export interface SourceTask extends RunDay {
   source: SourceSpec;
   engine: Engine;
@@ -240,11 +240,11 @@ export interface RunDay {
   dataset: string;
   ingestDate: string;
   revision: number;
-  /** Of the workflow `ingestDataset`. */
+  /** Run id of the workflow `ingestDataset`. */
   runId: string;
 }
 
-/** What one job of Spark is to convert, by ids and keys: what else it needs lies in the run's staging. */
+/** The sources that one Spark job converts, by ids and keys. The run's staging has what else the job needs. */
 export interface BatchInput extends RunDay {
   /** Default: Spark on the worker's machine. */
   engine?: 'spark' | 'emr-serverless';
@@ -254,21 +254,21 @@ export interface BatchInput extends RunDay {
 export interface BatchSource {
   id: string;
   rawKey: string;
-  /** Of what Spark reads. */
+  /** Bytes that Spark reads for this source. */
   bytes: number;
 }
 
 export interface BatchResult {
-  /** Of the sources without parts; the others have theirs. */
+  /** The errors of the sources without parts. The other sources have parts. */
   failed: RunError[];
 }
 
-/** The one argument of the workflow `convertOnEmr`: the sources that are staged, and wait for a cluster. */
+/** The only argument of the workflow `convertOnEmr`: the staged sources that wait for a cluster. */
 export interface EmrInput extends RunDay {
   plan: EmrPlan;
   heartbeatTimeoutMs: number;
   sources: EmrSource[];
-  /** No source has failed before them without which the day is not published. */
+  /** False if a source that is not optional has failed before, so that the day cannot be published. */
   isWhole: boolean;
 }
 
@@ -284,7 +284,7 @@ export interface PreparedSource {
   bytes: number;
 }
 
-/** What `convertOnEmr` returns: some sources may have failed; the others have parts, which are to be verified. */
+/** What `convertOnEmr` returns. Sources that have not failed have parts, which the run verifies next. */
 export interface EmrResult extends BatchResult {
   progress: EmrProgress;
 }

@@ -1,61 +1,61 @@
 import type { Encoding, SourceOverrides } from './dataset.ts';
 
 /**
- * What the landing saw of a CSV file as its bytes passed: the count of its records by an exact RFC 4180 state
- * machine, and everything that a converter must know or that makes the file unreadable without guessing.
- * It is plain JSON: it lies in the landing's manifest.
+ * What the landing found in the bytes of a CSV file: the count of its records by an exact RFC 4180 state machine,
+ * and everything that a converter must know or that makes the file unreadable without guessing. It is plain JSON,
+ * because the landing's manifest contains it.
  */
 export interface CsvScan {
   dialect: Dialect;
-  /** Raw header fields, decoded as `encoding` says; control characters and all. `column_1`, … where the file has none. */
+  /** Raw header fields, decoded, with their control characters. `column_1`, … if the file has no header. */
   header: string[];
-  /** Where the header starts; absent where there is none. */
+  /** Line in which the header starts. Absent if the file has no header. */
   headerLine?: number;
-  /** Data records: header and blank lines not counted. */
+  /** Number of data records, without header and blank lines. */
   records: number;
-  /** Declared, not records; in a one-column file a blank line is an empty field and counts as a record. */
+  /** Number of blank lines that are not records. In a one-column file, a blank line is a record with an empty field. */
   blankLines: number;
   lineEnds: LineEnds;
-  /** Line breaks inside quoted fields. */
+  /** Number of line breaks inside quoted fields. */
   quotedBreaks: number;
-  /** Quote characters inside unquoted fields (`5" pipe`): taken literally. */
+  /** Quote characters inside unquoted fields (`5" pipe`), which are text. */
   bareQuotes: Positions;
   maxRecordBytes: number;
   encoding: EncodingEvidence;
-  /** Byte offsets where a record starts, about every `SPLIT_SPACING_BYTES`, ascending; the first is the first data record. */
+  /** Ascending byte offsets of starts of records, about every `SPLIT_SPACING_BYTES`, from the first data record on. */
   splits: number[];
-  /** Data records before each of the `splits`. */
+  /** Number of data records before each of the `splits`. */
   splitRecords: number[];
   problems: ScanProblem[];
 }
 
 export interface Dialect {
   delimiter: string;
-  /** Absent where datasets.yaml declares it. `sep=` is the line of that form that Excel reads and writes. */
+  /** Absent if datasets.yaml declares the delimiter. `sep=` is a first line that Excel reads and writes. */
   delimiterFrom?: 'sep=' | 'head';
   quote: '"';
   /** Bytes of a UTF-8 byte order mark at the start: 0 or 3. */
   bomBytes: number;
-  /** The length of the `sep=` line behind the mark, its line end included; absent where there is none. */
+  /** Bytes of the `sep=` line after the byte order mark, with its line end. Absent if there is none. */
   sepLineBytes?: number;
-  /** Present where the first record is data. */
+  /** Present if the first record is data. */
   header?: false;
 }
 
-/** Where the first record starts, be it the header or data. */
+/** Byte offset of the first record, which is the header or data. */
 export function firstRecordOffset({ bomBytes, sepLineBytes = 0 }: Dialect): number {
   return bomBytes + sepLineBytes;
 }
 
 /**
- * Whether a converter that knows only delimiter and header can read the file from its first byte: it passes a byte
- * order mark over, but knows no `sep=` line, and takes a mark before data for part of a value.
+ * True if a converter that knows only delimiter and header can read the file from its first byte. It skips a byte order
+ * mark before a header, but reads a mark before data as part of a value, and does not know a `sep=` line.
  */
 export function isReadableWhole({ bomBytes, sepLineBytes, header }: Dialect): boolean {
   return sepLineBytes === undefined && (header !== false || bomBytes === 0);
 }
 
-/** Record ends outside quotes, by kind. */
+/** Numbers of record ends outside quotes, by kind. */
 export interface LineEnds {
   crlf: number;
   lf: number;
@@ -63,19 +63,19 @@ export interface LineEnds {
 }
 
 export interface EncodingEvidence {
-  /** Every byte is below 0x80. */
+  /** True if every byte is below 0x80. */
   ascii: boolean;
-  /** First byte that is not valid UTF-8. */
+  /** Offset of the first byte that is not valid UTF-8. */
   firstInvalidUtf8?: number;
-  /** A valid multi-byte UTF-8 sequence exists, at this offset first. */
+  /** Offset of the first valid multi-byte UTF-8 sequence. */
   firstMultibyteUtf8?: number;
-  /** First byte that Windows-1252 lacks (81 8D 8F 90 9D). */
+  /** Offset of the first byte that Windows-1252 lacks (81 8D 8F 90 9D). */
   firstUndefinedWindows1252?: number;
-  /** Most of the bytes from 80 on stand where Windows-1252's character makes no sense (`Chlo‘`); this is the first. */
+  /** Offset of the first byte whose Windows-1252 character makes no sense (`Chlo‘`), if most bytes from 80 on do so. */
   firstUnlikelyWindows1252?: number;
 }
 
-/** Only the first five are kept, with the number of all. */
+/** The number of all positions, and the first `MAX_EXAMPLES` of them. */
 export interface Positions {
   count: number;
   examples: Position[];
@@ -88,25 +88,25 @@ export interface ScanProblem extends Positions {
 export interface Position {
   /** 1 is the first data record; 0 is the header. */
   record: number;
-  /** The line of the file, from 1 on, as editors count: LF, CRLF and CR each end one, in quotes too. */
+  /** The line of the file from 1, as editors count: LF, CRLF and CR each end a line, even inside quotes. */
   line: number;
-  /** The offset of the record's first byte (`nul`, `unclosed-quote`, `quoting`, bare quotes: of the byte itself). */
+  /** Offset of the record's first byte; for `nul`, `unclosed-quote`, `quoting` and bare quotes, of the byte itself. */
   byteOffset: number;
-  /** `ragged`: how many fields it has. */
+  /** `ragged` only: number of fields of the record. */
   fields?: number;
 }
 
 export const MAX_EXAMPLES = 5;
 
-/** How a source's file was read: what a person checks first where a table looks wrong. */
+/** How a source's file was read. If a table looks wrong, the user checks this first. */
 export interface CsvReading {
   delimiter: string;
   delimiterFrom: 'declared' | 'sep=' | 'found';
   encoding: Encoding;
   encodingFrom: 'declared' | 'byte order mark' | 'found';
-  /** False: the columns are `column_1`, …. */
+  /** False if the columns are `column_1`, …. */
   header: boolean;
-  /** Quotes inside unquoted fields: they are text, and the table may be a wrong one where they should not be. */
+  /** Quotes inside unquoted fields. They are read as text, which is wrong if the publisher meant them as quotes. */
   bareQuotes: Positions;
 }
 
@@ -127,7 +127,7 @@ export function csvReadingOf(
   };
 }
 
-/** `UTF-8 (found), comma (found)`, and what else a person should know. No text of the publisher's is in it. */
+/** `UTF-8 (found), comma (found)`, and what else the user should know. It contains no text of the publisher. */
 export function csvReadingText(reading: CsvReading): string {
   const { encoding, encodingFrom, delimiter, delimiterFrom, header, bareQuotes } = reading;
   const known = [
@@ -156,7 +156,7 @@ const NAMES: Readonly<Record<string, string>> = {
   ' ': 'blank',
 };
 
-/** For tables and Markdown, where the character itself would be markup. */
+/** The delimiter's name, because the character itself would be markup in tables and Markdown. */
 function delimiterName(delimiter: string): string {
   const code = delimiter.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
   return NAMES[delimiter] ?? `U+${code}`;

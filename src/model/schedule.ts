@@ -2,22 +2,22 @@ import type { DatasetSpec } from './dataset.ts';
 import type { IngestInput } from './run.ts';
 
 export const OVERLAPS = ['skip', 'buffer-one', 'buffer-all', 'allow-all'] as const;
-/** What happens where a run is due and the schedule's last one is still under way. */
+/** What Temporal does if a run is due while the schedule's last one is under way. */
 export type Overlap = (typeof OVERLAPS)[number];
 
 /** When a dataset is due. */
 export type Recurrence =
   | { kind: 'cron'; text: string; timeZone: string }
-  /** From the Unix epoch on. */
+  /** Counted from the Unix epoch. */
   | { kind: 'every'; everyMs: number };
 
-/** What datasets.yaml says of a dataset's schedule, checked and complete. */
+/** The checked and complete schedule of a dataset in datasets.yaml. */
 export interface ScheduleSpec {
   recurrence: Recurrence;
-  /** A start is put off by up to this long, so that not all begin at once. */
+  /** Temporal delays each start by up to this long, so that the runs do not all start at once. */
   jitterMs: number;
   overlap: Overlap;
-  /** Runs that were due while the server was away start later, for this long. */
+  /** If the server was away when a run was due, Temporal still starts the run up to this much later. */
   catchupMs: number;
   paused: boolean;
   /** After this many failed runs in a row the schedule pauses itself. */
@@ -33,7 +33,7 @@ export const SCHEDULE_DEFAULTS = {
   pauseAfterFailures: 3,
 } as const;
 
-/** A schedule knows its last ten runs, not more. */
+/** Temporal lists only the last ten runs of a schedule. */
 export const MAX_PAUSE_AFTER_FAILURES = 10;
 
 const SCHEDULE_PREFIX = 'longhaul/';
@@ -42,7 +42,7 @@ export function scheduleIdOf(dataset: string): string {
   return `${SCHEDULE_PREFIX}${dataset}`;
 }
 
-/** Undefined where the id is not one of ours. */
+/** @returns undefined if the id does not have Longhaul's form. */
 export function datasetOfSchedule(scheduleId: string): string | undefined {
   return scheduleId.startsWith(SCHEDULE_PREFIX)
     ? scheduleId.slice(SCHEDULE_PREFIX.length)
@@ -55,18 +55,18 @@ export function scheduledWorkflowId(dataset: string): string {
 }
 
 /**
- * The one argument of the workflow `ingestOnSchedule`, kept in the schedule itself: so `longhaul schedule apply` is
- * what carries a change of datasets.yaml.
+ * The only argument of the workflow `ingestOnSchedule`. The schedule itself stores it, so a change of datasets.yaml has
+ * no effect until `longhaul schedule apply`.
  */
 export interface ScheduledInput {
-  /** The run that it starts; its day comes from the schedule's nominal time. */
+  /** The run that the workflow starts. Its day comes from the schedule's nominal time. */
   run: IngestInput & { spec: DatasetSpec };
   catchupMs: number;
   pauseAfterFailures: number;
   applied: AppliedSchedule;
 }
 
-/** How `apply` left the schedule: what differs from it was changed by hand. */
+/** The state in which `apply` left the schedule. If the schedule differs from it, a user changed the schedule. */
 export interface AppliedSchedule {
   /** The hash of everything that `apply` sets. */
   hash: string;

@@ -1,21 +1,21 @@
 /**
- * Column types and how they meet. A type is found from the whole file and only where every non-empty value,
- * written back from it in a fixed form, equals the publisher's text: see `docs/fidelity.md`.
+ * Column types and how they combine. A type is found from the whole file. Every non-empty value, written from the type
+ * in a fixed form, must equal the publisher's text: see `docs/fidelity.md`.
  */
 export const COLUMN_TYPES = ['BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR'] as const;
 export type ColumnType = (typeof COLUMN_TYPES)[number];
 
-/** Digits that always fit a 64-bit integer; longer ones stay text. */
+/** Numbers with so many digits always fit a 64-bit integer. Longer ones stay text. */
 export const MAX_BIGINT_DIGITS = 18;
 
 /**
- * The fixed list of formats, tried in this order, in DuckDB's strptime letters. Padding is aside:
- * `1/2/2019` and `01/02/2019` are the same format. Where month first and day first both fit every value,
- * month first wins, as the publishers that this was made for write it.
+ * The fixed list of formats in DuckDB's strptime letters, tried in this order. Padding does not matter: `1/2/2019` and
+ * `01/02/2019` have the same format. If month first and day first both fit every value, month first wins, as the
+ * publishers of the first datasets write it.
  */
 export const DATE_FORMATS = ['%Y-%m-%d', '%Y/%m/%d', '%m/%d/%Y', '%d/%m/%Y', '%d.%m.%Y'] as const;
 
-/** `%f` stands for an optional fraction of 1 to 6 digits, trailing zeros aside. */
+/** `%f` stands for an optional fraction of 1 to 6 digits. Trailing zeros do not matter. */
 export const TIMESTAMP_FORMATS = [
   '%Y-%m-%d %H:%M:%S%f',
   '%Y-%m-%dT%H:%M:%S%f',
@@ -30,17 +30,17 @@ export const TIMESTAMP_FORMATS = [
 ] as const;
 
 export interface Column {
-  /** Normalised, unique. */
+  /** Normalised and unique name. */
   name: string;
   publisherName: string;
   type: ColumnType;
-  /** DATE and TIMESTAMP only: of the lists above. */
+  /** DATE and TIMESTAMP only: a format of the lists above. */
   format?: string;
-  /** No record has a value: every type holds the column, so a view takes the type of other sources. */
+  /** True if no record has a value. The column then fits any type, so a view uses the type of other sources. */
   empty?: true;
-  /** BIGINT only: the largest absolute value has more than 2^53 in it, so DOUBLE does not hold it. */
+  /** BIGINT only: true if an absolute value is over 2^53, which DOUBLE cannot hold exactly. */
   beyondDouble?: true;
-  /** datasets.yaml declared it. */
+  /** True if datasets.yaml declares the type. */
   declared?: true;
 }
 
@@ -51,8 +51,8 @@ export interface Schema {
 type MeetingColumn = Pick<Column, 'type' | 'empty' | 'beyondDouble'>;
 
 /**
- * The type that holds both columns' values exactly, else text; never an engine's own cast (a union of BIGINT
- * and DOUBLE made 9007199254740992.0 of …993).
+ * The type that holds the values of both columns exactly, else text. It does not use an engine's own cast, because a
+ * union of BIGINT and DOUBLE made 9007199254740992.0 of …993.
  */
 export function meet(a: MeetingColumn, b: MeetingColumn): MeetingColumn {
   if (a.empty) return b;

@@ -64,7 +64,7 @@ export const STORAGE = {
   },
 } as const;
 
-/** The bucket cannot be reached or answers badly for now: waiting may help. */
+/** The bucket cannot be reached or answers with errors for now. Waiting may help. */
 export const STORAGE_UNAVAILABLE = {
   GLUE_UNAVAILABLE: {
     happened: 'AWS Glue did not answer, or answered with a 5xx or that it was asked too often.',
@@ -85,7 +85,7 @@ export const STORAGE_UNAVAILABLE = {
   },
 } as const;
 
-/** The EMR cluster, or a step on it, failed or cannot be had. */
+/** The EMR cluster or a step on it failed, or EMR does not provide a cluster. */
 export const CLUSTER = {
   EMR_FORBIDDEN: {
     happened: 'EMR denies the worker a permission that the run needs.',
@@ -152,7 +152,7 @@ export const CLUSTER = {
   },
 } as const;
 
-/** EMR cannot be reached or answers badly for now: waiting may help. */
+/** EMR cannot be reached or answers with errors for now. Waiting may help. */
 export const CLUSTER_UNAVAILABLE = {
   EMR_UNREACHABLE: {
     happened: 'EMR refused, reset or never answered the connection.',

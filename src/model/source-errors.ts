@@ -1,4 +1,4 @@
-/** The publisher's side answers badly for now: waiting may help. */
+/** The publisher's host cannot be reached or answers with errors for now. Waiting may help. */
 export const UNAVAILABLE = {
   SOURCE_UNREACHABLE: {
     happened: "The publisher's host refused, reset or never answered the connection.",
@@ -44,7 +44,7 @@ export const UNAVAILABLE = {
   },
 } as const;
 
-/** The publisher's side refuses, or the address is wrong: waiting will not help. */
+/** The publisher's host refuses, or the address is wrong. Waiting does not help. */
 export const REFUSED = {
   SOURCE_TOO_LARGE: {
     happened: 'The file is larger than MAX_SOURCE_SIZE.',

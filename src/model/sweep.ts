@@ -1,7 +1,7 @@
 import { FIRST_TIME_ZONE, ingestDateAt } from './dates.ts';
 import type { SnapshotManifest } from './manifest.ts';
 
-/** Leftovers of dead runs, in the order in which those of one landing are removed: a file that points to another goes later. */
+/** Kinds of leftovers, in the order in which a sweep removes them. A file that points to another one comes later. */
 export const LEFTOVER_KINDS = [
   'upload',
   'checkpoint',
@@ -16,26 +16,26 @@ export const LEFTOVER_KINDS = [
 export type LeftoverKind = (typeof LEFTOVER_KINDS)[number];
 
 /**
- * A day that ends, by its folder: its files are of the kind `ended`. Files of an Iceberg table that its newest version does not name. EMR clusters, which lie in no zone, go last: what they
- * write goes with them.
+ * `day`: the folder of a day that ends; its files have the kind `ended`. `table`: files of an Iceberg table that its
+ * newest version does not name. `cluster`: EMR clusters, which come last.
  */
 export type SweptKind = LeftoverKind | 'day' | 'table' | 'cluster';
 
-/** The one argument of the workflow `sweepLake`. */
+/** The only argument of the workflow `sweepLake`. */
 export interface SweepInput {
-  /** Only files that no process has touched for this long. */
+  /** The sweep removes only files that no process has touched for this long. */
   olderThanMs: number;
-  /** Also files of revisions that were unpublished so long ago; absent: none of them. */
+  /** The sweep also removes files of revisions that were unpublished at least so long ago. Absent: none. */
   unpublishedAfterMs?: number;
-  /** What datasets.yaml of the one who starts it says to keep; absent, or of a dataset that is not here: everything. */
+  /** The keep rules in the datasets.yaml of the user who starts the sweep. Datasets without a rule keep everything. */
   keep?: KeepRule[];
-  /** Removes nothing, and says what would go. */
+  /** True if the sweep removes nothing and only lists what it would remove. */
   dryRun: boolean;
-  /** As in `IngestInput`. */
+  /** See `IngestInput`. */
   heartbeatTimeoutMs: number;
 }
 
-/** `kept-live`: a run under way holds it, or Temporal could not say that none does. */
+/** `kept-live`: a run under way needs the item, or Temporal could not say that no run does. */
 export type SweepOutcome = 'removed' | 'would-remove' | 'kept-live';
 
 export function outcomeOf(isHeld: boolean, dryRun: boolean): SweepOutcome {
@@ -47,11 +47,11 @@ export interface SweptItem {
   kind: SweptKind;
   /** Absent for a cluster. */
   zone?: 'raw' | 'converted';
-  /** Relative to the zone; of staging the folder of a whole run, ending with `/`; of a cluster its id and its name. */
+  /** Key relative to the zone. For staging, the folder of a run, ending with `/`. For a cluster, its id and name. */
   key: string;
   /**
-   * Since it, or what belongs to it, was last modified; of a file of a revision that was unpublished or
-   * has ended, since that; of a day that ends, and of a raw file that is kept no longer, since the ingest date.
+   * Time since the item, or what belongs to it, was modified. For a file of a revision that was unpublished or has
+   * ended, time since then. For a day that ends and a raw file that is not kept, time since the ingest date.
    */
   ageMs: number;
   bytes: number;
@@ -65,29 +65,29 @@ export interface SweepTotal {
   bytes: number;
 }
 
-/** What `sweepLake` returns, and the CLI's JSON. The result of a retried sweep is that of its last attempt. */
+/** What `sweepLake` returns and the CLI prints as JSON. After a retry, it is the result of the last attempt only. */
 export interface SweepResult {
   olderThanMs: number;
-  /** As in the input. */
+  /** See `SweepInput`. */
   unpublishedAfterMs?: number;
   dryRun: boolean;
   /** At most `MAX_SWEPT_ITEMS`. */
   items: SweptItem[];
-  /** The number of all of them, also of those that `items` has no room for. */
+  /** Number of all items, including those that `items` has no room for. */
   count: number;
   bytes: number;
-  /** Numbers and bytes by kind and outcome, of those that occur. */
+  /** Counts and bytes for each kind and outcome that occurs. */
   totals: SweepTotal[];
-  /** How many more are too young to be asked about. */
+  /** Number of further leftovers that are too young to be removed. */
   younger: number;
-  /** Why the sweep did not ask EMR, where EMR may have clusters of ours. */
+  /** Why the sweep could not ask EMR, if EMR may have clusters that Longhaul made. */
   clustersUnknown?: string;
 }
 
-/** Some 400 bytes each at the most: well below the 2 MB that Temporal lets pass. */
+/** Each item has at most about 400 bytes, so the result stays far below Temporal's limit of 2 MB. */
 export const MAX_SWEPT_ITEMS = 1000;
 
-/** One sweep of the lake at a time. */
+/** A lake has one namespace, so this id allows one sweep of a lake at a time. */
 export const SWEEP_WORKFLOW_ID = 'sweep';
 
 const MINUTE_MS = 60_000;
@@ -98,8 +98,8 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 };
 
 /**
- * `90m`, `24h`, `7d`: a whole number of minutes, hours or days, so a minute at least. Only a bare `0` means no
- * age at all, so that no typing error asks for it.
+ * `90m`, `24h`, `7d`: a whole number of minutes, hours or days, so at least a minute. Only `0` without a unit means no
+ * age, so that a typing error does not mean it.
  * @returns milliseconds; undefined for any other text.
  */
 export function parseAge(text: string): number | undefined {
@@ -109,31 +109,31 @@ export function parseAge(text: string): number | undefined {
   return unitMs === undefined ? undefined : Number(count) * unitMs;
 }
 
-/** `keep` of a dataset in datasets.yaml: how old its days, and their raw files, become. Part of a sweep's input. */
+/** `keep` of a dataset in datasets.yaml: how long its days and their raw files stay. Part of a sweep's input. */
 export interface KeepRule {
   dataset: string;
-  /** IANA; of the ingest dates. */
+  /** IANA name of the zone of the ingest dates. */
   timeZone: string;
-  /** Published days that are older than so many days end. Absent: none. */
+  /** A published day ends when it is older than so many days. Absent: no day ends. */
   days?: number;
-  /** Raw files that no day of so many days, and not the last one, has. Absent: none go. */
+  /** A raw file is removed if no day of the last so many, and not the last day, has it. Absent: none is removed. */
   rawDays?: number;
 }
 
 const DAY_MS = 86_400_000;
 
-/** The first ingest date that is not older than so many days; today is 0 days old. */
+/** The first ingest date that is not older than so many days. Today is 0 days old. */
 export function firstKeptDate(now: Date, timeZone: string, days: number): string {
   const today = Date.parse(ingestDateAt(now, timeZone));
   return new Date(today - days * DAY_MS).toISOString().slice(0, 'YYYY-MM-DD'.length);
 }
 
-/** What is kept depends on a snapshot's date and on the sources that it has and lacks. */
+/** The fields of a snapshot that decide what is kept: its date, and the sources that it has and lacks. */
 export type DatedSnapshot = Pick<SnapshotManifest, 'ingestDate' | 'revision' | 'sources'>;
 
 /**
- * The ingest dates that stay: from a date on, the last one that has begun, whatever its age, and each earlier one from
- * which a day that stays shows a source that the publisher did not have any more.
+ * The ingest dates that stay: all from `from` on, and the last one that has begun, whatever its age. If a source is
+ * missing on a day that stays, views show the source from an earlier day, so that day stays too.
  * @param published all published revisions of a dataset.
  */
 export function keptDates(
@@ -146,7 +146,7 @@ export function keptDates(
   const begun = ingestDateAt(now, FIRST_TIME_ZONE);
   const last = dates.find((date) => date <= begun);
   const kept = new Set(dates.filter((date) => date >= from || date === last));
-  // From the newest to the oldest: what is added is always older.
+  // The loop goes from the newest to the oldest day, because each day that it adds is older.
   for (const [index, date] of dates.entries()) {
     if (!kept.has(date)) continue;
     for (const id of (days.get(date) ?? []).flatMap(idsOf('missing'))) {

@@ -1,7 +1,7 @@
 import type { IngestResult } from './run.ts';
 import type { ColumnType } from './schema.ts';
 
-/** Of a column of a dataset's table, from one day to the next. */
+/** A change of a column of a dataset's table from one day to the next. */
 export interface SchemaChange {
   column: string;
   change: 'added' | 'dropped' | 'type';
@@ -11,13 +11,13 @@ export interface SchemaChange {
 
 /** A dataset's Iceberg table after a publication. */
 export interface PublishedTable {
-  /** The folder, as readers open it. */
+  /** Address of the table's folder, in the form that readers open. */
   location: string;
-  /** The newest version of its metadata. */
+  /** Address of the newest metadata file. */
   metadataFile: string;
-  /** Of the run's day. */
+  /** Tag of the run's day. */
   tag: string;
-  /** What this publication changed in the columns of the newest day. */
+  /** The changes of this publication to the columns of the newest day. */
   schemaChanges: SchemaChange[];
 }
 
@@ -27,12 +27,12 @@ export const TABLE_BEHIND =
 const GLUE_BEHIND =
   'The Iceberg table is as published, and its entry in AWS Glue is not; the next run makes up for it';
 
-/** Why readers of a dataset's table do not have what is published. */
+/** Says why readers of a dataset's table do not see what is published. */
 export function behindText({ code, message }: { code: string; message: string }): string {
   return `${code.startsWith('GLUE_') ? GLUE_BEHIND : TABLE_BEHIND}: ${code}: ${message}`;
 }
 
-/** For people, a line each; the columns' names are the publisher's, made into plain identifiers. */
+/** Lines of text for the user. The columns have their normalised names. */
 export function tableLines(table: IngestResult['table']): string[] {
   if (!table) return [];
   if ('error' in table) return [behindText(table.error)];

@@ -1,4 +1,4 @@
-/** `1.5 MiB`, `812 B`. */
+/** For example `1.5 MiB` or `812 B`. */
 export function bytesText(bytes: number): string {
   let value = bytes;
   let unit = 0;
@@ -14,7 +14,7 @@ const STEP = 1024;
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 const THREE_DIGITS = 100;
 
-/** `1,234,567`, the same everywhere. */
+/** For example `1,234,567`, in any locale. */
 export function countText(count: number): string {
   return count.toLocaleString('en-US');
 }

@@ -12,7 +12,7 @@ import {
 } from './protocol.ts';
 import { readFields, statePaths } from './state-files.ts';
 
-/** What runs for a state folder, if anything does. */
+/** The state of the host that runs for a state folder; undefined if none runs. */
 export async function findEmbedded(stateDir: string): Promise<HostState | undefined> {
   const link = await look(stateDir);
   link?.close();
@@ -29,17 +29,17 @@ export async function pinEmbedded(stateDir: string): Promise<void> {
 }
 
 export interface StopResult {
-  /** `stops-later`: when the members have left. */
+  /** `stops-later`: the server stops when its members have left. */
   outcome: 'not-running' | 'stopped' | 'stops-later';
-  /** Process ids of the commands that use it still. */
+  /** Process ids of the commands that still use the server. */
   members: number[];
-  /** Process ids of each foreground `longhaul up` that this ended. */
+  /** Process ids of the foreground `longhaul up` commands that this ended. */
   ups: number[];
 }
 
 /**
- * Stops the server as soon as no command uses it, and every foreground `longhaul up` at once; with `force`, all of it at
- * once: runs under way go on with the next start.
+ * Stops every foreground `longhaul up` at once, and the server as soon as no command uses it. With `force`, also stops
+ * the server at once; runs under way go on with the next start.
  */
 export async function stopEmbedded(
   stateDir: string,
@@ -57,19 +57,19 @@ export async function stopEmbedded(
   return { outcome: 'stopped', members: [], ups };
 }
 
-/** Undefined where no host listens. */
+/** @returns undefined if no host listens. */
 async function look(stateDir: string): Promise<HostLink | undefined> {
   const link = await HostLink.connect(stateDir, { role: 'look', needsWorker: false });
   return (await link?.until(() => true)) && link;
 }
 
-/** A command's connection to the host of a state folder. Emits `change` at each state, and at its end. */
+/** A command's connection to the host of a state folder. Emits `change` at each new state, and when it closes. */
 export class HostLink extends EventEmitter {
   readonly #socket: Socket;
-  /** As the host sent it last; undefined until its first message. */
+  /** The last state that the host sent; undefined until its first message. */
   state: HostState | undefined;
 
-  /** Undefined where no host listens. */
+  /** @returns undefined if no host listens. */
   static async connect(
     stateDir: string,
     hello: Omit<Hello, 'say' | 'pid'>,
@@ -90,7 +90,7 @@ export class HostLink extends EventEmitter {
     this.#socket = socket;
     this.setMaxListeners(0);
     onLines(socket, (state) => {
-      // Said once.
+      // The host sends `leave` only once, so it stays set.
       this.state = { leave: this.state?.leave, ...(state as HostState) };
       this.emit('change');
     });
@@ -101,7 +101,7 @@ export class HostLink extends EventEmitter {
     return !this.#socket.destroyed;
   }
 
-  /** The first state that fits; undefined where the connection ends before, with the host. */
+  /** Waits for the first state that fits. @returns undefined if the host ends before. */
   async until(fits: (state: HostState) => boolean | undefined): Promise<HostState | undefined> {
     for (;;) {
       if (!this.isOpen) return undefined;
@@ -119,7 +119,7 @@ export class HostLink extends EventEmitter {
   }
 }
 
-/** A copied state folder has the record of the host of its original, which is not this folder's host. */
+/** A copied state folder has the host record of its original. That host does not serve this folder. */
 async function socketPath(stateDir: string): Promise<string> {
   const paths = statePaths(stateDir);
   const { socket, inode } = await readFields<HostRecord>(paths.host);

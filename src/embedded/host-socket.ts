@@ -11,18 +11,18 @@ export interface HostSocketOptions {
   record: HostRecord;
   /** XDG_RUNTIME_DIR. */
   runtimeDir?: string | undefined;
-  /** The host is to end. */
+  /** Called when the host must end. */
   onStop: (why: string) => void;
   onError: (error: unknown) => void;
 }
 
-/** The command that started the host connects within this time, or was killed; so does the next after one that was killed. */
+/** If the command that started the host does not connect within this time, it was killed, and the host ends. */
 const FIRST_MEMBER_MS = 10_000;
 const NEXT_MEMBER_MS = 3000;
-/** The kernel has room for 108 bytes, on macOS for 104, and Node cuts longer paths silently. */
+/** Linux has room for 108 bytes, macOS for 104. Node silently cuts longer paths. */
 const MAX_SOCKET_PATH_BYTES = 90;
 
-/** Where commands connect: the members, the state that is sent to them, and when none is left. Only under the host's lock. */
+/** Accepts commands, sends them the state, and notices when none is left. Use it only with the host's lock. */
 export class HostSocket {
   readonly #options: HostSocketOptions;
   readonly #server = createServer((socket) => this.#welcome(socket));
@@ -31,7 +31,7 @@ export class HostSocket {
   #empty: NodeJS.Timeout;
   #written: Promise<void> = Promise.resolve();
   #wantWorker = (): void => undefined;
-  /** Resolves when the first command comes that needs a worker. */
+  /** Resolves when the first command connects that needs a worker. */
   readonly workerWanted = new Promise<void>((resolve) => (this.#wantWorker = resolve));
 
   static async open(options: HostSocketOptions): Promise<HostSocket> {
@@ -44,32 +44,32 @@ export class HostSocket {
   private constructor(options: HostSocketOptions) {
     this.#options = options;
     this.#state = options.record;
-    // A host that stays does the work that schedules and earlier commands left, whichever command started it again.
+    // A pinned host does the work of schedules and earlier commands, even if no command needs a worker now.
     if (this.#state.pinned) this.#wantWorker();
     this.#empty = setTimeout(() => this.#stopIfEmpty(), FIRST_MEMBER_MS);
   }
 
-  /** Sends the change to every member, and writes the record for those that come later. */
+  /** Sends the change to every member, and writes the record for later ones. */
   async announce(change: Partial<HostRecord>): Promise<void> {
     this.#state = { ...this.#state, ...change };
-    // A connection that has not said what it is gets no state yet: the first state that a command gets counts it in.
+    // A connection without `hello` gets no state yet, so that the first state that a command gets includes the command.
     for (const [socket, hello] of this.#sessions) if (hello) say(socket, this.#state);
     const { host } = statePaths(this.#options.stateDir);
     const record = this.#state;
-    // The members have the state already, so the host goes on with a full disk.
+    // The members already have the state, so the host can go on if the disk is full.
     this.#written = this.#written
       .then(async () => await writeFields(host, record))
       .catch(this.#options.onError);
     await this.#written;
   }
 
-  /** The members' connections stay: they close when this process has ended. */
+  /** The members' connections stay open until this process ends, because the last member waits for that. */
   async close(): Promise<void> {
     clearTimeout(this.#empty);
     await removeSocket(this.#options.stateDir, this.#state).catch(this.#options.onError);
   }
 
-  /** The socket lies in the state folder, where its path is short enough and its disk has sockets. */
+  /** The socket is in the state folder if the path is short enough and the file system supports sockets. */
   async #listen(): Promise<void> {
     const { stateDir, runtimeDir = tmpdir() } = this.#options;
     const near = statePaths(stateDir).socket;
@@ -96,7 +96,7 @@ export class HostSocket {
     onLines(socket, (request) => this.#hear(socket, request));
   }
 
-  /** @throws where it is no request. */
+  /** @throws if the value is not a request. */
   #hear(socket: Socket, value: unknown): void {
     const request = requestSchema.parse(value);
     if (request.say === 'leave') return this.#leave(socket);
@@ -110,7 +110,7 @@ export class HostSocket {
   #leave(socket: Socket): void {
     this.#sessions.set(socket, undefined);
     this.#gone(socket, 0);
-    // The last command waits for the end of this process; the others need not.
+    // The last command waits for the end of this process. The others need not wait.
     if (this.#state.status !== 'stopping') socket.destroy();
   }
 
@@ -149,7 +149,7 @@ export class HostSocket {
   }
 }
 
-/** Removes the socket with the folder that was made for it. */
+/** Removes the socket, and the folder that the host made for it. */
 async function removeSocket(stateDir: string, { socket }: HostRecord): Promise<void> {
   await rm(statePaths(stateDir).socket, { force: true });
   if (socket === undefined) return;

@@ -19,34 +19,34 @@ export interface HostOptions {
   version: string;
   /** Fingerprints of the settings that the worker's work depends on; see `JoinOptions`. */
   settings?: Readonly<Record<string, string>>;
-  /** XDG_RUNTIME_DIR: where the socket lies when the state folder cannot hold it. */
+  /** XDG_RUNTIME_DIR, for the socket if it cannot be in the state folder. */
   runtimeDir?: string | undefined;
   temporal: {
     /** TEMPORAL_CLI. */
     cli?: string | undefined;
     /** PATH. */
     searchPath?: string | undefined;
-    /** Wishes. Default: the ports that people know from Temporal's own documentation. */
+    /** Preferred ports. Default: the ports in Temporal's own documentation. */
     ports?: { server: readonly number[]; ui: readonly number[] };
   };
-  /** Runs a worker until the signal; resolves when it has shut down, rejects when it fails. */
+  /** Runs a worker until the signal aborts. Resolves when it has shut down, rejects when it fails. */
   runWorker: (context: WorkerContext) => Promise<void>;
 }
 
 export interface WorkerContext {
   address: string;
   namespace: string;
-  /** Aborted when the worker is to shut down. */
+  /** Aborts when the worker must shut down. */
   signal: AbortSignal;
-  /** To be called when the worker polls: commands wait for it. */
+  /** The worker calls this when it polls. Commands wait for it. */
   ready: () => void;
 }
 
 /**
- * The host process of a state folder: its Temporal server, and its worker once a command needs one, until no command
- * uses them. The process is to exit when this ends: that frees its lock, and ends the wait of commands for it.
- * @returns `already-running` where another host has the lock.
- * @throws the error that made it fail, after the waiting commands have it.
+ * Runs the host of a state folder until no command uses it: a Temporal server, and a worker as soon as a command needs
+ * one. The process must then exit, because that frees the lock and ends the wait of commands.
+ * @returns `already-running` if another host has the lock.
+ * @throws the error that made the host fail, after it has sent that to the waiting commands.
  */
 export async function runHost(options: HostOptions): Promise<'stopped' | 'already-running'> {
   const { stateDir } = options;
@@ -62,14 +62,14 @@ export async function runHost(options: HostOptions): Promise<'stopped' | 'alread
 }
 
 const KNOWN_PORTS = { server: [7233], ui: [8233] };
-/** The first pause after a failure; each one that follows is twice as long. */
+/** The first pause after a failure. Each further pause is twice as long. */
 const FIRST_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 60_000;
-/** A server that ran this long has its restarts counted from zero again. */
+/** If a server ran this long, the host counts its restarts from zero again. */
 const STEADY_MS = 60_000;
-/** Trouble that passes by itself, a full disk, is waited for; any other ends the host after so many restarts. */
+/** The host waits for as long as a disk is full. Any other failure ends the host after this many restarts. */
 const MAX_RESTARTS = 3;
-/** Its folder's end is seen within this time. */
+/** The host notices within this time that its folder was removed. */
 const FOLDER_INTERVAL_MS = 1000;
 
 class Host {
@@ -78,7 +78,7 @@ class Host {
   #socket!: HostSocket;
   #ui!: UiProxy;
   #namespace = '';
-  /** After a start that failed: none, since another program may take a port between the look and the start. */
+  /** Empty after a failed start, because another program may have taken the port between the check and the start. */
   #ports: readonly number[] = [];
 
   constructor(options: HostOptions) {
@@ -115,15 +115,15 @@ class Host {
       worker: 'none',
       pid: process.pid,
       version,
-      // A host that was killed was to stay; `down` ends that.
+      // If a pinned host was killed, its successor is pinned too. Only `down` ends that.
       pinned: last.pinned === true && !isCopy,
       members: [],
       ups: [],
       settings,
-      // For the next host, should this one be killed before it has others.
+      // If this host is killed before it has its own addresses, the next host uses these.
       address: last.address,
       uiUrl: last.uiUrl,
-      // Of a host that was killed, so that it is removed.
+      // The socket of a killed host, so that this one removes it.
       socket: last.inode === identity.inode ? last.socket : undefined,
     };
     const onStop = (why: string): void => this.#stop.abort(why);
@@ -159,7 +159,7 @@ class Host {
     }
   }
 
-  /** Until the host is to end. @throws what made it end before. */
+  /** Runs Temporal and the worker until the host must end. @throws the failure that ended them before. */
   async #serveOnce(): Promise<void> {
     const temporal = await this.#startTemporal();
     const lost = new AbortController();
@@ -196,7 +196,7 @@ class Host {
     return started;
   }
 
-  /** Until the signal. @throws a LonghaulError where another start would not help: it failed before it was ready. */
+  /** Runs the worker until the signal. @throws LonghaulError if it fails before it is ready: a restart cannot help. */
   async #work(address: string, signal: AbortSignal): Promise<void> {
     void this.#socket.announce({ worker: 'starting', note: 'Starting the worker' });
     let wasReady = false;
@@ -249,8 +249,8 @@ const COPY_NOTE =
   'This state folder is a copy: its runs and schedules stay with the original; `longhaul schedule apply` makes schedules here';
 
 /**
- * A state folder has a namespace of its own, which it keeps when it is moved. A copy, with the original still in its
- * place, gets another: two servers may then never be taken for each other.
+ * Each state folder has its own namespace, and keeps it when a user moves the folder. If the original is still there,
+ * the folder is a copy and gets another namespace, so that a client never takes one server for the other.
  */
 async function identityOf(stateDir: string, last: Partial<HostRecord>) {
   const path = await realpath(stateDir);
@@ -262,7 +262,7 @@ async function identityOf(stateDir: string, last: Partial<HostRecord>) {
   return { namespace, path, inode, isCopy };
 }
 
-/** The port of the last server, so that the next one keeps its address. */
+/** The port of the last server. The next server uses it again, so that its address stays the same. */
 function portIn(url: string | undefined): number[] {
   const port = Number(/:(\d+)$/.exec(url ?? '')?.[1]);
   return port > 0 ? [port] : [];

@@ -10,33 +10,33 @@ import type { HostRecord, HostState } from './protocol.ts';
 import { makeStateDir, readFields, rotateLog, statePaths } from './state-files.ts';
 
 export interface HostCommand {
-  /** Path of the module that Node is to run: it calls `runHost`. */
+  /** Path of the module that Node runs. The module calls `runHost`. */
   entry: string;
   args: readonly string[];
 }
 
 export interface JoinOptions {
   stateDir: string;
-  /** How to start the host process where none runs. */
+  /** How to start the host process if none runs. */
   host: HostCommand;
-  /** The version of this program: a note says when the running server is of another one. */
+  /** The version of this program. If the running server has another version, a note says so. */
   version?: string;
-  /** False: the command only asks, so the host starts Temporal and no worker for it. Default: true. */
+  /** If false, the command only queries Temporal, so the host starts no worker for it. Default: true. */
   needsWorker?: boolean;
   /**
-   * Fingerprints of the settings that a worker's work depends on: name of the setting → hash. A command that needs the
-   * worker, and differs from the running host, is refused with CONFIG_INVALID that names them.
+   * Fingerprints of the settings that the worker's work depends on: name of the setting → hash. If a command needs
+   * the worker and has other settings than the running host, it ends with CONFIG_INVALID, which names them.
    */
   settings?: Readonly<Record<string, string>>;
-  /** A foreground `longhaul up`, which `longhaul down` asks to leave (`EmbeddedServer.stopped`). */
+  /** True for a foreground `longhaul up`. `longhaul down` ends it (`EmbeddedServer.stopped`). */
   isUp?: boolean;
-  /** What takes time, for people. */
+  /** Called with text for the user if something takes time. */
   onNote?: (note: string) => void;
-  /** Gives up waiting. */
+  /** If it aborts, the command stops waiting. */
   signal?: AbortSignal;
 }
 
-/** Where a server is. */
+/** The addresses of an embedded server. */
 export interface EmbeddedAddress {
   /** `host:port`. */
   address: string;
@@ -45,27 +45,27 @@ export interface EmbeddedAddress {
   uiUrl: string;
 }
 
-/** Its address is as it was at the join. */
+/** An embedded server that a command has joined. Its address fields are those at that time. */
 export interface EmbeddedServer extends EmbeddedAddress {
   /**
-   * Where the server is now: waits until the host's Temporal answers, after a restart perhaps on another port. Starts
-   * a host that was killed again.
+   * The server's present address. Waits until the host's Temporal answers, perhaps on another port after a restart. If
+   * the host was killed, starts another.
    * @throws LonghaulError as `joinEmbedded` does; EMBEDDED_STOPPED; CANCELLED.
    */
   current(signal?: AbortSignal): Promise<EmbeddedAddress>;
   /**
-   * Ends, with why in words, when `longhaul down` asks this `up` to leave, or the server was stopped under it. Starts a
-   * host that was killed again. @throws why the host ended otherwise, and cannot be started again.
+   * Resolves with the reason when `longhaul down` ends this `up`, or when the server was stopped. If the host was
+   * killed, starts another. @throws the host's error if it ended otherwise and cannot start again.
    */
   stopped(): Promise<string>;
-  /** The last one to leave waits until the server has stopped. Leaving twice does no harm. */
+  /** The last command that leaves waits until the server has stopped. Leaving twice does no harm. */
   leave(): Promise<void>;
 }
 
 /**
- * Uses the embedded server of a state folder until `leave`: the one that runs, else one started now. A process
- * that dies instead of leaving is noticed.
- * @throws LonghaulError EMBEDDED_FAILED, TEMPORAL_NOT_INSTALLED, CONFIG_INVALID, CANCELLED, or what made the worker fail.
+ * Joins the embedded server of a state folder until `leave`, and starts it if none runs. The host notices if a command
+ * dies without leaving.
+ * @throws LonghaulError EMBEDDED_FAILED, TEMPORAL_NOT_INSTALLED, CONFIG_INVALID, CANCELLED, or the worker's error.
  */
 export async function joinEmbedded(options: JoinOptions): Promise<EmbeddedServer> {
   const member = new Member(options);
@@ -84,16 +84,16 @@ export async function joinEmbedded(options: JoinOptions): Promise<EmbeddedServer
   }
 }
 
-/** A host that is killed again and again is not started for ever. */
+/** If something kills the host again and again, the command gives up after so many starts. */
 const MAX_STARTS = 5;
 const FIRST_PAUSE_MS = 100;
 const POLL_MS = 25;
-/** A worker may take its grace time, and Temporal some seconds; the command does not wait for a host that takes longer. */
+/** The worker may need its grace time, and Temporal some seconds. The command does not wait longer for the host. */
 const LEAVE_LIMIT_MS = 120_000;
 
 class Member {
   readonly #options: JoinOptions;
-  /** The last one stays when the host was stopped, or failed: it has the reason. */
+  /** If the host stopped or failed, the last link stays here, because it has the reason. */
   #link: HostLink | undefined;
   #joining: Promise<HostState> | undefined;
   #note = '';
@@ -103,7 +103,7 @@ class Member {
     this.#options = options;
   }
 
-  /** One look, or one start, for all that ask at a time. */
+  /** Callers at the same time share one connection attempt or one start. */
   async ready(signal: AbortSignal | undefined): Promise<HostState> {
     this.#joining ??= this.#join().finally(() => (this.#joining = undefined));
     if (!signal) return await this.#joining;
@@ -152,14 +152,14 @@ class Member {
     }
   }
 
-  /** Connects to the host that runs, else to one started now. */
+  /** Connects to the running host. If none runs, starts one. */
   async #connect(): Promise<HostLink> {
     const { stateDir, needsWorker = true, isUp } = this.#options;
     let started: StartedHost | undefined;
     for (let starts = 0; !this.#isLeaving; await sleep(POLL_MS)) {
       const link = await HostLink.connect(stateDir, { role: isUp ? 'up' : 'command', needsWorker });
       link?.on('change', () => this.#hear(link));
-      // One that is stopping takes no more members: its end is waited for.
+      // A host that is stopping accepts no more members, so the command waits for its end.
       if (link && (await link.until((state) => !isEnding(state)))) {
         if (!this.#isLeaving) return link;
         link.close();
@@ -184,11 +184,11 @@ class Member {
 
 interface StartedHost {
   pid: number | undefined;
-  /** Undefined while it runs; 0 for one that was killed, too. With another, it failed: another start would end like it. */
+  /** Undefined while the host runs; 0 if it ended well or was killed. With any other code, a restart would fail too. */
   exitCode(): number | undefined;
 }
 
-/** Starts a host that outlives this process and its terminal; its output goes to its log. */
+/** Starts a host that outlives this process and its terminal. Its output goes to its log. */
 async function startHost(stateDir: string, { entry, args }: HostCommand): Promise<StartedHost> {
   const { hostLog } = statePaths(stateDir);
   await makeStateDir(stateDir);
@@ -221,7 +221,7 @@ function isEnding(state: HostState | undefined): boolean {
   return state?.status === 'stopping' || state?.status === 'stopped';
 }
 
-/** Why it ended. */
+/** Says why the host ended. */
 function reasonOf(state: HostState | undefined): string {
   return printable(state?.note ?? 'It was stopped.');
 }

@@ -1,17 +1,17 @@
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net';
 
-/** This machine's own names, with any port (one that ssh forwards is another). */
+/** This machine's own names, with any port, because ssh may forward another port. */
 const OWN_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i;
 
-/** Listens on 127.0.0.1: on the first port of the wanted that is free, else on any. @returns the port. */
+/** Listens on 127.0.0.1, on the first free port of `wanted`, else on any free port. @returns the port. */
 export async function listenOn(server: Server, wanted: readonly number[]): Promise<number> {
   for (const port of wanted) if (await listens(server, port)) return portOf(server);
   if (!(await listens(server, 0))) throw new Error('The system has no free port on 127.0.0.1.');
   return portOf(server);
 }
 
-/** The port that `listenOn` would take; another program may take it before its user does. */
+/** The port that `listenOn` would use. Another program may take the port before the caller does. */
 export async function freePort(wanted: readonly number[] = []): Promise<number> {
   const server = createTcpServer();
   const port = await listenOn(server, wanted);
@@ -20,8 +20,8 @@ export async function freePort(wanted: readonly number[] = []): Promise<number> 
 }
 
 /**
- * Whether a request came for this machine by name, and from no page of another site: a page of any site whose name was
- * pointed to this machine (DNS rebinding) can send requests to whatever listens here.
+ * True if a request names this machine and does not come from a page of another site. With DNS rebinding, a site's
+ * owner points its name to this machine, so that pages of the site can send requests to programs here.
  */
 export function isFromHere({ headers, url }: IncomingMessage): boolean {
   const { host = '', origin } = headers;
@@ -51,9 +51,9 @@ export interface UiProxy {
 }
 
 /**
- * The Web UI on 127.0.0.1, on the first port of the wanted that is free, else on any. Temporal's own answers a page of
- * any site whose name was pointed to this machine (DNS rebinding), which could then start workflows. Here such a
- * request is refused, by the name that it came for and by the page that sent it.
+ * A proxy of the Web UI on 127.0.0.1, on the first free port of `wanted`, else on any. Temporal's own server also
+ * answers pages that use DNS rebinding, and they could start workflows. The proxy refuses requests that name another
+ * host or come from a page of another site.
  */
 export async function openUiProxy(wanted: readonly number[]): Promise<UiProxy> {
   const proxy: UiProxy = { port: 0, target: undefined, close: () => void server.close() };
@@ -62,7 +62,7 @@ export async function openUiProxy(wanted: readonly number[]): Promise<UiProxy> {
     if (!proxy.target) return end(outgoing, 503, 'Temporal is not running at the moment.');
     return pass(incoming, outgoing, proxy.target);
   });
-  // Downloads and slow uploads need no limit here.
+  // The proxy sets no time limit, because downloads and uploads may be slow.
   server.requestTimeout = 0;
   proxy.port = await listenOn(server, wanted);
   return proxy;

@@ -3,20 +3,21 @@ import { z } from 'zod';
 import type { ErrorCode } from '../model/errors.ts';
 
 /**
- * What commands and the host of a state folder say to each other over its Unix socket: a JSON value a line. A command
- * says first who it is; the host pushes its whole state at once and at each change. An open connection is membership.
+ * The messages between commands and the host of a state folder over its Unix socket: one JSON value in each line. A
+ * command first sends `hello`. The host sends its whole state at once and at each change. A command is a member for as
+ * long as its connection is open.
  */
 export const requestSchema = z.discriminatedUnion('say', [
   z.strictObject({
     say: z.literal('hello'),
     pid: z.int().positive(),
-    /** `up`: a foreground `longhaul up`, which `down` ends. `look`: it uses nothing. */
+    /** `up`: a foreground `longhaul up`, which `down` ends. `look`: a command that only reads the state. */
     role: z.enum(['command', 'up', 'look']),
     needsWorker: z.boolean(),
   }),
-  /** The last one that leaves sees the connection close when the host has ended. */
+  /** The connection of the last command that leaves closes when the host has ended. */
   z.strictObject({ say: z.literal('leave') }),
-  /** Stay when all have left, until `down`. */
+  /** Tells the host to stay until `down`, even when all members have left. */
   z.strictObject({ say: z.literal('stay') }),
   z.strictObject({ say: z.literal('down'), force: z.boolean() }),
 ]);
@@ -24,44 +25,44 @@ export type Request = z.infer<typeof requestSchema>;
 export type Hello = Extract<Request, { say: 'hello' }>;
 
 export interface HostState {
-  /** Status of Temporal. `stopping`: the host takes no more members. */
+  /** Status of Temporal. `stopping`: the host accepts no more members. */
   status: 'starting' | 'ready' | 'stopping' | 'stopped' | 'failed';
-  /** The worker starts when the first command needs it. */
+  /** Status of the worker, which starts when the first command needs it. */
   worker: 'none' | 'starting' | 'ready';
   pid: number;
   /** The program's version, to recognise a server that an older one started. */
   version: string;
   namespace: string;
-  /** `host:port`; before `ready`, of the last server. */
+  /** `host:port`. Before `ready`, it is the address of the last server. */
   address?: string | undefined;
   uiUrl?: string | undefined;
-  /** What it is doing, or why it stops, for people. */
+  /** Text for the user: what the host is doing, or why it stops. */
   note?: string;
   error?: { code: ErrorCode; message: string; hint?: string | undefined };
-  /** The host stays without members. */
+  /** True if the host stays without members. */
   pinned: boolean;
-  /** Process ids of the commands that use it, those of `up` apart. */
+  /** Process ids of the commands that use the host, without those of `up`. */
   members: number[];
   ups: number[];
   /** Fingerprints of the worker's settings. */
   settings: Readonly<Record<string, string>>;
-  /** An answer to `down`: this `up` is to leave. */
+  /** Tells an `up` to leave, because of `down`. */
   leave?: boolean | undefined;
 }
 
-/** `host.json`: the state, and what only the next host has to know. */
+/** `host.json`: the state, and facts that only the next host needs. */
 export interface HostRecord extends HostState {
-  /** Where it is not in the state folder. */
+  /** Path of the socket if it is not in the state folder. */
   socket?: string | undefined;
-  /** The state folder when last seen: `namespace` belongs to it, and not to a copy. */
+  /** Path and inode of the state folder. They show whether the folder is a copy, which gets another `namespace`. */
   path: string;
   inode: number;
 }
 
-/** A state with a thousand members fits. Who sends more is no part of this program. */
+/** Characters. A state with a thousand members fits. Longer lines do not come from Longhaul. */
 const MAX_LINE_LENGTH = 64 * 1024;
 
-/** Calls back for each line; a line that is too long or cannot be read ends the connection. */
+/** Calls `use` for each line. A line that is too long or cannot be read ends the connection. */
 export function onLines(socket: Socket, use: (value: unknown) => void): void {
   let rest = '';
   socket.setEncoding('utf8').on('data', (chunk: string) => {

@@ -6,10 +6,10 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { LonghaulError } from '../model/errors.ts';
 
-/** What lies in the state folder. */
+/** Paths of the files in the state folder. */
 export function statePaths(stateDir: string) {
   return {
-    /** The host's state, and where its socket is: for commands, and for the next host. */
+    /** The host's state and the path of its socket, for commands and for the next host. */
     host: join(stateDir, 'host.json'),
     hostLock: join(stateDir, 'host.lock'),
     hostLog: join(stateDir, 'host.log'),
@@ -20,7 +20,7 @@ export function statePaths(stateDir: string) {
   };
 }
 
-/** Runs hold what they read and where from: no other user's concern. */
+/** Only this user may read the folder, because the histories of runs contain addresses and data. */
 export async function makeStateDir(stateDir: string): Promise<void> {
   try {
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
@@ -30,12 +30,12 @@ export async function makeStateDir(stateDir: string): Promise<void> {
   }
 }
 
-/** Readers see the old fields or the new, never a part, after a loss of power too. */
+/** Readers see the old fields or the new ones, never a part of them, even after a loss of power. */
 export async function writeFields(path: string, fields: object): Promise<void> {
   await replaceFile(path, `${JSON.stringify(fields, null, 2)}\n`, 0o600);
 }
 
-/** The fields of a JSON object; none where the file is absent or holds anything else. */
+/** The fields of a JSON object. Empty if the file is absent or has other content. */
 export async function readFields<T extends object>(path: string): Promise<Partial<T>> {
   try {
     return { ...(JSON.parse(await readFile(path, 'utf8')) as T) };
@@ -44,10 +44,10 @@ export async function readFields<T extends object>(path: string): Promise<Partia
   }
 }
 
-/** Above this a log is put aside as `<name>.1` before the next start, so that logs cannot fill the disk. */
+/** A larger log is renamed to `<name>.1` before the next start, so that logs cannot fill the disk. */
 const MAX_LOG_BYTES = 5 * 1024 * 1024;
 
-/** @returns how many bytes the log has. */
+/** @returns the size of the log in bytes. */
 export async function rotateLog(path: string): Promise<number> {
   const bytes = (await stat(path).catch(() => undefined))?.size ?? 0;
   if (bytes <= MAX_LOG_BYTES) return bytes;
@@ -56,10 +56,10 @@ export async function rotateLog(path: string): Promise<number> {
 }
 
 /**
- * Takes a lock of the kernel's on a file, which is made where it is not there. Node has no call for it, but the lock
- * belongs to the open file: a child takes it on ours. It is free when every process that has this file open, a program
- * that inherited it too, has closed it or ended, whatever ended it.
- * @returns the open file, to be closed or passed on; undefined where another process holds it.
+ * Takes a kernel lock on a file, and makes the file if it does not exist. Node has no call for that, but the lock
+ * belongs to the open file, so a child process can take it. The lock is free when every process with this open file,
+ * also a program that inherited it, has closed it or ended for any reason.
+ * @returns the open file, which the caller closes or passes on; undefined if another process has the lock.
  */
 export function takeLock(path: string): number | undefined {
   const file = open(path);
@@ -76,7 +76,7 @@ export function takeLock(path: string): number | undefined {
   throw new LonghaulError('EMBEDDED_FAILED', message, { hint });
 }
 
-/** macOS has no `flock`, but perl. */
+/** macOS has no `flock`, but it has perl. */
 const FLOCK = `command -v flock >/dev/null && exec flock -n 3
 exec perl -MFcntl=:flock -e 'open(F, ">>&=3") or die $!; exit 0 if flock(F, LOCK_EX | LOCK_NB); exit 1 if $!{EWOULDBLOCK}; die $!'`;
 

@@ -12,13 +12,13 @@ import { startChild } from '../programs/child.ts';
 import { freePort } from './loopback.ts';
 import { takeLock, rotateLog, statePaths } from './state-files.ts';
 
-/** The one Temporal server of a state folder. It ends with this process, however that ends. */
+/** The only Temporal server of a state folder. It ends when this process ends, for any reason. */
 export interface Temporal {
   /** `host:port`. */
   address: string;
-  /** Its own Web UI, behind the host's proxy. */
+  /** Address of Temporal's own Web UI, which is behind the host's proxy. */
   ui: { host: string; port: number };
-  /** With why, in words: it ended, or its namespace is gone. */
+  /** Resolves with the reason when Temporal has ended or its namespace is gone. */
   lost: Promise<string>;
   stop(): Promise<void>;
 }
@@ -30,28 +30,28 @@ export interface TemporalOptions {
   /** PATH, for a program that is a script. */
   searchPath: string | undefined;
   namespace: string;
-  /** Wishes; one that is taken is passed over. */
+  /** Preferred ports. Temporal gets the first free one. */
   ports: readonly number[];
   onNote: (note: string) => void;
-  /** Gives up waiting, and stops the started processes. */
+  /** If it aborts, the start is given up and the started processes are stopped. */
   signal: AbortSignal;
 }
 
-/** Temporal starts in about 1 s; on a laptop under load, with a big database, it takes longer. */
+/** Temporal starts in about 1 s. It needs longer on a busy laptop with a large database. */
 const START_LIMIT_MS = 60_000;
-/** Temporal stops in about 1 s; on a loaded machine it may take longer. */
+/** Temporal stops in about 1 s. It may need longer on a busy machine. */
 const STOP_LIMIT_MS = 15_000;
 const POLL_MS = 50;
-/** `start-dev` keeps history for 24 h; a lake that is loaded daily wants to be asked about last month. */
+/** `start-dev` keeps histories for only 24 h. The operator of a daily lake also needs the runs of the last months. */
 const RETENTION_MS = 90 * 86_400_000;
 const NAMESPACE_INTERVAL_MS = 5000;
-/** Loopback answers in milliseconds or not at all. */
+/** A server on loopback answers in milliseconds or not at all. */
 const CALL_TIMEOUT_MS = 5000;
 
 /**
  * Starts Temporal, ready for use. The caller holds the host's lock.
- * @throws Error where another start may help; LonghaulError LAKE_NOT_WRITABLE, and EMBEDDED_FAILED where another
- * Temporal has the database.
+ * @throws Error if another start may help; LonghaulError LAKE_NOT_WRITABLE, and EMBEDDED_FAILED if another Temporal
+ * has the database.
  */
 export async function startTemporal(options: TemporalOptions): Promise<Temporal> {
   const { stateDir, namespace, signal } = options;
@@ -67,7 +67,7 @@ export async function startTemporal(options: TemporalOptions): Promise<Temporal>
   const stop = async (): Promise<void> => {
     clearInterval(watch);
     const ended = child.stop(STOP_LIMIT_MS);
-    // A suspended process gets the signal only when it goes on.
+    // A suspended process gets SIGTERM only after SIGCONT.
     child.signal('SIGCONT');
     await Promise.all([ended, connection.close()]);
   };
@@ -103,7 +103,7 @@ async function launch(
       ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port)],
       ...['--ui-ip', ui.host, '--ui-port', String(ui.port)],
       ...['--db-filename', database, '--namespace', namespace, '--log-level', 'warn'],
-      // Its HTTP API answers pages of any site: no page has this host.
+      // Temporal's HTTP API would answer pages of any site. No page has this host.
       ...['--dynamic-config-value', 'frontend.httpAllowedHosts=["disabled.invalid"]'],
     ];
     return await startChild([program, ...args], {
@@ -120,8 +120,8 @@ async function launch(
 }
 
 /**
- * Two on one database would open it without complaint. A Temporal holds this lock from its first moment to its last;
- * one whose host was killed ends at that moment (`startChild`).
+ * Two Temporal servers would open the same database without an error. So a server has this lock for as long as it runs.
+ * If its host is killed, the server ends at once (`startChild`).
  */
 async function lockDatabase(path: string): Promise<number> {
   const end = performance.now() + STOP_LIMIT_MS;
@@ -136,7 +136,7 @@ async function lockDatabase(path: string): Promise<number> {
   throw new LonghaulError('EMBEDDED_FAILED', message, { hint });
 }
 
-/** On Linux any of 16 million addresses, so that a page of another site cannot guess where the unguarded Web UI is. */
+/** On Linux a random one of 16 million addresses, so that a page of another site cannot guess that of the Web UI. */
 function uiHost(): string {
   const byte = (): number => randomInt(1, 255);
   return process.platform === 'linux' ? `127.${byte()}.${byte()}.${byte()}` : '127.0.0.1';
@@ -145,19 +145,19 @@ function uiHost(): string {
 function connect(address: string): Connection {
   return Connection.lazy({
     address,
-    // Asked again here, until it answers.
+    // The loop in `startTemporal` repeats calls itself.
     interceptors: [],
     channelArgs: {
-      // A proxy of the environment has no way to this machine's loopback.
+      // A proxy of the environment cannot reach this machine's loopback.
       'grpc.enable_http_proxy': 0,
-      // By default a server that comes up is looked for again only after a second.
+      // By default, gRPC tries again only after a second.
       'grpc.initial_reconnect_backoff_ms': POLL_MS,
       'grpc.max_reconnect_backoff_ms': POLL_MS,
     },
   });
 }
 
-/** Sets what runs need of the namespace. False where no server answers yet, or one that has no such namespace. */
+/** Sets what runs need of the namespace. @returns false if no server answers yet, or if it lacks the namespace. */
 async function prepareNamespace(connection: Connection, namespace: string): Promise<boolean> {
   const { workflowService, operatorService } = connection;
   const config = { workflowExecutionRetentionTtl: msNumberToTs(RETENTION_MS) };
@@ -174,10 +174,10 @@ async function prepareNamespace(connection: Connection, namespace: string): Prom
   );
 }
 
-/** `grpc.status`. */
+/** `grpc.status.NOT_FOUND`. */
 const NOT_FOUND = 5;
 
-/** Only where the server says so: one that does not answer may be slow, or suspended. */
+/** True only if the server says so. A server that does not answer may be slow or suspended. */
 async function isNamespaceGone(connection: Connection, namespace: string): Promise<boolean> {
   const described = connection.withDeadline(Date.now() + CALL_TIMEOUT_MS, async () => {
     await connection.workflowService.describeNamespace({ namespace });
@@ -190,7 +190,7 @@ async function isNamespaceGone(connection: Connection, namespace: string): Promi
 
 async function startFailure(options: TemporalOptions, lastWord: string): Promise<Error> {
   const { database } = statePaths(options.stateDir);
-  // Without its tables it was left by a Temporal that was killed while it made them.
+  // A database has no tables if Temporal was killed while it made them.
   if (/not a database|malformed|no such table/i.test(lastWord)) await setAside(options);
   if (/readonly database|read-only file system|permission denied/i.test(lastWord)) {
     return new LonghaulError('LAKE_NOT_WRITABLE', `Temporal cannot write ${database}: ${lastWord}`);
@@ -210,10 +210,10 @@ async function setAside({ stateDir, onNote }: TemporalOptions): Promise<void> {
   );
 }
 
-/** SQLite, its journal and the logs. */
+/** SQLite, its journal and the logs need about this much. */
 const ROOM_BYTES = 1024 * 1024;
 
-/** By the program's own output, or by the files that are there. */
+/** True if Temporal's output or the file system says that the disk is full. */
 export async function isDiskFull(folder: string, failure: Error): Promise<boolean> {
   if (failure instanceof LonghaulError) return failure.code === 'DISK_FULL';
   if (/disk is full|no space left|ENOSPC|EDQUOT/i.test(failure.message)) return true;
@@ -221,13 +221,13 @@ export async function isDiskFull(folder: string, failure: Error): Promise<boolea
   return bavail * bsize < ROOM_BYTES;
 }
 
-/** Two lines of a terminal. */
+/** Characters. It fills two or three lines of a terminal. */
 const MAX_LOG_LINE_LENGTH = 200;
 
 async function endOfLog(path: string, start: number): Promise<string> {
   const bytes = await readFile(path).catch(() => Buffer.alloc(0));
   const lines = bytes.subarray(start).toString('utf8').trim().split('\n');
-  // Below a panic stands its trace.
+  // A stack trace follows the line of a panic.
   const line = lines.find((each) => each.startsWith('panic:')) ?? lines.at(-1) ?? '';
   return printable(line.slice(-MAX_LOG_LINE_LENGTH)) || 'nothing';
 }

@@ -5,47 +5,47 @@ import type { Readable, Writable } from 'node:stream';
 
 export interface ChildOptions {
   folder: string;
-  /** All of its environment. */
+  /** The complete environment of the child. */
   env: NodeJS.ProcessEnv;
-  /** Paths that its output is appended to. Without: pipes, which have to be read. */
+  /** Paths of files that get the output, appended. If absent, it goes to pipes, which the caller must read. */
   stdout?: string;
   stderr?: string;
-  /** An open file that it and all that it starts hold too, from their first moment to their last. */
+  /** An open file that the child and its own children inherit, and keep open for as long as they run. */
   holds?: number;
-  /** The files that it makes are for this user alone. */
+  /** True if only this user may read the files that the child makes. */
   isPrivate?: boolean;
 }
 
 export interface ChildEnd {
-  /** Null where a signal ended it. */
+  /** Null if a signal ended the child. */
   code: number | null;
   signal: NodeJS.Signals | null;
 }
 
-/** A process in a group of its own, with all that it starts. It ends with this process, however that ends. */
+/** A process in its own group, with all its children. The group ends when this process ends, for any reason. */
 export interface Child {
   pid: number;
   stdout: Readable | null;
   stderr: Readable | null;
-  /** When no process of the group is left, and its output was read. Never rejects. */
+  /** Resolves when no process of the group is left and the caller has read the output. Never rejects. */
   ended: Promise<ChildEnd>;
   hasEnded(): boolean;
-  /** The whole group. */
+  /** Sends a signal to the whole group. */
   signal(signal: NodeJS.Signals): void;
-  /** Sends SIGTERM to the group, and SIGKILL to the processes left after the limit. Resolves when the group has ended. */
+  /** Sends SIGTERM to the group, and SIGKILL after the limit. Resolves when the group has ended. */
   stop(limitMs: number): Promise<ChildEnd>;
 }
 
 /**
- * The shell becomes the program, after it has left a guard behind, which waits for the end of a pipe, descriptor 3, that
- * this process holds. It closes even when this process is killed, and then the whole group ends. Without `--`: dash's
- * kill takes it for a number where the signal is given so.
+ * The shell starts a guard and then becomes the program. The guard waits for the end of a pipe, descriptor 3, whose
+ * other end this process has. The pipe closes even if this process is killed, and then the guard kills the whole
+ * group. After `-KILL`, there is no `--`, because dash's `kill` would read it as a number.
  */
 const WITH_GUARD = '(read -r _ <&3 || kill -KILL -$$) >/dev/null 2>&1 & exec "$@" 3<&-';
 
 /**
  * @param words a program and its arguments: never a shell line.
- * @throws where it cannot be started at all. A program that is not there ends with code 127 or 126.
+ * @throws if the shell cannot be started. If the program does not exist, the child ends with code 127 or 126.
  */
 export async function startChild(words: readonly string[], options: ChildOptions): Promise<Child> {
   const { folder, env, holds, isPrivate } = options;
@@ -64,7 +64,7 @@ export async function startChild(words: readonly string[], options: ChildOptions
       env,
       stdio: ['ignore', ...outputs, 'pipe', ...(holds === undefined ? [] : [holds])],
     });
-    // Listened for before anything else: a short program ends at once.
+    // The listeners must be there before the first `await`, because a short program may end at once.
     const ended = endOf(child);
     await once(child, 'spawn');
     return handleOf(child, ended);
@@ -78,7 +78,7 @@ async function endOf(child: ChildProcess): Promise<ChildEnd> {
     const guard = child.stdio[3] as Writable;
     guard.on('error', () => undefined);
     child.once('exit', () => {
-      // What it left in its group goes too, and so does the guard.
+      // This also ends the guard, and the processes that the program left in its group.
       signalGroup(child, 'SIGKILL');
       guard.destroy();
     });
@@ -110,6 +110,6 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // No process is left in it.
+    // No process is left in the group.
   }
 }

@@ -7,18 +7,18 @@ import { readPin, FETCH_TIMEOUT_MS, makeWhole, type Pin } from './tools-folder.t
 
 const run = promisify(execFile);
 
-/** Hadoop's jars for one purpose, in a folder that holds no other file. */
+/** Hadoop's jars for one purpose, in a folder without other files. */
 export interface HadoopJars {
-  /** Absolute. */
+  /** Absolute path of the folder. */
   folder: string;
-  /** All of them, as Java's `-cp` and Spark's `spark.driver.extraClassPath` take it: `<folder>/*`. */
+  /** `<folder>/*`, the form for all jars in Java's `-cp` and Spark's `spark.driver.extraClassPath`. */
   classPath: string;
 }
 
 /**
- * What Spark lacks for `s3a:` addresses, beside the Hadoop client, Netty and HTTP client that it brings (13 MB): the jars
- * in HADOOP_JARS (`given`: a folder with `s3a` in it), or those fetched before, or else fetched now by Maven.
- * @throws LonghaulError PROGRAM_NOT_INSTALLED naming each thing tried, and the command to run.
+ * Finds the jars that Spark lacks for `s3a:` addresses (13 MB). Spark itself has the Hadoop client, Netty and an HTTP
+ * client. The jars are in HADOOP_JARS (`given`: a folder with `s3a` in it), were fetched before, or Maven fetches them.
+ * @throws LonghaulError PROGRAM_NOT_INSTALLED with each place tried, and the command to run.
  */
 export async function locateHadoopJars(options: LocateOptions = {}): Promise<HadoopJars> {
   const set = {
@@ -30,9 +30,9 @@ export async function locateHadoopJars(options: LocateOptions = {}): Promise<Had
   return await locateJarSet(set, options);
 }
 
-/** Jars that are fetched together, with what they need. */
+/** Jars that Maven fetches together with their dependencies. */
 export interface JarSet {
-  /** Name of the set's folder, in HADOOP_JARS too. */
+  /** Name of the set's folder, also in HADOOP_JARS. */
   name: string;
   title: string;
   size: string;
@@ -46,7 +46,7 @@ export async function locateJarSet(
   const { name, title, size, dependencies } = set;
   const { version } = await readPin('hadoop', 'maven');
   const plugin = await readPin('maven-dependency-plugin', 'maven');
-  // These jars, by name, distinguish a set from another folder, and from an older set.
+  // The names of these jars distinguish a set from any other folder, and from an older set.
   const jars = dependencies.map(({ pin, artifact }) => `${artifact}-${pin.version}.jar`);
   const wanted = {
     title,
@@ -67,23 +67,23 @@ export async function locateJarSet(
 export interface Dependency {
   pin: Pin;
   artifact: string;
-  /** `group:artifact`, where `*` is any. */
+  /** Excluded dependencies: `group:artifact`, with `*` for any. */
   without?: readonly string[];
 }
 
-/** @param without what of the AWS SDK's own needs is there already. */
+/** @param without dependencies of the AWS SDK that are already there. */
 export async function s3aDependencies(without: readonly string[]): Promise<Dependency[]> {
   const awsSdk = await readPin('aws-sdk-java', 'maven');
   const accelerator = await readPin('analytics-accelerator', 'maven');
   return [
-    // Its own dependencies are the SDK's bundle of 600 MB, and a native TLS library that nothing needs.
+    // Its own dependencies are the SDK's bundle of 600 MB and a native TLS library. Longhaul needs neither.
     { pin: await readPin('hadoop', 'maven'), artifact: 'hadoop-aws', without: ['*:*'] },
     { pin: accelerator, artifact: 'analyticsaccelerator-s3', without: ['*:*'] },
     ...['s3', 'sts', 's3-transfer-manager'].map((artifact) => ({ pin: awsSdk, artifact, without })),
   ];
 }
 
-/** Spark brings these, newer. Before its own on the class path they would be taken instead. */
+/** Spark has newer versions of these. Fetched ones would come first on the class path and replace them. */
 const OF_SPARK: readonly string[] = [
   'io.netty:*',
   'org.apache.httpcomponents:*',
@@ -100,7 +100,7 @@ function pomOf({ name, dependencies }: JarSet): string {
   );
 }
 
-/** Names and versions of tools/versions.json and of this file: none needs escaping. */
+/** The names and versions come from tools/versions.json and this file, so none needs escaping. */
 function toXml({ pin, artifact, without = [] }: Dependency): string {
   const exclusions = without.map((each) => {
     const [group = '*', name = '*'] = each.split(':');
@@ -112,7 +112,7 @@ function toXml({ pin, artifact, without = [] }: Dependency): string {
   );
 }
 
-/** By Maven's own client, as it is set up on this machine. Its local repository keeps a copy, as always. */
+/** Installs with Maven and its settings on this machine. As usual, Maven's local repository keeps a copy. */
 function mavenInstaller(pom: string, plugin: Pin): Installer {
   return {
     name: 'mvn dependency:copy-dependencies',

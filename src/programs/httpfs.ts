@@ -8,14 +8,14 @@ import { readPin, pypiInstaller } from './tools-folder.ts';
 const FILE_NAME = 'httpfs.duckdb_extension';
 
 export interface HttpfsOptions extends LocateOptions {
-  /** DuckDB's own folder. Default: `.duckdb` of this user. */
+  /** DuckDB's own folder. Default: `.duckdb` in this user's home. */
   duckDbHome?: string;
 }
 
 /**
- * The path of DuckDB's httpfs extension, of DuckDB's own version: DUCKDB_HTTPFS (`given`), or one fetched before,
- * or DuckDB's own copy of it (`INSTALL httpfs`), or else fetched now.
- * @throws LonghaulError PROGRAM_NOT_INSTALLED naming each thing tried.
+ * Finds the httpfs extension for the version of DuckDB: DUCKDB_HTTPFS (`given`), one that was fetched before, or
+ * DuckDB's own copy (`INSTALL httpfs`). If there is none, fetches it.
+ * @throws LonghaulError PROGRAM_NOT_INSTALLED with each place tried.
  */
 export async function locateHttpfs({
   duckDbHome = join(homedir(), '.duckdb'),
@@ -44,14 +44,14 @@ export async function locateHttpfs({
   return await locate(wanted, options);
 }
 
-/** As DuckDB names its builds. */
+/** The name that DuckDB gives its build for this machine. */
 function duckDbPlatform(): string {
   const system = { linux: 'linux', darwin: 'osx', win32: 'windows' }[process.platform as string];
   const machine = { x64: 'amd64' }[process.arch as string] ?? process.arch;
   return `${system ?? process.platform}_${machine}`;
 }
 
-/** DuckDB loads only an extension of its own version and platform; both stand at the file's end. */
+/** DuckDB loads only an extension for its own version and platform. Both are at the end of the file. */
 async function problemWith(path: string, version: string): Promise<string | undefined> {
   const found = await footerOf(path).catch(() => undefined);
   if (!found) return 'is no DuckDB extension';
@@ -63,7 +63,7 @@ async function problemWith(path: string, version: string): Promise<string | unde
   return fits ? undefined : `is for ${printable(platform)}, not ${duckDbPlatform()}`;
 }
 
-/** Eight fields of 32 bytes, the first last (a magic `4`, platform, version, …), then a signature of 256 bytes. */
+/** The footer has eight fields of 32 bytes in reverse order (`4`, platform, version, …), and a 256-byte signature. */
 async function footerOf(path: string): Promise<{ platform: string; version: string } | undefined> {
   const file = await open(path);
   try {

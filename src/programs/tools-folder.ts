@@ -16,10 +16,10 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Installer } from './locate.ts';
 
-/** From src/programs and from dist/programs alike. */
+/** The same path is right from src/programs and from dist/programs. */
 const PACKAGE_ROOT = resolve(import.meta.dirname, '../..');
 
-/** About 100 MB over a slow line, or a build on a slow machine. */
+/** Enough for about 100 MB over a slow line, or for a build on a slow machine. */
 export const FETCH_TIMEOUT_MS = 15 * 60_000;
 
 /** `.tools` beside this package's package.json. */
@@ -27,7 +27,7 @@ export function packageToolsDir(): string {
   return join(PACKAGE_ROOT, '.tools');
 }
 
-/** The first of the paths whose folder is there, or can be made, and can be written. */
+/** The first of the paths whose folder exists or can be made, and can be written. */
 export async function firstWritable(
   paths: readonly string[],
   tried: string[],
@@ -46,9 +46,9 @@ export async function firstWritable(
 }
 
 /**
- * Puts a file or a folder at `path`, whole or not at all: it is made in a scratch folder on the same disk, and renamed. Two
- * at once do the work twice; of two folders the first one's stays.
- * @param make fills the scratch folder. @returns what in it is wanted.
+ * Puts a file or a folder at `path`, completely or not at all: makes it in a scratch folder on the same disk, and
+ * renames it. If two processes do that at once, both do the work. Of two folders, the first one stays.
+ * @param make fills the scratch folder and returns the path in it that is renamed.
  */
 export async function makeWhole(
   path: string,
@@ -67,30 +67,30 @@ export async function makeWhole(
   }
 }
 
-/** What a killed process left: up to hundreds of MB a time. */
+/** Removes what killed processes left: up to hundreds of MB each. */
 async function removeAbandoned(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.startsWith(SCRATCH_PREFIX)) continue;
     const path = join(folder, name);
     const ageMs = Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? Date.now());
-    // Each of the steps of a fetch that is under way may take its whole time.
+    // A fetch under way may have two steps, and each may need the whole limit.
     if (ageMs > 2 * FETCH_TIMEOUT_MS) await rm(path, { recursive: true, force: true });
   }
 }
 
 const SCRATCH_PREFIX = '.fetching-';
 
-/** An outside program at one version. */
+/** An outside program in one version. */
 export interface Pin {
-  /** What `origin` calls it: a wheel's name, a Go package's path, a Maven group. */
+  /** The program's name in the registry: a wheel's name, a Go package's path or a Maven group. */
   name: string;
-  /** Without a `v`. */
+  /** The version without a leading `v`. */
   version: string;
 }
 
 /**
- * The one place where versions of outside programs are pinned is `tools/versions.json`.
- * @param origin where it is fetched from: the registry's key in that file.
+ * Reads a pin from `tools/versions.json`, the only place with versions of outside programs.
+ * @param origin the registry, as a key in that file.
  */
 export async function readPin(program: string, origin: 'pypi' | 'go' | 'maven'): Promise<Pin> {
   const path = join(PACKAGE_ROOT, 'tools', 'versions.json');
@@ -103,9 +103,9 @@ export async function readPin(program: string, origin: 'pypi' | 'go' | 'maven'):
 const run = promisify(execFile);
 
 /**
- * One file of a wheel, for this platform as pip sees it, by way of a virtual environment that is thrown away:
- * only the file stays.
- * @param file in the wheel as pip lays it out: `bin/<script>`, or below the package's folder.
+ * Installs one file of the wheel that pip selects for this platform. The virtual environment for that is removed
+ * afterwards.
+ * @param file path in the folder that pip makes: `bin/<script>`, or below the package's folder.
  */
 export function pypiInstaller({ name, version }: Pin, file: string): Installer {
   return {
@@ -121,10 +121,10 @@ export function pypiInstaller({ name, version }: Pin, file: string): Installer {
 }
 
 /**
- * Packages without what they need, by way of a virtual environment.
- * @param what as pip takes it.
- * @param scratch where all of it is made.
- * @returns the folder that pip laid them out in.
+ * Installs packages without their dependencies, with pip in a virtual environment.
+ * @param what requirements in pip's form.
+ * @param scratch folder for the virtual environment and the packages.
+ * @returns the folder with the installed packages.
  */
 export async function pipInstall(
   what: readonly string[],

@@ -36,7 +36,7 @@ export interface Wait {
   attempt?: number;
   /** When that attempt starts; Unix time in ms. */
   nextAttemptAtMs?: number;
-  /** Since when the activity is silent; Unix time in ms. Absent after a failure. */
+  /** When the silence of the activity began; Unix time in ms. Absent after a failure. */
   sinceMs?: number;
 }
 

@@ -97,7 +97,7 @@ export async function lakeQueue(client: Client, settings: Settings): Promise<str
   return lake.queue;
 }
 
-/** A landing or conversion that fills the disk frees its space within a second. So one failed check is not enough. */
+/** A landing or conversion that fills the disk frees its space within a second. So one failed write proves nothing. */
 const LOOK_INTERVAL_MS = 3000;
 const LOOKS_TO_GIVE_UP = 3;
 

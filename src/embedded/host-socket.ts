@@ -18,6 +18,7 @@ export interface HostSocketOptions {
 
 /** If the command that started the host does not connect within this time, it was killed, and the host ends. */
 const FIRST_MEMBER_MS = 10_000;
+/** If a command was killed, the host waits this long for the next command. */
 const NEXT_MEMBER_MS = 3000;
 /** Linux has room for 108 bytes, macOS for 104. Node silently cuts longer paths. */
 const MAX_SOCKET_PATH_BYTES = 90;

@@ -19,7 +19,7 @@ export interface SourceSpec {
   address: string;
   /** The worker sends them with each request to the address's own host. Secrets in them are variables, `${NAME}`. */
   headers?: Record<string, string>;
-  /** How the geometry of a portal's layer becomes columns. Default: it depends on the kind of geometry. */
+  /** How the geometry of an ArcGIS layer becomes columns. Default: `xy` for points, else `none`. */
   geometry?: Geometry;
   /** True if the day may be published without the source. The manifest then lists the source as missing. */
   optional: boolean;

@@ -208,7 +208,7 @@ export function parseClusterName(name: string): ClusterName | undefined {
 
 /** Proves, with the name, that Longhaul made a cluster. The name alone may be any user's choice. */
 export const RUN_TAG = 'longhaul:run';
-/** `s3://bucket/prefix/`. A sweep asks only the Temporal of this lake whether the run has ended. */
+/** `s3://bucket/prefix/`. A sweep ends only clusters of its own lake, because only its Temporal knows their runs. */
 export const LAKE_TAG = 'longhaul:lake';
 /** The cluster stays until the time in the tag's value (ISO 8601). */
 export const KEPT_TAG = 'longhaul:kept';

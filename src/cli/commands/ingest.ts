@@ -131,7 +131,7 @@ async function runAgain(context: CliContext, earlier: DayInput, flags: IngestFla
   await runRequests(context, config, [request], flags);
 }
 
-/** The input of an earlier run. If it started in time for its day, `asIf` lets a retry on a later day go on. */
+/** The input of an earlier run. If that run started in time, `asIf` is set, so that a retry on a later day goes on. */
 async function dayOf(client: Client, run: RunRef): Promise<DayInput> {
   const { inputOf } = await import('../../runs/start-run.ts');
   const { defineSearchAttributeKey } = await import('@temporalio/common');

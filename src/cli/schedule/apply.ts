@@ -205,7 +205,7 @@ export function planOf(
     found.push({ fact: 'paused', from: String(existing.paused), to: String(paused) });
   }
   const reason =
-    // If a user edited the schedule to equal the file, no reason keeps `apply` from it.
+    // If a user edited the schedule so that it equals the file, `apply` need not leave it alone.
     (found.length > 0 ? driftOf(existing) : undefined) ??
     (resumed ? 'it was resumed by hand; the file says paused' : undefined);
   if (reason !== undefined && !force) {

@@ -15,8 +15,8 @@ import {
 } from '../../model/schedule.ts';
 
 /**
- * Everything that `apply` sets in a schedule except pauses and notes: a text for each fact, or '' if it has none. Equal
- * schedules have equal texts, whether they come from the file or from the server, which may write them otherwise.
+ * Everything that `apply` sets in a schedule except pauses and notes, as a text for each fact ('' if it is not set).
+ * Equal schedules have equal texts, although the server may write a schedule otherwise than the file.
  */
 export type Fingerprint = Readonly<Record<string, string>>;
 

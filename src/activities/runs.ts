@@ -113,7 +113,7 @@ function toJoinFailure(error: unknown, { dataset, ingestDate }: DayInput): Error
   }
   // The server that gives this worker its tasks will be back.
   return ApplicationFailure.retryable(
-    `Temporal does not answer while ${day} is waited for: ${message}`,
+    `Temporal does not answer while the worker waits for ${day}: ${message}`,
     'TEMPORAL_UNREACHABLE',
   );
 }

@@ -44,7 +44,7 @@ export function unknownNamespace(error: unknown): string | undefined {
 const GRPC_CODES: Readonly<Record<number, { code: ErrorCode; what: string }>> = {
   7: { code: 'TEMPORAL_DENIED', what: 'Temporal denies access' },
   12: { code: 'TEMPORAL_TOO_OLD', what: 'The Temporal server does not know this call' },
-  16: { code: 'TEMPORAL_DENIED', what: 'Temporal does not accept who this is' },
+  16: { code: 'TEMPORAL_DENIED', what: 'Temporal does not accept the API key or certificate' },
 };
 const NOT_FOUND = 5;
 

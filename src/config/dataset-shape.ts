@@ -124,7 +124,7 @@ const schedule = z
   })
   .superRefine((given, context) => {
     if (given.cron === undefined || given.every === undefined) return;
-    const message = 'stands beside "cron": one of them says when';
+    const message = 'excludes "cron": set only one of them';
     context.addIssue({ code: 'custom', message, path: ['every'] });
   });
 

@@ -108,7 +108,7 @@ function whyNoNames(
 function whyTitle(names: readonly string[], next: HeadRecord | undefined): string | undefined {
   const isTitle = names.length > 1 && names.slice(1).every((name) => name.trim() === '');
   const isFilledBelow = next?.fields.every(({ text }) => text.trim() !== '') === true;
-  return isTitle && isFilledBelow ? 'only its first cell is filled, as that of a title' : undefined;
+  return isTitle && isFilledBelow ? 'only its first cell has text, like a title' : undefined;
 }
 
 /** Examples: a date above dates, `5.00` above decimals, 80202 above other numbers of five digits, 1 above 2, 3, 4. */

@@ -61,7 +61,7 @@ export function decideEncoding(scan: CsvScan, declared?: Encoding): Encoding {
   if (firstInvalidUtf8 === undefined) return 'utf-8';
   if (firstUndefinedWindows1252 !== undefined) {
     throw unclear(
-      `Byte ${firstInvalidUtf8} is not valid UTF-8, and Windows-1252 lacks the one at ${firstUndefinedWindows1252}.`,
+      `Byte ${firstInvalidUtf8} is not valid UTF-8, and the byte at ${firstUndefinedWindows1252} is not defined in Windows-1252.`,
     );
   }
   if (firstMultibyteUtf8 !== undefined) {

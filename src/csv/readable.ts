@@ -16,7 +16,7 @@ const PROBLEMS: readonly { kind: Kind; code: ErrorCode; what: string }[] = [
   {
     kind: 'record-too-long',
     code: 'SOURCE_RECORD_TOO_LONG',
-    what: 'records longer than any real one',
+    what: 'records that are too long',
   },
   { kind: 'ragged', code: 'SOURCE_RAGGED', what: "records whose fields are not the header's" },
 ];
@@ -66,7 +66,7 @@ function howItWasRead({ dialect, header, headerLine }: CsvScan): string {
 }
 
 function delimiterText({ delimiter, delimiterFrom }: Dialect): string {
-  const reasons = { 'sep=': 'of the line sep=', head: "found in the file's start" };
+  const reasons = { 'sep=': 'from the line sep=', head: "found in the file's start" };
   const reason = delimiterFrom === undefined ? 'declared' : reasons[delimiterFrom];
   return `the delimiter ${JSON.stringify(delimiter)} (${reason})`;
 }

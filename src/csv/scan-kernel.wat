@@ -3,7 +3,7 @@
 ;;
 ;; It reads only what is beyond doubt. A record is clean where it has the header's number of fields, ends in LF
 ;; or CRLF, holds no NUL, and its quotes open at a field's first byte and close at its last. At the first other
-;; record it stops: record-scanner.ts, which knows every case, takes that one.
+;; record it stops: scanner.ts, which knows every case, takes that one.
 ;;
 ;; Each kind of byte in a window is a mask of 64 bits, the first byte's lowest. What a window must know of the
 ;; byte before it (was it a CR? a delimiter?) is carried over as one bit.

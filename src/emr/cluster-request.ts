@@ -159,11 +159,11 @@ export async function requestAdditions({
   const given = parsed(await readFile(path, 'utf8').catch(cannotRead(path)), path);
   const members = membersOf(given);
   const ours = OURS.find((own) => members.some((each) => `${each}.`.startsWith(`${own}.`)));
-  if (ours !== undefined) throw invalid(path, `${ours} is Longhaul's to say.`);
+  if (ours !== undefined) throw invalid(path, `Longhaul itself sets ${ours}.`);
   const known = new Set(membersOf(await serialized(given, path)));
   const unknown = members.find((member) => !known.has(member));
   if (unknown === undefined) return given;
-  throw invalid(path, `RunJobFlow has no ${unknown}.`);
+  throw invalid(path, `RunJobFlow has no member ${unknown}.`);
 }
 
 function parsed(text: string, path: string): RequestAdditions {

@@ -45,7 +45,7 @@ export async function openCluster(
     // Once the request is sent, it is not cancelled: the run would not know whether EMR made a cluster.
     const { JobFlowId: id } = await askEmr(new RunJobFlowCommand(request), { once: true });
     if (id !== undefined) return (await describeCluster(id, instances)).cluster;
-    throw new LonghaulError('EMR_UNAVAILABLE', 'EMR made a cluster and did not say its id.');
+    throw new LonghaulError('EMR_UNAVAILABLE', 'EMR made a cluster, and its answer has no id.');
   } catch (error) {
     const made = isDoubtful(error) ? await adopted(LOOKS) : undefined;
     if (made) return made;
@@ -152,10 +152,7 @@ async function untilEnding(id: string, instances: number): Promise<EmrCluster> {
     const { cluster } = await describeCluster(id, instances);
     if (isEnding(cluster)) return cluster;
     if (looks >= ENDING_LOOKS) {
-      throw new LonghaulError(
-        'EMR_UNAVAILABLE',
-        `The cluster ${id} does not end: ${cluster.state}.`,
-      );
+      throw new LonghaulError('EMR_UNAVAILABLE', `The cluster ${id} is still ${cluster.state}.`);
     }
     await sleep(ENDING_LOOK_MS);
   }

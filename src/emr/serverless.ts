@@ -153,7 +153,10 @@ async function start(on: Conversion, open: readonly string[], number: number): P
   });
   const { jobRunId } = await ask(command, on.watch.signal);
   if (jobRunId !== undefined) return jobRunId;
-  throw new LonghaulError('EMR_UNAVAILABLE', 'EMR Serverless took a job and did not say its id.');
+  throw new LonghaulError(
+    'EMR_UNAVAILABLE',
+    'EMR Serverless took a job, and its answer has no id.',
+  );
 }
 
 const ENDED: ReadonlySet<JobRunState> = new Set(['SUCCESS', 'FAILED', 'CANCELLED']);

@@ -31,7 +31,7 @@ export async function submitStep(
     const command = new AddJobFlowStepsCommand({ JobFlowId: clusterId, Steps: [step] });
     const { StepIds: [id] = [] } = await askEmr(command, { once: true });
     if (id !== undefined) return { id, state: 'PENDING' };
-    throw new LonghaulError('EMR_UNAVAILABLE', 'EMR took a step and did not say its id.');
+    throw new LonghaulError('EMR_UNAVAILABLE', 'EMR took a step, and its answer has no id.');
   } catch (error) {
     // EMR may have made the step, and only its answer was lost. The step must not run twice.
     const made = isDoubtful(error) ? await findStep(clusterId, name) : undefined;

@@ -145,6 +145,6 @@ function namespacesBelow(url: string): CatalogAnswer {
 }
 
 function noNamespace(name: string): CatalogAnswer {
-  const message = `There is no namespace ${printable(name)}; there is ${NAMESPACE}.`;
+  const message = `There is no namespace ${printable(name)}; the only one is ${NAMESPACE}.`;
   return failure(404, 'NoSuchNamespaceException', message);
 }

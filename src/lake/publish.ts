@@ -142,7 +142,7 @@ async function assertBasePublished(converted: Store, manifest: SnapshotManifest)
     const isWithdrawn = await isUnpublished(converted, ref);
     if (!isWithdrawn && !(await hasEnded(converted, ref))) continue;
     if (!isWithdrawn && (await isCarriedElsewhere(converted, manifest, at))) continue;
-    const what = `The day would carry files of ${revisionText(at)}, which was unpublished, or ended, while the run was under way.`;
+    const what = `The day would reuse files of ${revisionText(at)}, which was unpublished, or passed the limit of keep, while the run was under way.`;
     throw new LonghaulError('UNPUBLISHED_MEANWHILE', what);
   }
 }

@@ -162,8 +162,7 @@ async function refuseLoggingFunctions(connection: DuckDBConnection, sql: string)
   if (!MAY_CALL_LOGGING.test(sql)) return;
   const reader = await connection.runAndReadAll(`EXPLAIN (FORMAT json) ${sql}`);
   const called = LOGGING_FUNCTION.exec(JSON.stringify(reader.getRowsJson()))?.[1];
-  if (called)
-    throw refused(`The query calls ${called.toLowerCase()}, which is no part of a SELECT.`);
+  if (called) throw refused(`The query calls ${called.toLowerCase()}, which a query may not use.`);
 }
 
 /** A statement that calls such a function has one of these words, in a name or in text that becomes SQL. */

@@ -129,6 +129,6 @@ function revisionOf({ ingestDate, revision }: SnapshotRef): RevisionAt {
 
 function carried(target: SnapshotRef, carriers: readonly SnapshotRef[]): LonghaulError {
   const which = carriers.map(revisionText).join(', ');
-  const what = `${target.dataset} ${revisionText(target)} is carried by ${which}, whose unchanged sources are its files.`;
+  const what = `Later days use files of ${target.dataset} ${revisionText(target)} for unchanged sources: ${which}.`;
   return new LonghaulError('SNAPSHOT_CARRIED', what);
 }

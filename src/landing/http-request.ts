@@ -208,7 +208,7 @@ class RateGuard {
     if (this.#waitedMs < overMs) return undefined;
     const seconds = this.#waitedMs / 1000;
     if (this.#bytes < bytesPerSecond * seconds) {
-      return `${this.#bytes} bytes in ${seconds.toFixed(1)} s, where ${bytesPerSecond} a second are the least`;
+      return `${this.#bytes} bytes in ${seconds.toFixed(1)} s; the minimum is ${bytesPerSecond} a second`;
     }
     this.#bytes = 0;
     this.#waitedMs = 0;

@@ -37,7 +37,7 @@ export const ERROR_CLASSES = {
     exitCode: 2,
     codes: {
       USAGE: {
-        happened: 'The command line does not fit.',
+        happened: 'The command line is not valid.',
         next: 'Run the command with --help: it has examples.',
       },
       CONFIG_INVALID: {
@@ -75,7 +75,7 @@ export const ERROR_CLASSES = {
       },
       RUN_INPUT_INVALID: {
         happened:
-          'The input that a run was started with is not one, or its workflow id is not that of its dataset and day.',
+          'The input that a run was started with is not valid, or its workflow id is not that of its dataset and day.',
         next: 'Start it again with the id and the input that docs/schedules.md#starting-a-run-by-hand-in-the-web-ui shows, such as {"dataset":"denver-311"}.',
       },
       SCHEDULE_UNKNOWN: {
@@ -90,7 +90,7 @@ export const ERROR_CLASSES = {
       },
       DATE_IN_FUTURE: {
         happened:
-          "A run was asked for of a day that has not begun in the dataset's time zone, or a query as of one that has begun nowhere.",
+          "A run was asked for of a day that has not begun in the dataset's time zone, or a query as of one that has not begun in any time zone.",
         next: 'Nothing is published. Give today or a past day as --date or --as-of, or leave it out.',
       },
       SECRET_MISSING: {
@@ -214,7 +214,7 @@ export const ERROR_CLASSES = {
       SCHEDULE_CHANGED: {
         happened:
           'Another user or command changed a schedule again and again while `apply` changed it.',
-        next: 'Each schedule is as one of you left it. `longhaul schedule apply --dry-run` shows what is left to do.',
+        next: 'Each schedule has the last change that was made to it. `longhaul schedule apply --dry-run` shows what is left to do.',
       },
       TEMPORAL_UNREACHABLE: {
         happened: 'No Temporal server answers at the configured address.',

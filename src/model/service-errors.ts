@@ -130,7 +130,7 @@ export const CLUSTER = {
   },
   EMR_CLUSTER_LEFT: {
     happened:
-      'The day is published, and EMR did not take the end of its cluster for a day: it may still cost.',
+      'The day is published, and EMR did not accept the request to end its cluster for a day: the cluster may still cost.',
     next: '`longhaul sweep` ends it; so does the cluster itself, at the latest when EMR_MAX_INSTANCE_HOURS are used.',
   },
   EMR_STEP_FAILED: {

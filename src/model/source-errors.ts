@@ -5,12 +5,12 @@ export const UNAVAILABLE = {
     next: 'The run tries again until its time is up; check the address and your network.',
   },
   SOURCE_UNAVAILABLE: {
-    happened: 'The publisher answered 429 or 5xx, or with data that it says itself is out of date.',
+    happened: 'The publisher answered 408, 425, 429 or 5xx.',
     next: 'The run tries again, after Retry-After where the publisher sends one.',
   },
   SOURCE_NOT_READY: {
     happened:
-      'The publisher answered 202, as it is still making the file, or with data that it says itself is out of date.',
+      'The publisher answered 202, because it is still making the file, or says that the data which it sent are out of date.',
     next: 'The run asks again, after Retry-After or 10 s, for up to 15 minutes. `longhaul retry <run>` asks again later.',
   },
   SOURCE_EXPORT_FAILED: {
@@ -137,7 +137,7 @@ export const CONTENT = {
     next: 'Nothing is published; look at the offsets that the message names.',
   },
   SOURCE_RECORD_TOO_LONG: {
-    happened: 'One record is longer than any real one: most likely a quote is missing.',
+    happened: 'One record is longer than Longhaul reads: most likely a quote is missing.',
     next: 'Nothing is published; look at the offset that the message names.',
   },
   VALUES_UNCONVERTIBLE: {

@@ -144,7 +144,7 @@ export async function claimRoom(request: RoomRequest): Promise<() => void> {
     throw tooLarge(path, free, [
       [totalBytes - landedBytes(), `for the rest of ${bytesText(totalBytes)}`],
       [parquetBytes, 'for its Parquet'],
-      [othersBytes, 'for other files on their way'],
+      [othersBytes, 'for other landings'],
       [RESERVE_BYTES, 'kept for Temporal'],
     ]);
   }

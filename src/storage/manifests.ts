@@ -174,7 +174,7 @@ function ofItsKey<T extends SnapshotRef>(store: Store, key: string, ref: Snapsho
   const { dataset, ingestDate, revision } = found;
   const isIt = dataset === ref.dataset && revisionText(found) === revisionText(ref);
   if (isIt) return found;
-  throw unreadable(store, key, `it is of ${dataset} ${ingestDate}, revision ${revision}`);
+  throw unreadable(store, key, `it belongs to ${dataset} ${ingestDate}, revision ${revision}`);
 }
 
 /** @throws LonghaulError MANIFEST_UNREADABLE. */
@@ -242,7 +242,7 @@ export async function readJson<T>(
     throw unreadable(store, key, `this version does not read the format ${String(json['format'])}`);
   }
   if (isChecked && manifestChecksum !== checksumOf(value)) {
-    throw unreadable(store, key, 'its content is not the one that its own checksum was made of');
+    throw unreadable(store, key, 'its content does not match its checksum');
   }
   if (issue) throw unreadable(store, key, `${issue.path.join('.')}: ${issue.message}`);
   return data;

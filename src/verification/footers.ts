@@ -55,7 +55,11 @@ export async function readFooter(
     const footer = await parquetMetadataAsync(file, options);
     const rows = footer.row_groups.reduce((sum, group) => sum + Number(group.num_rows), 0);
     if (rows === Number(footer.num_rows)) return { footer, bytes };
-    throw corrupt(store, key, `says ${Number(footer.num_rows)} rows, its row groups hold ${rows}`);
+    throw corrupt(
+      store,
+      key,
+      `says ${Number(footer.num_rows)} rows, but its row groups have ${rows}`,
+    );
   } catch (error) {
     if (error instanceof LonghaulError) throw error;
     // The reader throws RangeErrors and TypeErrors if the bytes are not a footer.

@@ -43,7 +43,7 @@ export async function convertOnEmr(input: EmrInput): Promise<EmrResult> {
 }
 
 const STEP_LEFT =
-  'Steps of this run may still be on a cluster that is not ours: its owner can cancel them';
+  "Steps of this run may still be on another owner's cluster: the owner can cancel them";
 
 class EmrConversion {
   readonly progress: EmrProgress = { steps: [], earlierInstanceHours: 0 };

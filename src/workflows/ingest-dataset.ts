@@ -139,7 +139,7 @@ class Run {
       if (publishedBy === undefined || publishedBy === this.#runId) return undefined;
       return overtakenBy(publishedBy, `${plan.spec.name} ${ingestDate}`, revision);
     } catch (error) {
-      log.warn('What is left in staging is for the sweeper', { error });
+      log.warn('Staging could not be removed: `longhaul sweep` removes it', { error });
       return undefined;
     }
   }

@@ -64,6 +64,6 @@ async function pauseIfFailing(input: ScheduledInput, error: RunError): Promise<v
   } catch (failure) {
     // The schedule may have been deleted. The run reports its failure in any case.
     if (isCancellation(failure)) throw failure;
-    log.warn('The schedule could not be looked at', { scheduleId, error: failure });
+    log.warn('The schedule could not be read', { scheduleId, error: failure });
   }
 }

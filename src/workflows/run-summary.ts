@@ -64,7 +64,7 @@ function clusterSummary(
   const total = earlierInstanceHours + hours;
   const details = [
     `**EMR cluster ${id}**: ${state}${reason === undefined ? '' : ` (${cell(reason)})`}`,
-    ...(isOurs ? [] : ['not ours, and left as it is']),
+    ...(isOurs ? [] : ["another owner's cluster: Longhaul does not end it"]),
     ...(total > 0 ? [`${total.toFixed(2)} instance-hours so far`] : []),
     ...(logUri === undefined ? [] : [`logs in \`${cell(logUri)}\``]),
   ];

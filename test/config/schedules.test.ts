@@ -70,7 +70,7 @@ describe('the schedule of a dataset', () => {
     const wrong: [string, string][] = [
       ['{ cron: "99 * * * *" }', '"cron" has "99" for the minute, which goes from 0 to 59'],
       ['{ cron: "0 0 31 2 *" }', '"cron" is never due: no such month has a day 31'],
-      ['{ cron: "0 6 * * *", every: 1h }', '"every" stands beside "cron": one of them says when'],
+      ['{ cron: "0 6 * * *", every: 1h }', '"every" excludes "cron": set only one of them'],
       ['{ every: "0" }', '"every" must be minutes, hours or days: 90m, 6h, 1d'],
       ['{ timezone: Mars/Olympus }', '"timezone" must be a time zone such as America/Denver'],
       ['{ jitter: soon }', '"jitter" must be minutes, hours or days (5m, 1h), or 0'],

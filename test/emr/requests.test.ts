@@ -172,10 +172,13 @@ describe('the file of EMR_REQUEST', () => {
 
   it('is refused with the member that RunJobFlow does not have, or that is not for the operator to say', async () => {
     const cases: [unknown, RegExp][] = [
-      [{ Instances: { CoreCount: 3 } }, /RunJobFlow has no Instances\.CoreCount/],
-      [{ Tags: [{ Name: 'a' }] }, /RunJobFlow has no Tags\.0\.Name/],
-      [{ Steps: [{ Name: 'x' }] }, /Steps is Longhaul's to say/],
-      [{ Instances: { TerminationProtected: true } }, /TerminationProtected is Longhaul's to say/],
+      [{ Instances: { CoreCount: 3 } }, /RunJobFlow has no member Instances\.CoreCount/],
+      [{ Tags: [{ Name: 'a' }] }, /RunJobFlow has no member Tags\.0\.Name/],
+      [{ Steps: [{ Name: 'x' }] }, /Longhaul itself sets Steps/],
+      [
+        { Instances: { TerminationProtected: true } },
+        /Longhaul itself sets .*TerminationProtected/,
+      ],
       ['{ "Name": ', /It is not JSON/],
       [[1], /It is not a JSON object/],
     ];

@@ -20,13 +20,17 @@ export interface SharedEmr {
   liveClusters(): Promise<string[]>;
 }
 
+/** The SDK's default: a test's looks meet the faults that it injects for its run. */
+const SDK_ATTEMPTS = 3;
+
 async function startSharedEmr(): Promise<StartedEmr> {
   const s3 = await startS3();
-  const emr = await startTestEmr(s3, {
+  const settings = {
     // More than those of a first attempt's settings would be refused.
     roles: ['EMR_DefaultRole', 'EMR_EC2_DefaultRole'],
     subnets: ['subnet-0a1b2c3d'],
-  });
+  };
+  const emr = await startTestEmr(s3, settings, SDK_ATTEMPTS);
   const { client } = emr;
   return {
     s3,

@@ -19,7 +19,7 @@ export const QUICK_SPARK = {
 export interface TestEmr extends EmrServer {
   /** With each cluster's folder. */
   folder: string;
-  /** Asks once: a test sees every refusal. */
+  /** By default it asks once, so that a test sees every refusal. */
   client: EMRClient;
 }
 
@@ -36,18 +36,21 @@ export async function withLocalEmr(
   }
 }
 
-/** `stop()` removes its folder too. */
+/**
+ * `stop()` removes its folder too.
+ * @param maxAttempts of the client's requests. A client that shares the server's faults with a run retries as the SDK does.
+ */
 export async function startTestEmr(
   { server }: TestS3,
   options: Partial<LocalEmrOptions> = {},
+  maxAttempts = 1,
 ): Promise<TestEmr> {
   const programs = await locateEmrPrograms();
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-emr-'));
   const emr = await startLocalEmr({ folder, s3: server, programs, ...options });
   const { region } = server;
-  const client = new EMRClient({
-    ...{ endpoint: emr.endpoint, region, credentials: server, maxAttempts: 1 },
-  });
+  const { endpoint } = emr;
+  const client = new EMRClient({ endpoint, region, credentials: server, maxAttempts });
   const stop = emr.stop.bind(emr);
   return Object.assign(emr, {
     folder,

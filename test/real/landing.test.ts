@@ -138,7 +138,7 @@ describe('a disk that gets full', () => {
       await new Promise<void>((begun) => {
         first = landHere('/first.csv', folder, begun);
       });
-      const refusal = { code: 'DISK_FULL', message: /for other files on their way/ };
+      const refusal = { code: 'DISK_FULL', message: /for other landings/ };
       await assert.rejects(landHere('/second.csv', folder), refusal);
       goOn();
       assert.equal((await first)?.checksum, body.checksum);

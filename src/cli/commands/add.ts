@@ -100,7 +100,10 @@ async function add(context: CliContext, place: string, flags: AddFlags): Promise
   if (Array.isArray(look)) return await listChoices(context, flags, look);
   const { description, csv, unread } = look;
   if (flags.geometry !== undefined && description?.kind !== 'arcgis') {
-    throw new LonghaulError('USAGE', '--geometry is for layers of ArcGIS, and this is none.');
+    throw new LonghaulError(
+      'USAGE',
+      '--geometry is for layers of ArcGIS, and this address is not one.',
+    );
   }
   const ofTitle = nameFromText(description?.title ?? '');
   const name = given ?? freeName(config, ofTitle === '' ? nameFrom(source.address) : ofTitle);

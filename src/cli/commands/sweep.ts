@@ -143,7 +143,7 @@ function totalsLine(result: SweepResult): string {
   const kept = amount(result, 'kept-live');
   if (kept !== 'nothing') details.push(`kept ${kept} of runs under way`);
   if (younger > 0) details.push(`${countText(younger)} younger than ${durationText(olderThanMs)}`);
-  const emr = unknown === undefined ? '' : ` EMR's clusters could not be looked at: ${unknown}`;
+  const emr = unknown === undefined ? '' : ` EMR's clusters could not be listed: ${unknown}`;
   return `${details.join('; ')}.${emr}`;
 }
 

@@ -104,7 +104,9 @@ function reportText(report: TableReport): string {
     `${dataset}: ${printable(location)}`,
     `columns: ${columns.map(({ name, type }) => `${printable(name)} ${type}`).join(', ')}`,
     ...(history
-      ? [`history: ${history.versions.name} and ${history.days.name} beside it, to be joined`]
+      ? [
+          `history: ${history.versions.name} and ${history.days.name} beside it: join these two (lines below)`,
+        ]
       : []),
     '',
     ...(tags.length > TAGS_SHOWN ? [`the last ${TAGS_SHOWN} of ${tags.length} tags:`] : []),

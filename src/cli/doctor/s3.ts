@@ -99,7 +99,7 @@ async function bucketFinding(zone: S3Prefix, signal: AbortSignal): Promise<Findi
   } catch (error) {
     if (!(error instanceof LonghaulError) || error.code !== 'STORE_FORBIDDEN') throw error;
     // The bucket exists. The next checks say which permissions are missing.
-    return unknown(`${bucket} answers, and denies to be listed`);
+    return unknown(`${bucket} answers, and does not permit listing`);
   }
 }
 

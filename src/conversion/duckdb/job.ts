@@ -63,7 +63,8 @@ async function openS3(connection: DuckDBConnection, access: S3Access): Promise<v
 async function copy(connection: DuckDBConnection, job: DuckDbJob): Promise<void> {
   const result = await connection.runAndReadAll(job.copy);
   const rows = Number(result.getRowsJS()[0]?.[0]);
-  if (rows !== job.records) throw new Error(`It wrote ${rows} rows of ${job.records} records.`);
+  if (rows !== job.records)
+    throw new Error(`The engine wrote ${rows} rows for ${job.records} records.`);
 }
 
 function followProgress(

@@ -67,7 +67,8 @@ export async function writeFile(
     if (rows % ROWS_A_REPORT === 0) onProgress(Math.min(bytes, job.end - job.start));
   }
   await writer.close();
-  if (rows !== job.records) throw new Error(`It wrote ${rows} rows of ${job.records} records.`);
+  if (rows !== job.records)
+    throw new Error(`The engine wrote ${rows} rows for ${job.records} records.`);
   onProgress(job.end - job.start);
 }
 
@@ -155,7 +156,7 @@ function daysOf(fields: MomentFields): number {
   date.setUTCFullYear(fields.year, fields.month - 1, fields.day);
   // JavaScript would turn a day that its month lacks into a day of the next month.
   if (date.getUTCMonth() !== fields.month - 1 || date.getUTCDate() !== fields.day) {
-    throw new Error(`${fields.year}-${fields.month}-${fields.day} is no day.`);
+    throw new Error(`${fields.year}-${fields.month}-${fields.day} is not a calendar day.`);
   }
   return date.getTime() / DAY_MS;
 }

@@ -359,7 +359,7 @@ def difference_of(source, parts):
     found = sorted((part["name"], part["bytes"]) for part in parts)
     written = sorted((part["name"], part["bytes"]) for part in source["parts"])
     if found != written:
-        return f"{source['folder']} holds {found}, where the job wrote {written}"
+        return f"{source['folder']} holds {found}, but the job wrote {written}"
     rows = sum(part["rows"] for part in parts)
     if rows != source["records"]:
         return f"{source['id']} has {rows} rows on HDFS, and {source['records']} records"

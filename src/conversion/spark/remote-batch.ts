@@ -127,7 +127,7 @@ export async function stageParts(
       for (const { name, bytes } of parts) {
         const found = await converted.size(prefix + name);
         if (found === bytes) continue;
-        const what = `${converted.uri(prefix + name)} has ${found ?? 'no'} bytes, where Spark wrote ${bytes}.`;
+        const what = `${converted.uri(prefix + name)} has ${found ?? 'no'} bytes, but Spark wrote ${bytes}.`;
         return [{ id, error: new LonghaulError('LAKE_CORRUPT', what, { source: id }) }];
       }
       const { schema } = await requireSchema(converted, { ...at, source: { id } });

@@ -220,7 +220,7 @@ class Guard:
     def _check_expression(self, expression):
         name = name_of(expression)
         if name in REFUSED_EXPRESSIONS:
-            raise Refused(f"The query has a {name}, which is no part of a SELECT here.")
+            raise Refused(f"The query has a {name}, which a query may not use.")
         if name == "UnresolvedFunction":
             refuse_function(items(expression.nameParts()))
         self._check_parts(expression)
@@ -256,12 +256,12 @@ class Guard:
 
 def refuse_function(parts):
     if parts[-1].lower() in REFUSED_FUNCTIONS:
-        raise Refused(f"The query calls {'.'.join(parts)}, which is no part of a SELECT here.")
+        raise Refused(f"The query calls {'.'.join(parts)}, which a query may not use.")
 
 
 def refuse_table_function(parts):
     if len(parts) > 1 or parts[0].lower() not in TABLE_FUNCTIONS:
-        raise Refused(f"The query calls {'.'.join(parts)}, which is no part of a SELECT here.")
+        raise Refused(f"The query calls {'.'.join(parts)}, which a query may not use.")
 
 
 def refuse_paths(target):

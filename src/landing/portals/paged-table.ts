@@ -165,7 +165,7 @@ async function* oneAhead<T>(items: AsyncGenerator<T, void>): AsyncGenerator<T, v
 /** @throws LonghaulError PORTAL_UNUSABLE for a lone surrogate, which UTF-8 would replace by another character. */
 function encoded(text: string): Buffer {
   if (!/\p{Surrogate}/u.test(text)) return Buffer.from(text);
-  const what = 'A text of the portal holds half a character, a surrogate that is alone.';
+  const what = 'A text of the portal has a lone surrogate, which is not valid Unicode.';
   throw new LonghaulError('PORTAL_UNUSABLE', what);
 }
 

@@ -224,6 +224,6 @@ const STALE_SECONDS = 10;
 /** If an old replica sent one page and a newer one another, the mixture would not show in the count. */
 function assertNotStale(response: Response, url: URL): void {
   if (header(response, 'x-soda2-data-out-of-date')?.trim().toLowerCase() !== 'true') return;
-  const what = `${url.href} answered from a copy of the data that is out of date, as it says itself.`;
+  const what = `${url.href} answered from a copy of the data, and says that the copy is out of date.`;
   throw new LonghaulError('SOURCE_NOT_READY', what, { retryAfterSeconds: STALE_SECONDS });
 }

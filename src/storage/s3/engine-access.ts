@@ -84,7 +84,7 @@ export async function openDuckDbS3(
     }
   } catch {
     // The error has no cause, because DuckDB quotes the statement in its errors.
-    const message = 'DuckDB takes neither the S3 credentials nor the address as they are.';
+    const message = 'DuckDB does not accept the S3 credentials or the endpoint.';
     throw new LonghaulError('STORE_CREDENTIALS', message);
   }
 }

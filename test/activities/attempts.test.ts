@@ -103,7 +103,7 @@ test('two attempts never write the same key, and what is verified is alone in it
     await worker.convert();
     const whole = await worker.files();
     const second = await worker.convert();
-    // A third was killed in the middle.
+    // The third attempt was killed in the middle of a part.
     await worker.converted.put(`${FOLDER}.part-5a3f0c11-89abcdef-00000.parquet.partial`, 'PAR1');
     assert.equal((await worker.files()).length, 3);
     const parts = partsOf(await worker.verify(second));
@@ -165,7 +165,7 @@ test("another run's parts stay until the day is published, and no longer", async
       await worker.files(),
       [...foreign, 'source=a/_source.json', ...parts].toSorted(),
     );
-    // The other run was the first to publish: what this one verified counts for nothing now.
+    // The other run published first, so the files that this run verified no longer count.
     const sources = [entryWith(`${DAY}${foreign[1]}`)];
     const manifest = snapshotJson({ ingestDate: '2026-11-23', runId: 'other', sources });
     await worker.converted.put(`${DAY}_manifest.json`, manifest);

@@ -16,14 +16,14 @@ interface Attempt {
   retryForMs?: number;
   retryAfterSeconds?: number;
   followed?: boolean;
-  /** Reported before it fails. */
+  /** The attempt reports these byte counts, one after the other, before it fails. */
   bytes?: readonly number[];
-  /** What the attempt before said last. */
+  /** The last heartbeat of the attempt before this one. */
   before?: Pick<TransferHeartbeat, 'wastedAtMs'> | undefined;
   onHeartbeat?: (details: TransferHeartbeat) => void;
 }
 
-/** The failure that Temporal gets of an attempt. */
+/** Runs an attempt. @returns the failure that Temporal receives. */
 async function failureOf(attempt: Attempt): Promise<ApplicationFailure> {
   const { sinceMs, code, retryForMs = 15 * MINUTE_MS, retryAfterSeconds, followed } = attempt;
   const environment = new MockActivityEnvironment(
@@ -123,7 +123,7 @@ describe('a body that trickles', () => {
 
   it('is tried again where the attempt got further before', async () => {
     assert.equal(await isFinal({ ...late, bytes: [1, 100_000, 100_060] }), false);
-    // Another version: the landing began again at its first byte.
+    // The counter fell: the publisher had another version, so the landing began again at its first byte.
     assert.equal(await isFinal({ ...late, bytes: [5_000_000, 1, 100_000] }), false);
   });
 });

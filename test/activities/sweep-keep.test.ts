@@ -24,7 +24,7 @@ function daysAgo(days: number): string {
   return ingestDateAt(new Date(Date.now() - days * DAY_MS), 'UTC');
 }
 
-/** The second day carries the first one's `a`, and the third one both of them. */
+/** The second day carries `a` of the first day. The third day carries `a` and `b`. */
 async function publishThreeDays(lake: TinyLake): Promise<void> {
   const unchanged = { status: 'unchanged' as const };
   const first = await lake.publish('d', FIRST, [oneValue('a', 1), oneValue('b', 10)]);
@@ -43,7 +43,7 @@ async function publishThreeDays(lake: TinyLake): Promise<void> {
 async function sweep(lake: Lake): Promise<SweepResult> {
   const deps = { ...lake, duckdb, activity: { heartbeatTimeoutMs: 60_000, retryForMs: 0 } };
   const { sweepLeftovers } = createSweepActivities(deps as unknown as ActivityDeps);
-  // Temporal knows of no run.
+  // Temporal lists no workflow run.
   const workflow = { list: async function* () {}, count: async () => ({ count: 0 }) };
   const withAbortSignal = async (_: unknown, act: () => unknown): Promise<unknown> => await act();
   const client = { workflow, withAbortSignal } as unknown as Client;
@@ -54,7 +54,7 @@ async function sweep(lake: Lake): Promise<SweepResult> {
   return (await environment.run(sweepLeftovers, input)) as SweepResult;
 }
 
-/** All that the table names is there, and so is all that queries open. */
+/** Asserts that each file which the table or a query opens exists. */
 async function assertReadable(lake: TinyLake): Promise<void> {
   const prefix = tablePrefix('d');
   const newest = await readNewest(lake.store, prefix);

@@ -28,7 +28,7 @@ async function publishedDays(day: Day): Promise<string[]> {
   return refs.map(({ ingestDate, revision }) => `${ingestDate} r${revision}`);
 }
 
-/** What the publisher has is what was published last. */
+/** Asserts that a probe of the day finds the publisher's file as it was published last. */
 async function unchanged(day: Day, ingestDate: string): Promise<LandedSource> {
   const { result } = await day.probe({ ingestDate });
   assert.equal(result?.status, 'unchanged');
@@ -84,7 +84,7 @@ test('an unchanged source is published as the version that it was unchanged from
   await withDay(origin, async (day) => {
     await day.publish(await day.land());
     const found = await unchanged(day, THIRD_DAY);
-    // A backfill of the day between.
+    // A backfill publishes the day between the two.
     origin.set('/a.csv', { body: `${CSV}3,d\n`, etag: '"2"' });
     const between = { ingestDate: SECOND_DAY };
     await day.publish(await day.land(between), between);
@@ -109,7 +109,7 @@ test('an attempt to publish whose answer was lost stays published, whatever came
   });
 });
 
-/** The second day has other settings: it is converted from what the first one landed. */
+/** The second day has other settings. It is converted from the first day's landed file. */
 async function convertFromFirstDay(day: Day) {
   await day.publish(await day.land());
   const source = { ...day.taskOf({}).source, overrides: { header: true } };

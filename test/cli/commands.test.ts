@@ -17,7 +17,7 @@ datasets:
 
 const FILES = { 'datasets.yaml': DATASETS };
 
-/** `published`: a snapshot of one source and one Parquet file with these columns. */
+/** A lake whose dataset has one published snapshot, with one source and one Parquet file with these columns. */
 async function published(dataset: string, select: string): Promise<Workplace> {
   const place = workplace(FILES);
   const root = join(place.cwd, 'data', 'takehome-converted');

@@ -7,7 +7,7 @@ import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Prefix } from '../../src/storage/s3/prefix.ts';
 import { s3Settings } from '../helpers/s3.ts';
 
-/** What the store answers when it is asked for its lifecycle: versitygw knows none. */
+/** The store's answer to a request for its lifecycle rules. versitygw does not know this request. */
 let answer = { status: 200, body: '' };
 const server = createServer((_, response) => {
   response.writeHead(answer.status, { 'content-type': 'application/xml' }).end(answer.body);

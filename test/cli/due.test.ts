@@ -7,7 +7,7 @@ import type { Recurrence } from '../../src/model/schedule.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
-/** Half hours, quarters, changes of the clocks by an hour and by half of it, at midnight, in both hemispheres. */
+/** Zones of both hemispheres: offsets of half and quarter hours, clock changes of 60 and 30 minutes and at midnight. */
 const ZONES = [
   'UTC',
   'America/Denver',
@@ -90,7 +90,7 @@ describe('lastDue', () => {
   });
 });
 
-/** In the weeks in which some of the zones change their clocks. */
+/** A time in a week in which some of the zones change their clocks. */
 function nearAChange(): fc.Arbitrary<Date> {
   const days = ['2026-03-08', '2026-03-29', '2026-04-05', '2026-04-24', '2026-09-06', '2026-10-04'];
   const changes = fc.constantFrom(...days, '2026-10-25', '2026-10-30', '2026-11-01');
@@ -100,7 +100,7 @@ function nearAChange(): fc.Arbitrary<Date> {
     .map(([day, offset]) => new Date(Date.parse(day) + offset * MINUTE_MS));
 }
 
-/** Another way to the same: back in time, as a clock on the wall shows it. */
+/** Finds the same time in another way: it goes back minute by minute and formats each minute in the zone. */
 function lookedUp(
   isDue: (shown: string) => boolean,
   timeZone: string,

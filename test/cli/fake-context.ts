@@ -12,7 +12,7 @@ export interface Ran {
   stderr: string;
 }
 
-/** A folder that a user stands in, and commands run in it without a process of their own. */
+/** A folder in which a user runs commands. They run in the process of the test. */
 export class Workplace {
   readonly cwd = mkdtempSync(join(tmpdir(), 'longhaul-cli-'));
 
@@ -39,7 +39,7 @@ export class Workplace {
   }
 }
 
-/** One that goes with the test, or the file, that makes it. */
+/** A workplace that is removed when the test, or the test file, that made it ends. */
 export function workplace(
   files: Record<string, string> = {},
   env: Record<string, string> = {},

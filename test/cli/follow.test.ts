@@ -49,7 +49,7 @@ function describedAs(activities: unknown[]): Description {
 
 const RUN = { workflowId: 'w', runId: 'r' };
 
-/** A link whose client's runs are all this one. */
+/** A link whose client returns this handle for every workflow. */
 function linkTo(handle: WorkflowHandle, parts: Partial<TemporalLink> = {}): TemporalLink {
   const client = {
     workflow: { getHandle: () => handle },
@@ -81,7 +81,7 @@ async function rejectedOn(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** A run of one source that ends when the test says so. */
+/** A run of one source that ends when the test ends it. */
 class FakeRun {
   cancelled = false;
   progress: RunProgress = { stage: 'sources', sources: [{ id: '2019', stage: 'land' }] };
@@ -94,7 +94,7 @@ class FakeRun {
       this.end = resolve;
       this.fail = reject;
     });
-    // It may end before it is waited for.
+    // The run may end before the test waits for its result.
     this.#result.catch(() => undefined);
   }
 
@@ -270,7 +270,7 @@ void test('a Temporal that stays away is given up in the end', async () => {
   await assert.rejects(following, { code: 'TEMPORAL_UNREACHABLE' });
 });
 
-/** As the client throws it: `grpc.status.UNAVAILABLE`. */
+/** The error that Temporal's client throws when no server answers (`grpc.status.UNAVAILABLE`). */
 function unavailable(): Error {
   const details = { code: 14, details: 'connect ECONNREFUSED', metadata: {} };
   return new ServiceError('x', { cause: Object.assign(new Error('x'), details) });
@@ -313,7 +313,7 @@ void test('a failed run is the error of the catalogue behind it, wherever it is 
 void test('what Temporal itself says becomes an error of the catalogue too', () => {
   const codeOf = (error: unknown): string => (fromTemporal(error) as LonghaulError).code;
   assert.equal(codeOf(new WorkflowNotFoundError('x', 'w', undefined)), 'RUN_UNKNOWN');
-  // Nothing is known of the run: it is on another server, or misspelt.
+  // The namespace is on another server, or its name is misspelt.
   assert.equal(codeOf(new NamespaceNotFoundError('lake')), 'TEMPORAL_NO_NAMESPACE');
   const foreign = ApplicationFailure.create({ message: 'boom', type: 'TypeError' });
   const failed = new WorkflowFailedError('x', foreign, RetryState.NON_RETRYABLE_FAILURE);

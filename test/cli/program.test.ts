@@ -133,7 +133,7 @@ void test('--target is gone, and said so', async () => {
   assert.match(stderr, /^USAGE: Unknown option '--target'/);
 });
 
-/** Help goes to the process's own standard output. */
+/** Runs the program and collects its standard output. Commander writes help to the process's own output. */
 async function printed(argv: string[]): Promise<string> {
   const tree = buildProgram(contextOf());
   let output = '';

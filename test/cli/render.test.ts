@@ -52,7 +52,7 @@ void test('a source that is tried again says why, which try it is, and when the 
   const wait = { text: 'h answered 503', attempt: 3, nextAttemptAtMs: 12_000 };
   const source: SourceState = { id: 'a', stage: 'land', wait };
   assert.equal(progressLine('d', source, 4000), 'd a: land, h answered 503, try 3, next in 8.0s');
-  // Under way now.
+  // The source waited for its next try before. Now the try is running.
   assert.equal(progressLine('d', source, 12_000), 'd a: land, h answered 503, try 3');
 });
 
@@ -229,7 +229,7 @@ void test('whatever text comes, the terminal gets no control character', () => {
         tableText([text], [[text]]),
         progressLine('d', { id: text, stage: 'land' }),
       ].join('\n');
-      // Line breaks are ours.
+      // Only the renderer adds line breaks.
       assert.ok(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(all));
     }),
   );

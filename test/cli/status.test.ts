@@ -51,7 +51,7 @@ async function statesAt(now: string, graceMs = GRACE_MS): Promise<Record<string,
 describe('longhaul status', () => {
   it('is late once what was due is not published after the grace', async () => {
     assert.equal((await statesAt('2026-11-24T20:00:00Z'))['daily'], 'fresh');
-    // Today's run is due and may still be at it.
+    // Today's run is due and may still be running.
     assert.equal((await statesAt('2026-11-25T15:59:00Z'))['daily'], 'fresh');
     assert.equal((await statesAt('2026-11-25T16:00:00Z'))['daily'], 'late');
     assert.equal((await statesAt('2026-11-25T13:00:00Z', 0))['daily'], 'late');

@@ -49,7 +49,7 @@ describe('longhaul table', () => {
     assert.match(stdout, /snapshot_by_name\("2026-01-01"\)/);
     assert.match(stdout, /^history: trees_versions and trees_days /m);
     assert.match(stdout, /_iceberg\/trees_versions'\) AS v JOIN .*_iceberg\/trees_days'\)/);
-    // Programs that read buckets only have nothing to do with a folder.
+    // Athena and Snowflake read buckets only, so the report on a folder does not name them.
     assert.doesNotMatch(stdout, /Athena|Snowflake/);
   });
 

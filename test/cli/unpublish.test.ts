@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => place.remove());
 
-/** One source with one row, whose `x` is the day's. @param carried the files of another day. */
+/** Publishes one source with one row, whose `x` is the day. @param carried the day whose files the snapshot carries. */
 async function publish(ingestDate: string, revision = 1, carried?: string): Promise<void> {
   const store = new DiskStore(join(place.cwd, 'data', 'takehome-converted'));
   const of = (day: string): string => `trees/ingest_date=${day}/source=a/part-00000.parquet`;

@@ -23,7 +23,7 @@ beforeEach(async () => {
   await publish();
 });
 
-/** One source of two records, with everything that its manifests say true. */
+/** Publishes one source of two records, with manifests that are true. */
 async function publish(): Promise<void> {
   const raw = new DiskStore(join(place.cwd, 'data', 'takehome-raw'));
   const converted = new DiskStore(join(place.cwd, 'data', 'takehome-converted'));

@@ -13,7 +13,7 @@ const NEW: NewDataset = {
 };
 const SHIPPED = readFileSync(new URL('../../datasets.yaml', import.meta.url), 'utf8');
 
-/** The lines that were added; fails where any other byte has changed. */
+/** @returns the lines that were added. Fails if any other byte has changed. */
 function addedTo(text: string): string {
   const changed = withDataset(text, 'new', NEW, 'New, CC BY 4.0');
   const { datasets, problems } = parseDatasets(changed, 'd.yaml');

@@ -8,11 +8,11 @@ import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
 
 export interface ConfigFolder {
   folder: string;
-  /** A folder of its own inside. */
+  /** Writes the files into a new folder. @returns its path. */
   folderWith: (files: Readonly<Record<string, string>>) => string;
 }
 
-/** For the tests of a file. */
+/** Makes a folder for the tests of one file. */
 export function configFolder(): ConfigFolder {
   const folder = mkdtempSync(join(tmpdir(), 'longhaul-config-'));
   after(() => {
@@ -29,7 +29,7 @@ export function configFolder(): ConfigFolder {
   return { folder, folderWith };
 }
 
-/** The error of this code that an act throws; fails where it throws another one, or none. */
+/** @returns the error with this code that `act` throws. Fails if `act` throws another error or none. */
 export function errorOf(act: () => unknown, code: ErrorCode): LonghaulError {
   try {
     act();
@@ -40,12 +40,12 @@ export function errorOf(act: () => unknown, code: ErrorCode): LonghaulError {
   return assert.fail('nothing was thrown');
 }
 
-/** What the user reads of the CONFIG_INVALID that an act throws. */
+/** @returns the message that the user reads of the CONFIG_INVALID error which `act` throws. */
 export function messageOf(act: () => unknown): string {
   return errorOf(act, 'CONFIG_INVALID').message;
 }
 
-/** What is wrong with a datasets.yaml, each with its line: `d.yaml:3 …`. */
+/** @returns the problems of a datasets.yaml, each with its line: `d.yaml:3 …`. */
 export function problemsOf(text: string): string[] {
   return parseDatasets(text, 'd.yaml').problems.map(({ where, message }) => `${where} ${message}`);
 }

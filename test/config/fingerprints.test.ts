@@ -19,7 +19,7 @@ function changed(one: Record<string, string>, other: Record<string, string> = {}
   return Object.keys({ ...a, ...b }).filter((key) => a[key] !== b[key]);
 }
 
-/** What the command does by itself, hands on with the run, or says of another server. */
+/** Settings that no worker depends on: only the command uses them, or the command sends them with the run. */
 const NOT_OF_WORKER =
   /^(?:LAKE|STATE_DIR|DATASETS_FILE|ENGINE|SOURCE_CONCURRENCY|HEARTBEAT_TIMEOUT_SECONDS|WORKER_HEALTH_ADDRESS|TEMPORAL_\w+)$/;
 

@@ -7,7 +7,7 @@ import type { ScheduleSpec } from '../../src/model/schedule.ts';
 const SOURCES = 'time_zone: America/Denver, sources: [{ id: a, address: "http://h/{date}.csv" }]';
 const HOUR_MS = 3_600_000;
 
-/** @param own of the dataset `d`. @param top of the file. Both in YAML's flow form. */
+/** @param own schedule of the dataset `d`. @param top schedule of the file. Both are in YAML's flow style. */
 function parse(own?: string, top?: string) {
   const lines = [
     ...(top === undefined ? [] : [`schedule: ${top}`]),

@@ -32,7 +32,7 @@ import {
 } from './samples.ts';
 
 const duckdb = inProcessDuckDb();
-/** A few records each. */
+/** Parts of a few records each. */
 const inSmallParts = inProcessDuckDb({
   maxWholeBytes: 20,
   sampleBytes: 20 / 4,
@@ -94,7 +94,7 @@ test('a typed value comes back from Parquet as the publisher wrote it', async (t
   );
 });
 
-/** As many as a real publisher's file had. */
+/** A real publisher's file had as many columns. */
 const COLUMNS = 9074;
 
 test('thousands of text columns go through with 1 GiB', async (t) => {
@@ -124,7 +124,7 @@ test('only widths that do not fit change how a table is written', () => {
   });
 });
 
-/** An engine whose jobs fail as given, one after the other, and are done from then on. */
+/** An engine whose jobs fail with these codes, one after the other. The later jobs succeed. */
 function failing(codes: ErrorCode[]) {
   const copies: string[] = [];
   const run: JobRunner = async (job) => {
@@ -172,7 +172,7 @@ const READ =
   "HTTP Error: HTTP GET error reading 'https://s3.example/lake/raw/a.csv' in region 'us-east-1'";
 const WRITE = 'HTTP Error: Unable to connect to URL s3://lake/out/part-00000.parquet:';
 
-/** As DuckDB 1.5.5 says them. */
+/** Messages of DuckDB 1.5.5. */
 const MESSAGES: [message: string, code: string][] = [
   [`${READ} (HTTP 403 Forbidden)\n\nExpiredToken: It has expired.`, 'STORE_CREDENTIALS'],
   [`${READ} (HTTP 400 Bad Request)\n\nExpiredToken: It has expired.`, 'STORE_CREDENTIALS'],
@@ -231,7 +231,7 @@ test('a child whose worker was killed ends, and takes its scratch folder with it
   await withTempFolder(async (folder) => {
     const scratchFolder = join(folder, 'scratch');
     await mkdir(scratchFolder);
-    // S3 that never answers: the child waits for it in the middle of its work.
+    // This S3 server never answers, so the child process waits for it in the middle of its work.
     const server = createServer((socket) => socket.on('error', () => undefined).resume());
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

@@ -9,7 +9,7 @@ import type { Store } from '../../src/storage/store.ts';
 import { countParquetRows } from '../../src/verification/footers.ts';
 import { converted, expectedRows, landed, namesBelow, readBack } from './samples.ts';
 
-/** What every engine promises, on real files through its public interface, whatever the store. */
+/** Tests what every engine promises, on real files through its public interface, for any store. */
 export function engineContract(
   name: string,
   createEngine: () => ConversionEngine,
@@ -71,7 +71,7 @@ export function engineContract(
         isAdjustedToUTC: false,
         unit: 'MICROS',
       });
-      // For readers that know no logical types, as the format asks.
+      // Parquet's format asks for this type as well, for readers that do not know logical types.
       assert.equal(at.converted_type, 'TIMESTAMP_MICROS');
     });
 
@@ -104,7 +104,7 @@ export function engineContract(
   });
 }
 
-/** One at a time: where two do not fit, the one that is noticed hides the other. */
+/** Each file has one misfit only, because the engine would report only one of two misfits. */
 const MISFITS: [column: Pick<Column, 'type' | 'format'>, value: string][] = [
   [{ type: 'BIGINT' }, 'x'],
   [{ type: 'DOUBLE' }, 'x'],

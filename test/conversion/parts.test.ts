@@ -8,7 +8,7 @@ const MIB = 1024 * 1024;
 const HEADER_BYTES = 100;
 const SPACING_BYTES = 16 * MIB;
 
-/** A file with a split every so many bytes or a little more, as a scan finds them. */
+/** A file that can be cut at the first record start after each `spacingBytes`, as a scan finds the places. */
 function fileOf(bytes: number, recordBytes = 200, spacingBytes = SPACING_BYTES): FileToCut {
   const splits: number[] = [];
   const step = Math.ceil(spacingBytes / recordBytes) * recordBytes;
@@ -18,7 +18,7 @@ function fileOf(bytes: number, recordBytes = 200, spacingBytes = SPACING_BYTES):
   return { bytes, scan: { records, splits, splitRecords } };
 }
 
-/** The plan as it comes out where each range's Parquet is so many times smaller. */
+/** The plan for a file whose ranges have these ratios of CSV bytes to Parquet bytes, in turn. */
 function plan(file: FileToCut, ratios: readonly number[]): Planned[] {
   const ranges: Planned[] = [];
   const sample = sampleRange(file);
@@ -48,7 +48,7 @@ const sizesOfFiles = fc.oneof(
 );
 const ratios = fc.array(fc.double({ min: 1, max: 60, noNaN: true }), { minLength: 1 });
 
-/** Every record once, in order, and cut at record starts. */
+/** Asserts that the ranges have every record once, in order, and begin at record starts. */
 function assertComplete({ bytes, scan }: FileToCut, ranges: readonly RecordRange[]): void {
   let at = scan.splits[0] ?? bytes;
   for (const { start, end } of ranges) {
@@ -100,7 +100,7 @@ test('Parquet files are of 128 to 256 MB, none of them tiny, whatever the file c
   fc.assert(
     fc.property(fc.integer({ min: 3500, max: 40 * 1024 }), ratio, (mebibytes, each) => {
       const parts = plan(fileOf(mebibytes * MIB), [each]);
-      // A split more or less, and a rest of one and a half files that is cut in two.
+      // The planner cuts at splits only. It halves a rest of at most one and a half files.
       const slackBytes = (2 * SPACING_BYTES) / each;
       for (const { parquetBytes } of parts) {
         assert.ok(parquetBytes <= PART_SIZES.maxPartBytes + slackBytes, String(parquetBytes));

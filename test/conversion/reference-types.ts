@@ -1,7 +1,7 @@
 import { DATE_FORMATS, TIMESTAMP_FORMATS } from '../../src/model/schema.ts';
 import type { Column } from '../../src/model/schema.ts';
 
-/** The type rules of docs/fidelity.md once more, written for clarity, over texts instead of bytes. */
+/** The type rules of docs/fidelity.md a second time, written for clarity. They read texts instead of bytes. */
 export function referenceType(
   values: readonly string[],
 ): Pick<Column, 'type' | 'format' | 'empty' | 'beyondDouble'> {
@@ -37,7 +37,7 @@ function isDouble(value: string): boolean {
   return plain(Number(value)) === trimmed;
 }
 
-/** Without exponent: by shifting the shortest digits. */
+/** Writes the number without an exponent: it moves the point within the shortest digits. */
 function plain(value: number): string {
   const [mantissa = '', exponent = '0'] = String(value).split('e');
   if (exponent === '0') return mantissa;

@@ -67,13 +67,13 @@ describe('a job for Spark on other machines', () => {
         [['wrong', 'EMR_STEP_FAILED']],
       );
       assert.equal(taken.deadStarts, 1);
-      // A repeated job skips what has a result.
+      // `takeResults` removes the results without parts, because a repeated job skips the sources that have a result.
       assert.equal(await store.size(`${FOLDER}results/lost.json`), undefined);
       assert.deepEqual(
         (await partsOf(lake, AT, ids, signal)).map(({ id }) => id),
         ['done'],
       );
-      // Nothing of it is another cluster's.
+      // The result of one cluster does not count for another cluster.
       const next = await takeResults(lake, { ...AT, name: 'emr-2' }, ids, errorOf, signal);
       assert.deepEqual(next, { open: ids, failed: [], deadStarts: 0 });
     });

@@ -25,7 +25,7 @@ import { listUploads } from '../../src/storage/s3/uploads.ts';
 import { isInBucket, type Store } from '../../src/storage/store.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
-/** A landed file, as inspection and engines get it. */
+/** A landed file in the form that inspection and engines receive. */
 export interface Sample {
   store: Store;
   content: Buffer;
@@ -35,7 +35,7 @@ export interface Sample {
   encoding: Encoding;
 }
 
-/** A store that goes with the test. */
+/** A store that is removed when the test ends. */
 export async function scratch(t: TestContext): Promise<DiskStore> {
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-conversion-'));
   t.after(async () => await rm(folder, { recursive: true, force: true }));
@@ -47,7 +47,7 @@ interface Landing {
   header?: false | undefined;
   sepLineBytes?: number | undefined;
   encoding?: Encoding | undefined;
-  /** Of splits, for small files. */
+  /** Bytes between splits. Small files need a small number. */
   spacing?: number | undefined;
 }
 
@@ -99,7 +99,7 @@ export async function inspected(
   });
 }
 
-/** DuckDB without its child process: fast enough for properties. */
+/** DuckDB without its child process, which is fast enough for property tests. */
 export function inProcessDuckDb(sizes: PartSizes = PART_SIZES): ConversionEngine {
   const run: JobRunner = async (job, _signal, onProgress) => {
     await runJob(job, onProgress).catch((error: unknown) => {
@@ -140,7 +140,7 @@ export function requestOf(sample: Sample, schema: Schema, name = 'out'): Convers
   };
 }
 
-/** Names of what lies below a prefix, and of unfinished uploads there. */
+/** Names of the files below a prefix, and of the unfinished uploads there. */
 export async function namesBelow(store: Store, prefix: string): Promise<string[]> {
   const names: string[] = [];
   for await (const { key } of store.list(prefix)) names.push(key.slice(prefix.length));
@@ -150,7 +150,7 @@ export async function namesBelow(store: Store, prefix: string): Promise<string[]
   return names.toSorted();
 }
 
-/** What DuckDB reads of the Parquet files: names, types, and every value in the fixed form of its type. */
+/** Reads the Parquet files with DuckDB: names, types, and every value in the fixed form of its type. */
 export async function readBack({ store, prefix, parts }: Converted): Promise<ReadBack> {
   return await withTempFolder(async (folder) => {
     const paths: string[] = [];
@@ -163,7 +163,7 @@ export async function readBack({ store, prefix, parts }: Converted): Promise<Rea
   });
 }
 
-/** DuckDB's binding drops a byte order mark that starts a value. */
+/** Stands for a byte order mark at the start of a value, because DuckDB's binding drops the mark. */
 const SHOWN_MARK = '(mark)';
 
 interface ReadBack {
@@ -199,7 +199,7 @@ async function readParquet(paths: readonly string[]): Promise<ReadBack> {
   }
 }
 
-/** What csv-parse reads, in the same fixed forms. */
+/** Reads the sample with csv-parse, in the same fixed forms. */
 export function expectedRows(sample: Sample, schema: Schema): (string | null)[][] {
   if (sample.scan.records === 0) return [];
   const body = sample.content.subarray(sample.scan.splits[0]);
@@ -217,7 +217,7 @@ export function expectedRows(sample: Sample, schema: Schema): (string | null)[][
   );
 }
 
-/** How the value that the publisher's text means is printed: by JavaScript for doubles, else by DuckDB. */
+/** Prints the value of a publisher's text: JavaScript prints doubles, DuckDB prints all other types. */
 function fixedForm(text: string, column: Column): string {
   switch (column.type) {
     case 'DOUBLE':
@@ -244,7 +244,7 @@ function momentForm(text: string, format: string): string {
   return `${day} ${two(hour)}:${two(of['M'])}:${two(of['S'])}${fraction ? `.${fraction}` : ''}`;
 }
 
-/** The streaming decoder, which is right on Node 20 too. */
+/** Without `stream`, Node 20 takes Windows-1252 for Latin-1. */
 function windows1252(bytes: Buffer): string {
   const decoder = new TextDecoder('windows-1252');
   return decoder.decode(bytes, { stream: true }) + decoder.decode();

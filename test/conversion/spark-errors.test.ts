@@ -10,7 +10,7 @@ import {
 const S3 = 'software.amazon.awssdk.services.s3.model.S3Exception';
 const DENIED = 'Access Denied (Service: S3, Status Code: 403, Request ID: x)';
 
-/** As Spark 4.3 and Hadoop 3.5 say them. */
+/** Messages of Spark 4.3 and Hadoop 3.5. */
 const CAUSES: [kind: string, message: string, code: string][] = [
   ['java.io.IOException', 'No space left on device', 'DISK_FULL'],
   ['java.io.IOException', 'Disk quota exceeded', 'DISK_FULL'],
@@ -54,7 +54,7 @@ test('a message is one line, printable, and without a bucket nothing is taken fo
   assert.equal(sparkError({ kind: S3, message: DENIED }, undefined).code, 'ENGINE_FAILED');
 });
 
-/** What Spark wrote last, and what it means. */
+/** The last output of a Spark process that died, and the error that it must become. */
 const ENDS: [what: string, end: Parameters<typeof deathError>[0], code: string, said: RegExp][] = [
   [
     'killed',

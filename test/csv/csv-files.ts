@@ -7,7 +7,7 @@ export interface CsvFile {
   encoding: Encoding;
 }
 
-/** Well-formed files of every dialect: line ends mixed or not, quoting needed or not, blank lines, both encodings. */
+/** Well-formed files of every dialect: one or several line ends, optional quotes, blank lines, both encodings. */
 export function csvFiles(): fc.Arbitrary<CsvFile> {
   return fc
     .record({
@@ -77,13 +77,13 @@ function field(): fc.Arbitrary<Field> {
   });
 }
 
-/** A quote within a field may stand bare; one at its end may pair with one of an earlier field, which is a problem. */
+/** Adds quotes if the field needs them. A quote at its end needs them: it may pair with an earlier quote. */
 function written({ text, quoted }: Field, delimiter: string): string {
   const must = /[\r\n]|^"|"$/.test(text) || text.includes(delimiter);
   return quoted || must ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Values that look like numbers and dates, or nearly. */
+/** Values that look like numbers or dates, or nearly do. */
 export function typedValue(): fc.Arbitrary<string> {
   const digits = (max: number): fc.Arbitrary<string> =>
     fc

@@ -10,7 +10,7 @@ import { asJson } from '../helpers/as-json.ts';
 
 test('every byte of Windows-1252 becomes its character', () => {
   const all = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
-  // The streaming decoder, which is right on Node 20 too.
+  // Without `stream`, Node 20 takes Windows-1252 for Latin-1.
   const decoder = new TextDecoder('windows-1252');
   const expected = decoder.decode(all, { stream: true }) + decoder.decode();
   assert.equal(Buffer.from(windows1252ToUtf8(all)).toString(), expected);
@@ -22,7 +22,7 @@ function evidence(pieces: Uint8Array[]): EncodingEvidence {
   return scanner.finish().encoding;
 }
 
-/** The same by definition: at every offset, the shortest slice that is valid UTF-8. */
+/** The evidence by its definition: at every offset, the shortest slice that is valid UTF-8. */
 function evidenceByDefinition(bytes: Buffer): EncodingEvidence {
   const found: EncodingEvidence = { ascii: isAscii(bytes) };
   for (let at = 0; at < bytes.length;) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** Cuts at these shares of a buffer's length. */
+/** Shares of a buffer's length at which the test cuts it. */
 export function cuts(): fc.Arbitrary<number[]> {
   return fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 12 });
 }
@@ -11,7 +11,7 @@ export function cut(bytes: Buffer, shares: number[]): Buffer[] {
   return at.slice(1).map((end, index) => bytes.subarray(at[index], end));
 }
 
-/** Bytes that a state machine trips over: quotes, all line ends, NUL, parts of UTF-8, a byte order mark. */
+/** Bytes that are difficult for a state machine: quotes, all line ends, NUL, parts of UTF-8, a byte order mark. */
 export function roughText(): fc.Arbitrary<Buffer> {
   const piece = fc.oneof(
     { weight: 6, arbitrary: fc.constantFrom('"', ',', '\n', '\r', '\r\n', '""', '","') },
@@ -26,7 +26,7 @@ export function roughText(): fc.Arbitrary<Buffer> {
   return fc.array(part, { maxLength: 80 }).map((parts) => Buffer.concat(parts));
 }
 
-/** A well-formed file: any line ends, quoting where needed and where not, blank lines, ragged rows, a BOM. */
+/** A well-formed file with any line ends, needed and needless quotes, blank lines, ragged rows and a BOM. */
 export function csvFile(): fc.Arbitrary<{ bytes: Buffer; delimiter: string }> {
   const options = fc.record({
     delimiter: fc.constantFrom(',', ';', '\t', '|'),
@@ -45,8 +45,8 @@ export function csvFile(): fc.Arbitrary<{ bytes: Buffer; delimiter: string }> {
 }
 
 /**
- * What the fast path of the scanner reads, and what it must leave: many clean records of one shape, a few kilobytes,
- * and between them ragged ones, blank lines and rough text.
+ * A few kilobytes of many clean records of one shape, which the scanner's fast path reads. Between them are ragged
+ * records, blank lines and rough text, which the fast path must leave to the slow one.
  */
 export function mostlyCleanFile(): fc.Arbitrary<{ bytes: Buffer; delimiter: string }> {
   const options = fc.record({
@@ -81,7 +81,7 @@ export function mostlyCleanFile(): fc.Arbitrary<{ bytes: Buffer; delimiter: stri
   });
 }
 
-/** Clean, once written: some reach over several windows of 64 bytes. */
+/** A field that is clean when it is written with quotes. Some fields reach over several windows of 64 bytes. */
 function longField(): fc.Arbitrary<Field> {
   const piece = fc.constantFrom('', 'a', '12', ',', ';', '"', '""', '\n', '\r\n', 'é', '😀');
   const text = fc.oneof(

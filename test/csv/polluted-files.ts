@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 
-/** A CSV file with one thing wrong with it, and what it may be read as. */
+/** A CSV file with one thing wrong with it, and the tables that a reader may find in it. */
 export interface PollutedFile {
   pollution: string;
   bytes: Buffer;
-  /** Tables that lose nothing: the one that was written, or with the stray character in its cell. None: only a refusal is right. */
+  /**
+   * Tables that lose nothing: as written, or with the stray character in its cell. If none, only a refusal is right.
+   */
   tables: string[][][];
 }
 
@@ -17,18 +19,18 @@ interface Style {
 }
 
 interface Written {
-  /** Of the header and the records, each with its fields as they are written. */
+  /** The header and the records, each as a list of its written fields. */
   lines: string[][];
   table: string[][];
   style: Style;
-  /** A record (0 is the header), and numbers to choose places by. */
+  /** The number of the record to change (0 is the header), and a number that chooses a place in it. */
   at: number;
   choice: number;
 }
 
 type Pollute = (written: Written) => Omit<PollutedFile, 'pollution'> | undefined;
 
-/** The kinds that the literature on messy CSV files names, one at a time. */
+/** The kinds of pollution that the literature on messy CSV files names. Each file has one kind. */
 const POLLUTIONS: Readonly<Record<string, Pollute>> = {
   nothing: ({ lines, style, table }) => file(lines, style, [table]),
   'a delimiter too many in a record': ({ lines, style, at, choice }) => {
@@ -145,7 +147,7 @@ function writtenTable(): fc.Arbitrary<Written> {
     encoding: fc.constantFrom<Style['encoding']>('utf-8', 'utf-8 with a mark', 'windows-1252'),
     lastLineEnd: fc.boolean(),
   });
-  // An id and a price: by them a person, too, knows that a record is none of names.
+  // Each table has an id and a price. They show a human reader, too, that a record is not a header.
   const kinds = fc
     .array(fc.constantFrom(...Object.keys(CELLS)), { maxLength: 4 })
     .map((more) => ['id', 'price', ...more]);

@@ -17,7 +17,7 @@ const REFUSALS = new Set<string>([
   'SOURCE_ENCODING_UNCLEAR',
 ]);
 
-/** The table that would be published, header first. @throws LonghaulError where it would be refused. */
+/** The table that would be published, header first. @throws LonghaulError if the worker would refuse the file. */
 function tableOf(bytes: Buffer): string[][] {
   const dialect = sniffHead(bytes, true, {});
   const scanner = new CsvScanner(dialect);
@@ -25,7 +25,7 @@ function tableOf(bytes: Buffer): string[][] {
   const scan = scanner.finish();
   assertReadable(scan, 'all');
   const encoding = decideEncoding(scan);
-  // The engines' contract has it that they read what csv-parse reads.
+  // The engines' contract says that engines read the same fields as csv-parse.
   const records: string[][] = parse(decode(bytes.subarray(scan.splits[0]), encoding), {
     delimiter: dialect.delimiter,
     record_delimiter: ['\r\n', '\n', '\r'],

@@ -32,7 +32,7 @@ test('the file may be cut anywhere, into shards and blocks: the profile is the s
   );
 });
 
-/** As `readBlocks` does it, with blocks of any size. */
+/** Does the work of `readBlocks` with blocks of any size. */
 function profileOf(text: Buffer, blockSizes: number[]): Profile {
   const profile = emptyProfile(3);
   let start = 0;

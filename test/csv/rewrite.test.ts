@@ -19,7 +19,7 @@ test('a rewritten file has the same values, in plain commas and LF, however it i
         relax_quotes: true,
         skip_empty_lines: source.columns > 1,
       });
-      // A reader without any leniency.
+      // csv-parse has no lenient options here.
       assert.deepEqual(parse(text, { record_delimiter: '\n' }), before);
       assert.equal(before.length, scan.records);
     }),

@@ -13,7 +13,7 @@ const WINDOW_BYTES = 64;
 const DELIMITERS = [',', ';', '\t', '|'];
 const RUNS = 3000;
 
-/** Fails where the scanner with the kernel knows anything else than the one without, at any of the pieces' ends. */
+/** Fails if, at the end of any piece, the scanner with the kernel differs from the scanner without it. */
 function assertSame(pieces: Buffer[], dialect: Dialect, spacing?: number, resumed = false): void {
   const slow = new CsvScanner(dialect, undefined, spacing, null);
   let fast = new CsvScanner(dialect, undefined, spacing);
@@ -34,7 +34,7 @@ function dialectOf(bytes: Buffer, delimiter = ','): Dialect {
   return { delimiter, quote: '"', bomBytes: bom ? 3 : 0 };
 }
 
-/** Where the kernel stops after a header of `columns`, and what it has passed. */
+/** Runs the kernel after a header of `columns`. @returns where it stops and what it has counted. */
 function cleanStretch(text: string, columns: number, stop = Infinity) {
   const kernel = scanKernel();
   assert.ok(kernel, 'this machine has SIMD');

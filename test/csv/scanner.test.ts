@@ -9,7 +9,7 @@ import type { ScannerState } from '../../src/csv/scanner-state.ts';
 import type { CsvScan, Dialect } from '../../src/model/scan.ts';
 import { cut, csvFile, cuts, roughText } from './generators.ts';
 
-/** Of splits: a few in the shortest text. */
+/** Bytes between splits. So small a number gives a few splits in the shortest text. */
 const SPACING_BYTES = 8;
 
 const COMMA: Dialect = { delimiter: ',', quote: '"', bomBytes: 0 };
@@ -196,7 +196,7 @@ describe('against csv-parse', () => {
       fc.property(csvFile(), ({ bytes, delimiter }) => {
         const seen = scan(bytes, dialectOf(bytes, delimiter));
         const oneColumn = seen.header.length === 1;
-        // csv-parse would take blank lines before a one-column header for the header.
+        // csv-parse would take blank lines before a one-column header as the header.
         const leading = oneColumn ? seen.blankLines : 0;
         const parsed = parseWithCsvParse(bytes, delimiter, !oneColumn).slice(leading);
         const [header = [], ...records] = parsed;

@@ -13,7 +13,7 @@ interface Record {
   fields: string[];
 }
 
-/** The records of a text that comes in blocks, blank lines left out; what a block breaks off comes again with the next. */
+/** Reads a text in blocks, without blank lines. A record that a block cuts comes again with the next block. */
 function recordsOf(text: Buffer, delimiter: string, blockSizes: readonly number[] = []): Record[] {
   const tokenizer = new Tokenizer(delimiter.charCodeAt(0));
   const records: Record[] = [];
@@ -21,7 +21,7 @@ function recordsOf(text: Buffer, delimiter: string, blockSizes: readonly number[
   for (const [index, size] of [...blockSizes, text.length].entries()) {
     const end = index === blockSizes.length;
     const limit = end ? text.length : Math.min(start + size, text.length);
-    // With a byte of its own behind the block, which the tokenizer overwrites.
+    // The buffer has one more byte behind the block, because the tokenizer overwrites that byte.
     const bytes = Buffer.concat([text.subarray(0, limit), Buffer.from('x')]);
     while (start < limit) {
       const next = tokenizer.read(bytes, start, { start: 0, limit, end });
@@ -42,7 +42,7 @@ describe('the two readers of RFC 4180', () => {
   it('find the same records and numbers of fields in any bytes', () => {
     fc.assert(
       fc.property(roughText(), (text) => {
-        // A file of one column has blank lines as records: it is given a second.
+        // In a file of one column, blank lines are records. The header therefore has two columns.
         const bytes = Buffer.concat([Buffer.from('a,b\n'), text]);
         const scanner = new CsvScanner({ delimiter: ',', quote: '"', bomBytes: 0 }, undefined, 1);
         scanner.push(bytes);

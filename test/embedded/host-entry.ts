@@ -11,7 +11,7 @@ await runHost({
   temporal: {
     cli: mode === 'temporal-cli' ? detail : process.env['TEMPORAL_CLI'],
     searchPath: process.env['PATH'],
-    // Any free ones: other servers may run here.
+    // No fixed ports: other servers may run on this machine. The host takes any free ports.
     ports: { server: [], ui: [] },
   },
   runWorker: async ({ signal, ready }) => {

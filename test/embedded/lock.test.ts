@@ -69,7 +69,7 @@ describe('a lock', () => {
 
 const MODULE = new URL('../../src/embedded/state-files.js', import.meta.url).href;
 
-/** Takes the lock, says so, and keeps it. */
+/** Takes the lock, prints whether it did, and keeps it. */
 const HOLDER = `
 const { takeLock } = await import(${JSON.stringify(MODULE)});
 console.log(takeLock(process.argv.at(-1)) === undefined ? 'no' : 'yes');

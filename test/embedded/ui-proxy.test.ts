@@ -38,7 +38,7 @@ test('while Temporal is away the proxy says so', async () => {
   proxy.close();
 });
 
-/** A stand-in for Temporal's Web UI: it says what came. */
+/** A stand-in for Temporal's Web UI. It answers with the request that it received. */
 async function withProxy(body: (port: number) => Promise<void>): Promise<void> {
   const ui = createServer((incoming, outgoing) => {
     outgoing.setHeader('set-cookie', ['_csrf=a', 'b=c']);

@@ -26,7 +26,7 @@ function serviceError({ name = 'Error', message = 'no', status, code }: Failure)
 const RUN = new RunJobFlowCommand({} as RunJobFlowCommandInput);
 const DESCRIBE = new DescribeClusterCommand({ ClusterId: 'j-1' });
 
-/** A request that fails in turn with each of these, and then is answered: what became of it, how often it was sent. */
+/** Sends a request that fails once with each of these failures. @returns its outcome and the number of attempts. */
 async function ask(
   failures: Failure[],
   { command = DESCRIBE, once = false }: { command?: object; once?: boolean } = {},

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { pollUntil, type Clock } from '../../src/emr/poll.ts';
 import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
 
-/** EMR's answers in turn, the last one again and again; a code is an error. */
+/** Gives EMR's answers in turn and repeats the last one. An error code is thrown as an error. */
 function answers(...given: (number | ErrorCode)[]) {
   let looks = 0;
   return async (): Promise<number> => {
@@ -14,7 +14,7 @@ function answers(...given: (number | ErrorCode)[]) {
   };
 }
 
-/** Runs it in no time: each wait is over at once, and the clock goes on by it. */
+/** Polls without waiting: each wait ends at once and moves the mocked clock forward. */
 async function poll(
   look: () => Promise<number>,
   options: { retryForMs?: number; forMs?: number; enough?: number } = {},
@@ -48,7 +48,7 @@ describe('a step on EMR is watched', () => {
       enough: Infinity,
     });
     assert.ok(day.waitedMs >= 10 * 3_600_000);
-    // A minute, a quarter more or less, for ten hours; and some twenty looks until then.
+    // The poll waits a minute, 25 % more or less, for ten hours. Before that, it looks about twenty times.
     assert.ok(looks > 480 && looks < 830, `${looks} looks`);
   });
 

@@ -107,7 +107,7 @@ describe('the request for a cluster', () => {
         assert.equal(made.Name, clusterName(NAME));
         const tagged = (key: string) => made.Tags?.filter(({ Key }) => Key === key);
         assert.deepEqual(tagged('longhaul:run'), [{ Key: 'longhaul:run', Value: NAME.runId }]);
-        // What AWS's managed policies of EMR ask for.
+        // AWS's managed policies of EMR ask for this tag.
         assert.equal(tagged('for-use-with-amazon-emr-managed-policies')?.length, 1);
         assert.deepEqual(made.AutoTerminationPolicy, { IdleTimeout: 3600 });
         assert.equal(made.Instances?.KeepJobFlowAliveWhenNoSteps, true);
@@ -120,7 +120,7 @@ describe('the request for a cluster', () => {
   it('lets the cluster end by itself at the latest when the run has used all that it may, and was kept', () => {
     const minutesOf = (env: Record<string, string>): string[] | undefined =>
       request(env).BootstrapActions?.[0]?.ScriptBootstrapAction?.Args;
-    // 24 instance-hours of three instances, and a margin.
+    // Three instances use 24 instance-hours in eight hours. The limit has a margin.
     assert.deepEqual(minutesOf({}), [String(8 * 60 + 15)]);
     assert.deepEqual(minutesOf({ EMR_KEEP_ALIVE: '2h' }), [String(10 * 60 + 15)]);
   });

@@ -20,9 +20,9 @@ import { synced } from './synced.ts';
 
 const [FIRST, SECOND] = ['2026-01-01', '2026-01-02'] as const;
 /**
- * What every store must do for the tables' commit: a crash before any of its writes is mended by the next sync.
- * @param writes of the process itself: of each of three tables the manifest, its list, the commit and the hint; the file of
- *   the days; and on a disk the copy of the first day's file, whose column has widened.
+ * Tests a store: if the worker crashes before any write of the tables' commit, the next sync completes the commit.
+ * @param writes number of writes by the worker's process: for each of three tables a manifest, a manifest list, a
+ *   commit and a hint; the file of days; and on a disk a copy of the first day's file, because its column has widened.
  */
 export function testCommitCrashes(
   { name, writes }: { name: string; writes: number },
@@ -35,7 +35,7 @@ export function testCommitCrashes(
   });
 }
 
-/** @returns false where the commit has no such write. */
+/** @returns false if the commit has fewer writes. */
 async function crashesAt(write: number, store: Store): Promise<boolean> {
   await publish(store, FIRST, 'BIGINT');
   await synced(store, 'd');
@@ -77,7 +77,7 @@ async function publish(store: Store, ingestDate: string, type: 'BIGINT' | 'DOUBL
   );
 }
 
-/** The Parquet file of a day. */
+/** The Parquet file of a day, with one row. */
 async function oneRow(type: string): Promise<Buffer> {
   return await withTempFolder(async (folder) => {
     const path = join(folder, 'one.parquet');

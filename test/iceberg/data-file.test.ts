@@ -7,7 +7,7 @@ import type { IcebergType } from '../../src/iceberg/table-schema.ts';
 
 type Value = number | bigint | Buffer;
 
-/** Each row group's values of the one column; null counts are given beside them. */
+/** Values of the one column in each row group, with the number of nulls beside them. */
 type Groups = { values: Value[]; nulls: number }[];
 
 const LEAST: Partial<Record<IcebergType, (a: Value, b: Value) => number>> = {
@@ -18,7 +18,7 @@ function sorted(type: IcebergType, values: Value[]): Value[] {
   return values.toSorted(LEAST[type] ?? ((a, b) => (a < b ? -1 : a > b ? 1 : 0)));
 }
 
-/** A footer as a writer makes it: of each row group the least and the greatest value, if there is one. */
+/** A footer as a writer makes it: it has the least and the greatest value of each row group that has values. */
 function footerOf(type: IcebergType, groups: Groups): FileMetaData {
   const row_groups = groups.map(({ values, nulls }) => {
     const inOrder = sorted(type, values);
@@ -49,7 +49,7 @@ const VALUES: Record<IcebergType, fc.Arbitrary<Value>> = {
   timestamp: int64,
   date: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
   double: fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) => number + 0),
-  // Short: longer text is cut, which test/real/table-conformance.test.ts covers.
+  // These texts are short. Longer texts are cut, which test/real/table-conformance.test.ts covers.
   string: fc.string({ maxLength: 16, unit: 'grapheme-ascii' }).map((text) => Buffer.from(text)),
 };
 

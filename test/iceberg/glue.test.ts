@@ -15,11 +15,11 @@ import { failureWith } from '../helpers/failure-with.ts';
 
 const LOCATION = 's3://b/takehome-converted/_iceberg/a_b';
 
-/** Glue with one table: it checks `VersionId`, as AWS does and moto does not. */
+/** Glue with one table. It checks `VersionId`, as AWS does; moto does not. */
 class FakeGlue {
   table: Table | undefined;
   updates = 0;
-  /** Runs once, between a client's look at the table and its write: another writer. */
+  /** Runs once between a client's read of the table and its write. It stands for another writer. */
   meanwhile: (() => Promise<void>) | undefined;
 
   readonly client = {
@@ -89,7 +89,7 @@ void describe('the entry of a table in AWS Glue', () => {
     });
     await follow(glue, 1);
     assert.equal(glue.updates, 1);
-    // What its users have added stays.
+    // The commit keeps the parameters that users of Glue have added.
     glue.table = { Name: 'a_b', ...glue.table, Parameters: { ...parametersOf(glue), team: 'x' } };
     await follow(glue, 3);
     assert.deepEqual(parametersOf(glue), {

@@ -28,7 +28,7 @@ async function head(lake: TinyLake, suffix: TableSuffix) {
   return { metadata, rows: Number(rows), manifests: files?.manifests, entries: files?.entries };
 }
 
-/** `source ingest_date` of each file that the table of versions has. */
+/** `source ingest_date` of each file in the table of versions. */
 async function versions(lake: TinyLake): Promise<string[]> {
   const { entries = [] } = await head(lake, TABLES.versions);
   return entries
@@ -50,7 +50,7 @@ void describe('the tables of a history', () => {
     await sync(lake);
     assert.deepEqual(await versions(lake), [`a ${FIRST}`, `b ${FIRST}`]);
     assert.equal((await head(lake, TABLES.days)).rows, 4);
-    // No manifest for a day without a version of its own.
+    // A day without new versions adds no manifest.
     assert.equal((await head(lake, TABLES.versions)).manifests?.length, 1);
     await lake.publish(DATASET, THIRD, [oneValue('a', 2)]);
     await sync(lake);

@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
 import fc from 'fast-check';
 
-/** What a publisher's column holds. */
+/** Values of the kinds of column that a publisher's file may have. */
 export const KINDS = {
   BIGINT: ['0', '-3', '12', '400000000000'],
   LONG: ['9007199254740993', '9007199254740995', '-9007199254740997', '900719925474099301'],
@@ -15,10 +15,10 @@ export const KINDS = {
 export type Kind = keyof typeof KINDS;
 
 interface PlannedColumn {
-  /** As the publisher writes it. */
+  /** The name as the publisher writes it. */
   header: string;
   kind: Kind;
-  /** Which of the kind's values, and which of them are absent. */
+  /** Numbers that choose which of the kind's values the column has, and which of them are absent. */
   salt: number;
   gaps: 'none' | 'some' | 'all';
 }
@@ -30,13 +30,13 @@ export interface PlannedSource {
   rows: number;
 }
 
-/** A day is published, for the first time or as a further revision; or its newest revision is withdrawn. */
+/** A publication of a day, which may be a further revision, or a withdrawal of the day's newest revision. */
 export interface DayEvent {
   day: string;
   sources: PlannedSource[] | 'withdrawn';
 }
 
-/** A source's file as its publisher has it. */
+/** A source's file at its publisher. */
 export interface PublishedFile {
   columns: { name: string; kind: Kind | undefined }[];
   rows: (string | null)[][];
@@ -67,13 +67,13 @@ const dayEvent = fc.record<DayEvent>({
 
 const inAnyOrder = fc.array(dayEvent, { minLength: 1, maxLength: 6 });
 
-/** Days one after the other, and days with revisions and backfills. */
+/** Days in order, or days in any order with revisions and backfills. */
 export const dayEvents: fc.Arbitrary<DayEvent[]> = fc.oneof(
   inAnyOrder,
   inAnyOrder.map((all) => all.toSorted((a, b) => (a.day < b.day ? -1 : Number(a.day > b.day)))),
 );
 
-/** With a column of its own, so that no record is a blank line. */
+/** The file of a source. It has one column more, so that no record is a blank line. */
 export function publishedFile({ columns, rows: count }: PlannedSource): PublishedFile {
   const all = [{ header: 'id', kind: 'BIGINT', salt: 0, gaps: 'none' } as const, ...columns];
   const numbers = Array.from({ length: count }, (_, index) => index);
@@ -88,7 +88,7 @@ export function publishedFile({ columns, rows: count }: PlannedSource): Publishe
   };
 }
 
-/** Names of columns meet whatever their case and blanks. */
+/** Longhaul takes columns for the same if their names differ only in case and blanks. */
 function nameOf(header: string): string {
   return header.toLowerCase().replaceAll(' ', '_');
 }

@@ -9,7 +9,7 @@ import { oneValue } from './synced.ts';
 
 const [FIRST, SECOND] = ['2026-01-01', '2026-01-02'] as const;
 
-/** Undefined: without AWS Glue. */
+/** @param glueDatabase without it, nothing is written to AWS Glue. */
 async function publishedDay(lake: TinyLake, ingestDate: string, glueDatabase?: string) {
   const duckdb = { memoryLimit: '1GiB', threads: 1 };
   const deps = { converted: lake.store, duckdb, glueDatabase };
@@ -17,7 +17,7 @@ async function publishedDay(lake: TinyLake, ingestDate: string, glueDatabase?: s
   return await publishedTable(deps, { dataset: 'd', ingestDate }, signal);
 }
 
-/** AWS Glue that refuses each request. */
+/** Runs the body with an AWS Glue that refuses each request. */
 async function withRefusingGlue(body: () => Promise<void>): Promise<void> {
   const server = createServer((request, response) => {
     request.resume();

@@ -11,12 +11,12 @@ import { withTempFolder } from '../helpers/temp-folder.ts';
 import { publishedFile, type PlannedSource, type DayEvent } from './plans.ts';
 import { TableModel } from './table-model.ts';
 
-/** Publications of a dataset as a run makes them: real Parquet files of the product's own conversion, and manifests. */
+/** Publishes a dataset as a run does: the product's own conversion writes real Parquet files and manifests. */
 export class PublishedLake {
   readonly model = new TableModel();
   readonly #store: Store;
   readonly #dataset: string;
-  /** Of each source's file, by what the model knows it by. */
+  /** Entries of the sources' files, by the object that the model knows each file by. */
   readonly #entries = new Map<object, SourceEntry>();
 
   constructor(store: Store, dataset: string) {
@@ -24,7 +24,7 @@ export class PublishedLake {
     this.#dataset = dataset;
   }
 
-  /** Or withdraws; nothing where the day is not published. */
+  /** Publishes or withdraws the day. A withdrawal does nothing if the day is not published. */
   async publish({ day, sources: planned }: DayEvent): Promise<void> {
     if (planned === 'withdrawn') {
       if (!this.model.withdraw(day)) return;

@@ -16,7 +16,7 @@ async function publish(lake: TinyLake, dataset: string, ingestDate: string): Pro
 const ofLake = (lake: TinyLake, defaults = {}): RestCatalog =>
   new RestCatalog(lake.store, defaults);
 
-/** The code and type of an error, after the form of the specification. */
+/** The code and the type of an error. Fails if the error does not have the specification's form. */
 function errorIn({ status, body }: CatalogAnswer): string {
   const { error } = body as { error: { message: string; type: string; code: number } };
   assert.equal(error.code, status);
@@ -29,7 +29,7 @@ void describe('the REST catalog', () => {
     await using lake = await TinyLake.create();
     await publish(lake, 'trees', '2026-01-01');
     await publish(lake, '2-of-them', '2026-01-01');
-    // What a table's first commit leaves that was cut off.
+    // A first commit that was cut off leaves this file. It does not make a table.
     await lake.store.put('_iceberg/half/metadata/m0.avro', '');
     const catalog = ofLake(lake, { 's3.region': 'r' });
     const config = (await catalog.answer('GET', '/v1/config?warehouse=')).body;
@@ -72,7 +72,7 @@ void describe('the REST catalog', () => {
   it('refuses whatever is not a read, and what is not there, in the form of the specification', async () => {
     await using lake = await TinyLake.create();
     await publish(lake, 'trees', '2026-01-01');
-    // A folder beside the tables', in which a made-up name could look.
+    // A folder beside the tables, which a made-up name of a table could lead to.
     await lake.store.put('x/metadata/v1.metadata.json', '{}');
     const catalog = ofLake(lake);
     const before = await lake.fingerprint();
@@ -86,7 +86,7 @@ void describe('the REST catalog', () => {
       ['GET', '/v1/namespaces/lake', '404 NoSuchNamespaceException'],
       ['GET', '/v1/namespaces?parent=lake', '404 NoSuchNamespaceException'],
       ['GET', '/v1/namespaces/longhaul%1Fa/tables', '404 NoSuchNamespaceException'],
-      // As Spark asks for a tag of a table: it takes only this for an answer.
+      // Spark asks for a tag of a table in this way. It accepts only this answer.
       ['GET', '/v1/namespaces/longhaul%1Ftrees/tables/tag_x', '404 NoSuchTableException'],
       ['GET', `${table}/bushes`, '404 NoSuchTableException'],
       ['HEAD', `${table}/bushes`, '404 NoSuchTableException'],

@@ -21,7 +21,7 @@ async function sync(converted: Store, rebuild = false): Promise<SyncedTable> {
   return table;
 }
 
-/** Tag → the summary's days, and the counts that readers of the metadata see. */
+/** Tag → the days of its summary, and the counts that readers of the metadata see. */
 function tagsOf({ metadata }: SyncedTable): Record<string, string | undefined> {
   const snapshotOf = (id: number) =>
     metadata.snapshots.find((each) => each['snapshot-id'] === id)?.summary;
@@ -109,7 +109,7 @@ void describe('the Iceberg table of a dataset', () => {
     assert.deepEqual(tagsOf(after), tagsOf(before));
     assert.equal(after.metadata['current-snapshot-id'], before.metadata['current-snapshot-id']);
     assert.deepEqual(after.after, before.after);
-    // The next revision of the day, from another file.
+    // The next revision of the day has another file.
     await lake.publish(DATASET, DAYS[1], [oneValue('a', 3)], 2);
     assert.deepEqual(tagsOf(await sync(lake.store)), {
       '2026-01-01': 'a-b/2026-01-01/r1',
@@ -158,7 +158,7 @@ void describe('the Iceberg table of a dataset', () => {
         ['n double', 'source string', 'ingest_date date'],
       );
     }
-    // What the head carries over, which serves the history too, and what only that has.
+    // Two copies stay: one serves the head and the history, the other one only the history.
     assert.equal((await readdir(join(lake.root, '_iceberg/a_b/data'))).length, 2);
   });
 });
@@ -190,7 +190,7 @@ void describe('the table, when something goes wrong', () => {
     await using lake = await TinyLake.create();
     await lake.publish(DATASET, DAYS[0], [oneValue('a', 1)]);
     const { metadataFile, metadata } = await sync(lake.store);
-    // As another writer does it: the next version, with our properties kept.
+    // Another writer commits the next version and keeps Longhaul's properties.
     const foreign = JSON.parse(await readFile(metadataFile, 'utf8')) as typeof metadata;
     foreign['last-updated-ms'] += 1;
     const next = metadataFile.replace('v1', 'v2');

@@ -13,7 +13,7 @@ export async function synced(
   return await syncTable({ converted, duckdb, dataset, signal, rebuild });
 }
 
-/** A source with one row of one column, `n`. */
+/** A source of one row with one column, `n`. */
 export function oneValue(id: string, value: number, type: ColumnType = 'BIGINT'): TinySource {
   return { id, columns: [{ name: 'n', type }], select: `SELECT ${value}::${type} AS n` };
 }

@@ -20,10 +20,10 @@ async function leftovers(lake: TinyLake, laterMs: number): Promise<string[]> {
   return keys.toSorted();
 }
 
-/** Of a table of the history, which is made of one snapshot: all that is of the former one. */
+/** A table of the history has one snapshot only. These files of the former snapshot are left. */
 const FORMER = ['snap-*.avro', 'v1.metadata.json'];
 
-/** Numbers of snapshots and files are as they come. */
+/** Replaces the parts of names that differ from run to run: the ids of snapshots and files. */
 function generic(keys: string[]): string[] {
   return keys
     .map((key) => key.replace(/snap-.*(?=\.avro)/, 'snap-*').replace(/[\da-f-]{36,}(?=[-.])/, '*'))
@@ -49,10 +49,10 @@ describe('what a sweep finds of a table', () => {
       'd/metadata/v1.metadata.json',
       'd_days/data/*.parquet',
       ...['*-m0.avro', ...FORMER].map((name) => `d_days/metadata/${name}`),
-      // The first day's file was cast: the manifest was written anew. The copy is one of the main table's folder.
+      // The commit cast the first day's file, so it wrote the manifest anew. The copy is in the main table's folder.
       ...['*-m0.avro', ...FORMER].map((name) => `d_versions/metadata/${name}`),
     ]);
-    // A commit that is under way may be about to name any of them.
+    // A commit in progress may be about to name any of the files.
     assert.deepEqual(await leftovers(lake, 0), []);
   });
 
@@ -67,7 +67,7 @@ describe('what a sweep finds of a table', () => {
     }
     assert.deepEqual(await describeTable(lake.store, 'd'), before);
     assert.equal(await historyRows(lake), 3);
-    // A new version reads what the tags name.
+    // A new version reads the files that the tags name.
     await publish(lake, 4, 'DOUBLE');
     assert.equal((await describeTable(lake.store, 'd'))?.tags.length, 4);
     await synced(lake.store, 'd', { rebuild: true });
@@ -83,7 +83,7 @@ describe('what a sweep finds of a table', () => {
   });
 });
 
-/** Of the Parquet files that the table of versions names. */
+/** Rows of the Parquet files that the table of versions names. */
 async function historyRows(lake: TinyLake): Promise<number> {
   const prefix = tablePrefix('d', TABLES.versions);
   const snapshot = (await readNewest(lake.store, prefix))?.metadata.snapshots[0];

@@ -2,7 +2,7 @@ import type { ColumnType } from '../../src/model/schema.ts';
 import { sorted, type ReadTable, type Row } from '../helpers/table-readers.ts';
 import type { Kind, PublishedFile } from './plans.ts';
 
-/** A source's file, and the day on which it was published first. */
+/** A version of a source's file, with the day and the revision that published it first. */
 interface Version {
   day: string;
   revision: number;
@@ -11,14 +11,14 @@ interface Version {
 
 type Sources = Map<string, Version | 'missing'>;
 
-/** A version with the date that its rows have. */
+/** A version with the date that its rows show. */
 interface DatedVersion {
   id: string;
   day: string;
   file: PublishedFile;
 }
 
-/** A dataset's history. */
+/** The history of a dataset: its versions and its days. */
 export interface HistoryModel {
   versions: ReadTable;
   days: ReadTable;
@@ -27,30 +27,31 @@ export interface HistoryModel {
 }
 
 interface Tagged {
-  /** The versions that it is of. */
+  /** Versions that the tag consists of, by source. */
   versions: ReadonlyMap<string, Version>;
   table: ReadTable;
 }
 
 /**
- * What a dataset's table has to be, by what was published and the product's documents alone: a snapshot for each day,
- * of the latest version of each source that the day lists; types that hold whatever the column ever held.
+ * The table that a dataset must have, computed only from the publications and the product's documents. It has a
+ * snapshot for each day, with the latest version of each source that the day lists. Its types hold all values that the
+ * column ever had.
  */
 export class TableModel {
   /** Tag → table. */
   readonly #tags = new Map<string, Tagged>();
-  /** Day → what its revisions listed, the first one first; undefined of those that were withdrawn. */
+  /** Day → the sources of each of its revisions, the oldest first. A withdrawn revision is undefined. */
   readonly #days = new Map<string, (Sources | undefined)[]>();
   readonly #types = new Map<string, Held>();
   readonly #historyTypes = new Map<string, Held>();
-  /** Undefined where nothing is published any more. */
+  /** Undefined if nothing is published any more. */
   history: HistoryModel | undefined;
 
   get tags(): [string, ReadTable][] {
     return [...this.#tags].map(([tag, { table }]) => [tag, table]);
   }
 
-  /** Undefined where nothing is published any more. */
+  /** Undefined if nothing is published any more. */
   get head(): ReadTable | undefined {
     const newest = this.#upTo('9999').at(-1)?.day ?? '';
     return this.#tags.get(newest)?.table;
@@ -60,7 +61,7 @@ export class TableModel {
     return this.#days.get(day)?.length ?? 0;
   }
 
-  /** What a source was in the publication before this one. */
+  /** The version of a source in the last publication up to this day. Undefined if the source is missing there. */
   previous(day: string, id: string): Version | undefined {
     const last = this.#upTo(day).at(-1);
     const version = last?.sources.get(id);
@@ -76,7 +77,7 @@ export class TableModel {
     this.#tag();
   }
 
-  /** The newest revision of a day, and every one that has a version of it. @returns false where none is published. */
+  /** Withdraws a day's newest revision, and all that carry its versions. @returns false if none is published. */
   withdraw(day: string): boolean {
     const revisions = this.#days.get(day) ?? [];
     const newest = revisions.findLastIndex((sources) => sources !== undefined);
@@ -99,7 +100,7 @@ export class TableModel {
     return true;
   }
 
-  /** As if all of it had been published day after day. */
+  /** Makes the table again as if all days had been published in order. */
   rebuild(): void {
     this.#tags.clear();
     this.#types.clear();
@@ -112,7 +113,7 @@ export class TableModel {
     this.history = this.#historyOf();
   }
 
-  /** Of the newest revisions; a version has the date of the first of them that lists it. */
+  /** The history of the newest revisions. A version has the date of the first of them that lists it. */
   #historyOf(): HistoryModel | undefined {
     const all = this.#upTo('9999').flatMap(({ day, sources }) =>
       [...sources].flatMap(([id, version]) =>
@@ -137,7 +138,7 @@ export class TableModel {
     };
   }
 
-  /** What a replaced revision was stays, whatever is published later. */
+  /** Tags each published revision. A replaced revision keeps its table, even if more is published later. */
   #tagDays(): void {
     const known = [...this.#tags.values()];
     const before = new Map(this.#tags);
@@ -162,7 +163,7 @@ export class TableModel {
     }
   }
 
-  /** Of a source that is missing on the day, the last one before it. */
+  /** Versions that the day shows. A source that is missing on the day has its last version before it. */
   #versionsOf(day: string, sources: Sources): Map<string, Version> {
     const versions = new Map<string, Version>();
     const earlier = this.#upTo(day).filter((each) => each.day < day);
@@ -174,7 +175,7 @@ export class TableModel {
     return versions;
   }
 
-  /** The newest revisions of the days until then, the oldest first. */
+  /** The newest revisions of the days up to this one, the oldest first. */
   #upTo(day: string): { day: string; sources: Sources }[] {
     return [...this.#days].toSorted(byDay).flatMap(([each, revisions]) => {
       const sources = revisions.findLast((every) => every !== undefined);
@@ -220,7 +221,7 @@ function byDay([a]: readonly [string, unknown], [b]: readonly [string, unknown])
   return a < b ? -1 : 1;
 }
 
-/** No document promises an order of columns. */
+/** Sorts columns by name, because no document promises their order. */
 export function byName({ columns, rows }: ReadTable): ReadTable {
   const order = columns
     .map(({ name }, index) => ({ name, index }))
@@ -236,7 +237,7 @@ function isSame(a: ReadonlyMap<string, Version>, b: ReadonlyMap<string, Version>
 
 interface Held {
   type: ColumnType;
-  /** Integers of which DOUBLE does not have every digit. */
+  /** Some integers have more digits than DOUBLE can hold. */
   long?: boolean;
 }
 

@@ -53,7 +53,7 @@ void test('a view that there was not yet is unknown, and the hint says from whic
   );
 });
 
-/** What a source does on a day. */
+/** States that a source may have on a day. */
 const SOURCE_DAY = fc.constantFrom('new', 'unchanged', 'missing', 'left');
 
 void test('whatever sources did, a lake as of a day is the lake that ended with that day', async () => {
@@ -82,7 +82,7 @@ void test('whatever sources did, a lake as of a day is the lake that ended with 
 
 type SourceDay = 'new' | 'unchanged' | 'missing' | 'left';
 
-/** One snapshot a step, with the sources `a` and `b`. */
+/** Publishes one snapshot for each step, with the sources `a` and `b`. */
 async function published(
   dataset: string,
   steps: readonly (readonly SourceDay[])[],

@@ -1,14 +1,14 @@
-/** Where a query would like to be. */
+/** Places that a query must not read or write as it likes. */
 export interface Places {
-  /** Of the converted zone, without a `/` at its end. */
+  /** Address of the converted zone, without a `/` at its end. */
   root: string;
-  /** A published file. */
+  /** Address of a published file. */
   part: string;
   /** A folder outside the lake, with `secret.csv`. */
   outside: string;
 }
 
-/** Queries that must be refused whatever the lake lies on. */
+/** Queries that must be refused for every kind of lake. */
 export const ATTACKS: [name: string, sql: (places: Places) => string][] = [
   ['COPY into the lake', ({ root }) => `COPY d TO '${root}/evil.parquet'`],
   ['COPY over a published file', ({ part }) => `COPY (SELECT 2 AS x) TO '${part}'`],

@@ -8,7 +8,7 @@ import { quoteLiteral } from '../../src/model/names.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
-/** Spark, polars and pyarrow were tried by hand with the same folders. */
+/** Spark, polars and pyarrow read the same folders in trials by hand. */
 test("a dataset's folder has the same Hive partitions everywhere, also where a day has a second revision", async () => {
   await withTempFolder(async (folder) => {
     const store = new DiskStore(folder);
@@ -37,7 +37,7 @@ test("a dataset's folder has the same Hive partitions everywhere, also where a d
         [2, '2026-11-23', 'a'],
         [3, '2026-11-24', 'a'],
       ]);
-      // First revisions alone.
+      // This pattern finds first revisions only.
       assert.deepEqual(await read('/ingest_date=*/source=*/*.parquet'), [
         [1, '2026-11-23', 'a'],
         [3, '2026-11-24', 'a'],

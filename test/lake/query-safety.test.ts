@@ -15,7 +15,7 @@ before(async () => {
   await lake.publish('d', '2026-01-01', [
     { id: 'a', columns: [{ name: 'x', type: 'BIGINT' }], select: 'SELECT 1::BIGINT AS x' },
   ]);
-  // Not in any manifest: as if it were another tool's, or a run's that never ended.
+  // No manifest names this file. Another tool, or a run that never ended, may leave one.
   writeFileSync(join(lake.root, 'stray.csv'), 'secret\n1\n');
   writeFileSync(join(outside, 'secret.csv'), 'secret\n1\n');
 });

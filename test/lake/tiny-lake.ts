@@ -17,7 +17,7 @@ import { entryOf, snapshotOf } from '../helpers/manifests.ts';
 export interface TinySource {
   id: string;
   columns: (Partial<Column> & Pick<Column, 'name' | 'type'>)[];
-  /** A SELECT whose columns are those above; none: no Parquet file. */
+  /** A SELECT with the columns above. Without it, the source has no Parquet file. */
   select?: string;
 }
 
@@ -33,7 +33,7 @@ export class TinyLake {
     this.store = new DiskStore(this.root);
   }
 
-  /** @param name part of its path: what a user may call a folder. */
+  /** @param name part of the folder's path, with any characters that a user may put there. */
   static async create(name = 'lake'): Promise<TinyLake> {
     return new TinyLake(await mkdtemp(join(tmpdir(), `longhaul-${name}-`)));
   }
@@ -67,12 +67,12 @@ export class TinyLake {
     return manifest;
   }
 
-  /** Rows as JSON text, parsed: what `query --format json` prints. */
+  /** Rows of a query, parsed from the JSON text that `query --format json` prints. */
   async rows(sql: string, asOf?: string): Promise<unknown[]> {
     return await rowsOf(sql, { converted: this.store, asOf });
   }
 
-  /** Name and hash of every file of the folder, to show that nothing changed. */
+  /** Name and hash of every file in the folder. Tests compare them to show that nothing changed. */
   async fingerprint(): Promise<string[]> {
     const entries = await readdir(this.#folder, { recursive: true, withFileTypes: true });
     const lines = entries.map(async (entry) => {
@@ -99,7 +99,7 @@ export class TinyLake {
   }
 }
 
-/** As `TinyLake.rows`, of any lake. */
+/** Rows of a query on any lake, in the form of `TinyLake.rows`. */
 export async function rowsOf(
   sql: string,
   lake: Pick<QueryOptions, 'converted' | 's3' | 'asOf'>,

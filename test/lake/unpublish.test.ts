@@ -23,7 +23,7 @@ import { DATASET, KeptLake, sourceOf } from '../storage/kept-lake.ts';
 const DAYS = ['2026-01-01', '2026-01-02', '2026-01-03', '2026-01-04'] as const;
 const [FIRST, SECOND, THIRD, FOURTH] = DAYS;
 
-/** A lake of manifests: no step here opens another file. */
+/** A lake of manifests only: no step here opens another file. */
 class Manifests extends KeptLake {
   async unpublish(ingestDate: string, more: Partial<UnpublishInput> = {}) {
     return await unpublish(this, inputOf(ingestDate, more));
@@ -33,7 +33,7 @@ class Manifests extends KeptLake {
     return (await newestRevisions(this.converted, DATASET)).map(revisionText);
   }
 
-  /** No published snapshot carries files of one that is not published any more. */
+  /** Asserts that no published snapshot carries files of an unpublished one. */
   async assertConsistent(): Promise<void> {
     const revisions = await listRevisions(this.converted, DATASET);
     const gone = new Set(revisions.filter((ref) => ref.isUnpublished).map(revisionText));
@@ -71,7 +71,7 @@ void test("readers see the day's earlier revision, then no such day; a second ca
     const first = await lake.unpublish(SECOND, { revision: 1 });
     assert.deepEqual([first.dayIsNow, first.latestIsNow?.ingestDate], [undefined, FIRST]);
     assert.deepEqual(await lake.published(), [FIRST]);
-    // No number comes twice.
+    // A revision's number is never used twice.
     assert.equal(revisionText(await lake.publish(SECOND, { a: 'unchanged' })), `${SECOND} r3`);
     await assert.rejects(lake.unpublish(SECOND, { revision: 4 }), {
       code: 'NOT_PUBLISHED',
@@ -85,7 +85,7 @@ void test('a day whose versions later days carry is refused, with their names; w
   await withManifests(async (lake) => {
     await lake.publish(FIRST, { a: 'new', b: 'new' });
     await lake.publish(SECOND, { a: 'unchanged', b: 'new' });
-    // It carries the second day's `b`, and nothing of the first.
+    // The third day carries `b` of the second day and nothing of the first.
     await lake.publish(THIRD, { a: 'new', b: 'unchanged' });
     await lake.publish(FOURTH, { a: 'new', b: 'new' });
     await assert.rejects(lake.unpublish(FIRST), {
@@ -118,7 +118,7 @@ void test('a landing that a later day converted anew is carried too', async () =
   });
 });
 
-/** Lets so many writes pass, and fails the others: a host that dies. */
+/** A store that lets this many writes pass and fails the others. It stands for a host that dies. */
 function dyingAfter(store: Store, writes: number): Store {
   let left = writes;
   const putIfAbsent: Store['putIfAbsent'] = async (key, body) => {
@@ -161,7 +161,7 @@ void test('whatever days, revisions and backfills came and went, nothing carries
   await fc.assert(
     fc.asyncProperty(fc.array(STEP, { minLength: 1, maxLength: 14 }), async (steps) => {
       await withManifests(async (lake) => {
-        /** Of each revision, whether it is published: as a person would keep the books. */
+        /** Revision → whether it is published, kept apart from the product's code. */
         const books = new Map<string, boolean>();
         for (const { what, day, a, b, ...how } of steps) {
           if (what === 'publish') {
@@ -222,7 +222,7 @@ void test('a run that publishes while its base is unpublished, in whatever order
         const [published, withdrawn] = await both;
         await lake.assertConsistent();
         if (withdrawn.status === 'rejected') {
-          // The day was there first.
+          // The publication came first.
           assert.equal((withdrawn.reason as LonghaulError).code, 'SNAPSHOT_CARRIED');
           assert.equal(published.status, 'fulfilled');
           assert.deepEqual(await lake.published(), [FIRST, SECOND]);

@@ -162,7 +162,7 @@ void test('readers take the newest revision of the newest date; the history has 
   await lake.publish(dataset, '2026-01-01', [source(1)]);
   const second = await lake.publish(dataset, '2026-01-02', [source(2)]);
   await lake.publish(dataset, '2026-01-01', [source(11)], 2);
-  // Unchanged on the third day: the manifest points to the second day's file.
+  // The source is unchanged on the third day, so the manifest points to the second day's file.
   const third = { dataset, ingestDate: '2026-01-03', revision: 1 };
   await lake.publishEntries(third, unchanged(second));
   assert.deepEqual(await lake.rows(`SELECT n, ingest_date FROM ${dataset}`), [
@@ -182,7 +182,7 @@ void test('readers take the newest revision of the newest date; the history has 
   assert.equal(catalogue.find(({ name }) => name === dataset)?.snapshots.length, 3);
 });
 
-/** The entries of the next day, where no source has changed. */
+/** The next day's entries when no source has changed. */
 function unchanged({ sources }: SnapshotManifest): SourceEntry[] {
   return sources.map((entry) => ({ ...entry, status: 'unchanged' }));
 }
@@ -197,11 +197,11 @@ void test('a row has the day on which its version was published, by whatever day
   await lake.publishEntries(at('2026-01-02'), unchanged(first));
   const dates = `SELECT DISTINCT ingest_date FROM ${dataset}`;
   assert.deepEqual(await lake.rows(dates), [{ ingest_date: '2026-01-01' }]);
-  // A revision of that day: its rows are of that day.
+  // The rows of a revision have the date of its day.
   const sources = [of('a', 1), of('b', 2), of('c', 3)];
   const second = await lake.publish(dataset, '2026-01-02', sources, 2);
   assert.deepEqual(await lake.rows(dates), [{ ingest_date: '2026-01-02' }]);
-  // Converted anew with other settings, from the landing of the first day: `a` has new rows, of the third day.
+  // `a` is converted anew with other settings, from the first day's landing. Its new rows have the third day's date.
   const again = await lake.publish(dataset, '2026-01-03', [of('a', 11)]);
   const landed = 'd/ingest_date=2026-01-01/source=a/a.csv';
   const third = [
@@ -209,7 +209,7 @@ void test('a row has the day on which its version was published, by whatever day
     ...unchanged(second).filter(({ id }) => id !== 'a'),
   ];
   const fourth = third.map((entry): SourceEntry => ({ ...entry, status: 'unchanged' }));
-  // `c` is missing on the fourth day: it is seen as it last was.
+  // `c` is missing on the fourth day, so the view shows its last version.
   const missing = entryOf({ id: 'c', status: 'missing' });
   await lake.publishEntries(at('2026-01-04'), [...fourth.filter(({ id }) => id !== 'c'), missing]);
   const days = await lake.rows(`SELECT source, n, ingest_date FROM ${dataset} ORDER BY source`);
@@ -274,7 +274,7 @@ void test('a decimal as text is what a publisher writes: no exponent, no .0', as
   }
 });
 
-/** digits × 10^-places, without trailing zeros: what the type finder lets through as DOUBLE. */
+/** digits × 10^-places without trailing zeros. The type finder gives such a text the type DOUBLE. */
 function decimalText(digits: number, places: number): string {
   const sign = digits < 0 ? '-' : '';
   const padded = String(Math.abs(digits)).padStart(places + 1, '0');

@@ -9,7 +9,7 @@ import type { IngestStateFields } from '../../src/landing/ingest-state.ts';
 
 const dialect: Dialect = { delimiter: ',', quote: '"', bomBytes: 0 };
 
-/** States as one scanner has them one after the other: what is in their lists only grows. */
+/** States of one scanner at several times. Its lists only grow. */
 const ends = fc
   .array(
     fc.record({
@@ -103,7 +103,7 @@ describe('the checkpoint of a landing', () => {
         fc.pre(sealed[at] !== byte);
         sealed[at] = byte;
         const back = unseal(sealed);
-        // A blank more or less between the envelope's own words changes nothing.
+        // A blank between the envelope's own words may change without any effect.
         if (back !== undefined) assert.deepEqual(back, checkpoint);
       }),
     );

@@ -41,7 +41,7 @@ afterEach(async () => {
   await rm(addresses.fileMarks, { recursive: true, force: true });
 });
 
-/** The address of a file that its owner named. */
+/** Address of a file. The file is marked as one that its owner named. */
 async function named(path: string): Promise<string> {
   await markFile(addresses.fileMarks, path, { dated: false });
   return pathToFileURL(path).href;
@@ -76,7 +76,7 @@ async function files(): Promise<string[]> {
     .toSorted();
 }
 
-/** Records of one length with a quoted line break, so that any offset is easy to reckon. */
+/** Records of one length with a quoted line break, so that any offset is easy to compute. */
 function csvOf(bytes: number, text = 'one'): Buffer {
   const line = `"${text}\ntwo",3\r\n`;
   return Buffer.from(`a,b\r\n${line.repeat(Math.ceil(bytes / line.length))}`);
@@ -127,7 +127,7 @@ describe('a landing', () => {
     for (const [index, body] of versions.entries()) {
       assert.deepEqual(await readFile(store.uri(keys[index] ?? '')), body);
     }
-    // The publisher has an earlier version again, without and with a validator.
+    // The publisher has an earlier version again, with or without a validator.
     assert.equal((await landed(serve({ body: versions[1] ?? '' }))).rawKey, keys[1]);
     assert.equal((await files()).length, 2 * versions.length, 'and no partial');
   });

@@ -19,7 +19,7 @@ after(async () => await origin.close());
 
 const serve = (route: Route): string => origin.address(origin.serve(route));
 
-/** @param pauseMs how long the lake takes over each piece. */
+/** @param pauseMs time that the lake takes for each piece. */
 async function readAll(address: string, settings = http, pauseMs = 0): Promise<number> {
   const signal = new AbortController().signal;
   const opened = await openSource({ address }, { settings, policy: addresses, signal });

@@ -30,7 +30,7 @@ async function probed(path: string, values: Record<string, string> = secrets) {
   return await probe(source, { http, addresses, secrets: values });
 }
 
-/** The error, which names the variable where it shows the address, and never its value. */
+/** Asserts that the work fails. The error names the variable when it shows the address, and never shows its value. */
 async function fails(work: Promise<unknown>, code: ErrorCode): Promise<LonghaulError> {
   const caught = await failureWith(work, code);
   for (let each: unknown = caught; each instanceof Error; each = each.cause) {

@@ -14,7 +14,7 @@ describe('a job of many sources that died', () => {
         for (let tries = 1; ; tries += 1) {
           const { value } = steps.next();
           left = Math.max(1, left - value.done);
-          // A source is begun three times at most.
+          // A source starts three times at most.
           deadStarts = Math.min(3 * sources, deadStarts + value.died);
           if (!attempts.mayGoOn({ open: left, deadStarts }, value.isWorthRetry)) return;
           assert.ok(tries < 3 * (sources + 3 * sources + 1), 'it goes on for ever');

@@ -119,7 +119,7 @@ describe('the day of a run', () => {
       fc.property(
         fc.date({ min: new Date('2020-01-01'), max: new Date('2040-01-01'), noInvalidDate: true }),
         fc.constantFrom('America/Denver', 'Asia/Tokyo', 'UTC', 'Pacific/Kiritimati'),
-        // The worker opens the day somewhat later, or its clock is somewhat behind.
+        // The worker opens the day later than the command asked for it, or its clock is slow.
         fc.integer({ min: -290_000, max: 3_500_000 }),
         (asked, timeZone, laterMs) => {
           const ingestDate = ingestDateAt(asked, timeZone);
@@ -145,7 +145,7 @@ describe('the day of a run', () => {
     assert.equal(code(TODAY_ONLY), 'BACKFILL_REFUSED');
     assert.equal(code(TODAY_ONLY, { mode: 'land' }), 'BACKFILL_REFUSED');
     assert.equal(code(TODAY_ONLY, { asIf: true }), 'taken');
-    // What was landed on that day is converted; the publisher is not asked.
+    // The worker converts the file that was landed on that day and does not ask the publisher.
     assert.equal(code(TODAY_ONLY, { mode: 'convert' }), 'taken');
     assert.equal(code(EACH_DAY), 'taken');
     assert.equal(code(TODAY_ONLY, { ingestDate: '2026-11-24' }), 'taken');

@@ -72,12 +72,12 @@ function optionsIn(folder: string, env: Record<string, string> = {}): ChildOptio
   return { folder, env: { PATH: '/usr/bin:/bin', ...env }, stdout, stderr };
 }
 
-/** A group that stays makes the test time out. */
+/** Waits for the end of the group. A group that does not end makes the test time out. */
 async function untilGroupIsGone(pid: number): Promise<void> {
   while (groupOf(pid).length > 0) await sleep(10);
 }
 
-/** Zombies hold nothing any more. */
+/** Zombies do not count, because they hold no resources. */
 function groupOf(pid: number): string[] {
   const listed = execFileSync('ps', ['-A', '-o', 'pgid=,stat='], { encoding: 'utf8' });
   return listed.split('\n').filter((line) => new RegExp(`^\\s*${pid}\\s+[^Z]`).test(line));

@@ -157,7 +157,7 @@ async function writeProgram(path: string, script: string): Promise<string> {
   return path;
 }
 
-/** Nothing but the end of one, which says what it is for. */
+/** Writes only the end of an extension, which says for which DuckDB and platform it was made. */
 async function writeExtension(path: string, duckDb: string): Promise<string> {
   const fields = ['', '', '', 'CPP', '1', duckDb, platform(), '4'];
   const footer = fields.map((field) => field.padEnd(32, '\0')).join('');

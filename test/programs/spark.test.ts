@@ -37,7 +37,7 @@ describe('Java', () => {
       });
       const old = await fakeJava(folder, '11.0.2');
       await assert.rejects(locateJava({ given: old }), { code, message: /which is Java 11\.0\.2/ });
-      // Spark 3.5 runs on it.
+      // Spark 3.5 runs on this Java.
       assert.ok(await locateJavaFor({ version: '3.5.7' }, { given: old }));
       await assert.rejects(locateJavaFor({ version: '4.0.0' }, { given: old }), { code });
     });
@@ -146,13 +146,13 @@ async function commandIn(folder: string, submit: string) {
   };
 }
 
-/** @returns its home. */
+/** @returns the Java's home folder. */
 async function fakeJava(home: string, version: string): Promise<string> {
   await writeProgram(join(home, 'bin', 'java'), `echo 'openjdk version "${version}"' >&2`);
   return home;
 }
 
-/** @returns its home. */
+/** @returns the Spark's home folder. */
 async function fakeSpark(home: string, version: string, submit = 'exit 0'): Promise<string> {
   await mkdir(join(home, 'jars'), { recursive: true });
   await writeFile(join(home, 'jars', `spark-core_2.13-${version}.jar`), '');

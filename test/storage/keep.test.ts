@@ -17,7 +17,7 @@ import { DATASET, keepOnly, KeptLake, sourceOf, type SourceState } from './kept-
 
 const DAYS = ['2026-01-01', '2026-01-02', '2026-01-03', '2026-01-04', '2026-01-05'] as const;
 const [FIRST, SECOND, THIRD, FOURTH] = DAYS;
-/** The last of the days is 2 days old. */
+/** The last of the days is 2 days old on this date. */
 const NOW = '2026-01-07';
 
 async function withLake(body: (lake: KeptLake) => Promise<void>): Promise<void> {
@@ -65,7 +65,7 @@ void test('the last day stays whatever its age, with its raw files, and so does 
         `d/ingest_date=${FIRST}/source=b/_source.json`,
       ].toSorted(),
     );
-    // Once nothing carries it, all of it goes, and its number is free again.
+    // When no snapshot carries the day any more, the sweep removes all of it and its number is free again.
     await lake.publish(FOURTH, { a: 'new', b: 'new' });
     await keepOnly(lake, { days: 3 }, { now: NOW });
     assert.deepEqual(await published(lake), [FOURTH]);
@@ -117,7 +117,7 @@ void test('raw files go that no day of so many days has, with a record; Parquet 
   });
 });
 
-/** Of each published day, what a reader of that day sees. */
+/** Manifests that a reader of each published day sees. */
 async function contents(lake: KeptLake): Promise<Map<string, SnapshotManifest[]>> {
   const refs = await newestRevisions(lake.converted, DATASET);
   const seen = new Map<string, SnapshotManifest[]>();
@@ -125,7 +125,7 @@ async function contents(lake: KeptLake): Promise<Map<string, SnapshotManifest[]>
     const manifests = await latestOfEachSource(refs.slice(0, index + 1), async (each) =>
       readSnapshot(lake.converted, each),
     );
-    // A day that only shows other days' sources has no entry of its own.
+    // A day that only shows sources of other days has no entry of its own.
     seen.set(
       ref.ingestDate,
       manifests.filter(({ sources }) => sources.length > 0),
@@ -182,7 +182,7 @@ void test('whatever days came: no kept day loses a file or a source, the last on
           for (const { day, a, b, isWithdrawn } of steps) {
             const at = await lake.publish(day, { a, b });
             const refs = await listSnapshots(lake.converted, DATASET);
-            // Only the newest one, which nothing carries.
+            // Only the newest snapshot is withdrawn, because no other snapshot carries its files.
             if (isWithdrawn && revisionText(refs.at(-1) ?? at) === revisionText(at)) {
               await lake.withdraw(at);
             }
@@ -201,7 +201,7 @@ void test('whatever days came: no kept day loses a file or a source, the last on
           const gone = files.filter((key) => dry.some((item) => item.endsWith(` ${key}`)));
           const left = new Set(await lake.files());
           for (const key of gone) assert.ok(!left.has(key), `${key} is left`);
-          // Nothing is left of an ended day but what another one carries.
+          // The sweep leaves only the files of an ended day that another day carries.
           for (const ref of await listRevisions(lake.converted, DATASET)) {
             if (ref.hasEnded) assert.ok([...left].some((key) => isFileOf(key, ref.ingestDate)));
           }
@@ -238,7 +238,7 @@ void test('a day that is published from one that ends in the same moment, in wha
         ]);
         await scheduler.waitFor(both);
         const [publication, sweep] = await both;
-        // Without the end of its work the sweep is tried again.
+        // The operator tries the sweep again if it did not end.
         if (sweep.status === 'rejected') await keepOnly(lake, { days: 5 }, { now: NOW });
         const isDayThere = publication.status === 'fulfilled';
         assert.deepEqual(await published(lake), isDayThere ? [SECOND, FOURTH] : [FOURTH]);

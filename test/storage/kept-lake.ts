@@ -24,7 +24,7 @@ export function sourceOf(id: string): SourceSpec {
 
 export type SourceState = 'new' | 'unchanged' | 'missing';
 
-/** Days as runs publish them, with a few bytes in the place of each file; or manifests alone. */
+/** Publishes days as runs do, with a few bytes in place of each file, or manifests only. */
 export class KeptLake implements Lake {
   readonly raw: DiskStore;
   readonly converted: DiskStore;
@@ -36,7 +36,7 @@ export class KeptLake implements Lake {
     this.#hasFiles = hasFiles;
   }
 
-  /** The day's next revision: an unchanged source is new where the last snapshot has none. */
+  /** Publishes the day's next revision. An `unchanged` source is new if the last snapshot does not have it. */
   async publish(
     ingestDate: string,
     sources: Readonly<Record<string, SourceState>>,
@@ -84,7 +84,7 @@ export class KeptLake implements Lake {
   }
 }
 
-/** What the activity does with the lake and no Iceberg table. @returns what it removed, or would. */
+/** Does the activity's work on a lake without an Iceberg table. @returns the files that it removed, or would remove. */
 export async function keepOnly(
   lake: Lake,
   rule: Omit<KeepRule, 'dataset' | 'timeZone'>,

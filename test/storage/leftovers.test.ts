@@ -78,7 +78,7 @@ test('on a disk it finds partial files, checkpoints, temporaries, parts that not
       `raw/${SOURCE}/x.csv.manifest.json`,
       `converted/${PART}`,
       `converted/${SOURCE}/_source.json`,
-      // Verified, of a day that is not published.
+      // This part is verified, but its day is not published.
       `converted/denver-311/ingest_date=2026-11-24/source=a/part-01234567-89abcdef-00000.parquet`,
     ];
     const foreign = [
@@ -221,7 +221,7 @@ test('of any keys in the zones only those of the patterns go, and all of the oth
   await fc.assert(
     fc.asyncProperty(fc.uniqueArray(path, { maxLength: 12 }), async (paths) => {
       await withLake(async (lake) => {
-        // A source's entry that cannot be read would keep all parts of its dataset.
+        // An entry that cannot be read would keep all parts of its dataset, so each entry here can be read.
         const entry = toJson(entryWith());
         for (const each of paths) await lake.put(each, 48, entry);
         await removeAll(await lake.find(0));
@@ -242,7 +242,7 @@ test('of any keys in the zones only those of the patterns go, and all of the oth
   );
 });
 
-/** The rule once more, written down in another way. */
+/** The rule for leftovers a second time, written in another way. */
 function isLeftover(path: string): boolean {
   const staged = new RegExp(`^(raw|converted)/_staging/${RUN}/`);
   const source = 'denver-311/ingest_date=2026-11-23/(_r2/)?source=(2015|a\\.b)';

@@ -10,7 +10,7 @@ test('the checksum is the CRC-32 of every byte, in eight hex digits', async (t) 
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-checksum-'));
   t.after(async () => await rm(folder, { recursive: true, force: true }));
   const path = join(folder, 'file');
-  // The check value that every CRC-32 is published with.
+  // 123456789 and its CRC-32 are the check value that specifications of CRC-32 give.
   await writeFile(path, '123456789');
   assert.equal(await checksumAt({ kind: 'disk', path }), 'crc32:cbf43926');
   await writeFile(path, Buffer.alloc(5 * 1024 * 1024, 'abc'));

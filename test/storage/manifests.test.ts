@@ -97,7 +97,7 @@ describe('the result of a Spark job', () => {
   });
 });
 
-/** With optional fields there or not; their absence is what JSON makes of undefined. */
+/** Manifests with and without their optional fields. JSON leaves out a field that is undefined. */
 function manifests(): {
   landing: fc.Arbitrary<LandingManifest>;
   snapshot: fc.Arbitrary<SnapshotManifest>;
@@ -259,7 +259,7 @@ describe('whatever a manifest says', () => {
         const index = at % bytes.length;
         bytes[index] = (bytes[index] as number) ^ (1 << bit);
         const damaged = cut ? bytes.subarray(0, index) : bytes;
-        // A blank between two fields may become another one: then it is the same JSON.
+        // If a blank between two fields becomes another blank, the JSON stays the same.
         let read: SnapshotManifest;
         try {
           read = await snapshotFrom(damaged);

@@ -14,7 +14,7 @@ after(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Nothing of this machine's own configuration. */
+/** Paths that do not exist, so that this machine's own AWS configuration is not used. */
 const NOWHERE = {
   AWS_CONFIG_FILE: join(folder, 'none'),
   AWS_SHARED_CREDENTIALS_FILE: join(folder, 'none'),
@@ -30,7 +30,7 @@ afterEach(() => {
 const LAKE = { bucket: 'lake', pathStyle: false };
 let clients = 0;
 
-/** The SQL of the secret, which a connection runs last, with an environment, and a client, of its own. */
+/** The SQL that creates the secret. A connection with its own environment and client runs it last. */
 async function secretOf(
   env: Record<string, string>,
   changes: Partial<S3Settings> = {},

@@ -9,7 +9,7 @@ import { checksumAt, locationBlocks } from '../../src/storage/location.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
-/** What every store must do, whatever it is made of. */
+/** Tests what every kind of store must do. */
 export function testStore(
   name: string,
   withStore: (body: (store: Store) => Promise<void>) => Promise<void>,

@@ -11,7 +11,7 @@ const DAY_MS = 24 * 3_600_000;
 const [FIRST, SECOND, THIRD] = ['2026-01-01', '2026-01-02', '2026-01-03'] as const;
 const { signal } = new AbortController();
 
-/** Tombstones have the present time: so the present is moved instead. */
+/** Tombstones have the present time, so the test moves the present instead. */
 async function find(lake: KeptLake, daysLater: number): Promise<Leftover[]> {
   const nowMs = Date.now() + daysLater * DAY_MS + 1000;
   const limit = { unpublishedAfterMs: 30 * DAY_MS, endedAfterMs: 0 };
@@ -57,7 +57,7 @@ test('what a published day names stays, and what a day names that was unpublishe
     await lake.publish(FIRST, { a: 'new', b: 'new' });
     await lake.publish(SECOND, { a: 'unchanged', b: 'unchanged' });
     await lake.publish(THIRD, { b: 'unchanged' });
-    // As a host leaves it that died between its look and its tombstone.
+    // A host leaves this when it dies after its check and before it writes the tombstone.
     await lake.withdraw(at(FIRST));
     const keys = async (): Promise<string[]> => (await find(lake, 30)).map(({ key }) => key);
     assert.deepEqual(await keys(), []);

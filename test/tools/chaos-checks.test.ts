@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { checkLake, filesWith } from '../../tools/chaos/lake-check.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
-/** The day as the product writes it, with one source. */
+/** A day of one source as the product writes it. */
 const DAY = 'things/ingest_date=2026-11-23';
 const CSV = Buffer.from(
   'id,when,amount,text\r\n1,1/2/2023 1:05:00 PM,1.50,"a\nb"\r\n2,,-2,"Æ ""x"""\r\n',

@@ -9,13 +9,13 @@ import { after, before, describe, test } from 'node:test';
 const CONFIG_FILES = ['.oxlintrc.json', '.dependency-cruiser.cjs', 'package.json', 'tsconfig.json'];
 const ROOT = resolve(import.meta.dirname, '../..');
 
-/** The one file of two rules. */
+/** One file that breaks two rules. */
 const TOO_MUCH = {
   file: 'src/cli/commands/worker.ts',
   text: `import '../../activities/good.ts';\nimport '../../workers/good.ts';`,
 };
 
-/** A made-up file for each rule of .dependency-cruiser.cjs, in a tree that is otherwise the project's. */
+/** A made-up file that breaks each rule of .dependency-cruiser.cjs. The rest of the tree is the project's. */
 const CRUISER_VIOLATIONS: Record<string, { file: string; text: string }> = {
   'model-reaches-too-far': reach('model', 'storage'),
   'workflows-reaches-too-far': reach('workflows', 'storage'),
@@ -98,7 +98,7 @@ const OXLINT_VIOLATIONS: Record<string, { file: string; text: string }> = {
   },
 };
 
-/** What the rules must let through. */
+/** Imports that the rules must allow. */
 const ALLOWED: Record<string, { file: string; text: string }> = {
   'types of activities, and the workflow package': {
     file: 'src/workflows/allowed.ts',
@@ -179,7 +179,7 @@ function ruleNames(): string[] {
   return config.forbidden.map((rule) => rule.name);
 }
 
-/** @returns `rule file` of every violation. */
+/** @returns `rule file` for every violation. */
 async function cruise(tree: string, folder: string): Promise<Set<string>> {
   await copyFile(join(folder, 'package.json'), join(tree, 'package.json'));
   const output = await outputOf(
@@ -193,7 +193,7 @@ async function cruise(tree: string, folder: string): Promise<Set<string>> {
   return new Set(report.summary.violations.map(({ from, rule }) => `${rule.name} ${from}`));
 }
 
-/** @returns `plugin(rule) file` of every finding. */
+/** @returns `plugin(rule) file` for every finding. */
 async function lint(tree: string, folder: string): Promise<Set<string>> {
   for (const file of CONFIG_FILES) await copyFile(join(folder, file), join(tree, file));
   const output = await outputOf('oxlint', ['--format', 'json'], tree);
@@ -201,7 +201,7 @@ async function lint(tree: string, folder: string): Promise<Set<string>> {
   return new Set(report.diagnostics.map(({ filename, code }) => `${code} ${filename}`));
 }
 
-/** Both programs end with another code than 0 where they find something. */
+/** Runs a program. Both programs end with an exit code other than 0 if they find something. */
 function outputOf(program: string, args: string[], cwd: string): Promise<string> {
   const path = join(ROOT, 'node_modules/.bin', program);
   return new Promise((done) => {

@@ -28,7 +28,7 @@ function read(name: string): string {
   return readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
 }
 
-/** `${NAME:-default}` → default, as Docker does where NAME is not set. */
+/** Replaces `${NAME:-default}` by its default, as Docker does when NAME is not set. */
 function withDefaults(environment: Service['environment'] = {}): Record<string, string> {
   const entries = Object.entries(environment).map(([key, value]) => [
     key,

@@ -7,7 +7,7 @@ import type { GeneratedDataset, GenerateOptions } from '../../tools/generate/gen
 import { generate, GENERATED_DATASETS } from '../../tools/generate/generate.ts';
 import { parseSize } from '../../tools/generate/size.ts';
 
-/** Enough records for every rare thing to come up. */
+/** Enough records for every rare thing to occur. */
 const MANY = 1500;
 
 describe('the generator', () => {

@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { startDenverHub, type DenverHub } from '../helpers/denver-hub.ts';
 
 const MAIN = resolve(import.meta.dirname, '../../tools/live-check/main.js');
-/** As many as the city has; a layer makes those only that are asked for. */
+/** Denver has about as many records. A layer makes only the records that a request asks for. */
 const RECORDS = 400_000;
 
 let denver: DenverHub;

@@ -56,7 +56,7 @@ async function runTests(
 }
 
 async function run(cwd: string, scope: string): Promise<{ code: number | null; lines: string[] }> {
-  // Without it the runner takes itself for a test file of the runner that runs this.
+  // With this variable, the runner would take itself for a test file of the runner that runs this test.
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const child = spawn(process.execPath, [RUNNER, scope], {
     cwd,

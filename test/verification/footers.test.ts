@@ -67,7 +67,7 @@ test('a file whose start is not that of Parquet is corrupt, whatever its footer 
 });
 
 test('a footer longer than the first read is read whole', async (t) => {
-  // A column is some 100 bytes in the footer of each row group.
+  // A column has some 100 bytes in the footer of each row group.
   const { store } = await parquetFile(t, 4096, { columns: 4000 });
   assert.equal((await countParquetRows(store, 'part.parquet')).rows, 4096);
 });

@@ -7,7 +7,7 @@ import { unpublish } from '../../src/lake/unpublish.ts';
 import { watchSnapshotAges } from '../../src/workers/gauges.ts';
 import { TinyLake } from '../lake/tiny-lake.ts';
 
-/** Of a look at two manifests. */
+/** Longest wait for a read of two manifests. */
 const WAIT_LIMIT_MS = 30_000;
 
 test('a dataset of which all was unpublished does not look fresh: its age is infinite, so that an alarm sees it', async () => {

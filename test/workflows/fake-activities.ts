@@ -6,10 +6,10 @@ import { sumLedgers } from '../../src/model/ledger.ts';
 import type { DayInput, IngestResult, LandedSource, SourceResult } from '../../src/model/run.ts';
 import { sourceResult } from './source-result.ts';
 
-/** What the fakes were asked, in order: `land/2015`. */
+/** Calls that the fakes received, in order: `land/2015`. */
 export type Calls = string[];
 
-/** Activities that do at once what the real ones would report, for the workflow's own logic. */
+/** Activities that return at once with the real ones' results. They serve tests of the workflow's own logic. */
 export function fakeActivities(calls: Calls, changes: Partial<Activities> = {}): Activities {
   const landed = async ({ source }: { source: SourceSpec }): Promise<LandedSource> => ({
     ...sourceResult(source.id, 'landed'),
@@ -84,7 +84,7 @@ export function datasetSpec(sources: string[]): DatasetSpec {
   };
 }
 
-/** As a command starts it. */
+/** The input with which a command starts the workflow. */
 export function ingestInput(sources: string[], changes: Partial<DayInput> = {}) {
   return {
     dataset: 'denver-311',
@@ -98,7 +98,7 @@ export function ingestInput(sources: string[], changes: Partial<DayInput> = {}) 
   } satisfies DayInput;
 }
 
-/** A day without anything yet, as a worker opens it whose datasets.yaml has one source, 2015. */
+/** A day with no work done, as a worker opens it when its datasets.yaml has one source, 2015. */
 export function opened(input: OpenInput): OpenResult {
   const { mode = 'ingest', engine = 'duckdb', spec = datasetSpec(['2015']) } = input;
   const { sourceConcurrency = 2, heartbeatTimeoutMs = 60_000 } = input;

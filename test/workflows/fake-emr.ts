@@ -35,7 +35,7 @@ export function fakeCluster(changes: Partial<EmrCluster> = {}): EmrCluster {
   };
 }
 
-/** A cluster that goes a state further with each look, and a step that completes when it runs. */
+/** A cluster that moves one state further with each look, and a step that completes when it runs. */
 export function fakeEmr(): Pick<Activities, EmrActivity> {
   let steps = 0;
   return {

@@ -13,7 +13,7 @@ import { fakeActivities, type Calls } from './fake-activities.ts';
 
 export type RunHandle = WorkflowHandle<(input: IngestInput) => Promise<IngestResult>>;
 
-/** Runs the workflow of a day on fakes, but for the activities that the test brings. */
+/** Runs the workflow of a day with fakes in place of all activities that the test does not give. */
 export async function ingestWithFakes(
   temporal: TestTemporal,
   input: DayInput,
@@ -31,7 +31,7 @@ export async function ingestWithFakes(
   });
 }
 
-/** The failure that a workflow ended with. */
+/** The failure with which a workflow ended. */
 export async function failureOf(handle: {
   result(): Promise<unknown>;
 }): Promise<ApplicationFailure> {
@@ -44,12 +44,12 @@ export async function failureOf(handle: {
   return failed.cause;
 }
 
-/** What an activity throws that a retry does not help. */
+/** A failure of an activity that no retry helps. */
 export function refused(code: string, message = `${code} happened.`): ApplicationFailure {
   return ApplicationFailure.create({ type: code, message, nonRetryable: true });
 }
 
-/** A moment of an activity's that a test waits for. */
+/** A point in an activity that a test waits for. */
 export function gate(): { open: () => void; opened: Promise<void> } {
   let open = (): void => undefined;
   const opened = new Promise<void>((resolve) => {

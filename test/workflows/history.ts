@@ -5,14 +5,14 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { temporalProgram } from '../helpers/temporal.ts';
 
-/** Of the workflows as they are deployed: each must replay on every later code. */
+/** Histories of the workflows as they are deployed. Later code must replay each of them. */
 export const HISTORIES = pathToFileURL(resolve('test/workflows/histories') + sep);
 
-/** Set by `npm run record-histories`: what stands behind the names of the files that are recorded, or nothing. */
+/** Suffix of the recorded files' names, which may be empty. Set by `npm run record-histories`. */
 const suffix = process.env['RECORD_HISTORIES'];
 const MAX_HISTORY_BYTES = 16 * 1024 * 1024;
 
-/** Keeps a workflow's history where histories are recorded. One that is there stays: it is of earlier code. */
+/** Writes a workflow's history when histories are recorded. A file that exists stays, because earlier code made it. */
 export async function keepHistory(
   name: string,
   { workflowId, runId }: { workflowId: string; runId?: string },
@@ -27,7 +27,7 @@ export async function keepHistory(
     [...show, '--address', address],
     { maxBuffer: MAX_HISTORY_BYTES },
   );
-  // Stack traces name files: by their place in the repository, not on one machine.
+  // Stack traces name files. The paths must be those in the repository, not those of one machine.
   const roots = [resolve('.built'), resolve('.')].map((root) => root + sep);
   const text = roots.reduce((history, root) => history.replaceAll(root, ''), stdout);
   const file = new URL(`${name}${suffix}.json`, HISTORIES);

@@ -16,7 +16,7 @@ import {
 import { parseDatasets } from '../../../src/config/load-datasets.ts';
 import type { Config } from '../../../src/config/load-config.ts';
 
-/** @param keys of the schedule, in YAML's flow form. */
+/** @param keys keys of the schedule, in YAML's flow style. */
 function wanted(keys = '{}', address = 'http://h/a.csv'): DesiredSchedule {
   const text = `datasets:\n  d: { schedule: ${keys}, sources: [{ id: a, address: "${address}" }] }`;
   const { datasets, schedules, problems } = parseDatasets(text, 'd.yaml');
@@ -37,7 +37,7 @@ function wanted(keys = '{}', address = 'http://h/a.csv'): DesiredSchedule {
   return first ?? assert.fail();
 }
 
-/** As the server has it once it was applied. */
+/** The schedule as the server returns it after it was applied. */
 function applied(as: DesiredSchedule, changes: Partial<ExistingSchedule> = {}): ExistingSchedule {
   const { scheduleId, fingerprint, paused } = as;
   const memo = { hash: hashOf(fingerprint), paused };

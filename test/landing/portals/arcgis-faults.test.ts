@@ -20,7 +20,7 @@ async function textOf(layer: FakeLayer): Promise<string> {
   return (await lab.land({ address: portal.serve(layer) })).csv;
 }
 
-/** Refused, and nothing of it stays. */
+/** Asserts that the landing is refused and leaves no file. */
 async function assertRefused(layer: FakeLayer, code: ErrorCode, message: RegExp): Promise<void> {
   await assert.rejects(lab.land({ address: portal.serve(layer) }), { code, message });
   assert.deepEqual(await lab.files(), []);
@@ -267,7 +267,7 @@ const CHALLENGE: PortalAnswer = {
   body: '<!DOCTYPE html><title>Just a moment...</title>',
 };
 
-/** All but the one that looks for the highest id. */
+/** Gives this answer to all requests for pages but the one that looks for the highest id. */
 function answerPages(layer: FakeLayer, answer: PortalAnswer): void {
   layer.intercept = ({ kind, form }) => (kind === 'page' && !isOfTop(form) ? answer : undefined);
 }

@@ -26,7 +26,7 @@ interface Read {
   bytes: Buffer;
   startOffset: number;
   facts: unknown;
-  /** From where a later attempt goes on that has so many bytes. */
+  /** The point from which a later attempt goes on if it has this many bytes. */
   from: (offset: number) => From;
 }
 
@@ -44,7 +44,7 @@ async function read(address: string, from?: From): Promise<Read> {
         offset,
         crc32: crc32(bytes.subarray(0, offset)),
         validator: opened.validator,
-        // As it is read from a checkpoint.
+        // A later attempt reads this from a checkpoint, which is JSON.
         ...asJson({ position: opened.positionAt?.(offset) }),
       }),
     };
@@ -114,7 +114,7 @@ describe('a table that is gone on with', () => {
       code: 'SOURCE_CHANGED',
       message: /edited records before byte/,
     });
-    // Those that are not read again are not seen: the publisher says that nothing changed.
+    // The publisher says that nothing changed, so the worker sees no edits of records that it does not read again.
     const boundary = whole.bytes.indexOf('10,old10');
     assert.match((await read(address, whole.from(boundary))).bytes.toString(), /\n?29,new29\n$/);
   });
@@ -122,14 +122,14 @@ describe('a table that is gone on with', () => {
 
 interface Kill {
   cap: number;
-  /** The request that it ends at. */
+  /** Number of the request at which the attempt ends. */
   page: number;
   how: string;
 }
 
 const TEXT = 'x'.repeat(12_000);
 
-/** Some MB: of less than one there is no checkpoint. */
+/** A layer of some MB, because the worker writes no checkpoint below 1 MB. */
 function bigLayer(): FakeLayer {
   const records = Array.from({ length: 400 }, (_, at) => {
     const id = at * 3 + 7;
@@ -154,7 +154,7 @@ async function landed(layer: FakeLayer, kills: Kill[]): Promise<object> {
         if (how === 'abort') controller.abort(new Error('shutting down'));
         return { status: 503, headers: { 'retry-after': '999' }, body: '' };
       };
-      // One with fewer requests than that is whole.
+      // An attempt with fewer requests than that lands the whole file.
       await room.land({ address, signal: controller.signal }).catch(() => undefined);
     }
     layer.intercept = () => undefined;

@@ -25,7 +25,7 @@ const field = (name: string, type: string, more: object = {}): FakeField => ({
 const portal = arcgisOfFile();
 const lab = labOfEachTest();
 
-/** In a lake of its own. */
+/** Lands the layer in a lake of its own. */
 async function landed(layer: FakeLayer, geometry?: Geometry) {
   const room = await portalLab();
   const progress: LandProgress[] = [];

@@ -6,7 +6,7 @@ import { startOrigin, type Origin } from '../../helpers/origin.ts';
 import { arcgisOfFile, featuresOf, layerOf, type FakeLayer } from '../../helpers/portal.ts';
 import { describe as described, open, textOf } from '../../helpers/portals/lab.ts';
 
-/** The Hub has the pages, another host the services. */
+/** The Hub serves the pages. Another host serves the layers. */
 let hub: Origin;
 const portal = arcgisOfFile();
 before(async () => {
@@ -21,7 +21,7 @@ async function read(path: string): Promise<string> {
 }
 
 let ids = 0;
-/** @returns the path of the page of a new item, whose service has these layers. */
+/** Makes a page of a new item, whose service has these layers. @returns the page's id and path. */
 function page(...layers: FakeLayer[]): { id: string; path: string } {
   const id = (ids += 1).toString(16).padStart(32, 'a');
   const item = {

@@ -13,7 +13,7 @@ const FEED = '/api/feed/dcat-us/1.1.json';
 const HUB = 'https://x.hub.arcgis.com';
 const FILE = `https://www.arcgis.com${ITEM_PATH}/data`;
 
-/** The internet, on one loopback port: `https://host/path` is asked at `/host/path`. */
+/** The internet on one loopback port: the client asks for `https://host/path` at `/host/path`. */
 class LoopbackClient extends PortalClient {
   override async text<T>(...[url, ...rest]: Parameters<typeof PortalClient.prototype.text<T>>) {
     return await super.text<T>(onLoopback(url), ...rest);
@@ -35,7 +35,7 @@ beforeEach(() => {
   asked = [];
 });
 
-/** @returns where the page leads to. @param routes host and path → its answer; the others answer 404. */
+/** @returns where the page leads to. @param routes host and path → answer. Other addresses answer 404. */
 async function leadOf(page: string, routes: Record<string, Route>): Promise<string> {
   const from = internet.requests.length;
   for (const [place, route] of Object.entries(routes)) internet.set(`/${place}`, route);

@@ -4,7 +4,7 @@ import { failureWith } from '../../helpers/failure-with.ts';
 import { startOrigin, type Origin } from '../../helpers/origin.ts';
 import { open, textOf } from '../../helpers/portals/lab.ts';
 
-/** A loopback host is no host of arcgis.com: its pages are asked of itself first, as those of ArcGIS Enterprise are. */
+/** Longhaul asks a loopback host itself first, as it does for ArcGIS Enterprise, because it is not of arcgis.com. */
 let origin: Origin;
 before(async () => {
   origin = await startOrigin({});

@@ -8,7 +8,7 @@ const UUID = '5a1c9c0e-0d4b-4b52-8a3a-0b8f4c2b6a11';
 const HUB = 'https://x.hub.arcgis.com';
 const SERVICE = 'https://services1.arcgis.com/zdB7/arcgis/rest/services/ODC_311/FeatureServer';
 
-/** What an address is, in one line: its kind, and what it names. */
+/** The kind of an address and the thing that it names, in one line. */
 function seen(address: string): string | undefined {
   const found = portalAddressOf(new URL(address));
   if (!found) return undefined;
@@ -151,7 +151,7 @@ test("no address whose path ends with a file's name is taken for a portal's page
   fc.assert(
     fc.property(hosts, path, words, query, (host, folder, name, rest) => {
       const address = `https://${host}/${folder}/${name}.csv${rest}`;
-      // Socrata's own address of a table has a thousand records by default: it is read page by page.
+      // Socrata's own address of a table has a thousand records by default, so Longhaul reads it page by page.
       fc.pre(!/^\/resource\/[a-z0-9]{4}-[a-z0-9]{4}\.csv$/.test(new URL(address).pathname));
       assert.equal(seen(address), undefined, address);
     }),

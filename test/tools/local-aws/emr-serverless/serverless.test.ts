@@ -27,7 +27,7 @@ describe('a job run', () => {
       async (quick) => {
         const id = await quick.start('ok', { name: 'a run', executionTimeoutMinutes: 5 });
         const { run, seen } = await quick.untilEnded(id);
-        // A busy machine's looks may miss one.
+        // On a busy machine, the polls may miss a state.
         assert.deepEqual(
           seen,
           ['SUBMITTED', 'PENDING', 'SCHEDULED', 'RUNNING', 'SUCCESS'].filter((state) =>
@@ -160,11 +160,11 @@ interface Quick extends ServerlessServer {
   get(id: string): Promise<JobRun>;
   until(id: string, states: readonly string[]): Promise<{ run: JobRun; seen: string[] }>;
   untilEnded(id: string): Promise<{ run: JobRun; seen: string[] }>;
-  /** Ids, newest first. */
+  /** Ids of the job runs, newest first. */
   list(): string[];
 }
 
-/** A server whose job runs do what their entry point says: `ok`, `fail`, or `wait` until they are cancelled. */
+/** A server whose job runs do as their entry point says: `ok`, `fail`, or `wait` until they are cancelled. */
 async function withQuick(
   body: (quick: Quick) => Promise<void>,
   {

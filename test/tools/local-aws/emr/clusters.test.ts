@@ -38,7 +38,7 @@ describe('a cluster', () => {
           { Key: 'b', Value: '2' },
         ]);
         assert.equal(machines.size, 0);
-        // Again: no error, as EMR.
+        // The second call is no error, as on EMR.
         await client.send(new TerminateJobFlowsCommand({ JobFlowIds: [id] }));
       },
       { delays: { provisioningMs: 1000 } },

@@ -143,7 +143,7 @@ async function list(endpoint: string, config: EMRClientConfig): Promise<void> {
   }
 }
 
-/** A request as the SDK signs it. */
+/** A request with the SDK's signature. */
 async function capture(): Promise<SignedRequest> {
   const client = new EMRClient({
     endpoint: 'http://127.0.0.1:1',

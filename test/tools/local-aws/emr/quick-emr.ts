@@ -21,16 +21,16 @@ import type {
   StepFault,
 } from '../../../../tools/local-aws/emr/cluster.ts';
 
-/** A server of the API whose steps are run by the test: nothing of Java, some milliseconds a cluster. */
+/** A server of the EMR API whose steps the test runs. It starts no Java: a cluster takes some milliseconds. */
 export interface QuickEmr extends EmrServer {
   client: EMRClient;
-  /** Steps that were started, in their order. */
+  /** Steps that the server started, in order. */
   started: string[];
-  /** Clusters whose machine is still there. */
+  /** Clusters whose machine still exists. */
   machines: Set<string>;
-  /** Steps whose logs were brought to S3. */
+  /** Steps whose logs the server copied to S3. */
   saved: string[];
-  /** How full the HDFS of every cluster is, from 0 to 1, and how often a server asked. */
+  /** Used share of the HDFS of every cluster, from 0 to 1, and how often a server asked for it. */
   hdfs: { use: number; asked: number };
 }
 
@@ -40,7 +40,7 @@ export const IDENTITY = {
   region: 'us-east-1',
 };
 
-/** What a step of the test does, by its first argument: `ok`, `fail`, or `wait` until it is cancelled. */
+/** Each step does as its first argument says: `ok`, `fail`, or `wait` until it is cancelled. */
 export async function withQuickEmr(
   body: (emr: QuickEmr) => Promise<void>,
   { delays: given, ...options }: Partial<EmrServerOptions> = {},
@@ -57,7 +57,7 @@ export async function withQuickEmr(
   const server = await startEmrServer({ identity: IDENTITY, runtime, delays, ...options });
   const { endpoint } = server;
   const credentials = IDENTITY;
-  // A blind retry of RunJobFlow makes a second cluster: see every error as it comes.
+  // The SDK's retries are off: a retry of RunJobFlow makes a second cluster. The tests see every error.
   const client = new EMRClient({ endpoint, region: 'us-east-1', credentials, maxAttempts: 1 });
   try {
     await body(Object.assign(server, { client, started, machines, saved, hdfs }));
@@ -109,7 +109,7 @@ function quickStep({ config }: Step, fault: StepFault | undefined): RunningProgr
   return { ended, cancel: () => end() };
 }
 
-/** The least that EMR takes for a cluster; kept alive. */
+/** The smallest cluster that EMR accepts. It is kept alive. */
 export function smallCluster(changes: Partial<RunJobFlowInput> = {}): RunJobFlowInput {
   const { Instances: instances, ...rest } = changes;
   return {
@@ -146,13 +146,13 @@ export async function create(
   return id;
 }
 
-/** Oldest first. */
+/** States of the cluster's steps, oldest first. */
 export async function statesOf(client: EMRClient, id: string): Promise<(string | undefined)[]> {
   const { Steps = [] } = await client.send(new ListStepsCommand({ ClusterId: id }));
   return Steps.map(({ Status }) => Status?.State).toReversed();
 }
 
-/** Every state that was seen on the way to one of `states`. */
+/** Waits for one of `states`. @returns every state that was seen until then. */
 export async function untilState(
   client: EMRClient,
   id: string | undefined,

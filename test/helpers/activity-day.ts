@@ -53,7 +53,7 @@ export class Day {
     return await this.#run(this.#activities.findLanding, this.taskOf(at));
   }
 
-  /** From the landing to the published day. */
+  /** Runs all activities from the landing to the publication of the day. */
   async publish(
     { rawKey = '' }: LandedSource,
     at: Partial<SourceTask> = {},
@@ -62,7 +62,7 @@ export class Day {
     return await this.publishOnly(at);
   }
 
-  /** From the landing to verified Parquet. */
+  /** Runs the activities from the landing to verified Parquet. */
   async convert(task: SourceTask & { rawKey: string }): Promise<void> {
     await this.#run(this.#activities.inspectSource, task);
     const { stagedPrefix } = await this.#run(this.#activities.convertSource, task);
@@ -103,7 +103,7 @@ export class Day {
   }
 }
 
-/** A lake on disk, and a publisher whose file is `/a.csv`. */
+/** Creates a lake on disk and a day whose publisher serves the file `/a.csv`. */
 export async function withDay(origin: Origin, body: (day: Day) => Promise<void>): Promise<void> {
   await withTempFolder(async (folder) => await body(new Day(folder, origin)));
 }

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { locateSpark } from '../../src/programs/spark.ts';
 
 /**
- * A SPARK_HOME with a spark-submit of the test's own, and the jars of the real one.
- * @param script for a shell, of the real home.
+ * A SPARK_HOME with a spark-submit that the test writes, and the jars of the real Spark.
+ * @param script returns a shell script. It gets the real SPARK_HOME.
  */
 export async function alteredSpark(
   folder: string,

@@ -3,33 +3,33 @@ import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type Frame, type Page } from 'playwright-core';
 
-/** A person's browser: the machine's own Chromium. */
+/** A user's browser: the Chromium that is installed on this machine. */
 export interface WebBrowser {
-  /** Opens an address, waits until the page says something that matches, and keeps a picture of it. @returns its text. */
+  /** Opens an address, waits until the page has text that matches, and saves a picture of it. @returns its text. */
   look(url: string, picture: string, expected: RegExp): Promise<string>;
-  /** Fills in the form that starts a workflow as a person does, and sends it. */
+  /** Fills in and sends the form that starts a workflow, as a user does. */
   startWorkflow(form: StartForm): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface StartForm {
-  /** Of the namespace in the Web UI. */
+  /** Address of the namespace in the Web UI. */
   url: string;
   workflowId: string;
   workflowType: string;
   taskQueue: string;
-  /** JSON. */
+  /** JSON text. */
   input: string;
 }
 
-/** Where Debian's package puts it; CHROMIUM names another one. */
+/** Debian's package installs Chromium here. CHROMIUM names another program. */
 const PROGRAM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
-/** Not in Git: for a person to look at. */
+/** Folder of pictures for the developer. Git ignores it. */
 const PICTURES = new URL('../../test-artifacts/web-ui/', import.meta.url);
-/** The Web UI fetches a page's data after it has loaded, and the search behind its lists lags by seconds. */
+/** The Web UI fetches a page's data after it has loaded. The search index behind its lists lags by seconds. */
 const PAGE_TIMEOUT_MS = 30_000;
 
-/** Why there is no looking; false where there is. */
+/** The reason why tests skip the browser, or false if Chromium is installed. */
 export const noChromium = existsSync(PROGRAM) ? false : `no Chromium at ${PROGRAM} (CHROMIUM)`;
 
 export async function openChromium(): Promise<WebBrowser> {
@@ -37,9 +37,9 @@ export async function openChromium(): Promise<WebBrowser> {
   const browser: Browser = await chromium.launch({
     executablePath: PROGRAM,
     args: [
-      // As root in a container it has no sandbox; the pages are this machine's own.
+      // Chromium has no sandbox when root runs it in a container. The pages come from this machine only.
       ...['--no-sandbox', '--disable-gpu'],
-      // It makes no request of its own.
+      // These options stop Chromium's own requests.
       ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
     ],
   });
@@ -63,7 +63,7 @@ export async function openChromium(): Promise<WebBrowser> {
       const page = await context.newPage();
       try {
         await page.goto(`${url}/workflows/start-workflow`);
-        // Key by key: the form does not take what is only put there.
+        // The form ignores text that a script puts into a field, so the test types each key.
         for (const [id, value] of Object.entries(fields)) {
           await page.locator(`#${id}`).pressSequentially(value);
           await page.keyboard.press('Tab');
@@ -93,7 +93,7 @@ export async function openChromium(): Promise<WebBrowser> {
 async function untilItSays(page: Page, expected: RegExp): Promise<string> {
   const end = Date.now() + PAGE_TIMEOUT_MS;
   for (;;) {
-    // Markdown is shown in frames of its own.
+    // The Web UI shows Markdown in frames.
     const texts = page.frames().map(async (frame) => await textOf(frame));
     const text = (await Promise.all(texts)).join('\n');
     if (expected.test(text)) return text;
@@ -102,7 +102,7 @@ async function untilItSays(page: Page, expected: RegExp): Promise<string> {
   }
 }
 
-/** A frame may be replaced while it is read: the next look finds the new one. */
+/** The Web UI may replace a frame while this function reads it. The next look reads the new frame. */
 async function textOf(frame: Frame): Promise<string> {
   return await frame
     .locator('body')

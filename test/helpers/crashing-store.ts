@@ -1,6 +1,6 @@
 import type { Store } from '../../src/storage/store.ts';
 
-/** A store that does its first writes, and stops before that one. */
+/** A store that does the writes before number `write` (1 is the first) and fails from that one on. */
 export function crashingAt(write: number, store: Store): Store {
   let writes = 0;
   return new Proxy(store, {

@@ -3,7 +3,7 @@ import { generate } from '../../tools/generate/generate.ts';
 import { startOrigin, type Origin } from './origin.ts';
 import { layerOf, startArcgis, type FakeLayer, type Features } from './portal.ts';
 
-/** Denver's items, by dataset and source. */
+/** Ids of Denver's items in the Hub, by dataset and source. */
 const ITEMS = {
   'denver-311/2019': 'acc3b988031749038b54c2fb8eedf320',
   'denver-311/2020': '63678a1854b740fba4ccdb34f5857538',
@@ -20,13 +20,13 @@ export type DenverSource = keyof typeof ITEMS;
 const RECENT_SERVICE =
   '/zdB7qR0BtYrg0Xpl/arcgis/rest/services/ODC_service_requests_311/FeatureServer';
 const OLD_FILE = '/media/gis/DataCatalog/311_service_data/csv/311_service_data_2015.csv';
-/** The layers' own numbers; the others are 0. */
+/** Numbers of the layers in their services. Layers that are not listed have the number 0. */
 const NUMBERS: Readonly<Record<string, number>> = {
   'denver-311-recent/all': 66,
   'denver-traffic-accidents/all': 325,
   'denver-crime/all': 324,
 };
-/** Of the files of a year; layers make their records when they are asked for, files do not. */
+/** Records in the file of each year. The hub writes files at its start, but makes a layer's records on request. */
 export const FILE_RECORDS = 200;
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -35,11 +35,11 @@ const FIRST_DAY_MS = Date.UTC(2026, 10, 1);
 /** Denver's Hub and the servers behind it, on loopback: its pages, items, fields and files, with made-up records. */
 export interface DenverHub {
   hub: Origin;
-  /** By dataset and source; those that are files have none. */
+  /** Layers by dataset and source. A source that is a file has none. */
   layers: ReadonlyMap<string, FakeLayer>;
   /** The address of a data set's page. */
   page(source: DenverSource): string;
-  /** The city empties a table and fills it again: other object ids, the same records and some more. */
+  /** Empties a table and fills it again, as the city does: the same records and some more, with other object ids. */
   reload(source: DenverSource, addedRecords: number): void;
   close(): Promise<void>;
 }
@@ -144,7 +144,7 @@ function recordsOf(
 
 type Value = string | number | null;
 
-/** What a field holds in the record of an index: nothing of it changes when the object ids do. */
+/** Makes the value of a field from a record's index. No value but the object id changes when the object ids change. */
 function makerOf(name: string, type: string): (index: number, objectId: number) => Value {
   if (type === 'esriFieldTypeOID') return (_, objectId) => objectId;
   const known = KNOWN[name.toLowerCase()];
@@ -169,7 +169,7 @@ const KNOWN: Readonly<Record<string, (index: number) => Value>> = {
   last_occurrence_date: (index) => (index % 10 === 0 ? timeOf(index) : null),
 };
 
-/** As long as the city's longest: with the offense's digits it is beyond 2^53. */
+/** As many digits as the city's longest number. With the digits of the offense, the number is larger than 2^53. */
 function incidentOf(index: number): string {
   return `2023${String(800_000_000 + index)}`;
 }

@@ -1,7 +1,7 @@
 import type { Lake, Store } from '../../src/storage/store.ts';
 import { withMethods } from './scheduled-store.ts';
 
-/** A lake whose host dies before a change of that number: 0 is the first. */
+/** A lake whose host dies before the change of this number. 0 is the first change. */
 export function dyingAt(lake: Lake, change: number): Lake {
   let left = change;
   const alive = async <T>(act: () => Promise<T>): Promise<T> => {

@@ -10,23 +10,23 @@ import { QUICK_SPARK, startTestEmr } from './local-emr.ts';
 import type { Route } from './origin.ts';
 import { startS3, type TestS3 } from './s3.ts';
 
-/** A bucket and a local EMR that several tests share; each brings a lab, and settings, of its own. */
+/** A bucket and a local EMR that several tests share. Each test has a lab and settings of its own. */
 export interface SharedEmr {
   s3: TestS3;
   emr: EmrServer;
-  /** For looking at EMR behind the program's back. */
+  /** Client with which a test looks at EMR without Longhaul. */
   client: EMRClient;
-  /** Ids of those that cost still. */
+  /** Ids of the clusters that still cost money. */
   liveClusters(): Promise<string[]>;
 }
 
-/** The SDK's default: a test's looks meet the faults that it injects for its run. */
+/** The SDK's default. A test's own requests meet the faults that it injects for its run, so they need retries. */
 const SDK_ATTEMPTS = 3;
 
 async function startSharedEmr(): Promise<StartedEmr> {
   const s3 = await startS3();
   const settings = {
-    // More than those of a first attempt's settings would be refused.
+    // The local EMR refuses a request with other roles or another subnet.
     roles: ['EMR_DefaultRole', 'EMR_EC2_DefaultRole'],
     subnets: ['subnet-0a1b2c3d'],
   };
@@ -52,7 +52,7 @@ async function startSharedEmr(): Promise<StartedEmr> {
 
 type StartedEmr = SharedEmr & { close(): Promise<void> };
 
-/** Of a test file: there while its tests run, each of which starts without a fault. */
+/** Starts a shared EMR before the tests of a file and stops it after them. Each test starts without a fault. */
 export function sharedEmr(): SharedEmr {
   let started: StartedEmr | undefined;
   const shared = (): StartedEmr =>
@@ -78,13 +78,13 @@ export function sharedEmr(): SharedEmr {
   };
 }
 
-/** A lab with a lake of its own in the shared bucket, whose runs use the shared EMR. */
+/** Creates a lab with its own lake in the shared bucket. Its runs use the shared EMR. */
 export async function withEmrLab(
   { s3, emr }: SharedEmr,
   setup: {
     routes?: Record<string, Route>;
     env?: Record<string, string>;
-    /** What EMR_REQUEST adds. */
+    /** Additions to the request, which EMR_REQUEST names. */
     request?: RequestAdditions;
   },
   body: (lab: Lab, prefix: string) => Promise<void>,

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 export interface EmrProxy {
   endpoint: string;
   /**
-   * Once EMR has done the next request of that action, and before the caller gets the answer, `act` is called, and the
-   * connection cut. Resolves when that has happened.
+   * Calls `act` when EMR has done the next request of this action, and then cuts the connection. The caller gets no
+   * answer. Resolves after `act`.
    */
   afterNext(action: string, act: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
@@ -16,7 +16,7 @@ interface Trap {
   spring: () => Promise<void>;
 }
 
-/** A loopback proxy before a local EMR. The Host header stays the client's, since its signature covers it. */
+/** A loopback proxy in front of a local EMR. The client's signature covers the Host header, so the proxy keeps it. */
 export async function startEmrProxy(upstream: string): Promise<EmrProxy> {
   const { hostname, port } = new URL(upstream);
   let trap: Trap | undefined;
@@ -52,7 +52,7 @@ export async function startEmrProxy(upstream: string): Promise<EmrProxy> {
   };
 }
 
-/** `RunJobFlow` of `ElasticMapReduce.RunJobFlow`. */
+/** Returns `RunJobFlow` for `ElasticMapReduce.RunJobFlow`. */
 function actionOf({ headers }: IncomingMessage): string | undefined {
   return String(headers['x-amz-target'] ?? '').split('.')[1];
 }

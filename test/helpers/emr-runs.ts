@@ -9,14 +9,14 @@ import type { Lab } from './lab.ts';
 import { bucketContents } from './s3-lab.ts';
 
 export const DAY = '2026-11-20';
-/** Two records: what goes wrong here goes wrong around Spark, not in it. */
+/** Two records are enough: these tests are about faults around Spark, not about the conversion. */
 const ROUTES = { '/a.csv': { body: 'id,text\r\n1,"a\nb"\r\n2,c\r\n', etag: '"1"' } };
 
 interface Failure {
   error: { code: string; message: string };
 }
 
-/** A lab whose datasets have one small source each, and that leaves nothing: no cluster, no half output. */
+/** Creates a lab whose datasets have one small source each. Afterwards, no cluster and no half output may be left. */
 export async function withDatasets(
   shared: SharedEmr,
   names: string[],
@@ -32,7 +32,7 @@ export async function withDatasets(
   });
 }
 
-/** Nothing that costs, and nothing in the converted zone but logs and the script of every cluster. */
+/** Checks that no cluster costs money. The converted zone may hold only the logs and the script of clusters. */
 async function assertNothingLeft(shared: SharedEmr, prefix: string): Promise<void> {
   assert.deepEqual(await shared.liveClusters(), []);
   const { keys, uploads } = await bucketContents(shared.s3);
@@ -48,7 +48,7 @@ export async function ingestError(lab: Lab, name: string): Promise<Failure['erro
   return json.error;
 }
 
-/** Every cluster that was ever made for a dataset. */
+/** Ids of all clusters that were ever made for a dataset. */
 export async function clustersOf({ client }: SharedEmr, name: string): Promise<string[]> {
   const { Clusters = [] } = await client.send(new ListClustersCommand({}));
   return Clusters.filter(({ Name }) => Name?.startsWith(`longhaul/${name}/`)).map(
@@ -56,7 +56,7 @@ export async function clustersOf({ client }: SharedEmr, name: string): Promise<s
   );
 }
 
-/** The one cluster of a dataset, and its one step, once that runs. */
+/** Waits until the only step of the dataset's only cluster runs. */
 export async function runningStep(
   shared: SharedEmr,
   name: string,
@@ -73,7 +73,7 @@ export async function runningStep(
   }
 }
 
-/** The lab's worker, and the Temporal that it brought. */
+/** Kills the lab's host: its worker, and the Temporal that the host started. */
 export async function killHost(lab: Lab): Promise<void> {
   const file = await readFile(join(lab.stateDir, 'host.json'), 'utf8');
   process.kill((JSON.parse(file) as { pid: number }).pid, 'SIGKILL');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { LonghaulError, type ErrorCode } from '../../src/model/errors.ts';
 
-/** The error of the catalogue that the work must fail with. */
+/** Returns the error of the catalogue with which the work must fail. */
 export async function failureWith(work: Promise<unknown>, code: ErrorCode): Promise<LonghaulError> {
   const caught = await work.then(
     () => undefined,

@@ -10,27 +10,27 @@ import {
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 
-/** A gRPC status in place of the server's answer. */
+/** A gRPC status that the proxy answers in place of the server. */
 interface Refusal {
-  /** 7 PERMISSION_DENIED, 12 UNIMPLEMENTED, 16 UNAUTHENTICATED. */
+  /** gRPC code: 7 is PERMISSION_DENIED, 12 is UNIMPLEMENTED, 16 is UNAUTHENTICATED. */
   code: number;
   message: string;
 }
 
 interface ProxyOptions {
-  /** `host:port` of the server behind it. */
+  /** `host:port` of the Temporal server behind the proxy. */
   target: string;
   tls?: { key: string; cert: string; ca?: string };
-  /** By the method's last name (`DescribeNamespace`) and the request's headers. */
+  /** Decides by the last part of the method's name (`DescribeNamespace`) and the request's headers. */
   refuse?: (method: string, headers: IncomingHttpHeaders) => Refusal | undefined;
 }
 
-/** A gRPC proxy on loopback in front of a Temporal server: with TLS, looking at headers, refusing, going away. */
+/** A gRPC proxy on loopback before a Temporal server. It can use TLS, record headers, refuse calls and go away. */
 export interface GrpcProxy {
-  /** `localhost:port`: the name in the certificates of the tests. */
+  /** `localhost:port`, because the certificates of the tests are for `localhost`. */
   address: string;
   seen: { method: string; headers: IncomingHttpHeaders }[];
-  /** Cuts all connections and takes no new ones, until `back`. */
+  /** Cuts all connections and accepts no new ones until `back`. */
   goAway(): Promise<void>;
   back(): Promise<void>;
   close(): Promise<void>;
@@ -59,7 +59,7 @@ export async function startGrpcProxy(options: ProxyOptions): Promise<GrpcProxy> 
     let trailers: IncomingHttpHeaders = {};
     request.on('trailers', (found) => (trailers = found));
     request.on('response', (answer, flags) => {
-      // 1: END_STREAM, an answer without a body.
+      // Flag 1 is END_STREAM: the answer has no body.
       const hasEnded = (flags & 1) !== 0;
       if (stream.destroyed) return;
       stream.respond(answer, { waitForTrailers: !hasEnded, endStream: hasEnded });

@@ -10,35 +10,35 @@ import { queuesOf } from '../../src/model/run.ts';
 import { identityOfLake } from '../../src/storage/open-lake.ts';
 import { startOrigin, type Origin, type Route } from './origin.ts';
 
-/** The CLI as it is shipped: `npm run build` makes it. */
+/** The CLI as users get it. `npm run build` writes it. */
 const CLI = resolve(import.meta.dirname, '../../dist/cli/main.js');
 
-/** A user's machine for one test: a folder, settings, a publisher, and the real command line. */
+/** A user's machine for one test: a folder, settings, a publisher, and the real CLI. */
 export interface Lab {
   folder: string;
-  /** The lake's folder, unless the settings say a bucket. */
+  /** Folder of the lake. If the settings name a bucket, it stays empty. */
   lakeDir: string;
   stateDir: string;
   origin: Origin;
   env: Record<string, string>;
-  /** Writes datasets.yaml: dataset → sources, an address each, or the YAML's own form of a source. */
+  /** Writes datasets.yaml. A source is an address or an object as in the YAML. */
   datasets(datasets: Record<string, Record<string, string | object>>): Promise<void>;
   run(args: string[], options?: RunOptions): Promise<Outcome>;
   start(args: string[], options?: RunOptions): Running;
-  /** `run` with --json, parsed; fails where standard output is anything but one JSON value. */
+  /** Calls `run` with --json and parses its output. Fails if standard output is not exactly one JSON value. */
   json<T = Record<string, never>>(
     args: string[],
     options?: RunOptions,
   ): Promise<Outcome & { json: T }>;
-  /** Every file of the lake, both zones, relative to its folder, sorted; or only a dataset's and what is staged. */
+  /** Sorted paths of all files in both zones, relative to the lake. With a dataset: only its files and staged files. */
   lakeFiles(dataset?: string): Promise<string[]>;
-  /** The manifests of published snapshots, of all datasets or one. */
+  /** Manifests of the published snapshots of all datasets or of one. */
   published(dataset?: string): Promise<SnapshotManifest[]>;
 }
 
 interface RunOptions {
   env?: Record<string, string>;
-  /** Default: the lab's folder. */
+  /** Working directory of the command. Default: the lab's folder. */
   cwd?: string;
 }
 
@@ -52,18 +52,18 @@ export interface Outcome {
 export interface Running {
   process: ChildProcess;
   ended: Promise<Outcome>;
-  /** Resolves as soon as either stream has said something that matches. */
+  /** Resolves as soon as one of the two streams has text that matches. */
   says(pattern: RegExp): Promise<void>;
 }
 
 interface LabSetup {
   routes?: Record<string, Route>;
   env?: Record<string, string>;
-  /** False: no `longhaul up --background` beforehand, so every command brings its own server. */
+  /** False: the lab does not run `longhaul up --background` first, so every command starts its own server. */
   up?: boolean;
 }
 
-/** A lab for one test; all is stopped and gone afterwards. */
+/** Runs one test in a lab. Afterwards, stops all processes and removes the folder. */
 export async function withLab(setup: LabSetup, body: (lab: Lab) => Promise<void>): Promise<void> {
   const lab = await startLab(setup);
   try {
@@ -73,7 +73,7 @@ export async function withLab(setup: LabSetup, body: (lab: Lab) => Promise<void>
   }
 }
 
-/** A lab for several tests, each with datasets of its own. */
+/** Starts a lab for several tests. Each test uses its own datasets. */
 export async function startLab(setup: LabSetup = {}): Promise<Lab & { close(): Promise<void> }> {
   if (!existsSync(CLI))
     throw new Error('dist/ is missing: run `npm run build`, or `npm test`, which does.');
@@ -82,7 +82,7 @@ export async function startLab(setup: LabSetup = {}): Promise<Lab & { close(): P
   const origin = await startOrigin(setup.routes ?? {});
   const lab = makeLab(folder, origin, setup.env ?? {});
   const close = async (): Promise<void> => {
-    // Left behind only by a test that failed.
+    // Only a failed test leaves a child process behind.
     for (const child of lab.children) child.kill('SIGKILL');
     await lab.run(['down']);
     await origin.close();
@@ -113,10 +113,10 @@ function makeLab(
     LAKE: lakeDir,
     STATE_DIR: stateDir,
     DATASETS_FILE: join(folder, 'datasets.yaml'),
-    // What is left there can be seen, and goes with the lab.
+    // A test can see which files stay here. The lab removes the folder.
     TMPDIR: join(folder, 'tmp'),
     SOURCE_RETRY_MINUTES: '0',
-    // Long enough for a test process that shares two cores with others.
+    // These limits are long enough for a test process that shares two cores with others.
     HTTP_STALL_TIMEOUT_SECONDS: '2',
     HEARTBEAT_TIMEOUT_SECONDS: '5',
     NO_COLOR: '1',
@@ -169,7 +169,7 @@ function makeLab(
   };
 }
 
-/** The task queue of the workflows of a lab's lake, for runs that are started without the command line. */
+/** Task queue of the workflows of a lab's lake, for runs that a test starts without the CLI. */
 export async function taskQueueOf({ env, folder }: Lab): Promise<string> {
   return queuesOf((await identityOfLake(loadSettings({ env, cwd: folder }).lake)).id).control;
 }
@@ -202,7 +202,7 @@ async function lakeFiles(lakeDir: string, dataset?: string): Promise<string[]> {
     .toSorted();
 }
 
-/** Reads again where a worker removes a folder while it is read: no other file is missing then. */
+/** Reads the folder again if a worker removes a folder meanwhile. Otherwise other files would be missing, too. */
 async function everyEntry(folder: string): Promise<Dirent[]> {
   while (existsSync(folder)) {
     try {

@@ -1,7 +1,7 @@
 /**
- * A landing in a process of its own, to be killed or measured: `land-process.ts ADDRESS LAKE KEY`, where LAKE is that
- * part of the settings in JSON. Prints a JSON object a line (`LandingLine`): `{bytes}` as it goes on, and what became
- * of it at the end.
+ * A landing in its own process, so that a test can kill or measure it: `land-process.ts ADDRESS LAKE KEY`. LAKE is that
+ * part of the settings in JSON. The process prints one JSON object (`LandingLine`) a line: `{bytes}` as progress, and
+ * the result at the end.
  */
 import { land } from '../../src/landing/land.ts';
 import type { LakeSettings } from '../../src/config/settings.ts';
@@ -15,7 +15,7 @@ const [address = '', lake = '', rawKey = ''] = process.argv.slice(2);
 const print = (line: LandingLine): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 
 const { raw: store } = await openLake({ lake: JSON.parse(lake) as LakeSettings });
-// Idle is a process that has its connection to S3.
+// Idle memory includes an open connection to S3.
 await store.size(rawKey);
 const idleRss = process.memoryUsage.rss();
 let peakRss = idleRss;

@@ -25,7 +25,7 @@ export interface TestBody {
   read: (start: number) => AsyncGenerator<Buffer>;
 }
 
-/** What a landing process says, line by line. */
+/** One line that a landing process prints. */
 export interface LandingLine {
   bytes?: number;
   checksum?: string;
@@ -44,7 +44,7 @@ interface Landing {
   onLine?: (line: LandingLine, child: ChildProcess) => void;
 }
 
-/** Lands in a process of its own. @returns it, and its last line once it has ended. */
+/** Lands in its own process. @returns the process, and a promise of its last line. */
 export function landInProcess({ address, lake, key, env, onLine }: Landing): {
   child: ChildProcess;
   end: Promise<LandingLine>;
@@ -67,7 +67,7 @@ export function landInProcess({ address, lake, key, env, onLine }: Landing): {
   return { child, end: read() };
 }
 
-/** A file of about so many MiB, quoted line breaks and all, that is never in memory as a whole. */
+/** A file of about this many MiB with quoted line breaks. It is never in memory as a whole. */
 export function bigBody(mebibytes: number, text = 'one'): TestBody {
   const block = Buffer.from(
     `"${text}, and\ntwo",07/31/2015 12:47:35 PM,3,,Public Works\r\n`.repeat(RECORDS_PER_BLOCK),
@@ -91,7 +91,7 @@ export function bigBody(mebibytes: number, text = 'one'): TestBody {
   };
 }
 
-/** Of the bytes that come out of the bucket, not of what S3 says of them. */
+/** Checksum of the bytes that the bucket returns, not the checksum that S3 reports. */
 export async function storedChecksum({ client, bucket }: TestS3, key: string): Promise<string> {
   const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
   let crc = 0;
@@ -99,7 +99,7 @@ export async function storedChecksum({ client, bucket }: TestS3, key: string): P
   return checksumOf(crc);
 }
 
-/** Every key below a prefix, and every unfinished upload as `upload <key>`. */
+/** Lists every key below a prefix, and every unfinished upload as `upload <key>`. */
 export async function everything({ client, bucket }: TestS3, prefix: string): Promise<string[]> {
   const at = { Bucket: bucket, Prefix: prefix };
   const { Contents = [] } = await client.send(new ListObjectsV2Command(at));

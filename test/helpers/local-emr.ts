@@ -9,17 +9,17 @@ import { startLocalEmr, type LocalEmrOptions } from '../../tools/local-aws/emr/l
 import { locateEmrPrograms } from '../../tools/local-aws/programs.ts';
 import type { TestS3 } from './s3.ts';
 
-/** For a minute's work a JVM that compiles less is done sooner. */
+/** A JVM that compiles less finishes work of a minute sooner. */
 export const QUICK_SPARK = {
   Classification: 'spark-defaults',
   Properties: { 'spark.driver.extraJavaOptions': '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' },
 };
 
-/** A local EMR of the test's own, whose clusters have a real HDFS and really run their steps. */
+/** A local EMR of one test. Its clusters have a real HDFS and really run their steps. */
 export interface TestEmr extends EmrServer {
-  /** With each cluster's folder. */
+  /** Folder with a subfolder for each cluster. */
   folder: string;
-  /** By default it asks once, so that a test sees every refusal. */
+  /** By default, the client sends each request once, so that a test sees every refusal. */
   client: EMRClient;
 }
 
@@ -37,8 +37,9 @@ export async function withLocalEmr(
 }
 
 /**
- * `stop()` removes its folder too.
- * @param maxAttempts of the client's requests. A client that shares the server's faults with a run retries as the SDK does.
+ * Starts a local EMR. `stop()` also removes its folder.
+ * @param maxAttempts tries of each request of the client. If a run meets the same faults, the client must retry as the
+ * SDK does.
  */
 export async function startTestEmr(
   { server }: TestS3,
@@ -63,7 +64,7 @@ export async function startTestEmr(
   });
 }
 
-/** A local EMR Serverless of the test's own. `stop()` removes its folder too. */
+/** Starts a local EMR Serverless for one test. `stop()` also removes its folder. */
 export async function startTestServerless({
   server,
 }: TestS3): Promise<ServerlessServer & { folder: string; env: Record<string, string> }> {

@@ -1,6 +1,6 @@
 import type { SparkSettings } from '../../src/config/settings.ts';
 
-/** Spark as it is found on this machine, in little memory. */
+/** Settings of the Spark on this machine, with little memory. */
 export const LOCAL_SPARK: SparkSettings = {
   master: 'local[2]',
   driverMemory: '1g',

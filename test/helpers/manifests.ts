@@ -19,7 +19,7 @@ const EMPTY_SCAN: CsvScan = {
   problems: [],
 };
 
-/** What a test says, and a form of the rest that readers accept. */
+/** An entry with the test's fields. The other fields have values that readers accept. */
 export function entryOf(changes: Partial<SourceEntry>): SourceEntry {
   return {
     ...{ id: 'a', url: 'https://example.org/a.csv', status: 'converted', ...NOTHING },
@@ -29,7 +29,7 @@ export function entryOf(changes: Partial<SourceEntry>): SourceEntry {
   };
 }
 
-/** An entry that names these Parquet files. */
+/** Returns an entry that names these Parquet files. */
 export function entryWith(...keys: string[]): SourceEntry {
   return entryOf({ parquet: keys.map((key) => ({ key, rows: 0, bytes: 0, checksum: '' })) });
 }

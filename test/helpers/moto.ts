@@ -10,7 +10,7 @@ export interface Moto {
   close(): Promise<void>;
 }
 
-/** An EMR that others wrote: its clusters start and end at once; their first step runs for ever, since nothing runs it. */
+/** An EMR of another project. Its clusters start and end at once. It runs no steps, so the first step never ends. */
 export async function startMoto(): Promise<Moto> {
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;

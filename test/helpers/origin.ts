@@ -13,12 +13,12 @@ import { setTimeout as delay } from 'node:timers/promises';
  *       '/changes.csv': (n) => (n === 1 ? { body: A, etag: '"a"', resetAfterBytes: 1e6 } : { body: B, etag: '"b"' }),
  *     });
  *     origin.address('/good.csv'); // http://127.0.0.1:<port>/good.csv
- *     origin.requestsTo('/good.csv'); // what was asked, and how many bytes were sent
+ *     origin.requestsTo('/good.csv'); // the requests, and how many bytes the origin sent
  *     await origin.close();
  *
- * A route is an answer, or a function from the request's number for its path (1 is the first) to an answer.
- * Note that a probe is a request too (`Range: bytes=0-1048575`).
- * @param options a port for a publisher that comes back where it was; by default a free one.
+ * A route is an answer, or a function that returns one. The function gets the request's number at this path (1 is the
+ * first). A probe is a request, too (`Range: bytes=0-1048575`).
+ * @param options port of a publisher that comes back at its old address. Default: a free port.
  */
 export async function startOrigin(
   routes: Record<string, Route>,
@@ -61,53 +61,53 @@ export async function startOrigin(
 }
 
 export interface Origin {
-  /** `http://127.0.0.1:<port>`, without a slash at the end. */
+  /** `http://127.0.0.1:<port>` without a slash at the end. */
   url: string;
-  /** Every request so far, oldest first. */
+  /** All requests so far. The oldest is first. */
   requests: SeenRequest[];
   address(path: string): string;
   requestsTo(path: string): SeenRequest[];
-  /** Adds a route, or replaces one: a publisher's new version. */
+  /** Adds or replaces a route, for example for a new version of the file. */
   set(path: string, route: Route): void;
-  /** Adds a route at a path of its own, so that tests do not see each other's requests. @returns the path. */
+  /** Adds a route at a new path, so that tests do not see each other's requests. @returns the path. */
   serve(route: Route): string;
-  /** Drops every connection, stalled ones too. */
+  /** Cuts every connection, stalled connections included. */
   close(): Promise<void>;
 }
 
 export type Route = Answer | ((requestNumber: number, request: SeenRequest) => Answer);
 
 export interface Answer {
-  /** Default 200 (206 and 416 follow from the request's Range by themselves); others send `body` as their page. */
+  /** Default: 200, or 206 and 416 as the Range header asks. With another status, `body` is the error page. */
   status?: number;
   body?: Body;
-  /** With its quotes: `"v1"`, `W/"v1"`. None by default, so by default nothing can be resumed. */
+  /** ETag with its quotes: `"v1"`, `W/"v1"`. By default there is none, so a client cannot resume. */
   etag?: string;
   lastModified?: string;
-  /** False: Range is ignored, and every answer is 200 with everything. */
+  /** False: the origin ignores Range and answers 200 with the whole body. */
   ranges?: boolean;
-  /** True: no Content-Length. */
+  /** True: the origin sends no Content-Length. */
   chunked?: boolean;
-  /** Location of a 302 (or of `status`, where it is given). */
+  /** Location of a redirect. The status is 302, or `status` if it is given. */
   redirect?: string;
-  /** Further headers; they win over the ones made here (`Retry-After`, a wrong Content-Length or Content-Range). */
+  /** More headers. They replace those of the origin (`Retry-After`, a wrong Content-Length or Content-Range). */
   headers?: Record<string, string>;
   bytesPerSecond?: number;
-  /** How much is sent at once; 64 KiB by default. */
+  /** Bytes that the origin sends at once. Default: 64 KiB. */
   blockBytes?: number;
-  /** After that many bytes of this answer's body: the connection ends politely, too early. */
+  /** After this many bytes of the body, the origin ends the connection normally, which is too early. */
   cutAfterBytes?: number;
-  /** … it is reset. */
+  /** After this many bytes of the body, the origin resets the connection. */
   resetAfterBytes?: number;
-  /** … no byte more is sent, and the connection stays open. */
+  /** After this many bytes of the body, the origin sends nothing more and keeps the connection open. */
   stallAfterBytes?: number;
-  /** … waits for the promise, then goes on: lets a test act in mid-transfer without sleeping. */
+  /** After this many bytes, the origin waits for the promise. A test can act in mid-transfer without a sleep. */
   pauseAfterBytes?: { bytes: number; until: Promise<unknown> };
-  /** True: not even a header is ever sent. */
+  /** True: the origin never sends even a header. */
   silent?: boolean;
 }
 
-/** `read(start)` yields the bytes from an offset on: for bodies too big for memory. */
+/** `read(start)` yields the bytes from an offset on, for bodies that do not fit in memory. */
 export type Body =
   | string
   | Uint8Array
@@ -117,14 +117,14 @@ export type Body =
 export interface SeenRequest {
   method: string;
   path: string;
-  /** Of the address, without its `?`. */
+  /** Query of the address, without its `?`. */
   query: string;
   headers: IncomingMessage['headers'];
-  /** The Range header. */
+  /** Value of the Range header. */
   range: string | undefined;
-  /** 0 until it is answered. */
+  /** 0 until the origin answers. */
   status: number;
-  /** Body bytes handed to the connection so far: an upper bound of what the client got. */
+  /** Bytes of the body that the origin has given to the connection so far. The client has received at most these. */
   bytesSent: number;
 }
 
@@ -225,7 +225,7 @@ async function send(
   response.end();
 }
 
-/** Resolves when the bytes have been handed to the kernel, so that a reset does not overtake them here. */
+/** Resolves when the kernel has the bytes. Otherwise a reset could overtake them. */
 async function write(response: ServerResponse, piece: Uint8Array): Promise<void> {
   if (piece.length === 0) return;
   await new Promise<void>((resolve) => {

@@ -5,16 +5,16 @@ import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 
 /**
- * A made-up ArcGIS server on a free loopback port, which misbehaves as a test asks:
+ * An ArcGIS server with made-up data on a free loopback port. It misbehaves as a test asks:
  *
  *     const portal = await startArcgis();
  *     const layer = layerOf(featuresOf(3, (id) => ({ OBJECTID: id, name: `n${id}` })));
  *     portal.serve(layer); // http://127.0.0.1:<port>/arcgis/rest/services/s1/FeatureServer/0
  *     layer.intercept = ({ kind, number }) => (kind === 'page' && number % 2 === 0 ? errorAnswer(500) : undefined);
- *     layer.requests; // what was asked
+ *     layer.requests; // the requests so far
  *     await portal.close();
  *
- * The switches of a layer may be changed while it is read.
+ * A test may change the switches of a layer while Longhaul reads it.
  */
 export async function startArcgis(): Promise<ArcgisServer> {
   const services = new Map<string, FakeLayer[]>();
@@ -43,7 +43,7 @@ export async function startArcgis(): Promise<ArcgisServer> {
   };
 }
 
-/** One for all tests of a file. */
+/** Starts one ArcGIS server for all tests of a file. */
 export function arcgisOfFile(): Pick<ArcgisServer, 'serve'> {
   let server: ArcgisServer;
   before(async () => {
@@ -55,24 +55,24 @@ export function arcgisOfFile(): Pick<ArcgisServer, 'serve'> {
 
 export interface ArcgisServer {
   url: string;
-  /** A service of its own. @returns its address, or that of its only layer. */
+  /** Serves layers as a new service. @returns the service's address, or the address of its only layer. */
   serve(...layers: FakeLayer[]): string;
-  /** A service with one layer, whose number its metadata has. @returns the service's address. */
+  /** Serves a layer under the number in its metadata. @returns the service's address. */
   serveAt(path: string, layer: FakeLayer): string;
   close(): Promise<void>;
 }
 
-/** A table by ascending object id, as JSON: numbers may be such that no double holds. */
+/** Records of a table by ascending object id, as JSON, because a JavaScript number cannot hold every number. */
 export interface Features {
   length: number;
   id: (index: number) => bigint;
-  /** `{"attributes":{…},"geometry":{…}}` */
+  /** Returns `{"attributes":{…},"geometry":{…}}`. */
   json: (index: number) => string;
 }
 
 export interface Asked {
   kind: 'service' | 'layer' | 'count' | 'ids' | 'page';
-  /** Of its kind; 1 is the first. */
+  /** Number among the requests of this kind. 1 is the first. */
   number: number;
   form: URLSearchParams;
 }
@@ -86,18 +86,18 @@ export interface PortalAnswer {
 export interface FakeLayer {
   features: Features;
   objectIdField: string;
-  /** What its description says; see `layerOf`. */
+  /** The layer's description; see `layerOf`. */
   metadata: Record<string, unknown>;
-  /** Records that a page has at most, whatever is said or asked. */
+  /** The most records of a page, even if the metadata or the client name more. */
   cap: number;
-  /** What an old or a broken server does not understand. */
+  /** Parameters that an old or a broken server ignores. */
   ignores: Set<'where' | 'order' | 'records' | 'returnCountOnly' | 'forms'>;
-  /** False: a page never says that there are more. */
+  /** False: no page says that more records follow. */
   saysMore: boolean;
   gzips: boolean;
-  /** Before anything is answered: may change the layer, or answer in its place. */
+  /** Called before each answer. It may change the layer or return another answer. */
   intercept: (asked: Asked) => PortalAnswer | Promise<PortalAnswer | undefined> | undefined;
-  /** So far, the oldest first. */
+  /** Requests so far. The oldest is first. */
   requests: Asked[];
 }
 
@@ -109,7 +109,7 @@ export interface FakeField {
 
 const OID: FakeField = { name: 'OBJECTID', type: 'esriFieldTypeOID' };
 
-/** A table of ArcGIS Online; `metadata` has what is other than there, undefined what is not said. */
+/** A table as in ArcGIS Online. `metadata` replaces its properties. The value undefined removes a property. */
 export function layerOf(
   features: Features,
   fields: FakeField[] = [OID, { name: 'name', type: 'esriFieldTypeString' }],
@@ -135,7 +135,7 @@ export function layerOf(
   };
 }
 
-/** So many records, of ids 1, 2, …; `attributesOf` may give JSON text where JSON.stringify would change a number. */
+/** Makes records with the ids 1, 2, …. If JSON.stringify would change a number, `attributesOf` can return JSON text. */
 export function featuresOf(
   length: number,
   attributesOf: (id: number) => object | string,
@@ -153,7 +153,7 @@ export function featuresOf(
   };
 }
 
-/** A table of so many records, of the ids 1, 2, … and the names `n1`, `n2`, …; then the CSV file that it is. */
+/** Makes a table with the ids 1, 2, … and the names `n1`, `n2`, …. `csvOfNamed` makes the matching CSV file. */
 export function layerOfNamed(length: number, metadata?: Parameters<typeof layerOf>[2]): FakeLayer {
   return layerOf(named(length), undefined, metadata);
 }
@@ -165,7 +165,7 @@ export function csvOfNamed(length: number, text = 'n'): string {
   return `OBJECTID,name\n${lines.join('')}`;
 }
 
-/** These records alone, each as its id and the rest of its attributes. */
+/** Makes exactly these records. Each is an id and the other attributes. */
 export function theseFeatures(
   records: readonly [id: bigint | number | string, rest: object][],
   objectIdField = OID.name,
@@ -181,7 +181,7 @@ export function theseFeatures(
   };
 }
 
-/** With the status 200, as ArcGIS has it. */
+/** An error answer. Its HTTP status is 200, as in ArcGIS. */
 export function errorAnswer(
   code: number | undefined,
   message = 'Unable to complete',
@@ -261,7 +261,7 @@ function pageOf(form: URLSearchParams, layer: FakeLayer, from: number, end: numb
   return `{"objectIdFieldName":"${layer.objectIdField}","features":[${rows.join(',')}]${more}}`;
 }
 
-/** The first of every second one, then the others: no order that anybody asks for. */
+/** An order that no client asks for: every second record, then the others. */
 function inServersOrder(from: number, end: number, length: number): number[] {
   const half = Math.ceil((end - from) / 2);
   return Array.from({ length }, (_, at) =>
@@ -273,7 +273,7 @@ function withGeometry(json: string, form: URLSearchParams): string {
   return form.get('returnGeometry') === 'false' ? json.replace(/,"geometry":.*$/s, '}') : json;
 }
 
-/** `OID > 1 AND OID <= 9`, `1=1`. */
+/** Parses `OID > 1 AND OID <= 9` or `1=1`. */
 function rangeOf(features: Features, where: string): [from: number, end: number] {
   let [from, end] = [0, features.length];
   for (const [, operator, number = ''] of where.matchAll(/ (>=|>|<=) (-?\d+)/g)) {

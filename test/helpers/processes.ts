@@ -4,24 +4,24 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Command lines of this machine's processes that have a text in them: a test's own folder, for example. */
+/** Command lines of processes on this machine that contain a text, for example a test's folder. */
 export async function processesWith(text: string): Promise<string[]> {
   const { stdout } = await run('ps', ['-A', '-ww', '-o', 'args='], { maxBuffer: 2 ** 26 });
   return stdout.split('\n').filter((line) => line.includes(text));
 }
 
-/** Process ids of those whose command line matches. One that has ended and was not reaped is none. */
+/** Ids of processes whose command line matches. A process that has ended but was not reaped does not count. */
 export async function pidsWith(pattern: RegExp): Promise<number[]> {
   return (await living()).flatMap(({ pid, args }) => (pattern.test(args) ? [pid] : []));
 }
 
-/** Those of the processes that live. */
+/** Returns those of the processes that still live. */
 export async function livingOf(pids: readonly number[]): Promise<number[]> {
   const all = new Set((await living()).map(({ pid }) => pid));
   return pids.filter((pid) => all.has(pid));
 }
 
-/** A process's own children whose command line matches. */
+/** Child processes of a process whose command line matches. */
 export async function childrenOf(parent: number, pattern: RegExp): Promise<number[]> {
   const children = (await living()).filter(({ ppid }) => ppid === parent);
   return children.flatMap(({ pid, args }) => (pattern.test(args) ? [pid] : []));
@@ -40,7 +40,7 @@ async function living(): Promise<{ pid: number; ppid: number; args: string }[]> 
 
 const WAIT_LIMIT_MS = 120_000;
 
-/** Looks again and again, as what is waited for is short. */
+/** Polls often, because the state that a test waits for may be short. */
 export async function until(what: string, isTrue: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + WAIT_LIMIT_MS;
   while (!(await isTrue())) {

@@ -9,7 +9,7 @@ interface S3LabSetup {
   up?: boolean;
 }
 
-/** A lab whose lake is in a bucket of a gateway of its own. */
+/** Runs a test in a lab whose lake is in a bucket of its own gateway. */
 export async function withS3Lab(
   setup: S3LabSetup,
   body: (lab: Lab, s3: TestS3) => Promise<void>,
@@ -25,7 +25,7 @@ export async function withS3Lab(
   }
 }
 
-/** Everything in the bucket, finished or not. */
+/** Keys of all objects and of all unfinished uploads in the bucket. */
 export async function bucketContents(s3: TestS3): Promise<{ keys: string[]; uploads: string[] }> {
   const objects = await s3.client.send(new ListObjectsV2Command({ Bucket: s3.bucket }));
   const open = await s3.client.send(new ListMultipartUploadsCommand({ Bucket: s3.bucket }));

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** What S3 calls the request; those that the lake has no use for are `Other`. */
+/** S3's name for the request. `Other` stands for operations that Longhaul does not use. */
 export type S3Operation =
   | ObjectOperation
   | 'UploadPart'
@@ -16,7 +16,7 @@ export type S3Operation =
 type ObjectOperation =
   'GetObject' | 'HeadObject' | 'PutObject' | 'CopyObject' | 'DeleteObject' | 'HeadBucket';
 
-/** By the method and the query, as S3 itself does. */
+/** Names the operation by the method and the query, as S3 does. */
 export function operationOf(
   method: string,
   key: string,

@@ -5,8 +5,8 @@ import type { Readable, Writable } from 'node:stream';
 import { operationOf, type S3Operation } from './s3-operation.ts';
 
 /**
- * An S3 that misbehaves as a test asks: a loopback proxy before a real one. Bodies stream through in both directions, and
- * the Host header stays the client's, since its signature covers it.
+ * An S3 that misbehaves as a test asks: a loopback proxy in front of a real gateway. Bodies stream through in both
+ * directions. The client's signature covers the Host header, so the proxy keeps it.
  *
  *     const proxy = await startS3Proxy(s3.endpoint);
  *     process.env.AWS_ENDPOINT_URL_S3 = proxy.endpoint;
@@ -18,7 +18,7 @@ import { operationOf, type S3Operation } from './s3-operation.ts';
  *     proxy.clear(); // behaves again
  *     await proxy.close();
  *
- * Of several rules, the oldest that applies to a request is the one.
+ * If several rules select a request, the proxy applies the oldest one.
  */
 export async function startS3Proxy(upstreamEndpoint: string): Promise<S3Proxy> {
   const requests: SeenS3Request[] = [];
@@ -34,7 +34,7 @@ export async function startS3Proxy(upstreamEndpoint: string): Promise<S3Proxy> {
     handle(exchange, new URL(upstreamEndpoint), agent).catch(() => reset(exchange));
   };
   server.on('request', serve);
-  // Else Node would ask for the body itself, before S3 has had its say.
+  // Otherwise Node would ask the client for the body before S3 has answered.
   server.on('checkContinue', serve);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -58,51 +58,51 @@ export async function startS3Proxy(upstreamEndpoint: string): Promise<S3Proxy> {
 }
 
 export interface S3Proxy {
-  /** `http://127.0.0.1:<port>`, as AWS_ENDPOINT_URL_S3 takes it; buckets by path. */
+  /** Address as AWS_ENDPOINT_URL_S3 takes it: `http://127.0.0.1:<port>`. The bucket is in the path. */
   endpoint: string;
-  /** Every request so far, oldest first. */
+  /** All requests so far. The oldest is first. */
   requests: SeenS3Request[];
   on(match: Match, fault: Fault): Rule;
-  /** Forgets all rules; what stalls goes on stalling. */
+  /** Removes all rules. A stalled request stays stalled. */
   clear(): void;
-  /** Drops every connection, stalled ones too. */
+  /** Cuts every connection, stalled connections included. */
   close(): Promise<void>;
 }
 
-/** Which requests; everything that is given must fit. */
+/** Selects requests. A request must meet every given condition. */
 export interface Match {
   operation?: S3Operation | readonly S3Operation[];
-  /** Part of the key. */
+  /** Text that the key must contain. */
   key?: string;
   where?: (request: SeenS3Request) => boolean;
-  /** Of the requests that fit the above: only the nth (1 is the first), */
+  /** Selects only the nth request that meets the conditions above. 1 is the first. */
   nth?: number;
-  /** … only the first so many, */
+  /** Selects only this many of the first requests that meet the conditions above. */
   first?: number;
-  /** … each by chance, the same for the same seed. */
+  /** Selects requests that meet the conditions above at random. The same seed makes the same choices. */
   chance?: { probability: number; seed: number };
 }
 
-/** What is done to them; nothing given is nothing done. */
+/** The fault of a selected request. Without a field, the proxy forwards the request normally. */
 export interface Fault {
-  /** Awaited before anything else: lets a test act in between, or hold the request back with a promise. */
+  /** The proxy waits for this function first. A test can act meanwhile, or delay the request with a promise. */
   before?: (request: SeenS3Request) => unknown;
-  /** S3's error instead of asking it; its body is left out for a HEAD, as S3 does. */
+  /** An error of S3 that the proxy answers without asking S3. The answer to a HEAD has no body, as in S3. */
   answer?: { status: number; code?: string; message?: string; headers?: Record<string, string> };
-  /** The connection is reset after so many bytes of the request's body; 0: at once. S3 sees as much of it. */
+  /** Bytes of the request's body after which the proxy resets the connection. 0: at once. S3 gets the same bytes. */
   resetAfterRequestBytes?: number;
-  /** … of the answer's body; 0: before the answer, which S3 has given. */
+  /** Bytes of the answer's body after which the proxy resets the connection. 0: S3 answers, but no byte arrives. */
   resetAfterAnswerBytes?: number;
-  /** S3 does it, and its answer never arrives: the connection is reset. */
+  /** S3 does the request, but the proxy resets the connection instead of sending the answer. */
   loseAnswer?: boolean;
-  /** After so many bytes of the request's body, nothing is read and nothing answered; 0: at once. Half-open. */
+  /** Bytes of the request's body after which the proxy neither reads nor answers. 0: at once. */
   stallAfterRequestBytes?: number;
-  /** … of the answer's body, no byte more is sent. */
+  /** Bytes of the answer's body after which the proxy sends nothing more. It keeps the connection open. */
   stallAfterAnswerBytes?: number;
 }
 
 export interface Rule {
-  /** How often it was applied. */
+  /** Number of requests to which the proxy applied the rule. */
   readonly hits: number;
 }
 
@@ -110,21 +110,21 @@ export interface SeenS3Request {
   method: string;
   operation: S3Operation;
   bucket: string;
-  /** Empty for what is asked of a bucket. */
+  /** Empty if the request is for the bucket itself. */
   key: string;
   query: URLSearchParams;
   headers: IncomingMessage['headers'];
-  /** Of the bodies, as far as they went through here. */
+  /** Bytes of the request's body that went through the proxy. */
   requestBytes: number;
   answerBytes: number;
-  /** 0 until it is answered, and for what is never answered. */
+  /** 0 until S3 or the proxy answers. */
   status: number;
 }
 
 interface ActiveRule extends Match, Rule {
   fault: Fault;
   hits: number;
-  /** Requests that fit, whether or not their turn came. */
+  /** Requests that meet the conditions before `nth`, `first` and `chance`. */
   met: number;
   random: () => number;
 }
@@ -158,7 +158,7 @@ function applies(rule: ActiveRule, request: SeenS3Request): boolean {
   return rule.chance === undefined || rule.random() < rule.chance.probability;
 }
 
-/** mulberry32: small, and the same everywhere. */
+/** mulberry32, because it is short and gives the same numbers on every machine. */
 function randomOf({ chance }: Match): () => number {
   let state = chance?.seed ?? 0;
   return () => {
@@ -183,13 +183,13 @@ async function handle(exchange: Exchange, upstream: URL, agent: Agent): Promise<
     request.once('response', resolve);
     request.on('error', reject);
   });
-  // Dealt with below, once the body is on its way.
+  // The code below handles the error after it has sent the body.
   answered.catch(() => undefined);
   incoming.once('close', () => {
     if (!incoming.complete) request.destroy();
   });
   const sent = sendBody(exchange, request);
-  // S3 may answer before it has read everything.
+  // S3 may answer before it has read the whole request.
   if (!(await Promise.race([sent, answered.then(() => true)]))) return;
   await sendAnswer(exchange, await answered);
 }
@@ -213,7 +213,7 @@ function ask(
   return request;
 }
 
-/** @returns false where the rule has cut it off. */
+/** @returns false if the rule cut off the request. */
 async function sendBody(exchange: Exchange, request: ClientRequest): Promise<boolean> {
   const { incoming, seen, fault } = exchange;
   const { resetAfterRequestBytes: resetAfter, stallAfterRequestBytes: stallAfter } = fault;
@@ -246,7 +246,7 @@ async function sendAnswer(exchange: Exchange, response: IncomingMessage): Promis
   if (!whole && resetAfter !== undefined) reset(exchange);
 }
 
-/** Up to `limit` bytes, as fast as the slower side. @returns false where it ended at the limit. */
+/** Copies at most `limit` bytes, as fast as the slower side. @returns false if it reached the limit. */
 async function pump(
   from: Readable,
   to: Writable,
@@ -264,7 +264,7 @@ async function pump(
   return true;
 }
 
-/** Resolves when the bytes have been handed to the kernel, so that a reset does not overtake them here. */
+/** Resolves when the kernel has the bytes. Otherwise a reset could overtake them. */
 async function write(to: Writable, piece: Buffer): Promise<void> {
   if (piece.length === 0) return;
   await new Promise<void>((resolve) => {
@@ -283,7 +283,7 @@ function answer(
   seen.status = status;
   const bare = seen.method === 'HEAD' || code === undefined;
   const body = `<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
-  // The rest of this request's body would be read as the next request's head.
+  // Without a close, the rest of this request's body would be read as the head of the next request.
   const connection = incoming.complete ? 'keep-alive' : 'close';
   outgoing.writeHead(status, { 'content-type': 'application/xml', connection, ...headers });
   outgoing.end(bare ? '' : body);

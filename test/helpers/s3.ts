@@ -8,17 +8,17 @@ import type { LocalS3 } from '../../tools/local-aws/spark-site.ts';
 import { locateVersitygw } from '../../tools/local-aws/versitygw.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 
-/** A real S3 gateway of the test's own, over a folder, with one bucket. */
+/** A real S3 gateway of one test over a folder, with one bucket. */
 export interface TestS3 {
   /** `http://127.0.0.1:<port>`. */
   endpoint: string;
   bucket: string;
   settings: S3Settings;
-  /** What a process needs in its environment to use it as any AWS SDK does; `AWS_ENDPOINT_URL_S3` is the gateway. */
+  /** Environment with which a process reaches the gateway through any AWS SDK. `AWS_ENDPOINT_URL_S3` is its address. */
   env: TestS3Env;
-  /** For a local EMR beside it. */
+  /** Address and credentials for a local EMR that uses this gateway. */
   server: LocalS3;
-  /** For looking at the bucket behind the program's back. */
+  /** Client with which a test looks at the bucket without Longhaul. */
   client: S3Client;
   close(): Promise<void>;
 }

@@ -10,7 +10,7 @@ export function withMethods(store: Store, methods: Partial<Store>): Store {
   });
 }
 
-/** Each of its operations happens when the scheduler says so: two callers meet in every order. */
+/** A store whose operations happen when the scheduler says so. Two callers can meet in every order. */
 export function scheduled(store: Store, scheduler: fc.Scheduler): Store {
   const inTurn = <T>(act: () => Promise<T>): Promise<T> => scheduler.scheduleFunction(act)();
   const list = async (prefix: string): Promise<StoredObject[]> => {

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 
-/** A key and a certificate for `localhost` that no authority has signed, made now, so that the repository holds no key. */
+/** Makes a key and a self-signed certificate for `localhost` at run time, so that Git holds no key. */
 export function selfSigned(): { key: string; cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = sequence(ECDSA_WITH_SHA256);
@@ -28,11 +28,11 @@ export function selfSigned(): { key: string; cert: string } {
   };
 }
 
-/** Object ids, as DER writes them. */
+/** Object identifiers in DER. */
 const ECDSA_WITH_SHA256 = Buffer.from('06082a8648ce3d040302', 'hex');
 const COMMON_NAME = Buffer.from('0603550403', 'hex');
 
-/** Not every client looks at the common name. */
+/** Some clients do not read the common name. */
 function alternativeNames(): Buffer {
   const names = sequence(
     der(0x82, Buffer.from('localhost')),
@@ -55,7 +55,7 @@ function time(text: string): Buffer {
 
 function der(tag: number, content: Buffer): Buffer {
   const { length } = content;
-  // The shortest form, or strict readers refuse it.
+  // Strict readers refuse a length that is not in its shortest form.
   const long = length < 256 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
   const size = length < 128 ? [length] : long;
   return Buffer.concat([Buffer.from([tag, ...size]), content]);

@@ -4,20 +4,20 @@ import { mkdir, open, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-/** `1m`, as mount takes it. */
+/** A size as mount takes it, for example `1m`. */
 type Size = string;
 
 export interface SmallDisk {
   folder: string;
   grow: (to: Size) => void;
-  /** Another program's file takes all but so many bytes; the function that is returned removes it. */
+  /** Writes a file that leaves only this many bytes free. @returns a function that removes the file. */
   fill: (leaveBytes?: number) => Promise<() => Promise<void>>;
   makeReadOnly: () => void;
 }
 
 /**
- * A file system of its own in a folder, gone afterwards. Only root may mount, and not in every container: elsewhere the
- * test is skipped.
+ * Mounts a small file system in a folder while `body` runs. Only root may mount, and not in every container. If mount
+ * fails, the test is skipped.
  */
 export async function withSmallDisk(
   t: TestContext,

@@ -33,7 +33,7 @@ interface SparkEngineOptions {
   settings?: SparkSettings;
 }
 
-/** Spark as the other engines are: a job of one source, staged and converted as the product does it. */
+/** Spark as an engine of one source. It stages and converts a job of this source as Longhaul does. */
 export function sparkEngine(options: SparkEngineOptions = {}): ConversionEngine {
   return { convert: async (request) => await convert(request, options) };
 }

@@ -9,18 +9,18 @@ import { fileURLToPath } from 'node:url';
 import type { SubmitSpark } from '../../src/conversion/spark/convert-batch.ts';
 import { locateJavaFor, locateSpark } from '../../src/programs/spark.ts';
 
-/** Of a JVM that does little: compiled at once, and not well, it starts in half the time. */
+/** Options for a JVM that does little work. It compiles quickly instead of well and starts in half the time. */
 export const SHORT_LIVED = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC';
 
 export interface SparkSession {
-  /** Jobs one after the other in the one JVM; without cancelling, which is spark-submit's. */
+  /** Runs jobs one after another in the same JVM. It cannot cancel them, because only spark-submit can. */
   submit: SubmitSpark;
-  /** Has a script do a job that says itself where its result goes. */
+  /** Runs a script with a job that names the place of its result. */
   do: (script: string, job: string) => Promise<void>;
   close(): Promise<void>;
 }
 
-/** The product's own script in a JVM that stays: a start of Spark takes seconds. */
+/** Runs Longhaul's own script in a JVM that stays, because a start of Spark takes seconds. */
 export async function startSparkSession(
   more: { home?: string; conf?: Record<string, string>; env?: Record<string, string> } = {},
 ): Promise<SparkSession> {
@@ -68,7 +68,7 @@ export async function startSparkSession(
   createInterface(child.stdout)
     .on('line', (line) => hear(line))
     .on('close', () => hear(undefined));
-  /** Waits for what ends a step. */
+  /** Waits for the line that ends a step. */
   const until = async (end: 'ready' | 'ended', onLine: (line: string) => void): Promise<void> =>
     await new Promise((resolve, reject) => {
       hear = (line) => {

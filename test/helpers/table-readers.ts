@@ -13,31 +13,31 @@ import { startSparkSession, type SparkSession } from './spark-session.ts';
 
 /** A table as another program reads it. */
 export interface ReadTable {
-  /** Types are `ColumnType`s, or a word of the reader's own for any other. */
+  /** Columns. A type is a `ColumnType`, or the reader's own name of any other type. */
   columns: { name: string; type: string }[];
-  /** In one order for all readers. */
+  /** Rows in an order that is the same for all readers. */
   rows: Row[];
 }
 
-/** Numbers are DOUBLE; integers, dates (`2026-11-01`) and timestamps (`2026-11-01 00:00:00.000000`) are text. */
+/** DOUBLE values are numbers. Integers, dates (`2026-11-01`) and timestamps (`2026-11-01 00:00:00.000000`) are text. */
 export type Row = (string | number | null)[];
 
 export interface TableReader {
   /**
-   * @param table its folder, or a metadata file: a path or an `s3://` address.
-   * @throws Error with the reader's own words.
+   * @param table path or `s3://` address of the table's folder or of a metadata file.
+   * @throws Error with the reader's own message.
    */
   read(table: string, of?: Selection): Promise<ReadTable>;
 }
 
 export interface Selection {
-  /** Of a snapshot; none: the head. */
+  /** Tag of the snapshot to read. Default: the head. */
   tag?: string | undefined;
-  /** Only rows whose column equals the value, as `ReadTable` has it. */
+  /** Selects rows whose column has this value, in the form of `ReadTable`. */
   where?: { column: string; type: string; value: string | number | null } | undefined;
 }
 
-/** All in one process of Python. */
+/** Readers that share one Python process. */
 export interface PythonReaders {
   readers: Record<'duckdb' | 'pyiceberg' | 'polars', TableReader>;
   close: () => Promise<void>;
@@ -48,7 +48,7 @@ interface Answer {
   error?: string;
 }
 
-/** @param env where the tables are in S3, the gateway's and its credentials. */
+/** @param env the gateway's environment, if the tables are in S3. */
 export async function startPythonReaders(env: Record<string, string> = {}): Promise<PythonReaders> {
   const script = fileURLToPath(new URL('table_readers.py', import.meta.url));
   const child = spawn('python3', [script], {
@@ -57,13 +57,13 @@ export async function startPythonReaders(env: Record<string, string> = {}): Prom
       PYTHONPATH: await fetchTableReaders(),
       PYTHONDONTWRITEBYTECODE: '1',
       DUCKDB_HTTPFS: await locateHttpfs({ given: process.env['DUCKDB_HTTPFS'] }),
-      // It asks for one more package otherwise.
+      // Without it, polars needs one more package.
       POLARS_ICEBERG_PLANNER: 'pyiceberg',
       ...env,
     },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  // Where it has ended, the next answer says so.
+  // If the process has ended, the next answer reports it.
   child.stdin.on('error', () => undefined);
   const answers = createInterface(child.stdout)[Symbol.asyncIterator]();
   let last: Promise<unknown> = Promise.resolve();
@@ -95,9 +95,9 @@ export async function startPythonReaders(env: Record<string, string> = {}): Prom
 }
 
 /**
- * Iceberg's own library, in Spark 3.5.
- * @param catalog address of a REST catalog, whose tables are `lake.longhaul.<name>` then.
- * @param env where the tables are in S3, the gateway's and its credentials: such tables are read by name only.
+ * Reads with Iceberg's Java library in Spark 3.5.
+ * @param catalog address of a REST catalog. The names of its tables are `lake.longhaul.<name>`.
+ * @param env the gateway's environment, if the tables are in S3. Spark reads such tables only by name.
  */
 export async function startJavaReader({
   catalog,
@@ -108,7 +108,7 @@ export async function startJavaReader({
     home: await fetchSpark35(),
     conf: {
       'spark.jars': jars.join(','),
-      // Its vectored reads fail on the raw one, which the session has otherwise.
+      // The session's default is the raw local file system, on which Iceberg's vectored reads fail.
       'spark.hadoop.fs.file.impl': 'org.apache.hadoop.fs.LocalFileSystem',
       ...(catalog === undefined ? {} : catalogConf(catalog, env !== undefined)),
     },
@@ -135,7 +135,7 @@ function catalogConf(uri: string, isInS3: boolean): Record<string, string> {
     'spark.sql.catalog.lake': 'org.apache.iceberg.spark.SparkCatalog',
     'spark.sql.catalog.lake.type': 'rest',
     'spark.sql.catalog.lake.uri': uri,
-    // Spark keeps a table for half a minute otherwise.
+    // Without it, Spark caches a table for half a minute.
     'spark.sql.catalog.lake.cache-enabled': 'false',
     ...(isInS3 && { 'spark.sql.catalog.lake.io-impl': 'org.apache.iceberg.aws.s3.S3FileIO' }),
   };
@@ -146,7 +146,7 @@ function tableIn({ table, error }: Answer): ReadTable {
   return { ...table, rows: sorted(table.rows) };
 }
 
-/** Any order serves that is the same for all. */
+/** Sorts rows. Any order is right if it is the same for all readers. */
 export function sorted(rows: readonly Row[]): Row[] {
   const keyed = rows.map((row) => [JSON.stringify(row), row] as const);
   return keyed.toSorted(([a], [b]) => (a < b ? -1 : Number(a > b))).map(([, row]) => row);

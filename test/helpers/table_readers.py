@@ -62,7 +62,7 @@ CONNECTION = connect()
 def table_of(path):
     keys = {"s3.access-key-id": S3["key"], "s3.secret-access-key": S3["secret"]}
     if path.startswith("http:"):
-        # Where S3 is, the catalog says.
+        # The catalog gives the address of S3.
         uri, _, name = path.rpartition("/")
         return RestCatalog("lake", uri=uri, **(keys if S3["endpoint"] else {})).load_table(name)
     properties = {"s3.endpoint": S3["endpoint"], "s3.region": S3["region"], **keys}
@@ -77,7 +77,7 @@ def read_duckdb(path, tag, where):
     snapshot = snapshot_of(table_of(path), tag) if tag is not None else None
     values = {}
     if path.startswith("http:"):
-        # It stays attached, as a user has it.
+        # The catalog stays attached, as in a user's session.
         uri, _, name = path.rpartition("/")
         CONNECTION.execute(
             f"ATTACH IF NOT EXISTS '' AS \"{uri}\" (TYPE iceberg, ENDPOINT '{uri}', AUTHORIZATION_TYPE 'none')"

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A folder of the test's own, gone afterwards whatever happens. */
+/** Creates a folder for one test and removes it afterwards, even if the test fails. */
 export async function withTempFolder<T>(body: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-test-'));
   try {
@@ -12,7 +12,7 @@ export async function withTempFolder<T>(body: (folder: string) => Promise<T>): P
   }
 }
 
-/** The same, as this process's TMPDIR: what is left there can be seen. */
+/** As `withTempFolder`, but the folder is also this process's TMPDIR, so that a test sees which files stay there. */
 export async function withTmpdir<T>(body: (folder: string) => Promise<T>): Promise<T> {
   const before = process.env['TMPDIR'];
   return await withTempFolder(async (folder) => {

@@ -18,22 +18,22 @@ import type { Activities } from '../../src/activities/index.ts';
 import { queuesBeside, SEARCH_ATTRIBUTES } from '../../src/model/run.ts';
 import { locateTemporal } from '../../src/programs/temporal.ts';
 
-/** The same for every test file that makes it. */
+/** Every test file that builds the bundle writes the same bytes. */
 const BUILT_BUNDLE = resolve('.built/workflow-bundle.js');
 
 /**
- * The Temporal of a test file: a real dev server with Longhaul's search attributes, started before the file's tests and
- * stopped after them, by hooks that are registered here. Runs that no worker takes need nothing more. For workflows,
- * `withWorkers` serves the bundle of `src/workflows` with the activities that a test brings; a worker as it is deployed
- * is a process of its own (`lab.start(['worker'])`) that gets `address`.
+ * The Temporal of a test file: a real dev server with Longhaul's search attributes. Hooks start it before the file's
+ * tests and stop it after them. For runs that no worker takes, this is enough. For workflows, `withWorkers` serves the
+ * bundle of `src/workflows` with the test's activities. A deployed worker is its own process (`lab.start(['worker'])`),
+ * which gets `address`.
  */
 export class TestTemporal {
   #server: TestWorkflowEnvironment | undefined;
   #bundle: Promise<WorkflowBundlePath> | undefined;
 
-  /** @param also What else a file needs: `before` runs once the server is there, `after` before it is stopped. */
+  /** @param also more hooks of the file: `before` runs after the server's start, `after` before its end. */
   constructor(also: { before?: () => Promise<void>; after?: () => Promise<void> } = {}) {
-    // Node 20 starts the hooks of a file at once, so what has an order is one hook.
+    // Node 20 starts all hooks of a file at once. One hook keeps the order.
     before(async () => {
       this.#server = await startTemporal();
       await also.before?.();
@@ -64,8 +64,8 @@ export class TestTemporal {
   }
 
   /**
-   * A worker for each task queue of a lake but that of backfilled days, as long as `body` runs.
-   * @param body Gets the task queue of the workflows, which is the test's own.
+   * Runs a worker for each task queue of a lake, except the queue of backfilled days, while `body` runs.
+   * @param body gets the task queue of the workflows, which only this test uses.
    */
   async withWorkers(
     activities: Partial<Activities>,
@@ -74,7 +74,7 @@ export class TestTemporal {
     const workflowBundle = await this.#bundled();
     const { control, transfer, convert } = queuesBeside(`queue-${randomUUID()}`);
     const { nativeConnection: connection } = this.#started;
-    // Cancellation reaches an activity with the answer to a heartbeat.
+    // Temporal sends a cancellation to an activity in the answer to a heartbeat.
     const options = { connection, activities, maxHeartbeatThrottleInterval: 200 };
     const workers = [await Worker.create({ ...options, workflowBundle, taskQueue: control })];
     for (const taskQueue of [transfer, convert]) {
@@ -83,7 +83,7 @@ export class TestTemporal {
     await workers.reduce(async (running, worker) => await worker.runUntil(running), body(control));
   }
 
-  /** Replays a history on the workflows of this code. */
+  /** Replays a history with this code's workflows. */
   async replay(history: unknown, workflowId: string): Promise<void> {
     await Worker.runReplayHistory({ workflowBundle: await this.#bundled() }, history, workflowId);
   }
@@ -93,7 +93,7 @@ export class TestTemporal {
   }
 }
 
-/** In a file, as a deployed worker has it: node:test counts the coverage of files only. */
+/** The bundle is in a file, as for a deployed worker, because node:test counts the coverage of files only. */
 async function bundleWorkflows(): Promise<WorkflowBundlePath> {
   const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.js', import.meta.url));
   const { code } = await bundleWorkflowCode({ workflowsPath });
@@ -129,7 +129,7 @@ export async function temporalProgram(): Promise<string> {
   });
 }
 
-/** Lets another lake use the default namespace, as its operator would: by ending the run that says whose it is. */
+/** Frees the default namespace for another lake, as its operator would: it ends the run that names the owner. */
 export async function freeNamespace(client: Client): Promise<void> {
   const handle = client.workflow.getHandle('longhaul/lake');
   await handle.terminate().catch((error: unknown) => {

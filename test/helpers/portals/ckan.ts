@@ -3,19 +3,19 @@ import { json } from './socrata.ts';
 
 export const RESOURCE = '5de110e5-6ef9-4282-9866-9201a0014dea';
 
-/** A CKAN server with one data set, to be changed while it is read. */
+/** A CKAN server with one data set. A test may change it while Longhaul reads it. */
 export interface FakeCkan {
-  /** Its resources, and what else `package_show` says. */
+  /** Resources of the data set and the other fields of `package_show`. */
   dataset: { title: string; resources: Record<string, unknown>[] } & Record<string, unknown>;
-  /** Of the DataStore: with `_id`. */
+  /** Records of the DataStore, with `_id`. */
   records: Record<string, unknown>[];
   fields: { id: string; type: string }[];
-  /** The most records of an answer, whatever is asked for. */
+  /** The most records of an answer, even if the client asks for more. */
   cap: number;
-  /** What `total` says, where it is not the truth. */
+  /** Replaces `total` with a false number. */
   total?: number | undefined;
   isEstimated?: boolean | undefined;
-  /** Before page `number` is answered, from 1: changes the data, or answers in its place. */
+  /** Called before page `number` (1 is the first). It may change the data or return another answer. */
   beforePage?: ((number: number) => Answer | undefined) | undefined;
   pages: number;
 }
@@ -40,7 +40,7 @@ export function datastoreOf(rows: readonly (readonly unknown[])[], names: string
   };
 }
 
-/** With the nulls and empty texts that CKAN has for what nobody filled in. */
+/** A resource in which empty fields have the nulls and empty texts of CKAN. */
 export function resourceOf(known: Record<string, unknown>): Record<string, unknown> {
   return {
     name: 'table',
@@ -57,7 +57,7 @@ export function resourceOf(known: Record<string, unknown>): Record<string, unkno
   };
 }
 
-/** Serves its actions on an origin. @returns the address of the data set's page. */
+/** Serves the actions of CKAN on an origin. @returns the address of the data set's page. */
 export function serveCkan(origin: Origin, ckan: FakeCkan, prefix = ''): string {
   const action = (name: string): string => `${prefix}/api/3/action/${name}`;
   origin.set(action('package_show'), (_, { query }) =>
@@ -72,7 +72,7 @@ export function serveCkan(origin: Origin, ckan: FakeCkan, prefix = ''): string {
     const asked = new URLSearchParams(query);
     const [limit, offset] = [Number(asked.get('limit')), Number(asked.get('offset'))];
     if (asked.get('sort') !== '_id') return { status: 409, body: '{}' };
-    // A limit of 1 only looks.
+    // A request with limit 1 only looks at the table. It is not a page.
     if (limit > 1) {
       ckan.pages += 1;
       const other = ckan.beforePage?.(ckan.pages);
@@ -83,7 +83,7 @@ export function serveCkan(origin: Origin, ckan: FakeCkan, prefix = ''): string {
   return origin.address(`${prefix}/dataset/road-works`);
 }
 
-/** There is always a next page, however far the end is behind. */
+/** Answers a page. Its link to a next page is there even after the last record. */
 function searched(
   { records, fields, cap, total, isEstimated }: FakeCkan,
   offset: number,
@@ -106,7 +106,7 @@ function success(result: unknown): Answer {
   return json({ help: 'http://h/help_show?name=x', success: true, result });
 }
 
-/** In the portal's language. */
+/** An error in the portal's language. */
 export function notFound(): Answer {
   const error = { message: 'Não encontrado', __type: 'Not Found Error' };
   return { status: 404, body: JSON.stringify({ success: false, error }) };

@@ -4,17 +4,17 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { portalLab, textOf, type PortalLab } from './lab.ts';
 
-/** A portal on this machine that a property may slow down. */
+/** A portal on this machine that a property test may slow down. */
 export interface SlowPortal {
   address: string;
   setCap(records: number): void;
-  /** Called before each page. */
+  /** Sets a function that the portal calls before each page. */
   onPage(act: (() => void) | undefined): void;
 }
 
 const RUNS = 12;
 
-/** A landing that was ended at some pages, with any caps, has the SHA-256 of one that was not. */
+/** A landing that was interrupted at any pages, with pages of any size, has the SHA-256 of an uninterrupted one. */
 export async function assertSameAfterKills(portal: SlowPortal, records: number): Promise<void> {
   const whole = await digestOf(portal, []);
   const kill = fc.record({
@@ -63,7 +63,7 @@ async function landOrEnd(lab: PortalLab, address: string, signal: AbortSignal): 
   }
 }
 
-/** What an ended attempt has is not asked for again. */
+/** The next attempt does not ask again for pages that an interrupted attempt has stored. */
 export async function assertGoesOn(portal: SlowPortal, records: number): Promise<void> {
   const lab = await portalLab();
   const controller = new AbortController();
@@ -83,7 +83,7 @@ export async function assertGoesOn(portal: SlowPortal, records: number): Promise
   }
 }
 
-/** From any byte, in the middle of a page too, the rest is what the whole has behind it, with pages of another size. */
+/** A landing that goes on at any byte, with another page size, gets the same bytes as a whole landing. */
 export async function assertSameFromAnyByte(portal: SlowPortal, records: number): Promise<void> {
   const lab = await portalLab();
   const { address } = portal;

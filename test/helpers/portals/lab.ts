@@ -24,7 +24,7 @@ export interface PortalLab {
   open: typeof open;
   describe: typeof describe;
   probe(asked: Asked): Promise<ProbeResult>;
-  /** The names of all files in the lake. */
+  /** Names of all files in the lake. */
   files(): Promise<string[]>;
 }
 
@@ -38,7 +38,7 @@ export interface Landed {
   csv: string;
 }
 
-/** For each test of a file a lake of its own, for landings from portals on this machine. */
+/** Gives each test of a file its own lake for landings from portals on this machine. */
 export function labOfEachTest(): PortalLab {
   let lab: Awaited<ReturnType<typeof portalLab>>;
   let root = '';
@@ -50,7 +50,7 @@ export function labOfEachTest(): PortalLab {
   return labIn(() => root);
 }
 
-/** One more lake. */
+/** Creates another lake. */
 export async function portalLab(): Promise<
   PortalLab & { root: string; remove: () => Promise<void> }
 > {
@@ -84,7 +84,7 @@ function labIn(root: () => string): PortalLab {
   };
 }
 
-/** Without a lake. */
+/** Opens a source without a lake. */
 export async function open(asked: Asked & { from?: From }): Promise<OpenedSource> {
   return await openSource(specOf(asked), { ...requestOf(asked), from: asked.from });
 }

@@ -1,23 +1,23 @@
 import type { Answer, Origin, SeenRequest } from '../origin.ts';
 
-/** A table of a Socrata portal, to be changed while it is read. */
+/** A table of a Socrata portal. A test may change it while Longhaul reads it. */
 export interface FakeSocrata {
   view: Record<string, unknown>;
-  /** In the order of `:id`, values as they are sent. */
+  /** Records in the order of `:id`. The server sends their values unchanged. */
   records: Record<string, unknown>[];
-  /** The most records of an answer, whatever is asked for. */
+  /** The most records of an answer, even if the client asks for more. */
   cap: number;
-  /** Fields that the header names; undefined: it is left out. */
+  /** Fields that the header names. If it is undefined, there is no header. */
   fields: string[] | undefined;
-  /** Before page `number` is answered, from 1: changes the table, or answers in its place. */
+  /** Called before page `number` (1 is the first). It may change the table or return another answer. */
   beforePage?: ((number: number, request: SeenRequest) => Answer | undefined) | undefined;
-  /** What `count(*)` says, where it is not the truth. */
+  /** Replaces the result of `count(*)` with a false number. */
   count?: number | undefined;
-  /** How many pages were asked for. */
+  /** Number of pages that the client has asked for. */
   pages: number;
 }
 
-/** Serves it on an origin. @returns the address of its page. */
+/** Serves the table on an origin. @returns the address of its page. */
 export function serveSocrata(origin: Origin, id: string, table: FakeSocrata): string {
   origin.set(`/api/views/${id}.json`, () => json(table.view));
   origin.set(`/resource/${id}.json`, (_, request) => {
@@ -46,7 +46,7 @@ export function page(
   return json(rows, names === undefined ? {} : { 'x-soda2-fields': names });
 }
 
-/** A view in the form of `api/views`, of columns with the type `text`. */
+/** Makes a view in the form of `api/views`. All its columns have the type `text`. */
 export function viewOf(names: readonly string[]): Record<string, unknown> {
   const columns = names.map((name, index) => ({
     name: `The ${name}`,
@@ -60,7 +60,7 @@ export function viewOf(names: readonly string[]): Record<string, unknown> {
     license: { name: 'Creative Commons Attribution 3.0 Unported' },
     viewType: 'tabular',
     rowsUpdatedAt: 1_340_760_761,
-    // Not in their order.
+    // The portal does not list the columns in their order.
     columns: columns.toReversed(),
   };
 }

@@ -26,7 +26,7 @@ const SDK_ATTEMPTS = 3;
 async function startSharedEmr(): Promise<StartedEmr> {
   const s3 = await startS3();
   const settings = {
-    // The local EMR refuses a request with other roles or another subnet.
+    // The local EMR knows only these roles and this subnet.
     roles: ['EMR_DefaultRole', 'EMR_EC2_DefaultRole'],
     subnets: ['subnet-0a1b2c3d'],
   };

@@ -16,7 +16,7 @@ const CLI = resolve(import.meta.dirname, '../../dist/cli/main.js');
 /** A user's machine for one test: a folder, settings, a publisher, and the real CLI. */
 export interface Lab {
   folder: string;
-  /** Folder of the lake. If the settings name a bucket, it stays empty. */
+  /** Folder of the lake, unless the settings name a bucket. */
   lakeDir: string;
   stateDir: string;
   origin: Origin;

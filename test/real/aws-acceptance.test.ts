@@ -10,7 +10,7 @@ import { withTempFolder } from '../helpers/temp-folder.ts';
 
 const SCRIPT = resolve(import.meta.dirname, '../../tools/aws-acceptance/main.js');
 
-/** What waits for a service of many seconds waits less. */
+/** Settings with which the acceptance takes less time than on the real services. */
 const QUICK = {
   EMR_REQUEST: 'emr.json',
   HEARTBEAT_TIMEOUT_SECONDS: '5',
@@ -39,7 +39,7 @@ async function accept(args: string[], env: Record<string, string>) {
 }
 
 test('the acceptance of AWS says what it costs, and makes nothing without --yes', async () => {
-  // It would be refused by this one.
+  // The S3 gateway would refuse any request to EMR.
   const { code, output } = await accept([], { AWS_ENDPOINT_URL_EMR: s3.endpoint });
   assert.equal(code, 2, output);
   assert.match(output, /1 to 3 \$ in all[^]*With --yes it starts/);

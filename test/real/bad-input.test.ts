@@ -10,11 +10,11 @@ import { startLab, withLab, type Lab } from '../helpers/lab.ts';
 import { withSmallDisk } from '../helpers/small-disk.ts';
 
 const GOOD = 'id,name\r\n1,a\r\n2,b\r\n';
-/** Bigger than the probe reads, so that faults hit the landing. */
+/** The file is larger than the probe reads, so faults happen during the landing. */
 const LARGE = `id,name\r\n${Array.from({ length: 400_000 }, (_, n) => `${n},name ${scatter(n)}`).join('\r\n')}\r\n`;
 const LARGE_RECORDS = 400_000;
 
-/** Text that does not compress away. */
+/** Returns text that does not compress well. */
 function scatter(n: number): string {
   return ((n * 2_654_435_761) % 4_294_967_296).toString(36);
 }
@@ -26,7 +26,7 @@ interface Failure {
 interface Bad {
   name: string;
   route?: Route;
-  /** In place of the origin's own address. */
+  /** Replaces the origin's own address. */
   address?: string;
   code: ErrorCode;
   says?: RegExp;
@@ -164,7 +164,7 @@ describe('bad input ends in a clear error, with nothing published', () => {
       const error = await failing(lab, address);
       assert.equal(error.code, 'SOURCE_HEADER_UNCLEAR');
       assert.match(error.hint, /`header: false`/);
-      // A landing that was counted otherwise is counted again, not downloaded.
+      // If the settings count a landed file otherwise, Longhaul counts it again but does not download it again.
       await lab.datasets({ bad: { a: { address, header: true } } });
       assert.equal((await lab.json<IngestResult>(['land', 'bad'])).json.ledger.records, 1);
       lab.origin.set('/a.csv', { status: 500 });
@@ -258,7 +258,7 @@ describe('what only looks bad is published whole', () => {
     await lab.close();
   });
 
-  /** @param check gets the dataset's name, which is its view's too. */
+  /** @param check gets the dataset's name, which is also the name of its view. */
   async function publishes(
     route: Route,
     expectedRows: number,

@@ -7,7 +7,7 @@ import { featuresOf, layerOf, startArcgis } from '../helpers/portal.ts';
 
 const CSV = `ID,Zip,Planted On\r\n${'1,02134,2020-05-17\r\n2,N/A,\r\n'.repeat(500)}`;
 
-/** Nothing is set: as on a machine that has never seen Longhaul. */
+/** No settings, as on a machine on which Longhaul was never used. */
 const BARE = { LAKE: '', STATE_DIR: '', DATASETS_FILE: '' };
 
 void test('an empty folder becomes a lake: init, add, ingest, query, inspect', async () => {
@@ -41,7 +41,7 @@ void test('an empty folder becomes a lake: init, add, ingest, query, inspect', a
       );
       assert.deepEqual(JSON.parse(counts), [{ trees: 1000, benches: 300 }]);
 
-      // What is inspected is what was published: the publisher is not asked again.
+      // `inspect` reads what the run has published. It does not ask the publisher again.
       const asked = lab.origin.requests.length;
       const [trees] = JSON.parse(await run('inspect', 'street-trees', '--json')).files;
       assert.equal(lab.origin.requests.length, asked);

@@ -21,12 +21,12 @@ interface Served {
   tables: string[];
 }
 
-/** By the table's name in the catalog. */
+/** Reads a table by its name in the catalog. */
 type ReadByName = (name: string, of?: Selection) => Promise<{ rows: Row[] }>;
 
 const DAYS = ['2026-11-22', '2026-11-23'] as const;
 
-/** A publisher whose one file changes. */
+/** A publisher with one file that changes and one that does not. */
 function publisher(): { routes: Record<string, Route>; change: () => void } {
   let body = 'n\n1\n2\n';
   return {
@@ -35,7 +35,7 @@ function publisher(): { routes: Record<string, Route>; change: () => void } {
   };
 }
 
-/** The catalog of a lab's lake while the body goes on; then Ctrl-C ends it. */
+/** Serves the catalog of a lab's lake while `body` runs. Then Ctrl-C ends it. */
 async function withCatalog(lab: Lab, body: (served: Served) => Promise<void>): Promise<void> {
   const running = lab.start(['catalog', 'serve', '--json']);
   let stdout = '';
@@ -51,7 +51,7 @@ async function ingest(lab: Lab, dataset: string, day: string): Promise<void> {
   assert.equal(outcome.code, 0, outcome.stderr);
 }
 
-/** What `longhaul query` says of a view, in the readers' form; its columns are `n BIGINT, source, ingest_date`. */
+/** Rows of a view from `longhaul query`, in the readers' form. The columns are `n BIGINT, source, ingest_date`. */
 async function queried(lab: Lab, view: string, ...flags: string[]): Promise<Row[]> {
   const outcome = await lab.run(['query', `SELECT * FROM ${view}`, '--json', ...flags]);
   assert.equal(outcome.code, 0, outcome.stderr);
@@ -67,7 +67,7 @@ function byName(url: string, { readers }: PythonReaders): Map<string, ReadByName
   return new Map(entries);
 }
 
-/** Clients see by name what is published before the catalog is served, and what is published meanwhile. */
+/** Clients read tables by name, whether a run published them before or after the start of the catalog. */
 async function readsByName(
   lab: Lab,
   change: () => void,
@@ -95,7 +95,7 @@ async function publishFirst(lab: Lab): Promise<void> {
   await ingest(lab, 'a-b', DAYS[0]);
 }
 
-/** @param env of readers of a lake in S3. */
+/** @param env environment of the readers of a lake in S3. */
 async function withReaders(
   url: string,
   env: Record<string, string> | undefined,
@@ -158,7 +158,7 @@ suite(
   },
 );
 
-/** A page of a site whose name leads to this machine, or that sends a request here, gets nothing. */
+/** The catalog refuses a web page that uses a foreign host name or sends a request from a foreign origin. */
 async function isForThisMachine(url: string): Promise<void> {
   const get = async (headers: OutgoingHttpHeaders): Promise<[number?, string?]> => {
     const sent = request(`${url}/v1/namespaces`, { headers }).end();

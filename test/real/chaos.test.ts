@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
 
-/** The same storms each time, as far as processes let them be. */
+/** The seed makes the same storms in each run, as far as the timing of processes allows. */
 const SEED = '20261128';
 
 async function chaos(...args: string[]): Promise<{ code: unknown; output: string }> {

@@ -124,7 +124,7 @@ suite('the real samples', () => {
       for (const [engineName, engine] of Object.entries({ duckdb, parquetjs })) {
         const { rows } = await readBack(await converted(engine, file, { name: engineName }));
         assert.equal(rows.length, count);
-        // Row by row: a difference of the whole would take the assertion minutes to print.
+        // The test compares row by row, because an assertion on all rows would take minutes to print a difference.
         for (const [index, row] of rows.entries()) assert.deepEqual(row, expected[index]);
       }
     });

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { FILE_RECORDS, startDenverHub, type DenverHub } from '../helpers/denver-hub.ts';
 import { startLab, type Lab } from '../helpers/lab.ts';
 
-/** A person with a page of the city's Hub, and the command line. Two pages of a layer, and some. */
+/** Records of a layer: two full pages and a part of a third one. */
 const RECORDS = 4200;
 const DATASETS = ['denver-311', 'denver-traffic-accidents', 'denver-crime'] as const;
 
@@ -44,7 +44,7 @@ async function typesOf(view: string): Promise<Row> {
   return Object.fromEntries(columns.map((each) => [each['column_name'], each['column_type']]));
 }
 
-/** Pages of records, by layer: what describes a layer is none. */
+/** Counts requests for pages of records. Requests for a layer's description do not count. */
 function pagesAsked(): number {
   const asked = [...denver.layers.values()].flatMap(({ requests }) => requests);
   return asked.filter(

@@ -45,11 +45,11 @@ after(async () => {
 interface Look extends DoctorReport {
   exitCode: number;
   stdout: string;
-  /** Status, found and fix of a check, in one line. */
+  /** Status, finding and fix of a check in one line. */
   say(id: string): string;
 }
 
-/** What doctor says of the gateway behind the proxy. */
+/** Runs doctor on the gateway behind the proxy. */
 async function look(
   env: Record<string, string | undefined> = {},
   settings = `LAKE=s3://${s3.bucket}\n${SETTINGS}`,
@@ -155,7 +155,7 @@ test('a bucket that is not there is named', async () => {
   assert.match(seen.say('s3-bucket'), /There is no bucket no-such-bucket.*→ Create it/);
 });
 
-/** What is denied, which permission that is, and whether something cannot be removed for that. */
+/** Denied operations, the permission that doctor must name, and whether the denial keeps doctor from cleaning up. */
 const DENIALS: [S3Operation[], string, boolean][] = [
   [['PutObject', 'CreateMultipartUpload', 'UploadPart', 'UploadPartCopy'], 's3:PutObject', false],
   [['GetObject', 'HeadObject'], 's3:GetObject', false],
@@ -214,7 +214,7 @@ test('of a store that refuses checksums the setting for it is named', async () =
 
 test('a store that takes checksums and computes none is a problem', async () => {
   const answer = { status: 200, headers: { etag: '"0"', 'content-length': '64' } };
-  // The first is the landing's own, which makes do with the ETag.
+  // The first HEAD belongs to the landing, for which the ETag is enough.
   proxy.on({ operation: 'HeadObject', nth: 2 }, { answer });
   const seen = await look();
   assert.deepEqual(problems(seen), ['s3-raw']);

@@ -54,7 +54,7 @@ test('while hosts are killed and five commands start them, never two servers hav
             killed += 1;
             process.kill(pid, 'SIGKILL');
           }
-          // Its host was killed, or soon is: the run is there still.
+          // The host is dead or soon will be, so the command asks for the current server.
           await startRun(await server.current(), 'last');
           await server.leave();
         }
@@ -69,7 +69,7 @@ test('while hosts are killed and five commands start them, never two servers hav
   });
 });
 
-/** Long enough for another one to say that it holds the lock too. */
+/** In this time, another candidate could also say that it holds the lock. */
 const HOLD_MS = 100;
 
 const CANDIDATE = `
@@ -93,7 +93,7 @@ async function startRun(
   workflowId: string,
 ): Promise<void> {
   const connection = await Connection.connect({ address }).catch(() => undefined);
-  // The host was killed in between.
+  // The host was killed meanwhile.
   if (!connection) return;
   const client = new Client({ connection, namespace });
   const options = { workflowId, taskQueue: 'no-worker', args: [] };
@@ -103,7 +103,7 @@ async function startRun(
   await connection.close();
 }
 
-/** The most that was there at once, seen from outside again and again. */
+/** Counts processes outside Longhaul, again and again. Keeps the largest number of Temporals at once. */
 function watch(stateDir: string): {
   stop: () => Promise<{ temporals: number; looks: number }>;
 } {
@@ -111,7 +111,7 @@ function watch(stateDir: string): {
   const over = new AbortController();
   const watching = (async () => {
     while (!over.signal.aborted) {
-      // The guard of a Temporal is a shell, with its arguments.
+      // The guard of a Temporal is a shell with the same arguments.
       const temporals = await pidsWith(new RegExp(`^(?!/bin/sh ).*-filename ${stateDir}/temporal`));
       most.temporals = Math.max(most.temporals, temporals.length);
       most.looks += 1;

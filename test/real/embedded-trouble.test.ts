@@ -16,7 +16,7 @@ import { withTempFolder } from '../helpers/temp-folder.ts';
 test('on a full disk the host starts Temporal again for as long as it is full, and says why', async () => {
   await withState(async (stateDir) => {
     await mkdir(stateDir);
-    // What Temporal says of a full disk; after five starts there is room.
+    // The script fails five times with Temporal's message for a full disk. Then there is room.
     const program = join(stateDir, 'temporal-without-room');
     const real = await temporalProgram();
     const script = `#!/bin/sh
@@ -79,7 +79,7 @@ test('a page of another site starts no workflow by the Web UI, and one of its ow
       const body = { workflowType: { name: 'w' }, taskQueue: { name: 'no-worker' } };
       return await ask({ port, headers, path, method: 'POST', body: JSON.stringify(body) });
     };
-    // In its first second the Web UI has not yet reached the server that it belongs to.
+    // In its first second, the Web UI cannot reach its server.
     await until('the Web UI starts a workflow', async () => {
       const { statusCode } = await start(host, `http://${host}`);
       if (statusCode !== 503) assert.equal(statusCode, 200);
@@ -107,7 +107,7 @@ exec '${real}' "$@" --http-port ${port}
     const server = await joinEmbedded({ stateDir, host: command, needsWorker: false });
     const answer = await ask({
       port: String(port),
-      // A page may send this without asking the server first.
+      // A browser lets any page send this request without asking the server first.
       headers: { origin: 'http://evil.example', 'content-type': 'text/plain' },
       path: `/api/v1/namespaces/${server.namespace}/workflows/from-a-page`,
       method: 'POST',
@@ -179,7 +179,7 @@ async function withServer(body: (server: EmbeddedServer) => Promise<void>): Prom
   });
 }
 
-/** A state folder; whatever a test left running on it is stopped. */
+/** Creates a state folder. Afterwards, stops every process that a test left running on it. */
 async function withState(body: (stateDir: string) => Promise<void>): Promise<void> {
   await withTempFolder(async (folder) => {
     const stateDir = join(folder, '.longhaul');

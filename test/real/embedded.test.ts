@@ -32,7 +32,7 @@ test('two commands share one server, and the last to leave stops all of it', asy
     await second.leave();
     assert.equal(await findEmbedded(stateDir), undefined);
     await untilGone(pids);
-    // A socket or FIFO that stays would stop programs that copy a lake, or read all of it.
+    // A socket or a FIFO would stop a program that copies a lake or reads all its files.
     const left = await readdir(stateDir, { withFileTypes: true });
     assert.deepEqual(
       left.filter((entry) => !entry.isFile()).map(({ name }) => name),
@@ -148,7 +148,7 @@ test('after host and Temporal were killed the next command starts both on the sa
       await client.workflow.start('someWorkflow', { workflowId: 'a-run', taskQueue: 'no-worker' });
     });
     const pids = await serverPids(stateDir);
-    // Temporal first: its host's end would take it along.
+    // The host's end would also end Temporal, so the test kills Temporal first.
     for (const pid of pids.toReversed()) process.kill(pid, 'SIGKILL');
     await untilGone(pids);
     const second = await joined(stateDir);
@@ -294,7 +294,7 @@ test('a Temporal whose command line cannot be read is not taken for dead', async
   await withState(async (stateDir) => {
     await mkdir(stateDir, { recursive: true });
     const slow = join(stateDir, 'slow-temporal');
-    // For six seconds its command line does not name Temporal.
+    // For six seconds, the command line of this process does not name Temporal.
     const script = `#!/bin/sh
 [ "$1" = --version ] && exec '${await temporalProgram()}' --version
 echo start >> '${stateDir}/starts'
@@ -329,7 +329,7 @@ test('each state folder has a namespace of its own, which it keeps when moved an
     assert.equal(await namespaceOf(one), first);
     await rename(one ?? '', moved ?? '');
     assert.equal(await namespaceOf(moved), first);
-    // While its server runs: the copy has the record of a host that is running.
+    // The server runs during the copy, so the copy has the record of a running host.
     const server = await joined(moved ?? '');
     await cp(moved ?? '', copied ?? '', { recursive: true, filter: isPlain });
     assert.notEqual(await namespaceOf(copied), first);
@@ -389,7 +389,7 @@ test('the first word that a command hears is one that counts it, so that the ser
     const socket = createConnection(join(stateDir, 'host.sock'));
     const heard = once(createInterface(socket), 'line');
     await once(socket, 'connect');
-    // The host announces each command that joins to all.
+    // The host tells every command when another one joins.
     const second = await joined(stateDir);
     socket.write('{"say":"hello","pid":4242,"role":"command","needsWorker":false}\n');
     const { members } = JSON.parse(((await heard) as [string])[0]) as { members: number[] };
@@ -462,7 +462,7 @@ async function joined(
   return await joinEmbedded({ stateDir, host: hostCommand(stateDir), ...options });
 }
 
-/** A command in a process of its own. */
+/** Starts a command in its own process. */
 async function startMember(stateDir: string): Promise<Member> {
   const entry = fileURLToPath(new URL('../embedded/member-entry.js', import.meta.url));
   const child: ChildProcess = spawn(process.execPath, [entry, stateDir], {
@@ -482,7 +482,7 @@ async function startMember(stateDir: string): Promise<Member> {
   };
 }
 
-/** A state folder; whatever a test left running on it is stopped. */
+/** Creates a state folder. Afterwards, stops every process that a test left running on it. */
 async function withState(body: (stateDir: string) => Promise<void>): Promise<void> {
   await withTempFolder(async (folder) => {
     const stateDir = join(folder, '.longhaul');
@@ -523,7 +523,7 @@ async function serverPids(stateDir: string): Promise<number[]> {
   return [(await infoOf(stateDir)).pid, ...(await temporalsOn(stateDir))];
 }
 
-/** Seen from outside: every process that serves this database, by its command line. Its guard is a shell. */
+/** Finds every process that serves this database, by its command line. The guard is a shell and does not count. */
 async function temporalsOn(stateDir: string): Promise<number[]> {
   return await pidsWith(new RegExp(`^(?!/bin/sh ).* --db-filename ${stateDir}/temporal\\.db`));
 }
@@ -532,7 +532,7 @@ async function untilGone(pids: readonly number[]): Promise<void> {
   await until(`the end of ${pids.join()}`, async () => (await livingOf(pids)).length === 0);
 }
 
-/** Sockets cannot be copied, and what is half written is soon gone. */
+/** Sockets cannot be copied. Temporary files may disappear during the copy. */
 async function isPlain(path: string): Promise<boolean> {
   if (path.endsWith('.tmp')) return false;
   const entry = await stat(path);

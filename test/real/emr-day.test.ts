@@ -99,7 +99,7 @@ describe('the sweep of a lake that uses EMR', () => {
       };
       const { emr } = loadSettings({ env: {}, cwd: lab.folder });
       const ours = `s3://${shared.s3.bucket}/${prefix}/takehome-converted/`;
-      // The failed run has put it there.
+      // The failed run has written this script.
       const shutDownUri = `${ours}_emr/shut-down-after.sh`;
       const make = async (lake: string, runId = name.runId): Promise<string> => {
         const where = { logUri: `${lake}_emr-logs/`, lake, shutDownUri };
@@ -118,7 +118,7 @@ describe('the sweep of a lake that uses EMR', () => {
         [],
       );
       await keepUntil(Date.now() - 1);
-      // However young: its time is over.
+      // The sweep takes a cluster whose time is over, even if the cluster is young.
       const look = await lab.json<SweepResult>(['sweep', '--dry-run']);
       const found = look.json.items.filter(({ kind }) => kind === 'cluster');
       assert.deepEqual(

@@ -37,7 +37,7 @@ async function withRuns(body: (lab: Lab) => Promise<void>): Promise<void> {
     LAKE: `s3://${s3.bucket}`,
     ENGINE: 'emr',
     AWS_ENDPOINT_URL_EMR: moto.endpoint,
-    // Six seconds: there the step never ends.
+    // The limit is six seconds, because the step never ends on moto.
     EMR_STEP_LIMIT_MINUTES: '0.1',
   };
   await withLab({ routes, env }, async (lab) => {
@@ -47,7 +47,7 @@ async function withRuns(body: (lab: Lab) => Promise<void>): Promise<void> {
   });
 }
 
-/** Name and state of each cluster that there ever was. */
+/** Name and state of each cluster that was ever made. */
 async function clusters(): Promise<[string, string | undefined][]> {
   const { Clusters = [] } = await client.send(new ListClustersCommand({}));
   return Clusters.map(({ Name = '', Status }) => [Name, Status?.State]);

@@ -36,7 +36,7 @@ describe('a run on EMR that goes wrong', () => {
   });
 
   it('while its step runs: it hangs, an operator ends it or its cluster', async () => {
-    // Long enough that a busy machine's poll has seen it run.
+    // On a busy machine, the worker needs this time to see that the step runs.
     const env = { EMR_STEP_LIMIT_MINUTES: '0.25' };
     await withDatasets(shared, ['hangs', 'step', 'cluster'], env, async (lab) => {
       shared.emr.faults = { hang: 9 };

@@ -33,7 +33,7 @@ describe('a run on EMR whose answers or worker are lost', () => {
       };
       const running = lab.start(ingest('lost'));
       await runningStep(shared, 'lost');
-      // A monitor sees what costs.
+      // Monitoring sees the cluster that costs money.
       while (!/^longhaul_open_clusters\b.* 1$/m.test(await metrics(port))) await sleep(100);
       running.process.kill('SIGINT');
       const { code, stdout, stderr } = await running.ended;
@@ -51,7 +51,7 @@ describe('a run on EMR whose answers or worker are lost', () => {
       running.process.kill('SIGKILL');
       await running.ended;
       assert.deepEqual(await shared.liveClusters(), [cluster]);
-      // The run is under way still; `cancel` alone would start no worker to end it.
+      // The run still goes on. `cancel` alone starts no worker that could end it.
       await lab.run(['up', '--background']);
       const cancelled = await lab.json<{ status: string }>(['cancel', `killed/${DAY}`]);
       assert.equal(cancelled.json.status, 'CANCELLED', cancelled.stderr);
@@ -79,7 +79,7 @@ describe('a run on EMR whose answers or worker are lost', () => {
         await lab.run(['up', '--background']);
         const { cluster } = await runningStep(shared, 'calls');
         killed = proxy.afterNext('TerminateJobFlows', kill);
-        // Its worker dies under it, so what it says is of no interest.
+        // The worker dies during the command, so the test does not check the command's output.
         const cancelling = lab.run(['cancel', `calls/${DAY}`]);
         await killed;
         await cancelling;

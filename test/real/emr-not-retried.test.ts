@@ -44,7 +44,7 @@ describe('a run on EMR that would fail again is not tried again', () => {
       const subnet = await ingestError(lab, 'subnet');
       assert.equal(subnet.code, 'EMR_CLUSTER_FAILED');
       assert.match(subnet.message, /subnet-0badbad0 does not exist/);
-      // It would be refused again.
+      // The run makes one cluster only, because EMR would refuse another one, too.
       assert.equal((await clustersOf(shared, 'subnet')).length, 1);
     });
   });
@@ -67,7 +67,7 @@ describe('a run on EMR that would fail again is not tried again', () => {
 
 const HDFS_BYTES = 8 * 1024 * 1024;
 
-/** Of twice as many bytes as such an HDFS holds, and Parquet of three quarters of that. */
+/** Makes a file twice as large as the small HDFS. Its Parquet is three quarters as large as the file. */
 function incompressible(): string {
   const lines = Array.from(
     { length: 16 },

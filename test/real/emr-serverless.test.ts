@@ -65,7 +65,7 @@ async function withServerlessLab(
   });
 }
 
-/** Job runs of a dataset, newest first. */
+/** Job runs of a dataset. The newest is first. */
 function jobRuns(dataset: string): { id: string; state: string }[] {
   return serverless
     .jobRuns()
@@ -100,7 +100,7 @@ describe('the engine emr-serverless', () => {
       await withServerlessLab(routes, async (lab, prefix) => {
         const sources = { a: lab.origin.address('/a.csv'), b: lab.origin.address('/b.csv') };
         await lab.datasets({ serverless: sources, duck: sources });
-        // Neither a lost answer nor "too often" makes a second job run.
+        // Neither a lost answer nor a throttled request makes a second job run.
         serverless.faults = {
           loseAnswer: { StartJobRun: 1 },
           throttle: { StartJobRun: 1, GetJobRun: 1 },
@@ -122,7 +122,7 @@ describe('the engine emr-serverless', () => {
         assert.equal((await lab.run(['verify', 'serverless', '--date', DAY])).code, 0);
         const { stdout: checks } = await lab.run(['doctor']);
         assert.match(checks, /application \w+ answers: Spark of emr-[\d.]+, STARTED/i);
-        // No markers of folders, nor anything else that is not the lake's.
+        // The prefix holds no markers of folders and no temporary files.
         const { keys } = await bucketContents(s3);
         const odd = keys.filter(
           (key) => key.startsWith(prefix) && /\/$|_temporary|\$folder\$/.test(key),

@@ -33,12 +33,12 @@ interface Run {
 
 const shared = sharedEmr();
 
-/** Every cluster in the progress lines. */
+/** Ids of all clusters in the progress lines. */
 function clustersIn(text: string): string[] {
   return [...new Set(Array.from(text.matchAll(/EMR (j-\w+):/g), ([, id]) => id ?? ''))];
 }
 
-/** Asked of EMR, since cluster goes so soon that the run need not have seen its step's end. */
+/** Asks EMR, because a cluster may be gone before the run has seen the end of its step. */
 async function assertLost(id: string): Promise<void> {
   const { Cluster } = await shared.client.send(new DescribeClusterCommand({ ClusterId: id }));
   assert.equal(Cluster?.Status?.StateChangeReason?.Code, 'INSTANCE_FAILURE');

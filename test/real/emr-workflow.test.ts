@@ -23,7 +23,7 @@ import { keepHistory } from '../workflows/history.ts';
 import { sourceResult } from '../workflows/source-result.ts';
 
 const temporal = new TestTemporal();
-/** Of a child whose steps go well. */
+/** Most events in the history of a child workflow whose steps succeed. */
 const MAX_CHILD_EVENTS = 100;
 
 interface Setup {
@@ -44,7 +44,7 @@ async function ingest(
   await ingestWithFakes(temporal, input, { openSnapshot, ...changes }, body);
 }
 
-/** Of the run and of its child. */
+/** Keeps the histories of the run and of its child workflow. */
 async function keep(name: string, handle: RunHandle): Promise<void> {
   const { runId } = await handle.describe();
   await keepHistory(name, { workflowId: handle.workflowId }, temporal);
@@ -61,7 +61,7 @@ function count(calls: Calls, name: string): number {
 
 type Seen = Partial<EmrCluster> & { step?: EmrStep['state'] };
 
-/** Looks at EMR: what the first watch finds, the second, and so on; the last one stays. */
+/** Each watch gets the next of these looks. Later watches get the last one. */
 function seen(...looks: Seen[]): Pick<Activities, 'watchCluster'> {
   let watches = 0;
   return watching(() => {
@@ -111,7 +111,7 @@ describe('convertOnEmr', () => {
       assert.equal(count(calls, 'closeCluster'), 1);
       assert.ok(calls.indexOf('closeCluster') < calls.indexOf('publishSnapshot'));
       assert.ok(calls.lastIndexOf('stageSource/2016') < calls.indexOf('openCluster'));
-      // The cluster is STARTING then.
+      // The run submits the step while the cluster is STARTING.
       assert.ok(calls.indexOf('submitStep') < calls.indexOf('watchCluster'));
       const progress: RunProgress = await handle.query('progress');
       assert.equal(progress.emr?.cluster?.state, 'TERMINATING');
@@ -119,7 +119,7 @@ describe('convertOnEmr', () => {
         progress.emr?.steps.map(({ kind, state }) => `${kind} ${state}`),
         ['convert COMPLETED', 'copy COMPLETED'],
       );
-      // However long the step takes: the activity that watches it returns on a change alone.
+      // A long step adds no events, because the activity that watches it returns only on a change.
       const { events = [] } = await childHistory(handle);
       assert.ok((events ?? []).length < MAX_CHILD_EVENTS, `${(events ?? []).length} events`);
       await keep('emr-published', handle);
@@ -221,7 +221,7 @@ describe('convertOnEmr', () => {
       }),
     };
     await ingest({ changes, sources: ['a', 'b', 'c'] }, async ({ handle }) => {
-      // One source is left, and with it the one that is to blame.
+      // Only source c is left, so the run fails with the error of its session.
       assert.match((await failureOf(handle)).message, /OutOfMemoryError/);
       assert.deepEqual(asked, [
         ['a', 'b', 'c'],
@@ -250,7 +250,7 @@ describe('convertOnEmr', () => {
       stageCopied: async () => [],
     };
     await ingest({ changes: failing, sources: ['2015'] }, async ({ calls, handle }) => {
-      // It is the copy that fails for good.
+      // The third convert step succeeds. The copy step fails each time.
       assert.match((await failureOf(handle)).message, /copy: Slave lost/);
       assert.equal(count(calls, 'submitStep'), 6);
     });
@@ -271,7 +271,7 @@ describe('convertOnEmr', () => {
           step: 'CANCELLED',
         },
       ],
-      // When all is converted and nothing is copied yet.
+      // The cluster is lost after the convert step and before the copy step.
       [{ step: 'COMPLETED' }, LOST],
     ];
     for (const looks of cases) {
@@ -414,7 +414,7 @@ describe('convertOnEmr', () => {
     };
     await ingest({ plan, changes }, async ({ calls, handle }) => {
       assert.equal((await failureOf(handle)).type, 'EMR_TOO_EXPENSIVE');
-      // Three instances have used half of it then.
+      // At the second watch, three instances have used half of the limit.
       assert.deepEqual(waits.slice(1), [0.1 * 3_600_000]);
       assert.equal(count(calls, 'closeCluster'), 1);
     });

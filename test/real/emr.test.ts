@@ -19,12 +19,12 @@ const skip = existsSync(SAMPLES)
   ? false
   : 'the real Denver samples (../shared/data) are not on this machine';
 const DAY = '2026-11-20';
-/** CRLF ends the records, and a bare LF is in quotes: what Spark alone gets wrong. */
+/** CRLF ends the records, and quoted fields contain bare LFs. Spark alone reads such a file wrong. */
 const RECORDS = 500;
 const CSV = `id,text,when\r\n${Array.from({ length: RECORDS }, (_, n) => `${n},"line ${n}\nmore",${(n % 12) + 1}/2/2023`).join('\r\n')}\r\n`;
 const ROUTES = { '/a.csv': { body: CSV, etag: '"1"' } };
 
-/** Of the sample, and of what is generated: with quoted line breaks, and twelve-hour times. */
+/** Records of the sample and generated records. They have quoted line breaks and twelve-hour times. */
 const GENERATED = 20_000;
 const ROWS = 49_089 + GENERATED;
 
@@ -142,7 +142,7 @@ describe('the engine emr', () => {
     const request = { Configurations: [{ Classification: 'spark-defaults', Properties }] };
     await withEmrLab(shared, { routes: ROUTES, request }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
-      // EMR brings it when the cluster ends.
+      // EMR writes the log only when the cluster ends.
       shared.emr.faults = { lateLogs: 1 };
       const { json, code, stdout } = await lab.json<Failure>([
         'ingest',
@@ -166,7 +166,7 @@ describe('the engine emr', () => {
   });
 });
 
-/** A cluster that an operator makes for other work. */
+/** Request for a cluster that an operator makes for other work. */
 function theirs() {
   const group = (InstanceRole: 'MASTER' | 'CORE') => ({
     ...{ InstanceRole, InstanceType: 'm5.xlarge', InstanceCount: 1 },
@@ -183,7 +183,7 @@ function theirs() {
   };
 }
 
-/** The manifest beside the files, and nothing that is not finished. */
+/** Checks that HDFS holds the manifest and the finished Parquet file, and no unfinished file. */
 async function assertOnHdfs(clusterId: string, run: Run): Promise<void> {
   const day = `/takehome-converted/things/ingest_date=${DAY}`;
   const ask = async (path: string, op: string): Promise<unknown> => {

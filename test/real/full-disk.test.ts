@@ -12,9 +12,9 @@ import { withSmallDisk, type SmallDisk } from '../helpers/small-disk.ts';
 
 const CLI = resolve(import.meta.dirname, '../../dist/cli/main.js');
 const MIB = 1024 * 1024;
-/** The publisher makes a pause, and is no reason to fail. */
+/** The publisher pauses while the test fills the disk. The pause must not end the download. */
 const PATIENT = { HTTP_STALL_TIMEOUT_SECONDS: '60' };
-/** Quoted, so that it is like the real files; its Parquet is small. */
+/** The field is quoted, as in real files. The Parquet of these records is small. */
 const RECORD = '"one, and\ntwo",07/31/2015 12:47:35 PM,3,,Public Works\r\n';
 const HEADER = 'a,b,c,d,e\r\n';
 
@@ -32,7 +32,7 @@ interface Published {
   ledger: { records: number; rows: number };
 }
 
-/** State folder and lake share the disk, as they do by default. */
+/** The state folder and the lake share the disk, as they do by default. */
 async function onSmallDisk(
   t: TestContext,
   size: { size: string; files?: number },
@@ -58,7 +58,7 @@ async function assertFails(lab: Lab, code: ErrorCode, says: RegExp): Promise<str
   return /longhaul retry (\S+)`/.exec(json.error.hint)?.[1] ?? '';
 }
 
-/** Another program fills the disk while a file is on its way; there is room again when this returns. */
+/** Fills the disk as another program would while a file arrives. Frees the disk before it returns. */
 async function assertSaysFull(lab: Lab, body: string, fill: SmallDisk['fill']): Promise<void> {
   let goOn = (): void => undefined;
   const filled = new Promise<void>((done) => (goOn = done));
@@ -89,7 +89,7 @@ async function assertPublishes(
   assert.deepEqual([json.status, json.ledger.rows], ['published', records]);
 }
 
-/** `bytes=<start>-`, of the last request. */
+/** Start of the last request's range, `bytes=<start>-`. */
 function lastStart(lab: Lab): number {
   const { range = '' } = lab.origin.requestsTo('/big.csv').at(-1) ?? {};
   return Number(/^bytes=(\d+)-$/.exec(range)?.[1] ?? 0);
@@ -171,7 +171,7 @@ describe('a lake on a disk of its own', () => {
 describe('a disk that a conversion fills', () => {
   it('gets back what the attempt took of it at once; a retry goes on with the landing', async (t) => {
     const records = 1_000_000;
-    // Nothing compresses it: its Parquet is written for long enough to be seen.
+    // Random data does not compress, so writing the Parquet takes long enough for the test to see it.
     const noise = randomBytes(records * 30).toString('base64');
     const line = (n: number): string => `${n},${noise.slice(n * 40, (n + 1) * 40)}\r\n`;
     const body = `id,noise\r\n${Array.from({ length: records }, (_, n) => line(n)).join('')}`;

@@ -16,7 +16,7 @@ interface Result {
   table: { metadataFile: string; error?: { code: string; message: string } };
 }
 
-/** Of a run whose day is published and whose table is not entered. */
+/** Exit code of a run that has published its day but could not enter its table into Glue. */
 const STORAGE_EXIT_CODE = 6;
 
 async function ingest(lab: Lab, dataset: string, day: string): Promise<Result['table']> {
@@ -41,7 +41,7 @@ test('each publication is entered in AWS Glue, where a table of another owner is
       const a = { a: lab.origin.address('/a.csv') };
       await lab.datasets({ 'a-b': a, taken: a });
 
-      // Without the database the day is published all the same, and the next run makes up for it.
+      // Without the Glue database, the run still publishes the day. The next run enters the table.
       const refused = await ingest(lab, 'a-b', '2026-11-22');
       assert.equal(refused.error?.code, 'GLUE_REFUSED');
       assert.match(refused.error?.message ?? '', /EntityNotFound.*lake/);

@@ -8,10 +8,10 @@ import { FAKE_PLAN } from '../workflows/fake-emr.ts';
 import { ingestWithFakes, type RunHandle } from '../workflows/fake-run.ts';
 
 const temporal = new TestTemporal();
-/** Of Temporal's server, which ends a run whose history is larger. */
+/** Limits of Temporal's server. The server ends a run whose history is larger. */
 const [MAX_EVENTS, MAX_HISTORY_BYTES] = [51_200, 50 * 1024 * 1024];
 const MAX_EVENTS_OF_SOURCE = 30;
-/** What is more takes minutes, and grows by the source. */
+/** Larger counts take minutes. A history grows by the same size with each source. */
 const COUNTS: Record<Engine, number[]> = {
   duckdb: [1, 100],
   parquetjs: [1],
@@ -50,7 +50,7 @@ async function ingest(engine: Engine, count: number): Promise<{ run: Size; child
   return { ...sizes, run: sizes.run ?? assert.fail('the run has a size') };
 }
 
-/** docs/emr.md says what a run takes: `npm test -- real/history-sizes` prints it. */
+/** docs/emr.md names the size of a run's history. `npm test -- real/history-sizes` prints it. */
 describe('histories are far from the limits of Temporal', () => {
   for (const engine of ENGINES) {
     for (const count of COUNTS[engine]) {
@@ -66,7 +66,7 @@ describe('histories are far from the limits of Temporal', () => {
           assert.ok(bytes < MAX_HISTORY_BYTES / 2 && events < MAX_EVENTS * 0.6, `${events} events`);
         }
         if (count > 1) assert.ok(run.events < MAX_EVENTS_OF_SOURCE * count, `${run.events} events`);
-        // Whatever the number of sources.
+        // The limit is the same for any number of sources.
         if (child) assert.ok(child.events < 100, `${child.events} events of the child`);
       });
     }

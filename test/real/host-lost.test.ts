@@ -8,7 +8,7 @@ import { withLab, type Lab } from '../helpers/lab.ts';
 import type { Answer } from '../helpers/origin.ts';
 import { childrenOf, pidsWith, processesWith, until } from '../helpers/processes.ts';
 
-/** A download that is held does not fail, and one whose worker was killed is taken over soon. */
+/** A held download does not fail. After a worker is killed, another worker soon takes over its download. */
 const PATIENT = {
   HTTP_STALL_TIMEOUT_SECONDS: '60',
   SOURCE_RETRY_MINUTES: '15',
@@ -16,7 +16,7 @@ const PATIENT = {
 };
 const ROWS = 600_000;
 const CSV = `id,name\r\n${'1,a\r\n'.repeat(ROWS)}`;
-/** Beyond what the probe reads. */
+/** More bytes than the probe reads. */
 const HELD_AT_BYTES = 2_000_000;
 
 interface Run {
@@ -35,7 +35,7 @@ describe('a server that comes back on another port', () => {
         const running = lab.start(['ingest', 'things', '--json']);
         await running.says(/things a: land/);
         const host = await hostPid(running.process.pid);
-        // Stopped first, so that no other server is started before the port is taken.
+        // The test stops the host first, so that the host starts no other server before the test takes the port.
         process.kill(host, 'SIGSTOP');
         const taken = await forwarded(await killTemporal(lab), address);
         process.kill(host, 'SIGKILL');
@@ -130,7 +130,7 @@ describe('longhaul down', () => {
   });
 });
 
-/** An answer that stops half way, until it is released. */
+/** An answer that stops half-way until the test releases it. */
 function heldAnswer(): { answer: Answer; release: () => void } {
   let release = (): void => undefined;
   const released = new Promise<void>((resolve) => {
@@ -149,7 +149,7 @@ async function upAt(lab: Lab): Promise<string> {
   return json.address;
 }
 
-/** @returns the port that it leaves. */
+/** @returns the port that Temporal leaves free. */
 async function killTemporal(lab: Lab): Promise<number> {
   const database = join(lab.stateDir, 'temporal.db');
   const [line = ''] = await processesWith(database);
@@ -157,7 +157,7 @@ async function killTemporal(lab: Lab): Promise<number> {
   return Number(/--port[ =](\d+)/.exec(line)?.[1]);
 }
 
-/** The host that a command started. */
+/** Waits for the host that a command starts. @returns its process id. */
 async function hostPid(command: number | undefined): Promise<number> {
   let found: number | undefined;
   await until('a host', async () => {
@@ -167,14 +167,14 @@ async function hostPid(command: number | undefined): Promise<number> {
   return found ?? 0;
 }
 
-/** Neither a server nor a host. */
+/** Waits until no server and no host is left. */
 async function nothingIsLeft(lab: Lab): Promise<void> {
   const lines = new RegExp(lab.folder);
   await until('nothing is left', async () => (await pidsWith(lines)).length === 0);
   assert.match((await lab.run(['down'])).stdout, /^No embedded server is running/);
 }
 
-/** A port that leads to another server, as if that one listened there. */
+/** Forwards a port to another server, as if that server listened there. */
 async function forwarded(port: number, address: string): Promise<{ close(): Promise<void> }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -196,7 +196,7 @@ async function forwarded(port: number, address: string): Promise<{ close(): Prom
   };
 }
 
-/** As soon as the port is free. */
+/** Listens as soon as the port is free. */
 async function listen(server: Server, port: number): Promise<void> {
   for (;;) {
     server.listen(port, '127.0.0.1');

@@ -6,7 +6,7 @@ import { pidsWith, until } from '../helpers/processes.ts';
 
 const ROWS = 600_000;
 const CSV = `id,name\r\n${'1,a\r\n'.repeat(ROWS)}`;
-/** Beyond what the probe reads. */
+/** More bytes than the probe reads. */
 const HELD_AT_BYTES = 2_000_000;
 
 interface Failure {
@@ -25,7 +25,7 @@ describe('settings of a command that differ from those of the worker that runs',
       assert.match(hint, /longhaul down/);
       assert.deepEqual(await lab.lakeFiles(), []);
       assert.equal((await lab.run(['runs'], { env })).code, 0, 'looking depends on none');
-      // A disk's run depends on no credentials, and the other two go with the run.
+      // A run on a disk needs no credentials. The other two settings are part of the run's input.
       const free = { AWS_PROFILE: 'other', SOURCE_CONCURRENCY: '1', ENGINE: 'parquetjs' };
       assert.equal((await lab.run(['ingest', 'things'], { env: free })).code, 0);
       const [published] = await lab.published();

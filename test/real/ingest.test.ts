@@ -211,7 +211,7 @@ describe('a day', () => {
       const refused = await lab.json<Refusal>([command, 'past', '--date', '2026-11-23']);
       assert.deepEqual([refused.code, refused.json.error.code], [2, 'BACKFILL_REFUSED']);
       assert.match(refused.json.error.message, /sources a, b have today's version only/);
-      // A run that was refused is none that its retry could go on with.
+      // A retry cannot go on with a run that was refused, so it starts again and is refused, too.
       const again = await lab.json<Refusal>(['retry', 'past/2026-11-23']);
       assert.equal(again.json.error.code, 'BACKFILL_REFUSED');
     }
@@ -271,7 +271,7 @@ describe('a day', () => {
     const yaml = `datasets: { frozen: { schema: freeze, sources: ${sources} } }\n`;
     await writeFile(join(lab.folder, 'datasets.yaml'), yaml);
     await lab.json<Run>(day('2026-11-22'));
-    // Values that the table's types hold change nothing.
+    // The table's types can hold the new values, so nothing changes.
     lab.origin.set('/frozen/a.csv', { body: 'b,a\n7,2\n', etag: '"2"' });
     assert.equal((await lab.json<Run>(day('2026-11-23'))).code, 0);
     lab.origin.set('/frozen/a.csv', { body: 'a,c\n1.5,x\n', etag: '"3"' });

@@ -14,7 +14,7 @@ import { bucketContents, withS3Lab } from '../helpers/s3-lab.ts';
 
 const ZONE = 'America/Denver';
 const DAY_MS = 86_400_000;
-/** 40, 20 and 2 days ago: away from every limit, also where midnight passes. */
+/** 40, 20 and 2 days ago. Each is far from every limit, even if midnight passes during the test. */
 const [FIRST, SECOND, THIRD] = [40, 20, 2].map(daysAgo) as [string, string, string];
 const KEEP = { raw: '10d', days: 30 };
 
@@ -56,7 +56,7 @@ async function tags(lab: Lab): Promise<Record<string, number>> {
   return Object.fromEntries(json.tags.map(({ tag, rows }) => [tag, rows]));
 }
 
-/** `a` never changes after the first day; `b` does each day. */
+/** Publishes three days. Source `a` never changes after the first day. Source `b` changes each day. */
 async function publishThreeDays(lab: Lab): Promise<void> {
   lab.origin.set('/a.csv', { body: csv(100), etag: '"a"' });
   const sources = ['a', 'b'].map((id) => ({ id, address: lab.origin.address(`/${id}.csv`) }));
@@ -73,7 +73,7 @@ async function assertKept(lab: Lab, files: () => Promise<string[]>): Promise<voi
   const isOfDay = (path: string, day: string): boolean => path.includes(`ingest_date=${day}/`);
   const day = `takehome-converted/trees/ingest_date=${FIRST}/`;
 
-  // Readers that are at work have the day's files until a later sweep.
+  // Readers may still use the day's files, so only a later sweep removes them.
   const first = await sweep(lab, '--dry-run');
   assert.deepEqual(first[0], `day ${day}`);
   assert.ok(first.every((item) => !item.startsWith('ended ')));
@@ -120,17 +120,17 @@ async function assertKept(lab: Lab, files: () => Promise<string[]>): Promise<voi
   assert.deepEqual(await sweep(lab, '--older-than', '0'), []);
 }
 
-/** A day between, when the publisher has what it had on the second day. */
+/** Ingests a later day on which the publisher has the bytes of the second day. */
 async function assertNotDownloadedAgain(lab: Lab): Promise<void> {
   const asked = lab.origin.requestsTo('/b.csv').length;
   assert.deepEqual(await ingest(lab, daysAgo(15), 20), { a: 'unchanged', b: 'unchanged' });
-  // The probe.
+  // Only the probe asks the publisher.
   assert.equal(lab.origin.requestsTo('/b.csv').length, asked + 1);
   const converted = await lab.run(['convert', 'trees', '--date', SECOND, '--again']);
   assert.match(converted.stderr, /NOT_LANDED.*keep\.raw removed it at.*ingest \S+ --again/s);
 }
 
-/** All that the newest metadata names is there. */
+/** Checks that every file that the newest metadata names is there. */
 async function assertTableWhole(lab: Lab): Promise<void> {
   const converted = new DiskStore(join(lab.lakeDir, 'takehome-converted'));
   const prefix = tablePrefix('trees');
@@ -162,14 +162,14 @@ describe('a dataset that keeps its days for so long', () => {
   });
 
   it('keeps everything while a run of it is under way', async () => {
-    // A held answer is no stall.
+    // The publisher holds an answer. The worker must not take this for a stall.
     await withLab({ env: { HTTP_STALL_TIMEOUT_SECONDS: '120' } }, async (lab) => {
       await publishThreeDays(lab);
       let letGo = (): void => undefined;
       const until = new Promise<void>((resolve) => (letGo = resolve));
       lab.origin.set('/b.csv', (_, { range }) => ({
         ...{ body: csv(40), etag: '"40"' },
-        // The probe's request is answered whole.
+        // The publisher answers the probe's request at once.
         ...(range?.startsWith('bytes=0-') === true
           ? {}
           : { pauseAfterBytes: { bytes: 10, until } }),

@@ -8,7 +8,7 @@ import { countParquetRows } from '../../src/verification/footers.ts';
 import { withLab, type Lab } from '../helpers/lab.ts';
 import type { Answer } from '../helpers/origin.ts';
 
-/** 48 MB, so that every stage takes long enough to be met; quoted line breaks throughout. */
+/** 48 MB, so that each stage takes long enough for the test to hit it. The records have quoted line breaks. */
 const RECORDS = 600_000;
 const BODY = Buffer.from(
   `id,text,when,amount\r\n${Array.from(
@@ -17,7 +17,7 @@ const BODY = Buffer.from(
       `${n},"line one of ${n}\nline two, and some more text to make it long",${(n % 12) + 1}/${(n % 28) + 1}/2023,${n}.5`,
   ).join('\r\n')}\r\n`,
 );
-/** What one checkpoint may be behind, and so may be read again after a kill. */
+/** A checkpoint may be this many bytes behind. The next worker reads these bytes again. */
 const MAX_REREAD_BYTES = 32 * 1024 * 1024;
 
 interface Run {
@@ -41,7 +41,7 @@ async function assertWhole(lab: Lab, run: Run): Promise<void> {
   assert.equal((await lab.published()).length, 1);
 }
 
-/** A reader that takes the folders by a glob meets no file that a killed writer left. */
+/** A reader that finds files by a glob must see no unfinished file of a killed writer. */
 async function assertWholeParquet(lab: Lab): Promise<void> {
   const files = (await lab.lakeFiles()).filter((file) => file.endsWith('.parquet'));
   const store = new DiskStore(lab.lakeDir);
@@ -50,7 +50,7 @@ async function assertWholeParquet(lab: Lab): Promise<void> {
 
 const SLOW: Answer = { body: BODY, etag: '"1"', bytesPerSecond: 30_000_000 };
 
-/** What is to be seen in the lake as soon as a source has reached a stage, each after the one before. */
+/** File names that show that a source has reached a stage. The stages are in order. */
 const SIGNS = {
   land: /\.partial$/,
   inspect: /a\.csv\.manifest\.json$/,
@@ -60,7 +60,7 @@ const SIGNS = {
 } as const;
 type Stage = keyof typeof SIGNS | 'probe';
 
-/** Each run loses several workers: most of its time is the start of a host. */
+/** Each run loses several workers, because most of its time is the start of a host. */
 const RUNS: Stage[][] = [
   ['probe', 'land', 'inspect'],
   ['convert', 'verify', 'publish'],
@@ -98,7 +98,7 @@ describe('workers that are killed', () => {
         const sent = lab.origin
           .requestsTo('/a.csv')
           .reduce((sum, request) => sum + request.bytesSent, 0);
-        const slack = 8 * 1024 * 1024; // The probes, and what was in sockets' buffers.
+        const slack = 8 * 1024 * 1024; // Probes, and bytes in the buffers of sockets.
         assert.ok(sent <= BODY.length + MAX_REREAD_BYTES + slack, `${sent} bytes were sent`);
       });
     });
@@ -124,7 +124,7 @@ describe('workers that are killed', () => {
 describe('Ctrl-C', () => {
   it('cancels the run and keeps what was downloaded: the next run of the day goes on from there', async () => {
     const stalled: Answer = { ...SLOW, stallAfterBytes: 20_000_000 };
-    // The first request is the probe, the second the download.
+    // The first request is the probe. The second is the download.
     const route = (n: number): Answer => (n <= 2 ? stalled : SLOW);
     const env = { HTTP_STALL_TIMEOUT_SECONDS: '60', HEARTBEAT_TIMEOUT_SECONDS: '5' };
     await withLab({ routes: { '/a.csv': route }, env, up: false }, async (lab) => {
@@ -199,7 +199,7 @@ describe('longhaul up', () => {
   });
 });
 
-/** A killed process may take a moment to be reaped by its parent. */
+/** The parent may take a moment to reap a killed process. */
 async function assertGone(pid: number): Promise<void> {
   await until(() => {
     try {
@@ -213,7 +213,7 @@ async function assertGone(pid: number): Promise<void> {
 
 const WAIT_LIMIT_MS = 60_000;
 
-/** Looks every few milliseconds: the stages are short, and this test wants to hit them. */
+/** Polls every few milliseconds, because the stages that the test wants to hit are short. */
 async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
   const end = performance.now() + WAIT_LIMIT_MS;
   while (!(await isTrue())) {

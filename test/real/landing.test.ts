@@ -30,7 +30,7 @@ after(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-/** Runs a landing process to its end, or until `until` says so: then it is killed with SIGKILL. */
+/** Runs a landing process to its end, or kills it with SIGKILL when `until` says so. */
 async function landInto(
   folder: string,
   address: string,

@@ -18,11 +18,11 @@ interface Written {
   records: number;
   bytes: number;
   checksum: string;
-  /** Line breaks inside quoted fields: the others are the records' and the header's. */
+  /** Line breaks inside quoted fields. All other line breaks end the header or a record. */
   innerBreaks: number;
 }
 
-/** Counted here by nothing that the product uses. */
+/** Writes the file and counts its records and line breaks without Longhaul's code. */
 async function writeFile(path: string): Promise<Written> {
   const limit = { bytes: SIZE_BYTES };
   const generated = generate({ dataset: 'denver-311', year: 2023, seed: 1, limit });
@@ -59,7 +59,7 @@ it('a 2 GB file with quoted line breaks comes out exact', async () => {
       [json.sources[0]?.bytes, json.sources[0]?.checksum],
       [written.bytes, written.checksum],
     );
-    // The file numbers its records but for its exact copies: all are there, with every line break that they had.
+    // The file numbers its records, except exact copies. Every record must be there with all its line breaks.
     const sql = `SELECT count(DISTINCT object_id) AS ids, min(object_id) AS first, max(object_id) AS last,
       sum(length(case_summary) - length(replace(case_summary, chr(10), '')))::BIGINT AS breaks FROM large`;
     const { stdout } = await lab.run(['query', sql, '--format', 'json']);

@@ -22,13 +22,13 @@ import { startS3, type TestS3 } from '../helpers/s3.ts';
 
 const ENDED = ['TERMINATED', 'TERMINATED_WITH_ERRORS'];
 
-/** Files of a copy that is cut off. */
+/** Number of files in the copy that the test interrupts. */
 const MANY = 30;
 
-/** Two records, one with a line break in it. */
+/** Two records. One has a line break in a field. */
 const CSV = 'id,text\n1,one\n2,"two\nlines"\n';
 
-/** For a minute's work a JVM that compiles less is done sooner; and a step's settings reach it. */
+/** A JVM that compiles less finishes work of a minute sooner. The name shows that a step's settings reach Spark. */
 const QUICK_SPARK = [
   'spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC',
   'spark.app.name=named-by-the-step',
@@ -170,7 +170,7 @@ describe('the local EMR', () => {
             'The master node was terminated',
           );
         },
-        // Ten minutes are 0.6 s.
+        // A second lasts 1 ms, so ten minutes last 0.6 s.
         { delays: { secondMs: 1 }, faults: { hang: 1 } },
       );
     });
@@ -237,7 +237,7 @@ describe('a cluster of the local EMR with files in its HDFS', () => {
           await untilUse(url, (use) => use > 0.1);
           const policy = { ClusterId: id, AutoTerminationPolicy: { IdleTimeout: 60 } };
           await client.send(new PutAutoTerminationPolicyCommand(policy));
-          // Many times as long as a cluster may be idle.
+          // This is many times as long as a cluster may be idle.
           await sleep(60 * 20);
           const { Cluster } = await client.send(new DescribeClusterCommand({ ClusterId: id }));
           assert.equal(Cluster?.Status?.State, 'WAITING');
@@ -250,7 +250,7 @@ describe('a cluster of the local EMR with files in its HDFS', () => {
   });
 });
 
-/** What the NameNode says. */
+/** Waits for the use of HDFS that the NameNode reports. */
 async function untilUse(nameNode: string, isWanted: (use: number) => boolean): Promise<void> {
   const url = `${nameNode}/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState`;
   for (;;) {
@@ -298,7 +298,7 @@ async function add(client: EMRClient, id: string, Steps: StepConfig[]): Promise<
   return StepIds;
 }
 
-/** Oldest first. */
+/** Runs steps. @returns them, the oldest first. */
 async function run(client: EMRClient, id: string, configs: StepConfig[]): Promise<StepSummary[]> {
   const ids = await add(client, id, configs);
   await ended(client, id, ids.at(-1) ?? '');
@@ -319,7 +319,7 @@ function states(steps: readonly StepSummary[]): (string | undefined)[] {
   return steps.map(({ Status }) => Status?.State);
 }
 
-/** Processes of every group of which one has the folder in its arguments: a cluster's, with all that they started. */
+/** Command lines of a cluster's processes: all processes in each group of which one has the folder in its arguments. */
 function commandsOf(folder: string): string[] {
   const listed = execFileSync('ps', ['-A', '-ww', '-o', 'pgid=,args='], { encoding: 'utf8' });
   const lines = listed.split('\n').map((line) => line.trim().split(/\s+/));

@@ -26,17 +26,17 @@ import { withTempFolder } from '../helpers/temp-folder.ts';
 const KEY = 'demo/ingest_date=2026-11-01/source=all/all.csv';
 const WHOLE = ['all.csv', 'all.csv.manifest.json'];
 const RECORDS = 60_000;
-/** Of a record in the CSV: seven digits, a comma, the text, a line feed. */
+/** Bytes of a record in the CSV: seven digits, a comma, the text, a line feed. */
 const RECORD_BYTES = 1000;
 const FIRST_ID = 1_000_000;
 const PAGE_RECORDS = 2000;
 const KILLS = 4;
 const CONCURRENCY = 1;
-/** The page in which the lake's last part ends, and the one that was asked for ahead. */
+/** After a kill, the worker reads these again: the page in which the last part ends, and the page requested ahead. */
 const PAGES_BYTES = 2 * PAGE_RECORDS * RECORD_BYTES;
-/** What a checkpoint on a disk may be behind. */
+/** A checkpoint on a disk may be this many bytes behind. */
 const CHECKPOINT_BYTES = 32 * MIB;
-/** Above idle: five buffers of 16 MiB, two pages as text and as objects, and what the garbage collector leaves. */
+/** Memory above idle: five buffers of 16 MiB, two pages as text and as objects, and uncollected garbage. */
 const MAX_MEMORY_BYTES = 256 * MIB;
 
 let s3: TestS3;
@@ -70,7 +70,7 @@ interface Lake {
   env?: Record<string, string>;
 }
 
-/** Ends at that request for a page, by SIGKILL; or runs to its end. */
+/** Runs a landing to its end, or kills it with SIGKILL at this request for a page. */
 async function land(
   layer: FakeLayer,
   address: string,
@@ -87,7 +87,7 @@ async function land(
   return await end;
 }
 
-/** How many records were read before each page. */
+/** Number of records that the landing had read before each page. */
 function recordsAsked(requests: FakeLayer['requests']): number[] {
   const wheres = requests.flatMap(({ kind, form }) =>
     kind === 'page' && form.get('orderByFields') === 'OBJECTID ASC'

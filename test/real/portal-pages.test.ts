@@ -9,7 +9,7 @@ import {
 import { datastoreOf, serveCkan } from '../helpers/portals/ckan.ts';
 import { serveSocrata, socrataOf } from '../helpers/portals/socrata.ts';
 
-/** Over the MiB from which on a landing is gone on with. */
+/** The CSV is larger than 1 MiB, because Longhaul resumes no smaller landing. */
 const RECORDS = 6000;
 const NAMES = ['id', 'text', 'note'];
 const rows = Array.from({ length: RECORDS }, (_, row) => [

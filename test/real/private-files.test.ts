@@ -16,7 +16,7 @@ const TODAY = ingestDateAt(new Date(), 'America/Denver');
 
 let lab: Lab & { close(): Promise<void> };
 let connection: Connection;
-/** What every user of this machine can be: the embedded Temporal asks for no login. */
+/** A client that any user of this machine can create, because the embedded Temporal needs no login. */
 let client: Client;
 let taskQueue: string;
 
@@ -34,7 +34,7 @@ after(async () => {
   await lab?.close();
 });
 
-/** A file that only its owner reads. */
+/** Writes a file that only its owner can read. */
 async function secretFile(name: string, body = CSV): Promise<string> {
   const folder = join(lab.folder, 'private');
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -71,7 +71,7 @@ function done({ code, stdout, stderr }: Outcome): void {
   assert.equal(code, 0, stdout + stderr);
 }
 
-/** Whatever a dataset has in the lake, with its folders. */
+/** Modes of a dataset's files in the lake and of their folders. */
 async function modesOf(dataset: string): Promise<Record<string, string>> {
   const modes: Record<string, string> = {};
   for (const file of await lab.lakeFiles(dataset)) {

@@ -6,7 +6,7 @@ import type { ErrorCode } from '../../src/model/errors.ts';
 import { withLab, type Lab } from '../helpers/lab.ts';
 
 const CSV = 'id,name\r\n1,a\r\n2,b\r\n';
-/** As the embedded server has it by default: long enough for a test to remove the fault. */
+/** The embedded server's default. It gives the test time to remove the fault. */
 const PATIENT = { SOURCE_RETRY_MINUTES: '15' };
 
 interface Failure {
@@ -41,7 +41,7 @@ describe('a portal', () => {
   });
 });
 
-/** Makes every process of a lab take the DNS answers for some names from a file: name → address, or the code of an error. */
+/** Makes every process of a lab read some DNS answers from a file: name → address, or name → code of an error. */
 const FAULTY_DNS = `
 import dns from 'node:dns';
 import { readFileSync } from 'node:fs';
@@ -60,7 +60,7 @@ interface NamedLab extends Lab {
   dns(answer: string): Promise<void>;
 }
 
-/** A lab whose publisher has a name, and a DNS that the test answers for. */
+/** Runs a lab whose publisher has a name. The test decides what DNS answers for this name. */
 async function withDns(answer: string, body: (lab: NamedLab) => Promise<void>): Promise<void> {
   await withLab({ routes: { '/a.csv': { body: CSV } }, env: PATIENT, up: false }, async (lab) => {
     const [script, answers] = [join(lab.folder, 'dns.mjs'), join(lab.folder, 'dns.json')];
@@ -90,7 +90,7 @@ describe('a publisher whose name does not resolve', () => {
     await withDns('ENOTFOUND', async (lab) => {
       const detached = await lab.run(['ingest', 'things', '--detach']);
       assert.equal(detached.code, 0, detached.stderr);
-      // Joins the run, which no command followed when it was started.
+      // The command joins the run, which was started with --detach.
       const run = lab.start(['ingest', 'things']);
       await run.says(/DNS does not know, try \d/);
       await lab.dns('127.0.0.1');

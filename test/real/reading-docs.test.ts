@@ -20,7 +20,7 @@ const GUIDE = join(import.meta.dirname, '../../docs/reading.md');
 const DATASET = 'denver-311';
 const [DAY_ROWS, HEAD_ROWS] = [2, 3];
 
-/** DuckDB's own way to its extension is over the internet. */
+/** DuckDB would load its extensions from the internet, so the test loads installed packages. */
 const DUCKDB = `
 import importlib.util, sys
 import duckdb
@@ -71,7 +71,7 @@ test('the lines of the guide and of `longhaul table` read the head, the day and 
   });
 });
 
-/** @returns the lines of `longhaul table`. */
+/** Publishes days on a disk. @returns the lines of `longhaul table`. */
 async function makeLake(folder: string): Promise<Record<string, string[]>> {
   const converted = new DiskStore(join(folder, 'data', 'takehome-converted'));
   const lake = new PublishedLake(converted, DATASET);
@@ -92,7 +92,7 @@ async function makeLake(folder: string): Promise<Record<string, string[]>> {
   return readerLines({ ...table, view: viewNameOf(DATASET), tag: { name, snapshotId }, history });
 }
 
-/** The code of one language in a chapter. */
+/** Code blocks of one language in a chapter. */
 function blocks(guide: string, chapter: string, language: string): string[] {
   const [, text = ''] = guide.split(`\n## ${chapter}\n`);
   const code = text.split('\n## ')[0] ?? '';

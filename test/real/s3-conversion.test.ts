@@ -32,7 +32,7 @@ import {
 const settings = { memoryLimit: '1GiB', threads: 2, httpfs: process.env['DUCKDB_HTTPFS'] };
 /** Spark has its own tests in spark-engine.test.ts. */
 const HERE = ['duckdb', 'parquetjs'] as const;
-/** As small as they can be: a range is a few of the splits. */
+/** Small sizes, so that a file has several ranges. A range spans a few split points. */
 const SMALL: PartSizes = {
   maxWholeBytes: 200_000,
   sampleBytes: 200_000 / 4,
@@ -48,7 +48,7 @@ let zones = 0;
 
 before(async () => {
   s3 = await startS3();
-  // Of this file's own: other tests, whose workers are killed, have scratch folders too.
+  // This file has its own folder, because killed workers of other tests also leave scratch folders.
   temporary = await mkdtemp(join(tmpdir(), 'longhaul-test-'));
   Object.assign(process.env, s3.env, { TMPDIR: temporary });
 });
@@ -70,7 +70,7 @@ for (const name of HERE) {
   );
 }
 
-/** A megabyte or more, of which each record says its number. */
+/** Contents of about a megabyte or more. Each record contains its number. */
 const CONTENTS: Record<string, { content: Buffer; encoding?: 'windows-1252' }> = {
   'plain records': { content: numbered((n) => `${n},plain words,1.5`) },
   'quoted line breaks': {
@@ -214,7 +214,7 @@ test('verify reads a snapshot in S3 again, and finds what has changed since', as
   const crc = await checksumAt(store.location(key));
   assert.deepEqual(await verified(crc), []);
   const bytes = (await store.get(key)) ?? Buffer.alloc(0);
-  // A byte of the first page.
+  // This byte is in the first page.
   bytes.writeUInt8(bytes.readUInt8(20) ^ 1, 20);
   await store.put(key, bytes);
   await store.put('sample.csv', 'n,x\n1,a\n2,c\n');
@@ -223,7 +223,7 @@ test('verify reads a snapshot in S3 again, and finds what has changed since', as
   assert.match(problems, /as checksum of s3:\/\/.*00000\.parquet/);
 });
 
-/** Of so many MB, which do not compress well. */
+/** Makes a file of this many MB that does not compress well. */
 async function largeFile(megabytes: number): Promise<Sample> {
   const words = randomBytes(megabytes * 750_000).toString('base64');
   const records = Array.from({ length: megabytes * 10_000 }, (_, n) =>
@@ -240,7 +240,7 @@ async function assertNothingLeft({ store }: Sample): Promise<void> {
   assert.ok(!left.includes('MessagePort'), 'no thread');
 }
 
-/** Node's and tsx's own things lie there too. */
+/** The folder also has files of Node and tsx. */
 async function scratchFolders(): Promise<string[]> {
   const names = await readdir(temporary);
   return names.filter((each) => each.startsWith('longhaul-'));

@@ -7,7 +7,7 @@ import { startS3, type TestS3 } from '../helpers/s3.ts';
 
 const KEY = 'arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
 const ENCRYPTION = 'x-amz-server-side-encryption';
-/** Over 16 MiB: a landing of two parts. */
+/** The file is larger than 16 MiB, so its landing has two parts. */
 const RECORDS = 900_000;
 const BODY = `id,text\r\n${Array.from({ length: RECORDS }, (_, n) => `${n},text of ${n}\r\n`).join('')}`;
 
@@ -34,7 +34,7 @@ before(async () => {
       },
       { answer },
     ),
-    // AWS: "not supported for this operation".
+    // AWS refuses the header on these requests: "not supported for this operation".
     proxy.on(
       {
         operation: ['UploadPart', 'UploadPartCopy', 'CompleteMultipartUpload'],

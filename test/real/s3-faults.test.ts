@@ -34,7 +34,7 @@ interface Changes extends S3ClientConfig {
   settings?: Partial<S3Settings>;
 }
 
-/** A store of its own prefix behind the proxy; one try a request unless asked for more. */
+/** A store with its own prefix behind the proxy. By default, it tries each request once. */
 function openStore({ settings, ...client }: Changes = {}): S3Store {
   zones += 1;
   const all = { ...s3.settings, ...settings };
@@ -54,7 +54,7 @@ async function failure(work: Promise<unknown>, code: ErrorCode): Promise<Longhau
   return error;
 }
 
-/** Of the whole chain, as a log or Temporal would have it. */
+/** Checks all causes of an error, because a log or Temporal shows them, too. */
 function assertNoSecret(error: unknown): void {
   const { AWS_SECRET_ACCESS_KEY: secret } = s3.env;
   for (let each = error; each instanceof Error; each = each.cause) {
@@ -65,7 +65,7 @@ function assertNoSecret(error: unknown): void {
 
 const SESSION_TOKEN = 'session-token-of-the-test';
 
-/** What a store does, each with the permission that it needs. */
+/** Requests of a store, each with the permission that it needs. */
 const REQUESTS: readonly [string, (store: S3Store) => Promise<unknown>, string][] = [
   ['GET', async (store) => await store.get('a'), 'GetObject'],
   ['HEAD', async (store) => await store.size('a'), 'GetObject'],
@@ -191,7 +191,7 @@ describe('credentials', () => {
       for (const [index, [name, request]] of REQUESTS.entries()) {
         proxy.clear();
         const expired = { status: 400, code: 'ExpiredToken' };
-        // The answer to a HEAD has no body, so the LIST after it says that they have expired.
+        // The answer to a HEAD has no body. The LIST after it shows that the credentials have expired.
         const first = name === 'HEAD' ? 2 : 1;
         proxy.on({ first }, { answer: expired });
         await request(store);
@@ -256,7 +256,7 @@ describe('what S3 may do better later', () => {
       assert.equal(await store.putIfAbsent('a', part), 'created', name);
       assert.equal(rule.hits, 1, name);
       assert.ok((await store.get('a'))?.equals(part), name);
-      // Above 2 MiB the SDK asks S3 for leave before it sends the body.
+      // Above 2 MiB, the SDK asks S3 before it sends the body.
       proxy.clear();
       proxy.on({ operation: 'PutObject', first: 1 }, fault);
       await store.put('b', body);
@@ -370,7 +370,7 @@ describe('an endpoint that is none', () => {
   });
 });
 
-/** With credentials as a process finds them, and a try to spare. */
+/** A store that finds its credentials as a process does. The SDK repeats no request. */
 function withChain(): S3Store {
   zones += 1;
   const { settings } = s3;
@@ -382,7 +382,7 @@ function withChain(): S3Store {
   return new S3Store(settings, `zone-${zones}/`, client);
 }
 
-/** Nothing of this machine's own AWS settings. */
+/** Runs `body` without any AWS settings of this machine. */
 async function withoutAws(
   body: () => Promise<void>,
   env: Record<string, string> = {},
@@ -402,7 +402,7 @@ async function withoutAws(
   }
 }
 
-/** A profile whose process hands out the right key each time, and counts. */
+/** Runs `body` with a profile whose program prints the right key each time and counts its runs. */
 async function withCredentialProcess(
   body: (runs: () => Promise<number>) => Promise<void>,
 ): Promise<void> {

@@ -15,14 +15,14 @@ import { TestTemporal } from '../helpers/temporal.ts';
 const KILLS = 20;
 const MIB = 1024 * 1024;
 const PART_BYTES = 16 * MIB;
-/** Parts in flight and the one that is being filled: as many are read again after a kill, at most. */
+/** Parts in flight and the part that the worker fills. After a kill, the next worker reads at most these again. */
 const MAX_REREAD_BYTES = 5 * PART_BYTES;
-/** Some parts later: on average every second kill costs more than it brings. */
+/** A worker dies after at most this many bytes. Nearly half of the workers die before they have read a whole part. */
 const MAX_KILL_AFTER_BYTES = 36 * MIB;
-/** Handed to the connection by the origin, and still in its buffers when the worker died. */
+/** Bytes that the origin gave to the connection and that were in its buffers when the worker died. */
 const SOCKET_SLACK_BYTES = 8 * MIB;
 
-/** One block of records with quoted line breaks, again and again: 300 MB without being in memory. */
+/** A block of records with quoted line breaks. The file repeats it to 300 MB, which are never in memory. */
 const BLOCK = Buffer.from(
   Array.from({ length: 10_000 }, (_, n) => `${n},"line one of ${n}\nline two",${n}.5\n`).join(''),
 );
@@ -73,7 +73,7 @@ describe('a landing in S3 whose worker is killed', () => {
   });
 });
 
-/** A worker after the other, each killed at a moment of its landing; the last one may finish. */
+/** Starts one worker after another and kills each during its landing. The last one may finish. */
 async function killWorkers(lab: Lab, landing: Running): Promise<number> {
   const random = new Random(20_261_124, 'kills');
   const ended = new AbortController();
@@ -83,7 +83,7 @@ async function killWorkers(lab: Lab, landing: Running): Promise<number> {
   let kills = 0;
   for (; kills < KILLS && !ended.signal.aborted; kills += 1) {
     const worker = lab.start(['worker']);
-    // The first ones as soon as they are there; the others anywhere between their first byte and some parts later.
+    // The first workers die at their start. Later workers die when they have read a few parts at most.
     if (kills < 2) await worker.says(/Working for/);
     else await untilSent(lab, sentBy(lab) + random.below(MAX_KILL_AFTER_BYTES), ended.signal);
     worker.process.kill('SIGKILL');
@@ -96,7 +96,7 @@ async function killWorkers(lab: Lab, landing: Running): Promise<number> {
   return kills;
 }
 
-/** Looks every few milliseconds: what is sent meanwhile is part of the randomness. */
+/** Polls every few milliseconds. The bytes that arrive meanwhile are part of the randomness. */
 async function untilSent(lab: Lab, bytes: number, ended: AbortSignal): Promise<void> {
   while (!ended.aborted && sentBy(lab) <= bytes) await sleep(5);
 }
@@ -131,7 +131,7 @@ async function assertWhole(s3: TestS3): Promise<void> {
   assert.equal(await storedChecksum(raw, rawKey), formatChecksum(crc), 'of the stored bytes');
 }
 
-/** Read back, every byte: S3's own word is not asked. */
+/** Reads every byte back instead of trusting S3's own checksum. */
 async function storedChecksum(raw: S3Store, key: string): Promise<string> {
   let crc = 0;
   for (let at = 0; at < TOTAL_BYTES; at += PART_BYTES) {
@@ -140,11 +140,11 @@ async function storedChecksum(raw: S3Store, key: string): Promise<string> {
   return formatChecksum(crc);
 }
 
-/** Each attempt starts at most so far behind what the one before it was sent. */
+/** Checks that each attempt reads again only a few of the bytes that earlier attempts were sent. */
 function assertReadOnce(requests: readonly SeenRequest[]): void {
   let furthest = 0;
   for (const { range, bytesSent } of requests) {
-    // The probe asks for the head alone.
+    // The probe asks only for the head of the file.
     if (range !== undefined && !range.endsWith('-')) continue;
     const start = Number(/^bytes=(\d+)-/.exec(range ?? '')?.[1] ?? 0);
     const again = furthest - start;

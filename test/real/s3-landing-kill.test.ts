@@ -18,12 +18,12 @@ const KEY = 'demo/ingest_date=2026-11-01/source=all/all.csv';
 const WHOLE = ['all.csv', 'all.csv.manifest.json'];
 const KILLS = 10;
 const SEED = 20_261_101;
-/** A landing of this size makes a few more than so many requests to S3. */
+/** A landing of this size makes slightly more requests to S3 than this. */
 const REQUESTS = 24;
 const CONCURRENCY = 1;
-/** What lies in the sockets between origin and worker when it is killed, besides the parts. */
+/** Bytes in the sockets between origin and worker when the worker dies, in addition to the parts. */
 const IN_SOCKETS_BYTES = 8 * MIB;
-/** Five buffers of 16 MiB, and what the SDK and the sockets need. */
+/** Five buffers of 16 MiB, and the memory of the SDK and the sockets. */
 const MAX_MEMORY_BYTES = 160 * MIB;
 
 let s3: TestS3;
@@ -54,7 +54,6 @@ function landInto(
   });
 }
 
-/** mulberry32 */
 function randomOf(seed: number): () => number {
   let state = seed;
   return () => {
@@ -88,7 +87,7 @@ it('killed at any request to S3, again and again, no byte is wrong and few are r
       proxy.on({ nth }, { before });
       end = await running.end;
       const request = origin.requestsTo('/killed.csv')[seen];
-      // With its manifest in place, nothing of a landing is read any more.
+      // When its manifest exists, a landing reads nothing more.
       if (!request || isLanded) continue;
       const from = Number(/^bytes=(\d+)-$/.exec(request.range ?? 'bytes=0-')?.[1]);
       assert.ok(from >= startedAt, `fell back from ${startedAt} to ${from}`);

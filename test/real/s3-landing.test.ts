@@ -23,7 +23,7 @@ import { asJson } from '../helpers/as-json.ts';
 const KEY = 'demo/ingest_date=2026-11-01/source=all/all.csv';
 const WHOLE = ['all.csv', 'all.csv.manifest.json'];
 const BESIDE = ['_landing2/all.csv', '_landing2/all.csv.manifest.json', ...WHOLE];
-/** What lies in the sockets between origin and worker when a landing ends early. */
+/** Bytes in the sockets between origin and worker when a landing ends early. */
 const IN_SOCKETS_BYTES = 8 * MIB;
 const http = { connectTimeoutMs: 5000, stallTimeoutMs: 5000 };
 const addresses = { allowPrivate: true };
@@ -50,7 +50,7 @@ beforeEach(() => {
   proxy.clear();
 });
 
-/** Every call is another worker, as far as anything is remembered in memory. */
+/** Each call stands for another worker, which shares no memory with the others. */
 function openStore(changes: Partial<S3Settings> = {}, attempts = 2): S3Store {
   const settings = { ...s3.settings, ...changes };
   const client = createS3Client(settings, { maxAttempts: attempts });
@@ -84,7 +84,7 @@ async function landed(
   return asJson(manifest);
 }
 
-/** Everything of the source's folder, by file name. */
+/** Names of all files in the source's folder. */
 async function files(): Promise<string[]> {
   return await everything(s3, prefix + KEY.replace('all.csv', ''));
 }
@@ -93,7 +93,7 @@ const asked = (operation: string): number =>
   proxy.requests.filter((each) => each.operation === operation && each.key.startsWith(prefix))
     .length;
 
-/** Ends the first request's body after so many MiB. */
+/** Ends the body of the first request after this many MiB. */
 const cutOnce =
   (answer: Answer, mebibytes: number): Route =>
   (n) => ({ ...answer, ...(n === 1 ? { cutAfterBytes: mebibytes * MIB } : {}) });
@@ -141,7 +141,7 @@ for (const checksums of [true, false]) {
       await assert.rejects(landed(spec, first), { code: 'SOURCE_TRUNCATED' });
       assert.deepEqual(await files(), ['all.csv.partial.checkpoint.json', 'upload all.csv']);
       const manifest = await landed(spec, openStore({ checksums, uploadConcurrency: 2 }));
-      // 70 MiB are four full parts, which the interrupted attempt waits for.
+      // The interrupted attempt waits for four full parts of its 70 MiB.
       assert.equal(requestsOf(spec)[1]?.range, `bytes=${4 * PART_BYTES}-`);
       assert.equal(manifest.checksum, body.checksum);
       assert.equal(manifest.scan.records, body.records);
@@ -364,7 +364,7 @@ describe('two landings of one key at once', () => {
   it('the checkpoint that the slower one wrote last is gone when that finds the landing of the first', async () => {
     const spec = serve({ body: bigBody(3), etag: '"1"' });
     await landed(spec);
-    // Its upload was ended by the first, and this came to S3 after the first had cleaned up.
+    // The first landing has ended the other's upload and cleaned up. The other's checkpoint reaches S3 after that.
     await s3.client.send(
       new PutObjectCommand({
         Bucket: s3.bucket,
@@ -469,7 +469,7 @@ describe('an S3 that misbehaves', () => {
     function tell(event: string): Fault {
       return { before: () => next.emit(event) };
     }
-    /** S3 has the request, and writes the object later, also where the client no longer waits for the answer. */
+    /** S3 gets the request but writes the object later, even if the client no longer waits for the answer. */
     async function lateWhereNotAwaited(): Promise<void> {
       const isNotAwaited = await Promise.race([begun, delay(1000, false)]);
       if (!isNotAwaited) return;
@@ -511,7 +511,7 @@ describe('a landing that is aborted', () => {
   it('an abort while S3 does not answer ends soon', async () => {
     const controller = new AbortController();
     const reason = new Error('cancelled');
-    // Two parts hang in S3, a third is full: nothing can be taken in any more.
+    // Two parts hang in S3 and a third is full, so the landing can read nothing more.
     proxy.on(
       { operation: 'UploadPart', nth: 2 },
       { before: () => controller.abort(reason), stallAfterRequestBytes: MIB },

@@ -9,7 +9,7 @@ import { startS3Proxy, type Fault, type Match, type S3Proxy } from '../helpers/s
 import { startS3, type TestS3 } from '../helpers/s3.ts';
 
 const MIB = 1024 * 1024;
-/** Over three parts of 16 MiB, with quoted line breaks. */
+/** The file has more than three parts of 16 MiB, and quoted line breaks. */
 const RECORDS = 600_000;
 const BODY = Buffer.from(
   `id,text,when\r\n${Array.from(
@@ -55,7 +55,7 @@ after(async () => {
   await s3.close();
 });
 
-/** A dataset of its own, ingested while S3 or the publisher misbehaves as a test asks. */
+/** Ingests a new dataset while S3 or the publisher misbehaves. */
 async function ingest(
   faults: [Match, Fault][],
   route: Route = GOOD,
@@ -86,7 +86,7 @@ async function assertPublished({
     ['published', RECORDS, true],
   );
   const { keys, uploads } = await bucketContents(s3);
-  // What failed runs of other tests left for their retries is theirs.
+  // Failed runs of other tests leave files for their retries. These files do not count.
   const left = [...uploads, ...keys.filter((key) => /_staging|partial/.test(key))];
   assert.deepEqual(
     left.filter((key) => key.includes('_staging') || key.includes(`/${name}/`)),
@@ -139,7 +139,7 @@ describe('an S3 that', () => {
         aborted += 1;
         const UploadId = query.get('uploadId') ?? '';
         const upload = { Bucket: s3.bucket, Key: key, UploadId };
-        // A part that this gateway is writing when the upload goes brings half of it back.
+        // If this gateway writes a part while it aborts the upload, a part of the upload comes back.
         await until('the other parts are there', async () => {
           const { Parts = [] } = await s3.client.send(new ListPartsCommand(upload));
           return Parts.length === PARTS - 1;
@@ -204,7 +204,7 @@ describe('Parquet in S3', () => {
       },
     };
     const ends: Match['operation'] = ['PutObject', 'CompleteMultipartUpload'];
-    // Of the source's rows: the table of days gets a file of its own after the publication.
+    // Only the source's Parquet matches. The table of days gets its file after the publication.
     const match: Match = { operation: ends, key: '/source=a/part-' };
     const run = await ingest([[match, look]]);
     await assertPublished(run);

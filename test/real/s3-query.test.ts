@@ -16,7 +16,7 @@ import { startS3, type TestS3 } from '../helpers/s3.ts';
 import { ATTACKS } from '../lake/attacks.ts';
 import { rowsOf, TinyLake, type TinySource } from '../lake/tiny-lake.ts';
 
-/** Not the gateway's own: it takes no tokens, and needs none for the settings to be copied. */
+/** A made-up token. The gateway needs none, but Longhaul passes this one to DuckDB. */
 const TOKEN = 'a-session-token';
 
 let s3: TestS3;
@@ -42,7 +42,7 @@ before(async () => {
   const gone = await lake.publish('gone', '2026-01-01', [source]);
   await upload(lake);
   await converted.delete(gone.sources[0]?.parquet[0]?.key ?? '');
-  // Not in any manifest, and in another bucket.
+  // No manifest names this object. The other object is in another bucket.
   await converted.put('stray.csv', 'secret\n1\n');
   await s3.client.send(new CreateBucketCommand({ Bucket: 'other' }));
   await s3.client.send(new PutObjectCommand({ Bucket: 'other', Key: 'x.csv', Body: 'secret\n1' }));
@@ -63,7 +63,7 @@ async function rows(sql: string): Promise<unknown[]> {
   return await rowsOf(sql, { converted, s3: { settings: s3.settings, httpfsPath } });
 }
 
-/** Every object of every bucket, with what it holds. */
+/** Every object of every bucket, with its content. */
 async function fingerprint(): Promise<string[]> {
   const pages = ['other', s3.bucket].map(async (Bucket) => {
     const { Contents = [] } = await s3.client.send(new ListObjectsV2Command({ Bucket }));
@@ -175,7 +175,7 @@ for (const [name, status, s3Code, code] of [
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     try {
-      // Only DuckDB asks there: a client of its own is made for settings of its own.
+      // Longhaul keeps one client per settings, so changed settings give DuckDB a client with this address.
       process.env['AWS_ENDPOINT_URL_S3'] = `http://127.0.0.1:${port}`;
       const settings = { ...s3.settings, stallTimeoutMs: s3.settings.stallTimeoutMs + port };
       const reading = rowsOf('FROM d', { converted, s3: { settings, httpfsPath } });

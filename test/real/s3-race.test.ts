@@ -7,7 +7,7 @@ import type { Answer } from '../helpers/origin.ts';
 import { bucketContents, withS3Lab } from '../helpers/s3-lab.ts';
 import type { TestS3 } from '../helpers/s3.ts';
 
-/** What a publisher serves to one of the two hosts: the rest of it comes when the gate is opened. */
+/** A file that a publisher serves to one of the two hosts. The rest of it comes when the test opens the gate. */
 class GatedFile {
   readonly body: string;
   open: () => void = () => undefined;
@@ -20,7 +20,7 @@ class GatedFile {
     this.body = `id,text\r\n${lines.join('\r\n')}\r\n`;
   }
 
-  /** The head comes at once, so that the probe passes. */
+  /** The head comes at once, so that the probe succeeds. */
   route(): (n: number, request: { range: string | undefined }) => Answer {
     return (_, { range }) => ({
       body: this.body,
@@ -37,7 +37,7 @@ interface Host {
   files: Record<'a' | 'b', GatedFile>;
 }
 
-/** Two hosts, with a state folder each, one bucket, and publishers that serve them different bytes. */
+/** Starts two hosts with one bucket. Each has its own state folder and a publisher with other bytes. */
 async function withTwoHosts(
   body: (one: Host, other: Host, s3: TestS3) => Promise<void>,
 ): Promise<void> {
@@ -54,7 +54,7 @@ async function withTwoHosts(
   });
 }
 
-/** All that leads to the bucket, and nothing of the first host's own folders. */
+/** Environment that leads to the bucket, without the first host's own folders. */
 function s3Env({ env }: Lab): Record<string, string> {
   const own = new Set(['STATE_DIR', 'DATASETS_FILE', 'TMPDIR']);
   return Object.fromEntries(Object.entries(env).filter(([key]) => !own.has(key)));
@@ -73,7 +73,7 @@ function ingest({ lab }: Host): Running {
   return lab.start(['ingest', 'things', '--json']);
 }
 
-/** Until a host's landing of a source is whole in the bucket. */
+/** Waits until a host has landed a source in the bucket. */
 async function landed({ lab }: Host, running: Running, id: string): Promise<void> {
   await running.says(new RegExp(`things ${id}: (?:inspect|convert|verify|done)`));
   assert.ok(lab.origin.requests.length > 0);
@@ -92,7 +92,7 @@ function assertLost({ code, stdout, stderr }: Outcome): void {
   assert.match(error['hint'] ?? '', /--again/);
 }
 
-/** What is in the bucket is the winner's day, whole, and nothing else. */
+/** Checks that the bucket holds the winner's whole day and nothing else. */
 async function assertOnlyOf(winner: Host, s3: TestS3): Promise<void> {
   const { code, stdout } = await winner.lab.run(['verify', 'things', '--json']);
   assert.equal(code, 0, stdout);
@@ -127,7 +127,7 @@ async function assertOnlyOf(winner: Host, s3: TestS3): Promise<void> {
       ...parquet.map(({ key }) => `takehome-converted/${key}`),
     ]),
   );
-  // The table is the dataset's, whichever host's run brought it up to date.
+  // The table belongs to the dataset. The run of any host may have brought it up to date.
   const ofDay = keys.filter((key) => !key.startsWith('takehome-converted/_iceberg/'));
   const beside = ofDay.filter((key) => key !== manifestKey && !named.has(key));
   assert.deepEqual(beside, [], 'the loser leaves nothing behind');

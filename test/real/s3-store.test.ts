@@ -47,7 +47,7 @@ test('a key that another host deletes at the same moment is deleted, although th
   });
 });
 
-/** A store whose requests go through a proxy that can answer in S3's place. */
+/** Gives `body` a store behind a proxy that can answer in place of S3. */
 async function withProxy(
   prefix: string,
   body: (store: S3Store, proxy: Awaited<ReturnType<typeof startS3Proxy>>) => Promise<void>,

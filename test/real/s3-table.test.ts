@@ -8,7 +8,7 @@ let lakes = 0;
 
 before(async () => {
   s3 = await startS3();
-  // Where a file is cast, a process of its own opens the bucket.
+  // If a file is cast, another process opens the bucket.
   Object.assign(process.env, s3.env);
 });
 after(async () => await s3.close());

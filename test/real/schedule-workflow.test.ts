@@ -20,7 +20,7 @@ const DAY_MS = 86_400_000;
 
 const temporal = new TestTemporal();
 
-/** What the activities were asked that start runs, or look at schedules. */
+/** Inputs of the activities that start runs and look at schedules. */
 interface Asked {
   days: DayInput[];
   pauses: PauseInput[];
@@ -60,11 +60,11 @@ async function resultOf(workflowId: string): Promise<IngestResult> {
 interface Scheduled {
   taskQueue: string;
   address?: string;
-  /** A past time that is made up for; else the schedule is triggered. */
+  /** Past time of a missed run, for which the schedule makes up. Without it, the test triggers the schedule. */
   nominal?: Date;
 }
 
-/** A schedule of the test's own starts the workflow: only so it has a nominal time. @returns the workflow's id. */
+/** Starts the workflow through a schedule, because only such a start has a nominal time. @returns the workflow's id. */
 async function startOnSchedule({ taskQueue, address, nominal }: Scheduled): Promise<string> {
   const name = `d-${randomUUID()}`;
   const { ingestDate: _, ...run } = ingestInput(['a']);
@@ -91,7 +91,7 @@ async function startOnSchedule({ taskQueue, address, nominal }: Scheduled): Prom
       args: [input],
     },
   });
-  // The server leaves the start out and takes the end in.
+  // The server excludes the start of a backfill and includes its end.
   if (nominal === undefined) await handle.trigger();
   else await handle.backfill({ start: new Date(nominal.getTime() - 1), end: nominal });
   return await startedBy(async () => await handle.describe());
@@ -105,7 +105,7 @@ async function startedBy(describeIt: () => Promise<ScheduleDescription>): Promis
   }
 }
 
-/** Half past eleven at night in Denver is the next day in UTC. */
+/** Half past eleven at night in Denver is on the next day in UTC. */
 const PAST = { nominal: new Date('2026-03-08T06:30:00Z'), ingestDate: '2026-03-07' };
 const DATED = 'http://example.org/{date}.csv';
 

@@ -24,11 +24,11 @@ let connection: Connection;
 let client: Client;
 
 before(async () => {
-  // One day's file is not another's, though their ETags may be.
+  // Files of different days differ, although their ETags may be equal.
   const days = DAYS.map((day) => [`/days/${day}.csv`, { body: `${CSV}${day},x\n` }] as const);
   lab = await startLab({
     routes: { '/a.csv': { body: CSV }, ...Object.fromEntries(days) },
-    // An answer that is held is no stall.
+    // The publisher holds an answer. The worker must not take this for a stall.
     env: { HTTP_STALL_TIMEOUT_SECONDS: '60' },
   });
   const embedded = await findEmbedded(lab.stateDir);
@@ -49,14 +49,14 @@ interface Failure {
   error: { code: string; message: string };
 }
 
-/** No file is without datasets: one that has no schedule stands beside them. */
+/** Writes datasets.yaml. Longhaul refuses an empty file, so the file always has one dataset without a schedule. */
 async function datasets(entries: string[]): Promise<void> {
   const lines = [...entries, dataset('idle', 'schedule: false')].map((each) => `  ${each}\n`);
   const file = lab.env['DATASETS_FILE'] ?? '';
   await writeFile(file, `schedule: { jitter: "0" }\ndatasets:\n${lines.join('')}`);
 }
 
-/** A server lists a schedule a moment after it knows it, and apply finds what is to be deleted in the list. */
+/** The server lists a new schedule after a moment. `apply` finds the schedules to delete in this list. */
 async function untilListed(...wanted: string[]): Promise<void> {
   for (;;) {
     const ids: string[] = [];
@@ -66,7 +66,7 @@ async function untilListed(...wanted: string[]): Promise<void> {
   }
 }
 
-/** Leaves nothing to the next test. */
+/** Deletes all schedules, so that the next test starts without any. */
 async function removeAll(): Promise<void> {
   for await (const { scheduleId } of client.schedule.list()) {
     await client.schedule.getHandle(scheduleId).delete();
@@ -91,7 +91,7 @@ async function listed(name: string): Promise<ScheduleSummary> {
   return found ?? assert.fail(`${name} is not in the list`);
 }
 
-/** Every run of the schedule has ended, and there are so many. */
+/** Waits until the schedule has this many runs and all have ended. */
 async function ended(name: string, runs: number): Promise<ScheduleSummary> {
   for (;;) {
     const schedule = await listed(name);
@@ -101,13 +101,13 @@ async function ended(name: string, runs: number): Promise<ScheduleSummary> {
   }
 }
 
-/** From and to: in these weeks the zones of the test change their clocks. */
+/** Start and end of weeks in which the tested time zones change their clocks. */
 const CHANGES = [
   ['2027-03-10', '2027-05-05'],
   ['2027-08-30', '2027-11-12'],
 ] as const;
 
-/** What the server makes of cron lines, and when it would start them. */
+/** The server's description of cron lines, and the times at which it would start them. */
 async function onServer(
   cronExpressions: string[],
   timezone: string,
@@ -133,7 +133,7 @@ async function onServer(
   return { description, weeks: all };
 }
 
-/** From the first to the last of the server's times, going back from due to due. */
+/** Longhaul's times from the first to the last of the server's times. Goes back from one due time to the one before. */
 function reckonedTimes(text: string, timeZone: string, times: readonly Date[]): Date[] {
   const [first = assert.fail('nothing is due'), last = first] = [times[0], times.at(-1)];
   const reckoned: Date[] = [];
@@ -159,7 +159,7 @@ function isWholeDay(day: string, timeZone: string): boolean {
   return ms === DAY_MS;
 }
 
-/** A field of a cron line: right for one of the five, or not far from it. */
+/** A field of a cron line. It is valid for one of the five positions, or nearly valid. */
 function field(): fc.Arbitrary<string> {
   const value = fc.oneof(
     fc.integer({ min: 0, max: 32 }).map(String),
@@ -320,7 +320,7 @@ describe('a schedule', () => {
     const backfill = ['--from', DAYS[0] ?? '', '--to', DAYS[3] ?? ''];
     const { code, stderr } = await lab.run(['schedule', 'backfill', 'days', ...backfill]);
     assert.equal(code, 0, stderr);
-    // 02:30 of 8 March does not exist; 23:30 is the next day in UTC.
+    // 02:30 of 8 March does not exist. 23:30 is on the next day in UTC.
     await ended('days', 5);
     for (;;) {
       if ((await publishedDays('days')).length === DAYS.length) break;
@@ -382,7 +382,7 @@ describe('a schedule', () => {
         assert.ok(started.size > 7, `${started.size} days`);
         assert.deepEqual([...reckoned.keys()], [...started.keys()], `${text} in ${timeZone}`);
         for (const [day, all] of started) {
-          // Where the clocks change, a server may miss one of two, or take one that was skipped for a later one.
+          // When the clocks change, a server may miss one of two times or start a skipped one later.
           if (!isWholeDay(day, timeZone)) continue;
           assert.deepEqual(reckoned.get(day), all, `${text} in ${timeZone}`);
         }

@@ -18,7 +18,7 @@ interface Failure {
   error: { code: ErrorCode; message: string; hint: string };
 }
 
-/** Gives its file for the token only, and repeats what it was asked in every refusal. */
+/** Serves its file only for the right token, and repeats the request's query in every refusal. */
 function guarded(_number: number, { query }: SeenRequest): Answer {
   if (query === `token=${CANARY}`) return { body: CSV, etag: '"1"' };
   return { status: 403, body: JSON.stringify({ message: `Not valid: ${query}` }) };
@@ -30,7 +30,7 @@ function refusing(_number: number, { query }: SeenRequest): Answer {
 
 const ROUTES = { '/a.csv': guarded, '/broken.csv': refusing };
 
-/** A portal's table that wants the token in a header. */
+/** Serves a portal's table that needs the token in a header. */
 function guardedTable({ origin }: Lab): { address: string; headers: Record<string, string> } {
   const table = socrataOf(['id'], [['1'], ['2'], ['3']]);
   table.beforePage = (_number, { headers }) => {
@@ -50,13 +50,13 @@ async function configure(lab: Lab): Promise<void> {
   });
 }
 
-/** What a publisher's secret must not be in: every event with its payloads, of every workflow. */
+/** All events of all workflows, with their payloads. None may contain a publisher's secret. */
 async function historiesOf(client: Client): Promise<string> {
   const texts: string[] = [];
   for await (const { workflowId, runId } of client.workflow.list()) {
     const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
     texts.push(
-      // The payloads of a history are base64 in its JSON.
+      // The JSON of a history has its payloads in base64.
       JSON.stringify(history, (key, value: unknown) =>
         key === 'data' && typeof value === 'string'
           ? Buffer.from(value, 'base64').toString('utf8')
@@ -67,7 +67,7 @@ async function historiesOf(client: Client): Promise<string> {
   return texts.join('\n');
 }
 
-/** Every file of the lab that holds the canary: lake, Temporal's database, logs. */
+/** Files of the lab that contain the canary. The lab holds the lake, Temporal's database and logs. */
 async function filesWithCanary({ folder }: Lab): Promise<string[]> {
   const found: string[] = [];
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
@@ -80,7 +80,7 @@ async function filesWithCanary({ folder }: Lab): Promise<string[]> {
 
 const says = ({ stdout, stderr }: Outcome): string => stdout + stderr;
 
-/** Runs that end well and badly, and every command that shows them. */
+/** Starts runs that succeed and runs that fail, and calls every command that shows them. */
 async function exercise(lab: Lab): Promise<void> {
   const good = await lab.run(['ingest', 'things']);
   assert.equal(good.code, 0, says(good));

@@ -21,7 +21,7 @@ suite('the job on Spark 3.5, which EMR 7 has', () => {
   test('shards of unlike sizes, a task each: all rows, in order', async (t) => {
     const sizes = { shardBytes: 2000, partBytes: 1, maxPartBytes: 1 };
     const sharded = sparkEngine({ submit, sizes });
-    // Growing records: the last shards are the longest, with which Spark begins.
+    // The records grow, so the last shards are the longest. Spark begins with them.
     const lines = Array.from({ length: 60 }, (_, n) => `${n},"${'line\n'.repeat(n)}"\n`);
     const file = await landed(await scratch(t), `n,t\n${lines.join('')}`, { spacing: 500 });
     const result = await converted(sharded, file);

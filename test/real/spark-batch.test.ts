@@ -42,7 +42,7 @@ import { withTempFolder } from '../helpers/temp-folder.ts';
 
 process.env['JAVA_TOOL_OPTIONS'] = SHORT_LIVED;
 
-/** What is staged of one run. */
+/** A run's staged input. */
 interface Run {
   store: Store;
   input: BatchInput;
@@ -55,14 +55,14 @@ interface Staged {
 }
 
 interface Cut {
-  /** Default: on a disk. */
+  /** Default: a store on a disk. */
   store?: Store;
   shardBytes?: number;
-  /** Instead of those that inspection finds. */
+  /** Replaces the columns that the inspection finds. */
   columns?: Record<string, Column[]>;
 }
 
-/** @param content of each source by its id. */
+/** @param contents content of each source by its id. */
 async function staged(
   t: TestContext,
   contents: Record<string, string>,
@@ -109,7 +109,7 @@ async function converting(
   return await convertBatch(deps, input, { signal, onProgress, onNote: () => undefined }, submit);
 }
 
-/** Names of the parts of a source, whose rows are those that csv-parse reads. */
+/** Names of a source's parts. Checks that their rows are those that csv-parse reads. */
 async function partsOf({ store, input, sources }: Run, id: string): Promise<string[]> {
   const key = stagedPartsKey(stagedSparkPrefix(input.runId, id));
   const { parts, schema } = await requireStaged(store, key, STAGED_PARTS);
@@ -137,7 +137,7 @@ const NUMBERS: Column[] = ['n', 't'].map((name) => ({
   type: 'BIGINT',
 }));
 
-/** Nothing of the job itself is left, and no copy of a source that has its parts. */
+/** Checks that nothing of the job itself is left, and no staged copy of a source that has its parts. */
 async function assertTidy({ store, input }: Run, done: readonly string[]): Promise<void> {
   const left = await namesBelow(store, stagingPrefix(input.runId));
   assert.deepEqual(
@@ -281,7 +281,7 @@ describe('a session whose credentials expire', () => {
     message: 'The provided token has expired. (Service: S3, Status Code: 400, Request ID: x)',
   };
 
-  /** Spark as S3 lets it: each session has one source done, and is refused for the others. */
+  /** Spark with expired credentials: the first `mostDone` sessions convert one source each. S3 refuses the rest. */
   function refusedSpark(mostDone: number): { submit: SubmitSpark; sessions: string[][] } {
     const sessions: string[][] = [];
     const submit: SubmitSpark = async ({ scratchFolder }) => {

@@ -43,7 +43,7 @@ after(async () => {
 
 const submit: SubmitSpark = async (command) => await session.submit(command);
 const whole = sparkEngine({ submit });
-/** A few records a shard, and each a part, or a few shards a part. */
+/** Each shard has a few records. A part has one shard or a few. */
 const inParts = sparkEngine({ submit, sizes: { shardBytes: 30, partBytes: 1, maxPartBytes: 1 } });
 const joined = sparkEngine({
   submit,
@@ -85,7 +85,7 @@ test('in shards, Spark writes the rows that csv-parse reads, in order, whatever 
   assert.ok(parts.joined > 1 && parts.joined < parts.apart, `${parts.joined} joined parts`);
 });
 
-/** A megabyte or so, of which each record says its number. */
+/** Contents of about a megabyte. Each record contains its number. */
 const CONTENTS: Record<string, { content: Buffer; encoding?: Encoding }> = {
   'quoted line breaks': { content: numbered((n) => `${n},"one\r\n${n},x,2\r\n""two""",1.25`) },
   'Windows-1252': {
@@ -150,7 +150,7 @@ suite('Spark in shards', () => {
   });
 });
 
-/** Bytes, as a conversion reported them. */
+/** Bytes that a conversion reports as progress. */
 async function reportedBy(engine: ConversionEngine, file: Sample): Promise<number[]> {
   const reported: number[] = [];
   const onProgress = ({ bytes }: { bytes: number }): void => void reported.push(bytes);
@@ -179,7 +179,7 @@ suite('the real samples', () => {
       const { rows } = await readBack(await converted(whole, file));
       assert.equal(rows.length, count);
       const expected = expectedRows(file, schema);
-      // Row by row: a difference of the whole would take the assertion minutes to print.
+      // The test compares row by row, because an assertion on all rows would take minutes to print a difference.
       for (const [index, row] of rows.entries()) assert.deepEqual(row, expected[index]);
     });
   }

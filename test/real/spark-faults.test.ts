@@ -13,7 +13,7 @@ import { processesWith, until } from '../helpers/processes.ts';
 import { withSmallDisk } from '../helpers/small-disk.ts';
 import { withTmpdir } from '../helpers/temp-folder.ts';
 
-/** 24 MB, so that a conversion takes long enough to be met; quoted line breaks throughout. */
+/** 24 MB, so that a conversion takes long enough for the test to hit it. The records have quoted line breaks. */
 const RECORDS = 300_000;
 const BODY = Buffer.from(
   `id,text,when,amount\r\n${Array.from(
@@ -39,7 +39,7 @@ async function oneSource(lab: Lab): Promise<void> {
   await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
 }
 
-/** Until Spark's tasks write. */
+/** Waits until Spark's tasks write. */
 async function untilWriting(lab: Lab, running: Running): Promise<void> {
   let ended = false;
   void running.ended.then(() => {
@@ -51,7 +51,7 @@ async function untilWriting(lab: Lab, running: Running): Promise<void> {
   });
 }
 
-/** Spark's own folder, which each of its processes has in its command line, is in the lab's TMPDIR. */
+/** Each process of Spark names Spark's folder in its command line. This folder is in the lab's TMPDIR. */
 async function untilNoSpark(lab: Lab): Promise<void> {
   await until('no process of Spark', async () => {
     const found = await processesWith(lab.folder);
@@ -85,7 +85,7 @@ describe('a conversion by Spark', () => {
     const retrying = { ...env, SOURCE_RETRY_MINUTES: '15', SOURCE_CONCURRENCY: '1' };
     await withLab({ routes: all, env: retrying, up: false }, async (lab) => {
       const address = (id: string): string => lab.origin.address(`/${id}.csv`);
-      // The second job has two sources: they are landed while Spark starts for the first one.
+      // The second job has two sources. The worker lands them while Spark starts for the first job.
       const sources = { first: address('first'), small: address('small'), a: address('a') };
       await lab.datasets({ things: sources });
       const running = lab.start(INGEST);
@@ -117,7 +117,7 @@ describe('a conversion by Spark', () => {
   it('that fills the disk says so and leaves nothing, and a retry goes on', async (t) => {
     await withLab({ routes, env, up: false }, async (lab) => {
       await oneSource(lab);
-      // The reserve, and room for a quarter of a MiB.
+      // The disk has room for the reserve of 64 MiB and a quarter of a MiB more.
       const disk = { folder: join(lab.lakeDir, 'takehome-converted'), size: `${65_536 + 256}k` };
       await withSmallDisk(t, disk, async ({ grow }) => {
         try {

@@ -32,7 +32,7 @@ after(async () => {
   rmSync(outside, { recursive: true });
 });
 
-/** Rows as JSON text, parsed: what `query --engine spark --format json` prints. */
+/** Rows that `query --engine spark --format json` prints, parsed. */
 async function rowsOf(sql: string, { store }: TinyLake = lake, asOf?: string): Promise<unknown[]> {
   const scratchFolder = await mkdtemp(join(tmpdir(), 'longhaul-query-test-'));
   const run = async (jobPath: string): Promise<string> => {
@@ -55,7 +55,7 @@ async function rowsOf(sql: string, { store }: TinyLake = lake, asOf?: string): P
 
 const JAVA = "('java.lang.System', 'getenv', 'LONGHAUL_SECRET')";
 
-/** What must never run, wherever in a query it stands. */
+/** SQL that must never run, at any place in a query. */
 const REFUSED: [name: string, sql: () => string][] = [
   ['INSERT', () => 'INSERT INTO d SELECT 2'],
   ['INSERT in a FROM', () => 'FROM d INSERT INTO e SELECT x'],
@@ -200,7 +200,7 @@ void test('the times in the files of DuckDB and parquetjs are the same local one
   ]);
 });
 
-/** Sources whose columns meet in other types than their own, at values where engines differ. */
+/** Sources whose columns need a common type that is not their own, with values at which engines differ. */
 const DRIFTING: TinySource[] = [
   {
     id: '2015',
@@ -243,7 +243,7 @@ void test('views are those that DuckDB has, value for value', async () => {
   for (const view of ['drift', 'drift_history']) {
     const sql = `SELECT * FROM ${view} ORDER BY ingest_date, source, n`;
     for (const asOf of [undefined, '2026-01-01']) {
-      // Where NULLs go is each engine's own.
+      // The engines sort NULLs differently.
       const [spark, duckdb] = [await rowsOf(sql, lake, asOf), await lake.rows(sql, asOf)].map(
         (rows) => rows.map((row) => JSON.stringify(row)).toSorted(),
       );

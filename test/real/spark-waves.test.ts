@@ -17,7 +17,7 @@ import { keepHistory } from '../workflows/history.ts';
 import { sourceResult } from '../workflows/source-result.ts';
 
 const temporal = new TestTemporal();
-/** Of a fake landing. */
+/** Size of each fake landing. */
 const SOURCE_BYTES = sourceResult('x', 'landed').bytes;
 
 function ids(count: number): string[] {
@@ -34,7 +34,7 @@ async function ingest(
   await ingestWithFakes(temporal, input, changes, body);
 }
 
-/** Jobs of Spark that do at once what they are asked for. */
+/** Jobs of Spark that finish at once and record their sources. */
 function recordedBatches(failed: (id: string) => RunError[] = () => []) {
   const batches: string[][] = [];
   const convertBatch = async ({ sources }: BatchInput): Promise<{ failed: RunError[] }> => {

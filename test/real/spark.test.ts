@@ -38,7 +38,7 @@ async function query(lab: Lab, sql: string, ...args: string[]): Promise<unknown[
   return JSON.parse(stdout) as unknown[];
 }
 
-/** `<name>-spark` and `<name>-duckdb` are one file by two engines: the same columns, types and rows, as often. */
+/** `<name>-spark` and `<name>-duckdb` are one file, converted by two engines. Columns, types and rows must be equal. */
 async function assertSameRows(lab: Lab, name: string): Promise<void> {
   const [spark, duckdb] = [`${name}_spark`, `${name}_duckdb`];
   assert.deepEqual(await query(lab, `DESCRIBE ${spark}`), await query(lab, `DESCRIBE ${duckdb}`));
@@ -134,7 +134,7 @@ describe('the engine spark', () => {
   });
 });
 
-/** A Spark whose spark-submit runs our job as many write it: line by line, and past whatever does not fit. */
+/** A Spark that runs Longhaul's job as many users write one: line by line, and ignoring values that do not fit. */
 async function carelessSpark(folder: string): Promise<string> {
   const careless = [
     's/"multiLine", "true"/"multiLine", "false"/',

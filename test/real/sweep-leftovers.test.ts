@@ -46,7 +46,7 @@ async function begin(store: S3Store, key: string, parts: string[] = []): Promise
   }
 }
 
-/** S3 gives every object the present time: so the present is moved instead. */
+/** S3 gives every object the present time, so the test moves the present. */
 async function find(lake: Lake, hoursLater: number): Promise<FoundLeftovers> {
   const nowMs = Date.now() + hoursLater * HOUR_MS;
   const { signal } = new AbortController();
@@ -83,7 +83,7 @@ test('in S3 it finds uploads with what they hold, checkpoints, parts that nothin
   ]);
   for (const each of found.old) {
     await each.remove();
-    // A sweep that was cut off begins again.
+    // An interrupted sweep starts again and removes the same files a second time.
     await each.remove();
   }
   assert.deepEqual(await find(lake, 25), { old: [], younger: 0 });

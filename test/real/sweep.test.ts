@@ -48,14 +48,14 @@ const temporal = new TestTemporal({
   },
   after: async () => {
     stopWorker.abort();
-    // A worker that did not start has said so already; the servers end all the same.
+    // A worker that did not start has already reported its error. The servers must still end.
     await working.catch(() => undefined);
     await s3?.close();
     await rm(folder, { recursive: true, force: true });
   },
 });
 
-/** The one lake of the namespace from now on. */
+/** Makes this lake the only one of the namespace. */
 async function serve(lake: string): Promise<void> {
   stopWorker.abort();
   await working;
@@ -71,7 +71,7 @@ async function serve(lake: string): Promise<void> {
   });
 }
 
-/** A run that is under way and stays so: no worker polls its queue. */
+/** Starts a run that never ends, because no worker polls its queue. */
 async function startRun(workflowId: string, ingestDate: string): Promise<string> {
   const { firstExecutionRunId } = await temporal.client.workflow.start('ingestDataset', {
     workflowId,
@@ -81,7 +81,7 @@ async function startRun(workflowId: string, ingestDate: string): Promise<string>
   return firstExecutionRunId;
 }
 
-/** Temporal lists runs a moment after they have started. */
+/** Temporal lists a run a moment after its start. */
 async function untilListed(count: number): Promise<void> {
   const query = "WorkflowType = 'ingestDataset'";
   while ((await temporal.client.workflow.count(query)).count < count) await delay(20);
@@ -207,7 +207,7 @@ describe('a sweep of a disk', () => {
     await writeFile(full, 'body');
     const then = new Date(Date.now() - hours * HOUR_MS);
     await utimes(full, then, then);
-    // A run's staging is as old as the youngest of it, its folder included.
+    // The youngest file or folder in a run's staging decides the staging's age.
     const [staging] = /^.*_staging\/[^/]+/.exec(full) ?? [];
     if (staging !== undefined) await utimes(staging, then, then);
   }

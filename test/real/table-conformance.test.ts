@@ -23,14 +23,14 @@ import { PublishedLake } from '../iceberg/published-lake.ts';
 import { byName, type HistoryModel } from '../iceberg/table-model.ts';
 import { rowsOf } from '../lake/tiny-lake.ts';
 
-/** Of a dataset's life. */
+/** Events in the life of a dataset. */
 interface Plan {
   events: DayEvent[];
-  /** Whether the table is made anew at its end. */
+  /** True: the table is rebuilt after the events. */
   isRebuilt: boolean;
 }
 
-/** Publishes, brings the table up to date after each publication, and has all of it read. */
+/** Publishes, updates the table after each publication, and lets all readers read it. */
 async function checkTable(
   store: Store,
   { events, isRebuilt }: Plan,
@@ -48,7 +48,7 @@ async function checkTable(
       assert.deepEqual({ place, ...byName(found) }, { place, ...expected });
     }
   };
-  /** All that was published is withdrawn. */
+  /** Checks the table after all days were withdrawn. */
   const checkEmpty = async (): Promise<void> => {
     for (const [name, reader] of Object.entries(readers)) {
       for (const table of [location, `${location}_versions`, `${location}_days`]) {
@@ -76,10 +76,10 @@ async function checkTable(
   for (const [tag, expected] of lake.model.tags) await check(expected, { tag });
   if (lake.model.history) {
     await checkHistory(location, lake.model.history, readers);
-    // Types that were wider once are in the table only, unless it was made anew.
+    // The table keeps types that were once wider until a rebuild, so only a rebuilt table has the view's types.
     if (isRebuilt && store instanceof DiskStore) await checkView(store, lake.model.history);
   }
-  // Wrong bounds or counts of a file would make a reader pass over it.
+  // If the bounds or counts of a file were wrong, a reader would skip the file.
   const { columns, rows } = lake.model.head ?? { columns: [], rows: [] };
   for (const [index, { name: column, type }] of columns.entries()) {
     for (const value of new Set([null, ...rows.slice(0, 2).map((row) => row[index] ?? null)])) {
@@ -89,7 +89,7 @@ async function checkTable(
   }
 }
 
-/** By each reader, the versions and the days, which are the history where they are joined. */
+/** Checks the versions and the days by each reader. Joined, they are the history. */
 async function checkHistory(
   location: string,
   { versions, days, joined }: HistoryModel,
@@ -112,7 +112,7 @@ async function checkHistory(
   }
 }
 
-/** `longhaul query` says the same. */
+/** Checks that `longhaul query` returns the same rows. */
 async function checkView(converted: DiskStore, { joined }: HistoryModel): Promise<void> {
   const values = joined.columns.map(({ name, type }) => {
     if (type === 'DOUBLE') return name;
@@ -130,7 +130,7 @@ function property(sequences: number, body: (plan: Plan) => Promise<void>): Promi
     {
       numRuns: EXAMPLES.length + sequences,
       examples: EXAMPLES.map((plan): [Plan] => [plan]),
-      // Making a failure small takes minutes: remove this line for it, with the reported seed and path.
+      // fast-check takes minutes to shrink a failure. If needed, remove this line and use the reported seed and path.
       endOnFailure: true,
       includeErrorInReport: true,
     },
@@ -146,10 +146,10 @@ const WITHDRAWN: Plan = {
   isRebuilt: false,
 };
 
-/** A table that is made anew of no days. */
+/** A rebuild after all days were withdrawn. */
 const NOTHING_LEFT: Plan = { events: WITHDRAWN.events.slice(0, 2), isRebuilt: true };
 
-/** The second day has what a later revision of the first one has not. */
+/** The second day keeps rows that a later revision of the first day replaces. */
 const REPLACED: Plan = {
   events: [
     ONE_ROW,
@@ -160,7 +160,7 @@ const REPLACED: Plan = {
   isRebuilt: true,
 };
 
-/** A file without rows says nothing of its columns' types, also not for the days after it. */
+/** A file without rows does not decide its columns' types, not even for later days. */
 const EMPTY_FIRST: Plan = {
   events: [0, 1].map((rows) => ({
     day: `2026-01-0${rows + 1}`,
@@ -169,7 +169,7 @@ const EMPTY_FIRST: Plan = {
   isRebuilt: false,
 };
 
-/** Random ones, beside the examples. */
+/** Numbers of random sequences. Each test also runs the examples. */
 const SEQUENCES = { onDisk: 16, inS3: 2, inJava: 2, inJavaInS3: 1 };
 const EXAMPLES = [EMPTY_FIRST, WITHDRAWN, NOTHING_LEFT, REPLACED];
 
@@ -243,10 +243,10 @@ suite('a table has the rows and types that were published, as its head and on ev
   });
 });
 
-/** A gateway, and lakes in it: another at each call. */
+/** Gives `body` a gateway and a function that makes a new lake in it. */
 async function withBucket(body: (s3: TestS3, lake: () => S3Store) => Promise<void>): Promise<void> {
   const s3 = await startS3();
-  // Where a file is cast, a process of its own opens the bucket.
+  // If a file is cast, another process opens the bucket.
   Object.assign(process.env, s3.env);
   try {
     let lakes = 0;

@@ -39,7 +39,7 @@ describe("a team's own Temporal", () => {
 
 describe('two lakes on one Temporal', () => {
   const temporal = new TestTemporal();
-  // Each test has lakes of its own.
+  // Each test has its own lakes.
   afterEach(async () => await freeNamespace(temporal.client));
 
   const taken = (outcome: Outcome & { json: Failure }, mine: string, theirs: string): void => {
@@ -112,7 +112,7 @@ describe('--detach', () => {
       assert.deepEqual([refused.code, refused.json.error.code], [2, 'EMBEDDED_NOT_RUNNING']);
       assert.equal((await lab.run(['up', '--background'])).code, 0);
       assert.equal((await lab.run(['ingest', 'things', '--detach'])).code, 0);
-      // The second command joins the run, or finds what it published.
+      // The second command joins the run or finds the day that it published.
       const { code, json } = await lab.json<Run>(['ingest', 'things']);
       assert.deepEqual([code, json.ledger.rows], [0, 2]);
       assert.equal((await lab.published()).length, 1);

@@ -27,7 +27,7 @@ const temporal = new TestTemporal({
   },
 });
 
-// Each test has a lake of its own.
+// Each test has its own lake.
 afterEach(async () => {
   const { connection } = temporal;
   for (const namespace of ['default', NAMESPACE]) {
@@ -176,7 +176,7 @@ describe('a server that refuses a worker', () => {
     assert.match(stderr, /TEMPORAL_NO_NAMESPACE: Namespace nowhere is not found/);
   });
 
-  /** It gets no further than its first look at the server. */
+  /** Runs a worker that fails when it first asks the server. */
   async function worker(env: Record<string, string>): Promise<Ran> {
     const place = new Workplace({}, env);
     try {

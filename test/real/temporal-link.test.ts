@@ -94,7 +94,7 @@ describe("another lake's server on the port that was ours", () => {
   });
 });
 
-/** What a command gets from the host: the server as it was at the join, and where it is now. */
+/** The host's answers to a command: the server's address when the command joined, and its current address. */
 class HostSays implements EmbeddedServer {
   readonly uiUrl = 'http://127.0.0.1:1';
   readonly stopped = never;
@@ -156,7 +156,7 @@ async function withProxies(
   }
 }
 
-/** Waits until a call of that name has come through. */
+/** Waits until the proxy has seen a call of this name. */
 async function seen(proxy: GrpcProxy, method: string): Promise<void> {
   while (!proxy.seen.some((each) => each.method === method)) {
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -53,7 +53,7 @@ async function assertPublishedAgain(lab: Lab): Promise<void> {
   const { stdout } = await lab.run(['show', second.json.runId]);
   assert.match(stdout, /^Unpublished .* by \S+@\S+: a test file$/m);
 
-  // The publisher has the same bytes still: they are landed again, beside the withdrawn ones.
+  // The publisher still has the same bytes. The run lands them again beside the withdrawn ones.
   const again = await ingest(lab, 'trees', SECOND);
   assert.deepEqual([again.json.status, again.json.revision], ['published', 2], again.stdout);
   assert.match(again.json.sources[0]?.raw ?? '', /2026-11-23\/_r2\/source=a\/a\.csv$/);
@@ -87,7 +87,7 @@ async function assertPublishedAgain(lab: Lab): Promise<void> {
 describe('a day that was unpublished', () => {
   let lab: Lab & { close(): Promise<void> };
   before(async () => {
-    // A held answer is no stall.
+    // The publisher holds an answer. The worker must not take this for a stall.
     lab = await startLab({ env: { HTTP_STALL_TIMEOUT_SECONDS: '120' } });
   });
   after(async () => await lab.close());
@@ -104,7 +104,7 @@ describe('a day that was unpublished', () => {
     const address = (id: string): string => lab.origin.address(`/held/${id}.csv`);
     await lab.datasets({ held: { a: address('a'), b: address('b') } });
     await ingest(lab, 'held', FIRST);
-    // The first request is the probe's; then the download waits. `a` is unchanged by then.
+    // The first request is the probe. The download waits. Meanwhile, the run finds source `a` unchanged.
     lab.origin.set('/held/b.csv', (_, { range }) => ({
       ...{ body: csv(60), etag: '"2"' },
       ...(range?.startsWith('bytes=0-') === true ? {} : { pauseAfterBytes: { bytes: 10, until } }),

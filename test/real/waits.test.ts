@@ -25,7 +25,7 @@ test('a run whose bucket does not answer says so at once, with the try and when 
     command.process.kill('SIGINT');
     const { code, stderr } = await command.ended;
     assert.equal(code, 130);
-    // The line names one refused connection, not eight.
+    // The line names one refused connection instead of eight.
     assert.doesNotMatch(stderr, /\d attempts/);
 
     const query = await lab.run(['query', 'SELECT 1']);

@@ -12,7 +12,7 @@ const NOTE = 'the portal moves this week';
 
 let lab: Lab & { close(): Promise<void> };
 let browser: WebBrowser;
-/** Of the namespace. */
+/** Address of the namespace in the Web UI. */
 let webUi: string;
 
 before(async () => {
@@ -42,7 +42,7 @@ async function runPage(dataset: string, page: string): Promise<string> {
   return `${webUi}/workflows/${encodeURIComponent(id)}/${json.runId}/${page}`;
 }
 
-/** Every one of them is somewhere on the page, in any order. */
+/** Matches a page that contains all these texts in any order. */
 function all(...parts: RegExp[]): RegExp {
   return new RegExp(parts.map(({ source }) => `(?=[^]*${source})`).join(''));
 }

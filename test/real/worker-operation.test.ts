@@ -21,7 +21,7 @@ interface Run {
 
 const temporal = new TestTemporal();
 
-// Each test has a lake of its own.
+// Each test has its own lake.
 afterEach(async () => {
   await freeNamespace(temporal.client);
 });
@@ -36,10 +36,10 @@ function heldAnswer(): { answer: Answer; letGo: () => void } {
   };
 }
 
-/** A busy machine takes long to start a worker. */
+/** A busy machine needs this long to start a worker. */
 const WAIT_LIMIT_MS = 120_000;
 
-/** Loops until it holds: whatever is waited for is another process's. */
+/** Polls, because the condition depends on another process. */
 async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
   const end = Date.now() + WAIT_LIMIT_MS;
   while (!(await holds())) {
@@ -61,7 +61,7 @@ function env(more: Record<string, string> = {}): Record<string, string> {
   return {
     TEMPORAL_ADDRESS: temporal.address,
     ALLOW_PRIVATE_ADDRESSES: 'true',
-    // A held answer is no stall.
+    // The publisher holds an answer. The worker must not take this for a stall.
     HTTP_STALL_TIMEOUT_SECONDS: '60',
     HEARTBEAT_TIMEOUT_SECONDS: '3',
     SOURCE_RETRY_MINUTES: '5',
@@ -96,7 +96,7 @@ describe('a worker that is asked to end', () => {
       assert.equal((await hasty.ended).code, 130);
 
       const orderly = lab.start(['worker'], {
-        // In that time what was sent arrives, on a busy machine too.
+        // In this time, the bytes that were sent arrive, even on a busy machine.
         env: { WORKER_GRACE_SECONDS: '5', WORKER_HEALTH_ADDRESS: String(healthPort) },
       });
       await until(() => sent(2) > 0 && lab.origin.requestsTo('/a.csv').length > 2);
@@ -120,7 +120,7 @@ describe('a worker that is asked to end', () => {
   });
 });
 
-/** The answer in work has sent its half, wherever it started. */
+/** True if the origin has sent half of the file's bytes in its last answer, wherever that answer starts. */
 function holdsHalf(lab: Lab): boolean {
   return (lab.origin.requestsTo('/a.csv').at(-1)?.bytesSent ?? 0) >= HALF_BYTES;
 }
@@ -245,7 +245,7 @@ describe('a Temporal server that goes away', () => {
   });
 });
 
-/** Holds every request until so many have come. */
+/** Holds every request until this many have come. */
 function gate(wanted: number) {
   let there = 0;
   let open = (): void => undefined;
@@ -264,7 +264,7 @@ function gate(wanted: number) {
 describe('three workers on one machine', () => {
   it('share the sources of several datasets; one is killed, and every dataset is published', async () => {
     const names = ['one', 'two', 'three', 'four'];
-    // With a slot each, three downloads at once are three workers'.
+    // Each worker has one slot, so three downloads at once show that three workers download.
     const all = gate(3);
     const survivors = gate(2);
     const route = (_: number, { range }: SeenRequest): Answer => {
@@ -349,7 +349,7 @@ describe('a worker with a version', () => {
   });
 });
 
-/** The build that the one run of a day was last worked on by. */
+/** Id of the build that last worked on the only run. */
 async function buildOf(namespace: string): Promise<string | null | undefined> {
   const { workflowService } = temporal.connection;
   const { executions } = await workflowService.listWorkflowExecutions({

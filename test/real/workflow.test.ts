@@ -129,7 +129,7 @@ describe('ingestDataset', () => {
       const { table, ...result } = await handle.result();
       assert.deepEqual(result, published);
       assert.ok(table && 'tag' in table);
-      // A run that was killed between its manifest and the table is followed by one that ends so.
+      // A run ends like this if the run before it was killed between the manifest and the table.
       assert.deepEqual(calls, ['openSnapshot', 'syncTable']);
     });
   });
@@ -225,7 +225,7 @@ describe('ingestDataset', () => {
   }
 });
 
-/** As `temporal workflow show --output json` writes it. */
+/** A history as `temporal workflow show --output json` writes it. */
 interface History {
   events: [{ workflowExecutionStartedEventAttributes: { workflowId: string } }];
 }
@@ -236,7 +236,7 @@ describe('recorded histories', () => {
     assert.ok(names.length > 0);
     for (const name of names) {
       const history = JSON.parse(await readFile(new URL(name, HISTORIES), 'utf8')) as History;
-      // A run's id says whose day it is, so it is replayed under its own.
+      // The id of a run names its day, so the test replays the run under its own id.
       const { workflowId } = history.events[0].workflowExecutionStartedEventAttributes;
       await temporal.replay(history, workflowId);
     }

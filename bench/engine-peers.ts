@@ -4,7 +4,7 @@ import type { Spark } from '../src/programs/spark.ts';
 import { fetchTableReaders } from '../tools/table-readers/packages.ts';
 import { timed, type Timed } from './peers.ts';
 
-/** What a person writes who knows that values have line breaks, and wants types of the whole file. */
+/** The script that a user writes who knows that values have line breaks, and wants types from the whole file. */
 const PLAIN_SPARK = `
 import sys
 from pyspark.sql import SparkSession
@@ -14,7 +14,7 @@ frame = spark.read.csv(csv, header=True, multiLine=True, escape='"', inferSchema
 frame.write.parquet(parquet)
 `;
 
-/** The same, in as little memory as it can. Dates stay text: finding them too takes it 0.8 s a megabyte. */
+/** The same in polars, with little memory. Dates stay text, because finding them takes polars 0.8 s more a megabyte. */
 const PLAIN_POLARS = `
 import sys
 import polars
@@ -24,9 +24,9 @@ polars.scan_csv(csv, infer_schema_length=None).sink_parquet(parquet, compression
 
 export interface PlainJob {
   csv: string;
-  /** File or folder, not there yet. */
+  /** Path of a file or folder that does not exist yet. */
   parquet: string;
-  /** For scripts. */
+  /** Folder for scripts. */
   folder: string;
   threads: number;
 }
@@ -52,11 +52,11 @@ export async function plainSpark(
 
 export interface Polars {
   version: string;
-  /** For PYTHONPATH. */
+  /** Folder for PYTHONPATH. */
   path: string;
 }
 
-/** As it is pinned among the readers of tables. */
+/** Fetches polars at the version that is pinned for the readers of tables. */
 export async function installPolars(): Promise<Polars> {
   const path = await fetchTableReaders();
   const names = await readdir(path);

@@ -1,7 +1,8 @@
 /**
- * `npm run bench -- engines [--size 1GB] [--rounds 3] [--dir FOLDER] [--only NAME,…]`: one file with quoted line breaks
- * from disk to typed Parquet, types found in the whole file: Longhaul's engines beside DuckDB, Spark and polars as a
- * person would use them. Longhaul's times are of inspection and conversion; the landing counted the records before.
+ * `npm run bench -- engines [--size 1GB] [--rounds 3] [--dir FOLDER] [--only NAME,…]`: converts one file with quoted
+ * line breaks from disk to Parquet, with types from the whole file. It compares Longhaul's engines with DuckDB, Spark
+ * and polars as a user would run them. Longhaul's times cover inspection and conversion. The landing has counted the
+ * records before.
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -37,7 +38,7 @@ const SPARK = {
   javaHome: process.env['JAVA_HOME'],
   searchPath: process.env['PATH'],
 };
-/** Of the conversion by Spark, its start included, sharded and in one task. */
+/** The conversion by Spark should be this many times as fast sharded as in one task, Spark's start included. */
 const GOAL_RATIO = 1.6;
 
 const { values } = parseArgs({
@@ -59,13 +60,13 @@ try {
 
 interface Contestant {
   name: string;
-  /** Leaves its Parquet below the folder. */
+  /** Writes its Parquet below the folder. */
   run: (into: string) => Promise<Times>;
 }
 
 interface Times {
   seconds: number;
-  /** Of it, where the rest is the inspection. */
+  /** Seconds of the conversion. The rest is the inspection. */
   conversionSeconds?: number;
 }
 
@@ -88,7 +89,7 @@ async function bench(bytes: number, rounds: number): Promise<void> {
   );
   const table = new Map<string, Figures>();
   for (let round = 1; round <= rounds; round += 1) {
-    // In turn from either end: who comes later finds a warmer cache.
+    // The order is reversed in every other round, because a later contestant finds a warmer cache.
     const order = round % 2 === 1 ? contestants : contestants.toReversed();
     for (const { name, run } of order) {
       process.env['LONGHAUL_BENCH'] = randomUUID();
@@ -143,7 +144,7 @@ async function ours(
   return { seconds: (after - before) / 1000, conversionSeconds: (after - converting) / 1000 };
 }
 
-/** What the landing finds out on the way. */
+/** Does the landing's scan of the file. */
 async function scanOf(path: string): Promise<CsvScan> {
   const file = await open(path);
   const mark = Buffer.alloc(3);
@@ -157,7 +158,7 @@ async function scanOf(path: string): Promise<CsvScan> {
   return scanner.finish('utf-8');
 }
 
-/** A file as engines get it; its types come from the whole of it. */
+/** Inspects the whole file for its types. @returns the file in the form that engines receive. */
 async function inspected(
   path: string,
   scan: CsvScan,
@@ -176,7 +177,7 @@ async function inspected(
 
 type Output = Pick<ConversionRequest, 'output' | 'outputPrefix' | 'scratchPrefix'>;
 
-/** Where the parts go: a folder below it. */
+/** The parts go to a folder below this one. */
 function outputIn(folder: string): Output {
   return { output: new DiskStore(folder), outputPrefix: 'out/', scratchPrefix: 'scratch/' };
 }

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- local [--size 1GB] [--rounds 3] [--dir FOLDER]`: `longhaul ingest` of one file from a loopback
- * server against curl and DuckDB's own typed COPY, in turn, with everything included (counting, checksum,
- * verification, Temporal, the CLI's own start) but the embedded server's start.
+ * `npm run bench -- local [--size 1GB] [--rounds 3] [--dir FOLDER]`: runs `longhaul ingest` of one file from a loopback
+ * server in turn with curl and DuckDB's own typed COPY. Longhaul's time includes counting, checksum, verification,
+ * Temporal and the start of the CLI, but not the start of the embedded server.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -68,7 +68,7 @@ async function bench(bytes: number, count: number): Promise<void> {
   }
 }
 
-/** Each starts first in every other round: who comes second finds a warmer cache. */
+/** Each program starts first in every other round, because the second one finds a warmer cache. */
 async function round(number: number, url: string, records: number): Promise<Round> {
   let peer = number % 2 === 0 ? await runPeer(url, records) : undefined;
   const longhaulSeconds = await runLonghaul(number, url, records);

@@ -3,7 +3,7 @@ import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 
 const GIBIBYTE_BYTES = 1024 ** 3;
 
-/** What a reader needs to know to compare figures. */
+/** Facts of the machine that a reader needs to compare figures. */
 export function machineFacts(): string {
   const memory = (totalmem() / GIBIBYTE_BYTES).toFixed(1);
   return [

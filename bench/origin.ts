@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { generate } from '../tools/generate/generate.ts';
 
-/** Writes a Denver-shaped file of about that size into a folder. */
+/** Writes a Denver-shaped file of about this size into a folder. */
 export async function makeSource(
   folder: string,
   bytes: number,
@@ -16,7 +16,7 @@ export async function makeSource(
   return { file, bytes: made.bytes, records: made.records };
 }
 
-/** Serves a folder over loopback HTTP, in a process of its own: its work is no part of what is measured. */
+/** Serves a folder over loopback HTTP. A process of its own does this, so that its work is not measured. */
 export async function startOrigin(folder: string): Promise<{ url: string; stop: () => void }> {
   const script = join(import.meta.dirname, '..', 'tools', 'origin', 'main.js');
   const child = spawn(process.execPath, [script, folder], {

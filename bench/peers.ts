@@ -5,7 +5,7 @@ export interface Timed {
   stdout: string;
 }
 
-/** Runs a program to its end. @throws Error where it fails, with what it said. */
+/** Runs a program to its end. @throws Error with the program's output if it fails. */
 export async function timed(
   program: string,
   args: string[],
@@ -38,7 +38,7 @@ export interface DuckDbJob {
 }
 
 /**
- * DuckDB's own typed COPY, in a plain Node process: types from the whole file, as Longhaul's are.
+ * DuckDB's own typed COPY in a plain Node process. It takes types from the whole file, as Longhaul does.
  * Prints the number of rows and the process's peak memory in kB.
  */
 const DUCKDB_COPY = `
@@ -58,7 +58,7 @@ const peak = /VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[
 console.log(JSON.stringify({ rows: Number(rows), peakKb: Number(peak) }));
 `;
 
-/** What a person without Longhaul would do: download, then convert. */
+/** Does what a user without Longhaul would do: downloads the file, then converts it. */
 export async function curlThenDuckDb(
   url: string,
   job: DuckDbJob,
@@ -68,7 +68,7 @@ export async function curlThenDuckDb(
   return { ...copy, seconds: download.seconds + copy.seconds };
 }
 
-/** DuckDB by itself, from a file that is there. */
+/** Runs DuckDB alone on a file on the disk. */
 export async function duckDbCopy(
   job: DuckDbJob,
 ): Promise<{ seconds: number; rows: number; peakBytes: number }> {

@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- portal [--records 100000]`: from the page of Denver's traffic accidents to the answer of a query, each
- * with one command that starts all that it needs. The Hub and its pages of 2000 records are made up, on this machine.
+ * `npm run bench -- portal [--records 100000]`: measures the time from the page of Denver's traffic accidents to the
+ * answer of a query. Ingest and query are one command each, which starts all it needs. A stand-in on this machine
+ * serves the Hub and its pages of 2000 records.
  */
 import { parseArgs } from 'node:util';
 import { startDenverHub } from '../test/helpers/denver-hub.ts';

@@ -1,21 +1,21 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Short enough to see a conversion's child, rare enough to cost nothing. */
+/** Short enough to see the child process of a conversion, and rare enough to cost no time. */
 const SAMPLE_EVERY_MS = 100;
 
 export interface MemoryPeaks {
-  /** The highest sum over all processes at one time, bytes. */
+  /** Highest sum of bytes over all processes at one time. */
   togetherBytes: number;
-  /** Peak of each kind of process, bytes. */
+  /** Peak bytes of each kind of process. */
   byProcess: Map<string, number>;
-  /** Seconds of all processes since the watch began: what a busy machine does not change much. */
+  /** CPU seconds of all processes since the watch began. Other work on the machine hardly changes them. */
   cpuSeconds: number;
 }
 
 /**
- * Watches every process whose environment has a variable of that value (children inherit it), until stopped.
- * Linux only: elsewhere there is nothing to see, and the peaks are 0.
+ * Watches every process whose environment has the variable with this value, until stopped. Children inherit it.
+ * It works on Linux only. On other systems the peaks are 0.
  */
 export function watchMemory(variable: string, value: string): { stop(): Promise<MemoryPeaks> } {
   const peaks: MemoryPeaks = { togetherBytes: 0, byProcess: new Map(), cpuSeconds: 0 };
@@ -48,7 +48,7 @@ async function watch(mark: string, peaks: MemoryPeaks, signal: AbortSignal): Pro
   }
 }
 
-/** Those with the mark, and their descendants: a child may be given an environment of its own. */
+/** Processes with the mark, and their descendants, because a child may be given another environment. */
 function pidsWith(mark: string): Set<string> {
   const own = String(process.pid);
   const pids = readdirOrNone('/proc').filter((pid) => /^\d+$/.test(pid) && pid !== own);
@@ -67,7 +67,7 @@ function parentOf(pid: string): string {
   return /^PPid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? '';
 }
 
-/** Of one process, now; zeros where it has ended. */
+/** The present memory of one process. The figures are 0 if the process has ended. */
 export function memoryOf(pid: string): {
   name: string;
   residentBytes: number;
@@ -83,18 +83,18 @@ export function memoryOf(pid: string): {
   };
 }
 
-/** Of Linux, always. */
+/** Linux always has this number of ticks. */
 const TICKS_PER_SECOND = 100;
 
 function cpuSecondsOf(pid: string): number {
-  // Behind the name, which may hold anything: user and system time are the 12th and 13th.
+  // The name may hold any text, so it is cut off. User and system time are then the 12th and 13th words.
   const words = read(`/proc/${pid}/stat`)
     .replace(/^.*\) /s, '')
     .split(' ');
   return (Number(words[11] ?? 0) + Number(words[12] ?? 0)) / TICKS_PER_SECOND;
 }
 
-/** `temporal`, or the script and first word that Node runs. */
+/** `temporal`, or the script and the first word that Node runs. */
 function nameOf(pid: string): string {
   const words = read(`/proc/${pid}/cmdline`).split('\0');
   const script = words.findIndex((word) => /\.[cm]?[jt]s$/.test(word));
@@ -111,7 +111,7 @@ function executableOf(pid: string): string {
   }
 }
 
-/** A process may end while it is looked at, or belong to another user. */
+/** The result is empty if the process has ended or belongs to another user. */
 function read(path: string): string {
   try {
     return readFileSync(path, 'utf8');

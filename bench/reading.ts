@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- reading`: how many rows other programs find of two sources over three days, of which one source does not
- * change, before and after a correction of the third day (`--again`): in the dataset's folder, and in its Iceberg table.
+ * `npm run bench -- reading`: counts the rows that other programs find in a dataset's folder and in its Iceberg table.
+ * The dataset has two sources over three days, of which one does not change. The counts are taken before and after a
+ * correction of the third day (`--again`).
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,7 +18,7 @@ import { timed } from './peers.ts';
 const DATASET = 'denver-311';
 const VIEW = 'denver_311';
 const DAYS = ['2026-11-01', '2026-11-02', '2026-11-03'] as const;
-/** Rows of the source that does not change, and of the other one on each day. */
+/** Rows of the source that does not change, and rows of the other source on each day. */
 const STEADY_ROWS = 2000;
 const GROWING_ROWS = [3000, 3100, 3200] as const;
 const CORRECTED_ROWS = 3300;
@@ -102,7 +103,7 @@ async function ingest(lab: Lab, ...options: string[]): Promise<void> {
   if (code !== 0) throw new Error(`${stdout}${stderr}`);
 }
 
-/** By name: in the folder, and in the table. */
+/** Counts by the reader's name: first of the folder, then of the table. */
 async function read(lab: Lab, readers: readonly Reader[]): Promise<Map<string, Counts[]>> {
   const zone = join(lab.lakeDir, 'takehome-converted');
   const ours = await byLonghaul(lab);
@@ -129,7 +130,7 @@ async function folderInPython(reader: string, folder: string): Promise<Counts> {
   return JSON.parse(stdout) as Counts;
 }
 
-/** The head is the newest day; the days together are one tag after the other. */
+/** The table's head is the newest day. The count of all days adds up the rows of every tag. */
 async function inTable(reader: TableReader, table: string): Promise<Counts> {
   const rowsOf = async (tag?: string): Promise<number> =>
     (await reader.read(table, { tag })).rows.length;

@@ -1,4 +1,4 @@
-/** `npm run bench -- local|s3|scanner|engines|reading|portal|table [options]`: each benchmark is a program of its own. */
+/** `npm run bench -- local|s3|scanner|engines|reading|portal|table [options]`: runs a benchmark as its own program. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

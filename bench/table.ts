@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- table [--days 365] [--sources 8] [--columns 24] [--rounds 5]`: how long the commit of one more day takes in
- * the Iceberg tables of a dataset, the table itself and the two of its history, where every source changes every day. The
- * lake is a folder (TMPDIR); its Parquet files are copies of one small file.
+ * `npm run bench -- table [--days 365] [--sources 8] [--columns 24] [--rounds 5]`: measures the commit of one more day
+ * to the Iceberg tables of a dataset, which are the table and the two of its history. Every source changes every day.
+ * The lake is a folder below TMPDIR. Its Parquet files are copies of one small file.
  */
 import { parseArgs } from 'node:util';
 import { syncTable } from '../src/iceberg/sync.ts';

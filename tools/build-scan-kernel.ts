@@ -7,14 +7,14 @@ import initWabt from 'wabt';
 const SOURCE = 'src/csv/scan-kernel.wat';
 export const SCAN_KERNEL_FILE = 'src/csv/scan-kernel.ts';
 
-/** So that the lines stay as prettier would have them. */
+/** prettier leaves lines of this width as they are. */
 const CHARACTERS_A_LINE = 92;
 
 if (resolve(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) {
   writeFileSync(SCAN_KERNEL_FILE, await scanKernelText());
 }
 
-/** scan-kernel.ts as its WAT says it must be. */
+/** The text that scan-kernel.ts must have, made from the WAT file. */
 export async function scanKernelText(): Promise<string> {
   const wabt = await initWabt();
   const parsed = wabt.parseWat(SOURCE, readFileSync(SOURCE, 'utf8'), { simd: true });

@@ -1,7 +1,7 @@
 /**
- * `npm run build:tests [-- <option of tsc>…]`: everything to JavaScript in `.built/`, once. Node would otherwise compile it anew in each test
- * file, thread and child process, of which a full run has thousands. What is not TypeScript is linked into its place,
- * so that a path beside a module leads to the same file there.
+ * `npm run build:tests [-- <option of tsc>…]`: compiles everything to JavaScript in `.built/`, once. Otherwise Node
+ * would compile it anew in each test file, thread and child process, of which a full run has thousands. All other files
+ * are linked into their places, so that a path beside a module leads to the same file there.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';

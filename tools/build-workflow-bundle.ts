@@ -5,7 +5,7 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 const WORKFLOWS = resolve('src/workflows/index.ts');
 const BUNDLE = resolve('dist/workflows/bundle.js');
 
-/** One file with all workflow code, made at build, so that a worker starts without webpack. */
+/** Bundles all workflow code into one file at build time, so that a worker starts without webpack. */
 export async function buildWorkflowBundle(): Promise<void> {
   if (!existsSync(WORKFLOWS)) {
     console.warn('No src/workflows/index.ts: the workflow bundle is left out.');

@@ -1,4 +1,4 @@
-/** `npm run docs:check`: what the documents say exists: commands, options, scripts, files, error codes. */
+/** `npm run docs:check`: checks that all commands, options, scripts, files and error codes in the documents exist. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CliContext } from '../src/cli/command.ts';
@@ -9,7 +9,7 @@ import { type Known, pointerProblems, problemsOf } from './docs/problems.ts';
 import { anchorsOf } from './docs/markdown.ts';
 import { ERROR_DOCS_FILE, errorDocs } from './error-docs.ts';
 
-/** The tree of commands is only looked at: none runs. */
+/** The check only reads the tree of commands and runs none of them. */
 const CONTEXT = { version: '0.0.0' } as CliContext;
 
 const problems = [...(await staleErrorDocs())];
@@ -30,7 +30,7 @@ function documents(): string[] {
   );
 }
 
-/** The program's messages point to documents too. */
+/** The program's sources are checked too, because its messages point to documents. */
 function sources(): string[] {
   return readdirSync('src', { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))

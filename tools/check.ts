@@ -1,13 +1,13 @@
 /**
- * `npm run check [-- --without unit]`: every check that needs no outside program, two at a time, all failures shown.
- * Continuous integration leaves out the unit tests, which `npm test` runs too.
+ * `npm run check [-- --without unit]`: runs every check that needs no outside program, two at a time, and shows all
+ * failures. CI leaves out the unit tests, because `npm test` runs them too.
  */
 import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
 
-/** The slow ones first, so that the quick ones fill the gaps. */
+/** The slow checks are first, so that the quick ones fill the gaps. */
 const CHECKS = ['unit', 'types', 'lint', 'deps', 'dead', 'docs:check', 'format'];
-/** More would only slow each other down on a laptop. */
+/** On a laptop, more checks at once would only slow each other down. */
 const CONCURRENCY = 2;
 
 interface Outcome {

@@ -1,7 +1,7 @@
 /**
- * The reporter of `npm run coverage`: what node:test has counted, for the folders whose tests are run. Workflows run in
- * Temporal's sandbox, so theirs is the code of the tests' bundle, in which webpack marks where each module starts.
- * The lines are those of the compiled JavaScript.
+ * The reporter of `npm run coverage`: shows the counts of node:test for the folders with tests. Workflows run in
+ * Temporal's sandbox, so their counts are those of the tests' bundle. webpack marks where each module starts in it.
+ * Lines are those of the compiled JavaScript.
  */
 import { readFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
@@ -17,7 +17,7 @@ type Coverage = { path: string } & Record<Kind, readonly Counter[]>;
 
 const KINDS: readonly Kind[] = ['lines', 'branches', 'functions'];
 const FOLDERS = new Set(['src/csv', 'src/model', 'src/workflows']);
-/** As test/helpers/temporal.ts writes it. */
+/** test/helpers/temporal.ts writes this file. */
 const BUNDLE = resolve('.built/workflow-bundle.js');
 const MODULE = /^\/\*{3}\/ "\.\/(?:\.built\/)?(.*)"/;
 
@@ -35,7 +35,7 @@ function modulesOf(file: Coverage): Coverage[] {
   return isWorkflow({ path }) ? [] : [{ ...file, path }];
 }
 
-/** Outside the bundle they are loaded for a constant or two. */
+/** Workflows outside the bundle are not counted, because other code uses only their constants. */
 function isWorkflow({ path }: { path: string }): boolean {
   return path.startsWith('src/workflows/');
 }

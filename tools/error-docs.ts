@@ -29,7 +29,7 @@ code's class decides the exit code, and whether Temporal tries again by itself.
 This page is made from the catalogue, \`src/model/error-catalogue.ts\`, by \`npm run docs:errors\`.
 `;
 
-/** docs/errors.md as the catalogue says it must be. */
+/** The text that docs/errors.md must have, made from the catalogue. */
 export async function errorDocs(): Promise<string> {
   const classes = Object.keys(ERROR_CLASSES) as ErrorClass[];
   const text = [INTRODUCTION, ...classes.map(classSection)].join('\n');

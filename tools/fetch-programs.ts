@@ -1,7 +1,7 @@
 /**
- * `npm run programs`: finds or fetches, one after the other, every outside program that the tests use, at the
- * versions of tools/versions.json, into `.tools/`. `npm test` does it first: two tests that start together would
- * otherwise fetch the same program twice.
+ * `npm run programs`: finds or fetches every outside program that the tests use, one after the other, into `.tools/`,
+ * at the versions of tools/versions.json. `npm test` runs it first. Otherwise two tests that start together would fetch
+ * the same program twice.
  */
 import { locateTemporal } from '../src/programs/temporal.ts';
 import { locateHadoopJars } from '../src/programs/hadoop.ts';
@@ -36,7 +36,7 @@ for (const [name, locate] of Object.entries(programs)) {
   try {
     await locate();
   } catch (error) {
-    // The tests that need it fail, and say the same; the others are worth running.
+    // The tests that need the program fail with the same message. The other tests can still run.
     console.error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

@@ -7,15 +7,15 @@ import { pipInstall, makeWhole, packageToolsDir } from '../src/programs/tools-fo
 const HASH_LENGTH = 16;
 
 export interface PythonPackages {
-  /** Of the folder, and for people. */
+  /** Name of the folder, also shown to the user. */
   name: string;
-  /** Path of a file that pins them, and all that they need. */
+  /** Path of a file that pins the packages and all that they need. */
   requirements: string;
-  /** About what they take on the disk. */
+  /** Approximate size on the disk. */
   size: string;
 }
 
-/** Fetches them once, into `.tools/`. @returns their PYTHONPATH. */
+/** Fetches the packages once, into `.tools/`. @returns their PYTHONPATH. */
 export async function fetchPythonPackages(
   { name, requirements, size }: PythonPackages,
   onNote?: (note: string) => void,

@@ -1,8 +1,7 @@
 /**
- * `npm run record-histories [-- LABEL]`: keeps the histories of the workflows that the tests run, for later code to
- * be replayed against. Files that are there stay as they are; with a label, such as the version of a release, all
- * are recorded beside them (`published@0.2.0.json`). Record from the code that is deployed, never to make a change
- * pass.
+ * `npm run record-histories [-- LABEL]`: records the histories of the workflows that the tests run. Tests replay later
+ * code against them. Existing files stay as they are. With a label, such as the version of a release, all histories are
+ * recorded beside them (`published@0.2.0.json`). Record from deployed code only, never to make a changed workflow pass.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';

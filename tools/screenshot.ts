@@ -1,6 +1,6 @@
 /**
- * `npm run screenshot -- URL FILE`: a page of the Web UI as a picture, for the README and for a look. Needs
- * Chromium: `CHROMIUM`, else /usr/bin/chromium.
+ * `npm run screenshot -- URL FILE`: takes a picture of a page of the Web UI, for the README or for a check. It needs
+ * Chromium: `CHROMIUM`, or else /usr/bin/chromium.
  */
 import { chromium } from 'playwright-core';
 
@@ -11,7 +11,7 @@ if (url === undefined || file === undefined) {
 }
 const browser = await chromium.launch({
   executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-  // As root in a container Chromium has no sandbox; the page is this machine's own.
+  // Chromium has no sandbox as root in a container. The page comes from this machine.
   args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
 });
 try {

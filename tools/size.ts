@@ -1,6 +1,6 @@
 /**
- * `npm run size`: how large the house is: files and lines of `src`, the longest files, settings, commands, and the files of
- * `dist` that one `longhaul ingest` of one file loads, in all of its processes.
+ * `npm run size`: prints the size of the project: files and lines of `src`, its longest files, settings, commands, and
+ * the files of `dist` that one `longhaul ingest` of one file loads in all its processes.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -34,7 +34,7 @@ function linesOf(path: string): number {
   return readFileSync(path, 'utf8').split('\n').length - 1;
 }
 
-/** Those that `--help` lists, and below them: `help` is Commander's own. */
+/** Counts the commands that `--help` lists, and those below them, without `help`, which is Commander's own. */
 function countCommands(path: readonly string[]): number {
   const help = execFileSync(process.execPath, [CLI, ...path, '--help'], { encoding: 'utf8' });
   const names = [...help.matchAll(/^ {2}([a-z][\w-]*)(?= |$)/gm)].map(([, name = '']) => name);
@@ -43,7 +43,7 @@ function countCommands(path: readonly string[]): number {
   return commands.reduce((sum, name) => sum + (name === 'schedule' ? countCommands([name]) : 1), 0);
 }
 
-/** With Node's own hook for modules in the command, its host and their children. */
+/** Node's hook for modules records the files that the command, its host and their children load. */
 function loadedByIngest(): Set<string> {
   const folder = mkdtempSync(join(tmpdir(), 'longhaul-size-'));
   const log = join(folder, 'loaded');

@@ -1,6 +1,6 @@
 /**
- * `npm run unit` and `npm test`: runs node:test over the test files of `.built/`, reports, and ends with the plain line
- * `N passed, N failed` (`, N skipped`). Fails where a test fails, a file holds none, or nothing ran.
+ * `npm run unit` and `npm test`: runs node:test over the test files of `.built/`. Its last line is plain:
+ * `N passed, N failed` (`, N skipped`). It fails if a test fails, a file has no test, or no test ran.
  *
  *     node .built/tools/test.js unit|all [part of a file name…]
  */
@@ -9,11 +9,11 @@ import { join, relative, resolve, sep } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 
-/** On two cores: they wait for processes and timers a good part of their time. More would starve each other. */
+/** For two cores: test files often wait for processes and timers. More files at once would slow each other down. */
 const CONCURRENCY = 3;
-/** No file takes near as long; one that hangs must not hang the whole run. */
+/** Each file takes much less. One that hangs must not hang the whole run. */
 const FILE_TIMEOUT_MS = 15 * 60 * 1000;
-/** One screenful: people read no more. */
+/** One screenful of lines. */
 const SHOWN_FILES = 20;
 const TESTS = join('.built', 'test');
 const REAL_TESTS = `${join(TESTS, 'real')}${sep}`;
@@ -76,7 +76,7 @@ function addTime({ nesting, file = '', details }: Ended): void {
   seconds.set(file, (seconds.get(file) ?? 0) + details.duration_ms / 1000);
 }
 
-/** Where the time goes: what is worth making shorter. */
+/** The files that took longest, as candidates for shorter tests. */
 function slowest(): string[] {
   const files = [...seconds].toSorted(([, a], [, b]) => b - a).slice(0, SHOWN_FILES);
   return files.map(([file, took]) => `${took.toFixed(0).padStart(5)} s  ${relative('.', file)}`);

@@ -9,13 +9,13 @@ import {
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silenceVersionWarning } from '../../src/storage/s3/client.ts';
 
-/** One or two requests each time, of the few a second that an account has. */
+/** Each look sends one or two requests. An account may send a few in a second. */
 const LOOK_INTERVAL_MS = 2000;
-/** From TerminateJobFlows to the end, on AWS. */
+/** Longest time on AWS from TerminateJobFlows to the cluster's end. */
 const END_LIMIT_MS = 15 * 60_000;
 const ENDED = /^TERMINATED/;
 
-/** EMR behind the program's back. */
+/** Asks EMR directly, without the program that is tried. */
 export class EmrView {
   readonly #client: EMRClient;
   readonly #since = new Date(Date.now() - 60_000);
@@ -29,7 +29,7 @@ export class EmrView {
     this.#client.destroy();
   }
 
-  /** Made since this started, whatever became of them. @param prefix of the dataset. */
+  /** Clusters made since the start of this trial, in any state. @param prefix prefix of the dataset's name. */
   async clusters(prefix: string): Promise<ClusterSummary[]> {
     const clusters: ClusterSummary[] = [];
     const pages = paginateListClusters({ client: this.#client }, { CreatedAfter: this.#since });
@@ -37,7 +37,7 @@ export class EmrView {
     return clusters.filter(({ Name = '' }) => Name.startsWith(`longhaul/${prefix}`));
   }
 
-  /** Its one cluster, once a step runs there. @param ended of the run's command. */
+  /** Waits until a step runs. @param ended end of the run's command. @returns the id of the dataset's one cluster. */
   async runningStep(dataset: string, ended: Promise<unknown>): Promise<string> {
     for (;;) {
       const [cluster] = await this.clusters(`${dataset}/`);
@@ -47,7 +47,7 @@ export class EmrView {
     }
   }
 
-  /** @returns EMR's reason. @throws where it made another cluster, or this one does not end. */
+  /** @returns EMR's reason for the end. @throws if the run made another cluster, or this one does not end. */
   async untilEnded(dataset: string, id: string, limitMs = END_LIMIT_MS): Promise<string> {
     for (const startedAt = Date.now(); Date.now() - startedAt < limitMs;) {
       const [cluster, ...others] = await this.clusters(`${dataset}/`);
@@ -59,7 +59,7 @@ export class EmrView {
     throw new Error(`The cluster ${id} did not end within ${limitMs / 60_000} minutes.`);
   }
 
-  /** @returns the ids of those that did not end by themselves. */
+  /** Terminates the clusters that still run. @returns their ids. */
   async endAll(prefix: string): Promise<string[]> {
     const alive = (await this.clusters(prefix)).filter(
       ({ Status }) => !(Status?.State ?? '').startsWith('TERMINAT'),

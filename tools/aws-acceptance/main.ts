@@ -1,6 +1,6 @@
 /**
- * `npm run aws-acceptance -- --yes [--dead-man] [--serverless]`: tries on AWS, with the settings of `.env` and the environment,
- * what no other test can prove. It makes clusters, and costs money. See docs/aws.md.
+ * `npm run aws-acceptance -- --yes [--dead-man] [--serverless]`: tries on AWS what no other test can prove, with the
+ * settings of `.env` and the environment. It makes clusters and costs money. See docs/aws.md.
  */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -14,7 +14,7 @@ const COST = `It makes three EMR clusters, one after the other, of three m7g.xla
 some 20 minutes each, and with --dead-man a fourth for an hour: 1 to 3 $ in all. Each is limited to 3 instance-hours.
 Nothing in the lake is removed at the end.`;
 
-/** Datasets of another try may be there. */
+/** The lake may have datasets of other trials, which have this prefix. */
 const PREFIX = 'acceptance-';
 
 process.exitCode = await accept();
@@ -40,7 +40,7 @@ async function accept(): Promise<number> {
   const datasets = steps.map(({ id }) => `${prefix}${id}`);
   return await withTrial(datasets, async (trial) => {
     let passed = true;
-    // What fails once costs as much again.
+    // A failed step is not followed by others, because they would cost as much again.
     for (const [index, step] of steps.entries()) {
       if (!passed || trial.isInterrupted) break;
       passed = await isPassed(trial, step, datasets[index] ?? '');
@@ -53,7 +53,7 @@ async function accept(): Promise<number> {
   });
 }
 
-/** Runs of another Temporal, and their clusters, are none of ours: the lake must be one for this. */
+/** The lake must serve this trial only: runs of another Temporal, and their clusters, must not be touched. */
 async function problemOfLake(): Promise<string | undefined> {
   const { settings } = loadConfig();
   if (settings.lake.kind !== 's3') return 'LAKE must be s3://bucket/prefix.';

@@ -6,9 +6,9 @@ export interface Step {
   /** Part of its dataset's name. */
   id: string;
   proves: string;
-  /** Why it is not run. */
+  /** Reason why the step is left out. */
   skip?: string | undefined;
-  /** @returns what was seen. @throws what was seen instead. */
+  /** @returns what was seen, if it is right. @throws Error with what was seen instead. */
   run(trial: Trial, dataset: string): Promise<string>;
 }
 
@@ -18,8 +18,8 @@ interface Report {
 }
 
 /**
- * Four instances have 45 minutes, with the margin an hour: that is over before a cluster ends by itself that was idle for
- * an hour, which counts from the end of its step.
+ * Four instances may run for 45 minutes, or an hour with the margin. That limit ends the cluster before its idle
+ * timeout does, which is an hour from the end of its step.
  */
 const DEAD_MAN = {
   EMR_CORE_COUNT: '3',
@@ -100,7 +100,7 @@ export function stepsOf({
   ];
 }
 
-/** @param prefix of the datasets. */
+/** @param prefix prefix of the datasets' names. */
 export function nothingLeft(prefix: string): Step {
   return {
     id: 'left',
@@ -124,12 +124,12 @@ function unknownEngine(): string | undefined {
   return isKnown ? undefined : `this longhaul has no engine ${SERVERLESS}`;
 }
 
-/** A run of the day that is under way is joined. */
+/** Starts a run of the day, or joins the one in progress. */
 async function ingest(trial: Trial, dataset: string, engine: string): Promise<Ended<Report>> {
   return await trial.json<Report>(['ingest', dataset, '--engine', engine]);
 }
 
-/** Counted by the worker that published, and again by a reader of what is in the bucket. */
+/** Asserts the counts of the worker that published, and runs `verify`, which counts again from the bucket. */
 async function published(
   trial: Trial,
   dataset: string,

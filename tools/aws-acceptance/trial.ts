@@ -10,13 +10,13 @@ import { generate } from '../generate/generate.ts';
 import { startFileOrigin } from '../origin/file-origin.ts';
 import { EmrView } from './emr-view.ts';
 
-/** Their headers, encodings and quoting differ. */
+/** Years whose files differ in headers, encodings and quoting. */
 const YEARS = [2015, 2021, 2025];
 const RECORDS = 2000;
-/** Of all sources of a dataset. */
+/** Records of all sources of a dataset. */
 export const ALL_RECORDS = YEARS.length * RECORDS;
 
-/** At three instances, 3 instance-hours are an hour: 40 minutes for the start and one step fit below it. What the user sets wins. */
+/** With three instances, 3 instance-hours are an hour, which has room for 40 minutes of start and one step. */
 const LIMITS = {
   EMR_STEP_LIMIT_MINUTES: '20',
   EMR_MAX_INSTANCE_HOURS: '3',
@@ -25,7 +25,7 @@ const LIMITS = {
 export interface Ended<T> {
   code: number | string;
   json: T;
-  /** For people: what it printed. */
+  /** The command's output, to show to the user. */
   output: string;
 }
 
@@ -34,7 +34,7 @@ export interface Running {
   ended: Promise<Ended<unknown>>;
 }
 
-/** The real CLI, with a Temporal and a worker of its own, and three small sources from this machine. */
+/** The real CLI with its own Temporal and worker, and three small sources on this machine. */
 export class Trial {
   readonly emr = new EmrView();
   readonly #folder: string;
@@ -55,7 +55,7 @@ export class Trial {
     };
   }
 
-  /** Its progress goes to this terminal. */
+  /** Starts a command. Its progress goes to this terminal. */
   start(args: string[], env: Record<string, string> = {}): Running {
     console.log(`  longhaul ${args.join(' ')}`);
     const child = spawn(process.execPath, [PROGRAM, ...args, '--json'], {
@@ -77,12 +77,12 @@ export class Trial {
     return (await this.start(args, env).ended) as Ended<T>;
   }
 
-  /** Ends the worker and its Temporal in order. */
+  /** Stops the worker and its Temporal in order. */
   async down(): Promise<void> {
     await this.start(['down']).ended;
   }
 
-  /** The worker, and the Temporal that it brought, with SIGKILL; the command too. */
+  /** Kills the worker with its embedded Temporal, and the command, by SIGKILL. */
   async kill(running: Running, stateDir = this.#env['STATE_DIR'] ?? ''): Promise<void> {
     const host = JSON.parse(await readFile(join(stateDir, 'host.json'), 'utf8')) as { pid: number };
     process.kill(host.pid, 'SIGKILL');
@@ -90,7 +90,7 @@ export class Trial {
     await running.ended;
   }
 
-  /** A state folder for a run that no later worker goes on with. */
+  /** A state folder for a run that no later worker continues. */
   stateApart(name: string): string {
     return join(this.#folder, name);
   }
@@ -110,7 +110,7 @@ export async function withTrial(
   const text = datasets.map((name) => `  ${name}:\n    sources:\n${sources.join('\n')}\n`).join('');
   await writeFile(join(folder, 'datasets.yaml'), `datasets:\n${text}`);
   const trial = new Trial(folder);
-  // It reaches the command too, which cancels its run; what costs is still looked for.
+  // Ctrl-C reaches the command too, which cancels its run. The trial still looks for clusters that cost money.
   const interrupt = (): void => {
     trial.isInterrupted = true;
   };

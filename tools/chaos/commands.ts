@@ -3,21 +3,21 @@ import { mkdirSync, openSync, closeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
-/** The CLI as it is shipped. */
+/** The CLI as it is published. */
 const CLI = resolve(import.meta.dirname, '../../dist/cli/main.js');
 
 export interface Ended {
-  /** The exit code, the signal's name, or `endless` where it had to be killed after the limit. */
+  /** The exit code, the signal's name, or `endless` if the command had to be killed after the limit. */
   code: number | string;
-  /** Its error's code, else the end of what it printed. */
+  /** The error's code, or the end of the output if it has none. */
   message: string;
-  /** Every error code in its output. */
+  /** Every error code in the output. */
   codes: string[];
-  /** The file with all of it. */
+  /** The file with the whole output. */
   log: string;
 }
 
-/** Commands as a user runs them, one after the other, against one lake. */
+/** Runs commands as a user does, one after the other, against one lake. */
 export class Commands {
   readonly #folder: string;
   readonly #env: Record<string, string>;
@@ -35,7 +35,7 @@ export class Commands {
       STATE_DIR: join(folder, 'data', '.longhaul'),
       DATASETS_FILE: join(folder, 'datasets.yaml'),
       TMPDIR: join(folder, 'tmp'),
-      // Short, so that a storm of some seconds meets what follows a lost worker or a silent publisher.
+      // Short, so that a storm of some seconds includes the reaction to a lost worker or a silent publisher.
       HEARTBEAT_TIMEOUT_SECONDS: '2',
       HTTP_STALL_TIMEOUT_SECONDS: '2',
       SOURCE_RETRY_MINUTES: '5',

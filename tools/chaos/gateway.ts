@@ -6,7 +6,7 @@ import type { LakeFolders } from './lake-check.ts';
 
 const BUCKET = 'longhaul-chaos';
 
-/** An S3 gateway over a folder that may be killed and comes back at its port, with what it had. */
+/** An S3 gateway over a folder. It may be killed, and starts again at the same port with the same objects. */
 export class Gateway {
   readonly #folder: string;
   readonly #secretAccessKey: string;
@@ -18,7 +18,7 @@ export class Gateway {
     this.#secretAccessKey = secretAccessKey;
   }
 
-  /** Also after it was killed. */
+  /** Starts the gateway, also after it was killed. */
   async start(): Promise<void> {
     const port = this.#server ? Number(new URL(this.#server.endpoint).port) : undefined;
     await this.#server?.stop();
@@ -39,7 +39,7 @@ export class Gateway {
     await this.#server?.stop();
   }
 
-  /** What the commands need in their environment. */
+  /** Environment variables that the commands need. */
   env(): Record<string, string> {
     const { endpoint = '', region = '', accessKeyId = '' } = this.#server ?? {};
     return {
@@ -52,13 +52,13 @@ export class Gateway {
     };
   }
 
-  /** The gateway keeps each object as a file. */
+  /** Folders of the lake. The gateway keeps each object as a file. */
   folders(): LakeFolders {
     const bucket = join(this.#folder, 'buckets', BUCKET);
     return { raw: join(bucket, 'takehome-raw'), converted: join(bucket, 'takehome-converted') };
   }
 
-  /** Keys of uploads that are neither finished nor aborted. */
+  /** Keys of uploads that are not finished and not aborted. */
   async openUploads(): Promise<string[]> {
     const { endpoint = '', region = '', accessKeyId = '' } = this.#server ?? {};
     const credentials = { accessKeyId, secretAccessKey: this.#secretAccessKey };

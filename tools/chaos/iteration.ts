@@ -8,19 +8,19 @@ import { DATASET, Lab, type StormSettings } from './lab.ts';
 export interface Report {
   problems: readonly string[];
   timeline: readonly string[];
-  /** Kept where there are problems. */
+  /** The lab's folder. It stays if there are problems. */
   folder: string;
 }
 
 const INGEST = ['ingest', DATASET, '--json'];
-/** Of the operator between a command and the next. */
+/** Longest pause of the operator between two commands. */
 const MAX_PAUSE_MS = 1000;
-/** Once the storm is over. */
+/** Runs that the operator may start after the storm. */
 const MAX_TRIES = 6;
-/** A stopped process may take a moment to be gone. */
+/** A stopped process may need a moment to end. */
 const END_LIMIT_MS = 20_000;
 
-/** One storm; then the day must be published, whole, once, and with nothing beside it. */
+/** Runs one storm. Afterwards the day must be published once and in full, with no other files beside it. */
 export async function runIteration(settings: StormSettings): Promise<Report> {
   const lab = await Lab.create(settings);
   const { problems, timeline, folder } = lab;
@@ -39,7 +39,7 @@ export async function runIteration(settings: StormSettings): Promise<Report> {
   return { problems, timeline, folder };
 }
 
-/** Faults happen while a command runs; where it ends, another one is started, as an operator would. */
+/** Faults happen while a command runs. When it ends, the next one starts, as an operator would start it. */
 async function storm(lab: Lab, { target }: StormSettings): Promise<void> {
   const operator = lab.random('operator');
   if (operator.chance(1, 2)) await lab.run('up', '--background');

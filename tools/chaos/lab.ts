@@ -19,20 +19,20 @@ export interface StormSettings {
 }
 
 export const DATASET = 'things';
-/** No command takes near as long, even on a busy machine. */
+/** Every command ends much sooner, even on a busy machine. */
 const COMMAND_LIMIT_MS = 240_000;
 const REVIVE_LIMIT_MS = 60_000;
 const REVIVE_INTERVAL_MS = 500;
-/** Errors that no injected fault may lead to. */
+/** Errors that no injected fault may cause. */
 const UNFIT = new Set(['INTERNAL', 'LAKE_CORRUPT', 'LEDGER_UNBALANCED', 'RUN_UNKNOWN']);
 
-/** What a storm is run against: a folder with a publisher, a user's settings and a lake, or an S3 gateway that has it. */
+/** The target of a storm: a folder with a publisher, a user's settings, and a lake or an S3 gateway with the lake. */
 export class Lab {
   readonly folder: string;
-  /** In no file may either be: the key of the environment, and the signature that the publisher redirects to. */
+  /** The key of the environment and the signature of the publisher's redirect. No file may hold either. */
   readonly secrets: readonly [string, string] = [newSecret(), newSecret()];
   readonly problems: string[] = [];
-  /** What happened when. */
+  /** Events with their times. */
   readonly timeline: string[] = [];
   readonly gateway: Gateway | undefined;
   readonly #settings: StormSettings;
@@ -88,7 +88,7 @@ export class Lab {
     return ended;
   }
 
-  /** A killed server that no other process starts again: at its port, which another process's connection may have for a while. */
+  /** Starts a killed server again at its port. Another process's connection may hold the port for a while. */
   async revive(role: Role): Promise<void> {
     for (const limit = performance.now() + REVIVE_LIMIT_MS; ;) {
       try {
@@ -102,7 +102,7 @@ export class Lab {
     }
   }
 
-  /** The publisher has another version of a file. */
+  /** Gives a file of the publisher another version. */
   async replace(choice: number): Promise<void> {
     const source = this.#sources[choice % this.#sources.length];
     if (!source) return;
@@ -111,7 +111,7 @@ export class Lab {
     this.note(`the publisher has version ${version} of ${source.id}`);
   }
 
-  /** From now on the publisher behaves. */
+  /** Makes the publisher behave well from now on. */
   async endFaults(): Promise<void> {
     await writeFile(join(this.folder, 'publisher', 'calm'), '');
     this.note('the storm is over');
@@ -122,13 +122,13 @@ export class Lab {
     await this.gateway?.stop();
   }
 
-  /** A process that is left belongs to this folder, and so to this lab. */
+  /** Kills the processes that still belong to this folder, and so to this lab. */
   async close(): Promise<void> {
     await this.stopServers().catch(() => undefined);
     for (const { pid } of processesOf(this.folder)) signal(pid, 'SIGKILL');
   }
 
-  /** A stream a use, so that the moment of one thing does not change what another one does. */
+  /** Each use has its own stream of numbers, so that the timing of one does not change another. */
   random(use: string): Random {
     return new Random(this.#settings.seed, `${use} of iteration ${this.#settings.iteration}`);
   }

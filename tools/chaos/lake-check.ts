@@ -4,19 +4,19 @@ import { basename, dirname, join, relative } from 'node:path';
 import type { Published } from './publisher.ts';
 import { differenceOfRows } from './rows.ts';
 
-/** A lake as folders: of a disk, or behind the S3 gateway's back. */
+/** A lake as folders, on a disk or in the S3 gateway's own folder. */
 export interface LakeFolders {
   raw: string;
   converted: string;
 }
 
-/** What the checks read of a manifest: a form of their own, so that no type of the product helps it to pass. */
+/** Fields of a manifest that the checks read. The type is not the product's, so that a fault there cannot hide here. */
 interface Manifest {
   sources: { id: string; rawKey: string; rows: number; parquet: { key: string }[] }[];
 }
 
 /**
- * Whether one day was published once, from bytes that were served, with every row of them, and with nothing beside it.
+ * Checks that one day was published once, from bytes that were served, with all their rows and no other files.
  * @returns a sentence for each problem.
  */
 export async function checkLake(
@@ -24,7 +24,7 @@ export async function checkLake(
   dataset: string,
   sources: readonly Published[],
 ): Promise<string[]> {
-  // The dataset's table is no part of the day.
+  // The dataset's table does not belong to the day.
   const converted = (await filesBelow(lake.converted)).filter((key) => !isOfTable(key));
   const raw = await filesBelow(lake.raw);
   const manifests = converted.filter((key) => /^_manifest.*\.json$/.test(basename(key)));
@@ -51,7 +51,7 @@ function isOfTable(key: string): boolean {
   return key.startsWith('_iceberg/');
 }
 
-/** Files of a folder that hold one of the texts. */
+/** Files of a folder that contain one of the texts. */
 export async function filesWith(folder: string, secrets: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const file of await filesBelow(folder)) {
@@ -74,7 +74,7 @@ function namedRaw({ sources }: Manifest): string[] {
   return sources.flatMap(({ rawKey }) => [rawKey, `${rawKey}.manifest.json`]);
 }
 
-/** A source's own entry lies beside its files, and stays. */
+/** Each source's own entry stays beside its files. */
 function namedConverted({ sources }: Manifest, folder: string): string[] {
   return sources.flatMap(({ id, parquet }) => [
     ...parquet.map(({ key }) => key),

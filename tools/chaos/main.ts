@@ -1,4 +1,4 @@
-/** `npm run chaos`: storms over the CLI, each of which must end with the day published and nothing lost or left. */
+/** `npm run chaos`: runs storms against the CLI. Each must end with the day published and no file lost or left over. */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { runIteration } from './iteration.ts';

@@ -5,7 +5,7 @@ import type { Random } from '../generate/random.ts';
 
 const SCRIPT = join(import.meta.dirname, 'origin.js');
 
-/** The misbehaving publisher, in a process that may be killed and comes back at its port. */
+/** The misbehaving publisher. Its process may be killed, and starts again at the same port. */
 export class OriginProcess {
   readonly #folder: string;
   readonly #random: Random;
@@ -26,7 +26,7 @@ export class OriginProcess {
     const args = [SCRIPT, this.#folder, port, seed, this.#token];
     const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child = child;
-    // A pipe to a killed process may break; what counts is that the process is gone.
+    // A pipe to a killed process may break. Only the end of the process counts.
     for (const pipe of [child.stdin, child.stdout]) pipe.on('error', () => undefined);
     const [line] = (await Promise.race([
       once(child.stdout, 'data'),

@@ -1,6 +1,6 @@
 /**
- * `tools/chaos/origin.ts FOLDER PORT SEED TOKEN`: a publisher in a process of its own that misbehaves until there is a
- * file `calm` in FOLDER. Prints its URL; ends with its input. PORT 0 is a free one.
+ * `tools/chaos/origin.ts FOLDER PORT SEED TOKEN`: a publisher that misbehaves until FOLDER has a file `calm`. Prints
+ * its URL. It ends when its standard input ends. PORT 0 means a free port.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,9 +8,9 @@ import { startOrigin, type Answer, type Route } from '../../test/helpers/origin.
 import { Random } from '../generate/random.ts';
 import type { Published } from './publisher.ts';
 
-/** Slow enough that a storm meets downloads, and quick where the storm is over. */
+/** Slow enough that faults of a storm hit downloads. After the storm there is no limit. */
 const STORM_BYTES_PER_SECOND = 4_000_000;
-/** The worst place for a transfer to end is anywhere. */
+/** A transfer may break at any byte up to here. */
 const MAX_AFTER_BYTES = 4_000_000;
 
 const [folder = '', port = '0', seed = '0', token = ''] = process.argv.slice(2);
@@ -25,7 +25,7 @@ console.log(origin.url);
 process.stdin.resume();
 process.stdin.once('end', () => void origin.close());
 
-/** Never a part of one version and a part of another, as a file that is replaced by a rename. */
+/** Answers with the file of one version only, never with parts of two. A publisher does so by renaming the new file. */
 function answer(source: Published, method: string, signedWith: string): Answer {
   const { id, manners, versions } = source;
   if (manners.redirects && signedWith === '') {

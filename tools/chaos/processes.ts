@@ -1,18 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** What a process of the storm's folder does. */
+/** The work of a process that belongs to the storm's folder. */
 export type Role = 'command' | 'host' | 'temporal' | 'conversion' | 'origin' | 'gateway' | 'other';
 
 export interface FolderProcess {
   pid: number;
   role: Role;
-  /** Its arguments, for people. */
+  /** Arguments of the process, to show to the user. */
   command: string;
 }
 
 /**
- * The living processes that have a folder in their arguments or their environment, as /proc has them: so nothing of
- * another lake is ever hit. This process is not among them.
+ * Living processes of /proc that have a folder in their arguments or environment, without this process. A storm never
+ * hits a process of another lake.
  */
 export function processesOf(folder: string): FolderProcess[] {
   const found: FolderProcess[] = [];
@@ -26,7 +26,7 @@ export function processesOf(folder: string): FolderProcess[] {
   return found;
 }
 
-/** False where the process is gone. */
+/** @returns false if the process has ended. */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
     process.kill(pid, name);
@@ -46,10 +46,10 @@ function roleOf(command: string): Role {
   return COMMANDS.has(asked) ? 'command' : 'host';
 }
 
-/** What the storm asks for itself; any other process of the CLI is what a command left to work for it. */
+/** Commands that the storm runs. Any other process of the CLI is one that a command left to work for it. */
 const COMMANDS = new Set(['ingest', 'up', 'down', 'verify', 'sweep']);
 
-/** Empty for a process that is gone, a zombie, or another user's. */
+/** Empty if the process has ended, is a zombie, or belongs to another user. */
 function read(pid: number, file: 'cmdline' | 'environ'): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8').replaceAll('\0', ' ');

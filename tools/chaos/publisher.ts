@@ -6,33 +6,33 @@ import { pipeline } from 'node:stream/promises';
 import { generate, GENERATED_DATASETS } from '../generate/generate.ts';
 import type { Random } from '../generate/random.ts';
 
-/** What a publisher has: a file a source, in several versions, of which one is served at a time. */
+/** A source of the publisher: one file in several versions, of which one is served at a time. */
 export interface Published {
   id: string;
-  /** All that may ever be served, the oldest first. */
+  /** All versions that may be served, the oldest first. */
   versions: string[];
   manners: Manners;
 }
 
-/** How the server of one source behaves even on a good day. */
+/** Behaviour of a source's server even without faults. */
 export interface Manners {
   validator: 'etag' | 'last-modified' | 'none';
   ranges: boolean;
   chunked: boolean;
-  /** The address leads to a signed one, as those of S3 and Azure do. */
+  /** The address redirects to a signed one, as addresses of S3 and Azure do. */
   redirects: boolean;
 }
 
 const VERSIONS = 3;
 const KIB = 1024;
-/** Small enough for many iterations, long enough to be hit at every stage. */
+/** Small enough for many iterations, and long enough that faults hit every stage. */
 const MIN_BYTES = 1500 * KIB;
 const MAX_BYTES = 9000 * KIB;
-/** So that the bucket gets uploads of several parts (16 MiB each) too. */
+/** Some files are this long, so that the bucket receives uploads of several parts (16 MiB each), too. */
 const LONG_BYTES = 40_000 * KIB;
 const YEARS = [2013, 2015, 2019, 2020, 2022, 2023, 2024] as const;
 
-/** Makes one to three Denver-shaped sources below a folder, the same for the same random numbers. */
+/** Makes one to three Denver-shaped sources below a folder. The same random numbers give the same sources. */
 export async function publish(
   folder: string,
   random: Random,
@@ -61,7 +61,7 @@ export async function publish(
   return sources;
 }
 
-/** From the next request on, a source has this version. */
+/** Serves this version of a source from the next request on. */
 export async function serve(folder: string, id: string, version: number): Promise<void> {
   await writeFile(join(folder, id, 'current'), String(version));
 }

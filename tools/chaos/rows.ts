@@ -5,9 +5,9 @@ import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 
 /**
- * Whether Parquet files hold a CSV file's records, each value, in the file's order. It shares no code with the product:
- * the CSV is read by csv-parse, and the Parquet by DuckDB, which casts each value to text.
- * @returns one sentence about the first difference; undefined where there is none.
+ * Compares each value of Parquet files with a CSV file's records, in the file's order. It shares no code with the
+ * product: csv-parse reads the CSV, and DuckDB reads the Parquet and casts each value to text.
+ * @returns one sentence about the first difference, or undefined if there is none.
  */
 export async function differenceOfRows(
   csvPath: string,
@@ -18,7 +18,7 @@ export async function differenceOfRows(
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
   try {
-    // The folders' names are no columns of the files.
+    // Names of folders must not become columns.
     const files = `read_parquet([${parquetPaths.map(quoted).join(', ')}], hive_partitioning = false)`;
     const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${files}`);
     const types = described.getRows().map(([, type]) => String(type));
@@ -71,7 +71,7 @@ const DATE =
 const TIME =
   /^(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?(?: ?([AP])M)?(?:Z|\+00(?::?00)?)?)?$/;
 
-/** `2023-01-02 13:04:05`, however it was written; NaN for what is no date: it equals nothing. */
+/** `2023-01-02 13:04:05` for a date in any form. Any other text gives NaN, which equals no value. */
 function moment(text: string): string | number {
   const { y, m, d, um, ud, uy } = DATE.exec(text)?.groups ?? {};
   const time = TIME.exec(text.replace(DATE, ''));

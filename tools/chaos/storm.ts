@@ -2,25 +2,25 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../generate/random.ts';
 import { processesOf, signal, type Role } from './processes.ts';
 
-/** One thing that goes wrong. */
+/** A fault that the storm injects. */
 export interface Fault {
-  /** After the fault before it. */
+  /** Time since the fault before it. */
   afterMs: number;
   action: 'kill' | 'freeze' | 'replace';
-  /** Of a replacement: the origin, whose file it is. */
+  /** Process to hit. A replacement does not use it. */
   role: Role;
-  /** How long a frozen process stays so, and how long until a killed origin or gateway is back. */
+  /** How long a frozen process stays frozen, or a killed origin or gateway stays away. */
   forMs: number;
-  /** Says which file is replaced by which version. */
+  /** Chooses the file to replace, and its version. */
   choice: number;
 }
 
-/** What the storm needs of its lab. */
+/** The lab's parts that the storm needs. */
 interface StormTargets {
   folder: string;
-  /** A killed server that no other process starts again. */
+  /** Starts a killed server that no other process starts again. */
   revive(role: Role): Promise<void>;
-  /** The publisher has another version of a file. */
+  /** Gives a file of the publisher another version. */
   replace(choice: number): Promise<void>;
   note(what: string): void;
 }
@@ -28,13 +28,13 @@ interface StormTargets {
 const MIN_FAULTS = 4;
 const MAX_FAULTS = 9;
 const MAX_AFTER_MS = 2500;
-/** Longer than the heartbeat timeout of the runs: another attempt may start while the frozen one is still there. */
+/** Longer than the runs' heartbeat timeout, so that another attempt may start while the frozen one still exists. */
 const MAX_FOR_MS = 5000;
-/** A conversion takes half a second, and a killed host needs some seconds until it is there again. */
+/** A conversion takes half a second. A killed host needs some seconds until it runs again. */
 const FIND_LIMIT_MS = 4000;
 const FIND_INTERVAL_MS = 5;
 
-/** How often a fault is about each role: as often as its name is there. */
+/** Each role is hit as often as the list names it. */
 const ROLES: Record<'disk' | 's3', readonly Role[]> = {
   disk: ['host', 'host', 'host', 'temporal', 'temporal', 'command', 'conversion', 'origin'],
   s3: ['host', 'host', 'temporal', 'command', 'conversion', 'origin', 'gateway', 'gateway'],
@@ -50,7 +50,7 @@ export function planStorm(random: Random, target: 'disk' | 's3'): Fault[] {
   });
 }
 
-/** Ends when every fault has happened, every frozen process goes on, and every killed server is back. */
+/** Runs the faults. It ends when every frozen process goes on and every killed server runs again. */
 export async function runStorm(
   faults: readonly Fault[],
   targets: StormTargets,
@@ -62,13 +62,13 @@ export async function runStorm(
     if (over.aborted) break;
     if (fault.action === 'replace') await targets.replace(fault.choice);
     else recoveries.push((await inject(fault, targets, over))());
-    // A failure is reported at the end, and does not end this process now.
+    // `Promise.all` below reports a failure. Until then, it must not end this process.
     void recoveries.at(-1)?.catch(() => undefined);
   }
   await Promise.all(recoveries);
 }
 
-/** @returns what undoes the fault later, while other faults happen. */
+/** @returns a function that undoes the fault later, while other faults happen. */
 async function inject(
   { action, role, forMs }: Fault,
   targets: StormTargets,

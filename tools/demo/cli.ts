@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
-/** As `npx longhaul` runs it. */
+/** The file that `npx longhaul` runs. */
 export const PROGRAM = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js');
 
 /**
- * The real CLI in this terminal: progress bars, Ctrl-C and all.
+ * Runs the real CLI in this terminal, with progress bars and Ctrl-C.
  * @returns its exit code.
  */
 export async function longhaul(args: string[], env: Record<string, string>): Promise<number> {
@@ -13,7 +13,7 @@ export async function longhaul(args: string[], env: Record<string, string>): Pro
     stdio: 'inherit',
     env: { ...process.env, ...env },
   });
-  // Ctrl-C reaches the child too: it cancels its run, and this process waits for that.
+  // Ctrl-C reaches the child too. The child cancels its run, and this process waits for that.
   const wait = (): void => undefined;
   process.on('SIGINT', wait);
   try {

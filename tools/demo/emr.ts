@@ -4,14 +4,14 @@ import { startLocalEmr } from '../local-aws/emr/local-emr.ts';
 import { locateEmrPrograms } from '../local-aws/programs.ts';
 
 export interface DemoEmr {
-  /** What makes the CLI use it. */
+  /** Environment with which the CLI uses it. */
   env: Record<string, string>;
   stop(): Promise<void>;
 }
 
 export const DEMO_ENGINES = ['emr', 'emr-serverless'] as const;
 
-/** An EMR, or an EMR Serverless, of the demo's own, beside its S3: real Spark, HDFS and DistCp, and no account. */
+/** Starts an EMR or EMR Serverless for the demo, with real Spark, HDFS and DistCp. It needs no account. */
 export async function startDemoEmr(
   engine: (typeof DEMO_ENGINES)[number],
   stateDir: string,

@@ -1,7 +1,6 @@
 /**
- * `npm run demo [-- --size 20MB] [--target s3] [--engine emr|emr-serverless]`: the whole main job on made-up Denver files, served from this
- * machine, into a lake on disk or in an S3 of this machine's own: a first look at what Longhaul does, with the
- * real CLI.
+ * `npm run demo [-- --size 20MB] [--target s3] [--engine emr|emr-serverless]`: shows what Longhaul does, with the real
+ * CLI. It ingests made-up Denver files that this machine serves, into a lake on disk or in an S3 on this machine.
  */
 import { existsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
@@ -14,9 +13,9 @@ import { DEMO_ENGINES, startDemoEmr } from './emr.ts';
 import { startDemoS3, type DemoS3 } from './s3.ts';
 import { DEMO_DATASETS, makeDatasetsFile, makeSourceFiles } from './sources.ts';
 
-/** A lake of the demo's own: in that of the user's datasets, a day of made-up files would stand for the real one. */
+/** The demo has its own lake. In the user's lake, a day of made-up files would look like a real one. */
 const DEMO_LAKE = 'data-demo';
-/** `disk` is a folder; `s3` a bucket of an S3 on this machine. */
+/** `disk` is a folder. `s3` is a bucket of an S3 on this machine. */
 const TARGETS = ['disk', 's3'] as const;
 const DEFAULT_SIZE = '20MB';
 const SAMPLE_SQL = `SELECT source AS year, count(*) AS requests, count(DISTINCT agency) AS agencies,
@@ -35,7 +34,7 @@ function nextOnDisk(lake: string): string[] {
   ];
 }
 
-/** The S3 is gone with the demo; its bucket stays. */
+/** The S3 ends with the demo. Its bucket stays. */
 const NEXT_WITH_S3 = [
   '  npm run demo -- --target s3  again today: it is published already, and nothing changes',
   '  npx longhaul ingest <dataset> --lake s3://<bucket>    with a bucket of yours: docs/aws.md',
@@ -97,7 +96,7 @@ async function run(
   s3?: DemoS3,
   emr?: Record<string, string>,
 ): Promise<number> {
-  // An empty TEMPORAL_ADDRESS is no address: the demo always has the embedded server.
+  // With an empty TEMPORAL_ADDRESS, the demo always has the embedded server.
   const env = {
     LAKE: lake,
     STATE_DIR: join(lake, '.longhaul'),
@@ -125,7 +124,7 @@ async function run(
   return 0;
 }
 
-/** Relative where it is below this folder. */
+/** The path relative to this folder, if it is below it. */
 function near(path: string): string {
   const below = relative(process.cwd(), path);
   return below.startsWith('..') ? path : below;

@@ -6,20 +6,20 @@ import { openLake } from '../../src/storage/open-lake.ts';
 import type { StoredObject } from '../../src/storage/store.ts';
 
 const BUCKET = 'longhaul-demo';
-/** Of each zone; the rest is counted. */
+/** Objects shown of each zone. The others are only counted. */
 const SHOWN_OBJECTS = 4;
 
 export interface DemoS3 {
-  /** What makes the CLI use it, whatever this machine's own settings for AWS are. */
+  /** Environment with which the CLI uses it, for any AWS settings of this machine. */
   env: Record<string, string>;
-  /** A few lines: where the lake lies, and what is in it. */
+  /** A few lines with the lake's place and its objects. */
   describe(): Promise<string[]>;
   stop(): Promise<void>;
 }
 
 /**
- * An S3 of the demo's own, with a bucket that is kept from run to run. The state of the runs' Temporal lies beside it:
- * an embedded Temporal that is up for another lake has a worker which knows nothing of this one.
+ * Starts an S3 for the demo, whose bucket is kept from run to run. The state of the runs' Temporal is kept beside it,
+ * because the worker of an embedded Temporal for another lake would not know this one.
  */
 export async function startDemoS3(stateDir: string): Promise<DemoS3> {
   const folder = join(stateDir, 'demo-s3');
@@ -46,14 +46,14 @@ export async function startDemoS3(stateDir: string): Promise<DemoS3> {
   };
 }
 
-/** An empty value is no value: of a real bucket's settings in .env or the environment nothing must be left. */
+/** Empty values have no effect, so that settings for a real bucket in .env or the environment do not apply. */
 const UNSET = [
   ...['AWS_PROFILE', 'AWS_SESSION_TOKEN', 'AWS_ENDPOINT_URL'],
   ...['S3_PATH_STYLE', 'S3_CHECKSUMS', 'S3_KMS_KEY_ID'],
 ];
 
 async function describeLake(env: Record<string, string>): Promise<string[]> {
-  // This process finds the server as any AWS program does.
+  // This process finds the server by the environment, as any AWS program does.
   Object.assign(process.env, env);
   const settings = loadSettings({ env: process.env, cwd: process.cwd() });
   const lake = await openLake(settings);

@@ -14,17 +14,17 @@ const YEARS = {
   'denver-traffic-accidents': [2014, 2020, 2023],
 } as const satisfies Partial<Record<GeneratedDataset, number[]>>;
 
-/** The same seed each time: a second run on the same day finds the same bytes. */
+/** The seed is the same each time, so that a second run on the same day finds the same bytes. */
 const SEED = 1;
 
 export interface SourceFile {
   dataset: keyof typeof YEARS;
   year: number;
-  /** Of the address, and below the origin's folder. */
+  /** Path of the address, and of the file below the origin's folder. */
   path: string;
 }
 
-/** Writes the files, unless an earlier demo left them. */
+/** Writes the files, unless an earlier demo has left them. */
 export async function makeSourceFiles(folder: string, bytes: number): Promise<SourceFile[]> {
   const files = DEMO_DATASETS.flatMap((dataset) =>
     YEARS[dataset].map((year) => ({ dataset, year, path: `${dataset}/${dataset}_${year}.csv` })),
@@ -44,7 +44,7 @@ export async function makeSourceFiles(folder: string, bytes: number): Promise<So
   return files;
 }
 
-/** A datasets.yaml whose addresses are the origin's; its port is another one each time, which does no harm. */
+/** Writes a datasets.yaml with the origin's addresses. Their port differs each time, which has no effect. */
 export async function makeDatasetsFile(
   path: string,
   originUrl: string,

@@ -1,10 +1,10 @@
 export interface DocumentCommand {
   line: number;
-  /** `longhaul` or `npm`, then its words. */
+  /** `longhaul` or `npm`, then the other words. */
   words: string[];
 }
 
-/** Every `longhaul …` and `npm run …` of code blocks (at a line's start) and inline code. */
+/** Every `longhaul …` and `npm run …` at the start of a line in a code block, or in inline code. */
 export function commandsIn(text: string): DocumentCommand[] {
   const inBlocks = linesOf(text).filter(({ fenced }) => fenced);
   return [...inBlocks.map(({ line, text: code }) => ({ line, code })), ...inlineCode(text)].flatMap(
@@ -23,7 +23,7 @@ export function inlineCode(text: string): { line: number; code: string }[] {
     );
 }
 
-/** Targets of links and images, without those that lead to another host. */
+/** Targets of links and images on the same host. */
 export function links(text: string): { line: number; target: string }[] {
   return linesOf(text)
     .filter(({ fenced }) => !fenced)
@@ -36,7 +36,7 @@ export function links(text: string): { line: number; target: string }[] {
     .filter(({ target }) => !/^[a-z][a-z0-9+.-]*:/i.test(target));
 }
 
-/** `docs/<name>.md`, with or without `#<heading>`, wherever it stands. */
+/** `docs/<name>.md` anywhere in the text, with or without `#<heading>`. */
 export function pointers(text: string): { line: number; target: string }[] {
   return text.split('\n').flatMap((content, index) =>
     Array.from(content.matchAll(/(?<![\w/.-])docs\/[\w/-]+\.md(?:#[\w-]+)?/g), ([target]) => ({
@@ -46,7 +46,7 @@ export function pointers(text: string): { line: number; target: string }[] {
   );
 }
 
-/** As GitHub makes them of headings. */
+/** Anchors that GitHub makes of the headings. */
 export function anchorsOf(text: string): Set<string> {
   const anchors = new Set<string>();
   for (const { text: content, fenced } of linesOf(text)) {
@@ -74,18 +74,18 @@ function withoutCode(content: string): string {
   return content.replaceAll(/`[^`]*`/g, '');
 }
 
-/** Undefined where it is no command of ours. Prompts, variables and npx before it are left out. */
+/** Words of a command without prompt, variables and npx. Undefined if the code is not a command of this project. */
 function commandWords(code: string): string[] | undefined {
   const plain = code.trim().replace(/^(?:\$\s+)?(?:[A-Z_]+=\S*\s+)*(?:npx\s+)?/, '');
   if (!/^(longhaul|npm (run|test))(\s|$)/.test(plain)) return undefined;
   const words: string[] = [];
   for (const [word] of plain.matchAll(/"[^"]*"|'[^']*'|[^\s"']+/g)) {
     if (/^(#.*|[|;<>&]+|\|\||\d?>.*)$/.test(word)) break;
-    // `[--name NAME]` and `<dataset…>` are how a synopsis is written.
+    // A synopsis has forms like `[--name NAME]` and `<dataset…>`.
     const bare = word.replaceAll(/^[["'(]+|[\])"',;…]+$/g, '');
     if (bare !== '') words.push(bare);
   }
-  // What npm hands on to a script is the script's own affair.
+  // The words that npm passes to a script are not checked.
   const handedOn = words[0] === 'npm' ? words.indexOf('--') : -1;
   return handedOn === -1 ? words : words.slice(0, handedOn);
 }

@@ -2,19 +2,19 @@ import { dirname, join, normalize } from 'node:path';
 import type { Command } from 'commander';
 import { commandsIn, inlineCode, links, pointers } from './markdown.ts';
 
-/** What a document may speak of. */
+/** Things that a document may name. */
 export interface Known {
   program: Command;
   scripts: ReadonlySet<string>;
   errorCodes: ReadonlySet<string>;
   settings: ReadonlySet<string>;
-  /** Of a path relative to the repository. */
+  /** @returns whether a path relative to the repository exists. */
   exists: (path: string) => boolean;
-  /** Of the headings of a document. */
+  /** @returns the anchors of a document's headings. */
   anchors: (path: string) => ReadonlySet<string>;
 }
 
-/** Everything that a document says and that is not so: one line each, with file and line. */
+/** Finds everything that a document says and that is not true. @returns one line each, with file and line. */
 export function problemsOf(file: string, text: string, known: Known): string[] {
   const problems: string[] = [];
   const report = (line: number, message: string): void => {
@@ -35,7 +35,7 @@ export function problemsOf(file: string, text: string, known: Known): string[] {
   return problems;
 }
 
-/** What a text, a message of the program too, says of `docs/<name>.md` or of a passage there (`#<heading>`). */
+/** Problems of the pointers `docs/<name>.md` and `docs/<name>.md#<heading>` in a document or a message. */
 export function pointerProblems(
   file: string,
   text: string,
@@ -71,7 +71,7 @@ function scriptProblem(
   return `runs npm run ${name}, which package.json does not have`;
 }
 
-/** Walks down the commands; each option must be one of the command's or its parents'. */
+/** Follows the words down the tree of commands. A command must have each option itself, or its parents must. */
 function longhaulProblem(words: readonly string[], program: Command): string | undefined {
   let command = program;
   for (const word of words) {
@@ -97,7 +97,7 @@ function hasOption(command: Command, word: string): boolean {
   return false;
 }
 
-/** Only words that begin like an error code: columns and constants of others look alike. */
+/** Checks only words that begin like an error code, because columns and other programs' constants look alike. */
 function isUnknownErrorCode(code: string, { errorCodes, settings }: Known): boolean {
   if (!/^[A-Z]+(_[A-Z]+)+$/.test(code) || errorCodes.has(code) || settings.has(code)) return false;
   const family = code.slice(0, code.indexOf('_') + 1);

@@ -21,7 +21,7 @@ const OFFENSES = [
   ['5401', '1', 'traffic-accident-hit-and-run', 'traffic-accident'],
 ] as const;
 
-/** Reported offenses: every field quoted; since 2026 with an object id first and a victim count last. */
+/** Reported offenses with every field quoted. Since 2026 they have an object id first and a victim count last. */
 export function denverCrime(year: number, seed: number): FileShape {
   const random = new Random(seed, `denver-crime/${year}`);
   const serviceExport = year >= 2026;
@@ -39,7 +39,7 @@ export function denverCrime(year: number, seed: number): FileShape {
   };
 }
 
-/** The rest of OFFENSE_ID first: its quote is open already. */
+/** The rest of OFFENSE_ID comes first. Its quote is open already. */
 function offense(random: Random): string {
   const [code, extension, type, category] = random.pick(OFFENSES);
   return `${code}${extension.padStart(2, '0')}",${csv([code, extension, type, category], 'all')},`;

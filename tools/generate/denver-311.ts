@@ -20,7 +20,7 @@ const COLUMNS = columns(`
   Council District, Police District, Neighborhood
 `);
 
-/** How a year's file differs from the others. */
+/** Differences between the years' files. */
 interface Style {
   year: number;
   era: 'to-2018' | 'hub' | 'quoted';
@@ -31,7 +31,7 @@ interface Style {
   objectId: 'first' | 'last' | 'none';
 }
 
-/** Requests to the city's 311 centre, as each year's file has them. */
+/** Requests to the city's 311 centre, in the form of each year's file. */
 export function denver311(year: number, seed: number): FileShape {
   const style = styleOf(year);
   const random = new Random(seed, `denver-311/${year}`);
@@ -116,7 +116,7 @@ function summary(random: Random): string {
   return random.chance(1, 4) ? `${subject} ${1 + random.below(9999)}` : subject;
 }
 
-/** What each year has a few times. The 2015 file has no quoted line breaks, but text that was garbled twice. */
+/** Rare values of each year. The 2015 file has no quoted line breaks, but some text that was garbled twice. */
 function oddSummaries({ era }: Style): string[] {
   const padded = `${NBSP}Noise complaint${NBSP} `;
   if (era === 'to-2018') {
@@ -131,7 +131,7 @@ function oddSummaries({ era }: Style): string[] {
   ];
 }
 
-/** 2019 has both styles in one row: created unpadded, closed padded. */
+/** 2019 has both styles in one row: the created date is unpadded, the closed date is padded. */
 function dateFields(random: Random, { year, era }: Style): string[] {
   const created = momentIn(year, random);
   const createdPadded = era === 'to-2018';
@@ -205,7 +205,7 @@ function agency(old: boolean): string {
   return old ? 'Environmental Health' : 'Public Health & Environment';
 }
 
-/** Whole numbers to 2018; later decimals, 0 for unknown, and now and then the same number twice. */
+/** Whole numbers until 2018. Later decimals, 0 for unknown places, and sometimes the same number twice. */
 function coordinates(random: Random, { era }: Style): [string, string] {
   if (random.chance(1, 4)) return ['', ''];
   if (era === 'to-2018') return random.chance(1, 200) ? ['0', '0'] : ['-105', '40'];

@@ -17,23 +17,23 @@ export interface GenerateOptions {
   year: number;
   /** The same seed gives the same bytes, on every machine. */
   seed: number;
-  /** How much: whole records up to this many bytes, or this many records. */
+  /** Whole records up to this many bytes, or this many records. */
   limit: { bytes: number } | { records: number };
 }
 
 export interface GeneratedFile {
-  /** The file's bytes, made while they are read; to be read once. */
+  /** Bytes of the file, made while they are read. They can be read once. */
   chunks: Iterable<Buffer>;
-  /** What was made so far: all of it once `chunks` has ended. */
+  /** Records made so far. When `chunks` has ended, all are counted. */
   readonly records: number;
   readonly bytes: number;
 }
 
-/** Large enough that handing a chunk on costs nothing, small enough to be no memory. */
+/** Large enough that passing a chunk on costs no time, and small enough to need little memory. */
 const CHUNK_BYTES = 1024 * 1024;
 /** Longer than any record here. */
 const MAX_RECORD_BYTES = 4096;
-/** One record in this many is an exact copy of the one before it, as the real files have some. */
+/** One record in this many is an exact copy of the record before it. The real files have such copies. */
 export const DUPLICATE_EVERY = 500;
 
 const SHAPES: Record<GeneratedDataset, (year: number, seed: number) => FileShape> = {

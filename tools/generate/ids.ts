@@ -1,14 +1,14 @@
 import type { RecordPart } from './shape.ts';
 import { digitsOf, writeNumber } from './shape.ts';
 
-/** Incident number + offense code (4) + extension (2) is at most 19 digits: some are beyond 2^53. */
+/** Incident number, offense code (4) and extension (2) have at most 19 digits, so some are beyond 2^53. */
 const MAX_INCIDENT_DIGITS = 13;
 const FIRST_NUMBER = 1000;
 
-/** How the two ids stand in a record; the fragment behind them starts with the offense's own digits. */
+/** The form of the two ids in a record. The next fragment begins with the offense's own digits. */
 export interface IdStyle {
   year: number;
-  /** Before the first id, between the two, behind the incident's digits in the first: `"`, `","`, ``. */
+  /** Texts before the first id (`open`) and between the ids (`between`). Quoted ids have `"` and `","`. */
   open: string;
   between: string;
 }

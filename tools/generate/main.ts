@@ -1,4 +1,4 @@
-/** `npm run generate`: writes a Denver-shaped CSV file, and the number of its records to standard error. */
+/** `npm run generate`: writes a Denver-shaped CSV file, and prints its number of records to standard error. */
 import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';

@@ -37,7 +37,7 @@ export function streetAddress(random: Random): string {
   return `${1 + random.below(9900)} ${random.pick(['N', 'S', 'E', 'W'])} ${random.pick(STREETS)}`;
 }
 
-/** As the police writes places: blocks, corners, upper case; a double blank now and then; or nothing. */
+/** A place as the police writes it: a block or a corner in upper case, sometimes with a double blank, or empty. */
 export function incidentAddress(random: Random): string {
   const street = `${random.pick(['N', 'S', 'E', 'W'])} ${random.pick(STREETS)}`.toUpperCase();
   const kind = random.below(20);
@@ -65,7 +65,7 @@ export interface Point {
   y: number;
 }
 
-/** In Denver, in degrees and in feet of the state's grid. */
+/** A place in Denver, in degrees and in feet of the state's grid. */
 export function point(random: Random, fractionDigits: number): Point {
   const limit = 10 ** (fractionDigits - 1);
   return {

@@ -1,11 +1,11 @@
-/** A small generator of numbers that is the same on every machine: whole 32-bit arithmetic only. */
+/** A small generator of random numbers. It uses whole 32-bit arithmetic only, so all machines give the same numbers. */
 export class Random {
   #a: number;
   #b: number;
   #c: number;
   #counter: number;
 
-  /** @param label keeps streams of one seed apart, so that a new column changes no other. */
+  /** @param label separates the streams of one seed, so that a new column does not change the others. */
   constructor(seed: number, label: string) {
     this.#a = seed | 0;
     this.#b = hash(label);

@@ -1,12 +1,12 @@
 import type { Random } from './random.ts';
 
-/** What a file of one dataset and year looks like. */
+/** The form of a file of one dataset and year. */
 export interface FileShape {
   /** Byte order mark and header, with the header's line end. */
   preamble: Buffer;
-  /** A record is each part in turn. */
+  /** Parts of a record, in order. */
   parts: readonly RecordPart[];
-  /** False: the last record ends with the file. */
+  /** False if the last record has no line end. */
   endsWithLineEnd: boolean;
 }
 
@@ -19,16 +19,16 @@ export interface RecordContext {
   random: Random;
 }
 
-/** Many texts to pick from are encoded once: what costs time for each record is a copy. */
+/** Texts are encoded once into a pool, so that each record costs only a copy. */
 const POOL_SIZE = 4096;
 
-/** One record in this many gets the rare things, so that small files have all of them too. */
+/** One record in this many has rare values, so that small files have all of them too. */
 const ODD_EVERY = 101;
 
 /**
  * A part that copies one of many fragments made beforehand.
- * @param make one fragment, with its delimiters.
- * @param oddities of the rare records, one after the other.
+ * @param make makes one fragment, with its delimiters.
+ * @param oddities fragments of the rare records, used in turn.
  */
 export function pooled(
   random: Random,
@@ -49,7 +49,7 @@ export function pooled(
   };
 }
 
-/** A part that counts: `before`, the number, `after`. */
+/** A part that writes `before`, the next number and `after`. */
 export function counter(start: number, before: string, after: string): RecordPart {
   const head = Buffer.from(before);
   const tail = Buffer.from(after);
@@ -79,12 +79,12 @@ export function digitsOf(value: number): number {
   return digits;
 }
 
-/** A header as a list: `A, B` on as many lines as it takes. */
+/** The columns of a header as a list. The text is `A, B` on any number of lines. */
 export function columns(text: string): string[] {
   return text.trim().split(/,\s*/);
 }
 
-/** Fields as a publisher writes them: quoted where they must be, or all. */
+/** Fields as a publisher writes them: quoted if they must be, or all quoted. */
 export function csv(fields: readonly string[], quoting: 'needed' | 'all'): string {
   return fields.map((field) => (quoting === 'all' ? quoted(field) : csvField(field))).join(',');
 }

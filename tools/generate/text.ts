@@ -1,6 +1,6 @@
 import type { Random } from './random.ts';
 
-/** The characters outside Latin-1 that the generator uses, as Windows-1252 writes them. */
+/** Windows-1252 codes of the characters outside Latin-1 that the generator uses. */
 const WINDOWS_1252: Record<string, number> = { '’': 0x92, '“': 0x93, '”': 0x94, '–': 0x96 };
 
 export const NBSP = '\u00a0';
@@ -26,13 +26,13 @@ export interface Moment {
   second: number;
 }
 
-/** Any second of a year, but for its last days, so that what follows lies in the same year. */
+/** Any second of a year except in its last days, so that later dates are in the same year. */
 export function momentIn(year: number, random: Random): Moment {
   const month = 1 + random.below(12);
   return { year, month, day: 1 + random.below(20), second: random.below(86_400) };
 }
 
-/** Up to eight days later, in the same month. */
+/** A moment up to eight days later, in the same month. */
 export function later(moment: Moment, random: Random): Moment {
   return { ...moment, day: moment.day + random.below(9), second: random.below(86_400) };
 }
@@ -56,7 +56,7 @@ export function isoTimestamp(moment: Moment): string {
   return `${moment.year}-${two(moment.month)}-${two(moment.day)} ${two(hour)}:${two(minute)}:${two(second)}`;
 }
 
-/** A decimal from whole parts, so that no machine's floating point has a say: (-104, 7155146, 7) → -104.7155146. */
+/** A decimal of whole parts, because floating point may differ between machines: (-104, 7155146, 7) → -104.7155146. */
 export function decimal(whole: number, fraction: number, digits: number): string {
   return `${whole}.${String(fraction).padStart(digits, '0')}`;
 }

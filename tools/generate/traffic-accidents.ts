@@ -15,10 +15,10 @@ const OFFENSES = [
   ['5441', '1', 'traffic-accident', 'TRAF - ACCIDENT - SBI'],
 ] as const;
 
-/** The offense of the later files is padded with blanks. */
+/** Blanks fill the offense of the later files up to this width. */
 const OFFENSE_WIDTH = 30;
 
-/** Traffic accidents: 17, 19, 45, 48, then 47 columns, as the years go on. */
+/** Traffic accidents. The files of later years have more columns: 17, 19, 45, 48, then 47. */
 export function denverTrafficAccidents(year: number, seed: number): FileShape {
   const set = accidentColumns(year);
   const random = new Random(seed, `denver-traffic-accidents/${year}`);
@@ -35,7 +35,7 @@ export function denverTrafficAccidents(year: number, seed: number): FileShape {
       from((each) => place(each, year, set), old ? '\r\n' : ','),
       ...(old ? [] : circumstances(from, year, set.count >= 47)),
     ],
-    // The 2014 file was saved by a spreadsheet once: its last record ends with the file.
+    // The 2014 file was saved by a spreadsheet once, so its last record has no line end.
     endsWithLineEnd: set.count !== 17,
   };
 }
@@ -66,7 +66,7 @@ function dates(random: Random, year: number): string[] {
   return [fraction(random, isoTimestamp(first), year), last, isoTimestamp(reported)];
 }
 
-/** Since 2023 some have microseconds, most have none. */
+/** Since 2023, some timestamps have microseconds. Most have none. */
 function fraction(random: Random, timestamp: string, year: number): string {
   return year >= 2023 && random.chance(1, 5) ? `${timestamp}.000001` : timestamp;
 }

@@ -21,7 +21,7 @@ const FACTORS = [
   'Driver Inexperience',
 ] as const;
 
-/** What the files of 45 columns and more say of an accident: event and road, two vehicles, the injured. */
+/** The details of an accident in files of 45 columns and more: event and road, two vehicles, injured persons. */
 export function circumstances(from: MakePart, year: number, withPoint: boolean): RecordPart[] {
   const vehicle = (random: Random): string[] => vehicleFields(random, year);
   return [
@@ -72,12 +72,12 @@ function injuryFields(random: Random, year: number, withPoint: boolean): string[
   ];
 }
 
-/** Upper case before 2021, title case after. */
+/** Upper case before 2021, title case from 2021 on. */
 function text(value: string, year: number): string {
   return year < 2021 ? value.toUpperCase() : value;
 }
 
-/** Before 2021 blanks stand for nothing beside truly empty fields; from 2021 all are empty. */
+/** Before 2021, an absent value is empty or blanks. From 2021 on, it is always empty. */
 function absent(random: Random, year: number): string {
   return year < 2021 ? random.pick(['', ' ', '  ']) : '';
 }

@@ -51,7 +51,7 @@ const SINCE_2026 = SINCE_2023.filter((name) => name !== 'shape').map((name) =>
   name === 'HARMFUL_EVENT_SEQ_MOST' ? 'HARMFUL_EVENT_SEQ_3' : name,
 );
 
-/** The publisher's columns of a year. */
+/** The columns that the publisher's file of a year has. */
 export function accidentColumns(year: number): AccidentColumns {
   if (year <= 2015) return { names: UNTIL_2015, count: 17 };
   if (year <= 2018) return { names: UNTIL_2018, count: 19 };

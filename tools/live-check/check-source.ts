@@ -5,10 +5,10 @@ import type { SourceSpec } from '../../src/model/dataset.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import type { Fact } from './denver-facts.ts';
 
-/** Fewer than this share of what was recorded is no change of a living data set. */
+/** Below this share of the recorded number, records are missing. A data set in use does not shrink so much. */
 const LEAST_SHARE = 1 / 2;
 
-/** What a source is now. */
+/** The present state of a source. */
 interface Seen {
   reads: 'file' | 'pages';
   service: string;
@@ -20,13 +20,13 @@ interface Seen {
 
 export interface Checked {
   seen?: Seen;
-  /** A run would fail, or would not have what was there before. */
+  /** Differences with which a run would fail, or would have less than before. */
   broken: string[];
-  /** Other than recorded, and as good. */
+  /** Differences from the record that do no harm. */
   newer: string[];
 }
 
-/** Asks for one source as a run does, but for its first records only. */
+/** Requests one source as a run does, but only its first records. */
 export async function checkSource(
   source: SourceSpec,
   fact: Fact | undefined,
@@ -58,7 +58,7 @@ async function seenOf(source: SourceSpec, request: OpenRequest): Promise<Seen> {
   };
 }
 
-/** By the same probe as a run, which finds out whether it is CSV. */
+/** Uses the probe of a run, which also finds out whether the file is CSV. */
 async function seenFile(
   source: SourceSpec,
   request: OpenRequest,
@@ -79,7 +79,7 @@ async function seenFile(
   };
 }
 
-/** The names of the columns: Denver's have neither commas nor line breaks. */
+/** The first line has the columns' names. Denver's names have no commas and no line breaks. */
 async function firstLine(source: SourceSpec, request: OpenRequest): Promise<string> {
   const opened = await openSource(source, { ...request, headBytes: HEAD_BYTES });
   let head = '';
@@ -101,7 +101,7 @@ function compared(seen: Seen, fact: Fact): Omit<Checked, 'seen'> {
   const [now, before] = [seen.records, fact.records];
   if (now !== undefined && before !== undefined && now !== before)
     (now < before * LEAST_SHARE ? broken : newer).push(`${now} records, were about ${before}`);
-  // A file has no types, and other names: only what is alike is compared.
+  // A file has no types, and other names than a layer. Columns are compared only if both are of one kind.
   if (seen.reads !== fact.reads || !fact.columns) return { broken, newer };
   for (const [name, type] of Object.entries(fact.columns)) {
     const found = seen.columns[name];

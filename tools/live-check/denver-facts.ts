@@ -1,9 +1,9 @@
-/** What public reports say of a source, in 2026: reports, since nobody has asked the city itself for this project. */
+/** Facts about a source from public reports of 2026. The city itself was not asked for this project. */
 export interface Fact {
   reads: 'file' | 'pages';
-  /** Publisher's column → type of ArcGIS; of a file, whose columns have no types, `text`. */
+  /** Publisher's column → type of ArcGIS. A file's columns have no types, so theirs is `text`. */
   columns?: Readonly<Record<string, string>>;
-  /** About so many. */
+  /** Approximate number of records. */
   records?: number;
 }
 
@@ -60,7 +60,7 @@ const RECENT_REQUESTS = fields(`
   ${REQUESTS_BEHIND_DATES}
 `);
 
-/** The same names with other types, and the object id last. */
+/** The same names with other types, and with the object id last. */
 const REQUESTS_OF_2023 = fields(`
   String: Case_Summary Case_Status Case_Source
   Date: Case_Created_Date Case_Created_dttm
@@ -69,14 +69,14 @@ const REQUESTS_OF_2023 = fields(`
   OID: ObjectId
 `);
 
-/** The columns of the yearly files, whose names have blanks. */
+/** Columns of the yearly files. Their names have blanks. */
 const REQUESTS_FILE = Object.fromEntries(
   Object.keys(REQUESTS_OF_2023)
     .filter((name) => name !== 'ObjectId')
     .map((name) => [name.replaceAll('_', ' '), 'text']),
 );
 
-/** By dataset and source of datasets.yaml. */
+/** Facts by dataset and source of datasets.yaml. */
 export const DENVER_FACTS: Readonly<Record<string, Fact>> = {
   'denver-311/2015': { reads: 'file', columns: REQUESTS_FILE },
   'denver-311/2019': { reads: 'pages', records: 432_470 },
@@ -91,7 +91,7 @@ export const DENVER_FACTS: Readonly<Record<string, Fact>> = {
   'denver-crime/all': { reads: 'pages', records: 382_746, columns: CRIME },
 };
 
-/** A line is a type and the names that have it, in the layer's order. */
+/** Each line has a type and the names of its columns, in the layer's order. */
 function fields(text: string): Record<string, string> {
   const pairs = text
     .split('\n')

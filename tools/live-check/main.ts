@@ -1,9 +1,9 @@
 /**
- * `npm run live-check`: asks each address of datasets.yaml, through the code of a run, whether it is as public reports
- * said, and prints what differs. It reads five records of a table and the first MiB of a file. It needs the internet, so a
- * person runs it. Exit code 1: something is broken, not only newer.
+ * `npm run live-check`: asks each address of datasets.yaml through the code of a run, and prints the differences from
+ * public reports. It reads five records of a table and the first MiB of a file. It needs the internet, so an operator
+ * runs it. Exit code 1 means that something is broken, not only newer.
  *
- * `--origin http://127.0.0.1:<port>` asks that host in place of the publishers'.
+ * `--origin http://127.0.0.1:<port>` asks this host in place of the publishers' hosts.
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -13,7 +13,7 @@ import { printable } from '../../src/model/names.ts';
 import { checkSource, type Checked } from './check-source.ts';
 import { DENVER_FACTS } from './denver-facts.ts';
 
-/** A portal that is asked after a long time may take a while for its first answer. */
+/** A portal that had no requests for a long time may need a while for its first answer. */
 const TIMEOUT_MS = 30_000;
 
 const { values } = parseArgs({ options: { origin: { type: 'string' } } });

@@ -6,19 +6,19 @@ import { buffer } from 'node:stream/consumers';
 import { listenOn } from '../../src/embedded/loopback.ts';
 import { takeFault, type ActionFaults } from './faults.ts';
 
-/** One of AWS's APIs that speak JSON. */
+/** One of AWS's APIs that use JSON. */
 export interface Api {
-  /** As signatures name it. */
+  /** Name of the service in signatures. */
   service: string;
   identity: Identity;
   contentType: string;
-  /** Read for each request: they may be changed at any time. */
+  /** Called for each request, because faults may change at any time. */
   faults: () => ActionFaults;
-  /** What a request asks for. @throws ApiError */
+  /** The action that a request asks for. @throws ApiError */
   actionOf(call: Call): Action;
 }
 
-/** Who may ask. */
+/** The identity whose requests are accepted. */
 export interface Identity {
   accessKeyId: string;
   secretAccessKey: string;
@@ -28,17 +28,17 @@ export interface Identity {
 export interface Call {
   method: string;
   path: string;
-  /** `X-Amz-Target`. */
+  /** Value of the header `X-Amz-Target`. */
   target: string;
 }
 
 export interface Action {
   name: string;
-  /** @returns the answer: dates are Date. @throws ApiError */
+  /** @returns the answer, in which dates are Date. @throws ApiError */
   perform(body: unknown): object;
 }
 
-/** An error as EMR and EMR Serverless answer it. */
+/** An error in the form of EMR's and EMR Serverless's answers. */
 export class ApiError extends Error {
   override readonly name: string;
   readonly status: number;
@@ -50,12 +50,12 @@ export class ApiError extends Error {
   }
 }
 
-/** What RunJobFlow and its kin of 2009 say, and EMR Serverless. */
+/** The error of RunJobFlow and the other actions of 2009, and of EMR Serverless. */
 export function validation(message: string): ApiError {
   return new ApiError('ValidationException', message);
 }
 
-/** @param what it was asked for. */
+/** @param what the missing part that the request named. */
 export function notImplemented(what: string): ApiError {
   return new ApiError('NotImplemented', `This local server has no ${what}.`, 501);
 }
@@ -63,7 +63,7 @@ export function notImplemented(what: string): ApiError {
 export interface ApiServer {
   /** `http://127.0.0.1:<port>`. */
   endpoint: string;
-  /** Cuts every connection. */
+  /** Ends every connection. */
   close(): Promise<void>;
 }
 
@@ -107,7 +107,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, api: A
   }
 }
 
-/** A date is seconds in AWS JSON. JSON.stringify hands over what toJSON made of it, so look at the owner. */
+/** Dates are seconds in AWS JSON. JSON.stringify passes the result of toJSON, so the Date is read from its owner. */
 function withSeconds(this: Record<string, unknown>, key: string, value: unknown): unknown {
   const own = this[key];
   return own instanceof Date ? own.getTime() / 1000 : value;
@@ -120,14 +120,15 @@ export interface SignedRequest {
   body: Buffer;
 }
 
-/** Of the body: the signer puts it in itself. */
+/** Header with the body's checksum. The signer adds it itself. */
 const CHECKSUM = 'x-amz-content-sha256';
-/** The SDK's own. */
+/** The SDK's own SHA-256. */
 const { sha256 } = new EMRClient({ region: 'us-east-1' }).config;
 
 /**
- * Checks a request's Signature Version 4, by signing it again as the SDK does: who may ask runs programs on this machine.
- * @throws ApiError as AWS answers: none, by an unknown key, or of another request.
+ * Checks a request's Signature Version 4: it signs the request again as the SDK does. The check is needed because a
+ * client of this server can run programs on this machine.
+ * @throws ApiError as AWS answers if the signature is absent, or is made with another key or for another request.
  */
 export async function verifySignature(
   request: SignedRequest,

@@ -1,8 +1,8 @@
-/** What may go wrong on request, each this often, then no more. `Infinity` is always. It may be changed at any time. */
+/** Faults to inject, each this many times. `Infinity` means always. The counts may be changed at any time. */
 export interface ActionFaults {
-  /** Calls of an action that are answered with ThrottlingException, before anything is done. */
+  /** Calls of an action that are answered with ThrottlingException and have no effect. */
   throttle?: Record<string, number>;
-  /** Calls of an action that are done, and whose connection is cut before the answer. */
+  /** Calls of an action that are done, but whose connection is cut before the answer. */
   loseAnswer?: Record<string, number>;
 }
 
@@ -13,30 +13,30 @@ export interface EmrFaults extends ActionFaults {
   bootstrapFailure?: number;
   /** Clusters that take this much longer to start. */
   slowStart?: { count: number; ms: number };
-  /** Clusters whose spot request is never granted: the fleet's timeout action comes after `ms`. */
+  /** Clusters whose spot request is never granted. The fleet's timeout action comes after `ms`. */
   spotNotGranted?: { count: number; ms: number };
-  /** Steps in whose middle all core nodes are lost, this long after their start. */
+  /** Steps that lose all core nodes this long after their start. */
   spotLoss?: { count: number; afterMs: number };
   /** Steps that start and never end by themselves. */
   hang?: number;
-  /** Clusters whose HDFS holds so little; what it holds cannot be read. */
+  /** Clusters whose HDFS has only this capacity. Its data cannot be read. */
   smallHdfs?: { count: number; bytes: number };
   /** Copy steps that are killed when their second file begins, or when they would end. */
   copyFailure?: number;
-  /** Clusters where other clients have so many steps PENDING, for so long from the first AddJobFlowSteps on. */
+  /** Clusters on which other clients have this many steps PENDING, for `ms` from the first AddJobFlowSteps on. */
   stepsOpen?: { count: number; steps: number; ms: number };
-  /** Steps whose logs come with the end of their cluster only. */
+  /** Steps whose logs are saved only when their cluster ends. */
   lateLogs?: number;
 }
 
 export interface ServerlessFaults extends ActionFaults {
   /** Job runs that start and never end by themselves. */
   hang?: number;
-  /** Job runs that do the same, and are at their time limit as soon as they run. */
+  /** Job runs that do the same, and reach their time limit as soon as they run. */
   timeLimit?: number;
 }
 
-/** Uses a fault up by one. @returns it, with its details where it has some; undefined where none is left. */
+/** Uses up a fault by one. @returns the fault, with its details if it has some. Undefined if none is left. */
 export function takeFault<Faults extends object, Key extends keyof Faults>(
   faults: Faults,
   key: Key,

@@ -1,6 +1,6 @@
 /**
- * `npm run local-emr`: an S3, an EMR and an EMR Serverless of this machine's own, until Ctrl-C, for trying a client
- * without an account. It prints what the client's environment needs. See docs/local-emr.md.
+ * `npm run local-emr`: starts an S3, an EMR and an EMR Serverless on this machine until Ctrl-C, to try a client without
+ * an account. It prints the environment that the client needs. See docs/local-emr.md.
  */
 import { parseArgs } from 'node:util';
 import { join, resolve } from 'node:path';
@@ -44,7 +44,7 @@ async function serve(folder: string): Promise<void> {
     AWS_ACCESS_KEY_ID: s3.accessKeyId,
     AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
     AWS_REGION: s3.region,
-    // Python's SDK reads this one.
+    // The AWS SDK for Python reads this variable.
     AWS_DEFAULT_REGION: s3.region,
     AWS_ENDPOINT_URL_S3: s3.endpoint,
     AWS_ENDPOINT_URL_EMR: emr.endpoint,

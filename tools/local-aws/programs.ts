@@ -16,16 +16,16 @@ import { fetchPythonPackages } from '../python-packages.ts';
 export interface EmrPrograms {
   java: Java;
   spark: Spark;
-  /** For Spark. */
+  /** Jars for Spark. */
   s3a: HadoopJars;
-  /** For HDFS and DistCp. */
+  /** Jars for HDFS and DistCp. */
   hadoop: HadoopJars;
 }
 
 /**
- * Everything that the local EMR runs, found by SPARK_HOME, JAVA_HOME, HADOOP_JARS and PATH, or fetched.
- * @param onNote what takes time, for people.
- * @throws LonghaulError PROGRAM_NOT_INSTALLED with what to do.
+ * Finds all programs of the local EMR by SPARK_HOME, JAVA_HOME, HADOOP_JARS and PATH, or fetches them.
+ * @param onNote receives notes on slow steps, for the user.
+ * @throws LonghaulError PROGRAM_NOT_INSTALLED with a way to install it.
  */
 export async function locateEmrPrograms(onNote?: (note: string) => void): Promise<EmrPrograms> {
   const { PATH: searchPath, SPARK_HOME, JAVA_HOME, HADOOP_JARS } = process.env;
@@ -39,7 +39,8 @@ export async function locateEmrPrograms(onNote?: (note: string) => void): Promis
 }
 
 /**
- * Everything for NameNode, DataNode and DistCp, S3A included: the folder `cluster` of HADOOP_JARS (`given`), or fetched.
+ * Finds all jars for NameNode, DataNode and DistCp, S3A included, in the folder `cluster` of HADOOP_JARS (`given`), or
+ * fetches them.
  * @throws LonghaulError PROGRAM_NOT_INSTALLED.
  */
 export async function locateClusterJars(options: LocateOptions = {}): Promise<HadoopJars> {
@@ -51,10 +52,10 @@ export async function locateClusterJars(options: LocateOptions = {}): Promise<Ha
     dependencies: [
       { pin: hadoop, artifact: 'hadoop-client-minicluster' },
       { pin: hadoop, artifact: 'hadoop-distcp' },
-      // Beside the shaded jars of Hadoop's client, DistCp needs these two as they are.
+      // DistCp needs these two unshaded, beside the shaded jars of Hadoop's client.
       { pin: await readPin('commons-cli', 'maven'), artifact: 'commons-cli' },
       { pin: await readPin('commons-lang3', 'maven'), artifact: 'commons-lang3' },
-      // NameNode and DataNode say nothing without it.
+      // Without it, NameNode and DataNode write no log.
       { pin: await readPin('slf4j-reload4j', 'maven'), artifact: 'slf4j-reload4j' },
       ...(await s3aDependencies([])),
     ],
@@ -62,7 +63,7 @@ export async function locateClusterJars(options: LocateOptions = {}): Promise<Ha
   return await locateJarSet(set, options);
 }
 
-/** The older Spark that EMR has, at its pinned version. @returns its SPARK_HOME. */
+/** Fetches the older Spark of EMR at its pinned version. @returns its SPARK_HOME. */
 export async function fetchSpark35(onNote?: (note: string) => void): Promise<string> {
   const pin = await readPin('pyspark-3.5', 'pypi');
   const folder = join(packageToolsDir(), `pyspark-${pin.version}`);
@@ -72,7 +73,7 @@ export async function fetchSpark35(onNote?: (note: string) => void): Promise<str
   return await fetchPyspark(pin, folder);
 }
 
-/** Moto, an emulator of AWS in Python. @returns its PYTHONPATH. */
+/** Fetches Moto, an emulator of AWS in Python. @returns its PYTHONPATH. */
 export async function fetchMoto(onNote?: (note: string) => void): Promise<string> {
   const requirements = fileURLToPath(new URL('moto-requirements.txt', import.meta.url));
   return await fetchPythonPackages({ name: 'moto', requirements, size: '140 MB' }, onNote);

@@ -8,14 +8,14 @@ import { LonghaulError } from '../../src/model/errors.ts';
 import { startChild, type Child } from '../../src/programs/child.ts';
 
 export interface S3ServerOptions {
-  /** Holds the buckets (`buckets`), what S3 knows of the objects (`meta`) and a log; kept from start to start. */
+  /** Folder with the buckets (`buckets`), the objects' metadata (`meta`) and a log. It is kept from start to start. */
   folder: string;
-  /** versitygw. */
+  /** Path of versitygw. */
   program: string;
-  /** On loopback; a free one by default. */
+  /** Port on loopback. The default is a free one. */
   port?: number;
   accessKeyId?: string;
-  /** By default a random one, which is in this process's memory and the server's environment only. */
+  /** The default is random, and only in this process's memory and in the server's environment. */
   secretAccessKey?: string;
 }
 
@@ -25,24 +25,24 @@ export interface S3Server {
   region: string;
   accessKeyId: string;
   secretAccessKey: string;
-  /** No error where it is there already. */
+  /** Makes a bucket. It is no error if the bucket exists. */
   createBucket(name: string): Promise<void>;
-  /** Ends when the server has. */
+  /** Resolves when the server has ended. */
   stop(): Promise<void>;
 }
 
-/** versitygw's default. */
+/** The default region of versitygw. */
 const REGION = 'us-east-1';
-/** It takes 0.2 s; a cold, slow disk and a machine under load take longer. */
+/** The start takes 0.2 s. On a cold, slow disk or a machine under load, it takes longer. */
 const START_LIMIT_MS = 30_000;
 const POLL_MS = 50;
-/** It has nothing to finish: what is not answered is not written. */
+/** The server has no work to finish, because clients count only answered writes. */
 const STOP_LIMIT_MS = 5000;
 
 /**
- * An S3 of this machine's own over a folder, on loopback only, for the demo and the tests. It ends with this
- * process, however that ends, and is in a process group of its own, so that Ctrl-C reaches what uses it first.
- * @throws LonghaulError EMBEDDED_FAILED where it does not come up.
+ * Starts an S3 over a folder on this machine, on loopback only, for the demo and the tests. It ends when this process
+ * ends in any way. It has its own process group, so that Ctrl-C reaches the programs that use it first.
+ * @throws LonghaulError EMBEDDED_FAILED if it does not start.
  */
 export async function startS3Server(options: S3ServerOptions): Promise<S3Server> {
   const { folder, accessKeyId = 'longhaul' } = options;
@@ -52,7 +52,7 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
   await mkdir(join(folder, 'meta'), { recursive: true });
   const port = options.port ?? (await freePort());
   const endpoint = `http://127.0.0.1:${port}`;
-  // Only this server answers there: another may have got the port first.
+  // Another server may have taken the port first. Only this one answers at this path.
   const healthPath = `/${randomUUID()}`;
   const keys = { ROOT_ACCESS_KEY: accessKeyId, ROOT_SECRET_KEY: secretAccessKey };
   const server = await launch(options, port, healthPath, keys);
@@ -69,7 +69,7 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
     region: REGION,
     accessKeyId,
     secretAccessKey,
-    // To versitygw, a folder is a bucket.
+    // versitygw takes each folder for a bucket.
     createBucket: async (name) => void (await mkdir(join(buckets, name), { recursive: true })),
     stop,
   };

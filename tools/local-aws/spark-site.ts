@@ -8,17 +8,17 @@ import { takeLock } from '../../src/embedded/state-files.ts';
 import type { Identity } from './aws-api.ts';
 import type { EmrPrograms } from './programs.ts';
 
-/** S3 as a step or a job run finds it. Its identity is the one that EMR takes too. */
+/** The S3 of steps and job runs. EMR accepts the same identity. */
 export interface LocalS3 extends Identity {
   endpoint: string;
 }
 
-/** Where the programs of one cluster or job run work. */
+/** The place where the programs of one cluster or job run work. */
 export interface Site {
   folder: string;
-  /** What Spark and Hadoop read at their start, as EMR has it in /etc. */
+  /** Folder with the configuration that Spark and Hadoop read at their start. EMR has it in /etc. */
   conf: string;
-  /** The credentials are here and nowhere else. */
+  /** Environment of the programs. Only it has the credentials. */
   env: NodeJS.ProcessEnv;
   programs: EmrPrograms;
   client: S3Client;
@@ -27,7 +27,7 @@ export interface Site {
 
 export type SiteOptions = Pick<Site, 'programs' | 'client' | 'sparkDefaults'> & {
   s3: LocalS3;
-  /** Hadoop's properties of HDFS; `{}` where there is none. */
+  /** Hadoop's properties of HDFS, `{}` if there is none. */
   hdfs: Readonly<Record<string, string>>;
 };
 
@@ -64,7 +64,7 @@ export async function makeSite(
   return { folder, conf, env, programs, client, sparkDefaults };
 }
 
-/** `s3:` is S3A here. */
+/** S3A serves addresses with `s3:` here. */
 function s3aConfiguration({ endpoint, region }: LocalS3): Record<string, string> {
   return {
     'fs.s3.impl': 'org.apache.hadoop.fs.s3a.S3AFileSystem',
@@ -73,15 +73,15 @@ function s3aConfiguration({ endpoint, region }: LocalS3): Record<string, string>
     'fs.s3a.path.style.access': 'true',
     'fs.s3a.aws.credentials.provider':
       'software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider',
-    // The default one wants more of an S3 than a gateway has.
+    // The default type needs functions of S3 that a gateway does not have.
     'fs.s3a.input.stream.type': 'classic',
-    // A server of this machine is there or is not: no minutes of retries.
+    // A server on this machine runs or does not run, so minutes of retries are no use.
     'fs.s3a.attempts.maximum': '3',
     'fs.s3a.retry.limit': '3',
   };
 }
 
-/** As Hadoop reads it. */
+/** The XML form that Hadoop reads. */
 function toXml(configuration: Readonly<Record<string, string>>): string {
   const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
   const properties = Object.entries(configuration).map(
@@ -91,7 +91,7 @@ function toXml(configuration: Readonly<Record<string, string>>): string {
   return `<configuration>\n${properties.join('')}</configuration>\n`;
 }
 
-/** Of Hadoop's programs, to standard error. */
+/** Hadoop's programs log to standard error. */
 export const LOG4J = `log4j.rootLogger=INFO,console
 log4j.appender.console=org.apache.log4j.ConsoleAppender
 log4j.appender.console.target=System.err
@@ -99,7 +99,7 @@ log4j.appender.console.layout=org.apache.log4j.PatternLayout
 log4j.appender.console.layout.ConversionPattern=%d{ISO8601} %p %c: %m%n
 `;
 
-/** The words of a `spark-submit` on this machine; settings that are given win over the cluster's. */
+/** Words of a `spark-submit` on this machine. Settings in `given` replace the cluster's. */
 export function sparkSubmit(site: Site, given: readonly string[]): string[] {
   const settings = {
     ...site.sparkDefaults,
@@ -114,7 +114,7 @@ export function sparkSubmit(site: Site, given: readonly string[]): string[] {
   return [site.programs.spark.submit, '--master', `local[${cores}]`, ...confs, ...given];
 }
 
-/** Puts a folder's logs, each gzipped, below `uri`. A file that is not there is left out, an S3 that refuses them ignored. */
+/** Uploads a folder's logs, each gzipped, below `uri`. Absent files and refused uploads are ignored. */
 export async function uploadLogs(
   client: S3Client,
   folder: string,
@@ -129,13 +129,13 @@ export async function uploadLogs(
   }
 }
 
-/** @throws TypeError where it is no address. */
+/** @throws TypeError if the text is not an address. */
 export function s3Place(uri: string): { Bucket: string; Key: string } {
   const { host, pathname } = new URL(uri);
   return { Bucket: host, Key: decodeURI(pathname.slice(1)) };
 }
 
-/** The root cause that a program's standard error names, else its last exception; undefined where it names none. */
+/** The root cause in a program's standard error, or else its last exception. Undefined if there is neither. */
 export function causeIn(stderr: string): string | undefined {
   const exception = /^(?:Exception in thread .*|[\w.]+(?:Exception|Error)\b.*)$/;
   const lines = stderr.split('\n');
@@ -145,22 +145,22 @@ export function causeIn(stderr: string): string | undefined {
   return cause?.slice(0, MAX_CAUSE_LENGTH);
 }
 
-/** A few lines. */
+/** Enough for a few lines. */
 const MAX_CAUSE_LENGTH = 1000;
 
-/** Takes a folder for one server until this process ends, and removes what a killed server left there. */
+/** Locks a folder for one server until this process ends, and removes the files that a killed server left there. */
 export async function takeFolder(path: string): Promise<string> {
   const folder = resolve(path);
   await mkdir(folder, { recursive: true });
   if (takeLock(join(folder, 'server.lock')) === undefined)
     throw new Error(`Another server uses ${folder}.`);
-  // Of clusters, HDFSs and job runs.
+  // Folders of clusters, HDFSs and job runs.
   for (const name of (await readdir(folder)).filter((each) => /^(?:j|hdfs|job)-\w+$/.test(each)))
     await rm(join(folder, name), { recursive: true, force: true });
   return folder;
 }
 
-/** For looking at a local S3, and for its logs. */
+/** Makes a client that inspects a local S3 or uploads logs to it. */
 export function clientOf({ endpoint, region, ...credentials }: LocalS3): S3Client {
   return new S3Client({ endpoint, region, forcePathStyle: true, credentials });
 }

@@ -7,9 +7,9 @@ import { readPin, FETCH_TIMEOUT_MS, makeWhole, type Pin } from '../../src/progra
 const run = promisify(execFile);
 
 /**
- * The path of versitygw, an S3 server over a folder, for the demo and the tests: VERSITYGW (`given`), or
- * `versitygw` on the PATH, or one built before, or else built now by Go.
- * @throws LonghaulError PROGRAM_NOT_INSTALLED naming each thing tried, and the command to run.
+ * Finds versitygw, an S3 server over a folder, for the demo and the tests: VERSITYGW (`given`), `versitygw` on the
+ * PATH, or one built before. Otherwise Go builds it now.
+ * @throws LonghaulError PROGRAM_NOT_INSTALLED with each place that was tried, and the command to run.
  */
 export async function locateVersitygw(options: LocateOptions = {}): Promise<string> {
   const pin = await readPin('versitygw', 'go');
@@ -28,14 +28,14 @@ export async function locateVersitygw(options: LocateOptions = {}): Promise<stri
   return await locate(wanted, options);
 }
 
-/** The program in a folder of its own and nothing else; Go's module cache keeps the sources, as always. */
+/** Puts only the program into a folder of its own. Go's module cache keeps the sources. */
 function goInstaller(pin: Pin): Installer {
   return {
     name: `go install ${packageOf(pin)}`,
     install: async (path, signal) => {
       const limits = { timeout: FETCH_TIMEOUT_MS, signal };
       await makeWhole(path, async (scratch) => {
-        // env(1) leaves the rest of the environment as it is: HOME, GOPROXY, GOFLAGS.
+        // env(1) keeps the rest of the environment: HOME, GOPROXY, GOFLAGS.
         await run('env', [`GOBIN=${scratch}`, 'go', 'install', packageOf(pin)], limits);
         return join(scratch, 'versitygw');
       });
@@ -56,5 +56,5 @@ async function problemWith(path: string): Promise<string | undefined> {
   }
 }
 
-/** It takes 0.1 s; a big program on a cold, slow disk takes longer. */
+/** The program answers in 0.1 s. A big program on a cold, slow disk takes longer. */
 const ANSWER_TIMEOUT_MS = 30_000;

@@ -6,7 +6,7 @@ import { join, posix, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 
-/** Few, large reads: the origin is not what is measured. */
+/** Reads are few and large, because the origin is not measured. */
 const READ_BYTES = 1024 * 1024;
 
 export interface FileOrigin {
@@ -22,8 +22,8 @@ interface ServedFile {
 }
 
 /**
- * A well-behaved publisher on a free loopback port: serves the files below a folder, with a strong ETag of
- * their content, and honours Range and If-Range.
+ * A well-behaved publisher on a free loopback port. It serves the files below a folder with a strong ETag of their
+ * content, and honours Range and If-Range.
  */
 export async function startFileOrigin(folder: string): Promise<FileOrigin> {
   const files = await filesBelow(folder);
@@ -89,7 +89,7 @@ async function answer(
   await pipeline(createReadStream(file.path, options), response);
 }
 
-/** [start, end) of a single range; undefined means the whole file. */
+/** [start, end) of a single range. Undefined means the whole file. */
 function rangeOf(
   { headers }: IncomingMessage,
   { bytes, etag }: ServedFile,

@@ -1,4 +1,4 @@
-/** `tools/origin/main.ts FOLDER`: a publisher in a process of its own; prints its URL, ends with its input. */
+/** `tools/origin/main.ts FOLDER`: runs a publisher. It prints its URL, and ends when its standard input ends. */
 import { startFileOrigin } from './file-origin.ts';
 
 const [folder] = process.argv.slice(2);

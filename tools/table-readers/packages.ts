@@ -6,19 +6,19 @@ import { fetchPythonPackages } from '../python-packages.ts';
 
 const REQUIREMENTS = fileURLToPath(new URL('requirements.txt', import.meta.url));
 
-/** DuckDB with its extension for Iceberg, pyiceberg, polars and pandas. @returns their PYTHONPATH. */
+/** Fetches DuckDB with its Iceberg extension, pyiceberg, polars and pandas. @returns their PYTHONPATH. */
 export async function fetchTableReaders(onNote?: (note: string) => void): Promise<string> {
   const readers = { name: 'table-readers', requirements: REQUIREMENTS, size: '650 MB' };
   return await fetchPythonPackages(readers, onNote);
 }
 
-/** Iceberg's own library in Java: for Spark 3.5, and what it needs beside it for buckets. */
+/** Jars of Iceberg's own library in Java: one for Spark 3.5, one more for buckets. */
 const ICEBERG_JARS = {
   spark: { artifact: 'iceberg-spark-runtime-3.5_2.12', size: 'about 48 MB' },
   s3: { artifact: 'iceberg-aws-bundle', size: 'about 69 MB' },
 };
 
-/** One jar, with all that it needs. @returns its path. */
+/** Fetches one jar, which contains all that it needs. @returns its path. */
 export async function fetchIcebergJar(
   of: keyof typeof ICEBERG_JARS,
   onNote?: (note: string) => void,

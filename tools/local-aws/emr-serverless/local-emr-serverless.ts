@@ -19,16 +19,16 @@ import {
 } from './serverless-server.ts';
 
 export interface LocalEmrServerlessOptions {
-  /** Each job run has a folder in it, which goes with the job run. Made where it is not there. */
+  /** Folder with a folder for each job run, which is removed with the job run. It is made if it does not exist. */
   folder: string;
-  /** Where job runs find their data and logs go. */
+  /** S3 with the job runs' data and logs. */
   s3: LocalS3;
   programs: EmrPrograms;
 }
 
 /**
- * An EMR Serverless of this machine's own, on loopback only: its job runs really run, by spark-submit and S3A. All of it
- * ends with this process, however that ends.
+ * An EMR Serverless on this machine, on loopback only. spark-submit really runs its job runs, with S3A. All of it ends
+ * when this process ends in any way.
  */
 export async function startLocalEmrServerless({
   s3,
@@ -52,7 +52,7 @@ export async function startLocalEmrServerless({
       const [stdout, stderr] = [join(folder, 'stdout'), join(folder, 'stderr')];
       const child = await startChild(words, { env: site.env, folder, stdout, stderr });
       const code = child.ended.then((end) => end.code);
-      // Spark sends what Python says of an error to stdout.
+      // Spark writes the errors of Python to stdout.
       const ended = endOf(code, [stderr, stdout]);
       return { ended, cancel: () => void child.stop(CANCEL_LIMIT_MS) };
     },
@@ -74,5 +74,5 @@ export async function startLocalEmrServerless({
   });
 }
 
-/** For what a JVM does on SIGTERM. */
+/** Time for a JVM's work after SIGTERM. */
 const CANCEL_LIMIT_MS = 10_000;

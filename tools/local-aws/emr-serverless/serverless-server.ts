@@ -20,22 +20,22 @@ import { takeFault, type ServerlessFaults } from '../faults.ts';
 export interface ServerlessOptions {
   identity: Identity;
   runtime: JobRuntime;
-  /** Default: some tens of milliseconds each. */
+  /** Default: some tens of milliseconds for each state. */
   delays?: ServerlessDelays;
   faults?: ServerlessFaults;
 }
 
-/** What job runs run on: this machine, or in tests of the protocol something quicker. */
+/** Runs job runs on this machine. Tests of the protocol have a quicker one. */
 export interface JobRuntime {
   start(run: JobRun, isHanging: boolean): Promise<RunningProgram>;
-  /** After its end: brings its logs to where they belong, and leaves nothing on this machine. Never rejects. */
+  /** Saves the logs of a job run that has ended, and removes its files from this machine. Never rejects. */
   close(run: JobRun): Promise<void>;
 }
 
 export interface ServerlessDelays {
-  /** Of each state before RUNNING; on AWS seconds to minutes. */
+  /** Length of each state before RUNNING. On AWS it is seconds to minutes. */
   stateMs: number;
-  /** From a job run's end to its logs in S3. */
+  /** Time from a job run's end to its logs in S3. */
   logsMs: number;
 }
 
@@ -48,22 +48,22 @@ export interface JobRun {
   ended?: Date;
   state: JobRunState;
   details: string;
-  /** Aborted when it is to be cancelled. */
+  /** Aborted when the job run must be cancelled. */
   readonly abort: AbortController;
 }
 
 export interface ServerlessServer {
   /** `http://127.0.0.1:<port>`. */
   endpoint: string;
-  /** Of the one application, which is started. */
+  /** Id of the one application, which is started. */
   applicationId: string;
-  /** For `executionRoleArn`; the form of another one is looked at, and nothing else. */
+  /** Value for `executionRoleArn`. Of any other role, the server checks only the form. */
   roleArn: string;
-  /** What may still go wrong: set anew, or changed in place, at any time. */
+  /** Faults that are left. They may be replaced or changed in place at any time. */
   faults: ServerlessFaults;
-  /** All that there ever were, newest first. */
+  /** All job runs of this server, newest first. */
   jobRuns(): readonly JobRun[];
-  /** Cancels every job run, and ends when all have ended and the server has. */
+  /** Cancels every job run. Resolves when all job runs and the server have ended. */
   stop(): Promise<void>;
 }
 
@@ -91,7 +91,7 @@ export async function startServerlessServer(options: ServerlessOptions): Promise
   return handle;
 }
 
-/** REST: method and path say what is asked for. */
+/** The API is REST: method and path name the action. */
 function actionOf({ method, path }: Call, runs: JobRuns): Action {
   const [, application = '', isOfRuns, id] =
     /^\/applications\/([^/?]+)(?:(\/jobruns)(?:\/([^/?]+))?)?(?:\?.*)?$/.exec(path) ?? [];
@@ -126,7 +126,7 @@ const APPLICATION_DETAILS = {
   releaseLabel: 'emr-7.13.0',
 };
 
-/** What settings of Longhaul can get wrong is refused. @throws ApiError ValidationException */
+/** Refuses values that settings of Longhaul can get wrong. @throws ApiError ValidationException */
 function start(request: StartJobRunRequest, runs: JobRuns): object {
   const { clientToken: token = '', executionTimeoutMinutes: minutes = 0 } = request;
   const { entryPoint = '' } = request.jobDriver?.sparkSubmit ?? {};
@@ -185,7 +185,7 @@ class JobRuns {
     this.#faults = faults;
   }
 
-  /** The same token is the same job run, whatever became of it. */
+  /** Starts a job run. The same token returns the same job run, in any state. */
   start(request: StartJobRunRequest): JobRun {
     const { clientToken } = request;
     const known = this.newestFirst.find((run) => run.request.clientToken === clientToken);
@@ -199,7 +199,7 @@ class JobRuns {
     return run;
   }
 
-  /** @returns whether it could be asked: it has not ended. */
+  /** @returns false if the job run has ended already. */
   cancel(run: JobRun, why: string): boolean {
     if (run.ended) return false;
     move(run, 'CANCELLING', why);
@@ -207,14 +207,14 @@ class JobRuns {
     return true;
   }
 
-  /** Cancels those that run, and ends when nothing of any is left. */
+  /** Cancels the job runs that still run. Resolves when all have ended. */
   async stop(): Promise<void> {
     for (const run of this.newestFirst) this.cancel(run, 'The local EMR Serverless ends.');
     this.#stopping.abort();
     await Promise.all(this.#lives);
   }
 
-  /** From SUBMITTED to its end, whatever its runtime does. Never rejects. */
+  /** The life of a job run from SUBMITTED to its end, for any result of its runtime. Never rejects. */
   async #live(run: JobRun): Promise<void> {
     const { signal } = run.abort;
     let limit: NodeJS.Timeout | undefined;
@@ -244,12 +244,12 @@ class JobRuns {
   }
 }
 
-/** None where it is 0. */
+/** 0 minutes mean no limit. */
 function limitMs({ executionTimeoutMinutes: minutes = DEFAULT_LIMIT_MINUTES }: StartJobRunRequest) {
   return minutes === 0 ? FOR_EVER_MS : Math.min(minutes * 60_000, FOR_EVER_MS);
 }
 
-/** Of a request that names no limit. */
+/** The limit of a request that names none. */
 const DEFAULT_LIMIT_MINUTES = 720;
 
 function settle(run: JobRun, { isCompleted, message = '' }: ProgramEnd): void {
@@ -262,10 +262,10 @@ function settle(run: JobRun, { isCompleted, message = '' }: ProgramEnd): void {
   run.ended = run.updated;
 }
 
-/** Of the API's model. */
+/** The API's model sets this limit. */
 const MAX_DETAILS_LENGTH = 256;
 
-/** Without more to say, the details are the state. */
+/** Without other details, the details are the state. */
 function move(run: JobRun, state: JobRunState, details: string = state): void {
   Object.assign(run, { state, details, updated: new Date() });
 }

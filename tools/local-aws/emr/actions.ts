@@ -18,10 +18,10 @@ import type { Clusters } from './emr-server.ts';
 import { cancelStep } from './step-queue.ts';
 import { checkIdleTimeout, checkSteps } from './validate-cluster.ts';
 
-/** What an action answers: dates are Date; an empty answer is `{}`. */
+/** Answers an action. Dates are Date, and an empty answer is `{}`. */
 type EmrAction = (input: never, clusters: Clusters) => object;
 
-/** What Longhaul asks of EMR. The SDK sends no member that EMR does not know, and its types say what there has to be. */
+/** Actions that Longhaul uses. The SDK sends no unknown members, and its types name the required ones. */
 export const EMR_ACTIONS: Readonly<Record<string, EmrAction>> = {
   RunJobFlow: (input: RunJobFlowInput, clusters: Clusters) => {
     const { id, arn } = clusters.create(input);
@@ -32,7 +32,7 @@ export const EMR_ACTIONS: Readonly<Record<string, EmrAction>> = {
     return { Cluster: describeCluster(known(clusters, ClusterId)) };
   },
 
-  /** Dates are seconds. */
+  /** Dates in the request are seconds. */
   ListClusters: (input: ListClustersInput, clusters: Clusters) => {
     const { ClusterStates: states = [], CreatedAfter: after = 0, Marker } = input;
     const found = clusters
@@ -119,11 +119,11 @@ export const EMR_ACTIONS: Readonly<Record<string, EmrAction>> = {
   },
 };
 
-/** Of one request. */
+/** Most ids in one request. */
 const MAX_IDS = 10;
 const DEFAULT_IDLE_SECONDS = 3600;
 
-/** What Describe, List and the other actions of 2013 and later say. */
+/** The error of Describe, List and the other actions of 2013 and later. */
 function invalidRequest(message: string): ApiError {
   return new ApiError('InvalidRequestException', message);
 }
@@ -143,10 +143,10 @@ function changeable(clusters: Clusters, id = ''): Cluster {
   );
 }
 
-/** As EMR's lists have it. */
+/** Items on a page of EMR's lists. */
 const PAGE_SIZE = 50;
 
-/** The marker is the id of the last one of the page before, so that what is added at the front meanwhile moves nothing. */
+/** The marker is the last id of the page before. Items that are added at the front do not move it. */
 function pageOf<Item extends { id: string }>(
   items: readonly Item[],
   marker: string | undefined,

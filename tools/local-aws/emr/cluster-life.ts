@@ -12,7 +12,7 @@ import {
 } from './cluster.ts';
 import { runSteps } from './step-queue.ts';
 
-/** A cluster from STARTING to TERMINATED. Never rejects, and always comes to its end, whatever its runtime does. */
+/** Runs a cluster from STARTING to TERMINATED. It never rejects and always ends, for any result of its runtime. */
 export async function live(cluster: Cluster, context: EmrContext): Promise<void> {
   const { delays } = context;
   let shutDown: NodeJS.Timeout | undefined;
@@ -30,7 +30,7 @@ export async function live(cluster: Cluster, context: EmrContext): Promise<void>
       await runSteps(cluster, context);
     }
   } catch (error) {
-    // An end that was asked for interrupts whatever is under way.
+    // A requested end also interrupts the work in progress. It is set already, so this call then has no effect.
     const message = `Failed to start the job flow due to an internal error: ${String(error)}`;
     endCluster(cluster, 'INTERNAL_ERROR', message);
   } finally {
@@ -39,11 +39,11 @@ export async function live(cluster: Cluster, context: EmrContext): Promise<void>
   }
 }
 
-/** STARTING: what EC2 and the network have to say. Rejects where the cluster is to end. */
+/** STARTING: applies the answers of EC2 and the network. Rejects if the cluster must end. */
 async function provision(cluster: Cluster, context: EmrContext): Promise<void> {
   const { Ec2SubnetId: subnet, Ec2SubnetIds = [], ...instances } = cluster.request.Instances ?? {};
   await pause(context.delays.provisioningMs, cluster);
-  // EMR takes the request, and finds out when it asks EC2.
+  // EMR accepts the request first and finds the fault later, when it asks EC2.
   for (const id of subnet === undefined ? Ec2SubnetIds : [subnet]) {
     const message = `The VPC/subnet configuration was invalid: The subnet ${id} does not exist.`;
     if (context.subnets?.includes(id) === false) endCluster(cluster, 'VALIDATION_ERROR', message);
@@ -62,7 +62,7 @@ async function provision(cluster: Cluster, context: EmrContext): Promise<void> {
   cluster.abort.signal.throwIfAborted();
 }
 
-/** The fleet's timeout is in minutes; here it has passed after `ms`. */
+/** The fleet's timeout is in minutes. Here it passes after `ms`. */
 async function waitForSpot(
   cluster: Cluster,
   fleets: readonly InstanceFleetConfig[],
@@ -94,7 +94,7 @@ async function bootstrap(cluster: Cluster, { runtime, faults }: EmrContext): Pro
   }
 }
 
-/** There is but this machine. */
+/** The cluster has one node only, this machine. */
 export const MASTER = 'i-00000000000000001';
 
 async function terminate(cluster: Cluster): Promise<void> {

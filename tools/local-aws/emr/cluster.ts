@@ -23,23 +23,23 @@ export interface Cluster {
   state: ClusterState;
   reason: Reason;
   tags: Tag[];
-  /** In the order they were added. */
+  /** Steps in the order in which they were added. */
   readonly steps: Step[];
-  /** From termination; EMR does it by itself for several masters. */
+  /** Whether the cluster is protected from termination. EMR protects a cluster of several masters by itself. */
   isProtected: boolean;
-  /** Steps of other clients, which count towards those that EMR allows at once. */
+  /** Steps of other clients. They count towards EMR's limit of open steps. */
   othersOpen?: { steps: number; untilMs: number };
-  /** Each settles when a step's logs are where they belong. */
+  /** Each settles when the logs of a step are saved. */
   readonly logs: Promise<void>[];
-  /** Of its auto-termination policy, in seconds. */
+  /** Seconds of its auto-termination policy. */
   idleTimeout: number | undefined;
-  /** None before it is provisioned, and after its end. */
+  /** Undefined before the cluster is provisioned and after its end. */
   machine?: Machine | undefined;
-  /** Set once: it is to end so. */
+  /** The end that the cluster must come to. Set once. */
   ending?: Ending;
-  /** Ends the wait of its life for something to do. */
+  /** Wakes the cluster's life when there is work for it. */
   wake: () => void;
-  /** Aborted when it is to end. */
+  /** Aborted when the cluster must end. */
   readonly abort: AbortController;
 }
 
@@ -61,37 +61,37 @@ export interface Step {
   ended?: Date;
   state: StepState;
   failure?: FailureDetails;
-  /** What runs it, while it runs. */
+  /** Cancels the step's program. Set while the program runs. */
   cancel?: () => void;
 }
 
-/** What clusters run on: this machine, or in tests of the protocol something quicker. */
+/** Runs clusters on this machine. Tests of the protocol have a quicker one. */
 export interface EmrRuntime {
-  /** @throws where the machine cannot be set up: the cluster ends with INTERNAL_ERROR. */
+  /** @throws if the machine cannot be set up. The cluster then ends with INTERNAL_ERROR. */
   prepare(cluster: Cluster, hdfsBytes: number | undefined): Promise<Machine>;
 }
 
 /** All nodes of one cluster. */
 export interface Machine {
-  /** Of the NameNode: `http://127.0.0.1:<port>`. */
+  /** URL of the NameNode: `http://127.0.0.1:<port>`. */
   webHdfsUrl: string;
-  /** When the master was asked to shut itself down: how long that was to take. */
+  /** Minutes after which the master must shut down. Undefined if no bootstrap action asked for it. */
   shutDownMinutes(): Promise<number | undefined>;
-  /** @returns the exit code of action 1, 2, … */
+  /** @returns the exit code of bootstrap action `index`, from 1 on. */
   bootstrap(action: BootstrapActionConfig, index: number, signal: AbortSignal): Promise<number>;
   start(step: Step, fault: StepFault | undefined): Promise<RunningProgram>;
-  /** Of a step that is over. Never rejects: logs that S3 does not take are given up. */
+  /** Saves the logs of a step that has ended. Never rejects: logs that S3 refuses are lost. */
   saveLogs(stepId: string): Promise<void>;
-  /** What its files take of HDFS, from 0 to 1. */
+  /** Share of HDFS that its files use, from 0 to 1. */
   hdfsUse(): Promise<number>;
-  /** Ends all that runs on it, and removes its HDFS and folder. */
+  /** Ends all programs on the machine, and removes its HDFS and folder. */
   stop(): Promise<void>;
 }
 
-/** It never ends by itself, or is killed in the middle of its copy. */
+/** The step never ends by itself, or is killed in the middle of its copy. */
 export type StepFault = 'hang' | 'copyFailure';
 
-/** Of a step or a job run. */
+/** The program of a step or a job run. */
 export interface RunningProgram {
   /** Never rejects. */
   ended: Promise<ProgramEnd>;
@@ -100,28 +100,28 @@ export interface RunningProgram {
 
 export interface ProgramEnd {
   isCompleted: boolean;
-  /** What is known of a failure: `stderr`'s last exception. */
+  /** Reason of a failure: the last exception in `stderr`. */
   message?: string | undefined;
 }
 
-/** How long a state lasts, in ms; on AWS minutes. */
+/** Length of each state in ms. On AWS the states take minutes. */
 export interface EmrDelays {
-  /** STARTING. */
+  /** Length of STARTING. */
   provisioningMs: number;
-  /** From the moment when a step could run to its start; on EMR some seconds. */
+  /** Time from the moment when a step could run to its start. On EMR it is some seconds. */
   beforeStepMs: number;
-  /** From a step's end to its logs in S3, unless the cluster ends before; on EMR up to five minutes. */
+  /** Time from a step's end to its logs in S3, unless the cluster ends before. On EMR it is up to five minutes. */
   logsMs: number;
-  /** What passes for a second of an idle timeout, whose least is 60 of them, and of a shutdown that was asked for. */
+  /** Length of a second of an idle timeout, whose least is 60 seconds, and of a delayed shutdown. */
   secondMs: number;
 }
 
 export interface EmrContext {
   runtime: EmrRuntime;
-  /** Subnets that exist; undefined: every one does. */
+  /** Subnets that exist. If undefined, all subnets exist. */
   subnets: readonly string[] | undefined;
   delays: EmrDelays;
-  /** Read at each turn: they may be changed at any time. */
+  /** Called at each turn, because faults may change at any time. */
   faults: () => EmrFaults;
 }
 
@@ -157,10 +157,10 @@ function newId(prefix: string): string {
 
 export const isEnded = ({ ended }: Step): boolean => ended !== undefined;
 
-/** It takes steps, and can be modified. */
+/** Whether the cluster accepts steps and changes. */
 export const isOpen = ({ ending }: Cluster): boolean => ending === undefined;
 
-/** Takes effect once: what comes later changes nothing. */
+/** Only the first call has an effect. */
 export function endCluster(
   cluster: Cluster,
   Code: ClusterStateChangeReasonCode,
@@ -184,10 +184,10 @@ export function endStep(step: Step, state: StepState): void {
   step.ended = new Date();
 }
 
-/** As long as a timer can be: 24 days. */
+/** The longest timer of Node: 24 days. */
 export const FOR_EVER_MS = 2 ** 31 - 1;
 
-/** Waits, or ends with an error where the cluster is to end. */
+/** Waits. Rejects if the cluster must end. */
 export async function pause(ms: number, { abort }: Cluster): Promise<void> {
   await delay(ms, undefined, { signal: abort.signal });
 }

@@ -17,11 +17,11 @@ import { validateCluster } from './validate-cluster.ts';
 export interface EmrServerOptions {
   identity: Identity;
   runtime: EmrRuntime;
-  /** Roles and instance profiles that exist; undefined: every name does. */
+  /** Roles and instance profiles that exist. If undefined, all names exist. */
   roles?: readonly string[];
-  /** Subnets that exist; undefined: every one does. */
+  /** Subnets that exist. If undefined, all subnets exist. */
   subnets?: readonly string[];
-  /** Default: some tens of milliseconds each. */
+  /** Default: some tens of milliseconds for each state. */
   delays?: Partial<EmrDelays>;
   faults?: EmrFaults;
 }
@@ -29,11 +29,11 @@ export interface EmrServerOptions {
 export interface EmrServer {
   /** `http://127.0.0.1:<port>`. */
   endpoint: string;
-  /** What may still go wrong: set anew, or changed in place, at any time. */
+  /** Faults that are left. They may be replaced or changed in place at any time. */
   faults: EmrFaults;
-  /** Of a cluster's NameNode, for looking at its HDFS. Undefined where there is none. */
+  /** URL of a cluster's NameNode, to inspect its HDFS. Undefined if the cluster has none. */
   webHdfsOf(cluster: string): string | undefined;
-  /** Terminates every cluster, and ends when all have and the server has. */
+  /** Terminates every cluster. Resolves when all clusters and the server have ended. */
   stop(): Promise<void>;
 }
 
@@ -63,7 +63,7 @@ export async function startEmrServer(options: EmrServerOptions): Promise<EmrServ
   return handle;
 }
 
-/** All clusters of a server. They are kept, as EMR keeps them for two months, until the server ends. */
+/** All clusters of a server. The server keeps them until it ends. EMR keeps them for two months. */
 export class Clusters {
   readonly #context: EmrContext;
   readonly #options: Pick<EmrServerOptions, 'identity' | 'roles'>;
@@ -83,7 +83,7 @@ export class Clusters {
     return cluster;
   }
 
-  /** Steps PENDING or RUNNING, those of other clients too. */
+  /** Number of steps PENDING or RUNNING, those of other clients included. */
   openSteps(cluster: Cluster): number {
     const now = Date.now();
     const fault = cluster.othersOpen ? undefined : takeFault(this.#context.faults(), 'stepsOpen');
@@ -101,7 +101,7 @@ export class Clusters {
     return this.#clusters.get(id);
   }
 
-  /** Ends when every cluster has. */
+  /** Terminates every cluster. Resolves when all have ended. */
   async end(): Promise<void> {
     for (const cluster of this.#clusters.values()) terminateByUser(cluster);
     await Promise.all(this.#lives);

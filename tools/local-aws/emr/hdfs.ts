@@ -8,32 +8,32 @@ import type { EmrPrograms } from '../programs.ts';
 import { LOG4J } from '../spark-site.ts';
 
 export interface Hdfs {
-  /** Of the NameNode: `http://127.0.0.1:<port>`; WebHDFS is at `/webhdfs/v1/`. */
+  /** URL of the NameNode: `http://127.0.0.1:<port>`. WebHDFS is at `/webhdfs/v1/`. */
   httpUrl: string;
-  /** What a client has to know, as Hadoop's properties. */
+  /** Hadoop's properties that a client needs. */
   configuration: Readonly<Record<string, string>>;
-  /** What its files take of it, from 0 to 1. */
+  /** @returns the share that its files use, from 0 to 1. */
   use(): Promise<number>;
-  /** Its cluster has ended. */
+  /** Called when its cluster has ended. */
   stop(): Promise<void>;
 }
 
-/** 5 s on a machine with two cores; others may be starting at once. */
+/** The start takes 5 s on a machine with two cores. Others may start at the same time. */
 const START_LIMIT_MS = 180_000;
 const POLL_MS = 100;
-/** What is not on the disk by then is thrown away anyway: an HDFS ends with its cluster. */
+/** HDFS ends with its cluster, so data that is not on the disk by then is not needed. */
 const STOP_LIMIT_MS = 2000;
 const ANSWER_LIMIT_MS = 5000;
-/** Small files and few: a whole HDFS in less memory than a browser's tab. */
+/** The files are small and few, so a whole HDFS needs little memory. */
 const JVM_OPTIONS = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
-/** Hadoop's own small cluster for tests: NameNode and DataNode in one process, on loopback. */
+/** Hadoop's own small cluster for tests, with NameNode and DataNode in one process on loopback. */
 const CLUSTER = 'org.apache.hadoop.test.MiniDFSClusterManager';
-/** A block that is begun counts whole, so blocks have to be small beside the capacity. */
+/** A block that is begun counts in full, so blocks have to be small compared with the capacity. */
 const SMALL_BLOCK_BYTES = 1024 * 1024;
 
 /**
- * HDFSs below a folder, one for each cluster at a time. One that its cluster left is emptied and serves the next: its
- * start costs more than all else that a small cluster does. One with a capacity of its own serves once.
+ * HDFSs below a folder, one for each cluster at a time. When a cluster ends, its HDFS is emptied and serves the next
+ * cluster, because the start of an HDFS takes longest. An HDFS with a given capacity serves once.
  */
 export class HdfsPool {
   readonly #folder: string;
@@ -47,7 +47,7 @@ export class HdfsPool {
     this.#programs = programs;
   }
 
-  /** An empty HDFS. @param capacityBytes undefined: what the disk has. @throws LonghaulError EMBEDDED_FAILED. */
+  /** An empty HDFS. @param capacityBytes by default the size of the disk. @throws LonghaulError EMBEDDED_FAILED. */
   async take(capacityBytes: number | undefined, signal: AbortSignal): Promise<Hdfs> {
     this.#started += 1;
     const start = async (): Promise<Hdfs> =>
@@ -67,14 +67,14 @@ export class HdfsPool {
     return { ...hdfs, stop: giveBack };
   }
 
-  /** Ends those that wait for a cluster. */
+  /** Ends the HDFSs that wait for a cluster. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all(this.#idle.map(async (hdfs) => await hdfs.stop()));
   }
 }
 
-/** It ends with this process. */
+/** Starts an HDFS that ends with this process. */
 async function startHdfs(
   folder: string,
   { java, hadoop }: EmrPrograms,
@@ -85,7 +85,7 @@ async function startHdfs(
   const client = {
     'fs.defaultFS': `hdfs://127.0.0.1:${rpcPort}`,
     'dfs.replication': '1',
-    // With one DataNode there is none to put in its place.
+    // There is one DataNode only, so there is no other one to replace it.
     'dfs.client.block.write.replace-datanode-on-failure.enable': 'false',
     ...(capacityBytes === undefined ? {} : { 'dfs.blocksize': String(SMALL_BLOCK_BYTES) }),
   };
@@ -94,9 +94,9 @@ async function startHdfs(
     'hdfs.minidfs.basedir': join(folder, 'data'),
     'hadoop.http.staticuser.user': 'hadoop',
     'dfs.permissions.enabled': 'false',
-    // Else on every address of this machine.
+    // By default the NameNode listens on every address of this machine.
     'dfs.namenode.rpc-bind-host': '127.0.0.1',
-    // A heartbeat brings the DataNode's space.
+    // A heartbeat reports the DataNode's space.
     'dfs.heartbeat.interval': '1',
     ...(capacityBytes === undefined ? {} : ofCapacity(capacityBytes)),
   };
@@ -107,7 +107,7 @@ async function startHdfs(
   const settings = Object.entries(server).flatMap(([name, value]) => ['-D', `${name}=${value}`]);
   const log = join(folder, 'hdfs.log');
   const words = [...program, '-datanodes', '1', '-format', ...ports, ...settings];
-  // Hadoop asks the system who it is; with permissions off the name means nothing.
+  // Hadoop asks the system for the user's name. With permissions off, the name has no effect.
   const env = { HADOOP_USER_NAME: 'hadoop', LC_ALL: 'C.UTF-8' };
   const child = await startChild(words, { env, folder, stdout: log, stderr: log });
   const httpUrl = `http://127.0.0.1:${httpPort}`;
@@ -128,10 +128,10 @@ async function startHdfs(
   throw new LonghaulError('EMBEDDED_FAILED', `HDFS did not start; its log ${log} ends: ${end}`);
 }
 
-/** A few lines. */
+/** Enough for a few lines. */
 const MAX_LOG_LENGTH = 500;
 
-/** Hadoop's DataNode for tests, which counts bytes and keeps none: on a disk its size could not be chosen. */
+/** Hadoop's DataNode for tests, which only counts bytes. On a disk its size could not be chosen. */
 function ofCapacity(bytes: number): Record<string, string> {
   return {
     'dfs.datanode.fsdataset.factory':
@@ -141,7 +141,7 @@ function ofCapacity(bytes: number): Record<string, string> {
   };
 }
 
-/** As the NameNode says it; nothing where it does not answer. */
+/** State that the NameNode reports. Empty if it does not answer. */
 interface HdfsState {
   NumLiveDataNodes?: number;
   CapacityUsed?: number;
@@ -164,7 +164,7 @@ async function stateOf(httpUrl: string): Promise<HdfsState> {
   }
 }
 
-/** False where the HDFS does not remove its files. */
+/** @returns false if the HDFS does not remove its files. */
 async function empty(httpUrl: string): Promise<boolean> {
   const url = `${httpUrl}/webhdfs/v1/`;
   const answer = await fetch(`${url}?op=LISTSTATUS`);

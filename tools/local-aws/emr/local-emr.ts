@@ -8,16 +8,16 @@ import { HdfsPool, type Hdfs } from './hdfs.ts';
 import { machineOf } from './machine.ts';
 
 export interface LocalEmrOptions extends Omit<EmrServerOptions, 'identity' | 'runtime'> {
-  /** Each cluster has a folder in it, which goes with the cluster, and each HDFS one. Made where it is not there. */
+  /** Folder with a folder for each cluster and each HDFS, removed when they end. It is made if it does not exist. */
   folder: string;
-  /** Where steps find their data and logs go. */
+  /** S3 with the steps' data and logs. */
   s3: LocalS3;
   programs: EmrPrograms;
 }
 
 /**
- * An EMR of this machine's own, on loopback only: its clusters have a real HDFS, and their steps really run. All of it
- * ends with this process, however that ends.
+ * An EMR on this machine, on loopback only. Its clusters have a real HDFS, and their steps really run. All of it ends
+ * when this process ends in any way.
  */
 export async function startLocalEmr(options: LocalEmrOptions): Promise<EmrServer> {
   const { s3, programs } = options;

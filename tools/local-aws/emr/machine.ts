@@ -13,8 +13,8 @@ import type { Hdfs } from './hdfs.ts';
 const LOGS = ['stderr', 'stdout'] as const;
 
 /**
- * This machine as all nodes of one cluster: HDFS, Spark and DistCp as processes of their own.
- * @param logs where the cluster's logs go, `s3://…/` or undefined.
+ * This machine as all nodes of one cluster. HDFS, Spark and DistCp are processes of their own.
+ * @param logs address for the cluster's logs, `s3://…/`, or undefined.
  */
 export async function machineOf(
   plain: Site,
@@ -50,8 +50,8 @@ export async function machineOf(
 }
 
 /**
- * What makes this machine a master to a bootstrap action, and keeps it from what the action does to a machine: `sudo
- * shutdown -h +5` is noted, and nothing else that `sudo` is asked for is done.
+ * Makes this machine look like a master to a bootstrap action, and protects it from the action's `sudo`: a command
+ * `sudo shutdown -h +5` is only recorded, and `sudo` runs no other command.
  */
 async function asMaster(site: Site, shutDown: string): Promise<Site> {
   const [info, bin] = [join(site.folder, 'instance.json'), join(site.folder, 'bin')];
@@ -63,7 +63,7 @@ async function asMaster(site: Site, shutDown: string): Promise<Site> {
   return { ...site, env: { ...site.env, PATH, EMR_INSTANCE_INFO: info } };
 }
 
-/** Fetches the script and runs it as it is: its first line says by what. @returns the exit code. */
+/** Fetches the script and runs it by the program that its first line names. @returns the exit code. */
 async function bootstrap(
   site: Site,
   { ScriptBootstrapAction: script }: BootstrapActionConfig,
@@ -90,7 +90,7 @@ async function startIn(folder: string, words: readonly string[], { env }: Site):
   return await startChild(words, { env, folder, stdout, stderr });
 }
 
-/** Starts a step's program; what cannot be started is a failed step. */
+/** Starts a step's program. If it cannot be started, the step fails. */
 async function startStep(
   site: Site,
   { id, config }: Step,
@@ -110,7 +110,7 @@ async function startStep(
   }
 }
 
-/** Fault: a step or a job run that does nothing, for ever. */
+/** Fault: a step or a job run that does nothing and never ends. */
 export function hangingProgram(): RunningProgram {
   let cancel = (): void => undefined;
   const ended = new Promise<ProgramEnd>((resolve) => {
@@ -123,7 +123,7 @@ async function codeOf(child: Child): Promise<number | null> {
   return (await child.ended).code;
 }
 
-/** Fault: a DistCp that copies its files in turn, and of which the second one begins. */
+/** Fault: kills a DistCp when it begins to copy its second file. */
 async function killedInTheMiddle(child: Child, stderr: string): Promise<null> {
   while (!child.hasEnded()) {
     const log = await readFile(stderr, 'utf8');
@@ -136,7 +136,7 @@ async function killedInTheMiddle(child: Child, stderr: string): Promise<null> {
 
 const LOOK_MS = 10;
 
-/** @param logs that name the cause of a failure. */
+/** @param logs paths of the logs that name the cause of a failure. */
 export async function endOf(
   code: Promise<number | null>,
   logs: readonly string[],
@@ -146,7 +146,7 @@ export async function endOf(
   return { isCompleted: false, message: causeIn(texts.join('\n')) };
 }
 
-/** @throws Error as `command-runner.jar` says it. */
+/** @throws Error with the message of `command-runner.jar`. */
 async function wordsOf(
   site: Site,
   folder: string,
@@ -161,8 +161,8 @@ async function wordsOf(
 }
 
 /**
- * Hadoop's DistCp, which does what `s3-dist-cp --src … --dest … --srcPattern …` does: what lies below the source, and
- * matches as a whole path, lands below the destination under the same relative path; what is there is overwritten.
+ * Words of Hadoop's DistCp for `s3-dist-cp --src … --dest … --srcPattern …`. DistCp copies the files below the source
+ * whose whole path matches to the same relative path below the destination. It overwrites files there.
  */
 async function distCp(site: Site, given: string[], folder: string): Promise<string[]> {
   const type = 'string' as const;
@@ -171,19 +171,19 @@ async function distCp(site: Site, given: string[], folder: string): Promise<stri
   if (src === undefined || dest === undefined)
     throw new Error('s3-dist-cp needs --src and --dest.');
   const filters = join(folder, 'filters');
-  // What matches a line is not copied; DistCp looks into folders that it excludes too.
+  // DistCp does not copy paths that match a line. It also looks into the folders that it excludes.
   if (pattern !== undefined) await writeFile(filters, `(?s)(?!(?:${pattern})\\z).*`);
   const { java, hadoop } = site.programs;
   const classPath = `${site.conf}:${hadoop.classPath}`;
   return [
     ...[java.path, ...JVM_OPTIONS, '-cp', classPath, 'org.apache.hadoop.tools.DistCp'],
     ...(pattern === undefined ? [] : ['-filters', filters]),
-    // Written in place: a rename in S3 is a copy.
+    // Files are written in place, because a rename in S3 is a copy.
     ...['-direct', '-overwrite', '-m', MAX_COPIERS, src, dest],
   ];
 }
 
-/** Files on their way at once. */
+/** Number of files that DistCp copies at once. */
 const MAX_COPIERS = '4';
-/** It copies through buffers of 8 KiB, and parts of 64 MB wait on the disk. */
+/** DistCp copies through buffers of 8 KiB, and parts of 64 MB wait on the disk. It needs little memory. */
 const JVM_OPTIONS = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];

@@ -13,10 +13,10 @@ import {
   type StepFault,
 } from './cluster.ts';
 
-/** RUNNING and WAITING: one step after the other, until the cluster is to end. */
+/** RUNNING and WAITING: runs one step after the other until the cluster must end. */
 export async function runSteps(cluster: Cluster, context: EmrContext): Promise<void> {
   while (isOpen(cluster)) {
-    // Asked for before the look at the steps, so that no change is missed.
+    // The promise is made before the steps are read, so that no change is missed.
     const woken = new Promise<void>((resolve) => {
       cluster.wake = resolve;
     });
@@ -25,7 +25,7 @@ export async function runSteps(cluster: Cluster, context: EmrContext): Promise<v
       cluster.state = 'RUNNING';
       cluster.reason = { Message: 'Running step' };
       await pause(context.delays.beforeStepMs, cluster).catch(() => undefined);
-      // It can be cancelled meanwhile.
+      // A client may have cancelled the step in the meantime.
       if (isOpen(cluster) && step.state === 'PENDING') await runStep(step, cluster, context);
     } else if (cluster.request.Instances?.KeepJobFlowAliveWhenNoSteps === true) {
       cluster.state = 'WAITING';
@@ -38,8 +38,8 @@ export async function runSteps(cluster: Cluster, context: EmrContext): Promise<v
 }
 
 /**
- * The idle timeout of a policy runs while the cluster waits, and starts anew with the policy. A cluster with more than a
- * little in its HDFS is not idle: it waits on.
+ * Ends the cluster after the idle timeout of its policy. The timeout runs while the cluster waits, and starts anew with
+ * a new policy. A cluster with more than a little data in its HDFS is not idle.
  */
 async function waitFor(
   woken: Promise<void>,
@@ -59,7 +59,7 @@ async function waitFor(
   clearInterval(timer);
 }
 
-/** As EMR's guide has it. */
+/** EMR's guide names this share. */
 const IDLE_HDFS_USE = 0.1;
 
 async function runStep(step: Step, cluster: Cluster, context: EmrContext): Promise<void> {
@@ -73,7 +73,7 @@ async function runStep(step: Step, cluster: Cluster, context: EmrContext): Promi
   const end = await endOf(step, cluster, faultOf(step, faults));
   clearTimeout(losing);
   cluster.logs.push(saveLogsLater(step, cluster, context));
-  // A cluster that ends says itself what becomes of its steps.
+  // When a cluster ends, its own end sets the state of its steps.
   if (isOpen(cluster)) settle(step, cluster, end);
   else if (cluster.ending?.reason.Code === 'INSTANCE_FAILURE') endStep(step, 'INTERRUPTED');
 }
@@ -88,7 +88,7 @@ async function endOf(
     if (!run) return { isCompleted: false };
     step.cancel = () => run.cancel();
     abort.signal.addEventListener('abort', step.cancel);
-    // It may have been asked for while the program was being started.
+    // The cancellation may have come while the program was being started.
     if (abort.signal.aborted || step.state === 'CANCEL_PENDING') run.cancel();
     return await run.ended;
   } catch (error) {
@@ -102,7 +102,7 @@ function faultOf({ config }: Step, faults: EmrFaults): StepFault | undefined {
   return isCopy && takeFault(faults, 'copyFailure') !== undefined ? 'copyFailure' : undefined;
 }
 
-/** At the latest when the cluster is to end. */
+/** Saves the logs after a delay, or when the cluster must end. */
 async function saveLogsLater(
   { id }: Step,
   { abort, machine }: Cluster,
@@ -113,7 +113,7 @@ async function saveLogsLater(
   await machine?.saveLogs(id);
 }
 
-/** Asks a step to end. @returns whether it could be asked: it is PENDING or RUNNING. */
+/** Asks a step to end. @returns false unless it is PENDING or RUNNING. */
 export function cancelStep(step: Step): boolean {
   const { state } = step;
   if (state === 'PENDING') endStep(step, 'CANCELLED');

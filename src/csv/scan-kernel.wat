@@ -1,39 +1,39 @@
 ;; Counts CSV records 64 bytes at a time: docs/decisions/0011-simd-scan-kernel.md.
 ;; `node --import tsx tools/build-scan-kernel.ts` assembles it into scan-kernel.ts.
 ;;
-;; It reads only what is beyond doubt. A record is clean where it has the header's number of fields, ends in LF
-;; or CRLF, holds no NUL, and its quotes open at a field's first byte and close at its last. At the first other
-;; record it stops: scanner.ts, which knows every case, takes that one.
+;; The kernel counts only clean records. A record is clean if it has the header's number of fields, ends in LF or
+;; CRLF, has no NUL, and its quotes open at a field's first byte and close at its last. The kernel stops at the
+;; first other record. scanner.ts handles every case and reads that record.
 ;;
-;; Each kind of byte in a window is a mask of 64 bits, the first byte's lowest. What a window must know of the
-;; byte before it (was it a CR? a delimiter?) is carried over as one bit.
+;; A mask of 64 bits marks each kind of byte in a window. Its lowest bit is the first byte. One bit for each fact
+;; about the byte before a window (was it a CR? a delimiter?) is carried over.
 (module
-  ;; 192 KiB: a piece of the file, and the results before it. A piece stays in the processor's cache.
+  ;; 192 KiB: the results, then a piece of the file. A piece is small enough for the processor's cache.
   (memory (export "memory") 3)
 
-  ;; From a record start at address $from, over whole windows before $end.
-  ;; Returns the address of the record start where it stopped, and leaves in memory, as 32-bit integers, at
-  ;;    0 the records passed
-  ;;    4 those of them that end in CRLF
-  ;;    8 the bytes of the longest, without its line end
-  ;;   12 the line breaks in their quotes: LF, CRLF and CR are one each
+  ;; Reads whole windows before $end, from the record start at address $from.
+  ;; Returns the address of the record start where it stopped, and writes 32-bit integers to these addresses:
+  ;;    0 the number of records passed
+  ;;    4 the number of those records that end in CRLF
+  ;;    8 the bytes of the longest record, without its line end
+  ;;   12 the number of line breaks in quotes: an LF, a CRLF and a CR are one each
   (func (export "run")
     (param $from i32)
     (param $end i32)
-    (param $stop i32)             ;; no record from this address on is passed
+    (param $stop i32)             ;; the kernel passes no record from this address on
     (param $delimiter i32)
-    (param $delimitersWanted i32) ;; in each record
+    (param $delimitersWanted i32) ;; number in each record
     (result i32)
 
     (local $at i32)               ;; address of the window
     (local $recordStart i32)
-    (local $seen i32)             ;; delimiters of the record under way, before the window
+    (local $seen i32)             ;; delimiters of the current record before the window
     (local $records i32)
     (local $crlfs i32)
     (local $longest i32)
-    (local $settled i32)          ;; line breaks in quotes, of the records passed
-    (local $pending i32)          ;; … of the record under way, before the window
-    (local $breaks i64)           ;; … first bytes of those of the window
+    (local $settled i32)          ;; line breaks in quotes of the records passed
+    (local $pending i32)          ;; line breaks in quotes of the current record, before the window
+    (local $breaks i64)           ;; first bytes of the window's line breaks in quotes
 
     (local $v0 v128) (local $v1 v128) (local $v2 v128) (local $v3 v128)
     (local $delimiterBytes v128)
@@ -47,26 +47,26 @@
     (local $quotes i64)
     (local $lfs i64)
     (local $crs i64)
-    (local $inside i64)           ;; in quotes: the opening quote is, the closing one is not
+    (local $inside i64)           ;; bytes in quotes, with the opening quote and without the closing one
     (local $outside i64)
     (local $starts i64)           ;; first bytes of a field
-    (local $closing i64)          ;; quotes that close; the first half of an escaped one does, the second opens
+    (local $closing i64)          ;; quotes that close. Of an escaped quote, the first half closes and the second opens
     (local $afterClosing i64)
     (local $opening i64)
-    (local $afterCr i64)          ;; follows a CR outside quotes
+    (local $afterCr i64)          ;; bytes after a CR outside quotes
     (local $bad i64)              ;; bytes that make their record unclean
-    (local $sure i64)             ;; before the first of them: beyond it the other masks may be wrong
+    (local $sure i64)             ;; bytes before the first bad one. Behind it the other masks may be wrong
     (local $ends i64)             ;; LFs outside quotes
-    (local $before i64)           ;; before a line end
+    (local $before i64)           ;; scratch mask, mostly of the bytes before a line end or field
 
-    ;; Of the byte before the window, 0 or 1; but all ones where it is in quotes.
+    ;; Facts about the byte before the window: 0 or 1. $insideCarry is all ones if that byte is in quotes.
     (local $startCarry i64)
     (local $closingCarry i64)
     (local $crCarry i64)
     (local $insideCarry i64)
 
-    ;; Of one record.
-    (local $counted i32)          ;; the window's delimiters before its end
+    ;; Values of one record.
+    (local $counted i32)          ;; the window's delimiters before the record's end
     (local $lineEnd i32)            ;; address of its LF
     (local $isCrlf i32)
     (local $bytes i32)
@@ -88,7 +88,7 @@
         (local.set $v2 (v128.load offset=32 align=1 (local.get $at)))
         (local.set $v3 (v128.load offset=48 align=1 (local.get $at)))
 
-        ;; There are no macros, and a call would cost as much as the work: the same once for each kind of byte.
+        ;; WAT has no macros, and a call would cost as much as the work. So the code repeats for each kind of byte.
         (local.set $delimiters
           (i64.or
             (i64.or
@@ -140,8 +140,8 @@
                   (i64.shl (i64.extend_i32_u (i8x16.bitmask (i8x16.eq (local.get $v2) (local.get $zeros)))) (i64.const 32))
                   (i64.shl (i64.extend_i32_u (i8x16.bitmask (i8x16.eq (local.get $v3) (local.get $zeros)))) (i64.const 48)))))))
 
-        ;; A byte is in quotes where the quotes up to it are odd in number: every step doubles how many bytes
-        ;; a bit is the sum of.
+        ;; A byte is in quotes if the number of quotes up to it is odd. Every step doubles the number of bytes
+        ;; that each bit sums up.
         (local.set $inside (local.get $insideCarry))
         (if (i64.ne (local.get $quotes) (i64.const 0))
           (then
@@ -157,7 +157,7 @@
         (local.set $outside (i64.xor (local.get $inside) (i64.const -1)))
         (local.set $ends (i64.and (local.get $lfs) (local.get $outside)))
 
-        ;; After a CR outside quotes only an LF is clean.
+        ;; Only an LF is clean after a CR outside quotes.
         (local.set $before (i64.and (local.get $crs) (local.get $outside)))
         (local.set $afterCr
           (i64.or (i64.shl (local.get $before) (i64.const 1)) (local.get $crCarry)))
@@ -167,7 +167,7 @@
             (local.get $bad)
             (i64.and (local.get $afterCr) (i64.xor (local.get $lfs) (i64.const -1)))))
 
-        ;; After a quote that closes: a delimiter, a line end, or the second half of an escaped quote.
+        ;; A delimiter, a line end or the second half of an escaped quote must follow a quote that closes.
         (local.set $closing (i64.and (local.get $quotes) (local.get $outside)))
         (local.set $afterClosing
           (i64.or (i64.shl (local.get $closing) (i64.const 1)) (local.get $closingCarry)))
@@ -183,7 +183,7 @@
                   (i64.or (local.get $lfs) (local.get $crs)))
                 (i64.const -1)))))
 
-        ;; A quote opens at a field's first byte, or it is that second half.
+        ;; A quote that opens must be a field's first byte or the second half of an escaped quote.
         (local.set $delimiters (i64.and (local.get $delimiters) (local.get $outside)))
         (local.set $before (i64.or (local.get $delimiters) (local.get $ends)))
         (local.set $starts
@@ -199,7 +199,7 @@
                 (i64.or (local.get $starts) (local.get $afterClosing))
                 (i64.const -1)))))
 
-        ;; The lowest bit less one; all ones where there is none.
+        ;; The lowest bit of $bad, less one, marks all bytes before it. If $bad is 0, all bits become 1.
         (local.set $sure
           (i64.sub
             (i64.and (local.get $bad) (i64.sub (i64.const 0) (local.get $bad)))
@@ -211,7 +211,7 @@
             (local.get $sure)))
         (if (i64.ne (local.get $breaks) (i64.const 0))
           (then
-            ;; An LF behind a CR is of the same line break.
+            ;; An LF behind a CR belongs to the same line break.
             (local.set $before
               (i64.or
                 (i64.shl (local.get $crs) (i64.const 1))
@@ -261,7 +261,7 @@
             (local.set $recordStart (i32.add (local.get $lineEnd) (i32.const 1)))
             (br_if $done (i32.ge_u (local.get $recordStart) (local.get $stop)))
 
-            ;; The next count in this window begins with these again: they are taken off beforehand.
+            ;; The next count in this window includes these delimiters again, so they are subtracted first.
             (local.set $seen (i32.sub (i32.const 0) (local.get $counted)))
             (local.set $ends
               (i64.and (local.get $ends) (i64.sub (local.get $ends) (i64.const 1))))
@@ -293,7 +293,7 @@
         (local.set $at (i32.add (local.get $at) (i32.const 64)))
         (br $window)))
 
-    ;; Where records of the last window were passed before it stopped in it.
+    ;; If the kernel stopped inside a window, it adds the line breaks of the records that it passed there.
     (if (i32.gt_u (local.get $recordStart) (local.get $at))
       (then
         (local.set $settled

@@ -1,6 +1,6 @@
 /**
- * A landing in its own process, so that a test can kill or measure it: `land-process.ts ADDRESS LAKE KEY`. LAKE is that
- * part of the settings in JSON. The process prints one JSON object (`LandingLine`) a line: `{bytes}` as progress, and
+ * A landing in its own process, so that a test can kill or measure it: `land-process.ts ADDRESS LAKE KEY`. LAKE is the
+ * lake's part of the settings as JSON. The process prints one JSON object (`LandingLine`) a line: `{bytes}` as progress, and
  * the result at the end.
  */
 import { land } from '../../src/landing/land.ts';

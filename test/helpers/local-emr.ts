@@ -9,7 +9,7 @@ import { startLocalEmr, type LocalEmrOptions } from '../../tools/local-aws/emr/l
 import { locateEmrPrograms } from '../../tools/local-aws/programs.ts';
 import type { TestS3 } from './s3.ts';
 
-/** A JVM that compiles less finishes work of a minute sooner. */
+/** A JVM that compiles less finishes a short job sooner. */
 export const QUICK_SPARK = {
   Classification: 'spark-defaults',
   Properties: { 'spark.driver.extraJavaOptions': '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' },

@@ -21,7 +21,7 @@ export async function livingOf(pids: readonly number[]): Promise<number[]> {
   return pids.filter((pid) => all.has(pid));
 }
 
-/** Child processes of a process whose command line matches. */
+/** Ids of a process's children whose command line matches. */
 export async function childrenOf(parent: number, pattern: RegExp): Promise<number[]> {
   const children = (await living()).filter(({ ppid }) => ppid === parent);
   return children.flatMap(({ pid, args }) => (pattern.test(args) ? [pid] : []));

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { SubmitSpark } from '../../src/conversion/spark/convert-batch.ts';
 import { locateJavaFor, locateSpark } from '../../src/programs/spark.ts';
 
-/** Options for a JVM that does little work. It compiles quickly instead of well and starts in half the time. */
+/** Options for a JVM that does little work. It compiles quickly, but not well, and starts in half the time. */
 export const SHORT_LIVED = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC';
 
 export interface SparkSession {

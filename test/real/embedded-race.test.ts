@@ -69,7 +69,7 @@ test('while hosts are killed and five commands start them, never two servers hav
   });
 });
 
-/** In this time, another candidate could also say that it holds the lock. */
+/** In this time, another candidate would also say that it holds the lock. */
 const HOLD_MS = 100;
 
 const CANDIDATE = `

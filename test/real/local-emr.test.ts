@@ -28,7 +28,7 @@ const MANY = 30;
 /** Two records. One has a line break in a field. */
 const CSV = 'id,text\n1,one\n2,"two\nlines"\n';
 
-/** A JVM that compiles less finishes work of a minute sooner. The name shows that a step's settings reach Spark. */
+/** A JVM that compiles less finishes a short job sooner. The name shows that a step's settings reach Spark. */
 const QUICK_SPARK = [
   'spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC',
   'spark.app.name=named-by-the-step',

@@ -91,7 +91,7 @@ async function listed(name: string): Promise<ScheduleSummary> {
   return found ?? assert.fail(`${name} is not in the list`);
 }
 
-/** Waits until the schedule has this many runs and all have ended. */
+/** Waits until this many runs of the schedule have ended. */
 async function ended(name: string, runs: number): Promise<ScheduleSummary> {
   for (;;) {
     const schedule = await listed(name);

@@ -46,7 +46,7 @@ async function begin(store: S3Store, key: string, parts: string[] = []): Promise
   }
 }
 
-/** S3 gives every object the present time, so the test moves the present. */
+/** S3 gives every object the present time, so the test moves the present time instead. */
 async function find(lake: Lake, hoursLater: number): Promise<FoundLeftovers> {
   const nowMs = Date.now() + hoursLater * HOUR_MS;
   const { signal } = new AbortController();

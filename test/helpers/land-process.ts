@@ -1,7 +1,7 @@
 /**
  * A landing in its own process, so that a test can kill or measure it: `land-process.ts ADDRESS LAKE KEY`. LAKE is the
- * lake's part of the settings as JSON. The process prints one JSON object (`LandingLine`) a line: `{bytes}` as progress,
- * and the result at the end.
+ * lake's part of the settings as JSON. The process prints a JSON object (`LandingLine`) a line: `{bytes}` as
+ * progress, and the result at the end.
  */
 import { land } from '../../src/landing/land.ts';
 import type { LakeSettings } from '../../src/config/settings.ts';

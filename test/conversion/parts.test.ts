@@ -100,7 +100,7 @@ test('Parquet files are of 128 to 256 MB, none of them tiny, whatever the file c
   fc.assert(
     fc.property(fc.integer({ min: 3500, max: 40 * 1024 }), ratio, (mebibytes, each) => {
       const parts = plan(fileOf(mebibytes * MIB), [each]);
-      // The planner cuts at splits only. It halves a rest of at most one and a half files.
+      // The planner cuts at splits only, and it cuts a rest of one and a half files in two.
       const slackBytes = (2 * SPACING_BYTES) / each;
       for (const { parquetBytes } of parts) {
         assert.ok(parquetBytes <= PART_SIZES.maxPartBytes + slackBytes, String(parquetBytes));

@@ -67,7 +67,7 @@ describe('a job for Spark on other machines', () => {
         [['wrong', 'EMR_STEP_FAILED']],
       );
       assert.equal(taken.deadStarts, 1);
-      // `takeResults` removes the results without parts, because a repeated job skips the sources that have a result.
+      // `takeResults` removes the result of an open source, because a repeated job skips sources that have a result.
       assert.equal(await store.size(`${FOLDER}results/lost.json`), undefined);
       assert.deepEqual(
         (await partsOf(lake, AT, ids, signal)).map(({ id }) => id),

@@ -103,7 +103,7 @@ describe('the day of a run', () => {
   it('is not one that has not begun in the time zone of the dataset', () => {
     const at = (date: string, timeZone: string): string =>
       codeOf(() => assertDayHasCome({ timeZone }, date, NOW));
-    // 22:30 of the 24th in Denver, 14:30 of the 25th in Tokyo.
+    // NOW is 22:30 of the 24th in Denver and 14:30 of the 25th in Tokyo.
     assert.equal(at('2026-11-24', 'America/Denver'), 'taken');
     assert.equal(at('2026-11-25', 'America/Denver'), 'DATE_IN_FUTURE');
     assert.equal(at('2026-11-25', 'Asia/Tokyo'), 'taken');

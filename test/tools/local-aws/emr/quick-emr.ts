@@ -152,7 +152,7 @@ export async function statesOf(client: EMRClient, id: string): Promise<(string |
   return Steps.map(({ Status }) => Status?.State).toReversed();
 }
 
-/** Waits for one of `states`. @returns every state that was seen until then. */
+/** Waits for one of `states`. @returns the cluster, and every state that was seen until then. */
 export async function untilState(
   client: EMRClient,
   id: string | undefined,

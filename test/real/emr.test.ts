@@ -117,7 +117,7 @@ describe('the engine emr', () => {
         assert.deepEqual([run.status, run.ledger.rows], ['on-hdfs', RECORDS]);
         assert.equal(run.emr?.clusterId, id);
         const shown = await lab.run(['show', `things/${DAY}`]);
-        assert.match(shown.stdout, /not ours/);
+        assert.match(shown.stdout, /another owner's cluster/);
         const { keys } = await bucketContents(shared.s3);
         assert.deepEqual(
           keys.filter((key) => key.startsWith(`${prefix}/converted/`)),

@@ -41,9 +41,9 @@ describe('a manifest that is not what Longhaul wrote', () => {
     ['another JSON value', 'null', /no JSON object/],
     ['a list', `[${good}]`, /no JSON object/],
     ['an error page', '<html>502</html>', /no JSON object/],
-    ['another number', good.replace('"rows": 0', '"rows": 1'), /own checksum/],
-    ['another day', good.replace('2026-01-01"', '2026-01-02"'), /own checksum/],
-    ['no checksum', JSON.stringify(snapshotOf(REF)), /own checksum/],
+    ['another number', good.replace('"rows": 0', '"rows": 1'), /match its checksum/],
+    ['another day', good.replace('2026-01-01"', '2026-01-02"'), /match its checksum/],
+    ['no checksum', JSON.stringify(snapshotOf(REF)), /match its checksum/],
     [
       'a newer version, whose checksum is made in another way',
       good.replace('snapshot/1', 'snapshot/2').replace('crc32:', 'xxh3:'),
@@ -57,7 +57,7 @@ describe('a manifest that is not what Longhaul wrote', () => {
     ['a count that is a text', changed({ revision: '1' }), /revision: /],
     ['a count below zero', changed({ ledger: { records: -1, rows: 0, rejected: 0 } }), /records/],
     ["another day's, with its checksum", changed({ ingestDate: '2026-01-02' }), /2026-01-02/],
-    ["another dataset's", changed({ dataset: '\u001b[31m' }), /it is of/],
+    ["another dataset's", changed({ dataset: '\u001b[31m' }), /it belongs to/],
   ];
   for (const [name, body, why] of attacks) {
     it(`${name}: MANIFEST_UNREADABLE`, async () => {

@@ -65,9 +65,15 @@ export async function startSparkSession(
     stderr = (stderr + text).slice(-20_000);
   });
   let hear: (line: string | undefined) => void = () => undefined;
+  let isOver = false;
   createInterface(child.stdout)
     .on('line', (line) => hear(line))
-    .on('close', () => hear(undefined));
+    .on('close', () => {
+      isOver = true;
+      hear(undefined);
+    });
+  // If the session has ended, the next step fails because no line comes.
+  child.stdin.on('error', () => undefined);
   /** Waits for the line that ends a step. */
   const until = async (end: 'ready' | 'ended', onLine: (line: string) => void): Promise<void> =>
     await new Promise((resolve, reject) => {
@@ -76,6 +82,7 @@ export async function startSparkSession(
         else if (line === JSON.stringify({ [end]: true })) resolve();
         else onLine(line);
       };
+      if (isOver) hear(undefined);
     });
   await until('ready', () => undefined);
   let last: Promise<unknown> = Promise.resolve();
@@ -101,7 +108,7 @@ export async function startSparkSession(
     close: async () => {
       const ended = child.exitCode === null ? once(child, 'close') : undefined;
       assert.ok(child.pid);
-      process.kill(-child.pid, 'SIGKILL');
+      if (ended) process.kill(-child.pid, 'SIGKILL');
       await ended;
       await rm(folder, { recursive: true, force: true });
     },

@@ -83,13 +83,13 @@ def main():
     given = parser.parse_args()
     spark = SparkSession.builder.appName(f"longhaul-{'count' if given.count else 'convert'}").getOrCreate()
     try:
-        done = count(Files(spark), given.job) if given.count else convert(spark, given.job)
+        done = count(Files(spark), given.job) if given.count else run(spark, given.job)
         return 0 if done else 1
     finally:
         spark.stop()
 
 
-def convert(spark, uri):
+def run(spark, uri):
     """Converts the sources of a job. Returns whether all of them have parts."""
     for key, value in SETTINGS.items():
         spark.conf.set(key, value)

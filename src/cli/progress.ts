@@ -235,7 +235,7 @@ function emrLines({ cluster, steps, earlierInstanceHours }: EmrProgress, nowMs: 
   const details = present([
     `EMR ${id}: ${state}`,
     reason !== '' && reason,
-    !isOurs && 'not ours',
+    !isOurs && "another owner's cluster",
     hours > 0 && `${hours.toFixed(2)} instance-hours so far`,
   ]);
   const open = steps.filter((step) => step.state !== 'COMPLETED');

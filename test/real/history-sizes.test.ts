@@ -15,7 +15,7 @@ const MAX_EVENTS_OF_SOURCE = 30;
 const COUNTS: Record<Engine, number[]> = {
   duckdb: [1, 100],
   parquetjs: [1],
-  spark: [1, 100],
+  spark: [1, 1000],
   emr: [1, 1000],
   'emr-serverless': [1, 100],
 };

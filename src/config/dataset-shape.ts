@@ -176,7 +176,7 @@ function map<S extends z.core.$ZodShape>(shape: S): z.ZodObject<S, z.core.$stric
   return z.strictObject(shape, { error });
 }
 
-function isTimeZone(zone: string): boolean {
+export function isTimeZone(zone: string): boolean {
   try {
     return new Intl.DateTimeFormat('en-US', { timeZone: zone }).resolvedOptions().timeZone !== '';
   } catch {

@@ -148,7 +148,9 @@ export async function findLanding(deps: Lake, task: SourceTask): Promise<LandedS
   const removal = entry && (await readRawRemoval(deps.raw, entry.rawKey));
   const why = removal ? ` keep.raw removed it at ${removal.removedAt}.` : '';
   const what = `Source ${task.source.id} of ${task.dataset} has no landing of ${task.ingestDate}.${why}`;
-  const hint = removal && `\`longhaul ingest ${task.dataset} --again\` downloads it anew.`;
+  const hint =
+    removal &&
+    `\`longhaul ingest ${task.dataset} --date ${task.ingestDate} --again\` downloads it anew.`;
   throw new LonghaulError('NOT_LANDED', what, { source: task.source.id, ...(hint && { hint }) });
 }
 

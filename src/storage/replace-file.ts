@@ -16,11 +16,11 @@ export async function replaceFile(
   const temporary = await writeAside(path, body, mode);
   try {
     await rename(temporary, path);
+    await syncPath(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw storageError(error, path);
   }
-  await syncPath(dirname(path));
 }
 
 /** Writes the file's new content durably. @returns its temporary name in the same folder. */

@@ -12,7 +12,7 @@ import { queuesBeside, type TaskQueues } from '../model/run.ts';
 const MAX_SUMMARY_LENGTH = 150;
 /** Temporal notices a dead worker this long after its last heartbeat. */
 const DEFAULT_HEARTBEAT_TIMEOUT_MS = 60_000;
-/** Backfilled days wait for each other, because they share one slot. */
+/** Backfilled days wait for each other: on workers for one slot, on EMR Serverless for the application's capacity. */
 const BACKFILL_TIMEOUT = '60d';
 
 export interface Call {
@@ -22,16 +22,18 @@ export interface Call {
   queue?: keyof TaskQueues | undefined;
   heartbeatTimeoutMs?: number | undefined;
   activityId?: string;
+  /** True for the long steps of a backfilled day. */
+  backfill?: boolean | undefined;
 }
 
 /** The activities with one policy. By default a cancelled attempt has stopped before the workflow goes on. */
 export function activities(policy: Policy, call: Call) {
-  const { summary, queue = 'control', heartbeatTimeoutMs, activityId } = call;
+  const { summary, queue = 'control', heartbeatTimeoutMs, activityId, backfill } = call;
   return proxyActivities<Activities>({
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry: RETRY,
     ...POLICIES[policy],
-    ...(queue === 'backfill' ? { scheduleToCloseTimeout: BACKFILL_TIMEOUT } : {}),
+    ...(backfill ? { scheduleToCloseTimeout: BACKFILL_TIMEOUT } : {}),
     taskQueue: queuesBeside(workflowInfo().taskQueue)[queue],
     heartbeatTimeout: heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT_MS,
     activityId,

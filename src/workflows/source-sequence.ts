@@ -112,7 +112,8 @@ function activity(
   const activityId = `${step}/${task.source.id}`;
   const call = { summary, heartbeatTimeoutMs, activityId };
   const queue = QUEUES[step];
-  return activities(policy, { ...call, queue: queue && backfill ? 'backfill' : queue });
+  if (queue === undefined || !backfill) return activities(policy, { ...call, queue });
+  return activities(policy, { ...call, queue: 'backfill', backfill });
 }
 
 /** Steps that are not in this table are short: they must not wait behind longer ones. */

@@ -136,6 +136,7 @@ export class SparkWaves {
     const { convertBatch } = activities('BATCH', {
       summary: `${sizeText(wave)} → Parquet by one job of Spark`,
       queue: this.#queue(),
+      backfill: input.backfill,
       heartbeatTimeoutMs: plan.heartbeatTimeoutMs,
     });
     const sources = wave.map(({ source: { task, rawKey }, bytes: size }) => ({

@@ -127,7 +127,10 @@ async function assertNotDownloadedAgain(lab: Lab): Promise<void> {
   // Only the probe asks the publisher.
   assert.equal(lab.origin.requestsTo('/b.csv').length, asked + 1);
   const converted = await lab.run(['convert', 'trees', '--date', SECOND, '--again']);
-  assert.match(converted.stderr, /NOT_LANDED.*keep\.raw removed it at.*ingest \S+ --again/s);
+  assert.match(
+    converted.stderr,
+    /NOT_LANDED.*keep\.raw removed it at.*ingest trees --date \S+ --again/s,
+  );
 }
 
 /** Checks that every file that the newest metadata names is there. */

@@ -1,5 +1,6 @@
 import type { Client, ScheduleExecutionResult } from '@temporalio/client';
 import { Command } from 'commander';
+import { isTimeZone } from '../../config/dataset-shape.ts';
 import {
   ingestDateAt,
   parseIngestDate,
@@ -148,7 +149,9 @@ export function schedulesText(schedules: readonly ScheduleSummary[]): string {
 
 function scheduleLines(schedule: ScheduleSummary): string[] {
   const { dataset, when, timeZone, paused, note, state, next, runs } = schedule;
-  const at = (time: string): string => momentText(new Date(time), timeZone);
+  // Temporal also knows zones that Node does not: `Local`, for example.
+  const zone = isTimeZone(timeZone) ? timeZone : 'UTC';
+  const at = (time: string): string => momentText(new Date(time), zone);
   const lines = [`${dataset}: ${printable(when)}, ${printable(timeZone)}${STATES[state]}`];
   if (paused) lines.push(`  paused: ${printable(note ?? 'without a note')}`);
   else {

@@ -64,7 +64,12 @@ export async function createUpload(
     ChecksumAlgorithm: checksums ? 'CRC32' : undefined,
     ChecksumType: checksums ? 'FULL_OBJECT' : undefined,
   });
-  const { UploadId: uploadId = '' } = await s3.send(command, 'PutObject', { signal });
+  const { UploadId: uploadId } = await s3.send(command, 'PutObject', { signal });
+  // With an empty id, some stores would take a part for an object, and the abort for a deletion of the object.
+  if (!uploadId) {
+    const what = `S3 began an upload of ${s3.uri(key)} without giving its id.`;
+    throw new LonghaulError('STORE_REFUSED', what);
+  }
   return { key, uploadId };
 }
 
@@ -89,17 +94,43 @@ export async function uploadPart(
     ChecksumCRC32: checksumCrc32,
   });
   try {
-    // Some stores give no reason while an upload is being aborted. A missing bucket has a code of its own.
-    const expected = (error: unknown): boolean => isBadDigest(error) || statusOf(error) === 404;
-    const output = await s3.send(command, 'PutObject', { signal, expected });
+    const output = await s3.send(command, 'PutObject', { signal, expected: isBadDigest });
     const etag = unquoted(output.ETag);
     if (!checksums && isMd5(etag, output) && etag !== md5(body)) throw damaged(key, number);
     return { number, etag, checksumCrc32 };
   } catch (error) {
     if (isBadDigest(error)) throw damaged(key, number, error);
-    if (error instanceof LonghaulError || statusOf(error) !== 404) throw error;
-    throw new LonghaulError('UPLOAD_LOST', `The unfinished upload of ${s3.uri(key)} is gone.`);
+    throw await causeOf(error, s3, { key, uploadId }, signal);
   }
+}
+
+/**
+ * If an upload is gone, some stores drop the connection of its part or answer something else. A listing of the upload
+ * then says what happened.
+ */
+async function causeOf(
+  error: unknown,
+  s3: S3Prefix,
+  upload: UploadRef,
+  signal?: AbortSignal,
+): Promise<unknown> {
+  if (signal?.aborted) return error;
+  // While an upload is being aborted, a listing may still have it. A missing bucket has a code of its own.
+  if (isRefusedAsAbsent(error)) {
+    return new LonghaulError('UPLOAD_LOST', error.message, {}, { cause: error });
+  }
+  try {
+    await listParts(s3, upload, signal);
+    return error;
+  } catch (listing) {
+    const isLost = listing instanceof LonghaulError && listing.code === 'UPLOAD_LOST';
+    return isLost ? listing : error;
+  }
+}
+
+function isRefusedAsAbsent(error: unknown): error is LonghaulError {
+  const isRefused = error instanceof LonghaulError && error.code === 'STORE_REFUSED';
+  return isRefused && statusOf(error.cause) === 404;
 }
 
 /** Returns the parts of an upload in order. @throws LonghaulError UPLOAD_LOST if the upload is gone. */

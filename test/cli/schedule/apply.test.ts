@@ -137,6 +137,17 @@ describe('the difference, printed', () => {
     );
   });
 
+  it('shows times of a zone that only Temporal knows in UTC', () => {
+    const text = schedulesText([
+      {
+        ...{ dataset: 'd', scheduleId: 'longhaul/d', when: '0 6 * * *', timeZone: 'Local' },
+        ...{ paused: false, note: undefined, state: 'foreign', runs: [] },
+        next: ['2026-11-30T06:00:00Z'],
+      },
+    ]);
+    assert.match(text, /Local.*\n {2}next: 2026-11-30 06:00:00 \+00:00/s);
+  });
+
   it('shows no control character of a note', () => {
     const text = schedulesText([
       {

@@ -83,8 +83,10 @@ async function throwUnconvertible(
   let record = 0;
   await readBlocks(
     { location, start: scan.splits[0] ?? end, end },
-    (bytes, block, position) =>
-      tokenizer.readAll(bytes, block, (start) => {
+    (bytes, block, position) => {
+      // All examples are found: the rest of the file changes nothing.
+      if (misfits.every(({ examples }) => examples.length === MAX_EXAMPLES)) return block.limit;
+      return tokenizer.readAll(bytes, block, (start) => {
         if (!tokenizer.isBlank(start) || scan.header.length === 1) record += 1;
         for (const misfit of misfits) {
           const first = misfit.index === 0 ? start : (tokenizer.ends[misfit.index - 1] ?? 0) + 1;
@@ -98,7 +100,8 @@ async function throwUnconvertible(
             misfit.examples.push(`${value} (record ${record}, byte ${position + first})`);
           }
         }
-      }),
+      });
+    },
     signal,
   );
   throw new LonghaulError('VALUES_UNCONVERTIBLE', misfits.map(sentenceOf).join(' '));

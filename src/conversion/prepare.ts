@@ -41,14 +41,23 @@ export async function anyIsMarked(
   starts: readonly number[],
   signal: AbortSignal,
 ): Promise<boolean> {
-  const reader = await openLocation(location, { signal });
+  for (const start of starts) {
+    if (await isMarkedAt(location, start, signal)) return true;
+  }
+  return false;
+}
+
+async function isMarkedAt(
+  location: Location,
+  start: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  // The end makes S3 answer with these bytes only.
+  const reader = await openLocation(location, { end: start + MARK_BYTES, signal });
   try {
-    for (const start of starts) {
-      const bytes = Buffer.alloc(MARK_BYTES);
-      await reader.read(bytes, start);
-      if (MARKS.some((mark) => bytes.subarray(0, mark.length).equals(mark))) return true;
-    }
-    return false;
+    const bytes = Buffer.alloc(MARK_BYTES);
+    await reader.read(bytes, start);
+    return MARKS.some((mark) => bytes.subarray(0, mark.length).equals(mark));
   } finally {
     await reader.close();
   }

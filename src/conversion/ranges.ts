@@ -29,30 +29,25 @@ export function cutRecords(
   from = splits[0] ?? bytes,
 ): RecordRange[] {
   if (from >= bytes) return [];
-  const starts = [splits.indexOf(from)];
+  let at = splits.indexOf(from);
+  const starts = [at];
   for (let n = 1; n < ranges; n += 1) {
-    const at = nearest(splits, from + ((bytes - from) * n) / ranges);
+    const wanted = from + ((bytes - from) * n) / ranges;
+    const distance = (index: number): number => Math.abs((splits[index] ?? Infinity) - wanted);
+    // The wanted positions ascend as the splits do, so the nearest split is here or further on.
+    while (distance(at + 1) < distance(at)) at += 1;
     if (at > (starts.at(-1) ?? 0)) starts.push(at);
   }
   const recordsBefore = (index: number): number => splitRecords[index] ?? records;
-  return starts.map((at, n) => {
+  return starts.map((first, n) => {
     const next = starts[n + 1] ?? splits.length;
     return {
-      start: splits[at] ?? bytes,
+      start: splits[first] ?? bytes,
       end: splits[next] ?? bytes,
-      records: recordsBefore(next) - recordsBefore(at),
-      whole: at === 0 && next === splits.length,
+      records: recordsBefore(next) - recordsBefore(first),
+      whole: first === 0 && next === splits.length,
     };
   });
-}
-
-/** The index of the nearest position. Positions ascend. */
-function nearest(positions: readonly number[], wanted: number): number {
-  let best = 0;
-  for (const [index, position] of positions.entries()) {
-    if (Math.abs(position - wanted) < Math.abs((positions[best] ?? 0) - wanted)) best = index;
-  }
-  return best;
 }
 
 /** Bytes of one read: a few milliseconds of work, so that the caller's event loop is free between two blocks. */

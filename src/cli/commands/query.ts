@@ -1,6 +1,5 @@
 import type { DuckDBResult } from '@duckdb/node-api';
 import { Command, Option } from 'commander';
-import { stringify } from 'csv-stringify/sync';
 import type { S3Settings } from '../../config/settings.ts';
 import {
   FIRST_TIME_ZONE,
@@ -172,6 +171,7 @@ async function writeJson(context: CliContext, result: DuckDBResult): Promise<voi
 }
 
 async function writeCsv(context: CliContext, result: DuckDBResult): Promise<void> {
+  const { stringify } = await import('csv-stringify/sync');
   const { textOf } = await import('../../lake/values.ts');
   // The CLI makes control characters visible on a terminal, because they could move the cursor.
   const cell = (text: string): string => (context.outIsTerminal ? printable(text) : text);

@@ -139,10 +139,13 @@ async function makeInputs(
   const starts = isWhole ? [0] : shards.map(({ start }) => start);
   // A mark at the start of a whole UTF-8 file is a real byte order mark.
   const mayBeMarked = !isWhole || encoding !== 'utf-8';
-  const isMarked =
-    mayBeMarked && (await anyIsMarked(lake.raw.location(rawKey), starts, watch.signal));
-  if (isMarked || !readsExactly(scan, encoding))
+  const location = lake.raw.location(rawKey);
+  if (
+    !readsExactly(scan, encoding) ||
+    (mayBeMarked && (await anyIsMarked(location, starts, watch.signal)))
+  ) {
     return await preparedInputs(file, prefix, shards, watch);
+  }
   const asIs = { delimiter: scan.dialect.delimiter, encoding, lineEnd: lineEndOf(scan) };
   if (isWhole) {
     const { bytes } = file;

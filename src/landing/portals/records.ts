@@ -57,10 +57,10 @@ export function rendered(
   const emptyTexts: Record<string, number> = {};
   const notNumbers: Record<string, number> = {};
   const textOf = (value: ExactJson, index: number): string | null => {
-    const column = columns[index] ?? '';
-    if (value === '') increment(emptyTexts, column);
-    else if (isNotNumber(value)) increment(notNumbers, column);
-    return fieldText(value);
+    const text = fieldText(value);
+    if (text === '') increment(emptyTexts, columns[index] ?? '');
+    else if (text === null && value !== null) increment(notNumbers, columns[index] ?? '');
+    return text;
   };
   const text = rows.map((row) => canonicalRecord(row.map(textOf))).join('');
   const tally = {

@@ -108,7 +108,7 @@ export async function awaitRun<T>(
   }
 }
 
-function handleOf(client: Client, { workflowId, runId }: RunRef): WorkflowHandle {
+export function handleOf(client: Client, { workflowId, runId }: RunRef): WorkflowHandle {
   return client.workflow.getHandle(workflowId, runId);
 }
 

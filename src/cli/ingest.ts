@@ -9,7 +9,7 @@ import { startOrJoin, startRun, type StartedRun } from '../runs/start-run.ts';
 import { print, type CliContext } from './command.ts';
 import { asLonghaulError, errorObject, errorText } from './errors.ts';
 import { fromTemporal } from './failures.ts';
-import { cancelText, followRun } from './follow.ts';
+import { cancelText, followRun, handleOf } from './follow.ts';
 import { progressTable, resultText, type RunReport } from './ledger.ts';
 import { progressViews, type ProgressViews } from './progress.ts';
 import { readProgress } from './run-state.ts';
@@ -215,9 +215,7 @@ async function follow(session: Session, run: StartedRun, foreign: boolean): Prom
     });
   } catch (error) {
     view.close();
-    const progress = foreign
-      ? undefined
-      : await readProgress(link.client.workflow.getHandle(run.workflowId, run.runId));
+    const progress = foreign ? undefined : await readProgress(handleOf(link.client, run));
     if (progress) session.context.note(progressTable(progress));
     if (!(error instanceof LonghaulError)) throw error;
     // The hint contains the run's id, so that the user can paste the command.

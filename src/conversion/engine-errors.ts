@@ -17,10 +17,10 @@ const MEANINGS: readonly (readonly [words: RegExp, code: ErrorCode])[] = [
 /**
  * The catalogue's error for an engine's message.
  * @param line text for the user: the engine's name and its message.
- * @param words the text that decides the code; by default the line.
+ * @param words the text that decides the code.
  * @param ofStore the error to use if the text is about S3.
  */
-export function engineError(line: string, words = line, ofStore?: LonghaulError): LonghaulError {
+export function engineError(line: string, words: string, ofStore?: LonghaulError): LonghaulError {
   const code = MEANINGS.find(([meant]) => meant.test(words))?.[1];
   // S3 also says that it denies access.
   if (ofStore && (code === undefined || code === 'LAKE_NOT_WRITABLE')) return ofStore;

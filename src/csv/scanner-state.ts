@@ -241,7 +241,7 @@ function addPosition(positions: Positions, position: Position): void {
 }
 
 /** A quote inside an unquoted field. */
-export interface BareQuote {
+interface BareQuote {
   position: Position;
   /** Delimiters before the quote in its record. */
   field: number;

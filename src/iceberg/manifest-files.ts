@@ -35,7 +35,7 @@ function byField<T>(id: number, keyId: number, value: Field<T>): Field<FieldValu
 }
 
 /** A value, and the id of the field that has it. */
-export interface FieldValue<T> {
+interface FieldValue<T> {
   key: number;
   value: T;
 }

@@ -101,10 +101,10 @@ export class RestCatalog {
 export async function clientDefaults(lake: LakeSettings): Promise<Record<string, string>> {
   if (lake.kind !== 's3') return {};
   const { s3Session } = await import('../storage/s3/engine-access.ts');
-  const { endpoint, region } = await s3Session(lake);
+  const { endpoint, region, byPath } = await s3Session(lake);
   return {
     's3.endpoint': endpoint.href.replace(/\/$/, ''),
-    's3.path-style-access': String(lake.pathStyle),
+    's3.path-style-access': String(byPath),
     's3.region': region,
     // The name of the region in Iceberg's Java library.
     'client.region': region,

@@ -52,6 +52,12 @@ export interface BucketStore extends Store {
   readonly s3: S3Prefix;
 }
 
+/** The address by which Hadoop's file systems open a key. They do not unescape it. */
+export function hadoopUri(store: Store, key: string): string {
+  const uri = store.uri(key);
+  return store.s3 ? uri.replace(/^s3:/, 's3a:') : `file://${uri}`;
+}
+
 export function isInBucket(store: Store): store is BucketStore {
   return store.s3 !== undefined;
 }

@@ -134,11 +134,10 @@ async function runAgain(context: CliContext, earlier: DayInput, flags: IngestFla
 /** The input of an earlier run. If that run started in time, `asIf` is set, so that a retry on a later day goes on. */
 async function dayOf(client: Client, run: RunRef): Promise<DayInput> {
   const { inputOf } = await import('../../runs/start-run.ts');
+  const { handleOf } = await import('../follow.ts');
   const { defineSearchAttributeKey } = await import('@temporalio/common');
   const input = (await inputOf(client, run)) ?? {};
-  const { typedSearchAttributes, startTime } = await client.workflow
-    .getHandle(run.workflowId, run.runId)
-    .describe();
+  const { typedSearchAttributes, startTime } = await handleOf(client, run).describe();
   if ('run' in input && input.run) {
     const scheduledStart = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME');
     const nominal = typedSearchAttributes.get(scheduledStart) ?? startTime;

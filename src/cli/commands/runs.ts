@@ -81,11 +81,11 @@ export function cancelCommand(context: CliContext): Command {
     .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
     .option('--discard', 'throw away what it downloaded')
     .action(async (text: string, flags: Flags & { discard?: boolean }) => {
-      const { cancelRun, cancelText, findRun } = await import('../follow.ts');
+      const { cancelRun, cancelText, findRun, handleOf } = await import('../follow.ts');
       await withTemporal(context, { worker: false }, async (link, signal) => {
         const run = await findRun(link.client, text);
         // Each call reads the link's client, because a reconnection replaces it.
-        const handle = () => link.client.workflow.getHandle(run.workflowId, run.runId);
+        const handle = () => handleOf(link.client, run);
         const statusOf = async (): Promise<string> => (await handle().describe()).status.name;
         const hadEnded = (await statusOf()) !== 'RUNNING';
         if (!hadEnded) {
@@ -116,7 +116,7 @@ async function untilEnded(
   run: RunRef,
   signal: AbortSignal,
 ): Promise<void> {
-  const { awaitRun } = await import('../follow.ts');
+  const { awaitRun, handleOf } = await import('../follow.ts');
   const stop = new AbortController();
   const waiting = AbortSignal.any([signal, stop.signal]);
   const ended = awaitRun(link, run, { signal: waiting, foreign: true, onNote: context.note })
@@ -125,7 +125,7 @@ async function untilEnded(
       if (signal.aborted) throw error;
     })
     .finally(() => stop.abort());
-  const { taskQueue } = await link.client.workflow.getHandle(run.workflowId, run.runId).describe();
+  const { taskQueue } = await handleOf(link.client, run).describe();
   while (!waiting.aborted) {
     if (!(await link.hasWorker(taskQueue))) stop.abort();
     await sleep(WORKER_LOOK_MS, undefined, { signal: waiting }).catch(() => undefined);

@@ -58,7 +58,7 @@ async function followToEnd(
   link: TemporalLink,
   signal: AbortSignal,
 ): Promise<void> {
-  const { followRun } = await import('../follow.ts');
+  const { followRun, handleOf } = await import('../follow.ts');
   const view = (await progressViews(context)).open(run.workflowId);
   try {
     await followRun(link, run, {
@@ -69,7 +69,7 @@ async function followToEnd(
     });
   } catch (error) {
     if (signal.aborted) throw error;
-    const { status } = await link.client.workflow.getHandle(run.workflowId, run.runId).describe();
+    const { status } = await handleOf(link.client, run).describe();
     if (status.name === 'RUNNING') throw error;
   } finally {
     view.close();
@@ -98,8 +98,9 @@ async function withTombstone(context: CliContext, details: RunDetails): Promise<
 /** Everything that Temporal knows of one run. */
 async function detailsOf(run: RunRef, { client, webUi }: TemporalLink) {
   const { pendingOf, readProgress } = await import('../run-state.ts');
+  const { handleOf } = await import('../follow.ts');
   const { workflowId, runId } = run;
-  const handle = client.workflow.getHandle(workflowId, runId);
+  const handle = handleOf(client, run);
   const description = await handle.describe();
   const { startTime, closeTime, status } = description;
   const progress = await readProgress(handle);

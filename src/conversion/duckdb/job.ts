@@ -1,7 +1,8 @@
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import type { DuckDbS3Access } from '../../storage/s3/engine-access.ts';
 import { prepareCsv } from '../prepare.ts';
-import type { DuckDbJob, S3Access } from './plan.ts';
+import type { DuckDbJob } from './plan.ts';
 
 /** Time between two reports of DuckDB's progress: often enough for a bar, and too seldom to cost time. */
 const PROGRESS_INTERVAL_MS = 250;
@@ -52,7 +53,7 @@ export async function runJob(job: DuckDbJob, onProgress: (bytes: number) => void
 }
 
 /** Gives DuckDB the current credentials, just before it uses them. */
-async function openS3(connection: DuckDBConnection, access: S3Access): Promise<void> {
+async function openS3(connection: DuckDBConnection, access: DuckDbS3Access): Promise<void> {
   // This loads the AWS SDK. A child that works on disk does not need it.
   const { openDuckDbS3 } = await import('../../storage/s3/engine-access.ts');
   await openDuckDbS3(connection, access);

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
-import type { DuckDbSettings, S3Settings } from '../../config/settings.ts';
+import type { DuckDbSettings } from '../../config/settings.ts';
 import { quoteIdentifier, quoteLiteral } from '../../model/names.ts';
 import { isReadableWhole } from '../../model/scan.ts';
 import type { Column } from '../../model/schema.ts';
 import { uriOf } from '../../storage/location.ts';
+import type { DuckDbS3Access } from '../../storage/s3/engine-access.ts';
 import { lineEndOf, preparationOf, readsExactly, type Preparation } from '../prepare.ts';
 import { MAX_REWRITE_GROWTH } from '../../csv/rewrite.ts';
 import type { ConversionRequest } from '../engine.ts';
@@ -18,20 +19,16 @@ const LINES_A_BUFFER = 2;
 export interface DuckDbJob {
   settings: string[];
   /** Present if one of its files lies in S3. */
-  s3?: S3Access;
+  s3?: DuckDbS3Access & {
+    /** If the worker is gone, the child removes this folder. On disk the sweep removes it with the attempt. */
+    scratchFolder: string;
+  };
   preparation?: Preparation;
   copy: string;
   /** Number of rows that DuckDB must write. */
   records: number;
   /** Length of the range. */
   inputBytes: number;
-}
-
-export interface S3Access {
-  settings: S3Settings;
-  httpfsPath: string;
-  /** If the worker is gone, the child removes this folder. On disk the sweep removes it with the attempt. */
-  scratchFolder: string;
 }
 
 export interface JobPlan {

@@ -20,7 +20,7 @@ import { keepingReserve } from '../../storage/free-space.ts';
 import type { StagedParts } from '../../storage/manifest-shapes.ts';
 import { toJson } from '../../storage/manifests.ts';
 import { newAttempt, requireSchema, stagedPartsKey } from '../../storage/staged.ts';
-import type { Lake, Store } from '../../storage/store.ts';
+import { hadoopUri, type Lake, type Store } from '../../storage/store.ts';
 import { openTemporaryFolder } from '../../storage/temporary-folder.ts';
 import { keepPrivate, writtenFolder } from '../convert-source.ts';
 import { openScratch } from '../parts.ts';
@@ -338,10 +338,8 @@ function sumOf(sources: readonly BatchSource[]): number {
   return sources.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
-/** Address of a zone in the form for Hadoop's file systems, which do not unescape it. */
 function hadoopRoot(zone: Store): string {
-  const uri = zone.uri('').replace(/\/$/, '');
-  return zone.s3 ? `${uri.replace(/^s3:/, 's3a:')}/` : `file://${uri}/`;
+  return `${hadoopUri(zone, '').replace(/\/$/, '')}/`;
 }
 
 async function access(

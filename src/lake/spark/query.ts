@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { DuckDBInstance, type DuckDBResult } from '@duckdb/node-api';
 import { LonghaulError } from '../../model/errors.ts';
 import { printable, quoteIdentifier, quoteLiteral } from '../../model/names.ts';
-import type { Store } from '../../storage/store.ts';
+import { hadoopUri, type Store } from '../../storage/store.ts';
 import { mentions, viewsFor } from '../catalogue.ts';
 import { refused } from '../query-errors.ts';
 import { viewSql, type DatedEntry, type SqlDialect } from '../views.ts';
@@ -93,16 +93,10 @@ function viewOf(name: string, entries: readonly DatedEntry[], converted: Store):
   const tables: Record<string, string[]> = {};
   const sql = viewSql(entries, SPARK_SQL, (keys) => {
     const table = `longhaul_part_${Object.keys(tables).length}`;
-    tables[table] = keys.map((key) => sparkUri(converted, key));
+    tables[table] = keys.map((key) => hadoopUri(converted, key));
     return table;
   });
   return { name, tables, sql };
-}
-
-/** The address by which Spark opens a file. */
-function sparkUri(converted: Store, key: string): string {
-  const uri = converted.uri(key);
-  return converted.s3 ? uri.replace(/^s3:/, 's3a:') : `file://${uri}`;
 }
 
 const SPARK_SQL: SqlDialect = {

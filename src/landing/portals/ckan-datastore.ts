@@ -2,11 +2,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { LonghaulError } from '../../model/errors.ts';
 import { printable } from '../../model/names.ts';
 import { fieldOf, listOf, numberOf, textOf, type ExactJson } from './json.ts';
-import { PageSize, type Effort } from './page-size.ts';
+import { byOffset, type Effort } from './page-size.ts';
 import type { PagedTable, TableState } from './paged-table.ts';
 import { NoSuchPortal, stillPortal } from './portal.ts';
 import { MAX_PAGE_BYTES, shownOf, type PortalClient } from './portal-client.ts';
-import { isRecord, RENDERING_VERSION, rowsOf, versionTag, type JsonRecord } from './records.ts';
+import { isRecord, RENDERING_VERSION, versionTag, type JsonRecord } from './records.ts';
 
 /** The actions of one CKAN server. */
 export interface Ckan {
@@ -63,7 +63,6 @@ export async function datastoreTable(
   const first = await datastorePage(ckan, resource, ONE);
   const columns = first.fields.map(({ name }) => name);
   const service = dumpOf(ckan, resource).href;
-  const size = new PageSize();
   const page = async (offset: number, limit: number, effort: Effort): Promise<JsonRecord[]> => {
     const { fields, records } = await datastorePage(ckan, resource, { offset, limit }, effort);
     if (isDeepStrictEqual(fields, first.fields)) return records;
@@ -74,11 +73,7 @@ export async function datastoreTable(
     shown: service,
     columns,
     state: stateOf(resource, first),
-    next: async ({ records: offset, after }) => {
-      const records = await size.ask(async (limit, effort) => await page(offset, limit, effort));
-      if (records.length === 0) return undefined;
-      return { rows: rowsOf(records, columns), after: lastOf(records, after) };
-    },
+    next: byOffset(columns, page, lastOf),
     stateNow: async () => stateOf(await resourceNow(), await datastorePage(ckan, resource, ONE)),
     facts: { kind: 'ckan', service, objectIdColumn: ID },
   };

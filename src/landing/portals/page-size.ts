@@ -1,5 +1,7 @@
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
+import type { PagedTable } from './paged-table.ts';
 import { MAX_PAGE_BYTES, type PortalAsked } from './portal-client.ts';
+import { rowsOf, type JsonRecord } from './records.ts';
 
 /** Two pages are in memory, about 10 MB each with records of 1 kB. Longer pages would save little time. */
 const MAX_PAGE_RECORDS = 5000;
@@ -63,6 +65,26 @@ export class PageSize {
     this.#wellDone = 0;
     this.#records = Math.min(this.#most, this.#records * 2);
   }
+}
+
+/** Reads a page of records from an offset. */
+type ReadPage = (offset: number, limit: number, effort: Effort) => Promise<JsonRecord[]>;
+
+/**
+ * Reads a table by offset. A page without a record is the end. A short page is not.
+ * @param afterOf returns the position behind the records; it checks that none of them was there before.
+ */
+export function byOffset(
+  columns: readonly string[],
+  page: ReadPage,
+  afterOf: (records: JsonRecord[], before: string | null) => string | undefined,
+): PagedTable['next'] {
+  const size = new PageSize();
+  return async ({ records: offset, after }) => {
+    const records = await size.ask(async (limit, effort) => await page(offset, limit, effort));
+    if (records.length === 0) return undefined;
+    return { rows: rowsOf(records, columns), after: afterOf(records, after) };
+  };
 }
 
 function effortOf(records: number, isFirst: boolean): Effort {

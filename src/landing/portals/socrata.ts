@@ -3,7 +3,7 @@ import { printable } from '../../model/names.ts';
 import { header } from '../http-answers.ts';
 import type { Response } from '../http-request.ts';
 import { fieldOf, isoTimeOf, lineOf, listOf, numberOf, textOf } from './json.ts';
-import { PageSize, type Effort } from './page-size.ts';
+import { byOffset, type Effort } from './page-size.ts';
 import { openPaged, type PagedTable, type TableState } from './paged-table.ts';
 import { NoSuchPortal, type DescribedColumn, type Portal } from './portal.ts';
 import { MAX_PAGE_BYTES, type PortalClient } from './portal-client.ts';
@@ -44,23 +44,17 @@ function tableOf(
 ): PagedTable {
   const shown = resourceOf(address).href;
   const columns = view.columns.map(({ name }) => name);
-  const size = new PageSize();
   const page = async (offset: number, limit: number, effort: Effort): Promise<JsonRecord[]> => {
     const query = { ...EVERY_FIELD, $limit: String(limit), $offset: String(offset) };
     const rows = await ask(address, client, query, effort);
     assertColumns(shown, columns, rows);
     return rows.records;
   };
-  const lastNew = newIds();
   return {
     shown,
     columns,
     state: stateOf(view, count),
-    next: async ({ records: offset, after }) => {
-      const records = await size.ask(async (limit, effort) => await page(offset, limit, effort));
-      if (records.length === 0) return undefined;
-      return { rows: rowsOf(records, columns), after: lastNew(records, after) };
-    },
+    next: byOffset(columns, page, newIds()),
     stateNow: async () => {
       const viewNow = await viewOf(address, client);
       return stateOf(viewNow, await countOf(address, client));

@@ -87,9 +87,11 @@ test('so do ranges of about one size, none of them much longer', () => {
       const file = fileOf(HEADER_BYTES + records * 200, 200, spacingBytes);
       const ranges = cutRecords(file, Math.ceil((records * 200) / rangeBytes));
       assertComplete(file, ranges);
-      for (const { start, end } of ranges) {
+      for (const { start, end, records: held } of ranges) {
         assert.ok(end - start <= rangeBytes + spacingBytes, 'a split more at most');
+        assert.equal(held, (end - start) / 200);
       }
+      if (records * 200 <= rangeBytes) assert.equal(ranges.length, 1);
     }),
     { numRuns: 200 },
   );

@@ -1,4 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3';
+import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,6 +66,24 @@ export async function startS3(): Promise<TestS3> {
       client.destroy();
       await server.stop();
       await removeFolder();
+    },
+  };
+}
+
+/**
+ * Starts a gateway before the tests of a file or a suite, and stops it after them. Threads and child processes of this
+ * process find it too.
+ */
+export function sharedS3(): { readonly s3: TestS3 } {
+  let started: TestS3 | undefined;
+  before(async () => {
+    started = await startS3();
+    Object.assign(process.env, started.env);
+  });
+  after(async () => await started?.close());
+  return {
+    get s3() {
+      return started ?? assert.fail('the gateway is there while tests run');
     },
   };
 }

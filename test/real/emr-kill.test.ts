@@ -1,3 +1,4 @@
+import { ListStepsCommand } from '@aws-sdk/client-emr';
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,13 +33,15 @@ describe('a run on EMR whose answers or worker are lost', () => {
         throttle: { RunJobFlow: 1, DescribeCluster: 2, ListSteps: 1, TerminateJobFlows: 1 },
       };
       const running = lab.start(ingest('lost'));
-      await runningStep(shared, 'lost');
+      const { cluster } = await runningStep(shared, 'lost');
       // Monitoring sees the cluster that costs money.
       while (!/^longhaul_open_clusters\b.* 1$/m.test(await metrics(port))) await sleep(100);
       running.process.kill('SIGINT');
       const { code, stdout, stderr } = await running.ended;
       assert.equal(code, 130, stdout + stderr);
-      assert.equal((await clustersOf(shared, 'lost')).length, 1);
+      assert.deepEqual(await clustersOf(shared, 'lost'), [cluster]);
+      const { Steps = [] } = await shared.client.send(new ListStepsCommand({ ClusterId: cluster }));
+      assert.equal(Steps.length, 1);
     });
   });
 

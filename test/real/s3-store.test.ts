@@ -1,27 +1,21 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { createS3Client } from '../../src/storage/s3/client.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { bucketContents } from '../helpers/s3-lab.ts';
 import { startS3Proxy } from '../helpers/s3-proxy.ts';
-import { startS3, type TestS3 } from '../helpers/s3.ts';
+import { sharedS3 } from '../helpers/s3.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 import { testStore } from '../storage/store-contract.ts';
 
-let s3: TestS3;
+const shared = sharedS3();
 let zones = 0;
-
-before(async () => {
-  s3 = await startS3();
-  Object.assign(process.env, s3.env);
-});
-after(async () => await s3.close());
 
 testStore('S3', async (body) => {
   zones += 1;
-  await body(new S3Store(s3.settings, `zone-${zones}/`));
+  await body(new S3Store(shared.s3.settings, `zone-${zones}/`));
 });
 
 test('a part of a file that S3 finds damaged is an error that a retry helps, and nothing is left of it', async () => {
@@ -32,7 +26,7 @@ test('a part of a file that S3 finds damaged is an error that a retry helps, and
       await writeFile(path, 'body');
       await assert.rejects(store.putFile('file', path), { code: 'STORE_UNAVAILABLE' });
     });
-    const { keys, uploads } = await bucketContents(s3);
+    const { keys, uploads } = await bucketContents(shared.s3);
     assert.deepEqual(
       [...keys, ...uploads].filter((key) => key.startsWith('damaged/')),
       [],
@@ -52,10 +46,10 @@ async function withProxy(
   prefix: string,
   body: (store: S3Store, proxy: Awaited<ReturnType<typeof startS3Proxy>>) => Promise<void>,
 ): Promise<void> {
-  const proxy = await startS3Proxy(s3.endpoint);
-  const client = createS3Client(s3.settings, { endpoint: proxy.endpoint });
+  const proxy = await startS3Proxy(shared.s3.endpoint);
+  const client = createS3Client(shared.s3.settings, { endpoint: proxy.endpoint });
   try {
-    await body(new S3Store(s3.settings, prefix, client), proxy);
+    await body(new S3Store(shared.s3.settings, prefix, client), proxy);
   } finally {
     client.destroy();
     await proxy.close();

@@ -35,7 +35,7 @@ import {
   scanOf,
   scratch,
 } from '../conversion/samples.ts';
-import { startS3, type TestS3 } from '../helpers/s3.ts';
+import { sharedS3 } from '../helpers/s3.ts';
 import { LOCAL_SPARK } from '../helpers/local-spark.ts';
 import { SHORT_LIVED, startSparkSession, type SparkSession } from '../helpers/spark-session.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
@@ -269,12 +269,7 @@ describe('a session that dies', () => {
 });
 
 describe('a session whose credentials expire', () => {
-  let s3: TestS3;
-  before(async () => {
-    s3 = await startS3();
-    Object.assign(process.env, s3.env);
-  });
-  after(async () => await s3?.close());
+  const shared = sharedS3();
 
   const EXPIRED = {
     kind: 'software.amazon.awssdk.services.s3.model.S3Exception',
@@ -303,7 +298,7 @@ describe('a session whose credentials expire', () => {
   }
 
   async function inBucket(t: TestContext): Promise<Run> {
-    const store = new S3Store(s3.settings, `zone-${randomUUID()}/`);
+    const store = new S3Store(shared.s3.settings, `zone-${randomUUID()}/`);
     return await staged(t, { a: numbered(3), b: numbered(3), c: numbered(3) }, { store });
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import {
   CreateMultipartUploadCommand,
   ListPartsCommand,
@@ -11,7 +11,7 @@ import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { listUploads } from '../../src/storage/s3/uploads.ts';
 import type { Lake } from '../../src/storage/store.ts';
 import { entryWith, snapshotJson } from '../helpers/manifests.ts';
-import { startS3, type TestS3 } from '../helpers/s3.ts';
+import { sharedS3 } from '../helpers/s3.ts';
 
 const HOUR_MS = 3_600_000;
 const SOURCE = 'denver-311/ingest_date=2026-11-23/source=2015';
@@ -22,27 +22,21 @@ const MANIFEST = snapshotJson({
 });
 const RUN = '0b0e1a52-7c3a-4a4e-9f4e-2f1f5a3f0c11';
 
-let s3: TestS3;
+const shared = sharedS3();
 let lakes = 0;
-
-before(async () => {
-  s3 = await startS3();
-  Object.assign(process.env, s3.env);
-});
-after(async () => await s3.close());
 
 function newLake(): Lake & Record<'raw' | 'converted', S3Store> {
   lakes += 1;
-  const zone = (name: string): S3Store => new S3Store(s3.settings, `lake-${lakes}/${name}/`);
+  const zone = (name: string): S3Store => new S3Store(shared.s3.settings, `lake-${lakes}/${name}/`);
   return { raw: zone('raw'), converted: zone('converted') };
 }
 
 async function begin(store: S3Store, key: string, parts: string[] = []): Promise<void> {
   const at = { Bucket: store.s3.bucket, Key: store.s3.keyOf(key) };
-  const { UploadId } = await s3.client.send(new CreateMultipartUploadCommand(at));
+  const { UploadId } = await shared.s3.client.send(new CreateMultipartUploadCommand(at));
   for (const [index, Body] of parts.entries()) {
     const part = { ...at, UploadId, PartNumber: index + 1, Body };
-    await s3.client.send(new UploadPartCommand(part));
+    await shared.s3.client.send(new UploadPartCommand(part));
   }
 }
 
@@ -105,14 +99,14 @@ test('an upload is as young as its last part: a slow landing goes on for days', 
   const lake = newLake();
   const { s3: prefix } = lake.raw;
   const at = { Bucket: prefix.bucket, Key: prefix.keyOf(`${SOURCE}/x.csv`) };
-  const { UploadId } = await s3.client.send(new CreateMultipartUploadCommand(at));
+  const { UploadId } = await shared.s3.client.send(new CreateMultipartUploadCommand(at));
   const beginMs = Date.now();
   let lastPartMs = 0;
   // S3 gives times in whole seconds.
   while (lastPartMs < beginMs) {
     const part = { ...at, UploadId, PartNumber: 1 };
-    await s3.client.send(new UploadPartCommand({ ...part, Body: 'part' }));
-    const { Parts = [] } = await s3.client.send(new ListPartsCommand({ ...at, UploadId }));
+    await shared.s3.client.send(new UploadPartCommand({ ...part, Body: 'part' }));
+    const { Parts = [] } = await shared.s3.client.send(new ListPartsCommand({ ...at, UploadId }));
     lastPartMs = Parts[0]?.LastModified?.getTime() ?? 0;
   }
   const nowMs = lastPartMs + 25 * HOUR_MS;
@@ -128,7 +122,7 @@ test('no upload and no part is missed where S3 answers in pages', async () => {
   const lake = newLake();
   const wanted = Array.from({ length: 7 }, (_, n) => `${SOURCE}/${n}.csv`);
   for (const key of wanted) await begin(lake.raw, key, ['one', 'three', 'x']);
-  const client = createS3Client(s3.settings);
+  const client = createS3Client(shared.s3.settings);
   const markers: string[] = [];
   client.middlewareStack.add(
     (next) => async (args) => {
@@ -139,7 +133,7 @@ test('no upload and no part is missed where S3 answers in pages', async () => {
     },
     { step: 'initialize' },
   );
-  const raw = new S3Store(s3.settings, `lake-${lakes}/raw/`, client);
+  const raw = new S3Store(shared.s3.settings, `lake-${lakes}/raw/`, client);
   const found = await find({ ...lake, raw }, 25);
   client.destroy();
   assert.deepEqual(

@@ -269,7 +269,8 @@ test('a state folder that is removed leaves no host and no Temporal, and command
   await withState(async (stateDir) => {
     const member = await joined(stateDir);
     const pids = await serverPids(stateDir);
-    await rm(stateDir, { recursive: true, force: true });
+    // The host still writes its log and database into the folder, so that rm may find it not empty at its end.
+    await rm(stateDir, { recursive: true, force: true, maxRetries: 20 });
     await untilGone(pids);
     assert.match(await member.stopped(), /was removed/);
     await assert.rejects(member.current(), { code: 'EMBEDDED_STOPPED' });

@@ -60,6 +60,8 @@ try {
 
 interface Contestant {
   name: string;
+  /** Times that it converts the file at once. 1 by default. */
+  copies?: number;
   /** Writes its Parquet below the folder. */
   run: (into: string) => Promise<Times>;
 }
@@ -91,9 +93,9 @@ async function bench(bytes: number, rounds: number): Promise<void> {
   for (let round = 1; round <= rounds; round += 1) {
     // The order is reversed in every other round, because a later contestant finds a warmer cache.
     const order = round % 2 === 1 ? contestants : contestants.toReversed();
-    for (const { name, run } of order) {
+    for (const contestant of order) {
       process.env['LONGHAUL_BENCH'] = randomUUID();
-      await measure(name, run, table, round);
+      await measure(contestant, table, round);
     }
   }
   report(
@@ -124,6 +126,12 @@ async function allContestants(csv: string): Promise<Contestant[]> {
     { name: 'longhaul-duckdb', run: async (into) => await ours(ourDuckDb, csv, scan, into) },
     ourSpark('longhaul-spark', SPARK_SIZES),
     ourSpark('longhaul-spark-single', single),
+    {
+      name: 'longhaul-spark-single-twice',
+      copies: 2,
+      run: async (into) =>
+        await twice(sparkEngine({ sizes: single, settings: SPARK }), csv, scan, into),
+    },
     { name: 'duckdb', run: async (into) => await duckDbCopy({ ...DUCKDB, ...job(into) }) },
     { name: 'spark', run: async (into) => await plainSpark(spark, SPARK, job(into)) },
     { name: 'polars', run: async (into) => await plainPolars(polars, job(into)) },
@@ -142,6 +150,23 @@ async function ours(
   await engine.convert({ ...file, ...outputIn(into) });
   const after = performance.now();
   return { seconds: (after - before) / 1000, conversionSeconds: (after - converting) / 1000 };
+}
+
+/** Two processes that know nothing of each other. They show how much more two cores do here than one. */
+async function twice(
+  engine: ConversionEngine,
+  csv: string,
+  scan: CsvScan,
+  into: string,
+): Promise<Times> {
+  const each = await Promise.all(
+    ['one', 'two'].map(async (name) => await ours(engine, csv, scan, join(into, name))),
+  );
+  const longest = (of: (times: Times) => number): number => Math.max(...each.map(of));
+  return {
+    seconds: longest(({ seconds }) => seconds),
+    conversionSeconds: longest(({ conversionSeconds = 0 }) => conversionSeconds),
+  };
 }
 
 /** Does the landing's scan of the file. */
@@ -183,8 +208,7 @@ function outputIn(folder: string): Output {
 }
 
 async function measure(
-  name: string,
-  run: Contestant['run'],
+  { name, run, copies = 1 }: Contestant,
   table: Map<string, Figures>,
   round: number,
 ): Promise<void> {
@@ -194,12 +218,14 @@ async function measure(
   const { togetherBytes, cpuSeconds } = await memory.stop();
   const none = { seconds: [], conversionSeconds: [], cpuSeconds: [], peakBytes: 0 };
   const before = table.get(name) ?? none;
+  const { rows, files } = await parquetIn(into);
   table.set(name, {
     seconds: [...before.seconds, seconds],
     conversionSeconds: [...before.conversionSeconds, conversionSeconds],
     cpuSeconds: [...before.cpuSeconds, cpuSeconds],
     peakBytes: Math.max(before.peakBytes, togetherBytes),
-    ...(await parquetIn(into)),
+    files,
+    rows: rows / copies,
   });
   const [load = 0] = loadavg();
   console.log(
@@ -256,6 +282,12 @@ function reportGain(table: ReadonlyMap<string, Figures>): void {
   console.log(
     `\nsharded, the conversion by Spark, its start included, is ${ratio('conversionSeconds').toFixed(2)} times as ` +
       `fast (goal: ${GOAL_RATIO}, ${verdict}), with the inspection ${ratio('seconds').toFixed(2)} times`,
+  );
+  const twice = table.get('longhaul-spark-single-twice');
+  if (!twice) return;
+  const work = (2 * median(single.conversionSeconds)) / median(twice.conversionSeconds);
+  console.log(
+    `two such conversions at once, each in one task, do ${work.toFixed(2)} times the work of one`,
   );
 }
 

@@ -107,10 +107,15 @@ export async function convertServerless(
     open = taken.open;
     if (open.length === 0) break;
     const { cause, error, isWorthRetry } = await explain(on, id, ended, LOG_WAIT_MS);
-    const mayGoOn =
-      attempts.mayGoOn({ open: open.length, deadStarts: taken.deadStarts }, isWorthRetry) &&
-      ended.state !== 'CANCELLED';
-    if (!mayGoOn) throw await last(on, id, ended, error);
+    const isCancelled = ended.state === 'CANCELLED';
+    const leftOver = { open: open.length, deadStarts: taken.deadStarts };
+    if (isCancelled || !attempts.mayGoOn(leftOver, isWorthRetry)) {
+      const why = await last(on, id, ended, error);
+      if (isCancelled || open.length === ids.length) throw why;
+      // The job run ended some sources, so only the others fail.
+      failed.push(...open.map((each) => ({ id: each, error: why })));
+      break;
+    }
     death = cause;
   }
   return [...failed, ...(await stageParts(deps, batch, ids, watch.signal))];

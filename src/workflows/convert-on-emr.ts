@@ -74,6 +74,7 @@ class EmrConversion {
       }
       log.warn('Another cluster takes over', { code, message: trouble.message });
     }
+    await this.#steps.explainDied();
     return { failed: [...this.#failed.values()], progress: this.progress };
   }
 

@@ -63,6 +63,8 @@ export class EmrSteps {
   /** The step that may still be running. */
   #open: EmrStep | undefined;
   #lastFailed: FailedStep | undefined;
+  /** The last job, if it died and left sources without a result. Their error is the job's. */
+  #died: { ids: readonly string[]; job: FailedStep } | undefined;
   #instanceHours = 0;
   readonly #untold = new Map<string, EmrStepProgress>();
 
@@ -105,17 +107,31 @@ export class EmrSteps {
       });
       for (const error of taken.failed) failed.set(error.source ?? '?', error);
       if (taken.open.length === 0) return;
-      const failure = await this.#explain(on, ended, 'convert');
+      const job = await this.#explain(on, ended, 'convert');
+      const { failure } = job;
       const mayGoOn = attempts.mayGoOn(
         { open: taken.open.length, deadStarts: taken.deadStarts },
         failure.isWorthRetry,
       );
       // If the operator ended the step, the run does not start it again.
-      if (!mayGoOn || ended.state === 'CANCELLED') throw troubleOf(failure);
+      if (ended.state === 'CANCELLED') throw troubleOf(failure);
+      if (!mayGoOn) return this.#giveUp(job, taken.open, sources);
       log.warn('The job goes on with what has no result', { open: taken.open.length });
       open = taken.open;
       death = failure.cause;
     }
+  }
+
+  /** If the job ended some sources, only the others fail. @throws ClusterTrouble if it ended none. */
+  #giveUp(job: FailedStep, ids: readonly string[], sources: readonly string[]): void {
+    const trouble = troubleOf(job.failure);
+    if (ids.length === sources.length) throw trouble;
+    this.#died = { ids, job };
+    this.#failAll(ids, trouble);
+  }
+
+  #failAll(ids: readonly string[], { error }: ClusterTrouble): void {
+    for (const source of ids) this.#options.failed.set(source, { ...error, source });
   }
 
   async #copy(on: OnCluster, ids: string[]): Promise<void> {
@@ -134,7 +150,7 @@ export class EmrSteps {
     for (let tries = 1; ; tries += 1) {
       const ended = await this.#step(on, kind, what);
       if (ended.state === 'COMPLETED') return;
-      const failure = await this.#explain(on, ended, kind);
+      const { failure } = await this.#explain(on, ended, kind);
       if (!failure.isWorthRetry || tries >= MAX_TRIES) throw troubleOf(failure);
     }
   }
@@ -242,22 +258,29 @@ export class EmrSteps {
     throw new ClusterTrouble('EMR_STEP_TIMED_OUT', what);
   }
 
-  async #explain(on: OnCluster, step: EmrStep, kind: StepKind): Promise<StepFailure> {
+  async #explain(on: OnCluster, step: EmrStep, kind: StepKind): Promise<FailedStep> {
     const { run, call } = this.#options;
     const { cluster } = on;
     const why = call('EMR_CALL', `Why the step ${kind} failed`);
     const failure = await why.explainStep({ ...run, cluster, step, kind, isOver: false });
     this.#lastFailed = { step, kind, cluster, failure };
-    return failure;
+    return this.#lastFailed;
+  }
+
+  /** When the cluster has ended: puts the log's cause into the error of the sources that a dead job left. */
+  async explainDied(): Promise<void> {
+    if (this.#died) this.#failAll(this.#died.ids, await this.#readAgain(this.#died.job));
+  }
+
+  async explained(trouble: ClusterTrouble): Promise<ClusterTrouble> {
+    const last = this.#lastFailed;
+    return last?.failure.message === trouble.message ? await this.#readAgain(last) : trouble;
   }
 
   /** Reads the log again if it did not exist yet: EMR writes it when the cluster ends, at the latest. */
-  async explained(trouble: ClusterTrouble): Promise<ClusterTrouble> {
+  async #readAgain({ failure, cluster, step, kind }: FailedStep): Promise<ClusterTrouble> {
     const { run, call } = this.#options;
-    const last = this.#lastFailed;
-    if (!last || last.failure.message !== trouble.message) return trouble;
-    const { failure, cluster, step, kind } = last;
-    if (failure.log === undefined || failure.log.lines.length > 0) return trouble;
+    if (failure.log === undefined || failure.log.lines.length > 0) return troubleOf(failure);
     const why = call('EMR_LAST_LOG', `The log of the step ${kind}`);
     return troubleOf(await why.explainStep({ ...run, cluster, step, kind, isOver: true }));
   }

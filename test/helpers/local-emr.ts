@@ -65,12 +65,13 @@ export async function startTestEmr(
 }
 
 /** Starts a local EMR Serverless for one test. `stop()` also removes its folder. */
-export async function startTestServerless({
-  server,
-}: TestS3): Promise<ServerlessServer & { folder: string; env: Record<string, string> }> {
+export async function startTestServerless(
+  { server }: TestS3,
+  sparkDefaults: Record<string, string> = QUICK_SPARK.Properties,
+): Promise<ServerlessServer & { folder: string; env: Record<string, string> }> {
   const programs = await locateEmrPrograms();
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-serverless-'));
-  const serverless = await startLocalEmrServerless({ folder, s3: server, programs });
+  const serverless = await startLocalEmrServerless({ folder, s3: server, programs, sparkDefaults });
   const stop = serverless.stop.bind(serverless);
   const env = {
     AWS_ENDPOINT_URL_EMR_SERVERLESS: serverless.endpoint,

@@ -198,12 +198,20 @@ describe('convertOnEmr', () => {
     });
   });
 
-  it('submits a job again whose session died, with what has no result, as long as it gets further', async () => {
+  it('submits a job again whose session died, while it gets further; what is left fails alone, with the log’s cause', async () => {
     const asked: string[][] = [];
+    const copied: string[][] = [];
     const deaths: (string | undefined)[] = [];
     const open = [['b', 'c'], ['c'], ['c']];
     const changes: Partial<Activities> = {
-      ...watching(({ known }) => ({ step: known.step === 'RUNNING' ? 'FAILED' : 'RUNNING' })),
+      ...watching(({ known, stepId = '' }) => {
+        const end = stepId.includes('copy') ? 'COMPLETED' : 'FAILED';
+        return { step: known.step === 'RUNNING' ? end : 'RUNNING' };
+      }),
+      stageCopied: async ({ ids }) => {
+        copied.push(ids.toSorted());
+        return [];
+      },
       submitStep: async ({ kind, ids = [], attempt }) => {
         if (kind === 'convert') asked.push(ids.toSorted());
         return { id: `s-${kind}-${attempt}`, state: 'PENDING' };
@@ -213,16 +221,19 @@ describe('convertOnEmr', () => {
         const left = open.shift() ?? [];
         return { open: left, failed: [], deadStarts: 3 - open.length };
       },
-      explainStep: async () => ({
+      explainStep: async ({ isOver }) => ({
         code: 'EMR_STEP_FAILED',
-        message: 'The step failed; probable cause: OutOfMemoryError.',
+        message: `The step failed; probable cause: ${isOver ? 'OutOfMemoryError' : 'unknown'}.`,
         cause: 'OutOfMemoryError.',
+        // EMR writes the log only when the cluster ends.
+        log: { uri: 's3://logs/stderr.gz', lines: isOver ? ['OutOfMemoryError'] : [] },
         isWorthRetry: false,
       }),
     };
     await ingest({ changes, sources: ['a', 'b', 'c'] }, async ({ handle }) => {
-      // Only source c is left, so the run fails with the error of its session.
-      assert.match((await failureOf(handle)).message, /OutOfMemoryError/);
+      const { message } = await failureOf(handle);
+      assert.match(message, /probable cause: OutOfMemoryError\. The other 2 of 3 sources are done/);
+      assert.deepEqual(copied, [['a', 'b']]);
       assert.deepEqual(asked, [
         ['a', 'b', 'c'],
         ['b', 'c'],

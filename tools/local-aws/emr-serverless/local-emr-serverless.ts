@@ -24,6 +24,8 @@ export interface LocalEmrServerlessOptions {
   /** S3 with the job runs' data and logs. */
   s3: LocalS3;
   programs: EmrPrograms;
+  /** Settings of Spark for all job runs of the application. By default there are none. */
+  sparkDefaults?: Record<string, string>;
 }
 
 /**
@@ -33,6 +35,7 @@ export interface LocalEmrServerlessOptions {
 export async function startLocalEmrServerless({
   s3,
   programs,
+  sparkDefaults = {},
   ...options
 }: LocalEmrServerlessOptions): Promise<ServerlessServer> {
   const base = await takeFolder(options.folder);
@@ -42,9 +45,6 @@ export async function startLocalEmrServerless({
     start: async (run, isHanging) => {
       if (isHanging) return hangingProgram();
       const folder = folderOf(run);
-      const { applicationConfiguration: all = [] } = run.request.configurationOverrides ?? {};
-      const sparkDefaults =
-        all.find((each) => each.classification === 'spark-defaults')?.properties ?? {};
       const site = await makeSite(folder, { s3, hdfs: {}, programs, client, sparkDefaults });
       const { entryPoint = '', entryPointArguments = [] } =
         run.request.jobDriver?.sparkSubmit ?? {};

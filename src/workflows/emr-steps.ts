@@ -272,6 +272,7 @@ export class EmrSteps {
     if (this.#died) this.#failAll(this.#died.ids, await this.#readAgain(this.#died.job));
   }
 
+  /** When the cluster has ended: the trouble with the log's cause, if a failed step made it. */
   async explained(trouble: ClusterTrouble): Promise<ClusterTrouble> {
     const last = this.#lastFailed;
     return last?.failure.message === trouble.message ? await this.#readAgain(last) : trouble;

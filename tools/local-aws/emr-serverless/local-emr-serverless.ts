@@ -24,7 +24,7 @@ export interface LocalEmrServerlessOptions {
   /** S3 with the job runs' data and logs. */
   s3: LocalS3;
   programs: EmrPrograms;
-  /** Settings of Spark for all job runs of the application. By default there are none. */
+  /** The application's settings of Spark, for job runs without their own. By default there are none. */
   sparkDefaults?: Record<string, string>;
 }
 
@@ -45,7 +45,15 @@ export async function startLocalEmrServerless({
     start: async (run, isHanging) => {
       if (isHanging) return hangingProgram();
       const folder = folderOf(run);
-      const site = await makeSite(folder, { s3, hdfs: {}, programs, client, sparkDefaults });
+      const { applicationConfiguration: own = [] } = run.request.configurationOverrides ?? {};
+      const defaults = own.find((each) => each.classification === 'spark-defaults')?.properties;
+      const site = await makeSite(folder, {
+        s3,
+        hdfs: {},
+        programs,
+        client,
+        sparkDefaults: defaults ?? sparkDefaults,
+      });
       const { entryPoint = '', entryPointArguments = [] } =
         run.request.jobDriver?.sparkSubmit ?? {};
       const words = sparkSubmit(site, [entryPoint, ...entryPointArguments]);

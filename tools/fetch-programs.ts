@@ -16,7 +16,7 @@ const onNote = (note: string): void => console.log(note);
 
 const programs: Record<string, () => Promise<unknown>> = {
   Temporal: async () =>
-    await locateTemporal({ cli: process.env['TEMPORAL_CLI'], searchPath, onNote }),
+    await locateTemporal({ given: process.env['TEMPORAL_CLI'], searchPath, onNote }),
   versitygw: async () =>
     await locateVersitygw({ given: process.env['VERSITYGW'], searchPath, onNote }),
   httpfs: async () =>

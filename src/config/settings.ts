@@ -5,7 +5,6 @@ import type { SettingValues } from './setting-keys.ts';
 
 export type Settings = ReturnType<typeof settingsOf>;
 export type ActivitySettings = Settings['activity'];
-export type LogSettings = Settings['log'];
 export type EmrSettings = Settings['emr'];
 
 export interface TemporalSettings {

@@ -97,14 +97,10 @@ export class HostLink extends EventEmitter {
     socket.on('close', () => this.emit('change'));
   }
 
-  get isOpen(): boolean {
-    return !this.#socket.destroyed;
-  }
-
   /** Waits for the first state that fits. @returns undefined if the host ends before. */
   async until(fits: (state: HostState) => boolean | undefined): Promise<HostState | undefined> {
     for (;;) {
-      if (!this.isOpen) return undefined;
+      if (this.#socket.destroyed) return undefined;
       if (this.state && fits(this.state)) return this.state;
       await once(this, 'change');
     }

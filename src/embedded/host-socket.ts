@@ -2,9 +2,9 @@ import { mkdtemp, rm, rmdir } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
-import { onLines, requestSchema, say, type Hello } from './protocol.ts';
-import type { HostRecord } from './protocol.ts';
-import { statePaths, writeFields } from './state-files.ts';
+import { replaceFile } from '../storage/replace-file.ts';
+import { onLines, requestSchema, say, type Hello, type HostRecord } from './protocol.ts';
+import { statePaths } from './state-files.ts';
 
 export interface HostSocketOptions {
   stateDir: string;
@@ -56,10 +56,10 @@ export class HostSocket {
     // A connection without `hello` gets no state yet, so that the first state that a command gets includes the command.
     for (const [socket, hello] of this.#sessions) if (hello) say(socket, this.#state);
     const { host } = statePaths(this.#options.stateDir);
-    const record = this.#state;
+    const record = `${JSON.stringify(this.#state, null, 2)}\n`;
     // The members already have the state, so the host can go on if the disk is full.
     this.#written = this.#written
-      .then(async () => await writeFields(host, record))
+      .then(async () => await replaceFile(host, record, 0o600))
       .catch(this.#options.onError);
     await this.#written;
   }
@@ -84,10 +84,9 @@ export class HostSocket {
   }
 
   async #bind(path: string): Promise<true> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject).listen(path, resolve);
+    return await new Promise((resolve, reject) => {
+      this.#server.once('error', reject).listen(path, () => resolve(true));
     });
-    return true;
   }
 
   #welcome(socket: Socket): void {

@@ -44,21 +44,17 @@ export interface WorkerContext {
 
 /**
  * Runs the host of a state folder until no command uses it: a Temporal server, and a worker as soon as a command needs
- * one. The process must then exit, because that frees the lock and ends the wait of commands.
- * @returns `already-running` if another host has the lock.
+ * one. The process must then exit, because that frees the lock and ends the wait of commands. If another host has the
+ * lock, does nothing.
  * @throws the error that made the host fail, after it has sent that to the waiting commands.
  */
-export async function runHost(options: HostOptions): Promise<'stopped' | 'already-running'> {
+export async function runHost(options: HostOptions): Promise<void> {
   const { stateDir } = options;
   await makeStateDir(stateDir);
   const lock = takeLock(statePaths(stateDir).hostLock);
-  if (lock === undefined) {
-    log('Another process is the host already');
-    return 'already-running';
-  }
+  if (lock === undefined) return log('Another process is the host already');
   log(`Host of ${stateDir}, process ${process.pid}`);
   await new Host(options).run(lock);
-  return 'stopped';
 }
 
 const KNOWN_PORTS = { server: [7233], ui: [8233] };
@@ -182,13 +178,13 @@ class Host {
 
   async #startTemporal(): Promise<Temporal> {
     const { stateDir, temporal } = this.#options;
+    const { cli, searchPath } = temporal;
     const { signal } = this.#stop;
     const toolsDirs = [packageToolsDir(), join(stateDir, 'tools')];
     const onNote = (note: string): void => this.#note(note);
-    const program = await locateTemporal({ ...temporal, toolsDirs, onNote, signal });
+    const program = await locateTemporal({ given: cli, searchPath, toolsDirs, onNote, signal });
     const ports = this.#ports;
     this.#ports = [];
-    const { searchPath } = temporal;
     const namespace = this.#namespace;
     const options = { stateDir, program, searchPath, namespace, ports, onNote, signal };
     const started = await startTemporal(options);

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -155,7 +155,7 @@ class Member {
   /** Connects to the running host. If none runs, starts one. */
   async #connect(): Promise<HostLink> {
     const { stateDir, needsWorker = true, isUp } = this.#options;
-    let started: StartedHost | undefined;
+    let started: ChildProcess | undefined;
     for (let starts = 0; !this.#isLeaving; await sleep(POLL_MS)) {
       const link = await HostLink.connect(stateDir, { role: isUp ? 'up' : 'command', needsWorker });
       link?.on('change', () => this.#hear(link));
@@ -164,9 +164,10 @@ class Member {
         if (!this.#isLeaving) return link;
         link.close();
       }
-      const isComing = started && started.exitCode() === undefined;
+      const isComing = started?.exitCode === null && started.signalCode === null;
       if (link || isComing) continue;
-      if (started?.exitCode()) throw await startFailure(stateDir, started);
+      // A host that ended well or was killed is started again. With any other code, a restart would fail too.
+      if (started?.exitCode) throw await startFailure(stateDir, started.pid);
       if (starts >= MAX_STARTS) throw notStarted(stateDir);
       if (starts > 0) await sleep(FIRST_PAUSE_MS * 2 ** starts);
       started = await startHost(stateDir, this.#options.host);
@@ -182,14 +183,8 @@ class Member {
   }
 }
 
-interface StartedHost {
-  pid: number | undefined;
-  /** Undefined while the host runs; 0 if it ended well or was killed. With any other code, a restart would fail too. */
-  exitCode(): number | undefined;
-}
-
 /** Starts a host that outlives this process and its terminal. Its output goes to its log. */
-async function startHost(stateDir: string, { entry, args }: HostCommand): Promise<StartedHost> {
+async function startHost(stateDir: string, { entry, args }: HostCommand): Promise<ChildProcess> {
   const { hostLog } = statePaths(stateDir);
   await makeStateDir(stateDir);
   await rotateLog(hostLog);
@@ -203,16 +198,13 @@ async function startHost(stateDir: string, { entry, args }: HostCommand): Promis
     });
     await once(child, 'spawn');
     child.unref();
-    return {
-      pid: child.pid,
-      exitCode: () => (child.signalCode ? 0 : (child.exitCode ?? undefined)),
-    };
+    return child;
   } finally {
     await log.close();
   }
 }
 
-async function startFailure(stateDir: string, { pid }: StartedHost): Promise<LonghaulError> {
+async function startFailure(stateDir: string, pid: number | undefined): Promise<LonghaulError> {
   const record = await readFields<HostRecord>(statePaths(stateDir).host);
   return record.pid === pid && record.error ? ofHost(record.error) : notStarted(stateDir);
 }

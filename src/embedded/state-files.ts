@@ -1,7 +1,6 @@
 import { chmod, mkdir, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../storage/disk-errors.ts';
-import { replaceFile } from '../storage/replace-file.ts';
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { LonghaulError } from '../model/errors.ts';
@@ -28,11 +27,6 @@ export async function makeStateDir(stateDir: string): Promise<void> {
   } catch (error) {
     throw storageError(error, stateDir);
   }
-}
-
-/** Readers see the old fields or the new ones, never a part of them, even after a loss of power. */
-export async function writeFields(path: string, fields: object): Promise<void> {
-  await replaceFile(path, `${JSON.stringify(fields, null, 2)}\n`, 0o600);
 }
 
 /** The fields of a JSON object. Empty if the file is absent or has other content. */

@@ -1,33 +1,22 @@
-import { execFile } from 'node:child_process';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { locate, type Installer, type LocateOptions } from './locate.ts';
-import { readPin, FETCH_TIMEOUT_MS, makeWhole, type Pin } from './tools-folder.ts';
-
-const run = promisify(execFile);
-
-/** Hadoop's jars for one purpose, in a folder without other files. */
-export interface HadoopJars {
-  /** Absolute path of the folder. */
-  folder: string;
-  /** `<folder>/*`, the form for all jars in Java's `-cp` and Spark's `spark.driver.extraClassPath`. */
-  classPath: string;
-}
+import { readPin, runFetcher, makeWhole, type Pin } from './tools-folder.ts';
 
 /**
  * Finds the jars that Spark lacks for `s3a:` addresses (13 MB). Spark itself has the Hadoop client, Netty and an HTTP
  * client. The jars are in HADOOP_JARS (`given`: a folder with `s3a` in it), were fetched before, or Maven fetches them.
+ * @returns all of them as Java's `-cp` and Spark's `spark.driver.extraClassPath` have them: `<folder>/*`.
  * @throws LonghaulError PROGRAM_NOT_INSTALLED with each place tried, and the command to run.
  */
-export async function locateHadoopJars(options: LocateOptions = {}): Promise<HadoopJars> {
+export async function locateHadoopJars(options: LocateOptions = {}): Promise<string> {
   const set = {
     name: 's3a',
     title: 'jars of Hadoop for S3',
     size: 'about 13 MB',
     dependencies: await s3aDependencies(OF_SPARK),
   };
-  return await locateJarSet(set, options);
+  return join(await locateJarSet(set, options), '*');
 }
 
 /** Jars that Maven fetches together with their dependencies. */
@@ -39,10 +28,11 @@ export interface JarSet {
   dependencies: readonly Dependency[];
 }
 
+/** @returns the absolute path of a folder with nothing else in it. */
 export async function locateJarSet(
   set: JarSet,
   { given, ...options }: LocateOptions,
-): Promise<HadoopJars> {
+): Promise<string> {
   const { name, title, size, dependencies } = set;
   const { version } = await readPin('hadoop', 'maven');
   const plugin = await readPin('maven-dependency-plugin', 'maven');
@@ -60,8 +50,7 @@ export async function locateJarSet(
     installer: mavenInstaller(pomOf(set), plugin),
     problemWith: async (path: string) => await problemWith(path, jars),
   } as const;
-  const folder = await locate(wanted, { ...options, given: given ? join(given, name) : undefined });
-  return { folder, classPath: join(folder, '*') };
+  return await locate(wanted, { ...options, given: given ? join(given, name) : undefined });
 }
 
 export interface Dependency {
@@ -117,14 +106,13 @@ function mavenInstaller(pom: string, plugin: Pin): Installer {
   return {
     name: 'mvn dependency:copy-dependencies',
     install: async (path, signal) => {
-      const limits = { timeout: FETCH_TIMEOUT_MS, signal };
       await makeWhole(path, async (scratch) => {
         await writeFile(join(scratch, 'pom.xml'), pom);
         const goal = `${plugin.name}:maven-dependency-plugin:${plugin.version}:copy-dependencies`;
         const jars = join(scratch, 'jars');
         const args = [goal, '-DincludeScope=runtime', `-DoutputDirectory=${jars}`];
         const quietly = ['--quiet', '--batch-mode', '-Dstyle.color=never'];
-        await run('mvn', ['-f', join(scratch, 'pom.xml'), ...quietly, ...args], limits);
+        await runFetcher('mvn', ['-f', join(scratch, 'pom.xml'), ...quietly, ...args], signal);
         return jars;
       });
     },

@@ -1,11 +1,7 @@
-import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
-import { programsOnPath } from './locate.ts';
-
-const run = promisify(execFile);
+import { answerOf, programsOnPath, type LocateOptions } from './locate.ts';
 
 export interface Java {
   /** Path of the program `java`. */
@@ -16,31 +12,21 @@ export interface Java {
   home: string | undefined;
 }
 
-export interface JavaOptions {
-  /** JAVA_HOME. If it is set, no other place is tried. */
-  given?: string | undefined;
-  /** PATH of the environment. */
-  searchPath?: string | undefined;
-  /** Major versions that fit. Default: those of Spark 4. */
-  majors?: readonly number[];
-  /** The program that needs Java, for the error message. */
-  neededBy?: string;
-}
-
 /** The Java versions with which the makers of Spark 4 and Hadoop 3.5 test. */
 const JAVA_MAJORS: readonly number[] = [17, 21];
-
-/** A JVM on a cold disk needs some seconds to answer. */
-const ANSWER_TIMEOUT_MS = 30_000;
+const JAVA_MAJORS_OF_SPARK_3: readonly number[] = [17, 11, 8];
 
 /**
- * Finds the Java of JAVA_HOME, else the first one on the PATH. Longhaul never fetches Java, because the operator
- * installs it with the system.
- * @throws LonghaulError PROGRAM_NOT_INSTALLED if there is no Java, or if its version does not fit.
+ * Finds the Java of JAVA_HOME (`given`), else the first one on the PATH. Longhaul never fetches Java, because the
+ * operator installs it with the system.
+ * @throws LonghaulError PROGRAM_NOT_INSTALLED if there is no Java, or if its version does not fit this Spark.
  */
-export async function locateJava(options: JavaOptions = {}): Promise<Java> {
-  const { given, searchPath = '', majors = JAVA_MAJORS, neededBy = 'Spark 4' } = options;
-  const wanted = `${neededBy} needs Java ${majors.join(' or ')}`;
+export async function locateJava(
+  { given, searchPath = '' }: Pick<LocateOptions, 'given' | 'searchPath'>,
+  { version: spark }: { version: string } = { version: '4' },
+): Promise<Java> {
+  const majors = spark.startsWith('3.') ? JAVA_MAJORS_OF_SPARK_3 : JAVA_MAJORS;
+  const wanted = `Spark ${spark} needs Java ${majors.join(' or ')}`;
   const home = given ? resolve(given) : undefined;
   const path = home ? join(home, 'bin', 'java') : (await programsOnPath('java', searchPath))[0];
   const named = home ? `JAVA_HOME names ${printable(given ?? '')}` : 'JAVA_HOME is not set';
@@ -68,12 +54,8 @@ function missing(message: string, majors: readonly number[]): LonghaulError {
 
 /** `java -version` prints the version on standard error. */
 async function versionOf(path: string): Promise<string | undefined> {
-  try {
-    const { stdout, stderr } = await run(path, ['-version'], { timeout: ANSWER_TIMEOUT_MS });
-    return javaVersionIn(`${stderr}\n${stdout}`);
-  } catch {
-    return undefined;
-  }
+  const answer = await answerOf(path, '-version');
+  return answer && javaVersionIn(`${answer.stderr}\n${answer.stdout}`);
 }
 
 /** @param output of `java -version`. */

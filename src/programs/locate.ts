@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { firstWritable, packageToolsDir } from './tools-folder.ts';
@@ -37,12 +39,14 @@ export interface Wanted {
   code: ErrorCode;
   /** Hint of that error. */
   hint: string;
-  /** Name of the file in a tools folder and on the PATH. */
+  /** Name of the file on the PATH. */
   fileName: string;
   /** True for a program, which may also be on the PATH; false for an extension. */
   onPath: boolean;
   /** Path below a tools folder. It contains the version, so that a new version is fetched again. */
   folder: string;
+  /** Path of the file in that folder. Default: `fileName`. */
+  pathInFolder?: string;
   /** Paths in folders of other programs. They are only read, and only if the file is nowhere else. */
   elsewhere?: () => readonly string[] | Promise<readonly string[]>;
   /** Approximate size of the download, for the note. */
@@ -63,15 +67,17 @@ export async function locate(wanted: Wanted, options: LocateOptions): Promise<st
   if (onPath) return onPath;
   if (tried.length === 0) tried.push(nothingGiven(wanted));
   const toolsDirs = options.toolsDirs ?? [packageToolsDir()];
-  const kept = toolsDirs.map((dir) => join(dir, wanted.folder, wanted.fileName));
-  for (const path of kept) if (await isThere(wanted, path)) return path;
+  const folders = toolsDirs.map((dir) => join(dir, wanted.folder));
+  const fileIn = (folder: string): string => join(folder, wanted.pathInFolder ?? wanted.fileName);
+  for (const path of folders.map(fileIn)) if (await isThere(wanted, path)) return path;
   for (const path of (await wanted.elsewhere?.()) ?? []) {
     if ((await isThere(wanted, path)) && !(await wanted.problemWith(path))) return path;
   }
   const { installer = wanted.installer } = options;
   // Without an installer, the function must not make a folder.
   if (installer !== 'none') {
-    const path = await firstWritable(kept, tried);
+    const folder = await firstWritable(folders, tried);
+    const path = folder && fileIn(folder);
     if (path && (await isFetched(wanted, path, installer, options, tried))) return path;
   }
   const message = `No ${wanted.title}: ${tried.join('; ')}.`;
@@ -127,6 +133,18 @@ async function canAccess(path: string, mode: number): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** A program answers in 0.1 s. A large one on a cold, slow disk, or a JVM there, needs some seconds. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
+/** Runs a program that only answers. @returns undefined if it fails. */
+export async function answerOf(
+  program: string,
+  ...args: string[]
+): Promise<{ stdout: string; stderr: string } | undefined> {
+  const answer = promisify(execFile)(program, args, { timeout: ANSWER_TIMEOUT_MS });
+  return await answer.catch(() => undefined);
 }
 
 async function isFetched(

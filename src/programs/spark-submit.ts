@@ -1,4 +1,5 @@
-import { locateJavaFor, locateSpark } from './spark.ts';
+import { locateJava } from './java.ts';
+import { locateSpark } from './spark.ts';
 import { createInterface } from 'node:readline';
 import { startChild, type ChildEnd } from './child.ts';
 
@@ -41,7 +42,7 @@ export async function submitSpark(command: SparkCommand): Promise<SparkEnd> {
   const { home, javaHome, searchPath, signal, onNote } = command;
   const found = { searchPath, signal, onNote };
   const spark = await locateSpark({ given: home, ...found });
-  const java = await locateJavaFor(spark, { given: javaHome, searchPath });
+  const java = await locateJava({ given: javaHome, searchPath }, spark);
   signal.throwIfAborted();
   const words = [
     ...[spark.submit, '--master', command.master, '--driver-memory', command.driverMemory],

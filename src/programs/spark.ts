@@ -1,13 +1,8 @@
-import { execFile } from 'node:child_process';
-import { readdir, realpath, symlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { readdir, realpath } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { printable } from '../model/names.ts';
-import { locateJava, type Java } from './java.ts';
-import { locate, type Installer, type LocateOptions } from './locate.ts';
+import { answerOf, locate, type LocateOptions } from './locate.ts';
 import { readPin, pipInstall, makeWhole, type Pin } from './tools-folder.ts';
-
-const run = promisify(execFile);
 
 const FILE_NAME = 'spark-submit';
 const FOLDER = 'pyspark';
@@ -40,9 +35,14 @@ export async function locateSpark({ given, ...options }: LocateOptions = {}): Pr
     fileName: FILE_NAME,
     onPath: true,
     folder: `pyspark-${pin.version}`,
+    pathInFolder: join(FOLDER, 'bin', FILE_NAME),
     size: 'about 450 MB',
     elsewhere: ofPython,
-    installer: installerOf(pin),
+    installer: {
+      name: 'Python package',
+      install: async (path: string, signal?: AbortSignal) =>
+        void (await fetchPyspark(pin, resolve(path, '../../..'), signal)),
+    },
     problemWith,
   } as const;
   const search = { ...options, given: given ? join(given, 'bin', FILE_NAME) : undefined };
@@ -50,31 +50,7 @@ export async function locateSpark({ given, ...options }: LocateOptions = {}): Pr
   return { home, submit: join(home, 'bin', FILE_NAME), version: (await versionIn(home)) ?? '' };
 }
 
-/** Finds a Java for this version of Spark. @throws as `locateJava`. */
-export async function locateJavaFor(
-  spark: Pick<Spark, 'version'>,
-  options: { given?: string | undefined; searchPath?: string | undefined },
-): Promise<Java> {
-  const isOld = spark.version.startsWith('3.');
-  return await locateJava({
-    ...options,
-    neededBy: `Spark ${spark.version}`,
-    ...(isOld ? { majors: [17, 11, 8] } : {}),
-  });
-}
-
-/** Installs the whole folder of the package, and a link to the program in it. */
-function installerOf(pin: Pin): Installer {
-  return {
-    name: 'Python package',
-    install: async (path, signal) => {
-      await fetchPyspark(pin, dirname(path), signal);
-      await linkSubmit(path);
-    },
-  };
-}
-
-/** Puts the package into a folder, completely or not at all. @returns SPARK_HOME, `pyspark` in that folder. */
+/** Puts the whole folder of the package into a folder, completely or not at all. @returns SPARK_HOME, `pyspark` in that folder. */
 export async function fetchPyspark(
   { name, version }: Pin,
   folder: string,
@@ -87,28 +63,13 @@ export async function fetchPyspark(
   return home;
 }
 
-/** If another process has made the link first, that is no error. */
-async function linkSubmit(path: string): Promise<void> {
-  await symlink(join(FOLDER, 'bin', FILE_NAME), path).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  });
-}
-
 /** Path in the pyspark that python3 can import. The script does not import it, because that takes a second. */
 async function ofPython(): Promise<string[]> {
   const script =
     'import importlib.util as u; s = u.find_spec("pyspark"); print(s.submodule_search_locations[0] if s else "")';
-  try {
-    const { stdout } = await run('python3', ['-c', script], { timeout: ANSWER_TIMEOUT_MS });
-    const folder = stdout.trim();
-    return folder === '' ? [] : [join(folder, 'bin', FILE_NAME)];
-  } catch {
-    return [];
-  }
+  const folder = (await answerOf('python3', '-c', script))?.stdout.trim() ?? '';
+  return folder === '' ? [] : [join(folder, 'bin', FILE_NAME)];
 }
-
-/** Python answers in 0.1 s, and later on a cold, slow disk. */
-const ANSWER_TIMEOUT_MS = 30_000;
 
 async function problemWith(path: string): Promise<string | undefined> {
   const home = await homeOf(path).catch(() => undefined);

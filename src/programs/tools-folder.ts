@@ -20,24 +20,23 @@ import type { Installer } from './locate.ts';
 const PACKAGE_ROOT = resolve(import.meta.dirname, '../..');
 
 /** Enough for about 100 MB over a slow line, or for a build on a slow machine. */
-export const FETCH_TIMEOUT_MS = 15 * 60_000;
+const FETCH_TIMEOUT_MS = 15 * 60_000;
 
 /** `.tools` beside this package's package.json. */
 export function packageToolsDir(): string {
   return join(PACKAGE_ROOT, '.tools');
 }
 
-/** The first of the paths whose folder exists or can be made, and can be written. */
+/** The first of the folders that exists or can be made, and can be written. */
 export async function firstWritable(
-  paths: readonly string[],
+  folders: readonly string[],
   tried: string[],
 ): Promise<string | undefined> {
-  for (const path of paths) {
-    const folder = dirname(path);
+  for (const folder of folders) {
     try {
       await mkdir(folder, { recursive: true });
       await access(folder, constants.W_OK);
-      return path;
+      return folder;
     } catch {
       tried.push(`${folder} cannot be written`);
     }
@@ -100,7 +99,14 @@ export async function readPin(program: string, origin: 'pypi' | 'go' | 'maven'):
   throw new LonghaulError('INTERNAL', `${path} does not pin ${program}.`);
 }
 
-const run = promisify(execFile);
+/** Runs a program that fetches or builds something. @throws if it fails, or needs longer than the limit. */
+export async function runFetcher(
+  program: string,
+  args: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await promisify(execFile)(program, args, { timeout: FETCH_TIMEOUT_MS, signal });
+}
 
 /**
  * Installs one file of the wheel that pip selects for this platform. The virtual environment for that is removed
@@ -131,12 +137,11 @@ export async function pipInstall(
   scratch: string,
   signal?: AbortSignal,
 ): Promise<string> {
-  const limits = { timeout: FETCH_TIMEOUT_MS, signal };
   const venv = join(scratch, 'venv');
   const target = join(scratch, 'wheel');
-  await run('python3', ['-m', 'venv', venv], limits);
+  await runFetcher('python3', ['-m', 'venv', venv], signal);
   const pip = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--disable-pip-version-check'];
   const wheel = ['--target', target, ...what];
-  await run(join(venv, 'bin', 'python3'), [...pip, ...wheel], limits);
+  await runFetcher(join(venv, 'bin', 'python3'), [...pip, ...wheel], signal);
   return target;
 }

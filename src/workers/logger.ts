@@ -1,18 +1,23 @@
 import { DefaultLogger, type LogEntry, type Logger } from '@temporalio/worker';
-import type { LogSettings } from '../config/settings.ts';
+import type { Settings } from '../config/settings.ts';
 import { printable } from '../model/names.ts';
 
-export interface LogOptions extends Omit<LogSettings, 'format'> {
-  format: 'json' | 'text';
-  /** These texts are never written to a log. */
-  secrets: readonly string[];
-  /** Gets one line with its line end. */
-  write: (line: string) => void;
-}
+/** Shorter secrets occur in ordinary text, so hiding them would damage every line. */
+const MIN_SECRET_LENGTH = 4;
 
-/** The one logger for all messages of a worker: Longhaul's, the SDK's and its core's. Each entry is one line. */
-export function createLogger({ format, level, secrets, write }: LogOptions): Logger {
+/**
+ * The one logger for all messages of a worker: Longhaul's, the SDK's and its core's. Each entry is one line.
+ * @param defaultFormat format if LOG_FORMAT is not set.
+ * @param write gets one line with its line end.
+ */
+export function createLogger(
+  { log, temporal }: Pick<Settings, 'log'> & { temporal: Pick<Settings['temporal'], 'apiKey'> },
+  defaultFormat: 'json' | 'text',
+  write: (line: string) => void,
+): Logger {
+  const { level, format = defaultFormat } = log;
   const line = format === 'json' ? jsonLine : textLine;
+  const secrets = [temporal.apiKey ?? ''].filter(({ length }) => length >= MIN_SECRET_LENGTH);
   return new DefaultLogger(level === 'debug' ? 'DEBUG' : UPPER[level], (entry) => {
     if (level !== 'debug' && isChatter(entry)) return;
     write(`${withoutSecrets(line(fieldsOf(entry)), secrets)}\n`);

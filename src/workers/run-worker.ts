@@ -14,7 +14,6 @@ import type { ActivityDeps } from '../activities/deps.ts';
 import { addressSecrets } from '../config/address-secrets.ts';
 import { ofThisProcess } from '../config/load-config.ts';
 import { identityOfLake, openLake } from '../storage/open-lake.ts';
-import type { RunDefaults } from '../activities/days.ts';
 import { loadDatasets } from '../config/load-datasets.ts';
 
 /** Progress should be fresh. By default the SDK sends a heartbeat only every 30 s. */
@@ -54,11 +53,18 @@ export interface RunningWorker {
  * @throws LonghaulError TEMPORAL_UNREACHABLE; LAKE_NAMESPACE_TAKEN.
  */
 export async function runWorker(target: WorkerTarget): Promise<void> {
-  const { settings } = target;
+  const { settings, namespace } = target;
   const connection = await connect(target);
   try {
-    const queues = await claimLake(target, connection);
-    const deps = await openDeps(settings);
+    const identity = await identityOfLake(settings.lake);
+    await claimNamespace(new Client({ connection, namespace }), identity);
+    const { datasetsFile } = settings;
+    const secretsOf = addressSecrets(datasetsFile, ofThisProcess());
+    const deps: ActivityDeps = { ...settings, ...(await openLake(settings)), secretsOf };
+    // A worker reads datasets.yaml anew for each run.
+    const datasets = () => loadDatasets(datasetsFile);
+    const { heartbeatTimeoutMs } = settings.activity;
+    const activities = createActivities(deps, { ...settings, heartbeatTimeoutMs, datasets });
     const isMeasured = settings.worker.metricsAddress !== undefined;
     const ages = isMeasured ? watchSnapshotAges(deps) : undefined;
     const clusters = isMeasured ? watchOpenClusters(settings) : undefined;
@@ -66,9 +72,8 @@ export async function runWorker(target: WorkerTarget): Promise<void> {
       if (activity === 'publishSnapshot') ages?.lookSoon();
       if (activity === 'openCluster' || activity === 'closeCluster') clusters?.lookSoon();
     });
-    const activities = createActivities(deps, runDefaultsOf(settings));
     const workers: Worker[] = [];
-    for (const options of workersOf(queues, settings)) {
+    for (const options of workersOf(queuesOf(identity.id), settings)) {
       workers.push(await Worker.create({ ...common, activities, ...options }));
     }
     try {
@@ -82,41 +87,17 @@ export async function runWorker(target: WorkerTarget): Promise<void> {
 }
 
 /** @throws LonghaulError TEMPORAL_UNREACHABLE. */
-async function connect(target: WorkerTarget): Promise<NativeConnection> {
+async function connect({ settings, address }: WorkerTarget): Promise<NativeConnection> {
+  const { address: configured, tls, apiKey, metadata } = settings.temporal;
+  // The embedded server is on this machine's loopback, so settings for another server do not apply.
+  const more = configured === undefined ? {} : { tls, metadata, apiKey };
   try {
-    return await NativeConnection.connect(connectionOf(target));
+    return await NativeConnection.connect({ address, ...more });
   } catch (error) {
     const reason = error instanceof Error ? printable(error.message) : String(error);
-    const message = `The worker cannot connect to Temporal at ${target.address}: ${reason}`;
+    const message = `The worker cannot connect to Temporal at ${address}: ${reason}`;
     throw new LonghaulError('TEMPORAL_UNREACHABLE', message, {}, { cause: error });
   }
-}
-
-/** The embedded server is on this machine's loopback, so settings for another server do not apply. */
-function connectionOf({ settings, address }: WorkerTarget) {
-  const { address: configured, tls, apiKey, metadata } = settings.temporal;
-  if (configured === undefined) return { address };
-  return { address, tls, metadata, apiKey };
-}
-
-/** Dependencies of this worker's activities: its one lake and the settings. */
-async function openDeps(settings: Settings): Promise<ActivityDeps> {
-  const { http, addresses, duckdb, spark, activity, emr, glueDatabase, datasetsFile } = settings;
-  return {
-    ...(await openLake(settings)),
-    ...{ http, addresses, duckdb, spark, activity, emr, glueDatabase },
-    secretsOf: addressSecrets(datasetsFile, ofThisProcess()),
-  };
-}
-
-/** Defaults for a run's input. The worker reads datasets.yaml anew for each run. */
-function runDefaultsOf(settings: Settings): RunDefaults {
-  const { engine, sourceConcurrency, activity, datasetsFile } = settings;
-  const { heartbeatTimeoutMs } = activity;
-  return {
-    ...{ engine, sourceConcurrency, heartbeatTimeoutMs },
-    datasets: () => loadDatasets(datasetsFile),
-  };
 }
 
 function commonOptions(
@@ -141,16 +122,6 @@ function commonOptions(
       },
     }),
   } satisfies Partial<WorkerOptions>;
-}
-
-/** Claims the namespace for this lake. @returns the lake's task queues. */
-async function claimLake(
-  { settings: { lake }, namespace }: WorkerTarget,
-  connection: NativeConnection,
-): Promise<TaskQueues> {
-  const identity = await identityOfLake(lake);
-  await claimNamespace(new Client({ connection, namespace }), identity);
-  return queuesOf(identity.id);
 }
 
 /** All workers have all activities. The workflow decides which queue runs which step. */

@@ -1,21 +1,8 @@
 import { Runtime, type Logger, type ActivityInterceptors } from '@temporalio/worker';
 import type { Settings } from '../config/settings.ts';
 import { LonghaulError } from '../model/errors.ts';
-import { createLogger } from './logger.ts';
+import type { SourceTask } from '../model/run.ts';
 import type { Context } from '@temporalio/activity';
-
-/** Shorter secrets occur in ordinary text, so hiding them would damage every line. */
-const MIN_SECRET_LENGTH = 4;
-
-/** The logger of a worker's process. @param defaultFormat format if LOG_FORMAT is not set. */
-export function loggerOf(
-  { log, temporal }: Settings,
-  defaultFormat: 'json' | 'text',
-  write: (line: string) => void,
-): Logger {
-  const secrets = [temporal.apiKey ?? ''].filter(({ length }) => length >= MIN_SECRET_LENGTH);
-  return createLogger({ ...log, format: log.format ?? defaultFormat, secrets, write });
-}
 
 let isInstalled = false;
 
@@ -51,12 +38,8 @@ export function installTelemetry({ log, worker }: Settings, logger: Logger): voi
   isInstalled = true;
 }
 
-/** The dataset and source of an activity, for its logs and metrics. A missing field means that it has none. */
-interface Subject {
-  dataset?: string;
-  source?: string;
-  ingestDate?: string;
-}
+/** What an activity works on, for its logs and metrics. Only ids and names: an address may be long. */
+type Subject = Record<'dataset' | 'source' | 'ingestDate', string | undefined>;
 
 /**
  * Adds an activity's dataset and source to its logs and metrics, and logs its end.
@@ -66,7 +49,7 @@ export function activityTelemetry(
   { info, log }: Context,
   onDone: (activity: string) => void,
 ): ActivityInterceptors {
-  let subject: Subject = {};
+  let subject = subjectOf(undefined);
   return {
     inbound: {
       execute: async (input, next) => {
@@ -91,21 +74,8 @@ export function activityTelemetry(
   };
 }
 
-/** All inputs have a dataset or its name, and may have a source. Only ids and names count: an address may be long. */
+/** An activity without a dataset or a source has none in its input. */
 function subjectOf(input: unknown): Subject {
-  if (typeof input !== 'object' || input === null) return {};
-  const { dataset, source, ingestDate } = input as Record<string, unknown>;
-  const subject: Subject = {};
-  const name = textAt(dataset, 'name') ?? (typeof dataset === 'string' ? dataset : undefined);
-  const id = textAt(source, 'id');
-  if (name !== undefined) subject.dataset = name;
-  if (id !== undefined) subject.source = id;
-  if (typeof ingestDate === 'string') subject.ingestDate = ingestDate;
-  return subject;
-}
-
-function textAt(value: unknown, key: string): string | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const found = (value as Record<string, unknown>)[key];
-  return typeof found === 'string' ? found : undefined;
+  const { dataset, source, ingestDate } = (input ?? {}) as Partial<SourceTask>;
+  return { dataset, source: source?.id, ingestDate };
 }

@@ -7,7 +7,8 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { SubmitSpark } from '../../src/conversion/spark/convert-batch.ts';
-import { locateJavaFor, locateSpark } from '../../src/programs/spark.ts';
+import { locateJava } from '../../src/programs/java.ts';
+import { locateSpark } from '../../src/programs/spark.ts';
 
 /** Options for a JVM that does little work. It compiles quickly, but not well, and starts in half the time. */
 export const SHORT_LIVED = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC';
@@ -28,10 +29,10 @@ export async function startSparkSession(
     given: more.home ?? process.env['SPARK_HOME'],
     searchPath: process.env['PATH'],
   });
-  const java = await locateJavaFor(spark, {
-    given: process.env['JAVA_HOME'],
-    searchPath: process.env['PATH'],
-  });
+  const java = await locateJava(
+    { given: process.env['JAVA_HOME'], searchPath: process.env['PATH'] },
+    spark,
+  );
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-spark-'));
   const libraries = join(spark.home, 'python', 'lib');
   const zips = (await readdir(libraries)).filter((name) => name.endsWith('.zip'));

@@ -124,7 +124,7 @@ async function startTemporal(): Promise<TestWorkflowEnvironment> {
 
 export async function temporalProgram(): Promise<string> {
   return await locateTemporal({
-    cli: process.env['TEMPORAL_CLI'],
+    given: process.env['TEMPORAL_CLI'],
     searchPath: process.env['PATH'],
   });
 }

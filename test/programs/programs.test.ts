@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { hintOf, LonghaulError } from '../../src/model/errors.ts';
@@ -8,6 +8,7 @@ import type { Installer } from '../../src/programs/locate.ts';
 import { makeWhole } from '../../src/programs/tools-folder.ts';
 import { locateVersitygw } from '../../tools/local-aws/versitygw.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
+import { writeProgram } from './write-program.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -149,13 +150,6 @@ describe("DuckDB's httpfs", () => {
 });
 
 const GATEWAY = 'echo versitygw - Versity S3 Gateway';
-
-async function writeProgram(path: string, script: string): Promise<string> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, `#!/bin/sh\n${script}\n`);
-  await chmod(path, 0o755);
-  return path;
-}
 
 /** Writes only the end of an extension, which says for which DuckDB and platform it was made. */
 async function writeExtension(path: string, duckDb: string): Promise<string> {

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { delimiter, dirname, join } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { javaVersionIn, locateJava, majorOf } from '../../src/programs/java.ts';
-import { locateJavaFor, locateSpark } from '../../src/programs/spark.ts';
+import { locateSpark } from '../../src/programs/spark.ts';
 import { submitSpark } from '../../src/programs/spark-submit.ts';
 import { processesWith, until } from '../helpers/processes.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
+import { writeProgram } from './write-program.ts';
 
 describe('Java', () => {
   it('is that of JAVA_HOME, else the first on the PATH', async () => {
@@ -38,8 +39,8 @@ describe('Java', () => {
       const old = await fakeJava(folder, '11.0.2');
       await assert.rejects(locateJava({ given: old }), { code, message: /which is Java 11\.0\.2/ });
       // Spark 3.5 runs on this Java.
-      assert.ok(await locateJavaFor({ version: '3.5.7' }, { given: old }));
-      await assert.rejects(locateJavaFor({ version: '4.0.0' }, { given: old }), { code });
+      assert.ok(await locateJava({ given: old }, { version: '3.5.7' }));
+      await assert.rejects(locateJava({ given: old }, { version: '4.0.0' }), { code });
     });
   });
 
@@ -158,10 +159,4 @@ async function fakeSpark(home: string, version: string, submit = 'exit 0'): Prom
   await writeFile(join(home, 'jars', `spark-core_2.13-${version}.jar`), '');
   await writeProgram(join(home, 'bin', 'spark-submit'), submit);
   return home;
-}
-
-async function writeProgram(path: string, script: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, `#!/bin/sh\n${script}\n`);
-  await chmod(path, 0o755);
 }

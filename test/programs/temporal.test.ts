@@ -1,23 +1,24 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { Installer } from '../../src/programs/locate.ts';
 import { locateTemporal } from '../../src/programs/temporal.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
+import { writeProgram } from './write-program.ts';
 
 test('TEMPORAL_CLI is taken, and nothing else is tried when it is wrong', async () => {
   await withTempFolder(async (folder) => {
-    const cli = await writeProgram(join(folder, 'my-temporal'), 'echo temporal version 9.9');
+    const given = await writeProgram(join(folder, 'my-temporal'), 'echo temporal version 9.9');
     const searchPath = dirname(await writeProgram(join(folder, 'bin', 'temporal'), GOOD));
-    assert.equal(await locateTemporal({ cli, searchPath }), cli);
+    assert.equal(await locateTemporal({ given, searchPath }), given);
     const absent = join(folder, 'nonsense');
-    await assert.rejects(locateTemporal({ cli: absent, searchPath }), {
+    await assert.rejects(locateTemporal({ given: absent, searchPath }), {
       code: 'TEMPORAL_NOT_INSTALLED',
       message: `TEMPORAL_CLI names ${absent}, which is no program that can be run.`,
     });
     const other = await writeProgram(join(folder, 'other'), 'echo hello');
-    await assert.rejects(locateTemporal({ cli: other, searchPath }), {
+    await assert.rejects(locateTemporal({ given: other, searchPath }), {
       code: 'TEMPORAL_NOT_INSTALLED',
       message: `TEMPORAL_CLI names ${other}, which is not the Temporal CLI.`,
     });
@@ -78,11 +79,4 @@ const GOOD = 'echo temporal version 1.2.3';
 
 async function failing(): Promise<void> {
   await Promise.reject(new Error('something\nno network'));
-}
-
-async function writeProgram(path: string, script: string): Promise<string> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, `#!/bin/sh\n${script}\n`);
-  await chmod(path, 0o755);
-  return path;
 }

@@ -33,7 +33,7 @@ let session: SparkSession;
 before(async () => {
   s3 = await startS3();
   Object.assign(process.env, s3.env);
-  const { classPath } = await locateHadoopJars();
+  const classPath = await locateHadoopJars();
   session = await startSparkSession(await s3aAccess(s3.settings, classPath));
 });
 after(async () => {

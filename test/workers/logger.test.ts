@@ -1,15 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
-import { createLogger, type LogOptions } from '../../src/workers/logger.ts';
+import { createLogger } from '../../src/workers/logger.ts';
+
+interface Options {
+  format?: 'json' | 'text';
+  level?: 'debug' | 'info' | 'error';
+  apiKey?: string;
+}
 
 function lines(
-  options: Partial<LogOptions>,
+  { format = 'json', level = 'info', apiKey }: Options,
   say: (logger: ReturnType<typeof createLogger>) => void,
 ) {
   const written: string[] = [];
   const write = (line: string): void => void written.push(line);
-  say(createLogger({ format: 'json', level: 'info', secrets: [], write, ...options }));
+  say(createLogger({ log: { format: undefined, level }, temporal: { apiKey } }, format, write));
   return written;
 }
 
@@ -59,7 +65,7 @@ void test('an error of the catalogue says its code and no stack; any other has i
 
 void test('a secret is in no line, wherever it came from', () => {
   for (const format of ['json', 'text'] as const) {
-    const written = lines({ format, secrets: ['sekrit'] }, (logger) => {
+    const written = lines({ format, apiKey: 'sekrit' }, (logger) => {
       logger.error('refused sekrit', { error: new Error('Bearer sekrit'), header: 'sekrit' });
     });
     assert.ok(!written.join('').includes('sekrit'));
@@ -82,7 +88,7 @@ void test('what is less than the level is left out, and so is the chatter of eac
     logger.info('Working for it');
     logger.warn('Slow', { sdkComponent: 'worker' });
   };
-  const messages = (level: LogOptions['level']): string[] =>
+  const messages = (level: NonNullable<Options['level']>): string[] =>
     lines({ level }, say).map((line) => (JSON.parse(line) as { message: string }).message);
   assert.deepEqual(messages('info'), ['Working for it', 'Slow']);
   assert.deepEqual(messages('error'), []);

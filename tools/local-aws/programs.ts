@@ -1,12 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  locateHadoopJars,
-  locateJarSet,
-  s3aDependencies,
-  type HadoopJars,
-} from '../../src/programs/hadoop.ts';
+import { locateHadoopJars, locateJarSet, s3aDependencies } from '../../src/programs/hadoop.ts';
 import { locateJava, type Java } from '../../src/programs/java.ts';
 import type { LocateOptions } from '../../src/programs/locate.ts';
 import { readPin, packageToolsDir } from '../../src/programs/tools-folder.ts';
@@ -16,10 +11,10 @@ import { fetchPythonPackages } from '../python-packages.ts';
 export interface EmrPrograms {
   java: Java;
   spark: Spark;
-  /** Jars for Spark. */
-  s3a: HadoopJars;
-  /** Jars for HDFS and DistCp. */
-  hadoop: HadoopJars;
+  /** Class path of the jars for Spark. */
+  s3a: string;
+  /** Class path of the jars for HDFS and DistCp. */
+  hadoop: string;
 }
 
 /**
@@ -41,9 +36,10 @@ export async function locateEmrPrograms(onNote?: (note: string) => void): Promis
 /**
  * Finds all jars for NameNode, DataNode and DistCp, S3A included, in the folder `cluster` of HADOOP_JARS (`given`), or
  * fetches them.
+ * @returns their class path.
  * @throws LonghaulError PROGRAM_NOT_INSTALLED.
  */
-export async function locateClusterJars(options: LocateOptions = {}): Promise<HadoopJars> {
+export async function locateClusterJars(options: LocateOptions = {}): Promise<string> {
   const hadoop = await readPin('hadoop', 'maven');
   const set = {
     name: 'cluster',
@@ -60,7 +56,7 @@ export async function locateClusterJars(options: LocateOptions = {}): Promise<Ha
       ...(await s3aDependencies([])),
     ],
   };
-  return await locateJarSet(set, options);
+  return join(await locateJarSet(set, options), '*');
 }
 
 /** Fetches the older Spark of EMR at its pinned version. @returns its SPARK_HOME. */

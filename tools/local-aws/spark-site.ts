@@ -107,7 +107,7 @@ export function sparkSubmit(site: Site, given: readonly string[]): string[] {
     'spark.driver.bindAddress': '127.0.0.1',
     'spark.driver.host': '127.0.0.1',
     'spark.sql.warehouse.dir': join(site.folder, 'warehouse'),
-    'spark.driver.extraClassPath': site.programs.s3a.classPath,
+    'spark.driver.extraClassPath': site.programs.s3a,
   };
   const confs = Object.entries(settings).flatMap(([key, value]) => ['--conf', `${key}=${value}`]);
   const cores = Math.max(1, availableParallelism() - 1);

@@ -1,10 +1,6 @@
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { locate, type Installer, type LocateOptions } from '../../src/programs/locate.ts';
-import { readPin, FETCH_TIMEOUT_MS, makeWhole, type Pin } from '../../src/programs/tools-folder.ts';
-
-const run = promisify(execFile);
+import { answerOf, locate, type Installer, type LocateOptions } from '../../src/programs/locate.ts';
+import { readPin, runFetcher, makeWhole, type Pin } from '../../src/programs/tools-folder.ts';
 
 /**
  * Finds versitygw, an S3 server over a folder, for the demo and the tests: VERSITYGW (`given`), `versitygw` on the
@@ -33,10 +29,9 @@ function goInstaller(pin: Pin): Installer {
   return {
     name: `go install ${packageOf(pin)}`,
     install: async (path, signal) => {
-      const limits = { timeout: FETCH_TIMEOUT_MS, signal };
       await makeWhole(path, async (scratch) => {
         // env(1) keeps the rest of the environment: HOME, GOPROXY, GOFLAGS.
-        await run('env', [`GOBIN=${scratch}`, 'go', 'install', packageOf(pin)], limits);
+        await runFetcher('env', [`GOBIN=${scratch}`, 'go', 'install', packageOf(pin)], signal);
         return join(scratch, 'versitygw');
       });
     },
@@ -48,13 +43,7 @@ function packageOf({ name, version }: Pin): string {
 }
 
 async function problemWith(path: string): Promise<string | undefined> {
-  try {
-    const { stdout } = await run(path, ['--help'], { timeout: ANSWER_TIMEOUT_MS });
-    return stdout.includes('Versity S3 Gateway') ? undefined : 'is not versitygw';
-  } catch {
-    return 'is not versitygw: it fails with --help';
-  }
+  const answer = await answerOf(path, '--help');
+  if (!answer) return 'is not versitygw: it fails with --help';
+  return answer.stdout.includes('Versity S3 Gateway') ? undefined : 'is not versitygw';
 }
-
-/** The program answers in 0.1 s. A big program on a cold, slow disk takes longer. */
-const ANSWER_TIMEOUT_MS = 30_000;

@@ -25,7 +25,7 @@ export async function fetchIcebergJar(
 ): Promise<string> {
   const pin = await readPin('iceberg', 'maven');
   const { artifact, size } = ICEBERG_JARS[of];
-  const { folder } = await locateJarSet(
+  const folder = await locateJarSet(
     {
       name: `iceberg-${of}-${pin.version}`,
       title: `jar of Iceberg (${artifact})`,

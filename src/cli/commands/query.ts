@@ -138,7 +138,7 @@ async function accessOf(
 ): Promise<S3aAccess> {
   const { s3aAccess } = await import('../../storage/s3/engine-access.ts');
   const { locateHadoopJars } = await import('../../programs/hadoop.ts');
-  const { classPath } = await locateHadoopJars(how);
+  const classPath = await locateHadoopJars(how);
   return await s3aAccess(s3, classPath);
 }
 

@@ -26,10 +26,10 @@ async function work(context: CliContext): Promise<void> {
     });
   }
   const { serveWorker } = await import('../../workers/serve-worker.ts');
-  const { loggerOf } = await import('../../workers/telemetry.ts');
+  const { createLogger } = await import('../../workers/logger.ts');
   const { fromTemporal } = await import('../failures.ts');
   const write = (line: string): void => context.note(line.trimEnd());
-  const logger = loggerOf(settings, context.interactive ? 'text' : 'json', write);
+  const logger = createLogger(settings, context.interactive ? 'text' : 'json', write);
   await interruptible(async (signal) => {
     if (!(await prepare(settings))) {
       logger.warn('The search attributes could not be registered: runs go without them.');
@@ -83,8 +83,9 @@ async function host(context: CliContext): Promise<void> {
     temporal: { cli: settings.temporalCli, searchPath },
     runWorker: async (target) => {
       const { runWorker } = await import('../../workers/run-worker.ts');
-      const { installTelemetry, loggerOf } = await import('../../workers/telemetry.ts');
-      const logger = loggerOf(settings, 'text', (line) => process.stdout.write(line));
+      const { createLogger } = await import('../../workers/logger.ts');
+      const { installTelemetry } = await import('../../workers/telemetry.ts');
+      const logger = createLogger(settings, 'text', (line) => process.stdout.write(line));
       installTelemetry(settings, logger);
       await runWorker({ settings, ...target });
     },

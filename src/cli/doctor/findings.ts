@@ -64,7 +64,7 @@ async function configuredTemporal(settings: Settings): Promise<Finding> {
 }
 
 async function embeddedTemporal({ settings, searchPath }: Config): Promise<Finding> {
-  const { stateDir, temporalCli: cli } = settings;
+  const { stateDir, temporalCli: given } = settings;
   const running = await findEmbedded(stateDir);
   if (running) {
     const { status, address = 'no address yet', uiUrl, namespace } = running;
@@ -75,8 +75,8 @@ async function embeddedTemporal({ settings, searchPath }: Config): Promise<Findi
     'embedded; its program is not here yet: the first command fetches it (once, about 50 MB)';
   // The embedded host looks in the same folders.
   const toolsDirs = [packageToolsDir(), join(stateDir, 'tools')];
-  return await lookFor(cli !== undefined, absent, async () => {
-    const program = await locateTemporal({ cli, searchPath, toolsDirs, installer: 'none' });
+  return await lookFor(given !== undefined, absent, async () => {
+    const program = await locateTemporal({ given, searchPath, toolsDirs, installer: 'none' });
     return `embedded, not running; commands start it with ${program}`;
   });
 }

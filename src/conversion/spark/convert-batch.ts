@@ -348,5 +348,5 @@ async function access(
 ): Promise<Pick<SparkCommand, 'conf' | 'env'>> {
   // This loads the AWS SDK. A conversion on disk does not need it.
   const { s3aAccess } = await import('../../storage/s3/engine-access.ts');
-  return await s3aAccess(s3, (await locateHadoopJars(options)).classPath);
+  return await s3aAccess(s3, await locateHadoopJars(options));
 }

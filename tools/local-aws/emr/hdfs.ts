@@ -102,7 +102,7 @@ async function startHdfs(
   };
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'log4j.properties'), LOG4J);
-  const program = [java.path, ...JVM_OPTIONS, '-cp', `${folder}:${hadoop.classPath}`, CLUSTER];
+  const program = [java.path, ...JVM_OPTIONS, '-cp', `${folder}:${hadoop}`, CLUSTER];
   const ports = ['-nnport', String(rpcPort), '-httpport', String(httpPort)];
   const settings = Object.entries(server).flatMap(([name, value]) => ['-D', `${name}=${value}`]);
   const log = join(folder, 'hdfs.log');

@@ -174,7 +174,7 @@ async function distCp(site: Site, given: string[], folder: string): Promise<stri
   // DistCp does not copy paths that match a line. It also looks into the folders that it excludes.
   if (pattern !== undefined) await writeFile(filters, `(?s)(?!(?:${pattern})\\z).*`);
   const { java, hadoop } = site.programs;
-  const classPath = `${site.conf}:${hadoop.classPath}`;
+  const classPath = `${site.conf}:${hadoop}`;
   return [
     ...[java.path, ...JVM_OPTIONS, '-cp', classPath, 'org.apache.hadoop.tools.DistCp'],
     ...(pattern === undefined ? [] : ['-filters', filters]),

@@ -107,11 +107,11 @@ export async function convertServerless(
     open = taken.open;
     if (open.length === 0) break;
     const { cause, error, isWorthRetry } = await explain(on, id, ended, LOG_WAIT_MS);
-    const isCancelled = ended.state === 'CANCELLED';
     const leftOver = { open: open.length, deadStarts: taken.deadStarts };
-    if (isCancelled || !attempts.mayGoOn(leftOver, isWorthRetry)) {
+    // A job run that is over its limit, or that the operator cancelled, is not started again.
+    if (ended.state === 'CANCELLED' || !attempts.mayGoOn(leftOver, isWorthRetry)) {
       const why = await last(on, id, ended, error);
-      if (isCancelled || open.length === ids.length) throw why;
+      if (open.length === ids.length) throw why;
       // The job run ended some sources, so only the others fail.
       failed.push(...open.map((each) => ({ id: each, error: why })));
       break;

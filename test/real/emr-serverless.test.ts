@@ -16,6 +16,9 @@ const skip = existsSync(SAMPLES)
   : 'the real Denver samples (../shared/data) are not on this machine';
 const SMALL = { body: 'id,text\r\n1,"a\nb"\r\n2,c\r\n', etag: '"1"' };
 
+/** Spark works on it for several seconds, so that the job run does not end before the test cancels it. */
+const LONG = { body: `id,text\r\n${'1,"a\nb"\r\n'.repeat(3_000_000)}`, etag: '"long"' };
+
 interface Run {
   status: string;
   runId: string;
@@ -77,6 +80,15 @@ async function runningJob(dataset: string): Promise<string> {
   for (;;) {
     const [run] = jobRuns(dataset);
     if (run?.state === 'RUNNING') return run.id;
+    await sleep(100);
+  }
+}
+
+/** Waits until a source of a lab's only job run has a result. */
+async function firstResult(prefix: string): Promise<void> {
+  for (;;) {
+    const { keys } = await bucketContents(s3);
+    if (keys.some((key) => key.startsWith(prefix) && key.includes('/results/'))) return;
     await sleep(100);
   }
 }
@@ -164,6 +176,25 @@ describe('the engine emr-serverless', () => {
       assert.equal((await cancelled).code, 'EMR_STEP_CANCELLED');
       serverless.faults = { timeLimit: 1 };
       assert.equal((await ingestError(lab, 'limited')).code, 'EMR_STEP_TIMED_OUT');
+    });
+  });
+
+  it('keeps the sources that a job run had converted before it was cancelled', async () => {
+    const routes = { '/a.csv': SMALL, '/long.csv': LONG };
+    await withServerlessLab(routes, async (lab, prefix) => {
+      const sources = ['a', 'long'].map((id) => [id, lab.origin.address(`/${id}.csv`)]);
+      await lab.datasets({ part: Object.fromEntries(sources) as Record<string, string> });
+      const failure = ingestError(lab, 'part');
+      const jobRunId = await runningJob('part');
+      await firstResult(prefix);
+      const { applicationId } = serverless;
+      await client.send(new CancelJobRunCommand({ applicationId, jobRunId }));
+      const { code, message } = await failure;
+      assert.equal(code, 'EMR_STEP_CANCELLED', message);
+      assert.match(message, /The other 1 of 2 sources are done\./);
+      const { json, stderr } = await lab.json<Run>(ingest('part').slice(0, -1));
+      assert.equal(json.status, 'published', stderr);
+      assert.doesNotMatch(stderr, /part a: convert/, 'the retry does not convert it again');
     });
   });
 

@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadSettings } from '../src/config/load-settings.ts';
+import { loadConfig } from '../src/config/load-config.ts';
 import { parseSize } from '../tools/generate/size.ts';
 import { machineFacts, median } from './machine.ts';
 import { makeSource, startOrigin } from './origin.ts';
@@ -92,7 +92,7 @@ async function runPeer(
   url: string,
   records: number,
 ): Promise<{ seconds: number; peakBytes: number }> {
-  const { duckdb } = loadSettings({ env: process.env, cwd: process.cwd() });
+  const { duckdb } = loadConfig({ env: process.env, cwd: process.cwd() }).settings;
   const [csv, parquet] = [join(folder, 'peer.csv'), join(folder, 'peer.parquet')];
   const peer = await curlThenDuckDb(url, { csv, parquet, ...duckdb });
   if (peer.rows !== records) console.log(`(DuckDB by itself made ${peer.rows} rows of ${records})`);

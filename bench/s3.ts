@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadSettings } from '../src/config/load-settings.ts';
+import { loadConfig } from '../src/config/load-config.ts';
 import { locateVersitygw } from '../tools/local-aws/versitygw.ts';
 import { startS3Server } from '../tools/local-aws/s3-server.ts';
 import { createS3Client } from '../src/storage/s3/client.ts';
@@ -203,7 +203,7 @@ async function workerMemory(lab: Lab): Promise<{ pid: string; residentBytes: num
 async function emptyBucket({ s3, environment }: Lab): Promise<void> {
   const { endpoint, region, accessKeyId, secretAccessKey } = s3;
   const credentials = { accessKeyId, secretAccessKey };
-  const settings = loadSettings({ env: environment, cwd: folder }).lake;
+  const settings = loadConfig({ env: environment, cwd: folder }).settings.lake;
   if (settings.kind !== 's3') throw new Error('The environment names no bucket.');
   const client = createS3Client(settings, { endpoint, region, credentials });
   await new S3Store(settings, '', client).deletePrefix('');

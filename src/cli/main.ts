@@ -24,7 +24,7 @@ async function run(argv: readonly string[]): Promise<number> {
     return await runCli(argv, {
       version: versionOfPackage(),
       entry: fileURLToPath(import.meta.url),
-      loadConfig: (lake) => loadConfig(undefined, lake),
+      loadConfig: (lake) => loadConfig({ lake }),
       lakeFlag: '',
       out,
       note,

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import {
   isSecretHeader,
@@ -12,9 +11,8 @@ import { datedAddress } from '../model/dates.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import type { SourceTask } from '../model/run.ts';
-import { readEnvFile } from './env-file.ts';
+import { readEnvFile, type SettingsSource } from './env-file.ts';
 import { loadDatasets } from './load-datasets.ts';
-import type { SettingsSource } from './load-settings.ts';
 
 /** A source of a run. Its address has the names of its secrets, and the run's day is filled in. */
 type SourceOfDay = Pick<SourceTask, 'dataset' | 'ingestDate' | 'source'>;
@@ -27,15 +25,12 @@ type SourceOfDay = Pick<SourceTask, 'dataset' | 'ingestDate' | 'source'>;
  */
 export type AddressSecrets = (task: SourceOfDay) => Record<string, string>;
 
-export function addressSecrets(
-  datasetsFile: string,
-  { env, cwd, envFile = '.env' }: SettingsSource,
-): AddressSecrets {
+export function addressSecrets(datasetsFile: string, source: SettingsSource): AddressSecrets {
   return (task) => {
     assertNoneInClear(task.source);
     if (variablesOf(task.source).length === 0) return {};
     assertConfigured(task, datasetsFile);
-    return secretValues(task.source, { env, cwd, envFile }, 'this worker');
+    return secretValues(task.source, source, 'this worker');
   };
 }
 
@@ -46,12 +41,12 @@ export function addressSecrets(
  */
 export function secretValues(
   source: Pick<SourceSpec, 'address' | 'headers'>,
-  { env, cwd, envFile = '.env' }: SettingsSource,
+  { env, cwd }: SettingsSource,
   who: string,
 ): Record<string, string> {
   const names = variablesOf(source);
   if (names.length === 0) return {};
-  const file = readEnvFile(resolve(cwd, envFile), envFile).entries;
+  const file = readEnvFile(cwd).entries;
   const valueOf = (name: string): string => (env[name] ?? file.get(name)?.value ?? '').trim();
   const missing = [...new Set(names)].filter((name) => valueOf(name) === '');
   if (missing.length > 0) {

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parse } from 'dotenv';
-import { nearest, shown, type Problem } from './problems.ts';
+import { LAKE_EXPECTS } from '../model/lake-address.ts';
+import { nearest, shown, type Note, type Problem } from './problems.ts';
 import { SETTING_KEYS } from './setting-keys.ts';
 import { GRPC_META_PREFIX, LIBRARY_KEYS } from './temporal-settings.ts';
 
@@ -10,7 +12,14 @@ export interface EnvEntry {
   where: string;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+/** The environment, and the folder with `.env`, from which relative paths of the settings start. */
+export interface SettingsSource {
+  env: Readonly<Record<string, string | undefined>>;
+  /** Absolute. */
+  cwd: string;
+}
+
+export const ENV_FILE = '.env';
 
 export interface EnvFile {
   entries: Map<string, EnvEntry>;
@@ -18,17 +27,16 @@ export interface EnvFile {
 }
 
 /**
- * Reads a `.env` file. An absent file counts as empty. An unknown key is a problem if it is nearly a known key. Keys of
- * other programs (AWS_PROFILE) are ignored.
- * @param label the name of the file in messages.
+ * Reads the folder's `.env`. An absent file counts as empty. An unknown key is a problem if it is nearly a known key.
+ * Keys of other programs (AWS_PROFILE) are ignored.
  */
-export function readEnvFile(path: string, label: string): EnvFile {
-  const text = readIfPresent(path);
+export function readEnvFile(cwd: string): EnvFile {
+  const text = readIfPresent(join(cwd, ENV_FILE));
   if (text === undefined) return { entries: new Map(), problems: [] };
   const entries = new Map<string, EnvEntry>();
   const problems: Problem[] = [];
   for (const [key, value] of Object.entries(parse(text))) {
-    const where = `${label}:${lineOf(text, key)}`;
+    const where = `${ENV_FILE}:${lineOf(text, key)}`;
     entries.set(key, { value, where });
     const problem = problemOfKey(key);
     if (problem) problems.push({ where, message: problem });
@@ -44,7 +52,7 @@ const TELLING_KEYS = KNOWN_KEYS.filter((key) => key !== 'LAKE');
 
 function problemOfKey(key: string): string | undefined {
   if (KNOWN_KEYS.includes(key) || key.startsWith(GRPC_META_PREFIX)) return undefined;
-  // `problemsOfOldKeys` reports this key, with the line to write instead.
+  // `noteOldKeys` reports this key.
   if (OLD_LAKE_KEYS.includes(key)) return undefined;
   const meant = nearest(key, TELLING_KEYS);
   if (meant) return `${shown(key)} is not a setting; did you mean ${meant}?`;
@@ -84,28 +92,14 @@ const OLD_LAKE_KEYS: readonly string[] = [
   ...['LONGHAUL_TARGET', 'DATA_DIR', 'S3_BUCKET', 'S3_RAW_PREFIX', 'S3_CONVERTED_PREFIX'],
 ];
 
-/** Returns a problem for each old key that is set, with the line to write instead. */
-export function problemsOfOldKeys(entryOf: (key: string) => EnvEntry | undefined): Problem[] {
-  const valueOf = (key: string): string => entryOf(key)?.value ?? '';
-  const instead =
-    valueOf('LAKE') === '' ? `write LAKE=${lakeOfOldKeys(valueOf)}` : 'LAKE says where the lake is';
-  return OLD_LAKE_KEYS.flatMap((key) => {
-    const entry = entryOf(key);
-    if (!entry || entry.value === '') return [];
-    const message = `${key}=${shown(entry.value)} is no setting any more: remove it; ${instead}`;
-    return [{ where: entry.where, message }];
-  });
-}
-
-/** Returns the lake's address by the old keys. The user must move zones with other names than the two of today. */
-function lakeOfOldKeys(valueOf: (key: string) => string): string {
-  const bucket = valueOf('S3_BUCKET').replace(/^s3:\/\//, '');
-  const target = valueOf('LONGHAUL_TARGET');
-  const isDisk = target === 'disk' || (target === '' && valueOf('DATA_DIR') !== '');
-  if (isDisk || (bucket === '' && target !== 's3')) return valueOf('DATA_DIR') || 'data';
-  const raw = valueOf('S3_RAW_PREFIX') || valueOf('S3_CONVERTED_PREFIX');
-  const folders = raw.split('/').filter((name) => name !== '');
-  return ['s3:/', bucket.replace(/\/+$/, '') || 'my-bucket', ...folders.slice(0, -1)].join('/');
+/** Notes each old key that is set, because the lake would lie elsewhere without it. */
+export function noteOldKeys(entries: EnvFile['entries'], note: Note): void {
+  for (const key of OLD_LAKE_KEYS) {
+    const { value } = entries.get(key) ?? {};
+    if (value === undefined) continue;
+    const instead = `remove it; LAKE says where the lake is: ${LAKE_EXPECTS}`;
+    note(`${key}=${shown(value)} is no setting any more: ${instead}`, key);
+  }
 }
 
 /** Keys that together are one identity. A token from one place with a key from another is not valid. */
@@ -117,7 +111,10 @@ const IDENTITY: readonly string[] = [
  * Returns the AWS_ keys of `.env` that the environment lacks, for the AWS SDK, which reads only the environment. If the
  * environment has any key of an identity, all keys of the identity come from the environment.
  */
-export function awsOfFile(file: EnvFile['entries'], env: Environment): Record<string, string> {
+export function awsOfFile(
+  file: EnvFile['entries'],
+  env: SettingsSource['env'],
+): Record<string, string> {
   const hasIdentity = IDENTITY.some((key) => env[key] !== undefined);
   const found: Record<string, string> = {};
   for (const [key, { value }] of file) {
@@ -125,13 +122,4 @@ export function awsOfFile(file: EnvFile['entries'], env: Environment): Record<st
     if (key.startsWith('AWS_') && value !== '' && !isOurs) found[key] = value;
   }
   return found;
-}
-
-/** Returns the endpoint that the AWS SDKs use. Undefined means AWS itself. */
-export function endpointOf(file: EnvFile['entries'], env: Environment): string | undefined {
-  for (const key of ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL']) {
-    const value = env[key] ?? file.get(key)?.value;
-    if (value) return value;
-  }
-  return undefined;
 }

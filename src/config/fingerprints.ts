@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import type { Engine } from '../model/dataset.ts';
 import type { LakeAddress } from '../model/lake-address.ts';
+import type { SettingsSource } from './env-file.ts';
 import { SETTING_KEYS, type SettingKey, type SettingValues } from './setting-keys.ts';
 
 /**
@@ -68,10 +69,10 @@ const OF_SPARK = [
 /** The PATHs of two terminals are rarely equal. So the fingerprint has only the paths of these programs. */
 const PROGRAMS_OF_SPARK = ['java', 'spark-submit', 'python3'];
 
-type Environment = Readonly<Record<string, string | undefined>>;
+type Environment = SettingsSource['env'];
 
 /**
- * @param values of the settings, as `readSettings` read them.
+ * @param values of the settings, as `loadConfig` read them.
  * @param env of the process, with the AWS keys of `.env`.
  */
 export function fingerprintsOf(values: SettingValues, env: Environment, cwd: string): Fingerprints {

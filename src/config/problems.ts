@@ -7,6 +7,9 @@ export interface Problem {
   message: string;
 }
 
+/** Adds a problem at the place of the first of these keys that is set, else of the whole `.env`. */
+export type Note = (message: string, ...keys: string[]) => void;
+
 /** @throws LonghaulError CONFIG_INVALID with all problems in one message, each on its own line. */
 export function assertNoProblems(problems: readonly Problem[]): void {
   if (problems.length === 0) return;

@@ -1,5 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { ConnectionOptions } from '@temporalio/client';
 import type { LakeAddress } from '../model/lake-address.ts';
 import type { SettingValues } from './setting-keys.ts';
 
@@ -12,18 +13,9 @@ export interface TemporalSettings {
   address: string | undefined;
   namespace: string;
   apiKey: string | undefined;
-  tls: boolean | TemporalTls;
+  tls: NonNullable<ConnectionOptions['tls']>;
   /** Headers for all requests. */
   metadata: Record<string, string>;
-}
-
-/** TLS options in the form of Temporal's SDK. The system's defaults apply to absent fields. */
-export interface TemporalTls {
-  serverNameOverride?: string;
-  /** In PEM format. */
-  serverRootCACertificate?: Buffer;
-  /** Both in PEM format. */
-  clientCertPair?: { crt: Buffer; key: Buffer };
 }
 
 /** The one lake of a process. Its folder is an absolute path. */

@@ -6,18 +6,11 @@ import {
   toClientOptions,
   type ClientConfigProfile,
 } from '@temporalio/envconfig';
-import type { EnvEntry } from './env-file.ts';
-import { shown, type Problem } from './problems.ts';
-import type { TemporalSettings, TemporalTls } from './settings.ts';
+import type { EnvFile } from './env-file.ts';
+import { shown, type Note } from './problems.ts';
+import type { TemporalSettings } from './settings.ts';
 
-/** Longhaul checks these keys. Temporal's library accepts any text for them, and takes any but `true` as no TLS. */
-const CHECKED_KEYS = [
-  'TEMPORAL_ADDRESS',
-  'TEMPORAL_NAMESPACE',
-  'TEMPORAL_API_KEY',
-  'TEMPORAL_TLS',
-] as const;
-/** The other keys of Temporal's own environment configuration. Its library reads and checks them. */
+/** The keys of Temporal's own environment configuration that are no settings of Longhaul. Its library checks them. */
 export const LIBRARY_KEYS = [
   'TEMPORAL_PROFILE',
   'TEMPORAL_CONFIG_FILE',
@@ -28,66 +21,65 @@ export const LIBRARY_KEYS = [
   'TEMPORAL_TLS_SERVER_CA_CERT_PATH',
   'TEMPORAL_TLS_SERVER_CA_CERT_DATA',
   'TEMPORAL_TLS_SERVER_NAME',
-] as const;
-type OfficialKey = (typeof CHECKED_KEYS | typeof LIBRARY_KEYS)[number];
+];
+/** With the settings of Longhaul that the library knows too, and the folders in which it looks for temporal.toml. */
+const OFFICIAL_KEYS = new Set([
+  ...LIBRARY_KEYS,
+  ...['TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE', 'TEMPORAL_API_KEY', 'TEMPORAL_TLS'],
+  ...['HOME', 'XDG_CONFIG_HOME', 'APPDATA'],
+]);
 
 /** The prefix of keys for headers of all requests. The name of the header follows it. */
 export const GRPC_META_PREFIX = 'TEMPORAL_GRPC_META_';
-/** Folders in which Temporal's own tools look for temporal.toml. */
-const FOLDER_KEYS = ['HOME', 'XDG_CONFIG_HOME', 'APPDATA'];
 const DEFAULT_NAMESPACE = 'default';
 
 export interface TemporalSources {
-  env: Readonly<Record<string, string | undefined>>;
-  file: ReadonlyMap<string, EnvEntry>;
+  /** The keys that are set. A setting of Longhaul is among them only if it has passed its check. */
+  entries: EnvFile['entries'];
   /** Absolute path from which relative paths start. */
   cwd: string;
-  /** Whether the key is set and, if it is a setting of Longhaul, has passed its check. */
-  has: (key: OfficialKey) => boolean;
-  /** The text of the key's value, and its place. */
-  entryOf: (key: string) => EnvEntry | undefined;
-  /** The name of the settings in messages if no key has the problem. */
-  label: string;
+  note: Note;
 }
 
 /**
  * Reads how to reach Temporal: the TEMPORAL_ settings, which replace those of a chosen profile. If no setting chooses a
  * profile, no temporal.toml is read. Otherwise another tool's file would make commands leave the embedded server.
  */
-export function readTemporal(sources: TemporalSources): {
-  temporal: TemporalSettings;
-  problems: Problem[];
-} {
-  const { has } = sources;
-  const problems: Problem[] = [];
-  const note = (key: OfficialKey, message: string): void => {
-    problems.push({ where: sources.entryOf(key)?.where ?? sources.label, message });
-  };
-  const chosen = has('TEMPORAL_PROFILE') || has('TEMPORAL_CONFIG_FILE');
-  const profile = chosen ? chosenProfile(sources, note) : fromSettings(sources);
-  if (chosen && profile && profile.address === undefined) {
-    note(
-      'TEMPORAL_PROFILE',
-      `${profileName(sources)} has no address, and TEMPORAL_ADDRESS is not set`,
-    );
+export function readTemporal({ entries, cwd, note }: TemporalSources): TemporalSettings {
+  const overrideEnvVars = official(entries, cwd);
+  const chosen = entries.has('TEMPORAL_PROFILE') || entries.has('TEMPORAL_CONFIG_FILE');
+  if (!chosen) {
+    if (entries.has('TEMPORAL_API_KEY') && !entries.has('TEMPORAL_ADDRESS')) {
+      const needed = 'a TEMPORAL_ADDRESS, or a TEMPORAL_PROFILE, to go with it';
+      note(`TEMPORAL_API_KEY needs ${needed}`, 'TEMPORAL_API_KEY');
+    }
+    return settingsOf(loadClientConfigProfile({ overrideEnvVars, disableFile: true }), note);
   }
-  if (!chosen && has('TEMPORAL_API_KEY') && !has('TEMPORAL_ADDRESS')) {
-    const message =
-      'TEMPORAL_API_KEY needs a TEMPORAL_ADDRESS, or a TEMPORAL_PROFILE, to go with it';
-    note('TEMPORAL_API_KEY', message);
+  const profile = chosenProfile(overrideEnvVars, note);
+  if (profile && profile.address === undefined) {
+    const name = shown(overrideEnvVars['TEMPORAL_PROFILE'] ?? 'default');
+    const missing = 'has no address, and TEMPORAL_ADDRESS is not set';
+    note(`the profile ${name} ${missing}`, 'TEMPORAL_PROFILE');
   }
-  return { temporal: settingsOf(profile ?? {}, note), problems };
+  return settingsOf(profile ?? {}, note);
 }
 
-type Note = (key: OfficialKey, message: string) => void;
-
-function fromSettings(sources: TemporalSources): ClientConfigProfile {
-  return loadClientConfigProfile({ overrideEnvVars: official(sources), disableFile: true });
+/** Returns the keys in the library's form. */
+function official(entries: EnvFile['entries'], cwd: string): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const [key, { value }] of entries) {
+    if (key.startsWith(GRPC_META_PREFIX)) found[key] = value;
+    if (!OFFICIAL_KEYS.has(key)) continue;
+    found[key] = /_(?:PATH|FILE)$/.test(key) ? resolve(cwd, value) : value;
+  }
+  return found;
 }
 
 /** Returns undefined if there is a problem. No message holds text of the file, because it may hold an API key. */
-function chosenProfile(sources: TemporalSources, note: Note): ClientConfigProfile | undefined {
-  const overrideEnvVars = official(sources);
+function chosenProfile(
+  overrideEnvVars: Record<string, string>,
+  note: Note,
+): ClientConfigProfile | undefined {
   const path = overrideEnvVars['TEMPORAL_CONFIG_FILE'];
   const file = path ?? 'the temporal.toml of your configuration folder';
   const name = overrideEnvVars['TEMPORAL_PROFILE'] ?? 'default';
@@ -98,31 +90,11 @@ function chosenProfile(sources: TemporalSources, note: Note): ClientConfigProfil
     if (Object.hasOwn(profiles, name)) return loadClientConfigProfile({ overrideEnvVars });
     const known = Object.keys(profiles).map((each) => shown(each));
     const others = known.length === 0 ? 'it has none' : `it has ${known.join(', ')}`;
-    note('TEMPORAL_PROFILE', `there is no profile ${shown(name)} in ${file}: ${others}`);
+    note(`there is no profile ${shown(name)} in ${file}: ${others}`, 'TEMPORAL_PROFILE');
   } catch (error) {
-    note('TEMPORAL_CONFIG_FILE', `${file} ${reasonOf(error)}`);
+    note(`${file} ${reasonOf(error)}`, 'TEMPORAL_CONFIG_FILE');
   }
   return undefined;
-}
-
-function profileName(sources: TemporalSources): string {
-  return `the profile ${shown(official(sources)['TEMPORAL_PROFILE'] ?? 'default')}`;
-}
-
-/** Returns the keys in the library's form, from `.env` and the environment together. */
-function official({ env, file, cwd, has, entryOf }: TemporalSources): Record<string, string> {
-  const found: Record<string, string> = {};
-  for (const key of FOLDER_KEYS) if (env[key]) found[key] = env[key];
-  for (const key of [...file.keys(), ...Object.keys(env)]) {
-    const value = key.startsWith(GRPC_META_PREFIX) ? entryOf(key)?.value : undefined;
-    if (value !== undefined) found[key] = value;
-  }
-  for (const key of [...CHECKED_KEYS, ...LIBRARY_KEYS]) {
-    const value = has(key) ? entryOf(key)?.value : undefined;
-    if (value === undefined) continue;
-    found[key] = key.endsWith('_PATH') || key.endsWith('_FILE') ? resolve(cwd, value) : value;
-  }
-  return found;
 }
 
 function settingsOf(profile: ClientConfigProfile, note: Note): TemporalSettings {
@@ -139,25 +111,14 @@ function tlsOf(profile: ClientConfigProfile, note: Note): TemporalSettings['tls'
   if ((clientCert === undefined) !== (clientKey === undefined)) {
     const [given, missing] = clientCert ? ['certificate', 'key'] : ['key', 'certificate'];
     note(
-      'TEMPORAL_TLS_CLIENT_CERT_PATH',
       `the client's TLS ${given} has no ${missing} to go with it`,
+      'TEMPORAL_TLS_CLIENT_CERT_PATH',
     );
   }
   try {
-    const { tls } = toClientOptions(profile).connectionOptions;
-    if (typeof tls !== 'object' || tls === null) return tls ?? false;
-    const { serverNameOverride, serverRootCACertificate, clientCertPair } = tls;
-    const found: TemporalTls = {};
-    if (serverNameOverride) found.serverNameOverride = serverNameOverride;
-    if (serverRootCACertificate)
-      found.serverRootCACertificate = Buffer.from(serverRootCACertificate);
-    if (clientCertPair) {
-      const { crt, key } = clientCertPair;
-      found.clientCertPair = { crt: Buffer.from(crt), key: Buffer.from(key) };
-    }
-    return Object.keys(found).length === 0 ? true : found;
+    return toClientOptions(profile).connectionOptions.tls ?? false;
   } catch (error) {
-    note('TEMPORAL_TLS_CLIENT_CERT_PATH', `a TLS file ${reasonOf(error)}`);
+    note(`a TLS file ${reasonOf(error)}`, 'TEMPORAL_TLS_CLIENT_CERT_PATH');
     return true;
   }
 }

@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadConfig } from '../../src/config/load-config.ts';
-import { loadSettings, readSettings } from '../../src/config/load-settings.ts';
 import type { S3Settings } from '../../src/config/settings.ts';
 import { configFolder, messageOf } from './config-files.ts';
 
@@ -11,7 +10,7 @@ const { folder, folderWith } = configFolder();
 const folderOf = (envFile: string): string => folderWith({ '.env': envFile });
 
 function s3Of(env: Record<string, string>, cwd = folder): S3Settings {
-  const { lake } = loadSettings({ env, cwd });
+  const { lake } = loadConfig({ env, cwd }).settings;
   return lake.kind === 's3' ? lake : assert.fail('the lake is on a disk');
 }
 
@@ -23,7 +22,7 @@ void test('every key of S3 is read', () => {
 
 void test('a database of AWS Glue is for a lake in S3, and has the form of one', () => {
   const of = (LAKE: string, GLUE_DATABASE: string) =>
-    loadSettings({ env: { LAKE, GLUE_DATABASE }, cwd: folder }).glueDatabase;
+    loadConfig({ env: { LAKE, GLUE_DATABASE }, cwd: folder }).settings.glueDatabase;
   assert.equal(of('s3://lake', 'my_lake-1'), 'my_lake-1');
   assert.equal(of('data', 'lake'), undefined);
   assert.match(
@@ -46,7 +45,7 @@ void test('a KMS key is an ARN, an id or an alias, and nothing else', () => {
 });
 
 void test('the path of httpfs starts at the folder of the command', () => {
-  const { duckdb } = loadSettings({ env: { DUCKDB_HTTPFS: 'x/httpfs' }, cwd: folder });
+  const { duckdb } = loadConfig({ env: { DUCKDB_HTTPFS: 'x/httpfs' }, cwd: folder }).settings;
   assert.equal(duckdb.httpfs, join(folder, 'x/httpfs'));
 });
 
@@ -74,7 +73,7 @@ void test('all problems are one message, each with its file and line', () => {
       'AWS_SECRET_ACCESS_KEY=sekrit',
     ].join('\n'),
   );
-  const message = messageOf(() => loadSettings({ env: {}, cwd }));
+  const message = messageOf(() => loadConfig({ env: {}, cwd }).settings);
   assert.match(message, /^6 settings are not right/);
   assert.match(message, /\.env:1: LAKE must be a folder, or s3:\/\/bucket\/prefix, not "s3:/);
   assert.match(message, /\.env:2: S3_PATH_STYLE must be true or false/);
@@ -85,32 +84,37 @@ void test('all problems are one message, each with its file and line', () => {
   assert.doesNotMatch(message, /AWS_|sekrit/);
 });
 
-void test('the AWS keys of .env become the environment of the process; what that has already wins', () => {
-  const cwd = folderOf('AWS_REGION=eu-west-1\nAWS_PROFILE=lake\nAWS_CA_BUNDLE=\nLAKE=s3://lake\n');
+/** @returns the AWS keys that the environment of a process with this one and this `.env` has after loading. */
+function awsAfterLoading(envFile: string, env: Record<string, string> = {}): string {
   const script = `
     import { loadConfig } from ${JSON.stringify(import.meta.resolve('../../src/config/load-config.js'))};
     loadConfig();
-    const { AWS_REGION = '', AWS_PROFILE = '', AWS_CA_BUNDLE = 'unset' } = process.env;
-    console.log([AWS_REGION, AWS_PROFILE, AWS_CA_BUNDLE].join(' '));`;
-  const run = (env: Record<string, string>): string =>
-    execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
-      cwd,
-      env: { PATH: process.env['PATH'] ?? '', ...env },
-      encoding: 'utf8',
-    }).trim();
-  assert.equal(run({}), 'eu-west-1 lake unset');
-  assert.equal(run({ AWS_REGION: 'us-east-2' }), 'us-east-2 lake unset');
+    const aws = Object.entries(process.env).filter(([key]) => /^AWS_(?!SDK)/.test(key));
+    console.log(aws.map((each) => each.join('=')).sort().join(' '));`;
+  return execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
+    cwd: folderOf(envFile),
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    encoding: 'utf8',
+  }).trim();
+}
+
+void test('the AWS keys of .env become the environment of the process; what that has already wins', () => {
+  const file = 'AWS_REGION=eu-west-1\nAWS_PROFILE=lake\nAWS_CA_BUNDLE=\nLAKE=s3://lake\n';
+  assert.equal(awsAfterLoading(file), 'AWS_PROFILE=lake AWS_REGION=eu-west-1');
+  const own = awsAfterLoading(file, { AWS_REGION: 'us-east-2' });
+  assert.equal(own, 'AWS_PROFILE=lake AWS_REGION=us-east-2');
 });
 
 void test('an identity is of one place: no key of .env is added to one of the environment', () => {
-  const cwd = folderOf(
-    'AWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b\nAWS_SESSION_TOKEN=c\nAWS_PROFILE=p\nAWS_REGION=r\n',
+  const keys = 'AWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b\nAWS_SESSION_TOKEN=c\nAWS_PROFILE=p\n';
+  const file = `${keys}AWS_REGION=r\n`;
+  assert.equal(awsAfterLoading(file).split(' ').length, 5);
+  assert.equal(awsAfterLoading(file, { AWS_PROFILE: 'm' }), 'AWS_PROFILE=m AWS_REGION=r');
+  const own = { AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'y' };
+  assert.equal(
+    awsAfterLoading(file, own),
+    'AWS_ACCESS_KEY_ID=x AWS_REGION=r AWS_SECRET_ACCESS_KEY=y',
   );
-  const awsOf = (env: Record<string, string>): string[] =>
-    Object.keys(readSettings({ env, cwd }).aws).toSorted();
-  assert.equal(awsOf({}).length, 5);
-  assert.deepEqual(awsOf({ AWS_PROFILE: 'mine' }), ['AWS_REGION']);
-  assert.deepEqual(awsOf({ AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'y' }), ['AWS_REGION']);
 });
 
 void test('loading the settings of another folder changes nothing of this process', () => {

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'dotenv';
 import { loadConfig } from '../../src/config/load-config.ts';
-import { loadSettings } from '../../src/config/load-settings.ts';
 import { SETTING_KEYS } from '../../src/config/setting-keys.ts';
 import { configFolder, messageOf } from './config-files.ts';
 
@@ -12,7 +11,7 @@ const { folder, folderWith } = configFolder();
 
 void test('without any setting the lake lies in data/ and Temporal is embedded', () => {
   const cwd = folderWith({});
-  const settings = loadSettings({ env: {}, cwd });
+  const settings = loadConfig({ env: {}, cwd }).settings;
   assert.deepEqual(settings.lake, { kind: 'disk', folder: join(cwd, 'data') });
   assert.equal(settings.stateDir, join(cwd, 'data', '.longhaul'));
   assert.equal(settings.temporal.address, undefined);
@@ -24,25 +23,28 @@ void test('without any setting the lake lies in data/ and Temporal is embedded',
 });
 
 void test('a configured Temporal takes file: and private addresses away', () => {
-  const settings = loadSettings({ env: { TEMPORAL_ADDRESS: 't.example:7233' }, cwd: folder });
+  const settings = loadConfig({
+    env: { TEMPORAL_ADDRESS: 't.example:7233' },
+    cwd: folder,
+  }).settings;
   assert.deepEqual(settings.addresses, { allowPrivate: false });
 });
 
 void test('the environment wins over the file, and an empty variable undoes a line of it', () => {
   const cwd = folderWith({ '.env': 'ENGINE=parquetjs\nTEMPORAL_ADDRESS=t.example:7233\n' });
-  const file = loadSettings({ env: {}, cwd });
+  const file = loadConfig({ env: {}, cwd }).settings;
   assert.equal(file.engine, 'parquetjs');
   assert.equal(file.temporal.address, 't.example:7233');
-  const both = loadSettings({ env: { ENGINE: 'duckdb', TEMPORAL_ADDRESS: '' }, cwd });
+  const both = loadConfig({ env: { ENGINE: 'duckdb', TEMPORAL_ADDRESS: '' }, cwd }).settings;
   assert.equal(both.engine, 'duckdb');
   assert.equal(both.temporal.address, undefined);
 });
 
 void test('an API key turns TLS on', () => {
   const env = { TEMPORAL_ADDRESS: 't.example:7233', TEMPORAL_API_KEY: 'k' };
-  assert.equal(loadSettings({ env, cwd: folder }).temporal.tls, true);
+  assert.equal(loadConfig({ env, cwd: folder }).settings.temporal.tls, true);
   assert.equal(
-    loadSettings({ env: { ...env, TEMPORAL_TLS: 'false' }, cwd: folder }).temporal.tls,
+    loadConfig({ env: { ...env, TEMPORAL_TLS: 'false' }, cwd: folder }).settings.temporal.tls,
     false,
   );
 });
@@ -68,15 +70,17 @@ void test('all problems are one message, each with its file and line', () => {
 });
 
 void test('a secret is never part of a message', () => {
-  const message = messageOf(() =>
-    loadSettings({ env: { TEMPORAL_API_KEY: 'sekrit', ENGINE: 'x' }, cwd: folder }),
+  const message = messageOf(
+    () => loadConfig({ env: { TEMPORAL_API_KEY: 'sekrit', ENGINE: 'x' }, cwd: folder }).settings,
   );
   assert.match(message, /TEMPORAL_API_KEY needs a TEMPORAL_ADDRESS/);
   assert.doesNotMatch(message, /sekrit/);
 });
 
 void test('control characters of a value do not reach the terminal', () => {
-  const message = messageOf(() => loadSettings({ env: { ENGINE: '\u001b[31mred' }, cwd: folder }));
+  const message = messageOf(
+    () => loadConfig({ env: { ENGINE: '\u001b[31mred' }, cwd: folder }).settings,
+  );
   assert.ok(!message.includes('\u001b'));
 });
 
@@ -94,7 +98,7 @@ void test('.env.example has every setting, each with a value that is accepted, a
     Object.keys(parse(uncommented)).toSorted(),
     Object.keys(SETTING_KEYS).toSorted(),
   );
-  assert.ok(loadSettings({ env: {}, cwd: folderWith({ '.env': uncommented }) }));
+  assert.ok(loadConfig({ env: {}, cwd: folderWith({ '.env': uncommented }) }).settings);
 });
 
 void test('docs/configuration.md explains every setting', () => {

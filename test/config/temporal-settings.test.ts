@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { loadSettings } from '../../src/config/load-settings.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import type { TemporalSettings } from '../../src/config/settings.ts';
 import { configFolder, messageOf as configMessage } from './config-files.ts';
 
@@ -41,7 +41,7 @@ const pems = {
 };
 
 function temporalOf(env: Record<string, string>): TemporalSettings {
-  return loadSettings({ env: { HOME: folder, ...env }, cwd: folder }).temporal;
+  return loadConfig({ env: { HOME: folder, ...env }, cwd: folder }).settings.temporal;
 }
 
 function messageOf(env: Record<string, string>): string {
@@ -51,7 +51,7 @@ function messageOf(env: Record<string, string>): string {
 }
 
 void test('a temporal.toml that no setting names changes nothing', () => {
-  const { temporal, addresses } = loadSettings({ env: { HOME: folder }, cwd: folder });
+  const { temporal, addresses } = loadConfig({ env: { HOME: folder }, cwd: folder }).settings;
   assert.deepEqual(temporal, {
     address: undefined,
     namespace: 'default',
@@ -82,7 +82,7 @@ void test('a chosen profile is used whole, from where Temporal keeps it or from 
 
 void test('a configured server, by profile too, takes file: and private addresses away', () => {
   const env = { HOME: folder, TEMPORAL_PROFILE: 'cloud' };
-  const { addresses } = loadSettings({ env, cwd: folder });
+  const { addresses } = loadConfig({ env, cwd: folder }).settings;
   assert.deepEqual(addresses, { allowPrivate: false });
 });
 
@@ -98,25 +98,33 @@ void test('certificates come from the profile, from settings, or from their text
   process.chdir(folder);
   try {
     const { tls, metadata } = temporalOf({ TEMPORAL_PROFILE: 'mutual' });
-    const [crt, key] = ['the certificate', 'the key'].map((text) => Buffer.from(text));
-    assert.deepEqual(tls, {
+    assert.deepEqual(withText(tls), {
       serverNameOverride: 'temporal.internal',
-      clientCertPair: { crt, key },
+      clientCertPair: { crt: 'the certificate', key: 'the key' },
     });
     assert.deepEqual(metadata, { 'x-team': 'lake' });
   } finally {
     process.chdir(cwd);
   }
   const own = temporalOf({ TEMPORAL_ADDRESS: 't.example:7233', ...pems });
-  assert.equal(typeof own.tls === 'object' && String(own.tls.clientCertPair?.key), 'the key');
+  const clientCertPair = { crt: 'the certificate', key: 'the key' };
+  assert.deepEqual(withText(own.tls), { clientCertPair });
   const text = temporalOf({
     TEMPORAL_ADDRESS: 't.example:7233',
     TEMPORAL_TLS_SERVER_CA_CERT_DATA: 'a signer',
     TEMPORAL_GRPC_META_X_TEAM: 'lake',
   });
-  assert.deepEqual(text.tls, { serverRootCACertificate: Buffer.from('a signer') });
+  assert.deepEqual(withText(text.tls), { serverRootCACertificate: 'a signer' });
   assert.deepEqual(Object.values(text.metadata), ['lake']);
 });
+
+/** TLS options that are set, each PEM as text. */
+function withText(tls: TemporalSettings['tls']): unknown {
+  const text = JSON.stringify(tls, (_, value: unknown) =>
+    value instanceof Uint8Array ? Buffer.from(value).toString() : value,
+  );
+  return JSON.parse(text);
+}
 
 void test('a wrong profile or key is named with its file, and nothing of a profile’s secrets is shown', () => {
   const cases: [Record<string, string>, RegExp][] = [
@@ -141,7 +149,7 @@ void test('a wrong profile or key is named with its file, and nothing of a profi
 });
 
 void test('a worker’s addresses are on loopback unless they say otherwise, and versions come in pairs', () => {
-  const of = (env: Record<string, string>) => loadSettings({ env, cwd: folder }).worker;
+  const of = (env: Record<string, string>) => loadConfig({ env, cwd: folder }).settings.worker;
   assert.equal(of({ METRICS_ADDRESS: '9464' }).metricsAddress, '127.0.0.1:9464');
   assert.equal(of({ METRICS_ADDRESS: '0.0.0.0:9464' }).metricsAddress, '0.0.0.0:9464');
   assert.equal(of({ WORKER_HEALTH_ADDRESS: '[::1]:80' }).healthAddress, '[::1]:80');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { withTempFolder } from '../helpers/temp-folder.ts';
-import { loadSettings } from '../../src/config/load-settings.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import type { EmrSettings } from '../../src/config/settings.ts';
 import { validateCluster } from '../../tools/local-aws/emr/validate-cluster.ts';
 import {
@@ -29,7 +29,7 @@ const WHERE = {
 };
 
 function settings(env: Record<string, string> = {}): EmrSettings {
-  return loadSettings({ env, cwd: '/nowhere' }).emr;
+  return loadConfig({ env, cwd: '/nowhere' }).settings.emr;
 }
 
 const groups = fc.record({

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import type { SnapshotManifest } from '../../src/model/manifest.ts';
-import { loadSettings } from '../../src/config/load-settings.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { queuesOf } from '../../src/model/run.ts';
 import { identityOfLake } from '../../src/storage/open-lake.ts';
 import { startOrigin, type Origin, type Route } from './origin.ts';
@@ -171,7 +171,8 @@ function makeLab(
 
 /** Task queue of the workflows of a lab's lake, for runs that a test starts without the CLI. */
 export async function taskQueueOf({ env, folder }: Lab): Promise<string> {
-  return queuesOf((await identityOfLake(loadSettings({ env, cwd: folder }).lake)).id).control;
+  return queuesOf((await identityOfLake(loadConfig({ env, cwd: folder }).settings.lake)).id)
+    .control;
 }
 
 async function mustRun(lab: Lab, args: string[]): Promise<void> {

@@ -6,7 +6,7 @@ import {
   RunJobFlowCommand,
   TerminateJobFlowsCommand,
 } from '@aws-sdk/client-emr';
-import { loadSettings } from '../../src/config/load-settings.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { clusterRequest } from '../../src/emr/cluster-request.ts';
 import type { SweepResult } from '../../src/model/sweep.ts';
 import { sharedEmr, withEmrLab } from '../helpers/emr-lab.ts';
@@ -97,7 +97,7 @@ describe('the sweep of a lake that uses EMR', () => {
       const name = {
         ...{ dataset: 'swept', ingestDate: DAY, runId: json.runs[0]?.runId ?? '', generation: 2 },
       };
-      const { emr } = loadSettings({ env: {}, cwd: lab.folder });
+      const { emr } = loadConfig({ env: {}, cwd: lab.folder }).settings;
       const ours = `s3://${shared.s3.bucket}/${prefix}/takehome-converted/`;
       // The failed run has written this script.
       const shutDownUri = `${ours}_emr/shut-down-after.sh`;

@@ -6,7 +6,7 @@ import {
   ListClustersCommand,
   RunJobFlowCommand,
 } from '@aws-sdk/client-emr';
-import { loadSettings } from '../../src/config/load-settings.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { clusterRequest } from '../../src/emr/cluster-request.ts';
 import { DAY, ingestError } from '../helpers/emr-runs.ts';
 import { withLab, type Lab } from '../helpers/lab.ts';
@@ -54,7 +54,7 @@ async function clusters(): Promise<[string, string | undefined][]> {
 }
 
 async function make(lab: Lab, runId: string): Promise<string> {
-  const { emr } = loadSettings({ env: {}, cwd: lab.folder });
+  const { emr } = loadConfig({ env: {}, cwd: lab.folder }).settings;
   const lake = `s3://${s3.bucket}/takehome-converted/`;
   const name = { dataset: 'others', ingestDate: DAY, runId, generation: 2 };
   const request = clusterRequest(emr, {}, name, {

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { cp, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { loadSettings } from '../../src/config/load-settings.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { identityOfLake } from '../../src/storage/open-lake.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 async function idOf(cwd: string, LAKE: string): Promise<string> {
-  return (await identityOfLake(loadSettings({ env: { LAKE }, cwd }).lake)).id;
+  return (await identityOfLake(loadConfig({ env: { LAKE }, cwd }).settings.lake)).id;
 }
 
 describe('the id of a lake', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
-import { loadSettings } from '../../src/config/load-settings.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { SETTING_KEYS } from '../../src/config/setting-keys.ts';
 
 interface Service {
@@ -64,7 +64,7 @@ void describe('docker-compose.yml', () => {
       (key) => !Object.hasOwn(SETTING_KEYS, key) && !key.startsWith('AWS_'),
     );
     assert.deepEqual(unknown, []);
-    const { temporal, lake, worker: settings } = loadSettings({ env, cwd: '/lake' });
+    const { temporal, lake, worker: settings } = loadConfig({ env, cwd: '/lake' }).settings;
     assert.equal(temporal.address, 'temporal:7233');
     assert.ok(lake.kind === 's3');
     assert.deepEqual([lake.bucket, lake.prefix, lake.pathStyle], ['lake', '', true]);

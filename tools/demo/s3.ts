@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { loadSettings } from '../../src/config/load-settings.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { startS3Server } from '../local-aws/s3-server.ts';
 import { locateVersitygw } from '../local-aws/versitygw.ts';
 import { openLake } from '../../src/storage/open-lake.ts';
@@ -55,7 +55,7 @@ const UNSET = [
 async function describeLake(env: Record<string, string>): Promise<string[]> {
   // This process finds the server by the environment, as any AWS program does.
   Object.assign(process.env, env);
-  const settings = loadSettings({ env: process.env, cwd: process.cwd() });
+  const settings = loadConfig({ env: process.env, cwd: process.cwd() }).settings;
   const lake = await openLake(settings);
   const lines: string[] = [];
   for (const [title, store] of [

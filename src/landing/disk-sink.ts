@@ -6,7 +6,7 @@ import { assertReserve, claimRoom } from '../storage/free-space.ts';
 import { checksumAt } from '../storage/location.ts';
 import { syncPath } from '../storage/replace-file.ts';
 import type { Store } from '../storage/store.ts';
-import { checkpointKey, partialKey, sealedFor, unfinishedOf, unseal } from './checkpoint.ts';
+import { checkpointKey, partialKey, sealedFor, unseal } from './checkpoint.ts';
 import {
   LandingNameTaken,
   type LandingSink,
@@ -30,11 +30,11 @@ export function diskSinks(store: Store): LandingSinks {
     find: async (rawKey, sourceKey) => {
       const checkpoint = unseal(await store.get(checkpointKey(rawKey)));
       if (checkpoint?.sourceKey !== sourceKey || checkpoint.upload) return undefined;
+      const { end } = checkpoint;
       const lengthBytes = (await store.size(partialKey(rawKey))) ?? 0;
-      const unfinished = unfinishedOf(checkpoint);
-      return unfinished && unfinished.offset <= lengthBytes ? unfinished : undefined;
+      return end && end.bytes <= lengthBytes ? { ...checkpoint, end } : undefined;
     },
-    open: async (target, resumed) => await DiskSink.open(store, target, resumed?.ends.at(-1)),
+    open: async (target, resumed) => await DiskSink.open(store, target, resumed?.end),
     discard: async (rawKey) => {
       await store.delete(checkpointKey(rawKey));
       await store.delete(partialKey(rawKey));
@@ -197,7 +197,7 @@ class DiskSink implements LandingSink {
   #checkpoint(): void {
     const state = this.#ingestState.state();
     const end = { ...state, position: this.#target.source.positionAt?.(state.bytes) };
-    const sealed = sealedFor(this.#target, [end]);
+    const sealed = sealedFor(this.#target, end);
     if (sealed === undefined) return;
     this.#checkpointedBytes = state.bytes;
     this.#checkpointing = quiet(this.#sync(sealed, state.bytes, this.#writing));

@@ -22,8 +22,8 @@ export async function openFile(
   try {
     await assertIsAt(file, path, shown);
     const { validator, bytes } = await versionOf(file, shown);
-    const resumes = from && from.offset <= bytes && mayBeSame(from.validator, validator);
-    const startOffset = resumes ? from.offset : 0;
+    const resumes = from && from.end.bytes <= bytes && mayBeSame(from.validator, validator);
+    const startOffset = resumes ? from.end.bytes : 0;
     return {
       validator,
       totalBytes: bytes,

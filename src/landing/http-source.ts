@@ -36,11 +36,11 @@ async function answer(url: URL, request: HttpRequest, agent: Agent): Promise<Ans
 
 /** Without a validator, a range could come from another version, so the worker then asks for the whole file. */
 function rangeHeaders({ from, headBytes }: HttpRequest): Record<string, string> | undefined {
-  if (from && from.offset > 0) {
+  if (from && from.end.bytes > 0) {
     const version = from.validator.etag ?? from.validator.lastModified;
     return version === undefined
       ? undefined
-      : { range: `bytes=${from.offset}-`, 'if-range': version };
+      : { range: `bytes=${from.end.bytes}-`, 'if-range': version };
   }
   return headBytes === undefined ? undefined : { range: `bytes=0-${headBytes - 1}` };
 }
@@ -49,7 +49,7 @@ function rangeHeaders({ from, headBytes }: HttpRequest): Record<string, string> 
 async function ranged(request: HttpRequest, response: Response): Promise<Answered | undefined> {
   if (response.statusCode === 200) return whole(request, response);
   const validator = validatorOf(response);
-  const offset = request.from?.offset ?? 0;
+  const offset = request.from?.end.bytes ?? 0;
   const total = request.from?.totalBytes;
   const range = parseContentRange(header(response, 'content-range'));
   const agrees = !request.from || mayBeSame(request.from.validator, validator);

@@ -115,7 +115,7 @@ async function attempt(
     if (isFileAddress(spec.address)) await makePrivate(deps.store.location(folderOf(rawKey)));
     const current = await currentOf(deps.store, earlier, opened);
     const target = { rawKey, spec, source: opened, converted, signal };
-    const resumed = opened.startOffset === unfinished?.offset ? unfinished : undefined;
+    const resumed = opened.startOffset === unfinished?.end.bytes ? unfinished : undefined;
     const landing = { request: { ...request, rawKey }, earlier, deps, watch, opened };
     const manifest = current ?? (await landInto(await sinks.open(target, resumed), landing));
     // Also discards this worker's own attempt if another worker landed the same bytes first.

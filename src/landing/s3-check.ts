@@ -67,8 +67,8 @@ async function upload(
   const spec = { id: 'doctor', address: 'doctor:', optional: false, overrides: {} };
   const source = { validator: { etag: `"${end.crc32}"` }, totalBytes: body.length };
   const upload = new S3Upload({ store, rawKey, spec, source, partSizeBytes: body.length }, signal);
-  await upload.send({ number: 1, body, crc32: end.crc32 }, end);
-  return async () => await upload.publish(ingestState.finish(), end.crc32);
+  await upload.send({ number: 1, body }, end);
+  return async () => await upload.publish(ingestState.finish());
 }
 
 async function read(store: BucketStore, key: string): Promise<void> {

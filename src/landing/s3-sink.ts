@@ -11,16 +11,9 @@ import {
   type UploadRef,
 } from '../storage/s3/uploads.ts';
 import type { BucketStore } from '../storage/store.ts';
-import {
-  checkpointKey,
-  unfinishedOf,
-  unseal,
-  type CheckpointEnd,
-  type OpenUpload,
-  type Unfinished,
-} from './checkpoint.ts';
-import { BLOCK_BYTES, IngestState, type Landed } from './ingest-state.ts';
-import { areCovered, crc32OfRest, MAX_PARTS, partSizeBytesOf } from './s3-parts.ts';
+import { checkpointKey, unseal, type OpenUpload, type Unfinished } from './checkpoint.ts';
+import { BLOCK_BYTES, IngestState, type IngestStateFields, type Landed } from './ingest-state.ts';
+import { areCovered, MAX_PARTS, partSizeBytesOf } from './s3-parts.ts';
 import { isExpected, publishObject, S3Upload } from './s3-upload.ts';
 import type { LandingSink, LandingSinks, LandingTarget } from './sink.ts';
 
@@ -40,8 +33,8 @@ export function s3Sinks(store: BucketStore): LandingSinks {
         if (each.key === rawKey && each.uploadId !== upload?.id) await abortUpload(s3, each);
       }
       if (checkpoint?.sourceKey !== sourceKey || !upload) return undefined;
-      const ends = await agreed(store, rawKey, checkpoint.ends, upload);
-      return unfinishedOf({ ...checkpoint, ends });
+      const { end } = checkpoint;
+      return end && (await hasAll(store, rawKey, end, upload)) ? { ...checkpoint, end } : undefined;
     },
     open: async (target, resumed) => await Promise.resolve(new S3Sink(store, target, resumed)),
     discard: async (rawKey) => {
@@ -52,28 +45,25 @@ export function s3Sinks(store: BucketStore): LandingSinks {
 }
 
 /**
- * Returns the ends up to the last one that S3's list of parts confirms. Returns all ends if the upload became the
- * object and the worker was killed before it wrote the manifest.
+ * Whether S3 has all bytes before the end: as parts, or as the object, if the upload became the object and the worker was
+ * killed before it wrote the manifest.
  */
-async function agreed(
+async function hasAll(
   { s3 }: BucketStore,
   rawKey: string,
-  ends: CheckpointEnd[],
+  { bytes, crc32 }: IngestStateFields,
   { id, partSizeBytes, completingEtag: etag }: OpenUpload,
-): Promise<CheckpointEnd[]> {
+): Promise<boolean> {
   try {
     const parts = await listParts(s3, { key: rawKey, uploadId: id });
-    return ends.slice(
-      0,
-      ends.findLastIndex(({ bytes }) => areCovered(bytes, parts, partSizeBytes)) + 1,
-    );
+    return areCovered(bytes, parts, partSizeBytes);
   } catch (error) {
     if (!(error instanceof LonghaulError) || error.code !== 'UPLOAD_LOST') throw error;
-    const end = ends.at(-1);
-    if (!end || etag === undefined) return [];
+    if (etag === undefined) return false;
     const found = await findObject(s3, rawKey);
-    const expected = { bytes: end.bytes, checksum: formatChecksum(end.crc32), etag };
-    return found && isExpected(found, expected) ? ends : [];
+    return (
+      found !== undefined && isExpected(found, { bytes, checksum: formatChecksum(crc32), etag })
+    );
   }
 }
 
@@ -106,9 +96,8 @@ class S3Sink implements LandingSink {
   /** The number of parts given to S3, including those of earlier attempts. The next part is being filled. */
   #parts: number;
   #filled = 0;
-  #crc32AtPart: number;
 
-  /** @param resumed an earlier attempt. The sink continues at its last end; S3 has all parts before that end. */
+  /** @param resumed an earlier attempt. The sink continues at its end; S3 has all parts before that end. */
   constructor(store: BucketStore, target: LandingTarget, resumed?: Unfinished) {
     const { source, signal, spec } = target;
     this.#store = store;
@@ -117,14 +106,13 @@ class S3Sink implements LandingSink {
       resumed?.upload?.partSizeBytes ??
       partSizeBytesOf(source.totalBytes, source.positionAt !== undefined);
     this.#concurrency = store.s3.settings.uploadConcurrency;
-    this.#ingestState = new IngestState(source.reading ?? spec.overrides, resumed?.ends.at(-1));
+    this.#ingestState = new IngestState(source.reading ?? spec.overrides, resumed?.end);
     this.#upload = new S3Upload(
       { ...target, store, partSizeBytes: this.#partSizeBytes },
       this.#requests.signal,
       resumed,
     );
     this.#parts = Math.ceil(this.#ingestState.bytes / this.#partSizeBytes);
-    this.#crc32AtPart = this.#ingestState.crc32;
     const stop = this.#stop.signal;
     this.#stopped = new Promise((_, reject) => {
       stop.addEventListener('abort', () => reject(stop.reason as Error));
@@ -169,9 +157,8 @@ class S3Sink implements LandingSink {
   }
 
   async publish(landed: Landed): Promise<void> {
-    const { crc32 } = this.#ingestState;
     if (this.#parts > 0) {
-      await this.#upload.publish(landed, crc32);
+      await this.#upload.publish(landed);
       return;
     }
     const { signal } = this.#requests;
@@ -181,7 +168,7 @@ class S3Sink implements LandingSink {
       { store: this.#store, rawKey },
       { ...landed, etag: md5(body) },
       signal,
-      async () => await putObject(this.#store.s3, rawKey, body, { crc32, ifFree: true, signal }),
+      async () => await putObject(this.#store.s3, rawKey, body, { ifFree: true, signal }),
     );
   }
 
@@ -222,7 +209,7 @@ class S3Sink implements LandingSink {
     this.#send();
   }
 
-  /** Waits for the oldest part, so that the checkpoint has the ends of all parts that may be unfinished. */
+  /** Waits for the oldest part, so that no more than `concurrency` are unfinished. */
   async #oldest(): Promise<void> {
     await this.#sending.at(-this.#concurrency);
   }
@@ -237,12 +224,10 @@ class S3Sink implements LandingSink {
       throw new LonghaulError('STORE_REFUSED', what);
     }
     const body = this.#body();
-    const crc32 = crc32OfRest(this.#crc32AtPart, end.crc32, body.length);
-    const sent = this.#upload.send({ number, body, crc32 }, end);
+    const sent = this.#upload.send({ number, body }, end);
     sent.catch((error: unknown) => this.#stop.abort(error));
     this.#sending.push(sent);
     this.#parts = number;
-    this.#crc32AtPart = end.crc32;
     this.#filled = 0;
   }
 

@@ -40,50 +40,53 @@ export class S3Upload {
   readonly #signal: AbortSignal;
   readonly #sent = new Map<number, SentPart>();
   #upload: Promise<UploadRef> | undefined;
-  #saving: Promise<void> = Promise.resolve();
-  #waiting: Promise<void> | undefined;
-  /** The states at the ends of the newest parts, the oldest first. */
-  #ends: CheckpointEnd[] = [];
+  /** The sending of the last part so far. It resolves after that of all parts before it. */
+  #sending: Promise<void> = Promise.resolve();
+  /** The state at the end of the parts that S3 has without a gap. */
+  #end: CheckpointEnd | undefined;
   #completingEtag: string | undefined;
 
   /**
    * @param signal ends all requests.
-   * @param resumed an upload that continues from its last end.
+   * @param resumed an upload that continues at its end.
    */
   constructor(target: UploadTarget, signal: AbortSignal, resumed?: Checkpoint) {
     this.#target = target;
     this.#signal = signal;
     if (!resumed?.upload) return;
     this.#upload = Promise.resolve({ key: target.rawKey, uploadId: resumed.upload.id });
-    this.#ends = resumed.ends;
+    this.#end = resumed.end;
     this.#completingEtag = resumed.upload.completingEtag;
   }
 
   /**
    * Sends a part. The first part also begins the upload.
    * @param end the state at the part's end.
-   * @returns when S3 has the part and a checkpoint that holds `end`. It throws only when neither request is under way
-   *   any more: a checkpoint that arrives later would replace the next attempt's checkpoint, or stay after the landing.
+   * @returns when S3 has the part, all parts before it, and a checkpoint that holds `end`. It throws only when neither
+   *   request is under way any more: a checkpoint that arrives later would replace the next attempt's checkpoint, or stay
+   *   after the landing.
    */
   async send(part: PartToSend, end: CheckpointEnd): Promise<void> {
-    // Keep the ends of all parts that may be unfinished, and of the newest finished part.
-    const { uploadConcurrency } = this.#target.store.s3.settings;
-    this.#ends = [...this.#ends, end].slice(-(uploadConcurrency + 2));
+    this.#sending = this.#sendAfter(this.#sending, part, end);
+    await this.#sending;
+  }
+
+  async #sendAfter(before: Promise<void>, part: PartToSend, end: CheckpointEnd): Promise<void> {
     const upload = await (this.#upload ??= this.#create());
-    const begun = [
-      uploadPart(this.#target.store.s3, upload, part, this.#signal),
-      this.#save(upload),
-    ] as const;
-    await Promise.allSettled(begun);
-    const [sent] = await Promise.all(begun);
-    this.#sent.set(part.number, sent);
+    this.#sent.set(
+      part.number,
+      await uploadPart(this.#target.store.s3, upload, part, this.#signal),
+    );
+    await before;
+    this.#end = end;
+    await this.#save(upload);
   }
 
   /**
    * Completes the upload to one object. S3's list of parts must be exactly the parts that were sent.
    * @throws LonghaulError as `publishObject` does; UPLOAD_LOST if parts are missing or differ, so the landing restarts.
    */
-  async publish({ bytes, checksum }: Landed, crc32: number): Promise<void> {
+  async publish({ bytes, checksum }: Landed): Promise<void> {
     const expected = { bytes, checksum, etag: this.#completingEtag ?? '' };
     await publishObject(this.#target, expected, this.#signal, async () => {
       const upload = await this.#upload;
@@ -97,7 +100,7 @@ export class S3Upload {
       return await completeUpload(
         this.#target.store.s3,
         upload,
-        { parts, bytes, crc32 },
+        { parts, bytes, crc32: this.#end?.crc32 },
         { ifFree: true, signal: this.#signal },
       );
     });
@@ -128,25 +131,14 @@ export class S3Upload {
   async #create(): Promise<UploadRef> {
     const { store, rawKey } = this.#target;
     const upload = await createUpload(store.s3, rawKey, { signal: this.#signal });
-    await this.#put(upload);
+    await this.#save(upload);
     return upload;
   }
 
-  /** Writes one checkpoint at a time. Callers that wait meanwhile share one more write of the newest state. */
-  async #save(upload: UploadRef): Promise<void> {
-    const next = async (): Promise<void> => {
-      await this.#saving.catch(() => undefined);
-      this.#waiting = undefined;
-      this.#saving = this.#put(upload);
-      await this.#saving;
-    };
-    await (this.#waiting ??= next());
-  }
-
-  async #put({ key, uploadId: id }: UploadRef): Promise<void> {
+  async #save({ key, uploadId: id }: UploadRef): Promise<void> {
     const { store, partSizeBytes } = this.#target;
     const upload = { id, partSizeBytes, completingEtag: this.#completingEtag };
-    const sealed = sealedFor(this.#target, this.#ends, upload);
+    const sealed = sealedFor(this.#target, this.#end, upload);
     if (sealed === undefined) return;
     const signal = this.#signal;
     await putObject(store.s3, checkpointKey(key), Buffer.from(sealed), { signal });

@@ -19,20 +19,22 @@ export interface OpenRequest {
   secrets?: Secrets;
   /** The headers that datasets.yaml sets for the source. They name variables and do not hold the values. */
   headers?: Record<string, string> | undefined;
-  /** If the source still has this version, continue from this offset. */
+  /** If the source still has this version, continue at its end. */
   from?: From | undefined;
   /** The worker wants only this many first bytes. A server may still send all of them. */
   headBytes?: number;
 }
 
 export interface From {
-  offset: number;
-  /** CRC-32 of the bytes before `offset`. Present only together with `position`. */
-  crc32?: number | undefined;
   validator: Validator;
   totalBytes?: number | undefined;
-  /** What `positionAt` returned for `offset`, if the source cannot continue at any byte. */
-  position?: SourcePosition | undefined;
+  end: {
+    bytes: number;
+    /** CRC-32 of the bytes before the end. */
+    crc32: number;
+    /** What `positionAt` returned for the end, if the source cannot continue at any byte. */
+    position?: SourcePosition | undefined;
+  };
 }
 
 /** An offset of a source's bytes at which the worker can ask the source to continue. */
@@ -50,7 +52,7 @@ export interface OpenedSource {
   totalBytes?: number;
   /** The records of the whole table. Absent for a file. */
   totalRecords?: number | undefined;
-  /** Where the body starts: `from.offset`, or 0 if the source changed or cannot continue there. */
+  /** Where the body starts: `from.end.bytes`, or 0 if the source changed or cannot continue there. */
   startOffset: number;
   /** How to read bytes that Longhaul itself wrote. These settings replace those of datasets.yaml. */
   reading?: SourceOverrides;

@@ -74,7 +74,8 @@ describe('a plain download', () => {
 });
 
 describe('going on from an offset', () => {
-  const from = { offset: 4, validator: { etag: '"1"' }, totalBytes: BODY.length };
+  const end = { bytes: 4, crc32: 0 };
+  const from = { validator: { etag: '"1"' }, totalBytes: BODY.length, end };
 
   it('goes on where the version is the same', async () => {
     const address = serve({ body: BODY, etag: '"1"' });
@@ -88,7 +89,7 @@ describe('going on from an offset', () => {
   const restarts: [string, Answer, Partial<OpenRequest>][] = [
     ['the version changed', { body: BODY, etag: '"2"' }, { from }],
     ['the server ignores Range', { body: BODY, etag: '"1"', ranges: false }, { from }],
-    ['there is no validator', { body: BODY }, { from: { offset: 4, validator: {} } }],
+    ['there is no validator', { body: BODY }, { from: { validator: {}, end } }],
   ];
   for (const [name, answer, extra] of restarts) {
     it(`starts at the first byte where ${name}`, async () => {
@@ -121,14 +122,14 @@ describe('going on from an offset', () => {
   }
 
   it('is complete where the offset is the end', async () => {
-    const at = { ...from, offset: BODY.length };
+    const at = { ...from, end: { bytes: BODY.length, crc32: 0 } };
     const source = await opened(serve({ body: BODY, etag: '"1"' }), { from: at });
     assert.equal(source.startOffset, BODY.length);
     assert.equal((await read(source)).length, 0);
   });
 
   it('starts anew where the offset lies beyond the end', async () => {
-    const at = { offset: 99, validator: { etag: '"1"' } };
+    const at = { validator: { etag: '"1"' }, end: { bytes: 99, crc32: 0 } };
     const source = await opened(serve({ body: BODY, etag: '"1"' }), { from: at });
     assert.equal(source.startOffset, 0);
     assert.deepEqual(await read(source), BODY);

@@ -248,7 +248,7 @@ describe('going on after an interruption', () => {
   const damages: [string, (checkpoint: string, partial: string) => Promise<void>][] = [
     ['is cut off', async (path) => await writeFile(path, (await readFile(path)).subarray(0, 500))],
     ['is empty', async (path) => await writeFile(path, '')],
-    ['is other JSON', async (path) => await writeFile(path, '{"format":"longhaul/checkpoint/2"}')],
+    ['is other JSON', async (path) => await writeFile(path, '{"format":"longhaul/checkpoint/3"}')],
     [
       'has another digit',
       async (path) => {

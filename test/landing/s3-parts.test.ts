@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
-import {
-  areCovered,
-  areExactly,
-  crc32OfRest,
-  partSizeBytesOf,
-} from '../../src/landing/s3-parts.ts';
+import { areCovered, areExactly, partSizeBytesOf } from '../../src/landing/s3-parts.ts';
 
 const MIB = 1024 * 1024;
 /** S3's own limits. */
@@ -87,32 +81,5 @@ describe('the plan of parts', () => {
         assert.ok(!areCovered(next, rest, partSizeBytes));
       }),
     );
-  });
-});
-
-describe("a part's CRC-32", () => {
-  const bytes = fc.uint8Array({ maxLength: 300 }).map((each) => Buffer.from(each));
-
-  it('follows from the states before and after the part', () => {
-    fc.assert(
-      fc.property(bytes, bytes, (before, part) => {
-        const state = before.length === 0 ? 0 : crc32(before);
-        const after = part.length === 0 ? state : crc32(part, state);
-        const expected = part.length === 0 ? 0 : crc32(part);
-        assert.equal(crc32OfRest(state, after, part.length), expected);
-      }),
-    );
-  });
-
-  it('of a part of 16 MiB, too', () => {
-    const part = Buffer.alloc(16 * MIB, 'a,b\n');
-    const state = crc32('before');
-    assert.equal(crc32OfRest(state, crc32(part, state), part.length), crc32(part));
-  });
-
-  it('of a part beyond 2^32 bits is that of its halves', () => {
-    const [half, bytes] = [0x12345678, 3 * 1024 * MIB];
-    const shift = (crc: number): number => crc32OfRest(crc, 0, bytes);
-    assert.equal(shift(shift(half)), crc32OfRest(half, 0, 2 * bytes));
   });
 });

@@ -274,7 +274,7 @@ describe('a source that changes', () => {
 describe('a checkpoint', () => {
   for (const [name, damaged] of [
     ['is empty', ''],
-    ['is other JSON', '{"format":"longhaul/checkpoint/2"}'],
+    ['is other JSON', '{"format":"longhaul/checkpoint/3"}'],
     ['is no JSON', 'x'],
     ['is gone', undefined],
   ] as const) {
@@ -446,8 +446,8 @@ describe('an S3 that misbehaves', () => {
     assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
   });
 
-  it('is still writing a checkpoint when its part fails is waited for, and no checkpoint stays', async () => {
-    const [body, store] = [bigBody(20), openStore({ uploadConcurrency: 1 })];
+  it('is still writing a checkpoint when the next part fails is waited for, and no checkpoint stays', async () => {
+    const [body, store] = [bigBody(20), openStore({ uploadConcurrency: 2 })];
     const next = new EventEmitter();
     const begun = once(next, 'begun').then(() => true);
     const discarded = once(next, 'discarded');
@@ -456,7 +456,7 @@ describe('an S3 that misbehaves', () => {
     proxy.on({ operation: 'UploadPart', nth: 2 }, { answer });
     proxy.on({ operation: 'GetObject', key: checkpoint, nth: 2 }, tell('begun'));
     proxy.on({ operation: 'DeleteObject', key: checkpoint }, tell('discarded'));
-    proxy.on({ operation: 'PutObject', key: checkpoint, nth: 3 }, { before: lateWhereNotAwaited });
+    proxy.on({ operation: 'PutObject', key: checkpoint, nth: 2 }, { before: lateWhereNotAwaited });
     await landed(serve({ body, etag: '"1"' }), store);
     assert.equal(await storedChecksum(s3, prefix + KEY), body.checksum);
     assert.deepEqual(await files(), WHOLE);

@@ -51,9 +51,7 @@ export function openPaged(table: PagedTable, client: PortalClient): OpenedSource
   const { columns, state } = table;
   const { from } = client.request;
   const isSame = state.version !== undefined && from?.validator.etag === state.version;
-  // A checkpoint of an older version has a cursor without `records`. An attempt cannot continue from it.
-  const isOfUs = isSame && from?.position?.cursor['records'] !== undefined;
-  const resumed = isOfUs ? from : undefined;
+  const resumed = isSame ? from?.end : undefined;
   const position = resumed?.position;
   const starts: SourcePosition[] = [];
   let facts: PortalTable | undefined;
@@ -90,7 +88,7 @@ export function openPaged(table: PagedTable, client: PortalClient): OpenedSource
   return {
     validator: state.version === undefined ? {} : { etag: state.version },
     totalRecords: state.count,
-    startOffset: resumed && position ? resumed.offset : 0,
+    startOffset: resumed && position ? resumed.bytes : 0,
     reading: CANONICAL,
     body: resumed && position ? goneOn(body(), position, resumed) : body(),
     positionAt: (bytes) => starts.findLast((each) => each.bytes <= bytes),
@@ -169,11 +167,11 @@ function encoded(text: string): Buffer {
   throw new LonghaulError('PORTAL_UNUSABLE', what);
 }
 
-/** Yields the bytes after `offset`. The bytes before it must be the bytes that the lake has. */
+/** Yields the bytes after `end`. The bytes before it must be the bytes that the lake has. */
 async function* goneOn(
   body: AsyncIterable<Buffer>,
   position: SourcePosition,
-  { offset, crc32: expected }: From,
+  { bytes: offset, crc32: expected }: From['end'],
 ): AsyncGenerator<Buffer> {
   let { bytes, crc32: crc } = position;
   for await (const piece of body) {

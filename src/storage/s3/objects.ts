@@ -5,7 +5,7 @@ import {
   type GetObjectCommandOutput,
 } from '@aws-sdk/client-s3';
 import type { Readable } from 'node:stream';
-import * as zlib from 'node:zlib';
+import { crc32 } from 'node:zlib';
 import { formatChecksum } from '../../model/texts.ts';
 import type { S3Settings } from '../../config/settings.ts';
 import { LonghaulError } from '../../model/errors.ts';
@@ -41,8 +41,6 @@ export async function findObject(
 }
 
 interface PutOptions {
-  /** CRC-32 of the body, if the caller has computed it. */
-  crc32?: number;
   /** Puts the object only if the key is free. */
   ifFree?: boolean;
   signal?: AbortSignal;
@@ -57,7 +55,7 @@ export async function putObject(
   s3: S3Prefix,
   key: string,
   body: Buffer,
-  { crc32 = zlib.crc32(body), ifFree = false, signal }: PutOptions = {},
+  { ifFree = false, signal }: PutOptions = {},
 ): Promise<string> {
   const command = new PutObjectCommand({
     ...s3.at(key),
@@ -65,7 +63,7 @@ export async function putObject(
     Body: body,
     ContentLength: body.length,
     IfNoneMatch: ifFree ? '*' : undefined,
-    ChecksumCRC32: s3.settings.checksums ? toS3Checksum(crc32) : undefined,
+    ChecksumCRC32: s3.settings.checksums ? toS3Checksum(crc32(body)) : undefined,
   });
   const expected = ifFree ? isTaken : undefined;
   return unquoted((await s3.send(command, 'PutObject', { signal, expected })).ETag);

@@ -161,7 +161,7 @@ export class S3Store implements Store {
           const { bytesRead } = await file.read(buffer, 0, buffer.length, whole.bytes);
           if (bytesRead === 0 && parts.length > 0) return whole;
           const body = buffer.subarray(0, bytesRead);
-          const part = { number: parts.length + 1, body, crc32: crc32(body) };
+          const part = { number: parts.length + 1, body };
           parts.push(await uploadPart(this.s3, upload, part, signal));
           whole.crc32 = crc32(body, whole.crc32);
           whole.bytes += bytesRead;

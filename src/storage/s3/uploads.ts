@@ -8,6 +8,7 @@ import {
   type UploadPartCommandOutput,
 } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import { LonghaulError } from '../../model/errors.ts';
 import { isTaken, statusOf } from './errors.ts';
 import { toS3Checksum, unquoted } from './objects.ts';
@@ -27,7 +28,6 @@ export interface PartToSend {
   number: number;
   /** The caller must not change the buffer before S3 has answered. */
   body: Buffer;
-  crc32: number;
 }
 
 /** A part as the request to complete an upload names it. */
@@ -80,11 +80,11 @@ export async function createUpload(
 export async function uploadPart(
   s3: S3Prefix,
   { key, uploadId }: UploadRef,
-  { number, body, crc32 }: PartToSend,
+  { number, body }: PartToSend,
   signal?: AbortSignal,
 ): Promise<SentPart> {
   const { checksums } = s3.settings;
-  const checksumCrc32 = checksums ? toS3Checksum(crc32) : undefined;
+  const checksumCrc32 = checksums ? toS3Checksum(crc32(body)) : undefined;
   const command = new UploadPartCommand({
     ...s3.at(key),
     UploadId: uploadId,

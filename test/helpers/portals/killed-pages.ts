@@ -105,7 +105,7 @@ export async function assertSameFromAnyByte(portal: SlowPortal, records: number)
           const position = first.positionAt?.(offset);
           const rest = await lab.open({
             address,
-            from: { offset, crc32: crc, validator, position },
+            from: { validator, end: { bytes: offset, crc32: crc, position } },
           });
           assert.equal(rest.startOffset, position === undefined ? 0 : offset);
           assert.equal(await textOf(rest), whole.subarray(rest.startOffset).toString('utf8'));

@@ -41,11 +41,13 @@ async function read(address: string, from?: From): Promise<Read> {
       startOffset: opened.startOffset,
       facts: opened.portal?.(),
       from: (offset) => ({
-        offset,
-        crc32: crc32(bytes.subarray(0, offset)),
         validator: opened.validator,
-        // A later attempt reads this from a checkpoint, which is JSON.
-        ...asJson({ position: opened.positionAt?.(offset) }),
+        end: {
+          bytes: offset,
+          crc32: crc32(bytes.subarray(0, offset)),
+          // A later attempt reads this from a checkpoint, which is JSON.
+          ...asJson({ position: opened.positionAt?.(offset) }),
+        },
       }),
     };
   } finally {

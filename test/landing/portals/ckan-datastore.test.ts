@@ -10,7 +10,7 @@ import {
   serveCkan,
   type FakeCkan,
 } from '../../helpers/portals/ckan.ts';
-import { labOfEachTest, textOf } from '../../helpers/portals/lab.ts';
+import { labOfEachTest } from '../../helpers/portals/lab.ts';
 
 const NAMES = ['id', 'name'];
 const ROWS = [
@@ -70,16 +70,6 @@ describe('the DataStore of a CKAN', () => {
   it('without a time of its last change lands each time', async () => {
     for (const each of ckan.dataset.resources) each['metadata_modified'] = null;
     assert.deepEqual((await lab.land({ address })).manifest.validator, {});
-  });
-
-  it('is read from its start where a checkpoint has a cursor of an earlier form', async () => {
-    const first = await lab.open({ address });
-    await first.close();
-    const { validator } = first;
-    const position = { bytes: 12, crc32: 0, cursor: { offset: 1, lastId: '1' } };
-    const opened = await lab.open({ address, from: { offset: 12, validator, position } });
-    assert.equal(opened.startOffset, 0);
-    assert.equal(await textOf(opened), CSV);
   });
 
   it('is no copy of a part of a file', async () => {

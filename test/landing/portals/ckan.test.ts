@@ -77,7 +77,7 @@ describe("a CKAN's page leads to the publisher's file", () => {
   it('a file goes on where an attempt ended', async () => {
     const address = withResources({ id: RESOURCE, format: 'CSV', url: '/works.csv' });
     origin.set('/works.csv', { body: FILE, etag: '"1"' });
-    const from = { offset: 4, validator: { etag: '"1"' } };
+    const from = { validator: { etag: '"1"' }, end: { bytes: 4, crc32: 0 } };
     const opened = await lab.open({ address, from });
     assert.equal(opened.startOffset, 4);
     assert.equal(await textOf(opened), FILE.slice(4));

@@ -45,7 +45,8 @@ describe('a page whose item is a CSV file', () => {
       assert.equal(source.validator.etag, '"v1"');
       assert.equal(await textOf(source), CSV, page);
     }
-    const from = { offset: 4, validator: { etag: '"v1"' }, totalBytes: CSV.length };
+    const end = { bytes: 4, crc32: 0 };
+    const from = { validator: { etag: '"v1"' }, totalBytes: CSV.length, end };
     const rest = await open({ address: origin.address(`/datasets/${id}/explore`), from });
     assert.equal(rest.startOffset, 4);
     assert.equal(await textOf(rest), CSV.slice(4));

@@ -19,38 +19,42 @@ const TYPE_WORDS = {
 
 const text = z.string('must be text').min(1, 'must not be empty');
 const flag = z
-  .enum(['true', 'false'], { error: 'must be true or false' })
+  .enum(['true', 'false'], 'must be true or false')
   .transform((word) => word === 'true');
 
 const timeZone = text.refine(isTimeZone, 'must be a time zone such as America/Denver');
 
+const TYPES_EXPECTED = `must be one of ${Object.keys(TYPE_WORDS).join(', ')}`;
 const columnType = z
-  .enum(Object.keys(TYPE_WORDS) as (keyof typeof TYPE_WORDS)[], {
-    error: `must be one of ${Object.keys(TYPE_WORDS).join(', ')}`,
-  })
+  .enum(Object.keys(TYPE_WORDS) as (keyof typeof TYPE_WORDS)[], TYPES_EXPECTED)
   .transform((word) => TYPE_WORDS[word]);
 
 const typeWithFormat = z.strictObject({ type: columnType, format: text });
-const declaredType = z.union([
-  columnType.transform((type) => ({ type })),
-  typeWithFormat.superRefine(({ type, format }, context) => {
-    const formats: readonly string[] =
-      type === 'DATE' ? DATE_FORMATS : type === 'TIMESTAMP' ? TIMESTAMP_FORMATS : [];
-    if (formats.includes(format)) return;
-    const message =
-      formats.length === 0
-        ? 'only date and timestamp have a format'
-        : `must be one of ${formats.join(', ')}`;
-    context.addIssue({ code: 'custom', message, path: ['format'] });
-  }),
-]);
+const declaredType = z.union(
+  [
+    columnType.transform((type) => ({ type })),
+    typeWithFormat.superRefine(({ type, format }, context) => {
+      const formats: readonly string[] =
+        type === 'DATE' ? DATE_FORMATS : type === 'TIMESTAMP' ? TIMESTAMP_FORMATS : [];
+      if (formats.includes(format)) return;
+      const message =
+        formats.length === 0
+          ? 'only date and timestamp have a format'
+          : `must be one of ${formats.join(', ')}`;
+      context.addIssue({ code: 'custom', message, path: ['format'] });
+    }),
+  ],
+  TYPES_EXPECTED,
+);
 
 const year = z.string().regex(/^\d{4}$/, 'must be a year of four digits');
 
 const source = map({
   id: text.optional(),
   address: text,
-  years: z.union([z.array(year).min(1), z.record(year, text)]).optional(),
+  years: z
+    .union([z.array(year).min(1), z.record(year, text)], 'must be a list of years, or a map')
+    .optional(),
   headers: z
     .record(
       z.string().regex(/^[!#$%&'*+.^_`|~\w-]+$/),
@@ -61,11 +65,9 @@ const source = map({
       },
     )
     .optional(),
-  geometry: z.enum(GEOMETRIES, { error: `must be one of ${GEOMETRIES.join(', ')}` }).optional(),
+  geometry: z.enum(GEOMETRIES, `must be one of ${GEOMETRIES.join(', ')}`).optional(),
   optional: flag.default(false),
-  encoding: z
-    .enum(['utf-8', 'windows-1252'], { error: 'must be utf-8 or windows-1252' })
-    .optional(),
+  encoding: z.enum(['utf-8', 'windows-1252'], 'must be utf-8 or windows-1252').optional(),
   delimiter: z
     .string()
     // The character is printable ASCII or a tab. A quote or a line end would make the file unreadable.
@@ -113,7 +115,7 @@ const schedule = z
     every: duration(MINUTE_MS, 'minutes, hours or days: 90m, 6h, 1d').optional(),
     timezone: timeZone.optional(),
     jitter: duration(0, 'minutes, hours or days (5m, 1h), or 0').optional(),
-    overlap: z.enum(OVERLAPS, { error: `must be one of ${OVERLAPS.join(', ')}` }).optional(),
+    overlap: z.enum(OVERLAPS, `must be one of ${OVERLAPS.join(', ')}`).optional(),
     catchup: duration(MIN_CATCHUP_MS, 'minutes, hours or days: 30m, 24h, 7d').optional(),
     paused: flag.optional(),
     pause_after_failures: text
@@ -128,24 +130,20 @@ const schedule = z
     context.addIssue({ code: 'custom', message, path: ['every'] });
   });
 
-/** Reads `false`, `true` or a map of settings. A union would give messages about forms that the user did not write. */
-const scheduleShape = z.unknown().transform((value, context): ScheduleShape => {
-  if (value === 'false' || value === 'true') return value === 'true' ? {} : false;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    context.addIssue({ code: 'custom', message: 'must be a map, true or false' });
-    return z.NEVER;
-  }
-  const parsed = schedule.safeParse(value);
-  if (parsed.success) return parsed.data;
-  for (const issue of parsed.error.issues) context.addIssue({ ...issue });
-  return z.NEVER;
-});
+const scheduleShape = z.union(
+  [
+    z.literal('false').transform((): false => false),
+    z.literal('true').transform((): ScheduleSettings => ({})),
+    schedule,
+  ],
+  'must be a map, true or false',
+);
 
 const dataset = map({
   time_zone: timeZone.default('UTC'),
   schedule: scheduleShape.optional(),
   schema: z
-    .enum(['evolve', 'freeze', 'report'], { error: 'must be evolve, freeze or report' })
+    .enum(['evolve', 'freeze', 'report'], 'must be evolve, freeze or report')
     .default('evolve'),
   keep: keep.optional(),
   sources: z.array(source, 'must be a list of sources').min(1, 'must not be empty'),
@@ -153,7 +151,7 @@ const dataset = map({
 
 export const DATASETS_SHAPE = map({
   schedule: scheduleShape.optional(),
-  datasets: z.record(z.string(), dataset, { error: 'must be a map from names to datasets' }),
+  datasets: z.record(z.string(), dataset, 'must be a map from names to datasets'),
 });
 
 /** All keys of the file at any level, for proposals. */

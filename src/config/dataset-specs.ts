@@ -162,7 +162,8 @@ function ofIssue(issue: core.$ZodIssue, content: unknown): PathProblem[] {
       return { path: [...issue.path, key], message, atKey: true };
     });
   }
-  if (issue.code === 'invalid_union') return ofUnion(issue, content);
+  const inside = issue.code === 'invalid_union' ? nearestForm(issue, content) : undefined;
+  if (inside) return inside;
   const name = String(issue.path.at(-1) ?? 'the file');
   const message = holds(content, issue.path) ? issue.message : 'is missing';
   return [{ path: [...issue.path], message: `${shown(name)} ${message}` }];
@@ -174,13 +175,17 @@ function holds(content: unknown, path: readonly PropertyKey[]): boolean {
   return value !== undefined;
 }
 
-/** Returns the problems of the union's branch whose checks got deepest into the content. */
-function ofUnion(issue: core.$ZodIssueInvalidUnion, content: unknown): PathProblem[] {
-  const branches = issue.errors.map((errors) =>
-    errors.flatMap((each) => ofIssue({ ...each, path: [...issue.path, ...each.path] }, content)),
-  );
+/** Returns the problems of the form whose checks got deepest into the content, if one got into it at all. */
+function nearestForm(
+  issue: core.$ZodIssueInvalidUnion,
+  content: unknown,
+): PathProblem[] | undefined {
   const depth = (problems: PathProblem[]): number =>
     Math.max(0, ...problems.map(({ path }) => path.length));
-  const best = branches.toSorted((a, b) => depth(b) - depth(a))[0];
-  return best && best.length > 0 ? best : [{ path: [...issue.path], message: issue.message }];
+  return issue.errors
+    .map((errors) =>
+      errors.flatMap((each) => ofIssue({ ...each, path: [...issue.path, ...each.path] }, content)),
+    )
+    .filter((problems) => depth(problems) > issue.path.length)
+    .toSorted((a, b) => depth(b) - depth(a))[0];
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
-import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
+import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
 import type { DatasetSpec } from '../model/dataset.ts';
 import { datasetsOf, NO_DATASETS, type Datasets, type PathProblem } from './dataset-specs.ts';
 import { assertNoProblems, type Problem } from './problems.ts';
@@ -68,32 +68,24 @@ export function parseDatasets(text: string, label: string): DatasetsFile {
   };
 }
 
-/** Returns the line of the deepest part of the path that the file has. */
+/** Returns the line of the deepest part of the path that the file has: of its value, else of its key. */
 function lineOf(document: Document, lines: LineCounter, { path, atKey }: PathProblem): number {
-  for (let length = path.length; length > 0; length -= 1) {
-    const offset =
-      length < path.length || atKey
-        ? keyOffset(document, path.slice(0, length))
-        : valueOffset(document, path.slice(0, length));
-    if (offset !== undefined) return lines.linePos(offset).line;
+  let [node, offset]: [unknown, number] = [document.contents, 0];
+  for (const [index, step] of path.entries()) {
+    const pair = isMap(node)
+      ? node.items.find(({ key }) => isScalar(key) && key.value === step)
+      : undefined;
+    node = pair
+      ? pair.value
+      : isSeq(node) && typeof step === 'number'
+        ? node.items[step]
+        : undefined;
+    const isValue = index === path.length - 1 && !atKey && isNode(node);
+    const found = isValue || !pair ? node : pair.key;
+    if (!isNode(found)) break;
+    offset = found.range?.[0] ?? offset;
   }
-  return 1;
-}
-
-function valueOffset(document: Document, path: readonly PropertyKey[]): number | undefined {
-  const node = document.getIn(path, true);
-  return isNode(node) ? node.range?.[0] : undefined;
-}
-
-function keyOffset(document: Document, path: readonly PropertyKey[]): number | undefined {
-  const parent = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
-  const wanted = path.at(-1);
-  const items = (parent as { items?: unknown[] } | null | undefined)?.items ?? [];
-  for (const item of items) {
-    const key = (item as { key?: { value?: unknown; range?: [number, ...number[]] } }).key;
-    if (key?.value === wanted) return key?.range?.[0];
-  }
-  return valueOffset(document, path);
+  return lines.linePos(offset).line;
 }
 
 function labelOf(path: string, cwd: string | undefined): string {

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { plainLines, progressLine, progressLines } from '../../src/cli/progress.ts';
 import { errorObject, errorText } from '../../src/cli/errors.ts';
 import { resultText, type RunReport } from '../../src/cli/ledger.ts';
-import { runsText, zonesOf } from '../../src/cli/commands/runs.ts';
+import { runsText, zoneOf } from '../../src/cli/commands/runs.ts';
 import { statusText } from '../../src/cli/commands/status.ts';
 import { tableText, durationText, momentText } from '../../src/cli/text.ts';
 import { bytesText } from '../../src/model/texts.ts';
@@ -263,12 +263,13 @@ void test('a moment is shown as the clocks of its zone have it', () => {
 
 void test('times of runs and schedules are in the zone of their dataset', () => {
   const spec = (name: string, timeZone: string) => ({ name, timeZone, sources: [] });
-  const zoneOf = zonesOf([spec('trees', 'Asia/Tokyo'), spec('trees-old', 'America/Denver')]);
-  assert.equal(zoneOf('ingest/trees/2026-11-01'), 'Asia/Tokyo');
-  assert.equal(zoneOf('scheduled/trees-old-2026-11-01T13:00:00Z'), 'America/Denver');
+  const datasets = [spec('trees', 'Asia/Tokyo'), spec('trees-old', 'America/Denver')];
+  assert.equal(zoneOf(datasets, 'trees'), 'Asia/Tokyo');
+  assert.equal(zoneOf(datasets, 'ingest/trees/2026-11-01'), 'Asia/Tokyo');
+  assert.equal(zoneOf(datasets, 'scheduled/trees-old-2026-11-01T13:00:00Z'), 'America/Denver');
   const run = { runId: 'r', status: 'COMPLETED', startedAt: '2026-11-01T13:00:00.000Z' };
   const runs = [{ ...run, workflowId: 'ingest/trees/2026-11-01', durationMs: undefined }];
-  assert.match(runsText(runs, zoneOf), /2026-11-01 22:00:00 \+09:00/);
+  assert.match(runsText(runs, datasets), /2026-11-01 22:00:00 \+09:00/);
   const due = { ingestDate: '2026-11-01', at: '2026-11-01T13:00:00.000Z' };
   const status = { dataset: 'trees', timeZone: 'Asia/Tokyo', state: 'late', due } as const;
   assert.match(statusText([status]), /2026-11-01 22:00:00 \+09:00/);

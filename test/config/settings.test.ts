@@ -98,7 +98,12 @@ void test('.env.example has every setting, each with a value that is accepted, a
     Object.keys(parse(uncommented)).toSorted(),
     Object.keys(SETTING_KEYS).toSorted(),
   );
-  assert.ok(loadConfig({ env: {}, cwd: folderWith({ '.env': uncommented }) }).settings);
+  assert.ok(
+    loadConfig({
+      env: {},
+      cwd: folderWith({ '.env': uncommented, 'datasets.yaml': 'datasets: {}' }),
+    }).settings,
+  );
 });
 
 void test('docs/configuration.md explains every setting', () => {

@@ -22,6 +22,34 @@ interface IngestFlags extends Flags {
   concurrency?: number;
 }
 
+const NAME = new Option('--name <name>', 'name of the dataset that a URL or file becomes');
+const DATE = new Option(
+  '--date <YYYY-MM-DD>',
+  "ingest date (default: today in the dataset's time zone)",
+);
+const ENGINE = new Option('--engine <engine>', 'what converts (default: ENGINE of .env)').choices(
+  ENGINES,
+);
+const AS_IF = new Option(
+  '--as-if',
+  'with a past --date: store what the publisher has today as if it had been there on that day (a source whose ' +
+    'address has the day in it needs no --as-if: it has a file of that day)',
+);
+const AGAIN = new Option('--again', 'publish a new revision beside the one that is there');
+const ACCEPT = new Option(
+  '--accept',
+  'publish although the snapshot has under half the rows of the last one',
+);
+const DISCARD = new Option(
+  '--discard',
+  'on Ctrl-C, throw away what was downloaded instead of keeping it',
+).conflicts('detach');
+const DETACH = new Option(
+  '--detach',
+  'start the run and leave (needs `longhaul up` or TEMPORAL_ADDRESS)',
+  // The command ends, so it cannot limit the runs. The worker's slots do.
+).conflicts('concurrency');
+
 export function ingestCommand(context: CliContext): Command {
   const command = new Command('ingest')
     .summary('load datasets: download, convert, verify, publish')
@@ -31,15 +59,17 @@ export function ingestCommand(context: CliContext): Command {
         'attaches to the one under way. Ctrl-C cancels it and keeps what was downloaded: the next run of the day ' +
         'goes on from there.',
     )
-    .argument('[dataset|URL|file...]', 'names of datasets.yaml, or one URL or CSV file');
-  withAsIf(withEngine(withDate(withName(command))))
+    .argument('[dataset|URL|file...]', 'names of datasets.yaml, or one URL or CSV file')
+    .addOption(NAME)
+    .addOption(DATE)
+    .addOption(ENGINE)
+    .addOption(AS_IF)
     .option('--all', 'every dataset of datasets.yaml')
     .option('--concurrency <count>', 'datasets in work at once', positiveCount, DATASET_CONCURRENCY)
-    .option('--again', 'publish a new revision beside the one that is there')
-    .option('--accept', 'publish although the snapshot has under half the rows of the last one')
-    .addOption(discardOption().conflicts('detach'))
-    // A detached command has ended, so it cannot limit the runs. The worker's slots do.
-    .addOption(detachOption().conflicts('concurrency'))
+    .addOption(AGAIN)
+    .addOption(ACCEPT)
+    .addOption(DISCARD)
+    .addOption(DETACH)
     .action(async (targets: string[], flags: IngestFlags) => {
       await run(context, 'ingest', targets, flags);
     });
@@ -61,10 +91,12 @@ export function landCommand(context: CliContext): Command {
       'Downloads the sources byte for byte into the raw zone, counting their records on the way. Nothing is ' +
         'converted or published.',
     )
-    .argument('<dataset|URL|file>', 'a name of datasets.yaml, a URL, or a CSV file');
-  withAsIf(withDate(withName(command)))
-    .addOption(discardOption().conflicts('detach'))
-    .addOption(detachOption())
+    .argument('<dataset|URL|file>', 'a name of datasets.yaml, a URL, or a CSV file')
+    .addOption(NAME)
+    .addOption(DATE)
+    .addOption(AS_IF)
+    .addOption(DISCARD)
+    .addOption(DETACH)
     .action(async (target: string, flags: IngestFlags) => {
       await run(context, 'land', [target], flags);
     });
@@ -77,11 +109,13 @@ export function convertCommand(context: CliContext): Command {
     .description(
       'Converts what is landed for a day to Parquet, verifies it and publishes it. The publisher is not asked.',
     )
-    .argument('<dataset|URL|file>', 'a name of datasets.yaml, a URL, or a CSV file');
-  withEngine(withDate(withName(command)))
-    .option('--again', 'publish a new revision beside the one that is there')
-    .option('--accept', 'publish although the snapshot has under half the rows of the last one')
-    .addOption(detachOption())
+    .argument('<dataset|URL|file>', 'a name of datasets.yaml, a URL, or a CSV file')
+    .addOption(NAME)
+    .addOption(DATE)
+    .addOption(ENGINE)
+    .addOption(AGAIN)
+    .addOption(ACCEPT)
+    .addOption(DETACH)
     .action(async (target: string, flags: IngestFlags) => {
       await run(context, 'convert', [target], flags);
     });
@@ -99,7 +133,7 @@ export function retryCommand(context: CliContext): Command {
         'are; only what failed is repeated, with the addresses that datasets.yaml has now.',
     )
     .argument('<run>', 'a run id, a workflow id, or <dataset>/<date>')
-    .option('--accept', 'publish although the snapshot has under half the rows of the last one')
+    .addOption(ACCEPT)
     .action(async (text: string, flags: IngestFlags) => {
       // The link stays open while the retry runs, so that the embedded server does not stop in between.
       await withLink(context, { worker: false }, async (link, signal) => {
@@ -172,39 +206,4 @@ async function run(
   await nameFiles(settings, [...datasets, ...days]);
   const { runRequests } = await import('../ingest.ts');
   await runRequests(context, config, requests, flags);
-}
-
-function withDate(command: Command): Command {
-  return command.option(
-    '--date <YYYY-MM-DD>',
-    "ingest date (default: today in the dataset's time zone)",
-  );
-}
-
-function withEngine(command: Command): Command {
-  const option = new Option('--engine <engine>', 'what converts (default: ENGINE of .env)');
-  return command.addOption(option.choices(ENGINES));
-}
-
-function withName(command: Command): Command {
-  return command.option('--name <name>', 'name of the dataset that a URL or file becomes');
-}
-
-function withAsIf(command: Command): Command {
-  return command.option(
-    '--as-if',
-    'with a past --date: store what the publisher has today as if it had been there on that day (a source whose ' +
-      'address has the day in it needs no --as-if: it has a file of that day)',
-  );
-}
-
-function discardOption(): Option {
-  return new Option('--discard', 'on Ctrl-C, throw away what was downloaded instead of keeping it');
-}
-
-function detachOption(): Option {
-  return new Option(
-    '--detach',
-    'start the run and leave (needs `longhaul up` or TEMPORAL_ADDRESS)',
-  );
 }

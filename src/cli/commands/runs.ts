@@ -16,8 +16,8 @@ export function runsCommand(context: CliContext): Command {
     .action(async (flags: Flags & { limit: number }) => {
       await withTemporal(context, { worker: false }, async ({ client }) => {
         const runs = await listRuns(client, flags.limit);
-        const zoneOf = zonesOf(context.loadConfig().datasets);
-        await print(context, flags, { runs }, () => runsText(runs, zoneOf));
+        const { datasets } = context.loadConfig();
+        await print(context, flags, { runs }, () => runsText(runs, datasets));
       });
     });
   return examples(command, ['runs', 'runs --limit 100 --json']);
@@ -38,37 +38,25 @@ async function listRuns(client: Client, limit: number) {
   return runs;
 }
 
-export function runsText(runs: readonly RunSummary[], zoneOf: ZoneOf): string {
+export function runsText(runs: readonly RunSummary[], datasets: readonly DatasetSpec[]): string {
   if (runs.length === 0) return 'No runs yet: `longhaul ingest <dataset>` starts one.';
   const rows = runs.map(({ workflowId, runId, status, startedAt, durationMs }) => [
     workflowId,
     status.toLowerCase(),
-    momentText(new Date(startedAt), zoneOf(workflowId)),
+    momentText(new Date(startedAt), zoneOf(datasets, workflowId)),
     durationMs === undefined ? '' : durationText(durationMs),
     runId,
   ]);
   return tableText(['run', 'status', 'started', 'took', 'run id'], rows, [3]);
 }
 
-/** Finds the time zone for the times of a run: its dataset's if the workflow id names one, else this machine's. */
-export type ZoneOf = (workflowId: string) => string;
-
-/** The time zone of a dataset, or this machine's if datasets.yaml does not have the dataset. */
-export function zoneOfDataset(datasets: readonly DatasetSpec[], dataset: string): string {
+/**
+ * The time zone for the times of a dataset: its own, or this machine's if datasets.yaml does not have the dataset.
+ * @param of its name, or the id of a run: `ingest/<dataset>/<date>` or `scheduled/<dataset>-<time>`.
+ */
+export function zoneOf(datasets: readonly DatasetSpec[], of: string): string {
+  const [, dataset = of] = /^(?:ingest|scheduled)\/(.*)[/-]\d{4}-\d\d-\d\d/.exec(of) ?? [];
   return datasets.find(({ name }) => name === dataset)?.timeZone ?? localZone();
-}
-
-export function zonesOf(datasets: readonly DatasetSpec[]): ZoneOf {
-  const zones = new Map(datasets.map(({ name, timeZone }) => [name, timeZone]));
-  return (workflowId) => {
-    // A workflow id is `ingest/<dataset>/<date>` or `scheduled/<dataset>-<time>`.
-    const name = /^(?:ingest|scheduled)\/([a-z0-9-]+)/.exec(workflowId)?.[1] ?? '';
-    for (let known = name; known !== ''; known = known.replace(/-?[^-]*$/, '')) {
-      const zone = zones.get(known);
-      if (zone !== undefined) return zone;
-    }
-    return localZone();
-  };
 }
 
 export function cancelCommand(context: CliContext): Command {

@@ -15,7 +15,7 @@ import type { PendingActivity } from '../run-state.ts';
 import type { TemporalLink } from '../temporal-link.ts';
 import { withTemporal } from '../temporal.ts';
 import { durationText, momentText, unpublishedText } from '../text.ts';
-import { howToWork, zonesOf, type ZoneOf } from './runs.ts';
+import { howToWork, zoneOf } from './runs.ts';
 
 export function showCommand(context: CliContext): Command {
   const command = new Command('show')
@@ -38,10 +38,8 @@ export function showCommand(context: CliContext): Command {
           context.note(`No worker runs: the run goes on as soon as one does (${howToWork(link)}).`);
         }
         if (flags.follow && details.error) context.setExitCode(exitCodeOf(details.error.code));
-        const zoneOf = zonesOf(context.loadConfig().datasets);
-        await print(context, flags, details, () =>
-          runText(details, { now: new Date(), zoneOf, lakeFlag: context.lakeFlag }),
-        );
+        const zone = zoneOf(context.loadConfig().datasets, run.workflowId);
+        await print(context, flags, details, () => runText(details, zone, context.lakeFlag));
       });
     });
   return examples(command, [
@@ -129,23 +127,21 @@ async function outcomeOf(
   }
 }
 
-function runText(
-  run: RunDetails,
-  { now, zoneOf, lakeFlag }: { now: Date; zoneOf: ZoneOf; lakeFlag: string },
-): string {
+function runText(run: RunDetails, zone: string, lakeFlag: string): string {
   const { workflowId, runId, status, startedAt, durationMs, progress, result, error, unpublished } =
     run;
-  const ago = durationText(now.getTime() - new Date(startedAt).getTime());
+  const nowMs = Date.now();
+  const ago = durationText(nowMs - Date.parse(startedAt));
   const lines = [
     `${printable(workflowId)} (${runId}): ${status.toLowerCase()}`,
-    `Started ${momentText(new Date(startedAt), zoneOf(workflowId))}, ${ago} ago; took ${durationText(durationMs)}.`,
+    `Started ${momentText(new Date(startedAt), zone)}, ${ago} ago; took ${durationText(durationMs)}.`,
   ];
   if (run.uiUrl !== undefined) lines.push(`Web UI: ${run.uiUrl}`);
   if (result) lines.push('', resultText({ ...result, runId, durationMs }, lakeFlag));
   else if (progress) lines.push('', progressTable(progress));
-  if (unpublished) lines.push(unpublishedText(unpublished, zoneOf(workflowId)));
+  if (unpublished) lines.push(unpublishedText(unpublished, zone));
   lines.push(...run.pending.flatMap((each) => pendingLines(each)));
-  if (progress?.emr) lines.push('', ...emrText(progress.emr, now.getTime()));
+  if (progress?.emr) lines.push('', ...emrText(progress.emr, nowMs));
   if (error)
     lines.push('', `${error.code}: ${printable(error.message)}`, `→ ${printable(error.hint)}`);
   for (const { source, log } of logsOf(run)) {

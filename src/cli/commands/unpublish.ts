@@ -18,7 +18,7 @@ import {
   type Flags,
 } from '../command.ts';
 import { unpublishedText } from '../text.ts';
-import { zoneOfDataset } from './runs.ts';
+import { zoneOf } from './runs.ts';
 
 /** Characters. A few sentences are enough for the users who look for the day. */
 const MAX_REASON_LENGTH = 1000;
@@ -55,9 +55,7 @@ export function unpublishCommand(context: CliContext): Command {
       const table = await tableAfter(lake.converted, settings, dataset);
       if (table && 'error' in table) context.setExitCode(exitCodeOf(table.error.code));
       const result = { ...withdrawn, table };
-      await print(context, flags, result, () =>
-        resultText(result, zoneOfDataset(datasets, dataset)),
-      );
+      await print(context, flags, result, () => resultText(result, zoneOf(datasets, dataset)));
     });
   return examples(command, [
     'unpublish denver-311 --date 2026-11-20 --reason "the publisher uploaded a test file"',

@@ -10,7 +10,7 @@ import { openLake } from '../../storage/open-lake.ts';
 import type { Store } from '../../storage/store.ts';
 import { examples, interruptible, print, type CliContext, type Flags } from '../command.ts';
 import { countsText, durationText, tableText, unpublishedText } from '../text.ts';
-import { zoneOfDataset } from './runs.ts';
+import { zoneOf } from './runs.ts';
 
 export function verifyCommand(context: CliContext): Command {
   const command = new Command('verify')
@@ -64,7 +64,7 @@ async function notPublished(
   const refs = await listRevisions(converted, dataset);
   const last = refs.findLast(({ ingestDate }) => date === undefined || ingestDate === date);
   const tombstone = last && (await readTombstone(converted, last));
-  const zone = zoneOfDataset(context.loadConfig().datasets, dataset);
+  const zone = zoneOf(context.loadConfig().datasets, dataset);
   if (tombstone) {
     const why = `${revisionText(last)}: ${unpublishedText(tombstone, zone)}`;
     return new LonghaulError('NOT_PUBLISHED', `${what} ${why}`);

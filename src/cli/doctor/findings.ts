@@ -1,10 +1,9 @@
 import { join } from 'node:path';
-import { isGrpcServiceError } from '@temporalio/client';
 import type { Config } from '../../config/load-config.ts';
 import type { Settings } from '../../config/settings.ts';
 import { findEmbedded } from '../../embedded/host-link.ts';
 import { instanceHours } from '../../model/emr.ts';
-import { LonghaulError } from '../../model/errors.ts';
+import { hintOf, LonghaulError } from '../../model/errors.ts';
 import { bytesText } from '../../model/texts.ts';
 import { locateHttpfs } from '../../programs/httpfs.ts';
 import { locateJava } from '../../programs/java.ts';
@@ -24,9 +23,6 @@ export async function temporalFinding(config: Config): Promise<Finding> {
 
 /** Enough for three small calls. */
 const CALLS_LIMIT_MS = 5000;
-/** gRPC status codes. */
-const NOT_FOUND = 5;
-const DENIED = new Set([7, 16]);
 
 async function configuredTemporal(settings: Settings): Promise<Finding> {
   const link = await linkConfigured(settings);
@@ -44,20 +40,9 @@ async function configuredTemporal(settings: Settings): Promise<Finding> {
       return ok(found + (hasSearchAttributes ? '' : lacking));
     });
   } catch (error) {
-    const code: number | undefined = isGrpcServiceError(error) ? error.code : undefined;
-    if (code === NOT_FOUND) {
-      return problem(
-        `${address} answers, and has no namespace ${namespace}`,
-        `Set TEMPORAL_NAMESPACE, or: temporal operator namespace create --namespace ${namespace} --address ${address}`,
-      );
-    }
-    if (code !== undefined && DENIED.has(code)) {
-      return problem(
-        `${address} answers, and denies the namespace ${namespace}`,
-        'Set TEMPORAL_API_KEY, or the certificate, to one that may use TEMPORAL_NAMESPACE.',
-      );
-    }
-    throw fromTemporal(error);
+    const known = fromTemporal(error);
+    if (!(known instanceof LonghaulError)) throw known;
+    return problem(`${address}, namespace ${namespace}: ${known.message}`, hintOf(known.code));
   } finally {
     await link.close();
   }

@@ -192,6 +192,7 @@ describe('the engine emr-serverless', () => {
       const { code, message } = await failure;
       assert.equal(code, 'EMR_STEP_CANCELLED', message);
       assert.match(message, /The other 1 of 2 sources are done\./);
+      lab.origin.set('/long.csv', SMALL);
       const { json, stderr } = await lab.json<Run>(ingest('part').slice(0, -1));
       assert.equal(json.status, 'published', stderr);
       assert.doesNotMatch(stderr, /part a: convert/, 'the retry does not convert it again');

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'dotenv';
-import { LAKE_EXPECTS } from '../model/lake-address.ts';
 import { nearest, shown, type Note, type Problem } from './problems.ts';
 import { SETTING_KEYS } from './setting-keys.ts';
 import { GRPC_META_PREFIX, LIBRARY_KEYS } from './temporal-settings.ts';
@@ -97,8 +96,8 @@ export function noteOldKeys(entries: EnvFile['entries'], note: Note): void {
   for (const key of OLD_LAKE_KEYS) {
     const { value } = entries.get(key) ?? {};
     if (value === undefined) continue;
-    const instead = `remove it; LAKE says where the lake is: ${LAKE_EXPECTS}`;
-    note(`${key}=${shown(value)} is no setting any more: ${instead}`, key);
+    const instead = 'write LAKE=<folder>, or LAKE=s3://<bucket>/<prefix>';
+    note(`${key}=${shown(value)} is no setting any more: instead, ${instead}`, key);
   }
 }
 

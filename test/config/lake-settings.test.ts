@@ -53,8 +53,7 @@ describe('STATE_DIR', () => {
 
 describe('a key that LAKE has replaced', () => {
   const OLD = ['LONGHAUL_TARGET', 'DATA_DIR', 'S3_BUCKET', 'S3_RAW_PREFIX', 'S3_CONVERTED_PREFIX'];
-  const why =
-    'no setting any more: remove it; LAKE says where the lake is: a folder, or s3://bucket';
+  const why = 'no setting any more: instead, write LAKE=<folder>, or LAKE=s3://<bucket>/<prefix>';
 
   it('is refused with what to write instead, in the environment and in .env', () => {
     const env = Object.fromEntries(OLD.map((key) => [key, 'x']));

@@ -110,44 +110,32 @@ export function snapshotManifestKey(dataset: string, ingestDate: string, revisio
   return dayPrefix(dataset, ingestDate) + name;
 }
 
-const MANIFEST_NAME =
-  /^([^/]+)\/ingest_date=(\d{4}-\d{2}-\d{2})\/_manifest(?:\.r([2-9]|[1-9]\d+))?\.json$/;
-
-/** The inverse of `snapshotManifestKey`; undefined if the key is not that of a snapshot manifest. */
-export function parseSnapshotManifestKey(
-  key: string,
-): { dataset: string; ingestDate: string; revision: number } | undefined {
-  const match = MANIFEST_NAME.exec(key);
-  if (!match) return undefined;
-  const [, dataset = '', ingestDate = '', revision = '1'] = match;
-  return { dataset, ingestDate, revision: Number(revision) };
-}
-
-/** They follow the name of a revision's manifest, so that readers find all three manifests with one listing. */
-const TOMBSTONE_END = '.unpublished.json';
-const ENDING_END = '.ended.json';
-
 /** The manifest that says that a revision is not published any more. */
 export function tombstoneKey(dataset: string, ingestDate: string, revision: number): string {
-  return snapshotManifestKey(dataset, ingestDate, revision).replace(/\.json$/, TOMBSTONE_END);
+  return markKey(dataset, ingestDate, revision, 'unpublished');
 }
 
 /** The manifest that says that a revision's day is older than its dataset keeps days. */
 export function endingKey(dataset: string, ingestDate: string, revision: number): string {
-  return snapshotManifestKey(dataset, ingestDate, revision).replace(/\.json$/, ENDING_END);
+  return markKey(dataset, ingestDate, revision, 'ended');
 }
 
-export function parseTombstoneKey(key: string): ReturnType<typeof parseSnapshotManifestKey> {
-  return parseKeyBeside(key, TOMBSTONE_END);
+/** The mark follows the name of the revision's manifest, so that readers find all three manifests with one listing. */
+function markKey(dataset: string, ingestDate: string, revision: number, mark: string): string {
+  return snapshotManifestKey(dataset, ingestDate, revision).replace(/json$/, `${mark}.json`);
 }
 
-export function parseEndingKey(key: string): ReturnType<typeof parseSnapshotManifestKey> {
-  return parseKeyBeside(key, ENDING_END);
-}
+const MANIFEST_NAME =
+  /^([^/]+)\/ingest_date=(\d{4}-\d{2}-\d{2})\/_manifest(?:\.r([2-9]|[1-9]\d+))?(?:\.(unpublished|ended))?\.json$/;
 
-function parseKeyBeside(key: string, end: string): ReturnType<typeof parseSnapshotManifestKey> {
-  if (!key.endsWith(end)) return undefined;
-  return parseSnapshotManifestKey(`${key.slice(0, -end.length)}.json`);
+/** The inverse of the functions above, with the mark if the key has one; undefined for any other key. */
+export function parseManifestKey(
+  key: string,
+): { ref: Omit<SourceAt, 'source'>; mark: string | undefined } | undefined {
+  const match = MANIFEST_NAME.exec(key);
+  if (!match) return undefined;
+  const [, dataset = '', ingestDate = '', revision = '1', mark] = match;
+  return { ref: { dataset, ingestDate, revision: Number(revision) }, mark };
 }
 
 /** The folder of what a run needs between its steps, except the parts. */

@@ -8,9 +8,7 @@ import {
   endingKey,
   landingManifestKey,
   nextLandingKey,
-  parseEndingKey,
-  parseSnapshotManifestKey,
-  parseTombstoneKey,
+  parseManifestKey,
   rawRemovalKey,
   snapshotManifestKey,
   tombstoneKey,
@@ -56,15 +54,15 @@ export function isPublished({ isUnpublished: isWithdrawn, hasEnded }: RevisionRe
 export async function listRevisions(converted: Store, dataset: string): Promise<RevisionRef[]> {
   const found = new Map<string, RevisionRef>();
   for (const key of await manifestKeys(converted, dataset)) {
-    const [tombstone, ending] = [parseTombstoneKey(key), parseEndingKey(key)];
-    const ref = tombstone ?? ending ?? parseSnapshotManifestKey(key);
-    if (!ref) continue;
+    const parsed = parseManifestKey(key);
+    if (!parsed) continue;
+    const { ref, mark } = parsed;
     const name = revisionText(ref);
     const before = found.get(name);
     found.set(name, {
       ...ref,
-      isUnpublished: tombstone !== undefined || before?.isUnpublished === true,
-      hasEnded: ending !== undefined || before?.hasEnded === true,
+      isUnpublished: mark === 'unpublished' || before?.isUnpublished === true,
+      hasEnded: mark === 'ended' || before?.hasEnded === true,
     });
   }
   return [...found.values()].toSorted(

@@ -10,12 +10,14 @@ import {
   type ErrorCode,
 } from '../../src/model/errors.ts';
 import {
+  endingKey,
   landingManifestKey,
   nextLandingKey,
+  parseManifestKey,
   parseRevisionOfKey,
-  parseSnapshotManifestKey,
   snapshotManifestKey,
   sourcePrefix,
+  tombstoneKey,
 } from '../../src/model/layout.ts';
 import { assertBalanced, sumLedgers, assertVolume } from '../../src/model/ledger.ts';
 
@@ -34,16 +36,19 @@ describe('layout', () => {
         const landing = nextLandingKey(`${sourcePrefix(at)}2015.csv`);
         assert.deepEqual(parseRevisionOfKey(landing), { ingestDate: at.ingestDate, revision });
         const ref = { dataset: 'denver-311', ingestDate: '2026-11-23', revision };
-        const key = snapshotManifestKey(ref.dataset, ref.ingestDate, revision);
-        assert.deepEqual(parseSnapshotManifestKey(key), ref);
+        for (const [keyOf, mark] of [
+          [snapshotManifestKey, undefined],
+          [tombstoneKey, 'unpublished'],
+          [endingKey, 'ended'],
+        ] as const) {
+          const key = keyOf(ref.dataset, ref.ingestDate, revision);
+          assert.deepEqual(parseManifestKey(key), { ref, mark });
+        }
       }),
     );
-    assert.equal(parseSnapshotManifestKey('d/ingest_date=2026-11-23/_manifest.r1.json'), undefined);
+    assert.equal(parseManifestKey('d/ingest_date=2026-11-23/_manifest.r1.json'), undefined);
     assert.equal(parseRevisionOfKey('d/ingest_date=2026-11-23/_r1/source=a/a.csv'), undefined);
-    assert.equal(
-      parseSnapshotManifestKey('d/ingest_date=2026-11-23/source=a/_source.json'),
-      undefined,
-    );
+    assert.equal(parseManifestKey('d/ingest_date=2026-11-23/source=a/_source.json'), undefined);
   });
 });
 

@@ -3,7 +3,7 @@ import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import type { SourceStage, SourceTask, TransferHeartbeat } from '../model/run.ts';
 import type { ActivityDeps } from './deps.ts';
 import { toFailure } from './failure.ts';
-import { StageMetrics, type StageProgress } from './metrics.ts';
+import { StageMetrics } from './metrics.ts';
 
 /** An attempt without news sends this many heartbeats in each heartbeat timeout, to show that its worker lives. */
 const HEARTBEATS_PER_TIMEOUT = 4;
@@ -57,12 +57,8 @@ export async function runSourceActivity<T>(
   body: (work: Work) => Promise<T>,
 ): Promise<T> {
   const context = Context.current();
-  const before = context.info.heartbeatDetails as TransferHeartbeat | undefined;
   const metrics = new StageMetrics(stage);
-  const beat = new Heartbeats({ source, stage }, before, (details, done) => {
-    context.heartbeat(details);
-    metrics.report(done);
-  });
+  const beat = new Heartbeats({ source, stage }, metrics);
   const failureOf = (error: unknown): Error => {
     const isWasted = error instanceof LonghaulError && WASTED.has(error.code);
     if (isWasted) beat.wastedAtMs ??= Date.now();
@@ -124,8 +120,9 @@ function heartbeatIntervalMs({ activity }: Pick<ActivityDeps, 'activity'>): numb
 class Heartbeats {
   progressedAtMs: number | undefined;
   wastedAtMs: number | undefined;
-  readonly #what: { source: string | undefined; stage: SourceStage };
-  readonly #emit: (details: TransferHeartbeat, done: StageProgress) => void;
+  readonly #context = Context.current();
+  readonly #what: Pick<TransferHeartbeat, 'source' | 'stage'>;
+  readonly #metrics: StageMetrics;
   readonly #startedAtMs = Date.now();
   #sentAtMs = 0;
   #first: Progress | undefined;
@@ -134,13 +131,10 @@ class Heartbeats {
   /** Bytes at which progress was last recorded. */
   #markedBytes = 0;
 
-  constructor(
-    what: { source: string | undefined; stage: SourceStage },
-    before: Pick<TransferHeartbeat, 'progressedAtMs' | 'wastedAtMs'> | undefined,
-    emit: (details: TransferHeartbeat, done: StageProgress) => void,
-  ) {
+  constructor(what: Pick<TransferHeartbeat, 'source' | 'stage'>, metrics: StageMetrics) {
     this.#what = what;
-    this.#emit = emit;
+    this.#metrics = metrics;
+    const before = this.#context.info.heartbeatDetails as TransferHeartbeat | undefined;
     this.progressedAtMs = before?.progressedAtMs;
     this.wastedAtMs = before?.wastedAtMs;
   }
@@ -165,24 +159,16 @@ class Heartbeats {
 
   send(): void {
     this.#sentAtMs = Date.now();
-    const { bytes, totalBytes, records, totalRecords, bytesWritten, sources } = this.#latest;
+    const { bytes } = this.#latest;
     const seconds = Math.max(0.001, (this.#sentAtMs - this.#startedAtMs) / 1000);
     const bytesPerSecond = Math.round((bytes - (this.#first?.bytes ?? 0)) / seconds);
+    const { progressedAtMs, wastedAtMs } = this;
     const details = {
-      source: this.#what.source,
-      stage: this.#what.stage,
-      bytes,
-      bytesPerSecond,
-      totalBytes,
-      records,
-      totalRecords,
-      bytesWritten,
-      sources,
-      note: this.#note,
-      progressedAtMs: this.progressedAtMs,
-      wastedAtMs: this.wastedAtMs,
+      ...{ ...this.#what, ...this.#latest, bytesPerSecond, note: this.#note },
+      ...{ progressedAtMs, wastedAtMs },
     };
-    this.#emit(details, { first: this.#first, latest: this.#latest, bytesPerSecond });
+    this.#context.heartbeat(details);
+    this.#metrics.report({ first: this.#first, latest: this.#latest, bytesPerSecond });
   }
 }
 

@@ -1,11 +1,14 @@
 import type { DeclaredType, SourceOverrides } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { nameColumns, printable, type NamedColumn } from '../model/names.ts';
-import { DATE_FORMATS, TIMESTAMP_FORMATS } from '../model/schema.ts';
-import type { Column, ColumnType } from '../model/schema.ts';
+import {
+  COLUMN_TYPES,
+  DATE_FORMATS,
+  TIMESTAMP_FORMATS,
+  type Column,
+  type ColumnType,
+} from '../model/schema.ts';
 import { ALL_SHAPES, DECIMAL, INTEGER, shapeOfFormat } from '../csv/shapes.ts';
-
-type Decision = Pick<Column, 'type' | 'format' | 'empty' | 'beyondDouble' | 'declared'>;
 
 /** A column of a file, with its type. */
 export interface TypedColumn {
@@ -32,46 +35,51 @@ export function namedColumns(
   return named;
 }
 
-/** @param found the shapes that fit all values of the column, and whether an integer among them is beyond 2^53. */
+/** What fits all values of a column. */
+interface Found {
+  shapes: number;
+  /** True if an integer among them is beyond 2^53. */
+  beyondDouble: boolean;
+}
+
+/**
+ * The column with its declared type, else with the first type that fits all values.
+ * @param known the type of the column in the dataset's table. It is taken if it holds every value exactly, so that the
+ *   file need not be cast into it.
+ */
 export function typedColumn(
   named: NamedColumn,
-  found: { shapes: number; beyondDouble: boolean },
+  found: Found,
   { types = {} }: SourceOverrides,
   known?: ColumnType,
 ): TypedColumn {
   const declared = Object.hasOwn(types, named.name) ? types[named.name] : undefined;
-  const { column, fits } = decideColumn(found.shapes, found.beyondDouble, declared, known);
-  return { column: { ...named, ...column }, declared, fits };
+  const isEmpty = found.shapes === ALL_SHAPES;
+  const columnOf = (type: DeclaredType): Column => ({
+    ...named,
+    type: type.type,
+    ...(isEmpty && { empty: true }),
+    ...(declared && { declared: true }),
+    ...formatFor(type, found),
+    ...(type.type === 'BIGINT' && found.beyondDouble && { beyondDouble: true }),
+  });
+  if (declared) return { column: columnOf(declared), declared, fits: isFitting(declared, found) };
+  const isExact =
+    known !== undefined &&
+    isFitting({ type: known }, found) &&
+    !(known === 'DOUBLE' && found.beyondDouble);
+  const usual = isEmpty ? 'VARCHAR' : COLUMN_TYPES.find((type) => isFitting({ type }, found));
+  const type = (isExact ? known : usual) ?? 'VARCHAR';
+  return { column: columnOf({ type }), declared, fits: true };
 }
 
-/**
- * Decides the type of a column with these shapes. `fits` is false if some value does not fit the declared type.
- * @param known the type of the column in the dataset's table. It is taken if it holds every value exactly, so that the
- *   file need not be cast into it.
- */
-function decideColumn(
-  shapes: number,
-  beyondDouble: boolean,
-  declared: DeclaredType | undefined,
-  known?: ColumnType,
-): { column: Decision; fits: boolean } {
-  const empty = shapes === ALL_SHAPES ? ({ empty: true } as const) : {};
-  if (!declared) {
-    const usual = empty.empty ? { type: 'VARCHAR' as const } : foundType(shapes, beyondDouble);
-    if (known === undefined || known === usual.type) {
-      return { column: { ...usual, ...empty }, fits: true };
-    }
-    const { column, fits } = decideColumn(shapes, beyondDouble, { type: known });
-    const isExact = fits && !(known === 'DOUBLE' && beyondDouble);
-    const { declared: _none, ...asKnown } = column;
-    return { column: isExact ? asKnown : { ...usual, ...empty }, fits: true };
-  }
-  const format = formatsOf(declared).find((each) => (shapes & shapeOfFormat(each)) !== 0);
-  const fits = (shapes & shapesOfType(declared)) !== 0 || declared.type === 'VARCHAR';
-  const column: Decision = { type: declared.type, ...empty, declared: true };
-  if (format !== undefined) column.format = format;
-  if (declared.type === 'BIGINT' && beyondDouble) column.beyondDouble = true;
-  return { column, fits };
+function isFitting(type: DeclaredType, { shapes }: Found): boolean {
+  return type.type === 'VARCHAR' || (shapes & shapesOfType(type)) !== 0;
+}
+
+function formatFor(type: DeclaredType, { shapes }: Found): Pick<Column, 'format'> {
+  const format = formatsOf(type).find((each) => (shapes & shapeOfFormat(each)) !== 0);
+  return format === undefined ? {} : { format };
 }
 
 /** The shapes for a declared type. The type fits if one of them fits all values. */
@@ -85,21 +93,7 @@ export function shapesOfType(declared: DeclaredType): number {
 function formatsOf(declared: DeclaredType): readonly string[] {
   if (declared.type !== 'DATE' && declared.type !== 'TIMESTAMP') return [];
   if (declared.format !== undefined) return [declared.format];
-  return FORMATS_OF[declared.type];
-}
-
-const FORMATS_OF = { DATE: DATE_FORMATS, TIMESTAMP: TIMESTAMP_FORMATS } as const;
-
-function foundType(shapes: number, beyondDouble: boolean): Decision {
-  if ((shapes & INTEGER) !== 0) {
-    return beyondDouble ? { type: 'BIGINT', beyondDouble: true } : { type: 'BIGINT' };
-  }
-  if ((shapes & DECIMAL) !== 0) return { type: 'DOUBLE' };
-  for (const type of ['DATE', 'TIMESTAMP'] as const) {
-    const format = FORMATS_OF[type].find((each) => (shapes & shapeOfFormat(each)) !== 0);
-    if (format !== undefined) return { type, format };
-  }
-  return { type: 'VARCHAR' };
+  return declared.type === 'DATE' ? DATE_FORMATS : TIMESTAMP_FORMATS;
 }
 
 function renamed(columns: NamedColumn[], aliases: Record<string, string>): NamedColumn[] {
@@ -128,18 +122,12 @@ function checkDeclared(types: Record<string, DeclaredType>, columns: readonly st
         `datasets.yaml declares a type for the column "${printable(name)}", which the file does not have; its columns are ${columns.map(printable).join(', ')}.`,
       );
     }
-    const known = FORMATS_OF[declared.type as keyof typeof FORMATS_OF] as
-      readonly string[] | undefined;
-    if (declared.format !== undefined && !known?.includes(declared.format)) {
+    const known = formatsOf({ type: declared.type });
+    if (declared.format !== undefined && !known.includes(declared.format)) {
       throw new LonghaulError(
         'CONFIG_INVALID',
-        `datasets.yaml declares the format "${printable(declared.format)}" for the column "${printable(name)}"; ${formatsThereAre(declared.type)}`,
+        `datasets.yaml declares the format "${printable(declared.format)}" for the column "${printable(name)}"; ${known.length === 0 ? `${declared.type} has no formats` : `the formats of ${declared.type} are ${known.join(', ')}`}.`,
       );
     }
   }
-}
-
-function formatsThereAre(type: ColumnType): string {
-  if (type !== 'DATE' && type !== 'TIMESTAMP') return `${type} has no formats.`;
-  return `the formats of ${type} are ${FORMATS_OF[type].join(', ')}.`;
 }

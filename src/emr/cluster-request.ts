@@ -88,28 +88,22 @@ function lifetimeMinutes(settings: EmrSettings, additions: RequestAdditions): nu
   return Math.ceil(run + keepAliveMs / 60_000) + LIFETIME_MARGIN_MINUTES;
 }
 
-/** Longhaul sets these tags. EMR_REQUEST cannot change them. */
-const OWN_TAGS = new Set([
-  RUN_TAG,
-  LAKE_TAG,
-  KEPT_TAG,
-  DATASET_TAG,
-  DATE_TAG,
-  MANAGED_POLICIES_TAG,
-]);
-
+/** EMR_REQUEST cannot change the tags that Longhaul sets, now or later. */
 function tags(
   given: readonly Tag[],
   { dataset, ingestDate, runId }: ClusterName,
   lake: string,
 ): Tag[] {
+  const own = {
+    [RUN_TAG]: runId,
+    [LAKE_TAG]: lake,
+    [DATASET_TAG]: dataset,
+    [DATE_TAG]: ingestDate,
+    [MANAGED_POLICIES_TAG]: 'true',
+  };
   return [
-    { Key: RUN_TAG, Value: runId },
-    { Key: LAKE_TAG, Value: lake },
-    { Key: DATASET_TAG, Value: dataset },
-    { Key: DATE_TAG, Value: ingestDate },
-    { Key: MANAGED_POLICIES_TAG, Value: 'true' },
-    ...given.filter(({ Key = '' }) => !OWN_TAGS.has(Key)),
+    ...Object.entries(own).map(([Key, Value]) => ({ Key, Value })),
+    ...given.filter(({ Key = '' }) => Key !== KEPT_TAG && !Object.hasOwn(own, Key)),
   ];
 }
 

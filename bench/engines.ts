@@ -147,7 +147,7 @@ async function ours(
   const before = performance.now();
   const file = await inspected(csv, scan);
   const converting = performance.now();
-  await engine.convert({ ...file, ...outputIn(into) });
+  await engine({ ...file, ...outputIn(into) });
   const after = performance.now();
   return { seconds: (after - before) / 1000, conversionSeconds: (after - converting) / 1000 };
 }
@@ -189,15 +189,15 @@ async function inspected(
   scan: CsvScan,
 ): Promise<Omit<ConversionRequest, keyof Output>> {
   const file = {
-    input: { kind: 'disk' as const, path },
+    location: { kind: 'disk' as const, path },
     scan,
     encoding: 'utf-8' as const,
     signal: new AbortController().signal,
     onProgress: (): void => undefined,
   };
-  const { size } = await stat(path);
-  const schema = await inspect({ ...file, bytes: size, overrides: {} });
-  return { ...file, inputBytes: size, schema };
+  const { size: bytes } = await stat(path);
+  const schema = await inspect({ ...file, bytes, overrides: {} });
+  return { ...file, bytes, schema };
 }
 
 type Output = Pick<ConversionRequest, 'output' | 'outputPrefix' | 'scratchPrefix'>;

@@ -1,12 +1,11 @@
 import { Context } from '@temporalio/activity';
-import type { FailedSource } from '../conversion/spark/convert-batch.ts';
+import type { FailedSource } from '../conversion/spark/job.ts';
 import { stageParts, takeResults } from '../conversion/spark/remote-batch.ts';
 import type { EmrDeps } from '../emr/plan.ts';
 import type { EmrCluster, EmrStep } from '../model/emr.ts';
 import type {
   CloseInput,
   ExplainInput,
-  OnHdfsInput,
   OpenClusterInput,
   StepFailure,
   SubmitInput,
@@ -17,6 +16,7 @@ import type {
   WatchResult,
 } from '../model/emr-inputs.ts';
 import type { RunError, SourceResult } from '../model/run.ts';
+import type { LandedTask } from '../storage/staged.ts';
 import type { ActivityDeps } from './deps.ts';
 import { toRunError } from './failure.ts';
 import { runActivity, runSourceActivity } from './work.ts';
@@ -87,7 +87,7 @@ export function createEmrActivities(
         return runErrors(await stageParts(deps, batch, input.ids, signal()));
       }),
 
-    verifyOnHdfs: async (input: OnHdfsInput): Promise<SourceResult> =>
+    verifyOnHdfs: async (input: LandedTask): Promise<SourceResult> =>
       await runSourceActivity(worker, input, 'verify', async () =>
         (await onEmr()).verifyOnHdfs(deps, input),
       ),

@@ -1,7 +1,8 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { convertSource, inspectSource, type ConvertResult } from '../conversion/convert-source.ts';
-import { convertBatch, type FailedSource } from '../conversion/spark/convert-batch.ts';
+import { convertBatch } from '../conversion/spark/convert-batch.ts';
+import type { FailedSource } from '../conversion/spark/job.ts';
 import { stageSource } from '../conversion/spark/inputs.ts';
 import { tableTypes } from '../iceberg/describe-table.ts';
 import { findLanding, landSource, probeSource, type SourceDay } from '../landing/land-source.ts';

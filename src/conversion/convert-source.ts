@@ -28,7 +28,7 @@ import {
 import type { ColumnType } from '../model/schema.ts';
 import type { Lake, Store } from '../storage/store.ts';
 import { createDuckDbEngine } from './duckdb/engine.ts';
-import type { ConversionEngine, ConversionProgress } from './engine.ts';
+import type { ConversionEngine, TypedFile, Watch } from './engine.ts';
 import { inspect } from './inspect.ts';
 import { createParquetJsEngine } from './parquetjs/engine.ts';
 import { PART_SIZES } from './parts.ts';
@@ -41,13 +41,6 @@ export interface ConvertResult {
 }
 
 type Deps = Lake & { duckdb: DuckDbSettings };
-
-interface Watch {
-  signal: AbortSignal;
-  onProgress: (done: ConversionProgress & { totalBytes: number }) => void;
-  /** Shows the user what takes time beside the conversion. */
-  onNote: (note: string) => void;
-}
 
 /**
  * Finds encoding, dialect and schema of a landing, and stages them for its conversion.
@@ -75,14 +68,14 @@ export async function inspectSource(
   assertReadable(scan, input.source.id);
   const encoding = decideEncoding(scan, overrides.encoding);
   const schema = await inspect({
-    input: deps.raw.location(input.rawKey),
+    location: deps.raw.location(input.rawKey),
     bytes,
     scan,
     encoding,
     overrides,
     tableTypes,
     signal,
-    onProgress: (done) => onProgress({ ...done, totalBytes: bytes }),
+    onProgress: (done) => onProgress({ bytes: done, totalBytes: bytes }),
   });
   const csv = csvReadingOf(scan, encoding, overrides);
   const staged: StagedSchema = { encoding, csv, schema };
@@ -98,10 +91,10 @@ export async function convertSource(
   input: LandedTask,
   { signal, onProgress, onNote }: Watch,
 ): Promise<ConvertResult> {
-  const { bytes, scan } = await requireLanding(deps.raw, input);
-  const { encoding, schema } = await requireSchema(deps.converted, input);
+  const file = await landedFile(deps, input);
   const { engine } = input;
   if (isBatchEngine(engine)) throw new TypeError('Spark converts many at once.');
+  const convert = createEngine(engine, deps.duckdb);
   const attempt = newAttempt();
   const stagedPrefix = attemptPrefix(input.runId, input.source.id, attempt);
   const folder = sourcePrefix({ ...input, source: input.source.id });
@@ -111,17 +104,12 @@ export async function convertSource(
   };
   try {
     await keep();
-    const location = { output: deps.converted, outputPrefix, scratchPrefix: stagedPrefix };
-    const outcome = await keepingReserve(
-      writtenFolder(deps.converted),
-      signal,
-      async (stopped) =>
-        await createEngine(engine, deps.duckdb).convert({
-          input: deps.raw.location(input.rawKey),
-          inputBytes: bytes,
-          ...{ scan, encoding, schema, onNote, signal: stopped, ...location },
-          onProgress: (done) => onProgress({ ...done, totalBytes: bytes }),
-        }),
+    const into = { output: deps.converted, outputPrefix, scratchPrefix: stagedPrefix };
+    const outcome = await keepingReserve(writtenFolder(deps.converted), signal, async (stopped) =>
+      convert({
+        ...{ ...file, ...into, onNote, signal: stopped },
+        onProgress: (done) => onProgress({ ...done, totalBytes: file.bytes }),
+      }),
     );
     await keep();
     const parts = outcome.parts.map((name) => outputPrefix + name);
@@ -140,6 +128,13 @@ export async function convertSource(
     await Promise.allSettled(own.map(async (each) => await deps.converted.deletePrefix(each)));
     throw error;
   }
+}
+
+/** A landed file with the schema that its inspection has staged. @throws LonghaulError LAKE_CORRUPT. */
+export async function landedFile({ raw, converted }: Lake, task: LandedTask): Promise<TypedFile> {
+  const { bytes, scan } = await requireLanding(raw, task);
+  const { encoding, schema } = await requireSchema(converted, task);
+  return { location: raw.location(task.rawKey), bytes, scan, encoding, schema };
 }
 
 /** @param sizes sizes of the parts. Tests set them, because their files are small. */

@@ -4,13 +4,38 @@ import type { Schema } from '../model/schema.ts';
 import type { Location } from '../storage/location.ts';
 import type { Store } from '../storage/store.ts';
 
-/** The input of every engine: a landed file, its scan, and the schema that all engines write. */
-export interface ConversionRequest {
-  input: Location;
-  inputBytes: number;
+/** A landed file and how it is read. */
+export interface ReadableFile {
+  location: Location;
+  bytes: number;
   scan: CsvScan;
   encoding: Encoding;
+}
+
+/** A file with the schema that all engines write. */
+export interface TypedFile extends ReadableFile {
   schema: Schema;
+}
+
+export interface Progress {
+  /** Bytes of the input that are done. */
+  bytes: number;
+  /** Bytes of Parquet so far; an object in S3 counts once it is complete. Undefined if the engine does not say. */
+  bytesWritten?: number;
+}
+
+/** How an activity stops its work, and what it shows of it. */
+export interface Watch {
+  signal: AbortSignal;
+  onProgress: (
+    done: Progress & { totalBytes: number; sources?: { done: number; total: number } },
+  ) => void;
+  /** Shows the user what takes time beside the conversion, such as fetching a program. */
+  onNote: (note: string) => void;
+}
+
+/** The input of every engine. */
+export interface ConversionRequest extends TypedFile {
   /** The zone for the parts. It belongs to the same lake as the input. */
   output: Store;
   /** Start of the parts' keys. Only this attempt uses it, so no other attempt writes or reads them. */
@@ -18,16 +43,8 @@ export interface ConversionRequest {
   /** Prefix in the same zone for the attempt's other files. It ends with `/`. The caller removes it. */
   scratchPrefix: string;
   signal: AbortSignal;
-  onProgress: (done: ConversionProgress) => void;
-  /** Shows the user what takes time beside the conversion, such as fetching a program. */
-  onNote?: (note: string) => void;
-}
-
-export interface ConversionProgress {
-  /** Bytes of the input that are done. */
-  bytes: number;
-  /** Bytes of Parquet so far; an object in S3 counts once it is complete. Undefined if the engine does not say. */
-  bytesWritten?: number;
+  onProgress: (done: Progress) => void;
+  onNote?: Watch['onNote'];
 }
 
 export interface ConversionOutcome {
@@ -43,6 +60,4 @@ export interface ConversionOutcome {
  * @throws LonghaulError ENGINE_FAILED, ENGINE_OUT_OF_MEMORY, DISK_FULL, LAKE_…, STORE_… of S3, PROGRAM_NOT_INSTALLED
  *   (DuckDB's httpfs); the signal's reason.
  */
-export interface ConversionEngine {
-  convert(request: ConversionRequest): Promise<ConversionOutcome>;
-}
+export type ConversionEngine = (request: ConversionRequest) => Promise<ConversionOutcome>;

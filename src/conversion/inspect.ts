@@ -1,27 +1,24 @@
-import type { DeclaredType, Encoding, SourceOverrides } from '../model/dataset.ts';
+import { availableParallelism } from 'node:os';
+import type { DeclaredType, SourceOverrides } from '../model/dataset.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
-import type { CsvScan } from '../model/scan.ts';
 import type { ColumnType, Schema } from '../model/schema.ts';
-import type { Location } from '../storage/location.ts';
 import { assertDecodable, decode } from '../csv/encoding.ts';
+import { emptyProfile, mergeProfiles, profileRecords, type Profile } from '../csv/profile.ts';
 import { shapesOf } from '../csv/shapes.ts';
 import { QUOTE, Tokenizer } from '../csv/tokenizer.ts';
-import { readBlocks } from './ranges.ts';
 import { namedColumns, shapesOfType, typedColumn, type TypedColumn } from './column-types.ts';
-import type { ConversionProgress } from './engine.ts';
-import { profileFile } from './profile-file.ts';
+import type { ReadableFile } from './engine.ts';
+import { runInChildren } from './in-child.ts';
+import { cutRecords, readBlocks, type FileRange } from './ranges.ts';
 
-export interface InspectRequest {
-  input: Location;
-  bytes: number;
-  scan: CsvScan;
-  encoding: Encoding;
+export interface InspectRequest extends ReadableFile {
   overrides: SourceOverrides;
   /** Types of the dataset's table by normalised column name. A type is taken if it holds every value exactly. */
   tableTypes?: ReadonlyMap<string, ColumnType> | undefined;
   signal: AbortSignal;
-  onProgress: (done: ConversionProgress) => void;
+  /** Bytes of the file done so far, header included. */
+  onProgress: (bytes: number) => void;
 }
 
 /**
@@ -31,14 +28,10 @@ export interface InspectRequest {
  *   a declared column that the file does not have.
  */
 export async function inspect(request: InspectRequest): Promise<Schema> {
-  const { input, scan, bytes, overrides, signal, onProgress, tableTypes } = request;
-  assertDecodable(scan, request.encoding);
+  const { scan, encoding, overrides, tableTypes } = request;
+  assertDecodable(scan, encoding);
   const named = namedColumns(scan.header, overrides);
-  const profile = await profileFile({
-    ...{ location: input, bytes, scan, columns: named.length, signal },
-    delimiter: scan.dialect.delimiter.charCodeAt(0),
-    onProgress: (done) => onProgress({ bytes: done }),
-  });
+  const profile = await profileOf(request, named.length);
   const typed = named.map((column, index) => {
     const found = {
       shapes: profile.shapes[index] ?? 0,
@@ -48,6 +41,56 @@ export async function inspect(request: InspectRequest): Promise<Schema> {
   });
   if (typed.some(({ fits }) => !fits)) await throwUnconvertible(request, typed);
   return { columns: typed.map(({ column }) => column) };
+}
+
+/** For smaller files, starting children takes longer than they save. */
+const MIN_BYTES_FOR_CHILDREN = 32 * 1024 * 1024;
+
+/** Plain data, which a child can receive. */
+interface RangeToProfile extends FileRange {
+  columns: number;
+  /** Delimiter as a byte. */
+  delimiter: number;
+}
+
+/** Profiles all columns of a file on every core. The result does not depend on how the file is cut. */
+async function profileOf(request: InspectRequest, columns: number): Promise<Profile> {
+  const { location, bytes, scan, signal } = request;
+  signal.throwIfAborted();
+  const before = scan.splits[0] ?? 0;
+  const onProgress = (done: number): void => request.onProgress(before + done);
+  const children = bytes < MIN_BYTES_FOR_CHILDREN ? 1 : availableParallelism();
+  const delimiter = scan.dialect.delimiter.charCodeAt(0);
+  const ranges = cutRecords(request, children).map(({ start, end }): RangeToProfile => ({
+    ...{ location, start, end, columns, delimiter },
+  }));
+  const jobs = ranges.map((job) => ({ work: 'profile' as const, job, program: 'Inspection' }));
+  const profiles =
+    ranges.length > 1
+      ? await runInChildren<Profile>(jobs, signal, onProgress)
+      : await Promise.all(ranges.map((range) => profileRange(range, onProgress, signal)));
+  const total = emptyProfile(columns);
+  for (const profile of profiles) mergeProfiles(total, profile);
+  return total;
+}
+
+/** @param onProgress bytes of the range done so far. */
+export async function profileRange(
+  range: RangeToProfile,
+  onProgress: (bytes: number) => void,
+  signal?: AbortSignal,
+): Promise<Profile> {
+  const profile = emptyProfile(range.columns);
+  await readBlocks(
+    range,
+    (bytes, block, position) => {
+      const left = profileRecords(profile, bytes, block, range.delimiter);
+      onProgress(position + left - range.start);
+      return left;
+    },
+    signal,
+  );
+  return profile;
 }
 
 /** Values shown for each column: enough to see the fault, and few enough for one message. */
@@ -73,7 +116,7 @@ async function throwUnconvertible(
   request: InspectRequest,
   typed: readonly TypedColumn[],
 ): Promise<never> {
-  const { scan, input: location, bytes: end, encoding, signal } = request;
+  const { scan, location, bytes: end, encoding, signal } = request;
   const misfits = typed.flatMap(({ column: { name }, declared, fits }, index): Misfit[] =>
     fits || !declared
       ? []

@@ -79,8 +79,7 @@ async function writeParts(
   scratchFolder: string,
   writePart: (part: PartToWrite) => Promise<void>,
 ): Promise<string[]> {
-  const { output, outputPrefix, scratchPrefix, inputBytes, scan, signal } = request;
-  const file = { bytes: inputBytes, scan };
+  const { output, outputPrefix, scratchPrefix, signal } = request;
   let written = 0;
   const write = async (range: RecordRange, key: string, isPart = true): Promise<number> => {
     signal.throwIfAborted();
@@ -101,7 +100,7 @@ async function writeParts(
     return (await output.size(key)) ?? 0;
   };
   let done: Converted = { end: undefined, csvBytes: 0, parquetBytes: 0 };
-  const sample = sampleRange(file, sizes);
+  const sample = sampleRange(request, sizes);
   if (sample) {
     const key = scratchPrefix + SAMPLE_NAME;
     const parquetBytes = await write(sample, key, false);
@@ -110,7 +109,7 @@ async function writeParts(
   }
   const parts: string[] = [];
   for (;;) {
-    const range = nextRange(file, done, sizes);
+    const range = nextRange(request, done, sizes);
     if (!range) return parts;
     const name = partName(parts.length);
     const parquetBytes = await write(range, outputPrefix + name);

@@ -4,12 +4,12 @@ import { windows1252ToUtf8 } from '../csv/encoding.ts';
 import { rewriteRecords } from '../csv/rewrite.ts';
 import type { CsvScan } from '../model/scan.ts';
 import type { Encoding } from '../model/dataset.ts';
-import type { Schema } from '../model/schema.ts';
 import { storageError } from '../storage/disk-errors.ts';
 import { openLocation, type Location } from '../storage/location.ts';
+import type { TypedFile } from './engine.ts';
 import { ofCatalogue, type PlainError } from './engine-errors.ts';
+import { runInChildren } from './in-child.ts';
 import { readBlocks, type FileRange, type RecordRange } from './ranges.ts';
-import { runInThreads } from './thread.ts';
 
 /** Delimiters that every converter reads correctly. Any other delimiter is rewritten to a comma. */
 const TRUSTED_DELIMITERS = new Set([',', ';', '\t', '|']);
@@ -89,15 +89,8 @@ export interface Preparation extends FileRange {
   columns: number;
 }
 
-interface FileToPrepare {
-  input: Location;
-  scan: CsvScan;
-  encoding: Encoding;
-  schema: Schema;
-}
-
 export function preparationOf(
-  { input, scan, encoding, schema }: FileToPrepare,
+  { location, scan, encoding, schema }: TypedFile,
   { start, end }: RecordRange,
   outputPath: string,
   rewrite: boolean,
@@ -105,7 +98,7 @@ export function preparationOf(
   const { delimiter } = scan.dialect;
   const names = schema.columns.map((_, index) => `c${index}`);
   return {
-    ...{ location: input, start, end, outputPath, rewrite },
+    ...{ location, start, end, outputPath, rewrite },
     header: rewrite ? `${names.join(',')}\n` : names.join(delimiter) + lineEndOf(scan),
     transcode: encoding === 'windows-1252' && !scan.encoding.ascii,
     delimiter: delimiter.charCodeAt(0),
@@ -138,21 +131,20 @@ export async function prepareCsv(
 }
 
 /**
- * Prepares ranges in threads, as many at once as there are cores.
+ * Prepares ranges in children, as many at once as there are cores.
  * @param onProgress bytes read so far in all ranges.
  * @throws LonghaulError DISK_FULL, LAKE_…, STORE_… of S3; the signal's reason.
  */
-export async function prepareInThreads(
+export async function prepareInChildren(
   ranges: readonly Preparation[],
   signal: AbortSignal,
   onProgress: (bytes: number) => void,
 ): Promise<void> {
-  const threads = ranges.map((job) => ({
-    work: 'prepare' as const,
-    job,
+  const children = ranges.map((job) => ({
+    ...{ work: 'prepare' as const, job, program: 'Preparation' },
     errorOf: (error: PlainError) => preparationError(error, job.outputPath),
   }));
-  await runInThreads(threads, signal, onProgress, availableParallelism());
+  await runInChildren(children, signal, onProgress, availableParallelism());
 }
 
 function preparationError(error: PlainError, path: string): Error {

@@ -53,7 +53,7 @@ export function cutRecords(
 /** Bytes of one read: a few milliseconds of work, so that the caller's event loop is free between two blocks. */
 const BLOCK_BYTES = 1024 * 1024;
 
-/** Whole records of a file, as plain data for a thread. */
+/** Whole records of a file, as plain data for a child. */
 export interface FileRange {
   location: Location;
   /** Offset at which a record starts. */

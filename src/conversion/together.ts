@@ -1,5 +1,8 @@
 import pMap from 'p-map';
 
+/** Number of small S3 requests at once. Each waits mostly for S3, so more than one pays. */
+export const SMALL_REQUESTS = 16;
+
 export interface Together {
   signal: AbortSignal;
   /** Number of items in work at once. */

@@ -1,5 +1,5 @@
 import { partsOf, type RemoteBatch } from '../conversion/spark/remote-batch.ts';
-import { together } from '../conversion/together.ts';
+import { SMALL_REQUESTS, together } from '../conversion/together.ts';
 import { LonghaulError } from '../model/errors.ts';
 import {
   sourcePrefix,
@@ -15,12 +15,9 @@ import type { EmrSource, RunDay, SourceResult } from '../model/run.ts';
 import { HDFS_ROWS, type HdfsRows } from '../storage/manifest-shapes.ts';
 import { readJson, toJson } from '../storage/manifests.ts';
 import { convertedEntry, toSourceResult } from '../storage/source-results.ts';
-import { requireLanding, requireSchema } from '../storage/staged.ts';
+import { requireLanding, requireSchema, type LandedTask } from '../storage/staged.ts';
 import type { EmrDeps } from './plan.ts';
-import type { OnHdfsInput, SubmitInput } from '../model/emr-inputs.ts';
-
-/** Number of small S3 requests at once. Each waits mostly for S3, so more than one pays. */
-const CONCURRENCY = 16;
+import type { SubmitInput } from '../model/emr-inputs.ts';
 
 /**
  * Writes the input of `convert.py --count`. If the day is complete, it also writes the manifest that the step puts on
@@ -38,7 +35,7 @@ export async function putCount(
   const made = new Map(
     (await partsOf(deps, batch, ids, signal)).map((each) => [each.id, each.parts]),
   );
-  const entries = await together(sources, { signal, concurrency: CONCURRENCY }, async (each) =>
+  const entries = await together(sources, { signal, concurrency: SMALL_REQUESTS }, async (each) =>
     entryOf(deps, batch, each, made.get(each.source.id) ?? []),
   );
   const prefix = sparkBatchPrefix(batch.runId, batch.name);
@@ -60,7 +57,7 @@ export async function putCount(
  * The ledger of a source whose files stay on HDFS, from the footers that a step has read.
  * @throws LonghaulError LAKE_CORRUPT; LEDGER_… if the rows do not match the records.
  */
-export async function verifyOnHdfs(deps: EmrDeps, input: OnHdfsInput): Promise<SourceResult> {
+export async function verifyOnHdfs(deps: EmrDeps, input: LandedTask): Promise<SourceResult> {
   const { id } = input.source;
   const key = `${countedPrefix(input)}${id}.json`;
   const counted = await readJson(deps.converted, key, HDFS_ROWS);

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import pMap from 'p-map';
 import type { DuckDbSettings } from '../config/settings.ts';
 import { writtenFolder } from '../conversion/convert-source.ts';
-import { runInChild } from '../conversion/duckdb/engine.ts';
+import { runDuckDb } from '../conversion/duckdb/engine.ts';
 import { settingStatements } from '../conversion/duckdb/plan.ts';
 import { settingsForWidth } from '../conversion/duckdb/plan.ts';
 import { DUCKDB_SQL, castSql } from '../lake/views.ts';
@@ -197,7 +197,7 @@ async function castPart(prefix: string, cast: Cast, options: CastOptions): Promi
     };
     await inTurn(async () =>
       keepingReserve(writtenFolder(converted), signal, async (stopped) =>
-        runInChild(job, stopped, () => undefined),
+        runDuckDb(job, stopped, () => undefined),
       ),
     );
     if (location.kind === 'disk') await converted.putFile(key, target);

@@ -1,6 +1,6 @@
 import type { ErrorCode, ErrorLog } from './errors.ts';
 import type { EmrCluster, EmrStep, StepKind } from './emr.ts';
-import type { EmrSource, RunDay, RunError, SourceTask } from './run.ts';
+import type { EmrSource, RunDay, RunError } from './run.ts';
 
 /** Inputs and results of the activities of the workflow `convertOnEmr`. None has a setting: the worker has them. */
 
@@ -80,10 +80,6 @@ export interface StepFailure {
   log?: ErrorLog;
   /** True if another try may succeed, because nodes were lost or the job itself is not at fault. */
   isWorthRetry: boolean;
-}
-
-export interface OnHdfsInput extends SourceTask {
-  rawKey: string;
 }
 
 export interface CloseInput extends RunDay {

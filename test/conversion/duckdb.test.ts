@@ -236,7 +236,7 @@ test('a child whose worker was killed ends, and takes its scratch folder with it
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const script = new URL('../../src/conversion/duckdb/child.js', import.meta.url);
+    const script = new URL('../../src/conversion/child.js', import.meta.url);
     const child = fork(fileURLToPath(script), {
       env: {
         ...process.env,
@@ -247,7 +247,7 @@ test('a child whose worker was killed ends, and takes its scratch folder with it
       },
     });
     try {
-      child.send(jobIn(scratchFolder));
+      child.send({ work: 'duckdb', job: jobIn(scratchFolder), scratchFolder });
       await once(server, 'connection');
       assert.ok(existsSync(scratchFolder));
       child.disconnect();

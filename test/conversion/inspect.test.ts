@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { profileFile } from '../../src/conversion/profile-file.ts';
+import { inspect } from '../../src/conversion/inspect.ts';
 import { COLUMN_TYPES } from '../../src/model/schema.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import { typedValue } from '../csv/csv-files.ts';
@@ -54,28 +54,25 @@ test('a column takes the type of the table where that holds every value exactly,
   );
 });
 
-test('threads find what one thread finds', async (t) => {
+test('children find what one process finds', async (t) => {
   const line = '1,2.5,1/13/2019,x y\r\n';
   const count = Math.ceil((40 * 1024 * 1024) / line.length);
   const content = Buffer.from(`a,b,c,d\r\n${line.repeat(count)}9007199254740993,-7,12/1/2019,"z"`);
   const sample = await landed(await scratch(t), content);
-  assert.ok(sample.scan.splits.length > 2);
+  const { splits } = sample.scan;
+  assert.ok(splits.length > 2);
   let done = 0;
-  const file = {
-    location: sample.input,
-    bytes: sample.bytes,
-    columns: 4,
-    delimiter: 0x2c,
-    signal: new AbortController().signal,
+  const { signal } = new AbortController();
+  const request = {
+    ...sample,
+    overrides: {},
+    signal,
     onProgress: (bytes: number) => (done = bytes),
   };
-  const cut = await profileFile({ ...file, scan: sample.scan });
+  const { columns } = await inspect(request);
   assert.equal(done, sample.bytes);
-  const { records, splits } = sample.scan;
-  const uncut = { records, splits: splits.slice(0, 1), splitRecords: [0] };
-  const whole = await profileFile({ ...file, scan: uncut });
-  assert.deepEqual(cut, whole);
-  const { columns } = await inspected(sample);
+  const uncut = { ...sample.scan, splits: splits.slice(0, 1), splitRecords: [0] };
+  assert.deepEqual((await inspect({ ...request, scan: uncut })).columns, columns);
   assert.deepEqual(
     columns.map((column) => column.type),
     ['BIGINT', 'DOUBLE', 'DATE', 'VARCHAR'],
@@ -85,19 +82,9 @@ test('threads find what one thread finds', async (t) => {
 
 test('an abort ends inspection with its reason', async (t) => {
   const sample = await landed(await scratch(t), 'a,b\n1,2\n');
-  const controller = new AbortController();
-  controller.abort(new Error('enough'));
-  const request = {
-    location: sample.input,
-    bytes: sample.bytes,
-    scan: sample.scan,
-    columns: 2,
-    delimiter: 0x2c,
-  };
-  await assert.rejects(
-    profileFile({ ...request, signal: controller.signal, onProgress: () => undefined }),
-    /enough/,
-  );
+  const signal = AbortSignal.abort(new Error('enough'));
+  const request = { ...sample, overrides: {}, signal, onProgress: () => undefined };
+  await assert.rejects(inspect(request), /enough/);
 });
 
 test('values that a declared type does not hold are shown with record, byte and value', async (t) => {

@@ -11,6 +11,7 @@ import type {
   ConversionEngine,
   ConversionOutcome,
   ConversionRequest,
+  ReadableFile,
 } from '../../src/conversion/engine.ts';
 import { inspect, type InspectRequest } from '../../src/conversion/inspect.ts';
 import { PART_SIZES, type PartSizes } from '../../src/conversion/parts.ts';
@@ -20,19 +21,14 @@ import type { Encoding, SourceOverrides } from '../../src/model/dataset.ts';
 import type { CsvScan } from '../../src/model/scan.ts';
 import type { Column, Schema } from '../../src/model/schema.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
-import type { Location } from '../../src/storage/location.ts';
 import { listUploads } from '../../src/storage/s3/uploads.ts';
 import { isInBucket, type Store } from '../../src/storage/store.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
 
 /** A landed file in the form that inspection and engines receive. */
-export interface Sample {
+export interface Sample extends ReadableFile {
   store: Store;
   content: Buffer;
-  input: Location;
-  bytes: number;
-  scan: CsvScan;
-  encoding: Encoding;
 }
 
 /** A store that is removed when the test ends. */
@@ -61,7 +57,7 @@ export async function landed(
   return {
     store,
     content: bytes,
-    input: store.location('sample.csv'),
+    location: store.location('sample.csv'),
     bytes: bytes.length,
     scan: scanOf(bytes, { delimiter, header, sepLineBytes }, encoding, spacing),
     encoding,
@@ -121,16 +117,13 @@ export async function converted(
 ): Promise<Converted> {
   const schema = options.schema ?? (await inspected(sample, options.overrides));
   const request = requestOf(sample, schema, options.name);
-  const outcome = await engine.convert(request);
+  const outcome = await engine(request);
   return { ...outcome, store: sample.store, prefix: request.outputPrefix };
 }
 
 export function requestOf(sample: Sample, schema: Schema, name = 'out'): ConversionRequest {
   return {
-    input: sample.input,
-    inputBytes: sample.bytes,
-    scan: sample.scan,
-    encoding: sample.encoding,
+    ...sample,
     schema,
     output: sample.store,
     outputPrefix: `${name}/`,

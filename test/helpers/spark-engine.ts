@@ -35,14 +35,14 @@ interface SparkEngineOptions {
 
 /** Spark as an engine of one source. It stages and converts a job of this source as Longhaul does. */
 export function sparkEngine(options: SparkEngineOptions = {}): ConversionEngine {
-  return { convert: async (request) => await convert(request, options) };
+  return async (request) => await convert(request, options);
 }
 
 async function convert(
   request: ConversionRequest,
   { submit, sizes = SPARK_SIZES, settings = LOCAL_SPARK }: SparkEngineOptions,
 ): Promise<ConversionOutcome> {
-  const { output: store, inputBytes, scan, encoding, schema, signal } = request;
+  const { output: store, bytes: totalBytes, scan, encoding, schema, signal } = request;
   const { raw, rawKey } = rawOf(request);
   const lake = { raw, converted: store };
   const runId = randomUUID();
@@ -51,7 +51,7 @@ async function convert(
   try {
     const csv = csvReadingOf(scan, encoding, {});
     await store.put(stagedSchemaKey(runId, ID), toJson({ encoding, csv, schema }));
-    const file = { lake, rawKey, bytes: inputBytes, scan, encoding, schema };
+    const file = { ...request, lake, rawKey };
     const { inputs } = await stageJob(file, prefix, sizes, { signal, onProgress: () => undefined });
     const bytes = inputs.reduce((sum, each) => sum + each.bytes, 0);
     const failed = await convertBatch(
@@ -60,7 +60,7 @@ async function convert(
       {
         signal,
         onProgress: (done) =>
-          request.onProgress({ bytes: Math.floor((done.bytes / done.totalBytes) * inputBytes) }),
+          request.onProgress({ bytes: Math.floor((done.bytes / done.totalBytes) * totalBytes) }),
         onNote: (note) => request.onNote?.(note),
       },
       submit,
@@ -80,9 +80,9 @@ async function convert(
   }
 }
 
-function rawOf({ input, output }: ConversionRequest): Pick<Lake, 'raw'> & { rawKey: string } {
-  if (input.kind === 'disk') {
-    return { raw: new DiskStore(dirname(input.path)), rawKey: basename(input.path) };
+function rawOf({ location, output }: ConversionRequest): Pick<Lake, 'raw'> & { rawKey: string } {
+  if (location.kind === 'disk') {
+    return { raw: new DiskStore(dirname(location.path)), rawKey: basename(location.path) };
   }
-  return { raw: output, rawKey: uriOf(input).slice(output.uri('').length) };
+  return { raw: output, rawKey: uriOf(location).slice(output.uri('').length) };
 }

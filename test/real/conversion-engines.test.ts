@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { createEngine } from '../../src/conversion/convert-source.ts';
-import type { ConversionProgress } from '../../src/conversion/engine.ts';
+import type { Progress } from '../../src/conversion/engine.ts';
 import type { Encoding } from '../../src/model/dataset.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import { engineContract } from '../conversion/engine-contract.ts';
@@ -55,12 +55,12 @@ test('DuckDB reports how far a conversion is, and its end only at the end', asyn
   const reported: number[] = [];
   const request = requestOf(file, await inspected(file));
   const written: number[] = [];
-  const onProgress = ({ bytes, bytesWritten = 0 }: ConversionProgress): void => {
+  const onProgress = ({ bytes, bytesWritten = 0 }: Progress): void => {
     reported.push(bytes);
     written.push(bytesWritten);
   };
-  const { parts } = await duckdb.convert({ ...request, onProgress });
-  const total = request.inputBytes;
+  const { parts } = await duckdb({ ...request, onProgress });
+  const total = request.bytes;
   assert.equal(reported.at(-1), total);
   const before = reported.filter((bytes) => bytes < total);
   assert.ok(
@@ -86,12 +86,12 @@ test('quoted text that looks like records does not mislead the parallel reader',
 });
 
 for (const [name, engine] of Object.entries({ duckdb, parquetjs })) {
-  test(`${name}: cancelled in the middle, it leaves no process, thread or file`, async (t) => {
+  test(`${name}: cancelled in the middle, it leaves no process or file`, async (t) => {
     const line = `${'some words,'.repeat(20)}1\n`;
     const file = await landed(await scratch(t), `${'a,'.repeat(20)}b\n${line.repeat(200_000)}`);
     const schema = await inspected(file);
     const controller = new AbortController();
-    const conversion = engine.convert({
+    const conversion = engine({
       ...requestOf(file, schema),
       signal: controller.signal,
       onProgress: () => controller.abort(new Error('cancelled by the test')),
@@ -100,7 +100,6 @@ for (const [name, engine] of Object.entries({ duckdb, parquetjs })) {
     assert.deepEqual(await namesBelow(file.store, 'out/'), []);
     const left = process.getActiveResourcesInfo();
     assert.ok(!left.includes('ProcessWrap'), 'no child process');
-    assert.ok(!left.includes('MessagePort'), 'no thread');
   });
 }
 

@@ -117,7 +117,11 @@ for (const name of HERE) {
     test('cancelled in a later part, it leaves no object, upload, scratch file or process', async () => {
       const controller = new AbortController();
       const file = await largeFile(5);
-      const conversion = createEngine(name, settings, SMALL).convert({
+      const conversion = createEngine(
+        name,
+        settings,
+        SMALL,
+      )({
         ...requestOf(file, await inspected(file)),
         signal: controller.signal,
         onProgress: ({ bytes }) => {
@@ -141,7 +145,10 @@ test('cancelled in the middle of an upload, DuckDB leaves none', async () => {
       if (uploads.length > 0) controller.abort(new Error('cancelled'));
     }
   };
-  const conversion = createEngine('duckdb', settings).convert({
+  const conversion = createEngine(
+    'duckdb',
+    settings,
+  )({
     ...requestOf(file, await inspected(file)),
     signal: controller.signal,
   });
@@ -177,7 +184,7 @@ test('refused credentials are an error of their own, after one more try, and are
   const schema = await inspected(file);
   process.env['AWS_SECRET_ACCESS_KEY'] = 'wrong-secret';
   try {
-    const refused = createEngine('duckdb', settings).convert(requestOf(file, schema));
+    const refused = createEngine('duckdb', settings)(requestOf(file, schema));
     await assert.rejects(refused, (error) => {
       assert.ok(error instanceof LonghaulError);
       assert.equal(error.code, 'STORE_CREDENTIALS');
@@ -195,7 +202,7 @@ test('verify reads a snapshot in S3 again, and finds what has changed since', as
   const file = await landed(store, 'n,x\n1,a\n2,b\n');
   await converted(createEngine('duckdb', settings), file);
   const key = 'out/00000.parquet';
-  const checksum = await checksumAt(file.input);
+  const checksum = await checksumAt(file.location);
   const landing = { rawKey: 'sample.csv', scan: file.scan, bytes: file.bytes, checksum };
   await store.put('sample.csv.manifest.json', landingJson(landing));
   const footer = await countParquetRows(store, key);
@@ -237,7 +244,7 @@ async function assertNothingLeft({ store }: Sample): Promise<void> {
   assert.deepEqual(await namesBelow(store, 'out/'), []);
   assert.deepEqual(await scratchFolders(), []);
   const left = process.getActiveResourcesInfo();
-  assert.ok(!left.includes('MessagePort'), 'no thread');
+  assert.ok(!left.includes('ProcessWrap'), 'no child process');
 }
 
 /** The folder also has files of Node and tsx. */

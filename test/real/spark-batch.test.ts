@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import {
   convertBatch,
-  type BatchProgress,
   type FailedSource,
   type SubmitSpark,
 } from '../../src/conversion/spark/convert-batch.ts';
+import type { Watch } from '../../src/conversion/engine.ts';
 import { SPARK_SIZES, stageJob } from '../../src/conversion/spark/inputs.ts';
 import type { SparkBatch } from '../../src/conversion/spark/job.ts';
 import { csvReadingOf } from '../../src/model/scan.ts';
@@ -81,13 +81,13 @@ async function staged(
     const rawKey = `${id}.csv`;
     await store.put(rawKey, content);
     const scan = scanOf(content, { delimiter: ',' }, 'utf-8', 50);
-    const facts = { store, content, input: store.location(rawKey), bytes: content.length, scan };
-    const found = await inspected({ ...facts, encoding: 'utf-8' });
+    const location = store.location(rawKey);
+    const facts = { location, bytes: content.length, scan, encoding: 'utf-8' as const };
+    const found = await inspected({ ...facts, store, content });
     const schema = { ...found, columns: columns?.[id] ?? found.columns };
     const csv = csvReadingOf(scan, 'utf-8', {});
-    const entry = { encoding: 'utf-8' as const, schema };
-    await store.put(stagedSchemaKey(runId, id), toJson({ ...entry, csv }));
-    const file = { lake, rawKey, bytes: content.length, scan, ...entry };
+    await store.put(stagedSchemaKey(runId, id), toJson({ encoding: 'utf-8', schema, csv }));
+    const file = { ...facts, lake, rawKey, schema };
     const { signal } = new AbortController();
     const sizes = { ...SPARK_SIZES, shardBytes };
     const watch = { signal, onProgress: () => undefined };
@@ -102,7 +102,7 @@ async function staged(
 async function converting(
   { store, input }: Run,
   submit: SubmitSpark,
-  onProgress: (done: BatchProgress) => void = () => undefined,
+  onProgress: (done: Parameters<Watch['onProgress']>[0]) => void = () => undefined,
 ): Promise<FailedSource[]> {
   const deps = { raw: store, converted: store, spark: LOCAL_SPARK };
   const { signal } = new AbortController();
@@ -115,7 +115,7 @@ async function partsOf({ store, input, sources }: Run, id: string): Promise<stri
   const { parts, schema } = await requireStaged(store, key, STAGED_PARTS);
   const { content } = sources[id] ?? assert.fail();
   const scan = scanOf(content, { delimiter: ',' }, 'utf-8', 50);
-  const sample = { store, content, input: store.location(''), bytes: content.length, scan };
+  const sample = { store, content, location: store.location(''), bytes: content.length, scan };
   const prefix = sourcePrefix({ ...input, source: id });
   const names = parts.map((part) => part.slice(prefix.length));
   const { rows } = await readBack({ parts: names, schema, store, prefix });
@@ -159,7 +159,7 @@ describe('a job of several sources', () => {
   it('converts them all but the one that fails, and says how far it is', async (t) => {
     const contents = { a: numbered(300), b: numbered(20), c: numbered(500, 'x'), empty: 'n,t\n' };
     const run = await staged(t, contents, { shardBytes: 2000, columns: { b: NUMBERS } });
-    const told: BatchProgress[] = [];
+    const told: Parameters<Watch['onProgress']>[0][] = [];
     const failed = await converting(run, submit, (done) => void told.push(done));
     assert.deepEqual(
       failed.map(({ id, error }) => [id, error.code]),

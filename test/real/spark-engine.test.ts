@@ -154,7 +154,7 @@ suite('Spark in shards', () => {
 async function reportedBy(engine: ConversionEngine, file: Sample): Promise<number[]> {
   const reported: number[] = [];
   const onProgress = ({ bytes }: { bytes: number }): void => void reported.push(bytes);
-  await engine.convert({ ...requestOf(file, await inspected(file)), onProgress });
+  await engine({ ...requestOf(file, await inspected(file)), onProgress });
   assert.deepEqual(
     reported,
     reported.toSorted((a, b) => a - b),

@@ -38,7 +38,7 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
 
 function roleOf(command: string): Role {
   if (/ server start-dev /.test(command) && !/^\S*\bsh -c/.test(command)) return 'temporal';
-  if (/\/duckdb\/child\.[jt]s/.test(command)) return 'conversion';
+  if (/\/conversion\/child\.[jt]s/.test(command)) return 'conversion';
   if (/\/chaos\/origin\.ts/.test(command)) return 'origin';
   if (/^\S*versitygw /.test(command)) return 'gateway';
   const [, asked] = /\/cli\/main\.[jt]s (\w+)/.exec(command) ?? [];

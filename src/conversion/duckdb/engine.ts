@@ -1,20 +1,18 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import type { DuckDbSettings } from '../../config/settings.ts';
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import { locateHttpfs } from '../../programs/httpfs.ts';
 import { duckDbS3Error } from '../../storage/s3/engine-errors.ts';
 import { assertDecodable } from '../../csv/encoding.ts';
-import type { ConversionEngine, ConversionOutcome, ConversionRequest } from '../engine.ts';
+import type { ConversionEngine, ConversionRequest } from '../engine.ts';
 import { engineError, firstLine, ofCatalogue, type PlainError } from '../engine-errors.ts';
+import { runInChild } from '../in-child.ts';
 import { convertInParts, type PartSizes, type PartToWrite } from '../parts.ts';
 import { anyIsMarked } from '../prepare.ts';
-import type { ChildMessage } from './child.ts';
 import { planJob, type DuckDbJob, type JobPlan } from './plan.ts';
 
 /** Runs a job. Its errors are the catalogue's. */
-export type JobRunner = typeof runInChild;
+export type JobRunner = typeof runDuckDb;
 
 /**
  * The default engine: DuckDB in a child process for each part.
@@ -23,30 +21,23 @@ export type JobRunner = typeof runInChild;
 export function createDuckDbEngine(
   settings: DuckDbSettings,
   sizes: PartSizes,
-  run: JobRunner = runInChild,
+  run: JobRunner = runDuckDb,
 ): ConversionEngine {
-  return { convert: async (request) => await convert(request, settings, sizes, run) };
-}
-
-async function convert(
-  request: ConversionRequest,
-  settings: DuckDbSettings,
-  sizes: PartSizes,
-  run: JobRunner,
-): Promise<ConversionOutcome> {
-  const { output, outputPrefix, signal, schema, onNote } = request;
-  assertDecodable(request.scan, request.encoding);
-  const isInS3 = output.location(outputPrefix).kind === 's3';
-  const httpfsPath = isInS3
-    ? await locateHttpfs({ given: settings.httpfs, signal, onNote })
-    : undefined;
-  const parts = await convertInParts(request, sizes, async (part) => {
-    const { start, whole } = part.range;
-    const isMarked = !whole && (await anyIsMarked(request.input, [start], signal));
-    const plan = planJob(request, part, settings, { httpfsPath, isMarked });
-    await writePart(request, part, plan, run);
-  });
-  return { parts, schema };
+  return async (request) => {
+    const { location, output, outputPrefix, signal, schema, onNote } = request;
+    assertDecodable(request.scan, request.encoding);
+    const isInS3 = output.location(outputPrefix).kind === 's3';
+    const httpfsPath = isInS3
+      ? await locateHttpfs({ given: settings.httpfs, signal, onNote })
+      : undefined;
+    const parts = await convertInParts(request, sizes, async (part) => {
+      const { start, whole } = part.range;
+      const isMarked = !whole && (await anyIsMarked(location, [start], signal));
+      const plan = planJob(request, part, settings, { httpfsPath, isMarked });
+      await writePart(request, part, plan, run);
+    });
+    return { parts, schema };
+  };
 }
 
 async function writePart(
@@ -55,7 +46,7 @@ async function writePart(
   { job, serialJob, shardKey }: JobPlan,
   run: JobRunner,
 ): Promise<void> {
-  const { input: location, output, signal } = request;
+  const { location, output, signal } = request;
   const { start, end } = part.range;
   if (shardKey !== undefined) await output.copyRange({ location, start, end }, shardKey, signal);
   try {
@@ -97,45 +88,21 @@ function isOf(error: unknown, codes: readonly ErrorCode[]): boolean {
   return error instanceof LonghaulError && codes.includes(error.code);
 }
 
-/** If the child dies without a message, the error shows the end of its standard error. */
-const MAX_STDERR_CHARACTERS = 2000;
-
 /**
  * Runs a job in a child process. The process has ended when this function returns or throws.
  * @param onProgress bytes of the range done so far.
  * @throws LonghaulError as `ConversionEngine`; the signal's reason when it aborts.
  */
-export async function runInChild(
+export async function runDuckDb(
   job: DuckDbJob,
   signal: AbortSignal,
   onProgress: (bytes: number) => void,
 ): Promise<void> {
-  signal.throwIfAborted();
-  const child = fork(new URL('./child.js', import.meta.url), {
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  const { s3 } = job;
+  await runInChild({
+    ...{ work: 'duckdb', job, scratchFolder: s3?.scratchFolder, program: 'DuckDB' },
+    ...{ signal, onProgress, errorOf: (error) => jobError(error, s3?.settings.bucket) },
   });
-  const kill = (): void => void child.kill('SIGKILL');
-  signal.addEventListener('abort', kill, { once: true });
-  let stderr = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-MAX_STDERR_CHARACTERS);
-  });
-  let outcome: ChildMessage | undefined;
-  child.on('message', (message: ChildMessage) => {
-    if ('bytes' in message) onProgress(message.bytes);
-    else outcome = message;
-  });
-  try {
-    child.send(job, (error) => error && kill());
-    const [code, exitSignal] = (await once(child, 'close')) as [number | null, string | null];
-    signal.throwIfAborted();
-    if (outcome && 'done' in outcome) return;
-    if (outcome && 'error' in outcome) throw jobError(outcome.error, job.s3?.settings.bucket);
-    throw deathError(code, exitSignal, stderr);
-  } finally {
-    signal.removeEventListener('abort', kill);
-    kill();
-  }
 }
 
 /**
@@ -160,20 +127,5 @@ function uploadsAlike(message: string): string {
   return message.replace(
     /^HTTP Error: Unable to connect to URL (\S+?): (.*?) \(HTTP code (\d+)\)/,
     "HTTP Error: HTTP PUT error writing '$1' (HTTP $3 $2)",
-  );
-}
-
-/** If the worker did not send SIGKILL, the kernel or the container did, because of too much memory. */
-function deathError(code: number | null, signal: string | null, stderr: string): LonghaulError {
-  if (signal === 'SIGKILL' || /heap out of memory|bad_alloc/i.test(stderr)) {
-    return new LonghaulError(
-      'ENGINE_OUT_OF_MEMORY',
-      `DuckDB's process was ended (${signal ?? code}), most likely for using too much memory.`,
-    );
-  }
-  const cause = stderr ? `: ${firstLine(stderr)}` : '.';
-  return new LonghaulError(
-    'ENGINE_FAILED',
-    `DuckDB's process ended with ${signal ?? code ?? 'no code'}${cause}`,
   );
 }

@@ -15,7 +15,7 @@ const DEFAULT_MAX_LINE_BYTES = 2_000_000;
 /** DuckDB's read buffer holds this many longest lines: a line may start anywhere in one buffer and end in the next. */
 const LINES_A_BUFFER = 2;
 
-/** The whole work of the child as plain data, sent as JSON without credentials: the child finds them itself. */
+/** The whole work of the child as plain data. */
 export interface DuckDbJob {
   settings: string[];
   /** Present if one of its files lies in S3. */
@@ -61,7 +61,8 @@ export function planJob(
   const rewrite = !readsExactly(scan, request.encoding);
   const prepared = join(scratchFolder, 'prepared.csv');
   const found = preparationOf(request, range, prepared, rewrite);
-  const isNeeded = scan.records > 0 && (rewrite || isMarked || found.transcode);
+  // Of a file without records, the prepared file is a header that every reader reads.
+  const isNeeded = rewrite || isMarked || found.transcode || scan.records === 0;
   const preparation = isNeeded ? found : undefined;
   const isWhole = range.whole && isReadableWhole(scan.dialect);
   const isShard = preparation === undefined && !isWhole;
@@ -69,15 +70,18 @@ export function planJob(
   const location = output.location(key);
   const outputPath = location.kind === 's3' ? uriOf(location) : partialPath;
   const csv = {
-    path: preparation?.outputPath ?? (isShard ? output.uri(shardKey) : uriOf(request.input)),
+    path: preparation?.outputPath ?? (isShard ? output.uri(shardKey) : uriOf(request.location)),
     delimiter: preparation?.rewrite ? ',' : scan.dialect.delimiter,
     header: preparation !== undefined || (isWhole && scan.dialect.header !== false),
     lineEnd: preparation?.rewrite ? '\n' : lineEndOf(scan),
     maxLineBytes: scan.maxRecordBytes * (preparation ? MAX_REWRITE_GROWTH : 1) + 1024,
   };
+  const values = schema.columns.map(
+    (column, index) => `${valueOf(column, `c${index}`)} AS ${quoteIdentifier(column.name)}`,
+  );
   const forWidth = settingsForWidth(schema.columns.length, settings);
   const copy = (parallel: boolean): string =>
-    `COPY (SELECT ${schema.columns.map(projectionOf).join(', ')} FROM ${readCsv(csv, schema.columns, parallel)}) ` +
+    `COPY (SELECT ${values.join(', ')} FROM ${readCsv(csv, schema.columns, parallel)}) ` +
     `TO ${quoteLiteral(outputPath)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${forWidth.rowsAGroup})`;
   const base = {
     settings: settingStatements(forWidth, scratchFolder),
@@ -87,13 +91,8 @@ export function planJob(
       ? { s3: { settings: location.settings, httpfsPath, scratchFolder } }
       : {}),
   };
-  const empty = emptyCopy(schema.columns, outputPath);
   return {
-    job: {
-      ...base,
-      copy: range.records === 0 ? empty : copy(true),
-      preparation,
-    },
+    job: { ...base, copy: copy(true), preparation },
     ...(scan.quotedBreaks > 0 ? { serialJob: { ...base, copy: copy(false) } } : {}),
     ...(isShard ? { shardKey } : {}),
   };
@@ -154,10 +153,6 @@ function readTypeOf(column: Column): string {
 }
 
 /** Reads dates with `strptime` and the column's own format. That is as fast as one format for the whole reader. */
-function projectionOf(column: Column, index: number): string {
-  return `${valueOf(column, `c${index}`)} AS ${quoteIdentifier(column.name)}`;
-}
-
 function valueOf(column: Column, read: string): string {
   if (column.type !== 'DATE' && column.type !== 'TIMESTAMP') return read;
   // If a column has no format, it has no value.
@@ -170,13 +165,6 @@ function strptimeFormat(format: string): string {
   if (!format.endsWith('%f')) return quoteLiteral(format);
   const whole = format.slice(0, -2);
   return `[${quoteLiteral(whole)}, ${quoteLiteral(`${whole}.%f`)}]`;
-}
-
-function emptyCopy(columns: readonly Column[], path: string): string {
-  const nothing = columns.map(
-    (column) => `CAST(NULL AS ${column.type}) AS ${quoteIdentifier(column.name)}`,
-  );
-  return `COPY (SELECT ${nothing.join(', ')} WHERE false) TO ${quoteLiteral(path)} (FORMAT parquet, COMPRESSION zstd)`;
 }
 
 const MIB = 1024 * 1024;

@@ -3,8 +3,9 @@ import { parse } from 'csv-parse';
 import parquet from 'parquetjs-lite';
 import thrift from 'parquetjs-lite/gen-nodejs/parquet_types.js';
 import type { Column } from '../../model/schema.ts';
-import { locationBlocks, type Location } from '../../storage/location.ts';
+import { locationBlocks } from '../../storage/location.ts';
 import { windows1252ToUtf8 } from '../../csv/encoding.ts';
+import type { FileRange } from '../ranges.ts';
 import { rowKey, writerSchema } from './schema.ts';
 
 /** The writer holds a row group as JavaScript values. The first limit that is reached ends the group. */
@@ -13,13 +14,8 @@ const MAX_BYTES_A_GROUP = 16 * 1024 * 1024;
 /** Rows between two messages of progress. */
 const ROWS_A_REPORT = 4096;
 
-/** Plain data, which a thread can receive. */
-export interface FileToWrite {
-  input: Location;
-  /** Offset at which a record starts. */
-  start: number;
-  /** Offset at which another record starts, or the file's end. */
-  end: number;
+/** Plain data, which a child can receive. */
+export interface FileToWrite extends FileRange {
   delimiter: string;
   transcode: boolean;
   columns: Column[];
@@ -97,13 +93,13 @@ async function* recordsOf(job: FileToWrite): AsyncGenerator<ParsedRecord> {
 
 /** Copies each block, because the parser keeps blocks for longer than they are valid. */
 async function* blocksOf(job: FileToWrite): AsyncGenerator<Buffer> {
-  for await (const block of locationBlocks(job.input, job)) {
+  for await (const block of locationBlocks(job.location, job)) {
     yield Buffer.from(job.transcode ? windows1252ToUtf8(block) : block);
   }
 }
 
 /**
- * Makes footers of this thread declare timestamps as local, as DuckDB's and Spark's files do. A local timestamp has the
+ * Makes footers of this process declare timestamps as local, as DuckDB's and Spark's files do. A local timestamp has the
  * logical type TIMESTAMP that is not adjusted to UTC. The writer uses only the older TIMESTAMP_MICROS. From that alone,
  * pyarrow and Spark read instants in UTC. The writer's Thrift types know both.
  */

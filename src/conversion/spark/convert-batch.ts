@@ -17,22 +17,23 @@ import type { BatchInput, BatchSource } from '../../model/run.ts';
 import { locateHadoopJars } from '../../programs/hadoop.ts';
 import { submitSpark, type SparkEnd, type SparkCommand } from '../../programs/spark-submit.ts';
 import { keepingReserve } from '../../storage/free-space.ts';
-import type { StagedParts } from '../../storage/manifest-shapes.ts';
-import { toJson } from '../../storage/manifests.ts';
-import { newAttempt, requireSchema, stagedPartsKey } from '../../storage/staged.ts';
+import { newAttempt, stagedPartsKey } from '../../storage/staged.ts';
 import { hadoopUri, type Lake, type Store } from '../../storage/store.ts';
 import { openTemporaryFolder } from '../../storage/temporary-folder.ts';
 import { keepPrivate, writtenFolder } from '../convert-source.ts';
+import type { Watch } from '../engine.ts';
 import { openScratch } from '../parts.ts';
-import { together } from '../together.ts';
+import { SMALL_REQUESTS, together } from '../together.ts';
 import { deathError, memoryError, sparkError } from './errors.ts';
 import {
   SESSION_DIED,
+  type FailedSource,
   type SparkBatch,
   type SparkError,
   type SparkPart,
   type SparkResult,
 } from './job.ts';
+import { putParts } from './remote-batch.ts';
 
 const SCRIPT = fileURLToPath(new URL('convert.py', import.meta.url));
 
@@ -40,27 +41,8 @@ const SCRIPT = fileURLToPath(new URL('convert.py', import.meta.url));
 const LOOK_INTERVAL_MS = 200;
 /** Sources whose parts are moved at once. For a lake in S3 a move is an upload. */
 const MOVES = 4;
-/** Sources whose parts are looked for at once. */
-const LOOKS = 16;
 
-export interface BatchProgress {
-  /** Bytes of Spark's input that are done. */
-  bytes: number;
-  totalBytes: number;
-  sources: { done: number; total: number };
-}
-
-export interface BatchWatch {
-  signal: AbortSignal;
-  onProgress: (progress: BatchProgress) => void;
-  onNote: (note: string) => void;
-}
-
-/** A source without parts, and the reason. */
-export interface FailedSource {
-  id: string;
-  error: LonghaulError;
-}
+export type { FailedSource } from './job.ts';
 
 type Deps = Lake & { spark: SparkSettings };
 
@@ -76,7 +58,7 @@ export type SubmitSpark = (command: SparkCommand) => Promise<SparkEnd>;
 export async function convertBatch(
   deps: Deps,
   input: BatchInput,
-  watch: BatchWatch,
+  watch: Watch,
   submit: SubmitSpark = submitSpark,
 ): Promise<FailedSource[]> {
   const attempt = newAttempt();
@@ -98,7 +80,7 @@ export async function convertBatch(
 interface Options {
   deps: Deps;
   input: BatchInput;
-  watch: BatchWatch;
+  watch: Watch;
   submit: SubmitSpark;
   attempt: string;
   /** Spark's folder on this machine, with its job and its results. */
@@ -130,7 +112,7 @@ class BatchConversion {
     const { signal: stop } = watch;
     const sizes = await together(
       input.sources,
-      { signal: stop, concurrency: LOOKS },
+      { signal: stop, concurrency: SMALL_REQUESTS },
       async (each) => deps.converted.size(stagedPartsKey(stagedSparkPrefix(input.runId, each.id))),
     );
     for (const [index, source] of input.sources.entries()) {
@@ -288,18 +270,15 @@ class BatchConversion {
     const { deps, input, attempt, outputFolder } = this.#options;
     const { converted } = deps;
     const target = sourcePrefix({ ...input, source: id });
-    const prefix = stagedSparkPrefix(input.runId, id);
     try {
       await keepPrivate(deps, rawKey, target);
       for (const { name } of parts) {
         await converted.putFile(target + name, join(outputFolder, id, OUTPUT, name), signal);
       }
       await keepPrivate(deps, rawKey, target);
-      const { schema } = await requireSchema(converted, { ...input, source: { id } });
-      const staged: StagedParts = { parts: parts.map(({ name }) => target + name), schema };
       // If Temporal has given up this attempt, no step takes its parts.
       signal.throwIfAborted();
-      await converted.put(stagedPartsKey(prefix), toJson(staged));
+      await putParts(converted, input, id, parts);
     } catch (error) {
       const own = target + partPrefix(input.runId, attempt);
       await converted.deletePrefix(own).catch(() => undefined);
@@ -307,7 +286,7 @@ class BatchConversion {
       return this.#fail(id, error);
     }
     this.#open.delete(id);
-    await converted.deletePrefix(sparkShardsPrefix(prefix));
+    await converted.deletePrefix(sparkShardsPrefix(stagedSparkPrefix(input.runId, id)));
   }
 
   #fail(id: string, error: LonghaulError): void {

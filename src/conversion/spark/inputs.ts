@@ -2,21 +2,20 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SparkSettings } from '../../config/settings.ts';
 import { assertDecodable } from '../../csv/encoding.ts';
-import type { Encoding } from '../../model/dataset.ts';
 import { sparkJobKey, sparkShardsPrefix, stagedSparkPrefix } from '../../model/layout.ts';
-import { isReadableWhole, type CsvScan } from '../../model/scan.ts';
-import type { Schema } from '../../model/schema.ts';
+import { isReadableWhole } from '../../model/scan.ts';
 import { freeSpace } from '../../storage/free-space.ts';
 import { toJson } from '../../storage/manifests.ts';
-import { requireLanding, requireSchema, type LandedTask } from '../../storage/staged.ts';
+import type { LandedTask } from '../../storage/staged.ts';
 import type { Lake } from '../../storage/store.ts';
-import { writtenFolder } from '../convert-source.ts';
+import { landedFile, writtenFolder } from '../convert-source.ts';
+import type { TypedFile, Watch } from '../engine.ts';
 import { openScratch, PART_SIZES, type PartSizes } from '../parts.ts';
 import {
   anyIsMarked,
   lineEndOf,
   preparationOf,
-  prepareInThreads,
+  prepareInChildren,
   readsExactly,
 } from '../prepare.ts';
 import { cutRecords, type RecordRange } from '../ranges.ts';
@@ -55,41 +54,29 @@ export interface StagedSource {
   stagedBytes: number;
 }
 
-interface Progress {
-  bytes: number;
-  totalBytes: number;
-}
-
 /** Stages Spark's job for a landing in the run's staging. A repeated call keeps existing copies. */
 export async function stageSource(
   lake: Lake,
   input: LandedTask,
-  watch: { signal: AbortSignal; onProgress: (done: Progress) => void },
+  watch: Pick<Watch, 'signal' | 'onProgress'>,
 ): Promise<StagedSource> {
-  const { bytes: totalBytes, scan } = await requireLanding(lake.raw, input);
-  const { encoding, schema } = await requireSchema(lake.converted, input);
-  const file = { lake, rawKey: input.rawKey, bytes: totalBytes, scan, encoding, schema };
+  const file = { ...(await landedFile(lake, input)), lake, rawKey: input.rawKey };
   const prefix = stagedSparkPrefix(input.runId, input.source.id);
   const { inputs } = await stageJob(file, prefix, SPARK_SIZES, {
     signal: watch.signal,
-    onProgress: (bytes) => watch.onProgress({ bytes, totalBytes }),
+    onProgress: (bytes) => watch.onProgress({ bytes, totalBytes: file.bytes }),
   });
   const sum = (of: typeof inputs): number => of.reduce((total, { bytes }) => total + bytes, 0);
   const copies = inputs.filter(({ zone }) => zone === 'converted');
   return { bytes: sum(inputs), stagedBytes: sum(copies) };
 }
 
-/** A landed file, with the results of landing and inspection. */
-export interface LandedCsv {
+export interface LandedCsv extends TypedFile {
   lake: Lake;
   rawKey: string;
-  bytes: number;
-  scan: CsvScan;
-  encoding: Encoding;
-  schema: Schema;
 }
 
-interface Watch {
+interface StagingWatch {
   signal: AbortSignal;
   /** @param bytes bytes of the records prepared so far. */
   onProgress: (bytes: number) => void;
@@ -111,7 +98,7 @@ export async function stageJob(
   file: LandedCsv,
   prefix: string,
   { shardBytes, ...sizes }: SparkSizes,
-  watch: Watch,
+  watch: StagingWatch,
 ): Promise<SparkJob> {
   const { lake, schema } = file;
   assertDecodable(file.scan, file.encoding);
@@ -130,16 +117,15 @@ async function makeInputs(
   file: LandedCsv,
   prefix: string,
   shardBytes: number,
-  watch: Watch,
+  watch: StagingWatch,
 ): Promise<SparkInputs> {
-  const { lake, rawKey, scan, encoding } = file;
+  const { rawKey, location, scan, encoding } = file;
   const first = scan.splits[0] ?? file.bytes;
   const shards = cutRecords(file, Math.ceil((file.bytes - first) / shardBytes));
   const isWhole = shards.length === 1 && isReadableWhole(scan.dialect);
   const starts = isWhole ? [0] : shards.map(({ start }) => start);
   // A mark at the start of a whole UTF-8 file is a real byte order mark.
   const mayBeMarked = !isWhole || encoding !== 'utf-8';
-  const location = lake.raw.location(rawKey);
   if (
     !readsExactly(scan, encoding) ||
     (mayBeMarked && (await anyIsMarked(location, starts, watch.signal)))
@@ -156,10 +142,10 @@ async function makeInputs(
 }
 
 async function copies(
-  { lake: { raw, converted }, rawKey }: LandedCsv,
+  { lake: { converted }, location }: LandedCsv,
   prefix: string,
   shards: readonly RecordRange[],
-  { signal, onProgress }: Watch,
+  { signal, onProgress }: StagingWatch,
 ): Promise<SparkInput[]> {
   let done = 0;
   return await together(shards, { signal, concurrency: COPIES }, async (shard, index, stopped) => {
@@ -169,7 +155,7 @@ async function copies(
     const there = await converted.size(key);
     if (there !== bytes) {
       if (there !== undefined) await converted.delete(key);
-      await converted.copyRange({ location: raw.location(rawKey), start, end }, key, stopped);
+      await converted.copyRange({ location, start, end }, key, stopped);
     }
     onProgress((done += bytes));
     return { zone: 'converted', key, bytes, records };
@@ -185,10 +171,9 @@ async function preparedInputs(
   file: LandedCsv,
   prefix: string,
   shards: readonly RecordRange[],
-  { signal, onProgress }: Watch,
+  { signal, onProgress }: StagingWatch,
 ): Promise<SparkInputs> {
-  const { raw, converted } = file.lake;
-  const located = { ...file, input: raw.location(file.rawKey) };
+  const { converted } = file.lake;
   const scratch = await openScratch(converted.location(prefix));
   try {
     const outputPath = (index: number): string => join(scratch.folder, `${index}.csv`);
@@ -197,9 +182,9 @@ async function preparedInputs(
     );
     const missing = sizes.flatMap((bytes, index) => (bytes === undefined ? index : []));
     const ranges = missing.map((index) =>
-      preparationOf(located, shards[index] as RecordRange, outputPath(index), true),
+      preparationOf(file, shards[index] as RecordRange, outputPath(index), true),
     );
-    await prepareInThreads(ranges, signal, onProgress);
+    await prepareInChildren(ranges, signal, onProgress);
     await together(missing, { signal, concurrency: COPIES }, async (index, _, stopped) => {
       sizes[index] = (await stat(outputPath(index))).size;
       await converted.putFile(shardKey(prefix, index), outputPath(index), stopped);

@@ -1,5 +1,8 @@
+import type { z } from 'zod';
 import type { Encoding } from '../../model/dataset.ts';
+import type { LonghaulError } from '../../model/errors.ts';
 import type { Column } from '../../model/schema.ts';
+import type { SPARK_RESULT } from '../../storage/manifest-shapes.ts';
 import type { Lake } from '../../storage/store.ts';
 
 /**
@@ -65,24 +68,22 @@ export interface SparkInput {
   records: number;
 }
 
-export type SparkResult =
-  | { format: 'longhaul/spark-result/1'; parts: SparkPart[] }
-  | { format: 'longhaul/spark-result/1'; error: SparkError };
+/** The job writes it last for each source: the parts, with the rows in their footers, or why there are none. */
+export type SparkResult = z.infer<typeof SPARK_RESULT>;
 
-export interface SparkPart {
-  /** Name in the source's output. */
-  name: string;
-  /** Rows in the footer of the finished file. */
-  rows: number;
-  bytes: number;
-}
+export type SparkPart = Extract<SparkResult, { parts: unknown }>['parts'][number];
 
-export interface SparkError {
-  /** Class of the last cause, such as `java.io.IOException`; `SessionDied` if the job gives the source up. */
-  kind: string;
-  /** Message of the last cause. */
-  message: string;
-}
+/**
+ * Class and message of the last cause: `java.io.IOException` and so on, or `SessionDied` if the job gives the source
+ * up.
+ */
+export type SparkError = Extract<SparkResult, { error: unknown }>['error'];
 
 /** The kind that `convert.py` reports if the session died too often while it converted the source. */
 export const SESSION_DIED = 'SessionDied';
+
+/** A source without parts, and the reason. */
+export interface FailedSource {
+  id: string;
+  error: LonghaulError;
+}

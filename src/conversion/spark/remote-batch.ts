@@ -12,12 +12,15 @@ import { SPARK_RESULT, type StagedParts } from '../../storage/manifest-shapes.ts
 import { readJson, toJson } from '../../storage/manifests.ts';
 import { requireSchema, stagedPartsKey } from '../../storage/staged.ts';
 import type { Lake } from '../../storage/store.ts';
-import { together } from '../together.ts';
-import type { FailedSource } from './convert-batch.ts';
-import type { SparkBatch, SparkBatchSource, SparkError, SparkPart, SparkResult } from './job.ts';
-
-/** Number of small S3 requests at once. Each waits mostly for S3, so more than one pays. */
-const CONCURRENCY = 16;
+import { SMALL_REQUESTS, together } from '../together.ts';
+import type {
+  FailedSource,
+  SparkBatch,
+  SparkBatchSource,
+  SparkError,
+  SparkPart,
+  SparkResult,
+} from './job.ts';
 
 /** A job for Spark on other machines. Its input and its results lie in the run's staging. */
 export interface RemoteBatch extends RunDay {
@@ -107,10 +110,7 @@ export async function partsOf(
   );
 }
 
-/**
- * Records for each source which parts are in their place in S3. Verification reads this.
- * @returns sources whose parts in S3 differ from Spark's result.
- */
+/** Lists the parts of each source in S3. @returns sources whose parts there differ from Spark's result. */
 export async function stageParts(
   lake: Lake,
   at: RemoteBatch,
@@ -121,7 +121,7 @@ export async function stageParts(
   const made = await partsOf(lake, at, ids, signal);
   const failed = await together(
     made,
-    { signal, concurrency: CONCURRENCY },
+    { signal, concurrency: SMALL_REQUESTS },
     async ({ id, parts }) => {
       const prefix = sourcePrefix({ ...at, source: id });
       for (const { name, bytes } of parts) {
@@ -130,13 +130,24 @@ export async function stageParts(
         const what = `${converted.uri(prefix + name)} has ${found ?? 'no'} bytes, but Spark wrote ${bytes}.`;
         return [{ id, error: new LonghaulError('LAKE_CORRUPT', what, { source: id }) }];
       }
-      const { schema } = await requireSchema(converted, { ...at, source: { id } });
-      const staged: StagedParts = { parts: parts.map(({ name }) => prefix + name), schema };
-      await converted.put(stagedPartsKey(stagedSparkPrefix(at.runId, id)), toJson(staged));
+      await putParts(converted, at, id, parts);
       return [];
     },
   );
   return failed.flat();
+}
+
+/** Lists a source's parts, which are in their place. Verification reads the list. */
+export async function putParts(
+  converted: Lake['converted'],
+  at: RunDay,
+  id: string,
+  parts: readonly SparkPart[],
+): Promise<void> {
+  const { schema } = await requireSchema(converted, { ...at, source: { id } });
+  const prefix = sourcePrefix({ ...at, source: id });
+  const staged: StagedParts = { parts: parts.map(({ name }) => prefix + name), schema };
+  await converted.put(stagedPartsKey(stagedSparkPrefix(at.runId, id)), toJson(staged));
 }
 
 /** Ids of the sources that have a result, parts or error. */
@@ -157,7 +168,7 @@ async function readResults(
   signal: AbortSignal,
 ): Promise<Map<string, SparkResult>> {
   const wanted = await idsWithResult(lake, at, ids);
-  const results = await together(wanted, { signal, concurrency: CONCURRENCY }, async (id) => {
+  const results = await together(wanted, { signal, concurrency: SMALL_REQUESTS }, async (id) => {
     // Spark writes a result completely or not at all.
     const result = await readJson(lake.converted, resultKey(at, id), SPARK_RESULT);
     return result ? [[id, result] as const] : [];

@@ -8,7 +8,7 @@ import {
   type Column,
   type ColumnType,
 } from '../model/schema.ts';
-import { ALL_SHAPES, DECIMAL, INTEGER, shapeOfFormat } from '../csv/shapes.ts';
+import { ALL_SHAPES, DECIMAL, INTEGER, shapeOfFormat, WITHIN_DOUBLE } from '../csv/shapes.ts';
 
 /** A column of a file, with its type. */
 export interface TypedColumn {
@@ -35,49 +35,44 @@ export function namedColumns(
   return named;
 }
 
-/** What fits all values of a column. */
-interface Found {
-  shapes: number;
-  /** True if an integer among them is beyond 2^53. */
-  beyondDouble: boolean;
-}
-
 /**
  * The column with its declared type, else with the first type that fits all values.
+ * @param shapes the shapes that fit all values.
  * @param known the type of the column in the dataset's table. It is taken if it holds every value exactly, so that the
  *   file need not be cast into it.
  */
 export function typedColumn(
   named: NamedColumn,
-  found: Found,
+  shapes: number,
   { types = {} }: SourceOverrides,
   known?: ColumnType,
 ): TypedColumn {
   const declared = Object.hasOwn(types, named.name) ? types[named.name] : undefined;
-  const isEmpty = found.shapes === ALL_SHAPES;
+  const isEmpty = shapes === ALL_SHAPES;
+  const isBeyondDouble = (shapes & WITHIN_DOUBLE) === 0;
   const columnOf = (type: DeclaredType): Column => ({
     ...named,
     type: type.type,
     ...(isEmpty && { empty: true }),
     ...(declared && { declared: true }),
-    ...formatFor(type, found),
-    ...(type.type === 'BIGINT' && found.beyondDouble && { beyondDouble: true }),
+    ...formatFor(type, shapes),
+    ...(type.type === 'BIGINT' && isBeyondDouble && { beyondDouble: true }),
   });
-  if (declared) return { column: columnOf(declared), declared, fits: isFitting(declared, found) };
+  if (declared) return { column: columnOf(declared), declared, fits: isFitting(declared, shapes) };
   const isExact =
     known !== undefined &&
-    isFitting({ type: known }, found) &&
-    !(known === 'DOUBLE' && found.beyondDouble);
-  const usual = isEmpty ? 'VARCHAR' : COLUMN_TYPES.find((type) => isFitting({ type }, found));
+    isFitting({ type: known }, shapes) &&
+    !(known === 'DOUBLE' && isBeyondDouble);
+  const usual = isEmpty ? 'VARCHAR' : COLUMN_TYPES.find((type) => isFitting({ type }, shapes));
   const type = (isExact ? known : usual) ?? 'VARCHAR';
   return { column: columnOf({ type }), declared, fits: true };
 }
 
-function isFitting(type: DeclaredType, { shapes }: Found): boolean {
+function isFitting(type: DeclaredType, shapes: number): boolean {
   return type.type === 'VARCHAR' || (shapes & shapesOfType(type)) !== 0;
 }
 
-function formatFor(type: DeclaredType, { shapes }: Found): Pick<Column, 'format'> {
+function formatFor(type: DeclaredType, shapes: number): Pick<Column, 'format'> {
   const format = formatsOf(type).find((each) => (shapes & shapeOfFormat(each)) !== 0);
   return format === undefined ? {} : { format };
 }

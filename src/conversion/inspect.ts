@@ -4,7 +4,7 @@ import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import type { ColumnType, Schema } from '../model/schema.ts';
 import { assertDecodable, decode } from '../csv/encoding.ts';
-import { emptyProfile, mergeProfiles, profileRecords, type Profile } from '../csv/profile.ts';
+import { emptyProfile, profileRecords, type Profile } from '../csv/profile.ts';
 import { shapesOf } from '../csv/shapes.ts';
 import { QUOTE, Tokenizer } from '../csv/tokenizer.ts';
 import { namedColumns, shapesOfType, typedColumn, type TypedColumn } from './column-types.ts';
@@ -33,11 +33,7 @@ export async function inspect(request: InspectRequest): Promise<Schema> {
   const named = namedColumns(scan.header, overrides);
   const profile = await profileOf(request, named.length);
   const typed = named.map((column, index) => {
-    const found = {
-      shapes: profile.shapes[index] ?? 0,
-      beyondDouble: profile.beyondDouble[index] === 1,
-    };
-    return typedColumn(column, found, overrides, tableTypes?.get(column.name));
+    return typedColumn(column, profile[index] ?? 0, overrides, tableTypes?.get(column.name));
   });
   if (typed.some(({ fits }) => !fits)) await throwUnconvertible(request, typed);
   return { columns: typed.map(({ column }) => column) };
@@ -69,9 +65,9 @@ async function profileOf(request: InspectRequest, columns: number): Promise<Prof
     ranges.length > 1
       ? await runInChildren<Profile>(jobs, signal, onProgress)
       : await Promise.all(ranges.map((range) => profileRange(range, onProgress, signal)));
-  const total = emptyProfile(columns);
-  for (const profile of profiles) mergeProfiles(total, profile);
-  return total;
+  return emptyProfile(columns).map((all, column) =>
+    profiles.reduce((shapes, profile) => shapes & (profile[column] ?? 0), all),
+  );
 }
 
 /** @param onProgress bytes of the range done so far. */

@@ -11,32 +11,17 @@ interface Windows1252Evidence {
   firstUnlikely?: number;
 }
 
-/** Plain JSON. The next chunk may continue the current UTF-8 sequence. */
+/** Plain JSON. */
 export interface EncodingState extends EncodingEvidence {
-  /** Continuation bytes that the current sequence still needs. */
-  missing: number;
-  /** Bounds of the sequence's next byte. They exclude overlong forms, surrogates and values beyond U+10FFFF. */
-  lowest: number;
-  highest: number;
-  sequenceStart: number;
   windows1252: Windows1252Evidence;
-  /** The last byte that was read; -1 before the first. */
+  /** The last byte before `rest`; -1 before the first. */
   last: number;
-  /** The last byte, if the next one decides whether it is likely in Windows-1252. */
-  unweighed: { byte: number; before: number; offset: number } | null;
+  /** The last bytes, if the next ones decide what they are: an unfinished sequence, or one byte that is in none. */
+  rest: number[];
 }
 
 export function initialEncodingState(): EncodingState {
-  return {
-    ascii: true,
-    missing: 0,
-    lowest: 0x80,
-    highest: 0xbf,
-    sequenceStart: 0,
-    windows1252: { likely: 0, unlikely: 0 },
-    last: -1,
-    unweighed: null,
-  };
+  return { ascii: true, windows1252: { likely: 0, unlikely: 0 }, last: -1, rest: [] };
 }
 
 /** The byte-by-byte pass reads only blocks of this size that the native checks cannot decide. */
@@ -53,47 +38,41 @@ export class EncodingDetector {
 
   /** @param offset of the chunk's first byte in the file. */
   push(chunk: Uint8Array, offset: number): void {
+    if (this.#skipAscii(chunk)) return;
     const state = this.#state;
-    if (chunk.length === 0) return;
-    if (state.missing === 0 && isAscii(chunk)) {
-      this.#weighLast(chunk[0] as number);
-      state.last = chunk.at(-1) as number;
-      return;
-    }
+    state.ascii = false;
     if (state.firstUndefinedWindows1252 === undefined) this.#findUndefined(chunk, offset);
     for (let at = 0; at < chunk.length; at += BLOCK_BYTES) {
+      // If both offsets are known, no byte can add evidence.
+      if (state.firstInvalidUtf8 !== undefined && state.firstMultibyteUtf8 !== undefined) return;
       const block = chunk.subarray(at, at + BLOCK_BYTES);
-      this.#weighLast(block[0] as number);
-      if (state.missing > 0 || !isAscii(block)) {
-        state.ascii = false;
-        this.#checkUtf8(block, offset + at);
-      }
-      state.last = block.at(-1) as number;
+      if (this.#skipAscii(block)) continue;
+      const { rest } = state;
+      const bytes = rest.length === 0 ? block : Buffer.concat([Buffer.from(rest), block]);
+      this.#walk(bytes, offset + at - rest.length, false);
     }
   }
 
   finish(endOffset: number): EncodingEvidence {
     const state = this.#state;
-    this.#weighLast(-1);
-    const { ascii, missing, sequenceStart, windows1252, firstMultibyteUtf8 } = state;
-    if (missing > 0 && endOffset > sequenceStart) state.firstInvalidUtf8 ??= sequenceStart;
-    const { firstInvalidUtf8, firstUndefinedWindows1252 } = state;
+    this.#walk(Buffer.from(state.rest), endOffset - state.rest.length, true);
+    const { ascii, windows1252, firstInvalidUtf8, firstMultibyteUtf8 } = state;
     const isPossible = firstInvalidUtf8 !== undefined && firstMultibyteUtf8 === undefined;
     const isUnlikely = isPossible && windows1252.unlikely > windows1252.likely;
     return {
       ascii,
       firstInvalidUtf8,
       firstMultibyteUtf8,
-      firstUndefinedWindows1252,
+      firstUndefinedWindows1252: state.firstUndefinedWindows1252,
       ...(isUnlikely && { firstUnlikelyWindows1252: windows1252.firstUnlikely }),
     };
   }
 
-  #weighLast(after: number): void {
-    const { unweighed, windows1252 } = this.#state;
-    if (!unweighed) return;
-    weigh(windows1252, unweighed.byte, { ...unweighed, after });
-    this.#state.unweighed = null;
+  #skipAscii(bytes: Uint8Array): boolean {
+    const state = this.#state;
+    if (state.rest.length > 0 || !isAscii(bytes)) return false;
+    state.last = bytes.at(-1) ?? state.last;
+    return true;
   }
 
   /** Five native searches are many times faster than one loop. */
@@ -104,69 +83,56 @@ export class EncodingDetector {
     if (found.length > 0) this.#state.firstUndefinedWindows1252 = offset + Math.min(...found);
   }
 
-  #checkUtf8(block: Uint8Array, offset: number): void {
+  /** @param isEnd whether the file ends with the bytes, so that nothing is left for the next ones to decide. */
+  #walk(bytes: Uint8Array, offset: number, isEnd: boolean): void {
     const state = this.#state;
-    if (state.firstMultibyteUtf8 === undefined) this.#walk(block, offset);
-    else if (state.firstInvalidUtf8 === undefined) {
-      const cut = state.missing === 0 ? lastBoundary(block) : 0;
-      if (cut > 0 && isUtf8(block.subarray(0, cut))) this.#walk(block.subarray(cut), offset + cut);
-      else this.#walk(block, offset);
-    } else state.missing = 0; // Both offsets are known, so no byte can add evidence.
-  }
-
-  #walk(block: Uint8Array, offset: number): void {
-    const state = this.#state;
-    for (let at = 0; at < block.length; at += 1) {
-      const byte = block[at] as number;
-      if (state.missing > 0) {
-        if (byte >= state.lowest && byte <= state.highest) {
-          state.missing -= 1;
-          state.lowest = 0x80;
-          state.highest = 0xbf;
-          if (state.missing === 0) state.firstMultibyteUtf8 ??= state.sequenceStart;
-          continue;
-        }
-        state.missing = 0;
-        state.firstInvalidUtf8 ??= state.sequenceStart;
+    let at = this.#skipValid(bytes);
+    while (at < bytes.length) {
+      if ((bytes[at] as number) < 0x80) {
+        at += 1;
+        continue;
       }
-      if (byte < 0x80) continue;
-      this.#weigh(block, at, offset);
-      this.#lead(byte, offset + at);
+      const wanted = sequenceLength(bytes[at] as number);
+      const length = validLength(bytes, at, wanted);
+      if (length === wanted) state.firstMultibyteUtf8 ??= offset + at;
+      else if (at + length === bytes.length && !isEnd) break;
+      else state.firstInvalidUtf8 ??= offset + at;
+      const before = at > 0 ? (bytes[at - 1] as number) : state.last;
+      const neighbours = { before, after: bytes[at + 1] ?? -1, offset: offset + at };
+      weigh(state.windows1252, bytes[at] as number, neighbours);
+      at += length;
     }
+    if (at > 0) state.last = bytes[at - 1] as number;
+    state.rest = [...bytes.subarray(at)];
   }
 
-  #weigh(block: Uint8Array, at: number, blockOffset: number): void {
-    const state = this.#state;
-    const byte = block[at] as number;
-    const before = at > 0 ? (block[at - 1] as number) : state.last;
-    const offset = blockOffset + at;
-    const after = block[at + 1];
-    if (after === undefined) state.unweighed = { byte, before, offset };
-    else weigh(state.windows1252, byte, { before, after, offset });
-  }
-
-  /** Begins a sequence at its first byte. A stray continuation byte, C0, C1, and F5 to FF begin none. */
-  #lead(byte: number, offset: number): void {
-    const state = this.#state;
-    if (byte < 0xc2 || byte > 0xf4) {
-      state.firstInvalidUtf8 ??= offset;
-      return;
-    }
-    state.missing = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
-    state.sequenceStart = offset;
-    state.lowest = byte === 0xe0 ? 0xa0 : byte === 0xf0 ? 0x90 : 0x80;
-    state.highest = byte === 0xed ? 0x9f : byte === 0xf4 ? 0x8f : 0xbf;
+  /** A multibyte character decides against Windows-1252, so the bytes after it need no weighing. @returns where to go on. */
+  #skipValid(bytes: Uint8Array): number {
+    if (this.#state.firstMultibyteUtf8 === undefined) return 0;
+    const last = bytes.findLastIndex((byte) => (byte & 0xc0) !== 0x80);
+    return last > 0 && isUtf8(bytes.subarray(0, last)) ? last : 0;
   }
 }
 
-/** Start of a block's last, perhaps unfinished, sequence. If the block ends in ASCII, its length. */
-function lastBoundary(block: Uint8Array): number {
-  for (let back = 1; back <= 4 && back <= block.length; back += 1) {
-    const byte = block[block.length - back] as number;
-    if (byte < 0x80) return block.length - back + 1;
-    if (byte >= 0xc0) return block.length - back;
+/** Length of the UTF-8 sequence that the byte begins; 0 for a stray continuation byte, C0, C1, and F5 to FF. */
+function sequenceLength(lead: number): number {
+  if (lead < 0xc2 || lead > 0xf4) return 0;
+  return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+/** The bytes from `at` on that are valid in a sequence of the wanted length. At least 1. */
+function validLength(bytes: Uint8Array, at: number, wanted: number): number {
+  const lead = bytes[at] as number;
+  // The bounds of the second byte exclude overlong forms, surrogates and values beyond U+10FFFF.
+  let lowest = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
+  let highest = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+  let length = 1;
+  for (; length < wanted; length += 1) {
+    const byte = bytes[at + length] ?? 0;
+    if (byte < lowest || byte > highest) break;
+    [lowest, highest] = [0x80, 0xbf];
   }
-  return 0;
+  return length;
 }
 
 /** Bytes that are weighed. More would not change the decision. */

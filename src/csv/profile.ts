@@ -1,29 +1,14 @@
 import type { Encoding } from '../model/dataset.ts';
 import { firstRecordOffset, type Dialect } from '../model/scan.ts';
 import { decode } from './encoding.ts';
-import { ALL_SHAPES, BEYOND_DOUBLE, INTEGER, shapesOf } from './shapes.ts';
+import { ALL_SHAPES, INTEGER, shapesOf } from './shapes.ts';
 import { QUOTE, Tokenizer, type Block } from './tokenizer.ts';
 
-/** What some of the records show about the columns: plain data, merged in any order. */
-export interface Profile {
-  /** Shapes of each column's values; ALL_SHAPES if it has none. */
-  shapes: Int32Array;
-  /** 1 if the column has an integer beyond 2^53. */
-  beyondDouble: Uint8Array;
-}
+/** The shapes of each column's values, as some of the records show them; ALL_SHAPES if a column has none. */
+export type Profile = Int32Array;
 
 export function emptyProfile(columns: number): Profile {
-  return {
-    shapes: new Int32Array(columns).fill(ALL_SHAPES),
-    beyondDouble: new Uint8Array(columns),
-  };
-}
-
-export function mergeProfiles(into: Profile, other: Profile): void {
-  for (const [column, shapes] of other.shapes.entries()) {
-    into.shapes[column] = (into.shapes[column] as number) & shapes;
-    into.beyondDouble[column] ||= other.beyondDouble[column] as number;
-  }
+  return new Int32Array(columns).fill(ALL_SHAPES);
 }
 
 /**
@@ -37,7 +22,6 @@ export function profileRecords(
   block: Block,
   delimiter: number,
 ): number {
-  const { shapes } = profile;
   const tokenizer = new Tokenizer(delimiter);
   const { ends } = tokenizer;
   return tokenizer.readAll(bytes, block, (record) => {
@@ -45,26 +29,18 @@ export function profileRecords(
     // A field behind the header's columns has no shapes. Ragged files never get here.
     for (let column = 0; column < tokenizer.fields; column += 1) {
       const to = ends[column] as number;
-      if (shapes[column]) narrow(profile, column, bytes, from, to);
+      const wanted = profile[column];
+      if (wanted) profile[column] = narrowed(wanted, bytes, from, to);
       from = to + 1;
     }
   });
 }
 
 /** Does not unescape the value: if it has a quote inside its quotes, it is not a number and not a date. */
-function narrow(
-  profile: Profile,
-  column: number,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): void {
+function narrowed(wanted: number, bytes: Uint8Array, start: number, end: number): number {
   const margin = bytes[start] === QUOTE ? 1 : 0;
-  if (start + margin >= end - margin) return;
-  const wanted = profile.shapes[column] as number;
-  const found = shapesOf(bytes, start + margin, end - margin, wanted);
-  profile.shapes[column] = found & wanted;
-  if ((found & BEYOND_DOUBLE) !== 0) profile.beyondDouble[column] = 1;
+  if (start + margin >= end - margin) return wanted;
+  return shapesOf(bytes, start + margin, end - margin, wanted);
 }
 
 /** A value that is shown: see `valueText`. */
@@ -206,12 +182,6 @@ export function valueText(kept: string, encoding: Encoding): string {
 }
 
 /** The shapes that every value has, as in a `Profile`. */
-export function shapesOfAll({ groups }: ColumnEvidence): { shapes: number; beyondDouble: boolean } {
-  let shapes = ALL_SHAPES;
-  let beyondDouble = false;
-  for (const group of groups.values()) {
-    shapes &= group.shapes;
-    beyondDouble ||= (group.shapes & BEYOND_DOUBLE) !== 0;
-  }
-  return { shapes, beyondDouble };
+export function shapesOfAll({ groups }: ColumnEvidence): number {
+  return [...groups.keys()].reduce((all, shapes) => all & shapes, ALL_SHAPES);
 }

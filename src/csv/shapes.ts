@@ -6,14 +6,15 @@ import { DATE_FORMATS, MAX_BIGINT_DIGITS, TIMESTAMP_FORMATS } from '../model/sch
  */
 export const INTEGER = 1;
 export const DECIMAL = 1 << 1;
-/** Not a shape, but a mark of a column of integers: one is beyond 2^53, so DOUBLE may not hold it. */
-export const BEYOND_DOUBLE = 1 << 20;
 
 const FORMATS: readonly string[] = [...DATE_FORMATS, ...TIMESTAMP_FORMATS];
 const FORMAT_SHIFT = 2;
 
-/** A column without a value has all shapes. No value has all. */
-export const ALL_SHAPES = (1 << (FORMAT_SHIFT + FORMATS.length)) - 1;
+/** Not a shape, but a mark of every number except an integer beyond 2^53, which DOUBLE may not hold. */
+export const WITHIN_DOUBLE = 1 << (FORMAT_SHIFT + FORMATS.length);
+
+/** A column without a value has all shapes, and the mark. No value has all. */
+export const ALL_SHAPES = 2 * WITHIN_DOUBLE - 1;
 export const NUMBERS = INTEGER | DECIMAL;
 
 /** Each shape, with its format if it is the shape of a date or a timestamp. */
@@ -30,17 +31,14 @@ export function shapeOfFormat(format: string): number {
   return index === -1 ? 0 : 1 << (FORMAT_SHIFT + index);
 }
 
-/**
- * The shapes of the bytes [start, end) that are in `wanted`. The bytes are never empty and never quoted. The result may
- * also have BEYOND_DOUBLE.
- */
+/** The shapes of the bytes [start, end) that are in `wanted`. The bytes are never empty and never quoted. */
 export function shapesOf(bytes: Uint8Array, start: number, end: number, wanted: number): number {
   const first = bytes[start] as number;
   if (first !== MINUS && (first < ZERO || first > NINE)) return 0;
   let found = 0;
   if ((wanted & NUMBERS) !== 0) found = numberShapes(bytes, start, end, wanted);
   if (found === 0 && (wanted & ~NUMBERS) !== 0) found = momentShapes(bytes, start, end);
-  return found & (wanted | BEYOND_DOUBLE);
+  return found & wanted;
 }
 
 const MINUS = 0x2d;
@@ -63,20 +61,21 @@ function numberShapes(bytes: Uint8Array, start: number, end: number, wanted: num
   if (whole === 0 || (whole > 1 && bytes[from] === ZERO)) return 0;
   if (point === end) {
     if (whole > MAX_BIGINT_DIGITS || (negative && bytes[from] === ZERO)) return 0;
-    if (whole <= DIGITS_SAFE_IN_DOUBLE) return NUMBERS;
+    if (whole <= DIGITS_SAFE_IN_DOUBLE) return NUMBERS | WITHIN_DOUBLE;
     return longIntegerShapes(text(bytes, from, end), wanted);
   }
   if (bytes[point] !== DOT || point + 1 === end) return 0;
   if (skipDigits(bytes, point + 1, end) !== end) return 0;
   if (negative && bytes[from] === ZERO && isZero(bytes, point + 1, end)) return 0;
-  if (end - from - 1 <= DIGITS_SAFE_IN_DOUBLE) return DECIMAL;
-  return survivesDouble(text(bytes, from, end)) ? DECIMAL : 0;
+  const survives =
+    end - from - 1 <= DIGITS_SAFE_IN_DOUBLE || survivesDouble(text(bytes, from, end));
+  return survives ? DECIMAL | WITHIN_DOUBLE : 0;
 }
 
 function longIntegerShapes(digits: string, wanted: number): number {
   const beyond = digits.length > LARGEST_SAFE.length || digits > LARGEST_SAFE;
   const decimal = (wanted & DECIMAL) !== 0 && survivesDouble(digits);
-  return INTEGER | (decimal ? DECIMAL : 0) | (beyond ? BEYOND_DOUBLE : 0);
+  return INTEGER | (decimal ? DECIMAL : 0) | (beyond ? 0 : WITHIN_DOUBLE);
 }
 
 /** Whether a decimal without sign comes back from a double with the same digits, except its trailing zeros. */

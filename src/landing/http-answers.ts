@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import type { Validator } from '../model/manifest.ts';
+import { fieldOf, numberOf, textOf } from './portals/json.ts';
 
 /** The wait of ArcGIS Hub's own client between two requests for an export that the Hub still makes. */
 const NOT_READY_SECONDS = 10;
@@ -16,7 +17,7 @@ export async function refusalOf(
   const given = parseRetryAfter(header(response, 'retry-after'), new Date());
   const retryAfterSeconds = given ?? (code === 'SOURCE_NOT_READY' ? NOT_READY_SECONDS : undefined);
   const waits = given === undefined ? '' : `, to be tried again in ${given} s`;
-  const reason = (await portalStatusOf(response))?.text ?? '';
+  const reason = await reportOf(response);
   return new LonghaulError(
     code,
     `${shown} answered ${statusCode}${waits}${reason && `: ${reason}`}.`,
@@ -98,40 +99,36 @@ const MAX_SENTENCE_LENGTH = 200;
 
 /** A portal's report about an export, which it sends instead of the file. */
 export interface PortalStatus {
-  status?: string;
-  /** The whole report as printable text: `PagingData, 50 %`. */
+  status: string | undefined;
+  /** The whole report as printable text: `PagingData, 50 %`. Empty if the answer is no report, such as a web page. */
   text: string;
 }
 
 /**
  * Reads `status`, `progressInPercent` and `message` of a portal's JSON. ArcGIS Hub puts `message` at the top, in
- * `errors` or in `error`. Returns undefined for anything else, because a web page has no short message.
+ * `errors` or in `error`.
  */
-export function portalStatusIn(json: string): PortalStatus | undefined {
-  const object = parsed(json);
-  if (object === undefined) return undefined;
-  const { status, progressInPercent: percent } = object;
-  const sentence = [object, object['errors'], object['error']].map(messageOf).find(Boolean);
-  const parts = [
-    typeof status === 'string' ? status : '',
-    typeof percent === 'number' ? `${percent} %` : '',
-    sentence ?? '',
-  ];
+export function portalStatusIn(json: string): PortalStatus {
+  const answer = parsed(json);
+  const status = textOf(answer, 'status');
+  const percent = numberOf(answer, 'progressInPercent');
+  const sentence = [answer, fieldOf(answer, 'errors'), fieldOf(answer, 'error')]
+    .map((each) => textOf(each, 'message'))
+    .find(Boolean);
+  const parts = [status, percent === undefined ? undefined : `${percent} %`, sentence];
   const text = printable(parts.filter(Boolean).join(', ').slice(0, MAX_SENTENCE_LENGTH));
-  return { text, ...(typeof status === 'string' && { status }) };
+  return { status, text };
 }
 
 /** Reads the report that comes with an error status. Never throws, because the status alone is enough for the error. */
-async function portalStatusOf(
-  response: Dispatcher.ResponseData,
-): Promise<PortalStatus | undefined> {
-  if (Number(header(response, 'content-length') ?? 0) > MAX_PORTAL_JSON_BYTES) return undefined;
+async function reportOf(response: Dispatcher.ResponseData): Promise<string> {
+  if (Number(header(response, 'content-length') ?? 0) > MAX_PORTAL_JSON_BYTES) return '';
   try {
     const body = response.body as AsyncIterable<Buffer>;
     const { head, ended } = await headOf(body, MAX_PORTAL_JSON_BYTES, PORTAL_JSON_LIMIT_MS);
-    return ended ? portalStatusIn(head.toString('utf8')) : undefined;
+    return ended ? portalStatusIn(head.toString('utf8')).text : '';
   } catch {
-    return undefined;
+    return '';
   }
 }
 
@@ -153,19 +150,12 @@ export async function headOf(
   return { head: Buffer.concat(pieces), ended: true };
 }
 
-function parsed(json: string): Record<string, unknown> | undefined {
+function parsed(json: string): unknown {
   try {
-    const value: unknown = JSON.parse(json);
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return isObject ? (value as Record<string, unknown>) : undefined;
+    return JSON.parse(json);
   } catch {
     return undefined;
   }
-}
-
-function messageOf(value: unknown): string | undefined {
-  const { message } = (value ?? {}) as { message?: unknown };
-  return typeof message === 'string' ? message : undefined;
 }
 
 type Response = Pick<Dispatcher.ResponseData, 'headers'>;

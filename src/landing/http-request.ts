@@ -160,13 +160,13 @@ export async function* bodyOf(
   { signal, settings, shown }: Pick<HttpRequest, 'signal' | 'settings' | 'shown'>,
   expected: number | undefined,
 ): AsyncGenerator<Buffer> {
-  const rate = new RateGuard(settings.minRate);
+  const tooSlow = rateGuard(settings.minRate);
   let received = 0;
   let askedAt = performance.now();
   try {
     for await (const chunk of response.body) {
       received += (chunk as Buffer).length;
-      const slow = rate.tooSlow((chunk as Buffer).length, performance.now() - askedAt);
+      const slow = tooSlow((chunk as Buffer).length, performance.now() - askedAt);
       if (slow !== undefined && received !== expected) {
         const what = `${shown} sends too slowly: ${slow}, after ${received} bytes of its body.`;
         throw new LonghaulError('SOURCE_TOO_SLOW', what);
@@ -189,29 +189,23 @@ export async function* bodyOf(
 /**
  * Measures how fast a body arrives. Only the time in which the worker waits for the publisher counts. If the lake is
  * slow, the next chunk has already arrived.
+ * @returns a function that takes each chunk, and returns text that says what was too slow; undefined if the body is fast
+ *   enough or that is not yet known.
  */
-class RateGuard {
-  readonly #minRate: OpenRequest['settings']['minRate'];
-  #bytes = 0;
-  #waitedMs = 0;
-
-  constructor(minRate: OpenRequest['settings']['minRate']) {
-    this.#minRate = minRate;
-  }
-
-  /** @returns text that says what was too slow; undefined if it is fast enough or not yet known. */
-  tooSlow(bytes: number, waitedMs: number): string | undefined {
-    if (!this.#minRate) return undefined;
-    this.#bytes += bytes;
-    this.#waitedMs += waitedMs;
-    const { bytesPerSecond, overMs } = this.#minRate;
-    if (this.#waitedMs < overMs) return undefined;
-    const seconds = this.#waitedMs / 1000;
-    if (this.#bytes < bytesPerSecond * seconds) {
-      return `${this.#bytes} bytes in ${seconds.toFixed(1)} s; the minimum is ${bytesPerSecond} a second`;
+function rateGuard(
+  minRate: OpenRequest['settings']['minRate'],
+): (chunkBytes: number, chunkWaitMs: number) => string | undefined {
+  let [bytes, waitedMs] = [0, 0];
+  return (chunkBytes, chunkWaitMs) => {
+    if (!minRate) return undefined;
+    bytes += chunkBytes;
+    waitedMs += chunkWaitMs;
+    if (waitedMs < minRate.overMs) return undefined;
+    const seconds = waitedMs / 1000;
+    if (bytes < minRate.bytesPerSecond * seconds) {
+      return `${bytes} bytes in ${seconds.toFixed(1)} s; the minimum is ${minRate.bytesPerSecond} a second`;
     }
-    this.#bytes = 0;
-    this.#waitedMs = 0;
+    [bytes, waitedMs] = [0, 0];
     return undefined;
-  }
+  };
 }

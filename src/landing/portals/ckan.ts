@@ -1,14 +1,29 @@
+import { isDeepStrictEqual } from 'node:util';
 import { LonghaulError } from '../../model/errors.ts';
+import { printable } from '../../model/names.ts';
 import type { OpenedSource } from '../source.ts';
-import { datastorePage, datastoreTable, dumpOf, ID, show } from './ckan-datastore.ts';
-import type { Ckan, Resource as DatastoreResource } from './ckan-datastore.ts';
-import { fieldOf, isoTimeOf, lineOf, listOf, textOf } from './json.ts';
-import { openPaged } from './paged-table.ts';
-import { isCsv, type Description, type Found, type Portal } from './portal.ts';
+import { fieldOf, isoTimeOf, lineOf, listOf, numberOf, textOf, type ExactJson } from './json.ts';
+import { byOffset, type Effort } from './page-size.ts';
+import { openPaged, type TableState } from './paged-table.ts';
+import { isCsv, NoSuchPortal, stillPortal, type Description, type Found } from './portal.ts';
+import type { Portal } from './portal.ts';
+import { MAX_PAGE_BYTES, shownOf, type PortalClient } from './portal-client.ts';
 import type { AddressOf } from './recognise.ts';
-import { examplesOf, rowsOf } from './records.ts';
+import { examplesOf, isRecord, RENDERING_VERSION, rowsOf, versionTag } from './records.ts';
+import type { JsonRecord } from './records.ts';
+
+/** The actions of one CKAN server. */
+interface Ckan {
+  /** The address under which the server's pages are. */
+  base: URL;
+  client: PortalClient;
+}
 
 const EXAMPLES = 3;
+const ONE = { offset: 0, limit: 1 };
+
+/** The column with CKAN's own number of a record. */
+const ID = '_id';
 
 /** Reads the page of a data set or of one of its resources. */
 export const ckanDataset: Portal<AddressOf<'ckan-dataset'>> = async (
@@ -58,7 +73,8 @@ export const ckanResource: Portal<AddressOf<'ckan-resource'>> = async (
 };
 
 /** A file or table of a CKAN data set. */
-interface Resource extends DatastoreResource {
+interface Resource {
+  id: string;
   name: string | undefined;
   /** The address from the portal's answer: on this portal, on another host, or relative. */
   url: string | undefined;
@@ -68,6 +84,8 @@ interface Resource extends DatastoreResource {
   hasRecords: boolean;
   /** Whether the DataStore holds all records of the file. It is a copy, and may hold only some. */
   hasAllRecords: boolean;
+  /** The time in UTC. CKAN writes no zone. */
+  modifiedAt: string | undefined;
 }
 
 /** Returns undefined if the JSON is not a resource. */
@@ -120,17 +138,32 @@ function found(ckan: Ckan, resource: Resource, { dataset, asRecords = false }: A
     : { leadsTo: target, describe };
 }
 
+/** Opens the records of a resource in CKAN's DataStore. @throws LonghaulError as `datastorePage`. */
 async function openRecords(ckan: Ckan, resource: Resource): Promise<OpenedSource> {
+  const service = dumpOf(ckan, resource).href;
   if (!resource.hasNoFile && !resource.hasAllRecords) {
-    const what = `${dumpOf(ckan, resource).href} has a part of the file only, as the portal says.`;
+    const what = `${service} has a part of the file only, as the portal says.`;
     const hint = `Use the address of the file: ${fileOf(ckan, resource).href}`;
     throw new LonghaulError('PORTAL_UNUSABLE', what, { hint });
   }
-  const resourceNow = async (): Promise<Resource> => {
-    const { result } = await show(ckan, 'resource_show', resource.id);
-    return resourceOf(result) ?? resource;
+  const first = await datastorePage(ckan, resource, ONE);
+  const columns = first.fields.map(({ name }) => name);
+  const page = async (offset: number, limit: number, effort: Effort): Promise<JsonRecord[]> => {
+    const { fields, records } = await datastorePage(ckan, resource, { offset, limit }, effort);
+    if (isDeepStrictEqual(fields, first.fields)) return records;
+    const what = `${service} has other columns than at the start of the reading.`;
+    throw new LonghaulError('SOURCE_CHANGED', what);
   };
-  return openPaged(await datastoreTable(ckan, resource, resourceNow), ckan.client);
+  const stateNow = async (): Promise<TableState> => {
+    const { result } = await show(ckan, 'resource_show', resource.id);
+    return stateOf(resourceOf(result) ?? resource, await datastorePage(ckan, resource, ONE));
+  };
+  const table = {
+    ...{ shown: service, columns, state: stateOf(resource, first), stateNow },
+    next: byOffset(columns, page, lastOf),
+    facts: { kind: 'ckan' as const, service, objectIdColumn: ID },
+  };
+  return openPaged(table, ckan.client);
 }
 
 async function recordsOf(
@@ -151,4 +184,105 @@ function fileOf({ base }: Ckan, { id, url = '' }: Resource): URL {
   if (url !== '' && URL.canParse(url, base.href)) return new URL(url, base);
   const what = `The resource ${id} of ${base.href} has no address of a file.`;
   throw new LonghaulError('PORTAL_UNUSABLE', what);
+}
+
+function dumpOf({ base }: Ckan, { id }: Resource): URL {
+  return new URL(`datastore/dump/${id}`, base);
+}
+
+function stateOf({ modifiedAt }: Resource, { fields, total }: DatastorePage): TableState {
+  if (modifiedAt === undefined) return { count: total };
+  const columns = fields.map(({ name, type }) => [name, type]);
+  const parts = [modifiedAt, columns, total, RENDERING_VERSION];
+  return { version: versionTag('ckan', parts), count: total };
+}
+
+/** Returns the last id, or undefined if the ids do not ascend. Ascending ids show that no record is there twice. */
+function lastOf(records: readonly JsonRecord[], before: string | null): string | undefined {
+  let last = before === null ? -Infinity : Number(before);
+  for (const record of records) {
+    const id = numberOf(record, ID);
+    if (id === undefined || id <= last) return undefined;
+    last = id;
+  }
+  return String(last);
+}
+
+interface DatastorePage {
+  fields: { name: string; type: string }[];
+  records: JsonRecord[];
+  total: number;
+}
+
+/**
+ * Requests DataStore records in the order of their `_id`. The links to a next page never end, so they are not used.
+ * @throws LonghaulError PORTAL_ANSWER_INVALID; PORTAL_UNUSABLE if the DataStore estimates the number of records.
+ */
+async function datastorePage(
+  ckan: Ckan,
+  { id }: Resource,
+  { offset, limit }: { offset: number; limit: number },
+  effort: Effort = { maxBytes: MAX_PAGE_BYTES },
+): Promise<DatastorePage> {
+  const range = { limit: String(limit), offset: String(offset) };
+  const url = actionOf(ckan, 'datastore_search', { resource_id: id, ...range, sort: ID });
+  const answer = await ckan.client.json(url, { ...ANSWERS, isPortal: true, ...effort });
+  const result = await stillPortal(shownOf(url), async () => resultOf(url, answer));
+  if (fieldOf(result, 'total_was_estimated') === true) {
+    const what = `${shownOf(url)} estimates how many records it has, so that nothing says whether all arrived.`;
+    throw new LonghaulError('PORTAL_UNUSABLE', what);
+  }
+  const fields = listOf(result, 'fields').flatMap((field) => {
+    const name = textOf(field, 'id');
+    return name === undefined ? [] : [{ name, type: textOf(field, 'type') ?? '' }];
+  });
+  const records = listOf(result, 'records');
+  const total = numberOf(result, 'total');
+  if (total !== undefined && fields.length > 0 && records.every(isRecord)) {
+    return { fields, records, total };
+  }
+  const what = `${shownOf(url)} answered without fields, records or their total.`;
+  throw new LonghaulError('PORTAL_ANSWER_INVALID', what);
+}
+
+/** A CKAN server also answers 404 with JSON. */
+const ANSWERS = { statuses: [404] };
+
+/**
+ * Returns the result of an action that shows whether a host is a CKAN server. The pages' addresses may have a prefix, a
+ * language or a folder, that the actions' addresses do not have.
+ * @throws NoSuchPortal; LonghaulError SOURCE_NOT_FOUND.
+ */
+async function show(
+  { base, client }: Ckan,
+  action: 'package_show' | 'resource_show',
+  id: string,
+): Promise<{ ckan: Ckan; result: unknown }> {
+  const root = new URL('/', base);
+  try {
+    const url = actionOf({ base, client }, action, { id });
+    return { ckan: { base, client }, result: resultOf(url, await client.metadata(url, ANSWERS)) };
+  } catch (error) {
+    if (base.href === root.href || !(error instanceof NoSuchPortal)) throw error;
+    return await show({ base: root, client }, action, id);
+  }
+}
+
+function actionOf({ base }: Ckan, action: string, query: Record<string, string>): URL {
+  return new URL(`api/3/action/${action}?${new URLSearchParams(query).toString()}`, base);
+}
+
+/**
+ * Messages are in the portal's language, so only the type of an error shows what happened.
+ * @throws NoSuchPortal if the answer is neither a result nor an error of CKAN.
+ */
+function resultOf(url: URL, json: ExactJson): unknown {
+  const result = fieldOf(json, 'result');
+  if (fieldOf(json, 'success') === true && result !== undefined) return result;
+  const error = fieldOf(json, 'error');
+  const type = textOf(error, '__type');
+  if (type === undefined) throw new NoSuchPortal();
+  const said = printable((textOf(error, 'message') ?? type).slice(0, 200));
+  const code = type === 'Not Found Error' ? 'SOURCE_NOT_FOUND' : 'SOURCE_REFUSED';
+  throw new LonghaulError(code, `${shownOf(url)} answered: ${said}.`);
 }

@@ -7,7 +7,6 @@ import { parseAge } from '../model/sweep.ts';
 
 /** The environment of a command. The caller passes it in, so that building the program has no side effect. */
 export interface CliContext {
-  /** The version of package.json. */
   readonly version: string;
   /** Path of the module that Node runs as this program. The CLI starts the embedded host with it. */
   readonly entry: string;
@@ -23,7 +22,6 @@ export interface CliContext {
   readonly interactive: boolean;
   /** True if standard output is a terminal. The CLI then shows a publisher's control characters as escapes. */
   readonly outIsTerminal: boolean;
-  /** Columns of the terminal. */
   readonly width: number;
   /** Sets the exit code if the result itself reports a failure, for example of one of several datasets. */
   setExitCode(code: number): void;
@@ -70,7 +68,6 @@ export async function interruptible<T>(
   }
 }
 
-/** Values of the options that several commands share. */
 export interface Flags {
   json?: boolean;
   /** The date as the user typed it. */

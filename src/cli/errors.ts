@@ -4,7 +4,6 @@ import { storageError } from '../storage/disk-errors.ts';
 import type { RunError } from '../model/run.ts';
 import type { CliContext } from './command.ts';
 
-/** Converts any thrown value into an error of the catalogue. */
 export function asLonghaulError(error: unknown): LonghaulError {
   if (error instanceof LonghaulError) return error;
   const { code = '', path = 'a file' } = (error ?? {}) as NodeJS.ErrnoException;

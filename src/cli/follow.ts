@@ -40,7 +40,6 @@ interface WaitOptions {
   /** True if another command started the run. Ctrl-C then stops the waiting, not the run. */
   foreign?: boolean;
   onCancel?: () => void;
-  /** True if a cancelled run deletes what it downloaded. */
   discard?: boolean;
   /** Called when Temporal stops answering and when it answers again. Neither ends the run. */
   onNote?: (note: string) => void;
@@ -117,7 +116,6 @@ export function cancelText({ discard = false }: { discard?: boolean }): string {
   return `Cancelling the run ${kept}.`;
 }
 
-/** @param discard deletes the downloaded bytes, instead of keeping them for the next run of the day. */
 export async function cancelRun(
   handle: WorkflowHandle,
   { discard = false }: { discard?: boolean },

@@ -32,7 +32,6 @@ interface Session {
   context: CliContext;
   config: Config;
   link: TemporalLink;
-  /** The task queue of the lake's workflows. */
   queue: string;
   signal: AbortSignal;
   views: ProgressViews;

@@ -71,37 +71,30 @@ export function plainLines(
   dataset: string,
   now: () => number = () => performance.now(),
 ): ProgressView {
-  const printed = new Map<string, { stage: string; line: string; at: number }>();
-  const waited = new Set<string>();
-  /** The view prints a wait once for each attempt, because its seconds change all the time. */
-  const isNewWait = (of: string, { text, attempt = 0 }: Wait): boolean => {
-    const key = JSON.stringify([of, text, attempt]);
-    const isNew = !waited.has(key);
-    waited.add(key);
-    return isNew;
+  const said = new Map<string, { news: string; line: string; at: number }>();
+  /** Prints a line if its news are new, or if it has changed and the last one is this old. */
+  const say = (of: string, news: unknown, line: string, everyMs = Infinity): void => {
+    const last = said.get(of);
+    const text = JSON.stringify(news);
+    if (last?.news === text && (last.line === line || now() - last.at < everyMs)) return;
+    said.set(of, { news: text, line, at: now() });
+    note(line);
   };
   return {
     show: (state) => {
+      // The seconds of a wait and the hours of a cluster change all the time, so they are no news.
       for (const source of rowsOf(state)) {
-        const last = printed.get(source.id);
+        const { id, stage, wait } = source;
+        if (stage === 'waiting' && !wait && !said.has(id)) continue;
         const line = progressLine(dataset, source);
-        const isStage = last ? last.stage !== source.stage : source.stage !== 'waiting';
-        const isNews = (source.wait && isNewWait(source.id, source.wait)) || isStage;
-        const isDue = last && last.line !== line && now() - last.at >= PLAIN_INTERVAL_MS;
-        if (!isNews && (!isDue || source.wait)) continue;
-        printed.set(source.id, { stage: source.stage, line, at: now() });
-        note(line);
+        say(id, [stage, wait?.text, wait?.attempt], line, wait ? Infinity : PLAIN_INTERVAL_MS);
       }
       for (const wait of state.waits) {
-        if (isNewWait('', wait)) note(`${dataset}: ${waitText(wait, Date.now())}`);
+        say(`wait ${wait.text}`, [wait.attempt], `${dataset}: ${waitText(wait, Date.now())}`);
       }
       for (const line of state.emr ? emrLines(state.emr, Date.now()) : []) {
-        // The hours grow all the time, so the line is printed only if the rest changes.
         const news = line.replace(/, [\d.]+ instance-hours.*$/, '');
-        const key = `emr ${news.slice(0, news.indexOf(':'))}`;
-        if (printed.get(key)?.line === news) continue;
-        printed.set(key, { stage: 'emr', line: news, at: now() });
-        note(`${dataset} ${line}`);
+        say(news.slice(0, news.indexOf(':')), news, `${dataset} ${line}`);
       }
     },
     close: () => undefined,

@@ -23,7 +23,7 @@ import { localZone } from './text.ts';
 
 /**
  * Finds what the command line names: datasets of datasets.yaml, or one URL or path.
- * @param isRead if true, the file of a path must exist.
+ * @param isRead if true, the file of a path must exist and be readable.
  */
 export function targetsOf(
   config: Config,
@@ -104,10 +104,7 @@ function ofPlace(
   };
 }
 
-/**
- * The address of the URL or path that the user typed. Variables stay in it.
- * @param isRead if true, the file of a path must exist.
- */
+/** The address of the URL or path that the user typed. Variables stay in it. @param isRead see `targetsOf`. */
 export function addressOf(place: string, config: Config, isRead: boolean): string {
   const isFile = isUrl(place) ? isFileAddress(place) && !isDated({ address: place }) : true;
   const address = isFile ? addressOfPath(place, config, isRead) : place;
@@ -154,10 +151,6 @@ function usage(message: string, hint?: string): LonghaulError {
   return new LonghaulError('USAGE', message, { hint });
 }
 
-/**
- * The `file:` address of a path or `file:` address that the user typed.
- * @param isRead if true, the file must exist and be readable.
- */
 function addressOfPath(typed: string, { settings, cwd }: Config, isRead: boolean): string {
   const path = isFileAddress(typed) ? pathOf(typed) : resolve(cwd, typed);
   if (settings.addresses.fileMarks === undefined) {

@@ -12,7 +12,6 @@ import { interruptible, type CliContext } from './command.ts';
 import { asLonghaulError } from './errors.ts';
 import type { TemporalLink } from './temporal-link.ts';
 
-/** What a command needs of Temporal. */
 export interface Needs {
   /** Work for the worker, whose settings must then equal the command's. Absent if the command only asks or waits. */
   work?: Work;
@@ -65,7 +64,6 @@ export async function withLink(
   });
 }
 
-/** Options for joining the embedded server of these settings. */
 export function joinOptions(
   context: CliContext,
   { stateDir, lake }: Settings,
@@ -80,7 +78,6 @@ export function joinOptions(
   };
 }
 
-/** The lake of these settings, and the task queue of its workflows. */
 export async function lakeOf({ lake }: Settings): Promise<LakeIdentity & { queue: string }> {
   const identity = await identityOfLake(lake);
   return { ...identity, queue: queuesOf(identity.id).control };

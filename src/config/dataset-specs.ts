@@ -17,7 +17,6 @@ export interface PathProblem {
   atKey?: boolean;
 }
 
-/** The content of datasets.yaml. */
 export interface Datasets {
   datasets: DatasetSpec[];
   /** The schedules by dataset, without the datasets with `schedule: false`. */

@@ -64,7 +64,6 @@ export function readTemporal({ entries, cwd, note }: TemporalSources): TemporalS
   return settingsOf(profile ?? {}, note);
 }
 
-/** Returns the keys in the library's form. */
 function official(entries: EnvFile['entries'], cwd: string): Record<string, string> {
   const found: Record<string, string> = {};
   for (const [key, { value }] of entries) {

@@ -7,10 +7,8 @@ import { examples, interruptible, print, type CliContext, type Flags } from '../
 import { ok, problem, runGroup } from '../doctor/check.ts';
 import type { Check, CheckResult, Finding } from '../doctor/check.ts';
 
-/** The JSON of `longhaul doctor`. */
 export interface DoctorReport {
   checks: CheckResult[];
-  /** True if no check has a problem. */
   ok: boolean;
 }
 
@@ -121,7 +119,6 @@ async function runAll(groups: readonly Check[][], signal: AbortSignal): Promise<
 const MARKS = { ok: 'ok', problem: 'PROBLEM', unknown: 'cannot tell' } as const;
 const MARK_WIDTH = Math.max(...Object.values(MARKS).map((mark) => mark.length));
 
-/** One line for each check, and the fix of a problem below it. */
 function doctorText(checks: readonly CheckResult[]): string {
   const titleWidth = Math.max(...checks.map(({ title }) => title.length));
   const indent = ' '.repeat(MARK_WIDTH + titleWidth + 4);

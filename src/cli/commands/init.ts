@@ -37,7 +37,6 @@ const ENV_EXAMPLE = new URL('../../../.env.example', import.meta.url);
 /** The default folders of the lake and of its state, and the file with the secrets. */
 const IGNORED = ['data/', '.longhaul/', '.env'];
 
-/** Writes the files that are missing in the current folder. */
 async function initFolder(context: CliContext, flags: Flags): Promise<void> {
   const { cwd, settings } = context.loadConfig();
   const files = [

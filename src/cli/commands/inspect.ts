@@ -47,7 +47,6 @@ export function inspectCommand(context: CliContext): Command {
   ]);
 }
 
-/** The result for one file. */
 interface Inspected {
   source: string;
   /** Address of the source, or URI of the landed file. */
@@ -220,7 +219,6 @@ function factsOf({ isCanonical, reading, why, scan, columns }: FileReport): Fact
   ];
 }
 
-/** Two lines for each column: its type, and the reason for it. */
 function columnLines({ columns, records }: FileReport, width: number): string[] {
   const heads = sideBySide(
     columns.map((column) => [

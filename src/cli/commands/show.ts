@@ -93,7 +93,6 @@ async function withTombstone(context: CliContext, details: RunDetails): Promise<
   }
 }
 
-/** Everything that Temporal knows of one run. */
 async function detailsOf(run: RunRef, { client, webUi }: TemporalLink) {
   const { pendingOf, readProgress } = await import('../run-state.ts');
   const { handleOf } = await import('../follow.ts');

@@ -117,7 +117,6 @@ async function start(client: Client, taskQueue: string, input: SweepInput) {
 /** Characters. Longer than any key that Longhaul makes, because a user cannot look up a cut key. */
 const MAX_KEY_LENGTH = 400;
 
-/** One line for each item, and a line with the totals. */
 export function sweepText(result: SweepResult): string {
   const { items, count } = result;
   if (count === 0) return totalsLine(result);

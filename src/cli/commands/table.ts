@@ -56,7 +56,6 @@ function rebuildCommand(context: CliContext): Command {
   return examples(command, ['table rebuild denver-311']);
 }
 
-/** The JSON of `longhaul table`. */
 export type TableReport = Awaited<ReturnType<typeof reportOf>>;
 
 async function reportOf(context: CliContext, dataset: string) {
@@ -119,10 +118,8 @@ function reportText(report: TableReport): string {
 /** A month of days fits on a page of a terminal. --json has all tags. */
 const TAGS_SHOWN = 30;
 
-/** Where a table is, in the forms that reading programs need. */
 interface TableAddress {
   view: string;
-  /** Address of the table's folder. */
   location: string;
   metadataFile: string;
   /** Tag of a day, and the id of its snapshot. */

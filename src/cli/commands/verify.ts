@@ -30,7 +30,6 @@ export function verifyCommand(context: CliContext): Command {
   return examples(command, ['verify denver-311', 'verify denver-311 --date 2026-11-01 --json']);
 }
 
-/** The JSON of `longhaul verify`. */
 export type VerifyReport = Awaited<ReturnType<typeof reportOf>>;
 
 async function reportOf(context: CliContext, name: string, flags: Flags) {

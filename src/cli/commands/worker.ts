@@ -41,8 +41,7 @@ async function work(context: CliContext): Promise<void> {
 }
 
 /**
- * Checks that this worker may use the namespace, and adds the search attributes of runs. Adding them again does no
- * harm.
+ * Checks that this worker may use the namespace, and adds the search attributes of runs if they are missing.
  * @returns false if the server does not permit to add missing search attributes (Temporal Cloud has its own way).
  */
 async function prepare(settings: Settings): Promise<boolean> {
@@ -71,7 +70,6 @@ export function hostCommand(context: CliContext): Command {
   return new Command('__host').action(async () => await host(context));
 }
 
-/** Runs the embedded server and worker of a state folder in this process until no command uses them. */
 async function host(context: CliContext): Promise<void> {
   const { settings, searchPath, runtimeDir, fingerprints } = context.loadConfig();
   const { runHost } = await import('../../embedded/host.ts');

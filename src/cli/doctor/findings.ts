@@ -72,7 +72,6 @@ export async function glueFinding(database: string, signal: AbortSignal): Promis
   return ok(`the database ${database} answers; making a table in it is not tried`);
 }
 
-/** Checks what the configured engine needs of AWS. */
 export async function awsFinding(settings: Settings, signal: AbortSignal): Promise<Finding> {
   if (settings.engine === 'emr') return await emrFinding(settings, signal);
   if (settings.engine === 'emr-serverless') return await serverlessFinding(settings, signal);
@@ -94,7 +93,6 @@ async function serverlessFinding({ emr }: Settings, signal: AbortSignal): Promis
   return ok(`application ${applicationId} answers: ${application}; a job run is not tried`);
 }
 
-/** Makes the requests with which a run reads from EMR. */
 async function emrFinding({ emr }: Settings, signal: AbortSignal): Promise<Finding> {
   const { describeCluster, listOurClusters } = await import('../../emr/clusters.ts');
   const { requestAdditions } = await import('../../emr/cluster-request.ts');

@@ -185,7 +185,6 @@ export interface Change {
   reason?: string;
 }
 
-/** Plans the change that makes the server's schedule of a dataset equal to the file's. */
 export function planOf(
   wanted: DesiredSchedule,
   existing: ExistingSchedule | undefined,
@@ -236,7 +235,6 @@ function driftOf({ applied, fingerprint }: ExistingSchedule): string | undefined
   return 'it was changed since the last apply, in the Web UI perhaps';
 }
 
-/** One line for each schedule, and its differences below it. */
 export function changesText(changes: readonly Change[], dryRun: boolean): string {
   if (changes.length === 0) return 'No schedules: neither in datasets.yaml nor on the server.';
   const count = (action: Change['action']): number =>

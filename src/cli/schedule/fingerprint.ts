@@ -107,7 +107,6 @@ function timesOf(recurrence: Recurrence) {
   };
 }
 
-/** A schedule as the server has it. */
 export interface ExistingSchedule {
   scheduleId: string;
   dataset: string;

@@ -1,22 +1,12 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { ConnectionOptions } from '@temporalio/client';
 import type { LakeAddress } from '../model/lake-address.ts';
 import type { SettingValues } from './setting-keys.ts';
+import type { TemporalSettings } from './temporal-settings.ts';
 
 export type Settings = ReturnType<typeof settingsOf>;
 export type ActivitySettings = Settings['activity'];
 export type EmrSettings = Settings['emr'];
-
-export interface TemporalSettings {
-  /** `host:port`. Undefined means the embedded server. */
-  address: string | undefined;
-  namespace: string;
-  apiKey: string | undefined;
-  tls: NonNullable<ConnectionOptions['tls']>;
-  /** Headers for all requests. */
-  metadata: Record<string, string>;
-}
 
 /** The one lake of a process. Its folder is an absolute path. */
 export type LakeSettings = Extract<LakeAddress, { kind: 'disk' }> | S3Settings;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { ConnectionOptions } from '@temporalio/client';
 import {
   loadClientConfig,
   loadClientConfigProfile,
@@ -8,7 +9,6 @@ import {
 } from '@temporalio/envconfig';
 import type { EnvFile } from './env-file.ts';
 import { shown, type Note } from './problems.ts';
-import type { TemporalSettings } from './settings.ts';
 
 /** The keys of Temporal's own environment configuration that are no settings of Longhaul. Its library checks them. */
 export const LIBRARY_KEYS = [
@@ -31,7 +31,6 @@ const OFFICIAL_KEYS = new Set([
 
 /** The prefix of keys for headers of all requests. The name of the header follows it. */
 export const GRPC_META_PREFIX = 'TEMPORAL_GRPC_META_';
-const DEFAULT_NAMESPACE = 'default';
 
 export interface TemporalSources {
   /** The keys that are set. A setting of Longhaul is among them only if it has passed its check. */
@@ -96,16 +95,25 @@ function chosenProfile(
   return undefined;
 }
 
-function settingsOf(profile: ClientConfigProfile, note: Note): TemporalSettings {
-  const { address, namespace = DEFAULT_NAMESPACE, apiKey, grpcMeta = {} } = profile;
-  const tls = tlsOf(profile, note);
+export type TemporalSettings = ReturnType<typeof settingsOf>;
+
+function settingsOf(profile: ClientConfigProfile, note: Note) {
+  const { address, namespace = 'default', apiKey, grpcMeta = {} } = profile;
   // Temporal Cloud uses this header to find the owner of the API key.
   const forCloud: Record<string, string> =
     apiKey === undefined ? {} : { 'temporal-namespace': namespace };
-  return { address, namespace, apiKey, tls, metadata: { ...forCloud, ...grpcMeta } };
+  return {
+    /** `host:port`. Undefined means the embedded server. */
+    address,
+    namespace,
+    apiKey,
+    tls: tlsOf(profile, note),
+    /** Headers for all requests. */
+    metadata: { ...forCloud, ...grpcMeta },
+  };
 }
 
-function tlsOf(profile: ClientConfigProfile, note: Note): TemporalSettings['tls'] {
+function tlsOf(profile: ClientConfigProfile, note: Note): NonNullable<ConnectionOptions['tls']> {
   const { clientCert, clientKey } = profile.tls ?? {};
   if ((clientCert === undefined) !== (clientKey === undefined)) {
     const [given, missing] = clientCert ? ['certificate', 'key'] : ['key', 'certificate'];

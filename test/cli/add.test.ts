@@ -10,6 +10,7 @@ import {
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'yaml';
+import { exitCodeOf, type ErrorCode } from '../../src/model/errors.ts';
 import { featuresOf, layerOf, startArcgis, type ArcgisServer } from '../helpers/portal.ts';
 import { startOrigin, type Origin } from '../helpers/origin.ts';
 import { datastoreOf, RESOURCE, resourceOf, serveCkan } from '../helpers/portals/ckan.ts';
@@ -192,74 +193,27 @@ describe("longhaul add of a portal's page", () => {
 });
 
 describe('longhaul add refuses, and writes nothing', () => {
-  const refusals: [string, string[], string, number, RegExp][] = [
-    [
-      'a secret in clear',
-      ['https://example.com/x.csv?api_token=abcdef123456'],
-      'ADDRESS_REFUSED',
-      4,
-      /\$\{CITY_TOKEN\}/,
-    ],
-    [
-      'a secret in a header',
-      ['https://example.com/x.csv', '--header', 'X-App-Token: abc'],
-      'USAGE',
-      2,
-      /looks like a secret/,
-    ],
-    [
-      'a user and password',
-      ['https://u:p@example.com/x.csv'],
-      'ADDRESS_REFUSED',
-      4,
-      /user or password/,
-    ],
-    ['another protocol', ['ftp://example.com/x.csv'], 'ADDRESS_REFUSED', 4, /ftp/],
-    ['a template', ['https://example.com/{year}.csv'], 'USAGE', 2, /\{year\}/],
-    [
-      'a schedule of no known form',
-      ['https://example.com/x.csv', '--schedule', 'every: often'],
-      'USAGE',
-      2,
-      /minutes, hours or days/,
-    ],
-    [
-      'a schedule that is no YAML',
-      ['https://example.com/x.csv', '--schedule', '{'],
-      'USAGE',
-      2,
-      /no YAML/,
-    ],
-    [
-      'no name of a dataset',
-      ['https://example.com/x.csv', '--name', 'A b'],
-      'NAME_INVALID',
-      2,
-      /A b/,
-    ],
-    [
-      'no id of a source',
-      ['https://example.com/x.csv', '--id', '../x'],
-      'NAME_INVALID',
-      2,
-      /source id/,
-    ],
-    [
-      'a name that is taken',
-      ['https://example.com/x.csv', '--name', 'trees'],
-      'USAGE',
-      2,
-      /--name trees-2/,
-    ],
-    ['a file that is not there', ['./none.csv'], 'SOURCE_NOT_FOUND', 4, /none\.csv/],
+  const AT = 'https://example.com/x.csv';
+  const refusals: [string, string[], ErrorCode, RegExp][] = [
+    ['a secret in clear', [`${AT}?api_token=abcdef123456`], 'ADDRESS_REFUSED', /\$\{CITY_TOKEN\}/],
+    ['a secret in a header', [AT, '--header', 'X-App-Token: abc'], 'USAGE', /looks like a secret/],
+    ['a user', ['https://u:p@example.com/x.csv'], 'ADDRESS_REFUSED', /user or password/],
+    ['another protocol', ['ftp://example.com/x.csv'], 'ADDRESS_REFUSED', /ftp/],
+    ['a template', ['https://example.com/{year}.csv'], 'USAGE', /\{year\}/],
+    ['an unknown schedule', [AT, '--schedule', 'every: often'], 'USAGE', /minutes, hours or days/],
+    ['a schedule that is no YAML', [AT, '--schedule', '{'], 'USAGE', /no YAML/],
+    ['no name of a dataset', [AT, '--name', 'A b'], 'NAME_INVALID', /A b/],
+    ['no id of a source', [AT, '--id', '../x'], 'NAME_INVALID', /source id/],
+    ['a name that is taken', [AT, '--name', 'trees'], 'USAGE', /--name trees-2/],
+    ['a file that is not there', ['./none.csv'], 'SOURCE_NOT_FOUND', /none\.csv/],
   ];
-  for (const [what, args, code, exitCode, says] of refusals) {
+  for (const [what, args, code, says] of refusals) {
     it(what, async () => {
       const place = workplace({ 'datasets.yaml': BEFORE });
       const ran = await place.run('add', ...args, '--json');
       const error = errorOf(ran);
       assert.equal(error.code, code);
-      assert.equal(ran.exitCode, exitCode);
+      assert.equal(ran.exitCode, exitCodeOf(code));
       assert.match(`${error.message} ${error.hint}`, says);
       assert.equal(readFileSync(join(place.cwd, 'datasets.yaml'), 'utf8'), BEFORE);
     });

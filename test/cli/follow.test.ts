@@ -182,93 +182,44 @@ void test("following shows states and ends with the run's result", async () => {
   assert.equal(run.cancelled, false);
 });
 
-void test('Ctrl-C cancels the run and waits for its end', async () => {
-  const run = new FakeRun();
-  const interrupt = new AbortController();
-  let isSaid = false;
-  const following = followRun(linkTo(run.handle), RUN, {
-    signal: interrupt.signal,
-    onState: () => interrupt.abort(),
-    onCancel: () => (isSaid = true),
+for (const foreign of [false, true]) {
+  const what = foreign ? 'of another command leaves it alone' : 'cancels it and waits for its end';
+  void test(`Ctrl-C while a run is followed ${what}`, async () => {
+    const run = new FakeRun();
+    const interrupt = new AbortController();
+    let isSaid = false;
+    const following = followRun(linkTo(run.handle), RUN, {
+      ...{ signal: interrupt.signal, foreign },
+      onState: () => interrupt.abort(),
+      onCancel: () => (isSaid = true),
+    });
+    await assert.rejects(following, { code: 'CANCELLED' });
+    assert.deepEqual([run.cancelled, isSaid], [!foreign, true]);
+    run.end(undefined);
   });
-  await assert.rejects(following, { code: 'CANCELLED' });
-  assert.ok(run.cancelled);
-  assert.ok(isSaid);
-});
+}
 
-void test('Ctrl-C while waiting for a run that another command started leaves that run alone', async () => {
-  const run = new FakeRun();
-  const interrupt = new AbortController();
-  const following = followRun(linkTo(run.handle), RUN, {
-    signal: interrupt.signal,
-    foreign: true,
-    onState: () => interrupt.abort(),
+const STOPPED = new LonghaulError('EMBEDDED_STOPPED', 'The server was stopped.');
+
+for (const [what, parts, expected] of [
+  [
+    'what the host says of a server that does not come back is the error',
+    { reconnect: async () => await Promise.reject(STOPPED) },
+    { code: 'EMBEDDED_STOPPED' },
+  ],
+  [
+    'a Temporal that stays away is given up in the end',
+    { giveUpAfterMs: 0 },
+    { code: 'TEMPORAL_UNREACHABLE' },
+  ],
+] as const) {
+  void test(what, async () => {
+    const result = async (): Promise<never> => await Promise.reject(unavailable());
+    const link = linkTo({ ...new FakeRun().handle, result } as WorkflowHandle, parts);
+    const { signal } = new AbortController();
+    await assert.rejects(followRun(link, RUN, { signal, onState: () => undefined }), expected);
   });
-  await assert.rejects(following, { code: 'CANCELLED' });
-  assert.equal(run.cancelled, false);
-  run.end(undefined);
-});
-
-void test('a connection that breaks is reported, and the run is followed over the next one', async () => {
-  const run = new FakeRun();
-  const notes: string[] = [];
-  let asked = 0;
-  const handle = {
-    ...run.handle,
-    result: async () => {
-      asked += 1;
-      if (asked === 1) throw unavailable();
-      return { status: 'published' };
-    },
-  } as unknown as WorkflowHandle;
-  const result = await followRun(linkTo(handle), RUN, {
-    signal: new AbortController().signal,
-    onState: () => undefined,
-    onNote: (note) => notes.push(note),
-  });
-  assert.deepEqual(result, { status: 'published' });
-  assert.match(notes.join('\n'), /^Temporal does not answer .*\nTemporal is back\.$/);
-});
-
-void test('a server that moved is followed to where it is now, and Ctrl-C still cancels the same run', async () => {
-  const run = new FakeRun();
-  const gone = { ...run.handle, result: async () => await Promise.reject(unavailable()) };
-  const link: { -readonly [K in keyof TemporalLink]: TemporalLink[K] } = linkTo(gone);
-  const moved = linkTo(run.handle).client;
-  link.reconnect = async () => void (link.client = moved);
-  const interrupt = new AbortController();
-  const following = followRun(link, RUN, {
-    signal: interrupt.signal,
-    onState: () => link.client === moved && interrupt.abort(),
-  });
-  await assert.rejects(following, { code: 'CANCELLED' });
-  assert.ok(run.cancelled);
-});
-
-void test('what the host says of a server that does not come back is the error', async () => {
-  const handle = {
-    ...new FakeRun().handle,
-    result: async () => await Promise.reject(unavailable()),
-  };
-  const stopped = new LonghaulError('EMBEDDED_STOPPED', 'The server was stopped.');
-  const link = linkTo(handle, { reconnect: async () => await Promise.reject(stopped) });
-  const { signal } = new AbortController();
-  await assert.rejects(followRun(link, RUN, { signal, onState: () => undefined }), stopped);
-});
-
-void test('a Temporal that stays away is given up in the end', async () => {
-  const handle = {
-    ...new FakeRun().handle,
-    result: async () => {
-      throw unavailable();
-    },
-  } as unknown as WorkflowHandle;
-  const following = followRun(linkTo(handle, { giveUpAfterMs: 0 }), RUN, {
-    signal: new AbortController().signal,
-    onState: () => undefined,
-  });
-  await assert.rejects(following, { code: 'TEMPORAL_UNREACHABLE' });
-});
+}
 
 /** The error that Temporal's client throws when no server answers (`grpc.status.UNAVAILABLE`). */
 function unavailable(): Error {

@@ -16,12 +16,19 @@ const DATASETS = `datasets:
     sources:
       - id: a
         address: https://x.org/a.csv
+  headed:
+    sources:
+      - id: a
+        address: https://x.org/h.csv
+        headers: { X-App-Token: "\${CITY_TOKEN}" }
 `;
+const HEADERS = { 'X-App-Token': '${CITY_TOKEN}' };
 const OWN = 'https://x.org/2025/a.csv?token=${CITY_TOKEN}&day=2026-11-28';
 const ASKED = { dataset: 'city', ingestDate: '2026-11-28', ...at(OWN) };
 
-function at(address: string) {
-  return { source: { id: 'a', address, optional: false, overrides: {} } };
+function at(address: string, headers?: Record<string, string>) {
+  const source = { id: 'a', address, optional: false, overrides: {} };
+  return { source: { ...source, ...(headers && { headers }) } };
 }
 
 type Env = Record<string, string>;
@@ -57,7 +64,7 @@ describe('the secrets of an address', () => {
     });
   });
 
-  it('go with exactly the address that datasets.yaml has for this dataset', async () => {
+  it('go with exactly the address and headers that datasets.yaml has for this dataset', async () => {
     await withWorker({ env: { CITY_TOKEN: 's3cr3t', HOME: '/root' } }, async (secretsOf) => {
       for (const strange of [
         at(OWN.replace('x.org', 'evil.org')),
@@ -67,23 +74,32 @@ describe('the secrets of an address', () => {
         { ingestDate: '2026-11-27' },
         { dataset: 'other' },
         { dataset: 'unknown' },
+        { dataset: 'headed', ...at('https://evil.org/h.csv', HEADERS) },
+        { dataset: 'headed', ...at('https://x.org/h.csv', { ...HEADERS, 'X-B': '${CITY_TOKEN}' }) },
+        { dataset: 'headed', ...at('https://x.org/h.csv', { 'X-Echo': '${CITY_TOKEN}' }) },
       ]) {
         const work = (): unknown => secretsOf({ ...ASKED, ...strange });
         const { message } = errorOf(work, 'ADDRESS_REFUSED');
         assert.doesNotMatch(message, /s3cr3t/);
       }
       assert.deepEqual(secretsOf({ ...ASKED, ...at('https://anywhere.org/b.csv') }), {});
+      const headed = { ...ASKED, dataset: 'headed', ...at('https://x.org/h.csv', HEADERS) };
+      assert.deepEqual(secretsOf(headed), { CITY_TOKEN: 's3cr3t' });
+      assert.deepEqual(secretsOf({ ...headed, ...at('https://x.org/h.csv') }), {});
     });
   });
 
   it('are refused in clear, also in a run that another user started', async () => {
     await withWorker({}, async (secretsOf) => {
-      const address = 'https://x.org/a.csv?X-Amz-Signature=c4n4ry8d2f';
-      const work = (): unknown => secretsOf({ ...ASKED, ...at(address) });
-      const { message, details } = errorOf(work, 'ADDRESS_REFUSED');
-      assert.match(message, /X-Amz-Signature/);
-      assert.doesNotMatch(message, /c4n4ry/);
-      assert.match(details.hint ?? '', /\$\{CITY_TOKEN\}/);
+      for (const [name, clear] of [
+        ['X-Amz-Signature', at('https://x.org/a.csv?X-Amz-Signature=c4n4ry8d2f')],
+        ['X-App-Token', at('https://x.org/h.csv', { 'X-App-Token': 'c4n4ry' })],
+      ] as const) {
+        const work = (): unknown => secretsOf({ ...ASKED, dataset: 'headed', ...clear });
+        const { message, details } = errorOf(work, 'ADDRESS_REFUSED');
+        assert.ok(message.includes(name) && !message.includes('c4n4ry'), message);
+        assert.match(details.hint ?? '', /\$\{CITY_TOKEN\}/);
+      }
     });
   });
 });

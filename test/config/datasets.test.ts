@@ -6,8 +6,8 @@ import { loadDatasets, parseDatasets } from '../../src/config/load-datasets.ts';
 import { asJson } from '../helpers/as-json.ts';
 import { problemsOf } from './config-files.ts';
 
-function withSource(lines: string): string {
-  return `datasets:\n  d:\n    sources:\n${lines}`;
+function withSource(...lines: string[]): string {
+  return ['datasets:', '  d:', '    sources:', ...lines.map((line) => `      ${line}`)].join('\n');
 }
 
 void test('the datasets that the project ships load, with a source for every year', () => {
@@ -15,11 +15,7 @@ void test('the datasets that the project ships load, with a source for every yea
   assert.deepEqual(
     datasets.map(({ name, timeZone, sources }) => [name, timeZone, sources.map(({ id }) => id)]),
     [
-      [
-        'denver-311',
-        'America/Denver',
-        ['2015', '2019', '2020', '2021', '2022', '2023', '2024', '2025'],
-      ],
+      ['denver-311', 'America/Denver', '2015 2019 2020 2021 2022 2023 2024 2025'.split(' ')],
       ['denver-311-recent', 'America/Denver', ['all']],
       ['denver-traffic-accidents', 'America/Denver', ['all']],
       ['denver-crime', 'America/Denver', ['all']],
@@ -35,32 +31,21 @@ void test('the datasets that the project ships load, with a source for every yea
 void test('a template writes one source a year, from a list or from a map of items', () => {
   const { datasets, problems } = parseDatasets(
     withSource(
-      [
-        '      - years: [2019, 2020]',
-        '        id: y-{year}',
-        '        address: http://h/{year}.csv',
-        '        encoding: windows-1252',
-        '      - years: { 2021: 12e45, 2022: true }',
-        '        address: http://h/{item}/csv',
-        '        optional: true',
-      ].join('\n'),
+      '- years: [2019, 2020]',
+      '  id: y-{year}',
+      '  address: http://h/{year}.csv',
+      '  encoding: windows-1252',
+      '- years: { 2021: 12e45, 2022: true }',
+      '  address: http://h/{item}/csv',
+      '  optional: true',
     ),
     'd.yaml',
   );
   assert.deepEqual(problems, []);
+  const old = { optional: false, overrides: { encoding: 'windows-1252' } };
   assert.deepEqual(asJson(datasets[0]?.sources), [
-    {
-      id: 'y-2019',
-      address: 'http://h/2019.csv',
-      optional: false,
-      overrides: { encoding: 'windows-1252' },
-    },
-    {
-      id: 'y-2020',
-      address: 'http://h/2020.csv',
-      optional: false,
-      overrides: { encoding: 'windows-1252' },
-    },
+    { id: 'y-2019', address: 'http://h/2019.csv', ...old },
+    { id: 'y-2020', address: 'http://h/2020.csv', ...old },
     { id: '2021', address: 'http://h/12e45/csv', optional: true, overrides: {} },
     { id: '2022', address: 'http://h/true/csv', optional: true, overrides: {} },
   ]);
@@ -70,16 +55,14 @@ void test('a template writes one source a year, from a list or from a map of ite
 void test('types are words, or a type with a format of the fixed list; aliases are names', () => {
   const { datasets, problems } = parseDatasets(
     withSource(
-      [
-        '      - id: a',
-        '        address: http://h/',
-        '        delimiter: "\\t"',
-        '        header: false',
-        '        aliases: { zip_code: zip }',
-        '        types:',
-        '          zip: text',
-        '          day: { type: date, format: "%d/%m/%Y" }',
-      ].join('\n'),
+      '- id: a',
+      '  address: http://h/',
+      '  delimiter: "\\t"',
+      '  header: false',
+      '  aliases: { zip_code: zip }',
+      '  types:',
+      '    zip: text',
+      '    day: { type: date, format: "%d/%m/%Y" }',
     ),
     'd.yaml',
   );
@@ -153,41 +136,23 @@ void test('every mistake of form is named with its line', () => {
   ]);
 });
 
+const A = 'id: a, address: "http://h/"';
+
 for (const [what, lines, expected] of [
   ['a password in an address', '- { id: a, address: "http://u:pw@h/" }', /user or password/],
   ['another scheme', '- { id: a, address: "ftp://h/" }', /not an http\(s\) address/],
   ['an id that leaves the lake', '- { id: ../x, address: "http://h/" }', /not a source id/],
-  [
-    'a template that is the same every year',
-    '- { years: [2019, 2020], address: "http://h/" }',
-    /\{year\} is missing/,
-  ],
+  ['a constant template', '- { years: [2019, 2020], address: "http://h/" }', /\{year\} is missing/],
   ['an unknown placeholder', '- { years: [2019], address: "http://h/{item}" }', /here is \{year\}/],
-  [
-    'a placeholder without years',
-    '- { id: a, address: "http://h/{year}" }',
-    /only a source with years/,
-  ],
+  ['no years', '- { id: a, address: "http://h/{year}" }', /only a source with years/],
   ['a source without id', '- { address: "http://h/" }', /"id" is missing/],
-  [
-    "a type of a publisher's own name",
-    '- { id: a, address: "http://h/", types: { Case Id: text } }',
-    /write case_id/,
-  ],
-  [
-    "an alias of a publisher's own name",
-    '- { id: a, address: "http://h/", aliases: { zip: Zip Code } }',
-    /write zip_code/,
-  ],
-  [
-    'a duplicate id',
-    '- { id: Q1, address: "http://h/" }\n      - { id: q1, address: "http://h/" }',
-    /there already/,
-  ],
-  ['a duplicate key', '- { id: a, id: b, address: "http://h/" }', /unique/],
+  ["a publisher's name in types", `- { ${A}, types: { Case Id: text } }`, /write case_id/],
+  ["a publisher's name in aliases", `- { ${A}, aliases: { zip: Zip Code } }`, /write zip_code/],
+  ['a duplicate id', `- { ${A} }\n      - { id: A, address: "http://h/" }`, /there already/],
+  ['a duplicate key', `- { ${A}, id: b }`, /unique/],
 ] as const) {
   void test(`${what} is refused`, () => {
-    const problems = problemsOf(withSource(`      ${lines}\n`));
+    const problems = problemsOf(withSource(lines));
     assert.equal(problems.length, 1, problems.join('\n'));
     assert.match(problems[0] ?? '', expected);
     assert.doesNotMatch(problems[0] ?? '', /u:pw/);
@@ -213,11 +178,7 @@ void test('no text makes the reader throw', () => {
 void test('no structure makes the reader throw', () => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 5 }), (inner) => {
-      const texts = [
-        `datasets: ${inner}`,
-        `datasets: { d: ${inner} }`,
-        withSource(`      - ${inner}`),
-      ];
+      const texts = [`datasets: ${inner}`, `datasets: { d: ${inner} }`, withSource(`- ${inner}`)];
       for (const text of texts) assert.ok(Array.isArray(parseDatasets(text, 'd.yaml').problems));
     }),
   );

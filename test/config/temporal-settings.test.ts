@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadConfig } from '../../src/config/load-config.ts';
-import type { TemporalSettings } from '../../src/config/settings.ts';
+import type { TemporalSettings } from '../../src/config/temporal-settings.ts';
 import { configFolder, messageOf as configMessage } from './config-files.ts';
 
 const SECRET = 'sekrit-of-the-profile';

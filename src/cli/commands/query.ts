@@ -16,13 +16,12 @@ import { openTemporaryFolder } from '../../storage/temporary-folder.ts';
 import { examples, interruptible, positiveCount, type CliContext, type Flags } from '../command.ts';
 import { tableText } from '../text.ts';
 
-const FORMATS = ['table', 'csv', 'json'] as const;
-type QueryFormat = (typeof FORMATS)[number];
+const WRITERS = { table: writeTable, csv: writeCsv, json: writeJson };
 /** More rows than a user reads on a terminal. */
 const DEFAULT_TABLE_ROWS = 200;
 
 interface QueryFlags extends Flags {
-  format: QueryFormat;
+  format: keyof typeof WRITERS;
   limit: number;
   asOf?: IngestDate;
 }
@@ -37,7 +36,9 @@ export function queryCommand(context: CliContext): Command {
     )
     .argument('<sql>', 'one SELECT; DESCRIBE <view>, SUMMARIZE <view> and SHOW TABLES work too')
     .addOption(
-      new Option('--format <format>', 'how rows are printed').choices(FORMATS).default('table'),
+      new Option('--format <format>', 'how rows are printed')
+        .choices(Object.keys(WRITERS))
+        .default('table'),
     )
     .addOption(
       new Option('--engine <engine>', 'what runs it, in its own SQL; spark needs Java')
@@ -76,7 +77,7 @@ async function runQuery(context: CliContext, sql: string, flags: QueryFlags): Pr
   const { limit, engine, asOf } = flags;
   const format = flags.json ? 'json' : flags.format;
   const write = async (result: DuckDBResult): Promise<void> =>
-    await writeResult(context, result, format, limit);
+    await WRITERS[format](context, result, limit);
   const { converted } = await openLake(settings);
   const { lake } = settings;
   const s3 = lake.kind === 's3' ? lake : undefined;
@@ -140,18 +141,6 @@ async function accessOf(
   const { locateHadoopJars } = await import('../../programs/hadoop.ts');
   const classPath = await locateHadoopJars(how);
   return await s3aAccess(s3, classPath);
-}
-
-/** @param maxRows limit of the table format only. */
-async function writeResult(
-  context: CliContext,
-  result: DuckDBResult,
-  format: QueryFormat,
-  maxRows: number,
-): Promise<void> {
-  if (format === 'json') await writeJson(context, result);
-  else if (format === 'csv') await writeCsv(context, result);
-  else await writeTable(context, result, maxRows);
 }
 
 async function writeJson(context: CliContext, result: DuckDBResult): Promise<void> {

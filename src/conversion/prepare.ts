@@ -5,7 +5,7 @@ import { rewriteRecords } from '../csv/rewrite.ts';
 import type { CsvScan } from '../model/scan.ts';
 import type { Encoding } from '../model/dataset.ts';
 import { storageError } from '../storage/disk-errors.ts';
-import { openLocation, type Location } from '../storage/location.ts';
+import { locationBlocks, type Location } from '../storage/location.ts';
 import type { TypedFile } from './engine.ts';
 import { ofCatalogue, type PlainError } from './engine-errors.ts';
 import { runInChildren } from './in-child.ts';
@@ -35,32 +35,20 @@ export function lineEndOf(scan: Pick<CsvScan, 'lineEnds'>): '\n' | '\r\n' {
   return scan.lineEnds.crlf > 0 ? '\r\n' : '\n';
 }
 
-/** Whether a reader would take the bytes at one of these offsets for a byte order mark, and skip them. */
+/** Whether a reader would take the first bytes of one of these ranges for a byte order mark, and skip them. */
 export async function anyIsMarked(
   location: Location,
-  starts: readonly number[],
+  ranges: readonly { start: number; end: number }[],
   signal: AbortSignal,
 ): Promise<boolean> {
-  for (const start of starts) {
-    if (await isMarkedAt(location, start, signal)) return true;
+  for (const { start, end } of ranges) {
+    const head: Buffer[] = [];
+    const wanted = { start, end: Math.min(end, start + MARK_BYTES), signal };
+    for await (const block of locationBlocks(location, wanted)) head.push(Buffer.from(block));
+    const bytes = Buffer.concat(head);
+    if (MARKS.some((mark) => bytes.subarray(0, mark.length).equals(mark))) return true;
   }
   return false;
-}
-
-async function isMarkedAt(
-  location: Location,
-  start: number,
-  signal: AbortSignal,
-): Promise<boolean> {
-  // The end makes S3 answer with these bytes only.
-  const reader = await openLocation(location, { end: start + MARK_BYTES, signal });
-  try {
-    const bytes = Buffer.alloc(MARK_BYTES);
-    await reader.read(bytes, start);
-    return MARKS.some((mark) => bytes.subarray(0, mark.length).equals(mark));
-  } finally {
-    await reader.close();
-  }
 }
 
 const MARK_BYTES = 3;

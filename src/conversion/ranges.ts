@@ -1,6 +1,6 @@
 import type { Block } from '../csv/tokenizer.ts';
 import type { CsvScan } from '../model/scan.ts';
-import { cutShort, openLocation, type Location } from '../storage/location.ts';
+import { locationBlocks, type Location } from '../storage/location.ts';
 
 /** Whole records of a landed file. */
 export interface RecordRange {
@@ -67,37 +67,34 @@ export interface FileRange {
  * @returns the offset in the block of a last record that is not complete. The next block begins with it.
  */
 type BlockReader = (bytes: Uint8Array, block: Block, position: number) => number | Promise<number>;
-/** Reads a range block by block. Memory is one block or the longest record. */
+
+/** Reads a range block by block. Memory is two blocks, or four times the longest record. */
 export async function readBlocks(
   range: FileRange,
   read: BlockReader,
   signal?: AbortSignal,
 ): Promise<void> {
-  const file = await openLocation(range.location, { end: range.end, signal });
-  try {
-    let buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES + 1);
-    let kept = 0;
-    let position = range.start;
-    while (position < range.end) {
-      signal?.throwIfAborted();
-      if (kept === buffer.length - 1) buffer = grown(buffer);
-      const wanted = Math.min(buffer.length - 1 - kept, range.end - position);
-      const bytesRead = await file.read(buffer.subarray(kept, kept + wanted), position);
-      if (bytesRead === 0) throw cutShort(range.location, position);
-      position += bytesRead;
-      const limit = kept + bytesRead;
-      const block = { start: 0, limit, end: position === range.end };
-      const left = await read(buffer, block, position - limit);
-      buffer.copyWithin(0, left, limit);
-      kept = limit - left;
-    }
-  } finally {
-    await file.close();
+  let buffer = Buffer.allocUnsafeSlow(2 * BLOCK_BYTES);
+  let limit = 0;
+  let wanted = BLOCK_BYTES;
+  let position = range.start;
+  for await (const bytes of locationBlocks(range.location, { ...range, signal })) {
+    if (limit + bytes.length >= buffer.length) buffer = grown(buffer, 2 * (limit + bytes.length));
+    buffer.set(bytes, limit);
+    limit += bytes.length;
+    position += bytes.length;
+    const end = position === range.end;
+    if (limit < wanted && !end) continue;
+    const left = await read(buffer, { start: 0, limit, end }, position - limit);
+    buffer.copyWithin(0, left, limit);
+    limit -= left;
+    // A long record is read again from its start, so each time it has twice as many bytes.
+    wanted = Math.max(BLOCK_BYTES, 2 * limit);
   }
 }
 
-function grown(buffer: Buffer): Buffer<ArrayBuffer> {
-  const larger = Buffer.allocUnsafeSlow((buffer.length - 1) * 2 + 1);
+function grown(buffer: Buffer, bytes: number): Buffer<ArrayBuffer> {
+  const larger = Buffer.allocUnsafeSlow(bytes);
   buffer.copy(larger);
   return larger;
 }

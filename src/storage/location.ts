@@ -17,51 +17,6 @@ export function uriOf(location: Location): string {
     : `s3://${location.settings.bucket}/${location.key}`;
 }
 
-/** Reads an object from any position. It is made for reading onwards in few and large pieces. */
-export interface LocationReader {
-  /** Fills `target` with bytes from `position` on, up to the object's end. @returns the number of bytes read. */
-  read(target: Uint8Array, position: number): Promise<number>;
-  close(): Promise<void>;
-}
-
-export interface ReadOptions {
-  /** First byte that the caller does not want. The reader does not ask S3 for it. Default: the object's end. */
-  end?: number;
-  /** Ends a read that waits. */
-  signal?: AbortSignal | undefined;
-}
-
-/**
- * @throws LonghaulError LAKE_CORRUPT if the object does not exist (in S3: at the first read), STORE_… of S3, or the
- * file system's error.
- */
-export async function openLocation(
-  location: Location,
-  options: ReadOptions = {},
-): Promise<LocationReader> {
-  if (location.kind === 's3') {
-    // The SDK takes 150 ms to load. Commands, threads and child processes of a lake on disk do not load it.
-    const { S3ObjectReader } = await import('./s3/objects.ts');
-    return new S3ObjectReader(location.settings, location.key, options);
-  }
-  const file = await open(location.path).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new LonghaulError('LAKE_CORRUPT', `${location.path} is gone.`, {}, { cause: error });
-  });
-  return {
-    read: async (target, position) => {
-      let at = 0;
-      while (at < target.length) {
-        const { bytesRead } = await file.read(target, at, target.length - at, position + at);
-        if (bytesRead === 0) break;
-        at += bytesRead;
-      }
-      return at;
-    },
-    close: async () => await file.close(),
-  };
-}
-
 /** Bytes of one read: few system calls, little memory. */
 const BLOCK_BYTES = 1024 * 1024;
 
@@ -70,6 +25,7 @@ export interface BytesWanted {
   start?: number;
   /** Byte after the last one. The object must reach that far. Default: the object's end. */
   end?: number;
+  /** Ends a read that waits. */
   signal?: AbortSignal | undefined;
 }
 
@@ -80,32 +36,48 @@ export interface BytesWanted {
  */
 export async function* locationBlocks(
   location: Location,
-  { start = 0, end, signal }: BytesWanted = {},
+  { start = 0, end = Infinity, signal }: BytesWanted = {},
 ): AsyncGenerator<Buffer> {
   signal?.throwIfAborted();
-  const reader = await openLocation(location, { end, signal });
+  if (end <= start) return;
+  let position = start;
+  for await (const block of await blocksOf(location, { start, end, signal })) {
+    signal?.throwIfAborted();
+    position += block.length;
+    yield block;
+  }
+  if (position >= end || end === Infinity) return;
+  const message = `${uriOf(location)} ends at byte ${position}: it was cut short.`;
+  throw new LonghaulError('LAKE_CORRUPT', message);
+}
+
+async function blocksOf(
+  location: Location,
+  { start, end, signal }: { start: number; end: number; signal: AbortSignal | undefined },
+): Promise<AsyncIterable<Buffer>> {
+  if (location.kind === 'disk') return fileBlocks(location.path, start, end);
+  // The SDK takes 150 ms to load. Commands, threads and child processes of a lake on disk do not load it.
+  const { objectBlocks } = await import('./s3/objects.ts');
+  return objectBlocks(location.settings, location.key, { start, end, signal });
+}
+
+async function* fileBlocks(path: string, start: number, end: number): AsyncGenerator<Buffer> {
+  const file = await open(path).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new LonghaulError('LAKE_CORRUPT', `${path} is gone.`, {}, { cause: error });
+  });
   try {
     const buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-    const limit = end ?? Infinity;
-    let position = start;
-    while (position < limit) {
-      signal?.throwIfAborted();
-      const wanted = Math.min(buffer.length, limit - position);
-      const bytesRead = await reader.read(buffer.subarray(0, wanted), position);
-      if (bytesRead === 0 && end === undefined) return;
-      if (bytesRead === 0) throw cutShort(location, position);
+    for (let position = start; position < end;) {
+      const wanted = Math.min(buffer.length, end - position);
+      const { bytesRead } = await file.read(buffer, 0, wanted, position);
+      if (bytesRead === 0) return;
       position += bytesRead;
       yield buffer.subarray(0, bytesRead);
     }
   } finally {
-    await reader.close();
+    await file.close();
   }
-}
-
-/** The error for an object that ends at `position` although more was expected. */
-export function cutShort(location: Location, position: number): LonghaulError {
-  const message = `${uriOf(location)} ends at byte ${position}: it was cut short.`;
-  return new LonghaulError('LAKE_CORRUPT', message);
 }
 
 /**

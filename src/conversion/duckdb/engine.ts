@@ -31,8 +31,7 @@ export function createDuckDbEngine(
       ? await locateHttpfs({ given: settings.httpfs, signal, onNote })
       : undefined;
     const parts = await convertInParts(request, sizes, async (part) => {
-      const { start, whole } = part.range;
-      const isMarked = !whole && (await anyIsMarked(location, [start], signal));
+      const isMarked = !part.range.whole && (await anyIsMarked(location, [part.range], signal));
       const plan = planJob(request, part, settings, { httpfsPath, isMarked });
       await writePart(request, part, plan, run);
     });

@@ -123,12 +123,12 @@ async function makeInputs(
   const first = scan.splits[0] ?? file.bytes;
   const shards = cutRecords(file, Math.ceil((file.bytes - first) / shardBytes));
   const isWhole = shards.length === 1 && isReadableWhole(scan.dialect);
-  const starts = isWhole ? [0] : shards.map(({ start }) => start);
+  const read = isWhole ? [{ start: 0, end: file.bytes }] : shards;
   // A mark at the start of a whole UTF-8 file is a real byte order mark.
   const mayBeMarked = !isWhole || encoding !== 'utf-8';
   if (
     !readsExactly(scan, encoding) ||
-    (mayBeMarked && (await anyIsMarked(location, starts, watch.signal)))
+    (mayBeMarked && (await anyIsMarked(location, read, watch.signal)))
   ) {
     return await preparedInputs(file, prefix, shards, watch);
   }

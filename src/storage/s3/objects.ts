@@ -1,15 +1,9 @@
-import {
-  GetObjectCommand,
-  HeadObjectCommand,
-  PutObjectCommand,
-  type GetObjectCommandOutput,
-} from '@aws-sdk/client-s3';
-import type { Readable } from 'node:stream';
+import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { formatChecksum } from '../../model/texts.ts';
 import type { S3Settings } from '../../config/settings.ts';
-import { LonghaulError } from '../../model/errors.ts';
-import type { LocationReader, ReadOptions } from '../location.ts';
+import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import { isTaken, statusOf } from './errors.ts';
 import { S3Prefix } from './prefix.ts';
 
@@ -91,114 +85,52 @@ function fromS3Checksum(checksum: string | undefined, type?: string): string | u
 const MAX_ATTEMPTS = 5;
 
 /**
- * Reads an object as one long answer. Another position needs another request. If an answer breaks off, the reader
- * continues there if the object is still the same.
+ * Reads an object as one long answer. If the answer breaks off, another request continues there, if the object is still
+ * the same.
+ * @param key in the bucket.
+ * @param end Infinity: the object's end.
+ * @throws LonghaulError LAKE_CORRUPT if the object is gone or was replaced, STORE_…; the signal's reason.
  */
-export class S3ObjectReader implements LocationReader {
-  readonly #s3: S3Prefix;
-  readonly #key: string;
-  readonly #end: number | undefined;
-  readonly #signal: AbortSignal | undefined;
-  #etag: string | undefined;
-  #answer: { body: Readable; chunks: AsyncIterator<Buffer>; position: number } | undefined;
-  #rest: Buffer = Buffer.alloc(0);
-
-  constructor(settings: S3Settings, key: string, { end, signal }: ReadOptions = {}) {
-    this.#s3 = new S3Prefix(settings, '');
-    this.#key = key;
-    this.#end = end;
-    this.#signal = signal;
-    signal?.addEventListener('abort', this.#drop, { once: true });
-  }
-
-  async read(target: Uint8Array, position: number): Promise<number> {
-    let filled = 0;
-    for (let failures = 0; filled < target.length;) {
-      try {
-        const chunk = await this.#next(position + filled, target.length - filled);
-        if (!chunk) {
-          this.#signal?.throwIfAborted();
-          break;
-        }
-        target.set(chunk, filled);
-        filled += chunk.length;
-        failures = 0;
-      } catch (error) {
-        this.#drop();
-        this.#signal?.throwIfAborted();
-        failures += 1;
-        if (error instanceof LonghaulError || failures >= MAX_ATTEMPTS) throw this.#broken(error);
-      }
-    }
-    return filled;
-  }
-
-  async close(): Promise<void> {
-    this.#signal?.removeEventListener('abort', this.#drop);
-    await Promise.resolve(this.#drop());
-  }
-
-  /** Returns undefined at the object's end. */
-  async #next(position: number, most: number): Promise<Buffer | undefined> {
-    if (this.#answer?.position !== position) {
-      this.#drop();
-      if (!(await this.#open(position))) return undefined;
-    }
-    while (this.#rest.length === 0) {
-      const next = await this.#answer?.chunks.next();
-      if (!next || next.done) return undefined;
-      this.#rest = next.value;
-    }
-    const piece = this.#rest.subarray(0, most);
-    this.#rest = this.#rest.subarray(piece.length);
-    if (this.#answer) this.#answer.position += piece.length;
-    return piece;
-  }
-
-  /** Returns false if the object ends before `position`. */
-  async #open(position: number): Promise<boolean> {
-    if (this.#end !== undefined && position >= this.#end) return false;
-    const command = new GetObjectCommand({
-      ...this.#s3.at(this.#key),
-      Range: `bytes=${position}-${this.#end === undefined ? '' : this.#end - 1}`,
-      IfMatch: this.#etag,
-    });
-    const expected = (error: unknown): boolean => [404, 412, 416].includes(statusOf(error) ?? 0);
-    let output: GetObjectCommandOutput;
+export async function* objectBlocks(
+  settings: S3Settings,
+  key: string,
+  { start, end, signal }: { start: number; end: number; signal: AbortSignal | undefined },
+): AsyncGenerator<Buffer> {
+  const s3 = new S3Prefix(settings, '');
+  const expected = (error: unknown): boolean => [404, 412, 416].includes(statusOf(error) ?? 0);
+  let position = start;
+  let etag: string | undefined;
+  for (let failures = 0; position < end;) {
+    const before = position;
     try {
-      output = await this.#s3.send(command, 'GetObject', { expected, signal: this.#signal });
+      const Range = `bytes=${position}-${end === Infinity ? '' : end - 1}`;
+      const command = new GetObjectCommand({ ...s3.at(key), Range, IfMatch: etag });
+      const { Body, ETag } = await s3.send(command, 'GetObject', { expected, signal });
+      etag ??= ETag;
+      const body = Body as unknown as Readable;
+      if (signal) addAbortSignal(signal, body);
+      for await (const block of body as AsyncIterable<Buffer>) {
+        position += block.length;
+        yield block;
+      }
+      return;
     } catch (error) {
+      signal?.throwIfAborted();
       const status = statusOf(error);
-      if (status === 416) return false;
+      // The object ends here.
+      if (status === 416) return;
       const what = status === 404 ? 'is gone' : 'was replaced while it was being read';
-      if (status === 404 || status === 412) throw this.#corrupt(what, error);
-      throw error;
+      if (status !== undefined) throw unreadable('LAKE_CORRUPT', `${s3.uri(key)} ${what}.`, error);
+      if (error instanceof LonghaulError) throw error;
+      failures = position > before ? 1 : failures + 1;
+      if (failures < MAX_ATTEMPTS) continue;
+      const why = error instanceof Error ? error.message : String(error);
+      const broken = `Reading ${s3.uri(key)} broke off ${MAX_ATTEMPTS} times (${why}).`;
+      throw unreadable('STORE_UNREACHABLE', broken, error);
     }
-    this.#etag ??= output.ETag;
-    const body = output.Body as unknown as Readable;
-    this.#answer = {
-      body,
-      chunks: body[Symbol.asyncIterator]() as AsyncIterator<Buffer>,
-      position,
-    };
-    return true;
   }
+}
 
-  readonly #drop = (): void => {
-    this.#answer?.body.destroy();
-    this.#answer = undefined;
-    this.#rest = Buffer.alloc(0);
-  };
-
-  #corrupt(what: string, cause: unknown): LonghaulError {
-    const message = `${this.#s3.uri(this.#key)} ${what}.`;
-    return new LonghaulError('LAKE_CORRUPT', message, {}, { cause });
-  }
-
-  #broken(error: unknown): unknown {
-    if (error instanceof LonghaulError) return error;
-    const why = error instanceof Error ? error.message : String(error);
-    const message = `Reading ${this.#s3.uri(this.#key)} broke off ${MAX_ATTEMPTS} times (${why}).`;
-    return new LonghaulError('STORE_UNREACHABLE', message, {}, { cause: error });
-  }
+function unreadable(code: ErrorCode, message: string, cause: unknown): LonghaulError {
+  return new LonghaulError(code, message, {}, { cause });
 }

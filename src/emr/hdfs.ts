@@ -132,8 +132,8 @@ export function hdfsStaging({ runId }: RunDay, source: string): string {
   return `${HDFS_ZONE}${stagingPrefix(runId)}${source}/`;
 }
 
-export function hdfsManifest({ dataset, ingestDate, revision }: RunDay): string {
-  return HDFS_ZONE + snapshotManifestKey(dataset, ingestDate, revision);
+export function hdfsManifest(run: RunDay): string {
+  return HDFS_ZONE + snapshotManifestKey(run);
 }
 
 /** Arguments for s3-dist-cp: all sources of the day's revision, but only the files that one job wrote. */

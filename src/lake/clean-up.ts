@@ -29,7 +29,7 @@ export async function cleanUp(deps: Lake, input: EndedRun): Promise<{ publishedB
   for (const zone of [deps.raw, deps.converted]) {
     await zone.deleteUnfinished(day, (kind) => kind === 'temporary');
   }
-  const key = snapshotManifestKey(dataset, ingestDate, revision);
+  const key = snapshotManifestKey({ dataset, ingestDate, revision });
   const published = await readManifest(deps.converted, key, SNAPSHOT);
   for (const source of sources) {
     const at = { dataset, ingestDate, revision, source };

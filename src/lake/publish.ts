@@ -69,7 +69,7 @@ export async function publishSnapshot(
   const { dataset, ingestDate, revision, runId } = input;
   const at = { dataset: dataset.name, ingestDate, revision };
   try {
-    const key = snapshotManifestKey(dataset.name, ingestDate, revision);
+    const key = snapshotManifestKey(at);
     // An earlier attempt may have written the manifest, and its answer was lost.
     const earlier = await readManifest(deps.converted, key, SNAPSHOT);
     const manifest =
@@ -177,8 +177,7 @@ async function withdrawOwn(
   runId: string,
   reason: string,
 ): Promise<void> {
-  const key = snapshotManifestKey(at.dataset, at.ingestDate, at.revision);
-  const published = await readManifest(converted, key, SNAPSHOT);
+  const published = await readManifest(converted, snapshotManifestKey(at), SNAPSHOT);
   if (published?.runId !== runId) return;
   await putTombstone(converted, { ...at, reason, by: `run ${runId}` });
 }

@@ -6,11 +6,14 @@ import { parseDatasetName, parseSourceId } from './names.ts';
 /** Names of the folders of the two zones below the lake's address. */
 export const ZONE_FOLDERS = { raw: 'takehome-raw', converted: 'takehome-converted' } as const;
 
-export interface SourceAt {
+export interface RevisionOfDay {
   dataset: string;
   ingestDate: string;
-  source: string;
   revision: number;
+}
+
+export interface SourceAt extends RevisionOfDay {
+  source: string;
 }
 
 /**
@@ -26,7 +29,7 @@ export function dayPrefix(dataset: string, ingestDate: string): string {
 }
 
 /** The common start of the keys of all sources of a day's revision. */
-export function sourcesPrefix(at: Omit<SourceAt, 'source'>): string {
+export function sourcesPrefix(at: RevisionOfDay): string {
   return `${dayPrefix(at.dataset, at.ingestDate)}${revisionFolder(at.revision)}source=`;
 }
 
@@ -105,36 +108,36 @@ export function partialPartKey(key: string): string {
   return `${key.slice(0, at)}.${key.slice(at)}.partial`;
 }
 
-export function snapshotManifestKey(dataset: string, ingestDate: string, revision: number): string {
-  const name = revision === 1 ? '_manifest.json' : `_manifest.r${revision}.json`;
-  return dayPrefix(dataset, ingestDate) + name;
+export function snapshotManifestKey(at: RevisionOfDay): string {
+  return manifestKey(at, '');
 }
 
 /** The manifest that says that a revision is not published any more. */
-export function tombstoneKey(dataset: string, ingestDate: string, revision: number): string {
-  return markKey(dataset, ingestDate, revision, 'unpublished');
+export function tombstoneKey(at: RevisionOfDay): string {
+  return manifestKey(at, '.unpublished');
 }
 
 /** The manifest that says that a revision's day is older than its dataset keeps days. */
-export function endingKey(dataset: string, ingestDate: string, revision: number): string {
-  return markKey(dataset, ingestDate, revision, 'ended');
+export function endingKey(at: RevisionOfDay): string {
+  return manifestKey(at, '.ended');
 }
 
-/** The mark follows the name of the revision's manifest, so that readers find all three manifests with one listing. */
-function markKey(dataset: string, ingestDate: string, revision: number, mark: string): string {
-  return snapshotManifestKey(dataset, ingestDate, revision).replace(/json$/, `${mark}.json`);
+/** The names of a revision's three manifests start alike, so that readers find them with one listing. */
+function manifestKey({ dataset, ingestDate, revision }: RevisionOfDay, mark: string): string {
+  const name = revision === 1 ? '_manifest' : `_manifest.r${revision}`;
+  return `${dayPrefix(dataset, ingestDate)}${name}${mark}.json`;
 }
 
 const MANIFEST_NAME =
   /^([^/]+)\/ingest_date=(\d{4}-\d{2}-\d{2})\/_manifest(?:\.r([2-9]|[1-9]\d+))?(?:\.(unpublished|ended))?\.json$/;
 
-/** The inverse of the functions above, with the mark if the key has one; undefined for any other key. */
+/** @returns undefined if the key is not that of a revision's manifest. `mark` says that it takes the revision back. */
 export function parseManifestKey(
   key: string,
-): { ref: Omit<SourceAt, 'source'>; mark: string | undefined } | undefined {
-  const match = MANIFEST_NAME.exec(key);
-  if (!match) return undefined;
-  const [, dataset = '', ingestDate = '', revision = '1', mark] = match;
+): { ref: RevisionOfDay; mark: string | undefined } | undefined {
+  const [found, dataset = '', ingestDate = '', revision = '1', mark] =
+    MANIFEST_NAME.exec(key) ?? [];
+  if (found === undefined) return undefined;
   return { ref: { dataset, ingestDate, revision: Number(revision) }, mark };
 }
 

@@ -193,10 +193,9 @@ export async function deleteDeadParts(
   at: Omit<SourceAt, 'source'> & { source?: string },
   { runId, keep = [], signal }: { runId: string; keep?: readonly string[]; signal?: AbortSignal },
 ): Promise<void> {
-  const { dataset, ingestDate, revision, source } = at;
+  const { dataset, ingestDate, source } = at;
   const prefix = source === undefined ? sourcesPrefix(at) : sourcePrefix({ ...at, source });
-  const manifest = snapshotManifestKey(dataset, ingestDate, revision);
-  const isPublished = (await converted.size(manifest)) !== undefined;
+  const isPublished = (await converted.size(snapshotManifestKey(at))) !== undefined;
   const isDead = (key: string): boolean => isPublished || isPartOfRun(key, runId);
   await converted.deleteUnfinished(prefix, (kind, key) => kind === 'partial' && isDead(key));
   for (const { key } of await unnamedParts(converted, { dataset, prefix, since: ingestDate })) {

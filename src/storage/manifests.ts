@@ -56,14 +56,11 @@ export async function listRevisions(converted: Store, dataset: string): Promise<
   for (const key of await manifestKeys(converted, dataset)) {
     const parsed = parseManifestKey(key);
     if (!parsed) continue;
-    const { ref, mark } = parsed;
-    const name = revisionText(ref);
-    const before = found.get(name);
-    found.set(name, {
-      ...ref,
-      isUnpublished: mark === 'unpublished' || before?.isUnpublished === true,
-      hasEnded: mark === 'ended' || before?.hasEnded === true,
-    });
+    const name = revisionText(parsed.ref);
+    const ref = found.get(name) ?? { ...parsed.ref, isUnpublished: false, hasEnded: false };
+    ref.isUnpublished ||= parsed.mark === 'unpublished';
+    ref.hasEnded ||= parsed.mark === 'ended';
+    found.set(name, ref);
   }
   return [...found.values()].toSorted(
     (a, b) => a.ingestDate.localeCompare(b.ingestDate) || a.revision - b.revision,
@@ -72,10 +69,10 @@ export async function listRevisions(converted: Store, dataset: string): Promise<
 
 /** @throws LonghaulError MANIFEST_UNREADABLE; LAKE_CORRUPT if the manifest is gone. */
 export async function readSnapshot(converted: Store, ref: SnapshotRef): Promise<SnapshotManifest> {
-  const key = snapshotManifestKey(ref.dataset, ref.ingestDate, ref.revision);
-  const manifest = await readManifest(converted, key, SNAPSHOT);
-  if (!manifest) throw new LonghaulError('LAKE_CORRUPT', `${converted.uri(key)} is gone.`);
-  return ofItsKey(converted, key, ref, manifest);
+  const manifest = await readOf(converted, ref, snapshotManifestKey, SNAPSHOT);
+  if (manifest) return manifest;
+  const message = `${converted.uri(snapshotManifestKey(ref))} is gone.`;
+  throw new LonghaulError('LAKE_CORRUPT', message);
 }
 
 /**
@@ -86,11 +83,10 @@ export async function readRevisions(
   converted: Store,
   refs: readonly RevisionRef[],
 ): Promise<(SnapshotManifest | undefined)[]> {
-  const read = async (ref: RevisionRef): Promise<SnapshotManifest | undefined> => {
-    const key = snapshotManifestKey(ref.dataset, ref.ingestDate, ref.revision);
-    const isGone = ref.hasEnded && (await converted.size(key)) === undefined;
-    return isGone ? undefined : await readSnapshot(converted, ref);
-  };
+  const read = async (ref: RevisionRef): Promise<SnapshotManifest | undefined> =>
+    ref.hasEnded
+      ? await readOf(converted, ref, snapshotManifestKey, SNAPSHOT)
+      : await readSnapshot(converted, ref);
   return await pMap(refs, read, { concurrency: REQUESTS_AT_ONCE });
 }
 
@@ -99,16 +95,26 @@ export async function readTombstone(
   converted: Store,
   ref: SnapshotRef,
 ): Promise<Tombstone | undefined> {
-  const key = tombstoneKey(ref.dataset, ref.ingestDate, ref.revision);
-  const tombstone = await readManifest(converted, key, TOMBSTONE);
-  return tombstone && ofItsKey(converted, key, ref, tombstone);
+  return await readOf(converted, ref, tombstoneKey, TOMBSTONE);
 }
 
 /** @returns undefined if the revision's day has not ended. @throws LonghaulError MANIFEST_UNREADABLE. */
 export async function readEnding(converted: Store, ref: SnapshotRef): Promise<Ending | undefined> {
-  const key = endingKey(ref.dataset, ref.ingestDate, ref.revision);
-  const ending = await readManifest(converted, key, ENDING);
-  return ending && ofItsKey(converted, key, ref, ending);
+  return await readOf(converted, ref, endingKey, ENDING);
+}
+
+async function readOf<T extends SnapshotRef>(
+  converted: Store,
+  ref: SnapshotRef,
+  keyOf: (ref: SnapshotRef) => string,
+  shape: z.ZodType<T>,
+): Promise<T | undefined> {
+  const found = await readManifest(converted, keyOf(ref), shape);
+  if (!found) return undefined;
+  const { dataset, ingestDate, revision } = found;
+  if (dataset === ref.dataset && revisionText(found) === revisionText(ref)) return found;
+  const why = `it belongs to ${dataset} ${ingestDate}, revision ${revision}`;
+  throw unreadable(converted, keyOf(ref), why);
 }
 
 export async function putEnding(
@@ -117,29 +123,23 @@ export async function putEnding(
 ): Promise<void> {
   const endedAt = new Date().toISOString();
   const ending: Ending = { format: 'longhaul/ended/1', ...what, endedAt };
-  const key = endingKey(what.dataset, what.ingestDate, what.revision);
-  await converted.putIfAbsent(key, toJson(ending));
+  await converted.putIfAbsent(endingKey(what), toJson(ending));
 }
 
 /**
  * Whether a published revision has ended. Its mark counts if it exists, as with a tombstone. If no published day names
  * a file of the revision, a sweep removes the manifest and then the mark, so a missing manifest also counts.
  */
-export async function hasEnded(
-  converted: Store,
-  { dataset, ingestDate, revision }: SnapshotRef,
-): Promise<boolean> {
-  const isThere = async (keyOf: typeof endingKey): Promise<boolean> =>
-    (await converted.size(keyOf(dataset, ingestDate, revision))) !== undefined;
-  return (await isThere(endingKey)) || !(await isThere(snapshotManifestKey));
+export async function hasEnded(converted: Store, ref: SnapshotRef): Promise<boolean> {
+  return (
+    (await converted.size(endingKey(ref))) !== undefined ||
+    (await converted.size(snapshotManifestKey(ref))) === undefined
+  );
 }
 
 /** A tombstone counts if it exists: even a damaged one says that its revision is no longer published. */
-export async function isUnpublished(
-  converted: Store,
-  { dataset, ingestDate, revision }: SnapshotRef,
-): Promise<boolean> {
-  return (await converted.size(tombstoneKey(dataset, ingestDate, revision))) !== undefined;
+export async function isUnpublished(converted: Store, ref: SnapshotRef): Promise<boolean> {
+  return (await converted.size(tombstoneKey(ref))) !== undefined;
 }
 
 /** @returns `exists` if the revision is already unpublished. The tombstone keeps its first reason. */
@@ -149,8 +149,7 @@ export async function putTombstone(
 ): Promise<'created' | 'exists'> {
   const unpublishedAt = new Date().toISOString();
   const tombstone: Tombstone = { format: 'longhaul/unpublished/1', ...what, unpublishedAt };
-  const key = tombstoneKey(what.dataset, what.ingestDate, what.revision);
-  return await converted.putIfAbsent(key, toJson(tombstone));
+  return await converted.putIfAbsent(tombstoneKey(what), toJson(tombstone));
 }
 
 /** Records that a raw file is not lost, before the file is removed. */
@@ -166,13 +165,6 @@ export async function putRawRemoval(
 /** @returns undefined if `keep.raw` did not remove the file. @throws LonghaulError MANIFEST_UNREADABLE. */
 export async function readRawRemoval(raw: Store, rawKey: string): Promise<RawRemoval | undefined> {
   return await readManifest(raw, rawRemovalKey(rawKey), RAW_REMOVAL);
-}
-
-function ofItsKey<T extends SnapshotRef>(store: Store, key: string, ref: SnapshotRef, found: T): T {
-  const { dataset, ingestDate, revision } = found;
-  const isIt = dataset === ref.dataset && revisionText(found) === revisionText(ref);
-  if (isIt) return found;
-  throw unreadable(store, key, `it belongs to ${dataset} ${ingestDate}, revision ${revision}`);
 }
 
 /** @throws LonghaulError MANIFEST_UNREADABLE. */

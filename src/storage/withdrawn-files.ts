@@ -134,16 +134,16 @@ async function manifestsOf(
   { converted }: Lake,
   { kind, ref, ageMs, manifest }: Withdrawn,
 ): Promise<Leftover[]> {
-  const { dataset, ingestDate, revision } = ref;
-  const of = (keyOf: typeof snapshotManifestKey): string => keyOf(dataset, ingestDate, revision);
+  const { dataset } = ref;
+  const manifestKey = snapshotManifestKey(ref);
   // The manifest goes before the marks, which say that it no longer counts.
-  const marks = [tombstoneKey, endingKey].map(of);
+  const marks = [tombstoneKey(ref), endingKey(ref)];
   const entries = manifest?.sources.map(({ id }) => sourceEntryKey({ ...ref, source: id })) ?? [];
   const found: Leftover[] = [];
-  for (const key of [...entries, ...(manifest ? [of(snapshotManifestKey)] : marks)]) {
+  for (const key of [...entries, ...(manifest ? [manifestKey] : marks)]) {
     const bytes = await converted.size(key);
     if (bytes === undefined) continue;
-    const isLast = key === of(snapshotManifestKey);
+    const isLast = key === manifestKey;
     const remove = async (): Promise<void> => {
       for (const each of isLast ? [key, ...marks] : [key]) await converted.delete(each);
     };

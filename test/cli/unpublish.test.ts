@@ -40,7 +40,7 @@ async function publish(ingestDate: string, revision = 1, carried?: string): Prom
     ...{ schema: { columns }, status: carried === undefined ? 'converted' : 'unchanged' },
   };
   const at = { dataset: 'trees', ingestDate, revision };
-  const key = snapshotManifestKey('trees', ingestDate, revision);
+  const key = snapshotManifestKey({ dataset: 'trees', ingestDate, revision });
   await store.putIfAbsent(key, snapshotJson({ ...at, sources: [entry] }));
 }
 

@@ -72,7 +72,7 @@ async function publish(store: Store, ingestDate: string, type: 'BIGINT' | 'DOUBL
   const parquet = [{ key, rows: 1, bytes: body.length, checksum: '' }];
   const sources = [entryOf({ schema: { columns }, parquet })];
   await store.putIfAbsent(
-    snapshotManifestKey('d', ingestDate, 1),
+    snapshotManifestKey({ dataset: 'd', ingestDate, revision: 1 }),
     snapshotJson({ ...at, sources }),
   );
 }

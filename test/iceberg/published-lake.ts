@@ -54,7 +54,7 @@ export class PublishedLake {
       }
     }
     const manifest = snapshotOf({ ...at, sources: entries });
-    const key = snapshotManifestKey(this.#dataset, day, revision);
+    const key = snapshotManifestKey({ dataset: this.#dataset, ingestDate: day, revision });
     await this.#store.putIfAbsent(key, toJson(manifest));
     this.model.publish(day, versions);
   }

@@ -233,7 +233,10 @@ void describe('the table, when something goes wrong', () => {
     await using lake = await TinyLake.create();
     await lake.publish(DATASET, DAYS[0], [oneValue('a', 1)]);
     await sync(lake.store);
-    await lake.store.put(snapshotManifestKey(DATASET, DAYS[0], 1), '{');
+    await lake.store.put(
+      snapshotManifestKey({ dataset: DATASET, ingestDate: DAYS[0], revision: 1 }),
+      '{',
+    );
     await lake.publish(DATASET, DAYS[1], [oneValue('a', 2)]);
     await failureWith(sync(lake.store), 'MANIFEST_UNREADABLE');
     const table = await describeTable(lake.store, DATASET);

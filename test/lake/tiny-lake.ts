@@ -62,7 +62,7 @@ export class TinyLake {
     sources: SourceEntry[],
   ): Promise<SnapshotManifest> {
     const manifest = snapshotOf({ ...at, sources });
-    const key = snapshotManifestKey(at.dataset, at.ingestDate, at.revision);
+    const key = snapshotManifestKey(at);
     await this.store.putIfAbsent(key, toJson(manifest));
     return manifest;
   }

@@ -111,7 +111,7 @@ void test('a landing that a later day converted anew is carried too', async () =
     const sources = [{ ...entry, parquet: [{ ...part, checksum: '' }] }];
     const at = { dataset: DATASET, ingestDate: SECOND, revision: 1 };
     await lake.converted.putIfAbsent(
-      snapshotManifestKey(DATASET, SECOND, 1),
+      snapshotManifestKey({ dataset: DATASET, ingestDate: SECOND, revision: 1 }),
       snapshotJson({ ...at, sources }),
     );
     await assert.rejects(lake.unpublish(FIRST), { code: 'SNAPSHOT_CARRIED' });

@@ -41,8 +41,7 @@ describe('layout', () => {
           [tombstoneKey, 'unpublished'],
           [endingKey, 'ended'],
         ] as const) {
-          const key = keyOf(ref.dataset, ref.ingestDate, revision);
-          assert.deepEqual(parseManifestKey(key), { ref, mark });
+          assert.deepEqual(parseManifestKey(keyOf(ref)), { ref, mark });
         }
       }),
     );

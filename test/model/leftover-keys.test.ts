@@ -77,7 +77,7 @@ test('what is landed or published is no leftover', () => {
         sourcePrefix(at) +
           partPrefix('0b0e1a52-7c3a-4a4e-9f4e-2f1f5a3f0c11', '01234567') +
           partName(index),
-        snapshotManifestKey(at.dataset, at.ingestDate, at.revision),
+        snapshotManifestKey(at),
       ];
       for (const key of published) {
         assert.equal(parseLeftoverFile('raw', key), undefined, key);

@@ -53,7 +53,7 @@ export class KeptLake implements Lake {
       else if (state === 'unchanged' && before) entries.push({ ...before, status: 'unchanged' });
       else entries.push(await this.#source(sourcePrefix({ ...at, source: id }), id));
     }
-    const key = snapshotManifestKey(DATASET, ingestDate, at.revision);
+    const key = snapshotManifestKey(at);
     await this.converted.putIfAbsent(key, snapshotJson({ ...at, sources: entries }));
     return at;
   }

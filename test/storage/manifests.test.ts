@@ -16,7 +16,7 @@ import { asJson } from '../helpers/as-json.ts';
 import { snapshotJson, snapshotOf } from '../helpers/manifests.ts';
 
 const REF = { dataset: 'd', ingestDate: '2026-01-01', revision: 1 };
-const KEY = snapshotManifestKey(REF.dataset, REF.ingestDate, REF.revision);
+const KEY = snapshotManifestKey(REF);
 const RAW_KEY = 'd/ingest_date=2026-01-01/source=a/a.csv';
 
 let folder: string;

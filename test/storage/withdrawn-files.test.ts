@@ -82,7 +82,10 @@ test('a dataset with a manifest that cannot be read keeps all of its files', asy
   await withLake(async (lake) => {
     await lake.publish(FIRST, { a: 'new' });
     await lake.withdraw(at(FIRST));
-    await lake.converted.put(snapshotManifestKey('d', SECOND, 1), '{}');
+    await lake.converted.put(
+      snapshotManifestKey({ dataset: 'd', ingestDate: SECOND, revision: 1 }),
+      '{}',
+    );
     assert.deepEqual(await find(lake, 30), []);
   });
 });

@@ -1,27 +1,16 @@
 import { createHash } from 'node:crypto';
 import pMap from 'p-map';
-import { hasBegun, latestOfEachSource } from '../lake/catalogue.ts';
-import {
-  revisionText,
-  versionDateOf,
-  type SnapshotManifest,
-  type SourceEntry,
-} from '../model/manifest.ts';
+import { hasBegun, latestOfEachSource, versionsOf } from '../lake/catalogue.ts';
+import type { DatedEntry } from '../lake/views.ts';
+import { revisionText, versionDateOf, type SnapshotManifest } from '../model/manifest.ts';
 import { listSnapshots, readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
-
-/** A published version of a source. */
-export interface Version {
-  entry: SourceEntry;
-  /** `ingest_date` of the version's rows. */
-  versionDate: string;
-}
 
 /** The content of a dataset on a day: the latest version of each of its sources. */
 export interface Content {
   /** Manifest of the day itself. */
   manifest: Omit<SnapshotManifest, 'sources'>;
-  sources: Version[];
+  sources: DatedEntry[];
   /** Hash of the versions: the same versions have the same hash. */
   hash: string;
 }
@@ -73,9 +62,7 @@ export class Days {
     const earlier = this.current.filter(({ ingestDate }) => ingestDate < ref.ingestDate);
     const read = async (each: SnapshotRef): Promise<SnapshotManifest> => await this.#read(each);
     const manifests = await latestOfEachSource([...earlier, ref], read);
-    const sources = manifests.flatMap(({ sources: entries, ingestDate }) =>
-      entries.map((entry) => ({ entry, versionDate: versionDateOf(entry, ingestDate) })),
-    );
+    const sources = versionsOf(manifests);
     // The day's own manifest comes first, even if it has no source.
     const [manifest] = manifests as [SnapshotManifest, ...SnapshotManifest[]];
     return { manifest, sources, hash: hashOf(sources) };
@@ -87,17 +74,17 @@ export class Days {
    * version, it has the date of a later day, because a source and a date name one version.
    * @throws LonghaulError MANIFEST_UNREADABLE, LAKE_CORRUPT.
    */
-  async history(): Promise<{ versions: Version[]; days: SourceOfDay[] }> {
-    const versions = new Map<string, Version>();
+  async history(): Promise<{ versions: DatedEntry[]; days: SourceOfDay[] }> {
+    const versions = new Map<string, DatedEntry>();
     const days: SourceOfDay[] = [];
     for (const ref of this.begun) {
       const { ingestDate: day, sources } = await this.#read(ref);
       for (const entry of sources.filter(({ status }) => status !== 'missing')) {
         const files = entry.parquet.map(({ key }) => key);
         const name = JSON.stringify([entry.id, versionDateOf(entry, day), files]);
-        const version = versions.get(name) ?? { entry, versionDate: day };
+        const version = versions.get(name) ?? { entry, ingestDate: day };
         versions.set(name, version);
-        days.push({ day, source: entry.id, versionDate: version.versionDate });
+        days.push({ day, source: entry.id, versionDate: version.ingestDate });
       }
     }
     return { versions: [...versions.values()], days };
@@ -111,10 +98,10 @@ export class Days {
   }
 }
 
-function hashOf(sources: readonly Version[]): string {
+function hashOf(sources: readonly DatedEntry[]): string {
   const versions = sources
-    .map(({ entry, versionDate }) => [
-      ...[entry.id, versionDate, entry.parquet.map(({ key }) => key)],
+    .map(({ entry, ingestDate }) => [
+      ...[entry.id, ingestDate, entry.parquet.map(({ key }) => key)],
       entry.schema.columns.map(({ name, type, empty = false }) => [name, type, empty]),
     ])
     .toSorted(([a], [b]) => ((a as string) < (b as string) ? -1 : 1));

@@ -3,12 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import parquet from 'parquetjs-lite';
 import { rowKey, writerSchema } from '../conversion/parquetjs/schema.ts';
+import type { DatedEntry } from '../lake/views.ts';
 import type { ParquetPart } from '../model/manifest.ts';
 import type { Column } from '../model/schema.ts';
 import { noneIf } from '../storage/leftovers.ts';
 import type { SnapshotRef } from '../storage/manifests.ts';
 import { openTemporaryFolder } from '../storage/temporary-folder.ts';
-import { contentHash, type Content, type Days, type SourceOfDay, type Version } from './days.ts';
+import { contentHash, type Content, type Days, type SourceOfDay } from './days.ts';
 import type { Draft, NewSnapshot } from './draft.ts';
 import type { WantedFile } from './members.ts';
 import {
@@ -125,9 +126,9 @@ async function followNewest(
   draft.setHead(draft.withContent(content) ?? (await add()));
 }
 
-export function filesOf(versions: readonly Version[]): WantedFile[] {
-  return versions.flatMap(({ entry: { id, parquet: parts, schema }, versionDate }) => {
-    const partition = { source: id, ingest_date: daysSinceEpoch(versionDate) };
+export function filesOf(versions: readonly DatedEntry[]): WantedFile[] {
+  return versions.flatMap(({ entry: { id, parquet: parts, schema }, ingestDate }) => {
+    const partition = { source: id, ingest_date: daysSinceEpoch(ingestDate) };
     return parts.map((part) => ({ part, columns: schema.columns, partition }));
   });
 }

@@ -13,43 +13,17 @@ import {
 import { LonghaulError } from '../model/errors.ts';
 import { silenceVersionWarning } from '../storage/s3/client.ts';
 import { causeOf, sdkErrorText, statusOf, type ServiceError } from '../storage/s3/errors.ts';
-import type { Store } from '../storage/store.ts';
-import { metadataKey } from './metadata.ts';
+import { metadataKey, type TableFolder } from './metadata.ts';
 import type { IcebergSchema, IcebergType } from './table-schema.ts';
 
 /** What a catalog must know about a version of a table. */
-export interface TablePointer {
+export interface TablePointer extends TableFolder {
   /** Name of the table in AWS Glue. */
   name: string;
   location: string;
   metadataFile: string;
   /** Columns of the newest day; undefined if there is no day. */
   after: IcebergSchema | undefined;
-}
-
-export interface GlueOptions {
-  database: string;
-  /** The client of the AWS SDK, or a test's. */
-  client: Pick<GlueClient, 'send'>;
-  /** Whether the metadata file of a version exists. */
-  isThere: (version: number) => Promise<boolean>;
-  signal: AbortSignal;
-}
-
-/** @throws LonghaulError GLUE_TABLE_FOREIGN, GLUE_REFUSED, GLUE_UNAVAILABLE, STORE_…; the signal's reason. */
-export async function enterInGlue(
-  database: string,
-  table: TablePointer & { converted: Store; prefix: string; signal: AbortSignal },
-): Promise<void> {
-  const { converted, prefix, signal } = table;
-  const client = createGlueClient();
-  const isThere = async (version: number): Promise<boolean> =>
-    (await converted.size(metadataKey(prefix, version))) !== undefined;
-  try {
-    await followInGlue(table, { client, database, isThere, signal });
-  } finally {
-    client.destroy();
-  }
 }
 
 /** Checks that the database exists. @throws LonghaulError GLUE_REFUSED, GLUE_UNAVAILABLE; the signal's reason. */
@@ -71,55 +45,60 @@ const MAX_TRIES = 10;
 /**
  * Makes the table's entry in AWS Glue name this version, unless it names a newer one. If two writers update it at once,
  * Glue refuses one of them, and that writer reads the entry again.
- * @throws LonghaulError GLUE_TABLE_FOREIGN, GLUE_REFUSED, GLUE_UNAVAILABLE; the signal's reason.
+ * @throws LonghaulError GLUE_TABLE_FOREIGN, GLUE_REFUSED, GLUE_UNAVAILABLE, STORE_…; the signal's reason.
  */
-export async function followInGlue(pointer: TablePointer, options: GlueOptions): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await enter(pointer, options);
-      return;
-    } catch (error) {
-      options.signal.throwIfAborted();
-      const isOvertaken =
-        error instanceof ConcurrentModificationException || error instanceof AlreadyExistsException;
-      if (!isOvertaken || attempt >= MAX_TRIES) throw glueError(error, options.database);
-    }
-  }
-}
-
-async function enter(pointer: TablePointer, options: GlueOptions): Promise<void> {
-  const { client, database: DatabaseName, signal: abortSignal } = options;
-  const table = await entryOf(pointer.name, options);
-  if (table) {
-    const update = await updateOf(pointer, table, options);
-    if (update) await client.send(update, { abortSignal });
-  } else {
-    const create = new CreateTableCommand({ DatabaseName, TableInput: entryFor(pointer) });
-    await client.send(create, { abortSignal });
-  }
-}
-
-async function entryOf(
-  name: string,
-  { client, database, signal }: GlueOptions,
-): Promise<Table | undefined> {
+export async function enterInGlue(
+  database: string,
+  table: TablePointer,
+  signal: AbortSignal,
+  client: Pick<GlueClient, 'send' | 'destroy'> = createGlueClient(),
+): Promise<void> {
   try {
-    const command = new GetTableCommand({ DatabaseName: database, Name: name });
-    return (await client.send(command, { abortSignal: signal })).Table;
-  } catch (error) {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await enter(database, table, signal, client);
+        return;
+      } catch (error) {
+        signal.throwIfAborted();
+        const isOvertaken =
+          error instanceof ConcurrentModificationException ||
+          error instanceof AlreadyExistsException;
+        if (!isOvertaken || attempt >= MAX_TRIES) throw glueError(error, database);
+      }
+    }
+  } finally {
+    client.destroy();
+  }
+}
+
+async function enter(
+  database: string,
+  table: TablePointer,
+  abortSignal: AbortSignal,
+  client: Pick<GlueClient, 'send'>,
+): Promise<void> {
+  const find = new GetTableCommand({ DatabaseName: database, Name: table.name });
+  const entry = await client.send(find, { abortSignal }).catch((error: unknown) => {
     // If the database does not exist, CreateTable reports it.
     if (error instanceof EntityNotFoundException) return undefined;
     throw error;
+  });
+  if (entry?.Table) {
+    const update = await updateOf(database, table, entry.Table);
+    if (update) await client.send(update, { abortSignal });
+  } else {
+    const create = { DatabaseName: database, TableInput: entryFor(table) };
+    await client.send(new CreateTableCommand(create), { abortSignal });
   }
 }
 
 /** @returns undefined if the entry already names this version, or a newer version that exists. */
 async function updateOf(
-  pointer: TablePointer,
+  database: string,
+  table: TablePointer,
   { VersionId, Description, Owner, Retention, Parameters = {}, StorageDescriptor }: Table,
-  { database, isThere }: GlueOptions,
 ): Promise<UpdateTableCommand | undefined> {
-  const { name, location, metadataFile } = pointer;
+  const { name, location, metadataFile, converted, prefix } = table;
   const former = Parameters['metadata_location'] ?? '';
   const isOurs =
     Parameters['table_type']?.toUpperCase() === 'ICEBERG' &&
@@ -130,8 +109,10 @@ async function updateOf(
     throw new LonghaulError('GLUE_TABLE_FOREIGN', message);
   }
   const [known = 0, own = 0] = [versionIn(former, location), versionIn(metadataFile, location)];
+  const isThere = async (version: number): Promise<boolean> =>
+    (await converted.size(metadataKey(prefix, version))) !== undefined;
   if (known === own || (known > own && (await isThere(known)))) return undefined;
-  const input = entryFor(pointer);
+  const input = entryFor(table);
   return new UpdateTableCommand({
     DatabaseName: database,
     VersionId,

@@ -5,8 +5,7 @@ import pMap from 'p-map';
 import type { DuckDbSettings } from '../config/settings.ts';
 import { writtenFolder } from '../conversion/convert-source.ts';
 import { runDuckDb } from '../conversion/duckdb/engine.ts';
-import { settingStatements } from '../conversion/duckdb/plan.ts';
-import { settingsForWidth } from '../conversion/duckdb/plan.ts';
+import { settingsForWidth, settingStatements } from '../conversion/duckdb/plan.ts';
 import { DUCKDB_SQL, castSql } from '../lake/views.ts';
 import { LonghaulError } from '../model/errors.ts';
 import { partialPartKey } from '../model/layout.ts';
@@ -62,70 +61,67 @@ export interface Member {
 
 /** @throws LonghaulError LAKE_CORRUPT, ENGINE_…, STORE_…. */
 export async function membersOf(options: MemberOptions): Promise<Member[]> {
-  const { before, shared, fields, files, keepPrivate } = options;
+  const { before, fields, files, keepPrivate } = options;
+  const types = new Map(before.fields.map(({ name, type }) => [name, type]));
+  const widened = fields.filter(({ name, type }) => types.get(name) !== type);
   const known: Known = {
-    paths: new Map(before.entries.map((entry) => [entry.data_file.file_path, entry])),
-    copies: byStart(before.entries),
-    shared: byStart(shared),
-    widened: widened(before.fields, fields),
+    own: byPath(before.entries),
+    shared: byPath(options.shared),
+    widened: new Set(widened.map(({ name }) => name)),
   };
-  const found = files.map((file) => ({ file, carried: carriedEntry(options, known, file) }));
+  const found = files.map((file) => ({ file, carried: carriedMember(options, known, file) }));
   await keepPrivate(found.flatMap(({ file, carried }) => (carried ? [] : [file.part.key])));
   const memberOf = async ({ file, carried }: (typeof found)[number]): Promise<Member> =>
-    carried ? { file: carried.data_file, carried } : await newMember(options, known, file);
+    carried ?? (await newMember(options, known, file));
   return await pMap(found, memberOf, { concurrency: FILES_AT_ONCE });
 }
 
 interface Known {
-  paths: ReadonlyMap<string, ManifestEntry>;
-  /** Entries of the parent's copies by the start of their paths: see `castPrefix`. */
-  copies: ReadonlyMap<string, ManifestEntry>;
+  /** Entries of the parent by their paths, and by the start of their paths: see `castPrefix`. */
+  own: ReadonlyMap<string, ManifestEntry>;
   shared: ReadonlyMap<string, ManifestEntry>;
   /** Names of columns whose type differs from the parent's. */
   widened: ReadonlySet<string>;
 }
 
-function byStart(entries: readonly ManifestEntry[]): Map<string, ManifestEntry> {
+function byPath(entries: readonly ManifestEntry[]): Map<string, ManifestEntry> {
   const startOf = (path: string): string => path.slice(0, path.lastIndexOf('-') + 1);
-  return new Map(entries.map((entry) => [startOf(entry.data_file.file_path), entry]));
-}
-
-function widened(before: readonly IcebergField[], now: readonly IcebergField[]): Set<string> {
-  const types = new Map(before.map(({ name, type }) => [name, type]));
-  const others = now.filter(({ name, type }) => types.get(name) !== type);
-  return new Set(others.map(({ name }) => name));
+  const paths = entries.map((entry) => [entry.data_file.file_path, entry] as const);
+  return new Map(
+    paths.flatMap(([path, entry]) => [[path, entry] as const, [startOf(path), entry]]),
+  );
 }
 
 /** The parent's entry of the part itself, or of its copy in the table's types. */
-function carriedEntry(
+function carriedMember(
   { converted, copiesPrefix, fields }: MemberOptions,
-  { paths, copies, widened: changed }: Known,
+  { own, widened }: Known,
   { part, columns, partition }: WantedFile,
-): ManifestEntry | undefined {
-  const isSame = ({ data_file: file }: ManifestEntry): boolean =>
-    file.partition.source === partition.source &&
-    file.partition.ingest_date === partition.ingest_date;
-  const own = paths.get(converted.uri(part.key));
-  if (own && isSame(own) && !columns.some(({ name }) => changed.has(name))) return own;
-  const copied = copies.get(converted.uri(castPrefix(copiesPrefix, { part, columns, fields })));
-  return copied && isSame(copied) ? copied : undefined;
+): Member | undefined {
+  const isChanged = columns.some(({ name }) => widened.has(name));
+  const asIs = isChanged ? undefined : own.get(converted.uri(part.key));
+  const copied = own.get(converted.uri(castPrefix(copiesPrefix, { part, columns, fields })));
+  const isSame = ({ data_file: { partition: before } }: ManifestEntry): boolean =>
+    before.source === partition.source && before.ingest_date === partition.ingest_date;
+  const carried = [asIs, copied].find((entry) => entry && isSame(entry));
+  return carried && { file: carried.data_file, carried };
 }
 
 /** The part itself. If its columns do not have the table's types, a copy that has them. */
 async function newMember(
   options: MemberOptions,
-  { paths, copies, shared }: Known,
+  { own, shared }: Known,
   { part, columns, partition }: WantedFile,
 ): Promise<Member> {
   const { converted, copiesPrefix, fields } = options;
   const path = converted.uri(part.key);
   const asIs = await readPart(converted, part.key, part.rows);
   if (fits(asIs.footer, fields)) {
-    return { file: dataFileOf(path, asIs, partition, fields), carried: paths.get(path) };
+    return { file: dataFileOf(path, asIs, partition, fields), carried: own.get(path) };
   }
   const cast = { part, columns, fields };
   const start = converted.uri(castPrefix(copiesPrefix, cast));
-  const copied = copies.get(start);
+  const copied = own.get(start);
   const there = copied ?? shared.get(start);
   const key = there
     ? tableFileKey(copiesPrefix, 'data', there.data_file.file_path)
@@ -182,15 +178,13 @@ async function castPart(prefix: string, cast: Cast, options: CastOptions): Promi
     if (location.kind === 'disk') await mkdir(dirname(target), { recursive: true });
     const job = {
       settings: settingStatements(forWidth, spillFolder),
-      ...(location.kind === 's3'
-        ? {
-            s3: {
-              settings: location.settings,
-              httpfsPath: await locateHttpfs({ given: duckdb.httpfs, signal }),
-              scratchFolder: spillFolder,
-            },
-          }
-        : {}),
+      ...(location.kind === 's3' && {
+        s3: {
+          settings: location.settings,
+          httpfsPath: await locateHttpfs({ given: duckdb.httpfs, signal }),
+          scratchFolder: spillFolder,
+        },
+      }),
       copy: copySql(converted.uri(cast.part.key), target, cast, forWidth),
       records: cast.part.rows,
       inputBytes: cast.part.bytes,

@@ -145,29 +145,15 @@ export function newSnapshotId(): number {
 }
 
 /**
- * The number of the newest version. A writer updates the hint after its commit, so the hint may be old or missing.
- * Newer versions are searched from the hint upwards.
+ * The number of the newest version. The hint of it, which a writer updates after its commit, is for other readers.
  * @returns undefined if there is no table.
  */
 export async function newestVersion(converted: Store, prefix: string): Promise<number | undefined> {
-  const hint = Number((await converted.get(hintKey(prefix)))?.toString('utf8').trim());
-  const isThere = async (version: number): Promise<boolean> =>
-    (await converted.size(metadataKey(prefix, version))) !== undefined;
-  let newest: number | undefined;
-  if (Number.isSafeInteger(hint) && hint > 0 && (await isThere(hint))) newest = hint;
-  else newest = await newestListed(converted, prefix);
-  if (newest === undefined) return undefined;
-  while (await isThere(newest + 1)) newest += 1;
-  return newest;
-}
-
-async function newestListed(converted: Store, prefix: string): Promise<number | undefined> {
-  const versions: number[] = [];
+  let newest = 0;
   for await (const { key } of converted.list(`${prefix}metadata/v`)) {
-    const version = VERSION_NAME.exec(key)?.[1];
-    if (version !== undefined) versions.push(Number(version));
+    newest = Math.max(newest, Number(VERSION_NAME.exec(key)?.[1] ?? 0));
   }
-  return versions.length > 0 ? versions.reduce((a, b) => Math.max(a, b)) : undefined;
+  return newest === 0 ? undefined : newest;
 }
 
 const VERSION_NAME = /\/v([1-9]\d*)\.metadata\.json$/;
@@ -242,16 +228,12 @@ export async function commitTable(
   const body = JSON.stringify({ ...ordered, properties });
   const outcome = await converted.putIfAbsent(metadataKey(prefix, version), body);
   if (outcome === 'exists') return false;
-  await converted.put(hintKey(prefix), String(version));
+  await converted.put(`${prefix}metadata/version-hint.text`, String(version));
   return true;
 }
 
 export function metadataKey(prefix: string, version: number): string {
   return `${prefix}metadata/v${version}.metadata.json`;
-}
-
-function hintKey(prefix: string): string {
-  return `${prefix}metadata/version-hint.text`;
 }
 
 /** @returns undefined if no day has begun, or if no day is published any more. */

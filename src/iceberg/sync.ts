@@ -67,7 +67,7 @@ export async function syncTable(options: SyncOptions): Promise<SyncedTable | und
     if (options.glueDatabase !== undefined) {
       const { enterInGlue } = await import('./glue.ts');
       // The tables are entered even if nothing was committed, because the last version's entry may be missing.
-      for (const table of tables) await enterInGlue(options.glueDatabase, { ...options, ...table });
+      for (const table of tables) await enterInGlue(options.glueDatabase, table, options.signal);
     }
     return tables[0];
   }

@@ -96,7 +96,7 @@ function mayMean(sql: string, view: string): boolean {
 }
 
 /** Each entry with the day of its version. */
-function versionsOf(snapshots: readonly SnapshotManifest[]): DatedEntry[] {
+export function versionsOf(snapshots: readonly SnapshotManifest[]): DatedEntry[] {
   return snapshots.flatMap(({ ingestDate, sources }) =>
     sources.map((entry) => ({ entry, ingestDate: versionDateOf(entry, ingestDate) })),
   );

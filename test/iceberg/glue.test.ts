@@ -10,7 +10,8 @@ import {
   type TableInput,
   type UpdateTableCommandInput,
 } from '@aws-sdk/client-glue';
-import { followInGlue, type GlueOptions, type TablePointer } from '../../src/iceberg/glue.ts';
+import { enterInGlue, type TablePointer } from '../../src/iceberg/glue.ts';
+import type { Store } from '../../src/storage/store.ts';
 import { failureWith } from '../helpers/failure-with.ts';
 
 const LOCATION = 's3://b/takehome-converted/_iceberg/a_b';
@@ -23,6 +24,7 @@ class FakeGlue {
   meanwhile: (() => Promise<void>) | undefined;
 
   readonly client = {
+    destroy: () => undefined,
     send: async ({
       constructor: { name },
       input,
@@ -62,18 +64,17 @@ class FakeGlue {
   }
 }
 
-function version(number: number): TablePointer {
+function version(number: number): Omit<TablePointer, 'converted'> {
   const metadataFile = `${LOCATION}/metadata/v${number}.metadata.json`;
-  return { name: 'a_b', location: LOCATION, metadataFile, after: undefined };
+  return { name: 'a_b', location: LOCATION, prefix: 'a_b/', metadataFile, after: undefined };
 }
 
-async function follow(
-  { client }: FakeGlue,
-  number: number,
-  isThere: GlueOptions['isThere'] = async () => true,
-): Promise<void> {
+async function follow({ client }: FakeGlue, number: number, gone?: number): Promise<void> {
   const { signal } = new AbortController();
-  await followInGlue(version(number), { client, database: 'lake', isThere, signal });
+  const size = async (key: string) =>
+    key === `a_b/metadata/v${gone}.metadata.json` ? undefined : 1;
+  const converted = { size } as unknown as Store;
+  await enterInGlue('lake', { ...version(number), converted }, signal, client);
 }
 
 const parametersOf = ({ table }: FakeGlue) => table?.Parameters ?? {};
@@ -106,7 +107,7 @@ void describe('the entry of a table in AWS Glue', () => {
     await follow(glue, 12);
     await follow(glue, 9);
     assert.equal(parametersOf(glue)['metadata_location'], version(12).metadataFile);
-    await follow(glue, 9, async (number) => number !== 12);
+    await follow(glue, 9, 12);
     assert.equal(parametersOf(glue)['metadata_location'], version(9).metadataFile);
   });
 

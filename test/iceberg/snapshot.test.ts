@@ -33,7 +33,7 @@ test('a snapshot that only adds files adds a manifest, and the hundred of its pa
       keepPrivate: async () => undefined,
       ...{ id: number, sequenceNumber: number, timestampMs: 0 },
       parent: parent && { snapshot: parent, schema },
-      files: filesOf([{ entry, versionDate: '2026-01-01' }]),
+      files: filesOf([{ entry, ingestDate: '2026-01-01' }]),
     });
     const { manifests, entries } = await readSnapshotFiles(table, parent);
     assert.equal(entries.length, number);

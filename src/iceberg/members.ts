@@ -132,8 +132,8 @@ async function newMember(
 
 async function readPart(converted: Store, key: string, rows: number) {
   const file = await readFooter(converted, key);
-  if (Number(file.footer.num_rows) === rows) return file;
-  const what = `${converted.uri(key)} has ${Number(file.footer.num_rows)} rows, and should have ${rows}.`;
+  if (file.rows === rows) return file;
+  const what = `${converted.uri(key)} has ${file.rows} rows, and should have ${rows}.`;
   throw new LonghaulError('LAKE_CORRUPT', what);
 }
 

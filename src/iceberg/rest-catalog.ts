@@ -6,7 +6,7 @@ import {
   metadataKey,
   newestVersion,
   prefixOfTable,
-  readVersion,
+  readNewest,
   TABLES_PREFIX,
 } from './metadata.ts';
 
@@ -28,73 +28,68 @@ export interface CatalogAnswer {
   body: object;
 }
 
-/** Serves the tables of a lake by Iceberg's REST specification. Each request reads them anew; none writes. */
-export class RestCatalog {
-  readonly #converted: Store;
-  readonly #defaults: Record<string, string>;
-
-  /** @param defaults settings for clients whose user gives none. They contain no secrets. */
-  constructor(converted: Store, defaults: Record<string, string>) {
-    this.#converted = converted;
-    this.#defaults = defaults;
+/**
+ * Answers a request by Iceberg's REST specification. Each request reads the tables anew; none writes.
+ * @param defaults settings for clients whose user gives none. They contain no secrets.
+ * @throws LonghaulError TABLE_UNREADABLE, TABLE_FOREIGN_COMMIT, STORE_… of S3.
+ */
+export async function answerCatalog(
+  converted: Store,
+  defaults: Record<string, string>,
+  { method = '', url = '' }: { method?: string | undefined; url?: string | undefined },
+): Promise<CatalogAnswer> {
+  if (method !== 'GET' && method !== 'HEAD') {
+    const message = 'Not supported: the catalog is read-only.';
+    return failure(406, 'UnsupportedOperationException', message);
   }
-
-  /** @throws LonghaulError TABLE_UNREADABLE, TABLE_FOREIGN_COMMIT, STORE_… of S3. */
-  async answer(method: string, url: string): Promise<CatalogAnswer> {
-    if (method !== 'GET' && method !== 'HEAD') {
-      const message = 'Not supported: the catalog is read-only.';
-      return failure(406, 'UnsupportedOperationException', message);
-    }
-    const path = segmentsOf(url);
-    if (!path) return failure(400, 'BadRequestException', 'The address cannot be decoded.');
-    const [version, kind, namespace, tables, table, ...more] = path;
-    if (version !== 'v1' || more.length > 0) return notFound();
-    if (kind === 'config' && namespace === undefined) return found(this.#config());
-    if (kind !== 'namespaces') return notFound();
-    if (namespace === undefined) return namespacesBelow(url);
-    if (tables !== undefined && tables !== 'tables') return notFound();
-    if (table !== undefined) return await this.#load(namespace, table);
-    if (namespace !== NAMESPACE) return noNamespace(namespace);
-    if (tables === undefined) return found({ namespace: [NAMESPACE], properties: {} });
-    const identifiers = (await this.tableNames()).map((name) => ({ namespace: [NAMESPACE], name }));
-    return found({ identifiers });
+  const path = segmentsOf(url);
+  if (!path) return failure(400, 'BadRequestException', 'The address cannot be decoded.');
+  const [version, kind, namespace, tables, table, ...more] = path;
+  if (version !== 'v1' || more.length > 0) return notFound();
+  if (kind === 'config' && namespace === undefined) {
+    return found({ defaults, overrides: {}, endpoints: ENDPOINTS });
   }
+  if (kind !== 'namespaces') return notFound();
+  if (namespace === undefined) return namespacesBelow(url);
+  if (tables !== undefined && tables !== 'tables') return notFound();
+  if (table !== undefined) return await loadTable(converted, namespace, table);
+  if (namespace !== NAMESPACE) return noNamespace(namespace);
+  if (tables === undefined) return found({ namespace: [NAMESPACE], properties: {} });
+  const names = await tableNames(converted);
+  return found({ identifiers: names.map((name) => ({ namespace: [NAMESPACE], name })) });
+}
 
-  async tableNames(): Promise<string[]> {
-    const folders = await this.#converted.folders(TABLES_PREFIX);
-    const versions = folders.map(async (name) => await this.#newestVersion(name));
-    const found = await Promise.all(versions);
-    return folders.filter((_, index) => found[index] !== undefined).toSorted();
-  }
+export async function tableNames(converted: Store): Promise<string[]> {
+  const folders = await converted.folders(TABLES_PREFIX);
+  const found = await Promise.all(
+    folders.map(async (name) => await newestVersion(converted, prefixOfTable(name))),
+  );
+  return folders.filter((_, index) => found[index] !== undefined).toSorted();
+}
 
-  #config(): object {
-    return { defaults: this.#defaults, overrides: {}, endpoints: ENDPOINTS };
+/** The name comes from a client. No key is made of it until it is known to be a folder's name. */
+async function loadTable(
+  converted: Store,
+  namespace: string,
+  name: string,
+): Promise<CatalogAnswer> {
+  const folders = namespace === NAMESPACE ? await converted.folders(TABLES_PREFIX) : [];
+  const prefix = prefixOfTable(name);
+  const newest = folders.includes(name) ? await readNewest(converted, prefix) : undefined;
+  if (!newest) {
+    // Other namespaces get this answer too, because Spark asks for a tag, or for metadata, as a table of a namespace
+    // that is named like the table.
+    const message = `There is no table ${printable(`${namespace}.${name}`)}.`;
+    return failure(404, 'NoSuchTableException', message);
   }
-
-  /** The name comes from a client. No key is made of it until it is known to be a folder's name. */
-  async #load(namespace: string, name: string): Promise<CatalogAnswer> {
-    const folders = namespace === NAMESPACE ? await this.#converted.folders(TABLES_PREFIX) : [];
-    const version = folders.includes(name) ? await this.#newestVersion(name) : undefined;
-    if (version === undefined) {
-      // Other namespaces get this answer too, because Spark asks for a tag, or for metadata, as a table of a namespace
-      // that is named like the table.
-      const message = `There is no table ${printable(`${namespace}.${name}`)}.`;
-      return failure(404, 'NoSuchTableException', message);
-    }
-    const prefix = prefixOfTable(name);
-    const uri = this.#converted.uri(metadataKey(prefix, version));
-    const metadata = await readVersion(this.#converted, prefix, version);
-    if (!uri.startsWith(`${metadata.location}/`)) {
-      const message = `${uri} names files in ${metadata.location}: the lake was moved.`;
-      throw new LonghaulError('TABLE_UNREADABLE', message);
-    }
-    // The answer has no `config`: DuckDB would make a secret without keys of it, and use that before the user's own.
-    return found({ 'metadata-location': uri, metadata });
+  const { version, metadata } = newest;
+  const uri = converted.uri(metadataKey(prefix, version));
+  if (!uri.startsWith(`${metadata.location}/`)) {
+    const message = `${uri} names files in ${metadata.location}: the lake was moved.`;
+    throw new LonghaulError('TABLE_UNREADABLE', message);
   }
-
-  async #newestVersion(name: string): Promise<number | undefined> {
-    return await newestVersion(this.#converted, prefixOfTable(name));
-  }
+  // The answer has no `config`: DuckDB would make a secret without keys of it, and use that before the user's own.
+  return found({ 'metadata-location': uri, metadata });
 }
 
 /** Endpoint and region by which this process finds the bucket. Clients bring their own credentials. */

@@ -4,7 +4,7 @@ import { LonghaulError } from '../model/errors.ts';
 import { parseLeftoverFile } from '../model/layout.ts';
 import { storageError } from './disk-errors.ts';
 import { locationBlocks, type Location } from './location.ts';
-import { replaceFile, syncPath, writeAside } from './replace-file.ts';
+import { replaceFile, syncPath } from './replace-file.ts';
 import type { Store, StoredObject, StoredRange } from './store.ts';
 
 /** A zone of the lake as a folder. `link(2)` makes put-if-absent atomic; a rename would overwrite. */
@@ -33,16 +33,12 @@ export class DiskStore implements Store {
 
   async putIfAbsent(key: string, body: string | Uint8Array): Promise<'created' | 'exists'> {
     const path = this.uri(key);
-    const temporary = await writeAside(path, body, await folderFor(path));
     try {
-      await link(temporary, path);
-      await syncPath(dirname(path));
+      await replaceFile(path, body, await folderFor(path), link);
       return 'created';
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return 'exists';
-      throw storageError(error, path);
-    } finally {
-      await rm(temporary, { force: true });
+      throw error;
     }
   }
 

@@ -6,36 +6,24 @@ import { storageError } from './disk-errors.ts';
 /**
  * Replaces a file. Readers see the old text or the new one, never a part, even after a loss of power.
  * @param mode of the new file.
- * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE.
+ * @param place gives the new content its name; by default it replaces what has the name.
+ * @throws LonghaulError DISK_FULL, LAKE_NOT_WRITABLE; errors of `place`.
  */
 export async function replaceFile(
   path: string,
   body: string | Uint8Array,
   mode: number,
+  place = rename,
 ): Promise<void> {
-  const temporary = await writeAside(path, body, mode);
-  try {
-    await rename(temporary, path);
-    await syncPath(dirname(path));
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw storageError(error, path);
-  }
-}
-
-/** Writes the file's new content durably. @returns its temporary name in the same folder. */
-export async function writeAside(
-  path: string,
-  body: string | Uint8Array,
-  mode: number,
-): Promise<string> {
   const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
   try {
     await writeFile(temporary, body, { flag: 'wx', mode, flush: true });
-    return temporary;
+    await place(temporary, path);
+    await syncPath(dirname(path));
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
     throw storageError(error, path);
+  } finally {
+    await rm(temporary, { force: true }).catch(() => undefined);
   }
 }
 

@@ -10,18 +10,6 @@ const MIN_PARQUET_BYTES = 12;
 const MAGIC = 'PAR1';
 
 /**
- * Rows of a Parquet file by its footer's row groups. The program that reads them did not write the file.
- * @throws LonghaulError LAKE_CORRUPT if the file is missing, cut short, or not Parquet.
- */
-export async function countParquetRows(
-  store: ParquetFiles,
-  key: string,
-): Promise<{ rows: number; bytes: number }> {
-  const { footer, bytes } = await readFooter(store, key);
-  return { rows: Number(footer.num_rows), bytes };
-}
-
-/**
  * Parsers that leave least and greatest values as they are stored: moments in their own unit (a Date has no
  * microseconds), days since 1970-01-01, and text in bytes, because a writer may have cut it within a character.
  */
@@ -34,13 +22,14 @@ const AS_STORED = {
 };
 
 /**
- * The footer of a Parquet file, and the file's length.
+ * The footer of a Parquet file, its rows by the row groups, and the file's length. The program that reads them did not
+ * write the file.
  * @throws LonghaulError LAKE_CORRUPT if the file is missing, cut short, or not Parquet.
  */
 export async function readFooter(
   store: ParquetFiles,
   key: string,
-): Promise<{ footer: FileMetaData; bytes: number }> {
+): Promise<{ footer: FileMetaData; rows: number; bytes: number }> {
   const bytes = await store.size(key);
   if (bytes === undefined) throw corrupt(store, key, 'is missing');
   if (bytes < MIN_PARQUET_BYTES) throw corrupt(store, key, `has only ${bytes} bytes`);
@@ -54,12 +43,9 @@ export async function readFooter(
     const options = { geoparquet: false, parsers: AS_STORED as unknown as ParquetParsers };
     const footer = await parquetMetadataAsync(file, options);
     const rows = footer.row_groups.reduce((sum, group) => sum + Number(group.num_rows), 0);
-    if (rows === Number(footer.num_rows)) return { footer, bytes };
-    throw corrupt(
-      store,
-      key,
-      `says ${Number(footer.num_rows)} rows, but its row groups have ${rows}`,
-    );
+    if (rows === Number(footer.num_rows)) return { footer, rows, bytes };
+    const says = `says ${Number(footer.num_rows)} rows, but its row groups have ${rows}`;
+    throw corrupt(store, key, says);
   } catch (error) {
     if (error instanceof LonghaulError) throw error;
     // The reader throws RangeErrors and TypeErrors if the bytes are not a footer.

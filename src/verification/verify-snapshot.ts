@@ -5,7 +5,7 @@ import type { ParquetPart, SnapshotManifest, SourceEntry } from '../model/manife
 import { readLanding, readRawRemoval } from '../storage/manifests.ts';
 import type { Lake } from '../storage/store.ts';
 import { checksumAt } from '../storage/location.ts';
-import { countParquetRows } from './footers.ts';
+import { readFooter } from './footers.ts';
 
 /** What verification found of a source, besides its manifest's entry. */
 export interface SourceVerification {
@@ -107,7 +107,7 @@ async function verifyPart(
   signal: AbortSignal,
 ): Promise<void> {
   const path = converted.uri(part.key);
-  const { rows, bytes } = await countParquetRows(converted, part.key);
+  const { rows, bytes } = await readFooter(converted, part.key);
   found.rows += rows;
   found.bytes += bytes;
   expect(found, `bytes in ${path}`, bytes, part.bytes);

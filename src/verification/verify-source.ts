@@ -15,7 +15,7 @@ import {
   type LandedTask,
 } from '../storage/staged.ts';
 import type { Lake, Store } from '../storage/store.ts';
-import { countParquetRows } from './footers.ts';
+import { readFooter } from './footers.ts';
 
 export interface ConvertedTask extends LandedTask {
   stagedPrefix: string;
@@ -68,7 +68,7 @@ async function readParts(
 ): Promise<ParquetPart[]> {
   const parts: ParquetPart[] = [];
   for (const key of keys) {
-    const { rows, bytes } = await countParquetRows(converted, key);
+    const { rows, bytes } = await readFooter(converted, key);
     onProgress({ bytes });
     // The checksum is of the stored bytes. S3 has none of a whole file that DuckDB or a cluster uploads.
     const checksum = await checksumAt(converted.location(key), signal);

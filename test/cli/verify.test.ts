@@ -5,7 +5,7 @@ import { after, beforeEach, test } from 'node:test';
 import { rescan } from '../../src/landing/ingest-state.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { checksumAt } from '../../src/storage/location.ts';
-import { countParquetRows } from '../../src/verification/footers.ts';
+import { readFooter } from '../../src/verification/footers.ts';
 import type { VerifyReport } from '../../src/cli/commands/verify.ts';
 import { entryOf, landingJson, snapshotJson } from '../helpers/manifests.ts';
 import { writeParquet } from '../lake/tiny-lake.ts';
@@ -45,8 +45,9 @@ async function publish(): Promise<void> {
     signal,
   );
   await raw.put(`${rawKey}.manifest.json`, landingJson({ ...at, rawKey, bytes, checksum, scan }));
-  const footer = await countParquetRows(converted, key);
-  const part = { key, ...footer, checksum: await checksumAt({ kind: 'disk', path: partPath }) };
+  const { rows, bytes: partBytes } = await readFooter(converted, key);
+  const partChecksum = await checksumAt({ kind: 'disk', path: partPath });
+  const part = { key, rows, bytes: partBytes, checksum: partChecksum };
   const counts = { records: 2, rows: 2, rejected: 0 };
   const entry = entryOf({ bytes, checksum, rawKey, dialect, ...counts, parquet: [part] });
   manifestPath = converted.uri('trees/ingest_date=2026-01-01/_manifest.json');

@@ -6,7 +6,7 @@ import type { Encoding } from '../../src/model/dataset.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
 import type { Column } from '../../src/model/schema.ts';
 import type { Store } from '../../src/storage/store.ts';
-import { countParquetRows } from '../../src/verification/footers.ts';
+import { readFooter } from '../../src/verification/footers.ts';
 import { converted, expectedRows, landed, namesBelow, readBack } from './samples.ts';
 
 /** Tests what every engine promises, on real files through its public interface, for any store. */
@@ -40,7 +40,7 @@ export function engineContract(
           result.parts,
           'nothing but parts is left',
         );
-        const footer = await countParquetRows(store, `out/${result.parts[0] ?? ''}`);
+        const footer = await readFooter(store, `out/${result.parts[0] ?? ''}`);
         assert.equal(footer.rows, file.scan.records);
       });
     }

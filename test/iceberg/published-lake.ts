@@ -4,7 +4,7 @@ import type { SourceEntry } from '../../src/model/manifest.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { toJson } from '../../src/storage/manifests.ts';
 import type { Store } from '../../src/storage/store.ts';
-import { countParquetRows } from '../../src/verification/footers.ts';
+import { readFooter } from '../../src/verification/footers.ts';
 import { converted, inProcessDuckDb, landed } from '../conversion/samples.ts';
 import { entryOf, snapshotOf } from '../helpers/manifests.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
@@ -77,7 +77,7 @@ export class PublishedLake {
         made.parts.map(async (name) => {
           const body = (await scratch.get(made.prefix + name)) ?? Buffer.alloc(0);
           await this.#store.put(prefix + name, body);
-          const { rows, bytes } = await countParquetRows(scratch, made.prefix + name);
+          const { rows, bytes } = await readFooter(scratch, made.prefix + name);
           return { key: prefix + name, rows, bytes, checksum: '' };
         }),
       );

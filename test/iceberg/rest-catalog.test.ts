@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { RestCatalog, type CatalogAnswer } from '../../src/iceberg/rest-catalog.ts';
+import { answerCatalog, type CatalogAnswer } from '../../src/iceberg/rest-catalog.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { failureWith } from '../helpers/failure-with.ts';
 import { TinyLake } from '../lake/tiny-lake.ts';
@@ -13,8 +13,10 @@ async function publish(lake: TinyLake, dataset: string, ingestDate: string): Pro
   await synced(lake.store, dataset);
 }
 
-const ofLake = (lake: TinyLake, defaults = {}): RestCatalog =>
-  new RestCatalog(lake.store, defaults);
+const ofLake = ({ store }: Pick<TinyLake, 'store'>, defaults = {}) => ({
+  answer: async (method: string, url: string) =>
+    await answerCatalog(store, defaults, { method, url }),
+});
 
 /** The code and the type of an error. Fails if the error does not have the specification's form. */
 function errorIn({ status, body }: CatalogAnswer): string {
@@ -109,7 +111,7 @@ void describe('the REST catalog', () => {
     const url = '/v1/namespaces/longhaul/tables/trees';
     const root = join(lake.root, '../moved');
     await rename(lake.root, root);
-    const catalog = new RestCatalog(new DiskStore(root), {});
+    const catalog = ofLake({ store: new DiskStore(root) });
     const moved = await failureWith(catalog.answer('GET', url), 'TABLE_UNREADABLE');
     assert.match(moved.message, /was moved/);
     await appendFile(join(root, '_iceberg/trees/metadata/v1.metadata.json'), '}');

@@ -6,7 +6,7 @@ import { describeTable } from '../../src/iceberg/describe-table.ts';
 import { readNewest, tablePrefix, TABLES } from '../../src/iceberg/metadata.ts';
 import { readSnapshotFiles } from '../../src/iceberg/snapshot.ts';
 import { tableLeftovers } from '../../src/iceberg/table-leftovers.ts';
-import { countParquetRows } from '../../src/verification/footers.ts';
+import { readFooter } from '../../src/verification/footers.ts';
 import { TinyLake } from '../lake/tiny-lake.ts';
 import { oneValue, synced } from './synced.ts';
 
@@ -92,7 +92,7 @@ async function historyRows(lake: TinyLake): Promise<number> {
   const { entries } = await readSnapshotFiles(table, snapshot);
   const counts = entries.map(async ({ data_file: { file_path: path } }) => {
     const key = relative(lake.root, path);
-    return (await countParquetRows(lake.store, key)).rows;
+    return (await readFooter(lake.store, key)).rows;
   });
   return (await Promise.all(counts)).reduce((a, b) => a + b, 0);
 }

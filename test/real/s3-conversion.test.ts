@@ -12,7 +12,7 @@ import { LonghaulError } from '../../src/model/errors.ts';
 import type { SnapshotManifest } from '../../src/model/manifest.ts';
 import { checksumAt } from '../../src/storage/location.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
-import { countParquetRows } from '../../src/verification/footers.ts';
+import { readFooter } from '../../src/verification/footers.ts';
 import { verifySnapshot } from '../../src/verification/verify-snapshot.ts';
 import { landingJson } from '../helpers/manifests.ts';
 import { startS3, type TestS3 } from '../helpers/s3.ts';
@@ -104,7 +104,7 @@ for (const name of HERE) {
           assert.deepEqual(await namesBelow(store, 'out/'), result.parts);
           let counted = 0;
           for (const part of result.parts) {
-            counted += (await countParquetRows(store, `out/${part}`)).rows;
+            counted += (await readFooter(store, `out/${part}`)).rows;
           }
           assert.equal(counted, file.scan.records);
           rows.push((await readBack(result)).rows);
@@ -205,9 +205,9 @@ test('verify reads a snapshot in S3 again, and finds what has changed since', as
   const checksum = await checksumAt(file.location);
   const landing = { rawKey: 'sample.csv', scan: file.scan, bytes: file.bytes, checksum };
   await store.put('sample.csv.manifest.json', landingJson(landing));
-  const footer = await countParquetRows(store, key);
+  const { rows, bytes: partBytes } = await readFooter(store, key);
   const verified = async (partChecksum: string): Promise<string[]> => {
-    const part = { key, ...footer, checksum: partChecksum };
+    const part = { key, rows, bytes: partBytes, checksum: partChecksum };
     const counts = { records: 2, rows: 2, rejected: 0 };
     const { dialect } = file.scan;
     const entry = { id: 'a', status: 'converted', rawKey: 'sample.csv', dialect, ...counts };

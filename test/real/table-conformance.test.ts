@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { listenOn } from '../../src/embedded/loopback.ts';
-import { RestCatalog } from '../../src/iceberg/rest-catalog.ts';
+import { answerCatalog } from '../../src/iceberg/rest-catalog.ts';
 import { syncTable } from '../../src/iceberg/sync.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
@@ -216,8 +216,7 @@ suite('a table has the rows and types that were published, as its head and on ev
       let store = lake();
       const catalog = createServer((request, response) => {
         const defaults = { 's3.endpoint': s3.endpoint, 's3.path-style-access': 'true' };
-        const { method = '', url = '' } = request;
-        void new RestCatalog(store, defaults).answer(method, url).then(({ status, body }) => {
+        void answerCatalog(store, defaults, request).then(({ status, body }) => {
           response.writeHead(status, { 'content-type': 'application/json' });
           response.end(JSON.stringify(body));
         });

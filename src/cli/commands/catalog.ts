@@ -1,12 +1,13 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { Command, InvalidArgumentError } from 'commander';
 import { isFromHere, listenOn } from '../../embedded/loopback.ts';
 import {
+  answerCatalog,
   clientDefaults,
   failure,
   NAMESPACE,
-  RestCatalog,
+  tableNames,
   type CatalogAnswer,
 } from '../../iceberg/rest-catalog.ts';
 import { LonghaulError } from '../../model/errors.ts';
@@ -57,9 +58,11 @@ function portNumber(text: string): number {
 async function serve(context: CliContext, { port: wanted, ...flags }: ServeFlags): Promise<void> {
   const { settings } = context.loadConfig();
   const { converted } = await openLake(settings);
-  const catalog = new RestCatalog(converted, await clientDefaults(settings.lake));
-  const tables = await catalog.tableNames();
-  const server = serverOf(catalog, context.note);
+  const defaults = await clientDefaults(settings.lake);
+  const tables = await tableNames(converted);
+  const answer = async (request: IncomingMessage): Promise<CatalogAnswer> =>
+    await answerCatalog(converted, defaults, request);
+  const server = serverOf(answer, context.note);
   await interruptible(async (signal) => {
     try {
       const port = await listenOn(server, wanted === undefined ? [] : [wanted]);
@@ -77,20 +80,22 @@ async function serve(context: CliContext, { port: wanted, ...flags }: ServeFlags
   });
 }
 
-function serverOf(catalog: RestCatalog, onNote: (text: string) => void): Server {
+function serverOf(
+  answer: (request: IncomingMessage) => Promise<CatalogAnswer>,
+  onNote: (text: string) => void,
+): Server {
   return createServer((request, response) => {
-    const { method = '', url = '' } = request;
     const answering = isFromHere(request)
-      ? catalog.answer(method, url).catch((error: unknown) => failed(error, onNote))
+      ? answer(request).catch((error: unknown) => failed(error, onNote))
       : Promise.resolve(FOREIGN);
     void answering.then(({ status, body }) => {
       // The Iceberg REST specification answers a successful HEAD with 204.
-      const isBare = method === 'HEAD' && status === 200;
-      response.writeHead(isBare ? 204 : status, {
+      const isHead = request.method === 'HEAD';
+      response.writeHead(isHead && status === 200 ? 204 : status, {
         'content-type': 'application/json',
         'cache-control': 'no-store',
       });
-      response.end(method === 'HEAD' ? undefined : JSON.stringify(body));
+      response.end(isHead ? undefined : JSON.stringify(body));
     });
   });
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import pMap from 'p-map';
-import { hasBegun, latestOfEachSource, versionsOf } from '../lake/catalogue.ts';
+import { hasBegun, latestOfEachSource, newestOfEachDay, versionsOf } from '../lake/catalogue.ts';
+import type { SnapshotRef } from '../model/layout.ts';
 import type { DatedEntry } from '../lake/views.ts';
 import { revisionText, versionDateOf, type SnapshotManifest } from '../model/manifest.ts';
-import { listSnapshots, readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
+import { listSnapshots, readSnapshot, type RevisionRef } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 
 /** The content of a dataset on a day: the latest version of each of its sources. */
@@ -35,12 +36,10 @@ export class Days {
   /** The days of `current` that have begun in any time zone. Readers who ask for no day get the last of them. */
   readonly begun: readonly SnapshotRef[];
 
-  private constructor(converted: Store, revisions: readonly SnapshotRef[]) {
+  private constructor(converted: Store, revisions: readonly RevisionRef[]) {
     this.#converted = converted;
     this.revisions = revisions;
-    this.current = revisions.filter(
-      ({ ingestDate }, index) => revisions[index + 1]?.ingestDate !== ingestDate,
-    );
+    this.current = newestOfEachDay(revisions);
     this.begun = this.current.filter(hasBegun(new Date()));
   }
 

@@ -1,9 +1,10 @@
 import { latestOfEachSource, newestRevisions } from '../lake/catalogue.ts';
 import type { DuckDbSettings } from '../config/settings.ts';
 import { LonghaulError } from '../model/errors.ts';
+import type { SnapshotRef } from '../model/layout.ts';
 import type { SnapshotManifest, SourceEntry } from '../model/manifest.ts';
 import { changeText, type PublishedTable } from '../model/table.ts';
-import { readSnapshot, type SnapshotRef } from '../storage/manifests.ts';
+import { readSnapshot } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 import { headOf, MAIN, readNewest, schemaOf, tablePrefix } from './metadata.ts';
 import { syncTable, type SyncedTable } from './sync.ts';

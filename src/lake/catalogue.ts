@@ -1,4 +1,5 @@
 import { FIRST_TIME_ZONE, ingestDateAt } from '../model/dates.ts';
+import type { SnapshotRef } from '../model/layout.ts';
 import { viewNameOf } from '../model/names.ts';
 import { versionDateOf, type SnapshotManifest } from '../model/manifest.ts';
 import {
@@ -6,7 +7,6 @@ import {
   listRevisions,
   readSnapshot,
   type RevisionRef,
-  type SnapshotRef,
 } from '../storage/manifests.ts';
 import type { Store } from '../storage/store.ts';
 import { viewsHint } from './query-errors.ts';
@@ -148,18 +148,16 @@ export async function latestOfEachSource(
 }
 
 /** The newest revision of each ingest date, oldest first. Future days are included. */
-export async function newestRevisions(converted: Store, dataset: string): Promise<SnapshotRef[]> {
+export async function newestRevisions(converted: Store, dataset: string): Promise<RevisionRef[]> {
   return newestOfEachDay(await listRevisions(converted, dataset));
 }
 
 /** The newest of these revisions for each ingest date, oldest first. Unpublished and ended revisions do not count. */
-export function newestOfEachDay(revisions: readonly RevisionRef[]): SnapshotRef[] {
-  const newest = new Map<string, SnapshotRef>();
-  for (const revision of revisions.filter(isPublished)) {
-    const { isUnpublished: _unpublished, hasEnded: _ended, ...ref } = revision;
-    newest.set(ref.ingestDate, ref);
-  }
-  return [...newest.values()];
+export function newestOfEachDay(revisions: readonly RevisionRef[]): RevisionRef[] {
+  const published = revisions.filter(isPublished);
+  return published.filter(
+    ({ ingestDate }, index) => published[index + 1]?.ingestDate !== ingestDate,
+  );
 }
 
 export function hasBegun(now: Date): (ref: SnapshotRef) => boolean {

@@ -5,6 +5,7 @@ import {
   snapshotManifestKey,
   sourceEntryKey,
   stagedEntryKey,
+  type SnapshotRef,
 } from '../model/layout.ts';
 import { sumLedgers, assertVolume } from '../model/ledger.ts';
 import {
@@ -28,7 +29,6 @@ import {
   readSnapshot,
   readTombstone,
   toJson,
-  type SnapshotRef,
 } from '../storage/manifests.ts';
 import {
   missingEntry,

@@ -1,4 +1,5 @@
 import { LonghaulError } from '../model/errors.ts';
+import type { SnapshotRef } from '../model/layout.ts';
 import {
   carriedRevisions,
   revisionText,
@@ -10,10 +11,8 @@ import {
   listRevisions,
   listSnapshots,
   putTombstone,
-  readSnapshot,
+  readRevisions,
   readTombstone,
-  type RevisionRef,
-  type SnapshotRef,
 } from '../storage/manifests.ts';
 import type { Lake, Store } from '../storage/store.ts';
 
@@ -100,23 +99,15 @@ async function carriersOf(converted: Store, target: SnapshotRef): Promise<Snapsh
   const refs = (await listRevisions(converted, target.dataset)).filter(
     ({ ingestDate }) => ingestDate >= target.ingestDate,
   );
-  const gone = new Set(refs.filter((ref) => isGone(ref, target)).map(revisionText));
+  const gone = new Set([target, ...refs.filter((ref) => ref.isUnpublished)].map(revisionText));
   const published = refs.filter((ref) => isPublished(ref) && !isSame(ref, target));
-  const manifests = await Promise.all(
-    published.map(async (ref) => await readSnapshot(converted, ref)),
-  );
   const carriers: SnapshotRef[] = [];
-  for (const [index, manifest] of manifests.entries()) {
-    const ref = published[index];
-    if (!ref || !carriedRevisions(manifest).some((at) => gone.has(revisionText(at)))) continue;
-    gone.add(revisionText(ref));
-    carriers.push(ref);
+  for (const manifest of await readRevisions(converted, published)) {
+    if (!manifest || !carriedRevisions(manifest).some((at) => gone.has(revisionText(at)))) continue;
+    gone.add(revisionText(manifest));
+    carriers.push(manifest);
   }
   return carriers;
-}
-
-function isGone(ref: RevisionRef, target: SnapshotRef): boolean {
-  return ref.isUnpublished || isSame(ref, target);
 }
 
 function isSame(a: RevisionAt, b: RevisionAt): boolean {

@@ -6,13 +6,13 @@ import { parseDatasetName, parseSourceId } from './names.ts';
 /** Names of the folders of the two zones below the lake's address. */
 export const ZONE_FOLDERS = { raw: 'takehome-raw', converted: 'takehome-converted' } as const;
 
-export interface RevisionOfDay {
+export interface SnapshotRef {
   dataset: string;
   ingestDate: string;
   revision: number;
 }
 
-export interface SourceAt extends RevisionOfDay {
+export interface SourceAt extends SnapshotRef {
   source: string;
 }
 
@@ -29,7 +29,7 @@ export function dayPrefix(dataset: string, ingestDate: string): string {
 }
 
 /** The common start of the keys of all sources of a day's revision. */
-export function sourcesPrefix(at: RevisionOfDay): string {
+export function sourcesPrefix(at: SnapshotRef): string {
   return `${dayPrefix(at.dataset, at.ingestDate)}${revisionFolder(at.revision)}source=`;
 }
 
@@ -108,22 +108,22 @@ export function partialPartKey(key: string): string {
   return `${key.slice(0, at)}.${key.slice(at)}.partial`;
 }
 
-export function snapshotManifestKey(at: RevisionOfDay): string {
+export function snapshotManifestKey(at: SnapshotRef): string {
   return manifestKey(at, '');
 }
 
 /** The manifest that says that a revision is not published any more. */
-export function tombstoneKey(at: RevisionOfDay): string {
+export function tombstoneKey(at: SnapshotRef): string {
   return manifestKey(at, '.unpublished');
 }
 
 /** The manifest that says that a revision's day is older than its dataset keeps days. */
-export function endingKey(at: RevisionOfDay): string {
+export function endingKey(at: SnapshotRef): string {
   return manifestKey(at, '.ended');
 }
 
 /** The names of a revision's three manifests start alike, so that readers find them with one listing. */
-function manifestKey({ dataset, ingestDate, revision }: RevisionOfDay, mark: string): string {
+function manifestKey({ dataset, ingestDate, revision }: SnapshotRef, mark: string): string {
   const name = revision === 1 ? '_manifest' : `_manifest.r${revision}`;
   return `${dayPrefix(dataset, ingestDate)}${name}${mark}.json`;
 }
@@ -134,7 +134,7 @@ const MANIFEST_NAME =
 /** @returns undefined if the key is not that of a revision's manifest. `mark` says that it takes the revision back. */
 export function parseManifestKey(
   key: string,
-): { ref: RevisionOfDay; mark: string | undefined } | undefined {
+): { ref: SnapshotRef; mark: string | undefined } | undefined {
   const [found, dataset = '', ingestDate = '', revision = '1', mark] =
     MANIFEST_NAME.exec(key) ?? [];
   if (found === undefined) return undefined;

@@ -12,13 +12,13 @@ import {
   rawRemovalKey,
   snapshotManifestKey,
   tombstoneKey,
+  type SnapshotRef,
 } from '../model/layout.ts';
 import {
   revisionText,
   type Ending,
   type LandingManifest,
   type RawRemoval,
-  type RevisionAt,
   type SnapshotManifest,
   type Tombstone,
 } from '../model/manifest.ts';
@@ -26,12 +26,8 @@ import { ENDING, LANDING, RAW_REMOVAL, SNAPSHOT, TOMBSTONE } from './manifest-sh
 import { printable } from '../model/names.ts';
 import type { Store } from './store.ts';
 
-export interface SnapshotRef extends RevisionAt {
-  dataset: string;
-}
-
 /** The published snapshots of a dataset, oldest first: all revisions that are not unpublished and have not ended. */
-export async function listSnapshots(converted: Store, dataset: string): Promise<SnapshotRef[]> {
+export async function listSnapshots(converted: Store, dataset: string): Promise<RevisionRef[]> {
   const revisions = await listRevisions(converted, dataset);
   return revisions.filter(isPublished);
 }

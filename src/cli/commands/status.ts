@@ -10,7 +10,6 @@ import {
   readSnapshot,
   readTombstone,
   type RevisionRef,
-  type SnapshotRef,
 } from '../../storage/manifests.ts';
 import { openLake } from '../../storage/open-lake.ts';
 import type { Store } from '../../storage/store.ts';
@@ -97,7 +96,7 @@ export async function statusOf(
 async function newerUnpublished(
   converted: Store,
   revisions: readonly RevisionRef[],
-  last: SnapshotRef | undefined,
+  last: RevisionRef | undefined,
 ): Promise<Tombstone[] | undefined> {
   const isNewer = ({ ingestDate, revision }: RevisionRef): boolean =>
     !last ||

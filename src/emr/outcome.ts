@@ -3,11 +3,10 @@ import { isLostNodes, isOwnFault } from '../model/emr.ts';
 import type { ExplainInput, StepFailure, TakeResultsInput } from '../model/emr-inputs.ts';
 import { printable } from '../model/names.ts';
 import { s3Of, type EmrDeps } from './plan.ts';
-import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
 import type { S3Settings } from '../config/settings.ts';
-import { findObject } from '../storage/s3/objects.ts';
+import { findObject, readObject } from '../storage/s3/objects.ts';
 import { S3Prefix } from '../storage/s3/prefix.ts';
 import { SESSION_DIED, type SparkError } from '../conversion/spark/job.ts';
 import { LonghaulError } from '../model/errors.ts';
@@ -147,7 +146,7 @@ function s3LogReader(settings: S3Settings): LogReader {
     const found = await findObject(s3, key, signal);
     if (!found) return undefined;
     if (found.bytes > MAX_PACKED_BYTES) throw new RangeError('too large');
-    return await s3.read(new GetObjectCommand({ Bucket: bucket, Key: key }), { signal });
+    return await readObject(s3, key, { signal });
   };
 }
 

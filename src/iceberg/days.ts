@@ -107,7 +107,7 @@ function hashOf(sources: readonly DatedEntry[]): string {
   return contentHash(versions);
 }
 
-/** Hex digits that are kept, of 64: enough that two contents of one table never have the same hash by chance. */
+/** Hex digits that are kept, of 64: enough that two contents or copies of a table never have one hash by chance. */
 const HASH_DIGITS = 32;
 
 export function contentHash(content: unknown): string {

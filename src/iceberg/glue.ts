@@ -133,18 +133,15 @@ function versionIn(metadataFile: string, location: string): number | undefined {
   return version === undefined ? undefined : Number(version);
 }
 
-const HIVE_TYPES: Readonly<Record<IcebergType, string>> = {
-  long: 'bigint',
-  double: 'double',
-  date: 'date',
-  timestamp: 'timestamp',
-  string: 'string',
-};
+/** Hive has Iceberg's names of types, with one exception. */
+function hiveType(type: IcebergType): string {
+  return type === 'long' ? 'bigint' : type;
+}
 
 /** The entry in the form of Iceberg's own library. Athena shows these columns, but reads by the table's metadata. */
 function entryFor({ name, location, metadataFile, after }: TablePointer): TableInput {
   const columns = (after?.fields ?? []).map((field) => ({
-    ...{ Name: field.name, Type: HIVE_TYPES[field.type] },
+    ...{ Name: field.name, Type: hiveType(field.type) },
     Parameters: {
       'iceberg.field.id': String(field.id),
       'iceberg.field.optional': 'true',

@@ -140,11 +140,6 @@ export function encodeManifest(
   });
 }
 
-/** @throws Error if the file is damaged. */
-export function decodeManifest(file: Buffer): ManifestEntry[] {
-  return decodeAvro(file) as ManifestEntry[];
-}
-
 export function encodeManifestList(
   manifests: readonly ManifestInList[],
   snapshot: { id: number; parentId: number | undefined; sequenceNumber: number },
@@ -155,11 +150,6 @@ export function encodeManifestList(
     'sequence-number': String(snapshot.sequenceNumber),
     'format-version': '2',
   });
-}
-
-/** @throws Error if the file is damaged. */
-export function decodeManifestList(file: Buffer): ManifestInList[] {
-  return decodeAvro(file) as ManifestInList[];
 }
 
 /** Parts of Avro's object container file, by its specification 1.11: the magic, a header, blocks of records. */
@@ -196,10 +186,10 @@ function encodeAvro(
 }
 
 /**
- * The records of a file that `encodeAvro` wrote, decoded by the schema in its header.
+ * The records of a manifest or a manifest list, decoded by the schema in its header.
  * @throws Error if the file is not such a file, is cut short, or is damaged.
  */
-function decodeAvro(file: Buffer): unknown[] {
+export function decodeAvro(file: Buffer): unknown[] {
   if (!file.subarray(0, MAGIC.length).equals(MAGIC)) throw new Error('no Avro file');
   const header = HEADER.decode(file, MAGIC.length);
   if (header.offset < 0) throw new Error('a header that is cut short');

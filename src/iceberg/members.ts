@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import pMap from 'p-map';
@@ -18,6 +18,7 @@ import type { Store } from '../storage/store.ts';
 import { temporaryPath } from '../storage/temporary-folder.ts';
 import { readFooter } from '../verification/footers.ts';
 import { dataFileOf, fits } from './data-file.ts';
+import { contentHash } from './days.ts';
 import type { DataFile, ManifestEntry } from './manifest-files.ts';
 import { tableFileKey } from './metadata.ts';
 import { columnTypeOf, type IcebergField } from './table-schema.ts';
@@ -152,14 +153,8 @@ interface Cast {
  */
 function castPrefix(prefix: string, { part, columns, fields }: Cast): string {
   const types = targets(columns, fields).map(({ column, field }) => [column.name, field?.type]);
-  const hash = createHash('sha256')
-    .update(JSON.stringify([part.key, types]))
-    .digest('hex');
-  return `${prefix}data/${hash.slice(0, HASH_DIGITS)}-`;
+  return `${prefix}data/${contentHash([part.key, types])}-`;
 }
-
-/** Hex digits that are kept, of 64: enough that two copies of one table never have the same name by chance. */
-const HASH_DIGITS = 32;
 
 /**
  * Writes a copy of a file with its values in the types of the table's columns, exactly as the views cast them. It

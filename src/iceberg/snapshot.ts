@@ -3,8 +3,7 @@ import pMap from 'p-map';
 import { LonghaulError } from '../model/errors.ts';
 import { int32 } from './data-file.ts';
 import {
-  decodeManifest,
-  decodeManifestList,
+  decodeAvro,
   encodeManifest,
   encodeManifestList,
   ENTRY_STATUS,
@@ -184,26 +183,22 @@ export async function readSnapshotFiles(
   snapshot: TableSnapshot,
 ): Promise<SnapshotFiles> {
   const list = tableFileKey(table.prefix, 'metadata', snapshot['manifest-list']);
-  const manifests = await read(table, list, decodeManifestList);
+  const manifests = await read<ManifestInList>(table, list);
   const keys = manifests.map(({ manifest_path: path }) =>
     tableFileKey(table.prefix, 'metadata', path),
   );
-  const entries = await pMap(keys, async (key) => await read(table, key, decodeManifest), {
+  const entries = await pMap(keys, async (key) => await read<ManifestEntry>(table, key), {
     concurrency: MANIFESTS_AT_ONCE,
   });
   const isLive = ({ status }: ManifestEntry): boolean => status !== ENTRY_STATUS.deleted;
   return { keys: [list, ...keys], manifests, entries: entries.flat().filter(isLive) };
 }
 
-async function read<T>(
-  { converted }: TableFolder,
-  key: string,
-  decode: (file: Buffer) => T,
-): Promise<T> {
+async function read<T>({ converted }: TableFolder, key: string): Promise<T[]> {
   const body = await converted.get(key);
   if (!body) throw new LonghaulError('TABLE_UNREADABLE', `${converted.uri(key)} is gone.`);
   try {
-    return decode(body);
+    return decodeAvro(body) as T[];
   } catch (error) {
     const what = `${converted.uri(key)} cannot be read: it is damaged.`;
     throw new LonghaulError('TABLE_UNREADABLE', what, {}, { cause: error });

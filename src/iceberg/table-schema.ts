@@ -1,4 +1,4 @@
-import { meet, type Column, type ColumnType } from '../model/schema.ts';
+import { meet, meetColumns, type Column, type ColumnType } from '../model/schema.ts';
 import type { SchemaChange } from '../model/table.ts';
 
 /** Iceberg's type for each type of a column. */
@@ -82,7 +82,11 @@ export function evolve(
 ): IcebergSchema {
   const before = knownFields(known);
   const ids = knownFields([...former, ...known]);
-  const columns = meetColumns(sources, before);
+  const columns = meetColumns(sources);
+  for (const [name, column] of columns) {
+    const field = before.get(name);
+    if (field && !field.doc) columns.set(name, meet(column, { type: columnTypeOf(field) }));
+  }
   let lastId = Math.max(LAST_OWN_ID, ...[...ids.values()].map(({ id }) => id));
   const order = [...before.keys()];
   const place = (name: string): number => {
@@ -111,24 +115,6 @@ function knownFields(schemas: readonly IcebergSchema[]): Map<string, IcebergFiel
     }
   }
   return fields;
-}
-
-function meetColumns(
-  sources: readonly (readonly Column[])[],
-  before: ReadonlyMap<string, IcebergField>,
-): Map<string, ReturnType<typeof meet>> {
-  const met = new Map<string, ReturnType<typeof meet>>();
-  for (const columns of sources) {
-    for (const column of columns) {
-      const other = met.get(column.name);
-      met.set(column.name, other ? meet(other, column) : column);
-    }
-  }
-  for (const [name, column] of met) {
-    const field = before.get(name);
-    if (field && !field.doc) met.set(name, meet(column, { type: columnTypeOf(field) }));
-  }
-  return met;
 }
 
 /** Maps the columns of files to fields by their names, for readers of files without field ids. */

@@ -37,6 +37,7 @@ import {
   settingsKeyOf,
   toIngestResult,
 } from '../storage/source-results.ts';
+import { requireStaged } from '../storage/staged.ts';
 import type { Lake, Store } from '../storage/store.ts';
 
 export interface RevisionOfRun {
@@ -206,13 +207,10 @@ async function verifiedEntry(
   deps: Lake,
   at: { dataset: string; ingestDate: string; revision: number; source: string; runId: string },
 ): Promise<SourceEntry> {
-  const entryAt = async (key: string): Promise<SourceEntry | undefined> =>
-    await readManifest(deps.converted, key, SOURCE_ENTRY);
   // If an earlier run of the day finished the source, this run has no entry of its own.
-  const own = await entryAt(stagedEntryKey(at.runId, at.source));
-  const entry = own ?? (await entryAt(sourceEntryKey(at)));
-  if (!entry)
-    throw new LonghaulError('LAKE_CORRUPT', `${deps.converted.uri(sourceEntryKey(at))} is gone.`);
+  const ownKey = stagedEntryKey(at.runId, at.source);
+  const own = await readManifest(deps.converted, ownKey, SOURCE_ENTRY);
+  const entry = own ?? (await requireStaged(deps.converted, sourceEntryKey(at), SOURCE_ENTRY));
   for (const { key, bytes } of entry.parquet) {
     if ((await deps.converted.size(key)) === bytes) continue;
     const what = `${deps.converted.uri(key)} is missing or not as long as when it was verified.`;

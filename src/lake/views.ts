@@ -1,6 +1,6 @@
 import type { SourceEntry } from '../model/manifest.ts';
 import { quoteIdentifier, quoteLiteral } from '../model/names.ts';
-import { meet, type Column, type ColumnType } from '../model/schema.ts';
+import { meetColumns, type Column, type ColumnType } from '../model/schema.ts';
 
 /** SQL of the engine that runs a view. A `value` is SQL of a column, quoted. */
 export interface SqlDialect {
@@ -33,7 +33,8 @@ export function viewSql(
   tableOf: (keys: string[]) => string,
 ): string {
   const branches = branchesOf(entries);
-  const columns = metColumns(branches.map(({ entry }) => entry));
+  const met = meetColumns(branches.map(({ entry }) => entry.schema.columns));
+  const columns = [...met].map(([name, { type }]) => ({ name, type }));
   const selects = branches
     .filter(({ entry }) => entry.parquet.length > 0)
     .map(({ entry, ingestDates }) => {
@@ -66,22 +67,7 @@ function branchesOf(entries: readonly DatedEntry[]): Branch[] {
   return [...branches.values()];
 }
 
-interface MetColumn {
-  name: string;
-  type: ColumnType;
-}
-
-/** Columns in the order of their first appearance. */
-function metColumns(entries: readonly SourceEntry[]): MetColumn[] {
-  const met = new Map<string, ReturnType<typeof meet>>();
-  for (const { schema } of entries) {
-    for (const column of schema.columns) {
-      const known = met.get(column.name);
-      met.set(column.name, known ? meet(known, column) : column);
-    }
-  }
-  return [...met].map(([name, { type }]) => ({ name, type }));
-}
+type MetColumn = Pick<Column, 'name' | 'type'>;
 
 function valuesSql(
   columns: readonly MetColumn[],

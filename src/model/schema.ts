@@ -65,3 +65,13 @@ export function meet(a: MeetingColumn, b: MeetingColumn): MeetingColumn {
   if (pair === 'DATE+TIMESTAMP') return { type: 'TIMESTAMP' };
   return { type: 'VARCHAR' };
 }
+
+/** The columns of several schemas in the order of their first appearance, each in the type where they meet. */
+export function meetColumns(schemas: readonly (readonly Column[])[]): Map<string, MeetingColumn> {
+  const met = new Map<string, MeetingColumn>();
+  for (const column of schemas.flat()) {
+    const known = met.get(column.name);
+    met.set(column.name, known ? meet(known, column) : column);
+  }
+  return met;
+}

@@ -58,7 +58,9 @@ async function blocksOf(
   if (location.kind === 'disk') return fileBlocks(location.path, start, end);
   // The SDK takes 150 ms to load. Commands, threads and child processes of a lake on disk do not load it.
   const { objectBlocks } = await import('./s3/objects.ts');
-  return objectBlocks(location.settings, location.key, { start, end, signal });
+  const { S3Prefix } = await import('./s3/prefix.ts');
+  const bucket = new S3Prefix(location.settings, '');
+  return objectBlocks(bucket, location.key, { start, end, signal });
 }
 
 async function* fileBlocks(path: string, start: number, end: number): AsyncGenerator<Buffer> {

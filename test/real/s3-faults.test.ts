@@ -9,6 +9,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import type { S3Settings } from '../../src/config/settings.ts';
 import { hintOf, isRetryable, type ErrorCode, type LonghaulError } from '../../src/model/errors.ts';
 import { createS3Client } from '../../src/storage/s3/client.ts';
+import { readObject } from '../../src/storage/s3/objects.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { failureWith } from '../helpers/failure-with.ts';
 import { startS3Proxy, type S3Proxy } from '../helpers/s3-proxy.ts';
@@ -284,15 +285,13 @@ describe('what S3 may do better later', () => {
   it('reads on where answers break off in mid-body', async () => {
     const store = openStore();
     await store.put('a', body);
-    const read = async (): Promise<Buffer | undefined> => {
-      const place = { Bucket: s3.bucket, Key: store.s3.keyOf('a') };
-      return await store.s3.read(new GetObjectCommand(place));
-    };
-    proxy.on({ operation: 'GetObject', first: 2 }, { resetAfterAnswerBytes: 1000 });
-    assert.ok((await read())?.equals(body));
+    const broken = proxy.on({ operation: 'GetObject', first: 2 }, { resetAfterAnswerBytes: 1000 });
+    assert.ok((await store.get('a'))?.equals(body));
+    assert.equal(broken.hits, 2);
     proxy.clear();
-    proxy.on({ operation: 'GetObject' }, { resetAfterAnswerBytes: 1000 });
-    await failure(read(), 'STORE_UNREACHABLE');
+    proxy.on({ operation: 'GetObject', first: 1 }, { resetAfterAnswerBytes: 1000 });
+    proxy.on({ operation: 'GetObject' }, { resetAfterRequestBytes: 0 });
+    await failure(store.get('a'), 'STORE_UNREACHABLE');
   });
 
   it('is a server that is not there', async () => {
@@ -323,9 +322,10 @@ describe('a connection that has gone silent is noticed', () => {
     await store.put('a', body);
     for (const fault of [{ stallAfterRequestBytes: 0 }, { stallAfterAnswerBytes: 1000 }]) {
       proxy.clear();
-      proxy.on({ operation: 'GetObject' }, fault);
-      const place = { Bucket: s3.bucket, Key: store.s3.keyOf('a') };
-      await failure(store.s3.read(new GetObjectCommand(place)), 'STORE_UNREACHABLE');
+      const first = proxy.on({ operation: 'GetObject', first: 1 }, fault);
+      proxy.on({ operation: 'GetObject' }, { stallAfterRequestBytes: 0 });
+      await failure(store.get('a'), 'STORE_UNREACHABLE');
+      assert.equal(first.hits, 1);
     }
   });
 
@@ -338,7 +338,7 @@ describe('a connection that has gone silent is noticed', () => {
     const command = new GetObjectCommand({ Bucket: s3.bucket, Key: 'a' });
     const { signal } = controller;
     await assert.rejects(store.s3.send(command, 'GetObject', { signal }), reason);
-    await assert.rejects(store.s3.read(command, { signal }), reason);
+    await assert.rejects(readObject(store.s3, 'a', { signal }), reason);
   });
 });
 

@@ -2,10 +2,9 @@ import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/
 import { addAbortSignal, type Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { formatChecksum } from '../../model/texts.ts';
-import type { S3Settings } from '../../config/settings.ts';
 import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
 import { isTaken, statusOf } from './errors.ts';
-import { S3Prefix } from './prefix.ts';
+import type { S3Prefix } from './prefix.ts';
 
 /** An object as S3 now has it. */
 export interface FoundObject {
@@ -81,22 +80,42 @@ function fromS3Checksum(checksum: string | undefined, type?: string): string | u
   return bytes.length === 4 ? formatChecksum(bytes.readUInt32BE()) : undefined;
 }
 
-/** The number of tries without a new byte. S3 closes the connection of a reader that does not read for some time. */
+/** Bytes [start, end) of an object in memory, or fewer if it ends before. @throws as `objectBlocks` does. */
+export async function readObject(
+  s3: S3Prefix,
+  key: string,
+  wanted: Partial<ObjectRange> = {},
+): Promise<Buffer> {
+  const blocks: Buffer[] = [];
+  for await (const block of objectBlocks(s3, key, { start: 0, end: Infinity, ...wanted })) {
+    blocks.push(block);
+  }
+  return Buffer.concat(blocks);
+}
+
+export interface ObjectRange {
+  start: number;
+  /** Infinity: the object's end. */
+  end: number;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * The number of tries without a new byte. The SDK does not retry after the headers of an answer. S3 closes the
+ * connection of a reader that does not read for some time.
+ */
 const MAX_ATTEMPTS = 5;
 
 /**
  * Reads an object as one long answer. If the answer breaks off, another request continues there, if the object is still
  * the same.
- * @param key in the bucket.
- * @param end Infinity: the object's end.
  * @throws LonghaulError LAKE_CORRUPT if the object is gone or was replaced, STORE_…; the signal's reason.
  */
 export async function* objectBlocks(
-  settings: S3Settings,
+  s3: S3Prefix,
   key: string,
-  { start, end, signal }: { start: number; end: number; signal: AbortSignal | undefined },
+  { start, end, signal }: ObjectRange,
 ): AsyncGenerator<Buffer> {
-  const s3 = new S3Prefix(settings, '');
   const expected = (error: unknown): boolean => [404, 412, 416].includes(statusOf(error) ?? 0);
   let position = start;
   let etag: string | undefined;

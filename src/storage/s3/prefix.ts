@@ -2,7 +2,6 @@ import {
   HeadObjectCommand,
   ListObjectsV2Command,
   type $Command,
-  type GetObjectCommand,
   type PutObjectRequest,
   type S3Client,
   type S3ClientResolvedConfig,
@@ -14,18 +13,10 @@ import { LonghaulError } from '../../model/errors.ts';
 import { s3ClientOf } from './client.ts';
 import { isExpired, isOfStore, s3Error, statusOf } from './errors.ts';
 
-/** The number of answers to a GET whose bodies may break off. The SDK does not retry after the headers. */
-const MAX_ANSWERS = 5;
-
 export interface SendOptions {
   signal?: AbortSignal;
   /** Whether the caller handles an error about the object. `send` throws it as the SDK's error. */
   expected?: (error: unknown) => boolean;
-}
-
-export interface ReadOptions {
-  signal?: AbortSignal;
-  isNone?: (error: unknown) => boolean;
 }
 
 /** A prefix of a bucket. Its requests throw errors of the catalogue, and renew expired credentials once. */
@@ -133,26 +124,6 @@ export class S3Prefix {
     } catch (error) {
       if (isNone(error)) return undefined;
       throw error;
-    }
-  }
-
-  /**
-   * Reads the whole answer to a GET into memory, and asks again if the answer breaks off. Throws as `send` does, and
-   * returns undefined as `find` does.
-   */
-  async read(
-    command: GetObjectCommand,
-    { isNone = () => false, signal }: ReadOptions = {},
-  ): Promise<Buffer | undefined> {
-    for (let answers = 1; ; answers += 1) {
-      const output = await this.find(command, 'GetObject', isNone, signal);
-      if (!output) return undefined;
-      try {
-        return Buffer.from((await output.Body?.transformToByteArray()) ?? []);
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (answers >= MAX_ANSWERS) throw this.#error(error, 'GetObject', command.input);
-      }
     }
   }
 

@@ -1,6 +1,5 @@
 import {
   DeleteObjectCommand,
-  GetObjectCommand,
   ListObjectsV2Command,
   UploadPartCopyCommand,
   type ListObjectsV2CommandOutput,
@@ -13,8 +12,8 @@ import { LonghaulError } from '../../model/errors.ts';
 import { parsePartKey } from '../../model/layout.ts';
 import type { Location } from '../location.ts';
 import type { Store, StoredObject, StoredRange } from '../store.ts';
-import { isTaken, statusOf, type ServiceError } from './errors.ts';
-import { findObject, putObject, unquoted } from './objects.ts';
+import { isTaken, type ServiceError } from './errors.ts';
+import { findObject, putObject, readObject, unquoted } from './objects.ts';
 import { S3Prefix } from './prefix.ts';
 import {
   abortUpload,
@@ -59,7 +58,10 @@ export class S3Store implements Store {
   }
 
   async get(key: string): Promise<Buffer | undefined> {
-    return await this.s3.read(new GetObjectCommand(this.s3.at(key)), { isNone: isNoSuchKey });
+    return await readObject(this.s3, key).catch((error: unknown) => {
+      if (error instanceof LonghaulError && isNoSuchKey(error.cause)) return undefined;
+      throw error;
+    });
   }
 
   async putIfAbsent(key: string, body: string | Uint8Array): Promise<'created' | 'exists'> {
@@ -108,11 +110,7 @@ export class S3Store implements Store {
   }
 
   async readRange(key: string, start: number, end: number): Promise<Buffer> {
-    if (end <= start) return Buffer.alloc(0);
-    const Range = `bytes=${start}-${end - 1}`;
-    const isNone = (error: unknown): boolean => statusOf(error) === 416;
-    const command = new GetObjectCommand({ ...this.s3.at(key), Range });
-    return (await this.s3.read(command, { isNone })) ?? Buffer.alloc(0);
+    return await readObject(this.s3, key, { start, end });
   }
 
   async size(key: string): Promise<number | undefined> {

@@ -8,6 +8,7 @@ import { bucketContents } from '../helpers/s3-lab.ts';
 import { startS3Proxy } from '../helpers/s3-proxy.ts';
 import { sharedS3 } from '../helpers/s3.ts';
 import { withTempFolder } from '../helpers/temp-folder.ts';
+import { testCommitCrashes } from '../iceberg/crash-contract.ts';
 import { testStore } from '../storage/store-contract.ts';
 
 const shared = sharedS3();
@@ -16,6 +17,11 @@ let zones = 0;
 testStore('S3', async (body) => {
   zones += 1;
   await body(new S3Store(shared.s3.settings, `zone-${zones}/`));
+});
+
+testCommitCrashes({ name: 'in S3', writes: 13 }, async (body) => {
+  zones += 1;
+  return await body(new S3Store(shared.s3.settings, `zone-${zones}/`, shared.s3.client));
 });
 
 test('a part of a file that S3 finds damaged is an error that a retry helps, and nothing is left of it', async () => {

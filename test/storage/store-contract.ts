@@ -113,6 +113,16 @@ export function testStore(
         };
         await assert.rejects(readTooFar(), { code: 'LAKE_CORRUPT' });
         await assert.rejects(checksumAt(store.location('gone')), { code: 'LAKE_CORRUPT' });
+        await assert.rejects(checksumAt(location, AbortSignal.abort()), { name: 'AbortError' });
+        // 123456789 and its CRC-32 are the check value that specifications of CRC-32 give.
+        for (const [body, sum] of [
+          ['123456789', 'cbf43926'],
+          ['', '00000000'],
+        ] as const) {
+          await store.put('short', body);
+          assert.equal(await checksumAt(store.location('short')), `crc32:${sum}`);
+        }
+        assert.equal(formatChecksum(0xff), 'crc32:000000ff');
       });
     });
 

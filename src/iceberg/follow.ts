@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import parquet from 'parquetjs-lite';
 import { rowKey, writerSchema } from '../conversion/parquetjs/schema.ts';
 import type { DatedEntry } from '../lake/views.ts';
@@ -8,7 +8,6 @@ import type { SnapshotRef } from '../model/layout.ts';
 import type { ParquetPart } from '../model/manifest.ts';
 import type { Column } from '../model/schema.ts';
 import { noneIf } from '../storage/leftovers.ts';
-import { openTemporaryFolder } from '../storage/temporary-folder.ts';
 import { contentHash, type Content, type Days, type SourceOfDay } from './days.ts';
 import type { Draft, NewSnapshot } from './draft.ts';
 import type { WantedFile } from './members.ts';
@@ -172,22 +171,18 @@ async function writeDaysFile(
   rows: readonly SourceOfDay[],
 ): Promise<ParquetPart[]> {
   if (rows.length === 0) return [];
-  const scratch = await openTemporaryFolder();
-  try {
-    const path = join(scratch.folder, 'days.parquet');
-    const schema = writerSchema(DAYS_COLUMNS);
-    const writer = await parquet.ParquetWriter.openFile(schema, path, WRITER_OPTIONS);
-    for (const { day, source, versionDate } of rows) {
-      const values = [daysSinceEpoch(day), source, daysSinceEpoch(versionDate)];
-      const named = values.map((value, index) => [rowKey(index), value] as const);
-      await writer.appendRow(Object.fromEntries(named));
-    }
-    await writer.close();
-    const body = await readFile(path);
-    const key = `${prefix}data/${contentHash(rows)}-${randomUUID().slice(0, 8)}.parquet`;
-    await converted.put(key, body);
-    return [{ key, rows: rows.length, bytes: body.length, checksum: '' }];
-  } finally {
-    await scratch.close();
+  const output = new PassThrough();
+  const written = buffer(output);
+  const schema = writerSchema(DAYS_COLUMNS);
+  const writer = await parquet.ParquetWriter.openStream(schema, output, WRITER_OPTIONS);
+  for (const { day, source, versionDate } of rows) {
+    const values = [daysSinceEpoch(day), source, daysSinceEpoch(versionDate)];
+    const named = values.map((value, index) => [rowKey(index), value] as const);
+    await writer.appendRow(Object.fromEntries(named));
   }
+  await writer.close();
+  const body = await written;
+  const key = `${prefix}data/${contentHash(rows)}-${randomUUID().slice(0, 8)}.parquet`;
+  await converted.put(key, body);
+  return [{ key, rows: rows.length, bytes: body.length, checksum: '' }];
 }

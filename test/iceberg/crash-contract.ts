@@ -71,10 +71,7 @@ async function publish(store: Store, ingestDate: string, type: 'BIGINT' | 'DOUBL
   const columns = [{ name: 'n', publisherName: 'n', type }];
   const parquet = [{ key, rows: 1, bytes: body.length, checksum: '' }];
   const sources = [entryOf({ schema: { columns }, parquet })];
-  await store.putIfAbsent(
-    snapshotManifestKey({ dataset: 'd', ingestDate, revision: 1 }),
-    snapshotJson({ ...at, sources }),
-  );
+  await store.putIfAbsent(snapshotManifestKey(at), snapshotJson({ ...at, sources }));
 }
 
 /** The Parquet file of a day, with one row. */

@@ -110,10 +110,7 @@ void test('a landing that a later day converted anew is carried too', async () =
     const part = { key: `d/ingest_date=${SECOND}/source=a/p.parquet`, rows: 1, bytes: 1 };
     const sources = [{ ...entry, parquet: [{ ...part, checksum: '' }] }];
     const at = { dataset: DATASET, ingestDate: SECOND, revision: 1 };
-    await lake.converted.putIfAbsent(
-      snapshotManifestKey({ dataset: DATASET, ingestDate: SECOND, revision: 1 }),
-      snapshotJson({ ...at, sources }),
-    );
+    await lake.converted.putIfAbsent(snapshotManifestKey(at), snapshotJson({ ...at, sources }));
     await assert.rejects(lake.unpublish(FIRST), { code: 'SNAPSHOT_CARRIED' });
   });
 });

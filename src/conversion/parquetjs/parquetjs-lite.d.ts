@@ -28,6 +28,11 @@ declare module 'parquetjs-lite' {
       path: string,
       options: { rowGroupSize: number; pageSize: number; useDataPageV2: boolean },
     ): Promise<ParquetWriter>;
+    static openStream(
+      schema: ParquetSchema,
+      stream: NodeJS.WritableStream,
+      options: { rowGroupSize: number; pageSize: number; useDataPageV2: boolean },
+    ): Promise<ParquetWriter>;
     appendRow(row: Record<string, string | number | null>): Promise<void>;
     setRowGroupSize(rows: number): void;
     close(): Promise<void>;

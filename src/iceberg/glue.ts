@@ -14,7 +14,7 @@ import { LonghaulError } from '../model/errors.ts';
 import { silenceVersionWarning } from '../storage/s3/client.ts';
 import { causeOf, sdkErrorText, statusOf, type ServiceError } from '../storage/s3/errors.ts';
 import { metadataKey, type TableFolder } from './metadata.ts';
-import type { IcebergSchema, IcebergType } from './table-schema.ts';
+import type { IcebergSchema } from './table-schema.ts';
 
 /** What a catalog must know about a version of a table. */
 export interface TablePointer extends TableFolder {
@@ -133,15 +133,12 @@ function versionIn(metadataFile: string, location: string): number | undefined {
   return version === undefined ? undefined : Number(version);
 }
 
-/** Hive has Iceberg's names of types, with one exception. */
-function hiveType(type: IcebergType): string {
-  return type === 'long' ? 'bigint' : type;
-}
-
 /** The entry in the form of Iceberg's own library. Athena shows these columns, but reads by the table's metadata. */
 function entryFor({ name, location, metadataFile, after }: TablePointer): TableInput {
   const columns = (after?.fields ?? []).map((field) => ({
-    ...{ Name: field.name, Type: hiveType(field.type) },
+    Name: field.name,
+    // Hive has Iceberg's names of types, with this exception.
+    Type: field.type === 'long' ? 'bigint' : field.type,
     Parameters: {
       'iceberg.field.id': String(field.id),
       'iceberg.field.optional': 'true',

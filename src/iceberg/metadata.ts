@@ -184,7 +184,8 @@ export async function readVersion(
   if (data && own === checksumOf(data)) return data;
   const uri = converted.uri(key);
   // Every writer keeps a table's properties and its id. A file that has neither is not a table's metadata.
-  if (own !== undefined || isForeign(jsonOf(body))) {
+  const isForeign = z.looseObject({ 'table-uuid': z.string() }).safeParse(jsonOf(body)).success;
+  if (own !== undefined || isForeign) {
     throw new LonghaulError(
       'TABLE_FOREIGN_COMMIT',
       `${uri} was written, or changed, by another program than Longhaul.`,
@@ -192,11 +193,6 @@ export async function readVersion(
   }
   const why = error?.issues[0]?.message ?? 'it has no checksum';
   throw new LonghaulError('TABLE_UNREADABLE', `${uri} cannot be read: ${why}.`);
-}
-
-/** Whether the file is metadata of a table in a form that Longhaul does not write. */
-function isForeign(json: unknown): boolean {
-  return z.looseObject({ 'table-uuid': z.string() }).safeParse(json).success;
 }
 
 function jsonOf(body: Buffer | undefined): unknown {

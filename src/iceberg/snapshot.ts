@@ -7,7 +7,6 @@ import {
   encodeManifest,
   encodeManifestList,
   ENTRY_STATUS,
-  type DataFile,
   type ManifestEntry,
   type ManifestInList,
 } from './manifest-files.ts';
@@ -57,7 +56,10 @@ export async function writeSnapshot(options: SnapshotOptions): Promise<TableSnap
   const entries = [
     ...members.map(({ file, carried }): ManifestEntry => {
       if (carried) return { ...carried, status: ENTRY_STATUS.existing, data_file: file };
-      return addedEntry(file, options);
+      return {
+        ...{ status: ENTRY_STATUS.added, snapshot_id: id, data_file: file },
+        ...{ sequence_number: sequenceNumber, file_sequence_number: sequenceNumber },
+      };
     }),
     ...before.entries
       .filter(({ data_file: file }) => !paths.has(file.file_path))
@@ -84,19 +86,6 @@ export async function writeSnapshot(options: SnapshotOptions): Promise<TableSnap
     'manifest-list': converted.uri(list),
     'schema-id': schema['schema-id'],
     summary: { ...countsOf(entries), ...options.summary },
-  };
-}
-
-function addedEntry(
-  file: DataFile,
-  { id, sequenceNumber }: Pick<SnapshotOptions, 'id' | 'sequenceNumber'>,
-): ManifestEntry {
-  return {
-    status: ENTRY_STATUS.added,
-    snapshot_id: id,
-    sequence_number: sequenceNumber,
-    file_sequence_number: sequenceNumber,
-    data_file: file,
   };
 }
 

@@ -58,8 +58,10 @@ export async function viewsFor(
   asOf?: string,
 ): Promise<{ wanted: WantedView[]; hint: string }> {
   const all = await readCatalogue(converted);
+  const isWanted = ({ ingestDate }: SnapshotRef): boolean =>
+    asOf === undefined || ingestDate <= asOf;
   const datasets = all
-    .map((dataset) => ({ ...dataset, snapshots: dataset.snapshots.filter(isUpTo(asOf)) }))
+    .map((dataset) => ({ ...dataset, snapshots: dataset.snapshots.filter(isWanted) }))
     .filter(({ snapshots }) => snapshots.length > 0);
   const known = datasets.map(({ view }) => view);
   const later = all.filter(({ view }) => !known.includes(view));
@@ -77,10 +79,6 @@ export async function viewsFor(
     ({ view, snapshots: [ref] }) => [view, ref?.ingestDate ?? ''] as const,
   );
   return { wanted, hint: viewsHint(known, asOf === undefined ? undefined : { asOf, firstDays }) };
-}
-
-function isUpTo(asOf: string | undefined): (ref: SnapshotRef) => boolean {
-  return ({ ingestDate }) => asOf === undefined || ingestDate <= asOf;
 }
 
 export function mentions(sql: string, view: string): boolean {

@@ -130,14 +130,11 @@ async function prepareOne(
   if (extracted.count !== 1) throw refused(`The query has ${extracted.count} statements, not one.`);
   const statement = await extracted.prepare(0);
   if (statement.statementType !== StatementType.SELECT) {
-    throw refused(`The query is of the kind ${kindOf(statement)}; only SELECT may run.`);
+    const kind = (StatementType as Record<number, string>)[statement.statementType] ?? 'unknown';
+    throw refused(`The query is of the kind ${kind}; only SELECT may run.`);
   }
   await refuseLoggingFunctions(connection, sql);
   return statement;
-}
-
-function kindOf(statement: DuckDBPreparedStatement): string {
-  return (StatementType as Record<number, string>)[statement.statementType] ?? 'unknown';
 }
 
 /**

@@ -64,7 +64,10 @@ export async function unpublish({ converted }: Lake, input: UnpublishInput): Pro
     carriers = await carriersOf(converted, target);
   } while (carriers.length > 0);
   const { unpublishedAt, ...said } = (await readTombstone(converted, target)) as Tombstone;
-  const left = (await listSnapshots(converted, dataset)).map(revisionOf);
+  const left = (await listSnapshots(converted, dataset)).map((ref): RevisionAt => ({
+    ingestDate: ref.ingestDate,
+    revision: ref.revision,
+  }));
   return {
     ...{ dataset, ingestDate, revision },
     status: withdrawn.some((at) => isSame(at, target)) ? 'unpublished' : 'already-unpublished',
@@ -112,10 +115,6 @@ async function carriersOf(converted: Store, target: SnapshotRef): Promise<Snapsh
 
 function isSame(a: RevisionAt, b: RevisionAt): boolean {
   return a.ingestDate === b.ingestDate && a.revision === b.revision;
-}
-
-function revisionOf({ ingestDate, revision }: SnapshotRef): RevisionAt {
-  return { ingestDate, revision };
 }
 
 function carried(target: SnapshotRef, carriers: readonly SnapshotRef[]): LonghaulError {

@@ -116,7 +116,8 @@ async function* uploadsIn({ s3 }: BucketStore): AsyncIterable<Found> {
   const { abortUpload, listParts, listUploads } = await import('./s3/uploads.ts');
   for await (const upload of listUploads(s3, '')) {
     const { key, initiatedAtMs } = upload;
-    const holder = holderOfUpload(key);
+    const runId = parseStagingKey(key);
+    const holder = runId === undefined ? parseUploadKey(key) : { runId };
     if (!holder) continue;
     const parts = await listParts(s3, upload).catch(noneIf('UPLOAD_LOST'));
     // The upload has ended since it was listed.
@@ -137,11 +138,6 @@ export function noneIf(...codes: ErrorCode[]): (error: unknown) => undefined {
     if (error instanceof LonghaulError && codes.includes(error.code)) return undefined;
     throw error;
   };
-}
-
-function holderOfUpload(key: string): Leftover['holder'] | undefined {
-  const runId = parseStagingKey(key);
-  return runId === undefined ? parseUploadKey(key) : { runId };
 }
 
 const STAGING = '_staging/';

@@ -33,8 +33,12 @@ export async function readFooter(
   const bytes = await store.size(key);
   if (bytes === undefined) throw corrupt(store, key, 'is missing');
   if (bytes < MIN_PARQUET_BYTES) throw corrupt(store, key, `has only ${bytes} bytes`);
-  const slice = async (start: number, end = bytes): Promise<ArrayBuffer> =>
-    await readExactly(store, key, start, end);
+  const slice = async (start: number, end = bytes): Promise<ArrayBuffer> => {
+    const found = await store.readRange(key, start, end);
+    // The reader takes a whole ArrayBuffer, so the bytes get one of their own.
+    if (found.length === end - start) return new Uint8Array(found).buffer;
+    throw corrupt(store, key, `ends at byte ${start + found.length}`);
+  };
   try {
     // The reader checks only the magic at the end.
     const magic = Buffer.from(await slice(0, MAGIC.length)).toString('latin1');
@@ -51,18 +55,6 @@ export async function readFooter(
     // The reader throws RangeErrors and TypeErrors if the bytes are not a footer.
     throw corrupt(store, key, 'has no readable Parquet footer', error);
   }
-}
-
-/** Copies the bytes into a buffer of their own, because the reader takes a whole ArrayBuffer. */
-async function readExactly(
-  store: ParquetFiles,
-  key: string,
-  start: number,
-  end: number,
-): Promise<ArrayBuffer> {
-  const buffer = await store.readRange(key, start, end);
-  if (buffer.length === end - start) return new Uint8Array(buffer).buffer;
-  throw corrupt(store, key, `ends at byte ${start + buffer.length}`);
 }
 
 function corrupt(store: ParquetFiles, key: string, what: string, cause?: unknown): LonghaulError {

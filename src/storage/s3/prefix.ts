@@ -102,7 +102,8 @@ export class S3Prefix {
     try {
       return await once().catch(async (error: unknown) => {
         if (!isExpired(error)) throw error;
-        await this.#renew();
+        // The SDK renews credentials at their expiry time. Only S3 knows that a session has ended before.
+        await this.#client.config.credentials({ forceRefresh: true });
         return await once();
       });
     } catch (error) {
@@ -147,11 +148,6 @@ export class S3Prefix {
     if (status === 404) throw error;
     // The two answers gave S3's time to the SDK, but the SDK does not retry after the error of a HEAD.
     return await again();
-  }
-
-  /** The SDK renews credentials at their expiry time. Only S3 knows that a session has ended before that time. */
-  async #renew(): Promise<void> {
-    await this.#client.config.credentials({ forceRefresh: true });
   }
 
   #error(error: unknown, permission: string, input: object): unknown {

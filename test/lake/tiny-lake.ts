@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { mkdirSync } from 'node:fs';
 import { DuckDBInstance } from '@duckdb/node-api';
-import { jsonOf, jsonText } from '../../src/lake/values.ts';
+import { rowJson } from '../../src/lake/values.ts';
 import { query, type QueryOptions } from '../../src/lake/query.ts';
 import { partName, snapshotManifestKey, sourcePrefix } from '../../src/model/layout.ts';
 import type { SnapshotManifest, SourceEntry } from '../../src/model/manifest.ts';
@@ -108,10 +108,7 @@ export async function rowsOf(
   return await query(sql, options, async (result) => {
     const names = result.deduplicatedColumnNames();
     const rows = await result.getRows();
-    return rows.map((row) => {
-      const members = row.map((value, index) => [names[index] ?? '', jsonOf(value)] as const);
-      return JSON.parse(jsonText(new Map(members))) as unknown;
-    });
+    return rows.map((row) => JSON.parse(rowJson(names, row)) as unknown);
   });
 }
 

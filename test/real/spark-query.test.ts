@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { createEngine } from '../../src/conversion/convert-source.ts';
 import { QUERY_SCRIPT, sparkQuery } from '../../src/lake/spark/query.ts';
-import { jsonOf, jsonText } from '../../src/lake/values.ts';
+import { rowJson } from '../../src/lake/values.ts';
 import type { LonghaulError } from '../../src/model/errors.ts';
 import type { Column } from '../../src/model/schema.ts';
 import { converted, landed } from '../conversion/samples.ts';
@@ -44,8 +44,7 @@ async function rowsOf(sql: string, { store }: TinyLake = lake, asOf?: string): P
     return await sparkQuery(sql, options, async (result) => {
       const names = result.deduplicatedColumnNames();
       return (await result.getRows()).map((row) => {
-        const members = row.map((value, index) => [names[index] ?? '', jsonOf(value)] as const);
-        return JSON.parse(jsonText(new Map(members))) as unknown;
+        return JSON.parse(rowJson(names, row)) as unknown;
       });
     });
   } finally {

@@ -144,14 +144,11 @@ async function accessOf(
 }
 
 async function writeJson(context: CliContext, result: DuckDBResult): Promise<void> {
-  const { jsonOf, jsonText } = await import('../../lake/values.ts');
+  const { rowJson } = await import('../../lake/values.ts');
   const names = result.deduplicatedColumnNames();
   let before = '[';
   for await (const rows of result.yieldRows()) {
-    const objects = rows.map((row) => {
-      const members = row.map((value, index) => [names[index] ?? '', jsonOf(value)] as const);
-      return jsonText(new Map(members));
-    });
+    const objects = rows.map((row) => rowJson(names, row));
     if (objects.length === 0) continue;
     await context.out(before + objects.join(',\n '));
     before = ',\n ';

@@ -7,7 +7,6 @@ import {
   newSnapshotId,
   NO_SNAPSHOT,
   schemaOf,
-  type TableFolder,
   type TableMetadata,
   type TableSnapshot,
 } from './metadata.ts';
@@ -45,7 +44,7 @@ const METADATA_LOG_LENGTH = 100;
 export class Draft {
   isChanged = false;
   readonly table: TableMetadata;
-  readonly #options: DraftOptions;
+  readonly options: DraftOptions;
   /** Schemas that the table ever had, even if it is rebuilt: their columns keep their field ids. */
   readonly #former: readonly IcebergSchema[];
 
@@ -54,7 +53,7 @@ export class Draft {
     base: TableMetadata,
     former: readonly IcebergSchema[] | undefined = [],
   ) {
-    this.#options = options;
+    this.options = options;
     this.table = structuredClone(base);
     this.#former = former;
   }
@@ -81,7 +80,7 @@ export class Draft {
       'metadata-log': log.slice(-METADATA_LOG_LENGTH),
       properties: {
         ...table.properties,
-        'longhaul.dataset': this.#options.dataset,
+        'longhaul.dataset': this.options.dataset,
         'schema.name-mapping.default': nameMapping(table.schemas),
       },
     };
@@ -90,10 +89,6 @@ export class Draft {
   tagged(tag: string | undefined): TableSnapshot | undefined {
     const id = tag === undefined ? undefined : this.table.refs[tag]?.['snapshot-id'];
     return this.table.snapshots.find((each) => each['snapshot-id'] === id);
-  }
-
-  get folder(): TableFolder {
-    return this.#options;
   }
 
   withContent(content: string): TableSnapshot | undefined {
@@ -139,7 +134,7 @@ export class Draft {
     }
     const before = schemaOf(table, parent);
     const added = await writeSnapshot({
-      ...this.#options,
+      ...this.options,
       ...{ schema, files, shared },
       keepPrivate: async (keys) => await this.keepPrivate(keys),
       parent: parent && before ? { snapshot: parent, schema: before } : undefined,
@@ -158,7 +153,7 @@ export class Draft {
    * @param keys of files, or of a folder.
    */
   async keepPrivate(keys: readonly string[]): Promise<void> {
-    const { converted, prefix, copiesPrefix } = this.#options;
+    const { converted, prefix, copiesPrefix } = this.options;
     for (const key of keys) {
       if (!(await isPrivate(converted.location(key)))) continue;
       for (const folder of [`${prefix}metadata`, `${prefix}data`, `${copiesPrefix}data`]) {

@@ -97,7 +97,7 @@ export async function followSourcesOfDays(
 ): Promise<void> {
   await followNewest(draft, days, async () => {
     await draft.keepPrivate(main ? [`${main.prefix}metadata`] : []);
-    const parts = await writeDaysFile(draft.folder, (await days.history()).days);
+    const parts = await writeDaysFile(draft.options, (await days.history()).days);
     const files = parts.map((part) => ({ part, columns: DAYS_COLUMNS, partition: {} }));
     return { schema: DAYS_SCHEMA, files };
   });

@@ -5,7 +5,6 @@ import {
   snapshotManifestKey,
   sourceEntryKey,
   stagedEntryKey,
-  type SnapshotRef,
 } from '../model/layout.ts';
 import { sumLedgers, assertVolume } from '../model/ledger.ts';
 import {
@@ -89,7 +88,11 @@ export async function publishSnapshot(
     });
   } catch (error) {
     if (error instanceof LonghaulError && error.code === 'UNPUBLISHED_MEANWHILE') {
-      await withdrawOwn(deps.converted, at, runId, error.message);
+      const published = await readManifest(deps.converted, snapshotManifestKey(at), SNAPSHOT);
+      // This attempt of the run, or an earlier one, has just published the day.
+      if (published?.runId === runId) {
+        await putTombstone(deps.converted, { ...at, reason: error.message, by: `run ${runId}` });
+      }
     }
     throw error;
   }
@@ -169,18 +172,6 @@ async function isCarriedElsewhere(
     if (open.size === 0) return true;
   }
   return false;
-}
-
-/** Withdraws what this attempt of the run, or an earlier one, has just published. */
-async function withdrawOwn(
-  converted: Store,
-  at: SnapshotRef,
-  runId: string,
-  reason: string,
-): Promise<void> {
-  const published = await readManifest(converted, snapshotManifestKey(at), SNAPSHOT);
-  if (published?.runId !== runId) return;
-  await putTombstone(converted, { ...at, reason, by: `run ${runId}` });
 }
 
 /** Two runs publish the same content if each source has the same bytes. */

@@ -160,9 +160,13 @@ async function errorOf(
   bucket: string | undefined,
 ): Promise<LonghaulError> {
   const wanted = error.kind === 'refused' ? [] : broken.filter(({ view }) => mentions(sql, view));
-  for (const failure of [...wanted, error]) {
-    const ofStore = bucket === undefined ? undefined : await storeError(failure, bucket);
-    if (ofStore) return ofStore;
+  if (bucket !== undefined) {
+    // Loads the AWS SDK, which a lake on disk does not need.
+    const { s3aError } = await import('../../storage/s3/engine-errors.ts');
+    for (const failure of [...wanted, error]) {
+      const ofStore = s3aError(failure, { permission: 'GetObject', bucket });
+      if (ofStore) return ofStore;
+    }
   }
   const [first] = wanted;
   if (first) {
@@ -170,12 +174,6 @@ async function errorOf(
     return new LonghaulError('LAKE_CORRUPT', `The files of ${first.view} cannot be read: ${why}`);
   }
   return asQueryError(error, hint);
-}
-
-async function storeError(error: SparkError, bucket: string): Promise<LonghaulError | undefined> {
-  // Loads the AWS SDK, which a lake on disk does not need.
-  const { s3aError } = await import('../../storage/s3/engine-errors.ts');
-  return s3aError(error, { permission: 'GetObject', bucket });
 }
 
 function asQueryError({ kind, message }: SparkError, viewsHint: string): LonghaulError {

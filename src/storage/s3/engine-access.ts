@@ -68,7 +68,13 @@ export async function openDuckDbS3(
 ): Promise<void> {
   const secret = await secretSql(settings);
   await connection.run(`LOAD ${quoteLiteral(httpfsPath)}`).catch((error: unknown) => {
-    throw notLoaded(error);
+    const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : '';
+    throw new LonghaulError(
+      'PROGRAM_NOT_INSTALLED',
+      `DuckDB cannot load its extension httpfs: ${why}`,
+      { hint: 'DUCKDB_HTTPFS must name the httpfs extension of this very version of DuckDB.' },
+      { cause: error },
+    );
   });
   const timeoutSeconds = Math.max(1, Math.ceil(settings.stallTimeoutMs / 1000));
   try {
@@ -107,16 +113,6 @@ async function secretSql(settings: S3Settings): Promise<string> {
     `SCOPE ${quoteLiteral(`s3://${bucket}/`)}`,
   ];
   return `CREATE OR REPLACE TEMPORARY SECRET longhaul_s3 (${values.join(', ')})`;
-}
-
-function notLoaded(cause: unknown): LonghaulError {
-  const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : '';
-  return new LonghaulError(
-    'PROGRAM_NOT_INSTALLED',
-    `DuckDB cannot load its extension httpfs: ${why}`,
-    { hint: 'DUCKDB_HTTPFS must name the httpfs extension of this very version of DuckDB.' },
-    { cause },
-  );
 }
 
 /** The settings with which Spark reaches a bucket through Hadoop's S3A. */

@@ -2,7 +2,7 @@ import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/
 import { addAbortSignal, type Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { formatChecksum } from '../../model/texts.ts';
-import { LonghaulError, type ErrorCode } from '../../model/errors.ts';
+import { LonghaulError } from '../../model/errors.ts';
 import { isTaken, statusOf } from './errors.ts';
 import type { S3Prefix } from './prefix.ts';
 
@@ -139,17 +139,16 @@ export async function* objectBlocks(
       // The object ends here.
       if (status === 416) return;
       const what = status === 404 ? 'is gone' : 'was replaced while it was being read';
-      if (status !== undefined) throw unreadable('LAKE_CORRUPT', `${s3.uri(key)} ${what}.`, error);
+      const cause = { cause: error };
+      if (status === 404 || status === 412) {
+        throw new LonghaulError('LAKE_CORRUPT', `${s3.uri(key)} ${what}.`, {}, cause);
+      }
       if (error instanceof LonghaulError) throw error;
       failures = position > before ? 1 : failures + 1;
       if (failures < MAX_ATTEMPTS) continue;
       const why = error instanceof Error ? error.message : String(error);
       const broken = `Reading ${s3.uri(key)} broke off ${MAX_ATTEMPTS} times (${why}).`;
-      throw unreadable('STORE_UNREACHABLE', broken, error);
+      throw new LonghaulError('STORE_UNREACHABLE', broken, {}, cause);
     }
   }
-}
-
-function unreadable(code: ErrorCode, message: string, cause: unknown): LonghaulError {
-  return new LonghaulError(code, message, {}, { cause });
 }

@@ -42,7 +42,6 @@ const METADATA_LOG_LENGTH = 100;
 
 /** The next version of a table. */
 export class Draft {
-  isChanged = false;
   readonly table: TableMetadata;
   readonly options: DraftOptions;
   /** Schemas that the table ever had, even if it is rebuilt: their columns keep their field ids. */
@@ -96,21 +95,17 @@ export class Draft {
   }
 
   setTag(name: string, snapshot: TableSnapshot): void {
-    if (this.tagged(name) === snapshot) return;
     this.table.refs[name] = { 'snapshot-id': snapshot['snapshot-id'], type: 'tag' };
-    this.isChanged = true;
   }
 
   dropTag(name: string): void {
     delete this.table.refs[name];
-    this.isChanged = true;
   }
 
   setHead(head: TableSnapshot | undefined): void {
     const { table } = this;
     const id = head?.['snapshot-id'] ?? NO_SNAPSHOT;
     if (table['current-snapshot-id'] === id) return;
-    this.isChanged = true;
     table['current-snapshot-id'] = id;
     if (!head) {
       delete table.refs[MAIN];

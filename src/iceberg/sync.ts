@@ -1,6 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { LonghaulError } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
-import type { Store } from '../storage/store.ts';
 import { noneIf } from '../storage/leftovers.ts';
 import { Days } from './days.ts';
 import { Draft } from './draft.ts';
@@ -137,7 +137,7 @@ async function bring(
     before: current && schemaOf(current, headOf(current)),
     after: schemaOf(metadata, headOf(metadata)),
   });
-  if (isUsable && !draft.isChanged) return synced(version ?? 0, base);
+  if (isUsable && isDeepStrictEqual(draft.table, base)) return synced(version ?? 0, base);
   const next = (version ?? 0) + 1;
   const metadata = draft.finished(
     version === undefined ? undefined : converted.uri(metadataKey(prefix, version)),
@@ -149,7 +149,7 @@ async function bring(
 
 /** A rebuild goes on without the newest version if it cannot be read or if another program wrote it. */
 async function readCurrent(
-  { converted, dataset, rebuild }: { converted: Store } & Pick<SyncOptions, 'dataset' | 'rebuild'>,
+  { converted, dataset, rebuild }: SyncOptions,
   prefix: string,
   version: number,
 ): Promise<TableMetadata | undefined> {

@@ -141,13 +141,21 @@ async function failing(
 describe('bad input ends in a clear error, with nothing published', () => {
   it('whatever the publisher does', async (t) => {
     await withLab({}, async (lab) => {
+      const sources = BAD.map(({ route = { body: GOOD }, address }, n) => {
+        const path = `/${n}/a.csv`;
+        lab.origin.set(path, (route as Answer).redirect === '/a.csv' ? { redirect: path } : route);
+        return [`bad${n}`, { a: address ?? lab.origin.address(path) }] as const;
+      });
+      await lab.datasets(Object.fromEntries(sources));
+      const { code, json, stderr } = await lab.json<{ runs: (Failure & { dataset: string })[] }>([
+        ...['ingest', ...sources.map(([name]) => name), '--concurrency', '4'],
+      ]);
+      assert.notEqual(code, 0);
+      assert.deepEqual(await lab.published(), []);
       for (const [n, bad] of BAD.entries()) {
-        await t.test(bad.name, async () => {
-          const path = `/${n}/a.csv`;
-          const route = bad.route ?? { body: GOOD };
-          const redirect = (route as Answer).redirect === '/a.csv' ? { redirect: path } : route;
-          lab.origin.set(path, redirect);
-          const error = await failing(lab, bad.address ?? lab.origin.address(path));
+        await t.test(bad.name, () => {
+          const { error } = json.runs.find(({ dataset }) => dataset === `bad${n}`) ?? {};
+          assert.ok(error, `no error: ${JSON.stringify(json)} ${stderr}`);
           assert.equal(error.code, bad.code, error.message);
           assert.ok(error.hint.length > 0);
           assert.equal(error.source, 'a');

@@ -14,6 +14,7 @@ const PATIENT = {
   SOURCE_RETRY_MINUTES: '15',
   HEARTBEAT_TIMEOUT_SECONDS: '2',
 };
+const SMALL_CSV = 'id,name\r\n1,a\r\n';
 const ROWS = 600_000;
 const CSV = `id,name\r\n${'1,a\r\n'.repeat(ROWS)}`;
 /** More bytes than the probe reads. */
@@ -64,7 +65,7 @@ describe('a server that comes back on another port', () => {
 
 describe('a host that is killed', () => {
   it('while a command waits for its start is started again', async () => {
-    await withLab({ routes: { '/a.csv': { body: CSV } }, up: false }, async (lab) => {
+    await withLab({ routes: { '/a.csv': { body: SMALL_CSV } }, up: false }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
       const running = lab.start(['ingest', 'things', '--json']);
       process.kill(await hostPid(running.process.pid), 'SIGKILL');
@@ -76,7 +77,7 @@ describe('a host that is killed', () => {
   });
 
   it('under a foreground `up` is started again by it, for the next command', async () => {
-    await withLab({ routes: { '/a.csv': { body: CSV } }, up: false }, async (lab) => {
+    await withLab({ routes: { '/a.csv': { body: SMALL_CSV } }, up: false }, async (lab) => {
       await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
       const up = lab.start(['up']);
       await up.says(/It stays until/);

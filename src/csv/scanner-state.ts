@@ -26,22 +26,11 @@ export const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 /** A longer header is a file whose first quote never closes. The header is kept in memory and in checkpoints. */
 const MAX_HEADER_BYTES = 1024 * 1024;
 
-/** Counts that grow with each record and become part of the scan. */
-type Counts = Pick<
-  CsvScan,
-  | 'records'
-  | 'blankLines'
-  | 'lineEnds'
-  | 'quotedBreaks'
-  | 'bareQuotes'
-  | 'maxRecordBytes'
-  | 'splits'
-  | 'splitRecords'
-  | 'problems'
->;
-
 /** Everything that a scanner knows at a byte offset, as plain JSON for the landing's checkpoint. */
-export interface ScannerState extends Counts {
+export interface ScannerState extends Omit<
+  CsvScan,
+  'dialect' | 'header' | 'headerLine' | 'encoding'
+> {
   /** Bytes pushed so far, byte order mark included. */
   offset: number;
   mode: number;
@@ -214,6 +203,11 @@ export class RecordCounter {
     return { record: this.isAtHeader ? 0 : this.#state.records + 1, line, byteOffset };
   }
 
+  /** Adds a problem at a byte of the current record. */
+  problem(kind: ScanProblem['kind'], byteOffset: number, line?: number): void {
+    addProblem(this.#state, kind, this.position(byteOffset, line));
+  }
+
   /** Position of the record that has just been counted. */
   #recordPosition(): Position {
     const { records, recordLine, recordStart } = this.#state;
@@ -222,7 +216,7 @@ export class RecordCounter {
 }
 
 /** Counts every problem, but keeps only a few examples of each kind, so that the state stays small. */
-export function addProblem(
+function addProblem(
   { problems }: ScannerState,
   kind: ScanProblem['kind'],
   position: Position,

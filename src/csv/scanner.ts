@@ -3,7 +3,6 @@ import { firstRecordOffset, type CsvScan, type Dialect } from '../model/scan.ts'
 import { CleanRecords, scanKernel, type ScanKernel } from './clean-records.ts';
 import { EncodingDetector } from './encoding-detector.ts';
 import {
-  addProblem,
   FIELD_START,
   initialState,
   isDigit,
@@ -224,7 +223,7 @@ export class CsvScanner {
       meetBareQuote(state, this.#counter.position(state.offset + end), afterDigit);
       state.mode = AFTER_BARE_QUOTE;
     } else {
-      addProblem(state, 'nul', this.#counter.position(state.offset + end));
+      this.#counter.problem('nul', state.offset + end);
       state.mode = UNQUOTED;
     }
     return end + 1;
@@ -246,7 +245,7 @@ export class CsvScanner {
       else if (byte === LF) {
         const afterCr = at > start ? chunk[at - 1] === CR : state.afterQuotedCr;
         if (!afterCr) state.quotedBreaks += 1;
-      } else if (byte === 0) addProblem(state, 'nul', this.#counter.position(state.offset + at));
+      } else if (byte === 0) this.#counter.problem('nul', state.offset + at);
     }
     state.afterQuotedCr = chunk[end - 1] === CR;
     return end;
@@ -255,8 +254,7 @@ export class CsvScanner {
   /** @returns the mode: QUOTED if the byte was the second half of an escaped quote. */
   #afterQuote(byte: number, byteOffset: number): number {
     if (byte === QUOTE) return QUOTED;
-    if (!this.#endsField(byte))
-      addProblem(this.#state, 'quoting', this.#counter.position(byteOffset));
+    if (!this.#endsField(byte)) this.#counter.problem('quoting', byteOffset);
     return UNQUOTED;
   }
 
@@ -292,13 +290,7 @@ export class CsvScanner {
     const state = this.#state;
     if (state.mode === AFTER_BARE_QUOTE) settleBareQuote(state, undefined);
     const unclosed = state.mode === QUOTED;
-    if (unclosed) {
-      addProblem(
-        state,
-        'unclosed-quote',
-        this.#counter.position(state.quoteStart, state.quoteLine),
-      );
-    }
+    if (unclosed) this.#counter.problem('unclosed-quote', state.quoteStart, state.quoteLine);
     // An unclosed header has the fields that were found in it.
     const isCounted = unclosed && state.columns > 0;
     this.#counter.end(state.offset, isCounted ? state.columns : state.delimiters + 1);

@@ -53,11 +53,6 @@ export class IngestState {
     return this.#bytes;
   }
 
-  /** CRC-32 of the bytes that have passed so far. */
-  get crc32(): number {
-    return this.#crc32;
-  }
-
   get records(): number {
     return this.#scanner?.records ?? 0;
   }

@@ -89,10 +89,10 @@ export async function describeSource(
   given: OpenRequest,
 ): Promise<Description | Choice[] | undefined> {
   const request = requestFor(spec, given);
-  const portal = portalAddressOf(request.headersFor);
-  if (!portal) return undefined;
+  const url = request.headersFor;
+  if (!portalAddressOf(url)) return undefined;
   const { describePortal } = await import('./portals/open-portal.ts');
-  return await describePortal(portal, { ...request, geometry: spec.geometry });
+  return await describePortal(url, { ...request, geometry: spec.geometry });
 }
 
 type AskedSource = Pick<SourceSpec, 'address' | 'headers' | 'geometry'>;
@@ -111,10 +111,9 @@ async function openRemote(
   request: HttpRequest,
   geometry: Geometry | undefined,
 ): Promise<OpenedSource> {
-  const portal = portalAddressOf(url);
-  if (!portal) return await openHttp(url, request);
+  if (!portalAddressOf(url)) return await openHttp(url, request);
   const { openPortal } = await import('./portals/open-portal.ts');
-  return await openPortal(portal, { ...request, geometry });
+  return await openPortal(url, { ...request, geometry });
 }
 
 /**

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { after, before } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
@@ -58,6 +59,14 @@ export async function startOrigin(
       await closed;
     },
   };
+}
+
+/** Starts one origin for all tests of a file. */
+export function originOfFile(routes: Record<string, Route> = {}): Origin {
+  const origin = {} as Origin;
+  before(async () => void Object.assign(origin, await startOrigin(routes)));
+  after(async () => await origin.close());
+  return origin;
 }
 
 export interface Origin {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo } from 'node:net';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { AddressPolicy, HttpSettings } from '../../src/config/settings.ts';
 import type { ErrorCode, LonghaulError } from '../../src/model/errors.ts';
 import { openSource, type OpenedSource, type OpenRequest } from '../../src/landing/source.ts';
-import { startOrigin, type Answer, type Origin, type Route } from '../helpers/origin.ts';
+import { originOfFile, type Answer, type Route } from '../helpers/origin.ts';
 import { failureWith } from '../helpers/failure-with.ts';
 import { asJson } from '../helpers/as-json.ts';
 
@@ -15,11 +15,7 @@ const settings: HttpSettings = {
 const open: AddressPolicy = { allowPrivate: true };
 const BODY = Buffer.from('a,b\n1,2\n3,4\n');
 
-let origin: Origin;
-before(async () => {
-  origin = await startOrigin({});
-});
-after(async () => await origin.close());
+const origin = originOfFile();
 
 const serve = (route: Route): string => origin.address(origin.serve(route));
 

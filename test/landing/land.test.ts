@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { crc32 } from 'node:zlib';
 import type { SourceOverrides, SourceSpec } from '../../src/model/dataset.ts';
@@ -16,21 +16,17 @@ import { assertReadable } from '../../src/csv/readable.ts';
 import { rescan } from '../../src/landing/ingest-state.ts';
 import { markFile } from '../../src/storage/file-marks.ts';
 import { DiskStore } from '../../src/storage/disk-store.ts';
-import { startOrigin, type Origin, type Route } from '../helpers/origin.ts';
+import { originOfFile, type Route } from '../helpers/origin.ts';
 import { asJson } from '../helpers/as-json.ts';
 
 const MIB = 1024 * 1024;
 const KEY = 'demo/ingest_date=2026-11-01/source=all/all.csv';
 const http = { connectTimeoutMs: 5000, stallTimeoutMs: 5000 };
 
-let origin: Origin;
+const origin = originOfFile();
 let root: string;
 let addresses: { fileMarks: string; allowPrivate: true };
 let store: DiskStore;
-before(async () => {
-  origin = await startOrigin({});
-});
-after(async () => await origin.close());
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'longhaul-landing-'));
   addresses = { fileMarks: `${root}-marks`, allowPrivate: true };

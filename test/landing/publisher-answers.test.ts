@@ -1,21 +1,17 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpSettings } from '../../src/config/settings.ts';
 import { probe } from '../../src/landing/probe.ts';
 import { openSource } from '../../src/landing/source.ts';
-import { startOrigin, type Origin, type Route } from '../helpers/origin.ts';
+import { originOfFile, type Route } from '../helpers/origin.ts';
 import { failureWith } from '../helpers/failure-with.ts';
 import { asJson } from '../helpers/as-json.ts';
 
 const http: HttpSettings = { connectTimeoutMs: 5000, stallTimeoutMs: 5000 };
 const addresses = { fileMarks: undefined, allowPrivate: true };
 
-let origin: Origin;
-before(async () => {
-  origin = await startOrigin({});
-});
-after(async () => await origin.close());
+const origin = originOfFile();
 
 const serve = (route: Route): string => origin.address(origin.serve(route));
 

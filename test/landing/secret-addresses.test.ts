@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { ErrorCode, LonghaulError } from '../../src/model/errors.ts';
 import { probe } from '../../src/landing/probe.ts';
 import { failureWith } from '../helpers/failure-with.ts';
-import { startOrigin, type Origin, type Route } from '../helpers/origin.ts';
+import { originOfFile, type Route } from '../helpers/origin.ts';
 
 const http = { connectTimeoutMs: 5000, stallTimeoutMs: 5000 };
 const addresses = { fileMarks: undefined, allowPrivate: true };
@@ -11,16 +11,8 @@ const CANARY = 'c4n4ry+8d2f/=x';
 const secrets = { CITY_TOKEN: CANARY };
 const CSV = { body: 'a,b\n1,2\n' };
 
-let origin: Origin;
-let other: Origin;
-before(async () => {
-  origin = await startOrigin({});
-  other = await startOrigin({});
-});
-after(async () => {
-  await origin.close();
-  await other.close();
-});
+const origin = originOfFile();
+const other = originOfFile();
 
 const serve = (route: Route): string => origin.serve(route);
 

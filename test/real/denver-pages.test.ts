@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { FILE_RECORDS, startDenverHub, type DenverHub } from '../helpers/denver-hub.ts';
 import { startLab, type Lab } from '../helpers/lab.ts';
+import { arcgisOfFile, featuresOf, layerOf } from '../helpers/portal.ts';
 
 /** Records of a layer: two full pages and a part of a third one. */
 const RECORDS = 4200;
@@ -15,6 +16,7 @@ interface Run {
 }
 type Row = Record<string, unknown>;
 
+const portal = arcgisOfFile();
 let denver: DenverHub;
 let lab: Lab & { close(): Promise<void> };
 before(async () => {
@@ -27,10 +29,15 @@ after(async () => {
 });
 
 async function ingest(date: string): Promise<Map<string, Run>> {
-  const args = ['ingest', ...DATASETS, '--date', date, '--as-if'];
-  const { json, code, stdout, stderr } = await lab.json<{ runs: Run[] }>(args);
+  const { runs } = await ingested<{ runs: Run[] }>(date, DATASETS);
+  return new Map(runs.map((run) => [run.dataset, run]));
+}
+
+async function ingested<T>(date: string, datasets: readonly string[]): Promise<T> {
+  const args = ['ingest', ...datasets, '--date', date, '--as-if'];
+  const { json, code, stdout, stderr } = await lab.json<T>(args);
   assert.equal(code, 0, stdout + stderr);
-  return new Map(json.runs.map((run) => [run.dataset, run]));
+  return json;
 }
 
 async function query(sql: string): Promise<Row[]> {
@@ -133,4 +140,33 @@ describe("the pages of Denver's Hub", () => {
       ],
     );
   });
+});
+
+it('a table that says nothing of its edits is read each day, and is unchanged by its bytes', async () => {
+  const records = 4500;
+  const layer = layerOf(
+    featuresOf(records, (id) => ({ OBJECTID: id, name: id % 9 === 0 ? '' : `n${id}` })),
+    undefined,
+    { editingInfo: undefined },
+  );
+  const pages = (): number => layer.requests.filter(({ kind }) => kind === 'page').length;
+  await lab.datasets({ demo: { all: portal.serve(layer) } });
+  const first = await ingested<Run>('2026-11-01', ['demo']);
+  assert.equal(first.status, 'published');
+  assert.deepEqual(
+    [first.ledger.records, first.ledger.rows, first.ledger.balanced],
+    [records, records, true],
+  );
+  const before = pages();
+  assert.equal((await ingested<Run>('2026-11-02', ['demo'])).status, 'unchanged');
+  assert.ok(pages() >= before + records / 2000, 'it was read again');
+  const raw = (await lab.lakeFiles('demo')).filter((file) => file.endsWith('all.csv'));
+  assert.deepEqual(raw.length, 1, 'the same bytes are kept once');
+  const entries = (await lab.published('demo')).flatMap(({ sources }) => sources);
+  for (const { portal: table, validator } of entries) {
+    assert.deepEqual(validator, {});
+    assert.equal(table?.objectIdColumn, 'OBJECTID');
+    assert.deepEqual(table.emptyTexts, { name: records / 9 });
+  }
+  assert.equal(entries.length, 2);
 });

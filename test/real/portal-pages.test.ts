@@ -1,13 +1,13 @@
-import { after, before, describe, it } from 'node:test';
-import { startOrigin, type Origin } from '../helpers/origin.ts';
+import { describe, it } from 'node:test';
+import { originOfFile } from '../helpers/origin.ts';
 import {
   assertGoesOn,
   assertSameAfterKills,
   assertSameFromAnyByte,
   type SlowPortal,
 } from '../helpers/portals/killed-pages.ts';
-import { datastoreOf, serveCkan } from '../helpers/portals/ckan.ts';
-import { serveSocrata, socrataOf } from '../helpers/portals/socrata.ts';
+import { datastoreOf, serveCkan, type FakeCkan } from '../helpers/portals/ckan.ts';
+import { serveSocrata, socrataOf, type FakeSocrata } from '../helpers/portals/socrata.ts';
 
 /** The CSV is larger than 1 MiB, because Longhaul resumes no smaller landing. */
 const RECORDS = 6000;
@@ -18,16 +18,11 @@ const rows = Array.from({ length: RECORDS }, (_, row) => [
   row % 3 === 0 ? null : row % 3 === 1 ? '' : ' \n',
 ]);
 
-let origin: Origin;
-before(async () => {
-  origin = await startOrigin({});
-});
-after(async () => await origin.close());
+const origin = originOfFile();
 
-function socrata(): SlowPortal {
-  const table = socrataOf(NAMES, rows);
+function slow(address: string, table: FakeSocrata | FakeCkan): SlowPortal {
   return {
-    address: serveSocrata(origin, 'aaaa-0001', table),
+    address,
     setCap: (records) => {
       table.cap = records;
     },
@@ -40,20 +35,14 @@ function socrata(): SlowPortal {
   };
 }
 
+function socrata(): SlowPortal {
+  const table = socrataOf(NAMES, rows);
+  return slow(serveSocrata(origin, 'aaaa-0001', table), table);
+}
+
 function ckan(): SlowPortal {
   const table = datastoreOf(rows, NAMES);
-  return {
-    address: serveCkan(origin, table),
-    setCap: (records) => {
-      table.cap = records;
-    },
-    onPage: (act) => {
-      table.beforePage = () => {
-        act?.();
-        return undefined;
-      };
-    },
-  };
+  return slow(serveCkan(origin, table), table);
 }
 
 describe('any sizes of pages and any ends of attempts give the same bytes', () => {

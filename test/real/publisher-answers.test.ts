@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import type { ErrorCode } from '../../src/model/errors.ts';
-import { withLab, type Lab } from '../helpers/lab.ts';
+import { startLab, withLab, type Lab } from '../helpers/lab.ts';
 
 const CSV = 'id,name\r\n1,a\r\n2,b\r\n';
 /** The embedded server's default. It gives the test time to remove the fault. */
@@ -13,32 +13,46 @@ interface Failure {
   error: { code: ErrorCode; message: string; retryable: boolean };
 }
 
-describe('a portal', () => {
+describe('a publisher', () => {
+  let lab: Lab & { close(): Promise<void> };
+  before(async () => {
+    lab = await startLab({ env: { MAX_SOURCE_SIZE: '1MB' } });
+  });
+  after(async () => await lab.close());
+
   it('is waited for while it makes the file, and the progress says what it says', async () => {
-    await withLab({}, async (lab) => {
-      lab.origin.set('/export', {
-        status: 202,
-        body: JSON.stringify({ status: 'PagingData', progressInPercent: 50 }),
-        headers: { 'retry-after': '2' },
-      });
-      await lab.datasets({ things: { a: lab.origin.address('/export') } });
-      const run = lab.start(['ingest', 'things']);
-      await run.says(/answered 202, .*: PagingData, 50 %, try \d/);
-      lab.origin.set('/export', { body: CSV });
-      const { code, stdout, stderr } = await run.ended;
-      assert.equal(code, 0, stdout + stderr);
-      assert.equal((await lab.published())[0]?.ledger.rows, 2);
+    lab.origin.set('/export', {
+      status: 202,
+      body: JSON.stringify({ status: 'PagingData', progressInPercent: 50 }),
+      headers: { 'retry-after': '2' },
     });
+    await lab.datasets({ things: { a: lab.origin.address('/export') } });
+    const run = lab.start(['ingest', 'things']);
+    await run.says(/answered 202, .*: PagingData, 50 %, try \d/);
+    lab.origin.set('/export', { body: CSV });
+    const { code, stdout, stderr } = await run.ended;
+    assert.equal(code, 0, stdout + stderr);
+    assert.equal((await lab.published())[0]?.ledger.rows, 2);
   });
 
-  it('that could not make the file ends the run with its reason, and nothing is landed', async () => {
-    await withLab({ routes: { '/export': { body: '{"status":"Failed"}' } } }, async (lab) => {
-      await lab.datasets({ things: { a: lab.origin.address('/export') } });
-      const { code, json } = await lab.json<Failure>(['ingest', 'things']);
-      assert.deepEqual([code, json.error.code], [3, 'SOURCE_EXPORT_FAILED']);
-      assert.deepEqual(await lab.lakeFiles(), []);
+  for (const [name, dataset, answer, exit, error] of [
+    ['could not make it', 'failed', { body: '{"status":"Failed"}' }, 3, 'SOURCE_EXPORT_FAILED'],
+    [
+      'sends more than MAX_SOURCE_SIZE',
+      'huge',
+      { body: 'a,b\n'.repeat(500_000), chunked: true },
+      4,
+      'SOURCE_TOO_LARGE',
+    ],
+  ] as const) {
+    it(`that ${name} ends the run with its reason, and nothing is landed`, async () => {
+      lab.origin.set(`/${dataset}`, answer);
+      await lab.datasets({ [dataset]: { a: lab.origin.address(`/${dataset}`) } });
+      const { code, json } = await lab.json<Failure>(['ingest', dataset]);
+      assert.deepEqual([code, json.error.code], [exit, error]);
+      assert.deepEqual(await lab.lakeFiles(dataset), []);
     });
-  });
+  }
 });
 
 /** Makes every process of a lab read some DNS answers from a file: name → address, or name → code of an error. */
@@ -104,18 +118,6 @@ describe('a publisher whose name does not resolve', () => {
       const { code, json } = await lab.json<Failure>(['ingest', 'things']);
       assert.deepEqual([code, json.error.code], [3, 'SOURCE_NO_SUCH_HOST']);
       assert.match(json.error.message, /publisher\.test/);
-    });
-  });
-});
-
-describe('a publisher that sends too much', () => {
-  it('is bounded by MAX_SOURCE_SIZE, and leaves nothing in the lake', async () => {
-    const routes = { '/a.csv': { body: 'a,b\n'.repeat(500_000), chunked: true } };
-    await withLab({ routes, env: { MAX_SOURCE_SIZE: '1MB' } }, async (lab) => {
-      await lab.datasets({ things: { a: lab.origin.address('/a.csv') } });
-      const { code, json } = await lab.json<Failure>(['ingest', 'things']);
-      assert.deepEqual([code, json.error.code], [4, 'SOURCE_TOO_LARGE']);
-      assert.deepEqual(await lab.lakeFiles(), []);
     });
   });
 });

@@ -63,23 +63,18 @@ function wantedOf(entries: readonly Entry[], { id }: Address): Entry[] {
   return identified.length > 0 ? identified : entries.filter(({ slug }) => slug === id);
 }
 
-function unclear(entries: readonly Entry[], address: Address): Several {
-  const { catalogue, id } = address;
+function unclear(entries: readonly Entry[], { catalogue, id }: Address): Several {
   const asked =
     id === undefined
       ? ''
       : ` and ${JSON.stringify(printable(id.slice(0, 100)))} is not one of them`;
-  const what = `${shownOf(catalogue)} has ${entries.length} data sets${asked}`;
-  return { what, choices: choicesOf(entries, address) };
-}
-
-function choicesOf(entries: readonly Entry[], { catalogue }: Address): Choice[] {
   const times = new Map<string, number>();
   for (const { slug } of entries) times.set(slug, (times.get(slug) ?? 0) + 1);
-  return entries.map(({ slug, identifier = slug, title }) => {
-    const id = slug !== '' && times.get(slug) === 1 ? slug : identifier;
-    return { address: `${catalogue.href}#${encodeURIComponent(id)}`, title };
+  const choices = entries.map(({ slug, identifier = slug, title }): Choice => {
+    const name = slug !== '' && times.get(slug) === 1 ? slug : identifier;
+    return { address: `${catalogue.href}#${encodeURIComponent(name)}`, title };
   });
+  return { what: `${shownOf(catalogue)} has ${entries.length} data sets${asked}`, choices };
 }
 
 /**

@@ -3,7 +3,7 @@ import { LonghaulError } from '../../model/errors.ts';
 import { allowedHop } from '../http-request.ts';
 import { openHttp } from '../http-source.ts';
 import type { OpenedSource } from '../source.ts';
-import { serviceAt } from './arcgis/service.ts';
+import { serviceAt } from './arcgis/table.ts';
 import { ckanDataset, ckanResource } from './ckan.ts';
 import { dcat } from './dcat.ts';
 import { itemAt } from './hub/hub.ts';
@@ -27,39 +27,22 @@ const PORTALS: { [K in PortalAddress['kind']]: Portal<AddressOf<K>> } = {
 /** A catalogue leads to a portal's page, and that page to its file or service. A longer chain may be a loop. */
 const MAX_LEADS = 2;
 
-/** Opens the table or file that a portal's address stands for. @throws LonghaulError as `openSource`. */
+/**
+ * Opens the table or file that a portal's address stands for.
+ * @param leads the number of addresses before this one in the chain from the source's own address.
+ * @throws LonghaulError as `openSource`.
+ */
 export async function openPortal(
-  address: PortalAddress,
+  url: URL,
   request: PortalRequest,
+  leads = 0,
 ): Promise<OpenedSource> {
-  return await open({ url: request.headersFor, address, request, leads: 0 });
-}
-
-/** Returns undefined if the address turns out to be that of a file. @throws LonghaulError as `openSource`. */
-export async function describePortal(
-  address: PortalAddress,
-  request: PortalRequest,
-): Promise<Description | Choice[] | undefined> {
-  return await describe({ url: request.headersFor, address, request, leads: 0 });
-}
-
-/** One address in the chain from a source's own address to its records. */
-interface Visit {
-  url: URL;
-  /** Undefined for the address of a file. */
-  address: PortalAddress | undefined;
-  request: PortalRequest;
-  /** The number of addresses before this one in the chain. */
-  leads: number;
-}
-
-async function open(visit: Visit): Promise<OpenedSource> {
-  const { url, address, request } = visit;
+  const address = portalAddressOf(url);
   if (!address) return await openHttp(url, request);
   const client = new PortalClient(request);
   const follow = async (to: URL): Promise<OpenedSource> => {
     await client.close();
-    return await open(leadTo(to, visit));
+    return await openPortal(...leadTo(to, request, leads));
   };
   try {
     const found = await (PORTALS[address.kind] as Portal<PortalAddress>)(address, client);
@@ -73,14 +56,22 @@ async function open(visit: Visit): Promise<OpenedSource> {
   }
 }
 
-async function describe(visit: Visit): Promise<Description | Choice[] | undefined> {
-  const { address, request } = visit;
+/** Returns undefined if the address turns out to be that of a file. Otherwise as `openPortal`. */
+export async function describePortal(
+  url: URL,
+  request: PortalRequest,
+  leads = 0,
+): Promise<Description | Choice[] | undefined> {
+  const address = portalAddressOf(url);
   if (!address) return undefined;
   const client = new PortalClient(request);
   try {
     const found = await (PORTALS[address.kind] as Portal<PortalAddress>)(address, client);
     if ('choices' in found) return found.choices;
-    const elsewhere = 'leadsTo' in found ? await describe(leadTo(found.leadsTo, visit)) : undefined;
+    const elsewhere =
+      'leadsTo' in found
+        ? await describePortal(...leadTo(found.leadsTo, request, leads))
+        : undefined;
     return elsewhere ?? (await found.describe());
   } catch (error) {
     if (error instanceof NoSuchPortal) return undefined;
@@ -90,12 +81,11 @@ async function describe(visit: Visit): Promise<Description | Choice[] | undefine
   }
 }
 
-function leadTo(to: URL, { request, leads }: Visit): Visit {
+function leadTo(to: URL, request: PortalRequest, leads: number): [URL, PortalRequest, number] {
   if (leads === MAX_LEADS) {
     const what = `${request.shown} leads on to ${shownAddress(to.href)}, through more than ${MAX_LEADS} pages of portals.`;
     throw new LonghaulError('SOURCE_REDIRECT_LOOP', what);
   }
   const url = allowedHop(to, request.headersFor, request);
-  const shown = shownAddress(url.href);
-  return { url, address: portalAddressOf(url), request: { ...request, shown }, leads: leads + 1 };
+  return [url, { ...request, shown: shownAddress(url.href) }, leads + 1];
 }

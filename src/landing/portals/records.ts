@@ -54,8 +54,8 @@ export function rendered(
   columns: readonly string[],
   before: Tally,
 ): { text: string; tally: Tally } {
-  const emptyTexts: Record<string, number> = {};
-  const notNumbers: Record<string, number> = {};
+  const emptyTexts = { ...before.emptyTexts };
+  const notNumbers = { ...before.notNumbers };
   const textOf = (value: ExactJson, index: number): string | null => {
     const text = fieldText(value);
     if (text === '') increment(emptyTexts, columns[index] ?? '');
@@ -63,11 +63,7 @@ export function rendered(
     return text;
   };
   const text = rows.map((row) => canonicalRecord(row.map(textOf))).join('');
-  const tally = {
-    emptyTexts: sum(before.emptyTexts, emptyTexts),
-    notNumbers: sum(before.notNumbers, notNumbers),
-  };
-  return { text, tally };
+  return { text, tally: { emptyTexts, notNumbers } };
 }
 
 /**
@@ -97,19 +93,7 @@ export function isNotNumber(value: unknown): boolean {
   return value instanceof JsonNumber && /[NI]/.test(value.digits);
 }
 
-/** Returns the same object if nothing is added, because the cursors of many pages share it. */
-function sum(
-  before: Readonly<Record<string, number>>,
-  added: Record<string, number>,
-): Readonly<Record<string, number>> {
-  const columns = Object.keys(added);
-  if (columns.length === 0) return before;
-  const total: Record<string, number> = { ...before };
-  for (const column of columns) increment(total, column, added[column]);
-  return total;
-}
-
 /** A column may have the name of a property that any object has: `constructor`. */
-function increment(counts: Record<string, number>, column: string, by = 1): void {
-  counts[column] = (Object.hasOwn(counts, column) ? (counts[column] ?? 0) : 0) + by;
+function increment(counts: Record<string, number>, column: string): void {
+  counts[column] = (Object.hasOwn(counts, column) ? (counts[column] ?? 0) : 0) + 1;
 }

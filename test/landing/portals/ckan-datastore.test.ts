@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { beforeEach, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { failureWith } from '../../helpers/failure-with.ts';
-import { startOrigin, type Origin } from '../../helpers/origin.ts';
+import { originOfFile } from '../../helpers/origin.ts';
 import {
   datastoreOf,
   RESOURCE,
@@ -21,7 +21,7 @@ const ROWS = [
 ];
 const CSV = '_id,id,name\n1,1,english\n2,2.5,中国人\n3,,""\n4,4,"{""a"":[1]}"\n';
 
-let origin: Origin;
+const origin = originOfFile();
 const lab = labOfEachTest();
 let ckan: FakeCkan;
 let address: string;
@@ -29,10 +29,6 @@ beforeEach(async () => {
   ckan = datastoreOf(ROWS, NAMES);
   address = serveCkan(origin, ckan);
 });
-before(async () => {
-  origin = await startOrigin({});
-});
-after(async () => await origin.close());
 
 const setModified = (time: string): void => {
   for (const each of ckan.dataset.resources) each['last_modified'] = time;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { beforeEach, describe, it } from 'node:test';
 import { asJson } from '../../helpers/as-json.ts';
 import { failureWith } from '../../helpers/failure-with.ts';
-import { startOrigin, type Origin } from '../../helpers/origin.ts';
+import { originOfFile, startOrigin } from '../../helpers/origin.ts';
 import {
   datastoreOf,
   RESOURCE,
@@ -16,17 +16,10 @@ import { serveSocrata, socrataOf } from '../../helpers/portals/socrata.ts';
 const FILE = 'a,b\n1,2\n';
 const OTHER = 'ed8a53d8-f01f-4bb6-8070-c4acad70791d';
 
-let origin: Origin;
-let other: Origin;
+const origin = originOfFile();
+const other = originOfFile();
 const lab = labOfEachTest();
 let ckan: FakeCkan;
-before(async () => {
-  [origin, other] = [await startOrigin({}), await startOrigin({})];
-});
-after(async () => {
-  await origin.close();
-  await other.close();
-});
 beforeEach(async () => {
   ckan = datastoreOf([], ['a']);
 });

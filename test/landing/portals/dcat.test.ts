@@ -1,19 +1,15 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { failureWith } from '../../helpers/failure-with.ts';
-import { startOrigin, type Origin } from '../../helpers/origin.ts';
+import { originOfFile } from '../../helpers/origin.ts';
 import { datastoreOf, RESOURCE, resourceOf, serveCkan } from '../../helpers/portals/ckan.ts';
 import { labOfEachTest } from '../../helpers/portals/lab.ts';
 import { json, serveSocrata, socrataOf } from '../../helpers/portals/socrata.ts';
 
 const FILE = 'a,b\n1,2\n';
 
-let origin: Origin;
+const origin = originOfFile({ '/works.csv': { body: FILE, etag: '"1"' } });
 const lab = labOfEachTest();
-before(async () => {
-  origin = await startOrigin({ '/works.csv': { body: FILE, etag: '"1"' } });
-});
-after(async () => await origin.close());
 
 type Entry = Record<string, unknown>;
 

@@ -1,20 +1,14 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Description } from '../../../src/landing/portals/portal.ts';
 import { failureWith } from '../../helpers/failure-with.ts';
-import { startOrigin, type Origin } from '../../helpers/origin.ts';
+import { originOfFile } from '../../helpers/origin.ts';
 import { arcgisOfFile, featuresOf, layerOf, type FakeLayer } from '../../helpers/portal.ts';
 import { describe as described, open, textOf } from '../../helpers/portals/lab.ts';
 
 /** The Hub serves the pages. Another host serves the layers. */
-let hub: Origin;
+const hub = originOfFile();
 const portal = arcgisOfFile();
-before(async () => {
-  hub = await startOrigin({});
-});
-after(async () => {
-  await hub.close();
-});
 
 async function read(path: string): Promise<string> {
   return await textOf(await open({ address: hub.address(path) }));

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { beforeEach, describe, it } from 'node:test';
 import { itemAt } from '../../../src/landing/portals/hub/hub.ts';
 import { NoSuchPortal } from '../../../src/landing/portals/portal.ts';
 import { PortalClient } from '../../../src/landing/portals/portal-client.ts';
 import { portalAddressOf } from '../../../src/landing/portals/recognise.ts';
 import { failureWith } from '../../helpers/failure-with.ts';
-import { startOrigin, type Origin, type Route } from '../../helpers/origin.ts';
+import { originOfFile, type Route } from '../../helpers/origin.ts';
 
 const ITEM = 'db00bd99ea534d8987e0913a191ebe19';
 const ITEM_PATH = `/sharing/rest/content/items/${ITEM}`;
@@ -24,11 +24,7 @@ function onLoopback({ hostname, pathname, search }: URL): URL {
   return new URL(`/${hostname}${pathname}${search}`, internet.url);
 }
 
-let internet: Origin;
-before(async () => {
-  internet = await startOrigin({});
-});
-after(async () => await internet.close());
+const internet = originOfFile();
 
 let asked: string[];
 beforeEach(() => {

@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { failureWith } from '../../helpers/failure-with.ts';
-import { startOrigin, type Origin } from '../../helpers/origin.ts';
+import { originOfFile, startOrigin } from '../../helpers/origin.ts';
 import { open, textOf } from '../../helpers/portals/lab.ts';
 
 /** Longhaul asks a loopback host itself first, as it does for ArcGIS Enterprise, because it is not of arcgis.com. */
-let origin: Origin;
-before(async () => {
-  origin = await startOrigin({});
-});
-after(async () => await origin.close());
+const origin = originOfFile();
 
 const CSV = 'a,b\n1,2\n3,4\n';
 let ids = 0;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { beforeEach, describe, it } from 'node:test';
 import { failureWith } from '../../helpers/failure-with.ts';
-import { startOrigin, type Origin } from '../../helpers/origin.ts';
+import { originOfFile } from '../../helpers/origin.ts';
 import { labOfEachTest } from '../../helpers/portals/lab.ts';
 import { json } from '../../helpers/portals/socrata.ts';
 
@@ -9,14 +9,10 @@ const API = '/api/explore/v2.1/catalog/datasets/arbres@paris';
 const EXPORT = `${API}/exports/csv`;
 const CSV = 'id,species\n1,"Tilia, cordata"\n2,\n';
 
-let origin: Origin;
+const origin = originOfFile();
 const lab = labOfEachTest();
 let address: string;
 let metas: Record<string, unknown>;
-before(async () => {
-  origin = await startOrigin({});
-});
-after(async () => await origin.close());
 beforeEach(async () => {
   address = origin.address('/fr/explore/dataset/arbres@paris/table/?sort=id');
   metas = {

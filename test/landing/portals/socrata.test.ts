@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { asJson } from '../../helpers/as-json.ts';
 import { failureWith } from '../../helpers/failure-with.ts';
-import { startOrigin, type Origin } from '../../helpers/origin.ts';
+import { originOfFile } from '../../helpers/origin.ts';
 import { labOfEachTest, portalLab } from '../../helpers/portals/lab.ts';
 import { json, serveSocrata, socrataOf, type FakeSocrata } from '../../helpers/portals/socrata.ts';
 
@@ -17,12 +17,8 @@ const ROWS = [
 const CSV =
   'site,counts,note\n"A, north",7,"said ""no"""\nB,-0.50,\n,,""\n" C",12345678901234567890.10,"two\nlines"\n';
 
-let origin: Origin;
+const origin = originOfFile();
 const lab = labOfEachTest();
-before(async () => {
-  origin = await startOrigin({});
-});
-after(async () => await origin.close());
 
 function served(table: FakeSocrata = socrataOf(NAMES, ROWS)): {
   address: string;

@@ -34,13 +34,8 @@ export interface Field {
   domain: Record<string, string> | undefined;
 }
 
-const GEOMETRY_TYPES = {
-  esriGeometryPoint: 'point',
-  esriGeometryMultipoint: 'multipoint',
-  esriGeometryPolyline: 'polyline',
-  esriGeometryPolygon: 'polygon',
-} as const;
-export type GeometryType = (typeof GEOMETRY_TYPES)[keyof typeof GEOMETRY_TYPES];
+const GEOMETRY_TYPES = ['Point', 'Multipoint', 'Polyline', 'Polygon'] as const;
+export type GeometryType = (typeof GEOMETRY_TYPES)[number];
 
 const FIELD_TYPES = new Set(
   [
@@ -62,7 +57,8 @@ export function layerOf(url: URL, metadata: ExactJson, wanted: Geometry | undefi
   if (capabilities !== undefined && !/\bQuery\b/i.test(capabilities)) {
     throw unusable(url, 'does not allow queries');
   }
-  const geometryType = geometryTypeOf(metadata);
+  const esriType = textOf(metadata, 'geometryType');
+  const geometryType = GEOMETRY_TYPES.find((type) => esriType === `esriGeometry${type}`);
   const maxRecordCount = numberOf(metadata, 'maxRecordCount') ?? 0;
   const editing = fieldOf(metadata, 'editingInfo');
   const editedAtMs = numberOf(editing, 'dataLastEditDate') ?? numberOf(editing, 'lastEditDate');
@@ -126,21 +122,14 @@ function codeText(code: ExactJson): string {
   return typeof code === 'string' ? code : exactText(code);
 }
 
-function geometryTypeOf(metadata: ExactJson): GeometryType | undefined {
-  const name = textOf(metadata, 'geometryType') ?? '';
-  return Object.hasOwn(GEOMETRY_TYPES, name)
-    ? GEOMETRY_TYPES[name as keyof typeof GEOMETRY_TYPES]
-    : undefined;
-}
-
 /** The default is the one of ArcGIS's own CSV files: two columns for points, none for lines and polygons. */
 function geometryOf(
   url: URL,
   type: GeometryType | undefined,
   wanted: Geometry | undefined,
 ): Geometry {
-  if (wanted === undefined) return type === 'point' ? 'xy' : 'none';
-  if (wanted === 'xy' && type !== 'point') {
+  if (wanted === undefined) return type === 'Point' ? 'xy' : 'none';
+  if (wanted === 'xy' && type !== 'Point') {
     throw unusable(url, 'has no points, so that `geometry: xy` does not fit');
   }
   if (wanted === 'wkt' && type === undefined) {

@@ -78,20 +78,20 @@ type Ring = Position[];
 
 /** Returns Esri's geometry as two-dimensional well-known text with the same digits, or null if there is none. */
 function wktOf(type: GeometryType, geometry: ExactJson | undefined): string | null {
-  if (type === 'point') {
+  if (type === 'Point') {
     const point = positionOf([fieldOf(geometry, 'x'), fieldOf(geometry, 'y')]);
     return point ? `POINT (${point.text})` : null;
   }
   const parts = fieldOf(geometry, LISTS[type]);
   if (!Array.isArray(parts)) return null;
-  if (type === 'multipoint') {
+  if (type === 'Multipoint') {
     return textOf(
       'MULTIPOINT',
       positionsOf(parts).map(({ text }) => `(${text})`),
     );
   }
   const lines = parts.map((part) => positionsOf(part)).filter(({ length }) => length > 0);
-  return type === 'polyline'
+  return type === 'Polyline'
     ? oneOrMany('LINESTRING', lines.map(lineText))
     : oneOrMany(
         'POLYGON',
@@ -99,7 +99,7 @@ function wktOf(type: GeometryType, geometry: ExactJson | undefined): string | nu
       );
 }
 
-const LISTS = { multipoint: 'points', polyline: 'paths', polygon: 'rings' } as const;
+const LISTS = { Multipoint: 'points', Polyline: 'paths', Polygon: 'rings' } as const;
 
 function oneOrMany(name: string, items: string[]): string {
   return items.length > 1 ? textOf(`MULTI${name}`, items) : `${name} ${items[0] ?? 'EMPTY'}`;

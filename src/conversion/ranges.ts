@@ -68,7 +68,7 @@ export interface FileRange {
  */
 type BlockReader = (bytes: Uint8Array, block: Block, position: number) => number | Promise<number>;
 
-/** Reads a range block by block. Memory is two blocks, or four times the longest record. */
+/** Reads a range block by block. Memory is two blocks, or twice the longest record. */
 export async function readBlocks(
   range: FileRange,
   read: BlockReader,
@@ -79,7 +79,8 @@ export async function readBlocks(
   let wanted = BLOCK_BYTES;
   let position = range.start;
   for await (const bytes of locationBlocks(range.location, { ...range, signal })) {
-    if (limit + bytes.length >= buffer.length) buffer = grown(buffer, 2 * (limit + bytes.length));
+    const needed = limit + bytes.length + 1;
+    if (needed > buffer.length) buffer = grown(buffer, Math.max(needed, wanted + BLOCK_BYTES));
     buffer.set(bytes, limit);
     limit += bytes.length;
     position += bytes.length;

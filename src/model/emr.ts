@@ -77,18 +77,6 @@ export interface EmrStepProgress extends EmrStep {
   kind: StepKind;
 }
 
-/** Only the fields that have changed. */
-export type EmrNews = Partial<EmrProgress>;
-
-export function addNews(progress: EmrProgress, { steps = [], ...rest }: EmrNews): void {
-  Object.assign(progress, rest);
-  for (const step of steps) {
-    const index = progress.steps.findIndex(({ id }) => id === step.id);
-    if (index < 0) progress.steps.push(step);
-    else progress.steps[index] = step;
-  }
-}
-
 /** The warning for the user; '' if no cluster is left. */
 export function clusterLeftText({ clusterLeft: id }: Pick<EmrProgress, 'clusterLeft'>): string {
   if (id === undefined) return '';
@@ -140,7 +128,6 @@ export function clusterFailure({ reasonCode, reason = '' }: EmrCluster): ErrorCo
       return 'EMR_NO_CAPACITY';
     case 'INSTANCE_FAILURE':
     case 'INTERNAL_ERROR':
-      return 'EMR_CLUSTER_LOST';
     case 'ALL_STEPS_COMPLETED':
       return 'EMR_CLUSTER_LOST';
     case 'USER_REQUEST':

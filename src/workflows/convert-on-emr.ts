@@ -8,11 +8,10 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import {
-  addNews,
   clusterLeftText,
   instanceHours,
   isWorthAnotherCluster,
-  type EmrNews,
+  type EmrCluster,
   type EmrProgress,
 } from '../model/emr.ts';
 import type { EmrInput, EmrResult, RunError } from '../model/run.ts';
@@ -21,8 +20,8 @@ import { EmrSteps, type OnCluster } from './emr-steps.ts';
 import { ClusterTrouble, failRun, toRunError, withClusterLeft } from './failures.ts';
 import { emrSummary } from './run-summary.ts';
 
-/** The child sends this signal to its parent run when something changes that a user sees. */
-export const emrNews = defineSignal<[EmrNews]>('emrNews');
+/** The child sends this signal to its parent run when something changes that a user sees. It holds all of it. */
+export const emrNews = defineSignal<[EmrProgress]>('emrNews');
 
 /** Largest number of clusters, if one after the other is lost or cannot be had. A further one would fail too. */
 const MAX_CLUSTERS = 3;
@@ -59,7 +58,8 @@ class EmrConversion {
       isWhole: input.isWhole,
       failed: this.#failed,
       call: (policy, summary) => this.#call(policy, summary),
-      tell: async (news) => await this.#tell(news),
+      progress: this.progress,
+      tell: async () => await this.#tell(),
     });
   }
 
@@ -114,33 +114,31 @@ class EmrConversion {
   async #close(on: OnCluster | undefined, isWell: boolean): Promise<void> {
     const isOurs = on?.cluster.isOurs ?? this.progress.cluster?.isOurs ?? true;
     const policy = isOurs ? 'EMR_CLOSE' : 'EMR_LEAVE';
-    const news: EmrNews = { steps: this.#steps.untold() };
+    let closed: EmrCluster | undefined;
     try {
-      const closed = await this.#call(policy, 'End of what is ours on EMR').closeCluster({
+      closed = await this.#call(policy, 'End of what is ours on EMR').closeCluster({
         ...this.#run,
         ...(on ? { cluster: pick(on.cluster) } : {}),
         instances: this.#input.plan.instances,
         openStepIds: this.#steps.openIds(),
         keep: isWell && this.#input.plan.keepAlive,
       });
-      if (closed) news.cluster = closed;
+      if (closed) this.progress.cluster = closed;
     } catch (error) {
-      if (isOurs) news.clusterLeft = on?.cluster.id ?? '?';
-      log.error(isOurs ? clusterLeftText(news) : STEP_LEFT, { error });
+      if (isOurs) this.progress.clusterLeft = on?.cluster.id ?? '?';
+      log.error(isOurs ? clusterLeftText(this.progress) : STEP_LEFT, { error });
     }
-    if (on) news.earlierInstanceHours = on.usedInstanceHours + hoursOf(on, news.cluster);
+    if (on) this.progress.earlierInstanceHours = on.usedInstanceHours + hoursOf(on, closed);
     // The workflow waits for this, because the run may be about to end.
-    await this.#tell(news);
+    await this.#tell();
   }
 
-  /** Records the news here and sends it to the parent run. */
-  async #tell(news: EmrNews): Promise<void> {
-    addNews(this.progress, news);
+  async #tell(): Promise<void> {
     setCurrentDetails(emrSummary(this.progress, this.#steps.instanceHours));
     const { parent } = workflowInfo();
     if (!parent) return;
     await getExternalWorkflowHandle(parent.workflowId, parent.runId)
-      .signal(emrNews, news)
+      .signal(emrNews, this.progress)
       // The parent has ended, or is about to.
       .catch(() => undefined);
   }

@@ -5,10 +5,9 @@ import {
   isEnding,
   isReady,
   type EmrCluster,
-  type EmrNews,
   type EmrPlan,
   type EmrStep,
-  type EmrStepProgress,
+  type EmrProgress,
   type StepKind,
 } from '../model/emr.ts';
 import { BatchAttempts } from '../model/batch-attempts.ts';
@@ -45,7 +44,10 @@ export interface EmrStepsOptions {
   /** Errors by id of the source. Sources that fail here are added. */
   failed: Map<string, RunError>;
   call: (policy: Policy, summary: string) => ReturnType<typeof activities>;
-  tell: (news: EmrNews) => Promise<void>;
+  /** The steps and the cluster in use are put into it. */
+  progress: EmrProgress;
+  /** Tells the run about the progress. */
+  tell: () => Promise<void>;
 }
 
 /** A step that failed. If its log does not exist yet, the worker reads it when the cluster has ended. */
@@ -66,7 +68,6 @@ export class EmrSteps {
   /** The last job, if it died and left sources without a result. Their error is the job's. */
   #died: { ids: readonly string[]; job: FailedStep } | undefined;
   #instanceHours = 0;
-  readonly #untold = new Map<string, EmrStepProgress>();
 
   constructor(options: EmrStepsOptions) {
     this.#options = options;
@@ -217,18 +218,14 @@ export class EmrSteps {
   }
 
   #note(kind: StepKind, step: EmrStep): void {
-    this.#untold.set(step.id, { ...step, kind });
-  }
-
-  /** Steps that have changed since the last news. */
-  untold(): EmrStepProgress[] {
-    const steps = [...this.#untold.values()];
-    this.#untold.clear();
-    return steps;
+    const { steps } = this.#options.progress;
+    const index = steps.findIndex(({ id }) => id === step.id);
+    steps[index < 0 ? steps.length : index] = { ...step, kind };
   }
 
   async #tell({ cluster }: OnCluster): Promise<void> {
-    await this.#options.tell({ cluster, steps: this.untold() });
+    this.#options.progress.cluster = cluster;
+    await this.#options.tell();
   }
 
   async #look(on: OnCluster, step: EmrStep | undefined, forMs: number): Promise<EmrStep> {

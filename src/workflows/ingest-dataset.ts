@@ -12,7 +12,7 @@ import {
 } from '@temporalio/workflow';
 import type { OpenResult } from '../activities/days.ts';
 import type { SourceSpec } from '../model/dataset.ts';
-import { addNews, type EmrNews } from '../model/emr.ts';
+import type { EmrProgress } from '../model/emr.ts';
 import { sumLedgers } from '../model/ledger.ts';
 import { checkRunInput, inputOfDay } from '../model/run-input.ts';
 import {
@@ -20,6 +20,8 @@ import {
   type DayInput,
   type IngestInput,
   type IngestResult,
+  type EmrResult,
+  type RunDay,
   type RunError,
   type RunProgress,
   type SourceProgress,
@@ -29,7 +31,7 @@ import { TABLE_BEHIND } from '../model/table.ts';
 import { activities } from './activities.ts';
 import { failRun, incomplete, overtakenBy, toRunError, withClusterLeft } from './failures.ts';
 import { emrNews } from './convert-on-emr.ts';
-import { emrOfRun, sorted, unpublished, type OnEmr } from './outcomes.ts';
+import { emrOfRun, sorted, unpublished } from './outcomes.ts';
 import { runSource, type SequenceOptions } from './source-sequence.ts';
 import { SparkWaves } from './spark-waves.ts';
 import { runSummary } from './run-summary.ts';
@@ -42,7 +44,7 @@ const discardDownloads = defineSignal('discardDownloads');
 export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
   const run = new Run(checked(input));
   setHandler(progressQuery, () => run.progress);
-  setHandler(emrNews, (news) => run.note(news));
+  setHandler(emrNews, (progress) => run.note(progress));
   let discardPartials = false;
   setHandler(discardDownloads, () => {
     discardPartials = true;
@@ -125,19 +127,15 @@ class Run {
   async cleanUp(options: { discardPartials: boolean }): Promise<RunError | undefined> {
     if (!this.#opened || this.#opened.published) return undefined;
     const { revision, plan } = this.#opened;
-    const { ingestDate } = this.#input;
     const { cleanUp } = activities('CLEAN_UP', {
       heartbeatTimeoutMs: plan.heartbeatTimeoutMs,
       summary: options.discardPartials ? 'Staging and partial landings' : 'Staging',
     });
-    const input = {
-      ...{ dataset: plan.spec, ingestDate, revision, runId: this.#runId },
-      ...options,
-    };
+    const day = this.#dayOf(this.#opened);
     try {
-      const { publishedBy } = await cleanUp(input);
+      const { publishedBy } = await cleanUp({ ...day, dataset: plan.spec, ...options });
       if (publishedBy === undefined || publishedBy === this.#runId) return undefined;
-      return overtakenBy(publishedBy, `${plan.spec.name} ${ingestDate}`, revision);
+      return overtakenBy(publishedBy, `${plan.spec.name} ${day.ingestDate}`, revision);
     } catch (error) {
       log.warn('Staging could not be removed: `longhaul sweep` removes it', { error });
       return undefined;
@@ -156,12 +154,12 @@ class Run {
   }
 
   /** Runs a limited number at once. If one fails, the others go on. @returns the result of engine `emr`, if it ran. */
-  async #runSources(opened: OpenResult): Promise<OnEmr | undefined> {
+  async #runSources(opened: OpenResult): Promise<EmrResult | undefined> {
     for (const result of opened.finished) this.#finish(result);
     const { spec, sourceConcurrency } = opened.plan;
     const queue = spec.sources.filter(({ id }) => !this.#progressOf(id)?.result);
     const waves = new SparkWaves({
-      ...{ input: this.#input, plan: opened.plan, revision: opened.revision, runId: this.#runId },
+      ...{ day: this.#dayOf(opened), backfill: this.#input.backfill, plan: opened.plan },
       isWhole: () =>
         spec.sources.every(({ id, optional }) => optional || !this.#progressOf(id)?.error),
       onDone: (result) => this.#finish(result),
@@ -182,18 +180,21 @@ class Run {
   }
 
   async #settle(source: SourceSpec, opened: OpenResult, waves: SparkWaves): Promise<void> {
-    const { dataset, ingestDate } = this.#input;
     const { engine } = opened.plan;
-    const task = { dataset, ingestDate, revision: opened.revision, runId: this.#runId };
     const options = this.#sequenceOptions(source, opened);
     try {
-      const sequence = await runSource({ ...task, source, engine }, options);
+      const sequence = await runSource({ ...this.#dayOf(opened), source, engine }, options);
       if ('result' in sequence) this.#finish(sequence.result);
       else await waves.add(sequence.prepared, options);
     } catch (failure) {
       if (isCancellation(failure)) throw failure;
       this.#fail(source.id, toRunError(failure, source.id));
     }
+  }
+
+  #dayOf({ revision }: OpenResult): RunDay {
+    const { dataset, ingestDate } = this.#input;
+    return { dataset, ingestDate, revision, runId: this.#runId };
   }
 
   #sequenceOptions(source: SourceSpec, opened: OpenResult): SequenceOptions {
@@ -213,13 +214,14 @@ class Run {
   }
 
   /** Records news of `convertOnEmr`. */
-  note(news: EmrNews): void {
-    this.progress.emr ??= { steps: [], earlierInstanceHours: 0 };
-    addNews(this.progress.emr, news);
+  note(progress: EmrProgress): void {
+    // A child that an older worker runs sends only what has changed.
+    const before = this.progress.emr ?? { steps: [], earlierInstanceHours: 0 };
+    this.progress.emr = { ...before, ...progress };
     setCurrentDetails(runSummary(this.#input, this.progress));
   }
 
-  async #conclude(opened: OpenResult, onEmr: OnEmr | undefined): Promise<IngestResult> {
+  async #conclude(opened: OpenResult, onEmr: EmrResult | undefined): Promise<IngestResult> {
     const { dataset, ingestDate } = this.#input;
     const { spec, mode } = opened.plan;
     const { results, errors, missing } = sorted(spec.sources, this.progress.sources);
@@ -264,7 +266,7 @@ class Run {
     results: SourceResult[],
     missing: string[],
   ): Promise<IngestResult> {
-    const { ingestDate, accept = false } = this.#input;
+    const { accept = false } = this.#input;
     const { spec: dataset, engine, heartbeatTimeoutMs } = opened.plan;
     const unchanged = results
       .filter(({ status }) => status === 'unchanged')
@@ -274,7 +276,7 @@ class Run {
       heartbeatTimeoutMs,
       summary: `Ledger: ${records} records = ${rows} rows + ${rejected} rejected`,
     });
-    const at = { dataset, ingestDate, revision: opened.revision, runId: this.#runId };
+    const at = { ...this.#dayOf(opened), dataset };
     return await publishSnapshot({ ...at, engine, accept, missing, unchanged });
   }
 

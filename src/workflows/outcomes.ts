@@ -10,9 +10,6 @@ import type {
 } from '../model/run.ts';
 import { runError } from './failures.ts';
 
-/** Result of the engine `emr`. */
-export type OnEmr = Pick<EmrResult, 'progress'>;
-
 interface SortedOutcomes {
   results: SourceResult[];
   /** Errors because of which the day is not published. */
@@ -54,7 +51,7 @@ export function unpublished(
   };
 }
 
-export function emrOfRun({ progress }: OnEmr, output: EmrOutput): Pick<IngestResult, 'emr'> {
+export function emrOfRun({ progress }: EmrResult, output: EmrOutput): Pick<IngestResult, 'emr'> {
   const { cluster, earlierInstanceHours, clusterLeft } = progress;
   if (!cluster) return {};
   const hours = Number(earlierInstanceHours.toFixed(3));

@@ -2,10 +2,10 @@ import { condition, executeChild, isCancellation, ParentClosePolicy } from '@tem
 import { emrWorkflowId, type EmrPlan } from '../model/emr.ts';
 import { stagedSparkPrefix } from '../model/layout.ts';
 import type {
-  DayInput,
   EmrInput,
   EmrResult,
   PreparedSource,
+  RunDay,
   RunError,
   RunPlan,
   SourceResult,
@@ -21,10 +21,9 @@ const STAGING_WAIT = '10s';
 const MAX_VERIFYING = 16;
 
 export interface WaveOptions {
-  input: Pick<DayInput, 'dataset' | 'ingestDate' | 'backfill'>;
+  day: RunDay;
+  backfill: boolean | undefined;
   plan: Pick<RunPlan, 'emr' | 'engine' | 'heartbeatTimeoutMs' | 'stageBytes'>;
-  revision: number;
-  runId: string;
   /** True while no source has failed that the day needs. */
   isWhole: () => boolean;
   onDone: (result: SourceResult) => void;
@@ -130,13 +129,12 @@ export class SparkWaves {
 
   /** @returns the sources that failed. */
   async #convert(wave: readonly Staged[]): Promise<Map<string, RunError>> {
-    const { input, plan, revision, runId } = this.#options;
+    const { day, backfill, plan } = this.#options;
     if (plan.emr) return byId((await this.#convertOnEmr(wave, plan.emr)).failed);
-    const { dataset, ingestDate } = input;
     const { convertBatch } = activities('BATCH', {
       summary: `${sizeText(wave)} → Parquet by one job of Spark`,
       queue: this.#queue(),
-      backfill: input.backfill,
+      backfill,
       heartbeatTimeoutMs: plan.heartbeatTimeoutMs,
     });
     const sources = wave.map(({ source: { task, rawKey }, bytes: size }) => ({
@@ -144,7 +142,6 @@ export class SparkWaves {
     }));
     try {
       const engine = plan.engine === 'spark' ? 'spark' : 'emr-serverless';
-      const day = { dataset, ingestDate, revision, runId };
       return byId((await convertBatch({ ...day, engine, sources })).failed);
     } catch (failure) {
       if (isCancellation(failure)) throw failure;
@@ -154,16 +151,14 @@ export class SparkWaves {
 
   /** Other machines convert without using this one's slots. */
   #queue(): keyof TaskQueues {
-    const { input, plan } = this.#options;
+    const { backfill, plan } = this.#options;
     if (plan.engine !== 'spark') return 'control';
-    return input.backfill ? 'backfill' : 'convert';
+    return backfill ? 'backfill' : 'convert';
   }
 
   /** @throws the fault of the cluster as the run's error, once each source has got it. */
   async #convertOnEmr(wave: readonly Staged[], emr: EmrPlan): Promise<EmrResult> {
-    const { input, plan, revision, runId, isWhole, onFail } = this.#options;
-    const { dataset, ingestDate } = input;
-    const day = { dataset, ingestDate, revision, runId };
+    const { day, plan, isWhole, onFail } = this.#options;
     const sources = wave.map(({ source: { task, rawKey } }) => ({ source: task.source, rawKey }));
     try {
       this.onEmr = await executeChild<(input: EmrInput) => Promise<EmrResult>>('convertOnEmr', {
@@ -188,7 +183,7 @@ export class SparkWaves {
   }
 
   async #verify(source: PreparedSource, options: SequenceOptions): Promise<void> {
-    const { onDone, onFail, runId } = this.#options;
+    const { onDone, onFail, day } = this.#options;
     const { id } = source.task.source;
     // Several may find the same slot free, so each checks again.
     while (this.#verifying >= MAX_VERIFYING) {
@@ -200,7 +195,7 @@ export class SparkWaves {
       onDone(
         isOnHdfs
           ? await verifyOnHdfs(source, options)
-          : await verify(source, stagedSparkPrefix(runId, id), options),
+          : await verify(source, stagedSparkPrefix(day.runId, id), options),
       );
     } catch (failure) {
       if (isCancellation(failure)) throw failure;

@@ -13,7 +13,8 @@ import {
 import { LonghaulError, type ErrorCode } from '../model/errors.ts';
 import { printable } from '../model/names.ts';
 import { clientSettings, withRetries } from './api.ts';
-import type { FailedSource } from '../conversion/spark/convert-batch.ts';
+import type { Watch } from '../conversion/engine.ts';
+import type { FailedSource } from '../conversion/spark/job.ts';
 import {
   idsWithResult,
   putBatch,
@@ -64,14 +65,7 @@ export async function describeApplication(
   return printable(`${type} of ${releaseLabel}, ${state}`);
 }
 
-export interface ServerlessWatch {
-  signal: AbortSignal;
-  onProgress: (progress: {
-    bytes: number;
-    totalBytes: number;
-    sources: { done: number; total: number };
-  }) => void;
-  onNote: (note: string) => void;
+export interface ServerlessWatch extends Watch {
   /** Asked once the signal has aborted: true if no later attempt goes on with the job run. */
   isUnwanted: () => boolean;
 }

@@ -4,12 +4,9 @@ import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import {
-  convertBatch,
-  type FailedSource,
-  type SubmitSpark,
-} from '../../src/conversion/spark/convert-batch.ts';
+import { convertBatch, type SubmitSpark } from '../../src/conversion/spark/convert-batch.ts';
 import type { Watch } from '../../src/conversion/engine.ts';
+import type { FailedSource } from '../../src/conversion/spark/job.ts';
 import { SPARK_SIZES, stageJob } from '../../src/conversion/spark/inputs.ts';
 import type { SparkBatch } from '../../src/conversion/spark/job.ts';
 import { csvReadingOf } from '../../src/model/scan.ts';

@@ -42,8 +42,6 @@ const LOOK_INTERVAL_MS = 200;
 /** Sources whose parts are moved at once. For a lake in S3 a move is an upload. */
 const MOVES = 4;
 
-export type { FailedSource } from './job.ts';
-
 type Deps = Lake & { spark: SparkSettings };
 
 export type SubmitSpark = (command: SparkCommand) => Promise<SparkEnd>;

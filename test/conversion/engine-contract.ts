@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { parquetMetadata } from 'hyparquet';
 import type { ConversionEngine } from '../../src/conversion/engine.ts';
@@ -7,7 +10,7 @@ import { LonghaulError } from '../../src/model/errors.ts';
 import type { Column } from '../../src/model/schema.ts';
 import type { Store } from '../../src/storage/store.ts';
 import { readFooter } from '../../src/verification/footers.ts';
-import { converted, expectedRows, landed, namesBelow, readBack } from './samples.ts';
+import { converted, expectedRows, inspected, landed, namesBelow, readBack } from './samples.ts';
 
 /** Tests what every engine promises, on real files through its public interface, for any store. */
 export function engineContract(
@@ -99,6 +102,38 @@ export function engineContract(
           converted(createEngine(), file, { schema: { columns } }),
           (error) => error instanceof LonghaulError && error.code === 'ENGINE_FAILED',
         );
+      });
+    }
+  });
+}
+
+const REAL_SAMPLES: [file: string, rows: number, encoding: Encoding][] = [
+  ['311_service_data_2015.csv', 47_170, 'windows-1252'],
+  ['traffic_accidents_2014.csv', 4_171, 'utf-8'],
+  ['crime.csv', 49_089, 'utf-8'],
+];
+
+/** Tests that engines write the rows of real files, where those are beside this checkout. */
+export function realSamples(
+  engines: Record<string, ConversionEngine>,
+  scratch: (t: TestContext) => Promise<Store>,
+): void {
+  suite('the real samples', () => {
+    for (const [name, count, encoding] of REAL_SAMPLES) {
+      const path = join('..', 'shared', 'data', name);
+      const skip = existsSync(path) ? false : `${name} is not beside this checkout`;
+      const who = Object.keys(engines).join(' and ');
+      test(`${name}: ${who} write what csv-parse reads`, { skip }, async (t) => {
+        const file = await landed(await scratch(t), await readFile(path), { encoding });
+        assert.deepEqual(file.scan.problems, []);
+        assert.equal(file.scan.records, count);
+        const expected = expectedRows(file, await inspected(file));
+        for (const [engineName, engine] of Object.entries(engines)) {
+          const { rows } = await readBack(await converted(engine, file, { name: engineName }));
+          assert.equal(rows.length, count);
+          // The test compares row by row, because an assertion on all rows would take minutes to print a difference.
+          for (const [index, row] of rows.entries()) assert.deepEqual(row, expected[index]);
+        }
       });
     }
   });

@@ -1,16 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { test } from 'node:test';
 import { createEngine } from '../../src/conversion/convert-source.ts';
 import type { Progress } from '../../src/conversion/engine.ts';
-import type { Encoding } from '../../src/model/dataset.ts';
 import { LonghaulError } from '../../src/model/errors.ts';
-import { engineContract } from '../conversion/engine-contract.ts';
+import { engineContract, realSamples } from '../conversion/engine-contract.ts';
 import {
   converted,
-  expectedRows,
   inspected,
   landed,
   namesBelow,
@@ -103,29 +98,4 @@ for (const [name, engine] of Object.entries({ duckdb, parquetjs })) {
   });
 }
 
-const REAL_SAMPLES: [file: string, rows: number, encoding: Encoding][] = [
-  ['311_service_data_2015.csv', 47_170, 'windows-1252'],
-  ['traffic_accidents_2014.csv', 4_171, 'utf-8'],
-  ['crime.csv', 49_089, 'utf-8'],
-];
-
-suite('the real samples', () => {
-  for (const [name, count, encoding] of REAL_SAMPLES) {
-    const path = join('..', 'shared', 'data', name);
-    const skip = existsSync(path) ? false : `${name} is not beside this checkout`;
-    test(`${name}: both engines write what csv-parse reads`, { skip }, async (t) => {
-      const content = await readFile(path);
-      const file = await landed(await scratch(t), content, { encoding });
-      assert.deepEqual(file.scan.problems, []);
-      assert.equal(file.scan.records, count);
-      const schema = await inspected(file);
-      const expected = expectedRows(file, schema);
-      for (const [engineName, engine] of Object.entries({ duckdb, parquetjs })) {
-        const { rows } = await readBack(await converted(engine, file, { name: engineName }));
-        assert.equal(rows.length, count);
-        // The test compares row by row, because an assertion on all rows would take minutes to print a difference.
-        for (const [index, row] of rows.entries()) assert.deepEqual(row, expected[index]);
-      }
-    });
-  }
-});
+realSamples({ duckdb, parquetjs }, scratch);

@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import fc from 'fast-check';
 import type { ConversionEngine } from '../../src/conversion/engine.ts';
@@ -11,7 +8,7 @@ import { locateHadoopJars } from '../../src/programs/hadoop.ts';
 import { S3Store } from '../../src/storage/s3/s3-store.ts';
 import { s3aAccess } from '../../src/storage/s3/engine-access.ts';
 import { readFooter } from '../../src/verification/footers.ts';
-import { engineContract } from '../conversion/engine-contract.ts';
+import { engineContract, realSamples } from '../conversion/engine-contract.ts';
 import { csvFiles } from '../csv/csv-files.ts';
 import {
   converted,
@@ -163,24 +160,4 @@ async function reportedBy(engine: ConversionEngine, file: Sample): Promise<numbe
   return reported;
 }
 
-const REAL_SAMPLES: [file: string, rows: number, encoding: Encoding][] = [
-  ['311_service_data_2015.csv', 47_170, 'windows-1252'],
-  ['traffic_accidents_2014.csv', 4_171, 'utf-8'],
-  ['crime.csv', 49_089, 'utf-8'],
-];
-
-suite('the real samples', () => {
-  for (const [name, count, encoding] of REAL_SAMPLES) {
-    const path = join('..', 'shared', 'data', name);
-    const skip = existsSync(path) ? false : `${name} is not beside this checkout`;
-    test(`${name}: Spark writes what csv-parse reads`, { skip }, async (t) => {
-      const file = await landed(await scratch(t), await readFile(path), { encoding });
-      const schema = await inspected(file);
-      const { rows } = await readBack(await converted(whole, file));
-      assert.equal(rows.length, count);
-      const expected = expectedRows(file, schema);
-      // The test compares row by row, because an assertion on all rows would take minutes to print a difference.
-      for (const [index, row] of rows.entries()) assert.deepEqual(row, expected[index]);
-    });
-  }
-});
+realSamples({ spark: whole }, scratch);

@@ -7,7 +7,7 @@ import { SCHEDULE_DEFAULTS, type Recurrence, type ScheduleSpec } from '../model/
 import { DATASETS_KEYS, DATASETS_SHAPE } from './dataset-shape.ts';
 import type { ScheduleSettings, ScheduleShape, SourceShape } from './dataset-shape.ts';
 import { messageOf, nearest, shown } from './problems.ts';
-import { sourcesOf } from './source-templates.ts';
+import { sourcesOf, type NoteAt } from './source-templates.ts';
 
 /** A problem at a path inside the file, which becomes its line. */
 export interface PathProblem {
@@ -115,42 +115,38 @@ function specsOf(
   path: readonly PropertyKey[],
   problems: PathProblem[],
 ): SourceSpec[] {
-  const specs: SourceSpec[] = [];
   const taken = new Set<string>();
-  for (const [index, shape] of shapes.entries()) {
-    const here = [...path, index];
+  return shapes.flatMap((shape, index) => {
+    const noting = (atKey: boolean): NoteAt => {
+      return (message, ...inside) => {
+        if (message === undefined) return false;
+        problems.push({ path: [...path, index, ...inside], message, atKey });
+        return true;
+      };
+    };
+    const [note, noteKey] = [noting(false), noting(true)];
     for (const column of Object.keys(shape.types ?? {})) {
-      problems.push(...problemsOfColumn(column, [...here, 'types', column], true));
+      noteKey(whyNotAColumn(column), 'types', column);
     }
     for (const [column, name] of Object.entries(shape.aliases ?? {})) {
-      const path = [...here, 'aliases', column];
-      problems.push(...problemsOfColumn(column, path, true), ...problemsOfColumn(name, path));
+      noteKey(whyNotAColumn(column), 'aliases', column);
+      note(whyNotAColumn(name), 'aliases', column);
     }
-    const { sources, problems: found } = sourcesOf(shape);
-    for (const each of found) problems.push({ ...each, path: [...here, ...each.path] });
-    for (const source of sources) {
+    const sources = sourcesOf(shape, note);
+    for (const { id } of sources) {
       // Ids become folders, and some file systems do not distinguish `Q1` from `q1`.
-      const folder = source.id.toLowerCase();
-      if (taken.has(folder)) {
-        const message = `the source id ${shown(source.id)} is there already`;
-        problems.push({ path: [...here, 'id'], message });
-      }
-      taken.add(folder);
-      specs.push(source);
+      if (taken.has(id.toLowerCase())) note(`the source id ${shown(id)} is there already`, 'id');
+      taken.add(id.toLowerCase());
     }
-  }
-  return specs;
+    return sources;
+  });
 }
 
-function problemsOfColumn(
-  column: string,
-  path: readonly PropertyKey[],
-  atKey = false,
-): PathProblem[] {
+function whyNotAColumn(column: string): string | undefined {
   const name = nameColumns([column])[0]?.name;
-  if (name === column) return [];
-  const message = `${shown(column)} is not a normalised column name; write ${name}`;
-  return [{ path: [...path], message, ...(atKey ? { atKey } : {}) }];
+  return name === column
+    ? undefined
+    : `${shown(column)} is not a normalised column name; write ${name}`;
 }
 
 function ofIssue(issue: core.$ZodIssue, content: unknown): PathProblem[] {

@@ -3,7 +3,6 @@ import { DATE_PLACEHOLDERS, datedAddress } from '../model/dates.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import { parseSourceId } from '../model/names.ts';
 import type { SourceShape } from './dataset-shape.ts';
-import type { PathProblem } from './dataset-specs.ts';
 import { looksLikeSetting } from './env-file.ts';
 import { messageOf, shown } from './problems.ts';
 
@@ -13,36 +12,37 @@ import { messageOf, shown } from './problems.ts';
  * also hold the ingest date: `{date}`, or `{yyyy}`, `{mm}` and `{dd}`. `${NAME}` is not a template. It is a variable of
  * the worker, which fills it in when it asks the publisher.
  */
-export function sourcesOf(shape: SourceShape): { sources: SourceSpec[]; problems: PathProblem[] } {
-  const problems: PathProblem[] = [];
+export function sourcesOf(shape: SourceShape, note: NoteAt): SourceSpec[] {
   const sources: SourceSpec[] = [];
   const template = shape.id ?? (shape.years ? '{year}' : undefined);
   if (template === undefined) {
-    return { sources, problems: [{ path: [], message: '"id" is missing' }] };
+    note('"id" is missing');
+    return sources;
   }
   const { id: _id, address: _address, years, headers, geometry, optional, ...overrides } = shape;
   const request = { ...(headers && { headers }), ...(geometry && { geometry }), optional };
   for (const values of valuesOf(shape)) {
-    const id = filled(template, values, ['id'], problems);
+    const id = filled(template, values, 'id', note);
     // The start of a run fills in the ingest date.
-    const address = filled(shape.address, { ...values, ...DATES }, ['address'], problems);
+    const address = filled(shape.address, { ...values, ...DATES }, 'address', note);
     if (id === undefined || address === undefined) break;
-    const problem =
-      problemOf(
-        'id',
-        messageOf(() => parseSourceId(id)),
-      ) ??
-      problemOf('address', whyNotAnAddress(address)) ??
-      problemOfHeaders(shape);
-    if (problem) problems.push(problem);
-    else sources.push({ id, address, ...request, overrides });
+    const whyNotAnId = messageOf(() => parseSourceId(id));
+    const isWrong =
+      note(whyNotAnId, 'id') ||
+      note(whyNotAnAddress(address), 'address') ||
+      Object.entries(headers ?? {}).some(([name, value]) =>
+        note(whyNotAHeader(name, value, shape.address), 'headers', name),
+      );
+    if (!isWrong) sources.push({ id, address, ...request, overrides });
   }
   if (years && sources.length > 1 && new Set(sources.map((each) => each.address)).size === 1) {
-    const message = 'every year has the same address: {year} is missing';
-    problems.push({ path: ['address'], message });
+    note('every year has the same address: {year} is missing', 'address');
   }
-  return { sources, problems };
+  return sources;
 }
+
+/** Notes a problem of one of a source's keys. @returns false if there is no message, and so no problem. */
+export type NoteAt = (message: string | undefined, ...path: PropertyKey[]) => boolean;
 
 type Values = Record<string, string>;
 
@@ -58,8 +58,8 @@ function valuesOf({ years }: SourceShape): Values[] {
 function filled(
   template: string,
   values: Values,
-  path: PropertyKey[],
-  problems: PathProblem[],
+  key: 'id' | 'address',
+  note: NoteAt,
 ): string | undefined {
   const unknown: string[] = [];
   const text = template.replaceAll(
@@ -76,30 +76,14 @@ function filled(
   const known = Object.keys(values).flatMap((name) => (name in DATES ? [] : `{${name}}`));
   const here =
     known.length > 0 ? `here is ${known.join(' and ')}` : 'only a source with years has others';
-  const dates =
-    path[0] === 'address' ? `; ${Object.values(DATES).join(', ')} are the ingest date` : '';
-  problems.push({
-    path,
-    message: `the placeholder ${shown(unknown[0] ?? '')} stands for nothing: ${here}${dates}`,
-  });
+  const dates = key === 'address' ? `; ${Object.values(DATES).join(', ')} are the ingest date` : '';
+  note(`the placeholder ${shown(unknown[0] ?? '')} stands for nothing: ${here}${dates}`, key);
   return undefined;
-}
-
-function problemOf(key: string, message: string | undefined): PathProblem | undefined {
-  return message === undefined ? undefined : { path: [key], message };
 }
 
 /** Longhaul sets these headers itself. Another value would break ranges, lengths or the connection. */
 const OWN_HEADERS =
   /^(?:host|connection|keep-alive|te|trailer|upgrade|expect|content-.*|transfer-encoding|accept-encoding|range|if-.*)$/i;
-
-function problemOfHeaders({ address, headers = {} }: SourceShape): PathProblem | undefined {
-  for (const [name, value] of Object.entries(headers)) {
-    const message = whyNotAHeader(name, value, address);
-    if (message !== undefined) return { path: ['headers', name], message };
-  }
-  return undefined;
-}
 
 function whyNotAHeader(name: string, value: string, address: string): string | undefined {
   if (OWN_HEADERS.test(name)) return `${shown(name)} is a header that Longhaul sets itself`;

@@ -138,6 +138,7 @@ for (const [argv, code, exitCode] of [
   [['ingest', 'http://127.0.0.1/', '--detach'], 'USAGE', 2],
   [['ingest', 'denver-311', '--detach'], 'EMBEDDED_NOT_RUNNING', 2],
   [['verify', 'denver-311'], 'NOT_PUBLISHED', 2],
+  [['verify', 'denver-311', '--date', '2026-02-30'], 'NAME_INVALID', 2],
   [['query', 'SELECT 1; SELECT 2'], 'QUERY_REFUSED', 2],
   [['query', '--as-of', '2026-02-30', 'SELECT 1'], 'NAME_INVALID', 2],
   [['query', '--as-of', 'yesterday', 'SELECT 1'], 'NAME_INVALID', 2],
@@ -191,10 +192,12 @@ void test('settings that do not pass are the error of every command that needs t
 });
 
 void test('no server answers at the configured address: the error says which', async () => {
-  const place = workplace({ '.env': 'TEMPORAL_ADDRESS=127.0.0.1:1\n' });
-  const { stdout, exitCode } = await place.run('runs', '--json');
-  assert.equal(exitCode, 9);
-  const { error } = JSON.parse(stdout) as { error: { code: string; message: string } };
-  assert.equal(error.code, 'TEMPORAL_UNREACHABLE');
-  assert.match(error.message, /127\.0\.0\.1:1/);
+  const place = workplace({ ...FILES, '.env': 'TEMPORAL_ADDRESS=127.0.0.1:1\n' });
+  for (const argv of [['runs'], ['ingest', 'denver-311']]) {
+    const { stdout, exitCode } = await place.run(...argv, '--json');
+    assert.equal(exitCode, 9);
+    const { error } = JSON.parse(stdout) as { error: { code: string; message: string } };
+    assert.equal(error.code, 'TEMPORAL_UNREACHABLE');
+    assert.match(error.message, /127\.0\.0\.1:1/);
+  }
 });

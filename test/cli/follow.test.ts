@@ -108,9 +108,7 @@ class FakeRun {
       result: async () => await this.#result,
       cancel: async () => {
         this.cancelled = true;
-        this.fail(
-          new WorkflowFailedError('x', new CancelledFailure('x'), RetryState.NON_RETRYABLE_FAILURE),
-        );
+        this.fail(failed(new CancelledFailure('x')));
       },
     } as unknown as WorkflowHandle;
   }
@@ -227,6 +225,12 @@ function unavailable(): Error {
   return new ServiceError('x', { cause: Object.assign(new Error('x'), details) });
 }
 
+const FINAL = RetryState.NON_RETRYABLE_FAILURE;
+
+function failed(cause: Error): WorkflowFailedError {
+  return new WorkflowFailedError('Workflow failed', cause, FINAL);
+}
+
 void test('a failed run is the error of the catalogue behind it, wherever it is in the chain', () => {
   const detail = {
     code: 'SOURCE_NOT_FOUND',
@@ -235,28 +239,12 @@ void test('a failed run is the error of the catalogue behind it, wherever it is 
     retryable: false,
     source: '2019',
   };
-  const application = ApplicationFailure.create({
-    message: 'h answered 404.',
-    type: 'SOURCE_NOT_FOUND',
-    details: [detail],
-  });
-  const activity = new ActivityFailure(
-    'Activity task failed',
-    'probeSource',
-    '1',
-    RetryState.NON_RETRYABLE_FAILURE,
-    'w',
-    application,
-  );
+  const { code: type, message } = detail;
+  const application = ApplicationFailure.create({ message, type, details: [detail] });
+  const activity = new ActivityFailure('x', 'probeSource', '1', FINAL, 'w', application);
   for (const cause of [application, activity]) {
-    const failed = new WorkflowFailedError(
-      'Workflow failed',
-      cause,
-      RetryState.NON_RETRYABLE_FAILURE,
-    );
-    const error = fromTemporal(failed) as LonghaulError;
-    assert.equal(error.code, 'SOURCE_NOT_FOUND');
-    assert.equal(error.message, 'h answered 404.');
+    const error = fromTemporal(failed(cause)) as LonghaulError;
+    assert.deepEqual([error.code, error.message], [type, message]);
     assert.deepEqual(asJson(error.details), { hint: 'Fix it.', source: '2019' });
   }
 });
@@ -267,8 +255,7 @@ void test('what Temporal itself says becomes an error of the catalogue too', () 
   // The namespace is on another server, or its name is misspelt.
   assert.equal(codeOf(new NamespaceNotFoundError('lake')), 'TEMPORAL_NO_NAMESPACE');
   const foreign = ApplicationFailure.create({ message: 'boom', type: 'TypeError' });
-  const failed = new WorkflowFailedError('x', foreign, RetryState.NON_RETRYABLE_FAILURE);
-  assert.equal(codeOf(failed), 'INTERNAL');
+  assert.equal(codeOf(failed(foreign)), 'INTERNAL');
   const other = new Error('mine');
   assert.equal(fromTemporal(other), other);
 });

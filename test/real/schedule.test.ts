@@ -294,16 +294,9 @@ describe('longhaul schedule apply', () => {
     const names = ['a', 'b', 'c', 'd'].map((name) => `both-${name}`);
     await datasets(names.map((name) => dataset(name)));
     const runs = await Promise.all([apply(), apply()]);
-    assert.deepEqual(
-      runs.map(({ code }) => code),
-      [0, 0],
-    );
     await datasets(names.map((name) => dataset(name, 'schedule: { every: 2d }')));
     const again = await Promise.all([apply(), apply()]);
-    assert.deepEqual(
-      again.map(({ code }) => code),
-      [0, 0],
-    );
+    for (const { code } of [...runs, ...again]) assert.equal(code, 0);
     assert.deepEqual(
       (await apply()).actions,
       names.map((name) => `unchanged ${name}`),
@@ -322,10 +315,7 @@ describe('a schedule', () => {
     assert.equal(code, 0, stderr);
     // 02:30 of 8 March does not exist. 23:30 is on the next day in UTC.
     await ended('days', 5);
-    for (;;) {
-      if ((await publishedDays('days')).length === DAYS.length) break;
-      await delay(200);
-    }
+    while ((await publishedDays('days')).length < DAYS.length) await delay(200);
     assert.deepEqual(await publishedDays('days'), DAYS);
     for (const { ingestDate, sources } of await lab.published('days')) {
       assert.equal(sources[0]?.url, lab.origin.address(`/days/${ingestDate}.csv`));
@@ -364,13 +354,8 @@ describe('a schedule', () => {
 
   it('is due when `status` reckons, whatever the clocks do', async () => {
     const zones = ['America/Denver', 'Australia/Lord_Howe', 'Africa/Cairo', 'America/Santiago'];
-    const lines = [
-      '30 2 * * *',
-      '30 1 * * sun',
-      '0 0 * * *',
-      '30 0,2,23 * * *',
-      '*/20 1-3 */2 * *',
-    ];
+    const daily = ['30 2 * * *', '0 0 * * *', '30 0,2,23 * * *'];
+    const lines = [...daily, '30 1 * * sun', '*/20 1-3 */2 * *'];
     const both = [...zones, 'Asia/Kathmandu', 'Pacific/Kiritimati'].flatMap((timeZone) =>
       lines.map((text) => ({ timeZone, text })),
     );
@@ -431,20 +416,15 @@ describe('a schedule', () => {
     await apply();
     const { json } = await lab.json<{ ingestDate: string }>(['schedule', 'trigger', 'joined']);
     const { runs } = await ended('joined', 1);
-    const follow = await lab.json<{ status: string; result: { status: string } }>([
-      'show',
-      runs[0]?.workflowId ?? '',
-      '--follow',
-    ]);
+    const run = runs[0]?.workflowId ?? '';
+    type Shown = { status: string; result: { status: string } };
+    const follow = await lab.json<Shown>(['show', run, '--follow']);
     assert.deepEqual(
       [follow.code, follow.json.status, follow.json.result.status],
       [0, 'COMPLETED', 'published'],
     );
     assert.deepEqual(await publishedDays('joined'), [json.ingestDate]);
-    const again = await lab.json<{ status: string; ingestDate: string }>([
-      'retry',
-      runs[0]?.workflowId ?? '',
-    ]);
+    const again = await lab.json<{ status: string; ingestDate: string }>(['retry', run]);
     assert.deepEqual(
       [again.json.status, again.json.ingestDate],
       ['already-published', json.ingestDate],
@@ -490,59 +470,44 @@ describe('ingestDataset started by hand', () => {
 
   it("with a name alone takes the day from the run's id, and the rest from datasets.yaml", async () => {
     await datasets([dataset('hand', '', '/days/{yyyy}-{mm}-{dd}.csv')]);
-    const { status } = (await start(`ingest/hand/${DAYS[1]}`, { dataset: 'hand' })) as {
-      status: string;
-    };
-    assert.equal(status, 'published');
+    const result = await start(`ingest/hand/${DAYS[1]}`, { dataset: 'hand' });
+    assert.equal((result as { status: string }).status, 'published');
     assert.deepEqual(await publishedDays('hand'), [DAYS[1]]);
     const again = await lab.json<{ status: string }>(['ingest', 'hand', '--date', DAYS[1] ?? '']);
     assert.equal(again.json.status, 'already-published');
   });
 
   it('fails at once where the input is none, and says what to write', async () => {
-    const failures: [unknown, string, RegExp][] = [
-      [
-        { dataset: 'hand' },
-        'RUN_INPUT_INVALID',
-        /has the workflow id ingest\/hand\/\d{4}-\d\d-\d\d, not "wrong/,
-      ],
-      [{ dataset: '../up' }, 'RUN_INPUT_INVALID', /not a dataset name/],
-      [{ dataset: 'hand', ingestDate: 'today' }, 'RUN_INPUT_INVALID', /not a date/],
-      [{ dataset: 'hand', colour: 'red' }, 'RUN_INPUT_INVALID', /"colour" is not known/],
-      ['hand', 'RUN_INPUT_INVALID', /must be a JSON object.*Write \{"dataset"/],
-      [{}, 'RUN_INPUT_INVALID', /"dataset" is missing/],
-      [
-        { dataset: 'hand', spec: { name: 'hand', sources: [] } },
-        'RUN_INPUT_INVALID',
-        /must be a list of sources/,
-      ],
-    ];
-    for (const [index, [input, code, message]] of failures.entries()) {
-      const id = `wrong ${index}`;
+    const fails = async (id: string, input: unknown): Promise<Failure['error']> => {
       await assert.rejects(start(id, input));
-      const { json } = await lab.json<Failure>(['show', id]);
-      assert.equal(json.error.code, code);
-      assert.match(json.error.message, message);
+      return (await lab.json<Failure>(['show', id])).json.error;
+    };
+    const dataset = 'hand';
+    const failures: [unknown, RegExp][] = [
+      [{ dataset }, /has the workflow id ingest\/hand\/\d{4}-\d\d-\d\d, not "wrong/],
+      [{ dataset: '../up' }, /not a dataset name/],
+      [{ dataset, ingestDate: 'today' }, /not a date/],
+      [{ dataset, colour: 'red' }, /"colour" is not known/],
+      ['hand', /must be a JSON object.*Write \{"dataset"/],
+      [{}, /"dataset" is missing/],
+      [{ dataset, spec: { name: 'hand', sources: [] } }, /must be a list of sources/],
+    ];
+    for (const [index, [input, says]] of failures.entries()) {
+      const { code, message } = await fails(`wrong ${index}`, input);
+      assert.equal(code, 'RUN_INPUT_INVALID');
+      assert.match(message, says);
     }
-    const unknown = `ingest/nosuch/${DAYS[1]}`;
-    await assert.rejects(start(unknown, { dataset: 'nosuch' }));
-    const { json } = await lab.json<Failure>(['show', unknown]);
-    assert.equal(json.error.code, 'DATASET_UNKNOWN');
-    assert.match(json.error.message, /there: hand/);
+    const { code, message } = await fails(`ingest/nosuch/${DAYS[1]}`, { dataset: 'nosuch' });
+    assert.equal(code, 'DATASET_UNKNOWN');
+    assert.match(message, /there: hand/);
   });
 
   it('takes no day that is to come, and what there is today as a past day only if that is meant', async () => {
     await datasets([dataset('meant')]);
     const hand = async (day: string, choices: object): Promise<string> => {
       const id = `ingest/meant/${day}`;
-      const done = start(id, { dataset: 'meant', ...choices });
-      if (
-        await done.then(
-          () => true,
-          () => false,
-        )
-      )
-        return 'published';
+      const [done] = await Promise.allSettled([start(id, { dataset: 'meant', ...choices })]);
+      if (done.status === 'fulfilled') return 'published';
       return (await lab.json<Failure>(['show', id])).json.error.code;
     };
     assert.equal(await hand('9999-12-31', { asIf: true }), 'DATE_IN_FUTURE');

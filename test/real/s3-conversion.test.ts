@@ -45,9 +45,11 @@ const SPACING_BYTES = 50_000;
 let s3: TestS3;
 let temporary: string;
 let zones = 0;
+let gatewayProcesses = 0;
 
 before(async () => {
   s3 = await startS3();
+  gatewayProcesses = childProcesses();
   // This file has its own folder, because killed workers of other tests also leave scratch folders.
   temporary = await mkdtemp(join(tmpdir(), 'longhaul-test-'));
   Object.assign(process.env, s3.env, { TMPDIR: temporary });
@@ -243,8 +245,12 @@ async function largeFile(megabytes: number): Promise<Sample> {
 async function assertNothingLeft({ store }: Sample): Promise<void> {
   assert.deepEqual(await namesBelow(store, 'out/'), []);
   assert.deepEqual(await scratchFolders(), []);
-  const left = process.getActiveResourcesInfo();
-  assert.ok(!left.includes('ProcessWrap'), 'no child process');
+  assert.equal(childProcesses(), gatewayProcesses);
+}
+
+/** Number of child processes that this process waits for. */
+function childProcesses(): number {
+  return process.getActiveResourcesInfo().filter((each) => each === 'ProcessWrap').length;
 }
 
 /** The folder also has files of Node and tsx. */

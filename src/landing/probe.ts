@@ -1,7 +1,6 @@
 import type { AddressPolicy, HttpSettings } from '../config/settings.ts';
 import type { SourceSpec } from '../model/dataset.ts';
 import type { Validator } from '../model/manifest.ts';
-import type { Dialect } from '../model/scan.ts';
 import { assertPlainText } from './content-kind.ts';
 import { HEAD_BYTES, sniffHead } from '../csv/dialect.ts';
 import { headOf } from './http-answers.ts';
@@ -13,8 +12,6 @@ export interface ProbeResult {
   totalBytes?: number;
   /** The records of a portal's table. Absent for a file. */
   totalRecords?: number;
-  /** Absent if the publisher did not send the first bytes in time, or if Longhaul writes the bytes itself. */
-  dialect?: Dialect;
 }
 
 /**
@@ -24,7 +21,8 @@ export interface ProbeResult {
 const READ_SHARE_OF_STALL = 1 / 2;
 
 /**
- * Reads a source's first MiB and finds its present version, its length and its dialect.
+ * Reads a source's first MiB and finds its present version and its length. Refuses a file that a landing would refuse for
+ * these bytes, unless the publisher does not send them in time or Longhaul writes them itself.
  * @throws LonghaulError as `openSource` and `sniffHead` do.
  */
 export async function probe(
@@ -49,10 +47,8 @@ export async function probe(
       const complete = ended && fits;
       const totalBytes = opened.totalBytes ?? (complete ? head.length : undefined);
       assertPlainText(head);
-      const isEnough = ended || head.length === HEAD_BYTES;
-      return isEnough
-        ? { validator, totalBytes, dialect: sniffHead(head, complete, spec.overrides) }
-        : { validator, totalBytes };
+      if (ended || head.length === HEAD_BYTES) sniffHead(head, complete, spec.overrides);
+      return { validator, totalBytes };
     } finally {
       await opened.close();
     }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { after, before } from 'node:test';
@@ -18,7 +19,7 @@ import type { Activities } from '../../src/activities/index.ts';
 import { queuesBeside, SEARCH_ATTRIBUTES } from '../../src/model/run.ts';
 import { locateTemporal } from '../../src/programs/temporal.ts';
 
-/** Every test file that builds the bundle writes the same bytes. */
+/** The first test file that needs the bundle builds it. Each build of the tests removes it. */
 const BUILT_BUNDLE = resolve('.built/workflow-bundle.js');
 
 /**
@@ -95,6 +96,7 @@ export class TestTemporal {
 
 /** The bundle is in a file, as for a deployed worker, because node:test counts the coverage of files only. */
 async function bundleWorkflows(): Promise<WorkflowBundlePath> {
+  if (existsSync(BUILT_BUNDLE)) return { codePath: BUILT_BUNDLE };
   const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.js', import.meta.url));
   const { code } = await bundleWorkflowCode({ workflowsPath });
   const own = `${BUILT_BUNDLE}.${process.pid}`;

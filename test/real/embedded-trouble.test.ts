@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { request, type IncomingMessage } from 'node:http';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -7,30 +7,25 @@ import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { freePort } from '../../src/embedded/loopback.ts';
 import { joinEmbedded, type EmbeddedServer } from '../../src/embedded/join.ts';
-import { stopEmbedded } from '../../src/embedded/host-link.ts';
 import { hostCommand } from '../embedded/host-command.ts';
+import { hostOfScript, withState } from '../embedded/with-state.ts';
 import { until } from '../helpers/processes.ts';
-import { temporalProgram } from '../helpers/temporal.ts';
-import { withTempFolder } from '../helpers/temp-folder.ts';
 
 test('on a full disk the host starts Temporal again for as long as it is full, and says why', async () => {
   await withState(async (stateDir) => {
-    await mkdir(stateDir);
     // The script fails five times with Temporal's message for a full disk. Then there is room.
-    const program = join(stateDir, 'temporal-without-room');
-    const real = await temporalProgram();
-    const script = `#!/bin/sh
-[ "$1" = --version ] && exec '${real}' --version
-echo start >> '${stateDir}/starts'
+    const host = await hostOfScript(
+      stateDir,
+      (real) => `echo start >> '${stateDir}/starts'
 [ "$(wc -l < '${stateDir}/starts')" -gt 5 ] && exec '${real}' "$@"
 echo 'Error: failed starting server: database or disk is full (13)' >&2
 exit 1
-`;
-    await writeFile(program, script, { mode: 0o755 });
+`,
+    );
     const notes: string[] = [];
     const server = await joinEmbedded({
       stateDir,
-      host: hostCommand(stateDir, 'temporal-cli', program),
+      host,
       onNote: (note) => notes.push(note),
     });
     const note = notes.find((text) => text.startsWith('The disk is full; trying again in '));
@@ -41,20 +36,15 @@ exit 1
 });
 
 test('a Temporal that panics at its start, since its ports were taken, is started again on others', async () => {
-  await withTempFolder(async (folder) => {
-    const stateDir = join(folder, '.longhaul');
-    await mkdir(stateDir);
-    const program = join(stateDir, 'temporal-that-panics');
-    const real = await temporalProgram();
-    const script = `#!/bin/sh
-[ "$1" = --version ] && exec '${real}' --version
-echo start >> '${stateDir}/starts'
+  await withState(async (stateDir) => {
+    const host = await hostOfScript(
+      stateDir,
+      (real) => `echo start >> '${stateDir}/starts'
 [ "$(wc -l < '${stateDir}/starts')" -gt "$(cat '${stateDir}/panics')" ] && exec '${real}' "$@"
 printf 'panic: listen tcp 127.0.0.1:1: bind: address already in use\\n\\n\\tmain.go:18 +0x8e\\n' >&2
 exit 2
-`;
-    await writeFile(program, script, { mode: 0o755 });
-    const host = hostCommand(stateDir, 'temporal-cli', program);
+`,
+    );
     await writeFile(join(stateDir, 'panics'), '99');
     await assert.rejects(joinEmbedded({ stateDir, host }), {
       code: 'EMBEDDED_FAILED',
@@ -92,19 +82,13 @@ test('a page of another site starts no workflow by the Web UI, and one of its ow
 });
 
 test('a page of another site starts no workflow by the HTTP API of Temporal', async () => {
-  await withTempFolder(async (folder) => {
-    const stateDir = join(folder, '.longhaul');
-    await mkdir(stateDir);
+  await withState(async (stateDir) => {
     const port = await freePort();
-    const program = join(stateDir, 'temporal-with-a-known-http-port');
-    const real = await temporalProgram();
-    const script = `#!/bin/sh
-[ "$1" = --version ] && exec '${real}' --version
-exec '${real}' "$@" --http-port ${port}
-`;
-    await writeFile(program, script, { mode: 0o755 });
-    const command = hostCommand(stateDir, 'temporal-cli', program);
-    const server = await joinEmbedded({ stateDir, host: command, needsWorker: false });
+    const host = await hostOfScript(
+      stateDir,
+      (real) => `exec '${real}' "$@" --http-port ${port}\n`,
+    );
+    const server = await joinEmbedded({ stateDir, host, needsWorker: false });
     const answer = await ask({
       port: String(port),
       // A browser lets any page send this request without asking the server first.
@@ -176,17 +160,5 @@ async function withServer(body: (server: EmbeddedServer) => Promise<void>): Prom
     });
     await body(server);
     await server.leave();
-  });
-}
-
-/** Creates a state folder. Afterwards, stops every process that a test left running on it. */
-async function withState(body: (stateDir: string) => Promise<void>): Promise<void> {
-  await withTempFolder(async (folder) => {
-    const stateDir = join(folder, '.longhaul');
-    try {
-      await body(stateDir);
-    } finally {
-      await stopEmbedded(stateDir, { force: true });
-    }
   });
 }

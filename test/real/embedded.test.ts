@@ -16,9 +16,9 @@ import type { EmbeddedAddress, JoinOptions } from '../../src/embedded/join.ts';
 import type { HostState } from '../../src/embedded/protocol.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/model/run.ts';
 import { hostCommand } from '../embedded/host-command.ts';
+import { hostOfScript, withState } from '../embedded/with-state.ts';
 import { livingOf, pidsWith, until } from '../helpers/processes.ts';
 import { withTempFolder, withTmpdir } from '../helpers/temp-folder.ts';
-import { temporalProgram } from '../helpers/temporal.ts';
 
 test('two commands share one server, and the last to leave stops all of it', async () => {
   await withState(async (stateDir) => {
@@ -293,18 +293,15 @@ test('a host that is killed while it starts is started again', async () => {
 
 test('a Temporal whose command line cannot be read is not taken for dead', async () => {
   await withState(async (stateDir) => {
-    await mkdir(stateDir, { recursive: true });
-    const slow = join(stateDir, 'slow-temporal');
     // For six seconds, the command line of this process does not name Temporal.
-    const script = `#!/bin/sh
-[ "$1" = --version ] && exec '${await temporalProgram()}' --version
-echo start >> '${stateDir}/starts'
+    const host = await hostOfScript(
+      stateDir,
+      (real) => `echo start >> '${stateDir}/starts'
 for each; do printf '%s\\n' "$each"; done > '${stateDir}/arguments'
 exec /bin/sh -c 'sleep 6; IFS="
-"; set -f; exec "$0" $(cat "$1")' '${await temporalProgram()}' '${stateDir}/arguments'
-`;
-    await writeFile(slow, script, { mode: 0o755 });
-    const host = hostCommand(stateDir, 'temporal-cli', slow);
+"; set -f; exec "$0" $(cat "$1")' '${real}' '${stateDir}/arguments'
+`,
+    );
     const server = await joinEmbedded({ stateDir, host });
     assert.equal(await readFile(join(stateDir, 'starts'), 'utf8'), 'start\n');
     assert.equal((await temporalsOn(stateDir)).length, 1);
@@ -481,21 +478,6 @@ async function startMember(stateDir: string): Promise<Member> {
     },
     kill: () => void child.kill('SIGKILL'),
   };
-}
-
-/** Creates a state folder. Afterwards, stops every process that a test left running on it. */
-async function withState(body: (stateDir: string) => Promise<void>): Promise<void> {
-  await withTempFolder(async (folder) => {
-    const stateDir = join(folder, '.longhaul');
-    try {
-      await body(stateDir);
-    } catch (error) {
-      console.error(await readFile(join(stateDir, 'host.log'), 'utf8').catch(String));
-      throw error;
-    } finally {
-      await stopEmbedded(stateDir, { force: true });
-    }
-  });
 }
 
 async function withClient<T>(

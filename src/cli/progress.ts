@@ -90,7 +90,8 @@ export function plainLines(
         say(id, [stage, wait?.text, wait?.attempt], line, wait ? Infinity : PLAIN_INTERVAL_MS);
       }
       for (const wait of state.waits) {
-        say(`wait ${wait.text}`, [wait.attempt], `${dataset}: ${waitText(wait, Date.now())}`);
+        // Several activities may wait for the same, each at its own try.
+        say(`wait ${wait.attempt} ${wait.text}`, '', `${dataset}: ${waitText(wait, Date.now())}`);
       }
       for (const line of state.emr ? emrLines(state.emr, Date.now()) : []) {
         const news = line.replace(/, [\d.]+ instance-hours.*$/, '');

@@ -96,8 +96,10 @@ export function noteOldKeys(entries: EnvFile['entries'], note: Note): void {
   for (const key of OLD_LAKE_KEYS) {
     const { value } = entries.get(key) ?? {};
     if (value === undefined) continue;
-    const instead = 'write LAKE=<folder>, or LAKE=s3://<bucket>/<prefix>';
-    note(`${key}=${shown(value)} is no setting any more: instead, ${instead}`, key);
+    const instead = entries.has('LAKE')
+      ? 'LAKE says where the lake is'
+      : 'write LAKE=<folder>, or LAKE=s3://<bucket>/<prefix>';
+    note(`${key}=${shown(value)} is no setting any more: remove it; ${instead}`, key);
   }
 }
 

@@ -16,6 +16,9 @@ const WORK: Record<ChildTask['work'], () => Promise<Work>> = {
 
 let scratchFolder: string | undefined;
 
+// A terminal's Ctrl-C and systemd send their signal to all processes of a worker. The worker ends its children itself.
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => undefined);
+
 process.once('message', (task) => {
   const { work, job, scratchFolder: folder } = task as ChildTask;
   scratchFolder = folder;

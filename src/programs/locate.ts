@@ -143,8 +143,11 @@ export async function answerOf(
   program: string,
   ...args: string[]
 ): Promise<{ stdout: string; stderr: string } | undefined> {
-  const answer = promisify(execFile)(program, args, { timeout: ANSWER_TIMEOUT_MS });
-  return await answer.catch(() => undefined);
+  try {
+    return await promisify(execFile)(program, args, { timeout: ANSWER_TIMEOUT_MS });
+  } catch {
+    return undefined;
+  }
 }
 
 async function isFetched(

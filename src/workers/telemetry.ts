@@ -1,6 +1,7 @@
 import { Runtime, type Logger, type ActivityInterceptors } from '@temporalio/worker';
 import type { Settings } from '../config/settings.ts';
 import { LonghaulError } from '../model/errors.ts';
+import type { DatasetSpec } from '../model/dataset.ts';
 import type { SourceTask } from '../model/run.ts';
 import type { Context } from '@temporalio/activity';
 
@@ -74,8 +75,11 @@ export function activityTelemetry(
   };
 }
 
-/** An activity without a dataset or a source has none in its input. */
+type Input = Partial<Omit<SourceTask, 'dataset'>> & { dataset?: string | DatasetSpec };
+
+/** An input may have a dataset or its name, and a source. Only ids and names count: an address may be long. */
 function subjectOf(input: unknown): Subject {
-  const { dataset, source, ingestDate } = (input ?? {}) as Partial<SourceTask>;
-  return { dataset, source: source?.id, ingestDate };
+  const { dataset, source, ingestDate } = (input ?? {}) as Input;
+  const name = typeof dataset === 'object' ? dataset.name : dataset;
+  return { dataset: name, source: source?.id, ingestDate };
 }

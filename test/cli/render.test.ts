@@ -148,6 +148,9 @@ void test('without a terminal a wait is printed once for each try', () => {
   show(2, Date.now() - 1);
   show(2, Date.now() - 500);
   show(3, Date.now() - 1);
+  // Another activity waits for the same.
+  show(2, Date.now() - 1);
+  show(3, Date.now() - 1);
   assert.deepEqual(notes, ['d: S3 is away, try 2', 'd: S3 is away, try 3']);
 });
 

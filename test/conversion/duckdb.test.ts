@@ -227,7 +227,7 @@ const SETTINGS = {
   stallTimeoutMs: 60_000,
 };
 
-test('a child whose worker was killed ends, and takes its scratch folder with it', async () => {
+test('a child ignores Ctrl-C; where its worker was killed it ends, and takes its scratch folder with it', async () => {
   await withTempFolder(async (folder) => {
     const scratchFolder = join(folder, 'scratch');
     await mkdir(scratchFolder);
@@ -250,6 +250,8 @@ test('a child whose worker was killed ends, and takes its scratch folder with it
       child.send({ work: 'duckdb', job: jobIn(scratchFolder), scratchFolder });
       await once(server, 'connection');
       assert.ok(existsSync(scratchFolder));
+      // A terminal and systemd signal all processes of a worker.
+      for (const name of ['SIGINT', 'SIGTERM'] as const) child.kill(name);
       child.disconnect();
       const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
       assert.deepEqual([code, signal], [null, 'SIGKILL']);

@@ -36,6 +36,11 @@ describe('Java', () => {
         code,
         message: /JAVA_HOME names .* bin\/java does not run/,
       });
+      const itself = join(await fakeJava(join(folder, 'home'), '17.0.15'), 'bin', 'java');
+      await assert.rejects(locateJava({ given: itself }), {
+        code,
+        message: /JAVA_HOME names .* bin\/java does not run/,
+      });
       const old = await fakeJava(folder, '11.0.2');
       await assert.rejects(locateJava({ given: old }), { code, message: /which is Java 11\.0\.2/ });
       // Spark 3.5 runs on this Java.

@@ -291,7 +291,7 @@ test('a Temporal of yours: its version, and a namespace that it does not have', 
   const missing = await look({}, `${settings}TEMPORAL_NAMESPACE=nowhere\n`);
   assert.match(
     missing.say('temporal'),
-    /namespace nowhere: .*not found\. → .*temporal operator namespace create/,
+    /namespace nowhere: .*not found\. → .*temporal operator namespace create --namespace nowhere --address /,
   );
 });
 

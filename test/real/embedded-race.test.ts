@@ -15,7 +15,7 @@ import { withTempFolder } from '../helpers/temp-folder.ts';
 const STARTERS = 5;
 
 test('the host’s lock is held by one at a time, of five processes that race as each holder is killed', async () => {
-  const kills = 25;
+  const kills = 50;
   await withTempFolder(async (folder) => {
     const holders = new Set<ChildProcess>();
     let killed = 0;
@@ -39,7 +39,7 @@ test('the host’s lock is held by one at a time, of five processes that race as
 });
 
 test('while hosts are killed and five commands start them, never two servers have one database', async () => {
-  const kills = 6;
+  const kills = 10;
   await withTempFolder(async (folder) => {
     const stateDir = join(folder, '.longhaul');
     const seen = watch(stateDir);

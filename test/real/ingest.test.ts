@@ -356,8 +356,9 @@ describe('a day', () => {
   });
 
   it('of a plain URL needs no entry in datasets.yaml', async () => {
-    await serve('other', { a: { body: csv(7) } });
-    const address = lab.origin.address('/other/a.csv');
+    await serve('other', { a: { body: csv(1) } });
+    lab.origin.set('/plain/a.csv', { body: csv(7) });
+    const address = lab.origin.address('/plain/a.csv');
     const { json } = await lab.json<Run>(['ingest', address, '--name', 'adhoc']);
     assert.deepEqual([json.dataset, json.ledger.rows], ['adhoc', 7]);
     assert.equal((await query(lab, 'SELECT count(*) AS n FROM adhoc'))[0]?.['n'], 7);

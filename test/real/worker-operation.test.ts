@@ -168,6 +168,8 @@ describe('a worker that is watched', () => {
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line) as Record<string, unknown>);
+      const names = new Set(entries.map((entry) => entry['dataset']));
+      assert.deepEqual([...names].filter(Boolean), ['watched']);
       const landed = entries.find(({ message }) => message === 'landSource done');
       const { run, dataset, source, activity, level } = landed ?? {};
       assert.match(String(run), /^[\da-f-]{36}$/);

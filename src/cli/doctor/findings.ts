@@ -42,7 +42,11 @@ async function configuredTemporal(settings: Settings): Promise<Finding> {
   } catch (error) {
     const known = fromTemporal(error);
     if (!(known instanceof LonghaulError)) throw known;
-    return problem(`${address}, namespace ${namespace}: ${known.message}`, hintOf(known.code));
+    const hint =
+      known.code === 'TEMPORAL_NO_NAMESPACE'
+        ? `Set TEMPORAL_NAMESPACE, or: temporal operator namespace create --namespace ${namespace} --address ${address}`
+        : hintOf(known.code);
+    return problem(`${address}, namespace ${namespace}: ${known.message}`, hint);
   } finally {
     await link.close();
   }

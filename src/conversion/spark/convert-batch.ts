@@ -274,9 +274,7 @@ class BatchConversion {
         await converted.putFile(target + name, join(outputFolder, id, OUTPUT, name), signal);
       }
       await keepPrivate(deps, rawKey, target);
-      // If Temporal has given up this attempt, no step takes its parts.
-      signal.throwIfAborted();
-      await putParts(converted, input, id, parts);
+      await putParts(converted, input, id, parts, signal);
     } catch (error) {
       const own = target + partPrefix(input.runId, attempt);
       await converted.deletePrefix(own).catch(() => undefined);

@@ -130,7 +130,7 @@ export async function stageParts(
         const what = `${converted.uri(prefix + name)} has ${found ?? 'no'} bytes, but Spark wrote ${bytes}.`;
         return [{ id, error: new LonghaulError('LAKE_CORRUPT', what, { source: id }) }];
       }
-      await putParts(converted, at, id, parts);
+      await putParts(converted, at, id, parts, signal);
       return [];
     },
   );
@@ -143,10 +143,13 @@ export async function putParts(
   at: RunDay,
   id: string,
   parts: readonly SparkPart[],
+  signal: AbortSignal,
 ): Promise<void> {
   const { schema } = await requireSchema(converted, { ...at, source: { id } });
   const prefix = sourcePrefix({ ...at, source: id });
   const staged: StagedParts = { parts: parts.map(({ name }) => prefix + name), schema };
+  // If Temporal has given up this attempt, no step takes its parts.
+  signal.throwIfAborted();
   await converted.put(stagedPartsKey(stagedSparkPrefix(at.runId, id)), toJson(staged));
 }
 

@@ -91,7 +91,7 @@ export function loadConfig({
     : { ...NO_DATASETS, problems: [] };
   assertNoProblems([...problems, ...ofDatasets]);
   const aws = awsOfFile(file.entries, env);
-  // This runs before any AWS client exists. Child processes and threads inherit the environment.
+  // This runs before any AWS client exists. Child processes inherit the environment.
   if (!given.env) Object.assign(process.env, aws);
   return {
     ...datasets,

@@ -56,7 +56,7 @@ async function blocksOf(
   { start, end, signal }: { start: number; end: number; signal: AbortSignal | undefined },
 ): Promise<AsyncIterable<Buffer>> {
   if (location.kind === 'disk') return fileBlocks(location.path, start, end);
-  // The SDK takes 150 ms to load. Commands, threads and child processes of a lake on disk do not load it.
+  // The SDK takes 150 ms to load. Commands and child processes of a lake on disk do not load it.
   const { objectBlocks } = await import('./s3/objects.ts');
   const { S3Prefix } = await import('./s3/prefix.ts');
   const bucket = new S3Prefix(location.settings, '');

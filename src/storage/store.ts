@@ -7,7 +7,7 @@ export interface Store {
   readonly s3?: S3Prefix;
   /** Address that users and DuckDB open: an absolute path, or an `s3://` URI. */
   uri(key: string): string;
-  /** The same address as plain data. A thread or a child process reads it with `locationBlocks`. */
+  /** The same address as plain data. A child process reads it with `locationBlocks`. */
   location(key: string): Location;
   /** Undefined if the object does not exist. */
   get(key: string): Promise<Buffer | undefined>;

@@ -134,3 +134,14 @@ test('the probable cause is the last "Caused by", else the last exception of the
   assert.equal(textOf(python + jvm), 'IOException: one');
   assert.equal(textOf(jvm + caused + python), 'Deepest$Error');
 });
+
+test('the probable cause is not what a session that ends does to others', () => {
+  const memory =
+    '26/11/30 ERROR Executor: Exception in task\njava.lang.OutOfMemoryError: Java heap space\n';
+  const interrupted = 'Caused by: software.amazon.awssdk.core.exception.SdkInterruptedException\n';
+  const jvm = 'java.io.IOException: no space\n';
+  const textOf = (stderr: string) => causeText(probableCause(stderr) ?? { kind: '', message: '' });
+  assert.equal(textOf(`${memory}${jvm}${interrupted}`), 'OutOfMemoryError: Java heap space');
+  assert.equal(textOf(`${jvm}${interrupted}`), 'IOException: no space');
+  assert.equal(textOf(interrupted), '');
+});

@@ -58,15 +58,16 @@ function outOfMemory(message: string): LonghaulError {
 }
 
 /**
- * The last `Caused by` of the text. If there is none, the last exception of a JVM, otherwise of Python. Undefined if
- * the text has none of them (a kill, an empty log).
+ * A JVM out of memory, because other errors of the session are consequences. Otherwise the last `Caused by` of the text,
+ * the last exception of a JVM, or of Python. Undefined if the text has none of them (a kill, an empty log).
  */
 export function probableCause(stderr: string): SparkError | undefined {
   const lines = stderr.split(/\r?\n/);
-  for (const form of [CAUSED_BY, JVM_EXCEPTION, PYTHON_EXCEPTION]) {
+  for (const form of [OUT_OF_MEMORY, CAUSED_BY, JVM_EXCEPTION, PYTHON_EXCEPTION]) {
     for (const line of lines.toReversed()) {
       const match = form.exec(line);
-      if (match) return { kind: match[1] ?? '', message: firstLine(match[2] ?? '') };
+      if (match && !INTERRUPTED.test(match[1] ?? ''))
+        return { kind: match[1] ?? '', message: firstLine(match[2] ?? '') };
     }
   }
   return undefined;
@@ -78,6 +79,9 @@ export function causeText({ kind, message }: SparkError): string {
   return message === '' ? name : `${name}: ${message}`;
 }
 
+const OUT_OF_MEMORY = /(java\.lang\.OutOfMemoryError)(?::\s*(.*))?$/;
+/** A session that ends interrupts its other threads. What they report says nothing about why it ended. */
+const INTERRUPTED = /(?:Interrupted(?:IO)?|Abort(?:ed)?)Exception$/;
 const CLASS = String.raw`((?:[A-Za-z_][\w$]*\.)+[A-Z][\w$]*)`;
 /** A cause in the driver, or in a task that the driver's message quotes. */
 const CAUSED_BY = new RegExp(String.raw`^\s*Caused by: ${CLASS}(?::\s*(.*))?$`);

@@ -4,7 +4,12 @@ import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { after, afterEach, before, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Client, Connection, type ScheduleDescription } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  ScheduleNotFoundError,
+  type ScheduleDescription,
+} from '@temporalio/client';
 import { msToTs, tsToMs } from '@temporalio/common/lib/time.js';
 import type { ScheduleSummary } from '../../src/cli/commands/schedule.ts';
 import type { Change } from '../../src/cli/schedule/apply.ts';
@@ -66,10 +71,15 @@ async function untilListed(...wanted: string[]): Promise<void> {
   }
 }
 
-/** Deletes all schedules, so that the next test starts without any. */
+/** Deletes all schedules, so that the next test starts without any. The server lists a deleted one for a moment. */
 async function removeAll(): Promise<void> {
   for await (const { scheduleId } of client.schedule.list()) {
-    await client.schedule.getHandle(scheduleId).delete();
+    await client.schedule
+      .getHandle(scheduleId)
+      .delete()
+      .catch((error: unknown) => {
+        if (!(error instanceof ScheduleNotFoundError)) throw error;
+      });
   }
   await untilListed();
 }

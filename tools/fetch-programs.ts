@@ -7,7 +7,6 @@ import { locateTemporal } from '../src/programs/temporal.ts';
 import { locateHadoopJars } from '../src/programs/hadoop.ts';
 import { locateHttpfs } from '../src/programs/httpfs.ts';
 import { locateSpark } from '../src/programs/spark.ts';
-import { makeArchivedJava } from './class-archives.ts';
 import { fetchMoto, fetchSpark35, locateClusterJars } from './local-aws/programs.ts';
 import { locateVersitygw } from './local-aws/versitygw.ts';
 import { fetchIcebergJar, fetchTableReaders } from './table-readers/packages.ts';
@@ -30,7 +29,6 @@ const programs: Record<string, () => Promise<unknown>> = {
   moto: async () => await fetchMoto(onNote),
   'readers of tables': async () => await fetchTableReaders(onNote),
   'Iceberg for Spark': async () => await fetchIcebergJar('spark', onNote),
-  'Java with archives': async () => await makeArchivedJava(onNote),
   'Iceberg for S3': async () => await fetchIcebergJar('s3', onNote),
 };
 

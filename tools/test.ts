@@ -8,7 +8,6 @@ import { readdirSync } from 'node:fs';
 import { join, relative, resolve, sep } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
-import { findArchivedJava } from './class-archives.ts';
 
 /** For two cores: test files often wait for processes and timers. More files at once would slow each other down. */
 const CONCURRENCY = 3;
@@ -30,11 +29,7 @@ const skipped: string[] = [];
 const seconds = new Map<string, number>();
 
 if (files.length === 0) finish('No test file fits.');
-else {
-  const javaHome = await findArchivedJava();
-  if (javaHome !== undefined) process.env['JAVA_HOME'] = javaHome;
-  runFiles();
-}
+else runFiles();
 
 function testFiles(): string[] {
   return readdirSync(TESTS, { recursive: true, encoding: 'utf8' })

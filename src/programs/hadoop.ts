@@ -1,4 +1,4 @@
-import { readdir, realpath, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { locate, type Installer, type LocateOptions } from './locate.ts';
 import { readPin, runFetcher, makeWhole, type Pin } from './tools-folder.ts';
@@ -28,7 +28,7 @@ export interface JarSet {
   dependencies: readonly Dependency[];
 }
 
-/** @returns the absolute path of a folder with nothing else in it, without links. */
+/** @returns the absolute path of a folder with nothing else in it. */
 export async function locateJarSet(
   set: JarSet,
   { given, ...options }: LocateOptions,
@@ -50,8 +50,7 @@ export async function locateJarSet(
     installer: mavenInstaller(pomOf(set), plugin),
     problemWith: async (path: string) => await problemWith(path, jars),
   } as const;
-  const inGiven = given ? join(given, name) : undefined;
-  return await realpath(await locate(wanted, { ...options, given: inGiven }));
+  return await locate(wanted, { ...options, given: given ? join(given, name) : undefined });
 }
 
 export interface Dependency {

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import type { SnapshotManifest } from '../../src/model/manifest.ts';
-import { stopEmbedded } from '../../src/embedded/host-link.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { queuesOf } from '../../src/model/run.ts';
 import { identityOfLake } from '../../src/storage/open-lake.ts';
@@ -85,7 +84,7 @@ export async function startLab(setup: LabSetup = {}): Promise<Lab & { close(): P
   const close = async (): Promise<void> => {
     // Only a failed test leaves a child process behind.
     for (const child of lab.children) child.kill('SIGKILL');
-    await stopEmbedded(lab.stateDir);
+    await lab.run(['down']);
     await origin.close();
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
@@ -110,7 +109,7 @@ function makeLab(
   const env = {
     PATH: process.env['PATH'] ?? '',
     HOME: process.env['HOME'] ?? '',
-    ...ofThisProcess('TEMPORAL_CLI', 'JAVA_HOME'),
+    ...(process.env['TEMPORAL_CLI'] ? { TEMPORAL_CLI: process.env['TEMPORAL_CLI'] } : {}),
     LAKE: lakeDir,
     STATE_DIR: stateDir,
     DATASETS_FILE: join(folder, 'datasets.yaml'),
@@ -168,12 +167,6 @@ function makeLab(
       );
     },
   };
-}
-
-/** Where outside programs are. */
-function ofThisProcess(...names: string[]): Record<string, string> {
-  const given = names.map((name) => [name, process.env[name] ?? ''] as const);
-  return Object.fromEntries(given.filter(([, value]) => value !== ''));
 }
 
 /** Task queue of the workflows of a lab's lake, for runs that a test starts without the CLI. */

@@ -68,7 +68,7 @@ export interface FileRange {
  */
 type BlockReader = (bytes: Uint8Array, block: Block, position: number) => number | Promise<number>;
 
-/** Reads a range block by block. Memory is two blocks, or twice the longest record. */
+/** Reads a range block by block. Memory is two blocks, or twice the longest record and a block. */
 export async function readBlocks(
   range: FileRange,
   read: BlockReader,

@@ -50,7 +50,7 @@ export async function locateSpark({ given, ...options }: LocateOptions = {}): Pr
   return { home, submit: join(home, 'bin', FILE_NAME), version: (await versionIn(home)) ?? '' };
 }
 
-/** Puts the whole folder of the package into a folder, completely or not at all. @returns SPARK_HOME, `pyspark` in that folder. */
+/** Puts the package into a folder, completely or not at all. @returns SPARK_HOME, `pyspark` in that folder. */
 export async function fetchPyspark(
   { name, version }: Pin,
   folder: string,

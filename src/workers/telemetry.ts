@@ -77,7 +77,7 @@ export function activityTelemetry(
 
 type Input = Partial<Omit<SourceTask, 'dataset'>> & { dataset?: string | DatasetSpec };
 
-/** An input may have a dataset or its name, and a source. Only ids and names count: an address may be long. */
+/** An input may have a dataset or its name, and a source. */
 function subjectOf(input: unknown): Subject {
   const { dataset, source, ingestDate } = (input ?? {}) as Input;
   const name = typeof dataset === 'object' ? dataset.name : dataset;

@@ -65,9 +65,9 @@ export function probableCause(stderr: string): SparkError | undefined {
   const lines = stderr.split(/\r?\n/);
   for (const form of [OUT_OF_MEMORY, CAUSED_BY, JVM_EXCEPTION, PYTHON_EXCEPTION]) {
     for (const line of lines.toReversed()) {
-      const match = form.exec(line);
-      if (match && !INTERRUPTED.test(match[1] ?? ''))
-        return { kind: match[1] ?? '', message: firstLine(match[2] ?? '') };
+      const [, kind, message = ''] = form.exec(line) ?? [];
+      if (kind === undefined || INTERRUPTED.test(kind)) continue;
+      return { kind, message: firstLine(message) };
     }
   }
   return undefined;

@@ -242,7 +242,7 @@ describe('steps', () => {
         assert.deepEqual(started, []);
         await untilStep(client, id, ids[0], 'COMPLETED');
       },
-      { delays: { provisioningMs: 500 } },
+      { delays: { provisioningMs: 2000 } },
     );
   });
 
@@ -257,7 +257,7 @@ describe('steps', () => {
         await untilStep(client, id, ids[1], 'COMPLETED');
         assert.deepEqual(started, ['two']);
       },
-      { delays: { beforeStepMs: 500 } },
+      { delays: { beforeStepMs: 2000 } },
     );
   });
 

@@ -111,14 +111,23 @@ describe('a fault that was asked for', () => {
     });
   });
 
-  it('starts late, or lets a step hang', async () => {
-    const faults = { slowStart: { count: 1, ms: 2000 }, hang: 1 };
-    await withFaults(faults, async ({ client, started }) => {
-      const id = await create(client, { Steps: [stepOf('one', 'ok')] });
-      const { seen } = await untilState(client, id, ['RUNNING']);
-      assert.equal(seen[0], 'STARTING');
+  it('starts one cluster late, and the next one at once', async () => {
+    const slowStart = { count: 1, ms: 3_600_000 };
+    await withFaults({ slowStart }, async ({ client }) => {
+      const late = await create(client, {});
+      // The late cluster takes the fault when its provisioning ends, and the next one comes after it.
+      while (slowStart.count > 0) await sleep(2);
+      await untilState(client, await create(client, {}), ['WAITING']);
+      assert.deepEqual((await untilState(client, late, ['STARTING'])).seen, ['STARTING']);
+    });
+  });
+
+  it('lets a step hang', async () => {
+    await withFaults({ hang: 1 }, async ({ client, started }) => {
+      const id = await create(client, { Steps: [stepOf('one', 'ok'), stepOf('two', 'ok')] });
+      while ((await statesOf(client, id))[0] !== 'RUNNING') await sleep(2);
       assert.deepEqual(started, ['one']);
-      assert.deepEqual(await statesOf(client, id), ['RUNNING']);
+      assert.deepEqual(await statesOf(client, id), ['RUNNING', 'PENDING']);
     });
   });
 

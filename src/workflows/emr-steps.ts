@@ -67,6 +67,8 @@ export class EmrSteps {
   #lastFailed: FailedStep | undefined;
   /** The last job, if it died and left sources without a result. Their error is the job's. */
   #died: { ids: readonly string[]; job: FailedStep } | undefined;
+  /** Set if the step that ended last was cancelled because it passed its limit. */
+  #timedOut: ClusterTrouble | undefined;
   #instanceHours = 0;
 
   constructor(options: EmrStepsOptions) {
@@ -108,6 +110,7 @@ export class EmrSteps {
       });
       for (const error of taken.failed) failed.set(error.source ?? '?', error);
       if (taken.open.length === 0) return;
+      if (this.#timedOut) return this.#giveUp(this.#timedOut, taken.open, sources);
       const job = await this.#explain(on, ended, 'convert');
       const { failure } = job;
       const mayGoOn = attempts.mayGoOn(
@@ -115,8 +118,11 @@ export class EmrSteps {
         failure.isWorthRetry,
       );
       // If the operator ended the step, the run does not start it again.
-      if (ended.state === 'CANCELLED') throw troubleOf(failure);
-      if (!mayGoOn) return this.#giveUp(job, taken.open, sources);
+      if (ended.state === 'CANCELLED' || !mayGoOn) {
+        this.#giveUp(troubleOf(failure), taken.open, sources);
+        this.#died = { ids: taken.open, job };
+        return;
+      }
       log.warn('The job goes on with what has no result', { open: taken.open.length });
       open = taken.open;
       death = failure.cause;
@@ -124,10 +130,8 @@ export class EmrSteps {
   }
 
   /** If the job ended some sources, only the others fail. @throws ClusterTrouble if it ended none. */
-  #giveUp(job: FailedStep, ids: readonly string[], sources: readonly string[]): void {
-    const trouble = troubleOf(job.failure);
+  #giveUp(trouble: ClusterTrouble, ids: readonly string[], sources: readonly string[]): void {
     if (ids.length === sources.length) throw trouble;
-    this.#died = { ids, job };
     this.#failAll(ids, trouble);
   }
 
@@ -151,6 +155,7 @@ export class EmrSteps {
     for (let tries = 1; ; tries += 1) {
       const ended = await this.#step(on, kind, what);
       if (ended.state === 'COMPLETED') return;
+      if (this.#timedOut) throw this.#timedOut;
       const { failure } = await this.#explain(on, ended, kind);
       if (!failure.isWorthRetry || tries >= MAX_TRIES) throw troubleOf(failure);
     }
@@ -165,6 +170,7 @@ export class EmrSteps {
     const { run, call } = this.#options;
     const { generation } = on;
     this.#attempts[kind] += 1;
+    this.#timedOut = undefined;
     const submit = call('EMR_WORK', `Step ${kind}`);
     const at = { ...run, generation, clusterId: on.cluster.id };
     let step: EmrStep;
@@ -242,8 +248,13 @@ export class EmrSteps {
     return { ...NO_STEP, ...step, ...seen.step };
   }
 
-  /** Cancels the step, so that the steps behind it on the cluster can start. */
-  async #hang(on: OnCluster, kind: StepKind, step: EmrStep, limitMs: number): Promise<never> {
+  /**
+   * Cancels the step, so that the steps behind it on the cluster can start.
+   * @throws ClusterTrouble if it does not end soon, or its cluster ends.
+   */
+  async #hang(on: OnCluster, kind: StepKind, step: EmrStep, limitMs: number): Promise<EmrStep> {
+    const what = `The step ${step.id} (${kind}) has not ended after ${minutesText(limitMs)}; it is ${step.state}.`;
+    const timedOut = new ClusterTrouble('EMR_STEP_TIMED_OUT', what);
     await this.#options
       .call('EMR_CALL', `Step ${kind} hangs`)
       .cancelSteps({ clusterId: on.cluster.id, stepIds: [step.id] })
@@ -251,8 +262,15 @@ export class EmrSteps {
         if (isCancellation(error)) throw error;
         log.warn('A step that hangs could not be cancelled', { error });
       });
-    const what = `The step ${step.id} (${kind}) has not ended after ${minutesText(limitMs)}; it is ${step.state}.`;
-    throw new ClusterTrouble('EMR_STEP_TIMED_OUT', what);
+    let ended = step;
+    // The step may first be CANCEL_PENDING.
+    for (let looks = 0; !hasEnded(ended); looks += 1) {
+      if (looks === 2 || isEnding(on.cluster)) throw timedOut;
+      ended = await this.#look(on, ended, CANCEL_WAIT_MS);
+      this.#note(kind, ended);
+    }
+    this.#timedOut = timedOut;
+    return ended;
   }
 
   async #explain(on: OnCluster, step: EmrStep, kind: StepKind): Promise<FailedStep> {
@@ -285,6 +303,8 @@ export class EmrSteps {
 }
 
 const NO_STEP: EmrStep = { id: '', state: 'PENDING' };
+/** EMR ends a cancelled step within a few seconds. One that is still there then may never end. */
+const CANCEL_WAIT_MS = 60_000;
 /** A cluster that is ending shows this within a few seconds. */
 const SECOND_LOOK_MS = 10_000;
 

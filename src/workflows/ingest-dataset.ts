@@ -215,9 +215,7 @@ class Run {
 
   /** Records news of `convertOnEmr`. */
   note(progress: EmrProgress): void {
-    // A child that an older worker runs sends only what has changed.
-    const before = this.progress.emr ?? { steps: [], earlierInstanceHours: 0 };
-    this.progress.emr = { ...before, ...progress };
+    this.progress.emr = progress;
     setCurrentDetails(runSummary(this.#input, this.progress));
   }
 

@@ -242,6 +242,39 @@ describe('convertOnEmr', () => {
     });
   });
 
+  it('keeps what a job has converted that passes its limit, or that an operator cancels', async () => {
+    const cases = [
+      { limit: 0, code: 'EMR_STEP_TIMED_OUT' },
+      { limit: 3_600_000, code: 'EMR_STEP_CANCELLED' },
+    ] as const;
+    for (const { limit: stepLimitMs, code } of cases) {
+      let isCancelled = code === 'EMR_STEP_CANCELLED';
+      const copied: string[] = [];
+      const changes: Partial<Activities> = {
+        ...watching(({ known, stepId = '' }) => {
+          if (stepId.includes('copy')) return { step: 'COMPLETED' };
+          if (!isCancelled) return { step: 'RUNNING' };
+          return { step: known.step?.startsWith('CANCEL') ? 'CANCELLED' : 'CANCEL_PENDING' };
+        }),
+        cancelSteps: async () => void (isCancelled = true),
+        submitStep: async ({ kind }) => ({ id: `s-${kind}`, state: 'PENDING' }),
+        takeResults: async () => ({ open: ['c'], failed: [], deadStarts: 1 }),
+        stageCopied: async ({ ids }) => (copied.push(...ids.toSorted()), []),
+        explainStep: async () => ({
+          ...{ code: 'EMR_STEP_CANCELLED', message: 'The step is CANCELLED.', cause: '' },
+          isWorthRetry: false,
+        }),
+      };
+      const plan = { stepLimitMs };
+      await ingest({ plan, changes, sources: ['a', 'b', 'c'] }, async ({ handle }) => {
+        const failure = await failureOf(handle);
+        assert.equal(failure.type, code);
+        assert.match(failure.message, /The other 2 of 3 sources are done/);
+        assert.deepEqual(copied, ['a', 'b']);
+      });
+    }
+  });
+
   it('does a step again whose nodes were lost, three times at most', async () => {
     let failures = 2;
     const failing: Partial<Activities> = {

@@ -261,6 +261,7 @@ export class EmrSteps {
       .catch((error: unknown) => {
         if (isCancellation(error)) throw error;
         log.warn('A step that hangs could not be cancelled', { error });
+        throw timedOut;
       });
     let ended = step;
     // The step may first be CANCEL_PENDING.

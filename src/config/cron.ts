@@ -77,9 +77,9 @@ function problemOfDays(fields: CronFields, dayOfWeek: string): string | undefine
   if (daysOfMonth.length < 31 && daysOfWeek.length < 7) {
     return 'limits the day of month and the day of week: one of them must be *';
   }
-  // `mon-sun` is an error for Temporal and a week for croner. `mon-7` is a week for croner and ends at 6 for Temporal.
-  // `5/1` ends at 7, which is Sunday, or at 6.
-  if (/-sun|[a-z]-7|(^|,)\w+\//i.test(dayOfWeek)) {
+  // `mon-sun` is an error for Temporal and a week for croner. `mon-7` and `1-7` are a week for croner and end at 6 for
+  // Temporal. `5/1` ends at 7, which is Sunday, or at 6.
+  if (/-sun|[a-z]-0?7|(^|,)(\w+\/|0?1-0?7(\/0?1)?(,|$))/i.test(dayOfWeek)) {
     return `has ${JSON.stringify(dayOfWeek)} for the day of week, which programs read differently: list the days`;
   }
   return undefined;

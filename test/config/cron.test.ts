@@ -58,7 +58,16 @@ describe('readCron', () => {
     assert.match(problemOf('0 0 30 feb *'), /never due/);
     assert.deepEqual(fieldsOf('0 0 29 2 *')[2], [29]);
     assert.match(problemOf('0 0 13 * fri'), /one of them must be \*/);
-    for (const days of ['mon-sun', 'sun-sun', 'mon-7', 'mon/2', '1,5/1']) {
+    for (const days of [
+      'mon-sun',
+      'sun-sun',
+      'mon-7',
+      'mon-07',
+      '1-7',
+      '3,01-07/1',
+      'mon/2',
+      '1,5/1',
+    ]) {
       assert.match(problemOf(`0 0 * * ${days}`), /programs read differently: list the days/);
     }
   });

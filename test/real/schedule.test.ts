@@ -401,6 +401,21 @@ describe('a schedule', () => {
     );
   });
 
+  it('is due on the days of the week that datasets.yaml was checked for, in every form of a range', async () => {
+    const days = [...Array.from({ length: 8 }, (_, day) => `${day}`), '07', 'sun', 'Mon', 'SAT'];
+    const ends = days.flatMap((first) => days.map((last) => `${first}-${last}`));
+    const ranges = [...days, ...ends, '*'].flatMap((range) =>
+      ['', '/1', '/2', '/7'].map((step) => range + step),
+    );
+    // The minute and the hour tell the lines apart.
+    const texts = ranges
+      .map((range, index) => `${index % 60} ${Math.floor(index / 60)} * * ${range}`)
+      .filter((text) => 'fields' in readCron(text));
+    const { description } = await onServer(texts, 'UTC');
+    const found = fingerprintOf(description)['when']?.split('; ').toSorted();
+    assert.deepEqual(found, texts.map((text) => cronFingerprint(text)).toSorted());
+  });
+
   it('refuses a past day of a source that has only today, to a backfill, a command and the Web UI alike', async () => {
     await datasets([dataset('today')]);
     await apply();

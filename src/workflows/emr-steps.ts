@@ -67,8 +67,8 @@ export class EmrSteps {
   #lastFailed: FailedStep | undefined;
   /** The last job, if it died and left sources without a result. Their error is the job's. */
   #died: { ids: readonly string[]; job: FailedStep } | undefined;
-  /** Set if the step that ended last was cancelled because it passed its limit. */
-  #timedOut: ClusterTrouble | undefined;
+  /** Why the present step failed, if the run cancelled it because it passed its limit. */
+  #timedOut: StepFailure | undefined;
   #instanceHours = 0;
 
   constructor(options: EmrStepsOptions) {
@@ -110,19 +110,15 @@ export class EmrSteps {
       });
       for (const error of taken.failed) failed.set(error.source ?? '?', error);
       if (taken.open.length === 0) return;
-      if (this.#timedOut) return this.#giveUp(this.#timedOut, taken.open, sources);
       const job = await this.#explain(on, ended, 'convert');
       const { failure } = job;
       const mayGoOn = attempts.mayGoOn(
         { open: taken.open.length, deadStarts: taken.deadStarts },
         failure.isWorthRetry,
       );
-      // If the operator ended the step, the run does not start it again.
-      if (ended.state === 'CANCELLED' || !mayGoOn) {
-        this.#giveUp(troubleOf(failure), taken.open, sources);
-        this.#died = { ids: taken.open, job };
-        return;
-      }
+      // If the operator or the limit ended the step, the run does not start it again.
+      const isStopped = ended.state === 'CANCELLED' || this.#timedOut !== undefined;
+      if (isStopped || !mayGoOn) return this.#giveUp(job, taken.open, sources);
       log.warn('The job goes on with what has no result', { open: taken.open.length });
       open = taken.open;
       death = failure.cause;
@@ -130,8 +126,10 @@ export class EmrSteps {
   }
 
   /** If the job ended some sources, only the others fail. @throws ClusterTrouble if it ended none. */
-  #giveUp(trouble: ClusterTrouble, ids: readonly string[], sources: readonly string[]): void {
+  #giveUp(job: FailedStep, ids: readonly string[], sources: readonly string[]): void {
+    const trouble = troubleOf(job.failure);
     if (ids.length === sources.length) throw trouble;
+    this.#died = { ids, job };
     this.#failAll(ids, trouble);
   }
 
@@ -155,7 +153,6 @@ export class EmrSteps {
     for (let tries = 1; ; tries += 1) {
       const ended = await this.#step(on, kind, what);
       if (ended.state === 'COMPLETED') return;
-      if (this.#timedOut) throw this.#timedOut;
       const { failure } = await this.#explain(on, ended, kind);
       if (!failure.isWorthRetry || tries >= MAX_TRIES) throw troubleOf(failure);
     }
@@ -253,20 +250,25 @@ export class EmrSteps {
    * @throws ClusterTrouble if it does not end soon, or its cluster ends.
    */
   async #hang(on: OnCluster, kind: StepKind, step: EmrStep, limitMs: number): Promise<EmrStep> {
-    const what = `The step ${step.id} (${kind}) has not ended after ${minutesText(limitMs)}; it is ${step.state}.`;
-    const timedOut = new ClusterTrouble('EMR_STEP_TIMED_OUT', what);
+    const message = `The step ${step.id} (${kind}) has not ended after ${minutesText(limitMs)}; it is ${step.state}.`;
+    const timedOut = {
+      code: 'EMR_STEP_TIMED_OUT',
+      message,
+      cause: '',
+      isWorthRetry: false,
+    } as const;
     await this.#options
       .call('EMR_CALL', `Step ${kind} hangs`)
       .cancelSteps({ clusterId: on.cluster.id, stepIds: [step.id] })
       .catch((error: unknown) => {
         if (isCancellation(error)) throw error;
         log.warn('A step that hangs could not be cancelled', { error });
-        throw timedOut;
+        throw troubleOf(timedOut);
       });
     let ended = step;
     // The step may first be CANCEL_PENDING.
     for (let looks = 0; !hasEnded(ended); looks += 1) {
-      if (looks === 2 || isEnding(on.cluster)) throw timedOut;
+      if (looks === 2 || isEnding(on.cluster)) throw troubleOf(timedOut);
       ended = await this.#look(on, ended, CANCEL_WAIT_MS);
       this.#note(kind, ended);
     }
@@ -278,7 +280,8 @@ export class EmrSteps {
     const { run, call } = this.#options;
     const { cluster } = on;
     const why = call('EMR_CALL', `Why the step ${kind} failed`);
-    const failure = await why.explainStep({ ...run, cluster, step, kind, isOver: false });
+    const asked = { ...run, cluster, step, kind, isOver: false };
+    const failure = this.#timedOut ?? (await why.explainStep(asked));
     this.#lastFailed = { step, kind, cluster, failure };
     return this.#lastFailed;
   }
